@@ -1,0 +1,32 @@
+import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { AwsCredentialIdentity } from '@smithy/types';
+import type { CredentialsOptions } from './credentials.ts';
+
+/**
+ * The SDK's default chain, with the role on top where one is to be assumed. All clients inside it
+ * take this machine's way to the network.
+ */
+export async function credentialChain(
+  options: CredentialsOptions,
+): Promise<() => Promise<AwsCredentialIdentity>> {
+  const { profile, region, assumeRole, network } = options;
+  const agent = await network.agentForAnyHost();
+  const clientConfig = {
+    region,
+    requestHandler: new NodeHttpHandler({
+      httpAgent: agent,
+      // The agent serves both; it reads off each request which one it is.
+      httpsAgent: agent as never,
+      connectionTimeout: 10_000,
+      requestTimeout: 30_000,
+    }),
+  };
+  const chain = fromNodeProviderChain({ ...(profile && { profile }), clientConfig });
+  if (!assumeRole) return chain;
+  return fromTemporaryCredentials({
+    params: { RoleArn: assumeRole.arn, RoleSessionName: assumeRole.sessionName },
+    masterCredentials: chain,
+    clientConfig,
+  });
+}

@@ -1,0 +1,48 @@
+import { loadSharedConfigFiles } from '@smithy/core/config';
+import type { EndpointOptions } from './endpoints.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What the environment and the profile's section of `~/.aws/config` say about one service. */
+export interface ServiceSettings extends EndpointOptions {
+  readonly region: string | undefined;
+}
+
+/**
+ * Reads the settings that every AWS SDK honours, in the SDKs' order: the environment, then the
+ * profile that is named here (not the one that `AWS_PROFILE` happens to name).
+ *
+ * @param serviceId The SDK's service id, such as `Bedrock AgentCore`.
+ */
+export async function readServiceSettings(
+  serviceId: string,
+  profileName: string | undefined,
+  env: Environment,
+): Promise<ServiceSettings> {
+  const fromEnv = {
+    region: env.AWS_REGION || env.AWS_DEFAULT_REGION,
+    fips: env.AWS_USE_FIPS_ENDPOINT,
+    dualStack: env.AWS_USE_DUALSTACK_ENDPOINT,
+    override:
+      env[`AWS_ENDPOINT_URL_${serviceId.toUpperCase().replaceAll(' ', '_')}`] ||
+      env.AWS_ENDPOINT_URL,
+  };
+  const { configFile } = await loadSharedConfigFiles();
+  const profile = configFile[profileName ?? env.AWS_PROFILE ?? 'default'] ?? {};
+  const services = configFile[`services.${profile.services}`] ?? {};
+  const ignoreUrls =
+    env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS ?? profile.ignore_configured_endpoint_urls;
+  const configured =
+    services[`${serviceId.toLowerCase().replaceAll(' ', '_')}.endpoint_url`] ??
+    profile.endpoint_url;
+  return {
+    region: fromEnv.region || profile.region,
+    fips: isTrue(fromEnv.fips ?? profile.use_fips_endpoint),
+    dualStack: isTrue(fromEnv.dualStack ?? profile.use_dualstack_endpoint),
+    override: isTrue(ignoreUrls) ? undefined : fromEnv.override || configured,
+  };
+}
+
+function isTrue(text: string | undefined): boolean {
+  return text?.trim().toLowerCase() === 'true';
+}

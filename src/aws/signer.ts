@@ -1,0 +1,59 @@
+import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
+import { SignatureV4 } from '@smithy/signature-v4';
+import type { AwsCredentialIdentity, Checksum, HttpRequest, SourceData } from '@smithy/types';
+
+/** Resolves to credentials that are valid now; caches and renews them by itself. */
+export type Credentials = () => Promise<AwsCredentialIdentity>;
+
+/** Adds what authorises a request to its headers. */
+export type Signer = (request: {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}) => Promise<Record<string, string>>;
+
+/** Signs POST requests with AWS Signature Version 4. */
+export function sigV4Signer(credentials: Credentials, region: string, service: string): Signer {
+  const signer = new SignatureV4({ credentials, region, service, sha256: Sha256 });
+  return async ({ url, headers, body }) => {
+    const request: HttpRequest = {
+      method: 'POST',
+      protocol: url.protocol,
+      hostname: url.hostname,
+      // Signed as a query, never as part of the path: the service reads it so.
+      path: url.pathname,
+      query: Object.fromEntries(url.searchParams),
+      headers: { ...headers, host: url.host },
+      body,
+    };
+    return (await signer.sign(request)).headers;
+  };
+}
+
+/** SHA-256 by OpenSSL; the SDK's own default is written in JavaScript. */
+class Sha256 implements Checksum {
+  readonly #secret: SourceData | undefined;
+  #hash: Hash | Hmac;
+
+  constructor(secret?: SourceData) {
+    this.#secret = secret;
+    this.#hash = this.#create();
+  }
+
+  update(data: Uint8Array | string): void {
+    this.#hash.update(data);
+  }
+
+  async digest(): Promise<Uint8Array> {
+    return this.#hash.digest();
+  }
+
+  reset(): void {
+    this.#hash = this.#create();
+  }
+
+  #create(): Hash | Hmac {
+    if (this.#secret === undefined) return createHash('sha256');
+    return createHmac('sha256', this.#secret as string | Uint8Array);
+  }
+}

@@ -1,0 +1,190 @@
+import type { Reply } from '../../aws/post.ts';
+import { AgentCoreError, messageOf } from '../../error.ts';
+import type { Log } from '../../log.ts';
+import { eraOf } from '../../mcp/era.ts';
+import {
+  idAt,
+  type Message,
+  type Notification,
+  type Request,
+  type Response,
+  withId,
+  withTokenAt,
+} from '../../mcp/message.ts';
+import { failureAnswer } from '../../relay/answers.ts';
+import { Cancelled, type Exchange } from '../../relay/peer.ts';
+import { replyMessages } from './reply-messages.ts';
+
+/** How long a cancelled request may still send what it has to say. */
+const CANCELLED_LINGER = 1_000;
+/** How long the stream of an answered request may still bring something. */
+const ANSWERED_LINGER = 5_000;
+/** Requests of the server's own that may be open on one stream; the stream waits for a place. */
+const MOST_SERVER_REQUESTS = 100;
+
+export interface OpenCallOptions {
+  /** The request under the id that the server knows. */
+  readonly request: Request;
+  readonly exchange: Exchange;
+  readonly messageLimit: number;
+  readonly log: Log;
+  /** Brings a message of the client's to the server, in the session of this call. */
+  readonly tell: (message: Notification | Response) => Promise<void>;
+  /** Called with each request of the server's own before the client sees it. */
+  readonly onServerRequest: (request: Request) => Request;
+}
+
+/**
+ * A request that the server is working on: it hands what comes on the request's stream to the
+ * client, brings the client's answers back, and sees to it that all of that ends when it ends.
+ */
+export class OpenCall {
+  readonly #options: OpenCallOptions;
+  readonly #abort = new AbortController();
+  readonly #serverRequests = new Map<string, AbortController>();
+  #reply: Reply | undefined;
+  #linger: NodeJS.Timeout | undefined;
+  #placeFree: (() => void) | undefined;
+  #answered = false;
+
+  constructor(options: OpenCallOptions) {
+    this.#options = options;
+  }
+
+  /** Aborts the request's POST. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Ends the call at once; whoever waits for it gets `reason`. */
+  end(reason: Error): void {
+    this.#abort.abort(reason);
+  }
+
+  /**
+   * Sends the request and resolves with its response; what else its stream brings is delivered
+   * until the stream ends, a bounded time after the response at the latest.
+   */
+  async run(send: (signal: AbortSignal) => Promise<Reply | Response>): Promise<Response> {
+    const { signal } = this.#options.exchange;
+    signal.throwIfAborted();
+    const giveUp = () => this.#giveUp(signal.reason);
+    signal.addEventListener('abort', giveUp, { once: true });
+    return new Promise<Response>((resolve, reject) => {
+      // Whatever the work is stuck in, who waits for it is told at once.
+      this.signal.addEventListener('abort', () => reject(this.signal.reason), { once: true });
+      this.#work(send, resolve)
+        .then(() => reject(this.#noAnswer()), reject)
+        .finally(() => {
+          signal.removeEventListener('abort', giveUp);
+          clearTimeout(this.#linger);
+        });
+    });
+  }
+
+  async #work(
+    send: (signal: AbortSignal) => Promise<Reply | Response>,
+    answer: (response: Response) => void,
+  ): Promise<void> {
+    try {
+      const sent = await send(this.#abort.signal);
+      if ('kind' in sent) return answer(sent);
+      this.#reply = sent;
+      for await (const message of replyMessages(sent, this.#options.messageLimit)) {
+        await this.#receive(message, answer);
+      }
+    } catch (thrown) {
+      // The client need not go on with what nobody waits for any more.
+      for (const request of this.#serverRequests.values()) request.abort(new Cancelled());
+      throw thrown;
+    } finally {
+      this.#reply?.discard();
+    }
+  }
+
+  async #receive(message: Message, answer: (response: Response) => void): Promise<void> {
+    const { request, exchange, log } = this.#options;
+    switch (message.kind) {
+      case 'response':
+        if (message.id?.key !== request.id.key && (message.id || !message.error)) {
+          return log('warning', `Dropped an answer to another request: id ${message.id?.token}`);
+        }
+        this.#answered = true;
+        this.#lingerFor(ANSWERED_LINGER, new Cancelled());
+        return answer(message);
+      case 'request':
+        while (this.#serverRequests.size >= MOST_SERVER_REQUESTS && !this.signal.aborted) {
+          await new Promise<void>((resolve) => {
+            this.#placeFree = resolve;
+          });
+        }
+        void this.#serve(message);
+        return;
+      case 'notification':
+        if (message.method === 'notifications/cancelled') {
+          const id = idAt(message, ['params', 'requestId']);
+          return this.#serverRequests.get(id?.key ?? '')?.abort(new Cancelled(message));
+        }
+        return exchange.back.notify(message, exchange);
+    }
+  }
+
+  /** Has the client answer a request of the server's own. */
+  async #serve(message: Request): Promise<void> {
+    const { exchange, tell, log } = this.#options;
+    const abort = new AbortController();
+    this.#serverRequests.set(message.id.key, abort);
+    // While a person makes up their mind, the server has no reason to speak.
+    this.#reply?.holdClock(true);
+    try {
+      let response: Response;
+      try {
+        const request = this.#options.onServerRequest(message);
+        response = await exchange.back.request(request, { ...exchange, signal: abort.signal });
+      } catch (thrown) {
+        if (thrown instanceof Cancelled) return;
+        if (thrown instanceof AgentCoreError && thrown.code === 'shutdown') return this.end(thrown);
+        response = failureAnswer(message.id, thrown);
+      }
+      await tell(withId(response, message.id));
+    } catch (thrown) {
+      // The server waits for an answer that will not come, so the call is not left to wait with it.
+      const reason = `The answer to the runtime's ${message.method} could not be delivered: ${messageOf(thrown)}`;
+      log('error', reason);
+      this.end(new AgentCoreError('connection', reason, { cause: thrown }));
+    } finally {
+      this.#serverRequests.delete(message.id.key);
+      this.#reply?.holdClock(false);
+      this.#placeFree?.();
+    }
+  }
+
+  #giveUp(reason: Error): void {
+    const { request, tell, log } = this.#options;
+    const { notification } = reason as Partial<Cancelled>;
+    const isPost =
+      !notification || eraOf(request) === 'stateless' || request.method === 'initialize';
+    if (isPost || this.#answered) {
+      // Closing the POST is the cancellation where there is no session (MCP 2026-07-28).
+      this.end(reason);
+      return;
+    }
+    tell(withTokenAt(notification, ['params', 'requestId'], request.id.token))
+      .catch((thrown) => log('warning', `Could not cancel a request: ${messageOf(thrown)}`))
+      .finally(() => this.#lingerFor(CANCELLED_LINGER, reason));
+  }
+
+  #lingerFor(milliseconds: number, reason: Error): void {
+    clearTimeout(this.#linger);
+    this.#linger = setTimeout(() => this.end(reason), milliseconds);
+  }
+
+  #noAnswer(): AgentCoreError {
+    const status = this.#reply?.status;
+    return new AgentCoreError(
+      'connection',
+      `The runtime's answer ended (HTTP ${status}) without a response to ${this.#options.request.method}: whether the call took effect is unknown; look at the runtime's CloudWatch logs`,
+      { data: { status, requestId: this.#reply?.headers['x-amzn-requestid'] } },
+    );
+  }
+}

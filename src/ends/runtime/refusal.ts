@@ -1,0 +1,195 @@
+import type { RuntimeArn } from '../../aws/arn.ts';
+import type { Reply } from '../../aws/post.ts';
+import { AgentCoreError } from '../../error.ts';
+import { ErrorCode } from '../../mcp/errors.ts';
+import {
+  isObject,
+  makeError,
+  parseMessages,
+  type Request,
+  type Response,
+} from '../../mcp/message.ts';
+
+/** What an HTTP status of AgentCore means, and what a person can do about it. */
+interface Meaning {
+  readonly code: number;
+  readonly what: string;
+  readonly todo: string;
+}
+
+const MEANINGS: Readonly<Record<number, Meaning>> = {
+  400: {
+    code: ErrorCode.validation,
+    what: 'AgentCore refused the request as invalid',
+    todo: 'check the runtime, the qualifier and the arguments',
+  },
+  401: {
+    code: ErrorCode.unauthorized,
+    what: 'AgentCore did not accept who is calling',
+    todo: 'the runtime may take JWT bearer tokens in place of IAM signatures',
+  },
+  402: {
+    code: ErrorCode.throttled,
+    what: 'A quota of the account is exceeded',
+    todo: 'stop sessions that are not needed, or ask AWS for a higher quota',
+  },
+  403: {
+    code: ErrorCode.accessDenied,
+    what: 'Access was denied',
+    todo: 'check that these credentials may call bedrock-agentcore:InvokeAgentRuntime on the runtime and its endpoint',
+  },
+  404: {
+    code: ErrorCode.notFound,
+    what: 'AgentCore does not find the runtime, its endpoint or the session',
+    todo: 'check the ARN, the region and the qualifier',
+  },
+  406: {
+    code: ErrorCode.notAcceptable,
+    what: 'The runtime answers in no form that was asked for',
+    todo: 'check that it is an MCP runtime',
+  },
+  409: {
+    code: ErrorCode.conflict,
+    what: 'The session is changing just now',
+    todo: 'try again',
+  },
+  413: {
+    code: ErrorCode.validation,
+    what: 'The request is too large',
+    todo: 'AgentCore takes up to 100 MB',
+  },
+  424: {
+    code: ErrorCode.containerFailed,
+    what: 'The container of the runtime failed',
+    todo: 'look at its CloudWatch logs',
+  },
+  429: {
+    code: ErrorCode.throttled,
+    what: 'AgentCore is throttling',
+    todo: 'try again later, with fewer calls at once',
+  },
+};
+
+/** Error names that say more than their status does (AWS "Common Errors"). */
+const NAMED: Readonly<Record<string, Pick<Meaning, 'what' | 'todo'>>> = {
+  ExpiredTokenException: {
+    what: 'The AWS credentials have expired',
+    todo: 'sign in again (for an SSO profile: aws sso login) and repeat the call',
+  },
+  InvalidSignatureException: {
+    what: 'AWS did not accept the signature',
+    todo: 'check the secret access key and the clock of this machine',
+  },
+  UnrecognizedClientException: {
+    what: 'AWS does not know the access key',
+    todo: 'check the credentials and that they belong to the partition of the runtime',
+  },
+};
+
+/** Bytes of a refusal's body that are looked at. */
+const BODY_LIMIT = 64 * 1024;
+
+/**
+ * Makes of an answer with a status other than 2xx what its request is answered with: the server's
+ * own JSON-RPC error where the body is one, else an error that says what failed.
+ *
+ * @param request The request as it was sent; `undefined` for a notification or a response.
+ * @throws {AgentCoreError} `upstream`
+ */
+export async function readRefusal(
+  reply: Reply,
+  request: Request | undefined,
+  runtime: RuntimeArn,
+): Promise<Response> {
+  const body = await readStart(reply);
+  const facts = {
+    name: errorName(reply, body),
+    status: reply.status,
+    requestId: header(reply, 'x-amzn-requestid'),
+    runtime: runtime.arn,
+  };
+  // 401 and 403 are always the platform's; what they carry says less than we know.
+  const own = reply.status === 401 || reply.status === 403 ? undefined : jsonRpcError(body);
+  if (own && request) {
+    if (own.id?.key === request.id.key) return own;
+    if (!own.id) return withFacts(own, request, facts);
+  }
+  const meaning = { ...meaningOf(reply.status), ...NAMED[facts.name ?? ''] };
+  const words = wordsOf(body) ?? facts.name;
+  throw new AgentCoreError(
+    'upstream',
+    `${meaning.what} (HTTP ${reply.status}${words ? `: ${words}` : ''}): ${meaning.todo}`,
+    { data: { jsonRpcCode: meaning.code, ...facts } },
+  );
+}
+
+function meaningOf(status: number): Meaning {
+  return (
+    MEANINGS[status] ?? {
+      code: ErrorCode.internalError,
+      what: status >= 500 ? 'AgentCore failed' : 'AgentCore answered with an unexpected status',
+      todo:
+        status >= 500
+          ? 'whether the call took effect is unknown; try again if repeating it does no harm'
+          : 'check the endpoint, and the proxy between if there is one',
+    }
+  );
+}
+
+/** A JSON-RPC error that could not name its request is the answer to the only one that was asked. */
+function withFacts(error: Response, request: Request, facts: object): Response {
+  const { code, message, data } = error.error ?? {};
+  return makeError(request.id, {
+    code: typeof code === 'number' ? code : ErrorCode.internalError,
+    message: String(message ?? 'The runtime answered with an error'),
+    data: isObject(data) ? { ...facts, ...data } : { ...facts, data },
+  });
+}
+
+async function readStart(reply: Reply): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of reply.body) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > BODY_LIMIT) break;
+    }
+  } catch {
+    // The status has been said; a body that breaks off adds nothing to it.
+  }
+  return Buffer.concat(chunks).subarray(0, BODY_LIMIT);
+}
+
+function jsonRpcError(body: Buffer): Response | undefined {
+  if (body.length === 0) return undefined;
+  const [message] = parseMessages(body);
+  return message?.kind === 'response' && message.error ? message : undefined;
+}
+
+function errorName(reply: Reply, body: Buffer): string | undefined {
+  const type = header(reply, 'x-amzn-errortype') ?? member(body, '__type');
+  return type?.split(':')[0]?.split('#').at(-1);
+}
+
+/** The refusal's own sentence, of at most 1,000 characters; none where the body is a page. */
+function wordsOf(body: Buffer): string | undefined {
+  const words =
+    member(body, 'message') ?? member(body, 'Message') ?? jsonRpcError(body)?.error?.message;
+  return typeof words === 'string' ? words.slice(0, 1000) : undefined;
+}
+
+function member(body: Buffer, key: string): string | undefined {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    const found = isObject(value) ? value[key] : undefined;
+    return typeof found === 'string' ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function header(reply: Reply, name: string): string | undefined {
+  const value = reply.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}

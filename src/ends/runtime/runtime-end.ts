@@ -1,0 +1,279 @@
+import { setMaxListeners } from 'node:events';
+import type { Reply } from '../../aws/post.ts';
+import { AgentCoreError } from '../../error.ts';
+import type { Log } from '../../log.ts';
+import { standardHeaders } from '../../mcp/derived-headers.ts';
+import { eraOf, isLongLived } from '../../mcp/era.ts';
+import { ErrorCode } from '../../mcp/errors.ts';
+import {
+  isObject,
+  makeRequest,
+  type Notification,
+  numericId,
+  type Request,
+  type Response,
+  resultOf,
+  withId,
+} from '../../mcp/message.ts';
+import { type Exchange, type Peer, unlessAborted } from '../../relay/peer.ts';
+import { RuntimeSession } from '../../sessions/runtime-session.ts';
+import { freshSessionId, type SessionMode } from '../../sessions/session-ids.ts';
+import type { RuntimeInvoker } from './invoker.ts';
+import { OpenCall } from './open-call.ts';
+import { ProgressRoutes } from './progress-routes.ts';
+import { readRefusal } from './refusal.ts';
+import { ToolHeaders } from './tool-headers.ts';
+
+/** Pages of `tools/list` that are read to find a tool's headers. */
+const MOST_PAGES = 100;
+
+export interface RuntimeEndOptions {
+  readonly invoker: RuntimeInvoker;
+  readonly mode: SessionMode;
+  /** The id of the session that all requests share; not used where each has its own. */
+  readonly sessionId: () => Promise<string>;
+  /** Told of each session that no further request will use. */
+  readonly onSessionOver: (session: RuntimeSession) => void;
+  readonly messageLimit: number;
+  readonly log: Log;
+}
+
+/** The server of a relay that is hosted on AgentCore Runtime. */
+export class RuntimeEnd implements Peer {
+  readonly #options: RuntimeEndOptions;
+  readonly #calls = new Set<OpenCall>();
+  readonly #tools = new ToolHeaders();
+  readonly #progress = new ProgressRoutes();
+  readonly #closing = new AbortController();
+  #shared: Promise<RuntimeSession> | undefined;
+  /** Settles when the server knows all that the client has told it so far, its `initialize` first. */
+  #told: Promise<unknown> = Promise.resolve();
+
+  constructor(options: RuntimeEndOptions) {
+    this.#options = options;
+    setMaxListeners(0, this.#closing.signal);
+  }
+
+  async request(request: Request, exchange: Exchange): Promise<Response> {
+    if (eraOf(request) === 'stateless') return this.#requestStateless(request, exchange);
+    // Posts overtake each other, and a server may refuse what comes before its handshake is over.
+    const before = unlessAborted(this.#told, exchange.signal);
+    if (request.method !== 'initialize') {
+      await before;
+      return this.#inSession(exchange, (session) => this.#call(request, exchange, session));
+    }
+    const answer = before.then(() =>
+      this.#inSession(exchange, (session) => this.#initialize(request, exchange, session)),
+    );
+    this.#told = answer.catch(() => undefined);
+    return answer;
+  }
+
+  async notify(notification: Notification): Promise<void> {
+    const routed = this.#progress.routeOf(notification);
+    if (!routed && this.#options.mode === 'request') {
+      const { method } = notification;
+      return this.#options.log('debug', `${method} concerns no open session and was not sent`);
+    }
+    const told = this.#told.then(async () => {
+      const session = routed?.session ?? (await this.#sharedSession());
+      await this.#tell(routed?.notification ?? notification, session);
+    });
+    this.#told = told.catch(() => undefined);
+    return told;
+  }
+
+  /** The session that requests share, if one was begun. */
+  async currentSession(): Promise<RuntimeSession | undefined> {
+    return this.#shared?.catch(() => undefined);
+  }
+
+  /** Ends whatever is still open. */
+  close(): void {
+    const ending = new AgentCoreError('shutdown', 'The proxy has ended');
+    for (const call of this.#calls) call.end(ending);
+    this.#closing.abort(ending);
+  }
+
+  async #requestStateless(request: Request, exchange: Exchange): Promise<Response> {
+    return this.#inSession(exchange, async (session) => {
+      const response = await this.#call(request, exchange, session);
+      if (request.method === 'tools/list' && !response.error) this.#tools.learn(response);
+      if (response.error?.code !== ErrorCode.headerMismatch) return response;
+      const sent = JSON.stringify(this.#tools.for(request));
+      await this.#listTools(request, exchange, session);
+      // Nothing has run: the server refuses before it looks at the body.
+      return JSON.stringify(this.#tools.for(request)) === sent
+        ? response
+        : this.#call(request, exchange, session);
+    });
+  }
+
+  async #initialize(
+    request: Request,
+    exchange: Exchange,
+    session: RuntimeSession,
+  ): Promise<Response> {
+    session.mcpSessionId = undefined;
+    session.protocolVersion = undefined;
+    const offered = this.#options.mode === 'identity' ? session.id : undefined;
+    let response = await this.#call(request, exchange, session, offered).catch((thrown) => {
+      if (offered && isRefusedId(thrown)) return undefined;
+      throw thrown;
+    });
+    if (offered && (!response || isRefusedIdError(response))) {
+      this.#options.log(
+        'warning',
+        'The server picks its own sessions, so the session cannot be shared by identity',
+      );
+      response = await this.#call(request, exchange, session);
+    }
+    const result = response && !response.error ? resultOf(response) : undefined;
+    if (isObject(result) && typeof result.protocolVersion === 'string') {
+      session.protocolVersion = result.protocolVersion;
+    }
+    return response as Response;
+  }
+
+  async #call(
+    request: Request,
+    exchange: Exchange,
+    session: RuntimeSession,
+    offeredId?: string,
+  ): Promise<Response> {
+    const sent = withId(request, numericId(session.nextRequestNumber()));
+    const call = new OpenCall({
+      request: sent,
+      exchange,
+      messageLimit: this.#options.messageLimit,
+      log: this.#options.log,
+      tell: (message) => this.#tell(message, session),
+      onServerRequest: (own) =>
+        this.#options.mode === 'request' ? this.#progress.enter(own, session) : own,
+    });
+    this.#calls.add(call);
+    try {
+      return await call.run((signal) => this.#send(sent, session, signal, offeredId));
+    } finally {
+      this.#calls.delete(call);
+    }
+  }
+
+  async #send(
+    request: Request,
+    session: RuntimeSession,
+    signal: AbortSignal,
+    offeredId?: string,
+  ): Promise<Reply | Response> {
+    const reply = await this.#options.invoker.invoke({
+      session,
+      signal,
+      body: request.bytes,
+      longLived: isLongLived(request),
+      headers: {
+        ...this.#sessionHeaders(request, session, offeredId),
+        ...standardHeaders(request),
+        ...this.#tools.for(request),
+      },
+    });
+    if (!isSuccess(reply)) return readRefusal(reply, request, this.#options.invoker.runtime);
+    if (request.method === 'initialize') {
+      const id = reply.headers['mcp-session-id'];
+      session.mcpSessionId = typeof id === 'string' ? id : offeredId;
+    }
+    return reply;
+  }
+
+  /** Delivers what expects no response. */
+  async #tell(message: Notification | Response, session: RuntimeSession): Promise<void> {
+    const reply = await this.#options.invoker.invoke({
+      session,
+      signal: this.#closing.signal,
+      body: message.bytes,
+      headers: this.#sessionHeaders(message, session),
+    });
+    try {
+      if (!isSuccess(reply)) await readRefusal(reply, undefined, this.#options.invoker.runtime);
+      for await (const _ of reply.body);
+    } finally {
+      reply.discard();
+    }
+  }
+
+  #sessionHeaders(
+    message: Request | Notification | Response,
+    session: RuntimeSession,
+    offeredId?: string,
+  ): Record<string, string> {
+    // The stateless era has no session id of its own, but the platform routes on one.
+    const mcpSessionId =
+      eraOf(message) === 'stateless' ? session.id : (offeredId ?? session.mcpSessionId);
+    return {
+      ...(mcpSessionId !== undefined && { 'mcp-session-id': mcpSessionId }),
+      ...(session.protocolVersion !== undefined && {
+        'mcp-protocol-version': session.protocolVersion,
+      }),
+    };
+  }
+
+  async #listTools(request: Request, exchange: Exchange, session: RuntimeSession): Promise<void> {
+    const { _meta } = request.params ?? {};
+    let cursor: string | undefined;
+    for (let page = 0; page < MOST_PAGES; page++) {
+      const params = cursor === undefined ? { _meta } : { _meta, cursor };
+      const list = makeRequest(numericId(0), 'tools/list', params);
+      const response = await this.#call(list, exchange, session);
+      cursor = response.error ? undefined : this.#tools.learn(response);
+      if (cursor === undefined) return;
+    }
+  }
+
+  async #inSession<T>(
+    { signal }: Exchange,
+    work: (session: RuntimeSession) => Promise<T>,
+  ): Promise<T> {
+    if (this.#options.mode !== 'request') {
+      return work(await unlessAborted(this.#sharedSession(), signal));
+    }
+    const session = new RuntimeSession(freshSessionId());
+    try {
+      return await work(session);
+    } finally {
+      this.#progress.leave(session);
+      this.#options.onSessionOver(session);
+    }
+  }
+
+  #sharedSession(): Promise<RuntimeSession> {
+    this.#shared ??= this.#options.sessionId().then(
+      (id) => new RuntimeSession(id),
+      (thrown) => {
+        // Who is calling may be known at the next try: after a login, or with a network.
+        this.#shared = undefined;
+        throw thrown;
+      },
+    );
+    return this.#shared;
+  }
+}
+
+function isSuccess(reply: Reply): boolean {
+  return reply.status >= 200 && reply.status < 300;
+}
+
+/** A server that picks its session ids refuses one that it did not pick as bad or as unknown. */
+function isRefusedId(thrown: unknown): boolean {
+  const status = thrown instanceof AgentCoreError ? thrown.data?.status : undefined;
+  return status === 400 || status === 404;
+}
+
+function isRefusedIdError(response: Response): boolean {
+  const code = response.error?.code;
+  return (
+    code === ErrorCode.connectionFailed ||
+    code === ErrorCode.invalidRequest ||
+    code === ErrorCode.unauthorized ||
+    code === ErrorCode.notFound ||
+    code === ErrorCode.validation
+  );
+}

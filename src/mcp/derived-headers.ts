@@ -1,0 +1,106 @@
+import { declaredVersion } from './era.ts';
+import { isObject, type JsonObject, type Request } from './message.ts';
+
+/**
+ * The HTTP headers that MCP 2026-07-28 has a sender derive from a request's body (Streamable HTTP,
+ * "Standard Request Headers" and "Custom Headers from Tool Parameters").
+ */
+
+/** An argument that a tool's `inputSchema` wants repeated as a header. */
+export interface ParamHeader {
+  /** The header's name behind `Mcp-Param-`. */
+  readonly name: string;
+  /** The keys that lead to the argument. */
+  readonly path: readonly string[];
+}
+
+/** What `Mcp-Name` repeats, by method. */
+const NAME_SOURCES: ReadonlyMap<string, string> = new Map([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri'],
+  ['tasks/get', 'taskId'],
+  ['tasks/update', 'taskId'],
+  ['tasks/cancel', 'taskId'],
+]);
+
+const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name`; none for a request of the handshake era. */
+export function standardHeaders(request: Request): Record<string, string> {
+  const version = declaredVersion(request);
+  if (version === undefined) return {};
+  const source = NAME_SOURCES.get(request.method);
+  const name = source === undefined ? undefined : request.params?.[source];
+  return {
+    'mcp-protocol-version': version,
+    'mcp-method': request.method,
+    ...(typeof name === 'string' && { 'mcp-name': headerValue(name) }),
+  };
+}
+
+/**
+ * The `Mcp-Param-*` headers of a `tools/call`. What is absent, null or not a safe scalar gets none,
+ * as the specification asks.
+ */
+export function paramHeaders(
+  request: Request,
+  declared: readonly ParamHeader[],
+): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const { name, path } of declared) {
+    const text = scalarText(valueAt(request.params?.arguments, path));
+    if (text !== undefined) headers[`mcp-param-${name.toLowerCase()}`] = headerValue(text);
+  }
+  return headers;
+}
+
+/**
+ * The arguments that a tool's `inputSchema` marks with `x-mcp-header`, at any depth below
+ * `properties`. A mark that breaks the specification's rules (no token, on an object, a number or an
+ * array, the same name twice) is passed over: a conforming server does not write it, and the one
+ * that does checks the headers itself.
+ */
+export function declaredParamHeaders(inputSchema: unknown): ParamHeader[] {
+  const found = new Map<string, ParamHeader>();
+  const visit = (schema: unknown, path: readonly string[]) => {
+    if (!isObject(schema)) return;
+    const name = schema['x-mcp-header'];
+    if (path.length > 0 && typeof name === 'string' && isMarkable(schema, name)) {
+      if (!found.has(name.toLowerCase())) found.set(name.toLowerCase(), { name, path });
+    }
+    if (!isObject(schema.properties)) return;
+    for (const [key, child] of Object.entries(schema.properties)) visit(child, [...path, key]);
+  };
+  visit(inputSchema, []);
+  return [...found.values()];
+}
+
+function isMarkable(schema: JsonObject, name: string): boolean {
+  return HEADER_NAME.test(name) && /^(string|integer|boolean)$/.test(String(schema.type));
+}
+
+function valueAt(root: unknown, path: readonly string[]): unknown {
+  let value = root;
+  for (const key of path) {
+    if (!isObject(value) || !Object.hasOwn(value, key)) return undefined;
+    value = value[key];
+  }
+  return value;
+}
+
+function scalarText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'boolean') return String(value);
+  if (typeof value !== 'number') return undefined;
+  return Number.isInteger(value) && !Number.isSafeInteger(value) ? undefined : String(value);
+}
+
+/** As it is where HTTP carries it unharmed, else in the specification's Base64 form. */
+function headerValue(text: string): string {
+  const plain =
+    /^[\t\x20-\x7e]+$/.test(text) &&
+    text === text.trim() &&
+    !(text.startsWith('=?base64?') && text.endsWith('?='));
+  return plain ? text : `=?base64?${Buffer.from(text, 'utf8').toString('base64')}?=`;
+}

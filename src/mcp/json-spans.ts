@@ -1,0 +1,168 @@
+/**
+ * Finding one's way in the bytes of a JSON text without making values of it, so that what nobody
+ * changes goes on as it came. Every function here takes bytes that `JSON.parse` has accepted.
+ */
+
+/** Where a value stands: from `start` up to, but not including, `end`. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const SPACE = 0x20;
+
+/** The first key that some object of the text, at any depth, has twice; `undefined` where none has. */
+export function duplicateKey(bytes: Buffer): string | undefined {
+  /** The keys so far of each object that is open; `undefined` stands for an open array. */
+  const open: (Set<string> | undefined)[] = [];
+  for (let at = 0; at < bytes.length; at++) {
+    switch (bytes[at]) {
+      case OPEN_BRACE:
+        open.push(new Set());
+        break;
+      case OPEN_BRACKET:
+        open.push(undefined);
+        break;
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
+        open.pop();
+        break;
+      case QUOTE: {
+        const end = endOfString(bytes, at);
+        const keys = open.at(-1);
+        if (keys && bytes[skipSpace(bytes, end)] === COLON) {
+          const key = stringAt(bytes, at, end);
+          if (keys.has(key)) return key;
+          keys.add(key);
+          // The string after the colon is a value, never a key: step over the colon only.
+          at = skipSpace(bytes, end);
+        } else {
+          at = end - 1;
+        }
+        break;
+      }
+    }
+  }
+  return undefined;
+}
+
+/** The value of one member of the object that stands at `within`. */
+export function memberOf(
+  bytes: Buffer,
+  key: string,
+  within: Span = whole(bytes),
+): Span | undefined {
+  let at = skipSpace(bytes, within.start);
+  if (bytes[at] !== OPEN_BRACE) return undefined;
+  at = skipSpace(bytes, at + 1);
+  while (bytes[at] === QUOTE) {
+    const endOfKey = endOfString(bytes, at);
+    const start = skipSpace(bytes, skipSpace(bytes, endOfKey) + 1);
+    const end = endOfValue(bytes, start);
+    if (stringAt(bytes, at, endOfKey) === key) return { start, end };
+    at = nextItem(bytes, end);
+  }
+  return undefined;
+}
+
+/** The elements of the array that stands at `within`, in order. */
+export function elementsOf(bytes: Buffer, within: Span = whole(bytes)): Span[] {
+  const elements: Span[] = [];
+  let at = skipSpace(bytes, within.start);
+  if (bytes[at] !== OPEN_BRACKET) return elements;
+  at = skipSpace(bytes, at + 1);
+  while (at < within.end && bytes[at] !== CLOSE_BRACKET) {
+    const end = endOfValue(bytes, at);
+    elements.push({ start: at, end });
+    at = nextItem(bytes, end);
+  }
+  return elements;
+}
+
+/** The value that a chain of keys leads to; `undefined` where it leads nowhere. */
+export function spanAt(bytes: Buffer, path: readonly string[]): Span | undefined {
+  let span: Span | undefined = whole(bytes);
+  for (const key of path) {
+    span = span && memberOf(bytes, key, span);
+  }
+  return span;
+}
+
+/** The same bytes with another JSON text in place of a value. */
+export function splice(bytes: Buffer, span: Span, text: string): Buffer {
+  return Buffer.concat([
+    bytes.subarray(0, span.start),
+    Buffer.from(text, 'utf8'),
+    bytes.subarray(span.end),
+  ]);
+}
+
+function whole(bytes: Buffer): Span {
+  return { start: 0, end: bytes.length };
+}
+
+function endOfValue(bytes: Buffer, start: number): number {
+  const first = bytes[start];
+  if (first === QUOTE) return endOfString(bytes, start);
+  if (first === OPEN_BRACE || first === OPEN_BRACKET) return endOfContainer(bytes, start);
+  let at = start;
+  while (at < bytes.length && !endsScalar(bytes[at] as number)) at++;
+  return at;
+}
+
+function endsScalar(byte: number): boolean {
+  return byte <= SPACE || byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET;
+}
+
+function endOfContainer(bytes: Buffer, start: number): number {
+  let depth = 0;
+  for (let at = start; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) {
+      at = endOfString(bytes, at) - 1;
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      depth++;
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      depth--;
+      if (depth === 0) return at + 1;
+    }
+  }
+  return bytes.length;
+}
+
+/** Behind the closing quote of the string that opens at `start`. */
+function endOfString(bytes: Buffer, start: number): number {
+  let quote = bytes.indexOf(QUOTE, start + 1);
+  while (quote !== -1 && isEscaped(bytes, quote)) quote = bytes.indexOf(QUOTE, quote + 1);
+  return quote === -1 ? bytes.length : quote + 1;
+}
+
+function isEscaped(bytes: Buffer, at: number): boolean {
+  let backslashes = 0;
+  while (bytes[at - 1 - backslashes] === BACKSLASH) backslashes++;
+  return backslashes % 2 === 1;
+}
+
+function stringAt(bytes: Buffer, start: number, end: number): string {
+  const text = bytes.toString('utf8', start + 1, end - 1);
+  return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
+}
+
+function nextItem(bytes: Buffer, end: number): number {
+  const at = skipSpace(bytes, end);
+  return bytes[at] === COMMA ? skipSpace(bytes, at + 1) : at;
+}
+
+function skipSpace(bytes: Buffer, start: number): number {
+  let at = start;
+  while (at < bytes.length && (bytes[at] as number) <= SPACE) at++;
+  return at;
+}

@@ -1,0 +1,87 @@
+import type { RequestId } from './message.ts';
+
+/** More than an id of any sense has. */
+const LONGEST_TOKEN = 1024;
+
+/**
+ * A line that is too long to keep. It is read through, byte by byte and without keeping it, for the
+ * one thing that is owed to its sender: the id to answer, wherever in the line that stands.
+ */
+export class OversizedLine {
+  length = 0;
+  #depth = 0;
+  #inString = false;
+  #escaped = false;
+  /** The last key or value at the top level, a character for each byte, up to `LONGEST_TOKEN`. */
+  #token = '';
+  #key: string | undefined;
+  readonly #seen = new Map<string, string>();
+
+  add(bytes: Buffer): void {
+    this.length += bytes.length;
+    for (const byte of bytes) this.#step(byte);
+  }
+
+  /** The id of the request that the line holds; `undefined` where it holds none or none is found. */
+  get id(): RequestId | undefined {
+    const bytes = this.#seen.get('id');
+    if (bytes === undefined || !this.#seen.has('method')) return undefined;
+    const token = Buffer.from(bytes, 'latin1').toString('utf8');
+    try {
+      const value: unknown = JSON.parse(token);
+      if (typeof value === 'string') return { token, key: JSON.stringify(value) };
+      return typeof value === 'number' ? { token, key: token } : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #step(byte: number): void {
+    const character = String.fromCharCode(byte);
+    if (this.#inString) {
+      this.#keep(character);
+      if (this.#escaped) this.#escaped = false;
+      else if (character === '\\') this.#escaped = true;
+      else if (character === '"') this.#inString = false;
+      return;
+    }
+    switch (character) {
+      case '"':
+        this.#inString = true;
+        this.#keep(character);
+        break;
+      case '{':
+      case '[':
+        this.#depth++;
+        break;
+      case '}':
+      case ']':
+        if (this.#depth === 1) this.#endMember();
+        this.#depth--;
+        break;
+      case ':':
+        if (this.#depth === 1) {
+          this.#key = this.#token;
+          this.#token = '';
+        }
+        break;
+      case ',':
+        if (this.#depth === 1) this.#endMember();
+        break;
+      default:
+        if (byte > 0x20) this.#keep(character);
+    }
+  }
+
+  #keep(character: string): void {
+    if (this.#depth === 1 && this.#token.length < LONGEST_TOKEN) this.#token += character;
+  }
+
+  #endMember(): void {
+    if (this.#key === '"id"' || this.#key === '"method"') {
+      this.#seen.set(this.#key.slice(1, -1), this.#token);
+    }
+    this.#key = undefined;
+    this.#token = '';
+  }
+}

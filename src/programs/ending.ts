@@ -1,0 +1,33 @@
+/** Why a program ends. */
+export type Ending = 'input' | 'signal' | 'output' | 'parent';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** How often, in milliseconds, the parent is looked for. */
+const PARENT_CHECK = 1_000;
+
+/**
+ * Resolves when the program is asked to end or nobody is left to work for: a signal, or the death
+ * of the parent, which closes no pipe where another process holds its other end.
+ */
+export async function askedToEnd(program: NodeJS.Process = process): Promise<Ending> {
+  const parent = program.ppid;
+  return new Promise<Ending>((resolve) => {
+    // Attached for good: a second signal does not end the program in the middle of its ending.
+    for (const signal of SIGNALS) program.on(signal, () => resolve('signal'));
+    const timer = setInterval(() => {
+      if (isAlive(program, parent)) return;
+      clearInterval(timer);
+      resolve('parent');
+    }, PARENT_CHECK);
+    timer.unref();
+  });
+}
+
+function isAlive(program: NodeJS.Process, parent: number): boolean {
+  if (program.platform !== 'win32') return program.ppid === parent;
+  try {
+    return program.kill(parent, 0);
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}

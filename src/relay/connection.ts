@@ -1,0 +1,237 @@
+import type { Readable, Writable } from 'node:stream';
+import { AgentCoreError, messageOf } from '../error.ts';
+import { isLongLived } from '../mcp/era.ts';
+import { readLines } from '../mcp/lines.ts';
+import {
+  idAt,
+  type Message,
+  type MessageFault,
+  makeNotification,
+  type Notification,
+  numericId,
+  parseMessages,
+  type Request,
+  type RequestId,
+  type Response,
+  withId,
+  withTokenAt,
+} from '../mcp/message.ts';
+import { failureAnswer, faultAnswer } from './answers.ts';
+import { LineWriter } from './line-writer.ts';
+import { Cancelled, type Exchange, type Peer } from './peer.ts';
+
+export interface ConnectionOptions {
+  readonly input: Readable;
+  readonly output: Writable;
+  /** The most bytes of a message. */
+  readonly messageLimit: number;
+  /** The most requests of the other side that may be open at once. */
+  readonly openLimit: number;
+  /** Called once when the other side reads no more. */
+  readonly onOutputClosed: () => void;
+  /** Told of what was dropped, for the log. */
+  readonly onDropped: (what: string) => void;
+}
+
+/** A request of the other side that is being answered. */
+interface Incoming {
+  readonly request: Request;
+  readonly abort: AbortController;
+  cancelled: boolean;
+}
+
+/** A request of ours that the other side has not answered yet. */
+interface Outgoing {
+  readonly settle: (response: Response) => void;
+  readonly fail: (error: Error) => void;
+}
+
+/**
+ * An MCP conversation over a pair of byte streams, a message a line. It answers each request that
+ * comes in exactly once (a cancelled one not at all) with what the peer that serves it returns, and
+ * is itself the peer that stands for the other side.
+ */
+export class Connection implements Peer {
+  readonly #options: ConnectionOptions;
+  readonly #writer: LineWriter;
+  readonly #incoming = new Set<Incoming>();
+  readonly #outgoing = new Map<string, Outgoing>();
+  #nextId = 1;
+  /** Set from the end of input on: nobody answers us any more. */
+  #ended: AgentCoreError | undefined;
+  #onServed: (() => void) | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#writer = new LineWriter(options.output, options.onOutputClosed);
+  }
+
+  /** Serves the other side until its input ends; requests may still be open then. */
+  async serve(peer: Peer): Promise<void> {
+    const { input, messageLimit, onDropped } = this.#options;
+    try {
+      for await (const line of readLines(input, messageLimit)) {
+        if (Buffer.isBuffer(line)) {
+          for (const message of parseMessages(line)) await this.#receive(message, peer);
+        } else {
+          const reason = `The message has ${line.length} bytes, more than the ${messageLimit} that fit`;
+          await this.#refuse({ kind: 'fault', code: -32600, reason, id: line.id });
+        }
+      }
+    } catch (thrown) {
+      // An input that breaks is one that has ended; one that we closed ourselves breaks as well.
+      if (!this.#ended) onDropped(`The input broke: ${messageOf(thrown)}`);
+    } finally {
+      this.#end();
+    }
+  }
+
+  async request(request: Request, exchange: Exchange): Promise<Response> {
+    if (this.#ended) throw this.#ended;
+    exchange.signal.throwIfAborted();
+    const id = numericId(this.#nextId++);
+    const answer = new Promise<Response>((settle, fail) => {
+      this.#outgoing.set(id.key, { settle, fail });
+    });
+    let written = false;
+    const giveUp = () => {
+      const { reason } = exchange.signal;
+      this.#outgoing.get(id.key)?.fail(reason);
+      if (written) void this.#writer.write(cancellation(id, reason).bytes);
+    };
+    exchange.signal.addEventListener('abort', giveUp, { once: true });
+    const write = this.#writer.write(withId(request, id).bytes, () => {
+      written = !exchange.signal.aborted;
+      return !written;
+    });
+    try {
+      await Promise.race([answer, write]);
+      return withId(await answer, request.id);
+    } finally {
+      exchange.signal.removeEventListener('abort', giveUp);
+      this.#outgoing.delete(id.key);
+    }
+  }
+
+  async notify(notification: Notification): Promise<void> {
+    await this.#writer.write(notification.bytes);
+  }
+
+  /**
+   * Ends the conversation: long streams at once, other open requests when they are answered or
+   * after `grace` milliseconds, with an error then. Resolves when all answers are written.
+   */
+  async close(grace: number): Promise<void> {
+    this.#end();
+    this.#options.input.destroy();
+    this.#abort((incoming) => isLongLived(incoming.request));
+    const timer = setTimeout(() => this.#abort(() => true), grace);
+    try {
+      while (this.#incoming.size > 0) {
+        await new Promise<void>((resolve) => {
+          this.#onServed = resolve;
+        });
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+    await this.#writer.flushed();
+  }
+
+  #abort(which: (incoming: Incoming) => boolean): void {
+    const ending = new AgentCoreError(
+      'shutdown',
+      'The proxy was ended before the answer came; whether the call took effect is unknown',
+    );
+    for (const incoming of this.#incoming) {
+      if (which(incoming)) incoming.abort.abort(ending);
+    }
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = new AgentCoreError(
+      'shutdown',
+      'The client has ended its input, so it cannot answer any more',
+    );
+    for (const { fail } of this.#outgoing.values()) fail(this.#ended);
+  }
+
+  async #receive(message: Message | MessageFault, peer: Peer): Promise<void> {
+    switch (message.kind) {
+      case 'fault':
+        return this.#refuse(message);
+      case 'response':
+        return this.#settle(message);
+      case 'request':
+        if (this.#incoming.size >= this.#options.openLimit) {
+          const reason = `There are ${this.#incoming.size} open requests; wait for answers first`;
+          return this.#writer.write(
+            failureAnswer(message.id, new AgentCoreError('usage', reason)).bytes,
+          );
+        }
+        void this.#answer(message, peer);
+        return;
+      case 'notification':
+        if (message.method === 'notifications/cancelled') return this.#cancel(message);
+        void this.#pass(message, peer);
+    }
+  }
+
+  async #refuse(fault: MessageFault): Promise<void> {
+    await this.#writer.write(faultAnswer(fault).bytes);
+  }
+
+  async #answer(request: Request, peer: Peer): Promise<void> {
+    const incoming: Incoming = { request, abort: new AbortController(), cancelled: false };
+    this.#incoming.add(incoming);
+    let answer: Response;
+    try {
+      answer = withId(
+        await peer.request(request, { signal: incoming.abort.signal, back: this }),
+        request.id,
+      );
+    } catch (thrown) {
+      answer = failureAnswer(request.id, thrown);
+    }
+    await this.#writer.write(answer.bytes, () => incoming.cancelled);
+    this.#incoming.delete(incoming);
+    this.#onServed?.();
+  }
+
+  async #pass(notification: Notification, peer: Peer): Promise<void> {
+    try {
+      await peer.notify(notification, { signal: new AbortController().signal, back: this });
+    } catch (thrown) {
+      this.#options.onDropped(`Could not deliver ${notification.method}: ${messageOf(thrown)}`);
+    }
+  }
+
+  #settle(response: Response): void {
+    const outgoing = response.id && this.#outgoing.get(response.id.key);
+    if (outgoing) outgoing.settle(response);
+    else this.#options.onDropped(`Dropped an answer to no open request: id ${response.id?.token}`);
+  }
+
+  #cancel(notification: Notification): void {
+    const id = idAt(notification, ['params', 'requestId']);
+    let found = false;
+    for (const incoming of this.#incoming) {
+      if (incoming.request.id.key !== id?.key) continue;
+      found = true;
+      incoming.cancelled = true;
+      incoming.abort.abort(new Cancelled(notification));
+    }
+    if (!found) this.#options.onDropped(`Dropped a cancellation of no open request: ${id?.token}`);
+  }
+}
+
+/** `notifications/cancelled` for a request of ours: the sender's own words where it has some. */
+function cancellation(id: RequestId, reason: unknown): Notification {
+  const given = reason instanceof Cancelled ? reason.notification : undefined;
+  if (given) return withTokenAt(given, ['params', 'requestId'], id.token);
+  return makeNotification('notifications/cancelled', {
+    requestId: Number(id.token),
+    reason: 'The request around it has ended',
+  });
+}

@@ -1,0 +1,51 @@
+import type { Notification, Request, Response } from '../mcp/message.ts';
+
+/**
+ * One side of an MCP conversation, as the other side sees it. Both ends of a relay are peers, and so
+ * is each interceptor in between: ids belong to the ends alone, so a request is a call that returns
+ * its response, under whatever id that has.
+ */
+export interface Peer {
+  /**
+   * @returns the response, an error response included.
+   * @throws {AgentCoreError} when no response came; {@link Cancelled} when the sender gave up.
+   */
+  request(request: Request, exchange: Exchange): Promise<Response>;
+  /** Resolves once there is room for more, so that whoever awaits it is slowed to the peer's pace. */
+  notify(notification: Notification, exchange: Exchange): Promise<void>;
+}
+
+/** What belongs to one message while it is under way. */
+export interface Exchange {
+  /** Aborts with {@link Cancelled} when the sender gives up, with an error when the program ends. */
+  readonly signal: AbortSignal;
+  /** The sender, for what has to be told to it or asked of it meanwhile. */
+  readonly back: Peer;
+}
+
+/** The reason of a signal whose request was cancelled by its sender: it is silent, and gets no answer. */
+export class Cancelled extends Error {
+  override readonly name = 'Cancelled';
+  /** `notifications/cancelled` as it came; `undefined` where the exchange around it ended. */
+  readonly notification: Notification | undefined;
+
+  constructor(notification?: Notification) {
+    super('Cancelled');
+    this.notification = notification;
+  }
+}
+
+/** What `work` resolves to, unless the signal aborts first: then its reason is thrown. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let giveUp: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    giveUp = () => reject(signal.reason);
+    signal.addEventListener('abort', giveUp, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    if (giveUp) signal.removeEventListener('abort', giveUp);
+  }
+}

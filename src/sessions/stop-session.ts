@@ -1,0 +1,64 @@
+import {
+  BedrockAgentCoreClient,
+  ResourceNotFoundException,
+  StopRuntimeSessionCommand,
+} from '@aws-sdk/client-bedrock-agentcore';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { RuntimeArn } from '../aws/arn.ts';
+import type { Network } from '../aws/network.ts';
+import type { Credentials } from '../aws/signer.ts';
+import type { RuntimeSession } from './runtime-session.ts';
+
+export interface StopOptions {
+  readonly runtime: RuntimeArn;
+  readonly qualifier: string | undefined;
+  readonly endpoint: URL;
+  readonly credentials: Credentials;
+  readonly network: Network;
+}
+
+/** Stops runtime sessions, so that their microVMs cost nothing any more. */
+export class SessionStopper {
+  readonly #options: StopOptions;
+  #client: Promise<BedrockAgentCoreClient> | undefined;
+
+  constructor(options: StopOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves once the session is stopped or was gone already; throws as the SDK's client does. */
+  async stop(session: RuntimeSession, signal: AbortSignal): Promise<void> {
+    this.#client ??= this.#connect();
+    const client = await this.#client;
+    for (const runtimeSessionId of session.stopIds) {
+      const command = new StopRuntimeSessionCommand({
+        agentRuntimeArn: this.#options.runtime.arn,
+        runtimeSessionId,
+        qualifier: this.#options.qualifier,
+      });
+      try {
+        await client.send(command, { abortSignal: signal });
+        return;
+      } catch (thrown) {
+        // Gone, or known by its other id: which one the service wants is not documented.
+        if (!(thrown instanceof ResourceNotFoundException)) throw thrown;
+      }
+    }
+  }
+
+  async #connect(): Promise<BedrockAgentCoreClient> {
+    const { endpoint, runtime, credentials, network } = this.#options;
+    const agent = await network.agentFor(endpoint);
+    return new BedrockAgentCoreClient({
+      endpoint: endpoint.href,
+      region: runtime.region,
+      credentials,
+      requestHandler: new NodeHttpHandler({
+        httpAgent: agent,
+        httpsAgent: agent as never,
+        connectionTimeout: 2_000,
+        requestTimeout: 3_000,
+      }),
+    });
+  }
+}
