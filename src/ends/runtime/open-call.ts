@@ -94,8 +94,7 @@ export class OpenCall {
         await this.#receive(message, answer);
       }
     } catch (thrown) {
-      // The client need not go on with what nobody waits for any more.
-      for (const request of this.#serverRequests.values()) request.abort(new Cancelled());
+      this.#takeBackQuestions();
       throw thrown;
     } finally {
       this.#reply?.discard();
@@ -169,9 +168,15 @@ export class OpenCall {
       this.end(reason);
       return;
     }
+    this.#takeBackQuestions();
     tell(withTokenAt(notification, ['params', 'requestId'], request.id.token))
       .catch((thrown) => log('warning', `Could not cancel a request: ${messageOf(thrown)}`))
       .finally(() => this.#lingerFor(CANCELLED_LINGER, reason));
+  }
+
+  /** The client need not go on with what nobody waits for any more. */
+  #takeBackQuestions(): void {
+    for (const request of this.#serverRequests.values()) request.abort(new Cancelled());
   }
 
   #lingerFor(milliseconds: number, reason: Error): void {

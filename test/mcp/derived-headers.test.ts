@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import {
+  declaredParamHeaders,
+  paramHeaders,
+  standardHeaders,
+} from '../../src/mcp/derived-headers.ts';
+import { type JsonObject, makeRequest, numericId } from '../../src/mcp/message.ts';
+
+const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
+
+function call(params: JsonObject) {
+  return makeRequest(numericId(1), 'tools/call', { ...params, _meta: META });
+}
+
+describe('the standard headers of the stateless era', () => {
+  it.each([
+    ['tools/call', { name: 'add' }, 'add'],
+    ['prompts/get', { name: 'hello' }, 'hello'],
+    ['resources/read', { uri: 'file:///a b' }, 'file:///a b'],
+    ['tasks/get', { taskId: 't-1' }, 't-1'],
+    ['tools/call', { name: 'añadir' }, '=?base64?YcOxYWRpcg==?='],
+    ['tools/call', { name: ' padded ' }, '=?base64?IHBhZGRlZCA=?='],
+    ['tools/call', { name: '=?base64?eA==?=' }, '=?base64?PT9iYXNlNjQ/ZUE9PT89?='],
+    ['tools/call', { name: '' }, '=?base64??='],
+  ])('of %s %o say %s', (method, params, name) => {
+    const request = makeRequest(numericId(1), method, { ...params, _meta: META });
+    expect(standardHeaders(request)).toEqual({
+      'mcp-protocol-version': '2026-07-28',
+      'mcp-method': method,
+      'mcp-name': name,
+    });
+  });
+
+  it('have no name where the method has none', () => {
+    const request = makeRequest(numericId(1), 'tools/list', { name: 'x', _meta: META });
+    expect(standardHeaders(request)).not.toHaveProperty('mcp-name');
+  });
+
+  it('are absent in the handshake era', () => {
+    expect(standardHeaders(makeRequest(numericId(1), 'tools/call', { name: 'a' }))).toEqual({});
+  });
+});
+
+describe('arguments as headers', () => {
+  const schema = {
+    type: 'object',
+    properties: {
+      region: { type: 'string', 'x-mcp-header': 'Region' },
+      count: { type: 'integer', 'x-mcp-header': 'Count' },
+      dry: { type: 'boolean', 'x-mcp-header': 'Dry-Run' },
+      deep: { type: 'object', properties: { id: { type: 'string', 'x-mcp-header': 'Deep' } } },
+      plain: { type: 'string' },
+      ratio: { type: 'number', 'x-mcp-header': 'Ratio' },
+      list: { type: 'array', items: { type: 'string', 'x-mcp-header': 'Item' } },
+      spaced: { type: 'string', 'x-mcp-header': 'not a token' },
+      twice: { type: 'string', 'x-mcp-header': 'REGION' },
+    },
+  };
+  const declared = declaredParamHeaders(schema);
+
+  it('are those that the schema marks as it may', () => {
+    expect(declared.map(({ name }) => name)).toEqual(['Region', 'Count', 'Dry-Run', 'Deep']);
+  });
+
+  it('carry scalars as text, and what HTTP would harm as Base64', () => {
+    const request = call({
+      arguments: { region: 'Zürich', count: 3, dry: false, deep: { id: 'x' } },
+    });
+    expect(paramHeaders(request, declared)).toEqual({
+      'mcp-param-region': '=?base64?WsO8cmljaA==?=',
+      'mcp-param-count': '3',
+      'mcp-param-dry-run': 'false',
+      'mcp-param-deep': 'x',
+    });
+  });
+
+  it('are left out where there is no value that is safe to repeat', () => {
+    const request = call({ arguments: { region: null, count: 2 ** 60, deep: 'no object' } });
+    expect(paramHeaders(request, declared)).toEqual({});
+    expect(paramHeaders(call({}), declared)).toEqual({});
+  });
+});

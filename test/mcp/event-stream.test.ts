@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { readEvents } from '../../src/mcp/event-stream.ts';
+
+async function* chunks(parts: Buffer[]): AsyncGenerator<Buffer> {
+  yield* parts;
+}
+
+async function eventsOf(bytes: Buffer, size = bytes.length, limit = 1000): Promise<string[]> {
+  const parts: Buffer[] = [];
+  for (let at = 0; at < bytes.length; at += size) parts.push(bytes.subarray(at, at + size));
+  const events: string[] = [];
+  for await (const data of readEvents(chunks(parts), limit)) events.push(data);
+  return events;
+}
+
+describe('an event stream', () => {
+  const stream = Buffer.from(
+    '\ufeff: comment\r\nid: 1\ndata:\n\nevent: message\ndata: {"a":\ndata: "é😀"}\n\rodd: x\nretry: soon\ndata:{"b":2}\r\n\r\ndata: cut off',
+  );
+
+  it('is the same whatever its chunks are', async () => {
+    const expected = ['{"a":\n"é😀"}', '{"b":2}'];
+    for (let size = 1; size <= stream.length; size++) {
+      expect(await eventsOf(stream, size), `in chunks of ${size}`).toEqual(expected);
+    }
+  });
+
+  it('hands over an event before the next chunk is asked for', async () => {
+    const asked: string[] = [];
+    async function* slow(): AsyncGenerator<Buffer> {
+      asked.push('first');
+      yield Buffer.from('data: 1\n\n');
+      asked.push('second');
+      yield Buffer.from('data: 2\n\n');
+    }
+    const events = readEvents(slow(), 100);
+    expect(await events.next()).toEqual({ done: false, value: '1' });
+    expect(asked).toEqual(['first']);
+  });
+
+  it('is refused when an event is larger than the bound', async () => {
+    const large = Buffer.from(`data: ${'x'.repeat(2000)}\n\n`);
+    await expect(eventsOf(large, 100)).rejects.toThrow('larger than 1000');
+  });
+
+  it('is refused when it is not UTF-8', async () => {
+    await expect(eventsOf(Buffer.from('data: \xff\xfe\n\n', 'latin1'))).rejects.toThrow('UTF-8');
+  });
+});

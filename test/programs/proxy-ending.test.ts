@@ -1,0 +1,237 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { type Line, ProxyProcess, RUNTIME_ARN, startProxy } from '../fixtures/proxy-process.ts';
+import { endWithTest, within } from '../fixtures/running.ts';
+import { isCall, result, type Seen, startUpstream, stream } from '../fixtures/scripted-upstream.ts';
+
+const isStop = ({ path }: Seen) => path.endsWith('/stopruntimesession');
+
+describe('the end of input', () => {
+  it('lets open calls be answered, stops the session, and exits 0', async () => {
+    let call: Seen | undefined;
+    const upstream = await startUpstream((seen) => {
+      if (isCall(seen)) call = seen;
+      return isCall(seen);
+    });
+    const proxy = startProxy(upstream.url);
+    await proxy.initialize();
+    const id = proxy.begin('tools/call', { name: 'slow' });
+    await upstream.saw('the call', isCall);
+    proxy.child.stdin?.end();
+    setImmediate(() => result(call as Seen, { done: true }));
+    expect((await proxy.answerTo(id)).result).toEqual({ done: true });
+    expect(await proxy.exited).toEqual({ code: 0, signal: null });
+    const stop = upstream.seen.find(isStop) as Seen;
+    expect(stop.headers['x-amzn-bedrock-agentcore-runtime-session-id']).toBe(
+      call?.headers['x-amzn-bedrock-agentcore-runtime-session-id'],
+    );
+    expect(proxy.stderr).toBe('');
+  });
+
+  it('does not stop what it never started', async () => {
+    const upstream = await startUpstream();
+    const proxy = startProxy(upstream.url);
+    expect((await proxy.close()).code).toBe(0);
+    expect(upstream.seen).toEqual([]);
+  });
+
+  it('ends calls at once that wait for the client, and long streams', async () => {
+    const upstream = await startUpstream((seen) => {
+      const { method } = seen.message ?? {};
+      if (method === 'subscriptions/listen')
+        stream(seen)({ jsonrpc: '2.0', method: 'notifications/x' });
+      else if (isCall(seen))
+        stream(seen)({ jsonrpc: '2.0', id: 1, method: 'elicitation/create', params: {} });
+      else return false;
+      return true;
+    });
+    const proxy = startProxy(upstream.url);
+    await proxy.initialize();
+    const call = proxy.begin('tools/call', { name: 'ask' });
+    const listen = proxy.begin('subscriptions/listen', {
+      _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' },
+    });
+    await proxy.next('the question', (line) => line.method === 'elicitation/create');
+    await proxy.next('the stream', (line) => line.method === 'notifications/x');
+    const begun = performance.now();
+    await proxy.close();
+    expect(performance.now() - begun).toBeLessThan(4_000);
+    for (const id of [call, listen]) {
+      expect((await proxy.answerTo(id)).error.data.reason).toBe('shutdown');
+    }
+  });
+
+  it('gives a call that is not answered an error after its grace, and is over within the bound', async () => {
+    const upstream = await startUpstream((seen) => isCall(seen) || isStop(seen));
+    const proxy = startProxy(upstream.url);
+    await proxy.initialize();
+    const id = proxy.begin('tools/call', { name: 'hangs' });
+    await upstream.saw('the call', isCall);
+    // The stop is not answered either.
+    const exit = await within(9_500, 'the exit', proxy.close());
+    expect(exit).toEqual({ code: 0, signal: null });
+    const { error } = await proxy.answerTo(id);
+    expect(error.message).toMatch(/ended before the answer came.*unknown/);
+    expect(upstream.seen.some(isStop)).toBe(true);
+  });
+});
+
+describe('the same path is taken', () => {
+  it.each<NodeJS.Signals>(['SIGINT', 'SIGTERM'])('on %s', async (signal) => {
+    const upstream = await startUpstream();
+    const proxy = startProxy(upstream.url);
+    await proxy.initialize();
+    await upstream.sawMethod('notifications/initialized');
+    proxy.child.kill(signal);
+    expect(await proxy.exited).toEqual({ code: 0, signal: null });
+    expect(upstream.seen.some(isStop)).toBe(true);
+  });
+
+  it('when nobody reads stdout any more', async () => {
+    const upstream = await startUpstream((seen) => isCall(seen) && result(seen, {}));
+    const proxy = startProxy(upstream.url);
+    await proxy.initialize();
+    proxy.child.stdout?.destroy();
+    proxy.begin('tools/call', { name: 'into the void' });
+    proxy.begin('tools/call', { name: 'into the void' });
+    await upstream.saw('the stop', isStop);
+    await within(9_000, 'the exit', once(proxy.child, 'exit'));
+    expect(proxy.child.exitCode).toBe(0);
+  });
+
+  it('when the parent dies while another process holds the pipes open', async () => {
+    const upstream = await startUpstream();
+    // The parent hands its own stdin and stdout, which the test keeps open, to the proxy.
+    const parent = spawn(
+      process.execPath,
+      [
+        '-e',
+        'const p = require("node:child_process").spawn(process.execPath, ["dist/proxy.js"], { stdio: "inherit" }); console.error(p.pid); setInterval(() => {}, 1000);',
+      ],
+      {
+        stdio: ['pipe', 'pipe', 'pipe'],
+        env: {
+          ...process.env,
+          AGENTCORE_AGENT_ARN: RUNTIME_ARN,
+          AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+          AWS_SECRET_ACCESS_KEY: 'secret',
+          AWS_ENDPOINT_URL: upstream.url,
+        },
+      },
+    );
+    endWithTest(parent, () => parent.kill('SIGKILL'));
+    const [text] = await once(parent.stderr, 'data');
+    const pid = Number(String(text).trim());
+    endWithTest(pid, () => {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has ended, as it should.
+      }
+    });
+    const initialize = { jsonrpc: '2.0', id: 1, method: 'initialize', params: {} };
+    parent.stdin.write(`${JSON.stringify(initialize)}\n`);
+    await once(parent.stdout, 'data');
+    parent.kill('SIGKILL');
+    await upstream.saw('the stop', isStop);
+    // stdout closes when its last holder is gone.
+    await within(9_000, 'the end of the proxy', once(parent.stdout, 'close'));
+  });
+});
+
+describe('a client that reads slowly', () => {
+  it('slows the upstream down, and the proxy does not hold what is not read', async () => {
+    let written = 0;
+    const upstream = await startUpstream((seen) => {
+      if (!isCall(seen)) return false;
+      const send = stream(seen);
+      const params = { level: 'info', data: 'x'.repeat(100_000) };
+      const more = () => {
+        while (written < 1000 && !seen.response.destroyed) {
+          written++;
+          send({ jsonrpc: '2.0', method: 'notifications/message', params });
+          if (seen.response.writableNeedDrain) return seen.response.once('drain', more);
+        }
+        send({ jsonrpc: '2.0', id: seen.message.id, result: {} });
+        return seen.response.end();
+      };
+      more();
+      return true;
+    });
+    const proxy = startProxy(upstream.url);
+    await proxy.initialize();
+    proxy.child.stdout?.pause();
+    const id = proxy.begin('tools/call', { name: 'flood' });
+    const call = await upstream.saw('the call', isCall);
+    // The stream stands still: a whole second passes in which nothing more is taken.
+    await standsStill(() => written);
+    expect(written).toBeLessThan(500);
+    proxy.child.stdout?.resume();
+    await proxy.answerTo(id);
+    expect(written).toBe(1000);
+    await call.closed;
+    expect(
+      proxy.lines.filter(({ method }: Line) => method === 'notifications/message'),
+    ).toHaveLength(1000);
+  });
+});
+
+/** Resolves when a number has stopped to change: the same in 20 looks, 50 ms apart. */
+async function standsStill(look: () => number): Promise<void> {
+  let last = -1;
+  for (let same = 0; same < 20; ) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    same = look() === last ? same + 1 : 0;
+    last = look();
+  }
+}
+
+describe('called wrongly', () => {
+  it.each<[string, Record<string, string>, RegExp]>([
+    ['no ARN', { AGENTCORE_AGENT_ARN: '' }, /AGENTCORE_AGENT_ARN is not set/],
+    ['no ARN at all', { AGENTCORE_AGENT_ARN: 'my-runtime' }, /does not begin with "arn:"/],
+    [
+      'an ARN of another service',
+      { AGENTCORE_AGENT_ARN: 'arn:aws:lambda:us-east-1:123456789012:function:x' },
+      /service is "lambda"/,
+    ],
+    [
+      'an unknown mode',
+      { RUNTIME_SESSION_MODE: 'sticky' },
+      /RUNTIME_SESSION_MODE is "sticky".*session, identity, request/,
+    ],
+    ['an unreadable number', { AGENTCORE_READ_TIMEOUT: '5m' }, /AGENTCORE_READ_TIMEOUT is "5m"/],
+    ['a number out of range', { AGENTCORE_CONNECT_TIMEOUT: '-1' }, /AGENTCORE_CONNECT_TIMEOUT/],
+    [
+      'an endpoint that is no URL',
+      { AWS_ENDPOINT_URL: 'localhost' },
+      /endpoint is not an http or https URL/,
+    ],
+    ['certificates that are not there', { AWS_CA_BUNDLE: '/no/such/file' }, /AWS_CA_BUNDLE/],
+    [
+      'a policy, which this version could not keep',
+      { AGENTCORE_POLICY: 'x.yaml' },
+      /AGENTCORE_POLICY/,
+    ],
+  ])('%s: exit 2 and one sentence', async (_, env, sentence) => {
+    const proxy = startProxy('http://127.0.0.1:1', env);
+    expect(await proxy.exited).toEqual({ code: 2, signal: null });
+    expect(proxy.stderr).toMatch(sentence);
+    expect(proxy.stderr.trim().split('\n')).toHaveLength(1);
+    expect(proxy.lines).toEqual([]);
+  });
+
+  it('takes AGENT_ARN where AGENTCORE_AGENT_ARN is not set', async () => {
+    const upstream = await startUpstream();
+    const proxy = new ProxyProcess({
+      AGENT_ARN: RUNTIME_ARN,
+      AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+      AWS_SECRET_ACCESS_KEY: 'secret',
+      AWS_ENDPOINT_URL_BEDROCK_AGENTCORE: upstream.url,
+    });
+    endWithTest(proxy, () => proxy.kill());
+    await proxy.initialize();
+    expect(upstream.seen[0]?.path).toContain(encodeURIComponent(RUNTIME_ARN));
+  });
+});
