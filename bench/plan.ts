@@ -1,0 +1,72 @@
+import type { FigureId } from './figures.ts';
+import { percentile } from './statistics.ts';
+import type { Workload } from './workloads.ts';
+
+export interface Plan {
+  readonly rounds: number;
+  /** Starts per round; what the last one started does the rest. */
+  readonly starts: number;
+  readonly steps: readonly Step[];
+}
+
+/** Either a workload and what its samples say, or a look at the peak memory up to there. */
+type Step =
+  | {
+      readonly workload: Workload;
+      /** How often baseline and proxy take turns with it. */
+      readonly turns: number;
+      readonly figures: (samples: readonly number[]) => Partial<Record<FigureId, number>>;
+    }
+  | { readonly memory: FigureId };
+
+/** The order matters: idle traffic before any load, the 20 MB last. */
+export function planOf({ quick }: { readonly quick: boolean }): Plan {
+  const events = quick ? 30 : 60;
+  const warmUp = quick ? 150 : 300;
+  return {
+    rounds: quick ? 2 : 5,
+    starts: quick ? 2 : 4,
+    steps: [
+      { workload: { kind: 'calls', count: 20, gapMs: 25 }, turns: 1, figures: nothing },
+      { memory: 'idleMemory' },
+      { workload: { kind: 'calls', count: warmUp, gapMs: 0 }, turns: 1, figures: nothing },
+      {
+        workload: { kind: 'calls', count: 50, gapMs: 0 },
+        turns: quick ? 6 : 12,
+        figures: (samples) => ({
+          callP50: percentile(samples, 0.5),
+          callP95: percentile(samples, 0.95),
+          callP99: percentile(samples, 0.99),
+        }),
+      },
+      { workload: { kind: 'together', count: 32, ms: 100 }, turns: 1, figures: only('together') },
+      {
+        workload: { kind: 'together', count: 32, ms: 100 },
+        turns: 1,
+        figures: only('togetherAgain'),
+      },
+      { workload: { kind: 'burst', count: 1000 }, turns: 1, figures: only('burst') },
+      {
+        workload: { kind: 'stream', events, everyMs: 10 },
+        turns: 1,
+        figures: (samples) => ({
+          ...(samples.length > 0 && {
+            lagP50: percentile(samples, 0.5),
+            lagP95: percentile(samples, 0.95),
+          }),
+          lost: events - samples.length,
+        }),
+      },
+      { workload: { kind: 'large', bytes: 20_000_000 }, turns: 1, figures: only('large') },
+      { memory: 'fullMemory' },
+    ],
+  };
+}
+
+function nothing(): Partial<Record<FigureId, number>> {
+  return {};
+}
+
+function only(figure: FigureId): (samples: readonly number[]) => Partial<Record<FigureId, number>> {
+  return ([sample]) => (sample === undefined ? {} : { [figure]: sample });
+}

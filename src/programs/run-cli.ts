@@ -1,0 +1,91 @@
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import type { ProgramStreams } from './run-proxy.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The command line, `agentcore-mcp`. Each verb loads its own program when it is called.
+ *
+ * @param argv As Node gives it: program, script, then the arguments.
+ * @returns the exit code: 2 for bad usage.
+ */
+export async function runCli(
+  argv: readonly string[],
+  env: Environment,
+  streams: ProgramStreams,
+): Promise<number> {
+  let code = 0;
+  const cli = new Command('agentcore-mcp')
+    .description('MCP servers on Amazon Bedrock AgentCore Runtime, for any MCP client')
+    .version(packageJson.version)
+    .configureOutput({
+      writeOut: (text) => streams.stdout.write(text),
+      writeErr: (text) => streams.stderr.write(text),
+    })
+    .exitOverride()
+    .showHelpAfterError('Try: agentcore-mcp --help');
+
+  cli
+    .command('proxy')
+    .description('talk MCP on stdin and stdout with a runtime, as the environment says')
+    .addHelpText('after', PROXY_ENVIRONMENT)
+    .action(async () => {
+      const { runProxy } = await import('./run-proxy.ts');
+      code = await runProxy(env, streams);
+    });
+
+  cli
+    .command('local')
+    .description('serve a local AgentCore, on which your MCP servers run as they do on AWS')
+    .option('--config <file>', 'the configuration file (default: agentcore-local.yaml)')
+    .option('--port <number>', 'the loopback port, 0 for any (default: 8787)', readPort)
+    .option('--fault <rule>', 'a fault to inject; may be repeated', append, [])
+    .option('--json', 'a JSON object a line, for scripts')
+    .action(async ({ config, port, fault, json }: LocalArguments) => {
+      const { runLocal } = await import('./local.ts');
+      code = await runLocal(
+        { config, port, faults: fault, json },
+        { ...streams, signals: process },
+      );
+    });
+
+  try {
+    await cli.parseAsync(argv);
+    return code;
+  } catch (thrown) {
+    // Help and version end this way too, with 0.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
+    throw thrown;
+  }
+}
+
+interface LocalArguments {
+  readonly config?: string;
+  readonly port?: number;
+  readonly fault: readonly string[];
+  readonly json?: boolean;
+}
+
+const PROXY_ENVIRONMENT = `
+Environment:
+  AGENTCORE_AGENT_ARN                 ARN of the runtime (or AGENT_ARN); required
+  AGENTCORE_QUALIFIER                 endpoint to invoke (default: DEFAULT)
+  AWS_PROFILE                         profile whose credentials sign
+  RUNTIME_SESSION_MODE                session (default), identity or request
+  AGENTCORE_ASSUME_ROLE_ARN           role to assume first
+  AGENTCORE_ASSUME_ROLE_SESSION_NAME  its session name (default: mcpAgentCoreProxy)
+  AGENTCORE_READ_TIMEOUT              seconds of silence to bear (default: 900)
+  AGENTCORE_CONNECT_TIMEOUT           seconds until a connection stands (default: 10)
+  LOG_LEVEL, MCP_PROXY_DEBUG=1        what is also logged to stderr
+`;
+
+function readPort(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new InvalidArgumentError('It must be a whole number from 0 to 65535.');
+}
+
+function append(rule: string, rules: readonly string[]): readonly string[] {
+  return [...rules, rule];
+}
