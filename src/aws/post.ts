@@ -3,7 +3,7 @@ import { AgentCoreError, messageOf } from '../error.ts';
 import { SilenceClock, type Timeouts } from './silence-clock.ts';
 
 export interface PostOptions {
-  readonly url: URL;
+  readonly target: Target;
   readonly headers: Record<string, string>;
   readonly body: Buffer;
   readonly agent: Agent;
@@ -11,12 +11,42 @@ export interface PostOptions {
   readonly signal: AbortSignal;
 }
 
+/** A URL in the form that requests and signatures are made of. */
+export interface Target {
+  readonly protocol: string;
+  readonly host: string;
+  readonly hostname: string;
+  readonly port: string;
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly search: string;
+}
+
+export function targetOf(url: URL): Target {
+  return {
+    protocol: url.protocol,
+    host: url.host,
+    // IPv6 addresses stand in brackets in a URL, and without them everywhere else.
+    hostname: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port,
+    path: url.pathname,
+    query: Object.fromEntries(url.searchParams),
+    search: url.search,
+  };
+}
+
 /** An answer whose head is here and whose body is still to come. */
 export interface Reply {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
-  /** Throws an {@link AgentCoreError} (`connection`, `timeout`) where it breaks off. */
-  readonly body: AsyncIterable<Buffer>;
+  /**
+   * The body as it comes.
+   *
+   * @throws {AgentCoreError} `connection` or `timeout` where it breaks off.
+   */
+  chunks(): AsyncGenerator<Buffer, void, void>;
+  /** The whole body, or as much of it as goes over `limit`; throws as {@link Reply.chunks} does. */
+  whole(limit: number): Promise<Buffer>;
   /** Stops the clock of the read timeout, or lets it go on, as long as others are waited for. */
   holdClock(hold: boolean): void;
   /** Lets go of the connection: to be called once nobody reads the body any more. */
@@ -29,47 +59,74 @@ export interface Reply {
  * @throws {AgentCoreError} `connection` or `timeout`; the signal's reason where that aborts.
  */
 export async function post(options: PostOptions): Promise<Reply> {
-  const { url, signal } = options;
+  const { target, signal, timeouts, body } = options;
   signal.throwIfAborted();
-  const outgoing = request(url, {
+  const outgoing = request({
     method: 'POST',
-    headers: { ...options.headers, 'content-length': options.body.length },
+    protocol: target.protocol,
+    hostname: target.hostname,
+    port: target.port,
+    path: target.path + target.search,
+    headers: { ...options.headers, 'content-length': body.length },
     agent: options.agent,
   });
-  const clock = new SilenceClock(outgoing, options.timeouts, url.host);
+  const clock = new SilenceClock(outgoing, timeouts, target.host);
   const abort = () => outgoing.destroy(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
   outgoing.once('close', () => signal.removeEventListener('abort', abort));
   const failure = (error: Error) => {
     if (signal.aborted) return signal.reason;
-    return clock.expired ?? toFailure(error, url);
+    return clock.expired ?? toFailure(error, target.host);
   };
-
-  const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    outgoing.once('response', resolve);
+  return new Promise<Reply>((resolve, reject) => {
+    outgoing.once('response', (response) => {
+      clock.heard();
+      resolve(replyOf(response, clock, failure));
+    });
     // Stays attached: an error behind the head is told by the body, and by nobody else.
     outgoing.on('error', (error) => reject(failure(error)));
-    outgoing.end(options.body);
+    outgoing.end(body);
   });
-  clock.heard();
+}
 
-  async function* body(): AsyncGenerator<Buffer, void, void> {
-    try {
-      for await (const chunk of response) {
-        // While the reader works on a chunk, silence is not the sender's.
-        clock.hold(true);
-        yield chunk as Buffer;
-        clock.hold(false);
-      }
-    } catch (error) {
-      throw failure(error as Error);
-    }
-  }
-
+function replyOf(
+  response: IncomingMessage,
+  clock: SilenceClock,
+  failure: (error: Error) => unknown,
+): Reply {
   return {
     status: response.statusCode ?? 0,
     headers: response.headers,
-    body: body(),
+    async *chunks() {
+      try {
+        for await (const chunk of response) {
+          // While the reader works on a chunk, silence is not the sender's.
+          clock.hold(true);
+          yield chunk as Buffer;
+          clock.hold(false);
+        }
+      } catch (error) {
+        throw failure(error as Error);
+      }
+    },
+    whole(limit) {
+      return new Promise<Buffer>((resolve, reject) => {
+        const chunks: Buffer[] = [];
+        let length = 0;
+        const done = () =>
+          resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length));
+        response.on('data', (chunk: Buffer) => {
+          clock.heard();
+          chunks.push(chunk);
+          length += chunk.length;
+          if (length <= limit) return;
+          done();
+          response.destroy();
+        });
+        response.once('end', done);
+        response.once('error', (error) => reject(failure(error)));
+      });
+    },
     holdClock: (hold) => clock.hold(hold),
     discard: () => response.destroy(),
   };
@@ -91,12 +148,12 @@ const ADVICE: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
 };
 
-function toFailure(error: Error, url: URL): AgentCoreError {
+function toFailure(error: Error, host: string): AgentCoreError {
   if (error instanceof AgentCoreError) return error;
   const { code = error.name } = error as NodeJS.ErrnoException;
   return new AgentCoreError(
     'connection',
-    `The connection to ${url.host} failed: ${ADVICE[code] ?? messageOf(error)} (${code})`,
+    `The connection to ${host} failed: ${ADVICE[code] ?? messageOf(error)} (${code})`,
     { cause: error, data: { error: code } },
   );
 }

@@ -1,13 +1,14 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { AwsCredentialIdentity, Checksum, HttpRequest, SourceData } from '@smithy/types';
+import type { Target } from './post.ts';
 
 /** Resolves to credentials that are valid now; caches and renews them by itself. */
 export type Credentials = () => Promise<AwsCredentialIdentity>;
 
 /** Adds what authorises a request to its headers. */
 export type Signer = (request: {
-  readonly url: URL;
+  readonly target: Target;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }) => Promise<Record<string, string>>;
@@ -15,15 +16,16 @@ export type Signer = (request: {
 /** Signs POST requests with AWS Signature Version 4. */
 export function sigV4Signer(credentials: Credentials, region: string, service: string): Signer {
   const signer = new SignatureV4({ credentials, region, service, sha256: Sha256 });
-  return async ({ url, headers, body }) => {
+  return async ({ target, headers, body }) => {
+    const { protocol, hostname, path, query } = target;
     const request: HttpRequest = {
       method: 'POST',
-      protocol: url.protocol,
-      hostname: url.hostname,
+      protocol,
+      hostname,
+      path,
       // Signed as a query, never as part of the path: the service reads it so.
-      path: url.pathname,
-      query: Object.fromEntries(url.searchParams),
-      headers: { ...headers, host: url.host },
+      query,
+      headers: { ...headers, host: target.host },
       body,
     };
     return (await signer.sign(request)).headers;

@@ -10,62 +10,62 @@ export interface Timeouts {
 
 type Phase = keyof Timeouts;
 
-/** Destroys a request whose connection does not come about, or on which nothing is heard any more. */
+/**
+ * Destroys a request whose connection does not come about, or on which nothing is heard any more.
+ * One timer serves for the whole request: when it rings, it is set again for what is left.
+ */
 export class SilenceClock {
   /** Why the request was destroyed, once it was. */
   expired: AgentCoreError | undefined;
   readonly #request: ClientRequest;
   readonly #timeouts: Timeouts;
   readonly #host: string;
-  #timer: NodeJS.Timeout | undefined;
-  #phase: Phase | undefined;
+  #timer: NodeJS.Timeout;
+  // Waiting for a socket of the agent counts as connecting.
+  #phase: Phase = 'connect';
+  #since = performance.now();
   #holds = 0;
 
   constructor(request: ClientRequest, timeouts: Timeouts, host: string) {
     this.#request = request;
     this.#timeouts = timeouts;
     this.#host = host;
-    // Waiting for a socket of the agent counts as connecting.
-    this.#run('connect');
+    this.#timer = this.#ringIn(Math.min(timeouts.connect, timeouts.read));
     request.once('socket', (socket) => {
       if (!socket.connecting) return this.heard();
       socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => this.heard());
     });
-    request.once('close', () => this.#stop());
+    request.once('close', () => clearTimeout(this.#timer));
   }
 
   /** Something came, or was sent: the silence begins anew. */
   heard(): void {
-    if (this.#holds === 0) this.#run('read');
+    this.#phase = 'read';
+    this.#since = performance.now();
   }
 
   /** Stops the clock while silence is not the other side's fault; each `true` wants its `false`. */
   hold(hold: boolean): void {
     this.#holds += hold ? 1 : -1;
-    if (this.#holds > 0) this.#stop();
-    else this.heard();
+    this.heard();
   }
 
-  #run(phase: Phase): void {
-    if (this.#timer && this.#phase === phase) {
-      this.#timer.refresh();
-      return;
-    }
-    this.#stop();
-    this.#phase = phase;
-    this.#timer = setTimeout(() => this.#expire(phase), this.#timeouts[phase]);
+  #ringIn(milliseconds: number): NodeJS.Timeout {
+    return setTimeout(() => this.#ring(), milliseconds);
   }
 
-  #stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+  #ring(): void {
+    const limit = this.#timeouts[this.#phase];
+    const left = this.#holds > 0 ? limit : this.#since + limit - performance.now();
+    if (left > 0) this.#timer = this.#ringIn(left);
+    else this.#expire();
   }
 
-  #expire(phase: Phase): void {
-    const seconds = this.#timeouts[phase] / 1000;
+  #expire(): void {
+    const seconds = this.#timeouts[this.#phase] / 1000;
     this.expired = new AgentCoreError(
       'timeout',
-      phase === 'connect'
+      this.#phase === 'connect'
         ? `Could not connect to ${this.#host} within ${seconds} s: check the network and proxy settings, or raise AGENTCORE_CONNECT_TIMEOUT`
         : `${this.#host} was silent for ${seconds} s and the call may still be running there: raise AGENTCORE_READ_TIMEOUT if it needs longer`,
     );

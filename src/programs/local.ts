@@ -1,12 +1,13 @@
 import { AgentCoreError, messageOf } from '../error.ts';
 import { DEFAULT_CONFIG_FILE, readConfigFile } from '../local/config-file.ts';
-import type { LocalEvent } from '../local/events.ts';
+import type { LocalEvent, SessionChange } from '../local/events.ts';
 import { parseFault } from '../local/faults.ts';
 import { type LocalRuntime, startResolved } from '../local/local-runtime.ts';
 
 const DEFAULT_PORT = 8787;
 /** A stuck container must not keep the program: it is killed at this moment. */
 const CLOSE_MS = 6000;
+const QUIET_CHANGES: ReadonlySet<SessionChange> = new Set(['starting', 'invoked', 'answered']);
 const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 export interface LocalOptions {
@@ -20,7 +21,7 @@ export interface LocalOptions {
   readonly json?: boolean | undefined;
 }
 
-export interface LocalStreams {
+interface LocalStreams {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
   /** Where SIGINT, SIGTERM, SIGHUP and `exit` come from: a process, or a test's emitter. */
@@ -96,7 +97,9 @@ function report(event: LocalEvent, { json }: LocalOptions, { stdout, stderr }: L
     stderr.write(`[${event.runtime} ${event.pid ?? '-'}] ${event.line}\n`);
     return;
   }
-  if (event.type === 'session' && (event.change === 'active' || event.change === 'idle')) return;
+  // Starts and stops are told; what goes on in between would drown them.
+  if (event.type === 'session' && QUIET_CHANGES.has(event.change)) return;
+  if (event.type === 'request') return;
   if (json) stdout.write(`${JSON.stringify({ event: event.type, ...withoutType(event) })}\n`);
   else {
     const line = sentence(event);

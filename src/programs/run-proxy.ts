@@ -103,7 +103,7 @@ export async function runProxy(
   const end = async () => {
     await connection.close(CALLS_GRACE);
     runtimeEnd.close();
-    const session = mode === 'session' ? await runtimeEnd.currentSession() : undefined;
+    const session = mode === 'session' ? runtimeEnd.sharedSession : undefined;
     if (session) ending.stop(session);
     await ending.settled(STOPPING_GRACE);
   };

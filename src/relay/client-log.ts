@@ -12,14 +12,12 @@ export class ClientLog implements Interceptor {
   #threshold: LogLevel = 'info';
   #client: Peer | undefined;
 
-  async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
-    const response = await next.request(request, passage);
-    if (passage.from === 'client' && !response.error) {
-      if (request.method === 'initialize') this.#client = passage.back;
-      const level = request.method === 'logging/setLevel' ? request.params?.level : undefined;
-      if (isLogLevel(level)) this.#threshold = level;
-    }
-    return response;
+  request(request: Request, passage: Passage, next: Peer): Promise<Response> {
+    const answer = next.request(request, passage);
+    if (passage.from === 'server') return answer;
+    if (request.method === 'initialize') return this.#onceAnswered(answer, passage);
+    if (request.method !== 'logging/setLevel') return answer;
+    return this.#onceAnswered(answer, passage, request.params?.level);
   }
 
   say(level: LogLevel, sentence: string): void {
@@ -31,5 +29,17 @@ export class ClientLog implements Interceptor {
     });
     const exchange = { signal: new AbortController().signal, back: this.#client };
     void this.#client.notify(message, exchange).catch(() => undefined);
+  }
+
+  async #onceAnswered(
+    answer: Promise<Response>,
+    { back }: Passage,
+    level?: unknown,
+  ): Promise<Response> {
+    const response = await answer;
+    if (response.error) return response;
+    this.#client = back;
+    if (isLogLevel(level)) this.#threshold = level;
+    return response;
   }
 }

@@ -27,10 +27,16 @@ export interface Interceptor {
 export function throughInterceptors(interceptors: readonly Interceptor[], server: Peer): Peer {
   const toServer = chain(interceptors, 'client', server);
   const backwards = interceptors.toReversed();
-  const facing = (exchange: Exchange): Exchange => ({
-    signal: exchange.signal,
-    back: chain(backwards, 'server', exchange.back),
-  });
+  // The client is the same peer for as long as its connection lasts.
+  const clients = new WeakMap<Peer, Peer>();
+  const facing = ({ signal, back }: Exchange): Exchange => {
+    let client = clients.get(back);
+    if (!client) {
+      client = chain(backwards, 'server', back);
+      clients.set(back, client);
+    }
+    return { signal, back: client };
+  };
   return {
     request: (request, exchange) => toServer.request(request, facing(exchange)),
     notify: (notification, exchange) => toServer.notify(notification, facing(exchange)),

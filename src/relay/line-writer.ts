@@ -1,6 +1,8 @@
 import type { Writable } from 'node:stream';
 
 const LINE_FEED = Buffer.from('\n');
+/** Below this size, in bytes, one write of a copy costs less than two writes. */
+const WORTH_COPYING = 16 * 1024;
 
 /**
  * Writes messages a line each, at the pace of whoever reads: at most one message waits in the
@@ -36,6 +38,10 @@ export class LineWriter {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     if (this.#closed || isStale()) return;
+    if (bytes.length < WORTH_COPYING) {
+      this.#output.write(Buffer.concat([bytes, LINE_FEED]));
+      return;
+    }
     this.#output.cork();
     this.#output.write(bytes);
     this.#output.write(LINE_FEED);

@@ -30,7 +30,7 @@ export class Cancelled extends Error {
   readonly notification: Notification | undefined;
 
   constructor(notification?: Notification) {
-    super('Cancelled');
+    super('The request was cancelled');
     this.notification = notification;
   }
 }

@@ -1,6 +1,6 @@
 import type { Agent } from 'node:http';
 import type { RuntimeArn } from '../../aws/arn.ts';
-import { post, type Reply } from '../../aws/post.ts';
+import { post, type Reply, type Target, targetOf } from '../../aws/post.ts';
 import type { Signer } from '../../aws/signer.ts';
 import type { Timeouts } from '../../aws/silence-clock.ts';
 import type { RuntimeSession } from '../../sessions/runtime-session.ts';
@@ -33,15 +33,16 @@ export interface Invocation {
  */
 export class RuntimeInvoker {
   readonly #options: InvokerOptions;
-  readonly #url: URL;
+  readonly #target: Target;
 
   constructor(options: InvokerOptions) {
     this.#options = options;
     const { endpoint, runtime, qualifier } = options;
     const base = endpoint.pathname.replace(/\/$/, '');
-    this.#url = new URL(endpoint);
-    this.#url.pathname = `${base}/runtimes/${encodeURIComponent(runtime.arn)}/invocations`;
-    this.#url.search = qualifier ? `?qualifier=${encodeURIComponent(qualifier)}` : '';
+    const url = new URL(endpoint);
+    url.pathname = `${base}/runtimes/${encodeURIComponent(runtime.arn)}/invocations`;
+    url.search = qualifier ? `?qualifier=${encodeURIComponent(qualifier)}` : '';
+    this.#target = targetOf(url);
   }
 
   get runtime(): RuntimeArn {
@@ -52,9 +53,9 @@ export class RuntimeInvoker {
   async invoke(invocation: Invocation): Promise<Reply> {
     const { session, body, signal } = invocation;
     const { signer, agent, timeouts } = this.#options;
-    const url = this.#url;
+    const target = this.#target;
     const headers = await signer({
-      url,
+      target,
       body,
       headers: {
         'content-type': 'application/json',
@@ -65,7 +66,7 @@ export class RuntimeInvoker {
     });
     session.invoked = true;
     const reply = await post({
-      url,
+      target,
       headers,
       body,
       agent,

@@ -74,7 +74,9 @@ export class OpenCall {
       // Whatever the work is stuck in, who waits for it is told at once.
       this.signal.addEventListener('abort', () => reject(this.signal.reason), { once: true });
       this.#work(send, resolve)
-        .then(() => reject(this.#noAnswer()), reject)
+        .then(() => {
+          if (!this.#answered) reject(this.#noAnswer());
+        }, reject)
         .finally(() => {
           signal.removeEventListener('abort', giveUp);
           clearTimeout(this.#linger);
@@ -88,7 +90,10 @@ export class OpenCall {
   ): Promise<void> {
     try {
       const sent = await send(this.#abort.signal);
-      if ('kind' in sent) return answer(sent);
+      if ('kind' in sent) {
+        this.#answered = true;
+        return answer(sent);
+      }
       this.#reply = sent;
       for await (const message of replyMessages(sent, this.#options.messageLimit)) {
         await this.#receive(message, answer);
@@ -109,8 +114,9 @@ export class OpenCall {
           return log('warning', `Dropped an answer to another request: id ${message.id?.token}`);
         }
         this.#answered = true;
-        this.#lingerFor(ANSWERED_LINGER, new Cancelled());
-        return answer(message);
+        answer(message);
+        if (this.#streams()) this.#lingerFor(ANSWERED_LINGER);
+        return;
       case 'request':
         while (this.#serverRequests.size >= MOST_SERVER_REQUESTS && !this.signal.aborted) {
           await new Promise<void>((resolve) => {
@@ -179,9 +185,13 @@ export class OpenCall {
     for (const request of this.#serverRequests.values()) request.abort(new Cancelled());
   }
 
-  #lingerFor(milliseconds: number, reason: Error): void {
+  #lingerFor(milliseconds: number, reason?: Error): void {
     clearTimeout(this.#linger);
-    this.#linger = setTimeout(() => this.end(reason), milliseconds);
+    this.#linger = setTimeout(() => this.end(reason ?? new Cancelled()), milliseconds);
+  }
+
+  #streams(): boolean {
+    return String(this.#reply?.headers['content-type']).startsWith('text/event-stream');
   }
 
   #noAnswer(): AgentCoreError {

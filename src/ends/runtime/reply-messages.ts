@@ -16,11 +16,14 @@ export async function* replyMessages(
 ): AsyncGenerator<Message, void, void> {
   const type = String(reply.headers['content-type'] ?? '').toLowerCase();
   if (type.startsWith('text/event-stream')) {
-    for await (const data of readEvents(reply.body, limit)) {
+    for await (const data of readEvents(reply.chunks(), limit)) {
       yield* messagesOf(Buffer.from(data, 'utf8'), reply, type);
     }
   } else {
-    const body = await readWhole(reply.body, limit);
+    const body = await reply.whole(limit);
+    if (body.length > limit) {
+      throw new AgentCoreError('protocol', `The runtime's answer is larger than ${limit} bytes`);
+    }
     if (!isBlank(body)) yield* messagesOf(body, reply, type);
   }
 }
@@ -36,19 +39,6 @@ function* messagesOf(bytes: Buffer, reply: Reply, type: string): Generator<Messa
     }
     yield message;
   }
-}
-
-async function readWhole(body: AsyncIterable<Buffer>, limit: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > limit) {
-      throw new AgentCoreError('protocol', `The runtime's answer is larger than ${limit} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
 }
 
 function isBlank(body: Buffer): boolean {

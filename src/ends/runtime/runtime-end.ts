@@ -26,6 +26,8 @@ import { ToolHeaders } from './tool-headers.ts';
 
 /** Pages of `tools/list` that are read to find a tool's headers. */
 const MOST_PAGES = 100;
+/** What a server may say, in bytes, where nothing is expected. */
+const SMALL_BODY = 64 * 1024;
 
 export interface RuntimeEndOptions {
   readonly invoker: RuntimeInvoker;
@@ -45,9 +47,13 @@ export class RuntimeEnd implements Peer {
   readonly #tools = new ToolHeaders();
   readonly #progress = new ProgressRoutes();
   readonly #closing = new AbortController();
-  #shared: Promise<RuntimeSession> | undefined;
-  /** Settles when the server knows all that the client has told it so far, its `initialize` first. */
-  #told: Promise<unknown> = Promise.resolve();
+  #shared: RuntimeSession | undefined;
+  #sharing: Promise<RuntimeSession> | undefined;
+  /**
+   * Settles when the server knows all that the client has told it so far, its `initialize` first;
+   * `undefined` when it does.
+   */
+  #told: Promise<void> | undefined;
 
   constructor(options: RuntimeEndOptions) {
     this.#options = options;
@@ -57,16 +63,15 @@ export class RuntimeEnd implements Peer {
   async request(request: Request, exchange: Exchange): Promise<Response> {
     if (eraOf(request) === 'stateless') return this.#requestStateless(request, exchange);
     // Posts overtake each other, and a server may refuse what comes before its handshake is over.
-    const before = unlessAborted(this.#told, exchange.signal);
-    if (request.method !== 'initialize') {
-      await before;
-      return this.#inSession(exchange, (session) => this.#call(request, exchange, session));
+    const told = this.#told && unlessAborted(this.#told, exchange.signal);
+    if (request.method === 'initialize') {
+      return this.#inTurn(async () => {
+        await told;
+        return this.#inSession(exchange, (session) => this.#initialize(request, exchange, session));
+      });
     }
-    const answer = before.then(() =>
-      this.#inSession(exchange, (session) => this.#initialize(request, exchange, session)),
-    );
-    this.#told = answer.catch(() => undefined);
-    return answer;
+    if (told) await told;
+    return this.#inSession(exchange, (session) => this.#call(request, exchange, session));
   }
 
   async notify(notification: Notification): Promise<void> {
@@ -75,17 +80,17 @@ export class RuntimeEnd implements Peer {
       const { method } = notification;
       return this.#options.log('debug', `${method} concerns no open session and was not sent`);
     }
-    const told = this.#told.then(async () => {
+    const told = this.#told;
+    return this.#inTurn(async () => {
+      await told;
       const session = routed?.session ?? (await this.#sharedSession());
       await this.#tell(routed?.notification ?? notification, session);
     });
-    this.#told = told.catch(() => undefined);
-    return told;
   }
 
   /** The session that requests share, if one was begun. */
-  async currentSession(): Promise<RuntimeSession | undefined> {
-    return this.#shared?.catch(() => undefined);
+  get sharedSession(): RuntimeSession | undefined {
+    return this.#shared;
   }
 
   /** Ends whatever is still open. */
@@ -107,6 +112,20 @@ export class RuntimeEnd implements Peer {
         ? response
         : this.#call(request, exchange, session);
     });
+  }
+
+  /** Does what everything that comes later has to wait for. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = work();
+    const told = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#told = told;
+    void told.then(() => {
+      if (this.#told === told) this.#told = undefined;
+    });
+    return done;
   }
 
   async #initialize(
@@ -194,7 +213,7 @@ export class RuntimeEnd implements Peer {
     });
     try {
       if (!isSuccess(reply)) await readRefusal(reply, undefined, this.#options.invoker.runtime);
-      for await (const _ of reply.body);
+      await reply.whole(SMALL_BODY);
     } finally {
       reply.discard();
     }
@@ -233,7 +252,7 @@ export class RuntimeEnd implements Peer {
     work: (session: RuntimeSession) => Promise<T>,
   ): Promise<T> {
     if (this.#options.mode !== 'request') {
-      return work(await unlessAborted(this.#sharedSession(), signal));
+      return work(this.#shared ?? (await unlessAborted(this.#sharedSession(), signal)));
     }
     const session = new RuntimeSession(freshSessionId());
     try {
@@ -244,16 +263,19 @@ export class RuntimeEnd implements Peer {
     }
   }
 
-  #sharedSession(): Promise<RuntimeSession> {
-    this.#shared ??= this.#options.sessionId().then(
-      (id) => new RuntimeSession(id),
+  async #sharedSession(): Promise<RuntimeSession> {
+    this.#sharing ??= this.#options.sessionId().then(
+      (id) => {
+        this.#shared = new RuntimeSession(id);
+        return this.#shared;
+      },
       (thrown) => {
         // Who is calling may be known at the next try: after a login, or with a network.
-        this.#shared = undefined;
+        this.#sharing = undefined;
         throw thrown;
       },
     );
-    return this.#shared;
+    return this.#sharing;
   }
 }
 
