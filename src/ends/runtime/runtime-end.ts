@@ -196,9 +196,9 @@ export class RuntimeEnd implements Peer {
       },
     });
     if (!isSuccess(reply)) return readRefusal(reply, request, this.#options.invoker.runtime);
-    if (request.method === 'initialize') {
-      const id = reply.headers['mcp-session-id'];
-      session.mcpSessionId = typeof id === 'string' ? id : offeredId;
+    const id = reply.headers['mcp-session-id'];
+    if (eraOf(request) === 'handshake') {
+      session.mcpSessionId = typeof id === 'string' ? id : (offeredId ?? session.mcpSessionId);
     }
     return reply;
   }

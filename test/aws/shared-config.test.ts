@@ -1,0 +1,81 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+const CONFIG = `
+[default]
+region = us-east-1
+endpoint_url = http://default
+
+[profile work]
+region = eu-west-1
+use_fips_endpoint = true
+services = local
+
+[services local]
+bedrock_agentcore =
+  endpoint_url = http://work
+`;
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'shared-config-'));
+  await writeFile(join(folder, 'config'), CONFIG);
+  vi.stubEnv('AWS_CONFIG_FILE', join(folder, 'config'));
+  vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', join(folder, 'none'));
+  // The library keeps what it has read; a fresh one for each test.
+  vi.resetModules();
+});
+
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await rm(folder, { recursive: true });
+});
+
+async function read(profile: string | undefined, env: Record<string, string> = {}) {
+  const { readServiceSettings } = await import('../../src/aws/shared-config.ts');
+  return readServiceSettings('Bedrock AgentCore', profile, env);
+}
+
+describe('settings of a service', () => {
+  it('come from the profile that is named, not from the one that AWS_PROFILE names', async () => {
+    expect(await read('work', { AWS_PROFILE: 'default' })).toEqual({
+      region: 'eu-west-1',
+      fips: true,
+      dualStack: false,
+      override: 'http://work',
+    });
+  });
+
+  it('come from the default profile where none is named', async () => {
+    expect(await read(undefined)).toMatchObject({
+      region: 'us-east-1',
+      override: 'http://default',
+    });
+  });
+
+  it('come from the environment first', async () => {
+    const env = {
+      AWS_REGION: 'ap-south-1',
+      AWS_USE_FIPS_ENDPOINT: 'false',
+      AWS_USE_DUALSTACK_ENDPOINT: 'true',
+      AWS_ENDPOINT_URL: 'http://all',
+    };
+    expect(await read('work', env)).toEqual({
+      region: 'ap-south-1',
+      fips: false,
+      dualStack: true,
+      override: 'http://all',
+    });
+    expect(
+      await read('work', { ...env, AWS_ENDPOINT_URL_BEDROCK_AGENTCORE: 'http://one' }),
+    ).toMatchObject({ override: 'http://one' });
+  });
+
+  it('have no override where configured ones are to be ignored', async () => {
+    const env = { AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true', AWS_ENDPOINT_URL: 'http://all' };
+    expect(await read('work', env)).toMatchObject({ override: undefined });
+  });
+});

@@ -1,0 +1,207 @@
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import {
+  CreateMessageRequestSchema,
+  ElicitRequestSchema,
+  ListRootsRequestSchema,
+} from '@modelcontextprotocol/sdk/types.js';
+import { describe, expect, it } from 'vitest';
+import type { LocalRuntime } from '../../src/local/local-runtime.ts';
+import type { Switches } from '../../src/local/switches.ts';
+import { type ProxyProcess, startProxy } from '../fixtures/proxy-process.ts';
+import { endWithTest } from '../fixtures/running.ts';
+import { fixture, start, statefulMcp, statelessMcp } from '../local/harness.ts';
+
+function proxyTo(
+  local: LocalRuntime,
+  runtime: string,
+  env: Record<string, string> = {},
+): ProxyProcess {
+  const arn = local.runtime(runtime).arn;
+  return startProxy(local.url, { ...local.env, AGENTCORE_AGENT_ARN: arn, ...env });
+}
+
+async function textOf(answer: Promise<{ result: { content: { text: string }[] } }>) {
+  return (await answer).result.content[0]?.text;
+}
+
+const isStopped = ({ state }: { state: string }) => state === 'Stopped';
+
+describe('the session mode', () => {
+  it('session keeps one microVM for the process, and stops it at the end', async () => {
+    for (const server of [statefulMcp(), statelessMcp()]) {
+      const local = await start({ server });
+      const proxy = proxyTo(local, 'server');
+      await proxy.initialize();
+      expect(await textOf(proxy.call('count'))).toBe('1');
+      expect(await textOf(proxy.call('count'))).toBe('2');
+      expect(local.sessions()).toHaveLength(1);
+      await proxy.close();
+      expect(local.sessions().every(isStopped)).toBe(true);
+    }
+  });
+
+  it.each<[string, Partial<Switches>]>([
+    ['the runtime session id', { routeMcpBy: 'runtime-session-id', stopBy: 'runtime-session-id' }],
+    ['Mcp-Session-Id', { routeMcpBy: 'mcp-session-id', stopBy: 'mcp-session-id' }],
+    ['one routes, the other stops', { routeMcpBy: 'runtime-session-id', stopBy: 'mcp-session-id' }],
+    ['no id comes back', { returnRuntimeSessionId: false }],
+    ['notifications get 204', { notificationStatus: 204 }],
+  ])('session works the same where %s', async (_, switches) => {
+    for (const server of [statefulMcp(), statelessMcp()]) {
+      const local = await start({ server }, { switches });
+      const proxy = proxyTo(local, 'server');
+      await proxy.initialize();
+      await Promise.all([proxy.call('count'), proxy.call('count')]);
+      expect(await textOf(proxy.call('count'))).toBe('3');
+      await proxy.close();
+      expect(local.sessions().map(isStopped)).toEqual([true]);
+    }
+  });
+
+  it('identity gives the same principal the same session, and leaves it running', async () => {
+    const local = await start({ server: statelessMcp() });
+    for (const count of ['1', '2']) {
+      const proxy = proxyTo(local, 'server', { RUNTIME_SESSION_MODE: 'identity' });
+      await proxy.initialize();
+      expect(await textOf(proxy.call('count'))).toBe(count);
+      await proxy.close();
+      expect(proxy.stderr).toBe('');
+    }
+    expect(local.sessions().map(isStopped)).toEqual([false]);
+  });
+
+  it.each(['not-found', 'bad-request'] as const)(
+    'identity gives way to a server that picks its sessions and refuses ours (%s), and says so once',
+    async (refusedId) => {
+      const local = await start({ server: statefulMcp() }, { switches: { refusedId } });
+      const proxy = proxyTo(local, 'server', {
+        RUNTIME_SESSION_MODE: 'identity',
+        LOG_LEVEL: 'warning',
+      });
+      const { result } = await proxy.initialize();
+      expect(result.serverInfo.name).toBe('fixture');
+      expect(await textOf(proxy.call('count'))).toBe('1');
+      expect(await textOf(proxy.call('count'))).toBe('2');
+      expect(proxy.stderr.match(/cannot be shared by identity/g)).toHaveLength(1);
+    },
+  );
+
+  it('request gives each request a session of its own, and stops each', async () => {
+    const local = await start({ server: statelessMcp({ warm: 1 }) });
+    const proxy = proxyTo(local, 'server', { RUNTIME_SESSION_MODE: 'request' });
+    await proxy.initialize();
+    expect(await textOf(proxy.call('count'))).toBe('1');
+    expect(await textOf(proxy.call('count'))).toBe('1');
+    await proxy.close();
+    expect(local.sessions()).toHaveLength(3);
+    expect(local.sessions().every(isStopped)).toBe(true);
+  });
+
+  it('request brings the answers to two microVMs’ equal questions to the one that asked', async () => {
+    const local = await start({ server: statelessMcp() });
+    const proxy = proxyTo(local, 'server', { RUNTIME_SESSION_MODE: 'request' });
+    const calls = [
+      proxy.begin('tools/call', { name: 'ask' }),
+      proxy.begin('tools/call', { name: 'ask' }),
+    ];
+    for (const said of ['a', 'b']) {
+      const asked = await proxy.next(
+        'a question',
+        (line) => line.method === 'sampling/createMessage',
+      );
+      proxy.send({ jsonrpc: '2.0', id: asked.id, result: { said } });
+    }
+    const heard = await Promise.all(calls.map((id) => textOf(proxy.answerTo(id))));
+    expect(heard.map((text) => JSON.parse(text ?? '').result.said).sort()).toEqual(['a', 'b']);
+  });
+});
+
+describe('the official client', () => {
+  it('samples, elicits, lists roots, logs and reports progress through the proxy', async () => {
+    const local = await start({
+      server: {
+        command: [
+          process.execPath,
+          '--disable-warning=ExperimentalWarning',
+          fixture('../../fixtures/interactive-server.ts'),
+        ],
+        sessions: 'stateful',
+      },
+    });
+    const client = new Client(
+      { name: 'official', version: '1' },
+      { capabilities: { sampling: {}, elicitation: {}, roots: {} } },
+    );
+    client.setRequestHandler(CreateMessageRequestSchema, ({ params }) => ({
+      model: 'scripted',
+      role: 'assistant',
+      content: { type: 'text', text: `model on ${JSON.stringify(params.messages[0]?.content)}` },
+    }));
+    client.setRequestHandler(ElicitRequestSchema, () => ({
+      action: 'accept',
+      content: { name: 'Ada' },
+    }));
+    client.setRequestHandler(ListRootsRequestSchema, () => ({
+      roots: [{ uri: 'file:///work', name: 'work' }],
+    }));
+    const { PATH = '', HOME = '' } = process.env;
+    await client.connect(
+      new StdioClientTransport({
+        command: process.execPath,
+        args: ['dist/proxy.js'],
+        env: { PATH, HOME, ...local.env, AGENTCORE_AGENT_ARN: local.runtime('server').arn },
+      }),
+    );
+    endWithTest(client, () => client.close());
+    const progress: number[] = [];
+    const { content } = await client.callTool({ name: 'interview' }, undefined, {
+      onprogress: (report) => progress.push(report.progress),
+    });
+    expect(content).toEqual([
+      { type: 'text', text: 'model on {"type":"text","text":"Who?"}' },
+      { type: 'text', text: 'accept Ada' },
+      { type: 'text', text: 'file:///work' },
+    ]);
+    expect(progress).toEqual([1, 2, 3]);
+  });
+
+  it('of 2026-07-28 talks to a server of 2026-07-28', async () => {
+    const { Client: ModernClient } = await import('@modelcontextprotocol/client');
+    const { StdioClientTransport: ModernStdio } = await import(
+      '@modelcontextprotocol/client/stdio'
+    );
+    const local = await start({
+      server: {
+        command: [
+          process.execPath,
+          '--disable-warning=ExperimentalWarning',
+          fixture('../../fixtures/modern-server.ts'),
+        ],
+      },
+    });
+    const client = new ModernClient(
+      { name: 'modern', version: '1' },
+      { versionNegotiation: { mode: { pin: '2026-07-28' } } },
+    );
+    const { PATH = '', HOME = '' } = process.env;
+    await client.connect(
+      new ModernStdio({
+        command: process.execPath,
+        args: ['dist/proxy.js'],
+        env: { PATH, HOME, ...local.env, AGENTCORE_AGENT_ARN: local.runtime('server').arn },
+      }),
+    );
+    endWithTest(client, () => client.close());
+    const { tools } = await client.listTools();
+    expect(tools.map(({ name }) => name)).toEqual(['greet']);
+    const answer = await client.callTool({
+      name: 'greet',
+      arguments: { name: 'Ada', region: 'eu' },
+    });
+    expect(answer.content).toEqual([{ type: 'text', text: 'Hello Ada in eu' }]);
+    // The client asks a short-lived process first which era it is, so there were two sessions.
+    await client.close();
+    await local.until(() => local.sessions().every(isStopped), 'the end of all sessions');
+  });
+});
