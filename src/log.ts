@@ -1,5 +1,5 @@
 /** The levels of MCP's logging (RFC 5424), from the chattiest on. */
-export const LOG_LEVELS = [
+const LOG_LEVELS = [
   'debug',
   'info',
   'notice',

@@ -20,7 +20,7 @@ const RUNTIME_ARN =
   /^arn:(aws|aws-cn|aws-us-gov):bedrock-agentcore:([a-z]{2}(?:-[a-z]+)+-\d{1,2}):(\d{12}):runtime\/([a-zA-Z][a-zA-Z0-9_-]{0,99})(?:\/runtime-endpoint\/([a-zA-Z][a-zA-Z0-9_]{0,47}))?$/;
 
 /** The shape of a runtime's ARN, for sentences that have to say what was expected. */
-export const RUNTIME_ARN_SHAPE = 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:runtime/RUNTIME_ID';
+const RUNTIME_ARN_SHAPE = 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:runtime/RUNTIME_ID';
 
 /**
  * Reads the ARN of a runtime or of one of its endpoints.

@@ -32,7 +32,11 @@ export class Network {
     if (url.protocol === 'https:') {
       if (!proxy) return new (await import('node:https')).Agent(options);
       const { HttpsProxyAgent } = await import('https-proxy-agent');
-      return new HttpsProxyAgent(proxy, options);
+      const agent = new HttpsProxyAgent(proxy, options);
+      // It keeps neither what its own connections need, nor for which scheme it is.
+      Object.assign(agent.options, options);
+      agent.protocol = 'https:';
+      return agent;
     }
     if (!proxy) return new HttpAgent(options);
     const { HttpProxyAgent } = await import('http-proxy-agent');

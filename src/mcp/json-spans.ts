@@ -55,11 +55,7 @@ export function duplicateKey(bytes: Buffer): string | undefined {
 }
 
 /** The value of one member of the object that stands at `within`. */
-export function memberOf(
-  bytes: Buffer,
-  key: string,
-  within: Span = whole(bytes),
-): Span | undefined {
+function memberOf(bytes: Buffer, key: string, within: Span = whole(bytes)): Span | undefined {
   let at = skipSpace(bytes, within.start);
   if (bytes[at] !== OPEN_BRACE) return undefined;
   at = skipSpace(bytes, at + 1);

@@ -2,7 +2,7 @@ import type { Notification, Request, Response } from '../mcp/message.ts';
 import type { Exchange, Peer } from './peer.ts';
 
 /** Who sent a message. */
-export type Sender = 'client' | 'server';
+type Sender = 'client' | 'server';
 
 /** A message under way, with the side that it comes from. */
 export interface Passage extends Exchange {

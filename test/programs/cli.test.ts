@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import packageJson from '../../package.json' with { type: 'json' };
+import { ProxyProcess, RUNTIME_ARN } from '../fixtures/proxy-process.ts';
+import { endWithTest } from '../fixtures/running.ts';
+import { startUpstream } from '../fixtures/scripted-upstream.ts';
+
+/** Runs the command line; its lines are read as JSON-RPC, so other output is in `noise`. */
+function agentcoreMcp(args: string[], env: Record<string, string> = {}): ProxyProcess {
+  const process = new ProxyProcess(env, ['dist/cli.js', ...args]);
+  return endWithTest(process, () => process.kill());
+}
+
+describe('agentcore-mcp', () => {
+  it('tells its version', async () => {
+    const cli = agentcoreMcp(['--version']);
+    expect((await cli.exited).code).toBe(0);
+    expect(cli.noise).toEqual([packageJson.version]);
+  });
+
+  it('lists the verbs that work', async () => {
+    const cli = agentcoreMcp(['--help']);
+    expect((await cli.exited).code).toBe(0);
+    const verbs = cli.noise.flatMap((line) => /^ {2}([a-z]+) /.exec(line)?.[1] ?? []);
+    expect(verbs).toEqual(['proxy', 'local', 'help']);
+  });
+
+  it.each([
+    [[], /Usage/],
+    [['fly'], /unknown command/],
+    [['proxy', '--fast'], /unknown option/],
+    [['local', '--port', 'x'], /whole number/],
+    [['local', '--config', '/no/such/file.yaml'], /no\/such\/file\.yaml/],
+  ])('exits with 2 when it is called as %j', async (args, sentence) => {
+    const cli = agentcoreMcp(args);
+    expect((await cli.exited).code).toBe(2);
+    expect(cli.stderr).toMatch(sentence);
+  });
+
+  it('proxy is the proxy', async () => {
+    const upstream = await startUpstream();
+    const cli = agentcoreMcp(['proxy'], {
+      AGENTCORE_AGENT_ARN: RUNTIME_ARN,
+      AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+      AWS_SECRET_ACCESS_KEY: 'secret',
+      AWS_ENDPOINT_URL: upstream.url,
+    });
+    expect((await cli.initialize()).result.serverInfo.name).toBe('scripted');
+    expect(await cli.close()).toEqual({ code: 0, signal: null });
+  });
+});

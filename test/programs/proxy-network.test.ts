@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { startProxy } from '../fixtures/proxy-process.ts';
+import { startUpstream } from '../fixtures/scripted-upstream.ts';
+import { startForwardProxy, startTlsFront } from '../fixtures/tls.ts';
+import { start, statelessMcp } from '../local/harness.ts';
+
+const ROLE = 'arn:aws:iam::123456789012:role/caller';
+
+describe('the way to the network', () => {
+  it.each(['NODE_EXTRA_CA_CERTS', 'AWS_CA_BUNDLE'])('trusts what %s names', async (variable) => {
+    const upstream = await startUpstream();
+    const front = await startTlsFront(upstream.url);
+    const trusting = startProxy(front.url, { [variable]: front.authority });
+    expect((await trusting.initialize()).result.serverInfo.name).toBe('scripted');
+  });
+
+  it('trusts no unknown certificate, and says what to do about it', async () => {
+    const upstream = await startUpstream();
+    const front = await startTlsFront(upstream.url);
+    const { error } = await startProxy(front.url).initialize();
+    expect(error.message).toMatch(/certificate is not trusted.*NODE_EXTRA_CA_CERTS/);
+    expect(upstream.seen).toEqual([]);
+  });
+
+  it('goes through HTTPS_PROXY by CONNECT, with the proxy’s password, on kept sockets', async () => {
+    const upstream = await startUpstream();
+    const front = await startTlsFront(upstream.url);
+    const forward = await startForwardProxy();
+    const proxy = startProxy(front.url, {
+      AWS_CA_BUNDLE: front.authority,
+      HTTPS_PROXY: forward.url.replace('//', '//user:pass@'),
+      LOG_LEVEL: 'debug',
+    });
+    expect((await proxy.initialize()).error).toBeUndefined();
+    await upstream.sawMethod('notifications/initialized');
+    await proxy.close();
+    expect(new Set(forward.asked)).toEqual(new Set([`CONNECT localhost:${front.port}`]));
+    expect(forward.authorizations[0]).toBe(`Basic ${btoa('user:pass')}`);
+    expect(proxy.stderr).not.toContain('pass@');
+  });
+
+  it('goes through HTTP_PROXY to a plain endpoint', async () => {
+    const upstream = await startUpstream();
+    const forward = await startForwardProxy();
+    const proxy = startProxy(upstream.url, { HTTP_PROXY: forward.url });
+    await proxy.initialize();
+    expect(forward.asked[0]).toContain('/invocations');
+  });
+
+  it('goes straight to the hosts of NO_PROXY', async () => {
+    const upstream = await startUpstream();
+    const proxy = startProxy(upstream.url, {
+      HTTP_PROXY: 'http://127.0.0.1:1',
+      NO_PROXY: 'example.com,127.0.0.1',
+    });
+    expect((await proxy.initialize()).result).toBeDefined();
+  });
+
+  it('is the same for the clients inside credential providers', async () => {
+    const local = await start({ server: statelessMcp() }, { roles: [{ arn: ROLE }] });
+    const front = await startTlsFront(local.url);
+    const forward = await startForwardProxy();
+    const proxy = startProxy(local.url, {
+      ...local.env,
+      AGENTCORE_AGENT_ARN: local.runtime('server').arn,
+      AGENTCORE_ASSUME_ROLE_ARN: ROLE,
+      AWS_ENDPOINT_URL_STS: front.url,
+      AWS_CA_BUNDLE: front.authority,
+      HTTPS_PROXY: forward.url,
+    });
+    const answer = await proxy.initialize();
+    expect(answer.error).toBeUndefined();
+    expect(forward.asked).toEqual([`CONNECT localhost:${front.port}`]);
+  });
+});
