@@ -1,0 +1,169 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../clock.ts';
+import { type RequestRecord, recordedHeaders } from '../request-log.ts';
+import type { Answer } from './platform-error.ts';
+
+export interface RequestBody {
+  readonly bytes: Buffer;
+  /** SHA-256 in hex. */
+  readonly sha256: string;
+}
+
+/** One request and its answer, with its entry in the account. */
+export class HttpExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly path: string;
+  /** Without the question mark. */
+  readonly query: string;
+  readonly record: RequestRecord;
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    clock: Clock,
+    closed: (record: RequestRecord) => void,
+  ) {
+    this.request = request;
+    this.response = response;
+    const url = request.url ?? '/';
+    const mark = url.indexOf('?');
+    this.path = mark < 0 ? url : url.slice(0, mark);
+    this.query = mark < 0 ? '' : url.slice(mark + 1);
+    const record: RequestRecord = {
+      id: randomUUID(),
+      at: clock.now(),
+      method: request.method ?? '',
+      path: this.path,
+      query: this.query,
+      headers: recordedHeaders(request.headers),
+      operation: undefined,
+      runtime: undefined,
+      rpcMethod: undefined,
+      tool: undefined,
+      rpcId: undefined,
+      requestBytes: 0,
+      status: undefined,
+      pid: undefined,
+      fault: undefined,
+      outcome: 'open',
+      durationMs: undefined,
+    };
+    this.record = record;
+    response.once('close', () => {
+      if (record.outcome === 'open') {
+        record.outcome = response.writableFinished ? 'answered' : 'disconnected';
+      }
+      record.durationMs = clock.now() - record.at;
+      closed(record);
+    });
+  }
+
+  get headers(): IncomingMessage['headers'] {
+    return this.request.headers;
+  }
+
+  header(name: string): string | undefined {
+    const value = this.request.headers[name];
+    return Array.isArray(value) ? value.join(', ') : value;
+  }
+
+  /** A parameter of the query, decoded. */
+  parameter(name: string): string | undefined {
+    return this.query === '' ? undefined : (new URLSearchParams(this.query).get(name) ?? undefined);
+  }
+
+  /** The client has left. */
+  get disconnected(): boolean {
+    return this.response.closed;
+  }
+
+  /** Answered, cut or left. */
+  get settled(): boolean {
+    return this.response.headersSent || this.response.closed || this.record.outcome !== 'open';
+  }
+
+  /** Headers that every answer has. */
+  platformHeaders(): Record<string, string> {
+    const headers: Record<string, string> = { 'x-amzn-RequestId': this.record.id };
+    headers['X-Amzn-Trace-Id'] = this.header('x-amzn-trace-id') ?? newTraceId(this.record.at);
+    for (const name of ['traceparent', 'tracestate', 'baggage']) {
+      const value = this.header(name);
+      if (value !== undefined) headers[name] = value;
+    }
+    return headers;
+  }
+
+  /** Writes the head of an answer. */
+  begin(status: number, headers: Readonly<Record<string, string | number>>): void {
+    this.record.status = status;
+    this.response.writeHead(status, headers);
+  }
+
+  /** A complete answer; nothing where there has been one, or the client has left. */
+  answer({ status, headers, body }: Answer): void {
+    if (this.settled) return;
+    const bytes = Buffer.from(body);
+    this.begin(status, {
+      ...this.platformHeaders(),
+      ...headers,
+      'Content-Length': bytes.length,
+    });
+    this.response.end(bytes);
+  }
+
+  /** Ends the connection after what was written, without a proper end of the answer. */
+  cut(): void {
+    if (this.response.closed) return;
+    this.record.outcome = 'cut';
+    const { socket } = this.response;
+    if (socket) socket.destroySoon();
+    else this.response.destroy();
+  }
+
+  /** Resets the connection. */
+  reset(): void {
+    if (this.response.closed) return;
+    this.record.outcome = 'cut';
+    const { socket } = this.response;
+    if (socket) socket.resetAndDestroy();
+    else this.response.destroy();
+  }
+
+  /** The whole body; `too-large` over `maxBytes`, `disconnected` where it never came complete. */
+  readBody(maxBytes: number): Promise<RequestBody | 'too-large' | 'disconnected'> {
+    const { request } = this;
+    return new Promise((resolve) => {
+      const chunks: Buffer[] = [];
+      const hash = createHash('sha256');
+      let length = 0;
+      request.on('data', (chunk: Buffer) => {
+        length += chunk.length;
+        // What is too much is read on and dropped, so that the client gets to read our answer.
+        if (length > maxBytes) {
+          chunks.length = 0;
+          resolve('too-large');
+          return;
+        }
+        hash.update(chunk);
+        chunks.push(chunk);
+      });
+      request.once('end', () => {
+        this.record.requestBytes = length;
+        const [only] = chunks;
+        const bytes = chunks.length === 1 && only ? only : Buffer.concat(chunks);
+        if (length <= maxBytes) resolve({ bytes, sha256: hash.digest('hex') });
+      });
+      request.once('close', () => resolve('disconnected'));
+      request.once('error', () => resolve('disconnected'));
+    });
+  }
+}
+
+function newTraceId(at: number): string {
+  const seconds = Math.floor(at / 1000)
+    .toString(16)
+    .padStart(8, '0');
+  return `Root=1-${seconds}-${randomBytes(12).toString('hex')}`;
+}

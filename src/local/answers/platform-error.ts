@@ -1,0 +1,158 @@
+/** The errors that the platform itself answers with, apart from those of signatures. */
+export const PLATFORM_ERROR_KINDS = [
+  'unauthorized',
+  'access-denied',
+  'throttled',
+  'quota-exceeded',
+  'not-found',
+  'conflict',
+  'retryable-conflict',
+  'validation',
+  'container-failed',
+  'not-acceptable',
+  'internal',
+] as const;
+
+export type PlatformErrorKind = (typeof PLATFORM_ERROR_KINDS)[number];
+
+export interface PlatformError {
+  readonly kind: PlatformErrorKind;
+  /** What an HTTP runtime's caller reads. An MCP runtime's reads the documented sentence instead. */
+  readonly message: string;
+}
+
+/** A complete answer of the platform. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+interface Shape {
+  readonly type: string;
+  readonly status: number;
+  readonly code: number;
+  /** The status of the JSON-RPC form. */
+  readonly mcpStatus: number;
+  readonly mcpMessage: string;
+}
+
+/** Source: the developer guide's page on the MCP protocol contract, and the SDK's model. */
+const SHAPES: Readonly<Record<PlatformErrorKind, Shape>> = {
+  unauthorized: {
+    type: 'UnauthorizedException',
+    status: 401,
+    code: -32001,
+    mcpStatus: 401,
+    mcpMessage: 'Authentication error - Invalid credentials',
+  },
+  'access-denied': {
+    type: 'AccessDeniedException',
+    status: 403,
+    code: -32002,
+    mcpStatus: 403,
+    mcpMessage: 'Authorization error - Insufficient permissions',
+  },
+  throttled: {
+    type: 'ThrottlingException',
+    status: 429,
+    code: -32003,
+    mcpStatus: 200,
+    mcpMessage: 'Rate limit exceeded - Too many requests',
+  },
+  'quota-exceeded': {
+    type: 'ServiceQuotaExceededException',
+    status: 402,
+    code: -32003,
+    mcpStatus: 200,
+    mcpMessage: 'Rate limit exceeded - Too many requests',
+  },
+  'not-found': {
+    type: 'ResourceNotFoundException',
+    status: 404,
+    code: -32004,
+    mcpStatus: 200,
+    mcpMessage: 'Resource not found - Requested resource does not exist',
+  },
+  conflict: {
+    type: 'ConflictException',
+    status: 409,
+    code: -32005,
+    mcpStatus: 200,
+    mcpMessage: 'Resource conflict - Resource already exists',
+  },
+  'retryable-conflict': {
+    type: 'RetryableConflictException',
+    status: 409,
+    code: -32005,
+    mcpStatus: 200,
+    mcpMessage: 'Session operation in progress, please retry',
+  },
+  validation: {
+    type: 'ValidationException',
+    status: 400,
+    code: -32006,
+    mcpStatus: 200,
+    mcpMessage: 'Validation error - Invalid request data',
+  },
+  'container-failed': {
+    type: 'RuntimeClientError',
+    status: 424,
+    code: -32010,
+    mcpStatus: 200,
+    mcpMessage: 'Tool execution error - Please check your CloudWatch logs for more information',
+  },
+  'not-acceptable': {
+    type: 'McpRequestUnacceptableException',
+    status: 406,
+    code: -32011,
+    mcpStatus: 406,
+    mcpMessage:
+      'Accept Header Error - MCP protocol requires Accept header: application/json, text/event-stream',
+  },
+  internal: {
+    type: 'InternalServerException',
+    status: 500,
+    code: -32603,
+    mcpStatus: 200,
+    mcpMessage: 'Internal error - Server error',
+  },
+};
+
+export type JsonRpcId = string | number | null;
+
+/** The error as an HTTP runtime's caller gets it. */
+export function statusAnswer(error: PlatformError): Answer {
+  const shape = SHAPES[error.kind];
+  return restAnswer(shape.status, shape.type, error.message || shape.mcpMessage);
+}
+
+/** The error as an MCP runtime's caller gets it. */
+export function mcpAnswer(error: PlatformError, id: JsonRpcId, message?: string): Answer {
+  const shape = SHAPES[error.kind];
+  return jsonRpcAnswer(shape.mcpStatus, id, {
+    code: shape.code,
+    message: message || shape.mcpMessage,
+  });
+}
+
+/** An error of AWS's REST-JSON protocol. */
+export function restAnswer(status: number, type: string, message: string): Answer {
+  return {
+    status,
+    headers: { 'Content-Type': 'application/json', 'x-amzn-ErrorType': type },
+    body: JSON.stringify({ message }),
+  };
+}
+
+export function jsonRpcAnswer(
+  status: number,
+  id: JsonRpcId,
+  error: { readonly code: number; readonly message: string; readonly data?: unknown },
+): Answer {
+  return {
+    status,
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ jsonrpc: '2.0', id, error }),
+  };
+}

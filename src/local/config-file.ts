@@ -1,0 +1,89 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { isMap, LineCounter, type Node, parseDocument } from 'yaml';
+import { AgentCoreError, messageOf } from '../error.ts';
+import { localConfigSchema, type ResolvedConfig, resolveParsed } from './config.ts';
+
+export const DEFAULT_CONFIG_FILE = 'agentcore-local.yaml';
+
+/**
+ * Reads a configuration file, YAML or JSON. Relative `cwd`s in it start at its folder.
+ *
+ * @throws {AgentCoreError} `config`
+ */
+export async function readConfigFile(path: string): Promise<ResolvedConfig> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new AgentCoreError('config', `Could not read ${path}: ${messageOf(cause)}`, { cause });
+  }
+  const config = parseConfig(text, path);
+  const folder = dirname(resolve(path));
+  return {
+    ...config,
+    runtimes: config.runtimes.map((runtime) => ({
+      ...runtime,
+      cwd: resolve(folder, runtime.cwd ?? '.'),
+    })),
+  };
+}
+
+/**
+ * Checks the text of a configuration file.
+ *
+ * @throws {AgentCoreError} `config`, with a line `FILE:LINE:COLUMN: FIELD: what is wrong` for each
+ *   mistake.
+ */
+function parseConfig(text: string, file: string): ResolvedConfig {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const at = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${file}:${line}:${col}`;
+  };
+  if (document.errors.length > 0) {
+    throw new AgentCoreError(
+      'config',
+      document.errors
+        .map(
+          (error) =>
+            `${at(error.pos[0])}: ${error.message.split('\n')[0]?.replace(/ at line.*/, '')}`,
+        )
+        .join('\n'),
+    );
+  }
+  const parsed = localConfigSchema.safeParse(document.toJS() ?? {});
+  if (parsed.success) return resolveParsed(parsed.data);
+  const mistakes = parsed.error.issues.flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys') {
+      return [`${at(offsetOf(document, issue.path))}: ${dotted(issue.path)}${issue.message}`];
+    }
+    return issue.keys.map(
+      (key) =>
+        `${at(offsetOf(document, issue.path, key))}: ${dotted([...issue.path, key])}unknown setting`,
+    );
+  });
+  throw new AgentCoreError('config', mistakes.join('\n'));
+}
+
+type Path = readonly PropertyKey[];
+
+/** Where a field is, or the innermost part of its path that is there. */
+function offsetOf(document: ReturnType<typeof parseDocument>, path: Path, key?: string): number {
+  for (let length = path.length; length >= 0; length -= 1) {
+    const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);
+    const range = (node as Node | undefined)?.range;
+    if (!range) continue;
+    if (key !== undefined && isMap(node)) {
+      const pair = node.items.find(({ key: name }) => String(name) === key);
+      return (pair?.key as Node | undefined)?.range?.[0] ?? range[0];
+    }
+    return range[0];
+  }
+  return 0;
+}
+
+function dotted(path: Path): string {
+  return path.length === 0 ? '' : `${path.map(String).join('.')}: `;
+}

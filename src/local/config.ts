@@ -1,0 +1,221 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { AgentCoreError } from '../error.ts';
+import { faultSchema } from './faults.ts';
+import {
+  DEFAULT_SWITCHES,
+  type Switches,
+  type SwitchesInput,
+  switchesInputSchema,
+} from './switches.ts';
+
+const seconds = z.number().positive();
+const principalArn = z
+  .string()
+  .regex(/^arn:aws[a-z-]*:(iam|sts)::\d{12}:.+$/, 'the ARN of an IAM user or role');
+const sessionRoleArn = z
+  .string()
+  .regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'arn:aws:iam::ACCOUNT:role/NAME');
+/** IAM actions that a principal may not take, such as `bedrock-agentcore:InvokeAgentRuntime`. */
+const denied = z.array(z.string()).default([]);
+
+const accessKeySchema = z.strictObject({
+  id: z.string().regex(/^[A-Z0-9]{16,128}$/, '16 or more capital letters and digits'),
+  secret: z.string().min(1),
+  /** Where given, a request with this key must carry it. */
+  sessionToken: z.string().min(1).optional(),
+  principal: principalArn.optional(),
+  denied,
+});
+
+const roleSchema = z.strictObject({
+  arn: sessionRoleArn,
+  externalId: z.string().min(2).optional(),
+  /** Who may assume it: ARNs of users or roles. Absent: anyone who signs. */
+  trustedPrincipals: z.array(z.string()).optional(),
+  /** Seconds that its credentials live, whatever the caller asks for. */
+  sessionDuration: seconds.optional(),
+  denied,
+});
+
+const containerSettings = {
+  /** Program and arguments. `{port}` in them, or in a value of `env`, is the port to listen on. */
+  command: z.array(z.string().min(1)).min(1),
+  /** Where the command runs; relative to the configuration file. */
+  cwd: z.string().optional(),
+  /** Added to the environment of the local runtime. PORT and HOST are always set. */
+  env: z.record(z.string(), z.string()).default({}),
+  /** Seconds without an invocation until a session's microVM ends. AWS allows 60 and more. */
+  idleTimeout: seconds.default(900),
+  /** Seconds until a session's microVM ends, whatever it does. */
+  maxLifetime: seconds.max(1_209_600).default(28_800),
+  /** Milliseconds that every start takes longer, as a cold microVM does. */
+  coldStart: z.number().min(0).default(0),
+  /** How many microVMs wait ready for a new session. */
+  warm: z.number().int().min(0).default(0),
+  /** Seconds that a container has until it must listen. */
+  initializationTimeout: seconds.default(30),
+  /** Milliseconds from SIGTERM to SIGKILL. */
+  stopGrace: z.number().min(0).max(10_000).default(1000),
+  /** The endpoint names that may be invoked as qualifiers. */
+  endpoints: z.array(z.string().min(1)).default(['DEFAULT']),
+  /** Request headers that reach the container besides AgentCore's own, as in the control plane. */
+  requestHeaderAllowlist: z.array(z.string().min(1)).max(20).default([]),
+  /** Who may invoke: SigV4. Runtimes that take a JWT are not served yet. */
+  authorizer: z.literal('IAM').default('IAM'),
+  switches: switchesInputSchema.optional(),
+};
+
+const mcpRuntimeSchema = z.strictObject({
+  ...containerSettings,
+  protocol: z.literal('MCP'),
+  /** `stateful` where the server issues Mcp-Session-Ids of its own. */
+  sessions: z.enum(['stateless', 'stateful']).default('stateless'),
+  path: z.string().startsWith('/').default('/mcp'),
+});
+
+const httpRuntimeSchema = z.strictObject({
+  ...containerSettings,
+  protocol: z.literal('HTTP'),
+  path: z.string().startsWith('/').default('/invocations'),
+});
+
+const runtimeSchema = z.preprocess(
+  // The protocol may be left out, and it is MCP then; a union needs it spelled out.
+  (value) => (isObject(value) && !('protocol' in value) ? { protocol: 'MCP', ...value } : value),
+  z.discriminatedUnion('protocol', [mcpRuntimeSchema, httpRuntimeSchema]),
+);
+
+export const localConfigSchema = z.strictObject({
+  region: z
+    .string()
+    .regex(/^[a-z]{2}(-[a-z]+)+-\d{1,2}$/, 'a region such as us-east-1')
+    .default('us-east-1'),
+  account: z
+    .string()
+    .regex(/^\d{12}$/, 'twelve digits, in quotes')
+    .default('123456789012'),
+  /** The loopback port; 0 is any that is free. Absent: 8787 for the program, any for tests. */
+  port: z.number().int().min(0).max(65_535).optional(),
+  /** Who may sign. Absent: one well-known pair for tests. */
+  accessKeys: z.array(accessKeySchema).min(1).optional(),
+  /** Which roles AssumeRole knows. */
+  roles: z.array(roleSchema).default([]),
+  runtimes: z.record(
+    z.string().regex(/^[a-zA-Z][a-zA-Z0-9_]{0,47}$/, 'letters, digits and _, 48 at most'),
+    runtimeSchema,
+  ),
+  /** For all runtimes; a runtime's own `switches` come before these. */
+  switches: switchesInputSchema.optional(),
+  /** Faults that wait from the start. */
+  faults: z.array(faultSchema).default([]),
+});
+
+type McpRuntimeInput = z.input<typeof mcpRuntimeSchema>;
+export type RuntimeInput =
+  | (Omit<McpRuntimeInput, 'protocol'> & { readonly protocol?: 'MCP' | undefined })
+  | z.input<typeof httpRuntimeSchema>;
+
+/** The configuration as a test or a file writes it: all but the runtimes has a default. */
+export type LocalConfig = Omit<z.input<typeof localConfigSchema>, 'runtimes'> & {
+  readonly runtimes: Readonly<Record<string, RuntimeInput>>;
+};
+
+export type AccessKeyConfig = z.output<typeof accessKeySchema>;
+type RoleConfig = z.output<typeof roleSchema>;
+
+type RuntimeSettings = z.output<typeof runtimeSchema>;
+
+/** A runtime with all its settings, its ARN and its switches. */
+export type RuntimeConfig = Omit<RuntimeSettings, 'switches'> & {
+  readonly name: string;
+  /** The name, a dash and ten characters; the same at each start, so that an ARN can be kept. */
+  readonly runtimeId: string;
+  readonly arn: string;
+  readonly switches: Switches;
+  /** `undefined` for a runtime that is not MCP. */
+  readonly sessions: 'stateless' | 'stateful' | undefined;
+};
+
+export interface ResolvedConfig {
+  readonly region: string;
+  readonly account: string;
+  readonly partition: string;
+  readonly port: number | undefined;
+  readonly accessKeys: readonly [AccessKeyConfig, ...AccessKeyConfig[]];
+  readonly roles: readonly RoleConfig[];
+  readonly runtimes: readonly RuntimeConfig[];
+  readonly switches: Switches;
+  readonly faults: z.output<typeof localConfigSchema>['faults'];
+}
+
+/** The pair that AWS's documentation uses for examples: nobody's. */
+const EXAMPLE_KEY: AccessKeyConfig = {
+  id: 'AKIAIOSFODNN7EXAMPLE',
+  secret: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+  denied: [],
+};
+
+/**
+ * Fills a configuration in.
+ *
+ * @throws {AgentCoreError} `config`, with every field that is wrong.
+ */
+export function resolveConfig(config: LocalConfig): ResolvedConfig {
+  const parsed = localConfigSchema.safeParse(config);
+  if (!parsed.success) {
+    throw new AgentCoreError(
+      'config',
+      `Not a configuration of the local runtime:\n${z.prettifyError(parsed.error)}`,
+    );
+  }
+  return resolveParsed(parsed.data);
+}
+
+export function resolveParsed(config: z.output<typeof localConfigSchema>): ResolvedConfig {
+  const { region, account } = config;
+  const partition = partitionOf(region);
+  const switches: Switches = { ...DEFAULT_SWITCHES, ...defined(config.switches) };
+  const runtimes = Object.entries(config.runtimes).map(([name, settings]): RuntimeConfig => {
+    const runtimeId = `${name}-${suffixOf(name)}`;
+    return {
+      ...settings,
+      name,
+      runtimeId,
+      arn: `arn:${partition}:bedrock-agentcore:${region}:${account}:runtime/${runtimeId}`,
+      sessions: settings.protocol === 'MCP' ? settings.sessions : undefined,
+      switches: { ...switches, ...defined(settings.switches) },
+    };
+  });
+  const [first = EXAMPLE_KEY, ...others] = config.accessKeys ?? [];
+  return {
+    region,
+    account,
+    partition,
+    port: config.port,
+    accessKeys: [first, ...others],
+    roles: config.roles,
+    runtimes,
+    switches,
+    faults: config.faults,
+  };
+}
+
+function partitionOf(region: string): string {
+  if (region.startsWith('cn-')) return 'aws-cn';
+  return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
+}
+
+function suffixOf(name: string): string {
+  const digits = createHash('sha256').update(name).digest('hex').slice(0, 15);
+  return Number.parseInt(digits, 16).toString(36).padStart(10, '0').slice(-10);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Without the keys that are present but undefined, which would hide a default. */
+function defined(switches: SwitchesInput = {}): Partial<Switches> {
+  return Object.fromEntries(Object.entries(switches).filter(([, value]) => value !== undefined));
+}

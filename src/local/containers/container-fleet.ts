@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto';
+import { request } from 'node:http';
+import type { PlatformError } from '../answers/platform-error.ts';
+import type { Clock } from '../clock.ts';
+import type { RuntimeConfig } from '../config.ts';
+import type { LocalEvents } from '../events.ts';
+import { Container, type ContainerExit } from './container.ts';
+import { OrphanGuard } from './orphan-guard.ts';
+import { PortReserve } from './port-reserve.ts';
+import { becomesReady } from './readiness.ts';
+
+const PING_MS = 5000;
+
+export type Boot =
+  | { readonly ok: true; readonly container: Container }
+  | { readonly ok: false; readonly error: PlatformError };
+
+/** All containers of a local runtime: the ones starting, waiting warm, serving and ending. */
+export class ContainerFleet {
+  readonly #account: string;
+  readonly #clock: Clock;
+  readonly #events: LocalEvents;
+  readonly #ports = new PortReserve();
+  readonly #guard = new OrphanGuard();
+  readonly #containers = new Set<Container>();
+  readonly #warm = new Map<string, Container[]>();
+  /** Places taken by containers that have no process yet. */
+  #booting = 0;
+  #closed = false;
+
+  constructor(account: string, clock: Clock, events: LocalEvents) {
+    this.#account = account;
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  /** A container that serves: a warm one where there is one, else a new one. */
+  async boot(config: RuntimeConfig): Promise<Boot> {
+    const warm = this.#takeWarm(config);
+    if (warm) {
+      void this.fillWarm(config);
+      return { ok: true, container: warm };
+    }
+    if (config.coldStart > 0) await this.#pause(config.coldStart);
+    return this.#start(config);
+  }
+
+  /** Starts what is missing of the microVMs that a runtime keeps ready. */
+  async fillWarm(config: RuntimeConfig): Promise<void> {
+    const missing = config.warm - (this.#warm.get(config.name)?.length ?? 0);
+    await Promise.all(
+      Array.from({ length: Math.max(0, missing) }, async () => {
+        const boot = await this.#start(config);
+        if (!boot.ok) return;
+        const waiting = this.#warm.get(config.name) ?? [];
+        this.#warm.set(config.name, waiting);
+        if (waiting.length < config.warm) waiting.push(boot.container);
+        else await boot.container.end(config.stopGrace);
+      }),
+    );
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#containers].map((container) => container.end(graceMs)));
+    await Promise.all([this.#guard.close(), this.#ports.close()]);
+  }
+
+  /** For the last moment of a program, which cannot wait. */
+  killNow(): void {
+    this.#closed = true;
+    for (const container of this.#containers) container.killNow();
+  }
+
+  #takeWarm(config: RuntimeConfig): Container | undefined {
+    const waiting = this.#warm.get(config.name);
+    for (let next = waiting?.shift(); next; next = waiting?.shift()) {
+      if (next.running) return next;
+    }
+    return undefined;
+  }
+
+  async #start(config: RuntimeConfig): Promise<Boot> {
+    if (this.#closed) return failed('The local runtime is closing.');
+    if (this.#containers.size + this.#booting >= config.switches.maxVms) {
+      const message = config.switches.maxVmsText.replaceAll('{account}', this.#account);
+      return { ok: false, error: { kind: 'quota-exceeded', message } };
+    }
+    this.#booting += 1;
+    const port = await this.#ports.take().finally(() => {
+      this.#booting -= 1;
+    });
+    if (this.#closed) return failed('The local runtime is closing.');
+    const container = new Container(config, port, this.#clock, {
+      output: ({ runtime, pid }, line) =>
+        this.#events.emit(() => ({ type: 'container-output', runtime, pid, line })),
+      exited: (gone, exit) => this.#exited(gone, exit),
+    });
+    this.#containers.add(container);
+    if (container.pid !== undefined) this.#guard.watch(container.pid);
+    const { pid, runtime } = container;
+    this.#events.emit(() => ({ type: 'container-started', runtime, pid, port }));
+    if (await becomesReady(container, config.protocol, config.initializationTimeout * 1000)) {
+      if (config.protocol === 'MCP' && config.switches.platformPing) ping(port, config.path);
+      return { ok: true, container };
+    }
+    const { running } = container;
+    await container.end(0);
+    this.#events.emit(() => ({
+      type: 'container-failed',
+      runtime,
+      pid,
+      reason: running
+        ? `not ready on port ${port} within ${config.initializationTimeout} s`
+        : 'exited before it was ready',
+      output: container.lastWords,
+    }));
+    return failed(
+      `Runtime initialization time exceeded. Please make sure that initialization completes in ${config.initializationTimeout}s.`,
+    );
+  }
+
+  #exited(container: Container, { code, signal }: ContainerExit): void {
+    this.#containers.delete(container);
+    this.#ports.release(container.port);
+    if (container.pid !== undefined) this.#guard.unwatch(container.pid);
+    const { runtime, pid } = container;
+    this.#events.emit(() => ({ type: 'container-exited', runtime, pid, code, signal }));
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.after(ms, resolve);
+    });
+  }
+}
+
+/** A server that minds a message which no client of its sent has to learn that here. */
+function ping(port: number, path: string): void {
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    'mcp-session-id': randomUUID(),
+  };
+  const options = { host: '127.0.0.1', port, path, method: 'POST', headers, agent: false };
+  const sent = request({ ...options, timeout: PING_MS }, (answer) => answer.resume());
+  sent.on('timeout', () => sent.destroy());
+  sent.on('error', () => {});
+  sent.end('{"jsonrpc":"2.0","id":"platform-ping","method":"ping"}');
+}
+
+function failed(message: string): Boot {
+  return { ok: false, error: { kind: 'container-failed', message } };
+}

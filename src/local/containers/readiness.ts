@@ -1,0 +1,89 @@
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import type { Container } from './container.ts';
+
+const HOST = '127.0.0.1';
+const FIRST_PAUSE_MS = 4;
+const LONGEST_PAUSE_MS = 50;
+const PROBE_MS = 2000;
+
+export type HealthStatus = 'Healthy' | 'HealthyBusy';
+
+/**
+ * Waits until a container serves: an HTTP agent answers `GET /ping`, an MCP server, whose contract
+ * has no such path, listens. False when it exits first or takes longer than `withinMs`.
+ */
+export async function becomesReady(
+  container: Container,
+  protocol: 'MCP' | 'HTTP',
+  withinMs: number,
+): Promise<boolean> {
+  const deadline = performance.now() + withinMs;
+  let pause = FIRST_PAUSE_MS;
+  while (container.running) {
+    const ready =
+      protocol === 'HTTP'
+        ? (await health(container.port)) !== undefined
+        : await listens(container.port);
+    // A port may be answered by a stranger when our own process is already gone.
+    if (ready) return container.running;
+    const left = deadline - performance.now();
+    if (left <= 0) return false;
+    await pauseFor(Math.min(pause, left));
+    pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS);
+  }
+  return false;
+}
+
+/** What `GET /ping` says; `undefined` where it does not say that the agent is well. */
+export function health(port: number): Promise<HealthStatus | undefined> {
+  return new Promise((resolve) => {
+    const ping = request({ host: HOST, port, path: '/ping', agent: false, timeout: PROBE_MS });
+    ping.on('timeout', () => ping.destroy());
+    ping.on('error', () => resolve(undefined));
+    ping.on('response', (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        if (body.length < MAX_PING) body += chunk;
+      });
+      response.on('close', () => resolve(readHealth(response.statusCode, body)));
+    });
+    ping.end();
+  });
+}
+
+const MAX_PING = 10_000;
+
+function readHealth(status: number | undefined, body: string): HealthStatus | undefined {
+  if (status !== 200) return undefined;
+  try {
+    const answer: unknown = JSON.parse(body);
+    const busy =
+      typeof answer === 'object' &&
+      answer !== null &&
+      'status' in answer &&
+      answer.status === 'HealthyBusy';
+    return busy ? 'HealthyBusy' : 'Healthy';
+  } catch {
+    // A bare 200 is enough to be well.
+    return 'Healthy';
+  }
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: HOST, port, timeout: PROBE_MS });
+    const settle = (ready: boolean) => {
+      socket.destroy();
+      resolve(ready);
+    };
+    socket.on('connect', () => settle(true));
+    socket.on('error', () => settle(false));
+    socket.on('timeout', () => settle(false));
+  });
+}
+
+function pauseFor(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

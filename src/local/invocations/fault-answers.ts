@@ -1,0 +1,107 @@
+import type { Dialect } from '../answers/dialect.ts';
+import type { HttpExchange } from '../answers/http-exchange.ts';
+import { type Answer, jsonRpcAnswer, restAnswer } from '../answers/platform-error.ts';
+import type { ArmedFault } from '../faults.ts';
+import type { Platform } from '../platform.ts';
+import type { RequestRecord } from '../request-log.ts';
+
+/** Faults that take the place of the container's answer. */
+export type AnswerFault = Exclude<
+  ArmedFault,
+  { readonly kind: 'cut' | 'stall' | 'delay' | 'restart-container' | 'kill-microvm' }
+>;
+
+export function isAnswerFault(fault: ArmedFault): fault is AnswerFault {
+  return 'phase' in fault;
+}
+
+/** Writes down which fault a request meets, if any. */
+export function noteFault(
+  { events }: Platform,
+  record: RequestRecord,
+  fault: ArmedFault | undefined,
+): void {
+  if (!fault) return;
+  record.fault = fault.kind;
+  events.emit(() => ({ type: 'fault', request: record }));
+}
+
+/** Answers with the fault. After `silence` the exchange stays open until the client leaves. */
+export function answerWithFault(
+  exchange: HttpExchange,
+  fault: AnswerFault,
+  dialect: Dialect,
+): void {
+  switch (fault.kind) {
+    case 'reset':
+      exchange.reset();
+      return;
+    case 'silence':
+      return;
+    case 'empty':
+      exchange.answer({ status: 200, headers: { 'Content-Type': 'application/json' }, body: '' });
+      return;
+    case 'broken-json':
+      exchange.answer({
+        status: 200,
+        headers: { 'Content-Type': 'application/json' },
+        body: `{"jsonrpc":"2.0","id":${JSON.stringify(dialect.id)},"resu`,
+      });
+      return;
+    case 'throttle':
+      exchange.answer(
+        withRetryAfter(dialect.error({ kind: 'throttled', message: '' }), fault.retryAfter),
+      );
+      return;
+    case 'platform-error':
+      exchange.answer(
+        withRetryAfter(
+          dialect.error({ kind: fault.error, message: fault.message ?? '' }),
+          fault.retryAfter,
+        ),
+      );
+      return;
+    case 'json-rpc-error':
+      exchange.answer(jsonRpcAnswer(fault.status, dialect.id, errorOf(fault)));
+      return;
+    case 'status':
+      exchange.answer(withRetryAfter(statusAnswer(fault), fault.retryAfter));
+      return;
+  }
+}
+
+function errorOf({
+  code,
+  message,
+  data,
+}: Extract<AnswerFault, { readonly kind: 'json-rpc-error' }>) {
+  return data === undefined ? { code, message } : { code, message, data };
+}
+
+function statusAnswer(fault: Extract<AnswerFault, { readonly kind: 'status' }>): Answer {
+  if (fault.body === undefined && fault.status >= 400) {
+    const answer = restAnswer(
+      fault.status,
+      fault.errorType ?? 'InternalServerException',
+      fault.message ?? 'Injected error',
+    );
+    if (fault.errorType !== undefined) return answer;
+    // A status that the service does not model comes without a type.
+    return { ...answer, headers: { 'Content-Type': 'application/json' } };
+  }
+  const body = fault.body ?? '';
+  const html = body.trimStart().startsWith('<');
+  return {
+    status: fault.status,
+    headers: {
+      'Content-Type': fault.contentType ?? (html ? 'text/html' : 'application/json'),
+      ...(fault.errorType !== undefined && { 'x-amzn-ErrorType': fault.errorType }),
+    },
+    body,
+  };
+}
+
+function withRetryAfter(answer: Answer, seconds: number | undefined): Answer {
+  if (seconds === undefined) return answer;
+  return { ...answer, headers: { ...answer.headers, 'Retry-After': String(seconds) } };
+}

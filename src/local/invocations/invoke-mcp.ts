@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { type McpRoute, type McpRouting, routeMcp } from '../sessions/mcp-routing.ts';
+import type { RuntimeSession } from '../sessions/runtime-session.ts';
+import { containerError, disturb, type Invocation, type Judgement, serve } from './invocation.ts';
+import type { McpMessage } from './mcp-message.ts';
+import {
+  acceptsMcp,
+  containerHeaders,
+  MCP_SESSION,
+  MCP_SESSION_HEADER,
+  RUNTIME_SESSION,
+  RUNTIME_SESSION_HEADER,
+} from './request-headers.ts';
+
+/** Invokes an MCP runtime: one message in, its answer or its stream back. */
+export async function invokeMcp(invocation: Invocation, message: McpMessage): Promise<void> {
+  const { runtime, exchange, dialect, fault, qualifier } = invocation;
+  if (!acceptsMcp(exchange.header('accept'))) {
+    exchange.answer(dialect.error({ kind: 'not-acceptable', message: '' }));
+    return;
+  }
+  const routing: McpRouting = {
+    config: runtime.config,
+    sessions: runtime.sessions,
+    message,
+    qualifier,
+    mcpSessionId: exchange.header(MCP_SESSION),
+    runtimeSessionId: exchange.header(RUNTIME_SESSION),
+  };
+  const route = await routeThrough(routing, fault);
+  if (route.kind === 'refused') {
+    exchange.answer(route.answer);
+    return;
+  }
+  if (route.kind === 'new' && !runtime.newSessionRate.admit()) {
+    exchange.answer(dialect.error({ kind: 'throttled', message: 'Too many new sessions' }));
+    return;
+  }
+  const session = route.kind === 'new' ? route.open() : route.session;
+  await serve(invocation, {
+    session,
+    headers: headersFor(invocation, session, message),
+    judge: (answer) => judge(invocation, session, message, answer),
+  });
+}
+
+/** A microVM that a fault ends first is gone by the time the message is routed. */
+async function routeThrough(routing: McpRouting, fault: Invocation['fault']): Promise<McpRoute> {
+  const route = routeMcp(routing);
+  if (route.kind !== 'session' || !fault) return route;
+  await disturb(fault, route.session);
+  return routeMcp(routing);
+}
+
+function headersFor(
+  { runtime, exchange }: Invocation,
+  session: RuntimeSession,
+  message: McpMessage,
+): Record<string, string | string[]> {
+  const headers = containerHeaders(exchange.headers, runtime.config);
+  headers[RUNTIME_SESSION] = session.runtimeSessionId;
+  // A stateful server knows only the ids that it issued; the others get the platform's.
+  const fromClient = runtime.config.sessions === 'stateful' && !message.sessionless;
+  const id = fromClient ? exchange.header(MCP_SESSION) : session.mcpSessionId;
+  if (id !== undefined) headers[MCP_SESSION] = id;
+  return headers;
+}
+
+function judge(
+  invocation: Invocation,
+  session: RuntimeSession,
+  message: McpMessage,
+  answer: IncomingMessage,
+): Judgement {
+  const { runtime, exchange } = invocation;
+  const { switches } = runtime.config;
+  const status = answer.statusCode ?? 500;
+  if (status >= 500 || (status >= 400 && switches.containerClientErrors === 'wrap')) {
+    return containerError(status);
+  }
+  learnSessionId(invocation, session, message, answer);
+  const headers = exchange.platformHeaders();
+  if (switches.returnRuntimeSessionId) headers[RUNTIME_SESSION_HEADER] = session.runtimeSessionId;
+  if (switches.returnMcpSessionId && session.mcpSessionId !== undefined) {
+    headers[MCP_SESSION_HEADER] = session.mcpSessionId;
+  }
+  const version = exchange.header('mcp-protocol-version');
+  if (version !== undefined) headers['Mcp-Protocol-Version'] = version;
+  if (!message.expectsAnswer && (status === 202 || status === 204)) {
+    const accepted =
+      switches.notificationStatus === 'container' ? status : switches.notificationStatus;
+    if (accepted !== 204) headers['Content-Length'] = '0';
+    return { kind: 'send', status: accepted, headers, body: false };
+  }
+  for (const [name, header] of PASSED_BACK) {
+    const value = answer.headers[name];
+    if (typeof value === 'string') headers[header] = value;
+  }
+  return { kind: 'send', status, headers, body: true };
+}
+
+/** The container's own headers that the client sees. */
+const PASSED_BACK = [
+  ['content-type', 'Content-Type'],
+  ['content-length', 'Content-Length'],
+  ['content-encoding', 'Content-Encoding'],
+] as const;
+
+/** A stateful server's id leads back to its microVM from now on; one that issues none gets ours. */
+function learnSessionId(
+  { runtime, qualifier }: Invocation,
+  session: RuntimeSession,
+  message: McpMessage,
+  answer: IncomingMessage,
+): void {
+  if (runtime.config.sessions === 'stateless' || message.sessionless) return;
+  const issued = answer.headers[MCP_SESSION];
+  const id = typeof issued === 'string' ? issued : (session.mcpSessionId ?? randomUUID());
+  if (id === session.mcpSessionId) return;
+  session.mcpSessionId = id;
+  if (runtime.config.switches.routeMcpBy === 'runtime-session-id') return;
+  const known = runtime.sessions.find(qualifier, id);
+  if (known !== session) runtime.sessions.bind(session, id);
+}

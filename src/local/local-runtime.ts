@@ -1,0 +1,251 @@
+import { once } from 'node:events';
+import { Agent, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AgentCoreError, messageOf } from '../error.ts';
+import { HttpExchange } from './answers/http-exchange.ts';
+import { restAnswer } from './answers/platform-error.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { type LocalConfig, type ResolvedConfig, resolveConfig } from './config.ts';
+import { ContainerFleet } from './containers/container-fleet.ts';
+import { LocalEvents, type LocalListener } from './events.ts';
+import { type Fault, Faults, type InjectedFault } from './faults.ts';
+import { RateLimit } from './invocations/rate-limit.ts';
+import type { Platform, ServedRuntime } from './platform.ts';
+import { RequestLog, type RequestRecord } from './request-log.ts';
+import { DataPlane } from './services/data-plane.ts';
+import type { AwsService } from './services/service.ts';
+import { Sts } from './services/sts.ts';
+import type { RuntimeSession } from './sessions/runtime-session.ts';
+import type { SessionRecord } from './sessions/session-record.ts';
+import { SessionTable } from './sessions/session-table.ts';
+import { AccessKeys } from './signatures/access-keys.ts';
+import { SigV4Verifier } from './signatures/sigv4-verifier.ts';
+
+const HOST = '127.0.0.1';
+const CLOSE_GRACE_MS = 1000;
+const UNTIL_MS = 10_000;
+const KEEP_ALIVE_MS = 60_000;
+
+/** A connection to a container that has been idle for longer than this may be closed over there. */
+const CONTAINER_IDLE_MS = 1500;
+
+export interface LocalRuntimeOptions {
+  /** Default: the system's. Signatures, timeouts and lifetimes go by it. */
+  readonly clock?: Clock;
+  /** How many of the newest requests are kept. Default 2000. */
+  readonly requestLimit?: number;
+  readonly listener?: LocalListener;
+}
+
+interface LocalRuntimeInfo {
+  readonly name: string;
+  readonly arn: string;
+  readonly runtimeId: string;
+  readonly protocol: 'MCP' | 'HTTP';
+  readonly sessions: 'stateless' | 'stateful' | undefined;
+  /** The full address of an invocation. */
+  readonly invocationUrl: string;
+}
+
+/** AgentCore on this machine: data plane and STS on one loopback port. */
+export interface LocalRuntime {
+  /** `http://127.0.0.1:PORT`, the endpoint of every service. */
+  readonly url: string;
+  readonly region: string;
+  readonly account: string;
+  readonly runtimes: readonly LocalRuntimeInfo[];
+  /** @throws {AgentCoreError} `usage` where no runtime has this name. */
+  runtime(name: string): LocalRuntimeInfo;
+  /** The first access key of the configuration. */
+  readonly credentials: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string;
+  };
+  /** What a client's environment needs to come here. */
+  readonly env: Readonly<Record<string, string>>;
+  /** All runtime sessions, live and stopped, of all runtimes or of one. */
+  sessions(runtime?: string): SessionRecord[];
+  /** The requests seen, oldest first. Live: it grows, and entries change until they are answered. */
+  readonly requests: readonly RequestRecord[];
+  readonly faults: {
+    inject(fault: Fault): InjectedFault;
+    clear(): void;
+  };
+  /** Replaces the container of a session, by runtime or MCP session id. Resolves when it serves. */
+  restartContainer(sessionId: string): Promise<void>;
+  /** Ends the microVM of a session at once, as a crash of the host would. Resolves when it is gone. */
+  killMicroVm(sessionId: string): Promise<void>;
+  /** Returns what takes the listener out again. */
+  on(listener: LocalListener): () => void;
+  /**
+   * Resolves as soon as `holds` is true, which is asked now and after each event. Bounded by
+   * `timeoutMs`, 10 s by default.
+   */
+  until(holds: () => boolean, what?: string, timeoutMs?: number): Promise<void>;
+  /** Ends every container and the server. Resolves when all are gone, a few seconds at most. */
+  close(): Promise<void>;
+  /** Kills every container at once, for a process that is about to exit and can wait for nothing. */
+  killNow(): void;
+}
+
+/**
+ * Starts a local AgentCore.
+ *
+ * @throws {AgentCoreError} `config` where the configuration says what cannot be, `connection` where
+ *   the port is not free.
+ */
+export async function startLocalRuntime(
+  config: LocalConfig,
+  options: LocalRuntimeOptions = {},
+): Promise<LocalRuntime> {
+  return startResolved(resolveConfig(config), options);
+}
+
+/** The same, of a configuration that has been read already. */
+export async function startResolved(
+  config: ResolvedConfig,
+  options: LocalRuntimeOptions = {},
+): Promise<LocalRuntime> {
+  const clock = options.clock ?? systemClock;
+  const events = new LocalEvents();
+  if (options.listener) events.on(options.listener);
+  const fleet = new ContainerFleet(config.account, clock, events);
+  const keys = new AccessKeys(config, clock);
+  const faults = new Faults();
+  for (const fault of config.faults) faults.inject(fault);
+  const containerAgent = new Agent({ keepAlive: true, timeout: CONTAINER_IDLE_MS, noDelay: true });
+  const platform: Platform = {
+    config,
+    clock,
+    events,
+    keys,
+    verifier: new SigV4Verifier(keys, clock),
+    faults,
+    containerAgent,
+    runtimes: config.runtimes.map((runtime): ServedRuntime => {
+      const { maxInvocationsPerSecond, maxNewSessionsPerMinute } = runtime.switches;
+      return {
+        config: runtime,
+        sessions: new SessionTable({ config: runtime, fleet, clock, events }),
+        invocationRate: new RateLimit(maxInvocationsPerSecond, 1000, clock),
+        newSessionRate: new RateLimit(maxNewSessionsPerMinute, 60_000, clock),
+      };
+    }),
+  };
+  // The control plane, SSO and OAuth take their places in this list.
+  const services: readonly AwsService[] = [new DataPlane(platform), new Sts(platform)];
+  const log = new RequestLog(options.requestLimit ?? 2000);
+  const server = createServer((request, response) => {
+    const exchange = new HttpExchange(request, response, clock, (record) =>
+      events.emit(() => ({ type: 'request', request: record })),
+    );
+    log.add(exchange.record);
+    void dispatch(exchange, services);
+  });
+  // A client that reuses a connection must not find it closed in that moment.
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.listen(config.port ?? 0, HOST);
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    throw new AgentCoreError(
+      'connection',
+      `Could not listen on ${HOST}:${config.port ?? 0}: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+  await Promise.all(config.runtimes.map((runtime) => fleet.fillWarm(runtime)));
+
+  const { port } = server.address() as AddressInfo;
+  const url = `http://${HOST}:${port}`;
+  const runtimes = config.runtimes.map(
+    ({ name, arn, runtimeId, protocol, sessions }): LocalRuntimeInfo => ({
+      name,
+      arn,
+      runtimeId,
+      protocol,
+      sessions,
+      invocationUrl: `${url}/runtimes/${encodeURIComponent(arn)}/invocations?qualifier=DEFAULT`,
+    }),
+  );
+  const [key] = config.accessKeys;
+  let closing: Promise<void> | undefined;
+
+  function sessionsOf(runtime?: string): RuntimeSession[] {
+    return platform.runtimes
+      .filter(({ config: { name } }) => runtime === undefined || name === runtime)
+      .flatMap(({ sessions }) => sessions.all());
+  }
+  function sessionById(id: string): RuntimeSession {
+    const found = sessionsOf().findLast(
+      (session) => session.runtimeSessionId === id || session.mcpSessionId === id,
+    );
+    if (found) return found;
+    throw new AgentCoreError('usage', `No runtime session has this id: ${id}`);
+  }
+  async function close(): Promise<void> {
+    server.close();
+    server.closeAllConnections();
+    const sessions = sessionsOf();
+    // Not awaited: one that still starts only ends with the fleet, which has a bound.
+    for (const session of sessions) void session.stop('shutdown');
+    await fleet.close(CLOSE_GRACE_MS);
+    for (const session of sessions) session.dispose();
+    containerAgent.destroy();
+  }
+
+  return {
+    url,
+    region: config.region,
+    account: config.account,
+    runtimes,
+    runtime(name) {
+      const found = runtimes.find((runtime) => runtime.name === name);
+      if (found) return found;
+      throw new AgentCoreError('usage', `No runtime has this name: ${name}`);
+    },
+    credentials: {
+      accessKeyId: key.id,
+      secretAccessKey: key.secret,
+      ...(key.sessionToken !== undefined && { sessionToken: key.sessionToken }),
+    },
+    env: {
+      AWS_ENDPOINT_URL: url,
+      AWS_REGION: config.region,
+      AWS_ACCESS_KEY_ID: key.id,
+      AWS_SECRET_ACCESS_KEY: key.secret,
+      ...(key.sessionToken !== undefined && { AWS_SESSION_TOKEN: key.sessionToken }),
+    },
+    sessions: (runtime) => sessionsOf(runtime).map((session) => session.record),
+    requests: log.records,
+    faults,
+    async restartContainer(sessionId) {
+      await sessionById(sessionId).restart();
+    },
+    async killMicroVm(sessionId) {
+      await sessionById(sessionId).stop('microvm-killed');
+    },
+    on: (listener) => events.on(listener),
+    until: (holds, what = 'the condition', timeoutMs = UNTIL_MS) =>
+      events.until(holds, what, timeoutMs),
+    close() {
+      closing ??= close();
+      return closing;
+    },
+    killNow: () => fleet.killNow(),
+  };
+}
+
+async function dispatch(exchange: HttpExchange, services: readonly AwsService[]): Promise<void> {
+  const service = services.find((candidate) => candidate.claims(exchange));
+  if (!service) {
+    exchange.answer(restAnswer(404, 'UnknownOperationException', 'Unknown operation'));
+    return;
+  }
+  try {
+    await service.handle(exchange);
+  } catch (error) {
+    exchange.answer(restAnswer(500, 'InternalServerException', messageOf(error)));
+  }
+}

@@ -1,0 +1,205 @@
+import { type Dialect, invocationDialect, REST_DIALECT } from '../answers/dialect.ts';
+import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
+import { type PlatformError, restAnswer } from '../answers/platform-error.ts';
+import type { ArmedFault } from '../faults.ts';
+import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-answers.ts';
+import { invokeHttp } from '../invocations/invoke-http.ts';
+import { invokeMcp } from '../invocations/invoke-mcp.ts';
+import { type McpMessage, readMcpMessage } from '../invocations/mcp-message.ts';
+import { headerFault, MCP_SESSION, RUNTIME_SESSION } from '../invocations/request-headers.ts';
+import type { Platform, ServedRuntime } from '../platform.ts';
+import type { AwsService } from './service.ts';
+import { type StopTokens, stopSession } from './stop-session.ts';
+
+const MAX_BODY_BYTES = 100_000_000;
+const MAX_STOP_BYTES = 100_000;
+const PATH = /^\/runtimes\/([^/]+)\/(invocations|stopruntimesession)$/;
+
+type Operation = 'invoke' | 'stop';
+
+const ACTIONS: Readonly<Record<Operation, string>> = {
+  invoke: 'bedrock-agentcore:InvokeAgentRuntime',
+  stop: 'bedrock-agentcore:StopRuntimeSession',
+};
+const ACTION_FOR_USER = 'bedrock-agentcore:InvokeAgentRuntimeForUser';
+
+/** AgentCore's data plane: InvokeAgentRuntime and StopRuntimeSession. */
+export class DataPlane implements AwsService {
+  readonly #platform: Platform;
+  readonly #stopTokens: StopTokens = new Map();
+
+  constructor(platform: Platform) {
+    this.#platform = platform;
+  }
+
+  claims(exchange: HttpExchange): boolean {
+    return exchange.path.startsWith('/runtimes/');
+  }
+
+  async handle(exchange: HttpExchange): Promise<void> {
+    const match = PATH.exec(exchange.path);
+    if (!match?.[1]) {
+      exchange.answer(restAnswer(404, 'UnknownOperationException', 'Unknown operation'));
+      return;
+    }
+    const operation: Operation = match[2] === 'invocations' ? 'invoke' : 'stop';
+    const runtime = this.#runtimeOf(match[1], exchange.parameter('accountId'));
+    exchange.record.operation = operation;
+    exchange.record.runtime = runtime?.config.name;
+    if (exchange.request.method !== 'POST') {
+      const status = (runtime?.config ?? this.#platform.config).switches.unmodelledMethodStatus;
+      const answer = restAnswer(status, 'UnsupportedOperationException', 'Method not allowed');
+      exchange.answer({ ...answer, headers: { ...answer.headers, Allow: 'POST' } });
+      return;
+    }
+    const body = await exchange.readBody(operation === 'invoke' ? MAX_BODY_BYTES : MAX_STOP_BYTES);
+    if (body === 'disconnected') return;
+    const isMcpInvoke = operation === 'invoke' && runtime?.config.protocol === 'MCP';
+    const message =
+      isMcpInvoke && body !== 'too-large'
+        ? readMcpMessage(body.bytes, exchange.header('mcp-protocol-version'))
+        : undefined;
+    const dialect =
+      runtime && operation === 'invoke'
+        ? invocationDialect(runtime.config, message?.id ?? null)
+        : REST_DIALECT;
+    if (body === 'too-large') {
+      exchange.answer(
+        dialect.error({ kind: 'validation', message: 'The request body exceeds the maximum size' }),
+      );
+      return;
+    }
+    if (!this.#admit(exchange, body, dialect, runtime, operation)) return;
+    const refusal = runtime
+      ? this.#refusal(exchange, runtime, operation)
+      : notFound(exchange, decodeLabel(match[1]));
+    if (refusal || !runtime) {
+      if (refusal) exchange.answer(dialect.error(refusal));
+      return;
+    }
+    const fault = this.#faultFor(exchange, runtime, operation, message);
+    if (fault && isAnswerFault(fault) && fault.phase === 'before') {
+      answerWithFault(exchange, fault, dialect);
+      return;
+    }
+    const qualifier = qualifierOf(exchange, match[1]);
+    if (operation === 'stop') {
+      await stopSession(exchange, runtime, qualifier, body.bytes, this.#stopTokens);
+      return;
+    }
+    if (!runtime.invocationRate.admit()) {
+      exchange.answer(dialect.error({ kind: 'throttled', message: 'Rate exceeded' }));
+      return;
+    }
+    const platform = this.#platform;
+    const invocation = { platform, runtime, exchange, dialect, qualifier, body: body.bytes, fault };
+    await (message ? invokeMcp(invocation, message) : invokeHttp(invocation));
+  }
+
+  /** Checks signature and permissions, and answers where they do not do. */
+  #admit(
+    exchange: HttpExchange,
+    body: RequestBody,
+    dialect: Dialect,
+    runtime: ServedRuntime | undefined,
+    operation: Operation,
+  ): boolean {
+    const { verifier, config } = this.#platform;
+    const verification = verifier.verify(
+      {
+        method: exchange.request.method ?? '',
+        path: exchange.path,
+        query: exchange.query,
+        headers: exchange.headers,
+        bodySha256: body.sha256,
+      },
+      'bedrock-agentcore',
+      [config.region],
+    );
+    if (!verification.ok) {
+      exchange.answer(dialect.signature(verification.fault, verification.message));
+      return false;
+    }
+    const { arn, denied } = verification.principal;
+    const actions = [ACTIONS[operation]];
+    if (exchange.header('x-amzn-bedrock-agentcore-runtime-user-id')) actions.push(ACTION_FOR_USER);
+    const refused = actions.find((action) => denied.includes(action));
+    if (refused === undefined) return true;
+    const resource = runtime?.config.arn ?? exchange.path;
+    exchange.answer(
+      dialect.error({
+        kind: 'access-denied',
+        message: `User: ${arn} is not authorized to perform: ${refused} on resource: ${resource} because no identity-based policy allows the ${refused} action`,
+      }),
+    );
+    return false;
+  }
+
+  #refusal(
+    exchange: HttpExchange,
+    runtime: ServedRuntime,
+    operation: Operation,
+  ): PlatformError | undefined {
+    const qualifier = qualifierOf(exchange, exchange.path.split('/')[2] ?? '');
+    if (!runtime.config.endpoints.includes(qualifier))
+      return notFound(exchange, runtime.config.arn);
+    const fault = headerFault(exchange.headers);
+    if (fault) return { kind: 'validation', message: fault };
+    if (operation === 'stop' && exchange.header(RUNTIME_SESSION) === undefined) {
+      return { kind: 'validation', message: 'runtimeSessionId is required' };
+    }
+    return undefined;
+  }
+
+  #faultFor(
+    exchange: HttpExchange,
+    runtime: ServedRuntime,
+    operation: Operation,
+    message: McpMessage | undefined,
+  ): ArmedFault | undefined {
+    const { record } = exchange;
+    record.rpcMethod = message?.method;
+    record.rpcId = message?.id;
+    record.tool = message?.target;
+    const fault = this.#platform.faults.take({
+      operation,
+      runtime: runtime.config.name,
+      method: message?.method,
+      tool: message?.target,
+      sessionIds: [exchange.header(MCP_SESSION), exchange.header(RUNTIME_SESSION)],
+    });
+    noteFault(this.#platform, record, fault);
+    return fault;
+  }
+
+  /** By ARN, by the ARN of one of its endpoints, or by its id together with the account. */
+  #runtimeOf(label: string, accountId: string | undefined): ServedRuntime | undefined {
+    const id = decodeLabel(label).split('/runtime-endpoint/')[0];
+    return this.#platform.runtimes.find(
+      ({ config }) =>
+        config.arn === id ||
+        (config.runtimeId === id && accountId === this.#platform.config.account),
+    );
+  }
+}
+
+function qualifierOf(exchange: HttpExchange, label: string): string {
+  const endpoint = decodeLabel(label).split('/runtime-endpoint/')[1];
+  return exchange.parameter('qualifier') ?? endpoint ?? 'DEFAULT';
+}
+
+function notFound(exchange: HttpExchange, agent: string): PlatformError {
+  const qualifier = exchange.parameter('qualifier') ?? 'DEFAULT';
+  return {
+    kind: 'not-found',
+    message: `No endpoint or agent found with qualifier '${qualifier}' for agent '${agent}'`,
+  };
+}
+
+function decodeLabel(label: string): string {
+  try {
+    return decodeURIComponent(label);
+  } catch {
+    return label;
+  }
+}

@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto';
+import { type Answer, type JsonRpcId, jsonRpcAnswer } from '../answers/platform-error.ts';
+import type { RuntimeConfig } from '../config.ts';
+import type { McpMessage } from '../invocations/mcp-message.ts';
+import type { RuntimeSession } from './runtime-session.ts';
+import type { SessionTable } from './session-table.ts';
+
+/** Where a message goes: to a session, whose microVM may have to start, or nowhere. */
+export type McpRoute =
+  | { readonly kind: 'session'; readonly session: RuntimeSession }
+  /** The session has to be opened first. */
+  | { readonly kind: 'new'; open(): RuntimeSession }
+  | { readonly kind: 'refused'; readonly answer: Answer };
+
+export interface McpRouting {
+  readonly config: RuntimeConfig;
+  readonly sessions: SessionTable;
+  readonly message: McpMessage;
+  readonly qualifier: string;
+  /** As the client sent them. */
+  readonly mcpSessionId: string | undefined;
+  readonly runtimeSessionId: string | undefined;
+}
+
+/** The id of the microVM that all requests without an id share, where a switch says so. */
+const SHARED = '';
+
+export function routeMcp(routing: McpRouting): McpRoute {
+  const { config, message, mcpSessionId, qualifier, sessions } = routing;
+  const id = routingId(routing);
+  if (id === undefined) {
+    const shared = config.switches.withoutSessionId === 'shared-microvm' && !message.sessionless;
+    return shared ? existingOrNew(routing, SHARED) : newSession(routing, undefined);
+  }
+  if (message.sessionless) return existingOrNew(routing, id);
+  const known = sessions.find(qualifier, id);
+  if (config.sessions === 'stateful' && mcpSessionId !== undefined) {
+    if (known?.stopped && config.switches.goneSession !== 'fresh-container') {
+      return { kind: 'refused', answer: goneAnswer(routing) };
+    }
+    if (!known && config.switches.inventedIdOnStateful === 'refuse') {
+      return { kind: 'refused', answer: refusedAnswer(routing) };
+    }
+  }
+  if (
+    config.sessions === 'stateless' &&
+    !known &&
+    id === mcpSessionId &&
+    config.switches.inventedIdOnStateless === 'refuse'
+  ) {
+    return { kind: 'refused', answer: refusedAnswer(routing) };
+  }
+  return existingOrNew(routing, id);
+}
+
+function routingId({
+  config,
+  message,
+  mcpSessionId,
+  runtimeSessionId,
+}: McpRouting): string | undefined {
+  const { routeMcpBy, sessionlessAffinity } = config.switches;
+  switch (message.sessionless ? sessionlessAffinity : routeMcpBy) {
+    case 'none':
+      return undefined;
+    case 'mcp-session-id':
+      return mcpSessionId;
+    case 'runtime-session-id':
+      return runtimeSessionId;
+    case 'either':
+      return mcpSessionId ?? runtimeSessionId;
+  }
+}
+
+function existingOrNew(routing: McpRouting, id: string): McpRoute {
+  const session = routing.sessions.find(routing.qualifier, id);
+  return session ? { kind: 'session', session } : newSession(routing, id);
+}
+
+function newSession(routing: McpRouting, id: string | undefined): McpRoute {
+  const { config, message, qualifier, sessions } = routing;
+  return {
+    kind: 'new',
+    open: () => {
+      const runtimeSessionId = routing.runtimeSessionId ?? randomUUID();
+      const minted = config.switches.mintedMcpSessionId === 'own' ? randomUUID() : runtimeSessionId;
+      // A stateful server issues the id itself, in its answer to `initialize`.
+      const issuedByPlatform = config.sessions === 'stateless' || message.sessionless;
+      const mcpSessionId = routing.mcpSessionId ?? (issuedByPlatform ? minted : undefined);
+      return sessions.open({
+        qualifier,
+        routingId: id ?? mintedRoute(routing, mcpSessionId, runtimeSessionId),
+        runtimeSessionId,
+        mcpSessionId,
+      });
+    },
+  };
+}
+
+/** Which of the ids that go back to the client will lead it here again. */
+function mintedRoute(
+  { config, message }: McpRouting,
+  mcpSessionId: string | undefined,
+  runtimeSessionId: string,
+): string | undefined {
+  const { routeMcpBy, sessionlessAffinity } = config.switches;
+  const by = message.sessionless ? sessionlessAffinity : routeMcpBy;
+  if (by === 'none') return undefined;
+  return by === 'runtime-session-id' ? runtimeSessionId : mcpSessionId;
+}
+
+function goneAnswer({ config, message }: McpRouting): Answer {
+  const id = message.id ?? null;
+  switch (config.switches.goneSession) {
+    case 'server-not-initialized':
+      return jsonRpcAnswer(400, null, {
+        code: -32000,
+        message: 'Bad Request: Server not initialized',
+      });
+    case 'invalid-params':
+      return jsonRpcAnswer(200, id, {
+        code: -32602,
+        message: 'Invalid request parameters',
+        data: '',
+      });
+    case 'internal-error':
+      return jsonRpcAnswer(200, id, {
+        code: -32603,
+        message: 'An internal error occurred while processing the request.',
+      });
+    default:
+      return sessionNotFound(null);
+  }
+}
+
+function refusedAnswer({ config }: McpRouting): Answer {
+  if (config.switches.refusedId === 'not-found') return sessionNotFound(null);
+  return jsonRpcAnswer(400, null, {
+    code: -32600,
+    message: 'Bad Request: No valid session ID provided',
+  });
+}
+
+function sessionNotFound(id: JsonRpcId): Answer {
+  return jsonRpcAnswer(404, id, { code: -32001, message: 'Session not found' });
+}

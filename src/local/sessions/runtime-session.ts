@@ -1,0 +1,241 @@
+import type { Clock } from '../clock.ts';
+import type { RuntimeConfig } from '../config.ts';
+import type { Container } from '../containers/container.ts';
+import type { Boot, ContainerFleet } from '../containers/container-fleet.ts';
+import { health } from '../containers/readiness.ts';
+import type { LocalEvents, SessionChange } from '../events.ts';
+import type { SessionRecord, StopReason } from './session-record.ts';
+
+export interface SessionParts {
+  readonly config: RuntimeConfig;
+  readonly fleet: ContainerFleet;
+  readonly clock: Clock;
+  readonly events: LocalEvents;
+}
+
+/** A runtime session: an id that owns one microVM at a time, and gets an empty one when it revives. */
+export class RuntimeSession {
+  readonly qualifier: string;
+  readonly runtimeSessionId: string;
+  mcpSessionId: string | undefined;
+  readonly #parts: SessionParts;
+  #container: Container | undefined;
+  /** A container of ours that is ending, or that outlives its stop. */
+  #leaving: Container | undefined;
+  #booting: Promise<Boot> | undefined;
+  #restarting = false;
+  #stopping: Promise<void> | undefined;
+  #why: StopReason | undefined;
+  #startedAt: number | undefined;
+  #lastInvokedAt: number;
+  #invocations = 0;
+  #inFlight = 0;
+  #incarnations = 0;
+  #cancelIdle: (() => void) | undefined;
+  #cancelLifetime: (() => void) | undefined;
+
+  constructor(
+    parts: SessionParts,
+    ids: {
+      readonly qualifier: string;
+      readonly runtimeSessionId: string;
+      readonly mcpSessionId: string | undefined;
+    },
+  ) {
+    this.#parts = parts;
+    this.qualifier = ids.qualifier;
+    this.runtimeSessionId = ids.runtimeSessionId;
+    this.mcpSessionId = ids.mcpSessionId;
+    this.#lastInvokedAt = parts.clock.now();
+  }
+
+  get stopped(): boolean {
+    return this.#why !== undefined;
+  }
+
+  /** Between two states: its microVM starts or ends. */
+  get changing(): boolean {
+    return (this.#booting !== undefined && !this.#restarting) || this.#stopping !== undefined;
+  }
+
+  get record(): SessionRecord {
+    const container = this.#container ?? this.#leaving;
+    return {
+      runtime: this.#parts.config.name,
+      qualifier: this.qualifier,
+      runtimeSessionId: this.runtimeSessionId,
+      mcpSessionId: this.mcpSessionId,
+      state: this.stopped ? 'Stopped' : this.#inFlight > 0 ? 'Active' : 'Idle',
+      why: this.#why,
+      pid: container?.pid,
+      port: container?.port,
+      startedAt: this.#startedAt,
+      lastInvokedAt: this.#lastInvokedAt,
+      invocations: this.#invocations,
+      inFlight: this.#inFlight,
+      incarnations: this.#incarnations,
+    };
+  }
+
+  /** The session's container for one invocation, started where there is none. Needs a `release`. */
+  async acquire(): Promise<Boot> {
+    if (this.changing && this.#parts.config.switches.conflictWhileChanging) {
+      return { ok: false, error: { kind: 'retryable-conflict', message: '' } };
+    }
+    this.#invocations += 1;
+    this.#inFlight += 1;
+    this.#lastInvokedAt = this.#parts.clock.now();
+    this.#cancelIdle?.();
+    this.#changed('invoked');
+    while (this.#stopping) await this.#stopping;
+    const boot = await this.#ready();
+    if (!boot.ok) this.release();
+    return boot;
+  }
+
+  release(): void {
+    this.#inFlight -= 1;
+    if (this.#inFlight === 0 && !this.stopped) this.#armIdle();
+    this.#changed('answered');
+  }
+
+  /** Ends the microVM. False when there is none, or it is ending already. */
+  async stop(why: StopReason): Promise<boolean> {
+    await this.#booting;
+    const container = this.#container;
+    if (!container) {
+      await this.#stopping;
+      return false;
+    }
+    const { config } = this.#parts;
+    this.#detach(container, why);
+    if (why === 'stop-runtime-session' && config.switches.containerOutlivesStop) {
+      this.#changed('stopped');
+      this.#outlive(container);
+      return true;
+    }
+    const grace = why === 'microvm-killed' ? 0 : config.stopGrace;
+    this.#stopping = container.end(grace).finally(() => {
+      this.#stopping = undefined;
+      this.#forget(container);
+      this.#changed('stopped');
+    });
+    await this.#stopping;
+    return true;
+  }
+
+  /** Replaces the container within the microVM. False when there is none. */
+  async restart(): Promise<boolean> {
+    await this.#booting;
+    const old = this.#container;
+    if (!old) return false;
+    this.#container = undefined;
+    this.#restarting = true;
+    this.#booting = old.end(0).then(() => this.#boot('restarted'));
+    return (await this.#booting).ok;
+  }
+
+  /** Nothing more happens to it: its timers are gone. */
+  dispose(): void {
+    this.#cancelIdle?.();
+    this.#cancelLifetime?.();
+  }
+
+  #ready(): Promise<Boot> | Boot {
+    if (this.#container) return { ok: true, container: this.#container };
+    this.#booting ??= this.#boot(this.#incarnations === 0 ? 'started' : 'revived');
+    return this.#booting;
+  }
+
+  async #boot(change: 'started' | 'revived' | 'restarted'): Promise<Boot> {
+    const { config, clock, fleet } = this.#parts;
+    const sameMicroVm = change === 'restarted';
+    this.#changed('starting');
+    const boot = await fleet.boot(config);
+    this.#booting = undefined;
+    this.#restarting = false;
+    if (!boot.ok) {
+      this.#why = 'start-failed';
+      this.#changed('stopped');
+      return boot;
+    }
+    const { container } = boot;
+    this.#container = container;
+    this.#why = undefined;
+    this.#incarnations += 1;
+    if (!sameMicroVm) {
+      this.#startedAt = clock.now();
+      this.#cancelLifetime?.();
+      this.#cancelLifetime = clock.after(config.maxLifetime * 1000, () => {
+        void this.stop('max-lifetime');
+      });
+    }
+    if (this.#inFlight === 0) this.#armIdle();
+    void container.exit.then(() => this.#exited(container));
+    this.#changed(change);
+    return boot;
+  }
+
+  #exited(container: Container): void {
+    // One that we end ourselves is not ours any more.
+    if (this.#container !== container) return;
+    if (this.#parts.config.switches.exitedContainer === 'restarts') {
+      this.#container = undefined;
+      return;
+    }
+    this.#detach(container, 'container-exited');
+    this.#leaving = undefined;
+    this.#changed('stopped');
+  }
+
+  #detach(container: Container, why: StopReason): void {
+    this.#why = why;
+    this.#container = undefined;
+    this.#leaving = container;
+    this.#cancelIdle?.();
+    this.#cancelLifetime?.();
+  }
+
+  /** A stop that was answered and not done: only the timeouts end this container. */
+  #outlive(container: Container): void {
+    const { config, clock } = this.#parts;
+    const lived = clock.now() - (this.#startedAt ?? clock.now());
+    const left = Math.min(config.idleTimeout * 1000, config.maxLifetime * 1000 - lived);
+    const cancel = clock.after(Math.max(0, left), () => void container.end(config.stopGrace));
+    void container.exit.then(() => {
+      cancel();
+      this.#forget(container);
+    });
+  }
+
+  #forget(container: Container): void {
+    if (this.#leaving === container) this.#leaving = undefined;
+  }
+
+  #armIdle(): void {
+    const { config, clock } = this.#parts;
+    this.#cancelIdle?.();
+    this.#cancelIdle = clock.after(config.idleTimeout * 1000, () => void this.#idle());
+  }
+
+  async #idle(): Promise<void> {
+    const container = this.#container;
+    if (!container || this.#inFlight > 0) return;
+    // Only the HTTP contract has a way to say that work goes on in the background.
+    const invocations = this.#invocations;
+    const busy =
+      this.#parts.config.protocol === 'HTTP' && (await health(container.port)) === 'HealthyBusy';
+    // An invocation in the meantime has started the idle time anew.
+    if (this.#container !== container || this.#invocations !== invocations) return;
+    if (!busy) {
+      await this.stop('idle-timeout');
+      return;
+    }
+    this.#armIdle();
+    this.#changed('kept-busy');
+  }
+
+  #changed(change: SessionChange): void {
+    this.#parts.events.emit(() => ({ type: 'session', change, session: this.record }));
+  }
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import { RuntimeSession, type SessionParts } from './runtime-session.ts';
+import type { SessionRecord } from './session-record.ts';
+
+/** Stopped sessions that are remembered: their ids are gone rather than unknown. */
+const MAX_STOPPED = 1000;
+
+export interface NewSession {
+  readonly qualifier: string;
+  /** The id by which requests find it; `undefined` until a stateful server has issued one. */
+  readonly routingId: string | undefined;
+  readonly runtimeSessionId: string | undefined;
+  readonly mcpSessionId: string | undefined;
+}
+
+/** The runtime sessions of one runtime, live and stopped. */
+export class SessionTable {
+  readonly #parts: SessionParts;
+  readonly #byRoute = new Map<string, RuntimeSession>();
+  readonly #routesOf = new Map<RuntimeSession, string[]>();
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+  }
+
+  find(qualifier: string, routingId: string): RuntimeSession | undefined {
+    return this.#byRoute.get(routeKey(qualifier, routingId));
+  }
+
+  open(ids: NewSession): RuntimeSession {
+    const session = new RuntimeSession(this.#parts, {
+      qualifier: ids.qualifier,
+      runtimeSessionId: ids.runtimeSessionId ?? randomUUID(),
+      mcpSessionId: ids.mcpSessionId,
+    });
+    this.#routesOf.set(session, []);
+    if (ids.routingId !== undefined) this.bind(session, ids.routingId);
+    this.#forgetOldest();
+    return session;
+  }
+
+  /** From now on requests with this id go to this session. */
+  bind(session: RuntimeSession, routingId: string): void {
+    const key = routeKey(session.qualifier, routingId);
+    if (this.#byRoute.get(key) === session) return;
+    this.#byRoute.set(key, session);
+    this.#routesOf.get(session)?.push(key);
+  }
+
+  /** Oldest first. */
+  all(): RuntimeSession[] {
+    return [...this.#routesOf.keys()];
+  }
+
+  records(): SessionRecord[] {
+    return this.all().map((session) => session.record);
+  }
+
+  #forgetOldest(): void {
+    if (this.#routesOf.size <= MAX_STOPPED) return;
+    for (const [session, routes] of this.#routesOf) {
+      if (!session.stopped || session.changing) continue;
+      for (const key of routes) {
+        if (this.#byRoute.get(key) === session) this.#byRoute.delete(key);
+      }
+      session.dispose();
+      this.#routesOf.delete(session);
+      return;
+    }
+  }
+}
+
+/** A qualifier has no space. */
+function routeKey(qualifier: string, routingId: string): string {
+  return `${qualifier} ${routingId}`;
+}

@@ -1,0 +1,73 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Clock } from '../clock.ts';
+import type { AccessKeyConfig, ResolvedConfig } from '../config.ts';
+import type { AccessKey, Principal } from './identity.ts';
+
+/** Expired keys are told from unknown ones for as long as this many newer ones exist. */
+const MAX_ISSUED = 10_000;
+
+/** The access keys that may sign: those of the configuration, and those that AssumeRole issued. */
+export class AccessKeys {
+  readonly #permanent = new Map<string, AccessKey>();
+  readonly #issued = new Map<string, AccessKey>();
+  readonly #clock: Clock;
+
+  constructor(config: ResolvedConfig, clock: Clock) {
+    this.#clock = clock;
+    for (const key of config.accessKeys) {
+      this.#permanent.set(key.id, permanentKey(key, config));
+    }
+  }
+
+  find(id: string): AccessKey | undefined {
+    return this.#permanent.get(id) ?? this.#issued.get(id);
+  }
+
+  /** Temporary credentials for a principal. */
+  issue(principal: Principal, lifetimeMs: number): AccessKey & { readonly expiresAt: number } {
+    const key = {
+      id: `ASIA${capitals(16)}`,
+      secret: randomBytes(30).toString('base64'),
+      sessionToken: randomBytes(96).toString('base64'),
+      principal,
+      expiresAt: this.#clock.now() + lifetimeMs,
+    };
+    this.#issued.set(key.id, key);
+    if (this.#issued.size > MAX_ISSUED) {
+      const [oldest] = this.#issued.keys();
+      if (oldest !== undefined) this.#issued.delete(oldest);
+    }
+    return key;
+  }
+}
+
+/** A stable id of the kind that IAM gives its principals. */
+export function principalId(prefix: 'AIDA' | 'AROA', arn: string): string {
+  const digest = createHash('sha256').update(arn).digest();
+  return prefix + [...digest.subarray(0, 17)].map(capital).join('');
+}
+
+function permanentKey(key: AccessKeyConfig, config: ResolvedConfig): AccessKey {
+  const arn = key.principal ?? `arn:${config.partition}:iam::${config.account}:user/developer`;
+  return {
+    id: key.id,
+    secret: key.secret,
+    sessionToken: key.sessionToken,
+    principal: {
+      arn,
+      account: arn.split(':')[4] ?? config.account,
+      userId: principalId('AIDA', arn),
+      denied: key.denied,
+    },
+    expiresAt: undefined,
+  };
+}
+
+function capitals(count: number): string {
+  return [...randomBytes(count)].map(capital).join('');
+}
+
+/** The alphabet of AWS's ids, which is base32's. */
+function capital(byte: number): string {
+  return 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.charAt(byte % 32);
+}

@@ -1,0 +1,289 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Clock } from '../clock.ts';
+import type { AccessKeys } from './access-keys.ts';
+import type { Principal } from './identity.ts';
+
+// Written from AWS's description of Signature Version 4 with node:crypto alone, so that it does not
+// share a mistake with the signer that it is there to check.
+
+/** What was signed, as it came over the wire. */
+export interface SignedRequest {
+  readonly method: string;
+  /** The path as sent, still percent-encoded, without the query. */
+  readonly path: string;
+  /** The query as sent, without its question mark. */
+  readonly query: string;
+  readonly headers: IncomingHttpHeaders;
+  /** SHA-256 of the body that arrived, in hex. */
+  readonly bodySha256: string;
+}
+
+export type SignatureFault =
+  /** No Authorization header, or one of another scheme. */
+  | 'missing'
+  /** The header or the date is not complete. */
+  | 'incomplete'
+  | 'unknown-key'
+  | 'expired-token'
+  /** The signature differs, is for another region or service, or is too old or too new. */
+  | 'invalid';
+
+export type Verification =
+  | { readonly ok: true; readonly principal: Principal }
+  | { readonly ok: false; readonly fault: SignatureFault; readonly message: string };
+
+const ALGORITHM = 'AWS4-HMAC-SHA256';
+const MAX_SKEW_MS = 5 * 60 * 1000;
+/** A day's keys for a few hundred callers; temporary keys come and go. */
+const MAX_SIGNING_KEYS = 500;
+
+interface Credential {
+  readonly keyId: string;
+  readonly date: string;
+  readonly region: string;
+  readonly service: string;
+  readonly terminator: string;
+}
+
+export class SigV4Verifier {
+  readonly #keys: AccessKeys;
+  readonly #clock: Clock;
+  readonly #signingKeys = new Map<string, Buffer>();
+
+  constructor(keys: AccessKeys, clock: Clock) {
+    this.#keys = keys;
+    this.#clock = clock;
+  }
+
+  /** Checks a request that is meant for `service` in one of `regions`. */
+  verify(request: SignedRequest, service: string, regions: readonly string[]): Verification {
+    const { authorization } = request.headers;
+    if (!authorization?.startsWith(ALGORITHM)) {
+      return fault('missing', 'Missing Authentication Token');
+    }
+    const fields = readFields(authorization.slice(ALGORITHM.length));
+    const credential = readCredential(fields.get('Credential'));
+    const signature = fields.get('Signature');
+    const signedHeaders = fields.get('SignedHeaders')?.split(';');
+    if (!credential || !signature || !signedHeaders) {
+      return fault(
+        'incomplete',
+        "Authorization header requires 'Credential', 'Signature' and 'SignedHeaders' parameters.",
+      );
+    }
+    const sentDate = headerOf(request.headers, 'x-amz-date');
+    const sentAt = sentDate === undefined ? undefined : readAmzDate(sentDate);
+    if (sentDate === undefined || sentAt === undefined) {
+      return fault(
+        'incomplete',
+        "Authorization header requires existence of a valid 'X-Amz-Date'.",
+      );
+    }
+    if (!signedHeaders.includes('host') || !signedHeaders.includes('x-amz-date')) {
+      return fault('invalid', "'Host' and 'X-Amz-Date' must be signed headers.");
+    }
+    const key = this.#keys.find(credential.keyId);
+    const token = headerOf(request.headers, 'x-amz-security-token');
+    if (!key || key.sessionToken !== token) {
+      return fault('unknown-key', 'The security token included in the request is invalid.');
+    }
+    const wrongScope = scopeFault(credential, sentDate, service, regions);
+    if (wrongScope) return fault('invalid', wrongScope);
+    const wrongTime = this.#timeFault(sentDate, sentAt);
+    if (wrongTime) return fault('invalid', wrongTime);
+    const canonical = canonicalRequest(request, signedHeaders);
+    if (
+      canonical === undefined ||
+      !this.#matches(signature, canonical, sentDate, credential, key)
+    ) {
+      return fault(
+        'invalid',
+        'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.',
+      );
+    }
+    if (key.expiresAt !== undefined && key.expiresAt <= this.#clock.now()) {
+      return fault('expired-token', 'The security token included in the request is expired');
+    }
+    return { ok: true, principal: key.principal };
+  }
+
+  #timeFault(sentDate: string, sentAt: number): string | undefined {
+    const now = this.#clock.now();
+    if (sentAt < now - MAX_SKEW_MS) {
+      return `Signature expired: ${sentDate} is now earlier than ${amzDate(now - MAX_SKEW_MS)} (${amzDate(now)} - 5 min.)`;
+    }
+    if (sentAt > now + MAX_SKEW_MS) {
+      return `Signature not yet current: ${sentDate} is still later than ${amzDate(now + MAX_SKEW_MS)} (${amzDate(now)} + 5 min.)`;
+    }
+    return undefined;
+  }
+
+  #matches(
+    signature: string,
+    canonical: string,
+    sentDate: string,
+    credential: Credential,
+    key: { readonly id: string; readonly secret: string },
+  ): boolean {
+    const { date, region, service, terminator } = credential;
+    const scope = `${date}/${region}/${service}/${terminator}`;
+    const text = `${ALGORITHM}\n${sentDate}\n${scope}\n${sha256(canonical)}`;
+    const expected = hmac(this.#signingKey(key, scope, credential), text);
+    const given = Buffer.from(signature, 'hex');
+    return given.length === expected.length && timingSafeEqual(given, expected);
+  }
+
+  #signingKey(
+    key: { readonly id: string; readonly secret: string },
+    scope: string,
+    { date, region, service, terminator }: Credential,
+  ): Buffer {
+    const name = `${key.id}/${scope}`;
+    const known = this.#signingKeys.get(name);
+    if (known) return known;
+    const dateKey = hmac(`AWS4${key.secret}`, date);
+    const made = hmac(hmac(hmac(dateKey, region), service), terminator);
+    if (this.#signingKeys.size >= MAX_SIGNING_KEYS) this.#signingKeys.clear();
+    this.#signingKeys.set(name, made);
+    return made;
+  }
+}
+
+function fault(kind: SignatureFault, message: string): Verification {
+  return { ok: false, fault: kind, message };
+}
+
+/** `Credential=…, SignedHeaders=…, Signature=…`, in any order. */
+function readFields(text: string): Map<string, string> {
+  const fields = new Map<string, string>();
+  for (const part of text.split(',')) {
+    const equals = part.indexOf('=');
+    if (equals > 0) fields.set(part.slice(0, equals).trim(), part.slice(equals + 1).trim());
+  }
+  return fields;
+}
+
+function readCredential(text: string | undefined): Credential | undefined {
+  const [keyId, date, region, service, terminator, ...more] = text?.split('/') ?? [];
+  if (!keyId || !date || !region || !service || !terminator || more.length > 0) return undefined;
+  return { keyId, date, region, service, terminator };
+}
+
+function scopeFault(
+  { date, region, service, terminator }: Credential,
+  sentDate: string,
+  wantedService: string,
+  regions: readonly string[],
+): string | undefined {
+  if (!regions.includes(region)) {
+    return `Credential should be scoped to a valid region, not '${region}'.`;
+  }
+  if (service !== wantedService) {
+    return `Credential should be scoped to correct service: '${wantedService}'.`;
+  }
+  if (terminator !== 'aws4_request') {
+    return "Credential should be scoped with a valid terminator: 'aws4_request'.";
+  }
+  if (!sentDate.startsWith(date)) {
+    return `Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '${date}' != '${sentDate.slice(0, 8)}'.`;
+  }
+  return undefined;
+}
+
+/** `undefined` where the request lacks a header that it claims to have signed, or cannot be read. */
+function canonicalRequest(
+  request: SignedRequest,
+  signedHeaders: readonly string[],
+): string | undefined {
+  const query = canonicalQuery(request.query);
+  if (query === undefined) return undefined;
+  const headers: string[] = [];
+  for (const name of signedHeaders) {
+    const value = headerOf(request.headers, name);
+    if (value === undefined) return undefined;
+    headers.push(`${name}:${value.trim().replace(/\s+/g, ' ')}\n`);
+  }
+  return [
+    request.method,
+    canonicalPath(request.path),
+    query,
+    headers.join(''),
+    signedHeaders.join(';'),
+    request.bodySha256,
+  ].join('\n');
+}
+
+/** Every service but S3 encodes the path that goes over the wire, which is encoded, once more. */
+function canonicalPath(path: string): string {
+  const segments: string[] = [];
+  for (const segment of path.split('/')) {
+    if (segment === '..') segments.pop();
+    else if (segment !== '' && segment !== '.') segments.push(encode(segment));
+  }
+  const trailing = segments.length > 0 && path.endsWith('/') ? '/' : '';
+  return `/${segments.join('/')}${trailing}`;
+}
+
+function canonicalQuery(query: string): string | undefined {
+  if (query === '') return '';
+  const pairs: [string, string][] = [];
+  for (const part of query.split('&')) {
+    if (part === '') continue;
+    const equals = part.indexOf('=');
+    const name = decode(equals < 0 ? part : part.slice(0, equals));
+    const value = decode(equals < 0 ? '' : part.slice(equals + 1));
+    if (name === undefined || value === undefined) return undefined;
+    pairs.push([encode(name), encode(value)]);
+  }
+  // By code point, names first and then values: what they look like encoded.
+  pairs.sort(
+    ([nameA, valueA], [nameB, valueB]) => compare(nameA, nameB) || compare(valueA, valueB),
+  );
+  return pairs.map(([name, value]) => `${name}=${value}`).join('&');
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+function encode(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value.join(',') : value;
+}
+
+function readAmzDate(text: string): number | undefined {
+  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
+  if (!match) return undefined;
+  const [, year, month, day, hour, minute, second] = match;
+  const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(time) ? undefined : time;
+}
+
+function amzDate(time: number): string {
+  return new Date(time).toISOString().replace(/[-:]|\.\d{3}/g, '');
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function hmac(key: string | Buffer, text: string): Buffer {
+  return createHmac('sha256', key).update(text).digest();
+}
