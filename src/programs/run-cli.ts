@@ -43,7 +43,7 @@ export async function runCli(
     .option('--fault <rule>', 'a fault to inject; may be repeated', append, [])
     .option('--json', 'a JSON object a line, for scripts')
     .action(async ({ config, port, fault, json }: LocalArguments) => {
-      const { runLocal } = await import('./local.ts');
+      const { runLocal } = await import('./run-local.ts');
       code = await runLocal(
         { config, port, faults: fault, json },
         { ...streams, signals: process },

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
-import type { LocalOptions } from '../../src/programs/local.ts';
+import type { LocalOptions } from '../../src/programs/run-local.ts';
 import { fixture, INITIALIZE, isAlive, nodeCommand, poster, read } from './harness.ts';
 
 const SERVER = nodeCommand('mcp-server.ts');
