@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { type ProxyProcess, startProxy } from '../fixtures/proxy-process.ts';
-import { isCall, json, result, type Seen, startUpstream } from '../fixtures/scripted-upstream.ts';
+import {
+  isCall,
+  json,
+  result,
+  type Seen,
+  startUpstream,
+  stream,
+} from '../fixtures/scripted-upstream.ts';
 
 const META = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
@@ -120,6 +127,32 @@ describe('a request of 2026-07-28', () => {
     const { error } = await query(proxy, 'eu');
     expect(error.code).toBe(-32020);
     expect(upstream.seen.filter((seen) => isCall(seen))).toHaveLength(1);
+  });
+
+  it('keeps its id, by which a subscription is known in all that it brings', async () => {
+    const upstream = await startUpstream((seen) => {
+      const { id, method } = seen.message;
+      if (method !== 'subscriptions/listen') return false;
+      const send = stream(seen);
+      const _meta = { 'io.modelcontextprotocol/subscriptionId': id };
+      send({ jsonrpc: '2.0', method: 'notifications/tools/list_changed', params: { _meta } });
+      send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } });
+      return true;
+    });
+    const proxy = startProxy(upstream.url);
+    proxy.send({
+      jsonrpc: '2.0',
+      id: 'listen:1',
+      method: 'subscriptions/listen',
+      params: { _meta: META },
+    });
+    const changed = await proxy.next(
+      'a change',
+      ({ method }) => method === 'notifications/tools/list_changed',
+    );
+    expect(changed.params._meta['io.modelcontextprotocol/subscriptionId']).toBe('listen:1');
+    const ended = await proxy.next('its end', ({ method }) => method === 'notifications/cancelled');
+    expect(ended.params.requestId).toBe('listen:1');
   });
 
   it('passes results that ask for input, and the answers to them, unchanged', async () => {

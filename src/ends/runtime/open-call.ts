@@ -128,7 +128,8 @@ export class OpenCall {
       case 'notification':
         if (message.method === 'notifications/cancelled') {
           const id = idAt(message, ['params', 'requestId']);
-          return this.#serverRequests.get(id?.key ?? '')?.abort(new Cancelled(message));
+          const own = this.#serverRequests.get(id?.key ?? '');
+          if (own) return own.abort(new Cancelled(message));
         }
         return exchange.back.notify(message, exchange);
     }

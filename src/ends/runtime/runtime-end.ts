@@ -160,7 +160,12 @@ export class RuntimeEnd implements Peer {
     session: RuntimeSession,
     offeredId?: string,
   ): Promise<Response> {
-    const sent = withId(request, numericId(session.nextRequestNumber()));
+    // Without a session an id means nothing beyond its POST, and the server repeats it in what a
+    // subscription brings; within one, two requests under one id could not be told apart.
+    const sent =
+      eraOf(request) === 'stateless'
+        ? request
+        : withId(request, numericId(session.nextRequestNumber()));
     const call = new OpenCall({
       request: sent,
       exchange,
