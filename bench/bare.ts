@@ -76,12 +76,15 @@ export class BareCaller implements McpCaller {
       ? await this.#lastOfStream(response)
       : (JSON.parse(await textOf(response)) as Message);
     if (answer?.result) return answer.result;
-    throw new AgentCoreError('upstream', answer?.error?.message ?? 'The upstream gave no answer');
+    throw new AgentCoreError('upstream', answer?.error?.message ?? 'The runtime gave no answer');
   }
 
   async notify(method: string): Promise<void> {
     const response = await this.#post({ jsonrpc: '2.0', method });
     response.resume();
+    if (response.statusCode !== 202) {
+      throw new AgentCoreError('upstream', `${method} was answered with ${response.statusCode}`);
+    }
   }
 
   async #post(message: object): Promise<IncomingMessage> {
@@ -119,7 +122,7 @@ export class BareCaller implements McpCaller {
     });
   }
 
-  /** Enough SSE for the benchmark's own upstream: one `data:` line an event. */
+  /** Enough SSE for the benchmark's own container: one `data:` line an event. */
   #lastOfStream(response: IncomingMessage): Promise<Message | undefined> {
     let last: Message | undefined;
     let rest = '';

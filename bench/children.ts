@@ -25,19 +25,30 @@ export class Children {
 
   /** Ends its input, as a client that goes away does, and kills it if that is not enough. */
   async end(child: ChildProcess): Promise<void> {
-    if (!this.#open.has(child)) return;
-    const gone = once(child, 'exit');
-    const timer = setTimeout(() => kill(child), graceMs);
-    child.stdin?.end();
-    if (child.connected) child.disconnect();
-    await gone;
-    clearTimeout(timer);
-    // A wrapper can end before what it started does.
-    kill(child);
+    await this.#leave(child, () => {
+      child.stdin?.end();
+      if (child.connected) child.disconnect();
+    });
+  }
+
+  /** Sends SIGTERM, as to a server, and kills it if that is not enough. */
+  async terminate(child: ChildProcess): Promise<void> {
+    await this.#leave(child, () => child.kill('SIGTERM'));
   }
 
   killAll(): void {
     for (const child of this.#open) kill(child);
+  }
+
+  async #leave(child: ChildProcess, ask: () => void): Promise<void> {
+    if (!this.#open.has(child)) return;
+    const gone = once(child, 'exit');
+    const timer = setTimeout(() => kill(child), graceMs);
+    ask();
+    await gone;
+    clearTimeout(timer);
+    // A wrapper can end before what it started does.
+    kill(child);
   }
 
   #keep(child: ChildProcess): ChildProcess {

@@ -13,14 +13,14 @@ export interface CommandLine {
 
 export const usage = `Usage: npm run bench -- [--quick] [--json] [--ours COMMAND] [--beside COMMAND]... [COMMAND]...
 
-Measures the proxy against a bare signed POST to the same local upstream.
+Measures the proxy against a bare signed POST, both to the same local runtime.
 
   --quick           two short rounds, for a first look
   --json            one JSON document on stdout
   --ours COMMAND    measure this in place of dist/proxy.js (to compare two builds)
   --beside COMMAND  measure this too; so is every further argument
 
-A command runs in the shell. {url} in it becomes the URL of the upstream; AGENTCORE_AGENT_ARN,
+A command runs in the shell. {url} in it becomes the invocations URL; AGENTCORE_AGENT_ARN,
 AWS_REGION, AWS_ENDPOINT_URL and made-up credentials are in its environment.
 Exit code: 0 every bar held, 1 a bar was missed, 2 bad usage.`;
 

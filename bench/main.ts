@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,22 +7,21 @@ import { judge } from './bars.ts';
 import { Children } from './children.ts';
 import { type Command, nameOf } from './command.ts';
 import { type CommandLine, readCommandLine, usage } from './command-line.ts';
-import { within } from './deadline.ts';
-import { bareTarget, invocationsUrl, proxyEnvironment } from './environment.ts';
+import { plainEnvironment, proxyEnvironment } from './environment.ts';
 import type { FigureId, Pair } from './figures.ts';
-import { planOf } from './plan.ts';
+import { cliProgram, startLocalRuntime, writeLocalConfig } from './local-runtime.ts';
+import { type Plan, planOf } from './plan.ts';
 import { buildPrograms } from './programs.ts';
 import { jsonReport, textReport } from './report.ts';
-import { runRound, type Setting } from './round.ts';
-
-const upstreamStartMs = 20_000;
+import { runRound } from './round.ts';
 
 /** A proxy under measurement, and what is known of it so far. */
 interface Contender {
   readonly name: string;
   /** The command as people write it. */
   readonly command: string;
-  readonly start: Command;
+  /** How to start it, given the invocations URL. */
+  readonly start: (url: string) => Command;
   readonly pairs: Partial<Record<FigureId, Pair[]>>;
   failure: string | undefined;
 }
@@ -34,7 +32,7 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(usage);
     return 0;
   }
-  requireOurs(commandLine);
+  requireBuilt(commandLine);
   const children = new Children();
   const scratch = mkdtempSync(join(tmpdir(), 'agentcore-mcp-bench-'));
   const cleanUp = () => {
@@ -46,19 +44,12 @@ async function main(args: readonly string[]): Promise<number> {
   process.once('SIGTERM', () => process.exit(143));
   try {
     const programs = buildPrograms(scratch);
-    const port = await startUpstream(children, programs.upstream);
     const plan = planOf(commandLine);
-    const contenders = contendersOf(commandLine, invocationsUrl(port));
-    await runRounds(
-      {
-        children,
-        plan,
-        bareProgram: programs.bare,
-        target: bareTarget(port),
-        env: proxyEnvironment(port, scratch),
-      },
-      contenders,
-    );
+    const localConfig = join(scratch, 'agentcore-local.json');
+    writeLocalConfig(localConfig, programs.container, plan.microVms);
+    const contenders = contendersOf(commandLine);
+    const bench = { children, plan, bareProgram: programs.bare, localConfig, scratch };
+    await runRounds(bench, contenders);
     return report(contenders, plan.rounds, commandLine.json);
   } finally {
     cleanUp();
@@ -67,56 +58,75 @@ async function main(args: readonly string[]): Promise<number> {
 
 const ourProgram = fileURLToPath(new URL('../dist/proxy.js', import.meta.url));
 
-function requireOurs({ ours }: CommandLine): void {
-  if (ours === undefined && !existsSync(ourProgram)) {
-    throw new AgentCoreError('usage', 'There is no dist/proxy.js; run `npm run build` first');
-  }
-}
-
-/** The port it listens on. */
-async function startUpstream(children: Children, program: string): Promise<number> {
-  const upstream = children.fork(program);
-  const [{ port }] = (await within(
-    upstreamStartMs,
-    'Starting the upstream',
-    once(upstream, 'message'),
-  )) as [{ port: number }];
-  return port;
+function requireBuilt({ ours }: CommandLine): void {
+  const missing = [cliProgram, ...(ours === undefined ? [ourProgram] : [])].find(
+    (program) => !existsSync(program),
+  );
+  if (missing === undefined) return;
+  throw new AgentCoreError('usage', `There is no ${missing}; run \`npm run build\` first`);
 }
 
 /** Ours first. */
-function contendersOf({ ours, beside }: CommandLine, url: string): readonly Contender[] {
+function contendersOf({ ours, beside }: CommandLine): readonly Contender[] {
   const first =
     ours === undefined
-      ? contender('ours', 'node dist/proxy.js', { file: process.execPath, args: [ourProgram] })
-      : shellContender(ours, url);
-  return [first, ...beside.map((command) => shellContender(command, url))];
+      ? contender('ours', 'node dist/proxy.js', () => ({
+          file: process.execPath,
+          args: [ourProgram],
+        }))
+      : shellContender(ours);
+  return [first, ...beside.map(shellContender)];
 }
 
-function shellContender(command: string, url: string): Contender {
-  return contender(nameOf(command), command, { shell: command.replaceAll('{url}', url) });
+function shellContender(command: string): Contender {
+  return contender(nameOf(command), command, (url) => ({
+    shell: command.replaceAll('{url}', url),
+  }));
 }
 
-function contender(name: string, command: string, start: Command): Contender {
+function contender(name: string, command: string, start: Contender['start']): Contender {
   return { name, command, start, pairs: {}, failure: undefined };
 }
 
+/** What all rounds have in common. */
+interface Bench {
+  readonly children: Children;
+  readonly plan: Plan;
+  readonly bareProgram: string;
+  readonly localConfig: string;
+  readonly scratch: string;
+}
+
 /** A proxy that failed once is left out from then on: its time-outs would take minutes. */
-async function runRounds(setting: Setting, contenders: readonly Contender[]): Promise<void> {
-  const { rounds } = setting.plan;
+async function runRounds(bench: Bench, contenders: readonly Contender[]): Promise<void> {
+  const { rounds } = bench.plan;
   for (let round = 0; round < rounds; round++) {
     for (const contender of contenders) {
       if (contender.failure !== undefined) continue;
       console.error(`round ${round + 1} of ${rounds}: ${contender.name}`);
-      try {
-        await runRound(setting, contender.start, round % 2 === 0, (figure, pair) => {
-          contender.pairs[figure] ??= [];
-          contender.pairs[figure].push(pair);
-        });
-      } catch (error) {
-        contender.failure = messageOf(error);
-      }
+      await measure(bench, contender, round % 2 === 0);
     }
+  }
+}
+
+/** Without a local runtime there is nothing to measure: that it does not start ends it all. */
+async function measure(
+  { children, plan, bareProgram, localConfig, scratch }: Bench,
+  contender: Contender,
+  bareFirst: boolean,
+): Promise<void> {
+  const local = await startLocalRuntime(children, localConfig, plainEnvironment());
+  const { target } = local;
+  const setting = { children, plan, bareProgram, target, env: proxyEnvironment(local, scratch) };
+  try {
+    await runRound(setting, contender.start(target.url), bareFirst, (figure, pair) => {
+      contender.pairs[figure] ??= [];
+      contender.pairs[figure].push(pair);
+    });
+  } catch (error) {
+    contender.failure = messageOf(error);
+  } finally {
+    await local.close();
   }
 }
 

@@ -6,6 +6,8 @@ export interface Plan {
   readonly rounds: number;
   /** Starts per round; what the last one started does the rest. */
   readonly starts: number;
+  /** How many microVMs of the local runtime a round may use. */
+  readonly microVms: number;
   readonly steps: readonly Step[];
 }
 
@@ -24,9 +26,12 @@ export function planOf({ quick }: { readonly quick: boolean }): Plan {
   const events = quick ? 30 : 60;
   // V8 goes on compiling for thousands of calls; a proxy lives long enough to see the end of that.
   const warmUp = quick ? 1500 : 3000;
+  const starts = quick ? 2 : 4;
   return {
     rounds: quick ? 2 : 5,
-    starts: quick ? 2 : 4,
+    starts,
+    // One for the baseline, and two a start: some proxies open a session to look around first.
+    microVms: 1 + 2 * starts,
     steps: [
       { workload: { kind: 'calls', count: 20, gapMs: 25 }, turns: 1, figures: nothing },
       { memory: 'idleMemory' },

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 
 export interface Programs {
-  readonly upstream: string;
+  /** What runs in the microVMs. */
+  readonly container: string;
   readonly bare: string;
 }
 
@@ -14,7 +15,7 @@ export interface Programs {
 export function buildPrograms(directory: string): Programs {
   buildSync({
     entryPoints: {
-      upstream: fileURLToPath(new URL('./upstream.ts', import.meta.url)),
+      container: fileURLToPath(new URL('./container.ts', import.meta.url)),
       bare: fileURLToPath(new URL('./bare-process.ts', import.meta.url)),
     },
     outdir: directory,
@@ -28,5 +29,5 @@ export function buildPrograms(directory: string): Programs {
       js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
     },
   });
-  return { upstream: join(directory, 'upstream.mjs'), bare: join(directory, 'bare.mjs') };
+  return { container: join(directory, 'container.mjs'), bare: join(directory, 'bare.mjs') };
 }

@@ -13,7 +13,7 @@ import { runWorkload, type Workload } from './workloads.ts';
 const workloadLimitMs = 60_000;
 const megabyte = 1024 * 1024;
 
-export interface Setting {
+interface Setting {
   readonly children: Children;
   readonly plan: Plan;
   readonly bareProgram: string;

@@ -62,7 +62,7 @@ async function echo(caller: McpCaller, text: string): Promise<void> {
   expect(echoed === text, JSON.stringify(text));
 }
 
-/** The upstream writes its clock into each event; hrtime is one clock for a whole machine. */
+/** The container writes its clock into each event; hrtime is one clock for a whole machine. */
 async function streamLags(caller: McpCaller, events: number, everyMs: number): Promise<number[]> {
   const lags: number[] = [];
   const progressToken = randomUUID();

@@ -1,10 +1,8 @@
 /**
- * A process of its own that stands in for a warm runtime: as fast as node:http is, and without
- * checks. Sends `{port}` to its parent and ends with it.
+ * What runs in each microVM of the benchmark's runtime: a stateless MCP server on PORT, at /mcp, as
+ * fast as node:http is. Ends with its stdin, and so with whoever started it.
  */
-import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { largeTexts } from './large-result.ts';
 import { protocolVersion } from './mcp-caller.ts';
 
@@ -20,8 +18,6 @@ interface Call {
   };
 }
 
-const runtimeSession = 'x-amzn-bedrock-agentcore-runtime-session-id';
-
 const tools = ['echo', 'sleep', 'ticks', 'large'].map((name) => ({
   name,
   description: `The benchmark's ${name}`,
@@ -34,11 +30,7 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {
-    const path = request.url?.split('?')[0] ?? '';
-    const session = request.headers[runtimeSession];
-    if (session !== undefined) response.setHeader(runtimeSession, session);
-    if (path.endsWith('/stopruntimesession')) sendJson(response, {});
-    else if (!path.endsWith('/invocations')) response.writeHead(404).end();
+    if (request.url !== '/mcp') response.writeHead(404).end();
     else if (request.method !== 'POST') response.writeHead(405, { allow: 'POST' }).end();
     else answer(JSON.parse(Buffer.concat(chunks).toString()) as Call, response);
   });
@@ -52,13 +44,12 @@ function answer(call: Call, response: ServerResponse): void {
   }
   switch (method) {
     case 'initialize':
-      response.setHeader('mcp-session-id', randomUUID());
       sendJson(
         response,
         resultOf(id, {
           protocolVersion,
           capabilities: { tools: {} },
-          serverInfo: { name: 'bench-upstream', version: '1.0.0' },
+          serverInfo: { name: 'bench-container', version: '1.0.0' },
         }),
       );
       return;
@@ -158,7 +149,5 @@ function resultOf(id: Id, result: object): object {
 const server = createServer(serve);
 // A connection that the server closed while its client idled would be measured as a slow call.
 server.keepAliveTimeout = 0;
-server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
-  process.send?.({ port: (server.address() as AddressInfo).port });
-});
-process.on('disconnect', () => process.exit());
+server.listen({ port: Number(process.env.PORT), host: '127.0.0.1', backlog: 4096 });
+process.stdin.on('end', () => process.exit()).resume();
