@@ -1,5 +1,6 @@
 import { type Agent, type IncomingMessage, request } from 'node:http';
 import { AgentCoreError, messageOf } from '../error.ts';
+import type { ConnectionPace } from './connection-pace.ts';
 import { SilenceClock, type Timeouts } from './silence-clock.ts';
 
 export interface PostOptions {
@@ -7,6 +8,7 @@ export interface PostOptions {
   readonly headers: Record<string, string>;
   readonly body: Buffer;
   readonly agent: Agent;
+  readonly pace: ConnectionPace;
   readonly timeouts: Timeouts;
   readonly signal: AbortSignal;
 }
@@ -59,8 +61,13 @@ export interface Reply {
  * @throws {AgentCoreError} `connection` or `timeout`; the signal's reason where that aborts.
  */
 export async function post(options: PostOptions): Promise<Reply> {
-  const { target, signal, timeouts, body } = options;
-  signal.throwIfAborted();
+  const { target, signal, timeouts, body, pace } = options;
+  const turn = pace.enter();
+  if (turn) await turn;
+  if (signal.aborted) {
+    pace.leave();
+    throw signal.reason;
+  }
   const outgoing = request({
     method: 'POST',
     protocol: target.protocol,
@@ -73,7 +80,10 @@ export async function post(options: PostOptions): Promise<Reply> {
   const clock = new SilenceClock(outgoing, timeouts, target.host);
   const abort = () => outgoing.destroy(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
-  outgoing.once('close', () => signal.removeEventListener('abort', abort));
+  outgoing.once('close', () => {
+    pace.leave();
+    signal.removeEventListener('abort', abort);
+  });
   const failure = (error: Error) => {
     if (signal.aborted) return signal.reason;
     return clock.expired ?? toFailure(error, target.host);

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { type Line, ProxyProcess, RUNTIME_ARN, startProxy } from '../fixtures/proxy-process.ts';
 import { endWithTest, within } from '../fixtures/running.ts';
@@ -106,15 +107,26 @@ describe('the same path is taken', () => {
 
   it('when the parent dies while another process holds the pipes open', async () => {
     const upstream = await startUpstream();
-    // The parent hands its own stdin and stdout, which the test keeps open, to the proxy.
+    // The client's place is held by a process that writes its first line and then keeps the pipe.
+    const initialize = { jsonrpc: '2.0', id: 1, method: 'initialize', params: {} };
+    const holder = spawn(
+      process.execPath,
+      [
+        '-e',
+        'console.log(process.argv[1]); setInterval(() => {}, 1000)',
+        JSON.stringify(initialize),
+      ],
+      { stdio: ['ignore', 'pipe', 'ignore'] },
+    );
+    endWithTest(holder, () => holder.kill('SIGKILL'));
     const parent = spawn(
       process.execPath,
       [
         '-e',
-        'const p = require("node:child_process").spawn(process.execPath, ["dist/proxy.js"], { stdio: "inherit" }); console.error(p.pid); setInterval(() => {}, 1000);',
+        'require("node:child_process").spawn(process.execPath, ["dist/proxy.js"], { stdio: "inherit" }); setInterval(() => {}, 1000);',
       ],
       {
-        stdio: ['pipe', 'pipe', 'pipe'],
+        stdio: [holder.stdout, 'pipe', 'ignore'],
         env: {
           ...process.env,
           AGENTCORE_AGENT_ARN: RUNTIME_ARN,
@@ -125,22 +137,13 @@ describe('the same path is taken', () => {
       },
     );
     endWithTest(parent, () => parent.kill('SIGKILL'));
-    const [text] = await once(parent.stderr, 'data');
-    const pid = Number(String(text).trim());
-    endWithTest(pid, () => {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It has ended, as it should.
-      }
-    });
-    const initialize = { jsonrpc: '2.0', id: 1, method: 'initialize', params: {} };
-    parent.stdin.write(`${JSON.stringify(initialize)}\n`);
-    await once(parent.stdout, 'data');
+    const stdout = parent.stdout as Readable;
+    await once(stdout, 'data');
     parent.kill('SIGKILL');
     await upstream.saw('the stop', isStop);
-    // stdout closes when its last holder is gone.
-    await within(9_000, 'the end of the proxy', once(parent.stdout, 'close'));
+    // stdout closes when its last holder, the proxy, is gone.
+    await within(9_000, 'the end of the proxy', once(stdout, 'close'));
+    expect(holder.exitCode).toBeNull();
   });
 });
 

@@ -1,5 +1,6 @@
 import type { Agent } from 'node:http';
 import type { RuntimeArn } from '../../aws/arn.ts';
+import { ConnectionPace } from '../../aws/connection-pace.ts';
 import { post, type Reply, type Target, targetOf } from '../../aws/post.ts';
 import type { Signer } from '../../aws/signer.ts';
 import type { Timeouts } from '../../aws/silence-clock.ts';
@@ -34,6 +35,7 @@ export interface Invocation {
 export class RuntimeInvoker {
   readonly #options: InvokerOptions;
   readonly #target: Target;
+  readonly #pace = new ConnectionPace();
 
   constructor(options: InvokerOptions) {
     this.#options = options;
@@ -70,6 +72,7 @@ export class RuntimeInvoker {
       headers,
       body,
       agent,
+      pace: this.#pace,
       signal,
       timeouts: invocation.longLived
         ? { ...timeouts, read: Math.max(timeouts.read, STREAM_LIMIT) }

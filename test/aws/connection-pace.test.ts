@@ -1,0 +1,51 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ConnectionPace } from '../../src/aws/connection-pace.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('the pace of connections', () => {
+  it('holds nobody up while few are open', () => {
+    const pace = new ConnectionPace();
+    for (let count = 0; count < 64; count++) expect(pace.enter()).toBeUndefined();
+    expect(pace.enter()).toBeInstanceOf(Promise);
+  });
+
+  it('lets one that waits go when another leaves, in their order', async () => {
+    const pace = new ConnectionPace();
+    for (let count = 0; count < 64; count++) pace.enter();
+    const gone: string[] = [];
+    void pace.enter()?.then(() => gone.push('first'));
+    void pace.enter()?.then(() => gone.push('second'));
+    pace.leave();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(gone).toEqual(['first']);
+  });
+
+  it('lets all that wait go when none comes free for a moment', async () => {
+    const pace = new ConnectionPace();
+    for (let count = 0; count < 64; count++) pace.enter();
+    const late = [pace.enter(), pace.enter()];
+    await vi.advanceTimersByTimeAsync(25);
+    await Promise.all(late);
+  });
+
+  it('lets none wait for long, however steadily others come free before it', async () => {
+    const pace = new ConnectionPace();
+    for (let count = 0; count < 300; count++) void pace.enter();
+    let gone = false;
+    void pace.enter()?.then(() => {
+      gone = true;
+    });
+    for (let time = 0; time < 250; time += 10) {
+      expect(gone).toBe(false);
+      pace.leave();
+      await vi.advanceTimersByTimeAsync(10);
+    }
+    expect(gone).toBe(true);
+  });
+});
