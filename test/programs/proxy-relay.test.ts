@@ -365,3 +365,31 @@ describe('cancellation', () => {
     expect(cancelled.params.requestId).toBe(asked.id);
   });
 });
+
+describe('a server that says one message a POST', () => {
+  it('asks in the body of the call, and answers it in the body of the answer', async () => {
+    let call: Seen | undefined;
+    const upstream = await startUpstream((seen) => {
+      if (isCall(seen)) {
+        call = seen;
+        json(seen.response, { jsonrpc: '2.0', id: 0, method: 'sampling/createMessage', params: {} });
+      } else if (seen.message?.result?.said === 'first') {
+        json(seen.response, { jsonrpc: '2.0', id: 1, method: 'elicitation/create', params: {} });
+      } else if (seen.message?.result?.said === 'second') {
+        json(seen.response, { jsonrpc: '2.0', id: call?.message.id, result: { done: true } });
+      }
+      return seen.response.headersSent;
+    });
+    const proxy = startProxy(upstream.url);
+    await proxy.initialize();
+    const id = proxy.begin('tools/call', { name: 'ask' });
+    for (const [method, said] of [
+      ['sampling/createMessage', 'first'],
+      ['elicitation/create', 'second'],
+    ]) {
+      const asked = await proxy.next('a question', (line) => line.method === method);
+      proxy.send({ jsonrpc: '2.0', id: asked.id, result: { said } });
+    }
+    expect((await proxy.answerTo(id)).result).toEqual({ done: true });
+  });
+});

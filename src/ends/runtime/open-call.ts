@@ -28,8 +28,10 @@ export interface OpenCallOptions {
   readonly exchange: Exchange;
   readonly messageLimit: number;
   readonly log: Log;
-  /** Brings a message of the client's to the server, in the session of this call. */
-  readonly tell: (message: Notification | Response) => Promise<void>;
+  /** Brings a notification of the client's to the server, in the session of this call. */
+  readonly tell: (notification: Notification) => Promise<void>;
+  /** Does so with the client's answer to a request of the server's own; resolves with the reply. */
+  readonly respond: (response: Response, signal: AbortSignal) => Promise<Reply>;
   /** Called with each request of the server's own before the client sees it. */
   readonly onServerRequest: (request: Request) => Request;
 }
@@ -42,6 +44,7 @@ export class OpenCall {
   readonly #options: OpenCallOptions;
   readonly #abort = new AbortController();
   readonly #serverRequests = new Map<string, AbortController>();
+  readonly #serving = new Set<Promise<void>>();
   #reply: Reply | undefined;
   #linger: NodeJS.Timeout | undefined;
   #placeFree: (() => void) | undefined;
@@ -95,14 +98,20 @@ export class OpenCall {
         return answer(sent);
       }
       this.#reply = sent;
-      for await (const message of replyMessages(sent, this.#options.messageLimit)) {
-        await this.#receive(message, answer);
-      }
+      await this.#hear(sent, answer);
+      // A server that says one message a POST has asked something, and goes on when it is answered.
+      while (!this.#answered && this.#serving.size > 0) await Promise.race(this.#serving);
     } catch (thrown) {
       this.#takeBackQuestions();
       throw thrown;
     } finally {
       this.#reply?.discard();
+    }
+  }
+
+  async #hear(reply: Reply, answer: (response: Response) => void): Promise<void> {
+    for await (const message of replyMessages(reply, this.#options.messageLimit)) {
+      await this.#receive(message, answer);
     }
   }
 
@@ -117,14 +126,16 @@ export class OpenCall {
         answer(message);
         if (this.#streams()) this.#lingerFor(ANSWERED_LINGER);
         return;
-      case 'request':
+      case 'request': {
         while (this.#serverRequests.size >= MOST_SERVER_REQUESTS && !this.signal.aborted) {
           await new Promise<void>((resolve) => {
             this.#placeFree = resolve;
           });
         }
-        void this.#serve(message);
+        const serving = this.#serve(message, answer).finally(() => this.#serving.delete(serving));
+        this.#serving.add(serving);
         return;
+      }
       case 'notification':
         if (message.method === 'notifications/cancelled') {
           const id = idAt(message, ['params', 'requestId']);
@@ -136,8 +147,8 @@ export class OpenCall {
   }
 
   /** Has the client answer a request of the server's own. */
-  async #serve(message: Request): Promise<void> {
-    const { exchange, tell, log } = this.#options;
+  async #serve(message: Request, answer: (response: Response) => void): Promise<void> {
+    const { exchange, respond, log } = this.#options;
     const abort = new AbortController();
     this.#serverRequests.set(message.id.key, abort);
     // While a person makes up their mind, the server has no reason to speak.
@@ -152,8 +163,9 @@ export class OpenCall {
         if (thrown instanceof AgentCoreError && thrown.code === 'shutdown') return this.end(thrown);
         response = failureAnswer(message.id, thrown);
       }
-      await tell(withId(response, message.id));
+      await this.#hear(await respond(withId(response, message.id), this.signal), answer);
     } catch (thrown) {
+      if (this.signal.aborted) return;
       // The server waits for an answer that will not come, so the call is not left to wait with it.
       const reason = `The answer to the runtime's ${message.method} could not be delivered: ${messageOf(thrown)}`;
       log('error', reason);

@@ -171,7 +171,8 @@ export class RuntimeEnd implements Peer {
       exchange,
       messageLimit: this.#options.messageLimit,
       log: this.#options.log,
-      tell: (message) => this.#tell(message, session),
+      tell: (notification) => this.#tell(notification, session),
+      respond: (response, signal) => this.#post(response, session, signal),
       onServerRequest: (own) =>
         this.#options.mode === 'request' ? this.#progress.enter(own, session) : own,
     });
@@ -208,20 +209,30 @@ export class RuntimeEnd implements Peer {
     return reply;
   }
 
-  /** Delivers what expects no response. */
-  async #tell(message: Notification | Response, session: RuntimeSession): Promise<void> {
-    const reply = await this.#options.invoker.invoke({
-      session,
-      signal: this.#closing.signal,
-      body: message.bytes,
-      headers: this.#sessionHeaders(message, session),
-    });
+  async #tell(notification: Notification, session: RuntimeSession): Promise<void> {
+    const reply = await this.#post(notification, session, this.#closing.signal);
     try {
-      if (!isSuccess(reply)) await readRefusal(reply, undefined, this.#options.invoker.runtime);
       await reply.whole(SMALL_BODY);
     } finally {
       reply.discard();
     }
+  }
+
+  /** Delivers what expects no response. */
+  async #post(
+    message: Notification | Response,
+    session: RuntimeSession,
+    signal: AbortSignal,
+  ): Promise<Reply> {
+    const headers = this.#sessionHeaders(message, session);
+    const reply = await this.#options.invoker.invoke({
+      session,
+      signal,
+      body: message.bytes,
+      headers,
+    });
+    if (!isSuccess(reply)) await readRefusal(reply, undefined, this.#options.invoker.runtime);
+    return reply;
   }
 
   #sessionHeaders(

@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { ProgressRoutes } from '../../src/ends/runtime/progress-routes.ts';
+import { makeNotification, makeRequest, numericId } from '../../src/mcp/message.ts';
+import { RuntimeSession } from '../../src/sessions/runtime-session.ts';
+
+function question(progressToken: unknown) {
+  return makeRequest(numericId(1), 'sampling/createMessage', { _meta: { progressToken } });
+}
+
+function progressOn(progressToken: unknown) {
+  return makeNotification('notifications/progress', { progressToken, progress: 1 });
+}
+
+function tokenOf(message: { params: Record<string, unknown> | undefined }) {
+  const meta = message.params?._meta as { progressToken: unknown };
+  return meta.progressToken;
+}
+
+describe('the progress of questions from two sessions', () => {
+  it('finds the session that asked, even where both picked one token', () => {
+    const routes = new ProgressRoutes();
+    const one = new RuntimeSession('one');
+    const two = new RuntimeSession('two');
+    const first = tokenOf(routes.enter(question(0), one));
+    const second = tokenOf(routes.enter(question(0), two));
+    expect(first).toBe(0);
+    expect(second).not.toBe(0);
+
+    expect(routes.routeOf(progressOn(first))?.session).toBe(one);
+    const routed = routes.routeOf(progressOn(second));
+    expect(routed?.session).toBe(two);
+    expect(routed?.notification.params).toEqual({ progressToken: 0, progress: 1 });
+  });
+
+  it('is nobody’s once the session is over', () => {
+    const routes = new ProgressRoutes();
+    const session = new RuntimeSession('one');
+    routes.enter(question('a'), session);
+    routes.leave(session);
+    expect(routes.routeOf(progressOn('a'))).toBeUndefined();
+    expect(routes.routeOf(makeNotification('notifications/roots/list_changed'))).toBeUndefined();
+  });
+});
