@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 
 /** One entry a program; what programs share, and what they load late, lies in `dist/chunks`. */
-const programs = ['proxy', 'cli'];
+const programs = ['proxy', 'bridge', 'cli'];
 
 const { metafile } = await build({
   metafile: true,

@@ -36,6 +36,15 @@ export async function runCli(
     });
 
   cli
+    .command('bridge')
+    .description('serve an MCP server on stdio by HTTP, inside a runtime, as the environment says')
+    .addHelpText('after', BRIDGE_ENVIRONMENT)
+    .action(async () => {
+      const { runBridge } = await import('./run-bridge.ts');
+      code = await runBridge(env, streams);
+    });
+
+  cli
     .command('local')
     .description('serve a local AgentCore, on which your MCP servers run as they do on AWS')
     .option('--config <file>', 'the configuration file (default: agentcore-local.yaml)')
@@ -78,6 +87,15 @@ Environment:
   AGENTCORE_READ_TIMEOUT              seconds of silence to bear (default: 900)
   AGENTCORE_CONNECT_TIMEOUT           seconds until a connection stands (default: 10)
   LOG_LEVEL, MCP_PROXY_DEBUG=1        what is also logged to stderr
+`;
+
+const BRIDGE_ENVIRONMENT = `
+Environment:
+  MCP_SERVER_CMD  command that starts the MCP server; required
+  MCP_SERVER_CWD  folder to start it in
+  SERVER_HOST     address to listen on (default: 0.0.0.0)
+  SERVER_PORT     port to listen on (default: 8080 and 8000)
+  LOG_LEVEL       what is logged to stderr (default: info)
 `;
 
 function readPort(text: string): number {

@@ -89,6 +89,7 @@ export async function runProxy(
     output: streams.stdout,
     messageLimit: MESSAGE_LIMIT,
     openLimit: OPEN_LIMIT,
+    faults: 'answer',
     onOutputClosed: () => outputClosed?.(),
     onDropped: (what) => log('warning', what),
   });

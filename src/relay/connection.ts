@@ -27,6 +27,8 @@ export interface ConnectionOptions {
   readonly messageLimit: number;
   /** The most requests of the other side that may be open at once. */
   readonly openLimit: number;
+  /** What becomes of bytes that are no message: an error for the other side, or nothing. */
+  readonly faults: 'answer' | 'drop';
   /** Called once when the other side reads no more. */
   readonly onOutputClosed: () => void;
   /** Told of what was dropped, for the log. */
@@ -86,10 +88,16 @@ export class Connection implements Peer {
     }
   }
 
-  async request(request: Request, exchange: Exchange): Promise<Response> {
+  /** @param onId Told of the id that the request has toward the other side, before it is sent. */
+  async request(
+    request: Request,
+    exchange: Exchange,
+    onId?: (id: RequestId) => void,
+  ): Promise<Response> {
     if (this.#ended) throw this.#ended;
     exchange.signal.throwIfAborted();
     const id = numericId(this.#nextId++);
+    onId?.(id);
     const answer = new Promise<Response>((settle, fail) => {
       this.#outgoing.set(id.key, { settle, fail });
     });
@@ -141,7 +149,7 @@ export class Connection implements Peer {
   #abort(which: (incoming: Incoming) => boolean): void {
     const ending = new AgentCoreError(
       'shutdown',
-      'The proxy was ended before the answer came; whether the call took effect is unknown',
+      'The program was ended before the answer came; whether the call took effect is unknown',
     );
     for (const incoming of this.#incoming) {
       if (which(incoming)) incoming.abort.abort(ending);
@@ -152,7 +160,7 @@ export class Connection implements Peer {
     if (this.#ended) return;
     this.#ended = new AgentCoreError(
       'shutdown',
-      'The client has ended its input, so it cannot answer any more',
+      'The other side has ended its output, so it cannot answer any more',
     );
     for (const { fail } of this.#outgoing.values()) fail(this.#ended);
   }
@@ -179,6 +187,9 @@ export class Connection implements Peer {
   }
 
   async #refuse(fault: MessageFault): Promise<void> {
+    if (this.#options.faults === 'drop') {
+      return this.#options.onDropped(`Dropped a line that is no message: ${fault.reason}`);
+    }
     await this.#writer.write(faultAnswer(fault).bytes);
   }
 

@@ -372,7 +372,12 @@ describe('a server that says one message a POST', () => {
     const upstream = await startUpstream((seen) => {
       if (isCall(seen)) {
         call = seen;
-        json(seen.response, { jsonrpc: '2.0', id: 0, method: 'sampling/createMessage', params: {} });
+        json(seen.response, {
+          jsonrpc: '2.0',
+          id: 0,
+          method: 'sampling/createMessage',
+          params: {},
+        });
       } else if (seen.message?.result?.said === 'first') {
         json(seen.response, { jsonrpc: '2.0', id: 1, method: 'elicitation/create', params: {} });
       } else if (seen.message?.result?.said === 'second') {

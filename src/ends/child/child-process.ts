@@ -1,0 +1,82 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { AgentCoreError, messageOf } from '../../error.ts';
+import type { Log } from '../../log.ts';
+
+/** Lines of stderr that are kept to explain an end, and characters of each. */
+const LAST_LINES = 20;
+const LINE_LENGTH = 500;
+/** Milliseconds from SIGTERM to SIGKILL. */
+const STOP_GRACE = 5_000;
+/** Milliseconds from the end of its output to SIGTERM. */
+const ENDING_GRACE = 1_000;
+
+export interface ChildCommand {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly cwd: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** A process that speaks MCP on stdin and stdout, and what it said last on stderr. */
+export class ChildProcess {
+  readonly stdin: ChildProcessWithoutNullStreams['stdin'];
+  readonly stdout: ChildProcessWithoutNullStreams['stdout'];
+  /** Resolves, once it has ended or could not be started, with why. */
+  readonly ended: Promise<AgentCoreError>;
+  readonly #process: ChildProcessWithoutNullStreams;
+  readonly #lastLines: string[] = [];
+
+  constructor(command: ChildCommand, log: Log) {
+    const { program, args, cwd, env } = command;
+    this.#process = spawn(program, args, { cwd, env, stdio: 'pipe' });
+    this.stdin = this.#process.stdin;
+    this.stdout = this.#process.stdout;
+    // Its end says what there is to say; what is written into it afterwards is lost all the same.
+    this.stdin.on('error', () => undefined);
+    createInterface({ input: this.#process.stderr }).on('line', (line) => {
+      log('info', `[${program}] ${line}`);
+      this.#lastLines.push(line.slice(0, LINE_LENGTH));
+      if (this.#lastLines.length > LAST_LINES) this.#lastLines.shift();
+    });
+    this.ended = new Promise((resolve) => {
+      this.#process.once('error', (cause) => {
+        if (this.#process.pid === undefined) resolve(this.#failure(messageOf(cause), cause));
+      });
+      this.#process.once('close', (code, signal) => {
+        resolve(this.#failure(signal ? `killed by ${signal}` : `exit code ${code}`));
+      });
+    });
+  }
+
+  /** False where the program could not even be started. */
+  get started(): boolean {
+    return this.#process.pid !== undefined;
+  }
+
+  /** For one that has closed its output: gives it a second to end by itself. */
+  async endSoon(): Promise<void> {
+    const timer = setTimeout(() => void this.stop(), ENDING_GRACE);
+    await this.ended;
+    clearTimeout(timer);
+  }
+
+  /** Asks it to end, and kills it after five seconds. Resolves when it is gone. */
+  async stop(): Promise<void> {
+    if (!this.started) return;
+    this.#process.kill('SIGTERM');
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_GRACE);
+    await this.ended;
+    clearTimeout(timer);
+  }
+
+  #failure(how: string, cause?: unknown): AgentCoreError {
+    const what = this.started ? 'ended' : 'could not be started';
+    const last = this.#lastLines.at(-1);
+    return new AgentCoreError(
+      'upstream',
+      `The MCP server ${what} (${how}${last ? `; it said last: ${last}` : ''}): initialize again to start it anew, and look at its logs`,
+      { cause, data: { started: this.started, stderr: [...this.#lastLines] } },
+    );
+  }
+}

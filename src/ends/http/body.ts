@@ -1,0 +1,27 @@
+import type { IncomingMessage } from 'node:http';
+
+/** The body of a POST, or why it is none. */
+export type Body =
+  | { readonly bytes: Buffer }
+  | { readonly status: 400 | 413; readonly refusal: string };
+
+/** Reads a body of at most `limit` bytes. */
+export async function readBody(request: IncomingMessage, limit: number): Promise<Body> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    // What goes over the limit is read all the same, so that the refusal is heard, but not kept.
+    if (length > limit) chunks.length = 0;
+    else chunks.push(chunk);
+  }
+  if (length > limit) {
+    return {
+      status: 413,
+      refusal: `The body has ${length} bytes, more than the ${limit} that fit`,
+    };
+  }
+  const bytes = Buffer.concat(chunks, length);
+  if (bytes.toString('latin1').trim() === '') return { status: 400, refusal: 'The body is empty' };
+  return { bytes };
+}

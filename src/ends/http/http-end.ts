@@ -1,0 +1,248 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { AgentCoreError, messageOf } from '../../error.ts';
+import type { Log } from '../../log.ts';
+import { eraOf } from '../../mcp/era.ts';
+import { ErrorCode } from '../../mcp/errors.ts';
+import {
+  idAt,
+  type Message,
+  type MessageFault,
+  makeError,
+  type Notification,
+  parseMessages,
+  type Request,
+  type Response,
+  withId,
+} from '../../mcp/message.ts';
+import { failureAnswer, faultAnswer } from '../../relay/answers.ts';
+import { Cancelled, type Peer } from '../../relay/peer.ts';
+import { readBody } from './body.ts';
+import { FrontCall, Questions } from './front-call.ts';
+import { PostReply } from './post-reply.ts';
+
+export interface Health {
+  /** AgentCore keeps a microVM alive that is busy. `undefined` where the server cannot be used. */
+  readonly status: 'Healthy' | 'HealthyBusy' | undefined;
+  readonly reason?: string | undefined;
+}
+
+export interface HttpEndOptions {
+  readonly server: Peer;
+  readonly health: () => Health;
+  /** Told of the id of the microVM's session before the first message reaches the server. */
+  readonly onSession: (id: string) => void;
+  readonly messageLimit: number;
+  readonly log: Log;
+}
+
+/**
+ * The client end of a relay that is reached by HTTP, as AgentCore reaches a container: MCP on
+ * `POST /mcp` (MCP runtimes) and `POST /invocations` (HTTP runtimes), health on `GET /ping`.
+ */
+export class HttpEnd {
+  readonly #options: HttpEndOptions;
+  readonly #questions = new Questions();
+  readonly #calls = new Set<FrontCall>();
+  #healthChanged = Math.floor(Date.now() / 1000);
+  #lastStatus: Health['status'] = 'Healthy';
+  #mcpSessionId: string | undefined;
+  #sessionKnown = false;
+
+  constructor(options: HttpEndOptions) {
+    this.#options = options;
+  }
+
+  /** To be called with each request of an HTTP server. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on('error', () => undefined);
+    const path = request.url?.split('?')[0];
+    try {
+      if (path === '/ping') return this.#ping(response);
+      if (path !== '/mcp' && path !== '/invocations') {
+        return refuse(response, 404, `There is nothing at ${path}`);
+      }
+      if (request.method !== 'POST') {
+        response.setHeader('allow', 'POST');
+        return refuse(response, 405, 'Messages are sent by POST');
+      }
+      await this.#post(path, request, response);
+    } catch (thrown) {
+      this.#options.log('error', `Could not answer a POST: ${messageOf(thrown)}`);
+      if (!response.headersSent) refuse(response, 500, messageOf(thrown));
+    }
+  }
+
+  #ping(response: ServerResponse): void {
+    const { status, reason } = this.#options.health();
+    if (status !== this.#lastStatus) {
+      this.#lastStatus = status;
+      this.#healthChanged = Math.floor(Date.now() / 1000);
+    }
+    const body = status
+      ? { status, time_of_last_update: this.#healthChanged }
+      : { status: 'Unhealthy', reason, time_of_last_update: this.#healthChanged };
+    response
+      .writeHead(status ? 200 : 503, { 'content-type': 'application/json' })
+      .end(JSON.stringify(body));
+  }
+
+  async #post(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await readBody(request, this.#options.messageLimit);
+    if ('refusal' in body) return refuse(response, body.status, body.refusal);
+    const messages = parseMessages(body.bytes);
+    const [only] = messages;
+    if (messages.length === 1 && only?.kind === 'fault') {
+      return refuse(response, 400, only.reason, only.code);
+    }
+    if (path === '/mcp' && !this.#isOurSession(request, messages)) {
+      return refuse(response, 404, 'Session not found: initialize again', ErrorCode.unauthorized);
+    }
+    this.#learnSession(request);
+    if (path === '/mcp' && messages.some(isInitialize)) {
+      // Where the platform has picked one it routes by that; else the one that we pick comes back.
+      this.#mcpSessionId = header(request, 'mcp-session-id') ?? randomUUID();
+      response.setHeader('mcp-session-id', this.#mcpSessionId);
+    }
+    await this.#serve(path, request, response, messages);
+  }
+
+  async #serve(
+    path: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    messages: readonly (Message | MessageFault)[],
+  ): Promise<void> {
+    const answered = messages.filter((message) => message.kind === 'response');
+    const questions = answered.flatMap((each) => this.#questions.answeredBy(each) ?? []);
+    const goesOn = questions.find(({ call }) => call.takesTurns)?.call;
+    const owed = messages.filter(({ kind }) => kind === 'request' || kind === 'fault').length;
+    const reply = new PostReply(response, {
+      takesStream: accepts(request, 'text/event-stream'),
+      owed: owed + (goesOn ? 1 : 0),
+    });
+    // The answer to a question of a client that takes turns: what comes next goes out on this POST.
+    goesOn?.continueOn(reply);
+    for (const each of answered) this.#questions.answeredBy(each)?.answer(each);
+    for (const message of messages) {
+      if (message.kind === 'fault') await reply.answer(faultAnswer(message));
+      else if (message.kind === 'notification') this.#notify(message);
+      else if (message.kind === 'request') void this.#call(path, request, response, message, reply);
+    }
+    if (owed === 0 && !goesOn) response.writeHead(202).end();
+  }
+
+  async #call(
+    path: string,
+    http: IncomingMessage,
+    response: ServerResponse,
+    request: Request,
+    reply: PostReply,
+  ): Promise<void> {
+    const takesTurns = isOneMessageAPost(http, request);
+    const call = new FrontCall(request, { reply, takesTurns, questions: this.#questions });
+    this.#calls.add(call);
+    if (eraOf(request) === 'stateless') {
+      // Without a session, closing the POST is how a client cancels (MCP 2026-07-28).
+      response.once('close', () => {
+        if (!response.writableFinished) call.abort.abort(new Cancelled());
+      });
+    }
+    let answer: Response;
+    let status = 200;
+    try {
+      const { signal } = call.abort;
+      answer = await this.#options.server.request(request, { signal, back: call });
+    } catch (thrown) {
+      if (thrown instanceof Cancelled) return call.forgo();
+      answer = failureAnswer(request.id, thrown);
+      // An MCP client begins anew where its session is said to be gone.
+      if (path === '/mcp' && thrown instanceof AgentCoreError && thrown.code === 'upstream') {
+        status = 404;
+      }
+    } finally {
+      this.#calls.delete(call);
+      this.#questions.forget(call);
+    }
+    await call.answer(withId(answer, request.id), status);
+  }
+
+  #notify(notification: Notification): void {
+    if (notification.method === 'notifications/cancelled') {
+      const id = idAt(notification, ['params', 'requestId']);
+      for (const call of this.#calls) {
+        if (call.asked.id.key === id?.key) call.abort.abort(new Cancelled(notification));
+      }
+      return;
+    }
+    const exchange = { signal: new AbortController().signal, back: NOBODY };
+    this.#options.server.notify(notification, exchange).catch((thrown) => {
+      this.#options.log(
+        'warning',
+        `Could not deliver ${notification.method}: ${messageOf(thrown)}`,
+      );
+    });
+  }
+
+  /** An MCP client that comes with another session's id has to initialize again. */
+  #isOurSession(request: IncomingMessage, messages: readonly (Message | MessageFault)[]): boolean {
+    const id = header(request, 'mcp-session-id');
+    if (id === undefined || id === this.#mcpSessionId) return true;
+    return messages.every((each) => each.kind !== 'fault' && startsAnew(each));
+  }
+
+  #learnSession(request: IncomingMessage): void {
+    if (this.#sessionKnown) return;
+    const id =
+      header(request, 'x-amzn-bedrock-agentcore-runtime-session-id') ??
+      header(request, 'mcp-session-id');
+    if (id === undefined) return;
+    this.#sessionKnown = true;
+    this.#options.onSession(id);
+  }
+}
+
+/** Whom a notification concerns that came in a POST of its own. */
+const NOBODY: Peer = {
+  request: () => Promise.reject(new AgentCoreError('usage', 'Nobody waits for this')),
+  notify: () => Promise.resolve(),
+};
+
+/**
+ * mcp-agentcore-proxy reads one POST to its end before it goes on, so a question has to end the POST
+ * for it to be answered. It is known by what it leaves out: an event stream among what it accepts, or
+ * the protocol version that MCP wants on every request behind `initialize`.
+ */
+function isOneMessageAPost(http: IncomingMessage, request: Request): boolean {
+  if (!accepts(http, 'text/event-stream')) return true;
+  if (request.method === 'initialize' || eraOf(request) === 'stateless') return false;
+  return header(http, 'mcp-protocol-version') === undefined;
+}
+
+function isInitialize(message: Message | MessageFault): boolean {
+  return message.kind === 'request' && message.method === 'initialize';
+}
+
+function startsAnew(message: Message): boolean {
+  return isInitialize(message) || eraOf(message) === 'stateless';
+}
+
+function accepts(request: IncomingMessage, type: string): boolean {
+  const accepted = request.headers.accept ?? '';
+  return accepted.includes(type) || accepted.includes('*/*');
+}
+
+function header(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function refuse(
+  response: ServerResponse,
+  status: number,
+  message: string,
+  code: number = ErrorCode.invalidRequest,
+): void {
+  const { bytes } = makeError(undefined, { code, message });
+  response.writeHead(status, { 'content-type': 'application/json' }).end(bytes);
+}

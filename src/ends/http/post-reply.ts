@@ -1,0 +1,76 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { Message, Response } from '../../mcp/message.ts';
+
+/**
+ * What a POST is answered with: one message as JSON, or, as soon as something else has to be said
+ * before it, an event stream.
+ */
+export class PostReply {
+  readonly #response: ServerResponse;
+  readonly #takesStream: boolean;
+  /** Answers that are still owed; the POST is over when none is. */
+  #owed: number;
+
+  /** @param takesStream False for a client that accepts JSON alone: it gets one message. */
+  constructor(response: ServerResponse, options: { takesStream: boolean; owed: number }) {
+    this.#response = response;
+    this.#takesStream = options.takesStream;
+    this.#owed = options.owed;
+  }
+
+  get isOver(): boolean {
+    return this.#response.writableEnded || this.#response.destroyed;
+  }
+
+  /** Says something that is no answer; resolves when there is room for more. False if it cannot. */
+  async say(message: Message): Promise<boolean> {
+    if (this.isOver || !this.#takesStream) return false;
+    await this.#event(message);
+    return true;
+  }
+
+  /** Gives one of the answers that are owed. */
+  async answer(response: Response, status = 200): Promise<void> {
+    this.#owed--;
+    if (this.isOver) return;
+    if (this.#owed === 0 && !this.#response.headersSent) return this.#json(response, status);
+    await this.#event(response);
+    if (this.#owed === 0) this.#response.end();
+  }
+
+  /** Ends the POST with a message after which the client has to speak. */
+  async handOver(message: Message): Promise<void> {
+    if (this.isOver) return;
+    if (!this.#response.headersSent) return this.#json(message, 200);
+    await this.#event(message);
+    this.#response.end();
+  }
+
+  /** Ends the POST without an answer that was owed: its request was cancelled. */
+  forgo(): void {
+    this.#owed--;
+    if (this.#owed > 0 || this.isOver) return;
+    if (!this.#response.headersSent) this.#response.writeHead(202);
+    this.#response.end();
+  }
+
+  #json(message: Message, status: number): void {
+    this.#response.writeHead(status, { 'content-type': 'application/json' }).end(message.bytes);
+  }
+
+  async #event(message: Message): Promise<void> {
+    const response = this.#response;
+    if (!response.headersSent) {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
+    }
+    response.cork();
+    response.write('event: message\ndata: ');
+    response.write(message.bytes);
+    const hasRoom = response.write('\n\n');
+    response.uncork();
+    if (!hasRoom && !response.destroyed) {
+      await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { ChildEnd } from '../ends/child/child-end.ts';
+import { HttpEnd } from '../ends/http/http-end.ts';
+import { AgentCoreError, messageOf } from '../error.ts';
+import { isLoud, type Log } from '../log.ts';
+import { throughInterceptors } from '../relay/interceptors.ts';
+import { readBridgeSettings } from './bridge-settings.ts';
+import { askedToEnd } from './ending.ts';
+import type { ProgramStreams } from './run-proxy.ts';
+
+/** AgentCore's bound of a payload, in bytes. */
+const MESSAGE_LIMIT = 100_000_000;
+
+/**
+ * The bridge: inside a runtime's container, between AgentCore's HTTP and an MCP server on stdio.
+ *
+ * @returns the exit code, once the server and its child are gone.
+ * @throws {AgentCoreError} `usage`, or `connection` where a port is taken.
+ */
+export async function runBridge(
+  env: Readonly<Record<string, string | undefined>>,
+  { stderr }: Pick<ProgramStreams, 'stderr'>,
+): Promise<number> {
+  const asked = askedToEnd();
+  const { program, args, cwd, host, ports, logLevel } = readBridgeSettings(env);
+  const log: Log = (level, sentence) => {
+    if (isLoud(level, logLevel)) stderr.write(`agentcore-mcp: ${level}: ${sentence}\n`);
+  };
+
+  let sessionId: string | undefined;
+  const child = new ChildEnd({
+    command: () => ({
+      program,
+      args,
+      cwd,
+      env: { ...env, ...(sessionId !== undefined && { MCP_SESSION_ID: sessionId }) },
+    }),
+    messageLimit: MESSAGE_LIMIT,
+    log,
+  });
+  const front = new HttpEnd({
+    server: throughInterceptors([], child),
+    health: () => {
+      if (child.unusable) return { status: undefined, reason: child.unusable.message };
+      return { status: child.isBusy ? 'HealthyBusy' : 'Healthy' };
+    },
+    onSession: (id) => {
+      sessionId = id;
+    },
+    messageLimit: MESSAGE_LIMIT,
+    log,
+  });
+  const servers = await Promise.all(ports.map((port) => listen(front, host, port)));
+  for (const server of servers) {
+    log('info', `Listening on ${host}:${(server.address() as AddressInfo).port}`);
+  }
+  await asked;
+  for (const server of servers) server.close();
+  await child.stop();
+  for (const server of servers) server.closeAllConnections();
+  return 0;
+}
+
+async function listen(front: HttpEnd, host: string, port: number): Promise<Server> {
+  const server = createServer((request, response) => void front.handle(request, response));
+  // A stream may be silent for as long as its request runs; AgentCore sets the limits.
+  server.requestTimeout = 0;
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    throw new AgentCoreError(
+      'connection',
+      `Could not listen on ${host}:${port}: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+  return server;
+}

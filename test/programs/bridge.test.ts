@@ -1,0 +1,301 @@
+import { realpath } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { BridgeProcess, MODERN, STDIO_SERVER, startBridge } from '../fixtures/bridge-process.ts';
+import type { Line } from '../fixtures/proxy-process.ts';
+import { startProxy } from '../fixtures/proxy-process.ts';
+import { endWithTest } from '../fixtures/running.ts';
+import { temporaryFolder } from '../fixtures/tls.ts';
+import { start } from '../local/harness.ts';
+
+/** What mcp-agentcore-proxy 0.1.5 sends: no protocol version. */
+const OLD = { accept: 'application/json, text/event-stream' };
+const RUNTIME_SESSION = 'x-amzn-bedrock-agentcore-runtime-session-id';
+
+const isGone = (pid: number) => {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch {
+    return true;
+  }
+};
+
+describe('a POST', () => {
+  it('is answered with JSON where there is nothing but the answer', async () => {
+    const bridge = await startBridge();
+    const { status, type, messages } = await bridge.initialize();
+    expect([status, type]).toEqual([200, 'application/json']);
+    expect(messages[0].result.serverInfo.name).toBe('stdio');
+    for (const id of [0, 'x', 12345]) {
+      const params = { name: 'echo', arguments: { id } };
+      const answer = await bridge.post({ jsonrpc: '2.0', id, method: 'tools/call', params });
+      expect(answer.messages).toEqual([{ jsonrpc: '2.0', id, result: { id } }]);
+    }
+  });
+
+  it('becomes a stream of what the server says before its answer', async () => {
+    const bridge = await startBridge();
+    await bridge.initialize();
+    const params = { name: 'progress', _meta: { progressToken: 'p' } };
+    const { type, messages } = await bridge.request('tools/call', params);
+    expect(type).toBe('text/event-stream');
+    expect(messages.map(({ method, params, result }: Line) => [method, params ?? result])).toEqual([
+      ['notifications/progress', { progressToken: 'p', progress: 1 }],
+      ['notifications/message', { level: 'info', data: 'half-way' }],
+      [undefined, { reported: true }],
+    ]);
+  });
+
+  it('asks the client on the stream, whose answers come as POSTs with 202', async () => {
+    const bridge = await startBridge();
+    await bridge.initialize();
+    const statuses: Promise<number>[] = [];
+    const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'interview' } };
+    const { messages } = await bridge.post(call, MODERN, ({ id, method }) => {
+      if (!method) return;
+      const answer = bridge.post({ jsonrpc: '2.0', id, result: { to: method } });
+      statuses.push(answer.then(({ status }) => status));
+    });
+    const { result } = messages.at(-1);
+    expect(result.first).toMatchObject({ id: 0, result: { to: 'sampling/createMessage' } });
+    expect(result.second).toMatchObject({ id: 1, result: { to: 'elicitation/create' } });
+    expect(await Promise.all(statuses)).toEqual([202, 202]);
+  });
+
+  it('ends with each question for a client that says one message a POST', async () => {
+    for (const headers of [OLD, { accept: 'application/json' }]) {
+      const bridge = await startBridge();
+      await bridge.initialize();
+      const first = await bridge.call('interview', {}, headers);
+      expect(first.messages.map(({ method }: Line) => method)).toEqual(['sampling/createMessage']);
+      const answer = (message: Line, to: string) =>
+        bridge.post({ jsonrpc: '2.0', id: message.id, result: { to } }, headers);
+      const second = await answer(first.messages[0], 'one');
+      expect(second.messages.map(({ method }: Line) => method)).toEqual(['elicitation/create']);
+      const third = await answer(second.messages[0], 'two');
+      expect(third.messages[0].result).toMatchObject({
+        first: { result: { to: 'one' } },
+        second: { result: { to: 'two' } },
+      });
+    }
+  });
+
+  it('is open beside others, and a fast answer overtakes a slow one', async () => {
+    const bridge = await startBridge();
+    await bridge.initialize();
+    const abort = bridge.call('hang').catch(() => undefined);
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => bridge.call('echo', { index })),
+    );
+    expect(answers.map(({ messages }) => messages[0].result.index)).toEqual(
+      Array.from({ length: 50 }, (_, index) => index),
+    );
+    expect((await bridge.ping()).body.status).toBe('HealthyBusy');
+    await bridge.stop();
+    await abort;
+  });
+
+  it('of a notification gets 202', async () => {
+    const bridge = await startBridge();
+    const { status, messages } = await bridge.post({ jsonrpc: '2.0', method: 'notifications/x' });
+    expect([status, messages]).toEqual([202, []]);
+  });
+
+  it('that is cancelled tells the server under the id that it knows, and gets no answer', async () => {
+    const bridge = await startBridge();
+    await bridge.initialize();
+    const call = { jsonrpc: '2.0', id: 'slow', method: 'tools/call', params: { name: 'hang' } };
+    const open = bridge.post(call);
+    // The bridge is busy as soon as the server has the call.
+    while ((await bridge.ping()).body.status !== 'HealthyBusy');
+    const params = { requestId: 'slow' };
+    await bridge.post({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
+    expect((await open).messages).toEqual([]);
+    const [{ result }] = (await bridge.call('cancelled')).messages as [Line];
+    expect(result.cancelled).toHaveLength(1);
+    expect(result.cancelled[0]).not.toBe('slow');
+  });
+
+  it('with a batch gets an answer to each of its requests', async () => {
+    const bridge = await startBridge();
+    await bridge.initialize();
+    const call = (id: number) => ({
+      jsonrpc: '2.0',
+      id,
+      method: 'tools/call',
+      params: { name: 'echo', arguments: { id } },
+    });
+    const { messages } = await bridge.post([call(1), 42, call(2)]);
+    expect(messages.map(({ id, error }: Line) => id ?? error.code).sort()).toEqual([-32600, 1, 2]);
+  });
+
+  it.each<[string, string | Buffer, number, RegExp]>([
+    ['empty', '', 400, /empty/],
+    ['blank', ' \n', 400, /empty/],
+    ['not UTF-8', Buffer.from('{"a":"\xff"}', 'latin1'), 400, /UTF-8/],
+    ['not JSON', '{', 400, /not JSON/],
+    ['no message', '{"a":1}', 400, /jsonrpc/],
+    ['too large', Buffer.alloc(100_000_001, 0x20), 413, /100000000/],
+  ])('that is %s is refused with a reason', async (_, body, expected, reason) => {
+    const bridge = await startBridge();
+    const { status, messages } = await bridge.post(body);
+    expect(status).toBe(expected);
+    expect(messages[0].error.message).toMatch(reason);
+  });
+
+  it('elsewhere, or another method, is refused', async () => {
+    const bridge = await startBridge();
+    expect((await fetch(`${bridge.url}/other`)).status).toBe(404);
+    expect((await fetch(`${bridge.url}/mcp`)).status).toBe(405);
+  });
+});
+
+describe('on an MCP runtime', () => {
+  it('a session begins with initialize, and another one’s id has to begin anew', async () => {
+    const bridge = await startBridge();
+    const initialize = { jsonrpc: '2.0', id: 1, method: 'initialize', params: {} };
+    const list = { jsonrpc: '2.0', id: 2, method: 'tools/list' };
+    const post = (body: object, session?: string) =>
+      bridge.post(
+        body,
+        { ...MODERN, ...(session && { 'mcp-session-id': session }) },
+        undefined,
+        '/mcp',
+      );
+    const id = (await post(initialize)).headers.get('mcp-session-id') as string;
+    expect(id).toBeTruthy();
+    expect((await post(list, id)).status).toBe(200);
+    expect((await post(list, 'of-another-life')).status).toBe(404);
+    const picked = await post(initialize, 'picked-by-the-platform');
+    expect(picked.headers.get('mcp-session-id')).toBe('picked-by-the-platform');
+  });
+});
+
+describe('the child', () => {
+  it('is started by the first message, in its folder, with the session’s id', async () => {
+    const folder = await realpath(await temporaryFolder());
+    const bridge = await startBridge({ MCP_SERVER_CWD: folder });
+    expect((await bridge.ping()).body.status).toBe('Healthy');
+    await bridge.request('initialize', {}, { ...MODERN, [RUNTIME_SESSION]: 'the-session' });
+    const [{ result }] = (await bridge.call('environment')).messages as [Line];
+    expect(result).toMatchObject({ session: 'the-session', cwd: folder });
+  });
+
+  it('may ramble: what is no message is logged and dropped', async () => {
+    const bridge = await startBridge();
+    await bridge.initialize();
+    const { messages } = await bridge.call('ramble');
+    expect(messages).toEqual([
+      { jsonrpc: '2.0', id: expect.any(Number), result: { rambled: true } },
+    ]);
+    expect(bridge.stderr).toMatch(/Dropped a line that is no message/);
+  });
+
+  it('that ends fails all that wait, with its last words, and starts at the next initialize', async () => {
+    const bridge = await startBridge();
+    await bridge.initialize();
+    const [hanging, crashing] = await Promise.all([bridge.call('hang'), bridge.call('crash')]);
+    for (const { messages } of [hanging, crashing]) {
+      expect(messages[0].error.message).toMatch(/exit code 3.*out of cheese.*initialize again/);
+      expect(messages[0].error.data.stderr).toEqual(['about to crash', 'out of cheese']);
+    }
+    expect((await bridge.call('echo')).messages[0].error.message).toMatch(/exit code 3/);
+    expect((await bridge.ping()).status).toBe(200);
+    await bridge.initialize();
+    expect((await bridge.call('echo', { back: 1 })).messages[0].result).toEqual({ back: 1 });
+  });
+
+  it('that cannot be started is said so at once, and by ping', async () => {
+    const bridge = await startBridge({ MCP_SERVER_CMD: '/no/such/program --flag' });
+    const { messages } = await bridge.request('initialize');
+    expect(messages[0].error.message).toMatch(/could not be started.*ENOENT/);
+    const { status, body } = await bridge.ping();
+    expect(status).toBe(503);
+    expect(body.reason).toMatch(/could not be started/);
+  });
+
+  it('is gone when the bridge is ended, even one that does not listen', async () => {
+    for (const tool of ['echo', 'mute']) {
+      const bridge = await startBridge();
+      await bridge.initialize();
+      const [{ result }] = (await bridge.call('environment')).messages as [Line];
+      await bridge.call(tool);
+      bridge.child.kill('SIGTERM');
+      expect(await bridge.exited).toEqual({ code: 0 });
+      expect(isGone(result.pid)).toBe(true);
+    }
+  });
+});
+
+describe('called wrongly', () => {
+  it.each([
+    [{ MCP_SERVER_CMD: '' }, /MCP_SERVER_CMD is not set/],
+    [{ MCP_SERVER_CMD: 'x', SERVER_PORT: 'http' }, /SERVER_PORT is "http"/],
+  ])('%o: exit 2 and one sentence', async (env, sentence) => {
+    const bridge = new BridgeProcess(env);
+    endWithTest(bridge, () => bridge.stop());
+    expect((await bridge.exited).code).toBe(2);
+    expect(bridge.stderr).toMatch(sentence);
+  });
+
+  it('a port that is taken: exit 1', async () => {
+    const first = await startBridge();
+    const second = new BridgeProcess({ MCP_SERVER_CMD: 'x', SERVER_PORT: new URL(first.url).port });
+    endWithTest(second, () => second.stop());
+    expect((await second.exited).code).toBe(1);
+    expect(second.stderr).toMatch(/Could not listen/);
+  });
+});
+
+describe('the proxy before the bridge, on a local AgentCore', () => {
+  const bridgeCommand = {
+    command: [process.execPath, 'dist/bridge.js'],
+    env: { MCP_SERVER_CMD: STDIO_SERVER, SERVER_PORT: '{port}', SERVER_HOST: '127.0.0.1' },
+  };
+
+  it.each([
+    ['HTTP', { ...bridgeCommand, protocol: 'HTTP' as const }],
+    ['MCP, stateful', { ...bridgeCommand, sessions: 'stateful' as const }],
+  ])('samples and elicits on an %s runtime', async (_, runtime) => {
+    const local = await start({ server: runtime });
+    const proxy = startProxy(local.url, {
+      ...local.env,
+      AGENTCORE_AGENT_ARN: local.runtime('server').arn,
+    });
+    expect((await proxy.initialize()).result.serverInfo.name).toBe('stdio');
+    const id = proxy.begin('tools/call', { name: 'interview' });
+    for (const method of ['sampling/createMessage', 'elicitation/create']) {
+      const asked = await proxy.next(method, (line) => line.method === method);
+      proxy.send({ jsonrpc: '2.0', id: asked.id, result: { to: method } });
+    }
+    const { result } = await proxy.answerTo(id);
+    expect(result.second.result).toEqual({ to: 'elicitation/create' });
+    const reported = await proxy.call('progress', {}, { progressToken: 7 });
+    expect(reported.result).toEqual({ reported: true });
+    expect(proxy.lines.some((line) => line.params?.progressToken === 7)).toBe(true);
+    await proxy.close();
+    expect(local.sessions().map(({ state }) => state)).toEqual(['Stopped']);
+  });
+});
+
+// A client that goes in the middle of a POST of the stateless era cancels it by that.
+describe('a client that goes', () => {
+  it('cancels its call in the stateless era', async () => {
+    const bridge = await startBridge();
+    await bridge.initialize();
+    const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
+    const params = { name: 'hang', _meta };
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+    const { port } = new URL(bridge.url);
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.write(
+      `POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    while ((await bridge.ping()).body.status !== 'HealthyBusy');
+    socket.destroy();
+    while ((await bridge.ping()).body.status !== 'Healthy');
+    const [{ result }] = (await bridge.call('cancelled')).messages as [Line];
+    expect(result.cancelled).toHaveLength(1);
+  });
+});
