@@ -86,7 +86,7 @@ export async function post(options: PostOptions): Promise<Reply> {
   });
   const failure = (error: Error) => {
     if (signal.aborted) return signal.reason;
-    return clock.expired ?? toFailure(error, target.host);
+    return clock.expired ?? toFailure(error, target.host, options.agent);
   };
   return new Promise<Reply>((resolve, reject) => {
     outgoing.once('response', (response) => {
@@ -158,12 +158,15 @@ const ADVICE: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
 };
 
-function toFailure(error: Error, host: string): AgentCoreError {
+function toFailure(error: Error, host: string, agent: Agent): AgentCoreError {
   if (error instanceof AgentCoreError) return error;
   const { code = error.name } = error as NodeJS.ErrnoException;
+  // The agents of proxies name theirs; its password is none of anybody's business.
+  const { proxy } = agent as { proxy?: URL };
+  const way = proxy ? `${host} through the proxy ${proxy.host}` : host;
   return new AgentCoreError(
     'connection',
-    `The connection to ${host} failed: ${ADVICE[code] ?? messageOf(error)} (${code})`,
+    `The connection to ${way} failed: ${ADVICE[code] ?? messageOf(error)} (${code})`,
     { cause: error, data: { error: code } },
   );
 }

@@ -1,7 +1,9 @@
-import { enableCompileCache } from 'node:module';
+import module from 'node:module';
 import { AgentCoreError, messageOf } from '../error.ts';
 import type { ProgramStreams } from './run-proxy.ts';
 
+/** What VS Code 1.101 ships, and what package.json asks for. */
+const OLDEST = '22.15';
 /** Milliseconds that the last output has to leave the process. */
 const LAST_WORDS = 1_000;
 
@@ -15,13 +17,25 @@ type Program = (
  * 1 where it failed. What the program imports is compiled once and then read from V8's cache.
  */
 export async function main(program: Program): Promise<void> {
-  enableCompileCache();
+  if (isTooOld(process.versions.node)) {
+    process.stderr.write(
+      `agentcore-mcp needs Node ${OLDEST} or newer, and this is ${process.version}\n`,
+    );
+    process.exit(1);
+  }
+  module.enableCompileCache();
   process.on('uncaughtException', (thrown) => void fail(thrown));
   try {
     await exit(await program(process.env, process));
   } catch (thrown) {
     await fail(thrown);
   }
+}
+
+function isTooOld(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [oldestMajor = 0, oldestMinor = 0] = OLDEST.split('.').map(Number);
+  return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
 }
 
 async function fail(thrown: unknown): Promise<void> {

@@ -47,6 +47,15 @@ describe('the way to the network', () => {
     expect(forward.asked[0]).toContain('/invocations');
   });
 
+  it('names the proxy where that is what cannot be reached', async () => {
+    const proxy = startProxy('http://runtime.example', {
+      HTTP_PROXY: 'http://u:secret@127.0.0.1:9',
+    });
+    const { error } = await proxy.initialize();
+    expect(error.message).toContain('runtime.example through the proxy 127.0.0.1:9 failed');
+    expect(error.message).not.toContain('secret');
+  });
+
   it('goes straight to the hosts of NO_PROXY', async () => {
     const upstream = await startUpstream();
     const proxy = startProxy(upstream.url, {
