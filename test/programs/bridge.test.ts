@@ -117,6 +117,25 @@ describe('a POST', () => {
     expect(result.cancelled[0]).not.toBe('slow');
   });
 
+  it('hears of a question that the server takes back', async () => {
+    const bridge = await startBridge();
+    await bridge.initialize();
+    const { messages } = await bridge.call('forget', { takeBack: true });
+    const [asked, takenBack] = messages as [Line, Line];
+    expect(takenBack).toMatchObject({
+      method: 'notifications/cancelled',
+      params: { requestId: asked.id },
+    });
+  });
+
+  it('that is over fails the questions that were asked on it, so that no server waits for ever', async () => {
+    const bridge = await startBridge();
+    await bridge.initialize();
+    await bridge.call('forget');
+    const [{ result }] = (await bridge.call('unanswered')).messages as [Line];
+    expect(result.unanswered).toEqual([]);
+  });
+
   it('with a batch gets an answer to each of its requests', async () => {
     const bridge = await startBridge();
     await bridge.initialize();

@@ -5,8 +5,9 @@ import {
   type Request,
   type Response,
   withId,
+  withTokenAt,
 } from '../../mcp/message.ts';
-import type { Exchange, Peer } from '../../relay/peer.ts';
+import type { Cancelled, Exchange, Peer } from '../../relay/peer.ts';
 import type { PostReply } from './post-reply.ts';
 
 /** Questions to the client that wait for its answer, by the id that it knows. */
@@ -17,17 +18,27 @@ export class Questions {
   ask(request: Request, call: FrontCall, signal: AbortSignal): Promise<Response> {
     const id = numericId(++this.#last);
     return new Promise<Response>((resolve, reject) => {
-      const giveUp = () => {
+      const close = () => {
+        signal.removeEventListener('abort', takeBack);
         this.#open.delete(id.key);
-        reject(signal.reason);
       };
-      signal.addEventListener('abort', giveUp, { once: true });
+      const takeBack = () => {
+        close();
+        reject(signal.reason);
+        const { notification } = signal.reason as Partial<Cancelled>;
+        if (!notification) return;
+        void call.notify(withTokenAt(notification, ['params', 'requestId'], id.token));
+      };
+      signal.addEventListener('abort', takeBack, { once: true });
       this.#open.set(id.key, {
         call,
         answer: (response) => {
-          signal.removeEventListener('abort', giveUp);
-          this.#open.delete(id.key);
+          close();
           resolve(withId(response, request.id));
+        },
+        fail: (error) => {
+          close();
+          reject(error);
         },
       });
       call.put(withId(request, id)).catch(reject);
@@ -41,8 +52,9 @@ export class Questions {
 
   /** Nobody will answer what was asked during a call that is over. */
   forget(call: FrontCall): void {
-    for (const [key, question] of this.#open) {
-      if (question.call === call) this.#open.delete(key);
+    const over = new AgentCoreError('connection', 'The request that this was asked for is over');
+    for (const question of this.#open.values()) {
+      if (question.call === call) question.fail(over);
     }
   }
 }
@@ -50,6 +62,7 @@ export class Questions {
 export interface Question {
   readonly call: FrontCall;
   readonly answer: (response: Response) => void;
+  readonly fail: (error: Error) => void;
 }
 
 /**

@@ -22,7 +22,9 @@ import type { RuntimeInvoker } from './invoker.ts';
 import { OpenCall } from './open-call.ts';
 import { ProgressRoutes } from './progress-routes.ts';
 import { readRefusal } from './refusal.ts';
+import { isRefusedError, isRefusedId } from './refused-id.ts';
 import { ToolHeaders } from './tool-headers.ts';
+import { Turns } from './turns.ts';
 
 /** Pages of `tools/list` that are read to find a tool's headers. */
 const MOST_PAGES = 100;
@@ -49,11 +51,8 @@ export class RuntimeEnd implements Peer {
   readonly #closing = new AbortController();
   #shared: RuntimeSession | undefined;
   #sharing: Promise<RuntimeSession> | undefined;
-  /**
-   * Settles when the server knows all that the client has told it so far, its `initialize` first;
-   * `undefined` when it does.
-   */
-  #told: Promise<void> | undefined;
+  /** What the client tells, its `initialize` first: the server has to know it in order. */
+  readonly #turns = new Turns();
 
   constructor(options: RuntimeEndOptions) {
     this.#options = options;
@@ -63,9 +62,9 @@ export class RuntimeEnd implements Peer {
   async request(request: Request, exchange: Exchange): Promise<Response> {
     if (eraOf(request) === 'stateless') return this.#requestStateless(request, exchange);
     // Posts overtake each other, and a server may refuse what comes before its handshake is over.
-    const told = this.#told && unlessAborted(this.#told, exchange.signal);
+    const told = this.#turns.last && unlessAborted(this.#turns.last, exchange.signal);
     if (request.method === 'initialize') {
-      return this.#inTurn(async () => {
+      return this.#turns.take(async () => {
         await told;
         return this.#inSession(exchange, (session) => this.#initialize(request, exchange, session));
       });
@@ -80,8 +79,8 @@ export class RuntimeEnd implements Peer {
       const { method } = notification;
       return this.#options.log('debug', `${method} concerns no open session and was not sent`);
     }
-    const told = this.#told;
-    return this.#inTurn(async () => {
+    const told = this.#turns.last;
+    return this.#turns.take(async () => {
       await told;
       const session = routed?.session ?? (await this.#sharedSession());
       await this.#tell(routed?.notification ?? notification, session);
@@ -114,20 +113,6 @@ export class RuntimeEnd implements Peer {
     });
   }
 
-  /** Does what everything that comes later has to wait for. */
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = work();
-    const told = done.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#told = told;
-    void told.then(() => {
-      if (this.#told === told) this.#told = undefined;
-    });
-    return done;
-  }
-
   async #initialize(
     request: Request,
     exchange: Exchange,
@@ -140,7 +125,7 @@ export class RuntimeEnd implements Peer {
       if (offered && isRefusedId(thrown)) return undefined;
       throw thrown;
     });
-    if (offered && (!response || isRefusedIdError(response))) {
+    if (offered && (!response || isRefusedError(response))) {
       this.#options.log(
         'warning',
         'The server picks its own sessions, so the session cannot be shared by identity',
@@ -297,21 +282,4 @@ export class RuntimeEnd implements Peer {
 
 function isSuccess(reply: Reply): boolean {
   return reply.status >= 200 && reply.status < 300;
-}
-
-/** A server that picks its session ids refuses one that it did not pick as bad or as unknown. */
-function isRefusedId(thrown: unknown): boolean {
-  const status = thrown instanceof AgentCoreError ? thrown.data?.status : undefined;
-  return status === 400 || status === 404;
-}
-
-function isRefusedIdError(response: Response): boolean {
-  const code = response.error?.code;
-  return (
-    code === ErrorCode.connectionFailed ||
-    code === ErrorCode.invalidRequest ||
-    code === ErrorCode.unauthorized ||
-    code === ErrorCode.notFound ||
-    code === ErrorCode.validation
-  );
 }
