@@ -42,7 +42,10 @@ export function dataPlaneUrl(
 function httpUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) {
-    throw new AgentCoreError('usage', `The endpoint is not an http or https URL: ${text}`);
+    throw new AgentCoreError(
+      'usage',
+      `The endpoint is not an http or https URL: ${text.replace(/\/\/[^/@]*@/, '//')}`,
+    );
   }
   return url;
 }

@@ -28,7 +28,7 @@ export class Network {
   /** An agent for requests to one origin. */
   async agentFor(url: URL): Promise<HttpAgent> {
     const options = await this.#agentOptions();
-    const proxy = getProxyForUrl(url.href);
+    const proxy = proxyFor(url);
     if (url.protocol === 'https:') {
       if (!proxy) return new (await import('node:https')).Agent(options);
       const { HttpsProxyAgent } = await import('https-proxy-agent');
@@ -71,6 +71,17 @@ export class Network {
     const ca = [...getCACertificates('default'), ...this.#authorities];
     return Object.assign({ ca }, this.#options);
   }
+}
+
+/** @throws {AgentCoreError} `config` where the variable that applies is no URL. */
+function proxyFor(url: URL): string {
+  const proxy = getProxyForUrl(url.href);
+  if (proxy === '' || URL.canParse(proxy)) return proxy;
+  const variable = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';
+  throw new AgentCoreError(
+    'config',
+    `${variable} or ALL_PROXY is not a URL such as http://host:port`,
+  );
 }
 
 type ConnectOptions = RequestOptions & { secureEndpoint: boolean };

@@ -1,4 +1,4 @@
-import { type Agent, type IncomingMessage, request } from 'node:http';
+import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { AgentCoreError, messageOf } from '../error.ts';
 import type { ConnectionPace } from './connection-pace.ts';
 import { SilenceClock, type Timeouts } from './silence-clock.ts';
@@ -68,15 +68,7 @@ export async function post(options: PostOptions): Promise<Reply> {
     pace.leave();
     throw signal.reason;
   }
-  const outgoing = request({
-    method: 'POST',
-    protocol: target.protocol,
-    hostname: target.hostname,
-    port: target.port,
-    path: target.path + target.search,
-    headers: { ...options.headers, 'content-length': body.length },
-    agent: options.agent,
-  });
+  const outgoing = begin(options);
   const clock = new SilenceClock(outgoing, timeouts, target.host);
   const abort = () => outgoing.destroy(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
@@ -95,8 +87,30 @@ export async function post(options: PostOptions): Promise<Reply> {
     });
     // Stays attached: an error behind the head is told by the body, and by nobody else.
     outgoing.on('error', (error) => reject(failure(error)));
+    // Of some ends Node tells nothing else, such as that of a protocol switch nobody asked for.
+    outgoing.once('close', () => reject(failure(new Error('it ended without an answer'))));
     outgoing.end(body);
   });
+}
+
+/** @throws {AgentCoreError} `protocol` where a header has characters that HTTP cannot carry. */
+function begin({ target, headers, body, agent, pace }: PostOptions): ClientRequest {
+  try {
+    return request({
+      method: 'POST',
+      protocol: target.protocol,
+      hostname: target.hostname,
+      port: target.port,
+      path: target.path + target.search,
+      headers: { ...headers, 'content-length': body.length },
+      agent,
+    });
+  } catch (cause) {
+    pace.leave();
+    throw new AgentCoreError('protocol', `Could not send the request: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
 }
 
 function replyOf(
@@ -156,6 +170,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  EMFILE:
+    'this machine allows no more open files; raise the limit (ulimit -n), or make fewer calls at once',
 };
 
 function toFailure(error: Error, host: string, agent: Agent): AgentCoreError {

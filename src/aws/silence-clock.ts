@@ -25,6 +25,7 @@ export class SilenceClock {
   #phase: Phase = 'connect';
   #since = performance.now();
   #holds = 0;
+  #written = 0;
 
   constructor(request: ClientRequest, timeouts: Timeouts, host: string) {
     this.#request = request;
@@ -55,10 +56,18 @@ export class SilenceClock {
   }
 
   #ring(): void {
+    this.#noticeUpload();
     const limit = this.#timeouts[this.#phase];
     const left = this.#holds > 0 ? limit : this.#since + limit - performance.now();
     if (left > 0) this.#timer = this.#ringIn(left);
     else this.#expire();
+  }
+
+  /** A body that is still going out is no silence. */
+  #noticeUpload(): void {
+    const written = this.#request.socket?.bytesWritten ?? 0;
+    if (this.#phase === 'read' && written > this.#written) this.heard();
+    this.#written = written;
   }
 
   #expire(): void {

@@ -24,6 +24,9 @@ const NAME_SOURCES: ReadonlyMap<string, string> = new Map([
   ['tasks/cancel', 'taskId'],
 ]);
 
+/** Deeper than any argument of sense. */
+const DEEPEST = 100;
+
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name`; none for a request of the handshake era. */
@@ -33,8 +36,8 @@ export function standardHeaders(request: Request): Record<string, string> {
   const source = NAME_SOURCES.get(request.method);
   const name = source === undefined ? undefined : request.params?.[source];
   return {
-    'mcp-protocol-version': version,
-    'mcp-method': request.method,
+    'mcp-protocol-version': headerValue(version),
+    'mcp-method': headerValue(request.method),
     ...(typeof name === 'string' && { 'mcp-name': headerValue(name) }),
   };
 }
@@ -64,7 +67,7 @@ export function paramHeaders(
 export function declaredParamHeaders(inputSchema: unknown): ParamHeader[] {
   const found = new Map<string, ParamHeader>();
   const visit = (schema: unknown, path: readonly string[]) => {
-    if (!isObject(schema)) return;
+    if (!isObject(schema) || path.length > DEEPEST) return;
     const name = schema['x-mcp-header'];
     if (path.length > 0 && typeof name === 'string' && isMarkable(schema, name)) {
       if (!found.has(name.toLowerCase())) found.set(name.toLowerCase(), { name, path });

@@ -25,13 +25,22 @@ export async function* readEvents(
     maxBufferSize: limit,
   });
   const decoder = new TextDecoder('utf-8', { fatal: true });
+  let last = '';
   for await (const chunk of body) {
-    parser.feed(decode(decoder, chunk));
+    const text = decode(decoder, chunk);
+    last = text.at(-1) ?? last;
+    parser.feed(text);
     yield* ready.splice(0);
     if (tooLarge) {
-      throw new AgentCoreError('protocol', `An event of the stream is larger than ${limit} bytes`);
+      throw new AgentCoreError(
+        'protocol',
+        `An event of the stream is larger than ${limit} characters`,
+      );
     }
   }
+  // A carriage return at the very end may have been half of a line end; now it was all of it.
+  if (last === '\r') parser.feed('\n');
+  yield* ready;
 }
 
 function decode(decoder: InstanceType<typeof TextDecoder>, chunk: Buffer): string {

@@ -1,6 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { duplicateKey, elementsOf, spanAt, splice } from './json-spans.ts';
 
+/** Characters of somebody's text that a sentence repeats. */
+const LONGEST_QUOTE = 100;
+
 export type JsonObject = { [key: string]: unknown };
 
 /** A request's id, as its sender wrote it. */
@@ -46,6 +49,8 @@ export interface MessageFault {
   readonly reason: string;
   /** The id of the request that was meant, where that much can be told. */
   readonly id: RequestId | undefined;
+  /** The id that a response was meant for, where that much can be told. */
+  readonly answers?: RequestId | undefined;
 }
 
 /**
@@ -65,16 +70,26 @@ export function parseMessages(bytes: Buffer): (Message | MessageFault)[] {
   }
   const duplicate = duplicateKey(bytes);
   if (duplicate !== undefined) {
-    return [
-      fault(-32600, `An object of the message has the key ${JSON.stringify(duplicate)} twice`),
-    ];
+    const key = JSON.stringify(duplicate.slice(0, LONGEST_QUOTE));
+    const reason = `An object of the message has the key ${key} twice`;
+    return [meantAsAnswer(value, bytes, fault(-32600, reason))];
   }
   const line = onOneLine(bytes);
-  if (!Array.isArray(value)) return [toMessage(value, line)];
+  if (!Array.isArray(value)) return [meantAsAnswer(value, line, toMessage(value, line))];
   if (value.length === 0) return [fault(-32600, 'The batch is empty')];
   return elementsOf(line).map((span, index) =>
     toMessage((value as unknown[])[index], line.subarray(span.start, span.end)),
   );
+}
+
+/** Names what a faulty response was meant to answer, so that whoever waits for it need not go on. */
+function meantAsAnswer<M extends Message | MessageFault>(
+  value: unknown,
+  bytes: Buffer,
+  message: M,
+): M {
+  if (message.kind !== 'fault' || !isObject(value) || 'method' in value) return message;
+  return { ...message, answers: readId(value.id, bytes) };
 }
 
 function toMessage(value: unknown, bytes: Buffer): Message | MessageFault {

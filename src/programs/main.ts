@@ -5,7 +5,7 @@ import type { ProgramStreams } from './run-proxy.ts';
 /** What VS Code 1.101 ships, and what package.json asks for. */
 const OLDEST = '22.15';
 /** Milliseconds that the last output has to leave the process. */
-const LAST_WORDS = 1_000;
+const LAST_WORDS = 500;
 
 type Program = (
   env: Readonly<Record<string, string | undefined>>,
@@ -24,6 +24,8 @@ export async function main(program: Program): Promise<void> {
     process.exit(1);
   }
   module.enableCompileCache();
+  // What nobody reads is not worth an end.
+  process.stderr.on('error', () => undefined);
   process.on('uncaughtException', (thrown) => void fail(thrown));
   try {
     await exit(await program(process.env, process));

@@ -23,7 +23,7 @@ const OPEN_LIMIT = 10_000;
 const CALLS_GRACE = 5_000;
 const STOPPING_GRACE = 3_000;
 /** After this the process is gone, whatever it waits for: VS Code kills after 10 s. */
-const LAST_MOMENT = 8_500;
+const LAST_MOMENT = 8_400;
 
 export interface ProgramStreams {
   readonly stdin: Readable;
@@ -63,14 +63,15 @@ export async function runProxy(
     const caller = await callerArn({ credentials, region, network });
     return identitySessionId({ callerArn: caller, runtimeArn: runtime.arn, qualifier });
   };
-  const ending = new SessionEnding({ runtime, qualifier, endpoint, credentials, network, log });
+  const agent = await network.agentFor(endpoint);
+  const ending = new SessionEnding({ runtime, qualifier, endpoint, credentials, agent, log });
   const runtimeEnd = new RuntimeEnd({
     invoker: new RuntimeInvoker({
       runtime,
       qualifier,
       endpoint,
       signer: sigV4Signer(credentials, region, 'bedrock-agentcore'),
-      agent: await network.agentFor(endpoint),
+      agent,
       timeouts,
     }),
     mode,
@@ -104,8 +105,8 @@ export async function runProxy(
   const end = async () => {
     await connection.close(CALLS_GRACE);
     runtimeEnd.close();
-    const session = mode === 'session' ? runtimeEnd.sharedSession : undefined;
-    if (session) ending.stop(session);
+    // Where an identity shares them, others may be using them.
+    if (mode === 'session') for (const session of runtimeEnd.sharedSessions) ending.stop(session);
     await ending.settled(STOPPING_GRACE);
   };
   await Promise.race([end().catch((thrown) => log('error', messageOf(thrown))), lastMoment]);

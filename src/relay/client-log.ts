@@ -3,14 +3,17 @@ import { makeNotification, type Request, type Response } from '../mcp/message.ts
 import type { Interceptor, Passage } from './interceptors.ts';
 import type { Peer } from './peer.ts';
 
+/** Log messages that may wait for the client to read. */
+const MOST_WAITING = 100;
+
 /**
  * Says to the client what the program has to say, as MCP log messages of the level that the client
  * asked for. A client of the stateless era gets none: there they belong to a request.
  */
 export class ClientLog implements Interceptor {
-  readonly name = 'client-log';
   #threshold: LogLevel = 'info';
   #client: Peer | undefined;
+  #waiting = 0;
 
   request(request: Request, passage: Passage, next: Peer): Promise<Response> {
     const answer = next.request(request, passage);
@@ -22,13 +25,21 @@ export class ClientLog implements Interceptor {
 
   say(level: LogLevel, sentence: string): void {
     if (!this.#client || !isLoud(level, this.#threshold)) return;
+    // A client that does not read is not told more, rather than that all of it is kept.
+    if (this.#waiting >= MOST_WAITING) return;
     const message = makeNotification('notifications/message', {
       level,
       logger: 'agentcore-mcp',
       data: sentence,
     });
     const exchange = { signal: new AbortController().signal, back: this.#client };
-    void this.#client.notify(message, exchange).catch(() => undefined);
+    this.#waiting++;
+    this.#client
+      .notify(message, exchange)
+      .catch(() => undefined)
+      .finally(() => {
+        this.#waiting--;
+      });
   }
 
   async #onceAnswered(

@@ -20,6 +20,11 @@ import { failureAnswer, faultAnswer } from './answers.ts';
 import { LineWriter } from './line-writer.ts';
 import { Cancelled, type Exchange, type Peer } from './peer.ts';
 
+/** Notifications of the other side that may wait to be passed on. */
+const MOST_PASSING = 1_000;
+/** Milliseconds that the last answers have to be written in. */
+const WRITING_GRACE = 300;
+
 export interface ConnectionOptions {
   readonly input: Readable;
   readonly output: Writable;
@@ -62,6 +67,7 @@ export class Connection implements Peer {
   /** Set from the end of input on: nobody answers us any more. */
   #ended: AgentCoreError | undefined;
   #onServed: (() => void) | undefined;
+  #passing = 0;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -127,21 +133,29 @@ export class Connection implements Peer {
 
   /**
    * Ends the conversation: long streams at once, other open requests when they are answered or
-   * after `grace` milliseconds, with an error then. Resolves when all answers are written.
+   * after `grace` milliseconds, with an error then. Resolves when all answers are written, and a
+   * moment after `grace` at the latest: the other side may have stopped to read.
    */
   async close(grace: number): Promise<void> {
     this.#end();
     this.#options.input.destroy();
     this.#abort((incoming) => isLongLived(incoming.request));
-    const timer = setTimeout(() => this.#abort(() => true), grace);
-    try {
-      while (this.#incoming.size > 0) {
-        await new Promise<void>((resolve) => {
-          this.#onServed = resolve;
-        });
-      }
-    } finally {
-      clearTimeout(timer);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#abort(() => true);
+        timer = setTimeout(resolve, WRITING_GRACE);
+      }, grace);
+    });
+    await Promise.race([this.#served(), late]);
+    clearTimeout(timer);
+  }
+
+  async #served(): Promise<void> {
+    while (this.#incoming.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onServed = resolve;
+      });
     }
     await this.#writer.flushed();
   }
@@ -187,6 +201,11 @@ export class Connection implements Peer {
   }
 
   async #refuse(fault: MessageFault): Promise<void> {
+    const meant = fault.answers && this.#outgoing.get(fault.answers.key);
+    if (meant) {
+      const reason = `The answer was no response (${fault.reason})`;
+      meant.fail(new AgentCoreError('protocol', reason));
+    }
     if (this.#options.faults === 'drop') {
       return this.#options.onDropped(`Dropped a line that is no message: ${fault.reason}`);
     }
@@ -211,6 +230,12 @@ export class Connection implements Peer {
   }
 
   async #pass(notification: Notification, peer: Peer): Promise<void> {
+    if (this.#passing >= MOST_PASSING) {
+      return this.#options.onDropped(
+        `Dropped ${notification.method}: ${MOST_PASSING} notifications are waiting already`,
+      );
+    }
+    this.#passing++;
     try {
       await peer.notify(notification, { signal: new AbortController().signal, back: this });
     } catch (thrown) {

@@ -15,7 +15,6 @@ export interface Passage extends Exchange {
  * something of its own: what it sends to `next` or to `passage.back` is answered to it.
  */
 export interface Interceptor {
-  readonly name: string;
   request?(request: Request, passage: Passage, next: Peer): Promise<Response>;
   notify?(notification: Notification, passage: Passage, next: Peer): Promise<void>;
 }

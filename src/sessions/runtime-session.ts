@@ -11,6 +11,7 @@ export class RuntimeSession {
   /** True from the first invoke on: from then on the session may cost money. */
   invoked = false;
   #lastRequest = 0;
+  #isSuperseded = false;
 
   constructor(id: string) {
     this.id = id;
@@ -21,9 +22,18 @@ export class RuntimeSession {
     return ++this.#lastRequest;
   }
 
+  /** This session with the server alone, where another one follows under the same id of ours. */
+  superseded(): RuntimeSession {
+    const alone = new RuntimeSession(this.id);
+    alone.mcpSessionId = this.mcpSessionId;
+    alone.invoked = this.invoked && this.mcpSessionId !== undefined;
+    alone.#isSuperseded = true;
+    return alone;
+  }
+
   /** The ids by which StopRuntimeSession may know the session, the likelier one first. */
   get stopIds(): readonly string[] {
-    const ids = [this.returnedId ?? this.id, this.mcpSessionId];
+    const ids = [this.#isSuperseded ? undefined : (this.returnedId ?? this.id), this.mcpSessionId];
     return [...new Set(ids.filter((id) => id !== undefined))];
   }
 }

@@ -1,3 +1,4 @@
+import type { Agent } from 'node:http';
 import {
   BedrockAgentCoreClient,
   ResourceNotFoundException,
@@ -5,7 +6,6 @@ import {
 } from '@aws-sdk/client-bedrock-agentcore';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { RuntimeArn } from '../aws/arn.ts';
-import type { Network } from '../aws/network.ts';
 import type { Credentials } from '../aws/signer.ts';
 import type { RuntimeSession } from './runtime-session.ts';
 
@@ -14,13 +14,14 @@ export interface StopOptions {
   readonly qualifier: string | undefined;
   readonly endpoint: URL;
   readonly credentials: Credentials;
-  readonly network: Network;
+  /** The invokes' own: its idle connections are at hand. */
+  readonly agent: Agent;
 }
 
 /** Stops runtime sessions, so that their microVMs cost nothing any more. */
 export class SessionStopper {
   readonly #options: StopOptions;
-  #client: Promise<BedrockAgentCoreClient> | undefined;
+  #client: BedrockAgentCoreClient | undefined;
 
   constructor(options: StopOptions) {
     this.#options = options;
@@ -29,7 +30,7 @@ export class SessionStopper {
   /** Resolves once the session is stopped or was gone already; throws as the SDK's client does. */
   async stop(session: RuntimeSession, signal: AbortSignal): Promise<void> {
     this.#client ??= this.#connect();
-    const client = await this.#client;
+    const client = this.#client;
     for (const runtimeSessionId of session.stopIds) {
       const command = new StopRuntimeSessionCommand({
         agentRuntimeArn: this.#options.runtime.arn,
@@ -46,9 +47,8 @@ export class SessionStopper {
     }
   }
 
-  async #connect(): Promise<BedrockAgentCoreClient> {
-    const { endpoint, runtime, credentials, network } = this.#options;
-    const agent = await network.agentFor(endpoint);
+  #connect(): BedrockAgentCoreClient {
+    const { endpoint, runtime, credentials, agent } = this.#options;
     return new BedrockAgentCoreClient({
       endpoint: endpoint.href,
       region: runtime.region,

@@ -38,6 +38,11 @@ describe('an event stream', () => {
     expect(asked).toEqual(['first']);
   });
 
+  it('may end with a carriage return, and then ends its last event', async () => {
+    expect(await eventsOf(Buffer.from('data: 1\r\r'))).toEqual(['1']);
+    expect(await eventsOf(Buffer.from('data: 1\r'))).toEqual([]);
+  });
+
   it('is refused when an event is larger than the bound', async () => {
     const large = Buffer.from(`data: ${'x'.repeat(2000)}\n\n`);
     await expect(eventsOf(large, 100)).rejects.toThrow('larger than 1000');

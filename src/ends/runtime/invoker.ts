@@ -24,6 +24,8 @@ export interface Invocation {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
   readonly signal: AbortSignal;
+  /** Called when the request is about to leave the machine. */
+  readonly onSend?: () => void;
   /** True for a stream that may be silent for as long as it is open. */
   readonly longLived?: boolean;
 }
@@ -66,7 +68,9 @@ export class RuntimeInvoker {
         ...invocation.headers,
       },
     });
+    signal.throwIfAborted();
     session.invoked = true;
+    invocation.onSend?.();
     const reply = await post({
       target,
       headers,

@@ -19,7 +19,7 @@ import { replyMessages } from './reply-messages.ts';
 const CANCELLED_LINGER = 1_000;
 /** How long the stream of an answered request may still bring something. */
 const ANSWERED_LINGER = 5_000;
-/** Requests of the server's own that may be open on one stream; the stream waits for a place. */
+/** Requests of the server's own that may be open on one stream; more are refused. */
 const MOST_SERVER_REQUESTS = 100;
 
 export interface OpenCallOptions {
@@ -34,6 +34,8 @@ export interface OpenCallOptions {
   readonly respond: (response: Response, signal: AbortSignal) => Promise<Reply>;
   /** Called with each request of the server's own before the client sees it. */
   readonly onServerRequest: (request: Request) => Request;
+  /** True where the session is over with the call, so that nothing can be answered any more. */
+  readonly endsSession: boolean;
 }
 
 /**
@@ -47,7 +49,7 @@ export class OpenCall {
   readonly #serving = new Set<Promise<void>>();
   #reply: Reply | undefined;
   #linger: NodeJS.Timeout | undefined;
-  #placeFree: (() => void) | undefined;
+  #sent = false;
   #answered = false;
 
   constructor(options: OpenCallOptions) {
@@ -59,16 +61,22 @@ export class OpenCall {
     return this.#abort.signal;
   }
 
+  /** To be called when the request leaves the machine: before that nobody else knows of it. */
+  sent(): void {
+    this.#sent = true;
+  }
+
   /** Ends the call at once; whoever waits for it gets `reason`. */
   end(reason: Error): void {
     this.#abort.abort(reason);
+    this.#takeBackQuestions();
   }
 
   /**
    * Sends the request and resolves with its response; what else its stream brings is delivered
    * until the stream ends, a bounded time after the response at the latest.
    */
-  async run(send: (signal: AbortSignal) => Promise<Reply | Response>): Promise<Response> {
+  async run(send: () => Promise<Reply | Response>): Promise<Response> {
     const { signal } = this.#options.exchange;
     signal.throwIfAborted();
     const giveUp = () => this.#giveUp(signal.reason);
@@ -88,11 +96,11 @@ export class OpenCall {
   }
 
   async #work(
-    send: (signal: AbortSignal) => Promise<Reply | Response>,
+    send: () => Promise<Reply | Response>,
     answer: (response: Response) => void,
   ): Promise<void> {
     try {
-      const sent = await send(this.#abort.signal);
+      const sent = await send();
       if ('kind' in sent) {
         this.#answered = true;
         return answer(sent);
@@ -101,6 +109,7 @@ export class OpenCall {
       await this.#hear(sent, answer);
       // A server that says one message a POST has asked something, and goes on when it is answered.
       while (!this.#answered && this.#serving.size > 0) await Promise.race(this.#serving);
+      if (this.#options.endsSession) this.#takeBackQuestions();
     } catch (thrown) {
       this.#takeBackQuestions();
       throw thrown;
@@ -124,14 +133,8 @@ export class OpenCall {
         }
         this.#answered = true;
         answer(message);
-        if (this.#streams()) this.#lingerFor(ANSWERED_LINGER);
-        return;
+        return this.#lingerFor(ANSWERED_LINGER);
       case 'request': {
-        while (this.#serverRequests.size >= MOST_SERVER_REQUESTS && !this.signal.aborted) {
-          await new Promise<void>((resolve) => {
-            this.#placeFree = resolve;
-          });
-        }
         const serving = this.#serve(message, answer).finally(() => this.#serving.delete(serving));
         this.#serving.add(serving);
         return;
@@ -141,6 +144,9 @@ export class OpenCall {
           const id = idAt(message, ['params', 'requestId']);
           const own = this.#serverRequests.get(id?.key ?? '');
           if (own) return own.abort(new Cancelled(message));
+          // With a session it can only mean a question, and under an id that the client does not
+          // know; without one, it ends the request's own subscription.
+          if (eraOf(request) === 'handshake') return;
         }
         return exchange.back.notify(message, exchange);
     }
@@ -148,32 +154,53 @@ export class OpenCall {
 
   /** Has the client answer a request of the server's own. */
   async #serve(message: Request, answer: (response: Response) => void): Promise<void> {
-    const { exchange, respond, log } = this.#options;
-    const abort = new AbortController();
-    this.#serverRequests.set(message.id.key, abort);
+    const { respond, log } = this.#options;
     // While a person makes up their mind, the server has no reason to speak.
     this.#reply?.holdClock(true);
+    let reply: Reply;
     try {
-      let response: Response;
-      try {
-        const request = this.#options.onServerRequest(message);
-        response = await exchange.back.request(request, { ...exchange, signal: abort.signal });
-      } catch (thrown) {
-        if (thrown instanceof Cancelled) return;
-        if (thrown instanceof AgentCoreError && thrown.code === 'shutdown') return this.end(thrown);
-        response = failureAnswer(message.id, thrown);
-      }
-      await this.#hear(await respond(withId(response, message.id), this.signal), answer);
+      const response = await this.#ask(message);
+      if (!response) return;
+      reply = await respond(withId(response, message.id), this.signal);
     } catch (thrown) {
       if (this.signal.aborted) return;
       // The server waits for an answer that will not come, so the call is not left to wait with it.
       const reason = `The answer to the runtime's ${message.method} could not be delivered: ${messageOf(thrown)}`;
       log('error', reason);
-      this.end(new AgentCoreError('connection', reason, { cause: thrown }));
+      return this.end(new AgentCoreError('connection', reason, { cause: thrown }));
+    } finally {
+      this.#reply?.holdClock(false);
+    }
+    try {
+      await this.#hear(reply, answer);
+    } catch (thrown) {
+      this.end(thrown as Error);
+    } finally {
+      reply.discard();
+    }
+  }
+
+  /** What the client says to a question; `undefined` where nobody wants to know any more. */
+  async #ask(message: Request): Promise<Response | undefined> {
+    const { exchange, onServerRequest } = this.#options;
+    if (this.#serverRequests.size >= MOST_SERVER_REQUESTS) {
+      const reason = `${MOST_SERVER_REQUESTS} requests are open already; wait for answers first`;
+      return failureAnswer(message.id, new AgentCoreError('usage', reason));
+    }
+    const abort = new AbortController();
+    this.#serverRequests.set(message.id.key, abort);
+    try {
+      const { signal } = abort;
+      return await exchange.back.request(onServerRequest(message), { ...exchange, signal });
+    } catch (thrown) {
+      if (thrown instanceof Cancelled) return undefined;
+      if (!(thrown instanceof AgentCoreError) || thrown.code !== 'shutdown') {
+        return failureAnswer(message.id, thrown);
+      }
+      this.end(thrown);
+      return undefined;
     } finally {
       this.#serverRequests.delete(message.id.key);
-      this.#reply?.holdClock(false);
-      this.#placeFree?.();
     }
   }
 
@@ -182,15 +209,16 @@ export class OpenCall {
     const { notification } = reason as Partial<Cancelled>;
     const isPost =
       !notification || eraOf(request) === 'stateless' || request.method === 'initialize';
-    if (isPost || this.#answered) {
+    if (isPost || this.#answered || !this.#sent) {
       // Closing the POST is the cancellation where there is no session (MCP 2026-07-28).
       this.end(reason);
       return;
     }
     this.#takeBackQuestions();
-    tell(withTokenAt(notification, ['params', 'requestId'], request.id.token))
-      .catch((thrown) => log('warning', `Could not cancel a request: ${messageOf(thrown)}`))
-      .finally(() => this.#lingerFor(CANCELLED_LINGER, reason));
+    this.#lingerFor(CANCELLED_LINGER, reason);
+    tell(withTokenAt(notification, ['params', 'requestId'], request.id.token)).catch((thrown) =>
+      log('warning', `Could not cancel a request: ${messageOf(thrown)}`),
+    );
   }
 
   /** The client need not go on with what nobody waits for any more. */
@@ -201,10 +229,6 @@ export class OpenCall {
   #lingerFor(milliseconds: number, reason?: Error): void {
     clearTimeout(this.#linger);
     this.#linger = setTimeout(() => this.end(reason ?? new Cancelled()), milliseconds);
-  }
-
-  #streams(): boolean {
-    return String(this.#reply?.headers['content-type']).startsWith('text/event-stream');
   }
 
   #noAnswer(): AgentCoreError {

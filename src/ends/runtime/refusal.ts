@@ -166,11 +166,14 @@ function errorName(reply: Reply, body: Buffer): string | undefined {
   return type?.split(':')[0]?.split('#').at(-1);
 }
 
-/** The refusal's own sentence, of at most 1,000 characters; none where the body is a page. */
+/**
+ * The first line of the refusal's own words, of at most 500 characters; none where the body is a
+ * page. Further lines may repeat what was signed, the session token included.
+ */
 function wordsOf(body: Buffer): string | undefined {
   const words =
     member(body, 'message') ?? member(body, 'Message') ?? jsonRpcError(body)?.error?.message;
-  return typeof words === 'string' ? words.slice(0, 1000) : undefined;
+  return typeof words === 'string' ? words.split('\n', 1)[0]?.slice(0, 500) : undefined;
 }
 
 function member(body: Buffer, key: string): string | undefined {

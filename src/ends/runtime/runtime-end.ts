@@ -7,6 +7,7 @@ import { eraOf, isLongLived } from '../../mcp/era.ts';
 import { ErrorCode } from '../../mcp/errors.ts';
 import {
   isObject,
+  type JsonObject,
   makeRequest,
   type Notification,
   numericId,
@@ -28,6 +29,10 @@ import { Turns } from './turns.ts';
 
 /** Pages of `tools/list` that are read to find a tool's headers. */
 const MOST_PAGES = 100;
+/** Sessions of earlier `initialize`s that are remembered, to be stopped at the end. */
+const MOST_SUPERSEDED = 100;
+/** Milliseconds that others wait for a notification that the server does not acknowledge. */
+const PATIENCE = 10_000;
 /** What a server may say, in bytes, where nothing is expected. */
 const SMALL_BODY = 64 * 1024;
 
@@ -49,7 +54,10 @@ export class RuntimeEnd implements Peer {
   readonly #tools = new ToolHeaders();
   readonly #progress = new ProgressRoutes();
   readonly #closing = new AbortController();
+  /** The tools that are being listed, once for all calls that need it. */
+  #listing: Promise<void> | undefined;
   #shared: RuntimeSession | undefined;
+  readonly #superseded: RuntimeSession[] = [];
   #sharing: Promise<RuntimeSession> | undefined;
   /** What the client tells, its `initialize` first: the server has to know it in order. */
   readonly #turns = new Turns();
@@ -84,12 +92,12 @@ export class RuntimeEnd implements Peer {
       await told;
       const session = routed?.session ?? (await this.#sharedSession());
       await this.#tell(routed?.notification ?? notification, session);
-    });
+    }, PATIENCE);
   }
 
-  /** The session that requests share, if one was begun. */
-  get sharedSession(): RuntimeSession | undefined {
-    return this.#shared;
+  /** The session that requests share, if one was begun, and those that it followed. */
+  get sharedSessions(): readonly RuntimeSession[] {
+    return this.#shared ? [this.#shared, ...this.#superseded] : [];
   }
 
   /** Ends whatever is still open. */
@@ -105,7 +113,10 @@ export class RuntimeEnd implements Peer {
       if (request.method === 'tools/list' && !response.error) this.#tools.learn(response);
       if (response.error?.code !== ErrorCode.headerMismatch) return response;
       const sent = JSON.stringify(this.#tools.for(request));
-      await this.#listTools(request, exchange, session);
+      this.#listing ??= this.#listTools(request, exchange, session).finally(() => {
+        this.#listing = undefined;
+      });
+      await this.#listing;
       // Nothing has run: the server refuses before it looks at the body.
       return JSON.stringify(this.#tools.for(request)) === sent
         ? response
@@ -116,10 +127,9 @@ export class RuntimeEnd implements Peer {
   async #initialize(
     request: Request,
     exchange: Exchange,
-    session: RuntimeSession,
+    before: RuntimeSession,
   ): Promise<Response> {
-    session.mcpSessionId = undefined;
-    session.protocolVersion = undefined;
+    const session = this.#beginAnew(before);
     const offered = this.#options.mode === 'identity' ? session.id : undefined;
     let response = await this.#call(request, exchange, session, offered).catch((thrown) => {
       if (offered && isRefusedId(thrown)) return undefined;
@@ -137,6 +147,16 @@ export class RuntimeEnd implements Peer {
       session.protocolVersion = result.protocolVersion;
     }
     return response as Response;
+  }
+
+  /** A client that initializes once more has another session with the server, in the same runtime's. */
+  #beginAnew(before: RuntimeSession): RuntimeSession {
+    if (before.protocolVersion === undefined) return before;
+    const session = new RuntimeSession(before.id);
+    this.#shared = session;
+    this.#superseded.push(before.superseded());
+    if (this.#superseded.length > MOST_SUPERSEDED) this.#superseded.shift();
+    return session;
   }
 
   async #call(
@@ -160,10 +180,11 @@ export class RuntimeEnd implements Peer {
       respond: (response, signal) => this.#post(response, session, signal),
       onServerRequest: (own) =>
         this.#options.mode === 'request' ? this.#progress.enter(own, session) : own,
+      endsSession: this.#options.mode === 'request',
     });
     this.#calls.add(call);
     try {
-      return await call.run((signal) => this.#send(sent, session, signal, offeredId));
+      return await call.run(() => this.#send(sent, session, call, offeredId));
     } finally {
       this.#calls.delete(call);
     }
@@ -172,12 +193,13 @@ export class RuntimeEnd implements Peer {
   async #send(
     request: Request,
     session: RuntimeSession,
-    signal: AbortSignal,
+    call: OpenCall,
     offeredId?: string,
   ): Promise<Reply | Response> {
     const reply = await this.#options.invoker.invoke({
       session,
-      signal,
+      signal: call.signal,
+      onSend: () => call.sent(),
       body: request.bytes,
       longLived: isLongLived(request),
       headers: {
@@ -196,11 +218,11 @@ export class RuntimeEnd implements Peer {
 
   async #tell(notification: Notification, session: RuntimeSession): Promise<void> {
     const reply = await this.#post(notification, session, this.#closing.signal);
-    try {
-      await reply.whole(SMALL_BODY);
-    } finally {
-      reply.discard();
-    }
+    // With its head it is delivered; the body is read for the sake of the connection alone.
+    reply
+      .whole(SMALL_BODY)
+      .catch(() => undefined)
+      .finally(() => reply.discard());
   }
 
   /** Delivers what expects no response. */
@@ -237,7 +259,7 @@ export class RuntimeEnd implements Peer {
   }
 
   async #listTools(request: Request, exchange: Exchange, session: RuntimeSession): Promise<void> {
-    const { _meta } = request.params ?? {};
+    const { progressToken: _, ..._meta } = (request.params?._meta ?? {}) as JsonObject;
     let cursor: string | undefined;
     for (let page = 0; page < MOST_PAGES; page++) {
       const params = cursor === undefined ? { _meta } : { _meta, cursor };
