@@ -1,3 +1,4 @@
+import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { isMap, LineCounter, type Node, parseDocument } from 'yaml';
@@ -16,17 +17,16 @@ export async function readConfigFile(path: string): Promise<ResolvedConfig> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new AgentCoreError('config', `Could not read ${path}: ${messageOf(cause)}`, { cause });
+    const isDefault = path === DEFAULT_CONFIG_FILE && !existsSync(path);
+    throw new AgentCoreError(
+      'config',
+      isDefault
+        ? `There is no ${path} in this folder. Name a configuration with --config, or write one: docs/local-runtime.md has an example.`
+        : `Could not read ${path}: ${messageOf(cause)}`,
+      { cause },
+    );
   }
-  const config = parseConfig(text, path);
-  const folder = dirname(resolve(path));
-  return {
-    ...config,
-    runtimes: config.runtimes.map((runtime) => ({
-      ...runtime,
-      cwd: resolve(folder, runtime.cwd ?? '.'),
-    })),
-  };
+  return parseConfig(text, path, dirname(resolve(path)));
 }
 
 /**
@@ -35,7 +35,7 @@ export async function readConfigFile(path: string): Promise<ResolvedConfig> {
  * @throws {AgentCoreError} `config`, with a line `FILE:LINE:COLUMN: FIELD: what is wrong` for each
  *   mistake.
  */
-function parseConfig(text: string, file: string): ResolvedConfig {
+function parseConfig(text: string, file: string, folder: string): ResolvedConfig {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const at = (offset: number) => {
@@ -54,7 +54,20 @@ function parseConfig(text: string, file: string): ResolvedConfig {
     );
   }
   const parsed = localConfigSchema.safeParse(document.toJS() ?? {});
-  if (parsed.success) return resolveParsed(parsed.data);
+  if (parsed.success) {
+    const config = resolveParsed(parsed.data);
+    const runtimes = config.runtimes.map((runtime) => ({
+      ...runtime,
+      cwd: resolve(folder, runtime.cwd ?? '.'),
+    }));
+    const missing = runtimes.filter(({ cwd }) => !isFolder(cwd));
+    if (missing.length === 0) return { ...config, runtimes };
+    const sentences = missing.map(({ name, cwd }) => {
+      const path = ['runtimes', name, 'cwd'];
+      return `${at(offsetOf(document, path))}: ${dotted(path)}no such folder: ${cwd}`;
+    });
+    throw new AgentCoreError('config', sentences.join('\n'));
+  }
   const mistakes = parsed.error.issues.flatMap((issue) => {
     if (issue.code !== 'unrecognized_keys') {
       return [`${at(offsetOf(document, issue.path))}: ${dotted(issue.path)}${issue.message}`];
@@ -65,6 +78,10 @@ function parseConfig(text: string, file: string): ResolvedConfig {
     );
   });
   throw new AgentCoreError('config', mistakes.join('\n'));
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 type Path = readonly PropertyKey[];

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { AgentCoreError } from '../error.ts';
-import { faultSchema } from './faults.ts';
+import { milliseconds, seconds } from './durations.ts';
+import { faultSchema, mistakeOfAim } from './faults.ts';
 import {
   DEFAULT_SWITCHES,
   type Switches,
@@ -9,7 +10,6 @@ import {
   switchesInputSchema,
 } from './switches.ts';
 
-const seconds = z.number().positive();
 const principalArn = z
   .string()
   .regex(/^arn:aws[a-z-]*:(iam|sts)::\d{12}:.+$/, 'the ARN of an IAM user or role');
@@ -43,20 +43,20 @@ const containerSettings = {
   command: z.array(z.string().min(1)).min(1),
   /** Where the command runs; relative to the configuration file. */
   cwd: z.string().optional(),
-  /** Added to the environment of the local runtime. PORT and HOST are always set. */
+  /** Added to the environment of the local runtime. PORT and HOST are set where it does not name them. */
   env: z.record(z.string(), z.string()).default({}),
   /** Seconds without an invocation until a session's microVM ends. AWS allows 60 and more. */
   idleTimeout: seconds.default(900),
   /** Seconds until a session's microVM ends, whatever it does. */
   maxLifetime: seconds.max(1_209_600).default(28_800),
-  /** Milliseconds that every start takes longer, as a cold microVM does. */
-  coldStart: z.number().min(0).default(0),
+  /** Milliseconds that a start takes longer, as a cold microVM does. The warm ones skip it. */
+  coldStart: milliseconds.default(0),
   /** How many microVMs wait ready for a new session. */
   warm: z.number().int().min(0).default(0),
   /** Seconds that a container has until it must listen. */
   initializationTimeout: seconds.default(30),
   /** Milliseconds from SIGTERM to SIGKILL. */
-  stopGrace: z.number().min(0).max(10_000).default(1000),
+  stopGrace: milliseconds.max(10_000).default(1000),
   /** The endpoint names that may be invoked as qualifiers. */
   endpoints: z.array(z.string().min(1)).default(['DEFAULT']),
   /** Request headers that reach the container besides AgentCore's own, as in the control plane. */
@@ -86,14 +86,23 @@ const runtimeSchema = z.preprocess(
   z.discriminatedUnion('protocol', [mcpRuntimeSchema, httpRuntimeSchema]),
 );
 
-export const localConfigSchema = z.strictObject({
+const ACCOUNT_RULE = 'twelve digits, in quotes';
+const NAME_RULE = 'a name begins with a letter, and has letters, digits and _, 48 at most';
+
+/** The sentence of a mistake in `runtimes` itself; zod's own where it says enough. */
+function mistakeInRuntimes({ code, input }: { readonly code: string; readonly input?: unknown }) {
+  if (code === 'invalid_key') return NAME_RULE;
+  return input === undefined ? 'missing: name a runtime here, and its command' : undefined;
+}
+
+const localConfigFields = z.strictObject({
   region: z
     .string()
     .regex(/^[a-z]{2}(-[a-z]+)+-\d{1,2}$/, 'a region such as us-east-1')
     .default('us-east-1'),
   account: z
-    .string()
-    .regex(/^\d{12}$/, 'twelve digits, in quotes')
+    .string(ACCOUNT_RULE)
+    .regex(/^\d{12}$/, ACCOUNT_RULE)
     .default('123456789012'),
   /** The loopback port; 0 is any that is free. Absent: 8787 for the program, any for tests. */
   port: z.number().int().min(0).max(65_535).optional(),
@@ -101,14 +110,23 @@ export const localConfigSchema = z.strictObject({
   accessKeys: z.array(accessKeySchema).min(1).optional(),
   /** Which roles AssumeRole knows. */
   roles: z.array(roleSchema).default([]),
-  runtimes: z.record(
-    z.string().regex(/^[a-zA-Z][a-zA-Z0-9_]{0,47}$/, 'letters, digits and _, 48 at most'),
-    runtimeSchema,
-  ),
+  runtimes: z.record(z.string().regex(/^[a-zA-Z][a-zA-Z0-9_]{0,47}$/, NAME_RULE), runtimeSchema, {
+    error: mistakeInRuntimes,
+  }),
   /** For all runtimes; a runtime's own `switches` come before these. */
   switches: switchesInputSchema.optional(),
   /** Faults that wait from the start. */
   faults: z.array(faultSchema).default([]),
+});
+
+export const localConfigSchema = localConfigFields.superRefine(({ runtimes, faults }, context) => {
+  const known = Object.entries(runtimes).map(([name, { protocol }]) => ({ name, protocol }));
+  for (const [index, fault] of faults.entries()) {
+    const mistake = mistakeOfAim(fault, known);
+    if (!mistake) continue;
+    const { field, message } = mistake;
+    context.addIssue({ code: 'custom', path: ['faults', index, field], message });
+  }
 });
 
 type McpRuntimeInput = z.input<typeof mcpRuntimeSchema>;

@@ -1,6 +1,7 @@
 import { AgentCoreError } from '../error.ts';
 import type { RequestRecord } from './request-log.ts';
 import type { SessionRecord } from './sessions/session-record.ts';
+import type { RefusalReason } from './signatures/sigv4-verifier.ts';
 
 /** `invoked` and `answered` come with each invocation, the others with its microVM. */
 export type SessionChange =
@@ -40,6 +41,15 @@ export type LocalEvent =
       readonly pid: number | undefined;
       readonly code: number | null;
       readonly signal: string | null;
+      /** Nobody here ended it. */
+      readonly byItself: boolean;
+    }
+  /** One of those that wait for a new session is ready. */
+  | {
+      readonly type: 'container-warm';
+      readonly runtime: string;
+      readonly pid: number | undefined;
+      readonly port: number;
     }
   | {
       readonly type: 'container-output';
@@ -49,6 +59,14 @@ export type LocalEvent =
     }
   /** A request has met an injected fault. */
   | { readonly type: 'fault'; readonly request: RequestRecord }
+  /** A request was refused, for it was not signed as it should be. */
+  | {
+      readonly type: 'signature-refused';
+      readonly why: RefusalReason;
+      /** The sentence for people. */
+      readonly reason: string;
+      readonly request: RequestRecord;
+    }
   /** A request has been answered, or its connection is gone. */
   | { readonly type: 'request'; readonly request: RequestRecord };
 

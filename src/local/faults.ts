@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AgentCoreError, messageOf } from '../error.ts';
 import { PLATFORM_ERROR_KINDS } from './answers/platform-error.ts';
+import { milliseconds } from './durations.ts';
 
 /** Which requests a fault meets, when, and how often. */
 const aim = {
@@ -15,7 +16,7 @@ const aim = {
   sessionId: z.string().optional(),
   /** How many matching requests pass unharmed first. */
   skip: z.number().int().min(0).default(0),
-  times: z.union([z.number().int().min(1), z.literal('always')]).default(1),
+  times: z.union([z.number().int().min(1), z.literal('always')], '1 or more, or always').default(1),
 };
 
 /**
@@ -24,7 +25,7 @@ const aim = {
  */
 const phase = z.enum(['before', 'after']).default('before');
 
-export const faultSchema = z.discriminatedUnion('kind', [
+const faultFields = z.discriminatedUnion('kind', [
   /** Any HTTP answer: an error of the service, a load balancer's HTML, … */
   z.strictObject({
     ...aim,
@@ -88,7 +89,7 @@ export const faultSchema = z.discriminatedUnion('kind', [
     afterBytes: z.number().int().min(0).optional(),
   }),
   /** The request reaches the container this much later. */
-  z.strictObject({ ...aim, kind: z.literal('delay'), ms: z.number().min(0) }),
+  z.strictObject({ ...aim, kind: z.literal('delay'), ms: milliseconds }),
   /** The container is replaced within its microVM: the session goes on with a server that forgot it. */
   z.strictObject({
     ...aim,
@@ -103,6 +104,25 @@ export const faultSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 
+/** A fault that could never do anything is a mistake of whoever wrote it. */
+export const faultSchema = faultFields.superRefine((fault, context) => {
+  const { operation, kind } = fault;
+  if (operation === 'invoke') return;
+  const refuse = (field: string, message: string) =>
+    context.addIssue({ code: 'custom', path: [field], message });
+  if (!('phase' in fault)) refuse('kind', `${kind} has no effect on ${operation}`);
+  else if (fault.phase !== 'before') refuse('phase', `${operation} has only before`);
+  for (const field of NEVER_IN[operation]) {
+    if (fault[field] !== undefined) refuse(field, `requests of ${operation} have none`);
+  }
+});
+
+/** What no request of an operation carries. */
+const NEVER_IN = {
+  stop: ['method', 'tool'],
+  sts: ['runtime', 'tool', 'sessionId'],
+} as const;
+
 /** A fault as tests, the configuration file and `--fault` write it. */
 export type Fault = z.input<typeof faultSchema>;
 export type ArmedFault = z.output<typeof faultSchema>;
@@ -114,6 +134,29 @@ export interface FaultTarget {
   readonly method?: string | undefined;
   readonly tool?: string | undefined;
   readonly sessionIds?: readonly (string | undefined)[];
+}
+
+interface AimedRuntime {
+  readonly name: string;
+  readonly protocol: 'MCP' | 'HTTP';
+}
+
+/** Why a fault can meet no request of these runtimes; `undefined` where it can. */
+export function mistakeOfAim(
+  fault: ArmedFault,
+  runtimes: readonly AimedRuntime[],
+): { readonly field: 'runtime' | 'method' | 'tool'; readonly message: string } | undefined {
+  if (fault.operation === 'sts') return undefined;
+  const names = runtimes.map(({ name }) => name).join(', ');
+  const aimed = runtimes.filter(
+    ({ name }) => fault.runtime === undefined || fault.runtime === name,
+  );
+  if (fault.runtime !== undefined && aimed.length === 0) {
+    return { field: 'runtime', message: `no runtime has this name, only ${names}` };
+  }
+  const field = fault.method !== undefined ? 'method' : 'tool';
+  if (fault[field] === undefined || aimed.some(({ protocol }) => protocol === 'MCP')) return;
+  return { field, message: 'requests to HTTP runtimes have none' };
 }
 
 export interface InjectedFault {
@@ -131,13 +174,22 @@ interface Rule {
 
 /** The faults that wait for their requests. The oldest one that fits a request meets it, alone. */
 export class Faults {
+  readonly #runtimes: readonly AimedRuntime[];
   #rules: Rule[] = [];
 
-  /** @throws {AgentCoreError} `config` where the fault is not one. */
+  constructor(runtimes: readonly AimedRuntime[]) {
+    this.#runtimes = runtimes;
+  }
+
+  /** @throws {AgentCoreError} `config` where the fault is not one, or can meet no request. */
   inject(fault: Fault): InjectedFault {
     const parsed = faultSchema.safeParse(fault);
     if (!parsed.success) {
-      throw new AgentCoreError('config', `Not a fault: ${z.prettifyError(parsed.error)}`);
+      throw new AgentCoreError('config', `Not a fault: ${oneLine(parsed.error)}`);
+    }
+    const mistake = mistakeOfAim(parsed.data, this.#runtimes);
+    if (mistake) {
+      throw new AgentCoreError('config', `Not a fault: ${mistake.field}: ${mistake.message}`);
     }
     const rule: Rule = { fault: parsed.data, skipped: 0, hits: 0 };
     this.#rules.push(rule);
@@ -183,7 +235,8 @@ function fits(fault: ArmedFault, target: FaultTarget): boolean {
 }
 
 /** The short form of `--fault`, for sentences that have to say what was expected. */
-const FAULT_SHAPE = '[after:]KIND[=VALUE][@METHOD[:TOOL]][*TIMES], or a JSON object';
+const FAULT_SHAPE =
+  '[before:|during:|after:]KIND[=VALUE][@METHOD[:TOOL]][*TIMES], or a JSON object';
 
 const SHORT_FAULT =
   /^(?:(before|during|after):)?([a-z-]+)(?:=([^@*]+))?(?:@([^:*]+)(?::([^*]+))?)?(\*\d*)?$/;
@@ -205,16 +258,22 @@ const VALUE_OF: Readonly<Record<string, string>> = {
  *
  * @throws {AgentCoreError} `usage`
  */
-export function parseFault(text: string): Fault {
+export function parseFault(text: string): ArmedFault {
   const raw = text.trim().startsWith('{') ? faultFromJson(text) : faultFromShortForm(text.trim());
   const parsed = faultSchema.safeParse(raw);
   if (!parsed.success) {
     throw new AgentCoreError(
       'usage',
-      `Not a fault (${z.prettifyError(parsed.error)}), expected ${FAULT_SHAPE}: ${text}`,
+      `Not a fault (${oneLine(parsed.error)}), expected ${FAULT_SHAPE}: ${text}`,
     );
   }
   return parsed.data;
+}
+
+function oneLine({ issues }: z.ZodError): string {
+  return issues
+    .map(({ path, message }) => [...path.map(String), message].join(': ').replace(/\s+/g, ' '))
+    .join('; ');
 }
 
 function faultFromJson(text: string): unknown {

@@ -107,13 +107,14 @@ export async function startResolved(
   config: ResolvedConfig,
   options: LocalRuntimeOptions = {},
 ): Promise<LocalRuntime> {
+  // The first, for it is the one that may be wrong.
+  const faults = new Faults(config.runtimes);
+  for (const fault of config.faults) faults.inject(fault);
   const clock = options.clock ?? systemClock;
   const events = new LocalEvents();
   if (options.listener) events.on(options.listener);
   const fleet = new ContainerFleet(config.account, clock, events);
   const keys = new AccessKeys(config, clock);
-  const faults = new Faults();
-  for (const fault of config.faults) faults.inject(fault);
   const containerAgent = new Agent({ keepAlive: true, timeout: CONTAINER_IDLE_MS, noDelay: true });
   const platform: Platform = {
     config,
@@ -213,6 +214,8 @@ export async function startResolved(
     env: {
       AWS_ENDPOINT_URL: url,
       AWS_REGION: config.region,
+      // What boto3 and version 1 of the AWS CLI read instead.
+      AWS_DEFAULT_REGION: config.region,
       AWS_ACCESS_KEY_ID: key.id,
       AWS_SECRET_ACCESS_KEY: key.secret,
       ...(key.sessionToken !== undefined && { AWS_SESSION_TOKEN: key.sessionToken }),

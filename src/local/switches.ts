@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { milliseconds, seconds } from './durations.ts';
 
 /**
  * What users report of AgentCore, or what is only inferred, and so may be otherwise: each can be set
@@ -47,7 +48,7 @@ const switchesSchema = z.strictObject({
     .default('not-found'),
   /** The status for an accepted notification: 202 [D], 204 [W], or the container's own. */
   notificationStatus: z
-    .union([z.literal(202), z.literal(204), z.literal('container')])
+    .union([z.literal(202), z.literal(204), z.literal('container')], '202, 204 or container')
     .default(202),
   /** What an id minted for a stateless runtime looks like: its own, or the runtime session id [I]. */
   mintedMcpSessionId: z.enum(['own', 'runtime-session-id']).default('own'),
@@ -71,13 +72,15 @@ const switchesSchema = z.strictObject({
   /** A stopped session's container keeps running until its idle timeout or maximum lifetime [W]. */
   containerOutlivesStop: z.boolean().default(false),
   /** Milliseconds of silence after which a stream is cut in the middle; 0 is never [W]. */
-  cutSilentStreamsAfter: z.number().min(0).default(0),
+  cutSilentStreamsAfter: milliseconds.default(0),
   /** Whether `Mcp-Param-*` headers reach the container, which no list names [I]. */
   forwardMcpParamHeaders: z.boolean().default(true),
   /** Whether the platform sends a `ping` of its own to a new MCP container [W]. */
   platformPing: z.boolean().default(false),
   /** Status of GET, DELETE and the like on `/invocations`, which are not modelled [I]. */
-  unmodelledMethodStatus: z.union([z.literal(405), z.literal(404), z.literal(403)]).default(405),
+  unmodelledMethodStatus: z
+    .union([z.literal(405), z.literal(404), z.literal(403)], '405, 404 or 403')
+    .default(405),
   /** Most microVMs at once in the account, warm ones included. Over it: 402 / -32003 [W]. */
   maxVms: z.number().int().min(1).default(100),
   /** The sentence of that 402 [W]. `{account}` is the account. */
@@ -89,9 +92,9 @@ const switchesSchema = z.strictObject({
   /** What a throttled request is told instead of the usual sentence; empty keeps that [W]. */
   throttleText: z.string().default(''),
   /** Seconds until an answer that is not a stream is given up [D]. */
-  synchronousLimit: z.number().positive().default(900),
+  synchronousLimit: seconds.default(900),
   /** Seconds until a stream is cut [D]. */
-  streamingLimit: z.number().positive().default(3600),
+  streamingLimit: seconds.default(3600),
 });
 
 export type Switches = z.output<typeof switchesSchema>;

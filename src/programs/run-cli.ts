@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { ProgramStreams } from './run-proxy.ts';
+import type { SmokeOptions } from './run-smoke.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -49,7 +50,7 @@ export async function runCli(
     .description('serve a local AgentCore, on which your MCP servers run as they do on AWS')
     .option('--config <file>', 'the configuration file (default: agentcore-local.yaml)')
     .option('--port <number>', 'the loopback port, 0 for any (default: 8787)', readPort)
-    .option('--fault <rule>', 'a fault to inject; may be repeated', append, [])
+    .option('--fault <rule>', 'a fault to inject; may be repeated', append)
     .option('--json', 'a JSON object a line, for scripts')
     .action(async ({ config, port, fault, json }: LocalArguments) => {
       const { runLocal } = await import('./run-local.ts');
@@ -57,6 +58,24 @@ export async function runCli(
         { config, port, faults: fault, json },
         { ...streams, signals: process },
       );
+    });
+
+  cli
+    .command('smoke')
+    .description('try a runtime through the proxy, step by step, as the environment says')
+    .option('--runtime <arn>', 'the runtime (default: AGENTCORE_AGENT_ARN)')
+    .option('--tool <name>', 'the tool to call (default: one that only reads)')
+    .option('--args <json>', 'its arguments (default: what its schema requires)')
+    .option('--sample <tool>', 'a tool that asks the model; TOOL=JSON gives its arguments')
+    .option('--elicit <tool>', 'a tool that asks the user, likewise')
+    .option('--progress <tool>', 'a tool that reports progress, likewise')
+    .option('--protocol <revision>', 'the revision of MCP to insist on, such as 2026-07-28')
+    .option('--timeout <seconds>', 'for each step (default: 60)', readSeconds)
+    .option('--json', 'a JSON object a line, for scripts')
+    .addHelpText('after', SMOKE_NOTES)
+    .action(async (options: SmokeOptions) => {
+      const { runSmoke } = await import('./run-smoke.ts');
+      code = await runSmoke(options, env, streams);
     });
 
   try {
@@ -72,7 +91,7 @@ export async function runCli(
 interface LocalArguments {
   readonly config?: string;
   readonly port?: number;
-  readonly fault: readonly string[];
+  readonly fault?: readonly string[];
   readonly json?: boolean;
 }
 
@@ -98,12 +117,29 @@ Environment:
   LOG_LEVEL       what is logged to stderr (default: info)
 `;
 
+const SMOKE_NOTES = `
+Without --sample, --elicit and --progress, a tool is taken whose name has one of these words, unless
+it says that it destroys: story or sampling; character or elicitation; count down or progress.
+A step for which the server has nothing is skipped.
+
+The environment is that of the proxy: agentcore-mcp proxy --help
+
+Exit codes: 0 all is well, 2 bad usage, else the first step that failed:
+  10 initialize, 11 list, 12 call, 13 sample, 14 elicit, 15 progress, 16 stop
+`;
+
 function readPort(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw new InvalidArgumentError('It must be a whole number from 0 to 65535.');
 }
 
-function append(rule: string, rules: readonly string[]): readonly string[] {
+function readSeconds(text: string): number {
+  const seconds = Number(text);
+  if (Number.isFinite(seconds) && seconds > 0 && seconds <= 3600) return seconds;
+  throw new InvalidArgumentError('It must be a number of seconds above 0 and up to 3600.');
+}
+
+function append(rule: string, rules: readonly string[] = []): readonly string[] {
   return [...rules, rule];
 }

@@ -1,14 +1,18 @@
 import { AgentCoreError, messageOf } from '../error.ts';
 import { DEFAULT_CONFIG_FILE, readConfigFile } from '../local/config-file.ts';
-import type { LocalEvent, SessionChange } from '../local/events.ts';
+import type { LocalEvent, LocalListener, SessionChange } from '../local/events.ts';
 import { parseFault } from '../local/faults.ts';
 import { type LocalRuntime, startResolved } from '../local/local-runtime.ts';
+import type { RequestRecord } from '../local/request-log.ts';
 
 const DEFAULT_PORT = 8787;
 /** A stuck container must not keep the program: it is killed at this moment. */
 const CLOSE_MS = 6000;
 const QUIET_CHANGES: ReadonlySet<SessionChange> = new Set(['starting', 'invoked', 'answered']);
 const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+/** npm and timeout pass on a signal that the terminal has sent to us as well. */
+const SAME_SIGNAL_MS = 500;
+const PARENT_CHECK_MS = 1000;
 
 export interface LocalOptions {
   /** The configuration file. Default: `agentcore-local.yaml` in the working folder. */
@@ -26,20 +30,29 @@ interface LocalStreams {
   readonly stderr: NodeJS.WritableStream;
   /** Where SIGINT, SIGTERM, SIGHUP and `exit` come from: a process, or a test's emitter. */
   readonly signals: Pick<NodeJS.EventEmitter, 'on' | 'off'>;
+  /** The id of the parent process as it is now. Default: the system's. */
+  readonly parent?: (() => number) | undefined;
 }
 
 /**
- * Serves a local AgentCore until SIGINT, SIGTERM or SIGHUP, and leaves no container behind.
+ * Serves a local AgentCore until SIGINT, SIGTERM or SIGHUP, or until nobody reads its output any
+ * more, and leaves no container behind.
  *
  * @returns the exit code: 0, 1 where the port is taken, 2 for a bad configuration or bad usage.
  */
 export async function runLocal(options: LocalOptions, streams: LocalStreams): Promise<number> {
   let local: LocalRuntime;
-  const ended = firstSignal(streams.signals);
+  const end = listenForEnd(streams);
+  // Scripts take the first line for the ready one, and warm containers start before.
+  let early: LocalEvent[] | undefined = options.json ? [] : undefined;
+  const listener = (event: LocalEvent) => {
+    if (early && event.type !== 'container-output') early.push(event);
+    else report(event, options, streams);
+  };
   try {
-    local = await startLocal(options, streams);
+    local = await startLocal(options, listener);
   } catch (error) {
-    ended.stop();
+    end.stop();
     streams.stderr.write(`${messageOf(error)}\n`);
     const misused = error instanceof AgentCoreError && ['config', 'usage'].includes(error.code);
     return misused ? 2 : 1;
@@ -47,48 +60,87 @@ export async function runLocal(options: LocalOptions, streams: LocalStreams): Pr
   const killNow = () => local.killNow();
   streams.signals.on('exit', killNow);
   streams.stdout.write(options.json ? readyLine(local) : summary(local));
-  await ended.signal;
-  // Whoever asks a second time does not want to wait.
-  const again = firstSignal(streams.signals);
+  for (const event of early ?? []) report(event, options, streams);
+  early = undefined;
+  const unwatch = watchParent(options, streams);
+  await end.asked;
+  unwatch();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((resolve) => {
     timer = setTimeout(resolve, CLOSE_MS);
   });
-  await Promise.race([local.close(), again.signal, late]);
+  // Whoever asks a second time does not want to wait.
+  await Promise.race([local.close(), end.askedAgain, late]);
   clearTimeout(timer);
-  again.stop();
+  end.stop();
   local.killNow();
   streams.signals.off('exit', killNow);
   return 0;
 }
 
-async function startLocal(options: LocalOptions, streams: LocalStreams): Promise<LocalRuntime> {
+async function startLocal(options: LocalOptions, listener: LocalListener): Promise<LocalRuntime> {
   const faults = (options.faults ?? []).map(parseFault);
   const config = await readConfigFile(options.config ?? DEFAULT_CONFIG_FILE);
-  const local = await startResolved(
-    { ...config, port: options.port ?? config.port ?? DEFAULT_PORT },
-    { listener: (event) => report(event, options, streams) },
+  return startResolved(
+    {
+      ...config,
+      port: options.port ?? config.port ?? DEFAULT_PORT,
+      faults: [...config.faults, ...faults],
+    },
+    { listener },
   );
-  for (const fault of faults) local.faults.inject(fault);
-  return local;
 }
 
-function firstSignal(signals: LocalStreams['signals']): {
-  readonly signal: Promise<void>;
+interface Ending {
+  /** By a signal, or since stdout is closed. */
+  readonly asked: Promise<void>;
+  /** By a later signal. */
+  readonly askedAgain: Promise<void>;
   stop(): void;
-} {
-  let stop = () => {};
-  const signal = new Promise<void>((resolve) => {
-    const heard = () => {
-      stop();
-      resolve();
-    };
-    stop = () => {
-      for (const name of END_SIGNALS) signals.off(name, heard);
-    };
-    for (const name of END_SIGNALS) signals.on(name, heard);
+}
+
+function listenForEnd({ signals, stdout, stderr }: LocalStreams): Ending {
+  let first = () => {};
+  let second = () => {};
+  const asked = new Promise<void>((resolve) => {
+    first = resolve;
   });
-  return { signal, stop: () => stop() };
+  const askedAgain = new Promise<void>((resolve) => {
+    second = resolve;
+  });
+  let firstAt: number | undefined;
+  const signalled = () => {
+    firstAt ??= performance.now();
+    first();
+    if (performance.now() - firstAt >= SAME_SIGNAL_MS) second();
+  };
+  for (const name of END_SIGNALS) signals.on(name, signalled);
+  // These stay: what is still written while we end fails too.
+  stdout.on('error', first);
+  stdout.on('close', first);
+  stderr.on('error', () => {});
+  return {
+    asked,
+    askedAgain,
+    stop: () => {
+      for (const name of END_SIGNALS) signals.off(name, signalled);
+    },
+  };
+}
+
+/**
+ * A pipe does not tell that its reader is gone until something is written. So the loss of the parent
+ * is told: where that was the reader the line fails, and else somebody wants to go on without it.
+ */
+function watchParent({ json }: LocalOptions, { stdout, parent }: LocalStreams): () => void {
+  const parentNow = parent ?? (() => process.ppid);
+  const atStart = parentNow();
+  const timer = setInterval(() => {
+    if (parentNow() === atStart) return;
+    clearInterval(timer);
+    stdout.write(json ? '{"event":"parent-gone"}\n' : 'The process that started this is gone.\n');
+  }, PARENT_CHECK_MS).unref();
+  return () => clearInterval(timer);
 }
 
 function report(event: LocalEvent, { json }: LocalOptions, { stdout, stderr }: LocalStreams): void {
@@ -125,9 +177,29 @@ function sentence(event: LocalEvent): string | undefined {
       const output = event.output ? `\n${event.output.replace(/^/gm, '  ')}` : '';
       return `${event.runtime}: container ${event.reason}${output}`;
     }
+    case 'container-exited': {
+      if (!event.byItself || event.pid === undefined) return undefined;
+      const how = event.signal ? `by ${event.signal}` : `with code ${event.code}`;
+      return `${event.runtime}: process ${event.pid} exited by itself ${how}`;
+    }
+    case 'container-warm':
+      return `${event.runtime}: process ${event.pid} is warm`;
+    case 'fault':
+      return `${subject(event.request)}: fault ${event.request.fault} met ${calledOf(event.request)}`;
+    case 'signature-refused':
+      return `${subject(event.request)}: signature refused: ${event.reason}`;
     default:
       return undefined;
   }
+}
+
+function subject({ runtime, operation, path }: RequestRecord): string {
+  return runtime ?? (operation === 'sts' ? 'sts' : path);
+}
+
+function calledOf({ operation, rpcMethod, tool }: RequestRecord): string {
+  const called = rpcMethod ?? operation ?? 'a request';
+  return tool === undefined ? called : `${called} ${tool}`;
 }
 
 function readyLine({ url, region, account, runtimes, env }: LocalRuntime): string {
@@ -136,7 +208,12 @@ function readyLine({ url, region, account, runtimes, env }: LocalRuntime): strin
 }
 
 function summary({ url, region, account, runtimes, env }: LocalRuntime): string {
-  const assign = process.platform === 'win32' ? 'set' : 'export';
+  const isWindows = process.platform === 'win32';
+  const assign = isWindows ? 'set' : 'export';
+  // Credentials of the real AWS would go before these, or with them.
+  const unset = isWindows
+    ? ['  set AWS_PROFILE=', '  set AWS_SESSION_TOKEN=']
+    : ['  unset AWS_PROFILE AWS_SESSION_TOKEN'];
   return [
     `Local AgentCore on ${url} (${region}, account ${account})`,
     '',
@@ -147,6 +224,7 @@ function summary({ url, region, account, runtimes, env }: LocalRuntime): string 
     '',
     'For a client:',
     '',
+    ...unset,
     ...Object.entries(env).map(([name, value]) => `  ${assign} ${name}=${value}`),
     '',
     'Ctrl-C stops it and its containers.',

@@ -109,6 +109,24 @@ describe('an injected fault', () => {
   });
 });
 
+describe('a fault that can do nothing is refused', () => {
+  test.each<[Fault, RegExp]>([
+    [{ kind: 'reset', runtime: 'others' }, /runtime: no runtime has this name, only agent/],
+    [{ kind: 'reset', method: 'tools/call' }, /method: requests to HTTP runtimes have none/],
+    [{ kind: 'reset', tool: 'count', runtime: 'agent' }, /tool: requests to HTTP runtimes/],
+    [{ kind: 'cut', operation: 'stop' }, /kind: cut has no effect on stop/],
+    [{ kind: 'delay', ms: 1, operation: 'sts' }, /kind: delay has no effect on sts/],
+    [{ kind: 'kill-microvm', operation: 'stop' }, /kind: kill-microvm has no effect/],
+    [{ kind: 'reset', operation: 'stop', phase: 'after' }, /phase: stop has only before/],
+    [{ kind: 'reset', operation: 'stop', method: 'x' }, /method: requests of stop have none/],
+    [{ kind: 'reset', operation: 'sts', runtime: 'agent' }, /runtime: requests of sts have none/],
+    [{ kind: 'delay', ms: 2 ** 31 }, /ms: 2147483647 milliseconds/],
+  ])('%o', async (fault, sentence) => {
+    const local = await start({ agent: httpAgent() });
+    expect(() => local.faults.inject(fault)).toThrow(sentence);
+  });
+});
+
 describe('before the container, which stays untouched,', () => {
   test.each<[string, Fault, (sent: Awaited<ReturnType<typeof read>>) => void]>([
     [
@@ -288,6 +306,13 @@ describe('the short form of a fault', () => {
     'is refused: %s',
     (text) => {
       expect(() => parseFault(text)).toThrow(expect.objectContaining({ code: 'usage' }));
+    },
+  );
+
+  test.each(['explode', 'status=abc', 'after:throttle=x@'])(
+    'is told on one line, with all its parts, where it is wrong: %s',
+    (text) => {
+      expect(() => parseFault(text)).toThrow(/^Not a fault.*\[before:\|during:\|after:\]KIND.*$/);
     },
   );
 });

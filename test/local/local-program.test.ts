@@ -5,10 +5,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Readable, Writable } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
+import { runCli } from '../../src/programs/run-cli.ts';
 import type { LocalOptions } from '../../src/programs/run-local.ts';
-import { fixture, INITIALIZE, isAlive, nodeCommand, poster, read } from './harness.ts';
+import { fixture, INITIALIZE, isAlive, nodeCommand, poster, read, toolCall } from './harness.ts';
 
 const SERVER = nodeCommand('mcp-server.ts');
 
@@ -88,7 +90,11 @@ describe('with --json', () => {
       url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
       region: 'us-east-1',
       runtimes: [{ name: 'notes', protocol: 'MCP', sessions: 'stateless' }],
-      env: { AWS_ENDPOINT_URL: local.url, AWS_REGION: 'us-east-1' },
+      env: {
+        AWS_ENDPOINT_URL: local.url,
+        AWS_REGION: 'us-east-1',
+        AWS_DEFAULT_REGION: 'us-east-1',
+      },
     });
     expect((await read(poster(local, 'notes')(INITIALIZE))).status).toBe(200);
     expect(isAlive(await startedSession(program))).toBe(true);
@@ -106,12 +112,72 @@ describe('with --json', () => {
   });
 });
 
+describe('for people it tells', () => {
+  async function told(
+    options: { readonly config?: string; readonly faults?: string[] },
+    act: (local: LocalRuntime) => Promise<unknown>,
+    sentence: RegExp,
+  ): Promise<void> {
+    const config = await configFile(options.config ?? CONFIG);
+    const program = runProgram({ ...options, config, port: 0 });
+    let text = '';
+    while (!text.includes('Ctrl-C')) text += `${await program.nextLine()}\n`;
+    const [, url] = /on (http:\S+)/.exec(text) ?? [];
+    const [, arn] = /(arn:\S+)/.exec(text) ?? [];
+    const variable = (name: string) => new RegExp(`${name}=(\\S+)`).exec(text)?.[1] ?? '';
+    await act({
+      region: 'us-east-1',
+      credentials: {
+        accessKeyId: variable('AWS_ACCESS_KEY_ID'),
+        secretAccessKey: variable('AWS_SECRET_ACCESS_KEY'),
+      },
+      runtime: () => ({
+        invocationUrl: `${url}/runtimes/${encodeURIComponent(arn ?? '')}/invocations`,
+      }),
+    } as unknown as LocalRuntime);
+    let line = '';
+    while (!sentence.test(line)) {
+      line = await program.nextLine();
+      if (line === '') throw new Error(`It never said ${sentence}: ${program.stderr()}`);
+    }
+  }
+
+  test('why a signature was refused', async () => {
+    await told(
+      {},
+      (local) => read(poster(local, 'notes', { secretAccessKey: 'wrong' })(INITIALIZE)),
+      /^notes: signature refused: the signature does not match: another secret/,
+    );
+  });
+
+  test('which request met a fault', async () => {
+    await told(
+      { faults: ['status=503@tools/call:count'] },
+      (local) => read(poster(local, 'notes')(toolCall('count'))),
+      /^notes: fault status met tools\/call count$/,
+    );
+  });
+
+  test('how a container exited by itself', async () => {
+    await told(
+      {
+        config: `runtimes: { notes: { command: [${JSON.stringify(process.execPath)}, -e, 'process.exit(3)'] } }`,
+      },
+      (local) => read(poster(local, 'notes')(INITIALIZE)),
+      /^notes: process \d+ exited by itself with code 3$/,
+    );
+  });
+});
+
 test('for people it prints the address, the ARNs and the environment', async () => {
   const program = runProgram({ config: await configFile(CONFIG), port: 0 });
   expect(await program.nextLine()).toMatch(/^Local AgentCore on http:\/\/127\.0\.0\.1:\d+/);
   let text = '';
   while (!text.includes('Ctrl-C')) text += `${await program.nextLine()}\n`;
   expect(text).toContain('arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/notes-');
+  expect(text).toMatch(
+    /For a client:\n\n {2}(unset AWS_PROFILE AWS_SESSION_TOKEN|set AWS_PROFILE=)\n/,
+  );
   expect(text).toMatch(/AWS_ENDPOINT_URL=http:\/\/127\.0\.0\.1:\d+/);
 });
 
@@ -133,6 +199,84 @@ describe('leaves no container behind', () => {
   });
 });
 
+const SLOW_TO_END = `
+runtimes:
+  slow:
+    protocol: HTTP
+    command: ${JSON.stringify([process.execPath, fixture('slow-to-end-agent.mjs')])}
+    warm: 1
+`;
+
+describe('ends in order', () => {
+  test.skipIf(process.platform === 'win32')('when a signal comes twice at once', async () => {
+    const program = runProgram({ config: await configFile(SLOW_TO_END), port: 0, json: true });
+    await ready(program);
+    program.child.kill('SIGTERM');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    program.child.kill('SIGTERM');
+    expect(await program.exit()).toBe(0);
+    expect(program.stderr()).toContain('ended in order');
+  });
+
+  test('when its output has no reader any more', async () => {
+    const program = runProgram({ config: await configFile(SLOW_TO_END), port: 0, json: true });
+    const local = await ready(program);
+    program.child.stdout?.destroy();
+    // The next thing to say finds it out.
+    void read(poster(local, 'slow')({})).catch(() => {});
+    expect(await program.exit()).toBe(0);
+    expect(program.stderr()).toContain('ended in order');
+  });
+
+  test.skipIf(process.platform === 'win32')('when its parent was killed', async () => {
+    const options = { config: await configFile(SLOW_TO_END), port: 0, json: true };
+    const parent = spawn(process.execPath, [
+      '--disable-warning=ExperimentalWarning',
+      fixture('parent-of-local-program.ts'),
+      '--disable-warning=ExperimentalWarning',
+      fixture('local-program.ts'),
+      JSON.stringify(options),
+    ]);
+    const pids: number[] = [];
+    onTestFinished(() => {
+      parent.kill('SIGKILL');
+      for (const pid of pids.filter(isAlive)) process.kill(pid, 'SIGKILL');
+    });
+    for await (const line of createInterface({ input: parent.stdout })) {
+      const { event, pid } = JSON.parse(line);
+      if (event === 'ready' || event === 'container-started') pids.push(pid);
+      if (pids.length === 2) break;
+    }
+    expect(pids.map(isAlive)).toEqual([true, true]);
+    parent.kill('SIGKILL');
+    await expect.poll(() => pids.map(isAlive), { timeout: 5000 }).toEqual([false, false]);
+  });
+});
+
+test('the first line is the ready one where warm containers start before', async () => {
+  const program = runProgram({ config: await configFile(SLOW_TO_END), port: 0, json: true });
+  await ready(program);
+  const events = [await program.nextLine(), await program.nextLine()];
+  expect(events.map((line) => JSON.parse(line).event)).toEqual([
+    'container-started',
+    'container-warm',
+  ]);
+});
+
+test('the help shows no default for what is empty', async () => {
+  let help = '';
+  const output = new Writable({
+    write(chunk, _, done) {
+      help += chunk;
+      done();
+    },
+  });
+  const streams = { stdin: Readable.from([]), stdout: output, stderr: output };
+  expect(await runCli(['node', 'cli', 'local', '--help'], {}, streams)).toBe(0);
+  expect(help).toContain('--fault <rule>');
+  expect(help).not.toContain('[]');
+});
+
 describe('ends with 2 and says where', () => {
   test.each([
     [
@@ -148,6 +292,32 @@ describe('ends with 2 and says where', () => {
     ['runtimes:\n  a: [\n', ':3:1: '],
     ['region: 5\nruntimes: {}\n', ':1:9: region: '],
     ['{"runtimes": {"a": {}}}', ':1:20: runtimes.a.command: '],
+    [
+      'runtimes:\n  a:\n    command: [x]\n    idleTimeout: 2592000\n',
+      ':4:18: runtimes.a.idleTimeout: 2147483 seconds (24 days) at most',
+    ],
+    [
+      'runtimes: {}\nswitches: { cutSilentStreamsAfter: 2147483648 }\n',
+      ':2:36: switches.cutSilentStreamsAfter: 2147483647 milliseconds (24 days) at most',
+    ],
+    [
+      'runtimes:\n  a:\n    command: [x]\n    cwd: nowhere\n',
+      ':4:10: runtimes.a.cwd: no such folder: /',
+    ],
+    [
+      'runtimes:\n  my-server:\n    command: [x]\n',
+      ':3:5: runtimes.my-server: a name begins with a letter, and has letters, digits and _, 48 at most',
+    ],
+    ['account: 123456789012\nruntimes: {}\n', ':1:10: account: twelve digits, in quotes'],
+    [
+      'runtimes: {}\nswitches: { notificationStatus: 200 }\n',
+      ':2:33: switches.notificationStatus: 202, 204 or container',
+    ],
+    ['region: us-east-1\n', ':1:1: runtimes: missing: name a runtime here, and its command'],
+    [
+      'runtimes:\n  a:\n    command: [x]\nfaults:\n  - { kind: reset, runtime: b }\n',
+      ':5:29: faults.0.runtime: no runtime has this name, only a',
+    ],
   ])('the file %j is wrong', async (text, where) => {
     const program = runProgram({ config: await configFile(text), port: 0 });
     expect(await program.exit()).toBe(2);
@@ -158,6 +328,23 @@ describe('ends with 2 and says where', () => {
     const program = runProgram({ config: '/nowhere/agentcore-local.yaml' });
     expect(await program.exit()).toBe(2);
     expect(program.stderr()).toContain('Could not read /nowhere/agentcore-local.yaml');
+  });
+
+  test('that there is no file of the default name', async () => {
+    const program = runProgram({});
+    expect(await program.exit()).toBe(2);
+    expect(program.stderr()).toMatch(/no agentcore-local\.yaml in this folder.*--config/);
+    expect(program.stderr()).toContain('docs/local-runtime.md');
+  });
+
+  test('that a fault is for a runtime that there is not', async () => {
+    const program = runProgram({
+      config: await configFile(CONFIG),
+      port: 0,
+      faults: ['{"kind":"reset","runtime":"others"}'],
+    });
+    expect(await program.exit()).toBe(2);
+    expect(program.stderr()).toContain('no runtime has this name, only notes');
   });
 
   test('that a fault is none', async () => {

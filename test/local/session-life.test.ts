@@ -204,6 +204,35 @@ describe('starting', () => {
     expect(local.sessions()[0]?.pid).toBe(started[0]);
     await local.until(() => started.length === 2);
   });
+
+  test('in a folder that is not there is told by the folder, not by the program', async () => {
+    const outputs: string[] = [];
+    const local = await start(
+      { notes: statelessMcp({ cwd: '/nowhere/at/all' }) },
+      {},
+      { listener: (event) => event.type === 'container-failed' && outputs.push(event.output) },
+    );
+    await read(poster(local, 'notes')(INITIALIZE));
+    expect(outputs).toEqual(['no such folder: /nowhere/at/all']);
+  });
+
+  test('counts the warm microVMs that are starting already', async () => {
+    const counts = { 'container-started': 0, 'container-warm': 0 };
+    const local = await start(
+      { notes: statelessMcp({ warm: 2 }) },
+      {},
+      {
+        listener: ({ type }) => {
+          if (type === 'container-started' || type === 'container-warm') counts[type] += 1;
+        },
+      },
+    );
+    expect(counts).toEqual({ 'container-started': 2, 'container-warm': 2 });
+    const post = poster(local, 'notes');
+    await Promise.all([read(post(INITIALIZE)), read(post(INITIALIZE))]);
+    await local.until(() => counts['container-warm'] >= 4);
+    expect(counts).toEqual({ 'container-started': 4, 'container-warm': 4 });
+  });
 });
 
 test('a new container is pinged by the platform where the switch says so', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { resolveConfig } from '../../src/local/config.ts';
+import type { LocalEvent } from '../../src/local/events.ts';
 import { AccessKeys } from '../../src/local/signatures/access-keys.ts';
 import { SigV4Verifier } from '../../src/local/signatures/sigv4-verifier.ts';
 import {
@@ -15,6 +16,64 @@ import {
 import { ManualClock } from './manual-clock.ts';
 
 const HELLO = { prompt: 'hello' };
+
+describe('the log says why a signature was refused', () => {
+  test.each<[string, Signing, string, RegExp]>([
+    ['an unknown key', { accessKeyId: 'AKIAUNKNOWN' }, 'unknown-key', /access key AKIAUNKNOWN/],
+    ['a token too many', { sessionToken: 'x' }, 'session-token', /unset AWS_SESSION_TOKEN/],
+    ['an old date', { at: new Date(Date.now() - 360_000) }, 'skew', /Signature expired/],
+    ['another secret', { secretAccessKey: 'wrong' }, 'mismatch', /does not match/],
+    ['another region', { region: 'eu-west-1' }, 'scope', /not 'eu-west-1'/],
+  ])('%s', async (_, signing, why, reason) => {
+    const refused: LocalEvent[] = [];
+    const listener = (event: LocalEvent) =>
+      event.type === 'signature-refused' && refused.push(event);
+    const local = await start({ notes: statelessMcp() }, {}, { listener });
+    await read(poster(local, 'notes', signing)(toolCall('count')));
+    expect(refused).toMatchObject([
+      { why, reason: expect.stringMatching(reason), request: { runtime: 'notes' } },
+    ]);
+  });
+});
+
+describe('a request of a service that is not here is told so', () => {
+  const NOT_SERVED = /is not served by the local AgentCore/;
+
+  test.each([
+    ['dynamodb', 'application/x-amz-json-1.0', '{}'],
+    ['iam', 'application/x-www-form-urlencoded', 'Action=ListUsers&Version=2010-05-08'],
+  ])('%s', async (service, type, body) => {
+    const local = await start({ agent: httpAgent() });
+    const sent = await read(
+      signingFetch(local, { service })(`${local.url}/`, {
+        method: 'POST',
+        headers: { 'content-type': type },
+        body,
+      }),
+    );
+    expect(sent.status).toBe(404);
+    expect(sent.text).toMatch(NOT_SERVED);
+    expect(sent.text).toContain(service);
+  });
+
+  test('without a signature', async () => {
+    const local = await start({ agent: httpAgent() });
+    expect((await read(fetch(local.url))).text).toMatch(NOT_SERVED);
+  });
+
+  test('and of an action of STS that is not', async () => {
+    const local = await start({ agent: httpAgent() });
+    const sent = await read(
+      signingFetch(local, { service: 'sts' })(`${local.url}/`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: 'Action=GetSessionToken&Version=2011-06-15',
+      }),
+    );
+    expect(sent.text).toContain('InvalidAction');
+    expect(sent.text).toContain('serves only GetCallerIdentity and AssumeRole');
+  });
+});
 
 describe('a request that is not signed as it should be', () => {
   test.each<[string, Signing, string, string]>([

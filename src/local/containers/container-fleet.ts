@@ -24,6 +24,8 @@ export class ContainerFleet {
   readonly #guard = new OrphanGuard();
   readonly #containers = new Set<Container>();
   readonly #warm = new Map<string, Container[]>();
+  /** Warm ones that are starting, by runtime. */
+  readonly #warming = new Map<string, number>();
   /** Places taken by containers that have no process yet. */
   #booting = 0;
   #closed = false;
@@ -47,17 +49,24 @@ export class ContainerFleet {
 
   /** Starts what is missing of the microVMs that a runtime keeps ready. */
   async fillWarm(config: RuntimeConfig): Promise<void> {
-    const missing = config.warm - (this.#warm.get(config.name)?.length ?? 0);
-    await Promise.all(
-      Array.from({ length: Math.max(0, missing) }, async () => {
-        const boot = await this.#start(config);
-        if (!boot.ok) return;
-        const waiting = this.#warm.get(config.name) ?? [];
-        this.#warm.set(config.name, waiting);
-        if (waiting.length < config.warm) waiting.push(boot.container);
-        else await boot.container.end(config.stopGrace);
-      }),
-    );
+    const { name } = config;
+    const waiting = this.#warm.get(name)?.filter(({ running }) => running) ?? [];
+    const missing = config.warm - waiting.length - (this.#warming.get(name) ?? 0);
+    await Promise.all(Array.from({ length: Math.max(0, missing) }, () => this.#startWarm(config)));
+  }
+
+  async #startWarm(config: RuntimeConfig): Promise<void> {
+    const { name } = config;
+    const count = (change: number) =>
+      this.#warming.set(name, (this.#warming.get(name) ?? 0) + change);
+    count(1);
+    const boot = await this.#start(config).finally(() => count(-1));
+    if (!boot.ok) return;
+    const { container } = boot;
+    const waiting = this.#warm.get(name)?.filter(({ running }) => running) ?? [];
+    this.#warm.set(name, [...waiting, container]);
+    const { pid, port } = container;
+    this.#events.emit(() => ({ type: 'container-warm', runtime: name, pid, port }));
   }
 
   async close(graceMs: number): Promise<void> {
@@ -124,8 +133,9 @@ export class ContainerFleet {
     this.#containers.delete(container);
     this.#ports.release(container.port);
     if (container.pid !== undefined) this.#guard.unwatch(container.pid);
-    const { runtime, pid } = container;
-    this.#events.emit(() => ({ type: 'container-exited', runtime, pid, code, signal }));
+    const { runtime, pid, ending } = container;
+    const byItself = !ending;
+    this.#events.emit(() => ({ type: 'container-exited', runtime, pid, code, signal, byItself }));
   }
 
   #pause(ms: number): Promise<void> {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
@@ -69,7 +70,9 @@ export class Container {
       };
       this.#child.on('exit', (code, signal) => gone({ code, signal }));
       this.#child.on('error', (error) => {
-        this.#remember(`${program}: ${error.message}`);
+        // Node blames the program where it is the folder that is not there.
+        const cwdGone = config.cwd !== undefined && !existsSync(config.cwd);
+        this.#remember(cwdGone ? `no such folder: ${config.cwd}` : `${program}: ${error.message}`);
         // A command that does not exist has no exit; a signal that could not be sent has.
         if (this.pid === undefined) gone({ code: null, signal: null });
       });

@@ -9,6 +9,7 @@ import { type McpMessage, readMcpMessage } from '../invocations/mcp-message.ts';
 import { headerFault, MCP_SESSION, RUNTIME_SESSION } from '../invocations/request-headers.ts';
 import type { Platform, ServedRuntime } from '../platform.ts';
 import type { AwsService } from './service.ts';
+import { checkSignature } from './signature-check.ts';
 import { type StopTokens, stopSession } from './stop-session.ts';
 
 const MAX_BODY_BYTES = 100_000_000;
@@ -104,18 +105,10 @@ export class DataPlane implements AwsService {
     runtime: ServedRuntime | undefined,
     operation: Operation,
   ): boolean {
-    const { verifier, config } = this.#platform;
-    const verification = verifier.verify(
-      {
-        method: exchange.request.method ?? '',
-        path: exchange.path,
-        query: exchange.query,
-        headers: exchange.headers,
-        bodySha256: body.sha256,
-      },
-      'bedrock-agentcore',
-      [config.region],
-    );
+    const { region } = this.#platform.config;
+    const verification = checkSignature(this.#platform, exchange, body, 'bedrock-agentcore', [
+      region,
+    ]);
     if (!verification.ok) {
       exchange.answer(dialect.signature(verification.fault, verification.message));
       return false;

@@ -1,15 +1,17 @@
 import type { Dialect } from '../answers/dialect.ts';
 import type { HttpExchange } from '../answers/http-exchange.ts';
-import type { Answer, PlatformErrorKind } from '../answers/platform-error.ts';
+import { type Answer, type PlatformErrorKind, restAnswer } from '../answers/platform-error.ts';
 import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-answers.ts';
 import type { Platform } from '../platform.ts';
 import { principalId } from '../signatures/access-keys.ts';
 import type { Principal } from '../signatures/identity.ts';
 import type { SignatureFault } from '../signatures/sigv4-verifier.ts';
 import type { AwsService } from './service.ts';
+import { checkSignature } from './signature-check.ts';
 
 const NAMESPACE = 'https://sts.amazonaws.com/doc/2011-06-15/';
 const MAX_BODY_BYTES = 200_000;
+const ACTIONS = ['GetCallerIdentity', 'AssumeRole'];
 const DEFAULT_DURATION = 3600;
 
 /** STS: GetCallerIdentity and AssumeRole, in AWS's query protocol. */
@@ -35,20 +37,16 @@ export class Sts implements AwsService {
       exchange.request.method === 'GET' ? exchange.query : body.bytes.toString('utf8'),
     );
     const action = parameters.get('Action') ?? '';
+    const service = scopedService(exchange.header('authorization'));
+    if ((service ?? 'sts') !== 'sts' || (service === undefined && !ACTIONS.includes(action))) {
+      exchange.answer(notServed(exchange, service));
+      return;
+    }
     exchange.record.operation = 'sts';
     exchange.record.rpcMethod = action;
-    const verification = this.#platform.verifier.verify(
-      {
-        method: exchange.request.method ?? '',
-        path: exchange.path,
-        query: exchange.query,
-        headers: exchange.headers,
-        bodySha256: body.sha256,
-      },
-      'sts',
-      // The global endpoint is in us-east-1, whatever the region.
-      [this.#platform.config.region, 'us-east-1'],
-    );
+    // The global endpoint is in us-east-1, whatever the region.
+    const regions = [this.#platform.config.region, 'us-east-1'];
+    const verification = checkSignature(this.#platform, exchange, body, 'sts', regions);
     const dialect = queryDialect(exchange);
     if (!verification.ok) {
       exchange.answer(dialect.signature(verification.fault, verification.message));
@@ -70,7 +68,7 @@ export class Sts implements AwsService {
           exchange,
           400,
           'InvalidAction',
-          `Could not find operation ${action} for version 2011-06-15`,
+          `Could not find operation ${action}: the local AgentCore serves only ${ACTIONS.join(' and ')} of STS.`,
         ),
       );
     }
@@ -116,6 +114,20 @@ export class Sts implements AwsService {
       },
     });
   }
+}
+
+/** The service that a request is signed for; `undefined` where it is not signed. */
+function scopedService(authorization: string | undefined): string | undefined {
+  return /Credential=[^/,\s]+\/[^/,\s]*\/[^/,\s]*\/([^/,\s]+)/.exec(authorization ?? '')?.[1];
+}
+
+/** Every service that has one endpoint for all its operations posts to `/`. */
+function notServed(exchange: HttpExchange, service: string | undefined): Answer {
+  const message = `${service ?? 'This service'} is not served by the local AgentCore, only bedrock-agentcore and sts. Set AWS_ENDPOINT_URL_BEDROCK_AGENTCORE and AWS_ENDPOINT_URL_STS instead of AWS_ENDPOINT_URL.`;
+  const type = exchange.header('content-type') ?? '';
+  // A client reads errors in its own protocol alone.
+  if (type.includes('json')) return restAnswer(404, 'UnknownOperationException', message);
+  return failure(exchange, 404, 'UnknownOperationException', message);
 }
 
 function callerIdentity(exchange: HttpExchange, { arn, account, userId }: Principal): Answer {

@@ -29,9 +29,28 @@ export type SignatureFault =
   /** The signature differs, is for another region or service, or is too old or too new. */
   | 'invalid';
 
-export type Verification =
-  | { readonly ok: true; readonly principal: Principal }
-  | { readonly ok: false; readonly fault: SignatureFault; readonly message: string };
+/** What AWS does not tell the caller apart, and whoever looks for the mistake wants to know. */
+export type RefusalReason =
+  | 'unsigned'
+  | 'incomplete'
+  | 'unknown-key'
+  | 'session-token'
+  | 'scope'
+  | 'skew'
+  | 'mismatch'
+  | 'expired-token';
+
+interface SignatureRefusal {
+  readonly ok: false;
+  readonly fault: SignatureFault;
+  /** What the caller is told, in AWS's words. */
+  readonly message: string;
+  readonly why: RefusalReason;
+  /** What the log of the local runtime says. */
+  readonly reason: string;
+}
+
+export type Verification = { readonly ok: true; readonly principal: Principal } | SignatureRefusal;
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 const MAX_SKEW_MS = 5 * 60 * 1000;
@@ -60,7 +79,12 @@ export class SigV4Verifier {
   verify(request: SignedRequest, service: string, regions: readonly string[]): Verification {
     const { authorization } = request.headers;
     if (!authorization?.startsWith(ALGORITHM)) {
-      return fault('missing', 'Missing Authentication Token');
+      return fault(
+        'missing',
+        'Missing Authentication Token',
+        'unsigned',
+        'it is not signed by SigV4',
+      );
     }
     const fields = readFields(authorization.slice(ALGORITHM.length));
     const credential = readCredential(fields.get('Credential'));
@@ -70,6 +94,7 @@ export class SigV4Verifier {
       return fault(
         'incomplete',
         "Authorization header requires 'Credential', 'Signature' and 'SignedHeaders' parameters.",
+        'incomplete',
       );
     }
     const sentDate = headerOf(request.headers, 'x-amz-date');
@@ -78,20 +103,25 @@ export class SigV4Verifier {
       return fault(
         'incomplete',
         "Authorization header requires existence of a valid 'X-Amz-Date'.",
+        'incomplete',
       );
     }
     if (!signedHeaders.includes('host') || !signedHeaders.includes('x-amz-date')) {
-      return fault('invalid', "'Host' and 'X-Amz-Date' must be signed headers.");
+      return fault('invalid', "'Host' and 'X-Amz-Date' must be signed headers.", 'incomplete');
     }
     const key = this.#keys.find(credential.keyId);
     const token = headerOf(request.headers, 'x-amz-security-token');
-    if (!key || key.sessionToken !== token) {
-      return fault('unknown-key', 'The security token included in the request is invalid.');
+    if (!key) {
+      const reason = `nobody here has the access key ${credential.keyId}`;
+      return fault('unknown-key', INVALID_TOKEN, 'unknown-key', reason);
+    }
+    if (key.sessionToken !== token) {
+      return fault('unknown-key', INVALID_TOKEN, 'session-token', tokenMistake(key, token));
     }
     const wrongScope = scopeFault(credential, sentDate, service, regions);
-    if (wrongScope) return fault('invalid', wrongScope);
+    if (wrongScope) return fault('invalid', wrongScope, 'scope');
     const wrongTime = this.#timeFault(sentDate, sentAt);
-    if (wrongTime) return fault('invalid', wrongTime);
+    if (wrongTime) return fault('invalid', wrongTime, 'skew');
     const canonical = canonicalRequest(request, signedHeaders);
     if (
       canonical === undefined ||
@@ -100,10 +130,17 @@ export class SigV4Verifier {
       return fault(
         'invalid',
         'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.',
+        'mismatch',
+        `the signature does not match: another secret than that of ${key.id}, or the request was changed on its way`,
       );
     }
     if (key.expiresAt !== undefined && key.expiresAt <= this.#clock.now()) {
-      return fault('expired-token', 'The security token included in the request is expired');
+      return fault(
+        'expired-token',
+        'The security token included in the request is expired',
+        'expired-token',
+        `the credentials ${key.id} have expired`,
+      );
     }
     return { ok: true, principal: key.principal };
   }
@@ -150,8 +187,24 @@ export class SigV4Verifier {
   }
 }
 
-function fault(kind: SignatureFault, message: string): Verification {
-  return { ok: false, fault: kind, message };
+const INVALID_TOKEN = 'The security token included in the request is invalid.';
+
+function fault(
+  kind: SignatureFault,
+  message: string,
+  why: RefusalReason,
+  reason = message,
+): SignatureRefusal {
+  return { ok: false, fault: kind, message, why, reason };
+}
+
+function tokenMistake(
+  { id, sessionToken }: { readonly id: string; readonly sessionToken: string | undefined },
+  sent: string | undefined,
+): string {
+  if (sent === undefined) return `the session token of ${id} is missing`;
+  if (sessionToken !== undefined) return `the session token is not that of ${id}`;
+  return `${id} has no session token, and the request carries one: unset AWS_SESSION_TOKEN`;
 }
 
 /** `Credential=…, SignedHeaders=…, Signature=…`, in any order. */

@@ -1,0 +1,30 @@
+import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
+import type { Platform } from '../platform.ts';
+import type { Verification } from '../signatures/sigv4-verifier.ts';
+
+/** Checks the signature of a request, and tells the log why it does not do. */
+export function checkSignature(
+  { verifier, events }: Platform,
+  exchange: HttpExchange,
+  body: RequestBody,
+  service: string,
+  regions: readonly string[],
+): Verification {
+  const verification = verifier.verify(
+    {
+      method: exchange.request.method ?? '',
+      path: exchange.path,
+      query: exchange.query,
+      headers: exchange.headers,
+      bodySha256: body.sha256,
+    },
+    service,
+    regions,
+  );
+  if (!verification.ok) {
+    const { why, reason } = verification;
+    const { record } = exchange;
+    events.emit(() => ({ type: 'signature-refused', why, reason, request: record }));
+  }
+  return verification;
+}

@@ -1,0 +1,140 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import packageJson from '../../package.json' with { type: 'json' };
+import { AgentCoreError } from '../error.ts';
+import { ProxyTransport } from '../smoke/proxy-transport.ts';
+import { SmokeTest, type StepName, type StepOutcome } from '../smoke/smoke-test.ts';
+import type { NamedTool } from '../smoke/tool-choice.ts';
+import { readProxySettings } from './proxy-settings.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface SmokeOptions {
+  /** ARN of the runtime; without it, the environment's. */
+  readonly runtime?: string | undefined;
+  readonly tool?: string | undefined;
+  /** Arguments of `tool`, as a JSON object. */
+  readonly args?: string | undefined;
+  /** A tool that samples, `NAME` or `NAME=JSON` with its arguments; and so the next two. */
+  readonly sample?: string | undefined;
+  readonly elicit?: string | undefined;
+  readonly progress?: string | undefined;
+  /** The revision of MCP to insist on. */
+  readonly protocol?: string | undefined;
+  /** Seconds for each step. */
+  readonly timeout?: number | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** The exit code that says which step failed; where several did, the first of them. */
+const EXIT_CODES: Readonly<Record<StepName, number>> = {
+  initialize: 10,
+  list: 11,
+  call: 12,
+  sample: 13,
+  elicit: 14,
+  progress: 15,
+  stop: 16,
+};
+/** A microVM without warm capacity takes some twenty seconds to come. */
+const TIMEOUT_SECONDS = 60;
+/** What of the proxy's stderr is shown where a step failed. */
+const MOST_LINES = 10;
+const HEARD_LEVELS = /^(debug|info|notice|warn|warning)$/i;
+
+/**
+ * Goes through what a client does with a runtime, through the proxy, and tells a line for each step.
+ *
+ * @returns the exit code: 0, or that of the step that failed first.
+ * @throws {AgentCoreError} `usage` before anything was started.
+ */
+export async function runSmoke(
+  options: SmokeOptions,
+  env: Environment,
+  streams: { readonly stdout: NodeJS.WritableStream; readonly stderr: NodeJS.WritableStream },
+): Promise<number> {
+  const proxyEnv = environmentOf(options, env);
+  const { mode } = readProxySettings(proxyEnv);
+  const { tool, args, sample, elicit, progress } = options;
+  if (args !== undefined && tool === undefined) {
+    throw new AgentCoreError('usage', '--args are the arguments of a tool: name it by --tool');
+  }
+  const transport = new ProxyTransport(proxyProgram(), proxyEnv);
+  const test = new SmokeTest({
+    transport,
+    version: packageJson.version,
+    protocol: options.protocol,
+    timeout: (options.timeout ?? TIMEOUT_SECONDS) * 1000,
+    call: tool === undefined ? undefined : { name: tool, args: readArguments('--args', args) },
+    show: {
+      sample: readNamedTool('--sample', sample),
+      elicit: readNamedTool('--elicit', elicit),
+      progress: readNamedTool('--progress', progress),
+    },
+    leavesSession: mode === 'identity',
+  });
+  const failed: StepName[] = [];
+  for await (const outcome of test.steps()) {
+    if (outcome.status === 'failed') failed.push(outcome.step);
+    streams.stdout.write(`${options.json ? JSON.stringify(outcome) : sentence(outcome)}\n`);
+  }
+  const code = failed[0] ? EXIT_CODES[failed[0]] : 0;
+  if (options.json) {
+    streams.stdout.write(`${JSON.stringify({ failed, exitCode: code })}\n`);
+  } else if (code > 0) {
+    streams.stdout.write(`Failed: ${failed.join(', ')} (exit code ${code})\n`);
+  }
+  if (code > 0) for (const line of lastLines(transport.stderr)) streams.stderr.write(`${line}\n`);
+  return code;
+}
+
+function environmentOf({ runtime }: SmokeOptions, env: Environment): NodeJS.ProcessEnv {
+  return {
+    ...env,
+    ...(runtime !== undefined && { AGENTCORE_AGENT_ARN: runtime }),
+    // A session that could not be stopped is a warning, and nobody would hear of it otherwise.
+    LOG_LEVEL: HEARD_LEVELS.test(env.LOG_LEVEL ?? '') ? env.LOG_LEVEL : 'warning',
+  };
+}
+
+/** `proxy.js`, which lies beside the program or, for a chunk of it, one folder up. */
+function proxyProgram(): string {
+  const places = ['./proxy.js', '../proxy.js', '../../dist/proxy.js'];
+  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
+  const found = paths.find((path) => existsSync(path));
+  if (found) return found;
+  throw new AgentCoreError('config', `The proxy's program is not there: ${paths.join(', ')}`);
+}
+
+function readNamedTool(option: string, text: string | undefined): NamedTool | undefined {
+  if (text === undefined) return undefined;
+  const [name = '', ...json] = text.split('=');
+  if (name === '') throw new AgentCoreError('usage', `${option} names no tool: "${text}"`);
+  return { name, args: readArguments(option, json.length > 0 ? json.join('=') : undefined) };
+}
+
+function readArguments(
+  option: string,
+  text: string | undefined,
+): Record<string, unknown> | undefined {
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new AgentCoreError('usage', `${option} is not JSON: ${text}`, { cause });
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw new AgentCoreError('usage', `${option} is not a JSON object: ${text}`);
+}
+
+function sentence({ step, status, detail, milliseconds }: StepOutcome): string {
+  const time = status === 'skipped' ? '' : ` (${milliseconds} ms)`;
+  return `${status.padEnd(7)}  ${step.padEnd(10)}  ${detail}${time}`;
+}
+
+function lastLines(text: string): string[] {
+  return text.split('\n').filter(Boolean).slice(-MOST_LINES);
+}
