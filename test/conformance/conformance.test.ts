@@ -1,0 +1,55 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { exceptionsFor, excuses, isAbout, isStale } from './exceptions.ts';
+import { HOSTINGS, type Way } from './hostings.ts';
+import { type Check, isMet, REVISIONS, type Revision, runSuite, scenariosOf } from './suite.ts';
+
+const DIRECTLY: Way = 'asked directly';
+/** For the start of all processes, the suite and their end; the suite itself has a limit below. */
+const RUN_LIMIT = 150_000;
+
+type Results = Map<string, Check[]>;
+
+const runs = new Map<string, Promise<Results>>();
+
+/** What comes of a way, which is gone once: the suite goes through its scenarios in one run. */
+function resultsOf(way: Way, revision: Revision): Promise<Results> {
+  const key = `${revision} ${way}`;
+  const run = runs.get(key) ?? hostAndRun(way, revision);
+  runs.set(key, run);
+  return run;
+}
+
+async function hostAndRun(way: Way, revision: Revision): Promise<Results> {
+  const hosted = await HOSTINGS[way]();
+  try {
+    return await runSuite(hosted.url, revision);
+  } finally {
+    await hosted.close();
+  }
+}
+
+describe.each(REVISIONS)('conformance with MCP %s', (revision) => {
+  describe.each(Object.keys(HOSTINGS) as Way[])('%s', (way) => {
+    let direct: Results;
+    let results: Results;
+    beforeAll(async () => {
+      direct = await resultsOf(DIRECTLY, revision);
+      results = await resultsOf(way, revision);
+    }, RUN_LIMIT);
+
+    it.each(scenariosOf(revision))('%s', (scenario) => {
+      const checks = results.get(scenario) ?? [];
+      expect(checks, 'The scenario did not come to its end').not.toEqual([]);
+      const exceptions = exceptionsFor(way, revision, scenario);
+      const isExcused = (check: Check) => exceptions.some((one) => excuses(one, check));
+      expect(checks.filter((check) => !isMet(check) && !isExcused(check))).toEqual([]);
+      expect(exceptions.filter((one) => isStale(one, checks))).toEqual([]);
+      // What gives up early fails in nothing: what is asked directly has to be asked here as well.
+      const asked = (made: Check[] = []) => made.filter(({ status }) => status !== 'INFO');
+      const isOpen = (check: Check) =>
+        !asked(checks).some(({ id }) => id === check.id) &&
+        !exceptions.some((one) => isAbout(one, check));
+      expect(asked(direct.get(scenario)).filter(isOpen)).toEqual([]);
+    });
+  });
+});
