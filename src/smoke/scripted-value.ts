@@ -1,0 +1,84 @@
+/** What is looked at of a JSON Schema. */
+interface Schema {
+  readonly type?: string | readonly string[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly items?: Schema;
+  readonly default?: unknown;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly oneOf?: readonly Schema[];
+  readonly anyOf?: readonly Schema[];
+  readonly format?: string;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly minimum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly maximum?: number;
+}
+
+const WORD = 'smoke';
+const FORMATS: Readonly<Record<string, string>> = {
+  email: 'smoke@example.com',
+  uri: 'https://example.com/',
+  date: '2026-01-01',
+  'date-time': '2026-01-01T00:00:00Z',
+};
+/** No schema that a person wrote is deeper. */
+const MOST_LEVELS = 16;
+
+/**
+ * An object with the properties that a JSON Schema requires, or with all that it names. Patterns
+ * and conditions are not looked at, so a schema that has them may refuse it.
+ */
+export function scriptedObject(
+  schema: object,
+  which: 'required' | 'all',
+  levels = MOST_LEVELS,
+): Record<string, unknown> {
+  const { properties = {}, required = [] } = schema as Schema;
+  const names = which === 'all' ? Object.keys(properties) : required;
+  return Object.fromEntries(
+    names.map((name) => [name, scriptedValue(properties[name] ?? {}, levels)]),
+  );
+}
+
+/** A plain value that fits a schema: the default, the first that is allowed, or the smallest. */
+function scriptedValue(schema: Schema, levels: number): unknown {
+  if (schema.default !== undefined) return schema.default;
+  if (schema.const !== undefined) return schema.const;
+  if (schema.enum?.length) return schema.enum[0];
+  const [choice] = schema.oneOf ?? schema.anyOf ?? [];
+  if (choice && levels > 0) return scriptedValue(choice, levels - 1);
+  switch (typeof schema.type === 'string' ? schema.type : schema.type?.[0]) {
+    case 'string':
+      return scriptedText(schema);
+    case 'integer':
+    case 'number':
+      return scriptedNumber(schema);
+    case 'boolean':
+      return true;
+    case 'array':
+      return levels > 0
+        ? Array.from({ length: Math.min(schema.minItems ?? 0, 100) }, () =>
+            scriptedValue(schema.items ?? {}, levels - 1),
+          )
+        : [];
+    case 'null':
+      return null;
+    default:
+      return levels > 0 ? scriptedObject(schema, 'required', levels - 1) : {};
+  }
+}
+
+function scriptedText({ format = '', minLength = 0, maxLength = 1000 }: Schema): string {
+  const text = FORMATS[format] ?? WORD;
+  return text.padEnd(Math.min(minLength, 1000), '-').slice(0, Math.max(maxLength, 0));
+}
+
+function scriptedNumber({ type, minimum, exclusiveMinimum, maximum }: Schema): number {
+  const least = Math.max(minimum ?? Number.NEGATIVE_INFINITY, (exclusiveMinimum ?? -1e300) + 1, 1);
+  const value = Math.min(least, maximum ?? Number.POSITIVE_INFINITY);
+  return type === 'integer' ? Math.ceil(value) : value;
+}
