@@ -1,5 +1,5 @@
 import { declaredVersion } from './era.ts';
-import { isObject, type JsonObject, type Request } from './message.ts';
+import { isObject, type JsonObject, type Notification, type Request } from './message.ts';
 
 /**
  * The HTTP headers that MCP 2026-07-28 has a sender derive from a request's body (Streamable HTTP,
@@ -29,15 +29,15 @@ const DEEPEST = 100;
 
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
-/** `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name`; none for a request of the handshake era. */
-export function standardHeaders(request: Request): Record<string, string> {
-  const version = declaredVersion(request);
+/** `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name`; none in the handshake era. */
+export function standardHeaders(message: Request | Notification): Record<string, string> {
+  const version = declaredVersion(message);
   if (version === undefined) return {};
-  const source = NAME_SOURCES.get(request.method);
-  const name = source === undefined ? undefined : request.params?.[source];
+  const source = NAME_SOURCES.get(message.method);
+  const name = source === undefined ? undefined : message.params?.[source];
   return {
     'mcp-protocol-version': headerValue(version),
-    'mcp-method': headerValue(request.method),
+    'mcp-method': headerValue(message.method),
     ...(typeof name === 'string' && { 'mcp-name': headerValue(name) }),
   };
 }

@@ -118,9 +118,8 @@ Environment:
 `;
 
 const SMOKE_NOTES = `
-Without --sample, --elicit and --progress, a tool is taken whose name has one of these words, unless
-it says that it destroys: story or sampling; character or elicitation; count down or progress.
-A step for which the server has nothing is skipped.
+Without --sample, --elicit and --progress, the tools tell_story, create_profile and count_down are
+called where the server has them. A step for which it has nothing is skipped.
 
 The environment is that of the proxy: agentcore-mcp proxy --help
 

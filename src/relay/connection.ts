@@ -133,7 +133,7 @@ export class Connection implements Peer {
 
   /**
    * Ends the conversation: long streams at once, other open requests when they are answered or
-   * after `grace` milliseconds, with an error then. Resolves when all answers are written, and a
+   * after `grace` milliseconds, with an error then; notifications are delivered in that time. Resolves when all answers are written, and a
    * moment after `grace` at the latest: the other side may have stopped to read.
    */
   async close(grace: number): Promise<void> {
@@ -152,7 +152,7 @@ export class Connection implements Peer {
   }
 
   async #served(): Promise<void> {
-    while (this.#incoming.size > 0) {
+    while (this.#incoming.size > 0 || this.#passing > 0) {
       await new Promise<void>((resolve) => {
         this.#onServed = resolve;
       });
@@ -240,6 +240,9 @@ export class Connection implements Peer {
       await peer.notify(notification, { signal: new AbortController().signal, back: this });
     } catch (thrown) {
       this.#options.onDropped(`Could not deliver ${notification.method}: ${messageOf(thrown)}`);
+    } finally {
+      this.#passing--;
+      this.#onServed?.();
     }
   }
 

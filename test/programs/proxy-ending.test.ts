@@ -30,6 +30,21 @@ describe('the end of input', () => {
     expect(proxy.stderr).toBe('');
   });
 
+  it('delivers what was told right before it', async () => {
+    const upstream = await startUpstream();
+    const proxy = startProxy(upstream.url);
+    await proxy.request('initialize', { protocolVersion: '2025-11-25' });
+    for (let progress = 0; progress < 20; progress++) {
+      const params = { progressToken: 1, progress };
+      proxy.send({ jsonrpc: '2.0', method: 'notifications/progress', params });
+    }
+    await proxy.close();
+    const told = upstream.seen.filter(
+      ({ message }) => message?.method === 'notifications/progress',
+    );
+    expect(told).toHaveLength(20);
+  });
+
   it('does not stop what it never started', async () => {
     const upstream = await startUpstream();
     const proxy = startProxy(upstream.url);

@@ -118,16 +118,16 @@ describe('what the client sends', () => {
     const upstream = await startUpstream();
     const proxy = startProxy(upstream.url);
     await proxy.initialize();
-    for (let progress = 0; progress < 50; progress++) {
-      proxy.send({
-        jsonrpc: '2.0',
-        method: 'notifications/progress',
-        params: { progressToken: 1, progress },
-      });
+    // More in all than may ever wait at once, in waves that fit.
+    for (let progress = 0; progress < 1_200; progress++) {
+      const params = { progressToken: 1, progress };
+      proxy.send({ jsonrpc: '2.0', method: 'notifications/progress', params });
+      if (progress % 400 === 399) {
+        await upstream.saw('a wave', ({ message }) => message?.params?.progress === progress);
+      }
     }
-    await upstream.saw('the last', ({ message }) => message?.params?.progress === 49);
     const order = upstream.seen.flatMap(({ message }) => message?.params?.progress ?? []);
-    expect(order).toEqual(Array.from({ length: 50 }, (_, index) => index));
+    expect(order).toEqual(Array.from({ length: 1_200 }, (_, index) => index));
   });
 });
 

@@ -231,7 +231,10 @@ export class RuntimeEnd implements Peer {
     session: RuntimeSession,
     signal: AbortSignal,
   ): Promise<Reply> {
-    const headers = this.#sessionHeaders(message, session);
+    const headers = {
+      ...this.#sessionHeaders(message, session),
+      ...(message.kind === 'notification' && standardHeaders(message)),
+    };
     const reply = await this.#options.invoker.invoke({
       session,
       signal,

@@ -1,0 +1,4 @@
+/** Writes a line of the transcript. */
+export function say(line = ''): void {
+  process.stdout.write(`${line}\n`);
+}
