@@ -1,7 +1,7 @@
 import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { AwsCredentialIdentity } from '@smithy/types';
-import type { CredentialsOptions } from './credentials.ts';
+import type { CredentialsOptions } from './credentials-options.ts';
 
 /**
  * The SDK's default chain, with the role on top where one is to be assumed. All clients inside it

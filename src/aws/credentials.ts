@@ -1,24 +1,8 @@
 import { fromEnv } from '@aws-sdk/credential-providers';
 import type { AwsCredentialIdentity } from '@smithy/types';
 import { AgentCoreError, messageOf } from '../error.ts';
-import type { Network } from './network.ts';
+import type { CredentialsOptions } from './credentials-options.ts';
 import type { Credentials } from './signer.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-export interface AssumeRole {
-  readonly arn: string;
-  readonly sessionName: string;
-}
-
-export interface CredentialsOptions {
-  readonly profile: string | undefined;
-  /** The region of the STS calls that a role or a profile needs. */
-  readonly region: string;
-  readonly assumeRole: AssumeRole | undefined;
-  readonly network: Network;
-  readonly env: Environment;
-}
 
 /** Credentials with less time left than this, in milliseconds, are renewed first. */
 const RENEW_BEFORE = 5 * 60 * 1000;

@@ -1,5 +1,5 @@
 import { parseRuntimeArn, type RuntimeArn } from '../aws/arn.ts';
-import type { AssumeRole } from '../aws/credentials.ts';
+import type { AssumeRole } from '../aws/credentials-options.ts';
 import type { Timeouts } from '../aws/silence-clock.ts';
 import { AgentCoreError } from '../error.ts';
 import { isLogLevel, type LogLevel } from '../log.ts';
