@@ -1,7 +1,7 @@
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { AgentCoreError, messageOf } from '../error.ts';
 import type { Network } from './network.ts';
+import { sdkRequestHandler } from './sdk-request-handler.ts';
 import type { Credentials } from './signer.ts';
 
 /**
@@ -18,12 +18,7 @@ export async function callerArn(options: {
   const client = new STSClient({
     credentials: options.credentials,
     region: options.region,
-    requestHandler: new NodeHttpHandler({
-      httpAgent: agent,
-      httpsAgent: agent as never,
-      connectionTimeout: 10_000,
-      requestTimeout: 30_000,
-    }),
+    requestHandler: sdkRequestHandler(agent, { connect: 10_000, read: 30_000 }),
   });
   try {
     const { Arn } = await client.send(new GetCallerIdentityCommand({}));

@@ -1,7 +1,7 @@
 import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { AwsCredentialIdentity } from '@smithy/types';
 import type { CredentialsOptions } from './credentials-options.ts';
+import { sdkRequestHandler } from './sdk-request-handler.ts';
 
 /**
  * The SDK's default chain, with the role on top where one is to be assumed. All clients inside it
@@ -14,13 +14,7 @@ export async function credentialChain(
   const agent = await network.agentForAnyHost();
   const clientConfig = {
     region,
-    requestHandler: new NodeHttpHandler({
-      httpAgent: agent,
-      // The agent serves both; it reads off each request which one it is.
-      httpsAgent: agent as never,
-      connectionTimeout: 10_000,
-      requestTimeout: 30_000,
-    }),
+    requestHandler: sdkRequestHandler(agent, { connect: 10_000, read: 30_000 }),
   };
   const chain = fromNodeProviderChain({ ...(profile && { profile }), clientConfig });
   if (!assumeRole) return chain;

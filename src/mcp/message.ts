@@ -89,14 +89,14 @@ function meantAsAnswer<M extends Message | MessageFault>(
   message: M,
 ): M {
   if (message.kind !== 'fault' || !isObject(value) || 'method' in value) return message;
-  return { ...message, answers: readId(value.id, bytes) };
+  return { ...message, answers: idOf(bytes) };
 }
 
 function toMessage(value: unknown, bytes: Buffer): Message | MessageFault {
   if (!isObject(value)) {
     return fault(-32600, 'A message is a JSON object with "method", "result" or "error"');
   }
-  const id = 'id' in value ? readId(value.id, bytes) : undefined;
+  const id = 'id' in value ? idOf(bytes) : undefined;
   const meant = 'method' in value ? id : undefined;
   if (value.jsonrpc !== '2.0') return fault(-32600, 'A message has "jsonrpc": "2.0"', meant);
   if ('id' in value && !id && !(value.id === null && 'error' in value)) {
@@ -122,14 +122,17 @@ function toMessage(value: unknown, bytes: Buffer): Message | MessageFault {
   return { kind: 'response', id, error: value.error as JsonObject | undefined, bytes };
 }
 
-function readId(id: unknown, bytes: Buffer): RequestId | undefined {
-  if (typeof id === 'string') {
-    const key = JSON.stringify(id);
-    return { token: tokenAt(bytes, ['id']) ?? key, key };
-  }
-  if (typeof id !== 'number') return undefined;
-  const token = tokenAt(bytes, ['id']) ?? String(id);
-  return { token, key: Number.isSafeInteger(id) ? String(id) : token };
+/** The id that a JSON text is; `undefined` where it is neither a string nor a number. */
+export function toRequestId(token: string): RequestId | undefined {
+  const value: unknown = JSON.parse(token);
+  if (typeof value === 'string') return { token, key: JSON.stringify(value) };
+  if (typeof value !== 'number') return undefined;
+  return { token, key: Number.isSafeInteger(value) ? String(value) : token };
+}
+
+function idOf(bytes: Buffer): RequestId | undefined {
+  const token = tokenAt(bytes, ['id']);
+  return token === undefined ? undefined : toRequestId(token);
 }
 
 /** The id under which this side sends a request of its own. */
@@ -144,11 +147,7 @@ export function numericId(number: number): RequestId {
  */
 export function idAt(message: Message, path: readonly string[]): RequestId | undefined {
   const token = tokenAt(message.bytes, path);
-  if (token === undefined) return undefined;
-  const value: unknown = JSON.parse(token);
-  if (typeof value === 'string') return { token, key: JSON.stringify(value) };
-  if (typeof value !== 'number') return undefined;
-  return { token, key: Number.isSafeInteger(value) ? String(value) : token };
+  return token === undefined ? undefined : toRequestId(token);
 }
 
 /** The same message under another id; all its other bytes stay. */

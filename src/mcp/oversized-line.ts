@@ -1,4 +1,4 @@
-import type { RequestId } from './message.ts';
+import { type RequestId, toRequestId } from './message.ts';
 
 /** More than an id of any sense has. */
 const LONGEST_TOKEN = 1024;
@@ -28,9 +28,7 @@ export class OversizedLine {
     if (bytes === undefined || !this.#seen.has('method')) return undefined;
     const token = Buffer.from(bytes, 'latin1').toString('utf8');
     try {
-      const value: unknown = JSON.parse(token);
-      if (typeof value === 'string') return { token, key: JSON.stringify(value) };
-      return typeof value === 'number' ? { token, key: token } : undefined;
+      return toRequestId(token);
     } catch {
       return undefined;
     }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
 import { ChildEnd } from '../ends/child/child-end.ts';
 import { HttpEnd } from '../ends/http/http-end.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
@@ -9,9 +10,6 @@ import { throughInterceptors } from '../relay/interceptors.ts';
 import { readBridgeSettings } from './bridge-settings.ts';
 import { askedToEnd } from './ending.ts';
 import type { ProgramStreams } from './run-proxy.ts';
-
-/** AgentCore's bound of a payload, in bytes. */
-const MESSAGE_LIMIT = 100_000_000;
 
 /**
  * The bridge: inside a runtime's container, between AgentCore's HTTP and an MCP server on stdio.
@@ -37,7 +35,7 @@ export async function runBridge(
       cwd,
       env: { ...env, ...(sessionId !== undefined && { MCP_SESSION_ID: sessionId }) },
     }),
-    messageLimit: MESSAGE_LIMIT,
+    messageLimit: PAYLOAD_LIMIT,
     log,
   });
   const front = new HttpEnd({
@@ -49,7 +47,7 @@ export async function runBridge(
     onSession: (id) => {
       sessionId = id;
     },
-    messageLimit: MESSAGE_LIMIT,
+    messageLimit: PAYLOAD_LIMIT,
     log,
   });
   const servers = await Promise.all(ports.map((port) => listen(front, host, port)));

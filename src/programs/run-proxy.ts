@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { findCredentials } from '../aws/credentials.ts';
 import { dataPlaneUrl } from '../aws/endpoints.ts';
 import { Network } from '../aws/network.ts';
+import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
 import { readServiceSettings } from '../aws/shared-config.ts';
 import { sigV4Signer } from '../aws/signer.ts';
 import { RuntimeInvoker } from '../ends/runtime/invoker.ts';
@@ -16,8 +17,6 @@ import { freshSessionId, identitySessionId } from '../sessions/session-ids.ts';
 import { askedToEnd } from './ending.ts';
 import { readProxySettings } from './proxy-settings.ts';
 
-/** AgentCore's bound of a payload, in bytes. */
-const MESSAGE_LIMIT = 100_000_000;
 const OPEN_LIMIT = 10_000;
 /** Milliseconds that open calls, and then the stopping of sessions, have when the proxy ends. */
 const CALLS_GRACE = 5_000;
@@ -77,7 +76,7 @@ export async function runProxy(
     mode,
     sessionId,
     onSessionOver: (session) => ending.stop(session),
-    messageLimit: MESSAGE_LIMIT,
+    messageLimit: PAYLOAD_LIMIT,
     log,
   });
 
@@ -88,7 +87,7 @@ export async function runProxy(
   const connection = new Connection({
     input: streams.stdin,
     output: streams.stdout,
-    messageLimit: MESSAGE_LIMIT,
+    messageLimit: PAYLOAD_LIMIT,
     openLimit: OPEN_LIMIT,
     faults: 'answer',
     onOutputClosed: () => outputClosed?.(),

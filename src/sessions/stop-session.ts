@@ -4,8 +4,8 @@ import {
   ResourceNotFoundException,
   StopRuntimeSessionCommand,
 } from '@aws-sdk/client-bedrock-agentcore';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { RuntimeArn } from '../aws/arn.ts';
+import { sdkRequestHandler } from '../aws/sdk-request-handler.ts';
 import type { Credentials } from '../aws/signer.ts';
 import type { RuntimeSession } from './runtime-session.ts';
 
@@ -53,12 +53,7 @@ export class SessionStopper {
       endpoint: endpoint.href,
       region: runtime.region,
       credentials,
-      requestHandler: new NodeHttpHandler({
-        httpAgent: agent,
-        httpsAgent: agent as never,
-        connectionTimeout: 2_000,
-        requestTimeout: 3_000,
-      }),
+      requestHandler: sdkRequestHandler(agent, { connect: 2_000, read: 3_000 }),
     });
   }
 }

@@ -5,12 +5,11 @@ import {
   serializeMessage,
   type Transport,
 } from '@modelcontextprotocol/client';
+import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
 import { AgentCoreError } from '../error.ts';
 
 /** A proxy that still ends its session is gone within nine seconds. */
 const END_TIMEOUT = 12_000;
-/** AgentCore's bound of a payload, in bytes. */
-const MESSAGE_LIMIT = 100_000_000;
 /** How much of what the proxy says on stderr is kept, in characters. */
 const STDERR_LIMIT = 16_384;
 
@@ -24,7 +23,7 @@ export class ProxyTransport implements Transport {
   onmessage?: <T extends JSONRPCMessage>(message: T) => void;
   readonly #program: string;
   readonly #env: NodeJS.ProcessEnv;
-  readonly #buffer = new ReadBuffer({ maxBufferSize: MESSAGE_LIMIT });
+  readonly #buffer = new ReadBuffer({ maxBufferSize: PAYLOAD_LIMIT });
   #child: ChildProcess | undefined;
   #exited: Promise<string | undefined> = Promise.resolve(undefined);
   #stderr = '';
