@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { AgentCoreError } from '../error.ts';
 import { milliseconds, seconds } from './durations.ts';
-import { faultSchema, mistakeOfAim } from './faults.ts';
+import { faultSchema, mistakeOfAim } from './fault.ts';
 import {
   DEFAULT_SWITCHES,
   type Switches,

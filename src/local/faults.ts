@@ -1,162 +1,20 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { AgentCoreError, messageOf } from '../error.ts';
-import { PLATFORM_ERROR_KINDS } from './answers/platform-error.ts';
-import { milliseconds } from './durations.ts';
-
-/** Which requests a fault meets, when, and how often. */
-const aim = {
-  /** A runtime by its name in the configuration; absent is any. */
-  runtime: z.string().optional(),
-  operation: z.enum(['invoke', 'stop', 'sts']).default('invoke'),
-  /** A JSON-RPC method, such as `tools/call`; for STS the action. Absent is any. */
-  method: z.string().optional(),
-  /** A tool's name (`params.name`), or a resource's URI. */
-  tool: z.string().optional(),
-  /** A runtime session id or Mcp-Session-Id that the request carries. */
-  sessionId: z.string().optional(),
-  /** How many matching requests pass unharmed first. */
-  skip: z.number().int().min(0).default(0),
-  times: z.union([z.number().int().min(1), z.literal('always')], '1 or more, or always').default(1),
-};
-
-/**
- * `before`: the container never sees the request. `after`: it has done its work and its answer is
- * thrown away.
- */
-const phase = z.enum(['before', 'after']).default('before');
-
-const faultFields = z.discriminatedUnion('kind', [
-  /** Any HTTP answer: an error of the service, a load balancer's HTML, … */
-  z.strictObject({
-    ...aim,
-    phase,
-    kind: z.literal('status'),
-    status: z.number().int().min(200).max(599),
-    /** Absent: `{"message"}` for a 4xx or 5xx. */
-    body: z.string().optional(),
-    contentType: z.string().optional(),
-    /** The value of `x-amzn-ErrorType`. */
-    errorType: z.string().optional(),
-    message: z.string().optional(),
-    /** The value of `Retry-After`, in seconds. */
-    retryAfter: z.number().min(0).optional(),
-  }),
-  /** A JSON-RPC error of any code, by default in a 200. */
-  z.strictObject({
-    ...aim,
-    phase,
-    kind: z.literal('json-rpc-error'),
-    code: z.number().int(),
-    message: z.string().default('Injected error'),
-    data: z.unknown().optional(),
-    status: z.number().int().min(200).max(599).default(200),
-  }),
-  /** An error of the platform, in the shape that the runtime's protocol gives it. */
-  z.strictObject({
-    ...aim,
-    phase,
-    kind: z.literal('platform-error'),
-    error: z.enum(PLATFORM_ERROR_KINDS),
-    message: z.string().optional(),
-    retryAfter: z.number().min(0).optional(),
-  }),
-  z.strictObject({
-    ...aim,
-    phase,
-    kind: z.literal('throttle'),
-    retryAfter: z.number().min(0).optional(),
-  }),
-  /** The connection is reset without an answer. */
-  z.strictObject({ ...aim, phase, kind: z.literal('reset') }),
-  /** 200 and not a byte. */
-  z.strictObject({ ...aim, phase, kind: z.literal('empty') }),
-  /** 200 and half a JSON-RPC answer. */
-  z.strictObject({ ...aim, phase, kind: z.literal('broken-json') }),
-  /** No answer at all until the client gives up. */
-  z.strictObject({ ...aim, phase, kind: z.literal('silence') }),
-  /** The container's answer is cut after so many events or bytes, without a proper end. */
-  z.strictObject({
-    ...aim,
-    kind: z.literal('cut'),
-    afterEvents: z.number().int().min(0).optional(),
-    afterBytes: z.number().int().min(0).optional(),
-  }),
-  /** The container's answer stops after so many events or bytes, and the connection stays open. */
-  z.strictObject({
-    ...aim,
-    kind: z.literal('stall'),
-    afterEvents: z.number().int().min(0).optional(),
-    afterBytes: z.number().int().min(0).optional(),
-  }),
-  /** The request reaches the container this much later. */
-  z.strictObject({ ...aim, kind: z.literal('delay'), ms: milliseconds }),
-  /** The container is replaced within its microVM: the session goes on with a server that forgot it. */
-  z.strictObject({
-    ...aim,
-    kind: z.literal('restart-container'),
-    when: z.enum(['before', 'during', 'after']).default('before'),
-  }),
-  /** The microVM is gone and its session stopped. `during` is once the container has the request. */
-  z.strictObject({
-    ...aim,
-    kind: z.literal('kill-microvm'),
-    when: z.enum(['before', 'during', 'after']).default('before'),
-  }),
-]);
-
-/** A fault that could never do anything is a mistake of whoever wrote it. */
-export const faultSchema = faultFields.superRefine((fault, context) => {
-  const { operation, kind } = fault;
-  if (operation === 'invoke') return;
-  const refuse = (field: string, message: string) =>
-    context.addIssue({ code: 'custom', path: [field], message });
-  if (!('phase' in fault)) refuse('kind', `${kind} has no effect on ${operation}`);
-  else if (fault.phase !== 'before') refuse('phase', `${operation} has only before`);
-  for (const field of NEVER_IN[operation]) {
-    if (fault[field] !== undefined) refuse(field, `requests of ${operation} have none`);
-  }
-});
-
-/** What no request of an operation carries. */
-const NEVER_IN = {
-  stop: ['method', 'tool'],
-  sts: ['runtime', 'tool', 'sessionId'],
-} as const;
-
-/** A fault as tests, the configuration file and `--fault` write it. */
-export type Fault = z.input<typeof faultSchema>;
-export type ArmedFault = z.output<typeof faultSchema>;
+import {
+  type AimedRuntime,
+  type ArmedFault,
+  type Fault,
+  faultSchema,
+  mistakeOfAim,
+} from './fault.ts';
 
 /** What a fault is matched against. */
 export interface FaultTarget {
-  readonly operation: 'invoke' | 'stop' | 'sts';
+  readonly operation: ArmedFault['operation'];
   readonly runtime?: string | undefined;
   readonly method?: string | undefined;
   readonly tool?: string | undefined;
   readonly sessionIds?: readonly (string | undefined)[];
-}
-
-interface AimedRuntime {
-  readonly name: string;
-  readonly protocol: 'MCP' | 'HTTP';
-}
-
-/** Why a fault can meet no request of these runtimes; `undefined` where it can. */
-export function mistakeOfAim(
-  fault: ArmedFault,
-  runtimes: readonly AimedRuntime[],
-): { readonly field: 'runtime' | 'method' | 'tool'; readonly message: string } | undefined {
-  if (fault.operation === 'sts') return undefined;
-  const names = runtimes.map(({ name }) => name).join(', ');
-  const aimed = runtimes.filter(
-    ({ name }) => fault.runtime === undefined || fault.runtime === name,
-  );
-  if (fault.runtime !== undefined && aimed.length === 0) {
-    return { field: 'runtime', message: `no runtime has this name, only ${names}` };
-  }
-  const field = fault.method !== undefined ? 'method' : 'tool';
-  if (fault[field] === undefined || aimed.some(({ protocol }) => protocol === 'MCP')) return;
-  return { field, message: 'requests to HTTP runtimes have none' };
 }
 
 export interface InjectedFault {
@@ -216,8 +74,9 @@ export class Faults {
         rule.skipped += 1;
         continue;
       }
-      if (rule.fault.times !== 'always' && rule.hits >= rule.fault.times) continue;
       rule.hits += 1;
+      // Thousands may be injected one after the other: one that is used up waits for nothing.
+      if (rule.hits === rule.fault.times) this.#rules = this.#rules.filter((one) => one !== rule);
       return rule.fault;
     }
     return undefined;

@@ -7,14 +7,19 @@ import { restAnswer } from './answers/platform-error.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { type LocalConfig, type ResolvedConfig, resolveConfig } from './config.ts';
 import { ContainerFleet } from './containers/container-fleet.ts';
+import { Deliveries, type Delivery } from './deliveries.ts';
 import { LocalEvents, type LocalListener } from './events.ts';
-import { type Fault, Faults, type InjectedFault } from './faults.ts';
+import type { Fault } from './fault.ts';
+import { Faults, type InjectedFault } from './faults.ts';
 import { RateLimit } from './invocations/rate-limit.ts';
+import { Newest } from './newest.ts';
 import type { Platform, ServedRuntime } from './platform.ts';
-import { RequestLog, type RequestRecord } from './request-log.ts';
+import type { RequestRecord } from './request-log.ts';
+import { ControlPlane } from './services/control-plane.ts';
 import { DataPlane } from './services/data-plane.ts';
 import type { AwsService } from './services/service.ts';
 import { Sts } from './services/sts.ts';
+import type { MicroVmRecord } from './sessions/microvm-record.ts';
 import type { RuntimeSession } from './sessions/runtime-session.ts';
 import type { SessionRecord } from './sessions/session-record.ts';
 import { SessionTable } from './sessions/session-table.ts';
@@ -25,6 +30,8 @@ const HOST = '127.0.0.1';
 const CLOSE_GRACE_MS = 1000;
 const UNTIL_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
+const REQUEST_LIMIT = 2000;
+const MICROVM_LIMIT = 10_000;
 
 /** A connection to a container that has been idle for longer than this may be closed over there. */
 const CONTAINER_IDLE_MS = 1500;
@@ -34,6 +41,10 @@ export interface LocalRuntimeOptions {
   readonly clock?: Clock;
   /** How many of the newest requests are kept. Default 2000. */
   readonly requestLimit?: number;
+  /** How many of the newest deliveries are kept, with their bodies. Default 0. */
+  readonly deliveryLimit?: number;
+  /** How many of the newest microVMs are kept. Default 10,000. */
+  readonly microVmLimit?: number;
   readonly listener?: LocalListener;
 }
 
@@ -47,7 +58,7 @@ interface LocalRuntimeInfo {
   readonly invocationUrl: string;
 }
 
-/** AgentCore on this machine: data plane and STS on one loopback port. */
+/** AgentCore on this machine: data plane, control plane and STS on one loopback port. */
 export interface LocalRuntime {
   /** `http://127.0.0.1:PORT`, the endpoint of every service. */
   readonly url: string;
@@ -68,6 +79,15 @@ export interface LocalRuntime {
   sessions(runtime?: string): SessionRecord[];
   /** The requests seen, oldest first. Live: it grows, and entries change until they are answered. */
   readonly requests: readonly RequestRecord[];
+  /**
+   * What containers were given, oldest first. Live, and empty without a `deliveryLimit`. A request
+   * that an earlier answer of the platform kept from its container is not among them.
+   */
+  readonly deliveries: readonly Delivery[];
+  /** Every microVM that ever served a session, oldest first, with how it ended. Live. */
+  readonly microVms: readonly MicroVmRecord[];
+  /** Container processes that are there now: starting, waiting warm, serving and ending. */
+  readonly containers: number;
   readonly faults: {
     inject(fault: Fault): InjectedFault;
     clear(): void;
@@ -115,6 +135,8 @@ export async function startResolved(
   if (options.listener) events.on(options.listener);
   const fleet = new ContainerFleet(config.account, clock, events);
   const keys = new AccessKeys(config, clock);
+  const deliveries = new Deliveries(options.deliveryLimit ?? 0, clock);
+  const microVms = new Newest<MicroVmRecord>(options.microVmLimit ?? MICROVM_LIMIT);
   const containerAgent = new Agent({ keepAlive: true, timeout: CONTAINER_IDLE_MS, noDelay: true });
   const platform: Platform = {
     config,
@@ -123,25 +145,30 @@ export async function startResolved(
     keys,
     verifier: new SigV4Verifier(keys, clock),
     faults,
+    deliveries,
     containerAgent,
     runtimes: config.runtimes.map((runtime): ServedRuntime => {
       const { maxInvocationsPerSecond, maxNewSessionsPerMinute } = runtime.switches;
       return {
         config: runtime,
-        sessions: new SessionTable({ config: runtime, fleet, clock, events }),
+        sessions: new SessionTable({ config: runtime, fleet, clock, events, microVms }),
         invocationRate: new RateLimit(maxInvocationsPerSecond, 1000, clock),
         newSessionRate: new RateLimit(maxNewSessionsPerMinute, 60_000, clock),
       };
     }),
   };
-  // The control plane, SSO and OAuth take their places in this list.
-  const services: readonly AwsService[] = [new DataPlane(platform), new Sts(platform)];
-  const log = new RequestLog(options.requestLimit ?? 2000);
+  // SSO and OAuth take their places in this list.
+  const services: readonly AwsService[] = [
+    new DataPlane(platform),
+    new ControlPlane(platform),
+    new Sts(platform),
+  ];
+  const requests = new Newest<RequestRecord>(options.requestLimit ?? REQUEST_LIMIT);
   const server = createServer((request, response) => {
     const exchange = new HttpExchange(request, response, clock, (record) =>
       events.emit(() => ({ type: 'request', request: record })),
     );
-    log.add(exchange.record);
+    requests.add(exchange.record);
     void dispatch(exchange, services);
   });
   // A client that reuses a connection must not find it closed in that moment.
@@ -221,7 +248,12 @@ export async function startResolved(
       ...(key.sessionToken !== undefined && { AWS_SESSION_TOKEN: key.sessionToken }),
     },
     sessions: (runtime) => sessionsOf(runtime).map((session) => session.record),
-    requests: log.records,
+    requests: requests.items,
+    deliveries: deliveries.all,
+    microVms: microVms.items,
+    get containers() {
+      return fleet.size;
+    },
     faults,
     async restartContainer(sessionId) {
       await sessionById(sessionId).restart();

@@ -1,6 +1,7 @@
 import type { Agent } from 'node:http';
 import type { Clock } from './clock.ts';
 import type { ResolvedConfig, RuntimeConfig } from './config.ts';
+import type { Deliveries } from './deliveries.ts';
 import type { LocalEvents } from './events.ts';
 import type { Faults } from './faults.ts';
 import type { RateLimit } from './invocations/rate-limit.ts';
@@ -24,6 +25,7 @@ export interface Platform {
   readonly keys: AccessKeys;
   readonly verifier: SigV4Verifier;
   readonly faults: Faults;
+  readonly deliveries: Deliveries;
   readonly runtimes: readonly ServedRuntime[];
   /** Keeps the connections to containers. */
   readonly containerAgent: Agent;

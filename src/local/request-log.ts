@@ -9,10 +9,10 @@ export interface RequestRecord {
   readonly query: string;
   /** Lower-case names; never the signature or a token. */
   readonly headers: Readonly<Record<string, string>>;
-  operation: 'invoke' | 'stop' | 'sts' | undefined;
+  operation: 'invoke' | 'stop' | 'sts' | 'control' | undefined;
   /** The runtime's name in the configuration. */
   runtime: string | undefined;
-  /** The JSON-RPC method, or the action of STS. */
+  /** The JSON-RPC method; for STS and the control plane the API's name. */
   rpcMethod: string | undefined;
   /** `params.name`, or `params.uri`. */
   tool: string | undefined;
@@ -44,19 +44,4 @@ export function recordedHeaders(
     }
   }
   return kept;
-}
-
-/** The newest requests, oldest first. */
-export class RequestLog {
-  readonly records: RequestRecord[] = [];
-  readonly #limit: number;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  add(record: RequestRecord): void {
-    this.records.push(record);
-    if (this.records.length > this.#limit) this.records.shift();
-  }
 }

@@ -69,6 +69,13 @@ const switchesSchema = z.strictObject({
   conflictWhileChanging: z.boolean().default(true),
   /** A container that exits by itself: ends its session, or is started again on the next invoke [I]. */
   exitedContainer: z.enum(['stops-session', 'restarts']).default('stops-session'),
+  /**
+   * What a call gets whose container, or the microVM with it, is gone before it answered [I]: the
+   * error of a failed container, an internal error, a load balancer's HTML, or a reset connection.
+   */
+  lostCall: z
+    .enum(['container-failed', 'internal', 'bad-gateway', 'reset'])
+    .default('container-failed'),
   /** A stopped session's container keeps running until its idle timeout or maximum lifetime [W]. */
   containerOutlivesStop: z.boolean().default(false),
   /** Milliseconds of silence after which a stream is cut in the middle; 0 is never [W]. */
@@ -89,6 +96,10 @@ const switchesSchema = z.strictObject({
   maxInvocationsPerSecond: z.number().int().min(0).default(0),
   /** New sessions a minute of one runtime; 0 is no limit, AWS's is 400 [D]. */
   maxNewSessionsPerMinute: z.number().int().min(0).default(0),
+  /** GetAgentRuntime calls a second, of the whole account; 0 is no limit, AWS's is 50 [D]. */
+  maxGetsPerSecond: z.number().int().min(0).default(0),
+  /** Calls a second of each list of the control plane; 0 is no limit, AWS's is 5 [D]. */
+  maxListsPerSecond: z.number().int().min(0).default(0),
   /** What a throttled request is told instead of the usual sentence; empty keeps that [W]. */
   throttleText: z.string().default(''),
   /** Seconds until an answer that is not a stream is given up [D]. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Fault, parseFault } from '../../src/local/faults.ts';
+import type { Fault } from '../../src/local/fault.ts';
+import { parseFault } from '../../src/local/faults.ts';
 import {
   httpAgent,
   INITIALIZE,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { RuntimeInput } from '../../src/local/config.ts';
 import type { Switches } from '../../src/local/switches.ts';
 import {
   INITIALIZE,
@@ -15,6 +16,9 @@ import {
 } from './harness.ts';
 
 const COUNT = toolCall('count');
+
+/** Stateful by its configuration, and its server issues no ids. */
+const WITHOUT_IDS: RuntimeInput = { ...statelessMcp(), protocol: 'MCP', sessions: 'stateful' };
 
 describe('a stateless MCP runtime', () => {
   test('gets an id from the platform, which client and container both see', async () => {
@@ -184,6 +188,27 @@ describe('a stateful MCP runtime', () => {
     expect(seen['mcp-session-id']).toBe(session['mcp-session-id']);
     const [initialize] = local.requests;
     expect(initialize?.headers['mcp-session-id']).toBeUndefined();
+  });
+
+  test('whose server issues none on initialize gets one from the platform', async () => {
+    const local = await start({ notes: WITHOUT_IDS });
+    const post = poster(local, 'notes');
+    const session = await openSession(post);
+    expect(session['mcp-session-id']).toMatch(/^[0-9a-f-]{36}$/);
+    await read(post(COUNT, session));
+    expect(toolText(await read(post(COUNT, session)))).toBe('2');
+    expect(local.sessions()).toMatchObject([{ mcpSessionId: session['mcp-session-id'] }]);
+  });
+
+  test.each<[string, RuntimeInput, unknown]>([
+    ['a call without an initialize', WITHOUT_IDS, COUNT],
+    ['a call that the server refuses for want of one', statefulMcp(), COUNT],
+    ['an initialize that fails', statefulMcp({ env: { INITIALIZE: 'refused' } }), INITIALIZE],
+  ])('has no id after %s', async (_, runtime, message) => {
+    const local = await start({ notes: runtime });
+    const { headers } = await read(poster(local, 'notes')(message));
+    expect(headers.get('mcp-session-id')).toBeNull();
+    expect(local.sessions()).toMatchObject([{ mcpSessionId: undefined }]);
   });
 
   test('gives each initialize a microVM of its own', async () => {

@@ -217,7 +217,7 @@ describe('every runtime', () => {
 
   test('answers what no service claims with 404', async () => {
     const local = await start({ agent: httpAgent() });
-    for (const path of ['/nothing', '/runtimes/x/commands', '/runtimes/']) {
+    for (const path of ['/nothing', '/runtimes/x/commands', '/gateways/']) {
       expect((await fetch(`${local.url}${path}`, { method: 'POST' })).status).toBe(404);
     }
   });

@@ -36,6 +36,11 @@ export class ContainerFleet {
     this.#events = events;
   }
 
+  /** Processes that are there: starting, waiting warm, serving and ending. */
+  get size(): number {
+    return this.#containers.size;
+  }
+
   /** A container that serves: a warm one where there is one, else a new one. */
   async boot(config: RuntimeConfig): Promise<Boot> {
     const warm = this.#takeWarm(config);

@@ -1,9 +1,10 @@
 import type { Dialect } from '../answers/dialect.ts';
 import type { HttpExchange } from '../answers/http-exchange.ts';
 import { type Answer, jsonRpcAnswer, restAnswer } from '../answers/platform-error.ts';
-import type { ArmedFault } from '../faults.ts';
+import type { ArmedFault } from '../fault.ts';
 import type { Platform } from '../platform.ts';
 import type { RequestRecord } from '../request-log.ts';
+import { EXPIRED_TOKEN } from '../signatures/sigv4-verifier.ts';
 
 /** Faults that take the place of the container's answer. */
 export type AnswerFault = Exclude<
@@ -60,6 +61,9 @@ export function answerWithFault(
           fault.retryAfter,
         ),
       );
+      return;
+    case 'expired-credentials':
+      exchange.answer(dialect.signature('expired-token', EXPIRED_TOKEN));
       return;
     case 'json-rpc-error':
       exchange.answer(jsonRpcAnswer(fault.status, dialect.id, errorOf(fault)));

@@ -29,9 +29,16 @@ export interface Forward {
   readonly streamingMs: number;
   /** Milliseconds of silence that cut a stream; 0 never. */
   readonly silenceMs: number;
+  /** The container has the whole request. */
   readonly sent?: (() => void) | undefined;
-  /** What an injected fault lets through, and whether the connection ends there or hangs. */
-  readonly gate?: (GateLimit & { readonly ending: 'cut' | 'stall' }) | undefined;
+  /** What an injected fault lets through, and what happens there. */
+  readonly gate?: Gate | undefined;
+}
+
+interface Gate extends GateLimit {
+  /** The connection ends in order, is reset, or hangs. */
+  readonly ending: 'cut' | 'reset' | 'stall';
+  readonly reached?: (() => void) | undefined;
 }
 
 export type Forwarded =
@@ -46,6 +53,9 @@ export type Forwarded =
   | 'disconnected';
 
 const HOST = '127.0.0.1';
+
+/** A client that finds bytes and a reset at the same time takes it for an orderly end. */
+const RESET_PAUSE_MS = 20;
 
 /** Passes a request on to a container and its answer back, byte for byte, as fast as both go. */
 export function forward(options: Forward): Promise<Forwarded> {
@@ -127,14 +137,19 @@ export function forward(options: Forward): Promise<Forwarded> {
       answer.pipe(response);
     }
 
-    function passThroughGate(answer: IncomingMessage, limit: NonNullable<Forward['gate']>): void {
+    function passThroughGate(answer: IncomingMessage, limit: Gate): void {
       const gate = new EventGate(limit);
       response.flushHeaders();
       const shut = () => {
         answer.pause();
+        limit.reached?.();
         // Stalled, it stays as it is until the client has had enough.
         if (limit.ending === 'stall') return;
-        exchange.cut();
+        if (limit.ending === 'cut') endWith(() => exchange.cut());
+        else clock.after(RESET_PAUSE_MS, () => endWith(() => exchange.reset()));
+      };
+      const endWith = (end: () => void) => {
+        end();
         settle('sent');
         outgoing.destroy();
       };
@@ -144,8 +159,10 @@ export function forward(options: Forward): Promise<Forwarded> {
       }
       answer.on('data', (chunk: Buffer) => {
         if (gate.shut) return;
-        response.write(gate.admit(chunk));
-        if (gate.shut) shut();
+        const admitted = gate.admit(chunk);
+        // What has not left yet would go with the connection.
+        if (gate.shut) response.write(admitted, shut);
+        else response.write(admitted);
       });
       answer.on('end', () => {
         if (gate.shut) return;

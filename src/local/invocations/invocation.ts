@@ -3,9 +3,11 @@ import type { Dialect } from '../answers/dialect.ts';
 import type { HttpExchange } from '../answers/http-exchange.ts';
 import type { PlatformError } from '../answers/platform-error.ts';
 import type { Container } from '../containers/container.ts';
-import type { ArmedFault } from '../faults.ts';
+import type { ArmedFault } from '../fault.ts';
 import type { Platform, ServedRuntime } from '../platform.ts';
 import type { RuntimeSession } from '../sessions/runtime-session.ts';
+import type { Switches } from '../switches.ts';
+import { disturb, disturbanceDuring } from './disturbance.ts';
 import { answerWithFault, isAnswerFault } from './fault-answers.ts';
 import { forward, type Verdict } from './forward.ts';
 
@@ -44,25 +46,24 @@ export async function serve(invocation: Invocation, service: Service): Promise<v
   } finally {
     session.release();
   }
-  if (fault?.kind === 'restart-container' && fault.when === 'after') await session.restart();
-  if (fault?.kind === 'kill-microvm' && fault.when === 'after')
-    await session.stop('microvm-killed');
+  await disturb(fault, session, 'after');
 }
 
 async function passOn(
   { platform, runtime, exchange, dialect, body, fault }: Invocation,
-  service: Service,
+  { session, headers, judge }: Service,
   container: Container,
 ): Promise<void> {
   const { switches, path } = runtime.config;
   const replaced = fault && isAnswerFault(fault) ? fault : undefined;
   if (fault?.kind === 'delay') await pause(platform, fault.ms);
+  const during = disturbanceDuring(fault, session, platform.clock);
   let error: PlatformError | undefined;
   const outcome = await forward({
     exchange,
     port: container.port,
     path,
-    headers: service.headers,
+    headers,
     body,
     agent: platform.containerAgent,
     clock: platform.clock,
@@ -70,39 +71,44 @@ async function passOn(
     streamingMs: switches.streamingLimit * 1000,
     silenceMs: switches.cutSilentStreamsAfter,
     judge: (answer) => {
+      // Also of an answer that is thrown away: the session has its id, whoever learns of it.
+      const judgement = judge(answer);
       if (replaced) return { kind: 'drop' };
-      const judgement = service.judge(answer);
       if (judgement.kind === 'send') return judgement;
       error = judgement;
       return { kind: 'drop' };
     },
-    sent: killsDuring(fault, service.session),
-    gate:
-      fault?.kind === 'cut' || fault?.kind === 'stall'
-        ? { ...fault, ending: fault.kind }
-        : undefined,
+    sent: () => {
+      platform.deliveries.add(exchange.record, session, body);
+      during.sent?.();
+    },
+    gate: during.gate,
   });
   if (replaced && outcome === 'dropped') answerWithFault(exchange, replaced, dialect);
   else if (error) exchange.answer(dialect.error(error));
-  else if (outcome === 'failed') {
-    exchange.answer(dialect.error({ kind: 'container-failed', message: CONTAINER_FAILED }));
-  }
+  else if (outcome === 'failed') answerLostCall(exchange, dialect, switches.lostCall);
 }
 
-const CONTAINER_FAILED =
-  'Received error (502) from runtime. Please check your CloudWatch logs for more information.';
-
-function killsDuring(
-  fault: ArmedFault | undefined,
-  session: RuntimeSession,
-): (() => void) | undefined {
-  if (fault?.kind === 'restart-container' && fault.when === 'during') {
-    return () => void session.restart();
+/** Answers a call whose container is gone before it did. */
+function answerLostCall(exchange: HttpExchange, dialect: Dialect, how: Switches['lostCall']): void {
+  switch (how) {
+    case 'container-failed':
+      exchange.answer(dialect.error(containerError(502)));
+      return;
+    case 'internal':
+      exchange.answer(dialect.error({ kind: 'internal', message: '' }));
+      return;
+    case 'bad-gateway':
+      exchange.answer({
+        status: 502,
+        headers: { 'Content-Type': 'text/html' },
+        body: '<html><head><title>502 Bad Gateway</title></head></html>',
+      });
+      return;
+    case 'reset':
+      exchange.reset();
+      return;
   }
-  if (fault?.kind === 'kill-microvm' && fault.when === 'during') {
-    return () => void session.stop('microvm-killed');
-  }
-  return undefined;
 }
 
 function pause({ clock }: Platform, ms: number): Promise<void> {
@@ -117,15 +123,4 @@ export function containerError(status: number): PlatformError {
     kind: 'container-failed',
     message: `Received error (${status}) from runtime. Please check your CloudWatch logs for more information.`,
   };
-}
-
-/** Ends or replaces a session's microVM before a request reaches it, where a fault says so. */
-export async function disturb(
-  fault: ArmedFault | undefined,
-  session: RuntimeSession,
-): Promise<void> {
-  if (fault?.kind === 'restart-container' && fault.when === 'before') await session.restart();
-  if (fault?.kind === 'kill-microvm' && fault.when === 'before') {
-    await session.stop('microvm-killed');
-  }
 }

@@ -1,5 +1,6 @@
 import type { RuntimeSession } from '../sessions/runtime-session.ts';
-import { containerError, disturb, type Invocation, serve } from './invocation.ts';
+import { disturb } from './disturbance.ts';
+import { containerError, type Invocation, serve } from './invocation.ts';
 import { containerHeaders, RUNTIME_SESSION, RUNTIME_SESSION_HEADER } from './request-headers.ts';
 
 /** Invokes an HTTP agent: any payload in, JSON or a stream back. */
@@ -11,7 +12,7 @@ export async function invokeHttp(invocation: Invocation): Promise<void> {
     exchange.answer(dialect.error({ kind: 'throttled', message: 'Too many new sessions' }));
     return;
   }
-  await disturb(fault, session);
+  await disturb(fault, session, 'before');
   const headers = containerHeaders(exchange.headers, config);
   headers[RUNTIME_SESSION] = session.runtimeSessionId;
   await serve(invocation, {

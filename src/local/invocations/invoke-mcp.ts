@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type McpRoute, type McpRouting, routeMcp } from '../sessions/mcp-routing.ts';
 import type { RuntimeSession } from '../sessions/runtime-session.ts';
-import { containerError, disturb, type Invocation, type Judgement, serve } from './invocation.ts';
+import { disturb } from './disturbance.ts';
+import { containerError, type Invocation, type Judgement, serve } from './invocation.ts';
 import type { McpMessage } from './mcp-message.ts';
 import {
   acceptsMcp,
@@ -49,7 +50,7 @@ export async function invokeMcp(invocation: Invocation, message: McpMessage): Pr
 async function routeThrough(routing: McpRouting, fault: Invocation['fault']): Promise<McpRoute> {
   const route = routeMcp(routing);
   if (route.kind !== 'session' || !fault) return route;
-  await disturb(fault, route.session);
+  await disturb(fault, route.session, 'before');
   return routeMcp(routing);
 }
 
@@ -107,7 +108,10 @@ const PASSED_BACK = [
   ['content-encoding', 'Content-Encoding'],
 ] as const;
 
-/** A stateful server's id leads back to its microVM from now on; one that issues none gets ours. */
+/**
+ * A stateful server's id leads back to its microVM from now on. Only where it issues none with its
+ * answer to `initialize` does the platform, and that answer's status alone says whether it is one.
+ */
 function learnSessionId(
   { runtime, qualifier }: Invocation,
   session: RuntimeSession,
@@ -116,8 +120,11 @@ function learnSessionId(
 ): void {
   if (runtime.config.sessions === 'stateless' || message.sessionless) return;
   const issued = answer.headers[MCP_SESSION];
-  const id = typeof issued === 'string' ? issued : (session.mcpSessionId ?? randomUUID());
-  if (id === session.mcpSessionId) return;
+  const status = answer.statusCode ?? 500;
+  if (status < 200 || status > 299) return;
+  const opened = message.method === 'initialize' && session.mcpSessionId === undefined;
+  const id = typeof issued === 'string' ? issued : opened ? randomUUID() : undefined;
+  if (id === undefined || id === session.mcpSessionId) return;
   session.mcpSessionId = id;
   if (runtime.config.switches.routeMcpBy === 'runtime-session-id') return;
   const known = runtime.sessions.find(qualifier, id);

@@ -1,13 +1,14 @@
 import { type Dialect, invocationDialect, REST_DIALECT } from '../answers/dialect.ts';
 import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
 import { type PlatformError, restAnswer } from '../answers/platform-error.ts';
-import type { ArmedFault } from '../faults.ts';
+import type { ArmedFault } from '../fault.ts';
 import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-answers.ts';
 import { invokeHttp } from '../invocations/invoke-http.ts';
 import { invokeMcp } from '../invocations/invoke-mcp.ts';
 import { type McpMessage, readMcpMessage } from '../invocations/mcp-message.ts';
 import { headerFault, MCP_SESSION, RUNTIME_SESSION } from '../invocations/request-headers.ts';
 import type { Platform, ServedRuntime } from '../platform.ts';
+import { denial } from './permissions.ts';
 import type { AwsService } from './service.ts';
 import { checkSignature } from './signature-check.ts';
 import { type StopTokens, stopSession } from './stop-session.ts';
@@ -34,15 +35,12 @@ export class DataPlane implements AwsService {
   }
 
   claims(exchange: HttpExchange): boolean {
-    return exchange.path.startsWith('/runtimes/');
+    return PATH.test(exchange.path);
   }
 
   async handle(exchange: HttpExchange): Promise<void> {
     const match = PATH.exec(exchange.path);
-    if (!match?.[1]) {
-      exchange.answer(restAnswer(404, 'UnknownOperationException', 'Unknown operation'));
-      return;
-    }
+    if (!match?.[1]) return;
     const operation: Operation = match[2] === 'invocations' ? 'invoke' : 'stop';
     const runtime = this.#runtimeOf(match[1], exchange.parameter('accountId'));
     exchange.record.operation = operation;
@@ -113,19 +111,12 @@ export class DataPlane implements AwsService {
       exchange.answer(dialect.signature(verification.fault, verification.message));
       return false;
     }
-    const { arn, denied } = verification.principal;
     const actions = [ACTIONS[operation]];
     if (exchange.header('x-amzn-bedrock-agentcore-runtime-user-id')) actions.push(ACTION_FOR_USER);
-    const refused = actions.find((action) => denied.includes(action));
-    if (refused === undefined) return true;
     const resource = runtime?.config.arn ?? exchange.path;
-    exchange.answer(
-      dialect.error({
-        kind: 'access-denied',
-        message: `User: ${arn} is not authorized to perform: ${refused} on resource: ${resource} because no identity-based policy allows the ${refused} action`,
-      }),
-    );
-    return false;
+    const refusal = denial(verification.principal, actions, resource);
+    if (refusal) exchange.answer(dialect.error(refusal));
+    return refusal === undefined;
   }
 
   #refusal(

@@ -123,7 +123,7 @@ function scopedService(authorization: string | undefined): string | undefined {
 
 /** Every service that has one endpoint for all its operations posts to `/`. */
 function notServed(exchange: HttpExchange, service: string | undefined): Answer {
-  const message = `${service ?? 'This service'} is not served by the local AgentCore, only bedrock-agentcore and sts. Set AWS_ENDPOINT_URL_BEDROCK_AGENTCORE and AWS_ENDPOINT_URL_STS instead of AWS_ENDPOINT_URL.`;
+  const message = `${service ?? 'This service'} is not served by the local AgentCore, only bedrock-agentcore, bedrock-agentcore-control and sts. Set AWS_ENDPOINT_URL_BEDROCK_AGENTCORE, AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL and AWS_ENDPOINT_URL_STS instead of AWS_ENDPOINT_URL.`;
   const type = exchange.header('content-type') ?? '';
   // A client reads errors in its own protocol alone.
   if (type.includes('json')) return restAnswer(404, 'UnknownOperationException', message);

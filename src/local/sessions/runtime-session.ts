@@ -4,6 +4,8 @@ import type { Container } from '../containers/container.ts';
 import type { Boot, ContainerFleet } from '../containers/container-fleet.ts';
 import { health } from '../containers/readiness.ts';
 import type { LocalEvents, SessionChange } from '../events.ts';
+import type { Newest } from '../newest.ts';
+import type { MicroVmRecord } from './microvm-record.ts';
 import type { SessionRecord, StopReason } from './session-record.ts';
 
 export interface SessionParts {
@@ -11,15 +13,18 @@ export interface SessionParts {
   readonly fleet: ContainerFleet;
   readonly clock: Clock;
   readonly events: LocalEvents;
+  /** Where each microVM is written down. */
+  readonly microVms: Newest<MicroVmRecord>;
 }
 
 /** A runtime session: an id that owns one microVM at a time, and gets an empty one when it revives. */
 export class RuntimeSession {
   readonly qualifier: string;
   readonly runtimeSessionId: string;
-  mcpSessionId: string | undefined;
+  #mcpSessionId: string | undefined;
   readonly #parts: SessionParts;
   #container: Container | undefined;
+  #microVm: MicroVmRecord | undefined;
   /** A container of ours that is ending, or that outlives its stop. */
   #leaving: Container | undefined;
   #booting: Promise<Boot> | undefined;
@@ -45,8 +50,17 @@ export class RuntimeSession {
     this.#parts = parts;
     this.qualifier = ids.qualifier;
     this.runtimeSessionId = ids.runtimeSessionId;
-    this.mcpSessionId = ids.mcpSessionId;
+    this.#mcpSessionId = ids.mcpSessionId;
     this.#lastInvokedAt = parts.clock.now();
+  }
+
+  get mcpSessionId(): string | undefined {
+    return this.#mcpSessionId;
+  }
+
+  set mcpSessionId(issued: string) {
+    this.#mcpSessionId = issued;
+    if (this.#microVm) this.#microVm.mcpSessionId = issued;
   }
 
   get stopped(): boolean {
@@ -154,8 +168,9 @@ export class RuntimeSession {
     const boot = await fleet.boot(config);
     this.#booting = undefined;
     this.#restarting = false;
+    if (!sameMicroVm) this.#begin();
     if (!boot.ok) {
-      this.#why = 'start-failed';
+      this.#end('start-failed');
       this.#changed('stopped');
       return boot;
     }
@@ -181,6 +196,7 @@ export class RuntimeSession {
     if (this.#container !== container) return;
     if (this.#parts.config.switches.exitedContainer === 'restarts') {
       this.#container = undefined;
+      this.#closeRecord('container-exited');
       return;
     }
     this.#detach(container, 'container-exited');
@@ -189,11 +205,38 @@ export class RuntimeSession {
   }
 
   #detach(container: Container, why: StopReason): void {
-    this.#why = why;
+    this.#end(why);
     this.#container = undefined;
     this.#leaving = container;
     this.#cancelIdle?.();
     this.#cancelLifetime?.();
+  }
+
+  #begin(): void {
+    const { config, clock, microVms } = this.#parts;
+    const { qualifier, runtimeSessionId, mcpSessionId } = this;
+    this.#microVm = {
+      runtime: config.name,
+      qualifier,
+      runtimeSessionId,
+      mcpSessionId,
+      startedAt: clock.now(),
+      endedAt: undefined,
+      why: undefined,
+    };
+    microVms.add(this.#microVm);
+  }
+
+  #end(why: StopReason): void {
+    this.#why = why;
+    this.#closeRecord(why);
+  }
+
+  #closeRecord(why: StopReason): void {
+    if (!this.#microVm) return;
+    this.#microVm.endedAt = this.#parts.clock.now();
+    this.#microVm.why = why;
+    this.#microVm = undefined;
   }
 
   /** A stop that was answered and not done: only the timeouts end this container. */

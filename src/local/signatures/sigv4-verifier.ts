@@ -137,7 +137,7 @@ export class SigV4Verifier {
     if (key.expiresAt !== undefined && key.expiresAt <= this.#clock.now()) {
       return fault(
         'expired-token',
-        'The security token included in the request is expired',
+        EXPIRED_TOKEN,
         'expired-token',
         `the credentials ${key.id} have expired`,
       );
@@ -187,6 +187,7 @@ export class SigV4Verifier {
   }
 }
 
+export const EXPIRED_TOKEN = 'The security token included in the request is expired';
 const INVALID_TOKEN = 'The security token included in the request is invalid.';
 
 function fault(

@@ -1,0 +1,46 @@
+import type { PlatformError } from '../answers/platform-error.ts';
+
+const MAX_RESULTS = 100;
+const MAX_TOKEN = 2048;
+
+/** Part of a list, and what brings the next part. */
+type Page<T> =
+  | { readonly ok: true; readonly items: readonly T[]; readonly nextToken: string | undefined }
+  | { readonly ok: false; readonly error: PlatformError };
+
+/**
+ * The page that `maxResults` (1 to 100, and 100 where it is absent) and `nextToken` ask for. A token
+ * is good for the list that gave it alone, which `list` names.
+ */
+export function pageOf<T>(
+  all: readonly T[],
+  list: string,
+  maxResults: string | undefined,
+  nextToken: string | undefined,
+): Page<T> {
+  const size = maxResults === undefined ? MAX_RESULTS : Number(maxResults);
+  if (!Number.isInteger(size) || size < 1 || size > MAX_RESULTS) {
+    return invalid(
+      `Value '${maxResults}' at 'maxResults' failed to satisfy constraint: Member must have value between 1 and ${MAX_RESULTS}, inclusive`,
+    );
+  }
+  const start = nextToken === undefined ? 0 : readToken(nextToken, list);
+  if (start === undefined) return invalid('The nextToken is not valid');
+  const end = start + size;
+  return {
+    ok: true,
+    items: all.slice(start, end),
+    nextToken: end < all.length ? Buffer.from(`${list} ${end}`).toString('base64url') : undefined,
+  };
+}
+
+function readToken(token: string, list: string): number | undefined {
+  if (token.length > MAX_TOKEN) return undefined;
+  const text = Buffer.from(token, 'base64url').toString('utf8');
+  const [, name, start] = /^(.+) (\d+)$/.exec(text) ?? [];
+  return name === list ? Number(start) : undefined;
+}
+
+function invalid(message: string): Page<never> {
+  return { ok: false, error: { kind: 'validation', message } };
+}
