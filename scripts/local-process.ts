@@ -21,22 +21,33 @@ interface LocalLine {
 export class LocalProcess {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<LocalLine>;
-  readonly #stopped: string[] = [];
+  readonly #more: Readonly<Record<string, string>>;
+  /** Sessions that have ended: their ids, by why they did. */
+  readonly #ended: { readonly id: string; readonly why: string | undefined }[] = [];
   #ready: LocalLine | undefined;
 
-  private constructor(child: ChildProcess, lines: AsyncIterator<LocalLine>) {
+  private constructor(
+    child: ChildProcess,
+    lines: AsyncIterator<LocalLine>,
+    more: Readonly<Record<string, string>>,
+  ) {
     this.#child = child;
     this.#lines = lines;
+    this.#more = more;
   }
 
-  static async start(config: string): Promise<LocalProcess> {
+  /** @param more Variables that its clients need besides its own. */
+  static async start(
+    config: string,
+    more: Readonly<Record<string, string>>,
+  ): Promise<LocalProcess> {
     const args = ['dist/cli.js', 'local', '--config', config, '--port', '0', '--json'];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let stderr = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
     });
-    const local = new LocalProcess(child, linesOf(child.stdout));
+    const local = new LocalProcess(child, linesOf(child.stdout), more);
     local.#ready = await local.#next();
     if (!local.#ready) throw new Error(`The local AgentCore did not start: ${stderr}`);
     return local;
@@ -46,8 +57,9 @@ export class LocalProcess {
     return this.#ready?.url ?? '';
   }
 
+  /** The environment of a client. */
   get env(): Record<string, string> {
-    return this.#ready?.env ?? {};
+    return { ...this.#ready?.env, ...this.#more };
   }
 
   runtime(name: string): Runtime {
@@ -56,16 +68,17 @@ export class LocalProcess {
     return runtime;
   }
 
-  /** Resolves with the ids of the sessions that were stopped, once there are that many. */
-  async sessionsStopped(count: number): Promise<readonly string[]> {
-    while (this.#stopped.length < count) {
+  /** Resolves with the ids of the sessions that ended for a reason, once there are that many. */
+  async sessionsEnded(why: string, count: number): Promise<readonly string[]> {
+    for (;;) {
+      const ids = this.#ended.filter((session) => session.why === why).map(({ id }) => id);
+      if (ids.length >= count) return ids;
       const line = await this.#next();
       if (!line) throw new Error('The local AgentCore ended too early');
-      if (line.event === 'session' && line.change === 'stopped' && line.session) {
-        this.#stopped.push(line.session.runtimeSessionId);
-      }
+      const { event, change, session } = line;
+      if (event !== 'session' || change !== 'stopped' || !session) continue;
+      this.#ended.push({ id: session.runtimeSessionId, why: session.why });
     }
-    return this.#stopped;
   }
 
   async stop(): Promise<void> {

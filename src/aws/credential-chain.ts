@@ -16,11 +16,17 @@ export async function credentialChain(
     region,
     requestHandler: sdkRequestHandler(agent, { connect: 10_000, read: 30_000 }),
   };
-  const chain = fromNodeProviderChain({ ...(profile && { profile }), clientConfig });
-  if (!assumeRole) return chain;
+  // Whoever asks keeps what it gets: a second time means that the files may have changed.
+  const chain = fromNodeProviderChain({
+    ...(profile && { profile }),
+    clientConfig,
+    ignoreCache: true,
+  });
+  const freshly = () => chain({ forceRefresh: true } as never);
+  if (!assumeRole) return freshly;
   return fromTemporaryCredentials({
     params: { RoleArn: assumeRole.arn, RoleSessionName: assumeRole.sessionName },
-    masterCredentials: chain,
+    masterCredentials: freshly,
     clientConfig,
   });
 }

@@ -22,8 +22,8 @@ export function findCredentials(options: CredentialsOptions): Credentials {
   let pending: Promise<AwsCredentialIdentity> | undefined;
   const provider = providerOf(options);
 
-  return async () => {
-    if (held && !isDue(held)) return held;
+  return async ({ forceRefresh = false } = {}) => {
+    if (held && !forceRefresh && !isDue(held)) return held;
     pending ??= within(RESOLVE_WITHIN, provider)
       .then((found) => {
         held = found;
@@ -37,6 +37,21 @@ export function findCredentials(options: CredentialsOptions): Credentials {
       });
     return pending;
   };
+}
+
+/**
+ * Resolves the credentials anew, for a caller whose last ones were refused as expired.
+ *
+ * @returns false where the same ones come back, so that nothing would be gained by using them.
+ */
+export async function renew(credentials: Credentials): Promise<boolean> {
+  const before = await credentials();
+  const after = await credentials({ forceRefresh: true });
+  return (
+    before.accessKeyId !== after.accessKeyId ||
+    before.secretAccessKey !== after.secretAccessKey ||
+    before.sessionToken !== after.sessionToken
+  );
 }
 
 function providerOf(options: CredentialsOptions): () => Promise<AwsCredentialIdentity> {

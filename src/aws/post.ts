@@ -58,7 +58,8 @@ export interface Reply {
 /**
  * Sends a POST and resolves as soon as the head of its answer is here.
  *
- * @throws {AgentCoreError} `connection` or `timeout`; the signal's reason where that aborts.
+ * @throws {AgentCoreError} `connection` or `timeout`, whose `data.outcome` is `not sent` where the
+ * other side cannot know of the request, else `unknown`; the signal's reason where that aborts.
  */
 export async function post(options: PostOptions): Promise<Reply> {
   const { target, signal, timeouts, body, pace } = options;
@@ -78,7 +79,7 @@ export async function post(options: PostOptions): Promise<Reply> {
   });
   const failure = (error: Error) => {
     if (signal.aborted) return signal.reason;
-    return clock.expired ?? toFailure(error, target.host, options.agent);
+    return clock.expired ?? toFailure(error, clock.isConnected, options);
   };
   return new Promise<Reply>((resolve, reject) => {
     outgoing.once('response', (response) => {
@@ -174,7 +175,11 @@ const ADVICE: Readonly<Record<string, string>> = {
     'this machine allows no more open files; raise the limit (ulimit -n), or make fewer calls at once',
 };
 
-function toFailure(error: Error, host: string, agent: Agent): AgentCoreError {
+function toFailure(
+  error: Error,
+  wasSent: boolean,
+  { target: { host }, agent }: PostOptions,
+): AgentCoreError {
   if (error instanceof AgentCoreError) return error;
   const { code = error.name } = error as NodeJS.ErrnoException;
   // The agents of proxies name theirs; its password is none of anybody's business.
@@ -183,6 +188,6 @@ function toFailure(error: Error, host: string, agent: Agent): AgentCoreError {
   return new AgentCoreError(
     'connection',
     `The connection to ${way} failed: ${ADVICE[code] ?? messageOf(error)} (${code})`,
-    { cause: error, data: { error: code } },
+    { cause: error, data: { error: code, outcome: wasSent ? 'unknown' : 'not sent' } },
   );
 }

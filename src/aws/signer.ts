@@ -3,8 +3,10 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import type { AwsCredentialIdentity, Checksum, HttpRequest, SourceData } from '@smithy/types';
 import type { Target } from './post.ts';
 
-/** Resolves to credentials that are valid now; caches and renews them by itself. */
-export type Credentials = () => Promise<AwsCredentialIdentity>;
+/** Resolves to credentials that are valid now; caches and renews them by itself, or when told to. */
+export type Credentials = (options?: {
+  readonly forceRefresh?: boolean;
+}) => Promise<AwsCredentialIdentity>;
 
 /** Adds what authorises a request to its headers. */
 export type Signer = (request: {

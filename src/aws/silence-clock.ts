@@ -39,6 +39,11 @@ export class SilenceClock {
     request.once('close', () => clearTimeout(this.#timer));
   }
 
+  /** False as long as nothing of the request can have left the machine. */
+  get isConnected(): boolean {
+    return this.#phase === 'read';
+  }
+
   /** Something came, or was sent: the silence begins anew. */
   heard(): void {
     this.#phase = 'read';
@@ -77,6 +82,7 @@ export class SilenceClock {
       this.#phase === 'connect'
         ? `Could not connect to ${this.#host} within ${seconds} s: check the network and proxy settings, or raise AGENTCORE_CONNECT_TIMEOUT`
         : `${this.#host} was silent for ${seconds} s and the call may still be running there: raise AGENTCORE_READ_TIMEOUT if it needs longer`,
+      { data: { outcome: this.isConnected ? 'unknown' : 'not sent' } },
     );
     this.#request.destroy(this.expired);
   }

@@ -42,6 +42,24 @@ export function standardHeaders(message: Request | Notification): Record<string,
   };
 }
 
+/** The most characters of each header of W3C Trace Context and Baggage that AgentCore takes. */
+const TRACE_HEADERS = { traceparent: 128, tracestate: 512, baggage: 8192 } as const;
+
+/** The trace that the sender put into `_meta`, by the names that OpenTelemetry gives it (SEP-414). */
+export function traceHeaders(request: Request): Record<string, string> {
+  const meta = request.params?._meta;
+  if (!isObject(meta)) return {};
+  const headers: Record<string, string> = {};
+  for (const [name, longest] of Object.entries(TRACE_HEADERS)) {
+    const value = meta[name];
+    if (typeof value !== 'string' || value.length > longest) continue;
+    if (VISIBLE.test(value)) headers[name] = value;
+  }
+  return headers;
+}
+
+const VISIBLE = /^[\x20-\x7e]+$/;
+
 /**
  * The `Mcp-Param-*` headers of a `tools/call`. What is absent, null or not a safe scalar gets none,
  * as the specification asks.

@@ -38,6 +38,8 @@ export interface Response extends Sent {
   readonly id: RequestId | undefined;
   /** What it answers with; `error` is set where the request failed. */
   readonly error: JsonObject | undefined;
+  /** The HTTP status that it came with, where that was none of success. */
+  readonly httpStatus?: number;
 }
 
 export type Message = Request | Notification | Response;

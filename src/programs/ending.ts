@@ -1,17 +1,22 @@
 /** Why a program ends. */
-export type Ending = 'input' | 'signal' | 'output' | 'parent';
+export type Ending = 'input' | 'signal' | 'output' | 'parent' | 'fault';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** How often, in milliseconds, the parent is looked for. */
 const PARENT_CHECK = 1_000;
 
 /**
- * Resolves when the program is asked to end or nobody is left to work for: a signal, or the death
- * of the parent, which closes no pipe where another process holds its other end.
+ * Resolves when the program is asked to end or nobody is left to work for: a signal, an error that
+ * nobody caught, or the death of the parent, which closes no pipe where another process holds its
+ * other end.
  */
-export async function askedToEnd(program: NodeJS.Process = process): Promise<Ending> {
+export async function askedToEnd(
+  streams: { onFault?: () => void },
+  program: NodeJS.Process = process,
+): Promise<Ending> {
   const parent = program.ppid;
   return new Promise<Ending>((resolve) => {
+    streams.onFault = () => resolve('fault');
     // Attached for good: a second signal does not end the program in the middle of its ending.
     for (const signal of SIGNALS) program.on(signal, () => resolve('signal'));
     const timer = setInterval(() => {

@@ -1,11 +1,31 @@
 import module from 'node:module';
+import type { Readable, Writable } from 'node:stream';
 import { AgentCoreError, messageOf } from '../error.ts';
-import type { ProgramStreams } from './run-proxy.ts';
 
 /** What VS Code 1.101 ships, and what package.json asks for. */
 const OLDEST = '22.15';
 /** Milliseconds that the last output has to leave the process. */
 const LAST_WORDS = 500;
+
+/** What a program is given besides its environment. */
+export interface ProgramStreams {
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  /** Set by a program that has something to end when it fails where nobody expects it. */
+  onFault?: () => void;
+}
+
+/** Of the process; its stdin is opened by whoever first wants it. */
+class ProcessStreams implements ProgramStreams {
+  readonly stdout = process.stdout;
+  readonly stderr = process.stderr;
+  onFault?: () => void;
+
+  get stdin(): Readable {
+    return process.stdin;
+  }
+}
 
 type Program = (
   env: Readonly<Record<string, string | undefined>>,
@@ -26,9 +46,18 @@ export async function main(program: Program): Promise<void> {
   module.enableCompileCache();
   // What nobody reads is not worth an end.
   process.stderr.on('error', () => undefined);
-  process.on('uncaughtException', (thrown) => void fail(thrown));
+  const streams = new ProcessStreams();
+  let isFaulty = false;
+  process.on('uncaughtException', (thrown) => {
+    if (!streams.onFault) return void fail(thrown);
+    // The program ends by itself; what goes wrong on that way is not worth another word.
+    if (!isFaulty) process.stderr.write(`agentcore-mcp: ${messageOf(thrown)}\n`);
+    isFaulty = true;
+    streams.onFault();
+  });
   try {
-    await exit(await program(process.env, process));
+    const code = await program(process.env, streams);
+    await exit(isFaulty ? 1 : code);
   } catch (thrown) {
     await fail(thrown);
   }

@@ -2,6 +2,7 @@ import { parseRuntimeArn, type RuntimeArn } from '../aws/arn.ts';
 import type { AssumeRole } from '../aws/credentials-options.ts';
 import type { Timeouts } from '../aws/silence-clock.ts';
 import { AgentCoreError } from '../error.ts';
+import { stateFolder } from '../journal/state-folder.ts';
 import { isLogLevel, type LogLevel } from '../log.ts';
 import { SESSION_MODES, type SessionMode } from '../sessions/session-ids.ts';
 
@@ -15,6 +16,16 @@ export interface ProxySettings {
   readonly mode: SessionMode;
   readonly assumeRole: AssumeRole | undefined;
   readonly timeouts: Timeouts;
+  /** How often a call that failed on the way is sent again at the most. */
+  readonly repeats: number;
+  /** Whether the sessions are stopped when the proxy ends. */
+  readonly stopsSessions: boolean;
+  /** Milliseconds after which a client with a progress token hears that its call is still open. */
+  readonly keepAlive: number | undefined;
+  /** Where the journal is kept. */
+  readonly stateFolder: string;
+  /** Whether arguments and results go into the journal, redacted. */
+  readonly recordsContent: boolean;
   /** What goes to stderr; nothing where it was not asked for. */
   readonly stderrLevel: LogLevel | undefined;
 }
@@ -22,6 +33,8 @@ export interface ProxySettings {
 /** AgentCore's own limit of a synchronous request. */
 const READ_TIMEOUT_SECONDS = 15 * 60;
 const CONNECT_TIMEOUT_SECONDS = 10;
+const STANDARD_REPEATS = 4;
+const MOST_REPEATS = 10;
 
 /**
  * Reads the proxy's environment.
@@ -43,11 +56,12 @@ export function readProxySettings(env: Environment): ProxySettings {
     );
   }
   const runtime = parseRuntimeArn(arn);
+  const mode = readMode(env.RUNTIME_SESSION_MODE);
   return {
     runtime,
     qualifier: env.AGENTCORE_QUALIFIER || runtime.endpoint,
     profile: env.AWS_PROFILE || undefined,
-    mode: readMode(env.RUNTIME_SESSION_MODE),
+    mode,
     assumeRole: env.AGENTCORE_ASSUME_ROLE_ARN
       ? {
           arn: env.AGENTCORE_ASSUME_ROLE_ARN,
@@ -58,6 +72,12 @@ export function readProxySettings(env: Environment): ProxySettings {
       read: readSeconds(env, 'AGENTCORE_READ_TIMEOUT', READ_TIMEOUT_SECONDS),
       connect: readSeconds(env, 'AGENTCORE_CONNECT_TIMEOUT', CONNECT_TIMEOUT_SECONDS),
     },
+    repeats: readRepeats(env.AGENTCORE_RETRIES),
+    // An identity's session is shared: others may be using it.
+    stopsSessions: readSwitch(env, 'AGENTCORE_STOP_ON_EXIT', mode !== 'identity'),
+    keepAlive: env.AGENTCORE_KEEP_ALIVE ? readSeconds(env, 'AGENTCORE_KEEP_ALIVE', 0) : undefined,
+    stateFolder: stateFolder(env),
+    recordsContent: readSwitch(env, 'AGENTCORE_JOURNAL_CONTENT', false),
     stderrLevel: readStderrLevel(env),
   };
 }
@@ -83,6 +103,24 @@ function readSeconds(env: Environment, name: string, standard: number): number {
     'usage',
     `${name} is "${text}", expected a number of seconds above 0 and up to 86400`,
   );
+}
+
+function readRepeats(text: string | undefined): number {
+  if (!text) return STANDARD_REPEATS;
+  const repeats = Number(text);
+  if (Number.isInteger(repeats) && repeats >= 0 && repeats <= MOST_REPEATS) return repeats;
+  throw new AgentCoreError(
+    'usage',
+    `AGENTCORE_RETRIES is "${text}", expected a whole number from 0 to ${MOST_REPEATS}`,
+  );
+}
+
+function readSwitch(env: Environment, name: string, standard: boolean): boolean {
+  const text = env[name];
+  if (!text) return standard;
+  if (/^(1|true|yes|on)$/i.test(text)) return true;
+  if (/^(0|false|no|off)$/i.test(text)) return false;
+  throw new AgentCoreError('usage', `${name} is "${text}", expected true or false`);
 }
 
 /** `LOG_LEVEL` belongs to many programs, so a level that we do not know is not an error. */

@@ -9,7 +9,7 @@ import { isLoud, type Log } from '../log.ts';
 import { throughInterceptors } from '../relay/interceptors.ts';
 import { readBridgeSettings } from './bridge-settings.ts';
 import { askedToEnd } from './ending.ts';
-import type { ProgramStreams } from './run-proxy.ts';
+import type { ProgramStreams } from './main.ts';
 
 /**
  * The bridge: inside a runtime's container, between AgentCore's HTTP and an MCP server on stdio.
@@ -19,9 +19,10 @@ import type { ProgramStreams } from './run-proxy.ts';
  */
 export async function runBridge(
   env: Readonly<Record<string, string | undefined>>,
-  { stderr }: Pick<ProgramStreams, 'stderr'>,
+  streams: Pick<ProgramStreams, 'stderr' | 'onFault'>,
 ): Promise<number> {
-  const asked = askedToEnd();
+  const asked = askedToEnd(streams);
+  const { stderr } = streams;
   const { program, args, cwd, host, ports, logLevel } = readBridgeSettings(env);
   const log: Log = (level, sentence) => {
     if (isLoud(level, logLevel)) stderr.write(`agentcore-mcp: ${level}: ${sentence}\n`);

@@ -1,6 +1,9 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
-import type { ProgramStreams } from './run-proxy.ts';
+import { askedToEnd } from './ending.ts';
+import type { ProgramStreams } from './main.ts';
+import type { LogOptions } from './run-log.ts';
+import type { SessionVerbs } from './run-sessions.ts';
 import type { SmokeOptions } from './run-smoke.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -78,6 +81,31 @@ export async function runCli(
       code = await runSmoke(options, env, streams);
     });
 
+  addSessions(cli, env, streams, (exitCode) => {
+    code = exitCode;
+  });
+
+  cli
+    .command('log')
+    .description('show what all programs have put on record: sessions, calls and errors')
+    .option('--follow', 'go on with what is written from now on, until Ctrl-C')
+    .option('--session <id>', 'of one session, by any of its ids or the beginning of ours')
+    .option('--errors', 'what went wrong')
+    .option('--replays', 'handshakes that were repeated')
+    .option('--calls', 'requests and how they ended')
+    .option('--limit <number>', 'so many of the latest (default: 100)', readCount)
+    .option('--json', 'a JSON object a line, for scripts')
+    .addHelpText('after', STATE_ENVIRONMENT)
+    .action(async (options: LogOptions) => {
+      const { runLog } = await import('./run-log.ts');
+      const ending = new AbortController();
+      const end = () => ending.abort();
+      // `log | head` has what it wants, which is no failure.
+      streams.stdout.on('error', end).on('close', end);
+      if (options.follow) void askedToEnd(streams).then(end);
+      code = await runLog(options, env, streams, ending.signal);
+    });
+
   try {
     await cli.parseAsync(argv);
     return code;
@@ -86,6 +114,62 @@ export async function runCli(
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
     throw thrown;
   }
+}
+
+function addSessions(
+  cli: Command,
+  env: Environment,
+  streams: ProgramStreams,
+  exit: (code: number) => void,
+): void {
+  const verbs = async (): Promise<SessionVerbs> => {
+    const { SessionVerbs: Verbs } = await import('./run-sessions.ts');
+    streams.stdout.on('error', () => undefined);
+    return new Verbs(env, streams);
+  };
+  const sessions = cli
+    .command('sessions')
+    .description('list, show and stop the runtime sessions of all programs, and what they cost')
+    .addHelpText('after', STATE_ENVIRONMENT);
+  sessions
+    .command('list', { isDefault: true })
+    .description('those that may bill, and those that ended within a day')
+    .option('--all', 'also those that ended before')
+    .option('--json', 'all of them as a JSON array, for scripts')
+    .action(async (options: { readonly all?: boolean; readonly json?: boolean }) =>
+      exit(await (await verbs()).list(options)),
+    );
+  sessions
+    .command('show <id>')
+    .description('one of them, by any of its ids or the beginning of ours, and its last records')
+    .option('--json', 'as a JSON object, for scripts')
+    .action(async (id: string, options: { readonly json?: boolean }) =>
+      exit(await (await verbs()).show(id, options)),
+    );
+  sessions
+    .command('stop [id...]')
+    .description('stop sessions, so that they cost nothing any more')
+    .option('--all', 'all that may bill, those in use included')
+    .option('--orphaned', 'those whose program is gone')
+    .addHelpText('after', STOP_NOTES)
+    .action(
+      async (
+        ids: readonly string[],
+        options: { readonly all?: boolean; readonly orphaned?: boolean },
+      ) => {
+        const ending = new AbortController();
+        for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => ending.abort());
+        exit(await (await verbs()).stop({ ids, ...options }, ending.signal));
+      },
+    );
+  sessions
+    .command('prune')
+    .description('remove from the journal what no session that may run needs')
+    .option('--older-than <days>', 'what was written before (default: 1)', readDays)
+    .option('--json', 'as a JSON object, for scripts')
+    .action(async (options: { readonly olderThan?: number; readonly json?: boolean }) =>
+      exit(await (await verbs()).prune(options)),
+    );
 }
 
 interface LocalArguments {
@@ -105,6 +189,14 @@ Environment:
   AGENTCORE_ASSUME_ROLE_SESSION_NAME  its session name (default: mcpAgentCoreProxy)
   AGENTCORE_READ_TIMEOUT              seconds of silence to bear (default: 900)
   AGENTCORE_CONNECT_TIMEOUT           seconds until a connection stands (default: 10)
+  AGENTCORE_RETRIES                   how often a failed call is sent again where that is
+                                      safe (default: 4; 0: never)
+  AGENTCORE_KEEP_ALIVE                seconds of silence after which progress is reported
+                                      for a call (default: never)
+  AGENTCORE_STOP_ON_EXIT              stop sessions at the end (default: true, but false in
+                                      mode identity)
+  AGENTCORE_STATE_DIR                 where sessions and calls are on record
+  AGENTCORE_JOURNAL_CONTENT           true: record arguments and results, redacted
   LOG_LEVEL, MCP_PROXY_DEBUG=1        what is also logged to stderr
 `;
 
@@ -127,6 +219,17 @@ Exit codes: 0 all is well, 2 bad usage, else the first step that failed:
   10 initialize, 11 list, 12 call, 13 sample, 14 elicit, 15 progress, 16 stop
 `;
 
+const STATE_ENVIRONMENT = `
+Environment:
+  AGENTCORE_STATE_DIR  folder that all programs keep their journal in (default: the system's place)
+`;
+
+const STOP_NOTES = `
+A session is stopped by the profile and role that it was used with, else by those of the environment.
+
+Exit codes: 0 all are stopped or were gone, 1 one could not be stopped and stays listed, 2 bad usage
+`;
+
 function readPort(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
@@ -137,6 +240,18 @@ function readSeconds(text: string): number {
   const seconds = Number(text);
   if (Number.isFinite(seconds) && seconds > 0 && seconds <= 3600) return seconds;
   throw new InvalidArgumentError('It must be a number of seconds above 0 and up to 3600.');
+}
+
+function readCount(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count > 0) return count;
+  throw new InvalidArgumentError('It must be a whole number above 0.');
+}
+
+function readDays(text: string): number {
+  const days = Number(text);
+  if (text.trim() !== '' && Number.isFinite(days) && days >= 0) return days;
+  throw new InvalidArgumentError('It must be a number of days, 0 or more.');
 }
 
 function append(rule: string, rules: readonly string[] = []): readonly string[] {

@@ -28,13 +28,14 @@ export function throughInterceptors(interceptors: readonly Interceptor[], server
   const backwards = interceptors.toReversed();
   // The client is the same peer for as long as its connection lasts.
   const clients = new WeakMap<Peer, Peer>();
-  const facing = ({ signal, back }: Exchange): Exchange => {
+  const facing = (exchange: Exchange): Exchange => {
+    const { back } = exchange;
     let client = clients.get(back);
     if (!client) {
       client = chain(backwards, 'server', back);
       clients.set(back, client);
     }
-    return { signal, back: client };
+    return { ...exchange, back: client };
   };
   return {
     request: (request, exchange) => toServer.request(request, facing(exchange)),

@@ -21,6 +21,19 @@ export interface Exchange {
   readonly signal: AbortSignal;
   /** The sender, for what has to be told to it or asked of it meanwhile. */
   readonly back: Peer;
+  /** Where somebody wants to know how it went on its way. */
+  readonly trail?: Trail | undefined;
+}
+
+/** What is learnt of a request on its way, for the record. */
+export interface Trail {
+  /** How often it was sent. */
+  attempts: number;
+  /** The session that answered last. */
+  session?: string | undefined;
+  /** What the service calls the last attempt. */
+  requestId?: string | undefined;
+  traceId?: string | undefined;
 }
 
 /** The reason of a signal whose request was cancelled by its sender: it is silent, and gets no answer. */

@@ -1,20 +1,103 @@
-/** A runtime session, as far as this process knows it. */
+import { randomUUID } from 'node:crypto';
+import type { JournalRecord, SessionOrigin, SessionRecord } from '../journal/records.ts';
+
+/** Milliseconds of work after which the journal says that a session is at work. */
+const WORTH_RECORDING = 500;
+
+/** Where a session's life is written down. */
+export interface SessionJournal {
+  record(record: JournalRecord): void;
+  /** Resolves when the record is on disk, or cannot get there; never rejects. */
+  recordNow(record: JournalRecord): Promise<void>;
+}
+
+/** What all sessions of a process have in common. */
+export type CommonOrigin = Omit<SessionOrigin, 'runtimeSessionId'>;
+
+/** A runtime session, as far as this process knows it. All that it learns goes into the journal. */
 export class RuntimeSession {
   /** What every invoke of the session carries as runtime session id. */
   readonly id: string;
-  /** What the server answered `initialize` with as `Mcp-Session-Id`, to be echoed from then on. */
-  mcpSessionId: string | undefined;
   /** The version of MCP that `initialize` ended with. */
   protocolVersion: string | undefined;
-  /** The runtime session id that came back, which may be another one than was sent. */
-  returnedId: string | undefined;
-  /** True from the first invoke on: from then on the session may cost money. */
-  invoked = false;
+  readonly #origin: CommonOrigin;
+  readonly #journal: SessionJournal;
+  #key = randomUUID();
+  #onRecord: Promise<void> | undefined;
+  /** True once AgentCore took an invoke, or may have. */
+  #isAccepted = false;
+  #mayRun = false;
+  #mcpSessionId: string | undefined;
+  #returnedId: string | undefined;
   #lastRequest = 0;
-  #isSuperseded = false;
+  #open = 0;
+  #recordedOpen = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #onIdle: (() => void)[] = [];
 
-  constructor(id: string) {
+  constructor(id: string, origin: CommonOrigin, journal: SessionJournal) {
     this.id = id;
+    this.#origin = origin;
+    this.#journal = journal;
+  }
+
+  /** Its name in the journal; another one each time that its microVM is a new one. */
+  get key(): string {
+    return this.#key;
+  }
+
+  /** True where it may have a microVM, which costs money. */
+  get mayRun(): boolean {
+    return this.#mayRun || this.#onRecord !== undefined;
+  }
+
+  /** To be awaited before each invoke, so that no session begins that is not on record. */
+  onRecord(): Promise<void> {
+    if (this.#onRecord) return this.#onRecord;
+    this.#onRecord = this.#journal.recordNow({
+      type: 'session.started',
+      at: new Date().toISOString(),
+      session: this.#key,
+      runtimeSessionId: this.id,
+      ...this.#origin,
+    });
+    if (this.#returnedId ?? this.#mcpSessionId) this.#recordIds();
+    return this.#onRecord;
+  }
+
+  /** AgentCore took an invoke, or may have. */
+  accepted(): void {
+    this.#isAccepted = true;
+    this.#mayRun = true;
+    // Another invoke may have been told meanwhile that there is no such session.
+    void this.onRecord();
+  }
+
+  /** AgentCore refused an invoke, or never heard of it: if that was the first, nothing has begun. */
+  refused(): void {
+    if (!this.#isAccepted) this.#withdraw('AgentCore took no invoke of it');
+  }
+
+  /** AgentCore or the server does not know the session any more; the next invoke may revive it. */
+  lost(reason: string): void {
+    if (this.#isAccepted) this.#withdraw(reason);
+  }
+
+  /** What the server answered `initialize` with as `Mcp-Session-Id`, to be echoed from then on. */
+  get mcpSessionId(): string | undefined {
+    return this.#mcpSessionId;
+  }
+
+  /** The ids that an answer brought; the runtime session id may be another one than was sent. */
+  learnIds(ids: {
+    readonly returnedId?: string;
+    readonly mcpSessionId?: string | undefined;
+  }): void {
+    const { returnedId = this.#returnedId, mcpSessionId = this.#mcpSessionId } = ids;
+    if (returnedId === this.#returnedId && mcpSessionId === this.#mcpSessionId) return;
+    this.#returnedId = returnedId;
+    this.#mcpSessionId = mcpSessionId;
+    this.#recordIds();
   }
 
   /** Request ids count anew in each session, as its microVM does. */
@@ -22,18 +105,67 @@ export class RuntimeSession {
     return ++this.#lastRequest;
   }
 
-  /** This session with the server alone, where another one follows under the same id of ours. */
-  superseded(): RuntimeSession {
-    const alone = new RuntimeSession(this.id);
-    alone.mcpSessionId = this.mcpSessionId;
-    alone.invoked = this.invoked && this.mcpSessionId !== undefined;
-    alone.#isSuperseded = true;
-    return alone;
+  /** A call begins; the function that is returned is to be called when it has ended. */
+  callBegins(): () => void {
+    this.#open++;
+    this.#timer ??= setTimeout(() => this.#recordActivity(), WORTH_RECORDING).unref();
+    return () => {
+      this.#open--;
+      if (this.#open > 0) return;
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      if (this.#recordedOpen > 0) this.#recordActivity();
+      for (const resolve of this.#onIdle.splice(0)) resolve();
+    };
+  }
+
+  /** Resolves when no call is under way. */
+  async idle(): Promise<void> {
+    if (this.#open > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /** The program ends, and the session is meant to stay for others. */
+  left(): void {
+    this.#record({ type: 'session.left' });
+  }
+
+  stopped(wasGone: boolean): void {
+    this.#record({ type: 'session.stopped', wasGone });
+  }
+
+  stopFailed(reason: string): void {
+    void this.onRecord();
+    this.#record({ type: 'session.stop-failed', reason });
   }
 
   /** The ids by which StopRuntimeSession may know the session, the likelier one first. */
   get stopIds(): readonly string[] {
-    const ids = [this.#isSuperseded ? undefined : (this.returnedId ?? this.id), this.mcpSessionId];
+    const ids = [this.#returnedId ?? this.id, this.#mcpSessionId];
     return [...new Set(ids.filter((id) => id !== undefined))];
   }
+
+  #withdraw(reason: string): void {
+    this.#record({ type: 'session.lost', reason });
+    this.#key = randomUUID();
+    this.#onRecord = undefined;
+    this.#isAccepted = false;
+  }
+
+  #recordIds(): void {
+    const [returnedId, mcpSessionId] = [this.#returnedId, this.#mcpSessionId];
+    this.#record({ type: 'session.identified', returnedId, mcpSessionId });
+  }
+
+  #recordActivity(): void {
+    this.#recordedOpen = this.#open;
+    this.#record({ type: 'session.active', open: this.#open });
+  }
+
+  #record(record: Unstamped<SessionRecord>): void {
+    if (!this.#onRecord) return;
+    const at = new Date().toISOString();
+    this.#journal.record({ ...record, at, session: this.#key } as SessionRecord);
+  }
 }
+
+type Unstamped<R> = R extends SessionRecord ? Omit<R, 'at' | 'session'> : never;

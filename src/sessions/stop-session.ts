@@ -1,13 +1,18 @@
 import type { Agent } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   BedrockAgentCoreClient,
+  BedrockAgentCoreServiceException,
   ResourceNotFoundException,
   StopRuntimeSessionCommand,
 } from '@aws-sdk/client-bedrock-agentcore';
 import type { RuntimeArn } from '../aws/arn.ts';
 import { sdkRequestHandler } from '../aws/sdk-request-handler.ts';
 import type { Credentials } from '../aws/signer.ts';
-import type { RuntimeSession } from './runtime-session.ts';
+
+/** Milliseconds between two attempts while a session is changing: at first, and at the most. */
+const FIRST_PAUSE = 100;
+const LONGEST_PAUSE = 2_000;
 
 export interface StopOptions {
   readonly runtime: RuntimeArn;
@@ -27,22 +32,38 @@ export class SessionStopper {
     this.#options = options;
   }
 
-  /** Resolves once the session is stopped or was gone already; throws as the SDK's client does. */
-  async stop(session: RuntimeSession, signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves once the session is stopped or was gone already; throws as the SDK's client does.
+   *
+   * @param ids The ids by which the service may know the session, the likelier one first.
+   * @param signal Also bounds the wait for a session that is starting or stopping just now.
+   */
+  async stop(ids: readonly string[], signal: AbortSignal): Promise<{ readonly wasGone: boolean }> {
+    for (const id of ids) {
+      if (await this.#stopById(id, signal)) return { wasGone: false };
+    }
+    return { wasGone: true };
+  }
+
+  /** @returns false where no session goes by this id: gone, or known by its other one. */
+  async #stopById(runtimeSessionId: string, signal: AbortSignal): Promise<boolean> {
     this.#client ??= this.#connect();
-    const client = this.#client;
-    for (const runtimeSessionId of session.stopIds) {
-      const command = new StopRuntimeSessionCommand({
-        agentRuntimeArn: this.#options.runtime.arn,
-        runtimeSessionId,
-        qualifier: this.#options.qualifier,
-      });
+    const { runtime, qualifier } = this.#options;
+    const command = new StopRuntimeSessionCommand({
+      agentRuntimeArn: runtime.arn,
+      runtimeSessionId,
+      qualifier,
+    });
+    for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
       try {
-        await client.send(command, { abortSignal: signal });
-        return;
+        await this.#client.send(command, { abortSignal: signal });
+        return true;
       } catch (thrown) {
-        // Gone, or known by its other id: which one the service wants is not documented.
-        if (!(thrown instanceof ResourceNotFoundException)) throw thrown;
+        if (thrown instanceof ResourceNotFoundException) return false;
+        if (!isConflict(thrown)) throw thrown;
+        await delay(pause * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {
+          throw thrown;
+        });
       }
     }
   }
@@ -56,4 +77,11 @@ export class SessionStopper {
       requestHandler: sdkRequestHandler(agent, { connect: 2_000, read: 3_000 }),
     });
   }
+}
+
+/** The session is in the middle of something else, which passes. */
+function isConflict(thrown: unknown): boolean {
+  return (
+    thrown instanceof BedrockAgentCoreServiceException && thrown.$metadata.httpStatusCode === 409
+  );
 }

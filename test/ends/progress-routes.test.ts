@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { ProgressRoutes } from '../../src/ends/runtime/progress-routes.ts';
 import { makeNotification, makeRequest, numericId } from '../../src/mcp/message.ts';
-import { RuntimeSession } from '../../src/sessions/runtime-session.ts';
+
+function server() {
+  return { notify: async () => undefined };
+}
 
 function question(progressToken: unknown) {
   return makeRequest(numericId(1), 'sampling/createMessage', { _meta: { progressToken } });
@@ -19,24 +22,24 @@ function tokenOf(message: { params: Record<string, unknown> | undefined }) {
 describe('the progress of questions from two sessions', () => {
   it('finds the session that asked, even where both picked one token', () => {
     const routes = new ProgressRoutes();
-    const one = new RuntimeSession('one');
-    const two = new RuntimeSession('two');
+    const one = server();
+    const two = server();
     const first = tokenOf(routes.enter(question(0), one));
     const second = tokenOf(routes.enter(question(0), two));
     expect(first).toBe(0);
     expect(second).not.toBe(0);
 
-    expect(routes.routeOf(progressOn(first))?.session).toBe(one);
+    expect(routes.routeOf(progressOn(first))?.server).toBe(one);
     const routed = routes.routeOf(progressOn(second));
-    expect(routed?.session).toBe(two);
+    expect(routed?.server).toBe(two);
     expect(routed?.notification.params).toEqual({ progressToken: 0, progress: 1 });
   });
 
   it('is nobody’s once the session is over', () => {
     const routes = new ProgressRoutes();
-    const session = new RuntimeSession('one');
-    routes.enter(question('a'), session);
-    routes.leave(session);
+    const one = server();
+    routes.enter(question('a'), one);
+    routes.leave(one);
     expect(routes.routeOf(progressOn('a'))).toBeUndefined();
     expect(routes.routeOf(makeNotification('notifications/roots/list_changed'))).toBeUndefined();
   });

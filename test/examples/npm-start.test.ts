@@ -25,11 +25,15 @@ const LANDMARKS = [
       /^ {2}answer {7}Ada, astronomer, is 36 years old\.$/,
     ],
   ),
+  /^Her microVM is killed \(process \d+\)$/,
+  /^ {2}proxy {4}The runtime had lost the session .* 2 calls that waited go on in it$/,
   /^ {2}stopped {2}agentcore-mcp-/,
+  /^ {2}ID +STATE +AGE .* COST SO FAR/,
+  /^ {2}[0-9a-f]{8} +stopped .*\$0\.0001/,
   /^All of it worked\.$/,
 ];
 
-it('npm start shows the main job, and sampling and elicitation through two runtimes', async () => {
+it('npm start shows the main job, questions, a microVM that is lost, and what it all cost', async () => {
   const { scripts } = JSON.parse(await readFile('package.json', 'utf8'));
   const [build, run] = scripts.start.split(' && ');
   expect(build).toBe('npm run build --silent');
@@ -59,5 +63,5 @@ it('npm start shows the main job, and sampling and elicitation through two runti
     expect(next, `${landmark} behind line ${at + 1} of\n${stdout}`).toBeGreaterThan(at);
     at = next;
   }
-  expect(lines.filter((line) => line.startsWith('  stopped'))).toHaveLength(4);
+  expect(lines.filter((line) => line.startsWith('  stopped'))).toHaveLength(5);
 });

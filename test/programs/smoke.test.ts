@@ -148,7 +148,7 @@ describe('agentcore-mcp smoke, where a step fails', () => {
 
   it('exits with 12 for a call', async () => {
     const local = await start({ server: interactive() });
-    local.faults.inject({ kind: 'platform-error', error: 'throttled', method: 'tools/call' });
+    local.faults.inject({ kind: 'platform-error', error: 'access-denied', method: 'tools/call' });
     const args = ['--tool', 'interview', ...INTERVIEW];
     const { code, statuses } = await smokeOf(local, args);
     expect(code).toBe(12);

@@ -15,6 +15,8 @@ export interface InvokerOptions {
   /** The data plane's base URL. */
   readonly endpoint: URL;
   readonly signer: Signer;
+  /** Gets other credentials after these were refused as expired; false where there are none. */
+  readonly renewCredentials: () => Promise<boolean>;
   readonly agent: Agent;
   readonly timeouts: Timeouts;
 }
@@ -53,6 +55,11 @@ export class RuntimeInvoker {
     return this.#options.runtime;
   }
 
+  /** See {@link InvokerOptions.renewCredentials}. */
+  renewCredentials(): Promise<boolean> {
+    return this.#options.renewCredentials();
+  }
+
   /** Resolves with the head of the answer, whatever its status; throws as {@link post} does. */
   async invoke(invocation: Invocation): Promise<Reply> {
     const { session, body, signal } = invocation;
@@ -68,8 +75,8 @@ export class RuntimeInvoker {
         ...invocation.headers,
       },
     });
+    await session.onRecord();
     signal.throwIfAborted();
-    session.invoked = true;
     invocation.onSend?.();
     const reply = await post({
       target,
@@ -83,7 +90,7 @@ export class RuntimeInvoker {
         : timeouts,
     });
     const returnedId = reply.headers['x-amzn-bedrock-agentcore-runtime-session-id'];
-    if (typeof returnedId === 'string' && returnedId !== '') session.returnedId = returnedId;
+    if (typeof returnedId === 'string' && returnedId !== '') session.learnIds({ returnedId });
     return reply;
   }
 }

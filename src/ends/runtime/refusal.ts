@@ -102,23 +102,27 @@ export async function readRefusal(
   runtime: RuntimeArn,
 ): Promise<Response> {
   const body = await readStart(reply);
+  const words = wordsOf(body);
   const facts = {
-    name: errorName(reply, body),
+    name: nameOf(reply, body, words),
     status: reply.status,
+    outcome: outcomeOf(reply.status, words),
+    retryAfter: secondsOf(header(reply, 'retry-after')),
     requestId: header(reply, 'x-amzn-requestid'),
     runtime: runtime.arn,
   };
   // 401 and 403 are always the platform's; what they carry says less than we know.
   const own = reply.status === 401 || reply.status === 403 ? undefined : jsonRpcError(body);
   if (own && request) {
-    if (own.id?.key === request.id.key) return own;
-    if (!own.id) return withFacts(own, request, facts);
+    const httpStatus = reply.status;
+    if (own.id?.key === request.id.key) return { ...own, httpStatus };
+    if (!own.id) return { ...withFacts(own, request, facts), httpStatus };
   }
   const meaning = { ...meaningOf(reply.status), ...NAMED[facts.name ?? ''] };
-  const words = wordsOf(body) ?? facts.name;
+  const detail = words ?? facts.name;
   throw new AgentCoreError(
     'upstream',
-    `${meaning.what} (HTTP ${reply.status}${words ? `: ${words}` : ''}): ${meaning.todo}`,
+    `${meaning.what} (HTTP ${reply.status}${detail ? `: ${detail}` : ''}): ${meaning.todo}`,
     { data: { jsonRpcCode: meaning.code, ...facts } },
   );
 }
@@ -161,9 +165,33 @@ function jsonRpcError(body: Buffer): Response | undefined {
   return message?.kind === 'response' && message.error ? message : undefined;
 }
 
-function errorName(reply: Reply, body: Buffer): string | undefined {
+/** The exception's name; for an MCP runtime, which does not say it, as far as its words tell. */
+function nameOf(reply: Reply, body: Buffer, words: string | undefined): string | undefined {
   const type = header(reply, 'x-amzn-errortype') ?? member(body, '__type');
+  if (type === undefined && EXPIRED.test(words ?? '')) return 'ExpiredTokenException';
   return type?.split(':')[0]?.split('#').at(-1);
+}
+
+const EXPIRED = /security token .*expired/i;
+
+/**
+ * Whether the call can have taken effect: what the platform refuses by a status of its model never
+ * reached the server; a 424 did, unless it speaks of the container's start.
+ */
+function outcomeOf(status: number, words: string | undefined): 'refused' | 'unknown' {
+  if (status === 424) return STARTING.test(words ?? '') ? 'refused' : 'unknown';
+  return status in MEANINGS ? 'refused' : 'unknown';
+}
+
+const STARTING = /^Runtime initialization time exceeded/;
+
+/** `Retry-After` in seconds, which may be written as a date (RFC 9110, 10.2.3). */
+function secondsOf(retryAfter: string | undefined): number | undefined {
+  if (retryAfter === undefined) return undefined;
+  const seconds = /^\d+(\.\d+)?$/.test(retryAfter)
+    ? Number(retryAfter)
+    : (Date.parse(retryAfter) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
 }
 
 /**

@@ -1,0 +1,63 @@
+import {
+  BedrockAgentCoreControlClient,
+  GetAgentRuntimeCommand,
+} from '@aws-sdk/client-bedrock-agentcore-control';
+import type { RuntimeArn } from './arn.ts';
+import { dataPlaneUrl, type EndpointOptions } from './endpoints.ts';
+import type { Network } from './network.ts';
+import { sdkRequestHandler } from './sdk-request-handler.ts';
+import type { Credentials } from './signer.ts';
+
+/** What a runtime says about the life of its sessions, in seconds. */
+export interface LifecycleConfiguration {
+  readonly idleRuntimeSessionTimeout?: number | undefined;
+  readonly maxLifetime?: number | undefined;
+}
+
+/**
+ * The base URL of AgentCore's control plane: its host is the data plane's with another first label.
+ * A test compares it with the SDK's.
+ *
+ * @throws {AgentCoreError} `usage` where the override is no HTTP URL or does not go with the rest.
+ */
+export function controlPlaneUrl(
+  place: Pick<RuntimeArn, 'partition' | 'region'>,
+  options: EndpointOptions,
+): URL {
+  const url = dataPlaneUrl(place, options);
+  if (options.override === undefined) {
+    url.hostname = url.hostname.replace(/^bedrock-agentcore/, 'bedrock-agentcore-control');
+  }
+  return url;
+}
+
+/**
+ * What GetAgentRuntime says of the newest version of a runtime. Another endpoint than DEFAULT may
+ * serve an older version, with other settings.
+ *
+ * @returns nothing where the runtime has no configuration of its own; throws as the SDK's client does.
+ */
+export async function readLifecycle(options: {
+  readonly runtime: RuntimeArn;
+  readonly endpoint: URL;
+  readonly credentials: Credentials;
+  readonly network: Network;
+  readonly signal: AbortSignal;
+}): Promise<LifecycleConfiguration | undefined> {
+  const { runtime, endpoint, credentials, network, signal } = options;
+  const agent = await network.agentFor(endpoint);
+  const client = new BedrockAgentCoreControlClient({
+    endpoint: endpoint.href,
+    region: runtime.region,
+    credentials,
+    maxAttempts: 1,
+    requestHandler: sdkRequestHandler(agent, { connect: 5_000, read: 5_000 }),
+  });
+  try {
+    const command = new GetAgentRuntimeCommand({ agentRuntimeId: runtime.runtimeId });
+    return (await client.send(command, { abortSignal: signal })).lifecycleConfiguration;
+  } finally {
+    client.destroy();
+    agent.destroy();
+  }
+}

@@ -1,0 +1,263 @@
+import type { Reply } from '../../aws/post.ts';
+import { AgentCoreError } from '../../error.ts';
+import type { Log } from '../../log.ts';
+import { standardHeaders, traceHeaders } from '../../mcp/derived-headers.ts';
+import { eraOf, isLongLived } from '../../mcp/era.ts';
+import { ErrorCode } from '../../mcp/errors.ts';
+import {
+  isObject,
+  type JsonObject,
+  makeRequest,
+  type Notification,
+  numericId,
+  type Request,
+  type Response,
+  resultOf,
+  withId,
+} from '../../mcp/message.ts';
+import type { Exchange, Peer, Trail } from '../../relay/peer.ts';
+import type { RuntimeSession } from '../../sessions/runtime-session.ts';
+import type { Invocation, RuntimeInvoker } from './invoker.ts';
+import { OpenCall } from './open-call.ts';
+import { readRefusal } from './refusal.ts';
+import { isRefusedError, isRefusedId } from './refused-id.ts';
+import type { ToolHeaders } from './tool-headers.ts';
+
+/** Pages of `tools/list` that are read to find a tool's headers. */
+const MOST_PAGES = 100;
+/** What a server may say, in bytes, where nothing is expected. */
+const SMALL_BODY = 64 * 1024;
+
+export interface SessionPeerOptions {
+  readonly invoker: RuntimeInvoker;
+  readonly session: RuntimeSession;
+  /** True where `initialize` offers our id as `Mcp-Session-Id`, so that others can share it. */
+  readonly offersId: boolean;
+  /** Called where the server does not take it, because it picks its sessions itself. */
+  readonly onOfferRefused: () => void;
+  /** What all sessions know of the server's tools. */
+  readonly tools: ToolHeaders;
+  /** Called with each request of the server's own before the client sees it. */
+  readonly onServerRequest: (request: Request) => Request;
+  /** True where the session is over with its one call, so that nothing can be answered afterwards. */
+  readonly endsWithCall: boolean;
+  /** Aborts when the program ends. */
+  readonly closing: AbortSignal;
+  readonly messageLimit: number;
+  readonly log: Log;
+}
+
+/** The server as it is seen from within one runtime session. */
+export class SessionPeer implements Peer {
+  readonly session: RuntimeSession;
+  readonly #options: SessionPeerOptions;
+  readonly #calls = new Set<OpenCall>();
+  /** The tools that are being listed, once for all calls that need it. */
+  #listing: Promise<void> | undefined;
+
+  constructor(options: SessionPeerOptions) {
+    this.#options = options;
+    this.session = options.session;
+  }
+
+  async request(request: Request, exchange: Exchange): Promise<Response> {
+    if (eraOf(request) === 'stateless') return this.#requestStateless(request, exchange);
+    if (request.method === 'initialize') return this.#initialize(request, exchange);
+    return this.#call(request, exchange);
+  }
+
+  async notify(notification: Notification): Promise<void> {
+    const reply = await this.#post(notification, this.#options.closing);
+    // With its head it is delivered; the body is read for the sake of the connection alone.
+    reply
+      .whole(SMALL_BODY)
+      .catch(() => undefined)
+      .finally(() => reply.discard());
+  }
+
+  /** Ends what is still open; whoever waits for it gets `reason`. */
+  close(reason: Error): void {
+    for (const call of this.#calls) call.end(reason);
+  }
+
+  async #requestStateless(request: Request, exchange: Exchange): Promise<Response> {
+    const { tools } = this.#options;
+    const response = await this.#call(request, exchange);
+    if (request.method === 'tools/list' && !response.error) tools.learn(response);
+    if (response.error?.code !== ErrorCode.headerMismatch) return response;
+    const sent = JSON.stringify(tools.for(request));
+    this.#listing ??= this.#listTools(request, exchange).finally(() => {
+      this.#listing = undefined;
+    });
+    await this.#listing;
+    // Nothing has run: the server refuses before it looks at the body.
+    return JSON.stringify(tools.for(request)) === sent ? response : this.#call(request, exchange);
+  }
+
+  async #initialize(request: Request, exchange: Exchange): Promise<Response> {
+    const { session, offersId } = this.#options;
+    let response = await this.#call(request, exchange, offersId ? session.id : undefined).catch(
+      (thrown) => {
+        if (offersId && isRefusedId(thrown)) return undefined;
+        throw thrown;
+      },
+    );
+    if (offersId && (!response || isRefusedError(response))) {
+      this.#options.onOfferRefused();
+      response = await this.#call(request, exchange);
+    }
+    const result = response && !response.error ? resultOf(response) : undefined;
+    if (isObject(result) && typeof result.protocolVersion === 'string') {
+      session.protocolVersion = result.protocolVersion;
+    }
+    return response as Response;
+  }
+
+  async #call(request: Request, exchange: Exchange, offeredId?: string): Promise<Response> {
+    const { session } = this.#options;
+    // Without a session an id means nothing beyond its POST, and the server repeats it in what a
+    // subscription brings; within one, two requests under one id could not be told apart.
+    const sent =
+      eraOf(request) === 'stateless'
+        ? request
+        : withId(request, numericId(session.nextRequestNumber()));
+    const call = new OpenCall({
+      request: sent,
+      exchange,
+      messageLimit: this.#options.messageLimit,
+      log: this.#options.log,
+      tell: (notification) => this.notify(notification),
+      respond: (response, signal) => this.#post(response, signal),
+      onServerRequest: this.#options.onServerRequest,
+      endsSession: this.#options.endsWithCall,
+    });
+    this.#calls.add(call);
+    const ended = session.callBegins();
+    try {
+      return await call.run(() => this.#send(sent, call, exchange.trail, offeredId));
+    } finally {
+      this.#calls.delete(call);
+      ended();
+    }
+  }
+
+  async #send(
+    request: Request,
+    call: OpenCall,
+    trail: Trail | undefined,
+    offeredId?: string,
+  ): Promise<Reply | Response> {
+    const { session, tools } = this.#options;
+    const isStateless = eraOf(request) === 'stateless';
+    const answer = await this.#invoke(
+      {
+        signal: call.signal,
+        onSend: () => call.sent(),
+        body: request.bytes,
+        longLived: isLongLived(request),
+        headers: {
+          ...this.#sessionHeaders(isStateless, offeredId),
+          ...standardHeaders(request),
+          ...traceHeaders(request),
+          ...tools.for(request),
+        },
+      },
+      request,
+      trail,
+    );
+    if ('kind' in answer || isStateless) return answer;
+    const id = answer.headers['mcp-session-id'];
+    session.learnIds({ mcpSessionId: typeof id === 'string' ? id : offeredId });
+    return answer;
+  }
+
+  /** Delivers what expects no response. */
+  async #post(message: Notification | Response, signal: AbortSignal): Promise<Reply> {
+    const headers = {
+      ...this.#sessionHeaders(eraOf(message) === 'stateless'),
+      ...(message.kind === 'notification' && standardHeaders(message)),
+    };
+    return (await this.#invoke({ signal, body: message.bytes, headers }, undefined)) as Reply;
+  }
+
+  /** Resolves with the reply of a success, or with the server's own error; throws what else is none. */
+  async #invoke(
+    invocation: Omit<Invocation, 'session'>,
+    request: Request | undefined,
+    trail?: Trail,
+  ): Promise<Reply | Response> {
+    const { invoker } = this.#options;
+    try {
+      return await this.#invokeOnce(invocation, request, trail);
+    } catch (thrown) {
+      if (!isExpired(thrown) || !(await invoker.renewCredentials())) throw thrown;
+      return this.#invokeOnce(invocation, request, trail);
+    }
+  }
+
+  async #invokeOnce(
+    invocation: Omit<Invocation, 'session'>,
+    request: Request | undefined,
+    trail?: Trail,
+  ): Promise<Reply | Response> {
+    const { invoker, session } = this.#options;
+    try {
+      if (trail) trail.attempts++;
+      const reply = await invoker.invoke({ ...invocation, session });
+      if (trail) follow(trail, reply, session);
+      if (reply.status >= 200 && reply.status < 300) {
+        session.accepted();
+        return reply;
+      }
+      const response = await readRefusal(reply, request, invoker.runtime);
+      if (response.httpStatus === 404) session.lost(String(response.error?.message));
+      else session.accepted();
+      return response;
+    } catch (thrown) {
+      const { outcome, status } = (thrown instanceof AgentCoreError && thrown.data) || {};
+      if (status === 404) session.lost((thrown as Error).message);
+      if (outcome === 'not sent' || outcome === 'refused') session.refused();
+      else session.accepted();
+      throw thrown;
+    }
+  }
+
+  #sessionHeaders(isStateless: boolean, offeredId?: string): Record<string, string> {
+    const { session } = this.#options;
+    // The stateless era has no session id of its own, but the platform routes on one.
+    const mcpSessionId = isStateless ? session.id : (offeredId ?? session.mcpSessionId);
+    return {
+      ...(mcpSessionId !== undefined && { 'mcp-session-id': mcpSessionId }),
+      ...(session.protocolVersion !== undefined && {
+        'mcp-protocol-version': session.protocolVersion,
+      }),
+    };
+  }
+
+  async #listTools(request: Request, exchange: Exchange): Promise<void> {
+    const { progressToken: _, ..._meta } = (request.params?._meta ?? {}) as JsonObject;
+    let cursor: string | undefined;
+    for (let page = 0; page < MOST_PAGES; page++) {
+      const params = cursor === undefined ? { _meta } : { _meta, cursor };
+      const list = makeRequest(numericId(0), 'tools/list', params);
+      const response = await this.#call(list, exchange);
+      cursor = response.error ? undefined : this.#options.tools.learn(response);
+      if (cursor === undefined) return;
+    }
+  }
+}
+
+function isExpired(thrown: unknown): boolean {
+  return thrown instanceof AgentCoreError && thrown.data?.name === 'ExpiredTokenException';
+}
+
+/** Notes for the record what AWS knows this attempt by. */
+function follow(trail: Trail, { headers }: Reply, session: RuntimeSession): void {
+  trail.session = session.key;
+  trail.requestId = textOf(headers['x-amzn-requestid']);
+  trail.traceId = textOf(headers['x-amzn-trace-id'] ?? headers.traceparent);
+}
+
+function textOf(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}

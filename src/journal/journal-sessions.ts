@@ -1,0 +1,60 @@
+import { type JournalSource, type OnRecord, type ScanOptions, scanJournal } from './reader.ts';
+import type { SessionFacts, SessionRecord } from './records.ts';
+import { foldSession, isOfSession, isOrigin, withCall } from './session-facts.ts';
+
+export interface JournalSessions {
+  /** By our own id of the session. */
+  readonly facts: ReadonlyMap<string, SessionFacts>;
+  /** The newest file that has started or carried on a session: its program is the session's. */
+  readonly owners: ReadonlyMap<string, JournalSource>;
+  readonly sources: readonly JournalSource[];
+  readonly problems: readonly string[];
+}
+
+export interface FoldOptions extends ScanOptions {
+  /** Is given every record on the way. */
+  readonly onRecord?: OnRecord;
+}
+
+/** The current state of all sessions, from all files. Throws as readJournal does. */
+export async function foldSessions(
+  folder: string,
+  options: FoldOptions = {},
+): Promise<JournalSessions> {
+  const facts = new Map<string, SessionFacts>();
+  const origins = new Map<string, { readonly at: string; readonly path: string }>();
+  const early: SessionRecord[] = [];
+
+  const fold = (record: SessionRecord): boolean => {
+    const next = foldSession(facts.get(record.session), record);
+    if (next) facts.set(record.session, next);
+    return next !== undefined;
+  };
+  const { sources, problems } = await scanJournal(folder, options, (record, file) => {
+    options.onRecord?.(record, file);
+    if (record.type === 'call') {
+      const known = record.session === undefined ? undefined : facts.get(record.session);
+      if (known) facts.set(known.session, withCall(known, record));
+    } else if (isOfSession(record)) {
+      // Another program may have stopped it whose files are read before the session's own.
+      if (!fold(record)) early.push(record);
+      const origin = origins.get(record.session);
+      if (isOrigin(record) && (!origin || record.at >= origin.at)) {
+        origins.set(record.session, { at: record.at, path: file.path });
+      }
+    }
+  });
+  for (const record of early.sort(byTime)) fold(record);
+
+  const byPath = new Map(sources.map((source) => [source.path, source]));
+  const owners = new Map<string, JournalSource>();
+  for (const [session, { path }] of origins) {
+    const owner = byPath.get(path);
+    if (owner) owners.set(session, owner);
+  }
+  return { facts, owners, sources, problems };
+}
+
+function byTime(one: SessionRecord, other: SessionRecord): number {
+  return one.at < other.at ? -1 : one.at > other.at ? 1 : 0;
+}

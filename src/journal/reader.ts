@@ -1,0 +1,137 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { messageOf } from '../error.ts';
+import { type JournalPath, journalPaths } from './journal-files.ts';
+import { LineSplitter } from './line-splitter.ts';
+import { isAlive, type Liveness, type Viewpoint, viewpoint } from './liveness.ts';
+import { parseLine } from './record-line.ts';
+import type { JournalRecord, ProgramRecord } from './records.ts';
+
+/** A file of the journal, by what its head and the file system say. */
+export interface JournalSource extends JournalPath {
+  readonly head: ProgramRecord;
+  readonly liveness: Liveness;
+  /** When the program last touched any of its parts. */
+  readonly heartbeatAt: Date;
+  readonly bytes: number;
+  /** Lines that were passed over because they are no records. */
+  readonly damaged: number;
+}
+
+interface JournalFile extends JournalSource {
+  readonly records: readonly JournalRecord[];
+}
+
+export interface ScanOptions {
+  readonly now?: Date;
+  readonly here?: Viewpoint;
+}
+
+export interface ReadOptions extends ScanOptions {
+  /** Keeps records of these types alone. */
+  readonly types?: readonly JournalRecord['type'][];
+}
+
+export interface ReadJournal {
+  /** By start of the program, then by part. */
+  readonly files: readonly JournalFile[];
+  /** A sentence for each file that could not be read. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * All that the journal holds. A folder that is not there is an empty journal; a file that goes
+ * while it is read, a torn last line and garbage are passed over. Throws where the folder itself
+ * cannot be listed.
+ */
+export async function readJournal(folder: string, options: ReadOptions = {}): Promise<ReadJournal> {
+  const types = options.types && new Set(options.types);
+  const kept = new Map<string, JournalRecord[]>();
+  const { sources, problems } = await scanJournal(folder, options, (record, { path }) => {
+    if (types && !types.has(record.type)) return;
+    const records = kept.get(path);
+    if (records) records.push(record);
+    else kept.set(path, [record]);
+  });
+  const files = sources.map((source) => ({ ...source, records: kept.get(source.path) ?? [] }));
+  return { files, problems };
+}
+
+/** Takes a record and where it stands; within a run they come in the order of writing. */
+export type OnRecord = (record: JournalRecord, file: JournalPath) => void;
+
+/** As {@link readJournal}, but hands the records on one by one and keeps none. */
+export async function scanJournal(
+  folder: string,
+  options: ScanOptions,
+  onRecord: OnRecord,
+): Promise<{ readonly sources: readonly JournalSource[]; readonly problems: readonly string[] }> {
+  const { now = new Date(), here = viewpoint() } = options;
+  const scans: Scan[] = [];
+  const problems: string[] = [];
+  for (const file of await journalPaths(folder)) {
+    try {
+      const scan = await scanFile(file, onRecord);
+      if (scan) scans.push(scan);
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') continue;
+      problems.push(`Could not read ${file.path}: ${messageOf(thrown)}`);
+    }
+  }
+  const heartbeats = new Map<string, Date>();
+  for (const { run, touchedAt } of scans) {
+    const known = heartbeats.get(run);
+    if (!known || touchedAt > known) heartbeats.set(run, touchedAt);
+  }
+  const sources = scans.map(({ touchedAt, ...scan }) => {
+    const heartbeatAt = heartbeats.get(scan.run) ?? touchedAt;
+    return { ...scan, heartbeatAt, liveness: isAlive(scan.head, heartbeatAt, now, here) };
+  });
+  return { sources, problems };
+}
+
+interface Scan extends JournalPath {
+  readonly head: ProgramRecord;
+  readonly touchedAt: Date;
+  readonly bytes: number;
+  readonly damaged: number;
+}
+
+/** Undefined for an empty file; throws where it cannot be read or does not begin with a head. */
+async function scanFile(file: JournalPath, onRecord: OnRecord): Promise<Scan | undefined> {
+  const status = await stat(file.path);
+  // Opening a named pipe would wait for its writer.
+  if (!status.isFile()) throw new Error('It is not a regular file.');
+  const splitter = new LineSplitter();
+  let head: ProgramRecord | undefined;
+  let damaged = 0;
+  const take = (line: string) => {
+    const record = parseLine(line);
+    if (!head) {
+      head = headOf(record);
+    } else if (record === 'damaged') {
+      damaged += 1;
+      return;
+    }
+    if (typeof record === 'object') onRecord(record, file);
+  };
+  for await (const chunk of createReadStream(file.path) as AsyncIterable<Buffer>) {
+    for (const line of splitter.push(chunk)) take(line);
+  }
+  // Torn by a crash, or still being written: either way it counts only if it is whole.
+  const rest = splitter.end();
+  if (rest) take(rest);
+  if (!head) return undefined;
+  const { mtime, size } = status;
+  return { ...file, head, touchedAt: mtime, bytes: size, damaged: damaged + splitter.tooLong };
+}
+
+export function headOf(record: ReturnType<typeof parseLine>): ProgramRecord {
+  if (typeof record !== 'object' || record.type !== 'program') {
+    throw new Error('It does not begin as a journal does.');
+  }
+  if (record.format !== 1) {
+    throw new Error(`It is of format ${record.format}, which a newer version may understand.`);
+  }
+  return record;
+}

@@ -1,0 +1,102 @@
+import { isSecretName, REDACTED, redactedText } from './redacted-text.ts';
+
+/** Characters of a string that are kept. */
+const STRING_LENGTH = 500;
+/** Characters of a string that are looked at, so that no secret is cut before it is recognised. */
+const LOOKED_AT = STRING_LENGTH + 4_000;
+/** Characters up to which a string is read as JSON. */
+const JSON_LENGTH = 64 * 1024;
+const NAME_LENGTH = 100;
+const DEPTH = 8;
+const BREADTH = 50;
+/** Bytes of the whole as JSON; what remains up to 8 KB is for the marks that say what was cut. */
+const BYTES = 7 * 1024;
+
+/**
+ * The arguments or the result of a call as the journal may keep them: without what looks like a
+ * secret by its name or by itself, also in JSON within strings, and at most 8 KB of JSON. A guess,
+ * as any such thing: it misses secrets that look like ordinary words.
+ */
+export function redacted(value: unknown): unknown {
+  return new Redaction().of(value, 0);
+}
+
+class Redaction {
+  #left = BYTES;
+
+  of(value: unknown, depth: number): unknown {
+    if (this.#left <= 0) return '[cut]';
+    if (typeof value === 'string') return this.#spend(redactedString(value, depth));
+    if (typeof value === 'bigint') return this.#spend(`${value}`);
+    if (typeof value !== 'object' || value === null) return this.#spend(value);
+    if (depth >= DEPTH) return this.#spend('[too deep]');
+    return Array.isArray(value) ? this.#items(value, depth) : this.#members(value, depth);
+  }
+
+  #items(items: readonly unknown[], depth: number): unknown[] {
+    const kept: unknown[] = [];
+    for (const item of items) {
+      if (kept.length === BREADTH || this.#left <= 0) {
+        kept.push(`[${items.length - kept.length} more]`);
+        break;
+      }
+      kept.push(this.of(item, depth + 1));
+    }
+    return kept;
+  }
+
+  #members(object: object, depth: number): unknown {
+    const members = Object.entries(object);
+    const isSecretPair = isSecretEntry(object);
+    const kept: [string, unknown][] = [];
+    for (const [name, value] of members) {
+      if (kept.length === BREADTH || this.#left <= 0) {
+        kept.push(['…', `[${members.length - kept.length} more]`]);
+        break;
+      }
+      const isSecret =
+        (isSecretName(name) && mayBeSecret(name, value)) || (isSecretPair && name === 'value');
+      const shownName = cut(redactedText(name.slice(0, LOOKED_AT)), name.length, NAME_LENGTH);
+      this.#spend(shownName);
+      kept.push([shownName, isSecret ? this.#spend(REDACTED) : this.of(value, depth + 1)]);
+    }
+    // Defines members, so that one named __proto__ is but a member.
+    return Object.fromEntries(kept);
+  }
+
+  #spend<T>(value: T): T {
+    this.#left -= Buffer.byteLength(JSON.stringify(value) ?? '') + 1;
+    return value;
+  }
+}
+
+function redactedString(text: string, depth: number): string {
+  if (text.length <= JSON_LENGTH && /^\s*[[{"]/.test(text) && depth < DEPTH) {
+    try {
+      const inner = JSON.stringify(new Redaction().of(JSON.parse(text), depth + 1));
+      return cut(inner, text.length, STRING_LENGTH);
+    } catch {
+      // It only looked like JSON.
+    }
+  }
+  return cut(redactedText(text.slice(0, LOOKED_AT)), text.length, STRING_LENGTH);
+}
+
+function cut(text: string, originalLength: number, length: number): string {
+  if (text.length <= length && originalLength <= LOOKED_AT) return text;
+  return `${text.slice(0, length)}… [${originalLength} characters]`;
+}
+
+/** Counts of tokens, and whether there is a password, tell nothing. */
+function mayBeSecret(name: string, value: unknown): boolean {
+  if (typeof value === 'number') return !/tokens?$/i.test(name);
+  return typeof value !== 'boolean' && value !== null && value !== undefined;
+}
+
+/** As headers and variables are often listed: `{ "name": "Authorization", "value": "…" }`. */
+function isSecretEntry(object: object): boolean {
+  return ['name', 'key', 'Name', 'Key'].some((member) => {
+    const name: unknown = Reflect.get(object, member);
+    return typeof name === 'string' && isSecretName(name);
+  });
+}

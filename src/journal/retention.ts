@@ -1,0 +1,136 @@
+import { stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf } from '../error.ts';
+import { isPart, isUnfinished, namesIn } from './journal-files.ts';
+import { foldSessions } from './journal-sessions.ts';
+import type { JournalSource, ScanOptions } from './reader.ts';
+import type { SessionFacts } from './records.ts';
+import { SessionTraces } from './session-traces.ts';
+
+/** The longest that AgentCore lets a session live, in milliseconds (`maxLifetime` is 8 hours). */
+export const MAX_LIFETIME = 8 * 60 * 60 * 1000;
+
+const DAY = 24 * 60 * 60 * 1000;
+const MAX_AGE = 30 * DAY;
+const MAX_BYTES = 64 * 1024 * 1024;
+/** How long a program of another host may be silent before its latest file may go: clocks differ. */
+const ELSEWHERE_PATIENCE = 60 * 60 * 1000;
+
+export interface PruneOptions extends ScanOptions {
+  /** How much all files may hold together, in bytes. */
+  readonly maxBytes?: number;
+  /** How long a file is kept after it was last written to, in milliseconds. */
+  readonly maxAge?: number;
+  /** How long a session can live at most, in milliseconds. */
+  readonly lifetimeOf?: (facts: SessionFacts) => number;
+}
+
+export interface PruneReport {
+  /** Paths of the files that are gone. */
+  readonly removed: readonly string[];
+  /** What the files that stay hold together, in bytes. */
+  readonly bytes: number;
+  /** A sentence for each file that could not be read or removed. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Removes files that are too old, and the oldest of what is too much. Whatever the bounds say, a
+ * file stays while its program may write to it, and while without it a session that can still run
+ * would be missing or seem to be something else. Several processes may prune at once. Throws where
+ * the folder cannot be listed.
+ */
+export async function prune(folder: string, options: PruneOptions = {}): Promise<PruneReport> {
+  const { now = new Date(), maxBytes = MAX_BYTES, maxAge = MAX_AGE } = options;
+  const listed = await filesIn(folder);
+  const age = (file: Listed) => now.getTime() - file.touchedAt.getTime();
+  let bytes = listed.reduce((sum, file) => sum + file.bytes, 0);
+  const removed: string[] = [];
+  const problems: string[] = [];
+
+  const remove = async (file: Listed) => {
+    try {
+      await unlink(file.path);
+      removed.push(file.path);
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') {
+        problems.push(`Could not remove ${file.path}: ${messageOf(thrown)}`);
+        return false;
+      }
+      // Another program was faster.
+    }
+    bytes -= file.bytes;
+    return true;
+  };
+
+  for (const file of listed.filter(({ isPart }) => !isPart)) {
+    if (age(file) > DAY) await remove(file);
+  }
+  const parts = listed.filter(({ isPart }) => isPart).sort((a, b) => age(b) - age(a));
+  // Reading all files is only worth it where one of them may have to go.
+  if (bytes > maxBytes || parts.some((part) => age(part) > maxAge)) {
+    const survey = await surveyed(folder, { ...options, now });
+    problems.push(...survey.problems);
+    for (const part of parts) {
+      const isOld = age(part) > maxAge;
+      if (!isOld && bytes <= maxBytes) continue;
+      // What nobody can read holds nothing that could be missed, but may be of a later version.
+      if (survey.isKnown(part.path) ? survey.isNeeded(part.path) : !isOld) continue;
+      if (await remove(part)) survey.traces.forget(part.path);
+    }
+  }
+  return { removed, bytes, problems };
+}
+
+interface Listed {
+  readonly path: string;
+  /** False for what a crash left of the beginning of one. */
+  readonly isPart: boolean;
+  readonly bytes: number;
+  readonly touchedAt: Date;
+}
+
+async function filesIn(folder: string): Promise<Listed[]> {
+  const files: Listed[] = [];
+  for (const name of await namesIn(folder)) {
+    if (!isPart(name) && !isUnfinished(name)) continue;
+    const path = join(folder, name);
+    const status = await stat(path).catch(() => undefined);
+    if (!status?.isFile()) continue;
+    files.push({ path, isPart: isPart(name), bytes: status.size, touchedAt: status.mtime });
+  }
+  return files;
+}
+
+async function surveyed(folder: string, options: PruneOptions & { readonly now: Date }) {
+  const { now, lifetimeOf = () => MAX_LIFETIME } = options;
+  const traces = new SessionTraces();
+  const onRecord = traces.add.bind(traces);
+  const { facts, sources, problems } = await foldSessions(folder, { ...options, onRecord });
+  const known = new Map(sources.map((source) => [source.path, source]));
+  // They come by part, so that the last one of a run is the one that is written to.
+  const latest = new Map(sources.map((source) => [source.run, source]));
+
+  const mayBeWritten = (source: JournalSource) => {
+    if (latest.get(source.run) !== source) return false;
+    if (source.liveness !== 'elsewhere') return source.liveness === 'alive';
+    return now.getTime() - source.heartbeatAt.getTime() < ELSEWHERE_PATIENCE;
+  };
+  const mayStillRun = (session: SessionFacts) =>
+    // Not from its start: an id that is used again after its microVM has gone begins another life.
+    Date.parse(session.lastActiveAt) + lifetimeOf(session) >= now.getTime();
+
+  return {
+    traces,
+    problems,
+    isKnown: (path: string) => known.has(path),
+    isNeeded(path: string): boolean {
+      const source = known.get(path);
+      if (source && mayBeWritten(source)) return true;
+      return [...traces.sessionsOf(path)].some((id) => {
+        const session = facts.get(id);
+        return session && mayStillRun(session) && !traces.isRetoldElsewhere(path, session);
+      });
+    },
+  };
+}

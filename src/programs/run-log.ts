@@ -1,0 +1,105 @@
+import { followJournal } from '../journal/follow.ts';
+import { readJournal } from '../journal/reader.ts';
+import type { JournalRecord, ProgramRecord } from '../journal/records.ts';
+import { journalFolder, stateFolder } from '../journal/state-folder.ts';
+import { ASSUMED_LIFECYCLE } from '../sessions/lifecycle.ts';
+import { readSessions } from '../sessions/read-sessions.ts';
+import { findSession, oursOf } from '../sessions/session-lookup.ts';
+import { isWanted, type RecordFilter, recordLine, timeOf } from './record-words.ts';
+
+export interface LogOptions extends Omit<RecordFilter, 'sessions'> {
+  /** Goes on with what is written from now on. */
+  readonly follow?: boolean | undefined;
+  readonly json?: boolean | undefined;
+  /** A session by any of its ids. */
+  readonly session?: string | undefined;
+  /** How many of the records that are there. */
+  readonly limit?: number | undefined;
+}
+
+interface Streams {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+}
+
+const LIMIT = 100;
+
+/**
+ * Prints the journal's records of all programs by time and, following, those that are yet to come.
+ *
+ * @param signal Ends the following.
+ * @throws {AgentCoreError} `usage` where the session that is asked for is not on record.
+ */
+export async function runLog(
+  options: LogOptions,
+  env: Readonly<Record<string, string | undefined>>,
+  streams: Streams,
+  signal: AbortSignal,
+): Promise<number> {
+  const folder = journalFolder(stateFolder(env));
+  const filter = { ...options, sessions: await sessionsOf(options, folder) };
+  const { files, problems } = await readJournal(folder);
+  for (const problem of problems) streams.stderr.write(`${problem}\n`);
+
+  const lines = files
+    .flatMap(({ head, records }) => records.map((record) => ({ head, record })))
+    .filter(({ record }) => isWanted(record, filter))
+    .map(({ head, record }) => ({
+      at: Date.parse(timeOf(record)),
+      line: lineOf(record, head, options),
+    }))
+    .filter(({ line }) => line !== undefined)
+    .sort((one, other) => one.at - other.at)
+    .slice(-(options.limit ?? LIMIT));
+  if (lines.length === 0 && !options.json && !options.follow) {
+    streams.stdout.write(`Nothing of that is on record in ${folder}\n`);
+  }
+  streams.stdout.write(lines.map(({ line }) => `${line}\n`).join(''));
+  if (!options.follow) return 0;
+
+  // What was there when it was read is passed over; a file only ever grows.
+  const seen = new Map(files.map(({ path, records }) => [path, records.length]));
+  for await (const { path, record, head } of followJournal(folder, signal, { from: 'start' })) {
+    const left = seen.get(path) ?? 0;
+    if (left > 0) {
+      seen.set(path, left - 1);
+      continue;
+    }
+    const line = isWanted(record, filter) ? lineOf(record, head, options) : undefined;
+    if (line !== undefined) await write(streams.stdout, `${line}\n`);
+  }
+  return 0;
+}
+
+async function sessionsOf(
+  { session }: LogOptions,
+  folder: string,
+): Promise<ReadonlySet<string> | undefined> {
+  if (session === undefined) return undefined;
+  const { entries } = await readSessions({
+    folder,
+    // When a session ends is nothing to its log.
+    lifecycles: { of: async () => () => ASSUMED_LIFECYCLE },
+    now: Date.now,
+  });
+  return new Set(oursOf(findSession(entries, session)));
+}
+
+function lineOf(
+  record: JournalRecord,
+  head: ProgramRecord,
+  { json }: LogOptions,
+): string | undefined {
+  if (!json) return recordLine(record, head);
+  const { program, pid, host } = head;
+  return JSON.stringify({ ...record, program, pid, host });
+}
+
+/** Waits for a reader that is slower than the programs. */
+async function write(stream: NodeJS.WritableStream, text: string): Promise<void> {
+  if (stream.write(text)) return;
+  await new Promise<void>((resolve) => {
+    stream.once('drain', resolve);
+    stream.once('close', resolve);
+  });
+}

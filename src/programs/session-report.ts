@@ -1,0 +1,150 @@
+import { RUNTIME_PRICES } from '../aws/prices.ts';
+import { formatCost, totalCost } from '../sessions/cost.ts';
+import type { SessionEntry, SessionProgram } from '../sessions/session-book.ts';
+import { shortIds } from '../sessions/session-lookup.ts';
+import {
+  formatDuration,
+  formatTime,
+  notesOn,
+  printable,
+  runtimeName,
+} from '../sessions/session-words.ts';
+import { textTable } from './text-table.ts';
+
+/** What is listed of a session that has ended: for a day, in milliseconds. */
+const RECENT = 24 * 3_600_000;
+
+const COLUMNS = [
+  'ID',
+  'STATE',
+  'AGE',
+  'IDLE LEFT',
+  'LIFE LEFT',
+  'COST SO FAR',
+  'TO COME',
+  'RUNTIME',
+  'PROGRAM',
+];
+
+export interface ListOptions {
+  /** Also those that ended more than a day ago. */
+  readonly all: boolean;
+  readonly now: number;
+  /** Characters on a line. */
+  readonly width: number;
+}
+
+/** The sessions as a table, what is to be said about them, and what they cost together. */
+export function sessionList(entries: readonly SessionEntry[], options: ListOptions): string {
+  const { all, now, width } = options;
+  if (entries.length === 0) {
+    return 'No sessions are on record. They appear here as soon as agentcore-mcp proxy uses a runtime.\n';
+  }
+  const shown = entries.filter(
+    ({ endedAt }) => all || endedAt === undefined || now - Date.parse(endedAt) < RECENT,
+  );
+  const shortOf = shortIds(entries);
+  const rows = shown.map((entry) => rowOf(entry, shortOf(entry)));
+  const notes = shown.flatMap((entry) =>
+    notesOn(entry).map((note) => `${shortOf(entry)}: ${printable(note)}`),
+  );
+  const older = entries.length - shown.length;
+  return [
+    shown.length > 0 ? textTable([COLUMNS, ...rows], width) : '',
+    paragraph(notes),
+    paragraph([
+      ...summary(shown),
+      ...(older > 0 ? [`${counted(older, 'older one')} not shown: sessions list --all`] : []),
+    ]),
+  ]
+    .filter((part) => part !== '')
+    .join('\n');
+}
+
+function rowOf(entry: SessionEntry, id: string): string[] {
+  const { state, mayBill, idleLeft, lifetimeLeft, lifecycle, programs } = entry;
+  const about = lifecycle.source === 'assumed' ? '~' : '';
+  const left = (milliseconds: number) =>
+    mayBill ? `${about}${formatDuration(milliseconds)}` : '-';
+  return [
+    id,
+    state,
+    formatDuration(entry.age),
+    // While calls are under way, the timer does not run.
+    state === 'active' ? '-' : left(idleLeft),
+    left(lifetimeLeft),
+    formatCost(entry.cost),
+    mayBill ? formatCost(entry.costToCome) : '-',
+    printable(runtimeName(entry)),
+    programs.map(({ program, pid }) => printable(`${program} ${pid}`)).join(', '),
+  ];
+}
+
+function summary(shown: readonly SessionEntry[]): string[] {
+  const billing = shown.filter(({ mayBill }) => mayBill);
+  if (billing.length === 0) return ['None of them should cost anything any more.'];
+  const cost = formatCost(totalCost(billing.map((entry) => entry.cost)));
+  const toCome = formatCost(totalCost(billing.map(({ costToCome }) => costToCome)));
+  const orphaned = billing.filter(({ state }) => state === 'orphaned').length;
+  return [
+    `${counted(billing.length, 'session')} may bill: ${cost} so far, ${toCome} to come if left alone.`,
+    ...(orphaned > 0
+      ? [
+          `${counted(orphaned, 'session')} without a program: agentcore-mcp sessions stop --orphaned`,
+        ]
+      : []),
+    ...(billing.some(({ lifecycle }) => lifecycle.source === 'assumed')
+      ? ['~ by the default timeouts, since the runtime could not be asked for its own.']
+      : []),
+    `Costs are by the prices of ${RUNTIME_PRICES.date} (${RUNTIME_PRICES.source}), from an idle session to a fully busy one.`,
+  ];
+}
+
+/** Everything about a session but its records. */
+export function sessionDetails(entry: SessionEntry, now: number): string {
+  const { lifecycle, mayBill, mayBillUntil, state, endedAt, assumeRole } = entry;
+  const ago = (moment: string) =>
+    `${formatTime(moment)}, ${formatDuration(Math.max(0, now - Date.parse(moment)))} ago`;
+  const timeouts = `${formatDuration(lifecycle.idleTimeout)} idle, ${formatDuration(lifecycle.maxLifetime)} in all`;
+  const calls = entry.open > 0 ? `${entry.calls}, ${entry.open} under way` : `${entry.calls}`;
+  const facts: (readonly [string, string | undefined])[] = [
+    ['State', mayBillUntil ? `${state}, may bill until ${formatTime(mayBillUntil)}` : state],
+    ['Runtime', entry.runtime],
+    ['Qualifier', entry.qualifier],
+    ['Data plane', entry.endpoint],
+    ['Mode', entry.mode],
+    ['Session id sent', entry.runtimeSessionId],
+    ['Session id returned', entry.returnedId],
+    ['MCP session id', entry.mcpSessionId],
+    ...entry.programs.map((program) => ['Program', programWords(program)] as const),
+    ['Profile', entry.profile],
+    ['Role', assumeRole?.arn],
+    ['Started', ago(entry.startedAt)],
+    ['Last active', ago(entry.lastActiveAt)],
+    ['Ended', endedAt === undefined ? undefined : ago(endedAt)],
+    ['Calls', calls],
+    ['Timeouts', lifecycle.source === 'runtime' ? timeouts : `${timeouts} (assumed)`],
+    ['Idle left', mayBill && state !== 'active' ? formatDuration(entry.idleLeft) : undefined],
+    ['Lifetime left', mayBill ? formatDuration(entry.lifetimeLeft) : undefined],
+    ['Cost so far', formatCost(entry.cost)],
+    ['To come', mayBill ? `${formatCost(entry.costToCome)} if left alone` : undefined],
+    ...notesOn(entry).map((note) => ['Note', note] as const),
+  ];
+  const rows = facts.flatMap(([name, value]) =>
+    value === undefined ? [] : [[`  ${name}`, printable(value)]],
+  );
+  return `Session ${entry.id}\n${textTable(rows)}`;
+}
+
+function programWords({ program, pid, host, liveness }: SessionProgram): string {
+  const state = { alive: 'running', dead: 'ended', elsewhere: 'on another machine' }[liveness];
+  return `${program} ${pid} on ${host}, ${state}`;
+}
+
+function paragraph(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function counted(number: number, thing: string): string {
+  return `${number} ${thing}${number === 1 ? '' : 's'}`;
+}

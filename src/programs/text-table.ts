@@ -1,0 +1,23 @@
+/**
+ * Rows of text in columns that are as wide as their widest cell.
+ *
+ * @param width Where lines are cut off, as those of a terminal are at its edge.
+ */
+export function textTable(rows: readonly (readonly string[])[], width = Infinity): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    }
+  }
+  const lineOf = (row: readonly string[]) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return rows.map((row) => `${cut(lineOf(row), width)}\n`).join('');
+}
+
+function cut(line: string, width: number): string {
+  return line.length <= width ? line : `${line.slice(0, Math.max(0, width - 1))}…`;
+}

@@ -1,0 +1,109 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { AgentCoreError } from '../error.ts';
+import type { Log } from '../log.ts';
+import { isLongLived } from '../mcp/era.ts';
+import { makeError, type Request, type Response } from '../mcp/message.ts';
+import type { Interceptor, Passage } from '../relay/interceptors.ts';
+import type { Peer } from '../relay/peer.ts';
+import { Heard } from './heard.ts';
+import type { Idempotence } from './idempotence.ts';
+import { type Answer, answerOf, unwrap, type Verdict, verdictOn } from './verdict.ts';
+
+/** Milliseconds before the first repetition; each further one waits twice as long, up to a bound. */
+const FIRST_PAUSE = 200;
+const LONGEST_PAUSE = 5_000;
+/** Milliseconds that a service may be busy, or a session be starting, before that is an error. */
+const BUSY_FOR = 60_000;
+
+export interface RetryOptions {
+  /** How often a call is sent again at the most where the network or the server failed. 0: never. */
+  readonly repeats: number;
+  /** Milliseconds that a request may take altogether. */
+  readonly patience: number;
+  readonly idempotence: Idempotence;
+  readonly log: Log;
+  /** From 0 to 1. */
+  readonly random?: () => number;
+}
+
+/**
+ * Sends a call again after a failure that passes, wherever that cannot run a tool twice: the call
+ * is idempotent, or its failure proves that no server ever saw it.
+ */
+export class Retry implements Interceptor {
+  readonly #options: RetryOptions;
+
+  constructor(options: RetryOptions) {
+    this.#options = options;
+  }
+
+  async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
+    if (passage.from === 'server' || isLongLived(request)) return next.request(request, passage);
+    const { idempotence, log } = this.#options;
+    const started = performance.now();
+    const heard = new Heard(passage.back);
+    const exchange = { ...passage, back: heard };
+    for (let attempt = 1; ; attempt++) {
+      const answer = await answerOf(next.request(request, exchange));
+      if (request.method === 'tools/list' && 'response' in answer) {
+        idempotence.learn(answer.response);
+      }
+      const verdict = verdictOn(answer);
+      if (!verdict) return unwrap(answer);
+      const isIdempotent = idempotence.isIdempotent(request);
+      const pause = this.#pauseAfter(attempt, verdict, performance.now() - started);
+      const isSafe = isIdempotent
+        ? !heard.question
+        : verdict.outcome !== 'unknown' && !heard.anything;
+      if (!isSafe || pause === undefined || passage.signal.aborted) {
+        return unwrap(isIdempotent || verdict.outcome !== 'unknown' ? answer : unsure(answer));
+      }
+      log(
+        'debug',
+        `Sending ${request.method} again in ${Math.round(pause)} ms: ${wordsOf(answer)}`,
+      );
+      await delay(pause, undefined, { signal: passage.signal }).catch(() => {
+        throw passage.signal.reason;
+      });
+    }
+  }
+
+  /** Milliseconds until the next attempt; `undefined` where there is none. */
+  #pauseAfter(attempt: number, verdict: Verdict, spent: number): number | undefined {
+    const { repeats, patience, random = Math.random } = this.#options;
+    if (!verdict.passes || repeats === 0) return undefined;
+    const backoff = Math.min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE);
+    const pause = Math.max(verdict.wait, backoff * (0.5 + random() / 2));
+    // A service that is busy says so without doing anything: that is borne for longer.
+    const bound = verdict.outcome === 'refused' ? Math.min(patience, BUSY_FOR) : patience;
+    if (verdict.outcome !== 'refused' && attempt > repeats) return undefined;
+    return spent + pause > bound ? undefined : pause;
+  }
+}
+
+function wordsOf(answer: Answer): string {
+  if ('thrown' in answer) return (answer.thrown as Error).message;
+  return String(answer.response.error?.message);
+}
+
+/** Says what nobody can know: whether the call ran. */
+function unsure(answer: Answer): Answer {
+  const words = wordsOf(answer);
+  if (/unknown|may still be running/.test(words)) return answer;
+  const sentence = `${words}; whether the call took effect is unknown`;
+  if ('thrown' in answer) {
+    const { code, data } = answer.thrown as AgentCoreError;
+    return {
+      thrown: new AgentCoreError(code, sentence, { cause: answer.thrown, data: data ?? {} }),
+    };
+  }
+  const { id, error } = answer.response;
+  const given = typeof error?.data === 'object' ? error.data : { data: error?.data };
+  return {
+    response: makeError(id, {
+      code: Number(error?.code),
+      message: sentence,
+      data: { ...given, outcome: 'unknown' },
+    }),
+  };
+}

@@ -1,0 +1,63 @@
+import { AgentCoreError } from '../error.ts';
+import { ErrorCode } from '../mcp/errors.ts';
+import { makeRequest, numericId } from '../mcp/message.ts';
+import type { Exchange, Peer } from '../relay/peer.ts';
+import { type Answer, answerOf } from './verdict.ts';
+
+/** Milliseconds in which a server has to give a list; a slow one is not a forgetful one. */
+const PATIENCE = 10_000;
+
+/** A sign that the server has forgotten the client. */
+export interface Loss {
+  readonly reason: string;
+  /** False where a server that knows its client may say the same for another reason. */
+  readonly isCertain: boolean;
+}
+
+/**
+ * How servers say that they were never initialized or do not know a session, and AgentCore that a
+ * microVM is gone, apart from a 404.
+ */
+const FORGETFUL =
+  /not (been )?initialized|before initialization|session (was )?(not found|expired|terminated|unknown)|(unknown|invalid|missing|no valid|no) (mcp[- ])?session|^An internal error occurred while processing the request/i;
+
+/** What an answer says about the session; `undefined` for one that says nothing. */
+export function lossIn(answer: Answer): Loss | undefined {
+  if ('thrown' in answer) {
+    const { thrown } = answer;
+    if (!(thrown instanceof AgentCoreError)) return undefined;
+    const { status, name } = thrown.data ?? {};
+    if (status === 404) return { reason: thrown.message, isCertain: true };
+    // AgentCore names its own refusals; what has no name comes from the server.
+    if (status === 400 && name === undefined) return { reason: thrown.message, isCertain: false };
+    return undefined;
+  }
+  const { error, httpStatus } = answer.response;
+  if (!error) return undefined;
+  const reason = String(error.message);
+  // A server that knows no such method knows its client.
+  if (error.code === ErrorCode.methodNotFound) return undefined;
+  // Streamable HTTP, "Session Management": a session that has ended is answered with 404.
+  if (httpStatus === 404) return { reason, isCertain: true };
+  if (error.code === ErrorCode.invalidParams || FORGETFUL.test(reason)) {
+    return { reason, isCertain: false };
+  }
+  return undefined;
+}
+
+/**
+ * Asks a server for a list that it announced, which it only gives to a client that it knows. `ping`
+ * proves nothing: it is legal before initialization.
+ *
+ * @param list `tools/list` or the like; where the server announced none, its word has to do.
+ */
+export async function hasForgotten(
+  list: string | undefined,
+  server: Peer,
+  exchange: Exchange,
+): Promise<boolean> {
+  if (list === undefined) return true;
+  const signal = AbortSignal.any([exchange.signal, AbortSignal.timeout(PATIENCE)]);
+  const probe = makeRequest(numericId(0), list);
+  return lossIn(await answerOf(server.request(probe, { ...exchange, signal }))) !== undefined;
+}

@@ -1,0 +1,283 @@
+import type { JournalSource } from '../journal/reader.ts';
+import type { SessionFacts, SessionOrigin } from '../journal/records.ts';
+import { type CostRange, costOfIdling, costOfUse, NO_COST } from './cost.ts';
+import type { Lifecycle, LifecycleSubject } from './lifecycle.ts';
+import { lifeOf, type SessionLife } from './session-life.ts';
+import { type SessionUse, united } from './session-uses.ts';
+
+/**
+ * `active`: calls are under way. `idle`: none are, and its time is not over. `orphaned`: neither is
+ * its time, but its program is dead and had not meant it to stay. `expired`: idle for longer than the
+ * runtime allows, or beyond its lifetime. `stopped`: by us or AgentCore, as far as anybody is told.
+ */
+type SessionState = 'active' | 'idle' | 'expired' | 'stopped' | 'orphaned';
+
+/** A program that has used a session. */
+export interface SessionProgram {
+  /** The id of our own under which it has the session on record. */
+  readonly session: string;
+  readonly program: string;
+  readonly pid: number;
+  readonly host: string;
+  /** `elsewhere`: on another machine, where nobody here can look. */
+  readonly liveness: 'alive' | 'dead' | 'elsewhere';
+}
+
+/** A runtime session as people and scripts are told of it: plain data, times in ISO 8601. */
+export interface SessionEntry extends SessionOrigin {
+  /** The id of our own of its oldest record. */
+  readonly id: string;
+  readonly state: SessionState;
+  readonly mayBill: boolean;
+  readonly returnedId: string | undefined;
+  readonly mcpSessionId: string | undefined;
+  /** False where no answer has told yet by which ids AgentCore knows the session. */
+  readonly idsKnown: boolean;
+  /** The ids by which StopRuntimeSession may know it, the likelier one first. */
+  readonly stopIds: readonly string[];
+  readonly programs: readonly SessionProgram[];
+  readonly startedAt: string;
+  readonly lastActiveAt: string;
+  /** When it ended, as near as that is known, where it has. */
+  readonly endedAt: string | undefined;
+  /** When it ends at the latest if nobody uses it any more; nothing where it has ended. */
+  readonly mayBillUntil: string | undefined;
+  /** Milliseconds from its start until now, or until it ended. */
+  readonly age: number;
+  /** Milliseconds until it has been idle for long enough; while calls are under way, all of them. */
+  readonly idleLeft: number;
+  /** Milliseconds until its maximum lifetime. */
+  readonly lifetimeLeft: number;
+  readonly lifecycle: Lifecycle;
+  /** True where calls were under way when its program died: they may have run on unseen. */
+  readonly mayRunOn: boolean;
+  /** Calls under way, and calls that have ended. */
+  readonly open: number;
+  readonly calls: number;
+  /** US$ so far. */
+  readonly cost: CostRange;
+  /** US$ still to come if nobody uses or stops it. */
+  readonly costToCome: CostRange;
+  readonly stopFailure: SessionFacts['stopFailure'];
+}
+
+/** What the journal knows of a session. */
+export interface RecordedSession {
+  readonly facts: SessionFacts;
+  readonly use: SessionUse;
+  readonly owner: Pick<JournalSource, 'head' | 'liveness' | 'heartbeatAt'> | undefined;
+}
+
+/** The longest that AgentCore lets a call go on, which is one that streams. */
+const LONGEST_CALL = 3_600_000;
+/** The last moment that a date can name. */
+const LAST_MOMENT = 8.64e15;
+/** A program on another machine that has been silent for so long is not counted as calling. */
+const SILENCE = 60_000;
+
+/** All runtime sessions on record, newest first. */
+export function sessionEntries(
+  sessions: readonly RecordedSession[],
+  lifecycleOf: (subject: LifecycleSubject) => Lifecycle,
+  now: number,
+): readonly SessionEntry[] {
+  const byStart = [...sessions].sort((one, other) => startOf(one) - startOf(other));
+  const groups: Group[] = [];
+  const latest = new Map<string, Group>();
+  for (const session of byStart) {
+    const key = keyOf(session.facts);
+    const group = latest.get(key);
+    if (group && startOf(session) <= group.endsAt) {
+      group.add(session);
+      continue;
+    }
+    const next = new Group(session, lifecycleOf(session.facts), now);
+    latest.set(key, next);
+    groups.push(next);
+  }
+  return groups.map((group) => group.entry()).reverse();
+}
+
+/**
+ * Records of one runtime session have the same id on the header that routes: programs that share an
+ * identity share it. Where two servers each gave a Mcp-Session-Id of their own, they are two.
+ */
+function keyOf(facts: SessionFacts): string {
+  const { runtime, qualifier = 'DEFAULT', endpoint, mcpSessionId, runtimeSessionId } = facts;
+  return JSON.stringify([runtime, qualifier, endpoint, mcpSessionId ?? runtimeSessionId]);
+}
+
+/** The records of one runtime session. */
+class Group {
+  readonly #members: RecordedSession[];
+  readonly #lifecycle: Lifecycle;
+  readonly #now: number;
+
+  constructor(first: RecordedSession, lifecycle: Lifecycle, now: number) {
+    this.#members = [first];
+    this.#lifecycle = lifecycle;
+    this.#now = now;
+  }
+
+  add(member: RecordedSession): void {
+    this.#members.push(member);
+  }
+
+  /** When the session is over unless it is used again. */
+  get endsAt(): number {
+    return endOf(this.#life());
+  }
+
+  entry(): SessionEntry {
+    const members = this.#members;
+    const now = this.#now;
+    const life = this.#life();
+    const state = this.#state(life);
+    const mayBill = state !== 'stopped' && state !== 'expired';
+    const first = (members[0] as RecordedSession).facts;
+    const newest = (members.at(-1) as RecordedSession).facts;
+    const startedAt = Date.parse(first.startedAt);
+    const lastActiveAt = Math.max(...members.map(({ facts }) => Date.parse(facts.lastActiveAt)));
+    const end = endOf(life);
+    // Until its calls end, the idle timer does not run.
+    const latest = state === 'active' ? life.lifetimeUntil : end;
+    const left = (moment: number) => (mayBill ? Math.max(0, moment - now) : 0);
+    const failures = members.flatMap(({ facts }) => facts.stopFailure ?? []);
+    return {
+      id: first.session,
+      state,
+      mayBill,
+      runtimeSessionId: newest.runtimeSessionId,
+      returnedId: lastOf(members, ({ facts }) => facts.returnedId),
+      mcpSessionId: lastOf(members, ({ facts }) => facts.mcpSessionId),
+      idsKnown: members.some(({ facts }) => facts.returnedId ?? facts.mcpSessionId),
+      stopIds: [...new Set(members.flatMap(({ facts }) => idsOf(facts)))],
+      runtime: newest.runtime,
+      qualifier: newest.qualifier,
+      mode: newest.mode,
+      endpoint: newest.endpoint,
+      profile: newest.profile,
+      assumeRole: newest.assumeRole,
+      programs: members.flatMap(programOf),
+      startedAt: iso(startedAt),
+      lastActiveAt: iso(lastActiveAt),
+      endedAt: mayBill ? undefined : iso(end),
+      mayBillUntil: mayBill ? iso(latest) : undefined,
+      age: Math.max(0, (mayBill ? now : end) - startedAt),
+      idleLeft: left(life.idleUntil),
+      lifetimeLeft: left(life.lifetimeUntil),
+      lifecycle: this.#lifecycle,
+      mayRunOn: mayBill && this.#unseen > 0,
+      open: state === 'active' ? sum(members.map(({ use }) => use.open)) : 0,
+      calls: sum(members.map(({ facts }) => facts.calls)),
+      cost: { least: costOfUse(life.ran.least).least, most: costOfUse(life.ran.most).most },
+      costToCome: mayBill ? this.#costToCome(state, life) : NO_COST,
+      stopFailure: mayBill ? failures.sort(byTime).at(-1) : undefined,
+    };
+  }
+
+  #state(life: SessionLife): SessionState {
+    const members = this.#members;
+    if (life.endedAt !== undefined) return 'stopped';
+    if (members.some((member) => this.#isCalling(member))) return 'active';
+    if (this.#now >= endOf(life)) return 'expired';
+    const isWanted = members.some(
+      ({ facts, owner }) =>
+        facts.end?.how === 'left' || (owner !== undefined && owner.liveness !== 'dead'),
+    );
+    return isWanted ? 'idle' : 'orphaned';
+  }
+
+  /**
+   * Left alone, an idle session costs memory until its idle timeout. What calls that are under way
+   * will take nobody knows: they may end at once, or keep all CPU busy until the maximum lifetime.
+   */
+  #costToCome(state: SessionState, life: SessionLife): CostRange {
+    const now = this.#now;
+    const lifetimeLeft = Math.max(0, life.lifetimeUntil - now);
+    const idleLeft = Math.min(lifetimeLeft, Math.max(0, life.idleFrom - now));
+    const { least } = costOfIdling(idleLeft);
+    if (state === 'active') return { least, most: costOfUse(lifetimeLeft).most };
+    const left = Math.min(lifetimeLeft, Math.max(0, life.idleUntil - now));
+    const busyLeft = Math.max(0, left - this.#lifecycle.idleTimeout);
+    return { least, most: costOfUse(busyLeft).most + costOfIdling(left - busyLeft).most };
+  }
+
+  #life(): SessionLife {
+    const members = this.#members;
+    const ends = members.flatMap(({ use }) => use.ends);
+    const lastBegin = Math.max(...members.map(({ use, facts }) => lastBeginOf(use, facts)));
+    const spans = members.flatMap((member) => {
+      const { use, facts } = member;
+      const [from, to] = [Date.parse(facts.startedAt), Date.parse(facts.lastActiveAt)];
+      const known = use.spans.length > 0 ? use.spans : [{ from, to: Math.max(from, to) }];
+      if (use.open === 0) return known;
+      const lastUse = known.at(-1)?.to ?? to;
+      return [...known, { from: lastUse, to: Math.max(lastUse, this.#seenBusyAt(member)) }];
+    });
+    return lifeOf({
+      spans: united(spans),
+      lastBegin,
+      ends,
+      unseen: this.#unseen,
+      lifecycle: this.#lifecycle,
+      now: this.#now,
+    });
+  }
+
+  /** Calls whose program has died go on at the other end for as long as AgentCore lets them. */
+  get #unseen(): number {
+    const isCutOff = (member: RecordedSession) => member.use.open > 0 && !this.#isCalling(member);
+    return this.#members.some(isCutOff) ? LONGEST_CALL : 0;
+  }
+
+  #isCalling({ use, owner }: RecordedSession): boolean {
+    if (use.open === 0 || !owner || owner.liveness === 'dead') return false;
+    if (owner.liveness === 'alive') return true;
+    return this.#now - owner.heartbeatAt.getTime() < SILENCE;
+  }
+
+  #seenBusyAt(member: RecordedSession): number {
+    if (this.#isCalling(member)) return this.#now;
+    return Math.min(this.#now, member.owner?.heartbeatAt.getTime() ?? -Infinity);
+  }
+}
+
+function endOf({ idleUntil, lifetimeUntil, endedAt = Infinity }: SessionLife): number {
+  return Math.min(idleUntil, lifetimeUntil, endedAt);
+}
+
+function lastBeginOf(use: SessionUse, facts: SessionFacts): number {
+  return Math.max(use.lastBegin, Date.parse(facts.startedAt));
+}
+
+function startOf({ facts }: RecordedSession): number {
+  return Date.parse(facts.startedAt);
+}
+
+function idsOf({ returnedId, runtimeSessionId, mcpSessionId }: SessionFacts): string[] {
+  return [returnedId ?? runtimeSessionId, ...(mcpSessionId === undefined ? [] : [mcpSessionId])];
+}
+
+function programOf({ facts, owner }: RecordedSession): SessionProgram[] {
+  if (!owner) return [];
+  const { program, pid, host } = owner.head;
+  return [{ session: facts.session, program, pid, host, liveness: owner.liveness }];
+}
+
+function lastOf<T, V>(items: readonly T[], value: (item: T) => V | undefined): V | undefined {
+  return items.map(value).findLast((found) => found !== undefined);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+function byTime(one: { readonly at: string }, other: { readonly at: string }): number {
+  return one.at < other.at ? -1 : one.at > other.at ? 1 : 0;
+}
+
+/** No file that was damaged shall keep the others from being listed. */
+function iso(time: number): string {
+  return new Date(Math.min(time, LAST_MOMENT)).toISOString();
+}

@@ -1,0 +1,107 @@
+import { messageOf } from '../error.ts';
+import type { Log } from '../log.ts';
+import { type CommonOrigin, RuntimeSession, type SessionJournal } from './runtime-session.ts';
+import type { SessionStopper, StopOptions } from './stop-session.ts';
+
+/** Sessions of earlier handshakes that are remembered, to be stopped at the end. */
+const MOST_SUPERSEDED = 100;
+
+export interface SessionRegisterOptions {
+  readonly origin: CommonOrigin;
+  readonly journal: SessionJournal;
+  /** What stops them. */
+  readonly stop: StopOptions;
+  readonly log: Log;
+}
+
+/** The runtime sessions of this process: what begins one puts it on record, what ends one stops it. */
+export class SessionRegister {
+  readonly #options: SessionRegisterOptions;
+  readonly #abort = new AbortController();
+  readonly #open = new Set<RuntimeSession>();
+  readonly #successors = new Map<RuntimeSession, RuntimeSession>();
+  readonly #stopping = new Set<Promise<void>>();
+  #stopper: Promise<SessionStopper> | undefined;
+
+  constructor(options: SessionRegisterOptions) {
+    this.#options = options;
+  }
+
+  /** A session that is about to be used; it costs nothing before its first invoke. */
+  begin(id: string): RuntimeSession {
+    const { origin, journal } = this.#options;
+    const session = new RuntimeSession(id, origin, journal);
+    this.#open.add(session);
+    return session;
+  }
+
+  /** Begins to stop a session that no further request will use, as soon as its calls are over. */
+  end(session: RuntimeSession): void {
+    this.#track(session.idle().then(() => this.#stop(session)));
+  }
+
+  /**
+   * Keeps a session, which another one follows under the same runtime session id, until the end:
+   * depending on how AgentCore routes, what stops the one could stop the other.
+   */
+  supersede(session: RuntimeSession, successor: RuntimeSession): void {
+    this.#successors.set(session, successor);
+    if (this.#successors.size <= MOST_SUPERSEDED) return;
+    const oldest = this.#successors.keys().next().value as RuntimeSession;
+    this.#successors.delete(oldest);
+    this.#open.delete(oldest);
+  }
+
+  /** Stops all that are open, whatever their calls do. */
+  endAll(): void {
+    for (const session of this.#open) this.#track(this.#stop(session));
+  }
+
+  /** Lets a session go on without this process. */
+  leave(session: RuntimeSession): void {
+    if (this.#open.delete(session) && session.mayRun) session.left();
+  }
+
+  leaveAll(): void {
+    for (const session of this.#open) this.leave(session);
+  }
+
+  /** Resolves when all that were ended are stopped, or after `milliseconds`. */
+  async settled(milliseconds: number): Promise<void> {
+    const timer = setTimeout(() => this.#abort.abort(new Error('no time left')), milliseconds);
+    const aborted = new Promise((resolve) =>
+      this.#abort.signal.addEventListener('abort', resolve, { once: true }),
+    );
+    await Promise.race([Promise.all(this.#stopping), aborted]);
+    clearTimeout(timer);
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#stopping.delete(tracked));
+    this.#stopping.add(tracked);
+  }
+
+  async #stop(session: RuntimeSession): Promise<void> {
+    if (!this.#open.delete(session) || !session.mayRun) return;
+    const shared = this.#successors.get(session)?.stopIds ?? [];
+    const ids = session.stopIds.filter((id) => !shared.includes(id));
+    if (ids.length === 0) return session.left();
+    try {
+      // The SDK's client is loaded when the first session ends, not when the program begins.
+      this.#stopper ??= import('./stop-session.ts').then(
+        ({ SessionStopper: Stopper }) => new Stopper(this.#options.stop),
+      );
+      const { wasGone } = await (await this.#stopper).stop(ids, this.#abort.signal);
+      session.stopped(wasGone);
+    } catch (thrown) {
+      const reason = messageOf(thrown);
+      session.stopFailed(reason);
+      // Tried once more when the program ends.
+      this.#open.add(session);
+      this.#options.log(
+        'warning',
+        `Could not stop session ${session.id}, which may cost until it is idle for long enough: ${reason}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import type { JournalRecord } from '../journal/records.ts';
+
+/** A stretch of time, in milliseconds since 1970. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** When a session was at work, as far as the journal tells. */
+export interface SessionUse {
+  /** In order, without overlaps. */
+  readonly spans: readonly Span[];
+  /** When it was last put to work: later than its end, it has been revived. */
+  readonly lastBegin: number;
+  /** Whenever it was stopped, or found to be gone. */
+  readonly ends: readonly number[];
+  /** Calls under way when its program last said so, be it before the session's end. */
+  readonly open: number;
+}
+
+const NO_USE: SessionUse = { spans: [], lastBegin: -Infinity, ends: [], open: 0 };
+
+/** The shortest idle timeout that a runtime can have: shorter pauses never end a microVM. */
+const SHORT_PAUSE = 60_000;
+/** That a session is at work is written with so much delay at the most. */
+const WRITTEN_AFTER = 1_000;
+
+/**
+ * Learns from records in any order when each session was at work. The folded facts say when it was
+ * so at first and at last; in between its microVM may have gone and come again, and who is stopped
+ * is revived by the next call.
+ */
+export class SessionUses {
+  readonly #uses = new Map<string, SessionUse>();
+  /** Since when calls have been under way, by session. */
+  readonly #busySince = new Map<string, number>();
+
+  of(session: string): SessionUse {
+    return this.#uses.get(session) ?? NO_USE;
+  }
+
+  add(record: JournalRecord): void {
+    if (record.type === 'program' || record.session === undefined) return;
+    const { session } = record;
+    const at = Date.parse(record.at);
+    switch (record.type) {
+      case 'session.started':
+        this.#used(session, { from: at, to: at });
+        break;
+      case 'session.carried': {
+        const { startedAt, lastActiveAt, open, end } = record.facts;
+        const from = Date.parse(startedAt);
+        if (end && end.how !== 'left') this.#ended(session, Date.parse(end.at));
+        this.#used(session, { from, to: Math.max(from, Date.parse(lastActiveAt)) });
+        this.#busy(session, at, open);
+        break;
+      }
+      case 'session.identified':
+        // The answer to a call that is going on, so nothing begins.
+        this.#used(session, { from: at, to: at }, -Infinity);
+        break;
+      case 'call':
+        this.#used(session, { from: at, to: at + Math.max(0, record.milliseconds) });
+        break;
+      case 'session.active':
+        this.#busy(session, at, record.open);
+        break;
+      case 'session.left':
+        this.#busy(session, at, 0);
+        break;
+      case 'session.lost':
+      case 'session.stopped':
+        this.#ended(session, at);
+    }
+  }
+
+  #busy(session: string, at: number, open: number): void {
+    const since = this.#busySince.get(session) ?? (open > 0 ? at : undefined);
+    if (since !== undefined) {
+      this.#used(session, { from: since, to: Math.max(since, at) }, since - WRITTEN_AFTER);
+    }
+    if (open === 0 || since === undefined) this.#busySince.delete(session);
+    else this.#busySince.set(session, since);
+    const use = this.#uses.get(session);
+    if (use) this.#uses.set(session, { ...use, open });
+  }
+
+  #ended(session: string, at: number): void {
+    const use = this.of(session);
+    this.#uses.set(session, { ...use, ends: [...use.ends, at] });
+  }
+
+  #used(session: string, span: Span, begin = span.from): void {
+    const { spans, lastBegin, ...rest } = this.of(session);
+    this.#uses.set(session, {
+      ...rest,
+      spans: united([...spans, span]),
+      lastBegin: Math.max(lastBegin, begin),
+    });
+  }
+}
+
+/** The same times in order, with short pauses filled. */
+export function united(spans: readonly Span[]): readonly Span[] {
+  const result: Span[] = [];
+  for (const span of [...spans].sort((one, other) => one.from - other.from)) {
+    const last = result.at(-1);
+    if (!last || span.from - last.to > SHORT_PAUSE) result.push(span);
+    else result[result.length - 1] = { from: last.from, to: Math.max(last.to, span.to) };
+  }
+  return result;
+}

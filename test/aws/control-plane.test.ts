@@ -1,0 +1,36 @@
+import { BedrockAgentCoreControlClient } from '@aws-sdk/client-bedrock-agentcore-control';
+import { describe, expect, it } from 'vitest';
+import { controlPlaneUrl } from '../../src/aws/control-plane.ts';
+
+function sdkUrl(region: string, fips: boolean, dualStack: boolean): string {
+  const client = new BedrockAgentCoreControlClient({ region });
+  const { url } = client.config.endpointProvider({
+    Region: region,
+    UseFIPS: fips,
+    UseDualStack: dualStack,
+  } as never);
+  return url.href;
+}
+
+describe('the control plane’s URL', () => {
+  it.each([
+    ['aws', 'us-east-1'],
+    ['aws-cn', 'cn-north-1'],
+    ['aws-us-gov', 'us-gov-west-1'],
+  ] as const)('is the SDK’s own in %s, %s', (partition, region) => {
+    for (const fips of [false, true]) {
+      for (const dualStack of [false, true]) {
+        const options = { fips, dualStack, override: undefined };
+        const url = controlPlaneUrl({ partition, region }, options);
+        expect(url.href).toBe(sdkUrl(region, fips, dualStack));
+      }
+    }
+  });
+
+  it('gives way to an override', () => {
+    const options = { fips: false, dualStack: false, override: 'http://bedrock-agentcore:4566/' };
+    expect(controlPlaneUrl({ partition: 'aws', region: 'us-east-1' }, options).href).toBe(
+      options.override,
+    );
+  });
+});

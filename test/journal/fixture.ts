@@ -1,0 +1,86 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { Journal, type JournalOptions } from '../../src/journal/journal.ts';
+import { partPath } from '../../src/journal/journal-files.ts';
+import { programRecord } from '../../src/journal/program-identity.ts';
+import { lineOf } from '../../src/journal/record-line.ts';
+import type { JournalRecord, ProgramRecord } from '../../src/journal/records.ts';
+import { START } from './records.ts';
+
+/** The head of a file of a program that is no process here. */
+export function foreignHead(more: Partial<ProgramRecord> = {}): ProgramRecord {
+  const own = programRecord({ program: 'proxy', version: '1.0.0', part: 0, at: START });
+  return { ...own, host: 'another-host', ...more };
+}
+
+/** The head of a file whose process id another process has now. */
+export function deadHead(more: Partial<ProgramRecord> = {}): ProgramRecord {
+  const own = programRecord({ program: 'proxy', version: '1.0.0', part: 0, at: START });
+  return { ...own, processStart: '1', ...more };
+}
+
+/** A folder that goes with the test. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'journal-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Writes a file as a program would have; gives its path. */
+export async function writePart(
+  folder: string,
+  run: string,
+  head: ProgramRecord,
+  records: readonly JournalRecord[],
+  touchedAt: Date = START,
+): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  const path = partPath(folder, run, head.part);
+  await writeFile(path, [head, ...records].map(lineOf).join(''));
+  await utimes(path, touchedAt, touchedAt);
+  return path;
+}
+
+/** A journal of this process that is closed with the test, and what it said of failures. */
+export function openJournal(folder: string, options: Partial<JournalOptions> = {}) {
+  const complaints: string[] = [];
+  const journal = new Journal({
+    folder,
+    program: 'proxy',
+    version: '1.2.3',
+    onFailure: (sentence) => complaints.push(sentence),
+    ...options,
+  });
+  onTestFinished(() => journal.close());
+  return { journal, complaints };
+}
+
+/**
+ * A process that keeps a journal. Resolves when it has said that its session `session` is written,
+ * and `count` calls after that.
+ */
+export async function startWriter(
+  folder: string,
+  session: string,
+  count = 0,
+): Promise<ChildProcess> {
+  const program = fileURLToPath(new URL('./writer.ts', import.meta.url));
+  const child = fork(program, [folder, session, String(count)], {
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await once(child, 'message');
+  return child;
+}
+
+/** Ends a process as nothing can prepare for. */
+export async function kill(child: ChildProcess): Promise<void> {
+  const exit = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exit;
+}

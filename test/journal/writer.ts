@@ -1,0 +1,20 @@
+import { Journal } from '../../src/journal/journal.ts';
+import { at, call, started } from './records.ts';
+
+/** Keeps a journal until it is killed: a session, so many calls, and the word that all is written. */
+const [folder = '', session = '', count = '0'] = process.argv.slice(2);
+
+const journal = new Journal({
+  folder,
+  program: 'proxy',
+  version: '1.2.3',
+  onFailure: (sentence) => {
+    throw new Error(sentence);
+  },
+});
+journal.record(started(session));
+for (let i = 0; i < Number(count); i++) journal.record(call(session, i));
+await journal.recordNow({ type: 'session.active', at: at(0), session, open: 0 });
+process.send?.('written');
+// The channel to the test keeps it alive.
+process.on('message', () => {});

@@ -1,0 +1,400 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { JournalRecord, SessionStarted } from '../../src/journal/records.ts';
+import type { LocalRuntime } from '../../src/local/local-runtime.ts';
+import type { SessionEntry } from '../../src/sessions/session-book.ts';
+import { type CliResult, runCli, startCli } from '../fixtures/cli-process.ts';
+import { startProxy } from '../fixtures/proxy-process.ts';
+import { within } from '../fixtures/running.ts';
+import { ago, StateFolder, started } from '../fixtures/written-journal.ts';
+import {
+  httpAgent,
+  isAlive,
+  RUNTIME_SESSION,
+  read,
+  signingFetch,
+  start,
+  statelessMcp,
+} from '../local/harness.ts';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** Somebody's, who has no say in what is listed. */
+const KEYS = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'example' };
+
+function sessions(
+  state: StateFolder,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = KEYS,
+): Promise<CliResult> {
+  return runCli(['sessions', ...args], { AGENTCORE_STATE_DIR: state.path, ...env });
+}
+
+async function entriesOf(
+  state: StateFolder,
+  env?: Readonly<Record<string, string>>,
+): Promise<SessionEntry[]> {
+  const { stdout, code } = await sessions(state, ['list', '--json'], env);
+  expect(code).toBe(0);
+  return JSON.parse(stdout);
+}
+
+function identified(session: string, returnedId: string): JournalRecord {
+  return { type: 'session.identified', at: ago(MINUTE), session, returnedId };
+}
+
+function stopped(session: string, at: string): JournalRecord {
+  return { type: 'session.stopped', at, session, wasGone: false };
+}
+
+describe('agentcore-mcp sessions', () => {
+  it('says what it is for when none is on record', async () => {
+    const { code, stdout } = await sessions(new StateFolder());
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^No sessions are on record\. /);
+  });
+
+  it('lists those that may bill and those that ended within a day', async () => {
+    const state = new StateFolder();
+    state.write({ records: [started('11111111-dead', ago(5 * MINUTE))] });
+    state.write({ program: 'alive', records: [started('22222222-live', ago(4 * MINUTE))] });
+    state.write({
+      records: [started('33333333-done', ago(3 * HOUR)), stopped('33333333-done', ago(2 * HOUR))],
+    });
+    state.write({
+      records: [started('44444444-past', ago(30 * HOUR)), stopped('44444444-past', ago(29 * HOUR))],
+    });
+    const { code, stdout, stderr } = await sessions(state);
+    expect(code).toBe(0);
+    expect(stderr).toBe('');
+    const rows = stdout.split('\n').slice(0, 4);
+    expect(rows.map((row) => row.split(/ {2,}/).slice(0, 3))).toEqual([
+      ['ID', 'STATE', 'AGE'],
+      ['22222222', 'idle', '4 m'],
+      ['11111111', 'orphaned', '5 m'],
+      ['33333333', 'stopped', '15 m'],
+    ]);
+    const columns = rows.map((row) =>
+      row.indexOf(row === rows[0] ? 'STATE' : (row.split(/ +/)[1] ?? '')),
+    );
+    expect(new Set(columns).size).toBe(1);
+    expect(stdout).toMatch(/^2 sessions may bill: \S+ – \S+ so far/m);
+    expect(stdout).toContain('sessions stop --orphaned');
+    expect(stdout).toMatch(/^11111111: id unknown, may bill until /m);
+    expect(stdout).toMatch(/^1 older one not shown/m);
+    expect(stdout).not.toContain('44444444');
+    expect((await sessions(state, ['list', '--all'])).stdout).toContain('44444444');
+  });
+
+  it('gives scripts all of them', async () => {
+    const state = new StateFolder();
+    state.write({ records: [started('1', ago(30 * HOUR)), stopped('1', ago(29 * HOUR))] });
+    state.write({ records: [started('2', ago(5 * MINUTE))] });
+    const [newest, oldest] = await entriesOf(state);
+    expect(newest).toMatchObject({
+      id: '2',
+      state: 'orphaned',
+      mayBill: true,
+      startedAt: expect.stringMatching(/^\d{4}-.*Z$/),
+      mayBillUntil: expect.stringMatching(/^\d{4}-.*Z$/),
+      idleLeft: expect.any(Number),
+      cost: { least: expect.any(Number), most: expect.any(Number) },
+      programs: [{ program: 'proxy', liveness: 'dead', pid: expect.any(Number) }],
+      lifecycle: { source: 'assumed' },
+    });
+    expect(newest?.idleLeft).toBeGreaterThan(9 * MINUTE);
+    expect(newest?.idleLeft).toBeLessThanOrEqual(10 * MINUTE);
+    expect(oldest).toMatchObject({ id: '1', state: 'stopped', mayBill: false });
+  });
+
+  it('takes the timeouts from the runtime', async () => {
+    const local = await start({ agent: httpAgent({ idleTimeout: 120, maxLifetime: 3600 }) });
+    const state = new StateFolder();
+    state.write({ records: [started('1', ago(3 * MINUTE), placeOf(local))] });
+    expect(await entriesOf(state, local.env)).toMatchObject([
+      {
+        state: 'expired',
+        lifecycle: { idleTimeout: 120_000, maxLifetime: 3_600_000, source: 'runtime' },
+      },
+    ]);
+    const stopAsking = local.faults.inject({
+      operation: 'control',
+      kind: 'platform-error',
+      error: 'access-denied',
+      times: 'always',
+    });
+    const fresh = new StateFolder();
+    fresh.write({ records: [started('1', ago(3 * MINUTE), placeOf(local))] });
+    expect(await entriesOf(fresh, local.env)).toMatchObject([
+      { state: 'orphaned', lifecycle: { source: 'assumed' } },
+    ]);
+    expect(stopAsking.hits).toBe(1);
+  });
+
+  it('shows one by the beginning of our id or by the runtime’s', async () => {
+    const state = new StateFolder();
+    const begun = started('abcd1234-0001', ago(5 * MINUTE));
+    state.write({ records: [begun, identified('abcd1234-0001', 'returned-id')] });
+    state.write({ records: [started('abff1234-0001', ago(4 * MINUTE))] });
+    for (const id of ['abcd', 'abcd1234-0001', begun.runtimeSessionId, 'returned-id']) {
+      const { code, stdout } = await sessions(state, ['show', id]);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/^Session abcd1234-0001\n/);
+      expect(stdout).toMatch(/Session id returned {2}returned-id/);
+      expect(stdout).toMatch(/abcd1234 {2}session known as runtime session returned-id/);
+      expect(stdout).not.toContain('abff');
+    }
+    const { stdout } = await sessions(state, ['show', 'abff', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({
+      id: 'abff1234-0001',
+      records: [{ type: 'session.started' }],
+    });
+  });
+
+  it.each([
+    [['show', 'nobody'], /No session on record is "nobody"/],
+    [['show', 'ab'], /"ab" may be any of abff1234 of .*, abcd1234 of /],
+    [['show'], /missing required argument/],
+    [['stop'], /Name sessions by their ids, or give --all or --orphaned/],
+    [['stop', 'abcd', '--all'], /Name sessions by their ids, or give --all or --orphaned/],
+    [['stop', 'abcd', 'nobody'], /No session on record is "nobody"/],
+    [['prune', '--older-than', 'soon'], /number of days/],
+    [['fly'], /too many arguments|unknown command/],
+  ])('exits with 2 when it is called with %j', async (args, sentence) => {
+    const state = new StateFolder();
+    state.write({ records: [started('abcd1234-0001', ago(5 * MINUTE))] });
+    state.write({ records: [started('abff1234-0001', ago(4 * MINUTE))] });
+    const { code, stderr, stdout } = await sessions(state, args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(sentence);
+    expect(stdout).toBe('');
+  });
+
+  it('prunes what no session that may run needs', async () => {
+    const state = new StateFolder();
+    const past = new Date(Date.now() - 48 * HOUR);
+    const over = state.write({
+      heartbeatAt: past,
+      records: [started('1', ago(49 * HOUR)), stopped('1', ago(48 * HOUR))],
+    });
+    const recent = state.write({ records: [started('2', ago(HOUR)), stopped('2', ago(HOUR))] });
+    const running = state.write({ heartbeatAt: past, records: [started('3', ago(5 * MINUTE))] });
+    const { code, stdout } = await sessions(state, ['prune']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Removed \S+\.jsonl\n1 removed; /);
+    expect([over, recent, running].map((path) => existsSync(path))).toEqual([false, true, true]);
+    const again = await sessions(state, ['prune', '--older-than', '0', '--json']);
+    expect(JSON.parse(again.stdout)).toMatchObject({ removed: [recent] });
+    expect(existsSync(running)).toBe(true);
+  });
+});
+
+/** Where sessions of the local runtime's `agent` are. */
+function placeOf(local: LocalRuntime): Partial<SessionStarted> {
+  return { runtime: local.runtime('agent').arn, endpoint: `${local.url}/` };
+}
+
+const idOf = (session: string) => `agentcore-mcp-${session}`.padEnd(40, '0');
+
+/** Has a session run on the local runtime. */
+async function invoke(local: LocalRuntime, session: string): Promise<void> {
+  const answer = await read(
+    signingFetch(local)(local.runtime('agent').invocationUrl, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', [RUNTIME_SESSION]: idOf(session) },
+      body: '{}',
+    }),
+  );
+  expect(answer.status).toBe(200);
+}
+
+/** A session that really runs, and what a proxy that was killed has left of it on record. */
+async function orphan(local: LocalRuntime, ...names: string[]): Promise<StateFolder> {
+  const state = new StateFolder();
+  for (const session of names) {
+    await invoke(local, session);
+    const begun = started(session, ago(MINUTE), placeOf(local));
+    state.write({ records: [begun, identified(session, idOf(session))] });
+  }
+  return state;
+}
+
+const stateOf = (local: LocalRuntime, session: string) =>
+  local.sessions().find(({ runtimeSessionId }) => runtimeSessionId === idOf(session))?.state;
+
+describe('a proxy that is killed', () => {
+  it.each([
+    ['with its session idle', undefined],
+    ['in the middle of a call', 'hang'],
+  ])('leaves its session listed %s, and to be stopped', async (_, tool) => {
+    const local = await start({ server: statelessMcp() });
+    const state = new StateFolder();
+    const proxy = startProxy(local.url, {
+      ...local.env,
+      AGENTCORE_AGENT_ARN: local.runtime('server').arn,
+      AGENTCORE_STATE_DIR: state.path,
+    });
+    await proxy.initialize();
+    if (tool) proxy.begin('tools/call', { name: tool, arguments: {} });
+    if (tool) await local.until(() => local.sessions()[0]?.inFlight === 1);
+    expect(await entriesOf(state, local.env)).toMatchObject([
+      { mayBill: true, programs: [{ program: 'proxy', pid: proxy.child.pid, liveness: 'alive' }] },
+    ]);
+    await proxy.kill();
+    const [entry] = await entriesOf(state, local.env);
+    expect(entry).toMatchObject({ state: 'orphaned', lifecycle: { source: 'runtime' } });
+    expect(local.sessions()).toMatchObject([{ runtimeSessionId: entry?.runtimeSessionId }]);
+    const { code, stdout } = await sessions(state, ['stop', '--orphaned'], local.env);
+    expect(stdout).toMatch(/: stopped\n$/);
+    expect(code).toBe(0);
+    expect(local.sessions()).toMatchObject([{ state: 'Stopped' }]);
+    expect(await entriesOf(state, local.env)).toMatchObject([{ state: 'stopped' }]);
+  });
+});
+
+describe('agentcore-mcp sessions stop', () => {
+  it('really stops a session, and puts that on record', async () => {
+    const local = await start({ agent: httpAgent() });
+    const state = await orphan(local, 'one');
+    const { pid } = local.sessions()[0] ?? {};
+    expect(isAlive(pid)).toBe(true);
+    const { code, stdout, stderr } = await sessions(state, ['stop', 'one'], local.env);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^one on agent-\w+: stopped\n$/);
+    expect(stateOf(local, 'one')).toBe('Stopped');
+    await local.until(() => !isAlive(pid));
+    expect(await entriesOf(state, local.env)).toMatchObject([{ state: 'stopped', mayBill: false }]);
+  });
+
+  it('takes one that is gone already for stopped', async () => {
+    const local = await start({ agent: httpAgent() });
+    const state = await orphan(local, 'one');
+    await local.killMicroVm(idOf('one'));
+    const { code, stdout } = await sessions(state, ['stop', 'one'], local.env);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^one on .*: was gone already\n$/);
+    expect(await entriesOf(state, local.env)).toMatchObject([{ state: 'stopped' }]);
+  });
+
+  it('stops all that may bill, or only those without a program', async () => {
+    const local = await start({ agent: httpAgent() });
+    const state = await orphan(local, 'one', 'two');
+    await invoke(local, 'three');
+    state.write({
+      program: 'alive',
+      records: [started('three', ago(MINUTE), placeOf(local)), identified('three', idOf('three'))],
+    });
+    const orphans = await sessions(state, ['stop', '--orphaned'], local.env);
+    expect(orphans).toMatchObject({ code: 0 });
+    expect([...orphans.lines].sort()).toEqual([
+      expect.stringMatching(/^one on .*: stopped$/),
+      expect.stringMatching(/^two on .*: stopped$/),
+    ]);
+    expect(stateOf(local, 'three')).toBe('Idle');
+    const all = await sessions(state, ['stop', '--all'], local.env);
+    expect(all.lines).toEqual([expect.stringMatching(/^three on .*: stopped$/)]);
+    expect(stateOf(local, 'three')).toBe('Stopped');
+    const none = await sessions(state, ['stop', '--all'], local.env);
+    expect(none).toMatchObject({ code: 0, stdout: 'There is no session to stop.\n' });
+  });
+
+  it.each([
+    ['a conflict', { kind: 'platform-error', error: 'retryable-conflict', times: 3 }],
+    ['throttling', { kind: 'throttle', times: 4 }],
+  ] as const)('tries again after %s', async (_, fault) => {
+    const local = await start({ agent: httpAgent() });
+    const state = await orphan(local, 'one');
+    const injected = local.faults.inject({ operation: 'stop', ...fault });
+    const { code, stdout } = await sessions(state, ['stop', 'one'], local.env);
+    expect(injected.hits).toBe(fault.times);
+    expect(stdout).toMatch(/: stopped\n$/);
+    expect(code).toBe(0);
+    expect(stateOf(local, 'one')).toBe('Stopped');
+  });
+
+  it('keeps one listed that could not be stopped, with the reason, and stops the others', async () => {
+    const local = await start({ agent: httpAgent() });
+    const state = await orphan(local, 'one', 'two');
+    local.faults.inject({
+      operation: 'stop',
+      kind: 'platform-error',
+      error: 'access-denied',
+      message: 'not authorized to stop',
+      sessionId: idOf('one'),
+    });
+    const { code, stdout } = await sessions(state, ['stop', 'one', 'two'], local.env);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^one on .*: could not be stopped: .*not authorized to stop$/m);
+    expect(stdout).toMatch(/^two on .*: stopped$/m);
+    const entries = await entriesOf(state, local.env);
+    expect(entries.find(({ id }) => id === 'one')).toMatchObject({
+      state: 'orphaned',
+      mayBill: true,
+      stopFailure: { reason: expect.stringContaining('not authorized to stop') },
+    });
+    expect((await sessions(state, [], local.env)).stdout).toMatch(
+      /^one: could not be stopped at .*not authorized to stop$/m,
+    );
+    expect(await sessions(state, ['stop', '--all'], local.env)).toMatchObject({ code: 0 });
+    expect(stateOf(local, 'one')).toBe('Stopped');
+  });
+
+  it('stops a session whose id was never learnt by the one that was sent', async () => {
+    const local = await start({ agent: httpAgent() });
+    await invoke(local, 'one');
+    const state = new StateFolder();
+    state.write({ records: [started('one', ago(MINUTE), placeOf(local))] });
+    state.write({ records: [started('two', ago(MINUTE), placeOf(local))] });
+    const { code, stdout } = await sessions(state, ['stop', '--all'], local.env);
+    expect(stdout).toMatch(/^one on .*: stopped$/m);
+    // AgentCore may have it under an id that nobody has learnt: nothing is proven.
+    expect(stdout).toMatch(/^two on .*: could not be stopped: .*never learnt; it may bill until /m);
+    expect(code).toBe(1);
+    expect(await entriesOf(state, local.env)).toContainEqual(
+      expect.objectContaining({ id: 'two', mayBill: true }),
+    );
+  });
+
+  it('signs as the session’s profile', async () => {
+    const local = await start({ agent: httpAgent() });
+    await invoke(local, 'one');
+    const state = new StateFolder();
+    const file = join(state.path, 'credentials');
+    const { accessKeyId, secretAccessKey } = local.credentials;
+    writeFileSync(
+      file,
+      `[work]\naws_access_key_id=${accessKeyId}\naws_secret_access_key=${secretAccessKey}\n`,
+    );
+    state.write({
+      records: [
+        started('one', ago(MINUTE), { ...placeOf(local), profile: 'work' }),
+        identified('one', idOf('one')),
+      ],
+    });
+    const env = { ...KEYS, AWS_SHARED_CREDENTIALS_FILE: file };
+    const { code, stdout } = await sessions(state, ['stop', 'one'], env);
+    expect(stdout).toMatch(/: stopped\n$/);
+    expect(code).toBe(0);
+    expect(stateOf(local, 'one')).toBe('Stopped');
+  });
+
+  it('ends at once when it is interrupted, and what is not stopped stays listed', async () => {
+    const local = await start({ agent: httpAgent() });
+    const state = await orphan(local, 'one');
+    const held = local.faults.inject({ operation: 'stop', kind: 'silence' });
+    const cli = startCli(['sessions', 'stop', 'one'], {
+      AGENTCORE_STATE_DIR: state.path,
+      ...local.env,
+    });
+    await local.until(() => held.hits === 1);
+    cli.child.kill('SIGINT');
+    expect(await within(2_000, 'its end', cli.exited)).toBe(1);
+    expect(cli.stdout).toMatch(/^one on .*: could not be stopped: interrupted\n$/);
+    expect(await entriesOf(state, local.env)).toMatchObject([
+      { mayBill: true, stopFailure: { reason: 'interrupted' } },
+    ]);
+  });
+});

@@ -1,0 +1,139 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  makeNotification,
+  type Notification,
+  parseMessages,
+  type Request,
+  type Response,
+} from '../../src/mcp/message.ts';
+import { throughInterceptors } from '../../src/relay/interceptors.ts';
+import { KeepAlive } from '../../src/relay/keep-alive.ts';
+import type { Exchange, Peer } from '../../src/relay/peer.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function parsed<M extends Request | Response>(text: string): M {
+  return parseMessages(Buffer.from(text))[0] as M;
+}
+
+/** A slow call through a keep-alive of one second; what its client hears, and what ends it. */
+function slowCall({ meta = '{"progressToken":"t"}', method = 'tools/call' } = {}) {
+  const told: Notification[] = [];
+  let end: ((response: Response) => void) | undefined;
+  let exchange: Exchange | undefined;
+  const server: Peer = {
+    request: (_, given) => {
+      exchange = given;
+      return new Promise((resolve) => {
+        end = resolve;
+      });
+    },
+    notify: async () => undefined,
+  };
+  const client: Peer = {
+    request: async () => {
+      throw new Error('nobody asks');
+    },
+    notify: async (notification) => {
+      told.push(notification);
+    },
+  };
+  const request = parsed<Request>(
+    `{"jsonrpc":"2.0","id":1,"method":"${method}","params":{"name":"slow","_meta":${meta}}}`,
+  );
+  const peer = throughInterceptors([new KeepAlive(1_000)], server);
+  const answer = peer.request(request, { back: client, signal: new AbortController().signal });
+  return {
+    told,
+    /** Resolves with the call's answer. */
+    end: async () => {
+      end?.(parsed<Response>('{"jsonrpc":"2.0","id":1,"result":{}}'));
+      return answer;
+    },
+    /** The server says something on the call's stream. */
+    say: (said: string, params: Record<string, unknown>) =>
+      (exchange as Exchange).back.notify(makeNotification(said, params), exchange as Exchange),
+  };
+}
+
+const progressOf = (told: readonly Notification[]) =>
+  told.map(({ params }) => params?.progress as number);
+
+describe('a client that gave a progress token', () => {
+  it('is told again and again that its call is still open', async () => {
+    const { told } = slowCall();
+    await vi.advanceTimersByTimeAsync(3_500);
+    expect(told).toHaveLength(3);
+    expect(told.every(({ method }) => method === 'notifications/progress')).toBe(true);
+    expect(told.map(({ params }) => params?.progressToken)).toEqual(['t', 't', 't']);
+    expect(told[2]?.params?.message).toBe('Still running after 3 s');
+  });
+
+  it('hears of progress that increases, and stays below any that a server begins with', async () => {
+    const { told } = slowCall();
+    await vi.advanceTimersByTimeAsync(5_000);
+    const progress = progressOf(told);
+    expect(progress).toEqual([...progress].sort((one, other) => one - other));
+    expect(new Set(progress).size).toBe(5);
+    expect(Math.max(...progress)).toBeLessThan(0);
+  });
+
+  it('hears nothing of a call that is answered in time', async () => {
+    const { told, end } = slowCall();
+    await vi.advanceTimersByTimeAsync(999);
+    await end();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(told).toEqual([]);
+  });
+
+  it('hears no more once the call is answered', async () => {
+    const { told, end } = slowCall();
+    await vi.advanceTimersByTimeAsync(2_000);
+    await end();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(told).toHaveLength(2);
+  });
+
+  it('hears the server alone from its first progress on, however long that is silent', async () => {
+    const { told, say } = slowCall();
+    await vi.advanceTimersByTimeAsync(1_000);
+    await say('notifications/progress', { progressToken: 't', progress: 0 });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(progressOf(told)).toEqual([-1, 0]);
+  });
+
+  it('goes on to hear of it where the server says something else', async () => {
+    const { told, say } = slowCall();
+    await say('notifications/message', { level: 'info', data: 'working' });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(told.map(({ method }) => method)).toEqual([
+      'notifications/message',
+      'notifications/progress',
+    ]);
+  });
+
+  it.each(['0', '7', '""', '12345678901234567890'])(
+    'gets its token back as it gave it: %s',
+    async (token) => {
+      const { told } = slowCall({ meta: `{"progressToken":${token}}` });
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(told[0]?.bytes.toString()).toContain(`"progressToken":${token},`);
+    },
+  );
+});
+
+describe('nobody is told', () => {
+  it.each<[string, Parameters<typeof slowCall>[0]]>([
+    ['who gave no token', { meta: '{}' }],
+    ['of a subscription, which is meant to stay open', { method: 'subscriptions/listen' }],
+  ])('%s', async (_, call) => {
+    const { told } = slowCall(call);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(told).toEqual([]);
+  });
+});

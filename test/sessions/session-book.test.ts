@@ -1,0 +1,460 @@
+import { describe, expect, it } from 'vitest';
+import type { JournalRecord } from '../../src/journal/records.ts';
+import { ASSUMED_LIFECYCLE, type Lifecycle } from '../../src/sessions/lifecycle.ts';
+import { readSessions } from '../../src/sessions/read-sessions.ts';
+import type { SessionEntry } from '../../src/sessions/session-book.ts';
+import { notesOn } from '../../src/sessions/session-words.ts';
+import { StateFolder, started, type WrittenFile } from '../fixtures/written-journal.ts';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const NOW = Date.now();
+const LIFECYCLE: Lifecycle = { idleTimeout: 15 * MINUTE, maxLifetime: 8 * HOUR, source: 'runtime' };
+const ID = 'session-1';
+
+function ago(milliseconds: number): string {
+  return new Date(NOW - milliseconds).toISOString();
+}
+
+function call(milliseconds: number, at: string, session = ID): JournalRecord {
+  return {
+    type: 'call',
+    at,
+    session,
+    method: 'tools/call',
+    milliseconds,
+    bytesIn: 1,
+    bytesOut: 1,
+    outcome: 'result',
+    attempts: 1,
+  };
+}
+
+function active(open: number, at: string): JournalRecord {
+  return { type: 'session.active', at, session: ID, open };
+}
+
+function stopped(at: string, session = ID): JournalRecord {
+  return { type: 'session.stopped', at, session, wasGone: false };
+}
+
+async function entriesOf(
+  files: readonly WrittenFile[],
+  lifecycle: Lifecycle = LIFECYCLE,
+): Promise<readonly SessionEntry[]> {
+  const state = new StateFolder();
+  for (const file of files) state.write(file);
+  const { entries, problems } = await readSessions({
+    folder: state.journal,
+    lifecycles: { of: async () => () => lifecycle },
+    now: () => NOW,
+  });
+  expect(problems).toEqual([]);
+  return entries;
+}
+
+async function entryOf(file: WrittenFile, lifecycle?: Lifecycle): Promise<SessionEntry> {
+  const entries = await entriesOf([file], lifecycle);
+  expect(entries).toHaveLength(1);
+  return entries[0] as SessionEntry;
+}
+
+describe('the state of a session', () => {
+  const begun = started(ID, ago(5 * MINUTE));
+
+  it.each<[string, WrittenFile, Partial<SessionEntry>]>([
+    [
+      'active while its program lives and calls are under way',
+      { program: 'alive', records: [begun, active(2, ago(MINUTE))] },
+      { state: 'active', mayBill: true, open: 2 },
+    ],
+    [
+      'active however long a call takes',
+      { program: 'alive', records: [started(ID, ago(2 * HOUR)), active(1, ago(2 * HOUR))] },
+      { state: 'active', mayBill: true, idleLeft: 15 * MINUTE, lifetimeLeft: 6 * HOUR },
+    ],
+    [
+      'idle when the last call has ended',
+      { program: 'alive', records: [begun, active(1, ago(3 * MINUTE)), active(0, ago(MINUTE))] },
+      { state: 'idle', mayBill: true, idleLeft: 14 * MINUTE, open: 0 },
+    ],
+    [
+      'orphaned when its program is dead',
+      { program: 'dead', records: [begun] },
+      { state: 'orphaned', mayBill: true, idleLeft: 10 * MINUTE },
+    ],
+    [
+      'idle when its program is dead and meant it to stay',
+      { program: 'dead', records: [begun, { type: 'session.left', at: ago(MINUTE), session: ID }] },
+      { state: 'idle', mayBill: true },
+    ],
+    [
+      'never orphaned when its program was on another host',
+      { program: 'elsewhere', heartbeatAt: new Date(NOW - HOUR), records: [begun] },
+      { state: 'idle', mayBill: true },
+    ],
+    [
+      'expired when it was idle for long enough, whether its program lives',
+      { program: 'alive', records: [started(ID, ago(20 * MINUTE))] },
+      { state: 'expired', mayBill: false, idleLeft: 0, endedAt: ago(5 * MINUTE) },
+    ],
+    [
+      'expired when its program is dead and its time over',
+      { program: 'dead', records: [started(ID, ago(20 * MINUTE))] },
+      { state: 'expired', mayBill: false },
+    ],
+    [
+      'expired when an idle one has reached its maximum lifetime',
+      {
+        program: 'dead',
+        records: [
+          started(ID, ago(8 * HOUR)),
+          call(8 * HOUR - MINUTE, ago(8 * HOUR)),
+          { type: 'session.left', at: ago(MINUTE), session: ID },
+        ],
+      },
+      { state: 'expired', mayBill: false, endedAt: ago(0) },
+    ],
+    [
+      'stopped when it was stopped',
+      { program: 'alive', records: [begun, stopped(ago(MINUTE))] },
+      { state: 'stopped', mayBill: false, endedAt: ago(MINUTE), age: 4 * MINUTE },
+    ],
+    [
+      'stopped when AgentCore did not know it any more',
+      {
+        program: 'alive',
+        records: [
+          begun,
+          { type: 'session.lost', at: ago(MINUTE), session: ID, reason: 'not found' },
+        ],
+      },
+      { state: 'stopped', mayBill: false },
+    ],
+    [
+      'stopped though the call that was under way ended after that',
+      {
+        program: 'alive',
+        records: [
+          begun,
+          active(1, ago(3 * MINUTE)),
+          stopped(ago(2 * MINUTE)),
+          active(0, ago(MINUTE)),
+          call(2 * MINUTE, ago(3 * MINUTE)),
+        ],
+      },
+      { state: 'stopped', mayBill: false, endedAt: ago(2 * MINUTE) },
+    ],
+    [
+      'stopped though only then it was written that a call was under way, and its answer came',
+      {
+        program: 'alive',
+        records: [
+          begun,
+          stopped(ago(2 * MINUTE)),
+          active(1, ago(2 * MINUTE - SECOND / 2)),
+          { type: 'session.identified', at: ago(MINUTE), session: ID, returnedId: 'late' },
+          active(0, ago(MINUTE)),
+        ],
+      },
+      { state: 'stopped', mayBill: false },
+    ],
+    [
+      'idle while calls were under way on another host that is silent now',
+      {
+        program: 'elsewhere',
+        heartbeatAt: new Date(NOW - 3 * MINUTE),
+        records: [begun, active(1, ago(4 * MINUTE))],
+      },
+      { state: 'idle', mayBill: true, mayRunOn: true, open: 0 },
+    ],
+    [
+      'active while calls are under way on another host',
+      {
+        program: 'elsewhere',
+        heartbeatAt: new Date(NOW - 5 * SECOND),
+        records: [begun, active(1, ago(4 * MINUTE))],
+      },
+      { state: 'active', mayBill: true, mayRunOn: false, open: 1 },
+    ],
+    [
+      'idle beyond its maximum lifetime where calls went on, which AgentCore boots a microVM for',
+      {
+        program: 'alive',
+        records: [started(ID, ago(9 * HOUR)), call(9 * HOUR - MINUTE, ago(9 * HOUR))],
+      },
+      { state: 'idle', mayBill: true, lifetimeLeft: 8 * HOUR - MINUTE },
+    ],
+    [
+      'expired when even a call that outlived its program must be over',
+      {
+        program: 'dead',
+        heartbeatAt: new Date(NOW - 2 * HOUR),
+        records: [started(ID, ago(3 * HOUR)), active(1, ago(3 * HOUR))],
+      },
+      { state: 'expired', mayBill: false, mayRunOn: false },
+    ],
+    [
+      'idle again when a call came after it was stopped, which revives it',
+      {
+        program: 'alive',
+        records: [begun, stopped(ago(3 * MINUTE)), call(SECOND, ago(2 * MINUTE))],
+      },
+      { state: 'idle', mayBill: true },
+    ],
+    [
+      'stopped for good when it was revived and stopped once more',
+      {
+        program: 'alive',
+        records: [
+          begun,
+          stopped(ago(3 * MINUTE)),
+          call(SECOND, ago(2 * MINUTE)),
+          stopped(ago(MINUTE)),
+        ],
+      },
+      { state: 'stopped', mayBill: false, endedAt: ago(MINUTE) },
+    ],
+  ])('is %s', async (_, file, expected) => {
+    expect(await entryOf(file)).toMatchObject(expected);
+  });
+
+  it('stays listed with the failure of the latest attempt to stop it', async () => {
+    const failures = ['first', 'latest'].map(
+      (reason, index): JournalRecord => ({
+        type: 'session.stop-failed',
+        at: ago((2 - index) * MINUTE),
+        session: ID,
+        reason,
+      }),
+    );
+    const entry = await entryOf({ program: 'dead', records: [begun, ...failures] });
+    expect(entry).toMatchObject({ state: 'orphaned', stopFailure: { reason: 'latest' } });
+    expect(notesOn(entry).join()).toContain('latest');
+  });
+
+  it('is of an unknown id, which may bill, where its program died before an answer', async () => {
+    const entry = await entryOf({ program: 'dead', records: [begun] });
+    expect(entry).toMatchObject({ idsKnown: false, mayBillUntil: ago(-10 * MINUTE) });
+    expect(entry.stopIds).toEqual([begun.runtimeSessionId]);
+    expect(notesOn(entry).join()).toMatch(/^id unknown, may bill until \d{4}-/);
+    const identified: JournalRecord = {
+      type: 'session.identified',
+      at: ago(5 * MINUTE),
+      session: ID,
+      returnedId: 'returned',
+      mcpSessionId: 'mcp',
+    };
+    const known = await entryOf({ program: 'dead', records: [begun, identified] });
+    expect(known).toMatchObject({ idsKnown: true, stopIds: ['returned', 'mcp'] });
+    expect(notesOn(known)).toEqual([]);
+  });
+
+  it('allows for a call that outlives its program', async () => {
+    const entry = await entryOf({
+      program: 'dead',
+      heartbeatAt: new Date(NOW - 20 * MINUTE),
+      records: [
+        started(ID, ago(HOUR)),
+        { type: 'session.identified', at: ago(HOUR), session: ID, returnedId: 'returned' },
+        active(1, ago(HOUR)),
+      ],
+    });
+    // A stream may go on for an hour after the last heartbeat, and then the idle timeout runs.
+    expect(entry).toMatchObject({ state: 'orphaned', mayRunOn: true, idleLeft: 55 * MINUTE });
+    expect(notesOn(entry).join()).toContain('may have run on');
+  });
+
+  it('is told though other records make no sense', async () => {
+    const facts = { ...begun, calls: 0, open: 0, startedAt: 'then', lastActiveAt: 'later' };
+    const entries = await entriesOf([
+      { records: [begun] },
+      {
+        records: [
+          { type: 'session.carried', at: ago(0), session: 'nonsense', facts },
+          started('far', ago(MINUTE), { endpoint: 'nowhere', runtime: 'nothing' }),
+          call(1e300, ago(MINUTE), 'far'),
+        ],
+      },
+    ]);
+    expect(entries.map(({ id }) => id)).toEqual(['far', ID]);
+  });
+
+  it('says so when it expired by a timeout that is only assumed', async () => {
+    const file: WrittenFile = { program: 'dead', records: [started(ID, ago(20 * MINUTE))] };
+    expect(notesOn(await entryOf(file, ASSUMED_LIFECYCLE)).join()).toContain('default timeouts');
+    expect(notesOn(await entryOf(file)).join()).not.toContain('default timeouts');
+  });
+});
+
+describe('what a session costs so far', () => {
+  // An hour costs from $0.00118125 to $0.2546, and idle at most $0.0756.
+  it('counts from its start, busy or idle', async () => {
+    const records = [started(ID, ago(30 * MINUTE)), call(28 * MINUTE, ago(30 * MINUTE))];
+    const { cost, costToCome } = await entryOf({ program: 'alive', records });
+    expect(cost.least).toBeCloseTo(0.00118125 / 2, 8);
+    expect(cost.most).toBeCloseTo(0.2546 / 2, 8);
+    // 13 minutes of memory until the idle timeout.
+    expect(costToCome.least).toBeCloseTo((0.00118125 * 13) / 60, 8);
+    expect(costToCome.most).toBeCloseTo((0.0756 * 13) / 60, 8);
+  });
+
+  it('ends with the session', async () => {
+    const records = [started(ID, ago(3 * HOUR)), call(HOUR, ago(3 * HOUR)), stopped(ago(2 * HOUR))];
+    const { cost, costToCome } = await entryOf({ program: 'dead', records });
+    expect(cost.most).toBeCloseTo(0.2546, 8);
+    expect(costToCome).toEqual({ least: 0, most: 0 });
+  });
+
+  it('ends with the idle timeout, though its stop was recorded later', async () => {
+    const records = [started(ID, ago(3 * HOUR)), stopped(ago(HOUR))];
+    const { cost } = await entryOf({ program: 'dead', records });
+    expect(cost.most).toBeCloseTo(0.2546 / 4, 8);
+  });
+
+  it('leaves out the time in which its microVM was gone', async () => {
+    const records = [started(ID, ago(5 * HOUR)), call(SECOND, ago(5 * MINUTE))];
+    const entry = await entryOf({ program: 'alive', records });
+    // 15 minutes until it was gone for the first time, and 5 of the microVM that came then.
+    expect(entry.cost.most).toBeCloseTo(0.2546 / 3, 8);
+    expect(entry.lifetimeLeft).toBe(8 * HOUR - 5 * MINUTE);
+    expect(entry.age).toBe(5 * HOUR);
+  });
+
+  it('begins anew with the call that revived it', async () => {
+    const records = [
+      started(ID, ago(2 * HOUR)),
+      call(110 * MINUTE, ago(2 * HOUR)),
+      stopped(ago(6 * MINUTE)),
+      call(SECOND, ago(2 * MINUTE)),
+    ];
+    const entry = await entryOf({ program: 'alive', records });
+    // 114 minutes until it was stopped, and 2 since then.
+    expect(entry.cost.most).toBeCloseTo((0.2546 * 116) / 60, 8);
+    expect(entry.lifetimeLeft).toBe(8 * HOUR - 2 * MINUTE);
+  });
+
+  it('ends with the stop, though the call that was under way ended after that', async () => {
+    const records = [
+      started(ID, ago(10 * MINUTE)),
+      stopped(ago(4 * MINUTE)),
+      call(8 * MINUTE, ago(10 * MINUTE)),
+    ];
+    const { cost } = await entryOf({ program: 'alive', records });
+    expect(cost.most).toBeCloseTo(0.2546 / 10, 8);
+    expect(cost.least).toBeCloseTo(0.00118125 / 10, 8);
+  });
+
+  it.each([
+    ['in time', 31 * MINUTE, MINUTE, 31, 31],
+    // 10 minutes in use and 15 idle, or else an hour more in the call that nobody saw the end of.
+    ['too late', 4 * HOUR, 4 * HOUR - 10 * MINUTE, 25, 85],
+  ])(
+    'is known by its last heartbeat when it was stopped %s after its program died',
+    async (_, age, silence, least, most) => {
+      const { cost } = await entryOf({
+        program: 'dead',
+        heartbeatAt: new Date(NOW - silence),
+        records: [started(ID, ago(age)), active(1, ago(age)), stopped(ago(0))],
+      });
+      expect(cost.least).toBeCloseTo((0.00118125 * least) / 60, 8);
+      expect(cost.most).toBeCloseTo((0.2546 * most) / 60, 8);
+    },
+  );
+
+  it('may come to an hour of full use after its program died in a call', async () => {
+    const file: WrittenFile = {
+      program: 'dead',
+      heartbeatAt: new Date(NOW),
+      records: [started(ID, ago(MINUTE)), active(1, ago(MINUTE))],
+    };
+    const { costToCome } = await entryOf(file);
+    expect(costToCome.least).toBeCloseTo(0.00118125 / 4, 8);
+    expect(costToCome.most).toBeCloseTo(0.2546 + 0.0756 / 4, 8);
+  });
+
+  it('may come to full use until the maximum lifetime while calls are under way', async () => {
+    const records = [started(ID, ago(2 * HOUR)), active(1, ago(2 * HOUR))];
+    const { costToCome, mayBillUntil } = await entryOf({ program: 'alive', records });
+    expect(costToCome.least).toBeCloseTo(0.00118125 / 4, 8);
+    expect(costToCome.most).toBeCloseTo(0.2546 * 6, 8);
+    expect(mayBillUntil).toBe(ago(-6 * HOUR));
+  });
+});
+
+describe('a session of several programs', () => {
+  const shared = { mode: 'identity', runtimeSessionId: 'shared'.padEnd(40, '0') } as const;
+
+  it('is one, and costs once', async () => {
+    const entries = await entriesOf([
+      { program: 'dead', records: [started('one', ago(30 * MINUTE), shared)] },
+      { program: 'alive', records: [started('two', ago(20 * MINUTE), shared)] },
+      {
+        program: 'alive',
+        name: 'cli',
+        records: [started('three', ago(10 * MINUTE), shared)],
+      },
+    ]);
+    expect(entries).toHaveLength(1);
+    expect(entries[0]).toMatchObject({ id: 'one', state: 'idle', age: 30 * MINUTE });
+    expect(entries[0]?.programs.map(({ session, program }) => [session, program])).toEqual([
+      ['one', 'proxy'],
+      ['two', 'proxy'],
+      ['three', 'cli'],
+    ]);
+    expect(entries[0]?.cost.most).toBeCloseTo(0.2546 / 2, 8);
+    expect(entries[0]?.stopIds).toEqual([shared.runtimeSessionId]);
+  });
+
+  it('is two where the server gave each an id of its own', async () => {
+    const identified = (session: string): JournalRecord => ({
+      type: 'session.identified',
+      at: ago(MINUTE),
+      session,
+      mcpSessionId: `mcp-${session}`,
+    });
+    const entries = await entriesOf([
+      { records: [started('one', ago(5 * MINUTE), shared), identified('one')] },
+      { records: [started('two', ago(4 * MINUTE), shared), identified('two')] },
+    ]);
+    expect(entries.map(({ id }) => id)).toEqual(['two', 'one']);
+  });
+
+  it('is another one when the first was over before', async () => {
+    const entries = await entriesOf([
+      { records: [started('one', ago(2 * HOUR), shared)] },
+      { program: 'alive', records: [started('two', ago(5 * MINUTE), shared)] },
+    ]);
+    expect(entries.map(({ id, state }) => [id, state])).toEqual([
+      ['two', 'idle'],
+      ['one', 'expired'],
+    ]);
+  });
+
+  it('is another one on another endpoint of the runtime', async () => {
+    const entries = await entriesOf([
+      { records: [started('one', ago(5 * MINUTE), shared)] },
+      { records: [started('two', ago(5 * MINUTE), { ...shared, qualifier: 'beta' })] },
+      { records: [started('three', ago(4 * MINUTE), { ...shared, qualifier: 'DEFAULT' })] },
+    ]);
+    expect(entries.map(({ programs }) => programs.map(({ session }) => session)).sort()).toEqual([
+      ['one', 'three'],
+      ['two'],
+    ]);
+  });
+
+  it('is stopped for all when one of them stopped it, and revived by the next call', async () => {
+    const one = {
+      records: [started('one', ago(10 * MINUTE), shared), stopped(ago(MINUTE), 'one')],
+    };
+    const two = started('two', ago(9 * MINUTE), shared);
+    const after = await entriesOf([one, { program: 'alive', records: [two] }]);
+    expect(after.map(({ state }) => state)).toEqual(['stopped']);
+    const again = await entriesOf([
+      one,
+      { program: 'alive', records: [two, call(SECOND, ago(30 * SECOND), 'two')] },
+    ]);
+    expect(again.map(({ state }) => state)).toEqual(['idle']);
+  });
+});
