@@ -6,10 +6,10 @@ import { partPath, runName } from './journal-files.ts';
 import { type FileSystem, JournalPart, prepareFolder } from './journal-part.ts';
 import { LiveSessions } from './live-sessions.ts';
 import { viewpoint } from './liveness.ts';
+import { MAX_LIFETIME } from './max-lifetime.ts';
 import { programRecord } from './program-identity.ts';
 import { lineOf } from './record-line.ts';
 import type { JournalRecord, SessionFacts } from './records.ts';
-import { MAX_LIFETIME, prune } from './retention.ts';
 import { type Pending, WriteBuffer } from './write-buffer.ts';
 
 export interface JournalOptions {
@@ -209,10 +209,13 @@ export class Journal {
 
   #pruneLater(): NodeJS.Timeout {
     const { folder, now, lifetimeOf, heartbeat, pruneAfter } = this.#options;
-    return setTimeout(() => {
-      // Whoever comes next tries again.
-      prune(folder, { now: now(), lifetimeOf, here: viewpoint(heartbeat) }).catch(() => {});
-    }, pruneAfter).unref();
+    const work = async () => {
+      // Loaded when there is time for it, not when the program begins.
+      const { prune } = await import('./retention.ts');
+      await prune(folder, { now: now(), lifetimeOf, here: viewpoint(heartbeat) });
+    };
+    // Where it fails, whoever comes next tries again.
+    return setTimeout(() => void work().catch(() => {}), pruneAfter).unref();
   }
 
   #admitDropping(): void {

@@ -3,12 +3,10 @@ import { join } from 'node:path';
 import { messageOf } from '../error.ts';
 import { isPart, isUnfinished, namesIn } from './journal-files.ts';
 import { foldSessions } from './journal-sessions.ts';
+import { MAX_LIFETIME } from './max-lifetime.ts';
 import type { JournalSource, ScanOptions } from './reader.ts';
 import type { SessionFacts } from './records.ts';
 import { SessionTraces } from './session-traces.ts';
-
-/** The longest that AgentCore lets a session live, in milliseconds (`maxLifetime` is 8 hours). */
-export const MAX_LIFETIME = 8 * 60 * 60 * 1000;
 
 const DAY = 24 * 60 * 60 * 1000;
 const MAX_AGE = 30 * DAY;

@@ -18,7 +18,7 @@ import { answerOf, unwrap } from './verdict.ts';
 const MOST_REPLAYS = 3;
 
 /** What is to be told of a replay. */
-interface ReplayReport {
+export interface ReplayReport {
   /** What the journal calls the session that was lost, and the one that follows it. */
   readonly session: string | undefined;
   readonly next: string | undefined;

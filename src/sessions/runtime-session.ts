@@ -138,6 +138,11 @@ export class RuntimeSession {
     this.#record({ type: 'session.stop-failed', reason });
   }
 
+  /** False as long as no answer has told by which ids AgentCore knows the session. */
+  get isIdentified(): boolean {
+    return (this.#returnedId ?? this.#mcpSessionId) !== undefined;
+  }
+
   /** The ids by which StopRuntimeSession may know the session, the likelier one first. */
   get stopIds(): readonly string[] {
     const ids = [this.#returnedId ?? this.id, this.#mcpSessionId];

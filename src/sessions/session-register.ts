@@ -3,6 +3,9 @@ import type { Log } from '../log.ts';
 import { type CommonOrigin, RuntimeSession, type SessionJournal } from './runtime-session.ts';
 import type { SessionStopper, StopOptions } from './stop-session.ts';
 
+/** Its microVM may go by an id that was never learnt, so that none by the one sent proves nothing. */
+const UNKNOWN = 'AgentCore knows no session by the id that was sent, and its own was never learnt';
+
 /** Sessions of earlier handshakes that are remembered, to be stopped at the end. */
 const MOST_SUPERSEDED = 100;
 
@@ -92,6 +95,7 @@ export class SessionRegister {
         ({ SessionStopper: Stopper }) => new Stopper(this.#options.stop),
       );
       const { wasGone } = await (await this.#stopper).stop(ids, this.#abort.signal);
+      if (wasGone && !session.isIdentified) throw new Error(UNKNOWN);
       session.stopped(wasGone);
     } catch (thrown) {
       const reason = messageOf(thrown);

@@ -1,8 +1,9 @@
 import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
+import { MAX_LIFETIME } from '../../src/journal/max-lifetime.ts';
 import type { JournalRecord, ProgramRecord } from '../../src/journal/records.ts';
-import { MAX_LIFETIME, prune } from '../../src/journal/retention.ts';
+import { prune } from '../../src/journal/retention.ts';
 import {
   deadHead,
   foreignHead,
@@ -94,7 +95,7 @@ describe('a file stays', () => {
     expect((await pruneAll(folder, 901)).removed).toHaveLength(1);
   });
 
-  test('for eight hours where nobody knows better', async () => {
+  test('for the longest lifetime there is where nobody knows better', async () => {
     const folder = await temporaryFolder();
     await writePart(folder, 'run', deadHead(), [started('a')]);
     const seconds = MAX_LIFETIME / 1000;
