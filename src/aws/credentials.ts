@@ -40,18 +40,31 @@ export function findCredentials(options: CredentialsOptions): Credentials {
 }
 
 /**
- * Resolves the credentials anew, for a caller whose last ones were refused as expired.
+ * Renews credentials for callers whose calls were refused as expired, once for all of them.
  *
- * @returns false where the same ones come back, so that nothing would be gained by using them.
+ * @returns a function that takes the moment (`performance.now()`) at which the refused call began,
+ * and resolves to false where the same credentials come back, so that nothing is gained by them.
  */
-export async function renew(credentials: Credentials): Promise<boolean> {
-  const before = await credentials();
-  const after = await credentials({ forceRefresh: true });
-  return (
-    before.accessKeyId !== after.accessKeyId ||
-    before.secretAccessKey !== after.secretAccessKey ||
-    before.sessionToken !== after.sessionToken
-  );
+export function renewalOf(credentials: Credentials): (since: number) => Promise<boolean> {
+  let renewedAt = Number.NEGATIVE_INFINITY;
+  let pending: Promise<boolean> | undefined;
+  const renew = async () => {
+    const before = await credentials();
+    const after = await credentials({ forceRefresh: true });
+    const isOther =
+      before.accessKeyId !== after.accessKeyId ||
+      before.secretAccessKey !== after.secretAccessKey ||
+      before.sessionToken !== after.sessionToken;
+    if (isOther) renewedAt = performance.now();
+    return isOther;
+  };
+  return async (since) => {
+    if (renewedAt > since) return true;
+    pending ??= renew().finally(() => {
+      pending = undefined;
+    });
+    return pending;
+  };
 }
 
 function providerOf(options: CredentialsOptions): () => Promise<AwsCredentialIdentity> {

@@ -1,5 +1,5 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import { findCredentials, renew } from '../aws/credentials.ts';
+import { findCredentials, renewalOf } from '../aws/credentials.ts';
 import { dataPlaneUrl } from '../aws/endpoints.ts';
 import { Network } from '../aws/network.ts';
 import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
@@ -96,7 +96,7 @@ export async function runProxy(
       qualifier,
       endpoint,
       signer: sigV4Signer(credentials, region, 'bedrock-agentcore'),
-      renewCredentials: () => renew(credentials),
+      renewCredentials: renewalOf(credentials),
       agent,
       timeouts,
     }),

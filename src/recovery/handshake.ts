@@ -127,5 +127,5 @@ function toolsOf(response: Response): { text: string; cursor: string | undefined
   const result = response.error ? undefined : resultOf(response);
   if (!isObject(result)) throw new AgentCoreError('protocol', 'The server lists no tools');
   const cursor = typeof result.nextCursor === 'string' ? result.nextCursor : undefined;
-  return { text: JSON.stringify(result.tools), cursor };
+  return { text: JSON.stringify([result.tools, cursor !== undefined]), cursor };
 }

@@ -8,7 +8,7 @@ import {
   type Response,
 } from '../mcp/message.ts';
 import { type Interceptor, type Passage, throughInterceptors } from '../relay/interceptors.ts';
-import { type Exchange, type Peer, unlessAborted } from '../relay/peer.ts';
+import { type Exchange, type Peer, type Trail, unlessAborted } from '../relay/peer.ts';
 import { Handshake } from './handshake.ts';
 import { Heard } from './heard.ts';
 import { hasForgotten, type Loss, lossIn } from './session-loss.ts';
@@ -18,7 +18,7 @@ import { answerOf, unwrap } from './verdict.ts';
 const MOST_REPLAYS = 3;
 
 /** What is to be told of a replay. */
-export interface ReplayReport {
+interface ReplayReport {
   /** What the journal calls the session that was lost, and the one that follows it. */
   readonly session: string | undefined;
   readonly next: string | undefined;
@@ -53,6 +53,8 @@ interface UnderWay {
 export class Replay implements Interceptor {
   readonly #options: ReplayOptions;
   readonly #handshake = new Handshake();
+  /** What the journal calls the session that answered last. */
+  #session: string | undefined;
   /** Counts the sessions with the server. */
   #generation = 0;
   #underWay: UnderWay | undefined;
@@ -69,21 +71,33 @@ export class Replay implements Interceptor {
     }
     if (request.method === 'initialize') return this.#initialize(request, passage, next);
     const heard = new Heard(passage.back);
+    const trail: Trail = passage.trail ?? { attempts: 0 };
+    const { retry } = this.#options;
     for (let replays = 0; ; replays++) {
       if (this.#underWay ?? this.#unmended) await this.#join(this.#unmended, passage, next);
       const generation = this.#generation;
-      const answer = await answerOf(next.request(request, { ...passage, back: heard }));
+      const answer = await answerOf(next.request(request, { ...passage, back: heard, trail }));
+      if (generation === this.#generation) this.#session = trail.session ?? this.#session;
       if ('response' in answer) this.#handshake.answered(request, answer.response);
       const loss = lossIn(answer);
       if (!loss || heard.anything || !this.#handshake.isComplete || replays === MOST_REPLAYS) {
         return unwrap(answer);
       }
-      if (generation !== this.#generation) continue;
+      if (generation !== this.#generation) {
+        if (loss.mayHaveRun) return unwrap(answer);
+        continue;
+      }
       // A second 404 in a row may be the server's own way to answer this request.
       if (!loss.isCertain || replays > 0) {
         const { list } = this.#handshake;
         const { signal, back } = passage;
-        if (!(await hasForgotten(list, next, { signal, back }))) return unwrap(answer);
+        const server = throughInterceptors([retry], next);
+        if (!(await hasForgotten(loss, list, server, { signal, back }))) return unwrap(answer);
+      }
+      if (loss.mayHaveRun) {
+        // Whether it may be sent again is for others to say; the next call finds a new session.
+        if (generation === this.#generation) this.#unmended ??= loss;
+        return unwrap(answer);
       }
       if (generation === this.#generation) await this.#join(loss, passage, next);
     }
@@ -97,7 +111,7 @@ export class Replay implements Interceptor {
       await next.notify(notification, passage);
     } catch (thrown) {
       if (!lossIn({ thrown })?.isCertain || !this.#handshake.isComplete) throw thrown;
-      const loss = { reason: messageOf(thrown), isCertain: true };
+      const loss = lossIn({ thrown }) as Loss;
       if (generation === this.#generation) await this.#join(loss, passage, next);
       // The replay has brought this one along.
       if (notification.method === 'notifications/initialized') return;
@@ -106,7 +120,9 @@ export class Replay implements Interceptor {
   }
 
   async #initialize(request: Request, passage: Passage, next: Peer): Promise<Response> {
-    const response = await next.request(request, passage);
+    const trail: Trail = passage.trail ?? { attempts: 0 };
+    const response = await next.request(request, { ...passage, trail });
+    this.#session = trail.session;
     this.#handshake.answered(request, response);
     if (!response.error) {
       this.#generation++;
@@ -133,8 +149,8 @@ export class Replay implements Interceptor {
   async #replay(loss: Loss, passage: Passage, next: Peer): Promise<void> {
     const { patience, retry, onReplay, log } = this.#options;
     const started = performance.now();
-    const before = passage.trail?.session;
-    const trail = { attempts: 0, session: undefined as string | undefined };
+    const before = this.#session;
+    const trail: Trail = { attempts: 0 };
     // Others wait for it as well, so it goes on when this call is cancelled.
     const exchange = { back: passage.back, signal: AbortSignal.timeout(patience), trail };
     const server = throughInterceptors([retry], next);
@@ -146,6 +162,7 @@ export class Replay implements Interceptor {
     }
     this.#generation++;
     this.#unmended = undefined;
+    this.#session = trail.session;
     const milliseconds = Math.round(performance.now() - started);
     const calls = this.#underWay?.calls ?? 0;
     log(

@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import { isLongLived } from '../mcp/era.ts';
 import { makeError, type Request, type Response } from '../mcp/message.ts';
 import type { Interceptor, Passage } from '../relay/interceptors.ts';
-import type { Peer } from '../relay/peer.ts';
+import type { Peer, Trail } from '../relay/peer.ts';
 import { Heard } from './heard.ts';
 import type { Idempotence } from './idempotence.ts';
 import { type Answer, answerOf, unwrap, type Verdict, verdictOn } from './verdict.ts';
@@ -42,13 +42,15 @@ export class Retry implements Interceptor {
     const { idempotence, log } = this.#options;
     const started = performance.now();
     const heard = new Heard(passage.back);
-    const exchange = { ...passage, back: heard };
+    const trail: Trail = passage.trail ?? { attempts: 0 };
+    const exchange = { ...passage, back: heard, trail };
     for (let attempt = 1; ; attempt++) {
+      trail.retryAfter = undefined;
       const answer = await answerOf(next.request(request, exchange));
       if (request.method === 'tools/list' && 'response' in answer) {
         idempotence.learn(answer.response);
       }
-      const verdict = verdictOn(answer);
+      const verdict = verdictOn(answer, (trail.retryAfter ?? 0) * 1000);
       if (!verdict) return unwrap(answer);
       const isIdempotent = idempotence.isIdempotent(request);
       const pause = this.#pauseAfter(attempt, verdict, performance.now() - started);

@@ -2,6 +2,7 @@ import { AgentCoreError } from '../error.ts';
 import { ErrorCode } from '../mcp/errors.ts';
 import { makeRequest, numericId } from '../mcp/message.ts';
 import type { Exchange, Peer } from '../relay/peer.ts';
+import { platformError } from './platform-errors.ts';
 import { type Answer, answerOf } from './verdict.ts';
 
 /** Milliseconds in which a server has to give a list; a slow one is not a forgetful one. */
@@ -12,14 +13,18 @@ export interface Loss {
   readonly reason: string;
   /** False where a server that knows its client may say the same for another reason. */
   readonly isCertain: boolean;
+  /** True where its words speak of a session or a handshake. */
+  readonly isSaid: boolean;
+  /** True where the session may have gone after the call had run: what is sent again may run twice. */
+  readonly mayHaveRun: boolean;
 }
 
-/**
- * How servers say that they were never initialized or do not know a session, and AgentCore that a
- * microVM is gone, apart from a 404.
- */
+/** How servers say that they were never initialized or do not know a session, apart from a 404. */
 const FORGETFUL =
-  /not (been )?initialized|before initialization|session (was )?(not found|expired|terminated|unknown)|(unknown|invalid|missing|no valid|no) (mcp[- ])?session|^An internal error occurred while processing the request/i;
+  /not (been )?initialized|before initialization|session (was )?(not found|expired|terminated|unknown)|(unknown|invalid|missing|no valid|no) (mcp[- ])?session/i;
+
+/** What AgentCore makes of a 4xx of its container. */
+const WRAPPED = /Received error \(4\d\d\) from runtime/;
 
 /** What an answer says about the session; `undefined` for one that says nothing. */
 export function lossIn(answer: Answer): Loss | undefined {
@@ -27,10 +32,14 @@ export function lossIn(answer: Answer): Loss | undefined {
     const { thrown } = answer;
     if (!(thrown instanceof AgentCoreError)) return undefined;
     const { status, name } = thrown.data ?? {};
-    if (status === 404) return { reason: thrown.message, isCertain: true };
+    const reason = thrown.message;
+    if (status === 404) return { reason, isCertain: true, isSaid: true, mayHaveRun: false };
+    if (status === 424 && WRAPPED.test(reason)) {
+      return { reason, isCertain: false, isSaid: false, mayHaveRun: true };
+    }
     // AgentCore names its own refusals; what has no name comes from the server.
-    if (status === 400 && name === undefined) return { reason: thrown.message, isCertain: false };
-    return undefined;
+    if (status !== 400 || name !== undefined) return undefined;
+    return { reason, isCertain: false, isSaid: FORGETFUL.test(reason), mayHaveRun: false };
   }
   const { error, httpStatus } = answer.response;
   if (!error) return undefined;
@@ -38,11 +47,14 @@ export function lossIn(answer: Answer): Loss | undefined {
   // A server that knows no such method knows its client.
   if (error.code === ErrorCode.methodNotFound) return undefined;
   // Streamable HTTP, "Session Management": a session that has ended is answered with 404.
-  if (httpStatus === 404) return { reason, isCertain: true };
-  if (error.code === ErrorCode.invalidParams || FORGETFUL.test(reason)) {
-    return { reason, isCertain: false };
+  if (httpStatus === 404) return { reason, isCertain: true, isSaid: true, mayHaveRun: false };
+  // AgentCore's words for a container or microVM that failed, before the call or in its middle.
+  if (platformError(error)?.outcome === 'unknown') {
+    return { reason, isCertain: false, isSaid: false, mayHaveRun: true };
   }
-  return undefined;
+  const isSaid = FORGETFUL.test(reason);
+  if (!isSaid && error.code !== ErrorCode.invalidParams) return undefined;
+  return { reason, isCertain: false, isSaid, mayHaveRun: false };
 }
 
 /**
@@ -52,11 +64,12 @@ export function lossIn(answer: Answer): Loss | undefined {
  * @param list `tools/list` or the like; where the server announced none, its word has to do.
  */
 export async function hasForgotten(
+  loss: Loss,
   list: string | undefined,
   server: Peer,
   exchange: Exchange,
 ): Promise<boolean> {
-  if (list === undefined) return true;
+  if (list === undefined) return loss.isSaid;
   const signal = AbortSignal.any([exchange.signal, AbortSignal.timeout(PATIENCE)]);
   const probe = makeRequest(numericId(0), list);
   return lossIn(await answerOf(server.request(probe, { ...exchange, signal }))) !== undefined;

@@ -45,12 +45,15 @@ const PASSING = new Set([
 /** Statuses that pass: those of AgentCore's model, and those of what stands before it. */
 const PASSING_STATUSES = new Set([409, 424, 429, 500, 502, 503, 504]);
 
-/** `undefined` for an answer of the server's own, and for what is no failure of the way. */
-export function verdictOn(answer: Answer): Verdict | undefined {
+/**
+ * @param wait Milliseconds that the service wants to be left alone, as far as its headers said.
+ * @returns `undefined` for an answer of the server's own, and for what is no failure of the way.
+ */
+export function verdictOn(answer: Answer, wait = 0): Verdict | undefined {
   if ('response' in answer) {
     const { error } = answer.response;
     const known = error && platformError(error);
-    return known && { ...known, wait: 0 };
+    return known && { ...known, wait };
   }
   const { thrown } = answer;
   if (!(thrown instanceof AgentCoreError)) return undefined;

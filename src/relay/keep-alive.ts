@@ -1,9 +1,11 @@
 import { isLongLived } from '../mcp/era.ts';
 import {
+  idAt,
   makeNotification,
   type Notification,
   type Request,
   type Response,
+  withTokenAt,
 } from '../mcp/message.ts';
 import type { Interceptor, Passage } from './interceptors.ts';
 import type { Exchange, Peer } from './peer.ts';
@@ -21,21 +23,21 @@ export class KeepAlive implements Interceptor {
   }
 
   async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
-    const progressToken = (request.params?._meta as { progressToken?: unknown } | undefined)
-      ?.progressToken;
-    if (passage.from === 'server' || progressToken === undefined || isLongLived(request)) {
+    const token = idAt(request, ['params', '_meta', 'progressToken'])?.token;
+    if (passage.from === 'server' || token === undefined || isLongLived(request)) {
       return next.request(request, passage);
     }
     let told = 0;
     const timer = setInterval(() => {
       const seconds = Math.round((++told * this.#interval) / 1000);
       const alive = makeNotification('notifications/progress', {
-        progressToken,
+        progressToken: 0,
         // Progress has to increase: this stays below whatever a server may begin with.
         progress: -1 / told,
         message: `Still running after ${seconds} s`,
       });
-      passage.back.notify(alive, passage).catch(() => undefined);
+      const named = withTokenAt(alive, ['params', 'progressToken'], token);
+      passage.back.notify(named, passage).catch(() => undefined);
     }, this.#interval);
     const back = new UntilProgress(passage.back, () => clearInterval(timer));
     try {

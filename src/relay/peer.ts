@@ -31,6 +31,8 @@ export interface Trail {
   attempts: number;
   /** The session that answered last. */
   session?: string | undefined;
+  /** Seconds that the service wants to be left alone after the last attempt. */
+  retryAfter?: number | undefined;
   /** What the service calls the last attempt. */
   requestId?: string | undefined;
   traceId?: string | undefined;

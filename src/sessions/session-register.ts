@@ -1,8 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../error.ts';
 import type { Log } from '../log.ts';
 import { type CommonOrigin, RuntimeSession, type SessionJournal } from './runtime-session.ts';
 import type { SessionStopper, StopOptions } from './stop-session.ts';
 
+/** Milliseconds in which an attempt that is given up notices that. */
+const LAST_WORDS = 200;
 /** Its microVM may go by an id that was never learnt, so that none by the one sent proves nothing. */
 const UNKNOWN = 'AgentCore knows no session by the id that was sent, and its own was never learnt';
 
@@ -75,8 +78,11 @@ export class SessionRegister {
     const aborted = new Promise((resolve) =>
       this.#abort.signal.addEventListener('abort', resolve, { once: true }),
     );
-    await Promise.race([Promise.all(this.#stopping), aborted]);
+    const stopped = Promise.all(this.#stopping);
+    await Promise.race([stopped, aborted]);
     clearTimeout(timer);
+    // What was given up has to be put on record yet.
+    if (this.#abort.signal.aborted) await Promise.race([stopped, delay(LAST_WORDS)]);
   }
 
   #track(work: Promise<void>): void {

@@ -15,8 +15,8 @@ export interface InvokerOptions {
   /** The data plane's base URL. */
   readonly endpoint: URL;
   readonly signer: Signer;
-  /** Gets other credentials after these were refused as expired; false where there are none. */
-  readonly renewCredentials: () => Promise<boolean>;
+  /** Gets other credentials after those of `since` were refused; false where there are none. */
+  readonly renewCredentials: (since: number) => Promise<boolean>;
   readonly agent: Agent;
   readonly timeouts: Timeouts;
 }
@@ -56,8 +56,8 @@ export class RuntimeInvoker {
   }
 
   /** See {@link InvokerOptions.renewCredentials}. */
-  renewCredentials(): Promise<boolean> {
-    return this.#options.renewCredentials();
+  renewCredentials(since: number): Promise<boolean> {
+    return this.#options.renewCredentials(since);
   }
 
   /** Resolves with the head of the answer, whatever its status; throws as {@link post} does. */

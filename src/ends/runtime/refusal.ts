@@ -186,7 +186,7 @@ function outcomeOf(status: number, words: string | undefined): 'refused' | 'unkn
 const STARTING = /^Runtime initialization time exceeded/;
 
 /** `Retry-After` in seconds, which may be written as a date (RFC 9110, 10.2.3). */
-function secondsOf(retryAfter: string | undefined): number | undefined {
+export function secondsOf(retryAfter: string | undefined): number | undefined {
   if (retryAfter === undefined) return undefined;
   const seconds = /^\d+(\.\d+)?$/.test(retryAfter)
     ? Number(retryAfter)

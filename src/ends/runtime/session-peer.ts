@@ -19,7 +19,7 @@ import type { Exchange, Peer, Trail } from '../../relay/peer.ts';
 import type { RuntimeSession } from '../../sessions/runtime-session.ts';
 import type { Invocation, RuntimeInvoker } from './invoker.ts';
 import { OpenCall } from './open-call.ts';
-import { readRefusal } from './refusal.ts';
+import { readRefusal, secondsOf } from './refusal.ts';
 import { isRefusedError, isRefusedId } from './refused-id.ts';
 import type { ToolHeaders } from './tool-headers.ts';
 
@@ -156,7 +156,10 @@ export class SessionPeer implements Peer {
         body: request.bytes,
         longLived: isLongLived(request),
         headers: {
-          ...this.#sessionHeaders(isStateless, offeredId),
+          ...this.#sessionHeaders(
+            isStateless,
+            request.method === 'initialize' ? offeredId : session.mcpSessionId,
+          ),
           ...standardHeaders(request),
           ...traceHeaders(request),
           ...tools.for(request),
@@ -173,8 +176,9 @@ export class SessionPeer implements Peer {
 
   /** Delivers what expects no response. */
   async #post(message: Notification | Response, signal: AbortSignal): Promise<Reply> {
+    const isStateless = eraOf(message) === 'stateless';
     const headers = {
-      ...this.#sessionHeaders(eraOf(message) === 'stateless'),
+      ...this.#sessionHeaders(isStateless, this.#options.session.mcpSessionId),
       ...(message.kind === 'notification' && standardHeaders(message)),
     };
     return (await this.#invoke({ signal, body: message.bytes, headers }, undefined)) as Reply;
@@ -187,10 +191,11 @@ export class SessionPeer implements Peer {
     trail?: Trail,
   ): Promise<Reply | Response> {
     const { invoker } = this.#options;
+    const began = performance.now();
     try {
       return await this.#invokeOnce(invocation, request, trail);
     } catch (thrown) {
-      if (!isExpired(thrown) || !(await invoker.renewCredentials())) throw thrown;
+      if (!mayBeExpired(thrown) || !(await invoker.renewCredentials(began))) throw thrown;
       return this.#invokeOnce(invocation, request, trail);
     }
   }
@@ -222,10 +227,10 @@ export class SessionPeer implements Peer {
     }
   }
 
-  #sessionHeaders(isStateless: boolean, offeredId?: string): Record<string, string> {
+  #sessionHeaders(isStateless: boolean, id: string | undefined): Record<string, string> {
     const { session } = this.#options;
     // The stateless era has no session id of its own, but the platform routes on one.
-    const mcpSessionId = isStateless ? session.id : (offeredId ?? session.mcpSessionId);
+    const mcpSessionId = isStateless ? session.id : id;
     return {
       ...(mcpSessionId !== undefined && { 'mcp-session-id': mcpSessionId }),
       ...(session.protocolVersion !== undefined && {
@@ -247,13 +252,17 @@ export class SessionPeer implements Peer {
   }
 }
 
-function isExpired(thrown: unknown): boolean {
-  return thrown instanceof AgentCoreError && thrown.data?.name === 'ExpiredTokenException';
+/** An MCP runtime says no more than that access is denied, whatever is wrong with who is calling. */
+function mayBeExpired(thrown: unknown): boolean {
+  if (!(thrown instanceof AgentCoreError)) return false;
+  const { name, status } = thrown.data ?? {};
+  return name === 'ExpiredTokenException' || (!name && (status === 401 || status === 403));
 }
 
 /** Notes for the record what AWS knows this attempt by. */
 function follow(trail: Trail, { headers }: Reply, session: RuntimeSession): void {
   trail.session = session.key;
+  trail.retryAfter = secondsOf(textOf(headers['retry-after']));
   trail.requestId = textOf(headers['x-amzn-requestid']);
   trail.traceId = textOf(headers['x-amzn-trace-id'] ?? headers.traceparent);
 }

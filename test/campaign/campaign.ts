@@ -1,0 +1,153 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type LocalRuntime, startLocalRuntime } from '../../src/local/local-runtime.ts';
+import type { SessionRecord } from '../../src/local/sessions/session-record.ts';
+import { type Account, takeAccount } from './account.ts';
+import { accessKeys, writeRotatingKeys } from './credentials.ts';
+import { openDescriptors } from './descriptors.ts';
+import { codeCache, environment } from './environment.ts';
+import { Life } from './life.ts';
+import type { Offence } from './offence.ts';
+import type { Plan, PlannedMishap } from './plan.ts';
+import { PlatformLog } from './platform-log.ts';
+import { Random } from './random.ts';
+import { runtimeInput } from './runtimes.ts';
+import { Wire } from './wire.ts';
+
+/** Milliseconds for the platform to end what the proxies have asked it to end. */
+const SETTLING = 5_000;
+
+/** A campaign as it goes: its parts, and what has been noticed so far. */
+export interface Campaign {
+  readonly plan: Plan;
+  /** Holds the proxies' state and the account of the server. */
+  readonly folder: string;
+  readonly local: LocalRuntime;
+  readonly log: PlatformLog;
+  readonly lives: Life[];
+  readonly offences: Offence[];
+}
+
+/**
+ * Runs a plan against a local AgentCore and takes the account.
+ *
+ * @param patience Milliseconds after which it is given up, which is an offence.
+ */
+export async function runCampaign(plan: Plan, patience: number): Promise<Account> {
+  const started = performance.now();
+  const descriptors = await openDescriptors();
+  const folder = mkdtempSync(join(tmpdir(), 'agentcore-campaign-'));
+  const executions = join(folder, 'executions.jsonl');
+  writeFileSync(executions, '');
+  writeRotatingKeys(folder);
+  const log = new PlatformLog();
+  const runtimes = plan.runtimes.map((planned) => [
+    planned.name,
+    runtimeInput(planned, { EXECUTIONS: executions, ...codeCache(folder) }),
+  ]);
+  const local = await startLocalRuntime(
+    { runtimes: Object.fromEntries(runtimes), accessKeys },
+    { listener: log.listener, requestLimit: 1, microVmLimit: 1_000_000 },
+  );
+  const wire = await Wire.open(Number(new URL(local.url).port));
+  const campaign: Campaign = { plan, folder, local, log, lives: [], offences: [] };
+  const giveUp = new AbortController();
+  const deadline = setTimeout(() => {
+    campaign.offences.push({ rule: 'a campaign ends', words: `not within ${patience} ms` });
+    giveUp.abort();
+  }, patience);
+  await liveAll(campaign, wire, giveUp.signal);
+  clearTimeout(deadline);
+  local.faults.clear();
+  await settle(local);
+  const running = local.sessions().filter(isRunning);
+  await Promise.all([local.close(), wire.close()]);
+  const account = await takeAccount(campaign, { executions, running, descriptors });
+  const seconds = (performance.now() - started) / 1000;
+  if (account.offences.length === 0) rmSync(folder, { recursive: true, force: true });
+  return { ...account, seconds };
+}
+
+/** Lets each client live its lives, one after the other, while the mishaps happen. */
+async function liveAll(campaign: Campaign, wire: Wire, signal: AbortSignal): Promise<void> {
+  const { plan, folder, local, lives, offences } = campaign;
+  const program = installProxy(folder);
+  const random = new Random(plan.seed + 1);
+  const mishaps = [...plan.mishaps];
+  let begun = 0;
+  const onCall = () => {
+    begun += 1;
+    for (let next = mishaps[0]; next && next.atCall <= begun; next = mishaps[0]) {
+      mishaps.shift();
+      void strike(campaign, wire, next.what, random);
+    }
+  };
+  const live = async (planned: Plan['clients'][number]) => {
+    for (const next of planned) {
+      if (signal.aborted) return;
+      const env = environment(folder, local, wire.url, next);
+      const onWrong = (rule: string, words: string, key?: string) =>
+        void offences.push({ rule, words, key });
+      const life = new Life({ life: next, program, env, onCall, onWrong, signal });
+      lives.push(life);
+      await life.run();
+    }
+  };
+  await Promise.all(plan.clients.map(live));
+}
+
+/** A copy of the proxy that was built: a build that happens meanwhile takes nothing from under it. */
+function installProxy(folder: string): string {
+  const dist = fileURLToPath(new URL('../../dist', import.meta.url));
+  cpSync(dist, join(folder, 'dist'), { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+  mkdirSync(join(folder, 'state'), { mode: 0o700 });
+  return join(folder, 'dist', 'proxy.js');
+}
+
+async function strike(
+  { local, log }: Campaign,
+  wire: Wire,
+  what: PlannedMishap['what'],
+  random: Random,
+): Promise<void> {
+  switch (what.kind) {
+    case 'fault':
+      local.faults.inject(what.fault);
+      return;
+    case 'refuse-connections':
+      log.count('connections refused');
+      return wire.refuse(what.milliseconds);
+    case 'reset-connections':
+      log.count('connections reset');
+      return wire.reset(random, what.share);
+    default: {
+      const running = local.sessions().filter(isRunning);
+      const session = running[Math.floor(what.choice * running.length)];
+      if (!session) return;
+      log.count(what.kind === 'kill' ? 'microVM killed' : 'container restarted');
+      if (what.kind === 'kill') await local.killMicroVm(session.runtimeSessionId);
+      else await local.restartContainer(session.runtimeSessionId);
+    }
+  }
+}
+
+/** Waits until no session is at work or between two states any more. */
+async function settle(local: LocalRuntime): Promise<void> {
+  const until = Date.now() + SETTLING;
+  let calm = 0;
+  while (calm < 3 && Date.now() < until) {
+    await delay(50);
+    const atWork = local.sessions().filter(({ inFlight }) => inFlight > 0).length;
+    const running = local.sessions().filter(isRunning).length;
+    calm = atWork === 0 && running === local.containers ? calm + 1 : 0;
+  }
+}
+
+/** Where a container may restart by itself, a session can be without one that is not stopped. */
+function isRunning({ state, pid }: SessionRecord): boolean {
+  return state !== 'Stopped' && pid !== undefined;
+}

@@ -1,0 +1,77 @@
+import type { SessionFacts } from '../../src/journal/records.ts';
+import type { LocalRuntime } from '../../src/local/local-runtime.ts';
+import type { MicroVmRecord } from '../../src/local/sessions/microvm-record.ts';
+import type { SessionRecord } from '../../src/local/sessions/session-record.ts';
+import type { SessionEntry } from '../../src/sessions/session-book.ts';
+import type { Life } from './life.ts';
+import type { Offence } from './offence.ts';
+
+export interface SessionEvidence {
+  readonly local: Pick<LocalRuntime, 'runtime'>;
+  /** Every microVM that there ever was. */
+  readonly microVms: readonly MicroVmRecord[];
+  /** Those that were there when all proxies had ended. */
+  readonly running: readonly SessionRecord[];
+  /** What the journal says, by record and by session. */
+  readonly facts: readonly SessionFacts[];
+  readonly entries: readonly SessionEntry[];
+  readonly lives: readonly Life[];
+  /** What the platform saw of a runtime session id. */
+  readonly historyOf: (runtimeSessionId: string) => readonly string[];
+}
+
+/** Lines of a session's history that are told. */
+const MOST_HISTORY = 25;
+
+/** Ids by which a session may be known. */
+interface Ids {
+  readonly runtime: string;
+  readonly runtimeSessionId: string;
+  readonly mcpSessionId?: string | undefined;
+  readonly returnedId?: string | undefined;
+}
+
+/** Holds the journal against the sessions that there were. */
+export function judgeSessions(evidence: SessionEvidence): Offence[] {
+  const { local, microVms, running, facts, entries } = evidence;
+  const arnOf = (name: string) => local.runtime(name).arn;
+  const wanted = evidence.lives.filter(isMeantToStay).map(({ client }) => client.pid);
+  const offence = (rule: string, session: Ids, states = ''): Offence => {
+    const { runtime, runtimeSessionId, mcpSessionId = 'none' } = session;
+    const history = evidence.historyOf(runtimeSessionId).slice(-MOST_HISTORY).join('\n    ');
+    const words = `${runtime} ${runtimeSessionId}, Mcp-Session-Id ${mcpSessionId}; ${states}`;
+    return { rule, words: `${words}\n    ${history}` };
+  };
+  const unrecorded = microVms
+    .filter((microVm) => !facts.some((known) => isSame(known, microVm, arnOf)))
+    .map((microVm) => offence('no session is without a record', microVm));
+  const judged = running.flatMap((session) => {
+    // Whoever stops one of them by the runtime session id stops them all.
+    const matching = entries.filter((entry) => isSame(entry, session, arnOf));
+    const billing = matching.filter(({ mayBill }) => mayBill);
+    if (billing.length === 0) {
+      const states = matching.map(({ id, state }) => `${id} is ${state}`).join(', ');
+      return [offence('what runs is shown as what may bill', session, states)];
+    }
+    const isExplained = billing.some(
+      ({ mode, stopFailure, programs }) =>
+        mode === 'identity' || stopFailure || programs.some(({ pid }) => wanted.includes(pid)),
+    );
+    const words = billing.map(({ id, state }) => `${id} is ${state}`).join(', ');
+    return isExplained ? [] : [offence('what a proxy began it stops', session, words)];
+  });
+  return [...unrecorded, ...judged];
+}
+
+function isMeantToStay({ planned, wasKilled }: Life): boolean {
+  return wasKilled || planned.env.AGENTCORE_STOP_ON_EXIT === 'false';
+}
+
+function isSame(known: Ids, there: Ids, arnOf: (name: string) => string): boolean {
+  if (known.runtime !== arnOf(there.runtime)) return false;
+  const { runtimeSessionId, mcpSessionId } = there;
+  return (
+    [known.runtimeSessionId, known.returnedId].includes(runtimeSessionId) ||
+    (mcpSessionId !== undefined && known.mcpSessionId === mcpSessionId)
+  );
+}

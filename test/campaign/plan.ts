@@ -1,0 +1,183 @@
+import type { Fault } from '../../src/local/fault.ts';
+import type { SessionMode } from '../../src/sessions/session-ids.ts';
+import { planFault } from './planned-faults.ts';
+import { Random } from './random.ts';
+import { type PlannedRuntime, planRuntimes } from './runtimes.ts';
+import type { ToolName } from './tools.ts';
+
+/** One call of a tool. Times are milliseconds. */
+export interface PlannedCall {
+  /** Nobody else's: it names the call in the account of the server. */
+  readonly key: string;
+  readonly tool: ToolName;
+  readonly pause: number;
+  readonly stream: boolean;
+  readonly wrong: boolean;
+  /** After how long the client cancels it. */
+  readonly cancelAfter: number | undefined;
+  /** What the client says to a question; to `silence` only the server's own patience is an answer. */
+  readonly reply: 'accept' | 'decline' | 'error' | 'silence';
+}
+
+/** How a proxy ends: `open` without waiting for answers. */
+interface PlannedEnd {
+  readonly how: 'eof' | 'sigterm' | 'sigkill';
+  readonly open: boolean;
+  /** Milliseconds after the last call, or after the start where there are no calls. */
+  readonly after: number;
+}
+
+/** What one proxy process goes through. */
+export interface PlannedLife {
+  readonly runtime: string;
+  readonly mode: SessionMode;
+  readonly era: 'handshake' | 'stateless';
+  /** Where the proxy finds its credentials; those of a process change each time. */
+  readonly credentials: 'environment' | 'process';
+  readonly env: Readonly<Record<string, string>>;
+  readonly lists: boolean;
+  /** How many calls may be open at once. */
+  readonly window: number;
+  /** After which call the client initializes once more; none where it does not. */
+  readonly initializesAgainAfter: number | undefined;
+  readonly calls: readonly PlannedCall[];
+  readonly end: PlannedEnd;
+}
+
+/** What happens besides the calls, once so many of them have begun. */
+export interface PlannedMishap {
+  readonly atCall: number;
+  readonly what:
+    | { readonly kind: 'fault'; readonly fault: Fault }
+    /** To one of the sessions that run then; `choice`, from 0 to 1, says to which. */
+    | { readonly kind: 'restart' | 'kill'; readonly choice: number }
+    | { readonly kind: 'refuse-connections'; readonly milliseconds: number }
+    | { readonly kind: 'reset-connections'; readonly share: number };
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly runtimes: readonly PlannedRuntime[];
+  /** The lives that follow each other, by client. */
+  readonly clients: readonly (readonly PlannedLife[])[];
+  readonly mishaps: readonly PlannedMishap[];
+  readonly calls: number;
+}
+
+export interface PlanSize {
+  readonly clients: number;
+  readonly livesEach: number;
+}
+
+/** All that a campaign does, from its seed alone. */
+export function planCampaign(seed: number, { clients, livesEach }: PlanSize): Plan {
+  const random = new Random(seed);
+  const runtimes = planRuntimes(random);
+  const lanes = Array.from({ length: clients }, (_, client) =>
+    Array.from({ length: livesEach }, (_, life) =>
+      planLife(random, `${seed}-${client}-${life}`, random.pick(runtimes)),
+    ),
+  );
+  const calls = lanes.flat().reduce((sum, life) => sum + life.calls.length, 0);
+  const mishaps: PlannedMishap[] = [];
+  for (let atCall = random.from(3, 8); atCall < calls; atCall += random.from(1, 5)) {
+    mishaps.push({ atCall, what: planMishap(random, runtimes) });
+  }
+  return { seed, runtimes, clients: lanes, mishaps, calls };
+}
+
+function planLife(random: Random, name: string, runtime: PlannedRuntime): PlannedLife {
+  const era = runtime.keeping === 'stateful' || random.chance(0.6) ? 'handshake' : 'stateless';
+  const mode = random.weighted([
+    [6, 'session'],
+    [2, 'identity'],
+    [2, 'request'],
+  ] as const);
+  // Each request of this mode starts a process.
+  const count = mode === 'request' ? random.from(6, 12) : random.from(50, 110);
+  const calls = Array.from({ length: count }, (_, index) =>
+    planCall(random, `${name}-${index}`, runtime, era),
+  );
+  const end = planEnd(random);
+  // Whoever is killed is so somewhere on the way.
+  const lived = end.how === 'sigkill' ? calls.slice(0, random.from(0, count)) : calls;
+  return {
+    runtime: runtime.name,
+    mode,
+    era,
+    credentials: random.chance(0.2) ? 'process' : 'environment',
+    env: {
+      RUNTIME_SESSION_MODE: mode,
+      AGENTCORE_READ_TIMEOUT: '2',
+      AGENTCORE_CONNECT_TIMEOUT: '2',
+      ...(random.chance(0.2) && { AGENTCORE_RETRIES: random.pick(['0', '1', '8']) }),
+      ...(random.chance(0.1) && { AGENTCORE_STOP_ON_EXIT: 'false' }),
+      ...(random.chance(0.2) && { AGENTCORE_KEEP_ALIVE: '0.05' }),
+    },
+    lists: random.chance(0.8),
+    window: random.pick([1, 2, 4, 8, 12]),
+    initializesAgainAfter: random.chance(0.1) ? random.from(1, 20) : undefined,
+    calls: lived,
+    end,
+  };
+}
+
+function planCall(
+  random: Random,
+  key: string,
+  { keeping }: PlannedRuntime,
+  era: PlannedLife['era'],
+): PlannedCall {
+  const tool = random.weighted([
+    [8, 'add'],
+    [3, 'look'],
+    [3, 'set'],
+    [3, 'slow'],
+    ...(keeping === 'stateful' && era === 'handshake' ? ([[3, 'ask']] as const) : []),
+  ] as const);
+  const reply = random.weighted([
+    [6, 'accept'],
+    [2, 'decline'],
+    [1, 'error'],
+    [1, 'silence'],
+  ] as const);
+  return {
+    key,
+    tool,
+    pause: random.chance(0.3) ? random.from(1, 40) : 0,
+    stream: random.chance(0.3),
+    wrong: random.chance(0.04),
+    cancelAfter: random.chance(reply === 'silence' ? 0.4 : 0.06) ? random.from(0, 80) : undefined,
+    reply,
+  };
+}
+
+function planEnd(random: Random): PlannedEnd {
+  const how = random.weighted([
+    [4, 'eof'],
+    [2, 'sigterm'],
+    [2, 'sigkill'],
+  ] as const);
+  const open = how === 'sigkill' || random.chance(0.3);
+  return { how, open, after: open ? random.from(0, 300) : 0 };
+}
+
+function planMishap(random: Random, runtimes: readonly PlannedRuntime[]): PlannedMishap['what'] {
+  const kind = random.weighted([
+    [60, 'fault'],
+    [3, 'restart'],
+    [3, 'kill'],
+    [1, 'refuse-connections'],
+    [2, 'reset-connections'],
+  ] as const);
+  switch (kind) {
+    case 'fault':
+      return { kind, fault: planFault(random, runtimes) };
+    case 'refuse-connections':
+      return { kind, milliseconds: random.from(50, 600) };
+    case 'reset-connections':
+      return { kind, share: random.next() };
+    default:
+      return { kind, choice: random.next() };
+  }
+}

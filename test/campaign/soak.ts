@@ -1,0 +1,54 @@
+// The campaign for longer: `npm run soak -- --minutes 10 --seed 7`.
+import { parseArgs } from 'node:util';
+import type { Account } from './account.ts';
+import { runCampaign } from './campaign.ts';
+import { planCampaign } from './plan.ts';
+import { figureLines, offenceReport, totalOf } from './report.ts';
+
+const PATIENCE = 300_000;
+
+/** @returns the exit code: 1 for an offence, 2 for bad usage. */
+async function soak(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      minutes: { type: 'string', default: '10' },
+      seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
+    },
+  });
+  const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
+  if (!(minutes > 0) || !Number.isInteger(seed)) {
+    process.stderr.write('Usage: npm run soak -- [--minutes N] [--seed WHOLE_NUMBER]\n');
+    return 2;
+  }
+  say(`Soaking for ${minutes} minutes from seed ${seed}; each round has the next one.`);
+  const until = Date.now() + minutes * 60_000;
+  const accounts: Account[] = [];
+  for (let round = 0; round === 0 || Date.now() < until; round += 1) {
+    const account = await runCampaign(
+      planCampaign(seed + round, { clients: 10, livesEach: 3 }),
+      PATIENCE,
+    );
+    // What was asked and told is not kept: there are many rounds.
+    accounts.push(account);
+    const { figures, offences, seconds } = account;
+    say(
+      `seed ${seed + round}: ${figures.calls} calls, ${figures.executions} executions, ${figures.replays ?? 0} replays, ${offences.length} offences, ${seconds.toFixed(1)} s`,
+    );
+    if (offences.length > 0) say(offenceReport(account));
+  }
+  const { figures, faults } = totalOf(accounts);
+  say(
+    `\nIn ${accounts.length} rounds:\n${figureLines(figures)}\n\nFaults met:\n${figureLines(faults)}`,
+  );
+  const offended = accounts.filter(({ offences }) => offences.length > 0);
+  if (offended.length === 0) return 0;
+  say(`\nOffences in seeds ${offended.map((account) => account.seed).join(', ')}.`);
+  return 1;
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+process.exitCode = await soak(process.argv.slice(2));

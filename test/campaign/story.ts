@@ -1,0 +1,25 @@
+import type { Campaign } from './campaign.ts';
+import type { Execution } from './executions.ts';
+
+/** All that is known of a call, for a person who wants to know what went wrong. */
+export function storyOf(
+  key: string,
+  { lives, log }: Campaign,
+  executions: ReadonlyMap<string, readonly Execution[]>,
+): string {
+  const life = lives.find(({ planned }) => planned.calls.some((call) => call.key === key));
+  const call = life?.planned.calls.find((planned) => planned.key === key);
+  const asked = [...(life?.client.asked.values() ?? [])].find((one) => one.key === key);
+  const { runtime, mode, era, env, end } = life?.planned ?? {};
+  return [
+    `Call ${key}: ${JSON.stringify(call)}`,
+    `  proxy ${life?.client.pid}: ${JSON.stringify({ runtime, mode, era, env, end })}`,
+    ...(asked?.cancelled ? ['  cancelled by the client'] : []),
+    ...log.of(key).map((words) => `  request at ${words}`),
+    ...(executions.get(key) ?? []).map(
+      ({ process, at }) => `  executed by container ${process} at ${new Date(at).toISOString()}`,
+    ),
+    ...(asked?.answers ?? []).map((answer) => `  answer ${JSON.stringify(answer)}`),
+    ...(asked?.answers.length === 0 ? ['  no answer'] : []),
+  ].join('\n');
+}

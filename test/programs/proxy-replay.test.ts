@@ -1,0 +1,199 @@
+import { describe, expect, it } from 'vitest';
+import { foldSessions } from '../../src/journal/journal-sessions.ts';
+import { readJournal } from '../../src/journal/reader.ts';
+import type { SwitchesInput } from '../../src/local/switches.ts';
+import {
+  delivered,
+  killAll,
+  type ProxiedOptions,
+  running,
+  startProxied,
+  startState,
+  textOf,
+} from '../fixtures/proxied-runtime.ts';
+import type { Line, ProxyProcess } from '../fixtures/proxy-process.ts';
+
+/** What the proxy itself said to the client. */
+function saidBy({ lines }: ProxyProcess): string[] {
+  return lines
+    .filter(({ method, params }: Line) => {
+      return method === 'notifications/message' && params.logger === 'agentcore-mcp';
+    })
+    .map(({ params }: Line) => params.data);
+}
+
+const LOST: readonly [string, ProxiedOptions][] = [
+  ['404', { switches: { goneSession: 'not-found' } }],
+  ['400 Server not initialized', { switches: { goneSession: 'server-not-initialized' } }],
+  ['-32602', { switches: { goneSession: 'invalid-params' } }],
+  ['what a fresh container says', { switches: { goneSession: 'fresh-container' } }],
+  ['-32602 of a stateless server that wants a handshake', { recognizes: 'handshake' }],
+];
+
+describe('after its microVM has gone, a session', () => {
+  it.each(LOST)('goes on, and the client is told once: %s', async (_, options) => {
+    const { local, proxy } = await startProxied(options);
+    await proxy.initialize();
+    expect(await textOf(proxy.call('count'))).toBe('1');
+    expect(await textOf(proxy.call('count'))).toBe('2');
+    await killAll(local);
+    expect(await textOf(proxy.call('count'))).toBe('1');
+    expect(await textOf(proxy.call('count'))).toBe('2');
+    expect(delivered(local, 'tools/call', 'count')).toBeLessThanOrEqual(5);
+    expect(saidBy(proxy)).toEqual([expect.stringMatching(/lost the session.*\d+ ms/)]);
+    await proxy.close();
+    expect(running(local)).toBe(0);
+    expect(proxy.stderr).toBe('');
+  });
+
+  it('goes on as often as that happens', async () => {
+    const { local, proxy } = await startProxied();
+    await proxy.initialize();
+    for (let times = 0; times < 5; times++) {
+      expect(await textOf(proxy.call('count'))).toBe('1');
+      await killAll(local);
+    }
+    expect(delivered(local, 'initialize')).toBe(5);
+    await proxy.close();
+    expect(running(local)).toBe(0);
+  });
+
+  it('has again what the client had set up, in the client’s own words', async () => {
+    const { local, proxy } = await startProxied();
+    await proxy.request('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: { roots: { listChanged: true } },
+      clientInfo: { name: 'The Client', version: '3.2.1' },
+    });
+    proxy.send({ jsonrpc: '2.0', method: 'notifications/initialized' });
+    await proxy.request('logging/setLevel', { level: 'critical' });
+    await proxy.request('resources/subscribe', { uri: 'file:///a' });
+    await proxy.request('resources/subscribe', { uri: 'file:///b' });
+    await proxy.request('resources/unsubscribe', { uri: 'file:///a' });
+    const before = JSON.parse(await textOf(proxy.call('state')));
+    await killAll(local);
+    const after = JSON.parse(await textOf(proxy.call('state')));
+    expect(after.pid).not.toBe(before.pid);
+    expect(after).toEqual({ ...before, pid: after.pid });
+    expect(after.clients[0].clientInfo.name).toBe('The Client');
+  });
+
+  it('is set up once for all calls in flight', async () => {
+    const { local, proxy } = await startProxied();
+    await proxy.initialize();
+    await proxy.call('count');
+    await killAll(local);
+    const texts = await Promise.all(Array.from({ length: 20 }, () => textOf(proxy.call('count'))));
+    expect(texts.map(Number).sort((one, other) => one - other)).toEqual(
+      Array.from({ length: 20 }, (_, index) => index + 1),
+    );
+    expect(delivered(local, 'initialize')).toBe(2);
+    expect(saidBy(proxy)).toHaveLength(1);
+  });
+
+  it('runs no call twice that was under way when it went', async () => {
+    const { local, proxy } = await startProxied();
+    await proxy.initialize();
+    await proxy.request('tools/list');
+    local.faults.inject({ kind: 'kill-microvm', when: 'during', tool: 'count' });
+    expect(await textOf(proxy.call('count'))).toMatch(/^error .*unknown/);
+    expect(delivered(local, 'tools/call', 'count')).toBe(1);
+    expect(await textOf(proxy.call('count'))).toBe('1');
+  });
+
+  it('runs a call again that only reads and was under way when it went', async () => {
+    const { local, proxy } = await startProxied();
+    await proxy.initialize();
+    await proxy.request('tools/list');
+    local.faults.inject({ kind: 'kill-microvm', when: 'during', tool: 'look' });
+    expect(await textOf(proxy.call('look'))).toBe('1');
+  });
+
+  it('brings the client to list the tools again if they are others now', async () => {
+    const { local, proxy } = await startProxied({ serverEnv: { TOOLS: 'changing' } });
+    await proxy.initialize();
+    await proxy.request('tools/list');
+    await killAll(local);
+    await proxy.call('count');
+    await proxy.next(
+      'the change',
+      (line) => line.method === 'notifications/tools/list_changed' && line.id === undefined,
+    );
+  });
+
+  it('does not bring the client to list tools that are the same', async () => {
+    const { local, proxy } = await startProxied();
+    await proxy.initialize();
+    await proxy.request('tools/list');
+    await killAll(local);
+    await proxy.call('count');
+    await local.until(() => delivered(local, 'tools/list') === 2, 'the comparison');
+    await proxy.close();
+    expect(proxy.lines.filter(({ method }) => method?.endsWith('list_changed'))).toEqual([]);
+  });
+
+  it('has one record of it, between the sessions that were and are', async () => {
+    const { env, journal } = await startState();
+    const { local, proxy } = await startProxied({ env });
+    await proxy.initialize();
+    await proxy.call('count');
+    await killAll(local);
+    await Promise.all([proxy.call('count'), proxy.call('count')]);
+    await proxy.close();
+    const { files } = await readJournal(journal);
+    const replayed = files[0]?.records.filter(({ type }) => type === 'session.replayed');
+    expect(replayed).toEqual([
+      expect.objectContaining({
+        reason: expect.stringContaining('Session not found'),
+        milliseconds: expect.any(Number),
+        toolsChanged: false,
+      }),
+    ]);
+    const { facts } = await foldSessions(journal);
+    const [lost, next] = [...facts.values()];
+    expect(lost).toMatchObject({ end: { how: 'lost' }, next: next?.session });
+    expect(next).toMatchObject({ end: { how: 'stopped' } });
+    expect(facts.size).toBe(2);
+  });
+});
+
+describe('a session stays what it is', () => {
+  it.each<[string, ProxiedOptions]>([
+    ['stateful', {}],
+    ['with a handshake', { recognizes: 'handshake' }],
+  ])('after a wrong argument: %s', async (_, options) => {
+    const { local, proxy } = await startProxied(options);
+    await proxy.initialize();
+    expect(await textOf(proxy.call('count'))).toBe('1');
+    expect(await textOf(proxy.call('strict'))).toBe(
+      'error -32602: Invalid arguments for tool strict',
+    );
+    expect(await textOf(proxy.call('count'))).toBe('2');
+    expect(delivered(local, 'initialize')).toBe(1);
+    expect(delivered(local, 'tools/call', 'strict')).toBe(1);
+    expect(saidBy(proxy)).toEqual([]);
+  });
+});
+
+describe('a container that was replaced within its microVM', () => {
+  // What a 4xx of the container becomes says less and less of what it was.
+  it.each<[string, SwitchesInput]>([
+    ['which is passed on', { containerClientErrors: 'pass' }],
+    ['which becomes 424', { containerClientErrors: 'wrap', mcpErrors: 'status' }],
+    ['which becomes -32010', { containerClientErrors: 'wrap', mcpErrors: 'json-rpc' }],
+  ])(
+    'says that it does not know the session, %s, and is got to know again',
+    async (_, switches) => {
+      const { local, proxy } = await startProxied({ switches });
+      await proxy.initialize();
+      await proxy.request('tools/list');
+      expect(await textOf(proxy.call('look'))).toBe('1');
+      const [session] = local.sessions();
+      await local.restartContainer(session?.runtimeSessionId as string);
+      expect(await textOf(proxy.call('look'))).toBe('1');
+      expect(await textOf(proxy.call('count'))).toBe('2');
+      await proxy.close();
+      expect(running(local)).toBe(0);
+    },
+  );
+});

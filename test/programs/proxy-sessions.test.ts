@@ -1,0 +1,429 @@
+import { describe, expect, it } from 'vitest';
+import { foldSessions } from '../../src/journal/journal-sessions.ts';
+import type { LocalRuntime } from '../../src/local/local-runtime.ts';
+import {
+  delivered,
+  forgetfulRuntime,
+  killAll,
+  type ProxiedOptions,
+  proxyTo,
+  running,
+  startProxied,
+  startState,
+  textOf,
+} from '../fixtures/proxied-runtime.ts';
+import { ProxyProcess, RUNTIME_ARN, startProxy } from '../fixtures/proxy-process.ts';
+import { endWithTest, within } from '../fixtures/running.ts';
+import { isCall, json, result, type Seen, startUpstream } from '../fixtures/scripted-upstream.ts';
+import { RUNTIME_SESSION, start, statelessMcp } from '../local/harness.ts';
+
+const MODES = ['session', 'identity', 'request'] as const;
+const VALID_ID = /^[a-zA-Z0-9][a-zA-Z0-9_-]{32,99}$/;
+
+const isStop = ({ path }: Seen) => path.endsWith('/stopruntimesession');
+const invokesOf = ({ requests }: LocalRuntime) =>
+  requests.filter(({ operation }) => operation === 'invoke');
+const idsOf = (local: LocalRuntime) => [
+  ...new Set(invokesOf(local).map(({ headers }) => headers[RUNTIME_SESSION])),
+];
+
+/** The error that a stop gets, in AWS's way to say it. */
+function refuse({ response }: Seen, status: number, name: string): void {
+  response.setHeader('x-amzn-errortype', name);
+  json(response, { message: 'AWS said so' }, status);
+}
+
+async function recorded(journal: string) {
+  const { facts, owners } = await foldSessions(journal);
+  return [...facts.values()].map((session) => ({
+    ...session,
+    liveness: owners.get(session.session)?.liveness,
+  }));
+}
+
+describe('the runtime session id', () => {
+  it.each(MODES)('fits AgentCore’s bounds on every invoke in mode %s', async (mode) => {
+    const { local, proxy } = await startProxied({
+      recognizes: 'none',
+      env: { RUNTIME_SESSION_MODE: mode },
+    });
+    await proxy.initialize();
+    await proxy.call('count');
+    await proxy.call('count');
+    await proxy.close();
+    const ids = idsOf(local);
+    for (const id of ids) expect(id).toMatch(VALID_ID);
+    expect(ids).toHaveLength(mode === 'request' ? 3 : 1);
+  });
+
+  it('is another one in each process', async () => {
+    const { local, proxy } = await startProxied();
+    await proxy.initialize();
+    await proxyTo(local).initialize();
+    expect(idsOf(local)).toHaveLength(2);
+  });
+
+  it('of an identity belongs to the principal, whichever of its processes asks', async () => {
+    const key = (id: string, user: string) => ({
+      id,
+      secret: `secret-of-${id}`,
+      principal: `arn:aws:iam::123456789012:user/${user}`,
+    });
+    const keys = [
+      key('AKIAADA0000000000001', 'ada'),
+      key('AKIAADA0000000000002', 'ada'),
+      key('AKIAGRACE00000000001', 'grace'),
+    ];
+    const local = await start(
+      { server: forgetfulRuntime({ recognizes: 'none' }) },
+      { accessKeys: keys },
+    );
+    const counts: string[] = [];
+    for (const { id, secret } of keys) {
+      const proxy = proxyTo(local, {
+        RUNTIME_SESSION_MODE: 'identity',
+        AWS_ACCESS_KEY_ID: id,
+        AWS_SECRET_ACCESS_KEY: secret,
+      });
+      await proxy.initialize();
+      counts.push(await textOf(proxy.call('count')));
+      await proxy.close();
+    }
+    expect(counts).toEqual(['1', '2', '1']);
+    expect(idsOf(local)).toHaveLength(2);
+  });
+
+  it('of an identity belongs to one endpoint of one runtime', async () => {
+    const endpoints = ['DEFAULT', 'beta'];
+    const server = { ...forgetfulRuntime({ recognizes: 'none' }), endpoints };
+    const local = await start({ server, other: server });
+    for (const [name, qualifier] of [
+      ['server', 'DEFAULT'],
+      ['server', 'beta'],
+      ['other', 'beta'],
+    ] as const) {
+      const proxy = proxyTo(local, {
+        RUNTIME_SESSION_MODE: 'identity',
+        AGENTCORE_AGENT_ARN: local.runtime(name).arn,
+        AGENTCORE_QUALIFIER: qualifier,
+      });
+      await proxy.initialize();
+      await proxy.close();
+    }
+    expect(idsOf(local)).toHaveLength(3);
+  });
+
+  it('of an identity is asked for again after STS failed', async () => {
+    const { local, proxy } = await startProxied({
+      recognizes: 'none',
+      env: { RUNTIME_SESSION_MODE: 'identity' },
+    });
+    const fault = { kind: 'platform-error', error: 'access-denied', operation: 'sts' } as const;
+    local.faults.inject(fault);
+    const { error } = await proxy.initialize();
+    expect(error.message).toMatch(/STS.*identity/);
+    await proxy.initialize();
+    expect(await textOf(proxy.call('count'))).toBe('1');
+  });
+});
+
+describe('the server’s Mcp-Session-Id', () => {
+  it('is echoed from the answer to initialize on, and never sent with initialize', async () => {
+    const { local, proxy } = await startProxied();
+    await proxy.initialize();
+    await proxy.call('count');
+    await killAll(local);
+    await proxy.call('count');
+    const ids = invokesOf(local).map(({ rpcMethod, headers }) => [
+      rpcMethod,
+      headers['mcp-session-id'],
+    ]);
+    const [first, second] = local.sessions().map(({ mcpSessionId }) => mcpSessionId);
+    expect(first).not.toBe(second);
+    expect(ids).toEqual([
+      ['initialize', undefined],
+      ['notifications/initialized', first],
+      ['tools/call', first],
+      ['tools/call', first],
+      ['initialize', undefined],
+      ['notifications/initialized', second],
+      ['tools/call', second],
+    ]);
+  });
+
+  it.each<[string, ProxiedOptions]>([
+    ['refuses ours with 404', { switches: { refusedId: 'not-found' } }],
+    ['refuses ours with 400', { switches: { refusedId: 'bad-request' } }],
+    ['passes over ours', { switches: { inventedIdOnStateful: 'forward' } }],
+  ])(
+    'keeps an identity from being shared where the server %s, which is said once, whatever comes',
+    async (_, { switches = {} }) => {
+      const { local, proxy } = await startProxied({
+        switches,
+        env: { RUNTIME_SESSION_MODE: 'identity', LOG_LEVEL: 'warning' },
+      });
+      await proxy.initialize();
+      expect(await textOf(proxy.call('count'))).toBe('1');
+      expect(await textOf(proxy.call('count'))).toBe('2');
+      await killAll(local);
+      expect(await textOf(proxy.call('count'))).toBe('1');
+      expect(proxy.stderr.match(/cannot be shared by identity/g)).toHaveLength(1);
+    },
+  );
+});
+
+describe('a request’s own session', () => {
+  it('of a stateful runtime is initialized, called and stopped, and nothing is left of it', async () => {
+    const { local, proxy } = await startProxied({ env: { RUNTIME_SESSION_MODE: 'request' } });
+    await proxy.initialize();
+    expect(await textOf(proxy.call('count'))).toBe('1');
+    // From the second call on it is known what the server wants.
+    expect(await textOf(proxy.call('count'))).toBe('1');
+    const id = invokesOf(local).at(-1)?.headers[RUNTIME_SESSION];
+    await local.until(() => running(local) === 0, 'the end of all microVMs');
+    const own = local.requests.filter(({ headers }) => headers[RUNTIME_SESSION] === id);
+    expect(own.map(({ operation, rpcMethod }) => rpcMethod ?? operation)).toEqual([
+      'initialize',
+      'notifications/initialized',
+      'tools/call',
+      'stop',
+    ]);
+  });
+
+  it('of a server that wants a handshake is initialized with the client’s own words', async () => {
+    const { proxy } = await startProxied({
+      recognizes: 'handshake',
+      env: { RUNTIME_SESSION_MODE: 'request' },
+    });
+    await proxy.request('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'The Client', version: '1' },
+    });
+    await proxy.request('logging/setLevel', { level: 'critical' });
+    const state = JSON.parse(await textOf(proxy.call('state')));
+    expect(state).toMatchObject({ clients: [{ clientInfo: { name: 'The Client' } }] });
+    expect(state).toMatchObject({ initialized: 1, level: 'critical' });
+  });
+
+  it('that is gone before its call is followed by another one', async () => {
+    const { local, proxy } = await startProxied({ env: { RUNTIME_SESSION_MODE: 'request' } });
+    await proxy.initialize();
+    await proxy.call('count');
+    local.faults.inject({ kind: 'kill-microvm', when: 'before', tool: 'count' });
+    expect(await textOf(proxy.call('count'))).toBe('1');
+    await proxy.close();
+    expect(running(local)).toBe(0);
+  });
+
+  it('is not initialized for the sake of a wrong argument', async () => {
+    const { local, proxy } = await startProxied({
+      recognizes: 'none',
+      env: { RUNTIME_SESSION_MODE: 'request' },
+    });
+    await proxy.initialize();
+    expect(await textOf(proxy.call('strict'))).toMatch(/Invalid arguments/);
+    expect(delivered(local, 'initialize')).toBe(1);
+  });
+});
+
+describe('at its end the proxy', () => {
+  it.each<[string, string | undefined, boolean]>([
+    ['session', undefined, true],
+    ['session', '0', false],
+    ['request', undefined, true],
+    ['request', 'false', false],
+    ['identity', undefined, false],
+    ['identity', '1', true],
+  ])(
+    'in mode %s, with AGENTCORE_STOP_ON_EXIT=%s: stops its sessions: %s',
+    async (mode, setting, stops) => {
+      const { env, journal } = await startState();
+      const { local, proxy } = await startProxied({
+        recognizes: 'none',
+        env: {
+          ...env,
+          RUNTIME_SESSION_MODE: mode,
+          ...(setting !== undefined && { AGENTCORE_STOP_ON_EXIT: setting }),
+        },
+      });
+      await proxy.initialize();
+      await proxy.call('count');
+      expect((await proxy.close()).code).toBe(0);
+      expect(running(local) === 0).toBe(stops);
+      const ends = (await recorded(journal)).map(({ end }) => end?.how);
+      expect(new Set(ends)).toEqual(new Set([stops ? 'stopped' : 'left']));
+    },
+  );
+
+  it('stops its sessions as well where the end is an error that nobody caught', async () => {
+    const upstream = await startUpstream();
+    const bug = 'process.on("SIGUSR2", () => { throw new Error("a bug") })';
+    const proxy = new ProxyProcess(
+      {
+        AGENTCORE_AGENT_ARN: RUNTIME_ARN,
+        AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+        AWS_SECRET_ACCESS_KEY: 'secret',
+        AWS_ENDPOINT_URL: upstream.url,
+      },
+      ['--import', `data:text/javascript,${encodeURIComponent(bug)}`, 'dist/proxy.js'],
+    );
+    endWithTest(proxy, () => proxy.kill());
+    await proxy.initialize();
+    await upstream.sawMethod('notifications/initialized');
+    proxy.child.kill('SIGUSR2');
+    expect(await within(9_000, 'the exit', proxy.exited)).toEqual({ code: 1, signal: null });
+    expect(upstream.seen.filter(isStop)).toHaveLength(1);
+    expect(proxy.stderr).toBe('agentcore-mcp: a bug\n');
+  });
+
+  it('stops the sessions of requests that are still open', async () => {
+    const local = await start({ server: statelessMcp() });
+    const proxy = proxyTo(local, { RUNTIME_SESSION_MODE: 'request' });
+    await proxy.initialize();
+    // Calls that wait for the client end with its input.
+    const calls = [1, 2].map(() => proxy.begin('tools/call', { name: 'ask' }));
+    for (const _ of calls)
+      await proxy.next('a question', ({ method }) => method?.startsWith('samp'));
+    expect((await proxy.close()).code).toBe(0);
+    for (const id of calls) expect((await proxy.answerTo(id)).error.data.reason).toBe('shutdown');
+    expect(running(local)).toBe(0);
+  });
+
+  it('stops what the runtime calls the session, not what it was called by us', async () => {
+    const returned = 'the-runtimes-own-name-0123456789-0123456789';
+    const upstream = await startUpstream(({ response }) => {
+      response.setHeader(RUNTIME_SESSION, returned);
+      return false;
+    });
+    const proxy = startProxy(upstream.url);
+    await proxy.initialize();
+    await proxy.close();
+    const [stop] = upstream.seen.filter(isStop);
+    expect(stop?.headers[RUNTIME_SESSION]).toBe(returned);
+  });
+
+  it('takes a session that is gone for stopped', async () => {
+    const { env, journal } = await startState();
+    const upstream = await startUpstream(
+      (seen) => isStop(seen) && (refuse(seen, 404, 'ResourceNotFoundException') ?? true),
+    );
+    const proxy = startProxy(upstream.url, { ...env, LOG_LEVEL: 'warning' });
+    await proxy.initialize();
+    await proxy.close();
+    expect(proxy.stderr).toBe('');
+    expect(await recorded(journal)).toMatchObject([{ end: { how: 'stopped' } }]);
+  });
+
+  it('stops a session that is changing just now as soon as it can', async () => {
+    const { env, journal } = await startState();
+    let refusals = 0;
+    const upstream = await startUpstream((seen) => {
+      if (!isStop(seen) || refusals === 2) return false;
+      refusals++;
+      refuse(seen, 409, 'ConflictException');
+      return true;
+    });
+    const proxy = startProxy(upstream.url, env);
+    await proxy.initialize();
+    await proxy.close();
+    expect(upstream.seen.filter(isStop)).toHaveLength(3);
+    expect(await recorded(journal)).toMatchObject([{ end: { how: 'stopped' } }]);
+  });
+
+  it('keeps a session listed whose stop fails, however that does', async () => {
+    const ways: Record<string, (seen: Seen) => unknown> = {
+      refused: (seen) => refuse(seen, 403, 'AccessDeniedException') ?? true,
+      'not answered': () => true,
+      'a conflict for good': (seen) => refuse(seen, 409, 'ConflictException') ?? true,
+    };
+    const ends = Object.entries(ways).map(async ([way, answer]) => {
+      const { env, journal } = await startState();
+      const upstream = await startUpstream((seen) => isStop(seen) && answer(seen));
+      const proxy = startProxy(upstream.url, { ...env, LOG_LEVEL: 'warning' });
+      await proxy.initialize();
+      const { code } = await within(9_000, 'the exit', proxy.close());
+      const [session] = await recorded(journal);
+      const isListed = session !== undefined && session.end === undefined;
+      const isSaid = /Could not stop session agentcore-mcp-/.test(proxy.stderr);
+      return { way, code, isListed, isSaid, failure: session?.stopFailure?.reason };
+    });
+    expect(await Promise.all(ends)).toEqual(
+      Object.keys(ways).map((way) => ({
+        way,
+        code: 0,
+        isListed: true,
+        isSaid: true,
+        failure: expect.any(String),
+      })),
+    );
+  });
+});
+
+describe('after kill -9 the journal', () => {
+  it('has a session that was not yet answered: it was on record before its first invoke', async () => {
+    const { env, journal } = await startState();
+    const upstream = await startUpstream(({ message }) => message?.method === 'initialize');
+    const proxy = startProxy(upstream.url, env);
+    proxy.begin('initialize', { protocolVersion: '2025-11-25' });
+    const { headers } = await upstream.sawMethod('initialize');
+    await proxy.kill();
+    expect(await recorded(journal)).toMatchObject([
+      {
+        runtimeSessionId: headers[RUNTIME_SESSION],
+        runtime: RUNTIME_ARN,
+        mode: 'session',
+        liveness: 'dead',
+      },
+    ]);
+  });
+
+  it.each(MODES)('shows every session that may still cost, in mode %s', async (mode) => {
+    const { env, journal } = await startState();
+    const { local, proxy } = await startProxied({
+      recognizes: mode === 'session' ? 'stateful' : 'none',
+      env: { ...env, RUNTIME_SESSION_MODE: mode },
+    });
+    await proxy.initialize();
+    if (mode === 'session') {
+      await killAll(local);
+      await proxy.call('count');
+    }
+    for (let call = 0; call < 3; call++) proxy.begin('tools/call', { name: 'hang' });
+    await expect.poll(() => delivered(local, 'tools/call', 'hang')).toBe(3);
+    await proxy.kill();
+    const listed = (await recorded(journal))
+      .filter(({ end }) => end === undefined)
+      .map(({ runtimeSessionId }) => runtimeSessionId);
+    const costly = local.microVms
+      .filter(({ endedAt }) => endedAt === undefined)
+      .map(({ runtimeSessionId }) => runtimeSessionId);
+    expect(costly.length).toBe(mode === 'request' ? 3 : 1);
+    expect(new Set(listed)).toEqual(new Set(costly));
+  });
+
+  it('shows a session no more that no invoke has begun', async () => {
+    const { env, journal } = await startState();
+    const upstream = await startUpstream(
+      (seen) => isCall(seen) && (refuse(seen, 403, 'AccessDeniedException') ?? true),
+    );
+    const proxy = startProxy(upstream.url, env);
+    await proxy.call('refused');
+    await proxy.close();
+    expect(await recorded(journal)).toMatchObject([{ end: { how: 'lost' } }]);
+    expect(upstream.seen.filter(isStop)).toEqual([]);
+  });
+});
+
+describe('while the proxy runs, the journal', () => {
+  it('has the ids that were learnt, at the moment that others ask', async () => {
+    const { env, journal } = await startState();
+    const upstream = await startUpstream((seen) => isCall(seen) && (result(seen, {}) ?? true));
+    const proxy = startProxy(upstream.url, env);
+    await proxy.initialize();
+    await proxy.call('x');
+    await expect
+      .poll(() => recorded(journal))
+      .toMatchObject([{ mcpSessionId: 'server-session-1', liveness: 'alive' }]);
+  });
+});

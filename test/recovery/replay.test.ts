@@ -1,0 +1,573 @@
+import { describe, expect, it } from 'vitest';
+import { AgentCoreError } from '../../src/error.ts';
+import { makeError, makeNotification, type Request, type Response } from '../../src/mcp/message.ts';
+import { Idempotence } from '../../src/recovery/idempotence.ts';
+import { Replay } from '../../src/recovery/replay.ts';
+import { Retry } from '../../src/recovery/retry.ts';
+import { throughInterceptors } from '../../src/relay/interceptors.ts';
+import { Cancelled, type Exchange, type Peer } from '../../src/relay/peer.ts';
+import {
+  callOf,
+  errorFor,
+  exchangeWith,
+  requestOf,
+  resultFor,
+  ScriptedClient,
+  ScriptedServer,
+} from './scripted-peers.ts';
+
+type ReplayReport = Parameters<ConstructorParameters<typeof Replay>[0]['onReplay']>[0];
+
+type Refusal = (request: Request) => Response;
+
+/** The ways in which a runtime says that the microVM behind a session is gone. */
+const SHAPES = {
+  'a 404 of the server': (request) => ({
+    ...errorFor(request, -32001, 'Session not found'),
+    httpStatus: 404,
+  }),
+  'a 404 of AgentCore': () => {
+    throw new AgentCoreError('upstream', 'AgentCore does not find the session (HTTP 404)', {
+      data: { status: 404, name: 'ResourceNotFoundException', outcome: 'refused' },
+    });
+  },
+  '400 of a server that is not initialized': (request) => ({
+    ...errorFor(request, -32000, 'Bad Request: Server not initialized'),
+    httpStatus: 400,
+  }),
+  '400 that is no JSON-RPC': () => {
+    throw new AgentCoreError('upstream', 'AgentCore refused (HTTP 400: No session)', {
+      data: { status: 400, outcome: 'refused' },
+    });
+  },
+  '-32602 of a server that was never initialized': (request) =>
+    errorFor(request, -32602, 'Invalid request parameters'),
+  '-32600 about the session': (request) =>
+    errorFor(request, -32600, 'Bad Request: No valid session ID provided'),
+} satisfies Record<string, Refusal>;
+
+const NOT_FOUND: Refusal = SHAPES['a 404 of the server'];
+
+interface ServerOptions {
+  readonly shape?: Refusal;
+  readonly capabilities?: object;
+  readonly pages?: () => object[][];
+  /** Answers other requests of a client that it knows; nothing: a result. */
+  readonly answer?: (
+    request: Request,
+    exchange: Exchange,
+  ) => Response | Promise<Response> | undefined;
+  /** Answers the handshake of that number, from 1; nothing: as usual. */
+  readonly initialize?: (
+    request: Request,
+    number: number,
+  ) => Response | Promise<Response | undefined> | undefined;
+}
+
+/** A server that knows its client from `initialize` on, until it forgets. */
+function forgetfulServer(options: ServerOptions = {}) {
+  const { shape = NOT_FOUND, capabilities = { tools: {} }, pages = () => [[]] } = options;
+  let knows = false;
+  let sessions = 0;
+  let handshakes = 0;
+  const server = new ScriptedServer(async (request, exchange) => {
+    if (exchange.trail) {
+      exchange.trail.attempts++;
+      exchange.trail.session = `session-${sessions + (request.method === 'initialize' ? 1 : 0)}`;
+    }
+    if (request.method === 'initialize') {
+      const refusal = await options.initialize?.(request, ++handshakes);
+      if (refusal) return refusal;
+      knows = true;
+      sessions++;
+      return resultFor(request, { protocolVersion: '2025-11-25', capabilities });
+    }
+    if (!knows) return shape(request);
+    const answer = await options.answer?.(request, exchange);
+    if (answer) return answer;
+    if (request.method !== 'tools/list') return resultFor(request, { session: sessions });
+    const page = Number(request.params?.cursor ?? 0);
+    const all = pages();
+    const nextCursor = page + 1 < all.length ? { nextCursor: String(page + 1) } : {};
+    return resultFor(request, { tools: all[page], ...nextCursor });
+  });
+  return Object.assign(server, {
+    knows: () => knows,
+    forget: () => {
+      knows = false;
+    },
+  });
+}
+
+/** A client whose calls go through a {@link Replay} to a server, and what is said of it. */
+function replaying(server: Peer) {
+  const reports: ReplayReport[] = [];
+  const said: string[] = [];
+  const log = (level: string, sentence: string) => {
+    if (level !== 'debug') said.push(`${level}: ${sentence}`);
+  };
+  const retry = new Retry({
+    repeats: 2,
+    patience: 5_000,
+    idempotence: new Idempotence(),
+    log,
+    random: () => 0,
+  });
+  const replay = new Replay({
+    patience: 5_000,
+    retry,
+    onReplay: (report) => reports.push(report),
+    log,
+  });
+  const peer = throughInterceptors([replay], server);
+  const client = new ScriptedClient();
+  const request = (request: Request, signal?: AbortSignal) =>
+    peer.request(request, {
+      ...exchangeWith(client, signal),
+      trail: { attempts: 0 },
+    });
+  const notify = (method: string) => peer.notify(makeNotification(method), exchangeWith(client));
+  return {
+    client,
+    reports,
+    said,
+    request,
+    notify,
+    call: (name = 'x') => request(callOf(name)),
+    initialize: async () => {
+      await request(requestOf('initialize', { clientInfo: { name: 'the client’s own' } }));
+      await notify('notifications/initialized');
+    },
+  };
+}
+
+async function started(options: ServerOptions = {}) {
+  const server = forgetfulServer(options);
+  const client = replaying(server);
+  await client.initialize();
+  return { server, ...client };
+}
+
+const textOf = ({ bytes }: { bytes: Buffer }) => bytes.toString();
+
+describe('a call to a server that has forgotten its client', () => {
+  it.each(Object.entries(SHAPES))(
+    'is sent again after a new handshake, whatever says so: %s',
+    async (_, shape) => {
+      const { server, call } = await started({ shape });
+      server.forget();
+      expect(textOf(await call())).toContain('"result":{"session":2}');
+      expect(server.count('initialize')).toBe(2);
+      expect(server.count('tools/call')).toBe(2);
+    },
+  );
+
+  it('is not sent again where it may have run, and the next one finds a new session', async () => {
+    const shape = (request: Request) =>
+      errorFor(request, -32603, 'An internal error occurred while processing the request.');
+    const { server, call } = await started({ shape });
+    server.forget();
+    expect(textOf(await call())).toContain('-32603');
+    expect(server.count('tools/call')).toBe(1);
+    expect(textOf(await call())).toContain('"result":{"session":2}');
+    expect(server.count('initialize')).toBe(2);
+  });
+
+  it('finds the server set up with the client’s own words, in the order of the protocol', async () => {
+    const { server, request, call } = await started();
+    await request(requestOf('logging/setLevel', { level: 'error' }));
+    await request(requestOf('logging/setLevel', { level: 'debug' }));
+    await request(requestOf('resources/subscribe', { uri: 'file:///kept' }));
+    await request(requestOf('resources/subscribe', { uri: 'file:///dropped' }));
+    await request(requestOf('resources/unsubscribe', { uri: 'file:///dropped' }));
+    const before = server.methods.length;
+    const initialize = textOf(server.requests[0] as Request);
+    server.forget();
+    await call();
+    expect(server.methods.slice(before)).toEqual([
+      'tools/call',
+      'initialize',
+      'notifications/initialized',
+      'logging/setLevel',
+      'resources/subscribe',
+      'tools/call',
+    ]);
+    const again = server.requests.slice(-4);
+    expect(textOf(again[0] as Request)).toBe(initialize);
+    expect(again[1]?.params).toEqual({ level: 'debug' });
+    expect(again[2]?.params).toEqual({ uri: 'file:///kept' });
+  });
+
+  it('does not depend on what the server had refused before', async () => {
+    const { server, request, call } = await started({
+      answer: (request) =>
+        request.method === 'resources/subscribe'
+          ? errorFor(request, -32002, 'No such resource')
+          : undefined,
+    });
+    await request(requestOf('resources/subscribe', { uri: 'file:///none' }));
+    server.forget();
+    await call();
+    expect(server.count('resources/subscribe')).toBe(1);
+  });
+
+  it('goes on although the new server does not take a setting', async () => {
+    let takes = true;
+    const { server, request, call } = await started({
+      answer: (request) =>
+        request.method === 'logging/setLevel' && !takes
+          ? errorFor(request, -32601, 'Method not found')
+          : undefined,
+    });
+    await request(requestOf('logging/setLevel', { level: 'error' }));
+    takes = false;
+    server.forget();
+    expect((await call()).error).toBeUndefined();
+  });
+
+  it('succeeds as often as it happens', async () => {
+    const { server, call, reports } = await started();
+    for (let times = 1; times <= 10; times++) {
+      server.forget();
+      expect(textOf(await call())).toContain(`{"session":${times + 1}}`);
+    }
+    expect(reports).toHaveLength(10);
+  });
+
+  it('shares one handshake with all calls in flight', async () => {
+    const { server, call } = await started();
+    server.forget();
+    const answers = await Promise.all(Array.from({ length: 50 }, () => call()));
+    expect(answers.map(textOf).every((text) => text.includes('{"session":2}'))).toBe(true);
+    expect(server.count('initialize')).toBe(2);
+  });
+
+  it('shares it with calls that come while it is under way', async () => {
+    let late: Promise<Response> | undefined;
+    const { server, call } = await started({
+      initialize: async (_, number) => {
+        if (number === 1) return undefined;
+        await new Promise(setImmediate);
+        late = call('late');
+        await new Promise(setImmediate);
+        return undefined;
+      },
+    });
+    server.forget();
+    await call();
+    expect(textOf((await late) as Response)).toContain('{"session":2}');
+    expect(server.count('initialize')).toBe(2);
+    const lateCalls = server.requests.filter(({ params }) => params?.name === 'late');
+    expect(lateCalls).toHaveLength(1);
+  });
+
+  it('does not end the others’ handshake when it is cancelled', async () => {
+    const abort = new AbortController();
+    let release: (() => void) | undefined;
+    const { server, request, call } = await started({
+      initialize: (_, number) => {
+        if (number === 1) return undefined;
+        return new Promise((resolve) => {
+          release = () => resolve(undefined);
+        });
+      },
+    });
+    server.forget();
+    const first = request(callOf('first'), abort.signal);
+    const second = call('second');
+    const reason = new Cancelled();
+    const cancelled = expect(first).rejects.toBe(reason);
+    while (!release) await new Promise(setImmediate);
+    abort.abort(reason);
+    await cancelled;
+    release();
+    expect(textOf(await second)).toContain('{"session":2}');
+  });
+
+  it('is not sent again once its stream has brought something', async () => {
+    const { server, call } = await started({
+      answer: async (request, { back, signal }) => {
+        const params = { level: 'info', data: 'at work' };
+        await back.notify(makeNotification('notifications/message', params), { back, signal });
+        server.forget();
+        return NOT_FOUND(request);
+      },
+    });
+    expect((await call()).error?.code).toBe(-32001);
+    expect(server.count('tools/call')).toBe(1);
+  });
+
+  it('is given up after three handshakes if it ends each session itself', async () => {
+    const { server, call } = await started({
+      answer: (request) => {
+        if (request.method !== 'tools/call') return undefined;
+        server.forget();
+        return NOT_FOUND(request);
+      },
+    });
+    expect((await call('deadly')).error?.code).toBe(-32001);
+    expect(server.count('tools/call')).toBeLessThanOrEqual(4);
+    expect(server.count('initialize')).toBeLessThanOrEqual(4);
+  });
+});
+
+describe('a server that knows its client keeps it', () => {
+  it('after a wrong argument', async () => {
+    const { server, call } = await started({
+      answer: (request) =>
+        request.method === 'tools/call'
+          ? errorFor(request, -32602, 'Invalid arguments: city is required')
+          : undefined,
+    });
+    for (let times = 0; times < 3; times++) {
+      expect((await call()).error?.message).toBe('Invalid arguments: city is required');
+    }
+    expect(server.count('initialize')).toBe(1);
+    expect(server.count('tools/call')).toBe(3);
+  });
+
+  it.each([
+    ['resources', 'resources/list'],
+    ['prompts', 'prompts/list'],
+  ])(
+    'after a wrong argument, asked for a list of what it announced: %s',
+    async (capability, list) => {
+      const { server, request } = await started({
+        capabilities: { [capability]: {} },
+        answer: (request) =>
+          request.method === 'completion/complete'
+            ? errorFor(request, -32602, 'No such prompt')
+            : undefined,
+      });
+      await request(requestOf('completion/complete'));
+      expect(server.methods.slice(2)).toEqual(['completion/complete', list]);
+    },
+  );
+
+  it('after a wrong argument, where it announced no list that it could be asked for', async () => {
+    const { server, request } = await started({
+      capabilities: { completions: {} },
+      answer: (request) => errorFor(request, -32602, 'Unknown argument: city'),
+    });
+    const { error } = await request(requestOf('completion/complete'));
+    expect(error?.message).toBe('Unknown argument: city');
+    expect(server.count('initialize')).toBe(1);
+  });
+
+  it.each<[string, Refusal]>([
+    ['an unknown method', (request) => errorFor(request, -32601, 'Session not found here')],
+    ['an error of its own', (request) => errorFor(request, -32603, 'Division by zero')],
+    [
+      'a bad request that AgentCore names',
+      () => {
+        throw new AgentCoreError('upstream', 'Refused', {
+          data: { status: 400, name: 'ValidationException', outcome: 'refused' },
+        });
+      },
+    ],
+    [
+      'a broken connection',
+      () => {
+        throw new AgentCoreError('connection', 'Broken', { data: { outcome: 'unknown' } });
+      },
+    ],
+    [
+      'a failed service',
+      () => {
+        throw new AgentCoreError('upstream', 'Failed', { data: { status: 500 } });
+      },
+    ],
+  ])('after %s', async (_, refusal) => {
+    const { server, call } = await started({
+      answer: (request) => (request.method === 'tools/call' ? refusal(request) : undefined),
+    });
+    await call().catch(() => undefined);
+    expect(server.count('initialize')).toBe(1);
+    expect(server.count('tools/call')).toBe(1);
+  });
+
+  it('after the second 404 in a row to the same call, which must be its way to answer', async () => {
+    const { server, call } = await started({
+      answer: (request) =>
+        request.params?.name === 'missing'
+          ? { ...errorFor(request, -32000, 'No such document'), httpStatus: 404 }
+          : undefined,
+    });
+    expect((await call('missing')).error?.message).toBe('No such document');
+    expect(server.count('initialize')).toBe(2);
+    expect((await call('other')).error).toBeUndefined();
+  });
+
+  it('when another client of the stateless era is told of a lost session', async () => {
+    const { server, request } = await started({
+      answer: (request) => (request.method === 'tools/call' ? NOT_FOUND(request) : undefined),
+    });
+    const modern = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
+    expect((await request(callOf('x', modern))).error?.code).toBe(-32001);
+    expect(server.count('initialize')).toBe(1);
+  });
+
+  it('is not initialized in place of a client that never did so', async () => {
+    const server = forgetfulServer();
+    const { call } = replaying(server);
+    expect((await call()).error?.code).toBe(-32001);
+    expect(server.methods).toEqual(['tools/call']);
+  });
+});
+
+describe('the question whether a server has forgotten its client', () => {
+  it('is asked again where AgentCore is throttling', async () => {
+    let throttled = false;
+    const { server, call } = await started({
+      shape: (request) => {
+        if (request.method === 'tools/list' && !throttled) {
+          throttled = true;
+          return errorFor(request, -32003, 'Rate limit exceeded - Too many requests');
+        }
+        return errorFor(request, -32602, 'Invalid request parameters');
+      },
+    });
+    server.forget();
+    expect(textOf(await call())).toContain('{"session":2}');
+  });
+});
+
+describe('of a replay', () => {
+  it('the client and the journal are told once each, with why and how long it took', async () => {
+    const { server, call, reports, said } = await started();
+    server.forget();
+    await Promise.all([call(), call(), call()]);
+    expect(said).toHaveLength(1);
+    expect(said[0]).toMatch(/^notice: .*lost the session \(Session not found\).* \d+ ms.*3 calls/);
+    await expect
+      .poll(() => reports)
+      .toEqual([
+        {
+          session: 'session-1',
+          next: 'session-2',
+          reason: 'Session not found',
+          milliseconds: expect.any(Number),
+          calls: 3,
+          toolsChanged: false,
+        },
+      ]);
+  });
+
+  it('the journal is told as well where a notification began it', async () => {
+    const server = forgetfulServer();
+    const refusing: Peer = {
+      request: (request, exchange) => server.request(request, exchange),
+      notify: async (notification) => {
+        await server.notify(notification);
+        if (server.count('notifications/roots/list_changed') !== 1 || server.knows()) return;
+        throw new AgentCoreError('upstream', 'Session not found (HTTP 404)', {
+          data: { status: 404, outcome: 'refused' },
+        });
+      },
+    };
+    const { initialize, call, notify, reports } = replaying(refusing);
+    await initialize();
+    await call();
+    server.forget();
+    await notify('notifications/roots/list_changed');
+    expect(server.methods.slice(-4)).toEqual([
+      'notifications/roots/list_changed',
+      'initialize',
+      'notifications/initialized',
+      'notifications/roots/list_changed',
+    ]);
+    await expect.poll(() => reports).toMatchObject([{ session: 'session-1', next: 'session-2' }]);
+  });
+});
+
+describe('a replay that fails', () => {
+  const refuseSecond = (request: Request, number: number) =>
+    number === 2 ? makeError(request.id, { code: -32000, message: 'Out of order' }) : undefined;
+
+  it('is one error that says what was lost and why it stays so', async () => {
+    const { server, call } = await started({ initialize: refuseSecond });
+    server.forget();
+    const thrown = await call().catch((error) => error);
+    expect(thrown).toBeInstanceOf(AgentCoreError);
+    expect(thrown.message).toMatch(/lost the session \(Session not found\).*Out of order/);
+    expect(server.count('tools/call')).toBe(1);
+  });
+
+  it('is tried once more by the next call, before that is sent', async () => {
+    const { server, call } = await started({ initialize: refuseSecond });
+    server.forget();
+    await call('first').catch(() => undefined);
+    expect(textOf(await call('second'))).toContain('{"session":2}');
+    expect(server.methods.slice(-3)).toEqual([
+      'initialize',
+      'notifications/initialized',
+      'tools/call',
+    ]);
+  });
+
+  it('is on record once it has succeeded', async () => {
+    const { server, call, reports } = await started({ initialize: refuseSecond });
+    await call('before');
+    server.forget();
+    await call('first').catch(() => undefined);
+    await call('second');
+    await expect.poll(() => reports).toMatchObject([{ session: 'session-1', next: 'session-2' }]);
+  });
+
+  it('is none where AgentCore was only throttling the handshake', async () => {
+    const { server, call } = await started({
+      initialize: (request, number) =>
+        number === 2
+          ? errorFor(request, -32003, 'Rate limit exceeded - Too many requests')
+          : undefined,
+    });
+    server.forget();
+    expect(textOf(await call())).toContain('{"session":2}');
+  });
+});
+
+describe('the tools of a new server', () => {
+  const CHANGED = 'notifications/tools/list_changed';
+  const list = (cursor?: string) => requestOf('tools/list', cursor ? { cursor } : {});
+
+  it.each<[string, object[][], object[][], boolean]>([
+    ['are the same', [[{ name: 'a' }]], [[{ name: 'a' }]], false],
+    ['are others', [[{ name: 'a' }]], [[{ name: 'b' }]], true],
+    ['take other arguments', [[{ name: 'a' }]], [[{ name: 'a', inputSchema: {} }]], true],
+    [
+      'are the same on two pages',
+      [[{ name: 'a' }], [{ name: 'b' }]],
+      [[{ name: 'a' }], [{ name: 'b' }]],
+      false,
+    ],
+    [
+      'differ on the second page',
+      [[{ name: 'a' }], [{ name: 'b' }]],
+      [[{ name: 'a' }], [{ name: 'c' }]],
+      true,
+    ],
+    ['have a page more', [[{ name: 'a' }]], [[{ name: 'a' }], [{ name: 'b' }]], true],
+    ['have a page less', [[{ name: 'a' }], [{ name: 'b' }]], [[{ name: 'a' }]], true],
+  ])(
+    '%s: the client is told so if they are not what it has seen',
+    async (_, before, after, changed) => {
+      let pages = before;
+      const { server, client, request, call, reports } = await started({ pages: () => pages });
+      await request(list());
+      if (before.length > 1) await request(list('1'));
+      pages = after;
+      server.forget();
+      await call();
+      await expect.poll(() => reports).toMatchObject([{ toolsChanged: changed }]);
+      expect(client.told.filter(({ method }) => method === CHANGED)).toHaveLength(changed ? 1 : 0);
+    },
+  );
+
+  it('are not asked for where the client never was', async () => {
+    const { server, call, reports } = await started();
+    server.forget();
+    await call();
+    await expect.poll(() => reports).toHaveLength(1);
+    expect(server.count('tools/list')).toBe(0);
+  });
+});

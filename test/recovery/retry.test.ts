@@ -1,0 +1,358 @@
+import { describe, expect, it } from 'vitest';
+import { AgentCoreError } from '../../src/error.ts';
+import { makeNotification, type Request, type Response } from '../../src/mcp/message.ts';
+import { Idempotence } from '../../src/recovery/idempotence.ts';
+import { Retry, type RetryOptions } from '../../src/recovery/retry.ts';
+import { throughInterceptors } from '../../src/relay/interceptors.ts';
+import { Cancelled, type Exchange } from '../../src/relay/peer.ts';
+import {
+  callOf,
+  errorFor,
+  exchangeWith,
+  requestOf,
+  resultFor,
+  ScriptedClient,
+  ScriptedServer,
+} from './scripted-peers.ts';
+
+type Failure = (request: Request) => Response;
+
+const throws =
+  (code: 'connection' | 'timeout' | 'upstream', data: Record<string, unknown>): Failure =>
+  () => {
+    throw new AgentCoreError(code, 'It failed', { data });
+  };
+const status = (status: number, outcome: string, more: Record<string, unknown> = {}) =>
+  throws('upstream', { status, outcome, ...more });
+const says =
+  (code: number, message: string): Failure =>
+  (request) =>
+    errorFor(request, code, message);
+
+const THROTTLED = says(-32003, 'Rate limit exceeded - Too many requests');
+const RESET = throws('connection', { error: 'ECONNRESET', outcome: 'unknown' });
+const REFUSED = throws('connection', { error: 'ECONNREFUSED', outcome: 'not sent' });
+
+const TOOLS = {
+  tools: [
+    { name: 'read', annotations: { readOnlyHint: true } },
+    { name: 'put', annotations: { readOnlyHint: false, idempotentHint: true } },
+    { name: 'append', annotations: { readOnlyHint: false, destructiveHint: false } },
+    { name: 'plain' },
+  ],
+};
+
+/** A server behind a {@link Retry}; the tools are listed, and its random numbers are the least. */
+async function retrying(
+  script: (request: Request, exchange: Exchange) => Response | Promise<Response>,
+  options: Partial<RetryOptions> = {},
+) {
+  const server = new ScriptedServer((request, exchange) =>
+    request.method === 'tools/list' && !options.idempotence
+      ? resultFor(request, TOOLS)
+      : script(request, exchange),
+  );
+  const retry = new Retry({
+    repeats: 4,
+    patience: 10_000,
+    idempotence: new Idempotence(),
+    log: () => undefined,
+    random: () => 0,
+    ...options,
+  });
+  const peer = throughInterceptors([retry], server);
+  if (!options.idempotence) await peer.request(requestOf('tools/list'), exchangeWith());
+  server.methods.length = 0;
+  server.requests.length = 0;
+  return { server, peer };
+}
+
+/** Fails once with `failure`, and answers from then on. */
+function once(failure: Failure) {
+  let failed = false;
+  return (request: Request) => {
+    if (failed) return resultFor(request, { fine: true });
+    failed = true;
+    return failure(request);
+  };
+}
+
+async function attemptsAt(name: string, failure: Failure): Promise<number> {
+  const { server, peer } = await retrying(once(failure));
+  await peer.request(callOf(name), exchangeWith()).catch(() => undefined);
+  return server.requests.length;
+}
+
+describe.concurrent('a call that failed is sent again', () => {
+  // The last two columns: may any tool be sent again, and may one that only reads?
+  it.each<[string, Failure, boolean, boolean]>([
+    ['a refused connection', REFUSED, true, true],
+    [
+      'a name that does not resolve',
+      throws('connection', { error: 'ENOTFOUND', outcome: 'not sent' }),
+      true,
+      true,
+    ],
+    ['a connection that took too long', throws('timeout', { outcome: 'not sent' }), true, true],
+    [
+      'a certificate that nobody trusts',
+      throws('connection', { error: 'SELF_SIGNED_CERT_IN_CHAIN', outcome: 'not sent' }),
+      false,
+      false,
+    ],
+    ['429', status(429, 'refused'), true, true],
+    ['409, retryable', status(409, 'refused', { name: 'RetryableConflictException' }), true, true],
+    ['409, a conflict', status(409, 'refused', { name: 'ConflictException' }), false, false],
+    ['424 of the start', status(424, 'refused'), true, true],
+    ['402', status(402, 'refused'), false, false],
+    ['403', status(403, 'refused'), false, false],
+    ['400', status(400, 'refused'), false, false],
+    ['424 of the container', status(424, 'unknown'), false, true],
+    ['500', status(500, 'unknown'), false, true],
+    ['502', status(502, 'unknown'), false, true],
+    ['503', status(503, 'unknown'), false, true],
+    ['504', status(504, 'unknown'), false, true],
+    ['a reset connection', RESET, false, true],
+    ['silence until the read timeout', throws('timeout', { outcome: 'unknown' }), false, false],
+    ['the platform’s throttling', THROTTLED, true, true],
+    [
+      'the platform’s retryable conflict',
+      says(-32005, 'Session operation in progress, please retry'),
+      true,
+      true,
+    ],
+    [
+      'the platform’s conflict',
+      says(-32005, 'Resource conflict - Resource already exists'),
+      false,
+      false,
+    ],
+    [
+      'the platform’s start that took too long',
+      says(-32010, 'Runtime initialization time exceeded. Please make sure it starts in 30s'),
+      true,
+      true,
+    ],
+    [
+      'the platform’s failed container',
+      says(-32010, 'Tool execution error - Please check your CloudWatch logs for more information'),
+      false,
+      true,
+    ],
+    ['the platform’s internal error', says(-32603, 'Internal error - Server error'), false, true],
+    ['the server’s own -32003', says(-32003, 'Out of stock'), false, false],
+    ['the server’s own -32005', says(-32005, 'Version conflict, please retry'), false, false],
+    ['the server’s own -32010', says(-32010, 'The printer is on fire'), false, false],
+    ['the server’s own -32603', says(-32603, 'Division by zero'), false, false],
+    [
+      'the platform’s words in the middle of the server’s',
+      says(-32003, 'Upstream said: Rate limit exceeded - Too many requests'),
+      false,
+      false,
+    ],
+    [
+      'the platform’s words under another code',
+      says(-32000, 'Rate limit exceeded - Too many requests'),
+      false,
+      false,
+    ],
+  ])('after %s', async (_, failure, anyTool, readOnlyTool) => {
+    const attempts = { plain: anyTool ? 2 : 1, read: readOnlyTool ? 2 : 1 };
+    expect({
+      plain: await attemptsAt('plain', failure),
+      read: await attemptsAt('read', failure),
+    }).toEqual(attempts);
+  });
+
+  it.each([
+    ['read', 2],
+    ['put', 2],
+    ['append', 1],
+    ['plain', 1],
+    ['never-listed', 1],
+  ])('after its connection broke, if its annotations allow it: %s', async (name, attempts) => {
+    expect(await attemptsAt(name, RESET)).toBe(attempts);
+  });
+
+  it.each([
+    ['initialize', 2],
+    ['ping', 2],
+    ['tools/list', 2],
+    ['resources/read', 2],
+    ['prompts/get', 2],
+    ['completion/complete', 2],
+    ['logging/setLevel', 2],
+    ['resources/subscribe', 2],
+    ['sampling/createMessage', 1],
+    ['tasks/cancel', 1],
+    ['vendor/method', 1],
+  ])('after its connection broke, if its method allows it: %s', async (method, attempts) => {
+    const { server, peer } = await retrying(once(RESET), { idempotence: new Idempotence() });
+    await peer.request(requestOf(method), exchangeWith()).catch(() => undefined);
+    expect(server.requests).toHaveLength(attempts);
+  });
+
+  it('as its tool was listed last', async () => {
+    const idempotence = new Idempotence();
+    let annotations: object = { readOnlyHint: true };
+    const { server, peer } = await retrying(
+      (request) =>
+        request.method === 'tools/list'
+          ? resultFor(request, { tools: [{ name: 'x', annotations }] })
+          : RESET(request),
+      { idempotence },
+    );
+    await peer.request(requestOf('tools/list'), exchangeWith());
+    annotations = {};
+    await peer.request(requestOf('tools/list'), exchangeWith());
+    await expect(peer.request(callOf('x'), exchangeWith())).rejects.toThrow();
+    expect(server.count('tools/call')).toBe(1);
+  });
+
+  it('not once the server has said something on its stream', async () => {
+    const { server, peer } = await retrying(async (request, { back, signal }) => {
+      const working = makeNotification('notifications/message', { level: 'info', data: 'working' });
+      await back.notify(working, { back, signal });
+      return THROTTLED(request);
+    });
+    const answer = await peer.request(callOf('plain'), exchangeWith());
+    expect(answer.error?.code).toBe(-32003);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('not once the client was asked something, even if it only reads', async () => {
+    const { server, peer } = await retrying(async (request, { back, signal }) => {
+      await back.request(requestOf('elicitation/create'), { back, signal });
+      return RESET(request);
+    });
+    await expect(peer.request(callOf('read'), exchangeWith())).rejects.toThrow();
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('without progress that goes backwards', async () => {
+    let attempt = 0;
+    const { peer } = await retrying(async (request, { back, signal }) => {
+      for (const progress of [1, 2]) {
+        const params = { progressToken: 1, progress };
+        await back.notify(makeNotification('notifications/progress', params), { back, signal });
+      }
+      return ++attempt === 1 ? RESET(request) : resultFor(request, {});
+    });
+    const client = new ScriptedClient();
+    await peer.request(callOf('read'), exchangeWith(client));
+    expect(client.told.map(({ params }) => params?.progress)).toEqual([1, 2]);
+  });
+});
+
+describe('a call that failed and is not sent again', () => {
+  it.each<[string, Failure]>([
+    ['a broken connection', RESET],
+    ['a failed service', status(500, 'unknown')],
+  ])('says that nobody knows whether it ran, after %s', async (_, failure) => {
+    const { peer } = await retrying(failure);
+    const thrown = await peer.request(callOf('plain'), exchangeWith()).catch((error) => error);
+    expect(thrown.message).toMatch(/^It failed; whether the call took effect is unknown$/);
+  });
+
+  it('says so in an answer of the platform as well', async () => {
+    const { peer } = await retrying(
+      says(-32010, 'Tool execution error - Please check your CloudWatch logs for more information'),
+    );
+    const { error } = await peer.request(callOf('plain'), exchangeWith());
+    expect(error).toMatchObject({
+      code: -32010,
+      message: expect.stringMatching(/CloudWatch.*unknown/),
+      data: { outcome: 'unknown' },
+    });
+  });
+
+  it('leaves the server’s own error as it came', async () => {
+    const { peer } = await retrying(says(-32603, 'Division by zero'));
+    const { error } = await peer.request(callOf('plain'), exchangeWith());
+    expect(error).toEqual({ code: -32603, message: 'Division by zero' });
+  });
+
+  it('does not call the outcome unknown of what was refused', async () => {
+    const { peer } = await retrying(status(403, 'refused'));
+    const thrown = await peer.request(callOf('plain'), exchangeWith()).catch((error) => error);
+    expect(thrown.message).toBe('It failed');
+  });
+});
+
+describe('between two attempts', () => {
+  it.each([
+    ['half of it at least', 0, [100, 200, 400]],
+    ['all of it at most', 1, [200, 400, 800]],
+  ])('the pause doubles, and chance takes %s', async (_, random, pauses) => {
+    const said: string[] = [];
+    const began = performance.now();
+    const { server, peer } = await retrying(
+      (request) =>
+        server.requests.length <= pauses.length ? REFUSED(request) : resultFor(request, {}),
+      { random: () => random, log: (_level, sentence) => said.push(sentence) },
+    );
+    await peer.request(callOf('plain'), exchangeWith());
+    expect(said.map((sentence) => Number(/again in (\d+) ms/.exec(sentence)?.[1]))).toEqual(pauses);
+    // Node's timers may be a millisecond early.
+    const total = pauses.reduce((sum, pause) => sum + pause - 1, 0);
+    expect(performance.now() - began).toBeGreaterThanOrEqual(total);
+  });
+
+  it('lies at least what Retry-After says', async () => {
+    const times: number[] = [];
+    const { peer } = await retrying((request) => {
+      times.push(performance.now());
+      return times.length === 1
+        ? status(429, 'refused', { retryAfter: 0.4 })(request)
+        : resultFor(request, {});
+    });
+    await peer.request(callOf('plain'), exchangeWith());
+    expect((times[1] as number) - (times[0] as number)).toBeGreaterThanOrEqual(398);
+  });
+
+  it('nobody waits for longer than the request has: it fails at once', async () => {
+    const { server, peer } = await retrying(status(429, 'refused', { retryAfter: 60 }), {
+      patience: 1_000,
+    });
+    await expect(peer.request(callOf('plain'), exchangeWith())).rejects.toThrow('It failed');
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('a cancelled request is given up', async () => {
+    const abort = new AbortController();
+    const reason = new Cancelled();
+    const { server, peer } = await retrying(
+      (request) => {
+        setImmediate(() => abort.abort(reason));
+        return REFUSED(request);
+      },
+      { random: () => 1 },
+    );
+    const answer = peer.request(callOf('plain'), exchangeWith(undefined, abort.signal));
+    await expect(answer).rejects.toBe(reason);
+    expect(server.requests).toHaveLength(1);
+  });
+});
+
+describe('a failure that does not pass', () => {
+  it('is told after so many repetitions', async () => {
+    const { server, peer } = await retrying(REFUSED, { repeats: 2 });
+    await expect(peer.request(callOf('plain'), exchangeWith())).rejects.toThrow('It failed');
+    expect(server.requests).toHaveLength(3);
+  });
+
+  it('is told when the request’s time is over, as long as the service says that it is busy', async () => {
+    const { server, peer } = await retrying(THROTTLED, { patience: 1_000, repeats: 1 });
+    const began = performance.now();
+    const { error } = await peer.request(callOf('plain'), exchangeWith());
+    expect(error?.code).toBe(-32003);
+    expect(performance.now() - began).toBeLessThan(1_100);
+    expect(server.requests.length).toBeGreaterThan(2);
+  });
+
+  it('is told at once where nothing is to be repeated', async () => {
+    const { server, peer } = await retrying(THROTTLED, { repeats: 0 });
+    expect((await peer.request(callOf('plain'), exchangeWith())).error?.code).toBe(-32003);
+    expect(server.requests).toHaveLength(1);
+  });
+});

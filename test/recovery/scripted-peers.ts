@@ -1,0 +1,77 @@
+import {
+  type JsonObject,
+  makeError,
+  makeRequest,
+  type Notification,
+  numericId,
+  parseMessages,
+  type Request,
+  type Response,
+} from '../../src/mcp/message.ts';
+import type { Exchange, Peer } from '../../src/relay/peer.ts';
+
+type Answer = Response | Promise<Response>;
+
+/** A server of a test's own: it remembers what it was told, and answers as the script says. */
+export class ScriptedServer implements Peer {
+  readonly requests: Request[] = [];
+  /** Methods of requests and notifications, in the order in which they came. */
+  readonly methods: string[] = [];
+  readonly #script: (request: Request, exchange: Exchange) => Answer;
+
+  constructor(script: (request: Request, exchange: Exchange) => Answer) {
+    this.#script = script;
+  }
+
+  async request(request: Request, exchange: Exchange): Promise<Response> {
+    this.requests.push(request);
+    this.methods.push(request.method);
+    return this.#script(request, exchange);
+  }
+
+  async notify({ method }: Notification): Promise<void> {
+    this.methods.push(method);
+  }
+
+  count(method: string): number {
+    return this.methods.filter((known) => known === method).length;
+  }
+}
+
+/** A client that remembers what it was told, and answers every question. */
+export class ScriptedClient implements Peer {
+  readonly told: Notification[] = [];
+
+  async request(request: Request): Promise<Response> {
+    return resultFor(request, {});
+  }
+
+  async notify(notification: Notification): Promise<void> {
+    this.told.push(notification);
+  }
+}
+
+export function requestOf(method: string, params?: JsonObject): Request {
+  return makeRequest(numericId(1), method, params);
+}
+
+export function callOf(name: string, meta?: JsonObject): Request {
+  return requestOf('tools/call', { name, arguments: {}, ...(meta && { _meta: meta }) });
+}
+
+export function resultFor({ id }: Request, result: unknown): Response {
+  const text = `{"jsonrpc":"2.0","id":${id.token},"result":${JSON.stringify(result)}}`;
+  return parseMessages(Buffer.from(text))[0] as Response;
+}
+
+export function errorFor({ id }: Request, code: number, message: string): Response {
+  return makeError(id, { code, message });
+}
+
+/** What belongs to one request of a client. */
+export function exchangeWith(
+  back: Peer = new ScriptedClient(),
+  signal: AbortSignal = new AbortController().signal,
+): Exchange {
+  return { back, signal };
+}
