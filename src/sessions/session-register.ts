@@ -90,9 +90,16 @@ export class SessionRegister {
     this.#stopping.add(tracked);
   }
 
+  /** The first of those that follow it that may run, and so is stopped under the ids they share. */
+  #heirOf(session: RuntimeSession): RuntimeSession | undefined {
+    let heir = this.#successors.get(session);
+    while (heir && !heir.mayRun) heir = this.#successors.get(heir);
+    return heir;
+  }
+
   async #stop(session: RuntimeSession): Promise<void> {
     if (!this.#open.delete(session) || !session.mayRun) return;
-    const shared = this.#successors.get(session)?.stopIds ?? [];
+    const shared = this.#heirOf(session)?.stopIds ?? [];
     const ids = session.stopIds.filter((id) => !shared.includes(id));
     if (ids.length === 0) return session.left();
     try {

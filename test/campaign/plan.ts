@@ -93,8 +93,8 @@ function planLife(random: Random, name: string, runtime: PlannedRuntime): Planne
     [2, 'identity'],
     [2, 'request'],
   ] as const);
-  // Each request of this mode starts a process.
-  const count = mode === 'request' ? random.from(6, 12) : random.from(50, 110);
+  const window = random.pick([1, 2, 4, 8, 12]);
+  const count = random.from(...callsOf(mode, window));
   const calls = Array.from({ length: count }, (_, index) =>
     planCall(random, `${name}-${index}`, runtime, era),
   );
@@ -115,11 +115,18 @@ function planLife(random: Random, name: string, runtime: PlannedRuntime): Planne
       ...(random.chance(0.2) && { AGENTCORE_KEEP_ALIVE: '0.05' }),
     },
     lists: random.chance(0.8),
-    window: random.pick([1, 2, 4, 8, 12]),
+    window,
     initializesAgainAfter: random.chance(0.1) ? random.from(1, 20) : undefined,
     calls: lived,
     end,
   };
+}
+
+/** How many calls a life has, from and to: none should be much longer than the others. */
+function callsOf(mode: SessionMode, window: number): readonly [number, number] {
+  // Each request of this mode starts a process.
+  if (mode === 'request') return [6, 12];
+  return window > 2 ? [80, 130] : [20, 40];
 }
 
 function planCall(

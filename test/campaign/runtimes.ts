@@ -31,10 +31,10 @@ export function planRuntimes(random: Random): readonly PlannedRuntime[] {
 }
 
 function planSwitches(random: Random, keeping: Keeping): SwitchesInput {
-  // A server that remembers nothing of a handshake can be found by either header.
   const routeMcpBy = random.pick(['mcp-session-id', 'mcp-session-id', 'either'] as const);
   return {
-    ...(keeping !== 'stateful' && { routeMcpBy }),
+    // By `either`, the handshake and the calls after it may have a microVM each.
+    ...(keeping === 'stateless' && { routeMcpBy }),
     goneSession: random.pick([
       'not-found',
       'server-not-initialized',

@@ -44,7 +44,7 @@ export class Wire {
   /** @param share Of the connections, from 0 to 1. */
   reset(random: Random, share: number): void {
     for (const client of this.#pairs) {
-      if (random.chance(share)) client.resetAndDestroy();
+      if (random.chance(share)) breakOff(client);
     }
   }
 
@@ -68,8 +68,17 @@ export class Wire {
       far.destroy();
     });
     // A reset that comes from the far end has to arrive as one.
-    far.on('close', (broke) => (broke ? client.resetAndDestroy() : client.end()));
+    far.on('close', (broke) => (broke ? breakOff(client) : client.end()));
     client.pipe(far);
     far.pipe(client);
   }
+}
+
+/**
+ * Resets a connection. Node cannot while it sends its own end of one: the descriptor would stay, and
+ * `close` would never come (libuv's `uv_tcp_close_reset` refuses a handle that is shutting down).
+ */
+function breakOff(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -145,6 +145,28 @@ describe('a container that exits by itself', () => {
   });
 });
 
+describe('a session that is ended while its container starts', () => {
+  test('ends, also where somebody else has the container replaced', async () => {
+    const local = await start({ notes: statelessMcp() });
+    const post = poster(local, 'notes');
+    const session = await openSession(post);
+    const id = session['mcp-session-id'];
+    await local.killMicroVm(id);
+    const starts = new Promise<void>((resolve) => {
+      local.on((event) => {
+        if (event.type === 'session' && event.change === 'starting') resolve();
+      });
+    });
+    const call = read(post(COUNT, session));
+    await starts;
+    const replaced = local.restartContainer(id);
+    await local.killMicroVm(id);
+    await Promise.all([call, replaced]);
+    expect(local.sessions()).toMatchObject([{ state: 'Stopped', why: 'microvm-killed' }]);
+    expect(local.containers).toBe(0);
+  });
+});
+
 describe('a container that does not start', () => {
   test.each([
     ['exits', ['-e', 'console.error("no such module"); process.exit(1)']],

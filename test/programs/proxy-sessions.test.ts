@@ -216,6 +216,45 @@ describe('a request’s own session', () => {
     expect(running(local)).toBe(0);
   });
 
+  it('is stopped as well where its server turned the call away and nothing came after', async () => {
+    const { local, proxy } = await startProxied({
+      switches: { mcpErrors: 'status' },
+      env: { RUNTIME_SESSION_MODE: 'request', AGENTCORE_RETRIES: '0' },
+    });
+    await proxy.initialize();
+    local.faults.inject({ kind: 'throttle', method: 'initialize' });
+    expect((await proxy.call('count')).error).toBeDefined();
+    expect((await proxy.close()).code).toBe(0);
+    expect(local.microVms.length).toBeGreaterThan(1);
+    expect(running(local)).toBe(0);
+  });
+
+  it('is not stopped before all that it was told has arrived', async () => {
+    const upstream = await startUpstream((seen) => {
+      if (seen.message?.method === 'notifications/cancelled') return true;
+      return isCall(seen, 'other') && (result(seen, { content: [] }) ?? true);
+    });
+    const proxy = startProxy(upstream.url, { RUNTIME_SESSION_MODE: 'request' });
+    await proxy.initialize();
+    const cancelled = proxy.begin('tools/call', { name: 'long', arguments: {} });
+    const call = await upstream.saw('the call', (seen) => isCall(seen, 'long'));
+    const params = { requestId: cancelled };
+    proxy.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
+    const notice = await upstream.sawMethod('notifications/cancelled');
+    result(call, { content: [] });
+    const stopOf = ({ headers }: Seen) =>
+      upstream.saw('a stop', (seen) => {
+        return isStop(seen) && seen.headers[RUNTIME_SESSION] === headers[RUNTIME_SESSION];
+      });
+    // A whole session later the first one has yet to be stopped.
+    await proxy.call('other');
+    await stopOf(await upstream.saw('the other call', (seen) => isCall(seen, 'other')));
+    const stopped = upstream.seen.filter(isStop).map(({ headers }) => headers[RUNTIME_SESSION]);
+    expect(stopped).not.toContain(call.headers[RUNTIME_SESSION]);
+    notice.response.writeHead(202).end();
+    await stopOf(call);
+  });
+
   it('is not initialized for the sake of a wrong argument', async () => {
     const { local, proxy } = await startProxied({
       recognizes: 'none',
@@ -301,6 +340,20 @@ describe('at its end the proxy', () => {
     await proxy.close();
     const [stop] = upstream.seen.filter(isStop);
     expect(stop?.headers[RUNTIME_SESSION]).toBe(returned);
+  });
+
+  it('stops what earlier handshakes began, also where the last one began nothing', async () => {
+    const { local, proxy } = await startProxied({
+      switches: { stopBy: 'runtime-session-id', mcpErrors: 'status' },
+      env: { AGENTCORE_RETRIES: '0' },
+    });
+    await proxy.initialize();
+    await proxy.initialize();
+    local.faults.inject({ kind: 'throttle', method: 'initialize' });
+    expect((await proxy.initialize()).error).toBeDefined();
+    expect(running(local)).toBe(2);
+    expect((await proxy.close()).code).toBe(0);
+    expect(running(local)).toBe(0);
   });
 
   it('takes a session that is gone for stopped', async () => {

@@ -162,17 +162,6 @@ describe('a call to a server that has forgotten its client', () => {
     },
   );
 
-  it('is not sent again where it may have run, and the next one finds a new session', async () => {
-    const shape = (request: Request) =>
-      errorFor(request, -32603, 'An internal error occurred while processing the request.');
-    const { server, call } = await started({ shape });
-    server.forget();
-    expect(textOf(await call())).toContain('-32603');
-    expect(server.count('tools/call')).toBe(1);
-    expect(textOf(await call())).toContain('"result":{"session":2}');
-    expect(server.count('initialize')).toBe(2);
-  });
-
   it('finds the server set up with the client’s own words, in the order of the protocol', async () => {
     const { server, request, call } = await started();
     await request(requestOf('logging/setLevel', { level: 'error' }));
@@ -308,6 +297,49 @@ describe('a call to a server that has forgotten its client', () => {
     expect((await call('deadly')).error?.code).toBe(-32001);
     expect(server.count('tools/call')).toBeLessThanOrEqual(4);
     expect(server.count('initialize')).toBeLessThanOrEqual(4);
+  });
+});
+
+describe('a call whose microVM went, before it or in its middle', () => {
+  // The same words in both cases: only who knows the call can say whether it may run twice.
+  it.each<[string, Refusal]>([
+    [
+      '-32603',
+      (request) =>
+        errorFor(request, -32603, 'An internal error occurred while processing the request.'),
+    ],
+    [
+      '-32010',
+      (request) =>
+        errorFor(request, -32010, 'Tool execution error - Please check your CloudWatch logs'),
+    ],
+    [
+      '424',
+      () => {
+        throw new AgentCoreError('upstream', 'Received error (404) from runtime', {
+          data: { status: 424, name: 'RuntimeClientError', outcome: 'unknown' },
+        });
+      },
+    ],
+  ])('is left to those who know it, and the next one finds a new session: %s', async (_, shape) => {
+    const { server, call } = await started({ shape });
+    server.forget();
+    await call('first').catch(() => undefined);
+    expect(server.count('tools/call')).toBe(1);
+    expect(textOf(await call('second'))).toContain('{"session":2}');
+    expect(server.count('tools/call')).toBe(2);
+  });
+
+  it('is not followed by a handshake where the server knows its client', async () => {
+    const { server, call } = await started({
+      answer: (request) =>
+        request.params?.name === 'crash'
+          ? errorFor(request, -32010, 'Tool execution error - Please check your CloudWatch logs')
+          : undefined,
+    });
+    expect((await call('crash')).error?.code).toBe(-32010);
+    expect((await call('other')).error).toBeUndefined();
+    expect(server.count('initialize')).toBe(1);
   });
 });
 

@@ -279,7 +279,7 @@ describe('a call that failed and is not sent again', () => {
   });
 });
 
-describe('between two attempts', () => {
+describe.concurrent('between two attempts', () => {
   it.each([
     ['half of it at least', 0, [100, 200, 400]],
     ['all of it at most', 1, [200, 400, 800]],
@@ -334,7 +334,7 @@ describe('between two attempts', () => {
   });
 });
 
-describe('a failure that does not pass', () => {
+describe.concurrent('a failure that does not pass', () => {
   it('is told after so many repetitions', async () => {
     const { server, peer } = await retrying(REFUSED, { repeats: 2 });
     await expect(peer.request(callOf('plain'), exchangeWith())).rejects.toThrow('It failed');

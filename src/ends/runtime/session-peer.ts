@@ -181,7 +181,13 @@ export class SessionPeer implements Peer {
       ...this.#sessionHeaders(isStateless, this.#options.session.mcpSessionId),
       ...(message.kind === 'notification' && standardHeaders(message)),
     };
-    return (await this.#invoke({ signal, body: message.bytes, headers }, undefined)) as Reply;
+    // A session that were stopped before this arrives would be begun again by it.
+    const delivered = this.session.callBegins();
+    try {
+      return (await this.#invoke({ signal, body: message.bytes, headers }, undefined)) as Reply;
+    } finally {
+      delivered();
+    }
   }
 
   /** Resolves with the reply of a success, or with the server's own error; throws what else is none. */
@@ -215,7 +221,11 @@ export class SessionPeer implements Peer {
         return reply;
       }
       const response = await readRefusal(reply, request, invoker.runtime);
-      if (response.httpStatus === 404) session.lost(String(response.error?.message));
+      // To whom it has given no id, only a server that runs can say that it knows no session.
+      const { mcpSessionId } = session;
+      const isNamed =
+        mcpSessionId !== undefined && invocation.headers['mcp-session-id'] === mcpSessionId;
+      if (response.httpStatus === 404 && isNamed) session.lost(String(response.error?.message));
       else session.accepted();
       return response;
     } catch (thrown) {

@@ -127,8 +127,10 @@ export class HttpExchange {
     if (this.response.closed) return;
     this.record.outcome = 'cut';
     const { socket } = this.response;
-    if (socket) socket.resetAndDestroy();
-    else this.response.destroy();
+    if (!socket) this.response.destroy();
+    // libuv resets nothing that is sending its own end, and Node would then never let go of it.
+    else if (socket.writableEnded) socket.destroy();
+    else socket.resetAndDestroy();
   }
 
   /** The whole body; `too-large` over `maxBytes`, `disconnected` where it never came complete. */

@@ -115,7 +115,8 @@ export class RuntimeSession {
 
   /** Ends the microVM. False when there is none, or it is ending already. */
   async stop(why: StopReason): Promise<boolean> {
-    await this.#booting;
+    // Who waited for the same start may have begun another one.
+    while (this.#booting) await this.#booting;
     const container = this.#container;
     if (!container) {
       await this.#stopping;
@@ -140,7 +141,7 @@ export class RuntimeSession {
 
   /** Replaces the container within the microVM. False when there is none. */
   async restart(): Promise<boolean> {
-    await this.#booting;
+    while (this.#booting) await this.#booting;
     const old = this.#container;
     if (!old) return false;
     this.#container = undefined;
