@@ -30,6 +30,8 @@ export class RuntimeSession {
   #mcpSessionId: string | undefined;
   #returnedId: string | undefined;
   #lastRequest = 0;
+  /** Invokes that are under way. */
+  #invokes = 0;
   #open = 0;
   #recordedOpen = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -65,6 +67,17 @@ export class RuntimeSession {
     return this.#onRecord;
   }
 
+  /**
+   * An invoke begins; the function that is returned is to be called when its answer is here, or it
+   * is known that there is none, and after `accepted`, `refused` or `lost` was.
+   */
+  invokeBegins(): () => void {
+    this.#invokes++;
+    return () => {
+      this.#invokes--;
+    };
+  }
+
   /** AgentCore took an invoke, or may have. */
   accepted(): void {
     this.#isAccepted = true;
@@ -73,14 +86,21 @@ export class RuntimeSession {
     void this.onRecord();
   }
 
-  /** AgentCore refused an invoke, or never heard of it: if that was the first, nothing has begun. */
+  /**
+   * AgentCore refused an invoke, or never heard of it: if that was the first, nothing has begun,
+   * unless another one that is under way begins it.
+   */
   refused(): void {
-    if (!this.#isAccepted) this.#withdraw('AgentCore took no invoke of it');
+    if (!this.#isAccepted && this.#invokes <= 1) this.#withdraw('AgentCore took no invoke of it');
   }
 
-  /** AgentCore or the server does not know the session any more; the next invoke may revive it. */
+  /**
+   * AgentCore or the server does not know the session any more; the next invoke may revive it, as
+   * may one that is under way.
+   */
   lost(reason: string): void {
     if (this.#isAccepted) this.#withdraw(reason);
+    if (this.#invokes > 1) void this.onRecord();
   }
 
   /** What the server answered `initialize` with as `Mcp-Session-Id`, to be echoed from then on. */

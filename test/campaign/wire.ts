@@ -69,9 +69,22 @@ export class Wire {
     });
     // A reset that comes from the far end has to arrive as one.
     far.on('close', (broke) => (broke ? breakOff(client) : client.end()));
-    client.pipe(far);
+    client.on('data', (chunk) => {
+      afterNextPoll(() => {
+        if (!client.readableEnded && !client.destroyed) far.write(chunk);
+      });
+    });
     far.pipe(client);
   }
+}
+
+/**
+ * Calls back once what has come meanwhile is known. libuv accepts one connection a turn, so on a busy
+ * machine connections wait for seconds, and with them requests that their senders have given up:
+ * passed on, each would begin a session again that was stopped long ago.
+ */
+function afterNextPoll(go: () => void): void {
+  setImmediate(() => setImmediate(go));
 }
 
 /**

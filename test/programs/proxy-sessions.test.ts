@@ -368,6 +368,22 @@ describe('at its end the proxy', () => {
     expect(await recorded(journal)).toMatchObject([{ end: { how: 'stopped' } }]);
   });
 
+  it('stops what a server runs in that has given no id and says that it knows no session', async () => {
+    const { env, journal } = await startState();
+    const upstream = await startUpstream(({ message, response }) => {
+      if (message?.method !== 'tools/list') return false;
+      const { id } = message;
+      const status = upstream.seen.length === 1 ? 200 : 404;
+      json(response, { jsonrpc: '2.0', id, error: { code: -32001, message: 'Who?' } }, status);
+      return true;
+    });
+    const proxy = startProxy(upstream.url, env);
+    for (const _ of [1, 2]) expect((await proxy.request('tools/list')).error?.code).toBe(-32001);
+    await proxy.close();
+    expect(upstream.seen.filter(isStop)).toHaveLength(1);
+    expect(await recorded(journal)).toMatchObject([{ end: { how: 'stopped' } }]);
+  });
+
   it('stops a session that is changing just now as soon as it can', async () => {
     const { env, journal } = await startState();
     let refusals = 0;

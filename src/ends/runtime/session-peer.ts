@@ -211,10 +211,18 @@ export class SessionPeer implements Peer {
     request: Request | undefined,
     trail?: Trail,
   ): Promise<Reply | Response> {
-    const { invoker, session } = this.#options;
+    const { invoker, session, closing } = this.#options;
+    // What is sent when the session was stopped would begin it again.
+    closing.throwIfAborted();
+    const ended = session.invokeBegins();
+    let isSent = false;
+    const onSend = () => {
+      isSent = true;
+      invocation.onSend?.();
+    };
     try {
       if (trail) trail.attempts++;
-      const reply = await invoker.invoke({ ...invocation, session });
+      const reply = await invoker.invoke({ ...invocation, session, onSend });
       if (trail) follow(trail, reply, session);
       if (reply.status >= 200 && reply.status < 300) {
         session.accepted();
@@ -231,9 +239,11 @@ export class SessionPeer implements Peer {
     } catch (thrown) {
       const { outcome, status } = (thrown instanceof AgentCoreError && thrown.data) || {};
       if (status === 404) session.lost((thrown as Error).message);
-      if (outcome === 'not sent' || outcome === 'refused') session.refused();
+      if (!isSent || outcome === 'not sent' || outcome === 'refused') session.refused();
       else session.accepted();
       throw thrown;
+    } finally {
+      ended();
     }
   }
 

@@ -1,0 +1,19 @@
+import { expect, it } from 'vitest';
+import { runCampaign } from './campaign.ts';
+import { planCampaign } from './plan.ts';
+import { figureLines, offenceReport } from './report.ts';
+
+const SEEDS = process.env.CAMPAIGN_SEED ? [Number(process.env.CAMPAIGN_SEED)] : [1, 3, 4];
+/** Milliseconds; a quiet machine needs a tenth of it. */
+const PATIENCE = 150_000;
+
+it.each(SEEDS)(
+  'what is told, what was done and what is on record agree, whatever fails (seed %i)',
+  async (seed) => {
+    const account = await runCampaign(planCampaign(seed, { clients: 24, livesEach: 1 }), PATIENCE);
+    const words = `${offenceReport(account)}\n${figureLines(account.figures)}`;
+    expect(account.offences, words).toEqual([]);
+    expect(account.figures.calls, words).toBeGreaterThan(800);
+  },
+  PATIENCE + 30_000,
+);

@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import type { JournalRecord } from '../../src/journal/records.ts';
+import { RuntimeSession } from '../../src/sessions/runtime-session.ts';
+
+const ORIGIN = {
+  runtime: 'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/my_server-AbCdEf1234',
+  qualifier: undefined,
+  mode: 'session',
+  endpoint: 'http://127.0.0.1:1/',
+} as const;
+
+/** A session with one invoke under way, and what was written down of it. */
+async function begun() {
+  const records: JournalRecord[] = [];
+  const journal = {
+    record: (record: JournalRecord) => void records.push(record),
+    recordNow: async (record: JournalRecord) => void records.push(record),
+  };
+  const session = new RuntimeSession('agentcore-mcp-test', ORIGIN, journal);
+  const invoke = async () => {
+    const ended = session.invokeBegins();
+    await session.onRecord();
+    return ended;
+  };
+  const types = () => records.map(({ type }) => type);
+  return { session, invoke, types, first: await invoke() };
+}
+
+describe('a session of which an invoke was refused', () => {
+  it('has not begun where that was the only one', async () => {
+    const { session, first, types } = await begun();
+    session.refused();
+    first();
+    expect(session.mayRun).toBe(false);
+    expect(types()).toEqual(['session.started', 'session.lost']);
+  });
+
+  it('stays on record as long as another one may begin it', async () => {
+    const { session, invoke, first, types } = await begun();
+    const second = await invoke();
+    session.refused();
+    first();
+    expect(session.mayRun).toBe(true);
+    expect(types()).toEqual(['session.started']);
+    session.refused();
+    second();
+    expect(session.mayRun).toBe(false);
+  });
+
+  it('is the session that it was where another one was taken', async () => {
+    const { session, invoke, first, types } = await begun();
+    const second = await invoke();
+    session.refused();
+    first();
+    session.accepted();
+    second();
+    session.stopped(false);
+    expect(types()).toEqual(['session.started', 'session.stopped']);
+  });
+});
+
+describe('a session that is gone', () => {
+  it('is on record again at once where an invoke is under way that may revive it', async () => {
+    const { session, invoke, first, types } = await begun();
+    session.accepted();
+    const second = await invoke();
+    session.lost('it is gone');
+    first();
+    expect(types()).toEqual(['session.started', 'session.lost', 'session.started']);
+    session.lost('it is gone');
+    session.refused();
+    second();
+    expect(types()).toHaveLength(4);
+    expect(types().at(-1)).toBe('session.lost');
+  });
+});
