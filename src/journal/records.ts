@@ -91,7 +91,7 @@ interface SessionReplayed extends OfSession {
   readonly toolsChanged: boolean;
 }
 
-/** AgentCore or the server no longer knows the session. */
+/** There is no such session: AgentCore took none of its invokes. */
 interface SessionLost extends OfSession {
   readonly type: 'session.lost';
   readonly reason: string;

@@ -26,7 +26,6 @@ export class RuntimeSession {
   #onRecord: Promise<void> | undefined;
   /** True once AgentCore took an invoke, or may have. */
   #isAccepted = false;
-  #mayRun = false;
   #mcpSessionId: string | undefined;
   #returnedId: string | undefined;
   #lastRequest = 0;
@@ -43,14 +42,14 @@ export class RuntimeSession {
     this.#journal = journal;
   }
 
-  /** Its name in the journal; another one each time that its microVM is a new one. */
+  /** Its name in the journal; another one after nothing had come of the first. */
   get key(): string {
     return this.#key;
   }
 
   /** True where it may have a microVM, which costs money. */
   get mayRun(): boolean {
-    return this.#mayRun || this.#onRecord !== undefined;
+    return this.#onRecord !== undefined;
   }
 
   /** To be awaited before each invoke, so that no session begins that is not on record. */
@@ -69,7 +68,7 @@ export class RuntimeSession {
 
   /**
    * An invoke begins; the function that is returned is to be called when its answer is here, or it
-   * is known that there is none, and after `accepted`, `refused` or `lost` was.
+   * is known that there is none, and after `accepted` or `refused` was.
    */
   invokeBegins(): () => void {
     this.#invokes++;
@@ -81,9 +80,6 @@ export class RuntimeSession {
   /** AgentCore took an invoke, or may have. */
   accepted(): void {
     this.#isAccepted = true;
-    this.#mayRun = true;
-    // Another invoke may have been told meanwhile that there is no such session.
-    void this.onRecord();
   }
 
   /**
@@ -91,16 +87,10 @@ export class RuntimeSession {
    * unless another one that is under way begins it.
    */
   refused(): void {
-    if (!this.#isAccepted && this.#invokes <= 1) this.#withdraw('AgentCore took no invoke of it');
-  }
-
-  /**
-   * AgentCore or the server does not know the session any more; the next invoke may revive it, as
-   * may one that is under way.
-   */
-  lost(reason: string): void {
-    if (this.#isAccepted) this.#withdraw(reason);
-    if (this.#invokes > 1) void this.onRecord();
+    if (this.#isAccepted || this.#invokes > 1) return;
+    this.#record({ type: 'session.lost', reason: 'AgentCore took no invoke of it' });
+    this.#key = randomUUID();
+    this.#onRecord = undefined;
   }
 
   /** What the server answered `initialize` with as `Mcp-Session-Id`, to be echoed from then on. */
@@ -167,13 +157,6 @@ export class RuntimeSession {
   get stopIds(): readonly string[] {
     const ids = [this.#returnedId ?? this.id, this.#mcpSessionId];
     return [...new Set(ids.filter((id) => id !== undefined))];
-  }
-
-  #withdraw(reason: string): void {
-    this.#record({ type: 'session.lost', reason });
-    this.#key = randomUUID();
-    this.#onRecord = undefined;
-    this.#isAccepted = false;
   }
 
   #recordIds(): void {

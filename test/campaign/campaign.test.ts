@@ -3,7 +3,7 @@ import { runCampaign } from './campaign.ts';
 import { planCampaign } from './plan.ts';
 import { figureLines, offenceReport } from './report.ts';
 
-const SEEDS = process.env.CAMPAIGN_SEED ? [Number(process.env.CAMPAIGN_SEED)] : [1, 3, 4];
+const SEEDS = process.env.CAMPAIGN_SEED ? [Number(process.env.CAMPAIGN_SEED)] : [1, 2, 3];
 /** Milliseconds; a quiet machine needs a tenth of it. */
 const PATIENCE = 150_000;
 
@@ -13,7 +13,7 @@ it.each(SEEDS)(
     const account = await runCampaign(planCampaign(seed, { clients: 24, livesEach: 1 }), PATIENCE);
     const words = `${offenceReport(account)}\n${figureLines(account.figures)}`;
     expect(account.offences, words).toEqual([]);
-    expect(account.figures.calls, words).toBeGreaterThan(800);
+    expect(account.figures.calls, words).toBeGreaterThan(1_000);
   },
   PATIENCE + 30_000,
 );

@@ -150,8 +150,8 @@ describe('after its microVM has gone, a session', () => {
       }),
     ]);
     const { facts } = await foldSessions(journal);
-    const [lost, next] = [...facts.values()];
-    expect(lost).toMatchObject({ end: { how: 'lost' }, next: next?.session });
+    const [first, next] = [...facts.values()];
+    expect(first).toMatchObject({ end: { how: 'stopped' }, next: next?.session });
     expect(next).toMatchObject({ end: { how: 'stopped' } });
     expect(facts.size).toBe(2);
   });

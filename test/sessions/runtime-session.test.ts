@@ -58,19 +58,3 @@ describe('a session of which an invoke was refused', () => {
     expect(types()).toEqual(['session.started', 'session.stopped']);
   });
 });
-
-describe('a session that is gone', () => {
-  it('is on record again at once where an invoke is under way that may revive it', async () => {
-    const { session, invoke, first, types } = await begun();
-    session.accepted();
-    const second = await invoke();
-    session.lost('it is gone');
-    first();
-    expect(types()).toEqual(['session.started', 'session.lost', 'session.started']);
-    session.lost('it is gone');
-    session.refused();
-    second();
-    expect(types()).toHaveLength(4);
-    expect(types().at(-1)).toBe('session.lost');
-  });
-});

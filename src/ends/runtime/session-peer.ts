@@ -229,16 +229,11 @@ export class SessionPeer implements Peer {
         return reply;
       }
       const response = await readRefusal(reply, request, invoker.runtime);
-      // To whom it has given no id, only a server that runs can say that it knows no session.
-      const { mcpSessionId } = session;
-      const isNamed =
-        mcpSessionId !== undefined && invocation.headers['mcp-session-id'] === mcpSessionId;
-      if (response.httpStatus === 404 && isNamed) session.lost(String(response.error?.message));
-      else session.accepted();
+      // Also of a session that it does not know: a server may say so that has just been started.
+      session.accepted();
       return response;
     } catch (thrown) {
-      const { outcome, status } = (thrown instanceof AgentCoreError && thrown.data) || {};
-      if (status === 404) session.lost((thrown as Error).message);
+      const { outcome } = (thrown instanceof AgentCoreError && thrown.data) || {};
       if (!isSent || outcome === 'not sent' || outcome === 'refused') session.refused();
       else session.accepted();
       throw thrown;
