@@ -95,20 +95,24 @@ export class SessionPeer implements Peer {
   }
 
   async #initialize(request: Request, exchange: Exchange): Promise<Response> {
-    const { session, offersId } = this.#options;
-    let response = await this.#call(request, exchange, offersId ? session.id : undefined).catch(
+    const { session, onOfferRefused } = this.#options;
+    let isOffered = this.#options.offersId;
+    let response = await this.#call(request, exchange, isOffered ? session.id : undefined).catch(
       (thrown) => {
-        if (offersId && isRefusedId(thrown)) return undefined;
+        if (isOffered && isRefusedId(thrown)) return undefined;
         throw thrown;
       },
     );
-    if (offersId && (!response || isRefusedError(response))) {
-      this.#options.onOfferRefused();
+    if (isOffered && (!response || isRefusedError(response))) {
+      onOfferRefused();
+      isOffered = false;
       response = await this.#call(request, exchange);
     }
     const result = response && !response.error ? resultOf(response) : undefined;
     if (isObject(result) && typeof result.protocolVersion === 'string') {
       session.protocolVersion = result.protocolVersion;
+      // Once that session is gone, its id may be refused in any words.
+      if (isOffered && session.mcpSessionId !== session.id) onOfferRefused();
     }
     return response as Response;
   }

@@ -87,12 +87,16 @@ function newSession(routing: McpRouting, id: string | undefined): McpRoute {
       // A stateful server issues the id itself, in its answer to `initialize`.
       const issuedByPlatform = config.sessions === 'stateless' || message.sessionless;
       const mcpSessionId = routing.mcpSessionId ?? (issuedByPlatform ? minted : undefined);
-      return sessions.open({
+      const session = sessions.open({
         qualifier,
         routingId: id ?? mintedRoute(routing, mcpSessionId, runtimeSessionId),
         runtimeSessionId,
         mcpSessionId,
       });
+      // Who goes by either id knows the one that it gives out.
+      const goesByEither = config.switches.routeMcpBy === 'either' && !message.sessionless;
+      if (goesByEither && mcpSessionId !== undefined) sessions.bind(session, mcpSessionId);
+      return session;
     },
   };
 }
