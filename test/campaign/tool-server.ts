@@ -42,6 +42,8 @@ createServer(async (request, response) => {
   for await (const chunk of request.setEncoding('utf8')) body += chunk;
   await handle(JSON.parse(body), request, response);
 }).listen(Number(process.env.PORT), process.env.HOST);
+// A campaign that is killed while it starts this one has had no time to tell anybody of it.
+process.stdin.once('end', () => process.exit()).resume();
 
 async function handle(
   message: Message & { readonly result?: { readonly action?: string } },
