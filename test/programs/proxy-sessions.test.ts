@@ -459,7 +459,8 @@ describe('after kill -9 the journal', () => {
       await proxy.call('count');
     }
     for (let call = 0; call < 3; call++) proxy.begin('tools/call', { name: 'hang' });
-    await expect.poll(() => delivered(local, 'tools/call', 'hang')).toBe(3);
+    const isUnderWay = () => delivered(local, 'tools/call', 'hang') === 3;
+    await expect.poll(isUnderWay, { timeout: 20_000 }).toBe(true);
     await proxy.kill();
     const listed = (await recorded(journal))
       .filter(({ end }) => end === undefined)
