@@ -14,3 +14,23 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** A clock that goes wrong by as much as it is told, while its timers wait as long as they should. */
+export class SkewedClock implements Clock {
+  readonly #clock: Clock;
+  /** How far ahead it is. */
+  skewMs: number;
+
+  constructor(clock: Clock, skewMs: number) {
+    this.#clock = clock;
+    this.skewMs = skewMs;
+  }
+
+  now(): number {
+    return this.#clock.now() + this.skewMs;
+  }
+
+  after(ms: number, run: () => void): () => void {
+    return this.#clock.after(ms, run);
+  }
+}

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { isMap, LineCounter, type Node, parseDocument } from 'yaml';
 import { AgentCoreError, messageOf } from '../error.ts';
 import { localConfigSchema, type ResolvedConfig, resolveParsed } from './config.ts';
+import type { GatewayConfig, TargetConfig } from './gateways/gateway.ts';
 
 export const DEFAULT_CONFIG_FILE = 'agentcore-local.yaml';
 
@@ -60,12 +61,19 @@ function parseConfig(text: string, file: string, folder: string): ResolvedConfig
       ...runtime,
       cwd: resolve(folder, runtime.cwd ?? '.'),
     }));
-    const missing = runtimes.filter(({ cwd }) => !isFolder(cwd));
-    if (missing.length === 0) return { ...config, runtimes };
-    const sentences = missing.map(({ name, cwd }) => {
-      const path = ['runtimes', name, 'cwd'];
-      return `${at(offsetOf(document, path))}: ${dotted(path)}no such folder: ${cwd}`;
-    });
+    const gateways = config.gateways.map((gateway) => ({
+      ...gateway,
+      targets: gateway.targets.map((target) => withFolder(target, folder)),
+    }));
+    const folders = [
+      ...runtimes.map(({ name, cwd }) => ({ path: ['runtimes', name, 'cwd'], cwd })),
+      ...gateways.flatMap(foldersOf),
+    ];
+    const missing = folders.filter(({ cwd }) => !isFolder(cwd));
+    if (missing.length === 0) return { ...config, runtimes, gateways };
+    const sentences = missing.map(
+      ({ path, cwd }) => `${at(offsetOf(document, path))}: ${dotted(path)}no such folder: ${cwd}`,
+    );
     throw new AgentCoreError('config', sentences.join('\n'));
   }
   const mistakes = parsed.error.issues.flatMap((issue) => {
@@ -78,6 +86,24 @@ function parseConfig(text: string, file: string, folder: string): ResolvedConfig
     );
   });
   throw new AgentCoreError('config', mistakes.join('\n'));
+}
+
+function withFolder(target: TargetConfig, folder: string): TargetConfig {
+  const { server } = target;
+  if (typeof server === 'string') return target;
+  return { ...target, server: { ...server, cwd: resolve(folder, server.cwd ?? '.') } };
+}
+
+/** Where the targets of a gateway run that are not runtimes. */
+function foldersOf({
+  name,
+  targets,
+}: GatewayConfig): { readonly path: Path; readonly cwd: string }[] {
+  return targets.flatMap((target) => {
+    if (typeof target.server === 'string') return [];
+    const path = ['gateways', name, 'targets', target.name, 'cwd'];
+    return [{ path, cwd: target.server.cwd ?? '.' }];
+  });
 }
 
 function isFolder(path: string): boolean {

@@ -1,8 +1,24 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { AgentCoreError } from '../error.ts';
+import {
+  ANY_LOCAL_TOKEN,
+  type JwtAuthorizer,
+  jwtAuthorizerSchema,
+} from './authorization/jwt-authorizer.ts';
 import { milliseconds, seconds } from './durations.ts';
 import { faultSchema, mistakeOfAim } from './fault.ts';
+import type { GatewayConfig } from './gateways/gateway.ts';
+import { gatewaysSchema } from './gateways/gateway-config.ts';
+import { resolveGateways } from './gateways/resolve-gateways.ts';
+import { type OAuthConfig, oauthSchema } from './oauth/oauth-config.ts';
+import { type SsoConfig, ssoSchema } from './services/sso/sso-config.ts';
+import {
+  type AccessKeyConfig,
+  accessKeySchema,
+  type RoleConfig,
+  roleSchema,
+} from './signatures/principal-config.ts';
 import {
   DEFAULT_SWITCHES,
   type Switches,
@@ -10,33 +26,8 @@ import {
   switchesInputSchema,
 } from './switches.ts';
 
-const principalArn = z
-  .string()
-  .regex(/^arn:aws[a-z-]*:(iam|sts)::\d{12}:.+$/, 'the ARN of an IAM user or role');
-const sessionRoleArn = z
-  .string()
-  .regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'arn:aws:iam::ACCOUNT:role/NAME');
-/** IAM actions that a principal may not take, such as `bedrock-agentcore:InvokeAgentRuntime`. */
-const denied = z.array(z.string()).default([]);
-
-const accessKeySchema = z.strictObject({
-  id: z.string().regex(/^[A-Z0-9]{16,128}$/, '16 or more capital letters and digits'),
-  secret: z.string().min(1),
-  /** Where given, a request with this key must carry it. */
-  sessionToken: z.string().min(1).optional(),
-  principal: principalArn.optional(),
-  denied,
-});
-
-const roleSchema = z.strictObject({
-  arn: sessionRoleArn,
-  externalId: z.string().min(2).optional(),
-  /** Who may assume it: ARNs of users or roles. Absent: anyone who signs. */
-  trustedPrincipals: z.array(z.string()).optional(),
-  /** Seconds that its credentials live, whatever the caller asks for. */
-  sessionDuration: seconds.optional(),
-  denied,
-});
+const version = z.number().int().min(1).max(99_999);
+const endpointName = z.string().min(1);
 
 const containerSettings = {
   /** Program and arguments. `{port}` in them, or in a value of `env`, is the port to listen on. */
@@ -57,12 +48,18 @@ const containerSettings = {
   initializationTimeout: seconds.default(30),
   /** Milliseconds from SIGTERM to SIGKILL. */
   stopGrace: milliseconds.max(10_000).default(1000),
-  /** The endpoint names that may be invoked as qualifiers. */
-  endpoints: z.array(z.string().min(1)).default(['DEFAULT']),
+  /** The newest version, of as many as that. They differ in nothing but their number. */
+  version: version.default(1),
+  /** What may be invoked as a qualifier; one without a version of its own has the newest. */
+  endpoints: z
+    .array(z.union([endpointName, z.strictObject({ name: endpointName, version })]))
+    .default(['DEFAULT']),
   /** Request headers that reach the container besides AgentCore's own, as in the control plane. */
   requestHeaderAllowlist: z.array(z.string().min(1)).max(20).default([]),
-  /** Who may invoke: SigV4. Runtimes that take a JWT are not served yet. */
-  authorizer: z.literal('IAM').default('IAM'),
+  /** Who may invoke: whoever signs, or whoever has a token. `JWT` takes any of the local server's. */
+  authorizer: z.union([z.enum(['IAM', 'JWT']), jwtAuthorizerSchema]).default('IAM'),
+  /** Whom the resource-based policy lets in from other accounts: ARNs, accounts, or `*`. */
+  trustedPrincipals: z.array(z.string()).default([]),
   switches: switchesInputSchema.optional(),
 };
 
@@ -113,21 +110,45 @@ const localConfigFields = z.strictObject({
   runtimes: z.record(z.string().regex(/^[a-zA-Z][a-zA-Z0-9_]{0,47}$/, NAME_RULE), runtimeSchema, {
     error: mistakeInRuntimes,
   }),
+  /** Who may sign in through IAM Identity Center. Absent: there is none. */
+  sso: ssoSchema.optional(),
+  /** MCP servers over the tools of runtimes, or of commands of their own. */
+  gateways: gatewaysSchema,
+  /** The OAuth server, for runtimes and gateways that take a JWT. */
+  oauth: oauthSchema.prefault({}),
+  /** Seconds that the clock here is ahead of the machine's; behind it, where negative. */
+  clockSkew: z.number().default(0),
   /** For all runtimes; a runtime's own `switches` come before these. */
   switches: switchesInputSchema.optional(),
   /** Faults that wait from the start. */
   faults: z.array(faultSchema).default([]),
 });
 
-export const localConfigSchema = localConfigFields.superRefine(({ runtimes, faults }, context) => {
-  const known = Object.entries(runtimes).map(([name, { protocol }]) => ({ name, protocol }));
-  for (const [index, fault] of faults.entries()) {
-    const mistake = mistakeOfAim(fault, known);
-    if (!mistake) continue;
-    const { field, message } = mistake;
-    context.addIssue({ code: 'custom', path: ['faults', index, field], message });
-  }
-});
+export const localConfigSchema = localConfigFields.superRefine(
+  ({ runtimes, gateways, faults }, context) => {
+    for (const [runtime, { endpoints, version: newest }] of Object.entries(runtimes)) {
+      for (const [index, endpoint] of endpoints.entries()) {
+        if (typeof endpoint === 'string' || endpoint.version <= newest) continue;
+        const path = ['runtimes', runtime, 'endpoints', index, 'version'];
+        context.addIssue({ code: 'custom', path, message: `the newest version is ${newest}` });
+      }
+    }
+    const known = Object.entries(runtimes).map(([name, { protocol }]) => ({ name, protocol }));
+    for (const [index, fault] of faults.entries()) {
+      const mistake = mistakeOfAim(fault, known);
+      if (!mistake) continue;
+      const { field, message } = mistake;
+      context.addIssue({ code: 'custom', path: ['faults', index, field], message });
+    }
+    for (const [gateway, { targets }] of Object.entries(gateways)) {
+      for (const [target, server] of Object.entries(targets)) {
+        if (!('runtime' in server) || runtimes[server.runtime]?.protocol === 'MCP') continue;
+        const path = ['gateways', gateway, 'targets', target, 'runtime'];
+        context.addIssue({ code: 'custom', path, message: 'no MCP runtime has this name' });
+      }
+    }
+  },
+);
 
 type McpRuntimeInput = z.input<typeof mcpRuntimeSchema>;
 export type RuntimeInput =
@@ -139,18 +160,23 @@ export type LocalConfig = Omit<z.input<typeof localConfigSchema>, 'runtimes'> & 
   readonly runtimes: Readonly<Record<string, RuntimeInput>>;
 };
 
-export type AccessKeyConfig = z.output<typeof accessKeySchema>;
-type RoleConfig = z.output<typeof roleSchema>;
-
 type RuntimeSettings = z.output<typeof runtimeSchema>;
 
+/** An endpoint of a runtime, and the version that it serves. */
+export interface EndpointConfig {
+  readonly name: string;
+  readonly version: number;
+}
+
 /** A runtime with all its settings, its ARN and its switches. */
-export type RuntimeConfig = Omit<RuntimeSettings, 'switches'> & {
+export type RuntimeConfig = Omit<RuntimeSettings, 'switches' | 'authorizer' | 'endpoints'> & {
   readonly name: string;
   /** The name, a dash and ten characters; the same at each start, so that an ARN can be kept. */
   readonly runtimeId: string;
   readonly arn: string;
   readonly switches: Switches;
+  readonly authorizer: 'IAM' | JwtAuthorizer;
+  readonly endpoints: readonly EndpointConfig[];
   /** `undefined` for a runtime that is not MCP. */
   readonly sessions: 'stateless' | 'stateful' | undefined;
 };
@@ -163,7 +189,12 @@ export interface ResolvedConfig {
   readonly accessKeys: readonly [AccessKeyConfig, ...AccessKeyConfig[]];
   readonly roles: readonly RoleConfig[];
   readonly runtimes: readonly RuntimeConfig[];
+  readonly gateways: readonly GatewayConfig[];
+  readonly oauth: OAuthConfig;
+  /** Seconds. */
+  readonly clockSkew: number;
   readonly switches: Switches;
+  readonly sso: SsoConfig | undefined;
   readonly faults: z.output<typeof localConfigSchema>['faults'];
 }
 
@@ -194,16 +225,30 @@ export function resolveParsed(config: z.output<typeof localConfigSchema>): Resol
   const { region, account } = config;
   const partition = partitionOf(region);
   const switches: Switches = { ...DEFAULT_SWITCHES, ...defined(config.switches) };
-  const runtimes = Object.entries(config.runtimes).map(([name, settings]): RuntimeConfig => {
+  const arnPrefix = `arn:${partition}:bedrock-agentcore:${region}:${account}:`;
+  const runtimeOf = (name: string, settings: RuntimeSettings): RuntimeConfig => {
     const runtimeId = `${name}-${suffixOf(name)}`;
     return {
       ...settings,
       name,
       runtimeId,
-      arn: `arn:${partition}:bedrock-agentcore:${region}:${account}:runtime/${runtimeId}`,
+      arn: `${arnPrefix}runtime/${runtimeId}`,
+      endpoints: settings.endpoints.map((endpoint) =>
+        typeof endpoint === 'string' ? { name: endpoint, version: settings.version } : endpoint,
+      ),
+      authorizer: settings.authorizer === 'JWT' ? ANY_LOCAL_TOKEN : settings.authorizer,
       sessions: settings.protocol === 'MCP' ? settings.sessions : undefined,
       switches: { ...switches, ...defined(settings.switches) },
     };
+  };
+  const runtimes = Object.entries(config.runtimes).map(([name, settings]) =>
+    runtimeOf(name, settings),
+  );
+  const gateways = resolveGateways(config.gateways, {
+    arnPrefix,
+    suffixOf,
+    runtimeOf: (name, command) =>
+      runtimeOf(name, mcpRuntimeSchema.parse({ protocol: 'MCP', ...command })),
   });
   const [first = EXAMPLE_KEY, ...others] = config.accessKeys ?? [];
   return {
@@ -214,7 +259,11 @@ export function resolveParsed(config: z.output<typeof localConfigSchema>): Resol
     accessKeys: [first, ...others],
     roles: config.roles,
     runtimes,
+    gateways,
+    oauth: config.oauth,
+    clockSkew: config.clockSkew,
     switches,
+    sso: config.sso,
     faults: config.faults,
   };
 }

@@ -1,4 +1,5 @@
 import { AgentCoreError } from '../error.ts';
+import type { TokenRefusalReason } from './authorization/bearer-verifier.ts';
 import type { RequestRecord } from './request-log.ts';
 import type { SessionRecord } from './sessions/session-record.ts';
 import type { RefusalReason } from './signatures/sigv4-verifier.ts';
@@ -59,11 +60,26 @@ export type LocalEvent =
     }
   /** A request has met an injected fault. */
   | { readonly type: 'fault'; readonly request: RequestRecord }
-  /** A request was refused, for it was not signed as it should be. */
+  /** A request was refused, for its signature is not as it should be. */
   | {
       readonly type: 'signature-refused';
       readonly why: RefusalReason;
       /** The sentence for people. */
+      readonly reason: string;
+      readonly request: RequestRecord;
+    }
+  /** A request was refused, for its bearer token is not as it should be. */
+  | {
+      readonly type: 'token-refused';
+      readonly why: TokenRefusalReason;
+      /** The sentence for people. */
+      readonly reason: string;
+      readonly request: RequestRecord;
+    }
+  /** Who signed a request is known, and may not do what it asks for. */
+  | {
+      readonly type: 'access-denied';
+      /** The sentence for people, with what the caller is not told. */
       readonly reason: string;
       readonly request: RequestRecord;
     }

@@ -6,8 +6,13 @@ import { milliseconds } from './durations.ts';
 const aim = {
   /** A runtime by its name in the configuration; absent is any. */
   runtime: z.string().optional(),
-  operation: z.enum(['invoke', 'stop', 'sts', 'control']).default('invoke'),
-  /** A JSON-RPC method, such as `tools/call`; for STS and the control plane the API's name. */
+  operation: z
+    .enum(['invoke', 'stop', 'sts', 'control', 'oauth', 'gateway', 'sso-oidc', 'sso'])
+    .default('invoke'),
+  /**
+   * A JSON-RPC method, such as `tools/call`; for STS, SSO and the control plane the API's name, for
+   * OAuth `metadata`, `jwks`, `token` or `revoke`.
+   */
   method: z.string().optional(),
   /** A tool's name (`params.name`), or a resource's URI. */
   tool: z.string().optional(),
@@ -130,15 +135,24 @@ export const faultSchema = faultFields.superRefine((fault, context) => {
   }
   if (operation === 'invoke') return;
   if (!('phase' in fault)) refuse('kind', `${kind} has no effect on ${operation}`);
-  else if (fault.phase !== 'before') refuse('phase', `${operation} has only before`);
+  else if (fault.phase !== 'before' && !isSso(operation))
+    refuse('phase', `${operation} has only before`);
   for (const field of NEVER_IN[operation]) {
     if (fault[field] !== undefined) refuse(field, `requests of ${operation} have none`);
+  }
+  if (operation in METHODS && fault.method !== undefined) {
+    const names: readonly string[] = METHODS[operation as keyof typeof METHODS];
+    if (!names.includes(fault.method)) {
+      refuse('method', `${operation} has only ${names.join(', ')}`);
+    }
   }
   if (operation !== 'control' || fault.method === undefined) return;
   if (!CONTROL_OPERATIONS.some((name) => name === fault.method)) {
     refuse('method', `the control plane has only ${CONTROL_OPERATIONS.join(', ')}`);
   } else if (fault.method === 'ListAgentRuntimes' && fault.runtime !== undefined) {
     refuse('runtime', 'ListAgentRuntimes is for all of them');
+  } else if (fault.method.includes('Gateway') && fault.runtime !== undefined) {
+    refuse('runtime', `requests of ${fault.method} have none`);
   }
 });
 
@@ -148,13 +162,56 @@ export const CONTROL_OPERATIONS = [
   'ListAgentRuntimes',
   'ListAgentRuntimeEndpoints',
   'ListAgentRuntimeVersions',
+  'GetGateway',
+  'ListGateways',
+  'ListGatewayTargets',
 ] as const;
+
+/** The operations of SSO-OIDC that are served. */
+export const SSO_OIDC_OPERATIONS = [
+  'RegisterClient',
+  'StartDeviceAuthorization',
+  'CreateToken',
+] as const;
+
+/** The operations of the SSO portal, all of them. */
+export const SSO_OPERATIONS = [
+  'ListAccounts',
+  'ListAccountRoles',
+  'GetRoleCredentials',
+  'Logout',
+] as const;
+
+/** The endpoints of the OAuth server. */
+export const OAUTH_ENDPOINTS = ['metadata', 'jwks', 'token', 'revoke'] as const;
+
+/** The actions of STS that are served. */
+export const STS_ACTIONS = [
+  'GetCallerIdentity',
+  'AssumeRole',
+  'AssumeRoleWithWebIdentity',
+] as const;
+
+const METHODS = {
+  'sso-oidc': SSO_OIDC_OPERATIONS,
+  sso: SSO_OPERATIONS,
+  oauth: OAUTH_ENDPOINTS,
+  sts: STS_ACTIONS,
+};
+
+function isSso(operation: string): boolean {
+  return operation === 'sso' || operation === 'sso-oidc';
+}
 
 /** What no request of an operation carries. */
 const NEVER_IN = {
   stop: ['method', 'tool'],
   sts: ['runtime', 'tool', 'sessionId'],
   control: ['tool', 'sessionId'],
+  oauth: ['runtime', 'tool', 'sessionId'],
+  gateway: ['runtime'],
+  'sso-oidc': ['runtime', 'tool', 'sessionId'],
+  sso: ['runtime', 'tool', 'sessionId'],
 } as const;
 
 /** A fault as tests, the configuration file and `--fault` write it. */
@@ -172,7 +229,8 @@ export function mistakeOfAim(
   fault: ArmedFault,
   runtimes: readonly AimedRuntime[],
 ): { readonly field: 'runtime' | 'method' | 'tool'; readonly message: string } | undefined {
-  if (fault.operation === 'sts') return undefined;
+  // The others are aimed at no runtime.
+  if (!['invoke', 'stop', 'control'].includes(fault.operation)) return undefined;
   const names = runtimes.map(({ name }) => name).join(', ');
   const aimed = runtimes.filter(
     ({ name }) => fault.runtime === undefined || fault.runtime === name,

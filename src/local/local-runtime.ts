@@ -4,20 +4,36 @@ import type { AddressInfo } from 'node:net';
 import { AgentCoreError, messageOf } from '../error.ts';
 import { HttpExchange } from './answers/http-exchange.ts';
 import { restAnswer } from './answers/platform-error.ts';
-import { type Clock, systemClock } from './clock.ts';
-import { type LocalConfig, type ResolvedConfig, resolveConfig } from './config.ts';
+import { BearerVerifier } from './authorization/bearer-verifier.ts';
+import { type Clock, SkewedClock, systemClock } from './clock.ts';
+import {
+  type LocalConfig,
+  type ResolvedConfig,
+  type RuntimeConfig,
+  resolveConfig,
+} from './config.ts';
 import { ContainerFleet } from './containers/container-fleet.ts';
 import { Deliveries, type Delivery } from './deliveries.ts';
 import { LocalEvents, type LocalListener } from './events.ts';
 import type { Fault } from './fault.ts';
 import { Faults, type InjectedFault } from './faults.ts';
+import {
+  type GatewayConfig,
+  gatewayInfo,
+  type LocalGatewayInfo,
+  type ServedGateway,
+} from './gateways/gateway.ts';
+import { GatewayService } from './gateways/gateway-service.ts';
 import { RateLimit } from './invocations/rate-limit.ts';
 import { Newest } from './newest.ts';
+import { createOAuth, type LocalOAuth, oauthHandle } from './oauth/oauth.ts';
+import { OAUTH_PATH, OAuthServer } from './oauth/oauth-server.ts';
 import type { Platform, ServedRuntime } from './platform.ts';
 import type { RequestRecord } from './request-log.ts';
 import { ControlPlane } from './services/control-plane.ts';
 import { DataPlane } from './services/data-plane.ts';
 import type { AwsService } from './services/service.ts';
+import { type LocalSso, Sso } from './services/sso/sso.ts';
 import { Sts } from './services/sts.ts';
 import type { MicroVmRecord } from './sessions/microvm-record.ts';
 import type { RuntimeSession } from './sessions/runtime-session.ts';
@@ -54,11 +70,12 @@ interface LocalRuntimeInfo {
   readonly runtimeId: string;
   readonly protocol: 'MCP' | 'HTTP';
   readonly sessions: 'stateless' | 'stateful' | undefined;
+  readonly authorizer: 'IAM' | 'JWT';
   /** The full address of an invocation. */
   readonly invocationUrl: string;
 }
 
-/** AgentCore on this machine: data plane, control plane and STS on one loopback port. */
+/** AgentCore on this machine, with what its clients sign in by, on one loopback port. */
 export interface LocalRuntime {
   /** `http://127.0.0.1:PORT`, the endpoint of every service. */
   readonly url: string;
@@ -67,6 +84,10 @@ export interface LocalRuntime {
   readonly runtimes: readonly LocalRuntimeInfo[];
   /** @throws {AgentCoreError} `usage` where no runtime has this name. */
   runtime(name: string): LocalRuntimeInfo;
+  readonly gateways: readonly LocalGatewayInfo[];
+  /** @throws {AgentCoreError} `usage` where no gateway has this name. */
+  gateway(name: string): LocalGatewayInfo;
+  readonly oauth: LocalOAuth;
   /** The first access key of the configuration. */
   readonly credentials: {
     readonly accessKeyId: string;
@@ -88,6 +109,14 @@ export interface LocalRuntime {
   readonly microVms: readonly MicroVmRecord[];
   /** Container processes that are there now: starting, waiting warm, serving and ending. */
   readonly containers: number;
+  /** Whether the configuration has IAM Identity Center. */
+  readonly hasSso: boolean;
+  /**
+   * IAM Identity Center.
+   *
+   * @throws {AgentCoreError} `usage` where the configuration has none.
+   */
+  readonly sso: LocalSso;
   readonly faults: {
     inject(fault: Fault): InjectedFault;
     clear(): void;
@@ -96,6 +125,8 @@ export interface LocalRuntime {
   restartContainer(sessionId: string): Promise<void>;
   /** Ends the microVM of a session at once, as a crash of the host would. Resolves when it is gone. */
   killMicroVm(sessionId: string): Promise<void>;
+  /** From now on the clock here is ahead of the machine's by these seconds. */
+  setClockSkew(seconds: number): void;
   /** Returns what takes the listener out again. */
   on(listener: LocalListener): () => void;
   /**
@@ -130,7 +161,7 @@ export async function startResolved(
   // The first, for it is the one that may be wrong.
   const faults = new Faults(config.runtimes);
   for (const fault of config.faults) faults.inject(fault);
-  const clock = options.clock ?? systemClock;
+  const clock = new SkewedClock(options.clock ?? systemClock, config.clockSkew * 1000);
   const events = new LocalEvents();
   if (options.listener) events.on(options.listener);
   const fleet = new ContainerFleet(config.account, clock, events);
@@ -138,33 +169,49 @@ export async function startResolved(
   const deliveries = new Deliveries(options.deliveryLimit ?? 0, clock);
   const microVms = new Newest<MicroVmRecord>(options.microVmLimit ?? MICROVM_LIMIT);
   const containerAgent = new Agent({ keepAlive: true, timeout: CONTAINER_IDLE_MS, noDelay: true });
+  let url = '';
+  const oauth = createOAuth(config.oauth, clock, () => `${url}${OAUTH_PATH}`);
+  const serve = (runtime: RuntimeConfig): ServedRuntime => {
+    const { maxInvocationsPerSecond, maxNewSessionsPerMinute } = runtime.switches;
+    return {
+      config: runtime,
+      sessions: new SessionTable({ config: runtime, fleet, clock, events, microVms }),
+      invocationRate: new RateLimit(maxInvocationsPerSecond, 1000, clock),
+      newSessionRate: new RateLimit(maxNewSessionsPerMinute, 60_000, clock),
+    };
+  };
+  const served = config.runtimes.map(serve);
+  const gateways = config.gateways.map((gateway) => serveGateway(gateway, served, serve));
   const platform: Platform = {
+    get url() {
+      return url;
+    },
     config,
     clock,
     events,
     keys,
     verifier: new SigV4Verifier(keys, clock),
+    oauth,
+    bearer: new BearerVerifier(oauth, clock),
     faults,
     deliveries,
     containerAgent,
-    runtimes: config.runtimes.map((runtime): ServedRuntime => {
-      const { maxInvocationsPerSecond, maxNewSessionsPerMinute } = runtime.switches;
-      return {
-        config: runtime,
-        sessions: new SessionTable({ config: runtime, fleet, clock, events, microVms }),
-        invocationRate: new RateLimit(maxInvocationsPerSecond, 1000, clock),
-        newSessionRate: new RateLimit(maxNewSessionsPerMinute, 60_000, clock),
-      };
-    }),
+    runtimes: served,
+    gateways,
   };
-  // SSO and OAuth take their places in this list.
+  const sso = config.sso && new Sso(platform, config.sso);
   const services: readonly AwsService[] = [
     new DataPlane(platform),
     new ControlPlane(platform),
+    new GatewayService(platform),
     new Sts(platform),
+    new OAuthServer(platform),
+    ...(sso?.services ?? []),
   ];
   const requests = new Newest<RequestRecord>(options.requestLimit ?? REQUEST_LIMIT);
   const server = createServer((request, response) => {
+    // The time by which signatures are judged: clients set their clocks by it.
+    response.setHeader('Date', new Date(clock.now()).toUTCString());
     const exchange = new HttpExchange(request, response, clock, (record) =>
       events.emit(() => ({ type: 'request', request: record })),
     );
@@ -186,22 +233,26 @@ export async function startResolved(
   await Promise.all(config.runtimes.map((runtime) => fleet.fillWarm(runtime)));
 
   const { port } = server.address() as AddressInfo;
-  const url = `http://${HOST}:${port}`;
+  url = `http://${HOST}:${port}`;
   const runtimes = config.runtimes.map(
-    ({ name, arn, runtimeId, protocol, sessions }): LocalRuntimeInfo => ({
+    ({ name, arn, runtimeId, protocol, sessions, authorizer }): LocalRuntimeInfo => ({
       name,
       arn,
       runtimeId,
       protocol,
       sessions,
+      authorizer: authorizer === 'IAM' ? 'IAM' : 'JWT',
       invocationUrl: `${url}/runtimes/${encodeURIComponent(arn)}/invocations?qualifier=DEFAULT`,
     }),
   );
+  const gatewayInfos = config.gateways.map((gateway) => gatewayInfo(url, gateway));
   const [key] = config.accessKeys;
+  const ssoHandle = sso?.handle(url);
   let closing: Promise<void> | undefined;
 
   function sessionsOf(runtime?: string): RuntimeSession[] {
-    return platform.runtimes
+    const ofTargets = gateways.flatMap(({ targets }) => targets.map((target) => target.runtime));
+    return [...new Set([...served, ...ofTargets])]
       .filter(({ config: { name } }) => runtime === undefined || name === runtime)
       .flatMap(({ sessions }) => sessions.all());
   }
@@ -233,6 +284,16 @@ export async function startResolved(
       if (found) return found;
       throw new AgentCoreError('usage', `No runtime has this name: ${name}`);
     },
+    gateways: gatewayInfos,
+    gateway(name) {
+      const found = gatewayInfos.find((gateway) => gateway.name === name);
+      if (found) return found;
+      throw new AgentCoreError('usage', `No gateway has this name: ${name}`);
+    },
+    oauth: oauthHandle(oauth),
+    setClockSkew(seconds) {
+      clock.skewMs = seconds * 1000;
+    },
     credentials: {
       accessKeyId: key.id,
       secretAccessKey: key.secret,
@@ -254,6 +315,11 @@ export async function startResolved(
     get containers() {
       return fleet.size;
     },
+    hasSso: ssoHandle !== undefined,
+    get sso() {
+      if (ssoHandle) return ssoHandle;
+      throw new AgentCoreError('usage', 'The configuration has no sso section');
+    },
     faults,
     async restartContainer(sessionId) {
       await sessionById(sessionId).restart();
@@ -270,6 +336,20 @@ export async function startResolved(
     },
     killNow: () => fleet.killNow(),
   };
+}
+
+/** A target is a runtime of the configuration, or one that only its gateway knows. */
+function serveGateway(
+  config: GatewayConfig,
+  runtimes: readonly ServedRuntime[],
+  serve: (runtime: RuntimeConfig) => ServedRuntime,
+): ServedGateway {
+  const targets = config.targets.flatMap(({ name, server }) => {
+    if (typeof server !== 'string') return [{ name, runtime: serve(server) }];
+    const runtime = runtimes.find((known) => known.config.name === server);
+    return runtime ? [{ name, runtime }] : [];
+  });
+  return { config, targets };
 }
 
 async function dispatch(exchange: HttpExchange, services: readonly AwsService[]): Promise<void> {

@@ -63,6 +63,17 @@ const switchesSchema = z.strictObject({
    * [I], or the plain status and error type that other services give [I].
    */
   mcpSignatureErrors: z.enum(['access-denied', 'unauthorized', 'status']).default('access-denied'),
+  /**
+   * A good token with a claim that the authorizer does not want: 401 as any other [I], or 403 with
+   * the claim's name [I].
+   */
+  jwtClaimErrors: z.enum(['unauthorized', 'access-denied']).default('unauthorized'),
+  /** Seconds by which `exp` and `nbf` of a token may be off [I]. */
+  jwtLeeway: z.number().min(0).max(3600).default(0),
+  /** A revoked access token: it is good until it expires, for only its claims are read, or it is refused [I]. */
+  revokedTokens: z.enum(['accept', 'refuse']).default('accept'),
+  /** How StopRuntimeSession is authorized of a runtime that takes a JWT [I]. */
+  stopJwtBy: z.enum(['bearer', 'sigv4', 'either']).default('bearer'),
   /** A 4xx of an MCP container: passed through [W], or made a platform error. 5xx always is one. */
   containerClientErrors: z.enum(['pass', 'wrap']).default('pass'),
   /** A second operation on a session that is starting or stopping: conflict [D], or it waits. */
@@ -100,6 +111,13 @@ const switchesSchema = z.strictObject({
   maxGetsPerSecond: z.number().int().min(0).default(0),
   /** Calls a second of each list of the control plane; 0 is no limit, AWS's is 5 [D]. */
   maxListsPerSecond: z.number().int().min(0).default(0),
+  /**
+   * What a refresh of an SSO token does with the refresh token [I]: a new one takes its place, the
+   * same one comes back, or it stays good and the answer carries none.
+   */
+  ssoRefreshTokens: z.enum(['rotate', 'keep', 'omit']).default('rotate'),
+  /** What the SSO portal says of an account or role that a user has not: 403 [W], or 404 [I]. */
+  ssoNoAccess: z.enum(['forbidden', 'not-found']).default('forbidden'),
   /** What a throttled request is told instead of the usual sentence; empty keeps that [W]. */
   throttleText: z.string().default(''),
   /** Seconds until an answer that is not a stream is given up [D]. */

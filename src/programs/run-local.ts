@@ -4,6 +4,7 @@ import type { LocalEvent, LocalListener, SessionChange } from '../local/events.t
 import { parseFault } from '../local/faults.ts';
 import { type LocalRuntime, startResolved } from '../local/local-runtime.ts';
 import type { RequestRecord } from '../local/request-log.ts';
+import type { LocalSso } from '../local/services/sso/sso.ts';
 
 const DEFAULT_PORT = 8787;
 /** A stuck container must not keep the program: it is killed at this moment. */
@@ -188,6 +189,10 @@ function sentence(event: LocalEvent): string | undefined {
       return `${subject(event.request)}: fault ${event.request.fault} met ${calledOf(event.request)}`;
     case 'signature-refused':
       return `${subject(event.request)}: signature refused: ${event.reason}`;
+    case 'token-refused':
+      return `${subject(event.request)}: token refused: ${event.reason}`;
+    case 'access-denied':
+      return `${subject(event.request)}: access denied: ${event.reason}`;
     default:
       return undefined;
   }
@@ -202,12 +207,29 @@ function calledOf({ operation, rpcMethod, tool }: RequestRecord): string {
   return tool === undefined ? called : `${called} ${tool}`;
 }
 
-function readyLine({ url, region, account, runtimes, env }: LocalRuntime): string {
-  const ready = { event: 'ready', url, pid: process.pid, region, account, runtimes, env };
-  return `${JSON.stringify(ready)}\n`;
+function readyLine(local: LocalRuntime): string {
+  const { url, region, account, runtimes, gateways, env } = local;
+  const { issuer, discoveryUrl, tokenUrl, clients } = local.oauth;
+  return `${JSON.stringify({
+    event: 'ready',
+    url,
+    pid: process.pid,
+    region,
+    account,
+    runtimes,
+    gateways,
+    oauth: { issuer, discoveryUrl, tokenUrl, clients },
+    ...(local.hasSso && { sso: signInOf(local.sso) }),
+    env,
+  })}\n`;
 }
 
-function summary({ url, region, account, runtimes, env }: LocalRuntime): string {
+function signInOf({ startUrl, region, users }: LocalSso) {
+  return { startUrl, region, users };
+}
+
+function summary(local: LocalRuntime): string {
+  const { url, region, account, runtimes, gateways, env } = local;
   const isWindows = process.platform === 'win32';
   const assign = isWindows ? 'set' : 'export';
   // Credentials of the real AWS would go before these, or with them.
@@ -217,11 +239,15 @@ function summary({ url, region, account, runtimes, env }: LocalRuntime): string 
   return [
     `Local AgentCore on ${url} (${region}, account ${account})`,
     '',
-    ...runtimes.map(({ name, arn, protocol, sessions }) => {
-      const kind = sessions ? `${protocol}, ${sessions}` : protocol;
+    ...runtimes.map(({ name, arn, protocol, sessions, authorizer }) => {
+      const kind = [protocol, sessions, authorizer].filter(Boolean).join(', ');
       return `  ${name} (${kind})\n    ${arn}`;
     }),
+    ...gateways.map(
+      (gateway) => `  ${gateway.name} (gateway, ${gateway.authorizer})\n    ${gateway.url}`,
+    ),
     '',
+    ...waysToSignIn(local),
     'For a client:',
     '',
     ...unset,
@@ -230,4 +256,24 @@ function summary({ url, region, account, runtimes, env }: LocalRuntime): string 
     'Ctrl-C stops it and its containers.',
     '',
   ].join('\n');
+}
+
+/** Only what the configuration has: most have no people, and no clients. */
+function waysToSignIn(local: LocalRuntime): string[] {
+  const { tokenUrl, clients } = local.oauth;
+  const lines: string[] = [];
+  if (local.hasSso) {
+    const { startUrl, region, users } = local.sso;
+    lines.push(
+      `SSO, as ${users.join(' or ')}:`,
+      '',
+      `  sso_start_url = ${startUrl}`,
+      `  sso_region = ${region}`,
+      '',
+    );
+  }
+  if (clients.length > 0) {
+    lines.push(`OAuth, as ${clients.join(' or ')}:`, '', `  token URL ${tokenUrl}`, '');
+  }
+  return lines;
 }

@@ -5,7 +5,6 @@ import {
   ListAgentRuntimesCommand,
   ListAgentRuntimeVersionsCommand,
   paginateListAgentRuntimeEndpoints,
-  paginateListAgentRuntimes,
 } from '@aws-sdk/client-bedrock-agentcore-control';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
@@ -104,17 +103,6 @@ describe('the lists of the control plane', () => {
     expect(nextToken).toBeUndefined();
   });
 
-  test('come in pages', async () => {
-    const names = ['a', 'b', 'c', 'd', 'e'];
-    const local = await start(Object.fromEntries(names.map((name) => [name, statelessMcp()])));
-    const pages: (string | undefined)[][] = [];
-    const client = control(local);
-    for await (const { agentRuntimes } of paginateListAgentRuntimes({ client, pageSize: 2 }, {})) {
-      pages.push((agentRuntimes ?? []).map(({ agentRuntimeName }) => agentRuntimeName));
-    }
-    expect(pages).toEqual([['a', 'b'], ['c', 'd'], ['e']]);
-  });
-
   test('tell the endpoints of a runtime, with the version that each serves', async () => {
     const local = await start({ notes: statelessMcp({ endpoints: ['DEFAULT', 'beta'] }) });
     const { arn, runtimeId } = local.runtime('notes');
@@ -157,25 +145,6 @@ describe('the lists of the control plane', () => {
     await expect(
       client.send(new ListAgentRuntimeVersionsCommand({ agentRuntimeId })),
     ).rejects.toMatchObject(missing);
-  });
-
-  test('refuse a page of a size, or with a token, that they do not have', async () => {
-    const local = await start({ a: statelessMcp(), b: statelessMcp() });
-    const client = control(local);
-    const { nextToken } = await client.send(new ListAgentRuntimesCommand({ maxResults: 1 }));
-    const agentRuntimeId = local.runtime('a').runtimeId;
-    for (const command of [
-      new ListAgentRuntimesCommand({ maxResults: 0 }),
-      new ListAgentRuntimesCommand({ maxResults: 101 }),
-      new ListAgentRuntimesCommand({ nextToken: 'made-up' }),
-      // A token of another list.
-      new ListAgentRuntimeVersionsCommand({ agentRuntimeId, nextToken }),
-    ]) {
-      await expect(client.send(command as ListAgentRuntimesCommand)).rejects.toMatchObject({
-        name: 'ValidationException',
-        $metadata: { httpStatusCode: 400 },
-      });
-    }
   });
 });
 

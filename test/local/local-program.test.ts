@@ -60,6 +60,24 @@ runtimes:
     command: ${JSON.stringify(SERVER)}
 `;
 
+const EVERYTHING = `
+runtimes:
+  notes:
+    command: ${JSON.stringify(SERVER)}
+    authorizer: JWT
+gateways:
+  tools:
+    authorizer: NONE
+    targets: { notes: { runtime: notes } }
+oauth:
+  clients:
+    ci: { secret: the-secret-of-ci }
+sso:
+  users:
+    ada: {}
+    grace: {}
+`;
+
 /** Enough of a local runtime in another process to sign requests to it. */
 async function ready(program: Program): Promise<LocalRuntime & { readonly pid: number }> {
   const line = JSON.parse(await program.nextLine());
@@ -150,6 +168,23 @@ describe('for people it tells', () => {
     );
   });
 
+  test('why a token was refused', async () => {
+    await told(
+      { config: EVERYTHING },
+      (local) => fetch(local.runtime('notes').invocationUrl, { method: 'POST', body: '{}' }),
+      /^notes: token refused: the request carries no bearer token$/,
+    );
+  });
+
+  test('why access was denied', async () => {
+    const denied = '{ id: AKIAREADERXXXEXAMPLE, secret: s, denied: ["bedrock-agentcore:*"] }';
+    await told(
+      { config: `${CONFIG}\naccessKeys: [${denied}]` },
+      (local) => read(poster(local, 'notes')(INITIALIZE)),
+      /^notes: access denied: User: arn:\S+ is not authorized .* with an explicit deny/,
+    );
+  });
+
   test('which request met a fault', async () => {
     await told(
       { faults: ['status=503@tools/call:count'] },
@@ -179,6 +214,48 @@ test('for people it prints the address, the ARNs and the environment', async () 
     /For a client:\n\n {2}(unset AWS_PROFILE AWS_SESSION_TOKEN|set AWS_PROFILE=)\n/,
   );
   expect(text).toMatch(/AWS_ENDPOINT_URL=http:\/\/127\.0\.0\.1:\d+/);
+});
+
+describe('a person or a script is told where to sign in', () => {
+  test('by the ready line, without the secrets of clients', async () => {
+    const config = await configFile(EVERYTHING);
+    const line = await runProgram({ config, port: 0, json: true }).nextLine();
+    const { url, ...told } = JSON.parse(line);
+    expect(told).toMatchObject({
+      runtimes: [{ name: 'notes', authorizer: 'JWT' }],
+      gateways: [
+        {
+          name: 'tools',
+          authorizer: 'NONE',
+          url: expect.stringMatching(new RegExp(`^${url}/gateways/tools-\\w{10}/mcp$`)),
+        },
+      ],
+      oauth: {
+        issuer: `${url}/oauth`,
+        discoveryUrl: `${url}/oauth/.well-known/openid-configuration`,
+        tokenUrl: `${url}/oauth/token`,
+        clients: ['ci'],
+      },
+      sso: { startUrl: `${url}/start`, region: 'us-east-1', users: ['ada', 'grace'] },
+    });
+    expect(line).not.toContain('the-secret-of-ci');
+  });
+
+  test('by the text, which has nothing of what the configuration has not', async () => {
+    const textOf = async (config: string) => {
+      const program = runProgram({ config: await configFile(config), port: 0 });
+      let text = '';
+      while (!text.includes('Ctrl-C')) text += `${await program.nextLine()}\n`;
+      return text;
+    };
+    const text = await textOf(EVERYTHING);
+    expect(text).toMatch(/notes \(MCP, stateless, JWT\)\n/);
+    expect(text).toMatch(/tools \(gateway, NONE\)\n {4}http:\S+\/mcp\n/);
+    expect(text).toMatch(/SSO, as ada or grace:\n\n {2}sso_start_url = http:\S+\/start\n/);
+    expect(text).toMatch(/OAuth, as ci:\n\n {2}token URL http:\S+\/oauth\/token\n/);
+    expect(text).not.toContain('the-secret-of-ci');
+    expect(await textOf(CONFIG)).not.toMatch(/SSO|OAuth|gateway/);
+  });
 });
 
 describe('leaves no container behind', () => {

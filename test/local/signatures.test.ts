@@ -71,7 +71,9 @@ describe('a request of a service that is not here is told so', () => {
       }),
     );
     expect(sent.text).toContain('InvalidAction');
-    expect(sent.text).toContain('serves only GetCallerIdentity and AssumeRole');
+    expect(sent.text).toContain(
+      'serves only GetCallerIdentity, AssumeRole and AssumeRoleWithWebIdentity',
+    );
   });
 });
 

@@ -33,7 +33,10 @@ export const REST_DIALECT: Dialect = {
 };
 
 /** The dialect in which the invocation of a runtime is answered. */
-export function invocationDialect(config: RuntimeConfig, id: JsonRpcId): Dialect {
+export function invocationDialect(
+  config: Pick<RuntimeConfig, 'protocol' | 'switches'>,
+  id: JsonRpcId,
+): Dialect {
   const { mcpErrors, mcpSignatureErrors, throttleText } = config.switches;
   const isMcp = config.protocol === 'MCP';
   return {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
-import { type RequestRecord, recordedHeaders } from '../request-log.ts';
+import { type RequestRecord, recordedHeaders, recordedQuery } from '../request-log.ts';
 import type { Answer } from './platform-error.ts';
 
 export interface RequestBody {
@@ -36,7 +36,7 @@ export class HttpExchange {
       at: clock.now(),
       method: request.method ?? '',
       path: this.path,
-      query: this.query,
+      query: recordedQuery(this.query),
       headers: recordedHeaders(request.headers),
       operation: undefined,
       runtime: undefined,
@@ -47,6 +47,7 @@ export class HttpExchange {
       status: undefined,
       pid: undefined,
       fault: undefined,
+      refusal: undefined,
       outcome: 'open',
       durationMs: undefined,
     };

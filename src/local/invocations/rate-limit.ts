@@ -18,7 +18,8 @@ export class RateLimit {
   admit(): boolean {
     if (this.#limit === 0) return true;
     const now = this.#clock.now();
-    if (now - this.#windowStart >= this.#windowMs) {
+    // Also where the clock was put back.
+    if (now < this.#windowStart || now - this.#windowStart >= this.#windowMs) {
       this.#windowStart = now;
       this.#count = 0;
     }

@@ -1,27 +1,39 @@
 import { REST_DIALECT } from '../answers/dialect.ts';
 import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
 import type { PlatformError } from '../answers/platform-error.ts';
+import { noteDenial } from '../authorization/access-denial.ts';
 import type { RuntimeConfig } from '../config.ts';
 import { CONTROL_OPERATIONS } from '../fault.ts';
+import type { GatewayConfig } from '../gateways/gateway.ts';
+import {
+  gatewayDescriptionOf,
+  gatewaySummaryOf,
+  targetSummaryOf,
+} from '../gateways/gateway-descriptions.ts';
 import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-answers.ts';
 import { RateLimit } from '../invocations/rate-limit.ts';
 import type { Platform } from '../platform.ts';
+import { decodeLabel } from './label.ts';
 import { pageOf } from './pages.ts';
 import { denial } from './permissions.ts';
-import { descriptionOf, endpointOf, summaryOf, VERSION } from './runtime-descriptions.ts';
+import { descriptionOf, endpointOf, summaryOf } from './runtime-descriptions.ts';
 import type { AwsService } from './service.ts';
 import { checkSignature } from './signature-check.ts';
 
 const MAX_BODY_BYTES = 100_000;
+/** The most of a page, by the API reference. */
+const MAX_RUNTIMES = 100;
+const MAX_GATEWAYS = 1000;
 const PATH = /^\/runtimes(?:\/([^/]+)(?:\/(runtime-endpoints|versions))?)?\/?$/;
+const GATEWAY_PATH = /^\/gateways(?:\/([^/]+)(?:\/(targets))?)?\/?$/;
 const RUNTIME_VERSION = /^[1-9]\d{0,4}$/;
 
 type Operation = (typeof CONTROL_OPERATIONS)[number];
 
 interface Route {
   readonly operation: Operation;
-  /** Absent in ListAgentRuntimes. */
-  readonly runtimeId: string | undefined;
+  /** Of the runtime, or the gateway; absent in the lists of all. */
+  readonly id: string | undefined;
 }
 
 type Outcome =
@@ -42,7 +54,7 @@ export class ControlPlane implements AwsService {
     this.#since = new Date(clock.now()).toISOString();
     this.#rates = new Map(
       CONTROL_OPERATIONS.map((operation) => {
-        const limit = operation === 'GetAgentRuntime' ? maxGetsPerSecond : maxListsPerSecond;
+        const limit = operation.startsWith('Get') ? maxGetsPerSecond : maxListsPerSecond;
         return [operation, new RateLimit(limit, 1000, clock)];
       }),
     );
@@ -55,8 +67,10 @@ export class ControlPlane implements AwsService {
   async handle(exchange: HttpExchange): Promise<void> {
     const route = routeOf(exchange);
     if (!route) return;
-    const { operation, runtimeId } = route;
-    const runtime = this.#platform.config.runtimes.find((known) => known.runtimeId === runtimeId);
+    const { operation, id } = route;
+    const { runtimes, gateways } = this.#platform.config;
+    const runtime = runtimes.find(({ runtimeId }) => runtimeId === id);
+    const gateway = gateways.find(({ gatewayId, arn }) => gatewayId === id || arn === id);
     exchange.record.operation = 'control';
     exchange.record.rpcMethod = operation;
     exchange.record.runtime = runtime?.name;
@@ -67,7 +81,8 @@ export class ControlPlane implements AwsService {
       exchange.answer(REST_DIALECT.error({ kind: 'validation', message }));
       return;
     }
-    if (!this.#admit(exchange, body, operation, runtime)) return;
+    const admitted = this.#admit(exchange, body, operation, runtime ?? gateway);
+    if (!admitted) return;
     const { faults } = this.#platform;
     const fault = faults.take({ operation: 'control', runtime: runtime?.name, method: operation });
     noteFault(this.#platform, exchange.record, fault);
@@ -79,7 +94,9 @@ export class ControlPlane implements AwsService {
       exchange.answer(REST_DIALECT.error({ kind: 'throttled', message: 'Rate exceeded' }));
       return;
     }
-    const outcome = this.#outcome(exchange, route, runtime);
+    const outcome = operation.includes('Gateway')
+      ? this.#gatewayOutcome(exchange, route, gateway)
+      : this.#outcome(exchange, route, runtime);
     exchange.answer(
       outcome.ok
         ? {
@@ -96,7 +113,7 @@ export class ControlPlane implements AwsService {
     exchange: HttpExchange,
     body: RequestBody,
     operation: Operation,
-    runtime: RuntimeConfig | undefined,
+    named: RuntimeConfig | GatewayConfig | undefined,
   ): boolean {
     const { region, partition, account } = this.#platform.config;
     const verification = checkSignature(this.#platform, exchange, body, 'bedrock-agentcore', [
@@ -106,58 +123,95 @@ export class ControlPlane implements AwsService {
       exchange.answer(REST_DIALECT.signature(verification.fault, verification.message));
       return false;
     }
-    const anyRuntime = `arn:${partition}:bedrock-agentcore:${region}:${account}:runtime/*`;
-    const refusal = denial(
-      verification.principal,
-      [`bedrock-agentcore:${operation}`],
-      runtime?.arn ?? anyRuntime,
-    );
-    if (refusal) exchange.answer(REST_DIALECT.error(refusal));
+    const kind = operation.includes('Gateway') ? 'gateway' : 'runtime';
+    const any = `arn:${partition}:bedrock-agentcore:${region}:${account}:${kind}/*`;
+    const refusal = denial(verification.principal, [`bedrock-agentcore:${operation}`], {
+      account,
+      arn: named?.arn ?? any,
+    });
+    if (refusal) {
+      noteDenial(this.#platform, exchange, refusal.message);
+      exchange.answer(REST_DIALECT.error(refusal));
+    }
     return refusal === undefined;
   }
 
   #outcome(
     exchange: HttpExchange,
-    { operation, runtimeId }: Route,
+    { operation, id }: Route,
     runtime: RuntimeConfig | undefined,
   ): Outcome {
-    const { config } = this.#platform;
+    const { config, oauth } = this.#platform;
     const since = this.#since;
     if (operation === 'ListAgentRuntimes') {
       const summaries = config.runtimes.map((known) => summaryOf(known, since));
       return listed(exchange, 'agentRuntimes', operation, summaries);
     }
-    if (!runtime) return notFound(`Agent '${runtimeId}'`);
+    if (!runtime) return notFound(`Agent '${id}'`);
     switch (operation) {
       case 'GetAgentRuntime': {
-        const version = exchange.parameter('version') ?? VERSION;
+        const version = exchange.parameter('version') ?? String(runtime.version);
         if (!RUNTIME_VERSION.test(version)) {
           const message = `Value '${version}' at 'agentRuntimeVersion' failed to satisfy constraint: Member must satisfy regular expression pattern: ([1-9][0-9]{0,4})`;
           return { ok: false, error: { kind: 'validation', message } };
         }
-        if (version !== VERSION) return notFound(`Version ${version} of agent '${runtimeId}'`);
-        return { ok: true, result: descriptionOf(runtime, config, since) };
+        if (Number(version) > runtime.version) {
+          return notFound(`Version ${version} of agent '${id}'`);
+        }
+        const told = descriptionOf(runtime, version, config, { since, issuer: oauth.issuerUrl });
+        return { ok: true, result: told };
       }
       case 'ListAgentRuntimeEndpoints': {
-        const endpoints = runtime.endpoints.map((name) => endpointOf(runtime, name, since));
-        return listed(exchange, 'runtimeEndpoints', `${operation} ${runtimeId}`, endpoints);
+        const endpoints = runtime.endpoints.map((endpoint) => endpointOf(runtime, endpoint, since));
+        return listed(exchange, 'runtimeEndpoints', `${operation} ${id}`, endpoints);
       }
-      case 'ListAgentRuntimeVersions': {
-        const versions = [summaryOf(runtime, since)];
-        return listed(exchange, 'agentRuntimes', `${operation} ${runtimeId}`, versions);
+      default: {
+        const versions = Array.from({ length: runtime.version }, (_, older) =>
+          summaryOf(runtime, since, String(runtime.version - older)),
+        );
+        return listed(exchange, 'agentRuntimes', `${operation} ${id}`, versions);
       }
     }
+  }
+
+  #gatewayOutcome(
+    exchange: HttpExchange,
+    { operation, id }: Route,
+    gateway: GatewayConfig | undefined,
+  ): Outcome {
+    const { config, url, oauth } = this.#platform;
+    const since = this.#since;
+    if (operation === 'ListGateways') {
+      const summaries = config.gateways.map((known) => gatewaySummaryOf(known, since));
+      return listed(exchange, 'items', operation, summaries);
+    }
+    if (!gateway) return notFound(`Gateway '${id}'`);
+    if (operation === 'GetGateway') {
+      const urls = { base: url, issuer: oauth.issuerUrl };
+      return { ok: true, result: gatewayDescriptionOf(gateway, config, since, urls) };
+    }
+    const targets = gateway.targets.map((target) => targetSummaryOf(target, since));
+    return listed(exchange, 'items', `${operation} ${gateway.gatewayId}`, targets);
   }
 }
 
 function routeOf({ request: { method }, path }: HttpExchange): Route | undefined {
   const match = PATH.exec(path);
-  if (!match) return undefined;
-  const [, runtimeId, list] = match;
-  if (runtimeId === undefined || list !== undefined) {
-    return method === 'POST' ? { operation: listOperation(list), runtimeId } : undefined;
+  if (!match) return method === 'GET' ? gatewayRouteOf(path) : undefined;
+  const [, id, list] = match;
+  if (id === undefined || list !== undefined) {
+    return method === 'POST' ? { operation: listOperation(list), id } : undefined;
   }
-  return method === 'GET' ? { operation: 'GetAgentRuntime', runtimeId } : undefined;
+  return method === 'GET' ? { operation: 'GetAgentRuntime', id } : undefined;
+}
+
+function gatewayRouteOf(path: string): Route | undefined {
+  const match = GATEWAY_PATH.exec(path);
+  if (!match) return undefined;
+  const [, label, list] = match;
+  if (label === undefined) return { operation: 'ListGateways', id: undefined };
+  const id = decodeLabel(label);
+  return { operation: list === undefined ? 'GetGateway' : 'ListGatewayTargets', id };
 }
 
 function listOperation(list: string | undefined): Operation {
@@ -171,13 +225,17 @@ function listed(
   list: string,
   all: readonly object[],
 ): Outcome {
-  const page = pageOf(all, list, exchange.parameter('maxResults'), exchange.parameter('nextToken'));
+  const page = pageOf(all, list, {
+    maxResults: exchange.parameter('maxResults'),
+    nextToken: exchange.parameter('nextToken'),
+    limit: list.includes('Gateway') ? MAX_GATEWAYS : MAX_RUNTIMES,
+  });
   if (!page.ok) return page;
   const { items, nextToken } = page;
   return { ok: true, result: { [field]: items, nextToken } };
 }
 
 function notFound(what: string): Outcome {
-  const message = `${what} was not found. Please check the agent ID and try again.`;
+  const message = `${what} was not found. Please check the ID and try again.`;
   return { ok: false, error: { kind: 'not-found', message } };
 }

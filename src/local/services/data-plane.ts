@@ -1,6 +1,13 @@
 import { type Dialect, invocationDialect, REST_DIALECT } from '../answers/dialect.ts';
 import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
 import { type PlatformError, restAnswer } from '../answers/platform-error.ts';
+import { noteDenial } from '../authorization/access-denial.ts';
+import { methodMismatch, methodOf } from '../authorization/authorization-method.ts';
+import { checkBearer } from '../authorization/bearer-check.ts';
+import {
+  protectedResourceAnswer,
+  withBearerChallenge,
+} from '../authorization/protected-resource.ts';
 import type { ArmedFault } from '../fault.ts';
 import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-answers.ts';
 import { invokeHttp } from '../invocations/invoke-http.ts';
@@ -8,6 +15,7 @@ import { invokeMcp } from '../invocations/invoke-mcp.ts';
 import { type McpMessage, readMcpMessage } from '../invocations/mcp-message.ts';
 import { headerFault, MCP_SESSION, RUNTIME_SESSION } from '../invocations/request-headers.ts';
 import type { Platform, ServedRuntime } from '../platform.ts';
+import { decodeLabel } from './label.ts';
 import { denial } from './permissions.ts';
 import type { AwsService } from './service.ts';
 import { checkSignature } from './signature-check.ts';
@@ -16,6 +24,7 @@ import { type StopTokens, stopSession } from './stop-session.ts';
 const MAX_BODY_BYTES = 100_000_000;
 const MAX_STOP_BYTES = 100_000;
 const PATH = /^\/runtimes\/([^/]+)\/(invocations|stopruntimesession)$/;
+const METADATA_PATH = /^\/runtimes\/([^/]+)\/invocations\/\.well-known\/oauth-protected-resource$/;
 
 type Operation = 'invoke' | 'stop';
 
@@ -35,12 +44,15 @@ export class DataPlane implements AwsService {
   }
 
   claims(exchange: HttpExchange): boolean {
-    return PATH.test(exchange.path);
+    return PATH.test(exchange.path) || METADATA_PATH.test(exchange.path);
   }
 
   async handle(exchange: HttpExchange): Promise<void> {
     const match = PATH.exec(exchange.path);
-    if (!match?.[1]) return;
+    if (!match?.[1]) {
+      this.#answerMetadata(exchange);
+      return;
+    }
     const operation: Operation = match[2] === 'invocations' ? 'invoke' : 'stop';
     const runtime = this.#runtimeOf(match[1], exchange.parameter('accountId'));
     exchange.record.operation = operation;
@@ -68,7 +80,7 @@ export class DataPlane implements AwsService {
       );
       return;
     }
-    if (!this.#admit(exchange, body, dialect, runtime, operation)) return;
+    if (!(await this.#admit(exchange, body, dialect, runtime, operation))) return;
     const refusal = runtime
       ? this.#refusal(exchange, runtime, operation)
       : notFound(exchange, decodeLabel(match[1]));
@@ -95,15 +107,67 @@ export class DataPlane implements AwsService {
     await (message ? invokeMcp(invocation, message) : invokeHttp(invocation));
   }
 
-  /** Checks signature and permissions, and answers where they do not do. */
-  #admit(
+  /** RFC 9728; whoever has no token yet has to read it, so it needs none. */
+  #answerMetadata(exchange: HttpExchange): void {
+    const label = METADATA_PATH.exec(exchange.path)?.[1] ?? '';
+    const runtime = this.#runtimeOf(label, exchange.parameter('accountId'));
+    const { url, oauth } = this.#platform;
+    exchange.record.runtime = runtime?.config.name;
+    if (!runtime || runtime.config.authorizer === 'IAM' || exchange.request.method !== 'GET') {
+      exchange.answer(REST_DIALECT.error(notFound(exchange, decodeLabel(label))));
+      return;
+    }
+    const resource = `${invocationsUrl(url, label)}${qualifierQuery(exchange)}`;
+    const { authorizer } = runtime.config;
+    exchange.answer(protectedResourceAnswer(resource, authorizer, oauth.issuerUrl));
+  }
+
+  /** Checks who calls, and what they may do, and answers where it does not do. */
+  async #admit(
+    exchange: HttpExchange,
+    body: RequestBody,
+    dialect: Dialect,
+    runtime: ServedRuntime | undefined,
+    operation: Operation,
+  ): Promise<boolean> {
+    const methods = methodsOf(runtime, operation);
+    const mismatch = methodMismatch(exchange, methods);
+    if (mismatch) {
+      noteDenial(this.#platform, exchange, mismatch.message);
+      exchange.answer(dialect.error(mismatch));
+      return false;
+    }
+    const [first] = methods;
+    if (runtime && (methodOf(exchange) ?? first) === 'bearer') {
+      return this.#admitBearer(exchange, dialect, runtime);
+    }
+    return this.#admitSigned(exchange, body, dialect, runtime, operation);
+  }
+
+  async #admitBearer(
+    exchange: HttpExchange,
+    dialect: Dialect,
+    { config }: ServedRuntime,
+  ): Promise<boolean> {
+    const { authorizer, switches } = config;
+    if (authorizer === 'IAM') return false;
+    const check = await checkBearer(this.#platform, exchange, authorizer, switches);
+    if (check.ok) return true;
+    const answer = dialect.error(check.error);
+    const invocations = invocationsUrl(this.#platform.url, exchange.path.split('/')[2] ?? '');
+    const metadata = `${invocations}/.well-known/oauth-protected-resource${qualifierQuery(exchange)}`;
+    exchange.answer(answer.status === 401 ? withBearerChallenge(answer, metadata) : answer);
+    return false;
+  }
+
+  #admitSigned(
     exchange: HttpExchange,
     body: RequestBody,
     dialect: Dialect,
     runtime: ServedRuntime | undefined,
     operation: Operation,
   ): boolean {
-    const { region } = this.#platform.config;
+    const { region, account } = this.#platform.config;
     const verification = checkSignature(this.#platform, exchange, body, 'bedrock-agentcore', [
       region,
     ]);
@@ -113,9 +177,13 @@ export class DataPlane implements AwsService {
     }
     const actions = [ACTIONS[operation]];
     if (exchange.header('x-amzn-bedrock-agentcore-runtime-user-id')) actions.push(ACTION_FOR_USER);
-    const resource = runtime?.config.arn ?? exchange.path;
+    const { arn = exchange.path, trustedPrincipals = [] } = runtime?.config ?? {};
+    const resource = { arn, account, trustedPrincipals };
     const refusal = denial(verification.principal, actions, resource);
-    if (refusal) exchange.answer(dialect.error(refusal));
+    if (refusal) {
+      noteDenial(this.#platform, exchange, refusal.message);
+      exchange.answer(dialect.error(refusal));
+    }
     return refusal === undefined;
   }
 
@@ -125,8 +193,9 @@ export class DataPlane implements AwsService {
     operation: Operation,
   ): PlatformError | undefined {
     const qualifier = qualifierOf(exchange, exchange.path.split('/')[2] ?? '');
-    if (!runtime.config.endpoints.includes(qualifier))
+    if (!runtime.config.endpoints.some(({ name }) => name === qualifier)) {
       return notFound(exchange, runtime.config.arn);
+    }
     const fault = headerFault(exchange.headers);
     if (fault) return { kind: 'validation', message: fault };
     if (operation === 'stop' && exchange.header(RUNTIME_SESSION) === undefined) {
@@ -167,6 +236,26 @@ export class DataPlane implements AwsService {
   }
 }
 
+/** How a request has to be authorized; the first is what one without either is told of. */
+function methodsOf(
+  runtime: ServedRuntime | undefined,
+  operation: Operation,
+): readonly ('sigv4' | 'bearer')[] {
+  if (!runtime || runtime.config.authorizer === 'IAM') return ['sigv4'];
+  if (operation === 'invoke') return ['bearer'];
+  // No page says how a session is stopped whose runtime takes a JWT.
+  const { stopJwtBy } = runtime.config.switches;
+  return stopJwtBy === 'either' ? ['bearer', 'sigv4'] : [stopJwtBy];
+}
+
+function invocationsUrl(url: string, label: string): string {
+  return `${url}/runtimes/${label}/invocations`;
+}
+
+function qualifierQuery(exchange: HttpExchange): string {
+  return `?qualifier=${encodeURIComponent(exchange.parameter('qualifier') ?? 'DEFAULT')}`;
+}
+
 function qualifierOf(exchange: HttpExchange, label: string): string {
   const endpoint = decodeLabel(label).split('/runtime-endpoint/')[1];
   return exchange.parameter('qualifier') ?? endpoint ?? 'DEFAULT';
@@ -178,12 +267,4 @@ function notFound(exchange: HttpExchange, agent: string): PlatformError {
     kind: 'not-found',
     message: `No endpoint or agent found with qualifier '${qualifier}' for agent '${agent}'`,
   };
-}
-
-function decodeLabel(label: string): string {
-  try {
-    return decodeURIComponent(label);
-  } catch {
-    return label;
-  }
 }

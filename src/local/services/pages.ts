@@ -1,6 +1,6 @@
 import type { PlatformError } from '../answers/platform-error.ts';
 
-const MAX_RESULTS = 100;
+const DEFAULT_RESULTS = 100;
 const MAX_TOKEN = 2048;
 
 /** Part of a list, and what brings the next part. */
@@ -8,20 +8,27 @@ type Page<T> =
   | { readonly ok: true; readonly items: readonly T[]; readonly nextToken: string | undefined }
   | { readonly ok: false; readonly error: PlatformError };
 
+interface PageRequest {
+  /** As the query has it. Absent: 100. */
+  readonly maxResults: string | undefined;
+  readonly nextToken: string | undefined;
+  /** The most that `maxResults` may be. */
+  readonly limit: number;
+}
+
 /**
- * The page that `maxResults` (1 to 100, and 100 where it is absent) and `nextToken` ask for. A token
- * is good for the list that gave it alone, which `list` names.
+ * The page that `maxResults` and `nextToken` ask for. A token is good for the list that gave it
+ * alone, which `list` names.
  */
 export function pageOf<T>(
   all: readonly T[],
   list: string,
-  maxResults: string | undefined,
-  nextToken: string | undefined,
+  { maxResults, nextToken, limit }: PageRequest,
 ): Page<T> {
-  const size = maxResults === undefined ? MAX_RESULTS : Number(maxResults);
-  if (!Number.isInteger(size) || size < 1 || size > MAX_RESULTS) {
+  const size = maxResults === undefined ? DEFAULT_RESULTS : Number(maxResults);
+  if (!Number.isInteger(size) || size < 1 || size > limit) {
     return invalid(
-      `Value '${maxResults}' at 'maxResults' failed to satisfy constraint: Member must have value between 1 and ${MAX_RESULTS}, inclusive`,
+      `Value '${maxResults}' at 'maxResults' failed to satisfy constraint: Member must have value between 1 and ${limit}, inclusive`,
     );
   }
   const start = nextToken === undefined ? 0 : readToken(nextToken, list);

@@ -1,16 +1,18 @@
-import type { ResolvedConfig, RuntimeConfig } from '../config.ts';
-
-/** A runtime that is served from a configuration has only ever had this version. */
-export const VERSION = '1';
+import { describeJwtAuthorizer } from '../authorization/jwt-authorizer.ts';
+import type { EndpointConfig, ResolvedConfig, RuntimeConfig } from '../config.ts';
 
 const DESCRIPTION = 'Served by the local AgentCore';
 
-/** A runtime as the lists tell it: neither its protocol nor its authorizer. */
-export function summaryOf(runtime: RuntimeConfig, since: string): object {
+/** A version of a runtime as the lists tell it: neither its protocol nor its authorizer. */
+export function summaryOf(
+  runtime: RuntimeConfig,
+  since: string,
+  version = String(runtime.version),
+): object {
   return {
     agentRuntimeArn: runtime.arn,
     agentRuntimeId: runtime.runtimeId,
-    agentRuntimeVersion: VERSION,
+    agentRuntimeVersion: version,
     agentRuntimeName: runtime.name,
     description: DESCRIPTION,
     lastUpdatedAt: since,
@@ -19,17 +21,18 @@ export function summaryOf(runtime: RuntimeConfig, since: string): object {
 }
 
 /**
- * A runtime as GetAgentRuntime tells it. Its environment and its command are never told: they may
+ * A version of a runtime as GetAgentRuntime tells it: all were made of the same configuration. Its environment and its command are never told: they may
  * hold what is secret.
  */
 export function descriptionOf(
   runtime: RuntimeConfig,
+  version: string,
   { partition, account }: ResolvedConfig,
-  since: string,
+  { since, issuer }: { readonly since: string; readonly issuer: string },
 ): object {
-  const { requestHeaderAllowlist } = runtime;
+  const { requestHeaderAllowlist, authorizer } = runtime;
   return {
-    ...summaryOf(runtime, since),
+    ...summaryOf(runtime, since, version),
     createdAt: since,
     roleArn: `arn:${partition}:iam::${account}:role/AgentCoreLocal-${runtime.name}`,
     lifecycleConfiguration: {
@@ -39,6 +42,10 @@ export function descriptionOf(
     },
     networkConfiguration: { networkMode: 'PUBLIC' },
     protocolConfiguration: { serverProtocol: runtime.protocol },
+    // Absent of a runtime that takes SigV4.
+    ...(authorizer !== 'IAM' && {
+      authorizerConfiguration: describeJwtAuthorizer(authorizer, issuer),
+    }),
     ...(requestHeaderAllowlist.length > 0 && {
       requestHeaderConfiguration: { requestHeaderAllowlist },
     }),
@@ -46,11 +53,15 @@ export function descriptionOf(
 }
 
 /** An endpoint: the name that an invocation gives as its qualifier. */
-export function endpointOf(runtime: RuntimeConfig, name: string, since: string): object {
+export function endpointOf(
+  runtime: RuntimeConfig,
+  { name, version }: EndpointConfig,
+  since: string,
+): object {
   return {
     name,
     id: name,
-    liveVersion: VERSION,
+    liveVersion: String(version),
     agentRuntimeEndpointArn: `${runtime.arn}/runtime-endpoint/${name}`,
     agentRuntimeArn: runtime.arn,
     status: 'READY',

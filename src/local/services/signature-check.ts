@@ -24,6 +24,7 @@ export function checkSignature(
   if (!verification.ok) {
     const { why, reason } = verification;
     const { record } = exchange;
+    record.refusal = reason;
     events.emit(() => ({ type: 'signature-refused', why, reason, request: record }));
   }
   return verification;

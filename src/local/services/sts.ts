@@ -1,20 +1,22 @@
-import type { Dialect } from '../answers/dialect.ts';
 import type { HttpExchange } from '../answers/http-exchange.ts';
-import { type Answer, type PlatformErrorKind, restAnswer } from '../answers/platform-error.ts';
+import { type Answer, restAnswer } from '../answers/platform-error.ts';
+import { noteDenial } from '../authorization/access-denial.ts';
+import { STS_ACTIONS } from '../fault.ts';
 import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-answers.ts';
 import type { Platform } from '../platform.ts';
-import { principalId } from '../signatures/access-keys.ts';
 import type { Principal } from '../signatures/identity.ts';
-import type { SignatureFault } from '../signatures/sigv4-verifier.ts';
+import { assumeRole } from './assume-role.ts';
 import type { AwsService } from './service.ts';
 import { checkSignature } from './signature-check.ts';
+import { credentialsOf, failure, queryDialect, type StsRefusal, success } from './sts-answers.ts';
+import { assumeRoleWithWebIdentity } from './web-identity.ts';
 
-const NAMESPACE = 'https://sts.amazonaws.com/doc/2011-06-15/';
 const MAX_BODY_BYTES = 200_000;
-const ACTIONS = ['GetCallerIdentity', 'AssumeRole'];
-const DEFAULT_DURATION = 3600;
+/** The one that needs no signature: the token in it says who asks. */
+const WEB_IDENTITY = 'AssumeRoleWithWebIdentity';
+const ACTIONS: readonly string[] = STS_ACTIONS;
 
-/** STS: GetCallerIdentity and AssumeRole, in AWS's query protocol. */
+/** STS in AWS's query protocol: who the caller is, and the roles that it may assume. */
 export class Sts implements AwsService {
   readonly #platform: Platform;
 
@@ -46,11 +48,15 @@ export class Sts implements AwsService {
     exchange.record.rpcMethod = action;
     // The global endpoint is in us-east-1, whatever the region.
     const regions = [this.#platform.config.region, 'us-east-1'];
-    const verification = checkSignature(this.#platform, exchange, body, 'sts', regions);
     const dialect = queryDialect(exchange);
-    if (!verification.ok) {
-      exchange.answer(dialect.signature(verification.fault, verification.message));
-      return;
+    let principal: Principal | undefined;
+    if (action !== WEB_IDENTITY) {
+      const verification = checkSignature(this.#platform, exchange, body, 'sts', regions);
+      if (!verification.ok) {
+        exchange.answer(dialect.signature(verification.fault, verification.message));
+        return;
+      }
+      principal = verification.principal;
     }
     const fault = this.#platform.faults.take({ operation: 'sts', method: action });
     noteFault(this.#platform, exchange.record, fault);
@@ -58,60 +64,65 @@ export class Sts implements AwsService {
       answerWithFault(exchange, fault, dialect);
       return;
     }
-    const { principal } = verification;
-    if (action === 'GetCallerIdentity') exchange.answer(callerIdentity(exchange, principal));
-    else if (action === 'AssumeRole')
-      exchange.answer(this.#assumeRole(exchange, parameters, principal));
-    else {
-      exchange.answer(
-        failure(
+    exchange.answer(
+      principal
+        ? this.#answer(exchange, action, parameters, principal)
+        : await this.#assumeByToken(exchange, parameters),
+    );
+  }
+
+  #answer(
+    exchange: HttpExchange,
+    action: string,
+    parameters: URLSearchParams,
+    principal: Principal,
+  ): Answer {
+    switch (action) {
+      case 'GetCallerIdentity':
+        return callerIdentity(exchange, principal);
+      case 'AssumeRole':
+        return this.#assume(exchange, parameters, principal);
+      default:
+        return failure(
           exchange,
           400,
           'InvalidAction',
-          `Could not find operation ${action}: the local AgentCore serves only ${ACTIONS.join(' and ')} of STS.`,
-        ),
-      );
+          `Could not find operation ${action}: the local AgentCore serves only ${listed(ACTIONS)} of STS.`,
+        );
     }
   }
 
-  #assumeRole(exchange: HttpExchange, parameters: URLSearchParams, caller: Principal): Answer {
+  #assume(exchange: HttpExchange, parameters: URLSearchParams, caller: Principal): Answer {
     const { config, keys } = this.#platform;
-    const roleArn = parameters.get('RoleArn') ?? '';
-    const sessionName = parameters.get('RoleSessionName') ?? '';
-    const duration = Number(parameters.get('DurationSeconds') ?? DEFAULT_DURATION);
-    const invalid = invalidParameter(roleArn, sessionName, duration);
-    if (invalid) return failure(exchange, 400, 'ValidationError', invalid);
-    const role = config.roles.find(({ arn }) => arn === roleArn);
-    const trusted =
-      role !== undefined &&
-      !caller.denied.includes('sts:AssumeRole') &&
-      (role.trustedPrincipals === undefined || trusts(role.trustedPrincipals, caller.arn)) &&
-      (role.externalId === undefined || role.externalId === parameters.get('ExternalId'));
-    if (!trusted) {
-      return failure(
-        exchange,
-        403,
-        'AccessDenied',
-        `User: ${caller.arn} is not authorized to perform: sts:AssumeRole on resource: ${roleArn}`,
-      );
-    }
-    const [, partition, , , account = ''] = roleArn.split(':');
-    const name = roleArn.slice(roleArn.lastIndexOf('/') + 1);
-    const assumed: Principal = {
-      arn: `arn:${partition}:sts::${account}:assumed-role/${name}/${sessionName}`,
-      account,
-      userId: `${principalId('AROA', roleArn)}:${sessionName}`,
-      denied: role.denied,
-    };
-    const key = keys.issue(assumed, (role.sessionDuration ?? duration) * 1000);
+    const assumption = assumeRole(config, parameters, caller);
+    if (!assumption.ok) return this.#refuse(exchange, assumption.refusal);
+    const { principal, duration } = assumption;
+    const { sourceIdentity } = principal;
     return success(exchange, 'AssumeRole', {
-      AssumedRoleUser: { AssumedRoleId: assumed.userId, Arn: assumed.arn },
-      Credentials: {
-        AccessKeyId: key.id,
-        SecretAccessKey: key.secret,
-        SessionToken: key.sessionToken ?? '',
-        Expiration: new Date(key.expiresAt).toISOString(),
-      },
+      AssumedRoleUser: { AssumedRoleId: principal.userId, Arn: principal.arn },
+      Credentials: credentialsOf(keys.issue(principal, duration * 1000)),
+      ...(sourceIdentity !== undefined && { SourceIdentity: sourceIdentity }),
+    });
+  }
+
+  #refuse(exchange: HttpExchange, { status, code, message, cause }: StsRefusal): Answer {
+    const reason = cause === undefined ? message : `${message}: ${cause}`;
+    if (status === 403) noteDenial(this.#platform, exchange, reason);
+    else exchange.record.refusal = reason;
+    return failure(exchange, status, code, message);
+  }
+
+  async #assumeByToken(exchange: HttpExchange, parameters: URLSearchParams): Promise<Answer> {
+    const { config, keys, bearer, clock } = this.#platform;
+    const assumption = await assumeRoleWithWebIdentity(config, parameters, bearer, clock.now());
+    if (!assumption.ok) return this.#refuse(exchange, assumption.refusal);
+    const { principal, duration, claims } = assumption;
+    return success(exchange, WEB_IDENTITY, {
+      SubjectFromWebIdentityToken: claims.sub ?? '',
+      Audience: [claims.aud ?? ''].flat()[0] ?? '',
+      Provider: claims.iss ?? '',
+      AssumedRoleUser: { AssumedRoleId: principal.userId, Arn: principal.arn },
+      Credentials: credentialsOf(keys.issue(principal, duration * 1000)),
     });
   }
 }
@@ -134,92 +145,6 @@ function callerIdentity(exchange: HttpExchange, { arn, account, userId }: Princi
   return success(exchange, 'GetCallerIdentity', { UserId: userId, Account: account, Arn: arn });
 }
 
-function invalidParameter(
-  roleArn: string,
-  sessionName: string,
-  duration: number,
-): string | undefined {
-  if (roleArn === '') return 'The request must contain the parameter RoleArn.';
-  if (!/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/.test(roleArn)) return `${roleArn} is invalid`;
-  if (!/^[\w+=,.@-]{2,64}$/.test(sessionName)) {
-    return `1 validation error detected: Value '${sessionName}' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*`;
-  }
-  if (!Number.isInteger(duration) || duration < 900 || duration > 43_200) {
-    return `1 validation error detected: Value '${duration}' at 'durationSeconds' failed to satisfy constraint: Member must have value between 900 and 43200`;
-  }
-  return undefined;
-}
-
-/** An account's root ARN, or its number, trusts everyone in the account. */
-function trusts(trusted: readonly string[], callerArn: string): boolean {
-  const account = callerArn.split(':')[4] ?? '';
-  return trusted.some(
-    (arn) =>
-      arn === callerArn || arn === account || arn.endsWith(`:iam::${account}:root`) || arn === '*',
-  );
-}
-
-const SIGNATURE_CODES: Readonly<Record<SignatureFault, string>> = {
-  missing: 'MissingAuthenticationToken',
-  incomplete: 'IncompleteSignature',
-  'unknown-key': 'InvalidClientTokenId',
-  'expired-token': 'ExpiredToken',
-  invalid: 'SignatureDoesNotMatch',
-};
-
-const ERROR_CODES: Readonly<Partial<Record<PlatformErrorKind, readonly [number, string]>>> = {
-  throttled: [400, 'Throttling'],
-  'access-denied': [403, 'AccessDenied'],
-  validation: [400, 'ValidationError'],
-};
-
-function queryDialect(exchange: HttpExchange): Dialect {
-  return {
-    id: null,
-    error: ({ kind, message }) => {
-      const [status, code] = ERROR_CODES[kind] ?? [500, 'InternalFailure'];
-      return failure(exchange, status, code, message || 'Rate exceeded');
-    },
-    signature: (fault, message) =>
-      failure(exchange, fault === 'incomplete' ? 400 : 403, SIGNATURE_CODES[fault], message),
-  };
-}
-
-type XmlTree = { readonly [name: string]: string | XmlTree };
-
-function success(exchange: HttpExchange, action: string, result: XmlTree): Answer {
-  const body = xml({
-    [`${action}Result`]: result,
-    ResponseMetadata: { RequestId: exchange.record.id },
-  });
-  return xmlAnswer(200, `<${action}Response xmlns="${NAMESPACE}">${body}</${action}Response>`);
-}
-
-function failure(exchange: HttpExchange, status: number, code: string, message: string): Answer {
-  const body = xml({
-    Error: { Type: 'Sender', Code: code, Message: message },
-    RequestId: exchange.record.id,
-  });
-  return xmlAnswer(status, `<ErrorResponse xmlns="${NAMESPACE}">${body}</ErrorResponse>`);
-}
-
-function xmlAnswer(status: number, body: string): Answer {
-  return { status, headers: { 'Content-Type': 'text/xml' }, body };
-}
-
-function xml(tree: XmlTree): string {
-  return Object.entries(tree)
-    .map(
-      ([name, value]) =>
-        `<${name}>${typeof value === 'string' ? escapeXml(value) : xml(value)}</${name}>`,
-    )
-    .join('');
-}
-
-function escapeXml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
+function listed(names: readonly string[]): string {
+  return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }

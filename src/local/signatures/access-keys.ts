@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
-import type { AccessKeyConfig, ResolvedConfig } from '../config.ts';
+import type { ResolvedConfig } from '../config.ts';
 import type { AccessKey, Principal } from './identity.ts';
+import type { AccessKeyConfig } from './principal-config.ts';
 
 /** Expired keys are told from unknown ones for as long as this many newer ones exist. */
 const MAX_ISSUED = 10_000;
@@ -57,6 +58,7 @@ function permanentKey(key: AccessKeyConfig, config: ResolvedConfig): AccessKey {
       arn,
       account: arn.split(':')[4] ?? config.account,
       userId: principalId('AIDA', arn),
+      allowed: key.allowed,
       denied: key.denied,
     },
     expiresAt: undefined,

@@ -1,0 +1,154 @@
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
+import { z } from 'zod';
+import { messageOf } from '../../error.ts';
+import type { Clock } from '../clock.ts';
+import type { OAuth } from '../oauth/oauth.ts';
+import type { JwtAuthorizer } from './jwt-authorizer.ts';
+
+const DISCOVERY_MS = 5000;
+
+/** Why a bearer token is refused, which the caller is not told. */
+export type TokenRefusalReason =
+  | 'no-token'
+  | 'not-a-jwt'
+  | 'token-signature'
+  | 'token-expired'
+  | 'token-not-yet-valid'
+  | 'token-issuer'
+  | 'token-claims'
+  | 'token-revoked'
+  | 'discovery';
+
+interface TokenRefusal {
+  readonly ok: false;
+  readonly why: TokenRefusalReason;
+  /** In words, for the log. */
+  readonly reason: string;
+}
+
+type TokenVerification = { readonly ok: true; readonly claims: JWTPayload } | TokenRefusal;
+
+export interface TokenRules {
+  /** Seconds by which the clocks of both sides may differ. */
+  readonly leeway: number;
+  readonly refuseRevoked: boolean;
+}
+
+const discoverySchema = z.object({ issuer: z.string(), jwks_uri: z.url() });
+
+interface KeySource {
+  readonly issuer: string;
+  readonly keys: JWTVerifyGetKey;
+}
+
+/** Checks tokens as AgentCore's JWT authorizer does: by the keys and claims, asking nobody. */
+export class BearerVerifier {
+  readonly #oauth: OAuth;
+  readonly #clock: Clock;
+  readonly #remote = new Map<string, Promise<KeySource>>();
+
+  constructor(oauth: OAuth, clock: Clock) {
+    this.#oauth = oauth;
+    this.#clock = clock;
+  }
+
+  async verify(
+    token: string | undefined,
+    authorizer: JwtAuthorizer,
+    { leeway, refuseRevoked }: TokenRules,
+  ): Promise<TokenVerification> {
+    if (token === undefined) return refused('no-token', 'the request carries no bearer token');
+    let source: KeySource;
+    try {
+      source = await this.#sourceOf(authorizer.discoveryUrl);
+    } catch (error) {
+      return refused('discovery', `could not read ${authorizer.discoveryUrl}: ${messageOf(error)}`);
+    }
+    let claims: JWTPayload;
+    try {
+      const verified = await jwtVerify(token, source.keys, {
+        issuer: source.issuer,
+        clockTolerance: leeway,
+        currentDate: new Date(this.#clock.now()),
+        requiredClaims: ['exp'],
+      });
+      claims = verified.payload;
+    } catch (error) {
+      return refused(reasonOf(error), messageOf(error));
+    }
+    const mismatch = mismatchOf(claims, authorizer);
+    if (mismatch) return refused('token-claims', mismatch);
+    if (refuseRevoked && this.#oauth.issuer.isRevoked(claims)) {
+      return refused('token-revoked', 'the token was revoked');
+    }
+    return { ok: true, claims };
+  }
+
+  async #sourceOf(discoveryUrl: string | undefined): Promise<KeySource> {
+    const { issuerUrl, keys } = this.#oauth;
+    if (discoveryUrl === undefined) {
+      return { issuer: issuerUrl, keys: createLocalJWKSet(await keys.publicSet()) };
+    }
+    const known = this.#remote.get(discoveryUrl);
+    if (known) return known;
+    const source = discover(discoveryUrl);
+    this.#remote.set(discoveryUrl, source);
+    // The next request asks again.
+    source.catch(() => this.#remote.delete(discoveryUrl));
+    return source;
+  }
+}
+
+async function discover(discoveryUrl: string): Promise<KeySource> {
+  const response = await fetch(discoveryUrl, { signal: AbortSignal.timeout(DISCOVERY_MS) });
+  const { issuer, jwks_uri } = discoverySchema.parse(await response.json());
+  return { issuer, keys: createRemoteJWKSet(new URL(jwks_uri)) };
+}
+
+/** RFC 6750, 2.1; the scheme's name has no case. */
+export function bearerToken(authorization: string | undefined): string | undefined {
+  return /^bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+}
+
+function reasonOf(error: unknown): TokenRefusalReason {
+  if (error instanceof errors.JWTExpired) return 'token-expired';
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.claim === 'nbf') return 'token-not-yet-valid';
+    return error.claim === 'iss' ? 'token-issuer' : 'token-claims';
+  }
+  if (error instanceof errors.JWSSignatureVerificationFailed) return 'token-signature';
+  if (error instanceof errors.JWKSNoMatchingKey) return 'token-signature';
+  return 'not-a-jwt';
+}
+
+/** Each list that the authorizer has asks for one of its values. */
+function mismatchOf(claims: JWTPayload, authorizer: JwtAuthorizer): string | undefined {
+  const { allowedAudience, allowedClients, allowedScopes } = authorizer;
+  const { aud, client_id: client, scope } = claims;
+  const audience = typeof aud === 'string' ? [aud] : (aud ?? []);
+  const scopes = typeof scope === 'string' ? scope.split(' ') : [];
+  const clients = typeof client === 'string' ? [client] : [];
+  if (!admits(allowedAudience, audience)) return mismatch('aud');
+  if (!admits(allowedClients, clients)) return mismatch('client_id');
+  if (!admits(allowedScopes, scopes)) return mismatch('scope');
+  return undefined;
+}
+
+function admits(allowed: readonly string[], given: readonly string[]): boolean {
+  return allowed.length === 0 || given.some((value) => allowed.includes(value));
+}
+
+function mismatch(claim: string): string {
+  return `Claim '${claim}' value mismatch with configuration`;
+}
+
+function refused(why: TokenRefusalReason, reason: string): TokenRefusal {
+  return { ok: false, why, reason };
+}

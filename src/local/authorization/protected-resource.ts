@@ -1,0 +1,27 @@
+import type { Answer } from '../answers/platform-error.ts';
+import { authorizationServerOf, type JwtAuthorizer } from './jwt-authorizer.ts';
+
+/** RFC 9728: where a resource that takes bearer tokens sends its clients for one. */
+export function protectedResourceAnswer(
+  resource: string,
+  { discoveryUrl, allowedScopes }: JwtAuthorizer,
+  localIssuer: string,
+): Answer {
+  const server = discoveryUrl === undefined ? localIssuer : authorizationServerOf(discoveryUrl);
+  return {
+    status: 200,
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({
+      resource,
+      authorization_servers: [server],
+      bearer_methods_supported: ['header'],
+      ...(allowedScopes.length > 0 && { scopes_supported: allowedScopes }),
+    }),
+  };
+}
+
+/** A refusal, with the address of that document. */
+export function withBearerChallenge(answer: Answer, metadataUrl: string): Answer {
+  const challenge = `Bearer resource_metadata="${metadataUrl}"`;
+  return { ...answer, headers: { ...answer.headers, 'WWW-Authenticate': challenge } };
+}

@@ -1,0 +1,64 @@
+import { describeJwtAuthorizer } from '../authorization/jwt-authorizer.ts';
+import type { ResolvedConfig } from '../config.ts';
+import {
+  authorizerTypeOf,
+  GATEWAY_VERSIONS,
+  type GatewayConfig,
+  gatewayUrlOf,
+  type TargetConfig,
+} from './gateway.ts';
+
+const DESCRIPTION = 'Served by the local AgentCore';
+
+/** A gateway as ListGateways tells it: without its address. */
+export function gatewaySummaryOf(gateway: GatewayConfig, since: string): object {
+  return {
+    gatewayId: gateway.gatewayId,
+    name: gateway.name,
+    status: 'READY',
+    description: DESCRIPTION,
+    createdAt: since,
+    updatedAt: since,
+    authorizerType: authorizerTypeOf(gateway),
+    protocolType: 'MCP',
+  };
+}
+
+/** A gateway as GetGateway tells it. */
+export function gatewayDescriptionOf(
+  gateway: GatewayConfig,
+  { partition, account }: ResolvedConfig,
+  since: string,
+  urls: { readonly base: string; readonly issuer: string },
+): object {
+  const { authorizer, sessions, sessionTimeout } = gateway;
+  return {
+    ...gatewaySummaryOf(gateway, since),
+    gatewayArn: gateway.arn,
+    gatewayUrl: gatewayUrlOf(urls.base, gateway),
+    roleArn: `arn:${partition}:iam::${account}:role/AgentCoreLocal-${gateway.name}`,
+    protocolConfiguration: {
+      mcp: {
+        supportedVersions: GATEWAY_VERSIONS,
+        ...(sessions && {
+          sessionConfiguration: { sessionTimeoutInSeconds: Math.ceil(sessionTimeout) },
+        }),
+      },
+    },
+    ...(typeof authorizer !== 'string' && {
+      authorizerConfiguration: describeJwtAuthorizer(authorizer, urls.issuer),
+    }),
+  };
+}
+
+export function targetSummaryOf({ name, targetId, server }: TargetConfig, since: string): object {
+  return {
+    targetId,
+    name,
+    status: 'READY',
+    createdAt: since,
+    updatedAt: since,
+    lastSynchronizedAt: since,
+    targetType: typeof server === 'string' ? 'AGENTCORE_RUNTIME' : 'MCP_SERVER',
+  };
+}

@@ -1,0 +1,259 @@
+import { type Dialect, invocationDialect } from '../answers/dialect.ts';
+import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
+import { type JsonRpcId, jsonRpcAnswer, restAnswer } from '../answers/platform-error.ts';
+import { noteDenial } from '../authorization/access-denial.ts';
+import { checkBearer } from '../authorization/bearer-check.ts';
+import {
+  protectedResourceAnswer,
+  withBearerChallenge,
+} from '../authorization/protected-resource.ts';
+import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-answers.ts';
+import { readMcpMessage } from '../invocations/mcp-message.ts';
+import { MCP_SESSION, MCP_SESSION_HEADER } from '../invocations/request-headers.ts';
+import type { Platform } from '../platform.ts';
+import { denial } from '../services/permissions.ts';
+import type { AwsService } from '../services/service.ts';
+import { checkSignature } from '../services/signature-check.ts';
+import { GATEWAY_VERSIONS, gatewayUrlOf, type ServedGateway } from './gateway.ts';
+import { GatewaySessions, type TargetLinks } from './gateway-sessions.ts';
+import { callTool, listTools, type ToolsAnswer } from './gateway-tools.ts';
+
+const MAX_BODY_BYTES = 6_000_000;
+const PATH = /^\/gateways\/([^/]+)\/(mcp|\.well-known\/oauth-protected-resource)$/;
+const ACTION = 'bedrock-agentcore:InvokeGateway';
+
+interface Message {
+  readonly id: JsonRpcId | undefined;
+  readonly method: string | undefined;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+interface OpenGateway extends ServedGateway {
+  readonly sessions: GatewaySessions;
+}
+
+/** The data plane of gateways: one MCP server over the tools of many, by streamable HTTP. */
+export class GatewayService implements AwsService {
+  readonly #platform: Platform;
+  readonly #gateways: ReadonlyMap<string, OpenGateway>;
+
+  constructor(platform: Platform) {
+    this.#platform = platform;
+    this.#gateways = new Map(
+      platform.gateways.map((gateway) => [
+        gateway.config.gatewayId,
+        { ...gateway, sessions: new GatewaySessions(gateway, platform.clock) },
+      ]),
+    );
+  }
+
+  claims(exchange: HttpExchange): boolean {
+    return PATH.test(exchange.path);
+  }
+
+  async handle(exchange: HttpExchange): Promise<void> {
+    const [, id = '', part] = PATH.exec(exchange.path) ?? [];
+    const gateway = this.#gateways.get(id);
+    exchange.record.operation = 'gateway';
+    const body = await exchange.readBody(MAX_BODY_BYTES);
+    if (body === 'disconnected') return;
+    if (!gateway) {
+      exchange.answer(restAnswer(404, 'ResourceNotFoundException', `No gateway has the id ${id}`));
+      return;
+    }
+    if (part !== 'mcp') {
+      this.#answerMetadata(exchange, gateway);
+      return;
+    }
+    const message = body === 'too-large' ? undefined : readMessage(body.bytes);
+    const { config } = this.#platform;
+    const dialect = invocationDialect(
+      { protocol: 'MCP', switches: config.switches },
+      message?.id ?? null,
+    );
+    if (body === 'too-large') {
+      exchange.answer(dialect.error({ kind: 'validation', message: 'The request is too large' }));
+      return;
+    }
+    const identity = await this.#admit(exchange, body, gateway, dialect);
+    if (identity === undefined) return;
+    if (exchange.request.method === 'POST') {
+      await this.#post(exchange, body, message, { gateway, identity, dialect });
+      return;
+    }
+    this.#endSession(exchange, gateway, identity);
+  }
+
+  #answerMetadata(exchange: HttpExchange, { config }: ServedGateway): void {
+    const { authorizer } = config;
+    const { url, oauth } = this.#platform;
+    exchange.answer(
+      typeof authorizer === 'string' || exchange.request.method !== 'GET'
+        ? restAnswer(404, 'ResourceNotFoundException', 'This gateway takes no bearer tokens')
+        : protectedResourceAnswer(gatewayUrlOf(url, config), authorizer, oauth.issuerUrl),
+    );
+  }
+
+  /** Who calls; `undefined` where the refusal has been answered. */
+  async #admit(
+    exchange: HttpExchange,
+    body: RequestBody,
+    { config }: ServedGateway,
+    dialect: Dialect,
+  ): Promise<string | undefined> {
+    const { authorizer, arn } = config;
+    if (authorizer === 'NONE') return '';
+    if (authorizer !== 'AWS_IAM') {
+      const { switches } = this.#platform.config;
+      const verification = await checkBearer(this.#platform, exchange, authorizer, switches);
+      if (verification.ok) return `${verification.claims.client_id} ${verification.claims.sub}`;
+      const metadata = `${this.#platform.url}/gateways/${config.gatewayId}/.well-known/oauth-protected-resource`;
+      const answer = dialect.error(verification.error);
+      exchange.answer(answer.status === 401 ? withBearerChallenge(answer, metadata) : answer);
+      return undefined;
+    }
+    const { region, account } = this.#platform.config;
+    const verification = checkSignature(this.#platform, exchange, body, 'bedrock-agentcore', [
+      region,
+    ]);
+    if (!verification.ok) {
+      exchange.answer(dialect.signature(verification.fault, verification.message));
+      return undefined;
+    }
+    const { principal } = verification;
+    const refusal = denial(principal, [ACTION], { arn, account });
+    if (!refusal) return principal.arn;
+    noteDenial(this.#platform, exchange, refusal.message);
+    exchange.answer(dialect.error(refusal));
+    return undefined;
+  }
+
+  async #post(
+    exchange: HttpExchange,
+    body: RequestBody,
+    message: Message | undefined,
+    caller: {
+      readonly gateway: OpenGateway;
+      readonly identity: string;
+      readonly dialect: Dialect;
+    },
+  ): Promise<void> {
+    const { gateway, identity, dialect } = caller;
+    const { target } = readMcpMessage(body.bytes, undefined);
+    const { record } = exchange;
+    record.rpcMethod = message?.method;
+    record.rpcId = message?.id;
+    record.tool = target;
+    const sessionId = exchange.header(MCP_SESSION);
+    const fault = this.#platform.faults.take({
+      operation: 'gateway',
+      method: message?.method,
+      tool: target,
+      sessionIds: [sessionId],
+    });
+    noteFault(this.#platform, record, fault);
+    if (fault && isAnswerFault(fault)) {
+      answerWithFault(exchange, fault, dialect);
+      return;
+    }
+    if (!message) {
+      exchange.answer(jsonRpcAnswer(400, null, { code: -32700, message: 'Parse error' }));
+      return;
+    }
+    const opens = message.method === 'initialize';
+    const links = this.#linksOf(gateway, identity, opens ? undefined : sessionId, opens);
+    if (typeof links === 'number') {
+      const code = links === 404 ? -32001 : -32600;
+      const text = links === 404 ? 'Session not found' : 'Missing Mcp-Session-Id header';
+      exchange.answer(jsonRpcAnswer(links, message.id ?? null, { code, message: text }));
+      return;
+    }
+    if (message.id === undefined || message.method === undefined) {
+      exchange.answer({ status: 202, headers: {}, body: '' });
+      return;
+    }
+    const opened = opens && gateway.config.sessions ? gateway.sessions.open(identity) : undefined;
+    const answer = await this.#answerTo(gateway, message, links, exchange);
+    if ('failure' in answer) {
+      exchange.answer(dialect.error(answer.failure));
+      return;
+    }
+    const session = opened ?? (gateway.config.sessions ? sessionId : undefined);
+    exchange.answer({
+      status: 200,
+      headers: {
+        'Content-Type': 'application/json',
+        ...(session !== undefined && { [MCP_SESSION_HEADER]: session }),
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: message.id, ...answer }),
+    });
+  }
+
+  /** The links to the targets, or the status of a request that is in no session. */
+  #linksOf(
+    { config, sessions }: OpenGateway,
+    identity: string,
+    sessionId: string | undefined,
+    opens: boolean,
+  ): TargetLinks | 400 | 404 {
+    if (!config.sessions || opens) return sessions.shared;
+    if (sessionId === undefined) return 400;
+    return sessions.links(sessionId, identity) ?? 404;
+  }
+
+  async #answerTo(
+    { config }: OpenGateway,
+    { method, params }: Message,
+    links: TargetLinks,
+    exchange: HttpExchange,
+  ): Promise<ToolsAnswer> {
+    switch (method) {
+      case 'initialize': {
+        const wanted = String(params.protocolVersion);
+        return {
+          result: {
+            protocolVersion: GATEWAY_VERSIONS.includes(wanted) ? wanted : GATEWAY_VERSIONS.at(-1),
+            capabilities: { tools: { listChanged: false } },
+            serverInfo: { name: config.name, version: '1.0.0' },
+          },
+        };
+      }
+      case 'ping':
+        return { result: {} };
+      case 'tools/list':
+        return listTools(links);
+      case 'tools/call':
+        return callTool(links, params, exchange.record, this.#platform.deliveries);
+      default:
+        return { error: { code: -32601, message: `Method not found: ${method}` } };
+    }
+  }
+
+  #endSession(exchange: HttpExchange, { config, sessions }: OpenGateway, identity: string): void {
+    const id = exchange.header(MCP_SESSION);
+    if (exchange.request.method !== 'DELETE' || !config.sessions) {
+      const answer = restAnswer(405, 'UnsupportedOperationException', 'Method not allowed');
+      exchange.answer({ ...answer, headers: { ...answer.headers, Allow: 'POST' } });
+      return;
+    }
+    const known = id !== undefined && sessions.links(id, identity) !== undefined;
+    if (known) sessions.end(id);
+    exchange.answer({ status: known ? 204 : 404, headers: {}, body: '' });
+  }
+}
+
+/** `undefined` where it is no JSON object. */
+function readMessage(bytes: Buffer): Message | undefined {
+  try {
+    const message: unknown = JSON.parse(bytes.toString('utf8'));
+    if (typeof message !== 'object' || message === null || Array.isArray(message)) return undefined;
+    const { id, method, params } = message as Readonly<Record<string, unknown>>;
+    return {
+      id: typeof id === 'string' || typeof id === 'number' ? id : undefined,
+      method: typeof method === 'string' ? method : undefined,
+      params: (typeof params === 'object' && params !== null ? params : {}) as Message['params'],
+    };
+  } catch {
+    return undefined;
+  }
+}

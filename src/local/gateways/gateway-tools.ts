@@ -1,0 +1,62 @@
+import type { PlatformError } from '../answers/platform-error.ts';
+import type { Deliveries } from '../deliveries.ts';
+import type { RequestRecord } from '../request-log.ts';
+import type { TargetLinks } from './gateway-sessions.ts';
+
+/** What stands between a target's name and its tool's. */
+const SEPARATOR = '___';
+
+/** The rest of a JSON-RPC answer, or an error of the platform. */
+export type ToolsAnswer =
+  | { readonly result: unknown }
+  | { readonly error: unknown }
+  | { readonly failure: PlatformError };
+
+/** The tools of all targets, each under its target's name. */
+export async function listTools(links: TargetLinks): Promise<ToolsAnswer> {
+  const tools: unknown[] = [];
+  for (const [target, link] of links) {
+    for (let cursor: string | undefined, more = true; more; ) {
+      const outcome = await link.request('tools/list', cursor === undefined ? {} : { cursor });
+      if (!outcome.ok) return { failure: outcome.error };
+      const { answer } = outcome;
+      if ('error' in answer) return answer;
+      tools.push(...toolsIn(answer.result).map((tool) => renamed(tool, target)));
+      cursor = textField(answer.result, 'nextCursor');
+      more = cursor !== undefined;
+    }
+  }
+  return { result: { tools } };
+}
+
+/** Calls the tool that `target___tool` names. */
+export async function callTool(
+  links: TargetLinks,
+  params: unknown,
+  record: RequestRecord,
+  deliveries: Deliveries,
+): Promise<ToolsAnswer> {
+  const name = textField(params, 'name') ?? '';
+  const at = name.indexOf(SEPARATOR);
+  const link = at < 0 ? undefined : links.get(name.slice(0, at));
+  if (!link) return { error: { code: -32602, message: `Unknown tool: ${name}` } };
+  const own = { ...(params as object), name: name.slice(at + SEPARATOR.length) };
+  const outcome = await link.request('tools/call', own, (session, body) =>
+    deliveries.add(record, session, body),
+  );
+  return outcome.ok ? outcome.answer : { failure: outcome.error };
+}
+
+function toolsIn(result: unknown): readonly object[] {
+  const tools = typeof result === 'object' && result !== null && 'tools' in result && result.tools;
+  return Array.isArray(tools) ? tools : [];
+}
+
+function renamed(tool: object, target: string): object {
+  return { ...tool, name: `${target}${SEPARATOR}${textField(tool, 'name') ?? ''}` };
+}
+
+function textField(value: unknown, name: string): string | undefined {
+  const field = (value as Readonly<Record<string, unknown>> | null | undefined)?.[name];
+  return typeof field === 'string' ? field : undefined;
+}

@@ -1,0 +1,203 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { HttpExchange } from '../answers/http-exchange.ts';
+import type { Answer } from '../answers/platform-error.ts';
+import type { OAUTH_ENDPOINTS } from '../fault.ts';
+import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-answers.ts';
+import type { Platform } from '../platform.ts';
+import type { AwsService } from '../services/service.ts';
+import { OAUTH_DIALECT, oauthAnswer, oauthError } from './oauth-answers.ts';
+import type { OAuthClient } from './oauth-config.ts';
+import type { TokenIssuer } from './token-issuer.ts';
+
+const MAX_BODY_BYTES = 100_000;
+const AUTH_METHODS = ['client_secret_basic', 'client_secret_post'];
+
+/** The path of the issuer: whatever it serves is below, but for the documents of RFC 8414. */
+export const OAUTH_PATH = '/oauth';
+
+type Endpoint = (typeof OAUTH_ENDPOINTS)[number];
+
+const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
+  [`${OAUTH_PATH}/.well-known/openid-configuration`]: 'metadata',
+  [`${OAUTH_PATH}/.well-known/oauth-authorization-server`]: 'metadata',
+  // RFC 8414, 3: the well-known part comes between the host and the issuer's path.
+  [`/.well-known/oauth-authorization-server${OAUTH_PATH}`]: 'metadata',
+  [`/.well-known/openid-configuration${OAUTH_PATH}`]: 'metadata',
+  [`${OAUTH_PATH}/jwks.json`]: 'jwks',
+  [`${OAUTH_PATH}/token`]: 'token',
+  [`${OAUTH_PATH}/revoke`]: 'revoke',
+};
+
+interface AuthenticatedClient {
+  readonly id: string;
+  readonly client: OAuthClient;
+}
+
+/** An OAuth server for the runtimes and gateways that take a JWT. It is no part of AWS. */
+export class OAuthServer implements AwsService {
+  readonly #platform: Platform;
+
+  constructor(platform: Platform) {
+    this.#platform = platform;
+  }
+
+  claims({ path }: HttpExchange): boolean {
+    return path === OAUTH_PATH || path.startsWith(`${OAUTH_PATH}/`) || path in ENDPOINTS;
+  }
+
+  async handle(exchange: HttpExchange): Promise<void> {
+    const endpoint = ENDPOINTS[exchange.path];
+    exchange.record.operation = 'oauth';
+    exchange.record.rpcMethod = endpoint;
+    const body = await exchange.readBody(MAX_BODY_BYTES);
+    if (body === 'disconnected') return;
+    if (!endpoint) {
+      exchange.answer(oauthError('invalid_request', 'There is nothing here', 404));
+      return;
+    }
+    const fault = this.#platform.faults.take({ operation: 'oauth', method: endpoint });
+    noteFault(this.#platform, exchange.record, fault);
+    if (fault && isAnswerFault(fault)) {
+      answerWithFault(exchange, fault, OAUTH_DIALECT);
+      return;
+    }
+    if (body === 'too-large') {
+      exchange.answer(oauthError('invalid_request', 'The request is too large', 413));
+      return;
+    }
+    const text = body.bytes.toString('utf8');
+    exchange.answer(await this.#answer(exchange, endpoint, text));
+  }
+
+  async #answer(exchange: HttpExchange, endpoint: Endpoint, body: string): Promise<Answer> {
+    const { issuer, keys } = this.#platform.oauth;
+    const isPost = endpoint === 'token' || endpoint === 'revoke';
+    if (exchange.request.method !== (isPost ? 'POST' : 'GET')) {
+      const answer = oauthError('invalid_request', 'Method not allowed', 405);
+      return { ...answer, headers: { ...answer.headers, Allow: isPost ? 'POST' : 'GET' } };
+    }
+    if (endpoint === 'metadata') return oauthAnswer(this.#metadata());
+    if (endpoint === 'jwks') return oauthAnswer(await keys.publicSet());
+    if (!exchange.header('content-type')?.startsWith('application/x-www-form-urlencoded')) {
+      return oauthError('invalid_request', 'The body has to be application/x-www-form-urlencoded');
+    }
+    const parameters = new URLSearchParams(body);
+    const caller = authenticate(exchange.header('authorization'), parameters, issuer);
+    if (!caller) return oauthError('invalid_client', 'Client authentication failed', 401);
+    if (endpoint === 'revoke') {
+      issuer.revoke(parameters.get('token') ?? '');
+      return oauthAnswer({});
+    }
+    return this.#token(parameters, caller);
+  }
+
+  async #token(parameters: URLSearchParams, caller: AuthenticatedClient): Promise<Answer> {
+    const { issuer } = this.#platform.oauth;
+    const { id: clientId, client } = caller;
+    const wanted = parameters.get('scope')?.split(' ').filter(Boolean);
+    const grantType = parameters.get('grant_type');
+    switch (grantType) {
+      case null:
+        return oauthError('invalid_request', 'grant_type is missing');
+      case 'client_credentials': {
+        const scopes = wanted ?? client.scopes;
+        if (!isWithin(scopes, client.scopes)) return invalidScope(scopes);
+        const issued = await issuer.issue({ clientId, scopes });
+        return tokenAnswer(issued, client.refreshTokens);
+      }
+      case 'refresh_token': {
+        const refreshToken = parameters.get('refresh_token');
+        if (refreshToken === null) return oauthError('invalid_request', 'refresh_token is missing');
+        const grant = issuer.grant(refreshToken, clientId);
+        if (!grant) return oauthError('invalid_grant', 'The refresh token is not valid');
+        const scopes = wanted ?? grant.scopes;
+        if (!isWithin(scopes, grant.scopes)) return invalidScope(scopes);
+        // OAuth 2.1: a refresh token is good for one use, and the next one comes with the answer.
+        issuer.revoke(refreshToken);
+        return tokenAnswer(await issuer.issue({ clientId, scopes, subject: grant.subject }), true);
+      }
+      default:
+        return oauthError('unsupported_grant_type', `${grantType} is not served`);
+    }
+  }
+
+  #metadata(): object {
+    const issuer = this.#platform.oauth.issuerUrl;
+    const { clients } = this.#platform.config.oauth;
+    const scopes = new Set(Object.values(clients).flatMap((client) => client.scopes));
+    return {
+      issuer,
+      token_endpoint: `${issuer}/token`,
+      revocation_endpoint: `${issuer}/revoke`,
+      jwks_uri: `${issuer}/jwks.json`,
+      scopes_supported: [...scopes],
+      response_types_supported: ['token'],
+      grant_types_supported: ['client_credentials', 'refresh_token'],
+      token_endpoint_auth_methods_supported: AUTH_METHODS,
+      revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['RS256'],
+    };
+  }
+}
+
+function tokenAnswer(
+  issued: Awaited<ReturnType<TokenIssuer['issue']>>,
+  withRefreshToken: boolean,
+): Answer {
+  const { accessToken, refreshToken, expiresIn, scopes } = issued;
+  return oauthAnswer({
+    access_token: accessToken,
+    token_type: 'Bearer',
+    expires_in: Math.floor(expiresIn),
+    ...(scopes.length > 0 && { scope: scopes.join(' ') }),
+    ...(withRefreshToken && { refresh_token: refreshToken }),
+  });
+}
+
+function invalidScope(scopes: readonly string[]): Answer {
+  return oauthError('invalid_scope', `Not all of these are granted: ${scopes.join(' ')}`);
+}
+
+function isWithin(wanted: readonly string[], granted: readonly string[]): boolean {
+  return wanted.every((scope) => granted.includes(scope));
+}
+
+/** By HTTP Basic, or by parameters of the body; RFC 6749, 2.3: never by both. */
+function authenticate(
+  authorization: string | undefined,
+  parameters: URLSearchParams,
+  issuer: TokenIssuer,
+): AuthenticatedClient | undefined {
+  const basic = authorization === undefined ? undefined : readBasic(authorization);
+  const posted = parameters.get('client_secret');
+  if (authorization !== undefined && (!basic || posted !== null)) return undefined;
+  const id = basic?.id ?? parameters.get('client_id') ?? '';
+  const client = issuer.client(id);
+  const secret = basic?.secret ?? posted ?? '';
+  return client && sameText(client.secret, secret) ? { id, client } : undefined;
+}
+
+/** Both parts are form-encoded before they are put together. */
+function readBasic(
+  authorization: string,
+): { readonly id: string; readonly secret: string } | undefined {
+  const encoded = /^basic +(\S+)$/i.exec(authorization)?.[1];
+  const text = Buffer.from(encoded ?? '', 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  if (colon < 0) return undefined;
+  return { id: formDecode(text.slice(0, colon)), secret: formDecode(text.slice(colon + 1)) };
+}
+
+function formDecode(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return text;
+  }
+}
+
+function sameText(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}

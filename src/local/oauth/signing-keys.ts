@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type CryptoKey,
+  exportJWK,
+  generateKeyPair,
+  type JSONWebKeySet,
+  type JWK,
+  type JWTPayload,
+  SignJWT,
+} from 'jose';
+
+const ALGORITHM = 'RS256';
+
+interface SigningKey {
+  readonly id: string;
+  readonly secret: CryptoKey;
+  readonly public: JWK;
+}
+
+/** The keys of the OAuth server: the newest signs, and all that are published verify. */
+export class SigningKeys {
+  /** Made when first needed, for a key takes longer than the rest of a start. */
+  #keys: Promise<readonly SigningKey[]> | undefined;
+
+  async sign(claims: JWTPayload): Promise<string> {
+    const [newest] = await this.#published();
+    if (!newest) throw new Error('There is no signing key');
+    return new SignJWT(claims)
+      .setProtectedHeader({ alg: ALGORITHM, kid: newest.id, typ: 'at+jwt' })
+      .sign(newest.secret);
+  }
+
+  async publicSet(): Promise<JSONWebKeySet> {
+    return { keys: (await this.#published()).map((key) => key.public) };
+  }
+
+  /** Signs with a new key from now on. The old ones stay published, or their tokens are worth nothing. */
+  async rotate(keepOld: boolean): Promise<void> {
+    const old = keepOld ? await this.#published() : [];
+    this.#keys = newKey().then((key) => [key, ...old]);
+    await this.#keys;
+  }
+
+  #published(): Promise<readonly SigningKey[]> {
+    this.#keys ??= newKey().then((key) => [key]);
+    return this.#keys;
+  }
+}
+
+async function newKey(): Promise<SigningKey> {
+  const { publicKey, privateKey } = await generateKeyPair(ALGORITHM);
+  const id = randomUUID();
+  const jwk = await exportJWK(publicKey);
+  return {
+    id,
+    secret: privateKey,
+    public: { ...jwk, kid: id, alg: ALGORITHM, use: 'sig' },
+  };
+}

@@ -1,0 +1,139 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { decodeJwt } from 'jose';
+import { AgentCoreError } from '../../error.ts';
+import type { Clock } from '../clock.ts';
+import type { OAuthClient, OAuthConfig } from './oauth-config.ts';
+import type { SigningKeys } from './signing-keys.ts';
+
+/** Refresh tokens and revocations that are remembered; older ones are forgotten. */
+const MAX_REMEMBERED = 10_000;
+
+export interface TokenRequest {
+  readonly clientId: string;
+  /** Default: all that the client may have. */
+  readonly scopes?: readonly string[];
+  /** The `sub`. Default: the client's id. */
+  readonly subject?: string;
+  /** The `aud`. Default: the client's. */
+  readonly audience?: string | readonly string[];
+  /** Seconds until it expires; a negative number makes one that has. Default: the configuration's. */
+  readonly expiresIn?: number;
+  /** Seconds until it is valid. Default: at once. */
+  readonly validIn?: number;
+  /** Claims besides, or instead. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+}
+
+export interface IssuedTokens {
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  /** Seconds. */
+  readonly expiresIn: number;
+  readonly scopes: readonly string[];
+}
+
+/** What a refresh token stands for. */
+interface Grant {
+  readonly clientId: string;
+  readonly scopes: readonly string[];
+  readonly subject: string;
+  readonly expiresAt: number;
+}
+
+/** Makes the tokens of the OAuth server, and knows which of them are revoked. */
+export class TokenIssuer {
+  readonly #config: OAuthConfig;
+  readonly #keys: SigningKeys;
+  readonly #clock: Clock;
+  readonly #issuer: () => string;
+  readonly #grants = new Map<string, Grant>();
+  readonly #revokedIds = new Map<string, true>();
+  readonly #revokedClients = new Set<string>();
+
+  constructor(config: OAuthConfig, keys: SigningKeys, clock: Clock, issuer: () => string) {
+    this.#config = config;
+    this.#keys = keys;
+    this.#clock = clock;
+    this.#issuer = issuer;
+  }
+
+  get clients(): readonly string[] {
+    return Object.keys(this.#config.clients);
+  }
+
+  /** `undefined` where there is none of this id, or it was revoked. */
+  client(id: string): OAuthClient | undefined {
+    return this.#revokedClients.has(id) ? undefined : this.#config.clients[id];
+  }
+
+  /** @throws {AgentCoreError} `usage` where there is no such client. */
+  async issue(request: TokenRequest): Promise<IssuedTokens> {
+    const { clientId } = request;
+    const client = this.client(clientId);
+    if (!client) throw new AgentCoreError('usage', `No OAuth client has this id: ${clientId}`);
+    const scopes = request.scopes ?? client.scopes;
+    const subject = request.subject ?? clientId;
+    const expiresIn = request.expiresIn ?? client.tokenDuration ?? this.#config.tokenDuration;
+    const audience = request.audience ?? client.audience;
+    const now = this.#clock.now();
+    const seconds = Math.floor(now / 1000);
+    const accessToken = await this.#keys.sign({
+      iss: this.#issuer(),
+      sub: subject,
+      client_id: clientId,
+      ...(audience !== undefined && {
+        aud: typeof audience === 'string' ? audience : [...audience],
+      }),
+      ...(scopes.length > 0 && { scope: scopes.join(' ') }),
+      iat: seconds,
+      nbf: seconds + (request.validIn ?? 0),
+      exp: Math.floor(now / 1000 + expiresIn),
+      jti: randomUUID(),
+      ...request.claims,
+    });
+    const refreshToken = randomBytes(32).toString('base64url');
+    const expiresAt = now + this.#config.refreshDuration * 1000;
+    remember(this.#grants, refreshToken, { clientId, scopes, subject, expiresAt });
+    return { accessToken, refreshToken, expiresIn, scopes };
+  }
+
+  /** The grant of a refresh token of this client, which has neither expired nor been revoked. */
+  grant(refreshToken: string, clientId: string): Grant | undefined {
+    const grant = this.#grants.get(refreshToken);
+    if (!grant || grant.clientId !== clientId) return undefined;
+    return grant.expiresAt > this.#clock.now() ? grant : undefined;
+  }
+
+  /** Revokes an access or refresh token; one that nobody knows is not minded, as by RFC 7009. */
+  revoke(token: string): void {
+    if (this.#grants.delete(token)) return;
+    const id = tokenId(token);
+    if (id !== undefined) remember(this.#revokedIds, id, true);
+  }
+
+  /** From now on the client is unknown, and its refresh tokens with it. */
+  revokeClient(id: string): void {
+    this.#revokedClients.add(id);
+  }
+
+  isRevoked({ jti, client_id: client }: { readonly jti?: unknown; readonly client_id?: unknown }) {
+    return (
+      (typeof jti === 'string' && this.#revokedIds.has(jti)) ||
+      (typeof client === 'string' && this.#revokedClients.has(client))
+    );
+  }
+}
+
+function tokenId(token: string): string | undefined {
+  try {
+    return decodeJwt(token).jti;
+  } catch {
+    return undefined;
+  }
+}
+
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > MAX_REMEMBERED && oldest !== undefined) map.delete(oldest);
+}

@@ -1,0 +1,52 @@
+import { invalid, type StsRefusal } from './sts-answers.ts';
+
+const DEFAULT_DURATION = 3600;
+const SESSION_NAME = '[\\w+=,.@-]*';
+
+/** What both ways to assume a role ask for. */
+export interface RoleRequest {
+  readonly roleArn: string;
+  readonly sessionName: string;
+  /** Seconds. */
+  readonly duration: number;
+}
+
+type ReadRequest =
+  | { readonly ok: true; readonly request: RoleRequest }
+  | { readonly ok: false; readonly refusal: StsRefusal };
+
+export function readRoleRequest(parameters: URLSearchParams): ReadRequest {
+  const roleArn = parameters.get('RoleArn') ?? '';
+  const sessionName = parameters.get('RoleSessionName') ?? '';
+  const duration = Number(parameters.get('DurationSeconds') ?? DEFAULT_DURATION);
+  const mistake = mistakeIn({ roleArn, sessionName, duration });
+  if (mistake !== undefined) return { ok: false, refusal: invalid(mistake) };
+  return { ok: true, request: { roleArn, sessionName, duration } };
+}
+
+function mistakeIn({ roleArn, sessionName, duration }: RoleRequest): string | undefined {
+  if (roleArn === '') return 'The request must contain the parameter RoleArn.';
+  if (!/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/.test(roleArn)) return `${roleArn} is invalid`;
+  if (sessionName === '') return 'The request must contain the parameter RoleSessionName.';
+  const name = nameMistake('roleSessionName', sessionName);
+  if (name !== undefined) return name;
+  if (!Number.isInteger(duration) || duration < 900) {
+    return constraint('durationSeconds', duration, 'have value greater than or equal to 900');
+  }
+  if (duration > 43_200) {
+    return constraint('durationSeconds', duration, 'have value less than or equal to 43200');
+  }
+  return undefined;
+}
+
+/** What is wrong with the name of a session, or with a source identity, which has the same form. */
+export function nameMistake(field: string, value: string): string | undefined {
+  if (value.length < 2) return constraint(field, value, 'have length greater than or equal to 2');
+  if (value.length > 64) return constraint(field, value, 'have length less than or equal to 64');
+  if (new RegExp(`^${SESSION_NAME}$`).test(value)) return undefined;
+  return constraint(field, value, `satisfy regular expression pattern: ${SESSION_NAME}`);
+}
+
+function constraint(field: string, value: string | number, rule: string): string {
+  return `1 validation error detected: Value '${value}' at '${field}' failed to satisfy constraint: Member must ${rule}`;
+}

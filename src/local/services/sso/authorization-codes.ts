@@ -1,0 +1,54 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Clock } from '../../clock.ts';
+import type { Registration } from './client-registrations.ts';
+import { NewestByKey } from './newest-by-key.ts';
+import type { SsoConfig } from './sso-config.ts';
+
+const MAX_CODES = 10_000;
+
+/** What a person has approved in the browser. */
+export interface ApprovedRequest {
+  readonly client: Registration;
+  readonly user: string;
+  readonly scopes: readonly string[];
+  /** With its port, as the client will repeat it. */
+  readonly redirectUri: string;
+  /** PKCE's, by S256. */
+  readonly codeChallenge: string;
+}
+
+/** The codes that the browser takes to the client, each good for one exchange. */
+export class AuthorizationCodes {
+  readonly #codes = new NewestByKey<ApprovedRequest & { readonly expiresAt: number }>(MAX_CODES);
+  readonly #lifetimeMs: number;
+  readonly #clock: Clock;
+
+  constructor(config: SsoConfig, clock: Clock) {
+    this.#lifetimeMs = config.codeDuration * 1000;
+    this.#clock = clock;
+  }
+
+  issue(request: ApprovedRequest): string {
+    const code = randomBytes(32).toString('base64url');
+    this.#codes.set(code, { ...request, expiresAt: this.#clock.now() + this.#lifetimeMs });
+    return code;
+  }
+
+  /** What the code stands for. Whoever asks, and with which verifier, it is used up. */
+  redeem(
+    code: string,
+    client: Registration,
+    redirectUri: string,
+    codeVerifier: string,
+  ): ApprovedRequest | undefined {
+    const approved = this.#codes.get(code);
+    this.#codes.delete(code);
+    const good =
+      approved !== undefined &&
+      approved.expiresAt > this.#clock.now() &&
+      approved.client.id === client.id &&
+      approved.redirectUri === redirectUri &&
+      approved.codeChallenge === createHash('sha256').update(codeVerifier).digest('base64url');
+    return good ? approved : undefined;
+  }
+}

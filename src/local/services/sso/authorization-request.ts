@@ -1,0 +1,59 @@
+import type { ClientRegistrations, Registration } from './client-registrations.ts';
+import { grantedScopes } from './oidc-requests.ts';
+import { fitsRegistered, redirectTo } from './redirect-uri.ts';
+
+/** What a browser brings to the authorization page. */
+export type AuthorizationRequest =
+  | {
+      readonly kind: 'good';
+      readonly client: Registration;
+      readonly redirectUri: string;
+      readonly state: string | undefined;
+      readonly codeChallenge: string;
+      readonly scopes: readonly string[];
+    }
+  /** The client is told by a redirect. */
+  | { readonly kind: 'refused'; readonly location: string }
+  /** Nobody but the person can be told: the client is unknown, or the URI not its own. */
+  | { readonly kind: 'unusable'; readonly sentence: string };
+
+/** Reads the query of the authorization page, as RFC 6749 and RFC 7636 have it. */
+export function readAuthorizationRequest(
+  query: string,
+  clients: ClientRegistrations,
+): AuthorizationRequest {
+  const parameters = new URLSearchParams(query);
+  const client = clients.find(parameters.get('client_id') ?? '');
+  if (!client) {
+    return { kind: 'unusable', sentence: 'The program is not registered, or no longer.' };
+  }
+  const redirectUri = parameters.get('redirect_uri') ?? '';
+  if (!fitsRegistered(redirectUri, client.redirectUris)) {
+    return { kind: 'unusable', sentence: 'The program has not registered its redirect URI.' };
+  }
+  const state = parameters.get('state') ?? undefined;
+  const refused = (error: string, description: string): AuthorizationRequest => ({
+    kind: 'refused',
+    location: redirectTo(redirectUri, { error, error_description: description, state }),
+  });
+  if (parameters.get('response_type') !== 'code') {
+    return refused('unsupported_response_type', 'The response_type has to be code');
+  }
+  if (!client.grantTypes.includes('authorization_code')) {
+    return refused('unauthorized_client', 'The client is not registered for authorization codes');
+  }
+  const codeChallenge = parameters.get('code_challenge') ?? '';
+  const isS256 = parameters.get('code_challenge_method') === 'S256';
+  if (!isS256 || !/^[\w-]{43}$/.test(codeChallenge)) {
+    return refused('invalid_request', 'A code_challenge by S256 is required');
+  }
+  const scopes = grantedScopes(client, scopesOf(parameters));
+  if (!scopes) return refused('invalid_scope', 'A scope was not registered');
+  return { kind: 'good', client, redirectUri, state, codeChallenge, scopes };
+}
+
+/** The AWS CLI says `scopes`, the standard `scope`. */
+function scopesOf(parameters: URLSearchParams): string[] {
+  const text = parameters.get('scopes') ?? parameters.get('scope') ?? '';
+  return text.split(/[\s,]+/).filter((scope) => scope !== '');
+}

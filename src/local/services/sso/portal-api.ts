@@ -1,0 +1,178 @@
+import type { Dialect } from '../../answers/dialect.ts';
+import type { HttpExchange } from '../../answers/http-exchange.ts';
+import {
+  type Answer,
+  type PlatformErrorKind,
+  restAnswer,
+  statusAnswer,
+} from '../../answers/platform-error.ts';
+import type { SSO_OPERATIONS } from '../../fault.ts';
+import type { Platform } from '../../platform.ts';
+import { pageOf } from '../pages.ts';
+import type { AwsService } from '../service.ts';
+import { ACCOUNT_ACCESS } from './client-registrations.ts';
+import type { IdentityCenter } from './identity-center.ts';
+import { reservedRolePrincipal } from './reserved-role.ts';
+import type { SsoAccount } from './sso-config.ts';
+import { answerUnlessFaulty } from './sso-faults.ts';
+
+const MAX_BODY_BYTES = 100_000;
+const MAX_RESULTS = 100;
+const TOKEN_HEADER = 'x-amz-sso_bearer_token';
+const BAD_TOKEN = 'Session token not found or invalid';
+
+type Operation = (typeof SSO_OPERATIONS)[number];
+
+const OPERATIONS: Readonly<Record<string, Operation>> = {
+  'GET /assignment/accounts': 'ListAccounts',
+  'GET /assignment/roles': 'ListAccountRoles',
+  'GET /federation/credentials': 'GetRoleCredentials',
+  'POST /logout': 'Logout',
+};
+
+/** The SSO portal: which accounts and roles a signed-in user has, and credentials for them. */
+export class PortalApi implements AwsService {
+  readonly #platform: Platform;
+  readonly #center: IdentityCenter;
+
+  constructor(platform: Platform, center: IdentityCenter) {
+    this.#platform = platform;
+    this.#center = center;
+  }
+
+  claims(exchange: HttpExchange): boolean {
+    return operationOf(exchange) !== undefined;
+  }
+
+  async handle(exchange: HttpExchange): Promise<void> {
+    const operation = operationOf(exchange);
+    if (!operation) return;
+    exchange.record.operation = 'sso';
+    exchange.record.rpcMethod = operation;
+    // Logout posts; its body is empty.
+    if ((await exchange.readBody(MAX_BODY_BYTES)) === 'disconnected') return;
+    const token = exchange.header(TOKEN_HEADER) ?? '';
+    const user = this.#center.signIns.userOf(token, ACCOUNT_ACCESS);
+    const accounts = user === undefined ? undefined : this.#center.config.users[user]?.accounts;
+    if (user === undefined || !accounts) {
+      exchange.answer(restAnswer(401, 'UnauthorizedException', BAD_TOKEN));
+      return;
+    }
+    const target = { operation: 'sso', method: operation } as const;
+    answerUnlessFaulty(this.#platform, exchange, target, PORTAL_DIALECT, () => {
+      switch (operation) {
+        case 'ListAccounts':
+          return listAccounts(exchange, user, accounts);
+        case 'ListAccountRoles':
+          return this.#listAccountRoles(exchange, user, accounts);
+        case 'GetRoleCredentials':
+          return this.#getRoleCredentials(exchange, user, accounts);
+        case 'Logout':
+          this.#center.signIns.end(token);
+          return { status: 200, headers: {}, body: '' };
+      }
+    });
+  }
+
+  #listAccountRoles(exchange: HttpExchange, user: string, accounts: Accounts): Answer {
+    const accountId = exchange.parameter('account_id');
+    if (!accountId) return invalid('The parameter account_id is missing');
+    const account = own(accounts, accountId);
+    if (!account) return this.#noAccess('account');
+    const roles = Object.keys(account.roles).map((roleName) => ({ roleName, accountId }));
+    return listed(exchange, 'roleList', `ListAccountRoles ${user} ${accountId}`, roles);
+  }
+
+  #getRoleCredentials(exchange: HttpExchange, user: string, accounts: Accounts): Answer {
+    const { config, keys } = this.#platform;
+    const accountId = exchange.parameter('account_id');
+    const roleName = exchange.parameter('role_name');
+    if (!accountId || !roleName) return invalid('The parameter account_id or role_name is missing');
+    const role = own(own(accounts, accountId)?.roles ?? {}, roleName);
+    if (!role) return this.#noAccess('role');
+    const key = keys.issue(
+      reservedRolePrincipal(config, this.#center.config, accountId, roleName, role, user),
+      role.sessionDuration * 1000,
+    );
+    const roleCredentials = {
+      accessKeyId: key.id,
+      secretAccessKey: key.secret,
+      sessionToken: key.sessionToken,
+      expiration: key.expiresAt,
+    };
+    return success({ roleCredentials });
+  }
+
+  /** AWS's sentence says no more, so that nobody learns what exists. */
+  #noAccess(what: 'account' | 'role'): Answer {
+    return this.#platform.config.switches.ssoNoAccess === 'forbidden'
+      ? restAnswer(403, 'ForbiddenException', 'No access')
+      : restAnswer(404, 'ResourceNotFoundException', `The ${what} was not found`);
+  }
+}
+
+type Accounts = Readonly<Record<string, SsoAccount>>;
+
+function operationOf({ request: { method }, path }: HttpExchange): Operation | undefined {
+  return own(OPERATIONS, `${method} ${path}`);
+}
+
+/** A record's entry, and never what all objects have. */
+function own<T>(entries: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(entries, key) ? entries[key] : undefined;
+}
+
+function listAccounts(exchange: HttpExchange, user: string, accounts: Accounts): Answer {
+  const list = Object.entries(accounts).map(([accountId, { name, email }]) => ({
+    accountId,
+    accountName: name ?? accountId,
+    emailAddress: email,
+  }));
+  return listed(exchange, 'accountList', `ListAccounts ${user}`, list);
+}
+
+function listed(
+  exchange: HttpExchange,
+  field: string,
+  list: string,
+  all: readonly object[],
+): Answer {
+  const size = exchange.parameter('max_result');
+  const page = pageOf(all, list, {
+    maxResults: size,
+    nextToken: exchange.parameter('next_token'),
+    limit: MAX_RESULTS,
+  });
+  if (!page.ok) return invalid(page.error.message);
+  return success({ nextToken: page.nextToken, [field]: page.items });
+}
+
+function success(result: object): Answer {
+  return {
+    status: 200,
+    headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
+    body: JSON.stringify(result),
+  };
+}
+
+function invalid(message: string): Answer {
+  return restAnswer(400, 'InvalidRequestException', message);
+}
+
+/** Where the portal has another error than other services. Source: its model, and [W] Forbidden. */
+const ERRORS: Readonly<Partial<Record<PlatformErrorKind, readonly [number, string, string]>>> = {
+  unauthorized: [401, 'UnauthorizedException', BAD_TOKEN],
+  'access-denied': [403, 'ForbiddenException', 'No access'],
+  throttled: [429, 'TooManyRequestsException', 'Too many requests'],
+  validation: [400, 'InvalidRequestException', 'Invalid request'],
+};
+
+const PORTAL_DIALECT: Dialect = {
+  id: null,
+  error(error) {
+    const [status, type, usual] = ERRORS[error.kind] ?? [];
+    if (!status || !type || !usual) return statusAnswer(error);
+    return restAnswer(status, type, error.message || usual);
+  },
+  signature: () => restAnswer(401, 'UnauthorizedException', BAD_TOKEN),
+};

@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto';
+import type { ResolvedConfig } from '../../config.ts';
+import { principalId } from '../../signatures/access-keys.ts';
+import type { Principal } from '../../signatures/identity.ts';
+import type { SsoConfig, SsoRole } from './sso-config.ts';
+
+/**
+ * Who signs with the credentials of an SSO role: IAM Identity Center makes a role of its own in the
+ * account, named by the permission set and 16 digits, and assumes it under the user's name.
+ */
+export function reservedRolePrincipal(
+  { partition, region: home }: ResolvedConfig,
+  { region = home }: SsoConfig,
+  account: string,
+  roleName: string,
+  { allowed, denied }: SsoRole,
+  user: string,
+): Principal {
+  const digits = createHash('sha256').update(`${account}/${roleName}`).digest('hex').slice(0, 16);
+  const name = `AWSReservedSSO_${roleName}_${digits}`;
+  // The path leaves out the region where that is us-east-1.
+  const path = `aws-reserved/sso.amazonaws.com/${region === 'us-east-1' ? '' : `${region}/`}`;
+  const roleId = principalId('AROA', `arn:${partition}:iam::${account}:role/${path}${name}`);
+  return {
+    arn: `arn:${partition}:sts::${account}:assumed-role/${name}/${user}`,
+    account,
+    userId: `${roleId}:${user}`,
+    allowed,
+    denied,
+  };
+}

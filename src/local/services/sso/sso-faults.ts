@@ -1,0 +1,27 @@
+import type { Dialect } from '../../answers/dialect.ts';
+import type { HttpExchange } from '../../answers/http-exchange.ts';
+import type { Answer } from '../../answers/platform-error.ts';
+import type { FaultTarget } from '../../faults.ts';
+import { answerWithFault, isAnswerFault, noteFault } from '../../invocations/fault-answers.ts';
+import type { Platform } from '../../platform.ts';
+
+/**
+ * Answers with what `work` comes to, or with the fault that the request meets: instead of the work,
+ * or after it, as when the answer to a refresh is lost.
+ */
+export function answerUnlessFaulty(
+  platform: Platform,
+  exchange: HttpExchange,
+  target: FaultTarget,
+  dialect: Dialect,
+  work: () => Answer,
+): void {
+  const fault = platform.faults.take(target);
+  noteFault(platform, exchange.record, fault);
+  if (!fault || !isAnswerFault(fault)) {
+    exchange.answer(work());
+    return;
+  }
+  if (fault.phase === 'after') work();
+  answerWithFault(exchange, fault, dialect);
+}

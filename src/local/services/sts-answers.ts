@@ -1,0 +1,105 @@
+import type { Dialect } from '../answers/dialect.ts';
+import type { HttpExchange } from '../answers/http-exchange.ts';
+import type { Answer, PlatformErrorKind } from '../answers/platform-error.ts';
+import type { AccessKey } from '../signatures/identity.ts';
+import type { SignatureFault } from '../signatures/sigv4-verifier.ts';
+
+const NAMESPACE = 'https://sts.amazonaws.com/doc/2011-06-15/';
+
+/** Why STS refuses what it is asked. */
+export interface StsRefusal {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+  /** What is not told to the caller, and whoever looks for the mistake wants to know. */
+  readonly cause?: string;
+}
+
+export function invalid(message: string): StsRefusal {
+  return { status: 400, code: 'ValidationError', message };
+}
+
+export function accessDenied(message: string, cause?: string): StsRefusal {
+  return { status: 403, code: 'AccessDenied', message, ...(cause !== undefined && { cause }) };
+}
+
+/** Temporary credentials, as every answer that has some tells them. */
+export function credentialsOf(key: AccessKey & { readonly expiresAt: number }): XmlTree {
+  return {
+    AccessKeyId: key.id,
+    SecretAccessKey: key.secret,
+    SessionToken: key.sessionToken ?? '',
+    Expiration: new Date(key.expiresAt).toISOString(),
+  };
+}
+
+const SIGNATURE_CODES: Readonly<Record<SignatureFault, string>> = {
+  missing: 'MissingAuthenticationToken',
+  incomplete: 'IncompleteSignature',
+  'unknown-key': 'InvalidClientTokenId',
+  'expired-token': 'ExpiredToken',
+  invalid: 'SignatureDoesNotMatch',
+};
+
+const ERROR_CODES: Readonly<Partial<Record<PlatformErrorKind, readonly [number, string]>>> = {
+  throttled: [400, 'Throttling'],
+  'access-denied': [403, 'AccessDenied'],
+  validation: [400, 'ValidationError'],
+};
+
+/** Errors as AWS's query protocol tells them. */
+export function queryDialect(exchange: HttpExchange): Dialect {
+  return {
+    id: null,
+    error: ({ kind, message }) => {
+      const [status, code] = ERROR_CODES[kind] ?? [500, 'InternalFailure'];
+      return failure(exchange, status, code, message || 'Rate exceeded');
+    },
+    signature: (fault, message) =>
+      failure(exchange, fault === 'incomplete' ? 400 : 403, SIGNATURE_CODES[fault], message),
+  };
+}
+
+export type XmlTree = { readonly [name: string]: string | XmlTree };
+
+export function success(exchange: HttpExchange, action: string, result: XmlTree): Answer {
+  const body = xml({
+    [`${action}Result`]: result,
+    ResponseMetadata: { RequestId: exchange.record.id },
+  });
+  return xmlAnswer(200, `<${action}Response xmlns="${NAMESPACE}">${body}</${action}Response>`);
+}
+
+export function failure(
+  exchange: HttpExchange,
+  status: number,
+  code: string,
+  message: string,
+): Answer {
+  const body = xml({
+    Error: { Type: 'Sender', Code: code, Message: message },
+    RequestId: exchange.record.id,
+  });
+  return xmlAnswer(status, `<ErrorResponse xmlns="${NAMESPACE}">${body}</ErrorResponse>`);
+}
+
+function xmlAnswer(status: number, body: string): Answer {
+  return { status, headers: { 'Content-Type': 'text/xml' }, body };
+}
+
+function xml(tree: XmlTree): string {
+  return Object.entries(tree)
+    .map(
+      ([name, value]) =>
+        `<${name}>${typeof value === 'string' ? escapeXml(value) : xml(value)}</${name}>`,
+    )
+    .join('');
+}
+
+function escapeXml(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
+}
