@@ -13,11 +13,14 @@ export async function callerArn(options: {
   readonly credentials: Credentials;
   readonly region: string;
   readonly network: Network;
+  /** STS's base URL where the profile that is used names one; by default, as the SDK finds it. */
+  readonly endpoint?: string | undefined;
 }): Promise<string> {
   const agent = await options.network.agentForAnyHost();
   const client = new STSClient({
     credentials: options.credentials,
     region: options.region,
+    ...(options.endpoint && { endpoint: options.endpoint }),
     requestHandler: sdkRequestHandler(agent, { connect: 10_000, read: 30_000 }),
   });
   try {

@@ -1,32 +1,178 @@
-import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers';
 import type { AwsCredentialIdentity } from '@smithy/types';
-import type { CredentialsOptions } from './credentials-options.ts';
+import { assumeRole } from './assume-role.ts';
+import { credentialsFailure, wordsOf } from './credentials-failure.ts';
+import type { CredentialsOptions, Search } from './credentials-options.ts';
+import { environmentCredentials } from './environment-credentials.ts';
+import {
+  containerCredentials,
+  instanceCredentials,
+  isInContainer,
+  mayAskInstance,
+  webIdentityCredentials,
+} from './machine-credentials.ts';
+import { profileCredentials } from './profile-credentials.ts';
+import {
+  type ProfileFiles,
+  profilePaths,
+  readProfileFiles,
+  type Section,
+} from './profile-files.ts';
+import { describeProfile, nearestFirst } from './profiles.ts';
 import { sdkRequestHandler } from './sdk-request-handler.ts';
+import { stsEndpoint } from './shared-config.ts';
+
+/** Names of profiles that a sentence lists. */
+const MOST_NAMES = 5;
+
+export interface Found {
+  readonly identity: AwsCredentialIdentity;
+  /** What the profile says, whether or not it was needed. */
+  readonly profileRegion: string | undefined;
+}
 
 /**
- * The SDK's default chain, with the role on top where one is to be assumed. All clients inside it
- * take this machine's way to the network.
+ * Looks where the AWS SDKs look, in their order: the profile that is named, else the environment,
+ * the default profile, a web identity, the container, the instance; then assumes the roles on top.
+ * All clients inside take this machine's way to the network. Nothing is kept, so the files count as
+ * they are; what is found first and does not work is not passed over in silence.
  */
 export async function credentialChain(
   options: CredentialsOptions,
-): Promise<() => Promise<AwsCredentialIdentity>> {
-  const { profile, region, assumeRole, network } = options;
+): Promise<(search: Search) => Promise<Found>> {
+  const { env, network } = options;
   const agent = await network.agentForAnyHost();
-  const clientConfig = {
-    region,
-    requestHandler: sdkRequestHandler(agent, { connect: 10_000, read: 30_000 }),
+  const requestHandler = sdkRequestHandler(agent, { connect: 10_000, read: 30_000 }, options.clock);
+
+  return async (search) => {
+    const paths = profilePaths(env);
+    search.onFile(paths.config);
+    search.onFile(paths.credentials);
+    const files = await readProfileFiles(env);
+    const settings = files.profiles.get(options.profile ?? 'default');
+    const regionFor = (section: Section | undefined) =>
+      env.AWS_REGION ||
+      env.AWS_DEFAULT_REGION ||
+      section?.region ||
+      settings?.region ||
+      options.region;
+    const endpoint = await stsEndpoint(options.profile, env);
+    const around = { files, options, search, requestHandler, regionFor, endpoint };
+    let { identity, whose } = await baseCredentials(around);
+    const role = options.assumeRole;
+    const arns = role ? [...(role.chain ?? []), role.arn] : [];
+    for (const [at, arn] of arns.entries()) {
+      const { sessionName = '', mfaSerial, sourceIdentity, externalId, duration } = role ?? {};
+      const isLast = at === arns.length - 1;
+      identity = await assumeRole(
+        {
+          arn,
+          sessionName,
+          ...(at === 0 && { mfaSerial, sourceIdentity }),
+          ...(isLast && { externalId, duration }),
+        },
+        {
+          source: identity,
+          whose,
+          profile: undefined,
+          region: regionFor(settings),
+          endpoint,
+          requestHandler,
+          search,
+        },
+      );
+      whose = `of ${arn}`;
+    }
+    return { identity, profileRegion: settings?.region };
   };
-  // Whoever asks keeps what it gets: a second time means that the files may have changed.
-  const chain = fromNodeProviderChain({
-    ...(profile && { profile }),
-    clientConfig,
-    ignoreCache: true,
-  });
-  const freshly = () => chain({ forceRefresh: true } as never);
-  if (!assumeRole) return freshly;
-  return fromTemporaryCredentials({
-    params: { RoleArn: assumeRole.arn, RoleSessionName: assumeRole.sessionName },
-    masterCredentials: freshly,
-    clientConfig,
-  });
+}
+
+interface Base {
+  readonly identity: AwsCredentialIdentity;
+  readonly whose: string;
+}
+
+type Surroundings = Parameters<typeof profileCredentials>[1];
+
+async function baseCredentials(around: Surroundings): Promise<Base> {
+  const { options, files } = around;
+  const { profile, env } = options;
+  if (profile === undefined) {
+    const identity = environmentCredentials(env);
+    if (identity) return { identity, whose: 'in the environment' };
+  } else if (!files.profiles.has(profile)) {
+    throw unknownProfile(profile, files, options);
+  }
+  const name = profile ?? 'default';
+  if (files.profiles.has(name)) {
+    const { kind, problem } = describeProfile(name, files);
+    if (kind !== 'unknown' || problem) {
+      return { identity: await profileCredentials(name, around), whose: `of profile "${name}"` };
+    }
+  }
+  return { identity: await machineCredentials(around), whose: 'of this machine' };
+}
+
+/** What nobody has to name: the environment's web identity, the container, the instance. */
+async function machineCredentials(around: Surroundings): Promise<AwsCredentialIdentity> {
+  const { options, search, requestHandler, regionFor } = around;
+  const { env, profile } = options;
+  const { AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile, AWS_ROLE_ARN: roleArn } = env;
+  if (tokenFile && roleArn) {
+    return webIdentityCredentials({
+      tokenFile,
+      roleArn,
+      sessionName: env.AWS_ROLE_SESSION_NAME,
+      whose: 'in the environment',
+      profile,
+      region: regionFor({}),
+      requestHandler,
+      search,
+    });
+  }
+  if (isInContainer(env)) return containerCredentials(options);
+  if (!mayAskInstance(env)) throw noCredentials(options, 'the instance metadata service is off');
+  try {
+    return await instanceCredentials(options);
+  } catch (cause) {
+    // Most machines are no instance of EC2, and that they are not is not what is wrong.
+    throw noCredentials(options, wordsOf(cause), cause);
+  }
+}
+
+function noCredentials(
+  { profile, env }: CredentialsOptions,
+  words: string,
+  cause?: unknown,
+): Error {
+  if (profile !== undefined) {
+    return credentialsFailure(
+      `No AWS credentials in profile "${profile}": add keys, an SSO session, a role or a process to it (${words})`,
+      { cause },
+    );
+  }
+  const half = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'].filter((name) => env[name]);
+  const todo =
+    half.length === 1
+      ? `${half[0]} is set, so set the other half of the key as well`
+      : 'sign in, or set AWS_PROFILE';
+  return credentialsFailure(
+    `No AWS credentials in the environment or the default profile: ${todo} (${words})`,
+    { cause },
+  );
+}
+
+function unknownProfile(profile: string, files: ProfileFiles, { env }: CredentialsOptions): Error {
+  const { config, credentials } = profilePaths(env);
+  const names = nearestFirst(profile, files.profiles.keys());
+  const shown = names
+    .slice(0, MOST_NAMES)
+    .map((name) => `"${name}"`)
+    .join(', ');
+  const more = names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : '';
+  const todo = shown
+    ? `set AWS_PROFILE to one that is: ${shown}${more}`
+    : 'add it, for instance by "aws configure sso"';
+  return credentialsFailure(
+    `Profile "${profile}" is neither in ${config} nor in ${credentials}: ${todo}`,
+  );
 }

@@ -27,7 +27,10 @@ export async function readServiceSettings(
       env[`AWS_ENDPOINT_URL_${serviceId.toUpperCase().replaceAll(' ', '_')}`] ||
       env.AWS_ENDPOINT_URL,
   };
-  const { configFile } = await loadSharedConfigFiles();
+  const { configFile } = await loadSharedConfigFiles({
+    ...(env.AWS_CONFIG_FILE && { configFilepath: env.AWS_CONFIG_FILE }),
+    ...(env.AWS_SHARED_CREDENTIALS_FILE && { filepath: env.AWS_SHARED_CREDENTIALS_FILE }),
+  });
   const profile = configFile[profileName ?? env.AWS_PROFILE ?? 'default'] ?? {};
   const services = configFile[`services.${profile.services}`] ?? {};
   const ignoreUrls =
@@ -41,6 +44,14 @@ export async function readServiceSettings(
     dualStack: isTrue(fromEnv.dualStack ?? profile.use_dualstack_endpoint),
     override: isTrue(ignoreUrls) ? undefined : fromEnv.override || configured,
   };
+}
+
+/** STS's base URL by the environment or the profile; `undefined` where neither names one. */
+export async function stsEndpoint(
+  profileName: string | undefined,
+  env: Environment,
+): Promise<string | undefined> {
+  return (await readServiceSettings('STS', profileName, env)).override;
 }
 
 function isTrue(text: string | undefined): boolean {

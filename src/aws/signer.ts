@@ -1,6 +1,7 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { AwsCredentialIdentity, Checksum, HttpRequest, SourceData } from '@smithy/types';
+import type { AwsClock } from './aws-clock.ts';
 import type { Target } from './post.ts';
 
 /** Resolves to credentials that are valid now; caches and renews them by itself, or when told to. */
@@ -16,7 +17,12 @@ export type Signer = (request: {
 }) => Promise<Record<string, string>>;
 
 /** Signs POST requests with AWS Signature Version 4. */
-export function sigV4Signer(credentials: Credentials, region: string, service: string): Signer {
+export function sigV4Signer(
+  credentials: Credentials,
+  region: string,
+  service: string,
+  clock?: AwsClock,
+): Signer {
   const signer = new SignatureV4({ credentials, region, service, sha256: Sha256 });
   return async ({ target, headers, body }) => {
     const { protocol, hostname, path, query } = target;
@@ -30,7 +36,8 @@ export function sigV4Signer(credentials: Credentials, region: string, service: s
       headers: { ...headers, host: target.host },
       body,
     };
-    return (await signer.sign(request)).headers;
+    const at = clock && { signingDate: new Date(clock.now()) };
+    return (await signer.sign(request, at)).headers;
   };
 }
 

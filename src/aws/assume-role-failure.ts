@@ -1,0 +1,145 @@
+import type { AgentCoreError } from '../error.ts';
+import { credentialsFailure, signatureFailure, wordsOf } from './credentials-failure.ts';
+import type { RoleStep } from './credentials-options.ts';
+
+/** A policy statement to add, and to what. */
+interface MissingStatement {
+  /** `caller`: to a policy of the principal that assumes. `trust`: to the role's trust policy. */
+  readonly of: 'caller' | 'trust';
+  readonly statement: object;
+}
+
+/** What AssumeRole refused, as a sentence that says who has to change what. */
+export function assumeRoleFailure(cause: unknown, role: RoleStep, whose: string): AgentCoreError {
+  const words = wordsOf(cause);
+  const { name } = cause as Error;
+  const fail = (sentence: string) =>
+    credentialsFailure(`Could not assume ${role.arn}: ${sentence} (${words})`, { cause });
+  if (/MultiFactorAuthentication/i.test(words)) {
+    return fail(
+      role.mfaSerial
+        ? `the MFA code was not accepted: a code works once, so wait for the next one, and check the serial number ${role.mfaSerial}`
+        : 'it needs MFA: set AGENTCORE_ASSUME_ROLE_MFA_SERIAL, or mfa_serial in the profile',
+    );
+  }
+  if (/role chaining/i.test(words)) {
+    return fail(
+      'a role that is assumed by means of another role lasts an hour at the most: set a duration of 3600 or less, or none',
+    );
+  }
+  if (/MaxSessionDuration/.test(words)) {
+    return fail(
+      `the role does not last for ${role.duration ?? 3600} s: set a shorter duration, or raise the role's maximum session duration`,
+    );
+  }
+  if (/RegionDisabled/.test(name)) {
+    return fail('STS is not active in this region for the account: activate it, or set AWS_REGION');
+  }
+  if (/^AccessDenied/.test(name)) return denied(cause, role, whose, words);
+  const ofSignature = signatureFailure(cause, 'STS', whose);
+  if (ofSignature) return ofSignature;
+  if (/Validation/.test(name)) return fail('STS does not accept what was asked');
+  return fail('STS could not be asked; check the network and try again');
+}
+
+/** STS says the same whichever side refused, so what can be told must be told by other signs. */
+function denied(cause: unknown, role: RoleStep, whose: string, words: string): AgentCoreError {
+  const caller = /User: (arn:\S+)/.exec(words)?.[1];
+  const action = /perform: (sts:\w+)/.exec(words)?.[1] ?? 'sts:AssumeRole';
+  const isOwnAccount = caller?.split(':')[4] === role.arn.split(':')[4];
+  const sides = {
+    caller: callerStatement(role, action),
+    trust: trustStatement(role, action, caller),
+  };
+  const who = caller ?? `the principal ${whose}`;
+  const allowCaller = `allow ${who} to do it, by this statement in one of its policies: ${text(sides.caller)}`;
+  const allowTrust = `have the role trust it, by this statement in the trust policy of the role: ${text(sides.trust)}`;
+  const begin = `Could not assume ${role.arn}`;
+  const fail = (sentence: string, statements: readonly MissingStatement[]) =>
+    credentialsFailure(`${begin}: ${sentence}${besides(role, action)} (${words})`, {
+      cause,
+      statements,
+    });
+  if (/explicit deny/.test(words)) {
+    return fail('a policy denies it, and no statement outweighs that; have the Deny changed', []);
+  }
+  if (/no (identity-based|session|permissions boundary)/i.test(words)) {
+    return fail(`the sts:AssumeRole permission is missing; ${allowCaller}`, [sides.caller]);
+  }
+  if (/no (role trust|resource-based) policy/i.test(words)) {
+    return fail(`the trust policy does not allow it; ${allowTrust}`, [sides.trust]);
+  }
+  if (isOwnAccount) {
+    return fail(
+      `within an account a trust policy that names the caller suffices, so ${allowTrust} – or, where the trust policy names the whole account, ${allowCaller}`,
+      [sides.trust, sides.caller],
+    );
+  }
+  return fail(
+    `from another account both the sts:AssumeRole permission and the trust policy of the role must allow it; ${allowCaller} – and ${allowTrust}`,
+    [sides.caller, sides.trust],
+  );
+}
+
+/** The conditions of a trust policy that STS does not speak of when they are not met. */
+function besides(role: RoleStep, action: string): string {
+  if (action !== 'sts:AssumeRole') return '';
+  const external = role.externalId
+    ? 'the external id may be another than the trust policy wants'
+    : 'the trust policy may want an external id (AGENTCORE_ASSUME_ROLE_EXTERNAL_ID, or external_id in the profile)';
+  return role.mfaSerial ? `; ${external}` : `; ${external} or MFA`;
+}
+
+function callerStatement(role: RoleStep, action: string): MissingStatement {
+  const actions = actionsOf(role, action);
+  return { of: 'caller', statement: { Effect: 'Allow', Action: actions, Resource: role.arn } };
+}
+
+function trustStatement(
+  role: RoleStep,
+  action: string,
+  caller: string | undefined,
+): MissingStatement {
+  const conditions = {
+    // Whoever copies it knows the id; errors go where it should not.
+    ...(role.externalId && { StringEquals: { 'sts:ExternalId': 'THE_EXTERNAL_ID' } }),
+    ...(role.mfaSerial && { Bool: { 'aws:MultiFactorAuthPresent': 'true' } }),
+  };
+  const { principal, condition } = principalOf(caller);
+  const Condition = { ...conditions, ...condition };
+  const statement = {
+    Effect: 'Allow',
+    Principal: { AWS: principal },
+    Action: actionsOf(role, action),
+    ...(Object.keys(Condition).length > 0 && { Condition }),
+  };
+  return { of: 'trust', statement };
+}
+
+function actionsOf(role: RoleStep, action: string): string | readonly string[] {
+  const needsIdentity = role.sourceIdentity !== undefined || action === 'sts:SetSourceIdentity';
+  return needsIdentity ? ['sts:AssumeRole', 'sts:SetSourceIdentity'] : 'sts:AssumeRole';
+}
+
+/** How a trust policy names a caller: a session is named by its role. */
+function principalOf(caller: string | undefined): { principal: string; condition?: object } {
+  const [, partition, , account, name] =
+    /^arn:([\w-]+):(sts|iam)::(\d{12}):assumed-role\/([^/]+)\//.exec(caller ?? '') ?? [];
+  if (!name) return { principal: caller ?? 'ARN_OF_THE_CALLER' };
+  if (!name.startsWith('AWSReservedSSO_')) {
+    return { principal: `arn:${partition}:iam::${account}:role/${name}` };
+  }
+  // Its path has the region of IAM Identity Center, which the session's ARN does not tell.
+  return {
+    principal: `arn:${partition}:iam::${account}:root`,
+    condition: {
+      ArnLike: {
+        'aws:PrincipalArn': `arn:${partition}:iam::${account}:role/aws-reserved/sso.amazonaws.com/*${name}`,
+      },
+    },
+  };
+}
+
+function text({ statement }: MissingStatement): string {
+  return JSON.stringify(statement);
+}

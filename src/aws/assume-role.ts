@@ -1,0 +1,85 @@
+import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import type { AwsCredentialIdentity } from '@smithy/types';
+import { messageOf } from '../error.ts';
+import { assumeRoleFailure } from './assume-role-failure.ts';
+import { credentialsFailure, shellWord } from './credentials-failure.ts';
+import type { RoleStep, Search } from './credentials-options.ts';
+import type { sdkRequestHandler } from './sdk-request-handler.ts';
+
+export interface RoleMeans {
+  readonly source: AwsCredentialIdentity;
+  /** Whose credentials these are: `of profile "work"`, `of ROLE`. */
+  readonly whose: string;
+  /** The profile that names the role, if one does. */
+  readonly profile: string | undefined;
+  readonly region: string | undefined;
+  /** STS's base URL where the profile that is used names one; by default, as the SDK finds it. */
+  readonly endpoint?: string | undefined;
+  readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
+  readonly search: Search;
+}
+
+/** @throws {AgentCoreError} `credentials`, with what is to be done by whom. */
+export async function assumeRole(role: RoleStep, means: RoleMeans): Promise<AwsCredentialIdentity> {
+  const { source, whose, region, endpoint, requestHandler, search } = means;
+  if (!region) throw noRegion(`assume ${role.arn}`, means.profile);
+  const code = role.mfaSerial && (await askForCode(role, role.mfaSerial, means));
+  const client = new STSClient({
+    region,
+    credentials: source,
+    requestHandler,
+    ...(endpoint && { endpoint }),
+  });
+  const command = new AssumeRoleCommand({
+    RoleArn: role.arn,
+    RoleSessionName: role.sessionName,
+    ExternalId: role.externalId,
+    DurationSeconds: role.duration,
+    SourceIdentity: role.sourceIdentity,
+    ...(code && { SerialNumber: role.mfaSerial, TokenCode: code }),
+  });
+  try {
+    const { Credentials: found } = await client.send(command, { abortSignal: search.signal });
+    if (!found?.AccessKeyId || !found.SecretAccessKey) {
+      throw new Error('the answer has no credentials');
+    }
+    return {
+      accessKeyId: found.AccessKeyId,
+      secretAccessKey: found.SecretAccessKey,
+      ...(found.SessionToken && { sessionToken: found.SessionToken }),
+      ...(found.Expiration && { expiration: found.Expiration }),
+    };
+  } catch (cause) {
+    throw assumeRoleFailure(cause, role, whose);
+  }
+  // The request handler is everybody's, so the client is not destroyed.
+}
+
+/** The sentence for an STS call that does not know where to go. */
+export function noRegion(what: string, profile: string | undefined): Error {
+  const where = profile ? `"region" in profile "${profile}"` : '"region" in the default profile';
+  return credentialsFailure(`No region to ${what} in: set AWS_REGION, or ${where}`);
+}
+
+async function askForCode(role: RoleStep, serial: string, means: RoleMeans): Promise<string> {
+  const { search } = means;
+  const needed = (why: string, cause?: unknown) =>
+    credentialsFailure(
+      `Assuming ${role.arn} needs a code of the MFA device ${serial}${why}: ${mfaCommand(role, serial, means.profile)}`,
+      { cause },
+    );
+  if (!search.prompts) throw needed(', and nobody can be asked for one here');
+  try {
+    return (await search.prompts.mfaCode(serial, search.signal)).trim();
+  } catch (cause) {
+    throw needed(` (${messageOf(cause)})`, cause);
+  }
+}
+
+/** How to get such credentials in a terminal, where the AWS CLI asks for the code. */
+function mfaCommand(role: RoleStep, serial: string, profile: string | undefined): string {
+  if (profile !== undefined) {
+    return `run "aws configure export-credentials --profile ${shellWord(profile)} --format env" in a terminal, and start this program with the variables that it prints and without AWS_PROFILE`;
+  }
+  return `run "aws sts assume-role --role-arn ${role.arn} --role-session-name ${shellWord(role.sessionName)} --serial-number ${shellWord(serial)} --token-code CODE" in a terminal, and start this program with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN set to what it prints and without AGENTCORE_ASSUME_ROLE_ARN`;
+}

@@ -1,0 +1,41 @@
+import type { Network } from '../network.ts';
+import type { AuthorizationSettings } from './authorization-settings.ts';
+import { KeptToken } from './kept-token.ts';
+import type { OAuthTokens } from './oauth-token.ts';
+
+/**
+ * The bearer token of these settings, which is asked for when it is first needed; `undefined` where
+ * they want none. What gets it is loaded then as well.
+ *
+ * @param resource The URL of the MCP server that it is for.
+ */
+export function findToken(
+  settings: AuthorizationSettings,
+  resource: URL,
+  {
+    network,
+    env,
+  }: {
+    readonly network: Network;
+    readonly env: Readonly<Record<string, string | undefined>>;
+  },
+): KeptToken | undefined {
+  switch (settings.method) {
+    case 'oauth': {
+      let tokens: Promise<OAuthTokens> | undefined;
+      return new KeptToken(async (signal) => {
+        tokens ??= import('./oauth-token.ts').then(
+          ({ OAuthTokens: Tokens }) => new Tokens({ settings, resource, network }),
+        );
+        return (await tokens).get(signal);
+      });
+    }
+    case 'token-command':
+      return new KeptToken(async (signal) => {
+        const { commandToken } = await import('./token-command.ts');
+        return commandToken({ command: settings.command, env, signal });
+      });
+    default:
+      return undefined;
+  }
+}

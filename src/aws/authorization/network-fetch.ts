@@ -1,0 +1,63 @@
+import { type IncomingMessage, request } from 'node:http';
+import type { Network } from '../network.ts';
+
+/** Bytes of an answer that are read; what is asked for here has a few thousand. */
+const MOST_BODY = 256 * 1024;
+
+/** What a request may have. */
+export interface SmallRequest {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * `fetch` for small answers on this machine's way to the network, which Node's own knows nothing
+ * of. It follows no redirects: what is sent may be a secret.
+ */
+export async function networkFetch(
+  network: Network,
+  url: URL,
+  { method, headers, body, signal }: SmallRequest,
+): Promise<Response> {
+  const agent = await network.agentFor(url);
+  try {
+    return await new Promise<Response>((resolve, reject) => {
+      const outgoing = request(
+        url,
+        { method, headers: { ...headers }, agent, signal },
+        (answer) => {
+          readWhole(answer).then((bytes) => resolve(responseOf(answer, bytes)), reject);
+        },
+      );
+      outgoing.on('error', reject);
+      outgoing.end(body);
+    });
+  } finally {
+    agent.destroy();
+  }
+}
+
+async function readWhole(answer: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of answer) {
+    length += (chunk as Buffer).length;
+    if (length > MOST_BODY) throw new Error(`its answer has more than ${MOST_BODY} bytes`);
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}
+
+function responseOf({ statusCode = 500, headers }: IncomingMessage, bytes: Buffer): Response {
+  const { 'content-type': type, 'www-authenticate': challenge } = headers;
+  const isEmpty = statusCode === 204 || statusCode === 304;
+  return new Response(isEmpty ? null : new Uint8Array(bytes), {
+    status: statusCode,
+    headers: {
+      ...(type !== undefined && { 'content-type': type }),
+      ...(challenge !== undefined && { 'www-authenticate': challenge }),
+    },
+  });
+}

@@ -1,0 +1,189 @@
+import type * as OAuth from 'oauth4webapi';
+import { AgentCoreError } from '../../error.ts';
+import { credentialsFailure, wordsOf } from '../credentials-failure.ts';
+import type { Network } from '../network.ts';
+import { isPrivate } from '../private-url.ts';
+import type { OAuthSettings } from './authorization-settings.ts';
+import { networkFetch } from './network-fetch.ts';
+import { makeToken, type Token } from './token.ts';
+import { tokenServerOf } from './token-server.ts';
+
+export interface OAuthTokenOptions {
+  readonly settings: OAuthSettings;
+  /** The MCP server that the token is for: it says who issues tokens, where the settings do not. */
+  readonly resource: URL;
+  readonly network: Network;
+}
+
+/** Where tokens come from, and how the client says who it is there. */
+interface Issuer {
+  readonly server: OAuth.AuthorizationServer;
+  /** Scopes that the resource asks for. */
+  readonly scope: string | undefined;
+  /** Scopes that it knows, for a sentence. */
+  readonly knownScopes: readonly string[];
+  sendsSecretBy: 'basic' | 'post';
+}
+
+/** Gets tokens by OAuth's client credentials grant (RFC 6749, 4.4). */
+export class OAuthTokens {
+  readonly #options: OAuthTokenOptions;
+  /** Found once, and again after a failure: who issues tokens may be another by then. */
+  #issuer: Promise<Issuer> | undefined;
+
+  constructor(options: OAuthTokenOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {AgentCoreError} `credentials`, without the secret and without what a token is made of */
+  async get(signal: AbortSignal): Promise<Token> {
+    const oauth = await import('oauth4webapi');
+    this.#issuer ??= this.#findIssuer(oauth, signal);
+    try {
+      return await this.#ask(oauth, await this.#issuer, signal);
+    } catch (thrown) {
+      this.#issuer = undefined;
+      throw thrown;
+    }
+  }
+
+  async #findIssuer(oauth: typeof OAuth, signal: AbortSignal): Promise<Issuer> {
+    const { settings, resource, network } = this.#options;
+    const { tokenUrl } = settings;
+    if (tokenUrl) {
+      const server = { issuer: tokenUrl.origin, token_endpoint: tokenUrl.href };
+      return { server, scope: undefined, knownScopes: [], sendsSecretBy: 'basic' };
+    }
+    const { server, scope, knownScopes } = await tokenServerOf({
+      resource,
+      network,
+      signal,
+      discover: (issuer, algorithm) =>
+        oauth
+          .discoveryRequest(issuer, { algorithm, ...this.#ways(oauth, issuer, signal) })
+          .then((response) => oauth.processDiscoveryResponse(issuer, response)),
+    });
+    const methods = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
+    const sendsSecretBy = methods.includes('client_secret_basic') ? 'basic' : 'post';
+    return { server, scope, knownScopes, sendsSecretBy };
+  }
+
+  async #ask(oauth: typeof OAuth, issuer: Issuer, signal: AbortSignal): Promise<Token> {
+    try {
+      return await this.#askBy(issuer.sendsSecretBy, oauth, issuer, signal);
+    } catch (thrown) {
+      // Nothing has told how this one wants the secret: RFC 6749 says Basic, and not all do.
+      const isGuess = issuer.server.token_endpoint_auth_methods_supported === undefined;
+      if (!isGuess || issuer.sendsSecretBy === 'post' || !isRefusedClient(thrown)) throw thrown;
+      const token = await this.#askBy('post', oauth, issuer, signal);
+      issuer.sendsSecretBy = 'post';
+      return token;
+    }
+  }
+
+  async #askBy(
+    way: 'basic' | 'post',
+    oauth: typeof OAuth,
+    { server, scope, knownScopes }: Issuer,
+    signal: AbortSignal,
+  ): Promise<Token> {
+    const { clientId, clientSecret, scopes = scope, audience, resource } = this.#options.settings;
+    const client = { client_id: clientId };
+    const endpoint = endpointOf(server);
+    const authenticate = way === 'basic' ? oauth.ClientSecretBasic : oauth.ClientSecretPost;
+    const parameters = {
+      ...(scopes !== undefined && { scope: scopes }),
+      ...(audience !== undefined && { audience }),
+      ...(resource !== undefined && { resource }),
+    };
+    try {
+      const response = await oauth.clientCredentialsGrantRequest(
+        server,
+        client,
+        authenticate(clientSecret),
+        parameters,
+        this.#ways(oauth, endpoint, signal),
+      );
+      const { status } = response;
+      if (status >= 300) throw await refusalOf(response, endpoint, knownScopes);
+      const answer = await oauth.processClientCredentialsResponse(server, client, response);
+      const end =
+        answer.expires_in === undefined ? undefined : Date.now() + answer.expires_in * 1000;
+      return makeToken(answer.access_token, end, `The OAuth server at ${endpoint.host} issued`);
+    } catch (thrown) {
+      if (thrown instanceof AgentCoreError) throw thrown;
+      throw credentialsFailure(
+        `No bearer token: asking the OAuth server at ${endpoint.host} failed (${wordsOf(thrown)}); check the network, and AGENTCORE_OAUTH_TOKEN_URL if it is set`,
+      );
+    }
+  }
+
+  #ways(oauth: typeof OAuth, url: URL, signal: AbortSignal) {
+    const { network } = this.#options;
+    return {
+      signal,
+      [oauth.allowInsecureRequests]: url.protocol === 'http:' && isPrivate(url),
+      [oauth.customFetch]: (
+        to: string,
+        options: OAuth.CustomFetchOptions<string, URLSearchParams | undefined>,
+      ) =>
+        networkFetch(network, new URL(to), {
+          method: options.method,
+          headers: options.headers,
+          body: options.body?.toString(),
+          signal,
+        }),
+    };
+  }
+}
+
+function endpointOf({ token_endpoint: text, issuer }: OAuth.AuthorizationServer): URL {
+  const url = text !== undefined && URL.canParse(text) ? new URL(text) : undefined;
+  if (url && isPrivate(url)) return url;
+  throw credentialsFailure(
+    `The OAuth server ${issuer} names no token endpoint with an https address: set AGENTCORE_OAUTH_TOKEN_URL`,
+  );
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  invalid_client: 'check AGENTCORE_OAUTH_CLIENT_ID and AGENTCORE_OAUTH_CLIENT_SECRET',
+  unauthorized_client: 'allow this client the grant "client_credentials" there',
+  unsupported_grant_type: 'it has no grant "client_credentials"; use AGENTCORE_TOKEN_COMMAND',
+  invalid_scope: 'set AGENTCORE_OAUTH_SCOPES to scopes that this client may have',
+  invalid_target: 'check AGENTCORE_OAUTH_AUDIENCE and AGENTCORE_OAUTH_RESOURCE',
+};
+
+/** RFC 6749, 5.2. Its words are repeated as far as they are words. */
+async function refusalOf(
+  response: Response,
+  endpoint: URL,
+  knownScopes: readonly string[],
+): Promise<AgentCoreError> {
+  const body: unknown = await response.json().catch(() => undefined);
+  const { error, error_description: description } = (body ?? {}) as Record<string, unknown>;
+  const name = typeof error === 'string' && /^[\w.-]{1,60}$/.test(error) ? error : undefined;
+  const said =
+    typeof description === 'string'
+      ? description
+          .split(/[\r\n]/, 1)[0]
+          ?.replace(/[\w.~+/=-]{40,}/g, '[…]')
+          .slice(0, 200)
+      : undefined;
+  const detail = [name, said].filter(Boolean).join(': ');
+  const scopes =
+    name === 'invalid_scope' && knownScopes.length > 0
+      ? ` (the server that is called knows ${knownScopes.join(' ')})`
+      : '';
+  const todo =
+    ADVICE[name ?? ''] ?? 'check AGENTCORE_OAUTH_TOKEN_URL and the client there, or try again';
+  return new AgentCoreError(
+    'credentials',
+    `No bearer token: the OAuth server at ${endpoint.host} refused (HTTP ${response.status}${detail ? `, ${detail}` : ''}): ${todo}${scopes}`,
+    { data: { oauthError: name, status: response.status } },
+  );
+}
+
+function isRefusedClient(thrown: unknown): boolean {
+  const { oauthError, status } = (thrown instanceof AgentCoreError && thrown.data) || {};
+  return oauthError === 'invalid_client' || oauthError === 'invalid_request' || status === 401;
+}

@@ -1,0 +1,81 @@
+import { commandOutput } from '../command-output.ts';
+import { credentialsFailure } from '../credentials-failure.ts';
+import { makeToken, type Token } from './token.ts';
+
+const WHOSE = 'The AGENTCORE_TOKEN_COMMAND';
+/** A number above this counts milliseconds, else seconds; it is the year 5138, or 1973. */
+const SECONDS_END = 1e11;
+/** A number above this is a moment, else a duration: nobody issues a token for thirty years. */
+const LONGEST_LIFE = 1e9;
+
+export interface TokenCommandOptions {
+  readonly command: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+  /** Milliseconds. */
+  readonly within?: number;
+}
+
+/**
+ * Runs a command in a shell that prints a token, or JSON with `access_token` or `token`, and
+ * `expires_in` (seconds) or `expiration`, `expires_at`, `expires_on` or `expiry` (ISO 8601, or
+ * seconds or milliseconds since 1970) where it knows. What it writes to stdout is never repeated,
+ * and of its stderr nothing that looks like a secret.
+ *
+ * @throws {AgentCoreError} `credentials`
+ */
+export async function commandToken(options: TokenCommandOptions): Promise<Token> {
+  const fail = (what: string) => credentialsFailure(`${WHOSE} ${what}`);
+  const output = (await commandOutput({ ...options, quote: withoutSecrets }, fail)).trim();
+  if (output === '')
+    throw fail('wrote nothing to stdout: run it in a terminal to see what it does');
+  const answer = objectIn(output);
+  if (!answer) {
+    if (/\s/.test(output)) throw fail('wrote more than one word: let it print the token alone');
+    return makeToken(output, undefined, `${WHOSE} wrote`);
+  }
+  const value = [answer.access_token, answer.accessToken, answer.token].find(
+    (member) => typeof member === 'string',
+  );
+  if (typeof value !== 'string') throw fail('wrote JSON without "access_token" or "token"');
+  return makeToken(value, endOf(answer, fail), `${WHOSE} wrote`);
+}
+
+function objectIn(output: string): Readonly<Record<string, unknown>> | undefined {
+  if (!output.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(output);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Milliseconds since 1970. */
+function endOf(
+  answer: Readonly<Record<string, unknown>>,
+  fail: (what: string) => Error,
+): number | undefined {
+  const names = ['expires_in', 'expiresIn', 'expiration', 'expires_at', 'expires_on', 'expiresOn'];
+  const name = [...names, 'expiry'].find((known) => answer[known] !== undefined);
+  if (name === undefined || answer[name] === null) return undefined;
+  const said = answer[name];
+  const number = typeof said === 'string' && said.trim() === '' ? Number.NaN : Number(said);
+  const end = Number.isNaN(number) ? Date.parse(String(said)) : momentOf(number);
+  if (Number.isFinite(end)) return end;
+  throw fail(`wrote a "${name}" that is neither a number of seconds nor a time of ISO 8601`);
+}
+
+function momentOf(number: number): number {
+  if (number < LONGEST_LIFE) return Date.now() + number * 1000;
+  return number < SECONDS_END ? number * 1000 : number;
+}
+
+/** Words, names and short numbers: whatever is long enough to be a secret goes, and what follows its name. */
+function withoutSecrets(text: string): string {
+  return text
+    .replace(
+      /((?:secret|token|password|passwd|pwd|key|bearer|code)["']?\s{0,5}[:=]?\s{0,5})\S+/gi,
+      '$1[…]',
+    )
+    .replace(/[\w.~+/=-]{24,}/g, '[…]');
+}

@@ -1,0 +1,99 @@
+import type { AuthorizationServer } from 'oauth4webapi';
+import { credentialsFailure, wordsOf } from '../credentials-failure.ts';
+import type { Network } from '../network.ts';
+import { isPrivate } from '../private-url.ts';
+import { wantedBy } from './challenge.ts';
+import { networkFetch } from './network-fetch.ts';
+
+const SET_IT = 'set AGENTCORE_OAUTH_TOKEN_URL to where its tokens are issued';
+/** What AgentCore's authorizers are configured with, and some servers name in place of their issuer. */
+const DOCUMENT = /\/\.well-known\/(openid-configuration|oauth-authorization-server)$/;
+
+export interface TokenServer {
+  readonly server: AuthorizationServer;
+  /** The scopes that the resource asks for, if it does. */
+  readonly scope: string | undefined;
+  /** All that it knows. */
+  readonly knownScopes: readonly string[];
+}
+
+/**
+ * Who issues the tokens of an MCP server, as it says itself: its `WWW-Authenticate` names its
+ * metadata (RFC 9728), and that the authorization server, which has metadata of its own (OpenID
+ * Connect Discovery, else RFC 8414).
+ *
+ * @throws {AgentCoreError} `credentials` where one of them does not say.
+ */
+export async function tokenServerOf(options: {
+  readonly resource: URL;
+  readonly network: Network;
+  readonly signal: AbortSignal;
+  /** Reads an authorization server's metadata, and checks whose they are. */
+  readonly discover: (issuer: URL, algorithm: 'oidc' | 'oauth2') => Promise<AuthorizationServer>;
+}): Promise<TokenServer> {
+  const { resource, network, signal, discover } = options;
+  const { method, challenge } = await wantedBy(resource, network, signal).catch((thrown) => {
+    throw credentialsFailure(
+      `No bearer token: ${resource.host} was asked who issues its tokens, and could not be reached (${wordsOf(thrown)}): check the region, the endpoint and the network`,
+    );
+  });
+  if (method === 'none') {
+    throw credentialsFailure(
+      `${resource.host} lets everybody in and wants no token: set AGENTCORE_AUTH to none`,
+    );
+  }
+  if (method === 'iam') {
+    throw credentialsFailure(
+      `${resource.host} wants IAM signatures here, and no bearer tokens: set AGENTCORE_AUTH to iam, and AWS_PROFILE to the profile to sign with`,
+    );
+  }
+  if (challenge?.resourceMetadata === undefined) {
+    throw credentialsFailure(`${resource.host} does not say who issues its tokens: ${SET_IT}`);
+  }
+  const described = await readResource(challenge.resourceMetadata, resource, network, signal);
+  const issuer = new URL(described.issuer);
+  const server = await discover(issuer, 'oidc').catch((first) =>
+    discover(issuer, 'oauth2').catch(() => {
+      throw credentialsFailure(
+        `The OAuth server ${issuer.href} cannot be used by what it says of itself (${wordsOf(first)}): ${SET_IT}`,
+      );
+    }),
+  );
+  return { server, scope: challenge.scope, knownScopes: described.scopes };
+}
+
+/** A client's secret goes where this leads, so it is taken from the server that is called alone. */
+async function readResource(
+  text: string,
+  resource: URL,
+  network: Network,
+  signal: AbortSignal,
+): Promise<{ readonly issuer: string; readonly scopes: readonly string[] }> {
+  const fail = (what: string) =>
+    credentialsFailure(`What ${resource.host} says of itself ${what}: ${SET_IT}`);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.origin !== resource.origin) throw fail('is said to be at another address');
+  let metadata: Record<string, unknown>;
+  try {
+    const response = await networkFetch(network, url, {
+      method: 'GET',
+      headers: { accept: 'application/json' },
+      signal,
+    });
+    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    metadata = Object(await response.json());
+  } catch (thrown) {
+    throw fail(`could not be read (${wordsOf(thrown)})`);
+  }
+  const { resource: whose, authorization_servers: servers, scopes_supported: scopes } = metadata;
+  if (typeof whose === 'string' && (!URL.canParse(whose) || new URL(whose).origin !== url.origin)) {
+    throw fail('is about another server');
+  }
+  const named: unknown = Array.isArray(servers) ? servers[0] : undefined;
+  const issuer = typeof named === 'string' ? named.replace(DOCUMENT, '') : '';
+  if (!URL.canParse(issuer) || !isPrivate(new URL(issuer))) {
+    throw fail('names no authorization server with an https address');
+  }
+  const known = Array.isArray(scopes) ? scopes.filter((scope) => typeof scope === 'string') : [];
+  return { issuer, scopes: known.slice(0, 20) };
+}

@@ -1,0 +1,125 @@
+import type {
+  AgentRuntime,
+  AgentRuntimeEndpoint,
+  AuthorizerConfiguration,
+  GatewaySummary,
+  GetAgentRuntimeCommandOutput,
+  GetGatewayCommandOutput,
+} from '@aws-sdk/client-bedrock-agentcore-control';
+import type {
+  DiscoveredEndpoint,
+  DiscoveredGateway,
+  DiscoveredJwt,
+  DiscoveredRuntime,
+} from './discovered.ts';
+import { partitionOf } from './partition.ts';
+
+/** Whose and where something is that the control plane told of. */
+export interface Home {
+  readonly account: string;
+  readonly region: string;
+}
+
+/** A runtime as a list tells it: neither its protocol nor its authorizer. */
+export function runtimeOf(summary: AgentRuntime, home: Home): DiscoveredRuntime {
+  const { agentRuntimeArn = '', agentRuntimeId = '', agentRuntimeName } = summary;
+  return {
+    kind: 'runtime',
+    ...home,
+    arn: agentRuntimeArn,
+    id: agentRuntimeId,
+    name: agentRuntimeName ?? agentRuntimeId,
+    description: summary.description,
+    version: summary.agentRuntimeVersion ?? '',
+    status: summary.status ?? '',
+    updatedAt: summary.lastUpdatedAt?.toISOString(),
+  };
+}
+
+/** What GetAgentRuntime adds. Its environment variables and its image are left alone. */
+export function runtimeDetails(answer: GetAgentRuntimeCommandOutput): Partial<DiscoveredRuntime> {
+  const jwt = jwtOf(answer.authorizerConfiguration);
+  const { lifecycleConfiguration: lifecycle } = answer;
+  return {
+    ...(answer.status && { status: answer.status }),
+    failureReason: answer.failureReason,
+    // HTTP is what the platform takes where nothing is said.
+    protocol: answer.protocolConfiguration?.serverProtocol ?? 'HTTP',
+    authorizer: answer.authorizerConfiguration ? 'JWT' : 'IAM',
+    jwt,
+    networkMode: answer.networkConfiguration?.networkMode,
+    lifecycle: lifecycle && {
+      idleTimeout: lifecycle.idleRuntimeSessionTimeout,
+      maxLifetime: lifecycle.maxLifetime,
+    },
+  };
+}
+
+export function endpointOf(endpoint: AgentRuntimeEndpoint): DiscoveredEndpoint {
+  const { name = '', agentRuntimeEndpointArn = '', liveVersion, targetVersion } = endpoint;
+  return {
+    name,
+    arn: agentRuntimeEndpointArn,
+    status: endpoint.status ?? '',
+    liveVersion,
+    targetVersion: targetVersion === liveVersion ? undefined : targetVersion,
+  };
+}
+
+export function versionsOf(
+  versions: readonly AgentRuntime[],
+): NonNullable<DiscoveredRuntime['versions']> {
+  return versions
+    .map(({ agentRuntimeVersion = '', status = '', lastUpdatedAt }) => ({
+      version: agentRuntimeVersion,
+      status,
+      updatedAt: lastUpdatedAt?.toISOString(),
+    }))
+    .sort((one, other) => Number(other.version) - Number(one.version));
+}
+
+const AUTHORIZERS: Readonly<Record<string, DiscoveredGateway['authorizer']>> = {
+  AWS_IAM: 'IAM',
+  CUSTOM_JWT: 'JWT',
+  NONE: 'NONE',
+};
+
+/** A gateway as a list tells it: without its URL. */
+export function gatewayOf(summary: GatewaySummary, home: Home): DiscoveredGateway {
+  const { gatewayId = '', name, authorizerType = '' } = summary;
+  const { region, account } = home;
+  return {
+    kind: 'gateway',
+    ...home,
+    // The list leaves it out.
+    arn: `arn:${partitionOf(region)}:bedrock-agentcore:${region}:${account}:gateway/${gatewayId}`,
+    id: gatewayId,
+    name: name ?? gatewayId,
+    description: summary.description,
+    status: summary.status ?? '',
+    protocol: summary.protocolType,
+    authorizer: AUTHORIZERS[authorizerType] ?? 'OTHER',
+    updatedAt: summary.updatedAt?.toISOString(),
+  };
+}
+
+/** What GetGateway adds. */
+export function gatewayDetails(answer: GetGatewayCommandOutput): Partial<DiscoveredGateway> {
+  return {
+    ...(answer.gatewayArn && { arn: answer.gatewayArn }),
+    ...(answer.status && { status: answer.status }),
+    url: answer.gatewayUrl,
+    jwt: jwtOf(answer.authorizerConfiguration),
+  };
+}
+
+function jwtOf(configuration: AuthorizerConfiguration | undefined): DiscoveredJwt | undefined {
+  const jwt = configuration?.customJWTAuthorizer;
+  if (!jwt) return undefined;
+  return {
+    discoveryUrl: jwt.discoveryUrl ?? '',
+    allowedAudience: jwt.allowedAudience ?? [],
+    allowedClients: jwt.allowedClients ?? [],
+    allowedScopes: jwt.allowedScopes ?? [],
+  };
+}

@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { privateFolder, replaceFile } from '../sso/private-file.ts';
+import { gatewaySchema, runtimeSchema } from './discovered.ts';
+
+const FORGOTTEN_AFTER = 30 * 24 * 3_600_000;
+const MOST_FILES = 200;
+const MOST_BYTES = 20_000_000;
+
+const readingFields = {
+  /** Milliseconds since 1970. */
+  readAt: z.number(),
+  /** Whether nothing went wrong. */
+  isWhole: z.boolean(),
+};
+
+const entrySchema = z.object({
+  /** Of this file's shape. */
+  format: z.literal(1),
+  account: z.string(),
+  region: z.string(),
+  /** The control plane that was asked: a local one knows other runtimes. */
+  endpoint: z.string(),
+  /** Two profiles of one account may not see the same. */
+  profile: z.string().optional(),
+  role: z.string().optional(),
+  runtimes: z
+    .object({ ...readingFields, hasVersions: z.boolean(), items: z.array(runtimeSchema) })
+    .optional(),
+  gateways: z.object({ ...readingFields, items: z.array(gatewaySchema) }).optional(),
+});
+
+/** What was read of one place, and by whom. */
+export type CacheEntry = Readonly<z.output<typeof entrySchema>>;
+
+/** Whose entry is wanted. */
+export type CacheKey = Pick<CacheEntry, 'account' | 'region' | 'endpoint' | 'profile' | 'role'>;
+
+/** Readings of earlier, a file for each place, in a folder that only the user may read. */
+export class DiscoveryCache {
+  readonly #folder: string;
+  readonly #now: () => number;
+
+  constructor(folder: string, now: () => number) {
+    this.#folder = folder;
+    this.#now = now;
+  }
+
+  async read(key: CacheKey): Promise<CacheEntry | undefined> {
+    const entry = await readEntry(this.#pathOf(key));
+    return entry && isOf(entry, key) ? entry : undefined;
+  }
+
+  /** For when nobody can say which account it is: the newest entry that may be meant. */
+  async readAnyAccount(key: Omit<CacheKey, 'account'>): Promise<CacheEntry | undefined> {
+    let newest: CacheEntry | undefined;
+    for (const path of await this.#files()) {
+      const entry = await readEntry(path);
+      if (!entry || !isOf(entry, { ...key, account: entry.account })) continue;
+      if (!newest || ageMark(entry) > ageMark(newest)) newest = entry;
+    }
+    return newest;
+  }
+
+  /** Failing to is no failure: it is read again next time. */
+  async write(entry: CacheEntry): Promise<void> {
+    try {
+      await privateFolder(this.#folder);
+      await replaceFile(this.#pathOf(entry), `${JSON.stringify(entry)}\n`);
+      await this.#forget();
+    } catch {
+      // A full disk or a folder of somebody else's.
+    }
+  }
+
+  #pathOf({ account, region, endpoint, profile = '', role = '' }: CacheKey): string {
+    const key = JSON.stringify([account, region, endpoint, profile, role]);
+    const name = createHash('sha256').update(key).digest('hex').slice(0, 32);
+    return join(this.#folder, `${name}.json`);
+  }
+
+  async #files(): Promise<string[]> {
+    const names = await readdir(this.#folder).catch((): string[] => []);
+    return names
+      .filter((name) => /^[0-9a-f]{32}\.json$/.test(name))
+      .map((name) => join(this.#folder, name));
+  }
+
+  async #forget(): Promise<void> {
+    const files = await Promise.all(
+      (await this.#files()).map(async (path) => {
+        const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 }));
+        return { path, mtimeMs };
+      }),
+    );
+    files.sort((one, other) => other.mtimeMs - one.mtimeMs);
+    const oldest = this.#now() - FORGOTTEN_AFTER;
+    const old = files.filter(({ mtimeMs }, index) => index >= MOST_FILES || mtimeMs < oldest);
+    await Promise.all(old.map(({ path }) => rm(path, { force: true })));
+  }
+}
+
+async function readEntry(path: string): Promise<CacheEntry | undefined> {
+  try {
+    if ((await stat(path)).size > MOST_BYTES) return undefined;
+    const parsed = entrySchema.safeParse(JSON.parse(await readFile(path, 'utf8')));
+    return parsed.success ? parsed.data : undefined;
+  } catch {
+    // None yet, or broken: it is only what was read before.
+    return undefined;
+  }
+}
+
+function isOf(entry: CacheEntry, key: CacheKey): boolean {
+  return (
+    entry.account === key.account &&
+    entry.region === key.region &&
+    entry.endpoint === key.endpoint &&
+    entry.profile === key.profile &&
+    entry.role === key.role
+  );
+}
+
+function ageMark({ runtimes, gateways }: CacheEntry): number {
+  return Math.max(runtimes?.readAt ?? 0, gateways?.readAt ?? 0);
+}

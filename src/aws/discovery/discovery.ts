@@ -1,0 +1,302 @@
+import { AgentCoreError, messageOf } from '../../error.ts';
+import { controlPlaneUrl } from '../control-plane.ts';
+import { findCredentials } from '../credentials.ts';
+import { Network } from '../network.ts';
+import { readServiceSettings } from '../shared-config.ts';
+import type { Credentials } from '../signer.ts';
+import { forEachOf, unlessAborted } from './bounded.ts';
+import { ControlPlaneReader } from './control-plane-reader.ts';
+import { type DiscoveredPlace, Look, listing } from './discovered-place.ts';
+import { type CacheEntry, type CacheKey, DiscoveryCache } from './discovery-cache.ts';
+import { Pace } from './pace.ts';
+import { partitionOf } from './partition.ts';
+import type { Place } from './place.ts';
+import { type Problem, problemOf } from './problem.ts';
+import { type ReadingContext, readGateways, readRuntimes } from './readings.ts';
+import { SYSTEM_TIMING, type Timing } from './timing.ts';
+import { Updates } from './updates.ts';
+import { type Identity, whoAmI } from './who-am-i.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface DiscoverRequest {
+  readonly places: readonly Place[];
+  /** Default: true. */
+  readonly gateways?: boolean | undefined;
+  /** Whether to list the versions of each runtime, which takes a call for each. Default: false. */
+  readonly versions?: boolean | undefined;
+  /** Milliseconds that what was read counts as the present. Default: five minutes. */
+  readonly maxAge?: number | undefined;
+  /** Asks AWS whatever was read before. */
+  readonly refresh?: boolean | undefined;
+  /** Milliseconds for one place; what is missing then stays away. Default: two minutes. */
+  readonly patience?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface DiscoveryOptions {
+  readonly env: Environment;
+  /** Where readings are kept: a folder of its own. */
+  readonly cacheFolder: string;
+  readonly timing?: Timing | undefined;
+}
+
+const MAX_AGE = 5 * 60_000;
+const PATIENCE = 2 * 60_000;
+const PLACES_AT_ONCE = 4;
+
+/** Finds runtimes and gateways. One instance keeps AWS's pace over all that it is asked for. */
+export class Discovery {
+  readonly #env: Environment;
+  readonly #timing: Timing;
+  readonly #cache: DiscoveryCache;
+  readonly #pace: Pace;
+  readonly #credentials = new Map<string, Credentials>();
+  #madeNetwork: Network | undefined;
+
+  constructor({ env, cacheFolder, timing = SYSTEM_TIMING }: DiscoveryOptions) {
+    this.#env = env;
+    this.#timing = timing;
+    this.#cache = new DiscoveryCache(cacheFolder, timing.now);
+    this.#pace = new Pace(timing);
+  }
+
+  /**
+   * Looks at all places, several at a time. Each time that more is known of one, it is handed on as
+   * a whole; the last of each place is done. What goes wrong is a problem of its place.
+   *
+   * @throws the signal's reason.
+   */
+  async *discover(request: DiscoverRequest): AsyncGenerator<DiscoveredPlace> {
+    const ending = new AbortController();
+    const signals = [ending.signal, ...(request.signal ? [request.signal] : [])];
+    const signal = AbortSignal.any(signals);
+    const updates = new Updates<Place, DiscoveredPlace>();
+    const identities = new Map<string, Promise<Identity>>();
+    const work = forEachOf(request.places, PLACES_AT_ONCE, async (place) => {
+      const look = new Look(place, (state) => updates.set(place, state));
+      await this.#look(look, request, identities, signal);
+    }).then(
+      () => updates.end(),
+      (thrown) => updates.fail(thrown),
+    );
+    try {
+      yield* updates;
+    } finally {
+      // Whoever has seen enough does not wait for the rest.
+      ending.abort();
+      await work;
+    }
+  }
+
+  /** The last of each place, in the order of the request. */
+  async discoverAll(request: DiscoverRequest): Promise<readonly DiscoveredPlace[]> {
+    const last = new Map<Place, DiscoveredPlace>();
+    for await (const found of this.discover(request)) last.set(found.place, found);
+    return request.places.flatMap((place) => last.get(place) ?? []);
+  }
+
+  async #look(
+    look: Look,
+    request: DiscoverRequest,
+    identities: Map<string, Promise<Identity>>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { place } = look;
+    const patience = AbortSignal.timeout(request.patience ?? PATIENCE);
+    const bounded = AbortSignal.any([signal, patience]);
+    try {
+      const endpoint = await this.#endpointOf(place);
+      const identity = await this.#identify(look, endpoint, request, identities, bounded);
+      if (identity) await this.#read(look, endpoint, identity.account, request, bounded);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      look.problem(patience.aborted ? outOfPatience(place) : unexpected(place, thrown));
+    }
+    look.tell({ isDone: true });
+  }
+
+  /** Finds out whose account it is; where nobody can say, what was read before has to do. */
+  async #identify(
+    look: Look,
+    endpoint: URL,
+    { gateways = true }: DiscoverRequest,
+    identities: Map<string, Promise<Identity>>,
+    signal: AbortSignal,
+  ): Promise<Identity | undefined> {
+    const { place } = look;
+    try {
+      const asked = this.#whoAmIOnce(place, identities);
+      const identity = { ...(await unlessAborted(asked, signal)), region: place.region };
+      look.tell({ identity });
+      return identity;
+    } catch (thrown) {
+      show(look, await this.#cache.readAnyAccount(cacheKeyOf(place, endpoint)), gateways);
+      signal.throwIfAborted();
+      look.problem(problemOf(thrown, place, 'GetCallerIdentity', undefined));
+      return undefined;
+    }
+  }
+
+  async #read(
+    look: Look,
+    endpoint: URL,
+    account: string,
+    request: DiscoverRequest,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { place } = look;
+    const { gateways = true, versions = false } = request;
+    const key: CacheKey = { account, ...cacheKeyOf(place, endpoint) };
+    const cached = await this.#cache.read(key);
+    show(look, cached, gateways);
+    const isDue = (reading: { readonly readAt: number; readonly isWhole: boolean } | undefined) =>
+      request.refresh ||
+      !reading?.isWhole ||
+      this.#timing.now() - reading.readAt >= (request.maxAge ?? MAX_AGE);
+    const runtimesDue = isDue(cached?.runtimes) || (versions && !cached?.runtimes?.hasVersions);
+    const gatewaysDue = gateways && isDue(cached?.gateways);
+    if (!runtimesDue && !gatewaysDue) return;
+
+    const { region } = place;
+    const [credentials, network, pace] = [this.#credentialsOf(place), this.#network, this.#pace];
+    const options = { endpoint, region, account, credentials, network, pace, signal };
+    const reader = await ControlPlaneReader.open(options);
+    const context = { reader, place, home: { account, region }, signal };
+    try {
+      const [runtimes, ways] = await Promise.all([
+        runtimesDue ? this.#readRuntimes(look, context, versions) : undefined,
+        gatewaysDue ? this.#readGateways(look, context) : undefined,
+      ]);
+      await this.#cache.write({
+        format: 1,
+        ...key,
+        runtimes: runtimes ?? cached?.runtimes,
+        gateways: ways ?? cached?.gateways,
+      });
+    } finally {
+      reader.close();
+    }
+  }
+
+  async #readRuntimes(
+    look: Look,
+    context: Omit<ReadingContext, 'onProblem'>,
+    hasVersions: boolean,
+  ): Promise<CacheEntry['runtimes']> {
+    const readAt = this.#timing.now();
+    const problems = new Problems(look);
+    const items = await readRuntimes(
+      { ...context, onProblem: problems.add },
+      { versions: hasVersions },
+      (runtimes) => look.tell({ runtimes: listing(runtimes, readAt, 'aws') }),
+    );
+    return items && { readAt, isWhole: problems.areNone, hasVersions, items: [...items] };
+  }
+
+  async #readGateways(
+    look: Look,
+    context: Omit<ReadingContext, 'onProblem'>,
+  ): Promise<CacheEntry['gateways']> {
+    const readAt = this.#timing.now();
+    const problems = new Problems(look);
+    const items = await readGateways({ ...context, onProblem: problems.add }, (gateways) =>
+      look.tell({ gateways: listing(gateways, readAt, 'aws') }),
+    );
+    return items && { readAt, isWhole: problems.areNone, items: [...items] };
+  }
+
+  /** Places of one user share the answer. A region that is not enabled takes nobody's credentials. */
+  async #whoAmIOnce(place: Place, identities: Map<string, Promise<Identity>>): Promise<Identity> {
+    const key = credentialsKey(place);
+    const known = identities.get(key);
+    const asked = known ?? this.#whoAmI(place);
+    identities.set(key, asked);
+    try {
+      return await asked;
+    } catch (thrown) {
+      const refusedIn = thrown instanceof AgentCoreError && thrown.data?.region;
+      if (!refusedIn || refusedIn === place.region) throw thrown;
+      return this.#whoAmI(place);
+    }
+  }
+
+  #whoAmI(place: Place): Promise<Identity> {
+    const { profile, region, assumeRole } = place;
+    const [env, network] = [this.#env, this.#network];
+    const credentials = this.#credentialsOf(place);
+    return whoAmI({ profile, region, assumeRole, env, network, credentials });
+  }
+
+  #credentialsOf(place: Place): Credentials {
+    const key = credentialsKey(place);
+    let credentials = this.#credentials.get(key);
+    if (!credentials) {
+      const { profile, region, assumeRole } = place;
+      const [env, network] = [this.#env, this.#network];
+      credentials = findCredentials({ profile, region, assumeRole, env, network });
+      this.#credentials.set(key, credentials);
+    }
+    return credentials;
+  }
+
+  async #endpointOf({ profile, region }: Place): Promise<URL> {
+    const service = 'Bedrock AgentCore Control';
+    const settings = await readServiceSettings(service, profile, this.#env);
+    return controlPlaneUrl({ partition: partitionOf(region), region }, settings);
+  }
+
+  /** Made when it is needed: what is wrong with its settings concerns nobody before. */
+  get #network(): Network {
+    this.#madeNetwork ??= new Network(this.#env);
+    return this.#madeNetwork;
+  }
+}
+
+/** What goes wrong with one reading: of a place there are two. */
+class Problems {
+  areNone = true;
+  readonly #look: Look;
+
+  constructor(look: Look) {
+    this.#look = look;
+  }
+
+  readonly add = (problem: Problem): void => {
+    this.areNone = false;
+    this.#look.problem(problem);
+  };
+}
+
+/** Takes what was read before for what is known, until more is. */
+function show(look: Look, entry: CacheEntry | undefined, withGateways: boolean): void {
+  const { runtimes, gateways } = entry ?? {};
+  look.tell({
+    runtimes: runtimes && listing(runtimes.items, runtimes.readAt, 'cache'),
+    gateways:
+      withGateways && gateways ? listing(gateways.items, gateways.readAt, 'cache') : undefined,
+  });
+}
+
+/** Places of one user share a look-up, whatever their regions. */
+function credentialsKey({ profile, assumeRole }: Place): string {
+  return JSON.stringify([profile, assumeRole]);
+}
+
+function cacheKeyOf(
+  { profile, region, assumeRole }: Place,
+  endpoint: URL,
+): Omit<CacheKey, 'account'> {
+  return { region, endpoint: endpoint.href, profile, role: assumeRole?.arn };
+}
+
+function outOfPatience(place: Place): Problem {
+  const sentence = 'It took too long, so that something is missing: try again';
+  return { place, kind: 'bound', api: undefined, subject: undefined, sentence };
+}
+
+/** What is wrong with settings, such as an endpoint that is no URL. */
+function unexpected(place: Place, thrown: unknown): Problem {
+  const sentence = messageOf(thrown);
+  return { place, kind: 'failed', api: undefined, subject: undefined, sentence };
+}

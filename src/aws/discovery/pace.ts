@@ -1,0 +1,68 @@
+import { isPassing, isThrottling } from './problem.ts';
+import type { Timing } from './timing.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** Calls a second that AWS takes of an account in a region (source: AgentCore's quotas). */
+const LISTS_PER_SECOND = 5;
+const GETS_PER_SECOND = 50;
+
+const THROTTLED_TRIES = 8;
+const FAILED_TRIES = 3;
+const FIRST_PAUSE = 250;
+const LONGEST_PAUSE = 8_000;
+
+/** Calls APIs no faster than AWS wants them, and again where that may help. */
+export class Pace {
+  readonly #timing: Timing;
+  readonly #buckets = new Map<string, TokenBucket>();
+
+  constructor(timing: Timing) {
+    this.#timing = timing;
+  }
+
+  /**
+   * Makes a call when its turn comes.
+   *
+   * @param scope What AWS counts together, besides the API: an account, in a region.
+   * @throws what the last try threw, or the signal's reason.
+   */
+  async call<T>(
+    scope: string,
+    api: string,
+    signal: AbortSignal,
+    send: () => Promise<T>,
+  ): Promise<T> {
+    const bucket = this.#bucketOf(scope, api);
+    for (let tries = 1; ; tries++) {
+      await bucket.take(signal);
+      try {
+        return await send();
+      } catch (thrown) {
+        signal.throwIfAborted();
+        const isThrottled = isThrottling(thrown);
+        const most = isThrottled ? THROTTLED_TRIES : isPassing(thrown) ? FAILED_TRIES : 1;
+        if (tries >= most) throw thrown;
+        const pause = this.#pauseAfter(tries);
+        // The others that wait would only be throttled as well.
+        if (isThrottled) bucket.pause(pause);
+        else await this.#timing.sleep(pause, signal);
+      }
+    }
+  }
+
+  #pauseAfter(tries: number): number {
+    const whole = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (tries - 1));
+    return whole * (0.5 + this.#timing.random() / 2);
+  }
+
+  #bucketOf(scope: string, api: string): TokenBucket {
+    const key = `${scope} ${api}`;
+    let bucket = this.#buckets.get(key);
+    if (!bucket) {
+      const rate = api.startsWith('Get') ? GETS_PER_SECOND : LISTS_PER_SECOND;
+      bucket = new TokenBucket(rate, this.#timing);
+      this.#buckets.set(key, bucket);
+    }
+    return bucket;
+  }
+}

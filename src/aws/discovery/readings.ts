@@ -1,0 +1,151 @@
+import { forEachOf } from './bounded.ts';
+import type { ControlPlaneReader } from './control-plane-reader.ts';
+import {
+  endpointOf,
+  gatewayDetails,
+  gatewayOf,
+  type Home,
+  runtimeDetails,
+  runtimeOf,
+  versionsOf,
+} from './describe.ts';
+import type { DiscoveredGateway, DiscoveredRuntime } from './discovered.ts';
+import type { Place } from './place.ts';
+import { type Problem, problemOf } from './problem.ts';
+
+/** Calls under way at once for one detail; the pace says how soon the next may go. */
+const AT_ONCE = 8;
+/** More of one account and region are left out, with a problem that says so. */
+const MOST = 1000;
+
+/** Where a reading takes place, and who hears of it. */
+export interface ReadingContext {
+  readonly reader: ControlPlaneReader;
+  readonly place: Place;
+  readonly home: Home;
+  readonly signal: AbortSignal;
+  readonly onProblem: (problem: Problem) => void;
+}
+
+interface Named {
+  readonly id: string;
+  readonly name: string;
+}
+
+/**
+ * The runtimes of a place. `onChange` gets all of them each time something more is known.
+ *
+ * @returns nothing where not even their names could be listed. Throws the signal's reason alone.
+ */
+export async function readRuntimes(
+  context: ReadingContext,
+  options: { readonly versions: boolean },
+  onChange: (runtimes: readonly DiscoveredRuntime[]) => void,
+): Promise<readonly DiscoveredRuntime[] | undefined> {
+  const { reader, home } = context;
+  const known = new Shelf(onChange);
+  const pages = mapPages(reader.runtimes(), (summary) => runtimeOf(summary, home));
+  if (!(await list(context, 'ListAgentRuntimes', pages, known))) return undefined;
+  await Promise.all([
+    detail(context, 'GetAgentRuntime', known, async ({ id }) =>
+      runtimeDetails(await reader.runtime(id)),
+    ),
+    detail(context, 'ListAgentRuntimeEndpoints', known, async ({ id }) => ({
+      endpoints: (await reader.endpoints(id)).map(endpointOf),
+    })),
+    options.versions &&
+      detail(context, 'ListAgentRuntimeVersions', known, async ({ id }) => ({
+        versions: versionsOf(await reader.versions(id)),
+      })),
+  ]);
+  return known.all;
+}
+
+/** The gateways of a place, likewise. */
+export async function readGateways(
+  context: ReadingContext,
+  onChange: (gateways: readonly DiscoveredGateway[]) => void,
+): Promise<readonly DiscoveredGateway[] | undefined> {
+  const { reader, home } = context;
+  const known = new Shelf(onChange);
+  const pages = mapPages(reader.gateways(), (summary) => gatewayOf(summary, home));
+  if (!(await list(context, 'ListGateways', pages, known))) return undefined;
+  await detail(context, 'GetGateway', known, async ({ id }) =>
+    gatewayDetails(await reader.gateway(id)),
+  );
+  return known.all;
+}
+
+/** What is known so far, in the order of the list. */
+class Shelf<T extends Named> {
+  readonly #items = new Map<string, T>();
+  readonly #onChange: (items: readonly T[]) => void;
+
+  constructor(onChange: (items: readonly T[]) => void) {
+    this.#onChange = onChange;
+  }
+
+  get all(): readonly T[] {
+    return [...this.#items.values()];
+  }
+
+  put(items: readonly T[]): void {
+    for (const item of items) this.#items.set(item.id, item);
+    this.#onChange(this.all);
+  }
+
+  add(id: string, details: Partial<T>): void {
+    const item = this.#items.get(id);
+    if (item) this.put([{ ...item, ...details }]);
+  }
+}
+
+/** @returns whether anything was listed, be it that there is nothing. */
+async function list<T extends Named>(
+  context: ReadingContext,
+  api: string,
+  pages: AsyncIterable<readonly T[]>,
+  known: Shelf<T>,
+): Promise<boolean> {
+  let hasPage = false;
+  try {
+    for await (const items of pages) {
+      hasPage = true;
+      const room = MOST - known.all.length;
+      known.put(items.slice(0, room));
+      if (items.length > room) {
+        const sentence = `Only the first ${MOST} of ${api} are shown`;
+        const { place } = context;
+        context.onProblem({ place, kind: 'bound', api, subject: undefined, sentence });
+        break;
+      }
+    }
+  } catch (thrown) {
+    context.signal.throwIfAborted();
+    context.onProblem(problemOf(thrown, context.place, api, undefined));
+  }
+  return hasPage;
+}
+
+async function detail<T extends Named>(
+  context: ReadingContext,
+  api: string,
+  known: Shelf<T>,
+  ask: (item: T) => Promise<Partial<T>>,
+): Promise<void> {
+  await forEachOf(known.all, AT_ONCE, async (item) => {
+    try {
+      known.add(item.id, await ask(item));
+    } catch (thrown) {
+      context.signal.throwIfAborted();
+      context.onProblem(problemOf(thrown, context.place, api, item.name));
+    }
+  });
+}
+
+async function* mapPages<A, B>(
+  pages: AsyncIterable<readonly A[]>,
+  map: (item: A) => B,
+): AsyncGenerator<readonly B[]> {
+  for await (const page of pages) yield page.map(map);
+}

@@ -1,0 +1,113 @@
+import type { DiscoveredGateway, DiscoveredRuntime } from './discovered.ts';
+
+/** What can be done with a runtime or gateway. */
+export interface Use {
+  /** As a picker says it: `MCP · IAM`, `Gateway · JWT`. */
+  readonly kind: string;
+  /**
+   * Whether it can be an MCP server now: `yes`; `token` where it takes a bearer token; `no`;
+   * `unknown` where it could not be asked.
+   */
+  readonly asServer: 'yes' | 'token' | 'no' | 'unknown';
+  /** What to do with it, without a full stop. */
+  readonly sentence: string;
+}
+
+export function usableAs(target: DiscoveredRuntime | DiscoveredGateway): Use {
+  const kind = kindOf(target);
+  const notReady = whyNotReady(target);
+  if (notReady) return { kind, asServer: 'no', sentence: notReady };
+  return { kind, ...(target.kind === 'gateway' ? useOfGateway(target) : useOfRuntime(target)) };
+}
+
+/** Protocol and authorizer, `?` for what could not be read. */
+export function kindOf(target: DiscoveredRuntime | DiscoveredGateway): string {
+  if (target.kind === 'gateway') return `Gateway · ${target.authorizer}`;
+  const { protocol = '?', authorizer = '?' } = target;
+  return `${protocol} · ${authorizer}`;
+}
+
+type Answer = Omit<Use, 'kind'>;
+
+function useOfRuntime({ protocol, authorizer }: DiscoveredRuntime): Answer {
+  if (protocol === undefined || authorizer === undefined) {
+    return {
+      asServer: 'unknown',
+      sentence:
+        'Its protocol and authorizer could not be read: allow bedrock-agentcore:GetAgentRuntime',
+    };
+  }
+  const call = authorizer === 'IAM' ? 'a signed InvokeAgentRuntime' : 'a bearer token';
+  switch (protocol) {
+    case 'MCP':
+      return authorizer === 'IAM'
+        ? { asServer: 'yes', sentence: 'An MCP server: use it through the proxy' }
+        : {
+            asServer: 'token',
+            sentence:
+              'An MCP server that takes a bearer token: use it through the proxy, which gets one as an OAuth client or by a command',
+          };
+    case 'HTTP':
+      return { asServer: 'no', sentence: `An agent, not an MCP server: call it with ${call}` };
+    case 'A2A':
+      return {
+        asServer: 'no',
+        sentence: `An A2A agent, not an MCP server: other agents reach it by its agent card, with ${call}`,
+      };
+    case 'AGUI':
+      return {
+        asServer: 'no',
+        sentence: `An AG-UI agent, not an MCP server: its user interface calls it with ${call}`,
+      };
+    default:
+      return {
+        asServer: 'no',
+        sentence: `It speaks ${protocol}, which this version does not know: look for an update`,
+      };
+  }
+}
+
+function useOfGateway({ authorizer, protocol, url }: DiscoveredGateway): Answer {
+  if (protocol !== undefined && protocol !== 'MCP') {
+    return { asServer: 'no', sentence: `It speaks ${protocol}, not MCP` };
+  }
+  if (url === undefined) {
+    return {
+      asServer: 'unknown',
+      sentence: 'Its URL could not be read: allow bedrock-agentcore:GetGateway',
+    };
+  }
+  switch (authorizer) {
+    case 'IAM':
+      return { asServer: 'yes', sentence: 'An MCP server: use it through the proxy' };
+    case 'NONE':
+      return {
+        asServer: 'yes',
+        sentence: 'An MCP server that is open to anybody who knows its URL',
+      };
+    case 'JWT':
+      return {
+        asServer: 'token',
+        sentence:
+          'An MCP server that takes a bearer token: use it through the proxy, which gets one as an OAuth client or by a command',
+      };
+    case 'OTHER':
+      return {
+        asServer: 'no',
+        sentence: 'Its authorizer is one that this version does not know: look for an update',
+      };
+  }
+}
+
+/** An update leaves what was there in service. */
+const SERVING = ['READY', 'UPDATING', 'UPDATE_FAILED', 'UPDATE_UNSUCCESSFUL'];
+
+function whyNotReady(target: DiscoveredRuntime | DiscoveredGateway): string | undefined {
+  const { status } = target;
+  const reason = target.kind === 'runtime' ? target.failureReason : undefined;
+  if (SERVING.includes(status)) return undefined;
+  if (status === 'CREATING') return 'It is being created: try again in a minute';
+  if (status === 'DELETING') return 'It is being deleted';
+  const words = status.toLowerCase().replaceAll('_', ' ') || 'unknown';
+  return `It is not ready (${words})${reason ? `: ${reason}` : ''}`;
+}

@@ -1,0 +1,155 @@
+import { AgentCoreError, messageOf } from '../../error.ts';
+import { callerArn } from '../caller-identity.ts';
+import { findCredentials } from '../credentials.ts';
+import type { CredentialsOptions } from '../credentials-options.ts';
+import { readProfileFiles } from '../profile-files.ts';
+import { describeProfile, type ProfileKind } from '../profiles.ts';
+import { stsEndpoint } from '../shared-config.ts';
+import type { Credentials } from '../signer.ts';
+import { isUnreached } from './problem.ts';
+
+/** Whose credentials these are, without any of them. */
+export interface Identity {
+  /** Twelve digits. */
+  readonly account: string;
+  readonly arn: string;
+  readonly partition: string;
+  readonly kind: 'user' | 'role' | 'root' | 'federated-user' | 'unknown';
+  /** Of the user or role, without its path. */
+  readonly name: string;
+  /** Of an assumed role. */
+  readonly sessionName: string | undefined;
+  readonly profile: string | undefined;
+  /** Of the environment or the profile; absent where neither names one. */
+  readonly region: string | undefined;
+  /** ISO 8601; absent for credentials that do not expire. */
+  readonly expiresAt: string | undefined;
+  /** Where the credentials come from, in words: `IAM Identity Center`. */
+  readonly source: string;
+}
+
+export interface WhoAmIOptions extends CredentialsOptions {
+  /** Those that will be used, where there are any yet. */
+  readonly credentials?: Credentials | undefined;
+}
+
+/** Where STS is asked if nothing says a region: it answers alike everywhere in a partition. */
+const ANY_REGION = 'us-east-1';
+
+/**
+ * Asks STS whose credentials these are, which needs no permission.
+ *
+ * @throws {AgentCoreError} `credentials`, with the `region` in its data where STS there refused them;
+ *   `connection` where STS was not reached.
+ */
+export async function whoAmI(options: WhoAmIOptions): Promise<Identity> {
+  const { profile, region, network, env, credentials = findCredentials(options) } = options;
+  const { expiration } = await credentials();
+  const endpoint = await stsEndpoint(profile, env);
+  const arn = await askSts({ credentials, region: region ?? ANY_REGION, network, endpoint });
+  return {
+    ...partsOf(arn),
+    profile,
+    region,
+    expiresAt: expiration?.toISOString(),
+    source: await sourceOf(options),
+  };
+}
+
+/**
+ * What is wrong, or at least surprising, about using a runtime or gateway with these credentials.
+ *
+ * @returns sentences without a full stop; none where all is as usual.
+ */
+export function mismatch(identity: Identity, arn: string): readonly string[] {
+  const [, partition = '', , region = '', account = ''] = arn.split(':');
+  const what = /:gateway\//.test(arn) ? 'gateway' : 'runtime';
+  if (partition !== identity.partition) {
+    return [
+      `The ${what} is in the partition ${partition}, and the credentials are of ${identity.partition}: they are not valid there, so choose a profile of an account in ${partition}`,
+    ];
+  }
+  const sentences: string[] = [];
+  if (account !== identity.account) {
+    sentences.push(
+      `The ${what} is in account ${account}, and the credentials are of ${identity.account}: assume a role of ${account}, or have its owner allow you in a resource policy${what === 'runtime' ? ' of the runtime and of its endpoint' : ''}`,
+    );
+  }
+  if (identity.region !== undefined && region !== identity.region) {
+    sentences.push(
+      `The ${what} is in ${region}, and your region is ${identity.region}: it is called in ${region}, which costs a little time and may be against a rule of your organization`,
+    );
+  }
+  return sentences;
+}
+
+async function askSts(options: Parameters<typeof callerArn>[0]): Promise<string> {
+  const { region } = options;
+  try {
+    return await callerArn(options);
+  } catch (thrown) {
+    const cause = thrown instanceof AgentCoreError ? (thrown.cause ?? thrown) : thrown;
+    // Credentials that could not even be found have their own sentence.
+    if (cause instanceof AgentCoreError) throw cause;
+    const what = 'Could not ask STS who you are';
+    if (!isUnreached(cause)) {
+      throw new AgentCoreError('credentials', `${what}: ${messageOf(cause)}`, {
+        cause,
+        data: { region },
+      });
+    }
+    throw new AgentCoreError(
+      'connection',
+      `${what}: AWS could not be reached, check the network and proxy settings (${messageOf(cause)})`,
+      { cause },
+    );
+  }
+}
+
+const CALLER = /^arn:([\w-]+):(iam|sts)::(\d{12}):(?:(root)|([\w-]+)\/(.+))$/;
+
+function partsOf(
+  arn: string,
+): Pick<Identity, 'account' | 'arn' | 'partition' | 'kind' | 'name' | 'sessionName'> {
+  const [, partition = '', , account = '', root, type, path = ''] = CALLER.exec(arn) ?? [];
+  const base = { arn, partition, account, sessionName: undefined };
+  if (root) return { ...base, kind: 'root', name: 'root' };
+  const parts = path.split('/');
+  const last = parts.at(-1) ?? '';
+  if (type === 'assumed-role') {
+    return { ...base, kind: 'role', name: parts[0] ?? '', sessionName: last };
+  }
+  if (type === 'user') return { ...base, kind: 'user', name: last };
+  if (type === 'federated-user') return { ...base, kind: 'federated-user', name: last };
+  return { ...base, kind: 'unknown', name: last };
+}
+
+const BY_PROFILE: Readonly<Record<ProfileKind, string>> = {
+  static: 'access key',
+  'sso-session': 'IAM Identity Center',
+  'sso-legacy': 'IAM Identity Center',
+  role: 'assumed role',
+  process: 'credential process',
+  'web-identity': 'web identity',
+  login: 'aws login',
+  unknown: 'container or instance',
+};
+
+async function sourceOf({ profile, assumeRole, env }: WhoAmIOptions): Promise<string> {
+  const base = await sourceOfBase(profile, env);
+  return assumeRole ? `${assumeRole.arn}, assumed with ${base}` : base;
+}
+
+/** Where the SDKs look, in their order. */
+async function sourceOfBase(
+  profile: string | undefined,
+  env: CredentialsOptions['env'],
+): Promise<string> {
+  if (!profile && env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY) {
+    return 'environment variables';
+  }
+  const name = profile ?? 'default';
+  const { kind } = describeProfile(name, await readProfileFiles(env));
+  if (profile || kind !== 'unknown') return `${BY_PROFILE[kind]}, profile ${name}`;
+  return env.AWS_WEB_IDENTITY_TOKEN_FILE ? 'web identity' : BY_PROFILE.unknown;
+}

@@ -1,0 +1,82 @@
+import { AgentCoreError } from '../error.ts';
+import type { Partition } from './arn.ts';
+import type { EndpointOptions } from './endpoints.ts';
+import { parseGatewayArn } from './iam/gateway-arn.ts';
+import { isPrivate } from './private-url.ts';
+
+/** A gateway, by its ARN or by the URL where it speaks MCP. */
+export type GatewayAddress =
+  | {
+      /** As it was given, or its URL in AWS: its name in sentences. */
+      readonly name: string;
+      readonly region: string;
+      readonly partition: Partition;
+      readonly gatewayId: string;
+      readonly url: undefined;
+    }
+  | {
+      readonly name: string;
+      /** Of AWS where its host says so. */
+      readonly region: undefined;
+      readonly url: URL;
+    };
+
+const GATEWAY_HOST =
+  /^([0-9a-z-]{1,120})\.gateway\.bedrock-agentcore\.([a-z]{2}(?:-[a-z]+)+-\d{1,2})\.amazonaws\.com$/;
+
+/** True for what can be no runtime's ARN and may be a gateway's address. */
+export function isGatewayAddress(text: string): boolean {
+  return /^\s*(https?:\/\/|arn:[\w-]+:bedrock-agentcore:[^:]*:[^:]*:gateway\/)/i.test(text);
+}
+
+/**
+ * Reads a gateway's ARN, its URL, or that of a domain of one's own before it.
+ *
+ * @throws {AgentCoreError} `usage`
+ */
+export function parseGatewayAddress(text: string): GatewayAddress {
+  const address = text.trim();
+  if (/^arn:/i.test(address)) {
+    const { arn, partition, region, gatewayId } = parseGatewayArn(address);
+    return { name: arn, region, partition, gatewayId, url: undefined };
+  }
+  const url = /^https?:/i.test(address) && URL.canParse(address) ? new URL(address) : undefined;
+  if (!url || url.username || url.password || !isPrivate(url)) {
+    throw new AgentCoreError(
+      'usage',
+      'Not the address of an AgentCore gateway, expected its ARN or https://GATEWAY_ID.gateway.bedrock-agentcore.REGION.amazonaws.com/mcp',
+    );
+  }
+  const [, gatewayId, region] = GATEWAY_HOST.exec(url.hostname) ?? [];
+  const name = url.origin + url.pathname;
+  if (gatewayId === undefined || region === undefined) return { name, region: undefined, url };
+  return { name, region, partition: 'aws', gatewayId, url: undefined };
+}
+
+/**
+ * Where a gateway speaks MCP: below the custom endpoint where there is one, else at the host that
+ * AWS gives it.
+ *
+ * @throws {AgentCoreError} `usage`
+ */
+export function gatewayUrl(address: GatewayAddress, endpoint: EndpointOptions): URL {
+  if (address.url) return address.url;
+  const { gatewayId, region, partition } = address;
+  const { override, fips, dualStack } = endpoint;
+  if (override !== undefined) {
+    const base = URL.canParse(override) ? new URL(override) : undefined;
+    if (!base || !/^https?:$/.test(base.protocol)) {
+      throw new AgentCoreError('usage', 'The endpoint is not an http or https URL');
+    }
+    base.pathname = `${base.pathname.replace(/\/$/, '')}/gateways/${gatewayId}/mcp`;
+    return base;
+  }
+  if (fips || dualStack) {
+    throw new AgentCoreError(
+      'usage',
+      `No FIPS or dual-stack address of gateways is known: set AGENTCORE_AGENT_ARN to the gateway's URL, or unset AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT`,
+    );
+  }
+  const suffix = partition === 'aws-cn' ? 'amazonaws.com.cn' : 'amazonaws.com';
+  return new URL(`https://${gatewayId}.gateway.bedrock-agentcore.${region}.${suffix}/mcp`);
+}

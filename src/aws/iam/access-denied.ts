@@ -1,0 +1,106 @@
+import { DEFAULT_ENDPOINT } from './access-policy.ts';
+import { resourceKindOf } from './actions.ts';
+import { allow, oneOrAll, type Statement } from './policy-document.ts';
+
+/** What AWS says when it refuses. */
+export interface AccessDenial {
+  readonly principal: string;
+  /** Such as `bedrock-agentcore:InvokeAgentRuntime`. */
+  readonly action: string;
+  readonly resource: string | undefined;
+  /** `forbidden`: a policy says no, and no statement that allows helps. `unmentioned`: none says yes. */
+  readonly reason: 'unmentioned' | 'forbidden' | 'unknown';
+  /** The kind of policy, in AWS's words: `identity-based policy`, `service control policy`. */
+  readonly policy: string | undefined;
+}
+
+const RESOURCE_BASED = 'resource-based policy';
+
+const DENIAL =
+  /User: (\S+) is not authorized to (?:perform|access): ([\w-]+:\w+)(?: on resource: (\S+))?/;
+const UNMENTIONED = /because no ([\w -]+?) allows/;
+const FORBIDDEN = /with an explicit deny in an? ([\w -]+?(?:policy|boundary))\b/;
+
+/** Reads AWS's sentence; `undefined` where it is about something else. */
+export function parseDenial(message: string): AccessDenial | undefined {
+  const match = DENIAL.exec(message);
+  if (!match) return undefined;
+  const [, principal, action, resource] = match;
+  const forbidden = FORBIDDEN.exec(message)?.[1];
+  const unmentioned = UNMENTIONED.exec(message)?.[1];
+  return {
+    principal: principal as string,
+    action: action as string,
+    resource: resource?.replace(/[.,;]+$/, ''),
+    reason: forbidden ? 'forbidden' : unmentioned ? 'unmentioned' : 'unknown',
+    policy: forbidden ?? unmentioned,
+  };
+}
+
+/**
+ * The statements that are missing where AWS denied something, one for each action. They name the
+ * endpoint along with the runtime, because AWS checks both and complains of one at a time.
+ *
+ * @returns none for what a policy forbids, which an added statement cannot allow, and for what a
+ *   resource-based policy keeps silent about, which is not the caller's to add.
+ */
+export function missingStatements(denials: readonly AccessDenial[]): readonly Statement[] {
+  const byAction = new Map<string, Statement>();
+  for (const denial of denials) {
+    const statement = missingStatement(denial);
+    if (!statement) continue;
+    const before = byAction.get(denial.action)?.Resource ?? [];
+    const resources = [before, statement.Resource].flat();
+    byAction.set(denial.action, { ...statement, Resource: oneOrAll(resources) });
+  }
+  return [...byAction.values()].sort((one, other) => (one.Sid < other.Sid ? -1 : 1));
+}
+
+function missingStatement(denial: AccessDenial): Statement | undefined {
+  const { action, reason, policy } = denial;
+  if (reason === 'forbidden' || policy === RESOURCE_BASED) return undefined;
+  return allow(`Allow${action.slice(action.indexOf(':') + 1)}`, [action], resourcesOf(denial));
+}
+
+/** A statement as it goes into a policy. */
+export function statementText(statement: Statement): string {
+  return JSON.stringify(statement, null, 2);
+}
+
+/** What to do about a denial, as a sentence without a full stop. */
+export function adviceOn({ reason, policy, action, principal }: AccessDenial): string {
+  if (reason === 'forbidden') {
+    return `${article(policy)} ${policy} forbids it, which no further permission overrides: ask whoever looks after that policy`;
+  }
+  const missing = policy ?? 'identity-based policy';
+  const where = new Map([
+    ['identity-based policy', `add it to a policy of ${holderOf(principal)}`],
+    [
+      RESOURCE_BASED,
+      action.startsWith('sts:')
+        ? "add the caller to the role's trust policy"
+        : 'add the caller to the resource policies of the runtime and of its endpoint, or assume a role of that account',
+    ],
+    ['permissions boundary', `add it to the permissions boundary of ${holderOf(principal)}`],
+    ['session policy', 'add it to the policy that the session was made with'],
+  ]).get(missing);
+  return where ?? `have it added to the ${missing}`;
+}
+
+function article(words = ''): string {
+  return /^[aeiou]/i.test(words) ? 'an' : 'a';
+}
+
+/** Who policies can be attached to: a session's role, not the session. */
+function holderOf(principal: string): string {
+  const [, role] = /:assumed-role\/([^/]+)\//.exec(principal) ?? [];
+  return role ? `the role ${role}` : principal;
+}
+
+function resourcesOf({ action, resource }: AccessDenial): readonly string[] {
+  const kind = resourceKindOf(action);
+  if (kind === 'any' || resource === undefined) return ['*'];
+  if (kind !== 'runtime-and-endpoint') return [resource];
+  const [runtime = resource, endpoint] = resource.split('/runtime-endpoint/');
+  return [runtime, `${runtime}/runtime-endpoint/${endpoint ?? DEFAULT_ENDPOINT}`];
+}

@@ -1,0 +1,98 @@
+import { AgentCoreError } from '../../error.ts';
+import {
+  type Conditions,
+  oneOrAll,
+  policyOf,
+  type TrustPolicy,
+  type TrustStatement,
+} from './policy-document.ts';
+
+/** Who may assume a role, and on which terms. */
+export interface Trust {
+  /** The ARN of a user, a role, or an assumed role; or an account, by its number or root ARN. */
+  readonly principal: string;
+  readonly externalId?: string | undefined;
+  /** Only after a login with an MFA device. */
+  readonly mfa?: boolean | undefined;
+  /** Whether callers may say who they are by a source identity. */
+  readonly sourceIdentity?: boolean | undefined;
+}
+
+const ROLE = /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/;
+const PRINCIPAL = /^arn:(aws[a-z-]*):(iam|sts)::(\d{12}):(root|(user|role|assumed-role)\/(.+))$/;
+const SSO_ROLE = /^AWSReservedSSO_/;
+
+/** @throws {AgentCoreError} `usage` */
+export function parseRoleArn(text: string): string {
+  if (ROLE.test(text.trim())) return text.trim();
+  throw new AgentCoreError(
+    'usage',
+    `Not the ARN of a role, expected arn:aws:iam::ACCOUNT:role/NAME: ${text}`,
+  );
+}
+
+/**
+ * The trust policy of a role.
+ *
+ * @param partition Of the role, for an account that is given by its number.
+ * @throws {AgentCoreError} `usage` where the principal is none.
+ */
+export function trustPolicy(trust: Trust, partition = 'aws'): TrustPolicy {
+  const { principal, condition } = trustedPrincipal(trust.principal, partition);
+  const base = { Effect: 'Allow', Principal: { AWS: principal } } as const;
+  const terms: Conditions = {
+    ...condition,
+    ...(trust.externalId && { StringEquals: { 'sts:ExternalId': trust.externalId } }),
+    ...(trust.mfa && { Bool: { 'aws:MultiFactorAuthPresent': 'true' } }),
+  };
+  const statements: TrustStatement[] = [
+    {
+      Sid: 'AssumeRole',
+      ...base,
+      Action: 'sts:AssumeRole',
+      ...(Object.keys(terms).length > 0 && { Condition: terms }),
+    },
+  ];
+  // A statement of its own: by itself it lets nobody in, and the terms above need not fit it.
+  if (trust.sourceIdentity) {
+    statements.push({
+      Sid: 'SetSourceIdentity',
+      ...base,
+      Action: oneOrAll(['sts:SetSourceIdentity']),
+      ...(condition && { Condition: condition }),
+    });
+  }
+  return policyOf(statements);
+}
+
+/**
+ * A principal as a trust policy can name it. Sessions come and go, so it is their role; the role of
+ * an IAM Identity Center user has a path that its sessions' ARNs leave out, so it is matched.
+ */
+function trustedPrincipal(
+  text: string,
+  ofRole: string,
+): { readonly principal: string; readonly condition?: Conditions } {
+  const principal = text.trim();
+  if (/^\d{12}$/.test(principal)) return { principal: `arn:${ofRole}:iam::${principal}:root` };
+  const [, partition, service, account, whole = '', kind, path = ''] =
+    PRINCIPAL.exec(principal) ?? [];
+  const belongs = (service === 'sts') === (kind === 'assumed-role');
+  if (!partition || !belongs) {
+    throw new AgentCoreError(
+      'usage',
+      `Not a principal that a role can trust, expected the ARN of a user or role, or an account's twelve digits: ${text}`,
+    );
+  }
+  if (whole === 'root' || kind === 'user') return { principal };
+  const role = kind === 'role' ? path : (path.split('/')[0] as string);
+  const name = role.slice(role.lastIndexOf('/') + 1);
+  if (kind === 'assumed-role' && SSO_ROLE.test(name)) {
+    const pattern = `arn:${partition}:iam::${account}:role/aws-reserved/sso.amazonaws.com*/${name}`;
+    return {
+      principal: `arn:${partition}:iam::${account}:root`,
+      condition: { ArnLike: { 'aws:PrincipalArn': pattern } },
+    };
+  }
+  return { principal: `arn:${partition}:iam::${account}:role/${role}` };
+}

@@ -1,0 +1,106 @@
+import { access } from 'node:fs/promises';
+import {
+  fromContainerMetadata,
+  fromHttp,
+  fromInstanceMetadata,
+  fromTokenFile,
+} from '@aws-sdk/credential-providers';
+import type { AwsCredentialIdentity } from '@smithy/types';
+import { noRegion } from './assume-role.ts';
+import { credentialsFailure, wordsOf } from './credentials-failure.ts';
+import type { CredentialsOptions, Search } from './credentials-options.ts';
+import type { sdkRequestHandler } from './sdk-request-handler.ts';
+
+type Environment = CredentialsOptions['env'];
+
+export interface WebIdentity {
+  readonly tokenFile: string;
+  readonly roleArn: string;
+  readonly sessionName: string | undefined;
+  /** `of profile "work"`, `in the environment`. */
+  readonly whose: string;
+  readonly profile: string | undefined;
+  readonly region: string | undefined;
+  readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
+  readonly search: Search;
+}
+
+/** The role that a file's token stands for, as pods of EKS and CI systems have it. */
+export async function webIdentityCredentials(given: WebIdentity): Promise<AwsCredentialIdentity> {
+  const { tokenFile, roleArn, sessionName, whose, region, requestHandler, search } = given;
+  search.onFile(tokenFile);
+  if (!region) throw noRegion(`assume ${roleArn}`, given.profile);
+  try {
+    await access(tokenFile);
+  } catch (cause) {
+    throw credentialsFailure(
+      `The web identity token ${whose} cannot be read: have ${tokenFile} written, or name another file (${wordsOf(cause)})`,
+      { cause },
+    );
+  }
+  try {
+    return await fromTokenFile({
+      webIdentityTokenFile: tokenFile,
+      roleArn,
+      roleSessionName: sessionName || 'agentcore-mcp',
+      clientConfig: { region, requestHandler },
+    })();
+  } catch (cause) {
+    const { name } = cause as Error;
+    const todo = /ExpiredToken|InvalidIdentityToken/.test(name)
+      ? `the token in ${tokenFile} is not accepted, have it renewed`
+      : /AccessDenied/.test(name)
+        ? 'the trust policy of the role must allow sts:AssumeRoleWithWebIdentity to the identity provider, audience and subject of the token'
+        : 'check the role, and the network';
+    throw credentialsFailure(
+      `Could not assume ${roleArn} with the web identity ${whose}: ${todo} (${wordsOf(cause)})`,
+      { cause },
+    );
+  }
+}
+
+export function isInContainer(env: Environment): boolean {
+  return Boolean(
+    env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI || env.AWS_CONTAINER_CREDENTIALS_FULL_URI,
+  );
+}
+
+/** Those of the container, from the address that the environment names. */
+export async function containerCredentials({
+  log,
+}: CredentialsOptions): Promise<AwsCredentialIdentity> {
+  try {
+    return await fromHttp({ logger: quietLogger(log) })().catch(() => fromContainerMetadata()());
+  } catch (cause) {
+    throw credentialsFailure(
+      `The container's credentials could not be had: check AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI, and that the container has a role (${wordsOf(cause)})`,
+      { cause },
+    );
+  }
+}
+
+export function mayAskInstance(env: Environment): boolean {
+  const disabled = env.AWS_EC2_METADATA_DISABLED;
+  return !disabled || disabled === 'false';
+}
+
+/** Those of the role that an EC2 instance has, from its metadata service. */
+export async function instanceCredentials({
+  log,
+}: CredentialsOptions): Promise<AwsCredentialIdentity> {
+  try {
+    return await fromInstanceMetadata({ logger: quietLogger(log) })();
+  } catch (cause) {
+    throw credentialsFailure(
+      `The instance metadata service gave no credentials: check that the instance has a role (${wordsOf(cause)})`,
+      { cause },
+    );
+  }
+}
+
+/** Without a logger, the SDK would write its warnings to the console. */
+function quietLogger(log: CredentialsOptions['log']) {
+  const quiet = () => undefined;
+  const warn = (words: string) => log?.('warning', words);
+  return { debug: quiet, info: quiet, error: quiet, warn };
+}

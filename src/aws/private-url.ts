@@ -1,0 +1,6 @@
+/** True where nobody on the way reads what is sent there: by TLS, or not leaving this machine. */
+export function isPrivate({ protocol, hostname }: URL): boolean {
+  if (protocol === 'https:') return true;
+  const isHere = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
+  return protocol === 'http:' && isHere;
+}

@@ -1,0 +1,246 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { fromLoginCredentials, fromSSO } from '@aws-sdk/credential-providers';
+import type { AwsCredentialIdentity } from '@smithy/types';
+import { assumeRole } from './assume-role.ts';
+import { processCredentials } from './credential-process.ts';
+import { credentialsFailure, shellWord, wordsOf } from './credentials-failure.ts';
+import type { CredentialsOptions, Search } from './credentials-options.ts';
+import { environmentCredentials } from './environment-credentials.ts';
+import {
+  containerCredentials,
+  instanceCredentials,
+  webIdentityCredentials,
+} from './machine-credentials.ts';
+import { homeOf, type ProfileFiles, profilePaths, type Section } from './profile-files.ts';
+import { describeProfile, hasKeys, kindOf } from './profiles.ts';
+import type { sdkRequestHandler } from './sdk-request-handler.ts';
+import { currentToken } from './sso/refresh.ts';
+import { ACCOUNT_SCOPE, type SsoSession } from './sso/sso-session.ts';
+import { tokenFile } from './sso/token-cache.ts';
+
+/** What a profile's role sessions are called where it does not say. */
+const SESSION_NAME = 'agentcore-mcp';
+
+export interface ProfileSurroundings {
+  readonly files: ProfileFiles;
+  readonly options: CredentialsOptions;
+  readonly search: Search;
+  readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
+  /** The region of STS calls, given the section that asks for one. */
+  readonly regionFor: (section: Section) => string | undefined;
+  /** STS's base URL, where the profile that is used names one. */
+  readonly endpoint: string | undefined;
+}
+
+/**
+ * The credentials of a profile that says where they come from, through as many source profiles as
+ * it takes. The rules are those of the SDK's `fromIni`, which cannot run a process without stdin,
+ * mixes the regions of SSO and of STS, and does not tell which of a chain's links has failed.
+ *
+ * @throws {AgentCoreError} `credentials`
+ */
+export async function profileCredentials(
+  name: string,
+  around: ProfileSurroundings,
+  isSource = false,
+): Promise<AwsCredentialIdentity> {
+  const { files, options, search } = around;
+  const section = files.profiles.get(name) ?? {};
+  const { problem } = describeProfile(name, files);
+  if (problem) {
+    const { config, credentials } = profilePaths(options.env);
+    throw credentialsFailure(
+      `Profile "${name}" cannot be used, because it ${problem}: correct it in ${config} or ${credentials}`,
+    );
+  }
+  // A source may name itself in a role, and then its keys are meant.
+  if (isSource && hasKeys(section)) return keysOf(section);
+  const whose = `of profile "${name}"`;
+  switch (kindOf(section)) {
+    case 'static':
+      return keysOf(section);
+    case 'role':
+      return roleOf(name, section, around);
+    case 'web-identity':
+      return webIdentityCredentials({
+        tokenFile: section.web_identity_token_file as string,
+        roleArn: section.role_arn as string,
+        sessionName: section.role_session_name,
+        whose,
+        profile: name,
+        region: around.regionFor(section),
+        requestHandler: around.requestHandler,
+        search,
+      });
+    case 'process':
+      return processCredentials({
+        profile: name,
+        command: section.credential_process as string,
+        accountId: section.aws_account_id,
+        env: options.env,
+        signal: search.signal,
+        now: options.clock?.now(),
+      });
+    case 'sso-session':
+    case 'sso-legacy':
+      return ssoOf(name, section, around);
+    case 'login':
+      return loginSessionOf(name, section, around);
+    case 'unknown':
+      if (isSource && section.credential_source)
+        return fromSource(section.credential_source, around);
+      throw credentialsFailure(
+        `Profile "${name}" does not say where its credentials come from: add keys, an SSO session, a role or a process to it`,
+      );
+  }
+}
+
+function keysOf(section: Section): AwsCredentialIdentity {
+  return {
+    accessKeyId: section.aws_access_key_id as string,
+    secretAccessKey: section.aws_secret_access_key as string,
+    ...(section.aws_session_token && { sessionToken: section.aws_session_token }),
+    ...(section.aws_account_id && { accountId: section.aws_account_id }),
+  };
+}
+
+async function roleOf(
+  name: string,
+  section: Section,
+  around: ProfileSurroundings,
+): Promise<AwsCredentialIdentity> {
+  const { source_profile: sourceProfile, credential_source: credentialSource } = section;
+  const duration = section.duration_seconds ? Number(section.duration_seconds) : undefined;
+  if (duration !== undefined && !Number.isInteger(duration)) {
+    throw credentialsFailure(
+      `Profile "${name}" has the duration_seconds "${section.duration_seconds}": set a whole number`,
+    );
+  }
+  return assumeRole(
+    {
+      arn: section.role_arn as string,
+      sessionName: section.role_session_name || SESSION_NAME,
+      externalId: section.external_id,
+      duration,
+      mfaSerial: section.mfa_serial,
+    },
+    {
+      source: sourceProfile
+        ? await profileCredentials(sourceProfile, around, true)
+        : await fromSource(credentialSource as string, around),
+      whose: sourceProfile ? `of profile "${sourceProfile}"` : `of ${credentialSource}`,
+      profile: name,
+      region: around.regionFor(section),
+      endpoint: around.endpoint,
+      requestHandler: around.requestHandler,
+      search: around.search,
+    },
+  );
+}
+
+async function fromSource(
+  source: string,
+  { options }: ProfileSurroundings,
+): Promise<AwsCredentialIdentity> {
+  if (source === 'EcsContainer') return containerCredentials(options);
+  if (source === 'Ec2InstanceMetadata') return instanceCredentials(options);
+  const found = environmentCredentials(options.env);
+  if (found) return found;
+  throw credentialsFailure(
+    'The profile takes its credentials from the environment: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+  );
+}
+
+async function ssoOf(
+  name: string,
+  section: Section,
+  { files, options, search, requestHandler }: ProfileSurroundings,
+): Promise<AwsCredentialIdentity> {
+  const session = section.sso_session;
+  const place = (session && files.ssoSessions.get(session)) || section;
+  const { sso_region: ssoRegion = '', sso_start_url: ssoStartUrl = '' } = place;
+  const { sso_account_id: ssoAccountId = '', sso_role_name: ssoRoleName = '' } = section;
+  const { config, credentials } = profilePaths(options.env);
+  const login: SsoSession = {
+    name: session,
+    startUrl: ssoStartUrl,
+    region: ssoRegion,
+    scopes: [ACCOUNT_SCOPE],
+    profile: name,
+  };
+  search.onFile(tokenFile(login, options.env));
+  // The SDK would renew it as well, but not one program at a time, as a refresh token needs it.
+  // By the machine's own clock, which the times in the file were written by.
+  const { env, network } = options;
+  if (!(await currentToken(login, { env, network }, search.signal))) throw loggedOut(name);
+  try {
+    return await fromSSO({
+      profile: name,
+      configFilepath: config,
+      filepath: credentials,
+      ignoreCache: true,
+      ssoStartUrl,
+      ssoAccountId,
+      ssoRegion,
+      ssoRoleName,
+      ...(session && { ssoSession: session }),
+      // Where the login lives is one thing, where the runtime does is another.
+      clientConfig: { region: ssoRegion, requestHandler },
+    })();
+  } catch (cause) {
+    const words = wordsOf(cause);
+    if (/ForbiddenException|No access|ResourceNotFound/.test(words)) {
+      throw credentialsFailure(
+        `The SSO login of profile "${name}" is good, but has no role ${ssoRoleName} in account ${ssoAccountId}: correct sso_role_name and sso_account_id, or have the role assigned (${words})`,
+        { cause },
+      );
+    }
+    if (/SSO (session|token)|Token is expired|Unauthorized|InvalidGrant/i.test(words)) {
+      throw loggedOut(name, cause);
+    }
+    throw credentialsFailure(
+      `AWS IAM Identity Center in ${ssoRegion} could not be asked for the credentials of profile "${name}": check sso_region and the network (${words})`,
+      { cause },
+    );
+  }
+}
+
+function loggedOut(profile: string, cause?: unknown): Error {
+  const name = shellWord(profile);
+  const words = cause === undefined ? '' : ` (${wordsOf(cause)})`;
+  return credentialsFailure(
+    `The SSO login of profile "${profile}" is missing or has expired: run "agentcore-mcp login --profile ${name}" or "aws sso login --profile ${name}"${words}`,
+    { cause, login: profile },
+  );
+}
+
+/** What `aws login` has left, which the SDK renews by itself for as long as that goes. */
+async function loginSessionOf(
+  name: string,
+  section: Section,
+  { options, search, requestHandler, regionFor }: ProfileSurroundings,
+): Promise<AwsCredentialIdentity> {
+  const { env } = options;
+  const { config, credentials } = profilePaths(env);
+  const folder = env.AWS_LOGIN_CACHE_DIRECTORY ?? join(homeOf(env), '.aws', 'login', 'cache');
+  const file = createHash('sha256')
+    .update(section.login_session as string)
+    .digest('hex');
+  search.onFile(join(folder, `${file}.json`));
+  const region = regionFor(section);
+  try {
+    return await fromLoginCredentials({
+      profile: name,
+      configFilepath: config,
+      filepath: credentials,
+      ignoreCache: true,
+      clientConfig: { ...(region && { region }), requestHandler },
+    })();
+  } catch (cause) {
+    throw credentialsFailure(
+      `The login of profile "${name}" is missing or has expired: run "aws login --profile ${shellWord(name)}" (${wordsOf(cause)})`,
+      { cause, login: name },
+    );
+  }
+}

@@ -1,0 +1,187 @@
+import {
+  CreateTokenCommand,
+  type CreateTokenRequest,
+  RegisterClientCommand,
+  type RegisterClientRequest,
+  SSOOIDCClient,
+  StartDeviceAuthorizationCommand,
+} from '@aws-sdk/client-sso-oidc';
+import { AgentCoreError } from '../../error.ts';
+import type { SignInCode } from './prompts.ts';
+import { call, connect, type ServiceConnection } from './service-call.ts';
+import { clockOf, type SsoContext } from './sso-context.ts';
+import type { SsoSession } from './sso-session.ts';
+import {
+  type Registration,
+  readRegistration,
+  removeRegistration,
+  type SsoToken,
+  writeRegistration,
+} from './token-cache.ts';
+
+/** What a client registers for: the two ways to sign in are open to different clients. */
+type Purpose = 'browser' | 'device';
+
+/** What a token is given for. */
+type Grant = Pick<
+  CreateTokenRequest,
+  'grantType' | 'code' | 'codeVerifier' | 'redirectUri' | 'deviceCode' | 'refreshToken'
+>;
+
+/** A code that waits for its confirmation. */
+interface DeviceAuthorization extends SignInCode {
+  /** Secret, unlike the code that is shown. */
+  readonly deviceCode: string;
+  /** Milliseconds between two questions. */
+  readonly interval: number;
+}
+
+const CLIENT_NAME = 'AgentCore MCP';
+/** Registered without a port: Identity Center takes any, as RFC 8252 wants it of loopback addresses. */
+const REDIRECT_URI = 'http://127.0.0.1/oauth/callback';
+/** Milliseconds a registration has to be good for still: a login can be renewed as long as it is. */
+const REGISTRATION_LEFT = 24 * 3_600_000;
+/** RFC 8628's, where the answer names none. */
+const INTERVAL_SECONDS = 5;
+
+/** The OIDC service of a session's Identity Center. All its calls are unsigned. */
+export class Oidc {
+  readonly #session: SsoSession;
+  readonly #context: SsoContext;
+  readonly #connection: ServiceConnection;
+  readonly #client: SSOOIDCClient;
+
+  private constructor(session: SsoSession, context: SsoContext, connection: ServiceConnection) {
+    this.#session = session;
+    this.#context = context;
+    this.#connection = connection;
+    this.#client = new SSOOIDCClient({ ...connection.settings, maxAttempts: 3 });
+  }
+
+  static async open(session: SsoSession, context: SsoContext): Promise<Oidc> {
+    const { endpointProvider } = new SSOOIDCClient({ region: session.region }).config;
+    const connection = await connect('SSO OIDC', endpointProvider, session, context);
+    return new Oidc(session, context, connection);
+  }
+
+  close(): void {
+    this.#client.destroy();
+    this.#connection.close();
+  }
+
+  /** The client to sign in as: the one that is on file, else a new one. */
+  async registration(purpose: Purpose, signal: AbortSignal): Promise<Registration> {
+    const { env } = this.#context;
+    const known = await readRegistration(this.#session, purpose, env);
+    if (known && known.expiresAt.getTime() - this.#now() > REGISTRATION_LEFT) return known;
+    const { scopes, startUrl } = this.#session;
+    const request: RegisterClientRequest = {
+      clientName: CLIENT_NAME,
+      clientType: 'public',
+      scopes: [...scopes],
+      ...(purpose === 'browser' && {
+        grantTypes: ['authorization_code', 'refresh_token'],
+        redirectUris: [REDIRECT_URI],
+        issuerUrl: startUrl,
+      }),
+    };
+    const answer = await this.#call(
+      'Could not register with IAM Identity Center',
+      signal,
+      (options) => this.#client.send(new RegisterClientCommand(request), options),
+    );
+    const registration = {
+      clientId: told(answer.clientId, 'clientId'),
+      clientSecret: told(answer.clientSecret, 'clientSecret'),
+      expiresAt: new Date(told(answer.clientSecretExpiresAt, 'clientSecretExpiresAt') * 1000),
+    };
+    await writeRegistration(this.#session, purpose, registration, env);
+    return registration;
+  }
+
+  /** Forgets the client, so that the next login registers anew. */
+  async forgetRegistration(purpose: Purpose): Promise<void> {
+    await removeRegistration(this.#session, purpose, this.#context.env);
+  }
+
+  /** The page on which a person signs in, and which then leads to the redirect URI. */
+  authorizationUrl(
+    { clientId }: Registration,
+    request: { readonly redirectUri: string; readonly state: string; readonly challenge: string },
+  ): string {
+    const { endpoint } = this.#connection;
+    const url = new URL(`${endpoint.pathname.replace(/\/$/, '')}/authorize`, endpoint);
+    url.search = new URLSearchParams({
+      response_type: 'code',
+      client_id: clientId,
+      redirect_uri: request.redirectUri,
+      state: request.state,
+      code_challenge_method: 'S256',
+      code_challenge: request.challenge,
+      // The name that AWS gives it; OAuth's is `scope`.
+      scopes: this.#session.scopes.join(' '),
+    }).toString();
+    return url.href;
+  }
+
+  async startDevice(registration: Registration, signal: AbortSignal): Promise<DeviceAuthorization> {
+    const { clientId, clientSecret } = registration;
+    const answer = await this.#call('Could not get a code to sign in with', signal, (options) =>
+      this.#client.send(
+        new StartDeviceAuthorizationCommand({
+          clientId,
+          clientSecret,
+          startUrl: this.#session.startUrl,
+        }),
+        options,
+      ),
+    );
+    return {
+      deviceCode: told(answer.deviceCode, 'deviceCode'),
+      userCode: told(answer.userCode, 'userCode'),
+      verificationUri: told(answer.verificationUri, 'verificationUri'),
+      verificationUriComplete: answer.verificationUriComplete,
+      expiresAt: this.#after(told(answer.expiresIn, 'expiresIn')),
+      interval: (answer.interval || INTERVAL_SECONDS) * 1000,
+    };
+  }
+
+  /** Where it throws, `refusalOf` tells OAuth's reason. */
+  async createToken(
+    registration: Registration,
+    grant: Grant,
+    signal: AbortSignal,
+  ): Promise<SsoToken> {
+    const { clientId, clientSecret } = registration;
+    const answer = await this.#call('Could not sign in', signal, (options) =>
+      this.#client.send(new CreateTokenCommand({ clientId, clientSecret, ...grant }), options),
+    );
+    return {
+      accessToken: told(answer.accessToken, 'accessToken'),
+      expiresAt: this.#after(told(answer.expiresIn, 'expiresIn')),
+      refreshToken: answer.refreshToken ?? grant.refreshToken,
+      registration,
+    };
+  }
+
+  #call<T>(
+    what: string,
+    signal: AbortSignal,
+    send: (options: { readonly abortSignal: AbortSignal }) => Promise<T>,
+  ): Promise<T> {
+    return call(what, this.#connection.endpoint, signal, send);
+  }
+
+  #now(): number {
+    return clockOf(this.#context).now();
+  }
+
+  #after(seconds: number): Date {
+    return new Date(this.#now() + seconds * 1000);
+  }
+}
+
+function told<T>(value: T | undefined, member: string): T {
+  if (value !== undefined) return value;
+  throw new AgentCoreError('protocol', `The answer of IAM Identity Center has no ${member}`);
+}

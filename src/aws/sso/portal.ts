@@ -1,0 +1,202 @@
+import {
+  type AccountInfo,
+  ListAccountRolesCommand,
+  ListAccountsCommand,
+  LogoutCommand,
+  SSOClient,
+} from '@aws-sdk/client-sso';
+import { AgentCoreError, messageOf } from '../../error.ts';
+import { requireToken } from './refresh.ts';
+import { call, connect, type ServiceConnection } from './service-call.ts';
+import type { SsoContext } from './sso-context.ts';
+import { loginCommand, nameOf, type SsoSession } from './sso-session.ts';
+import { readToken, removeToken } from './token-cache.ts';
+
+/** An AWS account that the person who signed in may use. */
+export interface Account {
+  /** Twelve digits. */
+  readonly id: string;
+  readonly name: string;
+  readonly email: string | undefined;
+  /** Names of roles (of permission sets, as Identity Center calls them), sorted. */
+  readonly roles: readonly string[];
+}
+
+export interface AccountListing {
+  /** Sorted by name. One whose roles could not be listed has none. */
+  readonly accounts: readonly Account[];
+  /** A sentence for each account whose roles could not be listed. */
+  readonly problems: readonly string[];
+}
+
+/** Accounts whose roles are asked for at once: Identity Center throttles those who ask for more. */
+const AT_ONCE = 4;
+/** A throttled call is repeated with growing pauses. */
+const ATTEMPTS = 6;
+
+/**
+ * The accounts and roles that the session's login gives access to.
+ *
+ * @throws {AgentCoreError} `credentials` where nobody is signed in or AWS has ended the login,
+ *   `connection`, `timeout` or `upstream` where not even the accounts can be listed; the signal's reason.
+ */
+export async function listAccounts(
+  session: SsoSession,
+  context: SsoContext,
+  signal: AbortSignal,
+): Promise<AccountListing> {
+  const { accessToken } = await requireToken(session, context, signal);
+  return withPortal(session, context, async (portal) => {
+    const infos = await portal.accounts(accessToken, signal);
+    const accounts: Account[] = [];
+    const problems: string[] = [];
+    const describe = async (info: AccountInfo) => {
+      const { accountId: id = '', accountName: name = id, emailAddress: email } = info;
+      let roles: readonly string[] = [];
+      try {
+        roles = await portal.roles(accessToken, id, signal);
+      } catch (thrown) {
+        signal.throwIfAborted();
+        if (isRevoked(thrown)) throw thrown;
+        problems.push(messageOf(thrown));
+      }
+      accounts.push({ id, name, email, roles });
+    };
+    const waiting = infos.values();
+    const worker = async () => {
+      for (const info of waiting) await describe(info);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    accounts.sort((one, other) => one.name.localeCompare(other.name));
+    return { accounts, problems: problems.sort() };
+  });
+}
+
+/** The roles of one account, sorted; throws as {@link listAccounts} does. */
+export async function listRoles(
+  session: SsoSession,
+  account: string,
+  context: SsoContext,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { accessToken } = await requireToken(session, context, signal);
+  return withPortal(session, context, (portal) => portal.roles(accessToken, account, signal));
+}
+
+export interface Logout {
+  /** False where there was no login. */
+  readonly wasSignedIn: boolean;
+  /** Why AWS could not be told; what was signed in elsewhere by this login may go on until it expires. */
+  readonly problem: string | undefined;
+}
+
+/** Ends the session's login: AWS is told, and the token is removed whatever comes of that. */
+export async function logout(
+  session: SsoSession,
+  context: SsoContext,
+  signal: AbortSignal,
+): Promise<Logout> {
+  const token = await readToken(session, context.env);
+  let problem: string | undefined;
+  try {
+    if (token) {
+      await withPortal(session, context, (portal) => portal.logout(token.accessToken, signal));
+    }
+  } catch (thrown) {
+    // What has expired or was revoked is ended already.
+    if (!isRevoked(thrown)) problem = messageOf(thrown);
+  }
+  return { wasSignedIn: await removeToken(session, context.env), problem };
+}
+
+async function withPortal<T>(
+  session: SsoSession,
+  context: SsoContext,
+  work: (portal: Portal) => Promise<T>,
+): Promise<T> {
+  const { endpointProvider } = new SSOClient({ region: session.region }).config;
+  const connection = await connect('SSO', endpointProvider, session, context);
+  try {
+    return await work(new Portal(session, connection));
+  } finally {
+    connection.close();
+  }
+}
+
+/** The access portal's service. Its calls are authorised by the token alone. */
+class Portal {
+  readonly #session: SsoSession;
+  readonly #endpoint: URL;
+  readonly #client: SSOClient;
+
+  constructor(session: SsoSession, { endpoint, settings }: ServiceConnection) {
+    this.#session = session;
+    this.#endpoint = endpoint;
+    this.#client = new SSOClient({ ...settings, maxAttempts: ATTEMPTS });
+  }
+
+  accounts(accessToken: string, signal: AbortSignal): Promise<AccountInfo[]> {
+    return allPages(async (nextToken) => {
+      const command = new ListAccountsCommand({ accessToken, nextToken });
+      const page = await this.#call('Could not list accounts', signal, (options) =>
+        this.#client.send(command, options),
+      );
+      return { items: page.accountList, nextToken: page.nextToken };
+    });
+  }
+
+  async roles(accessToken: string, accountId: string, signal: AbortSignal): Promise<string[]> {
+    const infos = await allPages(async (nextToken) => {
+      const command = new ListAccountRolesCommand({ accessToken, accountId, nextToken });
+      const page = await this.#call(`Could not list the roles of ${accountId}`, signal, (options) =>
+        this.#client.send(command, options),
+      );
+      return { items: page.roleList, nextToken: page.nextToken };
+    });
+    return infos.flatMap(({ roleName }) => roleName ?? []).sort();
+  }
+
+  async logout(accessToken: string, signal: AbortSignal): Promise<void> {
+    await this.#call('Could not tell AWS of the logout', signal, (options) =>
+      this.#client.send(new LogoutCommand({ accessToken }), options),
+    );
+  }
+
+  async #call<T>(
+    what: string,
+    signal: AbortSignal,
+    send: (options: { readonly abortSignal: AbortSignal }) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await call(what, this.#endpoint, signal, send);
+    } catch (thrown) {
+      if (!isRevoked(thrown)) throw thrown;
+      throw new AgentCoreError(
+        'credentials',
+        `AWS no longer accepts the login to ${nameOf(this.#session)}: run "${loginCommand(this.#session)} --force"`,
+        { cause: thrown, data: { status: 401 } },
+      );
+    }
+  }
+}
+
+function isRevoked(thrown: unknown): boolean {
+  return thrown instanceof AgentCoreError && thrown.data?.status === 401;
+}
+
+async function allPages<T>(
+  read: (nextToken: string | undefined) => Promise<{
+    readonly items: readonly T[] | undefined;
+    readonly nextToken: string | undefined;
+  }>,
+): Promise<T[]> {
+  const all: T[] = [];
+  let nextToken: string | undefined;
+  do {
+    const page = await read(nextToken);
+    all.push(...(page.items ?? []));
+    // A token that comes back unchanged would be asked for for ever.
+    nextToken = page.nextToken === nextToken ? undefined : page.nextToken || undefined;
+  } while (nextToken !== undefined);
+  return all;
+}

@@ -1,0 +1,80 @@
+import { AgentCoreError } from '../../error.ts';
+import { Oidc } from './oidc.ts';
+import { locked } from './private-file.ts';
+import { refusalOf } from './service-call.ts';
+import { clockOf, type SsoContext } from './sso-context.ts';
+import { loginCommand, nameOf, type SsoSession } from './sso-session.ts';
+import {
+  isDue,
+  isRefreshable,
+  isValid,
+  readToken,
+  type SsoToken,
+  tokenFile,
+  writeToken,
+} from './token-cache.ts';
+
+/**
+ * The session's login, renewed first where it has expired or is about to. Of all programs that ask
+ * at once, one renews: Identity Center may take a refresh token only once.
+ *
+ * @returns nothing where a person has to sign in.
+ * @throws {AgentCoreError} `connection`, `timeout` or `upstream` where renewing failed and what is on
+ *   file has expired; the signal's reason.
+ */
+export async function currentToken(
+  session: SsoSession,
+  context: SsoContext,
+  signal: AbortSignal,
+): Promise<SsoToken | undefined> {
+  const now = clockOf(context).now();
+  const token = await readToken(session, context.env);
+  if (!token || !isDue(token, now)) return token;
+  if (!isRefreshable(token, now)) return isValid(token, now) ? token : undefined;
+  return locked(tokenFile(session, context.env), signal, () => renewed(session, context, signal));
+}
+
+/** @throws {AgentCoreError} `credentials`, with the command to run, where nobody is signed in. */
+export async function requireToken(
+  session: SsoSession,
+  context: SsoContext,
+  signal: AbortSignal,
+): Promise<SsoToken> {
+  const token = await currentToken(session, context, signal);
+  if (token) return token;
+  throw new AgentCoreError(
+    'credentials',
+    `Not signed in to ${nameOf(session)}: run "${loginCommand(session)}"`,
+  );
+}
+
+async function renewed(
+  session: SsoSession,
+  context: SsoContext,
+  signal: AbortSignal,
+): Promise<SsoToken | undefined> {
+  const { env } = context;
+  const now = clockOf(context).now();
+  // Whoever had the lock before may have renewed it.
+  const token = await readToken(session, env);
+  if (!token || !isDue(token, now)) return token;
+  const { registration, refreshToken } = token;
+  const usable = isValid(token, now) ? token : undefined;
+  if (!registration || refreshToken === undefined) return usable;
+  const oidc = await Oidc.open(session, context);
+  try {
+    const grant = { grantType: 'refresh_token', refreshToken };
+    const next = await oidc.createToken(registration, grant, signal);
+    await writeToken(session, next, env);
+    return next;
+  } catch (thrown) {
+    signal.throwIfAborted();
+    // A program that knows nothing of our lock may have been faster.
+    const found = await readToken(session, env);
+    if (found && found.accessToken !== token.accessToken && isValid(found, now)) return found;
+    if (usable || refusalOf(thrown) !== undefined) return usable;
+    throw thrown;
+  } finally {
+    oidc.close();
+  }
+}

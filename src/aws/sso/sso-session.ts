@@ -1,0 +1,130 @@
+import { AgentCoreError } from '../../error.ts';
+import { profilePaths, readProfileFiles, type Section } from '../profile-files.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Sections = ReadonlyMap<string, Section>;
+
+/** What a login is for: an access portal of IAM Identity Center, and how it is written down. */
+export interface SsoSession {
+  /** Of its `[sso-session]` section; none where a profile names the start URL itself. */
+  readonly name: string | undefined;
+  readonly startUrl: string;
+  /** The region of the Identity Center instance. */
+  readonly region: string;
+  readonly scopes: readonly string[];
+  /** The profile it was found by; its settings of endpoints apply. */
+  readonly profile: string | undefined;
+}
+
+/** Which session is meant: that of a profile, or one by its own name. */
+export interface SsoChoice {
+  readonly profile?: string | undefined;
+  readonly ssoSession?: string | undefined;
+}
+
+/** Suffices for accounts, roles and their credentials; the AWS CLI asks for it too. */
+export const ACCOUNT_SCOPE = 'sso:account:access';
+
+/**
+ * The SSO session that is meant: the one that is named, that of the profile (`AWS_PROFILE`, else
+ * `default`), or the only one that the config file has.
+ *
+ * @throws {AgentCoreError} `usage` where nothing of that name exists or several could be meant,
+ *   `config` where the section lacks something.
+ */
+export async function findSsoSession(choice: SsoChoice, env: Environment): Promise<SsoSession> {
+  if (choice.profile && choice.ssoSession) {
+    throw new AgentCoreError('usage', 'Name a profile or an SSO session, not both');
+  }
+  const file = profilePaths(env).config;
+  const { profiles, ssoSessions } = await readProfileFiles(env);
+  if (choice.ssoSession) return sessionNamed(choice.ssoSession, undefined, ssoSessions, file);
+  const asked = choice.profile || env.AWS_PROFILE;
+  const name = asked || 'default';
+  const profile = profiles.get(name);
+  if (profile?.sso_session) return sessionNamed(profile.sso_session, name, ssoSessions, file);
+  if (profile?.sso_start_url || profile?.sso_region) {
+    const where = `profile "${name}" in ${file}`;
+    return sessionOf(profile, where, { name: undefined, profile: name });
+  }
+  if (asked) throw noSsoProfile(asked, profile !== undefined, file);
+  const [only, ...others] = ssoSessions.keys();
+  if (only && others.length === 0) return sessionNamed(only, undefined, ssoSessions, file);
+  const advice = only
+    ? `name one of the SSO sessions ${[only, ...others].join(', ')}, or a profile`
+    : 'add one with "aws configure sso"';
+  throw new AgentCoreError('usage', `No SSO session to sign in to: ${advice} (${file})`);
+}
+
+/** All SSO sessions of the config file; one that lacks something is left out. */
+export async function listSsoSessions(env: Environment): Promise<readonly SsoSession[]> {
+  const { ssoSessions } = await readProfileFiles(env);
+  const file = profilePaths(env).config;
+  return [...ssoSessions].flatMap(([name, { sso_start_url: startUrl, sso_region: region }]) =>
+    startUrl && region ? [sessionNamed(name, undefined, ssoSessions, file)] : [],
+  );
+}
+
+/** How a person calls the session. */
+export function nameOf({ name, startUrl }: SsoSession): string {
+  return name === undefined ? startUrl : `SSO session "${name}"`;
+}
+
+/** The command that signs in to it. */
+export function loginCommand({ name, profile }: SsoSession): string {
+  if (profile !== undefined) return `agentcore-mcp login --profile ${quoted(profile)}`;
+  if (name !== undefined) return `agentcore-mcp login --sso-session ${quoted(name)}`;
+  return 'agentcore-mcp login';
+}
+
+function sessionNamed(
+  name: string,
+  profile: string | undefined,
+  sections: Sections,
+  file: string,
+): SsoSession {
+  const section = sections.get(name);
+  if (section) return sessionOf(section, `[sso-session ${name}] in ${file}`, { name, profile });
+  const whose = profile === undefined ? '' : `, which profile "${profile}" names,`;
+  throw new AgentCoreError(
+    'usage',
+    `SSO session "${name}"${whose} is not in ${file}: name one that is, or add it with "aws configure sso"`,
+  );
+}
+
+function sessionOf(
+  section: Section,
+  where: string,
+  identity: Pick<SsoSession, 'name' | 'profile'>,
+): SsoSession {
+  const startUrl = required(section, 'sso_start_url', where);
+  if (!URL.canParse(startUrl)) {
+    throw new AgentCoreError('config', `sso_start_url of ${where} is not a URL: ${startUrl}`);
+  }
+  const scopes = (section.sso_registration_scopes ?? '').split(/[,\s]+/).filter(Boolean);
+  return {
+    ...identity,
+    startUrl,
+    region: required(section, 'sso_region', where),
+    scopes: scopes.length > 0 ? scopes : [ACCOUNT_SCOPE],
+  };
+}
+
+function required(section: Section, field: string, where: string): string {
+  const value = section[field];
+  if (value) return value;
+  throw new AgentCoreError('config', `${field} is missing: add it to ${where}`);
+}
+
+function noSsoProfile(profile: string, exists: boolean, file: string): AgentCoreError {
+  return new AgentCoreError(
+    'usage',
+    exists
+      ? `Profile "${profile}" has no SSO login: it names neither sso_session nor sso_start_url in ${file}; add them with "aws configure sso"`
+      : `Profile "${profile}" is not in ${file}: name one that is, or add it with "aws configure sso"`,
+  );
+}
+
+function quoted(name: string): string {
+  return /^[\w@%+=:,./-]+$/.test(name) ? name : `"${name}"`;
+}

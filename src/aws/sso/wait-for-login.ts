@@ -1,0 +1,75 @@
+import { watch } from 'node:fs';
+import { AgentCoreError } from '../../error.ts';
+import { until } from './service-call.ts';
+import { clockOf, type SsoContext } from './sso-context.ts';
+import { loginCommand, nameOf, type SsoSession } from './sso-session.ts';
+import { isValid, readToken, type SsoToken, ssoCacheFolder } from './token-cache.ts';
+
+/** Milliseconds between two looks: not every file system tells of its changes. */
+const LOOK_EVERY = 1_000;
+
+/**
+ * Waits for somebody to sign in, by whatever program: ours in another window, or the AWS CLI.
+ *
+ * @param options.patience Milliseconds.
+ * @throws {AgentCoreError} `credentials`, with the command to run, where nobody does in time; the
+ *   signal's reason.
+ */
+export async function waitForLogin(
+  session: SsoSession,
+  options: {
+    readonly context: SsoContext;
+    readonly signal: AbortSignal;
+    readonly patience: number;
+  },
+): Promise<SsoToken> {
+  const { context, signal, patience } = options;
+  const late = AbortSignal.timeout(patience);
+  try {
+    return await tokenAppears(session, context, () => true, AbortSignal.any([signal, late]));
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new AgentCoreError(
+      'credentials',
+      `The login to ${nameOf(session)} is missing or has expired, and nobody signed in within ${Math.round(patience / 1000)} s: run "${loginCommand(session)}"`,
+      { cause },
+    );
+  }
+}
+
+/** Resolves once a valid token that is wanted is on file; rejects with the signal's reason. */
+export async function tokenAppears(
+  session: SsoSession,
+  context: SsoContext,
+  isWanted: (token: SsoToken) => boolean,
+  signal: AbortSignal,
+): Promise<SsoToken> {
+  let found: (token: SsoToken) => void = () => {};
+  const appeared = new Promise<SsoToken>((resolve) => {
+    found = resolve;
+  });
+  const look = async () => {
+    const token = await readToken(session, context.env);
+    if (token && isValid(token, clockOf(context).now()) && isWanted(token)) found(token);
+  };
+  const timer = setInterval(look, LOOK_EVERY);
+  const stopWatching = watchFolder(ssoCacheFolder(context.env), look);
+  void look();
+  try {
+    return await until(signal, appeared);
+  } finally {
+    clearInterval(timer);
+    stopWatching();
+  }
+}
+
+/** A folder that is not there yet, or cannot be watched, is looked into all the same. */
+function watchFolder(path: string, onChange: () => void): () => void {
+  try {
+    const watcher = watch(path, onChange);
+    watcher.on('error', () => watcher.close());
+    return () => watcher.close();
+  } catch {
+    return () => {};
+  }
+}

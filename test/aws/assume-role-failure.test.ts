@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import { assumeRoleFailure } from '../../src/aws/assume-role-failure.ts';
+import { skewSentence } from '../../src/aws/clock-skew.ts';
+import { signatureFailure } from '../../src/aws/credentials-failure.ts';
+
+const ROLE = { arn: 'arn:aws:iam::222222222222:role/reader', sessionName: 'me' };
+const OWN = 'arn:aws:iam::222222222222:user/me';
+const OTHER = 'arn:aws:iam::111111111111:user/me';
+
+function refusal(name: string, message: string, date?: string): Error {
+  const headers = date ? { date } : {};
+  return Object.assign(new Error(message), { name, $response: { headers } });
+}
+
+const denial = (caller: string, suffix = '', action = 'sts:AssumeRole') =>
+  refusal(
+    'AccessDenied',
+    `User: ${caller} is not authorized to perform: ${action} on resource: ${ROLE.arn}${suffix}`,
+  );
+
+const failed = (cause: unknown, role: object = {}) =>
+  assumeRoleFailure(cause, { ...ROLE, ...role }, 'of profile "work"');
+
+const sides = (error: { data?: Readonly<Record<string, unknown>> | undefined }) =>
+  ((error.data?.statements ?? []) as { of: string }[]).map(({ of }) => of);
+
+describe('a role that may not be assumed', () => {
+  it('from another account names both statements, the caller’s first', () => {
+    const error = failed(denial(OTHER));
+    expect(sides(error)).toEqual(['caller', 'trust']);
+    expect(error.message).toContain(
+      `{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"${ROLE.arn}"}`,
+    );
+    expect(error.message).toContain(`"Principal":{"AWS":"${OTHER}"}`);
+    expect(error.message).toContain('AGENTCORE_ASSUME_ROLE_EXTERNAL_ID');
+  });
+
+  it('from its own account names the trust policy first, which suffices there', () => {
+    expect(sides(failed(denial(OWN)))).toEqual(['trust', 'caller']);
+  });
+
+  it('names the one statement where AWS tells which is missing', () => {
+    const words = ' because no identity-based policy allows the sts:AssumeRole action';
+    expect(sides(failed(denial(OWN, words)))).toEqual(['caller']);
+    const trust = ' because no role trust policy allows the sts:AssumeRole action';
+    expect(sides(failed(denial(OTHER, trust)))).toEqual(['trust']);
+    const deny = failed(denial(OTHER, ' with an explicit deny in a service control policy'));
+    expect(sides(deny)).toEqual([]);
+    expect(deny.message).toMatch(/a policy denies it/);
+  });
+
+  it('names a caller that is itself a role as a trust policy can name it', () => {
+    const role = failed(denial('arn:aws:sts::111111111111:assumed-role/builder/session'));
+    expect(role.message).toContain('"AWS":"arn:aws:iam::111111111111:role/builder"');
+    const sso = failed(denial('arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Dev_0a1b/me'));
+    expect(sso.message).toContain('"AWS":"arn:aws:iam::111111111111:root"');
+    expect(sso.message).toContain('role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_Dev_0a1b');
+  });
+
+  it('puts the conditions and the source identity into the statements', () => {
+    const error = failed(denial(OTHER, '', 'sts:SetSourceIdentity'), {
+      externalId: 'partner-7',
+      sourceIdentity: 'me',
+    });
+    expect(error.message).toContain('"Action":["sts:AssumeRole","sts:SetSourceIdentity"]');
+    expect(error.message).toContain('"sts:ExternalId":"THE_EXTERNAL_ID"');
+    expect(error.message).not.toContain('partner-7');
+  });
+
+  it.each([
+    [
+      'AccessDenied',
+      'MultiFactorAuthentication failed with invalid MFA one time pass code.',
+      'it needs MFA',
+    ],
+    [
+      'ValidationError',
+      'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.',
+      'set a shorter duration',
+    ],
+    [
+      'ValidationError',
+      'The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.',
+      'lasts an hour at the most',
+    ],
+    [
+      'RegionDisabledException',
+      'STS is not activated in this region',
+      'activate it, or set AWS_REGION',
+    ],
+    ['ExpiredToken', 'The security token included in the request is expired', 'have expired'],
+    [
+      'InvalidClientTokenId',
+      'The security token included in the request is invalid.',
+      'does not know the access key',
+    ],
+    ['TimeoutError', 'socket hang up', 'check the network'],
+  ])('has a sentence of its own for %s: %s', (name, message, words) => {
+    expect(failed(refusal(name, message)).message).toContain(words);
+  });
+
+  it('never repeats what was signed', () => {
+    const words =
+      'The request signature we calculated does not match.\n\nx-amz-security-token:hush';
+    expect(failed(refusal('SignatureDoesNotMatch', words)).message).not.toContain('hush');
+  });
+});
+
+describe('a clock that is off', () => {
+  const now = Date.parse('2026-01-01T12:00:00Z');
+
+  it('is said to be so, and by how much', () => {
+    const cause = refusal(
+      'SignatureDoesNotMatch',
+      'Signature expired',
+      'Thu, 01 Jan 2026 11:40:00 GMT',
+    );
+    expect(signatureFailure(cause, 'STS', 'of profile "work"', now)?.message).toBe(
+      'STS did not accept the signature: the clock of this machine is 20 minutes fast, set it',
+    );
+    expect(skewSentence('Thu, 01 Jan 2026 17:00:00 GMT', now)).toContain('5 hours slow');
+  });
+
+  it('is not blamed where it is right', () => {
+    const cause = refusal('SignatureDoesNotMatch', 'No match', 'Thu, 01 Jan 2026 12:00:01 GMT');
+    expect(signatureFailure(cause, 'STS', 'of profile "work"', now)?.message).toContain(
+      'the secret access key of profile "work" is not the one',
+    );
+  });
+});

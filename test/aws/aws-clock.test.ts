@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { AwsClock } from '../../src/aws/aws-clock.ts';
+
+const NOW = Date.parse('2026-01-01T12:00:00Z');
+
+function clock() {
+  const said: string[] = [];
+  return {
+    clock: new AwsClock(
+      (level, words) => said.push(`${level}: ${words}`),
+      () => NOW,
+    ),
+    said,
+  };
+}
+
+describe('the time of AWS', () => {
+  it('is the machine’s where the two are close enough', () => {
+    const { clock: aws, said } = clock();
+    for (const date of ['Thu, 01 Jan 2026 12:01:50 GMT', undefined, 'yesterday']) aws.learn(date);
+    expect(aws.now()).toBe(NOW);
+    expect(aws.wasCorrectedSince(0)).toBe(false);
+    expect(said).toEqual([]);
+  });
+
+  it('is what its answers say where they are not, and that is said once', () => {
+    const { clock: aws, said } = clock();
+    aws.learn('Thu, 01 Jan 2026 11:40:00 GMT');
+    aws.learn('Thu, 01 Jan 2026 11:40:05 GMT');
+    expect(aws.now()).toBe(NOW - 20 * 60_000);
+    expect(said).toEqual([
+      'warning: Requests are signed with the time of AWS: the clock of this machine is 20 minutes fast, set it',
+    ]);
+  });
+
+  it('is the machine’s again once that has been set', () => {
+    const { clock: aws, said } = clock();
+    aws.learn('Thu, 01 Jan 2026 17:00:00 GMT');
+    const moment = performance.now();
+    aws.learn('Thu, 01 Jan 2026 12:00:01 GMT');
+    expect(aws.now()).toBe(NOW);
+    expect(aws.wasCorrectedSince(moment - 1)).toBe(true);
+    expect(said).toHaveLength(1);
+  });
+});

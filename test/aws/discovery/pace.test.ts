@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import { forEachOf } from '../../../src/aws/discovery/bounded.ts';
+import { Pace } from '../../../src/aws/discovery/pace.ts';
+import { SleepersTime, StillTime } from './still-time.ts';
+
+const NEVER = new AbortController().signal;
+const SCOPE = '123456789012 us-east-1';
+
+function throttled(): Error {
+  return Object.assign(new Error('Rate exceeded'), { name: 'ThrottlingException' });
+}
+
+function failed(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+/** Fails as told, then answers; counts how often it was called. */
+function failing(...failures: readonly Error[]) {
+  const left = [...failures];
+  const send = async () => {
+    send.calls += 1;
+    const failure = left.shift();
+    if (failure) throw failure;
+    return 'answer';
+  };
+  send.calls = 0;
+  return send;
+}
+
+describe('the pace of a list', () => {
+  it('is five calls a second after the first five', async () => {
+    const time = new StillTime();
+    const pace = new Pace(time);
+    const calls = Array.from({ length: 12 }, () =>
+      pace.call(SCOPE, 'ListAgentRuntimes', NEVER, async () => undefined),
+    );
+    await Promise.all(calls);
+    expect(time.slept).toEqual([200, 400, 600, 800, 1000, 1200, 1400]);
+  });
+
+  it('is each list’s, account’s and region’s own', async () => {
+    const time = new StillTime();
+    const pace = new Pace(time);
+    for (let call = 0; call < 5; call++) {
+      for (const scope of [SCOPE, '123456789012 eu-west-1', '210987654321 us-east-1']) {
+        await pace.call(scope, 'ListAgentRuntimes', NEVER, async () => undefined);
+        await pace.call(scope, 'ListGateways', NEVER, async () => undefined);
+      }
+    }
+    expect(time.slept).toEqual([]);
+  });
+
+  it('recovers while nobody calls', async () => {
+    const time = new StillTime();
+    const pace = new Pace(time);
+    const call = () => pace.call(SCOPE, 'ListGateways', NEVER, async () => undefined);
+    for (let count = 0; count < 5; count++) await call();
+    time.time += 1000;
+    for (let count = 0; count < 5; count++) await call();
+    expect(time.slept).toEqual([]);
+    await call();
+    expect(time.slept).toEqual([200]);
+  });
+
+  it('is that of fifty a second for what reads one thing', async () => {
+    const time = new StillTime();
+    const pace = new Pace(time);
+    for (let count = 0; count < 51; count++) {
+      await pace.call(SCOPE, 'GetAgentRuntime', NEVER, async () => undefined);
+    }
+    expect(time.slept).toEqual([20]);
+  });
+});
+
+describe('a call that AWS throttles', () => {
+  it('is made again after growing pauses, in which the others wait too', async () => {
+    const time = new SleepersTime();
+    const pace = new Pace(time);
+    const send = failing(throttled(), throttled(), throttled());
+    expect(await pace.call(SCOPE, 'ListGateways', NEVER, send)).toBe('answer');
+    // A pause, and the turn behind it.
+    expect(time.slept).toEqual([450, 700, 1200]);
+    const other = new StillTime();
+    const shared = new Pace(other);
+    const first = shared.call(SCOPE, 'ListGateways', NEVER, failing(throttled()));
+    await Promise.resolve().then(() => undefined);
+    await Promise.all([
+      first,
+      shared.call(SCOPE, 'ListGateways', NEVER, failing()),
+      shared.call(SCOPE, 'GetGateway', NEVER, failing()),
+    ]);
+    expect(other.slept).toHaveLength(2);
+  });
+
+  it('waits no longer because several are throttled at once', async () => {
+    const time = new StillTime();
+    const pace = new Pace(time);
+    const calls = Array.from({ length: 5 }, () =>
+      pace.call(SCOPE, 'ListGateways', NEVER, failing(throttled())),
+    );
+    await Promise.all(calls);
+    expect(Math.max(...time.slept)).toBeLessThanOrEqual(250 + 5 * 200);
+  });
+
+  it('is given up after eight tries', async () => {
+    const send = failing(...Array.from({ length: 20 }, throttled));
+    const pace = new Pace(new SleepersTime());
+    await expect(pace.call(SCOPE, 'ListGateways', NEVER, send)).rejects.toThrow('Rate exceeded');
+    expect(send.calls).toBe(8);
+  });
+});
+
+describe('a call that fails', () => {
+  it('is made again where that may help, three times in all', async () => {
+    const reset = failing(failed('ECONNRESET'), failed('ECONNRESET'));
+    const pace = new Pace(new SleepersTime());
+    expect(await pace.call(SCOPE, 'GetGateway', NEVER, reset)).toBe('answer');
+    const down = failing(...Array.from({ length: 5 }, () => failed('ETIMEDOUT')));
+    await expect(pace.call(SCOPE, 'GetGateway', NEVER, down)).rejects.toThrow('ETIMEDOUT');
+    expect(down.calls).toBe(3);
+  });
+
+  it.each(['ENOTFOUND', 'ECONNREFUSED', 'AccessDenied'])('is not where %s', async (code) => {
+    const send = failing(failed(code));
+    const call = new Pace(new StillTime()).call(SCOPE, 'GetGateway', NEVER, send);
+    await expect(call).rejects.toThrow(code);
+    expect(send.calls).toBe(1);
+  });
+
+  it('ends with its signal, while it waits and while it is under way', async () => {
+    const ending = new AbortController();
+    const pace = new Pace(new StillTime());
+    const send = async () => {
+      ending.abort(new Error('enough'));
+      throw throttled();
+    };
+    await expect(pace.call(SCOPE, 'GetGateway', ending.signal, send)).rejects.toThrow('enough');
+  });
+});
+
+describe('work on many things', () => {
+  it('is done on so many at once, and on each once', async () => {
+    let underWay = 0;
+    let most = 0;
+    const done: number[] = [];
+    await forEachOf([...Array(20).keys()], 4, async (item) => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await new Promise((resolve) => setImmediate(resolve));
+      underWay -= 1;
+      done.push(item);
+    });
+    expect(most).toBe(4);
+    expect(done.sort((one, other) => one - other)).toEqual([...Array(20).keys()]);
+  });
+});

@@ -1,0 +1,176 @@
+import { mkdirSync, readdirSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type SsoProfile, writeProfile } from '../../../src/aws/sso/profile-writer.ts';
+import { findSsoSession, type SsoSession } from '../../../src/aws/sso/sso-session.ts';
+import { CONFIG, Home, NEVER, START_URL } from './home.ts';
+
+const SESSION: SsoSession = {
+  name: 'corp',
+  startUrl: START_URL,
+  region: 'eu-west-1',
+  scopes: ['sso:account:access'],
+  profile: undefined,
+};
+const PROFILE: SsoProfile = {
+  name: 'prod',
+  session: SESSION,
+  accountId: '111122223333',
+  roleName: 'ReadOnly',
+  region: 'us-east-1',
+};
+const WRITTEN = `[profile prod]
+sso_session = corp
+sso_account_id = 111122223333
+sso_role_name = ReadOnly
+region = us-east-1
+`;
+
+function write(home: Home, profile: Partial<SsoProfile> = {}, replace = false): Promise<string> {
+  return writeProfile({ ...PROFILE, ...profile }, { env: home.env, replace, signal: NEVER });
+}
+
+describe('a profile that is written', () => {
+  it('is one that can be signed in to, with the section of its session', async () => {
+    const home = new Home();
+    expect(await write(home)).toBe(home.config);
+    expect(home.read()).toBe(
+      `[sso-session corp]\nsso_start_url = ${START_URL}\nsso_region = eu-west-1\nsso_registration_scopes = sso:account:access\n\n${WRITTEN}`,
+    );
+    expect(await findSsoSession({ profile: 'prod' }, home.env)).toEqual({
+      ...SESSION,
+      profile: 'prod',
+    });
+    expect(statSync(home.config).mode & 0o777).toBe(0o600);
+  });
+
+  it('leaves every byte and the mode of the file as they were', async () => {
+    const before = `\uFEFF# ours; keep\r\n${CONFIG.replaceAll('\n', '\r\n')}; caf\xE9\r\n[plugins]\r\nx=y`;
+    const home = new Home();
+    mkdirSync(dirname(home.config));
+    const bytes = Buffer.concat([
+      Buffer.from(before.slice(0, 1)),
+      Buffer.from(before.slice(1), 'latin1'),
+    ]);
+    writeFileSync(home.config, bytes, { mode: 0o640 });
+    await write(home);
+    const after = Buffer.from(home.read(), 'latin1');
+    expect(after.subarray(0, bytes.length).equals(bytes)).toBe(true);
+    expect(after.subarray(bytes.length).toString('latin1')).toBe(
+      `\r\n\r\n${WRITTEN.replaceAll('\n', '\r\n')}`,
+    );
+    expect(statSync(home.config).mode & 0o777).toBe(0o640);
+    expect(readdirSync(dirname(home.config))).toEqual(['config']);
+  });
+
+  it('does not overwrite another', async () => {
+    const home = new Home(CONFIG);
+    await expect(write(home, { name: 'work' })).rejects.toMatchObject({
+      code: 'usage',
+      message: `Profile "work" is in ${home.config} already: choose another name, or allow to replace it`,
+    });
+    expect(home.read()).toBe(CONFIG);
+    const quoted = new Home('[ profile "prod" ] # ours\nregion = x\n');
+    await expect(write(quoted)).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  it('replaces another where it may, but for what is not about credentials', async () => {
+    const home = new Home(`[profile prod] # ours
+# a comment
+role_arn = arn:aws:iam::111122223333:role/Old
+source_profile = base
+output = json
+region = eu-west-1
+s3 =
+  max_concurrent_requests = 20
+sso_start_url = https://old
+
+# of the next one
+[profile base]
+region = eu-west-1
+`);
+    await write(home, {}, true);
+    expect(home.read()).toContain(`[profile prod] # ours
+sso_session = corp
+sso_account_id = 111122223333
+sso_role_name = ReadOnly
+region = us-east-1
+# a comment
+output = json
+s3 =
+  max_concurrent_requests = 20
+
+# of the next one
+[profile base]
+region = eu-west-1
+`);
+    await write(home, { region: undefined }, true);
+    expect(home.read()).toContain('region = us-east-1\n# a comment\n');
+  });
+
+  it('may be the default one', async () => {
+    const home = new Home(CONFIG);
+    await write(home, { name: 'default' });
+    expect(home.read()).toBe(`${CONFIG}\n${WRITTEN.replace('profile prod', 'default')}`);
+  });
+
+  it('names the start URL itself where its session has no name', async () => {
+    const home = new Home('');
+    await write(home, { session: { ...SESSION, name: undefined } });
+    expect(home.read()).not.toContain('[sso-session');
+    expect((await findSsoSession({ profile: 'prod' }, home.env)).startUrl).toBe(START_URL);
+  });
+
+  it('goes where a link leads', async () => {
+    const home = new Home(CONFIG);
+    const real = join(home.path, 'dotfiles-config');
+    renameSync(home.config, real);
+    symlinkSync(real, home.config);
+    expect(await write(home)).toBe(real);
+    expect(home.read()).toBe(`${CONFIG}\n${WRITTEN}`);
+  });
+
+  it('is not lost where several are written at once', async () => {
+    const home = new Home(CONFIG);
+    const names = ['a', 'b', 'c', 'd'];
+    await Promise.all(names.map((name) => write(home, { name })));
+    for (const name of names) expect(home.read()).toContain(`[profile ${name}]`);
+  });
+
+  it('does not hide behind access keys of the same name', async () => {
+    const home = new Home('');
+    const keys = '[prod]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = x\n';
+    writeFileSync(join(home.path, '.aws', 'credentials'), keys);
+    await expect(write(home)).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('access keys'),
+    });
+  });
+
+  it.each([
+    [{ name: 'a b' }, /profile’s name/],
+    [{ name: 'x]\n[profile y' }, /profile’s name/],
+    [{ name: '__proto__' }, /profile’s name/],
+    [{ accountId: '12345' }, /twelve digits/],
+    [{ roleName: 'Admin\nregion = x' }, /role/],
+    [{ region: 'here' }, /region/],
+    [{ session: { ...SESSION, name: 'a b' } }, /session’s name/],
+    [{ session: { ...SESSION, startUrl: 'https://a\nb' } }, /start URL/],
+  ])('cannot be %j', async (wrong, message) => {
+    const home = new Home(CONFIG);
+    await expect(write(home, wrong)).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringMatching(message),
+    });
+    expect(home.read()).toBe(CONFIG);
+  });
+
+  it('is not written where its session is another one in the file', async () => {
+    const home = new Home(CONFIG);
+    const session = { ...SESSION, startUrl: 'https://other.awsapps.com/start' };
+    await expect(write(home, { session })).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('[sso-session corp]'),
+    });
+  });
+});

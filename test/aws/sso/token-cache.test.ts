@@ -1,0 +1,122 @@
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loginStatus } from '../../../src/aws/sso/status.ts';
+import { readToken, removeToken, tokenFile } from '../../../src/aws/sso/token-cache.ts';
+import { CONFIG, HOUR, Home } from './home.ts';
+
+/** What `printf corp | sha1sum` says. */
+const CORP_FILE = 'ee0bfd2552fbd840c02cc48b6e823320543c450f.json';
+
+const modeOf = (path: string) => statSync(path).mode & 0o777;
+
+describe('the token cache', () => {
+  it('is where the AWS CLI has it, for nobody else to read', async () => {
+    const home = new Home(CONFIG);
+    const path = tokenFile(await home.session(), home.env);
+    await home.signIn(HOUR);
+    expect(path).toBe(join(home.path, '.aws', 'sso', 'cache', CORP_FILE));
+    expect(modeOf(path)).toBe(0o600);
+    expect(modeOf(dirname(path))).toBe(0o700);
+    expect(readdirSync(dirname(path))).toEqual([CORP_FILE]);
+  });
+
+  it('makes a folder private that was not', async () => {
+    const home = new Home(CONFIG);
+    const folder = join(home.path, '.aws', 'sso', 'cache');
+    mkdirSync(folder, { recursive: true });
+    chmodSync(folder, 0o755);
+    await home.signIn(HOUR);
+    expect(modeOf(folder)).toBe(0o700);
+  });
+
+  it('replaces a link, and leaves alone what it points to', async () => {
+    const home = new Home(CONFIG);
+    const path = tokenFile(await home.session(), home.env);
+    const elsewhere = join(home.path, 'elsewhere');
+    writeFileSync(elsewhere, 'precious');
+    mkdirSync(dirname(path), { recursive: true });
+    symlinkSync(elsewhere, path);
+    await home.signIn(HOUR);
+    expect(readFileSync(elsewhere, 'utf8')).toBe('precious');
+    expect((await home.tokenOnFile()).accessToken).toBe('access-on-file');
+  });
+
+  it.runIf(process.getuid?.() === 0)('gives root’s file to whose home it is', async () => {
+    const home = new Home(CONFIG);
+    const path = tokenFile(await home.session(), home.env);
+    mkdirSync(dirname(path), { recursive: true });
+    chownSync(dirname(path), 12_345, 12_345);
+    await home.signIn(HOUR);
+    expect(statSync(path)).toMatchObject({ uid: 12_345, gid: 12_345 });
+    expect(modeOf(path)).toBe(0o600);
+  });
+
+  it.each([
+    ['half of a token', '{"accessToken":"a","expires'],
+    ['no token', '{"clientId":"a","clientSecret":"b","expiresAt":"2099-01-01T00:00:00Z"}'],
+    ['no time', '{"accessToken":"a","expiresAt":"soon"}'],
+    ['another portal’s', '{"accessToken":"a","expiresAt":"2099-01-01T00:00:00Z","startUrl":"b"}'],
+    ['null', 'null'],
+  ])('takes %s for none', async (_, text) => {
+    const home = new Home(CONFIG);
+    const session = await home.session();
+    const path = tokenFile(session, home.env);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    expect(await readToken(session, home.env)).toBeUndefined();
+    expect(await loginStatus(session, home.context())).toEqual({ state: 'signed-out' });
+  });
+
+  it('reads what an old AWS CLI wrote', async () => {
+    const home = new Home(CONFIG);
+    const session = await home.session();
+    const path = tokenFile(session, home.env);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, '{"accessToken":"a","expiresAt":"2099-01-01T00:00:00UTC"}');
+    expect(await readToken(session, home.env)).toMatchObject({
+      expiresAt: new Date('2099-01-01T00:00:00Z'),
+    });
+  });
+
+  it('forgets', async () => {
+    const home = new Home(CONFIG);
+    const session = await home.session();
+    await home.signIn(HOUR);
+    expect(await removeToken(session, home.env)).toBe(true);
+    expect(existsSync(tokenFile(session, home.env))).toBe(false);
+    expect(await removeToken(session, home.env)).toBe(false);
+  });
+});
+
+describe('how a login stands', () => {
+  it.each([
+    ['signed-in', HOUR, undefined, false],
+    ['signed-in', HOUR, 'refresh', true],
+    ['refreshable', -HOUR, 'refresh', true],
+    ['expired', -HOUR, undefined, false],
+  ] as const)('is %s', async (state, left, refreshToken, isRefreshable) => {
+    const home = new Home(CONFIG);
+    await home.signIn(left, refreshToken);
+    const status = await loginStatus(await home.session(), home.context());
+    expect(status).toEqual({ state, isRefreshable, until: expect.any(Date) });
+  });
+
+  it('is expired where the client that could renew it is no longer registered', async () => {
+    const home = new Home(CONFIG);
+    await home.signIn(-48 * HOUR, 'refresh');
+    const clock = { now: () => Date.now() + 25 * HOUR, sleep: async () => {} };
+    const status = await loginStatus(await home.session(), home.context(clock));
+    expect(status).toMatchObject({ state: 'expired', isRefreshable: false });
+  });
+});
