@@ -57,7 +57,19 @@ export interface SessionOrigin {
   readonly endpoint: string;
   /** What it takes to sign in the same way once more. */
   readonly profile?: string | undefined;
-  readonly assumeRole?: { readonly arn: string; readonly sessionName: string } | undefined;
+  readonly assumeRole?: RecordedRole | undefined;
+  /** Where its invokes carry a bearer token: where that came from, never what it takes to get one. */
+  readonly authorization?: 'oauth' | 'token-command' | undefined;
+}
+
+/** A role that was assumed, without its external id. */
+interface RecordedRole {
+  readonly arn: string;
+  readonly sessionName: string;
+  /** Roles that were assumed before it. */
+  readonly chain?: readonly string[] | undefined;
+  readonly mfaSerial?: string | undefined;
+  readonly sourceIdentity?: string | undefined;
 }
 
 /** On disk before the first invoke of the session. */

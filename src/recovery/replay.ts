@@ -167,7 +167,7 @@ export class Replay implements Interceptor {
     const calls = this.#underWay?.calls ?? 0;
     log(
       'notice',
-      `The runtime had lost the session (${loss.reason}). A new one was set up in ${milliseconds} ms, and ${calls === 1 ? 'the call that waited goes' : `${calls} calls that waited go`} on in it`,
+      `The server had lost the session (${loss.reason}). A new one was set up in ${milliseconds} ms, and ${calls === 1 ? 'the call that waited goes' : `${calls} calls that waited go`} on in it`,
     );
     void this.#compareTools(server, exchange).then((toolsChanged) => {
       const { reason } = loss;
@@ -191,7 +191,7 @@ function notReplayed({ reason }: Loss, cause: unknown): AgentCoreError {
   const { code, data } = cause instanceof AgentCoreError ? cause : { code: 'timeout' as const };
   return new AgentCoreError(
     code,
-    `The runtime had lost the session (${reason}), and a new one could not be set up: ${messageOf(cause)}`,
+    `The server had lost the session (${reason}), and a new one could not be set up: ${messageOf(cause)}`,
     // The call itself reached nobody, and the replay has tried again what can be tried.
     { cause, data: { jsonRpcCode: data?.jsonRpcCode, error: 'session lost', outcome: 'refused' } },
   );

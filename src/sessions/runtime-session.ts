@@ -47,6 +47,11 @@ export class RuntimeSession {
     return this.#key;
   }
 
+  /** What routes the messages of MCP 2026-07-28, which has no sessions. */
+  get routingId(): string {
+    return this.id;
+  }
+
   /** True where it may have a microVM, which costs money. */
   get mayRun(): boolean {
     return this.#onRecord !== undefined;

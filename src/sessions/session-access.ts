@@ -1,7 +1,11 @@
-import { parseRuntimeArn } from '../aws/arn.ts';
+import { parseRuntimeArn, type RuntimeArn } from '../aws/arn.ts';
+import { isBearer, readAuthorization } from '../aws/authorization/authorization-settings.ts';
+import { findToken } from '../aws/authorization/find-token.ts';
+import type { KeptToken } from '../aws/authorization/kept-token.ts';
 import type { LifecycleConfiguration } from '../aws/control-plane.ts';
 import { findCredentials } from '../aws/credentials.ts';
 import { Network } from '../aws/network.ts';
+import { runtimeInvocationsUrl } from '../aws/runtime-url.ts';
 import { readServiceSettings } from '../aws/shared-config.ts';
 import type { Credentials } from '../aws/signer.ts';
 import type { SessionOrigin } from '../journal/records.ts';
@@ -17,6 +21,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export class SessionAccess {
   readonly #env: Environment;
   readonly #credentials = new Map<string, Credentials>();
+  /** By the URL of what they are for. */
+  readonly #tokens = new Map<string, KeptToken | undefined>();
   #madeNetwork: Network | undefined;
 
   constructor(env: Environment) {
@@ -40,7 +46,7 @@ export class SessionAccess {
     return readLifecycle({
       runtime,
       endpoint: isLocal ? new URL(session.endpoint) : controlPlaneUrl(runtime, settings),
-      credentials: this.#credentialsOf(session),
+      credentials: await this.#credentialsOf(session),
       network: this.#network,
       signal,
     });
@@ -50,20 +56,40 @@ export class SessionAccess {
   async stopperOf(session: SessionOrigin): Promise<SessionStopper> {
     const { SessionStopper } = await import('./stop-session.ts');
     const endpoint = new URL(session.endpoint);
+    const runtime = parseRuntimeArn(session.runtime);
     return new SessionStopper({
-      runtime: parseRuntimeArn(session.runtime),
+      runtime,
       qualifier: session.qualifier,
       endpoint,
-      credentials: this.#credentialsOf(session),
+      token: this.#tokenOf(session, runtime, endpoint),
+      credentials: await this.#credentialsOf(session),
       agent: await this.#network.agentFor(endpoint),
     });
   }
 
+  /**
+   * What it takes to get a token is not in the journal: the environment has it, as it had for the
+   * program that began the session, or IAM credentials have to do.
+   */
+  #tokenOf(session: SessionOrigin, runtime: RuntimeArn, endpoint: URL): KeptToken | undefined {
+    if (session.authorization === undefined) return undefined;
+    const settings = readAuthorization(this.#env);
+    if (!isBearer(settings)) return undefined;
+    const url = runtimeInvocationsUrl(endpoint, runtime, session.qualifier);
+    if (!this.#tokens.has(url.href)) {
+      const [network, env] = [this.#network, this.#env];
+      this.#tokens.set(url.href, findToken(settings, url, { network, env }));
+    }
+    return this.#tokens.get(url.href);
+  }
+
   /** Sessions of the same user share one look-up. */
-  #credentialsOf(session: LifecycleSubject): Credentials {
+  async #credentialsOf(session: LifecycleSubject): Promise<Credentials> {
     const { region } = parseRuntimeArn(session.runtime);
     const profile = this.#profileOf(session);
-    const { assumeRole } = session;
+    // No file has it, so whoever stops says it again where the role wants one.
+    const externalId = this.#env.AGENTCORE_ASSUME_ROLE_EXTERNAL_ID || undefined;
+    const assumeRole = session.assumeRole && { ...session.assumeRole, externalId };
     const key = JSON.stringify([region, profile, assumeRole]);
     let credentials = this.#credentials.get(key);
     if (!credentials) {

@@ -158,6 +158,7 @@ class Group {
       endpoint: newest.endpoint,
       profile: newest.profile,
       assumeRole: newest.assumeRole,
+      authorization: newest.authorization,
       programs: members.flatMap(programOf),
       startedAt: iso(startedAt),
       lastActiveAt: iso(lastActiveAt),

@@ -50,7 +50,7 @@ async function stopSession(
     if (asked.aborted) return failed('interrupted');
     if (signal.aborted && isAbort(thrown))
       return failed(`no answer within ${STOP_WITHIN / 1000} s`);
-    return failed(reasonOf(thrown));
+    return failed(withNeed(reasonOf(thrown), thrown, entry));
   }
 }
 
@@ -77,6 +77,17 @@ async function stopPatiently(
 function unknownId({ mayBillUntil }: SessionEntry): string {
   const until = mayBillUntil ? ` until ${formatTime(mayBillUntil)}` : '';
   return `AgentCore knows no session by the id that was sent, and its own was never learnt; it may bill${until}`;
+}
+
+/** Without the token that its invokes carried, only IAM credentials were tried. */
+function withNeed(reason: string, thrown: unknown, { authorization }: SessionEntry): string {
+  const isByIam = !(thrown instanceof AgentCoreError) || thrown.code === 'credentials';
+  if (authorization === undefined || !isByIam) return reason;
+  const variables =
+    authorization === 'oauth'
+      ? 'AGENTCORE_OAUTH_CLIENT_ID and AGENTCORE_OAUTH_CLIENT_SECRET'
+      : 'AGENTCORE_TOKEN_COMMAND';
+  return `${reason.replace(/[.;:\s]+$/, '')}; its runtime takes bearer tokens, so set ${variables} as they were set for the program that began it`;
 }
 
 function failed(reason: string): StopOutcome {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ProgressRoutes } from '../../src/ends/runtime/progress-routes.ts';
+import { ProgressRoutes } from '../../src/ends/upstream/progress-routes.ts';
 import { makeNotification, makeRequest, numericId } from '../../src/mcp/message.ts';
 
 function server() {

@@ -16,12 +16,11 @@ import {
   withId,
 } from '../../mcp/message.ts';
 import type { Exchange, Peer, Trail } from '../../relay/peer.ts';
-import type { RuntimeSession } from '../../sessions/runtime-session.ts';
-import type { Invocation, RuntimeInvoker } from './invoker.ts';
 import { OpenCall } from './open-call.ts';
-import { readRefusal, secondsOf } from './refusal.ts';
+import { secondsOf } from './refusal.ts';
 import { isRefusedError, isRefusedId } from './refused-id.ts';
 import type { ToolHeaders } from './tool-headers.ts';
+import type { Invocation, Upstream, UpstreamSession } from './upstream.ts';
 
 /** Pages of `tools/list` that are read to find a tool's headers. */
 const MOST_PAGES = 100;
@@ -29,8 +28,8 @@ const MOST_PAGES = 100;
 const SMALL_BODY = 64 * 1024;
 
 export interface SessionPeerOptions {
-  readonly invoker: RuntimeInvoker;
-  readonly session: RuntimeSession;
+  readonly upstream: Upstream;
+  readonly session: UpstreamSession;
   /** True where `initialize` offers our id as `Mcp-Session-Id`, so that others can share it. */
   readonly offersId: boolean;
   /** Called where the server does not take it, because it picks its sessions itself. */
@@ -47,9 +46,9 @@ export interface SessionPeerOptions {
   readonly log: Log;
 }
 
-/** The server as it is seen from within one runtime session. */
+/** The server as it is seen from within one session. */
 export class SessionPeer implements Peer {
-  readonly session: RuntimeSession;
+  readonly session: UpstreamSession;
   readonly #options: SessionPeerOptions;
   readonly #calls = new Set<OpenCall>();
   /** The tools that are being listed, once for all calls that need it. */
@@ -126,6 +125,7 @@ export class SessionPeer implements Peer {
         ? request
         : withId(request, numericId(session.nextRequestNumber()));
     const call = new OpenCall({
+      noun: this.#options.upstream.noun,
       request: sent,
       exchange,
       messageLimit: this.#options.messageLimit,
@@ -200,12 +200,12 @@ export class SessionPeer implements Peer {
     request: Request | undefined,
     trail?: Trail,
   ): Promise<Reply | Response> {
-    const { invoker } = this.#options;
+    const { upstream } = this.#options;
     const began = performance.now();
     try {
       return await this.#invokeOnce(invocation, request, trail);
     } catch (thrown) {
-      if (!mayBeExpired(thrown) || !(await invoker.renewCredentials(began))) throw thrown;
+      if (!(await upstream.renewAfter(thrown, began))) throw thrown;
       return this.#invokeOnce(invocation, request, trail);
     }
   }
@@ -215,7 +215,7 @@ export class SessionPeer implements Peer {
     request: Request | undefined,
     trail?: Trail,
   ): Promise<Reply | Response> {
-    const { invoker, session, closing } = this.#options;
+    const { upstream, session, closing } = this.#options;
     // What is sent when the session was stopped would begin it again.
     closing.throwIfAborted();
     const ended = session.invokeBegins();
@@ -226,13 +226,13 @@ export class SessionPeer implements Peer {
     };
     try {
       if (trail) trail.attempts++;
-      const reply = await invoker.invoke({ ...invocation, session, onSend });
+      const reply = await upstream.invoke({ ...invocation, session, onSend });
       if (trail) follow(trail, reply, session);
       if (reply.status >= 200 && reply.status < 300) {
         session.accepted();
         return reply;
       }
-      const response = await readRefusal(reply, request, invoker.runtime);
+      const response = await upstream.readRefusal(reply, request);
       // Also of a session that it does not know: a server may say so that has just been started.
       session.accepted();
       return response;
@@ -249,7 +249,7 @@ export class SessionPeer implements Peer {
   #sessionHeaders(isStateless: boolean, id: string | undefined): Record<string, string> {
     const { session } = this.#options;
     // The stateless era has no session id of its own, but the platform routes on one.
-    const mcpSessionId = isStateless ? session.id : id;
+    const mcpSessionId = isStateless ? session.routingId : id;
     return {
       ...(mcpSessionId !== undefined && { 'mcp-session-id': mcpSessionId }),
       ...(session.protocolVersion !== undefined && {
@@ -271,15 +271,8 @@ export class SessionPeer implements Peer {
   }
 }
 
-/** An MCP runtime says no more than that access is denied, whatever is wrong with who is calling. */
-function mayBeExpired(thrown: unknown): boolean {
-  if (!(thrown instanceof AgentCoreError)) return false;
-  const { name, status } = thrown.data ?? {};
-  return name === 'ExpiredTokenException' || (!name && (status === 401 || status === 403));
-}
-
 /** Notes for the record what AWS knows this attempt by. */
-function follow(trail: Trail, { headers }: Reply, session: RuntimeSession): void {
+function follow(trail: Trail, { headers }: Reply, session: UpstreamSession): void {
   trail.session = session.key;
   trail.retryAfter = secondsOf(textOf(headers['retry-after']));
   trail.requestId = textOf(headers['x-amzn-requestid']);

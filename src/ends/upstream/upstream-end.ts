@@ -5,22 +5,20 @@ import { eraOf } from '../../mcp/era.ts';
 import type { Notification, Request, Response } from '../../mcp/message.ts';
 import { type Interceptor, throughInterceptors } from '../../relay/interceptors.ts';
 import { type Exchange, type Peer, unlessAborted } from '../../relay/peer.ts';
-import type { RuntimeSession } from '../../sessions/runtime-session.ts';
 import { freshSessionId, type SessionMode } from '../../sessions/session-ids.ts';
-import type { SessionRegister } from '../../sessions/session-register.ts';
-import type { RuntimeInvoker } from './invoker.ts';
 import { ProgressRoutes } from './progress-routes.ts';
 import { SessionPeer } from './session-peer.ts';
 import { ToolHeaders } from './tool-headers.ts';
 import { Turns } from './turns.ts';
+import type { Upstream, UpstreamSession, UpstreamSessions } from './upstream.ts';
 
 /** Milliseconds that others wait for a notification that the server does not acknowledge. */
 const PATIENCE = 10_000;
 
-export interface RuntimeEndOptions {
-  readonly invoker: RuntimeInvoker;
+export interface UpstreamEndOptions {
+  readonly upstream: Upstream;
   readonly mode: SessionMode;
-  readonly sessions: SessionRegister;
+  readonly sessions: UpstreamSessions;
   /** The id of the session that all requests share; not used where each has its own. */
   readonly sessionId: () => Promise<string>;
   /** What a request goes through within a session that is its alone. */
@@ -31,9 +29,9 @@ export interface RuntimeEndOptions {
   readonly log: Log;
 }
 
-/** The server of a relay that is hosted on AgentCore Runtime. */
-export class RuntimeEnd implements Peer {
-  readonly #options: RuntimeEndOptions;
+/** The server of a relay that speaks streamable HTTP: a runtime, or a gateway. */
+export class UpstreamEnd implements Peer {
+  readonly #options: UpstreamEndOptions;
   readonly #peers = new Set<SessionPeer>();
   readonly #tools = new ToolHeaders();
   readonly #progress = new ProgressRoutes();
@@ -44,7 +42,7 @@ export class RuntimeEnd implements Peer {
   /** What the client tells, its `initialize` first: the server has to know it in order. */
   readonly #turns = new Turns();
 
-  constructor(options: RuntimeEndOptions) {
+  constructor(options: UpstreamEndOptions) {
     this.#options = options;
     this.#isSharable = options.mode === 'identity';
     setMaxListeners(0, this.#closing.signal);
@@ -114,10 +112,10 @@ export class RuntimeEnd implements Peer {
     }
   }
 
-  #open(session: RuntimeSession): SessionPeer {
-    const { mode, invoker, messageLimit, log } = this.#options;
+  #open(session: UpstreamSession): SessionPeer {
+    const { mode, upstream, messageLimit, log } = this.#options;
     const peer = new SessionPeer({
-      invoker,
+      upstream,
       session,
       offersId: this.#isSharable,
       onOfferRefused: () => {

@@ -1,4 +1,3 @@
-import type { RuntimeArn } from '../../aws/arn.ts';
 import type { Reply } from '../../aws/post.ts';
 import { AgentCoreError } from '../../error.ts';
 import { ErrorCode } from '../../mcp/errors.ts';
@@ -9,66 +8,21 @@ import {
   type Request,
   type Response,
 } from '../../mcp/message.ts';
+import { type Caller, callerRefusal } from './caller-refusal.ts';
 
-/** What an HTTP status of AgentCore means, and what a person can do about it. */
-interface Meaning {
+/** What an HTTP status means, and what a person can do about it. */
+export interface Meaning {
   readonly code: number;
   readonly what: string;
   readonly todo: string;
 }
 
-const MEANINGS: Readonly<Record<number, Meaning>> = {
-  400: {
-    code: ErrorCode.validation,
-    what: 'AgentCore refused the request as invalid',
-    todo: 'check the runtime, the qualifier and the arguments',
-  },
-  401: {
-    code: ErrorCode.unauthorized,
-    what: 'AgentCore did not accept who is calling',
-    todo: 'the runtime may take JWT bearer tokens in place of IAM signatures',
-  },
-  402: {
-    code: ErrorCode.throttled,
-    what: 'A quota of the account is exceeded',
-    todo: 'stop sessions that are not needed, or ask AWS for a higher quota',
-  },
-  403: {
-    code: ErrorCode.accessDenied,
-    what: 'Access was denied',
-    todo: 'check that these credentials may call bedrock-agentcore:InvokeAgentRuntime on the runtime and its endpoint',
-  },
-  404: {
-    code: ErrorCode.notFound,
-    what: 'AgentCore does not find the runtime, its endpoint or the session',
-    todo: 'check the ARN, the region and the qualifier',
-  },
-  406: {
-    code: ErrorCode.notAcceptable,
-    what: 'The runtime answers in no form that was asked for',
-    todo: 'check that it is an MCP runtime',
-  },
-  409: {
-    code: ErrorCode.conflict,
-    what: 'The session is changing just now',
-    todo: 'try again',
-  },
-  413: {
-    code: ErrorCode.validation,
-    what: 'The request is too large',
-    todo: 'AgentCore takes up to 100 MB',
-  },
-  424: {
-    code: ErrorCode.containerFailed,
-    what: 'The container of the runtime failed',
-    todo: 'look at its CloudWatch logs',
-  },
-  429: {
-    code: ErrorCode.throttled,
-    what: 'AgentCore is throttling',
-    todo: 'try again later, with fewer calls at once',
-  },
-};
+/** Of whom the refusals are, and who asked. */
+export interface Refusals extends Caller {
+  /** What is known of the server, for whoever reads the error's data. */
+  readonly facts: Readonly<Record<string, string>>;
+  readonly meanings: Readonly<Record<number, Meaning>>;
+}
 
 /** Error names that say more than their status does (AWS "Common Errors"). */
 const NAMED: Readonly<Record<string, Pick<Meaning, 'what' | 'todo'>>> = {
@@ -99,17 +53,17 @@ const BODY_LIMIT = 64 * 1024;
 export async function readRefusal(
   reply: Reply,
   request: Request | undefined,
-  runtime: RuntimeArn,
+  refusals: Refusals,
 ): Promise<Response> {
   const body = await readStart(reply);
   const words = wordsOf(body);
   const facts = {
     name: nameOf(reply, body, words),
     status: reply.status,
-    outcome: outcomeOf(reply.status, words),
+    outcome: outcomeOf(reply.status, words, refusals),
     retryAfter: secondsOf(header(reply, 'retry-after')),
     requestId: header(reply, 'x-amzn-requestid'),
-    runtime: runtime.arn,
+    ...refusals.facts,
   };
   // 401 and 403 are always the platform's; what they carry says less than we know.
   const own = reply.status === 401 || reply.status === 403 ? undefined : jsonRpcError(body);
@@ -118,18 +72,28 @@ export async function readRefusal(
     if (own.id?.key === request.id.key) return { ...own, httpStatus };
     if (!own.id) return { ...withFacts(own, request, facts), httpStatus };
   }
-  const meaning = { ...meaningOf(reply.status), ...NAMED[facts.name ?? ''] };
-  const detail = words ?? facts.name;
+  const ofCaller = await callerRefusal(
+    { ...facts, words, challenge: header(reply, 'www-authenticate') },
+    refusals,
+  );
+  const meaning = { ...meaningOf(reply.status, refusals), ...NAMED[facts.name ?? ''], ...ofCaller };
+  const detail = ofCaller?.detail ?? words ?? facts.name;
   throw new AgentCoreError(
     'upstream',
     `${meaning.what} (HTTP ${reply.status}${detail ? `: ${detail}` : ''}): ${meaning.todo}`,
-    { data: { jsonRpcCode: meaning.code, ...facts } },
+    {
+      data: {
+        jsonRpcCode: meaning.code,
+        ...facts,
+        ...(ofCaller?.wants && { wants: ofCaller.wants }),
+      },
+    },
   );
 }
 
-function meaningOf(status: number): Meaning {
+function meaningOf(status: number, { meanings }: Refusals): Meaning {
   return (
-    MEANINGS[status] ?? {
+    meanings[status] ?? {
       code: ErrorCode.internalError,
       what: status >= 500 ? 'AgentCore failed' : 'AgentCore answered with an unexpected status',
       todo:
@@ -178,9 +142,13 @@ const EXPIRED = /security token .*expired/i;
  * Whether the call can have taken effect: what the platform refuses by a status of its model never
  * reached the server; a 424 did, unless it speaks of the container's start.
  */
-function outcomeOf(status: number, words: string | undefined): 'refused' | 'unknown' {
+function outcomeOf(
+  status: number,
+  words: string | undefined,
+  { meanings }: Refusals,
+): 'refused' | 'unknown' {
   if (status === 424) return STARTING.test(words ?? '') ? 'refused' : 'unknown';
-  return status in MEANINGS ? 'refused' : 'unknown';
+  return status in meanings ? 'refused' : 'unknown';
 }
 
 const STARTING = /^Runtime initialization time exceeded/;

@@ -1,8 +1,9 @@
 import { Agent } from 'node:http';
 import { expect, it } from 'vitest';
 import { parseRuntimeArn } from '../../src/aws/arn.ts';
+import { Network } from '../../src/aws/network.ts';
 import { RuntimeInvoker } from '../../src/ends/runtime/invoker.ts';
-import { RuntimeEnd } from '../../src/ends/runtime/runtime-end.ts';
+import { UpstreamEnd } from '../../src/ends/upstream/upstream-end.ts';
 import { makeNotification } from '../../src/mcp/message.ts';
 import { freshSessionId } from '../../src/sessions/session-ids.ts';
 import { SessionRegister } from '../../src/sessions/session-register.ts';
@@ -19,17 +20,21 @@ function startEnd() {
   const agent = new Agent();
   const log = () => undefined;
   const credentials = async () => ({ accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'none' });
-  const end = new RuntimeEnd({
-    invoker: new RuntimeInvoker({
+  const end = new UpstreamEnd({
+    upstream: new RuntimeInvoker({
       runtime: RUNTIME,
       qualifier: undefined,
       endpoint: ENDPOINT,
-      signer: async ({ headers }) => {
-        signed += 1;
-        return { ...headers };
+      authorizer: {
+        method: 'iam',
+        sign: async ({ headers }) => {
+          signed += 1;
+          return { ...headers };
+        },
+        renew: async () => false,
       },
-      renewCredentials: async () => false,
       agent,
+      network: new Network({}),
       timeouts: { connect: 1_000, read: 1_000 },
     }),
     mode: 'session',

@@ -8,32 +8,35 @@ import { type Message, parseMessages } from '../../mcp/message.ts';
  * None for an answer without a body.
  *
  * @param limit The most bytes of one message.
+ * @param noun What the server is called in sentences.
  * @throws {AgentCoreError} `protocol` where there is something else than messages.
  */
 export async function* replyMessages(
   reply: Reply,
   limit: number,
+  noun: string,
 ): AsyncGenerator<Message, void, void> {
   const type = String(reply.headers['content-type'] ?? '').toLowerCase();
   if (type.startsWith('text/event-stream')) {
     for await (const data of readEvents(reply.chunks(), limit)) {
-      yield* messagesOf(Buffer.from(data, 'utf8'), reply, type);
+      yield* messagesOf(Buffer.from(data, 'utf8'), reply, noun);
     }
   } else {
     const body = await reply.whole(limit);
     if (body.length > limit) {
-      throw new AgentCoreError('protocol', `The runtime's answer is larger than ${limit} bytes`);
+      throw new AgentCoreError('protocol', `The ${noun}'s answer is larger than ${limit} bytes`);
     }
-    if (!isBlank(body)) yield* messagesOf(body, reply, type);
+    if (!isBlank(body)) yield* messagesOf(body, reply, noun);
   }
 }
 
-function* messagesOf(bytes: Buffer, reply: Reply, type: string): Generator<Message, void, void> {
+function* messagesOf(bytes: Buffer, reply: Reply, noun: string): Generator<Message, void, void> {
   for (const message of parseMessages(bytes)) {
     if (message.kind === 'fault') {
+      const type = reply.headers['content-type'] || 'no content type';
       throw new AgentCoreError(
         'protocol',
-        `The runtime answered with something that is no MCP message (${message.reason}; HTTP ${reply.status}, ${type || 'no content type'}): check that it is an MCP runtime, and its logs`,
+        `The ${noun} answered with something that is no MCP message (${message.reason}; HTTP ${reply.status}, ${type}): check that it is an MCP ${noun}, and its logs`,
         { data: { status: reply.status, requestId: reply.headers['x-amzn-requestid'] } },
       );
     }

@@ -23,6 +23,8 @@ const ANSWERED_LINGER = 5_000;
 const MOST_SERVER_REQUESTS = 100;
 
 export interface OpenCallOptions {
+  /** What the server is called in sentences. */
+  readonly noun: string;
   /** The request under the id that the server knows. */
   readonly request: Request;
   readonly exchange: Exchange;
@@ -119,7 +121,11 @@ export class OpenCall {
   }
 
   async #hear(reply: Reply, answer: (response: Response) => void): Promise<void> {
-    for await (const message of replyMessages(reply, this.#options.messageLimit)) {
+    for await (const message of replyMessages(
+      reply,
+      this.#options.messageLimit,
+      this.#options.noun,
+    )) {
       await this.#receive(message, answer);
     }
   }
@@ -154,7 +160,7 @@ export class OpenCall {
 
   /** Has the client answer a request of the server's own. */
   async #serve(message: Request, answer: (response: Response) => void): Promise<void> {
-    const { respond, log } = this.#options;
+    const { respond, log, noun } = this.#options;
     // While a person makes up their mind, the server has no reason to speak.
     this.#reply?.holdClock(true);
     let reply: Reply;
@@ -165,7 +171,7 @@ export class OpenCall {
     } catch (thrown) {
       if (this.signal.aborted) return;
       // The server waits for an answer that will not come, so the call is not left to wait with it.
-      const reason = `The answer to the runtime's ${message.method} could not be delivered: ${messageOf(thrown)}`;
+      const reason = `The answer to the ${noun}'s ${message.method} could not be delivered: ${messageOf(thrown)}`;
       log('error', reason);
       return this.end(new AgentCoreError('connection', reason, { cause: thrown }));
     } finally {
@@ -233,9 +239,10 @@ export class OpenCall {
 
   #noAnswer(): AgentCoreError {
     const status = this.#reply?.status;
+    const { noun, request } = this.#options;
     return new AgentCoreError(
       'connection',
-      `The runtime's answer ended (HTTP ${status}) without a response to ${this.#options.request.method}: whether the call took effect is unknown; look at the runtime's CloudWatch logs`,
+      `The ${noun}'s answer ended (HTTP ${status}) without a response to ${request.method}: whether the call took effect is unknown; look at the ${noun}'s CloudWatch logs`,
       { data: { status, requestId: this.#reply?.headers['x-amzn-requestid'] } },
     );
   }

@@ -1,0 +1,65 @@
+import type { UpstreamSession, UpstreamSessions } from '../upstream/upstream.ts';
+
+/**
+ * A client's conversation with a gateway. It has no microVM and costs nothing, so the journal does
+ * not know it: a gateway ends its sessions by itself, at the latest after eight hours.
+ */
+class GatewaySession implements UpstreamSession {
+  readonly id: string;
+  readonly key = undefined;
+  readonly routingId = undefined;
+  protocolVersion: string | undefined;
+  mcpSessionId: string | undefined;
+  mayRun = false;
+  #lastRequest = 0;
+  #open = 0;
+  #onIdle: (() => void)[] = [];
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  nextRequestNumber(): number {
+    return ++this.#lastRequest;
+  }
+
+  callBegins(): () => void {
+    this.#open++;
+    return () => {
+      if (--this.#open === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    };
+  }
+
+  async idle(): Promise<void> {
+    if (this.#open > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+  }
+
+  invokeBegins(): () => void {
+    return () => undefined;
+  }
+
+  async onRecord(): Promise<void> {}
+
+  learnIds({ mcpSessionId = this.mcpSessionId }: { readonly mcpSessionId?: string | undefined }) {
+    this.mcpSessionId = mcpSessionId;
+  }
+
+  accepted(): void {
+    this.mayRun = true;
+  }
+
+  refused(): void {}
+}
+
+/** The sessions of this process with a gateway. */
+export class GatewaySessions implements UpstreamSessions {
+  begin(id: string): UpstreamSession {
+    return new GatewaySession(id);
+  }
+
+  end(): void {}
+
+  leave(): void {}
+
+  supersede(): void {}
+}
