@@ -1,17 +1,18 @@
-import { parseRuntimeArn, type RuntimeArn } from '../aws/arn.ts';
+import type { AuthorizationSettings } from '../aws/authorization/authorization-settings.ts';
 import type { AssumeRole } from '../aws/credentials-options.ts';
 import type { Timeouts } from '../aws/silence-clock.ts';
 import { AgentCoreError } from '../error.ts';
 import { stateFolder } from '../journal/state-folder.ts';
 import { isLogLevel, type LogLevel } from '../log.ts';
 import { SESSION_MODES, type SessionMode } from '../sessions/session-ids.ts';
+import { readServer, type ServerSettings } from './server-settings.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What the proxy is told by its environment. */
 export interface ProxySettings {
-  readonly runtime: RuntimeArn;
-  readonly qualifier: string | undefined;
+  readonly server: ServerSettings;
+  readonly authorization: AuthorizationSettings;
   readonly profile: string | undefined;
   readonly mode: SessionMode;
   readonly assumeRole: AssumeRole | undefined;
@@ -42,32 +43,18 @@ const MOST_REPEATS = 10;
  * @throws {AgentCoreError} `usage` with a sentence that names the variable.
  */
 export function readProxySettings(env: Environment): ProxySettings {
-  const arn = env.AGENTCORE_AGENT_ARN || env.AGENT_ARN;
-  if (!arn) {
-    throw new AgentCoreError(
-      'usage',
-      'AGENTCORE_AGENT_ARN is not set: set it to the ARN of the runtime to talk to',
-    );
-  }
   if (env.AGENTCORE_POLICY) {
     throw new AgentCoreError(
       'usage',
       'AGENTCORE_POLICY is set, but this version cannot enforce policies: unset it to go without',
     );
   }
-  const runtime = parseRuntimeArn(arn);
   const mode = readMode(env.RUNTIME_SESSION_MODE);
   return {
-    runtime,
-    qualifier: env.AGENTCORE_QUALIFIER || runtime.endpoint,
+    ...readServer(env, mode),
     profile: env.AWS_PROFILE || undefined,
     mode,
-    assumeRole: env.AGENTCORE_ASSUME_ROLE_ARN
-      ? {
-          arn: env.AGENTCORE_ASSUME_ROLE_ARN,
-          sessionName: env.AGENTCORE_ASSUME_ROLE_SESSION_NAME || 'mcpAgentCoreProxy',
-        }
-      : undefined,
+    assumeRole: readAssumeRole(env),
     timeouts: {
       read: readSeconds(env, 'AGENTCORE_READ_TIMEOUT', READ_TIMEOUT_SECONDS),
       connect: readSeconds(env, 'AGENTCORE_CONNECT_TIMEOUT', CONNECT_TIMEOUT_SECONDS),
@@ -80,6 +67,73 @@ export function readProxySettings(env: Environment): ProxySettings {
     recordsContent: readSwitch(env, 'AGENTCORE_JOURNAL_CONTENT', false),
     stderrLevel: readStderrLevel(env),
   };
+}
+
+const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;
+/** What AWS allows for an hour of role chaining, and for a role at the most, in seconds. */
+const LONGEST_CHAINED = 3_600;
+const SHORTEST_ROLE = 900;
+const LONGEST_ROLE = 43_200;
+
+function readAssumeRole(env: Environment): AssumeRole | undefined {
+  const prefix = 'AGENTCORE_ASSUME_ROLE';
+  const arns = (env[`${prefix}_ARN`] ?? '').split(',').map((arn) => arn.trim());
+  const arn = arns.at(-1);
+  if (!arn && arns.length === 1) {
+    const lost = ['EXTERNAL_ID', 'DURATION', 'MFA_SERIAL', 'SOURCE_IDENTITY'].find(
+      (name) => env[`${prefix}_${name}`],
+    );
+    if (!lost) return undefined;
+    throw new AgentCoreError(
+      'usage',
+      `${prefix}_${lost} is set, but no role to assume: set ${prefix}_ARN, or unset it`,
+    );
+  }
+  const wrong = arns.find((one) => !ROLE_ARN.test(one));
+  if (arn === undefined || wrong !== undefined) {
+    throw new AgentCoreError(
+      'usage',
+      `${prefix}_ARN has "${wrong}", expected arn:aws:iam::ACCOUNT:role/NAME, or several with commas between, in the order to assume them`,
+    );
+  }
+  const chain = arns.slice(0, -1);
+  const matching = (name: string, pattern: RegExp, expected: string) => {
+    const text = env[`${prefix}_${name}`];
+    if (!text || pattern.test(text)) return text || undefined;
+    const shown = name === 'EXTERNAL_ID' ? 'is not valid' : `is "${text}"`;
+    throw new AgentCoreError('usage', `${prefix}_${name} ${shown}, expected ${expected}`);
+  };
+  const name = '2 to 64 letters, digits and +=,.@_-';
+  return {
+    arn,
+    sessionName: matching('SESSION_NAME', /^[\w+=,.@-]{2,64}$/, name) ?? 'mcpAgentCoreProxy',
+    ...(chain.length > 0 && { chain }),
+    externalId: matching(
+      'EXTERNAL_ID',
+      /^[\w+=,.@:/-]{2,1224}$/,
+      '2 to 1224 letters, digits and +=,.@:/_-',
+    ),
+    duration: readDuration(env[`${prefix}_DURATION`], chain.length > 0),
+    mfaSerial: matching(
+      'MFA_SERIAL',
+      /^[\w+=/:,.@-]{9,256}$/,
+      'a serial number or arn:aws:iam::ACCOUNT:mfa/NAME',
+    ),
+    sourceIdentity: matching('SOURCE_IDENTITY', /^[\w+=,.@-]{2,64}$/, name),
+  };
+}
+
+/** In seconds. */
+function readDuration(text: string | undefined, isChained: boolean): number | undefined {
+  if (!text) return undefined;
+  const seconds = Number(text);
+  const longest = isChained ? LONGEST_CHAINED : LONGEST_ROLE;
+  if (Number.isInteger(seconds) && seconds >= SHORTEST_ROLE && seconds <= longest) return seconds;
+  const why = isChained ? ', the most for a role that is assumed by means of another' : '';
+  throw new AgentCoreError(
+    'usage',
+    `AGENTCORE_ASSUME_ROLE_DURATION is "${text}", expected a whole number of seconds from ${SHORTEST_ROLE} to ${longest}${why}`,
+  );
 }
 
 function readMode(text: string | undefined): SessionMode {

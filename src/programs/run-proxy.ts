@@ -1,18 +1,15 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import { findCredentials, renewalOf } from '../aws/credentials.ts';
-import { dataPlaneUrl } from '../aws/endpoints.ts';
+import { AwsClock } from '../aws/aws-clock.ts';
+import { findCredentials } from '../aws/credentials.ts';
+import type { AssumeRole } from '../aws/credentials-options.ts';
 import { Network } from '../aws/network.ts';
 import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
 import { readServiceSettings } from '../aws/shared-config.ts';
-import { sigV4Signer } from '../aws/signer.ts';
-import { RuntimeInvoker } from '../ends/runtime/invoker.ts';
-import { RuntimeEnd } from '../ends/runtime/runtime-end.ts';
 import { messageOf } from '../error.ts';
 import { CallRecorder } from '../journal/call-recorder.ts';
 import { Journal } from '../journal/journal.ts';
 import { journalFolder } from '../journal/state-folder.ts';
 import { isLoud, type Log } from '../log.ts';
-import { HandshakeFirst } from '../recovery/handshake-first.ts';
 import { Idempotence } from '../recovery/idempotence.ts';
 import { Replay } from '../recovery/replay.ts';
 import { Retry } from '../recovery/retry.ts';
@@ -20,11 +17,11 @@ import { ClientLog } from '../relay/client-log.ts';
 import { Connection } from '../relay/connection.ts';
 import { throughInterceptors } from '../relay/interceptors.ts';
 import { KeepAlive } from '../relay/keep-alive.ts';
-import { freshSessionId, identitySessionId } from '../sessions/session-ids.ts';
-import { SessionRegister } from '../sessions/session-register.ts';
+import { ClientPrompts } from './client-prompts.ts';
 import { askedToEnd } from './ending.ts';
 import type { ProgramStreams } from './main.ts';
-import { readProxySettings } from './proxy-settings.ts';
+import { type ProxySettings, readProxySettings } from './proxy-settings.ts';
+import { regionOf, serverOf } from './server-of.ts';
 
 const OPEN_LIMIT = 10_000;
 /** Milliseconds that open calls, and then the stopping of sessions, have when the proxy ends. */
@@ -34,7 +31,7 @@ const STOPPING_GRACE = 3_000;
 const LAST_MOMENT = 8_400;
 
 /**
- * The stdio proxy: an MCP client on the streams, an AgentCore runtime behind.
+ * The stdio proxy: an MCP client on the streams, an AgentCore runtime or gateway behind.
  *
  * @returns the exit code, once nothing is left to do.
  * @throws {AgentCoreError} `usage` or `config` before anything was read or written.
@@ -45,7 +42,7 @@ export async function runProxy(
 ): Promise<number> {
   const asked = askedToEnd(streams);
   const settings = readProxySettings(env);
-  const { runtime, qualifier, profile, assumeRole, mode, timeouts, stderrLevel } = settings;
+  const { profile, assumeRole, mode, timeouts, stderrLevel } = settings;
   const clientLog = new ClientLog();
   const say: Log = (level, sentence) => {
     clientLog.say(level, sentence);
@@ -67,45 +64,31 @@ export async function runProxy(
 
   const network = new Network(env);
   const service = await readServiceSettings('Bedrock AgentCore', profile, env);
-  const endpoint = dataPlaneUrl(runtime, service);
-  const { region } = runtime;
-  const credentials = findCredentials({ ...settings, region, network, env });
-  const sessionId = async () => {
-    if (mode !== 'identity') return freshSessionId();
-    const { callerArn } = await import('../aws/caller-identity.ts');
-    const caller = await callerArn({ credentials, region, network });
-    return identitySessionId({ callerArn: caller, runtimeArn: runtime.arn, qualifier });
-  };
-  const agent = await network.agentFor(endpoint);
-  const sessions = new SessionRegister({
-    origin: {
-      runtime: runtime.arn,
-      qualifier,
-      mode,
-      endpoint: endpoint.href,
-      profile,
-      assumeRole,
-    },
-    journal,
-    stop: { runtime, qualifier, endpoint, credentials, agent },
+  const region = regionOf(settings.server) ?? service.region ?? 'us-east-1';
+  const prompts = new ClientPrompts({ env, network });
+  const clock = new AwsClock(log);
+  const credentials = findCredentials({
+    profile,
+    region,
+    assumeRole,
+    network,
+    env,
+    prompts,
     log,
+    clock,
+    onFound: () => {
+      if (assumeRole) void rememberRole(assumeRole, settings).catch(() => undefined);
+    },
   });
-  const runtimeEnd = new RuntimeEnd({
-    invoker: new RuntimeInvoker({
-      runtime,
-      qualifier,
-      endpoint,
-      signer: sigV4Signer(credentials, region, 'bedrock-agentcore'),
-      renewCredentials: renewalOf(credentials),
-      agent,
-      timeouts,
-    }),
-    mode,
-    sessions,
-    sessionId,
-    alone: [new HandshakeFirst()],
-    endsSessions: settings.stopsSessions,
-    messageLimit: PAYLOAD_LIMIT,
+  const { name, url, end, sessions } = await serverOf({
+    settings,
+    service,
+    credentials,
+    clock,
+    assumeRole: assumeRole && recordedRole(assumeRole),
+    env,
+    network,
+    journal,
     log,
   });
   const retry = new Retry({
@@ -132,7 +115,7 @@ export async function runProxy(
       retry,
       ...(mode === 'request' ? [] : [replay]),
     ],
-    runtimeEnd,
+    end,
   );
 
   let outputClosed: (() => void) | undefined;
@@ -148,18 +131,34 @@ export async function runProxy(
     onOutputClosed: () => outputClosed?.(),
     onDropped: (what) => log('warning', what),
   });
-  log('debug', `Talking to ${runtime.arn} at ${endpoint.origin}, session mode "${mode}"`);
+  log('debug', `Talking to ${name} at ${url.origin}, session mode "${mode}"`);
 
-  await Promise.race([connection.serve(server), asked, output]);
+  await Promise.race([connection.serve(prompts.before(server)), asked, output]);
   const lastMoment = new Promise<void>((resolve) => setTimeout(resolve, LAST_MOMENT));
-  const end = async () => {
+  const close = async () => {
     await connection.close(CALLS_GRACE);
-    runtimeEnd.close();
-    if (settings.stopsSessions) sessions.endAll();
-    else sessions.leaveAll();
-    await sessions.settled(STOPPING_GRACE);
+    end.close();
+    if (settings.stopsSessions) sessions?.endAll();
+    else sessions?.leaveAll();
+    await sessions?.settled(STOPPING_GRACE);
     await journal.close();
   };
-  await Promise.race([end().catch((thrown) => log('error', messageOf(thrown))), lastMoment]);
+  await Promise.race([close().catch((thrown) => log('error', messageOf(thrown))), lastMoment]);
   return 0;
+}
+
+/** For the extension, which offers the roles that were used. */
+async function rememberRole(role: AssumeRole, settings: ProxySettings): Promise<void> {
+  const { RoleTargets } = await import('../aws/role-targets.ts');
+  const wantsExternalId = role.externalId !== undefined;
+  await new RoleTargets(settings.stateFolder).touch({
+    ...recordedRole(role),
+    ...(wantsExternalId && { wantsExternalId }),
+    sourceProfile: settings.profile,
+  });
+}
+
+/** What it takes to assume the role again, but for the external id. */
+function recordedRole({ arn, sessionName, chain, mfaSerial, sourceIdentity }: AssumeRole) {
+  return { arn, sessionName, chain, mfaSerial, sourceIdentity };
 }

@@ -21,7 +21,21 @@ describe('agentcore-mcp', () => {
     const cli = agentcoreMcp(['--help']);
     expect((await cli.exited).code).toBe(0);
     const verbs = cli.noise.flatMap((line) => /^ {2}([a-z]+) /.exec(line)?.[1] ?? []);
-    expect(verbs).toEqual(['proxy', 'bridge', 'local', 'smoke', 'sessions', 'log', 'help']);
+    expect(verbs).toEqual([
+      'proxy',
+      'bridge',
+      'local',
+      'smoke',
+      'login',
+      'logout',
+      'accounts',
+      'whoami',
+      'runtimes',
+      'iam',
+      'sessions',
+      'log',
+      'help',
+    ]);
   });
 
   it.each([

@@ -1,140 +1,281 @@
-import { writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
-import { type ProxyProcess, startProxy } from '../fixtures/proxy-process.ts';
-import { temporaryFolder } from '../fixtures/tls.ts';
+import {
+  accessKey,
+  CredentialHome,
+  callUntil,
+  errorsOf,
+  keyRecorder,
+  keys,
+  load,
+  serve,
+} from '../aws/credential-fixtures.ts';
 import { start, statelessMcp } from '../local/harness.ts';
 
+const ONE = accessKey('one');
+const TWO = accessKey('two');
+/** Milliseconds: for what comes in seconds on a quiet machine. */
+const PATIENCE = 15_000;
 const ROLE = 'arn:aws:iam::123456789012:role/caller';
 
-interface Files {
-  readonly config?: string;
-  readonly credentials?: string;
+function startLocal(more: Parameters<typeof start>[1] = {}): Promise<LocalRuntime> {
+  return start(
+    { server: statelessMcp() },
+    { accessKeys: [ONE.config, TWO.config], roles: [{ arn: ROLE }], ...more },
+  );
 }
 
-/** A proxy that finds its credentials in files, and none in the environment. */
-async function proxyWith(
-  local: LocalRuntime,
-  files: Files,
-  env: Record<string, string> = {},
-): Promise<ProxyProcess> {
-  const folder = await temporaryFolder();
-  await writeFile(join(folder, 'config'), files.config ?? '');
-  await writeFile(join(folder, 'credentials'), files.credentials ?? '');
-  return startProxy(local.url, {
-    AGENTCORE_AGENT_ARN: local.runtime('server').arn,
-    AWS_ACCESS_KEY_ID: '',
-    AWS_SECRET_ACCESS_KEY: '',
-    AWS_CONFIG_FILE: join(folder, 'config'),
-    AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials'),
-    AWS_EC2_METADATA_DISABLED: 'true',
-    ...env,
-  });
-}
+const isQuestion = ({ method }: { method?: string }) => method === 'elicitation/create';
 
-function staticKeys(local: LocalRuntime): string {
-  const { accessKeyId, secretAccessKey } = local.credentials;
-  return `aws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
+/** A program that writes a key, and the setting that names it. */
+async function processProfile(home: CredentialHome, before = ''): Promise<string> {
+  const { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey } = ONE;
+  const answer = JSON.stringify({ Version: 1, AccessKeyId, SecretAccessKey });
+  await writeFile(home.file('keys.mjs'), `${before}\nconsole.log(${JSON.stringify(answer)});`);
+  return `[profile work]\ncredential_process = "${process.execPath}" "${home.file('keys.mjs')}"\n`;
 }
 
 describe('credentials', () => {
   it('come from the profile that AWS_PROFILE names', async () => {
-    const local = await start({ server: statelessMcp() });
-    const proxy = await proxyWith(
-      local,
-      { credentials: `[work]\n${staticKeys(local)}` },
-      { AWS_PROFILE: 'work' },
-    );
+    const local = await startLocal();
+    const home = await CredentialHome.make({ credentials: keys('work', ONE) });
+    const proxy = home.proxy(local, { AWS_PROFILE: 'work' });
     expect((await proxy.initialize()).result.serverInfo.name).toBe('fixture');
     expect(proxy.stderr).toBe('');
+    await home.expectNoSecret([ONE.secretAccessKey]);
   });
 
-  it('come from a process that the profile names', async () => {
-    const local = await start({ server: statelessMcp() });
-    const { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey } = local.credentials;
-    const answer = JSON.stringify({ Version: 1, AccessKeyId, SecretAccessKey });
-    const folder = await temporaryFolder();
-    await writeFile(join(folder, 'keys.mjs'), `console.log(${JSON.stringify(answer)})`);
-    const command = `"${process.execPath}" "${join(folder, 'keys.mjs')}"`;
-    const proxy = await proxyWith(
-      local,
-      { config: `[profile work]\ncredential_process = ${command}\n` },
-      { AWS_PROFILE: 'work' },
+  it('of a profile that is not there name those that are, the most similar first', async () => {
+    const local = await startLocal();
+    const home = await CredentialHome.make({
+      credentials: keys('work-dev', ONE) + keys('wrok', ONE) + keys('other', ONE),
+    });
+    const { error } = await home.proxy(local, { AWS_PROFILE: 'work' }).initialize();
+    expect(error.message).toMatch(
+      /Profile "work" is neither in .*: set AWS_PROFILE to one that is: "wrok"/,
     );
-    expect((await proxy.initialize()).result.serverInfo.name).toBe('fixture');
+    expect(error.data.reason).toBe('credentials');
+    await home.expectNoSecret([ONE.secretAccessKey]);
   });
 
-  it('are those of the role that is to be assumed, under the name that was asked for', async () => {
-    const local = await start({ server: statelessMcp() }, { roles: [{ arn: ROLE }] });
-    const proxy = await proxyWith(
-      local,
-      { credentials: `[default]\n${staticKeys(local)}` },
-      { AGENTCORE_ASSUME_ROLE_ARN: ROLE, AGENTCORE_ASSUME_ROLE_SESSION_NAME: 'tester' },
-    );
+  it('come from a process that the profile names, and that finds its input at the end', async () => {
+    const local = await startLocal();
+    const home = await CredentialHome.make();
+    const before = 'for await (const _ of process.stdin);';
+    await home.write('config', await processProfile(home, before));
+    const proxy = home.proxy(local, { AWS_PROFILE: 'work' });
     expect((await proxy.initialize()).result.serverInfo.name).toBe('fixture');
-    expect((await proxy.call('echo', { text: 'x' })).result).toBeDefined();
-    const assumed = local.requests.filter(({ path }) => path === '/');
-    expect(assumed).toHaveLength(1);
+    await home.expectNoSecret([ONE.secretAccessKey]);
+  });
+
+  it('of a process that fails come with its words', async () => {
+    const local = await startLocal();
+    const home = await CredentialHome.make();
+    const before = 'console.error("vault is sealed"); process.exit(4);';
+    await home.write('config', await processProfile(home, before));
+    const { error } = await home.proxy(local, { AWS_PROFILE: 'work' }).initialize();
+    expect(error.message).toBe(
+      'The credential_process of profile "work" failed (exit code 4): vault is sealed',
+    );
   });
 
   it('that are not there are said to be missing, with what to do, and looked for again', async () => {
-    const local = await start({ server: statelessMcp() });
-    const folder = await temporaryFolder();
-    const credentials = join(folder, 'credentials');
-    const proxy = await proxyWith(local, {}, { AWS_SHARED_CREDENTIALS_FILE: credentials });
+    const local = await startLocal();
+    const home = await CredentialHome.make();
+    const proxy = home.proxy(local);
     const { error } = await proxy.initialize();
     expect(error.data.reason).toBe('credentials');
     expect(error.message).toMatch(/No AWS credentials.*AWS_PROFILE/);
     expect(local.requests).toEqual([]);
+    await home.write('credentials', keys('default', ONE));
+    expect((await proxy.initialize()).result.serverInfo.name).toBe('fixture');
   });
 
-  it('of an SSO login that has expired name the profile and the command', async () => {
-    const local = await start({ server: statelessMcp() });
-    const proxy = await proxyWith(
-      local,
-      {
-        config:
-          '[profile work]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = dev\n[sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://corp.awsapps.com/start\n',
-      },
-      { AWS_PROFILE: 'work', HOME: await temporaryFolder() },
-    );
-    const { error } = await proxy.initialize();
-    expect(error.message).toContain('aws sso login --profile work');
+  it('that are only half there in the environment are said to be so', async () => {
+    const local = await startLocal();
+    const home = await CredentialHome.make();
+    const { error } = await home.proxy(local, { AWS_ACCESS_KEY_ID: ONE.accessKeyId }).initialize();
+    expect(error.message).toContain('AWS_ACCESS_KEY_ID is set, so set the other half');
   });
 
-  it('of a role that may not be assumed name the role and both sides of the permission', async () => {
-    const local = await start(
-      { server: statelessMcp() },
-      { roles: [{ arn: ROLE, externalId: 'needed' }] },
+  it('of two proxies are those of their profiles', async () => {
+    const local = await startLocal();
+    const home = await CredentialHome.make({ credentials: keys('one', ONE) + keys('two', TWO) });
+    const recorders = [await keyRecorder(local), await keyRecorder(local)];
+    const proxies = ['one', 'two'].map((AWS_PROFILE, at) =>
+      home.proxy(local, { AWS_PROFILE, AWS_ENDPOINT_URL: recorders[at]?.url ?? '' }),
     );
-    const proxy = await proxyWith(
-      local,
-      { credentials: `[default]\n${staticKeys(local)}` },
-      { AGENTCORE_ASSUME_ROLE_ARN: ROLE },
-    );
-    const { error } = await proxy.initialize();
-    expect(error.message).toContain(ROLE);
-    expect(error.message).toMatch(/trust policy.*sts:AssumeRole/);
+    await Promise.all(proxies.map((proxy) => proxy.initialize()));
+    await Promise.all(proxies.flatMap((proxy) => [proxy.call('echo'), proxy.call('echo')]));
+    expect(recorders.map(({ invokedBy }) => new Set(invokedBy))).toEqual([
+      new Set([ONE.accessKeyId]),
+      new Set([TWO.accessKeyId]),
+    ]);
+    await home.expectNoSecret([ONE.secretAccessKey, TWO.secretAccessKey]);
   });
+});
 
-  it('of a role are renewed before they expire, once for all calls', async () => {
-    // Less than the five minutes that credentials must have left, so each call finds them due.
-    const local = await start(
-      { server: statelessMcp() },
-      { roles: [{ arn: ROLE, sessionDuration: 60 }] },
-    );
-    const proxy = await proxyWith(
-      local,
-      { credentials: `[default]\n${staticKeys(local)}` },
-      { AGENTCORE_ASSUME_ROLE_ARN: ROLE },
-    );
+describe('credentials of a profile that changes', () => {
+  it('go on as they were while a file is half written, and say so once', async () => {
+    const local = await startLocal();
+    const home = await CredentialHome.make({ credentials: keys('work', ONE) });
+    const recorder = await keyRecorder(local);
+    const proxy = home.proxy(local, { AWS_PROFILE: 'work', AWS_ENDPOINT_URL: recorder.url });
     await proxy.initialize();
-    const assumed = () => local.requests.filter(({ path }) => path === '/').length;
-    await local.until(() => local.requests.length >= 4, 'the handshake');
-    const before = assumed();
-    await Promise.all(Array.from({ length: 20 }, () => proxy.call('echo', { text: 'x' })));
-    expect(assumed() - before).toBeGreaterThanOrEqual(1);
-    expect(assumed() - before).toBeLessThan(20);
+    await proxy.call('echo');
+    await home.write('credentials', `[work]\naws_access_key_id = ${TWO.accessKeyId}\n`);
+    const { happened: warning } = await callUntil(
+      proxy,
+      proxy.next('a warning', ({ params }) => params?.level === 'warning'),
+    );
+    expect((await proxy.call('echo')).result).toBeDefined();
+    expect(warning.params.data).toMatch(
+      /calls go on .*Profile "work" cannot be used, because it lacks aws_secret/,
+    );
+    await home.write('credentials', keys('work', TWO));
+    await vi.waitFor(async () => {
+      expect((await proxy.call('echo')).result).toBeDefined();
+      expect(recorder.invokedBy.at(-1)).toBe(TWO.accessKeyId);
+    }, PATIENCE);
+    await home.expectNoSecret([ONE.secretAccessKey, TWO.secretAccessKey]);
+  });
+
+  it('are those of a role once the profile names one, and of a new region there is a word', async () => {
+    const local = await startLocal({ region: 'eu-west-1' });
+    const home = await CredentialHome.make({
+      config: '[profile work]\nregion = us-east-1\n',
+      credentials: keys('work', ONE) + keys('base', TWO),
+    });
+    const recorder = await keyRecorder(local);
+    const proxy = home.proxy(local, { AWS_PROFILE: 'work', AWS_ENDPOINT_URL: recorder.url });
+    await proxy.initialize();
+    const running = load(proxy);
+    await home.write('credentials', keys('base', TWO));
+    await home.write(
+      'config',
+      `[profile work]\nregion = eu-west-1\nrole_arn = ${ROLE}\nsource_profile = base\n`,
+    );
+    const told = await proxy.next('the region', ({ params }) =>
+      /has the region/.test(params?.data),
+    );
+    expect(told.params.data).toContain('eu-west-1');
+    await vi.waitFor(() => expect(recorder.invokedBy.at(-1)).toMatch(/^ASIA/), PATIENCE);
+    expect(await running.stop()).toEqual([]);
+    expect(recorder.invokedBy.at(-1)).toMatch(/^ASIA/);
+    await home.expectNoSecret([ONE.secretAccessKey, TWO.secretAccessKey, ...recorder.tokens]);
+  });
+});
+
+const SSO = `[profile work]
+sso_session = corp
+sso_account_id = 123456789012
+sso_role_name = dev
+[sso-session corp]
+sso_region = eu-central-1
+sso_start_url = https://corp.awsapps.com/start
+`;
+const TOKEN = 'hush-access-token';
+
+async function signIn(home: CredentialHome, seconds: number): Promise<void> {
+  const folder = join(home.path, '.aws', 'sso', 'cache');
+  await mkdir(folder, { recursive: true });
+  const name = createHash('sha1').update('corp').digest('hex');
+  await writeFile(
+    join(folder, `${name}.json`),
+    JSON.stringify({
+      startUrl: 'https://corp.awsapps.com/start',
+      region: 'eu-central-1',
+      accessToken: TOKEN,
+      expiresAt: new Date(Date.now() + seconds * 1000).toISOString().replace(/\.\d+/, ''),
+    }),
+  );
+}
+
+/** The access portal: role credentials for a token, for so many seconds. */
+async function portal(seconds: () => number): Promise<string> {
+  return serve((request, response) => {
+    const isIn = request.headers['x-amz-sso_bearer_token'] === TOKEN;
+    response.writeHead(isIn ? 200 : 401, { 'content-type': 'application/json' });
+    const { accessKeyId, secretAccessKey } = ONE;
+    const roleCredentials = {
+      accessKeyId,
+      secretAccessKey,
+      sessionToken: 'hush-session',
+      expiration: Date.now() + seconds() * 1000,
+    };
+    response.end(JSON.stringify(isIn ? { roleCredentials } : { message: 'Unauthorized' }));
+  });
+}
+
+describe('an SSO login', () => {
+  const secrets = [TOKEN, 'hush-session', ONE.secretAccessKey];
+
+  async function signedIn(capabilities: object) {
+    const key = accessKey('one', { sessionToken: 'hush-session' });
+    const local = await startLocal({ accessKeys: [key.config] });
+    const home = await CredentialHome.make({ config: SSO });
+    await signIn(home, 3_600);
+    const AWS_ENDPOINT_URL_SSO = await portal(() => 2);
+    const proxy = home.proxy(local, { AWS_PROFILE: 'work', AWS_ENDPOINT_URL_SSO });
+    expect((await proxy.initialize(capabilities)).result?.serverInfo.name).toBe('fixture');
+    return { home, proxy };
+  }
+
+  it('that was never made names the profile and the commands', async () => {
+    const local = await startLocal();
+    const home = await CredentialHome.make({ config: SSO });
+    const { error } = await home.proxy(local, { AWS_PROFILE: 'work' }).initialize();
+    expect(error.message).toContain('"agentcore-mcp login --profile work"');
+    expect(error.message).toContain('"aws sso login --profile work"');
+  });
+
+  it('that expires fails the call at once where nobody can be asked, and is noticed when made', async () => {
+    const { home, proxy } = await signedIn({});
+    await signIn(home, -10);
+    const { happened } = await callUntil(
+      proxy,
+      proxy.next('a failure', ({ error }) => error),
+    );
+    expect(happened.error.message).toContain(
+      'The SSO login of profile "work" is missing or has expired',
+    );
+    expect(proxy.lines.some(isQuestion)).toBe(false);
+    await signIn(home, 3_600);
+    expect((await proxy.call('echo')).result).toBeDefined();
+    await home.expectNoSecret(secrets);
+  });
+
+  it('that expires is waited for by all calls where the client can ask, once', async () => {
+    const { home, proxy } = await signedIn({ elicitation: {} });
+    await signIn(home, -10);
+    const { happened: question, open } = await callUntil(
+      proxy,
+      proxy.next('the question', isQuestion),
+    );
+    expect(question.params.message).toContain('agentcore-mcp login --profile work');
+    const calls = [...open, proxy.call('echo')];
+    await signIn(home, 3_600);
+    for (const call of calls) expect((await call).result).toBeDefined();
+    expect(proxy.lines.filter(isQuestion)).toHaveLength(1);
+    const withdrawn = await proxy.next(
+      'the withdrawal',
+      ({ method }) => method === 'notifications/cancelled',
+    );
+    expect(withdrawn.params.requestId).toBe(question.id);
+    await home.expectNoSecret(secrets);
+  });
+
+  it('that is declined fails the call with the sentence', async () => {
+    const { home, proxy } = await signedIn({ elicitation: { form: {} } });
+    await signIn(home, -10);
+    const { happened, open } = await callUntil(proxy, proxy.next('the question', isQuestion));
+    proxy.send({ jsonrpc: '2.0', id: happened.id, result: { action: 'decline' } });
+    const errors = await errorsOf(open);
+    expect(errors.length).toBeGreaterThan(0);
+    for (const { message } of errors) expect(message).toContain('aws sso login --profile work');
+    await home.expectNoSecret(secrets);
   });
 });

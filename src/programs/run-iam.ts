@@ -1,0 +1,131 @@
+import { parseRuntimeArn } from '../aws/arn.ts';
+import { accessPolicy, callerPolicy, type Needs, type Targets } from '../aws/iam/access-policy.ts';
+import { parseGatewayArn } from '../aws/iam/gateway-arn.ts';
+import type { PolicyDocument, TrustPolicy } from '../aws/iam/policy-document.ts';
+import { parseRoleArn, trustPolicy } from '../aws/iam/trust-policy.ts';
+import { AgentCoreError } from '../error.ts';
+
+interface Streams {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+}
+
+export interface IamArguments {
+  readonly runtime?: readonly string[] | undefined;
+  /** The endpoint of the runtimes whose ARN names none. */
+  readonly qualifier?: string | undefined;
+  readonly gateway?: readonly string[] | undefined;
+  /** A role to assume, as for runtimes of another account. */
+  readonly role?: string | undefined;
+  readonly trustPrincipal?: string | undefined;
+  readonly externalId?: string | undefined;
+  readonly mfa?: boolean | undefined;
+  readonly sourceIdentity?: boolean | undefined;
+  /** Whether sessions are to be stopped. Default: true. */
+  readonly stop?: boolean | undefined;
+  readonly list?: boolean | undefined;
+  readonly userId?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** The documents that are to be attached, and where. */
+interface Documents {
+  readonly caller: PolicyDocument;
+  readonly role?: {
+    readonly arn: string;
+    readonly permissions: PolicyDocument;
+    /** Absent where nobody was named to trust. */
+    readonly trust?: TrustPolicy;
+  };
+}
+
+const ENDPOINT_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/;
+
+/**
+ * Prints the least that IAM has to allow for what is configured. It asks nobody.
+ *
+ * @throws {AgentCoreError} `usage`
+ */
+export function runIam(options: IamArguments, streams: Streams): number {
+  const targets = readTargets(options);
+  const needs: Needs = {
+    stop: options.stop ?? true,
+    list: options.list ?? false,
+    userId: options.userId ?? false,
+  };
+  const documents = documentsFor(options, targets, needs);
+  if (options.json) {
+    streams.stdout.write(`${JSON.stringify(documents, null, 2)}\n`);
+    return 0;
+  }
+  streams.stdout.write(report(documents));
+  if (documents.role && !documents.role.trust) {
+    streams.stderr.write(
+      "For the role's trust policy, say who may assume it: --trust-principal ARN (agentcore-mcp whoami tells yours).\n",
+    );
+  }
+  return 0;
+}
+
+function readTargets({ runtime = [], gateway = [], qualifier }: IamArguments): Targets {
+  if (runtime.length + gateway.length === 0) {
+    throw new AgentCoreError('usage', 'Name what is to be used: --runtime ARN or --gateway ARN');
+  }
+  if (qualifier !== undefined && !ENDPOINT_NAME.test(qualifier)) {
+    throw new AgentCoreError(
+      'usage',
+      `Not the name of an endpoint, expected one such as DEFAULT: ${qualifier}`,
+    );
+  }
+  return {
+    runtimes: runtime.map((arn) => {
+      const parsed = parseRuntimeArn(arn);
+      return { runtime: parsed, qualifier: parsed.endpoint ?? qualifier };
+    }),
+    gateways: gateway.map(parseGatewayArn),
+  };
+}
+
+function documentsFor(options: IamArguments, targets: Targets, needs: Needs): Documents {
+  const { role, trustPrincipal, externalId, mfa, sourceIdentity } = options;
+  if (role === undefined) {
+    const orphan = [
+      trustPrincipal !== undefined && '--trust-principal',
+      externalId !== undefined && '--external-id',
+      mfa && '--mfa',
+      sourceIdentity && '--source-identity',
+    ].find(Boolean);
+    if (orphan) {
+      throw new AgentCoreError('usage', `${orphan} is about a role: name it with --role ARN`);
+    }
+    return { caller: callerPolicy(targets, needs) };
+  }
+  const arn = parseRoleArn(role);
+  const partition = arn.split(':')[1];
+  return {
+    caller: callerPolicy(targets, needs, { roles: [arn], sourceIdentity }),
+    role: {
+      arn,
+      permissions: accessPolicy(targets, needs),
+      ...(trustPrincipal && {
+        trust: trustPolicy(
+          { principal: trustPrincipal, externalId, mfa, sourceIdentity },
+          partition,
+        ),
+      }),
+    },
+  };
+}
+
+function report({ caller, role }: Documents): string {
+  const sections = [
+    section('Policy of the caller (your user or role)', caller),
+    ...(role ? [section(`Policy of ${role.arn}`, role.permissions)] : []),
+    ...(role?.trust ? [section(`Trust policy of ${role.arn}`, role.trust)] : []),
+  ];
+  return sections.join('\n');
+}
+
+function section(heading: string, document: object): string {
+  return `${heading}:\n${JSON.stringify(document, null, 2)}\n`;
+}

@@ -1,0 +1,253 @@
+import { existsSync } from 'node:fs';
+import { Network } from '../aws/network.ts';
+import { login } from '../aws/sso/login.ts';
+import { logout } from '../aws/sso/portal.ts';
+import type { LoginPrompts, SignInCode } from '../aws/sso/prompts.ts';
+import type { SsoContext } from '../aws/sso/sso-context.ts';
+import {
+  findSsoSession,
+  loginCommand,
+  nameOf,
+  type SsoChoice,
+  type SsoSession,
+} from '../aws/sso/sso-session.ts';
+import { type LoginStatus, loginStatus } from '../aws/sso/status.ts';
+import { formatTime, printable } from '../sessions/session-words.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Streams {
+  /** A terminal copies the code that it shows. */
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream;
+}
+
+export interface LoginArguments extends SsoChoice {
+  /** With a code, for a browser on another machine. */
+  readonly device?: boolean | undefined;
+  /** False: the page is named, and the person opens it. */
+  readonly browser?: boolean | undefined;
+  /** Only says how the login stands. */
+  readonly status?: boolean | undefined;
+  /** Asks the person even where the login is good. */
+  readonly force?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+export type LogoutArguments = SsoChoice & Pick<LoginArguments, 'json'>;
+
+/** What a shell expects of a program that Ctrl-C ended. */
+const INTERRUPTED = 130;
+
+/**
+ * Signs in to an SSO session, or says how its login stands.
+ *
+ * @param open Shows a page in the person's browser; rejects where it cannot.
+ * @returns 0 where the person is signed in, 1 where `--status` finds that not so, 130 where it was
+ *   cancelled.
+ * @throws {AgentCoreError} `usage` or `config` where no session is meant; else as {@link login} does.
+ */
+export async function runLogin(
+  options: LoginArguments,
+  env: Environment,
+  streams: Streams,
+  signal: AbortSignal,
+  open: (url: string) => Promise<unknown> = openInBrowser,
+): Promise<number> {
+  const session = await findSsoSession(options, env);
+  const context = { env, network: new Network(env) };
+  if (options.status) return showStatus(session, context, options, streams);
+  const { browser = true, force, json } = options;
+  const device = options.device || (browser && lacksBrowser(env));
+  const prompts = json
+    ? new JsonPrompts(streams, browser ? open : undefined)
+    : new TerminalPrompts(streams, env, browser ? open : undefined);
+  try {
+    const { how, until } = await login(session, prompts, { context, signal, device, force });
+    if (json) {
+      sayJson(streams, { type: 'signed-in', how, ...describe(session), until });
+    } else {
+      const where = session.name === undefined ? '' : ` (${session.startUrl})`;
+      const already = how === 'held' ? 'Already signed in' : 'Signed in';
+      say(streams, `${already} to ${nameOf(session)}${where} until ${timeOf(until)}`);
+    }
+    return 0;
+  } catch (thrown) {
+    if (signal.aborted) return INTERRUPTED;
+    throw thrown;
+  }
+}
+
+/** Ends the session's login here and at AWS; what AWS could not be told is a warning. */
+export async function runLogout(
+  options: LogoutArguments,
+  env: Environment,
+  streams: Streams,
+  signal: AbortSignal,
+): Promise<number> {
+  const session = await findSsoSession(options, env);
+  try {
+    const ended = await logout(session, { env, network: new Network(env) }, signal);
+    if (options.json) sayJson(streams, { type: 'signed-out', ...describe(session), ...ended });
+    else if (ended.wasSignedIn) say(streams, `Signed out of ${nameOf(session)}`);
+    else say(streams, `Not signed in to ${nameOf(session)}`);
+    if (ended.problem !== undefined) {
+      streams.stderr.write(
+        `${printable(ended.problem)}; the login is removed here, and ends at AWS when it expires\n`,
+      );
+    }
+    return 0;
+  } catch (thrown) {
+    if (signal.aborted) return INTERRUPTED;
+    throw thrown;
+  }
+}
+
+/**
+ * Whether a browser that this program starts would be on another machine than the person, or could
+ * not lead back to this one.
+ */
+export function lacksBrowser(
+  env: Environment,
+  platform: NodeJS.Platform = process.platform,
+  exists: (path: string) => boolean = existsSync,
+): boolean {
+  const isRemote = env.SSH_CONNECTION || env.SSH_CLIENT || env.SSH_TTY;
+  const isContainer =
+    env.CODESPACES || env.REMOTE_CONTAINERS || env.KUBERNETES_SERVICE_HOST || env.container;
+  if (isRemote || isContainer) return true;
+  if (platform !== 'linux') return false;
+  if (exists('/.dockerenv') || exists('/run/.containerenv')) return true;
+  // WSL shows pages in the browser of Windows, which reaches its loopback addresses.
+  return !env.DISPLAY && !env.WAYLAND_DISPLAY && !env.WSL_DISTRO_NAME;
+}
+
+async function showStatus(
+  session: SsoSession,
+  context: SsoContext,
+  { json }: LoginArguments,
+  streams: Streams,
+): Promise<number> {
+  const status = await loginStatus(session, context);
+  if (json) sayJson(streams, { ...describe(session), ...status });
+  else say(streams, statusWords(session, status));
+  return status.state === 'signed-in' || status.state === 'refreshable' ? 0 : 1;
+}
+
+function statusWords(session: SsoSession, status: LoginStatus): string {
+  const name = nameOf(session);
+  switch (status.state) {
+    case 'signed-out':
+      return `Not signed in to ${name}: run "${loginCommand(session)}"`;
+    case 'signed-in': {
+      const then = status.isRefreshable ? ', and renewed then without you' : '';
+      return `Signed in to ${name} until ${timeOf(status.until)}${then}`;
+    }
+    case 'refreshable':
+      return `The login to ${name} expired at ${timeOf(status.until)} and is renewed when it is used`;
+    case 'expired':
+      return `The login to ${name} expired at ${timeOf(status.until)}: run "${loginCommand(session)}"`;
+  }
+}
+
+/** What makes a terminal copy a text (OSC 52), over SSH as well; one that cannot shows nothing. */
+function copied(text: string): string {
+  return `\x1b]52;c;${Buffer.from(text).toString('base64')}\x07`;
+}
+
+/** Without `open`, a page is named, and the person opens it. */
+type Open = ((url: string) => Promise<unknown>) | undefined;
+
+class TerminalPrompts implements LoginPrompts {
+  readonly #streams: Streams;
+  readonly #copies: boolean;
+  readonly #open: Open;
+
+  constructor(streams: Streams, env: Environment, open: Open) {
+    this.#streams = streams;
+    this.#copies = streams.stdout.isTTY === true && env.TERM !== 'dumb';
+    this.#open = open;
+  }
+
+  async openBrowser(url: string): Promise<boolean> {
+    const what = this.#open
+      ? 'Opening this page in your browser. If it does not show, open it yourself:'
+      : 'Open this page in a browser on this machine:';
+    say(this.#streams, `${what}\n  ${printable(url)}`);
+    return isShown(this.#open, url);
+  }
+
+  /** What comes from a server is made printable: a terminal would obey what is in it. */
+  showCode({ userCode, verificationUri, verificationUriComplete, expiresAt }: SignInCode): void {
+    const short = verificationUriComplete && [
+      'or open it with the code filled in:',
+      `  ${printable(verificationUriComplete)}`,
+    ];
+    const lines = [
+      'Open this page on any device:',
+      `  ${printable(verificationUri)}`,
+      this.#copies ? 'and type the code, or paste it:' : 'and type the code:',
+      `  ${printable(userCode)}`,
+      ...(short || []),
+      `The code is good until ${timeOf(expiresAt)}.`,
+    ];
+    say(this.#streams, lines.join('\n'));
+    if (this.#copies) this.#streams.stdout.write(copied(printable(userCode)));
+  }
+
+  progress(sentence: string): void {
+    say(this.#streams, sentence);
+  }
+}
+
+class JsonPrompts implements LoginPrompts {
+  readonly #streams: Streams;
+  readonly #open: Open;
+
+  constructor(streams: Streams, open: Open) {
+    this.#streams = streams;
+    this.#open = open;
+  }
+
+  async openBrowser(url: string): Promise<boolean> {
+    sayJson(this.#streams, { type: 'page', url, opens: this.#open !== undefined });
+    return isShown(this.#open, url);
+  }
+
+  showCode(code: SignInCode): void {
+    sayJson(this.#streams, { type: 'code', ...code });
+  }
+
+  progress(sentence: string): void {
+    sayJson(this.#streams, { type: 'progress', sentence });
+  }
+}
+
+async function isShown(open: Open, url: string): Promise<boolean> {
+  try {
+    await open?.(url);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function openInBrowser(url: string): Promise<void> {
+  await (await import('open')).default(url);
+}
+
+function describe({ name, profile, startUrl, region }: SsoSession) {
+  return { ssoSession: name, profile, startUrl, region };
+}
+
+function timeOf(date: Date): string {
+  return formatTime(date.toISOString());
+}
+
+function say({ stdout }: Streams, text: string): void {
+  stdout.write(`${text}\n`);
+}
+
+function sayJson({ stdout }: Streams, value: unknown): void {
+  stdout.write(`${JSON.stringify(value)}\n`);
+}

@@ -1,0 +1,91 @@
+import { join } from 'node:path';
+import type { DiscoveredPlace } from '../aws/discovery/discovered-place.ts';
+import { Discovery } from '../aws/discovery/discovery.ts';
+import { resolvePlaces } from '../aws/discovery/place.ts';
+import { usableAs } from '../aws/discovery/usable-as.ts';
+import { missingStatements, statementText } from '../aws/iam/access-denied.ts';
+import { stateFolder } from '../journal/state-folder.ts';
+import { roleToAssume } from './run-whoami.ts';
+import { problemLines, runtimeList } from './runtime-report.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Streams {
+  readonly stdout: NodeJS.WritableStream & { readonly columns?: number };
+  readonly stderr: NodeJS.WritableStream;
+}
+
+export interface RuntimesArguments {
+  readonly profile?: readonly string[] | undefined;
+  readonly region?: readonly string[] | undefined;
+  readonly allProfiles?: boolean | undefined;
+  /** A role to assume first. */
+  readonly role?: string | undefined;
+  /** Default: true. */
+  readonly gateways?: boolean | undefined;
+  readonly versions?: boolean | undefined;
+  readonly refresh?: boolean | undefined;
+  /** Whether the ARNs are shown. */
+  readonly arn?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/**
+ * Lists the runtimes and gateways of the chosen profiles and regions, and what can be done with each.
+ *
+ * @returns 1 where every place failed.
+ * @throws {AgentCoreError} `usage` where a choice cannot be, and where nothing names a region.
+ */
+export async function runRuntimes(
+  options: RuntimesArguments,
+  env: Environment,
+  streams: Streams,
+  signal?: AbortSignal,
+): Promise<number> {
+  const { places, problems: unplaced } = await resolvePlaces(
+    {
+      profiles: options.profile ?? [],
+      regions: options.region ?? [],
+      allProfiles: options.allProfiles,
+      assumeRole: options.role ? roleToAssume(options.role) : undefined,
+    },
+    env,
+  );
+  const discovery = new Discovery({ env, cacheFolder: join(stateFolder(env), 'discovery') });
+  const { gateways, versions, refresh } = options;
+  const found = await discovery.discoverAll({ places, gateways, versions, refresh, signal });
+  const problems = [...unplaced, ...found.flatMap((place) => place.problems)];
+  const missing = missingStatements(problems.flatMap(({ denial }) => denial ?? []));
+
+  if (options.json) {
+    const answer = { places: found.map(withUses), problems, missing };
+    streams.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
+  } else {
+    const { columns: width = Infinity } = streams.stdout;
+    const { arn: arns = false, versions: withVersions = false } = options;
+    streams.stdout.write(runtimeList(found, { arns, withVersions, now: Date.now(), width }));
+    for (const line of problemLines(problems)) streams.stderr.write(`${line}\n`);
+    if (missing.length > 0) {
+      streams.stderr.write(
+        `Missing permissions, as statements to copy:\n${missing.map(statementText).join(',\n')}\n`,
+      );
+    }
+  }
+  return found.some(hasSucceeded) || problems.length === 0 ? 0 : 1;
+}
+
+/** Whether AWS told of anything now, or of everything a short while ago. */
+function hasSucceeded({ runtimes, gateways, problems }: DiscoveredPlace): boolean {
+  if (problems.length === 0) return true;
+  return runtimes?.source === 'aws' || gateways?.source === 'aws';
+}
+
+function withUses(place: DiscoveredPlace): object {
+  const { runtimes, gateways, problems: _, isDone: __, ...rest } = place;
+  const used = (listing: typeof runtimes | typeof gateways) =>
+    listing && {
+      ...listing,
+      items: listing.items.map((item) => ({ ...item, use: usableAs(item) })),
+    };
+  return { ...rest, runtimes: used(runtimes), gateways: used(gateways) };
+}

@@ -1,0 +1,93 @@
+import { parseRuntimeArn } from '../aws/arn.ts';
+import type { AssumeRole } from '../aws/credentials-options.ts';
+import { requireRegion } from '../aws/discovery/place.ts';
+import { type Identity, mismatch, whoAmI } from '../aws/discovery/who-am-i.ts';
+import { parseGatewayArn } from '../aws/iam/gateway-arn.ts';
+import { parseRoleArn } from '../aws/iam/trust-policy.ts';
+import { Network } from '../aws/network.ts';
+import { readServiceSettings } from '../aws/shared-config.ts';
+import { formatDuration, formatTime, printable } from '../sessions/session-words.ts';
+import { textTable } from './text-table.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Streams {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+}
+
+export interface WhoAmIArguments {
+  readonly profile?: string | undefined;
+  readonly region?: string | undefined;
+  /** A role to assume first. */
+  readonly role?: string | undefined;
+  /** A runtime or gateway that is to be used with these credentials. */
+  readonly runtime?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+const SESSION_NAME = 'agentcore-mcp';
+
+/**
+ * Says whose credentials the programs use, and what does not fit about using a runtime with them.
+ *
+ * @throws {AgentCoreError} `usage` for an ARN or a region that is none, `credentials` where there are none
+ *   that work, `connection` where STS was not reached.
+ */
+export async function runWhoAmI(
+  options: WhoAmIArguments,
+  env: Environment,
+  streams: Streams,
+): Promise<number> {
+  if (options.region !== undefined) requireRegion(options.region);
+  const target = options.runtime && targetOf(options.runtime);
+  const assumeRole = options.role ? roleToAssume(options.role) : undefined;
+  const profile = options.profile ?? (env.AWS_PROFILE || undefined);
+  const { region: usual } = await readServiceSettings('Bedrock AgentCore', profile, env);
+  const region = options.region ?? usual;
+  const network = new Network(env);
+  const identity = await whoAmI({ profile, region, assumeRole, env, network });
+  const warnings = target ? mismatch(identity, target) : [];
+  if (options.json) {
+    streams.stdout.write(`${JSON.stringify({ ...identity, warnings }, null, 2)}\n`);
+    return 0;
+  }
+  streams.stdout.write(identityReport(identity, Date.now()));
+  for (const warning of warnings) streams.stderr.write(`${printable(warning)}.\n`);
+  return 0;
+}
+
+/** @throws {AgentCoreError} `usage` */
+export function roleToAssume(arn: string): AssumeRole {
+  return { arn: parseRoleArn(arn), sessionName: SESSION_NAME };
+}
+
+/** Who somebody is in a few words: `role Reader (alice)`. */
+export function identityWords({ kind, name, sessionName, arn }: Identity): string {
+  if (kind === 'unknown') return arn;
+  if (kind === 'root') return 'the root user';
+  const session = sessionName ? ` (${sessionName})` : '';
+  return `${kind.replace('-', ' ')} ${name}${session}`;
+}
+
+function identityReport(identity: Identity, now: number): string {
+  const { expiresAt } = identity;
+  const facts: readonly (readonly [string, string])[] = [
+    ['Account', identity.account],
+    ['Identity', identityWords(identity)],
+    ['ARN', identity.arn],
+    ['Region', identity.region ?? 'none: set AWS_REGION, or add "region = …" to the profile'],
+    ['Credentials', identity.source],
+    ['Expiry', expiresAt === undefined ? 'none' : expiryWords(expiresAt, now)],
+  ];
+  return textTable(facts.map(([name, value]) => [name, printable(value)]));
+}
+
+function expiryWords(expiresAt: string, now: number): string {
+  const left = Date.parse(expiresAt) - now;
+  return left > 0 ? `${formatTime(expiresAt)}, in ${formatDuration(left)}` : 'expired';
+}
+
+function targetOf(arn: string): string {
+  return arn.includes(':gateway/') ? parseGatewayArn(arn).arn : parseRuntimeArn(arn).arn;
+}

@@ -1,0 +1,170 @@
+import type { DiscoveredGateway, DiscoveredRuntime } from '../aws/discovery/discovered.ts';
+import type { DiscoveredPlace, Listing } from '../aws/discovery/discovered-place.ts';
+import { placeName } from '../aws/discovery/place.ts';
+import type { Problem } from '../aws/discovery/problem.ts';
+import { kindOf, usableAs } from '../aws/discovery/usable-as.ts';
+import { formatDuration, printable } from '../sessions/session-words.ts';
+import { identityWords } from './run-whoami.ts';
+import { textTable } from './text-table.ts';
+
+export interface ListOptions {
+  readonly arns: boolean;
+  readonly withVersions: boolean;
+  readonly now: number;
+  /** Characters on a line. */
+  readonly width: number;
+}
+
+/** A runtime or gateway, and the places that it was found at: several profiles may see it. */
+interface Row {
+  readonly target: DiscoveredRuntime | DiscoveredGateway;
+  readonly profiles: readonly string[];
+}
+
+/** How many of the newest versions are named. */
+const NEWEST = 5;
+/** How many of those that are alike are named. */
+const NAMED = 8;
+const JUST_NOW = 10_000;
+
+/** Runtimes and gateways as a table, what can be done with them, and how old all of that is. */
+export function runtimeList(found: readonly DiscoveredPlace[], options: ListOptions): string {
+  const rows = rowsOf(found);
+  const width = options.arns ? Infinity : options.width;
+  const parts = [
+    rows.length > 0 ? textTable([columns(options), ...cells(rows, options)], width) : '',
+    lines(uses(rows.map(({ target }) => target))),
+    lines(found.flatMap((place) => ageLine(place, options.now))),
+  ];
+  return parts.filter((part) => part !== '').join('\n');
+}
+
+/** What went wrong; what went wrong the same way with many is said once. */
+export function problemLines(problems: readonly Problem[]): readonly string[] {
+  const groups = new Map<string, Problem[]>();
+  for (const problem of problems) {
+    const { place, api, kind, sentence } = problem;
+    // Credentials that do not work do so in every region.
+    const where = kind === 'credentials' ? placeName({ profile: place.profile }) : placeName(place);
+    const what = api && problem.subject ? `${api} ${kind}` : sentence;
+    const key = JSON.stringify([where, what]);
+    groups.set(key, [...(groups.get(key) ?? []), problem]);
+  }
+  return [...groups].map(([key, [first, ...others]]) => {
+    const [where] = JSON.parse(key) as [string];
+    const alike = first?.subject ? others.length : 0;
+    const more = alike > 0 ? ` (and likewise for ${alike} more)` : '';
+    return printable(`${where}: ${first?.sentence}${more}`);
+  });
+}
+
+function rowsOf(found: readonly DiscoveredPlace[]): readonly Row[] {
+  const rows = new Map<string, Row>();
+  for (const { place, runtimes, gateways } of found) {
+    const profile = place.profile ?? '-';
+    for (const target of [...(runtimes?.items ?? []), ...(gateways?.items ?? [])]) {
+      const { target: before = target, profiles = [] } = rows.get(target.arn) ?? {};
+      rows.set(target.arn, {
+        target: facts(target) > facts(before) ? target : before,
+        profiles: [...profiles, profile],
+      });
+    }
+  }
+  return [...rows.values()];
+}
+
+/** Of two profiles, one may see more. */
+function facts(target: object): number {
+  return Object.values(target).filter((value) => value !== undefined).length;
+}
+
+function columns({ arns, withVersions }: ListOptions): string[] {
+  return [
+    'NAME',
+    'KIND',
+    'STATUS',
+    'ENDPOINTS',
+    ...(withVersions ? ['VERSIONS'] : []),
+    'REGION',
+    'ACCOUNT',
+    'PROFILE',
+    ...(arns ? ['ARN'] : []),
+  ];
+}
+
+function cells(rows: readonly Row[], { arns, withVersions }: ListOptions): string[][] {
+  return rows.map(({ target, profiles }) =>
+    [
+      target.name,
+      kindOf(target),
+      target.status.toLowerCase().replaceAll('_', ' '),
+      endpointWords(target),
+      ...(withVersions ? [versionWords(target)] : []),
+      target.region,
+      target.account,
+      [...new Set(profiles)].join(', '),
+      ...(arns ? [target.arn] : []),
+    ].map(printable),
+  );
+}
+
+/** `DEFAULT → 3`, and with an update under way `DEFAULT → 3 (→ 4)`. */
+function endpointWords(target: DiscoveredRuntime | DiscoveredGateway): string {
+  if (target.kind === 'gateway') return '-';
+  if (target.endpoints === undefined) return '?';
+  const words = target.endpoints.map(({ name, liveVersion, targetVersion, status }) => {
+    const next = targetVersion ? ` (→ ${targetVersion})` : '';
+    const state = status === 'READY' ? '' : ` ${status.toLowerCase().replaceAll('_', ' ')}`;
+    return `${name} → ${liveVersion ?? 'none'}${next}${state}`;
+  });
+  return words.length > 0 ? words.join(', ') : 'none';
+}
+
+function versionWords(target: DiscoveredRuntime | DiscoveredGateway): string {
+  if (target.kind === 'gateway') return '-';
+  if (target.versions === undefined) return '?';
+  const newest = target.versions.slice(0, NEWEST).map(({ version }) => version);
+  const older = target.versions.length - newest.length;
+  return `${newest.join(', ')}${older > 0 ? ` and ${older} older` : ''}`;
+}
+
+/** What each is good for; what many are good for is said once, with the first of them. */
+function uses(targets: readonly (DiscoveredRuntime | DiscoveredGateway)[]): string[] {
+  const names = new Map<string, string[]>();
+  for (const target of targets) {
+    const { sentence } = usableAs(target);
+    names.set(sentence, [...(names.get(sentence) ?? []), target.name]);
+  }
+  return [...names].map(([sentence, all]) => {
+    const more = all.length > NAMED ? ` and ${all.length - NAMED} more` : '';
+    return `${all.slice(0, NAMED).join(', ')}${more}: ${sentence}.`;
+  });
+}
+
+function ageLine(found: DiscoveredPlace, now: number): string[] {
+  const { place, identity, runtimes, gateways, problems } = found;
+  const parts = [countAndAge(runtimes, 'runtime', now), countAndAge(gateways, 'gateway', now)];
+  const told = parts.filter((part) => part !== undefined).join(', ');
+  if (told === '') return [];
+  const who = identity ? `account ${identity.account} as ${identityWords(identity)}; ` : '';
+  const isOld = problems.length > 0 && [runtimes, gateways].some((one) => one?.source === 'cache');
+  const why = isOld ? ', since AWS did not tell now' : '';
+  return [`${placeName(place)}: ${who}${told}${why}`];
+}
+
+function countAndAge(
+  listing: Listing<unknown> | undefined,
+  thing: string,
+  now: number,
+): string | undefined {
+  if (!listing) return undefined;
+  const count = listing.items.length === 0 ? 'no' : `${listing.items.length}`;
+  const age = now - Date.parse(listing.readAt);
+  const when =
+    listing.source === 'aws' || age < JUST_NOW ? 'just now' : `${formatDuration(age)} ago`;
+  return `${count} ${thing}${listing.items.length === 1 ? '' : 's'} (${when})`;
+}
+
+function lines(sentences: readonly string[]): string {
+  return sentences.map((sentence) => `${printable(sentence)}\n`).join('');
+}

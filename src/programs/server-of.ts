@@ -1,0 +1,175 @@
+import {
+  type Authorizer,
+  bearerAuthorizer,
+  iamAuthorizer,
+  NO_AUTHORIZER,
+} from '../aws/authorization/authorizer.ts';
+import { findToken } from '../aws/authorization/find-token.ts';
+import type { KeptToken } from '../aws/authorization/kept-token.ts';
+import type { AwsClock } from '../aws/aws-clock.ts';
+import type { FoundCredentials } from '../aws/credentials.ts';
+import { dataPlaneUrl } from '../aws/endpoints.ts';
+import { gatewayUrl } from '../aws/gateway-address.ts';
+import type { Network } from '../aws/network.ts';
+import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
+import { runtimeInvocationsUrl } from '../aws/runtime-url.ts';
+import { type ServiceSettings, stsEndpoint } from '../aws/shared-config.ts';
+import { GatewayInvoker } from '../ends/gateway/gateway-invoker.ts';
+import { GatewaySessions } from '../ends/gateway/gateway-sessions.ts';
+import { RuntimeInvoker } from '../ends/runtime/invoker.ts';
+import { UpstreamEnd } from '../ends/upstream/upstream-end.ts';
+import { AgentCoreError } from '../error.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { SessionOrigin } from '../journal/records.ts';
+import type { Log } from '../log.ts';
+import { HandshakeFirst } from '../recovery/handshake-first.ts';
+import { freshSessionId, identitySessionId } from '../sessions/session-ids.ts';
+import { SessionRegister } from '../sessions/session-register.ts';
+import type { ProxySettings } from './proxy-settings.ts';
+import type { ServerSettings } from './server-settings.ts';
+
+export interface ServerOptions {
+  readonly settings: ProxySettings;
+  readonly service: ServiceSettings;
+  /** IAM's, which a gateway or runtime that takes tokens may not need. */
+  readonly credentials: FoundCredentials;
+  readonly clock: AwsClock;
+  /** What the journal says of the role that they are of. */
+  readonly assumeRole: SessionOrigin['assumeRole'];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly network: Network;
+  readonly journal: Journal;
+  readonly log: Log;
+}
+
+/** What the proxy talks to, ready to be called. */
+export interface Server {
+  /** Its ARN or URL. */
+  readonly name: string;
+  readonly url: URL;
+  readonly end: UpstreamEnd;
+  /** The sessions that cost something; a gateway has none. */
+  readonly sessions: SessionRegister | undefined;
+}
+
+/** @throws {AgentCoreError} `usage` or `config` */
+export function serverOf(options: ServerOptions): Promise<Server> {
+  const { server } = options.settings;
+  return server.kind === 'runtime' ? runtimeOf(server, options) : gatewayOf(server, options);
+}
+
+/** The region of a server; `undefined` where its address does not say. */
+export function regionOf(server: ServerSettings): string | undefined {
+  return server.kind === 'runtime' ? server.runtime.region : server.gateway.region;
+}
+
+async function runtimeOf(
+  { runtime, qualifier }: ServerSettings & { readonly kind: 'runtime' },
+  options: ServerOptions,
+): Promise<Server> {
+  const { settings, service, credentials, clock, assumeRole, env, network, journal, log } = options;
+  const { mode, profile, authorization, timeouts } = settings;
+  const { region } = runtime;
+  const endpoint = dataPlaneUrl(runtime, service);
+  const agent = await network.agentFor(endpoint);
+  const url = runtimeInvocationsUrl(endpoint, runtime, qualifier);
+  const token = findToken(authorization, url, { network, env });
+  const authorizer = token ? bearerAuthorizer(token) : iamAuthorizer(credentials, region, clock);
+  const { method } = authorization;
+  const sessions = new SessionRegister({
+    origin: {
+      runtime: runtime.arn,
+      qualifier,
+      mode,
+      endpoint: endpoint.href,
+      profile,
+      assumeRole,
+      ...((method === 'oauth' || method === 'token-command') && { authorization: method }),
+    },
+    journal,
+    stop: { runtime, qualifier, endpoint, credentials, token, agent },
+    log,
+  });
+  const sessionId = async () => {
+    if (mode !== 'identity') return freshSessionId();
+    const endpoint = await stsEndpoint(profile, env);
+    const callerArn = token
+      ? await holderOfToken(token)
+      : await import('../aws/caller-identity.ts').then(({ callerArn }) =>
+          callerArn({ credentials, region: service.region ?? region, network, endpoint }),
+        );
+    return identitySessionId({ callerArn, runtimeArn: runtime.arn, qualifier });
+  };
+  const end = new UpstreamEnd({
+    upstream: new RuntimeInvoker({
+      runtime,
+      qualifier,
+      endpoint,
+      authorizer,
+      agent,
+      network,
+      timeouts,
+    }),
+    sessions,
+    sessionId,
+    ...common(settings, log),
+  });
+  return { name: runtime.arn, url: endpoint, end, sessions };
+}
+
+async function gatewayOf(
+  { gateway }: ServerSettings & { readonly kind: 'gateway' },
+  options: ServerOptions,
+): Promise<Server> {
+  const { settings, service, env, network, log } = options;
+  const url = gatewayUrl(gateway, service);
+  const agent = await network.agentFor(url);
+  const authorizer = authorizerOf(
+    options,
+    findToken(settings.authorization, url, { network, env }),
+  );
+  const { name } = gateway;
+  const { timeouts } = settings;
+  const end = new UpstreamEnd({
+    upstream: new GatewayInvoker({ name, url, authorizer, agent, network, timeouts }),
+    sessions: new GatewaySessions(),
+    sessionId: async () => freshSessionId(),
+    ...common(settings, log),
+  });
+  return { name, url, end, sessions: undefined };
+}
+
+function authorizerOf(
+  { settings, service, credentials, clock }: ServerOptions,
+  token: KeptToken | undefined,
+): Authorizer {
+  if (token) return bearerAuthorizer(token);
+  if (settings.authorization.method === 'none') return NO_AUTHORIZER;
+  const region = regionOf(settings.server) ?? service.region;
+  if (region !== undefined) return iamAuthorizer(credentials, region, clock);
+  throw new AgentCoreError(
+    'usage',
+    "AGENTCORE_AGENT_ARN does not say in which region the gateway is: set AWS_REGION to it, or give the gateway's ARN",
+  );
+}
+
+function common({ mode, stopsSessions }: ProxySettings, log: Log) {
+  return {
+    mode,
+    alone: [new HandshakeFirst()],
+    endsSessions: stopsSessions,
+    messageLimit: PAYLOAD_LIMIT,
+    log,
+  };
+}
+
+/** Who a session is shared by is whoever the token was issued to. */
+async function holderOfToken(token: KeptToken): Promise<string> {
+  const { holderOf } = await import('../aws/authorization/token.ts');
+  const holder = holderOf(await token.get());
+  if (holder !== undefined) return holder;
+  throw new AgentCoreError(
+    'usage',
+    'RUNTIME_SESSION_MODE is "identity", but the bearer token does not say whose it is: set the mode to session or request',
+  );
+}

@@ -1,0 +1,50 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { askedToEnd } from '../ending.ts';
+import type { ProgramStreams } from '../main.ts';
+
+/** What a group of verbs is given to add itself to the command line. */
+export interface VerbGroup {
+  readonly cli: Command;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly streams: ProgramStreams;
+  /** Says with which code the program ends. */
+  readonly exit: (code: number) => void;
+}
+
+/** Aborted by Ctrl-C, and once nobody reads what is printed (`log | head`), which is no failure. */
+export function untilAskedToEnd(streams: ProgramStreams): AbortSignal {
+  const ending = new AbortController();
+  const end = () => ending.abort();
+  streams.stdout.on('error', end).on('close', end);
+  void askedToEnd(streams).then(end);
+  return ending.signal;
+}
+
+/** For an option that may be repeated. */
+export function append(value: string, values: readonly string[] = []): readonly string[] {
+  return [...values, value];
+}
+
+export function readPort(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new InvalidArgumentError('It must be a whole number from 0 to 65535.');
+}
+
+export function readSeconds(text: string): number {
+  const seconds = Number(text);
+  if (Number.isFinite(seconds) && seconds > 0 && seconds <= 3600) return seconds;
+  throw new InvalidArgumentError('It must be a number of seconds above 0 and up to 3600.');
+}
+
+export function readCount(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count > 0) return count;
+  throw new InvalidArgumentError('It must be a whole number above 0.');
+}
+
+export function readDays(text: string): number {
+  const days = Number(text);
+  if (text.trim() !== '' && Number.isFinite(days) && days >= 0) return days;
+  throw new InvalidArgumentError('It must be a number of days, 0 or more.');
+}
