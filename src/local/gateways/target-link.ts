@@ -24,6 +24,8 @@ export class TargetLink {
   #mcpSessionId: string | undefined;
   #connecting: Promise<unknown> = Promise.resolve();
   #lastId = 0;
+  /** Requests under way. */
+  readonly #open = new Set<Promise<TargetOutcome>>();
 
   constructor(target: ServedTarget) {
     this.#target = target;
@@ -31,6 +33,20 @@ export class TargetLink {
 
   /** `sent` gets what goes to the server, once it has gone. */
   async request(
+    method: string,
+    params: unknown,
+    sent?: (session: RuntimeSession, body: Buffer) => void,
+  ): Promise<TargetOutcome> {
+    const outcome = this.#request(method, params, sent);
+    this.#open.add(outcome);
+    try {
+      return await outcome;
+    } finally {
+      this.#open.delete(outcome);
+    }
+  }
+
+  async #request(
     method: string,
     params: unknown,
     sent?: (session: RuntimeSession, body: Buffer) => void,
@@ -52,8 +68,9 @@ export class TargetLink {
     }
   }
 
-  /** Ends its runtime session. */
+  /** Ends its runtime session, once what is under way in it has been answered. */
   async close(): Promise<void> {
+    await Promise.allSettled(this.#open);
     await this.#session?.stop('stop-runtime-session');
   }
 
