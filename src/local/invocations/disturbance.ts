@@ -28,7 +28,14 @@ export function disturbanceDuring(
   const { afterEvents, afterMs } = fault;
   const run = () => void strike(fault, session);
   if (afterEvents !== undefined) return { gate: { afterEvents, ending: 'cut', reached: run } };
-  return { sent: afterMs === undefined ? run : () => clock.after(afterMs, run) };
+  const end = (breakOff: () => void) => {
+    // An answer that was faster than its end is lost all the same.
+    breakOff();
+    run();
+  };
+  return {
+    sent: afterMs === undefined ? end : (breakOff) => clock.after(afterMs, () => end(breakOff)),
+  };
 }
 
 function isDisturbance(fault: ArmedFault | undefined): fault is Disturbance {

@@ -29,8 +29,8 @@ export interface Forward {
   readonly streamingMs: number;
   /** Milliseconds of silence that cut a stream; 0 never. */
   readonly silenceMs: number;
-  /** The container has the whole request. */
-  readonly sent?: (() => void) | undefined;
+  /** The container has the whole request; calling what is given here, it breaks off. */
+  readonly sent?: ((breakOff: () => void) => void) | undefined;
   /** What an injected fault lets through, and what happens there. */
   readonly gate?: Gate | undefined;
 }
@@ -174,7 +174,7 @@ export function forward(options: Forward): Promise<Forwarded> {
     response.once('close', clientLeft);
     outgoing.on('error', containerBroke);
     outgoing.on('response', answered);
-    outgoing.end(options.body, () => options.sent?.());
+    outgoing.end(options.body, () => options.sent?.(giveUp));
   });
 }
 

@@ -78,9 +78,9 @@ async function passOn(
       error = judgement;
       return { kind: 'drop' };
     },
-    sent: () => {
+    sent: (breakOff) => {
       platform.deliveries.add(exchange.record, session, body);
-      during.sent?.();
+      during.sent?.(breakOff);
     },
     gate: during.gate,
   });
