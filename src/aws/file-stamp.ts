@@ -7,8 +7,9 @@ export function stampOf(paths: Iterable<string>): string {
 
 function stamp(path: string): string {
   try {
-    const { mtimeMs, size, ino } = statSync(path);
-    return `${path} ${mtimeMs} ${size} ${ino}`;
+    // Most that could be there are not, and to make an error of that takes longer than to look.
+    const status = statSync(path, { throwIfNoEntry: false });
+    return status ? `${path} ${status.mtimeMs} ${status.size} ${status.ino}` : path;
   } catch {
     return path;
   }

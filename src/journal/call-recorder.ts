@@ -23,7 +23,7 @@ export class CallRecorder implements Interceptor {
   async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
     if (passage.from === 'server') return next.request(request, passage);
     const began = { at: new Date().toISOString(), time: performance.now() };
-    const trail: Trail = { attempts: 0 };
+    const trail: Trail = passage.trail ?? { attempts: 0 };
     try {
       const response = await next.request(request, { ...passage, trail });
       this.#record({
@@ -69,7 +69,8 @@ export class CallRecorder implements Interceptor {
   }
 }
 
-function outcomeOf(response: Response): CallOutcome {
+/** How a request ended that got a response. */
+export function outcomeOf(response: Response): CallOutcome {
   if (response.error) return 'error';
   return isToolError(response) ? 'tool-error' : 'result';
 }

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { unfinishedPath } from './journal-files.ts';
 
@@ -16,6 +16,7 @@ export class JournalPart {
   readonly #files: FileSystem;
   readonly #path: string;
   readonly #handle: FileHandle;
+  readonly #identity: Promise<BigIntStats>;
   #bytes = 0;
   #begunWith = 0;
 
@@ -23,6 +24,9 @@ export class JournalPart {
     this.#files = files;
     this.#path = path;
     this.#handle = handle;
+    this.#identity = handle.stat({ bigint: true });
+    // Whoever asks is told.
+    this.#identity.catch(() => undefined);
   }
 
   /**
@@ -74,7 +78,7 @@ export class JournalPart {
   async isInPlace(): Promise<boolean> {
     try {
       const [ours, there] = await Promise.all([
-        this.#handle.stat({ bigint: true }),
+        this.#identity,
         this.#files.stat(this.#path, { bigint: true }),
       ]);
       return ours.ino === there.ino && ours.dev === there.dev;

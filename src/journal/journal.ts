@@ -18,6 +18,8 @@ export interface JournalOptions {
   /** Which program writes: `proxy`, `cli`, `extension`. */
   readonly program: string;
   readonly version: string;
+  /** The name that its user knows it by, where it has one. */
+  readonly name?: string | undefined;
   /** Is given a sentence for the user the first time that something could not be written. */
   readonly onFailure: (sentence: string) => void;
   /** After how many bytes the next file is begun. */
@@ -44,7 +46,7 @@ const PATIENCE = 1_000;
  * throws: without a disk the program goes on, and what is missing is written once there is one.
  */
 export class Journal {
-  readonly #options: Required<JournalOptions>;
+  readonly #options: Required<Omit<JournalOptions, 'name'>> & Pick<JournalOptions, 'name'>;
   readonly #run: string;
   readonly #buffer = new WriteBuffer();
   readonly #sessions: LiveSessions;
@@ -192,10 +194,10 @@ export class Journal {
 
   /** Begins the next part: its head, all that is known of live sessions, and then `lines`. */
   async #beginPart(lines: string): Promise<void> {
-    const { folder, files, program, version, now } = this.#options;
+    const { folder, files, program, version, name, now } = this.#options;
     await prepareFolder(files, folder);
     const at = now();
-    const head = programRecord({ program, version, part: this.#nextPart, at });
+    const head = programRecord({ program, version, name, part: this.#nextPart, at });
     const carried = this.#sessions.carried(at).map(lineOf);
     const path = partPath(folder, this.#run, this.#nextPart);
     const first = Buffer.from([lineOf(head), ...carried, lines].join(''));

@@ -9,6 +9,7 @@ export function programRecord(program: {
   readonly part: number;
   /** When the file is begun. */
   readonly at: Date;
+  readonly name?: string | undefined;
 }): ProgramRecord {
   const { bootId, pidNamespace } = thisMachine();
   const processStart = processState(process.pid)?.start;
@@ -24,6 +25,8 @@ export function programRecord(program: {
     startedAt: new Date(performance.timeOrigin).toISOString(),
     program: program.program,
     version: program.version,
+    ...(program.name !== undefined && { name: program.name }),
+    parentPid: process.ppid,
     part: program.part,
   };
 }

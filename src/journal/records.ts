@@ -25,6 +25,10 @@ export interface ProgramRecord {
   /** Which program it is: `proxy`, `cli`, `extension`. */
   readonly program: string;
   readonly version: string;
+  /** The name that its user knows it by: that of the server that a client runs the proxy as. */
+  readonly name?: string;
+  /** Who started it. */
+  readonly parentPid?: number;
   /** Counts the files of one process from 0. */
   readonly part: number;
 }

@@ -3,7 +3,7 @@ import { isBearer, readAuthorization } from '../aws/authorization/authorization-
 import { findToken } from '../aws/authorization/find-token.ts';
 import type { KeptToken } from '../aws/authorization/kept-token.ts';
 import type { LifecycleConfiguration } from '../aws/control-plane.ts';
-import { findCredentials } from '../aws/credentials.ts';
+import { findCredentials } from '../aws/credentials/credentials.ts';
 import { Network } from '../aws/network.ts';
 import { runtimeInvocationsUrl } from '../aws/runtime-url.ts';
 import { readServiceSettings } from '../aws/shared-config.ts';
@@ -11,6 +11,12 @@ import type { Credentials } from '../aws/signer.ts';
 import type { SessionOrigin } from '../journal/records.ts';
 import { isAwsEndpoint, type LifecycleSubject } from './lifecycle.ts';
 import type { SessionStopper } from './stop-session.ts';
+
+/** The key that AWS's documentation has as its example; a local AgentCore takes it by default. */
+const EXAMPLE_KEY = {
+  accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
+  secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+};
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -87,6 +93,7 @@ export class SessionAccess {
   async #credentialsOf(session: LifecycleSubject): Promise<Credentials> {
     const { region } = parseRuntimeArn(session.runtime);
     const profile = this.#profileOf(session);
+    if (profile === undefined && this.#isOfNobody(session)) return async () => EXAMPLE_KEY;
     // No file has it, so whoever stops says it again where the role wants one.
     const externalId = this.#env.AGENTCORE_ASSUME_ROLE_EXTERNAL_ID || undefined;
     const assumeRole = session.assumeRole && { ...session.assumeRole, externalId };
@@ -98,6 +105,12 @@ export class SessionAccess {
       this.#credentials.set(key, credentials);
     }
     return credentials;
+  }
+
+  /** A local AgentCore is used with a key of its own, which whoever looks at its sessions has not. */
+  #isOfNobody({ endpoint, assumeRole }: LifecycleSubject): boolean {
+    const isLoopback = ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(endpoint).hostname);
+    return isLoopback && !assumeRole && !this.#env.AWS_ACCESS_KEY_ID;
   }
 
   /** Made when it is needed: what is wrong with its settings concerns nobody before. */

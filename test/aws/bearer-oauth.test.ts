@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readAuthorization } from '../../src/aws/authorization/authorization-settings.ts';
 import { findToken } from '../../src/aws/authorization/find-token.ts';
 import { Network } from '../../src/aws/network.ts';
-import { serve } from './credential-fixtures.ts';
+import { serve } from './credentials/credential-fixtures.ts';
 
 const SECRET = 'hush: of %the client';
 

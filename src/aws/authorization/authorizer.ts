@@ -1,6 +1,6 @@
 import { AgentCoreError } from '../../error.ts';
 import type { AwsClock } from '../aws-clock.ts';
-import type { FoundCredentials } from '../credentials.ts';
+import type { FoundCredentials } from '../credentials/credentials.ts';
 import { isPrivate } from '../private-url.ts';
 import { type Signer, sigV4Signer } from '../signer.ts';
 import type { KeptToken } from './kept-token.ts';

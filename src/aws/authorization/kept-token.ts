@@ -1,5 +1,5 @@
 import { AgentCoreError, messageOf } from '../../error.ts';
-import { credentialsFailure } from '../credentials-failure.ts';
+import { credentialsFailure } from '../credentials/credentials-failure.ts';
 import type { Token } from './token.ts';
 
 /** Milliseconds before its end at which a token is renewed in the background. */

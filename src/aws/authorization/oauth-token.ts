@@ -1,6 +1,6 @@
 import type * as OAuth from 'oauth4webapi';
 import { AgentCoreError } from '../../error.ts';
-import { credentialsFailure, wordsOf } from '../credentials-failure.ts';
+import { credentialsFailure, wordsOf } from '../credentials/credentials-failure.ts';
 import type { Network } from '../network.ts';
 import { isPrivate } from '../private-url.ts';
 import type { OAuthSettings } from './authorization-settings.ts';

@@ -1,5 +1,5 @@
 import { commandOutput } from '../command-output.ts';
-import { credentialsFailure } from '../credentials-failure.ts';
+import { credentialsFailure } from '../credentials/credentials-failure.ts';
 import { makeToken, type Token } from './token.ts';
 
 const WHOSE = 'The AGENTCORE_TOKEN_COMMAND';

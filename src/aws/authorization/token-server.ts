@@ -1,5 +1,5 @@
 import type { AuthorizationServer } from 'oauth4webapi';
-import { credentialsFailure, wordsOf } from '../credentials-failure.ts';
+import { credentialsFailure, wordsOf } from '../credentials/credentials-failure.ts';
 import type { Network } from '../network.ts';
 import { isPrivate } from '../private-url.ts';
 import { wantedBy } from './challenge.ts';

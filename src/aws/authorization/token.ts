@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { credentialsFailure } from '../credentials-failure.ts';
+import { credentialsFailure } from '../credentials/credentials-failure.ts';
 
 /** A bearer token, and until when it is good. */
 export interface Token {

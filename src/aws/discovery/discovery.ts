@@ -1,6 +1,6 @@
 import { AgentCoreError, messageOf } from '../../error.ts';
 import { controlPlaneUrl } from '../control-plane.ts';
-import { findCredentials } from '../credentials.ts';
+import { findCredentials } from '../credentials/credentials.ts';
 import { Network } from '../network.ts';
 import { readServiceSettings } from '../shared-config.ts';
 import type { Credentials } from '../signer.ts';

@@ -1,6 +1,6 @@
 import { AgentCoreError } from '../../error.ts';
-import type { AssumeRole } from '../credentials-options.ts';
-import { listProfiles } from '../profiles.ts';
+import type { AssumeRole } from '../credentials/credentials-options.ts';
+import { listProfiles } from '../credentials/profiles.ts';
 import { readServiceSettings } from '../shared-config.ts';
 import type { Problem } from './problem.ts';
 
@@ -53,12 +53,6 @@ export async function resolvePlaces(
     problems.push(problem);
   }
   return { places, problems };
-}
-
-/** A short name of a place, for sentences and headings. */
-export function placeName({ profile, region, assumeRole }: Partial<Place>): string {
-  const role = assumeRole && `role ${assumeRole.arn.slice(assumeRole.arn.lastIndexOf('/') + 1)}`;
-  return [profile ?? 'environment', role, region].filter(Boolean).join(' · ');
 }
 
 async function profilesOf(

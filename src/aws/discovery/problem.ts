@@ -1,4 +1,5 @@
 import { AgentCoreError, type ErrorCode, messageOf } from '../../error.ts';
+import { loginOf } from '../credentials/credentials-failure.ts';
 import { type AccessDenial, adviceOn, parseDenial } from '../iam/access-denied.ts';
 import type { Place } from './place.ts';
 
@@ -22,6 +23,8 @@ export interface Problem {
   readonly sentence: string;
   /** For `denied`, where AWS's sentence could be read: see `missingStatements`. */
   readonly denial?: AccessDenial | undefined;
+  /** The profile that a new login would help, for `credentials`. */
+  readonly login?: string | undefined;
 }
 
 /** By the code of what has its own sentence already. */
@@ -57,7 +60,7 @@ export function problemOf(
   }
   if (thrown instanceof AgentCoreError) {
     const kind = KINDS[thrown.code] ?? 'failed';
-    return { ...base, kind, sentence: words };
+    return { ...base, kind, sentence: words, login: loginOf(thrown) };
   }
   if (BAD_CREDENTIALS.test(nameOf(thrown))) {
     const sentence = `${what}: AWS does not take these credentials (${words})`;

@@ -1,9 +1,9 @@
 import { AgentCoreError, messageOf } from '../../error.ts';
 import { callerArn } from '../caller-identity.ts';
-import { findCredentials } from '../credentials.ts';
-import type { CredentialsOptions } from '../credentials-options.ts';
-import { readProfileFiles } from '../profile-files.ts';
-import { describeProfile, type ProfileKind } from '../profiles.ts';
+import { findCredentials } from '../credentials/credentials.ts';
+import type { CredentialsOptions } from '../credentials/credentials-options.ts';
+import { readProfileFiles } from '../credentials/profile-files.ts';
+import { describeProfile, type ProfileKind } from '../credentials/profiles.ts';
 import { stsEndpoint } from '../shared-config.ts';
 import type { Credentials } from '../signer.ts';
 import { isUnreached } from './problem.ts';

@@ -2,7 +2,7 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { loadSharedConfigFiles } from '@smithy/core/config';
 import { AgentCoreError, messageOf } from '../../error.ts';
-import { profilePaths } from '../profile-files.ts';
+import { profilePaths } from '../credentials/profile-files.ts';
 import { ConfigText, type Setting } from './config-text.ts';
 import { locked, privateFolder, replaceFile } from './private-file.ts';
 import { ACCOUNT_SCOPE, type SsoSession } from './sso-session.ts';

@@ -1,5 +1,5 @@
 import { AgentCoreError } from '../../error.ts';
-import { profilePaths, readProfileFiles, type Section } from '../profile-files.ts';
+import { profilePaths, readProfileFiles, type Section } from '../credentials/profile-files.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Sections = ReadonlyMap<string, Section>;

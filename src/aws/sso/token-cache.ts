@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { homeOf } from '../profile-files.ts';
+import { homeOf } from '../credentials/profile-files.ts';
 import { privateFolder, replaceFile } from './private-file.ts';
 import type { SsoSession } from './sso-session.ts';
 

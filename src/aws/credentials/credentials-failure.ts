@@ -1,5 +1,5 @@
-import { AgentCoreError, messageOf } from '../error.ts';
-import { skewSentence } from './clock-skew.ts';
+import { AgentCoreError, messageOf } from '../../error.ts';
+import { skewSentence } from '../clock-skew.ts';
 
 /** Characters of somebody else's words that a sentence repeats. */
 const LONGEST_QUOTE = 400;

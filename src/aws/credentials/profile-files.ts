@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { loadSharedConfigFiles } from '@smithy/core/config';
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError, messageOf } from '../../error.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

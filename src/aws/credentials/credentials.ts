@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AwsCredentialIdentity } from '@smithy/types';
-import { AgentCoreError, messageOf } from '../error.ts';
-import { AwsClock } from './aws-clock.ts';
+import { AgentCoreError, messageOf } from '../../error.ts';
+import { AwsClock } from '../aws-clock.ts';
+import { stampOf } from '../file-stamp.ts';
+import type { Credentials } from '../signer.ts';
 import type { Found } from './credential-chain.ts';
 import { isOther, isSame, type Life, lifeOf } from './credential-life.ts';
 import { loginOf } from './credentials-failure.ts';
 import type { CredentialsOptions, Search } from './credentials-options.ts';
 import { environmentCredentials } from './environment-credentials.ts';
-import { stampOf } from './file-stamp.ts';
 import type { CredentialPrompts } from './prompts.ts';
-import type { Credentials } from './signer.ts';
 
 /** Milliseconds after an attempt in the background that brought nothing newer. */
 const REST = 30_000;

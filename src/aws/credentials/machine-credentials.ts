@@ -6,10 +6,10 @@ import {
   fromTokenFile,
 } from '@aws-sdk/credential-providers';
 import type { AwsCredentialIdentity } from '@smithy/types';
+import type { sdkRequestHandler } from '../sdk-request-handler.ts';
 import { noRegion } from './assume-role.ts';
 import { credentialsFailure, wordsOf } from './credentials-failure.ts';
 import type { CredentialsOptions, Search } from './credentials-options.ts';
-import type { sdkRequestHandler } from './sdk-request-handler.ts';
 
 type Environment = CredentialsOptions['env'];
 

@@ -4,12 +4,12 @@ import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
-import { findCredentials } from '../../src/aws/credentials.ts';
-import { Network } from '../../src/aws/network.ts';
-import type { LocalConfig } from '../../src/local/config.ts';
-import type { LocalRuntime } from '../../src/local/local-runtime.ts';
-import { runLogin } from '../../src/programs/run-login.ts';
-import { start, statelessMcp } from '../local/harness.ts';
+import { findCredentials } from '../../../src/aws/credentials/credentials.ts';
+import { Network } from '../../../src/aws/network.ts';
+import type { LocalConfig } from '../../../src/local/config.ts';
+import type { LocalRuntime } from '../../../src/local/local-runtime.ts';
+import { runLogin } from '../../../src/programs/run-login.ts';
+import { start, statelessMcp } from '../../local/harness.ts';
 import { accessKey, CredentialHome, callUntil, keys, serve } from './credential-fixtures.ts';
 
 /** Milliseconds: for what comes in seconds on a quiet machine. */

@@ -1,4 +1,4 @@
-import type { AgentCoreError } from '../error.ts';
+import type { AgentCoreError } from '../../error.ts';
 import { credentialsFailure, signatureFailure, wordsOf } from './credentials-failure.ts';
 import type { RoleStep } from './credentials-options.ts';
 

@@ -1,10 +1,11 @@
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import type { AwsCredentialIdentity } from '@smithy/types';
-import { messageOf } from '../error.ts';
+import { messageOf } from '../../error.ts';
+import type { sdkRequestHandler } from '../sdk-request-handler.ts';
 import { assumeRoleFailure } from './assume-role-failure.ts';
 import { credentialsFailure, shellWord } from './credentials-failure.ts';
-import type { RoleStep, Search } from './credentials-options.ts';
-import type { sdkRequestHandler } from './sdk-request-handler.ts';
+import type { CredentialsOptions, RoleStep, Search } from './credentials-options.ts';
+import { throughRoleCache } from './role-cache.ts';
 
 export interface RoleMeans {
   readonly source: AwsCredentialIdentity;
@@ -17,13 +18,26 @@ export interface RoleMeans {
   readonly endpoint?: string | undefined;
   readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
   readonly search: Search;
+  readonly env: CredentialsOptions['env'];
 }
 
 /** @throws {AgentCoreError} `credentials`, with what is to be done by whom. */
 export async function assumeRole(role: RoleStep, means: RoleMeans): Promise<AwsCredentialIdentity> {
+  const { mfaSerial } = role;
+  if (!mfaSerial) return assume(role, undefined, means);
+  const { env, search } = means;
+  return throughRoleCache(role, { env, onFile: search.onFile }, async () =>
+    assume(role, await askForCode(role, mfaSerial, means), means),
+  );
+}
+
+async function assume(
+  role: RoleStep,
+  code: string | undefined,
+  means: RoleMeans,
+): Promise<AwsCredentialIdentity> {
   const { source, whose, region, endpoint, requestHandler, search } = means;
   if (!region) throw noRegion(`assume ${role.arn}`, means.profile);
-  const code = role.mfaSerial && (await askForCode(role, role.mfaSerial, means));
   const client = new STSClient({
     region,
     credentials: source,

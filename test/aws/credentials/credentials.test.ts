@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { AwsClock } from '../../src/aws/aws-clock.ts';
-import { findCredentials } from '../../src/aws/credentials.ts';
-import { Network } from '../../src/aws/network.ts';
+import { AwsClock } from '../../../src/aws/aws-clock.ts';
+import { findCredentials } from '../../../src/aws/credentials/credentials.ts';
+import { Network } from '../../../src/aws/network.ts';
 import { CredentialHome, keys } from './credential-fixtures.ts';
 
 const MINUTE = 60_000;

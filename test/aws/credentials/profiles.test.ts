@@ -1,9 +1,13 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { listProfiles, nearestFirst, watchProfiles } from '../../src/aws/profiles.ts';
-import { within } from '../fixtures/running.ts';
-import { temporaryFolder } from '../fixtures/tls.ts';
+import {
+  listProfiles,
+  nearestFirst,
+  watchProfiles,
+} from '../../../src/aws/credentials/profiles.ts';
+import { within } from '../../fixtures/running.ts';
+import { temporaryFolder } from '../../fixtures/tls.ts';
 
 async function home(files: { config?: string; credentials?: string }) {
   const folder = await temporaryFolder();

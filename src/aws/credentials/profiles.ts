@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
-import { stampOf } from './file-stamp.ts';
+import { stampOf } from '../file-stamp.ts';
 import {
   type ProfileFiles,
   profilePaths,

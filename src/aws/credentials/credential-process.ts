@@ -1,5 +1,5 @@
 import type { AwsCredentialIdentity } from '@smithy/types';
-import { commandOutput } from './command-output.ts';
+import { commandOutput } from '../command-output.ts';
 import { credentialsFailure } from './credentials-failure.ts';
 
 export interface ProcessOptions {

@@ -1,8 +1,8 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { RoleTargets } from '../../src/aws/role-targets.ts';
-import { temporaryFolder } from '../fixtures/tls.ts';
+import { RoleTargets } from '../../../src/aws/credentials/role-targets.ts';
+import { temporaryFolder } from '../../fixtures/tls.ts';
 
 const arn = (name: string) => `arn:aws:iam::123456789012:role/${name}`;
 const role = (name: string) => ({ arn: arn(name), sessionName: 'me' });

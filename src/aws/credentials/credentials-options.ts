@@ -1,6 +1,6 @@
-import type { Log } from '../log.ts';
-import type { AwsClock } from './aws-clock.ts';
-import type { Network } from './network.ts';
+import type { Log } from '../../log.ts';
+import type { AwsClock } from '../aws-clock.ts';
+import type { Network } from '../network.ts';
 import type { CredentialPrompts } from './prompts.ts';
 
 /** A role to assume on top of other credentials. */
@@ -18,6 +18,9 @@ export interface AssumeRole {
   /** Set with the first role; AWS keeps it through the chain. */
   readonly sourceIdentity?: string | undefined;
 }
+
+/** What role sessions are called where the profile that names the role does not say. */
+export const PROFILE_SESSION_NAME = 'agentcore-mcp';
 
 /** One role, assumed by means of other credentials. */
 export type RoleStep = Omit<AssumeRole, 'chain'>;

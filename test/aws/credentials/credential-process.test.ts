@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { processCredentials } from '../../src/aws/credential-process.ts';
+import { processCredentials } from '../../../src/aws/credentials/credential-process.ts';
 
 const ANSWER = {
   Version: 1,

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { AgentCoreError, messageOf } from '../error.ts';
-import { locked, privateFolder, replaceFile } from './sso/private-file.ts';
+import { AgentCoreError, messageOf } from '../../error.ts';
+import { locked, privateFolder, replaceFile } from '../sso/private-file.ts';
 
 /** Roles that are remembered; of those without a name, the ones used longest ago go first. */
 const MOST_TARGETS = 50;

@@ -4,10 +4,10 @@ import { createServer, request as httpRequest, type RequestListener } from 'node
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import type { LocalRuntime } from '../../src/local/local-runtime.ts';
-import { type Line, type ProxyProcess, startProxy } from '../fixtures/proxy-process.ts';
-import { endWithTest } from '../fixtures/running.ts';
-import { temporaryFolder } from '../fixtures/tls.ts';
+import type { LocalRuntime } from '../../../src/local/local-runtime.ts';
+import { type Line, type ProxyProcess, startProxy } from '../../fixtures/proxy-process.ts';
+import { endWithTest } from '../../fixtures/running.ts';
+import { temporaryFolder } from '../../fixtures/tls.ts';
 
 /** A home with an `.aws` of its own, and a state folder, for the proxies of one test. */
 export class CredentialHome {

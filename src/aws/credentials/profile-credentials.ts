@@ -2,10 +2,18 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { fromLoginCredentials, fromSSO } from '@aws-sdk/credential-providers';
 import type { AwsCredentialIdentity } from '@smithy/types';
+import type { sdkRequestHandler } from '../sdk-request-handler.ts';
+import { currentToken } from '../sso/refresh.ts';
+import { ACCOUNT_SCOPE, type SsoSession } from '../sso/sso-session.ts';
+import { tokenFile } from '../sso/token-cache.ts';
 import { assumeRole } from './assume-role.ts';
 import { processCredentials } from './credential-process.ts';
 import { credentialsFailure, shellWord, wordsOf } from './credentials-failure.ts';
-import type { CredentialsOptions, Search } from './credentials-options.ts';
+import {
+  type CredentialsOptions,
+  PROFILE_SESSION_NAME,
+  type Search,
+} from './credentials-options.ts';
 import { environmentCredentials } from './environment-credentials.ts';
 import {
   containerCredentials,
@@ -14,13 +22,6 @@ import {
 } from './machine-credentials.ts';
 import { homeOf, type ProfileFiles, profilePaths, type Section } from './profile-files.ts';
 import { describeProfile, hasKeys, kindOf } from './profiles.ts';
-import type { sdkRequestHandler } from './sdk-request-handler.ts';
-import { currentToken } from './sso/refresh.ts';
-import { ACCOUNT_SCOPE, type SsoSession } from './sso/sso-session.ts';
-import { tokenFile } from './sso/token-cache.ts';
-
-/** What a profile's role sessions are called where it does not say. */
-const SESSION_NAME = 'agentcore-mcp';
 
 export interface ProfileSurroundings {
   readonly files: ProfileFiles;
@@ -120,7 +121,7 @@ async function roleOf(
   return assumeRole(
     {
       arn: section.role_arn as string,
-      sessionName: section.role_session_name || SESSION_NAME,
+      sessionName: section.role_session_name || PROFILE_SESSION_NAME,
       externalId: section.external_id,
       duration,
       mfaSerial: section.mfa_serial,
@@ -135,6 +136,7 @@ async function roleOf(
       endpoint: around.endpoint,
       requestHandler: around.requestHandler,
       search: around.search,
+      env: around.options.env,
     },
   );
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { assumeRoleFailure } from '../../src/aws/assume-role-failure.ts';
-import { skewSentence } from '../../src/aws/clock-skew.ts';
-import { signatureFailure } from '../../src/aws/credentials-failure.ts';
+import { skewSentence } from '../../../src/aws/clock-skew.ts';
+import { assumeRoleFailure } from '../../../src/aws/credentials/assume-role-failure.ts';
+import { signatureFailure } from '../../../src/aws/credentials/credentials-failure.ts';
 
 const ROLE = { arn: 'arn:aws:iam::222222222222:role/reader', sessionName: 'me' };
 const OWN = 'arn:aws:iam::222222222222:user/me';

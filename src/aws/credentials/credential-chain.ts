@@ -1,4 +1,6 @@
 import type { AwsCredentialIdentity } from '@smithy/types';
+import { sdkRequestHandler } from '../sdk-request-handler.ts';
+import { stsEndpoint } from '../shared-config.ts';
 import { assumeRole } from './assume-role.ts';
 import { credentialsFailure, wordsOf } from './credentials-failure.ts';
 import type { CredentialsOptions, Search } from './credentials-options.ts';
@@ -18,8 +20,6 @@ import {
   type Section,
 } from './profile-files.ts';
 import { describeProfile, nearestFirst } from './profiles.ts';
-import { sdkRequestHandler } from './sdk-request-handler.ts';
-import { stsEndpoint } from './shared-config.ts';
 
 /** Names of profiles that a sentence lists. */
 const MOST_NAMES = 5;
@@ -78,6 +78,7 @@ export async function credentialChain(
           endpoint,
           requestHandler,
           search,
+          env,
         },
       );
       whose = `of ${arn}`;

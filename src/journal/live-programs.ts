@@ -1,0 +1,63 @@
+import { open, stat } from 'node:fs/promises';
+import { type JournalPath, journalPaths } from './journal-files.ts';
+import { isAlive, type Viewpoint, viewpoint } from './liveness.ts';
+import { headOf } from './reader.ts';
+import { parseLine } from './record-line.ts';
+import type { ProgramRecord } from './records.ts';
+
+/** A head is far shorter, in bytes. */
+const LONGEST_HEAD = 16 * 1024;
+
+/**
+ * The programs that run now, by the heads of their files alone: cheap enough to be asked often. A
+ * file that cannot be read, or is of another format, counts as no program.
+ */
+export class LivePrograms {
+  readonly #folder: string;
+  readonly #here: Viewpoint;
+  /** By path: a head never changes. */
+  #heads = new Map<string, ProgramRecord>();
+
+  /** @param folder Of the journal. */
+  constructor(folder: string, here: Viewpoint = viewpoint()) {
+    this.#folder = folder;
+    this.#here = here;
+  }
+
+  /** One for each program of this machine. Throws where the folder cannot be listed. */
+  async list(now = new Date()): Promise<readonly ProgramRecord[]> {
+    const heads = new Map<string, ProgramRecord>();
+    const runs = new Map<string, { readonly head: ProgramRecord; readonly touchedAt: Date }>();
+    for (const { path, run } of await journalPaths(this.#folder)) {
+      try {
+        const status = await stat(path);
+        // Opening a named pipe would wait for its writer.
+        if (!status.isFile()) continue;
+        const touchedAt = status.mtime;
+        const head = this.#heads.get(path) ?? (await readHead(path));
+        if (!head) continue;
+        heads.set(path, head);
+        const known = runs.get(run);
+        if (!known || touchedAt > known.touchedAt) runs.set(run, { head, touchedAt });
+      } catch {
+        // Pruned meanwhile, or not for us to read.
+      }
+    }
+    this.#heads = heads;
+    return [...runs.values()].flatMap(({ head, touchedAt }) =>
+      isAlive(head, touchedAt, now, this.#here) === 'alive' ? [head] : [],
+    );
+  }
+}
+
+/** Nothing while its first line is not written yet. */
+async function readHead(path: JournalPath['path']): Promise<ProgramRecord | undefined> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(LONGEST_HEAD), 0, LONGEST_HEAD, 0);
+    const end = buffer.subarray(0, bytesRead).indexOf('\n');
+    return end < 0 ? undefined : headOf(parseLine(buffer.toString('utf8', 0, end)));
+  } finally {
+    await file.close();
+  }
+}

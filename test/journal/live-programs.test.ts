@@ -1,0 +1,42 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { LivePrograms } from '../../src/journal/live-programs.ts';
+import { programRecord } from '../../src/journal/program-identity.ts';
+import { deadHead, foreignHead, temporaryFolder, writePart } from './fixture.ts';
+
+const own = (name: string, part = 0) =>
+  programRecord({ program: 'proxy', version: '1.0.0', part, at: new Date(), name });
+
+it('lists programs that run, by their names and who started them', async () => {
+  const folder = await temporaryFolder();
+  await writePart(folder, 'a', own('weather'), [], new Date());
+  await writePart(folder, 'b', deadHead({ name: 'gone' }), []);
+  await writePart(folder, 'c', foreignHead({ name: 'elsewhere' }), []);
+  expect(await new LivePrograms(folder).list()).toMatchObject([
+    { name: 'weather', pid: process.pid, parentPid: process.ppid },
+  ]);
+});
+
+it('counts a program once, however many files it has', async () => {
+  const folder = await temporaryFolder();
+  for (const part of [0, 1, 2]) await writePart(folder, 'a', own('weather', part), [], new Date());
+  expect(await new LivePrograms(folder).list()).toHaveLength(1);
+});
+
+it('sees what has come since it last looked', async () => {
+  const folder = await temporaryFolder();
+  const programs = new LivePrograms(folder);
+  expect(await programs.list()).toEqual([]);
+  await writePart(folder, 'a', own('weather'), [], new Date());
+  expect(await programs.list()).toHaveLength(1);
+});
+
+it('passes over what is no journal, and a journal whose head is still being written', async () => {
+  const folder = await temporaryFolder();
+  await mkdir(join(folder, 'folder.0.jsonl'), { recursive: true });
+  await writeFile(join(folder, 'garbage.0.jsonl'), 'garbage\n');
+  await writeFile(join(folder, 'begun.0.jsonl'), '{"type":"program"');
+  await writePart(folder, 'a', own('weather'), [], new Date());
+  expect(await new LivePrograms(folder).list()).toHaveLength(1);
+});
