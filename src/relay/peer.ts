@@ -36,6 +36,20 @@ export interface Trail {
   /** What the service calls the last attempt. */
   requestId?: string | undefined;
   traceId?: string | undefined;
+  /** How many values of each kind were hidden on its way, and on its answer's. */
+  redactions?: Record<string, number>;
+  /** What a policy has said of it. */
+  decision?: Decided;
+}
+
+/** A policy's decision, as it goes on record. */
+export interface Decided {
+  /** `allow`, `deny`, or how an approval went. */
+  readonly effect: string;
+  /** The rule that decided, as a JSON pointer into its document. */
+  readonly rule?: string | undefined;
+  /** Path of the document. */
+  readonly document?: string | undefined;
 }
 
 /** The reason of a signal whose request was cancelled by its sender: it is silent, and gets no answer. */

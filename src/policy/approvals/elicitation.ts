@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import { messageOf } from '../../error.ts';
+import {
+  isObject,
+  type JsonObject,
+  makeRequest,
+  type Request,
+  type RequestId,
+  resultOf,
+  toRequestId,
+} from '../../mcp/message.ts';
+import { Cancelled, type Exchange, type Peer } from '../../relay/peer.ts';
+import {
+  type Answer,
+  patienceOf,
+  type Question,
+  questionSchema,
+  questionText,
+  readAnswer,
+} from './question.ts';
+
+const CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';
+
+/** Whether a client shows forms; an empty `elicitation` means them (MCP 2025-11-25, "Elicitation"). */
+export function showsForms(capabilities: unknown): boolean {
+  const elicitation = isObject(capabilities) ? capabilities.elicitation : undefined;
+  if (!isObject(elicitation)) return false;
+  return isObject(elicitation.form) || !isObject(elicitation.url);
+}
+
+/** The same for a client of the stateless era, which says it with each request. */
+export function showsFormsStateless(request: Request): boolean {
+  const meta = request.params?._meta;
+  return showsForms(isObject(meta) ? meta[CLIENT_CAPABILITIES] : undefined);
+}
+
+/** Asks a person by a request to the client, while the call waits. */
+export class Elicitation {
+  /** Our own requests, which no rule for the server's applies to. */
+  readonly #own = new Set<string>();
+
+  isOwn({ id }: Request): boolean {
+    return this.#own.has(id.key);
+  }
+
+  /** @throws {Cancelled} when the call was given up meanwhile. */
+  async ask(question: Question, { back, signal }: Exchange): Promise<Answer> {
+    const patience = patienceOf(question);
+    const late = AbortSignal.timeout(patience);
+    const id = toRequestId(JSON.stringify(`policy-${randomUUID()}`)) as RequestId;
+    const request = makeRequest(id, 'elicitation/create', elicitationParams(question));
+    this.#own.add(id.key);
+    try {
+      const exchange = { signal: AbortSignal.any([signal, late]), back: nobody };
+      const response = await back.request(request, exchange);
+      if (!response.error) return readAnswer(resultOf(response), question);
+      return { refused: 'The client could not ask the person.' };
+    } catch (thrown) {
+      if (thrown instanceof Cancelled || signal.aborted) throw thrown;
+      if (late.aborted) return { refused: `Nobody answered within ${patience / 1000} s.` };
+      return { refused: `The person could not be asked: ${messageOf(thrown)}.` };
+    } finally {
+      this.#own.delete(id.key);
+    }
+  }
+}
+
+export function elicitationParams(question: Question): JsonObject {
+  return { message: questionText(question), requestedSchema: questionSchema(question) };
+}
+
+/** Whoever answers an elicitation has nothing to ask in turn. */
+const nobody: Peer = {
+  request: () => Promise.reject(new Error('an answer to a question asks nothing')),
+  notify: () => Promise.resolve(),
+};

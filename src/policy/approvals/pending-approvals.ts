@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../../error.ts';
+import { isObject } from '../../mcp/message.ts';
+import type { Exchange } from '../../relay/peer.ts';
+import type { Approver } from './approvals.ts';
+import {
+  approvalsFolder,
+  MOST_PENDING,
+  readAnswerFile,
+  readPending,
+  removeExpired,
+  removePending,
+  writePending,
+} from './approvals-folder.ts';
+import { type Answer, patienceOf, type Question, questionText } from './question.ts';
+
+/** Milliseconds between two looks for an answer. */
+const LOOK_EVERY = 250;
+
+/**
+ * Asks the person before VS Code: the question lies in the state folder until it is answered there.
+ * It is for clients that show no forms, and for users who have asked for it, because any program of
+ * the user can write such an answer.
+ */
+export class PendingApprovals implements Approver {
+  readonly #folder: string;
+  readonly #hidesValues: () => boolean;
+  readonly #now: () => number;
+
+  constructor(options: {
+    readonly stateFolder: string;
+    /** Whether values of arguments may not be written down, because a policy redacts some. */
+    readonly hidesValues: () => boolean;
+    readonly now: () => number;
+  }) {
+    this.#folder = approvalsFolder(options.stateFolder);
+    this.#hidesValues = options.hidesValues;
+    this.#now = options.now;
+  }
+
+  /** Rejects with the signal's reason when the call was given up meanwhile. */
+  async ask(question: Question, { signal }: Exchange): Promise<Answer> {
+    const patience = patienceOf(question);
+    const now = this.#now();
+    const id = randomUUID();
+    const { tool, runtime, mayLast } = question;
+    const asked = this.#hidesValues() ? withoutValues(question) : question;
+    try {
+      await removeExpired(this.#folder, now);
+      if ((await readPending(this.#folder, now)).length >= MOST_PENDING) {
+        return { refused: 'Too many calls wait for a person.' };
+      }
+      await writePending(this.#folder, {
+        id,
+        at: new Date(now).toISOString(),
+        until: new Date(now + patience).toISOString(),
+        tool,
+        runtime,
+        text: questionText(asked),
+        mayLast,
+        pid: process.pid,
+      });
+      return await this.#answer(id, question, signal, now + patience);
+    } catch (thrown) {
+      if (signal.aborted) throw signal.reason;
+      return { refused: `The person could not be asked: ${messageOf(thrown)}.` };
+    } finally {
+      await removePending(this.#folder, id);
+    }
+  }
+
+  async #answer(id: string, question: Question, signal: AbortSignal, until: number) {
+    while (this.#now() < until) {
+      const given = await readAnswerFile(this.#folder, id);
+      if (given === 'once' || (given === 'session' && question.mayLast)) return { agreed: given };
+      if (given) return { refused: 'The person who was asked did not agree.' };
+      await delay(LOOK_EVERY, undefined, { signal });
+    }
+    return { refused: `Nobody answered within ${patienceOf(question) / 1000} s.` };
+  }
+}
+
+/** What is on disk names the arguments alone. */
+function withoutValues(question: Question): Question {
+  const value: unknown = JSON.parse(question.arguments);
+  const names = isObject(value) ? Object.keys(value) : [];
+  const shown = Object.fromEntries(names.map((name) => [name, '(not shown)']));
+  return { ...question, arguments: JSON.stringify(shown) };
+}

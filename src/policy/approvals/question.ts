@@ -1,0 +1,76 @@
+import type { JsonObject } from '../../mcp/message.ts';
+import type { Ask } from '../decisions/facts.ts';
+
+/** A call that a person has to agree to. */
+export interface Question {
+  readonly tool: string;
+  /** The JSON text of the arguments, as they are sent. */
+  readonly arguments: string;
+  readonly runtime: string;
+  readonly caller: string | undefined;
+  readonly asks: readonly Ask[];
+  /** True where an answer may hold for the rest of the session. */
+  readonly mayLast: boolean;
+}
+
+export type Answer =
+  | { readonly agreed: 'once' | 'session' }
+  /** Why the call does not go on, as a sentence. */
+  | { readonly refused: string };
+
+/** Characters of the arguments that are shown; a person does not read more. */
+const MOST_SHOWN = 4_000;
+
+/** The question in words. What is not seen, or turns text around, is shown as its code. */
+export function questionText({ tool, arguments: args, runtime, caller, asks }: Question): string {
+  const shown = visible(args);
+  const more = shown.length - MOST_SHOWN;
+  return [
+    `An agent wants to call the tool ${visible(JSON.stringify(tool))}.`,
+    `Why you are asked: ${asks.map(({ sentence }) => sentence).join(' ')}`,
+    `Server: ${runtime}`,
+    `As: ${caller ?? 'the identity of this profile'}`,
+    'Cost: the session it runs in is billed by AgentCore while it is in use.',
+    `Arguments: ${shown.slice(0, MOST_SHOWN)}${more > 0 ? ` … and ${more} characters more, not shown` : ''}`,
+  ].join('\n');
+}
+
+/** What the form asks for, as MCP's elicitation wants it. */
+export function questionSchema({ mayLast }: Question): JsonObject {
+  const choices = mayLast ? ['once', 'session'] : ['once'];
+  return {
+    type: 'object',
+    properties: {
+      allow: {
+        type: 'string',
+        title: 'Allow',
+        description: mayLast ? 'This call, or this tool until the session ends' : 'This call',
+        enum: choices,
+        default: 'once',
+      },
+    },
+    required: ['allow'],
+  };
+}
+
+/** Reads the result of an elicitation; only a plain yes is one. */
+export function readAnswer(result: unknown, { mayLast }: Question): Answer {
+  const { action, content } = (result ?? {}) as { action?: unknown; content?: unknown };
+  if (action !== 'accept') return { refused: 'The person who was asked did not agree.' };
+  const allow = (content as { allow?: unknown } | null | undefined)?.allow;
+  if (allow === 'once') return { agreed: 'once' };
+  if (allow === 'session' && mayLast) return { agreed: 'session' };
+  return { refused: 'The answer of the person who was asked does not say what is allowed.' };
+}
+
+/** The time that the most impatient of the rules leaves. */
+export function patienceOf({ asks }: Question): number {
+  return Math.min(...asks.map(({ timeout }) => timeout));
+}
+
+function visible(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}

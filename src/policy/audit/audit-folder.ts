@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto';
+import * as nodeFiles from 'node:fs/promises';
+import { join } from 'node:path';
+import { AgentCoreError, messageOf } from '../../error.ts';
+import { prepareFolder } from '../../journal/journal-part.ts';
+
+const SALT_BYTES = 32;
+
+/** Where the files of the audit are, given the state folder. */
+export function auditFolder(state: string): string {
+  return join(state, 'audit');
+}
+
+/**
+ * The salt of argument hashes, the same for all programs of the user; made where there is none.
+ *
+ * @throws {AgentCoreError} `config` where it can be neither read nor made.
+ */
+export async function auditSalt(state: string): Promise<Buffer> {
+  const folder = auditFolder(state);
+  const path = join(folder, 'salt');
+  try {
+    await prepareFolder(nodeFiles, folder);
+    const own = `${path}.${randomBytes(6).toString('hex')}`;
+    const salt = await nodeFiles.readFile(path).catch(() => undefined);
+    if (salt?.length === SALT_BYTES) return salt;
+    // A link is there whole or not at all, and the first one stays.
+    await nodeFiles.writeFile(own, randomBytes(SALT_BYTES), { mode: 0o600, flag: 'wx' });
+    try {
+      await nodeFiles.link(own, path).catch((thrown) => {
+        if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
+      });
+    } finally {
+      await nodeFiles.unlink(own);
+    }
+    const made = await nodeFiles.readFile(path);
+    if (made.length !== SALT_BYTES) throw new Error(`it does not have ${SALT_BYTES} bytes`);
+    return made;
+  } catch (thrown) {
+    throw new AgentCoreError('config', `Could not keep the salt ${path}: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
+  }
+}

@@ -1,0 +1,246 @@
+import { randomBytes } from 'node:crypto';
+import * as nodeFiles from 'node:fs/promises';
+import { basename } from 'node:path';
+import { AgentCoreError, messageOf } from '../../error.ts';
+import { journalPaths, partPath, runName } from '../../journal/journal-files.ts';
+import { type FileSystem, JournalPart, prepareFolder } from '../../journal/journal-part.ts';
+import { programRecord } from '../../journal/program-identity.ts';
+import { lineOf } from '../../journal/record-line.ts';
+import { auditFolder } from './audit-folder.ts';
+import type { AuditedRequest, AuditOpened, AuditPruned } from './audit-records.ts';
+import { chained, lastHashOf, NO_HASH, withHead } from './chain.ts';
+
+export interface AuditOptions {
+  readonly stateFolder: string;
+  /** Which program writes: `proxy`, `serve`. */
+  readonly program: string;
+  readonly version: string;
+  /** Is given a sentence for the user the first time that something could not be written. */
+  readonly onFailure: (sentence: string) => void;
+  readonly now?: () => Date;
+  readonly files?: FileSystem;
+  /** Bytes after which the next file is begun. */
+  readonly partBytes?: number;
+  /** Bytes that all files may hold together. */
+  readonly maxBytes?: number;
+}
+
+/** What is put on record of a request. */
+export type AuditEntry = Omit<AuditedRequest, 'type' | 'at' | 'hash'> & { readonly at?: string };
+
+interface Waiting {
+  readonly record: object;
+  readonly resolve: () => void;
+  readonly reject: (error: AgentCoreError) => void;
+}
+
+/** Entries that wait for the disk at most. */
+const MOST_WAITING = 10_000;
+/** Milliseconds for which entries that nobody waits for are gathered, to be written together. */
+const GATHERING = 20;
+/** How long, in milliseconds, an entry waits for the disk. */
+const PATIENCE = 5_000;
+
+/**
+ * The audit of this process: files in the journal's format, each record bound to the one before by
+ * its hash, and each file to the one before. Unlike the journal it drops nothing silently: whoever
+ * records is told whether the record is on disk.
+ */
+export class Audit {
+  readonly #options: Required<AuditOptions>;
+  readonly #folder: string;
+  readonly #run: string;
+  #part: JournalPart | undefined;
+  #path: string | undefined;
+  #hash = NO_HASH;
+  #nextPart = 0;
+  #waiting: Waiting[] = [];
+  #work: Promise<void> | undefined;
+  #hurry: (() => void) | undefined;
+  #isClosed = false;
+  #hasComplained = false;
+
+  constructor(options: AuditOptions) {
+    this.#options = {
+      now: () => new Date(),
+      files: nodeFiles,
+      partBytes: 4 * 1024 * 1024,
+      maxBytes: 256 * 1024 * 1024,
+      ...options,
+    };
+    this.#folder = auditFolder(options.stateFolder);
+    this.#run = runName(this.#options.now(), process.pid, randomBytes(3).toString('hex'));
+  }
+
+  /**
+   * Resolves once the record would outlive this process.
+   *
+   * @param isUrgent Whether somebody waits for it; otherwise it may take 20 ms to be written.
+   * @throws {AgentCoreError} `config` where it could not be written, or not in five seconds; the
+   *   record may be missing then.
+   */
+  async record(entry: AuditEntry, isUrgent = true): Promise<void> {
+    if (this.#isClosed) throw this.#failed('it is closed');
+    if (this.#waiting.length >= MOST_WAITING) throw this.#failed('too much waits to be written');
+    const at = entry.at ?? this.#options.now().toISOString();
+    const written = new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ record: { type: 'audit.request', ...entry, at }, resolve, reject });
+    });
+    this.#work ??= this.#catchUp();
+    if (isUrgent) this.#hurry?.();
+    let impatience: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const reason = `the disk has not answered for ${PATIENCE} ms`;
+      impatience = setTimeout(() => reject(this.#failed(reason)), PATIENCE);
+    });
+    try {
+      await Promise.race([written, late]);
+    } finally {
+      clearTimeout(impatience);
+    }
+  }
+
+  /** Writes what waits and closes the file; takes five seconds at most. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#hurry?.();
+    let impatience: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      impatience = setTimeout(resolve, PATIENCE);
+    });
+    await Promise.race([this.#work?.then(() => this.#part?.close()) ?? this.#part?.close(), late]);
+    clearTimeout(impatience);
+  }
+
+  /** One write at a time: who comes meanwhile is taken along by the next. */
+  async #catchUp(): Promise<void> {
+    await this.#gathered();
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      try {
+        await this.#ready();
+        await this.#append(batch.map(({ record }) => record));
+      } catch (thrown) {
+        const failure = this.#failed(messageOf(thrown));
+        for (const { reject } of batch) reject(failure);
+        continue;
+      }
+      for (const { resolve } of batch) resolve();
+    }
+    this.#work = undefined;
+  }
+
+  /** An answer goes out before its record is made, unless somebody is in a hurry. */
+  #gathered(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#hurry?.(), GATHERING);
+      this.#hurry = () => {
+        clearTimeout(timer);
+        this.#hurry = undefined;
+        resolve();
+      };
+    });
+  }
+
+  async #ready(): Promise<void> {
+    const { partBytes } = this.#options;
+    if (this.#part && this.#part.bytes <= partBytes && (await this.#part.isInPlace())) return;
+    await this.#begin();
+  }
+
+  async #append(records: readonly object[]): Promise<void> {
+    const part = this.#part as JournalPart;
+    const path = this.#path as string;
+    let hash = this.#hash;
+    let lines = '';
+    for (const record of records) {
+      const next = chained(record, hash);
+      lines += next.line;
+      hash = next.hash;
+    }
+    try {
+      await part.append(Buffer.from(lines));
+    } catch (thrown) {
+      // What has reached the file all the same is part of the chain, and the next file follows it.
+      this.#part = undefined;
+      await part.close();
+      this.#hash = (await lastHashOf(path).catch(() => undefined)) ?? this.#hash;
+      throw thrown;
+    }
+    this.#hash = hash;
+  }
+
+  async #begin(): Promise<void> {
+    const { files, program, version, now } = this.#options;
+    await prepareFolder(files, this.#folder);
+    const follows = await this.#latest();
+    const at = now();
+    const head = lineOf(programRecord({ program, version, part: this.#nextPart, at }));
+    const record: Omit<AuditOpened, 'hash'> = {
+      type: 'audit.opened',
+      at: at.toISOString(),
+      ...(follows && { follows }),
+    };
+    const { line, hash } = chained(record, withHead(follows?.hash ?? NO_HASH, head));
+    const path = partPath(this.#folder, this.#run, this.#nextPart);
+    const part = await JournalPart.create(files, path, Buffer.from(head + line));
+    await this.#part?.close();
+    this.#part = part;
+    this.#path = path;
+    this.#hash = hash;
+    this.#nextPart += 1;
+    await this.#prune();
+  }
+
+  /** What the next file follows: our own last one, or the latest of another program. */
+  async #latest(): Promise<{ file: string; hash: string } | undefined> {
+    if (this.#path) return { file: basename(this.#path), hash: this.#hash };
+    const listed = await this.#listed();
+    for (const { path } of listed.toReversed()) {
+      const hash = await lastHashOf(path).catch(() => undefined);
+      if (hash) return { file: basename(path), hash };
+    }
+    return undefined;
+  }
+
+  /** By when they were last written to. */
+  async #listed(): Promise<{ path: string; bytes: number; touchedAt: number }[]> {
+    const listed = [];
+    for (const { path } of await journalPaths(this.#folder)) {
+      const status = await this.#options.files.stat(path).catch(() => undefined);
+      if (!status) continue;
+      listed.push({ path, bytes: status.size, touchedAt: status.mtimeMs });
+    }
+    return listed.sort((one, other) => one.touchedAt - other.touchedAt);
+  }
+
+  /** Removes the oldest of what is too much, and puts that on record first. */
+  async #prune(): Promise<void> {
+    const { maxBytes, files, now } = this.#options;
+    const listed = await this.#listed();
+    let bytes = listed.reduce((sum, file) => sum + file.bytes, 0);
+    for (const file of listed) {
+      if (bytes <= maxBytes || file.path === this.#path) return;
+      const last = await lastHashOf(file.path).catch(() => undefined);
+      const record: Omit<AuditPruned, 'hash'> = {
+        type: 'audit.pruned',
+        at: now().toISOString(),
+        file: basename(file.path),
+        last: last ?? NO_HASH,
+      };
+      await this.#append([record]);
+      await files.unlink(file.path).catch(() => undefined);
+      bytes -= file.bytes;
+    }
+  }
+
+  #failed(reason: string): AgentCoreError {
+    const sentence = `Could not write to the audit in ${this.#folder}; make room or set AGENTCORE_STATE_DIR to a folder that can be written: ${reason}`;
+    if (!this.#hasComplained) {
+      this.#hasComplained = true;
+      this.#options.onFailure(sentence);
+    }
+    return new AgentCoreError('config', sentence);
+  }
+}

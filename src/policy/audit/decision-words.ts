@@ -1,0 +1,26 @@
+import { basename } from 'node:path';
+import type { AuditedRequest } from './audit-records.ts';
+
+/** What became of a request by the policies: an effect that later versions may add is itself. */
+const EFFECTS: Readonly<Record<string, string>> = {
+  allow: 'allowed',
+  deny: 'denied',
+  ask: 'a person is asked',
+  approved: 'approved by a person',
+};
+
+/** A record of the audit as one line for people, without when and by whom. */
+export function decisionWords(record: AuditedRequest): string {
+  const { from, method, name, decision, redactions } = record;
+  const asked = name === undefined ? method : `${method} ${name}`;
+  const who = from === 'server' ? `the server’s ${asked}` : asked;
+  const effect = decision && (EFFECTS[decision.effect] ?? decision.effect);
+  const rule = decision?.rule === undefined ? '' : ` by ${decision.rule || 'the document'}`;
+  const document = decision?.document === undefined ? '' : ` of ${basename(decision.document)}`;
+  const hidden = Object.entries(redactions ?? {}).map(([kind, count]) => `${count} ${kind}`);
+  const said = [
+    effect && `${effect}${rule}${document}`,
+    hidden.length > 0 && `hidden: ${hidden.join(', ')}`,
+  ];
+  return `${who}: ${said.filter(Boolean).join('; ') || 'nothing was decided'}`;
+}

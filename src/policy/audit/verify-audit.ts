@@ -1,0 +1,117 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { messageOf } from '../../error.ts';
+import { type JournalPath, journalPaths } from '../../journal/journal-files.ts';
+import { auditFolder } from './audit-folder.ts';
+import type { AuditOpened, AuditRecord } from './audit-records.ts';
+import { NO_HASH, verified, withHead } from './chain.ts';
+
+export interface AuditReport {
+  readonly files: number;
+  readonly records: number;
+  /** A sentence for each place where something was changed, removed or added. */
+  readonly problems: readonly string[];
+  /**
+   * The last hash of each file. Whoever notes it elsewhere can tell later whether records at the
+   * very end were cut off, which the chain alone cannot tell.
+   */
+  readonly ends: readonly { readonly file: string; readonly hash: string }[];
+}
+
+interface ReadFile {
+  readonly file: string;
+  readonly run: string;
+  readonly part: number;
+  readonly opened: AuditOpened | undefined;
+  /** Of each record, in order: the records themselves would take as much memory as disk. */
+  readonly hashes: readonly string[];
+  /** The files whose removal it has on record. */
+  readonly pruned: readonly string[];
+}
+
+/**
+ * Whether the audit is as it was written: every record follows on the one before, every file on
+ * the one that it names, and no file is missing but those whose removal is on record. Who can
+ * write the files can also write a chain anew; that shows against a hash that was noted elsewhere.
+ */
+export async function verifyAudit(stateFolder: string): Promise<AuditReport> {
+  const problems: string[] = [];
+  const files: ReadFile[] = [];
+  for (const path of await journalPaths(auditFolder(stateFolder))) {
+    try {
+      files.push(await readChain(path, problems));
+    } catch (thrown) {
+      problems.push(`${basename(path.path)}: could not be read: ${messageOf(thrown)}`);
+    }
+  }
+  const byName = new Map(files.map((file) => [file.file, file]));
+  const pruned = new Set(files.flatMap((file) => file.pruned));
+  for (const { file, run, part, opened } of files) {
+    if (!opened) continue;
+    const { follows } = opened;
+    if (!follows) {
+      if (part > 0) problems.push(`${file}: does not say which file it follows`);
+      continue;
+    }
+    const before = byName.get(follows.file);
+    if (!before) {
+      if (!pruned.has(follows.file)) {
+        problems.push(`${file}: follows ${follows.file}, which is missing`);
+      }
+      continue;
+    }
+    const at = before.hashes.indexOf(follows.hash);
+    if (at === -1) {
+      problems.push(`${file}: follows a record of ${follows.file} that is not in it (any more)`);
+    } else if (before.run === run && at < before.hashes.length - 1) {
+      problems.push(`${follows.file}: goes on after its program had begun ${file}`);
+    }
+  }
+  return {
+    files: files.length,
+    records: files.reduce((sum, { hashes }) => sum + hashes.length, 0),
+    problems,
+    ends: files.map(({ file, hashes }) => ({ file, hash: hashes.at(-1) ?? NO_HASH })),
+  };
+}
+
+async function readChain({ path, run, part }: JournalPath, problems: string[]): Promise<ReadFile> {
+  const file = basename(path);
+  const lines = (await readFile(path, 'utf8')).split('\n');
+  // What no line feed ends was being written when its program or its disk gave up.
+  lines.pop();
+  const [head = '', first = '', ...rest] = lines;
+  const opened = parsed(first);
+  if (opened?.type !== 'audit.opened') {
+    problems.push(`${file}: does not begin as an audit does`);
+    return { file, run, part, opened: undefined, hashes: [], pruned: [] };
+  }
+  const start = verified(first, withHead(opened.follows?.hash ?? NO_HASH, head));
+  if (start === undefined) problems.push(`${file}: its first two lines were changed`);
+  let hash = start ?? opened.hash;
+  const hashes = [opened.hash];
+  const pruned: string[] = [];
+  for (const [index, line] of rest.entries()) {
+    const record = parsed(line);
+    const next: string | undefined = record && verified(line, hash);
+    if (next === undefined) {
+      problems.push(
+        `${file}: line ${index + 3} does not follow on the one before: it was changed, or another was removed or added`,
+      );
+    }
+    if (!record) continue;
+    hashes.push(record.hash);
+    if (record.type === 'audit.pruned') pruned.push(record.file);
+    hash = next ?? record.hash;
+  }
+  return { file, run, part, opened, hashes, pruned };
+}
+
+function parsed(line: string): AuditRecord | undefined {
+  try {
+    const value = JSON.parse(line) as AuditRecord;
+    return typeof value?.hash === 'string' && typeof value.type === 'string' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

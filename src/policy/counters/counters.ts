@@ -1,0 +1,193 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Reservation } from '../decisions/facts.ts';
+import type { Counter, Scope } from '../documents/policy.ts';
+import type { Addition, Tallies } from './counter-lines.ts';
+import { CounterLog } from './counter-log.ts';
+import { countIn, NOTHING, sliceAt } from './tally.ts';
+
+/** Who counts: what the scopes of counters stand for. */
+export interface CounterParty {
+  /** Names the agent's session: the client program that started the proxy. */
+  readonly session: string;
+  /** ARN of the identity, needed for the scope `grant`. */
+  readonly caller: string | undefined;
+  /** ARN of the runtime: tools of different servers are counted apart. */
+  readonly runtime: string;
+}
+
+/** What was added, so that it can be taken back. */
+export interface Receipt {
+  readonly added: readonly Counted[];
+}
+
+interface Counted {
+  readonly log: CounterLog;
+  readonly own: readonly Reservation[];
+  readonly additions: readonly Addition[];
+}
+
+export type ReserveOutcome = { readonly receipt: Receipt } | { readonly refused: Reservation };
+
+/** Milliseconds after which every window of a file is over. */
+const OVER_AFTER = 63 * 86_400_000;
+/** Subjects of one process: its session, its identities, and all. */
+const MOST_LOGS = 100;
+
+/**
+ * The counters of policies, in files of the state folder that all programs of the user share: one
+ * for each session, each identity, and for all. They survive restarts.
+ */
+export class Counters {
+  readonly #folder: string;
+  readonly #now: () => number;
+  /** By scope and subject. */
+  readonly #logs = new Map<string, CounterLog>();
+  #isReady = false;
+
+  /** @param folder Is made where it is missing. */
+  constructor(folder: string, now: () => number) {
+    this.#folder = folder;
+    this.#now = now;
+  }
+
+  /**
+   * The present value of a counter.
+   *
+   * @throws {AgentCoreError} where it cannot be told.
+   */
+  value(file: string, counter: Counter, party: CounterParty): number {
+    return this.#countOf(this.#log(counter.scope, party).read(), file, counter, party);
+  }
+
+  /** The first of them that does not fit, as things stand; nothing is changed. */
+  exceeded(reservations: readonly Reservation[], party: CounterParty): Reservation | undefined {
+    for (const [log, own] of this.#byLog(reservations, party)) {
+      const beyond = this.#beyond(log.read(), own, party);
+      if (beyond) return beyond;
+    }
+    return undefined;
+  }
+
+  /**
+   * Adds all of the amounts, or none where one of them does not fit. Two that come at once and fit
+   * one by one alone may both be refused for a moment, but never both be taken.
+   *
+   * @throws {AgentCoreError} where the counters cannot be read or written: the call must not go on.
+   */
+  reserve(reservations: readonly Reservation[], party: CounterParty): ReserveOutcome {
+    const counting: Counted[] = [];
+    for (const [log, own] of this.#byLog(reservations, party)) {
+      const tallies = log.read();
+      // What does not fit is not even written, so that refusals cost no space.
+      const refused = this.#beyond(tallies, own, party);
+      if (refused) return { refused };
+      counting.push({ log, own, additions: this.#additions(tallies, own, party) });
+    }
+    const added: Counted[] = [];
+    for (const next of counting) {
+      const { log, own, additions } = next;
+      const tallies = log.add(additions);
+      added.push(next);
+      const lost = own.find((one) => {
+        if (one.most === undefined) return false;
+        return isBeyond(one, this.#countOf(tallies, one.file, one.counter, party));
+      });
+      if (!lost) continue;
+      this.release({ added });
+      return { refused: lost };
+    }
+    return { receipt: { added } };
+  }
+
+  /**
+   * Takes back what a call was counted with that had no effect.
+   *
+   * @throws {AgentCoreError} where that cannot be written: then it stays counted.
+   */
+  release({ added }: Receipt): void {
+    for (const { log, additions } of added) {
+      log.add(additions.map((one) => ({ ...one, amount: -one.amount })));
+    }
+  }
+
+  #beyond(
+    tallies: Tallies,
+    reservations: readonly Reservation[],
+    party: CounterParty,
+  ): Reservation | undefined {
+    return reservations.find((one) => {
+      if (one.most === undefined) return false;
+      return isBeyond(one, this.#countOf(tallies, one.file, one.counter, party) + one.amount);
+    });
+  }
+
+  #countOf(tallies: Tallies, file: string, counter: Counter, party: CounterParty): number {
+    const tally = tallies.get(keyOf(file, counter, party)) ?? NOTHING;
+    return countIn(tally, counter.window, this.#now());
+  }
+
+  /** Several limits of one counter count a call once, by the largest amount. */
+  #additions(
+    tallies: Tallies,
+    reservations: readonly Reservation[],
+    party: CounterParty,
+  ): Addition[] {
+    const additions = new Map<string, Addition>();
+    for (const { file, counter, amount } of reservations) {
+      const key = keyOf(file, counter, party);
+      const most = Math.max(amount, additions.get(key)?.amount ?? 0);
+      const slice = sliceAt(tallies.get(key) ?? NOTHING, counter.window, this.#now());
+      additions.set(key, { key, ...slice, amount: most });
+    }
+    return [...additions.values()];
+  }
+
+  #byLog(
+    reservations: readonly Reservation[],
+    party: CounterParty,
+  ): Map<CounterLog, Reservation[]> {
+    const groups = new Map<CounterLog, Reservation[]>();
+    for (const reservation of reservations) {
+      const log = this.#log(reservation.counter.scope, party);
+      groups.set(log, [...(groups.get(log) ?? []), reservation]);
+    }
+    return groups;
+  }
+
+  #log(scope: Scope, { session, caller }: CounterParty): CounterLog {
+    this.#prepare();
+    const subject = scope === 'session' ? session : scope === 'grant' ? (caller ?? 'unknown') : '';
+    const key = `${scope} ${subject}`;
+    const known = this.#logs.get(key);
+    if (known) return known;
+    const hash = createHash('sha256').update(subject).digest('hex').slice(0, 32);
+    const name = scope === 'global' ? 'global' : `${scope}-${hash}`;
+    const log = new CounterLog(this.#folder, name, this.#now);
+    if (this.#logs.size >= MOST_LOGS) this.#logs.delete(this.#logs.keys().next().value ?? '');
+    this.#logs.set(key, log);
+    return log;
+  }
+
+  /** Once a process: makes the folder, and clears out what no window reaches any more. */
+  #prepare(): void {
+    if (this.#isReady) return;
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(this.#folder)) {
+      if (!/^(session|grant)-/.test(name)) continue;
+      const path = join(this.#folder, name);
+      const { mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { mtimeMs: this.#now() };
+      if (this.#now() - mtimeMs > OVER_AFTER) rmSync(path, { force: true });
+    }
+    this.#isReady = true;
+  }
+}
+
+function isBeyond({ most, isExclusive }: Reservation, total: number): boolean {
+  return isExclusive ? total >= Number(most) : total > Number(most);
+}
+
+function keyOf(file: string, { key }: Counter, { runtime }: CounterParty): string {
+  return `${runtime} ${file} ${key}`;
+}

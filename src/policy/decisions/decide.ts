@@ -1,0 +1,274 @@
+import type { Entry, Policy, PolicyBody, Rule, SubjectKind } from '../documents/policy.ts';
+import { effectiveBody, type Party } from './effective-body.ts';
+import type { Ask, Decision, Facts, Reservation, Ruling } from './facts.ts';
+import { type GuardContext, holds } from './guards.ts';
+import { isKnownMethod, resemblesKnownMethod } from './known-methods.ts';
+import { reservationOf } from './limits.ts';
+import { namesOf } from './subjects.ts';
+
+interface Subject {
+  readonly kind: SubjectKind;
+  readonly name: string;
+}
+
+/**
+ * Decides a message by all documents: whatever one of them refuses is refused, what one of them asks
+ * a person for is asked, and all limits hold. It depends on its arguments alone.
+ */
+export function decide(policies: readonly Policy[], facts: Facts): Decision {
+  const asks: Ask[] = [];
+  const reservations: Reservation[] = [];
+  for (const policy of policies) {
+    const decision = decideByOne(policy, facts);
+    if (decision.effect === 'deny') return decision;
+    asks.push(...decision.asks);
+    reservations.push(...decision.reservations);
+  }
+  return { effect: 'allow', asks, reservations };
+}
+
+/** Why a name is not to be listed; `undefined` where it is. */
+export function hiddenBy(
+  policies: readonly Policy[],
+  subject: Subject,
+  party: Party,
+): Ruling | undefined {
+  for (const policy of policies) {
+    if (policy.needsCaller && party.caller === undefined) return nobodyKnown(policy);
+    const body = effectiveBody(policy, party);
+    const { file } = policy;
+    const ruling =
+      concealment(file, body, subject) ??
+      entriesFor(body, subject)
+        .flatMap(({ rules }) => rules)
+        .filter((rule) => rule.kind === 'deny' && rule.when === undefined)
+        .map((rule) => rulingOf(file, rule, subject))[0];
+    if (ruling) return ruling;
+  }
+  return undefined;
+}
+
+/** What is put in front of a tool's description, in the order of the documents. */
+export function prefixesOf(
+  policies: readonly Policy[],
+  subject: Subject,
+  party: Party,
+): readonly string[] {
+  const prefixes = policies.flatMap((policy) => {
+    const { entries, billable } = effectiveBody(policy, party);
+    const isBillable = subject.kind === 'tool' && marks(billable, subject.name);
+    return [
+      ...(isBillable ? ['Billable: '] : []),
+      ...entries
+        .filter(({ kind, name }) => kind === subject.kind && name.matches(subject.name))
+        .flatMap(({ describe }) => describe ?? []),
+    ];
+  });
+  return [...new Set(prefixes)];
+}
+
+function decideByOne(policy: Policy, facts: Facts): Decision {
+  const { file } = policy;
+  if (policy.needsCaller && facts.caller === undefined) return denied(nobodyKnown(policy));
+  const body = effectiveBody(policy, facts);
+  const method: Subject = { kind: 'method', name: facts.method };
+  const { subject } = facts;
+  const closed =
+    unknownMethod(file, body, facts.method) ?? (subject && lookAlike(file, body, subject, facts));
+  if (closed) return denied(closed);
+  const concealed = subject && concealment(file, body, subject);
+  if (concealed) return { ...denied(concealed), isHidden: true };
+  const overspent = budgetBy(file, body, facts);
+  if (overspent) return denied(overspent);
+
+  const context: GuardContext = {
+    arguments: facts.arguments,
+    params: facts.params,
+    count: (counter) => facts.count(file, counter),
+  };
+  const asks: Ask[] = subject?.kind === 'tool' ? marksAsking(policy, body, subject, facts) : [];
+  const reservations: Reservation[] = [];
+  for (const about of subject ? [subject, method] : [method]) {
+    for (const rule of entriesFor(body, about).flatMap(({ rules }) => rules)) {
+      if (rule.kind === 'limit') {
+        const reservation = reservationOf(rule, file, facts);
+        if ('refused' in reservation) return denied(reservation.refused);
+        if (reservation.counter) reservations.push(reservation);
+        continue;
+      }
+      if (!applies(rule, context, facts)) continue;
+      if (rule.kind !== 'approval') return denied(rulingOf(file, rule, about, facts));
+      const { dedupe, timeout } = policy.approvals;
+      const ruling = rulingOf(file, rule, about);
+      asks.push({ ...ruling, timeout: rule.timeout ?? timeout, dedupe, per: rule.per });
+    }
+  }
+  return { effect: 'allow', asks, reservations };
+}
+
+/** Whether a rule that is no limit has something against the call. */
+function applies(
+  rule: Exclude<Rule, { readonly kind: 'limit' }>,
+  context: GuardContext,
+  facts: Facts,
+): boolean {
+  switch (rule.kind) {
+    case 'require':
+      return !holds(rule.holds, context, 'requires');
+    case 'schema':
+      return facts.schemaFault(rule.extent) !== undefined;
+    default:
+      return !rule.when || holds(rule.when, context, 'triggers');
+  }
+}
+
+function entriesFor({ entries }: PolicyBody, subject: Subject): Entry[] {
+  const names = namesOf(subject);
+  return entries.filter(
+    (entry) => entry.kind === subject.kind && names.some((name) => entry.name.resembles(name)),
+  );
+}
+
+/** Why there is no such thing as far as the agent is concerned. */
+function concealment(file: string, body: PolicyBody, subject: Subject): Ruling | undefined {
+  const { kind, name } = subject;
+  const names = namesOf(subject);
+  const hidden = body.hidden.find(
+    (mark) => mark.kind === kind && names.some((one) => mark.name.resembles(one)),
+  );
+  if (hidden) return ruling(file, hidden.pointer, `${words(subject)} is hidden by policy`);
+  if (kind === 'tool' && body.catalog && !body.catalog.names.some((one) => one.matches(name))) {
+    return ruling(
+      file,
+      body.catalog.pointer,
+      `${words(subject)} is not in the catalog of this caller`,
+    );
+  }
+  if (body.default?.effect !== 'deny' || kind === 'method') return undefined;
+  const ofKind = body.entries.filter((entry) => entry.kind === kind);
+  // Prompts and resources are closed once the document says anything of them.
+  if (kind !== 'tool' && ofKind.length === 0) return undefined;
+  // A URI that reads in two ways has to be listed in both.
+  const isListed = names.every((one) =>
+    ofKind.some((entry) => entry.lists && entry.name.matches(one)),
+  );
+  if (isListed) return undefined;
+  return ruling(
+    file,
+    body.default.pointer,
+    `${words(subject)} is not allowed: the policy does not list it`,
+  );
+}
+
+function unknownMethod(file: string, body: PolicyBody, method: string): Ruling | undefined {
+  const quoted = JSON.stringify(method.slice(0, 100));
+  if (resemblesKnownMethod(method)) {
+    return ruling(file, '', `The method ${quoted} looks like one of MCP's, but is none`);
+  }
+  if (body.default?.effect !== 'deny' || isKnownMethod(method)) return undefined;
+  const isListed = body.entries.some(
+    ({ kind, lists, name }) => kind === 'method' && lists && name.matches(method),
+  );
+  if (isListed) return undefined;
+  return ruling(
+    file,
+    body.default.pointer,
+    `The method ${quoted} is not MCP's, and the policy does not list it`,
+  );
+}
+
+/**
+ * A tool's name with characters that can pass for others is known to the server or to the document
+ * exactly, or it is not let through: what the server takes it for cannot be told.
+ */
+function lookAlike(
+  file: string,
+  body: PolicyBody,
+  { kind, name }: Subject,
+  { tool }: Facts,
+): Ruling | undefined {
+  if (kind !== 'tool' || tool || /^[\x21-\x7e]+$/.test(name)) return undefined;
+  if (body.entries.some((entry) => entry.kind === 'tool' && entry.name.text === name))
+    return undefined;
+  return ruling(
+    file,
+    '',
+    `No tool is announced as ${JSON.stringify(name.slice(0, 100))}, and the name can be taken for another`,
+  );
+}
+
+function budgetBy(file: string, { budgets }: PolicyBody, facts: Facts): Ruling | undefined {
+  if (facts.from === 'server' || facts.method === 'ping' || /^notifications\//.test(facts.method)) {
+    return undefined;
+  }
+  for (const { unit, most, window, pointer, sentence } of budgets) {
+    const spent = facts.spent(window);
+    const span = window.kind === 'fixed' ? `this ${window.words}` : `the last ${window.words}`;
+    if (!spent)
+      return ruling(file, pointer, 'What sessions have cost cannot be told, and there is a budget');
+    // A session that has begun goes on; one more does not begin.
+    const isBeginning = facts.method === 'initialize' || facts.method === 'server/discover';
+    const isOver = unit === 'usd' ? spent.usd >= most : spent.sessions + Number(isBeginning) > most;
+    if (!isOver) continue;
+    const standard =
+      unit === 'usd'
+        ? `The budget of $${most} for ${span} is used up: sessions may have cost $${spent.usd.toFixed(2)}`
+        : `The budget of ${most} sessions for ${span} is used up`;
+    return ruling(file, pointer, sentence ?? standard);
+  }
+  return undefined;
+}
+
+function marksAsking(policy: Policy, body: PolicyBody, { name }: Subject, { tool }: Facts): Ask[] {
+  const hints = tool?.annotations ?? {};
+  // What a server does not say, MCP has one assume: that a tool writes, and destroys.
+  const writes = hints.readOnlyHint !== true;
+  const kinds = {
+    write: writes,
+    destructive: writes && hints.destructiveHint !== false,
+    billable: marks(body.billable, name),
+  };
+  return body.approve
+    .filter(({ of }) => (typeof of === 'string' ? kinds[of] : of.resembles(name)))
+    .map(({ of, pointer }) => {
+      const { timeout, dedupe } = policy.approvals;
+      const why = typeof of === 'string' ? `${of} tools need` : `"${of.text}" needs`;
+      const sentence = `The policy says that ${why} a person's agreement`;
+      return { file: policy.file, pointer, sentence, timeout, dedupe, per: 'session' };
+    });
+}
+
+function marks(list: PolicyBody['billable'], name: string): boolean {
+  return list.some((mark) => mark.name.resembles(name));
+}
+
+function rulingOf(file: string, rule: Rule, subject: Subject, facts?: Facts): Ruling {
+  const named = rule.name ? `rule "${rule.name}"` : `rule ${rule.pointer}`;
+  const fault = rule.kind === 'schema' && facts?.schemaFault(rule.extent);
+  const standard = {
+    deny: `${words(subject)} is refused by ${named}`,
+    require: `${words(subject)} does not meet ${named}`,
+    schema: `The arguments do not fit ${words(subject, 'the tool')}: ${fault}`,
+    approval: `${words(subject)} needs a person's agreement by ${named}`,
+    limit: `${words(subject)} is limited by ${named}`,
+  }[rule.kind];
+  const sentence =
+    rule.sentence && fault ? `${rule.sentence} (${fault})` : (rule.sentence ?? standard);
+  return ruling(file, rule.pointer, sentence);
+}
+
+function words({ kind, name }: Subject, noun = `The ${kind}`): string {
+  return `${noun} ${JSON.stringify(name.slice(0, 100))}`;
+}
+
+function nobodyKnown({ file }: Policy): Ruling {
+  return ruling(file, '', 'The policy has rules for callers, and who calls could not be found out');
+}
+
+function ruling(file: string, pointer: string, sentence: string): Ruling {
+  return { file, pointer, sentence };
+}
+
+function denied(by: Ruling): Extract<Decision, { effect: 'deny' }> {
+  return { effect: 'deny', ruling: by, isHidden: false };
+}

@@ -1,0 +1,60 @@
+import { skeletonOf } from '../documents/name-pattern.ts';
+
+/** Every method of MCP up to 2026-07-28, of both sides. */
+const KNOWN_METHODS = new Set([
+  'initialize',
+  'ping',
+  'server/discover',
+  'subscriptions/listen',
+  'tools/list',
+  'tools/call',
+  'prompts/list',
+  'prompts/get',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'completion/complete',
+  'logging/setLevel',
+  'tasks/get',
+  'tasks/list',
+  'tasks/result',
+  'tasks/cancel',
+  'tasks/update',
+  'sampling/createMessage',
+  'elicitation/create',
+  'roots/list',
+  'notifications/initialized',
+  'notifications/cancelled',
+  'notifications/progress',
+  'notifications/message',
+  'notifications/roots/list_changed',
+  'notifications/tools/list_changed',
+  'notifications/prompts/list_changed',
+  'notifications/resources/list_changed',
+  'notifications/resources/updated',
+  'notifications/elicitation/complete',
+  'notifications/subscriptions/acknowledged',
+  'notifications/tasks',
+  'notifications/tasks/status',
+]);
+
+const SKELETONS = new Set([...KNOWN_METHODS].map(squashed));
+
+/** True for a method that MCP names. */
+export function isKnownMethod(method: string): boolean {
+  return KNOWN_METHODS.has(method);
+}
+
+/**
+ * True for what is no method of MCP's but may be taken for one by a server that is not strict about
+ * case, width, white space or separators.
+ */
+export function resemblesKnownMethod(method: string): boolean {
+  return !KNOWN_METHODS.has(method) && SKELETONS.has(squashed(method));
+}
+
+function squashed(method: string): string {
+  return skeletonOf(method.toLowerCase()).replace(/[^\p{L}\p{N}]/gu, '');
+}

@@ -1,0 +1,53 @@
+import { isObject } from '../../mcp/message.ts';
+import type { LimitRule } from '../documents/policy.ts';
+import type { Facts, Reservation, Ruling } from './facts.ts';
+
+/** A check that needs no counter. */
+interface Nothing {
+  readonly counter?: undefined;
+}
+
+/** What a limit wants to be reserved for this call, or why the call cannot be counted. */
+export function reservationOf(
+  rule: LimitRule,
+  file: string,
+  facts: Facts,
+): Reservation | Nothing | { readonly refused: Ruling } {
+  const { pointer, counter, most, isExclusive } = rule;
+  const amount = typeof rule.increment === 'number' ? rule.increment : numberAt(rule, facts);
+  if (amount === undefined) {
+    const path = typeof rule.increment === 'object' ? rule.increment.text : '';
+    const sentence = `The policy counts ${path}, which must be a number of 0 or more`;
+    return { refused: { file, pointer, sentence } };
+  }
+  const reservation = {
+    file,
+    pointer,
+    sentence: limitSentence(rule),
+    counter,
+    amount,
+    most,
+    isExclusive,
+  };
+  if (counter.window.words !== 'call') return reservation;
+  return most !== undefined && amount > most ? { refused: reservation } : {};
+}
+
+function limitSentence({ sentence, counter, most, increment }: LimitRule): string {
+  if (sentence) return sentence;
+  const { window } = counter;
+  const per = window.kind === 'fixed' ? window.words : `${window.words} (sliding)`;
+  if (increment === 1) return `Rate limit of ${most} per ${per} reached. Try again later.`;
+  return `The limit of ${most} per ${per} would be exceeded.`;
+}
+
+/** Below zero would win back what was used up. */
+function numberAt({ increment }: LimitRule, facts: Facts): number | undefined {
+  if (typeof increment === 'number') return increment;
+  let value: unknown = increment.text.startsWith('args.') ? facts.arguments : facts.params;
+  for (const key of increment.keys) {
+    if (!isObject(value) || !Object.hasOwn(value, key)) return undefined;
+    value = value[key];
+  }
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
+}

@@ -1,0 +1,93 @@
+import type { Ajv, Options, ValidateFunction } from 'ajv';
+import { RE2JS } from 're2js';
+import { messageOf } from '../../error.ts';
+import { isObject } from '../../mcp/message.ts';
+
+/** More schemas than a server has tools. */
+const MOST_SCHEMAS = 1_000;
+/** Characters up to which a pattern runs that only the engine with backtracking understands. */
+const LONGEST_BACKTRACKED = 1_000;
+
+type Check = (value: unknown) => string | undefined;
+
+/** Checks arguments against the schemas of tools, which the server wrote: each is compiled once. */
+export class SchemaCheck {
+  readonly #checks = new Map<unknown, Check>();
+  #validators: { readonly old: Ajv; readonly present: Ajv } | undefined;
+
+  /** Loads the validator; call it before `fault` is asked about schemas. */
+  async prepare(): Promise<void> {
+    if (this.#validators) return;
+    // Both are CommonJS, of which a bundle has the default export alone.
+    const [{ default: old }, { default: present }] = await Promise.all([
+      import('ajv'),
+      import('ajv/dist/2020.js'),
+    ]);
+    this.#validators = {
+      old: new old.Ajv(OPTIONS),
+      present: new present.Ajv2020(OPTIONS) as unknown as Ajv,
+    };
+  }
+
+  /** What is wrong with the arguments of a tool, as the end of a sentence. */
+  fault(inputSchema: unknown, value: unknown, extent: 'schema' | 'required'): string | undefined {
+    if (!isObject(inputSchema)) return 'the server announces no schema for it';
+    if (extent === 'schema') return this.#checkOf(inputSchema)(value);
+    const required = Array.isArray(inputSchema.required) ? inputSchema.required : [];
+    const missing = required.find((key) => !isObject(value) || !Object.hasOwn(value, String(key)));
+    return missing === undefined ? undefined : `"${missing}" is missing`;
+  }
+
+  #checkOf(schema: object): Check {
+    const known = this.#checks.get(schema);
+    if (known) return known;
+    const check = this.#compile(schema);
+    if (this.#checks.size >= MOST_SCHEMAS) this.#checks.clear();
+    this.#checks.set(schema, check);
+    return check;
+  }
+
+  #compile(schema: object): Check {
+    if (!this.#validators) return () => 'the schema cannot be checked yet';
+    const dialect = String((schema as { $schema?: unknown }).$schema ?? '');
+    const isOld = /draft-0[67]/.test(dialect);
+    const ajv = isOld ? this.#validators.old : this.#validators.present;
+    let validate: ValidateFunction;
+    try {
+      // Two tools may use the same id for different schemas, and other dialects are read as 2020-12.
+      const { $id: _, $schema: __, ...plain } = schema as Record<string, unknown>;
+      validate = ajv.compile(plain);
+    } catch (thrown) {
+      const reason = `the tool's own schema cannot be used (${messageOf(thrown)})`;
+      return () => reason;
+    }
+    return (value) => {
+      if (validate(value)) return undefined;
+      const [error] = validate.errors ?? [];
+      const place = error?.instancePath ? `${error.instancePath.slice(1)} ` : '';
+      return `${place}${error?.message ?? 'they do not fit'}`.slice(0, 300);
+    };
+  }
+}
+
+const OPTIONS: Options = {
+  strict: false,
+  validateFormats: false,
+  validateSchema: false,
+  ownProperties: true,
+  logger: false,
+  code: { regExp: Object.assign(linearPattern, { code: '' }) },
+};
+
+/** A pattern in linear time where it can be had; the rest runs on short texts alone. */
+function linearPattern(pattern: string, flags: string): { test(text: string): boolean } & RegExp {
+  let test: (text: string) => boolean;
+  try {
+    const compiled = RE2JS.compile(pattern);
+    test = (text) => compiled.matcher(text).find();
+  } catch {
+    const compiled = new RegExp(pattern, flags);
+    test = (text) => text.length <= LONGEST_BACKTRACKED && compiled.test(text);
+  }
+  return { test } as RegExp;
+}

@@ -1,0 +1,87 @@
+import { isObject, type JsonObject } from '../../mcp/message.ts';
+import type { SubjectKind } from '../documents/policy.ts';
+import type { Facts } from './facts.ts';
+
+/** What a message is about. */
+export type Subject = NonNullable<Facts['subject']>;
+
+export type Subjects =
+  | { readonly subjects: readonly Subject[]; readonly arguments: JsonObject }
+  /** Why it cannot be told what the message is about. */
+  | { readonly fault: string };
+
+/** URIs that one request may name. */
+const MOST_SUBJECTS = 1_000;
+
+/**
+ * What a client's message is about, by its method. A message of which that cannot be told is a fault:
+ * a server might read it in some way of its own.
+ */
+export function subjectsOf(method: string, params: JsonObject): Subjects {
+  switch (method) {
+    case 'tools/call':
+      return named('tool', params);
+    case 'prompts/get':
+      return named('prompt', params);
+    case 'resources/read':
+    case 'resources/subscribe':
+    case 'resources/unsubscribe':
+      return of('resource', [params.uri], params);
+    case 'completion/complete': {
+      const ref = isObject(params.ref) ? params.ref : {};
+      if (ref.type === 'ref/prompt') return of('prompt', [ref.name], params);
+      if (ref.type === 'ref/resource') return of('resource', [ref.uri], params);
+      return { fault: 'its "ref" names neither a prompt nor a resource' };
+    }
+    case 'subscriptions/listen': {
+      const wanted = isObject(params.notifications) ? params.notifications : {};
+      // Whatever list of URIs there is, under whichever key.
+      return of('resource', Object.values(wanted).filter(Array.isArray).flat(), params);
+    }
+    default:
+      return { subjects: [], arguments: params };
+  }
+}
+
+function named(kind: SubjectKind, params: JsonObject): Subjects {
+  const args = params.arguments ?? {};
+  if (!isObject(args)) return { fault: 'its "arguments" are no object' };
+  return of(kind, [params.name], args);
+}
+
+function of(kind: SubjectKind, names: readonly unknown[], args: JsonObject): Subjects {
+  if (names.length > MOST_SUBJECTS) return { fault: `it names more than ${MOST_SUBJECTS} things` };
+  if (!names.every((name) => typeof name === 'string' && name !== '')) {
+    return { fault: `it does not say which ${kind} it means` };
+  }
+  return { subjects: names.map((name) => ({ kind, name: String(name) })), arguments: args };
+}
+
+/** The readings of a name: a URI says the same in several ways. */
+export function namesOf({ kind, name }: Subject): readonly string[] {
+  if (kind !== 'resource') return [name];
+  const names = new Set([name]);
+  let decoded = name;
+  // Servers decode once; one that decodes twice is not read otherwise than here.
+  for (let times = 0; times < 2; times++) {
+    decoded = percentDecoded(decoded);
+    names.add(decoded);
+  }
+  for (const one of [...names]) {
+    if (!URL.canParse(one)) continue;
+    const { protocol, host, pathname, search, hash } = new URL(one);
+    const path = percentDecoded(pathname).replace(/\/{2,}/g, '/');
+    // To a file, the name of this very machine is as good as none.
+    names.add(`${protocol}//${protocol === 'file:' ? '' : host}${path}${search}${hash}`);
+    names.add(percentDecoded(new URL(one).href));
+  }
+  return [...names];
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,214 @@
+import { z } from 'zod';
+import {
+  conditionSchema,
+  durationSchema,
+  limitSchema,
+  ruleSchema,
+  windowSchema,
+} from './rule-schema.ts';
+
+const MOST_ENTRIES = 10_000;
+const MOST_RULES = 1_000;
+
+const nameSchema = z.string().min(1, 'an entry must not be empty').max(2048);
+const namesSchema = z
+  .array(nameSchema)
+  .max(MOST_ENTRIES)
+  .superRefine((names, context) => {
+    names.forEach((name, index) => {
+      if (names.indexOf(name) === index) return;
+      context.addIssue({ code: 'custom', message: `duplicate entry "${name}"`, path: [index] });
+    });
+  })
+  .meta({ uniqueItems: true });
+
+const conditions = z.array(conditionSchema).max(MOST_RULES);
+
+const entrySchema = z
+  .strictObject({
+    description: z.string().optional(),
+    rules: z.array(ruleSchema).max(MOST_RULES).optional(),
+    require: conditions.optional().meta({ description: 'All of them have to hold.' }),
+    deny_if: conditions.optional().meta({ description: 'None of them may hold.' }),
+    limits: z.array(limitSchema).max(MOST_RULES).optional(),
+    describe: z
+      .string()
+      .min(1)
+      .max(500)
+      .optional()
+      .meta({ description: 'Put in front of the description in lists, such as "Billable: ".' }),
+  })
+  .meta({ id: 'entry' });
+
+export type EntryInput = z.infer<typeof entrySchema>;
+
+const entriesSchema = z.record(nameSchema, entrySchema);
+
+const budgetSchema = z
+  .strictObject({
+    usd: z.number().nonnegative().optional(),
+    sessions: z.number().int().nonnegative().optional(),
+    window: windowSchema,
+    on_deny: z.string().min(1).max(2000).optional(),
+  })
+  .superRefine((budget, context) => {
+    if ((budget.usd === undefined) !== (budget.sessions === undefined)) return;
+    context.addIssue('a budget is either in "usd" or in "sessions"');
+  })
+  .meta({
+    id: 'budget',
+    description: 'What runtime sessions may cost at the most, or how many may begin.',
+    oneOf: [{ required: ['usd'] }, { required: ['sessions'] }],
+  });
+
+const body = {
+  default: z
+    .enum(['allow', 'deny'])
+    .optional()
+    .meta({ description: 'What becomes of tools that are not listed. Standard: allow.' }),
+  hide: namesSchema.optional().meta({ description: 'Tools that are neither listed nor callable.' }),
+  hide_prompts: namesSchema.optional(),
+  hide_resources: namesSchema.optional().meta({ description: 'By URI.' }),
+  catalog: namesSchema.optional().meta({ description: 'The tools that there are at all.' }),
+  billable: namesSchema.optional().meta({ description: 'Listed with "Billable:" in front.' }),
+  approve: namesSchema
+    .optional()
+    .meta({ description: 'destructive, write, billable, or names: a person has to agree.' }),
+  tools: entriesSchema.optional(),
+  all_tools: entrySchema.optional().meta({ description: 'As the tool "*".' }),
+  prompts: entriesSchema.optional(),
+  resources: entriesSchema.optional().meta({ description: 'By URI.' }),
+  methods: entriesSchema.optional().meta({ description: 'By method, of client and server.' }),
+  budgets: z.array(budgetSchema).max(100).optional(),
+};
+
+/** A tool without `rules` is in the JSON form, whose `default` has no standard. */
+const DEFAULT_NEEDED = {
+  anyOf: [
+    { required: ['default'] },
+    {
+      properties: {
+        all_tools: false,
+        tools: {
+          additionalProperties: { anyOf: [{ required: ['rules'] }, { required: ['describe'] }] },
+        },
+      },
+    },
+  ],
+};
+
+const sectionSchema = z
+  .strictObject({
+    match: namesSchema.min(1, 'names nobody'),
+    description: z.string().optional(),
+    ...body,
+  })
+  .meta({ id: 'section' });
+
+export type BodyInput = Omit<z.infer<typeof sectionSchema>, 'match' | 'description'>;
+
+const modeSchema = z.enum(['mask', 'hash', 'tokenize']);
+
+const redactSchema = z
+  .strictObject({
+    kinds: z
+      .partialRecord(
+        z.enum([
+          'email',
+          'phone',
+          'card',
+          'iban',
+          'national-id',
+          'ip',
+          'aws-key',
+          'token',
+          'private-key',
+        ]),
+        z.union([z.boolean(), modeSchema], {
+          error: 'expected true, false, mask, hash or tokenize',
+        }),
+      )
+      .optional(),
+    patterns: z
+      .array(
+        z.strictObject({
+          name: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'expected a name such as order-number'),
+          pattern: z.string().min(1).max(1000),
+          ignoreCase: z.boolean().optional(),
+          mode: modeSchema.optional(),
+        }),
+      )
+      .max(100)
+      .optional(),
+    mode: modeSchema.optional(),
+    directions: z.array(z.enum(['arguments', 'results'])).optional(),
+    tools: namesSchema.optional(),
+    countries: z.array(z.string().regex(/^[A-Z]{2}$/, 'expected a code such as DE')).optional(),
+  })
+  .meta({ id: 'redact', description: 'Personal data and secrets that are replaced on the way.' });
+
+/** The section `redact` of a document. */
+export type RedactInput = z.infer<typeof redactSchema>;
+
+export const documentSchema = z
+  .strictObject({
+    $schema: z.string().optional(),
+    version: z.literal('1', { error: 'version must be "1"' }).optional(),
+    description: z.string().optional(),
+    ...body,
+    runtimes: z
+      .array(sectionSchema)
+      .max(1000)
+      .optional()
+      .meta({ description: 'Additions for runtimes, by ARN or name.' }),
+    callers: z
+      .array(sectionSchema)
+      .max(1000)
+      .optional()
+      .meta({ description: 'Additions for callers, by the ARN of their identity.' }),
+    approvals: z
+      .strictObject({
+        timeout: durationSchema.optional(),
+        dedupe_window: durationSchema.optional(),
+      })
+      .optional(),
+    audit: z
+      .enum(['required', 'optional'])
+      .optional()
+      .meta({ description: 'required: a call that cannot be put on record is refused.' }),
+    redact: redactSchema.optional(),
+  })
+  .superRefine((document, context) => {
+    const keys = Object.keys(document).filter((key) => key !== '$schema');
+    // The catalogues' snippets are tools alone.
+    if (document.version === undefined && keys.join() !== 'tools') {
+      context.addIssue({ code: 'custom', message: 'version must be "1"', path: ['version'] });
+    }
+    const isJsonForm =
+      document.all_tools !== undefined ||
+      Object.values(document.tools ?? {}).some(({ rules, describe }) => !rules && !describe);
+    if (isJsonForm && document.default === undefined) {
+      const message = 'is required where a tool has no "rules": allow or deny what is not listed';
+      context.addIssue({ code: 'custom', message, path: ['default'] });
+    }
+  })
+  .meta({
+    title: 'Policy of agentcore-mcp',
+    description: 'What agents may do with the MCP servers behind agentcore-mcp.',
+    allOf: [
+      {
+        anyOf: [
+          { required: ['version'] },
+          { required: ['tools'], propertyNames: { enum: ['tools', '$schema'] } },
+        ],
+      },
+      DEFAULT_NEEDED,
+    ],
+  });
+
+export type DocumentInput = z.infer<typeof documentSchema>;
+
+/** The JSON schema for editors; `media/policy.schema.json` is this. */
+export function policyJsonSchema(): object {
+  return z.toJSONSchema(documentSchema, { target: 'draft-7', io: 'input' });
+}

@@ -1,0 +1,78 @@
+import { isAlias, isMap, isPair, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+
+/** Something wrong with a document, where it stands. Lines and columns count from 1. */
+export interface Problem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+export function problemLine({ file, line, column, message }: Problem): string {
+  return `${file}:${line}:${column}: ${message}`;
+}
+
+/** A document may not be made to unfold into much more than it is. */
+const MOST_ALIASES = 100;
+/** Characters: a policy of thousands of rules has fewer. */
+export const LONGEST_DOCUMENT = 2_000_000;
+
+type Path = readonly PropertyKey[];
+
+/** The text of a YAML or JSON document as a value, with the way back from the value to the text. */
+export class DocumentText {
+  readonly value: unknown;
+  readonly problems: readonly Problem[];
+  readonly #file: string;
+  readonly #root: Node | null;
+  readonly #lines = new LineCounter();
+
+  constructor(text: string, file: string) {
+    this.#file = file;
+    const isTooLong = text.length > LONGEST_DOCUMENT;
+    const document = parseDocument(isTooLong ? '' : text, { lineCounter: this.#lines });
+    this.#root = document.contents as Node | null;
+    const problems = document.errors.map(({ pos, message }) =>
+      this.#at(pos[0], message.split('\n')[0]?.replace(/ at line.*/, '') ?? ''),
+    );
+    if (isTooLong) problems.push(this.#at(0, `is longer than ${LONGEST_DOCUMENT} characters`));
+    try {
+      this.value = problems.length > 0 ? undefined : document.toJS({ maxAliasCount: MOST_ALIASES });
+    } catch (thrown) {
+      problems.push(this.#at(0, (thrown as Error).message));
+    }
+    this.problems = problems;
+  }
+
+  /** @param path Keys and indexes that lead to what is wrong, or to where it is missing. */
+  problem(path: Path, message: string): Problem {
+    const shown = path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message;
+    return this.#at(this.#offsetOf(path), shown);
+  }
+
+  #at(offset: number, message: string): Problem {
+    const { line, col } = this.#lines.linePos(offset);
+    return { file: this.#file, line: Math.max(line, 1), column: Math.max(col, 1), message };
+  }
+
+  /** Of the key where there is one, else of the nearest thing around it. */
+  #offsetOf(path: Path): number {
+    let node: unknown = this.#root;
+    let offset = rangeOf(node);
+    for (const key of path) {
+      if (isAlias(node)) break;
+      const pair = isMap(node)
+        ? node.items.find((item) => isPair(item) && String(item.key) === String(key))
+        : undefined;
+      const next = pair ? pair.value : isSeq(node) ? node.items[Number(key)] : undefined;
+      if (!pair && !next) break;
+      offset = rangeOf(pair?.key) ?? rangeOf(next) ?? offset;
+      node = next;
+    }
+    return offset ?? 0;
+  }
+}
+
+function rangeOf(node: unknown): number | undefined {
+  return (node as Node | undefined)?.range?.[0];
+}

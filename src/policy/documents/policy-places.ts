@@ -1,0 +1,63 @@
+import { homedir } from 'node:os';
+import { posix, win32 } from 'node:path';
+import { AgentCoreError } from '../../error.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where a policy document may stand. */
+export interface PolicyPlace {
+  readonly path: string;
+  /** False for one that is obeyed where it exists. */
+  readonly isRequired: boolean;
+}
+
+const NAME = 'agentcore-mcp';
+
+/**
+ * The documents that hold: the organisation's, the user's, and those that `AGENTCORE_POLICY` names,
+ * separated as in `PATH`. Whoever sets the variable can only tighten what the others say.
+ *
+ * @throws {AgentCoreError} `usage` for a path that depends on where the program was started.
+ */
+export function policyPlaces(
+  env: Environment,
+  platform: NodeJS.Platform = process.platform,
+  home: string = homedir(),
+): readonly PolicyPlace[] {
+  const path = platform === 'win32' ? win32 : posix;
+  const named = (env.AGENTCORE_POLICY ?? '').split(path.delimiter).filter(Boolean);
+  const relative = named.find((one) => !path.isAbsolute(one));
+  if (relative !== undefined) {
+    throw new AgentCoreError(
+      'usage',
+      `AGENTCORE_POLICY names "${relative}", expected absolute paths of policy documents with "${path.delimiter}" between`,
+    );
+  }
+  const usual = [organisationFolder(env, platform), userFolder(env, platform, home)];
+  const places = [
+    ...usual.map((folder) => ({ path: path.join(folder, 'policy.yaml'), isRequired: false })),
+    ...named.map((one) => ({ path: path.normalize(one), isRequired: true })),
+  ];
+  // Named once more, a usual place has to be there.
+  return places.filter(
+    ({ path: one, isRequired }) =>
+      isRequired || !places.some((other) => other.isRequired && other.path === one),
+  );
+}
+
+/** Written by administrators alone. */
+function organisationFolder(env: Environment, platform: NodeJS.Platform): string {
+  if (platform === 'darwin') return posix.join('/Library/Application Support', NAME);
+  if (platform === 'win32') return win32.join(env.ProgramData || 'C:\\ProgramData', NAME);
+  return posix.join('/etc', NAME);
+}
+
+function userFolder(env: Environment, platform: NodeJS.Platform, home: string): string {
+  if (platform === 'darwin') return posix.join(home, 'Library', 'Application Support', NAME);
+  if (platform === 'win32') {
+    return win32.join(env.APPDATA || win32.join(home, 'AppData', 'Roaming'), NAME);
+  }
+  const usual = env.XDG_CONFIG_HOME;
+  const base = usual && posix.isAbsolute(usual) ? usual : posix.join(home, '.config');
+  return posix.join(base, NAME);
+}

@@ -1,0 +1,59 @@
+import { RE2JS, RE2JSException } from 're2js';
+import type { ArgumentPath, Comparison, Counter, Guard } from './policy.ts';
+import type { Condition } from './rule-schema.ts';
+
+/** Told of what is wrong, and where below the thing that is read. */
+export type Complain = (path: readonly PropertyKey[], message: string) => void;
+
+/** A condition of a counter, before all counters of the document are known. */
+export type FindCounter = (reference: string) => Counter | undefined;
+
+/** Reads a condition, or a group of them. */
+export function readCondition(
+  condition: Condition,
+  counterOf: FindCounter,
+  complain: Complain,
+): Guard {
+  for (const group of ['any_of', 'all_of'] as const) {
+    const members = condition[group];
+    if (!members) continue;
+    const guards = members.map((member, index) =>
+      readCondition(member, counterOf, (path, message) =>
+        complain([group, index, ...path], message),
+      ),
+    );
+    return group === 'any_of' ? { any: guards } : { all: guards };
+  }
+  return readComparison(condition, counterOf, complain);
+}
+
+function readComparison(
+  { path = '', op = 'exists', value }: Condition,
+  counterOf: FindCounter,
+  complain: Complain,
+): Comparison {
+  if (path.startsWith('state.')) {
+    const counter = counterOf(path);
+    if (counter)
+      return { path: { counter, text: path }, op, value: comparable(op, value, complain) };
+    complain(['path'], `no rule of this document counts "${path}"`);
+  }
+  return { path: argumentPath(path), op, value: comparable(op, value, complain) };
+}
+
+/** `args.a.b`, or `params.a.b` for the params of a method. */
+export function argumentPath(text: string): ArgumentPath {
+  return { text, keys: text.split('.').slice(1) };
+}
+
+/** Compiled by an engine whose time grows with the text alone, and that reads what Go's does. */
+function comparable(op: Comparison['op'], value: unknown, complain: Complain): unknown {
+  if (op !== 'regex') return value;
+  try {
+    return RE2JS.compile(String(value));
+  } catch (thrown) {
+    const reason = thrown instanceof RE2JSException ? thrown.message : 'it cannot be read';
+    complain(['value'], `is not a regular expression (RE2): ${reason}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,68 @@
+import type { JsonObject } from '../mcp/message.ts';
+import type { Facts, Spent } from './decisions/facts.ts';
+import type { Policy } from './documents/policy.ts';
+import type { Window } from './documents/windows.ts';
+import { needsOf } from './needs.ts';
+
+/** What is known of a message and its sender before it is judged. */
+export interface Gathered {
+  readonly policies: readonly Policy[];
+  readonly from: Facts['from'];
+  readonly method: string;
+  readonly params: JsonObject;
+  readonly caller: string | undefined;
+  /** What sessions have come to, by the words of the window. */
+  readonly spent: ReadonlyMap<string, Spent>;
+}
+
+export interface FactFinderOptions {
+  /** ARN of the identity that calls; asked for once, and only where a document needs it. */
+  readonly caller: () => Promise<string>;
+  /** What runtime sessions have come to. Rejects where that cannot be told. */
+  readonly spent?: ((window: Window) => Promise<Spent>) | undefined;
+}
+
+/** Finds out what the rules of some documents need to know, and nothing else. */
+export class FactFinder {
+  readonly #options: FactFinderOptions;
+  #caller: Promise<string> | undefined;
+
+  constructor(options: FactFinderOptions) {
+    this.#options = options;
+  }
+
+  async gather(
+    policies: readonly Policy[],
+    from: Facts['from'],
+    method: string,
+    params: JsonObject,
+  ): Promise<Gathered> {
+    const needs = needsOf(policies);
+    const [caller, spent] = await Promise.all([
+      needs.caller ? this.#findCaller() : undefined,
+      this.#findSpent(from === 'client' ? needs.windows : []),
+    ]);
+    return { policies, from, method, params, caller, spent };
+  }
+
+  /** Asked again after a failure: credentials may have come meanwhile. */
+  async #findCaller(): Promise<string | undefined> {
+    this.#caller ??= this.#options.caller();
+    try {
+      return await this.#caller;
+    } catch {
+      this.#caller = undefined;
+      return undefined;
+    }
+  }
+
+  /** What cannot be told is left out, and a budget then refuses. */
+  async #findSpent(windows: readonly Window[]): Promise<ReadonlyMap<string, Spent>> {
+    const found = new Map<string, Spent>();
+    for (const window of windows) {
+      const amount = await this.#options.spent?.(window).catch(() => undefined);
+      if (amount) found.set(window.words, amount);
+    }
+    return found;
+  }
+}

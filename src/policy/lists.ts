@@ -1,0 +1,69 @@
+import { elementsOf, spanAt, splice } from '../mcp/json-spans.ts';
+import { isObject, type JsonObject, type Response, resultOf } from '../mcp/message.ts';
+import type { SubjectKind } from './documents/policy.ts';
+
+/** Where a list result has its items, what they are, and by which member they are named. */
+export interface ListShape {
+  readonly member: string;
+  readonly kind: SubjectKind;
+  readonly named: string;
+}
+
+export const LISTS: ReadonlyMap<string, ListShape> = new Map([
+  ['tools/list', { member: 'tools', kind: 'tool', named: 'name' }],
+  ['prompts/list', { member: 'prompts', kind: 'prompt', named: 'name' }],
+  ['resources/list', { member: 'resources', kind: 'resource', named: 'uri' }],
+  [
+    'resources/templates/list',
+    { member: 'resourceTemplates', kind: 'resource', named: 'uriTemplate' },
+  ],
+]);
+
+/** The items of a list; `undefined` where the answer is no such list. */
+export function itemsOf(response: Response, { member }: ListShape): readonly unknown[] | undefined {
+  const result = response.error ? undefined : resultOf(response);
+  const items = isObject(result) ? result[member] : undefined;
+  return Array.isArray(items) ? items : undefined;
+}
+
+/**
+ * The same list with fewer items and longer descriptions; all other bytes stay, those of the items
+ * that are kept included.
+ *
+ * @param judge The prefix for an item's description, or `undefined` to leave the item out.
+ */
+export function withList(
+  response: Response,
+  shape: ListShape,
+  items: readonly unknown[],
+  judge: (item: JsonObject) => string | undefined,
+): Response {
+  const span = spanAt(response.bytes, ['result', shape.member]);
+  if (!span) return response;
+  let isSame = true;
+  const kept = elementsOf(response.bytes, span).flatMap(({ start, end }, index) => {
+    const item = items[index];
+    const prefix = isObject(item) ? judge(item) : undefined;
+    if (prefix === undefined) {
+      isSame = false;
+      return [];
+    }
+    const bytes = response.bytes.subarray(start, end);
+    if (prefix === '') return [bytes.toString('utf8')];
+    isSame = false;
+    return [described(bytes, item as JsonObject, prefix)];
+  });
+  if (isSame) return response;
+  return { ...response, bytes: splice(response.bytes, span, `[${kept.join(',')}]`) };
+}
+
+function described(bytes: Buffer, { description }: JsonObject, prefix: string): string {
+  const text = typeof description === 'string' ? `${prefix}${description}` : prefix.trim();
+  const json = JSON.stringify(text);
+  const span = spanAt(bytes, ['description']);
+  if (span) return splice(bytes, span, json).toString('utf8');
+  return bytes
+    .toString('utf8')
+    .replace('{', () => `{"description":${json},`)
+    .replace(/,\s*}$/, '}');
+}

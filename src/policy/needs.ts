@@ -1,0 +1,32 @@
+import type { Policy } from './documents/policy.ts';
+import type { Window } from './documents/windows.ts';
+
+/** What has to be known for the rules of some documents, so that nothing else is asked for. */
+export interface Needs {
+  readonly caller: boolean;
+  readonly schemas: boolean;
+  readonly annotations: boolean;
+  /** Windows of budgets. */
+  readonly windows: readonly Window[];
+  /** True where a rule is about methods. */
+  readonly methods: boolean;
+}
+
+const known = new WeakMap<readonly Policy[], Needs>();
+
+export function needsOf(policies: readonly Policy[]): Needs {
+  const before = known.get(policies);
+  if (before) return before;
+  const bodies = policies.flatMap(({ body, sections }) => [body, ...sections]);
+  const entries = bodies.flatMap((body) => body.entries);
+  const windows = bodies.flatMap(({ budgets }) => budgets.map(({ window }) => window));
+  const needs: Needs = {
+    caller: policies.some(({ needsCaller }) => needsCaller),
+    schemas: entries.some(({ rules }) => rules.some(({ kind }) => kind === 'schema')),
+    annotations: bodies.some(({ approve }) => approve.length > 0),
+    windows: [...new Map(windows.map((window) => [window.words, window])).values()],
+    methods: entries.some(({ kind }) => kind === 'method'),
+  };
+  known.set(policies, needs);
+  return needs;
+}

@@ -1,0 +1,61 @@
+import { matchesOf, type Place } from './finder.ts';
+
+/** Digits in a row, and whatever stands between its groups. */
+const RUN = /\d(?:[ \t.\-_/]{0,2}\d){12,}/g;
+
+const SPACED_DIGITS = /^\d(?:[ \t.\-_/]{1,2}\d)+$/;
+
+/**
+ * Numbers of so many digits as people write them: in one, or in groups of three and more with a
+ * sign between. Digits that stand one by one count only where there are no others around, or any
+ * list of numbers would hold some.
+ *
+ * @param least Thirteen or more.
+ */
+export function* groupedDigits(
+  text: string,
+  least: number,
+  most: number,
+  isOne: (digits: string) => boolean,
+): Iterable<Place> {
+  for (const { 0: run, index } of matchesOf(text, RUN)) {
+    if (SPACED_DIGITS.test(run)) {
+      const digits = run.replace(/\D/g, '');
+      if (digits.length >= least && digits.length <= most && isOne(digits)) {
+        yield { start: index, end: index + run.length };
+      }
+      continue;
+    }
+    yield* within(run, index, least, most, isOne);
+  }
+}
+
+function* within(
+  run: string,
+  offset: number,
+  least: number,
+  most: number,
+  isOne: (digits: string) => boolean,
+): Iterable<Place> {
+  const groups = [...run.matchAll(/\d+/g)].map(({ 0: digits, index }) => ({ digits, index }));
+  let from = 0;
+  while (from < groups.length) {
+    let digits = '';
+    let best: number | undefined;
+    for (let to = from; to < groups.length; to++) {
+      const group = groups[to] as { digits: string };
+      digits += group.digits;
+      if (digits.length > most) break;
+      if (digits.length >= least && isOne(digits)) best = to;
+      if (group.digits.length < 3) break;
+    }
+    if (best === undefined) {
+      from += 1;
+      continue;
+    }
+    const first = groups[from] as { index: number };
+    const last = groups[best] as { index: number; digits: string };
+    yield { start: offset + first.index, end: offset + last.index + last.digits.length };
+    from = best + 1;
+  }
+}

@@ -1,0 +1,171 @@
+import {
+  passesLuhn,
+  passesMod11With10,
+  passesVerhoeff,
+  remainder,
+  weighted,
+} from './check-digits.ts';
+import { matchesOf, type Place } from './finder.ts';
+
+interface NationalId {
+  /** Global; the whole match is the id as it is written. */
+  readonly pattern: RegExp;
+  /** Judges the id's letters, in capitals, and digits. */
+  readonly isOne?: (id: string) => boolean;
+}
+
+const DAY = '(?:0[1-9]|[12]\\d|3[01])';
+const MONTH = '(?:0[1-9]|1[0-2])';
+
+/**
+ * Ids that people have from a state. One whose check tells little is recognised only as it is
+ * usually grouped: every twelfth number would be somebody's Aadhaar, an AWS account among them.
+ */
+const IDS: readonly NationalId[] = [
+  // United States: social security number, and taxpayer's number (9xx)
+  { pattern: id('(?!000|666|9\\d\\d)\\d{3}([ -])(?!00)\\d\\d\\1(?!0000)\\d{4}') },
+  { pattern: id('9\\d\\d([ -])(?:5\\d|6[0-5]|7\\d|8[0-8]|9[0-24-9])\\1\\d{4}') },
+  // United Kingdom: national insurance number
+  {
+    pattern: id(
+      '(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ -]?(?:\\d\\d[ -]?){3}[A-D]',
+    ),
+  },
+  // Canada: social insurance number
+  { pattern: id('[0-79]\\d\\d([ -])\\d{3}\\1\\d{3}'), isOne: passesLuhn },
+  // Switzerland: AHV number
+  {
+    pattern: id('756[ .]?\\d{4}[ .]?\\d{4}[ .]?\\d\\d'),
+    isOne: (digits) => weighted(digits, [1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 === 0,
+  },
+  // Germany: tax id
+  { pattern: id('[1-9]\\d ?\\d{3} ?\\d{3} ?\\d{3}'), isOne: isGermanTaxId },
+  // France: NIR, of Corsica too
+  {
+    pattern: id(
+      '[1278] ?\\d\\d ?(?:0[1-9]|1[0-2]|[2-9]\\d) ?(?:\\d\\d|2[AB]) ?\\d{3} ?\\d{3} ?\\d\\d',
+    ),
+    isOne: isNir,
+  },
+  // Spain: DNI and NIE
+  { pattern: id('(?:\\d{8}|[XYZ][ -]?\\d{7})[ -]?[A-HJ-NP-TV-Z]'), isOne: isDni },
+  // Italy: codice fiscale
+  {
+    pattern: id(
+      '[A-Z]{3} ?[A-Z]{3} ?[\\dLMNP-V]{2}[A-EHLMPRST][\\dLMNP-V]{2} ?[A-Z][\\dLMNP-V]{3}[A-Z]',
+    ),
+    isOne: isCodiceFiscale,
+  },
+  // Belgium: national register number, of those born from 2000 on too
+  {
+    pattern: id(`\\d\\d\\.?${MONTH}\\.?${DAY}[ -]?\\d{3}[ .]?\\d\\d`),
+    isOne: (digits) => {
+      const check = 97 - Number(digits.slice(9));
+      const number = digits.slice(0, 9);
+      return remainder(number, 97) === check || remainder(`2${number}`, 97) === check;
+    },
+  },
+  // Poland: PESEL, whose month tells the century
+  {
+    pattern: id(`\\d\\d(?:[02468][1-9]|[13579][0-2])${DAY}\\d{5}`),
+    isOne: (digits) => weighted(digits, [1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]) % 10 === 0,
+  },
+  // Sweden: personnummer, with its sign
+  {
+    pattern: id(`(?:19|20)?\\d\\d${MONTH}(?:${DAY}|[67-9]\\d)[-+]\\d{4}`),
+    isOne: (digits) => passesLuhn(digits.slice(-10)),
+  },
+  // Finland: henkilötunnus
+  {
+    pattern: id(`${DAY}${MONTH}\\d\\d[-+A-FU-Y]\\d{3}[\\dA-FHJ-NPR-Y]`),
+    isOne: (id) =>
+      '0123456789ABCDEFHJKLMNPRSTUVWXY'[Number(id.slice(0, 6) + id.slice(-4, -1)) % 31] ===
+      id.at(-1),
+  },
+  // Norway: fødselsnummer
+  {
+    pattern: id(`${DAY}${MONTH}\\d\\d ?\\d{5}`),
+    isOne: (digits) =>
+      weighted(digits, [3, 7, 6, 1, 8, 9, 4, 5, 2, 1]) % 11 === 0 &&
+      weighted(digits, [5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]) % 11 === 0,
+  },
+  // Brazil: CPF
+  { pattern: id('\\d{3}\\.?\\d{3}\\.?\\d{3}-?\\d\\d'), isOne: isCpf },
+  // India: Aadhaar
+  { pattern: id('[2-9]\\d{3}([ -])\\d{4}\\1\\d{4}'), isOne: passesVerhoeff },
+  // China: resident identity card (ISO/IEC 7064, MOD 11-2)
+  {
+    pattern: id(`\\d{6}(?:19|20)\\d\\d${MONTH}${DAY}\\d{3}[\\dX]`),
+    isOne: (id) =>
+      '10X98765432'[weighted(id, [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]) % 11] ===
+      id.at(-1),
+  },
+];
+
+/** Members whose value is such an id although nothing but nine digits tells it. */
+const MEMBER =
+  /^(?:ssn|sin|bsn|itin|nino|tin)$|social.?(?:security|insurance)|national.?id|burgerservice|tax.?(?:payer)?.?id/i;
+const NINE_DIGITS = /^\s*\d{3}[ .-]?\d{2,3}[ .-]?\d{3,4}\s*$/;
+
+/** What all of them have: six digits with little in between. */
+const DIGITS = /\d(?:[A-Z .\-+]{0,2}\d){5}/i;
+
+export function* findNationalIds(text: string, member?: string): Iterable<Place> {
+  if (!DIGITS.test(text)) return;
+  for (const { pattern, isOne } of IDS) {
+    for (const { 0: written, index } of matchesOf(text, pattern)) {
+      if (isOne && !isOne(written.replace(/[^A-Za-z\d]/g, '').toUpperCase())) continue;
+      yield { start: index, end: index + written.length };
+    }
+  }
+  if (member !== undefined && NINE_DIGITS.test(text) && MEMBER.test(member)) {
+    yield { start: 0, end: text.length };
+  }
+}
+
+function id(written: string): RegExp {
+  return new RegExp(`(?<![A-Za-z\\d]|\\d[.-])(?:${written})(?![A-Za-z\\d]|[.-]\\d)`, 'gi');
+}
+
+/** Of its first ten digits one comes twice or three times, all others once at most. */
+function isGermanTaxId(digits: string): boolean {
+  const counts = new Array<number>(10).fill(0);
+  for (const digit of digits.slice(0, 10)) counts[Number(digit)] = (counts[Number(digit)] ?? 0) + 1;
+  const repeated = counts.filter((count) => count > 1);
+  return repeated.length === 1 && (repeated[0] as number) < 4 && passesMod11With10(digits);
+}
+
+function isNir(id: string): boolean {
+  // INSEE counts Corsica's departments as 19 and 18.
+  const number = id.slice(0, 13).replace('2A', '19').replace('2B', '18');
+  return /^\d+$/.test(number) && 97 - remainder(number, 97) === Number(id.slice(13));
+}
+
+function isDni(id: string): boolean {
+  const number = id.slice(0, -1).replace(/^[XYZ]/, (letter) => String('XYZ'.indexOf(letter)));
+  return 'TRWAGMYFPDXBNJZSQVHLCKE'[Number(number) % 23] === id.at(-1);
+}
+
+/** What the odd places of a codice fiscale count for, 0 to 9 as A to J. */
+const ODD_PLACES = [
+  1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23,
+];
+
+function isCodiceFiscale(id: string): boolean {
+  let sum = 0;
+  for (let at = 0; at < 15; at++) {
+    const code = id.charCodeAt(at);
+    const rank = code < 58 ? code - 48 : code - 65;
+    sum += at % 2 === 0 ? (ODD_PLACES[rank] as number) : rank;
+  }
+  return sum % 26 === id.charCodeAt(15) - 65;
+}
+
+function isCpf(digits: string): boolean {
+  if (/^(\d)\1+$/.test(digits)) return false;
+  const check = (sum: number) => ((sum * 10) % 11) % 10;
+  return (
+    check(weighted(digits, [10, 9, 8, 7, 6, 5, 4, 3, 2])) === Number(digits[9]) &&
+    check(weighted(digits, [11, 10, 9, 8, 7, 6, 5, 4, 3, 2])) === Number(digits[10])
+  );
+}

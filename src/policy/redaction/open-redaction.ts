@@ -1,0 +1,83 @@
+import { hkdfSync } from 'node:crypto';
+import { join } from 'node:path';
+import { AgentCoreError } from '../../error.ts';
+import { auditSalt } from '../audit/audit-folder.ts';
+import { EncryptedVault } from './encrypted-vault.ts';
+import { RedactionInterceptor } from './redaction-interceptor.ts';
+import { Redactor } from './redactor.ts';
+import type { RedactionRules } from './rules.ts';
+import { MemoryVault } from './vault.ts';
+
+export interface RedactionOptions {
+  /** Of all policies that hold for the runtime now; the same list as long as they are the same. */
+  readonly rules: () => readonly RedactionRules[];
+  readonly stateFolder: string;
+  /** 32 bytes in base64. With it the vault is on disk and outlives the program. */
+  readonly vaultKey?: string | undefined;
+}
+
+export interface Redaction {
+  readonly interceptor: RedactionInterceptor;
+  /** Closes the vault; what was given to the server is on disk already. */
+  close(): Promise<void>;
+}
+
+/**
+ * Redaction for one conversation. Its salt is the user's, so that the same value is the same hash
+ * from one program to the next.
+ *
+ * @throws {AgentCoreError} `config` where a rule cannot be used, or salt or vault cannot be kept;
+ *   `usage` where the key is none.
+ */
+export async function openRedaction(options: RedactionOptions): Promise<Redaction> {
+  const { rules, stateFolder, vaultKey } = options;
+  const key = vaultKey === undefined ? undefined : keyOf(vaultKey);
+  const salt = derived(key ?? (await auditSalt(stateFolder)), 'redaction salt');
+  const vault = key
+    ? await EncryptedVault.open({
+        folder: join(stateFolder, 'vault'),
+        key: derived(key, 'redaction vault'),
+      })
+    : new MemoryVault();
+  const close = async () => {
+    if (vault instanceof EncryptedVault) await vault.close();
+  };
+  const redactorOf = redactorFor(rules, (of) => Redactor.create({ rules: of, vault, salt }));
+  try {
+    await redactorOf();
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+  return { interceptor: new RedactionInterceptor(redactorOf), close };
+}
+
+/** The redactor of the rules that hold now; none as long as there never were any. */
+function redactorFor(
+  rules: () => readonly RedactionRules[],
+  create: (rules: readonly RedactionRules[]) => Promise<Redactor>,
+): () => Promise<Redactor | undefined> {
+  let of: readonly RedactionRules[] = [];
+  let redactor: Promise<Redactor> | undefined;
+  return async () => {
+    const now = rules();
+    if (now !== of && (now.length > 0 || redactor)) {
+      of = now;
+      redactor = create(now);
+    }
+    return redactor;
+  };
+}
+
+function keyOf(text: string): Buffer {
+  const key = Buffer.from(text, 'base64');
+  if (key.length === 32) return key;
+  throw new AgentCoreError(
+    'usage',
+    'The key of the redaction vault must be 32 bytes in base64; `openssl rand -base64 32` makes one',
+  );
+}
+
+function derived(secret: Buffer, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, '', `agentcore-mcp ${purpose}`, 32));
+}

@@ -1,0 +1,36 @@
+/**
+ * A map that keeps about the latest half of its bound at least, and never more than its bound: what
+ * is used moves to the younger of two generations, and the older one goes at once.
+ */
+export class Recent<V> {
+  readonly #most: number;
+  readonly #weightOf: (key: string, value: V) => number;
+  #young = new Map<string, V>();
+  #old = new Map<string, V>();
+  #weight = 0;
+
+  /** @param most What all keys and values may weigh. */
+  constructor(most: number, weightOf: (key: string, value: V) => number) {
+    this.#most = most;
+    this.#weightOf = weightOf;
+  }
+
+  get(key: string): V | undefined {
+    const value = this.#young.get(key);
+    if (value !== undefined) return value;
+    const old = this.#old.get(key);
+    if (old !== undefined) this.set(key, old);
+    return old;
+  }
+
+  set(key: string, value: V): void {
+    const weight = this.#weightOf(key, value);
+    if (this.#weight + weight > this.#most / 2) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#weight = 0;
+    }
+    if (!this.#young.has(key)) this.#weight += weight;
+    this.#young.set(key, value);
+  }
+}

@@ -1,0 +1,207 @@
+import { AgentCoreError } from '../../error.ts';
+import { duplicateKey } from '../../mcp/json-spans.ts';
+import { Digests } from './digests.ts';
+import type { Finder } from './finding/finder.ts';
+import { findersFor } from './finding/finders.ts';
+import { rewriteLeaves } from './json-leaves.ts';
+import { REDACTION_KINDS } from './kinds.ts';
+import { Recent } from './recent.ts';
+import { Rewriting } from './rewriting.ts';
+import { modesFor, ownPatterns, type RedactionMode, type RedactionRules } from './rules.ts';
+import { tokenPattern } from './tokens.ts';
+import type { Vault } from './vault.ts';
+
+export interface RedactorOptions {
+  /** Of all policies; where several name a kind, the strictest counts. */
+  readonly rules: readonly RedactionRules[];
+  readonly vault: Vault;
+  /** Random, 16 bytes or more; the same for as long as the vault. */
+  readonly salt: Buffer;
+}
+
+/** Which request a message is, or answers. */
+export interface About {
+  readonly method?: string | undefined;
+  /** The name that `tools/call` has. */
+  readonly tool?: string | undefined;
+}
+
+export interface Redacted {
+  /** The message's JSON text, the very same where nothing had to change. */
+  readonly json: string;
+  /** How many values of each kind were hidden. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** How many tokens were turned back. */
+  readonly restored: number;
+}
+
+/** What a server says of itself is no result of a call, and nobody's data. */
+const SELF_DESCRIPTIONS = new Set(['initialize', 'server/discover', 'tools/list', 'ping']);
+/** Values by which the client names what the server has listed, as they stand in a result. */
+const ECHOED = new Set(['uri', 'name', 'nextCursor', 'requestState', 'taskId']);
+const MOST_ECHOED = 8 * 1024 * 1024;
+
+/**
+ * Hides personal data and secrets in the messages of one conversation from the side that is not
+ * to have them, and puts the originals of tokens back on their way to the other. It reads strings
+ * and numbers at any depth, keys, and what strings hold: JSON, lines of JSON, texts in base64.
+ */
+export class Redactor {
+  readonly #options: RedactorOptions;
+  readonly #finders: ReadonlyMap<string, readonly Finder[]>;
+  readonly #tokens: RegExp | undefined;
+  readonly #digests: Digests;
+  readonly #hasOwnPatterns: boolean;
+  /** What the server has named by itself: it learns nothing when it gets that back. */
+  readonly #echoes = new Recent<true>(MOST_ECHOED, (key) => key.length + 50);
+  readonly #modes = new Recent<ReadonlyMap<string, RedactionMode>>(
+    100_000,
+    (key) => key.length + 50,
+  );
+
+  private constructor(options: RedactorOptions, finders: ReadonlyMap<string, readonly Finder[]>) {
+    this.#options = options;
+    this.#finders = finders;
+    const { rules, salt } = options;
+    this.#digests = new Digests(salt);
+    const own = ownPatterns(rules).map(({ name }) => name);
+    this.#hasOwnPatterns = own.length > 0;
+    const tokenizes = (['arguments', 'results'] as const).some((direction) =>
+      [...modesFor(rules, direction, undefined).values()].includes('tokenize'),
+    );
+    if (!tokenizes) return;
+    this.#tokens = tokenPattern([...REDACTION_KINDS, ...own]);
+  }
+
+  /** @throws {AgentCoreError} `config` where a rule cannot be used. */
+  static async create(options: RedactorOptions): Promise<Redactor> {
+    return new Redactor(options, await findersFor(options.rules));
+  }
+
+  /**
+   * A message of the client's as the server may have it. All but `jsonrpc`, `id` and `method` is
+   * looked at, and what the server itself has named goes back unchanged.
+   *
+   * @param json The text of the whole message.
+   * @throws {AgentCoreError} `usage` where it has a token that the client was not given, or nests
+   *   JSON too deep; `config` where the vault cannot keep what it has to.
+   */
+  async toServer(json: string, about: About): Promise<Redacted> {
+    return this.#rewritten(json, 'server', this.#modesFor('arguments', about.tool));
+  }
+
+  /** The same for a message of the server's; `protocol` where it has a token that it was not given. */
+  async toClient(json: string, about: About): Promise<Redacted> {
+    const isHidden = !SELF_DESCRIPTIONS.has(about.method ?? '');
+    const modes = isHidden ? this.#modesFor('results', about.tool) : new Map();
+    return this.#rewritten(json, 'client', modes);
+  }
+
+  #modesFor(direction: 'arguments' | 'results', tool: string | undefined) {
+    const key = tool === undefined ? direction : `${direction} ${tool}`;
+    let modes = this.#modes.get(key);
+    if (!modes) {
+      modes = modesFor(this.#options.rules, direction, tool);
+      this.#modes.set(key, modes);
+    }
+    return modes;
+  }
+
+  async #rewritten(
+    json: string,
+    towards: 'client' | 'server',
+    modes: ReadonlyMap<string, RedactionMode>,
+  ): Promise<Redacted> {
+    const { vault } = this.#options;
+    let rewriting = this.#rewrite(json, towards, modes);
+    if (rewriting.unknown > 0 && (await vault.refresh())) {
+      rewriting = this.#rewrite(json, towards, modes);
+    }
+    if (rewriting.unknown > 0) throw unknownToken(towards);
+    const { counts, restored, hasNewKeys, hasNewTokens } = rewriting;
+    if (hasNewKeys && duplicateKey(Buffer.from(rewriting.json)) !== undefined) {
+      throw new AgentCoreError(
+        'usage',
+        'The message has two keys in one object that redaction makes the same; name one of them otherwise',
+      );
+    }
+    if (hasNewTokens) await vault.settled();
+    return { json: rewriting.json, counts, restored };
+  }
+
+  #rewrite(json: string, towards: 'client' | 'server', modes: ReadonlyMap<string, RedactionMode>) {
+    const { vault } = this.#options;
+    const leaves = new Rewriting(
+      {
+        finders: this.#finders,
+        modes,
+        hasOwnPatterns: this.#hasOwnPatterns,
+        holder: towards,
+        vault,
+        digests: this.#digests,
+      },
+      this.#tokens,
+    );
+    const rewritten = rewriteLeaves(json, {
+      string: (text, place) => {
+        const { path, isKey } = place;
+        if (path.length === 1 && (isKey || isEnvelope(path[0]))) {
+          return isEnvelope(path[0]) ? undefined : leaves.string(text, place);
+        }
+        if (towards === 'server' && !isKey) {
+          if (isVersion(path, text)) return undefined;
+          if (isName(path) && this.#echoes.get(text)) return undefined;
+        }
+        const token = leaves.string(text, place);
+        if (
+          towards === 'client' &&
+          !isKey &&
+          token === undefined &&
+          ECHOED.has(path.at(-1) ?? '')
+        ) {
+          this.#echoes.set(text, true);
+        }
+        return token;
+      },
+      number: (token, place) => (isCode(place.path) ? undefined : leaves.number(token, place)),
+    });
+    const { counts, restored, unknown, hasNewKeys, hasNewTokens } = leaves;
+    return { json: rewritten, counts, restored, unknown, hasNewKeys, hasNewTokens };
+  }
+}
+
+function isEnvelope(member: string | undefined): boolean {
+  return member === 'jsonrpc' || member === 'id' || member === 'method';
+}
+
+function isCode(path: readonly string[]): boolean {
+  return isEnvelope(path[0]) || (path.length === 2 && path[0] === 'error' && path[1] === 'code');
+}
+
+/** `uri`, `name`, `cursor`, … of the params, or of the reference that completion is asked for. */
+function isName([first, second, third, ...more]: readonly string[]): boolean {
+  if (first !== 'params' || more.length > 0) return false;
+  const name = second === 'ref' ? third : third === undefined ? second : undefined;
+  return name === 'cursor' || ECHOED.has(name ?? '');
+}
+
+/** The client's own version, which may look like an IP address. */
+function isVersion(path: readonly string[], text: string): boolean {
+  const [first, second, third, fourth] = path;
+  if (first !== 'params' || !/^\d{1,5}(?:\.\d{1,5}){1,3}$/.test(text)) return false;
+  if (second === 'clientInfo') return third === 'version' && path.length === 3;
+  const isMeta = second === '_meta' && third === 'io.modelcontextprotocol/clientInfo';
+  return isMeta && fourth === 'version' && path.length === 4;
+}
+
+function unknownToken(towards: 'client' | 'server'): AgentCoreError {
+  return towards === 'server'
+    ? new AgentCoreError(
+        'usage',
+        'The message has a redaction token that is not known here (any more), so it was not sent; get the value again and use that',
+      )
+    : new AgentCoreError(
+        'protocol',
+        'The server answered with a redaction token that it was not given, so its answer was not passed on',
+      );
+}

@@ -1,0 +1,54 @@
+/**
+ * `<email:1f3a5b7c9d0e2f46>`: the kind, and an id of 64 bits. It fits into any JSON string, and is
+ * found again where somebody wrote it into a URL, into HTML or into JSON within a text.
+ */
+export function tokenOf(kind: string, id: string): string {
+  return `<${kind}:${id}>`;
+}
+
+/** Hexadecimal digits of an id. */
+export const ID_LENGTH = 16;
+
+/** A token as it stands in a text. */
+export interface WrittenToken {
+  readonly kind: string;
+  readonly id: string;
+  readonly start: number;
+  readonly end: number;
+  /** Writes the original as the token was written. */
+  readonly written: (original: string) => string;
+}
+
+/** Finds what has the form of a token of one of these kinds, known or not. */
+export function tokenPattern(kinds: readonly string[]): RegExp {
+  const names = kinds.toSorted((one, other) => other.length - one.length).join('|');
+  return new RegExp(
+    `(<|&lt;|&#60;|&#x3c;|%3c|\\\\u003c)(${names})(?::|%3a|&#58;|&#x3a;)([\\da-f]{${ID_LENGTH}})(?:>|&gt;|&#62;|&#x3e;|%3e|\\\\u003e)`,
+    'gi',
+  );
+}
+
+export function* tokensIn(text: string, pattern: RegExp): Iterable<WrittenToken> {
+  // Most texts have none, and to see that takes no copy of the pattern.
+  if (text.search(pattern) === -1) return;
+  for (const match of text.matchAll(pattern)) {
+    const [whole, opening, kind, id] = match as unknown as [string, string, string, string];
+    yield {
+      kind: kind.toLowerCase(),
+      id: id.toLowerCase(),
+      start: match.index,
+      end: match.index + whole.length,
+      written: WRITING[opening[0] as string] ?? asItIs,
+    };
+  }
+}
+
+const WRITING: Readonly<Record<string, (original: string) => string>> = {
+  '%': (original) => encodeURIComponent(Buffer.from(original).toString()),
+  '&': (original) => original.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`),
+  '\\': (original) => JSON.stringify(original).slice(1, -1),
+};
+
+function asItIs(original: string): string {
+  return original;
+}

@@ -1,0 +1,123 @@
+import { isObject } from '../../../src/mcp/message.ts';
+
+/** Letters of other scripts that look like Latin ones. */
+const CONFUSABLES: Readonly<Record<string, string>> = {
+  а: 'a',
+  е: 'e',
+  о: 'o',
+  р: 'p',
+  с: 'c',
+  х: 'x',
+  у: 'y',
+  і: 'i',
+  ԁ: 'd',
+  ѕ: 's',
+  ո: 'n',
+  ӏ: 'l',
+  ı: 'i',
+  ɑ: 'a',
+};
+
+/** What the most careless reader makes of a name. */
+function squashed(text: unknown): string {
+  return String(text)
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/./gu, (character) => CONFUSABLES[character] ?? character)
+    .replace(/[^a-z0-9]/g, '');
+}
+
+const FREE = new Set(['read', 'list_orders', 'list_', 'ask', 'ask_inline', 'limited']);
+const METHODS = new Set([
+  'toolscall',
+  'promptsget',
+  'resourcesread',
+  'resourcessubscribe',
+  'resourcesunsubscribe',
+  'completioncomplete',
+  'loggingsetlevel',
+  'subscriptionslisten',
+]);
+
+/**
+ * What a server that reads in the most careless way would have done with a body that it must not do;
+ * nothing of it may have reached the server.
+ */
+export function offencesIn(body: string): string[] {
+  const value: unknown = JSON.parse(body);
+  const messages = Array.isArray(value) ? value : [value];
+  return messages.flatMap((message) => (isObject(message) ? offencesOf(message) : []));
+}
+
+function offencesOf(message: Record<string, unknown>): string[] {
+  const method = squashed(message.method);
+  const params = isObject(message.params) ? message.params : {};
+  if (!METHODS.has(method)) return [];
+  const isExact =
+    /^[a-zA-Z/]+$/.test(String(message.method)) && String(message.method).includes('/');
+  if (!isExact || message.id === undefined) return [`method ${JSON.stringify(message.method)}`];
+  switch (method) {
+    case 'toolscall':
+      return offencesOfCall(params);
+    case 'promptsget':
+      return params.name === 'hello' ? [] : [`prompt ${params.name}`];
+    case 'loggingsetlevel':
+      return squashed(params.level) === 'debug' ? ['level debug'] : [];
+    default:
+      return offencesOfResource(params);
+  }
+}
+
+function offencesOfCall({ name, arguments: given }: Record<string, unknown>): string[] {
+  if (FREE.has(String(name))) return [];
+  const args = isObject(given) ? given : {};
+  if (given !== undefined && given !== null && !isObject(given))
+    return ['arguments of another type'];
+  const of = (key: string) =>
+    Object.entries(args)
+      .filter(([own]) => squashed(own) === key)
+      .map(([, value]) => value);
+  switch (name) {
+    case 'pay': {
+      const bad = of('amount').some((amount) => !(Number(amount) <= 500));
+      const to = of('to').flatMap((one) => (isObject(one) ? Object.values(one) : [one]));
+      const isBanned = to.some((country) => /^(kp|ir)$/.test(squashed(country)));
+      return bad || isBanned ? [`pay ${JSON.stringify(args)}`] : [];
+    }
+    case 'refund': {
+      const prices = of('items').flatMap(
+        (items) => JSON.stringify(items).match(/"price":"?(\d+)/g) ?? [],
+      );
+      const bad =
+        of('amount').some((amount) => Number(amount) > 500) ||
+        of('note').some((note) => squashed(JSON.stringify(note)).includes('launder')) ||
+        prices.some((price) => Number(/\d+/.exec(price)?.[0]) > 100);
+      return bad ? [`refund ${JSON.stringify(args)}`] : [];
+    }
+    case 'export': {
+      const { id, tags = [], ...more } = args;
+      const good =
+        Number.isInteger(id) && Number(id) >= 1 && Array.isArray(tags) && tags.length <= 2;
+      return good && Object.keys(more).length === 0 ? [] : [`export ${JSON.stringify(args)}`];
+    }
+    case 'budgeted':
+      return typeof args.n === 'number' && args.n >= 0 && args.n <= 100
+        ? []
+        : [`budgeted ${args.n}`];
+    default:
+      return [`tool ${JSON.stringify(name)}`];
+  }
+}
+
+function offencesOfResource(params: Record<string, unknown>): string[] {
+  const texts = JSON.stringify(params);
+  let decoded = texts;
+  for (let times = 0; times < 3; times++) {
+    decoded = decoded.replace(/%([0-9a-f]{2})/gi, (_, hex) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+  }
+  const path = squashed(decoded.replace(/\/srv\/(\.\.\/)?/g, '/').replace(/[^/]+\/\.\.\//g, ''));
+  if (path.includes('fileetc')) return [`resource ${texts}`];
+  return path.includes('secret') && texts.includes('ref/prompt') ? [`prompt ${texts}`] : [];
+}

@@ -1,0 +1,154 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { delivered } from '../../fixtures/proxied-runtime.ts';
+import type { Line } from '../../fixtures/proxy-process.ts';
+import { type Guarded, startGuarded } from './guarded.ts';
+import { DATA, DISCLOSURES, disclosedIn } from './personal-data.ts';
+
+const REDACTING = 'version: "1"\nredact: { countries: [CH] }\n';
+
+/** A proxy that redacts, and writes down all that it can. */
+async function startRedacting(): Promise<Guarded> {
+  return startGuarded(REDACTING, {
+    AGENTCORE_JOURNAL_CONTENT: 'true',
+    AGENTCORE_VAULT_KEY: Buffer.alloc(32, 7).toString('base64'),
+    LOG_LEVEL: 'debug',
+  });
+}
+
+/** Where somebody's data is that must not be there, once the proxy has ended. */
+async function disclosed({ proxy, local, state }: Guarded): Promise<string[]> {
+  await proxy.close();
+  expect(proxy.noise).toEqual([]);
+  const found = local.deliveries.flatMap(({ body }) =>
+    disclosedIn(body).map((kind) => `${kind} upstream: ${body}`),
+  );
+  const entries = await readdir(state, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile() && entry.name !== 'policy.yaml');
+  expect(files.map(({ parentPath }) => parentPath)).toEqual(
+    expect.arrayContaining(['audit', 'journal', 'vault'].map((folder) => join(state, folder))),
+  );
+  for (const file of files) {
+    const text = await readFile(join(file.parentPath, file.name), 'utf8');
+    for (const line of [file.name, ...text.split('\n')]) {
+      for (const kind of disclosedIn(line)) found.push(`${kind} in ${file.name}: ${line}`);
+    }
+  }
+  for (const kind of disclosedIn(proxy.stderr)) found.push(`${kind} in the log`);
+  return found;
+}
+
+const isAnswered = (line: Line, id: string) => line.id === id && !('method' in line);
+
+describe('personal data', () => {
+  it('would be found in every one of these messages, were it not for redaction', () => {
+    expect(DISCLOSURES.length).toBeGreaterThanOrEqual(40);
+    const unseen = DISCLOSURES.filter(({ line }) => disclosedIn(line).length === 0);
+    expect(unseen.map(({ what, line }) => `${what}: ${line}`)).toEqual([]);
+  });
+
+  it(`is in nothing that leaves the machine and in no file, whichever of ${DISCLOSURES.length} ways it is sent, and comes back as it was`, async () => {
+    const guarded = await startRedacting();
+    const { proxy, local } = guarded;
+    await proxy.initialize({ sampling: {}, elicitation: {}, roots: {} });
+    for (const { line } of DISCLOSURES) proxy.write(`${line}\n`);
+    const changed: string[] = [];
+    for (const { what, id, mirrored } of DISCLOSURES) {
+      if (id === undefined) continue;
+      const answer = await proxy.next(what, (line) => isAnswered(line, id));
+      if (mirrored === undefined) continue;
+      const value = answer.result?.structuredContent?.value;
+      if (JSON.stringify(value) !== JSON.stringify(mirrored)) {
+        changed.push(`${what}: ${JSON.stringify(answer)}`);
+      }
+    }
+    expect(changed).toEqual([]);
+    // What was sent did arrive, or the rest would prove nothing.
+    const mirrors = DISCLOSURES.filter(({ mirrored }) => mirrored !== undefined);
+    const arrived = local.deliveries.filter(({ request }) => request.tool === 'mirror');
+    expect(arrived.length).toBeGreaterThanOrEqual(mirrors.length);
+    expect(await disclosed(guarded)).toEqual([]);
+  });
+
+  it.each(['sampling/createMessage', 'elicitation/create', 'roots/list'])(
+    'is in no answer to %s, nor in an error that answers it',
+    async (method) => {
+      const guarded = await startRedacting();
+      const { proxy } = guarded;
+      await proxy.initialize({ sampling: {}, elicitation: {}, roots: {} });
+      const answers = [
+        { result: { action: 'accept', content: DATA, roots: [{ uri: `file:///${DATA.email}` }] } },
+        { error: { code: -32000, message: `No ${DATA.email}`, data: Object.values(DATA) } },
+      ];
+      for (const answer of answers) {
+        const call = proxy.call('ask', { method });
+        const question = await proxy.next('the question', (line) => line.method === method);
+        proxy.send({ jsonrpc: '2.0', id: question.id, ...answer });
+        // What the server heard comes back with the client's own values.
+        expect(disclosedIn(JSON.stringify(await call))).toContain('email');
+      }
+      expect(await disclosed(guarded)).toEqual([]);
+    },
+  );
+
+  it('is in no cancellation of a call that is under way', async () => {
+    const guarded = await startRedacting();
+    const { proxy, local } = guarded;
+    await proxy.initialize({ sampling: {} });
+    const id = proxy.begin('tools/call', { name: 'ask', arguments: {} });
+    await proxy.next('the question', ({ method }) => method === 'sampling/createMessage');
+    const reason = Object.values(DATA).join(' ');
+    const params = { requestId: id, reason };
+    proxy.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
+    await proxy.call('read');
+    expect(await disclosed(guarded)).toEqual([]);
+    const told = local.deliveries.filter(
+      ({ request }) => request.rpcMethod === 'notifications/cancelled',
+    );
+    expect(told.map(({ body }) => body).join()).toContain('<email:');
+  });
+});
+
+describe('a token', () => {
+  const INVENTED = [
+    '<email:0123456789abcdef>',
+    'It is <card:0123456789abcdef>.',
+    '%3Cemail%3A0123456789abcdef%3E',
+    '&lt;email:0123456789abcdef&gt;',
+    '<EMAIL:0123456789ABCDEF>',
+    JSON.stringify({ to: '<email:0123456789abcdef>' }),
+    Buffer.from('to <email:0123456789abcdef>').toString('base64'),
+  ];
+
+  it.each(INVENTED)('that the client makes up fails its call: %s', async (token) => {
+    const { proxy, local } = await startRedacting();
+    await proxy.initialize();
+    const answers = [
+      await proxy.call('mirror', { token }),
+      await proxy.request('resources/read', { uri: token }),
+    ];
+    for (const { error } of answers) expect(error.message).toContain('redaction token');
+    expect([delivered(local, 'tools/call'), delivered(local, 'resources/read')]).toEqual([0, 0]);
+  });
+
+  it('that the server makes up gets it nothing, and the client is not told what it says', async () => {
+    const guarded = await startRedacting();
+    const { proxy } = guarded;
+    await proxy.initialize();
+    const answer = await proxy.call('join', { parts: ['<email:', '0123456789abcdef>'] });
+    expect(answer.error.message).toContain('redaction token');
+    expect(JSON.stringify(answer)).not.toContain('0123456789abcdef');
+  });
+
+  it('is the server’s alone: to send it as one’s own is refused', async () => {
+    const guarded = await startRedacting();
+    const { proxy, local } = guarded;
+    await proxy.initialize();
+    await proxy.call('mirror', { to: DATA.email });
+    const [token] = /<email:[\da-f]{16}>/.exec(local.deliveries.at(-1)?.body ?? '') ?? [''];
+    expect(token).not.toBe('');
+    expect((await proxy.call('mirror', { to: token })).error.message).toContain('redaction token');
+    expect(await disclosed(guarded)).toEqual([]);
+  });
+});

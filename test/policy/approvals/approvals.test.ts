@@ -1,0 +1,199 @@
+import { describe, expect, it } from 'vitest';
+import type { Line, ProxyProcess } from '../../fixtures/proxy-process.ts';
+import { startGuarded } from '../adversarial/guarded.ts';
+
+const POLICY = `
+version: "1"
+tools:
+  pay: { rules: [{ name: large, action: require_approval, conditions: [{ path: args.amount, op: gt, value: 500 }], on_deny: "Large payments need you." }] }
+  refund: { rules: [{ action: require_approval, approval_timeout: 1s }] }
+  wipe: { rules: [{ action: require_approval, approval: call }, { rate_limit: 1/month }] }
+`;
+
+const isQuestion = ({ method }: Line) => method === 'elicitation/create';
+
+async function answer(proxy: ProxyProcess, result: object): Promise<Line> {
+  const question = await proxy.next('a question', isQuestion);
+  proxy.send({ jsonrpc: '2.0', id: question.id, result });
+  return question;
+}
+
+const ONCE = { action: 'accept', content: { allow: 'once' } };
+const SESSION = { action: 'accept', content: { allow: 'session' } };
+
+function said({ result, error }: Line): string {
+  return error
+    ? `error ${error.message}`
+    : `${result.isError ? 'refused' : 'done'} ${result.content[0].text}`;
+}
+
+describe('a call that a person has to agree to', () => {
+  it('goes on once they do, and shows them tool, arguments and identity', async () => {
+    const { proxy, local } = await startGuarded(POLICY);
+    await proxy.initialize({ elicitation: {} });
+    const call = proxy.call('pay', { amount: 501, to: 'x\u202ey' });
+    const { params } = await answer(proxy, ONCE);
+    expect(said(await call)).toBe('done did tools/call');
+    expect(params.message).toContain('"pay"');
+    expect(params.message).toContain('Large payments need you.');
+    expect(params.message).toContain('"amount":501');
+    expect(params.message).toContain('\\u{202e}');
+    expect(params.message).toContain(local.runtime('server').arn);
+    const again = proxy.call('pay', { amount: 501 });
+    await answer(proxy, { action: 'decline' });
+    expect(said(await again)).toContain('refused');
+  });
+
+  it('is not asked about where the conditions do not hold', async () => {
+    const { proxy } = await startGuarded(POLICY);
+    await proxy.initialize({ elicitation: {} });
+    expect(said(await proxy.call('pay', { amount: 5 }))).toBe('done did tools/call');
+    expect(proxy.lines.some(isQuestion)).toBe(false);
+  });
+
+  it.each([
+    { action: 'decline' },
+    { action: 'cancel' },
+    { action: 'accept' },
+    { action: 'accept', content: { allow: 'everything' } },
+    {},
+  ])('stays here where the answer is %j', async (result) => {
+    const { proxy, local } = await startGuarded(POLICY);
+    await proxy.initialize({ elicitation: {} });
+    const call = proxy.call('pay', { amount: 501 });
+    await answer(proxy, result);
+    expect(said(await call)).toContain('refused Refused by policy: Large payments need you.');
+    await proxy.close();
+    expect(local.deliveries.filter(({ body }) => body.includes('tools/call'))).toEqual([]);
+  });
+
+  it('is asked about no more in this session where they say so, whatever its arguments', async () => {
+    const { proxy } = await startGuarded(POLICY);
+    await proxy.initialize({ elicitation: {} });
+    const call = proxy.call('pay', { amount: 501 });
+    await answer(proxy, SESSION);
+    await call;
+    expect(said(await proxy.call('pay', { amount: 999 }))).toBe('done did tools/call');
+  });
+
+  it('cannot be agreed to for the session where the rule asks for each call', async () => {
+    const { proxy } = await startGuarded(POLICY);
+    await proxy.initialize({ elicitation: {} });
+    const call = proxy.call('wipe');
+    const { params } = await answer(proxy, SESSION);
+    expect(params.requestedSchema.properties.allow.enum).toEqual(['once']);
+    expect(said(await call)).toContain('refused');
+  });
+
+  it('is not asked about where it would be refused for its limit anyway', async () => {
+    const { proxy } = await startGuarded(POLICY);
+    await proxy.initialize({ elicitation: {} });
+    const call = proxy.call('wipe');
+    await answer(proxy, ONCE);
+    expect(said(await call)).toBe('done did tools/call');
+    expect(said(await proxy.call('wipe'))).toContain('Rate limit of 1 per month');
+    expect(proxy.lines.filter(isQuestion)).toHaveLength(1);
+  });
+
+  it('is refused where nobody answers in time', async () => {
+    const { proxy } = await startGuarded(POLICY);
+    await proxy.initialize({ elicitation: {} });
+    expect(said(await proxy.call('refund'))).toContain('Nobody answered within 1 s.');
+  });
+
+  it('is refused where the client cannot ask', async () => {
+    const { proxy } = await startGuarded(POLICY);
+    await proxy.initialize();
+    expect(said(await proxy.call('refund'))).toContain('cannot ask a person');
+  });
+
+  it('is not asked about again for a while after a no to the same arguments', async () => {
+    const { proxy } = await startGuarded(`${POLICY}approvals: { dedupe_window: 1h }\n`);
+    await proxy.initialize({ elicitation: {} });
+    const call = proxy.call('pay', { amount: 501 });
+    await answer(proxy, { action: 'decline' });
+    await call;
+    expect(said(await proxy.call('pay', { amount: 501 }))).toContain('a moment ago');
+    const other = proxy.call('pay', { amount: 502 });
+    await answer(proxy, ONCE);
+    expect(said(await other)).toBe('done did tools/call');
+  });
+
+  it('does not hold up other calls meanwhile', async () => {
+    const { proxy } = await startGuarded(POLICY);
+    await proxy.initialize({ elicitation: {} });
+    const call = proxy.call('pay', { amount: 501 });
+    expect(said(await proxy.call('read'))).toBe('done did tools/call');
+    await answer(proxy, ONCE);
+    await call;
+  });
+});
+
+describe('the same in the stateless era', () => {
+  const meta = (elicitation?: object) => ({
+    _meta: {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
+      'io.modelcontextprotocol/clientCapabilities': elicitation ? { elicitation } : {},
+    },
+  });
+  const pay = { name: 'pay', arguments: { amount: 501 }, ...meta({ form: {} }) };
+  const ask = async (proxy: ProxyProcess, params: object = pay) =>
+    (await proxy.request('tools/call', params)).result;
+  const responses = (result: { inputRequests: object }, given: object) =>
+    Object.fromEntries(Object.keys(result.inputRequests).map((key) => [key, given]));
+
+  it('is answered by the question, and goes on when it comes again with the answer', async () => {
+    const { proxy, local } = await startGuarded(POLICY);
+    const asked = await ask(proxy);
+    expect(asked.resultType).toBe('input_required');
+    expect(JSON.stringify(asked.inputRequests)).toContain('Large payments need you.');
+    const again = {
+      ...pay,
+      requestState: asked.requestState,
+      inputResponses: responses(asked, ONCE),
+    };
+    expect(said(await proxy.request('tools/call', again))).toBe('done did tools/call');
+    // An answer is good for once.
+    expect(said(await proxy.request('tools/call', again))).toContain('refused');
+    await proxy.close();
+    const bodies = local.deliveries
+      .map(({ body }) => body)
+      .filter((body) => body.includes('tools/call'));
+    expect(bodies).toHaveLength(1);
+    expect(bodies[0]).not.toContain('requestState');
+  });
+
+  it('goes on with what the server asks for meanwhile, once', async () => {
+    const { proxy } = await startGuarded('version: "1"\napprove: [ask_inline]');
+    const inline = { name: 'ask_inline', arguments: {}, ...meta({ form: {} }) };
+    const asked = await ask(proxy, inline);
+    const ours = { requestState: asked.requestState, inputResponses: responses(asked, ONCE) };
+    const servers = await ask(proxy, { ...inline, ...ours });
+    expect(servers).toMatchObject({ requestState: 'mine' });
+    const again = { ...inline, requestState: 'mine', inputResponses: { model: {} } };
+    expect(await ask(proxy, again)).toMatchObject({ requestState: 'mine' });
+    const { requestState: _, ...without } = again;
+    expect((await ask(proxy, without)).requestState).toContain('agentcore-mcp-policy');
+  });
+
+  it('is refused where the arguments are others than were shown', async () => {
+    const { proxy } = await startGuarded(POLICY);
+    const asked = await ask(proxy);
+    const again = {
+      ...pay,
+      arguments: { amount: 9999 },
+      requestState: asked.requestState,
+      inputResponses: responses(asked, ONCE),
+    };
+    expect(said(await proxy.request('tools/call', again))).toContain(
+      'another one than the person was shown',
+    );
+  });
+
+  it('is refused where the client cannot ask', async () => {
+    const { proxy } = await startGuarded(POLICY);
+    const params = { name: 'pay', arguments: { amount: 501 }, ...meta() };
+    expect(said(await proxy.request('tools/call', params))).toContain('cannot ask a person');
+  });
+});

@@ -1,0 +1,134 @@
+import { randomBytes } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { AgentCoreError } from '../../../src/error.ts';
+import { CallRecorder } from '../../../src/journal/call-recorder.ts';
+import { makeError, type Request, type Response } from '../../../src/mcp/message.ts';
+import type { AuditEntry } from '../../../src/policy/audit/audit.ts';
+import { AuditInterceptor } from '../../../src/policy/audit/audit-interceptor.ts';
+import { nameMask } from '../../../src/policy/audit/name-mask.ts';
+import { RedactionInterceptor } from '../../../src/policy/redaction/redaction-interceptor.ts';
+import { type Interceptor, throughInterceptors } from '../../../src/relay/interceptors.ts';
+import {
+  exchangeWith,
+  requestOf,
+  resultFor,
+  ScriptedServer,
+} from '../../recovery/scripted-peers.ts';
+import { redactorOf } from '../redaction/redaction-fixture.ts';
+
+const SALT = randomBytes(32);
+
+async function audited(
+  script: (request: Request) => Response,
+  {
+    isRequired = false,
+    record,
+  }: { isRequired?: boolean; record?: (entry: AuditEntry) => Promise<void> } = {},
+) {
+  const entries: AuditEntry[] = [];
+  const upstream = new ScriptedServer((request, { trail }) => {
+    if (trail) Object.assign(trail, { attempts: 1, requestId: 'aws-1', traceId: 'trace-1' });
+    return script(request);
+  });
+  const deciding: Interceptor = {
+    request(request, passage, next) {
+      if (passage.trail) passage.trail.decision = { effect: 'allow', rule: '/tools/tool/rules/0' };
+      return next.request(request, passage);
+    },
+  };
+  const server = throughInterceptors(
+    [
+      new AuditInterceptor({
+        audit: { record: record ?? (async (entry) => void entries.push(entry)) },
+        isRequired: () => isRequired,
+        runtime: 'arn',
+        caller: () => 'caller',
+        salt: SALT,
+        redactedName: await nameMask(),
+      }),
+      deciding,
+      new RedactionInterceptor(redactorOf),
+      new CallRecorder(() => undefined, false),
+    ],
+    upstream,
+  );
+  return { entries, upstream, server };
+}
+
+const call = (args: unknown) => requestOf('tools/call', { name: 'tool', arguments: args });
+
+test('a request is on record with who, what, the decision, what was hidden and how it went', async () => {
+  const { entries, server } = await audited((request) => resultFor(request, {}));
+  await server.request(call({ a: 'me@example.com' }), exchangeWith());
+  await server.request(call({ a: 'me@example.com' }), exchangeWith());
+  await server.request(call({ a: 'you@example.com' }), exchangeWith());
+  expect(entries[0]).toEqual({
+    phase: 'ended',
+    id: expect.any(String),
+    at: expect.any(String),
+    from: 'client',
+    method: 'tools/call',
+    name: 'tool',
+    caller: 'caller',
+    runtime: 'arn',
+    session: undefined,
+    argumentsHash: expect.stringMatching(/^[\da-f]{64}$/),
+    decision: { effect: 'allow', rule: '/tools/tool/rules/0' },
+    redactions: { email: 1 },
+    milliseconds: expect.any(Number),
+    attempts: 1,
+    upstreamStatus: 200,
+    outcome: 'result',
+    requestId: 'aws-1',
+    traceId: 'trace-1',
+  });
+  expect(JSON.stringify(entries)).not.toContain('example');
+  const [first, second, third] = entries.map(({ argumentsHash }) => argumentsHash);
+  expect(first).toBe(second);
+  expect(first).not.toBe(third);
+});
+
+test('errors and failures are on record as such, and names without personal data', async () => {
+  const { entries, server } = await audited((request) => {
+    if (request.method === 'tools/call')
+      throw new AgentCoreError('upstream', 'no', { data: { status: 502 } });
+    return makeError(request.id, { code: -32602, message: 'no' });
+  });
+  const uri = { uri: 'crm://me@example.com' };
+  await server.request(requestOf('resources/read', uri), exchangeWith());
+  await expect(server.request(call(1), exchangeWith())).rejects.toThrow('no');
+  expect(entries).toMatchObject([
+    { outcome: 'error', code: -32602, name: 'crm://[redacted:email]' },
+    { outcome: 'failed', upstreamStatus: 502 },
+  ]);
+});
+
+test('a required audit that cannot be written denies the call before anything is sent', async () => {
+  const record = async () => {
+    throw new AgentCoreError('config', 'No room');
+  };
+  const script = (request: Request) => resultFor(request, {});
+  const required = await audited(script, { isRequired: true, record });
+  await expect(required.server.request(call(1), exchangeWith())).rejects.toThrow(
+    'requires an audit',
+  );
+  expect(required.upstream.requests).toEqual([]);
+  const optional = await audited(script, { record });
+  await optional.server.request(call(1), exchangeWith());
+  expect(optional.upstream.requests).toHaveLength(1);
+});
+
+test('a required audit has the call before it is sent, and its end under the same id', async () => {
+  const seen: number[] = [];
+  const { entries, server } = await audited(
+    (request) => {
+      seen.push(entries.length);
+      return resultFor(request, {});
+    },
+    { isRequired: true },
+  );
+  await server.request(call(1), exchangeWith());
+  expect(seen).toEqual([1]);
+  expect(entries.map(({ phase }) => phase)).toEqual(['begun', 'ended']);
+  expect(entries[0]?.id).toBe(entries[1]?.id);
+});

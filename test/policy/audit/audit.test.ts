@@ -1,0 +1,222 @@
+import * as nodeFiles from 'node:fs/promises';
+import { appendFile, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { FileSystem } from '../../../src/journal/journal-part.ts';
+import { Audit, type AuditOptions } from '../../../src/policy/audit/audit.ts';
+import { auditFolder, auditSalt } from '../../../src/policy/audit/audit-folder.ts';
+import { verifyAudit } from '../../../src/policy/audit/verify-audit.ts';
+import { runAuditVerify } from '../../../src/programs/run-audit.ts';
+import { temporaryFolder } from '../../journal/fixture.ts';
+
+const ENTRY = {
+  phase: 'ended',
+  id: 'a',
+  from: 'client',
+  method: 'tools/call',
+  name: 'tool',
+  runtime: 'arn',
+} as const;
+
+function openAudit(stateFolder: string, more: Partial<AuditOptions> = {}) {
+  const complaints: string[] = [];
+  const audit = new Audit({
+    stateFolder,
+    program: 'proxy',
+    version: '1.2.3',
+    onFailure: (sentence) => complaints.push(sentence),
+    ...more,
+  });
+  onTestFinished(() => audit.close());
+  return { audit, complaints };
+}
+
+async function recordMany(audit: Audit, count: number): Promise<void> {
+  for (let index = 0; index < count; index++) await audit.record({ ...ENTRY, id: `r${index}` });
+}
+
+async function pathsIn(state: string): Promise<string[]> {
+  const names = (await readdir(auditFolder(state))).filter((name) => name.endsWith('.jsonl'));
+  // Parts of a run sort by number while there are fewer than ten.
+  return names.sort().map((name) => join(auditFolder(state), name));
+}
+
+/** A state folder with an audit of three files and more, of one run. */
+async function written(): Promise<{ state: string; paths: string[] }> {
+  const state = await temporaryFolder();
+  const { audit } = openAudit(state, { partBytes: 1_000 });
+  await recordMany(audit, 16);
+  await audit.close();
+  return { state, paths: await pathsIn(state) };
+}
+
+const problemsOf = async (state: string) => (await verifyAudit(state)).problems;
+
+test('what was recorded is on disk, the user’s alone, and verified over all its files', async () => {
+  const { state, paths } = await written();
+  expect(paths.length).toBeGreaterThan(2);
+  const report = await verifyAudit(state);
+  expect(report).toMatchObject({ problems: [], files: paths.length });
+  expect(report.records).toBe(16 + paths.length);
+  const lines = (await readFile(paths[0] as string, 'utf8')).trim().split('\n');
+  expect(JSON.parse(lines[2] as string)).toMatchObject({
+    type: 'audit.request',
+    ...ENTRY,
+    id: 'r0',
+  });
+  if (process.platform !== 'win32')
+    expect((await stat(paths[0] as string)).mode & 0o777).toBe(0o600);
+});
+
+test('records at once are chained in the order in which they came', async () => {
+  const state = await temporaryFolder();
+  const { audit } = openAudit(state);
+  await Promise.all(
+    Array.from({ length: 200 }, (_, id) => audit.record({ ...ENTRY, id: `${id}` })),
+  );
+  expect(await verifyAudit(state)).toMatchObject({ problems: [], records: 201 });
+});
+
+test('programs one after the other, and at once, make one chain of files', async () => {
+  const state = await temporaryFolder();
+  const one = openAudit(state).audit;
+  await one.record(ENTRY);
+  const two = openAudit(state, { partBytes: 1_000 }).audit;
+  for (let round = 0; round < 8; round++) await Promise.all([one.record(ENTRY), two.record(ENTRY)]);
+  expect(await problemsOf(state)).toEqual([]);
+});
+
+describe('is told of', () => {
+  type Change = (paths: string[]) => Promise<void>;
+  const edit =
+    (at: number, change: (lines: string[]) => void): Change =>
+    async (paths) => {
+      const path = paths[at] as string;
+      const lines = (await readFile(path, 'utf8')).split('\n');
+      change(lines);
+      await writeFile(path, lines.join('\n'));
+    };
+  const changes: [string, Change][] = [
+    [
+      'a changed record',
+      edit(1, (lines) => void lines.splice(2, 1, (lines[2] as string).replace('tool"', 'toll"'))),
+    ],
+    ['a removed record', edit(1, (lines) => void lines.splice(2, 1))],
+    ['a record twice', edit(1, (lines) => void lines.splice(2, 0, lines[2] as string))],
+    [
+      'records in another order',
+      edit(0, (lines) => void lines.splice(2, 2, lines[3] as string, lines[2] as string)),
+    ],
+    [
+      'a changed head',
+      edit(1, (lines) => void lines.splice(0, 1, (lines[0] as string).replace('proxy', 'prosy'))),
+    ],
+    ['garbage', edit(1, (lines) => void lines.splice(2, 0, 'garbage'))],
+    [
+      'records cut from the end of a file that another follows',
+      edit(0, (lines) => void lines.splice(-2, 1)),
+    ],
+    ['a file that is missing', (paths) => unlink(paths[1] as string)],
+    ['the first file missing', (paths) => unlink(paths[0] as string)],
+    ['an emptied file', (paths) => writeFile(paths[1] as string, '')],
+  ];
+  test.each(changes)('%s', async (_, change) => {
+    const { state, paths } = await written();
+    await change(paths);
+    expect(await problemsOf(state)).not.toEqual([]);
+  });
+
+  test('a record that was added with the right hash after its program went on to the next file', async () => {
+    const { state, paths } = await written();
+    const { chained } = await import('../../../src/policy/audit/chain.ts');
+    const { ends } = await verifyAudit(state);
+    const { line } = chained({ type: 'audit.request', ...ENTRY }, ends[0]?.hash as string);
+    await appendFile(paths[0] as string, line);
+    expect(await problemsOf(state)).not.toEqual([]);
+  });
+});
+
+test('a line torn by a crash is none, and the ends are told for noting elsewhere', async () => {
+  const { state, paths } = await written();
+  await appendFile(paths.at(-1) as string, '{"type":"audit.request","at"');
+  const { problems, ends } = await verifyAudit(state);
+  expect(problems).toEqual([]);
+  expect(ends.at(-1)?.hash).toMatch(/^[\da-f]{64}$/);
+});
+
+test('the oldest files go when there are too many, which is on record and no problem', async () => {
+  const state = await temporaryFolder();
+  const { audit } = openAudit(state, { partBytes: 1_000, maxBytes: 5_000 });
+  await recordMany(audit, 60);
+  const paths = await pathsIn(state);
+  expect(paths.length).toBeLessThan(8);
+  expect(await problemsOf(state)).toEqual([]);
+  await unlink(paths[1] as string);
+  expect(await problemsOf(state)).toHaveLength(1);
+});
+
+test('who records is told when it cannot be written, and it goes on when it can', async () => {
+  const state = await temporaryFolder();
+  await writeFile(auditFolder(state), 'a file in the way');
+  const { audit, complaints } = openAudit(state);
+  await expect(audit.record(ENTRY)).rejects.toMatchObject({ code: 'config' });
+  await expect(audit.record(ENTRY)).rejects.toThrow('audit');
+  expect(complaints).toHaveLength(1);
+  await rm(auditFolder(state));
+  await audit.record(ENTRY);
+  expect(await verifyAudit(state)).toMatchObject({ problems: [], records: 2 });
+});
+
+test('a disk that is full in the middle of a record breaks no chain', async () => {
+  const state = await temporaryFolder();
+  let room = 2_000;
+  const files: FileSystem = {
+    ...nodeFiles,
+    open: (async (...given: Parameters<typeof nodeFiles.open>) => {
+      const handle = await nodeFiles.open(...given);
+      const write = handle.write.bind(handle) as (
+        bytes: Buffer,
+      ) => Promise<{ bytesWritten: number }>;
+      handle.write = (async (bytes: Buffer) => {
+        if (room === 0) throw new Error('ENOSPC');
+        const fitting = bytes.subarray(0, room);
+        room -= fitting.length;
+        return write(fitting);
+      }) as unknown as typeof handle.write;
+      return handle;
+    }) as typeof nodeFiles.open,
+  };
+  const { audit } = openAudit(state, { files });
+  await expect(recordMany(audit, 100)).rejects.toThrow('ENOSPC');
+  room = 1_000_000;
+  await recordMany(audit, 3);
+  expect(await problemsOf(state)).toEqual([]);
+});
+
+test('the salt of hashes is made once, for all programs at once', async () => {
+  const state = await temporaryFolder();
+  const salts = await Promise.all(Array.from({ length: 8 }, () => auditSalt(state)));
+  expect(new Set(salts.map((salt) => salt.toString('hex'))).size).toBe(1);
+  expect(await auditSalt(state)).toEqual(salts[0]);
+  expect(await readdir(auditFolder(state))).toEqual(['salt']);
+});
+
+test('agentcore-mcp audit verify says it in words, in JSON and by its exit code', async () => {
+  const { state, paths } = await written();
+  const run = async (json: boolean) => {
+    const said: string[] = [];
+    const stream = { write: (text: string) => said.push(text) } as unknown as NodeJS.WritableStream;
+    const streams = { stdout: stream, stderr: stream };
+    const code = await runAuditVerify({ json }, { AGENTCORE_STATE_DIR: state }, streams);
+    return { code, text: said.join('') };
+  };
+  expect(await run(false)).toMatchObject({
+    code: 0,
+    text: expect.stringContaining('as they were written'),
+  });
+  await unlink(paths[1] as string);
+  expect(await run(false)).toMatchObject({ code: 1, text: expect.stringContaining('missing') });
+  const { code, text } = await run(true);
+  expect(code).toBe(1);
+  expect(JSON.parse(text).problems).toHaveLength(1);
+});

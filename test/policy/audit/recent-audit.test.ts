@@ -1,0 +1,108 @@
+import { appendFile, mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { Audit, type AuditEntry } from '../../../src/policy/audit/audit.ts';
+import { auditFolder } from '../../../src/policy/audit/audit-folder.ts';
+import type { AuditedRequest } from '../../../src/policy/audit/audit-records.ts';
+import { decisionWords } from '../../../src/policy/audit/decision-words.ts';
+import { RecentAudit } from '../../../src/policy/audit/recent-audit.ts';
+import { temporaryFolder } from '../../journal/fixture.ts';
+
+const DENIED = {
+  phase: 'ended',
+  id: 'a',
+  from: 'client',
+  method: 'tools/call',
+  name: 'delete_db',
+  runtime: 'arn',
+  decision: { effect: 'deny', rule: '/tools/delete_db/rules/0', document: '/etc/policy.yaml' },
+} as const satisfies AuditEntry;
+
+function openAudit(stateFolder: string, partBytes?: number) {
+  const audit = new Audit({
+    stateFolder,
+    program: 'proxy',
+    version: '1.2.3',
+    onFailure: () => undefined,
+    ...(partBytes && { partBytes }),
+  });
+  onTestFinished(() => audit.close());
+  return audit;
+}
+
+const idsOf = async (recent: RecentAudit) =>
+  (await recent.look()).audited.map(({ record }) => record.id);
+
+const pathsIn = async (state: string) =>
+  (await readdir(auditFolder(state))).map((name) => join(auditFolder(state), name));
+
+test('what was decided is found with who wrote it, and then only what has come since', async () => {
+  const state = await temporaryFolder();
+  const recent = new RecentAudit(state);
+  expect(await recent.look()).toEqual({ audited: [], problems: [] });
+  const audit = openAudit(state, 600);
+  await audit.record({ ...DENIED, id: 'a' });
+  const { audited } = await recent.look();
+  expect(audited).toMatchObject([{ record: { ...DENIED }, head: { pid: process.pid } }]);
+  for (const id of ['b', 'c', 'd']) await audit.record({ ...DENIED, id });
+  const other = openAudit(state);
+  await other.record({ ...DENIED, id: 'e' });
+  expect((await idsOf(recent)).sort()).toEqual(['b', 'c', 'd', 'e']);
+  expect(await idsOf(recent)).toEqual([]);
+});
+
+test('requests that no policy was about, and those that are under way, are none', async () => {
+  const state = await temporaryFolder();
+  const audit = openAudit(state);
+  const { decision: _, ...undecided } = DENIED;
+  await audit.record({ ...DENIED, id: 'begun', phase: 'begun' });
+  await audit.record({ ...undecided, id: 'undecided' });
+  await audit.record({ ...undecided, id: 'hidden', redactions: { email: 2 } });
+  expect(await idsOf(new RecentAudit(state))).toEqual(['hidden']);
+});
+
+test('no more is read than the newest records within the bounds, and all that comes then', async () => {
+  const state = await temporaryFolder();
+  const audit = openAudit(state);
+  for (let index = 0; index < 40; index++) await audit.record({ ...DENIED, id: `r${index}` });
+  const [first, ...rest] = (await idsOf(new RecentAudit(state, { fileBytes: 2_000 }))).toReversed();
+  expect(first).toBe('r39');
+  expect(rest.length).toBeGreaterThan(1);
+  expect(rest.length).toBeLessThan(10);
+  const none = new RecentAudit(state, { bytes: 0 });
+  expect(await idsOf(none)).toEqual([]);
+  await audit.record({ ...DENIED, id: 'new' });
+  // The budget is that of one look, and this one has none either.
+  expect(await idsOf(none)).toEqual([]);
+});
+
+test('garbage, torn lines and files that are none take nothing away from the rest', async () => {
+  const state = await temporaryFolder();
+  const audit = openAudit(state);
+  await audit.record({ ...DENIED, id: 'a' });
+  const [path] = await pathsIn(state);
+  await appendFile(path as string, 'garbage\nnull\n{"type":"audit.request","phase":"ended"}\n{"ty');
+  await writeFile(join(auditFolder(state), '20261121T000000Z-1-a.0.jsonl'), 'no head\n');
+  await mkdir(join(auditFolder(state), '20261121T000000Z-2-a.0.jsonl'));
+  const recent = new RecentAudit(state);
+  const { audited, problems } = await recent.look();
+  expect(audited.map(({ record }) => record.id)).toEqual(['a']);
+  expect(problems).toEqual([expect.stringMatching(/^Could not read .*Z-1-a\.0\.jsonl: /)]);
+  await truncate(path as string, 10);
+  expect(await recent.look()).toMatchObject({ audited: [] });
+});
+
+test('a decision is said in a line, with its rule and what was hidden', () => {
+  const words = (more: Partial<AuditedRequest>) =>
+    decisionWords({ ...DENIED, ...more } as AuditedRequest);
+  expect(words({})).toBe('tools/call delete_db: denied by /tools/delete_db/rules/0 of policy.yaml');
+  expect(words({ decision: { effect: 'allow' }, redactions: { email: 2, card: 1 } })).toBe(
+    'tools/call delete_db: allowed; hidden: 2 email, 1 card',
+  );
+  expect(words({ decision: { effect: 'approved', rule: '/approve/0' } })).toBe(
+    'tools/call delete_db: approved by a person by /approve/0',
+  );
+  expect(words({ from: 'server', name: undefined, method: 'sampling/createMessage' })).toMatch(
+    /^the server’s sampling\/createMessage: denied by /,
+  );
+});

@@ -1,0 +1,87 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import type { JournalRecord } from '../../../src/journal/records.ts';
+import { JournalSpending } from '../../../src/policy/budgets/journal-spending.ts';
+import { calendarWindow, slidingWindow } from '../../../src/policy/documents/windows.ts';
+import { costOfUse } from '../../../src/sessions/cost.ts';
+import { deadHead, temporaryFolder, writePart } from '../../journal/fixture.ts';
+import { at, call, START, started } from '../../journal/records.ts';
+
+const HOUR = 3600;
+const DAY = calendarWindow('day');
+const LAST_DAY = slidingWindow(24 * HOUR * 1000, '24h');
+
+/** A session that was at work from one second to another, both from noon on, and stopped then. */
+function session(id: string, from: number, to: number): JournalRecord[] {
+  const milliseconds = (to - from) * 1000;
+  return [
+    { ...started(id, from), runtimeSessionId: `agentcore-mcp-${id}` },
+    call(id, to, { milliseconds }),
+    { type: 'session.stopped', at: at(to), session: id, wasGone: false },
+  ];
+}
+
+async function startSpending(...sessions: readonly JournalRecord[][]) {
+  const folder = await temporaryFolder();
+  const write = (run: string, records: readonly JournalRecord[]) =>
+    writePart(folder, run, deadHead(), records);
+  await write('20261121T000000Z-1-aaaaaa', sessions.flat());
+  const clock = { now: START.getTime() };
+  return { folder, write, clock, spending: new JournalSpending(folder, () => clock.now) };
+}
+
+describe('what sessions have come to', () => {
+  it('counts those that began in the window, of the calendar or of the last so much time', async () => {
+    const { spending } = await startSpending(
+      session('a', -30 * HOUR, -30 * HOUR + 60),
+      session('b', -13 * HOUR, -13 * HOUR + 60),
+      session('c', -2 * HOUR, -2 * HOUR + 60),
+      session('d', -60, -30),
+    );
+    expect((await spending.in(DAY)).sessions).toBe(2);
+    expect((await spending.in(LAST_DAY)).sessions).toBe(3);
+    expect((await spending.in(calendarWindow('month'))).sessions).toBe(4);
+    expect((await spending.in(slidingWindow(600_000, '10m'))).sessions).toBe(1);
+  });
+
+  it('counts the upper end of what they may have cost, and of a session that began earlier its part', async () => {
+    const { spending } = await startSpending(session('a', -12 * HOUR - 600, -12 * HOUR + 300));
+    const whole = (await spending.in(LAST_DAY)).usd;
+    expect(whole).toBeCloseTo(costOfUse(900_000).most, 6);
+    const { usd, sessions } = await spending.in(DAY);
+    expect(usd).toBeCloseTo(whole / 3, 6);
+    expect(sessions).toBe(0);
+    expect((await spending.in(slidingWindow(60_000, '60s'))).usd).toBe(0);
+  });
+
+  it('is as of five seconds ago without a reading, and of thirty at the most', async () => {
+    const { spending, write, clock } = await startSpending(session('a', -60, -30));
+    const sessions = async () => (await spending.in(DAY)).sessions;
+    expect(await sessions()).toBe(1);
+    await write('20261121T120000Z-2-bbbbbb', session('b', -20, -10));
+    clock.now += 4_000;
+    expect(await sessions()).toBe(1);
+    // Nobody waits for what is read now.
+    clock.now += 2_000;
+    expect(await sessions()).toBe(1);
+    await vi.waitFor(async () => expect(await sessions()).toBe(2));
+    await write('20261121T120001Z-3-cccccc', session('c', -8, -5));
+    clock.now += 31_000;
+    expect(await sessions()).toBe(3);
+  });
+
+  it('cannot be told where the journal cannot be read, until it can', async () => {
+    const folder = join(await temporaryFolder(), 'journal');
+    await writeFile(folder, 'a file where a folder has to be');
+    const spending = new JournalSpending(folder, () => START.getTime());
+    await expect(spending.in(DAY)).rejects.toThrow();
+    await expect(spending.in(DAY)).rejects.toThrow();
+  });
+
+  it('is nothing where there is no journal yet', async () => {
+    const folder = join(await temporaryFolder(), 'none');
+    const spending = new JournalSpending(folder, () => START.getTime());
+    expect(await spending.in(DAY)).toEqual({ usd: 0, sessions: 0 });
+  });
+});

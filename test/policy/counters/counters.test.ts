@@ -1,0 +1,187 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { Counters } from '../../../src/policy/counters/counters.ts';
+import type { Reservation } from '../../../src/policy/decisions/facts.ts';
+import type { Scope } from '../../../src/policy/documents/policy.ts';
+import {
+  calendarWindow,
+  slidingWindow,
+  type Window,
+} from '../../../src/policy/documents/windows.ts';
+import { endWithTest } from '../../fixtures/running.ts';
+
+const run = promisify(execFile);
+const NOON = Date.UTC(2026, 6, 28, 12);
+const MINUTE = 60_000;
+const PARTY = { session: 's', caller: 'arn:me', runtime: 'arn:runtime' };
+
+interface Limit {
+  readonly most?: number;
+  readonly amount?: number;
+  readonly window?: Window;
+  readonly scope?: Scope;
+  readonly key?: string;
+}
+
+function limit({
+  most = 2,
+  amount = 1,
+  window = calendarWindow('minute'),
+  scope = 'session',
+  key = 'a',
+}: Limit = {}): Reservation {
+  const counter = { key, window, scope };
+  return { file: 'p', pointer: '/x', sentence: '', counter, amount, most, isExclusive: false };
+}
+
+async function startCounters() {
+  const folder = await mkdtemp(join(tmpdir(), 'agentcore-mcp-test-'));
+  endWithTest(folder, () => rm(folder, { recursive: true, force: true }));
+  const clock = { now: NOON };
+  const open = () => new Counters(folder, () => clock.now);
+  const counters = open();
+  const reserve = async (limits: Limit[] = [{}], party = PARTY) =>
+    'receipt' in (await counters.reserve(limits.map(limit), party));
+  return { folder, clock, counters, open, reserve };
+}
+
+describe('counters', () => {
+  it('begin anew with the calendar where a window is fixed', async () => {
+    const { clock, reserve } = await startCounters();
+    clock.now = NOON + 59_000;
+    expect([await reserve(), await reserve(), await reserve()]).toEqual([true, true, false]);
+    clock.now = NOON + MINUTE;
+    expect(await reserve()).toBe(true);
+  });
+
+  it('never let more than the limit into any stretch of a sliding window', async () => {
+    const { clock, reserve } = await startCounters();
+    const window = slidingWindow(MINUTE, '60s');
+    const taken: number[] = [];
+    for (let at = 0; at < 5 * MINUTE; at += 700) {
+      clock.now = NOON + at;
+      if (await reserve([{ window, most: 3 }])) taken.push(at);
+    }
+    for (const start of taken) {
+      expect(taken.filter((at) => at >= start && at < start + MINUTE).length).toBeLessThanOrEqual(
+        3,
+      );
+    }
+    expect(taken.length).toBeGreaterThanOrEqual(12);
+  });
+
+  it('are not won back by setting the clock back', async () => {
+    const { clock, reserve } = await startCounters();
+    await reserve();
+    await reserve();
+    clock.now = NOON - 30_000;
+    expect(await reserve()).toBe(false);
+  });
+
+  it('reserve all or nothing', async () => {
+    const { counters, reserve } = await startCounters();
+    expect(await reserve([{ key: 'b' }, { most: 0 }])).toBe(false);
+    expect(counters.value('p', limit({ key: 'b' }).counter, PARTY)).toBe(0);
+  });
+
+  it('take back what had no effect', async () => {
+    const { counters } = await startCounters();
+    const outcome = await counters.reserve([limit({ amount: 2 })], PARTY);
+    if (!('receipt' in outcome)) throw new Error('refused');
+    await counters.release(outcome.receipt);
+    expect(counters.value('p', limit().counter, PARTY)).toBe(0);
+  });
+
+  it('count a call once for several limits of one counter', async () => {
+    const { counters, reserve } = await startCounters();
+    expect(await reserve([{ most: 5 }, { most: 3 }])).toBe(true);
+    expect(counters.value('p', limit().counter, PARTY)).toBe(1);
+  });
+
+  it('are kept by session, by identity, or for all, and by runtime', async () => {
+    const { reserve } = await startCounters();
+    const other = { session: 't', caller: 'arn:you', runtime: 'arn:runtime' };
+    for (const scope of ['session', 'grant', 'global'] as const) {
+      expect(await reserve([{ scope, most: 1 }])).toBe(true);
+      expect(await reserve([{ scope, most: 1 }], other)).toBe(scope !== 'global');
+      expect(await reserve([{ scope, most: 1 }], { ...PARTY, runtime: 'arn:other' })).toBe(true);
+    }
+  });
+
+  it('survive a restart', async () => {
+    const { open, reserve } = await startCounters();
+    await reserve([{ amount: 2 }]);
+    expect(await open().reserve([limit()], PARTY)).toHaveProperty('refused');
+  });
+
+  it('are readable by their user alone', async () => {
+    const { folder, reserve } = await startCounters();
+    await reserve();
+    for (const name of await readdir(folder)) {
+      expect((await stat(join(folder, name))).mode & 0o077).toBe(0);
+    }
+  });
+
+  it.each([
+    '',
+    '{',
+    '[]',
+    '{"format":1,"head":{"k":{"slices":[[1,-5]],"until":1}}}\n',
+    '{"format":2,"head":{}}\n',
+  ])('refuse to count on where their file is damaged: %j', async (text) => {
+    const { folder, reserve } = await startCounters();
+    await reserve();
+    const [name = ''] = (await readdir(folder)).filter((one) => one.endsWith('.log'));
+    await writeFile(join(folder, name), text);
+    await expect(reserve()).rejects.toThrow(/cannot be used.*Remove the file/);
+  });
+
+  it('go on in a new file when one has become long, and nothing is lost on the way', async () => {
+    const { folder, open, counters } = await startCounters();
+    const others = [open(), open()];
+    const key = 'k'.repeat(200);
+    for (let calls = 0; calls < 3000; calls++) {
+      const one = others[calls % 2] as Counters;
+      expect(one.reserve([limit({ most: 3000, key })], PARTY)).toHaveProperty('receipt');
+    }
+    const names = await readdir(folder);
+    expect(names).toHaveLength(1);
+    expect(names).not.toEqual([expect.stringContaining('.0.log')]);
+    expect(counters.value('p', limit({ key }).counter, PARTY)).toBe(3000);
+    expect(others[0]?.reserve([limit({ most: 3000, key })], PARTY)).toHaveProperty('refused');
+  });
+
+  it('are exact between processes, while files are replaced', async () => {
+    const { folder } = await startCounters();
+    const taker = fileURLToPath(new URL('./taker.ts', import.meta.url));
+    const args = ['--disable-warning=ExperimentalWarning', taker, folder, '1500', '4000'];
+    const runs = Array.from({ length: 3 }, () => run(process.execPath, args));
+    const taken = (await Promise.all(runs)).map(({ stdout }) => Number(stdout));
+    expect(taken.reduce((sum, one) => sum + one)).toBe(4000);
+  });
+
+  it('begin anew in all programs when somebody removes their file', async () => {
+    const { folder, open } = await startCounters();
+    const [one, other] = [open(), open()];
+    one.reserve([limit({ most: 1 })], PARTY);
+    expect(other.reserve([limit({ most: 1 })], PARTY)).toHaveProperty('refused');
+    for (const name of await readdir(folder)) await rm(join(folder, name));
+    expect(other.reserve([limit({ most: 1 })], PARTY)).toHaveProperty('receipt');
+    expect(one.reserve([limit({ most: 1 })], PARTY)).toHaveProperty('refused');
+  });
+
+  it('are exact when many take from them at once', async () => {
+    const { open } = await startCounters();
+    const all = await Promise.all(
+      Array.from({ length: 200 }, (_, index) =>
+        open().reserve([limit({ most: 50, key: `k${index % 2}` })], PARTY),
+      ),
+    );
+    expect(all.filter((outcome) => 'receipt' in outcome)).toHaveLength(100);
+  });
+});

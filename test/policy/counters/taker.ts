@@ -1,0 +1,22 @@
+/** Takes from a counter as often as it is told, and says how often it was let. */
+import { Counters } from '../../../src/policy/counters/counters.ts';
+import { calendarWindow } from '../../../src/policy/documents/windows.ts';
+
+const [folder = '', times = '0', most = '0'] = process.argv.slice(2);
+const counters = new Counters(folder, () => Date.UTC(2026, 6, 28, 12));
+const counter = { key: 'k'.repeat(300), window: calendarWindow('day'), scope: 'global' } as const;
+const limit = {
+  file: 'p',
+  pointer: '',
+  sentence: '',
+  counter,
+  amount: 1,
+  most: Number(most),
+  isExclusive: false,
+};
+const party = { session: 's', caller: undefined, runtime: 'r' };
+let taken = 0;
+for (let time = 0; time < Number(times); time++) {
+  if ('receipt' in counters.reserve([limit], party)) taken++;
+}
+process.stdout.write(String(taken));

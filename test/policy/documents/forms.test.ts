@@ -1,0 +1,321 @@
+import { Ajv } from 'ajv';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { policyJsonSchema } from '../../../src/policy/documents/document-schema.ts';
+import { Judge, mistakesIn, policyOf } from '../written-policy.ts';
+import { INVALID, VALID } from './examples.ts';
+
+const tool = (annotations: Record<string, unknown>, inputSchema: object = { type: 'object' }) => ({
+  tool: { annotations, inputSchema },
+});
+
+describe('the JSON schema of policies', () => {
+  it('is the one that editors are given', async () => {
+    const text = `${JSON.stringify(policyJsonSchema(), null, 2)}\n`;
+    await expect(text).toMatchFileSnapshot('../../../schemas/policy.schema.json');
+  });
+
+  const validate = new Ajv({ strict: false }).compile(policyJsonSchema());
+  it.each(Object.entries(VALID))('accepts %s, as the parser does', (_, text) => {
+    expect(mistakesIn(text)).toEqual([]);
+    expect(validate(parse(text)), JSON.stringify(validate.errors)).toBe(true);
+  });
+  it.each(Object.entries(INVALID))('refuses %s, as the parser does', (_, text) => {
+    expect(mistakesIn(text)).not.toEqual([]);
+    expect(validate(parse(text))).toBe(false);
+  });
+});
+
+describe('PolicyLayer’s JSON', () => {
+  const judge = () =>
+    new Judge([policyOf(VALID['PolicyLayer’s JSON'] as string)], { caller: 'arn:x' });
+
+  it('allows what is listed by {}, and nothing else', () => {
+    expect(judge().call('list_x')).toBe('allow');
+    expect(judge().call('list_y')).toBe('deny /default');
+    expect(judge().call('wipe')).toBe('deny /hide/0');
+  });
+
+  it('wants what it requires, and refuses by deny_if', () => {
+    const rules = '/tools/invoke_function';
+    expect(judge().call('invoke_function', {})).toBe(`deny ${rules}/require/0`);
+    expect(judge().call('invoke_function', { reason: 'x', amount: 1 })).toBe('allow');
+    const over = { reason: 'x', amount: 10_001 };
+    expect(judge().call('invoke_function', over)).toBe(`deny ${rules}/deny_if/0`);
+  });
+
+  it('names the limit that was reached by its pointer', () => {
+    const one = judge();
+    for (let calls = 0; calls < 10; calls++) one.call('invoke_function', { reason: 'x' });
+    expect(one.call('invoke_function', { reason: 'x' })).toBe(
+      'deny /tools/invoke_function/limits/0',
+    );
+  });
+
+  it('refuses an identity that nobody knows', () => {
+    const one = new Judge([policyOf(VALID['PolicyLayer’s JSON'] as string)]);
+    expect(one.call('list_x')).toBe('deny ');
+    expect(one.isListed('list_x')).toBe(false);
+  });
+});
+
+describe('a snippet of the catalogues', () => {
+  const judge = () => new Judge([policyOf(VALID['a snippet of a catalogue'] as string)]);
+  const invoke = tool({}, { type: 'object', required: ['prompt'] });
+
+  it('limits calls over the last so many seconds, and wants the arguments that are required', () => {
+    const one = judge();
+    const call = (args: Record<string, unknown>) => one.call('invoke_agent_runtime', args, invoke);
+    const rule = 'deny /tools/invoke_agent_runtime/rules/0';
+    expect(call({})).toBe(rule);
+    expect(one.said).toContain('"prompt" is missing');
+    for (let calls = 0; calls < 10; calls++) expect(call({ prompt: 'x' })).toBe('allow');
+    expect(call({ prompt: 'x' })).toBe(rule);
+    expect(one.said).toContain('10 per 60 s');
+  });
+
+  it('shows the agent the reason of a deny', () => {
+    const one = judge();
+    expect(one.call('delete_agent_runtime')).toBe('deny /tools/delete_agent_runtime/rules/0');
+    expect(one.said).toBe('Destructive');
+  });
+});
+
+describe('what we add to the YAML', () => {
+  const ADMIN = 'arn:aws:sts::123456789012:assumed-role/Admin/me';
+  const judge = (caller = 'arn:aws:iam::123456789012:user/u') =>
+    new Judge([policyOf(VALID['our additions'] as string)], {
+      caller,
+      spent: () => ({ usd: 1, sessions: 1 }),
+    });
+
+  it('has globs, which list the tools that fit', () => {
+    const one = judge();
+    expect(one.isListed('read_orders')).toBe(true);
+    expect(one.isListed('write_orders')).toBe(false);
+  });
+
+  it('gives the tools of one runtime to that runtime', () => {
+    const policy = policyOf(
+      'version: "1"\ndefault: deny\nruntimes: [{ match: [shop], tools: { sell: { rules: [] } } }]',
+    );
+    expect(new Judge([policy]).call('sell')).toBe('allow');
+    const runtime = 'arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/other-abcdefghij';
+    expect(new Judge([policy], { runtime }).call('sell')).toBe('deny /default');
+  });
+
+  it('reads a caller by the role that was assumed', () => {
+    const policy = policyOf(`
+version: "1"
+default: deny
+callers: [{ match: ["arn:aws:iam::*:role/Admin"], default: allow }]
+`);
+    expect(new Judge([policy], { caller: ADMIN }).call('anything')).toBe('allow');
+    expect(new Judge([policy], { caller: 'arn:aws:iam::1:user/u' }).call('x')).toBe(
+      'deny /default',
+    );
+  });
+
+  it('lists for each caller what its catalog has', () => {
+    const policy = policyOf(`
+version: "1"
+callers:
+  - { match: ["*"], catalog: ["read_*"] }
+  - { match: ["*role/Admin"], catalog: ["*"] }
+`);
+    const one = new Judge([policy]);
+    expect(one.isListed('delete_all', ADMIN)).toBe(true);
+    expect(one.isListed('delete_all', 'arn:aws:iam::1:user/u')).toBe(false);
+    expect(one.isListed('read_all', 'arn:aws:iam::1:user/u')).toBe(true);
+  });
+
+  it('checks the arguments by the tool’s own schema', async () => {
+    const one = judge();
+    await one.schemas.prepare();
+    const schema = {
+      type: 'object',
+      properties: { id: { type: 'integer' } },
+      additionalProperties: false,
+    };
+    const call = (args: Record<string, unknown>) =>
+      one.call('read_orders', args, tool({ readOnlyHint: true }, schema));
+    expect(call({ id: 1 })).toBe('allow');
+    expect(call({ id: '1' })).toBe('deny /tools/read_*/rules/0');
+    expect(call({ id: 1, more: true })).toBe('deny /tools/read_*/rules/0');
+    expect(one.call('read_orders', { id: 1 })).toBe('deny /tools/read_*/rules/0');
+  });
+
+  it('takes one of any_of, and all of all_of', () => {
+    const policy = policyOf(`
+version: "1"
+tools:
+  pay:
+    rules:
+      - any_of:
+          - { path: args.currency, op: eq, value: usd }
+          - all_of: [{ path: args.currency, op: eq, value: eur }, { path: args.amount, op: lt, value: 10 }]
+`);
+    const one = new Judge([policy]);
+    expect(one.call('pay', { currency: 'usd', amount: 99 })).toBe('allow');
+    expect(one.call('pay', { currency: 'eur', amount: 9 })).toBe('allow');
+    expect(one.call('pay', { currency: 'eur', amount: 99 })).toBe('deny /tools/pay/rules/0');
+  });
+
+  it('asks for tools by what they say of themselves; one that says nothing is destructive', () => {
+    const policy = policyOf('version: "1"\napprove: [destructive]');
+    const one = new Judge([policy]);
+    expect(one.call('a', {}, tool({ readOnlyHint: true }))).toBe('allow');
+    expect(one.call('a', {}, tool({ destructiveHint: false }))).toBe('allow');
+    expect(one.call('a', {}, tool({}))).toBe('ask /approve/0');
+    expect(one.call('a')).toBe('ask /approve/0');
+  });
+
+  it('caps what an argument may be, for a call and for a day', () => {
+    const policy = policyOf(
+      'version: "1"\ntools: { pay: { rules: [{ spend: { per_call: 10, daily: 15 } }] } }',
+    );
+    const one = new Judge([policy]);
+    const rule = 'deny /tools/pay/rules/0';
+    expect([11, 10, 6, 5, 1].map((amount) => one.call('pay', { amount }))).toEqual([
+      rule,
+      'allow',
+      rule,
+      'allow',
+      rule,
+    ]);
+  });
+
+  it('has budgets in US$ and in sessions', () => {
+    const policy = policyOf(
+      'version: "1"\nbudgets: [{ usd: 5, window: day }, { sessions: 2, window: hour }]',
+    );
+    const with_ = (usd: number, sessions: number) =>
+      new Judge([policy], { spent: () => ({ usd, sessions }) });
+    expect(with_(4.9, 2).call('x')).toBe('allow');
+    expect(with_(5, 1).call('x')).toBe('deny /budgets/0');
+    expect(with_(1, 2).message('initialize')).toBe('deny /budgets/1');
+    expect(with_(1, 1).message('initialize')).toBe('allow');
+    expect(new Judge([policy]).call('x')).toBe('deny /budgets/0');
+  });
+
+  it('rules methods of both sides, prompts and resources', () => {
+    const policy = policyOf(`
+version: "1"
+default: deny
+hide_resources: ["file:///etc/*"]
+resources: { "file:///*": { rules: [] } }
+prompts: { hello: { rules: [] } }
+methods:
+  sampling/createMessage: { rules: [{ action: deny, reason: no sampling }] }
+  logging/setLevel: { rules: [{ conditions: [{ path: params.level, op: neq, value: debug }] }] }
+`);
+    const one = new Judge([policy]);
+    expect(one.message('sampling/createMessage', {}, { from: 'server' })).toBe(
+      'deny /methods/sampling~1createMessage/rules/0',
+    );
+    expect(one.message('logging/setLevel', { level: 'info' })).toBe('allow');
+    expect(one.message('logging/setLevel', { level: 'debug' })).toContain('deny');
+    expect(one.message('resources/read', { uri: 'file:///srv/x' })).toBe('allow');
+    for (const uri of [
+      'file:///etc/x',
+      'file:///srv/../etc/x',
+      'file:///%65tc/x',
+      'file:///srv/%2e%2e/etc/x',
+    ]) {
+      expect(one.message('resources/read', { uri })).toBe('deny /hide_resources/0');
+    }
+    expect(one.message('resources/read', { uri: 'docs:x' })).toBe('deny /default');
+    expect(one.message('prompts/get', { name: 'hello' })).toBe('allow');
+    expect(one.message('prompts/get', { name: 'other' })).toBe('deny /default');
+    expect(one.message('x/unheard-of')).toBe('deny /default');
+  });
+});
+
+describe('several documents', () => {
+  const organisation = policyOf(
+    'version: "1"\nhide: [drop]\ntools: { pay: { rules: [{ rate_limit: 1/hour }] } }',
+    'o',
+  );
+  const lenient = policyOf(
+    'version: "1"\ndefault: allow\ntools: { drop: { rules: [] }, pay: { rules: [] } }',
+    'w',
+  );
+  const strict = policyOf(
+    'version: "1"\ndefault: deny\ntools: { pay: { rules: [{ action: require_approval }] } }',
+    's',
+  );
+
+  it('can only tighten one another, in any order', () => {
+    for (const policies of [
+      [organisation, lenient],
+      [lenient, organisation],
+    ]) {
+      const one = new Judge(policies);
+      expect(one.isListed('drop')).toBe(false);
+      expect(one.call('drop')).toBe('deny /hide/0');
+      expect(one.call('pay')).toBe('allow');
+      expect(one.call('pay')).toBe('deny /tools/pay/rules/0');
+    }
+  });
+
+  it('have the strictest win: a deny over an approval over an allow', () => {
+    expect(new Judge([lenient, strict]).call('pay')).toBe('ask /tools/pay/rules/0');
+    expect(new Judge([lenient, strict]).call('other')).toBe('deny /default');
+    expect(new Judge([strict, organisation]).call('drop')).toMatch(/^deny/);
+  });
+});
+
+describe('what only looks like something', () => {
+  const denying = policyOf(`
+version: "1"
+tools:
+  delete_db: { rules: [{ action: deny }] }
+  pay: { deny_if: [{ path: args.amount, op: gt, value: 500 }, { path: args.to, op: contains, value: evil }], rules: [] }
+`);
+  it.each([
+    'Delete_DB',
+    'delete_db\u200b',
+    'ｄelete_db',
+    'dеlete_db',
+    ' delete_db',
+    'delete_db\0',
+    'délete_db',
+  ])('is not let past a deny: %j', (name) =>
+    expect(new Judge([denying]).call(name)).toMatch(/^deny/),
+  );
+
+  it.each(['Read', 'read\u200b', 'ｒead', 'rеad', ' read'])(
+    'is not let in by a permission: %j',
+    (name) => {
+      const policy = policyOf('version: "1"\ndefault: deny\ntools: { read: { rules: [] } }');
+      expect(new Judge([policy]).call(name)).toMatch(/^deny/);
+    },
+  );
+
+  it.each([
+    { amount: '501' },
+    { amount: ' 1e9 ' },
+    { amount: [501] },
+    { amount: null },
+    { amount: true },
+    { Amount: 501 },
+    { amount: 1, AMOUNT: 501 },
+    { to: 'e\u200bvil' },
+    { to: 'ｅｖｉｌ' },
+    { to: { name: 'evil' } },
+  ])('is refused where a server might read what is forbidden: %j', (args) => {
+    expect(new Judge([denying]).call('pay', args)).toMatch(/^deny/);
+  });
+
+  it.each([
+    'Tools/Call',
+    'tools/call ',
+    'tools\\call',
+    'ｔools/call',
+    'tools/\u200bcall',
+    'TOOLS/CALL',
+    'toolscall',
+  ])('is no method: %j', (method) =>
+    expect(new Judge([denying]).message(method, { name: 'delete_db' })).toMatch(/^deny/),
+  );
+});

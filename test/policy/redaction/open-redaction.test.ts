@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import { type Response, resultOf } from '../../../src/mcp/message.ts';
+import {
+  openRedaction,
+  type RedactionOptions,
+} from '../../../src/policy/redaction/open-redaction.ts';
+import { throughInterceptors } from '../../../src/relay/interceptors.ts';
+import { temporaryFolder } from '../../journal/fixture.ts';
+import {
+  exchangeWith,
+  requestOf,
+  resultFor,
+  ScriptedServer,
+} from '../../recovery/scripted-peers.ts';
+
+const VAULT_KEY = randomBytes(32).toString('base64');
+
+async function conversation(options: RedactionOptions) {
+  const { interceptor, close } = await openRedaction(options);
+  onTestFinished(close);
+  const upstream = new ScriptedServer((request) => resultFor(request, { text: answer }));
+  const server = throughInterceptors([interceptor], upstream);
+  let answer: unknown = '';
+  return {
+    /** What the server gets for the client's argument. */
+    async told(argument: unknown): Promise<unknown> {
+      await server.request(requestOf('tools/call', { arguments: argument }), exchangeWith());
+      return upstream.requests.at(-1)?.params?.arguments;
+    },
+    /** What the client gets for the server's answer. */
+    async heard(text: unknown): Promise<unknown> {
+      answer = text;
+      const response: Response = await server.request(requestOf('tools/call', {}), exchangeWith());
+      return (resultOf(response) as { text: unknown }).text;
+    },
+  };
+}
+
+test('hashes are the same from one program to the next, and other users’ are others', async () => {
+  const stateFolder = await temporaryFolder();
+  const rules = () => [{ mode: 'hash' as const }];
+  const hashes = [stateFolder, stateFolder, await temporaryFolder()].map(async (folder) =>
+    (await conversation({ rules, stateFolder: folder })).told('me@example.com'),
+  );
+  const [one, same, other] = await Promise.all(hashes);
+  expect(one).toBe(same);
+  expect(one).not.toBe(other);
+});
+
+test('with a key tokens outlive the program, without one they do not', async () => {
+  const stateFolder = await temporaryFolder();
+  const kept = { rules: () => [{}], stateFolder, vaultKey: VAULT_KEY };
+  const token = await (await conversation(kept)).told('me@example.com');
+  expect(await (await conversation(kept)).heard(token)).toBe('me@example.com');
+  const gone = { rules: () => [{}], stateFolder };
+  const lost = await (await conversation(gone)).told('me@example.com');
+  await expect((await conversation(gone)).heard(lost)).rejects.toMatchObject({ code: 'protocol' });
+  expect((await readdir(stateFolder)).sort()).toEqual(['audit', 'vault']);
+});
+
+test('a key that is none is refused', async () => {
+  const stateFolder = await temporaryFolder();
+  const opening = openRedaction({ rules: () => [{}], stateFolder, vaultKey: 'short' });
+  await expect(opening).rejects.toMatchObject({ code: 'usage' });
+});

@@ -1,0 +1,290 @@
+import { describe, expect, test } from 'vitest';
+import { callText, received, redactorOf, sent } from './redaction-fixture.ts';
+
+const TOKEN = /^<[a-z-]+:[\da-f]{16}>$/;
+
+describe('in mode tokenize', () => {
+  test('the server gets a token, the same for the same value, and the client the original', async () => {
+    const redactor = await redactorOf();
+    const token = (await sent(redactor, 'me@example.com')) as string;
+    expect(token).toMatch(/^<email:[\da-f]{16}>$/);
+    expect(await sent(redactor, ['x me@example.com', 'you@example.com'])).toEqual([
+      `x ${token}`,
+      expect.not.stringContaining(token),
+    ]);
+    expect(await received(redactor, { [token]: [`Sent to ${token}.`] })).toEqual({
+      'me@example.com': ['Sent to me@example.com.'],
+    });
+  });
+
+  test('a number becomes a token and a number again', async () => {
+    const redactor = await redactorOf();
+    const token = (await sent(redactor, { card: 4111111111111111 })) as { card: string };
+    expect(token.card).toMatch(/^<card:/);
+    expect(await received(redactor, token)).toEqual({ card: 4111111111111111 });
+    expect(await received(redactor, `It is ${token.card}`)).toBe('It is 4111111111111111');
+    expect(await sent(redactor, '4111111111111111')).not.toBe(token.card);
+  });
+
+  test('a number in an exponent’s writing is the same number', async () => {
+    const redactor = await redactorOf();
+    const { json } = await redactor.toServer('{"params":{"a":4.111111111111111e15}}', {});
+    expect(json).toContain('<card:');
+    expect((await redactor.toClient(json.replace('params', 'result'), {})).json).toBe(
+      '{"result":{"a":4.111111111111111e15}}',
+    );
+  });
+
+  test('what else is in the message stays as it was, to the byte', async () => {
+    const redactor = await redactorOf();
+    const rest = '"n" : 12345678901234567890123, "t":"a\\u0041\\/", "f":1.0,"e":1E2 ';
+    const text = `{"jsonrpc":"2.0","id":4111111111111111,"params":{ ${rest},"to":"me@example.com"}}`;
+    const { json } = await redactor.toServer(text, {});
+    expect(json).toMatch(/"to":"<email:[\da-f]{16}>"/);
+    expect(json.replace(/<email:[\da-f]+>/, 'me@example.com')).toBe(text);
+    const untouched = '{"jsonrpc":"2.0","id":1,"params":{"a":[1,{"b":null}]}}';
+    expect((await redactor.toServer(untouched, {})).json).toBe(untouched);
+  });
+
+  test('a token is turned back however the server wrote it', async () => {
+    const redactor = await redactorOf();
+    const token = (await sent(redactor, "o'neill@example.com")) as string;
+    expect(await received(redactor, token.toUpperCase())).toBe("o'neill@example.com");
+    expect(await received(redactor, encodeURIComponent(token))).toBe("o'neill%40example.com");
+    expect(await received(redactor, token.replace('<', '&lt;').replace('>', '&gt;'))).toBe(
+      'o&#39;neill@example.com',
+    );
+    const escaped = `data: {"a":"${token.replace('<', '\\u003c').replace('>', '\\u003e')}"}`;
+    expect(await received(redactor, escaped)).toBe(`data: {"a":"o'neill@example.com"}`);
+    const blob = Buffer.from(`Dear ${token}`).toString('base64');
+    expect(await received(redactor, { blob })).toEqual({
+      blob: Buffer.from("Dear o'neill@example.com").toString('base64'),
+    });
+    expect(await received(redactor, JSON.stringify({ a: token }))).toBe(
+      `{"a":"o'neill@example.com"}`,
+    );
+  });
+
+  test('a token that nobody was given fails the message, whoever sends it', async () => {
+    const redactor = await redactorOf();
+    const token = (await sent(redactor, 'me@example.com')) as string;
+    const forged = '<email:0123456789abcdef>';
+    await expect(received(redactor, { text: `x ${forged}` })).rejects.toMatchObject({
+      code: 'protocol',
+      message: expect.not.stringContaining('0123456789abcdef'),
+    });
+    await expect(received(redactor, token.replace('email', 'card'))).rejects.toThrow('token');
+    await expect(sent(redactor, [forged])).rejects.toMatchObject({ code: 'usage' });
+    // The server's token is not the client's to use.
+    await expect(sent(redactor, token)).rejects.toMatchObject({ code: 'usage' });
+    await expect(sent(redactor, JSON.stringify({ [forged]: 1 }))).rejects.toThrow('token');
+    expect(await sent(redactor, '<b:0123456789abcdef> <email:0123>')).toBe(
+      '<b:0123456789abcdef> <email:0123>',
+    );
+  });
+
+  test('results can be kept from the client, which uses the tokens in its next call', async () => {
+    const redactor = await redactorOf({ directions: ['results'] });
+    const token = (await received(redactor, 'me@example.com')) as string;
+    expect(token).toMatch(TOKEN);
+    expect(await sent(redactor, `to ${token}`)).toBe('to me@example.com');
+    await expect(received(redactor, token)).rejects.toMatchObject({ code: 'protocol' });
+    expect(await sent(redactor, 'you@example.com')).toBe('you@example.com');
+  });
+
+  test('both ways at once, each side has tokens of its own', async () => {
+    const redactor = await redactorOf({ directions: ['arguments', 'results'] });
+    const held = (await sent(redactor, 'me@example.com')) as string;
+    const seen = (await received(redactor, `${held} you@example.com`)) as string;
+    expect(seen).toMatch(/^me@example.com <email:/);
+    expect(await sent(redactor, seen)).toBe(`${held} you@example.com`);
+  });
+});
+
+describe('in mode hash', () => {
+  test('the same value is the same hash, which needs the salt and is not turned back', async () => {
+    const redactor = await redactorOf({ mode: 'hash' });
+    const hash = (await sent(redactor, 'me@example.com')) as string;
+    expect(hash).toMatch(/^\[email#[\da-f]{16}\]$/);
+    expect(await sent(redactor, ['me@example.com'])).toEqual([hash]);
+    expect(await received(redactor, hash)).toBe(hash);
+    expect(await sent(redactor, hash)).toBe(hash);
+  });
+});
+
+describe('in mode mask', () => {
+  test('keys that become the same are told apart', async () => {
+    const redactor = await redactorOf({ mode: 'mask' });
+    expect(await sent(redactor, { 'a@b.cc': 1, 'd@e.ff': 2, x: { 'a@b.cc': 3 } })).toEqual({
+      '[redacted:email]': 1,
+      '[redacted:email] (2)': 2,
+      x: { '[redacted:email]': 3 },
+    });
+  });
+});
+
+describe('the rules', () => {
+  const both = { a: 'me@example.com', b: '203.0.113.7' };
+
+  test('turn kinds off, or give them a mode of their own', async () => {
+    const redactor = await redactorOf({ kinds: { email: false, ip: 'mask' } });
+    expect(await sent(redactor, both)).toEqual({ a: 'me@example.com', b: '[redacted:ip]' });
+  });
+
+  test('are for tools by glob, also for a name that only reads like theirs', async () => {
+    const redactor = await redactorOf({ tools: ['crm_*'], mode: 'mask' });
+    const to = (tool?: string) => sent(redactor, 'me@example.com', { method: 'tools/call', tool });
+    expect(await to('crm_find')).toBe('[redacted:email]');
+    expect(await to('CRM_find')).toBe('[redacted:email]');
+    expect(await to('ｃrm_\u200bfind')).toBe('[redacted:email]');
+    expect(await to('weather')).toBe('me@example.com');
+    // Whose it is cannot be told.
+    expect(await to(undefined)).toBe('[redacted:email]');
+  });
+
+  test('that name a kind several times hold in the strictest mode', async () => {
+    const redactor = await redactorOf([{ mode: 'mask' }, { kinds: { email: false } }, {}]);
+    expect(await sent(redactor, 'me@example.com')).toBe('[redacted:email]');
+  });
+
+  test('have patterns of their own, for numbers too', async () => {
+    const patterns = [{ name: 'employee', pattern: '\\bE?\\d{7}\\b' }];
+    const redactor = await redactorOf({ patterns, mode: 'mask' });
+    expect(await sent(redactor, ['by E1234567', 1234567, 12])).toEqual([
+      'by [redacted:employee]',
+      '[redacted:employee]',
+      12,
+    ]);
+  });
+
+  test.each([
+    ['a backreference', { name: 'x', pattern: '(a)\\1' }],
+    ['an open group', { name: 'x', pattern: '(a' }],
+    ['a name that is taken', { name: 'email', pattern: 'a' }],
+    ['a name that does not fit into a token', { name: 'A b', pattern: 'a' }],
+    ['an endless pattern', { name: 'x', pattern: 'a'.repeat(2_000) }],
+  ])('cannot have a pattern with %s', async (_, pattern) => {
+    await expect(redactorOf({ patterns: [pattern] })).rejects.toMatchObject({ code: 'config' });
+  });
+
+  test('find national telephone numbers of their countries', async () => {
+    const redactor = await redactorOf({ countries: ['CH', 'DE'], mode: 'mask' });
+    expect(await sent(redactor, 'Tel. 044 668 18 00 or 030 901820, 2026-11-21')).toBe(
+      'Tel. [redacted:phone] or [redacted:phone], 2026-11-21',
+    );
+  });
+});
+
+describe('what the server itself has named goes back as it was', () => {
+  const list = {
+    resources: [{ uri: 'crm://me@example.com', name: 'x' }],
+    nextCursor: '203.0.113.7',
+  };
+  const call = (method: string, params: object) =>
+    JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
+
+  test('a resource, a cursor, but not in arguments', async () => {
+    const redactor = await redactorOf();
+    await redactor.toClient(JSON.stringify({ jsonrpc: '2.0', id: 1, result: list }), {});
+    for (const params of [{ uri: 'crm://me@example.com' }, { cursor: '203.0.113.7' }]) {
+      const text = call('resources/read', params);
+      expect((await redactor.toServer(text, {})).json).toBe(text);
+    }
+    expect(await sent(redactor, { uri: 'crm://me@example.com' })).toEqual({
+      uri: expect.stringMatching(/^crm:\/\/<email:/),
+    });
+    const other = call('resources/read', { uri: 'crm://you@example.com' });
+    expect((await redactor.toServer(other, {})).json).toContain('<email:');
+  });
+
+  test('nothing that it had only as a token', async () => {
+    const redactor = await redactorOf();
+    const token = await sent(redactor, 'me@example.com');
+    const result = JSON.stringify({ id: 1, result: { uri: `crm://${token}` } });
+    expect((await redactor.toClient(result, {})).json).toContain('crm://me@example.com');
+    const again = call('resources/read', { uri: 'crm://me@example.com' });
+    expect((await redactor.toServer(again, {})).json).toContain(`crm://${token}`);
+  });
+});
+
+test('every part of a message but its envelope is looked at', async () => {
+  const redactor = await redactorOf({ mode: 'mask' });
+  const text = JSON.stringify({
+    jsonrpc: '2.0',
+    id: 'me@example.com',
+    method: 'tools/call',
+    extra: 'me@example.com',
+    'me@example.com': 1,
+    params: { name: 'me@example.com', _meta: { progressToken: 'me@example.com' } },
+  });
+  expect(JSON.parse((await redactor.toServer(text, {})).json)).toEqual({
+    jsonrpc: '2.0',
+    id: 'me@example.com',
+    method: 'tools/call',
+    extra: '[redacted:email]',
+    '[redacted:email]': 1,
+    params: { name: '[redacted:email]', _meta: { progressToken: '[redacted:email]' } },
+  });
+});
+
+test('a client’s version is no IP address', async () => {
+  const redactor = await redactorOf();
+  const info = { clientInfo: { name: 'x', version: '1.101.2.0' } };
+  const meta = { _meta: { 'io.modelcontextprotocol/clientInfo': info.clientInfo } };
+  for (const params of [info, meta]) {
+    const text = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params });
+    expect((await redactor.toServer(text, {})).json).toBe(text);
+  }
+});
+
+test('what was hidden is counted by kind', async () => {
+  const redactor = await redactorOf();
+  const { counts } = await redactor.toServer(
+    callText(['a@example.com b@example.com', 4111111111111111]),
+    {},
+  );
+  expect(counts).toEqual({ email: 2, card: 1 });
+});
+
+test('JSON within JSON is followed so far, and fails the call beyond', async () => {
+  const redactor = await redactorOf({ mode: 'mask' });
+  let text = JSON.stringify('me@example.com');
+  for (let depth = 0; depth < 8; depth++) text = JSON.stringify(text);
+  expect(await sent(redactor, text)).not.toContain('example');
+  for (let depth = 0; depth < 6; depth++) text = JSON.stringify(text);
+  await expect(sent(redactor, text)).rejects.toMatchObject({ code: 'usage' });
+});
+
+test('any depth of plain structure is followed', async () => {
+  const redactor = await redactorOf({ mode: 'mask' });
+  const deep = `${'['.repeat(5_000)}"me@example.com"${']'.repeat(5_000)}`;
+  const { json } = await redactor.toServer(`{"params":{"a":${deep}}}`, {});
+  expect(json).toContain('[redacted:email]');
+});
+
+test('what stands right at a find is found as well', async () => {
+  const redactor = await redactorOf({ mode: 'mask' });
+  expect(await sent(redactor, 'me@example.com078-05-1120')).toBe(
+    '[redacted:email][redacted:national-id]',
+  );
+  expect(await sent(redactor, '078-05-1120|me@example.com/AB123456C')).toBe(
+    '[redacted:national-id]|[redacted:email]/[redacted:national-id]',
+  );
+});
+
+test('what overlaps goes as a whole', async () => {
+  const redactor = await redactorOf({
+    mode: 'mask',
+    patterns: [{ name: 'ticket', pattern: 'T-\\d+ of [a-z]+' }],
+  });
+  expect(await sent(redactor, 'see T-1 of me@example.com.')).toMatch(/^see \[redacted:[a-z]+\]\.$/);
+});
+
+test('what becomes JSON only without the secret in it is turned back all the same', async () => {
+  const redactor = await redactorOf();
+  const key = '-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----';
+  const text = `{"key":"${key}","to":"me@example.com"}`;
+  const token = await sent(redactor, text);
+  expect(token).toMatch(TOKEN);
+  expect(await received(redactor, token)).toBe(text);
+});

@@ -1,0 +1,85 @@
+import { decide, hiddenBy } from '../../src/policy/decisions/decide.ts';
+import type { Facts, Reservation } from '../../src/policy/decisions/facts.ts';
+import { SchemaCheck } from '../../src/policy/decisions/schema-check.ts';
+import { subjectsOf } from '../../src/policy/decisions/subjects.ts';
+import { problemLine } from '../../src/policy/documents/document-text.ts';
+import type { Policy } from '../../src/policy/documents/policy.ts';
+import { readPolicy } from '../../src/policy/documents/read-policy.ts';
+
+const RUNTIME = 'arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/shop-abcdefghij';
+
+/** A policy from its text; fails with what is wrong with it. */
+export function policyOf(text: string, file = 'policy.yaml'): Policy {
+  const { policy, problems } = readPolicy(text, file);
+  if (!policy) throw new Error(problems.map(problemLine).join('\n'));
+  return policy;
+}
+
+/** What is wrong with a text, a line for each mistake. */
+export function mistakesIn(text: string, file = 'policy.yaml'): string[] {
+  return readPolicy(text, file).problems.map(problemLine);
+}
+
+/** Decides calls one after the other, and counts them in memory. */
+export class Judge {
+  readonly schemas = new SchemaCheck();
+  readonly #policies: readonly Policy[];
+  readonly #facts: Partial<Facts>;
+  readonly #counts = new Map<string, number>();
+
+  constructor(policies: readonly Policy[], facts: Partial<Facts> = {}) {
+    this.#policies = policies;
+    this.#facts = facts;
+  }
+
+  /** `allow`, `ask POINTER`, or `deny POINTER`. */
+  call(name: string, args: Record<string, unknown> = {}, facts: Partial<Facts> = {}): string {
+    return this.message('tools/call', { name, arguments: args }, facts);
+  }
+
+  message(method: string, params: Record<string, unknown> = {}, more: Partial<Facts> = {}): string {
+    const about = subjectsOf(method, params);
+    if ('fault' in about) return `fault ${about.fault}`;
+    const facts = { ...this.#facts, ...more };
+    const decision = decide(this.#policies, {
+      from: 'client',
+      method,
+      subject: about.subjects[0],
+      params,
+      arguments: about.arguments,
+      caller: undefined,
+      runtime: RUNTIME,
+      tool: undefined,
+      count: (_, { key }) => this.#counts.get(key) ?? 0,
+      spent: () => undefined,
+      schemaFault: (extent) => this.schemas.fault(facts.tool?.inputSchema, about.arguments, extent),
+      ...facts,
+    });
+    if (decision.effect === 'deny') {
+      this.said = decision.ruling.sentence;
+      return `deny ${decision.ruling.pointer}`;
+    }
+    if (decision.asks.length > 0) return `ask ${decision.asks[0]?.pointer}`;
+    const beyond = decision.reservations.find((one) => this.#isBeyond(one));
+    if (beyond) {
+      this.said = beyond.sentence;
+      return `deny ${beyond.pointer}`;
+    }
+    for (const { counter, amount } of decision.reservations) {
+      this.#counts.set(counter.key, (this.#counts.get(counter.key) ?? 0) + amount);
+    }
+    return 'allow';
+  }
+
+  /** What the last refusal said. */
+  said = '';
+
+  isListed(name: string, caller: string | undefined = this.#facts.caller): boolean {
+    return !hiddenBy(this.#policies, { kind: 'tool', name }, { runtime: RUNTIME, caller });
+  }
+
+  #isBeyond({ counter, amount, most, isExclusive }: Reservation): boolean {
+    const after = (this.#counts.get(counter.key) ?? 0) + amount;
+    return most !== undefined && (isExclusive ? after >= most : after > most);
+  }
+}
