@@ -18,6 +18,7 @@ export const figures = {
   callP50: { label: 'one call, p50', unit: 'ms', fold: 'median' },
   callP95: { label: 'one call, p95', unit: 'ms', fold: 'median' },
   callP99: { label: 'one call, p99', unit: 'ms', fold: 'median' },
+  governedP50: { label: 'one call, p50, policy and redaction **', unit: 'ms', fold: 'median' },
   together: { label: '32 calls of 100 ms at once', unit: 'ms', fold: 'median' },
   togetherAgain: { label: '  again, connections open', unit: 'ms', fold: 'median' },
   burst: { label: '1000 calls as a burst', unit: 'ms', fold: 'median' },
@@ -40,6 +41,8 @@ interface Summary {
   /** The median of the rounds' own ratios, which a machine that drifts does not shift. */
   readonly ratio: number | undefined;
   readonly ratios: readonly number[];
+  /** The median of the rounds' own differences, what was measured beside it taken away. */
+  readonly difference: number | undefined;
 }
 
 export function summarize(id: FigureId, pairs: readonly Pair[]): Summary | undefined {
@@ -47,11 +50,15 @@ export function summarize(id: FigureId, pairs: readonly Pair[]): Summary | undef
   const fold = figures[id].fold === 'highest' ? highest : median;
   const baselines = pairs.flatMap(({ baseline }) => (baseline === undefined ? [] : [baseline]));
   const ratios = pairs.flatMap(({ baseline, measured }) => (baseline ? [measured / baseline] : []));
+  const differences = pairs.flatMap(({ baseline, measured }) =>
+    baseline === undefined ? [] : [measured - baseline],
+  );
   return {
     value: fold(pairs.map(({ measured }) => measured)),
     baseline: baselines.length > 0 ? fold(baselines) : undefined,
     ratio: ratios.length > 0 ? median(ratios) : undefined,
     ratios,
+    difference: differences.length > 0 ? median(differences) : undefined,
   };
 }
 

@@ -9,6 +9,7 @@ import { type Command, nameOf } from './command.ts';
 import { type CommandLine, readCommandLine, usage } from './command-line.ts';
 import { plainEnvironment, proxyEnvironment } from './environment.ts';
 import type { FigureId, Pair } from './figures.ts';
+import { writePolicy } from './governed.ts';
 import { cliProgram, startLocalRuntime, writeLocalConfig } from './local-runtime.ts';
 import { type Plan, planOf } from './plan.ts';
 import { buildPrograms } from './programs.ts';
@@ -22,6 +23,8 @@ interface Contender {
   readonly command: string;
   /** How to start it, given the invocations URL. */
   readonly start: (url: string) => Command;
+  /** Whether it keeps the policies that are ours to measure. */
+  readonly keepsPolicies: boolean;
   readonly pairs: Partial<Record<FigureId, Pair[]>>;
   failure: string | undefined;
 }
@@ -47,8 +50,10 @@ async function main(args: readonly string[]): Promise<number> {
     const plan = planOf(commandLine);
     const localConfig = join(scratch, 'agentcore-local.json');
     writeLocalConfig(localConfig, programs.container, plan.microVms);
+    const policy = join(scratch, 'policy.yaml');
+    writePolicy(policy);
     const contenders = contendersOf(commandLine);
-    const bench = { children, plan, bareProgram: programs.bare, localConfig, scratch };
+    const bench = { children, plan, bareProgram: programs.bare, localConfig, policy, scratch };
     await runRounds(bench, contenders);
     return report(contenders, plan.rounds, commandLine.json);
   } finally {
@@ -75,7 +80,7 @@ function contendersOf({ ours, beside }: CommandLine): readonly Contender[] {
           args: [ourProgram],
         }))
       : shellContender(ours);
-  return [first, ...beside.map(shellContender)];
+  return [{ ...first, keepsPolicies: true }, ...beside.map(shellContender)];
 }
 
 function shellContender(command: string): Contender {
@@ -85,7 +90,7 @@ function shellContender(command: string): Contender {
 }
 
 function contender(name: string, command: string, start: Contender['start']): Contender {
-  return { name, command, start, pairs: {}, failure: undefined };
+  return { name, command, start, keepsPolicies: false, pairs: {}, failure: undefined };
 }
 
 /** What all rounds have in common. */
@@ -94,6 +99,7 @@ interface Bench {
   readonly plan: Plan;
   readonly bareProgram: string;
   readonly localConfig: string;
+  readonly policy: string;
   readonly scratch: string;
 }
 
@@ -111,13 +117,20 @@ async function runRounds(bench: Bench, contenders: readonly Contender[]): Promis
 
 /** Without a local runtime there is nothing to measure: that it does not start ends it all. */
 async function measure(
-  { children, plan, bareProgram, localConfig, scratch }: Bench,
+  { children, plan, bareProgram, localConfig, policy, scratch }: Bench,
   contender: Contender,
   bareFirst: boolean,
 ): Promise<void> {
   const local = await startLocalRuntime(children, localConfig, plainEnvironment());
   const { target } = local;
-  const setting = { children, plan, bareProgram, target, env: proxyEnvironment(local, scratch) };
+  const setting = {
+    children,
+    plan,
+    bareProgram,
+    target,
+    env: proxyEnvironment(local, scratch),
+    policy: contender.keepsPolicies ? policy : undefined,
+  };
   try {
     await runRound(setting, contender.start(target.url), bareFirst, (figure, pair) => {
       contender.pairs[figure] ??= [];

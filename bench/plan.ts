@@ -1,4 +1,5 @@
 import type { FigureId } from './figures.ts';
+import { note } from './governed.ts';
 import { percentile } from './statistics.ts';
 import type { Workload } from './workloads.ts';
 
@@ -11,15 +12,21 @@ export interface Plan {
   readonly steps: readonly Step[];
 }
 
-/** Either a workload and what its samples say, or a look at the peak memory up to there. */
+/**
+ * A workload and what its samples say; or the same for another one of the proxy that keeps a policy,
+ * beside the one that keeps none; or a look at the peak memory up to there.
+ */
 type Step =
-  | {
-      readonly workload: Workload;
-      /** How often baseline and proxy take turns with it. */
-      readonly turns: number;
-      readonly figures: (samples: readonly number[]) => Partial<Record<FigureId, number>>;
-    }
+  | Measurement
+  | { readonly governed: readonly Measurement[] }
   | { readonly memory: FigureId };
+
+export interface Measurement {
+  readonly workload: Workload;
+  /** How often the two that are compared take turns with it. */
+  readonly turns: number;
+  readonly figures: (samples: readonly number[]) => Partial<Record<FigureId, number>>;
+}
 
 /** The order matters: idle traffic before any load, the 20 MB last. */
 export function planOf({ quick }: { readonly quick: boolean }): Plan {
@@ -30,8 +37,9 @@ export function planOf({ quick }: { readonly quick: boolean }): Plan {
   return {
     rounds: quick ? 2 : 5,
     starts,
-    // One for the baseline, and two a start: some proxies open a session to look around first.
-    microVms: 1 + 2 * starts,
+    // One for the baseline, and two a start: some proxies open a session to look around first. And
+    // so for the one with a policy.
+    microVms: 1 + 2 * (starts + 1),
     steps: [
       { workload: { kind: 'calls', count: 20, gapMs: 25 }, turns: 1, figures: nothing },
       { memory: 'idleMemory' },
@@ -44,6 +52,20 @@ export function planOf({ quick }: { readonly quick: boolean }): Plan {
           callP95: percentile(samples, 0.95),
           callP99: percentile(samples, 0.99),
         }),
+      },
+      {
+        governed: [
+          {
+            workload: { kind: 'calls', count: warmUp, gapMs: 0, text: note },
+            turns: 1,
+            figures: nothing,
+          },
+          {
+            workload: { kind: 'calls', count: 50, gapMs: 0, text: note },
+            turns: quick ? 6 : 12,
+            figures: (samples) => ({ governedP50: percentile(samples, 0.5) }),
+          },
+        ],
       },
       { workload: { kind: 'together', count: 32, ms: 100 }, turns: 1, figures: only('together') },
       {

@@ -55,6 +55,7 @@ export function textReport(
     '',
     ...align([['', 'bare', ...results.flatMap(({ name }) => [name, 'ratio'])], ...rows(results)]),
     '* beside `node -e 0` from spawn to exit; everything else beside the bare signed POST.',
+    '** beside the same proxy without a policy, so neither the column `bare` nor the ratio is of bare calls.',
     ...(failures.length > 0 ? ['', ...failures] : []),
     '',
     ...align(verdicts.map(verdictCells)),

@@ -4,8 +4,9 @@ import type { Children } from './children.ts';
 import type { Command } from './command.ts';
 import { within } from './deadline.ts';
 import type { FigureId, Pair } from './figures.ts';
+import { expectGoverned } from './governed.ts';
 import { type PeakMemory, watchPeakMemory } from './memory.ts';
-import type { Plan } from './plan.ts';
+import type { Measurement, Plan } from './plan.ts';
 import { type StartedProxy, startProxy, timeBareNode } from './start-up.ts';
 import { median } from './statistics.ts';
 import { runWorkload, type Workload } from './workloads.ts';
@@ -19,6 +20,8 @@ interface Setting {
   readonly bareProgram: string;
   readonly target: BareTarget;
   readonly env: NodeJS.ProcessEnv;
+  /** The policy of those that keep one; none where the proxy is not known to. */
+  readonly policy: string | undefined;
 }
 
 type Recorder = (figure: FigureId, pair: Pair) => void;
@@ -38,7 +41,7 @@ export async function runRound(
   let proxy: StartedProxy | undefined;
   try {
     proxy = await timeStarts(setting, command, record);
-    await runSteps(setting.plan, bare, proxy, bareFirst, record);
+    await runSteps(setting, command, bare, proxy, bareFirst, record);
   } finally {
     await Promise.all([bare.close(), proxy?.close()]);
   }
@@ -64,7 +67,8 @@ async function timeStarts(
 }
 
 async function runSteps(
-  plan: Plan,
+  setting: Setting,
+  command: Command,
   bare: BareRunner,
   proxy: StartedProxy,
   bareFirst: boolean,
@@ -72,7 +76,7 @@ async function runSteps(
 ): Promise<void> {
   const memory = watchPeakMemory(proxy.client.pid ?? 0);
   try {
-    for (const step of plan.steps) {
+    for (const step of setting.plan.steps) {
       if ('memory' in step) {
         const measured = megabytes(memory);
         if (measured !== undefined) {
@@ -80,11 +84,10 @@ async function runSteps(
         }
         continue;
       }
-      const samples = await takeTurns(step.workload, step.turns, bare, proxy, bareFirst);
-      const baselines = step.figures(samples.bare);
-      for (const [id, measured] of Object.entries(step.figures(samples.proxy))) {
-        const figure = id as FigureId;
-        record(figure, { baseline: baselines[figure], measured });
+      if ('governed' in step) {
+        await measureGoverned(setting, command, step.governed, proxy, bareFirst, record);
+      } else {
+        await measure(step, bare, runnerOf(proxy), bareFirst, record);
       }
     }
   } finally {
@@ -92,25 +95,60 @@ async function runSteps(
   }
 }
 
-async function takeTurns(
-  workload: Workload,
-  turns: number,
-  bare: BareRunner,
-  proxy: StartedProxy,
-  bareFirst: boolean,
-): Promise<{ readonly bare: readonly number[]; readonly proxy: readonly number[] }> {
-  const samples = { bare: [] as number[], proxy: [] as number[] };
-  const runners = [
-    { into: samples.bare, run: () => bare.run(workload) },
-    { into: samples.proxy, run: () => runWorkload(proxy.client, workload) },
-  ];
-  if (!bareFirst) runners.reverse();
+/** One more of the proxy, which keeps a policy, beside the one that has none. */
+async function measureGoverned(
+  { children, env, policy }: Setting,
+  command: Command,
+  measurements: readonly Measurement[],
+  plain: StartedProxy,
+  plainFirst: boolean,
+  record: Recorder,
+): Promise<void> {
+  if (policy === undefined) return;
+  const governed = await startProxy(children, command, { ...env, AGENTCORE_POLICY: policy });
+  try {
+    await expectGoverned(governed.client);
+    for (const measurement of measurements) {
+      await measure(measurement, runnerOf(plain), runnerOf(governed), plainFirst, record);
+    }
+  } finally {
+    await governed.close();
+  }
+}
+
+/** Whoever can be given a workload. */
+interface Runner {
+  run(workload: Workload): Promise<readonly number[]>;
+}
+
+function runnerOf({ client }: StartedProxy): Runner {
+  return { run: (workload) => runWorkload(client, workload) };
+}
+
+/** Has both take turns, and records what comes of it. */
+async function measure(
+  { workload, turns, figures }: Measurement,
+  baseline: Runner,
+  measured: Runner,
+  baselineFirst: boolean,
+  record: Recorder,
+): Promise<void> {
+  const pair = [
+    { runner: baseline, samples: [] as number[] },
+    { runner: measured, samples: [] as number[] },
+  ] as const;
+  const inTurn = baselineFirst ? pair : pair.toReversed();
   for (let turn = 0; turn < turns; turn++) {
-    for (const { into, run } of runners) {
-      into.push(...(await within(workloadLimitMs, `The workload "${workload.kind}"`, run())));
+    for (const { runner, samples } of inTurn) {
+      const run = runner.run(workload);
+      samples.push(...(await within(workloadLimitMs, `The workload "${workload.kind}"`, run)));
     }
   }
-  return samples;
+  const baselines = figures(pair[0].samples);
+  for (const [id, value] of Object.entries(figures(pair[1].samples))) {
+    const figure = id as FigureId;
+    record(figure, { baseline: baselines[figure], measured: value });
+  }
 }
 
 function megabytes(memory: PeakMemory): number | undefined {

@@ -5,8 +5,13 @@ import type { McpCaller } from './mcp-caller.ts';
 
 /** Something to do through any caller, as data, so that it can be sent to a process. */
 export type Workload =
-  /** Echoes one after another; a sample is one call. */
-  | { readonly kind: 'calls'; readonly count: number; readonly gapMs: number }
+  /** Echoes one after another; a sample is one call. Each has a number behind the text. */
+  | {
+      readonly kind: 'calls';
+      readonly count: number;
+      readonly gapMs: number;
+      readonly text?: string;
+    }
   /** Sleeps started at the same moment; the one sample is all of them. */
   | { readonly kind: 'together'; readonly count: number; readonly ms: number }
   /** Echoes sent without waiting; the one sample is all of them. */
@@ -22,7 +27,7 @@ export async function runWorkload(caller: McpCaller, workload: Workload): Promis
     case 'calls': {
       const samples: number[] = [];
       for (let call = 0; call < workload.count; call++) {
-        samples.push(await timed(() => echo(caller, `call ${call}`)));
+        samples.push(await timed(() => echo(caller, `${workload.text ?? 'call'} ${call}`)));
         if (workload.gapMs > 0) await sleep(workload.gapMs);
       }
       return samples;

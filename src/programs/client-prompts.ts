@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { CredentialPrompts } from '../aws/prompts.ts';
+import type { CredentialPrompts } from '../aws/credentials/prompts.ts';
 import type { SsoContext } from '../aws/sso/sso-context.ts';
 import { AgentCoreError } from '../error.ts';
 import { isObject, type JsonObject, makeRequest, numericId, resultOf } from '../mcp/message.ts';

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import type { AuthorizationSettings } from '../aws/authorization/authorization-settings.ts';
-import type { AssumeRole } from '../aws/credentials-options.ts';
+import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
 import type { Timeouts } from '../aws/silence-clock.ts';
 import { AgentCoreError } from '../error.ts';
 import { stateFolder } from '../journal/state-folder.ts';
 import { isLogLevel, type LogLevel } from '../log.ts';
+import { type PolicyPlace, policyPlaces } from '../policy/documents/policy-places.ts';
 import { SESSION_MODES, type SessionMode } from '../sessions/session-ids.ts';
 import { readServer, type ServerSettings } from './server-settings.ts';
 
@@ -23,8 +25,16 @@ export interface ProxySettings {
   readonly stopsSessions: boolean;
   /** Milliseconds after which a client with a progress token hears that its call is still open. */
   readonly keepAlive: number | undefined;
+  /** 32 bytes in base64, for a vault of redacted values that outlives the proxy. */
+  readonly vaultKey: string | undefined;
+  /** Whether the person before VS Code is asked where the client shows no forms. */
+  readonly asksInVsCode: boolean;
   /** Where the journal is kept. */
   readonly stateFolder: string;
+  /** What the client calls this server; it goes into the journal. */
+  readonly serverName: string | undefined;
+  /** The policy documents that are there or have to be; calls are free where there is none. */
+  readonly policies: readonly PolicyPlace[];
   /** Whether arguments and results go into the journal, redacted. */
   readonly recordsContent: boolean;
   /** What goes to stderr; nothing where it was not asked for. */
@@ -43,12 +53,6 @@ const MOST_REPEATS = 10;
  * @throws {AgentCoreError} `usage` with a sentence that names the variable.
  */
 export function readProxySettings(env: Environment): ProxySettings {
-  if (env.AGENTCORE_POLICY) {
-    throw new AgentCoreError(
-      'usage',
-      'AGENTCORE_POLICY is set, but this version cannot enforce policies: unset it to go without',
-    );
-  }
   const mode = readMode(env.RUNTIME_SESSION_MODE);
   return {
     ...readServer(env, mode),
@@ -63,10 +67,29 @@ export function readProxySettings(env: Environment): ProxySettings {
     // An identity's session is shared: others may be using it.
     stopsSessions: readSwitch(env, 'AGENTCORE_STOP_ON_EXIT', mode !== 'identity'),
     keepAlive: env.AGENTCORE_KEEP_ALIVE ? readSeconds(env, 'AGENTCORE_KEEP_ALIVE', 0) : undefined,
+    asksInVsCode: readApprovals(env.AGENTCORE_APPROVALS),
+    vaultKey: env.AGENTCORE_VAULT_KEY || undefined,
     stateFolder: stateFolder(env),
+    serverName: env.AGENTCORE_SERVER_NAME || undefined,
+    policies: presentPolicies(env),
     recordsContent: readSwitch(env, 'AGENTCORE_JOURNAL_CONTENT', false),
     stderrLevel: readStderrLevel(env),
   };
+}
+
+function readApprovals(text: string | undefined): boolean {
+  if (!text) return false;
+  if (text === 'vscode') return true;
+  throw new AgentCoreError(
+    'usage',
+    `AGENTCORE_APPROVALS must be "vscode" or nothing, but is "${text}".`,
+  );
+}
+
+/** All places, so that one which appears later counts as well; none where there is no document yet. */
+function presentPolicies(env: Environment): readonly PolicyPlace[] {
+  const places = policyPlaces(env);
+  return places.some(({ path, isRequired }) => isRequired || existsSync(path)) ? places : [];
 }
 
 const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;

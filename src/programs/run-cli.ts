@@ -3,6 +3,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import type { ProgramStreams } from './main.ts';
 import { addAccountVerbs } from './verbs/account-verbs.ts';
 import { addJournalVerbs } from './verbs/journal-verbs.ts';
+import { addPolicyVerbs } from './verbs/policy-verbs.ts';
 import { addRelayVerbs } from './verbs/relay-verbs.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -40,6 +41,7 @@ export async function runCli(
   addRelayVerbs(group);
   addAccountVerbs(group);
   addJournalVerbs(group);
+  addPolicyVerbs(group);
 
   try {
     await cli.parseAsync(argv);

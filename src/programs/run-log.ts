@@ -4,8 +4,8 @@ import type { JournalRecord, ProgramRecord } from '../journal/records.ts';
 import { journalFolder, stateFolder } from '../journal/state-folder.ts';
 import { ASSUMED_LIFECYCLE } from '../sessions/lifecycle.ts';
 import { readSessions } from '../sessions/read-sessions.ts';
+import { isWanted, type RecordFilter, recordLine, timeOf } from '../sessions/record-words.ts';
 import { findSession, oursOf } from '../sessions/session-lookup.ts';
-import { isWanted, type RecordFilter, recordLine, timeOf } from './record-words.ts';
 
 export interface LogOptions extends Omit<RecordFilter, 'sessions'> {
   /** Goes on with what is written from now on. */

@@ -1,7 +1,7 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import { AwsClock } from '../aws/aws-clock.ts';
-import { findCredentials } from '../aws/credentials.ts';
-import type { AssumeRole } from '../aws/credentials-options.ts';
+import { findCredentials } from '../aws/credentials/credentials.ts';
+import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
 import { Network } from '../aws/network.ts';
 import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
 import { readServiceSettings } from '../aws/shared-config.ts';
@@ -19,6 +19,7 @@ import { throughInterceptors } from '../relay/interceptors.ts';
 import { KeepAlive } from '../relay/keep-alive.ts';
 import { ClientPrompts } from './client-prompts.ts';
 import { askedToEnd } from './ending.ts';
+import { govern } from './govern.ts';
 import type { ProgramStreams } from './main.ts';
 import { type ProxySettings, readProxySettings } from './proxy-settings.ts';
 import { regionOf, serverOf } from './server-of.ts';
@@ -54,6 +55,7 @@ export async function runProxy(
     folder: journalFolder(settings.stateFolder),
     program: 'proxy',
     version: packageJson.version,
+    name: settings.serverName,
     onFailure: (sentence) => say('warning', sentence),
   });
   const log: Log = (level, sentence) => {
@@ -80,7 +82,7 @@ export async function runProxy(
       if (assumeRole) void rememberRole(assumeRole, settings).catch(() => undefined);
     },
   });
-  const { name, url, end, sessions } = await serverOf({
+  const { name, url, end, sessions, caller } = await serverOf({
     settings,
     service,
     credentials,
@@ -107,10 +109,20 @@ export async function runProxy(
     },
     log,
   });
+  const governance = await govern({
+    places: settings.policies,
+    runtime: name,
+    stateFolder: settings.stateFolder,
+    vaultKey: settings.vaultKey,
+    asksInVsCode: settings.asksInVsCode,
+    caller,
+    log,
+  });
   const server = throughInterceptors(
     [
       clientLog,
       ...(settings.keepAlive ? [new KeepAlive(settings.keepAlive)] : []),
+      ...governance.interceptors,
       new CallRecorder((record) => journal.record(record), settings.recordsContent),
       retry,
       ...(mode === 'request' ? [] : [replay]),
@@ -141,6 +153,7 @@ export async function runProxy(
     if (settings.stopsSessions) sessions?.endAll();
     else sessions?.leaveAll();
     await sessions?.settled(STOPPING_GRACE);
+    await governance.close();
     await journal.close();
   };
   await Promise.race([close().catch((thrown) => log('error', messageOf(thrown))), lastMoment]);
@@ -149,7 +162,7 @@ export async function runProxy(
 
 /** For the extension, which offers the roles that were used. */
 async function rememberRole(role: AssumeRole, settings: ProxySettings): Promise<void> {
-  const { RoleTargets } = await import('../aws/role-targets.ts');
+  const { RoleTargets } = await import('../aws/credentials/role-targets.ts');
   const wantsExternalId = role.externalId !== undefined;
   await new RoleTargets(settings.stateFolder).touch({
     ...recordedRole(role),

@@ -1,19 +1,11 @@
-import { basename, join } from 'node:path';
-import packageJson from '../../package.json' with { type: 'json' };
+import { basename } from 'node:path';
 import { AgentCoreError } from '../error.ts';
-import { Journal } from '../journal/journal.ts';
-import { readJournal } from '../journal/reader.ts';
-import type { JournalRecord } from '../journal/records.ts';
-import { prune } from '../journal/retention.ts';
-import { journalFolder, stateFolder } from '../journal/state-folder.ts';
-import { Lifecycles } from '../sessions/lifecycle.ts';
-import { readSessions } from '../sessions/read-sessions.ts';
-import { SessionAccess } from '../sessions/session-access.ts';
+import { KnownSessions } from '../sessions/known-sessions.ts';
+import { recordLine } from '../sessions/record-words.ts';
 import type { SessionEntry } from '../sessions/session-book.ts';
-import { findSession, oursOf, shortIds } from '../sessions/session-lookup.ts';
-import { type StopOutcome, stopSessions } from '../sessions/session-stopping.ts';
+import { findSession, shortIds } from '../sessions/session-lookup.ts';
+import type { StopOutcome } from '../sessions/session-stopping.ts';
 import { printable, runtimeName } from '../sessions/session-words.ts';
-import { recordLine } from './record-words.ts';
 import { sessionDetails, sessionList } from './session-report.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -38,20 +30,12 @@ const DAY = 24 * 3_600_000;
 /** The verbs of `agentcore-mcp sessions`, over the journal of all programs of this user. */
 export class SessionVerbs {
   readonly #streams: Streams;
-  readonly #folder: string;
-  readonly #access: SessionAccess;
-  readonly #lifecycles: Lifecycles;
+  readonly #sessions: KnownSessions;
 
   /** @throws {AgentCoreError} `usage` where the environment names no state folder that can be. */
   constructor(env: Environment, streams: Streams) {
     this.#streams = streams;
-    this.#folder = journalFolder(stateFolder(env));
-    this.#access = new SessionAccess(env);
-    this.#lifecycles = new Lifecycles({
-      file: join(stateFolder(env), 'lifecycles.json'),
-      read: (subject, signal) => this.#access.readLifecycle(subject, signal),
-      now: Date.now,
-    });
+    this.#sessions = new KnownSessions(env, 'cli');
   }
 
   /** Lists those that may bill and those that ended within a day; `all` of them, and as JSON. */
@@ -66,7 +50,7 @@ export class SessionVerbs {
   /** @throws {AgentCoreError} `usage` where the id names no session, or several. */
   async show(id: string, options: { readonly json?: boolean }): Promise<number> {
     const entry = findSession(await this.#read(), id);
-    const records = await this.#recordsOf(entry);
+    const records = await this.#sessions.recordsOf(entry);
     if (options.json) return this.#say(`${JSON.stringify({ ...entry, records }, null, 2)}\n`);
     const lines = records.flatMap((record) => recordLine(record) ?? []).slice(-LAST_RECORDS);
     const list = lines.map((line) => `  ${line}\n`).join('');
@@ -87,65 +71,36 @@ export class SessionVerbs {
     const chosen = chosenOf(entries, choice);
     if (chosen.length === 0) return this.#say('There is no session to stop.\n');
     const shortOf = shortIds(entries);
-    const journal = new Journal({
-      folder: this.#folder,
-      program: 'cli',
-      version: packageJson.version,
-      onFailure: (sentence) => this.#streams.stderr.write(`${sentence}\n`),
-    });
     let failures = 0;
-    await stopSessions(chosen, {
-      access: this.#access,
+    await this.#sessions.stop(chosen, {
       signal,
-      onOutcome: async (entry, outcome) => {
+      onFailure: (sentence) => this.#warn([sentence]),
+      onOutcome: (entry, outcome) => {
         if (outcome.how === 'failed') failures++;
         const name = `${shortOf(entry)} on ${runtimeName(entry)}`;
-        for (const session of oursOf(entry)) await journal.recordNow(recordOf(session, outcome));
         this.#say(`${printable(`${name}: ${outcomeWords(outcome)}`)}\n`);
       },
     });
-    await journal.close();
     return failures > 0 ? 1 : 0;
   }
 
   /** Removes the journal files older than so many days that no session which may run is in. */
   async prune(options: { readonly olderThan?: number; readonly json?: boolean }): Promise<number> {
-    const entries = await this.#read();
-    const lifetimes = new Map(
-      entries.flatMap((entry) =>
-        oursOf(entry).map((session) => [session, entry.lifecycle.maxLifetime]),
-      ),
-    );
-    const { removed, bytes, problems } = await prune(this.#folder, {
-      maxAge: (options.olderThan ?? 1) * DAY,
-      lifetimeOf: ({ session }) => lifetimes.get(session) ?? Infinity,
-    });
+    const maxAge = (options.olderThan ?? 1) * DAY;
+    const { removed, bytes, problems } = await this.#sessions.prune(maxAge);
     this.#warn(problems);
     if (options.json) return this.#say(`${JSON.stringify({ removed, bytes, problems })}\n`);
     for (const path of removed) this.#say(`Removed ${basename(path)}\n`);
     const what = removed.length === 0 ? 'Nothing may go yet' : `${removed.length} removed`;
     return this.#say(
-      `${what}; ${(bytes / 1e6).toFixed(1)} MB of journal remain in ${this.#folder}\n`,
+      `${what}; ${(bytes / 1e6).toFixed(1)} MB of journal remain in ${this.#sessions.folder}\n`,
     );
   }
 
   async #read(): Promise<readonly SessionEntry[]> {
-    const { entries, problems } = await readSessions({
-      folder: this.#folder,
-      lifecycles: this.#lifecycles,
-      now: Date.now,
-    });
+    const { entries, problems } = await this.#sessions.read();
     this.#warn(problems);
     return entries;
-  }
-
-  async #recordsOf(entry: SessionEntry): Promise<readonly JournalRecord[]> {
-    const ours = oursOf(entry);
-    const { files } = await readJournal(this.#folder);
-    return files
-      .flatMap(({ records }) => records)
-      .filter((record) => 'session' in record && ours.includes(record.session ?? ''))
-      .sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
   }
 
   #say(text: string): 0 {
@@ -175,11 +130,4 @@ function outcomeWords(outcome: StopOutcome): string {
     case 'failed':
       return `could not be stopped: ${outcome.reason}`;
   }
-}
-
-function recordOf(session: string, outcome: StopOutcome): JournalRecord {
-  const at = new Date().toISOString();
-  return outcome.how === 'failed'
-    ? { type: 'session.stop-failed', at, session, reason: outcome.reason }
-    : { type: 'session.stopped', at, session, wasGone: outcome.how === 'gone' };
 }

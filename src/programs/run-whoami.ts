@@ -1,5 +1,5 @@
 import { parseRuntimeArn } from '../aws/arn.ts';
-import type { AssumeRole } from '../aws/credentials-options.ts';
+import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
 import { requireRegion } from '../aws/discovery/place.ts';
 import { type Identity, mismatch, whoAmI } from '../aws/discovery/who-am-i.ts';
 import { parseGatewayArn } from '../aws/iam/gateway-arn.ts';

@@ -1,6 +1,6 @@
 import type { DiscoveredGateway, DiscoveredRuntime } from '../aws/discovery/discovered.ts';
 import type { DiscoveredPlace, Listing } from '../aws/discovery/discovered-place.ts';
-import { placeName } from '../aws/discovery/place.ts';
+import { placeName } from '../aws/discovery/place-name.ts';
 import type { Problem } from '../aws/discovery/problem.ts';
 import { kindOf, usableAs } from '../aws/discovery/usable-as.ts';
 import { formatDuration, printable } from '../sessions/session-words.ts';

@@ -7,7 +7,7 @@ import {
 import { findToken } from '../aws/authorization/find-token.ts';
 import type { KeptToken } from '../aws/authorization/kept-token.ts';
 import type { AwsClock } from '../aws/aws-clock.ts';
-import type { FoundCredentials } from '../aws/credentials.ts';
+import type { FoundCredentials } from '../aws/credentials/credentials.ts';
 import { dataPlaneUrl } from '../aws/endpoints.ts';
 import { gatewayUrl } from '../aws/gateway-address.ts';
 import type { Network } from '../aws/network.ts';
@@ -27,6 +27,9 @@ import { freshSessionId, identitySessionId } from '../sessions/session-ids.ts';
 import { SessionRegister } from '../sessions/session-register.ts';
 import type { ProxySettings } from './proxy-settings.ts';
 import type { ServerSettings } from './server-settings.ts';
+
+/** Where STS is asked if nothing says a region: it answers alike everywhere in a partition. */
+const ANY_REGION = 'us-east-1';
 
 export interface ServerOptions {
   readonly settings: ProxySettings;
@@ -48,6 +51,8 @@ export interface Server {
   readonly name: string;
   readonly url: URL;
   readonly end: UpstreamEnd;
+  /** The ARN on whose behalf it is called, or the holder of the token. Asked of AWS once. */
+  readonly caller: () => Promise<string>;
   /** The sessions that cost something; a gateway has none. */
   readonly sessions: SessionRegister | undefined;
 }
@@ -90,15 +95,10 @@ async function runtimeOf(
     stop: { runtime, qualifier, endpoint, credentials, token, agent },
     log,
   });
+  const caller = callerOf(options, token, region);
   const sessionId = async () => {
     if (mode !== 'identity') return freshSessionId();
-    const endpoint = await stsEndpoint(profile, env);
-    const callerArn = token
-      ? await holderOfToken(token)
-      : await import('../aws/caller-identity.ts').then(({ callerArn }) =>
-          callerArn({ credentials, region: service.region ?? region, network, endpoint }),
-        );
-    return identitySessionId({ callerArn, runtimeArn: runtime.arn, qualifier });
+    return identitySessionId({ callerArn: await caller(), runtimeArn: runtime.arn, qualifier });
   };
   const end = new UpstreamEnd({
     upstream: new RuntimeInvoker({
@@ -114,7 +114,7 @@ async function runtimeOf(
     sessionId,
     ...common(settings, log),
   });
-  return { name: runtime.arn, url: endpoint, end, sessions };
+  return { name: runtime.arn, url: endpoint, end, sessions, caller };
 }
 
 async function gatewayOf(
@@ -124,11 +124,9 @@ async function gatewayOf(
   const { settings, service, env, network, log } = options;
   const url = gatewayUrl(gateway, service);
   const agent = await network.agentFor(url);
-  const authorizer = authorizerOf(
-    options,
-    findToken(settings.authorization, url, { network, env }),
-  );
-  const { name } = gateway;
+  const token = findToken(settings.authorization, url, { network, env });
+  const authorizer = authorizerOf(options, token);
+  const { name, region } = gateway;
   const { timeouts } = settings;
   const end = new UpstreamEnd({
     upstream: new GatewayInvoker({ name, url, authorizer, agent, network, timeouts }),
@@ -136,7 +134,7 @@ async function gatewayOf(
     sessionId: async () => freshSessionId(),
     ...common(settings, log),
   });
-  return { name, url, end, sessions: undefined };
+  return { name, url, end, sessions: undefined, caller: callerOf(options, token, region) };
 }
 
 function authorizerOf(
@@ -160,6 +158,33 @@ function common({ mode, stopsSessions }: ProxySettings, log: Log) {
     endsSessions: stopsSessions,
     messageLimit: PAYLOAD_LIMIT,
     log,
+  };
+}
+
+/** Asks once, and again after a failure. */
+function callerOf(
+  { settings, service, credentials, env, network }: ServerOptions,
+  token: KeptToken | undefined,
+  region: string | undefined,
+): () => Promise<string> {
+  let asked: Promise<string> | undefined;
+  const ask = async () => {
+    if (token) return holderOfToken(token);
+    if (settings.authorization.method === 'none') return 'anonymous';
+    const { callerArn } = await import('../aws/caller-identity.ts');
+    return callerArn({
+      credentials,
+      region: service.region ?? region ?? ANY_REGION,
+      network,
+      endpoint: await stsEndpoint(settings.profile, env),
+    });
+  };
+  return () => {
+    asked ??= ask().catch((thrown) => {
+      asked = undefined;
+      throw thrown;
+    });
+    return asked;
   };
 }
 

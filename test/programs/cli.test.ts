@@ -34,6 +34,8 @@ describe('agentcore-mcp', () => {
       'iam',
       'sessions',
       'log',
+      'policy',
+      'audit',
       'help',
     ]);
   });

@@ -16,7 +16,7 @@ import {
   errorsOf,
   keys,
   serve,
-} from '../aws/credential-fixtures.ts';
+} from '../aws/credentials/credential-fixtures.ts';
 import { runCli } from '../fixtures/cli-process.ts';
 import type { ProxyProcess } from '../fixtures/proxy-process.ts';
 import { start, statefulMcp } from '../local/harness.ts';
@@ -31,7 +31,13 @@ const WRONG_CODE = '118264';
 const USER = accessKey('user');
 
 /** What may be in these, and nowhere else: there the AWS CLI keeps it as well. */
-const KEPT_IN = ['config', 'credentials', 'keys.mjs', join('.aws', 'sso', 'cache')];
+const KEPT_IN = [
+  'config',
+  'credentials',
+  'keys.mjs',
+  join('.aws', 'sso', 'cache'),
+  join('.aws', 'cli', 'cache'),
+];
 
 /** Names of members and elements whose values are secret, in requests and answers of AWS. */
 const SECRET =

@@ -12,7 +12,7 @@ import {
   keys,
   load,
   serve,
-} from '../aws/credential-fixtures.ts';
+} from '../aws/credentials/credential-fixtures.ts';
 import { start, statelessMcp } from '../local/harness.ts';
 
 const ONE = accessKey('one');

@@ -232,9 +232,9 @@ describe('called wrongly', () => {
     ],
     ['certificates that are not there', { AWS_CA_BUNDLE: '/no/such/file' }, /AWS_CA_BUNDLE/],
     [
-      'a policy, which this version could not keep',
+      'a policy whose place depends on the folder',
       { AGENTCORE_POLICY: 'x.yaml' },
-      /AGENTCORE_POLICY/,
+      /AGENTCORE_POLICY names "x.yaml", expected absolute paths/,
     ],
   ])('%s: exit 2 and one sentence', async (_, env, sentence) => {
     const proxy = startProxy('http://127.0.0.1:1', env);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LocalConfig } from '../../src/local/config.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
-import { CredentialHome, serve } from '../aws/credential-fixtures.ts';
+import { CredentialHome, serve } from '../aws/credentials/credential-fixtures.ts';
 import { runCli } from '../fixtures/cli-process.ts';
 import type { ProxyProcess } from '../fixtures/proxy-process.ts';
 import { nodeCommand, start, statelessMcp } from '../local/harness.ts';

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { RuntimeInput } from '../../src/local/config.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
-import { CredentialHome, serve } from '../aws/credential-fixtures.ts';
+import { CredentialHome, serve } from '../aws/credentials/credential-fixtures.ts';
 import { runCli } from '../fixtures/cli-process.ts';
 import { running, textOf } from '../fixtures/proxied-runtime.ts';
 import { startForwardProxy, startTlsFront } from '../fixtures/tls.ts';

@@ -1,6 +1,12 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
-import { accessKey, CredentialHome, keyRecorder, keys, load } from '../aws/credential-fixtures.ts';
+import {
+  accessKey,
+  CredentialHome,
+  keyRecorder,
+  keys,
+  load,
+} from '../aws/credentials/credential-fixtures.ts';
 import type { ProxyProcess } from '../fixtures/proxy-process.ts';
 import { start, statefulMcp, statelessMcp } from '../local/harness.ts';
 

@@ -10,7 +10,7 @@ import {
   keyRecorder,
   keys,
   load,
-} from '../aws/credential-fixtures.ts';
+} from '../aws/credentials/credential-fixtures.ts';
 import { runCli } from '../fixtures/cli-process.ts';
 import { RUNTIME_ARN } from '../fixtures/proxy-process.ts';
 import { start, statelessMcp } from '../local/harness.ts';

@@ -269,6 +269,15 @@ describe('agentcore-mcp sessions stop', () => {
     expect(await entriesOf(state, local.env)).toMatchObject([{ state: 'stopped', mayBill: false }]);
   });
 
+  it('takes the key of a local AgentCore where nobody has another one', async () => {
+    const local = await start({ agent: httpAgent() });
+    const state = await orphan(local, 'one');
+    const { AWS_ACCESS_KEY_ID: _, AWS_SECRET_ACCESS_KEY: __, ...env } = local.env;
+    const { code } = await sessions(state, ['stop', 'one'], env);
+    expect(code).toBe(0);
+    expect(stateOf(local, 'one')).toBe('Stopped');
+  });
+
   it('takes one that is gone already for stopped', async () => {
     const local = await start({ agent: httpAgent() });
     const state = await orphan(local, 'one');

@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Client } from '@modelcontextprotocol/client';
+import packageJson from '../../package.json' with { type: 'json' };
+import { AgentCoreError, messageOf } from '../error.ts';
+import type { JsonObject } from '../mcp/message.ts';
+import { ProxyTransport } from '../smoke/proxy-transport.ts';
+
+/** A microVM without warm capacity takes some twenty seconds to come. */
+const PATIENCE = 60_000;
+const MOST_PAGES = 100;
+
+/**
+ * The tools of a runtime, asked for through the proxy without the policies that are to be written.
+ *
+ * @throws {AgentCoreError} `connection` where it cannot be asked.
+ */
+export async function listTools(
+  runtime: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<JsonObject[]> {
+  const { AGENTCORE_POLICY: _, ...rest } = env;
+  const transport = new ProxyTransport(proxyProgram(), {
+    ...rest,
+    ...(runtime !== undefined && { AGENTCORE_AGENT_ARN: runtime }),
+  });
+  const client = new Client({ name: 'agentcore-mcp', version: packageJson.version });
+  const options = { timeout: PATIENCE };
+  try {
+    await client.connect(transport, options);
+    const tools: JsonObject[] = [];
+    let cursor: string | undefined;
+    for (let page = 0; page < MOST_PAGES; page++) {
+      const listed = await client.listTools(cursor === undefined ? {} : { cursor }, options);
+      tools.push(...(listed.tools as unknown as JsonObject[]));
+      cursor = listed.nextCursor;
+      if (cursor === undefined) break;
+    }
+    return tools;
+  } catch (cause) {
+    const said = transport.stderr.trim() || messageOf(cause);
+    throw new AgentCoreError('connection', `Could not list the tools: ${said}`, { cause });
+  } finally {
+    await client.close();
+  }
+}
+
+/** `proxy.js`, which lies beside the program or, for a chunk of it, one folder up. */
+function proxyProgram(): string {
+  const places = ['./proxy.js', '../proxy.js', '../../dist/proxy.js'];
+  const paths = places.map((path) => fileURLToPath(new URL(path, import.meta.url)));
+  const found = paths.find((path) => existsSync(path));
+  if (found) return found;
+  throw new AgentCoreError('config', `The proxy's program is not there: ${paths.join(', ')}`);
+}

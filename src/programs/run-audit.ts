@@ -1,0 +1,38 @@
+import { stateFolder } from '../journal/state-folder.ts';
+import { auditFolder } from '../policy/audit/audit-folder.ts';
+import { verifyAudit } from '../policy/audit/verify-audit.ts';
+
+export interface AuditVerifyOptions {
+  readonly json?: boolean | undefined;
+}
+
+interface Streams {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+}
+
+/**
+ * Says whether the audit is as it was written.
+ *
+ * @returns 0 where it is, 1 where something was changed, removed or added.
+ */
+export async function runAuditVerify(
+  { json }: AuditVerifyOptions,
+  env: Readonly<Record<string, string | undefined>>,
+  { stdout, stderr }: Streams,
+): Promise<number> {
+  const state = stateFolder(env);
+  const report = await verifyAudit(state);
+  const { files, records, problems, ends } = report;
+  if (json) {
+    stdout.write(`${JSON.stringify(report)}\n`);
+  } else if (files === 0 && problems.length === 0) {
+    stdout.write(`Nothing is on record in ${auditFolder(state)}\n`);
+  } else {
+    for (const problem of problems) stderr.write(`${problem}\n`);
+    const verdict = problems.length === 0 ? 'as they were written' : 'not as they were written';
+    stdout.write(`${records} records in ${files} files are ${verdict}\n`);
+    for (const { file, hash } of ends) stdout.write(`${file} ends with ${hash}\n`);
+  }
+  return problems.length === 0 ? 0 : 1;
+}

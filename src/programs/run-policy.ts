@@ -1,0 +1,283 @@
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { AgentCoreError, messageOf } from '../error.ts';
+import { isObject, type JsonObject } from '../mcp/message.ts';
+import { DocumentText, problemLine } from '../policy/documents/document-text.ts';
+import type { Policy } from '../policy/documents/policy.ts';
+import { policyPlaces } from '../policy/documents/policy-places.ts';
+import { readPolicy } from '../policy/documents/read-policy.ts';
+import { readExamples } from '../policy/trials/example-file.ts';
+import { mistakeOf } from '../policy/trials/run-example.ts';
+import { Trial } from '../policy/trials/trial.ts';
+import { policyText } from '../policy/writing/policy-text.ts';
+import { listTools } from './list-tools.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Streams {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+}
+
+interface OfDocuments {
+  /** Documents; without them, those that hold for the proxy. */
+  readonly files?: readonly string[] | undefined;
+  readonly json?: boolean | undefined;
+}
+
+export interface PolicyExplainOptions extends OfDocuments {
+  /** The tool that would be called, or else a method. */
+  readonly tool?: string | undefined;
+  readonly method?: string | undefined;
+  /** A JSON object: arguments of the tool, or params of the method. */
+  readonly args?: string | undefined;
+  readonly caller?: string | undefined;
+  readonly runtime?: string | undefined;
+  /** A file with the result of `tools/list`, for rules about schemas and annotations. */
+  readonly tools?: string | undefined;
+}
+
+export interface PolicyInitOptions {
+  readonly runtime?: string | undefined;
+  /** A file with the result of `tools/list` instead of a live one. */
+  readonly tools?: string | undefined;
+  /** Where to write it; without it, to stdout. */
+  readonly out?: string | undefined;
+}
+
+/**
+ * Checks documents and tells each mistake as `FILE:LINE:COLUMN: FIELD: what is wrong`.
+ *
+ * @returns the exit code: 1 where there is a mistake.
+ * @throws {AgentCoreError} `usage` where there is no document.
+ */
+export async function runPolicyCheck(
+  options: OfDocuments,
+  env: Environment,
+  streams: Streams,
+): Promise<number> {
+  const read = await readAll(options, env);
+  const problems = read.flatMap((one) => one.problems);
+  if (options.json) {
+    const files = read.map(({ file, problems: found }) => ({ file, valid: found.length === 0 }));
+    streams.stdout.write(`${JSON.stringify({ files, problems }, null, 2)}\n`);
+  } else {
+    for (const { file, policy, problems: found } of read) {
+      for (const problem of found) streams.stdout.write(`${problemLine(problem)}\n`);
+      if (policy) streams.stdout.write(`${file}: ok, ${words(policy)}\n`);
+    }
+  }
+  return problems.length > 0 ? 1 : 0;
+}
+
+/**
+ * Says what the documents would decide about a call, and by which rule.
+ *
+ * @returns the exit code: 0 however it is decided.
+ * @throws {AgentCoreError} `usage`, or `config` for a document that is not valid.
+ */
+export async function runPolicyExplain(
+  options: PolicyExplainOptions,
+  env: Environment,
+  streams: Streams,
+): Promise<number> {
+  const { tool, method, caller, runtime = env.AGENTCORE_AGENT_ARN ?? '' } = options;
+  if ((tool === undefined) === (method === undefined)) {
+    throw new AgentCoreError('usage', 'Name what is to be explained: a tool, or --method METHOD');
+  }
+  const args = readObject(options.args);
+  const documents = await readValid(options, env);
+  const listed = options.tools ? await readTools(options.tools) : [];
+  const found = listed.find(({ name }) => name === tool);
+  const facts = {
+    caller,
+    runtime,
+    tool: found && {
+      annotations: isObject(found.annotations) ? found.annotations : {},
+      inputSchema: found.inputSchema,
+    },
+  };
+  const policies = documents.map(({ policy }) => policy);
+  const trial = await new Trial(policies, Date.now).prepare();
+  const params = tool === undefined ? args : { name: tool, arguments: args };
+  const { effect, ruling, limits } = trial.judge(method ?? 'tools/call', params, facts);
+  const lineOf = (file: string, pointer: string) => {
+    const text = documents.find((one) => one.file === file)?.text;
+    return text === undefined ? undefined : lineOfPointer(text, file, pointer);
+  };
+  const rule = ruling && { ...place(ruling, lineOf), sentence: ruling.sentence };
+  const counted = limits.map((limit) => ({
+    ...place(limit, lineOf),
+    counter: limit.counter.key,
+    amount: limit.amount,
+    most: limit.most,
+    window: limit.counter.window.words,
+    scope: limit.counter.scope,
+  }));
+  if (options.json) {
+    streams.stdout.write(`${JSON.stringify({ effect, rule, limits: counted }, null, 2)}\n`);
+    return 0;
+  }
+  streams.stdout.write(`${effect}${rule ? `: ${rule.sentence}` : ''}\n`);
+  if (rule?.file) streams.stdout.write(`  by ${rule.file}:${rule.line ?? 1} ${rule.pointer}\n`);
+  for (const { file, line, amount, most, window, scope, counter } of counted) {
+    const bound = most === undefined ? 'without a limit' : `of ${most} per ${window}`;
+    streams.stdout.write(
+      `  counts ${amount} ${bound} (${counter}, ${scope}) by ${file}:${line ?? 1}\n`,
+    );
+  }
+  return 0;
+}
+
+/**
+ * Writes a policy to begin with, from the tools that a runtime lists.
+ *
+ * @throws {AgentCoreError} `usage` where the file is there already; what listing throws.
+ */
+export async function runPolicyInit(
+  options: PolicyInitOptions,
+  env: Environment,
+  streams: Streams,
+): Promise<number> {
+  const { out, tools: file } = options;
+  if (out !== undefined && existsSync(out)) {
+    throw new AgentCoreError('usage', `${out} is there already: remove it, or name another file`);
+  }
+  const runtime = options.runtime ?? env.AGENTCORE_AGENT_ARN ?? env.AGENT_ARN;
+  const tools = file ? await readTools(file) : await listTools(runtime, env);
+  const text = policyText(tools, file ?? runtime ?? 'the runtime');
+  if (out === undefined) {
+    streams.stdout.write(text);
+    return 0;
+  }
+  await writeFile(out, text, { flag: 'wx' });
+  streams.stdout.write(
+    `${out}: ${tools.length} tools. Have it obeyed: AGENTCORE_POLICY=${resolve(out)}\n`,
+  );
+  return 0;
+}
+
+/**
+ * Runs a file of examples.
+ *
+ * @returns the exit code: 1 where the policy says something else than an example expects.
+ * @throws {AgentCoreError} `config` for a file that cannot be read.
+ */
+export async function runPolicyTest(
+  options: { readonly file: string; readonly json?: boolean | undefined },
+  env: Environment,
+  streams: Streams,
+): Promise<number> {
+  const { file } = options;
+  const read = readExamples(await readText(file), file);
+  if ('problems' in read) {
+    throw new AgentCoreError('config', read.problems.map(problemLine).join('\n'));
+  }
+  const documents = await readValid({ files: read.policies }, env);
+  const policies = documents.map(({ policy }) => policy);
+  const results: { name: string; line: number; mistake: string | undefined }[] = [];
+  for (const example of read.examples) {
+    const mistake = await mistakeOf(example, policies, Date.now());
+    results.push({ name: example.name, line: example.line, mistake });
+  }
+  const failed = results.filter(({ mistake }) => mistake !== undefined);
+  if (options.json) {
+    streams.stdout.write(`${JSON.stringify({ file, results }, null, 2)}\n`);
+  } else {
+    for (const { name, line, mistake } of failed) {
+      streams.stdout.write(`${file}:${line}: ${name}: ${mistake}\n`);
+    }
+    streams.stdout.write(`${results.length - failed.length} of ${results.length} examples hold\n`);
+  }
+  return failed.length > 0 ? 1 : 0;
+}
+
+interface ReadDocument {
+  readonly file: string;
+  readonly text: string;
+  readonly policy: Policy | undefined;
+  readonly problems: ReturnType<typeof readPolicy>['problems'];
+}
+
+async function readAll({ files = [] }: OfDocuments, env: Environment): Promise<ReadDocument[]> {
+  const present = policyPlaces(env).filter(
+    ({ path, isRequired }) => isRequired || existsSync(path),
+  );
+  const paths = files.length > 0 ? files : present.map(({ path }) => path);
+  if (paths.length === 0) {
+    throw new AgentCoreError(
+      'usage',
+      'There is no policy: name a document, or set AGENTCORE_POLICY',
+    );
+  }
+  return Promise.all(
+    paths.map(async (file) => {
+      const text = await readText(file);
+      return { file, text, policy: undefined, ...readPolicy(text, file) };
+    }),
+  );
+}
+
+async function readValid(options: OfDocuments, env: Environment) {
+  const read = await readAll(options, env);
+  const problems = read.flatMap((one) => one.problems);
+  if (problems.length > 0) throw new AgentCoreError('config', problems.map(problemLine).join('\n'));
+  return read.flatMap(({ file, text, policy }) => (policy ? [{ file, text, policy }] : []));
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new AgentCoreError('config', `Could not read ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Takes a whole response, its result, or the list of tools alone. */
+async function readTools(path: string): Promise<JsonObject[]> {
+  const text = await readText(path);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new AgentCoreError('config', `${path} is not JSON: ${messageOf(cause)}`, { cause });
+  }
+  const result = isObject(value) && 'result' in value ? value.result : value;
+  const tools = isObject(result) ? result.tools : result;
+  if (Array.isArray(tools)) return tools.filter(isObject);
+  throw new AgentCoreError('config', `${path} holds no result of tools/list`);
+}
+
+function readObject(text: string | undefined): JsonObject {
+  if (text === undefined) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new AgentCoreError('usage', `--args is not JSON: ${messageOf(cause)}`, { cause });
+  }
+  if (isObject(value)) return value;
+  throw new AgentCoreError('usage', '--args is not a JSON object');
+}
+
+function place(
+  { file, pointer }: { readonly file: string; readonly pointer: string },
+  lineOf: (file: string, pointer: string) => number | undefined,
+) {
+  return { file, line: lineOf(file, pointer), pointer };
+}
+
+function lineOfPointer(text: string, file: string, pointer: string): number {
+  const keys = pointer.split('/').slice(1);
+  const path = keys.map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'));
+  return new DocumentText(text, file).problem(path, '').line;
+}
+
+function words({ body, sections }: Policy): string {
+  const rules = [body, ...sections]
+    .flatMap(({ entries }) => entries)
+    .flatMap((entry) => entry.rules);
+  const standard = body.default?.effect ?? 'allow';
+  return `default ${standard}, ${body.entries.length} entries, ${rules.length} rules, ${sections.length} sections`;
+}

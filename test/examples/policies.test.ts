@@ -1,0 +1,55 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readExamples } from '../../src/policy/trials/example-file.ts';
+import { runCli } from '../fixtures/cli-process.ts';
+
+const FOLDER = 'examples/policies';
+const names = await readdir(FOLDER);
+const trials = names.filter((name) => name.endsWith('.examples.yaml'));
+const documents = names.filter((name) => !trials.includes(name));
+
+describe('the policies in examples', () => {
+  it('are valid, one of each form', async () => {
+    const files = documents.map((name) => join(FOLDER, name));
+    const { code, lines } = await runCli(['policy', 'check', ...files], {});
+    expect(lines.filter((line) => !line.includes(': ok, '))).toEqual([]);
+    expect(code).toBe(0);
+    expect(documents.sort()).toEqual([
+      'agentcore.yaml',
+      'functions.json',
+      'orders.yaml',
+      'team.yaml',
+    ]);
+  });
+
+  it.each(trials)('decide as %s says', async (name) => {
+    const { code, stdout } = await runCli(['policy', 'test', join(FOLDER, name)], {});
+    expect(stdout).toMatch(/^(\d+) of \1 examples hold\n$/);
+    expect(code).toBe(0);
+  });
+
+  it('each have examples of what they allow and of what they refuse', async () => {
+    const tried = await Promise.all(
+      trials.map(async (name) => {
+        const file = join(FOLDER, name);
+        const read = readExamples(await readFile(file, 'utf8'), file);
+        if ('problems' in read) throw new Error(`${file} is no file of examples`);
+        const expected = read.examples.map((example) => example.expect);
+        expect(expected, name).toEqual(expect.arrayContaining(['allow', 'deny']));
+        return read.policies;
+      }),
+    );
+    expect(
+      tried
+        .flat()
+        .map((path) => path.split(/[\\/]/).at(-1))
+        .sort(),
+    ).toEqual(documents.sort());
+  });
+
+  it('are all named where policies are described', async () => {
+    const page = await readFile('docs/policies.md', 'utf8');
+    expect(documents.filter((name) => !page.includes(`(../${FOLDER}/${name})`))).toEqual([]);
+  });
+});
