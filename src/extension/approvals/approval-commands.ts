@@ -1,0 +1,74 @@
+import * as vscode from 'vscode';
+import type { GivenAnswer, PendingApproval } from '../../policy/approvals/approvals-folder.ts';
+import type { CommandRegistry } from '../commands/command-registry.ts';
+import { Commands } from '../contributions.ts';
+import type { SessionNode } from '../sessions/sessions-view.ts';
+import { REVIEW, shownTool } from './approval-items.ts';
+import type { ApprovalsWatch } from './approvals-watch.ts';
+
+/** Tells of calls that wait for a person, and takes the answer. */
+export function registerApprovals(
+  commands: CommandRegistry,
+  approvals: ApprovalsWatch,
+): vscode.Disposable {
+  const answer = async (pending: PendingApproval, given: GivenAnswer) => {
+    if (await approvals.answer(pending, given)) return;
+    throw new Error(
+      vscode.l10n.t('The call of {0} does not wait any more', shownTool(pending.tool)),
+    );
+  };
+  const answers: readonly [Parameters<CommandRegistry['register']>[0], GivenAnswer][] = [
+    [Commands.approveOnce, 'once'],
+    [Commands.approveForSession, 'session'],
+    [Commands.denyCall, 'deny'],
+  ];
+  for (const [id, given] of answers) {
+    commands.register(id, async (node?: SessionNode) => {
+      if (node?.kind === 'approval') await answer(node.pending, given);
+    });
+  }
+  commands.register(REVIEW, (id: string) => {
+    const pending = approvals.pending.find((one) => one.id === id);
+    return pending && review(pending, answer);
+  });
+
+  const told = new Set<string>();
+  return approvals.onDidChange((all) => {
+    for (const pending of all) {
+      if (!told.has(pending.id)) void tell(pending);
+    }
+    told.clear();
+    for (const { id } of all) told.add(id);
+  });
+}
+
+async function tell({ id, tool }: PendingApproval): Promise<void> {
+  const button = vscode.l10n.t('Review');
+  const sentence = vscode.l10n.t(
+    'An agent wants to call {0}, and waits for your approval',
+    shownTool(tool),
+  );
+  if ((await vscode.window.showWarningMessage(sentence, button)) === button) {
+    await vscode.commands.executeCommand(REVIEW, id);
+  }
+}
+
+/** Whoever closes the question leaves the call waiting. */
+async function review(
+  pending: PendingApproval,
+  answer: (pending: PendingApproval, given: GivenAnswer) => Promise<void>,
+): Promise<void> {
+  const choices: readonly { readonly title: string; readonly given: GivenAnswer }[] = [
+    { title: vscode.l10n.t('Approve Once'), given: 'once' },
+    ...(pending.mayLast
+      ? [{ title: vscode.l10n.t('Approve for Session'), given: 'session' as const }]
+      : []),
+    { title: vscode.l10n.t('Deny'), given: 'deny' },
+  ];
+  const chosen = await vscode.window.showWarningMessage(
+    vscode.l10n.t('Approve this call of {0}?', shownTool(pending.tool)),
+    { modal: true, detail: pending.text },
+    ...choices,
+  );
+  if (chosen) await answer(pending, chosen.given);
+}

@@ -1,0 +1,41 @@
+import * as vscode from 'vscode';
+import type { PendingApproval } from '../../policy/approvals/approvals-folder.ts';
+import { printable } from '../../sessions/session-words.ts';
+
+/** Runs with the id of a call that waits, for a person who wants to see the whole question. */
+export const REVIEW = '_agentcore.reviewApproval';
+
+/** Characters of a name that are shown. */
+const LONGEST_NAME = 100;
+
+/** A tool's name, which an agent has chosen: VS Code would make links of some. */
+export function shownTool(tool: string): string {
+  return printable(tool.replace(/[[\]()]/g, ' ')).slice(0, LONGEST_NAME);
+}
+
+export function approvalsItem(all: readonly PendingApproval[]): vscode.TreeItem {
+  const item = new vscode.TreeItem(
+    vscode.l10n.t('Approvals'),
+    vscode.TreeItemCollapsibleState.Expanded,
+  );
+  item.id = 'approvals';
+  item.description = vscode.l10n.t('{0} waiting', all.length);
+  item.accessibilityInformation = { label: vscode.l10n.t('Approvals: {0} waiting', all.length) };
+  return item;
+}
+
+export function approvalItem({ id, tool, text, until, mayLast }: PendingApproval): vscode.TreeItem {
+  const name = shownTool(tool);
+  const item = new vscode.TreeItem(name);
+  const seconds = Math.max(0, Math.round((Date.parse(until) - Date.now()) / 1000));
+  item.id = id;
+  item.description = vscode.l10n.t('waits for you, for {0} s', seconds);
+  item.tooltip = text;
+  item.iconPath = new vscode.ThemeIcon('question');
+  item.contextValue = mayLast ? 'approval;session' : 'approval;once';
+  item.command = { command: REVIEW, title: vscode.l10n.t('Review'), arguments: [id] };
+  item.accessibilityInformation = {
+    label: vscode.l10n.t('{0}, waits for your approval for {1} s', name, seconds),
+  };
+  return item;
+}

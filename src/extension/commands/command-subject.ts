@@ -1,0 +1,91 @@
+import * as vscode from 'vscode';
+import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/discovered.ts';
+import { Commands } from '../contributions.ts';
+import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
+import type { RuntimeStore } from '../runtimes/runtime-store.ts';
+import { arnOf } from '../servers/server-environment.ts';
+import { Cancelled } from '../servers/server-preparation.ts';
+
+/** What a command is about. */
+export interface Subject {
+  /** Of a runtime, a gateway, or whatever else the item shows that has one. */
+  readonly arn: string | undefined;
+  /** Where it is set up. */
+  readonly entry: RuntimeEntry | undefined;
+  /** What AWS tells of it, and the profile by which, where it was discovered. */
+  readonly found: DiscoveredRuntime | DiscoveredGateway | undefined;
+  readonly profile: string | undefined;
+  /** The endpoint that is called. */
+  readonly qualifier: string | undefined;
+}
+
+/** As much of a view's item, or of an argument that another command gives, as is looked at. */
+interface Item {
+  readonly name?: unknown;
+  readonly arn?: unknown;
+  readonly entry?: {
+    readonly name?: unknown;
+    readonly runtime?: unknown;
+    readonly qualifier?: unknown;
+  };
+  readonly target?: unknown;
+  readonly place?: { readonly profile?: unknown };
+}
+
+/**
+ * Reads what a command was called with: an item of a view (`entry` of a runtime or a session,
+ * `target` and `place` of what was discovered, `arn` of an identity), `{ name }`, or nothing.
+ */
+export function subjectOf(item: unknown, store: RuntimeStore): Subject {
+  const { name, arn, entry, target, place } = (item ?? {}) as Item;
+  const found = isDiscovered(target) ? target : undefined;
+  const known = store.find(String(name ?? entry?.name ?? ''));
+  const told = textOf(arn) ?? textOf(entry?.runtime) ?? found?.arn;
+  return {
+    arn: told ?? (known && arnOf(known)),
+    entry: known,
+    found,
+    profile: textOf(place?.profile) ?? known?.profile,
+    qualifier: textOf(entry?.qualifier) ?? known?.qualifier,
+  };
+}
+
+/**
+ * Asks which of the entries is meant, unless there is only one.
+ *
+ * @throws {Cancelled} after Escape, and where there is none yet.
+ */
+export async function pickEntry(
+  store: RuntimeStore,
+  isMeant: (entry: RuntimeEntry) => boolean = () => true,
+): Promise<RuntimeEntry> {
+  const entries = store.entries.filter(isMeant);
+  const [only] = entries;
+  if (!only) {
+    const setUp = vscode.l10n.t('Set Up Runtime');
+    const sentence = vscode.l10n.t('There is no runtime for this yet.');
+    const chosen = await vscode.window.showInformationMessage(sentence, setUp);
+    if (chosen === setUp) await vscode.commands.executeCommand(Commands.setUpRuntime);
+    throw new Cancelled();
+  }
+  if (entries.length === 1) return only;
+  const chosen = await vscode.window.showQuickPick(
+    entries.map((entry) => ({
+      label: entry.name,
+      description: arnOf(entry) ?? vscode.l10n.t('local'),
+      entry,
+    })),
+    { placeHolder: vscode.l10n.t('Pick a runtime'), matchOnDescription: true },
+  );
+  if (!chosen) throw new Cancelled();
+  return chosen.entry;
+}
+
+function isDiscovered(value: unknown): value is DiscoveredRuntime | DiscoveredGateway {
+  const { kind, arn } = (value ?? {}) as { readonly kind?: unknown; readonly arn?: unknown };
+  return (kind === 'runtime' || kind === 'gateway') && typeof arn === 'string';
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

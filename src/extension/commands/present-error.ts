@@ -1,0 +1,97 @@
+import * as vscode from 'vscode';
+import { messageOf } from '../../error.ts';
+import { Commands } from '../contributions.ts';
+import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
+import { configuredNode } from '../runtimes/runtime-node.ts';
+import { windowEnvironment } from '../window-environment.ts';
+import { type Remedy, remediesFor } from './remedies.ts';
+
+/**
+ * Shows the sentence of an error, with buttons that help where there is something to do.
+ *
+ * @param entry The runtime that it is about, where it is about one.
+ */
+export async function presentError(thrown: unknown, entry?: RuntimeEntry): Promise<void> {
+  await presentProblem(messageOf(thrown), remediesFor(thrown, entry));
+}
+
+export async function presentProblem(sentence: string, remedies: readonly Remedy[]): Promise<void> {
+  const buttons = remedies.map((remedy) => ({ title: titleOf(remedy), remedy }));
+  const chosen = await vscode.window.showErrorMessage(sentence, ...buttons);
+  if (chosen) await apply(chosen.remedy);
+}
+
+function titleOf({ kind }: Remedy): string {
+  switch (kind) {
+    case 'signIn':
+      return vscode.l10n.t('Sign In');
+    case 'pickProfile':
+      return vscode.l10n.t('Pick Another Profile');
+    case 'openAwsConfig':
+      return vscode.l10n.t('Open Profiles');
+    case 'copyStatement':
+      return vscode.l10n.t('Copy Missing Statement');
+    case 'networkSettings':
+      return vscode.l10n.t('Network Settings');
+    case 'openSettings':
+    case 'openSetting':
+      return vscode.l10n.t('Open Settings');
+    case 'discoverySettings':
+      return vscode.l10n.t('Choose Regions');
+    case 'refreshRuntimes':
+      return vscode.l10n.t('Try Again');
+    case 'showOutput':
+      return vscode.l10n.t('Show Output');
+    case 'listServers':
+      return vscode.l10n.t('List Servers');
+    case 'showLogs':
+      return vscode.l10n.t('Show Logs');
+  }
+}
+
+async function apply(remedy: Remedy): Promise<unknown> {
+  switch (remedy.kind) {
+    case 'signIn':
+      return run(Commands.signIn, { profile: remedy.profile });
+    case 'pickProfile':
+      return run(Commands.switchProfile, configuredNode(remedy.entry));
+    case 'openAwsConfig':
+      return openAwsConfig();
+    case 'copyStatement':
+      await vscode.env.clipboard.writeText(remedy.text);
+      return vscode.window.showInformationMessage(
+        vscode.l10n.t('Copied. Add it to the policy, or send it to whoever may.'),
+      );
+    case 'networkSettings':
+      return run('workbench.action.openSettings', 'http.proxy');
+    case 'openSettings':
+      return run(Commands.openSettings);
+    case 'openSetting':
+      return run('workbench.action.openSettings', `@id:${remedy.setting}`);
+    case 'discoverySettings':
+      return run('workbench.action.openSettings', 'agentcore.discovery');
+    case 'refreshRuntimes':
+      return run(Commands.refreshRuntimes);
+    case 'showOutput':
+      return run(Commands.showServerOutput, { name: remedy.server });
+    case 'listServers':
+      return run('workbench.mcp.listServer');
+    case 'showLogs':
+      return run(Commands.showLogs);
+  }
+}
+
+/** The file may not be there yet. */
+async function openAwsConfig(): Promise<void> {
+  const { profilePaths } = await import('../../aws/credentials/profile-files.ts');
+  const file = vscode.Uri.file(profilePaths(windowEnvironment()).config);
+  const isThere = await vscode.workspace.fs.stat(file).then(
+    () => true,
+    () => false,
+  );
+  await vscode.window.showTextDocument(isThere ? file : file.with({ scheme: 'untitled' }));
+}
+
+function run(command: string, ...args: readonly unknown[]): Thenable<unknown> {
+  return vscode.commands.executeCommand(command, ...args);
+}

@@ -1,0 +1,96 @@
+import {
+  type AccessDenial,
+  missingStatements,
+  parseDenial,
+  statementText,
+} from '../../aws/iam/access-denied.ts';
+import { AgentCoreError, messageOf } from '../../error.ts';
+import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
+
+/** Something that may help against an error. */
+export type Remedy =
+  | { readonly kind: 'signIn'; readonly profile: string }
+  /** Give the runtime another profile than the one that is missing or refused. */
+  | { readonly kind: 'pickProfile'; readonly entry: RuntimeEntry }
+  | { readonly kind: 'openAwsConfig' }
+  | { readonly kind: 'copyStatement'; readonly text: string }
+  | { readonly kind: 'networkSettings' }
+  | { readonly kind: 'openSettings' }
+  /** One of VS Code's own. */
+  | { readonly kind: 'openSetting'; readonly setting: string }
+  | { readonly kind: 'discoverySettings' }
+  | { readonly kind: 'refreshRuntimes' }
+  | { readonly kind: 'showOutput'; readonly server: string }
+  | { readonly kind: 'listServers' }
+  | { readonly kind: 'showLogs' };
+
+/** More buttons than this, and nobody reads them. */
+const MOST = 3;
+/** How deep an error's causes are looked into. */
+const DEEPEST = 6;
+
+const UNREACHED =
+  /^(ENOTFOUND|ECONNREFUSED|ECONNRESET|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|EPIPE|ERR_SSL_.*|UNABLE_TO_.*|.*CERT.*)$/;
+
+/**
+ * What may help, the most likely first.
+ *
+ * @param entry The runtime that it is about, where it is about one.
+ */
+export function remediesFor(thrown: unknown, entry?: RuntimeEntry): readonly Remedy[] {
+  return [...ofError(thrown, entry), { kind: 'showLogs' } as const].slice(0, MOST);
+}
+
+function* ofError(thrown: unknown, entry: RuntimeEntry | undefined): Generator<Remedy> {
+  const { code, data = {} } = thrown instanceof AgentCoreError ? thrown : { code: undefined };
+  const { login, server, setting, statements, missingProfile } = data;
+  if (typeof server === 'string') yield { kind: 'showOutput', server };
+  if (data.listsServers === true) yield { kind: 'listServers' };
+  if (typeof login === 'string') yield { kind: 'signIn', profile: login };
+  const statement = statementsOf(thrown, statements, entry);
+  if (statement !== undefined) yield { kind: 'copyStatement', text: statement };
+  if (code === 'credentials') {
+    if (entry && login === undefined) yield { kind: 'pickProfile', entry };
+    if (missingProfile !== undefined || entry === undefined) yield { kind: 'openAwsConfig' };
+  }
+  if (typeof setting === 'string') yield { kind: 'openSetting', setting };
+  else if (code === 'usage' || code === 'config') yield { kind: 'openSettings' };
+  if (isUnreached(thrown)) yield { kind: 'networkSettings' };
+}
+
+/** The policy statements that are missing, as text to paste. */
+function statementsOf(
+  thrown: unknown,
+  statements: unknown,
+  entry: RuntimeEntry | undefined,
+): string | undefined {
+  if (Array.isArray(statements) && statements.length > 0) {
+    const all = statements.map(({ statement }: { readonly statement: unknown }) => statement);
+    return JSON.stringify(all.length === 1 ? all[0] : all, null, 2);
+  }
+  const denial = parseDenial(messageOf(thrown));
+  const missing = denial && missingStatements([atEndpoint(denial, entry)])[0];
+  return missing && statementText(missing);
+}
+
+/** AWS names the runtime alone, and wants the endpoint that is called to be allowed too. */
+function atEndpoint(denial: AccessDenial, entry: RuntimeEntry | undefined): AccessDenial {
+  const { resource } = denial;
+  const qualifier = entry?.qualifier;
+  if (!qualifier || !resource?.includes(':runtime/') || resource.includes('/runtime-endpoint/')) {
+    return denial;
+  }
+  return { ...denial, resource: `${resource}/runtime-endpoint/${qualifier}` };
+}
+
+/** Whether the network is what failed, in the end. */
+function isUnreached(thrown: unknown): boolean {
+  if (thrown instanceof AgentCoreError && thrown.code === 'connection') return true;
+  let at = thrown;
+  for (let depth = 0; depth < DEEPEST && at instanceof Error; depth += 1) {
+    if (UNREACHED.test(String((at as NodeJS.ErrnoException).code ?? ''))) return true;
+    if (at.name === 'TimeoutError') return true;
+    at = at.cause;
+  }
+  return false;
+}

@@ -1,0 +1,37 @@
+import * as vscode from 'vscode';
+import { Settings } from '../contributions.ts';
+
+const KEY = `agentcore.${Settings.runtimes}`;
+
+/** Opens the settings file at the entry of this name, or at the list where no entry is meant. */
+export async function revealEntry(name: string | undefined): Promise<void> {
+  const told = vscode.workspace.getConfiguration().inspect<unknown>(KEY);
+  // In a remote window the settings of a machine are those of the other one.
+  const ofUser =
+    vscode.env.remoteName === undefined
+      ? 'workbench.action.openSettingsJson'
+      : 'workbench.action.openRemoteSettingsFile';
+  const command =
+    told?.workspaceValue === undefined ? ofUser : 'workbench.action.openWorkspaceSettingsFile';
+  await vscode.commands.executeCommand(command, { revealSetting: { key: KEY } });
+  const editor = vscode.window.activeTextEditor;
+  if (!editor || !/\.(json|code-workspace)$/.test(editor.document.uri.path)) return;
+  const at = offsetOfEntry(editor.document.getText(), name);
+  if (at === undefined) return;
+  const position = editor.document.positionAt(at);
+  editor.selection = new vscode.Selection(position, position);
+  editor.revealRange(
+    new vscode.Range(position, position),
+    vscode.TextEditorRevealType.InCenterIfOutsideViewport,
+  );
+}
+
+/** Where the entry's name stands in the text of a settings file, or else the list. */
+export function offsetOfEntry(text: string, name: string | undefined): number | undefined {
+  const list = text.indexOf(`"${KEY}"`);
+  if (list < 0) return undefined;
+  if (name === undefined) return list;
+  const written = JSON.stringify(name).replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const found = new RegExp(`"name"\\s*:\\s*${written}`).exec(text.slice(list));
+  return list + (found?.index ?? 0);
+}

@@ -1,0 +1,204 @@
+import * as vscode from 'vscode';
+import { Commands, Settings } from '../contributions.ts';
+import type { JournalWatch } from '../journal/journal-watch.ts';
+import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
+import type { RuntimeStore, WrittenEntry } from '../runtimes/runtime-store.ts';
+import { arnOf } from '../servers/server-environment.ts';
+import { stop } from '../sessions/session-commands.ts';
+import { findCaller } from '../setup/access-check.ts';
+import { pickMode } from '../setup/last-steps.ts';
+import { pickProfile } from '../setup/profile-step.ts';
+import { pickRole } from '../setup/role-step.ts';
+import { writtenRole } from '../setup/runtime-draft.ts';
+import { type SetupParts, setupContext } from '../setup/setup-commands.ts';
+import { BACK } from '../setup/step-flow.ts';
+import type { CommandRegistry } from './command-registry.ts';
+import { pickEntry, subjectOf } from './command-subject.ts';
+import { logGroupUrl } from './log-group-url.ts';
+import { revealEntry } from './reveal-entry.ts';
+
+/** The commands on one entry: change a field of it, remove it, copy or open something about it. */
+export function registerRuntimeCommands(
+  commands: CommandRegistry,
+  parts: SetupParts & { readonly journal: JournalWatch },
+): void {
+  const { store, servers, env, prompts } = parts;
+  const entryOf = async (item: unknown, isMeant?: (entry: RuntimeEntry) => boolean) =>
+    subjectOf(item, store).entry ?? pickEntry(store, isMeant);
+  /** Writes these fields alone; undefined takes one away. */
+  const write = async (entry: RuntimeEntry, fields: Readonly<Record<string, unknown>>) => {
+    const before = store.written(entry.name) ?? { name: entry.name };
+    const after = Object.entries({ ...before, ...fields }).filter(
+      ([, value]) => value !== undefined,
+    );
+    await servers.change(entry.name, () => store.save(Object.fromEntries(after) as WrittenEntry));
+  };
+
+  commands.register(Commands.switchProfile, async (item?: unknown) => {
+    const entry = await entryOf(item, isOnAws);
+    const setup = setupContext(parts, vscode.l10n.t('Profile of {0}', entry.name));
+    const chosen = await pickProfile(setup, { profile: entry.profile });
+    if (chosen !== BACK && chosen.profile !== entry.profile) await write(entry, chosen);
+  });
+
+  commands.register(Commands.switchRole, async (item?: unknown) => {
+    const entry = await entryOf(item, isOnAws);
+    const setup = setupContext(parts, vscode.l10n.t('Role of {0}', entry.name));
+    const chosen = await pickRole(setup, { role: entry.role });
+    if (chosen === BACK) return;
+    await write(entry, { assumeRole: chosen.role && writtenRole(chosen.role) });
+  });
+
+  commands.register(Commands.changeSessionMode, async (item?: unknown) => {
+    const entry = await entryOf(item);
+    const setup = setupContext(parts, vscode.l10n.t('Sessions of {0}', entry.name));
+    const mode = await pickMode(setup, entry.sessionMode);
+    if (mode !== BACK && mode !== entry.sessionMode) await write(entry, { sessionMode: mode });
+  });
+
+  commands.register(Commands.removeRuntime, async (item?: unknown) => {
+    const broken = brokenName(item);
+    if (broken?.name !== undefined) return removeBroken(store, broken.name);
+    // What has no name of its own cannot be told apart from others but by a person.
+    if (broken) return revealEntry(undefined);
+    await removeEntry(await entryOf(item), parts);
+  });
+
+  commands.register(Commands.openSettings, async (item?: unknown) => {
+    const entry = subjectOf(item, store).entry?.name ?? brokenName(item)?.name;
+    if (item !== undefined && item !== null) return revealEntry(entry);
+    return vscode.commands.executeCommand('workbench.action.openSettings', 'agentcore');
+  });
+
+  commands.register(Commands.copyArn, async (item?: unknown) => {
+    const arn = subjectOf(item, store).arn ?? arnOf(await entryOf(item, isOnAws));
+    if (!arn) return;
+    await vscode.env.clipboard.writeText(arn);
+    vscode.window.setStatusBarMessage(vscode.l10n.t('Copied {0}', arn), 5_000);
+  });
+
+  commands.register(Commands.copyPolicy, async (item?: unknown) => {
+    const subject = subjectOf(item, store);
+    const entry = subject.entry ?? (subject.arn ? undefined : await pickEntry(store, isOnAws));
+    const arn = entry ? arnOf(entry) : subject.arn;
+    if (!arn) return;
+    const text = await policyText(arn, entry, async () => {
+      if (!entry) return '';
+      return (await findCaller({ ...entry, role: undefined }, { env: env(), prompts })).before.arn;
+    });
+    if (text === undefined) return;
+    await vscode.env.clipboard.writeText(text);
+    void vscode.window.showInformationMessage(
+      vscode.l10n.t('Copied the IAM policy. It allows what this runtime takes, and no more.'),
+    );
+  });
+
+  commands.register(Commands.openCloudWatchLogs, async (item?: unknown) => {
+    const { arn, qualifier } = subjectOf(item, store);
+    const entry = arn ? undefined : await pickEntry(store, isOnAws);
+    const url = logGroupUrl(
+      arn ?? (arnOf(entry as RuntimeEntry) as string),
+      qualifier ?? entry?.qualifier,
+    );
+    // As a string: a `Uri` would encode what the console has to find as it is.
+    await vscode.env.openExternal(url as unknown as vscode.Uri);
+  });
+}
+
+function isOnAws({ target }: RuntimeEntry): boolean {
+  return target.kind !== 'local';
+}
+
+/** An item of the view that stands for an entry which cannot be used, and its name if it has one. */
+function brokenName(item: unknown): { readonly name: string | undefined } | undefined {
+  const { problem } = (item ?? {}) as { readonly problem?: { readonly index?: unknown } };
+  if (typeof problem?.index !== 'number') return undefined;
+  const entries = vscode.workspace.getConfiguration('agentcore').get<unknown>(Settings.runtimes);
+  const nameAt = (index: number) =>
+    Array.isArray(entries)
+      ? (entries[index] as { readonly name?: unknown } | null)?.name
+      : undefined;
+  const name = nameAt(problem.index);
+  const bearers = Array.isArray(entries) ? entries.filter((entry) => entry?.name === name) : [];
+  return { name: typeof name === 'string' && bearers.length === 1 ? name : undefined };
+}
+
+async function removeBroken(store: RuntimeStore, name: string): Promise<void> {
+  const remove = vscode.l10n.t('Remove');
+  const sentence = vscode.l10n.t('Remove runtime "{0}" from the settings?', name);
+  const chosen = await vscode.window.showWarningMessage(sentence, { modal: true }, remove);
+  if (chosen === remove) await store.remove(name);
+}
+
+async function removeEntry(
+  entry: RuntimeEntry,
+  { store, journal, secrets }: SetupParts & { readonly journal: JournalWatch },
+): Promise<void> {
+  const billing = async () =>
+    (await journal.refresh()).entries.filter(
+      ({ mayBill, runtime, profile }) =>
+        mayBill && runtime === plainArn(entry) && profile === entry.profile,
+    );
+  const sessions = await billing();
+  const remove = vscode.l10n.t('Remove');
+  const chosen = await vscode.window.showWarningMessage(
+    vscode.l10n.t('Remove runtime "{0}" from the settings?', entry.name),
+    {
+      modal: true,
+      detail:
+        sessions.length === 0
+          ? vscode.l10n.t('Nothing changes in AWS.')
+          : sessions.length === 1
+            ? vscode.l10n.t('Its session, which may be billed, is stopped.')
+            : vscode.l10n.t('Its {0} sessions, which may be billed, are stopped.', sessions.length),
+    },
+    remove,
+  );
+  if (chosen !== remove) return;
+  await store.remove(entry.name);
+  await secrets.remove(entry.name);
+  await stop(journal, await billing());
+}
+
+/** As sessions are on record: without an endpoint. */
+function plainArn({ target }: RuntimeEntry): string | undefined {
+  return target.kind === 'runtime' ? target.runtime.arn : undefined;
+}
+
+/** @param caller Asks AWS for the ARN of whoever assumes the role. */
+async function policyText(
+  arn: string,
+  entry: RuntimeEntry | undefined,
+  caller: () => Promise<string>,
+): Promise<string | undefined> {
+  const { policyOfCaller, policyOfRole, trustPolicyOf } = await import('./policy-documents.ts');
+  const role = entry?.role;
+  const subject = { arn, qualifier: entry?.qualifier, role };
+  if (!role) return textOf(policyOfCaller(subject));
+  const name = role.arns.at(-1)?.split('/').at(-1) ?? '';
+  const chosen = await vscode.window.showQuickPick(
+    [
+      {
+        label: vscode.l10n.t('Policy of the caller'),
+        description: vscode.l10n.t('may assume the role'),
+        document: async () => policyOfCaller(subject),
+      },
+      {
+        label: vscode.l10n.t('Policy of the role {0}', name),
+        description: vscode.l10n.t('may call the runtime'),
+        document: async () => policyOfRole(subject),
+      },
+      {
+        label: vscode.l10n.t('Trust policy of the role {0}', role.arns[0]?.split('/').at(-1) ?? ''),
+        description: vscode.l10n.t('lets the caller assume it'),
+        document: async () => trustPolicyOf(role, await caller()),
+      },
+    ],
+    { placeHolder: vscode.l10n.t('Pick the policy to copy') },
+  );
+  return chosen && textOf(await chosen.document());
+}
+
+function textOf(document: object): string {
+  return JSON.stringify(document, undefined, 2);
+}

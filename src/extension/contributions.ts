@@ -1,0 +1,81 @@
+/**
+ * Everything that `package.json` contributes, by name. A test compares the two: what stands here
+ * stands there, and the other way round.
+ */
+
+export const PROVIDER_ID = 'agentcore.runtimes';
+
+/** Views of the container `agentcore`. */
+export const Views = {
+  runtimes: 'agentcore.runtimes',
+  credentials: 'agentcore.credentials',
+  sessions: 'agentcore.sessions',
+  replayLog: 'agentcore.replayLog',
+} as const;
+
+export const Commands = {
+  setUpRuntime: 'agentcore.setUpRuntime',
+  tryLocally: 'agentcore.tryLocally',
+  addRuntime: 'agentcore.addRuntime',
+  pickRuntime: 'agentcore.pickRuntime',
+  editRuntime: 'agentcore.editRuntime',
+  removeRuntime: 'agentcore.removeRuntime',
+  startServer: 'agentcore.startServer',
+  stopServer: 'agentcore.stopServer',
+  restartServer: 'agentcore.restartServer',
+  showServerOutput: 'agentcore.showServerOutput',
+  switchProfile: 'agentcore.switchProfile',
+  switchRole: 'agentcore.switchRole',
+  changeSessionMode: 'agentcore.changeSessionMode',
+  signIn: 'agentcore.signIn',
+  signOut: 'agentcore.signOut',
+  addProfile: 'agentcore.addProfile',
+  resetSession: 'agentcore.resetSession',
+  stopSession: 'agentcore.stopSession',
+  stopAllSessions: 'agentcore.stopAllSessions',
+  stopOrphanedSessions: 'agentcore.stopOrphanedSessions',
+  approveOnce: 'agentcore.approveOnce',
+  approveForSession: 'agentcore.approveForSession',
+  denyCall: 'agentcore.denyCall',
+  showReplayLog: 'agentcore.showReplayLog',
+  filterReplayLog: 'agentcore.filterReplayLog',
+  openRecord: 'agentcore.openRecord',
+  copyRecord: 'agentcore.copyRecord',
+  exportReplayLog: 'agentcore.exportReplayLog',
+  verifyAudit: 'agentcore.verifyAudit',
+  showLogs: 'agentcore.showLogs',
+  copyDiagnostics: 'agentcore.copyDiagnostics',
+  openCloudWatchLogs: 'agentcore.openCloudWatchLogs',
+  checkPolicy: 'agentcore.checkPolicy',
+  copyPolicy: 'agentcore.copyPolicy',
+  copyArn: 'agentcore.copyArn',
+  copySessionId: 'agentcore.copySessionId',
+  installForOtherClient: 'agentcore.installForOtherClient',
+  refreshRuntimes: 'agentcore.refreshRuntimes',
+  refreshCredentials: 'agentcore.refreshCredentials',
+  refreshSessions: 'agentcore.refreshSessions',
+  openSettings: 'agentcore.openSettings',
+} as const;
+
+export type CommandId = (typeof Commands)[keyof typeof Commands];
+
+/** Settings, below `agentcore.`. */
+export const Settings = {
+  runtimes: 'runtimes',
+  discoveryProfiles: 'discovery.profiles',
+  discoveryRegions: 'discovery.regions',
+  awsConfigFile: 'aws.configFile',
+  awsCredentialsFile: 'aws.credentialsFile',
+  noticeAfter: 'sessions.noticeAfterMinutes',
+  statusBar: 'sessions.statusBar',
+} as const;
+
+/** Context keys, which decide on welcome contents and menus. */
+export const Contexts = {
+  hasRuntimes: 'agentcore.hasRuntimes',
+  settingsAreBroken: 'agentcore.settingsAreBroken',
+  hasProfiles: 'agentcore.hasProfiles',
+  journalIsBroken: 'agentcore.journalIsBroken',
+  logIsFiltered: 'agentcore.logIsFiltered',
+  mcpIsOff: 'agentcore.mcpIsOff',
+} as const;

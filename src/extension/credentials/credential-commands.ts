@@ -1,0 +1,135 @@
+import * as vscode from 'vscode';
+import type { SsoSession } from '../../aws/sso/sso-session.ts';
+import type { CommandRegistry } from '../commands/command-registry.ts';
+import { presentError } from '../commands/present-error.ts';
+import { Commands } from '../contributions.ts';
+import { Cancelled } from '../servers/server-preparation.ts';
+import type { Environment } from '../window-environment.ts';
+import { addProfile } from './add-profile.ts';
+import { openAwsLogin } from './aws-login.ts';
+import { loginWords, SHOW_FAILURE } from './credential-items.ts';
+import type { CredentialNode, SsoNode } from './credential-node.ts';
+import { readOverview } from './credential-overview.ts';
+import { signIn } from './sign-in.ts';
+
+/** Milliseconds that signing out may take. */
+const SIGN_OUT_WITHIN = 30_000;
+
+/** What says which login is meant: an item of the view, or the name of a profile. */
+type Given = CredentialNode | { readonly profile: string } | undefined;
+
+/** The commands about logins and profiles. `onChange` is called when one has done something. */
+export function registerCredentialCommands(
+  commands: CommandRegistry,
+  parts: { readonly env: () => Environment; readonly onChange: () => void },
+): void {
+  const { env, onChange } = parts;
+
+  /** Resolves with until when the login is good; undefined where it goes on in a terminal. */
+  commands.register(Commands.signIn, async (given: Given) => {
+    const profile = profileOf(given);
+    if (profile !== undefined && (await openAwsLogin(profile, env()))) return undefined;
+    const until = await signInTo(await choose(given, env(), 'sign in to'), env());
+    if (!until) throw new Cancelled();
+    onChange();
+    void vscode.window.showInformationMessage(
+      vscode.l10n.t('Signed in until {0}', until.toLocaleString()),
+    );
+    return until;
+  });
+
+  commands.register(Commands.signOut, async (given: Given) => {
+    const session = await choose(given, env(), 'sign out of');
+    const [{ logout }, { nameOf }, { Network }] = await Promise.all([
+      import('../../aws/sso/portal.ts'),
+      import('../../aws/sso/sso-session.ts'),
+      import('../../aws/network.ts'),
+    ]);
+    const name = nameOf(session);
+    const context = { env: env(), network: new Network(env()) };
+    const { wasSignedIn, problem } = await vscode.window.withProgress(
+      {
+        location: vscode.ProgressLocation.Window,
+        title: vscode.l10n.t('Signing out of {0}', name),
+      },
+      () => logout(session, context, AbortSignal.timeout(SIGN_OUT_WITHIN)),
+    );
+    onChange();
+    if (problem !== undefined) {
+      void vscode.window.showWarningMessage(
+        vscode.l10n.t('{0}; the login is removed here, and ends at AWS when it expires', problem),
+      );
+      return;
+    }
+    void vscode.window.showInformationMessage(
+      wasSignedIn
+        ? vscode.l10n.t('Signed out of {0}', name)
+        : vscode.l10n.t('Not signed in to {0}', name),
+    );
+  });
+
+  /** Resolves with the name of the profile that was written. */
+  commands.register(Commands.addProfile, async (given: Given) => {
+    const session = await choose(given, env(), 'add a profile of');
+    const name = await addProfile(session, env());
+    onChange();
+    return name;
+  });
+
+  commands.register(Commands.refreshCredentials, () => onChange());
+
+  // Nobody waits for somebody to read it.
+  commands.register(SHOW_FAILURE, (failure: unknown) => void presentError(failure));
+}
+
+/** AWS may have revoked what looks good, so that somebody who asks is always asked back. */
+function signInTo(session: SsoSession, env: Environment): Promise<Date | undefined> {
+  const { name, profile } = session;
+  const choice = profile === undefined ? { ssoSession: name } : { profile };
+  return signIn(choice, { env, force: true });
+}
+
+/** @throws {Cancelled} where there is none, or nobody wants one. */
+async function choose(
+  given: Given,
+  env: Environment,
+  purpose: 'sign in to' | 'sign out of' | 'add a profile of',
+): Promise<SsoSession> {
+  if (given && 'kind' in given && given.kind === 'sso') return given.session;
+  const { findSsoSession } = await import('../../aws/sso/sso-session.ts');
+  const profile = profileOf(given);
+  if (profile !== undefined) return findSsoSession({ profile }, env);
+  const nodes = (await readOverview(env)).filter((node) => node.kind === 'sso');
+  const [only] = nodes;
+  if (!only) {
+    // It says what is missing, and where.
+    return findSsoSession({}, env);
+  }
+  return nodes.length === 1 ? only.session : pick(nodes, purpose);
+}
+
+function profileOf(given: Given): string | undefined {
+  if (!given) return undefined;
+  if (!('kind' in given)) return given.profile;
+  return given.kind === 'profile' ? given.profile.name : undefined;
+}
+
+async function pick(nodes: readonly SsoNode[], purpose: string): Promise<SsoSession> {
+  const placeHolders: Readonly<Record<string, string>> = {
+    'sign in to': vscode.l10n.t('SSO session to sign in to'),
+    'sign out of': vscode.l10n.t('SSO session to sign out of'),
+    'add a profile of': vscode.l10n.t('SSO session to add a profile of'),
+  };
+  const items = nodes.map(({ session, status }) => ({
+    label: session.name ?? session.startUrl,
+    description: loginWords(status, Date.now()),
+    detail: session.startUrl,
+    session,
+  }));
+  const chosen = await vscode.window.showQuickPick(items, {
+    placeHolder: placeHolders[purpose] ?? '',
+    matchOnDetail: true,
+  });
+  if (!chosen) throw new Cancelled();
+  return chosen.session;
+}

@@ -1,0 +1,81 @@
+import { messageOf } from '../../error.ts';
+import type { CredentialNode, SsoNode } from './credential-node.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * All that there is to sign in with, from the files on this machine alone: SSO sessions and how
+ * their logins stand, profiles, the environment's key, roles. What cannot be read is a problem of
+ * its own, and the rest is there.
+ */
+export async function readOverview(env: Environment): Promise<readonly CredentialNode[]> {
+  const parts = await Promise.all([
+    orProblem(readSessions(env)),
+    orProblem(readProfiles(env)),
+    orProblem(readRoles(env)),
+  ]);
+  const [sessions = [], profiles = [], roles = []] = parts;
+  const hasKey = Boolean(env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY);
+  const nodes = [
+    ...sessions,
+    ...profiles,
+    ...(hasKey ? [{ kind: 'environment' as const }] : []),
+    ...roles,
+  ];
+  // Sessions and profiles are in one file, which is wrong once.
+  const seen = new Set<string>();
+  return nodes.filter((node) => {
+    if (node.kind !== 'problem') return true;
+    const sentence = messageOf(node.failure);
+    return !seen.has(sentence) && seen.add(sentence);
+  });
+}
+
+async function readSessions(env: Environment): Promise<readonly SsoNode[]> {
+  const [{ listSsoSessions, findSsoSession }, { loginStatus }, { listProfiles }] =
+    await Promise.all([
+      import('../../aws/sso/sso-session.ts'),
+      import('../../aws/sso/status.ts'),
+      import('../../aws/credentials/profiles.ts'),
+    ]);
+  const named = await listSsoSessions(env);
+  // A profile of the old kind is a session of its own, one for each start URL.
+  const legacy = (await listProfiles(env)).filter(
+    ({ kind, problem }) => kind === 'sso-legacy' && problem === undefined,
+  );
+  const unnamed = await Promise.all(
+    legacy.map(({ name }) => findSsoSession({ profile: name }, env)),
+  );
+  const byUrl = new Map(unnamed.map((session) => [session.startUrl, session]));
+  return Promise.all(
+    [...named, ...byUrl.values()].map(async (session) => ({
+      kind: 'sso' as const,
+      session,
+      status: await loginStatus(session, { env }),
+    })),
+  );
+}
+
+async function readProfiles(env: Environment): Promise<readonly CredentialNode[]> {
+  const { listProfiles } = await import('../../aws/credentials/profiles.ts');
+  return (await listProfiles(env)).map((profile) => ({ kind: 'profile', profile }));
+}
+
+async function readRoles(env: Environment): Promise<readonly CredentialNode[]> {
+  const [{ RoleTargets }, { stateFolder }] = await Promise.all([
+    import('../../aws/credentials/role-targets.ts'),
+    import('../../journal/state-folder.ts'),
+  ]);
+  const roles = await new RoleTargets(stateFolder(env)).list();
+  return roles.length > 0 ? [{ kind: 'roles', roles }] : [];
+}
+
+async function orProblem(
+  reading: Promise<readonly CredentialNode[]>,
+): Promise<readonly CredentialNode[]> {
+  try {
+    return await reading;
+  } catch (failure) {
+    return [{ kind: 'problem', failure }];
+  }
+}

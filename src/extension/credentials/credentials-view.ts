@@ -1,0 +1,104 @@
+import * as vscode from 'vscode';
+import { Contexts, Views } from '../contributions.ts';
+import type { Environment } from '../window-environment.ts';
+import { credentialItem } from './credential-items.ts';
+import type { CredentialNode } from './credential-node.ts';
+import { readOverview } from './credential-overview.ts';
+import type { Identities } from './identities.ts';
+
+/** Milliseconds between two looks at logins and the time that is left, while somebody sees them. */
+const LOOK_EVERY = 15_000;
+/** Milliseconds in which changes that follow each other become one. */
+const SETTLE = 100;
+
+/** The view "Credentials": what there is to sign in with, and who one is with it. */
+export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>, vscode.Disposable {
+  readonly #env: () => Environment;
+  readonly #onShow: () => void;
+  readonly #identities: Identities;
+  readonly #changed = new vscode.EventEmitter<undefined>();
+  readonly #view: vscode.TreeView<CredentialNode>;
+  readonly #subscriptions: vscode.Disposable[];
+  #timer: NodeJS.Timeout | undefined;
+  #settling: NodeJS.Timeout | undefined;
+
+  readonly onDidChangeTreeData = this.#changed.event;
+
+  constructor(parts: {
+    readonly env: () => Environment;
+    readonly identities: Identities;
+    /** Called each time that somebody begins to look. */
+    readonly onShow: () => void;
+  }) {
+    this.#env = parts.env;
+    this.#onShow = parts.onShow;
+    this.#identities = parts.identities;
+    this.#view = vscode.window.createTreeView(Views.credentials, { treeDataProvider: this });
+    this.#subscriptions = [
+      this.#view,
+      this.#changed,
+      this.#identities.onDidChange(() => this.#settle()),
+      this.#view.onDidChangeVisibility(({ visible }) => this.#count(visible)),
+    ];
+    this.#count(this.#view.visible);
+  }
+
+  getTreeItem(node: CredentialNode): vscode.TreeItem {
+    return credentialItem(node, (profile) => this.#identities.known({ profile }), Date.now());
+  }
+
+  async getChildren(node?: CredentialNode): Promise<CredentialNode[]> {
+    switch (node?.kind) {
+      case undefined:
+        return this.#roots();
+      case 'profile':
+        return [await this.#identityOf(node.profile.name)];
+      case 'environment':
+        return [await this.#identityOf(undefined)];
+      case 'roles':
+        return node.roles.map((role) => ({ kind: 'role', role, arn: role.arn }));
+      default:
+        return [];
+    }
+  }
+
+  /** Reads everything anew, and asks again who one is. */
+  refresh(): void {
+    this.#identities.forget();
+  }
+
+  dispose(): void {
+    clearInterval(this.#timer);
+    clearTimeout(this.#settling);
+    for (const subscription of this.#subscriptions) subscription.dispose();
+  }
+
+  async #roots(): Promise<CredentialNode[]> {
+    const nodes = await readOverview(this.#env());
+    const hasProfiles = nodes.some(({ kind }) => kind !== 'roles');
+    void vscode.commands.executeCommand('setContext', Contexts.hasProfiles, hasProfiles);
+    return [...nodes];
+  }
+
+  async #identityOf(profile: string | undefined): Promise<CredentialNode> {
+    const { identity, failure } = await this.#identities.ask({ profile });
+    if (!identity) return { kind: 'problem', failure };
+    return { kind: 'identity', profile, identity, arn: identity.arn };
+  }
+
+  #settle(): void {
+    this.#settling ??= setTimeout(() => {
+      this.#settling = undefined;
+      this.#changed.fire(undefined);
+    }, SETTLE);
+  }
+
+  /** Only somebody who looks needs a countdown. */
+  #count(isVisible: boolean): void {
+    clearInterval(this.#timer);
+    if (!isVisible) return;
+    this.#onShow();
+    this.#settle();
+    this.#timer = setInterval(() => this.#settle(), LOOK_EVERY);
+  }
+}

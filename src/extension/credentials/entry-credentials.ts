@@ -1,0 +1,51 @@
+import type { FoundCredentials } from '../../aws/credentials/credentials.ts';
+import type { AssumeRole } from '../../aws/credentials/credentials-options.ts';
+import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
+import type { EntryRole, RuntimeEntry } from '../runtimes/runtime-entry.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The session name of roles that the proxy assumes, where the entry has none. */
+const SESSION_NAME = 'mcpAgentCoreProxy';
+
+/** Finds the credentials that the proxy of this entry would, asking the person where it takes one. */
+export async function credentialsOf(
+  entry: Pick<RuntimeEntry, 'profile' | 'role' | 'target'>,
+  options: { readonly env: Environment; readonly prompts?: CredentialPrompts | undefined },
+): Promise<FoundCredentials> {
+  const [{ findCredentials }, { Network }] = await Promise.all([
+    import('../../aws/credentials/credentials.ts'),
+    import('../../aws/network.ts'),
+  ]);
+  const { env, prompts } = options;
+  return findCredentials({
+    profile: entry.profile ?? (env.AWS_PROFILE || undefined),
+    region: regionOf(entry),
+    assumeRole: entry.role && roleOf(entry.role),
+    network: new Network(env),
+    env,
+    ...(prompts && { prompts }),
+  });
+}
+
+/** Nothing for a local AgentCore. */
+export function regionOf({ target }: Pick<RuntimeEntry, 'target'>): string | undefined {
+  switch (target.kind) {
+    case 'runtime':
+      return target.runtime.region;
+    case 'gateway':
+      return target.gateway.region;
+    case 'local':
+      return undefined;
+  }
+}
+
+export function roleOf({ arns, sessionName, ...role }: EntryRole): AssumeRole {
+  const chain = arns.slice(0, -1);
+  return {
+    ...role,
+    arn: arns.at(-1) as string,
+    sessionName: sessionName ?? SESSION_NAME,
+    ...(chain.length > 0 && { chain }),
+  };
+}

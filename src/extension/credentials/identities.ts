@@ -1,0 +1,118 @@
+import * as vscode from 'vscode';
+import type { Identity } from '../../aws/discovery/who-am-i.ts';
+import type { EntryRole } from '../runtimes/runtime-entry.ts';
+import type { Environment } from '../window-environment.ts';
+import { roleOf } from './entry-credentials.ts';
+
+/** Whose identity is asked for; without a profile, that of the environment. */
+export interface IdentityOf {
+  readonly profile?: string | undefined;
+  readonly role?: EntryRole | undefined;
+}
+
+/** What came of asking. */
+export type KnownIdentity =
+  | { readonly identity: Identity; readonly failure?: undefined }
+  | { readonly identity?: undefined; readonly failure: unknown };
+
+/** Milliseconds that an answer counts where the credentials do not expire before. */
+const GOOD_FOR = 15 * 60_000;
+/** Milliseconds that a failure counts: somebody may have put it right. */
+const FAILED_FOR = 5 * 60_000;
+/** The ones asked for longest ago go first. */
+const MOST = 200;
+
+interface Held {
+  readonly known: KnownIdentity;
+  readonly until: number;
+}
+
+/** Who one is with which profile and role, from STS, kept for a while. Nobody is asked to sign in. */
+export class Identities implements vscode.Disposable {
+  readonly #env: () => Environment;
+  readonly #changed = new vscode.EventEmitter<void>();
+  readonly #held = new Map<string, Held>();
+  readonly #asking = new Map<string, Promise<KnownIdentity>>();
+
+  constructor(env: () => Environment) {
+    this.#env = env;
+  }
+
+  /** Fired when more is known, or what was known counts no more. */
+  get onDidChange(): vscode.Event<void> {
+    return this.#changed.event;
+  }
+
+  /** What is known without asking. */
+  known(of: IdentityOf): KnownIdentity | undefined {
+    const held = this.#held.get(keyOf(of));
+    return held && held.until > Date.now() ? held.known : undefined;
+  }
+
+  /** Never rejects: a failure is an answer too. */
+  ask(of: IdentityOf): Promise<KnownIdentity> {
+    const known = this.known(of);
+    if (known) return Promise.resolve(known);
+    const key = keyOf(of);
+    let asking = this.#asking.get(key);
+    if (!asking) {
+      asking = this.#ask(of).finally(() => this.#asking.delete(key));
+      this.#asking.set(key, asking);
+    }
+    return asking;
+  }
+
+  /** What somebody else has found out. */
+  learn(of: IdentityOf, identity: Identity): void {
+    this.#keep(of, { identity });
+  }
+
+  /** The files of the profiles have changed, or somebody has signed in or out. */
+  forget(): void {
+    this.#held.clear();
+    this.#changed.fire();
+  }
+
+  dispose(): void {
+    this.#changed.dispose();
+  }
+
+  async #ask(of: IdentityOf): Promise<KnownIdentity> {
+    const known = await this.#find(of).then(
+      (identity) => ({ identity }),
+      (failure: unknown) => ({ failure }),
+    );
+    this.#keep(of, known);
+    return known;
+  }
+
+  async #find({ profile, role }: IdentityOf): Promise<Identity> {
+    const [{ whoAmI }, { Network }, { readServiceSettings }] = await Promise.all([
+      import('../../aws/discovery/who-am-i.ts'),
+      import('../../aws/network.ts'),
+      import('../../aws/shared-config.ts'),
+    ]);
+    const env = this.#env();
+    const { region } = await readServiceSettings('Bedrock AgentCore', profile, env);
+    const network = new Network(env);
+    return whoAmI({ profile, region, assumeRole: role && roleOf(role), env, network });
+  }
+
+  #keep(of: IdentityOf, known: KnownIdentity): void {
+    const key = keyOf(of);
+    const now = Date.now();
+    const expiresAt = Date.parse(known.identity?.expiresAt ?? '');
+    const until = known.identity
+      ? Math.min(now + GOOD_FOR, expiresAt || Infinity)
+      : now + FAILED_FOR;
+    this.#held.delete(key);
+    this.#held.set(key, { known, until });
+    const [oldest] = this.#held.keys();
+    if (this.#held.size > MOST && oldest !== undefined) this.#held.delete(oldest);
+    this.#changed.fire();
+  }
+}
+
+function keyOf({ profile, role }: IdentityOf): string {
+  return JSON.stringify([profile ?? null, role?.arns ?? [], role?.externalId ?? null]);
+}

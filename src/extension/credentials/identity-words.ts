@@ -1,0 +1,30 @@
+import * as vscode from 'vscode';
+import type { Identity } from '../../aws/discovery/who-am-i.ts';
+import { formatDuration } from '../../sessions/session-words.ts';
+
+/** Who somebody is in a few words: `role Reader (alice)`. */
+export function identityWords({ kind, name, sessionName, arn }: Identity): string {
+  switch (kind) {
+    case 'root':
+      return vscode.l10n.t('the root user');
+    case 'user':
+      return vscode.l10n.t('user {0}', name);
+    case 'federated-user':
+      return vscode.l10n.t('federated user {0}', name);
+    case 'role':
+      return sessionName
+        ? vscode.l10n.t('role {0} ({1})', name, sessionName)
+        : vscode.l10n.t('role {0}', name);
+    case 'unknown':
+      return arn;
+  }
+}
+
+/** Until when something is good: `expires in 50 m`, `expired`; nothing where it does not expire. */
+export function expiryWords(expiresAt: string | Date | undefined, now: number): string | undefined {
+  if (expiresAt === undefined) return undefined;
+  const left = new Date(expiresAt).getTime() - now;
+  return left > 0
+    ? vscode.l10n.t('expires in {0}', formatDuration(left))
+    : vscode.l10n.t('expired');
+}

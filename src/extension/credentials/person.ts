@@ -1,0 +1,114 @@
+import * as vscode from 'vscode';
+import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
+import type { LoginPrompts, SignInCode } from '../../aws/sso/prompts.ts';
+import { Cancelled } from '../servers/server-preparation.ts';
+
+/** How the person at this window signs in to an SSO session; false where nobody wanted to. */
+export type SignIn = (profile: string, signal: AbortSignal) => Promise<boolean>;
+
+/** Asks the person at this window for what only a person can bring. */
+export class PersonPrompts implements CredentialPrompts {
+  readonly #signIn: SignIn;
+
+  constructor(signIn: SignIn) {
+    this.#signIn = signIn;
+  }
+
+  async mfaCode(serial: string, signal: AbortSignal): Promise<string> {
+    const ending = cancellationOf(signal);
+    try {
+      const code = await vscode.window.showInputBox(
+        {
+          title: vscode.l10n.t('AWS Multi-Factor Authentication'),
+          prompt: vscode.l10n.t('Code of the device {0}', serial),
+          placeHolder: '123456',
+          password: true,
+          ignoreFocusOut: true,
+          validateInput: (text) =>
+            /^\s*(\d{6,8})?\s*$/.test(text)
+              ? undefined
+              : vscode.l10n.t('The code has six digits and no other characters.'),
+        },
+        ending.token,
+      );
+      if (!code?.trim()) throw new Cancelled();
+      return code.trim();
+    } finally {
+      ending.dispose();
+    }
+  }
+
+  /** No browser opens without a click: the page is offered, not shown. */
+  async login(profile: string, reason: string, signal: AbortSignal): Promise<boolean> {
+    const signIn = vscode.l10n.t('Sign In');
+    const chosen = await untilAborted(vscode.window.showWarningMessage(reason, signIn), signal);
+    if (chosen !== signIn) return false;
+    return this.#signIn(profile, signal);
+  }
+}
+
+/** Shows a login's page and code, with a progress that can be cancelled around it. */
+export class WindowLoginPrompts implements LoginPrompts {
+  readonly #progress: vscode.Progress<{ readonly message: string }>;
+  readonly #cancel: () => void;
+
+  constructor(progress: vscode.Progress<{ readonly message: string }>, cancel: () => void) {
+    this.#progress = progress;
+    this.#cancel = cancel;
+  }
+
+  async openBrowser(url: string): Promise<boolean> {
+    // The page leads back to this machine's loopback address, where a remote window's browser is not.
+    if (vscode.env.remoteName !== undefined || vscode.env.uiKind === vscode.UIKind.Web)
+      return false;
+    return vscode.env.openExternal(vscode.Uri.parse(url, true));
+  }
+
+  async showCode({
+    userCode,
+    verificationUri,
+    verificationUriComplete,
+  }: SignInCode): Promise<void> {
+    await vscode.env.clipboard.writeText(userCode);
+    this.#progress.report({ message: vscode.l10n.t('Waiting for the code {0}', userCode) });
+    const open = vscode.l10n.t('Open Page');
+    const chosen = await vscode.window.showInformationMessage(
+      vscode.l10n.t('Sign in with the code {0}', userCode),
+      {
+        modal: true,
+        detail: vscode.l10n.t(
+          'The code is copied. Confirm it on {0}, in a browser on any device.',
+          verificationUri,
+        ),
+      },
+      open,
+    );
+    if (chosen !== open) return this.#cancel();
+    await vscode.env.openExternal(
+      vscode.Uri.parse(verificationUriComplete ?? verificationUri, true),
+    );
+  }
+
+  progress(sentence: string): void {
+    this.#progress.report({ message: sentence });
+  }
+}
+
+function cancellationOf(signal: AbortSignal): vscode.CancellationTokenSource {
+  const source = new vscode.CancellationTokenSource();
+  const cancel = () => source.cancel();
+  if (signal.aborted) cancel();
+  else signal.addEventListener('abort', cancel, { once: true });
+  return source;
+}
+
+/** A notification cannot be taken back; who waits for its answer can leave. */
+async function untilAborted<T>(answer: Thenable<T>, signal: AbortSignal): Promise<T | undefined> {
+  if (signal.aborted) return undefined;
+  return Promise.race([
+    answer,
+    new Promise<undefined>((resolve) => {
+      signal.addEventListener('abort', () => resolve(undefined), { once: true });
+    }),
+  ]);
+}

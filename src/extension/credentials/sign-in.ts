@@ -1,0 +1,58 @@
+import * as vscode from 'vscode';
+import { WindowLoginPrompts } from './person.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Milliseconds that a person has. */
+const SIGN_IN_WITHIN = 10 * 60_000;
+
+/**
+ * Signs the person in to the SSO session of a profile, or to one by its own name, with progress
+ * that can be cancelled. What is already good, or can be renewed, asks nobody.
+ *
+ * @returns until when the login is good; undefined where it was cancelled.
+ * @throws {AgentCoreError} as `login` does.
+ */
+export async function signIn(
+  choice: { readonly profile?: string | undefined; readonly ssoSession?: string | undefined },
+  options: {
+    readonly env: Environment;
+    readonly signal?: AbortSignal | undefined;
+    /** Asks even where the login looks good: AWS may have revoked it. */
+    readonly force?: boolean | undefined;
+  },
+): Promise<Date | undefined> {
+  const { env, signal, force } = options;
+  const [{ login }, { findSsoSession, nameOf }, { Network }] = await Promise.all([
+    import('../../aws/sso/login.ts'),
+    import('../../aws/sso/sso-session.ts'),
+    import('../../aws/network.ts'),
+  ]);
+  const session = await findSsoSession(choice, env);
+  return vscode.window.withProgress(
+    {
+      location: vscode.ProgressLocation.Notification,
+      title: vscode.l10n.t('Signing in to {0}', nameOf(session)),
+      cancellable: true,
+    },
+    async (progress, token) => {
+      const ending = new AbortController();
+      token.onCancellationRequested(() => ending.abort());
+      const within = AbortSignal.timeout(SIGN_IN_WITHIN);
+      const all = AbortSignal.any([ending.signal, within, ...(signal ? [signal] : [])]);
+      const prompts = new WindowLoginPrompts(progress, () => ending.abort());
+      try {
+        const { until } = await login(session, prompts, {
+          context: { env, network: new Network(env) },
+          signal: all,
+          device: vscode.env.remoteName !== undefined || vscode.env.uiKind === vscode.UIKind.Web,
+          force,
+        });
+        return until;
+      } catch (thrown) {
+        if (ending.signal.aborted || signal?.aborted) return undefined;
+        throw thrown;
+      }
+    },
+  );
+}

@@ -1,0 +1,81 @@
+import { release } from 'node:os';
+import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
+import { arnOf } from '../servers/server-environment.ts';
+
+/** What helps whoever looks into a trouble: facts without secrets, account numbers masked. */
+export interface DiagnosticFacts {
+  readonly extension: string;
+  readonly vscode: string;
+  readonly remote: string | undefined;
+  readonly isTrusted: boolean;
+  readonly entries: readonly RuntimeEntry[];
+  readonly problems: readonly string[];
+  readonly sessions: readonly { readonly state: string; readonly mode: string }[];
+  readonly journal: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Variables whose values say nothing that is secret. */
+const SHOWN = [
+  'AWS_PROFILE',
+  'AWS_REGION',
+  'AWS_DEFAULT_REGION',
+  'AWS_CONFIG_FILE',
+  'AWS_SHARED_CREDENTIALS_FILE',
+  'AWS_CA_BUNDLE',
+  'NODE_EXTRA_CA_CERTS',
+  'AGENTCORE_STATE_DIR',
+];
+/** Variables of which it only counts whether they are there. */
+const PRESENT = [
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SESSION_TOKEN',
+  'AWS_WEB_IDENTITY_TOKEN_FILE',
+  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+  'HTTPS_PROXY',
+  'HTTP_PROXY',
+  'NO_PROXY',
+  'AWS_ENDPOINT_URL',
+];
+
+/** A text to paste into a report. */
+export function diagnosticsText(facts: DiagnosticFacts): string {
+  const { entries, problems, sessions, env } = facts;
+  const lines = [
+    `AgentCore MCP ${facts.extension}, VS Code ${facts.vscode}, Node ${process.versions.node}`,
+    `${process.platform} ${process.arch} ${release()}${facts.remote ? `, remote "${facts.remote}"` : ''}, ${facts.isTrusted ? 'trusted' : 'untrusted'} workspace`,
+    `Journal: ${facts.journal}`,
+    '',
+    `Runtimes: ${entries.length}`,
+    ...entries.map((entry) => `- ${entryLine(entry)}`),
+    ...problems.map((problem) => `- broken: ${problem}`),
+    '',
+    `Sessions that may be billed: ${sessions.length}`,
+    ...sessions.map(({ state, mode }) => `- ${state}, mode ${mode}`),
+    '',
+    'Environment:',
+    ...SHOWN.flatMap((name) => (env[name] ? [`- ${name}=${env[name]}`] : [])),
+    ...PRESENT.flatMap((name) => (env[name] ? [`- ${name} is set`] : [])),
+  ];
+  return `${masked(lines.join('\n'))}\n`;
+}
+
+function entryLine(entry: RuntimeEntry): string {
+  const { name, target, sessionMode, profile, role, authorization } = entry;
+  return [
+    name,
+    arnOf(entry) ?? target.kind,
+    `mode ${sessionMode}`,
+    profile && `profile ${profile}`,
+    role && `${role.arns.length} role(s)`,
+    authorization.kind,
+    entry.policy && 'policy',
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+/** Account numbers keep their last four digits. */
+function masked(text: string): string {
+  return text.replace(/(?<!\d)\d{8}(\d{4})(?!\d)/g, '********$1');
+}

@@ -1,0 +1,104 @@
+import * as vscode from 'vscode';
+import { registerApprovals } from './approvals/approval-commands.ts';
+import { ApprovalsWatch } from './approvals/approvals-watch.ts';
+import { CommandRegistry } from './commands/command-registry.ts';
+import { presentError } from './commands/present-error.ts';
+import { PROVIDER_ID } from './contributions.ts';
+import { openAwsLogin } from './credentials/aws-login.ts';
+import { PersonPrompts } from './credentials/person.ts';
+import { signIn } from './credentials/sign-in.ts';
+import { registerDiagnosticsCommands } from './diagnostics/diagnostics-commands.ts';
+import { JournalWatch } from './journal/journal-watch.ts';
+import { LocalAgentCores, prepareLocal } from './local-agentcore/prepare-local.ts';
+import { registerPolicies } from './policies/register-policies.ts';
+import { registerAuditCommands } from './replay-log/audit-commands.ts';
+import { AuditWatch } from './replay-log/audit-watch.ts';
+import { registerReplayLogCommands } from './replay-log/replay-log-commands.ts';
+import { ReplayLogView } from './replay-log/replay-log-view.ts';
+import { registerRuntimes } from './runtimes/register-runtimes.ts';
+import { RuntimeStore } from './runtimes/runtime-store.ts';
+import { McpServers } from './servers/mcp-servers.ts';
+import { prepareCredentials } from './servers/prepare-credentials.ts';
+import { prepareWindow } from './servers/prepare-window.ts';
+import { RunningServers } from './servers/running-servers.ts';
+import { ServerPreparation } from './servers/server-preparation.ts';
+import { ServerProvider } from './servers/server-provider.ts';
+import { prepareVaultKey, VaultKey } from './servers/vault-key.ts';
+import { BillingStatus } from './sessions/billing-status.ts';
+import { offerOrphans, registerSessionCommands } from './sessions/session-commands.ts';
+import { SessionsView } from './sessions/sessions-view.ts';
+import { ClientSecrets, prepareClientSecret } from './setup/client-secrets.ts';
+import { registerSetup } from './setup/register-setup.ts';
+import { windowEnvironment } from './window-environment.ts';
+
+/** Builds the parts and hands them to VS Code. Nothing here waits for a disk or the network. */
+export function activate(context: vscode.ExtensionContext): void {
+  const env = windowEnvironment;
+  const { version } = context.extension.packageJSON as { readonly version: string };
+  const log = vscode.window.createOutputChannel('AgentCore', { log: true });
+  const commands = new CommandRegistry(log);
+  const store = new RuntimeStore();
+  const journal = new JournalWatch(env);
+
+  const prompts = new PersonPrompts(async (profile, signal) => {
+    if (await openAwsLogin(profile, env())) return true;
+    return (await signIn({ profile }, { env: env(), signal, force: true })) !== undefined;
+  });
+  const secrets = new ClientSecrets(context.secrets);
+  const locals = new LocalAgentCores(
+    { program: context.asAbsolutePath('dist/cli.js'), env, log: (line) => log.info(line) },
+    {
+      storage: context.globalStorageUri.fsPath,
+      sampleServer: context.asAbsolutePath('dist/sample-server.js'),
+      folder: () => vscode.workspace.workspaceFolders?.[0]?.uri.fsPath,
+    },
+  );
+  const windowStep = prepareWindow(env);
+  const preparation = new ServerPreparation(
+    [
+      windowStep,
+      prepareCredentials({ env, prompts }),
+      prepareClientSecret(secrets),
+      prepareVaultKey(new VaultKey(context.secrets), (line) => log.warn(line)),
+      prepareLocal(locals),
+    ],
+    (thrown, entry) => void presentError(thrown, entry),
+  );
+  const proxy = context.asAbsolutePath('dist/proxy.js');
+  const provider = new ServerProvider({ store, preparation, extension: { version, proxy } });
+  const running = new RunningServers(journal);
+  const servers = new McpServers({ extensionId: context.extension.id, provider, running });
+
+  registerRuntimes(context, { commands, store, journal, servers, running, env });
+  const approvals = new ApprovalsWatch(env);
+  const sessionsView = new SessionsView(journal, approvals);
+  const audit = new AuditWatch(env);
+  const replayLog = new ReplayLogView(journal, audit);
+  registerSessionCommands(commands, journal);
+  registerReplayLogCommands(commands, replayLog);
+  registerAuditCommands(commands, env);
+  registerPolicies(context, { commands, store, env, log });
+  registerDiagnosticsCommands(commands, { log, store, journal, version });
+  const parts = { commands, store, servers, journal, secrets, prompts, env, windowStep };
+  registerSetup(context, { ...parts, proxy, version });
+
+  context.subscriptions.push(
+    log,
+    commands,
+    store,
+    journal,
+    provider,
+    locals,
+    running,
+    sessionsView,
+    approvals,
+    registerApprovals(commands, approvals),
+    audit,
+    replayLog,
+    new BillingStatus(journal),
+    vscode.lm.registerMcpServerDefinitionProvider(PROVIDER_ID, provider),
+  );
+  journal.start();
+  approvals.start();
+  void offerOrphans(journal);
+}

@@ -1,0 +1,35 @@
+import { AgentCoreError } from '../../error.ts';
+import type { StartVariables } from '../servers/server-preparation.ts';
+import type { LocalEndpoint } from './local-agentcore.ts';
+
+/** What would lead a proxy elsewhere, or sign as somebody else. Null removes a variable. */
+const SET_ASIDE = [
+  'AWS_PROFILE',
+  'AWS_SESSION_TOKEN',
+  'AWS_ENDPOINT_URL_BEDROCK_AGENTCORE',
+  'AWS_ENDPOINT_URL_STS',
+  'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS',
+  'AWS_USE_FIPS_ENDPOINT',
+  'AWS_USE_DUALSTACK_ENDPOINT',
+  // It is on this machine, where no proxy leads.
+  ...['HTTP_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()]),
+];
+
+/**
+ * What a proxy is told to come to a runtime of a local AgentCore.
+ *
+ * @throws {AgentCoreError} `config` where it serves no runtime of that name.
+ */
+export function localVariables(endpoint: LocalEndpoint, runtime: string): StartVariables {
+  const { runtimes, env } = endpoint;
+  const found = runtimes.find(({ name }) => name === runtime);
+  if (!found) {
+    const names = runtimes.map(({ name }) => name).join(', ') || 'none';
+    throw new AgentCoreError(
+      'config',
+      `The local AgentCore has no runtime "${runtime}": name one of ${names}`,
+    );
+  }
+  const nothing = Object.fromEntries(SET_ASIDE.map((name) => [name, null]));
+  return { ...nothing, ...env, AGENTCORE_AGENT_ARN: found.arn };
+}

@@ -1,0 +1,36 @@
+import * as vscode from 'vscode';
+import type { CommandRegistry } from '../commands/command-registry.ts';
+import { Commands } from '../contributions.ts';
+import { type RuntimeEntry, SAMPLE_RUNTIME } from '../runtimes/runtime-entry.ts';
+import type { RuntimeStore } from '../runtimes/runtime-store.ts';
+import type { McpServers } from '../servers/mcp-servers.ts';
+import { EMPTY_DRAFT, suggestName } from '../setup/runtime-draft.ts';
+import { startAndList } from '../setup/start-and-list.ts';
+
+/** One step from nothing to tools: the sample on a local AgentCore, without an account. */
+export function registerTryLocally(
+  commands: CommandRegistry,
+  parts: { readonly store: RuntimeStore; readonly servers: McpServers },
+): void {
+  const { store, servers } = parts;
+  commands.register(Commands.tryLocally, async () => {
+    const known = store.entries.find(isSample);
+    const name = known?.name ?? freeName(store);
+    if (!known) await store.save({ name, local: {} });
+    await startAndList(name, servers, { known: undefined, isNew: known === undefined });
+  });
+}
+
+function isSample({ target }: RuntimeEntry): boolean {
+  return (
+    target.kind === 'local' && target.config === undefined && target.runtime === SAMPLE_RUNTIME
+  );
+}
+
+function freeName(store: RuntimeStore): string {
+  const found = { name: vscode.l10n.t('Sample (local)') } as never;
+  return suggestName(
+    { ...EMPTY_DRAFT, found },
+    store.entries.map(({ name }) => name),
+  );
+}

@@ -1,0 +1,56 @@
+import * as vscode from 'vscode';
+import { AgentCoreError, messageOf } from '../../error.ts';
+import type { CommandRegistry } from '../commands/command-registry.ts';
+import { Commands } from '../contributions.ts';
+import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
+import type { Environment } from '../window-environment.ts';
+import { PolicyDiagnostics } from './policy-diagnostics.ts';
+import { isPolicyFile } from './policy-files.ts';
+
+/** The check of policy documents in the editor: by a command, and when one is saved. */
+export function registerPolicies(
+  context: vscode.ExtensionContext,
+  parts: {
+    readonly commands: CommandRegistry;
+    readonly store: { readonly entries: readonly RuntimeEntry[] };
+    readonly env: () => Environment;
+    readonly log: vscode.LogOutputChannel;
+  },
+): void {
+  const { commands, store, env, log } = parts;
+  const diagnostics = new PolicyDiagnostics({
+    isPolicy: ({ uri }) => uri.scheme === 'file' && isPolicyFile(uri.fsPath, store.entries, env()),
+    onFailure: (thrown) => log.error(`The check of a policy: ${messageOf(thrown)}`),
+  });
+  context.subscriptions.push(diagnostics);
+  commands.register(Commands.checkPolicy, async () => {
+    const document = vscode.window.activeTextEditor?.document;
+    if (!document) {
+      throw new AgentCoreError('usage', vscode.l10n.t('Open the policy document to check first'));
+    }
+    const [first, ...others] = await diagnostics.check(document);
+    const name = vscode.workspace.asRelativePath(document.uri);
+    // Whoever ran the command does not wait for somebody to read the sentence.
+    if (!first) {
+      void vscode.window.showInformationMessage(vscode.l10n.t('{0} is a valid policy', name));
+    } else {
+      void tell(
+        others.length === 0
+          ? vscode.l10n.t('{0} is no valid policy: {1}', name, first.message)
+          : vscode.l10n.t(
+              '{0} is no valid policy, with {1} problems. The first: {2}',
+              name,
+              others.length + 1,
+              first.message,
+            ),
+      );
+    }
+  });
+}
+
+async function tell(sentence: string): Promise<void> {
+  const show = vscode.l10n.t('Show Problems');
+  if ((await vscode.window.showWarningMessage(sentence, show)) === show) {
+    await vscode.commands.executeCommand('workbench.actions.view.problems');
+  }
+}

@@ -1,0 +1,58 @@
+import * as vscode from 'vscode';
+import { stateFolder } from '../../journal/state-folder.ts';
+import type { AuditReport } from '../../policy/audit/verify-audit.ts';
+import type { CommandRegistry } from '../commands/command-registry.ts';
+import { Commands } from '../contributions.ts';
+import type { Environment } from '../window-environment.ts';
+
+export function registerAuditCommands(commands: CommandRegistry, env: () => Environment): void {
+  commands.register(Commands.verifyAudit, async () => {
+    const state = stateFolder(env());
+    const report = await vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Notification, title: vscode.l10n.t('Verifying audit') },
+      async () => {
+        const { verifyAudit } = await import('../../policy/audit/verify-audit.ts');
+        return verifyAudit(state);
+      },
+    );
+    // Whoever ran the command does not wait for somebody to read the sentence.
+    void tell(report);
+  });
+}
+
+async function tell(report: AuditReport): Promise<void> {
+  const { files, records, problems } = report;
+  if (problems.length > 0) {
+    const show = vscode.l10n.t('Show Details');
+    const sentence = vscode.l10n.t(
+      'The audit is not as it was written ({0} problems): {1}',
+      problems.length,
+      problems[0] ?? '',
+    );
+    if ((await vscode.window.showWarningMessage(sentence, show)) === show) await open(report);
+  } else if (files === 0) {
+    const nothing = vscode.l10n.t('The audit has no records yet: it begins with the first policy');
+    await vscode.window.showInformationMessage(nothing);
+  } else {
+    // Against these, records that are cut off at the very end show later.
+    const copy = vscode.l10n.t('Copy Last Hashes');
+    const sentence = vscode.l10n.t(
+      'The audit is as it was written: {0} records in {1} files',
+      records,
+      files,
+    );
+    if ((await vscode.window.showInformationMessage(sentence, copy)) !== copy) return;
+    await vscode.env.clipboard.writeText(endsOf(report));
+  }
+}
+
+async function open(report: AuditReport): Promise<void> {
+  const content = `${report.problems.join('\n')}\n\n${endsOf(report)}`;
+  const document = await vscode.workspace.openTextDocument({ language: 'plaintext', content });
+  await vscode.window.showTextDocument(document, { preview: true });
+}
+
+/** The last hash of each file, as `agentcore-mcp audit verify` prints it. */
+function endsOf({ ends }: AuditReport): string {
+  return ends.map(({ file, hash }) => `${file} ends with ${hash}\n`).join('');
+}

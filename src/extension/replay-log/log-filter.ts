@@ -1,0 +1,60 @@
+import type { JournalRecord, ProgramRecord } from '../../journal/records.ts';
+import type { AuditedRequest } from '../../policy/audit/audit-records.ts';
+import type { Audited } from '../../policy/audit/recent-audit.ts';
+import { isWanted, recordLine, timeOf } from '../../sessions/record-words.ts';
+
+/** What of journal and audit is shown: kinds of records, and those of some sessions. */
+export interface LogFilter {
+  readonly kinds: ReadonlySet<LogKind>;
+  /** Ids of our own; absent for all. */
+  readonly sessions?: ReadonlySet<string> | undefined;
+}
+
+export const LOG_KINDS = ['replays', 'errors', 'calls', 'decisions', 'sessions'] as const;
+export type LogKind = (typeof LOG_KINDS)[number];
+
+export const EVERYTHING: LogFilter = { kinds: new Set(LOG_KINDS) };
+
+/** A record of the journal, or of the audit what a policy decided, as the log shows it. */
+export interface LogEntry {
+  readonly record: JournalRecord | AuditedRequest;
+  readonly head: ProgramRecord;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** The newest entries that pass, newest first. */
+export function filtered(
+  entries: readonly LogEntry[],
+  filter: LogFilter,
+  limit: number,
+): readonly LogEntry[] {
+  return entries
+    .filter(({ record }) => passes(record, filter))
+    .sort((one, other) => other.at - one.at)
+    .slice(0, limit);
+}
+
+/** Undefined where the record is none that people read. */
+export function entryOf(record: JournalRecord, head: ProgramRecord): LogEntry | undefined {
+  if (recordLine(record) === undefined) return undefined;
+  return { record, head, at: Date.parse(timeOf(record)) };
+}
+
+export function entryOfAudit({ record, head }: Audited): LogEntry {
+  return { record, head, at: Date.parse(record.at) };
+}
+
+function passes(record: LogEntry['record'], { kinds, sessions }: LogFilter): boolean {
+  if (record.type === 'audit.request') {
+    const isAsked = !sessions || (record.session !== undefined && sessions.has(record.session));
+    return isAsked && kinds.has('decisions');
+  }
+  const options = { sessions };
+  if (!isWanted(record, options)) return false;
+  if (kinds.has('replays') && isWanted(record, { ...options, replays: true })) return true;
+  if (kinds.has('errors') && isWanted(record, { ...options, errors: true })) return true;
+  if (kinds.has('calls') && record.type === 'call') return true;
+  const isOfSession = record.type.startsWith('session.') && record.type !== 'session.replayed';
+  return kinds.has('sessions') && (isOfSession || record.type === 'program');
+}

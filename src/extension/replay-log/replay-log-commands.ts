@@ -1,0 +1,80 @@
+import { homedir } from 'node:os';
+import * as vscode from 'vscode';
+import { oursOf } from '../../sessions/session-lookup.ts';
+import type { CommandRegistry } from '../commands/command-registry.ts';
+import { Commands, Views } from '../contributions.ts';
+import type { SessionNode } from '../sessions/sessions-view.ts';
+import { EVERYTHING, LOG_KINDS, type LogEntry, type LogKind } from './log-filter.ts';
+import type { ReplayLogView } from './replay-log-view.ts';
+
+/** How many records an export has at the most. */
+const MOST_EXPORTED = 100_000;
+
+export function registerReplayLogCommands(commands: CommandRegistry, log: ReplayLogView): void {
+  /** From a session, only what is about it. */
+  commands.register(Commands.showReplayLog, async (node?: SessionNode) => {
+    if (node?.kind === 'session') {
+      log.filter = { ...EVERYTHING, sessions: new Set(oursOf(node.entry)) };
+    }
+    await vscode.commands.executeCommand(`${Views.replayLog}.focus`);
+  });
+
+  commands.register(Commands.filterReplayLog, async () => {
+    const words: Readonly<Record<LogKind, string>> = {
+      replays: vscode.l10n.t('Replays'),
+      errors: vscode.l10n.t('Errors'),
+      calls: vscode.l10n.t('Calls'),
+      decisions: vscode.l10n.t('Decisions of policies'),
+      sessions: vscode.l10n.t('Sessions and programs'),
+    };
+    const items = LOG_KINDS.map((kind) => ({
+      label: words[kind],
+      picked: log.filter.kinds.has(kind),
+      shows: kind,
+    }));
+    const chosen = await vscode.window.showQuickPick(items, {
+      canPickMany: true,
+      placeHolder: vscode.l10n.t('What the log shows'),
+    });
+    if (!chosen) return;
+    const kinds = new Set(chosen.map(({ shows }) => shows));
+    log.filter = kinds.size === LOG_KINDS.length ? EVERYTHING : { kinds };
+  });
+
+  commands.register(Commands.openRecord, async (entry?: LogEntry) => {
+    if (!entry) return;
+    const document = await vscode.workspace.openTextDocument({
+      language: 'json',
+      content: textOf(entry),
+    });
+    await vscode.window.showTextDocument(document, { preview: true });
+  });
+
+  commands.register(Commands.copyRecord, async (entry?: LogEntry) => {
+    if (entry) await vscode.env.clipboard.writeText(textOf(entry));
+  });
+
+  commands.register(Commands.exportReplayLog, async () => {
+    const folder = vscode.workspace.workspaceFolders?.[0]?.uri ?? vscode.Uri.file(homedir());
+    const target = await vscode.window.showSaveDialog({
+      title: vscode.l10n.t('Export Replay Log'),
+      defaultUri: vscode.Uri.joinPath(folder, 'replay-log.jsonl'),
+      filters: { [vscode.l10n.t('JSON Lines')]: ['jsonl'] },
+    });
+    if (!target) return;
+    const entries = [...(await log.shown(MOST_EXPORTED))].reverse();
+    const text = entries.map((entry) => `${JSON.stringify(plain(entry))}\n`).join('');
+    await vscode.workspace.fs.writeFile(target, new TextEncoder().encode(text));
+    void vscode.window.showInformationMessage(
+      vscode.l10n.t('Exported {0} records to {1}', entries.length, target.fsPath),
+    );
+  });
+}
+
+function textOf(entry: LogEntry): string {
+  return `${JSON.stringify(plain(entry), null, 2)}\n`;
+}
+
+function plain({ record, head: { program, pid, host } }: LogEntry) {
+  return { ...record, program, pid, host };
+}

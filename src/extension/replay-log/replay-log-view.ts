@@ -1,0 +1,154 @@
+import * as vscode from 'vscode';
+import { messageOf } from '../../error.ts';
+import { decisionWords } from '../../policy/audit/decision-words.ts';
+import { recordWords } from '../../sessions/record-words.ts';
+import { formatTime, printable } from '../../sessions/session-words.ts';
+import { Commands, Contexts, Views } from '../contributions.ts';
+import type { JournalWatch } from '../journal/journal-watch.ts';
+import type { AuditWatch } from './audit-watch.ts';
+import {
+  EVERYTHING,
+  entryOf,
+  entryOfAudit,
+  filtered,
+  type LogEntry,
+  type LogFilter,
+} from './log-filter.ts';
+
+/** How many entries are held, and how many are shown. */
+const MOST_HELD = 5_000;
+const MOST_SHOWN = 500;
+/** Milliseconds in which records that follow each other are shown at once. */
+const SETTLE = 200;
+
+/** The view "Replay Log": what all programs have put on journal and audit, newest first. */
+export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.Disposable {
+  readonly #journal: JournalWatch;
+  readonly #audit: AuditWatch;
+  readonly #changed = new vscode.EventEmitter<undefined>();
+  readonly #view: vscode.TreeView<LogEntry>;
+  readonly #subscriptions: vscode.Disposable[];
+  #filter = EVERYTHING;
+  /** As read when the view was first looked at, and what was written since. */
+  #entries: LogEntry[] = [];
+  #loading: Promise<void> | undefined;
+  #looking: Promise<void> | undefined;
+  #journalProblem: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  readonly onDidChangeTreeData = this.#changed.event;
+
+  constructor(journal: JournalWatch, audit: AuditWatch) {
+    this.#journal = journal;
+    this.#audit = audit;
+    this.#view = vscode.window.createTreeView(Views.replayLog, { treeDataProvider: this });
+    this.#subscriptions = [
+      this.#view,
+      this.#changed,
+      journal.onDidRecord(({ record, head }) => {
+        const entry = entryOf(record, head);
+        if (entry && this.#loading) this.#add([entry]);
+      }),
+      audit.onDidAudit((audited) => this.#add(audited.map(entryOfAudit))),
+    ];
+  }
+
+  get filter(): LogFilter {
+    return this.#filter;
+  }
+
+  set filter(filter: LogFilter) {
+    this.#filter = filter;
+    const isFiltered = filter !== EVERYTHING;
+    this.#view.description = isFiltered ? vscode.l10n.t('filtered') : '';
+    void vscode.commands.executeCommand('setContext', Contexts.logIsFiltered, isFiltered);
+    this.#changed.fire(undefined);
+  }
+
+  /** What is shown now, newest first. */
+  async shown(limit = MOST_SHOWN): Promise<readonly LogEntry[]> {
+    this.#loading ??= this.#load();
+    // Whoever does not want to see decisions has the audit left alone.
+    if (this.#filter.kinds.has('decisions')) this.#looking ??= this.#audit.look();
+    await Promise.all([this.#loading, this.#looking]);
+    this.#view.message = this.#journalProblem ?? this.#audit.problem ?? '';
+    return filtered(this.#entries, this.#filter, limit);
+  }
+
+  getTreeItem({ record, head, at }: LogEntry): vscode.TreeItem {
+    const words = wordsOf(record);
+    const item = new vscode.TreeItem(words);
+    const time = formatTime(new Date(at).toISOString());
+    item.description = `${time.slice(11)} · ${head.program} ${head.pid}`;
+    item.tooltip = `${time}\n${words}`;
+    item.iconPath = new vscode.ThemeIcon(iconOf(record));
+    item.contextValue = 'record';
+    item.command = {
+      command: Commands.openRecord,
+      title: vscode.l10n.t('Open Record'),
+      arguments: [{ record, head, at }],
+    };
+    item.accessibilityInformation = { label: `${time}, ${words}` };
+    return item;
+  }
+
+  async getChildren(entry?: LogEntry): Promise<LogEntry[]> {
+    return entry ? [] : [...(await this.shown())];
+  }
+
+  dispose(): void {
+    clearTimeout(this.#timer);
+    for (const subscription of this.#subscriptions) subscription.dispose();
+  }
+
+  async #load(): Promise<void> {
+    try {
+      const [{ readJournal }, { folder }] = await Promise.all([
+        import('../../journal/reader.ts'),
+        this.#journal.sessions(),
+      ]);
+      const { files, problems } = await readJournal(folder);
+      const read = files.flatMap(({ head, records }) =>
+        records.flatMap((record) => entryOf(record, head) ?? []),
+      );
+      // What was written while it was read came by the watch as well.
+      const known = new Set(this.#entries.map(keyOf));
+      const rest = read.filter((entry) => !known.has(keyOf(entry)));
+      this.#entries = [...rest, ...this.#entries].sort((a, b) => a.at - b.at).slice(-MOST_HELD);
+      this.#journalProblem = this.#entries.length > 0 ? problems[0] : undefined;
+    } catch (thrown) {
+      this.#journalProblem = messageOf(thrown);
+    }
+  }
+
+  #add(entries: readonly LogEntry[]): void {
+    for (const entry of entries) this.#entries.push(entry);
+    if (this.#entries.length > 2 * MOST_HELD) {
+      this.#entries = this.#entries.sort((a, b) => a.at - b.at).slice(-MOST_HELD);
+    }
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#changed.fire(undefined);
+    }, SETTLE);
+  }
+}
+
+function keyOf({ record, head }: LogEntry): string {
+  return JSON.stringify([head.host, head.pid, record]);
+}
+
+function wordsOf(record: LogEntry['record']): string {
+  // Names come from servers, and some signs turn a line around.
+  if (record.type === 'audit.request') return printable(decisionWords(record));
+  return recordWords(record) ?? record.type;
+}
+
+function iconOf(record: LogEntry['record']): string {
+  const { type } = record;
+  if (type === 'audit.request')
+    return record.decision?.effect === 'deny' ? 'circle-slash' : 'shield';
+  if (type === 'session.replayed') return 'history';
+  if (type === 'call') return 'symbol-method';
+  if (type === 'error' || type === 'session.lost' || type === 'session.stop-failed') return 'error';
+  return type === 'program' ? 'terminal' : 'server-environment';
+}

@@ -1,0 +1,123 @@
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import type { DiscoveredPlace } from '../../aws/discovery/discovered-place.ts';
+import type { Discovery } from '../../aws/discovery/discovery.ts';
+import type { Place } from '../../aws/discovery/place.ts';
+import { messageOf } from '../../error.ts';
+import type { Environment } from '../window-environment.ts';
+import { placeKey } from './runtime-node.ts';
+
+interface Look {
+  /** Resolves with the first of it that can be shown. */
+  readonly begun: Promise<void>;
+  readonly ending: AbortController;
+}
+
+/** What has been found where. Nothing is looked for until somebody looks at a place. */
+export class Discoveries implements vscode.Disposable {
+  readonly #env: () => Environment;
+  readonly #changed = new vscode.EventEmitter<Place>();
+  readonly #found = new Map<string, DiscoveredPlace>();
+  readonly #looks = new Map<string, Look>();
+  #discovery: Promise<Discovery> | undefined;
+
+  constructor(env: () => Environment) {
+    this.#env = env;
+  }
+
+  /** Fired when more is known of a place. */
+  get onDidChange(): vscode.Event<Place> {
+    return this.#changed.event;
+  }
+
+  /** Undefined where nobody has looked. */
+  found(place: Place): DiscoveredPlace | undefined {
+    return this.#found.get(placeKey(place));
+  }
+
+  isLooking(place: Place): boolean {
+    return this.#looks.has(placeKey(place));
+  }
+
+  /**
+   * Looks at a place, once for all who ask meanwhile. Resolves when there is something to show; the
+   * rest is told by the event. Never rejects: what goes wrong is a problem of the place.
+   *
+   * @param options.refresh Asks AWS whatever was read before.
+   */
+  look(place: Place, { refresh = false } = {}): Promise<void> {
+    const key = placeKey(place);
+    const known = this.#looks.get(key);
+    if (known) return known.begun;
+    const ending = new AbortController();
+    const begun = new Promise<void>((resolve) => {
+      void this.#follow(place, refresh, ending.signal, resolve).finally(() => {
+        if (this.#looks.get(key)?.ending === ending) this.#looks.delete(key);
+        resolve();
+        if (!ending.signal.aborted) this.#changed.fire(place);
+      });
+    });
+    this.#looks.set(key, { begun, ending });
+    return begun;
+  }
+
+  /** The profiles, or where they are, have changed: all of it may be somebody else's. */
+  forget(): void {
+    this.#end();
+    this.#found.clear();
+    this.#discovery = undefined;
+  }
+
+  dispose(): void {
+    this.#end();
+    this.#changed.dispose();
+  }
+
+  #end(): void {
+    for (const { ending } of this.#looks.values()) ending.abort();
+    this.#looks.clear();
+  }
+
+  async #follow(
+    place: Place,
+    refresh: boolean,
+    signal: AbortSignal,
+    onShown: () => void,
+  ): Promise<void> {
+    try {
+      const discovery = await this.#open();
+      for await (const found of discovery.discover({ places: [place], refresh, signal })) {
+        if (signal.aborted) return;
+        this.#found.set(placeKey(place), found);
+        if (found.runtimes || found.gateways || found.problems.length > 0) onShown();
+        this.#changed.fire(place);
+      }
+    } catch (thrown) {
+      if (!signal.aborted) this.#found.set(placeKey(place), failed(place, thrown));
+    }
+  }
+
+  #open(): Promise<Discovery> {
+    this.#discovery ??= Promise.all([
+      import('../../aws/discovery/discovery.ts'),
+      import('../../journal/state-folder.ts'),
+    ]).then(([{ Discovery: Finder }, { stateFolder }]) => {
+      const env = this.#env();
+      return new Finder({ env, cacheFolder: join(stateFolder(env), 'discovery') });
+    });
+    return this.#discovery;
+  }
+}
+
+/** The environment names no folder that can be, or the like. */
+function failed(place: Place, thrown: unknown): DiscoveredPlace {
+  const sentence = messageOf(thrown);
+  return {
+    place,
+    identity: undefined,
+    runtimes: undefined,
+    gateways: undefined,
+    problems: [{ place, kind: 'failed', api: undefined, subject: undefined, sentence }],
+    isDone: true,
+  };
+}

@@ -1,0 +1,85 @@
+import * as vscode from 'vscode';
+import type { CommandRegistry } from '../commands/command-registry.ts';
+import { registerCredentialCommands } from '../credentials/credential-commands.ts';
+import { CredentialsView } from '../credentials/credentials-view.ts';
+import { Identities } from '../credentials/identities.ts';
+import type { JournalWatch } from '../journal/journal-watch.ts';
+import type { McpServers } from '../servers/mcp-servers.ts';
+import { McpSwitch } from '../servers/mcp-switch.ts';
+import type { RunningServers } from '../servers/running-servers.ts';
+import { registerServerCommands } from '../servers/server-commands.ts';
+import type { Environment } from '../window-environment.ts';
+import { Discoveries } from './discoveries.ts';
+import type { RuntimeStore } from './runtime-store.ts';
+import { RuntimesView } from './runtimes-view.ts';
+import { registerRuntimesViewCommands } from './runtimes-view-commands.ts';
+
+/** The views "Runtimes" and "Credentials" and their commands: what the one learns, the other shows. */
+export function registerRuntimes(
+  context: Pick<vscode.ExtensionContext, 'subscriptions'>,
+  parts: {
+    readonly commands: CommandRegistry;
+    readonly store: RuntimeStore;
+    readonly journal: JournalWatch;
+    readonly servers: McpServers;
+    readonly running: RunningServers;
+    readonly env: () => Environment;
+  },
+): void {
+  const { commands, store, journal, servers, running, env } = parts;
+  const identities = new Identities(env);
+  const discoveries = new Discoveries(env);
+  const onChange = () => {
+    credentials.refresh();
+    runtimes.reset();
+  };
+  const files = new ProfileWatch(env, onChange);
+  const onShow = () => files.begin();
+  const runtimes = new RuntimesView({ store, running, discoveries, identities, env, onShow });
+  const credentials = new CredentialsView({ env, identities, onShow });
+  registerServerCommands(commands, { store, servers, running, journal });
+  registerRuntimesViewCommands(commands, runtimes);
+  registerCredentialCommands(commands, { env, onChange });
+  const mcpSwitch = new McpSwitch((sentence) => {
+    runtimes.message = sentence;
+  });
+  context.subscriptions.push(mcpSwitch, identities, discoveries, runtimes, credentials, files);
+}
+
+/** Watches the shared files, wherever the settings say that they are, once somebody has looked. */
+class ProfileWatch implements vscode.Disposable {
+  readonly #env: () => Environment;
+  readonly #onChange: () => void;
+  readonly #subscription: vscode.Disposable;
+  #watching: AbortController | undefined;
+
+  constructor(env: () => Environment, onChange: () => void) {
+    this.#env = env;
+    this.#onChange = onChange;
+    this.#subscription = vscode.workspace.onDidChangeConfiguration((event) => {
+      if (!event.affectsConfiguration('agentcore.aws')) return;
+      if (this.#watching) {
+        this.#watching.abort();
+        this.#watch();
+      }
+      onChange();
+    });
+  }
+
+  begin(): void {
+    if (!this.#watching) this.#watch();
+  }
+
+  dispose(): void {
+    this.#watching?.abort();
+    this.#subscription.dispose();
+  }
+
+  #watch(): void {
+    const watching = new AbortController();
+    this.#watching = watching;
+    void import('../../aws/credentials/profiles.ts').then(({ watchProfiles }) => {
+      watchProfiles(this.#env(), this.#onChange, watching.signal);
+    });
+  }
+}

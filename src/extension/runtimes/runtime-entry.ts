@@ -1,0 +1,215 @@
+import { parseRuntimeArn, type RuntimeArn } from '../../aws/arn.ts';
+import { type GatewayArn, parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
+import { messageOf } from '../../error.ts';
+import { SESSION_MODES, type SessionMode } from '../../sessions/session-ids.ts';
+import { FieldReader, InvalidField } from './field-reader.ts';
+
+/** What a server is on: AgentCore on AWS, or a local AgentCore on this machine. */
+export type RuntimeTarget =
+  | { readonly kind: 'runtime'; readonly runtime: RuntimeArn }
+  | { readonly kind: 'gateway'; readonly gateway: GatewayArn }
+  /** A configuration file of the local AgentCore and the runtime's name in it, or the sample. */
+  | { readonly kind: 'local'; readonly config: string | undefined; readonly runtime: string };
+
+export interface EntryRole {
+  /** In the order to assume them. */
+  readonly arns: readonly string[];
+  readonly sessionName: string | undefined;
+  readonly externalId: string | undefined;
+  readonly mfaSerial: string | undefined;
+  readonly sourceIdentity: string | undefined;
+}
+
+/** How to get a bearer token, for runtimes and gateways that take a JWT. The secret is elsewhere. */
+export type EntryAuthorization =
+  | { readonly kind: 'iam' }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'tokenCommand'; readonly command: string }
+  | {
+      readonly kind: 'oauth';
+      readonly clientId: string;
+      readonly tokenUrl: string | undefined;
+      readonly scopes: readonly string[];
+      readonly audience: string | undefined;
+    };
+
+/** One entry of the setting `agentcore.runtimes`, which is one MCP server. */
+export interface RuntimeEntry {
+  /** Unique; it is the server's label. */
+  readonly name: string;
+  readonly target: RuntimeTarget;
+  readonly qualifier: string | undefined;
+  readonly profile: string | undefined;
+  readonly role: EntryRole | undefined;
+  readonly authorization: EntryAuthorization;
+  readonly sessionMode: SessionMode;
+  readonly stopOnExit: boolean | undefined;
+  /** Seconds. */
+  readonly readTimeout: number | undefined;
+  readonly connectTimeout: number | undefined;
+  readonly keepAlive: number | undefined;
+  readonly retries: number | undefined;
+  /** Path of a policy document. */
+  readonly policy: string | undefined;
+  /** Base URL to use in place of the region's. */
+  readonly endpointUrl: string | undefined;
+}
+
+/** What is wrong with an entry, in words that name it. */
+export interface EntryProblem {
+  readonly index: number;
+  /** The field, where it is one. */
+  readonly field: string | undefined;
+  readonly sentence: string;
+}
+
+export interface ReadEntries {
+  readonly entries: readonly RuntimeEntry[];
+  readonly problems: readonly EntryProblem[];
+}
+
+/** A runtime of the sample that comes with the extension. */
+export const SAMPLE_RUNTIME = 'sample';
+
+const NAME = /^[^\p{Cc}]{1,64}$/u;
+const ENDPOINT_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/;
+const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;
+
+/**
+ * Reads `agentcore.runtimes` as it stands in the settings. An entry that cannot be used is a
+ * problem, and the others are entries all the same.
+ */
+export function readEntries(value: unknown): ReadEntries {
+  if (value === undefined || value === null) return { entries: [], problems: [] };
+  if (!Array.isArray(value)) {
+    const sentence =
+      'agentcore.runtimes must be a list of runtimes, as in [{ "name": …, "arn": … }]';
+    return { entries: [], problems: [{ index: 0, field: undefined, sentence }] };
+  }
+  const entries: RuntimeEntry[] = [];
+  const problems: EntryProblem[] = [];
+  const names = new Set<string>();
+  value.forEach((item: unknown, index) => {
+    try {
+      const entry = readEntry(item);
+      if (names.has(entry.name.toLowerCase())) {
+        throw new InvalidField('name', `"${entry.name}" is the name of another runtime too`);
+      }
+      names.add(entry.name.toLowerCase());
+      entries.push(entry);
+    } catch (thrown) {
+      problems.push(problemOf(thrown, item, index));
+    }
+  });
+  return { entries, problems };
+}
+
+/** @throws {InvalidField} */
+export function readEntry(item: unknown): RuntimeEntry {
+  const fields = new FieldReader(item);
+  const entry: RuntimeEntry = {
+    name: fields
+      .required('name', NAME, 'a name of at most 64 characters, such as "weather"')
+      .trim(),
+    target: readTarget(fields),
+    qualifier: fields.text('qualifier', ENDPOINT_NAME, 'the name of an endpoint, such as DEFAULT'),
+    profile: fields.text('profile', NAME, 'the name of an AWS profile'),
+    role: readRole(fields),
+    authorization: readAuthorization(fields),
+    sessionMode: fields.oneOf('sessionMode', SESSION_MODES) ?? 'session',
+    stopOnExit: fields.switch('stopOnExit'),
+    readTimeout: fields.number('readTimeout', 1, 86_400),
+    connectTimeout: fields.number('connectTimeout', 1, 600),
+    keepAlive: fields.number('keepAlive', 1, 3_600),
+    retries: fields.number('retries', 0, 10),
+    policy: fields.text('policy', /\S/, 'the path of a policy document'),
+    endpointUrl: fields.url('endpointUrl'),
+  };
+  fields.rejectOthers();
+  return entry;
+}
+
+function readTarget(fields: FieldReader): RuntimeTarget {
+  const arn = fields.text('arn', /\S/, 'the ARN of a runtime or a gateway');
+  const local = fields.object('local');
+  if (arn !== undefined && local)
+    throw new InvalidField('local', 'an entry has arn or local, not both');
+  if (local) {
+    const config = local.text('config', /\S/, 'the path of a configuration file');
+    const runtime = local.text('runtime', NAME, 'the name of a runtime in that file');
+    local.rejectOthers();
+    if (config !== undefined && runtime === undefined) {
+      throw new InvalidField('local.runtime', 'is missing: name a runtime of that file');
+    }
+    return { kind: 'local', config, runtime: runtime ?? SAMPLE_RUNTIME };
+  }
+  if (arn === undefined) {
+    throw new InvalidField('arn', 'is missing: give the ARN of the runtime, or set it up anew');
+  }
+  try {
+    return arn.includes(':gateway/')
+      ? { kind: 'gateway', gateway: parseGatewayArn(arn) }
+      : { kind: 'runtime', runtime: parseRuntimeArn(arn) };
+  } catch (thrown) {
+    throw new InvalidField('arn', messageOf(thrown));
+  }
+}
+
+function readRole(fields: FieldReader): EntryRole | undefined {
+  const role = fields.object('assumeRole');
+  if (!role) return undefined;
+  const arns = role.list(
+    'arn',
+    ROLE_ARN,
+    'arn:aws:iam::ACCOUNT:role/NAME, or a list to assume in turn',
+  );
+  if (arns.length === 0) throw new InvalidField('assumeRole.arn', 'is missing: name the role');
+  const word = /^[\w+=,.@-]{2,64}$/;
+  const read = {
+    arns,
+    sessionName: role.text('sessionName', word, '2 to 64 letters, digits and +=,.@_-'),
+    externalId: role.text('externalId', /^[\w+=,.@:/-]{2,1224}$/, 'letters, digits and +=,.@:/_-'),
+    mfaSerial: role.text('mfaSerial', /^[\w+=/:,.@-]{9,256}$/, 'the ARN of an MFA device'),
+    sourceIdentity: role.text('sourceIdentity', word, '2 to 64 letters, digits and +=,.@_-'),
+  };
+  role.rejectOthers();
+  return read;
+}
+
+function readAuthorization(fields: FieldReader): EntryAuthorization {
+  const told = fields.object('authorization');
+  if (!told) return { kind: 'iam' };
+  const kind = told.oneOf('type', ['iam', 'oauth', 'tokenCommand', 'none'] as const) ?? 'iam';
+  const read = (): EntryAuthorization => {
+    switch (kind) {
+      case 'iam':
+      case 'none':
+        return { kind };
+      case 'tokenCommand':
+        return { kind, command: told.required('command', /\S/, 'a command that prints a token') };
+      case 'oauth':
+        return {
+          kind,
+          clientId: told.required('clientId', /\S/, 'the OAuth client id'),
+          tokenUrl: told.url('tokenUrl'),
+          scopes: told.list('scopes', /^\S+$/, 'a list of scopes'),
+          audience: told.text('audience', /\S/, 'the audience of the token'),
+        };
+    }
+  };
+  const authorization = read();
+  told.rejectOthers();
+  return authorization;
+}
+
+function problemOf(thrown: unknown, item: unknown, index: number): EntryProblem {
+  const name = (item as { readonly name?: unknown } | null)?.name;
+  const which = typeof name === 'string' && name ? `"${name}"` : `number ${index + 1}`;
+  const field = thrown instanceof InvalidField ? thrown.field : undefined;
+  const where = field ? `${field} ` : '';
+  return {
+    index,
+    field,
+    sentence: `Runtime ${which} in agentcore.runtimes: ${where}${messageOf(thrown)}`,
+  };
+}

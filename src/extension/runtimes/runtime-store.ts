@@ -1,0 +1,112 @@
+import * as vscode from 'vscode';
+import { Settings } from '../contributions.ts';
+import { entryPath } from './entry-path.ts';
+import { type ReadEntries, type RuntimeEntry, readEntries } from './runtime-entry.ts';
+
+/** An entry as it is written in the settings. */
+export type WrittenEntry = Readonly<Record<string, unknown>> & { readonly name: string };
+
+const SECTION = 'agentcore';
+
+/** The runtimes that are set up: the setting `agentcore.runtimes`, read and written. */
+export class RuntimeStore implements vscode.Disposable {
+  readonly #changed = new vscode.EventEmitter<void>();
+  readonly #subscriptions: vscode.Disposable[];
+  #read: ReadEntries;
+
+  constructor() {
+    this.#read = read();
+    this.#subscriptions = [
+      this.#changed,
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration(`${SECTION}.${Settings.runtimes}`)) this.#refresh();
+      }),
+      vscode.workspace.onDidGrantWorkspaceTrust(() => this.#refresh()),
+      // Relative paths start at the first one.
+      vscode.workspace.onDidChangeWorkspaceFolders(() => this.#refresh()),
+    ];
+  }
+
+  /** Fired when the entries have changed, whatever wrote them. */
+  get onDidChange(): vscode.Event<void> {
+    return this.#changed.event;
+  }
+
+  get entries(): readonly RuntimeEntry[] {
+    return this.#read.entries;
+  }
+
+  get problems(): ReadEntries['problems'] {
+    return this.#read.problems;
+  }
+
+  find(name: string): RuntimeEntry | undefined {
+    return this.entries.find((entry) => entry.name === name);
+  }
+
+  /** As it stands in the settings, with what a person wrote beside it. */
+  written(name: string): WrittenEntry | undefined {
+    return writtenEntries(setting()).find((entry) => entry.name === name);
+  }
+
+  /** Adds an entry, or puts it in the place of the one that has the name `replaces`. */
+  async save(entry: WrittenEntry, replaces: string = entry.name): Promise<void> {
+    await this.#write(replaces, (entries) => {
+      const index = entries.findIndex(({ name }) => name === replaces);
+      return index < 0 ? [...entries, entry] : entries.with(index, entry);
+    });
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#write(name, (entries) => entries.filter((entry) => entry.name !== name));
+  }
+
+  dispose(): void {
+    for (const subscription of this.#subscriptions) subscription.dispose();
+  }
+
+  /** Where the setting is: that is where it is changed, so that nothing is said in two places. */
+  async #write(
+    name: string,
+    change: (entries: WrittenEntry[]) => readonly WrittenEntry[],
+  ): Promise<void> {
+    const configuration = vscode.workspace.getConfiguration(SECTION);
+    const told = configuration.inspect<unknown>(Settings.runtimes);
+    const has = (value: unknown) => writtenEntries(value).some((entry) => entry.name === name);
+    const isOfWorkspace = told?.workspaceValue !== undefined;
+    const [value, scope] =
+      has(told?.workspaceValue) || (isOfWorkspace && !has(told?.globalValue))
+        ? [told?.workspaceValue, vscode.ConfigurationTarget.Workspace]
+        : [told?.globalValue, vscode.ConfigurationTarget.Global];
+    await configuration.update(Settings.runtimes, change(entriesToWrite(value)), scope);
+  }
+
+  #refresh(): void {
+    this.#read = read();
+    this.#changed.fire();
+  }
+}
+
+function read(): ReadEntries {
+  const { entries, problems } = readEntries(setting());
+  return { entries: entries.map(withPaths), problems };
+}
+
+/** The proxy takes absolute paths alone, for it does not know where it is started. */
+export function withPaths(entry: RuntimeEntry): RuntimeEntry {
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
+  return entry.policy === undefined ? entry : { ...entry, policy: entryPath(entry.policy, folder) };
+}
+
+function setting(): unknown {
+  return vscode.workspace.getConfiguration(SECTION).get<unknown>(Settings.runtimes);
+}
+
+function writtenEntries(value: unknown): WrittenEntry[] {
+  return entriesToWrite(value).filter((entry) => typeof entry?.name === 'string');
+}
+
+/** What cannot be read is kept all the same: it is somebody's text. */
+function entriesToWrite(value: unknown): WrittenEntry[] {
+  return Array.isArray(value) ? [...value] : [];
+}

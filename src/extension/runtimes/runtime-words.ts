@@ -1,0 +1,124 @@
+import * as vscode from 'vscode';
+import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/discovered.ts';
+import type { DiscoveredPlace } from '../../aws/discovery/discovered-place.ts';
+import { usableAs } from '../../aws/discovery/usable-as.ts';
+import { formatDuration } from '../../sessions/session-words.ts';
+import type { KnownIdentity } from '../credentials/identities.ts';
+import { identityWords } from '../credentials/identity-words.ts';
+import { factsText } from '../facts-text.ts';
+import type { RunningPlace } from '../servers/running-servers.ts';
+import { arnOf } from '../servers/server-environment.ts';
+import type { RuntimeEntry } from './runtime-entry.ts';
+
+/** Whether a server runs, in words. */
+function runningWords(place: RunningPlace | undefined): string {
+  if (place === 'here') return vscode.l10n.t('running');
+  if (place === 'elsewhere') return vscode.l10n.t('running in another window');
+  return vscode.l10n.t('stopped');
+}
+
+/** What stands beside the name of a runtime that is set up. */
+export function entryDescription(entry: RuntimeEntry, place: RunningPlace | undefined): string {
+  const { profile, role, sessionMode, target } = entry;
+  return [
+    runningWords(place),
+    target.kind === 'local' ? vscode.l10n.t('on this machine') : profile,
+    role && roleName(role.arns.at(-1) ?? ''),
+    sessionMode,
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+/** All that is worth knowing of a runtime that is set up, as Markdown. */
+export function entryTooltip(
+  entry: RuntimeEntry,
+  place: RunningPlace | undefined,
+  known: KnownIdentity | undefined,
+): vscode.MarkdownString {
+  const { target, role, authorization, endpointUrl } = entry;
+  const local =
+    target.kind === 'local' ? (target.config ?? vscode.l10n.t('the sample')) : undefined;
+  const endpoint =
+    entry.qualifier ?? (target.kind === 'runtime' ? target.runtime.endpoint : undefined);
+  const identity = known?.identity;
+  return factsText(entry.name, [
+    [vscode.l10n.t('State'), runningWords(place)],
+    [vscode.l10n.t('ARN'), arnOf(entry)],
+    [vscode.l10n.t('Local AgentCore'), local],
+    [vscode.l10n.t('Endpoint'), endpoint],
+    [vscode.l10n.t('Endpoint URL'), endpointUrl],
+    [vscode.l10n.t('Profile'), entry.profile],
+    [vscode.l10n.t('Role'), role?.arns.join(' → ')],
+    [vscode.l10n.t('Identity'), identity && identityWords(identity)],
+    [vscode.l10n.t('Account'), identity?.account],
+    [vscode.l10n.t('Authorization'), authorization.kind === 'iam' ? undefined : authorization.kind],
+    [vscode.l10n.t('Session mode'), entry.sessionMode],
+    [vscode.l10n.t('Policy'), entry.policy],
+  ]);
+}
+
+/** What stands beside a place: what was found, and how old that is. */
+export function placeDescription(
+  found: DiscoveredPlace | undefined,
+  isLooking: boolean,
+  now: number,
+): string {
+  const { runtimes, gateways, problems = [] } = found ?? {};
+  const readAt = [runtimes, gateways].flatMap((one) => (one ? [Date.parse(one.readAt)] : []));
+  const count = (runtimes?.items.length ?? 0) + (gateways?.items.length ?? 0);
+  const age = Math.max(now - Math.min(...readAt), 0);
+  return [
+    isLooking && vscode.l10n.t('looking'),
+    readAt.length > 0 && vscode.l10n.t('{0} found', count),
+    readAt.length > 0 && !isLooking && vscode.l10n.t('{0} ago', formatDuration(age)),
+    problems.length > 0 &&
+      (problems.length === 1
+        ? vscode.l10n.t('1 problem')
+        : vscode.l10n.t('{0} problems', problems.length)),
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+/** `MCP · IAM · ready`. */
+export function discoveredDescription(
+  target: DiscoveredRuntime | DiscoveredGateway,
+  isConfigured: boolean,
+): string {
+  const status = target.status.toLowerCase().replaceAll('_', ' ');
+  return [usableAs(target).kind, status, isConfigured && vscode.l10n.t('set up')]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+export function discoveredTooltip(
+  target: DiscoveredRuntime | DiscoveredGateway,
+): vscode.MarkdownString {
+  const { kind, sentence } = usableAs(target);
+  const ofRuntime = target.kind === 'runtime' ? target : undefined;
+  const lifecycle = ofRuntime?.lifecycle;
+  const seconds = (value: number | undefined) =>
+    value === undefined ? undefined : formatDuration(value * 1000);
+  return factsText(
+    target.name,
+    [
+      [vscode.l10n.t('Kind'), kind],
+      [vscode.l10n.t('Status'), target.status],
+      [vscode.l10n.t('Version'), ofRuntime?.version],
+      [vscode.l10n.t('ARN'), target.arn],
+      [vscode.l10n.t('URL'), target.kind === 'gateway' ? target.url : undefined],
+      [vscode.l10n.t('Description'), target.description],
+      [vscode.l10n.t('Network'), ofRuntime?.networkMode],
+      [vscode.l10n.t('Idle timeout'), seconds(lifecycle?.idleTimeout)],
+      [vscode.l10n.t('Longest session'), seconds(lifecycle?.maxLifetime)],
+      [vscode.l10n.t('Identity provider'), target.jwt?.discoveryUrl],
+    ],
+    [sentence],
+  );
+}
+
+/** `Reader` of `arn:aws:iam::123456789012:role/team/Reader`. */
+function roleName(arn: string): string {
+  return arn.slice(arn.lastIndexOf('/') + 1);
+}

@@ -1,0 +1,41 @@
+import type { Problem } from '../../aws/discovery/problem.ts';
+import { missingStatements, statementText } from '../../aws/iam/access-denied.ts';
+import type { CommandRegistry } from '../commands/command-registry.ts';
+import { presentProblem } from '../commands/present-error.ts';
+import type { Remedy } from '../commands/remedies.ts';
+import { Commands } from '../contributions.ts';
+import { SHOW_PROBLEM } from './runtime-items.ts';
+import type { RuntimesView } from './runtimes-view.ts';
+
+/** The commands of the view "Runtimes" itself. */
+export function registerRuntimesViewCommands(commands: CommandRegistry, view: RuntimesView): void {
+  commands.register(Commands.refreshRuntimes, () => view.refresh());
+  // Nobody waits for somebody to read it.
+  commands.register(SHOW_PROBLEM, (problem: Problem) => {
+    void presentProblem(problem.sentence, remediesOf(problem));
+  });
+}
+
+/** What helps against something that could not be found out. */
+export function remediesOf({ kind, login, denial }: Problem): readonly Remedy[] {
+  const again = { kind: 'refreshRuntimes' } as const;
+  const statement = denial && missingStatements([denial])[0];
+  switch (kind) {
+    case 'credentials':
+      return login === undefined
+        ? [{ kind: 'openAwsConfig' }, again]
+        : [{ kind: 'signIn', profile: login }, again];
+    case 'denied':
+      return statement
+        ? [{ kind: 'copyStatement', text: statementText(statement) }, again]
+        : [again];
+    case 'no-region':
+      return [{ kind: 'discoverySettings' }, { kind: 'openAwsConfig' }];
+    case 'network':
+      return [{ kind: 'networkSettings' }, again];
+    case 'throttled':
+    case 'bound':
+    case 'failed':
+      return [again, { kind: 'showLogs' }];
+  }
+}

@@ -1,0 +1,257 @@
+import * as vscode from 'vscode';
+import type { AssumeRole } from '../../aws/credentials/credentials-options.ts';
+import type { Place } from '../../aws/discovery/place.ts';
+import type { Problem } from '../../aws/discovery/problem.ts';
+import { Contexts, Settings, Views } from '../contributions.ts';
+import type { Identities } from '../credentials/identities.ts';
+import type { RunningServers } from '../servers/running-servers.ts';
+import { arnOf } from '../servers/server-environment.ts';
+import type { Environment } from '../window-environment.ts';
+import type { Discoveries } from './discoveries.ts';
+import { type ChosenPlaces, choosePlaces } from './place-choice.ts';
+import type { EntryRole } from './runtime-entry.ts';
+import { runtimeItem } from './runtime-items.ts';
+import {
+  configuredNode,
+  type DiscoveredNode,
+  type PlaceNode,
+  placeKey,
+  type RuntimeNode,
+} from './runtime-node.ts';
+import type { RuntimeStore } from './runtime-store.ts';
+
+/** Milliseconds between two looks at what runs, and at ages, while somebody sees them. */
+const LOOK_EVERY = 5_000;
+/** Milliseconds in which changes that follow each other become one. */
+const SETTLE = 100;
+
+/** The view "Runtimes": what is set up, what is wrong in the settings, and what could be set up. */
+export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscode.Disposable {
+  readonly #store: RuntimeStore;
+  readonly #running: RunningServers;
+  readonly #discoveries: Discoveries;
+  readonly #identities: Identities;
+  readonly #env: () => Environment;
+  readonly #onShow: () => void;
+  readonly #changed = new vscode.EventEmitter<RuntimeNode | undefined>();
+  readonly #view: vscode.TreeView<RuntimeNode>;
+  readonly #subscriptions: vscode.Disposable[];
+  /** VS Code knows an item by its node, so that a place has the same one each time. */
+  readonly #placeNodes = new Map<string, PlaceNode>();
+  #choosing: Promise<ChosenPlaces> | undefined;
+  #places: ChosenPlaces | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #settling: NodeJS.Timeout | undefined;
+
+  readonly onDidChangeTreeData = this.#changed.event;
+
+  constructor(parts: {
+    readonly store: RuntimeStore;
+    readonly running: RunningServers;
+    readonly discoveries: Discoveries;
+    readonly identities: Identities;
+    readonly env: () => Environment;
+    /** Called each time that somebody begins to look. */
+    readonly onShow: () => void;
+  }) {
+    this.#store = parts.store;
+    this.#running = parts.running;
+    this.#discoveries = parts.discoveries;
+    this.#identities = parts.identities;
+    this.#env = parts.env;
+    this.#onShow = parts.onShow;
+    this.#view = vscode.window.createTreeView(Views.runtimes, { treeDataProvider: this });
+    this.#subscriptions = [
+      this.#view,
+      this.#changed,
+      this.#store.onDidChange(() => this.#choose()),
+      this.#running.onDidChange(() => this.#settle()),
+      this.#identities.onDidChange(() => this.#settle()),
+      this.#discoveries.onDidChange((place) => this.#tell(place)),
+      this.#view.onDidChangeVisibility(({ visible }) => this.#follow(visible)),
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration('agentcore.discovery')) this.#choose();
+      }),
+    ];
+    this.#tellContexts();
+    this.#follow(this.#view.visible);
+  }
+
+  getTreeItem(node: RuntimeNode): vscode.TreeItem {
+    return runtimeItem(node, {
+      placeOf: (name) => this.#running.placeOf(name),
+      identityOf: ({ entry: { profile, role } }) =>
+        this.#identities.known({ profile: profile ?? this.#usualProfile(), role }),
+      found: (place) => this.#discoveries.found(place),
+      isLooking: (place) => this.#discoveries.isLooking(place),
+      isConfigured: (arn) => this.#store.entries.some((entry) => baseArn(entry) === arn),
+      now: Date.now(),
+    });
+  }
+
+  getChildren(node?: RuntimeNode): RuntimeNode[] | Promise<RuntimeNode[]> {
+    if (!node) return this.#roots();
+    if (node.kind === 'place') return this.#found(node);
+    return node.kind === 'discovered' ? endpointsOf(node) : [];
+  }
+
+  /** Looks again at everything that somebody has looked at. */
+  async refresh(): Promise<void> {
+    const { places } = await this.#choosePlaces();
+    const looked = places.filter((place) => this.#discoveries.found(place));
+    await Promise.all([
+      this.#running.refresh(),
+      ...looked.map((place) => this.#discoveries.look(place, { refresh: true })),
+    ]);
+    this.#changed.fire(undefined);
+  }
+
+  /** What is wrong with all of it, above the rest; nothing takes it away. */
+  set message(sentence: string | undefined) {
+    this.#view.message = sentence ?? '';
+  }
+
+  /** The profiles have changed. */
+  reset(): void {
+    this.#discoveries.forget();
+    this.#choose();
+  }
+
+  dispose(): void {
+    clearInterval(this.#timer);
+    clearTimeout(this.#settling);
+    for (const subscription of this.#subscriptions) subscription.dispose();
+  }
+
+  #roots(): RuntimeNode[] {
+    const { entries, problems } = this.#store;
+    const chosen = this.#places;
+    // What is set up does not wait for the files of the profiles.
+    if (!chosen) void this.#choosePlaces().then(() => this.#settle());
+    return [
+      ...entries.map(configuredNode),
+      ...problems.map((problem) => ({ kind: 'broken' as const, problem })),
+      ...(chosen?.places ?? []).map((place) => this.#placeNode(place)),
+      ...(chosen?.problems ?? []).map(problemNode),
+    ];
+  }
+
+  async #found(node: PlaceNode): Promise<RuntimeNode[]> {
+    const { place } = node;
+    if (!this.#discoveries.found(place)) await this.#discoveries.look(place);
+    const { runtimes, gateways, problems = [], isDone } = this.#discoveries.found(place) ?? {};
+    const targets = [...(runtimes?.items ?? []), ...(gateways?.items ?? [])];
+    if (targets.length === 0 && problems.length === 0 && isDone)
+      return [{ kind: 'nothing', place }];
+    return [
+      ...targets.map((target) => ({
+        kind: 'discovered' as const,
+        place,
+        target,
+        arn: target.arn,
+      })),
+      ...problems.map(problemNode),
+    ];
+  }
+
+  /** Read when somebody looks, and again when something has changed. Never rejects. */
+  #choosePlaces(): Promise<ChosenPlaces> {
+    if (this.#choosing) return this.#choosing;
+    const configuration = vscode.workspace.getConfiguration('agentcore');
+    const choice = {
+      profiles: configuration.get<readonly string[]>(Settings.discoveryProfiles) ?? [],
+      regions: configuration.get<readonly string[]>(Settings.discoveryRegions) ?? [],
+      entries: this.#store.entries,
+    };
+    const choosing = choosePlaces(choice, this.#env()).then((places) => {
+      if (this.#choosing === choosing) this.#places = places;
+      return places;
+    });
+    this.#choosing = choosing;
+    return choosing;
+  }
+
+  #placeNode(place: Place): PlaceNode {
+    const key = placeKey(place);
+    const node = this.#placeNodes.get(key) ?? { kind: 'place', place };
+    this.#placeNodes.set(key, node);
+    return node;
+  }
+
+  #choose(): void {
+    this.#choosing = undefined;
+    this.#places = undefined;
+    this.#placeNodes.clear();
+    this.#tellContexts();
+    this.#settle();
+  }
+
+  #tellContexts(): void {
+    const { entries, problems } = this.#store;
+    setContext(Contexts.hasRuntimes, entries.length > 0);
+    setContext(Contexts.settingsAreBroken, problems.length > 0);
+    this.#view.badge =
+      problems.length > 0
+        ? { value: problems.length, tooltip: problems.map(({ sentence }) => sentence).join('\n') }
+        : undefined;
+  }
+
+  #tell(place: Place): void {
+    const identity = this.#discoveries.found(place)?.identity;
+    const { profile, assumeRole } = place;
+    if (identity)
+      this.#identities.learn({ profile, role: assumeRole && entryRole(assumeRole) }, identity);
+    const node = this.#placeNodes.get(placeKey(place));
+    if (node) this.#changed.fire(node);
+  }
+
+  #usualProfile(): string | undefined {
+    return this.#env().AWS_PROFILE || undefined;
+  }
+
+  #settle(): void {
+    this.#settling ??= setTimeout(() => {
+      this.#settling = undefined;
+      this.#changed.fire(undefined);
+    }, SETTLE);
+  }
+
+  /** Only for somebody who looks. */
+  #follow(isVisible: boolean): void {
+    clearInterval(this.#timer);
+    if (!isVisible) return;
+    this.#onShow();
+    void this.#running.refresh();
+    this.#timer = setInterval(() => void this.#running.refresh(), LOOK_EVERY);
+  }
+}
+
+function endpointsOf(runtime: DiscoveredNode): RuntimeNode[] {
+  const { target } = runtime;
+  if (target.kind !== 'runtime') return [];
+  return (target.endpoints ?? []).map((endpoint) => ({
+    kind: 'endpoint',
+    runtime,
+    endpoint,
+    arn: endpoint.arn,
+  }));
+}
+
+/** The role as its entry has it. */
+function entryRole({ arn, chain = [], ...role }: AssumeRole): EntryRole {
+  const { sessionName, externalId, mfaSerial, sourceIdentity } = role;
+  return { arns: [...chain, arn], sessionName, externalId, mfaSerial, sourceIdentity };
+}
+
+function problemNode(problem: Problem): RuntimeNode {
+  return { kind: 'problem', problem };
+}
+
+/** Without the endpoint. */
+function baseArn(entry: Parameters<typeof arnOf>[0]): string | undefined {
+  return arnOf(entry)?.split('/runtime-endpoint/')[0];
+}
+
+function setContext(key: string, value: boolean): void {
+  void vscode.commands.executeCommand('setContext', key, value);
+}

@@ -1,0 +1,56 @@
+import * as vscode from 'vscode';
+import { AgentCoreError } from '../../error.ts';
+import { Contexts } from '../contributions.ts';
+
+/**
+ * The setting that has switched MCP servers off in VS Code; nothing where they are on. They are VS
+ * Code's own, and an organisation may have made them.
+ */
+function mcpSwitch(): string | undefined {
+  const chat = vscode.workspace.getConfiguration('chat');
+  if (chat.get<boolean>('disableAIFeatures') === true) return 'chat.disableAIFeatures';
+  if (chat.get<boolean>('agent.enabled') === false) return 'chat.agent.enabled';
+  if (chat.get<string>('mcp.access') === 'none') return 'chat.mcp.access';
+  // Its name before there was a choice.
+  return chat.get<boolean>('mcp.enabled') === false ? 'chat.mcp.enabled' : undefined;
+}
+
+/** @throws {AgentCoreError} `config`, with the setting, where VS Code would start no server. */
+export function requireMcp(): void {
+  const setting = mcpSwitch();
+  if (setting !== undefined) {
+    throw new AgentCoreError('config', offBy(setting), { data: { setting } });
+  }
+}
+
+/** Keeps the context key, and whoever shows it, up to date. */
+export class McpSwitch implements vscode.Disposable {
+  readonly #onChange: (sentence: string | undefined) => void;
+  readonly #subscription: vscode.Disposable;
+
+  constructor(onChange: (sentence: string | undefined) => void) {
+    this.#onChange = onChange;
+    this.#subscription = vscode.workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration('chat')) this.#tell();
+    });
+    this.#tell();
+  }
+
+  dispose(): void {
+    this.#subscription.dispose();
+  }
+
+  #tell(): void {
+    const setting = mcpSwitch();
+    const isOff = setting !== undefined;
+    void vscode.commands.executeCommand('setContext', Contexts.mcpIsOff, isOff);
+    this.#onChange(setting === undefined ? undefined : offBy(setting));
+  }
+}
+
+function offBy(setting: string): string {
+  return vscode.l10n.t(
+    'VS Code runs no MCP servers now: the setting {0} switches them off',
+    setting,
+  );
+}

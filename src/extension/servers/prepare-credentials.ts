@@ -1,0 +1,76 @@
+import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
+import { AgentCoreError } from '../../error.ts';
+import { credentialsOf } from '../credentials/entry-credentials.ts';
+import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
+import type { Environment } from '../window-environment.ts';
+import { Cancelled, type PreparationStep } from './server-preparation.ts';
+
+/**
+ * Makes sure that there are credentials for an entry, and has the person sign in, or enter a code,
+ * before the server starts. The proxy then finds the same ones by itself: a login where every AWS
+ * program looks for it, and a role that took a code in the cache of the AWS CLI.
+ */
+export function prepareCredentials(options: {
+  readonly env: () => Environment;
+  readonly prompts: CredentialPrompts;
+}): PreparationStep {
+  return async (entry, signal) => {
+    if (entry.target.kind === 'local' || entry.authorization.kind !== 'iam') return undefined;
+    const env = options.env();
+    await requireProfile(entry, env);
+    const asked = askedFor(options.prompts, signal);
+    const credentials = await credentialsOf(entry, { env, prompts: asked.prompts });
+    try {
+      await credentials();
+    } catch (thrown) {
+      // Somebody who was asked, and did not want to, needs no error.
+      if (asked.wasDeclined()) throw new Cancelled();
+      throw thrown;
+    }
+    return undefined;
+  };
+}
+
+/**
+ * A profile that is not there is the most common mistake after a move to another machine.
+ *
+ * @throws {AgentCoreError} `credentials`, with the profile as `missingProfile`.
+ */
+async function requireProfile({ name, profile }: RuntimeEntry, env: Environment): Promise<void> {
+  if (profile === undefined) return;
+  const [{ profilePaths, readProfileFiles }, { nearestFirst }] = await Promise.all([
+    import('../../aws/credentials/profile-files.ts'),
+    import('../../aws/credentials/profiles.ts'),
+  ]);
+  const { profiles } = await readProfileFiles(env);
+  if (profiles.has(profile)) return;
+  const [nearest] = nearestFirst(profile, profiles.keys());
+  const other = nearest === undefined ? 'add it' : `add it, or pick another, such as "${nearest}"`;
+  throw new AgentCoreError(
+    'credentials',
+    `Runtime "${name}" uses profile "${profile}", which is not in ${profilePaths(env).config}: ${other}`,
+    { data: { missingProfile: profile } },
+  );
+}
+
+/** Ends each question with the start, and knows whether somebody did not want to answer one. */
+function askedFor(prompts: CredentialPrompts, signal: AbortSignal) {
+  let isDeclined = false;
+  const asked: CredentialPrompts = {
+    mfaCode: async (serial, within) => {
+      try {
+        return await prompts.mfaCode(serial, AbortSignal.any([within, signal]));
+      } catch (thrown) {
+        isDeclined = thrown instanceof Cancelled;
+        throw thrown;
+      }
+    },
+    login: async (profile, reason, within) => {
+      const all = AbortSignal.any([within, signal]);
+      const isOn = (await prompts.login?.(profile, reason, all)) ?? false;
+      isDeclined = !isOn;
+      return isOn;
+    },
+  };
+  return { prompts: asked, wasDeclined: () => isDeclined };
+}

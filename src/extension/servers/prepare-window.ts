@@ -1,0 +1,26 @@
+import * as vscode from 'vscode';
+import type { Environment } from '../window-environment.ts';
+import { networkVariables } from './network-environment.ts';
+import type { PreparationStep } from './server-preparation.ts';
+
+/** What the window's settings say of the AWS files and the network, as the proxy reads it. */
+export function prepareWindow(env: () => Environment): PreparationStep {
+  return async () => {
+    const http = vscode.workspace.getConfiguration('http');
+    const { AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE } = env();
+    const network = networkVariables(
+      {
+        proxy: http.get<string>('proxy') || undefined,
+        noProxy: http.get<readonly string[]>('noProxy') ?? [],
+        proxySupport: http.get<string>('proxySupport'),
+        strictSsl: http.get<boolean>('proxyStrictSSL'),
+      },
+      env(),
+    );
+    return {
+      ...network,
+      ...(AWS_CONFIG_FILE && { AWS_CONFIG_FILE }),
+      ...(AWS_SHARED_CREDENTIALS_FILE && { AWS_SHARED_CREDENTIALS_FILE }),
+    };
+  };
+}

@@ -1,0 +1,104 @@
+import * as vscode from 'vscode';
+import type { SessionEntry } from '../../sessions/session-book.ts';
+import type { CommandRegistry } from '../commands/command-registry.ts';
+import { Commands } from '../contributions.ts';
+import type { JournalWatch } from '../journal/journal-watch.ts';
+import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
+import { configuredNode, type RuntimeNode } from '../runtimes/runtime-node.ts';
+import type { RuntimeStore } from '../runtimes/runtime-store.ts';
+import { entryDescription } from '../runtimes/runtime-words.ts';
+import { stop as stopSessions } from '../sessions/session-commands.ts';
+import type { McpServers } from './mcp-servers.ts';
+import type { RunningServers } from './running-servers.ts';
+import { Cancelled } from './server-preparation.ts';
+
+/** What says which server is meant: an item of the view, or a name. */
+type Given = RuntimeNode | { readonly name: string } | undefined;
+
+/** The commands about servers, which are this window's. */
+export function registerServerCommands(
+  commands: CommandRegistry,
+  parts: {
+    readonly store: RuntimeStore;
+    readonly servers: McpServers;
+    readonly running: RunningServers;
+    readonly journal: JournalWatch;
+  },
+): void {
+  const { store, servers, running, journal } = parts;
+  const isHere = ({ name }: RuntimeEntry) => running.placeOf(name) === 'here';
+
+  const choose = async (given: Given, isMeant: (entry: RuntimeEntry) => boolean) => {
+    const name = nameOf(given);
+    if (name !== undefined) return name;
+    await running.refresh();
+    return pick(store.entries.filter(isMeant), running);
+  };
+
+  commands.register(Commands.startServer, async (given: Given) => {
+    const name = await choose(given, (entry) => !isHere(entry));
+    await withProgress(vscode.l10n.t('Starting {0}', name), () => servers.start(name));
+  });
+
+  commands.register(Commands.stopServer, async (given: Given) => {
+    const name = await choose(given, isHere);
+    await withProgress(vscode.l10n.t('Stopping {0}', name), () => servers.stop(name));
+  });
+
+  commands.register(Commands.restartServer, async (given: Given) => {
+    const name = await choose(given, isHere);
+    await withProgress(vscode.l10n.t('Restarting {0}', name), () => servers.restart(name));
+  });
+
+  commands.register(Commands.showServerOutput, async (given: Given) => {
+    await servers.showOutput(await choose(given, () => true));
+  });
+
+  commands.register(Commands.resetSession, async (given: Given) => {
+    const name = await choose(given, isHere);
+    const pids = new Set(running.pidsOf(name));
+    await withProgress(vscode.l10n.t('Resetting the session of {0}', name), () =>
+      servers.restart(name, async () => {
+        // What the server has not stopped itself, as it does not in mode "identity".
+        const { entries } = await journal.refresh();
+        await stopSessions(
+          journal,
+          entries.filter((entry) => isUsedBy(entry, pids)),
+        );
+      }),
+    );
+  });
+}
+
+function isUsedBy({ mayBill, programs }: SessionEntry, pids: ReadonlySet<number>): boolean {
+  return mayBill && programs.some(({ pid, liveness }) => liveness !== 'elsewhere' && pids.has(pid));
+}
+
+function nameOf(given: Given): string | undefined {
+  if (!given) return undefined;
+  if ('kind' in given) return given.kind === 'configured' ? given.entry.name : undefined;
+  return given.name;
+}
+
+/** @throws {Cancelled} where there is none, or nobody wants one. */
+async function pick(entries: readonly RuntimeEntry[], running: RunningServers): Promise<string> {
+  if (entries.length === 0) {
+    void vscode.window.showInformationMessage(vscode.l10n.t('There is no such server.'));
+    throw new Cancelled();
+  }
+  const items = entries.map((entry) => ({
+    label: entry.name,
+    description: entryDescription(entry, running.placeOf(entry.name)),
+    detail: configuredNode(entry).arn ?? '',
+  }));
+  const chosen = await vscode.window.showQuickPick(items, {
+    placeHolder: vscode.l10n.t('Server'),
+    matchOnDetail: true,
+  });
+  if (!chosen) throw new Cancelled();
+  return chosen.label;
+}
+
+function withProgress(title: string, work: () => Promise<void>): Thenable<void> {
+  return vscode.window.withProgress({ location: vscode.ProgressLocation.Window, title }, work);
+}

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import type { EntryAuthorization, EntryRole, RuntimeEntry } from '../runtimes/runtime-entry.ts';
+
+/** What the proxy is told of an entry, without any secret. Null removes a variable. */
+export type ServerEnvironment = Readonly<Record<string, string | null>>;
+
+/**
+ * The proxy's environment for an entry. What the window's own environment says of the same things
+ * is set aside, because the entry says all of it.
+ */
+export function environmentOf(entry: RuntimeEntry): ServerEnvironment {
+  const { role, authorization } = entry;
+  return withoutUndefined({
+    AGENT_ARN: null,
+    AGENTCORE_SERVER_NAME: entry.name,
+    AGENTCORE_AGENT_ARN: arnOf(entry) ?? null,
+    AGENTCORE_QUALIFIER: entry.qualifier ?? null,
+    RUNTIME_SESSION_MODE: entry.sessionMode,
+    AWS_PROFILE: entry.profile,
+    ...roleVariables(role),
+    ...authorizationVariables(authorization),
+    AGENTCORE_READ_TIMEOUT: textOf(entry.readTimeout),
+    AGENTCORE_CONNECT_TIMEOUT: textOf(entry.connectTimeout),
+    AGENTCORE_KEEP_ALIVE: textOf(entry.keepAlive),
+    AGENTCORE_RETRIES: textOf(entry.retries),
+    AGENTCORE_STOP_ON_EXIT: textOf(entry.stopOnExit),
+    AGENTCORE_POLICY: entry.policy,
+    AWS_ENDPOINT_URL_BEDROCK_AGENTCORE: entry.endpointUrl,
+  });
+}
+
+/**
+ * A version that changes when a server's configuration does, so that VS Code restarts what is
+ * different and nothing else.
+ */
+export function versionOf(
+  extensionVersion: string,
+  environment: ServerEnvironment,
+  restarts: number,
+): string {
+  const text = JSON.stringify([Object.entries(environment).sort(), restarts]);
+  return `${extensionVersion}+${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
+}
+
+/** The ARN that an entry names; nothing for a local AgentCore, which has its own. */
+export function arnOf({ target }: Pick<RuntimeEntry, 'target'>): string | undefined {
+  switch (target.kind) {
+    case 'runtime':
+      return target.runtime.endpoint
+        ? `${target.runtime.arn}/runtime-endpoint/${target.runtime.endpoint}`
+        : target.runtime.arn;
+    case 'gateway':
+      return target.gateway.arn;
+    case 'local':
+      return undefined;
+  }
+}
+
+function roleVariables(role: EntryRole | undefined) {
+  const prefix = 'AGENTCORE_ASSUME_ROLE';
+  return {
+    [`${prefix}_ARN`]: role?.arns.join(',') ?? null,
+    [`${prefix}_SESSION_NAME`]: role?.sessionName ?? null,
+    [`${prefix}_EXTERNAL_ID`]: role?.externalId ?? null,
+    [`${prefix}_MFA_SERIAL`]: role?.mfaSerial ?? null,
+    [`${prefix}_SOURCE_IDENTITY`]: role?.sourceIdentity ?? null,
+  };
+}
+
+function authorizationVariables(authorization: EntryAuthorization) {
+  switch (authorization.kind) {
+    case 'iam':
+      return {};
+    case 'none':
+      return { AGENTCORE_AUTH: 'none' };
+    case 'tokenCommand':
+      return { AGENTCORE_AUTH: 'token-command', AGENTCORE_TOKEN_COMMAND: authorization.command };
+    case 'oauth':
+      return {
+        AGENTCORE_AUTH: 'oauth',
+        AGENTCORE_OAUTH_CLIENT_ID: authorization.clientId,
+        AGENTCORE_OAUTH_TOKEN_URL: authorization.tokenUrl,
+        AGENTCORE_OAUTH_SCOPES: authorization.scopes.join(' ') || undefined,
+        AGENTCORE_OAUTH_AUDIENCE: authorization.audience,
+      };
+  }
+}
+
+function textOf(value: number | boolean | undefined): string | undefined {
+  return value === undefined ? undefined : String(value);
+}
+
+function withoutUndefined(
+  variables: Readonly<Record<string, string | null | undefined>>,
+): ServerEnvironment {
+  return Object.fromEntries(
+    Object.entries(variables).filter((pair): pair is [string, string | null] => {
+      return pair[1] !== undefined;
+    }),
+  );
+}

@@ -1,0 +1,138 @@
+import * as vscode from 'vscode';
+import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
+import type { RuntimeStore } from '../runtimes/runtime-store.ts';
+import { environmentOf, versionOf } from './server-environment.ts';
+import type { ServerPreparation, StartVariables } from './server-preparation.ts';
+
+/** Milliseconds in which changes that follow each other become one. */
+const SETTLE = 100;
+
+/** How the preparation of a server ended, which VS Code asks for when it starts one. */
+export interface Prepared {
+  readonly name: string;
+  readonly outcome: 'ready' | 'cancelled' | 'failed';
+}
+
+interface Snapshot {
+  readonly text: string;
+  readonly definitions: vscode.McpStdioServerDefinition[];
+}
+
+/**
+ * Gives VS Code a server for each runtime that is set up. What it gives is a snapshot without
+ * secrets, because VS Code keeps it; what it takes to start one is added when one is started.
+ */
+export class ServerProvider
+  implements vscode.McpServerDefinitionProvider<vscode.McpStdioServerDefinition>, vscode.Disposable
+{
+  readonly #store: RuntimeStore;
+  readonly #preparation: ServerPreparation;
+  readonly #extension: { readonly version: string; readonly proxy: string };
+  readonly #changed = new vscode.EventEmitter<void>();
+  readonly #prepared = new vscode.EventEmitter<Prepared>();
+  readonly #subscription: vscode.Disposable;
+  readonly #restarts = new Map<string, number>();
+  #snapshot: Snapshot;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: {
+    readonly store: RuntimeStore;
+    readonly preparation: ServerPreparation;
+    /** The extension's version and the path of its proxy. */
+    readonly extension: { readonly version: string; readonly proxy: string };
+  }) {
+    this.#store = options.store;
+    this.#preparation = options.preparation;
+    this.#extension = options.extension;
+    this.#snapshot = this.#take();
+    this.#subscription = this.#store.onDidChange(() => this.#settle());
+  }
+
+  get onDidChangeMcpServerDefinitions(): vscode.Event<void> {
+    return this.#changed.event;
+  }
+
+  /** Fired each time that VS Code was about to start a server. */
+  get onDidPrepare(): vscode.Event<Prepared> {
+    return this.#prepared.event;
+  }
+
+  provideMcpServerDefinitions(): vscode.McpStdioServerDefinition[] {
+    return this.#snapshot.definitions;
+  }
+
+  /** @throws an error with one sentence that says what to do; undefined where somebody cancelled. */
+  async resolveMcpServerDefinition(
+    definition: vscode.McpStdioServerDefinition,
+    token: vscode.CancellationToken,
+  ): Promise<vscode.McpStdioServerDefinition | undefined> {
+    const entry = this.#store.find(definition.label);
+    if (!entry) {
+      const sentence = vscode.l10n.t(
+        'Runtime "{0}" is not set up any more. Set it up again, or remove the server.',
+        definition.label,
+      );
+      throw new Error(sentence);
+    }
+    const added = await this.#prepare(entry, token);
+    if (!added) return undefined;
+    const { label, command, args, version } = definition;
+    const env = { ...definition.env, ...added };
+    return new vscode.McpStdioServerDefinition(label, command, args, env, version);
+  }
+
+  /** Makes VS Code start the runtime's server anew, with a session of its own. */
+  restart(name: string): void {
+    this.#restarts.set(name, (this.#restarts.get(name) ?? 0) + 1);
+    this.#tell();
+  }
+
+  dispose(): void {
+    clearTimeout(this.#timer);
+    this.#subscription.dispose();
+    this.#changed.dispose();
+    this.#prepared.dispose();
+  }
+
+  async #prepare(
+    entry: RuntimeEntry,
+    token: vscode.CancellationToken,
+  ): Promise<StartVariables | undefined> {
+    const { name } = entry;
+    try {
+      const added = await this.#preparation.prepare(entry, token);
+      this.#prepared.fire({ name, outcome: added ? 'ready' : 'cancelled' });
+      return added;
+    } catch (thrown) {
+      this.#prepared.fire({ name, outcome: 'failed' });
+      throw thrown;
+    }
+  }
+
+  #settle(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#tell(), SETTLE);
+  }
+
+  /** An event stops servers that run, so that it is fired for real changes alone. */
+  #tell(): void {
+    const snapshot = this.#take();
+    if (snapshot.text === this.#snapshot.text) return;
+    this.#snapshot = snapshot;
+    this.#changed.fire();
+  }
+
+  #take(): Snapshot {
+    const definitions = this.#store.entries.map((entry) => {
+      const environment = environmentOf(entry);
+      return new vscode.McpStdioServerDefinition(
+        entry.name,
+        process.execPath,
+        [this.#extension.proxy],
+        { ...environment, ELECTRON_RUN_AS_NODE: '1' },
+        versionOf(this.#extension.version, environment, this.#restarts.get(entry.name) ?? 0),
+      );
+    });
+    return { definitions, text: JSON.stringify(definitions) };
+  }
+}

@@ -1,0 +1,104 @@
+import * as vscode from 'vscode';
+import { formatCost, totalCost } from '../../sessions/cost.ts';
+import type { SessionEntry } from '../../sessions/session-book.ts';
+import { formatDuration, runtimeName } from '../../sessions/session-words.ts';
+import { Commands, Settings, Views } from '../contributions.ts';
+import type { JournalWatch, SessionsSnapshot } from '../journal/journal-watch.ts';
+
+const MINUTE = 60_000;
+
+/** Keeps in sight what bills: one item of the status bar, and a notice when one goes on for long. */
+export class BillingStatus implements vscode.Disposable {
+  readonly #item: vscode.StatusBarItem;
+  readonly #subscriptions: vscode.Disposable[];
+  readonly #noticed = new Set<string>();
+
+  constructor(journal: JournalWatch) {
+    this.#item = vscode.window.createStatusBarItem(
+      'agentcore.billing',
+      vscode.StatusBarAlignment.Right,
+      50,
+    );
+    this.#item.name = vscode.l10n.t('AgentCore Sessions');
+    this.#item.command = `${Views.sessions}.focus`;
+    this.#subscriptions = [
+      this.#item,
+      journal.onDidChange((snapshot) => this.#show(snapshot)),
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration('agentcore.sessions')) this.#show(journal.snapshot);
+      }),
+    ];
+  }
+
+  dispose(): void {
+    for (const subscription of this.#subscriptions) subscription.dispose();
+  }
+
+  #show({ entries }: SessionsSnapshot): void {
+    const billing = entries.filter(({ mayBill }) => mayBill);
+    const configuration = vscode.workspace.getConfiguration('agentcore');
+    if (billing.length === 0 || !configuration.get<boolean>(Settings.statusBar, true)) {
+      this.#item.hide();
+    } else {
+      const cost = formatCost(totalCost(billing.map((entry) => entry.cost)));
+      const toCome = formatCost(totalCost(billing.map((entry) => entry.costToCome)));
+      this.#item.text = `$(server-environment) ${billing.length} · ${cost}`;
+      this.#item.tooltip = [
+        vscode.l10n.t('AgentCore sessions that may be billed: {0}', billing.length),
+        vscode.l10n.t('Cost so far: {0}', cost),
+        vscode.l10n.t('To come if left alone: {0}', toCome),
+      ].join('\n');
+      this.#item.accessibilityInformation = {
+        label:
+          billing.length === 1
+            ? vscode.l10n.t('1 AgentCore session may be billed, {0} so far', cost)
+            : vscode.l10n.t(
+                '{0} AgentCore sessions may be billed, {1} so far',
+                billing.length,
+                cost,
+              ),
+      };
+      this.#item.show();
+    }
+    const threshold = configuration.get<number>(Settings.noticeAfter, 60) * MINUTE;
+    if (threshold > 0) this.#notice(billing, threshold);
+  }
+
+  /** Once for each session. */
+  #notice(billing: readonly SessionEntry[], threshold: number): void {
+    const due = billing.filter(({ id, age }) => age >= threshold && !this.#noticed.has(id));
+    for (const { id } of due) this.#noticed.add(id);
+    const oldest = due.at(-1);
+    if (!oldest) return;
+    const sentence =
+      due.length === 1
+        ? vscode.l10n.t(
+            'A session on {0} has run for {1}. Cost so far: {2}',
+            runtimeName(oldest),
+            formatDuration(oldest.age),
+            formatCost(oldest.cost),
+          )
+        : vscode.l10n.t(
+            '{0} sessions have run for more than {1}. Cost so far: {2}',
+            due.length,
+            formatDuration(threshold),
+            formatCost(totalCost(due.map(({ cost }) => cost))),
+          );
+    void offer(sentence, due);
+  }
+}
+
+async function offer(sentence: string, entries: readonly SessionEntry[]): Promise<void> {
+  const stop =
+    entries.length === 1 ? vscode.l10n.t('Stop Session') : vscode.l10n.t('Stop Sessions');
+  const show = vscode.l10n.t('Show Sessions');
+  const chosen = await vscode.window.showInformationMessage(sentence, stop, show);
+  if (chosen === stop) {
+    await vscode.commands.executeCommand(Commands.stopSession, undefined, entries.map(asNode));
+  }
+  if (chosen === show) await vscode.commands.executeCommand(`${Views.sessions}.focus`);
+}
+
+function asNode(entry: SessionEntry) {
+  return { kind: 'session' as const, entry };
+}

@@ -1,0 +1,143 @@
+import * as vscode from 'vscode';
+import { formatCost, totalCost } from '../../sessions/cost.ts';
+import type { SessionEntry } from '../../sessions/session-book.ts';
+import { runtimeName } from '../../sessions/session-words.ts';
+import type { CommandRegistry } from '../commands/command-registry.ts';
+import { Commands } from '../contributions.ts';
+import type { JournalWatch } from '../journal/journal-watch.ts';
+import { sessionDescription } from './session-words.ts';
+import type { SessionNode } from './sessions-view.ts';
+
+/** The commands about sessions, of this window and all other programs. */
+export function registerSessionCommands(commands: CommandRegistry, journal: JournalWatch): void {
+  const billing = async () => (await journal.refresh()).entries.filter(({ mayBill }) => mayBill);
+
+  commands.register(
+    Commands.stopSession,
+    async (node?: SessionNode, selected?: readonly SessionNode[]) => {
+      const nodes = selected?.length ? selected : node ? [node] : [];
+      const named = nodes.flatMap((one) => (one.kind === 'session' ? [one.entry] : []));
+      const entries = named.length > 0 ? named : await pick(await billing());
+      await stop(journal, entries);
+    },
+  );
+
+  commands.register(Commands.stopAllSessions, async () => {
+    const entries = await billing();
+    if (entries.length === 0) return tellNone();
+    const active = entries.filter(({ state }) => state === 'active').length;
+    const stopAll = vscode.l10n.t('Stop Sessions');
+    const chosen = await vscode.window.showWarningMessage(
+      entries.length === 1
+        ? vscode.l10n.t('Stop 1 session?')
+        : vscode.l10n.t('Stop {0} sessions?', entries.length),
+      {
+        modal: true,
+        detail:
+          active > 0
+            ? vscode.l10n.t('Calls are under way in {0} of them, and will fail.', active)
+            : vscode.l10n.t('Whoever uses them next starts anew.'),
+      },
+      stopAll,
+    );
+    if (chosen === stopAll) await stop(journal, entries);
+  });
+
+  commands.register(Commands.stopOrphanedSessions, async () => {
+    const entries = (await billing()).filter(({ state }) => state === 'orphaned');
+    if (entries.length === 0) return tellNone();
+    await stop(journal, entries);
+  });
+
+  commands.register(Commands.refreshSessions, () => journal.refresh());
+
+  commands.register(Commands.copySessionId, async (node?: SessionNode) => {
+    const entries = node?.kind === 'session' ? [node.entry] : await pick(await billing());
+    const [entry] = entries;
+    if (entry) await vscode.env.clipboard.writeText(entry.returnedId ?? entry.runtimeSessionId);
+  });
+}
+
+/** Sessions that an earlier program left behind are offered for stopping, once a window. */
+export async function offerOrphans(journal: JournalWatch): Promise<void> {
+  const { entries } = await journal.refresh();
+  const orphans = entries.filter(({ state }) => state === 'orphaned');
+  if (orphans.length === 0) return;
+  const stopThem = vscode.l10n.t('Stop Sessions');
+  const show = vscode.l10n.t('Show Sessions');
+  const toCome = formatCost(totalCost(orphans.map(({ costToCome }) => costToCome)));
+  const chosen = await vscode.window.showWarningMessage(
+    orphans.length === 1
+      ? vscode.l10n.t(
+          'A session on {0} was left behind and may be billed: {1} to come',
+          runtimeName(orphans[0] as SessionEntry),
+          toCome,
+        )
+      : vscode.l10n.t(
+          '{0} sessions were left behind and may be billed: {1} to come',
+          orphans.length,
+          toCome,
+        ),
+    stopThem,
+    show,
+  );
+  if (chosen === stopThem) await vscode.commands.executeCommand(Commands.stopOrphanedSessions);
+  if (chosen === show) await vscode.commands.executeCommand('agentcore.sessions.focus');
+}
+
+async function pick(entries: readonly SessionEntry[]): Promise<readonly SessionEntry[]> {
+  if (entries.length === 0) {
+    tellNone();
+    return [];
+  }
+  const items = entries.map((entry) => ({
+    label: runtimeName(entry),
+    description: sessionDescription(entry),
+    detail: entry.returnedId ?? entry.runtimeSessionId,
+    entry,
+  }));
+  const chosen = await vscode.window.showQuickPick(items, {
+    canPickMany: true,
+    placeHolder: vscode.l10n.t('Sessions'),
+    matchOnDetail: true,
+  });
+  return chosen?.map(({ entry }) => entry) ?? [];
+}
+
+/** With progress, and one sentence for those that could not be stopped. */
+export async function stop(journal: JournalWatch, entries: readonly SessionEntry[]): Promise<void> {
+  if (entries.length === 0) return;
+  const sessions = await journal.sessions();
+  const failures: string[] = [];
+  await vscode.window.withProgress(
+    {
+      location: vscode.ProgressLocation.Notification,
+      title:
+        entries.length === 1
+          ? vscode.l10n.t('Stopping the session on {0}', runtimeName(entries[0] as SessionEntry))
+          : vscode.l10n.t('Stopping {0} sessions', entries.length),
+      cancellable: true,
+    },
+    async (progress, token) => {
+      const ending = new AbortController();
+      token.onCancellationRequested(() => ending.abort());
+      await sessions.stop(entries, {
+        signal: ending.signal,
+        onFailure: (sentence) => failures.push(sentence),
+        onOutcome: (entry, outcome) => {
+          progress.report({ increment: 100 / entries.length });
+          if (outcome.how === 'failed') failures.push(`${runtimeName(entry)}: ${outcome.reason}`);
+        },
+      });
+    },
+  );
+  await journal.refresh();
+  if (failures.length === 0) return;
+  throw new Error(
+    vscode.l10n.t('Could not be stopped and may be billed: {0}', failures.join('; ')),
+  );
+}
+
+function tellNone(): void {
+  void vscode.window.showInformationMessage(vscode.l10n.t('There is no session to stop.'));
+}

@@ -1,0 +1,65 @@
+import * as vscode from 'vscode';
+import { formatCost } from '../../sessions/cost.ts';
+import type { SessionEntry } from '../../sessions/session-book.ts';
+import { formatDuration, formatTime, notesOn, runtimeName } from '../../sessions/session-words.ts';
+import { factsText } from '../facts-text.ts';
+
+/** A session's state in words: `idle, ends in 12 m`. */
+export function stateWords(entry: SessionEntry): string {
+  const { state, mayBill, open, idleLeft, lifetimeLeft, endedAt } = entry;
+  if (state === 'active') {
+    return open === 1
+      ? vscode.l10n.t('active, 1 call under way')
+      : vscode.l10n.t('active, {0} calls under way', open);
+  }
+  if (mayBill) {
+    const left = formatDuration(Math.min(idleLeft, lifetimeLeft));
+    return state === 'orphaned'
+      ? vscode.l10n.t('orphaned, ends in {0}', left)
+      : vscode.l10n.t('idle, ends in {0}', left);
+  }
+  const when = endedAt === undefined ? '' : formatTime(endedAt);
+  return state === 'expired'
+    ? vscode.l10n.t('expired at {0}', when)
+    : vscode.l10n.t('stopped at {0}', when);
+}
+
+/** What stands beside a session's name: state, age and cost so far. */
+export function sessionDescription(entry: SessionEntry): string {
+  return [stateWords(entry), formatDuration(entry.age), formatCost(entry.cost)].join(' · ');
+}
+
+/** All that is worth knowing of a session, as Markdown. */
+export function sessionTooltip(entry: SessionEntry): vscode.MarkdownString {
+  const { lifecycle, mayBill } = entry;
+  const timeouts = vscode.l10n.t(
+    '{0} idle, {1} in all',
+    formatDuration(lifecycle.idleTimeout),
+    formatDuration(lifecycle.maxLifetime),
+  );
+  const assumed = vscode.l10n.t('{0} (assumed)', timeouts);
+  const facts: readonly (readonly [string, string | undefined])[] = [
+    [vscode.l10n.t('State'), stateWords(entry)],
+    [vscode.l10n.t('Runtime'), entry.runtime],
+    [vscode.l10n.t('Mode'), entry.mode],
+    [vscode.l10n.t('Session'), entry.returnedId ?? entry.runtimeSessionId],
+    [vscode.l10n.t('Profile'), entry.profile],
+    [vscode.l10n.t('Role'), entry.assumeRole?.arn],
+    [vscode.l10n.t('Program'), programWords(entry)],
+    [vscode.l10n.t('Started'), formatTime(entry.startedAt)],
+    [vscode.l10n.t('Last active'), formatTime(entry.lastActiveAt)],
+    [vscode.l10n.t('Timeouts'), lifecycle.source === 'runtime' ? timeouts : assumed],
+    [vscode.l10n.t('Cost so far'), formatCost(entry.cost)],
+    [vscode.l10n.t('Cost to come'), mayBill ? formatCost(entry.costToCome) : undefined],
+  ];
+  return factsText(runtimeName(entry), facts, notesOn(entry));
+}
+
+function programWords({ programs }: SessionEntry): string | undefined {
+  const words = programs.map(({ program, pid, liveness, host }) => {
+    if (liveness === 'alive') return vscode.l10n.t('{0} {1}, running', program, pid);
+    if (liveness === 'dead') return vscode.l10n.t('{0} {1}, ended', program, pid);
+    return vscode.l10n.t('{0} {1} on {2}', program, pid, host);
+  });
+  return words.join(', ') || undefined;
+}

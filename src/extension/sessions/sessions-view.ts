@@ -1,0 +1,144 @@
+import * as vscode from 'vscode';
+import type { PendingApproval } from '../../policy/approvals/approvals-folder.ts';
+import type { SessionEntry } from '../../sessions/session-book.ts';
+import { runtimeName } from '../../sessions/session-words.ts';
+import { approvalItem, approvalsItem } from '../approvals/approval-items.ts';
+import type { ApprovalsWatch } from '../approvals/approvals-watch.ts';
+import { Contexts, Views } from '../contributions.ts';
+import type { JournalWatch, SessionsSnapshot } from '../journal/journal-watch.ts';
+import { sessionDescription, sessionTooltip, stateWords } from './session-words.ts';
+
+/** What the view shows: calls that wait for a person, sessions that may bill, and below them those that ended within a day. */
+export type SessionNode =
+  | { readonly kind: 'approvals'; readonly all: readonly PendingApproval[] }
+  | { readonly kind: 'approval'; readonly pending: PendingApproval }
+  | { readonly kind: 'session'; readonly entry: SessionEntry }
+  | { readonly kind: 'ended'; readonly entries: readonly SessionEntry[] };
+
+/** What is shown of sessions that have ended: for a day, in milliseconds. */
+const RECENT = 24 * 3_600_000;
+/** Milliseconds between two counts of the time that is left. */
+const COUNT_EVERY = 10_000;
+
+/** The view "Sessions": what may be billing, whoever started it. */
+export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscode.Disposable {
+  readonly #journal: JournalWatch;
+  readonly #approvals: ApprovalsWatch;
+  readonly #changed = new vscode.EventEmitter<undefined>();
+  readonly #view: vscode.TreeView<SessionNode>;
+  readonly #subscriptions: vscode.Disposable[];
+  #timer: NodeJS.Timeout | undefined;
+
+  readonly onDidChangeTreeData = this.#changed.event;
+
+  constructor(journal: JournalWatch, approvals: ApprovalsWatch) {
+    this.#journal = journal;
+    this.#approvals = approvals;
+    this.#view = vscode.window.createTreeView(Views.sessions, { treeDataProvider: this });
+    this.#subscriptions = [
+      this.#view,
+      this.#changed,
+      journal.onDidChange((snapshot) => this.#show(snapshot)),
+      approvals.onDidChange(() => this.#changed.fire(undefined)),
+      this.#view.onDidChangeVisibility(({ visible }) => this.#count(visible)),
+    ];
+    this.#show(journal.snapshot);
+    this.#count(this.#view.visible);
+  }
+
+  getTreeItem(node: SessionNode): vscode.TreeItem {
+    switch (node.kind) {
+      case 'approvals':
+        return approvalsItem(node.all);
+      case 'approval':
+        return approvalItem(node.pending);
+      case 'ended':
+        return endedItem(node.entries);
+      case 'session':
+        return sessionItem(node.entry);
+    }
+  }
+
+  getChildren(node?: SessionNode): SessionNode[] {
+    if (node?.kind === 'approvals') {
+      return node.all.map((pending) => ({ kind: 'approval', pending }));
+    }
+    if (node) return node.kind === 'ended' ? node.entries.map(nodeOf) : [];
+    const { pending } = this.#approvals;
+    const { entries } = this.#journal.snapshot;
+    const ended = entries.filter(hasEndedOfLate);
+    return [
+      ...(pending.length > 0 ? [{ kind: 'approvals' as const, all: pending }] : []),
+      ...entries.filter(({ mayBill }) => mayBill).map(nodeOf),
+      ...(ended.length > 0 ? [{ kind: 'ended' as const, entries: ended }] : []),
+    ];
+  }
+
+  dispose(): void {
+    clearInterval(this.#timer);
+    for (const subscription of this.#subscriptions) subscription.dispose();
+  }
+
+  #show({ entries, problems }: SessionsSnapshot): void {
+    const billing = entries.filter(({ mayBill }) => mayBill).length;
+    const tooltip =
+      billing === 1
+        ? vscode.l10n.t('1 session may be billed')
+        : vscode.l10n.t('{0} sessions may be billed', billing);
+    this.#view.badge = billing > 0 ? { value: billing, tooltip } : undefined;
+    const isBroken = problems.length > 0 && entries.length === 0;
+    // Where there is a message, VS Code shows no welcome, which has buttons that help.
+    this.#view.message = isBroken ? '' : (problems[0] ?? '');
+    void vscode.commands.executeCommand('setContext', Contexts.journalIsBroken, isBroken);
+    this.#changed.fire(undefined);
+  }
+
+  /** Only somebody who looks needs a countdown. */
+  #count(isVisible: boolean): void {
+    clearInterval(this.#timer);
+    if (!isVisible) return;
+    void this.#journal.refresh();
+    this.#timer = setInterval(() => this.#changed.fire(undefined), COUNT_EVERY);
+  }
+}
+
+function sessionItem(entry: SessionEntry): vscode.TreeItem {
+  const item = new vscode.TreeItem(runtimeName(entry));
+  const { state, mayBill } = entry;
+  item.id = entry.id;
+  item.description = sessionDescription(entry);
+  item.tooltip = sessionTooltip(entry);
+  item.iconPath = new vscode.ThemeIcon(ICONS[state]);
+  item.contextValue = mayBill ? `session;bills;${state}` : 'session;ended';
+  item.accessibilityInformation = { label: `${runtimeName(entry)}, ${stateWords(entry)}` };
+  return item;
+}
+
+const ICONS: Readonly<Record<SessionEntry['state'], string>> = {
+  active: 'pulse',
+  idle: 'clock',
+  orphaned: 'warning',
+  expired: 'circle-slash',
+  stopped: 'circle-slash',
+};
+
+function endedItem(entries: readonly SessionEntry[]): vscode.TreeItem {
+  const item = new vscode.TreeItem(
+    vscode.l10n.t('Ended'),
+    vscode.TreeItemCollapsibleState.Collapsed,
+  );
+  item.id = 'ended';
+  item.description = vscode.l10n.t('{0} within a day', entries.length);
+  item.accessibilityInformation = {
+    label: vscode.l10n.t('Ended sessions: {0} within a day', entries.length),
+  };
+  return item;
+}
+
+function hasEndedOfLate({ mayBill, endedAt }: SessionEntry): boolean {
+  return !mayBill && endedAt !== undefined && Date.now() - Date.parse(endedAt) < RECENT;
+}
+
+function nodeOf(entry: SessionEntry): SessionNode {
+  return { kind: 'session', entry };
+}

@@ -1,0 +1,158 @@
+import * as vscode from 'vscode';
+import type { EntryAuthorization } from '../runtimes/runtime-entry.ts';
+import { input, pick } from './quick-steps.ts';
+import type { RuntimeDraft } from './runtime-draft.ts';
+import type { SetupContext } from './setup-context.ts';
+import { BACK, type Back, type FlowStep } from './step-flow.ts';
+import { requiredVerdict, urlVerdict } from './typed-input.ts';
+
+type Kind = EntryAuthorization['kind'];
+type OAuth = Extract<EntryAuthorization, { readonly kind: 'oauth' }>;
+
+/** How the runtime or gateway lets callers in. What is discovered is known and not asked for. */
+export function authorizationSteps(
+  setup: SetupContext,
+  hasSecret: (name: string) => Promise<boolean>,
+): readonly FlowStep<RuntimeDraft>[] {
+  const { title } = setup;
+  const isOAuth = ({ authorization }: RuntimeDraft) => authorization.kind === 'oauth';
+  return [
+    {
+      applies: ({ found }) => !isKnown(found?.authorizer),
+      async ask(draft, position) {
+        const kind = await pick<Kind>({
+          title,
+          position,
+          placeholder: vscode.l10n.t('How does it let callers in?'),
+          items: kindItems(draft.found?.authorizer === 'JWT'),
+          isActive: (one) => one === draft.authorization.kind,
+        });
+        if (kind === BACK) return BACK;
+        const isSame = kind === draft.authorization.kind;
+        return isSame ? draft : { ...draft, authorization: emptyAuthorization(kind) };
+      },
+    },
+    {
+      applies: ({ authorization }) => authorization.kind === 'tokenCommand',
+      async ask(draft, position) {
+        const { authorization } = draft;
+        const command = await input({
+          title,
+          position,
+          prompt: vscode.l10n.t('A command that prints a bearer token'),
+          placeholder: 'my-login token --audience tools',
+          value: authorization.kind === 'tokenCommand' ? authorization.command : '',
+          check: requiredVerdict,
+        });
+        if (command === BACK) return BACK;
+        return { ...draft, authorization: { kind: 'tokenCommand', command } };
+      },
+    },
+    oauthStep(title, {
+      prompt: vscode.l10n.t('The client id of the OAuth client'),
+      placeholder: vscode.l10n.t('Client id'),
+      read: ({ clientId }) => clientId,
+      write: (clientId) => ({ clientId }),
+      check: requiredVerdict,
+    }),
+    {
+      applies: isOAuth,
+      async ask(draft, position) {
+        const isKept = draft.name !== undefined && (await hasSecret(draft.name));
+        const clientSecret = await input({
+          title,
+          position,
+          prompt: isKept
+            ? vscode.l10n.t('The client secret; leave it empty to keep the one that is stored')
+            : vscode.l10n.t('The client secret; it is kept in the secret storage of VS Code'),
+          placeholder: vscode.l10n.t('Client secret'),
+          value: draft.clientSecret,
+          password: true,
+          ...(!isKept && { check: requiredVerdict }),
+        });
+        if (clientSecret === BACK) return BACK;
+        return { ...draft, clientSecret: clientSecret || undefined };
+      },
+    },
+    oauthStep(title, {
+      prompt: vscode.l10n.t(
+        'The token URL; leave it empty to have it found by the runtime’s answer',
+      ),
+      placeholder: 'https://example.com/oauth2/token',
+      read: ({ tokenUrl = '' }) => tokenUrl,
+      write: (tokenUrl) => ({ tokenUrl: tokenUrl || undefined }),
+      check: urlVerdict,
+    }),
+    oauthStep(title, {
+      prompt: vscode.l10n.t('Scopes to ask for, with spaces between; leave it empty for none'),
+      placeholder: vscode.l10n.t('Scopes'),
+      read: ({ scopes }) => scopes.join(' '),
+      write: (scopes) => ({ scopes: scopes.split(/[\s,]+/).filter(Boolean) }),
+    }),
+  ];
+}
+
+/** One field of an OAuth client. */
+function oauthStep(
+  title: string,
+  field: {
+    readonly prompt: string;
+    readonly placeholder: string;
+    readonly read: (oauth: OAuth) => string;
+    readonly write: (text: string) => Partial<OAuth>;
+    readonly check?: (text: string) => string | undefined;
+  },
+): FlowStep<RuntimeDraft> {
+  const { prompt, placeholder, read, write, check } = field;
+  return {
+    applies: ({ authorization }) => authorization.kind === 'oauth',
+    async ask(draft, position): Promise<RuntimeDraft | Back> {
+      const oauth = draft.authorization as OAuth;
+      const value = read(oauth);
+      const text = await input({ title, position, prompt, placeholder, value, check });
+      return text === BACK ? BACK : { ...draft, authorization: { ...oauth, ...write(text) } };
+    },
+  };
+}
+
+function isKnown(authorizer: string | undefined): boolean {
+  return authorizer === 'IAM' || authorizer === 'NONE';
+}
+
+function kindItems(isJwt: boolean) {
+  const iam = {
+    label: vscode.l10n.t('IAM'),
+    description: vscode.l10n.t('AWS credentials'),
+    value: 'iam' as const,
+  };
+  const none = {
+    label: vscode.l10n.t('Nothing'),
+    description: vscode.l10n.t('open to anybody'),
+    value: 'none' as const,
+  };
+  const tokens = [
+    {
+      label: vscode.l10n.t('OAuth client credentials'),
+      description: vscode.l10n.t('a client id and its secret'),
+      value: 'oauth' as const,
+    },
+    {
+      label: vscode.l10n.t('Token command'),
+      description: vscode.l10n.t('a command that prints a bearer token'),
+      value: 'tokenCommand' as const,
+    },
+  ];
+  return isJwt ? tokens : [iam, ...tokens, none];
+}
+
+function emptyAuthorization(kind: Kind): EntryAuthorization {
+  switch (kind) {
+    case 'iam':
+    case 'none':
+      return { kind };
+    case 'tokenCommand':
+      return { kind, command: '' };
+    case 'oauth':
+      return { kind, clientId: '', tokenUrl: undefined, scopes: [], audience: undefined };
+  }
+}

@@ -1,0 +1,240 @@
+import * as vscode from 'vscode';
+import type { Identity } from '../../aws/discovery/who-am-i.ts';
+import { statementText } from '../../aws/iam/access-denied.ts';
+import type { Statement } from '../../aws/iam/policy-document.ts';
+import { AgentCoreError, messageOf } from '../../error.ts';
+import { presentError } from '../commands/present-error.ts';
+import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
+import { withPaths } from '../runtimes/runtime-store.ts';
+import { environmentOf, type ServerEnvironment } from '../servers/server-environment.ts';
+import { Cancelled } from '../servers/server-preparation.ts';
+import { findCaller } from './access-check.ts';
+import { probeInvoke } from './invoke-probe.ts';
+import { type PickItem, type PickList, pick, separator } from './quick-steps.ts';
+import { rememberRole } from './role-step.ts';
+import { entryOf, type RuntimeDraft } from './runtime-draft.ts';
+import type { SetupContext } from './setup-context.ts';
+import { BACK, type FlowStep } from './step-flow.ts';
+
+/** What the check takes besides what all questions do. */
+export interface CheckContext {
+  /** The path of `proxy.js`. */
+  readonly proxy: string;
+  readonly version: string;
+  /** What else a server of this entry gets at its start: the network, and the secret if it is kept. */
+  readonly startVariables: (entry: RuntimeEntry) => Promise<ServerEnvironment>;
+}
+
+type Answer =
+  | { readonly kind: 'continue' }
+  | { readonly kind: 'again' }
+  | { readonly kind: 'copy'; readonly text: string }
+  | { readonly kind: 'signIn'; readonly profile: string };
+
+/** What has been found out so far. */
+interface Findings {
+  readonly callers: readonly Identity[];
+  readonly warnings: readonly string[];
+  readonly server?: string | undefined;
+  readonly tools?: readonly string[] | undefined;
+  readonly failure?: string | undefined;
+  readonly missing?: Statement | undefined;
+  /** A profile whose login is missing. */
+  readonly login?: string | undefined;
+  readonly isDone: boolean;
+}
+
+const NOTHING: Findings = { callers: [], warnings: [], isDone: false };
+
+/** Shows who calls, and whether the call is allowed, before anything is written. */
+export function checkStep(setup: SetupContext, check: CheckContext): FlowStep<RuntimeDraft> {
+  let last: { readonly key: string; readonly findings: Findings } | undefined;
+  return {
+    async ask(draft, position) {
+      const key = JSON.stringify([entryOf(draft), draft.clientSecret]);
+      if (last?.key !== key) last = undefined;
+      for (;;) {
+        let findings = last?.findings ?? NOTHING;
+        const answer = await pick<Answer>({
+          title: setup.title,
+          position,
+          placeholder: vscode.l10n.t('Is the call allowed? A session is started and stopped again'),
+          items: findingItems(findings),
+          ...(!findings.isDone && {
+            fill: async (list: PickList<Answer>) => {
+              findings = await look(draft, setup, check, list);
+              if (findings.isDone) last = { key, findings };
+            },
+          }),
+        });
+        if (answer === BACK) return BACK;
+        switch (answer.kind) {
+          case 'continue':
+            return { ...draft, tools: findings.tools };
+          case 'again':
+            last = undefined;
+            break;
+          case 'copy':
+            await vscode.env.clipboard.writeText(answer.text);
+            vscode.window.setStatusBarMessage(vscode.l10n.t('Copied'), 3_000);
+            break;
+          case 'signIn':
+            last = undefined;
+            await setup.signIn(answer.profile).catch((thrown) => {
+              if (!(thrown instanceof Cancelled)) void presentError(thrown);
+            });
+        }
+      }
+    },
+  };
+}
+
+async function look(
+  draft: RuntimeDraft,
+  setup: SetupContext,
+  check: CheckContext,
+  list: PickList<Answer>,
+): Promise<Findings> {
+  const { signal } = list;
+  const env = setup.env();
+  let findings = NOTHING;
+  const tell = (more: Partial<Findings>) => {
+    findings = { ...findings, ...more };
+    list.show(findingItems(findings));
+  };
+  tell({});
+  try {
+    const entry = withPaths(entryOf(draft));
+    if (draft.authorization.kind === 'iam') {
+      const { prompts } = setup;
+      const onBefore = (identity: Identity) => tell({ callers: [identity] });
+      const { before, after, warnings } = await findCaller(entry, { env, prompts, onBefore });
+      tell({ callers: after ? [before, after] : [before], warnings });
+      if (after) await rememberRole(draft, env);
+    }
+    signal.throwIfAborted();
+    const variables = {
+      ...environmentOf(entry),
+      ...(await check.startVariables(entry)),
+      ...(draft.clientSecret && { AGENTCORE_OAUTH_CLIENT_SECRET: draft.clientSecret }),
+    };
+    const { proxy, version } = check;
+    const outcome = await probeInvoke({ proxy, version, env, variables, signal });
+    if (outcome.kind === 'answered') {
+      tell({ server: outcome.server, tools: outcome.tools, isDone: true });
+    } else {
+      tell({ failure: outcome.reason, missing: outcome.missing, isDone: true });
+    }
+  } catch (thrown) {
+    if (signal.aborted) return findings;
+    const login = thrown instanceof AgentCoreError ? thrown.data?.login : undefined;
+    const isLogin = typeof login === 'string';
+    tell({ failure: messageOf(thrown), ...(isLogin && { login }), isDone: true });
+  }
+  return findings;
+}
+
+function findingItems(findings: Findings): readonly PickItem<Answer>[] {
+  const { callers, warnings, failure, isDone } = findings;
+  return [
+    // What Enter does is what helps.
+    ...(failure
+      ? [...helpItems(findings), againItem(), continueItem(findings)]
+      : [continueItem(findings), ...(isDone ? [againItem()] : [])]),
+    ...(callers.length > 0 ? [separator(vscode.l10n.t('Caller'))] : []),
+    ...callers.map((identity, at) => identityItem(identity, at)),
+    ...warnings.map((warning) => textItem('warning', warning)),
+    ...(failure ? [separator(vscode.l10n.t('Failure')), textItem('error', failure)] : []),
+    ...toolItems(findings),
+  ];
+}
+
+function continueItem({ isDone, failure }: Findings): PickItem<Answer> {
+  const value = { kind: 'continue' } as const;
+  if (!isDone) return { label: vscode.l10n.t('Continue Without Waiting'), value };
+  return failure
+    ? { label: `$(warning) ${vscode.l10n.t('Continue Anyway')}`, value }
+    : { label: `$(check) ${vscode.l10n.t('Continue')}`, value };
+}
+
+function helpItems({ missing, login }: Findings): readonly PickItem<Answer>[] {
+  return [
+    ...(missing
+      ? [
+          {
+            label: `$(copy) ${vscode.l10n.t('Copy the Missing Statement')}`,
+            description: [missing.Action].flat().join(', '),
+            value: { kind: 'copy', text: statementText(missing) } as const,
+          },
+        ]
+      : []),
+    ...(login
+      ? [
+          {
+            label: `$(sign-in) ${vscode.l10n.t('Sign In')}`,
+            description: login,
+            value: { kind: 'signIn', profile: login } as const,
+          },
+        ]
+      : []),
+  ];
+}
+
+function againItem(): PickItem<Answer> {
+  return { label: `$(refresh) ${vscode.l10n.t('Check Again')}`, value: { kind: 'again' } };
+}
+
+function identityItem(identity: Identity, at: number): PickItem<Answer> {
+  const { arn, account, source } = identity;
+  const words = identityWords(identity);
+  return {
+    label: `$(account) ${at > 0 ? vscode.l10n.t('then {0}', words) : words}`,
+    description: account,
+    detail: source,
+    value: { kind: 'copy', text: arn },
+  };
+}
+
+/** Who somebody is in a few words: `role Reader (alice)`. */
+function identityWords({ kind, name, sessionName, arn }: Identity): string {
+  switch (kind) {
+    case 'role':
+      return sessionName
+        ? vscode.l10n.t('role {0} ({1})', name, sessionName)
+        : vscode.l10n.t('role {0}', name);
+    case 'user':
+      return vscode.l10n.t('user {0}', name);
+    case 'federated-user':
+      return vscode.l10n.t('federated user {0}', name);
+    case 'root':
+      return vscode.l10n.t('the root user');
+    case 'unknown':
+      return arn;
+  }
+}
+
+function toolItems({ server, tools }: Findings): readonly PickItem<Answer>[] {
+  if (!tools) return [];
+  const words =
+    tools.length === 1 ? vscode.l10n.t('1 tool') : vscode.l10n.t('{0} tools', tools.length);
+  return [
+    separator(vscode.l10n.t('Server')),
+    {
+      label: `$(tools) ${server}`,
+      description: words,
+      detail: tools.join(', '),
+      value: { kind: 'copy', text: tools.join('\n') },
+    },
+  ];
+}
+
+/** A sentence is longer than a line of a list: what comes after its first colon stands below. */
+function textItem(icon: string, text: string): PickItem<Answer> {
+  const at = text.indexOf(': ');
+  const [label, detail] = at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 2)];
+  return {
+    label: `$(${icon}) ${label}`,
+    ...(detail && { detail }),
+    value: { kind: 'copy', text },
+  };
+}

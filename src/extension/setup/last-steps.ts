@@ -1,0 +1,72 @@
+import * as vscode from 'vscode';
+import type { SessionMode } from '../../sessions/session-ids.ts';
+import { input, type PickItem, pick } from './quick-steps.ts';
+import { type RuntimeDraft, suggestName } from './runtime-draft.ts';
+import type { SetupContext } from './setup-context.ts';
+import { BACK, type Back, type FlowStep, type StepPosition } from './step-flow.ts';
+import { nameVerdict } from './typed-input.ts';
+
+/** How long a session of the runtime lives, and who shares it. */
+export function modeStep(setup: SetupContext): FlowStep<RuntimeDraft> {
+  return {
+    async ask(draft, position) {
+      const mode = await pickMode(setup, draft.sessionMode, position);
+      return mode === BACK ? BACK : { ...draft, sessionMode: mode };
+    },
+  };
+}
+
+export function pickMode(
+  { title }: SetupContext,
+  current: SessionMode,
+  position?: StepPosition,
+): Promise<SessionMode | Back> {
+  return pick<SessionMode>({
+    title,
+    position,
+    placeholder: vscode.l10n.t('Pick how sessions of the runtime are used'),
+    items: modeItems(),
+    isActive: (mode) => mode === current,
+  });
+}
+
+function modeItems(): readonly PickItem<SessionMode>[] {
+  return [
+    {
+      label: vscode.l10n.t('One for each server'),
+      description: 'session',
+      detail: vscode.l10n.t('The server keeps its session while it runs, and stops it in the end.'),
+      value: 'session',
+    },
+    {
+      label: vscode.l10n.t('One for each identity'),
+      description: 'identity',
+      detail: vscode.l10n.t('All windows and machines of the same AWS identity share a session.'),
+      value: 'identity',
+    },
+    {
+      label: vscode.l10n.t('One for each request'),
+      description: 'request',
+      detail: vscode.l10n.t('Each request gets a session of its own, which is stopped after it.'),
+      value: 'request',
+    },
+  ];
+}
+
+/** @param own The name of the entry that is edited, which it may keep. */
+export function nameStep({ title, store }: SetupContext, own?: string): FlowStep<RuntimeDraft> {
+  return {
+    async ask(draft, position) {
+      const taken = store.entries.flatMap(({ name }) => (name === own ? [] : [name]));
+      const name = await input({
+        title,
+        position,
+        prompt: vscode.l10n.t('The name of the server, as chat and the views show it'),
+        placeholder: vscode.l10n.t('Name'),
+        value: draft.name ?? suggestName(draft, taken),
+        check: (text) => nameVerdict(text, taken),
+      });
+      return name === BACK ? BACK : { ...draft, name };
+    },
+  };
+}

@@ -1,0 +1,107 @@
+import * as vscode from 'vscode';
+import type { Place } from '../../aws/discovery/place.ts';
+import { regionOf } from '../credentials/entry-credentials.ts';
+import type { Environment } from '../window-environment.ts';
+import { pickProfile } from './profile-step.ts';
+import { type PickItem, pick, separator } from './quick-steps.ts';
+import type { RuntimeDraft } from './runtime-draft.ts';
+import type { SetupContext } from './setup-context.ts';
+import { BACK, type Back, type StepPosition } from './step-flow.ts';
+import { regionVerdict } from './typed-input.ts';
+
+/** Where AgentCore runtimes are offered, the most used first (source: AWS's list of endpoints). */
+const REGIONS = [
+  'us-east-1',
+  'us-east-2',
+  'us-west-2',
+  'eu-central-1',
+  'eu-west-1',
+  'eu-west-2',
+  'eu-west-3',
+  'eu-north-1',
+  'ap-south-1',
+  'ap-southeast-1',
+  'ap-southeast-2',
+  'ap-northeast-1',
+  'ap-northeast-2',
+  'ca-central-1',
+];
+
+/** Where to look to begin with; nothing where no region is named anywhere. */
+export async function usualPlace(
+  draft: RuntimeDraft,
+  { env, places }: SetupContext,
+): Promise<Place | undefined> {
+  const { profiles, regions } = places();
+  const named = draft.profile ?? (env().AWS_PROFILE || undefined) ?? profiles[0];
+  const profile = named ?? (await likelyProfile(env()));
+  const ofArn = draft.arn?.split(':')[3];
+  const region = draft.region ?? ofArn ?? regions[0] ?? (await regionOfProfile(profile, env()));
+  return region ? { profile, region } : undefined;
+}
+
+/** The first one, where neither the environment nor a profile `default` says whose credentials. */
+async function likelyProfile(env: Environment): Promise<string | undefined> {
+  if (env.AWS_ACCESS_KEY_ID) return undefined;
+  const { listProfiles } = await import('../../aws/credentials/profiles.ts');
+  const usable = (await listProfiles(env)).filter(({ problem }) => problem === undefined);
+  const usual = usable.find(({ name }) => name === 'default') ?? usable[0];
+  return usual?.name;
+}
+
+/** Asks for a profile and a region to look in. */
+export async function choosePlace(
+  setup: SetupContext,
+  now: Place | undefined,
+  position: StepPosition,
+): Promise<Place | Back> {
+  const inner = { ...position, canGoBack: true };
+  for (;;) {
+    const chosen = await pickProfile(setup, { profile: now?.profile, position: inner });
+    if (chosen === BACK) return BACK;
+    const region = await pickRegion(setup, { profile: chosen.profile, now, position: inner });
+    if (region !== BACK) return { profile: chosen.profile, region };
+  }
+}
+
+async function pickRegion(
+  { title, env, store, places }: SetupContext,
+  options: {
+    readonly profile: string | undefined;
+    readonly now: Place | undefined;
+    readonly position: StepPosition;
+  },
+): Promise<string | Back> {
+  const { profile, now, position } = options;
+  const ofProfile = await regionOfProfile(profile, env());
+  const used = store.entries.flatMap((entry) => regionOf(entry) ?? []);
+  const near = [...new Set([...(ofProfile ? [ofProfile] : []), ...places().regions, ...used])];
+  const item = (region: string): PickItem<string> => ({
+    label: region,
+    ...(region === ofProfile && { description: vscode.l10n.t('of the profile') }),
+    value: region,
+  });
+  return pick<string>({
+    title,
+    position,
+    placeholder: vscode.l10n.t('Pick the region to look in, or type one'),
+    items: [
+      ...near.map(item),
+      separator(vscode.l10n.t('All regions')),
+      ...REGIONS.filter((region) => !near.includes(region)).map(item),
+    ],
+    isActive: (region) => region === (now?.region ?? ofProfile),
+    typed: (text) =>
+      regionVerdict(text) === undefined && !near.includes(text) && !REGIONS.includes(text)
+        ? item(text)
+        : undefined,
+  });
+}
+
+async function regionOfProfile(
+  profile: string | undefined,
+  env: Environment,
+): Promise<string | undefined> {
+  const { readServiceSettings } = await import('../../aws/shared-config.ts');
+  return (await readServiceSettings('Bedrock AgentCore Control', profile, env)).region;
+}

@@ -1,0 +1,171 @@
+import * as vscode from 'vscode';
+import type { Profile, ProfileKind } from '../../aws/credentials/profiles.ts';
+import type { LoginStatus } from '../../aws/sso/status.ts';
+import { formatDuration } from '../../sessions/session-words.ts';
+import { presentError } from '../commands/present-error.ts';
+import { Commands } from '../contributions.ts';
+import { Cancelled } from '../servers/server-preparation.ts';
+import type { Environment } from '../window-environment.ts';
+import { type PickItem, type PickList, pick, separator } from './quick-steps.ts';
+import type { RuntimeDraft } from './runtime-draft.ts';
+import type { SetupContext } from './setup-context.ts';
+import { BACK, type Back, type FlowStep, type StepPosition } from './step-flow.ts';
+
+type Answer =
+  | { readonly kind: 'profile'; readonly profile: string | undefined }
+  | { readonly kind: 'signIn'; readonly profile: string }
+  | { readonly kind: 'add' };
+
+/** A profile that can be picked, and how its login stands where it has one. */
+interface ListedProfile {
+  readonly profile: Profile;
+  readonly login: LoginStatus | undefined;
+}
+
+/** Whose credentials are used. */
+export function profileStep(setup: SetupContext): FlowStep<RuntimeDraft> {
+  return {
+    applies: ({ authorization }) => authorization.kind === 'iam',
+    async ask(draft, position) {
+      const chosen = await pickProfile(setup, { profile: draft.profile, position });
+      return chosen === BACK ? BACK : { ...draft, profile: chosen.profile };
+    },
+  };
+}
+
+/** @returns no profile where the environment's credentials are meant. */
+export async function pickProfile(
+  setup: SetupContext,
+  options: { readonly profile: string | undefined; readonly position?: StepPosition | undefined },
+): Promise<{ readonly profile: string | undefined } | Back> {
+  let { profile } = options;
+  for (;;) {
+    const answer = await pick<Answer>({
+      title: setup.title,
+      position: options.position,
+      placeholder: vscode.l10n.t('Pick the AWS profile to call it with'),
+      isActive: (one) => one.kind === 'profile' && one.profile === profile,
+      fill: async (list) => fill(list, setup.env()),
+      onItemButton: (one, _tooltip, list) => {
+        if (one.kind === 'profile' && one.profile !== undefined) {
+          list.answer({ kind: 'signIn', profile: one.profile });
+        }
+      },
+    });
+    if (answer === BACK) return BACK;
+    if (answer.kind === 'profile') return { profile: answer.profile };
+    try {
+      if (answer.kind === 'add') profile = (await addedProfile(setup.env())) ?? profile;
+      else {
+        profile = answer.profile;
+        await setup.signIn(answer.profile);
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof Cancelled)) void presentError(thrown);
+    }
+  }
+}
+
+async function fill(list: PickList<Answer>, env: Environment): Promise<void> {
+  const { listProfiles } = await import('../../aws/credentials/profiles.ts');
+  const profiles = await listProfiles(env);
+  list.show(
+    items(
+      profiles.map((profile) => ({ profile, login: undefined })),
+      env,
+    ),
+  );
+  list.show(items(await Promise.all(profiles.map((profile) => withLogin(profile, env))), env));
+}
+
+async function withLogin(profile: Profile, env: Environment): Promise<ListedProfile> {
+  if (!profile.kind.startsWith('sso') || profile.problem) return { profile, login: undefined };
+  const [{ findSsoSession }, { loginStatus }] = await Promise.all([
+    import('../../aws/sso/sso-session.ts'),
+    import('../../aws/sso/status.ts'),
+  ]);
+  try {
+    const session = await findSsoSession({ profile: profile.name }, env);
+    return { profile, login: await loginStatus(session, { env }) };
+  } catch {
+    // What is wrong with it is said when it is used.
+    return { profile, login: undefined };
+  }
+}
+
+function items(listed: readonly ListedProfile[], env: Environment): readonly PickItem<Answer>[] {
+  const hasKeys = Boolean(env.AWS_ACCESS_KEY_ID);
+  return [
+    {
+      label: vscode.l10n.t('No profile'),
+      description: hasKeys
+        ? vscode.l10n.t('access key of the environment')
+        : vscode.l10n.t('what the environment has'),
+      value: { kind: 'profile', profile: undefined },
+    },
+    separator(vscode.l10n.t('Profiles')),
+    ...listed.map(profileItem),
+    separator(''),
+    {
+      label: `$(add) ${vscode.l10n.t('Add a Profile…')}`,
+      description: vscode.l10n.t('from the accounts and roles of an SSO session'),
+      value: { kind: 'add' },
+      alwaysShow: true,
+    },
+  ];
+}
+
+function profileItem({ profile, login }: ListedProfile): PickItem<Answer> {
+  const { name, kind, region, problem } = profile;
+  const needsLogin = login?.state === 'expired' || login?.state === 'signed-out';
+  return {
+    label: name,
+    description: [kindWords(kind), login && loginWords(login), region].filter(Boolean).join(' · '),
+    ...(problem && { detail: `$(warning) ${vscode.l10n.t('Cannot be used: it {0}', problem)}` }),
+    ...(needsLogin && {
+      buttons: [{ iconPath: new vscode.ThemeIcon('sign-in'), tooltip: vscode.l10n.t('Sign In') }],
+    }),
+    value: { kind: 'profile', profile: name },
+  };
+}
+
+function kindWords(kind: ProfileKind): string {
+  switch (kind) {
+    case 'static':
+      return vscode.l10n.t('access key');
+    case 'sso-session':
+    case 'sso-legacy':
+      return vscode.l10n.t('SSO');
+    case 'role':
+      return vscode.l10n.t('role');
+    case 'process':
+      return vscode.l10n.t('credential process');
+    case 'web-identity':
+      return vscode.l10n.t('web identity');
+    case 'login':
+      return vscode.l10n.t('console login');
+    case 'unknown':
+      return vscode.l10n.t('container or instance');
+  }
+}
+
+function loginWords(login: LoginStatus): string {
+  switch (login.state) {
+    case 'signed-out':
+      return vscode.l10n.t('signed out');
+    case 'expired':
+      return vscode.l10n.t('login expired');
+    case 'refreshable':
+      return vscode.l10n.t('signed in');
+    case 'signed-in':
+      return vscode.l10n.t('signed in for {0}', formatDuration(login.until.getTime() - Date.now()));
+  }
+}
+
+/** The profile that the person adds, by what is there afterwards and was not before. */
+async function addedProfile(env: Environment): Promise<string | undefined> {
+  const { listProfiles } = await import('../../aws/credentials/profiles.ts');
+  const before = new Set((await listProfiles(env)).map(({ name }) => name));
+  await vscode.commands.executeCommand(Commands.addProfile);
+  return (await listProfiles(env)).find(({ name }) => !before.has(name))?.name;
+}

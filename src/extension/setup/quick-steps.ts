@@ -1,0 +1,201 @@
+import * as vscode from 'vscode';
+import { Cancelled } from '../servers/server-preparation.ts';
+import { BACK, type Back, type StepPosition } from './step-flow.ts';
+
+/** What every question shows. */
+interface Question {
+  readonly title: string;
+  /** Absent for a question that stands alone. */
+  readonly position?: StepPosition | undefined;
+}
+
+/** Something to pick, or a heading between such. */
+export type PickItem<T> =
+  | (vscode.QuickPickItem & { readonly value: T })
+  | (vscode.QuickPickItem & { readonly kind: vscode.QuickPickItemKind.Separator });
+
+/** The list of a question that is open, for whoever fills it meanwhile. */
+export interface PickList<T> {
+  show(items: readonly PickItem<T>[]): void;
+  busy(isBusy: boolean): void;
+  /** Ends the question with this, as if it had been picked. */
+  answer(value: T): void;
+  /** Aborts when the question is over, however it ends. */
+  readonly signal: AbortSignal;
+}
+
+interface TitleButton<T> {
+  readonly icon: string;
+  readonly tooltip: string;
+  readonly run: (list: PickList<T>) => void | Promise<void>;
+}
+
+export interface PickQuestion<T> extends Question {
+  readonly placeholder: string;
+  readonly items?: readonly PickItem<T>[] | undefined;
+  /** What is chosen to begin with. */
+  readonly isActive?: ((value: T) => boolean) | undefined;
+  /** Fills the list while it is open; what it throws, the question throws. */
+  readonly fill?: ((list: PickList<T>) => Promise<void>) | undefined;
+  /** What typed text means where it is no search, such as an ARN: offered above the list. */
+  readonly typed?: ((text: string) => PickItem<T> | undefined) | undefined;
+  readonly buttons?: readonly TitleButton<T>[] | undefined;
+  /** A button of an item was pressed. */
+  readonly onItemButton?:
+    | ((value: T, tooltip: string, list: PickList<T>) => void | Promise<void>)
+    | undefined;
+}
+
+export interface InputQuestion extends Question {
+  readonly prompt: string;
+  readonly placeholder: string;
+  readonly value?: string | undefined;
+  readonly password?: boolean | undefined;
+  /** What is wrong with the text, as it is typed. Nothing for an empty one that may be. */
+  readonly check?: ((text: string) => string | undefined) | undefined;
+}
+
+/**
+ * Shows a list.
+ *
+ * @returns what was picked, or that the person wants to go back.
+ * @throws {Cancelled} after Escape.
+ */
+export function pick<T>(question: PickQuestion<T>): Promise<T | Back> {
+  const quickPick = vscode.window.createQuickPick<PickItem<T>>();
+  quickPick.placeholder = question.placeholder;
+  quickPick.matchOnDescription = true;
+  quickPick.matchOnDetail = true;
+  return settled<T>(quickPick, question, ({ signal, settle, fail }) => {
+    let items = question.items ?? [];
+    let wasMoved = false;
+    const show = () => {
+      if (signal.aborted) return;
+      const typed = quickPick.value.trim() ? question.typed?.(quickPick.value.trim()) : undefined;
+      const before = quickPick.activeItems[0];
+      quickPick.items = typed ? [{ ...typed, alwaysShow: true }, ...items] : items;
+      const active = wasMoved && before ? sameAs(before) : isStart(question.isActive);
+      const kept = quickPick.items.find(active);
+      if (kept && !typed) quickPick.activeItems = [kept];
+    };
+    const list: PickList<T> = {
+      signal,
+      show(more) {
+        items = more;
+        show();
+      },
+      busy(isBusy) {
+        if (!signal.aborted) quickPick.busy = isBusy;
+      },
+      answer: settle,
+    };
+    const attempt = (work: () => void | Promise<void>) => {
+      Promise.resolve()
+        .then(work)
+        .catch((thrown) => {
+          if (!signal.aborted) fail(thrown);
+        });
+    };
+    const buttons = (question.buttons ?? []).map(({ icon, tooltip, run }) => {
+      return { iconPath: new vscode.ThemeIcon(icon), tooltip, run };
+    });
+    quickPick.buttons = [...quickPick.buttons, ...buttons];
+    quickPick.onDidTriggerButton((pressed) => {
+      const button = buttons.find((one) => one === pressed);
+      if (button) attempt(() => button.run(list));
+    });
+    quickPick.onDidTriggerItemButton(({ item, button }) => {
+      if ('value' in item) {
+        attempt(() => question.onItemButton?.(item.value, button.tooltip ?? '', list));
+      }
+    });
+    quickPick.onDidChangeActive(([active]) => {
+      // VS Code itself begins at the first.
+      const first = quickPick.items.find((item) => 'value' in item);
+      const byItself =
+        active === undefined || active === first || isStart(question.isActive)(active);
+      wasMoved ||= !byItself;
+    });
+    quickPick.onDidChangeValue(show);
+    quickPick.onDidAccept(() => {
+      const [chosen] = quickPick.selectedItems;
+      if (chosen && 'value' in chosen) settle(chosen.value);
+    });
+    show();
+    const { fill } = question;
+    if (fill) {
+      quickPick.busy = true;
+      attempt(() => fill(list).finally(() => list.busy(false)));
+    }
+  });
+}
+
+/**
+ * Asks for a text, which is trimmed.
+ *
+ * @throws {Cancelled} after Escape.
+ */
+export function input(question: InputQuestion): Promise<string | Back> {
+  const box = vscode.window.createInputBox();
+  const check = (text: string) => question.check?.(text.trim());
+  box.prompt = question.prompt;
+  box.placeholder = question.placeholder;
+  box.value = question.value ?? '';
+  box.password = question.password ?? false;
+  return settled<string>(box, question, ({ settle }) => {
+    box.onDidChangeValue((text) => {
+      // Nobody has to be told that what is not there yet is missing.
+      box.validationMessage = text.trim() ? check(text) : undefined;
+    });
+    box.onDidAccept(() => {
+      box.validationMessage = check(box.value);
+      if (box.validationMessage === undefined) settle(box.value.trim());
+    });
+  });
+}
+
+interface Settling<T> {
+  readonly signal: AbortSignal;
+  readonly settle: (answer: T | Back) => void;
+  readonly fail: (thrown: unknown) => void;
+}
+
+/** Shows a question, whose promise settles whichever way it goes away. */
+function settled<T>(
+  shown: vscode.QuickPick<PickItem<T>> | vscode.InputBox,
+  { title, position }: Question,
+  begin: (settling: Settling<T>) => void,
+): Promise<T | Back> {
+  shown.title = title;
+  if (position) {
+    shown.step = position.step;
+    shown.totalSteps = position.total;
+    if (position.canGoBack) shown.buttons = [vscode.QuickInputButtons.Back];
+  }
+  // A browser may come to the front in between.
+  shown.ignoreFocusOut = true;
+  const over = new AbortController();
+  return new Promise<T | Back>((resolve, reject) => {
+    shown.onDidTriggerButton((button) => {
+      if (button === vscode.QuickInputButtons.Back) resolve(BACK);
+    });
+    shown.onDidHide(() => reject(new Cancelled()));
+    begin({ signal: over.signal, settle: resolve, fail: reject });
+    shown.show();
+  }).finally(() => {
+    over.abort();
+    shown.dispose();
+  });
+}
+
+function sameAs<T>(before: PickItem<T>): (item: PickItem<T>) => boolean {
+  return (item) => item.kind === before.kind && item.label === before.label;
+}
+
+function isStart<T>(isActive: ((value: T) => boolean) | undefined): (item: PickItem<T>) => boolean {
+  return (item) => 'value' in item && (isActive?.(item.value) ?? false);
+}
+
+export function separator(label: string): PickItem<never> {
+  return { label, kind: vscode.QuickPickItemKind.Separator };
+}

@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import type * as vscode from 'vscode';
+import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
+import type { Discovery } from '../../aws/discovery/discovery.ts';
+import { registerInstallForOtherClient } from '../clients/install-command.ts';
+import type { CommandRegistry } from '../commands/command-registry.ts';
+import { registerRuntimeCommands } from '../commands/runtime-commands.ts';
+import type { JournalWatch } from '../journal/journal-watch.ts';
+import { registerTryLocally } from '../local-agentcore/try-locally.ts';
+import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
+import type { RuntimeStore } from '../runtimes/runtime-store.ts';
+import type { McpServers } from '../servers/mcp-servers.ts';
+import type { PreparationStep } from '../servers/server-preparation.ts';
+import type { Environment } from '../window-environment.ts';
+import type { ClientSecrets } from './client-secrets.ts';
+import { registerSetupCommands } from './setup-commands.ts';
+
+/** The commands that set up runtimes, change them, and give them to other clients. */
+export function registerSetup(
+  context: vscode.ExtensionContext,
+  parts: {
+    readonly commands: CommandRegistry;
+    readonly store: RuntimeStore;
+    readonly servers: McpServers;
+    readonly journal: JournalWatch;
+    readonly secrets: ClientSecrets;
+    readonly prompts: CredentialPrompts;
+    readonly env: () => Environment;
+    /** What else a server gets when it starts, of the window's settings. */
+    readonly windowStep: PreparationStep;
+    readonly proxy: string;
+    readonly version: string;
+  },
+): void {
+  const { commands, store, servers, secrets, env, windowStep, proxy, version } = parts;
+  const startVariables = async (entry: RuntimeEntry) => {
+    const secret = entry.authorization.kind === 'oauth' ? await secrets.get(entry.name) : undefined;
+    return {
+      ...(await windowStep(entry, AbortSignal.timeout(NETWORK_WITHIN))),
+      ...(secret !== undefined && { AGENTCORE_OAUTH_CLIENT_SECRET: secret }),
+    };
+  };
+  const setup = {
+    ...parts,
+    check: { proxy, version, startVariables },
+    discovery: windowDiscovery(env),
+  };
+  registerSetupCommands(commands, setup);
+  registerRuntimeCommands(commands, setup);
+  registerTryLocally(commands, { store, servers });
+  context.subscriptions.push(registerInstallForOtherClient(commands, { store, env, version }));
+}
+
+const NETWORK_WITHIN = 10_000;
+
+/** One for the window, so that AWS's pace is kept; another where the AWS files are others. */
+function windowDiscovery(env: () => Environment): () => Promise<Discovery> {
+  let kept: { readonly key: string; readonly discovery: Promise<Discovery> } | undefined;
+  return () => {
+    const now = env();
+    const key = `${now.AWS_CONFIG_FILE}\n${now.AWS_SHARED_CREDENTIALS_FILE}`;
+    if (kept?.key !== key) kept = { key, discovery: openDiscovery(now) };
+    return kept.discovery;
+  };
+}
+
+async function openDiscovery(env: Environment): Promise<Discovery> {
+  const [{ Discovery: Opened }, { stateFolder }] = await Promise.all([
+    import('../../aws/discovery/discovery.ts'),
+    import('../../journal/state-folder.ts'),
+  ]);
+  return new Opened({ env, cacheFolder: join(stateFolder(env), 'discovery') });
+}

@@ -1,0 +1,166 @@
+import { parseRuntimeArn } from '../../aws/arn.ts';
+import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/discovered.ts';
+import { parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
+import type { SessionMode } from '../../sessions/session-ids.ts';
+import {
+  type EntryAuthorization,
+  type EntryRole,
+  type RuntimeEntry,
+  readEntry,
+} from '../runtimes/runtime-entry.ts';
+import type { WrittenEntry } from '../runtimes/runtime-store.ts';
+import { arnOf } from '../servers/server-environment.ts';
+
+/** What is known of a runtime while it is being set up. */
+export interface RuntimeDraft {
+  /** Of a runtime or a gateway; absent for a local AgentCore, and until it is chosen. */
+  readonly arn?: string | undefined;
+  /** What AWS tells of it, where it was discovered. */
+  readonly found?: DiscoveredRuntime | DiscoveredGateway | undefined;
+  readonly qualifier?: string | undefined;
+  /** Absent: what the environment has. */
+  readonly profile?: string | undefined;
+  /** Where to look for runtimes. */
+  readonly region?: string | undefined;
+  readonly role?: EntryRole | undefined;
+  readonly authorization: EntryAuthorization;
+  /** What is to be kept in the secret storage; absent where nothing new is. */
+  readonly clientSecret?: string | undefined;
+  readonly sessionMode: SessionMode;
+  readonly name?: string | undefined;
+  /** Names of the server's tools, where it was asked. */
+  readonly tools?: readonly string[] | undefined;
+}
+
+export const EMPTY_DRAFT: RuntimeDraft = {
+  authorization: { kind: 'iam' },
+  sessionMode: 'session',
+};
+
+/** An entry to be edited. */
+export function draftOf(entry: RuntimeEntry): RuntimeDraft {
+  const { name, target, profile, role, authorization, sessionMode } = entry;
+  const endpoint = target.kind === 'runtime' ? target.runtime.endpoint : undefined;
+  return {
+    arn: target.kind === 'runtime' ? target.runtime.arn : arnOf(entry),
+    qualifier: entry.qualifier ?? endpoint,
+    profile,
+    role,
+    authorization,
+    sessionMode,
+    name,
+  };
+}
+
+/** The draft with another target; what was chosen of the one before does not hold for it. */
+export function withTarget(
+  draft: RuntimeDraft,
+  arn: string,
+  found?: DiscoveredRuntime | DiscoveredGateway,
+): RuntimeDraft {
+  const { arn: plain, endpoint } = targetOf(arn);
+  const isSame = plain === draft.arn;
+  return {
+    ...draft,
+    arn: plain,
+    found: found ?? (isSame ? draft.found : undefined),
+    qualifier: endpoint ?? (isSame ? draft.qualifier : undefined),
+    authorization: isSame ? draft.authorization : authorizationFor(found),
+    tools: undefined,
+  };
+}
+
+/** The draft with what AWS turned out to tell of its target, which settles how it lets callers in. */
+export function withFound(draft: RuntimeDraft, found: RuntimeDraft['found']): RuntimeDraft {
+  if (!found) return draft;
+  const takesToken = ['oauth', 'tokenCommand'].includes(draft.authorization.kind);
+  const fits = found.authorizer === 'JWT' ? takesToken : !takesToken;
+  return { ...draft, found, authorization: fits ? draft.authorization : authorizationFor(found) };
+}
+
+/** What the authorizer of a discovered target takes; IAM where nothing is known. */
+function authorizationFor(
+  found: DiscoveredRuntime | DiscoveredGateway | undefined,
+): EntryAuthorization {
+  switch (found?.authorizer) {
+    case 'JWT': {
+      const { allowedClients = [], allowedScopes = [], allowedAudience = [] } = found.jwt ?? {};
+      return {
+        kind: 'oauth',
+        clientId: allowedClients[0] ?? '',
+        tokenUrl: undefined,
+        scopes: allowedScopes,
+        audience: allowedAudience[0],
+      };
+    }
+    case 'NONE':
+      return { kind: 'none' };
+    default:
+      return { kind: 'iam' };
+  }
+}
+
+export function isGateway({ arn }: Pick<RuntimeDraft, 'arn'>): boolean {
+  return arn?.includes(':gateway/') ?? false;
+}
+
+/** The entry that a draft makes; its name may still be missing. */
+export function entryOf(draft: RuntimeDraft): RuntimeEntry {
+  return readEntry(writtenOf({ ...draft, name: draft.name ?? 'unnamed' }));
+}
+
+/**
+ * A draft as it is written in the settings, without what is usual anyway.
+ *
+ * @param before The entry that it takes the place of: what was not asked about stays.
+ */
+export function writtenOf(draft: RuntimeDraft, before?: WrittenEntry): WrittenEntry {
+  const { name = '', arn, qualifier, profile, role, authorization, sessionMode } = draft;
+  const { local, ...rest } = before ?? { name };
+  const isUsual = sessionMode === 'session' && before?.sessionMode === undefined;
+  return withoutUndefined({
+    ...rest,
+    name,
+    ...(arn === undefined ? { local: local ?? {} } : { arn }),
+    qualifier,
+    profile,
+    assumeRole: role && writtenRole(role),
+    authorization: writtenAuthorization(authorization),
+    sessionMode: isUsual ? undefined : sessionMode,
+  });
+}
+
+/** A role as it is written: one ARN by itself, a chain as a list. */
+export function writtenRole({ arns, ...role }: EntryRole): object {
+  return withoutUndefined({ arn: arns.length === 1 ? arns[0] : arns, ...role });
+}
+
+function writtenAuthorization(authorization: EntryAuthorization): object | undefined {
+  if (authorization.kind === 'iam') return undefined;
+  const { kind, ...fields } = authorization;
+  const scopes = 'scopes' in fields && fields.scopes.length > 0 ? fields.scopes : undefined;
+  return withoutUndefined({ type: kind, ...fields, ...('scopes' in fields && { scopes }) });
+}
+
+/** A name that no other entry has, from that of the runtime. */
+export function suggestName(draft: RuntimeDraft, taken: readonly string[]): string {
+  const { arn = '', found, qualifier } = draft;
+  const id = arn.slice(arn.lastIndexOf('/') + 1).replace(/-[a-zA-Z0-9]{10}$/, '');
+  const base = (found?.name ?? id) || 'runtime';
+  const lower = new Set(taken.map((name) => name.toLowerCase()));
+  const isFree = (name: string) => !lower.has(name.toLowerCase());
+  if (isFree(base)) return base;
+  const named = qualifier && qualifier !== 'DEFAULT' ? `${base} ${qualifier}` : base;
+  if (isFree(named)) return named;
+  for (let number = 2; ; number += 1) {
+    if (isFree(`${named} ${number}`)) return `${named} ${number}`;
+  }
+}
+
+function targetOf(arn: string): { readonly arn: string; readonly endpoint?: string | undefined } {
+  return arn.includes(':gateway/') ? parseGatewayArn(arn) : parseRuntimeArn(arn);
+}
+
+function withoutUndefined<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+}

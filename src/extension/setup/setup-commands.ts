@@ -1,0 +1,98 @@
+import * as vscode from 'vscode';
+import type { CommandRegistry } from '../commands/command-registry.ts';
+import { pickEntry, subjectOf } from '../commands/command-subject.ts';
+import { Commands, Settings } from '../contributions.ts';
+import { signIn } from '../credentials/sign-in.ts';
+import type { RuntimeStore } from '../runtimes/runtime-store.ts';
+import type { McpServers } from '../servers/mcp-servers.ts';
+import { Cancelled } from '../servers/server-preparation.ts';
+import type { Environment } from '../window-environment.ts';
+import type { CheckContext } from './check-step.ts';
+import type { ClientSecrets } from './client-secrets.ts';
+import { draftOf, EMPTY_DRAFT, type RuntimeDraft, withTarget, writtenOf } from './runtime-draft.ts';
+import type { SetupContext } from './setup-context.ts';
+import { askForChanges, askForRuntime, type TargetChoice } from './setup-wizard.ts';
+import { startAndList } from './start-and-list.ts';
+
+export interface SetupParts {
+  readonly env: () => Environment;
+  readonly store: RuntimeStore;
+  readonly servers: McpServers;
+  readonly secrets: ClientSecrets;
+  readonly check: CheckContext;
+  readonly prompts: SetupContext['prompts'];
+  readonly discovery: SetupContext['discovery'];
+}
+
+/** What the questions share, under a title. */
+export function setupContext(parts: SetupParts, title: string): SetupContext {
+  const { env, store, prompts, discovery } = parts;
+  return {
+    title,
+    env,
+    store,
+    prompts,
+    discovery,
+    async signIn(profile) {
+      const until = await signIn({ profile }, { env: env(), force: true });
+      if (!until) throw new Cancelled();
+    },
+    places() {
+      const configuration = vscode.workspace.getConfiguration('agentcore');
+      return {
+        profiles: configuration.get<readonly string[]>(Settings.discoveryProfiles) ?? [],
+        regions: configuration.get<readonly string[]>(Settings.discoveryRegions) ?? [],
+      };
+    },
+  };
+}
+
+/** The commands that set up an entry, or change one, question by question. */
+export function registerSetupCommands(commands: CommandRegistry, parts: SetupParts): void {
+  const { store, servers, secrets, check } = parts;
+
+  const setUp = async (choice: TargetChoice, begin?: RuntimeDraft) => {
+    const setup = setupContext(parts, vscode.l10n.t('Set Up Runtime'));
+    const draft = await askForRuntime(setup, { check, secrets, choice, begin });
+    await save(parts, draft);
+    await startAndList(draft.name as string, servers, { known: draft.tools, isNew: true });
+  };
+
+  commands.register(Commands.setUpRuntime, async (item?: unknown) => {
+    const subject = subjectOf(item, store);
+    if (!subject.arn || subject.entry) return setUp('discovered');
+    const draft = { ...EMPTY_DRAFT, profile: subject.profile };
+    return setUp('given', withTarget(draft, subject.arn, subject.found));
+  });
+  commands.register(Commands.pickRuntime, () => setUp('discovered'));
+  commands.register(Commands.addRuntime, () => setUp('arn'));
+
+  commands.register(Commands.editRuntime, async (item?: unknown) => {
+    const entry = subjectOf(item, store).entry ?? (await pickEntry(store));
+    const setup = setupContext(parts, vscode.l10n.t('Edit {0}', entry.name));
+    const draft = await askForChanges(setup, entry, { check, secrets });
+    // Endpoints of ARNs are said by the qualifier from now on.
+    const isSame =
+      JSON.stringify({ ...draft, found: undefined, tools: undefined }) ===
+      JSON.stringify(draftOf(entry));
+    if (isSame) return;
+    const write = () => save(parts, draft, entry.name);
+    if (draft.name === entry.name) await servers.change(entry.name, write);
+    else await write();
+    await startAndList(draft.name as string, servers, { known: draft.tools, isNew: false });
+  });
+}
+
+async function save(
+  { store, secrets }: SetupParts,
+  draft: RuntimeDraft,
+  replaces?: string,
+): Promise<void> {
+  const name = draft.name as string;
+  if (replaces !== undefined) await secrets.rename(replaces, name);
+  // Before the entry is there: VS Code may start its server at once.
+  if (draft.clientSecret !== undefined) await secrets.store(name, draft.clientSecret);
+  if (draft.authorization.kind !== 'oauth') await secrets.remove(name);
+  const before = replaces === undefined ? undefined : store.written(replaces);
+  await store.save(writtenOf(draft, before), replaces ?? name);
+}

@@ -1,0 +1,22 @@
+import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
+import type { Discovery } from '../../aws/discovery/discovery.ts';
+import type { RuntimeStore } from '../runtimes/runtime-store.ts';
+import type { Environment } from '../window-environment.ts';
+
+/** What the questions of the setup share. */
+export interface SetupContext {
+  /** Above each question. */
+  readonly title: string;
+  readonly env: () => Environment;
+  readonly store: RuntimeStore;
+  /** Of this window, which keeps AWS's pace over all that is asked for. */
+  readonly discovery: () => Promise<Discovery>;
+  readonly prompts: CredentialPrompts;
+  /** Signs in by the SSO session of a profile. @throws {AgentCoreError} where it has none. */
+  readonly signIn: (profile: string | undefined) => Promise<void>;
+  /** What `agentcore.discovery.*` says. */
+  readonly places: () => {
+    readonly profiles: readonly string[];
+    readonly regions: readonly string[];
+  };
+}

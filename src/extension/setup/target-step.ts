@@ -1,0 +1,272 @@
+import * as vscode from 'vscode';
+import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/discovered.ts';
+import type { DiscoveredPlace } from '../../aws/discovery/discovered-place.ts';
+import type { Place } from '../../aws/discovery/place.ts';
+import type { Problem } from '../../aws/discovery/problem.ts';
+import { kindOf, usableAs } from '../../aws/discovery/usable-as.ts';
+import { formatDuration } from '../../sessions/session-words.ts';
+import { presentError } from '../commands/present-error.ts';
+import { Cancelled } from '../servers/server-preparation.ts';
+import { choosePlace, usualPlace } from './place-step.ts';
+import { input, type PickItem, type PickList, pick, separator } from './quick-steps.ts';
+import { type RuntimeDraft, withTarget } from './runtime-draft.ts';
+import type { SetupContext } from './setup-context.ts';
+import { BACK, type Back, type FlowStep, type StepPosition } from './step-flow.ts';
+import { arnVerdict } from './typed-input.ts';
+
+type Target = DiscoveredRuntime | DiscoveredGateway;
+
+type Answer =
+  | { readonly kind: 'target'; readonly target: Target }
+  | { readonly kind: 'typed'; readonly arn: string }
+  /** With what was typed before Enter came first. */
+  | { readonly kind: 'enter'; readonly text: string }
+  | { readonly kind: 'elsewhere' }
+  | { readonly kind: 'problem'; readonly problem: Problem }
+  | { readonly kind: 'unusable'; readonly sentence: string };
+
+/** Which runtime or gateway: one that is found in AWS, or any by its ARN. */
+export function targetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
+  return {
+    async ask(begin, position) {
+      let draft = begin;
+      let place = await usualPlace(draft, setup);
+      let hint: string | undefined;
+      for (;;) {
+        const answer = await pickTarget(setup, { draft, place, position, hint });
+        hint = undefined;
+        if (answer === BACK) return BACK;
+        switch (answer.kind) {
+          case 'target':
+            return withTarget(
+              { ...draft, profile: place?.profile },
+              answer.target.arn,
+              answer.target,
+            );
+          case 'typed':
+            return withTarget(draft, answer.arn);
+          case 'enter': {
+            if (answer.text && arnVerdict(answer.text) === undefined) {
+              return withTarget(draft, answer.text);
+            }
+            const arn = await enterArn(setup, draft, { ...position, canGoBack: true });
+            if (arn !== BACK) return withTarget(draft, arn);
+            break;
+          }
+          case 'elsewhere': {
+            const chosen = await choosePlace(setup, place, position);
+            if (chosen === BACK) break;
+            place = chosen;
+            draft = { ...draft, profile: chosen.profile, region: chosen.region };
+            break;
+          }
+          case 'problem':
+            hint = await helpWith(answer.problem, setup);
+            break;
+          case 'unusable':
+            hint = answer.sentence;
+        }
+      }
+    },
+  };
+}
+
+/** By its ARN alone. */
+export function arnStep(setup: SetupContext): FlowStep<RuntimeDraft> {
+  return {
+    async ask(draft, position) {
+      const arn = await enterArn(setup, draft, position);
+      return arn === BACK ? BACK : withTarget(draft, arn);
+    },
+  };
+}
+
+function enterArn(
+  { title }: SetupContext,
+  draft: RuntimeDraft,
+  position: StepPosition,
+): Promise<string | Back> {
+  return input({
+    title,
+    position,
+    prompt: vscode.l10n.t('The ARN of a runtime, of one of its endpoints, or of a gateway'),
+    placeholder: 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:runtime/RUNTIME_ID',
+    value: draft.arn,
+    check: arnVerdict,
+  });
+}
+
+function pickTarget(
+  setup: SetupContext,
+  options: {
+    readonly draft: RuntimeDraft;
+    readonly place: Place | undefined;
+    readonly position: StepPosition;
+    readonly hint: string | undefined;
+  },
+): Promise<Answer | Back> {
+  const { draft, place, position, hint } = options;
+  const where = place && placeWords(place);
+  // Enter may come before the list has caught up with a pasted ARN.
+  const enter = { kind: 'enter' as const, text: '' };
+  const fixed: readonly PickItem<Answer>[] = [
+    {
+      label: `$(link) ${vscode.l10n.t('Enter an ARN…')}`,
+      value: enter,
+      alwaysShow: true,
+    },
+    {
+      label: `$(globe) ${where ? vscode.l10n.t('Look Elsewhere…') : vscode.l10n.t('Choose Where to Look…')}`,
+      description: where ?? '',
+      value: { kind: 'elsewhere' },
+      alwaysShow: true,
+    },
+  ];
+  let wasRead = false;
+  const fill = async (list: PickList<Answer>, refresh = false) => {
+    if (!place) return;
+    list.busy(true);
+    const discovery = await setup.discovery();
+    const { signal } = list;
+    try {
+      for await (const found of discovery.discover({ places: [place], refresh, signal })) {
+        list.show([...fixed, ...itemsOf(found, Date.now())]);
+      }
+    } catch (thrown) {
+      if (!signal.aborted) throw thrown;
+    }
+    wasRead = true;
+    list.busy(false);
+  };
+  return pick<Answer>({
+    title: setup.title,
+    position,
+    placeholder: hint ?? vscode.l10n.t('Pick a runtime or a gateway, or paste an ARN'),
+    items: fixed,
+    isActive: (answer) => answer.kind === 'target' && answer.target.arn === draft.arn,
+    fill,
+    typed: (text) => {
+      enter.text = text;
+      return text.startsWith('arn:') ? typedItem(text) : undefined;
+    },
+    buttons: [
+      {
+        icon: 'refresh',
+        tooltip: vscode.l10n.t('Refresh'),
+        run: async (list) => {
+          if (wasRead) await fill(list, true);
+        },
+      },
+    ],
+  });
+}
+
+function typedItem(arn: string): PickItem<Answer> {
+  const verdict = arnVerdict(arn);
+  return verdict === undefined
+    ? {
+        label: `$(check) ${vscode.l10n.t('Use this ARN')}`,
+        detail: arn,
+        value: { kind: 'typed', arn },
+      }
+    : { label: `$(warning) ${verdict}`, value: { kind: 'unusable', sentence: verdict } };
+}
+
+/** What is known of a place, as items: what can be used, what cannot, and what went wrong. */
+export function itemsOf(found: DiscoveredPlace, now: number): readonly PickItem<Answer>[] {
+  const { place, runtimes, gateways, problems, isDone } = found;
+  const targets: readonly Target[] = [...(runtimes?.items ?? []), ...(gateways?.items ?? [])];
+  const isUsable = (target: Target) => usableAs(target).asServer !== 'no';
+  const usable = targets.filter(isUsable);
+  const others = targets.filter((target) => !isUsable(target));
+  const readAt = runtimes?.readAt ?? gateways?.readAt;
+  const age = readAt === undefined ? 0 : now - Date.parse(readAt);
+  const heading =
+    age > 60_000
+      ? vscode.l10n.t('{0}, read {1} ago', placeWords(place), formatDuration(age))
+      : placeWords(place);
+  return [
+    separator(heading),
+    ...usable.map((target) => targetItem(target, isDone)),
+    ...(isDone && targets.length === 0 && problems.length === 0 ? [nothingItem(place)] : []),
+    ...(problems.length > 0 ? [separator(vscode.l10n.t('Could not be read'))] : []),
+    ...problems.map(problemItem),
+    ...(others.length > 0 ? [separator(vscode.l10n.t('No MCP servers'))] : []),
+    ...others.map(otherItem),
+  ];
+}
+
+function targetItem(target: Target, isDone: boolean): PickItem<Answer> {
+  const isRead = isDone || usableAs(target).asServer !== 'unknown';
+  return {
+    label: `$(${target.kind === 'gateway' ? 'plug' : 'server'}) ${target.name}`,
+    description: isRead ? kindOf(target) : vscode.l10n.t('being read'),
+    detail: [target.description, endpointWords(target), statusWords(target)]
+      .filter(Boolean)
+      .join(' · '),
+    value: { kind: 'target', target },
+  };
+}
+
+function otherItem(target: Target): PickItem<Answer> {
+  const { kind, sentence } = usableAs(target);
+  return {
+    label: `$(circle-slash) ${target.name}`,
+    description: kind,
+    detail: sentence,
+    value: { kind: 'unusable', sentence: `${target.name}: ${sentence}` },
+  };
+}
+
+function problemItem(problem: Problem): PickItem<Answer> {
+  const help = {
+    denied: vscode.l10n.t('Copy what IAM has to allow'),
+    credentials: vscode.l10n.t('Sign in'),
+  }[problem.kind as string];
+  return {
+    label: `$(warning) ${problem.sentence}`,
+    ...(help && { detail: help }),
+    value: { kind: 'problem', problem },
+    alwaysShow: true,
+  };
+}
+
+function nothingItem(place: Place): PickItem<Answer> {
+  const sentence = vscode.l10n.t('There are no runtimes and gateways in {0}.', placeWords(place));
+  return { label: `$(info) ${sentence}`, value: { kind: 'elsewhere' } };
+}
+
+function endpointWords(target: Target): string | undefined {
+  if (target.kind === 'gateway') return undefined;
+  const names = target.endpoints?.map(({ name, liveVersion }) =>
+    liveVersion ? vscode.l10n.t('{0} (version {1})', name, liveVersion) : name,
+  );
+  return names?.join(', ');
+}
+
+function statusWords({ status }: Target): string | undefined {
+  return status === 'READY' ? undefined : status.toLowerCase().replaceAll('_', ' ');
+}
+
+function placeWords({ profile, region }: Place): string {
+  return `${profile ?? vscode.l10n.t('environment')} · ${region}`;
+}
+
+/** @returns what to say above the list afterwards. */
+async function helpWith(problem: Problem, setup: SetupContext): Promise<string | undefined> {
+  const { denial, kind, place } = problem;
+  if (denial) {
+    const { missingStatements, statementText } = await import('../../aws/iam/access-denied.ts');
+    const [statement] = missingStatements([denial]);
+    if (!statement) return problem.sentence;
+    await vscode.env.clipboard.writeText(statementText(statement));
+    return vscode.l10n.t('Copied the statement that is missing in the IAM policy');
+  }
+  if (kind !== 'credentials') return undefined;
+  try {
+    await setup.signIn(place.profile);
+  } catch (thrown) {
+    if (!(thrown instanceof Cancelled)) void presentError(thrown);
+  }
+  return undefined;
+}

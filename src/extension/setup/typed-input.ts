@@ -1,0 +1,74 @@
+import * as vscode from 'vscode';
+import { parseRuntimeArn } from '../../aws/arn.ts';
+import { parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
+import { parseRoleArn } from '../../aws/iam/trust-policy.ts';
+import { messageOf } from '../../error.ts';
+
+/** What is wrong with a text as somebody types it; nothing where it can be used. */
+type Verdict = string | undefined;
+
+/** The ARN of a runtime, of one of its endpoints, or of a gateway. */
+export function arnVerdict(text: string): Verdict {
+  return verdictOf(() => {
+    if (text.includes(':gateway/')) parseGatewayArn(text);
+    else parseRuntimeArn(text);
+  });
+}
+
+/** The ARNs of roles to assume in turn, with commas between. */
+export function roleArnsVerdict(text: string): Verdict {
+  return verdictOf(() => void readRoleArns(text));
+}
+
+/** @throws {AgentCoreError} `usage` for what is no role. */
+export function readRoleArns(text: string): readonly string[] {
+  return text.split(',').map(parseRoleArn);
+}
+
+/** @param taken Names of other entries; they are compared as the settings do, without case. */
+export function nameVerdict(text: string, taken: readonly string[]): Verdict {
+  if (!text) return vscode.l10n.t('Give it a name: it is what the server is called.');
+  if (text.length > 64) return vscode.l10n.t('A name has at most 64 characters.');
+  if (/\p{Cc}/u.test(text)) return vscode.l10n.t('A name has no control characters.');
+  const isTaken = taken.some((name) => name.toLowerCase() === text.toLowerCase());
+  return isTaken ? vscode.l10n.t('Another runtime is called "{0}".', text) : undefined;
+}
+
+export function endpointVerdict(text: string): Verdict {
+  return /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/.test(text)
+    ? undefined
+    : vscode.l10n.t('The name of an endpoint begins with a letter, and has letters, digits and _.');
+}
+
+export function regionVerdict(text: string): Verdict {
+  return /^[a-z]{2}(-[a-z]+)+-\d{1,2}$/.test(text)
+    ? undefined
+    : vscode.l10n.t('Expected a region such as us-east-1.');
+}
+
+/** Empty where there is none. */
+export function externalIdVerdict(text: string): Verdict {
+  return text === '' || /^[\w+=,.@:/-]{2,1224}$/.test(text)
+    ? undefined
+    : vscode.l10n.t('An external id has 2 to 1224 letters, digits and +=,.@:/_-');
+}
+
+/** Empty where the identity provider's own is to be found. */
+export function urlVerdict(text: string): Verdict {
+  return text === '' || (/^https?:\/\//i.test(text) && URL.canParse(text))
+    ? undefined
+    : vscode.l10n.t('Expected a URL such as https://example.com/oauth2/token');
+}
+
+export function requiredVerdict(text: string): Verdict {
+  return text ? undefined : vscode.l10n.t('This cannot be empty.');
+}
+
+function verdictOf(parse: () => void): Verdict {
+  try {
+    parse();
+    return undefined;
+  } catch (thrown) {
+    return messageOf(thrown);
+  }
+}

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { subjectOf } from '../../../src/extension/commands/command-subject.ts';
+import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+
+const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
+const entry = readEntry({ name: 'weather', arn: ARN, profile: 'work', qualifier: 'prod' });
+const store = { find: (name: string) => (name === 'weather' ? entry : undefined) } as never;
+
+describe('what a command is about', () => {
+  it('is an entry: by an item of the view, or by its name', () => {
+    const expected = { entry, arn: ARN, profile: 'work', qualifier: 'prod' };
+    expect(subjectOf({ kind: 'configured', entry }, store)).toMatchObject(expected);
+    expect(subjectOf({ name: 'weather' }, store)).toMatchObject(expected);
+  });
+
+  it('is what was discovered, with the profile by which it was', () => {
+    const target = { kind: 'runtime', arn: ARN, name: 'weather' };
+    expect(subjectOf({ kind: 'discovered', target, place: { profile: 'other' } }, store)).toEqual({
+      entry: undefined,
+      arn: ARN,
+      found: target,
+      profile: 'other',
+      qualifier: undefined,
+    });
+  });
+
+  it('is the runtime of a session, or the ARN of an identity', () => {
+    const session = { kind: 'session', entry: { id: 's', runtime: ARN, qualifier: 'beta' } };
+    expect(subjectOf(session, store)).toMatchObject({ arn: ARN, qualifier: 'beta' });
+    const arn = 'arn:aws:iam::123456789012:user/ada';
+    expect(subjectOf({ kind: 'identity', arn }, store)).toMatchObject({ arn });
+  });
+
+  it('is nothing yet where the palette was used', () => {
+    expect(subjectOf(undefined, store)).toMatchObject({ arn: undefined, entry: undefined });
+  });
+});

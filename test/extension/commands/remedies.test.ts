@@ -1,0 +1,60 @@
+import { expect, it } from 'vitest';
+import { AgentCoreError } from '../../../src/error.ts';
+import { remediesFor } from '../../../src/extension/commands/remedies.ts';
+import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+
+const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
+const ENTRY = readEntry({ name: 'weather', arn: ARN, qualifier: 'prod' });
+
+const kinds = (thrown: unknown, entry?: typeof ENTRY) =>
+  remediesFor(thrown, entry).map(({ kind }) => kind);
+
+it('offers to sign in where that is what is missing', () => {
+  const thrown = new AgentCoreError('credentials', 'expired', { data: { login: 'work' } });
+  expect(remediesFor(thrown, ENTRY)).toEqual([
+    { kind: 'signIn', profile: 'work' },
+    { kind: 'showLogs' },
+  ]);
+});
+
+it('offers another profile, and the file of the profiles, where one is missing', () => {
+  const data = { missingProfile: 'gone' };
+  const thrown = new AgentCoreError('credentials', 'not there', { data });
+  expect(kinds(thrown, ENTRY)).toEqual(['pickProfile', 'openAwsConfig', 'showLogs']);
+});
+
+it('has the statement to copy where AWS names what is not allowed, with the endpoint that is called', () => {
+  const sentence = `User: arn:aws:iam::123456789012:user/me is not authorized to perform: bedrock-agentcore:InvokeAgentRuntime on resource: ${ARN} because no identity-based policy allows the action`;
+  const [remedy] = remediesFor(new AgentCoreError('upstream', sentence), ENTRY);
+  expect(remedy).toMatchObject({ kind: 'copyStatement' });
+  expect(remedy?.kind === 'copyStatement' && JSON.parse(remedy.text)).toMatchObject({
+    Effect: 'Allow',
+    Action: 'bedrock-agentcore:InvokeAgentRuntime',
+    Resource: [ARN, `${ARN}/runtime-endpoint/prod`],
+  });
+});
+
+it('has the statements of a role that could not be assumed', () => {
+  const statement = { Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' };
+  const data = { statements: [{ of: 'caller', statement }] };
+  const [remedy] = remediesFor(new AgentCoreError('credentials', 'denied', { data }), ENTRY);
+  expect(remedy?.kind === 'copyStatement' && JSON.parse(remedy.text)).toEqual(statement);
+});
+
+it('leads to the settings of the network where that is what failed in the end', () => {
+  const cause = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
+  const thrown = new AgentCoreError('upstream', 'no answer', { cause: new Error('x', { cause }) });
+  expect(kinds(thrown)).toEqual(['networkSettings', 'showLogs']);
+});
+
+it('leads to the output of a server that has ended, and to the settings where they are wrong', () => {
+  const ended = new AgentCoreError('upstream', 'ended', { data: { server: 'weather' } });
+  expect(kinds(ended)).toEqual(['showOutput', 'showLogs']);
+  expect(kinds(new AgentCoreError('config', 'wrong'))).toEqual(['openSettings', 'showLogs']);
+  const data = { setting: 'chat.mcp.access' };
+  expect(remediesFor(new AgentCoreError('config', 'off', { data }))[0]).toEqual({
+    kind: 'openSetting',
+    ...data,
+  });
+  expect(kinds(new Error('unknown'))).toEqual(['showLogs']);
+});

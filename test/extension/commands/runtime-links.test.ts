@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { logGroupOf, logGroupUrl } from '../../../src/extension/commands/log-group-url.ts';
+import {
+  policyOfCaller,
+  policyOfRole,
+  trustPolicyOf,
+} from '../../../src/extension/commands/policy-documents.ts';
+import { offsetOfEntry } from '../../../src/extension/commands/reveal-entry.ts';
+
+const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
+const GATEWAY = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:gateway/tools-ab12cd34ef';
+const ROLE = 'arn:aws:iam::210987654321:role/Caller';
+
+describe('the log in CloudWatch', () => {
+  it('is that of the endpoint', () => {
+    const group = '/aws/bedrock-agentcore/runtimes/weather-Ab12Cd34Ef';
+    expect(logGroupOf(ARN)).toBe(`${group}-DEFAULT`);
+    expect(logGroupOf(ARN, 'prod')).toBe(`${group}-prod`);
+    expect(logGroupOf(`${ARN}/runtime-endpoint/beta`)).toBe(`${group}-beta`);
+    expect(logGroupOf(GATEWAY)).toContain('/gateway/APPLICATION_LOGS/tools-ab12cd34ef');
+  });
+
+  it('is shown by the console of the partition, with the group encoded as it wants', () => {
+    expect(logGroupUrl(ARN)).toBe(
+      'https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/$252Faws$252Fbedrock-agentcore$252Fruntimes$252Fweather-Ab12Cd34Ef-DEFAULT',
+    );
+    const china = ARN.replace('arn:aws:', 'arn:aws-cn:').replace('eu-west-1', 'cn-north-1');
+    expect(logGroupUrl(china)).toMatch(/^https:\/\/console\.amazonaws\.cn\/.*region=cn-north-1#/);
+    const gov = ARN.replace('arn:aws:', 'arn:aws-us-gov:').replace('eu-west-1', 'us-gov-west-1');
+    expect(logGroupUrl(gov)).toMatch(/^https:\/\/console\.amazonaws-us-gov\.com\//);
+  });
+});
+
+describe('the policies to copy', () => {
+  const role = {
+    arns: [ROLE, `${ROLE}2`],
+    externalId: 'x1',
+    sessionName: undefined,
+    mfaSerial: undefined,
+    sourceIdentity: undefined,
+  };
+
+  it('let the caller call, or assume the first role that does', () => {
+    const actions = policyOfCaller({ arn: ARN }).Statement.flatMap(({ Action }) => Action);
+    expect(actions).toContain('bedrock-agentcore:InvokeAgentRuntime');
+    expect(policyOfCaller({ arn: ARN, role }).Statement).toMatchObject([
+      { Action: 'sts:AssumeRole', Resource: ROLE },
+    ]);
+    expect(JSON.stringify(policyOfRole({ arn: GATEWAY, role }))).toContain('InvokeGateway');
+  });
+
+  it('let a role be assumed, by its external id where that is the role’s own', () => {
+    const principal = 'arn:aws:iam::123456789012:user/ada';
+    const alone = trustPolicyOf({ ...role, arns: [ROLE] }, principal);
+    expect(alone.Statement).toMatchObject([
+      {
+        Principal: { AWS: principal },
+        Condition: { StringEquals: { 'sts:ExternalId': 'x1' } },
+      },
+    ]);
+    expect(JSON.stringify(trustPolicyOf(role, principal))).not.toContain('ExternalId');
+  });
+});
+
+describe('the entry in the settings file', () => {
+  const text =
+    '{ "x": { "name": "weather" }, "agentcore.runtimes": [\n { "name" : "a.b" }, { "name": "weather" } ] }';
+
+  it('is found by its name, in the list and nowhere else', () => {
+    expect(text.slice(offsetOfEntry(text, 'weather'))).toMatch(/^"name": "weather" } ] }/);
+    expect(text.slice(offsetOfEntry(text, 'a.b'))).toMatch(/^"name" : "a\.b"/);
+  });
+
+  it('is the list itself where no entry is meant, and nowhere where there is none', () => {
+    expect(text.slice(offsetOfEntry(text, undefined))).toMatch(/^"agentcore\.runtimes"/);
+    expect(offsetOfEntry('{}', 'weather')).toBeUndefined();
+  });
+});

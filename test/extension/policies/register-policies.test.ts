@@ -1,0 +1,166 @@
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { CommandRegistry } from '../../../src/extension/commands/command-registry.ts';
+import { isPolicyFile } from '../../../src/extension/policies/policy-files.ts';
+import { registerPolicies } from '../../../src/extension/policies/register-policies.ts';
+import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+import { RuntimeStore } from '../../../src/extension/runtimes/runtime-store.ts';
+import { commands, languages, Position, Range, window, workspace } from '../vscode-stub.ts';
+
+const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
+const VALID = 'version: "1"\ndefault: deny\n';
+const BROKEN = 'version: "1"\ntols: {}\ndefault: maybe\n';
+
+/** A document as the editor has it. */
+function documentOf(path: string, text: string) {
+  const state = { text };
+  const lines = () => state.text.split('\n');
+  return {
+    uri: { scheme: 'file', fsPath: path },
+    fileName: path,
+    isClosed: false,
+    write: (next: string) => {
+      state.text = next;
+    },
+    getText: () => state.text,
+    validatePosition: ({ line, character }: Position) => {
+      const row = Math.min(line, lines().length - 1);
+      return new Position(row, Math.min(character, lines()[row]?.length ?? 0));
+    },
+    getWordRangeAtPosition: ({ line, character }: Position, term: RegExp) => {
+      const [found] = term.exec(lines()[line]?.slice(character) ?? '') ?? [];
+      const end = new Position(line, character + (found?.length ?? 0));
+      return found && new Range(new Position(line, character), end);
+    },
+    lineAt: (line: number) => ({
+      range: { end: new Position(line, lines()[line]?.length ?? 0) },
+    }),
+  };
+}
+
+function setUp(...policies: string[]) {
+  const registered = new Map<string, () => Promise<unknown>>();
+  const subscriptions: { dispose(): void }[] = [];
+  const errors: string[] = [];
+  registerPolicies({ subscriptions } as never, {
+    commands: {
+      register: (id: string, run: never) => void registered.set(id, run),
+    } as unknown as CommandRegistry,
+    store: { entries: policies.map((policy) => readEntry({ name: policy, arn: ARN, policy })) },
+    env: () => ({ XDG_CONFIG_HOME: '/home/me/.config', APPDATA: 'C:\\me' }),
+    log: { error: (line: string) => errors.push(line) } as never,
+  });
+  onTestFinished(() => {
+    for (const one of subscriptions) one.dispose();
+    expect(errors).toEqual([]);
+  });
+  return { check: registered.get('agentcore.checkPolicy') as () => Promise<unknown> };
+}
+
+const shownOf = (document: { readonly uri: unknown }) =>
+  languages.diagnostics
+    .get(document.uri)
+    ?.map(({ message, range: { start, end } }) => [
+      start.line,
+      start.character,
+      end.character,
+      message,
+    ]);
+
+afterEach(() => {
+  window.activeTextEditor = undefined;
+  window.said.length = 0;
+  window.pressed = undefined;
+  commands.run.length = 0;
+  workspace.workspaceFolders = undefined;
+  workspace.settings = {};
+});
+
+describe('the command that checks a policy', () => {
+  it('puts each mistake where it stands, and says the first', async () => {
+    const { check } = setUp();
+    const document = documentOf('/work/rules.yaml', BROKEN);
+    window.activeTextEditor = { document };
+    window.pressed = 'Show Problems';
+    await check();
+    expect(shownOf(document)).toEqual([
+      [1, 0, 4, expect.stringContaining('tols')],
+      [2, 0, 7, expect.stringContaining('default')],
+    ]);
+    expect(window.said).toEqual([
+      expect.stringMatching(/^rules\.yaml is no valid policy, with 2 problems\. The first: tols: /),
+    ]);
+    await expect.poll(() => commands.run).toEqual([['workbench.actions.view.problems']]);
+  });
+
+  it('says that a policy is valid, and takes mistakes away that are mended', async () => {
+    const { check } = setUp();
+    const document = documentOf('/work/rules.json', '{"version": "1", "default": 1}');
+    window.activeTextEditor = { document };
+    await check();
+    expect(shownOf(document)).toHaveLength(1);
+    document.write('{"version": "1"}');
+    await check();
+    expect(shownOf(document)).toEqual([]);
+    expect(window.said.at(-1)).toBe('rules.json is a valid policy');
+  });
+
+  it('asks for a document where none is open', async () => {
+    await expect(setUp().check()).rejects.toThrow('Open the policy document');
+  });
+});
+
+describe('a policy document that is saved', () => {
+  it('is checked where an entry names it, and forgotten when it is closed', async () => {
+    setUp('/work/rules.yaml');
+    const other = documentOf('/work/other.yaml', BROKEN);
+    const document = documentOf('/work/rules.yaml', BROKEN);
+    workspace.saved.fire(other);
+    workspace.saved.fire(document);
+    await expect.poll(() => shownOf(document)).toHaveLength(2);
+    expect(shownOf(other)).toBeUndefined();
+    workspace.closed.fire(document);
+    expect(shownOf(document)).toBeUndefined();
+  });
+
+  it('is checked again where it was checked before', async () => {
+    const { check } = setUp();
+    const document = documentOf('/work/other.yaml', BROKEN);
+    window.activeTextEditor = { document };
+    await check();
+    document.write(VALID);
+    workspace.saved.fire(document);
+    await expect.poll(() => shownOf(document)).toEqual([]);
+  });
+});
+
+describe('a file', () => {
+  const env = { XDG_CONFIG_HOME: '/home/me/.config', AGENTCORE_POLICY: '/obeyed.yaml' };
+  const isPolicy = (path: string) => isPolicyFile(path, [{ policy: '/work/a/../rules.yaml' }], env);
+
+  it('is a policy by its name, its folder, or whoever obeys it', () => {
+    for (const path of [
+      '/work/agentcore-policy.yaml',
+      '/work/my.agentcore-policy.prod.json',
+      '/work/.agentcore/policy.yml',
+      '/work/rules.yaml',
+      '/obeyed.yaml',
+    ]) {
+      expect(isPolicy(path), path).toBe(true);
+    }
+    for (const path of ['/work/policy.yaml', '/work/agentcore-policy.ts', '/work/other.yaml']) {
+      expect(isPolicy(path), path).toBe(false);
+    }
+    // What the proxy refuses is no reason to check nothing.
+    expect(isPolicyFile('/work/a.yaml', [], { AGENTCORE_POLICY: 'relative.yaml' })).toBe(false);
+  });
+
+  it('that an entry names starts at the first folder of the workspace', () => {
+    workspace.workspaceFolders = [{ uri: { fsPath: '/work' } }];
+    workspace.settings = {
+      'agentcore.runtimes': [{ name: 'a', arn: ARN, policy: '.agentcore/policy.yaml' }],
+    };
+    const store = new RuntimeStore();
+    onTestFinished(() => store.dispose());
+    expect(store.entries[0]?.policy).toBe('/work/.agentcore/policy.yaml');
+  });
+});

@@ -1,0 +1,130 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { CommandRegistry } from '../../../src/extension/commands/command-registry.ts';
+import { JournalWatch } from '../../../src/extension/journal/journal-watch.ts';
+import { registerAuditCommands } from '../../../src/extension/replay-log/audit-commands.ts';
+import { AuditWatch } from '../../../src/extension/replay-log/audit-watch.ts';
+import { LOG_KINDS } from '../../../src/extension/replay-log/log-filter.ts';
+import { ReplayLogView } from '../../../src/extension/replay-log/replay-log-view.ts';
+import { journalFolder } from '../../../src/journal/state-folder.ts';
+import { Audit } from '../../../src/policy/audit/audit.ts';
+import { auditFolder } from '../../../src/policy/audit/audit-folder.ts';
+import { foreignHead, temporaryFolder, writePart } from '../../journal/fixture.ts';
+import { env as vscodeEnv, window } from '../vscode-stub.ts';
+
+const REQUEST = {
+  phase: 'ended',
+  id: 'a',
+  from: 'client',
+  method: 'tools/call',
+  name: 'delete_db',
+  runtime: 'arn',
+} as const;
+const DENIED = { ...REQUEST, decision: { effect: 'deny', rule: '/default' } } as const;
+
+async function setUp() {
+  const state = await temporaryFolder();
+  const env = () => ({ AGENTCORE_STATE_DIR: state });
+  const audit = new Audit({
+    stateFolder: state,
+    program: 'proxy',
+    version: '1.2.3',
+    onFailure: () => undefined,
+  });
+  const journal = new JournalWatch(env);
+  const watch = new AuditWatch(env, 50);
+  const view = new ReplayLogView(journal, watch);
+  onTestFinished(() => audit.close());
+  for (const one of [journal, watch, view]) onTestFinished(() => one.dispose());
+  const labels = async () =>
+    (await view.getChildren()).map((entry) => view.getTreeItem(entry).label);
+  const verify = async () => {
+    let run: (() => unknown) | undefined;
+    const register = (_: string, action: () => unknown) => {
+      run = action;
+    };
+    registerAuditCommands({ register } as unknown as CommandRegistry, env);
+    await run?.();
+    return window.said.at(-1);
+  };
+  return { state, audit, view, labels, verify };
+}
+
+afterEach(() => {
+  window.said.length = 0;
+  window.opened.length = 0;
+  window.pressed = undefined;
+});
+
+describe('the replay log', () => {
+  it('shows what policies decided, as records that can be opened', async () => {
+    const { audit, view, labels } = await setUp();
+    await audit.record(DENIED);
+    expect(await labels()).toEqual(['tools/call delete_db: denied by /default']);
+    const [entry] = await view.shown();
+    expect(entry?.record).toMatchObject(DENIED);
+    const item = view.getTreeItem(entry as never);
+    expect(item).toMatchObject({ contextValue: 'record', iconPath: { id: 'circle-slash' } });
+    expect(item.accessibilityInformation?.label).toContain('denied by /default');
+  });
+
+  it('takes decisions in as they are made, into a folder that was not there', async () => {
+    const { audit, labels, view } = await setUp();
+    expect(await labels()).toEqual([]);
+    const changed = new Promise<void>((resolve) => {
+      view.onDidChangeTreeData(() => resolve());
+    });
+    await audit.record({ ...REQUEST, decision: { effect: 'allow' } });
+    await changed;
+    expect(await labels()).toEqual(['tools/call delete_db: allowed']);
+  });
+
+  it('leaves them out where nobody wants to see them, or the log is that of a session', async () => {
+    const { audit, labels, view } = await setUp();
+    await audit.record({ ...DENIED, session: 'one' });
+    const all = new Set(LOG_KINDS);
+    view.filter = { kinds: new Set(LOG_KINDS.filter((kind) => kind !== 'decisions')) };
+    expect(await labels()).toEqual([]);
+    view.filter = { kinds: all, sessions: new Set(['other']) };
+    expect(await labels()).toEqual([]);
+    view.filter = { kinds: all, sessions: new Set(['one']) };
+    expect(await labels()).toHaveLength(1);
+  });
+
+  it('shows the journal all the same where the audit cannot be read', async () => {
+    const { state, labels } = await setUp();
+    await writeFile(auditFolder(state), 'no folder');
+    const at = new Date().toISOString();
+    const refused = { type: 'error', at, level: 'error', message: 'refused' } as const;
+    await mkdir(journalFolder(state));
+    await writePart(journalFolder(state), 'run', foreignHead(), [refused]);
+    expect(await labels()).toContain('error: refused');
+    await expect.poll(() => window.view?.message).toMatch(/ENOTDIR/);
+  });
+});
+
+describe('the command that verifies the audit', () => {
+  it('says how many records there are, and copies the hashes that they end with', async () => {
+    const { audit, verify } = await setUp();
+    expect(await verify()).toContain('no records yet');
+    await audit.record(DENIED);
+    window.pressed = 'Copy Last Hashes';
+    expect(await verify()).toBe('The audit is as it was written: 2 records in 1 files');
+    await expect
+      .poll(() => vscodeEnv.clipboard.text)
+      .toMatch(/\.0\.jsonl ends with [\da-f]{64}\n$/);
+  });
+
+  it('says what was changed', async () => {
+    const { state, audit, verify } = await setUp();
+    await audit.record(DENIED);
+    const [name] = await readdir(auditFolder(state));
+    const path = `${auditFolder(state)}/${name}`;
+    await writeFile(path, (await readFile(path, 'utf8')).replace('delete_db', 'harmless'));
+    window.pressed = 'Show Details';
+    expect(await verify()).toMatch(
+      /not as it was written \(1 problems\): .*line 3 does not follow/,
+    );
+    await expect.poll(() => window.opened).toEqual([expect.stringContaining('line 3')]);
+  });
+});

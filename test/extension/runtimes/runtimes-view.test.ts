@@ -1,0 +1,139 @@
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { Identities } from '../../../src/extension/credentials/identities.ts';
+import { Discoveries } from '../../../src/extension/runtimes/discoveries.ts';
+import { readEntries } from '../../../src/extension/runtimes/runtime-entry.ts';
+import type { RuntimeNode } from '../../../src/extension/runtimes/runtime-node.ts';
+import type { RuntimeStore } from '../../../src/extension/runtimes/runtime-store.ts';
+import { RuntimesView } from '../../../src/extension/runtimes/runtimes-view.ts';
+import { remediesOf } from '../../../src/extension/runtimes/runtimes-view-commands.ts';
+import { accessKey, CredentialHome, keys } from '../../aws/credentials/credential-fixtures.ts';
+import { httpAgent, start, statelessMcp } from '../../local/harness.ts';
+import { journalOfServers } from '../servers/journal-of-servers.ts';
+import { EventEmitter } from '../vscode-stub.ts';
+
+const USER = accessKey('user');
+const ARN = 'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/weather-Ab12Cd34Ef';
+
+async function setUp(entries: readonly object[], env: Record<string, string> = {}) {
+  const home = await CredentialHome.make({ credentials: keys('work', USER) });
+  const journal = await journalOfServers();
+  const all = { ...home.env, ...env };
+  const changed = new EventEmitter<void>();
+  const identities = new Identities(() => all);
+  const discoveries = new Discoveries(() => all);
+  const store = { ...readEntries(entries), onDidChange: changed.event };
+  const view = new RuntimesView({
+    store: store as unknown as RuntimeStore,
+    running: journal.running,
+    discoveries,
+    identities,
+    env: () => all,
+    onShow: () => undefined,
+  });
+  onTestFinished(() => view.dispose());
+  onTestFinished(() => discoveries.dispose());
+  const items = async (node?: RuntimeNode) =>
+    (await view.getChildren(node)).map((child) => view.getTreeItem(child));
+  /** The first place, which is there after the files of the profiles were read. */
+  const place = () =>
+    expect.poll(async () => (await view.getChildren()).find(({ kind }) => kind === 'place'));
+  const placeNode = async () => {
+    await place().toBeDefined();
+    return (await view.getChildren()).find(({ kind }) => kind === 'place') as RuntimeNode;
+  };
+  return { view, items, placeNode, discoveries, identities, ...journal };
+}
+
+type Item = ReturnType<RuntimesView['getTreeItem']>;
+
+const told = (items: readonly Item[]) =>
+  items.map(({ label, description, contextValue }) => [label, description, contextValue]);
+
+afterEach(() => vi.unstubAllEnvs());
+
+describe('what is set up', () => {
+  it('is shown with its state, profile and mode in words', async () => {
+    const { items, begin, running } = await setUp([
+      { name: 'weather', arn: ARN, profile: 'work', sessionMode: 'identity' },
+      { name: 'other', arn: ARN, authorization: { type: 'none' } },
+      { name: 'sample', local: {} },
+    ]);
+    await begin('weather');
+    await begin('other', 'other', 1);
+    await running.refresh();
+    expect(told(await items()).slice(0, 3)).toEqual([
+      ['weather', 'running · work · identity', 'configured;running'],
+      ['other', 'running in another window · session', 'configured;stopped'],
+      ['sample', 'stopped · on this machine · session', 'configured;stopped'],
+    ]);
+  });
+
+  it('is shown for who cannot see it, and nothing in a name becomes Markdown', async () => {
+    const { items } = await setUp([{ name: '[x](command:y)', arn: ARN }]);
+    const [item] = (await items()) as [Item];
+    expect(item.accessibilityInformation?.label).toBe('[x](command:y), stopped · session');
+    expect((item.tooltip as { value: string }).value).toContain('\\[x\\]\\(command:y\\)');
+  });
+
+  it('is shown beside what is wrong in the settings, which opens them', async () => {
+    const { items } = await setUp([{ name: 'bad' }, { name: 'weather', arn: ARN }]);
+    const [weather, bad] = await items();
+    expect(weather?.label).toBe('weather');
+    expect(bad).toMatchObject({
+      contextValue: 'broken',
+      description: expect.stringContaining('Runtime "bad"'),
+      command: { command: 'agentcore.openSettings' },
+    });
+  });
+
+  it('leaves the view to its welcome while there is nothing', async () => {
+    const { items } = await setUp([], { AWS_PROFILE: 'work' });
+    expect(await items()).toEqual([]);
+  });
+});
+
+describe('what is found', () => {
+  it('is looked for when somebody opens a place, with protocol, authorizer and live version', async () => {
+    const local = await start(
+      { server: statelessMcp(), agent: httpAgent() },
+      { accessKeys: [USER.config] },
+    );
+    const { arn } = local.runtime('server');
+    const entries = [{ name: 'mine', arn, profile: 'work' }];
+    // The SDK's clients look at the process's own environment.
+    vi.stubEnv('AWS_ENDPOINT_URL', local.url);
+    const { view, items, placeNode, discoveries, identities } = await setUp(entries, {
+      AWS_ENDPOINT_URL: local.url,
+    });
+    const node = await placeNode();
+    expect(view.getTreeItem(node)).toMatchObject({ label: 'work · us-east-1', description: '' });
+    expect(node.kind === 'place' && discoveries.found(node.place)).toBeUndefined();
+
+    await view.getChildren(node);
+    await expect.poll(() => view.getTreeItem(node).description).toMatch(/^2 found · 0 s ago/);
+    const found = told(await items(node));
+    expect(found).toContainEqual(['server', 'MCP · IAM · ready · set up', 'discovered;usable']);
+    expect(found).toContainEqual(['agent', 'HTTP · IAM · ready', 'discovered;other']);
+    const server = (await view.getChildren(node)).find(
+      (child) => child.kind === 'discovered' && child.arn === arn,
+    );
+    expect(told(await items(server))).toEqual([
+      ['DEFAULT', expect.stringMatching(/^version \d+ · ready$/), 'endpoint'],
+    ]);
+    expect(identities.known({ profile: 'work' })?.identity?.account).toBe('123456789012');
+  });
+
+  it('is told with what failed, each with something that helps', async () => {
+    const { view, placeNode, items } = await setUp([{ name: 'mine', arn: ARN, profile: 'gone' }]);
+    const node = await placeNode();
+    await view.getChildren(node);
+    await expect.poll(() => view.getTreeItem(node).description).toBe('1 problem');
+    const [problem] = await view.getChildren(node);
+    expect(problem).toMatchObject({ kind: 'problem', problem: { kind: 'credentials' } });
+    expect((await items(node))[0]?.command?.command).toBe('_agentcore.showProblem');
+    expect(problem?.kind === 'problem' && remediesOf(problem.problem)).toEqual([
+      { kind: 'openAwsConfig' },
+      { kind: 'refreshRuntimes' },
+    ]);
+  });
+});

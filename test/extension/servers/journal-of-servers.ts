@@ -1,0 +1,40 @@
+import { rm } from 'node:fs/promises';
+import type { JournalWatch } from '../../../src/extension/journal/journal-watch.ts';
+import { RunningServers } from '../../../src/extension/servers/running-servers.ts';
+import { processState, programRecord } from '../../../src/journal/program-identity.ts';
+import { temporaryFolder, writePart } from '../../journal/fixture.ts';
+import { EventEmitter } from '../vscode-stub.ts';
+
+/** A journal in which this process stands for the proxies, and what is read from it. */
+export async function journalOfServers() {
+  const folder = await temporaryFolder();
+  const recorded = new EventEmitter<void>();
+  const running = new RunningServers({
+    sessions: async () => ({ folder }),
+    onDidRecord: recorded.event,
+    onDidChange: recorded.event,
+  } as unknown as JournalWatch);
+  const begin = (name: string, run = name, parentPid = process.pid, pid = process.pid) => {
+    const own = programRecord({
+      program: 'proxy',
+      version: '1.0.0',
+      part: 0,
+      at: new Date(),
+      name,
+    });
+    return writePart(folder, run, { ...own, ...startOf(pid), parentPid, pid }, [], new Date());
+  };
+  return {
+    running,
+    recorded,
+    /** A server of this window has written its first record; gives the file, which is its life. */
+    begin,
+    end: (path: string) => rm(path),
+  };
+}
+
+/** By which the journal knows the process from a later one of its id, where the system tells. */
+function startOf(pid: number): { readonly processStart?: string } {
+  const start = processState(pid)?.start;
+  return start === undefined ? {} : { processStart: start };
+}

@@ -1,0 +1,148 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { McpServers } from '../../../src/extension/servers/mcp-servers.ts';
+import { Cancelled } from '../../../src/extension/servers/server-preparation.ts';
+import type { Prepared } from '../../../src/extension/servers/server-provider.ts';
+import { EventEmitter, commands as stub, workspace } from '../vscode-stub.ts';
+import { journalOfServers } from './journal-of-servers.ts';
+
+const START = 'workbench.mcp.startServer';
+const STOP = 'workbench.mcp.stopServer';
+const ID = 'publisher.name/weather';
+
+beforeEach(() => {
+  stub.handlers.clear();
+  stub.run.length = 0;
+  workspace.settings = {};
+});
+
+async function setUp(patience: { known?: number } = {}) {
+  const journal = await journalOfServers();
+  const prepared = new EventEmitter<Prepared>();
+  const servers = new McpServers({
+    extensionId: 'Publisher.Name',
+    provider: {
+      onDidPrepare: prepared.event as never,
+      onDidChangeMcpServerDefinitions: new EventEmitter<void>().event as never,
+    },
+    running: journal.running,
+    patience: { again: 1, seen: 1, stopped: 1, ...patience },
+  });
+  const tell = (outcome: Prepared['outcome']) => prepared.fire({ name: 'weather', outcome });
+  return { ...journal, servers, tell };
+}
+
+const asked = (command: string) => stub.run.filter(([id]) => id === command);
+
+describe('a start', () => {
+  it('is repeated until VS Code knows the server, and ends when its process is there', async () => {
+    const { servers, begin, tell, running } = await setUp();
+    stub.handlers.set(START, async () => {
+      // As within a second of a change, when nothing happens and nobody says so.
+      if (asked(START).length < 3) return;
+      tell('ready');
+      await begin('weather');
+    });
+    await servers.start('weather');
+    expect(running.placeOf('weather')).toBe('here');
+    expect(asked(START)).toEqual(Array(3).fill([START, ID, { waitForLiveTools: true }]));
+  });
+
+  it('leaves a server alone that runs', async () => {
+    const { servers, begin } = await setUp();
+    await begin('weather');
+    await servers.start('weather');
+    expect(asked(START)).toEqual([]);
+  });
+
+  it('is not repeated where somebody did not want to go on, or was told what is wrong', async () => {
+    const { servers, tell } = await setUp();
+    stub.handlers.set(START, () => tell('cancelled'));
+    await expect(servers.start('weather')).rejects.toThrow(Cancelled);
+    stub.handlers.set(START, () => {
+      tell('failed');
+      throw new Error('what was shown already');
+    });
+    await expect(servers.start('weather')).rejects.toThrow(Cancelled);
+    expect(asked(START)).toHaveLength(2);
+  });
+
+  it('that VS Code never takes on leads to its own list', async () => {
+    const { servers } = await setUp({ known: 5 });
+    await expect(servers.start('weather')).rejects.toMatchObject({
+      code: 'timeout',
+      data: { listsServers: true },
+    });
+    expect(asked(START).length).toBeGreaterThan(0);
+  });
+
+  it('names the setting that has switched servers off, and asks for none', async () => {
+    const { servers } = await setUp();
+    workspace.settings = { 'chat.mcp.access': 'none' };
+    await expect(servers.start('weather')).rejects.toMatchObject({
+      code: 'config',
+      data: { setting: 'chat.mcp.access' },
+    });
+    expect(asked(START)).toEqual([]);
+  });
+
+  it('that VS Code refuses for a reason of its own says so', async () => {
+    const { servers } = await setUp();
+    stub.handlers.set(START, () => Promise.reject(new Error('MCP is switched off')));
+    await expect(servers.start('weather')).rejects.toThrow('MCP is switched off');
+  });
+
+  it('of a server that ends at once leads to its output', async () => {
+    const { servers, tell } = await setUp();
+    stub.handlers.set(START, () => tell('ready'));
+    await expect(servers.start('weather')).rejects.toMatchObject({
+      code: 'upstream',
+      data: { server: 'weather' },
+    });
+  });
+
+  it('is not waited for by who has left', async () => {
+    const { servers, begin, tell } = await setUp();
+    const ending = new AbortController();
+    stub.handlers.set(START, async () => {
+      ending.abort();
+      tell('ready');
+      await begin('weather');
+    });
+    await servers.start('weather', ending.signal);
+  });
+});
+
+it('a stop ends when the process is gone', async () => {
+  const { servers, begin, end, running } = await setUp();
+  const path = await begin('weather');
+  stub.handlers.set(STOP, () => end(path));
+  await servers.stop('weather');
+  expect(running.placeOf('weather')).toBeUndefined();
+  expect(asked(STOP)).toEqual([[STOP, ID]]);
+});
+
+it('a stop that ends no process says so', async () => {
+  const { servers, begin } = await setUp();
+  await begin('weather');
+  await expect(servers.stop('weather')).rejects.toMatchObject({ code: 'timeout' });
+});
+
+it('a restart does what is asked for between one process and the next', async () => {
+  const { servers, begin, end, tell, running } = await setUp();
+  const path = await begin('weather', 'first');
+  const order: string[] = [];
+  stub.handlers.set(STOP, async () => {
+    await end(path);
+    order.push('stopped');
+  });
+  stub.handlers.set(START, async () => {
+    order.push('started');
+    tell('ready');
+    await begin('weather', 'second', process.pid, process.ppid);
+  });
+  await servers.restart('weather', async () => {
+    order.push('between');
+  });
+  expect(order).toEqual(['stopped', 'between', 'started']);
+  expect(running.pidsOf('weather')).toEqual([process.ppid]);
+});

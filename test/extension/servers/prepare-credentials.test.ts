@@ -1,0 +1,56 @@
+import { expect, it, vi } from 'vitest';
+import type { CredentialPrompts } from '../../../src/aws/credentials/prompts.ts';
+import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+import { prepareCredentials } from '../../../src/extension/servers/prepare-credentials.ts';
+import { Cancelled } from '../../../src/extension/servers/server-preparation.ts';
+import { accessKey, CredentialHome, keys } from '../../aws/credentials/credential-fixtures.ts';
+
+const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
+const MFA = 'arn:aws:iam::123456789012:mfa/me';
+const USER = accessKey('user');
+
+async function prepared(entry: object, prompts: Partial<CredentialPrompts> = {}) {
+  const home = await CredentialHome.make({
+    config: `[profile sso]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Reader\n[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n`,
+    credentials: keys('work', USER),
+  });
+  const mfaCode = prompts.mfaCode ?? (() => Promise.reject(new Error('nobody is to be asked')));
+  const step = prepareCredentials({ env: () => home.env, prompts: { ...prompts, mfaCode } });
+  const { signal } = new AbortController();
+  return step(readEntry({ name: 'weather', arn: ARN, ...entry }), signal);
+}
+
+it('asks nobody where there are credentials, and adds none of them to the environment', async () => {
+  expect(await prepared({ profile: 'work' })).toBeUndefined();
+});
+
+it('names the profile that is missing, and the one that may be meant', async () => {
+  await expect(prepared({ profile: 'wrok' })).rejects.toMatchObject({
+    code: 'credentials',
+    message: expect.stringMatching(/^Runtime "weather" uses profile "wrok".*such as "work"$/),
+    data: { missingProfile: 'wrok' },
+  });
+});
+
+it('offers the login, and is silent where nobody wants it', async () => {
+  const login = vi.fn(async () => false);
+  await expect(prepared({ profile: 'sso' }, { login })).rejects.toThrow(Cancelled);
+  expect(login).toHaveBeenCalledExactlyOnceWith(
+    'sso',
+    expect.stringContaining('sso'),
+    expect.any(AbortSignal),
+  );
+});
+
+it('asks for the code of a role, and is silent where nobody enters one', async () => {
+  const mfaCode = vi.fn(() => Promise.reject(new Cancelled()));
+  const assumeRole = { arn: 'arn:aws:iam::123456789012:role/Deployer', mfaSerial: MFA };
+  const entry = { profile: 'work', assumeRole };
+  await expect(prepared(entry, { mfaCode })).rejects.toThrow(Cancelled);
+  expect(mfaCode).toHaveBeenCalledExactlyOnceWith(MFA, expect.any(AbortSignal));
+});
+
+it('has nothing to do for what takes no AWS credentials', async () => {
+  const authorization = { type: 'tokenCommand', command: 'print-token' };
+  expect(await prepared({ profile: 'gone', authorization })).toBeUndefined();
+});

@@ -1,0 +1,22 @@
+import { afterEach, expect, it } from 'vitest';
+import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+import { prepareWindow } from '../../../src/extension/servers/prepare-window.ts';
+import { workspace } from '../vscode-stub.ts';
+
+const entry = readEntry({ name: 'sample', local: {} });
+const prepared = (env: Record<string, string>) =>
+  prepareWindow(() => env)(entry, new AbortController().signal);
+
+afterEach(() => {
+  workspace.settings = {};
+});
+
+it('has the AWS files and the proxy of the window, and nothing where nothing is set', async () => {
+  expect(await prepared({})).toEqual({});
+  workspace.settings = { 'http.proxy': 'http://proxy.example:8080' };
+  const files = { AWS_CONFIG_FILE: '/aws/config', AWS_SHARED_CREDENTIALS_FILE: '/aws/keys' };
+  expect(await prepared({ ...files, AWS_PROFILE: 'work' })).toMatchObject({
+    ...files,
+    HTTPS_PROXY: 'http://proxy.example:8080',
+  });
+});

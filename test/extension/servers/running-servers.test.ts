@@ -1,0 +1,66 @@
+import { once } from 'node:events';
+import { expect, it } from 'vitest';
+import { LivePrograms } from '../../../src/journal/live-programs.ts';
+import { accessKey, CredentialHome } from '../../aws/credentials/credential-fixtures.ts';
+import { start, statelessMcp } from '../../local/harness.ts';
+import { journalOfServers } from './journal-of-servers.ts';
+
+it('tells servers of this window from those of others', async () => {
+  const { running, begin } = await journalOfServers();
+  await begin('weather');
+  await begin('tools', 'tools', 1);
+  await running.refresh();
+  expect(running.placeOf('weather')).toBe('here');
+  expect(running.pidsOf('weather')).toEqual([process.pid]);
+  expect(running.placeOf('tools')).toBe('elsewhere');
+  expect(running.pidsOf('tools')).toEqual([]);
+  expect(running.placeOf('other')).toBeUndefined();
+});
+
+it('counts one in this window before the same in another', async () => {
+  const { running, begin } = await journalOfServers();
+  await begin('weather', 'a', 1);
+  await begin('weather', 'b');
+  await running.refresh();
+  expect(running.placeOf('weather')).toBe('here');
+});
+
+it('looks again when something is recorded, and tells of what has come and gone alone', async () => {
+  const { running, recorded, begin, end } = await journalOfServers();
+  let changes = 0;
+  running.onDidChange(() => {
+    changes += 1;
+  });
+  const path = await begin('weather');
+  const emitter = new (await import('node:events')).EventEmitter();
+  const subscription = running.onDidChange(() => emitter.emit('change'));
+  const changed = once(emitter, 'change');
+  recorded.fire();
+  await changed;
+  expect(running.placeOf('weather')).toBe('here');
+  await running.refresh();
+  expect(changes).toBe(1);
+  await end(path);
+  await running.refresh();
+  expect(changes).toBe(2);
+  expect(running.placeOf('weather')).toBeUndefined();
+  subscription.dispose();
+});
+
+it('knows the proxy by the name of its entry, and by who has started it', async () => {
+  const user = accessKey('user');
+  const local = await start({ server: statelessMcp() }, { accessKeys: [user.config] });
+  const home = await CredentialHome.make();
+  const programs = new LivePrograms(home.file('state/journal'));
+  const proxy = home.proxy(local, {
+    AWS_ACCESS_KEY_ID: user.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: user.secretAccessKey,
+    AGENTCORE_SERVER_NAME: 'weather',
+  });
+  await proxy.initialize();
+  expect(await programs.list()).toMatchObject([
+    { program: 'proxy', name: 'weather', parentPid: process.pid },
+  ]);
+  await proxy.close();
+  expect(await programs.list()).toEqual([]);
+});

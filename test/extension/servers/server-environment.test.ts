@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+import { environmentOf, versionOf } from '../../../src/extension/servers/server-environment.ts';
+import { readProxySettings } from '../../../src/programs/proxy-settings.ts';
+
+const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
+const ROLE = 'arn:aws:iam::210987654321:role/Caller';
+
+/** As VS Code starts the proxy with it, in a window whose environment says other things. */
+function startedWith(entry: object, window: Record<string, string> = {}) {
+  const env: Record<string, string | undefined> = { ...window };
+  for (const [name, value] of Object.entries(environmentOf(readEntry(entry)))) {
+    if (value === null) delete env[name];
+    else env[name] = value;
+  }
+  return env;
+}
+
+describe('the environment of a server', () => {
+  it('is read by the proxy as the entry says', () => {
+    const env = startedWith({
+      name: 'weather',
+      arn: `${ARN}/runtime-endpoint/prod`,
+      profile: 'work',
+      assumeRole: { arn: ROLE, sessionName: 'someone', externalId: 'x1' },
+      sessionMode: 'request',
+      readTimeout: 60,
+      connectTimeout: 5,
+      keepAlive: 20,
+      retries: 2,
+      stopOnExit: false,
+    });
+    expect(readProxySettings(env)).toMatchObject({
+      server: { kind: 'runtime', runtime: { arn: ARN }, qualifier: 'prod' },
+      profile: 'work',
+      mode: 'request',
+      assumeRole: { arn: ROLE, sessionName: 'someone', externalId: 'x1' },
+      timeouts: { read: 60_000, connect: 5_000 },
+      repeats: 2,
+      keepAlive: 20_000,
+      stopsSessions: false,
+    });
+  });
+
+  it("sets aside what the window's environment says of another runtime", () => {
+    const env = startedWith(
+      { name: 'weather', arn: ARN },
+      {
+        AGENT_ARN: 'arn:other',
+        AGENTCORE_AGENT_ARN: 'arn:other',
+        AGENTCORE_QUALIFIER: 'other',
+        RUNTIME_SESSION_MODE: 'identity',
+        AGENTCORE_ASSUME_ROLE_ARN: ROLE,
+        AGENTCORE_ASSUME_ROLE_EXTERNAL_ID: 'other',
+      },
+    );
+    expect(readProxySettings(env)).toMatchObject({
+      server: { kind: 'runtime', runtime: { arn: ARN }, qualifier: undefined },
+      mode: 'session',
+      assumeRole: undefined,
+    });
+  });
+
+  it('keeps the profile of the window where the entry names none', () => {
+    const env = startedWith({ name: 'weather', arn: ARN }, { AWS_PROFILE: 'usual' });
+    expect(readProxySettings(env).profile).toBe('usual');
+  });
+});
+
+describe('the version of a server', () => {
+  const version = (entry: object, restarts = 0) =>
+    versionOf('1.2.3', environmentOf(readEntry(entry)), restarts);
+
+  it('stays as long as nothing changes', () => {
+    expect(version({ name: 'weather', arn: ARN })).toBe(version({ arn: ARN, name: 'weather' }));
+    expect(version({ name: 'weather', arn: ARN })).toMatch(/^1\.2\.3\+[0-9a-f]{12}$/);
+  });
+
+  it('changes with the configuration, the extension and each restart that is asked for', () => {
+    const versions = [
+      version({ name: 'weather', arn: ARN }),
+      version({ name: 'weather', arn: ARN, profile: 'work' }),
+      version({ name: 'weather', arn: ARN, sessionMode: 'request' }),
+      version({ name: 'weather', arn: ARN }, 1),
+      versionOf('1.2.4', environmentOf(readEntry({ name: 'weather', arn: ARN })), 0),
+    ];
+    expect(new Set(versions).size).toBe(versions.length);
+  });
+});

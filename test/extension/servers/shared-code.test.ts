@@ -1,0 +1,51 @@
+import { readdir } from 'node:fs/promises';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+import { prepareCredentials } from '../../../src/extension/servers/prepare-credentials.ts';
+import { environmentOf } from '../../../src/extension/servers/server-environment.ts';
+import {
+  accessKey,
+  CredentialHome,
+  keyRecorder,
+  keys,
+} from '../../aws/credentials/credential-fixtures.ts';
+import { start, statelessMcp } from '../../local/harness.ts';
+
+const USER = accessKey('user');
+const ROLE = 'arn:aws:iam::123456789012:role/Deployer';
+const MFA = 'arn:aws:iam::123456789012:mfa/user';
+
+it('a code that was entered before the start is enough for the proxy, which could not ask for one', async () => {
+  const local = await start(
+    { server: statelessMcp() },
+    {
+      accessKeys: [USER.config],
+      roles: [{ arn: ROLE, mfa: { serial: MFA, code: '123456' } }],
+    },
+  );
+  vi.stubEnv('AWS_ENDPOINT_URL', local.url);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const recorder = await keyRecorder(local);
+  const home = await CredentialHome.make({ credentials: keys('work', USER) });
+  const { arn } = local.runtime('server');
+  const assumeRole = { arn: ROLE, mfaSerial: MFA };
+  const entry = readEntry({ name: 'weather', arn, profile: 'work', assumeRole });
+
+  const mfaCode = vi.fn(async () => '123456');
+  const prepare = prepareCredentials({ env: () => home.env, prompts: { mfaCode } });
+  expect(await prepare(entry, new AbortController().signal)).toBeUndefined();
+  expect(mfaCode).toHaveBeenCalledOnce();
+  expect(await readdir(home.file('.aws/cli/cache'))).toHaveLength(1);
+
+  const told = Object.entries(environmentOf(entry)).filter(([, value]) => value !== null);
+  const proxy = home.proxy(local, {
+    ...(Object.fromEntries(told) as Record<string, string>),
+    AWS_ENDPOINT_URL: recorder.url,
+  });
+  expect((await proxy.initialize()).result?.serverInfo.name).toBe('fixture');
+  expect(recorder.assumed).toEqual([]);
+  // Another start asks nobody.
+  await prepare(entry, new AbortController().signal);
+  expect(mfaCode).toHaveBeenCalledOnce();
+  await home.expectNoSecret([USER.secretAccessKey, ...recorder.tokens]);
+});

@@ -1,0 +1,66 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+import { environmentOf } from '../../../src/extension/servers/server-environment.ts';
+import { prepareVaultKey, VaultKey } from '../../../src/extension/servers/vault-key.ts';
+
+const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
+const free = readEntry({ name: 'free', arn: ARN });
+const governed = readEntry({ name: 'governed', arn: ARN, policy: '/etc/policy.yaml' });
+const signal = AbortSignal.timeout(10_000);
+
+/** What VS Code keeps, for however many windows. */
+function storage() {
+  const kept = new Map<string, string>();
+  const secrets = {
+    get: async (key: string) => kept.get(key),
+    store: async (key: string, value: string) => void kept.set(key, value),
+  } as never;
+  const logged: string[] = [];
+  const prepare = prepareVaultKey(new VaultKey(secrets), (line) => logged.push(line));
+  return { kept, secrets, logged, prepare };
+}
+
+afterEach(() => vi.unstubAllEnvs());
+
+describe('the key of the redaction vault', () => {
+  it('is made once, and the same for all servers and windows', async () => {
+    const { kept, secrets, prepare } = storage();
+    const [one, other] = await Promise.all([prepare(governed, signal), prepare(governed, signal)]);
+    expect(other).toEqual(one);
+    const key = one?.AGENTCORE_VAULT_KEY as string;
+    expect(Buffer.from(key, 'base64')).toHaveLength(32);
+    expect([...kept.values()]).toEqual([key]);
+    expect(await new VaultKey(secrets).get()).toBe(key);
+  });
+
+  it('is that of the window that came last where two make one at once', async () => {
+    const { secrets } = storage();
+    const [one, other] = await Promise.all([
+      new VaultKey(secrets).get(),
+      new VaultKey(secrets).get(),
+    ]);
+    expect(one).toBe(other);
+  });
+
+  it('goes to servers with a policy alone, and never into what VS Code keeps of them', async () => {
+    const { kept, prepare } = storage();
+    expect(await prepare(free, signal)).toBeUndefined();
+    expect(kept.size).toBe(0);
+    expect(Object.keys(environmentOf(governed))).not.toContain('AGENTCORE_VAULT_KEY');
+  });
+
+  it('is left to whoever has one in the environment', async () => {
+    vi.stubEnv('AGENTCORE_VAULT_KEY', Buffer.alloc(32).toString('base64'));
+    const { kept, prepare } = storage();
+    expect(await prepare(governed, signal)).toBeUndefined();
+    expect(kept.size).toBe(0);
+  });
+
+  it('keeps no server from its start where there is no secret storage', async () => {
+    const logged: string[] = [];
+    const broken = { get: () => Promise.reject(new Error('no keyring')) } as never;
+    const prepare = prepareVaultKey(new VaultKey(broken), (line) => logged.push(line));
+    expect(await prepare(governed, signal)).toBeUndefined();
+    expect(logged).toEqual([expect.stringContaining('no keyring')]);
+  });
+});

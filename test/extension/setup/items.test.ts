@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import type { DiscoveredRuntime } from '../../../src/aws/discovery/discovered.ts';
+import type { DiscoveredPlace } from '../../../src/aws/discovery/discovered-place.ts';
+import { endpointItems } from '../../../src/extension/setup/endpoint-step.ts';
+import { roleItems } from '../../../src/extension/setup/role-step.ts';
+import { itemsOf } from '../../../src/extension/setup/target-step.ts';
+
+const NOW = Date.parse('2026-01-01T12:00:00Z');
+const ROLE = 'arn:aws:iam::210987654321:role/Caller';
+
+function runtime(name: string, more: Partial<DiscoveredRuntime> = {}): DiscoveredRuntime {
+  return {
+    kind: 'runtime',
+    account: '123456789012',
+    region: 'eu-west-1',
+    arn: `arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/${name}-Ab12Cd34Ef`,
+    id: `${name}-Ab12Cd34Ef`,
+    name,
+    version: '2',
+    status: 'READY',
+    protocol: 'MCP',
+    authorizer: 'IAM',
+    ...more,
+  };
+}
+
+function place(more: Partial<DiscoveredPlace>): DiscoveredPlace {
+  return {
+    place: { profile: 'work', region: 'eu-west-1' },
+    identity: undefined,
+    runtimes: undefined,
+    gateways: undefined,
+    problems: [],
+    isDone: true,
+    ...more,
+  };
+}
+
+const listing = (items: readonly DiscoveredRuntime[], readAt = NOW) => ({
+  items,
+  readAt: new Date(readAt).toISOString(),
+  source: 'aws' as const,
+});
+
+describe('what is discovered', () => {
+  it('is told apart by what it can be: servers first, and of the others why not', () => {
+    const items = [runtime('agent', { protocol: 'HTTP' }), runtime('weather')];
+    const shown = itemsOf(place({ runtimes: listing(items) }), NOW);
+    expect(shown.map(({ label, description }) => [label, description])).toEqual([
+      ['work · eu-west-1', undefined],
+      ['$(server) weather', 'MCP · IAM'],
+      ['No MCP servers', undefined],
+      ['$(circle-slash) agent', 'HTTP · IAM'],
+    ]);
+    expect(shown[3]?.detail).toContain('not an MCP server');
+  });
+
+  it('shows how old it is, and what could not be read beside what could', () => {
+    const problem = {
+      place: { profile: 'work', region: 'eu-west-1' },
+      kind: 'denied' as const,
+      api: 'ListGateways',
+      subject: undefined,
+      sentence: 'Could not list gateways',
+    };
+    const runtimes = listing([runtime('weather')], NOW - 5 * 60_000);
+    const labels = itemsOf(place({ runtimes, problems: [problem] }), NOW).map(({ label }) => label);
+    expect(labels[0]).toMatch(/^work · eu-west-1, read 5/);
+    expect(labels).toContain('$(server) weather');
+    expect(labels).toContain('$(warning) Could not list gateways');
+  });
+
+  it('is being read until its protocol is known, and says so when there is nothing', () => {
+    const unread = runtime('weather', { protocol: undefined, authorizer: undefined });
+    const [, item] = itemsOf(place({ runtimes: listing([unread]), isDone: false }), NOW);
+    expect(item).toMatchObject({ label: '$(server) weather', description: 'being read' });
+    expect(itemsOf(place({ runtimes: listing([]) }), NOW)[1]?.label).toContain('no runtimes');
+  });
+});
+
+describe('endpoints to pick', () => {
+  it('have their live version; the usual and the present one are always there', () => {
+    const prod = { name: 'prod', arn: '', status: 'READY', liveVersion: '2', targetVersion: '3' };
+    expect(endpointItems([prod], 'old')).toMatchObject([
+      { label: 'prod', description: 'version 2 · version 3 on its way' },
+      { label: 'DEFAULT', description: '' },
+      { label: 'old' },
+    ]);
+    expect(endpointItems(undefined, 'DEFAULT')).toHaveLength(1);
+  });
+});
+
+describe('roles to pick', () => {
+  it('are the named, the recent, and the present one where it is neither', () => {
+    const targets = [
+      { name: 'Prod', arn: ROLE, sessionName: 's' },
+      { arn: `${ROLE}2`, sessionName: 's', chain: [ROLE], sourceProfile: 'work' },
+    ];
+    const present = {
+      arns: [`${ROLE}3`],
+      sessionName: undefined,
+      externalId: undefined,
+      mfaSerial: undefined,
+      sourceIdentity: undefined,
+    };
+    const shown = roleItems(targets, present).slice(2);
+    expect(shown.map(({ label, detail }) => [label, detail])).toEqual([
+      ['Now', undefined],
+      ['Caller3', `${ROLE}3`],
+      ['Named', undefined],
+      ['Prod', ROLE],
+      ['Recent', undefined],
+      ['Caller2', `${ROLE} → ${ROLE}2`],
+    ]);
+    expect(shown[5]?.description).toBe('210987654321 · from work');
+  });
+});

@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest';
+import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+import {
+  draftOf,
+  EMPTY_DRAFT,
+  suggestName,
+  withFound,
+  withTarget,
+  writtenOf,
+} from '../../../src/extension/setup/runtime-draft.ts';
+
+const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
+const GATEWAY = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:gateway/tools-ab12cd34ef';
+const ROLE = 'arn:aws:iam::210987654321:role/Caller';
+
+const runtime = {
+  kind: 'runtime' as const,
+  account: '123456789012',
+  region: 'eu-west-1',
+  arn: ARN,
+  id: 'weather-Ab12Cd34Ef',
+  name: 'weather',
+  version: '1',
+  status: 'READY',
+  protocol: 'MCP',
+};
+
+describe('a draft', () => {
+  it('is written without what is usual anyway', () => {
+    const draft = { ...withTarget(EMPTY_DRAFT, ARN), name: 'weather' };
+    expect(writtenOf(draft)).toEqual({ name: 'weather', arn: ARN });
+  });
+
+  it('is written with all that was chosen, as the settings read it', () => {
+    const written = writtenOf({
+      ...withTarget(EMPTY_DRAFT, GATEWAY),
+      name: 'tools',
+      profile: 'work',
+      sessionMode: 'identity',
+      clientSecret: 'not to be written',
+      role: {
+        arns: [ROLE, `${ROLE}2`],
+        externalId: 'x1',
+        sessionName: undefined,
+        mfaSerial: undefined,
+        sourceIdentity: undefined,
+      },
+      authorization: {
+        kind: 'oauth',
+        clientId: 'c',
+        tokenUrl: undefined,
+        scopes: [],
+        audience: undefined,
+      },
+    });
+    expect(written).toEqual({
+      name: 'tools',
+      arn: GATEWAY,
+      profile: 'work',
+      assumeRole: { arn: [ROLE, `${ROLE}2`], externalId: 'x1' },
+      authorization: { type: 'oauth', clientId: 'c' },
+      sessionMode: 'identity',
+    });
+    expect(readEntry(written)).toMatchObject({ name: 'tools', role: { arns: [ROLE, `${ROLE}2`] } });
+  });
+
+  it('of an entry says the same again, and keeps what nobody was asked about', () => {
+    const before = {
+      name: 'weather',
+      arn: ARN,
+      qualifier: 'prod',
+      readTimeout: 60,
+      sessionMode: 'session',
+    };
+    expect(writtenOf(draftOf(readEntry(before)), before)).toEqual(before);
+    const changed = { ...draftOf(readEntry(before)), qualifier: undefined, profile: 'work' };
+    expect(writtenOf(changed, before)).toEqual({
+      name: 'weather',
+      arn: ARN,
+      profile: 'work',
+      readTimeout: 60,
+      sessionMode: 'session',
+    });
+  });
+
+  it('of a local entry stays local, and leaves that when it gets an ARN', () => {
+    const before = { name: 'Sample', local: { config: '/a.yaml', runtime: 'r' } };
+    const draft = draftOf(readEntry(before));
+    expect(writtenOf({ ...draft, sessionMode: 'request' }, before)).toEqual({
+      ...before,
+      sessionMode: 'request',
+    });
+    expect(writtenOf(withTarget(draft, ARN), before)).toEqual({ name: 'Sample', arn: ARN });
+  });
+
+  it('takes the endpoint out of an ARN, and forgets it with another target', () => {
+    const first = withTarget(EMPTY_DRAFT, `${ARN}/runtime-endpoint/prod`);
+    expect(first).toMatchObject({ arn: ARN, qualifier: 'prod' });
+    expect(withTarget(first, ARN)).toMatchObject({ qualifier: 'prod' });
+    expect(withTarget(first, GATEWAY)).toMatchObject({ arn: GATEWAY, qualifier: undefined });
+  });
+
+  it('of a JWT runtime begins with the OAuth client that its authorizer allows', () => {
+    const jwt = {
+      discoveryUrl: 'https://id.example',
+      allowedClients: ['c1'],
+      allowedScopes: ['tools'],
+      allowedAudience: [],
+    };
+    const found = { ...runtime, authorizer: 'JWT' as const, jwt };
+    const expected = { kind: 'oauth', clientId: 'c1', scopes: ['tools'] };
+    expect(withTarget(EMPTY_DRAFT, ARN, found).authorization).toMatchObject(expected);
+    expect(withFound(withTarget(EMPTY_DRAFT, ARN), found).authorization).toMatchObject(expected);
+  });
+
+  it('keeps the token that was chosen where the authorizer takes one', () => {
+    const authorization = { kind: 'tokenCommand', command: 'token' } as const;
+    const found = { ...runtime, authorizer: 'JWT' as const };
+    expect(withFound({ ...EMPTY_DRAFT, authorization }, found)).toMatchObject({ authorization });
+    const iam = { ...runtime, authorizer: 'IAM' as const };
+    expect(withFound({ ...EMPTY_DRAFT, authorization }, iam)).toMatchObject({
+      authorization: { kind: 'iam' },
+    });
+  });
+});
+
+describe('the suggested name', () => {
+  it('is the runtime’s, without the ten characters of its id', () => {
+    expect(suggestName(withTarget(EMPTY_DRAFT, ARN), [])).toBe('weather');
+    expect(suggestName(withTarget(EMPTY_DRAFT, ARN, { ...runtime, name: 'Met' }), [])).toBe('Met');
+  });
+
+  it('is another where one is taken: with the endpoint, then with a number', () => {
+    const draft = { ...withTarget(EMPTY_DRAFT, ARN), qualifier: 'prod' };
+    expect(suggestName(draft, ['Weather'])).toBe('weather prod');
+    expect(suggestName(draft, ['weather', 'weather prod'])).toBe('weather prod 2');
+    expect(suggestName({ ...draft, qualifier: undefined }, ['weather', 'weather 2'])).toBe(
+      'weather 3',
+    );
+  });
+});

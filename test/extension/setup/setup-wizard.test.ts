@@ -1,0 +1,172 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { Discovery } from '../../../src/aws/discovery/discovery.ts';
+import { writtenOf } from '../../../src/extension/setup/runtime-draft.ts';
+import type { SetupContext } from '../../../src/extension/setup/setup-context.ts';
+import { askForRuntime } from '../../../src/extension/setup/setup-wizard.ts';
+import { type LocalRuntime, startLocalRuntime } from '../../../src/local/local-runtime.ts';
+import { forgetfulRuntime, running } from '../../fixtures/proxied-runtime.ts';
+import { endWithTest } from '../../fixtures/running.ts';
+import {
+  env as clipboard,
+  type InputBox,
+  QuickInputButtons,
+  type QuickPick,
+  window,
+} from '../vscode-stub.ts';
+
+type Shown = QuickPick & InputBox;
+
+const PATIENCE = { timeout: 25_000 };
+
+beforeEach(() => {
+  window.shown.length = 0;
+});
+
+/** A local AgentCore with a profile that signs there, as the window's environment. */
+async function startAccount(denied: readonly string[] = []): Promise<{
+  readonly local: LocalRuntime;
+  readonly setup: SetupContext;
+}> {
+  const folder = await mkdtemp(join(tmpdir(), 'agentcore-setup-'));
+  endWithTest(folder, () => rm(folder, { recursive: true, force: true }));
+  const key = { id: 'AKIASETUPXXXEXAMPLE', secret: 'only-here', denied: [...denied] };
+  const local = await startLocalRuntime({
+    port: 0,
+    accessKeys: [key],
+    runtimes: { server: forgetfulRuntime() },
+  });
+  endWithTest(local, () => local.close());
+  const config = join(folder, 'config');
+  const profile = `[profile work]\naws_access_key_id = ${key.id}\naws_secret_access_key = ${key.secret}\nregion = us-east-1\n`;
+  await writeFile(config, profile);
+  const variables = {
+    AWS_CONFIG_FILE: config,
+    AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials'),
+    AWS_EC2_METADATA_DISABLED: 'true',
+    AWS_ENDPOINT_URL: local.url,
+    AGENTCORE_STATE_DIR: folder,
+  };
+  for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
+  for (const name of ['AWS_PROFILE', 'AWS_REGION', 'AWS_ACCESS_KEY_ID'])
+    vi.stubEnv(name, undefined);
+  endWithTest(undefined, () => vi.unstubAllEnvs());
+  const env = () => process.env;
+  const discovery = new Discovery({ env: process.env, cacheFolder: join(folder, 'discovery') });
+  const setup = {
+    title: 'Set Up Runtime',
+    env,
+    store: { entries: [{ name: 'server' }] } as never,
+    discovery: async () => discovery,
+    prompts: { mfaCode: () => Promise.reject(new Error('nobody is asked')) },
+    signIn: () => Promise.reject(new Error('nobody signs in')),
+    places: () => ({ profiles: ['work'], regions: [] }),
+  };
+  return { local, setup };
+}
+
+function ask(setup: SetupContext, choice: 'discovered' | 'arn') {
+  return askForRuntime(setup, {
+    choice,
+    secrets: { has: async () => false } as never,
+    check: { proxy: resolve('dist/proxy.js'), version: '1', startVariables: async () => ({}) },
+  });
+}
+
+/** The question that is open, once it is the one with this placeholder and has such an item. */
+async function question(placeholder: RegExp, label?: RegExp): Promise<Shown> {
+  let found: Shown | undefined;
+  await expect
+    .poll(() => {
+      const last = window.shown.at(-1);
+      const isIt = last && !last.isDisposed && placeholder.test(last.placeholder ?? '');
+      const has = isIt && (!label || last.labels.some((one) => label.test(one)));
+      found = has ? last : undefined;
+      return found ? 'open' : `${last?.placeholder}: ${last?.labels?.join(' | ')}`;
+    }, PATIENCE)
+    .toBe('open');
+  return found as Shown;
+}
+
+async function choose(placeholder: RegExp, label: RegExp): Promise<Shown> {
+  const shown = await question(placeholder, label);
+  shown.choose(shown.labels.find((one) => label.test(one)) as string);
+  return shown;
+}
+
+describe('the setup of a runtime', () => {
+  it('leads from what is discovered to an entry, with the call tried on the way', async () => {
+    const { local, setup } = await startAccount();
+    const answer = ask(setup, 'discovered');
+
+    const targets = await question(/Pick a runtime/, /server/);
+    const item = () => targets.items.find(({ label }) => /\bserver$/.test(label));
+    await expect.poll(item, PATIENCE).toMatchObject({
+      description: 'MCP · IAM',
+      detail: expect.stringContaining('DEFAULT (version 1)'),
+    });
+    targets.choose(targets.labels.find((label) => /\bserver$/.test(label)) as string);
+    await choose(/Pick the endpoint/, /^DEFAULT$/);
+    const profiles = await question(/AWS profile/, /^work$/);
+    expect(profiles.activeItems).toMatchObject([{ label: 'work' }]);
+    profiles.choose('work');
+    await choose(/role to assume/, /^No role$/);
+
+    const check = await question(/Is the call allowed/, /Check Again/);
+    expect(check.labels).toEqual(
+      expect.arrayContaining(['$(check) Continue', '$(account) user developer']),
+    );
+    expect(check.labels.some((label) => label.startsWith('$(tools)'))).toBe(true);
+    check.choose('$(check) Continue');
+    await choose(/sessions of the runtime/, /One for each server/);
+
+    const name = await question(/^Name$/);
+    expect(name.value).toBe('server 2');
+    name.type('server');
+    expect(name.validationMessage).toContain('Another runtime');
+    name.type('mine');
+    name.accept();
+
+    const draft = await answer;
+    expect(writtenOf(draft)).toEqual({
+      name: 'mine',
+      arn: local.runtime('server').arn,
+      profile: 'work',
+    });
+    expect(draft.tools?.length).toBeGreaterThan(0);
+    // The session that the check took costs nothing any more.
+    await expect.poll(() => running(local), PATIENCE).toBe(0);
+  });
+
+  it('shows a denied call with the statement that is missing, to copy', async () => {
+    const { local, setup } = await startAccount(['bedrock-agentcore:InvokeAgentRuntime']);
+    const answer = ask(setup, 'arn');
+    const { arn } = local.runtime('server');
+    const box = await question(/^arn:/);
+    box.type('arn:aws:lambda:us-east-1:123456789012:function:f');
+    expect(box.validationMessage).toContain('lambda');
+    box.type(arn);
+    box.accept();
+    await choose(/Pick the endpoint/, /^DEFAULT$/);
+    // What a pasted ARN takes is known as soon as AWS has told of it.
+    const next = await question(/let callers in|AWS profile/);
+    if (/callers/.test(next.placeholder ?? '')) next.choose('IAM');
+    await choose(/AWS profile/, /^work$/);
+    await choose(/role to assume/, /^No role$/);
+
+    await choose(/Is the call allowed/, /Copy the Missing Statement/);
+    await expect
+      .poll(() => clipboard.clipboard.text, PATIENCE)
+      .toContain('bedrock-agentcore:InvokeAgentRuntime');
+    expect(JSON.parse(clipboard.clipboard.text)).toMatchObject({ Effect: 'Allow' });
+
+    // The same findings are there when it comes back, and Back leads on to the role.
+    const again = await question(/Is the call allowed/, /Continue Anyway/);
+    again.press(QuickInputButtons.Back);
+    const role = await question(/role to assume/, /^No role$/);
+    role.escape();
+    await expect(answer).rejects.toMatchObject({ name: 'Cancelled' });
+  });
+});

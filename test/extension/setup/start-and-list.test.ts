@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { serverTools, waitForTools } from '../../../src/extension/setup/start-and-list.ts';
+
+const before = new Set(['mcp_other_a', 'copilot_readFile']);
+
+/** Tools as they are at each look, the last of them for good. */
+function looks(...lists: readonly (readonly string[])[]): () => readonly string[] {
+  const waiting = [...lists];
+  return () => (waiting.length > 1 ? waiting.shift() : waiting[0]) as readonly string[];
+}
+
+describe('the tools of a server that has just been started', () => {
+  it('are those that are new, or that the server named', () => {
+    const all = [...before, 'mcp_weather_get_weather', 'copilot_new'];
+    expect(serverTools(all, before, undefined)).toEqual(['mcp_weather_get_weather']);
+    expect(serverTools(all, new Set(all), ['get_weather'])).toEqual(['mcp_weather_get_weather']);
+  });
+
+  it('are told by the server’s own names once they are there', async () => {
+    const tools = await waitForTools({
+      before,
+      known: ['get_weather'],
+      signal: AbortSignal.timeout(20_000),
+      onFound: () => {},
+      names: looks([...before], [...before, 'mcp_weather_get_weather']),
+      every: 1,
+    });
+    expect(tools).toEqual(['get_weather']);
+  });
+
+  it('are all there when no more come, where the server was not asked', async () => {
+    const counts: number[] = [];
+    const tools = await waitForTools({
+      before,
+      known: undefined,
+      signal: AbortSignal.timeout(20_000),
+      onFound: (found) => counts.push(found.length),
+      names: looks([], ['mcp_w_a'], ['mcp_w_a', 'mcp_w_b']),
+      every: 1,
+    });
+    expect(tools).toEqual(['mcp_w_a', 'mcp_w_b']);
+    expect(counts).toEqual([1, 2, 2]);
+  });
+
+  it('are not waited for without end, nor for a server that has none', async () => {
+    const options = { before, onFound: () => {}, names: () => [], every: 1 };
+    const signal = AbortSignal.abort();
+    expect(await waitForTools({ ...options, known: undefined, signal })).toBeUndefined();
+    expect(await waitForTools({ ...options, known: [], signal })).toEqual([]);
+  });
+});
