@@ -3,6 +3,10 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // They have a configuration of their own.
+    exclude: ['test/vscode/**'],
+    // There is none outside of VS Code.
+    alias: { vscode: new URL('test/extension/vscode-stub.ts', import.meta.url).pathname },
     globalSetup: ['test/build.ts', 'test/state-folder.ts'],
     reporters: ['default', './test/summary-reporter.ts'],
     // Real processes are started on machines that may be busy with others; a test that is right

@@ -1,6 +1,12 @@
+import { writeFileSync } from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 
-/** Ends the output with the one line that scripts read. */
+export interface TestCounts {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+/** Ends the output with the one line that scripts read, and leaves the counts in a file for others. */
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     let passed = 0;
@@ -16,6 +22,9 @@ export default class SummaryReporter implements Reporter {
       }
     }
     const rest = skipped > 0 ? `, ${skipped} skipped` : '';
+    const counts: TestCounts = { passed, failed };
+    const file = process.env.TEST_COUNTS_FILE;
+    if (file) writeFileSync(file, JSON.stringify(counts));
     process.stdout.write(`\n${passed} passed, ${failed} failed${rest}\n`);
   }
 }

@@ -1,0 +1,54 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { installedTarball, type Unpacked, unexpected, unmatched } from './packages.ts';
+
+const MEGABYTE = 1024 * 1024;
+
+/** All that is meant to be in it, and nothing else. */
+const EXPECTED = [
+  /^package\.json$/,
+  /^README\.md$/,
+  /^LICENSE$/,
+  /^dist\/[a-z]+(-[a-z]+)*\.js$/,
+  /^dist\/chunks\/[\w-]+-[A-Z0-9]{8}\.mjs$/,
+];
+
+describe('the npm package', () => {
+  let npm: Unpacked;
+
+  beforeAll(async () => {
+    npm = await installedTarball();
+    return npm.remove;
+  }, 60_000);
+
+  it('has the files that it is meant to have, and no others', () => {
+    expect(unexpected(npm.paths, EXPECTED)).toEqual([]);
+    expect(unmatched(npm.paths, EXPECTED)).toEqual([]);
+    // Only VS Code can load it.
+    expect(npm.paths).not.toContain('dist/extension.js');
+  });
+
+  it('is not larger than a megabyte', () => {
+    expect(npm.size).toBeLessThanOrEqual(MEGABYTE);
+  });
+
+  it('brings nothing but itself', async () => {
+    const lock = await readFile(join(npm.folder, 'package-lock.json'), 'utf8');
+    const { packages } = JSON.parse(lock) as { readonly packages: object };
+    expect(Object.keys(packages)).toEqual(['', 'node_modules/agentcore-mcp']);
+  });
+
+  it('installs a program that can be run', async () => {
+    const program = join(npm.folder, 'node_modules/.bin/agentcore-mcp');
+    const { version } = JSON.parse(await readFile('package.json', 'utf8'));
+    const { stdout, stderr } = await promisify(execFile)(program, ['--version'], {
+      timeout: 20_000,
+      shell: process.platform === 'win32',
+    });
+    expect(stdout.trim()).toBe(version);
+    expect(stderr).toBe('');
+  });
+});

@@ -1,0 +1,97 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ProxyProcess } from '../fixtures/proxy-process.ts';
+import { endWithTest } from '../fixtures/running.ts';
+import { start, statefulMcp } from '../local/harness.ts';
+import { type Unpacked, unexpected, unmatched, unpackedVsix } from './packages.ts';
+
+const MEGABYTE = 1024 * 1024;
+
+/** All that is meant to be in it, and nothing else. */
+const EXPECTED = [
+  /^\[Content_Types\]\.xml$/,
+  /^extension\.vsixmanifest$/,
+  /^extension\/package(\.nls)?\.json$/,
+  /^extension\/(readme|changelog|SUPPORT)\.md$/,
+  /^extension\/LICENSE\.txt$/,
+  /^extension\/dist\/[a-z]+(-[a-z]+)*\.js$/,
+  /^extension\/dist\/chunks\/[\w-]+-[A-Z0-9]{8}\.mjs$/,
+  /^extension\/l10n\/bundle\.l10n\.json$/,
+  /^extension\/schemas\/policy\.schema\.json$/,
+  /^extension\/media\/icon\.png$/,
+  /^extension\/media\/[a-z]+(-[a-z]+)*\.svg$/,
+  /^extension\/media\/walkthrough\/[a-z]+(-[a-z]+)*\.(svg|md)$/,
+];
+
+describe('the extension, packaged', () => {
+  let vsix: Unpacked;
+  const inside = (path: string) => join(vsix.folder, 'extension', path);
+  const startPackaged = (env: Record<string, string>): ProxyProcess =>
+    endWithTest(new ProxyProcess(env, [inside('dist/proxy.js')]), (proxy) => proxy.kill());
+
+  beforeAll(async () => {
+    vsix = await unpackedVsix();
+    return vsix.remove;
+  }, 60_000);
+
+  it('is made without a warning', () => {
+    expect(vsix.output).not.toMatch(/warn|error/i);
+    expect(vsix.output).toContain('DONE');
+  });
+
+  it('has the files that it is meant to have, and no others', () => {
+    expect(unexpected(vsix.paths, EXPECTED)).toEqual([]);
+    expect(unmatched(vsix.paths, EXPECTED)).toEqual([]);
+    for (const program of ['extension', 'proxy', 'bridge', 'cli']) {
+      expect(vsix.paths).toContain(`extension/dist/${program}.js`);
+    }
+  });
+
+  it('is not larger than a megabyte', () => {
+    expect(vsix.size).toBeLessThanOrEqual(MEGABYTE);
+  });
+
+  it('has every file that its manifest names', async () => {
+    const text = await readFile(inside('package.json'), 'utf8');
+    const named = text.matchAll(/"(?:\.\/)?((?:media|dist|l10n)\/[^"]+)"/g);
+    const paths = [...named].map(([, path]) => `extension/${path}`);
+    expect(paths).toContain('extension/media/agentcore.svg');
+    expect(paths.filter((path) => !vsix.paths.includes(path))).toEqual([]);
+  });
+
+  it('shows a page whose links and images lead somewhere from anywhere', async () => {
+    const page = await readFile(inside('readme.md'), 'utf8');
+    const targets = [...page.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target as string);
+    expect(targets.length).toBeGreaterThan(10);
+    expect(targets.filter((target) => !/^(https:\/\/|#)/.test(target))).toEqual([]);
+  });
+
+  it('has a proxy that says what is missing', async () => {
+    const proxy = startPackaged({});
+    const { code } = await proxy.close();
+    expect(code).toBe(2);
+    expect(proxy.stderr).toBe(
+      'agentcore-mcp: AGENTCORE_AGENT_ARN is not set: set it to the ARN of the runtime or gateway to talk to\n',
+    );
+  });
+
+  it('has a proxy that brings a client and a runtime together', async () => {
+    const local = await start({ server: statefulMcp() });
+    const { arn } = local.runtime('server');
+    const proxy = startPackaged({
+      AWS_CONFIG_FILE: '/nonexistent/config',
+      AWS_SHARED_CREDENTIALS_FILE: '/nonexistent/credentials',
+      AWS_ENDPOINT_URL: local.url,
+      ...local.env,
+      AGENTCORE_AGENT_ARN: arn,
+    });
+    const { result } = await proxy.initialize();
+    expect(result.serverInfo.name).toBeTruthy();
+    const counted = await proxy.call('count');
+    expect(counted.result.content[0].text).toBe('1');
+    await proxy.close();
+    expect(proxy.noise).toEqual([]);
+    expect(local.sessions().map(({ state }) => state)).toEqual(['Stopped']);
+  });
+});

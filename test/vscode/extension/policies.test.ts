@@ -1,0 +1,102 @@
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import {
+  approvalsFolder,
+  type PendingApproval,
+  readAnswerFile,
+  removePending,
+  writePending,
+} from '../../../src/policy/approvals/approvals-folder.ts';
+import { Audit } from '../../../src/policy/audit/audit.ts';
+import { until } from '../harness/until.ts';
+import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
+
+const scene = useAgentCore(
+  { accessKeys: [DEVELOPER], runtimes: { notes: sampleServer() } },
+  (local) => ({
+    home: developerFiles('dev'),
+    machineSettings: {
+      'agentcore.runtimes': [{ name: 'notes', arn: local.runtime('notes').arn, profile: 'dev' }],
+    },
+    workspace: {
+      'agentcore-policy.json': '{\n  "version": "1",\n  "tols": {}\n}\n',
+    },
+    name: 'policies',
+  }),
+);
+
+/** Milliseconds for what the extension looks for now and then. */
+const SEEN = 20_000;
+
+test('a mistake in a policy is marked where it stands', async () => {
+  const { driver, folder, workbench } = scene().vsCode;
+  await workbench.editors.open(join(folder.workspace, 'agentcore-policy.json'));
+  await workbench.runCommand('AgentCore: Check Policy');
+  await workbench.notifications.waitFor('is no valid policy');
+  const marks = () =>
+    driver.run(({ languages }) =>
+      languages
+        .getDiagnostics()
+        .flatMap(([, all]) => all)
+        .filter(({ source }) => source === 'AgentCore')
+        .map(({ message, range }) => [message, range.start.line]),
+    );
+  expect(await marks()).toEqual([['tols: there is no such field', 2]]);
+  await driver.run(async ({ Range, window }) => {
+    const editor = window.activeTextEditor;
+    await editor?.edit((text) => text.replace(new Range(2, 3, 2, 7), 'tools'));
+    await editor?.document.save();
+  });
+  await until(SEEN, 'The end of the mark', async () => (await marks()).length === 0);
+  await workbench.editors.closeAll();
+});
+
+test('what a policy decided is in the replay log, and the audit is verified', async () => {
+  const { folder, workbench } = scene().vsCode;
+  const audit = new Audit({
+    stateFolder: folder.state,
+    program: 'proxy',
+    version: '1.0.0',
+    onFailure: () => undefined,
+  });
+  onTestFinished(() => audit.close());
+  await audit.record({
+    phase: 'ended',
+    id: 'a',
+    from: 'client',
+    method: 'tools/call',
+    name: 'forget',
+    runtime: 'arn',
+    decision: { effect: 'deny', rule: '/default' },
+  });
+  await workbench.openContainer('AgentCore');
+  const log = workbench.view('Replay Log');
+  await log.open();
+  await log.waitForDescription('tools/call forget: denied by /default', /proxy/);
+  await workbench.runCommand('AgentCore: Verify Audit');
+  await workbench.notifications.waitFor('as it was written: 2 records in 1 files');
+});
+
+test('a call that waits for the person is approved with one click', async () => {
+  const { folder: run, workbench } = scene().vsCode;
+  const folder = approvalsFolder(run.state);
+  const question: PendingApproval = {
+    id: '00000000-0000-4000-8000-000000000001',
+    at: new Date().toISOString(),
+    until: new Date(Date.now() + 600_000).toISOString(),
+    tool: 'forget',
+    runtime: 'arn',
+    text: 'An agent wants to forget.',
+    mayLast: true,
+    pid: process.pid,
+  };
+  await writePending(folder, question);
+  onTestFinished(() => removePending(folder, question.id));
+  await workbench.openContainer('AgentCore');
+  await workbench.notifications.waitFor('An agent wants to call forget');
+  const sessions = workbench.view('Sessions');
+  await sessions.waitForDescription('forget', /^waits for you/);
+  await sessions.runInlineAction('forget', 'Approve Once');
+  const answer = await until(SEEN, 'The answer', () => readAnswerFile(folder, question.id));
+  expect(answer).toBe('once');
+});

@@ -1,0 +1,190 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { startMcpServers } from '../harness/mcp-servers.ts';
+import { until } from '../harness/until.ts';
+import { picture } from './picture.ts';
+import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
+
+const scene = useAgentCore(
+  { accessKeys: [DEVELOPER], runtimes: { notes: sampleServer() } },
+  (local) => ({
+    home: developerFiles('dev'),
+    machineSettings: {
+      'agentcore.runtimes': [{ name: 'notes', arn: local.runtime('notes').arn, profile: 'dev' }],
+      'chat.mcp.serverSampling': { 'AgentCore: notes': { allowedDuringChat: true } },
+    },
+    name: 'running',
+  }),
+);
+
+/** The session that is billed now, as the runtime itself has it. */
+function liveSession() {
+  const live = scene()
+    .local.sessions('notes')
+    .filter(({ state }) => state !== 'Stopped');
+  expect(live).toHaveLength(1);
+  return live[0] as (typeof live)[number];
+}
+
+beforeEach(async () => {
+  await scene().vsCode.workbench.openContainer('AgentCore');
+});
+
+describe('agent mode', () => {
+  test('the agent calls a tool of the runtime once the user allows it', async () => {
+    const { local, vsCode } = scene();
+    const { driver, workbench } = vsCode;
+    await startMcpServers(driver, 'remember');
+    await workbench.chat.open('agent');
+    await driver.script({
+      steps: [{ call: 'remember', input: { note: 'buy milk' } }, { say: 'Done. {result}' }],
+    });
+    await workbench.chat.send('Remember to buy milk');
+    expect(await workbench.chat.confirmation()).toContain('notes (MCP Server)');
+    expect(local.requests).not.toContainEqual(expect.objectContaining({ tool: 'remember' }));
+    await picture(vsCode, 'agent-mode');
+    await workbench.chat.press('Allow');
+    await workbench.chat.waitForAnswer('Done. Notes of this session: buy milk');
+    expect(local.requests).toContainEqual(
+      expect.objectContaining({ tool: 'remember', status: 200, outcome: 'answered' }),
+    );
+  });
+
+  test('what the runtime samples is answered by the model', async () => {
+    const { driver, workbench } = scene().vsCode;
+    await driver.script({
+      steps: [{ call: 'tell_story', input: { topic: 'a harbour' } }, { say: 'It told: {result}' }],
+      model: 'The ships came home.',
+    });
+    await workbench.chat.send('Tell a story');
+    await workbench.chat.press('Allow');
+    await workbench.chat.waitForAnswer('The ships came home.');
+    const { modelPrompts, requests } = await driver.chatRecord();
+    expect(modelPrompts).toEqual(['Write a story of three sentences about a harbour.']);
+    expect(requests[0]?.results).toEqual(['A story about a harbour\n\nThe ships came home.']);
+  });
+
+  test('what the runtime asks is answered in the conversation', async () => {
+    const { driver, workbench } = scene().vsCode;
+    const { chat } = workbench;
+    await driver.script({ steps: [{ call: 'create_profile' }, { say: 'So: {result}' }] });
+    await chat.send('Make up a character');
+    await chat.press('Allow');
+    expect(await chat.elicitation.text()).toBe('Who is your character?\nName *');
+    await chat.elicitation.type('Mona');
+    await chat.elicitation.next();
+    await chat.elicitation.choose('smuggler');
+    await chat.elicitation.waitFor('Age');
+    await chat.elicitation.type('41');
+    await chat.elicitation.submit();
+    await chat.waitForAnswer('So: Mona, smuggler, is 41 years old.');
+  });
+
+  test('a microVM that goes is not noticed but in the replay log', async () => {
+    const { local, vsCode } = scene();
+    const { driver, workbench } = vsCode;
+    await local.killMicroVm(liveSession().runtimeSessionId);
+    await driver.script({
+      steps: [{ call: 'remember', input: { note: 'buy bread' } }, { say: 'Done. {result}' }],
+    });
+    await workbench.chat.send('Remember to buy bread');
+    await workbench.chat.waitForAnswer('Done. Notes of this session: buy bread');
+    const log = workbench.view('Replay Log');
+    await log.open();
+    await log.items(/^handshake repeated in \d+ ms, 1 call sent again, goes on as/);
+    await picture(vsCode, 'replay-log');
+  });
+});
+
+describe('sessions', () => {
+  test('what may be billed is in the view, the badge and the status bar', async () => {
+    const { vsCode } = scene();
+    const { workbench } = vsCode;
+    const sessions = workbench.view('Sessions');
+    await sessions.open();
+    const [first] = await sessions.items(/^notes-/);
+    expect(first).toMatch(/^notes-\w+ idle, ends in \d+ m · \d+ [sm] · <?\$/);
+    expect(await sessions.accessibleName(/^notes-/)).toMatch(/^notes-\w+, idle, ends in \d+ m/);
+    expect(await workbench.statusBar.waitFor('1 · ')).toMatch(
+      /^1 AgentCore session may be billed, .* so far$/,
+    );
+    const badge = workbench.page
+      .locator('.part.activitybar .badge-content')
+      .filter({ hasText: '1' });
+    await badge.waitFor();
+    await picture(vsCode, 'sessions');
+  });
+
+  test('one that is stopped from the view is stopped at the runtime', async () => {
+    const { local, vsCode } = scene();
+    const { workbench } = vsCode;
+    const { runtimeSessionId } = liveSession();
+    const sessions = workbench.view('Sessions');
+    await sessions.runInlineAction(/^notes-/, 'Stop Session');
+    // A microVM that was killed before had the same id.
+    const stopped = () =>
+      local
+        .sessions('notes')
+        .some(
+          (one) => one.runtimeSessionId === runtimeSessionId && one.why === 'stop-runtime-session',
+        );
+    await local.until(stopped, 'the end of the session');
+    await sessions.waitForOnly('Ended');
+    await sessions.expand('Ended');
+    expect(await sessions.items(/^notes-/)).toContainEqual(
+      expect.stringMatching(/^ {2}notes-\w+ stopped at /),
+    );
+  });
+});
+
+describe('replay log', () => {
+  test('it says what happened, newest first, and shows a record whole', async () => {
+    const { driver, workbench } = scene().vsCode;
+    const log = workbench.view('Replay Log');
+    await log.open();
+    await log.click(/^handshake repeated/);
+    const text = await workbench.editors.waitForText('"type": "session.replayed"');
+    expect(JSON.parse(text)).toMatchObject({
+      type: 'session.replayed',
+      calls: 1,
+      program: 'proxy',
+    });
+    await workbench.editors.closeAll();
+    await log.chooseFromMenu(/^handshake repeated/, 'Copy Record');
+    await until(5_000, 'The record in the clipboard', async () => {
+      return (await driver.run(({ env }) => env.clipboard.readText())) === text;
+    });
+  });
+
+  test('it is filtered by kind', async () => {
+    const { workbench } = scene().vsCode;
+    const log = workbench.view('Replay Log');
+    await log.runTitleAction('Filter Replay Log');
+    const { quickInput } = workbench;
+    await quickInput.waitFor('What the log shows');
+    for (const kind of ['Errors', 'Calls', 'Sessions and programs']) await quickInput.pick(kind);
+    await quickInput.accept();
+    await log.waitForOnly(/^handshake repeated/);
+    await log.runTitleAction('Filter Replay Log');
+    for (const kind of ['Errors', 'Calls', 'Sessions and programs']) await quickInput.pick(kind);
+    await quickInput.accept();
+    await log.items(/^session stopped/);
+  });
+
+  test('it is exported as JSON lines', async () => {
+    const { vsCode } = scene();
+    const { workbench, folder } = vsCode;
+    const path = join(folder.workspace, 'replay-log.jsonl');
+    await workbench.runCommand('AgentCore: Export Replay Log…');
+    await workbench.quickInput.waitForValue(path);
+    await workbench.quickInput.accept();
+    await workbench.notifications.dismiss('Exported');
+    const records = readFileSync(path, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { readonly type: string });
+    expect(records[0]?.type).toBe('program');
+    expect(records).toContainEqual(expect.objectContaining({ type: 'session.replayed' }));
+  });
+});

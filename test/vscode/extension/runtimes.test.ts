@@ -1,0 +1,152 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { layout } from '../install/layout.ts';
+import { picture } from './picture.ts';
+import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
+
+const scene = useAgentCore(
+  { accessKeys: [DEVELOPER], runtimes: { notes: sampleServer(), weather: sampleServer() } },
+  (local) => ({
+    home: developerFiles('dev', 'other'),
+    machineSettings: {
+      'agentcore.runtimes': [
+        { name: 'notes', arn: local.runtime('notes').arn, profile: 'dev' },
+        { name: 'weather', arn: local.runtime('weather').arn, profile: 'dev' },
+      ],
+    },
+    name: 'runtimes',
+  }),
+);
+
+const view = (title: string) => scene().vsCode.workbench.view(title);
+
+/** The runtime sessions of a runtime by its own account, oldest first, and why each has ended. */
+function endings(runtime: string): readonly (string | undefined)[] {
+  return scene()
+    .local.sessions(runtime)
+    .map(({ why }) => why);
+}
+
+beforeEach(async () => {
+  await scene().vsCode.workbench.openContainer('AgentCore');
+});
+
+describe('runtimes', () => {
+  test('those that are set up say in words whether they run', async () => {
+    await view('Runtimes').waitForDescription('notes', /^stopped · dev · session$/);
+    await view('Runtimes').waitForDescription('weather', /^stopped · dev · session$/);
+    expect(await view('Runtimes').accessibleName('notes')).toContain('stopped');
+  });
+
+  test('one is started, and its output shown', async () => {
+    const { workbench } = scene().vsCode;
+    await view('Runtimes').runInlineAction('notes', 'Start Server');
+    await view('Runtimes').waitForDescription('notes', /^running · dev/);
+    await view('Runtimes').runInlineAction('weather', 'Start Server');
+    await view('Runtimes').waitForDescription('weather', /^running · dev/);
+    await view('Runtimes').runInlineAction('weather', 'Show Server Output');
+    await workbench.output.waitFor('Discovered 8 tools');
+    await workbench.runCommand('View: Hide Panel');
+    expect([...endings('notes'), ...endings('weather')]).toEqual([undefined, undefined]);
+  });
+
+  test('another profile restarts the server that it is for, and no other', async () => {
+    const { quickInput } = scene().vsCode.workbench;
+    await view('Runtimes').chooseFromMenu('notes', 'Switch Profile…');
+    await quickInput.waitFor('Pick the AWS profile to call it with');
+    await quickInput.pick('other');
+    await view('Runtimes').waitForDescription('notes', /^running · other/);
+    expect(endings('notes')).toEqual(['stop-runtime-session', undefined]);
+    expect(endings('weather')).toEqual([undefined]);
+  });
+
+  test('one is restarted with a session of its own, and stopped with it', async () => {
+    const { local } = scene();
+    await view('Runtimes').runInlineAction('weather', 'Restart Server');
+    await local.until(() => endings('weather').length === 2, 'another session');
+    await view('Runtimes').waitForDescription('weather', /^running/);
+    expect(endings('weather')).toEqual(['stop-runtime-session', undefined]);
+    await view('Runtimes').runInlineAction('weather', 'Stop Server');
+    await view('Runtimes').waitForDescription('weather', /^stopped/);
+    expect(endings('weather')).toEqual(['stop-runtime-session', 'stop-runtime-session']);
+  });
+
+  test('what a profile and region has is found when somebody looks', async () => {
+    const { local, vsCode } = scene();
+    const asked = () => local.requests.some(({ rpcMethod }) => rpcMethod === 'ListAgentRuntimes');
+    expect(asked()).toBe(false);
+    await view('Runtimes').expand('dev · us-east-1');
+    await view('Runtimes').waitForDescription('dev · us-east-1', /^2 found · \d+ s ago$/);
+    expect(asked()).toBe(true);
+    expect(await view('Runtimes').items('weather')).toEqual(
+      expect.arrayContaining([
+        '  notes MCP · IAM · ready · set up',
+        '  weather MCP · IAM · ready · set up',
+      ]),
+    );
+    await picture(vsCode, 'runtimes');
+  });
+});
+
+describe('credentials', () => {
+  test('a profile says who it is when somebody looks', async () => {
+    const credentials = view('Credentials');
+    await credentials.waitForDescription('other', /^access key · us-east-1$/);
+    await credentials.expand('other');
+    expect(await credentials.items('user developer')).toContainEqual(
+      expect.stringMatching(/^ {2}user developer 123456789012/),
+    );
+  });
+});
+
+describe('commands', () => {
+  test('the session mode is changed, and the entry keeps all else', async () => {
+    const { driver, workbench } = scene().vsCode;
+    await view('Runtimes').chooseFromMenu('weather', 'Change Session Mode…');
+    await workbench.quickInput.pick('One for each request');
+    await view('Runtimes').waitForDescription('weather', /^stopped · dev · request$/);
+    const entries = await driver.run(({ workspace }) =>
+      workspace.getConfiguration('agentcore').get<readonly object[]>('runtimes'),
+    );
+    expect(entries?.[1]).toEqual({
+      name: 'weather',
+      arn: scene().local.runtime('weather').arn,
+      profile: 'dev',
+      sessionMode: 'request',
+    });
+  });
+
+  test('diagnostics name what is set up, and mask accounts', async () => {
+    const { driver, workbench } = scene().vsCode;
+    await workbench.runCommand('AgentCore: Copy Diagnostics');
+    await workbench.notifications.dismiss('Copied.');
+    const text = await driver.run(({ env }) => env.clipboard.readText());
+    expect(text).toContain('Runtimes: 2');
+    expect(text).toContain('profile other');
+    expect(text).not.toContain('123456789012');
+  });
+
+  test('a runtime is removed once the person has said so, and its session stopped', async () => {
+    const { workbench } = scene().vsCode;
+    await view('Runtimes').chooseFromMenu('notes', 'Remove Runtime…');
+    expect(await workbench.dialog.text()).toContain('notes');
+    const [button = ''] = (await workbench.dialog.buttons()).filter((word) => word !== 'Cancel');
+    await workbench.dialog.choose(button);
+    await view('Runtimes').waitForOnly(/^(?!notes$)/);
+    await scene().local.until(() => endings('notes').every(Boolean), 'the end of its sessions');
+  });
+});
+
+/** A figure and no bar: how long it takes depends on what else the machine does. */
+test('VS Code says how long the activation took', async () => {
+  const { page } = scene().vsCode.workbench;
+  await scene().vsCode.workbench.runCommand('Developer: Show Running Extensions');
+  const row = page.locator('.runtime-extensions-editor .monaco-list-row', {
+    hasText: 'AgentCore MCP',
+  });
+  const [, milliseconds] = /(\d+)ms/.exec(await row.locator('.activation-time').innerText()) ?? [];
+  expect(Number(milliseconds)).toBeGreaterThanOrEqual(0);
+  writeFileSync(join(layout.root, 'activation.json'), JSON.stringify({ milliseconds }));
+  await scene().vsCode.workbench.editors.closeAll();
+});

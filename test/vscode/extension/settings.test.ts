@@ -1,0 +1,104 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { beforeEach, expect, test } from 'vitest';
+import { until } from '../harness/until.ts';
+import { leaveOrphan } from './orphan.ts';
+import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
+
+const WORKSPACE_ARN = 'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/theirs-AbCdEf1234';
+
+const scene = useAgentCore(
+  { accessKeys: [DEVELOPER], runtimes: { notes: sampleServer() } },
+  (local) => ({
+    home: developerFiles('dev'),
+    workspaceTrust: true,
+    machineSettings: {
+      'agentcore.runtimes': [
+        { name: 'wrong', arn: 'arn:aws:s3:::bucket' },
+        { name: 'notes', arn: local.runtime('notes').arn, profile: 'dev' },
+        { name: 'mode', arn: local.runtime('notes').arn, sessionMode: 'forever' },
+      ],
+    },
+    workspace: {
+      '.vscode/settings.json': JSON.stringify({
+        // VS Code takes the list of a workspace in place of the user's.
+        'agentcore.runtimes': [
+          { name: 'notes', arn: local.runtime('notes').arn, profile: 'dev' },
+          { name: 'theirs', arn: WORKSPACE_ARN, profile: 'dev' },
+        ],
+      }),
+    },
+    name: 'settings',
+  }),
+);
+
+/** The item of the entry "wrong". */
+const BROKEN = /^Runtime 1|^wrong/;
+
+beforeEach(async () => {
+  await scene().vsCode.workbench.openContainer('AgentCore');
+});
+
+test('a broken entry is named with its field, beside those that are right', async () => {
+  const runtimes = scene().vsCode.workbench.view('Runtimes');
+  await runtimes.waitForDescription('notes', /^stopped · dev/);
+  await runtimes.waitForDescription(BROKEN, /"wrong" in agentcore.runtimes: arn /);
+  await runtimes.waitForDescription(
+    /^Runtime 3|^mode/,
+    /"mode" in agentcore.runtimes: sessionMode /,
+  );
+});
+
+test('a broken entry leads to the settings', async () => {
+  const { workbench } = scene().vsCode;
+  await workbench.view('Runtimes').runInlineAction(BROKEN, 'Open Settings');
+  await workbench.editors.waitForText('arn:aws:s3:::bucket');
+  await workbench.editors.closeAll();
+});
+
+test('in Restricted Mode the workspace has no say, and VS Code asks before a server starts', async () => {
+  const { driver, workbench } = scene().vsCode;
+  const runtimes = workbench.view('Runtimes');
+  expect((await runtimes.items('notes')).join('\n')).not.toContain('theirs');
+  await runtimes.runInlineAction('notes', 'Start Server');
+  expect(await workbench.dialog.text()).toContain('Do you trust the authors');
+  await workbench.dialog.choose('Trust Folder & Continue');
+  await runtimes.waitForDescription('notes', /^running/);
+  await runtimes.waitForDescription('theirs', /^stopped · dev/);
+  expect(await driver.run(({ workspace }) => workspace.isTrusted)).toBe(true);
+});
+
+test('a session that a killed program left behind is offered for stopping', async () => {
+  const { local, vsCode } = scene();
+  const id = await leaveOrphan(vsCode.folder, local, 'notes');
+  await vsCode.load();
+  const { notifications } = vsCode.workbench;
+  expect(await notifications.waitFor('left behind')).toMatch(
+    /^A session on notes-\w+ was left behind and may be billed: .* to come$/,
+  );
+  expect(await notifications.buttons('left behind')).toEqual(['Stop Sessions', 'Show Sessions']);
+  await notifications.press('left behind', 'Stop Sessions');
+  await local.until(
+    () =>
+      local
+        .sessions('notes')
+        .some((one) => one.runtimeSessionId === id && one.why === 'stop-runtime-session'),
+    'the end of the session',
+  );
+});
+
+test('neither a journal that cannot be read nor a dead endpoint keeps it from activating', async () => {
+  const { local, vsCode } = scene();
+  const { folder, driver, workbench } = vsCode;
+  rmSync(folder.state, { recursive: true });
+  writeFileSync(folder.state, 'no folder');
+  await local.close();
+  await vsCode.load();
+  await until(20_000, 'The extension', () =>
+    driver.run(
+      ({ extensions }) => extensions.getExtension('agentcore-mcp.agentcore-mcp')?.isActive,
+    ),
+  );
+  await workbench.openContainer('AgentCore');
+  await workbench.view('Runtimes').waitForDescription('theirs', /^stopped/);
+  expect(await workbench.view('Sessions').welcome()).toContain('cannot be read');
+});

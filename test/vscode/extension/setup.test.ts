@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'vitest';
+import { picture } from './picture.ts';
+import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
+
+const scene = useAgentCore(
+  { accessKeys: [DEVELOPER], runtimes: { notes: sampleServer() } },
+  () => ({ home: developerFiles('dev', 'other'), name: 'setup' }),
+);
+
+const quickInput = () => scene().vsCode.workbench.quickInput;
+
+/** The questions up to the one for the name, with the answers of somebody who takes what is offered. */
+const QUESTIONS: readonly { readonly placeholder: string; readonly answer: string }[] = [
+  { placeholder: 'Pick a runtime or a gateway, or paste an ARN', answer: 'notes' },
+  { placeholder: 'Pick the endpoint to call, or type its name', answer: 'DEFAULT' },
+  { placeholder: 'Pick the AWS profile to call it with', answer: 'dev' },
+  { placeholder: 'Pick a role to assume, or type its ARN', answer: 'No role' },
+  {
+    placeholder: 'Is the call allowed? A session is started and stopped again',
+    answer: 'Continue',
+  },
+  { placeholder: 'Pick how sessions of the runtime are used', answer: 'One for each server' },
+];
+
+/** The entries of the settings. */
+function entries(): Promise<readonly object[] | undefined> {
+  return scene().vsCode.driver.run(({ workspace }) =>
+    workspace.getConfiguration('agentcore').get<readonly object[]>('runtimes'),
+  );
+}
+
+/** Opens the wizard by the palette, and answers this many questions. */
+async function begin(answered: number): Promise<void> {
+  const { workbench } = scene().vsCode;
+  await workbench.runCommand('AgentCore: Set Up Runtime…');
+  for (const { placeholder, answer } of QUESTIONS.slice(0, answered)) {
+    await quickInput().waitFor(placeholder);
+    await quickInput().pick(answer);
+  }
+}
+
+describe('a view without runtimes', () => {
+  test('it welcomes, and leads into the setup', async () => {
+    const { workbench } = scene().vsCode;
+    await workbench.openContainer('AgentCore');
+    const runtimes = workbench.view('Runtimes');
+    expect(await runtimes.welcome()).toContain('No runtime is set up.');
+    await runtimes.pressWelcome('Set Up Runtime');
+    await quickInput().waitFor('Pick a runtime or a gateway, or paste an ARN');
+    await quickInput().escape();
+    await quickInput().waitUntilClosed();
+    expect(await workbench.view('Sessions').welcome()).toContain('No session is running');
+  });
+});
+
+describe('the setup', () => {
+  test('an ARN is checked as it is typed', async () => {
+    const { local, vsCode } = scene();
+    await vsCode.workbench.runCommand('AgentCore: Add Runtime by ARN…');
+    await quickInput().waitForMessage('The ARN of a runtime');
+    await quickInput().type('arn:aws:s3:::bucket');
+    await quickInput().waitForMessage('Not the ARN of an AgentCore runtime');
+    await quickInput().type(local.runtime('notes').arn);
+    await quickInput().accept();
+    await quickInput().waitFor(QUESTIONS[1]?.placeholder ?? '');
+    await quickInput().escape();
+    await quickInput().waitUntilClosed();
+  });
+
+  test('each question leads back to the one before, which still has its answer', async () => {
+    await begin(QUESTIONS.length);
+    await quickInput().waitForMessage('The name of the server');
+    for (const { placeholder } of [...QUESTIONS].reverse()) {
+      await quickInput().back();
+      await quickInput().waitFor(placeholder);
+    }
+    await quickInput().escape();
+    await quickInput().waitUntilClosed();
+  });
+
+  test.each([1, 2, 3, 4, 5, 6])(
+    'Escape at question %i ends it, and nothing is written',
+    async (question) => {
+      await begin(question - 1);
+      await quickInput().waitFor(QUESTIONS[question - 1]?.placeholder ?? '');
+      await quickInput().escape();
+      await quickInput().waitUntilClosed();
+      expect(await entries()).toEqual([]);
+    },
+  );
+
+  test('it ends with the server started and its tools listed', async () => {
+    const { driver, workbench } = scene().vsCode;
+    await begin(4);
+    await quickInput().waitFor(QUESTIONS[4]?.placeholder ?? '');
+    const found = await quickInput().itemsWith('agentcore-stateful-sample');
+    expect(found).toEqual(
+      expect.arrayContaining([
+        { label: expect.stringContaining('user developer'), description: '123456789012' },
+        { label: expect.stringContaining('agentcore-stateful-sample'), description: '8 tools' },
+      ]),
+    );
+    await picture(scene().vsCode, 'wizard');
+    await quickInput().pick('Continue');
+    await quickInput().pick('One for each server');
+    await quickInput().waitForMessage('The name of the server');
+    await quickInput().accept();
+    expect(await workbench.notifications.waitFor('is ready')).toMatch(
+      /^notes is ready with 8 tools: /,
+    );
+    await workbench.notifications.dismiss('is ready');
+    const { arn } = scene().local.runtime('notes');
+    expect(await entries()).toEqual([
+      expect.objectContaining({ name: 'notes', arn, profile: 'dev' }),
+    ]);
+    const tools = await driver.run(({ lm }) => lm.tools.map(({ name }) => name));
+    expect(tools).toContainEqual(expect.stringMatching(/^mcp_.*remember$/));
+    await workbench.view('Runtimes').waitForDescription('notes', /^running · dev · session/);
+  });
+});
+
+test('a sample on this machine is set up in one step', async () => {
+  const { driver, workbench } = scene().vsCode;
+  await workbench.runCommand('AgentCore: Try It Without AWS');
+  expect(await workbench.notifications.waitFor('is ready')).toContain(
+    'Sample (local) is ready with 8 tools',
+  );
+  await workbench
+    .view('Runtimes')
+    .waitForDescription('Sample (local)', /^running · on this machine/);
+  const answer = await driver.run(async ({ lm, LanguageModelTextPart }) => {
+    const tool = lm.tools.filter(({ name }) => name.endsWith('get_weather')).at(-1);
+    const { content } = await lm.invokeTool(tool?.name ?? '', {
+      input: { city: 'Oslo' },
+      toolInvocationToken: undefined,
+    });
+    return content
+      .map((part) => (part instanceof LanguageModelTextPart ? part.value : ''))
+      .join('');
+  });
+  expect(answer).toMatch(/^Oslo: /);
+});

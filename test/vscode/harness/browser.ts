@@ -1,0 +1,79 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { AgentCoreError } from '../../../src/error.ts';
+import { findChromium } from '../install/chromium.ts';
+
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** How long a step in the browser may take unless it says otherwise. */
+export const stepMs = 20_000;
+
+/** A window of its own browser that reaches one server and no other host. */
+export class BrowserWindow {
+  readonly page: Page;
+  readonly #browser: Browser;
+  readonly #context: BrowserContext;
+  readonly #trace: string | undefined;
+
+  private constructor(
+    browser: Browser,
+    context: BrowserContext,
+    page: Page,
+    trace: string | undefined,
+  ) {
+    this.#browser = browser;
+    this.#context = context;
+    this.page = page;
+    this.#trace = trace;
+  }
+
+  /**
+   * @param trace Where to write what Playwright records of it when it closes, if anywhere.
+   * @param visible Whether to show it, on a machine that has a screen.
+   */
+  static async open(
+    origin: string,
+    { trace, visible }: { readonly trace?: string | undefined; readonly visible: boolean },
+  ): Promise<BrowserWindow> {
+    const executablePath = findChromium();
+    if (executablePath === undefined) {
+      throw new AgentCoreError('usage', 'There is no Chromium; run `npm run test:vscode:install`');
+    }
+    const browser = await chromium.launch({ executablePath, args: flags, headless: !visible });
+    try {
+      const viewport = { width: 1400, height: 900 };
+      const context = await browser.newContext({ viewport, locale: 'en-US' });
+      context.setDefaultTimeout(stepMs);
+      await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin });
+      await context.route(
+        ({ protocol, host }) => protocol.startsWith('http') && host !== new URL(origin).host,
+        (route) => route.abort(),
+      );
+      if (trace) await context.tracing.start({ screenshots: true, snapshots: true });
+      return new BrowserWindow(browser, context, await context.newPage(), trace);
+    } catch (error) {
+      await browser.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    try {
+      if (this.#trace) {
+        mkdirSync(dirname(this.#trace), { recursive: true });
+        await this.#context.tracing.stop({ path: this.#trace });
+      }
+    } finally {
+      await this.#browser.close();
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import type { Locator, Page } from 'playwright-core';
+import { shownText } from './shown-text.ts';
+
+/** The toasts at the lower right. */
+export class Notifications {
+  readonly #toasts: Locator;
+
+  constructor(page: Page) {
+    this.#toasts = page.locator('.notifications-toasts .notification-list-item');
+  }
+
+  /** Waits for the one that holds this text, and gives all that it says. */
+  async waitFor(text: string): Promise<string> {
+    return await shownText(this.#toast(text).locator('.notification-list-item-message'));
+  }
+
+  /** What those that are shown say. */
+  async texts(): Promise<readonly string[]> {
+    return await this.#toasts.locator('.notification-list-item-message').allInnerTexts();
+  }
+
+  async buttons(text: string): Promise<readonly string[]> {
+    await this.#toast(text).waitFor();
+    return await this.#toast(text).locator('.monaco-button').allInnerTexts();
+  }
+
+  /** Presses a button of the one that holds this text. */
+  async press(text: string, button: string): Promise<void> {
+    await this.#toast(text).locator('.monaco-button').getByText(button, { exact: true }).click();
+  }
+
+  /** Closes the one that holds this text. */
+  async dismiss(text: string): Promise<void> {
+    await this.#toast(text).hover();
+    await this.#toast(text).locator('.codicon-notifications-clear').click();
+  }
+
+  async waitUntilGone(text: string): Promise<void> {
+    await this.#toast(text).waitFor({ state: 'hidden' });
+  }
+
+  #toast(text: string): Locator {
+    return this.#toasts.filter({ hasText: text }).first();
+  }
+}

@@ -1,0 +1,9 @@
+import { VsCode } from './vs-code.ts';
+
+/** A VS Code that is told late to trust its folder, in a process that a test can kill. */
+const { driver, folder, workbench } = await VsCode.start({ workspaceTrust: true });
+const isTrusted = () => driver.run(({ workspace }) => workspace.isTrusted);
+const before = await isTrusted();
+await workbench.trustWorkspace();
+const after = await isTrusted();
+process.stdout.write(`${JSON.stringify({ before, after, root: folder.root })}\n`);

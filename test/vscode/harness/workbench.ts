@@ -1,0 +1,93 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Locator, Page } from 'playwright-core';
+import { layout } from '../install/layout.ts';
+import { ChatView } from './chat-view.ts';
+import { Dialog } from './dialog.ts';
+import type { Driver } from './driver.ts';
+import { Editors } from './editors.ts';
+import { Notifications } from './notifications.ts';
+import { OutputPanel } from './output-panel.ts';
+import { Palette } from './palette.ts';
+import { QuickInput } from './quick-input.ts';
+import { SettingsEditor } from './settings-editor.ts';
+import { StatusBar } from './status-bar.ts';
+import { TreeView } from './tree-view.ts';
+
+const loadMs = 60_000;
+
+/** What a user sees and does. Things are found by the words that are on them. */
+export class Workbench {
+  readonly page: Page;
+  readonly quickInput: QuickInput;
+  readonly palette: Palette;
+  readonly notifications: Notifications;
+  readonly dialog: Dialog;
+  readonly statusBar: StatusBar;
+  readonly output: OutputPanel;
+  readonly editors: Editors;
+  readonly settings: SettingsEditor;
+  readonly chat: ChatView;
+
+  constructor(page: Page, driver: Driver) {
+    this.page = page;
+    this.quickInput = new QuickInput(page);
+    this.palette = new Palette(page, this.quickInput);
+    this.notifications = new Notifications(page);
+    this.dialog = new Dialog(page);
+    this.statusBar = new StatusBar(page);
+    this.output = new OutputPanel(this.palette, this.quickInput, driver);
+    this.editors = new Editors(page, driver);
+    this.settings = new SettingsEditor(page, driver);
+    this.chat = new ChatView(page, driver);
+  }
+
+  async ready(): Promise<void> {
+    const parts = ['.part.activitybar', '.part.sidebar', '.part.statusbar'];
+    for (const part of parts) {
+      await this.page.locator(`.monaco-workbench ${part}`).waitFor({ timeout: loadMs });
+    }
+  }
+
+  /** Runs a command by the palette, by its full title: `Fixture: Order Lunch`. */
+  async runCommand(title: string): Promise<void> {
+    await this.palette.run(title);
+  }
+
+  /** Opens a container by the name of its icon in the activity bar. */
+  async openContainer(title: string): Promise<void> {
+    const tab = this.page.locator('.part.activitybar').getByRole('tab', { name: title });
+    // A second click on the container that is open closes it.
+    if ((await tab.getAttribute('aria-expanded')) !== 'true') await tab.click();
+    await this.page.locator('.part.sidebar .composite.title', { hasText: title }).waitFor();
+  }
+
+  /** A view of the container that is open. */
+  view(title: string): TreeView {
+    return new TreeView(this.page, title);
+  }
+
+  /** Ends Restricted Mode for the folder that is open. */
+  async trustWorkspace(): Promise<void> {
+    await this.runCommand('Workspaces: Manage Workspace Trust');
+    const editor = this.page.locator('.workspace-trust-editor');
+    await editor.getByRole('button', { name: 'Trust', exact: true }).click();
+    await editor.getByText('You trust this folder').waitFor();
+  }
+
+  /** The document of the webview that is shown. */
+  get webview(): Locator {
+    return this.page
+      .frameLocator('iframe.webview.ready')
+      .frameLocator('iframe#active-frame')
+      .locator('body');
+  }
+
+  /** Takes a picture of the window, and gives its path: `.vscode-test/screenshots/{name}.png`. */
+  async screenshot(name: string, folder: string = layout.screenshots): Promise<string> {
+    mkdirSync(folder, { recursive: true });
+    const path = join(folder, `${name.replace(/[^\w.-]+/g, '-')}.png`);
+    await this.page.screenshot({ path, animations: 'disabled' });
+    return path;
+  }
+}

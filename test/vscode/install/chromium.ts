@@ -1,0 +1,40 @@
+import { existsSync } from 'node:fs';
+import { AgentCoreError } from '../../../src/error.ts';
+import type { Step } from './step.ts';
+
+/** Where Debian and the usual CI images have a browser that Playwright can drive. */
+const places = ['/usr/bin/chromium', '/usr/bin/google-chrome-stable'];
+
+/** The path of a Chromium or Chrome; `CHROMIUM` names another one. */
+export function findChromium(): string | undefined {
+  return [process.env.CHROMIUM, ...places].find((path) => path && existsSync(path));
+}
+
+/**
+ * The steps that install Chromium, none if there is one.
+ * @throws AgentCoreError `usage` where only the user can install it.
+ */
+export function chromiumSteps(): readonly Step[] {
+  if (findChromium() !== undefined) return [];
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
+    throw new AgentCoreError(
+      'usage',
+      `There is no browser at ${places.join(' or ')}; install one ` +
+        '(`sudo apt-get install chromium`), or name yours by CHROMIUM=/path/to/it',
+    );
+  }
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  // Another apt may be at work: it is waited for.
+  const patience = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=2'];
+  const apt = (title: string, ...args: string[]): Step => ({
+    title,
+    command: 'apt-get',
+    args: [...patience, ...args],
+    env,
+    maxMinutes: 15,
+  });
+  return [
+    apt('Read the package lists', 'update'),
+    apt('Install Chromium', 'install', '-y', '--no-install-recommends', 'chromium'),
+  ];
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests in a real VS Code, which `npm run test:vscode` installs first. */
+export default defineConfig({
+  test: {
+    include: ['test/vscode/**/*.test.ts'],
+    globalSetup: ['test/vscode/vsix.ts'],
+    reporters: ['default', './test/summary-reporter.ts'],
+    // Each file has a VS Code and a browser of its own, which keep a small machine busy.
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+});
