@@ -1,6 +1,9 @@
 /** Why a program ends. */
 export type Ending = 'input' | 'signal' | 'output' | 'parent' | 'fault';
 
+/** The exit code that a shell expects of a program that Ctrl-C ended. */
+export const INTERRUPTED = 130;
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** How often, in milliseconds, the parent is looked for. */
 const PARENT_CHECK = 1_000;

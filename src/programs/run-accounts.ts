@@ -5,6 +5,7 @@ import type { SsoContext } from '../aws/sso/sso-context.ts';
 import { findSsoSession, type SsoChoice, type SsoSession } from '../aws/sso/sso-session.ts';
 import { AgentCoreError } from '../error.ts';
 import { printable } from '../sessions/session-words.ts';
+import { INTERRUPTED } from './ending.ts';
 import { textTable } from './text-table.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -24,9 +25,6 @@ export interface AccountsArguments extends SsoChoice {
   readonly replace?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
-
-/** What a shell expects of a program that Ctrl-C ended. */
-const INTERRUPTED = 130;
 
 /**
  * Lists the accounts and roles of an SSO session's login, or writes a profile for one of them.

@@ -13,6 +13,7 @@ import {
 } from '../aws/sso/sso-session.ts';
 import { type LoginStatus, loginStatus } from '../aws/sso/status.ts';
 import { formatTime, printable } from '../sessions/session-words.ts';
+import { INTERRUPTED } from './ending.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -35,9 +36,6 @@ export interface LoginArguments extends SsoChoice {
 }
 
 export type LogoutArguments = SsoChoice & Pick<LoginArguments, 'json'>;
-
-/** What a shell expects of a program that Ctrl-C ended. */
-const INTERRUPTED = 130;
 
 /**
  * Signs in to an SSO session, or says how its login stands.

@@ -1,5 +1,4 @@
 import * as vscode from 'vscode';
-import type { ProfileKind } from '../../aws/credentials/profiles.ts';
 import type { LoginStatus } from '../../aws/sso/status.ts';
 import { messageOf } from '../../error.ts';
 import { formatDuration, formatTime, printable } from '../../sessions/session-words.ts';
@@ -14,6 +13,7 @@ import type {
 } from './credential-node.ts';
 import type { KnownIdentity } from './identities.ts';
 import { expiryWords, identityWords } from './identity-words.ts';
+import { kindWords } from './profile-words.ts';
 
 /** The command of an item that says what is wrong; nobody else runs it. */
 export const SHOW_FAILURE = '_agentcore.showFailure';
@@ -123,27 +123,6 @@ function profileItem(
     problem === undefined ? [] : [vscode.l10n.t('It cannot be used, because it {0}', problem)],
   );
   return described(item, [kindWords(kind), profile.region, problem ?? knownWords(known, now)]);
-}
-
-/** How a profile comes by its credentials, in words. */
-function kindWords(kind: ProfileKind): string {
-  switch (kind) {
-    case 'static':
-      return vscode.l10n.t('access key');
-    case 'sso-session':
-    case 'sso-legacy':
-      return vscode.l10n.t('SSO');
-    case 'role':
-      return vscode.l10n.t('role');
-    case 'process':
-      return vscode.l10n.t('process');
-    case 'web-identity':
-      return vscode.l10n.t('web identity');
-    case 'login':
-      return vscode.l10n.t('AWS login');
-    case 'unknown':
-      return vscode.l10n.t('container or instance');
-  }
 }
 
 /** What an earlier look at the identity has brought. */

@@ -1,9 +1,10 @@
 import * as vscode from 'vscode';
-import type { Profile, ProfileKind } from '../../aws/credentials/profiles.ts';
+import type { Profile } from '../../aws/credentials/profiles.ts';
 import type { LoginStatus } from '../../aws/sso/status.ts';
 import { formatDuration } from '../../sessions/session-words.ts';
 import { presentError } from '../commands/present-error.ts';
 import { Commands } from '../contributions.ts';
+import { kindWords } from '../credentials/profile-words.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
 import type { Environment } from '../window-environment.ts';
 import { type PickItem, type PickList, pick, separator } from './quick-steps.ts';
@@ -127,26 +128,6 @@ function profileItem({ profile, login }: ListedProfile): PickItem<Answer> {
     }),
     value: { kind: 'profile', profile: name },
   };
-}
-
-function kindWords(kind: ProfileKind): string {
-  switch (kind) {
-    case 'static':
-      return vscode.l10n.t('access key');
-    case 'sso-session':
-    case 'sso-legacy':
-      return vscode.l10n.t('SSO');
-    case 'role':
-      return vscode.l10n.t('role');
-    case 'process':
-      return vscode.l10n.t('credential process');
-    case 'web-identity':
-      return vscode.l10n.t('web identity');
-    case 'login':
-      return vscode.l10n.t('console login');
-    case 'unknown':
-      return vscode.l10n.t('container or instance');
-  }
 }
 
 function loginWords(login: LoginStatus): string {

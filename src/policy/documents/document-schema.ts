@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { KIND_NAME, REDACTION_KINDS } from '../redaction/kinds.ts';
 import {
   conditionSchema,
   durationSchema,
@@ -113,17 +114,7 @@ const redactSchema = z
   .strictObject({
     kinds: z
       .partialRecord(
-        z.enum([
-          'email',
-          'phone',
-          'card',
-          'iban',
-          'national-id',
-          'ip',
-          'aws-key',
-          'token',
-          'private-key',
-        ]),
+        z.enum(REDACTION_KINDS),
         z.union([z.boolean(), modeSchema], {
           error: 'expected true, false, mask, hash or tokenize',
         }),
@@ -132,7 +123,7 @@ const redactSchema = z
     patterns: z
       .array(
         z.strictObject({
-          name: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'expected a name such as order-number'),
+          name: z.string().regex(KIND_NAME, 'expected a name such as order-number'),
           pattern: z.string().min(1).max(1000),
           ignoreCase: z.boolean().optional(),
           mode: modeSchema.optional(),

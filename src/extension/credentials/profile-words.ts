@@ -1,0 +1,23 @@
+import * as vscode from 'vscode';
+import type { ProfileKind } from '../../aws/credentials/profiles.ts';
+
+/** How a profile comes by its credentials, in words. */
+export function kindWords(kind: ProfileKind): string {
+  switch (kind) {
+    case 'static':
+      return vscode.l10n.t('access key');
+    case 'sso-session':
+    case 'sso-legacy':
+      return vscode.l10n.t('SSO');
+    case 'role':
+      return vscode.l10n.t('role');
+    case 'process':
+      return vscode.l10n.t('credential process');
+    case 'web-identity':
+      return vscode.l10n.t('web identity');
+    case 'login':
+      return vscode.l10n.t('AWS login');
+    case 'unknown':
+      return vscode.l10n.t('container or instance');
+  }
+}
