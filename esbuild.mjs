@@ -1,14 +1,6 @@
 import { readdir, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
-
-/** One entry a program; what programs share, and what they load late, lies in `dist/chunks`. */
-const entryPoints = [
-  ...['proxy', 'bridge', 'cli'].map((name) => ({ in: `src/programs/${name}.ts`, out: name })),
-  { in: 'src/extension/extension.ts', out: 'extension' },
-  // What the extension's "Try It Without AWS" runs on the local AgentCore.
-  { in: 'examples/runtimes/stateful/server.ts', out: 'sample-server' },
-];
 
 /** Errors are told in English, and not in fifty languages that nobody chose. */
 const englishOnly = {
@@ -46,39 +38,78 @@ const smallValidator = {
   },
 };
 
-const { metafile } = await build({
+/** @type {import('esbuild').BuildOptions} */
+const options = {
   metafile: true,
-  entryPoints,
   outdir: 'dist',
-  entryNames: '[name]',
-  // vsce takes a hundred files that end in .js for a bundler that was forgotten.
-  outExtension: { '.js': '.mjs' },
-  external: ['vscode'],
-  chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
-  splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node22',
   mainFields: ['module', 'main'],
   minify: true,
-  // The AWS SDK looks at some names of its own.
-  keepNames: true,
   legalComments: 'none',
   plugins: [englishOnly, noBrowsers, smallValidator],
+};
+
+/** What the extension loads late: where it lies in `dist`, by its path. */
+const late = new Map();
+
+/** Leaves to the programs' build what the extension loads late, because they share nearly all of it. */
+const leaveLate = {
+  name: 'leave-late',
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /^\./ }, async ({ kind, path, pluginData, ...place }) => {
+      if (kind !== 'dynamic-import' || pluginData === leaveLate) return undefined;
+      const found = await resolve(path, { ...place, kind, pluginData: leaveLate });
+      if (found.errors.length > 0) return { errors: found.errors };
+      const source = relative('src', found.path).replaceAll('\\', '/');
+      const name = `late/${source.replace(/\.ts$/, '')}`;
+      late.set(found.path, name);
+      return { path: `./${name}.mjs`, external: true };
+    });
+  },
+};
+
+/**
+ * The extension's own part is one file: VS Code waits for it when it activates, and looks each file
+ * up by itself.
+ */
+const extension = await build({
+  ...options,
+  entryPoints: [{ in: 'src/extension/extension.ts', out: 'extension' }],
+  external: ['vscode'],
+  plugins: [...options.plugins, leaveLate],
+});
+
+/** One entry a program; what they share, and what they load late, lies in `dist/chunks`. */
+const programs = [
+  ...['proxy', 'bridge', 'cli'].map((name) => ({ in: `src/programs/${name}.ts`, out: name })),
+  // What the extension's "Try It Without AWS" runs on the local AgentCore.
+  { in: 'examples/runtimes/stateful/server.ts', out: 'sample-server' },
+];
+const shared = await build({
+  ...options,
+  entryPoints: [...programs, ...Array.from(late, ([path, name]) => ({ in: path, out: name }))],
+  // The AWS SDK looks at some names of its own.
+  keepNames: true,
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  // vsce takes a hundred files that end in .js for a bundler that was forgotten.
+  outExtension: { '.js': '.mjs' },
   // What is bundled from CommonJS asks for Node's own modules in its own way.
   banner: {
     js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
   },
 });
 
-const written = new Set(Object.keys(metafile.outputs));
+const written = new Set(
+  [extension, shared].flatMap(({ metafile }) => Object.keys(metafile.outputs)),
+);
 // The programs have the names by which clients start them.
-for (const [path, { entryPoint }] of Object.entries(metafile.outputs)) {
-  if (!entryPoints.some((program) => program.in === entryPoint)) continue;
-  const name = path.replace(/\.mjs$/, '.js');
-  await rename(path, name);
-  written.add(name);
+for (const { out } of programs) {
+  await rename(`dist/${out}.mjs`, `dist/${out}.js`);
+  written.add(`dist/${out}.js`);
 }
 
 // What an earlier build left goes last, so that a program that is running never misses a part.

@@ -26,6 +26,12 @@ export interface ErrorDetails {
 /** The one error of this project: a code, a sentence that says what to do, and what caused it. */
 export class AgentCoreError extends Error {
   override readonly name = 'AgentCoreError';
+
+  /** By its name, because VS Code runs two bundles that have this class: the extension and what it loads late. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === 'AgentCoreError';
+  }
+
   readonly code: ErrorCode;
   readonly data: Readonly<Record<string, unknown>> | undefined;
 

@@ -98,7 +98,11 @@ export function activate(context: vscode.ExtensionContext): void {
     new BillingStatus(journal),
     vscode.lm.registerMcpServerDefinitionProvider(PROVIDER_ID, provider),
   );
-  journal.start();
-  approvals.start();
-  void offerOrphans(journal);
+  // What follows loads files, for which VS Code holds all extensions: first it has what it waits for.
+  const beginning = setImmediate(() => {
+    journal.start();
+    approvals.start();
+    void offerOrphans(journal);
+  });
+  context.subscriptions.push({ dispose: () => clearImmediate(beginning) });
 }

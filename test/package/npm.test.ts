@@ -14,6 +14,7 @@ const EXPECTED = [
   /^LICENSE$/,
   /^dist\/[a-z]+(-[a-z]+)*\.js$/,
   /^dist\/chunks\/[\w-]+-[A-Z0-9]{8}\.mjs$/,
+  /^dist\/late(\/[a-z]+(-[a-z]+)*)+\.mjs$/,
 ];
 
 describe('the npm package', () => {

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { AgentCoreError } from '../../src/error.ts';
 import { ProxyProcess } from '../fixtures/proxy-process.ts';
 import { endWithTest } from '../fixtures/running.ts';
 import { start, statefulMcp } from '../local/harness.ts';
@@ -17,6 +19,7 @@ const EXPECTED = [
   /^extension\/LICENSE\.txt$/,
   /^extension\/dist\/[a-z]+(-[a-z]+)*\.js$/,
   /^extension\/dist\/chunks\/[\w-]+-[A-Z0-9]{8}\.mjs$/,
+  /^extension\/dist\/late(\/[a-z]+(-[a-z]+)*)+\.mjs$/,
   /^extension\/l10n\/bundle\.l10n\.json$/,
   /^extension\/schemas\/policy\.schema\.json$/,
   /^extension\/media\/icon\.png$/,
@@ -60,6 +63,26 @@ describe('the extension, packaged', () => {
     expect(paths.filter((path) => !vsix.paths.includes(path))).toEqual([]);
   });
 
+  it('activates from one file, and has all that it loads late', async () => {
+    const code = await readFile(inside('dist/extension.js'), 'utf8');
+    const atOnce = [...code.matchAll(/\b(?:from|import)\s*"([^"]+)"/g)].map(
+      ([, name]) => name ?? '',
+    );
+    expect(atOnce).toContain('vscode');
+    expect(atOnce.filter((name) => name !== 'vscode' && !isBuiltin(name))).toEqual([]);
+    const late = [...code.matchAll(/\bimport\("\.\/([^"]+)"\)/g)].map(([, path]) => path);
+    expect(late).toContain('late/sessions/known-sessions.mjs');
+    expect(late.filter((path) => !vsix.paths.includes(`extension/dist/${path}`))).toEqual([]);
+    expect(code.length).toBeLessThan(MEGABYTE / 4);
+  });
+
+  it('knows the errors of what it loads late, which has a bundle of its own', async () => {
+    const { KnownSessions } = await import(inside('dist/late/sessions/known-sessions.mjs'));
+    const error = thrownBy(() => new KnownSessions({ AGENTCORE_STATE_DIR: 'here' }, 'extension'));
+    expect(error.constructor).not.toBe(AgentCoreError);
+    expect(error).toBeInstanceOf(AgentCoreError);
+  });
+
   it('shows a page whose links and images lead somewhere from anywhere', async () => {
     const page = await readFile(inside('readme.md'), 'utf8');
     const targets = [...page.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target as string);
@@ -95,3 +118,12 @@ describe('the extension, packaged', () => {
     expect(local.sessions().map(({ state }) => state)).toEqual(['Stopped']);
   });
 });
+
+function thrownBy(act: () => unknown): object {
+  try {
+    act();
+  } catch (thrown) {
+    return thrown as object;
+  }
+  throw new Error('It threw nothing');
+}

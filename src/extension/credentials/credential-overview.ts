@@ -1,4 +1,5 @@
 import { messageOf } from '../../error.ts';
+import { stateFolder } from '../../journal/state-folder.ts';
 import type { CredentialNode, SsoNode } from './credential-node.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -62,10 +63,7 @@ async function readProfiles(env: Environment): Promise<readonly CredentialNode[]
 }
 
 async function readRoles(env: Environment): Promise<readonly CredentialNode[]> {
-  const [{ RoleTargets }, { stateFolder }] = await Promise.all([
-    import('../../aws/credentials/role-targets.ts'),
-    import('../../journal/state-folder.ts'),
-  ]);
+  const { RoleTargets } = await import('../../aws/credentials/role-targets.ts');
   const roles = await new RoleTargets(stateFolder(env)).list();
   return roles.length > 0 ? [{ kind: 'roles', roles }] : [];
 }

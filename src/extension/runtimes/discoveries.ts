@@ -4,6 +4,7 @@ import type { DiscoveredPlace } from '../../aws/discovery/discovered-place.ts';
 import type { Discovery } from '../../aws/discovery/discovery.ts';
 import type { Place } from '../../aws/discovery/place.ts';
 import { messageOf } from '../../error.ts';
+import { stateFolder } from '../../journal/state-folder.ts';
 import type { Environment } from '../window-environment.ts';
 import { placeKey } from './runtime-node.ts';
 
@@ -98,15 +99,15 @@ export class Discoveries implements vscode.Disposable {
   }
 
   #open(): Promise<Discovery> {
-    this.#discovery ??= Promise.all([
-      import('../../aws/discovery/discovery.ts'),
-      import('../../journal/state-folder.ts'),
-    ]).then(([{ Discovery: Finder }, { stateFolder }]) => {
-      const env = this.#env();
-      return new Finder({ env, cacheFolder: join(stateFolder(env), 'discovery') });
-    });
+    this.#discovery ??= openDiscovery(this.#env());
     return this.#discovery;
   }
+}
+
+/** Loads what asks AWS, and gives it the cache of the command line's. */
+export async function openDiscovery(env: Environment): Promise<Discovery> {
+  const { Discovery: Opened } = await import('../../aws/discovery/discovery.ts');
+  return new Opened({ env, cacheFolder: join(stateFolder(env), 'discovery') });
 }
 
 /** The environment names no folder that can be, or the like. */

@@ -9,7 +9,6 @@ import { withPaths } from '../runtimes/runtime-store.ts';
 import { environmentOf, type ServerEnvironment } from '../servers/server-environment.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
 import { findCaller } from './access-check.ts';
-import { probeInvoke } from './invoke-probe.ts';
 import { type PickItem, type PickList, pick, separator } from './quick-steps.ts';
 import { rememberRole } from './role-step.ts';
 import { entryOf, type RuntimeDraft } from './runtime-draft.ts';
@@ -119,6 +118,7 @@ async function look(
       ...(draft.clientSecret && { AGENTCORE_OAUTH_CLIENT_SECRET: draft.clientSecret }),
     };
     const { proxy, version } = check;
+    const { probeInvoke } = await import('./invoke-probe.ts');
     const outcome = await probeInvoke({ proxy, version, env, variables, signal });
     if (outcome.kind === 'answered') {
       tell({ server: outcome.server, tools: outcome.tools, isDone: true });

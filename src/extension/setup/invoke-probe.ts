@@ -1,6 +1,8 @@
+import { Client } from '@modelcontextprotocol/client';
 import { missingStatements, parseDenial } from '../../aws/iam/access-denied.ts';
 import type { Statement } from '../../aws/iam/policy-document.ts';
 import { messageOf } from '../../error.ts';
+import { ProxyTransport } from '../../smoke/proxy-transport.ts';
 import type { ServerEnvironment } from '../servers/server-environment.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -39,10 +41,6 @@ export async function probeInvoke(options: {
   readonly signal: AbortSignal;
 }): Promise<ProbeOutcome> {
   const { proxy, version, env, variables, signal } = options;
-  const [{ ProxyTransport }, { Client }] = await Promise.all([
-    import('../../smoke/proxy-transport.ts'),
-    import('@modelcontextprotocol/client'),
-  ]);
   const transport = new ProxyTransport(proxy, probeEnvironment(env, variables));
   const client = new Client({ name: 'agentcore-setup', version });
   const request = { timeout: STEP_WITHIN, signal };

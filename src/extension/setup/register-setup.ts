@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type * as vscode from 'vscode';
 import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
 import type { Discovery } from '../../aws/discovery/discovery.ts';
@@ -7,6 +6,7 @@ import type { CommandRegistry } from '../commands/command-registry.ts';
 import { registerRuntimeCommands } from '../commands/runtime-commands.ts';
 import type { JournalWatch } from '../journal/journal-watch.ts';
 import { registerTryLocally } from '../local-agentcore/try-locally.ts';
+import { openDiscovery } from '../runtimes/discoveries.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import type { McpServers } from '../servers/mcp-servers.ts';
@@ -62,12 +62,4 @@ function windowDiscovery(env: () => Environment): () => Promise<Discovery> {
     if (kept?.key !== key) kept = { key, discovery: openDiscovery(now) };
     return kept.discovery;
   };
-}
-
-async function openDiscovery(env: Environment): Promise<Discovery> {
-  const [{ Discovery: Opened }, { stateFolder }] = await Promise.all([
-    import('../../aws/discovery/discovery.ts'),
-    import('../../journal/state-folder.ts'),
-  ]);
-  return new Opened({ env, cacheFolder: join(stateFolder(env), 'discovery') });
 }
