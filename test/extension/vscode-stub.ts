@@ -258,6 +258,28 @@ export class MarkdownString {
   }
 }
 
+export class McpStdioServerDefinition {
+  readonly label: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | number | null>>;
+  readonly version: string | undefined;
+
+  constructor(
+    label: string,
+    command: string,
+    args: readonly string[] = [],
+    env: Readonly<Record<string, string | number | null>> = {},
+    version?: string,
+  ) {
+    this.label = label;
+    this.command = command;
+    this.args = args;
+    this.env = env;
+    this.version = version;
+  }
+}
+
 export const l10n = {
   t: (text: string, ...args: readonly unknown[]) =>
     text.replace(/\{(\d+)\}/g, (_, at) => String(args[Number(at)])),

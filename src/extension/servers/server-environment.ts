@@ -33,12 +33,8 @@ export function environmentOf(entry: RuntimeEntry): ServerEnvironment {
  * A version that changes when a server's configuration does, so that VS Code restarts what is
  * different and nothing else.
  */
-export function versionOf(
-  extensionVersion: string,
-  environment: ServerEnvironment,
-  restarts: number,
-): string {
-  const text = JSON.stringify([Object.entries(environment).sort(), restarts]);
+export function versionOf(extensionVersion: string, environment: ServerEnvironment): string {
+  const text = JSON.stringify(Object.entries(environment).sort());
   return `${extensionVersion}+${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
 }
 

@@ -19,14 +19,21 @@ export class Cancelled extends Error {
   override readonly name = 'Cancelled';
 }
 
+/** A preparation under way, and how many wait for it. */
+interface Pending {
+  readonly result: Promise<StartVariables | undefined>;
+  readonly ending: AbortController;
+  waiting: number;
+}
+
 /**
  * Gets ready what a server needs before it starts. VS Code may ask twice for one start: who asks
- * while it is under way gets the same answer.
+ * while it is under way gets the same answer, and it goes on until nobody waits any more.
  */
 export class ServerPreparation {
   readonly #steps: readonly PreparationStep[];
   readonly #onFailure: (thrown: unknown, entry: RuntimeEntry) => void;
-  readonly #pending = new Map<string, Promise<StartVariables | undefined>>();
+  readonly #pending = new Map<string, Pending>();
 
   /** @param onFailure Is given what a step threw: VS Code shows a sentence, and no button. */
   constructor(
@@ -41,49 +48,61 @@ export class ServerPreparation {
    * @returns undefined where the person cancelled.
    * @throws an error with one sentence that says what to do.
    */
-  prepare(
+  async prepare(
     entry: RuntimeEntry,
     token: vscode.CancellationToken,
   ): Promise<StartVariables | undefined> {
+    if (token.isCancellationRequested) return undefined;
     const key = JSON.stringify(entry);
     let pending = this.#pending.get(key);
     if (!pending) {
-      pending = this.#run(entry, token).finally(() => this.#pending.delete(key));
+      pending = this.#begin(entry, () => this.#pending.delete(key));
       this.#pending.set(key, pending);
     }
-    return pending;
+    const { result, ending } = pending;
+    pending.waiting += 1;
+    const subscription = token.onCancellationRequested(() => {
+      pending.waiting -= 1;
+      if (pending.waiting === 0) ending.abort(new Cancelled());
+    });
+    try {
+      return await result;
+    } finally {
+      subscription.dispose();
+    }
   }
 
-  async #run(
-    entry: RuntimeEntry,
-    token: vscode.CancellationToken,
-  ): Promise<StartVariables | undefined> {
+  #begin(entry: RuntimeEntry, onEnd: () => void): Pending {
     const ending = new AbortController();
-    const subscription = token.onCancellationRequested(() => ending.abort());
-    const timer = setTimeout(() => ending.abort(new Error('late')), PREPARE_WITHIN);
+    return { result: this.#run(entry, ending).finally(onEnd), ending, waiting: 0 };
+  }
+
+  async #run(entry: RuntimeEntry, ending: AbortController): Promise<StartVariables | undefined> {
+    const { signal } = ending;
+    const minutes = PREPARE_WITHIN / 60_000;
+    const late = new Error(
+      vscode.l10n.t(
+        'Runtime "{0}" was not ready to start within {1} minutes. Start it again.',
+        entry.name,
+        minutes,
+      ),
+    );
+    const timer = setTimeout(() => ending.abort(late), PREPARE_WITHIN);
     try {
       const added: Record<string, string | null> = {};
       for (const step of this.#steps) {
-        Object.assign(added, await untilAborted(step(entry, ending.signal), ending.signal));
+        Object.assign(added, await untilAborted(step(entry, signal), signal));
       }
       return added;
-    } catch (thrown) {
-      if (thrown instanceof Cancelled || token.isCancellationRequested) return undefined;
-      if (ending.signal.aborted) {
-        const minutes = PREPARE_WITHIN / 60_000;
-        throw new Error(
-          vscode.l10n.t(
-            'Runtime "{0}" was not ready to start within {1} minutes. Start it again.',
-            entry.name,
-            minutes,
-          ),
-        );
-      }
+    } catch (caught) {
+      // What a step makes of its signal does not matter: why it was ended does.
+      const thrown = signal.aborted ? signal.reason : caught;
+      if (thrown instanceof Cancelled) return undefined;
+      if (thrown === late) throw late;
       this.#onFailure(thrown, entry);
       throw new Error(messageOf(thrown));
     } finally {
       clearTimeout(timer);
-      subscription.dispose();
     }
   }
 }

@@ -31,7 +31,6 @@ export class ServerProvider
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #prepared = new vscode.EventEmitter<Prepared>();
   readonly #subscription: vscode.Disposable;
-  readonly #restarts = new Map<string, number>();
   #snapshot: Snapshot;
   #timer: NodeJS.Timeout | undefined;
 
@@ -81,12 +80,6 @@ export class ServerProvider
     return new vscode.McpStdioServerDefinition(label, command, args, env, version);
   }
 
-  /** Makes VS Code start the runtime's server anew, with a session of its own. */
-  restart(name: string): void {
-    this.#restarts.set(name, (this.#restarts.get(name) ?? 0) + 1);
-    this.#tell();
-  }
-
   dispose(): void {
     clearTimeout(this.#timer);
     this.#subscription.dispose();
@@ -130,7 +123,7 @@ export class ServerProvider
         process.execPath,
         [this.#extension.proxy],
         { ...environment, ELECTRON_RUN_AS_NODE: '1' },
-        versionOf(this.#extension.version, environment, this.#restarts.get(entry.name) ?? 0),
+        versionOf(this.#extension.version, environment),
       );
     });
     return { definitions, text: JSON.stringify(definitions) };
