@@ -7,8 +7,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * How this machine reaches the network: straight or through `HTTPS_PROXY`, `HTTP_PROXY` and
- * `ALL_PROXY` but for the hosts of `NO_PROXY`, trusting the system's certificate authorities and
- * those of `NODE_EXTRA_CA_CERTS` and `AWS_CA_BUNDLE`. Sockets are kept alive.
+ * `ALL_PROXY` but for the hosts of `NO_PROXY`, trusting the certificate authorities of Node (those
+ * of the system too where `NODE_USE_SYSTEM_CA` is 1), `NODE_EXTRA_CA_CERTS` and `AWS_CA_BUNDLE`.
+ * Sockets are kept alive.
  */
 export class Network {
   readonly #options: AgentOptions;

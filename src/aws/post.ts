@@ -158,7 +158,7 @@ function replyOf(
 }
 
 const UNTRUSTED =
-  'its certificate is not trusted; name the certificate authority in NODE_EXTRA_CA_CERTS';
+  'its certificate is not trusted; name the certificate authority in NODE_EXTRA_CA_CERTS, or set NODE_USE_SYSTEM_CA=1';
 const CLOSED = 'it closed the connection, so whether the call took effect is unknown';
 
 const ADVICE: Readonly<Record<string, string>> = {

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startProxy } from '../fixtures/proxy-process.ts';
 import { startUpstream } from '../fixtures/scripted-upstream.ts';
@@ -13,6 +14,20 @@ describe('the way to the network', () => {
     const trusting = startProxy(front.url, { [variable]: front.authority });
     expect((await trusting.initialize()).result.serverInfo.name).toBe('scripted');
   });
+
+  it.runIf(process.platform === 'linux')(
+    'trusts what the operating system does, where NODE_USE_SYSTEM_CA asks for it',
+    async () => {
+      const upstream = await startUpstream();
+      const front = await startTlsFront(upstream.url);
+      // Which certificates those are: an administrator's choice, and not Node's.
+      const system = { SSL_CERT_FILE: front.authority, SSL_CERT_DIR: dirname(front.authority) };
+      const trusting = startProxy(front.url, { ...system, NODE_USE_SYSTEM_CA: '1' });
+      expect((await trusting.initialize()).result.serverInfo.name).toBe('scripted');
+      const { error } = await startProxy(front.url, system).initialize();
+      expect(error.message).toContain('certificate is not trusted');
+    },
+  );
 
   it('trusts no unknown certificate, and says what to do about it', async () => {
     const upstream = await startUpstream();

@@ -24,6 +24,7 @@ const SHOWN = [
   'AWS_SHARED_CREDENTIALS_FILE',
   'AWS_CA_BUNDLE',
   'NODE_EXTRA_CA_CERTS',
+  'NODE_USE_SYSTEM_CA',
   'AGENTCORE_STATE_DIR',
 ];
 /** Variables of which it only counts whether they are there. */

@@ -5,6 +5,8 @@ export interface NetworkSettings {
   /** `off` means that no proxy is used, whatever is set. */
   readonly proxySupport: string | undefined;
   readonly strictSsl: boolean | undefined;
+  /** Whether the certificates of the operating system are trusted as well, which is the default. */
+  readonly systemCertificates: boolean | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -15,11 +17,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * in VS Code has it switched off here, and Node warns of it.
  */
 export function networkVariables(
-  { proxy, noProxy, proxySupport, strictSsl }: NetworkSettings,
+  { proxy, noProxy, proxySupport, strictSsl, systemCertificates }: NetworkSettings,
   env: Environment,
 ): Readonly<Record<string, string | null>> {
   return {
     ...(strictSsl === false && { NODE_TLS_REJECT_UNAUTHORIZED: '0' }),
+    ...(systemCertificates && !env.NODE_USE_SYSTEM_CA && { NODE_USE_SYSTEM_CA: '1' }),
     ...(proxySupport === 'off' ? withoutProxy() : proxyVariables(proxy, noProxy, env)),
   };
 }

@@ -14,6 +14,7 @@ export function prepareWindow(env: () => Environment): PreparationStep {
         noProxy: http.get<readonly string[]>('noProxy') ?? [],
         proxySupport: http.get<string>('proxySupport'),
         strictSsl: http.get<boolean>('proxyStrictSSL'),
+        systemCertificates: http.get<boolean>('systemCertificates'),
       },
       env(),
     );

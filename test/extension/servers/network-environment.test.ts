@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { networkVariables } from '../../../src/extension/servers/network-environment.ts';
 
-const NOTHING = { proxy: undefined, noProxy: [], proxySupport: 'override', strictSsl: true };
+const NOTHING = {
+  proxy: undefined,
+  noProxy: [],
+  proxySupport: 'override',
+  strictSsl: true,
+  systemCertificates: false,
+};
 const PROXY = 'http://proxy.example:8080';
 
 describe("VS Code's settings of the network", () => {
@@ -33,5 +39,11 @@ describe("VS Code's settings of the network", () => {
     expect(networkVariables({ ...NOTHING, strictSsl: false }, {})).toEqual({
       NODE_TLS_REJECT_UNAUTHORIZED: '0',
     });
+  });
+
+  it('hand on that the certificates of the operating system are trusted, but for who says otherwise', () => {
+    const trusting = { ...NOTHING, systemCertificates: true };
+    expect(networkVariables(trusting, {})).toEqual({ NODE_USE_SYSTEM_CA: '1' });
+    expect(networkVariables(trusting, { NODE_USE_SYSTEM_CA: '0' })).toEqual({});
   });
 });

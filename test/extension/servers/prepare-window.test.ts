@@ -11,12 +11,24 @@ afterEach(() => {
   workspace.settings = {};
 });
 
-it('has the AWS files and the proxy of the window, and nothing where nothing is set', async () => {
+it('has the AWS files, proxy and certificates of the window, and nothing where nothing is set', async () => {
   expect(await prepared({})).toEqual({});
-  workspace.settings = { 'http.proxy': 'http://proxy.example:8080' };
+  workspace.settings = {
+    'http.proxy': 'http://proxy.example:8080',
+    'http.noProxy': ['*.corp.example'],
+    'http.proxyStrictSSL': false,
+    'http.systemCertificates': true,
+  };
   const files = { AWS_CONFIG_FILE: '/aws/config', AWS_SHARED_CREDENTIALS_FILE: '/aws/keys' };
   expect(await prepared({ ...files, AWS_PROFILE: 'work' })).toMatchObject({
     ...files,
     HTTPS_PROXY: 'http://proxy.example:8080',
+    NO_PROXY: '*.corp.example,localhost,127.0.0.1',
+    NODE_TLS_REJECT_UNAUTHORIZED: '0',
+    NODE_USE_SYSTEM_CA: '1',
+  });
+  workspace.settings = { 'http.proxySupport': 'off' };
+  expect(await prepared({ HTTPS_PROXY: 'http://other.example' })).toMatchObject({
+    HTTPS_PROXY: null,
   });
 });
