@@ -1,5 +1,5 @@
 import { AgentCoreError } from '../../error.ts';
-import { isPrivate } from '../private-url.ts';
+import { takesSecret } from '../private-url.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -98,7 +98,7 @@ function readOAuth(env: Environment): OAuthSettings {
 function readTokenUrl(text: string | undefined): URL | undefined {
   if (!text) return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url && isPrivate(url) && !url.username && !url.password) return url;
+  if (url && takesSecret(url)) return url;
   throw new AgentCoreError(
     'usage',
     `${TOKEN_URL} is not an https URL without a user in it, such as https://HOST/oauth2/token`,

@@ -52,7 +52,7 @@ export function registerRuntimeCommands(
   commands.register(Commands.changeSessionMode, async (item?: unknown) => {
     const entry = await entryOf(item);
     const setup = setupContext(parts, vscode.l10n.t('Sessions of {0}', entry.name));
-    const mode = await pickMode(setup, entry.sessionMode);
+    const mode = await pickMode(setup, { arn: arnOf(entry), sessionMode: entry.sessionMode });
     if (mode !== BACK && mode !== entry.sessionMode) await write(entry, { sessionMode: mode });
   });
 

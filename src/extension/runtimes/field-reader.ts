@@ -60,6 +60,12 @@ export class FieldReader {
     throw this.#wrong(field, value, `a number from ${least} to ${most}`);
   }
 
+  whole(field: string, least: number, most: number): number | undefined {
+    const value = this.number(field, least, most);
+    if (value === undefined || Number.isInteger(value)) return value;
+    throw this.#wrong(field, value, `a whole number from ${least} to ${most}`);
+  }
+
   /** An absolute HTTP or HTTPS URL. */
   url(field: string): string | undefined {
     const expected = 'a URL such as https://example.com';

@@ -1,5 +1,6 @@
 import { parseRuntimeArn, type RuntimeArn } from '../../aws/arn.ts';
 import { type GatewayArn, parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
+import { takesSecret } from '../../aws/private-url.ts';
 import { messageOf } from '../../error.ts';
 import { SESSION_MODES, type SessionMode } from '../../sessions/session-ids.ts';
 import { FieldReader, InvalidField } from './field-reader.ts';
@@ -71,6 +72,8 @@ export interface ReadEntries {
 /** A runtime of the sample that comes with the extension. */
 export const SAMPLE_RUNTIME = 'sample';
 
+/** The server's label, by which VS Code finds it: blanks at its ends would be seen by nobody. */
+const SERVER_NAME = /^(?!\s)[^\p{Cc}]{1,64}(?<!\s)$/u;
 const NAME = /^[^\p{Cc}]{1,64}$/u;
 const ENDPOINT_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/;
 const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;
@@ -108,9 +111,7 @@ export function readEntries(value: unknown): ReadEntries {
 export function readEntry(item: unknown): RuntimeEntry {
   const fields = new FieldReader(item);
   const entry: RuntimeEntry = {
-    name: fields
-      .required('name', NAME, 'a name of at most 64 characters, such as "weather"')
-      .trim(),
+    name: fields.required('name', SERVER_NAME, 'up to 64 characters, no blank at either end'),
     target: readTarget(fields),
     qualifier: fields.text('qualifier', ENDPOINT_NAME, 'the name of an endpoint, such as DEFAULT'),
     profile: fields.text('profile', NAME, 'the name of an AWS profile'),
@@ -121,12 +122,25 @@ export function readEntry(item: unknown): RuntimeEntry {
     readTimeout: fields.number('readTimeout', 1, 86_400),
     connectTimeout: fields.number('connectTimeout', 1, 600),
     keepAlive: fields.number('keepAlive', 1, 3_600),
-    retries: fields.number('retries', 0, 10),
+    retries: fields.whole('retries', 0, 10),
     policy: fields.text('policy', /\S/, 'the path of a policy document'),
     endpointUrl: fields.url('endpointUrl'),
   };
   fields.rejectOthers();
+  rejectWhatCannotBe(entry);
   return entry;
+}
+
+/** @throws {InvalidField} for what each field allows, and both of them together do not. */
+function rejectWhatCannotBe({ target, authorization, sessionMode }: RuntimeEntry): void {
+  if (target.kind === 'gateway' && sessionMode === 'identity') {
+    const why = 'is "identity", but a gateway has no sessions to share: use session or request';
+    throw new InvalidField('sessionMode', why);
+  }
+  if (target.kind !== 'gateway' && authorization.kind === 'none') {
+    const why = 'is "none", but a runtime lets nobody in unasked: use iam, oauth or tokenCommand';
+    throw new InvalidField('authorization.type', why);
+  }
 }
 
 function readTarget(fields: FieldReader): RuntimeTarget {
@@ -191,7 +205,7 @@ function readAuthorization(fields: FieldReader): EntryAuthorization {
         return {
           kind,
           clientId: told.required('clientId', /\S/, 'the OAuth client id'),
-          tokenUrl: told.url('tokenUrl'),
+          tokenUrl: readTokenUrl(told),
           scopes: told.list('scopes', /^\S+$/, 'a list of scopes'),
           audience: told.text('audience', /\S/, 'the audience of the token'),
         };
@@ -200,6 +214,14 @@ function readAuthorization(fields: FieldReader): EntryAuthorization {
   const authorization = read();
   told.rejectOthers();
   return authorization;
+}
+
+/** A secret goes there. */
+function readTokenUrl(told: FieldReader): string | undefined {
+  const text = told.url('tokenUrl');
+  if (text === undefined || takesSecret(new URL(text))) return text;
+  const expected = 'an https URL without a user in it, such as https://example.com/oauth2/token';
+  throw new InvalidField('authorization.tokenUrl', `is not ${expected}`);
 }
 
 function problemOf(thrown: unknown, item: unknown, index: number): EntryProblem {

@@ -55,6 +55,7 @@ export function arnOf({ target }: Pick<RuntimeEntry, 'target'>): string | undefi
 function roleVariables(role: EntryRole | undefined) {
   const prefix = 'AGENTCORE_ASSUME_ROLE';
   return {
+    [`${prefix}_DURATION`]: null,
     [`${prefix}_ARN`]: role?.arns.join(',') ?? null,
     [`${prefix}_SESSION_NAME`]: role?.sessionName ?? null,
     [`${prefix}_EXTERNAL_ID`]: role?.externalId ?? null,
@@ -63,21 +64,22 @@ function roleVariables(role: EntryRole | undefined) {
   };
 }
 
+/** The client's secret is added when the server starts. */
 function authorizationVariables(authorization: EntryAuthorization) {
   switch (authorization.kind) {
     case 'iam':
-      return {};
     case 'none':
-      return { AGENTCORE_AUTH: 'none' };
+      return { AGENTCORE_AUTH: authorization.kind };
     case 'tokenCommand':
       return { AGENTCORE_AUTH: 'token-command', AGENTCORE_TOKEN_COMMAND: authorization.command };
     case 'oauth':
       return {
         AGENTCORE_AUTH: 'oauth',
         AGENTCORE_OAUTH_CLIENT_ID: authorization.clientId,
-        AGENTCORE_OAUTH_TOKEN_URL: authorization.tokenUrl,
-        AGENTCORE_OAUTH_SCOPES: authorization.scopes.join(' ') || undefined,
-        AGENTCORE_OAUTH_AUDIENCE: authorization.audience,
+        AGENTCORE_OAUTH_TOKEN_URL: authorization.tokenUrl ?? null,
+        AGENTCORE_OAUTH_SCOPES: authorization.scopes.join(' ') || null,
+        AGENTCORE_OAUTH_AUDIENCE: authorization.audience ?? null,
+        AGENTCORE_OAUTH_RESOURCE: null,
       };
   }
 }

@@ -1,10 +1,10 @@
 import * as vscode from 'vscode';
 import type { EntryAuthorization } from '../runtimes/runtime-entry.ts';
 import { input, pick } from './quick-steps.ts';
-import type { RuntimeDraft } from './runtime-draft.ts';
+import { isGateway, type RuntimeDraft } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 import { BACK, type Back, type FlowStep } from './step-flow.ts';
-import { requiredVerdict, urlVerdict } from './typed-input.ts';
+import { requiredVerdict, tokenUrlVerdict } from './typed-input.ts';
 
 type Kind = EntryAuthorization['kind'];
 type OAuth = Extract<EntryAuthorization, { readonly kind: 'oauth' }>;
@@ -24,7 +24,7 @@ export function authorizationSteps(
           title,
           position,
           placeholder: vscode.l10n.t('How does it let callers in?'),
-          items: kindItems(draft.found?.authorizer === 'JWT'),
+          items: kindItems(draft),
           isActive: (one) => one === draft.authorization.kind,
         });
         if (kind === BACK) return BACK;
@@ -81,7 +81,7 @@ export function authorizationSteps(
       placeholder: 'https://example.com/oauth2/token',
       read: ({ tokenUrl = '' }) => tokenUrl,
       write: (tokenUrl) => ({ tokenUrl: tokenUrl || undefined }),
-      check: urlVerdict,
+      check: tokenUrlVerdict,
     }),
     oauthStep(title, {
       prompt: vscode.l10n.t('Scopes to ask for, with spaces between; leave it empty for none'),
@@ -119,7 +119,7 @@ function isKnown(authorizer: string | undefined): boolean {
   return authorizer === 'IAM' || authorizer === 'NONE';
 }
 
-function kindItems(isJwt: boolean) {
+function kindItems(draft: RuntimeDraft) {
   const iam = {
     label: vscode.l10n.t('IAM'),
     description: vscode.l10n.t('AWS credentials'),
@@ -142,7 +142,9 @@ function kindItems(isJwt: boolean) {
       value: 'tokenCommand' as const,
     },
   ];
-  return isJwt ? tokens : [iam, ...tokens, none];
+  if (draft.found?.authorizer === 'JWT') return tokens;
+  // A runtime lets nobody in unasked.
+  return isGateway(draft) ? [iam, ...tokens, none] : [iam, ...tokens];
 }
 
 function emptyAuthorization(kind: Kind): EntryAuthorization {

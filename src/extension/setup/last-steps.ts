@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { SessionMode } from '../../sessions/session-ids.ts';
 import { input, type PickItem, pick } from './quick-steps.ts';
-import { type RuntimeDraft, suggestName } from './runtime-draft.ts';
+import { isGateway, type RuntimeDraft, suggestName } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 import { BACK, type Back, type FlowStep, type StepPosition } from './step-flow.ts';
 import { nameVerdict } from './typed-input.ts';
@@ -10,7 +10,7 @@ import { nameVerdict } from './typed-input.ts';
 export function modeStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(draft, position) {
-      const mode = await pickMode(setup, draft.sessionMode, position);
+      const mode = await pickMode(setup, draft, position);
       return mode === BACK ? BACK : { ...draft, sessionMode: mode };
     },
   };
@@ -18,19 +18,26 @@ export function modeStep(setup: SetupContext): FlowStep<RuntimeDraft> {
 
 export function pickMode(
   { title }: SetupContext,
-  current: SessionMode,
+  draft: Pick<RuntimeDraft, 'arn' | 'sessionMode'>,
   position?: StepPosition,
 ): Promise<SessionMode | Back> {
   return pick<SessionMode>({
     title,
     position,
     placeholder: vscode.l10n.t('Pick how sessions of the runtime are used'),
-    items: modeItems(),
-    isActive: (mode) => mode === current,
+    items: modeItems(!isGateway(draft)),
+    isActive: (mode) => mode === draft.sessionMode,
   });
 }
 
-function modeItems(): readonly PickItem<SessionMode>[] {
+/** @param canShare Not so of a gateway, which has no sessions to share. */
+function modeItems(canShare: boolean): readonly PickItem<SessionMode>[] {
+  const shared = {
+    label: vscode.l10n.t('One for each identity'),
+    description: 'identity',
+    detail: vscode.l10n.t('All windows and machines of the same AWS identity share a session.'),
+    value: 'identity' as const,
+  };
   return [
     {
       label: vscode.l10n.t('One for each server'),
@@ -38,12 +45,7 @@ function modeItems(): readonly PickItem<SessionMode>[] {
       detail: vscode.l10n.t('The server keeps its session while it runs, and stops it in the end.'),
       value: 'session',
     },
-    {
-      label: vscode.l10n.t('One for each identity'),
-      description: 'identity',
-      detail: vscode.l10n.t('All windows and machines of the same AWS identity share a session.'),
-      value: 'identity',
-    },
+    ...(canShare ? [shared] : []),
     {
       label: vscode.l10n.t('One for each request'),
       description: 'request',

@@ -60,8 +60,11 @@ export function withTarget(
 ): RuntimeDraft {
   const { arn: plain, endpoint } = targetOf(arn);
   const isSame = plain === draft.arn;
+  const isShared = draft.sessionMode === 'identity' && isGateway({ arn });
   return {
     ...draft,
+    // A gateway has no sessions to share.
+    sessionMode: isShared ? 'session' : draft.sessionMode,
     arn: plain,
     found: found ?? (isSame ? draft.found : undefined),
     qualifier: endpoint ?? (isSame ? draft.qualifier : undefined),

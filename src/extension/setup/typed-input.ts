@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { parseRuntimeArn } from '../../aws/arn.ts';
 import { parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
 import { parseRoleArn } from '../../aws/iam/trust-policy.ts';
+import { takesSecret } from '../../aws/private-url.ts';
 import { messageOf } from '../../error.ts';
 
 /** What is wrong with a text as somebody types it; nothing where it can be used. */
@@ -54,10 +55,12 @@ export function externalIdVerdict(text: string): Verdict {
 }
 
 /** Empty where the identity provider's own is to be found. */
-export function urlVerdict(text: string): Verdict {
-  return text === '' || (/^https?:\/\//i.test(text) && URL.canParse(text))
+export function tokenUrlVerdict(text: string): Verdict {
+  return text === '' || (URL.canParse(text) && takesSecret(new URL(text)))
     ? undefined
-    : vscode.l10n.t('Expected a URL such as https://example.com/oauth2/token');
+    : vscode.l10n.t(
+        'Expected an https URL without a user in it, such as https://example.com/oauth2/token',
+      );
 }
 
 export function requiredVerdict(text: string): Verdict {

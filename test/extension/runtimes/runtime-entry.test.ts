@@ -40,7 +40,7 @@ describe('agentcore.runtimes', () => {
           tokenUrl: 'https://id.example/t',
           scopes: ['a'],
         },
-        sessionMode: 'identity',
+        sessionMode: 'request',
         stopOnExit: true,
         readTimeout: 60,
         connectTimeout: 5,

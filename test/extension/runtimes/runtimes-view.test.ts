@@ -55,7 +55,7 @@ describe('what is set up', () => {
   it('is shown with its state, profile and mode in words', async () => {
     const { items, begin, running } = await setUp([
       { name: 'weather', arn: ARN, profile: 'work', sessionMode: 'identity' },
-      { name: 'other', arn: ARN, authorization: { type: 'none' } },
+      { name: 'other', arn: ARN, authorization: { type: 'tokenCommand', command: 'print-token' } },
       { name: 'sample', local: {} },
     ]);
     await begin('weather');

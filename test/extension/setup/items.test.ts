@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { DiscoveredRuntime } from '../../../src/aws/discovery/discovered.ts';
 import type { DiscoveredPlace } from '../../../src/aws/discovery/discovered-place.ts';
+import { authorizationSteps } from '../../../src/extension/setup/authorization-step.ts';
 import { endpointItems } from '../../../src/extension/setup/endpoint-step.ts';
+import { pickMode } from '../../../src/extension/setup/last-steps.ts';
 import { roleItems } from '../../../src/extension/setup/role-step.ts';
+import { EMPTY_DRAFT, type RuntimeDraft } from '../../../src/extension/setup/runtime-draft.ts';
+import type { SetupContext } from '../../../src/extension/setup/setup-context.ts';
 import { itemsOf } from '../../../src/extension/setup/target-step.ts';
+import { window } from '../vscode-stub.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00Z');
 const ROLE = 'arn:aws:iam::210987654321:role/Caller';
@@ -113,5 +118,29 @@ describe('roles to pick', () => {
       ['Caller2', `${ROLE} → ${ROLE}2`],
     ]);
     expect(shown[5]?.description).toBe('210987654321 · from work');
+  });
+});
+
+describe('what a gateway cannot be', () => {
+  const offered = async (ask: (draft: RuntimeDraft) => Promise<unknown>, arn: string) => {
+    void ask({ ...EMPTY_DRAFT, arn }).catch(() => undefined);
+    await Promise.resolve();
+    const picker = window.shown.at(-1);
+    picker?.escape();
+    return picker?.labels;
+  };
+  const setup = { title: 'Set Up Runtime' } as SetupContext;
+  const ARN = runtime('weather').arn;
+  const GATEWAY = ARN.replace('runtime/', 'gateway/').toLowerCase();
+
+  it('is offered for runtimes alone, and what no runtime can be for gateways alone', async () => {
+    const mode = (draft: RuntimeDraft) => pickMode(setup, draft);
+    expect(await offered(mode, ARN)).toContain('One for each identity');
+    expect(await offered(mode, GATEWAY)).not.toContain('One for each identity');
+    const [kinds] = authorizationSteps(setup, async () => false);
+    const kind = async (draft: RuntimeDraft) =>
+      kinds?.ask(draft, { step: 1, total: 2, canGoBack: false });
+    expect(await offered(kind, ARN)).not.toContain('Nothing');
+    expect(await offered(kind, GATEWAY)).toContain('Nothing');
   });
 });

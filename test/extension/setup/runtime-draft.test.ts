@@ -36,7 +36,7 @@ describe('a draft', () => {
       ...withTarget(EMPTY_DRAFT, GATEWAY),
       name: 'tools',
       profile: 'work',
-      sessionMode: 'identity',
+      sessionMode: 'request',
       clientSecret: 'not to be written',
       role: {
         arns: [ROLE, `${ROLE}2`],
@@ -59,9 +59,15 @@ describe('a draft', () => {
       profile: 'work',
       assumeRole: { arn: [ROLE, `${ROLE}2`], externalId: 'x1' },
       authorization: { type: 'oauth', clientId: 'c' },
-      sessionMode: 'identity',
+      sessionMode: 'request',
     });
     expect(readEntry(written)).toMatchObject({ name: 'tools', role: { arns: [ROLE, `${ROLE}2`] } });
+  });
+
+  it('of a gateway, which has no sessions to share, shares none', () => {
+    const draft = { ...EMPTY_DRAFT, sessionMode: 'identity' as const };
+    expect(withTarget(draft, GATEWAY).sessionMode).toBe('session');
+    expect(withTarget(draft, ARN).sessionMode).toBe('identity');
   });
 
   it('of an entry says the same again, and keeps what nobody was asked about', () => {

@@ -6,7 +6,7 @@ import {
   nameVerdict,
   regionVerdict,
   roleArnsVerdict,
-  urlVerdict,
+  tokenUrlVerdict,
 } from '../../../src/extension/setup/typed-input.ts';
 
 const RUNTIME = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
@@ -44,8 +44,10 @@ describe('text as it is typed', () => {
   it('may be empty where nothing has to be said', () => {
     expect(externalIdVerdict('')).toBeUndefined();
     expect(externalIdVerdict('a b')).toBeDefined();
-    expect(urlVerdict('')).toBeUndefined();
-    expect(urlVerdict('id.example/token')).toBeDefined();
+    expect(tokenUrlVerdict('')).toBeUndefined();
+    expect(tokenUrlVerdict('https://id.example/token')).toBeUndefined();
+    expect(tokenUrlVerdict('http://id.example/token')).toBeDefined();
+    expect(tokenUrlVerdict('id.example/token')).toBeDefined();
     expect(endpointVerdict('1st')).toBeDefined();
     expect(regionVerdict('Ireland')).toBeDefined();
   });
