@@ -29,7 +29,7 @@ import { offerOrphans, registerSessionCommands } from './sessions/session-comman
 import { SessionsView } from './sessions/sessions-view.ts';
 import { ClientSecrets, prepareClientSecret } from './setup/client-secrets.ts';
 import { registerSetup } from './setup/register-setup.ts';
-import { windowEnvironment } from './window-environment.ts';
+import { awsFiles, windowEnvironment } from './window-environment.ts';
 
 /** Builds the parts and hands them to VS Code. Nothing here waits for a disk or the network. */
 export function activate(context: vscode.ExtensionContext): void {
@@ -65,7 +65,12 @@ export function activate(context: vscode.ExtensionContext): void {
     (thrown, entry) => void presentError(thrown, entry),
   );
   const proxy = context.asAbsolutePath('dist/proxy.js');
-  const provider = new ServerProvider({ store, preparation, extension: { version, proxy } });
+  const provider = new ServerProvider({
+    store,
+    preparation,
+    extension: { version, proxy },
+    shared: awsFiles,
+  });
   const running = new RunningServers(journal);
   const servers = new McpServers({ extensionId: context.extension.id, provider, running });
 

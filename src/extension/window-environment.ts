@@ -1,16 +1,26 @@
 import * as vscode from 'vscode';
 import { Settings } from './contributions.ts';
+import { entryPath } from './runtimes/entry-path.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The environment of this window's programs: that of VS Code, and what the settings say of AWS. */
 export function windowEnvironment(): Environment {
+  return { ...process.env, ...awsFiles() };
+}
+
+/** Where the AWS files are by the settings `agentcore.aws.*`; what is no text says nothing. */
+export function awsFiles(): Readonly<Record<string, string>> {
   const configuration = vscode.workspace.getConfiguration('agentcore');
-  const configFile = configuration.get<string>(Settings.awsConfigFile);
-  const credentialsFile = configuration.get<string>(Settings.awsCredentialsFile);
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
+  const pathOf = (setting: string) => {
+    const value = configuration.get<unknown>(setting);
+    return typeof value === 'string' && value.trim() ? entryPath(value.trim(), folder) : undefined;
+  };
+  const config = pathOf(Settings.awsConfigFile);
+  const credentials = pathOf(Settings.awsCredentialsFile);
   return {
-    ...process.env,
-    ...(configFile && { AWS_CONFIG_FILE: configFile }),
-    ...(credentialsFile && { AWS_SHARED_CREDENTIALS_FILE: credentialsFile }),
+    ...(config && { AWS_CONFIG_FILE: config }),
+    ...(credentials && { AWS_SHARED_CREDENTIALS_FILE: credentials }),
   };
 }

@@ -168,7 +168,16 @@ export const workspace = {
   getConfiguration: (section: string) => ({
     get: (key: string) => workspace.settings[`${section}.${key}`],
   }),
-  onDidChangeConfiguration: new EventEmitter<object>().event,
+  configured: new EventEmitter<object>(),
+  onDidChangeConfiguration: (listener: Listener<object>) => workspace.configured.event(listener),
+  /** Other settings, of which everybody is told. */
+  configure: (settings: Record<string, unknown>) => {
+    const keys = [...Object.keys(workspace.settings), ...Object.keys(settings)];
+    workspace.settings = settings;
+    const affectsConfiguration = (section: string) =>
+      keys.some((key) => key === section || key.startsWith(`${section}.`));
+    workspace.configured.fire({ affectsConfiguration });
+  },
   openTextDocument: async ({ content }: { readonly content: string }) => content,
   workspaceFolders: undefined as { readonly uri: { readonly fsPath: string } }[] | undefined,
   onDidChangeWorkspaceFolders: new EventEmitter<void>().event,

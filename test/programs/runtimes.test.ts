@@ -140,7 +140,7 @@ describe('agentcore-mcp runtimes', () => {
     );
     expect(code).toBe(0);
     expect(stdout).toMatch(/^server +MCP · IAM .* work, lister$/m);
-    expect(stderr).toMatch(/^nowhere: Profile "nowhere" has no region: give --region/m);
+    expect(stderr).toMatch(/^nowhere: Profile "nowhere" has no region: name a region/m);
     expect(stderr).toMatch(/^nope: There is no profile "nope": name one that is/m);
     expect(stderr).toMatch(/^signed-out: .*run "agentcore-mcp login --profile signed-out"/m);
     expect(stderr).toMatch(
@@ -209,13 +209,13 @@ describe('agentcore-mcp runtimes', () => {
   });
 
   it.each([
-    [['--profile', 'nowhere'], 2, /Profile "nowhere" has no region: give --region, set AWS_REGION/],
+    [['--profile', 'nowhere'], 2, /Profile "nowhere" has no region: name a region, set AWS_REGION/],
     [
       ['--profile', 'nope'],
       2,
       /There is no profile "nope": name one that is in the AWS config file/,
     ],
-    [[], 2, /There is no region: give --region/],
+    [[], 2, /There is no region: name a region/],
     [['--region', 'mars'], 2, /Not a region, expected one such as us-east-1: mars/],
     [['--role', 'Reader'], 2, /Not the ARN of a role/],
     [['--profile', 'signed-out'], 1, /run "agentcore-mcp login --profile signed-out"/],

@@ -101,6 +101,6 @@ function noRegion(profile: string | undefined, isThere: boolean): Problem {
     kind: 'no-region',
     api: undefined,
     subject: undefined,
-    sentence: `${whose}: give --region, set AWS_REGION, or add "region = …" to the profile`,
+    sentence: `${whose}: name a region, set AWS_REGION, or add "region = …" to the profile`,
   };
 }

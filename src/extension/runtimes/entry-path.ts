@@ -7,6 +7,6 @@ import { isAbsolute, join, resolve } from 'node:path';
  * @param folder Where relative paths start; the home where none is open.
  */
 export function entryPath(path: string, folder: string | undefined): string {
-  if (path.startsWith('~/')) return join(homedir(), path.slice(2));
+  if (/^~[\\/]/.test(path)) return join(homedir(), path.slice(2));
   return isAbsolute(path) ? path : resolve(folder ?? homedir(), path);
 }

@@ -2,15 +2,14 @@ import type { Place } from '../../aws/discovery/place.ts';
 import type { Problem } from '../../aws/discovery/problem.ts';
 import { messageOf } from '../../error.ts';
 import { regionOf, roleOf } from '../credentials/entry-credentials.ts';
+import type { DiscoverySettings } from './discovery-settings.ts';
 import type { RuntimeEntry } from './runtime-entry.ts';
 import { placeKey } from './runtime-node.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The settings `agentcore.discovery.*`, and what stands in for them where they are empty. */
-export interface DiscoveryChoice {
-  readonly profiles: readonly string[];
-  readonly regions: readonly string[];
+/** The settings of discovery, and what stands in for them where they are empty. */
+export interface DiscoveryChoice extends DiscoverySettings {
   readonly entries: readonly RuntimeEntry[];
 }
 
@@ -32,7 +31,7 @@ export async function choosePlaces(
 ): Promise<ChosenPlaces> {
   const { resolvePlaces } = await import('../../aws/discovery/place.ts');
   const places = new Map<string, Place>();
-  const problems: Problem[] = [];
+  const problems = choice.problems.map((sentence) => problemOf(sentence));
   const add = (place: Place) => places.set(placeKey(place), place);
   for (const { profile, assumeRole, region } of wishesOf(choice, env)) {
     const regions = choice.regions.length > 0 ? choice.regions : region ? [region] : [];
@@ -43,16 +42,17 @@ export async function choosePlaces(
     } catch (thrown) {
       const sentence = messageOf(thrown);
       if (problems.some((known) => known.sentence === sentence)) continue;
-      problems.push({
-        place: { profile, assumeRole },
-        kind: 'no-region',
-        api: undefined,
-        subject: undefined,
-        sentence,
-      });
+      problems.push(problemOf(sentence, { profile, assumeRole }));
     }
   }
   return { places: [...places.values()], problems };
+}
+
+/** What the settings of discovery can change. */
+function problemOf(sentence: string, place: Partial<Place> = {}): Problem {
+  const { profile, assumeRole } = place;
+  const kind = 'no-region';
+  return { place: { profile, assumeRole }, kind, api: undefined, subject: undefined, sentence };
 }
 
 /** A place, but for a region that nobody names. */

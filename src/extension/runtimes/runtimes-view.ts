@@ -2,12 +2,13 @@ import * as vscode from 'vscode';
 import type { AssumeRole } from '../../aws/credentials/credentials-options.ts';
 import type { Place } from '../../aws/discovery/place.ts';
 import type { Problem } from '../../aws/discovery/problem.ts';
-import { Contexts, Settings, Views } from '../contributions.ts';
+import { Contexts, Views } from '../contributions.ts';
 import type { Identities } from '../credentials/identities.ts';
 import type { RunningServers } from '../servers/running-servers.ts';
 import { arnOf } from '../servers/server-environment.ts';
 import type { Environment } from '../window-environment.ts';
 import type { Discoveries } from './discoveries.ts';
+import { readDiscoverySettings } from './discovery-settings.ts';
 import { type ChosenPlaces, choosePlaces } from './place-choice.ts';
 import type { EntryRole } from './runtime-entry.ts';
 import { runtimeItem } from './runtime-items.ts';
@@ -157,12 +158,7 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
   /** Read when somebody looks, and again when something has changed. Never rejects. */
   #choosePlaces(): Promise<ChosenPlaces> {
     if (this.#choosing) return this.#choosing;
-    const configuration = vscode.workspace.getConfiguration('agentcore');
-    const choice = {
-      profiles: configuration.get<readonly string[]>(Settings.discoveryProfiles) ?? [],
-      regions: configuration.get<readonly string[]>(Settings.discoveryRegions) ?? [],
-      entries: this.#store.entries,
-    };
+    const choice = { ...readDiscoverySettings(), entries: this.#store.entries };
     const choosing = choosePlaces(choice, this.#env()).then((places) => {
       if (this.#choosing === choosing) this.#places = places;
       return places;

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
-import { environmentOf, versionOf } from './server-environment.ts';
+import { environmentOf, type ServerEnvironment, versionOf } from './server-environment.ts';
 import type { ServerPreparation, StartVariables } from './server-preparation.ts';
 
 /** Milliseconds in which changes that follow each other become one. */
@@ -28,9 +28,10 @@ export class ServerProvider
   readonly #store: RuntimeStore;
   readonly #preparation: ServerPreparation;
   readonly #extension: { readonly version: string; readonly proxy: string };
+  readonly #shared: () => ServerEnvironment;
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #prepared = new vscode.EventEmitter<Prepared>();
-  readonly #subscription: vscode.Disposable;
+  readonly #subscriptions: readonly vscode.Disposable[];
   #snapshot: Snapshot;
   #timer: NodeJS.Timeout | undefined;
 
@@ -39,12 +40,20 @@ export class ServerProvider
     readonly preparation: ServerPreparation;
     /** The extension's version and the path of its proxy. */
     readonly extension: { readonly version: string; readonly proxy: string };
+    /** What all servers are told besides, by settings below `agentcore.aws`. */
+    readonly shared: () => ServerEnvironment;
   }) {
     this.#store = options.store;
     this.#preparation = options.preparation;
     this.#extension = options.extension;
+    this.#shared = options.shared;
     this.#snapshot = this.#take();
-    this.#subscription = this.#store.onDidChange(() => this.#settle());
+    this.#subscriptions = [
+      this.#store.onDidChange(() => this.#settle()),
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration('agentcore.aws')) this.#settle();
+      }),
+    ];
   }
 
   get onDidChangeMcpServerDefinitions(): vscode.Event<void> {
@@ -82,7 +91,7 @@ export class ServerProvider
 
   dispose(): void {
     clearTimeout(this.#timer);
-    this.#subscription.dispose();
+    for (const subscription of this.#subscriptions) subscription.dispose();
     this.#changed.dispose();
     this.#prepared.dispose();
   }
@@ -117,7 +126,7 @@ export class ServerProvider
 
   #take(): Snapshot {
     const definitions = this.#store.entries.map((entry) => {
-      const environment = environmentOf(entry);
+      const environment = { ...environmentOf(entry), ...this.#shared() };
       return new vscode.McpStdioServerDefinition(
         entry.name,
         process.execPath,

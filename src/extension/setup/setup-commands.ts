@@ -1,8 +1,9 @@
 import * as vscode from 'vscode';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { pickEntry, subjectOf } from '../commands/command-subject.ts';
-import { Commands, Settings } from '../contributions.ts';
+import { Commands } from '../contributions.ts';
 import { signIn } from '../credentials/sign-in.ts';
+import { readDiscoverySettings } from '../runtimes/discovery-settings.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import type { McpServers } from '../servers/mcp-servers.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
@@ -37,13 +38,7 @@ export function setupContext(parts: SetupParts, title: string): SetupContext {
       const until = await signIn({ profile }, { env: env(), force: true });
       if (!until) throw new Cancelled();
     },
-    places() {
-      const configuration = vscode.workspace.getConfiguration('agentcore');
-      return {
-        profiles: configuration.get<readonly string[]>(Settings.discoveryProfiles) ?? [],
-        regions: configuration.get<readonly string[]>(Settings.discoveryRegions) ?? [],
-      };
-    },
+    places: readDiscoverySettings,
   };
 }
 

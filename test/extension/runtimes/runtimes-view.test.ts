@@ -9,7 +9,7 @@ import { remediesOf } from '../../../src/extension/runtimes/runtimes-view-comman
 import { accessKey, CredentialHome, keys } from '../../aws/credentials/credential-fixtures.ts';
 import { httpAgent, start, statelessMcp } from '../../local/harness.ts';
 import { journalOfServers } from '../servers/journal-of-servers.ts';
-import { EventEmitter } from '../vscode-stub.ts';
+import { EventEmitter, workspace } from '../vscode-stub.ts';
 
 const USER = accessKey('user');
 const ARN = 'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/weather-Ab12Cd34Ef';
@@ -84,6 +84,22 @@ describe('what is set up', () => {
       description: expect.stringContaining('Runtime "bad"'),
       command: { command: 'agentcore.openSettings' },
     });
+  });
+
+  it('is shown beside settings of discovery that are wrong, until they are mended', async () => {
+    workspace.settings = { 'agentcore.discovery.profiles': 'work' };
+    onTestFinished(() => {
+      workspace.settings = {};
+    });
+    const { items } = await setUp([{ name: 'weather', arn: ARN }]);
+    const labels = async () => (await items()).map(({ label }) => label);
+    const sentence = 'agentcore.discovery.profiles must be a list of texts, as in ["default"]';
+    await expect.poll(labels).toEqual(['weather', 'environment · us-east-1', sentence]);
+    workspace.configure({
+      'agentcore.discovery.profiles': ['work'],
+      'agentcore.discovery.regions': ['eu-west-1'],
+    });
+    await expect.poll(labels).toEqual(['weather', 'work · eu-west-1']);
   });
 
   it('leaves the view to its welcome while there is nothing', async () => {

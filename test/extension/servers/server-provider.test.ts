@@ -1,3 +1,5 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type RuntimeEntry, readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 import {
@@ -6,14 +8,18 @@ import {
   ServerPreparation,
 } from '../../../src/extension/servers/server-preparation.ts';
 import { ServerProvider } from '../../../src/extension/servers/server-provider.ts';
-import { EventEmitter } from '../vscode-stub.ts';
+import { awsFiles } from '../../../src/extension/window-environment.ts';
+import { EventEmitter, workspace } from '../vscode-stub.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
 const WEATHER = { name: 'weather', arn: ARN, profile: 'work' };
 const TOOLS = { name: 'tools', arn: ARN };
 
 beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+afterEach(() => {
+  workspace.settings = {};
+  vi.useRealTimers();
+});
 
 /** A provider over entries that a test changes, and what VS Code hears of it. */
 function provider(entries: readonly object[], step: PreparationStep = async () => undefined) {
@@ -27,7 +33,12 @@ function provider(entries: readonly object[], step: PreparationStep = async () =
   const failures: unknown[] = [];
   const preparation = new ServerPreparation([step], (thrown) => failures.push(thrown));
   const extension = { version: '1.2.3', proxy: '/extension/dist/proxy.js' };
-  const made = new ServerProvider({ store: store as never, preparation, extension });
+  const made = new ServerProvider({
+    store: store as never,
+    preparation,
+    extension,
+    shared: awsFiles,
+  });
   let events = 0;
   made.onDidChangeMcpServerDefinitions(() => {
     events += 1;
@@ -110,6 +121,19 @@ describe('the servers that VS Code is given', () => {
     expect(events()).toBe(1);
     expect(provided()[0]?.version).not.toBe(weather?.version);
     expect(provided()[1]?.version).toBe(tools?.version);
+  });
+
+  it('are others where the settings name other AWS files', async () => {
+    const { provided, events } = provider([WEATHER]);
+    const [before] = provided();
+    workspace.configure({ 'agentcore.aws.configFile': '~/work/config' });
+    await vi.runAllTimersAsync();
+    expect(events()).toBe(1);
+    expect(provided()[0]?.env).toMatchObject({ AWS_CONFIG_FILE: join(homedir(), 'work/config') });
+    expect(provided()[0]?.version).not.toBe(before?.version);
+    workspace.configure({ 'agentcore.aws.configFile': 7 });
+    await vi.runAllTimersAsync();
+    expect(provided()).toEqual([before]);
   });
 
   it('are not told of where a change was taken back', async () => {

@@ -1,0 +1,24 @@
+import * as vscode from 'vscode';
+import { Settings } from '../contributions.ts';
+
+/** The settings `agentcore.discovery.*`. */
+export interface DiscoverySettings {
+  readonly profiles: readonly string[];
+  readonly regions: readonly string[];
+  /** A sentence for each of them that cannot be used, and counts as empty. */
+  readonly problems: readonly string[];
+}
+
+/** Reads them as they stand, whatever somebody has written there. */
+export function readDiscoverySettings(): DiscoverySettings {
+  const problems: string[] = [];
+  const list = (setting: string, example: string): readonly string[] => {
+    const value = vscode.workspace.getConfiguration('agentcore').get<unknown>(setting) ?? [];
+    if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
+    problems.push(`agentcore.${setting} must be a list of texts, as in ["${example}"]`);
+    return [];
+  };
+  const profiles = list(Settings.discoveryProfiles, 'default');
+  const regions = list(Settings.discoveryRegions, 'us-east-1');
+  return { profiles, regions, problems };
+}
