@@ -88,7 +88,7 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
       title: vscode.l10n.t('Open Record'),
       arguments: [{ record, head, at }],
     };
-    item.accessibilityInformation = { label: `${time}, ${words}` };
+    item.accessibilityInformation = { label: `${words}, ${item.description}` };
     return item;
   }
 

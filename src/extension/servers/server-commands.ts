@@ -31,8 +31,9 @@ export function registerServerCommands(
   const choose = async (given: Given, isMeant: (entry: RuntimeEntry) => boolean) => {
     const name = nameOf(given);
     if (name !== undefined) return name;
+    if (store.entries.length === 0) return offerSetUp();
     await running.refresh();
-    return pick(store.entries.filter(isMeant), running);
+    return pick(store.entries.filter(isMeant), running, isMeant === isHere);
   };
 
   commands.register(Commands.startServer, async (given: Given) => {
@@ -80,10 +81,29 @@ function nameOf(given: Given): string | undefined {
   return given.name;
 }
 
-/** @throws {Cancelled} where there is none, or nobody wants one. */
-async function pick(entries: readonly RuntimeEntry[], running: RunningServers): Promise<string> {
+/** @throws {Cancelled} in any case: there is no server to go on with. */
+async function offerSetUp(): Promise<never> {
+  const setUp = vscode.l10n.t('Set Up Runtime');
+  const sentence = vscode.l10n.t('No runtime is set up.');
+  const chosen = await vscode.window.showInformationMessage(sentence, setUp);
+  if (chosen === setUp) await vscode.commands.executeCommand(Commands.setUpRuntime);
+  throw new Cancelled();
+}
+
+/**
+ * @param mustRun Whether those that are asked for run, or do not.
+ * @throws {Cancelled} where there is none, or nobody wants one.
+ */
+async function pick(
+  entries: readonly RuntimeEntry[],
+  running: RunningServers,
+  mustRun: boolean,
+): Promise<string> {
   if (entries.length === 0) {
-    void vscode.window.showInformationMessage(vscode.l10n.t('There is no such server.'));
+    const sentence = mustRun
+      ? vscode.l10n.t('No server runs in this window.')
+      : vscode.l10n.t('All servers run already.');
+    void vscode.window.showInformationMessage(sentence);
     throw new Cancelled();
   }
   const items = entries.map((entry) => ({
@@ -92,7 +112,7 @@ async function pick(entries: readonly RuntimeEntry[], running: RunningServers): 
     detail: configuredNode(entry).arn ?? '',
   }));
   const chosen = await vscode.window.showQuickPick(items, {
-    placeHolder: vscode.l10n.t('Server'),
+    placeHolder: vscode.l10n.t('Pick a server'),
     matchOnDetail: true,
   });
   if (!chosen) throw new Cancelled();

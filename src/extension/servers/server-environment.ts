@@ -68,8 +68,14 @@ function roleVariables(role: EntryRole | undefined) {
 function authorizationVariables(authorization: EntryAuthorization) {
   switch (authorization.kind) {
     case 'iam':
+      return {
+        AGENTCORE_AUTH: null,
+        AGENTCORE_OAUTH_CLIENT_ID: null,
+        AGENTCORE_OAUTH_CLIENT_SECRET: null,
+        AGENTCORE_TOKEN_COMMAND: null,
+      };
     case 'none':
-      return { AGENTCORE_AUTH: authorization.kind };
+      return { AGENTCORE_AUTH: 'none' };
     case 'tokenCommand':
       return { AGENTCORE_AUTH: 'token-command', AGENTCORE_TOKEN_COMMAND: authorization.command };
     case 'oauth':

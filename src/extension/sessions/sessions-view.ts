@@ -6,7 +6,7 @@ import { approvalItem, approvalsItem } from '../approvals/approval-items.ts';
 import type { ApprovalsWatch } from '../approvals/approvals-watch.ts';
 import { Contexts, Views } from '../contributions.ts';
 import type { JournalWatch, SessionsSnapshot } from '../journal/journal-watch.ts';
-import { sessionDescription, sessionTooltip, stateWords } from './session-words.ts';
+import { sessionDescription, sessionTooltip } from './session-words.ts';
 
 /** What the view shows: calls that wait for a person, sessions that may bill, and below them those that ended within a day. */
 export type SessionNode =
@@ -110,7 +110,7 @@ function sessionItem(entry: SessionEntry): vscode.TreeItem {
   item.tooltip = sessionTooltip(entry);
   item.iconPath = new vscode.ThemeIcon(ICONS[state]);
   item.contextValue = mayBill ? `session;bills;${state}` : 'session;ended';
-  item.accessibilityInformation = { label: `${runtimeName(entry)}, ${stateWords(entry)}` };
+  item.accessibilityInformation = { label: `${runtimeName(entry)}, ${sessionDescription(entry)}` };
   return item;
 }
 
@@ -128,9 +128,9 @@ function endedItem(entries: readonly SessionEntry[]): vscode.TreeItem {
     vscode.TreeItemCollapsibleState.Collapsed,
   );
   item.id = 'ended';
-  item.description = vscode.l10n.t('{0} within a day', entries.length);
+  item.description = vscode.l10n.t('{0} in the last day', entries.length);
   item.accessibilityInformation = {
-    label: vscode.l10n.t('Ended sessions: {0} within a day', entries.length),
+    label: vscode.l10n.t('Ended sessions: {0} in the last day', entries.length),
   };
   return item;
 }

@@ -94,7 +94,7 @@ function whatIsMissing(
 ): Statement | undefined {
   const parsed = parseDenial(reason);
   const told = parsed && missingStatements([parsed])[0];
-  if (told || !arn || auth !== 'iam' || !DENIED.test(reason)) return told;
+  if (told || !arn || auth || !DENIED.test(reason)) return told;
   const isGateway = arn.includes(':gateway/');
   const action = `bedrock-agentcore:${isGateway ? 'InvokeGateway' : 'InvokeAgentRuntime'}`;
   const resource = qualifier && !isGateway ? `${arn}/runtime-endpoint/${qualifier}` : arn;

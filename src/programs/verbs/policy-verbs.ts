@@ -76,7 +76,7 @@ type ExplainArguments = Omit<PolicyExplainOptions, 'files' | 'tool'> & {
 
 const POLICY_NOTES = `
 Environment:
-  AGENTCORE_POLICY  paths of documents, beside the organisation's and the user's own
+  AGENTCORE_POLICY  paths of documents, beside the organization's and the user's own
 
 Exit codes: 0 all is well, 1 a document has a mistake or an example fails, 2 bad usage
 `;

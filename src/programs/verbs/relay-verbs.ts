@@ -89,7 +89,7 @@ Environment:
   AGENTCORE_STOP_ON_EXIT              stop sessions at the end (default: true, but false in
                                       mode identity)
   AGENTCORE_POLICY                    paths of policy documents to keep, as in PATH, beside the
-                                      organisation's and the user's own
+                                      organization's and the user's own
   AGENTCORE_APPROVALS=vscode          ask the person before VS Code where the client cannot
   AGENTCORE_VAULT_KEY                 32 bytes in base64: keep redacted values beyond the process
   AGENTCORE_STATE_DIR                 where sessions and calls are on record

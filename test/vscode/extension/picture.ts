@@ -1,19 +1,83 @@
+import { copyFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import { stepMs } from '../harness/browser.ts';
+import { until } from '../harness/until.ts';
 import type { VsCode } from '../harness/vs-code.ts';
 
 const folder = fileURLToPath(new URL('../../../media/screenshots', import.meta.url));
-const SIZE = { width: 1280, height: 800 };
+const VIEWS = ['Runtimes', 'Credentials', 'Sessions', 'Replay Log'];
+/** Where the side bar ends, so that no description is cut off. */
+const WIDE = 700;
+const NEAR = 10;
+
+/** What a picture is of. */
+interface Subject {
+  readonly width: number;
+  readonly height: number;
+  /** The views that are open; then the picture is of the side bar alone, and that is wide. */
+  readonly views?: readonly string[];
+  /** A file of this repository that somebody works on. */
+  readonly file?: string;
+}
 
 /** Takes a picture for the README, where `npm run screenshots` asks for them; else does nothing. */
-export async function picture({ workbench, driver }: VsCode, name: string): Promise<void> {
+export async function picture(vsCode: VsCode, name: string, subject: Subject): Promise<void> {
   if (!process.env.SCREENSHOTS) return;
+  const { workbench, driver } = vsCode;
   const { page } = workbench;
+  const { views, file, width, height } = subject;
+  const run = (command: string) =>
+    driver.run(({ commands }, id) => commands.executeCommand(id), command);
   const before = page.viewportSize();
-  await page.setViewportSize(SIZE);
   // What came by itself, and the hints of whatever the mouse was on, are not the subject.
-  await driver.run(({ commands }) => commands.executeCommand('notifications.hideToasts'));
-  await page.mouse.move(SIZE.width / 2, SIZE.height - 1);
+  await page.mouse.move(width - 1, height - 1);
+  await page.setViewportSize({ width, height });
+  await run('notifications.hideToasts');
+  await page.locator('.statusbar-item .codicon-loading').first().waitFor({ state: 'hidden' });
+  if (file !== undefined) await open(vsCode, file);
+  if (views) {
+    await run('workbench.action.closeAuxiliaryBar');
+    for (const view of VIEWS) await workbench.view(view).setOpen(views.includes(view));
+  }
+  const right = views && (await sideBar(page)).right;
+  if (right !== undefined) await drag(page, WIDE, height / 2);
+  await page.mouse.move(width - 1, height - 1);
   await page.locator('.monaco-hover:visible').first().waitFor({ state: 'hidden' });
-  await workbench.screenshot(name, folder);
+  await workbench.screenshot(name, folder, views && (await sideBar(page)).clip);
+  if (right !== undefined) {
+    await drag(page, right, height / 2);
+    for (const view of VIEWS) await workbench.view(view).setOpen(true);
+  }
+  if (file !== undefined) await workbench.editors.closeAll();
   if (before) await page.setViewportSize(before);
+}
+
+async function open({ driver, folder: { workspace } }: VsCode, file: string): Promise<void> {
+  const path = join(workspace, basename(file));
+  copyFileSync(file, path);
+  await driver.run(async ({ window, Uri }, path) => {
+    await window.showTextDocument(Uri.file(path), { preserveFocus: true });
+  }, path);
+}
+
+/** The side bar with the icons beside it. */
+async function sideBar(page: Page) {
+  const box = await page.locator('.part.sidebar').boundingBox();
+  const { x, y, width, height } = box ?? { x: 0, y: 0, width: 0, height: 0 };
+  return { right: x + width, clip: { x: 0, y, width: x + width + 4, height } };
+}
+
+/** Moves the edge of the side bar, which itself moves while the window is laid out anew. */
+async function drag(page: Page, to: number, y: number): Promise<void> {
+  await until(stepMs, 'The width of the side bar', async () => {
+    const { right } = await sideBar(page);
+    if (Math.abs(right - to) < NEAR) return true;
+    await page.mouse.move(right + 2, y);
+    await page.mouse.down();
+    await page.mouse.move(to, y, { steps: 5 });
+    await page.mouse.up();
+    return false;
+  });
 }

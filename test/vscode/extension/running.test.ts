@@ -43,7 +43,11 @@ describe('agent mode', () => {
     await workbench.chat.send('Remember to buy milk');
     expect(await workbench.chat.confirmation()).toContain('notes (MCP Server)');
     expect(local.requests).not.toContainEqual(expect.objectContaining({ tool: 'remember' }));
-    await picture(vsCode, 'agent-mode');
+    await picture(vsCode, 'agent-mode', {
+      width: 1280,
+      height: 640,
+      file: 'examples/runtimes/stateful/Dockerfile',
+    });
     await workbench.chat.press('Allow');
     await workbench.chat.waitForAnswer('Done. Notes of this session: buy milk');
     expect(local.requests).toContainEqual(
@@ -93,7 +97,7 @@ describe('agent mode', () => {
     const log = workbench.view('Replay Log');
     await log.open();
     await log.items(/^handshake repeated in \d+ ms, 1 call sent again, goes on as/);
-    await picture(vsCode, 'replay-log');
+    await picture(vsCode, 'replay-log', { width: 1100, height: 420, views: ['Replay Log'] });
   });
 });
 
@@ -114,7 +118,11 @@ describe('sessions', () => {
       .locator('.part.activitybar .badge-content')
       .filter({ hasText: '2' });
     await badge.waitFor();
-    await picture(vsCode, 'sessions');
+    await picture(vsCode, 'sessions', {
+      width: 1100,
+      height: 340,
+      views: ['Sessions'],
+    });
   });
 
   test('one that is stopped from the view is stopped at the runtime', async () => {

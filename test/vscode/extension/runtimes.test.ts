@@ -85,7 +85,11 @@ describe('runtimes', () => {
         '  weather MCP · IAM · ready · set up',
       ]),
     );
-    await picture(vsCode, 'runtimes');
+    await picture(vsCode, 'runtimes', {
+      width: 1100,
+      height: 520,
+      views: ['Runtimes', 'Credentials'],
+    });
   });
 });
 

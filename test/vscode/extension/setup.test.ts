@@ -3,7 +3,14 @@ import { picture } from './picture.ts';
 import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
 
 const scene = useAgentCore(
-  { accessKeys: [DEVELOPER], runtimes: { notes: sampleServer() } },
+  {
+    accessKeys: [DEVELOPER],
+    runtimes: {
+      notes: sampleServer(),
+      weather: sampleServer(),
+      planner: { protocol: 'HTTP', command: sampleServer().command },
+    },
+  },
   () => ({ home: developerFiles('dev', 'other'), name: 'setup' }),
 );
 
@@ -91,7 +98,13 @@ describe('the setup', () => {
 
   test('it ends with the server started and its tools listed', async () => {
     const { driver, workbench } = scene().vsCode;
-    await begin(4);
+    await begin(0);
+    await quickInput().itemsWith('planner');
+    await picture(scene().vsCode, 'wizard', { width: 960, height: 480 });
+    for (const { answer, placeholder } of QUESTIONS.slice(0, 4)) {
+      await quickInput().waitFor(placeholder);
+      await quickInput().pick(answer);
+    }
     await quickInput().waitFor(QUESTIONS[4]?.placeholder ?? '');
     const found = await quickInput().itemsWith('agentcore-stateful-sample');
     expect(found).toEqual(
@@ -100,7 +113,7 @@ describe('the setup', () => {
         { label: expect.stringContaining('agentcore-stateful-sample'), description: '8 tools' },
       ]),
     );
-    await picture(scene().vsCode, 'wizard');
+    await picture(scene().vsCode, 'check', { width: 960, height: 420 });
     await quickInput().pick('Continue');
     await quickInput().pick('One for each server');
     await quickInput().waitForMessage('The name of the server');

@@ -51,7 +51,9 @@ export class BrowserWindow {
     const browser = await chromium.launch({ executablePath, args: flags, headless: !visible });
     try {
       const viewport = { width: 1400, height: 900 };
-      const context = await browser.newContext({ viewport, locale: 'en-US' });
+      // The README's pictures are sharp on every screen.
+      const deviceScaleFactor = process.env.SCREENSHOTS ? 2 : 1;
+      const context = await browser.newContext({ viewport, deviceScaleFactor, locale: 'en-US' });
       context.setDefaultTimeout(stepMs);
       await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin });
       await context.route(

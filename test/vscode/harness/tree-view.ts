@@ -25,9 +25,14 @@ export class TreeView {
 
   /** Unfolds the view itself. */
   async open(): Promise<void> {
-    const header = this.#pane.locator('.pane-header');
-    if ((await header.getAttribute('aria-expanded')) === 'false') await header.click();
+    await this.setOpen(true);
     await this.#pane.locator('.pane-body').waitFor();
+  }
+
+  /** Unfolds the view itself, or folds it. */
+  async setOpen(isOpen: boolean): Promise<void> {
+    const header = this.#pane.locator('.pane-header');
+    if ((await header.getAttribute('aria-expanded')) !== String(isOpen)) await header.click();
   }
 
   /**

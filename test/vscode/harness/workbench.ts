@@ -83,11 +83,20 @@ export class Workbench {
       .locator('body');
   }
 
-  /** Takes a picture of the window, and gives its path: `.vscode-test/screenshots/{name}.png`. */
-  async screenshot(name: string, folder: string = layout.screenshots): Promise<string> {
+  /** Takes a picture of the window, or of a part of it, and gives its path: `.vscode-test/screenshots/{name}.png`. */
+  async screenshot(
+    name: string,
+    folder: string = layout.screenshots,
+    clip?: {
+      readonly x: number;
+      readonly y: number;
+      readonly width: number;
+      readonly height: number;
+    },
+  ): Promise<string> {
     mkdirSync(folder, { recursive: true });
     const path = join(folder, `${name.replace(/[^\w.-]+/g, '-')}.png`);
-    await this.page.screenshot({ path, animations: 'disabled' });
+    await this.page.screenshot({ path, animations: 'disabled', ...(clip && { clip }) });
     return path;
   }
 }

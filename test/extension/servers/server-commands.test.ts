@@ -1,0 +1,57 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Commands } from '../../../src/extension/contributions.ts';
+import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+import { registerServerCommands } from '../../../src/extension/servers/server-commands.ts';
+import { Cancelled } from '../../../src/extension/servers/server-preparation.ts';
+import { commands as stub, window } from '../vscode-stub.ts';
+
+const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
+
+beforeEach(() => {
+  window.said.length = 0;
+  window.pressed = undefined;
+  stub.run.length = 0;
+});
+
+/** Runs a command from the palette, in a window with these entries, of which some run. */
+async function fromPalette(command: string, names: readonly string[], runs: readonly string[]) {
+  const handlers = new Map<string, (item?: unknown) => Promise<unknown>>();
+  const register = (id: string, run: (item?: unknown) => Promise<unknown>) =>
+    void handlers.set(id, run);
+  registerServerCommands({ register } as never, {
+    store: { entries: names.map((name) => readEntry({ name, arn: ARN })) } as never,
+    running: {
+      refresh: async () => undefined,
+      placeOf: (name: string) => (runs.includes(name) ? 'here' : undefined),
+    } as never,
+    servers: {} as never,
+    journal: {} as never,
+  });
+  await expect(handlers.get(command)?.()).rejects.toThrow(Cancelled);
+  return window.said;
+}
+
+describe('a command about servers, from the palette', () => {
+  it.each([Commands.startServer, Commands.stopServer, Commands.showServerOutput])(
+    'offers the setup where there is no runtime: %s',
+    async (command) => {
+      window.pressed = 'Set Up Runtime';
+      expect(await fromPalette(command, [], [])).toEqual(['No runtime is set up.']);
+      expect(stub.run).toEqual([[Commands.setUpRuntime]]);
+    },
+  );
+
+  it.each([Commands.stopServer, Commands.restartServer, Commands.resetSession])(
+    'says where no server runs: %s',
+    async (command) => {
+      expect(await fromPalette(command, ['weather'], [])).toEqual([
+        'No server runs in this window.',
+      ]);
+    },
+  );
+
+  it('says where there is none to start', async () => {
+    const said = await fromPalette(Commands.startServer, ['weather'], ['weather']);
+    expect(said).toEqual(['All servers run already.']);
+  });
+});
