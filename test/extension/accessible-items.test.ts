@@ -131,8 +131,9 @@ it('says all that it shows of sessions and calls that wait', () => {
 });
 
 it('says all that it shows of a record', () => {
-  const journal = { onDidRecord: new EventEmitter<object>().event };
-  const audit = { onDidAudit: new EventEmitter<object>().event };
+  const { event } = new EventEmitter<object>();
+  const journal = { onDidRecord: event, onDidChange: event };
+  const audit = { onDidAudit: event };
   const view = new ReplayLogView(journal as never, audit as never);
   const record = { type: 'call', method: 'tools/call', at: '2026-01-01T12:00:00Z' };
   const head = { program: 'proxy', pid: 7, host: 'here' };

@@ -34,6 +34,8 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
   #loading: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   #journalProblem: string | undefined;
+  /** What could not be read of the journal when it was read: it is read again once that is other. */
+  #missing = '';
   #timer: NodeJS.Timeout | undefined;
 
   readonly onDidChangeTreeData = this.#changed.event;
@@ -49,6 +51,7 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
         const entry = entryOf(record, head);
         if (entry && this.#loading) this.#add([entry]);
       }),
+      journal.onDidChange(({ problems }) => this.#readAgain(problems)),
       audit.onDidAudit((audited) => this.#add(audited.map(entryOfAudit))),
     ];
   }
@@ -101,7 +104,15 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
     for (const subscription of this.#subscriptions) subscription.dispose();
   }
 
+  /** The journal has come back, or another part of it has gone. */
+  #readAgain(problems: readonly string[]): void {
+    if (!this.#loading || problems.join('\n') === this.#missing) return;
+    this.#loading = undefined;
+    this.#changed.fire(undefined);
+  }
+
   async #load(): Promise<void> {
+    this.#missing = this.#journal.snapshot.problems.join('\n');
     try {
       const [{ readJournal }, { folder }] = await Promise.all([
         import('../../journal/reader.ts'),

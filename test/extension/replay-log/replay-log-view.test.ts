@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { CommandRegistry } from '../../../src/extension/commands/command-registry.ts';
 import { JournalWatch } from '../../../src/extension/journal/journal-watch.ts';
@@ -47,7 +47,7 @@ async function setUp() {
     await run?.();
     return window.said.at(-1);
   };
-  return { state, audit, view, labels, verify };
+  return { state, audit, journal, view, labels, verify };
 }
 
 afterEach(() => {
@@ -100,6 +100,21 @@ describe('the replay log', () => {
     await writePart(journalFolder(state), 'run', foreignHead(), [refused]);
     expect(await labels()).toContain('error: refused');
     await expect.poll(() => window.view?.message).toMatch(/ENOTDIR/);
+  });
+
+  it('is there again once a journal that could not be read can be', async () => {
+    const { state, journal, labels } = await setUp();
+    await writeFile(journalFolder(state), 'no folder');
+    await journal.refresh();
+    expect(await labels()).toEqual([]);
+    await rm(journalFolder(state));
+    await mkdir(journalFolder(state));
+    const at = new Date().toISOString();
+    const refused = { type: 'error', at, level: 'error', message: 'refused' } as const;
+    await writePart(journalFolder(state), 'run', foreignHead(), [refused]);
+    await journal.refresh();
+    expect(await labels()).toContain('error: refused');
+    expect(window.view?.message).toBe('');
   });
 });
 
