@@ -30,6 +30,7 @@ import { SessionsView } from './sessions/sessions-view.ts';
 import { ClientSecrets, prepareClientSecret } from './setup/client-secrets.ts';
 import { registerSetup } from './setup/register-setup.ts';
 import { awsFiles, windowEnvironment } from './window-environment.ts';
+import { workspaceFolder } from './workspace-folder.ts';
 
 /** Builds the parts and hands them to VS Code. Nothing here waits for a disk or the network. */
 export function activate(context: vscode.ExtensionContext): void {
@@ -50,7 +51,7 @@ export function activate(context: vscode.ExtensionContext): void {
     {
       storage: context.globalStorageUri.fsPath,
       sampleServer: context.asAbsolutePath('dist/sample-server.js'),
-      folder: () => vscode.workspace.workspaceFolders?.[0]?.uri.fsPath,
+      folder: workspaceFolder,
     },
   );
   const windowStep = prepareWindow(env);

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { Settings } from './contributions.ts';
 import { entryPath } from './runtimes/entry-path.ts';
+import { workspaceFolder } from './workspace-folder.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -12,7 +13,7 @@ export function windowEnvironment(): Environment {
 /** Where the AWS files are by the settings `agentcore.aws.*`; what is no text says nothing. */
 export function awsFiles(): Readonly<Record<string, string>> {
   const configuration = vscode.workspace.getConfiguration('agentcore');
-  const folder = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
+  const folder = workspaceFolder();
   const pathOf = (setting: string) => {
     const value = configuration.get<unknown>(setting);
     return typeof value === 'string' && value.trim() ? entryPath(value.trim(), folder) : undefined;

@@ -179,7 +179,9 @@ export const workspace = {
     workspace.configured.fire({ affectsConfiguration });
   },
   openTextDocument: async ({ content }: { readonly content: string }) => content,
-  workspaceFolders: undefined as { readonly uri: { readonly fsPath: string } }[] | undefined,
+  workspaceFolders: undefined as
+    | { readonly uri: { readonly scheme: string; readonly fsPath: string } }[]
+    | undefined,
   onDidChangeWorkspaceFolders: new EventEmitter<void>().event,
   saved: new EventEmitter<object>(),
   closed: new EventEmitter<object>(),

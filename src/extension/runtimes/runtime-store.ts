@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { Settings } from '../contributions.ts';
+import { workspaceFolder } from '../workspace-folder.ts';
 import { entryPath } from './entry-path.ts';
 import { type ReadEntries, type RuntimeEntry, readEntries } from './runtime-entry.ts';
 
@@ -94,8 +95,9 @@ function read(): ReadEntries {
 
 /** The proxy takes absolute paths alone, for it does not know where it is started. */
 export function withPaths(entry: RuntimeEntry): RuntimeEntry {
-  const folder = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
-  return entry.policy === undefined ? entry : { ...entry, policy: entryPath(entry.policy, folder) };
+  return entry.policy === undefined
+    ? entry
+    : { ...entry, policy: entryPath(entry.policy, workspaceFolder()) };
 }
 
 function setting(): unknown {

@@ -155,7 +155,7 @@ describe('a file', () => {
   });
 
   it('that an entry names starts at the first folder of the workspace', () => {
-    workspace.workspaceFolders = [{ uri: { fsPath: '/work' } }];
+    workspace.workspaceFolders = [{ uri: { scheme: 'file', fsPath: '/work' } }];
     workspace.settings = {
       'agentcore.runtimes': [{ name: 'a', arn: ARN, policy: '.agentcore/policy.yaml' }],
     };

@@ -34,7 +34,6 @@ export async function picture(vsCode: VsCode, name: string, subject: Subject): P
   // What came by itself, and the hints of whatever the mouse was on, are not the subject.
   await page.mouse.move(width - 1, height - 1);
   await page.setViewportSize({ width, height });
-  await run('notifications.hideToasts');
   await page.locator('.statusbar-item .codicon-loading').first().waitFor({ state: 'hidden' });
   if (file !== undefined) await open(vsCode, file);
   if (views) {
@@ -43,6 +42,7 @@ export async function picture(vsCode: VsCode, name: string, subject: Subject): P
   }
   const right = views && (await sideBar(page)).right;
   if (right !== undefined) await drag(page, WIDE, height / 2);
+  await run('notifications.clearAll');
   await page.mouse.move(width - 1, height - 1);
   await page.locator('.monaco-hover:visible').first().waitFor({ state: 'hidden' });
   await workbench.screenshot(name, folder, views && (await sideBar(page)).clip);

@@ -87,7 +87,7 @@ describe('runtimes', () => {
     );
     await picture(vsCode, 'runtimes', {
       width: 1100,
-      height: 520,
+      height: 580,
       views: ['Runtimes', 'Credentials'],
     });
   });
