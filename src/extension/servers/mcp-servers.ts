@@ -41,6 +41,8 @@ export class McpServers {
   readonly #provider: ProviderEvents;
   readonly #running: RunningServers;
   readonly #patience: typeof PATIENCE;
+  /** How often each server was stopped: who starts one sees whether it was stopped meanwhile. */
+  readonly #stops = new Map<string, number>();
 
   constructor(options: {
     /** `publisher.name`. */
@@ -71,6 +73,7 @@ export class McpServers {
 
   /** Resolves once its process is gone. One that does not run is left alone. */
   async stop(name: string): Promise<void> {
+    this.#stops.set(name, this.#stopsOf(name) + 1);
     await vscode.commands.executeCommand(STOP, this.#idOf(name));
     const isGone = await this.#becomes(
       () => this.#running.pidsOf(name).length === 0,
@@ -128,8 +131,14 @@ export class McpServers {
     return `${this.#extensionId.toLowerCase()}/${name}`;
   }
 
+  #stopsOf(name: string): number {
+    return this.#stops.get(name) ?? 0;
+  }
+
   async #start(name: string, before: ReadonlySet<number>): Promise<void> {
     const since = Date.now();
+    const stops = this.#stopsOf(name);
+    const isStopped = () => this.#stopsOf(name) !== stops;
     const runs = () => this.#running.pidsOf(name).some((pid) => !before.has(pid));
     let prepared: 'ready' | 'cancelled' | 'failed' | undefined;
     const subscription = this.#provider.onDidPrepare((event) => {
@@ -150,8 +159,10 @@ export class McpServers {
       subscription.dispose();
     }
     if (prepared === 'cancelled' || prepared === 'failed') throw new Cancelled();
-    await this.#shakesHands(name, since);
-    if (await this.#becomes(runs, this.#patience.seen)) return;
+    await this.#shakesHands(name, since, isStopped);
+    await this.#becomes(() => runs() || isStopped(), this.#patience.seen);
+    if (isStopped()) throw new Cancelled();
+    if (runs()) return;
     throw new AgentCoreError(
       'upstream',
       vscode.l10n.t('Server "{0}" has ended again: its output says why', name),
@@ -165,9 +176,10 @@ export class McpServers {
    * @throws {AgentCoreError} `upstream` where it did not answer as it should, `connection` where it
    *   was not reached.
    */
-  async #shakesHands(name: string, since: number): Promise<void> {
+  async #shakesHands(name: string, since: number, isStopped: () => boolean): Promise<void> {
     const handshake = () => this.#running.handshakeOf(name, since);
-    await this.#becomes(() => handshake() !== undefined, this.#patience.seen);
+    await this.#becomes(() => handshake() !== undefined || isStopped(), this.#patience.seen);
+    if (isStopped()) throw new Cancelled();
     const { outcome = 'result', code } = handshake() ?? {};
     if (outcome === 'result' || outcome === 'cancelled') return;
     const sentence =

@@ -15,7 +15,7 @@ beforeEach(() => {
   workspace.settings = {};
 });
 
-async function setUp(patience: { known?: number } = {}) {
+async function setUp(patience: { known?: number; seen?: number } = {}) {
   const journal = await journalOfServers();
   const prepared = new EventEmitter<Prepared>();
   const servers = new McpServers({
@@ -98,6 +98,20 @@ describe('a start', () => {
       code: 'upstream',
       data: { server: 'weather' },
     });
+  });
+
+  it('of a server that the person stops meanwhile is no failure', async () => {
+    const { servers, begin, end, tell } = await setUp({ seen: 5_000 });
+    stub.handlers.set(STOP, () => end(path));
+    let path = '';
+    let stopped: Promise<void> | undefined;
+    stub.handlers.set(START, async () => {
+      tell('ready');
+      path = await begin('weather');
+      stopped = servers.stop('weather');
+    });
+    await expect(servers.start('weather')).rejects.toThrow(Cancelled);
+    await stopped;
   });
 
   it('is not waited for by who has left', async () => {
