@@ -131,6 +131,23 @@ export const window = {
   createQuickPick: () => new QuickPick(),
   createInputBox: () => new InputBox(),
   setStatusBarMessage: () => undefined,
+  createStatusBarItem: () => {
+    const item = {
+      text: '',
+      isShown: false,
+      show: () => {
+        item.isShown = true;
+      },
+      hide: () => {
+        item.isShown = false;
+      },
+      dispose: () => undefined,
+    };
+    window.statusBarItem = item;
+    return item;
+  },
+  /** The last one. */
+  statusBarItem: undefined as { readonly text: string; readonly isShown: boolean } | undefined,
   /** All sentences that were said, and the button that the person presses beneath the next ones. */
   said: [] as string[],
   pressed: undefined as string | undefined,
@@ -166,7 +183,7 @@ export const window = {
 export const workspace = {
   settings: {} as Record<string, unknown>,
   getConfiguration: (section: string) => ({
-    get: (key: string) => workspace.settings[`${section}.${key}`],
+    get: (key: string, standard?: unknown) => workspace.settings[`${section}.${key}`] ?? standard,
   }),
   configured: new EventEmitter<object>(),
   onDidChangeConfiguration: (listener: Listener<object>) => workspace.configured.event(listener),
@@ -190,6 +207,8 @@ export const workspace = {
   asRelativePath: ({ fsPath }: { readonly fsPath: string }) => fsPath.split('/').at(-1),
   onDidGrantWorkspaceTrust: new EventEmitter<void>().event,
 };
+
+export const StatusBarAlignment = { Left: 1, Right: 2 } as const;
 
 export const DiagnosticSeverity = { Error: 0 } as const;
 

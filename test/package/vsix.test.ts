@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -88,6 +88,25 @@ describe('the extension, packaged', () => {
     const targets = [...page.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target as string);
     expect(targets.length).toBeGreaterThan(10);
     expect(targets.filter((target) => !/^(https:\/\/|#)/.test(target))).toEqual([]);
+  });
+
+  it('shows itself as the Marketplace wants it', async () => {
+    const manifest = JSON.parse(await readFile(inside('package.json'), 'utf8'));
+    const icon = await readFile(inside(manifest.icon));
+    // The size of a PNG is in its first chunk.
+    expect([icon.readUInt32BE(16), icon.readUInt32BE(20)]).toEqual([256, 256]);
+    expect(manifest.galleryBanner).toEqual({
+      color: expect.stringMatching(/^#[0-9a-f]{6}$/),
+      theme: 'dark',
+    });
+    expect(manifest.categories).toEqual(['AI', 'Chat', 'Other']);
+    expect(manifest.keywords.length).toBeLessThanOrEqual(10);
+    expect(manifest.bugs.url).toMatch(/^https:/);
+    // What is not there yet would be missing from the page.
+    const page = await readFile('README.md', 'utf8');
+    const pictures = [...page.matchAll(/\]\((media\/[^)]+)\)/g)].map(([, path]) => path as string);
+    expect(pictures.length).toBeGreaterThan(4);
+    for (const path of pictures) await access(path);
   });
 
   it('has a proxy that says what is missing', async () => {

@@ -87,8 +87,8 @@ describe('runtimes', () => {
     );
     await picture(vsCode, 'runtimes', {
       width: 1100,
-      height: 580,
-      views: ['Runtimes', 'Credentials'],
+      height: 420,
+      views: ['Runtimes'],
     });
   });
 });

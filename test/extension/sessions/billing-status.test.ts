@@ -1,0 +1,52 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SessionsSnapshot } from '../../../src/extension/journal/journal-watch.ts';
+import { BillingStatus } from '../../../src/extension/sessions/billing-status.ts';
+import { EventEmitter, window, workspace } from '../vscode-stub.ts';
+
+const MINUTE = 60_000;
+const COST = { least: 0.001, most: 0.002 };
+
+beforeEach(() => {
+  workspace.settings = {};
+  window.said.length = 0;
+  window.pressed = undefined;
+});
+afterEach(() => {
+  workspace.settings = {};
+});
+
+/** A window in which a session of this age may be billed. */
+function setUp(age: number) {
+  const changed = new EventEmitter<SessionsSnapshot>();
+  const entry = { id: 'a', mayBill: true, age, cost: COST, costToCome: COST, runtime: 'arn:x/y' };
+  const snapshot = { entries: [entry], problems: [], at: 0 } as never;
+  const status = new BillingStatus({ onDidChange: changed.event, snapshot } as never);
+  changed.fire(snapshot);
+  return status;
+}
+
+describe('the settings about sessions hold as soon as they are written', () => {
+  it('statusBar hides what is billed, and shows it again', () => {
+    const status = setUp(MINUTE);
+    expect(window.statusBarItem).toMatchObject({
+      isShown: true,
+      text: expect.stringContaining('1 · $'),
+    });
+    workspace.configure({ 'agentcore.sessions.statusBar': false });
+    expect(window.statusBarItem?.isShown).toBe(false);
+    workspace.configure({});
+    expect(window.statusBarItem?.isShown).toBe(true);
+    status.dispose();
+  });
+
+  it('noticeAfterMinutes tells of a session once, at the age that it names', () => {
+    const status = setUp(30 * MINUTE);
+    expect(window.said).toEqual([]);
+    workspace.configure({ 'agentcore.sessions.noticeAfterMinutes': 0 });
+    expect(window.said).toEqual([]);
+    workspace.configure({ 'agentcore.sessions.noticeAfterMinutes': 20 });
+    workspace.configure({ 'agentcore.sessions.noticeAfterMinutes': 10 });
+    expect(window.said).toEqual([expect.stringMatching(/has run for 30 m/)]);
+    status.dispose();
+  });
+});
