@@ -15,7 +15,9 @@ export function readDiscoverySettings(): DiscoverySettings {
   const list = (setting: string, example: string): readonly string[] => {
     const value = vscode.workspace.getConfiguration('agentcore').get<unknown>(setting) ?? [];
     if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
-    problems.push(`agentcore.${setting} must be a list of texts, as in ["${example}"]`);
+    problems.push(
+      vscode.l10n.t('{0} must be a list of texts, as in ["{1}"]', `agentcore.${setting}`, example),
+    );
     return [];
   };
   const profiles = list(Settings.discoveryProfiles, 'default');

@@ -10,6 +10,9 @@ export class InvalidField extends Error {
   }
 }
 
+/** Fields whose value is told to nobody: the sentence about it may end up in a report. */
+const UNTOLD: ReadonlySet<string> = new Set(['externalId', 'command', 'tokenUrl']);
+
 /** Reads an object of the settings field by field; what nobody asked for is refused in the end. */
 export class FieldReader {
   readonly #object: Readonly<Record<string, unknown>>;
@@ -106,6 +109,7 @@ export class FieldReader {
 
   #wrong(field: string, value: unknown, expected: string): InvalidField {
     const shown = typeof value === 'string' ? `"${value}"` : JSON.stringify(value);
-    return new InvalidField(this.#prefix + field, `is ${shown}, expected ${expected}`);
+    const what = UNTOLD.has(field) ? 'is not valid' : `is ${shown}`;
+    return new InvalidField(this.#prefix + field, `${what}, expected ${expected}`);
   }
 }

@@ -221,7 +221,7 @@ function readTokenUrl(told: FieldReader): string | undefined {
   const text = told.url('tokenUrl');
   if (text === undefined || takesSecret(new URL(text))) return text;
   const expected = 'an https URL without a user in it, such as https://example.com/oauth2/token';
-  throw new InvalidField('authorization.tokenUrl', `is not ${expected}`);
+  throw new InvalidField('authorization.tokenUrl', `is not valid, expected ${expected}`);
 }
 
 function problemOf(thrown: unknown, item: unknown, index: number): EntryProblem {

@@ -107,6 +107,17 @@ describe('agentcore.runtimes', () => {
     expect(problemWith(entry)).toContain(words);
   });
 
+  it.each([
+    { assumeRole: { arn: ROLE, externalId: 'what only we know' } },
+    { authorization: { type: 'tokenCommand', command: ['what only we know'] } },
+    { authorization: { type: 'oauth', clientId: 'c', tokenUrl: 'what only we know' } },
+    { authorization: { type: 'oauth', clientId: 'c', tokenUrl: 'http://what-only-we-know@x.io' } },
+  ])('tells nobody what may be a secret: %j', (fields) => {
+    const sentence = problemWith({ name: 'a', arn: ARN, ...fields });
+    expect(sentence).toMatch(/(externalId|command|tokenUrl) is not valid, expected/);
+    expect(sentence).not.toMatch(/only.we.know/);
+  });
+
   it('takes no name twice, because VS Code finds a server by it', () => {
     const { entries, problems } = readEntries([
       { name: 'weather', arn: ARN },
