@@ -30,7 +30,11 @@ export class DocumentText {
   constructor(text: string, file: string) {
     this.#file = file;
     const isTooLong = text.length > LONGEST_DOCUMENT;
-    const document = parseDocument(isTooLong ? '' : text, { lineCounter: this.#lines });
+    // Others' readers of YAML know merge keys (`<<`), and so do documents that were written for them.
+    const document = parseDocument(isTooLong ? '' : text, {
+      lineCounter: this.#lines,
+      merge: true,
+    });
     this.#root = document.contents as Node | null;
     const problems = document.errors.map(({ pos, message }) =>
       this.#at(pos[0], message.split('\n')[0]?.replace(/ at line.*/, '') ?? ''),
