@@ -13,10 +13,10 @@ import {
 import type { Interceptor, Passage } from '../relay/interceptors.ts';
 import { Cancelled, type Peer } from '../relay/peer.ts';
 import { AnnouncedTools } from './announced-tools.ts';
-import { Approvals, type Approver } from './approvals/approvals.ts';
+import { Approvals, type Approver, type Review } from './approvals/approvals.ts';
 import type { Counters, Receipt } from './counters/counters.ts';
 import { decide, hiddenBy, prefixesOf } from './decisions/decide.ts';
-import type { Decision, Ruling } from './decisions/facts.ts';
+import type { Ask, Decision, Ruling } from './decisions/facts.ts';
 import { resemblesKnownMethod } from './decisions/known-methods.ts';
 import { SchemaCheck } from './decisions/schema-check.ts';
 import { type Subject, subjectsOf } from './decisions/subjects.ts';
@@ -92,30 +92,60 @@ export class PolicyInterceptor implements Interceptor {
       throw new AgentCoreError('usage', notMended(failure));
     }
     const facts = await this.#facts.gather(policies, passage.from, method, params ?? {});
-    const decision = this.#decide(facts, [], {});
-    if (decision.effect === 'deny') throw new AgentCoreError('usage', decision.ruling.sentence);
+    const ruling = await this.#rulingOn(facts);
+    if (ruling) throw new AgentCoreError('usage', ruling.sentence);
     return next.notify(notification, passage);
   }
 
   /** Requests of the server's: by their method alone. */
   async #fromServer(request: Request, passage: Passage, next: Peer): Promise<Response> {
     if (this.#approvals.isOwn(request)) return next.request(request, passage);
-    const ruling = await this.#rulingOnServer(request.method, request.params ?? {});
+    const { runtime } = this.#options;
+    // The person is before the client, which is where the request goes.
+    const towards = { ...passage, back: next };
+    const ruling = await this.#rulingOnServer(
+      request.method,
+      request.params ?? {},
+      (asks, caller) => this.#approvals.reviewServers(request, asks, { runtime, caller }, towards),
+    );
     return ruling ? refusal(request, ruling) : next.request(request, passage);
   }
 
-  async #rulingOnServer(method: string, params: JsonObject): Promise<Ruling | undefined> {
+  async #rulingOnServer(
+    method: string,
+    params: JsonObject,
+    review?: AskPerson,
+  ): Promise<Ruling | undefined> {
     try {
       const { policies, failure } = this.#options.current();
       if (failure !== undefined) return nobodys(notMended(failure));
       const facts = await this.#facts.gather(policies, 'server', method, params);
-      const decision = this.#decide(facts, [], params);
-      if (decision.effect === 'deny') return decision.ruling;
-      const outcome = this.#options.counters.reserve(decision.reservations, this.#party(facts));
-      return 'refused' in outcome ? outcome.refused : undefined;
+      return await this.#rulingOn(facts, review);
     } catch (thrown) {
+      if (thrown instanceof Cancelled) throw thrown;
       return nobodys(notApplied(thrown));
     }
+  }
+
+  /** What stands against a message of which its method says all, and counts it where nothing does. */
+  async #rulingOn(facts: Gathered, review?: AskPerson): Promise<Ruling | undefined> {
+    const { counters } = this.#options;
+    const decision = this.#decide(facts, [], facts.params);
+    if (decision.effect === 'deny') return decision.ruling;
+    const { asks, reservations } = decision;
+    const [ask] = asks;
+    if (ask) {
+      const beyond = counters.exceeded(reservations, this.#party(facts));
+      if (beyond) return beyond;
+      const reviewed = (await review?.(asks, facts.caller)) ?? { refused: NOBODY_TO_ASK };
+      if (!('request' in reviewed)) {
+        const why = 'refused' in reviewed ? reviewed.refused : NOBODY_TO_ASK;
+        return { ...ask, sentence: `${ask.sentence} ${why}` };
+      }
+      if (this.#isOutdated(facts)) return nobodys(CHANGED);
+    }
+    const outcome = counters.reserve(reservations, this.#party(facts));
+    return 'refused' in outcome ? outcome.refused : undefined;
   }
 
   /** Whether and as what a request of the client's goes on. */
@@ -153,6 +183,7 @@ export class PolicyInterceptor implements Interceptor {
       if ('refused' in review) {
         return refused({ ...ask, sentence: `${ask.sentence} ${review.refused}` });
       }
+      if (this.#isOutdated(facts)) return refused(nobodys(CHANGED));
       approved = review.request;
     } else if (this.#approvals.isAnswer(request)) {
       return refused(nobodys('This answers a question of the policy that is not open any more.'));
@@ -255,6 +286,11 @@ export class PolicyInterceptor implements Interceptor {
     });
   }
 
+  /** A person takes their time, in which other rules may come to hold than they were asked by. */
+  #isOutdated({ policies }: Gathered): boolean {
+    return this.#options.current().policies !== policies;
+  }
+
   #refuse(request: Request, passage: Passage, ruling: Ruling): Response {
     put(passage, 'deny', ruling);
     return refusal(request, ruling);
@@ -274,6 +310,12 @@ export class PolicyInterceptor implements Interceptor {
     return { session, caller, runtime };
   }
 }
+
+/** Finds out whether a person agrees. */
+type AskPerson = (asks: readonly Ask[], caller: string | undefined) => Promise<Review>;
+
+const CHANGED = 'The policy has changed since the person was asked.';
+const NOBODY_TO_ASK = 'Nobody can be asked about it at this place.';
 
 interface Context {
   readonly policies: readonly Policy[];

@@ -87,20 +87,49 @@ export class Approvals {
     if (this.#continued.delete(continuation(fingerprint, request.params?.requestState))) {
       return { request };
     }
+    return this.#ask(request, asks, { ...facts, from: 'client' }, exchange);
+  }
+
+  /** The same for a request of the server's, whatever it looks like: `exchange.back` is the client. */
+  reviewServers(
+    request: Request,
+    asks: readonly Ask[],
+    facts: Pick<Question, 'runtime' | 'caller'>,
+    exchange: Exchange,
+  ): Promise<Review> {
+    return this.#ask(request, asks, { ...facts, from: 'server' }, exchange);
+  }
+
+  async #ask(
+    request: Request,
+    asks: readonly Ask[],
+    facts: Pick<Question, 'runtime' | 'caller' | 'from'>,
+    exchange: Exchange,
+  ): Promise<Review> {
+    const { method, params, bytes } = request;
+    const fingerprint = fingerprintOf(request);
     const open = asks.filter((ask) => !this.#isAgreed(ask, request));
     if (open.length === 0) return { request };
     if (open.some((ask) => (this.#declined.get(callKey(ask, fingerprint)) ?? 0) > this.#now())) {
       return { refused: 'The person who was asked did not agree to this call a moment ago.' };
     }
-    const span = spanAt(request.bytes, ['params', 'arguments']);
+    const span =
+      spanAt(bytes, ['params', 'arguments']) ??
+      (method === 'tools/call' ? undefined : spanAt(bytes, ['params']));
     const question: Question = {
       ...facts,
-      tool: String(request.params?.name ?? request.params?.uri ?? request.method),
-      arguments: span ? request.bytes.toString('utf8', span.start, span.end) : '{}',
+      method,
+      tool: String(params?.name ?? params?.uri ?? method),
+      arguments: span ? bytes.toString('utf8', span.start, span.end) : '{}',
       asks: open,
       mayLast: open.every(({ per }) => per === 'session'),
     };
-    if (eraOf(request) === 'stateless' && showsFormsStateless(request) && canAskBack(request)) {
+    if (
+      facts.from === 'client' &&
+      eraOf(request) === 'stateless' &&
+      showsFormsStateless(request) &&
+      canAskBack(request)
+    ) {
       return { result: this.#inputRequired.ask(request, question, fingerprint) };
     }
     const approver = this.#approverFor(request);
@@ -158,8 +187,12 @@ function callKey({ file, pointer }: Ask, fingerprint: string): string {
 }
 
 /** Of what the call does: method, name and the arguments byte for byte. */
-function fingerprintOf({ method, params, bytes }: Request): string {
-  const span = spanAt(bytes, ['params', 'arguments']);
+function fingerprintOf(request: Request): string {
+  const { method, params, bytes } = request;
+  // The params of a request that comes again with an answer are others.
+  const span =
+    spanAt(bytes, ['params', 'arguments']) ??
+    (canAskBack(request) ? undefined : spanAt(bytes, ['params']));
   const hash = createHash('sha256').update(JSON.stringify([method, params?.name, params?.uri]));
   if (span) hash.update(bytes.subarray(span.start, span.end));
   return hash.digest('base64url');
