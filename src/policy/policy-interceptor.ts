@@ -77,7 +77,7 @@ export class PolicyInterceptor implements Interceptor {
       throw thrown;
     }
     if (isRefused(response)) this.#release(receipt);
-    return this.#received(judged.request, response, { policies, caller, wasAsked });
+    return this.#received(judged.request, response, { policies, caller, wasAsked }, passage);
   }
 
   async notify(notification: Notification, passage: Passage, next: Peer): Promise<void> {
@@ -108,6 +108,7 @@ export class PolicyInterceptor implements Interceptor {
       request.params ?? {},
       (asks, caller) => this.#approvals.reviewServers(request, asks, { runtime, caller }, towards),
     );
+    put(passage, ruling ? 'deny' : 'allow', ruling);
     return ruling ? refusal(request, ruling) : next.request(request, passage);
   }
 
@@ -244,7 +245,12 @@ export class PolicyInterceptor implements Interceptor {
   }
 
   /** What the server answered, as far as the agent may see it. */
-  async #received(request: Request, response: Response, context: Context): Promise<Response> {
+  async #received(
+    request: Request,
+    response: Response,
+    context: Context,
+    passage: Passage,
+  ): Promise<Response> {
     if (response.error) return response;
     const shape = LISTS.get(request.method);
     if (shape) return this.#listed(request, response, shape, context);
@@ -258,7 +264,7 @@ export class PolicyInterceptor implements Interceptor {
       const method = isObject(one) ? String(one.method) : '';
       const params = isObject(one) && isObject(one.params) ? one.params : {};
       const ruling = await this.#rulingOnServer(method, params);
-      if (ruling) return refusal(request, ruling);
+      if (ruling) return this.#refuse(request, passage, ruling);
     }
     if (context.wasAsked && typeof result.requestState === 'string') {
       this.#approvals.continues(request, result.requestState);
