@@ -138,7 +138,7 @@ function someReading(actual: unknown, test: (one: unknown) => boolean): boolean 
 }
 
 function finds(actual: unknown, pattern: RE2JS, polarity: Polarity): boolean {
-  const find = (text: string) => pattern.matcher(text).find();
+  const find = (text: string) => pattern.test(text);
   if (polarity === 'requires') return typeof actual === 'string' && find(actual);
   return someReading(actual, (one) => find(textOf(one)));
 }

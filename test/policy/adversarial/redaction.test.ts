@@ -101,7 +101,8 @@ describe('personal data', () => {
     const reason = Object.values(DATA).join(' ');
     const params = { requestId: id, reason };
     proxy.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
-    await proxy.call('read');
+    // It is nobody's answer, and the end of the proxy does not wait for it.
+    await local.until(() => delivered(local, 'notifications/cancelled') > 0);
     expect(await disclosed(guarded)).toEqual([]);
     const told = local.deliveries.filter(
       ({ request }) => request.rpcMethod === 'notifications/cancelled',
