@@ -44,12 +44,7 @@ export function readPolicy(text: string, file: string): ReadPolicy {
   }
   const parsed = documentSchema.safeParse(source.value ?? {});
   if (!parsed.success) {
-    const problems = parsed.error.issues.flatMap((issue) =>
-      issue.code === 'unrecognized_keys'
-        ? issue.keys.map((key) => source.problem([...issue.path, key], 'there is no such field'))
-        : [source.problem(issue.path, issue.message)],
-    );
-    return { problems };
+    return { problems: parsed.error.issues.flatMap((issue) => source.problemsOf(issue)) };
   }
   const problems: Problem[] = [];
   const reader = new PolicyReader(parsed.data, (path, message) => {
