@@ -13,7 +13,7 @@ import {
 import type { Interceptor, Passage } from '../relay/interceptors.ts';
 import { Cancelled, type Peer } from '../relay/peer.ts';
 import { AnnouncedTools } from './announced-tools.ts';
-import { Approvals, type Approver, type Review } from './approvals/approvals.ts';
+import { Approvals, type Approver, type Review, type Shown } from './approvals/approvals.ts';
 import type { Counters, Receipt } from './counters/counters.ts';
 import { decide, hiddenBy, prefixesOf } from './decisions/decide.ts';
 import type { Ask, Decision, Ruling } from './decisions/facts.ts';
@@ -100,13 +100,10 @@ export class PolicyInterceptor implements Interceptor {
   /** Requests of the server's: by their method alone. */
   async #fromServer(request: Request, passage: Passage, next: Peer): Promise<Response> {
     if (this.#approvals.isOwn(request)) return next.request(request, passage);
-    const { runtime } = this.#options;
     // The person is before the client, which is where the request goes.
     const towards = { ...passage, back: next };
-    const ruling = await this.#rulingOnServer(
-      request.method,
-      request.params ?? {},
-      (asks, caller) => this.#approvals.reviewServers(request, asks, { runtime, caller }, towards),
+    const ruling = await this.#rulingOnServer(request.method, request.params ?? {}, (asks) =>
+      this.#approvals.reviewServers(request, asks, () => this.#shown(), towards),
     );
     put(passage, ruling ? 'deny' : 'allow', ruling);
     return ruling ? refusal(request, ruling) : next.request(request, passage);
@@ -138,7 +135,7 @@ export class PolicyInterceptor implements Interceptor {
     if (ask) {
       const beyond = counters.exceeded(reservations, this.#party(facts));
       if (beyond) return beyond;
-      const reviewed = (await review?.(asks, facts.caller)) ?? { refused: NOBODY_TO_ASK };
+      const reviewed = (await review?.(asks)) ?? { refused: NOBODY_TO_ASK };
       if (!('request' in reviewed)) {
         const why = 'refused' in reviewed ? reviewed.refused : NOBODY_TO_ASK;
         return { ...ask, sentence: `${ask.sentence} ${why}` };
@@ -175,8 +172,7 @@ export class PolicyInterceptor implements Interceptor {
       // Nobody is asked for what would be refused afterwards.
       const beyond = this.#options.counters.exceeded(reservations, party);
       if (beyond) return refused(beyond);
-      const { runtime } = this.#options;
-      const review = await this.#approvals.review(request, asks, { runtime, caller }, passage);
+      const review = await this.#approvals.review(request, asks, () => this.#shown(), passage);
       if ('result' in review) {
         put(passage, 'ask', ask);
         return { response: makeResult(request.id, review.result) };
@@ -292,6 +288,10 @@ export class PolicyInterceptor implements Interceptor {
     });
   }
 
+  async #shown(): Promise<Shown> {
+    return { runtime: this.#options.runtime, ...(await this.#facts.gatherForPerson()) };
+  }
+
   /** A person takes their time, in which other rules may come to hold than they were asked by. */
   #isOutdated({ policies }: Gathered): boolean {
     return this.#options.current().policies !== policies;
@@ -318,7 +318,7 @@ export class PolicyInterceptor implements Interceptor {
 }
 
 /** Finds out whether a person agrees. */
-type AskPerson = (asks: readonly Ask[], caller: string | undefined) => Promise<Review>;
+type AskPerson = (asks: readonly Ask[]) => Promise<Review>;
 
 const CHANGED = 'The policy has changed since the person was asked.';
 const NOBODY_TO_ASK = 'Nobody can be asked about it at this place.';

@@ -18,6 +18,9 @@ export type Review =
   | { readonly result: object }
   | { readonly refused: string };
 
+/** What a person is shown beside the request. */
+export type Shown = Pick<Question, 'runtime' | 'caller' | 'spent'>;
+
 /** Who else may be asked, such as the person before VS Code. */
 export interface Approver {
   ask(question: Question, exchange: Exchange): Promise<Answer>;
@@ -66,7 +69,7 @@ export class Approvals {
   async review(
     request: Request,
     asks: readonly Ask[],
-    facts: Pick<Question, 'runtime' | 'caller'>,
+    shown: () => Promise<Shown>,
     exchange: Exchange,
   ): Promise<Review> {
     const fingerprint = fingerprintOf(request);
@@ -87,23 +90,24 @@ export class Approvals {
     if (this.#continued.delete(continuation(fingerprint, request.params?.requestState))) {
       return { request };
     }
-    return this.#ask(request, asks, { ...facts, from: 'client' }, exchange);
+    return this.#ask(request, asks, shown, 'client', exchange);
   }
 
   /** The same for a request of the server's, whatever it looks like: `exchange.back` is the client. */
   reviewServers(
     request: Request,
     asks: readonly Ask[],
-    facts: Pick<Question, 'runtime' | 'caller'>,
+    shown: () => Promise<Shown>,
     exchange: Exchange,
   ): Promise<Review> {
-    return this.#ask(request, asks, { ...facts, from: 'server' }, exchange);
+    return this.#ask(request, asks, shown, 'server', exchange);
   }
 
   async #ask(
     request: Request,
     asks: readonly Ask[],
-    facts: Pick<Question, 'runtime' | 'caller' | 'from'>,
+    shown: () => Promise<Shown>,
+    from: Question['from'],
     exchange: Exchange,
   ): Promise<Review> {
     const { method, params, bytes } = request;
@@ -117,7 +121,8 @@ export class Approvals {
       spanAt(bytes, ['params', 'arguments']) ??
       (method === 'tools/call' ? undefined : spanAt(bytes, ['params']));
     const question: Question = {
-      ...facts,
+      ...(await shown()),
+      from,
       method,
       tool: String(params?.name ?? params?.uri ?? method),
       arguments: span ? bytes.toString('utf8', span.start, span.end) : '{}',
@@ -125,7 +130,7 @@ export class Approvals {
       mayLast: open.every(({ per }) => per === 'session'),
     };
     if (
-      facts.from === 'client' &&
+      from === 'client' &&
       eraOf(request) === 'stateless' &&
       showsFormsStateless(request) &&
       canAskBack(request)

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../mcp/message.ts';
-import type { Ask } from '../decisions/facts.ts';
+import type { Ask, Spent } from '../decisions/facts.ts';
 
 /** A call that a person has to agree to, or another request of either side. */
 export interface Question {
@@ -11,6 +11,8 @@ export interface Question {
   readonly arguments: string;
   readonly runtime: string;
   readonly caller: string | undefined;
+  /** What sessions have come to today; undefined where that cannot be told. */
+  readonly spent: Spent | undefined;
   readonly asks: readonly Ask[];
   /** True where an answer may hold for the rest of the session. */
   readonly mayLast: boolean;
@@ -34,9 +36,14 @@ export function questionText(question: Question): string {
     `Why you are asked: ${asks.map(({ sentence }) => sentence).join(' ')}`,
     `Server: ${runtime}`,
     `As: ${caller ?? 'the identity of this profile'}`,
-    'Cost: the session it runs in is billed by AgentCore while it is in use.',
+    `Cost: the session it runs in is billed by AgentCore while it is in use.${spentWords(question)}`,
     `Arguments: ${shown.slice(0, MOST_SHOWN)}${more > 0 ? ` … and ${more} characters more, not shown` : ''}`,
   ].join('\n');
+}
+
+function spentWords({ spent }: Question): string {
+  if (!spent) return '';
+  return ` Your sessions of today may have cost $${spent.usd.toFixed(2)} so far.`;
 }
 
 function wish({ from, method, tool }: Question): string {

@@ -40,6 +40,8 @@ describe('a call that a person has to agree to', () => {
     expect(params.message).toContain('"amount":501');
     expect(params.message).toContain('\\u{202e}');
     expect(params.message).toContain(local.runtime('server').arn);
+    expect(params.message).toMatch(/^As: arn:aws:(iam|sts)::/m);
+    expect(params.message).toMatch(/^Cost: .* of today may have cost \$\d+\.\d\d so far\.$/m);
     const again = proxy.call('pay', { amount: 501 });
     await answer(proxy, { action: 'decline' });
     expect(said(await again)).toContain('refused');
