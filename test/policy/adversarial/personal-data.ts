@@ -110,7 +110,8 @@ const OF_NUMBERS: Readonly<Record<string, (datum: string) => unknown>> = {
   'digit by digit': between(' '),
 };
 
-const MODERN = {
+/** What a client of the stateless era says of itself. */
+export const MODERN = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
   'io.modelcontextprotocol/clientCapabilities': { elicitation: {}, sampling: {} },
