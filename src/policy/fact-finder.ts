@@ -1,8 +1,10 @@
 import type { JsonObject } from '../mcp/message.ts';
 import type { Facts, Spent } from './decisions/facts.ts';
 import type { Policy } from './documents/policy.ts';
-import type { Window } from './documents/windows.ts';
+import { calendarWindow, type Window } from './documents/windows.ts';
 import { needsOf } from './needs.ts';
+
+const TODAY = calendarWindow('day');
 
 /** What is known of a message and its sender before it is judged. */
 export interface Gathered {
@@ -43,6 +45,12 @@ export class FactFinder {
       this.#findSpent(from === 'client' ? needs.windows : []),
     ]);
     return { policies, from, method, params, caller, spent };
+  }
+
+  /** What a person is told beside the message that they are asked about; what cannot be told is left out. */
+  async gatherForPerson(): Promise<{ caller: string | undefined; spent: Spent | undefined }> {
+    const [caller, spent] = await Promise.all([this.#findCaller(), this.#findSpent([TODAY])]);
+    return { caller, spent: spent.get(TODAY.words) };
   }
 
   /** Asked again after a failure: credentials may have come meanwhile. */

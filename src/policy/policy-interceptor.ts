@@ -13,10 +13,10 @@ import {
 import type { Interceptor, Passage } from '../relay/interceptors.ts';
 import { Cancelled, type Peer } from '../relay/peer.ts';
 import { AnnouncedTools } from './announced-tools.ts';
-import { Approvals, type Approver } from './approvals/approvals.ts';
+import { Approvals, type Approver, type Review, type Shown } from './approvals/approvals.ts';
 import type { Counters, Receipt } from './counters/counters.ts';
 import { decide, hiddenBy, prefixesOf } from './decisions/decide.ts';
-import type { Decision, Ruling } from './decisions/facts.ts';
+import type { Ask, Decision, Ruling } from './decisions/facts.ts';
 import { resemblesKnownMethod } from './decisions/known-methods.ts';
 import { SchemaCheck } from './decisions/schema-check.ts';
 import { type Subject, subjectsOf } from './decisions/subjects.ts';
@@ -77,7 +77,7 @@ export class PolicyInterceptor implements Interceptor {
       throw thrown;
     }
     if (isRefused(response)) this.#release(receipt);
-    return this.#received(judged.request, response, { policies, caller, wasAsked });
+    return this.#received(judged.request, response, { policies, caller, wasAsked }, passage);
   }
 
   async notify(notification: Notification, passage: Passage, next: Peer): Promise<void> {
@@ -92,30 +92,58 @@ export class PolicyInterceptor implements Interceptor {
       throw new AgentCoreError('usage', notMended(failure));
     }
     const facts = await this.#facts.gather(policies, passage.from, method, params ?? {});
-    const decision = this.#decide(facts, [], {});
-    if (decision.effect === 'deny') throw new AgentCoreError('usage', decision.ruling.sentence);
+    const ruling = await this.#rulingOn(facts);
+    if (ruling) throw new AgentCoreError('usage', ruling.sentence);
     return next.notify(notification, passage);
   }
 
   /** Requests of the server's: by their method alone. */
   async #fromServer(request: Request, passage: Passage, next: Peer): Promise<Response> {
     if (this.#approvals.isOwn(request)) return next.request(request, passage);
-    const ruling = await this.#rulingOnServer(request.method, request.params ?? {});
+    // The person is before the client, which is where the request goes.
+    const towards = { ...passage, back: next };
+    const ruling = await this.#rulingOnServer(request.method, request.params ?? {}, (asks) =>
+      this.#approvals.reviewServers(request, asks, () => this.#shown(), towards),
+    );
+    put(passage, ruling ? 'deny' : 'allow', ruling);
     return ruling ? refusal(request, ruling) : next.request(request, passage);
   }
 
-  async #rulingOnServer(method: string, params: JsonObject): Promise<Ruling | undefined> {
+  async #rulingOnServer(
+    method: string,
+    params: JsonObject,
+    review?: AskPerson,
+  ): Promise<Ruling | undefined> {
     try {
       const { policies, failure } = this.#options.current();
       if (failure !== undefined) return nobodys(notMended(failure));
       const facts = await this.#facts.gather(policies, 'server', method, params);
-      const decision = this.#decide(facts, [], params);
-      if (decision.effect === 'deny') return decision.ruling;
-      const outcome = this.#options.counters.reserve(decision.reservations, this.#party(facts));
-      return 'refused' in outcome ? outcome.refused : undefined;
+      return await this.#rulingOn(facts, review);
     } catch (thrown) {
+      if (thrown instanceof Cancelled) throw thrown;
       return nobodys(notApplied(thrown));
     }
+  }
+
+  /** What stands against a message of which its method says all, and counts it where nothing does. */
+  async #rulingOn(facts: Gathered, review?: AskPerson): Promise<Ruling | undefined> {
+    const { counters } = this.#options;
+    const decision = this.#decide(facts, [], facts.params);
+    if (decision.effect === 'deny') return decision.ruling;
+    const { asks, reservations } = decision;
+    const [ask] = asks;
+    if (ask) {
+      const beyond = counters.exceeded(reservations, this.#party(facts));
+      if (beyond) return beyond;
+      const reviewed = (await review?.(asks)) ?? { refused: NOBODY_TO_ASK };
+      if (!('request' in reviewed)) {
+        const why = 'refused' in reviewed ? reviewed.refused : NOBODY_TO_ASK;
+        return { ...ask, sentence: `${ask.sentence} ${why}` };
+      }
+      if (this.#isOutdated(facts)) return nobodys(CHANGED);
+    }
+    const outcome = counters.reserve(reservations, this.#party(facts));
+    return 'refused' in outcome ? outcome.refused : undefined;
   }
 
   /** Whether and as what a request of the client's goes on. */
@@ -144,8 +172,7 @@ export class PolicyInterceptor implements Interceptor {
       // Nobody is asked for what would be refused afterwards.
       const beyond = this.#options.counters.exceeded(reservations, party);
       if (beyond) return refused(beyond);
-      const { runtime } = this.#options;
-      const review = await this.#approvals.review(request, asks, { runtime, caller }, passage);
+      const review = await this.#approvals.review(request, asks, () => this.#shown(), passage);
       if ('result' in review) {
         put(passage, 'ask', ask);
         return { response: makeResult(request.id, review.result) };
@@ -153,6 +180,7 @@ export class PolicyInterceptor implements Interceptor {
       if ('refused' in review) {
         return refused({ ...ask, sentence: `${ask.sentence} ${review.refused}` });
       }
+      if (this.#isOutdated(facts)) return refused(nobodys(CHANGED));
       approved = review.request;
     } else if (this.#approvals.isAnswer(request)) {
       return refused(nobodys('This answers a question of the policy that is not open any more.'));
@@ -213,7 +241,12 @@ export class PolicyInterceptor implements Interceptor {
   }
 
   /** What the server answered, as far as the agent may see it. */
-  async #received(request: Request, response: Response, context: Context): Promise<Response> {
+  async #received(
+    request: Request,
+    response: Response,
+    context: Context,
+    passage: Passage,
+  ): Promise<Response> {
     if (response.error) return response;
     const shape = LISTS.get(request.method);
     if (shape) return this.#listed(request, response, shape, context);
@@ -227,7 +260,7 @@ export class PolicyInterceptor implements Interceptor {
       const method = isObject(one) ? String(one.method) : '';
       const params = isObject(one) && isObject(one.params) ? one.params : {};
       const ruling = await this.#rulingOnServer(method, params);
-      if (ruling) return refusal(request, ruling);
+      if (ruling) return this.#refuse(request, passage, ruling);
     }
     if (context.wasAsked && typeof result.requestState === 'string') {
       this.#approvals.continues(request, result.requestState);
@@ -255,6 +288,15 @@ export class PolicyInterceptor implements Interceptor {
     });
   }
 
+  async #shown(): Promise<Shown> {
+    return { runtime: this.#options.runtime, ...(await this.#facts.gatherForPerson()) };
+  }
+
+  /** A person takes their time, in which other rules may come to hold than they were asked by. */
+  #isOutdated({ policies }: Gathered): boolean {
+    return this.#options.current().policies !== policies;
+  }
+
   #refuse(request: Request, passage: Passage, ruling: Ruling): Response {
     put(passage, 'deny', ruling);
     return refusal(request, ruling);
@@ -274,6 +316,12 @@ export class PolicyInterceptor implements Interceptor {
     return { session, caller, runtime };
   }
 }
+
+/** Finds out whether a person agrees. */
+type AskPerson = (asks: readonly Ask[]) => Promise<Review>;
+
+const CHANGED = 'The policy has changed since the person was asked.';
+const NOBODY_TO_ASK = 'Nobody can be asked about it at this place.';
 
 interface Context {
   readonly policies: readonly Policy[];

@@ -26,8 +26,9 @@ export interface Governance {
 
 /**
  * Audit, decisions and redaction, in this order: the audit sees arguments as they came, the person
- * who is asked sees them too, and whoever stands behind sees what the server may. All of it is
- * loaded only where there is a policy.
+ * who is asked sees them too, and whoever stands behind sees what the server may. What the server
+ * asks for itself comes from the other end, where an audit is first as well. All of it is loaded
+ * only where there is a policy.
  *
  * @throws {AgentCoreError} `config` or `usage` where a vault or salt cannot be had.
  */
@@ -78,16 +79,21 @@ export async function govern(options: GovernOptions): Promise<Governance> {
   });
   // Who calls is put on record from the first call on of which that is known.
   void caller().catch(() => undefined);
-  const audited = new AuditInterceptor({
+  const auditing = {
     audit,
     isRequired: () => documents.current().policies.some(({ auditRequired }) => auditRequired),
     runtime,
     caller: () => knownCaller,
     salt: await auditSalt(stateFolder),
-    redactedName: await nameMask(rules()),
-  });
+    redactedName: await nameMask(rules),
+  };
   return {
-    interceptors: [audited, policy, redaction.interceptor],
+    interceptors: [
+      new AuditInterceptor({ ...auditing, from: 'client' }),
+      policy,
+      redaction.interceptor,
+      new AuditInterceptor({ ...auditing, from: 'server' }),
+    ],
     close: async () => {
       await audit.close();
       await redaction.close();

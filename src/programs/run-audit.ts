@@ -1,9 +1,14 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { AgentCoreError } from '../error.ts';
 import { stateFolder } from '../journal/state-folder.ts';
 import { auditFolder } from '../policy/audit/audit-folder.ts';
-import { verifyAudit } from '../policy/audit/verify-audit.ts';
+import { type AuditEnd, verifyAudit } from '../policy/audit/verify-audit.ts';
 
 export interface AuditVerifyOptions {
   readonly json?: boolean | undefined;
+  /** A file with what `--json` printed earlier, kept where nobody can write who writes the audit. */
+  readonly noted?: string | undefined;
 }
 
 interface Streams {
@@ -15,14 +20,15 @@ interface Streams {
  * Says whether the audit is as it was written.
  *
  * @returns 0 where it is, 1 where something was changed, removed or added.
+ * @throws {AgentCoreError} `config` where there is nothing noted in the file that is named.
  */
 export async function runAuditVerify(
-  { json }: AuditVerifyOptions,
+  { json, noted }: AuditVerifyOptions,
   env: Readonly<Record<string, string | undefined>>,
   { stdout, stderr }: Streams,
 ): Promise<number> {
   const state = stateFolder(env);
-  const report = await verifyAudit(state);
+  const report = await verifyAudit(state, noted === undefined ? [] : await readNoted(noted));
   const { files, records, problems, ends } = report;
   if (json) {
     stdout.write(`${JSON.stringify(report)}\n`);
@@ -36,3 +42,14 @@ export async function runAuditVerify(
   }
   return problems.length === 0 ? 0 : 1;
 }
+
+async function readNoted(path: string): Promise<readonly AuditEnd[]> {
+  try {
+    return notedSchema.parse(JSON.parse(await readFile(path, 'utf8'))).ends;
+  } catch (cause) {
+    const message = `${path} is not what \`agentcore-mcp audit verify --json\` prints`;
+    throw new AgentCoreError('config', message, { cause });
+  }
+}
+
+const notedSchema = z.object({ ends: z.array(z.object({ file: z.string(), hash: z.string() })) });

@@ -127,6 +127,42 @@ describe('the audit of a proxy', () => {
     expect((await runCli(['audit', 'verify'], env)).code).toBe(1);
   });
 
+  it('says what the server has asked for, and what became of that', async () => {
+    const guarded = await startGuarded(`${REDACTING}methods:
+  sampling/createMessage: { rules: [{ name: never, action: deny }] }
+`);
+    const { proxy } = guarded;
+    await proxy.initialize({ sampling: {}, roots: {} });
+    expect(said(await proxy.call('ask'))).toContain('refused by rule');
+    const call = proxy.call('ask', { method: 'roots/list' });
+    const { id } = await proxy.next('a question', ({ method }) => method === 'roots/list');
+    proxy.send({ jsonrpc: '2.0', id, result: { roots: [{ uri: 'file:///me@example.com' }] } });
+    expect(said(await call)).toContain('file:///');
+    const inline = await proxy.request('tools/call', {
+      name: 'ask_inline',
+      arguments: {},
+      _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' },
+    });
+    expect(said(inline)).toContain('refused by rule');
+    await proxy.close();
+
+    const records = await auditOf(guarded);
+    const of = (key: string, value: string) => records.find((record) => record[key] === value);
+    const rule = '/methods/sampling~1createMessage/rules/0';
+    expect(of('method', 'sampling/createMessage')).toMatchObject({
+      from: 'server',
+      decision: { effect: 'deny', rule },
+      outcome: 'error',
+    });
+    expect(of('method', 'roots/list')).toMatchObject({
+      from: 'server',
+      decision: { effect: 'allow' },
+      redactions: { email: 1 },
+      outcome: 'result',
+    });
+    expect(of('name', 'ask_inline')).toMatchObject({ decision: { effect: 'deny', rule } });
+  });
+
   it('that cannot be kept lets no call pass, for the proxy does not even start', async () => {
     const { proxy, local, state, env } = await startGuarded('version: "1"\naudit: required');
     await proxy.initialize();

@@ -149,6 +149,14 @@ examples:
     );
   });
 
+  it('refuses a policy for a file of examples, field by field', async () => {
+    const folder = await written({ 'policy.yaml': GOOD });
+    const file = join(folder, 'policy.yaml');
+    const refused = printed((streams) => runPolicyTest({ file }, ENV, streams));
+    await expect(refused).rejects.toThrow('policy: expected the path of a document');
+    await expect(refused).rejects.toThrow(/:\d+:1: tools: there is no such field/);
+  });
+
   it('refuses a file that is none, with the place', async () => {
     const folder = await written({
       'examples.yaml': 'policy: p.yaml\nexamples: [{ call: a, expect: maybe }]',
@@ -209,7 +217,20 @@ describe('policy init', () => {
     expect(destroys).toContain('delete_all:');
     expect(destroys).toContain('"odd name: [":');
     expect(runs).toContain('run_query:');
-    expect(text).not.toContain('glob*');
+    expect(text).toMatch(/^# Left out, .*"glob\*"$/m);
+  });
+
+  it('writes a valid policy of tools whatever they are called, and of no others', async () => {
+    const names = ['a*', 'a_', '*', '__proto__', '', 'x'.repeat(3000), '<<', 'null', '1', '"'];
+    const odd = ['\u0007\n', 'b: {', '- c', '# d', 'e\u2028f', '{{', '&g', 'ｈ'];
+    const tools = [...names, ...odd, ...names].map((name) => ({ name }));
+    const folder = await written({ 'tools.json': JSON.stringify(tools) });
+    const options = { tools: join(folder, 'tools.json') };
+    const { text } = await printed((streams) => runPolicyInit(options, ENV, streams));
+    const { policy, problems } = readPolicy(text, 'x');
+    expect(problems).toEqual([]);
+    const listed = policy?.body.entries.map(({ name }) => name.text);
+    expect(listed?.toSorted()).toEqual(['a_', '<<', 'null', '1', '"', ...odd, '*'].toSorted());
   });
 });
 

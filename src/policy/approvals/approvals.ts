@@ -18,6 +18,9 @@ export type Review =
   | { readonly result: object }
   | { readonly refused: string };
 
+/** What a person is shown beside the request. */
+export type Shown = Pick<Question, 'runtime' | 'caller' | 'spent'>;
+
 /** Who else may be asked, such as the person before VS Code. */
 export interface Approver {
   ask(question: Question, exchange: Exchange): Promise<Answer>;
@@ -66,7 +69,7 @@ export class Approvals {
   async review(
     request: Request,
     asks: readonly Ask[],
-    facts: Pick<Question, 'runtime' | 'caller'>,
+    shown: () => Promise<Shown>,
     exchange: Exchange,
   ): Promise<Review> {
     const fingerprint = fingerprintOf(request);
@@ -87,20 +90,51 @@ export class Approvals {
     if (this.#continued.delete(continuation(fingerprint, request.params?.requestState))) {
       return { request };
     }
+    return this.#ask(request, asks, shown, 'client', exchange);
+  }
+
+  /** The same for a request of the server's, whatever it looks like: `exchange.back` is the client. */
+  reviewServers(
+    request: Request,
+    asks: readonly Ask[],
+    shown: () => Promise<Shown>,
+    exchange: Exchange,
+  ): Promise<Review> {
+    return this.#ask(request, asks, shown, 'server', exchange);
+  }
+
+  async #ask(
+    request: Request,
+    asks: readonly Ask[],
+    shown: () => Promise<Shown>,
+    from: Question['from'],
+    exchange: Exchange,
+  ): Promise<Review> {
+    const { method, params, bytes } = request;
+    const fingerprint = fingerprintOf(request);
     const open = asks.filter((ask) => !this.#isAgreed(ask, request));
     if (open.length === 0) return { request };
     if (open.some((ask) => (this.#declined.get(callKey(ask, fingerprint)) ?? 0) > this.#now())) {
       return { refused: 'The person who was asked did not agree to this call a moment ago.' };
     }
-    const span = spanAt(request.bytes, ['params', 'arguments']);
+    const span =
+      spanAt(bytes, ['params', 'arguments']) ??
+      (method === 'tools/call' ? undefined : spanAt(bytes, ['params']));
     const question: Question = {
-      ...facts,
-      tool: String(request.params?.name ?? request.params?.uri ?? request.method),
-      arguments: span ? request.bytes.toString('utf8', span.start, span.end) : '{}',
+      ...(await shown()),
+      from,
+      method,
+      tool: String(params?.name ?? params?.uri ?? method),
+      arguments: span ? bytes.toString('utf8', span.start, span.end) : '{}',
       asks: open,
       mayLast: open.every(({ per }) => per === 'session'),
     };
-    if (eraOf(request) === 'stateless' && showsFormsStateless(request) && canAskBack(request)) {
+    if (
+      from === 'client' &&
+      eraOf(request) === 'stateless' &&
+      showsFormsStateless(request) &&
+      canAskBack(request)
+    ) {
       return { result: this.#inputRequired.ask(request, question, fingerprint) };
     }
     const approver = this.#approverFor(request);
@@ -158,8 +192,12 @@ function callKey({ file, pointer }: Ask, fingerprint: string): string {
 }
 
 /** Of what the call does: method, name and the arguments byte for byte. */
-function fingerprintOf({ method, params, bytes }: Request): string {
-  const span = spanAt(bytes, ['params', 'arguments']);
+function fingerprintOf(request: Request): string {
+  const { method, params, bytes } = request;
+  // The params of a request that comes again with an answer are others.
+  const span =
+    spanAt(bytes, ['params', 'arguments']) ??
+    (canAskBack(request) ? undefined : spanAt(bytes, ['params']));
   const hash = createHash('sha256').update(JSON.stringify([method, params?.name, params?.uri]));
   if (span) hash.update(bytes.subarray(span.start, span.end));
   return hash.digest('base64url');

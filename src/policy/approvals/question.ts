@@ -1,13 +1,18 @@
 import type { JsonObject } from '../../mcp/message.ts';
-import type { Ask } from '../decisions/facts.ts';
+import type { Ask, Spent } from '../decisions/facts.ts';
 
-/** A call that a person has to agree to. */
+/** A call that a person has to agree to, or another request of either side. */
 export interface Question {
+  readonly from: 'client' | 'server';
+  readonly method: string;
+  /** The tool, or what else the request is about; the method where it names nothing. */
   readonly tool: string;
-  /** The JSON text of the arguments, as they are sent. */
+  /** The JSON text of the arguments, as they are sent; of all params where there are none. */
   readonly arguments: string;
   readonly runtime: string;
   readonly caller: string | undefined;
+  /** What sessions have come to today; undefined where that cannot be told. */
+  readonly spent: Spent | undefined;
   readonly asks: readonly Ask[];
   /** True where an answer may hold for the rest of the session. */
   readonly mayLast: boolean;
@@ -22,17 +27,30 @@ export type Answer =
 const MOST_SHOWN = 4_000;
 
 /** The question in words. What is not seen, or turns text around, is shown as its code. */
-export function questionText({ tool, arguments: args, runtime, caller, asks }: Question): string {
+export function questionText(question: Question): string {
+  const { arguments: args, runtime, caller, asks } = question;
   const shown = visible(args);
   const more = shown.length - MOST_SHOWN;
   return [
-    `An agent wants to call the tool ${visible(JSON.stringify(tool))}.`,
+    wish(question),
     `Why you are asked: ${asks.map(({ sentence }) => sentence).join(' ')}`,
     `Server: ${runtime}`,
     `As: ${caller ?? 'the identity of this profile'}`,
-    'Cost: the session it runs in is billed by AgentCore while it is in use.',
+    `Cost: the session it runs in is billed by AgentCore while it is in use.${spentWords(question)}`,
     `Arguments: ${shown.slice(0, MOST_SHOWN)}${more > 0 ? ` … and ${more} characters more, not shown` : ''}`,
   ].join('\n');
+}
+
+function spentWords({ spent }: Question): string {
+  if (!spent) return '';
+  return ` Your sessions of today may have cost $${spent.usd.toFixed(2)} so far.`;
+}
+
+function wish({ from, method, tool }: Question): string {
+  const named = visible(JSON.stringify(tool));
+  if (from === 'server') return `The server asks the client for ${visible(method)}.`;
+  if (method === 'tools/call') return `An agent wants to call the tool ${named}.`;
+  return `An agent asks for ${visible(method)}${tool === method ? '' : ` of ${named}`}.`;
 }
 
 /** What the form asks for, as MCP's elicitation wants it. */

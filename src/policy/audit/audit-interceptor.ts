@@ -8,6 +8,8 @@ import { Cancelled, type Peer, type Trail } from '../../relay/peer.ts';
 import type { Audit, AuditEntry } from './audit.ts';
 
 export interface AuditInterceptorOptions {
+  /** Whose requests it puts on record. */
+  readonly from: 'client' | 'server';
   readonly audit: Pick<Audit, 'record'>;
   /** Whether nothing may happen that cannot be put on record. Asked anew for every request. */
   readonly isRequired: () => boolean;
@@ -23,8 +25,9 @@ export interface AuditInterceptorOptions {
 const LONGEST_NAME = 200;
 
 /**
- * Puts each request of both sides on record, with what was decided and hidden on its way. It is the
- * first on a client's way, so that it sees arguments as they came and answers as they go out.
+ * Puts each request of one side on record, with what was decided and hidden on its way. It is the
+ * first on that side's way, so that it sees arguments as they came, answers as they go out, and what
+ * goes no further.
  */
 export class AuditInterceptor implements Interceptor {
   readonly #options: AuditInterceptorOptions;
@@ -35,17 +38,20 @@ export class AuditInterceptor implements Interceptor {
 
   /** @throws {AgentCoreError} `config` where an audit is required and cannot be written. */
   async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
-    if (request.method === 'ping') return next.request(request, passage);
+    const { from } = this.#options;
+    if (request.method === 'ping' || passage.from !== from) return next.request(request, passage);
     const isRequired = this.#options.isRequired();
     const at = new Date().toISOString();
     const began = performance.now();
-    const entry = await this.#entry(request, passage);
+    const entry = await this.#entry(request);
     if (isRequired) await this.#required({ ...entry, phase: 'begun', at });
     const trail: Trail = { attempts: 0 };
     const end = (outcome: AuditEntry['outcome'], code: unknown, upstreamStatus?: number) => {
       const { attempts, session, requestId, traceId, redactions, decision } = trail;
       const record: AuditEntry = {
         ...entry,
+        // Known by now, as a rule, where the request came right at the start.
+        caller: this.#options.caller(),
         phase: 'ended',
         at,
         session,
@@ -81,8 +87,8 @@ export class AuditInterceptor implements Interceptor {
     return next.notify(notification, passage);
   }
 
-  async #entry({ method, params, bytes }: Request, { from }: Passage) {
-    const { salt, runtime, caller, redactedName } = this.#options;
+  async #entry({ method, params, bytes }: Request) {
+    const { from, salt, runtime, caller, redactedName } = this.#options;
     const name = params?.name ?? params?.uri;
     const span = spanAt(bytes, ['params', 'arguments']) ?? spanAt(bytes, ['params']);
     const hash = span && createHmac('sha256', salt).update(bytes.subarray(span.start, span.end));

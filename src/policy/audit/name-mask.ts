@@ -10,10 +10,27 @@ const MOST_KNOWN = 256 * 1024;
  * Takes personal data and secrets out of the names that the audit keeps, whatever a policy has
  * forwarded: a URI may have them.
  *
- * @param rules Those of the policies, for their own patterns.
+ * @param rules Those of the policies that hold now, for their own patterns; the same list as long as
+ *   they are the same.
+ * @throws {AgentCoreError} `config` where a rule cannot be used; the mask that is returned as well.
  */
 export async function nameMask(
-  rules: readonly RedactionRules[] = [],
+  rules: () => readonly RedactionRules[] = () => [],
+): Promise<(name: string) => Promise<string>> {
+  let of = rules();
+  let mask = await maskFor(of);
+  return async (name) => {
+    const now = rules();
+    if (now !== of) {
+      mask = await maskFor(now);
+      of = now;
+    }
+    return mask(name);
+  };
+}
+
+async function maskFor(
+  rules: readonly RedactionRules[],
 ): Promise<(name: string) => Promise<string>> {
   // Without telephone numbers, whose library is large: where a policy has them, it is loaded anyway.
   const own = rules.map(

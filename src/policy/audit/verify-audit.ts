@@ -15,7 +15,13 @@ export interface AuditReport {
    * The last hash of each file. Whoever notes it elsewhere can tell later whether records at the
    * very end were cut off, which the chain alone cannot tell.
    */
-  readonly ends: readonly { readonly file: string; readonly hash: string }[];
+  readonly ends: readonly AuditEnd[];
+}
+
+/** The last hash of a file, as it was once. */
+export interface AuditEnd {
+  readonly file: string;
+  readonly hash: string;
 }
 
 interface ReadFile {
@@ -33,8 +39,13 @@ interface ReadFile {
  * Whether the audit is as it was written: every record follows on the one before, every file on
  * the one that it names, and no file is missing but those whose removal is on record. Who can
  * write the files can also write a chain anew; that shows against a hash that was noted elsewhere.
+ *
+ * @param noted Ends of an earlier report, which still have to be there.
  */
-export async function verifyAudit(stateFolder: string): Promise<AuditReport> {
+export async function verifyAudit(
+  stateFolder: string,
+  noted: readonly AuditEnd[] = [],
+): Promise<AuditReport> {
   const problems: string[] = [];
   const files: ReadFile[] = [];
   for (const path of await journalPaths(auditFolder(stateFolder))) {
@@ -65,6 +76,15 @@ export async function verifyAudit(stateFolder: string): Promise<AuditReport> {
       problems.push(`${file}: follows a record of ${follows.file} that is not in it (any more)`);
     } else if (before.run === run && at < before.hashes.length - 1) {
       problems.push(`${follows.file}: goes on after its program had begun ${file}`);
+    }
+  }
+  for (const { file, hash } of noted) {
+    const now = byName.get(file);
+    if (!now) {
+      if (!pruned.has(file))
+        problems.push(`${file}: was there when its end was noted, and is missing`);
+    } else if (hash !== NO_HASH && !now.hashes.includes(hash)) {
+      problems.push(`${file}: no longer has the record that was its last when that was noted`);
     }
   }
   return {

@@ -1,8 +1,8 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { RE2JS } from 're2js';
 import { isObject } from '../../mcp/message.ts';
 import { skeletonOf } from '../documents/name-pattern.ts';
 import type { Comparison, Counter, Guard, Operator } from '../documents/policy.ts';
+import { containerIn, isSurely, mayBe, readingsOf } from './readings.ts';
 
 /**
  * How to read a doubt. `requires`: the call goes on only where the guard surely holds. `triggers`:
@@ -26,17 +26,24 @@ export function holds(guard: Guard, context: GuardContext, polarity: Polarity): 
 function compares({ path, op, value }: Comparison, context: GuardContext, polarity: Polarity) {
   if ('counter' in path) return matches(op, context.count(path.counter), value, polarity);
   const root = path.text.startsWith('args.') ? context.arguments : context.params;
-  const found = valuesAt(root, path.keys);
-  if (op === 'exists') {
-    if (value === false) {
-      return found.exact.length === 0 && (polarity === 'triggers' || found.alike.length === 0);
-    }
-    return found.exact.length > 0 || (polarity === 'triggers' && found.alike.length > 0);
-  }
-  const all = [...found.exact, ...found.alike];
+  const { exact, alike } = valuesAt(root, path.keys);
+  const all = [...exact, ...alike];
+  if (op === 'exists') return exists(value === true, exact, all, polarity);
   // A missing field fails every operator but `exists`.
   if (polarity === 'triggers') return all.some((actual) => matches(op, actual, value, polarity));
-  return found.exact.length > 0 && all.every((actual) => matches(op, actual, value, polarity));
+  return exact.length > 0 && all.every((actual) => matches(op, actual, value, polarity));
+}
+
+/** As in Intercept, `null` is as good as absent; to a restriction it is whichever stops the call. */
+function exists(
+  isWanted: boolean,
+  exact: readonly unknown[],
+  all: readonly unknown[],
+  polarity: Polarity,
+): boolean {
+  const isThere = (value: unknown) => value !== null;
+  if (polarity === 'triggers') return isWanted ? all.length > 0 : !exact.some(isThere);
+  return isWanted ? exact.some(isThere) : !all.some(isThere);
 }
 
 interface Found {
@@ -67,6 +74,11 @@ function step(value: unknown, key: string, found: Found): void {
     if (key === '*') for (const element of value) found.exact.push(element);
     else if (/^\d{1,9}$/.test(key) && Number(key) < value.length)
       found.exact.push(value[Number(key)]);
+    else for (const element of value) stepAlike(element, key, found);
+    return;
+  }
+  if (typeof value === 'string') {
+    stepAlike(containerIn(value), key, found);
     return;
   }
   if (!isObject(value)) return;
@@ -81,14 +93,21 @@ function step(value: unknown, key: string, found: Found): void {
   }
 }
 
+/** Into what stands where an object was expected: a list of such, or JSON in a string. */
+function stepAlike(value: unknown, key: string, { alike }: Found): void {
+  const below: Found = { exact: [], alike: [] };
+  step(value, key, below);
+  for (const one of [...below.exact, ...below.alike]) alike.push(one);
+}
+
 function matches(op: Operator, actual: unknown, value: unknown, polarity: Polarity): boolean {
   switch (op) {
     case 'eq':
-      return readings(actual, polarity).some((one) => equal(one, value));
+      return isAny(actual, [value], polarity);
     case 'neq':
       return differs(actual, [value], polarity);
     case 'in':
-      return readings(actual, polarity).some((one) => isIn(one, value));
+      return isAny(actual, value as unknown[], polarity);
     case 'not_in':
       return differs(actual, value as unknown[], polarity);
     case 'regex':
@@ -102,45 +121,35 @@ function matches(op: Operator, actual: unknown, value: unknown, polarity: Polari
   }
 }
 
-/** A restriction also hears what the text says once it is made plain. */
-function readings(actual: unknown, polarity: Polarity): unknown[] {
-  if (polarity === 'requires' || typeof actual !== 'string') return [actual];
-  return [actual, ...plainer(actual)];
+function isAny(actual: unknown, values: readonly unknown[], polarity: Polarity): boolean {
+  if (polarity === 'requires') return values.some((value) => isSurely(actual, value));
+  return someReading(actual, (one) => values.some((value) => mayBe(one, value)));
 }
 
-function plainer(text: string): string[] {
-  if (/^[\x20-\x7e]*$/.test(text)) return [];
-  return [text.normalize('NFKC').replace(/[\p{Cf}\p{Cc}]/gu, '')];
-}
-
-/** For a requirement, no reading of the text may be what it must not be. */
+/** For a requirement, nothing that the value may be taken for may be what it must not be. */
 function differs(actual: unknown, values: readonly unknown[], polarity: Polarity): boolean {
-  const all =
-    polarity === 'requires' && typeof actual === 'string' ? [actual, ...plainer(actual)] : [actual];
-  return all.every((one) => !isIn(one, values));
+  if (polarity === 'triggers') return !values.some((value) => isSurely(actual, value));
+  return !someReading(actual, (one) => values.some((value) => mayBe(one, value)));
 }
 
-function isIn(actual: unknown, values: unknown): boolean {
-  return (values as readonly unknown[]).some((value) => equal(actual, value));
-}
-
-function equal(actual: unknown, value: unknown): boolean {
-  return actual === value || isDeepStrictEqual(actual, value);
+/** True as well where there is more of it than can be looked at. */
+function someReading(actual: unknown, test: (one: unknown) => boolean): boolean {
+  return readingsOf(actual)?.some(test) ?? true;
 }
 
 function finds(actual: unknown, pattern: RE2JS, polarity: Polarity): boolean {
-  if (typeof actual === 'string') {
-    return readings(actual, polarity).some((text) => pattern.matcher(text as string).find());
-  }
-  return polarity === 'triggers' && pattern.matcher(textOf(actual)).find();
+  const find = (text: string) => pattern.test(text);
+  if (polarity === 'requires') return typeof actual === 'string' && find(actual);
+  return someReading(actual, (one) => find(textOf(one)));
 }
 
 function contains(actual: unknown, value: unknown, polarity: Polarity): boolean {
-  if (Array.isArray(actual)) return isIn(value, actual);
-  if (typeof actual === 'string') {
-    return readings(actual, polarity).some((text) => (text as string).includes(String(value)));
+  if (polarity === 'triggers') {
+    const isIn = (one: unknown) => textOf(one).includes(String(value)) || mayBe(one, value);
+    return someReading(actual, isIn);
   }
-  return polarity === 'triggers' && textOf(actual).includes(String(value));
+  if (Array.isArray(actual)) return actual.some((one) => isSurely(one, value));
+  return typeof actual === 'string' && actual.includes(String(value));
 }
 
 function textOf(value: unknown): string {

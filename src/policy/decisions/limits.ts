@@ -1,4 +1,5 @@
 import { isObject } from '../../mcp/message.ts';
+import { skeletonOf } from '../documents/name-pattern.ts';
 import type { LimitRule } from '../documents/policy.ts';
 import type { Facts, Reservation, Ruling } from './facts.ts';
 
@@ -17,7 +18,7 @@ export function reservationOf(
   const amount = typeof rule.increment === 'number' ? rule.increment : numberAt(rule, facts);
   if (amount === undefined) {
     const path = typeof rule.increment === 'object' ? rule.increment.text : '';
-    const sentence = `The policy counts ${path}, which must be a number of 0 or more`;
+    const sentence = `The policy counts ${path}, which must be a number of 0 or more, once`;
     return { refused: { file, pointer, sentence } };
   }
   const reservation = {
@@ -41,12 +42,18 @@ function limitSentence({ sentence, counter, most, increment }: LimitRule): strin
   return `The limit of ${most} per ${per} would be exceeded.`;
 }
 
-/** Below zero would win back what was used up. */
+/**
+ * Below zero would win back what was used up, and of two keys that a server may take for one another
+ * nobody can tell which it will count.
+ */
 function numberAt({ increment }: LimitRule, facts: Facts): number | undefined {
   if (typeof increment === 'number') return increment;
   let value: unknown = increment.text.startsWith('args.') ? facts.arguments : facts.params;
   for (const key of increment.keys) {
     if (!isObject(value) || !Object.hasOwn(value, key)) return undefined;
+    const skeleton = skeletonOf(key);
+    if (Object.keys(value).filter((own) => skeletonOf(own) === skeleton).length > 1)
+      return undefined;
     value = value[key];
   }
   return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;

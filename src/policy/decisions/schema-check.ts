@@ -1,3 +1,4 @@
+import { createContext, Script } from 'node:vm';
 import type { Ajv, Options, ValidateFunction } from 'ajv';
 import { RE2JS } from 're2js';
 import { messageOf } from '../../error.ts';
@@ -7,6 +8,10 @@ import { isObject } from '../../mcp/message.ts';
 const MOST_SCHEMAS = 1_000;
 /** Characters up to which a pattern runs that only the engine with backtracking understands. */
 const LONGEST_BACKTRACKED = 1_000;
+/** Milliseconds for which it may. */
+const MOST_BACKTRACKING = 500;
+/** An expression is interrupted only where a script as a whole is. */
+const SEARCH = new Script('compiled.test(text)');
 
 type Check = (value: unknown) => string | undefined;
 
@@ -79,15 +84,27 @@ const OPTIONS: Options = {
   code: { regExp: Object.assign(linearPattern, { code: '' }) },
 };
 
-/** A pattern in linear time where it can be had; the rest runs on short texts alone. */
+/**
+ * A pattern in linear time where it can be had. What only an engine with backtracking understands
+ * runs on short texts, and no longer than a check may take: both are somebody else's, and together
+ * they can take for ever.
+ */
 function linearPattern(pattern: string, flags: string): { test(text: string): boolean } & RegExp {
   let test: (text: string) => boolean;
   try {
     const compiled = RE2JS.compile(pattern);
     test = (text) => compiled.matcher(text).find();
   } catch {
-    const compiled = new RegExp(pattern, flags);
-    test = (text) => text.length <= LONGEST_BACKTRACKED && compiled.test(text);
+    const context = createContext({ compiled: new RegExp(pattern, flags), text: '' });
+    test = (text) => {
+      if (text.length > LONGEST_BACKTRACKED) return false;
+      context.text = text;
+      try {
+        return SEARCH.runInContext(context, { timeout: MOST_BACKTRACKING }) as boolean;
+      } catch {
+        return false;
+      }
+    };
   }
   return { test } as RegExp;
 }

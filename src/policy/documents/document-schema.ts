@@ -28,7 +28,7 @@ const conditions = z.array(conditionSchema).max(MOST_RULES);
 const entrySchema = z
   .strictObject({
     description: z.string().optional(),
-    rules: z.array(ruleSchema).max(MOST_RULES).optional(),
+    rules: z.array(ruleSchema).max(MOST_RULES).nullish(),
     require: conditions.optional().meta({ description: 'All of them have to hold.' }),
     deny_if: conditions.optional().meta({ description: 'None of them may hold.' }),
     limits: z.array(limitSchema).max(MOST_RULES).optional(),
@@ -43,7 +43,10 @@ const entrySchema = z
 
 export type EntryInput = z.infer<typeof entrySchema>;
 
-const entriesSchema = z.record(nameSchema, entrySchema);
+/** In YAML, what has nothing but comments below it is null. */
+const entriesSchema = z
+  .record(nameSchema.regex(/^(?!__proto__$)/), entrySchema.nullable())
+  .nullish();
 
 const budgetSchema = z
   .strictObject({
@@ -67,19 +70,19 @@ const body = {
     .enum(['allow', 'deny'])
     .optional()
     .meta({ description: 'What becomes of tools that are not listed. Standard: allow.' }),
-  hide: namesSchema.optional().meta({ description: 'Tools that are neither listed nor callable.' }),
-  hide_prompts: namesSchema.optional(),
-  hide_resources: namesSchema.optional().meta({ description: 'By URI.' }),
+  hide: namesSchema.nullish().meta({ description: 'Tools that are neither listed nor callable.' }),
+  hide_prompts: namesSchema.nullish(),
+  hide_resources: namesSchema.nullish().meta({ description: 'By URI.' }),
   catalog: namesSchema.optional().meta({ description: 'The tools that there are at all.' }),
   billable: namesSchema.optional().meta({ description: 'Listed with "Billable:" in front.' }),
   approve: namesSchema
     .optional()
     .meta({ description: 'destructive, write, billable, or names: a person has to agree.' }),
-  tools: entriesSchema.optional(),
+  tools: entriesSchema,
   all_tools: entrySchema.optional().meta({ description: 'As the tool "*".' }),
-  prompts: entriesSchema.optional(),
-  resources: entriesSchema.optional().meta({ description: 'By URI.' }),
-  methods: entriesSchema.optional().meta({ description: 'By method, of client and server.' }),
+  prompts: entriesSchema,
+  resources: entriesSchema.meta({ description: 'By URI.' }),
+  methods: entriesSchema.meta({ description: 'By method, of client and server.' }),
   budgets: z.array(budgetSchema).max(100).optional(),
 };
 
@@ -91,7 +94,9 @@ const DEFAULT_NEEDED = {
       properties: {
         all_tools: false,
         tools: {
-          additionalProperties: { anyOf: [{ required: ['rules'] }, { required: ['describe'] }] },
+          additionalProperties: {
+            anyOf: [{ required: ['rules'] }, { required: ['describe'] }, { type: 'null' }],
+          },
         },
       },
     },
@@ -123,7 +128,13 @@ const redactSchema = z
     patterns: z
       .array(
         z.strictObject({
-          name: z.string().regex(KIND_NAME, 'expected a name such as order-number'),
+          name: z
+            .string()
+            .regex(KIND_NAME, 'expected a name such as order-number')
+            .refine((name) => !REDACTION_KINDS.some((kind) => kind === name), {
+              message: 'is the name of a kind that is found anyway',
+            })
+            .meta({ not: { enum: REDACTION_KINDS } }),
           pattern: z.string().min(1).max(1000),
           ignoreCase: z.boolean().optional(),
           mode: modeSchema.optional(),
@@ -134,7 +145,14 @@ const redactSchema = z
     mode: modeSchema.optional(),
     directions: z.array(z.enum(['arguments', 'results'])).optional(),
     tools: namesSchema.optional(),
-    countries: z.array(z.string().regex(/^[A-Z]{2}$/, 'expected a code such as DE')).optional(),
+    countries: z
+      .array(
+        z
+          .string()
+          .regex(/^[A-Z]{2}$/, 'expected a code such as DE')
+          .refine(isCountry, { message: 'is the code of no country (ISO 3166), such as GB' }),
+      )
+      .optional(),
   })
   .meta({ id: 'redact', description: 'Personal data and secrets that are replaced on the way.' });
 
@@ -144,7 +162,8 @@ export type RedactInput = z.infer<typeof redactSchema>;
 export const documentSchema = z
   .strictObject({
     $schema: z.string().optional(),
-    version: z.literal('1', { error: 'version must be "1"' }).optional(),
+    // Without its quotes, YAML has a number, which Intercept takes as well.
+    version: z.literal(['1', 1], { error: 'version must be "1"' }).optional(),
     description: z.string().optional(),
     ...body,
     runtimes: z
@@ -177,7 +196,9 @@ export const documentSchema = z
     }
     const isJsonForm =
       document.all_tools !== undefined ||
-      Object.values(document.tools ?? {}).some(({ rules, describe }) => !rules && !describe);
+      Object.values(document.tools ?? {}).some(
+        (entry) => entry && entry.rules === undefined && !entry.describe,
+      );
     if (isJsonForm && document.default === undefined) {
       const message = 'is required where a tool has no "rules": allow or deny what is not listed';
       context.addIssue({ code: 'custom', message, path: ['default'] });
@@ -199,7 +220,13 @@ export const documentSchema = z
 
 export type DocumentInput = z.infer<typeof documentSchema>;
 
-/** The JSON schema for editors; `media/policy.schema.json` is this. */
+/** `UK` has a name as well, but is another way to write `GB`, of which no telephone number knows. */
+function isCountry(code: string): boolean {
+  const names = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
+  return names.of(code) !== undefined && new Intl.Locale(`und-${code}`).region === code;
+}
+
+/** The JSON schema for editors; `schemas/policy.schema.json` is this. */
 export function policyJsonSchema(): object {
   return z.toJSONSchema(documentSchema, { target: 'draft-7', io: 'input' });
 }

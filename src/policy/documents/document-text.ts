@@ -1,4 +1,5 @@
 import { isAlias, isMap, isPair, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import type { z } from 'zod';
 
 /** Something wrong with a document, where it stands. Lines and columns count from 1. */
 export interface Problem {
@@ -30,10 +31,20 @@ export class DocumentText {
   constructor(text: string, file: string) {
     this.#file = file;
     const isTooLong = text.length > LONGEST_DOCUMENT;
-    const document = parseDocument(isTooLong ? '' : text, { lineCounter: this.#lines });
+    // Others' readers of YAML know merge keys (`<<`), and so do documents that were written for them.
+    const document = parseDocument(isTooLong ? '' : text, {
+      lineCounter: this.#lines,
+      merge: true,
+    });
     this.#root = document.contents as Node | null;
     const problems = document.errors.map(({ pos, message }) =>
-      this.#at(pos[0], message.split('\n')[0]?.replace(/ at line.*/, '') ?? ''),
+      this.#at(
+        pos[0],
+        message
+          .split('\n')[0]
+          ?.replace(/ at line.*/, '')
+          .replace(/; please use .*/, ', of which only one can hold') ?? '',
+      ),
     );
     if (isTooLong) problems.push(this.#at(0, `is longer than ${LONGEST_DOCUMENT} characters`));
     try {
@@ -48,6 +59,12 @@ export class DocumentText {
   problem(path: Path, message: string): Problem {
     const shown = path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message;
     return this.#at(this.#offsetOf(path), shown);
+  }
+
+  /** What a schema has to say about the value. */
+  problemsOf(issue: z.core.$ZodIssue): Problem[] {
+    if (issue.code !== 'unrecognized_keys') return [this.problem(issue.path, issue.message)];
+    return issue.keys.map((key) => this.problem([...issue.path, key], 'there is no such field'));
   }
 
   #at(offset: number, message: string): Problem {

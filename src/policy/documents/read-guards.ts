@@ -46,14 +46,18 @@ export function argumentPath(text: string): ArgumentPath {
   return { text, keys: text.split('.').slice(1) };
 }
 
-/** Compiled by an engine whose time grows with the text alone, and that reads what Go's does. */
 function comparable(op: Comparison['op'], value: unknown, complain: Complain): unknown {
   if (op !== 'regex') return value;
+  return compiled(String(value), (message) => complain(['value'], message));
+}
+
+/** Compiled by an engine whose time grows with the text alone, and that reads what Go's does. */
+export function compiled(pattern: string, complain: (message: string) => void): RE2JS | undefined {
   try {
-    return RE2JS.compile(String(value));
+    return RE2JS.compile(pattern);
   } catch (thrown) {
     const reason = thrown instanceof RE2JSException ? thrown.message : 'it cannot be read';
-    complain(['value'], `is not a regular expression (RE2): ${reason}`);
+    complain(`is not a regular expression (RE2): ${reason}`);
     return undefined;
   }
 }

@@ -17,7 +17,7 @@ import type {
   Section,
   SubjectKind,
 } from './policy.ts';
-import type { FindCounter } from './read-guards.ts';
+import { compiled, type FindCounter } from './read-guards.ts';
 import { readRules, readWindow } from './read-rules.ts';
 import { readDuration } from './windows.ts';
 
@@ -36,14 +36,15 @@ const APPROVE_KINDS = ['destructive', 'write', 'billable'] as const;
 export function readPolicy(text: string, file: string): ReadPolicy {
   const source = new DocumentText(text, file);
   if (source.problems.length > 0) return { problems: source.problems };
+  const unusable = pathsOfUnusableKeys(source.value);
+  if (unusable.length > 0) {
+    return {
+      problems: unusable.map((path) => source.problem(path, 'cannot be the name of anything')),
+    };
+  }
   const parsed = documentSchema.safeParse(source.value ?? {});
   if (!parsed.success) {
-    const problems = parsed.error.issues.flatMap((issue) =>
-      issue.code === 'unrecognized_keys'
-        ? issue.keys.map((key) => source.problem([...issue.path, key], 'there is no such field'))
-        : [source.problem(issue.path, issue.message)],
-    );
-    return { problems };
+    return { problems: parsed.error.issues.flatMap((issue) => source.problemsOf(issue)) };
   }
   const problems: Problem[] = [];
   const reader = new PolicyReader(parsed.data, (path, message) => {
@@ -82,6 +83,11 @@ class PolicyReader {
       ),
     );
     const body = this.#body(document, []);
+    document.redact?.patterns?.forEach(({ pattern }, index) => {
+      compiled(pattern, (message) =>
+        this.#complain(['redact', 'patterns', index, 'pattern'], message),
+      );
+    });
     const { approvals } = document;
     return {
       file,
@@ -209,7 +215,7 @@ class PolicyReader {
   #entriesOf(input: BodyInput, path: Path, visit: VisitEntry): void {
     for (const [key, kind] of ENTRY_KEYS) {
       for (const [name, entry] of Object.entries(input[key] ?? {})) {
-        visit(entry, kind, name, [...path, key, name]);
+        visit(entry ?? {}, kind, name, [...path, key, name]);
       }
     }
     if (input.all_tools) visit(input.all_tools, 'tool', '*', [...path, 'all_tools']);
@@ -239,6 +245,14 @@ function generality({ name }: Entry): number {
 function countsByGrant({ entries }: PolicyBody): boolean {
   return entries.some(({ rules }) =>
     rules.some((rule) => rule.kind === 'limit' && rule.counter.scope === 'grant'),
+  );
+}
+
+/** Objects pass `__proto__` over in silence, and with it what a document says about it. */
+function pathsOfUnusableKeys(value: unknown, path: Path = []): Path[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, below]) =>
+    key === '__proto__' ? [[...path, key]] : pathsOfUnusableKeys(below, [...path, key]),
   );
 }
 

@@ -36,7 +36,7 @@ export function readRules(entry: EntryInput, context: RuleContext): Rule[] {
       const common = {
         pointer: `${pointer}/${key}/${index}`,
         name: undefined,
-        sentence: condition.on_deny ?? condition.reason,
+        sentence: sentenceOf(condition),
       };
       return make(common, guard);
     });
@@ -52,7 +52,7 @@ function readRule(rule: RuleInput, index: number, context: RuleContext): Rule[] 
   const common: Common = {
     pointer: `${context.pointer}/rules/${index}`,
     name: rule.name,
-    sentence: rule.on_deny ?? rule.reason,
+    sentence: sentenceOf(rule),
   };
   if (rule.action === 'deny') return [{ ...common, kind: 'deny', when: undefined }];
   const complain: Complain = (path, message) =>
@@ -174,7 +174,7 @@ function readLimit(limit: LimitInput, index: number, context: RuleContext): Limi
     kind: 'limit',
     pointer: `${context.pointer}/limits/${index}`,
     name: undefined,
-    sentence: limit.on_deny ?? limit.reason,
+    sentence: sentenceOf(limit),
     counter: { key: `${context.scopeName}.${counter}`, window: readWindow(window), scope },
     increment: from ? argumentPath(from) : increment,
     most: max,
@@ -186,6 +186,10 @@ function readRate(rate: NonNullable<RuleInput['rate_limit']>): { most: number; w
   if (typeof rate === 'object') return { most: rate.max, window: readWindow(rate.window) };
   const [count = '', window = ''] = rate.split('/');
   return { most: Number(count), window: readWindow(window) };
+}
+
+function sentenceOf({ on_deny: said, reason }: Pick<Condition, 'on_deny' | 'reason'>) {
+  return said || reason || undefined;
 }
 
 /** Names are of the calendar; lengths are the last so much time. */

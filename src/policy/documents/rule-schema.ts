@@ -46,7 +46,8 @@ const argumentPath = z
   .string()
   .max(500)
   .regex(ARGUMENT_PATH, 'expected args.NAME, such as args.amount');
-const sentence = z.string().min(1).max(2000);
+/** An empty one is none. */
+const sentence = z.string().max(2000);
 
 const comparison = {
   path: z

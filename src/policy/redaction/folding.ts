@@ -1,11 +1,11 @@
 /**
- * What makes a text look other than it reads: signs without width, the letters, digits and signs
- * of other scripts that stand for those of ASCII, and characters written as escapes of URLs, JSON
- * or HTML.
+ * What makes a text look other than it reads: signs without width or place of their own, the
+ * letters, digits and signs of other scripts that stand for those of ASCII, and characters written
+ * as escapes of URLs (of URLs in URLs, too), JSON, programs or HTML.
  */
 const DISGUISE =
-  /(?:\p{Cf}|\p{Variation_Selector}|\u034f)+|(?! )\p{Zs}|[\u2010-\u2015\u2043\u2212\u2024\u3002]|[\ufe50-\ufe6b\uff01-\uff61]|(?!\d)\p{Nd}|[\u{1d400}-\u{1d7cb}\u24b6-\u24e9]|%[2-7][\da-f]|\\u00[2-7][\da-f]|&#(?:\d{2,3}|x[2-7][\da-f]);|&(?:commat|period);/giu;
-const MAY_BE_DISGUISED = /[\u0080-\uffff]|%[2-7][\dA-Fa-f]|\\u00|&#|&commat|&period/i;
+  /(?:\p{Cf}|\p{Cs}|\p{Variation_Selector}|(?![\t\n\r])\p{Cc}|\u034f|[\u115f\u1160\u2800\u3164\uffa0]|(?<=[!-~])\p{Mn})+|(?! )\p{Zs}|[\u2010-\u2015\u2043\u2212\u2024\u3002]|[\ufe50-\ufe6b\uff01-\uff61]|(?!\d)\p{Nd}|[\u00b2\u00b3\u00b9\u2070-\u208e\u2460-\u2468\u24ea]|[\u{1d400}-\u{1d7cb}\u24b6-\u24e9]|%(?:25){0,4}[2-7][\da-f]|\\u00[2-7][\da-f]|\\(?:x|u\{0{0,4})[2-7][\da-f]\}?|&#(?:0{0,5}\d{2,3}|x0{0,5}[2-7][\da-f]);|&(?:commat|period);/giu;
+const MAY_BE_DISGUISED = /[^\t\n\r -~]|%[2-7][\dA-Fa-f]|\\[ux]|&#|&commat|&period/i;
 
 /** A text as it reads, and where each place of it stands in the text as it was written. */
 export interface Folded {
@@ -66,8 +66,8 @@ function original(changes: readonly number[], place: number, isEnd: boolean): nu
 }
 
 function readingOf(written: string): string {
-  if (written.startsWith('%')) return characterOf(written.slice(1), 16);
-  if (written.startsWith('\\')) return characterOf(written.slice(2), 16);
+  if (written.startsWith('%')) return characterOf(written.slice(-2), 16);
+  if (written.startsWith('\\')) return characterOf(written.replace('}', '').slice(-2), 16);
   if (written.startsWith('&')) {
     if (/^&commat/i.test(written)) return '@';
     if (/^&period/i.test(written)) return '.';
@@ -78,10 +78,12 @@ function readingOf(written: string): string {
   if (/^\p{Nd}/u.test(written)) return String(digitOf(code));
   if (/^[\u2010-\u2015\u2043\u2212]/.test(written)) return '-';
   if (/^[\u2024\u3002\uff61]/.test(written)) return '.';
-  // What has no width reads as nothing; all others are what NFKC takes them for.
-  return /^(?:\p{Cf}|\p{Variation_Selector}|\u034f)/u.test(written)
-    ? ''
-    : written.normalize('NFKC');
+  // What has no width or place reads as nothing; all others are what NFKC takes them for.
+  return isNothing(written) ? '' : written.normalize('NFKC');
+}
+
+function isNothing(written: string): boolean {
+  return /^[\p{C}\p{Mn}\u115f\u1160\u2800\u3164\uffa0]/u.test(written);
 }
 
 function characterOf(code: string, base: number): string {

@@ -20,6 +20,7 @@ interface Base64 {
 
 const SHORTEST = 16;
 const BASE64 = /^(?:[A-Za-z\d+/]+|[A-Za-z\d_-]+)={0,2}$/;
+const BASE64_WORD = /[A-Za-z\d+/_-]{16,}={0,2}/g;
 const DATA_URL = /^data:[^,]{0,200};base64,/i;
 const URL_COMPONENT = /^(?:[\w.!~*'()-]|%[\dA-F]{2})+$/;
 const BLANK = /^[ \t\r]*$/;
@@ -44,6 +45,22 @@ function urlOf(text: string): Layer | undefined {
     return encodeURIComponent(inner) === text ? { kind: 'url', text: inner } : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** A text in base64 among other words, such as the one behind the comma of a `data:` URL. */
+export interface EmbeddedLayer {
+  readonly start: number;
+  readonly end: number;
+  readonly layer: Base64;
+}
+
+/** Where other texts stand in base64 within a text. */
+export function* embeddedIn(text: string): Iterable<EmbeddedLayer> {
+  if (text.length <= SHORTEST || text.search(BASE64_WORD) === -1) return;
+  for (const { 0: word, index } of text.matchAll(BASE64_WORD)) {
+    const layer = word.length < text.length ? base64Of(word) : undefined;
+    if (layer) yield { start: index, end: index + word.length, layer };
   }
 }
 
@@ -76,8 +93,6 @@ function base64Of(text: string): Base64 | undefined {
     style,
     isPadded: encoded.length % 4 === 0,
   };
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a text has none of these.
-  if (/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/.test(layer.text)) return undefined;
   return inBase64(layer, layer.text) === text ? layer : undefined;
 }
 

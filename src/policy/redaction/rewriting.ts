@@ -1,7 +1,7 @@
 import { AgentCoreError } from '../../error.ts';
 import { findingsIn, type Hiding, standIn } from './hiding.ts';
 import { type LeafPlace, type LeafRewriter, rewriteLeaves } from './json-leaves.ts';
-import { inBase64, isBlank, isSameStyle, type Layer, layerOf } from './layers.ts';
+import { embeddedIn, inBase64, isBlank, isSameStyle, type Layer, layerOf } from './layers.ts';
 import { tokensIn, type WrittenToken } from './tokens.ts';
 import type { Kept } from './vault.ts';
 
@@ -129,13 +129,28 @@ export class Rewriting implements LeafRewriter {
   }
 
   #hidden(text: string, member: string | undefined): string {
-    if (this.#hiding.modes.size === 0 || this.#isOrdinary(text)) return text;
+    if (this.#hiding.modes.size === 0) return this.#embedded(text);
+    if (this.#isOrdinary(text)) return text;
     let rewritten = '';
     let copied = 0;
     for (const found of findingsIn(text, member, this.#hiding)) {
-      rewritten += text.slice(copied, found.start);
+      rewritten += this.#embedded(text.slice(copied, found.start));
       rewritten += this.#standIn(found, text.slice(found.start, found.end), false);
       copied = found.end;
+    }
+    return rewritten + this.#embedded(copied === 0 ? text : text.slice(copied));
+  }
+
+  /** What is in base64 among other words. */
+  #embedded(text: string): string {
+    let rewritten = '';
+    let copied = 0;
+    for (const { start, end, layer } of embeddedIn(text)) {
+      const word = text.slice(start, end);
+      const inner = this.#layered(word, layer, undefined);
+      if (inner === word) continue;
+      rewritten += text.slice(copied, start) + inner;
+      copied = end;
     }
     return copied === 0 ? text : rewritten + text.slice(copied);
   }

@@ -27,8 +27,13 @@ const exampleSchema = z
   });
 
 const fileSchema = z.strictObject({
-  policy: z.union([z.string(), z.array(z.string()).min(1)]),
-  examples: z.array(exampleSchema).min(1, 'there is no example').max(10_000),
+  policy: z.union([z.string(), z.array(z.string()).min(1)], {
+    error: 'expected the path of a document, or a list of them',
+  }),
+  examples: z
+    .array(exampleSchema, { error: 'expected a list of examples' })
+    .min(1, 'there is no example')
+    .max(10_000),
 });
 
 /** Something that a policy is expected to say to a message. */
@@ -65,7 +70,7 @@ export function readExamples(
   const parsed = fileSchema.safeParse(source.value ?? {});
   if (!parsed.success) {
     return {
-      problems: parsed.error.issues.map(({ path, message }) => source.problem(path, message)),
+      problems: parsed.error.issues.flatMap((issue) => source.problemsOf(issue)),
     };
   }
   const { policy, examples } = parsed.data;

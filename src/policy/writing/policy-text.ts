@@ -20,18 +20,20 @@ const BEGINNINGS: Readonly<Record<Risk, { readonly says: string; readonly rules:
   },
 };
 
+/** As in the schema of documents. */
+const LONGEST_NAME = 2048;
+
 /** A policy to begin with, from what a server lists: only these tools, each by its risk. */
 export function policyText(tools: readonly JsonObject[], origin: string): string {
   const lines = [
-    `# From the tools of ${origin.replace(/[^\x20-\x7e]/g, '?')}. Try it: agentcore-mcp policy check`,
+    `# From the tools of ${plain(origin)}. Try it: agentcore-mcp policy check`,
     'version: "1"',
     'default: deny',
     'tools:',
   ];
+  const named = tools.filter(({ name }) => typeof name === 'string' && isEntry(name));
   for (const risk of RISKS) {
-    const names = tools
-      .filter((tool) => typeof tool.name === 'string' && riskOf(tool) === risk)
-      .map(({ name }) => String(name));
+    const names = named.filter((tool) => riskOf(tool) === risk).map(({ name }) => String(name));
     if (names.length === 0) continue;
     const { says, rules } = BEGINNINGS[risk];
     lines.push(`  # ${says}`);
@@ -39,13 +41,27 @@ export function policyText(tools: readonly JsonObject[], origin: string): string
   }
   if (lines.at(-1) === 'tools:') lines[lines.length - 1] = 'tools: {}';
   else lines.push('  "*": { rules: [{ name: all, rate_limit: 120/minute }] }');
+  const others = tools.filter((tool) => !named.includes(tool));
+  for (const { name } of others) {
+    lines.push(
+      `# Left out, because no entry can have its name: ${plain(`${JSON.stringify(name)}`)}`,
+    );
+  }
   return `${lines.join('\n')}\n`;
 }
 
 /** A tool whose name is a glob would list others. */
+function isEntry(name: string): boolean {
+  return name !== '' && name !== '__proto__' && name.length <= LONGEST_NAME && !/[*?]/.test(name);
+}
+
 function keyText(name: string): string {
-  if (/[*?]/.test(name)) return JSON.stringify(name.replace(/[*?]/g, '_'));
   return /^[A-Za-z_][\w-]*$/.test(name) && !/^(true|false|null|yes|no|on|off|y|n)$/i.test(name)
     ? name
     : JSON.stringify(name);
+}
+
+/** For a comment, which ends with its line. */
+function plain(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 300);
 }

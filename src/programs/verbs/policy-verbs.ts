@@ -62,6 +62,7 @@ function addAudit({ cli, env, streams, exit }: VerbGroup): void {
     .description('look after the record of what policies decided')
     .command('verify')
     .description('say whether it is as it was written')
+    .option('--noted <file>', 'what --json printed earlier: nothing of that may be gone')
     .option('--json', 'as a JSON object, for scripts')
     .addHelpText('after', AUDIT_NOTES)
     .action(async (options: AuditVerifyOptions) => {

@@ -204,6 +204,10 @@ for (const args of [
   { amount: 1, to: 'kp' },
   { amount: 1, to: { country: 'kp' } },
   { amount: 1, to: { country: 'kp\u200b' } },
+  { amount: 1, to: { country: ['kp'] } },
+  { amount: 1, to: { country: '["kp"]' } },
+  { amount: 1, to: { country: { code: 'kp' } } },
+  { amount: 1, to: { country: ' kp' } },
   { amount: 1, to: { country: 'ｋｐ' } },
   { amount: 1, to: { country: 'us', Country: 'kp' } },
   { amount: 1, Amount: 9999, to: us },
@@ -251,6 +255,17 @@ for (const args of [
   { items: { a: { price: 101 } } },
   { items: [{ price: '101' }] },
   { Items: [{ Price: 101 }] },
+  { items: '[{"price":101}]' },
+  { way: ['wire'] },
+  { way: '"wire"' },
+  { way: ' wire\u200b' },
+  { way: '["wire"]' },
+  { hidden: 'true' },
+  { hidden: 1 },
+  { hidden: ['yes'] },
+  { order: [{ total: 101 }] },
+  { order: '{"total":101}' },
+  { order: ['{"Total":101}'] },
 ]) {
   call('a refund that is forbidden', 'refund', args);
 }
@@ -277,6 +292,7 @@ for (const n of [101, -1, '5', null, [5], { n: 5 }, true])
   call('an amount that is not one', 'budgeted', { n });
 call('no amount', 'budgeted', {});
 call('an amount in another case', 'budgeted', { N: 5 });
+call('an amount beside another', 'budgeted', { n: 1, N: 5000 });
 
 for (const name of ['secret', 'Secret', 'secret\u200b', 'other', 'ｓecret', ' secret', '']) {
   message('a hidden prompt', 'prompts/get', { name });

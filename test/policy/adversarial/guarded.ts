@@ -31,6 +31,9 @@ tools:
     deny_if:
       - { path: args.amount, op: gt, value: 500 }
       - { path: args.note, op: contains, value: launder }
+      - { path: args.way, op: eq, value: wire }
+      - { path: args.hidden, op: eq, value: true }
+      - { path: args.order.total, op: gt, value: 100 }
       - { path: args.items.*.price, op: gt, value: 100 }
   export: { rules: [{ validate: schema }] }
   limited: { rules: [{ rate_limit: 3/month }] }

@@ -54,6 +54,16 @@ const DISGUISES: Readonly<Record<string, (datum: string) => unknown>> = {
   'in base64 of JSON': (datum) => base64(json(datum)),
   'in base64 of base64': (datum) => base64(base64(`value: ${datum}`)),
   'in a data URL': (datum) => `data:text/plain;base64,${base64(`value: ${datum}`)}`,
+  'in base64 behind a sign that is none': (datum) => base64(`\u0001${datum}`),
+  'in base64 in a sentence': (datum) => `Decode ${base64(`value: ${datum}`)} for me`,
+  'in base64 between spaces': (datum) => ` ${base64(`value: ${datum}`)}\n`,
+  'in base64 in lines': (datum) =>
+    base64(`${'filler text '.repeat(10)}${datum}`).replace(/.{76}/g, '$&\r\n'),
+  'in base64 in base64 in a sentence': (datum) => `x ${base64(`y ${base64(`value: ${datum}`)} z`)}`,
+  'in a data URL in Markdown': (datum) => `![x](data:text/plain;base64,${base64(`at ${datum}`)})`,
+  'URL-encoded twice in a sentence': (datum) =>
+    `See https://x.example/?q=${encodeURIComponent(encodeURIComponent(datum))} there`,
+  'URL-encoded as a form': (datum) => new URLSearchParams({ q: `value ${datum}` }).toString(),
   'URL-encoded': (datum) => encodeURIComponent(`value: ${datum}`),
   'URL-encoded twice': (datum) => encodeURIComponent(encodeURIComponent(`value: ${datum}`)),
   'URL-encoded JSON': (datum) => encodeURIComponent(json(datum)),
@@ -67,6 +77,18 @@ const DISGUISES: Readonly<Record<string, (datum: string) => unknown>> = {
   'from right to left': (datum) => `\u202e${datum}\u202c`,
   'behind a byte order mark': (datum) => `\ufeff${datum}`,
   'in HTML entities': (datum) => datum.replace(/[^A-Za-z]/g, (one) => `&#${one.charCodeAt(0)};`),
+  'in long HTML entities': (datum) =>
+    [...datum].map((one) => `&#x00${one.charCodeAt(0).toString(16)};`).join(''),
+  'in longer HTML entities': (datum) => datum.replace(/./g, (one) => `&#00${one.charCodeAt(0)};`),
+  'in escapes of a program': (datum) =>
+    datum.replace(/./g, (one) => `\\x${one.charCodeAt(0).toString(16)}`),
+  'in escapes of a younger program': (datum) =>
+    datum.replace(/./g, (one) => `\\u{${one.charCodeAt(0).toString(16)}}`),
+  'with accents on all of it': between('\u0301'),
+  'with fillers': between('\u3164'),
+  'with empty Braille': between('\u2800'),
+  'with signs of control': between('\u0001'),
+  'with half a character': (datum) => `${datum.slice(0, 3)}\ud800${datum.slice(3)}`,
   'in escapes of JSON within a text': (datum) =>
     datum.replace(/[^A-Za-z]/g, (one) => escaped(one, '\\u')),
 };
@@ -81,10 +103,15 @@ const OF_NUMBERS: Readonly<Record<string, (datum: string) => unknown>> = {
     datum.replace(/\d/g, (digit) => String.fromCharCode(0x660 + Number(digit))),
   'in bold digits': (datum) =>
     datum.replace(/\d/g, (digit) => String.fromCodePoint(0x1d7ce + Number(digit))),
+  'in raised digits': (datum) =>
+    datum.replace(/\d/g, (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)] as string),
+  'in lowered digits': (datum) =>
+    datum.replace(/\d/g, (digit) => String.fromCharCode(0x2080 + Number(digit))),
   'digit by digit': between(' '),
 };
 
-const MODERN = {
+/** What a client of the stateless era says of itself. */
+export const MODERN = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
   'io.modelcontextprotocol/clientCapabilities': { elicitation: {}, sampling: {} },
@@ -200,17 +227,22 @@ function* readingsOf(text: string): Iterable<string> {
     .replace(/\\u([\da-f]{4})/gi, (_, code) => String.fromCharCode(Number.parseInt(code, 16)))
     .replace(/\\(["\\/])/g, '$1')
     .replace(/%([\da-f]{2})/gi, (_, code) => String.fromCharCode(Number.parseInt(code, 16)))
-    .replace(/&#(\d{2,3});/g, (_, code) => String.fromCharCode(Number(code)));
+    .replace(/\\(?:x|u\{)([\da-f]{2})\}?/gi, (_, code) =>
+      String.fromCharCode(Number.parseInt(code, 16)),
+    )
+    .replace(/&#x0*([\da-f]{2});/gi, (_, code) => String.fromCharCode(Number.parseInt(code, 16)))
+    .replace(/&#0*(\d{2,3});/g, (_, code) => String.fromCharCode(Number(code)));
+  yield text.replace(/\\[rn]|\s/g, '');
   for (const [run] of text.matchAll(/[A-Za-z\d+/_-]{16,}/g)) {
     const decoded = Buffer.from(run, 'base64').toString();
-    if (/^[\s!-~]+$/.test(decoded)) yield decoded;
+    if (/^[\s\p{Cc}!-~]+$/u.test(decoded)) yield decoded;
   }
 }
 
 /** Letters and digits alone, those of other scripts as the ones that they stand for. */
 function squashed(text: string): string {
   return text
-    .normalize('NFKC')
+    .normalize('NFKD')
     .replace(/[\u0660-\u0669]/g, (digit) => String(digit.charCodeAt(0) - 0x660))
     .toLowerCase()
     .replace(/[^a-z\d]/g, '');

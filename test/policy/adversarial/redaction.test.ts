@@ -1,10 +1,13 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { delivered } from '../../fixtures/proxied-runtime.ts';
-import type { Line } from '../../fixtures/proxy-process.ts';
+import { type Line, startProxy } from '../../fixtures/proxy-process.ts';
+import { endWithTest } from '../../fixtures/running.ts';
+import { result, startUpstream } from '../../fixtures/scripted-upstream.ts';
 import { type Guarded, startGuarded } from './guarded.ts';
-import { DATA, DISCLOSURES, disclosedIn } from './personal-data.ts';
+import { DATA, DISCLOSURES, disclosedIn, MODERN } from './personal-data.ts';
 
 const REDACTING = 'version: "1"\nredact: { countries: [CH] }\n';
 
@@ -92,6 +95,37 @@ describe('personal data', () => {
     },
   );
 
+  it('is in no header and no path of what is sent upstream, where names and arguments stand as well', async () => {
+    const schema = { properties: { to: { type: 'string', 'x-mcp-header': 'To' } } };
+    const upstream = await startUpstream((seen) => {
+      if (!seen.message?.id || seen.path.endsWith('/stopruntimesession')) return false;
+      const tools = [{ name: 'mirror', inputSchema: schema }];
+      result(seen, { resultType: 'complete', content: [], tools });
+      return true;
+    });
+    const state = await mkdtemp(join(tmpdir(), 'agentcore-mcp-test-'));
+    endWithTest(state, () => rm(state, { recursive: true, force: true }));
+    await writeFile(join(state, 'policy.yaml'), REDACTING);
+    const proxy = startProxy(upstream.url, {
+      AGENTCORE_POLICY: join(state, 'policy.yaml'),
+      AGENTCORE_STATE_DIR: state,
+      AWS_ENDPOINT_URL_STS: 'http://127.0.0.1:9',
+    });
+    await proxy.request('tools/list', { _meta: MODERN });
+    await proxy.call('mirror', { to: DATA.email }, MODERN);
+    for (const { line, id, what } of DISCLOSURES) {
+      if (id === undefined || !line.includes('2026-07-28')) continue;
+      proxy.write(`${line}\n`);
+      await proxy.next(what, (answer) => isAnswered(answer, id));
+    }
+    await proxy.close();
+    const heads = upstream.seen.map(({ path, query, headers }) =>
+      JSON.stringify([decodeURIComponent(path), [...query], headers]),
+    );
+    expect(heads.filter((head) => disclosedIn(head).length > 0)).toEqual([]);
+    expect(heads.join()).toMatch(/"mcp-param-to":"<email:[\da-f]{16}>"/);
+  });
+
   it('is in no cancellation of a call that is under way', async () => {
     const guarded = await startRedacting();
     const { proxy, local } = guarded;
@@ -101,7 +135,8 @@ describe('personal data', () => {
     const reason = Object.values(DATA).join(' ');
     const params = { requestId: id, reason };
     proxy.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
-    await proxy.call('read');
+    // It is nobody's answer, and the end of the proxy does not wait for it.
+    await local.until(() => delivered(local, 'notifications/cancelled') > 0);
     expect(await disclosed(guarded)).toEqual([]);
     const told = local.deliveries.filter(
       ({ request }) => request.rpcMethod === 'notifications/cancelled',

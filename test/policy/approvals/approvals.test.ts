@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import type { Line, ProxyProcess } from '../../fixtures/proxy-process.ts';
 import { startGuarded } from '../adversarial/guarded.ts';
@@ -39,6 +40,8 @@ describe('a call that a person has to agree to', () => {
     expect(params.message).toContain('"amount":501');
     expect(params.message).toContain('\\u{202e}');
     expect(params.message).toContain(local.runtime('server').arn);
+    expect(params.message).toMatch(/^As: arn:aws:(iam|sts)::/m);
+    expect(params.message).toMatch(/^Cost: .* of today may have cost \$\d+\.\d\d so far\.$/m);
     const again = proxy.call('pay', { amount: 501 });
     await answer(proxy, { action: 'decline' });
     expect(said(await again)).toContain('refused');
@@ -119,6 +122,34 @@ describe('a call that a person has to agree to', () => {
     expect(said(await other)).toBe('done did tools/call');
   });
 
+  it('is asked about no longer, and goes nowhere, once it is cancelled', async () => {
+    const { proxy, local } = await startGuarded(POLICY);
+    await proxy.initialize({ elicitation: {} });
+    const id = proxy.begin('tools/call', { name: 'pay', arguments: { amount: 501 } });
+    const question = await proxy.next('a question', isQuestion);
+    proxy.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } });
+    const { params } = await proxy.next(
+      'its end',
+      ({ method }) => method === 'notifications/cancelled',
+    );
+    expect(params.requestId).toBe(question.id);
+    proxy.send({ jsonrpc: '2.0', id: question.id, result: ONCE });
+    expect(said(await proxy.call('pay', { amount: 1 }))).toBe('done did tools/call');
+    await proxy.close();
+    expect(proxy.lines.filter((line) => line.id === id && !line.method)).toEqual([]);
+    expect(local.deliveries.filter(({ body }) => body.includes('501'))).toEqual([]);
+  });
+
+  it('is refused where the policy has changed while the person was asked', async () => {
+    const { proxy, file } = await startGuarded(POLICY);
+    await proxy.initialize({ elicitation: {} });
+    const call = proxy.call('pay', { amount: 501 });
+    const question = await proxy.next('a question', isQuestion);
+    await writeFile(file, `${POLICY}hide: [pay]\n`);
+    proxy.send({ jsonrpc: '2.0', id: question.id, result: ONCE });
+    expect(said(await call)).toContain('refused Refused by policy: The policy has changed');
+  });
+
   it('does not hold up other calls meanwhile', async () => {
     const { proxy } = await startGuarded(POLICY);
     await proxy.initialize({ elicitation: {} });
@@ -195,5 +226,82 @@ describe('the same in the stateless era', () => {
     const { proxy } = await startGuarded(POLICY);
     const params = { name: 'pay', arguments: { amount: 501 }, ...meta() };
     expect(said(await proxy.request('tools/call', params))).toContain('cannot ask a person');
+  });
+});
+
+describe('what is asked or told by another method', () => {
+  const METHODS = `
+version: "1"
+methods:
+  sampling/createMessage: { rules: [{ action: require_approval, on_deny: "Models cost." }] }
+  logging/setLevel: { rules: [{ action: require_approval }] }
+  notifications/progress: { rules: [{ action: require_approval }] }
+  notifications/roots/list_changed: { rules: [{ rate_limit: 1/month }] }
+  notifications/message: { deny_if: [{ path: args.level, op: eq, value: debug }], rules: [] }
+`;
+  const CAPABLE = { elicitation: {}, sampling: {} };
+  const isSampling = ({ method }: Line) => method === 'sampling/createMessage';
+
+  it('waits for the person as well where it is the server’s', async () => {
+    const { proxy } = await startGuarded(METHODS);
+    await proxy.initialize(CAPABLE);
+    const call = proxy.call('ask');
+    const { params } = await answer(proxy, ONCE);
+    expect(params.message).toContain('The server asks the client for sampling/createMessage.');
+    expect(params.message).toContain('Models cost.');
+    const sampling = await proxy.next('a request for a completion', isSampling);
+    proxy.send({ jsonrpc: '2.0', id: sampling.id, result: { role: 'assistant' } });
+    expect(said(await call)).toContain('assistant');
+
+    const again = proxy.call('ask');
+    await answer(proxy, { action: 'decline' });
+    expect(said(await again)).toContain('Models cost. The person who was asked did not agree.');
+    expect(proxy.lines.filter(isSampling)).toHaveLength(1);
+  });
+
+  it('is refused where nobody can be asked', async () => {
+    const { proxy } = await startGuarded(METHODS);
+    await proxy.initialize({ sampling: {} });
+    expect(said(await proxy.call('ask'))).toContain('Models cost. The client cannot ask a person');
+    const inline = await proxy.request('tools/call', {
+      name: 'ask_inline',
+      arguments: {},
+      _meta: {
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientCapabilities': CAPABLE,
+      },
+    });
+    expect(said(inline)).toContain('refused Refused by policy: Models cost. Nobody can be asked');
+    expect(proxy.lines.filter(isSampling)).toEqual([]);
+  });
+
+  it('is shown with its params where it has no arguments', async () => {
+    const { proxy } = await startGuarded(METHODS);
+    await proxy.initialize(CAPABLE);
+    const level = proxy.request('logging/setLevel', { level: 'debug' });
+    const { params } = await answer(proxy, ONCE);
+    expect(params.message).toContain('An agent asks for logging/setLevel.');
+    expect(params.message).toContain('{"level":"debug"}');
+    expect((await level).error).toBeUndefined();
+  });
+
+  it('is kept within the rules where it is a notification, which waits for nobody', async () => {
+    const { proxy, local } = await startGuarded(METHODS);
+    await proxy.initialize(CAPABLE);
+    for (const [method, params] of [
+      ['notifications/progress', { progressToken: 'x', progress: 1 }],
+      ['notifications/roots/list_changed', { n: 1 }],
+      ['notifications/roots/list_changed', { n: 2 }],
+      ['notifications/message', { level: 'debug' }],
+      ['notifications/message', { level: 'info' }],
+    ] as const) {
+      proxy.send({ jsonrpc: '2.0', method, params });
+    }
+    await proxy.call('read');
+    await proxy.close();
+    const told = local.deliveries
+      .map(({ body }) => JSON.parse(body))
+      .filter(({ id, method }) => id === undefined && method !== 'notifications/initialized');
+    expect(told.map(({ params }) => params)).toEqual([{ n: 1 }, { level: 'info' }]);
   });
 });

@@ -7,6 +7,7 @@ import type { AuditEntry } from '../../../src/policy/audit/audit.ts';
 import { AuditInterceptor } from '../../../src/policy/audit/audit-interceptor.ts';
 import { nameMask } from '../../../src/policy/audit/name-mask.ts';
 import { RedactionInterceptor } from '../../../src/policy/redaction/redaction-interceptor.ts';
+import type { RedactionRules } from '../../../src/policy/redaction/rules.ts';
 import { type Interceptor, throughInterceptors } from '../../../src/relay/interceptors.ts';
 import {
   exchangeWith,
@@ -39,6 +40,7 @@ async function audited(
   const server = throughInterceptors(
     [
       new AuditInterceptor({
+        from: 'client',
         audit: { record: record ?? (async (entry) => void entries.push(entry)) },
         isRequired: () => isRequired,
         runtime: 'arn',
@@ -131,4 +133,12 @@ test('a required audit has the call before it is sent, and its end under the sam
   expect(seen).toEqual([1]);
   expect(entries.map(({ phase }) => phase)).toEqual(['begun', 'ended']);
   expect(entries[0]?.id).toBe(entries[1]?.id);
+});
+
+test('names are kept without what the rules that hold now call personal', async () => {
+  let rules: readonly RedactionRules[] = [];
+  const mask = await nameMask(() => rules);
+  expect(await mask('orders://ORD-1/me@example.com')).toBe('orders://ORD-1/[redacted:email]');
+  rules = [{ patterns: [{ name: 'order', pattern: 'ORD-[0-9]+' }] }];
+  expect(await mask('orders://ORD-1')).toBe('orders://[redacted:order]');
 });

@@ -203,17 +203,35 @@ test('the salt of hashes is made once, for all programs at once', async () => {
 
 test('agentcore-mcp audit verify says it in words, in JSON and by its exit code', async () => {
   const { state, paths } = await written();
-  const run = async (json: boolean) => {
+  const run = async (json: boolean, noted?: string) => {
     const said: string[] = [];
     const stream = { write: (text: string) => said.push(text) } as unknown as NodeJS.WritableStream;
     const streams = { stdout: stream, stderr: stream };
-    const code = await runAuditVerify({ json }, { AGENTCORE_STATE_DIR: state }, streams);
+    const code = await runAuditVerify({ json, noted }, { AGENTCORE_STATE_DIR: state }, streams);
     return { code, text: said.join('') };
   };
   expect(await run(false)).toMatchObject({
     code: 0,
     text: expect.stringContaining('as they were written'),
   });
+  const noted = join(state, 'noted.json');
+  await writeFile(noted, (await run(true)).text);
+  expect((await run(false, noted)).code).toBe(0);
+  const last = paths.at(-1) as string;
+  const lines = (await readFile(last, 'utf8')).split('\n');
+  await writeFile(last, `${lines.slice(0, -2).join('\n')}\n`);
+  expect((await run(false)).code).toBe(0);
+  expect(await run(false, noted)).toMatchObject({
+    code: 1,
+    text: expect.stringContaining('no longer has the record that was its last'),
+  });
+  await unlink(last);
+  expect((await run(false)).code).toBe(0);
+  expect(await run(false, noted)).toMatchObject({
+    code: 1,
+    text: expect.stringContaining('was there when its end was noted'),
+  });
+  await expect(run(false, last)).rejects.toThrow('is not what');
   await unlink(paths[1] as string);
   expect(await run(false)).toMatchObject({ code: 1, text: expect.stringContaining('missing') });
   const { code, text } = await run(true);

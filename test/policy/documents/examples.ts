@@ -14,6 +14,23 @@ tools:
         state: { counter: spent, window: day, increment_from: args.amount }
   "*": { rules: [{ name: all, rate_limit: 60/minute }] }
 `,
+  'YAML as people leave it': `
+version: 1
+hide:
+  # - transfer_repository
+tools:
+  create_issue: &issue
+    rules:
+      - { name: hourly, rate_limit: 5/hour, on_deny: "" }
+  create_comment:
+    <<: *issue
+    description: as an issue
+  delete_repository:
+    rules:
+      # - { name: never, action: deny }
+  list_issues:
+prompts:
+`,
   'a snippet of a catalogue': `
 tools:
   invoke_agent_runtime:
@@ -68,7 +85,7 @@ callers:
 export const INVALID: Readonly<Record<string, string>> = {
   'no version': 'default: deny\ntools: {}',
   'another version': 'version: "2"',
-  'a version that is a number': 'version: 1',
+  'a version that is another number': 'version: 2',
   'an unknown field': 'version: "1"\ntolls: {}',
   'an unknown field of a rule': 'version: "1"\ntools: { a: { rules: [{ rate: 5/hour }] } }',
   'a name twice': 'version: "1"\nhide: [a, a]',
@@ -104,6 +121,9 @@ export const INVALID: Readonly<Record<string, string>> = {
     '{ "version": "1", "default": "deny", "tools": { "a": { "limits": [{ "counter": "c", "window": "day", "max": 1, "scope": "team" }] } } }',
   'a budget in both units': 'version: "1"\nbudgets: [{ usd: 1, sessions: 1, window: day }]',
   'a budget in none': 'version: "1"\nbudgets: [{ window: day }]',
+  'an entry that objects pass over': 'version: "1"\ntools: { __proto__: { rules: [] } }',
+  'a pattern by the name of a kind':
+    'version: "1"\nredact: { patterns: [{ name: email, pattern: x }] }',
   'a section for nobody': 'version: "1"\ncallers: [{ match: [], default: allow }]',
   'a kind of data that nobody knows': 'version: "1"\nredact: { kinds: { shoe-size: true } }',
   'an audit that is a wish': 'version: "1"\naudit: please',

@@ -18,11 +18,38 @@ describe('the JSON schema of policies', () => {
   const validate = new Ajv({ strict: false }).compile(policyJsonSchema());
   it.each(Object.entries(VALID))('accepts %s, as the parser does', (_, text) => {
     expect(mistakesIn(text)).toEqual([]);
-    expect(validate(parse(text)), JSON.stringify(validate.errors)).toBe(true);
+    expect(validate(parse(text, { merge: true })), JSON.stringify(validate.errors)).toBe(true);
   });
   it.each(Object.entries(INVALID))('refuses %s, as the parser does', (_, text) => {
     expect(mistakesIn(text)).not.toEqual([]);
-    expect(validate(parse(text))).toBe(false);
+    expect(validate(parse(text, { merge: true }))).toBe(false);
+  });
+});
+
+describe('YAML as people leave it', () => {
+  it('has what a merge key brings, and nothing where there are comments alone', () => {
+    const one = new Judge([policyOf(VALID['YAML as people leave it'] as string)]);
+    for (let calls = 0; calls < 5; calls++) expect(one.call('create_comment')).toBe('allow');
+    expect(one.call('create_comment')).toBe('deny /tools/create_comment/rules/0');
+    expect(one.said).toBe('Rate limit of 5 per hour reached. Try again later.');
+    for (const tool of ['create_issue', 'delete_repository', 'list_issues', 'other']) {
+      expect(one.call(tool)).toBe('allow');
+    }
+  });
+
+  it.each([
+    ['tools: { __proto__: { rules: [] } }', '2:10: tools.__proto__: cannot be the name'],
+    [
+      'redact: { patterns: [{ name: a, pattern: "(" }] }',
+      '2:33: redact.patterns.0.pattern: is not',
+    ],
+    [
+      'redact: { patterns: [{ name: a, pattern: "(?=x)" }] }',
+      '2:33: redact.patterns.0.pattern: is not',
+    ],
+    ['redact: { countries: [DE, UK] }', '2:27: redact.countries.1: is the code of no country'],
+  ])('says where it cannot be kept: %s', (text, expected) => {
+    expect(mistakesIn(`version: "1"\n${text}`)[0]).toContain(`policy.yaml:${expected}`);
   });
 });
 

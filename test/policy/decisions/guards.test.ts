@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { Judge, policyOf } from '../written-policy.ts';
+
+/** What becomes of a call whose arguments may not be so (`deny_if`), or must be so (`conditions`). */
+function judged(by: 'deny_if' | 'conditions', condition: object, args: Record<string, unknown>) {
+  const entry =
+    by === 'deny_if' ? { deny_if: [condition] } : { rules: [{ conditions: [condition] }] };
+  const text = JSON.stringify({ version: '1', default: 'allow', tools: { t: entry } });
+  return new Judge([policyOf(text)]).call('t', args).split(' ')[0];
+}
+
+describe('what may not be', () => {
+  it.each([
+    ['eq', 'prod', ['prod', ['prod'], { env: 'prod' }, '["prod"]', '"prod"', ' prod', 'ｐｒｏｄ']],
+    ['eq', 5, [5, '5', '5.0', ' 5', [5], '[5]', { n: '5' }]],
+    ['eq', true, [true, 'true', 'True', 1, '1', 'yes', ['on']]],
+    ['eq', false, [false, 'false', 0, 'off']],
+    ['in', ['kp', 'ir'], ['kp', ['us', 'ir'], '{"to":"kp"}']],
+    ['not_in', ['us'], ['kp', ['us', 'kp'], ['us'], 'us\u200b']],
+    ['neq', 'dev', ['prod', ['dev'], 'Dev']],
+    ['contains', 'rm', ['rm -rf', ['rm -rf'], { a: ['x', 'rm'] }, '"r\\u006d"']],
+    ['regex', '^rm', ['rm', ['rm'], { a: 'rm' }, '["rm"]']],
+    ['exists', true, ['x', null]],
+    ['exists', false, [null]],
+    ['gt', 5, [6, '6', [1], null]],
+  ] as const)('%s %j is refused however a lenient server might read it', (op, value, values) => {
+    for (const x of values) {
+      expect([x, judged('deny_if', { path: 'args.x', op, value }, { x })]).toEqual([x, 'deny']);
+    }
+  });
+
+  it('is found where a list, or JSON in a string, stands for an object', () => {
+    const condition = { path: 'args.item.price', op: 'gt', value: 100 };
+    const price = 101;
+    for (const item of [
+      { price },
+      [{ price }],
+      [[{ Price: price }]],
+      `{"price":${price}}`,
+      [`[{"price":${price}}]`],
+    ]) {
+      expect([item, judged('deny_if', condition, { item })]).toEqual([item, 'deny']);
+    }
+    expect(judged('deny_if', condition, { item: [{ price: 100 }] })).toBe('allow');
+  });
+
+  it('is assumed of a value with more in it than can be looked at', () => {
+    const x = new Array(20_000).fill('dev');
+    expect(judged('deny_if', { path: 'args.x', op: 'eq', value: 'prod' }, { x })).toBe('deny');
+  });
+
+  it.each([
+    ['eq', 'prod', ['dev', ['dev'], 'production', 5, null, '{', '[prod']],
+    ['eq', 5, [6, '6', '', 'five', null]],
+    ['contains', 'rm', ['ram', ['r', 'm']]],
+  ] as const)('%s %j lets other values pass', (op, value, values) => {
+    for (const x of values) {
+      expect([x, judged('deny_if', { path: 'args.x', op, value }, { x })]).toEqual([x, 'allow']);
+    }
+  });
+});
+
+describe('what has to be', () => {
+  it.each([
+    ['neq', 5, [6, null, 'five'], [5, '5', '5.0', [5]]],
+    ['neq', 'main', ['dev', null], ['main', ['main'], 'main\u200b', ' main', '"main"']],
+    ['not_in', ['kp'], ['us', ['us']], ['kp', ['kp'], { to: 'kp' }, '["kp"]']],
+    ['eq', 1, [1, '1'], ['1.0', ' 1', [1], true]],
+    ['eq', 9007199254740992, [], [9007199254740992]],
+    ['in', [1, 'a'], ['1', 'a'], ['A', ['a']]],
+    ['contains', 'a', ['a b', ['a']], [['a b'], { a: 'a' }]],
+    ['exists', true, ['', 0, false], [null]],
+    ['exists', false, [null], ['', 0]],
+  ] as const)('%s %j is so only where that is sure', (op, value, good, bad) => {
+    const condition = { path: 'args.x', op, value };
+    for (const x of good) expect([x, judged('conditions', condition, { x })]).toEqual([x, 'allow']);
+    for (const x of bad) expect([x, judged('conditions', condition, { x })]).toEqual([x, 'deny']);
+  });
+
+  it('is counted by one key alone', () => {
+    const judge = new Judge([
+      policyOf('version: "1"\ntools: { pay: { rules: [{ spend: { per_call: 10 } }] } }'),
+    ]);
+    expect(judge.call('pay', { amount: 5 })).toBe('allow');
+    expect(judge.call('pay', { amount: 5, Amount: 500 })).toBe('deny /tools/pay/rules/0');
+  });
+});
