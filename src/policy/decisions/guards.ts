@@ -145,7 +145,8 @@ function finds(actual: unknown, pattern: RE2JS, polarity: Polarity): boolean {
 
 function contains(actual: unknown, value: unknown, polarity: Polarity): boolean {
   if (polarity === 'triggers') {
-    const isIn = (one: unknown) => textOf(one).includes(String(value)) || mayBe(one, value);
+    const wanted = String(value).toLowerCase();
+    const isIn = (one: unknown) => textOf(one).toLowerCase().includes(wanted) || mayBe(one, value);
     return someReading(actual, isIn);
   }
   if (Array.isArray(actual)) return actual.some((one) => isSurely(one, value));

@@ -41,15 +41,15 @@ export function isSurely(actual: unknown, value: unknown): boolean {
   return String(actual) === String(value);
 }
 
-/** Whether a server might take the one for the other. */
+/** Whether a server might take the one for the other, of which many do not look at capitals. */
 export function mayBe(actual: unknown, value: unknown): boolean {
   if (actual === value) return true;
   if (isContainer(actual) || isContainer(value)) return isDeepStrictEqual(actual, value);
-  const text = String(actual).trim();
-  if (typeof value === 'boolean')
-    return TRUTHS[String(value)]?.includes(text.toLowerCase()) === true;
+  const text = String(actual).trim().toLowerCase();
+  if (typeof value === 'boolean') return TRUTHS[String(value)]?.includes(text) === true;
   if (typeof value === 'number') return text !== '' && Number(actual) === value;
-  return text === String(value) || (typeof actual === 'number' && actual === Number(value));
+  const wanted = String(value).trim().toLowerCase();
+  return text === wanted || (typeof actual === 'number' && actual === Number(value));
 }
 
 function readingsOfText(text: string): readonly unknown[] {

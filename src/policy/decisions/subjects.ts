@@ -60,8 +60,9 @@ function of(kind: SubjectKind, names: readonly unknown[], args: JsonObject): Sub
 /** The readings of a name: a URI says the same in several ways. */
 export function namesOf({ kind, name }: Subject): readonly string[] {
   if (kind !== 'resource') return [name];
-  const names = new Set([name]);
-  let decoded = name;
+  // What nobody sees keeps a path from being recognised as the one that it leads to.
+  const names = new Set([name, name.replace(/[\p{Cf}\p{Cc}]/gu, '')]);
+  let decoded = [...names].at(-1) as string;
   // Servers decode once; one that decodes twice is not read otherwise than here.
   for (let times = 0; times < 2; times++) {
     decoded = percentDecoded(decoded);

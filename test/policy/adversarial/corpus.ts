@@ -204,6 +204,7 @@ for (const args of [
   { amount: 1, to: 'kp' },
   { amount: 1, to: { country: 'kp' } },
   { amount: 1, to: { country: 'kp\u200b' } },
+  { amount: 1, to: { country: 'KP' } },
   { amount: 1, to: { country: ['kp'] } },
   { amount: 1, to: { country: '["kp"]' } },
   { amount: 1, to: { country: { code: 'kp' } } },
@@ -246,6 +247,7 @@ for (const args of [
   { AMOUNT: 501 },
   { amount: 1, amount_: 0, Amount: '501' },
   { note: 'please launder' },
+  { note: 'please LAUNDER' },
   { note: 'laun\u200bder' },
   { note: 'ｌａｕｎｄｅｒ' },
   { note: ['launder'] },
@@ -256,6 +258,7 @@ for (const args of [
   { items: [{ price: '101' }] },
   { Items: [{ Price: 101 }] },
   { items: '[{"price":101}]' },
+  { way: 'Wire' },
   { way: ['wire'] },
   { way: '"wire"' },
   { way: ' wire\u200b' },
@@ -310,6 +313,8 @@ for (const uri of [
   'file:///srv/../etc/passwd',
   'file:///srv/%2e%2e/etc/passwd',
   'file:///srv/..%2fetc/passwd',
+  'file:///srv/..\u200b/etc/passwd',
+  'file:///srv/.\u00ad./etc/passwd',
   'file:///srv/%252e%252e/etc/passwd',
   'file:///./etc/passwd',
   'file:////etc/passwd',
@@ -335,7 +340,7 @@ message('a hidden resource among others', 'subscriptions/listen', {
 message('a reference to nothing', 'completion/complete', {
   ref: { type: 'ref/tool', name: 'wipe' },
 });
-for (const level of ['debug', 'DEBUG\u200b'.slice(0, 0) || 'ｄｅｂｕｇ', 'debug\u200b']) {
+for (const level of ['debug', 'DEBUG', 'ｄｅｂｕｇ', 'debug\u200b', ['debug'], ' debug']) {
   message('a level that is forbidden', 'logging/setLevel', { level });
 }
 

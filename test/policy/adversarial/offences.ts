@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { isObject } from '../../../src/mcp/message.ts';
 
 /** Letters of other scripts that look like Latin ones. */
@@ -77,7 +78,7 @@ function offencesOf(message: Record<string, unknown>): string[] {
     case 'promptsget':
       return params.name === 'hello' ? [] : [`prompt ${params.name}`];
     case 'loggingsetlevel':
-      return squashed(params.level) === 'debug' ? ['level debug'] : [];
+      return textsIn(params.level).some((level) => /^debug$/i.test(level)) ? ['level debug'] : [];
     default:
       return offencesOfResource(params);
   }
@@ -90,12 +91,12 @@ function offencesOfCall({ name, arguments: given }: Record<string, unknown>): st
     return ['arguments of another type'];
   const of = (key: string) =>
     Object.entries(args)
-      .filter(([own]) => squashed(own) === key)
+      .filter(([own]) => squashed(own.replace(/[!-/:-@[-`{-~]/g, 'x')) === key)
       .map(([, value]) => value);
   switch (name) {
     case 'pay': {
       const bad = of('amount').some((amount) => !(Number(amount) <= 500));
-      const isBanned = textsIn(of('to')).some((country) => country === 'kp' || country === 'ir');
+      const isBanned = textsIn(of('to')).some((country) => /^(kp|ir)$/i.test(country));
       return bad || isBanned ? [`pay ${JSON.stringify(args)}`] : [];
     }
     case 'refund': {
@@ -103,8 +104,8 @@ function offencesOfCall({ name, arguments: given }: Record<string, unknown>): st
       const prices = plain.match(/"(price|total)":"?(\d+)/g) ?? [];
       const bad =
         of('amount').some((amount) => Number(amount) > 500) ||
-        textsIn(of('note')).some((note) => note.includes('launder')) ||
-        textsIn(of('way')).includes('wire') ||
+        textsIn(of('note')).some((note) => /launder/i.test(note)) ||
+        textsIn(of('way')).some((way) => /^wire$/i.test(way)) ||
         textsIn(of('hidden')).some((hidden) => /^(true|yes|on|y|t|1)$/i.test(hidden)) ||
         prices.some((price) => Number(/\d+/.exec(price)?.[0]) > 100);
       return bad ? [`refund ${JSON.stringify(args)}`] : [];
@@ -125,14 +126,29 @@ function offencesOfCall({ name, arguments: given }: Record<string, unknown>): st
 }
 
 function offencesOfResource(params: Record<string, unknown>): string[] {
-  const texts = JSON.stringify(params);
-  let decoded = texts;
+  const { uri, ref, notifications } = params;
+  const reference = isObject(ref) ? ref : {};
+  if (reference.type === 'ref/prompt') {
+    return reference.name === 'hello' ? [] : [`prompt ${JSON.stringify(reference)}`];
+  }
+  const listed = Object.values(isObject(notifications) ? notifications : {}).flat();
+  const uris = [uri, reference.uri, ...listed].filter((one) => one !== undefined);
+  return uris.filter((one) => !isOpen(one)).map((one) => `resource ${JSON.stringify(one)}`);
+}
+
+/** A URI of a file that is not below /etc, once all in it is undone that a server may undo. */
+function isOpen(uri: unknown): boolean {
+  let plain = String(uri);
   for (let times = 0; times < 3; times++) {
-    decoded = decoded.replace(/%([0-9a-f]{2})/gi, (_, hex) =>
+    plain = plain.replace(/%([0-9a-f]{2})/gi, (_, hex) =>
       String.fromCharCode(Number.parseInt(hex, 16)),
     );
   }
-  const path = squashed(decoded.replace(/\/srv\/(\.\.\/)?/g, '/').replace(/[^/]+\/\.\.\//g, ''));
-  if (path.includes('fileetc')) return [`resource ${texts}`];
-  return path.includes('secret') && texts.includes('ref/prompt') ? [`prompt ${texts}`] : [];
+  plain = plain
+    .normalize('NFKC')
+    .replace(/[\p{Cf}\p{Cc}]/gu, '')
+    .toLowerCase()
+    .replaceAll('\\', '/');
+  const [, path] = /^file:(?:\/\/localhost(?=\/))?(.*)$/.exec(plain) ?? [];
+  return path !== undefined && !/^\/*etc\//.test(posix.normalize(path.trim()));
 }

@@ -11,14 +11,18 @@ function judged(by: 'deny_if' | 'conditions', condition: object, args: Record<st
 
 describe('what may not be', () => {
   it.each([
-    ['eq', 'prod', ['prod', ['prod'], { env: 'prod' }, '["prod"]', '"prod"', ' prod', 'ｐｒｏｄ']],
+    [
+      'eq',
+      'prod',
+      ['prod', 'PROD', ['prod'], { env: 'prod' }, '["prod"]', '"prod"', ' prod', 'ｐｒｏｄ'],
+    ],
     ['eq', 5, [5, '5', '5.0', ' 5', [5], '[5]', { n: '5' }]],
     ['eq', true, [true, 'true', 'True', 1, '1', 'yes', ['on']]],
     ['eq', false, [false, 'false', 0, 'off']],
-    ['in', ['kp', 'ir'], ['kp', ['us', 'ir'], '{"to":"kp"}']],
+    ['in', ['kp', 'ir'], ['kp', 'KP', ['us', 'ir'], '{"to":"kp"}']],
     ['not_in', ['us'], ['kp', ['us', 'kp'], ['us'], 'us\u200b']],
     ['neq', 'dev', ['prod', ['dev'], 'Dev']],
-    ['contains', 'rm', ['rm -rf', ['rm -rf'], { a: ['x', 'rm'] }, '"r\\u006d"']],
+    ['contains', 'rm', ['rm -rf', 'RM -rf', ['rm -rf'], { a: ['x', 'rm'] }, '"r\\u006d"']],
     ['regex', '^rm', ['rm', ['rm'], { a: 'rm' }, '["rm"]']],
     ['exists', true, ['x', null]],
     ['exists', false, [null]],
@@ -63,7 +67,7 @@ describe('what may not be', () => {
 describe('what has to be', () => {
   it.each([
     ['neq', 5, [6, null, 'five'], [5, '5', '5.0', [5]]],
-    ['neq', 'main', ['dev', null], ['main', ['main'], 'main\u200b', ' main', '"main"']],
+    ['neq', 'main', ['dev', null], ['main', 'Main', ['main'], 'main\u200b', ' main', '"main"']],
     ['not_in', ['kp'], ['us', ['us']], ['kp', ['kp'], { to: 'kp' }, '["kp"]']],
     ['eq', 1, [1, '1'], ['1.0', ' 1', [1], true]],
     ['eq', 9007199254740992, [], [9007199254740992]],
