@@ -130,9 +130,9 @@ function equal(actual: unknown, value: unknown): boolean {
 
 function finds(actual: unknown, pattern: RE2JS, polarity: Polarity): boolean {
   if (typeof actual === 'string') {
-    return readings(actual, polarity).some((text) => pattern.matcher(text as string).find());
+    return readings(actual, polarity).some((text) => pattern.test(text as string));
   }
-  return polarity === 'triggers' && pattern.matcher(textOf(actual)).find();
+  return polarity === 'triggers' && pattern.test(textOf(actual));
 }
 
 function contains(actual: unknown, value: unknown, polarity: Polarity): boolean {
