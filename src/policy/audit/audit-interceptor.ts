@@ -10,7 +10,7 @@ import type { Audit, AuditEntry } from './audit.ts';
 export interface AuditInterceptorOptions {
   /** Whose requests it puts on record. */
   readonly from: 'client' | 'server';
-  readonly audit: Pick<Audit, 'record'>;
+  readonly audit: Pick<Audit, 'record' | 'note'>;
   /** Whether nothing may happen that cannot be put on record. Asked anew for every request. */
   readonly isRequired: () => boolean;
   readonly runtime: string;
@@ -21,8 +21,12 @@ export interface AuditInterceptorOptions {
   readonly redactedName: (name: string) => Promise<string>;
 }
 
+type Beginning = Omit<AuditEntry, 'phase'>;
+
 /** Characters of a name that are kept. */
 const LONGEST_NAME = 200;
+/** Bytes of a request above which it is not kept until its record is written. */
+const LARGE = 4_096;
 
 /**
  * Puts each request of one side on record, with what was decided and hidden on its way. It is the
@@ -41,39 +45,42 @@ export class AuditInterceptor implements Interceptor {
     const { from } = this.#options;
     if (request.method === 'ping' || passage.from !== from) return next.request(request, passage);
     const isRequired = this.#options.isRequired();
-    const at = new Date().toISOString();
     const began = performance.now();
-    const entry = await this.#entry(request);
-    if (isRequired) await this.#required({ ...entry, phase: 'begun', at });
+    const entry = this.#beginning(request, isRequired);
+    if (isRequired) await this.#required({ ...(await entry()), phase: 'begun' });
     const trail: Trail = { attempts: 0 };
     const end = (outcome: AuditEntry['outcome'], code: unknown, upstreamStatus?: number) => {
-      const { attempts, session, requestId, traceId, redactions, decision } = trail;
-      const record: AuditEntry = {
-        ...entry,
-        // Known by now, as a rule, where the request came right at the start.
-        caller: this.#options.caller(),
-        phase: 'ended',
-        at,
-        session,
-        decision,
-        redactions,
-        milliseconds: Math.round((performance.now() - began) * 10) / 10,
-        attempts,
-        upstreamStatus,
-        outcome,
-        ...(typeof code === 'number' && { code }),
-        requestId,
-        traceId,
+      const milliseconds = Math.round((performance.now() - began) * 10) / 10;
+      const ended = async (): Promise<AuditEntry> => {
+        const { attempts, session, requestId, traceId, redactions, decision } = trail;
+        return {
+          ...(await entry()),
+          // Known by now, as a rule, where the request came right at the start.
+          caller: this.#options.caller(),
+          phase: 'ended',
+          session,
+          decision,
+          redactions,
+          milliseconds,
+          attempts,
+          upstreamStatus,
+          outcome,
+          ...(typeof code === 'number' && { code }),
+          requestId,
+          traceId,
+        };
       };
-      const ended = this.#options.audit.record(record, isRequired);
+      if (!isRequired) return this.#options.audit.note(ended);
       // What was done stays done; the next request finds out, and the user has been told.
-      const quiet = ended.catch(() => undefined);
-      return isRequired ? quiet : undefined;
+      return ended()
+        .then((record) => this.#options.audit.record(record))
+        .catch(() => undefined);
     };
     try {
       const response = await next.request(request, { ...passage, trail });
       const status = trail.attempts > 0 ? (response.httpStatus ?? 200) : undefined;
-      await end(outcomeOf(response), response.error?.code, status);
+      const ended = end(outcomeOf(response), response.error?.code, status);
+      if (ended) await ended;
       return response;
     } catch (thrown) {
       const data = thrown instanceof AgentCoreError ? thrown.data : undefined;
@@ -87,22 +94,37 @@ export class AuditInterceptor implements Interceptor {
     return next.notify(notification, passage);
   }
 
-  async #entry({ method, params, bytes }: Request) {
+  /**
+   * What is known of a request before it goes on; made when it is asked for, so that the request
+   * does not wait for it, unless that would keep a large request in memory.
+   */
+  #beginning(request: Request, isNow: boolean): () => Promise<Beginning> {
+    const at = new Date();
+    if (isNow || request.bytes.length > LARGE) return known(this.#entry(request, at));
+    return () => this.#entry(request, at);
+  }
+
+  async #entry({ method, params, bytes }: Request, at: Date): Promise<Beginning> {
     const { from, salt, runtime, caller, redactedName } = this.#options;
     const name = params?.name ?? params?.uri;
     const span = spanAt(bytes, ['params', 'arguments']) ?? spanAt(bytes, ['params']);
     const hash = span && createHmac('sha256', salt).update(bytes.subarray(span.start, span.end));
     return {
       id: randomUUID(),
+      at: at.toISOString(),
       from,
-      method: (await redactedName(method)).slice(0, LONGEST_NAME),
-      ...(typeof name === 'string' && {
-        name: (await redactedName(name)).slice(0, LONGEST_NAME),
-      }),
+      method: await this.#named(method),
+      ...(typeof name === 'string' && { name: await this.#named(name) }),
       caller: caller(),
       runtime,
       ...(hash && { argumentsHash: hash.digest('hex') }),
     };
+  }
+
+  /** A name of which nobody can tell what is in it is kept for itself. */
+  async #named(name: string): Promise<string> {
+    const redacted = await this.#options.redactedName(name).catch(() => '[redacted]');
+    return redacted.slice(0, LONGEST_NAME);
   }
 
   async #required(entry: AuditEntry): Promise<void> {
@@ -116,4 +138,9 @@ export class AuditInterceptor implements Interceptor {
       );
     }
   }
+}
+
+/** Apart from where the request is, which it would keep as well. */
+function known(entry: Promise<Beginning>): () => Promise<Beginning> {
+  return () => entry;
 }

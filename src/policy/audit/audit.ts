@@ -28,17 +28,23 @@ export interface AuditOptions {
 /** What is put on record of a request. */
 export type AuditEntry = Omit<AuditedRequest, 'type' | 'at' | 'hash'> & { readonly at?: string };
 
-interface Waiting {
-  readonly record: object;
+/** Is told how it went. */
+interface Recorder {
   readonly resolve: () => void;
   readonly reject: (error: AgentCoreError) => void;
 }
 
-/** Entries that wait for the disk at most. */
+interface Waiting {
+  readonly entry: () => AuditEntry | Promise<AuditEntry>;
+  readonly recorder: Recorder | undefined;
+}
+
+/** Entries that wait for the disk at most, and those of them that are not made yet. */
 const MOST_WAITING = 10_000;
+const MOST_UNMADE = 500;
 /** Milliseconds for which entries that nobody waits for are gathered, to be written together. */
 const GATHERING = 20;
-/** How long, in milliseconds, an entry waits for the disk. */
+/** How long, in milliseconds, the disk may take without somebody being told. */
 const PATIENCE = 5_000;
 
 /**
@@ -75,29 +81,45 @@ export class Audit {
   /**
    * Resolves once the record would outlive this process.
    *
-   * @param isUrgent Whether somebody waits for it; otherwise it may take 20 ms to be written.
    * @throws {AgentCoreError} `config` where it could not be written, or not in five seconds; the
    *   record may be missing then.
    */
-  async record(entry: AuditEntry, isUrgent = true): Promise<void> {
-    if (this.#isClosed) throw this.#failed('it is closed');
-    if (this.#waiting.length >= MOST_WAITING) throw this.#failed('too much waits to be written');
-    const at = entry.at ?? this.#options.now().toISOString();
+  async record(entry: AuditEntry): Promise<void> {
     const written = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ record: { type: 'audit.request', ...entry, at }, resolve, reject });
+      this.#put(() => entry, { resolve, reject });
     });
-    this.#work ??= this.#catchUp();
-    if (isUrgent) this.#hurry?.();
+    this.#hurry?.();
     let impatience: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      const reason = `the disk has not answered for ${PATIENCE} ms`;
-      impatience = setTimeout(() => reject(this.#failed(reason)), PATIENCE);
+      impatience = setTimeout(() => reject(this.#unanswered()), PATIENCE);
     });
     try {
       await Promise.race([written, late]);
     } finally {
       clearTimeout(impatience);
     }
+  }
+
+  /**
+   * The same for a record that nobody waits for: it is written within 20 ms, or the user is told.
+   *
+   * @param entry Makes it, as a rule when it is written: of many at once each takes a fraction of
+   *   the time, and none of its call's. It must not fail.
+   */
+  note(entry: () => Promise<AuditEntry>): void {
+    const made = this.#waiting.length < MOST_UNMADE ? undefined : entry();
+    this.#put(made ? () => made : entry);
+  }
+
+  #put(entry: Waiting['entry'], recorder?: Recorder): void {
+    const isFull = this.#waiting.length >= MOST_WAITING;
+    if (this.#isClosed || isFull) {
+      const failure = this.#failed(isFull ? 'too much waits to be written' : 'it is closed');
+      recorder?.reject(failure);
+      return;
+    }
+    this.#waiting.push({ entry, recorder });
+    this.#work ??= this.#catchUp();
   }
 
   /** Writes what waits and closes the file; takes five seconds at most. */
@@ -118,17 +140,25 @@ export class Audit {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
+      const impatience = setTimeout(() => this.#unanswered(), PATIENCE);
       try {
         await this.#ready();
-        await this.#append(batch.map(({ record }) => record));
+        const entries = await Promise.all(batch.map(({ entry }) => entry()));
+        await this.#append(entries.map((entry) => this.#recordOf(entry)));
       } catch (thrown) {
         const failure = this.#failed(messageOf(thrown));
-        for (const { reject } of batch) reject(failure);
+        for (const { recorder } of batch) recorder?.reject(failure);
         continue;
+      } finally {
+        clearTimeout(impatience);
       }
-      for (const { resolve } of batch) resolve();
+      for (const { recorder } of batch) recorder?.resolve();
     }
     this.#work = undefined;
+  }
+
+  #recordOf(entry: AuditEntry): Omit<AuditedRequest, 'hash'> {
+    return { type: 'audit.request', ...entry, at: entry.at ?? this.#options.now().toISOString() };
   }
 
   /** An answer goes out before its record is made, unless somebody is in a hurry. */
@@ -233,6 +263,10 @@ export class Audit {
       await files.unlink(file.path).catch(() => undefined);
       bytes -= file.bytes;
     }
+  }
+
+  #unanswered(): AgentCoreError {
+    return this.#failed(`the disk has not answered for ${PATIENCE} ms`);
   }
 
   #failed(reason: string): AgentCoreError {

@@ -61,11 +61,20 @@ export class CounterLog {
       for (let tries = 0; tries < MOST_TRIES; tries++) {
         const file = this.#current();
         file.readOn();
-        if (!file.isSealed) return file.tallies;
-        this.#goOn(file);
+        if (!file.isSealed && file.isInPlace) return file.tallies;
+        this.#leave(file);
       }
       throw new Error('others replace it all the time');
     });
+  }
+
+  /**
+   * What is known to have been counted: what others have counted since this process looked last is
+   * not in it. Throws as {@link read}.
+   */
+  known(): Tallies {
+    const file = this.#open;
+    return file && !file.isSealed ? file.tallies : this.read();
   }
 
   /**
@@ -77,25 +86,36 @@ export class CounterLog {
   add(additions: readonly Addition[]): Tallies {
     return this.#guarded(() => {
       const id = `${this.#writer}${this.#lines++}`;
+      const line = Buffer.from(addLine(id, additions));
       for (let tries = 0; tries < MOST_TRIES; tries++) {
         const file = this.#current();
         if (!file.isSealed) {
-          append(file.descriptor, addLine(id, additions));
-          const landed = file.readOn(id);
+          append(file.descriptor, line);
+          const landed = file.readOn({ id, additions, bytes: line.length });
           if (landed && landed.size > MOST_COUNTERS) {
             throw new Error(`it has more than ${MOST_COUNTERS} counters`);
           }
-          if (landed && file.offset > LONGEST_FILE && !file.isSealed) {
-            append(file.descriptor, sealLine(this.#now()));
+          if (landed && (file.isInPlace || file.isSealed)) {
+            if (file.offset > LONGEST_FILE && !file.isSealed) {
+              append(file.descriptor, Buffer.from(sealLine(this.#now())));
+            }
+            return landed;
           }
-          if (landed) return landed;
-          if (!file.isSealed) throw new Error('what was written to it is not there');
+          if (file.isInPlace && !file.isSealed) {
+            throw new Error('what was written to it is not there');
+          }
         }
-        // The line came behind a seal, where it does not count.
-        this.#goOn(file);
+        // The line came behind a seal, or into a file that was removed, where it does not count.
+        this.#leave(file);
       }
       throw new Error('others replace it all the time');
     });
+  }
+
+  /** From a file that is sealed to the next one, from one that somebody removed to what is there now. */
+  #leave(file: OpenFile): void {
+    if (file.isSealed) this.#goOn(file);
+    else this.#close();
   }
 
   /** Everybody who reads the seal makes the same next file of it; the first one's is taken. */
@@ -112,15 +132,7 @@ export class CounterLog {
   }
 
   #current(): OpenFile {
-    const file = this.#open;
-    if (file) {
-      if (fstatSync(file.descriptor).nlink > 0) return file;
-      // Removed by whoever went on first, or by somebody who wants to count anew.
-      file.readOn();
-      if (file.isSealed) return file;
-      this.#close();
-    }
-    this.#open = this.#openNewest();
+    this.#open ??= this.#openNewest();
     return this.#open;
   }
 
@@ -179,6 +191,13 @@ export class CounterLog {
   }
 }
 
+/** A line of this process's own. */
+interface OwnLine {
+  readonly id: string;
+  readonly additions: readonly Addition[];
+  readonly bytes: number;
+}
+
 /** A file of the log, as far as it has been read. */
 class OpenFile {
   readonly generation: number;
@@ -187,6 +206,11 @@ class OpenFile {
   tallies: Tallies = new Map();
   sealedAt = 0;
   isSealed = false;
+  /**
+   * False once it was removed: by whoever went on first, and then it is sealed, or by somebody who
+   * wants to count anew.
+   */
+  isInPlace = true;
   #hasHead = false;
 
   constructor(descriptor: number, generation: number) {
@@ -197,13 +221,21 @@ class OpenFile {
   /**
    * Whole lines alone are taken; one that somebody is writing comes the next time.
    *
-   * @returns the counters right behind the line `id`, where that has come.
+   * @param own What was just appended.
+   * @returns the counters right behind the line `own`, where that has come.
    */
-  readOn(id?: string): Tallies | undefined {
+  readOn(own?: OwnLine): Tallies | undefined {
     if (this.isSealed) return undefined;
-    const { size } = fstatSync(this.descriptor);
+    const { size, nlink } = fstatSync(this.descriptor);
+    this.isInPlace = nlink > 0;
     if (size < this.offset) throw new Error('it has become shorter');
     if (size === this.offset && this.#hasHead) return undefined;
+    if (own && size === this.offset + own.bytes && this.#hasHead) {
+      // Nothing else has come: there is no need to read what one has written.
+      count(this.tallies, own.additions);
+      this.offset = size;
+      return this.tallies;
+    }
     const bytes = Buffer.allocUnsafe(size - this.offset);
     const read = readSync(this.descriptor, bytes, 0, bytes.length, this.offset);
     let landed: Tallies | undefined;
@@ -211,7 +243,7 @@ class OpenFile {
       const end = bytes.subarray(0, read).indexOf(0x0a, start);
       if (end < 0) break;
       this.#take(bytes.toString('utf8', start, end), (line) => {
-        if (line === id) landed = new Map(this.tallies);
+        if (line === own?.id) landed = new Map(this.tallies);
       });
       this.offset += end + 1 - start;
       start = end + 1;
@@ -238,9 +270,8 @@ class OpenFile {
   }
 }
 
-function append(descriptor: number, line: string): void {
-  const bytes = Buffer.from(line);
-  if (writeSync(descriptor, bytes) < bytes.length) throw new Error('the disk is full');
+function append(descriptor: number, line: Buffer): void {
+  if (writeSync(descriptor, line) < line.length) throw new Error('the disk is full');
 }
 
 /** With its first line at once, or not at all where somebody else was first. */

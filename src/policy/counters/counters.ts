@@ -79,11 +79,13 @@ export class Counters {
   reserve(reservations: readonly Reservation[], party: CounterParty): ReserveOutcome {
     const counting: Counted[] = [];
     for (const [log, own] of this.#byLog(reservations, party)) {
-      const tallies = log.read();
-      // What does not fit is not even written, so that refusals cost no space.
-      const refused = this.#beyond(tallies, own, party);
-      if (refused) return { refused };
-      counting.push({ log, own, additions: this.#additions(tallies, own, party) });
+      // What does not fit is not even written, so that refusals cost no space. Whether it fits all
+      // the same is told by what is there behind it; here it is enough to know most of it.
+      if (this.#beyond(log.known(), own, party)) {
+        const refused = this.#beyond(log.read(), own, party);
+        if (refused) return { refused };
+      }
+      counting.push({ log, own, additions: this.#additions(log.known(), own, party) });
     }
     const added: Counted[] = [];
     for (const next of counting) {

@@ -38,6 +38,12 @@ export function sliceAt(
 
 /** With so much more, or less, in a slice. */
 export function withAmount(tally: Tally, slice: number, amount: number, until: number): Tally {
+  const latest = tally.slices.at(-1);
+  // As it is nearly always.
+  if (latest?.[0] === slice) {
+    const slices = tally.slices.with(-1, [slice, Math.max(0, latest[1] + amount)]);
+    return { slices, until: Math.max(tally.until, until) };
+  }
   const before = tally.slices.find(([at]) => at === slice)?.[1] ?? 0;
   const others = tally.slices.filter(([at]) => at !== slice);
   const slices = [...others, [slice, Math.max(0, before + amount)] as const];

@@ -41,7 +41,7 @@ export class PolicySet {
   current(): PolicyState {
     if (this.#isFresh) return this.#state;
     this.#isFresh = true;
-    setImmediate(() => {
+    process.nextTick(() => {
       this.#isFresh = false;
     });
     // Taken before reading: what is written meanwhile is read the next time.

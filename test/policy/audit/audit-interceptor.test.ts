@@ -27,6 +27,7 @@ async function audited(
   }: { isRequired?: boolean; record?: (entry: AuditEntry) => Promise<void> } = {},
 ) {
   const entries: AuditEntry[] = [];
+  let noted: Promise<void> = Promise.resolve();
   const upstream = new ScriptedServer((request, { trail }) => {
     if (trail) Object.assign(trail, { attempts: 1, requestId: 'aws-1', traceId: 'trace-1' });
     return script(request);
@@ -41,7 +42,13 @@ async function audited(
     [
       new AuditInterceptor({
         from: 'client',
-        audit: { record: record ?? (async (entry) => void entries.push(entry)) },
+        audit: {
+          record: record ?? (async (entry) => void entries.push(entry)),
+          note: (entry) => {
+            const made = entry();
+            noted = noted.then(async () => void entries.push(await made));
+          },
+        },
         isRequired: () => isRequired,
         runtime: 'arn',
         caller: () => 'caller',
@@ -54,16 +61,17 @@ async function audited(
     ],
     upstream,
   );
-  return { entries, upstream, server };
+  return { entries, noted: () => noted, upstream, server };
 }
 
 const call = (args: unknown) => requestOf('tools/call', { name: 'tool', arguments: args });
 
 test('a request is on record with who, what, the decision, what was hidden and how it went', async () => {
-  const { entries, server } = await audited((request) => resultFor(request, {}));
+  const { entries, noted, server } = await audited((request) => resultFor(request, {}));
   await server.request(call({ a: 'me@example.com' }), exchangeWith());
   await server.request(call({ a: 'me@example.com' }), exchangeWith());
   await server.request(call({ a: 'you@example.com' }), exchangeWith());
+  await noted();
   expect(entries[0]).toEqual({
     phase: 'ended',
     id: expect.any(String),
@@ -91,7 +99,7 @@ test('a request is on record with who, what, the decision, what was hidden and h
 });
 
 test('errors and failures are on record as such, and names without personal data', async () => {
-  const { entries, server } = await audited((request) => {
+  const { entries, noted, server } = await audited((request) => {
     if (request.method === 'tools/call')
       throw new AgentCoreError('upstream', 'no', { data: { status: 502 } });
     return makeError(request.id, { code: -32602, message: 'no' });
@@ -99,6 +107,7 @@ test('errors and failures are on record as such, and names without personal data
   const uri = { uri: 'crm://me@example.com' };
   await server.request(requestOf('resources/read', uri), exchangeWith());
   await expect(server.request(call(1), exchangeWith())).rejects.toThrow('no');
+  await noted();
   expect(entries).toMatchObject([
     { outcome: 'error', code: -32602, name: 'crm://[redacted:email]' },
     { outcome: 'failed', upstreamStatus: 502 },

@@ -77,6 +77,33 @@ test('records at once are chained in the order in which they came', async () => 
   expect(await verifyAudit(state)).toMatchObject({ problems: [], records: 201 });
 });
 
+test('records that nobody waits for are on disk in their order once the program has ended', async () => {
+  const state = await temporaryFolder();
+  const { audit } = openAudit(state);
+  // More than are left to be made when they are written, and made at different speeds.
+  for (let id = 0; id < 1_200; id++) {
+    audit.note(async () => {
+      if (id % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+      return { ...ENTRY, id: `${id}` };
+    });
+  }
+  await audit.close();
+  const [path = ''] = await pathsIn(state);
+  const [, , ...lines] = (await readFile(path, 'utf8')).trim().split('\n');
+  expect(lines.map((line) => Number(JSON.parse(line).id))).toEqual([...Array(1_200).keys()]);
+  expect(await problemsOf(state)).toEqual([]);
+});
+
+test('the user is told where a record that nobody waits for cannot be written', async () => {
+  const state = await temporaryFolder();
+  await writeFile(auditFolder(state), 'a file in the way');
+  const { audit, complaints } = openAudit(state);
+  audit.note(async () => ENTRY);
+  await audit.close();
+  audit.note(async () => ENTRY);
+  expect(complaints).toEqual([expect.stringContaining('Could not write to the audit')]);
+});
+
 test('programs one after the other, and at once, make one chain of files', async () => {
   const state = await temporaryFolder();
   const one = openAudit(state).audit;
