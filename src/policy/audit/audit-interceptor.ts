@@ -105,7 +105,7 @@ export class AuditInterceptor implements Interceptor {
   }
 
   async #entry({ method, params, bytes }: Request, at: Date): Promise<Beginning> {
-    const { from, salt, runtime, caller, redactedName } = this.#options;
+    const { from, salt, runtime, caller } = this.#options;
     const name = params?.name ?? params?.uri;
     const span = spanAt(bytes, ['params', 'arguments']) ?? spanAt(bytes, ['params']);
     const hash = span && createHmac('sha256', salt).update(bytes.subarray(span.start, span.end));
