@@ -4,6 +4,7 @@ import { Commands } from '../contributions.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { configuredNode } from '../runtimes/runtime-node.ts';
 import { windowEnvironment } from '../window-environment.ts';
+import { openSettings } from './open-settings.ts';
 import { type Remedy, remediesFor } from './remedies.ts';
 
 /**
@@ -69,7 +70,7 @@ async function apply(remedy: Remedy): Promise<unknown> {
     case 'openSetting':
       return run('workbench.action.openSettings', `@id:${remedy.setting}`);
     case 'discoverySettings':
-      return run('workbench.action.openSettings', 'agentcore.discovery');
+      return openSettings('agentcore.discovery');
     case 'refreshRuntimes':
       return run(Commands.refreshRuntimes);
     case 'showOutput':

@@ -15,6 +15,7 @@ import { BACK } from '../setup/step-flow.ts';
 import type { CommandRegistry } from './command-registry.ts';
 import { pickEntry, subjectOf } from './command-subject.ts';
 import { logGroupUrl } from './log-group-url.ts';
+import { openSettings } from './open-settings.ts';
 import { revealEntry } from './reveal-entry.ts';
 
 /** The commands on one entry: change a field of it, remove it, copy or open something about it. */
@@ -67,7 +68,7 @@ export function registerRuntimeCommands(
   commands.register(Commands.openSettings, async (item?: unknown) => {
     const entry = subjectOf(item, store).entry?.name ?? brokenName(item)?.name;
     if (item !== undefined && item !== null) return revealEntry(entry);
-    return vscode.commands.executeCommand('workbench.action.openSettings', 'agentcore');
+    return openSettings('agentcore');
   });
 
   commands.register(Commands.copyArn, async (item?: unknown) => {

@@ -55,6 +55,16 @@ test('a broken entry leads to the settings', async () => {
   await workbench.editors.closeAll();
 });
 
+test('the settings open where a remote window has them', async () => {
+  const { settings } = scene().vsCode.workbench;
+  await scene().vsCode.workbench.runCommand('AgentCore: Open Settings');
+  // The usual ones are shown until the search has found something.
+  await until(10_000, 'The settings of the extension', async () =>
+    (await settings.labels()).some((label) => /^Agentcore.*: Runtimes/i.test(label)),
+  );
+  await settings.close();
+});
+
 test('in Restricted Mode the workspace has no say, and VS Code asks before a server starts', async () => {
   const { driver, workbench } = scene().vsCode;
   const runtimes = workbench.view('Runtimes');

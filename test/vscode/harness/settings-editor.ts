@@ -22,8 +22,9 @@ export class SettingsEditor {
     await this.#items.first().waitFor();
   }
 
-  /** Those that are shown, as `category: name`, the category being what the key begins with. */
+  /** Those that are shown once there are any, as `category: name`, the category being what the key begins with. */
   async labels(): Promise<readonly string[]> {
+    await this.#items.first().waitFor();
     const titles = await this.#items.locator('.setting-item-title').allInnerTexts();
     return titles.map((title) => title.replace(/\s+/g, ' ').trim());
   }
