@@ -68,7 +68,7 @@ export function registerRuntimeCommands(
   commands.register(Commands.openSettings, async (item?: unknown) => {
     const entry = subjectOf(item, store).entry?.name ?? brokenName(item)?.name;
     if (item !== undefined && item !== null) return revealEntry(entry);
-    return openSettings('agentcore');
+    return openSettings('@ext:agentcore-mcp.agentcore-mcp');
   });
 
   commands.register(Commands.copyArn, async (item?: unknown) => {
