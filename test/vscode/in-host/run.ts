@@ -2,12 +2,27 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import Mocha from 'mocha';
 
-/** Called by VS Code inside the extension host. */
-export async function run(): Promise<void> {
+/**
+ * Called by VS Code inside the extension host.
+ *
+ * @returns how many tests have passed.
+ * @throws where one has failed, with what was wrong.
+ */
+export async function run(): Promise<number> {
   const mocha = new Mocha({ ui: 'tdd', timeout: 30_000, reporter: 'spec' });
   for (const name of await readdir(__dirname)) {
     if (name.endsWith('.suite.cjs')) mocha.addFile(join(__dirname, name));
   }
-  const failures = await new Promise<number>((resolve) => mocha.run(resolve));
-  if (failures > 0) throw new Error(`${failures} tests failed in the extension host`);
+  const failures: string[] = [];
+  let passes = 0;
+  await new Promise((resolve) => {
+    mocha
+      .run(resolve)
+      .on('pass', () => {
+        passes += 1;
+      })
+      .on('fail', (test, error) => failures.push(`${test.fullTitle()}: ${error.message}`));
+  });
+  if (failures.length > 0) throw new Error(`Failed in the extension host: ${failures.join('; ')}`);
+  return passes;
 }
