@@ -11,6 +11,7 @@ import {
 } from '../../src/extension/contributions.ts';
 import { isPolicyFile } from '../../src/extension/policies/policy-files.ts';
 import { readEntry } from '../../src/extension/runtimes/runtime-entry.ts';
+import { regionVerdict } from '../../src/extension/setup/typed-input.ts';
 
 interface Placed {
   readonly command: string;
@@ -170,6 +171,15 @@ describe('settings', () => {
   it('have a default that is of their type', () => {
     for (const [name, { type, default: value }] of Object.entries(properties)) {
       expect(Array.isArray(value) ? 'array' : typeof value, name).toBe(type);
+    }
+  });
+
+  it('take regions as they are typed in the setup', () => {
+    const { pattern, examples } =
+      contributes.configuration.properties['agentcore.discovery.regions'].items;
+    const isRight = (region: string) => new RegExp(pattern).test(region);
+    for (const region of [...examples, 'us-gov-west-1', 'Ireland', 'eu-west', '']) {
+      expect(isRight(region), region).toBe(regionVerdict(region) === undefined);
     }
   });
 
