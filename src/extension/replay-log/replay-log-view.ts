@@ -18,6 +18,8 @@ import {
 /** How many entries are held, and how many are shown. */
 const MOST_HELD = 5_000;
 const MOST_SHOWN = 500;
+/** Milliseconds in which a record that was read may still come by the watch as well. */
+const OVERLAP = 60_000;
 /** Milliseconds in which records that follow each other are shown at once. */
 const SETTLE = 200;
 
@@ -31,6 +33,8 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
   #filter = EVERYTHING;
   /** As read when the view was first looked at, and what was written since. */
   #entries: LogEntry[] = [];
+  /** Those of the last while that were read, and have not come by the watch yet. */
+  #expected: ReadonlySet<string> = new Set();
   #loading: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   #journalProblem: string | undefined;
@@ -49,7 +53,7 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
       this.#changed,
       journal.onDidRecord(({ record, head }) => {
         const entry = entryOf(record, head);
-        if (entry && this.#loading) this.#add([entry]);
+        if (entry && this.#loading && !this.#expected.has(keyOf(entry))) this.#add([entry]);
       }),
       journal.onDidChange(({ problems }) => this.#readAgain(problems)),
       audit.onDidAudit((audited) => this.#add(audited.map(entryOfAudit))),
@@ -125,6 +129,8 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
       // What was written while it was read came by the watch as well.
       const known = new Set(this.#entries.map(keyOf));
       const rest = read.filter((entry) => !known.has(keyOf(entry)));
+      const since = Date.now() - OVERLAP;
+      this.#expected = new Set(rest.filter(({ at }) => at > since).map(keyOf));
       this.#entries = [...rest, ...this.#entries].sort((a, b) => a.at - b.at).slice(-MOST_HELD);
       this.#journalProblem = this.#entries.length > 0 ? problems[0] : undefined;
     } catch (thrown) {

@@ -10,7 +10,7 @@ import { journalFolder } from '../../../src/journal/state-folder.ts';
 import { Audit } from '../../../src/policy/audit/audit.ts';
 import { auditFolder } from '../../../src/policy/audit/audit-folder.ts';
 import { foreignHead, temporaryFolder, writePart } from '../../journal/fixture.ts';
-import { env as vscodeEnv, window } from '../vscode-stub.ts';
+import { EventEmitter, env as vscodeEnv, window } from '../vscode-stub.ts';
 
 const REQUEST = {
   phase: 'ended',
@@ -100,6 +100,32 @@ describe('the replay log', () => {
     await writePart(journalFolder(state), 'run', foreignHead(), [refused]);
     expect(await labels()).toContain('error: refused');
     await expect.poll(() => window.view?.message).toMatch(/ENOTDIR/);
+  });
+
+  it('shows a record once that is read before it is told of', async () => {
+    const folder = await temporaryFolder();
+    const recorded = new EventEmitter<object>();
+    const { event } = new EventEmitter<object>();
+    const journal = {
+      snapshot: { entries: [], problems: [] },
+      onDidRecord: recorded.event,
+      onDidChange: event,
+      sessions: async () => ({ folder }),
+    };
+    const audit = { onDidAudit: event, look: async () => undefined };
+    const view = new ReplayLogView(journal as never, audit as never);
+    onTestFinished(() => view.dispose());
+    const record = (message: string) =>
+      ({ type: 'error', at: new Date().toISOString(), level: 'error', message }) as const;
+    const [first, second] = [record('first'), record('second')];
+    const head = foreignHead();
+    await writePart(folder, 'run', head, [first]);
+    const labels = async () =>
+      (await view.shown()).map(({ record }) => 'message' in record && record.message);
+    expect(await labels()).toContain('first');
+    recorded.fire({ record: first, head });
+    recorded.fire({ record: second, head });
+    expect((await labels()).filter(Boolean).toSorted()).toEqual(['first', 'second']);
   });
 
   it('is there again once a journal that could not be read can be', async () => {
