@@ -97,6 +97,11 @@ export class PolicyInterceptor implements Interceptor {
     return next.notify(notification, passage);
   }
 
+  /** True for a question to a person, which no server has asked. */
+  isOwnQuestion(request: Request): boolean {
+    return this.#approvals.isOwn(request);
+  }
+
   /** Requests of the server's: by their method alone. */
   async #fromServer(request: Request, passage: Passage, next: Peer): Promise<Response> {
     if (this.#approvals.isOwn(request)) return next.request(request, passage);

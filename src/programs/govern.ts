@@ -70,7 +70,12 @@ export async function govern(options: GovernOptions): Promise<Governance> {
     log,
   });
   const rules = redactionRules(documents);
-  const redaction = await openRedaction({ rules, stateFolder, vaultKey });
+  const redaction = await openRedaction({
+    rules,
+    stateFolder,
+    vaultKey,
+    isOurs: (request) => policy.isOwnQuestion(request),
+  });
   const audit = new Audit({
     stateFolder,
     program: 'proxy',

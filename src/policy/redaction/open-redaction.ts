@@ -1,6 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import { join } from 'node:path';
 import { AgentCoreError } from '../../error.ts';
+import type { Request } from '../../mcp/message.ts';
 import { auditSalt } from '../audit/audit-folder.ts';
 import { EncryptedVault } from './encrypted-vault.ts';
 import { RedactionInterceptor } from './redaction-interceptor.ts';
@@ -14,6 +15,8 @@ export interface RedactionOptions {
   readonly stateFolder: string;
   /** 32 bytes in base64. With it the vault is on disk and outlives the program. */
   readonly vaultKey?: string | undefined;
+  /** Whether a request to the client is a question of a policy about what the client has sent. */
+  readonly isOurs?: (request: Request) => boolean;
 }
 
 export interface Redaction {
@@ -49,7 +52,7 @@ export async function openRedaction(options: RedactionOptions): Promise<Redactio
     await close();
     throw thrown;
   }
-  return { interceptor: new RedactionInterceptor(redactorOf), close };
+  return { interceptor: new RedactionInterceptor(redactorOf, options.isOurs), close };
 }
 
 /** The redactor of the rules that hold now; none as long as there never were any. */

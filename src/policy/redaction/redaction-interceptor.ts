@@ -14,18 +14,27 @@ const METHOD = /^[A-Za-z$][A-Za-z$/_-]{0,100}$/;
  */
 export class RedactionInterceptor implements Interceptor {
   readonly #redactorOf: () => Promise<Redactor | undefined>;
+  readonly #isOurs: (request: Request) => boolean;
 
-  /** @param redactorOf The redactor of the rules that hold now; none where there are no rules. */
-  constructor(redactorOf: () => Promise<Redactor | undefined>) {
+  /**
+   * @param redactorOf The redactor of the rules that hold now; none where there are no rules.
+   * @param isOurs Whether a request to the client is no server's but one about what the client
+   *   itself has sent, which it may see.
+   */
+  constructor(
+    redactorOf: () => Promise<Redactor | undefined>,
+    isOurs: (request: Request) => boolean = () => false,
+  ) {
     this.#redactorOf = redactorOf;
+    this.#isOurs = isOurs;
   }
 
   /** @throws {AgentCoreError} where a message cannot be redacted; it is not passed on then. */
   async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
     // The answer is under the rules of its request, whatever becomes of them meanwhile.
     const redactor = await this.#redactorOf();
-    if (!redactor) return next.request(request, passage);
     const isOfClient = passage.from === 'client';
+    if (!redactor || (!isOfClient && this.#isOurs(request))) return next.request(request, passage);
     const about = isOfClient ? aboutOf(request) : {};
     const [towards, back] = isOfClient ? [toServer, toClient] : [toClient, toServer];
     const sent = await towards(redactor, request, about, passage);

@@ -47,6 +47,18 @@ describe('a call that a person has to agree to', () => {
     expect(said(await again)).toContain('refused');
   });
 
+  it('is shown as it came, whatever is redacted on its way', async () => {
+    const { proxy, local } = await startGuarded(
+      `${POLICY}redact: { directions: [arguments, results] }\n`,
+    );
+    await proxy.initialize({ elicitation: {} });
+    const call = proxy.call('pay', { amount: 501, to: 'jane@example.com' });
+    const { params } = await answer(proxy, ONCE);
+    expect(params.message).toContain('"to":"jane@example.com"');
+    expect(said(await call)).toBe('done did tools/call');
+    expect(local.deliveries.at(-1)?.body).toMatch(/"to":"<email:[\da-f]+>"/);
+  });
+
   it('is not asked about where the conditions do not hold', async () => {
     const { proxy } = await startGuarded(POLICY);
     await proxy.initialize({ elicitation: {} });
