@@ -12,29 +12,23 @@ import {
 } from '../mcp/message.ts';
 import type { Interceptor, Passage } from '../relay/interceptors.ts';
 import { Cancelled, type Peer } from '../relay/peer.ts';
-import { AnnouncedTools } from './announced-tools.ts';
-import { Approvals, type Approver, type Review, type Shown } from './approvals/approvals.ts';
-import type { Counters, Receipt } from './counters/counters.ts';
-import { decide, hiddenBy, prefixesOf } from './decisions/decide.ts';
-import type { Ask, Decision, Ruling } from './decisions/facts.ts';
+import { Approvals, type Approver, type Review } from './approvals/approvals.ts';
+import type { Receipt } from './counters/counters.ts';
+import { hiddenBy, prefixesOf } from './decisions/decide.ts';
+import type { Ask, Ruling } from './decisions/facts.ts';
 import { resemblesKnownMethod } from './decisions/known-methods.ts';
-import { SchemaCheck } from './decisions/schema-check.ts';
-import { type Subject, subjectsOf } from './decisions/subjects.ts';
+import { subjectsOf } from './decisions/subjects.ts';
 import type { Policy } from './documents/policy.ts';
 import type { PolicyState } from './documents/policy-set.ts';
-import { FactFinder, type FactFinderOptions, type Gathered } from './fact-finder.ts';
+import type { Gathered } from './fact-finder.ts';
+import { Judge, type JudgeOptions } from './judge.ts';
 import { itemsOf, LISTS, type ListShape, withList } from './lists.ts';
 import { needsOf } from './needs.ts';
 import { makeResult, refusal } from './refusals.ts';
 
-export interface PolicyOptions extends FactFinderOptions {
+export interface PolicyOptions extends JudgeOptions {
   /** The documents that hold now. */
   readonly current: () => PolicyState;
-  readonly counters: Counters;
-  /** ARN of the runtime or gateway behind. */
-  readonly runtime: string;
-  /** Names the agent's session for counters. */
-  readonly session: string;
   /** Asked where the client shows no forms. */
   readonly approver?: Approver | undefined;
   readonly now: () => number;
@@ -47,13 +41,11 @@ export interface PolicyOptions extends FactFinderOptions {
 export class PolicyInterceptor implements Interceptor {
   readonly #options: PolicyOptions;
   readonly #approvals: Approvals;
-  readonly #tools = new AnnouncedTools();
-  readonly #schemas = new SchemaCheck();
-  readonly #facts: FactFinder;
+  readonly #judge: Judge;
 
   constructor(options: PolicyOptions) {
     this.#options = options;
-    this.#facts = new FactFinder(options);
+    this.#judge = new Judge(options);
     this.#approvals = new Approvals(options.now, options.approver);
   }
 
@@ -62,7 +54,7 @@ export class PolicyInterceptor implements Interceptor {
     if (request.method === 'initialize') this.#approvals.learn(request.params);
     let judged: Judged;
     try {
-      judged = await this.#judge(request, passage, next);
+      judged = await this.#judged(request, passage, next);
     } catch (thrown) {
       if (thrown instanceof Cancelled || passage.signal.aborted) throw thrown;
       return this.#refuse(request, passage, nobodys(notApplied(thrown)));
@@ -73,10 +65,10 @@ export class PolicyInterceptor implements Interceptor {
     try {
       response = await next.request(judged.request, passage);
     } catch (thrown) {
-      if (hadNoEffect(thrown)) this.#release(receipt);
+      if (hadNoEffect(thrown)) this.#judge.release(receipt);
       throw thrown;
     }
-    if (isRefused(response)) this.#release(receipt);
+    if (isRefused(response)) this.#judge.release(receipt);
     return this.#received(judged.request, response, { policies, caller, wasAsked }, passage);
   }
 
@@ -84,14 +76,14 @@ export class PolicyInterceptor implements Interceptor {
     const { method, params } = notification;
     const { policies, failure } = this.#options.current();
     if (passage.from === 'server') {
-      if (method === 'notifications/tools/list_changed') this.#tools.forget();
+      if (method === 'notifications/tools/list_changed') this.#judge.tools.forget();
       if (!needsOf(policies).methods) return next.notify(notification, passage);
     } else if (!method.startsWith('notifications/') || resemblesKnownMethod(method)) {
       throw new AgentCoreError('usage', 'the policy lets no request pass as a notification');
     } else if (failure !== undefined) {
       throw new AgentCoreError('usage', notMended(failure));
     }
-    const facts = await this.#facts.gather(policies, passage.from, method, params ?? {});
+    const facts = await this.#judge.gather(policies, passage.from, method, params ?? {});
     const ruling = await this.#rulingOn(facts);
     if (ruling) throw new AgentCoreError('usage', ruling.sentence);
     return next.notify(notification, passage);
@@ -108,7 +100,7 @@ export class PolicyInterceptor implements Interceptor {
     // The person is before the client, which is where the request goes.
     const towards = { ...passage, back: next };
     const ruling = await this.#rulingOnServer(request.method, request.params ?? {}, (asks) =>
-      this.#approvals.reviewServers(request, asks, () => this.#shown(), towards),
+      this.#approvals.reviewServers(request, asks, () => this.#judge.shown(), towards),
     );
     put(passage, ruling ? 'deny' : 'allow', ruling);
     return ruling ? refusal(request, ruling) : next.request(request, passage);
@@ -122,7 +114,7 @@ export class PolicyInterceptor implements Interceptor {
     try {
       const { policies, failure } = this.#options.current();
       if (failure !== undefined) return nobodys(notMended(failure));
-      const facts = await this.#facts.gather(policies, 'server', method, params);
+      const facts = await this.#judge.gather(policies, 'server', method, params);
       return await this.#rulingOn(facts, review);
     } catch (thrown) {
       if (thrown instanceof Cancelled) throw thrown;
@@ -132,13 +124,12 @@ export class PolicyInterceptor implements Interceptor {
 
   /** What stands against a message of which its method says all, and counts it where nothing does. */
   async #rulingOn(facts: Gathered, review?: AskPerson): Promise<Ruling | undefined> {
-    const { counters } = this.#options;
-    const decision = this.#decide(facts, [], facts.params);
+    const decision = this.#judge.decide(facts, [], facts.params);
     if (decision.effect === 'deny') return decision.ruling;
     const { asks, reservations } = decision;
     const [ask] = asks;
     if (ask) {
-      const beyond = counters.exceeded(reservations, this.#party(facts));
+      const beyond = this.#judge.exceeded(reservations, facts);
       if (beyond) return beyond;
       const reviewed = (await review?.(asks)) ?? { refused: NOBODY_TO_ASK };
       if (!('request' in reviewed)) {
@@ -147,12 +138,12 @@ export class PolicyInterceptor implements Interceptor {
       }
       if (this.#isOutdated(facts)) return nobodys(CHANGED);
     }
-    const outcome = counters.reserve(reservations, this.#party(facts));
+    const outcome = this.#judge.reserve(reservations, facts);
     return 'refused' in outcome ? outcome.refused : undefined;
   }
 
   /** Whether and as what a request of the client's goes on. */
-  async #judge(request: Request, passage: Passage, next: Peer): Promise<Judged> {
+  async #judged(request: Request, passage: Passage, next: Peer): Promise<Judged> {
     const { method, params = {} } = request;
     const refused = (by: Ruling): Judged => ({ response: this.#refuse(request, passage, by) });
     const { policies, failure } = this.#options.current();
@@ -163,21 +154,26 @@ export class PolicyInterceptor implements Interceptor {
       return { response: malformed(request, about.fault) };
     }
     const [subject] = about.subjects;
-    if (subject?.kind === 'tool') await this.#prepare(policies, subject, request, passage, next);
-    const facts = await this.#facts.gather(policies, 'client', method, params);
-    const decision = this.#decide(facts, about.subjects, about.arguments);
+    if (subject?.kind === 'tool')
+      await this.#judge.prepare(policies, subject, request, passage, next);
+    const facts = await this.#judge.gather(policies, 'client', method, params);
+    const decision = this.#judge.decide(facts, about.subjects, about.arguments);
     if (decision.effect === 'deny') return refused(decision.ruling);
 
     const { asks, reservations } = decision;
     const { caller } = facts;
-    const party = this.#party(facts);
     const [ask] = asks;
     let approved = request;
     if (ask) {
       // Nobody is asked for what would be refused afterwards.
-      const beyond = this.#options.counters.exceeded(reservations, party);
+      const beyond = this.#judge.exceeded(reservations, facts);
       if (beyond) return refused(beyond);
-      const review = await this.#approvals.review(request, asks, () => this.#shown(), passage);
+      const review = await this.#approvals.review(
+        request,
+        asks,
+        () => this.#judge.shown(),
+        passage,
+      );
       if ('result' in review) {
         put(passage, 'ask', ask);
         return { response: makeResult(request.id, review.result) };
@@ -190,59 +186,11 @@ export class PolicyInterceptor implements Interceptor {
     } else if (this.#approvals.isAnswer(request)) {
       return refused(nobodys('This answers a question of the policy that is not open any more.'));
     }
-    const outcome = this.#options.counters.reserve(reservations, party);
+    const outcome = this.#judge.reserve(reservations, facts);
     if ('refused' in outcome) return refused(outcome.refused);
     put(passage, ask ? 'approved' : 'allow', ask);
     const { receipt } = outcome;
     return { request: approved, receipt, policies, caller, wasAsked: ask !== undefined };
-  }
-
-  #decide(
-    { from, method, params, caller, spent, policies }: Gathered,
-    subjects: readonly Subject[],
-    args: JsonObject,
-  ): Decision {
-    const { runtime, counters } = this.#options;
-    const asks = [];
-    const reservations = [];
-    for (const subject of subjects.length > 0 ? subjects : [undefined]) {
-      const tool = subject?.kind === 'tool' ? this.#tools.known(subject.name) : undefined;
-      const decision = decide(policies, {
-        from,
-        method,
-        subject,
-        params,
-        arguments: args,
-        caller,
-        runtime,
-        tool,
-        count: (file, counter) => counters.value(file, counter, this.#party({ caller })),
-        spent: (window) => spent.get(window.words),
-        schemaFault: (extent) => this.#schemas.fault(tool?.inputSchema, args, extent),
-      });
-      if (decision.effect === 'deny') return decision;
-      asks.push(...decision.asks);
-      reservations.push(...decision.reservations);
-    }
-    return { effect: 'allow', asks, reservations };
-  }
-
-  /** What a decision about a tool needs to know of it. */
-  async #prepare(
-    policies: readonly Policy[],
-    { name }: Subject,
-    request: Request,
-    passage: Passage,
-    next: Peer,
-  ): Promise<void> {
-    const { schemas, annotations } = needsOf(policies);
-    if (schemas) await this.#schemas.prepare();
-    const isPlain = /^[\x21-\x7e]+$/.test(name);
-    if (!schemas && !annotations && isPlain) return;
-    // Where the server does not say it, the tool is one that it does not announce.
-    await this.#tools.find(name, request, next, passage).catch((thrown) => {
-      if (thrown instanceof Cancelled) throw thrown;
-    });
   }
 
   /** What the server answered, as far as the agent may see it. */
@@ -281,7 +229,7 @@ export class PolicyInterceptor implements Interceptor {
         message: `The server's answer to ${request.method} is no list`,
       });
     }
-    if (shape.kind === 'tool') this.#tools.learn(items);
+    if (shape.kind === 'tool') this.#judge.tools.learn(items);
     const { policies, caller } = context;
     const party = { runtime: this.#options.runtime, caller };
     return withList(response, shape, items, (item) => {
@@ -293,10 +241,6 @@ export class PolicyInterceptor implements Interceptor {
     });
   }
 
-  async #shown(): Promise<Shown> {
-    return { runtime: this.#options.runtime, ...(await this.#facts.gatherForPerson()) };
-  }
-
   /** A person takes their time, in which other rules may come to hold than they were asked by. */
   #isOutdated({ policies }: Gathered): boolean {
     return this.#options.current().policies !== policies;
@@ -305,20 +249,6 @@ export class PolicyInterceptor implements Interceptor {
   #refuse(request: Request, passage: Passage, ruling: Ruling): Response {
     put(passage, 'deny', ruling);
     return refusal(request, ruling);
-  }
-
-  /** What could not be taken back stays counted, which is the strict side. */
-  #release(receipt: Receipt): void {
-    try {
-      this.#options.counters.release(receipt);
-    } catch {
-      // The next call that counts says what is wrong with the counters.
-    }
-  }
-
-  #party({ caller }: { readonly caller: string | undefined }) {
-    const { session, runtime } = this.#options;
-    return { session, caller, runtime };
   }
 }
 

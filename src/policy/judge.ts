@@ -1,0 +1,120 @@
+import type { JsonObject, Request } from '../mcp/message.ts';
+import type { Passage } from '../relay/interceptors.ts';
+import { Cancelled, type Peer } from '../relay/peer.ts';
+import { AnnouncedTools } from './announced-tools.ts';
+import type { Shown } from './approvals/approvals.ts';
+import type { Counters, Receipt, ReserveOutcome } from './counters/counters.ts';
+import { decide } from './decisions/decide.ts';
+import type { Decision, Reservation } from './decisions/facts.ts';
+import { SchemaCheck } from './decisions/schema-check.ts';
+import type { Subject } from './decisions/subjects.ts';
+import type { Policy } from './documents/policy.ts';
+import { FactFinder, type FactFinderOptions, type Gathered } from './fact-finder.ts';
+import { needsOf } from './needs.ts';
+
+export interface JudgeOptions extends FactFinderOptions {
+  readonly counters: Counters;
+  /** ARN of the runtime or gateway behind. */
+  readonly runtime: string;
+  /** Names the agent's session for counters. */
+  readonly session: string;
+}
+
+type Caller = Pick<Gathered, 'caller'>;
+
+/** Decides messages by what is known of their sender and of the server, and counts those that go on. */
+export class Judge {
+  /** As far as the server has announced them. */
+  readonly tools = new AnnouncedTools();
+  readonly #options: JudgeOptions;
+  readonly #schemas = new SchemaCheck();
+  readonly #facts: FactFinder;
+
+  constructor(options: JudgeOptions) {
+    this.#options = options;
+    this.#facts = new FactFinder(options);
+  }
+
+  /** What is known of a message and its sender, as far as the documents need to know. */
+  gather(...message: Parameters<FactFinder['gather']>): Promise<Gathered> {
+    return this.#facts.gather(...message);
+  }
+
+  /** What a person is shown beside a message. */
+  async shown(): Promise<Shown> {
+    return { runtime: this.#options.runtime, ...(await this.#facts.gatherForPerson()) };
+  }
+
+  /** Finds out what a decision about a tool needs to know of it. */
+  async prepare(
+    policies: readonly Policy[],
+    { name }: Subject,
+    request: Request,
+    passage: Passage,
+    server: Peer,
+  ): Promise<void> {
+    const { schemas, annotations } = needsOf(policies);
+    if (schemas) await this.#schemas.prepare();
+    const isPlain = /^[\x21-\x7e]+$/.test(name);
+    if (!schemas && !annotations && isPlain) return;
+    // Where the server does not say it, the tool is one that it does not announce.
+    await this.tools.find(name, request, server, passage).catch((thrown) => {
+      if (thrown instanceof Cancelled) throw thrown;
+    });
+  }
+
+  /** @param subjects What the message is about; of several, all have to be allowed. */
+  decide(
+    { from, method, params, caller, spent, policies }: Gathered,
+    subjects: readonly Subject[],
+    args: JsonObject,
+  ): Decision {
+    const { runtime, counters } = this.#options;
+    const asks = [];
+    const reservations = [];
+    for (const subject of subjects.length > 0 ? subjects : [undefined]) {
+      const tool = subject?.kind === 'tool' ? this.tools.known(subject.name) : undefined;
+      const decision = decide(policies, {
+        from,
+        method,
+        subject,
+        params,
+        arguments: args,
+        caller,
+        runtime,
+        tool,
+        count: (file, counter) => counters.value(file, counter, this.#party({ caller })),
+        spent: (window) => spent.get(window.words),
+        schemaFault: (extent) => this.#schemas.fault(tool?.inputSchema, args, extent),
+      });
+      if (decision.effect === 'deny') return decision;
+      asks.push(...decision.asks);
+      reservations.push(...decision.reservations);
+    }
+    return { effect: 'allow', asks, reservations };
+  }
+
+  /** The first limit that is reached, as things stand. */
+  exceeded(reservations: readonly Reservation[], by: Caller): Reservation | undefined {
+    return this.#options.counters.exceeded(reservations, this.#party(by));
+  }
+
+  /** Counts a message, unless that goes beyond a limit. */
+  reserve(reservations: readonly Reservation[], by: Caller): ReserveOutcome {
+    return this.#options.counters.reserve(reservations, this.#party(by));
+  }
+
+  /** What could not be taken back stays counted, which is the strict side. */
+  release(receipt: Receipt): void {
+    try {
+      this.#options.counters.release(receipt);
+    } catch {
+      // The next call that counts says what is wrong with the counters.
+    }
+  }
+
+  #party({ caller }: Caller) {
+    const { session, runtime } = this.#options;
+    return { session, caller, runtime };
+  }
+}
