@@ -183,9 +183,10 @@ export class Rewriting implements LeafRewriter {
   }
 }
 
-/** The digits of a whole number, however it is written. */
+/** The digits of a number before its point, however it is written. */
 function digitsOf(token: string): string | undefined {
-  if (/^-?\d+$/.test(token)) return token.replace('-', '');
-  const value = Math.abs(Number(token));
+  const [, digits] = /^-?(\d+)(?:\.\d+)?$/.exec(token) ?? [];
+  if (digits !== undefined) return digits;
+  const value = Math.trunc(Math.abs(Number(token)));
   return Number.isSafeInteger(value) ? String(value) : undefined;
 }

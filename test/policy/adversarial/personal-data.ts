@@ -96,6 +96,8 @@ const DISGUISES: Readonly<Record<string, (datum: string) => unknown>> = {
 /** Of numbers alone. */
 const OF_NUMBERS: Readonly<Record<string, (datum: string) => unknown>> = {
   'as a number': Number,
+  'as a number with a fraction': (datum) => Number(`${datum}.5`),
+  'as a number below zero': (datum) => -Number(datum),
   'in groups': (datum) => datum.replace(/\d{4}(?=\d)/g, '$& '),
   'with hyphens': (datum) => datum.replace(/\d{4}(?=\d)/g, '$&-'),
   'with spaces that do not break': (datum) => datum.replace(/\d{4}(?=\d)/g, '$&\u00a0'),
@@ -190,6 +192,16 @@ for (const [kind, datum] of Object.entries(DATA)) {
     request(of('beside the params'), 'tools/call', { name: 'read', _meta: meta }, { note: datum });
     request(of('in the method'), `x/${datum}`, { _meta: meta });
   }
+  disclosures.push({
+    what: `${kind} as an id`,
+    line: JSON.stringify({
+      jsonrpc: '2.0',
+      id: datum,
+      method: 'tools/call',
+      params: { name: 'read' },
+    }),
+    id: datum,
+  });
   notification(`${kind} in progress`, 'notifications/progress', {
     progressToken: datum,
     progress: 1,
