@@ -2,7 +2,7 @@ import type { RE2JS } from 're2js';
 import { isObject } from '../../mcp/message.ts';
 import { skeletonOf } from '../documents/name-pattern.ts';
 import type { Comparison, Counter, Guard, Operator } from '../documents/policy.ts';
-import { containerIn, isSurely, mayBe, readingsOf } from './readings.ts';
+import { containerIn, isContainer, isSurely, mayBe, readingsOf } from './readings.ts';
 
 /**
  * How to read a doubt. `requires`: the call goes on only where the guard surely holds. `triggers`:
@@ -140,21 +140,23 @@ function someReading(actual: unknown, test: (one: unknown) => boolean): boolean 
 function finds(actual: unknown, pattern: RE2JS, polarity: Polarity): boolean {
   const find = (text: string) => pattern.test(text);
   if (polarity === 'requires') return typeof actual === 'string' && find(actual);
-  return someReading(actual, (one) => find(textOf(one)));
+  return someText(actual, find);
 }
 
 function contains(actual: unknown, value: unknown, polarity: Polarity): boolean {
   if (polarity === 'triggers') {
     const wanted = String(value).toLowerCase();
-    const isIn = (one: unknown) => textOf(one).toLowerCase().includes(wanted) || mayBe(one, value);
-    return someReading(actual, isIn);
+    const isIn = (text: string) => text.toLowerCase().includes(wanted);
+    return someText(actual, isIn) || someReading(actual, (one) => mayBe(one, value));
   }
   if (Array.isArray(actual)) return actual.some((one) => isSurely(one, value));
   return typeof actual === 'string' && actual.includes(String(value));
 }
 
-function textOf(value: unknown): string {
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+/** Of lists and objects, the JSON of the outermost says what those within it say. */
+function someText(actual: unknown, test: (text: string) => boolean): boolean {
+  if (isContainer(actual) && test(JSON.stringify(actual))) return true;
+  return someReading(actual, (one) => !isContainer(one) && test(String(one)));
 }
 
 /** What is no number cannot be within a limit, and is beyond it as far as a restriction goes. */

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { isObject } from '../../mcp/message.ts';
 
 /** Values within a value that are looked at. */
-const MOST_READINGS = 10_000;
+const MOST_READINGS = 100_000;
 
 /** What servers take for a boolean that do not insist on one, in small letters. */
 const TRUTHS: Readonly<Record<string, readonly string[]>> = {
@@ -70,7 +70,8 @@ function membersOf(value: unknown): readonly unknown[] {
   return isObject(value) ? Object.values(value) : [];
 }
 
-function isContainer(value: unknown): boolean {
+/** Lists, objects and `null`, which are compared as a whole. */
+export function isContainer(value: unknown): boolean {
   return typeof value === 'object';
 }
 
