@@ -4,6 +4,9 @@ import { isObject } from '../../mcp/message.ts';
 /** Values within a value that are looked at. */
 const MOST_READINGS = 100_000;
 
+/** Characters that nobody sees, and halves of such that there are none of. */
+const UNSEEN = /[\p{Cf}\p{Cc}\p{Cs}\p{Variation_Selector}\u115f\u1160\u2800\u3164\uffa0]/gu;
+
 /** What servers take for a boolean that do not insist on one, in small letters. */
 const TRUTHS: Readonly<Record<string, readonly string[]>> = {
   true: ['true', '1', 'yes', 'on', 'y', 't'],
@@ -59,9 +62,7 @@ function readingsOfText(text: string): readonly unknown[] {
 }
 
 function plainText(text: string): string {
-  const plain = /^[\x20-\x7e]*$/.test(text)
-    ? text
-    : text.normalize('NFKC').replace(/[\p{Cf}\p{Cc}]/gu, '');
+  const plain = /^[\x20-\x7e]*$/.test(text) ? text : text.normalize('NFKC').replace(UNSEEN, '');
   return plain.trim();
 }
 

@@ -14,7 +14,7 @@ export interface NamePattern {
 const LONGEST_NAME = 2048;
 
 /** Characters that nobody sees, and white space, in NFKC. */
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Z}\p{M}\u115f\u1160\u3164\uffa0\u2800]/gu;
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Z}\p{M}\u115f\u1160\u3164\uffa0\u2800]/gu;
 
 /**
  * What a name comes down to for somebody who does not look closely: without case, width, accents,

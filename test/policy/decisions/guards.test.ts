@@ -19,7 +19,11 @@ describe('what may not be', () => {
     ['eq', 5, [5, '5', '5.0', ' 5', [5], '[5]', { n: '5' }]],
     ['eq', true, [true, 'true', 'True', 1, '1', 'yes', ['on']]],
     ['eq', false, [false, 'false', 0, 'off']],
-    ['in', ['kp', 'ir'], ['kp', 'KP', ['us', 'ir'], '{"to":"kp"}']],
+    [
+      'in',
+      ['kp', 'ir'],
+      ['kp', 'KP', 'kp\ud800', 'k\ufe0fp', 'k\u3164p', ['us', 'ir'], '{"to":"kp"}'],
+    ],
     ['not_in', ['us'], ['kp', ['us', 'kp'], ['us'], 'us\u200b']],
     ['neq', 'dev', ['prod', ['dev'], 'Dev']],
     ['contains', 'rm', ['rm -rf', 'RM -rf', ['rm -rf'], { a: ['x', 'rm'] }, '"r\\u006d"']],
