@@ -134,7 +134,7 @@ export class PolicyInterceptor implements Interceptor {
       const reviewed = (await review?.(asks)) ?? { refused: NOBODY_TO_ASK };
       if (!('request' in reviewed)) {
         const why = 'refused' in reviewed ? reviewed.refused : NOBODY_TO_ASK;
-        return { ...ask, sentence: `${ask.sentence} ${why}` };
+        return { ...ask, sentence: sentences(ask.sentence, why) };
       }
       if (this.#isOutdated(facts)) return nobodys(CHANGED);
     }
@@ -179,7 +179,7 @@ export class PolicyInterceptor implements Interceptor {
         return { response: makeResult(request.id, review.result) };
       }
       if ('refused' in review) {
-        return refused({ ...ask, sentence: `${ask.sentence} ${review.refused}` });
+        return refused({ ...ask, sentence: sentences(ask.sentence, review.refused) });
       }
       if (this.#isOutdated(facts)) return refused(nobodys(CHANGED));
       approved = review.request;
@@ -276,6 +276,11 @@ function put({ trail }: Passage, effect: string, ruling: Ruling | undefined): vo
 /** A ruling that no document makes. */
 function nobodys(sentence: string): Ruling {
   return { file: '', pointer: '', sentence };
+}
+
+/** A document may end its sentence, ours end where they stand alone. */
+function sentences(one: string, other: string): string {
+  return `${one}${/[.!?\u3002]$/.test(one) ? '' : '.'} ${other}`;
 }
 
 function notApplied(thrown: unknown): string {

@@ -81,9 +81,12 @@ export function readAnswer(result: unknown, { mayLast }: Question): Answer {
   return { refused: 'The answer of the person who was asked does not say what is allowed.' };
 }
 
+/** Milliseconds that a timer can wait, about 25 days; one that is given more does not wait at all. */
+const LONGEST_WAIT = 2 ** 31 - 1;
+
 /** The time that the most impatient of the rules leaves. */
-export function patienceOf({ asks }: Question): number {
-  return Math.min(...asks.map(({ timeout }) => timeout));
+export function patienceOf({ asks }: Pick<Question, 'asks'>): number {
+  return Math.min(LONGEST_WAIT, ...asks.map(({ timeout }) => timeout));
 }
 
 function visible(text: string): string {

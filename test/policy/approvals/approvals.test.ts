@@ -113,7 +113,20 @@ describe('a call that a person has to agree to', () => {
   it('is refused where nobody answers in time', async () => {
     const { proxy } = await startGuarded(POLICY);
     await proxy.initialize({ elicitation: {} });
-    expect(said(await proxy.call('refund'))).toContain('Nobody answered within 1 s.');
+    expect(said(await proxy.call('refund'))).toContain('rules/0. Nobody answered within 1 s.');
+  });
+
+  it('waits for a month where the rule says so', async () => {
+    const { proxy } = await startGuarded(`
+version: "1"
+tools: { pay: { rules: [{ action: require_approval, approval_timeout: 31d }] } }
+`);
+    await proxy.initialize({ elicitation: {} });
+    const call = proxy.call('pay');
+    await proxy.call('read');
+    await answer(proxy, ONCE);
+    expect(said(await call)).toBe('done did tools/call');
+    expect(proxy.stderr).not.toContain('Warning');
   });
 
   it('is refused where the client cannot ask', async () => {
