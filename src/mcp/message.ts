@@ -94,6 +94,13 @@ function meantAsAnswer<M extends Message | MessageFault>(
   return { ...message, answers: idOf(bytes) };
 }
 
+const MEMBERS = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
+
+/** Some readers of JSON, Go's among them, do not look at capitals, and the last such key counts. */
+function isTakenForMember(key: string): boolean {
+  return !MEMBERS.has(key) && MEMBERS.has(key.normalize('NFKC').toLowerCase());
+}
+
 function toMessage(value: unknown, bytes: Buffer): Message | MessageFault {
   if (!isObject(value)) {
     return fault(-32600, 'A message is a JSON object with "method", "result" or "error"');
@@ -101,6 +108,11 @@ function toMessage(value: unknown, bytes: Buffer): Message | MessageFault {
   const id = 'id' in value ? idOf(bytes) : undefined;
   const meant = 'method' in value ? id : undefined;
   if (value.jsonrpc !== '2.0') return fault(-32600, 'A message has "jsonrpc": "2.0"', meant);
+  const odd = Object.keys(value).find(isTakenForMember);
+  if (odd !== undefined) {
+    const quoted = JSON.stringify(odd.slice(0, LONGEST_QUOTE));
+    return fault(-32600, `The message has ${quoted}, which some take for another member`, meant);
+  }
   if ('id' in value && !id && !(value.id === null && 'error' in value)) {
     return fault(-32600, 'An id is a string or a number');
   }

@@ -98,6 +98,27 @@ describe('telling messages apart', () => {
   });
 });
 
+describe('members that only look like one', () => {
+  it.each([
+    '{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call"}',
+    '{"jsonrpc":"2.0","id":1,"method":"ping","PARAMS":{}}',
+    '{"jsonrpc":"2.0","id":1,"method":"ping","paramſ":{}}',
+    '{"jsonrpc":"2.0","id":1,"result":{},"ｍethod":"tools/call"}',
+    '{"jsonrpc":"2.0","Id":2,"id":1,"result":{}}',
+  ])('are refused, for some readers take the last of them: %s', (text) => {
+    const [fault] = parseMessages(Buffer.from(text));
+    expect(fault).toMatchObject({ kind: 'fault', code: -32600 });
+    expect((fault as MessageFault).reason).toContain('take for another member');
+  });
+
+  it('are others where they are no such', () => {
+    const [message] = parseMessages(
+      Buffer.from('{"jsonrpc":"2.0","id":1,"method":"x","methods":1}'),
+    );
+    expect(message).toMatchObject({ kind: 'request' });
+  });
+});
+
 describe('objects with a key twice', () => {
   it.each([
     '{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}',

@@ -1,4 +1,5 @@
 import { isObject, type JsonObject } from '../../mcp/message.ts';
+import { skeletonOf } from '../documents/name-pattern.ts';
 import type { SubjectKind } from '../documents/policy.ts';
 import type { Facts } from './facts.ts';
 
@@ -10,6 +11,17 @@ export type Subjects =
   /** Why it cannot be told what the message is about. */
   | { readonly fault: string };
 
+/** The keys of the params that say what a message is about. */
+const TELLING: Readonly<Record<string, readonly string[]>> = {
+  'tools/call': ['name', 'arguments'],
+  'prompts/get': ['name', 'arguments'],
+  'resources/read': ['uri'],
+  'resources/subscribe': ['uri'],
+  'resources/unsubscribe': ['uri'],
+  'completion/complete': ['ref'],
+  'subscriptions/listen': ['notifications'],
+};
+
 /** URIs that one request may name. */
 const MOST_SUBJECTS = 1_000;
 
@@ -18,6 +30,15 @@ const MOST_SUBJECTS = 1_000;
  * a server might read it in some way of its own.
  */
 export function subjectsOf(method: string, params: JsonObject): Subjects {
+  const ref = isObject(params.ref) ? params.ref : {};
+  const odd =
+    oddKey(params, TELLING[method] ?? []) ??
+    (method === 'completion/complete' ? oddKey(ref, ['type', 'name', 'uri']) : undefined);
+  if (odd !== undefined) {
+    return {
+      fault: `it has ${JSON.stringify(odd.slice(0, 100))}, which some take for another key`,
+    };
+  }
   switch (method) {
     case 'tools/call':
       return named('tool', params);
@@ -28,7 +49,6 @@ export function subjectsOf(method: string, params: JsonObject): Subjects {
     case 'resources/unsubscribe':
       return of('resource', [params.uri], params);
     case 'completion/complete': {
-      const ref = isObject(params.ref) ? params.ref : {};
       if (ref.type === 'ref/prompt') return of('prompt', [ref.name], params);
       if (ref.type === 'ref/resource') return of('resource', [ref.uri], params);
       return { fault: 'its "ref" names neither a prompt nor a resource' };
@@ -41,6 +61,11 @@ export function subjectsOf(method: string, params: JsonObject): Subjects {
     default:
       return { subjects: [], arguments: params };
   }
+}
+
+/** A key that a server which does not look at capitals, or at what is not seen, takes for one of these. */
+function oddKey(value: JsonObject, keys: readonly string[]): string | undefined {
+  return Object.keys(value).find((key) => !keys.includes(key) && keys.includes(skeletonOf(key)));
 }
 
 function named(kind: SubjectKind, params: JsonObject): Subjects {

@@ -67,6 +67,27 @@ for (const name of [
 message('no params', 'tools/call', undefined);
 message('another key for the name', 'tools/call', { Name: 'delete_db', arguments: {} });
 message('a second name in another case', 'tools/call', { tool: 'read', NAME: 'delete_db' });
+for (const key of ['Name', 'NAME', 'ｎame', 'name\u200b', 'name\ud800']) {
+  message('a second name that readers of JSON may take', 'tools/call', {
+    name: 'read',
+    arguments: {},
+    [key]: 'delete_db',
+  });
+}
+for (const key of ['Arguments', 'ARGUMENTS', 'argumentſ']) {
+  message('second arguments that readers of JSON may take', 'tools/call', {
+    name: 'pay',
+    arguments: { amount: 1, to: { country: 'us' } },
+    [key]: { amount: 9999, to: { country: 'us' } },
+  });
+}
+message('a second URI that readers of JSON may take', 'resources/read', {
+  uri: 'file:///srv/a',
+  URI: 'file:///etc/passwd',
+});
+message('a second reference that readers of JSON may take', 'completion/complete', {
+  ref: { type: 'ref/prompt', name: 'hello', Name: 'secret' },
+});
 call('a name in _meta', undefined, {}, { _meta: { name: 'delete_db' } });
 
 for (const method of [
@@ -147,6 +168,17 @@ raw(
   (id) =>
     `{"jsonrpc":"2.0","id":${id},"method":"tools\\/c\\u0061ll","params":{"name":"delete_db"}}`,
 );
+for (const [method, params] of [
+  ['Method', 'Params'],
+  ['METHOD', 'params'],
+  ['ｍethod', 'paramſ'],
+]) {
+  raw(
+    'a second method that readers of JSON may take',
+    (id) =>
+      `{"jsonrpc":"2.0","id":${id},"method":"ping","${method}":"tools/call","${params}":{"name":"delete_db"}}`,
+  );
+}
 raw('a batch', (id) => `[{"jsonrpc":"2.0","id":${id},${DELETE}}]`);
 raw(
   'a batch behind something allowed',

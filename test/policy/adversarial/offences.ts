@@ -62,7 +62,28 @@ const METHODS = new Set([
 export function offencesIn(body: string): string[] {
   const value: unknown = JSON.parse(body);
   const messages = Array.isArray(value) ? value : [value];
-  return messages.flatMap((message) => (isObject(message) ? offencesOf(message) : []));
+  return messages.flatMap((message) =>
+    isObject(message) ? [...offencesOf(message), ...offencesOf(asOthersRead(message))] : [],
+  );
+}
+
+/** Some readers do not look at the capitals of keys, and the last such key counts. */
+function asOthersRead(message: Record<string, unknown>): Record<string, unknown> {
+  const fold = (value: unknown) =>
+    isObject(value)
+      ? Object.fromEntries(
+          Object.entries(value).map(([key, member]) => [
+            key
+              .normalize('NFKC')
+              .replace(/[\p{C}\p{Z}]/gu, '')
+              .toLowerCase(),
+            member,
+          ]),
+        )
+      : {};
+  const { params, ...rest } = fold(message);
+  const read = fold(params);
+  return { ...rest, params: { ...read, ...(isObject(read.ref) && { ref: fold(read.ref) }) } };
 }
 
 function offencesOf(message: Record<string, unknown>): string[] {
