@@ -3,6 +3,7 @@ import type { Ajv, Options, ValidateFunction } from 'ajv';
 import { RE2JS } from 're2js';
 import { messageOf } from '../../error.ts';
 import { isObject } from '../../mcp/message.ts';
+import { skeletonOf } from '../documents/name-pattern.ts';
 
 /** More schemas than a server has tools. */
 const MOST_SCHEMAS = 1_000;
@@ -67,12 +68,40 @@ export class SchemaCheck {
       return () => reason;
     }
     return (value) => {
-      if (validate(value)) return undefined;
+      if (validate(value)) {
+        const odd = oddKey(schema, value);
+        return odd === undefined
+          ? undefined
+          : `${JSON.stringify(odd.slice(0, 100))} is close to a property, but none`;
+      }
       const [error] = validate.errors ?? [];
       const place = error?.instancePath ? `${error.instancePath.slice(1)} ` : '';
       return `${place}${error?.message ?? 'they do not fit'}`.slice(0, 300);
     };
   }
+}
+
+/**
+ * A key that no schema speaks of, and that a server takes for a property of it which does not look
+ * at capitals: it would get a value there that nobody has checked.
+ */
+function oddKey(schema: unknown, value: unknown): string | undefined {
+  if (!isObject(schema)) return undefined;
+  if (Array.isArray(value)) return firstOdd(value.map((one) => [schema.items, one]));
+  if (!isObject(value)) return undefined;
+  const properties = isObject(schema.properties) ? schema.properties : {};
+  const alike = new Set(Object.keys(properties).map(skeletonOf));
+  const own = Object.entries(value);
+  const odd = own.find(([key]) => !Object.hasOwn(properties, key) && alike.has(skeletonOf(key)));
+  return odd?.[0] ?? firstOdd(own.map(([key, one]) => [properties[key], one]));
+}
+
+function firstOdd(pairs: readonly (readonly [unknown, unknown])[]): string | undefined {
+  for (const [schema, value] of pairs) {
+    const odd = oddKey(schema, value);
+    if (odd !== undefined) return odd;
+  }
+  return undefined;
 }
 
 const OPTIONS: Options = {

@@ -16,3 +16,23 @@ test.each([
   expect(fault(pattern, `${'a'.repeat(900)}b`)).toContain('must match pattern');
   expect(fault(pattern, 'aaa')).toBeUndefined();
 });
+
+test.each([
+  [{ id: 1, Id: -1 }, '"Id"'],
+  [{ 'ID\u200b': -1 }, 'ID'],
+  [{ list: [{ n: 1 }, { n: 1, N: -1 }] }, '"N"'],
+  [{ inner: { n: 1, ｎ: -1 } }, '"ｎ"'],
+])(
+  'a key that a server may take for a checked one is none of the additional ones: %j',
+  (value, key) => {
+    const n = { properties: { n: { minimum: 0 } } };
+    const properties = { id: { minimum: 0 }, list: { items: n }, inner: n };
+    expect(check.fault({ type: 'object', properties }, value, 'schema')).toContain(key);
+  },
+);
+
+test('other additional keys are those of the schema', () => {
+  const schema = { properties: { id: {}, Id: {}, free: { type: 'object' } } };
+  const value = { id: 1, Id: 2, more: { id: 1, ID: 2 }, free: { id: 1, ID: 2 } };
+  expect(check.fault(schema, value, 'schema')).toBeUndefined();
+});
