@@ -158,7 +158,9 @@ export class PolicyInterceptor implements Interceptor {
       return { response: malformed(request, about.fault) };
     }
     const [subject] = about.subjects;
-    if (subject?.kind === 'tool') await this.#prepare(policies, subject, request, passage, next);
+    if (subject?.kind === 'tool' && isToBeKnown(policies, subject)) {
+      await this.#prepare(policies, subject, request, passage, next);
+    }
     const facts = await this.#facts.gather(policies, 'client', method, params);
     const decision = this.#decide(facts, about.subjects, about.arguments);
     if (decision.effect === 'deny') return refused(decision.ruling);
@@ -230,10 +232,7 @@ export class PolicyInterceptor implements Interceptor {
     passage: Passage,
     next: Peer,
   ): Promise<void> {
-    const { schemas, annotations } = needsOf(policies);
-    if (schemas) await this.#schemas.prepare();
-    const isPlain = /^[\x21-\x7e]+$/.test(name);
-    if (!schemas && !annotations && isPlain) return;
+    if (needsOf(policies).schemas) await this.#schemas.prepare();
     // Where the server does not say it, the tool is one that it does not announce.
     await this.#tools.find(name, request, next, passage).catch((thrown) => {
       if (thrown instanceof Cancelled) throw thrown;
@@ -322,6 +321,12 @@ type AskPerson = (asks: readonly Ask[]) => Promise<Review>;
 
 const CHANGED = 'The policy has changed since the person was asked.';
 const NOBODY_TO_ASK = 'Nobody can be asked about it at this place.';
+
+/** Whether the server has to be asked what it says of a tool before that can be judged. */
+function isToBeKnown(policies: readonly Policy[], { name }: Subject): boolean {
+  const { schemas, annotations } = needsOf(policies);
+  return schemas || annotations || !/^[\x21-\x7e]+$/.test(name);
+}
 
 interface Context {
   readonly policies: readonly Policy[];

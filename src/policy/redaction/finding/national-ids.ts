@@ -23,12 +23,12 @@ const MONTH = '(?:0[1-9]|1[0-2])';
  */
 const IDS: readonly NationalId[] = [
   // United States: social security number, and taxpayer's number (9xx)
-  { pattern: id('(?!000|666|9\\d\\d)\\d{3}([ -])(?!00)\\d\\d\\1(?!0000)\\d{4}') },
+  { pattern: id('(?!000|666)[0-8]\\d\\d([ -])(?!00)\\d\\d\\1(?!0000)\\d{4}') },
   { pattern: id('9\\d\\d([ -])(?:5\\d|6[0-5]|7\\d|8[0-8]|9[0-24-9])\\1\\d{4}') },
   // United Kingdom: national insurance number
   {
     pattern: id(
-      '(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ -]?(?:\\d\\d[ -]?){3}[A-D]',
+      '[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?<!BG|GB|KN|NK|NT|TN|ZZ)[ -]?(?:\\d\\d[ -]?){3}[A-D]',
     ),
   },
   // Canada: social insurance number
