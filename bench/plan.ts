@@ -13,8 +13,8 @@ export interface Plan {
 }
 
 /**
- * A workload and what its samples say; or the same for another one of the proxy that keeps a policy,
- * beside the one that keeps none; or a look at the peak memory up to there.
+ * A workload and what its samples say; or the same for one more of the proxy that keeps a policy,
+ * beside one more that keeps none; or a look at the peak memory up to there.
  */
 type Step =
   | Measurement
@@ -38,8 +38,8 @@ export function planOf({ quick }: { readonly quick: boolean }): Plan {
     rounds: quick ? 2 : 5,
     starts,
     // One for the baseline, and two a start: some proxies open a session to look around first. And
-    // so for the one with a policy.
-    microVms: 1 + 2 * (starts + 1),
+    // so for the one with a policy and the one beside it.
+    microVms: 1 + 2 * (starts + 2),
     steps: [
       { workload: { kind: 'calls', count: 20, gapMs: 25 }, turns: 1, figures: nothing },
       { memory: 'idleMemory' },
@@ -55,14 +55,15 @@ export function planOf({ quick }: { readonly quick: boolean }): Plan {
       },
       {
         governed: [
+          // Twice: the plain one of the steps before is as warm when it is measured beside the bare.
           {
             workload: { kind: 'calls', count: warmUp, gapMs: 0, text: note },
-            turns: 1,
+            turns: 2,
             figures: nothing,
           },
           {
             workload: { kind: 'calls', count: 50, gapMs: 0, text: note },
-            turns: quick ? 6 : 12,
+            turns: quick ? 12 : 24,
             figures: (samples) => ({ governedP50: percentile(samples, 0.5) }),
           },
         ],

@@ -85,7 +85,7 @@ async function runSteps(
         continue;
       }
       if ('governed' in step) {
-        await measureGoverned(setting, command, step.governed, proxy, bareFirst, record);
+        await measureGoverned(setting, command, step.governed, bareFirst, record);
       } else {
         await measure(step, bare, runnerOf(proxy), bareFirst, record);
       }
@@ -95,24 +95,28 @@ async function runSteps(
   }
 }
 
-/** One more of the proxy, which keeps a policy, beside the one that has none. */
+/**
+ * Two more of the proxy, one that keeps a policy and one that does not: of the same age, so that
+ * all in which they differ is the policy.
+ */
 async function measureGoverned(
   { children, env, policy }: Setting,
   command: Command,
   measurements: readonly Measurement[],
-  plain: StartedProxy,
   plainFirst: boolean,
   record: Recorder,
 ): Promise<void> {
   if (policy === undefined) return;
-  const governed = await startProxy(children, command, { ...env, AGENTCORE_POLICY: policy });
+  const plain = await startProxy(children, command, env);
+  let governed: StartedProxy | undefined;
   try {
+    governed = await startProxy(children, command, { ...env, AGENTCORE_POLICY: policy });
     await expectGoverned(governed.client);
     for (const measurement of measurements) {
       await measure(measurement, runnerOf(plain), runnerOf(governed), plainFirst, record);
     }
   } finally {
-    await governed.close();
+    await Promise.all([plain.close(), governed?.close()]);
   }
 }
 

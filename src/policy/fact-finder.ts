@@ -24,6 +24,8 @@ export interface FactFinderOptions {
   readonly spent?: ((window: Window) => Promise<Spent>) | undefined;
 }
 
+const NOTHING_SPENT: ReadonlyMap<string, Spent> = new Map();
+
 /** Finds out what the rules of some documents need to know, and nothing else. */
 export class FactFinder {
   readonly #options: FactFinderOptions;
@@ -40,11 +42,10 @@ export class FactFinder {
     params: JsonObject,
   ): Promise<Gathered> {
     const needs = needsOf(policies);
-    const [caller, spent] = await Promise.all([
-      needs.caller ? this.#findCaller() : undefined,
-      this.#findSpent(from === 'client' ? needs.windows : []),
-    ]);
-    return { policies, from, method, params, caller, spent };
+    const windows = from === 'client' ? needs.windows : [];
+    const caller = needs.caller ? this.#findCaller() : undefined;
+    const spent = windows.length > 0 ? await this.#findSpent(windows) : NOTHING_SPENT;
+    return { policies, from, method, params, caller: await caller, spent };
   }
 
   /** What a person is told beside the message that they are asked about; what cannot be told is left out. */

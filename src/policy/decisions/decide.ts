@@ -1,4 +1,5 @@
 import type { Entry, Policy, PolicyBody, Rule, SubjectKind } from '../documents/policy.ts';
+import { Recent } from '../redaction/recent.ts';
 import { effectiveBody, type Party } from './effective-body.ts';
 import type { Ask, Decision, Facts, Reservation, Ruling } from './facts.ts';
 import { type GuardContext, holds } from './guards.ts';
@@ -76,7 +77,7 @@ function decideByOne(policy: Policy, facts: Facts): Decision {
   const closed =
     unknownMethod(file, body, facts.method) ?? (subject && lookAlike(file, body, subject, facts));
   if (closed) return denied(closed);
-  const concealed = subject && concealment(file, body, subject);
+  const concealed = subject && wordsOf(file, body, subject).concealed;
   if (concealed) return { ...denied(concealed), isHidden: true };
   const overspent = budgetBy(file, body, facts);
   if (overspent) return denied(overspent);
@@ -89,7 +90,7 @@ function decideByOne(policy: Policy, facts: Facts): Decision {
   const asks: Ask[] = subject?.kind === 'tool' ? marksAsking(policy, body, subject, facts) : [];
   const reservations: Reservation[] = [];
   for (const about of subject ? [subject, method] : [method]) {
-    for (const rule of entriesFor(body, about).flatMap(({ rules }) => rules)) {
+    for (const rule of wordsOf(file, body, about).rules) {
       if (rule.kind === 'limit') {
         const reservation = reservationOf(rule, file, facts);
         if ('refused' in reservation) return denied(reservation.refused);
@@ -120,6 +121,34 @@ function applies(
     default:
       return !rule.when || holds(rule.when, context, 'triggers');
   }
+}
+
+/** What a document says of a name by itself, whatever the message is. */
+interface Words {
+  readonly concealed: Ruling | undefined;
+  readonly rules: readonly Rule[];
+}
+
+/** Bytes of names of which it is known: the same few tools are called again and again. */
+const MOST_KNOWN = 256 * 1024;
+const LONGEST_KNOWN = 2048;
+const known = new WeakMap<PolicyBody, Recent<Words>>();
+
+function wordsOf(file: string, body: PolicyBody, subject: Subject): Words {
+  let ofBody = known.get(body);
+  if (!ofBody) {
+    ofBody = new Recent(MOST_KNOWN, (key, { rules }) => 2 * key.length + 8 * rules.length + 200);
+    known.set(body, ofBody);
+  }
+  const key = `${subject.kind} ${subject.name}`;
+  const before = ofBody.get(key);
+  if (before) return before;
+  const said = {
+    concealed: concealment(file, body, subject),
+    rules: entriesFor(body, subject).flatMap(({ rules }) => rules),
+  };
+  if (key.length <= LONGEST_KNOWN) ofBody.set(key, said);
+  return said;
 }
 
 function entriesFor({ entries }: PolicyBody, subject: Subject): Entry[] {

@@ -32,19 +32,6 @@ export function rewriteLeaves(json: string, rewriter: LeafRewriter): string {
   let copied = 0;
   let at = 0;
 
-  const replace = (start: number, end: number, token: string | undefined) => {
-    if (token === undefined) return;
-    rewritten += json.slice(copied, start) + token;
-    copied = end;
-  };
-  const distinct = (token: string): string => {
-    const keys = written[open.length] ?? new Map<string, number>();
-    written[open.length] = keys;
-    const times = (keys.get(token) ?? 0) + 1;
-    keys.set(token, times);
-    return times === 1 ? token : `${token.slice(0, -1)} (${times})"`;
-  };
-
   while (at < json.length) {
     const code = json.charCodeAt(at);
     if (code === QUOTE) {
@@ -54,7 +41,11 @@ export function rewriteLeaves(json: string, rewriter: LeafRewriter): string {
       if (isKey) path[open.at(-1) as number] = text;
       if (isKey) path.length = (open.at(-1) as number) + 1;
       const token = rewriter.string(text, { isKey, path });
-      replace(at, end, token !== undefined && isKey ? distinct(token) : token);
+      if (token !== undefined) {
+        rewritten += json.slice(copied, at);
+        rewritten += isKey ? distinct(token, written, open.length) : token;
+        copied = end;
+      }
       at = end;
     } else if (code === 0x7b || code === 0x5b) {
       open.push(path.length);
@@ -69,13 +60,29 @@ export function rewriteLeaves(json: string, rewriter: LeafRewriter): string {
       // The letters of `true` and `false` pass as parts of numbers.
       const first = json.charCodeAt(at);
       const isNumber = first === 0x2d || (first >= 0x30 && first <= 0x39);
-      if (isNumber) replace(at, end, rewriter.number(json.slice(at, end), { isKey: false, path }));
+      const token = isNumber && rewriter.number(json.slice(at, end), { isKey: false, path });
+      if (typeof token === 'string') {
+        rewritten += json.slice(copied, at) + token;
+        copied = end;
+      }
       at = end;
     } else {
       at += 1;
     }
   }
   return copied === 0 ? json : rewritten + json.slice(copied);
+}
+
+function distinct(
+  token: string,
+  written: (Map<string, number> | undefined)[],
+  depth: number,
+): string {
+  const keys = written[depth] ?? new Map<string, number>();
+  written[depth] = keys;
+  const times = (keys.get(token) ?? 0) + 1;
+  keys.set(token, times);
+  return times === 1 ? token : `${token.slice(0, -1)} (${times})"`;
 }
 
 function endOfString(json: string, start: number): number {

@@ -1,3 +1,5 @@
+import { matchesOf } from './finding/finder.ts';
+
 /**
  * `<email:1f3a5b7c9d0e2f46>`: the kind, and an id of 64 bits. It fits into any JSON string, and is
  * found again where somebody wrote it into a URL, into HTML or into JSON within a text.
@@ -29,9 +31,7 @@ export function tokenPattern(kinds: readonly string[]): RegExp {
 }
 
 export function* tokensIn(text: string, pattern: RegExp): Iterable<WrittenToken> {
-  // Most texts have none, and to see that takes no copy of the pattern.
-  if (text.search(pattern) === -1) return;
-  for (const match of text.matchAll(pattern)) {
+  for (const match of matchesOf(text, pattern)) {
     const [whole, opening, kind, id] = match as unknown as [string, string, string, string];
     yield {
       kind: kind.toLowerCase(),

@@ -3,6 +3,7 @@ import { matchesOf, type Place } from './finder.ts';
 /** Digits in a row, and whatever stands between its groups. */
 const RUN = /\d(?:[ \t.\-_/]{0,2}\d){12,}/g;
 
+const GROUP = /\d+/g;
 const SPACED_DIGITS = /^\d(?:[ \t.\-_/]{1,2}\d)+$/;
 
 /**
@@ -37,7 +38,7 @@ function* within(
   most: number,
   isOne: (digits: string) => boolean,
 ): Iterable<Place> {
-  const groups = [...run.matchAll(/\d+/g)].map(({ 0: digits, index }) => ({ digits, index }));
+  const groups = matchesOf(run, GROUP).map(({ 0: digits, index }) => ({ digits, index }));
   let from = 0;
   while (from < groups.length) {
     let digits = '';

@@ -12,9 +12,14 @@ export interface Place {
  */
 export type Finder = (text: string, member?: string) => Iterable<Place>;
 
-/** All matches of a global pattern. Most texts have none, and to see that takes no copy of it. */
-export function matchesOf(text: string, pattern: RegExp): Iterable<RegExpExecArray> {
-  return text.search(pattern) === -1 ? NONE : text.matchAll(pattern);
+/** All matches of a global pattern that matches no empty text; without the copy that `matchAll` makes. */
+export function matchesOf(text: string, pattern: RegExp): readonly RegExpExecArray[] {
+  pattern.lastIndex = 0;
+  const first = pattern.exec(text);
+  if (!first) return NONE;
+  const matches = [first];
+  for (let next = pattern.exec(text); next; next = pattern.exec(text)) matches.push(next);
+  return matches;
 }
 
 const NONE: readonly RegExpExecArray[] = [];

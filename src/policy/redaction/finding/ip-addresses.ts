@@ -8,11 +8,12 @@ const IPV6 =
 
 /** IP addresses but those that name nobody: the machine's own and the unspecified one. */
 export function* findIpAddresses(text: string): Iterable<Place> {
-  for (const { 0: address, index } of matchesOf(text, IPV4)) {
+  for (const { 0: address, index } of text.includes('.') ? matchesOf(text, IPV4) : []) {
     if (/^(?:127\.|0\.0\.0\.0$)/.test(address)) continue;
     yield { start: index, end: index + address.length };
   }
-  if (!text.includes(':')) return;
+  const colon = text.indexOf(':');
+  if (colon === -1 || text.indexOf(':', colon + 1) === -1) return;
   for (const { 0: address, index } of matchesOf(text, IPV6)) {
     // `a::b` is an address, and a name in many a programming language.
     if (address.replace(/[^\da-f]/gi, '').length < 4 || !/\d/.test(address)) continue;

@@ -8,8 +8,8 @@ import {
 import { matchesOf, type Place } from './finder.ts';
 
 interface NationalId {
-  /** Global; the whole match is the id as it is written. */
-  readonly pattern: RegExp;
+  /** A regular expression for the id as it is written. */
+  readonly written: string;
   /** Judges the id's letters, in capitals, and digits. */
   readonly isOne?: (id: string) => boolean;
 }
@@ -23,42 +23,38 @@ const MONTH = '(?:0[1-9]|1[0-2])';
  */
 const IDS: readonly NationalId[] = [
   // United States: social security number, and taxpayer's number (9xx)
-  { pattern: id('(?!000|666|9\\d\\d)\\d{3}([ -])(?!00)\\d\\d\\1(?!0000)\\d{4}') },
-  { pattern: id('9\\d\\d([ -])(?:5\\d|6[0-5]|7\\d|8[0-8]|9[0-24-9])\\1\\d{4}') },
+  { written: '(?!000|666)[0-8]\\d\\d([ -])(?!00)\\d\\d\\1(?!0000)\\d{4}' },
+  { written: '9\\d\\d([ -])(?:5\\d|6[0-5]|7\\d|8[0-8]|9[0-24-9])\\1\\d{4}' },
   // United Kingdom: national insurance number
   {
-    pattern: id(
-      '(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ -]?(?:\\d\\d[ -]?){3}[A-D]',
-    ),
+    written:
+      '[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?<!BG|GB|KN|NK|NT|TN|ZZ)[ -]?(?:\\d\\d[ -]?){3}[A-D]',
   },
   // Canada: social insurance number
-  { pattern: id('[0-79]\\d\\d([ -])\\d{3}\\1\\d{3}'), isOne: passesLuhn },
+  { written: '[0-79]\\d\\d([ -])\\d{3}\\1\\d{3}', isOne: passesLuhn },
   // Switzerland: AHV number
   {
-    pattern: id('756[ .]?\\d{4}[ .]?\\d{4}[ .]?\\d\\d'),
+    written: '756[ .]?\\d{4}[ .]?\\d{4}[ .]?\\d\\d',
     isOne: (digits) => weighted(digits, [1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 === 0,
   },
   // Germany: tax id
-  { pattern: id('[1-9]\\d ?\\d{3} ?\\d{3} ?\\d{3}'), isOne: isGermanTaxId },
+  { written: '[1-9]\\d ?\\d{3} ?\\d{3} ?\\d{3}', isOne: isGermanTaxId },
   // France: NIR, of Corsica too
   {
-    pattern: id(
-      '[1278] ?\\d\\d ?(?:0[1-9]|1[0-2]|[2-9]\\d) ?(?:\\d\\d|2[AB]) ?\\d{3} ?\\d{3} ?\\d\\d',
-    ),
+    written: '[1278] ?\\d\\d ?(?:0[1-9]|1[0-2]|[2-9]\\d) ?(?:\\d\\d|2[AB]) ?\\d{3} ?\\d{3} ?\\d\\d',
     isOne: isNir,
   },
   // Spain: DNI and NIE
-  { pattern: id('(?:\\d{8}|[XYZ][ -]?\\d{7})[ -]?[A-HJ-NP-TV-Z]'), isOne: isDni },
+  { written: '(?:\\d{8}|[XYZ][ -]?\\d{7})[ -]?[A-HJ-NP-TV-Z]', isOne: isDni },
   // Italy: codice fiscale
   {
-    pattern: id(
+    written:
       '[A-Z]{3} ?[A-Z]{3} ?[\\dLMNP-V]{2}[A-EHLMPRST][\\dLMNP-V]{2} ?[A-Z][\\dLMNP-V]{3}[A-Z]',
-    ),
     isOne: isCodiceFiscale,
   },
   // Belgium: national register number, of those born from 2000 on too
   {
-    pattern: id(`\\d\\d\\.?${MONTH}\\.?${DAY}[ -]?\\d{3}[ .]?\\d\\d`),
+    written: `\\d\\d\\.?${MONTH}\\.?${DAY}[ -]?\\d{3}[ .]?\\d\\d`,
     isOne: (digits) => {
       const check = 97 - Number(digits.slice(9));
       const number = digits.slice(0, 9);
@@ -67,40 +63,52 @@ const IDS: readonly NationalId[] = [
   },
   // Poland: PESEL, whose month tells the century
   {
-    pattern: id(`\\d\\d(?:[02468][1-9]|[13579][0-2])${DAY}\\d{5}`),
+    written: `\\d\\d(?:[02468][1-9]|[13579][0-2])${DAY}\\d{5}`,
     isOne: (digits) => weighted(digits, [1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]) % 10 === 0,
   },
   // Sweden: personnummer, with its sign
   {
-    pattern: id(`(?:19|20)?\\d\\d${MONTH}(?:${DAY}|[67-9]\\d)[-+]\\d{4}`),
+    written: `(?:19|20)?\\d\\d${MONTH}(?:${DAY}|[67-9]\\d)[-+]\\d{4}`,
     isOne: (digits) => passesLuhn(digits.slice(-10)),
   },
   // Finland: henkilötunnus
   {
-    pattern: id(`${DAY}${MONTH}\\d\\d[-+A-FU-Y]\\d{3}[\\dA-FHJ-NPR-Y]`),
+    written: `${DAY}${MONTH}\\d\\d[-+A-FU-Y]\\d{3}[\\dA-FHJ-NPR-Y]`,
     isOne: (id) =>
       '0123456789ABCDEFHJKLMNPRSTUVWXY'[Number(id.slice(0, 6) + id.slice(-4, -1)) % 31] ===
       id.at(-1),
   },
   // Norway: fødselsnummer
   {
-    pattern: id(`${DAY}${MONTH}\\d\\d ?\\d{5}`),
+    written: `${DAY}${MONTH}\\d\\d ?\\d{5}`,
     isOne: (digits) =>
       weighted(digits, [3, 7, 6, 1, 8, 9, 4, 5, 2, 1]) % 11 === 0 &&
       weighted(digits, [5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]) % 11 === 0,
   },
   // Brazil: CPF
-  { pattern: id('\\d{3}\\.?\\d{3}\\.?\\d{3}-?\\d\\d'), isOne: isCpf },
-  // India: Aadhaar
-  { pattern: id('[2-9]\\d{3}([ -])\\d{4}\\1\\d{4}'), isOne: passesVerhoeff },
+  { written: '\\d{3}\\.?\\d{3}\\.?\\d{3}-?\\d\\d', isOne: isCpf },
   // China: resident identity card (ISO/IEC 7064, MOD 11-2)
   {
-    pattern: id(`\\d{6}(?:19|20)\\d\\d${MONTH}${DAY}\\d{3}[\\dX]`),
+    written: `\\d{6}(?:19|20)\\d\\d${MONTH}${DAY}\\d{3}[\\dX]`,
     isOne: (id) =>
       '10X98765432'[weighted(id, [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]) % 11] ===
       id.at(-1),
   },
 ];
+
+/** India: Aadhaar. Its groups of four are those that most cards begin with. */
+const AADHAAR = { written: '[2-9]\\d{3}([ -])\\d{4}\\1\\d{4}', isOne: passesVerhoeff };
+
+/**
+ * Matches wherever one of them does but the last, for of most texts that is all there is to know.
+ * What a group has matched stands for itself here: groups have other numbers.
+ */
+const ANY = id(
+  IDS.map(({ written }) => written.replaceAll('\\1', '[ -]').replaceAll('([ -])', '[ -]')).join(
+    '|',
+  ),
+);
+const PATTERNS = [...IDS, AADHAAR].map((one) => ({ ...one, pattern: id(one.written) }));
 
 /** Members whose value is such an id although nothing but nine digits tells it. */
 const MEMBER =
@@ -112,7 +120,7 @@ const DIGITS = /\d(?:[A-Z .\-+]{0,2}\d){5}/i;
 
 export function* findNationalIds(text: string, member?: string): Iterable<Place> {
   if (!DIGITS.test(text)) return;
-  for (const { pattern, isOne } of IDS) {
+  for (const { pattern, isOne } of text.search(ANY) === -1 ? PATTERNS.slice(-1) : PATTERNS) {
     for (const { 0: written, index } of matchesOf(text, pattern)) {
       if (isOne && !isOne(written.replace(/[^A-Za-z\d]/g, '').toUpperCase())) continue;
       yield { start: index, end: index + written.length };
