@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -9,6 +10,8 @@ export default defineConfig({
     alias: { vscode: new URL('test/extension/vscode-stub.ts', import.meta.url).pathname },
     globalSetup: ['test/build.ts', 'test/state-folder.ts'],
     reporters: ['default', './test/summary-reporter.ts'],
+    // Most tests wait for other processes: two processors have work for three files at once.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     // Real processes are started on machines that may be busy with others; a test that is right
     // never comes near this.
     testTimeout: 30_000,
