@@ -73,7 +73,7 @@ export function activate(context: vscode.ExtensionContext): void {
     shared: awsFiles,
   });
   const running = new RunningServers(journal);
-  const servers = new McpServers({ extensionId: context.extension.id, provider, running });
+  const servers = new McpServers({ extensionId: context.extension.id, store, provider, running });
 
   registerRuntimes(context, { commands, store, journal, servers, running, env });
   const approvals = new ApprovalsWatch(env);
