@@ -3,6 +3,7 @@ import { messageOf } from '../../error.ts';
 import { Commands } from '../contributions.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { configuredNode } from '../runtimes/runtime-node.ts';
+import { sessionNode } from '../sessions/session-node.ts';
 import { windowEnvironment } from '../window-environment.ts';
 import { openSettings } from './open-settings.ts';
 import { type Remedy, remediesFor } from './remedies.ts';
@@ -40,6 +41,7 @@ function titleOf({ kind }: Remedy): string {
     case 'discoverySettings':
       return vscode.l10n.t('Choose Regions');
     case 'refreshRuntimes':
+    case 'stopAgain':
       return vscode.l10n.t('Try Again');
     case 'showOutput':
       return vscode.l10n.t('Show Output');
@@ -53,7 +55,7 @@ function titleOf({ kind }: Remedy): string {
 async function apply(remedy: Remedy): Promise<unknown> {
   switch (remedy.kind) {
     case 'signIn':
-      return run(Commands.signIn, { profile: remedy.profile });
+      return signIn(remedy.profile, remedy.next);
     case 'pickProfile':
       return run(Commands.switchProfile, configuredNode(remedy.entry));
     case 'openAwsConfig':
@@ -73,6 +75,8 @@ async function apply(remedy: Remedy): Promise<unknown> {
       return openSettings('agentcore.discovery');
     case 'refreshRuntimes':
       return run(Commands.refreshRuntimes);
+    case 'stopAgain':
+      return run(Commands.stopSession, undefined, remedy.sessions.map(sessionNode));
     case 'showOutput':
       return run(Commands.showServerOutput, { name: remedy.server });
     case 'listServers':
@@ -80,6 +84,12 @@ async function apply(remedy: Remedy): Promise<unknown> {
     case 'showLogs':
       return run(Commands.showLogs);
   }
+}
+
+/** What goes on in a terminal, or nobody wanted, has signed in nobody yet. */
+async function signIn(profile: string, next: Remedy | undefined): Promise<void> {
+  const until = await run(Commands.signIn, { profile });
+  if (until !== undefined && next) await apply(next);
 }
 
 /** The file may not be there yet. */

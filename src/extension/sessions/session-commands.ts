@@ -1,12 +1,13 @@
 import * as vscode from 'vscode';
+import { AgentCoreError } from '../../error.ts';
 import { formatCost, totalCost } from '../../sessions/cost.ts';
 import type { SessionEntry } from '../../sessions/session-book.ts';
 import { runtimeName } from '../../sessions/session-words.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
-import { Commands } from '../contributions.ts';
+import { Commands, Views } from '../contributions.ts';
 import type { JournalWatch } from '../journal/journal-watch.ts';
+import type { SessionNode } from './session-node.ts';
 import { sessionDescription } from './session-words.ts';
-import type { SessionNode } from './sessions-view.ts';
 
 /** The commands about sessions, of this window and all other programs. */
 export function registerSessionCommands(commands: CommandRegistry, journal: JournalWatch): void {
@@ -82,7 +83,7 @@ export async function offerOrphans(journal: JournalWatch): Promise<void> {
     show,
   );
   if (chosen === stopThem) await vscode.commands.executeCommand(Commands.stopOrphanedSessions);
-  if (chosen === show) await vscode.commands.executeCommand('agentcore.sessions.focus');
+  if (chosen === show) await vscode.commands.executeCommand(`${Views.sessions}.focus`);
 }
 
 async function pick(entries: readonly SessionEntry[]): Promise<readonly SessionEntry[]> {
@@ -104,11 +105,18 @@ async function pick(entries: readonly SessionEntry[]): Promise<readonly SessionE
   return chosen?.map(({ entry }) => entry) ?? [];
 }
 
-/** With progress, and one sentence for those that could not be stopped. */
+/**
+ * Stops sessions, with progress.
+ *
+ * @throws {AgentCoreError} `upstream`: one sentence for those that could not be stopped, which are its
+ *   `unstopped`; with the `login` that would help, where one would.
+ */
 export async function stop(journal: JournalWatch, entries: readonly SessionEntry[]): Promise<void> {
   if (entries.length === 0) return;
   const sessions = await journal.sessions();
   const failures: string[] = [];
+  const unstopped: SessionEntry[] = [];
+  let cause: unknown;
   await vscode.window.withProgress(
     {
       location: vscode.ProgressLocation.Notification,
@@ -123,18 +131,24 @@ export async function stop(journal: JournalWatch, entries: readonly SessionEntry
       token.onCancellationRequested(() => ending.abort());
       await sessions.stop(entries, {
         signal: ending.signal,
-        onFailure: (sentence) => failures.push(sentence),
+        // They are stopped all the same.
+        onFailure: (sentence) => void vscode.window.showWarningMessage(sentence),
         onOutcome: (entry, outcome) => {
           progress.report({ increment: 100 / entries.length });
-          if (outcome.how === 'failed') failures.push(`${runtimeName(entry)}: ${outcome.reason}`);
+          if (outcome.how !== 'failed') return;
+          failures.push(`${runtimeName(entry)}: ${outcome.reason}`);
+          unstopped.push(entry);
+          cause ??= outcome.cause;
         },
       });
     },
   );
   await journal.refresh();
   if (failures.length === 0) return;
-  throw new Error(
+  throw new AgentCoreError(
+    'upstream',
     vscode.l10n.t('Could not be stopped and may be billed: {0}', failures.join('; ')),
+    { cause, data: { ...(cause instanceof AgentCoreError && cause.data), unstopped } },
   );
 }
 

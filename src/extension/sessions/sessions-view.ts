@@ -1,26 +1,22 @@
 import * as vscode from 'vscode';
-import type { PendingApproval } from '../../policy/approvals/approvals-folder.ts';
 import type { SessionEntry } from '../../sessions/session-book.ts';
 import { runtimeName } from '../../sessions/session-words.ts';
 import { approvalItem, approvalsItem } from '../approvals/approval-items.ts';
 import type { ApprovalsWatch } from '../approvals/approvals-watch.ts';
 import { Contexts, Views } from '../contributions.ts';
 import type { JournalWatch, SessionsSnapshot } from '../journal/journal-watch.ts';
+import { type SessionNode, sessionNode } from './session-node.ts';
 import { sessionDescription, sessionTooltip } from './session-words.ts';
-
-/** What the view shows: calls that wait for a person, sessions that may bill, and below them those that ended within a day. */
-export type SessionNode =
-  | { readonly kind: 'approvals'; readonly all: readonly PendingApproval[] }
-  | { readonly kind: 'approval'; readonly pending: PendingApproval }
-  | { readonly kind: 'session'; readonly entry: SessionEntry }
-  | { readonly kind: 'ended'; readonly entries: readonly SessionEntry[] };
 
 /** What is shown of sessions that have ended: for a day, in milliseconds. */
 const RECENT = 24 * 3_600_000;
 /** Milliseconds between two counts of the time that is left. */
 const COUNT_EVERY = 10_000;
 
-/** The view "Sessions": what may be billing, whoever started it. */
+/**
+ * The view "Sessions": calls that wait for a person, sessions that may bill, whoever started them, and
+ * below them those that ended within a day.
+ */
 export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscode.Disposable {
   readonly #journal: JournalWatch;
   readonly #approvals: ApprovalsWatch;
@@ -63,13 +59,13 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
     if (node?.kind === 'approvals') {
       return node.all.map((pending) => ({ kind: 'approval', pending }));
     }
-    if (node) return node.kind === 'ended' ? node.entries.map(nodeOf) : [];
+    if (node) return node.kind === 'ended' ? node.entries.map(sessionNode) : [];
     const { pending } = this.#approvals;
     const { entries } = this.#journal.snapshot;
     const ended = entries.filter(hasEndedOfLate);
     return [
       ...(pending.length > 0 ? [{ kind: 'approvals' as const, all: pending }] : []),
-      ...entries.filter(({ mayBill }) => mayBill).map(nodeOf),
+      ...entries.filter(({ mayBill }) => mayBill).map(sessionNode),
       ...(ended.length > 0 ? [{ kind: 'ended' as const, entries: ended }] : []),
     ];
   }
@@ -137,8 +133,4 @@ function endedItem(entries: readonly SessionEntry[]): vscode.TreeItem {
 
 function hasEndedOfLate({ mayBill, endedAt }: SessionEntry): boolean {
   return !mayBill && endedAt !== undefined && Date.now() - Date.parse(endedAt) < RECENT;
-}
-
-function nodeOf(entry: SessionEntry): SessionNode {
-  return { kind: 'session', entry };
 }

@@ -34,6 +34,26 @@ it('has the statement to copy where AWS names what is not allowed, with the endp
   });
 });
 
+it('offers to stop again what was not stopped, and first to sign in where that is what it takes', () => {
+  const unstopped = [{ id: 'a' }, { id: 'b' }];
+  const again = { kind: 'stopAgain', sessions: unstopped };
+  const failed = new AgentCoreError('upstream', 'no answer', { data: { unstopped } });
+  expect(remediesFor(failed)).toEqual([again, { kind: 'showLogs' }]);
+  const data = { unstopped, login: 'work' };
+  expect(remediesFor(new AgentCoreError('upstream', 'expired', { data }))).toEqual([
+    { kind: 'signIn', profile: 'work', next: again },
+    again,
+    { kind: 'showLogs' },
+  ]);
+  const denied =
+    'User: arn:aws:iam::123456789012:user/me is not authorized to perform: bedrock-agentcore:StopRuntimeSession';
+  expect(kinds(new AgentCoreError('upstream', denied, { data: { unstopped } }))).toEqual([
+    'copyStatement',
+    'stopAgain',
+    'showLogs',
+  ]);
+});
+
 it('has the statements of a role that could not be assumed', () => {
   const statement = { Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' };
   const data = { statements: [{ of: 'caller', statement }] };
