@@ -30,6 +30,7 @@ export class ThemeIcon {
   }
 }
 
+export const InputBoxValidationSeverity = { Info: 1, Warning: 2, Error: 3 } as const;
 export const QuickPickItemKind = { Separator: -1, Default: 0 } as const;
 export const QuickInputButtons = { Back: { iconPath: new ThemeIcon('arrow-left') } };
 
@@ -114,7 +115,7 @@ export class QuickPick extends QuickInput {
 export class InputBox extends QuickInput {
   prompt: string | undefined;
   password = false;
-  validationMessage: string | undefined;
+  validationMessage: string | object | undefined;
 }
 
 interface TreeView {
