@@ -4,6 +4,7 @@ import { Commands } from '../contributions.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { configuredNode } from '../runtimes/runtime-node.ts';
 import { sessionNode } from '../sessions/session-node.ts';
+import { ENTER_SECRET } from '../setup/client-secrets.ts';
 import { windowEnvironment } from '../window-environment.ts';
 import { openSettings } from './open-settings.ts';
 import { type Remedy, remediesFor } from './remedies.ts';
@@ -29,6 +30,8 @@ function titleOf({ kind }: Remedy): string {
       return vscode.l10n.t('Sign In');
     case 'pickProfile':
       return vscode.l10n.t('Pick Another Profile');
+    case 'enterSecret':
+      return vscode.l10n.t('Enter Client Secret');
     case 'openAwsConfig':
       return vscode.l10n.t('Open Profiles');
     case 'copyStatement':
@@ -58,6 +61,8 @@ async function apply(remedy: Remedy): Promise<unknown> {
       return signIn(remedy.profile, remedy.next);
     case 'pickProfile':
       return run(Commands.switchProfile, configuredNode(remedy.entry));
+    case 'enterSecret':
+      return run(ENTER_SECRET, remedy.entry.name);
     case 'openAwsConfig':
       return openAwsConfig();
     case 'copyStatement':

@@ -18,6 +18,8 @@ export type Remedy =
     }
   /** Give the runtime another profile than the one that is missing or refused. */
   | { readonly kind: 'pickProfile'; readonly entry: RuntimeEntry }
+  /** Of the OAuth client of this entry. */
+  | { readonly kind: 'enterSecret'; readonly entry: RuntimeEntry }
   | { readonly kind: 'openAwsConfig' }
   | { readonly kind: 'copyStatement'; readonly text: string }
   | { readonly kind: 'networkSettings' }
@@ -62,7 +64,9 @@ function* ofError(thrown: unknown, entry: RuntimeEntry | undefined): Generator<R
   const statement = statementsOf(thrown, statements, entry);
   if (statement !== undefined) yield { kind: 'copyStatement', text: statement };
   if (stopAgain) yield stopAgain;
-  if (code === 'credentials') {
+  if (data.lacksSecret === true && entry) {
+    yield { kind: 'enterSecret', entry };
+  } else if (code === 'credentials') {
     if (entry && login === undefined) yield { kind: 'pickProfile', entry };
     if (missingProfile !== undefined || entry === undefined) yield { kind: 'openAwsConfig' };
   }

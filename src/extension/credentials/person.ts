@@ -39,9 +39,11 @@ export class PersonPrompts implements CredentialPrompts {
   }
 
   /** No browser opens without a click: the page is offered, not shown. */
-  async login(profile: string, reason: string, signal: AbortSignal): Promise<boolean> {
+  async login(profile: string, _reason: string, signal: AbortSignal): Promise<boolean> {
     const signIn = vscode.l10n.t('Sign In');
-    const chosen = await untilAborted(vscode.window.showWarningMessage(reason, signIn), signal);
+    // The reason names the commands that would do it in a terminal.
+    const sentence = vscode.l10n.t('The login of profile "{0}" is missing or has expired', profile);
+    const chosen = await untilAborted(vscode.window.showWarningMessage(sentence, signIn), signal);
     if (chosen !== signIn) return false;
     return this.#signIn(profile, signal);
   }

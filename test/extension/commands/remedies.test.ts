@@ -23,6 +23,11 @@ it('offers another profile, and the file of the profiles, where one is missing',
   expect(kinds(thrown, ENTRY)).toEqual(['pickProfile', 'openAwsConfig', 'showLogs']);
 });
 
+it('asks for the secret of a client that is not stored', () => {
+  const thrown = new AgentCoreError('credentials', 'not here', { data: { lacksSecret: true } });
+  expect(kinds(thrown, ENTRY)).toEqual(['enterSecret', 'showLogs']);
+});
+
 it('has the statement to copy where AWS names what is not allowed, with the endpoint that is called', () => {
   const sentence = `User: arn:aws:iam::123456789012:user/me is not authorized to perform: bedrock-agentcore:InvokeAgentRuntime on resource: ${ARN} because no identity-based policy allows the action`;
   const [remedy] = remediesFor(new AgentCoreError('upstream', sentence), ENTRY);
