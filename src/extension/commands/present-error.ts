@@ -20,8 +20,19 @@ export async function presentError(thrown: unknown, entry?: RuntimeEntry): Promi
 
 export async function presentProblem(sentence: string, remedies: readonly Remedy[]): Promise<void> {
   const buttons = remedies.map((remedy) => ({ title: titleOf(remedy), remedy }));
-  const chosen = await vscode.window.showErrorMessage(sentence, ...buttons);
+  const chosen = await vscode.window.showErrorMessage(shortened(sentence), ...buttons);
   if (chosen) await apply(chosen.remedy);
+}
+
+/** More characters than this, and a notification covers the window; the log has all of them. */
+const LONGEST = 300;
+
+/** Up to the last whole part that there is room for. */
+function shortened(sentence: string): string {
+  if (sentence.length <= LONGEST) return sentence;
+  const room = sentence.slice(0, LONGEST);
+  const [whole = room] = /^.{100,}(?=[:;,.] )/s.exec(room) ?? [];
+  return `${whole} …`;
 }
 
 function titleOf({ kind }: Remedy): string {

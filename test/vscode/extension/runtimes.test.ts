@@ -1,12 +1,17 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'jsonc-parser';
 import { beforeEach, describe, expect, test } from 'vitest';
+import packageJson from '../../../package.json' with { type: 'json' };
 import { until } from '../harness/until.ts';
 import { layout } from '../install/layout.ts';
 import { picture } from './picture.ts';
 import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
 
 const CALLER = 'arn:aws:iam::123456789012:role/Caller';
+/** What clients have in their files already. */
+const OTHER = { command: 'other', args: [] };
+const BROKEN = '{ "mcpServers": { "other": {';
 const EXTERNAL_ID = 'agreed-with-the-partner';
 
 const scene = useAgentCore(
@@ -16,7 +21,11 @@ const scene = useAgentCore(
     runtimes: { notes: sampleServer(), weather: sampleServer() },
   },
   (local) => ({
-    home: developerFiles('dev', 'other'),
+    home: {
+      ...developerFiles('dev', 'other'),
+      '.cursor/mcp.json': `{\n  // mine\n  "mcpServers": { "other": ${JSON.stringify(OTHER)} },\n}\n`,
+      '.kiro/settings/mcp.json': BROKEN,
+    },
     machineSettings: {
       'agentcore.runtimes': [
         { name: 'notes', arn: local.runtime('notes').arn, profile: 'dev' },
@@ -228,6 +237,65 @@ describe('commands', () => {
     await workbench.dialog.choose(button);
     await view('Runtimes').waitForOnly(/^(?!notes$)/);
     await scene().local.until(() => endings('notes').every(Boolean), 'the end of its sessions');
+    // Also where its role takes an external id, which is in the settings alone.
+    await workbench.notifications.waitUntilGone('Stopping the session');
+    expect(await workbench.notifications.texts()).toEqual([]);
+  });
+});
+
+describe('other clients', () => {
+  const file = (path: string) => join(scene().vsCode.folder.home, path);
+  /** Asks for the client and what to do, from the item of `forecast`. */
+  async function install(client: string, how: string): Promise<void> {
+    const { quickInput } = scene().vsCode.workbench;
+    await view('Runtimes').chooseFromMenu('forecast', 'Install for Other Client…');
+    await quickInput.waitFor('Pick the client');
+    await quickInput.pick(client);
+    await quickInput.waitFor('What is to be done?');
+    await quickInput.pick(how);
+  }
+  const server = () => ({
+    command: 'npx',
+    args: ['-y', `agentcore-mcp@${packageJson.version}`, 'proxy'],
+    env: {
+      AGENTCORE_SERVER_NAME: 'forecast',
+      AGENTCORE_AGENT_ARN: scene().local.runtime('weather').arn,
+      RUNTIME_SESSION_MODE: 'request',
+      AWS_PROFILE: 'dev',
+    },
+  });
+
+  test('one gets the server beside its others, after a look at what changes', async () => {
+    const { editors, notifications } = scene().vsCode.workbench;
+    await install('Cursor', 'Write It There');
+    await editors.waitFor('mcp.json (what changes)');
+    await notifications.press('Write the server to the configuration of Cursor?', 'Write');
+    await notifications.dismiss('Written for Cursor.');
+    expect(await editors.titles()).toEqual([]);
+    const text = readFileSync(file('.cursor/mcp.json'), 'utf8');
+    expect(text).toContain('// mine');
+    expect(parse(text)).toEqual({ mcpServers: { other: OTHER, forecast: server() } });
+  });
+
+  test('one whose file is broken loses nothing', async () => {
+    const { notifications } = scene().vsCode.workbench;
+    await install('Kiro', 'Write It There');
+    expect(await notifications.waitFor('not a JSON object')).toBe(
+      'The file is not a JSON object, so nothing was written: mend it, or copy the snippet',
+    );
+    await notifications.dismiss('not a JSON object');
+    expect(readFileSync(file('.kiro/settings/mcp.json'), 'utf8')).toBe(BROKEN);
+  });
+
+  test('nothing is written where the person discards it, or has it copied', async () => {
+    const { folder, workbench } = scene().vsCode;
+    await install('VS Code, this folder', 'Write It There');
+    await workbench.notifications.press('Write the server to', 'Discard');
+    await install('Claude Desktop', 'Copy It');
+    await workbench.notifications.dismiss('Copied for Claude Desktop');
+    expect(JSON.parse(await copied())).toEqual({ mcpServers: { forecast: server() } });
+    expect(existsSync(join(folder.workspace, '.vscode', 'mcp.json'))).toBe(false);
+    expect(existsSync(file('.config/Claude'))).toBe(false);
   });
 });
 
