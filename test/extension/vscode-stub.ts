@@ -161,6 +161,10 @@ export const window = {
     const titled = more.find((one) => (one as { title?: string }).title === window.pressed);
     return (window.pressed && titled) || window.pressed;
   },
+  showErrorMessage: async (sentence: string, ...buttons: readonly { readonly title: string }[]) => {
+    window.said.push(sentence);
+    return buttons.find(({ title }) => title === window.pressed);
+  },
   withProgress: async <T>(_: object, work: () => Promise<T>) => work(),
   activeTextEditor: undefined as { readonly document: unknown } | undefined,
   /** The texts of the documents that were opened. */

@@ -170,7 +170,9 @@ function readTarget(fields: FieldReader): RuntimeTarget {
       ? { kind: 'gateway', gateway: parseGatewayArn(arn) }
       : { kind: 'runtime', runtime: parseRuntimeArn(arn) };
   } catch (thrown) {
-    throw new InvalidField('arn', messageOf(thrown));
+    // It begins with "Not the ARN".
+    const sentence = messageOf(thrown);
+    throw new InvalidField('arn', `is ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`);
   }
 }
 

@@ -136,10 +136,6 @@ export class McpServers {
     await vscode.commands.executeCommand(SHOW_OUTPUT, this.#idOf(name));
   }
 
-  #stopsOf(name: string): number {
-    return this.#stops.get(name) ?? 0;
-  }
-
   /** As VS Code makes it: the extension's id as a key, and the label. */
   #idOf(name: string): string {
     return `${this.#extensionId.toLowerCase()}/${name}`;

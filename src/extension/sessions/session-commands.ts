@@ -5,6 +5,7 @@ import type { SessionEntry } from '../../sessions/session-book.ts';
 import { runtimeName } from '../../sessions/session-words.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands, Views } from '../contributions.ts';
+import { missingLoginWords } from '../credentials/profile-words.ts';
 import type { JournalWatch } from '../journal/journal-watch.ts';
 import type { SessionNode } from './session-node.ts';
 import { sessionDescription } from './session-words.ts';
@@ -114,9 +115,7 @@ async function pick(entries: readonly SessionEntry[]): Promise<readonly SessionE
 export async function stop(journal: JournalWatch, entries: readonly SessionEntry[]): Promise<void> {
   if (entries.length === 0) return;
   const sessions = await journal.sessions();
-  const failures: string[] = [];
-  const unstopped: SessionEntry[] = [];
-  let cause: unknown;
+  const failures: Failure[] = [];
   await vscode.window.withProgress(
     {
       location: vscode.ProgressLocation.Notification,
@@ -135,21 +134,48 @@ export async function stop(journal: JournalWatch, entries: readonly SessionEntry
         onFailure: (sentence) => void vscode.window.showWarningMessage(sentence),
         onOutcome: (entry, outcome) => {
           progress.report({ increment: 100 / entries.length });
-          if (outcome.how !== 'failed') return;
-          failures.push(`${runtimeName(entry)}: ${outcome.reason}`);
-          unstopped.push(entry);
-          cause ??= outcome.cause;
+          if (outcome.how === 'failed') failures.push({ entry, ...outcome });
         },
       });
     },
   );
   await journal.refresh();
-  if (failures.length === 0) return;
-  throw new AgentCoreError(
+  if (failures.length > 0) throw notStopped(failures);
+}
+
+/** A session that was not stopped, and why. */
+interface Failure {
+  readonly entry: SessionEntry;
+  readonly reason: string;
+  readonly cause?: unknown;
+}
+
+function notStopped(failures: readonly Failure[]): AgentCoreError {
+  const byReason = new Map<string, readonly string[]>();
+  for (const failure of failures) {
+    const login = loginOf(failure);
+    const reason = login === undefined ? failure.reason : missingLoginWords(login);
+    byReason.set(reason, [...(byReason.get(reason) ?? []), runtimeName(failure.entry)]);
+  }
+  const words = [...byReason].map(([reason, names]) => `${names.join(', ')}: ${reason}`);
+  const { cause } = failures.find(loginOf) ?? failures.find((one) => one.cause) ?? {};
+  return new AgentCoreError(
     'upstream',
-    vscode.l10n.t('Could not be stopped and may be billed: {0}', failures.join('; ')),
-    { cause, data: { ...(cause instanceof AgentCoreError && cause.data), unstopped } },
+    vscode.l10n.t('Could not be stopped and may be billed: {0}', words.join('; ')),
+    {
+      cause,
+      data: {
+        ...(cause instanceof AgentCoreError && cause.data),
+        unstopped: failures.map(({ entry }) => entry),
+      },
+    },
   );
+}
+
+/** The profile whose login would help. */
+function loginOf({ cause }: Failure): string | undefined {
+  const login = cause instanceof AgentCoreError ? cause.data?.login : undefined;
+  return typeof login === 'string' ? login : undefined;
 }
 
 function tellNone(): void {

@@ -152,6 +152,14 @@ test('what a denied runtime lacks is copied as a statement', async () => {
   });
 });
 
+test('what went wrong is in the log', async () => {
+  const { notifications, output, view } = parts();
+  await view('Runtimes').runInlineAction('dead', 'Start Server');
+  await notifications.press('Runtime "dead"', 'Show Logs');
+  const text = await output.waitFor('agentcore.startServer: Runtime "dead" could not be reached');
+  expect(holdsSecret(text, secrets)).toBe(false);
+});
+
 test('a client secret that is not stored is asked for, and its server starts with it', async () => {
   const { notifications, quickInput, view } = parts();
   await view('Runtimes').runInlineAction('guarded', 'Start Server');
@@ -225,7 +233,7 @@ describe('single sign-on', () => {
     await view('Runtimes').waitForDescription('team', /^stopped/);
     expireLogins(folder);
     await view('Credentials').runTitleAction('Refresh Credentials');
-    await view('Credentials').waitForDescription('corp', /expired at \d/);
+    await view('Credentials').waitForDescription('corp', /expired \d+ \w+ ago/);
     await view('Runtimes').runInlineAction('team', 'Start Server');
     await notifications.press('profile "team"', 'Sign In');
     await allowDevice(scene());
@@ -242,6 +250,9 @@ describe('single sign-on', () => {
     expireLogins(vsCode.folder);
     await vsCode.load();
     await notifications.press('left behind', 'Stop Sessions');
+    expect(await notifications.waitFor('Could not be stopped')).toMatch(
+      /^Could not be stopped and may be billed: notes-\w+: The login of profile "team" is missing or/,
+    );
     expect(await notifications.buttons('Could not be stopped')).toEqual([
       'Sign In',
       'Try Again',
@@ -260,7 +271,10 @@ describe('single sign-on', () => {
 });
 
 test('no secret is in a file that VS Code, the extension or a server has written', () => {
-  expect(filesWithSecrets(scene().vsCode.folder, secrets)).toEqual([]);
+  const { folder } = scene().vsCode;
+  const known = readFileSync(join(folder.home, '.aws/credentials'), 'latin1');
+  expect(holdsSecret(known, secrets)).toBe(true);
+  expect(filesWithSecrets(folder, secrets)).toEqual([]);
 });
 
 /** All that a server has told VS Code, once its tools were found. */

@@ -38,7 +38,10 @@ beforeEach(async () => {
 test('a broken entry is named with its field, beside those that are right', async () => {
   const runtimes = scene().vsCode.workbench.view('Runtimes');
   await runtimes.waitForDescription('notes', /^stopped · dev/);
-  await runtimes.waitForDescription('wrong', /^cannot be used: arn /);
+  await runtimes.waitForDescription(
+    'wrong',
+    /^cannot be used: arn is not the ARN of an AgentCore runtime/,
+  );
   await runtimes.waitForDescription('mode', /^cannot be used: sessionMode is "forever"/);
 });
 
