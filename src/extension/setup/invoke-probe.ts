@@ -2,8 +2,8 @@ import { Client } from '@modelcontextprotocol/client';
 import { missingStatements, parseDenial } from '../../aws/iam/access-denied.ts';
 import type { Statement } from '../../aws/iam/policy-document.ts';
 import { messageOf } from '../../error.ts';
-import { statementToCall } from '../commands/missing-statement.ts';
 import { ProxyTransport } from '../../smoke/proxy-transport.ts';
+import { statementToCall } from '../commands/missing-statement.ts';
 import type { ServerEnvironment } from '../servers/server-environment.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
