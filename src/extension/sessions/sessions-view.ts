@@ -20,9 +20,12 @@ const COUNT_EVERY = 10_000;
 export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscode.Disposable {
   readonly #journal: JournalWatch;
   readonly #approvals: ApprovalsWatch;
-  readonly #changed = new vscode.EventEmitter<undefined>();
+  readonly #changed = new vscode.EventEmitter<SessionNode[] | undefined>();
   readonly #view: vscode.TreeView<SessionNode>;
   readonly #subscriptions: vscode.Disposable[];
+  /** Which sessions VS Code has shown, and its nodes of those that may bill. */
+  #shape: string | undefined;
+  #billing: ReadonlyMap<string, ShownSession> = new Map();
   #timer: NodeJS.Timeout | undefined;
 
   readonly onDidChangeTreeData = this.#changed.event;
@@ -63,9 +66,12 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
     const { pending } = this.#approvals;
     const { entries } = this.#journal.snapshot;
     const ended = entries.filter(hasEndedOfLate);
+    const billing = entries.filter(({ mayBill }) => mayBill);
+    this.#shape = shapeOf(entries);
+    this.#billing = new Map(billing.map((entry) => [entry.id, { kind: 'session', entry }]));
     return [
       ...(pending.length > 0 ? [{ kind: 'approvals' as const, all: pending }] : []),
-      ...entries.filter(({ mayBill }) => mayBill).map(sessionNode),
+      ...this.#billing.values(),
       ...(ended.length > 0 ? [{ kind: 'ended' as const, entries: ended }] : []),
     ];
   }
@@ -86,7 +92,24 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
     // Where there is a message, VS Code shows no welcome, which has buttons that help.
     this.#view.message = isBroken ? '' : (problems[0] ?? '');
     void vscode.commands.executeCommand('setContext', Contexts.journalIsBroken, isBroken);
-    this.#changed.fire(undefined);
+    this.#update();
+  }
+
+  /**
+   * Where only words have changed, the items stay: one that is drawn anew takes the button away that
+   * somebody is about to press, and for a moment VS Code does not know which session it is of.
+   */
+  #update(): void {
+    const { entries } = this.#journal.snapshot;
+    if (shapeOf(entries) !== this.#shape) {
+      this.#changed.fire(undefined);
+      return;
+    }
+    for (const entry of entries) {
+      const node = this.#billing.get(entry.id);
+      if (node) node.entry = entry;
+    }
+    if (this.#billing.size > 0) this.#changed.fire([...this.#billing.values()]);
   }
 
   /** Only somebody who looks needs a countdown. */
@@ -94,8 +117,22 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
     clearInterval(this.#timer);
     if (!isVisible) return;
     void this.#journal.refresh();
-    this.#timer = setInterval(() => this.#changed.fire(undefined), COUNT_EVERY);
+    this.#timer = setInterval(() => this.#update(), COUNT_EVERY);
   }
+}
+
+/** A session that may bill: VS Code knows it by its node. */
+interface ShownSession {
+  readonly kind: 'session';
+  entry: SessionEntry;
+}
+
+/** Which sessions are shown, and where. */
+function shapeOf(entries: readonly SessionEntry[]): string {
+  return JSON.stringify([
+    entries.filter(({ mayBill }) => mayBill).map(({ id }) => id),
+    entries.filter(hasEndedOfLate).map(({ id }) => id),
+  ]);
 }
 
 function sessionItem(entry: SessionEntry): vscode.TreeItem {

@@ -184,6 +184,7 @@ describe('sessions', () => {
     await callReadOnlyTool();
     const { runtimeSessionId } = liveSession();
     const sessions = vsCode.workbench.view('Sessions');
+    await sessions.waitForDescription(/^notes-/, /^idle/);
     await sessions.runInlineAction(/^notes-/, 'Stop Session');
     await local.until(() => wasStopped(runtimeSessionId), 'the end of the session');
     await sessions.waitForOnly(/^Ended/);
