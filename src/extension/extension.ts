@@ -39,7 +39,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel('AgentCore', { log: true });
   const commands = new CommandRegistry(log);
   const store = new RuntimeStore();
-  const journal = new JournalWatch(env);
+  const journal = new JournalWatch(env, (role) => store.externalIdOf(role));
 
   const prompts = new PersonPrompts(async (profile, signal) => {
     if (await openAwsLogin(profile, env())) return true;
@@ -73,7 +73,7 @@ export function activate(context: vscode.ExtensionContext): void {
     shared: awsFiles,
   });
   const running = new RunningServers(journal);
-  const servers = new McpServers({ extensionId: context.extension.id, provider, running });
+  const servers = new McpServers({ extensionId: context.extension.id, store, provider, running });
 
   registerRuntimes(context, { commands, store, journal, servers, running, env });
   const approvals = new ApprovalsWatch(env);

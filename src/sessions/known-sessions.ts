@@ -7,7 +7,7 @@ import { type PruneReport, prune } from '../journal/retention.ts';
 import { journalFolder, stateFolder } from '../journal/state-folder.ts';
 import { Lifecycles } from './lifecycle.ts';
 import { type ReadSessions, readSessions } from './read-sessions.ts';
-import { SessionAccess } from './session-access.ts';
+import { type ExternalIdOf, SessionAccess } from './session-access.ts';
 import type { SessionEntry } from './session-book.ts';
 import { oursOf } from './session-lookup.ts';
 import { type StopOutcome, stopSessions } from './session-stopping.ts';
@@ -24,13 +24,14 @@ export class KnownSessions {
 
   /**
    * @param program What the journal calls the program that stops sessions: `cli`, `extension`.
+   * @param externalIdOf Asked for roles that were assumed; what it does not know, the environment may.
    * @throws {AgentCoreError} `usage` where the environment names no state folder that can be.
    */
-  constructor(env: Environment, program: string) {
+  constructor(env: Environment, program: string, externalIdOf?: ExternalIdOf) {
     const state = stateFolder(env);
     this.folder = journalFolder(state);
     this.#program = program;
-    this.#access = new SessionAccess(env);
+    this.#access = new SessionAccess(env, externalIdOf);
     this.#lifecycles = new Lifecycles({
       file: join(state, 'lifecycles.json'),
       read: (subject, signal) => this.#access.readLifecycle(subject, signal),

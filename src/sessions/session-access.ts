@@ -4,6 +4,7 @@ import { findToken } from '../aws/authorization/find-token.ts';
 import type { KeptToken } from '../aws/authorization/kept-token.ts';
 import type { LifecycleConfiguration } from '../aws/control-plane.ts';
 import { findCredentials } from '../aws/credentials/credentials.ts';
+import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
 import { Network } from '../aws/network.ts';
 import { runtimeInvocationsUrl } from '../aws/runtime-url.ts';
 import { readServiceSettings } from '../aws/shared-config.ts';
@@ -20,19 +21,24 @@ const EXAMPLE_KEY = {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** The external id by which a role is assumed, for who knows it: no record has it. */
+export type ExternalIdOf = (role: Pick<AssumeRole, 'arn' | 'chain'>) => string | undefined;
+
 /**
  * Reaches AgentCore as the program did that started a session: with its profile and role where it
  * named them, else with what the environment has; at its region and endpoint.
  */
 export class SessionAccess {
   readonly #env: Environment;
+  readonly #externalIdOf: ExternalIdOf;
   readonly #credentials = new Map<string, Credentials>();
   /** By the URL of what they are for. */
   readonly #tokens = new Map<string, KeptToken | undefined>();
   #madeNetwork: Network | undefined;
 
-  constructor(env: Environment) {
+  constructor(env: Environment, externalIdOf: ExternalIdOf = () => undefined) {
     this.#env = env;
+    this.#externalIdOf = externalIdOf;
   }
 
   /** What GetAgentRuntime says of the session's runtime; throws as the SDK's client does. */
@@ -94,9 +100,13 @@ export class SessionAccess {
     const { region } = parseRuntimeArn(session.runtime);
     const profile = this.#profileOf(session);
     if (profile === undefined && this.#isOfNobody(session)) return async () => EXAMPLE_KEY;
-    // No file has it, so whoever stops says it again where the role wants one.
-    const externalId = this.#env.AGENTCORE_ASSUME_ROLE_EXTERNAL_ID || undefined;
-    const assumeRole = session.assumeRole && { ...session.assumeRole, externalId };
+    const assumeRole = session.assumeRole && {
+      ...session.assumeRole,
+      // Where nobody knows it, whoever stops says it again.
+      externalId:
+        this.#externalIdOf(session.assumeRole) ??
+        (this.#env.AGENTCORE_ASSUME_ROLE_EXTERNAL_ID || undefined),
+    };
     const key = JSON.stringify([region, profile, assumeRole]);
     let credentials = this.#credentials.get(key);
     if (!credentials) {

@@ -14,7 +14,12 @@ const AT_ONCE = 8;
 
 export type StopOutcome =
   | { readonly how: 'stopped' | 'gone' }
-  | { readonly how: 'failed'; readonly reason: string };
+  | {
+      readonly how: 'failed';
+      readonly reason: string;
+      /** What was thrown, where something was. */
+      readonly cause?: unknown;
+    };
 
 /** Stops sessions, some at a time, and tells of each as soon as it is done. Never throws. */
 export async function stopSessions(
@@ -49,8 +54,8 @@ async function stopSession(
   } catch (thrown) {
     if (asked.aborted) return failed('interrupted');
     if (signal.aborted && isAbort(thrown))
-      return failed(`no answer within ${STOP_WITHIN / 1000} s`);
-    return failed(withNeed(reasonOf(thrown), thrown, entry));
+      return failed(`no answer within ${STOP_WITHIN / 1000} s`, thrown);
+    return failed(withNeed(reasonOf(thrown), thrown, entry), thrown);
   }
 }
 
@@ -90,8 +95,8 @@ function withNeed(reason: string, thrown: unknown, { authorization }: SessionEnt
   return `${reason.replace(/[.;:\s]+$/, '')}; its runtime takes bearer tokens, so set ${variables} as they were set for the program that began it`;
 }
 
-function failed(reason: string): StopOutcome {
-  return { how: 'failed', reason };
+function failed(reason: string, cause?: unknown): StopOutcome {
+  return { how: 'failed', reason, ...(cause !== undefined && { cause }) };
 }
 
 function reasonOf(thrown: unknown): string {

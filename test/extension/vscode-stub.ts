@@ -30,6 +30,7 @@ export class ThemeIcon {
   }
 }
 
+export const InputBoxValidationSeverity = { Info: 1, Warning: 2, Error: 3 } as const;
 export const QuickPickItemKind = { Separator: -1, Default: 0 } as const;
 export const QuickInputButtons = { Back: { iconPath: new ThemeIcon('arrow-left') } };
 
@@ -114,7 +115,7 @@ export class QuickPick extends QuickInput {
 export class InputBox extends QuickInput {
   prompt: string | undefined;
   password = false;
-  validationMessage: string | undefined;
+  validationMessage: string | object | undefined;
 }
 
 interface TreeView {
@@ -159,6 +160,10 @@ export const window = {
     window.said.push(sentence);
     const titled = more.find((one) => (one as { title?: string }).title === window.pressed);
     return (window.pressed && titled) || window.pressed;
+  },
+  showErrorMessage: async (sentence: string, ...buttons: readonly { readonly title: string }[]) => {
+    window.said.push(sentence);
+    return buttons.find(({ title }) => title === window.pressed);
   },
   withProgress: async <T>(_: object, work: () => Promise<T>) => work(),
   activeTextEditor: undefined as { readonly document: unknown } | undefined,

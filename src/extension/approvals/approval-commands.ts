@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { GivenAnswer, PendingApproval } from '../../policy/approvals/approvals-folder.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
-import type { SessionNode } from '../sessions/sessions-view.ts';
+import type { SessionNode } from '../sessions/session-node.ts';
 import { REVIEW, shownTool } from './approval-items.ts';
 import type { ApprovalsWatch } from './approvals-watch.ts';
 

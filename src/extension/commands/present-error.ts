@@ -3,6 +3,8 @@ import { messageOf } from '../../error.ts';
 import { Commands } from '../contributions.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { configuredNode } from '../runtimes/runtime-node.ts';
+import { sessionNode } from '../sessions/session-node.ts';
+import { ENTER_SECRET } from '../setup/client-secrets.ts';
 import { windowEnvironment } from '../window-environment.ts';
 import { openSettings } from './open-settings.ts';
 import { type Remedy, remediesFor } from './remedies.ts';
@@ -18,8 +20,19 @@ export async function presentError(thrown: unknown, entry?: RuntimeEntry): Promi
 
 export async function presentProblem(sentence: string, remedies: readonly Remedy[]): Promise<void> {
   const buttons = remedies.map((remedy) => ({ title: titleOf(remedy), remedy }));
-  const chosen = await vscode.window.showErrorMessage(sentence, ...buttons);
+  const chosen = await vscode.window.showErrorMessage(shortened(sentence), ...buttons);
   if (chosen) await apply(chosen.remedy);
+}
+
+/** More characters than this, and a notification covers the window; the log has all of them. */
+const LONGEST = 300;
+
+/** Up to the last whole part that there is room for. */
+function shortened(sentence: string): string {
+  if (sentence.length <= LONGEST) return sentence;
+  const room = sentence.slice(0, LONGEST);
+  const [whole = room] = /^.{100,}(?=[:;,.] )/s.exec(room) ?? [];
+  return `${whole} …`;
 }
 
 function titleOf({ kind }: Remedy): string {
@@ -28,6 +41,8 @@ function titleOf({ kind }: Remedy): string {
       return vscode.l10n.t('Sign In');
     case 'pickProfile':
       return vscode.l10n.t('Pick Another Profile');
+    case 'enterSecret':
+      return vscode.l10n.t('Enter Client Secret');
     case 'openAwsConfig':
       return vscode.l10n.t('Open Profiles');
     case 'copyStatement':
@@ -40,6 +55,7 @@ function titleOf({ kind }: Remedy): string {
     case 'discoverySettings':
       return vscode.l10n.t('Choose Regions');
     case 'refreshRuntimes':
+    case 'stopAgain':
       return vscode.l10n.t('Try Again');
     case 'showOutput':
       return vscode.l10n.t('Show Output');
@@ -53,9 +69,11 @@ function titleOf({ kind }: Remedy): string {
 async function apply(remedy: Remedy): Promise<unknown> {
   switch (remedy.kind) {
     case 'signIn':
-      return run(Commands.signIn, { profile: remedy.profile });
+      return signIn(remedy.profile, remedy.next);
     case 'pickProfile':
       return run(Commands.switchProfile, configuredNode(remedy.entry));
+    case 'enterSecret':
+      return run(ENTER_SECRET, remedy.entry.name);
     case 'openAwsConfig':
       return openAwsConfig();
     case 'copyStatement':
@@ -73,6 +91,8 @@ async function apply(remedy: Remedy): Promise<unknown> {
       return openSettings('agentcore.discovery');
     case 'refreshRuntimes':
       return run(Commands.refreshRuntimes);
+    case 'stopAgain':
+      return run(Commands.stopSession, undefined, remedy.sessions.map(sessionNode));
     case 'showOutput':
       return run(Commands.showServerOutput, { name: remedy.server });
     case 'listServers':
@@ -80,6 +100,12 @@ async function apply(remedy: Remedy): Promise<unknown> {
     case 'showLogs':
       return run(Commands.showLogs);
   }
+}
+
+/** What goes on in a terminal, or nobody wanted, has signed in nobody yet. */
+async function signIn(profile: string, next: Remedy | undefined): Promise<void> {
+  const until = await run(Commands.signIn, { profile });
+  if (until !== undefined && next) await apply(next);
 }
 
 /** The file may not be there yet. */

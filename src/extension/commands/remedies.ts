@@ -5,13 +5,21 @@ import {
   statementText,
 } from '../../aws/iam/access-denied.ts';
 import { AgentCoreError, messageOf } from '../../error.ts';
+import type { SessionEntry } from '../../sessions/session-book.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 
 /** Something that may help against an error. */
 export type Remedy =
-  | { readonly kind: 'signIn'; readonly profile: string }
+  | {
+      readonly kind: 'signIn';
+      readonly profile: string;
+      /** What is done once somebody has signed in. */
+      readonly next?: Remedy;
+    }
   /** Give the runtime another profile than the one that is missing or refused. */
   | { readonly kind: 'pickProfile'; readonly entry: RuntimeEntry }
+  /** Of the OAuth client of this entry. */
+  | { readonly kind: 'enterSecret'; readonly entry: RuntimeEntry }
   | { readonly kind: 'openAwsConfig' }
   | { readonly kind: 'copyStatement'; readonly text: string }
   | { readonly kind: 'networkSettings' }
@@ -20,6 +28,7 @@ export type Remedy =
   | { readonly kind: 'openSetting'; readonly setting: string }
   | { readonly kind: 'discoverySettings' }
   | { readonly kind: 'refreshRuntimes' }
+  | { readonly kind: 'stopAgain'; readonly sessions: readonly SessionEntry[] }
   | { readonly kind: 'showOutput'; readonly server: string }
   | { readonly kind: 'listServers' }
   | { readonly kind: 'showLogs' };
@@ -43,13 +52,21 @@ export function remediesFor(thrown: unknown, entry?: RuntimeEntry): readonly Rem
 
 function* ofError(thrown: unknown, entry: RuntimeEntry | undefined): Generator<Remedy> {
   const { code, data = {} } = thrown instanceof AgentCoreError ? thrown : { code: undefined };
-  const { login, server, setting, statements, missingProfile } = data;
+  const { login, server, setting, statements, missingProfile, unstopped } = data;
+  const stopAgain = Array.isArray(unstopped)
+    ? ({ kind: 'stopAgain', sessions: unstopped as readonly SessionEntry[] } as const)
+    : undefined;
   if (typeof server === 'string') yield { kind: 'showOutput', server };
   if (data.listsServers === true) yield { kind: 'listServers' };
-  if (typeof login === 'string') yield { kind: 'signIn', profile: login };
+  if (typeof login === 'string') {
+    yield { kind: 'signIn', profile: login, ...(stopAgain && { next: stopAgain }) };
+  }
   const statement = statementsOf(thrown, statements, entry);
   if (statement !== undefined) yield { kind: 'copyStatement', text: statement };
-  if (code === 'credentials') {
+  if (stopAgain) yield stopAgain;
+  if (data.lacksSecret === true && entry) {
+    yield { kind: 'enterSecret', entry };
+  } else if (code === 'credentials') {
     if (entry && login === undefined) yield { kind: 'pickProfile', entry };
     if (missingProfile !== undefined || entry === undefined) yield { kind: 'openAwsConfig' };
   }

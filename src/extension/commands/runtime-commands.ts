@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
 import { Commands, Settings } from '../contributions.ts';
 import type { JournalWatch } from '../journal/journal-watch.ts';
@@ -46,7 +47,7 @@ export function registerRuntimeCommands(
     const entry = await entryOf(item, isOnAws);
     const setup = setupContext(parts, vscode.l10n.t('Role of {0}', entry.name));
     const chosen = await pickRole(setup, { role: entry.role });
-    if (chosen === BACK) return;
+    if (chosen === BACK || isDeepStrictEqual(chosen.role, entry.role)) return;
     await write(entry, { assumeRole: chosen.role && writtenRole(chosen.role) });
   });
 

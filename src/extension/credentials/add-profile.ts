@@ -2,6 +2,9 @@ import * as vscode from 'vscode';
 import type { Account } from '../../aws/sso/portal.ts';
 import type { SsoSession } from '../../aws/sso/sso-session.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
+import { input, pick } from '../setup/quick-steps.ts';
+import { BACK, type FlowStep, runFlow } from '../setup/step-flow.ts';
+import { regionVerdict } from '../setup/typed-input.ts';
 import type { Environment } from '../window-environment.ts';
 import { signIn } from './sign-in.ts';
 
@@ -10,11 +13,13 @@ const LIST_WITHIN = 120_000;
 /** Milliseconds that another program may keep the config file for itself. */
 const WRITE_WITHIN = 10_000;
 
-const STEPS = 4;
-
-interface AccountRole {
-  readonly account: Account;
-  readonly role: string;
+/** What is asked for, one after the other. */
+interface Draft {
+  readonly account?: Account;
+  readonly role?: string;
+  /** Empty for none. */
+  readonly region?: string;
+  readonly name?: string;
 }
 
 /**
@@ -25,12 +30,20 @@ interface AccountRole {
  * @throws {AgentCoreError} as listing and writing do.
  */
 export async function addProfile(session: SsoSession, env: Environment): Promise<string> {
-  const { account, role } = await pickRole(await listAccounts(session, env));
+  const accounts = await listAccounts(session, env);
   const known = await profileNames(env);
-  const region = await askRegion(session, env);
-  const name = await askName(`${account.name}-${role}`, known);
+  const { account, role, region, name } = (await runFlow<Draft>(
+    [accountStep(accounts), roleStep(), regionStep(session, env), nameStep(known)],
+    {},
+  )) as Required<Draft>;
   const { writeProfile } = await import('../../aws/sso/profile-writer.ts');
-  const profile = { name, session, accountId: account.id, roleName: role, region };
+  const profile = {
+    name,
+    session,
+    accountId: account.id,
+    roleName: role,
+    region: region || undefined,
+  };
   const path = await writeProfile(profile, {
     env,
     replace: known.has(name),
@@ -67,62 +80,87 @@ async function listAccounts(session: SsoSession, env: Environment): Promise<read
   return accounts;
 }
 
-async function pickRole(accounts: readonly Account[]): Promise<AccountRole> {
+/** @throws an error where the login gives access to nothing. */
+function accountStep(accounts: readonly Account[]): FlowStep<Draft> {
   const withRoles = accounts.filter(({ roles }) => roles.length > 0);
   if (withRoles.length === 0) {
     throw new Error(
       vscode.l10n.t('This login gives access to no role. Ask who manages it for one.'),
     );
   }
-  const account = await pick(
-    withRoles.map((one) => ({
-      label: one.name,
-      description: one.id,
-      ...(one.email !== undefined && { detail: one.email }),
-      one,
-    })),
-    { title: title(1), placeHolder: vscode.l10n.t('Account') },
-  );
-  const { roles } = account.one;
-  const role = await pick(
-    roles.map((label) => ({ label })),
-    { title: title(2), placeHolder: vscode.l10n.t('Role in {0}', account.one.name) },
-  );
-  return { account: account.one, role: role.label };
-}
-
-async function askRegion(session: SsoSession, env: Environment): Promise<string | undefined> {
-  const region = await vscode.window.showInputBox({
-    title: title(3),
-    prompt: vscode.l10n.t('Region of the runtimes to use with it; leave empty for none'),
-    value: env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? session.region,
-    validateInput: (text) =>
-      /^([a-z]{2}(-[a-z]+)+-\d{1,2})?$/.test(text.trim())
-        ? undefined
-        : vscode.l10n.t('A region such as us-east-1'),
-  });
-  if (region === undefined) throw new Cancelled();
-  return region.trim() || undefined;
-}
-
-async function askName(proposal: string, known: ReadonlySet<string>): Promise<string> {
-  const name = await vscode.window.showInputBox({
-    title: title(4),
-    prompt: vscode.l10n.t('Name of the profile'),
-    value: proposal.replace(/[^\w@+.%:/-]+/g, '-'),
-    validateInput: (text) => {
-      if (!/^[\w@+.%:/-]+$/.test(text.trim())) {
-        return vscode.l10n.t('Letters, digits and any of _ @ + . % : / -');
-      }
-      if (!known.has(text.trim())) return undefined;
-      return {
-        message: vscode.l10n.t('There is a profile of this name. It will be replaced.'),
-        severity: vscode.InputBoxValidationSeverity.Warning,
-      };
+  return {
+    async ask(draft, position) {
+      const account = await pick<Account>({
+        title: title(),
+        position,
+        placeholder: vscode.l10n.t('Account'),
+        items: withRoles.map((one) => ({
+          label: one.name,
+          description: one.id,
+          ...(one.email !== undefined && { detail: one.email }),
+          value: one,
+        })),
+        isActive: ({ id }) => id === draft.account?.id,
+      });
+      return account === BACK ? BACK : { ...draft, account };
     },
-  });
-  if (name === undefined) throw new Cancelled();
-  return name.trim();
+  };
+}
+
+function roleStep(): FlowStep<Draft> {
+  return {
+    async ask(draft, position) {
+      const { name = '', roles = [] } = draft.account ?? {};
+      const role = await pick<string>({
+        title: title(),
+        position,
+        placeholder: vscode.l10n.t('Role in {0}', name),
+        items: roles.map((label) => ({ label, value: label })),
+        isActive: (one) => one === draft.role,
+      });
+      return role === BACK ? BACK : { ...draft, role };
+    },
+  };
+}
+
+function regionStep(session: SsoSession, env: Environment): FlowStep<Draft> {
+  return {
+    async ask(draft, position) {
+      const region = await input({
+        title: title(),
+        position,
+        prompt: vscode.l10n.t('Region of the runtimes to use with it; leave it empty for none'),
+        placeholder: 'us-east-1',
+        value: draft.region ?? env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? session.region,
+        check: (text) => (text === '' ? undefined : regionVerdict(text)),
+      });
+      return region === BACK ? BACK : { ...draft, region };
+    },
+  };
+}
+
+function nameStep(known: ReadonlySet<string>): FlowStep<Draft> {
+  return {
+    async ask(draft, position) {
+      const { account, role } = draft;
+      const name = await input({
+        title: title(),
+        position,
+        prompt: vscode.l10n.t('Name of the profile'),
+        placeholder: vscode.l10n.t('Name'),
+        value: `${account?.name}-${role}`.replace(/[^\w@+.%:/-]+/g, '-'),
+        check: (text) =>
+          /^[\w@+.%:/-]+$/.test(text)
+            ? undefined
+            : vscode.l10n.t('Letters, digits and any of _ @ + . % : / -'),
+        caution: (text) =>
+          known.has(text)
+            ? vscode.l10n.t('There is a profile of this name. It will be replaced.')
+            : undefined,
+      });
+      return name === BACK ? BACK : { ...draft, name };
+    },
+  };
 }
 
 async function profileNames(env: Environment): Promise<ReadonlySet<string>> {
@@ -130,19 +168,6 @@ async function profileNames(env: Environment): Promise<ReadonlySet<string>> {
   return new Set((await listProfiles(env)).map(({ name }) => name));
 }
 
-async function pick<T extends vscode.QuickPickItem>(
-  items: readonly T[],
-  options: vscode.QuickPickOptions,
-): Promise<T> {
-  const chosen = await vscode.window.showQuickPick(items, {
-    ...options,
-    matchOnDescription: true,
-    matchOnDetail: true,
-  });
-  if (!chosen) throw new Cancelled();
-  return chosen;
-}
-
-function title(step: number): string {
-  return vscode.l10n.t('Add Profile ({0}/{1})', step, STEPS);
+function title(): string {
+  return vscode.l10n.t('Add Profile');
 }

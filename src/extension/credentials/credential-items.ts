@@ -87,7 +87,10 @@ export function loginWords(status: LoginStatus, now: number): string {
     case 'signed-out':
       return vscode.l10n.t('signed out');
     case 'expired':
-      return vscode.l10n.t('expired at {0}', formatTime(status.until.toISOString()));
+      return vscode.l10n.t(
+        'expired {0} ago',
+        formatDuration(Math.max(now - status.until.getTime(), 0)),
+      );
     case 'refreshable':
       return vscode.l10n.t('signed in, renewed when it is used');
     case 'signed-in': {

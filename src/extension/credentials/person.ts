@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
 import type { LoginPrompts, SignInCode } from '../../aws/sso/prompts.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
+import { missingLoginWords } from './profile-words.ts';
 
 /** How the person at this window signs in to an SSO session; false where nobody wanted to. */
 export type SignIn = (profile: string, signal: AbortSignal) => Promise<boolean>;
@@ -39,9 +40,12 @@ export class PersonPrompts implements CredentialPrompts {
   }
 
   /** No browser opens without a click: the page is offered, not shown. */
-  async login(profile: string, reason: string, signal: AbortSignal): Promise<boolean> {
+  async login(profile: string, _reason: string, signal: AbortSignal): Promise<boolean> {
     const signIn = vscode.l10n.t('Sign In');
-    const chosen = await untilAborted(vscode.window.showWarningMessage(reason, signIn), signal);
+    const chosen = await untilAborted(
+      vscode.window.showWarningMessage(missingLoginWords(profile), signIn),
+      signal,
+    );
     if (chosen !== signIn) return false;
     return this.#signIn(profile, signal);
   }

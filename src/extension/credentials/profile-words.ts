@@ -21,3 +21,8 @@ export function kindWords(kind: ProfileKind): string {
       return vscode.l10n.t('container or instance');
   }
 }
+
+/** Without the commands of a terminal: wherever this is said, a button signs in. */
+export function missingLoginWords(profile: string): string {
+  return vscode.l10n.t('The login of profile "{0}" is missing or has expired', profile);
+}

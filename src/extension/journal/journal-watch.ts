@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { messageOf } from '../../error.ts';
 import type { FollowedRecord } from '../../journal/follow.ts';
 import type { KnownSessions } from '../../sessions/known-sessions.ts';
+import type { ExternalIdOf } from '../../sessions/session-access.ts';
 import type { SessionEntry } from '../../sessions/session-book.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -28,6 +29,7 @@ const SETTLE = 300;
  */
 export class JournalWatch implements vscode.Disposable {
   readonly #env: () => Environment;
+  readonly #externalIdOf: ExternalIdOf;
   readonly #changed = new vscode.EventEmitter<SessionsSnapshot>();
   readonly #recorded = new vscode.EventEmitter<FollowedRecord>();
   readonly #ending = new AbortController();
@@ -38,8 +40,10 @@ export class JournalWatch implements vscode.Disposable {
   #timer: NodeJS.Timeout | undefined;
   #settling: NodeJS.Timeout | undefined;
 
-  constructor(env: () => Environment) {
+  /** @param externalIdOf Without which sessions cannot be stopped whose roles take one. */
+  constructor(env: () => Environment, externalIdOf: ExternalIdOf = () => undefined) {
     this.#env = env;
+    this.#externalIdOf = externalIdOf;
   }
 
   get onDidChange(): vscode.Event<SessionsSnapshot> {
@@ -58,7 +62,7 @@ export class JournalWatch implements vscode.Disposable {
   /** Loaded when somebody needs it. Rejects where the environment names no state folder that can be. */
   sessions(): Promise<KnownSessions> {
     this.#sessions ??= import('../../sessions/known-sessions.ts').then(
-      ({ KnownSessions: Sessions }) => new Sessions(this.#env(), 'extension'),
+      ({ KnownSessions: Sessions }) => new Sessions(this.#env(), 'extension', this.#externalIdOf),
     );
     return this.#sessions;
   }

@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import { oursOf } from '../../sessions/session-lookup.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands, Views } from '../contributions.ts';
-import type { SessionNode } from '../sessions/sessions-view.ts';
+import type { SessionNode } from '../sessions/session-node.ts';
 import { EVERYTHING, LOG_KINDS, type LogEntry, type LogKind } from './log-filter.ts';
 import type { ReplayLogView } from './replay-log-view.ts';
 

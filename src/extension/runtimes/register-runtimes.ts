@@ -33,7 +33,7 @@ export function registerRuntimes(
     credentials.refresh();
     runtimes.reset();
   };
-  const files = new ProfileWatch(env, onChange);
+  const files = new ProfileWatch(env, { onChange, onLogin: () => credentials.refresh() });
   const onShow = () => files.begin();
   const runtimes = new RuntimesView({ store, running, discoveries, identities, env, onShow });
   const credentials = new CredentialsView({ env, identities, onShow });
@@ -46,23 +46,33 @@ export function registerRuntimes(
   context.subscriptions.push(mcpSwitch, identities, discoveries, runtimes, credentials, files);
 }
 
-/** Watches the shared files, wherever the settings say that they are, once somebody has looked. */
+/** Who is told of what. */
+interface Told {
+  readonly onChange: () => void;
+  /** Somebody has signed in or out, or a login was renewed. */
+  readonly onLogin: () => void;
+}
+
+/**
+ * Watches the shared files, wherever the settings say that they are, and the logins, once somebody has
+ * looked.
+ */
 class ProfileWatch implements vscode.Disposable {
   readonly #env: () => Environment;
-  readonly #onChange: () => void;
+  readonly #told: Told;
   readonly #subscription: vscode.Disposable;
   #watching: AbortController | undefined;
 
-  constructor(env: () => Environment, onChange: () => void) {
+  constructor(env: () => Environment, told: Told) {
     this.#env = env;
-    this.#onChange = onChange;
+    this.#told = told;
     this.#subscription = vscode.workspace.onDidChangeConfiguration((event) => {
       if (!event.affectsConfiguration('agentcore.aws')) return;
       if (this.#watching) {
         this.#watching.abort();
         this.#watch();
       }
-      onChange();
+      told.onChange();
     });
   }
 
@@ -78,8 +88,13 @@ class ProfileWatch implements vscode.Disposable {
   #watch(): void {
     const watching = new AbortController();
     this.#watching = watching;
-    void import('../../aws/credentials/profiles.ts').then(({ watchProfiles }) => {
-      watchProfiles(this.#env(), this.#onChange, watching.signal);
+    const { onChange, onLogin } = this.#told;
+    void Promise.all([
+      import('../../aws/credentials/profiles.ts'),
+      import('../../aws/sso/watch-logins.ts'),
+    ]).then(([{ watchProfiles }, { watchLogins }]) => {
+      watchProfiles(this.#env(), onChange, watching.signal);
+      watchLogins(this.#env(), onLogin, watching.signal);
     });
   }
 }

@@ -59,8 +59,12 @@ export interface RuntimeEntry {
 /** What is wrong with an entry, in words that name it. */
 export interface EntryProblem {
   readonly index: number;
+  /** Absent where it has none; the setting's own where that is no list. */
+  readonly name: string | undefined;
   /** The field, where it is one. */
   readonly field: string | undefined;
+  /** The field and what is wrong with it, for who knows which entry is meant. */
+  readonly reason: string;
   readonly sentence: string;
 }
 
@@ -85,9 +89,10 @@ const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;
 export function readEntries(value: unknown): ReadEntries {
   if (value === undefined || value === null) return { entries: [], problems: [] };
   if (!Array.isArray(value)) {
-    const sentence =
-      'agentcore.runtimes must be a list of runtimes, as in [{ "name": …, "arn": … }]';
-    return { entries: [], problems: [{ index: 0, field: undefined, sentence }] };
+    const reason = 'must be a list of runtimes, as in [{ "name": …, "arn": … }]';
+    const name = 'agentcore.runtimes';
+    const problem = { index: 0, name, field: undefined, reason, sentence: `${name} ${reason}` };
+    return { entries: [], problems: [problem] };
   }
   const entries: RuntimeEntry[] = [];
   const problems: EntryProblem[] = [];
@@ -165,7 +170,9 @@ function readTarget(fields: FieldReader): RuntimeTarget {
       ? { kind: 'gateway', gateway: parseGatewayArn(arn) }
       : { kind: 'runtime', runtime: parseRuntimeArn(arn) };
   } catch (thrown) {
-    throw new InvalidField('arn', messageOf(thrown));
+    // It begins with "Not the ARN".
+    const sentence = messageOf(thrown);
+    throw new InvalidField('arn', `is ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`);
   }
 }
 
@@ -225,13 +232,11 @@ function readTokenUrl(told: FieldReader): string | undefined {
 }
 
 function problemOf(thrown: unknown, item: unknown, index: number): EntryProblem {
-  const name = (item as { readonly name?: unknown } | null)?.name;
-  const which = typeof name === 'string' && name ? `"${name}"` : `number ${index + 1}`;
+  const written = (item as { readonly name?: unknown } | null)?.name;
+  const name = typeof written === 'string' && written.trim() ? written.trim() : undefined;
+  const which = name === undefined ? `number ${index + 1}` : `"${name}"`;
   const field = thrown instanceof InvalidField ? thrown.field : undefined;
-  const where = field ? `${field} ` : '';
-  return {
-    index,
-    field,
-    sentence: `Runtime ${which} in agentcore.runtimes: ${where}${messageOf(thrown)}`,
-  };
+  const reason = `${field ? `${field} ` : ''}${messageOf(thrown)}`;
+  const sentence = `Runtime ${which} in agentcore.runtimes: ${reason}`;
+  return { index, name, field, reason, sentence };
 }

@@ -9,6 +9,7 @@ import type { KnownIdentity } from '../credentials/identities.ts';
 import { factsText } from '../facts-text.ts';
 import type { RunningPlace } from '../servers/running-servers.ts';
 import {
+  type BrokenNode,
   type ConfiguredNode,
   type DiscoveredNode,
   type EndpointNode,
@@ -43,7 +44,7 @@ export function runtimeItem(node: RuntimeNode, around: Surroundings): vscode.Tre
     case 'configured':
       return configuredItem(node, around);
     case 'broken':
-      return brokenItem(node.problem.index, node.problem.sentence);
+      return brokenItem(node);
     case 'place':
       return placeItem(node, around);
     case 'discovered':
@@ -71,14 +72,20 @@ function configuredItem(node: ConfiguredNode, around: Surroundings): vscode.Tree
   return described(item, entryDescription(entry, place));
 }
 
-function brokenItem(index: number, sentence: string): vscode.TreeItem {
-  const item = new vscode.TreeItem(vscode.l10n.t('Runtime {0} cannot be used', index + 1));
+function brokenItem(node: BrokenNode): vscode.TreeItem {
+  const { index, name, reason, sentence } = node.problem;
+  const label = name === undefined ? vscode.l10n.t('Runtime {0}', index + 1) : printable(name);
+  const item = new vscode.TreeItem(label);
   item.id = `broken ${index}`;
   item.tooltip = sentence;
   item.iconPath = new vscode.ThemeIcon('error');
   item.contextValue = 'broken';
-  item.command = { command: Commands.openSettings, title: vscode.l10n.t('Open Settings') };
-  return described(item, sentence);
+  item.command = {
+    command: Commands.openSettings,
+    title: vscode.l10n.t('Open Settings'),
+    arguments: [node],
+  };
+  return described(item, vscode.l10n.t('cannot be used: {0}', reason));
 }
 
 function placeItem({ place }: PlaceNode, around: Surroundings): vscode.TreeItem {

@@ -11,7 +11,7 @@ import type { EntryProblem, RuntimeEntry } from './runtime-entry.ts';
 /** What the view "Runtimes" shows, and its commands are given. */
 export type RuntimeNode =
   | ConfiguredNode
-  | { readonly kind: 'broken'; readonly problem: EntryProblem }
+  | BrokenNode
   | PlaceNode
   | DiscoveredNode
   | EndpointNode
@@ -25,6 +25,12 @@ export interface ConfiguredNode {
   readonly entry: RuntimeEntry;
   /** Absent for a local AgentCore. */
   readonly arn: string | undefined;
+}
+
+/** An entry of the settings that cannot be used. */
+export interface BrokenNode {
+  readonly kind: 'broken';
+  readonly problem: EntryProblem;
 }
 
 /** An account in a region, with what was found there below it. */

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { AssumeRole } from '../../aws/credentials/credentials-options.ts';
 import { Settings } from '../contributions.ts';
 import { workspaceFolder } from '../workspace-folder.ts';
 import { entryPath } from './entry-path.ts';
@@ -8,15 +9,19 @@ import { type ReadEntries, type RuntimeEntry, readEntries } from './runtime-entr
 export type WrittenEntry = Readonly<Record<string, unknown>> & { readonly name: string };
 
 const SECTION = 'agentcore';
+/** How many external ids are kept in mind. */
+const MOST_EXTERNAL_IDS = 100;
 
 /** The runtimes that are set up: the setting `agentcore.runtimes`, read and written. */
 export class RuntimeStore implements vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #subscriptions: vscode.Disposable[];
+  /** By the roles in turn; of entries that are gone, too, whose sessions may still be there. */
+  readonly #externalIds = new Map<string, string>();
   #read: ReadEntries;
 
   constructor() {
-    this.#read = read();
+    this.#read = this.#readAll();
     this.#subscriptions = [
       this.#changed,
       vscode.workspace.onDidChangeConfiguration((event) => {
@@ -48,6 +53,11 @@ export class RuntimeStore implements vscode.Disposable {
   /** As it stands in the settings, with what a person wrote beside it. */
   written(name: string): WrittenEntry | undefined {
     return writtenEntries(setting()).find((entry) => entry.name === name);
+  }
+
+  /** The external id by which a role is assumed, as the settings have it or had it in this window. */
+  externalIdOf({ arn, chain = [] }: Pick<AssumeRole, 'arn' | 'chain'>): string | undefined {
+    return this.#externalIds.get([...chain, arn].join());
   }
 
   /** Adds an entry, or puts it in the place of the one that has the name `replaces`. */
@@ -83,8 +93,21 @@ export class RuntimeStore implements vscode.Disposable {
   }
 
   #refresh(): void {
-    this.#read = read();
+    this.#read = this.#readAll();
     this.#changed.fire();
+  }
+
+  #readAll(): ReadEntries {
+    const all = read();
+    for (const { role } of all.entries) {
+      if (role?.externalId === undefined) continue;
+      this.#externalIds.delete(role.arns.join());
+      this.#externalIds.set(role.arns.join(), role.externalId);
+    }
+    for (const oldest of [...this.#externalIds.keys()].slice(0, -MOST_EXTERNAL_IDS)) {
+      this.#externalIds.delete(oldest);
+    }
+    return all;
   }
 }
 

@@ -2,8 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import { AgentCoreError } from '../../error.ts';
 import { ErrorCode } from '../../mcp/errors.ts';
+import { statementToCall } from '../commands/missing-statement.ts';
+import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import { requireMcp } from './mcp-switch.ts';
 import type { RunningServers } from './running-servers.ts';
+import { arnOf } from './server-environment.ts';
 import { Cancelled } from './server-preparation.ts';
 import type { ServerProvider } from './server-provider.ts';
 
@@ -17,11 +20,11 @@ const PATIENCE = {
   started: 6 * 60_000,
   /** Between the end of a start and the first record of the server. */
   seen: 5_000,
+  /** In which a change of the settings becomes one of the servers, where it becomes one. */
+  told: 1_000,
   /** For VS Code to end a process that does not end by itself, and some more. */
   stopped: 25_000,
 };
-/** Milliseconds in which a change of the settings becomes one of the servers. */
-const TOLD_WITHIN = 1_000;
 /** Milliseconds between two looks. */
 const LOOK_EVERY = 200;
 
@@ -38,6 +41,7 @@ type ProviderEvents = Pick<ServerProvider, 'onDidPrepare' | 'onDidChangeMcpServe
 /** Starts and stops the servers of this window, by VS Code's commands: it has no API for it. */
 export class McpServers {
   readonly #extensionId: string;
+  readonly #store: Pick<RuntimeStore, 'find'>;
   readonly #provider: ProviderEvents;
   readonly #running: RunningServers;
   readonly #patience: typeof PATIENCE;
@@ -47,11 +51,13 @@ export class McpServers {
   constructor(options: {
     /** `publisher.name`. */
     readonly extensionId: string;
+    readonly store: Pick<RuntimeStore, 'find'>;
     readonly provider: ProviderEvents;
     readonly running: RunningServers;
     readonly patience?: Partial<typeof PATIENCE>;
   }) {
     this.#extensionId = options.extensionId;
+    this.#store = options.store;
     this.#provider = options.provider;
     this.#running = options.running;
     this.#patience = { ...PATIENCE, ...options.patience };
@@ -90,14 +96,18 @@ export class McpServers {
   /**
    * Another process, and in modes `session` and `request` another session.
    *
-   * @param between Done while the server does not run.
+   * @param between Done while the server does not run. What it throws is thrown once the server runs
+   *   again: nobody is left without one on top of it.
    */
   async restart(name: string, between: () => Promise<void> = async () => {}): Promise<void> {
     await this.#running.refresh();
     const before = new Set(this.#running.pidsOf(name));
     await this.stop(name);
-    await between();
-    await this.#start(name, before);
+    try {
+      await between();
+    } finally {
+      await this.#start(name, before);
+    }
   }
 
   /**
@@ -115,7 +125,7 @@ export class McpServers {
     try {
       await this.restart(name, async () => {
         await change();
-        await Promise.race([told, delay(TOLD_WITHIN)]);
+        await Promise.race([told, delay(this.#patience.told)]);
       });
     } finally {
       subscription.dispose();
@@ -182,14 +192,25 @@ export class McpServers {
     if (isStopped()) throw new Cancelled();
     const { outcome = 'result', code } = handshake() ?? {};
     if (outcome === 'result' || outcome === 'cancelled') return;
+    if (code === ErrorCode.accessDenied) throw this.#denied(name);
     const sentence =
-      code === ErrorCode.accessDenied
-        ? vscode.l10n.t('Runtime "{0}" does not let its credentials call it', name)
-        : code === undefined
-          ? vscode.l10n.t('Runtime "{0}" could not be reached: its output says why', name)
-          : vscode.l10n.t('Runtime "{0}" answered with an error: its output says why', name);
+      code === undefined
+        ? vscode.l10n.t('Runtime "{0}" could not be reached: its output says why', name)
+        : vscode.l10n.t('Runtime "{0}" answered with an error: its output says why', name);
     const kind = code === undefined ? 'connection' : 'upstream';
     throw new AgentCoreError(kind, sentence, { data: { server: name } });
+  }
+
+  /** With what is missing, where IAM decides: a token has to be allowed by the runtime itself. */
+  #denied(name: string): AgentCoreError {
+    const entry = this.#store.find(name);
+    const arn = entry?.authorization.kind === 'iam' ? arnOf(entry) : undefined;
+    const statement = arn && statementToCall(arn, entry?.qualifier);
+    return new AgentCoreError(
+      'upstream',
+      vscode.l10n.t('Runtime "{0}" does not let its credentials call it', name),
+      { data: { server: name, ...(statement && { statements: [{ statement }] }) } },
+    );
   }
 
   /** Resolves when the server's tools are there, or it has failed. */

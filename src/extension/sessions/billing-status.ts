@@ -4,6 +4,7 @@ import type { SessionEntry } from '../../sessions/session-book.ts';
 import { formatDuration, runtimeName } from '../../sessions/session-words.ts';
 import { Commands, Settings, Views } from '../contributions.ts';
 import type { JournalWatch, SessionsSnapshot } from '../journal/journal-watch.ts';
+import { sessionNode } from './session-node.ts';
 
 const MINUTE = 60_000;
 
@@ -94,11 +95,7 @@ async function offer(sentence: string, entries: readonly SessionEntry[]): Promis
   const show = vscode.l10n.t('Show Sessions');
   const chosen = await vscode.window.showInformationMessage(sentence, stop, show);
   if (chosen === stop) {
-    await vscode.commands.executeCommand(Commands.stopSession, undefined, entries.map(asNode));
+    await vscode.commands.executeCommand(Commands.stopSession, undefined, entries.map(sessionNode));
   }
   if (chosen === show) await vscode.commands.executeCommand(`${Views.sessions}.focus`);
-}
-
-function asNode(entry: SessionEntry) {
-  return { kind: 'session' as const, entry };
 }

@@ -1,12 +1,14 @@
 import * as vscode from 'vscode';
+import { AgentCoreError } from '../../error.ts';
 import { formatCost, totalCost } from '../../sessions/cost.ts';
 import type { SessionEntry } from '../../sessions/session-book.ts';
 import { runtimeName } from '../../sessions/session-words.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
-import { Commands } from '../contributions.ts';
+import { Commands, Views } from '../contributions.ts';
+import { missingLoginWords } from '../credentials/profile-words.ts';
 import type { JournalWatch } from '../journal/journal-watch.ts';
+import type { SessionNode } from './session-node.ts';
 import { sessionDescription } from './session-words.ts';
-import type { SessionNode } from './sessions-view.ts';
 
 /** The commands about sessions, of this window and all other programs. */
 export function registerSessionCommands(commands: CommandRegistry, journal: JournalWatch): void {
@@ -82,7 +84,7 @@ export async function offerOrphans(journal: JournalWatch): Promise<void> {
     show,
   );
   if (chosen === stopThem) await vscode.commands.executeCommand(Commands.stopOrphanedSessions);
-  if (chosen === show) await vscode.commands.executeCommand('agentcore.sessions.focus');
+  if (chosen === show) await vscode.commands.executeCommand(`${Views.sessions}.focus`);
 }
 
 async function pick(entries: readonly SessionEntry[]): Promise<readonly SessionEntry[]> {
@@ -104,11 +106,16 @@ async function pick(entries: readonly SessionEntry[]): Promise<readonly SessionE
   return chosen?.map(({ entry }) => entry) ?? [];
 }
 
-/** With progress, and one sentence for those that could not be stopped. */
+/**
+ * Stops sessions, with progress.
+ *
+ * @throws {AgentCoreError} `upstream`: one sentence for those that could not be stopped, which are its
+ *   `unstopped`; with the `login` that would help, where one would.
+ */
 export async function stop(journal: JournalWatch, entries: readonly SessionEntry[]): Promise<void> {
   if (entries.length === 0) return;
   const sessions = await journal.sessions();
-  const failures: string[] = [];
+  const failures: Failure[] = [];
   await vscode.window.withProgress(
     {
       location: vscode.ProgressLocation.Notification,
@@ -123,19 +130,52 @@ export async function stop(journal: JournalWatch, entries: readonly SessionEntry
       token.onCancellationRequested(() => ending.abort());
       await sessions.stop(entries, {
         signal: ending.signal,
-        onFailure: (sentence) => failures.push(sentence),
+        // They are stopped all the same.
+        onFailure: (sentence) => void vscode.window.showWarningMessage(sentence),
         onOutcome: (entry, outcome) => {
           progress.report({ increment: 100 / entries.length });
-          if (outcome.how === 'failed') failures.push(`${runtimeName(entry)}: ${outcome.reason}`);
+          if (outcome.how === 'failed') failures.push({ entry, ...outcome });
         },
       });
     },
   );
   await journal.refresh();
-  if (failures.length === 0) return;
-  throw new Error(
-    vscode.l10n.t('Could not be stopped and may be billed: {0}', failures.join('; ')),
+  if (failures.length > 0) throw notStopped(failures);
+}
+
+/** A session that was not stopped, and why. */
+interface Failure {
+  readonly entry: SessionEntry;
+  readonly reason: string;
+  readonly cause?: unknown;
+}
+
+function notStopped(failures: readonly Failure[]): AgentCoreError {
+  const byReason = new Map<string, readonly string[]>();
+  for (const failure of failures) {
+    const login = loginOf(failure);
+    const reason = login === undefined ? failure.reason : missingLoginWords(login);
+    byReason.set(reason, [...(byReason.get(reason) ?? []), runtimeName(failure.entry)]);
+  }
+  const words = [...byReason].map(([reason, names]) => `${names.join(', ')}: ${reason}`);
+  const { cause } = failures.find(loginOf) ?? failures.find((one) => one.cause) ?? {};
+  return new AgentCoreError(
+    'upstream',
+    vscode.l10n.t('Could not be stopped and may be billed: {0}', words.join('; ')),
+    {
+      cause,
+      data: {
+        ...(cause instanceof AgentCoreError && cause.data),
+        unstopped: failures.map(({ entry }) => entry),
+      },
+    },
   );
+}
+
+/** The profile whose login would help. */
+function loginOf({ cause }: Failure): string | undefined {
+  const login = cause instanceof AgentCoreError ? cause.data?.login : undefined;
+  return typeof login === 'string' ? login : undefined;
 }
 
 function tellNone(): void {

@@ -1,32 +1,31 @@
 import * as vscode from 'vscode';
-import type { PendingApproval } from '../../policy/approvals/approvals-folder.ts';
 import type { SessionEntry } from '../../sessions/session-book.ts';
 import { runtimeName } from '../../sessions/session-words.ts';
 import { approvalItem, approvalsItem } from '../approvals/approval-items.ts';
 import type { ApprovalsWatch } from '../approvals/approvals-watch.ts';
 import { Contexts, Views } from '../contributions.ts';
 import type { JournalWatch, SessionsSnapshot } from '../journal/journal-watch.ts';
+import { type SessionNode, sessionNode } from './session-node.ts';
 import { sessionDescription, sessionTooltip } from './session-words.ts';
-
-/** What the view shows: calls that wait for a person, sessions that may bill, and below them those that ended within a day. */
-export type SessionNode =
-  | { readonly kind: 'approvals'; readonly all: readonly PendingApproval[] }
-  | { readonly kind: 'approval'; readonly pending: PendingApproval }
-  | { readonly kind: 'session'; readonly entry: SessionEntry }
-  | { readonly kind: 'ended'; readonly entries: readonly SessionEntry[] };
 
 /** What is shown of sessions that have ended: for a day, in milliseconds. */
 const RECENT = 24 * 3_600_000;
 /** Milliseconds between two counts of the time that is left. */
 const COUNT_EVERY = 10_000;
 
-/** The view "Sessions": what may be billing, whoever started it. */
+/**
+ * The view "Sessions": calls that wait for a person, sessions that may bill, whoever started them, and
+ * below them those that ended within a day.
+ */
 export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscode.Disposable {
   readonly #journal: JournalWatch;
   readonly #approvals: ApprovalsWatch;
-  readonly #changed = new vscode.EventEmitter<undefined>();
+  readonly #changed = new vscode.EventEmitter<SessionNode[] | undefined>();
   readonly #view: vscode.TreeView<SessionNode>;
   readonly #subscriptions: vscode.Disposable[];
+  /** Which sessions VS Code has shown, and its nodes of those that may bill. */
+  #shape: string | undefined;
+  #billing: ReadonlyMap<string, ShownSession> = new Map();
   #timer: NodeJS.Timeout | undefined;
 
   readonly onDidChangeTreeData = this.#changed.event;
@@ -63,13 +62,16 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
     if (node?.kind === 'approvals') {
       return node.all.map((pending) => ({ kind: 'approval', pending }));
     }
-    if (node) return node.kind === 'ended' ? node.entries.map(nodeOf) : [];
+    if (node) return node.kind === 'ended' ? node.entries.map(sessionNode) : [];
     const { pending } = this.#approvals;
     const { entries } = this.#journal.snapshot;
     const ended = entries.filter(hasEndedOfLate);
+    const billing = entries.filter(({ mayBill }) => mayBill);
+    this.#shape = shapeOf(entries);
+    this.#billing = new Map(billing.map((entry) => [entry.id, { kind: 'session', entry }]));
     return [
       ...(pending.length > 0 ? [{ kind: 'approvals' as const, all: pending }] : []),
-      ...entries.filter(({ mayBill }) => mayBill).map(nodeOf),
+      ...this.#billing.values(),
       ...(ended.length > 0 ? [{ kind: 'ended' as const, entries: ended }] : []),
     ];
   }
@@ -90,7 +92,24 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
     // Where there is a message, VS Code shows no welcome, which has buttons that help.
     this.#view.message = isBroken ? '' : (problems[0] ?? '');
     void vscode.commands.executeCommand('setContext', Contexts.journalIsBroken, isBroken);
-    this.#changed.fire(undefined);
+    this.#update();
+  }
+
+  /**
+   * Where only words have changed, the items stay: one that is drawn anew takes the button away that
+   * somebody is about to press, and for a moment VS Code does not know which session it is of.
+   */
+  #update(): void {
+    const { entries } = this.#journal.snapshot;
+    if (shapeOf(entries) !== this.#shape) {
+      this.#changed.fire(undefined);
+      return;
+    }
+    for (const entry of entries) {
+      const node = this.#billing.get(entry.id);
+      if (node) node.entry = entry;
+    }
+    if (this.#billing.size > 0) this.#changed.fire([...this.#billing.values()]);
   }
 
   /** Only somebody who looks needs a countdown. */
@@ -98,8 +117,22 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
     clearInterval(this.#timer);
     if (!isVisible) return;
     void this.#journal.refresh();
-    this.#timer = setInterval(() => this.#changed.fire(undefined), COUNT_EVERY);
+    this.#timer = setInterval(() => this.#update(), COUNT_EVERY);
   }
+}
+
+/** A session that may bill: VS Code knows it by its node. */
+interface ShownSession {
+  readonly kind: 'session';
+  entry: SessionEntry;
+}
+
+/** Which sessions are shown, and where. */
+function shapeOf(entries: readonly SessionEntry[]): string {
+  return JSON.stringify([
+    entries.filter(({ mayBill }) => mayBill).map(({ id }) => id),
+    entries.filter(hasEndedOfLate).map(({ id }) => id),
+  ]);
 }
 
 function sessionItem(entry: SessionEntry): vscode.TreeItem {
@@ -137,8 +170,4 @@ function endedItem(entries: readonly SessionEntry[]): vscode.TreeItem {
 
 function hasEndedOfLate({ mayBill, endedAt }: SessionEntry): boolean {
   return !mayBill && endedAt !== undefined && Date.now() - Date.parse(endedAt) < RECENT;
-}
-
-function nodeOf(entry: SessionEntry): SessionNode {
-  return { kind: 'session', entry };
 }

@@ -4,6 +4,7 @@ import { statementText } from '../../aws/iam/access-denied.ts';
 import type { Statement } from '../../aws/iam/policy-document.ts';
 import { AgentCoreError, messageOf } from '../../error.ts';
 import { presentError } from '../commands/present-error.ts';
+import { identityWords } from '../credentials/identity-words.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { withPaths } from '../runtimes/runtime-store.ts';
 import { environmentOf, type ServerEnvironment } from '../servers/server-environment.ts';
@@ -193,24 +194,6 @@ function identityItem(identity: Identity, at: number): PickItem<Answer> {
     detail: source,
     value: { kind: 'copy', text: arn },
   };
-}
-
-/** Who somebody is in a few words: `role Reader (alice)`. */
-function identityWords({ kind, name, sessionName, arn }: Identity): string {
-  switch (kind) {
-    case 'role':
-      return sessionName
-        ? vscode.l10n.t('role {0} ({1})', name, sessionName)
-        : vscode.l10n.t('role {0}', name);
-    case 'user':
-      return vscode.l10n.t('user {0}', name);
-    case 'federated-user':
-      return vscode.l10n.t('federated user {0}', name);
-    case 'root':
-      return vscode.l10n.t('the root user');
-    case 'unknown':
-      return arn;
-  }
 }
 
 function toolItems({ server, tools }: Findings): readonly PickItem<Answer>[] {

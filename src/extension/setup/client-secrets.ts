@@ -1,5 +1,9 @@
 import * as vscode from 'vscode';
+import { AgentCoreError } from '../../error.ts';
 import type { PreparationStep } from '../servers/server-preparation.ts';
+
+/** The command of a button that asks for the secret which an entry lacks; nobody else runs it. */
+export const ENTER_SECRET = '_agentcore.enterClientSecret';
 
 /** The secrets of OAuth clients, by entry, in VS Code's secret storage and nowhere else. */
 export class ClientSecrets {
@@ -37,7 +41,12 @@ function keyOf(name: string): string {
   return `oauth:${name}`;
 }
 
-/** Hands a server its client's secret when it starts. */
+/**
+ * Hands a server its client's secret when it starts.
+ *
+ * @returns a step that throws {@link AgentCoreError} `credentials`, with `lacksSecret`, where none is
+ *   stored: settings come from another machine without it.
+ */
 export function prepareClientSecret(secrets: ClientSecrets): PreparationStep {
   return async ({ name, authorization }) => {
     if (authorization.kind !== 'oauth') return undefined;
@@ -45,11 +54,10 @@ export function prepareClientSecret(secrets: ClientSecrets): PreparationStep {
     if (secret !== undefined) return { AGENTCORE_OAUTH_CLIENT_SECRET: secret };
     // Whoever keeps it in the environment needs none of ours.
     if (process.env.AGENTCORE_OAUTH_CLIENT_SECRET) return undefined;
-    throw new Error(
-      vscode.l10n.t(
-        'The client secret of runtime "{0}" is not stored here. Edit the runtime to enter it.',
-        name,
-      ),
+    throw new AgentCoreError(
+      'credentials',
+      vscode.l10n.t('The client secret of runtime "{0}" is not stored here: enter it', name),
+      { data: { lacksSecret: true } },
     );
   };
 }

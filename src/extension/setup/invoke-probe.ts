@@ -3,6 +3,7 @@ import { missingStatements, parseDenial } from '../../aws/iam/access-denied.ts';
 import type { Statement } from '../../aws/iam/policy-document.ts';
 import { messageOf } from '../../error.ts';
 import { ProxyTransport } from '../../smoke/proxy-transport.ts';
+import { statementToCall } from '../commands/missing-statement.ts';
 import type { ServerEnvironment } from '../servers/server-environment.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -83,7 +84,6 @@ function probeEnvironment(env: Environment, variables: ServerEnvironment): Recor
 /** How the proxy begins to say that AgentCore refused for want of a permission. */
 const DENIED = /Access was denied \(HTTP 403/;
 
-/** AgentCore says of MCP servers that it refused and not what was missing, which is to call them. */
 function whatIsMissing(
   reason: string,
   {
@@ -95,11 +95,7 @@ function whatIsMissing(
   const parsed = parseDenial(reason);
   const told = parsed && missingStatements([parsed])[0];
   if (told || !arn || auth || !DENIED.test(reason)) return told;
-  const isGateway = arn.includes(':gateway/');
-  const action = `bedrock-agentcore:${isGateway ? 'InvokeGateway' : 'InvokeAgentRuntime'}`;
-  const resource = qualifier && !isGateway ? `${arn}/runtime-endpoint/${qualifier}` : arn;
-  const denial = { principal: '', action, resource, reason: 'unknown', policy: undefined } as const;
-  return missingStatements([denial])[0];
+  return statementToCall(arn, qualifier ?? undefined);
 }
 
 function endOf(transport: { onclose?: () => void; readonly stderr: string }): Promise<never> {

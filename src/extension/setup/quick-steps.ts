@@ -7,6 +7,8 @@ interface Question {
   readonly title: string;
   /** Absent for a question that stands alone. */
   readonly position?: StepPosition | undefined;
+  /** Of a question within a step, whatever that step's position is. */
+  readonly canGoBack?: boolean | undefined;
 }
 
 /** Something to pick, or a heading between such. */
@@ -53,6 +55,8 @@ export interface InputQuestion extends Question {
   readonly password?: boolean | undefined;
   /** What is wrong with the text, as it is typed. Nothing for an empty one that may be. */
   readonly check?: ((text: string) => string | undefined) | undefined;
+  /** What somebody should know of a text that can be used. */
+  readonly caution?: ((text: string) => string | undefined) | undefined;
 }
 
 /**
@@ -143,13 +147,19 @@ export function input(question: InputQuestion): Promise<string | Back> {
   box.value = question.value ?? '';
   box.password = question.password ?? false;
   return settled<string>(box, question, ({ settle }) => {
+    const cautionOn = (text: string) => {
+      const message = question.caution?.(text.trim());
+      return message && { message, severity: vscode.InputBoxValidationSeverity.Warning };
+    };
+    box.validationMessage = cautionOn(box.value);
     box.onDidChangeValue((text) => {
       // Nobody has to be told that what is not there yet is missing.
-      box.validationMessage = text.trim() ? check(text) : undefined;
+      box.validationMessage = text.trim() ? (check(text) ?? cautionOn(text)) : undefined;
     });
     box.onDidAccept(() => {
-      box.validationMessage = check(box.value);
-      if (box.validationMessage === undefined) settle(box.value.trim());
+      const wrong = check(box.value);
+      if (wrong === undefined) settle(box.value.trim());
+      else box.validationMessage = wrong;
     });
   });
 }
@@ -163,15 +173,15 @@ interface Settling<T> {
 /** Shows a question, whose promise settles whichever way it goes away. */
 function settled<T>(
   shown: vscode.QuickPick<PickItem<T>> | vscode.InputBox,
-  { title, position }: Question,
+  { title, position, canGoBack = position?.canGoBack }: Question,
   begin: (settling: Settling<T>) => void,
 ): Promise<T | Back> {
   shown.title = title;
   if (position) {
     shown.step = position.step;
     shown.totalSteps = position.total;
-    if (position.canGoBack) shown.buttons = [vscode.QuickInputButtons.Back];
   }
+  if (canGoBack) shown.buttons = [vscode.QuickInputButtons.Back];
   // A browser may come to the front in between.
   shown.ignoreFocusOut = true;
   const over = new AbortController();

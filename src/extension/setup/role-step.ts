@@ -16,9 +16,17 @@ import {
 
 type Answer =
   | { readonly kind: 'none' }
-  | { readonly kind: 'role'; readonly role: EntryRole }
+  | RoleAnswer
   | { readonly kind: 'enter' }
   | { readonly kind: 'name'; readonly target: RoleTarget };
+
+interface RoleAnswer {
+  /** `unidentified`: it takes an external id, which is not known here. */
+  readonly kind: 'role' | 'unidentified';
+  readonly role: EntryRole;
+  /** By which it is remembered. */
+  readonly target?: RoleTarget;
+}
 
 /** Which role to assume on top of the profile, if any. */
 export function roleStep(setup: SetupContext): FlowStep<RuntimeDraft> {
@@ -55,9 +63,10 @@ export async function pickRole(
               value: { kind: 'role', role: roleOfArns(readRoleArns(text)) },
             }
           : undefined,
-      onItemButton: async (one, _tooltip, list) => {
-        const target = one.kind === 'role' && (await find(targets, one.role));
-        if (target) list.answer({ kind: 'name', target });
+      onItemButton: (one, _tooltip, list) => {
+        if (one.kind !== 'name' && 'target' in one && one.target) {
+          list.answer({ kind: 'name', target: one.target });
+        }
       },
     });
     if (answer === BACK) return BACK;
@@ -66,6 +75,11 @@ export async function pickRole(
         return { role: undefined };
       case 'role':
         return { role: answer.role };
+      case 'unidentified': {
+        const externalId = await askExternalId(setup, undefined, position);
+        if (externalId !== BACK) return { role: { ...answer.role, externalId } };
+        break;
+      }
       case 'enter': {
         const entered = await enterRole(setup, role, position);
         if (entered !== BACK) return { role: entered };
@@ -83,13 +97,14 @@ export async function rememberRole(
   env: Environment,
 ): Promise<void> {
   if (!role) return;
-  const { arns, sessionName = 'mcpAgentCoreProxy', ...rest } = role;
+  const { arns, sessionName = 'mcpAgentCoreProxy', externalId, ...rest } = role;
   const chain = arns.slice(0, -1);
   await new RoleTargets(stateFolder(env))
     .touch({
       ...rest,
       arn: arns.at(-1) as string,
       sessionName,
+      wantsExternalId: externalId === undefined ? undefined : true,
       ...(chain.length > 0 && { chain }),
       ...(profile !== undefined && { sourceProfile: profile }),
     })
@@ -102,7 +117,7 @@ export function roleItems(
 ): readonly PickItem<Answer>[] {
   const named = targets.filter(({ name }) => name !== undefined);
   const recent = targets.filter(({ name }) => name === undefined);
-  const isListed = targets.some((target) => isSame(roleOfTarget(target), current));
+  const isListed = targets.some((target) => isTarget(target, current));
   return [
     {
       label: vscode.l10n.t('No role'),
@@ -116,45 +131,43 @@ export function roleItems(
       alwaysShow: true,
     },
     ...(current && !isListed
-      ? [separator(vscode.l10n.t('Now')), roleItem({ ...targetWords(current), role: current })]
+      ? [separator(vscode.l10n.t('Now')), roleItem({ kind: 'role', role: current })]
       : []),
     ...(named.length > 0 ? [separator(vscode.l10n.t('Named'))] : []),
-    ...named.map(targetItem),
+    ...named.map((target) => targetItem(target, current)),
     ...(recent.length > 0 ? [separator(vscode.l10n.t('Recent'))] : []),
-    ...recent.map(targetItem),
+    ...recent.map((target) => targetItem(target, current)),
   ];
 }
 
-function targetItem(target: RoleTarget): PickItem<Answer> {
-  const role = roleOfTarget(target);
-  const words = targetWords(role);
+function targetItem(target: RoleTarget, current: EntryRole | undefined): PickItem<Answer> {
+  const answer = answerOf(target, current);
+  const words = targetWords(answer.role);
   const from = target.sourceProfile && vscode.l10n.t('from {0}', target.sourceProfile);
-  return roleItem({
-    label: target.name ?? words.label,
-    description: [target.name && words.label, words.description, from].filter(Boolean).join(' · '),
-    role,
-    canBeNamed: target.name === undefined,
-  });
-}
-
-function roleItem(options: {
-  readonly label: string;
-  readonly description: string;
-  readonly role: EntryRole;
-  readonly canBeNamed?: boolean;
-}): PickItem<Answer> {
-  const { label, description, role, canBeNamed = false } = options;
+  const asks = answer.kind === 'unidentified' && vscode.l10n.t('takes an external id');
   return {
-    label,
-    description,
-    detail: role.arns.join(' → '),
-    ...(canBeNamed && {
+    ...roleItem(answer),
+    label: target.name ?? words.label,
+    description: [target.name && words.label, words.description, from, asks]
+      .filter(Boolean)
+      .join(' · '),
+    ...(target.name === undefined && {
       buttons: [
         { iconPath: new vscode.ThemeIcon('tag'), tooltip: vscode.l10n.t('Give It a Name') },
       ],
     }),
-    value: { kind: 'role', role },
   };
+}
+
+function roleItem(value: RoleAnswer): PickItem<Answer> {
+  return { ...targetWords(value.role), detail: value.role.arns.join(' → '), value };
+}
+
+/** The role that is in use keeps its external id, which no other place has. */
+function answerOf(target: RoleTarget, current: EntryRole | undefined): RoleAnswer {
+  if (current && isTarget(target, current)) return { kind: 'role', role: current, target };
+  const kind = target.wantsExternalId ? 'unidentified' : 'role';
+  return { kind, role: roleOfTarget(target), target };
 }
 
 function targetWords({ arns }: EntryRole): {
@@ -167,16 +180,16 @@ function targetWords({ arns }: EntryRole): {
 }
 
 async function enterRole(
-  { title }: SetupContext,
+  setup: SetupContext,
   before: EntryRole | undefined,
   position: StepPosition | undefined,
 ): Promise<EntryRole | Back> {
-  const inner = position && { ...position, canGoBack: true };
   let arns = before?.arns.join(', ') ?? '';
   for (;;) {
     const entered = await input({
-      title,
-      position: inner,
+      title: setup.title,
+      position,
+      canGoBack: true,
       prompt: vscode.l10n.t('The ARN of the role; several with commas between are assumed in turn'),
       placeholder: 'arn:aws:iam::ACCOUNT:role/NAME',
       value: arns,
@@ -184,19 +197,29 @@ async function enterRole(
     });
     if (entered === BACK) return BACK;
     arns = entered;
-    const externalId = await input({
-      title,
-      position: inner,
-      prompt: vscode.l10n.t(
-        'The external id that the role asks for; leave it empty if there is none',
-      ),
-      placeholder: vscode.l10n.t('External id'),
-      value: before?.externalId,
-      check: externalIdVerdict,
-    });
+    const externalId = await askExternalId(setup, before?.externalId, position);
     if (externalId === BACK) continue;
-    return { ...before, ...roleOfArns(readRoleArns(arns)), externalId: externalId || undefined };
+    return { ...before, ...roleOfArns(readRoleArns(arns)), externalId };
   }
+}
+
+async function askExternalId(
+  { title }: SetupContext,
+  value: string | undefined,
+  position: StepPosition | undefined,
+): Promise<string | undefined | Back> {
+  const entered = await input({
+    title,
+    position,
+    canGoBack: true,
+    prompt: vscode.l10n.t(
+      'The external id that the role asks for; leave it empty if there is none',
+    ),
+    placeholder: vscode.l10n.t('External id'),
+    value,
+    check: externalIdVerdict,
+  });
+  return entered === BACK ? BACK : entered || undefined;
 }
 
 async function nameTarget(
@@ -207,7 +230,8 @@ async function nameTarget(
 ): Promise<void> {
   const name = await input({
     title,
-    position: position && { ...position, canGoBack: true },
+    position,
+    canGoBack: true,
     prompt: vscode.l10n.t('A name for {0}', target.arn),
     placeholder: vscode.l10n.t('Name of the role'),
     check: requiredVerdict,
@@ -228,13 +252,17 @@ function roleOfArns(arns: readonly string[]): EntryRole {
 }
 
 function roleOfTarget(target: RoleTarget): EntryRole {
-  // The external id is not kept with it.
   const { chain = [], arn, sessionName, mfaSerial, sourceIdentity } = target;
   return { arns: [...chain, arn], sessionName, externalId: undefined, mfaSerial, sourceIdentity };
 }
 
-async function find(targets: RoleTargets, role: EntryRole): Promise<RoleTarget | undefined> {
-  return (await targets.list()).find((target) => isSame(roleOfTarget(target), role));
+/** Which external id a role takes is not remembered, only whether it takes one. */
+function isTarget(target: RoleTarget, role: EntryRole | undefined): boolean {
+  const takesOne = role?.externalId !== undefined;
+  return (
+    Boolean(target.wantsExternalId) === takesOne &&
+    isSame(roleOfTarget(target), role && { ...role, externalId: undefined })
+  );
 }
 
 function isSame(one: EntryRole, other: EntryRole | undefined): boolean {

@@ -9,11 +9,14 @@ import type { McpServers } from '../servers/mcp-servers.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
 import type { Environment } from '../window-environment.ts';
 import type { CheckContext } from './check-step.ts';
-import type { ClientSecrets } from './client-secrets.ts';
+import { type ClientSecrets, ENTER_SECRET } from './client-secrets.ts';
+import { input } from './quick-steps.ts';
 import { draftOf, EMPTY_DRAFT, type RuntimeDraft, withTarget, writtenOf } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 import { askForChanges, askForRuntime, type TargetChoice } from './setup-wizard.ts';
 import { startAndList } from './start-and-list.ts';
+import { BACK } from './step-flow.ts';
+import { requiredVerdict } from './typed-input.ts';
 
 export interface SetupParts {
   readonly env: () => Environment;
@@ -61,6 +64,19 @@ export function registerSetupCommands(commands: CommandRegistry, parts: SetupPar
   });
   commands.register(Commands.pickRuntime, () => setUp('discovered'));
   commands.register(Commands.addRuntime, () => setUp('arn'));
+
+  commands.register(ENTER_SECRET, async (name: string) => {
+    const secret = await input({
+      title: vscode.l10n.t('Client Secret of {0}', name),
+      prompt: vscode.l10n.t('The client secret; it is kept in the secret storage of VS Code'),
+      placeholder: vscode.l10n.t('Client secret'),
+      password: true,
+      check: requiredVerdict,
+    });
+    if (secret === BACK) return;
+    await secrets.store(name, secret);
+    await vscode.commands.executeCommand(Commands.startServer, { name });
+  });
 
   commands.register(Commands.editRuntime, async (item?: unknown) => {
     const entry = subjectOf(item, store).entry ?? (await pickEntry(store));

@@ -3,7 +3,8 @@ import { registerApprovals } from '../../../src/extension/approvals/approval-com
 import { ApprovalsWatch } from '../../../src/extension/approvals/approvals-watch.ts';
 import type { CommandRegistry } from '../../../src/extension/commands/command-registry.ts';
 import type { JournalWatch } from '../../../src/extension/journal/journal-watch.ts';
-import { type SessionNode, SessionsView } from '../../../src/extension/sessions/sessions-view.ts';
+import type { SessionNode } from '../../../src/extension/sessions/session-node.ts';
+import { SessionsView } from '../../../src/extension/sessions/sessions-view.ts';
 import {
   approvalsFolder,
   type PendingApproval,

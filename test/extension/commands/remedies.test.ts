@@ -23,6 +23,11 @@ it('offers another profile, and the file of the profiles, where one is missing',
   expect(kinds(thrown, ENTRY)).toEqual(['pickProfile', 'openAwsConfig', 'showLogs']);
 });
 
+it('asks for the secret of a client that is not stored', () => {
+  const thrown = new AgentCoreError('credentials', 'not here', { data: { lacksSecret: true } });
+  expect(kinds(thrown, ENTRY)).toEqual(['enterSecret', 'showLogs']);
+});
+
 it('has the statement to copy where AWS names what is not allowed, with the endpoint that is called', () => {
   const sentence = `User: arn:aws:iam::123456789012:user/me is not authorized to perform: bedrock-agentcore:InvokeAgentRuntime on resource: ${ARN} because no identity-based policy allows the action`;
   const [remedy] = remediesFor(new AgentCoreError('upstream', sentence), ENTRY);
@@ -32,6 +37,26 @@ it('has the statement to copy where AWS names what is not allowed, with the endp
     Action: 'bedrock-agentcore:InvokeAgentRuntime',
     Resource: [ARN, `${ARN}/runtime-endpoint/prod`],
   });
+});
+
+it('offers to stop again what was not stopped, and first to sign in where that is what it takes', () => {
+  const unstopped = [{ id: 'a' }, { id: 'b' }];
+  const again = { kind: 'stopAgain', sessions: unstopped };
+  const failed = new AgentCoreError('upstream', 'no answer', { data: { unstopped } });
+  expect(remediesFor(failed)).toEqual([again, { kind: 'showLogs' }]);
+  const data = { unstopped, login: 'work' };
+  expect(remediesFor(new AgentCoreError('upstream', 'expired', { data }))).toEqual([
+    { kind: 'signIn', profile: 'work', next: again },
+    again,
+    { kind: 'showLogs' },
+  ]);
+  const denied =
+    'User: arn:aws:iam::123456789012:user/me is not authorized to perform: bedrock-agentcore:StopRuntimeSession';
+  expect(kinds(new AgentCoreError('upstream', denied, { data: { unstopped } }))).toEqual([
+    'copyStatement',
+    'stopAgain',
+    'showLogs',
+  ]);
 });
 
 it('has the statements of a role that could not be assumed', () => {

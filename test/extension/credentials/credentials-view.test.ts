@@ -75,7 +75,7 @@ describe('the view of credentials', () => {
     const { env, told } = await setUp(CONFIG);
     await signIn(env, -HOUR);
     const [corp] = await told();
-    expect(corp).toEqual(['corp', expect.stringContaining('expired at '), 'sso;expired']);
+    expect(corp).toEqual(['corp', 'SSO session · expired 1 h ago', 'sso;expired']);
   });
 
   it('asks who one is when a profile is opened, and says what is wrong where that fails', async () => {

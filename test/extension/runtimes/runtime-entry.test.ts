@@ -76,8 +76,14 @@ describe('agentcore.runtimes', () => {
     ]);
     expect(entries.map(({ name }) => name)).toEqual(['good']);
     expect(problems).toMatchObject([
-      { index: 0, field: 'arn', sentence: expect.stringContaining('Runtime "bad"') },
-      { index: 2, field: 'name', sentence: expect.stringContaining('number 3') },
+      {
+        index: 0,
+        name: 'bad',
+        field: 'arn',
+        sentence: expect.stringMatching(/^Runtime "bad" in agentcore.runtimes: arn /),
+        reason: expect.stringMatching(/^arn /),
+      },
+      { index: 2, name: undefined, field: 'name', sentence: expect.stringContaining('number 3') },
       { index: 3, sentence: expect.stringContaining('number 4') },
     ]);
   });
@@ -132,6 +138,11 @@ describe('agentcore.runtimes', () => {
   });
 
   it('says what it expects where it is no list', () => {
-    expect(readEntries({ weather: ARN }).problems[0]?.sentence).toContain('must be a list');
+    expect(readEntries({ weather: ARN }).problems).toMatchObject([
+      {
+        name: 'agentcore.runtimes',
+        sentence: expect.stringMatching(/^agentcore.runtimes must be a list/),
+      },
+    ]);
   });
 });

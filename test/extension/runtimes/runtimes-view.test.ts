@@ -76,14 +76,19 @@ describe('what is set up', () => {
   });
 
   it('is shown beside what is wrong in the settings, which opens them', async () => {
-    const { items } = await setUp([{ name: 'bad' }, { name: 'weather', arn: ARN }]);
-    const [weather, bad] = await items();
+    const { items } = await setUp([{ name: 'bad' }, { name: 'weather', arn: ARN }, { arn: ARN }]);
+    const [weather, bad, nameless] = await items();
     expect(weather?.label).toBe('weather');
     expect(bad).toMatchObject({
+      label: 'bad',
       contextValue: 'broken',
-      description: expect.stringContaining('Runtime "bad"'),
-      command: { command: 'agentcore.openSettings' },
+      description: expect.stringMatching(/^cannot be used: arn is missing/),
+      command: {
+        command: 'agentcore.openSettings',
+        arguments: [{ kind: 'broken', problem: { name: 'bad' } }],
+      },
     });
+    expect(nameless?.label).toBe('Runtime 3');
   });
 
   it('is shown beside settings of discovery that are wrong, until they are mended', async () => {

@@ -8,7 +8,7 @@ import { EventEmitter } from '../vscode-stub.ts';
 /** A journal in which this process stands for the proxies, and what is read from it. */
 export async function journalOfServers() {
   const folder = await temporaryFolder();
-  const recorded = new EventEmitter<void>();
+  const recorded = new EventEmitter<unknown>();
   const running = new RunningServers({
     sessions: async () => ({ folder }),
     onDidRecord: recorded.event,

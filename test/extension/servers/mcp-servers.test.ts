@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 import { McpServers } from '../../../src/extension/servers/mcp-servers.ts';
 import { Cancelled } from '../../../src/extension/servers/server-preparation.ts';
 import type { Prepared } from '../../../src/extension/servers/server-provider.ts';
@@ -8,6 +9,8 @@ import { journalOfServers } from './journal-of-servers.ts';
 const START = 'workbench.mcp.startServer';
 const STOP = 'workbench.mcp.stopServer';
 const ID = 'publisher.name/weather';
+const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
+const WEATHER = readEntry({ name: 'weather', arn: ARN, qualifier: 'prod' });
 
 beforeEach(() => {
   stub.handlers.clear();
@@ -15,20 +18,22 @@ beforeEach(() => {
   workspace.settings = {};
 });
 
-async function setUp(patience: { known?: number; seen?: number } = {}) {
+async function setUp(patience: { known?: number; told?: number; seen?: number } = {}) {
   const journal = await journalOfServers();
   const prepared = new EventEmitter<Prepared>();
+  const changed = new EventEmitter<void>();
   const servers = new McpServers({
     extensionId: 'Publisher.Name',
+    store: { find: (name) => (name === 'weather' ? WEATHER : undefined) },
     provider: {
       onDidPrepare: prepared.event as never,
-      onDidChangeMcpServerDefinitions: new EventEmitter<void>().event as never,
+      onDidChangeMcpServerDefinitions: changed.event as never,
     },
     running: journal.running,
     patience: { again: 1, seen: 1, stopped: 1, ...patience },
   });
   const tell = (outcome: Prepared['outcome']) => prepared.fire({ name: 'weather', outcome });
-  return { ...journal, servers, tell };
+  return { ...journal, servers, tell, definitionsChanged: () => changed.fire() };
 }
 
 const asked = (command: string) => stub.run.filter(([id]) => id === command);
@@ -114,6 +119,31 @@ describe('a start', () => {
     await stopped;
   });
 
+  it('that IAM does not allow comes with the statement that would', async () => {
+    const { servers, begin, tell, recorded } = await setUp({ seen: 5_000 });
+    stub.handlers.set(START, async () => {
+      tell('ready');
+      await begin('weather');
+      const head = { parentPid: process.pid, name: 'weather' };
+      const call = { type: 'call', method: 'initialize', outcome: 'error', code: -32002 };
+      recorded.fire({ head, record: { ...call, at: new Date().toISOString() } });
+    });
+    await expect(servers.start('weather')).rejects.toMatchObject({
+      message: 'Runtime "weather" does not let its credentials call it',
+      data: {
+        server: 'weather',
+        statements: [
+          {
+            statement: {
+              Action: 'bedrock-agentcore:InvokeAgentRuntime',
+              Resource: [ARN, `${ARN}/runtime-endpoint/prod`],
+            },
+          },
+        ],
+      },
+    });
+  });
+
   it('is not waited for by who has left', async () => {
     const { servers, begin, tell } = await setUp();
     const ending = new AbortController();
@@ -159,4 +189,65 @@ it('a restart does what is asked for between one process and the next', async ()
   });
   expect(order).toEqual(['stopped', 'between', 'started']);
   expect(running.pidsOf('weather')).toEqual([process.ppid]);
+});
+
+describe('a change of what a server is made of', () => {
+  it('is made while it does not run, and one that ran runs again with it', async () => {
+    const { servers, begin, end, tell, running, definitionsChanged } = await setUp();
+    const path = await begin('weather', 'first');
+    const order: string[] = [];
+    stub.handlers.set(STOP, async () => {
+      await end(path);
+      order.push('stopped');
+    });
+    stub.handlers.set(START, async () => {
+      order.push('started');
+      tell('ready');
+      await begin('weather', 'second', process.pid, process.ppid);
+    });
+    await servers.change('weather', async () => {
+      order.push('changed');
+      queueMicrotask(() => {
+        order.push('told to VS Code');
+        definitionsChanged();
+      });
+    });
+    expect(order).toEqual(['stopped', 'changed', 'told to VS Code', 'started']);
+    expect(running.pidsOf('weather')).toEqual([process.ppid]);
+  });
+
+  it('starts none that did not run', async () => {
+    const { servers } = await setUp();
+    let isMade = false;
+    await servers.change('weather', async () => {
+      isMade = true;
+    });
+    expect(isMade).toBe(true);
+    expect(stub.run).toEqual([]);
+  });
+
+  it('that changes nothing for VS Code starts the server again all the same', async () => {
+    const { servers, begin, end, tell, running } = await setUp({ told: 1 });
+    const path = await begin('weather', 'first');
+    stub.handlers.set(STOP, () => end(path));
+    stub.handlers.set(START, async () => {
+      tell('ready');
+      await begin('weather', 'second', process.pid, process.ppid);
+    });
+    await servers.change('weather', async () => {});
+    expect(running.placeOf('weather')).toBe('here');
+  });
+
+  it('that fails says why once the server runs again', async () => {
+    const { servers, begin, end, tell, running } = await setUp();
+    const path = await begin('weather', 'first');
+    stub.handlers.set(STOP, () => end(path));
+    stub.handlers.set(START, async () => {
+      tell('ready');
+      await begin('weather', 'second', process.pid, process.ppid);
+    });
+    const change = () => Promise.reject(new Error('the settings cannot be written'));
+    await expect(servers.change('weather', change)).rejects.toThrow('cannot be written');
+    expect(running.pidsOf('weather')).toEqual([process.ppid]);
+  });
 });

@@ -35,7 +35,7 @@ it('looks again when something is recorded, and tells of what has come and gone 
   const emitter = new (await import('node:events')).EventEmitter();
   const subscription = running.onDidChange(() => emitter.emit('change'));
   const changed = once(emitter, 'change');
-  recorded.fire();
+  recorded.fire(undefined);
   await changed;
   expect(running.placeOf('weather')).toBe('here');
   await running.refresh();

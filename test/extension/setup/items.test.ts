@@ -1,17 +1,27 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DiscoveredRuntime } from '../../../src/aws/discovery/discovered.ts';
 import type { DiscoveredPlace } from '../../../src/aws/discovery/discovered-place.ts';
 import { authorizationSteps } from '../../../src/extension/setup/authorization-step.ts';
 import { endpointItems } from '../../../src/extension/setup/endpoint-step.ts';
 import { pickMode } from '../../../src/extension/setup/last-steps.ts';
-import { roleItems } from '../../../src/extension/setup/role-step.ts';
+import { rememberRole, roleItems } from '../../../src/extension/setup/role-step.ts';
 import { EMPTY_DRAFT, type RuntimeDraft } from '../../../src/extension/setup/runtime-draft.ts';
 import type { SetupContext } from '../../../src/extension/setup/setup-context.ts';
 import { itemsOf } from '../../../src/extension/setup/target-step.ts';
+import { temporaryFolder } from '../../journal/fixture.ts';
 import { window } from '../vscode-stub.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00Z');
 const ROLE = 'arn:aws:iam::210987654321:role/Caller';
+const ROLE_OF = {
+  arns: [ROLE],
+  sessionName: undefined,
+  externalId: undefined,
+  mfaSerial: undefined,
+  sourceIdentity: undefined,
+};
 
 function runtime(name: string, more: Partial<DiscoveredRuntime> = {}): DiscoveredRuntime {
   return {
@@ -101,13 +111,7 @@ describe('roles to pick', () => {
       { name: 'Prod', arn: ROLE, sessionName: 's' },
       { arn: `${ROLE}2`, sessionName: 's', chain: [ROLE], sourceProfile: 'work' },
     ];
-    const present = {
-      arns: [`${ROLE}3`],
-      sessionName: undefined,
-      externalId: undefined,
-      mfaSerial: undefined,
-      sourceIdentity: undefined,
-    };
+    const present = { ...ROLE_OF, arns: [`${ROLE}3`] };
     const shown = roleItems(targets, present).slice(2);
     expect(shown.map(({ label, detail }) => [label, detail])).toEqual([
       ['Now', undefined],
@@ -119,6 +123,33 @@ describe('roles to pick', () => {
     ]);
     expect(shown[5]?.description).toBe('210987654321 · from work');
   });
+
+  it('are one where the present one is remembered, whose external id is nowhere else', () => {
+    const target = { arn: ROLE, sessionName: 's', wantsExternalId: true };
+    const present = { ...ROLE_OF, externalId: 'secret-of-the-partner' };
+    const shown = roleItems([target], present).slice(2);
+    expect(shown.map(({ label }) => label)).toEqual(['Recent', 'Caller']);
+    expect(shown[1]).toMatchObject({ value: { kind: 'role', role: present } });
+  });
+
+  it('say that they take an external id, where it is not known', () => {
+    const target = { arn: ROLE, sessionName: 's', wantsExternalId: true };
+    const shown = roleItems([target], ROLE_OF).slice(2);
+    expect(shown.map(({ label }) => label)).toEqual(['Now', 'Caller', 'Recent', 'Caller']);
+    expect(shown[3]).toMatchObject({
+      description: '210987654321 · takes an external id',
+      value: { kind: 'unidentified' },
+    });
+  });
+});
+
+it('a role is remembered without its external id', async () => {
+  const state = await temporaryFolder();
+  const role = { ...ROLE_OF, externalId: 'secret-of-the-partner' };
+  await rememberRole({ role, profile: 'work' }, { AGENTCORE_STATE_DIR: state });
+  const text = await readFile(join(state, 'role-targets.json'), 'utf8');
+  expect(JSON.parse(text).targets).toMatchObject([{ arn: ROLE, wantsExternalId: true }]);
+  expect(text).not.toContain(role.externalId);
 });
 
 describe('what a gateway cannot be', () => {

@@ -147,4 +147,19 @@ describe('a text', () => {
     shown().press(QuickInputButtons.Back);
     expect(await back).toBe(BACK);
   });
+
+  it('leads back where a list came before it that stands alone', async () => {
+    const back = input({ title: '', canGoBack: true, prompt: '', placeholder: '' });
+    shown().press(QuickInputButtons.Back);
+    expect(await back).toBe(BACK);
+    expect(shown().step).toBeUndefined();
+  });
+
+  it('is taken in spite of a caution, which is told from the beginning', async () => {
+    const caution = (text: string) => (text === 'dev' ? 'It will be replaced' : undefined);
+    const answer = input({ title: '', prompt: '', placeholder: '', value: 'dev', caution });
+    expect(shown().validationMessage).toEqual({ message: 'It will be replaced', severity: 2 });
+    shown().accept();
+    expect(await answer).toBe('dev');
+  });
 });

@@ -1,7 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { leaveOrphan } from './orphan.ts';
+import { allowDevice, expireLogins, keptTokens } from './sign-in.ts';
 import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
+import { filesWithSecrets, holdsSecret } from './written-secrets.ts';
 
 const READER = {
   id: 'AKIAREADERXXXEXAMPLE',
@@ -10,11 +13,30 @@ const READER = {
   denied: ['bedrock-agentcore:InvokeAgentRuntime'],
 };
 
+/** What a temporary access key has besides its secret. */
+const TEMPORARY = {
+  id: 'ASIATEMPORARYEXAMPLE',
+  secret: 'temporary-secret-that-nobody-may-write-down',
+  sessionToken: 'session-token-that-nobody-may-write-down',
+  principal: 'arn:aws:iam::123456789012:user/temporary',
+};
+const CLIENT_SECRET = 'client-secret-that-nobody-may-write-down';
+
 const scene = useAgentCore(
   {
-    accessKeys: [DEVELOPER, READER],
-    runtimes: { notes: sampleServer() },
-    sso: { users: { ada: { accounts: { '123456789012': { roles: { Developer: {} } } } } } },
+    accessKeys: [DEVELOPER, READER, TEMPORARY],
+    runtimes: { notes: sampleServer(), guarded: sampleServer({ authorizer: 'JWT' }) },
+    oauth: { clients: { ci: { secret: CLIENT_SECRET } } },
+    sso: {
+      users: {
+        ada: {
+          accounts: {
+            '123456789012': { name: 'Development', roles: { Developer: {}, Reader: {} } },
+            '210987654321': { name: 'Production', roles: { Reader: {} } },
+          },
+        },
+      },
+    },
   },
   (local) => {
     const { arn } = local.runtime('notes');
@@ -31,16 +53,23 @@ const scene = useAgentCore(
       'region = us-east-1',
       '[profile reader]',
       'region = us-east-1',
+      '[profile temporary]',
+      'region = us-east-1',
     ];
-    const reader = [
+    const keys = [
       '[reader]',
       `aws_access_key_id = ${READER.id}`,
       `aws_secret_access_key = ${READER.secret}`,
+      '[temporary]',
+      `aws_access_key_id = ${TEMPORARY.id}`,
+      `aws_secret_access_key = ${TEMPORARY.secret}`,
+      `aws_session_token = ${TEMPORARY.sessionToken}`,
     ];
+    const guarded = local.runtime('guarded').arn;
     return {
       home: {
         '.aws/config': `${files['.aws/config']}${team.join('\n')}\n`,
-        '.aws/credentials': `${files['.aws/credentials']}${reader.join('\n')}\n`,
+        '.aws/credentials': `${files['.aws/credentials']}${keys.join('\n')}\n`,
       },
       machineSettings: {
         'agentcore.runtimes': [
@@ -48,6 +77,8 @@ const scene = useAgentCore(
           { name: 'denied', arn, profile: 'reader' },
           { name: 'dead', arn, profile: 'dev', endpointUrl: 'http://127.0.0.1:9', retries: 0 },
           { name: 'team', arn, profile: 'team' },
+          { name: 'temporary', arn, profile: 'temporary' },
+          { name: 'guarded', arn: guarded, authorization: { type: 'oauth', clientId: 'ci' } },
         ],
       },
       name: 'failures',
@@ -55,11 +86,28 @@ const scene = useAgentCore(
   },
 );
 
+/** All that nobody may write down, of what the tests have seen so far. */
+const secrets = [
+  DEVELOPER.secret,
+  READER.secret,
+  TEMPORARY.secret,
+  TEMPORARY.sessionToken,
+  CLIENT_SECRET,
+];
+
+beforeAll(async () => {
+  // What is searched for secrets is all that can be written.
+  const { quickInput, palette } = parts();
+  await palette.run('Developer: Set Log Level...');
+  await quickInput.pick('Trace');
+});
+
 beforeEach(async () => {
   await scene().vsCode.workbench.openContainer('AgentCore');
 });
 
 afterEach(async () => {
+  secrets.push(...keptTokens(scene().vsCode.folder));
   await scene().vsCode.driver.run(({ commands }) =>
     commands.executeCommand('notifications.clearAll'),
   );
@@ -75,7 +123,7 @@ describe('a server that cannot start', () => {
     {
       name: 'denied',
       says: /^Runtime "denied" does not let its credentials call it$/,
-      buttons: ['Show Output', 'Show Logs'],
+      buttons: ['Show Output', 'Copy Missing Statement', 'Show Logs'],
     },
     {
       name: 'dead',
@@ -90,56 +138,154 @@ describe('a server that cannot start', () => {
   });
 });
 
-describe('single sign-on', () => {
-  test('a server whose login is missing starts once somebody has signed in', async () => {
-    const { local, vsCode } = scene();
-    const { notifications, dialog, view } = parts();
-    await view('Credentials').waitForDescription('corp', /signed out/);
-    await view('Runtimes').runInlineAction('team', 'Start Server');
-    expect(await notifications.buttons('profile team')).toContain('Sign In');
-    await notifications.press('profile team', 'Sign In');
-    const text = await dialog.text();
-    const code = /[A-Z]{4}-[A-Z]{4}/.exec(text)?.[0] ?? '';
-    expect(text).toContain('Sign in with the code');
-    await dialog.choose('Open Page');
-    await allow(`${local.url}/device?user_code=${code}`);
-    await view('Runtimes').waitForDescription('team', /^running/);
-    await view('Credentials').waitForDescription('corp', /signed in/);
-    const told = await vsCode.driver.run(({ env }) => env.clipboard.readText());
-    expect(told).toBe(code);
-    expect(local.sso.tokens).toMatchObject([{ user: 'ada' }]);
+test('what a denied runtime lacks is copied as a statement', async () => {
+  const { driver } = scene().vsCode;
+  const { notifications, view } = parts();
+  await view('Runtimes').runInlineAction('denied', 'Start Server');
+  await notifications.press('Runtime "denied"', 'Copy Missing Statement');
+  await notifications.waitFor('Copied. Add it to the policy');
+  const { arn } = scene().local.runtime('notes');
+  expect(JSON.parse(await driver.run(({ env }) => env.clipboard.readText()))).toMatchObject({
+    Effect: 'Allow',
+    Action: 'bedrock-agentcore:InvokeAgentRuntime',
+    Resource: [arn, `${arn}/runtime-endpoint/DEFAULT`],
   });
 });
 
-test('no secret is in what VS Code, the extension and its servers have written', () => {
-  const { folder } = scene().vsCode;
-  const secrets = [DEVELOPER.secret, READER.secret];
-  const found: string[] = [];
-  for (const part of [folder.data, folder.state, folder.workspace, folder.extensions]) {
-    for (const entry of readdirSync(part, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue;
-      const path = join(entry.parentPath, entry.name);
-      const text = readFileSync(path, 'latin1');
-      if (secrets.some((secret) => text.includes(secret))) found.push(path);
-    }
-  }
-  expect(found).toEqual([]);
+test('what went wrong is in the log', async () => {
+  const { notifications, output, view } = parts();
+  await view('Runtimes').runInlineAction('dead', 'Start Server');
+  await notifications.press('Runtime "dead"', 'Show Logs');
+  const text = await output.waitFor('agentcore.startServer: Runtime "dead" could not be reached');
+  expect(holdsSecret(text, secrets)).toBe(false);
 });
+
+test('a client secret that is not stored is asked for, and its server starts with it', async () => {
+  const { notifications, quickInput, view } = parts();
+  await view('Runtimes').runInlineAction('guarded', 'Start Server');
+  expect(await notifications.waitFor('The client secret of runtime "guarded"')).toMatch(
+    /is not stored here: enter it$/,
+  );
+  await notifications.press('The client secret', 'Enter Client Secret');
+  await quickInput.waitForTitle('Client Secret of guarded');
+  await quickInput.type(CLIENT_SECRET);
+  await quickInput.accept();
+  await view('Runtimes').waitForDescription('guarded', /^running/);
+  expect(holdsSecret(await outputOf('guarded'), secrets)).toBe(false);
+});
+
+test('the output of a server that has a session token does not have it', async () => {
+  const { view } = parts();
+  await view('Runtimes').runInlineAction('temporary', 'Start Server');
+  await view('Runtimes').waitForDescription('temporary', /^running/);
+  expect(holdsSecret(await outputOf('temporary'), secrets)).toBe(false);
+});
+
+describe('single sign-on', () => {
+  test('a server whose login is missing starts once somebody has signed in', async () => {
+    const { local, vsCode } = scene();
+    const { notifications, view } = parts();
+    await view('Credentials').waitForDescription('corp', /signed out/);
+    await view('Runtimes').runInlineAction('team', 'Start Server');
+    const sentence = 'The login of profile "team" is missing or has expired';
+    expect(await notifications.waitFor('profile "team"')).toBe(sentence);
+    await notifications.press(sentence, 'Sign In');
+    const code = await allowDevice(scene());
+    await view('Runtimes').waitForDescription('team', /^running/);
+    await view('Credentials').waitForDescription('corp', /signed in/);
+    expect(await vsCode.driver.run(({ env }) => env.clipboard.readText())).toBe(code);
+    expect(local.sso.tokens).toMatchObject([{ user: 'ada' }]);
+  });
+
+  test('a profile is added for a role of the login, and each question leads back', async () => {
+    const { notifications, quickInput, view } = parts();
+    await view('Credentials').chooseFromMenu('corp', 'Add Profile…');
+    await quickInput.waitFor('Account');
+    await quickInput.pick('Production');
+    await quickInput.waitFor('Role in Production');
+    await quickInput.back();
+    await quickInput.waitFor('Account');
+    await quickInput.pick('Development');
+    await quickInput.waitFor('Role in Development');
+    await quickInput.pick('Reader');
+    await quickInput.waitForMessage('Region of the runtimes');
+    await quickInput.type('us-west-2');
+    await quickInput.accept();
+    await quickInput.waitForMessage('Name of the profile');
+    await quickInput.back();
+    await quickInput.waitForValue('us-west-2');
+    await quickInput.accept();
+    await quickInput.waitForValue('Development-Reader');
+    await quickInput.type('team');
+    await quickInput.waitForMessage('It will be replaced');
+    await quickInput.type('development');
+    await quickInput.accept();
+    await notifications.waitFor('Profile "development" is in');
+    await view('Credentials').waitForDescription('development', /^SSO · us-west-2$/);
+    const config = readFileSync(join(scene().vsCode.folder.home, '.aws/config'), 'utf8');
+    expect(config).toMatch(/\[profile development\]\nsso_session = corp\n/);
+  });
+
+  test('one that has expired says so, and a click signs in and starts the server', async () => {
+    const { folder } = scene().vsCode;
+    const { notifications, view } = parts();
+    await view('Runtimes').runInlineAction('team', 'Stop Server');
+    await view('Runtimes').waitForDescription('team', /^stopped/);
+    expireLogins(folder);
+    await view('Credentials').runTitleAction('Refresh Credentials');
+    await view('Credentials').waitForDescription('corp', /expired \d+ \w+ ago/);
+    await view('Runtimes').runInlineAction('team', 'Start Server');
+    await notifications.press('profile "team"', 'Sign In');
+    await allowDevice(scene());
+    await view('Runtimes').waitForDescription('team', /^running/);
+    await view('Credentials').waitForDescription('corp', /signed in/);
+    secrets.push(...keptTokens(folder));
+    expect(holdsSecret(await outputOf('team'), secrets)).toBe(false);
+  });
+
+  test('a session that an expired login keeps from being stopped is, once somebody signs in', async () => {
+    const { local, vsCode } = scene();
+    const { notifications } = parts();
+    const id = await leaveOrphan(vsCode.folder, local, 'notes', 'team');
+    expireLogins(vsCode.folder);
+    await vsCode.load();
+    await notifications.press('left behind', 'Stop Sessions');
+    expect(await notifications.waitFor('Could not be stopped')).toMatch(
+      /^Could not be stopped and may be billed: notes-\w+: The login of profile "team" is missing or/,
+    );
+    expect(await notifications.buttons('Could not be stopped')).toEqual([
+      'Sign In',
+      'Try Again',
+      'Show Logs',
+    ]);
+    await notifications.press('Could not be stopped', 'Sign In');
+    await allowDevice(scene());
+    await local.until(
+      () =>
+        local
+          .sessions('notes')
+          .some((one) => one.runtimeSessionId === id && one.why === 'stop-runtime-session'),
+      'the end of the session',
+    );
+  });
+});
+
+test('no secret is in a file that VS Code, the extension or a server has written', () => {
+  const { folder } = scene().vsCode;
+  const known = readFileSync(join(folder.home, '.aws/credentials'), 'latin1');
+  expect(holdsSecret(known, secrets)).toBe(true);
+  expect(filesWithSecrets(folder, secrets)).toEqual([]);
+});
+
+/** All that a server has told VS Code, once its tools were found. */
+async function outputOf(name: string): Promise<string> {
+  const { output, view } = parts();
+  await view('Runtimes').runInlineAction(name, 'Show Server Output');
+  await output.waitFor(`Starting server ${name}`);
+  return await output.waitFor('Discovered 8 tools');
+}
 
 function parts() {
   const { workbench } = scene().vsCode;
   return { ...workbench, view: (title: string) => workbench.view(title) };
-}
-
-/** Allows the device on the page of the identity center, in another tab of the same browser. */
-async function allow(url: string): Promise<void> {
-  const { workbench } = scene().vsCode;
-  const context = workbench.page.context();
-  await context.route(`${scene().local.url}/**`, (route) => route.continue());
-  const tab = await context.newPage();
-  await tab.goto(url);
-  await tab.locator('input[value=ada]').check();
-  await tab.locator('button[value=approve]').click();
-  await tab.getByText('You may close this page').waitFor();
-  await tab.close();
 }

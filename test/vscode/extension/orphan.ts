@@ -5,7 +5,7 @@ import type { LocalRuntime } from '../../../src/local/local-runtime.ts';
 import type { RunFolder } from '../harness/run-folder.ts';
 
 /**
- * Runs the proxy with the profile `dev`, as another program of this user would, and kills it in the middle of its session.
+ * Runs the proxy, as another program of this user would, and kills it in the middle of its session.
  *
  * @returns the id of the runtime session that nobody will stop.
  */
@@ -13,6 +13,7 @@ export async function leaveOrphan(
   { home, state }: RunFolder,
   local: LocalRuntime,
   runtime: string,
+  profile = 'dev',
 ): Promise<string> {
   const transport = new StdioClientTransport({
     command: process.execPath,
@@ -20,7 +21,7 @@ export async function leaveOrphan(
     env: {
       HOME: home,
       AWS_ENDPOINT_URL: local.url,
-      AWS_PROFILE: 'dev',
+      AWS_PROFILE: profile,
       AGENTCORE_STATE_DIR: state,
       AGENTCORE_AGENT_ARN: local.runtime(runtime).arn,
     },

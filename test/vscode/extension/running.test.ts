@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { startMcpServers } from '../harness/mcp-servers.ts';
+import { callTool, startMcpServers } from '../harness/mcp-servers.ts';
 import { until } from '../harness/until.ts';
 import { picture } from './picture.ts';
 import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
@@ -20,11 +20,46 @@ const scene = useAgentCore(
 
 /** The session that is billed now, as the runtime itself has it. */
 function liveSession() {
-  const live = scene()
-    .local.sessions('notes')
-    .filter(({ state }) => state !== 'Stopped');
+  const live = scene().local.sessions('notes').filter(isLive);
   expect(live).toHaveLength(1);
   return live[0] as (typeof live)[number];
+}
+
+const isLive = ({ state }: { readonly state: string }) => state !== 'Stopped';
+
+/** By the runtime's own account. One server's microVMs, one after the other, have the same id. */
+function wasStopped(id: string): boolean {
+  const all = scene()
+    .local.sessions('notes')
+    .filter((one) => one.runtimeSessionId === id);
+  return all.at(-1)?.why === 'stop-runtime-session';
+}
+
+/** Begins a session where there is none, and asks nobody. */
+async function callReadOnlyTool(): Promise<void> {
+  const { driver } = scene().vsCode;
+  const tool = await startMcpServers(driver, 'get_weather');
+  expect(await callTool(driver, tool, { city: 'Oslo' })).toMatch(/^Oslo: /);
+}
+
+/** Shows these kinds of records in the replay log, or hides them. */
+async function toggleKinds(...kinds: readonly string[]): Promise<void> {
+  const { workbench } = scene().vsCode;
+  const { quickInput } = workbench;
+  await workbench.view('Replay Log').runTitleAction('Filter Replay Log');
+  await quickInput.waitFor('What the log shows');
+  for (const kind of kinds) await quickInput.pick(kind);
+  await quickInput.accept();
+}
+
+async function noticeAfter(minutes: number | undefined): Promise<void> {
+  await scene().vsCode.driver.run(
+    ({ ConfigurationTarget, workspace }, minutes) =>
+      workspace
+        .getConfiguration('agentcore.sessions')
+        .update('noticeAfterMinutes', minutes, ConfigurationTarget.Global),
+    minutes,
+  );
 }
 
 beforeEach(async () => {
@@ -107,6 +142,8 @@ describe('sessions', () => {
     const { workbench } = vsCode;
     const sessions = workbench.view('Sessions');
     await sessions.open();
+    // The call that the chat has just shown is on record a moment later.
+    await sessions.waitForDescription(/^notes-/, /^idle/);
     const [first] = await sessions.items(/^notes-/);
     expect(first).toMatch(/^notes-\w+ idle, ends in \d+ m · \d+ [sm] · <?\$/);
     expect(await sessions.accessibleName(/^notes-/)).toMatch(/^notes-\w+, idle, ends in \d+ m/);
@@ -125,34 +162,61 @@ describe('sessions', () => {
     });
   });
 
+  test('those that have run for long are told of, with a button that stops them', async () => {
+    const { local, vsCode } = scene();
+    const { notifications } = vsCode.workbench;
+    const { runtimeSessionId } = liveSession();
+    await noticeAfter(0.001);
+    expect(await notifications.waitFor('sessions have run')).toMatch(
+      /^2 sessions have run for more than 0 s\. Cost so far: .*\d$/,
+    );
+    expect(await notifications.buttons('sessions have run')).toEqual([
+      'Stop Sessions',
+      'Show Sessions',
+    ]);
+    await notifications.press('sessions have run', 'Stop Sessions');
+    await local.until(() => wasStopped(runtimeSessionId), 'the end of the session');
+    await noticeAfter(undefined);
+  });
+
   test('one that is stopped from the view is stopped at the runtime', async () => {
     const { local, vsCode } = scene();
-    const { workbench } = vsCode;
+    await callReadOnlyTool();
     const { runtimeSessionId } = liveSession();
-    const sessions = workbench.view('Sessions');
+    const sessions = vsCode.workbench.view('Sessions');
+    await sessions.waitForDescription(/^notes-/, /^idle/);
     await sessions.runInlineAction(/^notes-/, 'Stop Session');
-    // A microVM that was killed before had the same id.
-    const stopped = () =>
-      local
-        .sessions('notes')
-        .some(
-          (one) => one.runtimeSessionId === runtimeSessionId && one.why === 'stop-runtime-session',
-        );
-    await local.until(stopped, 'the end of the session');
-    await workbench.statusBar.waitFor('1 · ');
+    await local.until(() => wasStopped(runtimeSessionId), 'the end of the session');
+    await sessions.waitForOnly(/^Ended/);
     await sessions.expand('Ended');
     expect(await sessions.items(/^notes-/)).toContainEqual(
       expect.stringMatching(/^ {2}notes-\w+ stopped at /),
     );
   });
+
+  test('one is reset: it is stopped, and its server has another', async () => {
+    const { local, vsCode } = scene();
+    const { workbench } = vsCode;
+    await callReadOnlyTool();
+    const { runtimeSessionId } = liveSession();
+    await workbench.view('Runtimes').chooseFromMenu('notes', 'Reset Session');
+    await local.until(
+      () => wasStopped(runtimeSessionId) && local.sessions('notes').some(isLive),
+      'another session',
+    );
+    expect(liveSession().runtimeSessionId).not.toBe(runtimeSessionId);
+    await workbench.view('Runtimes').waitForDescription('notes', /^running/);
+  });
 });
 
 describe('replay log', () => {
-  test('it says what happened, newest first, and shows a record whole', async () => {
+  test('it is filtered by kind, and shows a record whole', async () => {
     const { driver, workbench } = scene().vsCode;
     const log = workbench.view('Replay Log');
     await log.open();
-    await log.click(/^handshake repeated/);
+    await toggleKinds('Errors', 'Calls', 'Sessions and programs');
+    await log.waitForOnly(/^handshake repeated/);
+    await log.click(/^handshake repeated in \d+ ms, 1 call /);
     const text = await workbench.editors.waitForText('"type": "session.replayed"');
     expect(JSON.parse(text)).toMatchObject({
       type: 'session.replayed',
@@ -164,21 +228,9 @@ describe('replay log', () => {
     await until(5_000, 'The record in the clipboard', async () => {
       return (await driver.run(({ env }) => env.clipboard.readText())) === text;
     });
-  });
-
-  test('it is filtered by kind', async () => {
-    const { workbench } = scene().vsCode;
-    const log = workbench.view('Replay Log');
-    await log.runTitleAction('Filter Replay Log');
-    const { quickInput } = workbench;
-    await quickInput.waitFor('What the log shows');
-    for (const kind of ['Errors', 'Calls', 'Sessions and programs']) await quickInput.pick(kind);
-    await quickInput.accept();
-    await log.waitForOnly(/^handshake repeated/);
-    await log.runTitleAction('Filter Replay Log');
-    for (const kind of ['Errors', 'Calls', 'Sessions and programs']) await quickInput.pick(kind);
-    await quickInput.accept();
-    await log.items(/^session stopped/);
+    await toggleKinds('Errors', 'Calls', 'Sessions and programs');
+    // What is newest came after the reset.
+    await log.items(/^\w+\/\w+: result /);
   });
 
   test('it is exported as JSON lines', async () => {
@@ -196,4 +248,16 @@ describe('replay log', () => {
     expect(records[0]?.type).toBe('program');
     expect(records).toContainEqual(expect.objectContaining({ type: 'session.replayed' }));
   });
+});
+
+test('a window that closes stops its sessions, and leaves none behind for the next', async () => {
+  const { local, vsCode } = scene();
+  const { workbench } = vsCode;
+  await callReadOnlyTool();
+  const { runtimeSessionId } = liveSession();
+  await vsCode.load();
+  await local.until(() => wasStopped(runtimeSessionId), 'the end of the session');
+  await workbench.openContainer('AgentCore');
+  await workbench.view('Runtimes').waitForDescription('notes', /^stopped/);
+  expect(await workbench.notifications.texts()).toEqual([]);
 });

@@ -1,14 +1,31 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'jsonc-parser';
 import { beforeEach, describe, expect, test } from 'vitest';
+import packageJson from '../../../package.json' with { type: 'json' };
+import { until } from '../harness/until.ts';
 import { layout } from '../install/layout.ts';
 import { picture } from './picture.ts';
 import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
 
+const CALLER = 'arn:aws:iam::123456789012:role/Caller';
+/** What clients have in their files already. */
+const OTHER = { command: 'other', args: [] };
+const BROKEN = '{ "mcpServers": { "other": {';
+const EXTERNAL_ID = 'agreed-with-the-partner';
+
 const scene = useAgentCore(
-  { accessKeys: [DEVELOPER], runtimes: { notes: sampleServer(), weather: sampleServer() } },
+  {
+    accessKeys: [DEVELOPER],
+    roles: [{ arn: CALLER, externalId: EXTERNAL_ID }],
+    runtimes: { notes: sampleServer(), weather: sampleServer() },
+  },
   (local) => ({
-    home: developerFiles('dev', 'other'),
+    home: {
+      ...developerFiles('dev', 'other'),
+      '.cursor/mcp.json': `{\n  // mine\n  "mcpServers": { "other": ${JSON.stringify(OTHER)} },\n}\n`,
+      '.kiro/settings/mcp.json': BROKEN,
+    },
     machineSettings: {
       'agentcore.runtimes': [
         { name: 'notes', arn: local.runtime('notes').arn, profile: 'dev' },
@@ -27,6 +44,16 @@ function endings(runtime: string): readonly (string | undefined)[] {
     .local.sessions(runtime)
     .map(({ why }) => why);
 }
+
+/** The entries of the settings. */
+async function entries(): Promise<readonly object[]> {
+  return scene().vsCode.driver.run(
+    ({ workspace }) =>
+      workspace.getConfiguration('agentcore').get<readonly object[]>('runtimes') ?? [],
+  );
+}
+
+const copied = () => scene().vsCode.driver.run(({ env }) => env.clipboard.readText());
 
 beforeEach(async () => {
   await scene().vsCode.workbench.openContainer('AgentCore');
@@ -106,14 +133,11 @@ describe('credentials', () => {
 
 describe('commands', () => {
   test('the session mode is changed, and the entry keeps all else', async () => {
-    const { driver, workbench } = scene().vsCode;
+    const { workbench } = scene().vsCode;
     await view('Runtimes').chooseFromMenu('weather', 'Change Session Mode…');
     await workbench.quickInput.pick('One for each request');
     await view('Runtimes').waitForDescription('weather', /^stopped · dev · request$/);
-    const entries = await driver.run(({ workspace }) =>
-      workspace.getConfiguration('agentcore').get<readonly object[]>('runtimes'),
-    );
-    expect(entries?.[1]).toEqual({
+    expect((await entries())[1]).toEqual({
       name: 'weather',
       arn: scene().local.runtime('weather').arn,
       profile: 'dev',
@@ -121,14 +145,88 @@ describe('commands', () => {
     });
   });
 
+  test('a role is switched to with its external id, which is known from then on', async () => {
+    const { folder, workbench } = scene().vsCode;
+    const { quickInput } = workbench;
+    await view('Runtimes').chooseFromMenu('notes', 'Switch Role…');
+    await quickInput.waitFor('Pick a role to assume, or type its ARN');
+    await quickInput.pick('Enter a Role…');
+    await quickInput.waitForMessage('The ARN of the role');
+    await quickInput.type(CALLER);
+    await quickInput.accept();
+    await quickInput.waitForMessage('The external id');
+    await quickInput.back();
+    await quickInput.waitForValue(CALLER);
+    await quickInput.accept();
+    await quickInput.waitForMessage('The external id');
+    await quickInput.type(EXTERNAL_ID);
+    await quickInput.accept();
+    await view('Runtimes').waitForDescription('notes', /^running · other · Caller · session$/);
+    const role = { arn: CALLER, externalId: EXTERNAL_ID };
+    expect((await entries())[0]).toMatchObject({ name: 'notes', assumeRole: role });
+    const remembered = readFileSync(join(folder.state, 'role-targets.json'), 'utf8');
+    expect(remembered).not.toContain(EXTERNAL_ID);
+
+    await view('Runtimes').chooseFromMenu('notes', 'Switch Role…');
+    const roles = await quickInput.itemsWith('Caller');
+    expect(roles.filter(({ label }) => label === 'Caller')).toHaveLength(1);
+    await quickInput.accept();
+    await quickInput.waitUntilClosed();
+    expect((await entries())[0]).toMatchObject({ assumeRole: role });
+  });
+
+  test('an entry is edited question by question, and what was said before is kept', async () => {
+    const { workbench } = scene().vsCode;
+    const { quickInput } = workbench;
+    await view('Runtimes').chooseFromMenu('weather', 'Edit Runtime…');
+    for (const placeholder of [
+      'Pick a runtime or a gateway, or paste an ARN',
+      'Pick the endpoint to call, or type its name',
+      'Pick the AWS profile to call it with',
+      'Pick a role to assume, or type its ARN',
+    ]) {
+      await quickInput.waitFor(placeholder);
+      await quickInput.accept();
+    }
+    await quickInput.waitFor('Is the call allowed? A session is started and stopped again');
+    await quickInput.pick('Continue');
+    await quickInput.waitFor('Pick how sessions of the runtime are used');
+    await quickInput.accept();
+    await quickInput.waitForMessage('The name of the server');
+    await quickInput.type('notes');
+    await quickInput.waitForMessage('Another runtime is called "notes"');
+    await quickInput.type('forecast');
+    await quickInput.accept();
+    await workbench.notifications.dismiss('forecast is ready');
+    await view('Runtimes').waitForDescription('forecast', /^running · dev · request$/);
+    const { arn } = scene().local.runtime('weather');
+    expect((await entries())[1]).toMatchObject({ name: 'forecast', arn, profile: 'dev' });
+  });
+
+  test('the logs of a runtime are opened in CloudWatch, and its ARN and policy copied', async () => {
+    const { workbench } = scene().vsCode;
+    const { arn, runtimeId } = scene().local.runtime('notes');
+    await view('Runtimes').chooseFromMenu('notes', 'Open CloudWatch Logs');
+    expect(await workbench.dialog.text()).toContain('open the external website');
+    await workbench.dialog.choose('Copy');
+    const group = `$252Faws$252Fbedrock-agentcore$252Fruntimes$252F${runtimeId}-DEFAULT`;
+    expect(await copied()).toBe(
+      `https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/${group}`,
+    );
+    await view('Runtimes').chooseFromMenu('notes', 'Copy ARN');
+    await until(5_000, 'The ARN in the clipboard', async () => (await copied()) === arn);
+  });
+
   test('diagnostics name what is set up, and mask accounts', async () => {
-    const { driver, workbench } = scene().vsCode;
+    const { workbench } = scene().vsCode;
     await workbench.runCommand('AgentCore: Copy Diagnostics');
     await workbench.notifications.dismiss('Copied.');
-    const text = await driver.run(({ env }) => env.clipboard.readText());
+    const text = await copied();
     expect(text).toContain('Runtimes: 2');
     expect(text).toContain('profile other');
-    expect(text).not.toContain('123456789012');
+    for (const hidden of ['123456789012', DEVELOPER.secret, EXTERNAL_ID]) {
+      expect(text).not.toContain(hidden);
+    }
   });
 
   test('a runtime is removed once the person has said so, and its session stopped', async () => {
@@ -139,6 +237,65 @@ describe('commands', () => {
     await workbench.dialog.choose(button);
     await view('Runtimes').waitForOnly(/^(?!notes$)/);
     await scene().local.until(() => endings('notes').every(Boolean), 'the end of its sessions');
+    // Also where its role takes an external id, which is in the settings alone.
+    await workbench.notifications.waitUntilGone('Stopping the session');
+    expect(await workbench.notifications.texts()).toEqual([]);
+  });
+});
+
+describe('other clients', () => {
+  const file = (path: string) => join(scene().vsCode.folder.home, path);
+  /** Asks for the client and what to do, from the item of `forecast`. */
+  async function install(client: string, how: string): Promise<void> {
+    const { quickInput } = scene().vsCode.workbench;
+    await view('Runtimes').chooseFromMenu('forecast', 'Install for Other Client…');
+    await quickInput.waitFor('Pick the client');
+    await quickInput.pick(client);
+    await quickInput.waitFor('What is to be done?');
+    await quickInput.pick(how);
+  }
+  const server = () => ({
+    command: 'npx',
+    args: ['-y', `agentcore-mcp@${packageJson.version}`, 'proxy'],
+    env: {
+      AGENTCORE_SERVER_NAME: 'forecast',
+      AGENTCORE_AGENT_ARN: scene().local.runtime('weather').arn,
+      RUNTIME_SESSION_MODE: 'request',
+      AWS_PROFILE: 'dev',
+    },
+  });
+
+  test('one gets the server beside its others, after a look at what changes', async () => {
+    const { editors, notifications } = scene().vsCode.workbench;
+    await install('Cursor', 'Write It There');
+    await editors.waitFor('mcp.json (what changes)');
+    await notifications.press('Write the server to the configuration of Cursor?', 'Write');
+    await notifications.dismiss('Written for Cursor.');
+    expect(await editors.titles()).toEqual([]);
+    const text = readFileSync(file('.cursor/mcp.json'), 'utf8');
+    expect(text).toContain('// mine');
+    expect(parse(text)).toEqual({ mcpServers: { other: OTHER, forecast: server() } });
+  });
+
+  test('one whose file is broken loses nothing', async () => {
+    const { notifications } = scene().vsCode.workbench;
+    await install('Kiro', 'Write It There');
+    expect(await notifications.waitFor('not a JSON object')).toBe(
+      'The file is not a JSON object, so nothing was written: mend it, or copy the snippet',
+    );
+    await notifications.dismiss('not a JSON object');
+    expect(readFileSync(file('.kiro/settings/mcp.json'), 'utf8')).toBe(BROKEN);
+  });
+
+  test('nothing is written where the person discards it, or has it copied', async () => {
+    const { folder, workbench } = scene().vsCode;
+    await install('VS Code, this folder', 'Write It There');
+    await workbench.notifications.press('Write the server to', 'Discard');
+    await install('Claude Desktop', 'Copy It');
+    await workbench.notifications.dismiss('Copied for Claude Desktop');
+    expect(JSON.parse(await copied())).toEqual({ mcpServers: { forecast: server() } });
+    expect(existsSync(join(folder.workspace, '.vscode', 'mcp.json'))).toBe(false);
+    expect(existsSync(file('.config/Claude'))).toBe(false);
   });
 });
 

@@ -132,6 +132,28 @@ describe('the setup', () => {
   });
 });
 
+test('a runtime is added by its ARN, under a name that no other has', async () => {
+  const { local, vsCode } = scene();
+  await vsCode.workbench.runCommand('AgentCore: Add Runtime by ARN…');
+  await quickInput().waitForMessage('The ARN of a runtime');
+  const { arn } = local.runtime('notes');
+  await quickInput().type(arn);
+  await quickInput().accept();
+  const [, endpoint, ...others] = QUESTIONS;
+  const authorizer = { placeholder: 'How does it let callers in?', answer: 'IAM' };
+  for (const { placeholder, answer } of [endpoint ?? authorizer, authorizer, ...others]) {
+    await quickInput().waitFor(placeholder);
+    await quickInput().pick(answer);
+  }
+  await quickInput().waitForMessage('The name of the server');
+  await quickInput().type('notes');
+  await quickInput().waitForMessage('Another runtime is called "notes"');
+  await quickInput().type('more notes');
+  await quickInput().accept();
+  await vsCode.workbench.notifications.dismiss('more notes is ready');
+  expect((await entries())?.[1]).toMatchObject({ name: 'more notes', arn });
+});
+
 test('a sample on this machine is set up in one step', async () => {
   const { driver, workbench } = scene().vsCode;
   await workbench.runCommand('AgentCore: Try It Without AWS');

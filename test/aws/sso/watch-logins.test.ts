@@ -1,0 +1,25 @@
+import { rmSync } from 'node:fs';
+import { expect, it, onTestFinished } from 'vitest';
+import { tokenFile } from '../../../src/aws/sso/token-cache.ts';
+import { watchLogins } from '../../../src/aws/sso/watch-logins.ts';
+import { within } from '../../fixtures/running.ts';
+import { CONFIG, HOUR, Home } from './home.ts';
+
+it('tells of the first login, of another, and of its end', async () => {
+  const home = new Home(CONFIG);
+  const ending = new AbortController();
+  onTestFinished(() => ending.abort());
+  let tell = () => {};
+  const told = () =>
+    within(10_000, 'word of a login', new Promise<void>((resolve) => (tell = resolve)));
+  watchLogins(home.env, () => tell(), ending.signal);
+  for (const change of [
+    () => home.signIn(HOUR),
+    () => home.signIn(2 * HOUR),
+    async () => rmSync(tokenFile(await home.session(), home.env)),
+  ]) {
+    const word = told();
+    await change();
+    await expect(word).resolves.toBeUndefined();
+  }
+});

@@ -1,0 +1,52 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { AgentCoreError } from '../../../src/error.ts';
+import { presentError } from '../../../src/extension/commands/present-error.ts';
+import { commands as stub, window } from '../vscode-stub.ts';
+
+beforeEach(() => {
+  window.said.length = 0;
+  window.pressed = undefined;
+  stub.run.length = 0;
+  stub.handlers.clear();
+});
+
+describe('a sentence', () => {
+  it('is shown as it is', async () => {
+    await presentError(new Error('The profile is not there: add it'));
+    expect(window.said).toEqual(['The profile is not there: add it']);
+  });
+
+  it('that would cover the window ends after a whole part, and the log has all of it', async () => {
+    const part = `${'a'.repeat(120)}, ${'b'.repeat(120)}`;
+    await presentError(new Error(`${part}: ${'c'.repeat(120)}`));
+    expect(window.said).toEqual([`${part} …`]);
+    window.said.length = 0;
+    await presentError(new Error('d'.repeat(1_000)));
+    expect(window.said).toEqual([`${'d'.repeat(300)} …`]);
+  });
+});
+
+describe('a session that could not be stopped for want of a login', () => {
+  const unstopped = [{ id: 'a' }];
+  const failure = new AgentCoreError('upstream', 'expired', { data: { unstopped, login: 'work' } });
+  const stop = ['agentcore.stopSession', undefined, [{ kind: 'session', entry: unstopped[0] }]];
+
+  it('is stopped once somebody has signed in', async () => {
+    window.pressed = 'Sign In';
+    stub.handlers.set('agentcore.signIn', () => new Date());
+    await presentError(failure);
+    expect(stub.run).toEqual([['agentcore.signIn', { profile: 'work' }], stop]);
+  });
+
+  it('is left alone where nobody did', async () => {
+    window.pressed = 'Sign In';
+    await presentError(failure);
+    expect(stub.run).toEqual([['agentcore.signIn', { profile: 'work' }]]);
+  });
+
+  it('is tried again where that is what somebody wants', async () => {
+    window.pressed = 'Try Again';
+    await presentError(failure);
+    expect(stub.run).toEqual([stop]);
+  });
+});

@@ -1,0 +1,41 @@
+import { expect, it, onTestFinished } from 'vitest';
+import type { SessionsSnapshot } from '../../../src/extension/journal/journal-watch.ts';
+import type { SessionNode } from '../../../src/extension/sessions/session-node.ts';
+import { SessionsView } from '../../../src/extension/sessions/sessions-view.ts';
+import { EventEmitter } from '../vscode-stub.ts';
+
+/** A view of sessions that may bill, and what VS Code is told of it. */
+function setUp() {
+  const journal = {
+    changed: new EventEmitter<SessionsSnapshot>(),
+    snapshot: { entries: [], problems: [], at: 0 } as SessionsSnapshot,
+    onDidChange: (listener: (snapshot: SessionsSnapshot) => void) =>
+      journal.changed.event(listener),
+    refresh: async () => undefined,
+  };
+  const approvals = { pending: [], onDidChange: new EventEmitter<void>().event };
+  const view = new SessionsView(journal as never, approvals as never);
+  onTestFinished(() => view.dispose());
+  const told: unknown[] = [];
+  view.onDidChangeTreeData((nodes) => told.push(nodes));
+  const show = (...sessions: readonly { readonly id: string; readonly age: number }[]) => {
+    const entries = sessions.map((one) => ({ ...one, mayBill: true }));
+    journal.snapshot = { entries, problems: [], at: 0 } as never;
+    journal.changed.fire(journal.snapshot);
+  };
+  return { view, told, show };
+}
+
+it('draws a session anew with its item where only words have changed, and all where one came or went', () => {
+  const { view, told, show } = setUp();
+  show({ id: 'a', age: 1 }, { id: 'b', age: 1 });
+  const shown = view.getChildren();
+  show({ id: 'a', age: 2 }, { id: 'b', age: 2 });
+  show({ id: 'b', age: 3 });
+  expect(told).toEqual([undefined, shown, undefined]);
+  expect(told[1]).toEqual([
+    { kind: 'session', entry: expect.objectContaining({ id: 'a', age: 2 }) },
+    { kind: 'session', entry: expect.objectContaining({ id: 'b', age: 2 }) },
+  ]);
+  expect((told[1] as SessionNode[])[0]).toBe(shown[0]);
+});

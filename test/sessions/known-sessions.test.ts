@@ -1,0 +1,72 @@
+import { join } from 'node:path';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { AgentCoreError } from '../../src/error.ts';
+import { KnownSessions } from '../../src/sessions/known-sessions.ts';
+import type { ExternalIdOf } from '../../src/sessions/session-access.ts';
+import type { StopOutcome } from '../../src/sessions/session-stopping.ts';
+import { accessKey, CredentialHome, keys } from '../aws/credentials/credential-fixtures.ts';
+import { deadHead, writePart } from '../journal/fixture.ts';
+import { start, statelessMcp } from '../local/harness.ts';
+
+const USER = accessKey('user');
+const ROLE = 'arn:aws:iam::123456789012:role/Caller';
+const EXTERNAL_ID = 'agreed-with-the-partner';
+
+/** How a session is stopped whose role takes an external id. */
+async function stopped(externalIdOf?: ExternalIdOf): Promise<StopOutcome> {
+  const roles = [{ arn: ROLE, externalId: EXTERNAL_ID }];
+  const local = await start({ server: statelessMcp() }, { accessKeys: [USER.config], roles });
+  const home = await CredentialHome.make({ credentials: keys('work', USER) });
+  vi.stubEnv('AWS_ENDPOINT_URL', local.url);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const at = new Date().toISOString();
+  const session = { at, session: 'ours' };
+  const records = [
+    {
+      ...session,
+      type: 'session.started' as const,
+      runtimeSessionId: 'a-runtime-session-id-of-33-characters',
+      runtime: local.runtime('server').arn,
+      mode: 'session' as const,
+      endpoint: local.url,
+      profile: 'work',
+      assumeRole: { arn: ROLE, sessionName: 'me' },
+    },
+    {
+      ...session,
+      type: 'session.identified' as const,
+      returnedId: 'another-id-of-the-session-that-is-long',
+    },
+  ];
+  await writePart(join(home.file('state'), 'journal'), 'run', deadHead(), records);
+  const sessions = new KnownSessions(
+    { ...home.env, AWS_ENDPOINT_URL: local.url },
+    'extension',
+    externalIdOf,
+  );
+  const { entries } = await sessions.read();
+  expect(entries).toHaveLength(1);
+  const outcomes: StopOutcome[] = [];
+  await sessions.stop(entries, {
+    signal: AbortSignal.timeout(20_000),
+    onOutcome: (_, outcome) => outcomes.push(outcome),
+    onFailure: (sentence) => expect.fail(sentence),
+  });
+  return outcomes[0] as StopOutcome;
+}
+
+it('a session is stopped by the role it was used with, and an external id that somebody knows', async () => {
+  const asked: unknown[] = [];
+  const outcome = await stopped((role) => {
+    asked.push(role);
+    return EXTERNAL_ID;
+  });
+  expect(outcome).toEqual({ how: 'gone' });
+  expect(asked).toContainEqual(expect.objectContaining({ arn: ROLE }));
+});
+
+it('one that nobody knows the external id of stays, with what was thrown', async () => {
+  const outcome = await stopped();
+  expect(outcome).toMatchObject({ how: 'failed', reason: expect.stringContaining(ROLE) });
+  expect(outcome.how === 'failed' && outcome.cause).toBeInstanceOf(AgentCoreError);
+});
