@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Environment } from '../environment.ts';
 
 /** Milliseconds that a command may take; some of them open a browser. */
 const RUN_WITHIN = 50_000;
@@ -8,7 +9,7 @@ const MOST_STDERR = 400;
 
 export interface CommandOptions {
   readonly command: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   readonly signal: AbortSignal;
   /** Milliseconds. */
   readonly within?: number;

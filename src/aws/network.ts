@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { type AgentOptions, Agent as HttpAgent, type RequestOptions } from 'node:http';
 import { getProxyForUrl } from 'proxy-from-env';
+import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * How this machine reaches the network: straight or through `HTTPS_PROXY`, `HTTP_PROXY` and

@@ -1,7 +1,6 @@
 import { loadSharedConfigFiles } from '@smithy/core/config';
+import type { Environment } from '../environment.ts';
 import type { EndpointOptions } from './endpoints.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What the environment and the profile's section of `~/.aws/config` say about one service. */
 export interface ServiceSettings extends EndpointOptions {

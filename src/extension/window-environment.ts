@@ -1,9 +1,8 @@
 import * as vscode from 'vscode';
+import type { Environment } from '../environment.ts';
 import { Settings } from './contributions.ts';
 import { entryPath } from './runtimes/entry-path.ts';
 import { workspaceFolder } from './workspace-folder.ts';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The environment of this window's programs: that of VS Code, and what the settings say of AWS. */
 export function windowEnvironment(): Environment {

@@ -1,4 +1,5 @@
 import { parseArgsStringToArgv } from 'string-argv';
+import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import { isLogLevel, type LogLevel } from '../log.ts';
 
@@ -20,9 +21,7 @@ const AGENTCORE_PORTS = [8080, 8000];
  *
  * @throws {AgentCoreError} `usage` with a sentence that names the variable.
  */
-export function readBridgeSettings(
-  env: Readonly<Record<string, string | undefined>>,
-): BridgeSettings {
+export function readBridgeSettings(env: Environment): BridgeSettings {
   const [program, ...args] = parseArgsStringToArgv(env.MCP_SERVER_CMD ?? '');
   if (!program) {
     throw new AgentCoreError(

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/client';
 import packageJson from '../../package.json' with { type: 'json' };
+import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
 import type { JsonObject } from '../mcp/message.ts';
 import { ProxyTransport } from '../smoke/proxy-transport.ts';
@@ -17,7 +18,7 @@ const MOST_PAGES = 100;
  */
 export async function listTools(
   runtime: string | undefined,
-  env: Readonly<Record<string, string | undefined>>,
+  env: Environment,
 ): Promise<JsonObject[]> {
   const { AGENTCORE_POLICY: _, ...rest } = env;
   const transport = new ProxyTransport(proxyProgram(), {

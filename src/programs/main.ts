@@ -1,5 +1,6 @@
 import module from 'node:module';
 import type { Readable, Writable } from 'node:stream';
+import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
 
 /** What VS Code 1.101 ships, and what package.json asks for. */
@@ -27,10 +28,7 @@ class ProcessStreams implements ProgramStreams {
   }
 }
 
-type Program = (
-  env: Readonly<Record<string, string | undefined>>,
-  streams: ProgramStreams,
-) => Promise<number>;
+type Program = (env: Environment, streams: ProgramStreams) => Promise<number>;
 
 /**
  * Runs a program and exits with its code: 2 with one sentence on stderr where it was called wrongly,

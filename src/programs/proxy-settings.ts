@@ -2,14 +2,13 @@ import { existsSync } from 'node:fs';
 import type { AuthorizationSettings } from '../aws/authorization/authorization-settings.ts';
 import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
 import type { Timeouts } from '../aws/silence-clock.ts';
+import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import { stateFolder } from '../journal/state-folder.ts';
 import { isLogLevel, type LogLevel } from '../log.ts';
 import { type PolicyPlace, policyPlaces } from '../policy/documents/policy-places.ts';
 import { SESSION_MODES, type SessionMode } from '../sessions/session-ids.ts';
 import { readServer, type ServerSettings } from './server-settings.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What the proxy is told by its environment. */
 export interface ProxySettings {

@@ -3,12 +3,11 @@ import { type Account, listAccounts, listRoles } from '../aws/sso/portal.ts';
 import { checkProfile, writeProfile } from '../aws/sso/profile-writer.ts';
 import type { SsoContext } from '../aws/sso/sso-context.ts';
 import { findSsoSession, type SsoChoice, type SsoSession } from '../aws/sso/sso-session.ts';
+import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import { printable } from '../sessions/session-words.ts';
 import { INTERRUPTED } from './ending.ts';
 import { textTable } from './text-table.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Streams {
   readonly stdout: NodeJS.WritableStream & { readonly columns?: number };

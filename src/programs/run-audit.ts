@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import { stateFolder } from '../journal/state-folder.ts';
 import { auditFolder } from '../policy/audit/audit-folder.ts';
@@ -24,7 +25,7 @@ interface Streams {
  */
 export async function runAuditVerify(
   { json, noted }: AuditVerifyOptions,
-  env: Readonly<Record<string, string | undefined>>,
+  env: Environment,
   { stdout, stderr }: Streams,
 ): Promise<number> {
   const state = stateFolder(env);

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
 import { ChildEnd } from '../ends/child/child-end.ts';
 import { HttpEnd } from '../ends/http/http-end.ts';
+import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
 import { isLoud, type Log } from '../log.ts';
 import { throughInterceptors } from '../relay/interceptors.ts';
@@ -18,7 +19,7 @@ import type { ProgramStreams } from './main.ts';
  * @throws {AgentCoreError} `usage`, or `connection` where a port is taken.
  */
 export async function runBridge(
-  env: Readonly<Record<string, string | undefined>>,
+  env: Environment,
   streams: Pick<ProgramStreams, 'stderr' | 'onFault'>,
 ): Promise<number> {
   const asked = askedToEnd(streams);

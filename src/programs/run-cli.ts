@@ -1,12 +1,11 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import type { Environment } from '../environment.ts';
 import type { ProgramStreams } from './main.ts';
 import { addAccountVerbs } from './verbs/account-verbs.ts';
 import { addJournalVerbs } from './verbs/journal-verbs.ts';
 import { addPolicyVerbs } from './verbs/policy-verbs.ts';
 import { addRelayVerbs } from './verbs/relay-verbs.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The command line, `agentcore-mcp`. Each verb loads its own program when it is called.

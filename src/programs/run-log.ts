@@ -1,3 +1,4 @@
+import type { Environment } from '../environment.ts';
 import { followJournal } from '../journal/follow.ts';
 import { readJournal } from '../journal/reader.ts';
 import type { JournalRecord, ProgramRecord } from '../journal/records.ts';
@@ -32,7 +33,7 @@ const LIMIT = 100;
  */
 export async function runLog(
   options: LogOptions,
-  env: Readonly<Record<string, string | undefined>>,
+  env: Environment,
   streams: Streams,
   signal: AbortSignal,
 ): Promise<number> {

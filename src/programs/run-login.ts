@@ -12,10 +12,9 @@ import {
   type SsoSession,
 } from '../aws/sso/sso-session.ts';
 import { type LoginStatus, loginStatus } from '../aws/sso/status.ts';
+import type { Environment } from '../environment.ts';
 import { formatTime, printable } from '../sessions/session-words.ts';
 import { INTERRUPTED } from './ending.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Streams {
   /** A terminal copies the code that it shows. */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
 import { isObject, type JsonObject } from '../mcp/message.ts';
 import { DocumentText, problemLine } from '../policy/documents/document-text.ts';
@@ -12,8 +13,6 @@ import { mistakeOf } from '../policy/trials/run-example.ts';
 import { Trial } from '../policy/trials/trial.ts';
 import { policyText } from '../policy/writing/policy-text.ts';
 import { listTools } from './list-tools.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Streams {
   readonly stdout: NodeJS.WritableStream;

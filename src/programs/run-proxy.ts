@@ -5,6 +5,7 @@ import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
 import { Network } from '../aws/network.ts';
 import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
 import { readServiceSettings } from '../aws/shared-config.ts';
+import type { Environment } from '../environment.ts';
 import { messageOf } from '../error.ts';
 import { CallRecorder } from '../journal/call-recorder.ts';
 import { Journal } from '../journal/journal.ts';
@@ -37,10 +38,7 @@ const LAST_MOMENT = 8_400;
  * @returns the exit code, once nothing is left to do.
  * @throws {AgentCoreError} `usage` or `config` before anything was read or written.
  */
-export async function runProxy(
-  env: Readonly<Record<string, string | undefined>>,
-  streams: ProgramStreams,
-): Promise<number> {
+export async function runProxy(env: Environment, streams: ProgramStreams): Promise<number> {
   const asked = askedToEnd(streams);
   const settings = readProxySettings(env);
   const { profile, assumeRole, mode, timeouts, stderrLevel } = settings;

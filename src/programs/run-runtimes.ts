@@ -4,11 +4,10 @@ import { Discovery } from '../aws/discovery/discovery.ts';
 import { resolvePlaces } from '../aws/discovery/place.ts';
 import { usableAs } from '../aws/discovery/usable-as.ts';
 import { missingStatements, statementText } from '../aws/iam/access-denied.ts';
+import type { Environment } from '../environment.ts';
 import { stateFolder } from '../journal/state-folder.ts';
 import { roleToAssume } from './run-whoami.ts';
 import { problemLines, runtimeList } from './runtime-report.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Streams {
   readonly stdout: NodeJS.WritableStream & { readonly columns?: number };

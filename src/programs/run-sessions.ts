@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import { KnownSessions } from '../sessions/known-sessions.ts';
 import { recordLine } from '../sessions/record-words.ts';
@@ -7,8 +8,6 @@ import { findSession, shortIds } from '../sessions/session-lookup.ts';
 import type { StopOutcome } from '../sessions/session-stopping.ts';
 import { printable, runtimeName } from '../sessions/session-words.ts';
 import { sessionDetails, sessionList } from './session-report.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Streams {
   readonly stdout: NodeJS.WritableStream & { readonly columns?: number };

@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import packageJson from '../../package.json' with { type: 'json' };
+import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import { ProxyTransport } from '../smoke/proxy-transport.ts';
 import { SmokeTest, type StepName, type StepOutcome } from '../smoke/smoke-test.ts';
 import type { NamedTool } from '../smoke/tool-choice.ts';
 import { readProxySettings } from './proxy-settings.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface SmokeOptions {
   /** ARN of the runtime; without it, the environment's. */

@@ -6,10 +6,9 @@ import { parseGatewayArn } from '../aws/iam/gateway-arn.ts';
 import { parseRoleArn } from '../aws/iam/trust-policy.ts';
 import { Network } from '../aws/network.ts';
 import { readServiceSettings } from '../aws/shared-config.ts';
+import type { Environment } from '../environment.ts';
 import { formatDuration, formatTime, printable } from '../sessions/session-words.ts';
 import { textTable } from './text-table.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Streams {
   readonly stdout: NodeJS.WritableStream;

@@ -18,6 +18,7 @@ import { GatewayInvoker } from '../ends/gateway/gateway-invoker.ts';
 import { GatewaySessions } from '../ends/gateway/gateway-sessions.ts';
 import { RuntimeInvoker } from '../ends/runtime/invoker.ts';
 import { UpstreamEnd } from '../ends/upstream/upstream-end.ts';
+import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { SessionOrigin } from '../journal/records.ts';
@@ -39,7 +40,7 @@ export interface ServerOptions {
   readonly clock: AwsClock;
   /** What the journal says of the role that they are of. */
   readonly assumeRole: SessionOrigin['assumeRole'];
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   readonly network: Network;
   readonly journal: Journal;
   readonly log: Log;

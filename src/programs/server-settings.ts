@@ -8,10 +8,9 @@ import {
   isGatewayAddress,
   parseGatewayAddress,
 } from '../aws/gateway-address.ts';
+import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import type { SessionMode } from '../sessions/session-ids.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What the proxy talks to. */
 export type ServerSettings =

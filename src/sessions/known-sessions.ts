@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
+import type { Environment } from '../environment.ts';
 import { Journal } from '../journal/journal.ts';
 import { readJournal } from '../journal/reader.ts';
 import type { JournalRecord } from '../journal/records.ts';
@@ -11,8 +12,6 @@ import { type ExternalIdOf, SessionAccess } from './session-access.ts';
 import type { SessionEntry } from './session-book.ts';
 import { oursOf } from './session-lookup.ts';
 import { type StopOutcome, stopSessions } from './session-stopping.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The sessions that all programs of this user have put on record: read, stopped, forgotten. */
 export class KnownSessions {

@@ -9,6 +9,7 @@ import { Network } from '../aws/network.ts';
 import { runtimeInvocationsUrl } from '../aws/runtime-url.ts';
 import { readServiceSettings } from '../aws/shared-config.ts';
 import type { Credentials } from '../aws/signer.ts';
+import type { Environment } from '../environment.ts';
 import type { SessionOrigin } from '../journal/records.ts';
 import { isAwsEndpoint, type LifecycleSubject } from './lifecycle.ts';
 import type { SessionStopper } from './stop-session.ts';
@@ -18,8 +19,6 @@ const EXAMPLE_KEY = {
   accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
 };
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The external id by which a role is assumed, for who knows it: no record has it. */
 export type ExternalIdOf = (role: Pick<AssumeRole, 'arn' | 'chain'>) => string | undefined;

@@ -1,7 +1,6 @@
+import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
 import { takesSecret } from '../private-url.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** How a program says who is calling: signed by IAM credentials, with a bearer token, or not at all. */
 export type AuthorizationSettings =

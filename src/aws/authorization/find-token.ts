@@ -1,3 +1,4 @@
+import type { Environment } from '../../environment.ts';
 import type { Network } from '../network.ts';
 import type { AuthorizationSettings } from './authorization-settings.ts';
 import { KeptToken } from './kept-token.ts';
@@ -17,7 +18,7 @@ export function findToken(
     env,
   }: {
     readonly network: Network;
-    readonly env: Readonly<Record<string, string | undefined>>;
+    readonly env: Environment;
   },
 ): KeptToken | undefined {
   switch (settings.method) {

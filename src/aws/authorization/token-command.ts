@@ -1,3 +1,4 @@
+import type { Environment } from '../../environment.ts';
 import { commandOutput } from '../command-output.ts';
 import { credentialsFailure } from '../credentials/credentials-failure.ts';
 import { makeToken, type Token } from './token.ts';
@@ -10,7 +11,7 @@ const LONGEST_LIFE = 1e9;
 
 export interface TokenCommandOptions {
   readonly command: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   readonly signal: AbortSignal;
   /** Milliseconds. */
   readonly within?: number;

@@ -1,10 +1,11 @@
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import type { AwsCredentialIdentity } from '@smithy/types';
+import type { Environment } from '../../environment.ts';
 import { messageOf } from '../../error.ts';
 import type { sdkRequestHandler } from '../sdk-request-handler.ts';
 import { assumeRoleFailure } from './assume-role-failure.ts';
 import { credentialsFailure, shellWord } from './credentials-failure.ts';
-import type { CredentialsOptions, RoleStep, Search } from './credentials-options.ts';
+import type { RoleStep, Search } from './credentials-options.ts';
 import { throughRoleCache } from './role-cache.ts';
 
 export interface RoleMeans {
@@ -18,7 +19,7 @@ export interface RoleMeans {
   readonly endpoint?: string | undefined;
   readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
   readonly search: Search;
-  readonly env: CredentialsOptions['env'];
+  readonly env: Environment;
 }
 
 /** @throws {AgentCoreError} `credentials`, with what is to be done by whom. */

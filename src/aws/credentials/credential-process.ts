@@ -1,4 +1,5 @@
 import type { AwsCredentialIdentity } from '@smithy/types';
+import type { Environment } from '../../environment.ts';
 import { commandOutput } from '../command-output.ts';
 import { credentialsFailure } from './credentials-failure.ts';
 
@@ -7,7 +8,7 @@ export interface ProcessOptions {
   readonly command: string;
   /** What the profile says of its account, for a process that does not. */
   readonly accountId: string | undefined;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   readonly signal: AbortSignal;
   /** Milliseconds. */
   readonly within?: number;

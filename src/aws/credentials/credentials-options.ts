@@ -1,3 +1,4 @@
+import type { Environment } from '../../environment.ts';
 import type { Log } from '../../log.ts';
 import type { AwsClock } from '../aws-clock.ts';
 import type { Network } from '../network.ts';
@@ -32,7 +33,7 @@ export interface CredentialsOptions {
   readonly region: string | undefined;
   readonly assumeRole: AssumeRole | undefined;
   readonly network: Network;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   /** Who may be asked; absent where nobody can. */
   readonly prompts?: CredentialPrompts | undefined;
   readonly log?: Log | undefined;

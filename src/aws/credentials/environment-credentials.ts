@@ -1,6 +1,5 @@
 import type { AwsCredentialIdentity } from '@smithy/types';
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from '../../environment.ts';
 
 /** The access key that the environment names; `undefined` where it does not, or only half of it. */
 export function environmentCredentials(env: Environment): AwsCredentialIdentity | undefined {

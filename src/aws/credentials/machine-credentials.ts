@@ -6,12 +6,11 @@ import {
   fromTokenFile,
 } from '@aws-sdk/credential-providers';
 import type { AwsCredentialIdentity } from '@smithy/types';
+import type { Environment } from '../../environment.ts';
 import type { sdkRequestHandler } from '../sdk-request-handler.ts';
 import { noRegion } from './assume-role.ts';
 import { credentialsFailure, wordsOf } from './credentials-failure.ts';
 import type { CredentialsOptions, Search } from './credentials-options.ts';
-
-type Environment = CredentialsOptions['env'];
 
 export interface WebIdentity {
   readonly tokenFile: string;

@@ -2,9 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { loadSharedConfigFiles } from '@smithy/core/config';
+import type { Environment } from '../../environment.ts';
 import { AgentCoreError, messageOf } from '../../error.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The settings of one section, as they are written. */
 export type Section = Readonly<Record<string, string | undefined>>;

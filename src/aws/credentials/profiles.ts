@@ -1,5 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Environment } from '../../environment.ts';
 import { stampOf } from '../file-stamp.ts';
 import {
   type ProfileFiles,
@@ -7,8 +8,6 @@ import {
   readProfileFiles,
   type Section,
 } from './profile-files.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Milliseconds between two looks at the files, for systems that do not report every change. */
 const POLL_EVERY = 2_000;

@@ -2,11 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { AwsCredentialIdentity } from '@smithy/types';
+import type { Environment } from '../../environment.ts';
 import { privateFolder, replaceFile } from '../sso/private-file.ts';
 import { PROFILE_SESSION_NAME, type RoleStep } from './credentials-options.ts';
 import { homeOf } from './profile-files.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Milliseconds that must be left for nobody to be asked for a code; the AWS CLI has the same. */
 const COMFORTABLE = 15 * 60_000;

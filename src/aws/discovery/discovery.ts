@@ -1,3 +1,4 @@
+import type { Environment } from '../../environment.ts';
 import { AgentCoreError, messageOf } from '../../error.ts';
 import { controlPlaneUrl } from '../control-plane.ts';
 import { findCredentials } from '../credentials/credentials.ts';
@@ -16,8 +17,6 @@ import { type ReadingContext, readGateways, readRuntimes } from './readings.ts';
 import { SYSTEM_TIMING, type Timing } from './timing.ts';
 import { Updates } from './updates.ts';
 import { type Identity, whoAmI } from './who-am-i.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface DiscoverRequest {
   readonly places: readonly Place[];

@@ -1,10 +1,9 @@
+import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
 import type { AssumeRole } from '../credentials/credentials-options.ts';
 import { listProfiles } from '../credentials/profiles.ts';
 import { readServiceSettings } from '../shared-config.ts';
 import type { Problem } from './problem.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where to look: somebody's account, in one region. */
 export interface Place {

@@ -1,3 +1,4 @@
+import type { Environment } from '../../environment.ts';
 import { AgentCoreError, messageOf } from '../../error.ts';
 import { callerArn } from '../caller-identity.ts';
 import { findCredentials } from '../credentials/credentials.ts';
@@ -141,10 +142,7 @@ async function sourceOf({ profile, assumeRole, env }: WhoAmIOptions): Promise<st
 }
 
 /** Where the SDKs look, in their order. */
-async function sourceOfBase(
-  profile: string | undefined,
-  env: CredentialsOptions['env'],
-): Promise<string> {
+async function sourceOfBase(profile: string | undefined, env: Environment): Promise<string> {
   if (!profile && env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY) {
     return 'environment variables';
   }

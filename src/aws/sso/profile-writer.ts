@@ -1,13 +1,12 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { loadSharedConfigFiles } from '@smithy/core/config';
+import type { Environment } from '../../environment.ts';
 import { AgentCoreError, messageOf } from '../../error.ts';
 import { profilePaths } from '../credentials/profile-files.ts';
 import { ConfigText, type Setting } from './config-text.ts';
 import { locked, privateFolder, replaceFile } from './private-file.ts';
 import { ACCOUNT_SCOPE, type SsoSession } from './sso-session.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A profile that gets its credentials by an SSO login. */
 export interface SsoProfile {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Environment } from '../../environment.ts';
 import type { Network } from '../network.ts';
 
 /** The time of day in milliseconds, and how to let it pass. */
@@ -10,7 +11,7 @@ export interface Clock {
 
 /** What everything about a login takes from the machine it runs on. */
 export interface SsoContext {
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   readonly network: Network;
   /** Default: the system's. */
   readonly clock?: Clock;

@@ -1,7 +1,7 @@
+import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
 import { profilePaths, readProfileFiles, type Section } from '../credentials/profile-files.ts';
 
-type Environment = Readonly<Record<string, string | undefined>>;
 type Sections = ReadonlyMap<string, Section>;
 
 /** What a login is for: an access portal of IAM Identity Center, and how it is written down. */

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Environment } from '../../environment.ts';
 import { homeOf } from '../credentials/profile-files.ts';
 import { privateFolder, replaceFile } from './private-file.ts';
 import type { SsoSession } from './sso-session.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** As which program a login was made. A public client: its secret proves nothing. */
 export interface Registration {

@@ -1,7 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
+import type { Environment } from '../../environment.ts';
 import { ssoCacheFolder } from './token-cache.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Milliseconds in which changes that follow each other become one. */
 const SETTLED_AFTER = 200;

@@ -1,8 +1,8 @@
 import { type FSWatcher, watch } from 'node:fs';
 import * as vscode from 'vscode';
+import type { Environment } from '../../environment.ts';
 import { stateFolder } from '../../journal/state-folder.ts';
 import type { GivenAnswer, PendingApproval } from '../../policy/approvals/approvals-folder.ts';
-import type { Environment } from '../window-environment.ts';
 
 /** Milliseconds between two looks where the system announces nothing. */
 const LOOK_EVERY = 5_000;

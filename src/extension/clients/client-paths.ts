@@ -1,4 +1,5 @@
 import { posix, win32 } from 'node:path';
+import type { Environment } from '../../environment.ts';
 
 /** A client other than this window, whose configuration names MCP servers. */
 export type ClientId = 'vscode' | 'claude' | 'cursor' | 'kiro';
@@ -7,7 +8,7 @@ export type ClientId = 'vscode' | 'claude' | 'cursor' | 'kiro';
 export interface Machine {
   readonly platform: NodeJS.Platform;
   readonly home: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
 }
 
 /**

@@ -3,6 +3,7 @@ import { mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/prom
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import * as vscode from 'vscode';
+import type { Environment } from '../../environment.ts';
 import { AgentCoreError, messageOf } from '../../error.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { pickEntry, subjectOf } from '../commands/command-subject.ts';
@@ -11,7 +12,6 @@ import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import { type PickItem, pick } from '../setup/quick-steps.ts';
 import { BACK, type FlowStep, runFlow } from '../setup/step-flow.ts';
-import type { Environment } from '../window-environment.ts';
 import { type ClientId, clientFile } from './client-paths.ts';
 
 /** A client's file that the server may be written to. */

@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
 import type { Account } from '../../aws/sso/portal.ts';
 import type { SsoSession } from '../../aws/sso/sso-session.ts';
+import type { Environment } from '../../environment.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
 import { input, pick } from '../setup/quick-steps.ts';
 import { BACK, type FlowStep, runFlow } from '../setup/step-flow.ts';
 import { regionVerdict } from '../setup/typed-input.ts';
-import type { Environment } from '../window-environment.ts';
 import { signIn } from './sign-in.ts';
 
 /** Milliseconds for the accounts and roles of a large organisation, which are throttled. */

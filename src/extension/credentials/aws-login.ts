@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Environment } from '../window-environment.ts';
+import type { Environment } from '../../environment.ts';
 
 /**
  * Signs in to a profile of `aws login` in a terminal: that login is the AWS CLI's own, and whoever

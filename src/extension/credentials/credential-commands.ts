@@ -1,10 +1,10 @@
 import * as vscode from 'vscode';
 import type { SsoSession } from '../../aws/sso/sso-session.ts';
+import type { Environment } from '../../environment.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { presentError } from '../commands/present-error.ts';
 import { Commands } from '../contributions.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
-import type { Environment } from '../window-environment.ts';
 import { addProfile } from './add-profile.ts';
 import { openAwsLogin } from './aws-login.ts';
 import { loginWords, SHOW_FAILURE } from './credential-items.ts';

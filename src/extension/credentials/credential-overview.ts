@@ -1,8 +1,7 @@
+import type { Environment } from '../../environment.ts';
 import { messageOf } from '../../error.ts';
 import { stateFolder } from '../../journal/state-folder.ts';
 import type { CredentialNode, SsoNode } from './credential-node.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * All that there is to sign in with, from the files on this machine alone: SSO sessions and how

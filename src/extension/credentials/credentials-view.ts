@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
+import type { Environment } from '../../environment.ts';
 import { Contexts, Views } from '../contributions.ts';
-import type { Environment } from '../window-environment.ts';
 import { credentialItem } from './credential-items.ts';
 import type { CredentialNode } from './credential-node.ts';
 import { readOverview } from './credential-overview.ts';

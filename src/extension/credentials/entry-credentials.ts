@@ -1,9 +1,8 @@
 import type { FoundCredentials } from '../../aws/credentials/credentials.ts';
 import type { AssumeRole } from '../../aws/credentials/credentials-options.ts';
 import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
+import type { Environment } from '../../environment.ts';
 import type { EntryRole, RuntimeEntry } from '../runtimes/runtime-entry.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The session name of roles that the proxy assumes, where the entry has none. */
 const SESSION_NAME = 'mcpAgentCoreProxy';

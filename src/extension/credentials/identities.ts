@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { Identity } from '../../aws/discovery/who-am-i.ts';
+import type { Environment } from '../../environment.ts';
 import type { EntryRole } from '../runtimes/runtime-entry.ts';
-import type { Environment } from '../window-environment.ts';
 import { roleOf } from './entry-credentials.ts';
 
 /** Whose identity is asked for; without a profile, that of the environment. */

@@ -1,7 +1,6 @@
 import * as vscode from 'vscode';
+import type { Environment } from '../../environment.ts';
 import { WindowLoginPrompts } from './person.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Milliseconds that a person has. */
 const SIGN_IN_WITHIN = 10 * 60_000;

@@ -1,4 +1,5 @@
 import { release } from 'node:os';
+import type { Environment } from '../../environment.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { arnOf } from '../servers/server-environment.ts';
 
@@ -12,7 +13,7 @@ export interface DiagnosticFacts {
   readonly problems: readonly string[];
   readonly sessions: readonly { readonly state: string; readonly mode: string }[];
   readonly journal: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
 }
 
 /** Variables whose values say nothing that is secret. */

@@ -1,11 +1,10 @@
 import * as vscode from 'vscode';
+import type { Environment } from '../../environment.ts';
 import { messageOf } from '../../error.ts';
 import type { FollowedRecord } from '../../journal/follow.ts';
 import type { KnownSessions } from '../../sessions/known-sessions.ts';
 import type { ExternalIdOf } from '../../sessions/session-access.ts';
 import type { SessionEntry } from '../../sessions/session-book.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Sessions as of a moment, or why nothing can be said of them. */
 export interface SessionsSnapshot {

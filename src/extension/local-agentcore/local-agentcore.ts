@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A local AgentCore that serves. */
 export interface LocalEndpoint {

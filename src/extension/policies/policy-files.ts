@@ -1,7 +1,7 @@
 import { basename, normalize } from 'node:path';
+import type { Environment } from '../../environment.ts';
 import { policyPlaces } from '../../policy/documents/policy-places.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
-import type { Environment } from '../window-environment.ts';
 
 /** By which a policy document is known: `package.json` has the same for its schema. */
 const NAMED = /agentcore-policy.*\.(ya?ml|json)$/;

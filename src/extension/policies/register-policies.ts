@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
+import type { Environment } from '../../environment.ts';
 import { AgentCoreError, messageOf } from '../../error.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
-import type { Environment } from '../window-environment.ts';
 import { PolicyDiagnostics } from './policy-diagnostics.ts';
 import { isPolicyFile } from './policy-files.ts';
 

@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
+import type { Environment } from '../../environment.ts';
 import { stateFolder } from '../../journal/state-folder.ts';
 import type { AuditReport } from '../../policy/audit/verify-audit.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
-import type { Environment } from '../window-environment.ts';
 
 export function registerAuditCommands(commands: CommandRegistry, env: () => Environment): void {
   commands.register(Commands.verifyAudit, async () => {

@@ -1,9 +1,9 @@
 import { type FSWatcher, watch } from 'node:fs';
 import * as vscode from 'vscode';
+import type { Environment } from '../../environment.ts';
 import { messageOf } from '../../error.ts';
 import { stateFolder } from '../../journal/state-folder.ts';
 import type { Audited, RecentAudit } from '../../policy/audit/recent-audit.ts';
-import type { Environment } from '../window-environment.ts';
 
 /** Milliseconds between a change of the audit and the look at it. */
 const SETTLE = 300;

@@ -3,9 +3,9 @@ import * as vscode from 'vscode';
 import type { DiscoveredPlace } from '../../aws/discovery/discovered-place.ts';
 import type { Discovery } from '../../aws/discovery/discovery.ts';
 import type { Place } from '../../aws/discovery/place.ts';
+import type { Environment } from '../../environment.ts';
 import { messageOf } from '../../error.ts';
 import { stateFolder } from '../../journal/state-folder.ts';
-import type { Environment } from '../window-environment.ts';
 import { placeKey } from './runtime-node.ts';
 
 interface Look {

@@ -1,12 +1,11 @@
 import type { Place } from '../../aws/discovery/place.ts';
 import type { Problem } from '../../aws/discovery/problem.ts';
+import type { Environment } from '../../environment.ts';
 import { messageOf } from '../../error.ts';
 import { regionOf, roleOf } from '../credentials/entry-credentials.ts';
 import type { DiscoverySettings } from './discovery-settings.ts';
 import type { RuntimeEntry } from './runtime-entry.ts';
 import { placeKey } from './runtime-node.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The settings of discovery, and what stands in for them where they are empty. */
 export interface DiscoveryChoice extends DiscoverySettings {

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { Environment } from '../../environment.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { registerCredentialCommands } from '../credentials/credential-commands.ts';
 import { CredentialsView } from '../credentials/credentials-view.ts';
@@ -8,7 +9,6 @@ import type { McpServers } from '../servers/mcp-servers.ts';
 import { McpSwitch } from '../servers/mcp-switch.ts';
 import type { RunningServers } from '../servers/running-servers.ts';
 import { registerServerCommands } from '../servers/server-commands.ts';
-import type { Environment } from '../window-environment.ts';
 import { Discoveries } from './discoveries.ts';
 import type { RuntimeStore } from './runtime-store.ts';
 import { RuntimesView } from './runtimes-view.ts';

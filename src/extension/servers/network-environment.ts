@@ -1,3 +1,4 @@
+import type { Environment } from '../../environment.ts';
 /** How VS Code is told to reach the network, in its settings `http.*`. */
 export interface NetworkSettings {
   readonly proxy: string | undefined;
@@ -8,8 +9,6 @@ export interface NetworkSettings {
   /** Whether the certificates of the operating system are trusted as well, which is the default. */
   readonly systemCertificates: boolean | undefined;
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The same for a program, which knows environment variables alone. What the environment says

@@ -1,8 +1,8 @@
 import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
+import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
 import { credentialsOf } from '../credentials/entry-credentials.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
-import type { Environment } from '../window-environment.ts';
 import { Cancelled, type PreparationStep } from './server-preparation.ts';
 
 /**

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Environment } from '../window-environment.ts';
+import type { Environment } from '../../environment.ts';
 import { networkVariables } from './network-environment.ts';
 import type { PreparationStep } from './server-preparation.ts';
 

@@ -1,10 +1,9 @@
 import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
 import type { Identity } from '../../aws/discovery/who-am-i.ts';
+import type { Environment } from '../../environment.ts';
 import { credentialsOf, regionOf, roleOf } from '../credentials/entry-credentials.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { arnOf } from '../servers/server-environment.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Who calls a runtime. */
 export interface Caller {

@@ -1,12 +1,11 @@
 import { Client } from '@modelcontextprotocol/client';
 import { missingStatements, parseDenial } from '../../aws/iam/access-denied.ts';
 import type { Statement } from '../../aws/iam/policy-document.ts';
+import type { Environment } from '../../environment.ts';
 import { messageOf } from '../../error.ts';
 import { ProxyTransport } from '../../smoke/proxy-transport.ts';
 import { statementToCall } from '../commands/missing-statement.ts';
 import type { ServerEnvironment } from '../servers/server-environment.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What came of calling a runtime or gateway for once. */
 export type ProbeOutcome =

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { Place } from '../../aws/discovery/place.ts';
+import type { Environment } from '../../environment.ts';
 import { regionOf } from '../credentials/entry-credentials.ts';
-import type { Environment } from '../window-environment.ts';
 import { pickProfile } from './profile-step.ts';
 import { type PickItem, pick, separator } from './quick-steps.ts';
 import type { RuntimeDraft } from './runtime-draft.ts';

@@ -1,12 +1,12 @@
 import * as vscode from 'vscode';
 import type { Profile } from '../../aws/credentials/profiles.ts';
 import type { LoginStatus } from '../../aws/sso/status.ts';
+import type { Environment } from '../../environment.ts';
 import { formatDuration } from '../../sessions/session-words.ts';
 import { presentError } from '../commands/present-error.ts';
 import { Commands } from '../contributions.ts';
 import { kindWords } from '../credentials/profile-words.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
-import type { Environment } from '../window-environment.ts';
 import { type PickItem, type PickList, pick, separator } from './quick-steps.ts';
 import type { RuntimeDraft } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';

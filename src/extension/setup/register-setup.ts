@@ -1,6 +1,7 @@
 import type * as vscode from 'vscode';
 import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
 import type { Discovery } from '../../aws/discovery/discovery.ts';
+import type { Environment } from '../../environment.ts';
 import { registerInstallForOtherClient } from '../clients/install-command.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { registerRuntimeCommands } from '../commands/runtime-commands.ts';
@@ -11,7 +12,6 @@ import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import type { McpServers } from '../servers/mcp-servers.ts';
 import type { PreparationStep } from '../servers/server-preparation.ts';
-import type { Environment } from '../window-environment.ts';
 import type { ClientSecrets } from './client-secrets.ts';
 import { registerSetupCommands } from './setup-commands.ts';
 

@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import { type RoleTarget, RoleTargets } from '../../aws/credentials/role-targets.ts';
+import type { Environment } from '../../environment.ts';
 import { stateFolder } from '../../journal/state-folder.ts';
 import type { EntryRole } from '../runtimes/runtime-entry.ts';
-import type { Environment } from '../window-environment.ts';
 import { input, type PickItem, pick, separator } from './quick-steps.ts';
 import type { RuntimeDraft } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';

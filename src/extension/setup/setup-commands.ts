@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { Environment } from '../../environment.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { pickEntry, subjectOf } from '../commands/command-subject.ts';
 import { Commands } from '../contributions.ts';
@@ -7,7 +8,6 @@ import { readDiscoverySettings } from '../runtimes/discovery-settings.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import type { McpServers } from '../servers/mcp-servers.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
-import type { Environment } from '../window-environment.ts';
 import type { CheckContext } from './check-step.ts';
 import { type ClientSecrets, ENTER_SECRET } from './client-secrets.ts';
 import { input } from './quick-steps.ts';

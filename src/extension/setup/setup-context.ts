@@ -1,7 +1,7 @@
 import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
 import type { Discovery } from '../../aws/discovery/discovery.ts';
+import type { Environment } from '../../environment.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
-import type { Environment } from '../window-environment.ts';
 
 /** What the questions of the setup share. */
 export interface SetupContext {

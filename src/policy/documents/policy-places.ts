@@ -1,8 +1,7 @@
 import { homedir } from 'node:os';
 import { posix, win32 } from 'node:path';
+import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where a policy document may stand. */
 export interface PolicyPlace {

@@ -1,11 +1,12 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import type { Environment } from '../../environment.ts';
 import { askedToEnd } from '../ending.ts';
 import type { ProgramStreams } from '../main.ts';
 
 /** What a group of verbs is given to add itself to the command line. */
 export interface VerbGroup {
   readonly cli: Command;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   readonly streams: ProgramStreams;
   /** Says with which code the program ends. */
   readonly exit: (code: number) => void;
