@@ -1,5 +1,9 @@
 import type { Locator, Page } from 'playwright-core';
+import { stepMs } from './browser.ts';
 import { shownText } from './shown-text.ts';
+import { until } from './until.ts';
+
+const hoverMs = 2_000;
 
 /** The toasts at the lower right. */
 export class Notifications {
@@ -31,8 +35,19 @@ export class Notifications {
 
   /** Closes the one that holds this text. */
   async dismiss(text: string): Promise<void> {
-    await this.#toast(text).hover();
-    await this.#toast(text).locator('.codicon-notifications-clear').click();
+    const toast = this.#toast(text);
+    await toast.waitFor();
+    await until(stepMs, `The end of "${text}"`, async () => {
+      if (!(await toast.isVisible())) return true;
+      // Another one that comes or goes moves it, and with it the button away from the pointer.
+      return await toast
+        .hover({ timeout: hoverMs })
+        .then(() => toast.locator('.codicon-notifications-clear').click({ timeout: hoverMs }))
+        .then(
+          () => true,
+          () => false,
+        );
+    });
   }
 
   async waitUntilGone(text: string): Promise<void> {
