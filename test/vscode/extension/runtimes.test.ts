@@ -179,8 +179,11 @@ describe('commands', () => {
     const { workbench } = scene().vsCode;
     const { quickInput } = workbench;
     await view('Runtimes').chooseFromMenu('weather', 'Edit Runtime…');
+    await quickInput.waitFor('Pick a runtime or a gateway, or paste an ARN');
+    // What it is now is chosen once it is found.
+    await quickInput.itemsWith('weather');
+    await quickInput.accept();
     for (const placeholder of [
-      'Pick a runtime or a gateway, or paste an ARN',
       'Pick the endpoint to call, or type its name',
       'Pick the AWS profile to call it with',
       'Pick a role to assume, or type its ARN',
