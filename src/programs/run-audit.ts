@@ -38,7 +38,9 @@ export async function runAuditVerify(
   } else {
     for (const problem of problems) stderr.write(`${problem}\n`);
     const verdict = problems.length === 0 ? 'as they were written' : 'not as they were written';
-    stdout.write(`${records} records in ${files} files are ${verdict}\n`);
+    stdout.write(
+      `${records} records in ${files === 1 ? '1 file' : `${files} files`} are ${verdict}\n`,
+    );
     for (const { file, hash } of ends) stdout.write(`${file} ends with ${hash}\n`);
   }
   return problems.length === 0 ? 0 : 1;

@@ -36,11 +36,10 @@ async function tell(report: AuditReport): Promise<void> {
   } else {
     // Against these, records that are cut off at the very end show later.
     const copy = vscode.l10n.t('Copy Last Hashes');
-    const sentence = vscode.l10n.t(
-      'The audit is as it was written: {0} records in {1} files',
-      records,
-      files,
-    );
+    const sentence =
+      files === 1
+        ? vscode.l10n.t('The audit is as it was written: {0} records in 1 file', records)
+        : vscode.l10n.t('The audit is as it was written: {0} records in {1} files', records, files);
     if ((await vscode.window.showInformationMessage(sentence, copy)) !== copy) return;
     await vscode.env.clipboard.writeText(endsOf(report));
   }

@@ -1,7 +1,7 @@
 import type { JournalRecord, ProgramRecord } from '../../journal/records.ts';
 import type { AuditedRequest } from '../../policy/audit/audit-records.ts';
 import type { Audited } from '../../policy/audit/recent-audit.ts';
-import { isWanted, recordLine, timeOf } from '../../sessions/record-words.ts';
+import { isWanted, recordWords, timeOf } from '../../sessions/record-words.ts';
 
 /** What of journal and audit is shown: kinds of records, and those of some sessions. */
 export interface LogFilter {
@@ -35,9 +35,12 @@ export function filtered(
     .slice(0, limit);
 }
 
-/** Undefined where the record is none that people read. */
+/** What the list of sessions is made from, and says better. */
+const OF_SESSIONS: readonly string[] = ['session.active', 'session.identified'];
+
+/** Undefined where the record is none that people read here. */
 export function entryOf(record: JournalRecord, head: ProgramRecord): LogEntry | undefined {
-  if (recordLine(record) === undefined) return undefined;
+  if (OF_SESSIONS.includes(record.type) || recordWords(record) === undefined) return undefined;
   return { record, head, at: Date.parse(timeOf(record)) };
 }
 

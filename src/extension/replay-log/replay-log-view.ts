@@ -6,6 +6,7 @@ import { formatTime, printable } from '../../sessions/session-words.ts';
 import { Commands, Contexts, Views } from '../contributions.ts';
 import type { JournalWatch } from '../journal/journal-watch.ts';
 import type { AuditWatch } from './audit-watch.ts';
+import { entryWords } from './entry-words.ts';
 import {
   EVERYTHING,
   entryOf,
@@ -82,20 +83,22 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
     return filtered(this.#entries, this.#filter, limit);
   }
 
-  getTreeItem({ record, head, at }: LogEntry): vscode.TreeItem {
-    const words = wordsOf(record);
-    const item = new vscode.TreeItem(words);
+  getTreeItem(entry: LogEntry): vscode.TreeItem {
+    const { record, head, at } = entry;
+    const { about, said } = entryWords(record);
     const time = formatTime(new Date(at).toISOString());
-    item.description = `${time.slice(11)} · ${head.program} ${head.pid}`;
-    item.tooltip = `${time}\n${words}`;
+    const who = head.name ?? `${head.program} ${head.pid}`;
+    const item = new vscode.TreeItem(about);
+    item.description = [said, time.slice(11), printable(who)].filter(Boolean).join(' · ');
+    item.tooltip = `${time} · ${head.program} ${head.pid}\n${wordsOf(record)}`;
     item.iconPath = new vscode.ThemeIcon(iconOf(record));
     item.contextValue = 'record';
     item.command = {
       command: Commands.openRecord,
       title: vscode.l10n.t('Open Record'),
-      arguments: [{ record, head, at }],
+      arguments: [entry],
     };
-    item.accessibilityInformation = { label: `${words}, ${item.description}` };
+    item.accessibilityInformation = { label: `${about}, ${item.description}` };
     return item;
   }
 
@@ -154,10 +157,10 @@ function keyOf({ record, head }: LogEntry): string {
   return JSON.stringify([head.host, head.pid, record]);
 }
 
+/** All that the record says, as a sentence. */
 function wordsOf(record: LogEntry['record']): string {
-  // Names come from servers, and some signs turn a line around.
-  if (record.type === 'audit.request') return printable(decisionWords(record));
-  return recordWords(record) ?? record.type;
+  const words = record.type === 'audit.request' ? decisionWords(record) : recordWords(record);
+  return printable(words ?? record.type);
 }
 
 function iconOf(record: LogEntry['record']): string {
@@ -166,6 +169,7 @@ function iconOf(record: LogEntry['record']): string {
     return record.decision?.effect === 'deny' ? 'circle-slash' : 'shield';
   if (type === 'session.replayed') return 'history';
   if (type === 'call') return 'symbol-method';
-  if (type === 'error' || type === 'session.lost' || type === 'session.stop-failed') return 'error';
+  if (type === 'error') return record.level === 'warning' ? 'warning' : 'error';
+  if (type === 'session.lost' || type === 'session.stop-failed') return 'error';
   return type === 'program' ? 'terminal' : 'server-environment';
 }

@@ -11,9 +11,13 @@ const EFFECTS: Readonly<Record<string, string>> = {
 
 /** A record of the audit as one line for people, without when and by whom. */
 export function decisionWords(record: AuditedRequest): string {
-  const { from, method, name, decision, redactions } = record;
+  const { from, method, name } = record;
   const asked = name === undefined ? method : `${method} ${name}`;
-  const who = from === 'server' ? `the server’s ${asked}` : asked;
+  return `${from === 'server' ? `the server’s ${asked}` : asked}: ${decisionOf(record)}`;
+}
+
+/** What became of the request, and how much of it was hidden. */
+export function decisionOf({ decision, redactions }: AuditedRequest): string {
   const effect = decision && (EFFECTS[decision.effect] ?? decision.effect);
   const rule = decision?.rule === undefined ? '' : ` by ${decision.rule || 'the document'}`;
   const document = decision?.document === undefined ? '' : ` of ${basename(decision.document)}`;
@@ -22,5 +26,5 @@ export function decisionWords(record: AuditedRequest): string {
     effect && `${effect}${rule}${document}`,
     hidden.length > 0 && `hidden: ${hidden.join(', ')}`,
   ];
-  return `${who}: ${said.filter(Boolean).join('; ') || 'nothing was decided'}`;
+  return said.filter(Boolean).join('; ') || 'nothing was decided';
 }

@@ -60,7 +60,7 @@ describe('the replay log', () => {
   it('shows what policies decided, as records that can be opened', async () => {
     const { audit, view, labels } = await setUp();
     await audit.record(DENIED);
-    expect(await labels()).toEqual(['tools/call delete_db: denied by /default']);
+    expect(await labels()).toEqual(['delete_db']);
     const [entry] = await view.shown();
     expect(entry?.record).toMatchObject(DENIED);
     const item = view.getTreeItem(entry as never);
@@ -76,7 +76,7 @@ describe('the replay log', () => {
     });
     await audit.record({ ...REQUEST, decision: { effect: 'allow' } });
     await changed;
-    expect(await labels()).toEqual(['tools/call delete_db: allowed']);
+    expect(await labels()).toEqual(['delete_db']);
   });
 
   it('leaves them out where nobody wants to see them, or the log is that of a session', async () => {
@@ -98,7 +98,7 @@ describe('the replay log', () => {
     const refused = { type: 'error', at, level: 'error', message: 'refused' } as const;
     await mkdir(journalFolder(state));
     await writePart(journalFolder(state), 'run', foreignHead(), [refused]);
-    expect(await labels()).toContain('error: refused');
+    expect(await labels()).toContain('refused');
     await expect.poll(() => window.view?.message).toMatch(/ENOTDIR/);
   });
 
@@ -139,7 +139,7 @@ describe('the replay log', () => {
     const refused = { type: 'error', at, level: 'error', message: 'refused' } as const;
     await writePart(journalFolder(state), 'run', foreignHead(), [refused]);
     await journal.refresh();
-    expect(await labels()).toContain('error: refused');
+    expect(await labels()).toContain('refused');
     expect(window.view?.message).toBe('');
   });
 });
@@ -150,7 +150,7 @@ describe('the command that verifies the audit', () => {
     expect(await verify()).toContain('no records yet');
     await audit.record(DENIED);
     window.pressed = 'Copy Last Hashes';
-    expect(await verify()).toBe('The audit is as it was written: 2 records in 1 files');
+    expect(await verify()).toBe('The audit is as it was written: 2 records in 1 file');
     await expect
       .poll(() => vscodeEnv.clipboard.text)
       .toMatch(/\.0\.jsonl ends with [\da-f]{64}\n$/);

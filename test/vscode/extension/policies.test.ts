@@ -72,9 +72,9 @@ test('what a policy decided is in the replay log, and the audit is verified', as
   await workbench.openContainer('AgentCore');
   const log = workbench.view('Replay Log');
   await log.open();
-  await log.waitForDescription('tools/call forget: denied by /default', /proxy/);
+  await log.waitForDescription('forget', /^denied by \/default · .* proxy/);
   await workbench.runCommand('AgentCore: Verify Audit');
-  await workbench.notifications.waitFor('as it was written: 2 records in 1 files');
+  await workbench.notifications.waitFor('as it was written: 2 records in 1 file');
 });
 
 test('a call that waits for the person is approved with one click', async () => {

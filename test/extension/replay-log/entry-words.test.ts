@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { entryWords } from '../../../src/extension/replay-log/entry-words.ts';
+import { entryOf } from '../../../src/extension/replay-log/log-filter.ts';
+import type { CallRecord, JournalRecord } from '../../../src/journal/records.ts';
+import { foreignHead } from '../../journal/fixture.ts';
+
+const AT = '2026-01-01T12:00:00.000Z';
+const CALL: CallRecord = {
+  type: 'call',
+  at: AT,
+  method: 'tools/call',
+  name: 'remember',
+  milliseconds: 87.4,
+  bytesIn: 1,
+  bytesOut: 1,
+  outcome: 'result',
+  attempts: 1,
+};
+const OF_SESSION = { at: AT, session: 'a' } as const;
+
+describe('an entry of the replay log says in a few words', () => {
+  it.each<[string, Partial<CallRecord>, string, string]>([
+    ['what was called', {}, 'remember', '87 ms'],
+    ['what was asked for without a name', { name: undefined }, 'tools/call', '87 ms'],
+    [
+      'how often it was sent',
+      { milliseconds: 2441, attempts: 2 },
+      'remember',
+      '2.4 s · 2 attempts',
+    ],
+    ['that it failed', { outcome: 'failed' }, 'remember', 'failed · 87 ms'],
+    ['by which code', { outcome: 'error', code: -32_010 }, 'remember', 'error -32010 · 87 ms'],
+    ['what a name is without signs that turn a line', { name: 'a\u202eb' }, 'ab', '87 ms'],
+  ])('%s', (_, more, about, said) => {
+    const words = entryWords({ ...CALL, ...more });
+    expect(words.said).toBe(said);
+    expect(words.about.replace(/[^\w/]/g, '')).toBe(about);
+    expect(words.about).not.toContain('\u202e');
+  });
+
+  it('that a handshake was repeated, and what went on with it', () => {
+    const replayed = { type: 'session.replayed', ...OF_SESSION, next: 'b', reason: '404' } as const;
+    const words = entryWords({ ...replayed, milliseconds: 2276, calls: 1, toolsChanged: true });
+    expect(words).toEqual({
+      about: 'Handshake repeated',
+      said: '1 call sent again · 2.3 s · other tools',
+    });
+  });
+
+  it('what became of a request by the policies', () => {
+    const words = entryWords({
+      type: 'audit.request',
+      at: AT,
+      phase: 'ended',
+      id: 'a',
+      from: 'client',
+      method: 'tools/call',
+      name: 'drop',
+      runtime: 'arn',
+      decision: { effect: 'deny', rule: '/default' },
+      redactions: { email: 2 },
+    } as never);
+    expect(words).toEqual({ about: 'drop', said: 'denied by /default; hidden: 2 email' });
+  });
+});
+
+it.each<JournalRecord>([
+  { type: 'session.active', ...OF_SESSION, open: 1 },
+  { type: 'session.identified', ...OF_SESSION, returnedId: 'b' },
+])('what only the list of sessions is made of is no entry: $type', (record) => {
+  expect(entryOf(record, foreignHead())).toBeUndefined();
+  expect(entryOf(CALL, foreignHead())).toBeDefined();
+});
