@@ -45,6 +45,7 @@ export async function picture(vsCode: VsCode, name: string, subject: Subject): P
   await run('notifications.clearAll');
   await page.mouse.move(width - 1, height - 1);
   await page.locator('.monaco-hover:visible').first().waitFor({ state: 'hidden' });
+  await page.locator('.scrollbar.visible:not(.fade)').first().waitFor({ state: 'hidden' });
   await workbench.screenshot(name, folder, views && (await sideBar(page)).clip);
   if (right !== undefined) {
     await drag(page, right, height / 2);
@@ -74,10 +75,24 @@ async function drag(page: Page, to: number, y: number): Promise<void> {
   await until(stepMs, 'The width of the side bar', async () => {
     const { right } = await sideBar(page);
     if (Math.abs(right - to) < NEAR) return true;
-    await page.mouse.move(right + 2, y);
+    await page.mouse.move(await sashNear(page, right), y);
     await page.mouse.down();
     await page.mouse.move(to, y, { steps: 5 });
     await page.mouse.up();
     return false;
   });
+}
+
+/** Where an edge can be taken hold of, in the gap between two parts. */
+async function sashNear(page: Page, x: number): Promise<number> {
+  const places = await page.locator('.monaco-sash.vertical:not(.disabled)').evaluateAll((sashes) =>
+    sashes.map((sash) => {
+      const { left, width } = sash.getBoundingClientRect();
+      return left + width / 2;
+    }),
+  );
+  return places.reduce(
+    (near, one) => (Math.abs(one - x) < Math.abs(near - x) ? one : near),
+    x + NEAR * 2,
+  );
 }
