@@ -23,6 +23,7 @@ export interface SsoProfile {
 const BYTES = 'latin1';
 /** What every SDK takes without quotes. */
 const NAME = /^[\w@+.%:/-]+$/;
+const LETTERS = 'letters, digits and any of _ @ + . % : / -';
 /** Settings that say whose credentials a profile has; two kinds of them in one profile contradict. */
 const CREDENTIAL_KEYS =
   /^(sso_\w+|role_arn|source_profile|credential_source|credential_process|web_identity_token_file|role_session_name|external_id|mfa_serial|duration_seconds|aws_(access_key_id|secret_access_key|session_token)|login_session)$/;
@@ -47,15 +48,42 @@ export async function writeProfile(
 ): Promise<string> {
   const { env, replace = false, signal } = options;
   checkProfile(profile);
+  await refuseContradictions(profile, env);
+  return changeConfig(env, signal, (config, path) => withProfile(config, profile, replace, path));
+}
+
+/**
+ * Writes the section of an SSO session into the AWS config file, unless it is there. Nothing else
+ * changes.
+ *
+ * @returns the path of the file.
+ * @throws {AgentCoreError} `usage` where it says what cannot be, or another session has its name;
+ *   `config` where the file cannot be read or written.
+ */
+export async function writeSsoSession(
+  session: SsoSession & { readonly name: string },
+  { env, signal }: { readonly env: Environment; readonly signal: AbortSignal },
+): Promise<string> {
+  checkSession(session);
+  await refuseOtherSession(session, env);
+  return changeConfig(env, signal, (config) => {
+    writeSession(config, session, session.name);
+    return config.toString();
+  });
+}
+
+async function changeConfig(
+  env: Environment,
+  signal: AbortSignal,
+  change: (config: ConfigText, path: string) => string,
+): Promise<string> {
   const asked = profilePaths(env).config;
   if (!(await realpath(dirname(asked)).catch(() => undefined))) await privateFolder(dirname(asked));
   // Whoever keeps the file elsewhere and links to it goes on doing so.
   const path = await realpath(asked).catch(() => asked);
-  await refuseContradictions(profile, env);
   await locked(path, signal, async () => {
     const { text, mode } = await readConfig(path);
-    const next = withProfile(new ConfigText(text), profile, replace, path);
-    await replaceFile(path, Buffer.from(next, BYTES), mode);
+    await replaceFile(path, Buffer.from(change(new ConfigText(text), path), BYTES), mode);
   });
   return path;
 }
@@ -114,25 +142,33 @@ function settingsOf({ session, accountId, roleName, region }: SsoProfile): Setti
 
 /** @throws {AgentCoreError} `usage` with what cannot be written down. */
 export function checkProfile({ name, session, accountId, roleName, region }: SsoProfile): void {
-  const mistake = (what: string, value: string, expected: string) =>
-    new AgentCoreError('usage', `${what} is "${value}", expected ${expected}`);
-  const letters = 'letters, digits and any of _ @ + . % : / -';
-  if (!NAME.test(name) || name === '__proto__') throw mistake('The profile’s name', name, letters);
-  if (session.name !== undefined && !NAME.test(session.name)) {
-    throw mistake('The SSO session’s name', session.name, letters);
-  }
+  if (!NAME.test(name) || name === '__proto__') throw mistake('The profile’s name', name, LETTERS);
   if (!/^\d{12}$/.test(accountId)) throw mistake('The account', accountId, 'twelve digits');
   if (!/^[\w+=,.@-]{1,64}$/.test(roleName)) {
     throw mistake('The role', roleName, 'the name of a role, such as AdministratorAccess');
   }
-  for (const place of [session.region, region]) {
-    if (place !== undefined && !/^[a-z]{2}(-[a-z]+)+-\d{1,2}$/.test(place)) {
-      throw mistake('The region', place, 'a region such as us-east-1');
-    }
+  if (region !== undefined) checkRegion(region);
+  checkSession(session);
+}
+
+function checkSession({ name, startUrl, region }: SsoSession): void {
+  if (name !== undefined && !NAME.test(name)) {
+    throw mistake('The SSO session’s name', name, LETTERS);
   }
-  if (!/^https?:\/\/[!-~]+$/.test(session.startUrl)) {
-    throw mistake('The start URL', session.startUrl, 'one such as https://NAME.awsapps.com/start');
+  checkRegion(region);
+  if (!/^https?:\/\/[!-~]+$/.test(startUrl)) {
+    throw mistake('The start URL', startUrl, 'one such as https://NAME.awsapps.com/start');
   }
+}
+
+function checkRegion(region: string): void {
+  if (!/^[a-z]{2}(-[a-z]+)+-\d{1,2}$/.test(region)) {
+    throw mistake('The region', region, 'a region such as us-east-1');
+  }
+}
+
+function mistake(what: string, value: string, expected: string): AgentCoreError {
+  return new AgentCoreError('usage', `${what} is "${value}", expected ${expected}`);
 }
 
 /** What other sections say may take the place of what is written. */
@@ -140,19 +176,20 @@ async function refuseContradictions(
   { name, session }: SsoProfile,
   env: Environment,
 ): Promise<void> {
-  const { config, credentials } = profilePaths(env);
-  const { credentialsFile, configFile } = await loadSharedConfigFiles({
-    filepath: credentials,
-    configFilepath: config,
-    ignoreCache: true,
-  });
+  const { credentials } = profilePaths(env);
+  const { credentialsFile } = await readFiles(env);
   if (credentialsFile[name]?.aws_access_key_id) {
     throw new AgentCoreError(
       'usage',
       `Profile "${name}" has access keys in ${credentials}, which would come first: choose another name`,
     );
   }
-  const known = configFile[`sso-session.${session.name}`];
+  await refuseOtherSession(session, env);
+}
+
+async function refuseOtherSession(session: SsoSession, env: Environment): Promise<void> {
+  const { config } = profilePaths(env);
+  const known = (await readFiles(env)).configFile[`sso-session.${session.name}`];
   if (!known) return;
   if (known.sso_start_url !== session.startUrl || known.sso_region !== session.region) {
     throw new AgentCoreError(
@@ -160,6 +197,15 @@ async function refuseContradictions(
       `[sso-session ${session.name}] in ${config} has another start URL or region: choose another name for the session`,
     );
   }
+}
+
+function readFiles(env: Environment) {
+  const { config, credentials } = profilePaths(env);
+  return loadSharedConfigFiles({
+    filepath: credentials,
+    configFilepath: config,
+    ignoreCache: true,
+  });
 }
 
 async function readConfig(

@@ -10,6 +10,7 @@ import { openAwsLogin } from './aws-login.ts';
 import { loginWords, SHOW_FAILURE } from './credential-items.ts';
 import type { CredentialNode, SsoNode } from './credential-node.ts';
 import { readOverview } from './credential-overview.ts';
+import { addSsoSession } from './new-sso-session.ts';
 import { signIn } from './sign-in.ts';
 
 /** Milliseconds that signing out may take. */
@@ -29,17 +30,20 @@ export function registerCredentialCommands(
   commands.register(Commands.signIn, async (given: Given) => {
     const profile = profileOf(given);
     if (profile !== undefined && (await openAwsLogin(profile, env()))) return undefined;
-    const until = await signInTo(await choose(given, env(), 'sign in to'), env());
+    const session = await choose(given, env(), 'sign in to');
+    const until = session ? await signInTo(session, env()) : (await addSsoSession(env())).until;
     if (!until) throw new Cancelled();
     onChange();
-    void vscode.window.showInformationMessage(
-      vscode.l10n.t('Signed in until {0}', until.toLocaleString()),
-    );
+    void tellSignedIn(until, session === undefined);
     return until;
   });
 
   commands.register(Commands.signOut, async (given: Given) => {
     const session = await choose(given, env(), 'sign out of');
+    if (!session) {
+      void vscode.window.showInformationMessage(vscode.l10n.t('There is nothing to sign out of.'));
+      return;
+    }
     const [{ logout }, { nameOf }, { Network }] = await Promise.all([
       import('../../aws/sso/portal.ts'),
       import('../../aws/sso/sso-session.ts'),
@@ -70,7 +74,8 @@ export function registerCredentialCommands(
 
   /** Resolves with the name of the profile that was written. */
   commands.register(Commands.addProfile, async (given: Given) => {
-    const session = await choose(given, env(), 'add a profile of');
+    const known = await choose(given, env(), 'add a profile of');
+    const { session } = known ? { session: known } : await addSsoSession(env());
     const name = await addProfile(session, env());
     onChange();
     return name;
@@ -89,21 +94,35 @@ function signInTo(session: SsoSession, env: Environment): Promise<Date | undefin
   return signIn(choice, { env, force: true });
 }
 
-/** @throws {Cancelled} where there is none, or nobody wants one. */
+/** @param isNew Whether it is the first login, which no profile leads to yet. */
+async function tellSignedIn(until: Date, isNew: boolean): Promise<void> {
+  const add = vscode.l10n.t('Add Profile');
+  const chosen = await vscode.window.showInformationMessage(
+    vscode.l10n.t('Signed in until {0}', until.toLocaleString()),
+    ...(isNew ? [add] : []),
+  );
+  if (chosen === add) await vscode.commands.executeCommand(Commands.addProfile);
+}
+
+/**
+ * @returns nothing where there is none yet.
+ * @throws {Cancelled} where nobody wants one.
+ */
 async function choose(
   given: Given,
   env: Environment,
   purpose: 'sign in to' | 'sign out of' | 'add a profile of',
-): Promise<SsoSession> {
+): Promise<SsoSession | undefined> {
   if (given && 'kind' in given && given.kind === 'sso') return given.session;
-  const { findSsoSession } = await import('../../aws/sso/sso-session.ts');
+  const { findSsoSession, listSsoSessions } = await import('../../aws/sso/sso-session.ts');
   const profile = profileOf(given);
   if (profile !== undefined) return findSsoSession({ profile }, env);
   const nodes = (await readOverview(env)).filter((node) => node.kind === 'sso');
   const [only] = nodes;
   if (!only) {
-    // It says what is missing, and where.
-    return findSsoSession({}, env);
+    // A file that cannot be read says so: what is in it is not known.
+    await listSsoSessions(env);
+    return undefined;
   }
   return nodes.length === 1 ? only.session : pick(nodes, purpose);
 }

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { SsoChoice, SsoSession } from '../../aws/sso/sso-session.ts';
 import type { Environment } from '../../environment.ts';
 import { WindowLoginPrompts } from './person.ts';
 
@@ -6,14 +7,14 @@ import { WindowLoginPrompts } from './person.ts';
 const SIGN_IN_WITHIN = 10 * 60_000;
 
 /**
- * Signs the person in to the SSO session of a profile, or to one by its own name, with progress
- * that can be cancelled. What is already good, or can be renewed, asks nobody.
+ * Signs the person in to the SSO session of a profile, to one by its own name, or to one that no
+ * file has yet, with progress that can be cancelled. What is already good, or can be renewed, asks nobody.
  *
  * @returns until when the login is good; undefined where it was cancelled.
  * @throws {AgentCoreError} as `login` does.
  */
 export async function signIn(
-  choice: { readonly profile?: string | undefined; readonly ssoSession?: string | undefined },
+  choice: SsoChoice | { readonly session: SsoSession },
   options: {
     readonly env: Environment;
     readonly signal?: AbortSignal | undefined;
@@ -27,7 +28,7 @@ export async function signIn(
     import('../../aws/sso/sso-session.ts'),
     import('../../aws/network.ts'),
   ]);
-  const session = await findSsoSession(choice, env);
+  const session = 'session' in choice ? choice.session : await findSsoSession(choice, env);
   return vscode.window.withProgress(
     {
       location: vscode.ProgressLocation.Notification,

@@ -1,7 +1,11 @@
 import { mkdirSync, readdirSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type SsoProfile, writeProfile } from '../../../src/aws/sso/profile-writer.ts';
+import {
+  type SsoProfile,
+  writeProfile,
+  writeSsoSession,
+} from '../../../src/aws/sso/profile-writer.ts';
 import { findSsoSession, type SsoSession } from '../../../src/aws/sso/sso-session.ts';
 import { CONFIG, Home, NEVER, START_URL } from './home.ts';
 
@@ -172,5 +176,33 @@ region = eu-west-1
       code: 'usage',
       message: expect.stringContaining('[sso-session corp]'),
     });
+  });
+});
+
+describe('an SSO session that is written', () => {
+  const CORP = { ...SESSION, name: 'corp' };
+  const write = (home: Home, session: Partial<typeof CORP> = {}) =>
+    writeSsoSession({ ...CORP, ...session }, { env: home.env, signal: NEVER });
+
+  it('is one that can be signed in to, with nothing else changed', async () => {
+    const home = new Home('[profile mine]\nregion = us-west-2');
+    await write(home);
+    expect(await findSsoSession({ ssoSession: 'corp' }, home.env)).toEqual(CORP);
+    const written = home.read();
+    expect(written).toMatch(/^\[profile mine\]\nregion = us-west-2\n/);
+    await write(home);
+    expect(home.read()).toBe(written);
+  });
+
+  it.each([
+    { startUrl: 'https://other.awsapps.com/start' },
+    { name: 'my corp' },
+    { region: 'here' },
+  ])('is refused where it says what cannot be: %j', async (wrong) => {
+    const home = new Home();
+    await write(home);
+    const before = home.read();
+    await expect(write(home, wrong)).rejects.toMatchObject({ code: 'usage' });
+    expect(home.read()).toBe(before);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { picture } from './picture.ts';
+import { allowDevice } from './sign-in.ts';
 import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
 
 const scene = useAgentCore(
@@ -9,6 +10,11 @@ const scene = useAgentCore(
       notes: sampleServer(),
       weather: sampleServer(),
       planner: { protocol: 'HTTP', command: sampleServer().command },
+    },
+    sso: {
+      users: {
+        ada: { accounts: { '123456789012': { name: 'Development', roles: { Reader: {} } } } },
+      },
     },
   },
   () => ({ home: developerFiles('dev', 'other'), name: 'setup' }),
@@ -174,4 +180,34 @@ test('a sample on this machine is set up in one step', async () => {
       .join('');
   });
   expect(answer).toMatch(/^Oslo: /);
+});
+
+test('whoever has no SSO session signs in to one by its start URL, and adds a profile', async () => {
+  const { local, vsCode } = scene();
+  const { workbench } = vsCode;
+  const { notifications } = workbench;
+  await workbench.runCommand('AgentCore: Sign In…');
+  await quickInput().waitForMessage('The start URL of your AWS access portal');
+  await quickInput().type('corp');
+  await quickInput().waitForMessage('Expected an https URL');
+  // As a browser shows it.
+  await quickInput().type(`${local.sso.startUrl}/#/?tab=accounts`);
+  await quickInput().accept();
+  await quickInput().waitForMessage('The region of its IAM Identity Center');
+  await quickInput().type(local.sso.region);
+  await quickInput().accept();
+  await quickInput().waitForMessage('A name for it in the AWS config file');
+  await quickInput().type('corp');
+  await quickInput().accept();
+  await allowDevice(scene());
+  await workbench.view('Credentials').waitForDescription('corp', /^SSO session · signed in/);
+  await notifications.press('Signed in until', 'Add Profile');
+  await quickInput().waitFor('Account');
+  await quickInput().pick('Development');
+  await quickInput().pick('Reader');
+  await quickInput().waitForMessage('Region of the runtimes');
+  await quickInput().accept();
+  await quickInput().waitForMessage('Name of the profile');
+  await quickInput().accept();
+  await notifications.waitFor('Profile "Development-Reader" is in');
 });
