@@ -39,7 +39,10 @@ export interface PickQuestion<T> extends Question {
   readonly isActive?: ((value: T) => boolean) | undefined;
   /** Fills the list while it is open; what it throws, the question throws. */
   readonly fill?: ((list: PickList<T>) => Promise<void>) | undefined;
-  /** What typed text means where it is no search, such as an ARN: offered above the list. */
+  /**
+   * What typed text means where it is no search, such as an ARN: offered above the list. Also told
+   * when the text is gone.
+   */
   readonly typed?: ((text: string) => PickItem<T> | undefined) | undefined;
   readonly buttons?: readonly TitleButton<T>[] | undefined;
   /** A button of an item was pressed. */
@@ -75,7 +78,7 @@ export function pick<T>(question: PickQuestion<T>): Promise<T | Back> {
     let wasMoved = false;
     const show = () => {
       if (signal.aborted) return;
-      const typed = quickPick.value.trim() ? question.typed?.(quickPick.value.trim()) : undefined;
+      const typed = question.typed?.(quickPick.value.trim());
       const before = quickPick.activeItems[0];
       quickPick.items = typed ? [{ ...typed, alwaysShow: true }, ...items] : items;
       const active = wasMoved && before ? sameAs(before) : isStart(question.isActive);
@@ -151,11 +154,12 @@ export function input(question: InputQuestion): Promise<string | Back> {
       const message = question.caution?.(text.trim());
       return message && { message, severity: vscode.InputBoxValidationSeverity.Warning };
     };
-    box.validationMessage = cautionOn(box.value);
-    box.onDidChangeValue((text) => {
+    const judge = (text: string) => {
       // Nobody has to be told that what is not there yet is missing.
       box.validationMessage = text.trim() ? (check(text) ?? cautionOn(text)) : undefined;
-    });
+    };
+    judge(box.value);
+    box.onDidChangeValue(judge);
     box.onDidAccept(() => {
       const wrong = check(box.value);
       if (wrong === undefined) settle(box.value.trim());

@@ -47,6 +47,7 @@ export async function pickRole(
   const { role, position } = options;
   const targets = new RoleTargets(stateFolder(setup.env()));
   for (;;) {
+    let text = '';
     const answer = await pick<Answer>({
       title: setup.title,
       position,
@@ -55,14 +56,16 @@ export async function pickRole(
       isActive: (one) =>
         one.kind === 'none' ? !role : one.kind === 'role' && isSame(one.role, role),
       fill: async (list) => list.show(roleItems(await targets.list(), role)),
-      typed: (text) =>
-        roleArnsVerdict(text) === undefined
+      typed: (now) => {
+        text = now;
+        return roleArnsVerdict(now) === undefined
           ? {
               label: `$(check) ${vscode.l10n.t('Assume this role')}`,
-              detail: text,
-              value: { kind: 'role', role: roleOfArns(readRoleArns(text)) },
+              detail: now,
+              value: { kind: 'role', role: roleOfArns(readRoleArns(now)) },
             }
-          : undefined,
+          : undefined;
+      },
       onItemButton: (one, _tooltip, list) => {
         if (one.kind !== 'name' && 'target' in one && one.target) {
           list.answer({ kind: 'name', target: one.target });
@@ -81,7 +84,7 @@ export async function pickRole(
         break;
       }
       case 'enter': {
-        const entered = await enterRole(setup, role, position);
+        const entered = await enterRole(setup, role, { position, text });
         if (entered !== BACK) return { role: entered };
         break;
       }
@@ -182,9 +185,14 @@ function targetWords({ arns }: EntryRole): {
 async function enterRole(
   setup: SetupContext,
   before: EntryRole | undefined,
-  position: StepPosition | undefined,
+  options: {
+    readonly position: StepPosition | undefined;
+    /** What was typed in the list: a mistake in it is mended, and not typed again. */
+    readonly text: string;
+  },
 ): Promise<EntryRole | Back> {
-  let arns = before?.arns.join(', ') ?? '';
+  const { position, text } = options;
+  let arns = text.startsWith('arn:') ? text : (before?.arns.join(', ') ?? '');
   for (;;) {
     const entered = await input({
       title: setup.title,

@@ -49,7 +49,9 @@ export function targetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
             if (answer.text && arnVerdict(answer.text) === undefined) {
               return withTarget(draft, answer.text);
             }
-            const arn = await enterArn(setup, draft, { ...position, canGoBack: true });
+            // A mistake is mended, and not typed again.
+            const typed = answer.text.startsWith('arn:') ? answer.text : draft.arn;
+            const arn = await enterArn(setup, typed, { ...position, canGoBack: true });
             if (arn !== BACK) return withTarget(draft, arn);
             break;
           }
@@ -75,7 +77,7 @@ export function targetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
 export function arnStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(draft, position) {
-      const arn = await enterArn(setup, draft, position);
+      const arn = await enterArn(setup, draft.arn, position);
       return arn === BACK ? BACK : withTarget(draft, arn);
     },
   };
@@ -83,7 +85,7 @@ export function arnStep(setup: SetupContext): FlowStep<RuntimeDraft> {
 
 function enterArn(
   { title }: SetupContext,
-  draft: RuntimeDraft,
+  value: string | undefined,
   position: StepPosition,
 ): Promise<string | Back> {
   return input({
@@ -91,7 +93,7 @@ function enterArn(
     position,
     prompt: vscode.l10n.t('The ARN of a runtime, of one of its endpoints, or of a gateway'),
     placeholder: 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:runtime/RUNTIME_ID',
-    value: draft.arn,
+    value,
     check: arnVerdict,
   });
 }
@@ -169,7 +171,7 @@ function typedItem(arn: string): PickItem<Answer> {
         detail: arn,
         value: { kind: 'typed', arn },
       }
-    : { label: `$(warning) ${verdict}`, value: { kind: 'unusable', sentence: verdict } };
+    : { label: `$(warning) ${verdict}`, value: { kind: 'enter', text: arn } };
 }
 
 /** What is known of a place, as items: what can be used, what cannot, and what went wrong. */

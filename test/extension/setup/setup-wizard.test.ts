@@ -140,6 +140,36 @@ describe('the setup of a runtime', () => {
     await expect.poll(() => running(local), PATIENCE).toBe(0);
   });
 
+  it('keeps a pasted ARN that is wrong, to be mended', async () => {
+    const { local, setup } = await startAccount();
+    const answer = ask(setup, 'discovered');
+    const { arn } = local.runtime('server');
+    const targets = await question(/Pick a runtime/, /Enter an ARN/);
+    targets.type(arn.slice(0, -1).replace('bedrock-agentcore', 's3'));
+    targets.choose(targets.labels.find((label) => label.startsWith('$(warning)')) as string);
+    const box = await question(/^arn:/);
+    expect(box.value).toContain(':s3:');
+    expect(box.validationMessage).toContain('"s3"');
+    box.type(arn);
+    box.accept();
+    await question(/Pick the endpoint/, /^DEFAULT$/);
+    window.shown.at(-1)?.escape();
+    await expect(answer).rejects.toThrow();
+  });
+
+  it('takes no ARN that was typed and taken back', async () => {
+    const { local, setup } = await startAccount();
+    const answer = ask(setup, 'discovered');
+    const targets = await question(/Pick a runtime/, /Enter an ARN/);
+    targets.type(local.runtime('server').arn);
+    targets.type('');
+    targets.choose('$(link) Enter an ARN…');
+    const box = await question(/^arn:/);
+    expect(box.value).toBe('');
+    box.escape();
+    await expect(answer).rejects.toThrow();
+  });
+
   it('shows a denied call with the statement that is missing, to copy', async () => {
     const { local, setup } = await startAccount(['bedrock-agentcore:InvokeAgentRuntime']);
     const answer = ask(setup, 'arn');
