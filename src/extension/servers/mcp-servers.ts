@@ -74,6 +74,7 @@ export class McpServers {
   async start(name: string, signal?: AbortSignal): Promise<void> {
     requireMcp();
     await this.#running.refresh();
+    if (this.#running.hasAnswered(name)) return;
     await untilAborted(this.#start(name, new Set()), signal);
   }
 

@@ -24,7 +24,7 @@ export class RunningServers implements vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #subscriptions: vscode.Disposable[];
   /** One for each name, and so no more than there are entries. */
-  readonly #handshakes = new Map<string, CallRecord>();
+  readonly #handshakes = new Map<string, CallRecord & { readonly pid: number }>();
   #programs: Promise<LivePrograms> | undefined;
   #servers: ReadonlyMap<string, readonly RunningServer[]> = new Map();
   #looking: Promise<void> | undefined;
@@ -70,6 +70,12 @@ export class RunningServers implements vscode.Disposable {
     return handshake && Date.parse(handshake.at) >= since ? handshake : undefined;
   }
 
+  /** Whether a server runs in this window, and has answered the `initialize` that it began with. */
+  hasAnswered(name: string): boolean {
+    const handshake = this.#handshakes.get(name);
+    return handshake?.outcome === 'result' && this.pidsOf(name).includes(handshake.pid);
+  }
+
   /** Looks now. Never rejects: where the journal cannot be read, nothing is known to run. */
   refresh(): Promise<void> {
     this.#looking ??= this.#look().finally(() => {
@@ -86,7 +92,7 @@ export class RunningServers implements vscode.Disposable {
   #note({ record, head }: FollowedRecord): void {
     if (record.type !== 'call' || record.method !== 'initialize') return;
     if (head.parentPid !== process.pid || head.name === undefined) return;
-    this.#handshakes.set(head.name, record);
+    this.#handshakes.set(head.name, { ...record, pid: head.pid });
   }
 
   #settle(): void {

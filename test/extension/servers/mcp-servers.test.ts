@@ -59,6 +59,16 @@ describe('a start', () => {
     expect(asked(START)).toEqual([]);
   });
 
+  it('is over at once where the server has answered before', async () => {
+    const { servers, begin, recorded } = await setUp({ seen: 60_000 });
+    await begin('weather');
+    const record = { type: 'call', method: 'initialize', outcome: 'result', at: '2026-01-01' };
+    const head = { name: 'weather', parentPid: process.pid, pid: process.pid };
+    recorded.fire({ record, head });
+    await servers.start('weather');
+    expect(asked(START)).toEqual([]);
+  });
+
   it('is not repeated where somebody did not want to go on, or was told what is wrong', async () => {
     const { servers, tell } = await setUp();
     stub.handlers.set(START, () => tell('cancelled'));
