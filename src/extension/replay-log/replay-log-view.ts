@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { messageOf } from '../../error.ts';
+import type { CallRecord } from '../../journal/records.ts';
 import { decisionWords } from '../../policy/audit/decision-words.ts';
 import { recordWords } from '../../sessions/record-words.ts';
 import { formatTime, printable } from '../../sessions/session-words.ts';
@@ -168,8 +169,14 @@ function iconOf(record: LogEntry['record']): string {
   if (type === 'audit.request')
     return record.decision?.effect === 'deny' ? 'circle-slash' : 'shield';
   if (type === 'session.replayed') return 'history';
-  if (type === 'call') return 'symbol-method';
+  if (type === 'call') return iconOfCall(record);
   if (type === 'error') return record.level === 'warning' ? 'warning' : 'error';
   if (type === 'session.lost' || type === 'session.stop-failed') return 'error';
   return type === 'program' ? 'terminal' : 'server-environment';
+}
+
+/** What failed is seen without reading, and the call that a person cancelled did not fail. */
+function iconOfCall({ outcome }: CallRecord): string {
+  if (outcome === 'tool-error') return 'warning';
+  return outcome === 'error' || outcome === 'failed' ? 'error' : 'symbol-method';
 }

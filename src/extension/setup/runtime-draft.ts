@@ -107,9 +107,12 @@ export function isGateway({ arn }: Pick<RuntimeDraft, 'arn'>): boolean {
   return arn?.includes(':gateway/') ?? false;
 }
 
+/** What the journal calls the proxy that tries a runtime which has no name yet. */
+const PROBE = 'setup check';
+
 /** The entry that a draft makes; its name may still be missing. */
 export function entryOf(draft: RuntimeDraft): RuntimeEntry {
-  return readEntry(writtenOf({ ...draft, name: draft.name ?? 'unnamed' }));
+  return readEntry(writtenOf({ ...draft, name: draft.name ?? PROBE }));
 }
 
 /**

@@ -68,6 +68,19 @@ describe('the replay log', () => {
     expect(item.accessibilityInformation?.label).toContain('denied by /default');
   });
 
+  it.each([
+    ['result', 'symbol-method'],
+    ['tool-error', 'warning'],
+    ['failed', 'error'],
+    ['error', 'error'],
+    ['cancelled', 'symbol-method'],
+  ])('tells a call that ended with %s by its icon', async (outcome, id) => {
+    const { view } = await setUp();
+    const record = { type: 'call', method: 'tools/call', milliseconds: 1, attempts: 1, outcome };
+    const entry = { record, head: { program: 'proxy', pid: 1 }, at: 0 };
+    expect(view.getTreeItem(entry as never).iconPath).toEqual({ id });
+  });
+
   it('takes decisions in as they are made, into a folder that was not there', async () => {
     const { audit, labels, view } = await setUp();
     expect(await labels()).toEqual([]);
