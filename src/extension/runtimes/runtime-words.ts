@@ -19,15 +19,24 @@ function runningWords(place: RunningPlace | undefined): string {
 
 /** What stands beside the name of a runtime that is set up. */
 export function entryDescription(entry: RuntimeEntry, place: RunningPlace | undefined): string {
-  const { profile, role, sessionMode, target } = entry;
-  return [
-    runningWords(place),
-    target.kind === 'local' ? vscode.l10n.t('on this machine') : profile,
-    role && roleName(role.arns.at(-1) ?? ''),
-    sessionMode,
-  ]
+  return [runningWords(place), ...callerWords(entry), entry.sessionMode]
     .filter(Boolean)
     .join(' · ');
+}
+
+/** As whom it is called; a token has nothing of the profile, which only looks the runtime up. */
+function callerWords({ profile, role, target, authorization }: RuntimeEntry) {
+  if (target.kind === 'local') return [vscode.l10n.t('on this machine')];
+  switch (authorization.kind) {
+    case 'iam':
+      return [profile, role && roleName(role.arns.at(-1) ?? '')];
+    case 'oauth':
+      return [vscode.l10n.t('OAuth')];
+    case 'tokenCommand':
+      return [vscode.l10n.t('token command')];
+    case 'none':
+      return [vscode.l10n.t('open to anybody')];
+  }
 }
 
 /** All that is worth knowing of a runtime that is set up, as Markdown. */

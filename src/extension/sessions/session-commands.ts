@@ -19,7 +19,10 @@ export function registerSessionCommands(commands: CommandRegistry, journal: Jour
     async (node?: SessionNode, selected?: readonly SessionNode[]) => {
       const nodes = selected?.length ? selected : node ? [node] : [];
       const named = nodes.flatMap((one) => (one.kind === 'session' ? [one.entry] : []));
-      const entries = named.length > 0 ? named : await pick(await billing());
+      const entries =
+        named.length > 0
+          ? named
+          : await pick(await billing(), vscode.l10n.t('Pick the sessions to stop'));
       await stop(journal, entries);
     },
   );
@@ -54,7 +57,10 @@ export function registerSessionCommands(commands: CommandRegistry, journal: Jour
   commands.register(Commands.refreshSessions, () => journal.refresh());
 
   commands.register(Commands.copySessionId, async (node?: SessionNode) => {
-    const entries = node?.kind === 'session' ? [node.entry] : await pick(await billing());
+    const entries =
+      node?.kind === 'session'
+        ? [node.entry]
+        : await pick(await billing(), vscode.l10n.t('Pick a session'));
     const [entry] = entries;
     if (entry) await vscode.env.clipboard.writeText(entry.returnedId ?? entry.runtimeSessionId);
   });
@@ -87,7 +93,10 @@ export async function offerOrphans(journal: JournalWatch): Promise<void> {
   if (chosen === show) await vscode.commands.executeCommand(`${Views.sessions}.focus`);
 }
 
-async function pick(entries: readonly SessionEntry[]): Promise<readonly SessionEntry[]> {
+async function pick(
+  entries: readonly SessionEntry[],
+  placeHolder: string,
+): Promise<readonly SessionEntry[]> {
   if (entries.length === 0) {
     tellNone();
     return [];
@@ -96,11 +105,13 @@ async function pick(entries: readonly SessionEntry[]): Promise<readonly SessionE
     label: runtimeName(entry),
     description: sessionDescription(entry),
     detail: entry.returnedId ?? entry.runtimeSessionId,
+    // Enter is enough where nothing else can be meant.
+    picked: entries.length === 1,
     entry,
   }));
   const chosen = await vscode.window.showQuickPick(items, {
     canPickMany: true,
-    placeHolder: vscode.l10n.t('Sessions'),
+    placeHolder,
     matchOnDetail: true,
   });
   return chosen?.map(({ entry }) => entry) ?? [];

@@ -57,14 +57,21 @@ describe('what is set up', () => {
       { name: 'weather', arn: ARN, profile: 'work', sessionMode: 'identity' },
       { name: 'other', arn: ARN, authorization: { type: 'tokenCommand', command: 'print-token' } },
       { name: 'sample', local: {} },
+      {
+        name: 'guarded',
+        arn: ARN,
+        profile: 'work',
+        authorization: { type: 'oauth', clientId: 'a' },
+      },
     ]);
     await begin('weather');
     await begin('other', 'other', 1);
     await running.refresh();
-    expect(told(await items()).slice(0, 3)).toEqual([
+    expect(told(await items()).slice(0, 4)).toEqual([
       ['weather', 'running · work · identity', 'configured;running'],
-      ['other', 'running in another window · session', 'configured;stopped'],
+      ['other', 'running in another window · token command · session', 'configured;stopped'],
       ['sample', 'stopped · on this machine · session', 'configured;stopped'],
+      ['guarded', 'stopped · OAuth · session', 'configured;stopped'],
     ]);
   });
 
