@@ -81,7 +81,6 @@ export function activate(context: vscode.ExtensionContext): void {
   const audit = new AuditWatch(env);
   const replayLog = new ReplayLogView(journal, audit);
   registerSessionCommands(commands, journal);
-  registerReplayLogCommands(commands, replayLog);
   registerAuditCommands(commands, env);
   registerPolicies(context, { commands, store, env, log });
   registerDiagnosticsCommands(commands, { log, store, journal, version });
@@ -101,6 +100,7 @@ export function activate(context: vscode.ExtensionContext): void {
     registerApprovals(commands, approvals),
     audit,
     replayLog,
+    registerReplayLogCommands(commands, replayLog),
     new BillingStatus(journal),
     vscode.lm.registerMcpServerDefinitionProvider(PROVIDER_ID, provider),
   );

@@ -4,13 +4,21 @@ import { oursOf } from '../../sessions/session-lookup.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands, Views } from '../contributions.ts';
 import type { SessionNode } from '../sessions/session-node.ts';
+import { entryWords } from './entry-words.ts';
 import { EVERYTHING, LOG_KINDS, type LogEntry, type LogKind } from './log-filter.ts';
+import { RecordDocuments } from './record-documents.ts';
 import type { ReplayLogView } from './replay-log-view.ts';
 
 /** How many records an export has at the most. */
 const MOST_EXPORTED = 100_000;
 
-export function registerReplayLogCommands(commands: CommandRegistry, log: ReplayLogView): void {
+/** @returns what shows records while it lives. */
+export function registerReplayLogCommands(
+  commands: CommandRegistry,
+  log: ReplayLogView,
+): vscode.Disposable {
+  const documents = new RecordDocuments();
+
   /** From a session, only what is about it. */
   commands.register(Commands.showReplayLog, async (node?: SessionNode) => {
     if (node?.kind === 'session') {
@@ -27,27 +35,29 @@ export function registerReplayLogCommands(commands: CommandRegistry, log: Replay
       decisions: vscode.l10n.t('Decisions of policies'),
       sessions: vscode.l10n.t('Sessions and programs'),
     };
-    const items = LOG_KINDS.map((kind) => ({
+    const { kinds: shown, sessions } = log.filter;
+    const ofKinds = LOG_KINDS.map((kind) => ({
       label: words[kind],
-      picked: log.filter.kinds.has(kind),
+      picked: shown.has(kind),
       shows: kind,
     }));
+    const ofSession = { label: vscode.l10n.t('One session only'), picked: true, shows: undefined };
+    const items = sessions ? [ofSession, ...ofKinds] : ofKinds;
     const chosen = await vscode.window.showQuickPick(items, {
       canPickMany: true,
       placeHolder: vscode.l10n.t('What the log shows'),
     });
     if (!chosen) return;
-    const kinds = new Set(chosen.map(({ shows }) => shows));
-    log.filter = kinds.size === LOG_KINDS.length ? EVERYTHING : { kinds };
+    const kinds = new Set(chosen.flatMap(({ shows }) => shows ?? []));
+    if (sessions && chosen.some(({ shows }) => shows === undefined)) {
+      log.filter = { kinds, sessions };
+    } else {
+      log.filter = kinds.size === LOG_KINDS.length ? EVERYTHING : { kinds };
+    }
   });
 
   commands.register(Commands.openRecord, async (entry?: LogEntry) => {
-    if (!entry) return;
-    const document = await vscode.workspace.openTextDocument({
-      language: 'json',
-      content: textOf(entry),
-    });
-    await vscode.window.showTextDocument(document, { preview: true });
+    if (entry) await documents.show(entryWords(entry.record).about, textOf(entry));
   });
 
   commands.register(Commands.copyRecord, async (entry?: LogEntry) => {
@@ -69,6 +79,7 @@ export function registerReplayLogCommands(commands: CommandRegistry, log: Replay
       vscode.l10n.t('Exported {0} records to {1}', entries.length, target.fsPath),
     );
   });
+  return documents;
 }
 
 function textOf(entry: LogEntry): string {

@@ -69,7 +69,11 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
   set filter(filter: LogFilter) {
     this.#filter = filter;
     const isFiltered = filter !== EVERYTHING;
-    this.#view.description = isFiltered ? vscode.l10n.t('filtered') : '';
+    this.#view.description = filter.sessions
+      ? vscode.l10n.t('one session')
+      : isFiltered
+        ? vscode.l10n.t('filtered')
+        : '';
     void vscode.commands.executeCommand('setContext', Contexts.logIsFiltered, isFiltered);
     this.#changed.fire(undefined);
   }

@@ -223,6 +223,9 @@ describe('replay log', () => {
       calls: 1,
       program: 'proxy',
     });
+    // Nothing of it would be saved, and closing it asks nothing.
+    const isDirty = await driver.run(({ window }) => window.activeTextEditor?.document.isDirty);
+    expect(isDirty).toBe(false);
     await workbench.editors.closeAll();
     await log.chooseFromMenu('Handshake repeated', 'Copy Record');
     await until(5_000, 'The record in the clipboard', async () => {
