@@ -170,8 +170,10 @@ export class McpServers {
       subscription.dispose();
     }
     if (prepared === 'cancelled' || prepared === 'failed') throw new Cancelled();
-    await this.#shakesHands(name, since, isStopped);
-    await this.#becomes(() => runs() || isStopped(), this.#patience.seen);
+    const wasAnswered = await this.#shakesHands(name, since, isStopped);
+    // Whoever was waited for without an answer is not waited for again.
+    const patience = wasAnswered ? this.#patience.seen : 0;
+    await this.#becomes(() => runs() || isStopped(), patience);
     if (isStopped()) throw new Cancelled();
     if (runs()) return;
     throw new AgentCoreError(
@@ -184,15 +186,17 @@ export class McpServers {
   /**
    * VS Code ends a server whose runtime did not answer, and says so in its output alone.
    *
+   * @returns whether it is on record that it was answered.
    * @throws {AgentCoreError} `upstream` where it did not answer as it should, `connection` where it
    *   was not reached.
    */
-  async #shakesHands(name: string, since: number, isStopped: () => boolean): Promise<void> {
+  async #shakesHands(name: string, since: number, isStopped: () => boolean): Promise<boolean> {
     const handshake = () => this.#running.handshakeOf(name, since);
     await this.#becomes(() => handshake() !== undefined || isStopped(), this.#patience.seen);
     if (isStopped()) throw new Cancelled();
-    const { outcome = 'result', code } = handshake() ?? {};
-    if (outcome === 'result' || outcome === 'cancelled') return;
+    const { outcome, code } = handshake() ?? {};
+    if (outcome === undefined) return false;
+    if (outcome === 'result' || outcome === 'cancelled') return true;
     if (code === ErrorCode.accessDenied) throw this.#denied(name);
     const sentence =
       code === undefined
