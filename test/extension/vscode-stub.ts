@@ -148,7 +148,9 @@ export const window = {
     return item;
   },
   /** The last one. */
-  statusBarItem: undefined as { readonly text: string; readonly isShown: boolean } | undefined,
+  statusBarItem: undefined as
+    | { readonly text: string; readonly tooltip?: string; readonly isShown: boolean }
+    | undefined,
   /** All sentences that were said, and the button that the person presses beneath the next ones. */
   said: [] as string[],
   pressed: undefined as string | undefined,

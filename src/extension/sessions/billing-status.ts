@@ -5,6 +5,7 @@ import { formatDuration, runtimeName } from '../../sessions/session-words.ts';
 import { Commands, Settings, Views } from '../contributions.ts';
 import type { JournalWatch, SessionsSnapshot } from '../journal/journal-watch.ts';
 import { sessionNode } from './session-node.ts';
+import { localNote } from './session-words.ts';
 
 const MINUTE = 60_000;
 
@@ -48,6 +49,7 @@ export class BillingStatus implements vscode.Disposable {
         vscode.l10n.t('AgentCore sessions that may be billed: {0}', billing.length),
         vscode.l10n.t('Cost so far: {0}', cost),
         vscode.l10n.t('To come if left alone: {0}', toCome),
+        ...localNote(billing),
       ].join('\n');
       this.#item.accessibilityInformation = {
         label:

@@ -52,7 +52,16 @@ export function sessionTooltip(entry: SessionEntry): vscode.MarkdownString {
     [vscode.l10n.t('Cost so far'), formatCost(entry.cost)],
     [vscode.l10n.t('Cost to come'), mayBill ? formatCost(entry.costToCome) : undefined],
   ];
-  return factsText(runtimeName(entry), facts, notesOn(entry));
+  return factsText(runtimeName(entry), facts, [...notesOn(entry), ...localNote([entry])]);
+}
+
+/** That nobody bills what only looks like AWS, where that goes for all of them. */
+export function localNote(entries: readonly SessionEntry[]): readonly string[] {
+  const isHere = ({ endpoint }: SessionEntry) =>
+    /^http:\/\/(localhost|127(\.\d{1,3}){3}|\[::1\])(:|\/|$)/.test(endpoint);
+  return entries.length > 0 && entries.every(isHere)
+    ? [vscode.l10n.t('A local AgentCore bills nothing: this is what AWS would')]
+    : [];
 }
 
 function programWords({ programs }: SessionEntry): string | undefined {

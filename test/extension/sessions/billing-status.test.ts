@@ -16,9 +16,10 @@ afterEach(() => {
 });
 
 /** A window in which a session of this age may be billed. */
-function setUp(age: number) {
+function setUp(age: number, endpoint = 'https://bedrock-agentcore.us-east-1.amazonaws.com') {
   const changed = new EventEmitter<SessionsSnapshot>();
-  const entry = { id: 'a', mayBill: true, age, cost: COST, costToCome: COST, runtime: 'arn:x/y' };
+  const costs = { cost: COST, costToCome: COST };
+  const entry = { id: 'a', mayBill: true, age, ...costs, runtime: 'arn:x/y', endpoint };
   const snapshot = { entries: [entry], problems: [], at: 0 } as never;
   const status = new BillingStatus({ onDidChange: changed.event, snapshot } as never);
   changed.fire(snapshot);
@@ -49,4 +50,13 @@ describe('the settings about sessions hold as soon as they are written', () => {
     expect(window.said).toEqual([expect.stringMatching(/has run for 30 m/)]);
     status.dispose();
   });
+});
+
+it.each([
+  ['https://bedrock-agentcore.us-east-1.amazonaws.com', false],
+  ['http://127.0.0.1:8787', true],
+])('the tooltip says of %s whether nobody bills it: %s', (endpoint, isFree) => {
+  const status = setUp(MINUTE, endpoint);
+  expect(window.statusBarItem?.tooltip?.includes('bills nothing')).toBe(isFree);
+  status.dispose();
 });
