@@ -91,6 +91,8 @@ async function offerSetUp(): Promise<never> {
 }
 
 /**
+ * Asks which one is meant, unless there is only one.
+ *
  * @param mustRun Whether those that are asked for run, or do not.
  * @throws {Cancelled} where there is none, or nobody wants one.
  */
@@ -99,13 +101,15 @@ async function pick(
   running: RunningServers,
   mustRun: boolean,
 ): Promise<string> {
-  if (entries.length === 0) {
+  const [first] = entries;
+  if (!first) {
     const sentence = mustRun
       ? vscode.l10n.t('No server runs in this window.')
       : vscode.l10n.t('All servers run already.');
     void vscode.window.showInformationMessage(sentence);
     throw new Cancelled();
   }
+  if (entries.length === 1) return first.name;
   const items = entries.map((entry) => ({
     label: entry.name,
     description: entryDescription(entry, running.placeOf(entry.name)),

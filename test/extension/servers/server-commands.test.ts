@@ -13,8 +13,13 @@ beforeEach(() => {
   stub.run.length = 0;
 });
 
-/** Runs a command from the palette, in a window with these entries, of which some run. */
-async function fromPalette(command: string, names: readonly string[], runs: readonly string[]) {
+/** A command from the palette, in a window with these entries, of which some run. */
+function command(
+  id: string,
+  names: readonly string[],
+  runs: readonly string[],
+  servers: object = {},
+): (() => Promise<unknown>) | undefined {
   const handlers = new Map<string, (item?: unknown) => Promise<unknown>>();
   const register = (id: string, run: (item?: unknown) => Promise<unknown>) =>
     void handlers.set(id, run);
@@ -24,10 +29,14 @@ async function fromPalette(command: string, names: readonly string[], runs: read
       refresh: async () => undefined,
       placeOf: (name: string) => (runs.includes(name) ? 'here' : undefined),
     } as never,
-    servers: {} as never,
+    servers: servers as never,
     journal: {} as never,
   });
-  await expect(handlers.get(command)?.()).rejects.toThrow(Cancelled);
+  return handlers.get(id);
+}
+
+async function fromPalette(id: string, names: readonly string[], runs: readonly string[]) {
+  await expect(command(id, names, runs)?.()).rejects.toThrow(Cancelled);
   return window.said;
 }
 
@@ -49,6 +58,13 @@ describe('a command about servers, from the palette', () => {
       ]);
     },
   );
+
+  it('asks nothing where only one can be meant', async () => {
+    const stopped: string[] = [];
+    const servers = { stop: async (name: string) => void stopped.push(name) };
+    await command(Commands.stopServer, ['weather', 'notes'], ['notes'], servers)?.();
+    expect(stopped).toEqual(['notes']);
+  });
 
   it('says where there is none to start', async () => {
     const said = await fromPalette(Commands.startServer, ['weather'], ['weather']);
