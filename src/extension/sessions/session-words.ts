@@ -24,9 +24,14 @@ export function stateWords(entry: SessionEntry): string {
     : vscode.l10n.t('stopped at {0}', when);
 }
 
-/** What stands beside a session's name: state, age and cost so far. */
+/** The name that its runtime was given, without what AgentCore puts behind it to make an id. */
+export function sessionLabel(entry: SessionEntry): string {
+  return runtimeName(entry).replace(/-[a-zA-Z0-9]{10}(?=:|$)/, '');
+}
+
+/** What stands beside it: state, cost so far and age; a narrow view cuts off the last. */
 export function sessionDescription(entry: SessionEntry): string {
-  return [stateWords(entry), formatDuration(entry.age), formatCost(entry.cost)].join(' · ');
+  return [stateWords(entry), formatCost(entry.cost), formatDuration(entry.age)].join(' · ');
 }
 
 /** All that is worth knowing of a session, as Markdown. */

@@ -1,12 +1,11 @@
 import * as vscode from 'vscode';
 import type { SessionEntry } from '../../sessions/session-book.ts';
-import { runtimeName } from '../../sessions/session-words.ts';
 import { approvalItem, approvalsItem } from '../approvals/approval-items.ts';
 import type { ApprovalsWatch } from '../approvals/approvals-watch.ts';
 import { Contexts, Views } from '../contributions.ts';
 import type { JournalWatch, SessionsSnapshot } from '../journal/journal-watch.ts';
 import { type SessionNode, sessionNode } from './session-node.ts';
-import { sessionDescription, sessionTooltip } from './session-words.ts';
+import { sessionDescription, sessionLabel, sessionTooltip } from './session-words.ts';
 
 /** What is shown of sessions that have ended: for a day, in milliseconds. */
 const RECENT = 24 * 3_600_000;
@@ -136,14 +135,15 @@ function shapeOf(entries: readonly SessionEntry[]): string {
 }
 
 function sessionItem(entry: SessionEntry): vscode.TreeItem {
-  const item = new vscode.TreeItem(runtimeName(entry));
+  const label = sessionLabel(entry);
+  const item = new vscode.TreeItem(label);
   const { state, mayBill } = entry;
   item.id = entry.id;
   item.description = sessionDescription(entry);
   item.tooltip = sessionTooltip(entry);
   item.iconPath = new vscode.ThemeIcon(ICONS[state]);
   item.contextValue = mayBill ? `session;bills;${state}` : 'session;ended';
-  item.accessibilityInformation = { label: `${runtimeName(entry)}, ${sessionDescription(entry)}` };
+  item.accessibilityInformation = { label: `${label}, ${item.description}` };
   return item;
 }
 

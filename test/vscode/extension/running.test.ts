@@ -143,10 +143,10 @@ describe('sessions', () => {
     const sessions = workbench.view('Sessions');
     await sessions.open();
     // The call that the chat has just shown is on record a moment later.
-    await sessions.waitForDescription(/^notes-/, /^idle/);
-    const [first] = await sessions.items(/^notes-/);
-    expect(first).toMatch(/^notes-\w+ idle, ends in \d+ m · \d+ [sm] · <?\$/);
-    expect(await sessions.accessibleName(/^notes-/)).toMatch(/^notes-\w+, idle, ends in \d+ m/);
+    await sessions.waitForDescription('notes', /^idle/);
+    const [first] = await sessions.items('notes');
+    expect(first).toMatch(/^notes idle, ends in \d+ m · <?\$\S+ – \$\S+ · \d+ [sm]/);
+    expect(await sessions.accessibleName('notes')).toMatch(/^notes, idle, ends in \d+ m/);
     // The session whose microVM was killed is listed too: what says that it is gone proves nothing.
     expect(await workbench.statusBar.waitFor('2 · ')).toMatch(
       /^2 AgentCore sessions may be billed, .* so far$/,
@@ -184,13 +184,13 @@ describe('sessions', () => {
     await callReadOnlyTool();
     const { runtimeSessionId } = liveSession();
     const sessions = vsCode.workbench.view('Sessions');
-    await sessions.waitForDescription(/^notes-/, /^idle/);
-    await sessions.runInlineAction(/^notes-/, 'Stop Session');
+    await sessions.waitForDescription('notes', /^idle/);
+    await sessions.runInlineAction('notes', 'Stop Session');
     await local.until(() => wasStopped(runtimeSessionId), 'the end of the session');
     await sessions.waitForOnly(/^Ended/);
     await sessions.expand('Ended');
-    expect(await sessions.items(/^notes-/)).toContainEqual(
-      expect.stringMatching(/^ {2}notes-\w+ stopped at /),
+    expect(await sessions.items('notes')).toContainEqual(
+      expect.stringMatching(/^ {2}notes stopped at /),
     );
   });
 
