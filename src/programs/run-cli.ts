@@ -26,8 +26,7 @@ export async function runCli(
       writeOut: (text) => streams.stdout.write(text),
       writeErr: (text) => streams.stderr.write(text),
     })
-    .exitOverride()
-    .showHelpAfterError('Try: agentcore-mcp --help');
+    .exitOverride();
 
   const group = {
     cli,
@@ -41,6 +40,7 @@ export async function runCli(
   addAccountVerbs(group);
   addJournalVerbs(group);
   addPolicyVerbs(group);
+  pointToHelp(cli);
 
   try {
     await cli.parseAsync(argv);
@@ -50,4 +50,10 @@ export async function runCli(
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
     throw thrown;
   }
+}
+
+/** Has each verb that is called wrongly name its own help, not that of all. */
+function pointToHelp(command: Command, path = command.name()): void {
+  command.showHelpAfterError(`Try: ${path} --help`);
+  for (const verb of command.commands) pointToHelp(verb, `${path} ${verb.name()}`);
 }

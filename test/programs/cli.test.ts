@@ -41,9 +41,28 @@ describe('agentcore-mcp', () => {
   });
 
   it.each([
+    [],
+    ['proxy'],
+    ['bridge'],
+    ['smoke'],
+    ['runtimes'],
+    ['sessions'],
+    ['sessions', 'stop'],
+    ['log'],
+    ['policy'],
+    ['audit', 'verify'],
+  ])('helps within 80 columns: %j %j', async (...verb) => {
+    const cli = agentcoreMcp([...verb, '--help']);
+    expect((await cli.exited).code).toBe(0);
+    expect(cli.noise.filter((line) => line.length > 80)).toEqual([]);
+  });
+
+  it.each([
     [[], /Usage/],
     [['fly'], /unknown command/],
-    [['proxy', '--fast'], /unknown option/],
+    [['sessions', 'lsit'], /unknown command 'lsit'\nTry: agentcore-mcp sessions --help/],
+    [['proxy', '--fast'], /unknown option.*\nTry: agentcore-mcp proxy --help/],
+    [['policy', 'test'], /missing required argument.*\nTry: agentcore-mcp policy test --help/],
     [['local', '--port', 'x'], /whole number/],
     [['local', '--config', '/no/such/file.yaml'], /no\/such\/file\.yaml/],
   ])('exits with 2 when it is called as %j', async (args, sentence) => {

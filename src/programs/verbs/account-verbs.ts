@@ -117,8 +117,8 @@ function addIam({ cli, streams, exit }: VerbGroup): void {
 }
 
 const RUNTIMES_NOTES = `
-What AWS said is kept for a short while, with its age shown. Where a part cannot be listed, the rest
-is, with what failed on stderr.
+What AWS said is kept for a short while, with its age shown. Where a part cannot
+be listed, the rest is, with what failed on stderr.
 
 Exit codes: 0 something was listed, 1 every place failed, 2 bad usage
 `;

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import type { LogOptions } from '../run-log.ts';
 import type { SessionVerbs } from '../run-sessions.ts';
 import { readCount, readDays, untilAskedToEnd, type VerbGroup } from './verb-group.ts';
@@ -23,8 +24,13 @@ function addSessions({ cli, env, streams, exit }: VerbGroup): void {
     .description('those that may bill, and those that ended within a day')
     .option('--all', 'also those that ended before')
     .option('--json', 'all of them as a JSON array, for scripts')
-    .action(async (options: { readonly all?: boolean; readonly json?: boolean }) =>
-      exit(await (await verbs()).list(options)),
+    .allowExcessArguments()
+    .action(
+      async (options: { readonly all?: boolean; readonly json?: boolean }, { args }: Command) => {
+        // The default verb is given whatever is no verb, so a typing error arrives here.
+        if (args[0] !== undefined) sessions.error(`error: unknown command '${args[0]}'`);
+        exit(await (await verbs()).list(options));
+      },
     );
   sessions
     .command('show <id>')
@@ -78,11 +84,14 @@ function addLog({ cli, env, streams, exit }: VerbGroup): void {
 
 const STATE_ENVIRONMENT = `
 Environment:
-  AGENTCORE_STATE_DIR  folder that all programs keep their journal in (default: the system's place)
+  AGENTCORE_STATE_DIR  folder that all programs keep their journal in
+                       (default: the system's place)
 `;
 
 const STOP_NOTES = `
-A session is stopped by the profile and role that it was used with, else by those of the environment.
+A session is stopped by the profile and role that it was used with, else by
+those of the environment.
 
-Exit codes: 0 all are stopped or were gone, 1 one could not be stopped and stays listed, 2 bad usage
+Exit codes: 0 all are stopped or were gone, 1 one could not be stopped and stays
+listed, 2 bad usage
 `;

@@ -77,11 +77,14 @@ type ExplainArguments = Omit<PolicyExplainOptions, 'files' | 'tool'> & {
 
 const POLICY_NOTES = `
 Environment:
-  AGENTCORE_POLICY  paths of documents, beside the organization's and the user's own
+  AGENTCORE_POLICY  paths of documents, beside the organization's and the
+                    user's own
 
-Exit codes: 0 all is well, 1 a document has a mistake or an example fails, 2 bad usage
+Exit codes: 0 all is well, 1 a document has a mistake or an example fails, 2 bad
+usage
 `;
 
 const AUDIT_NOTES = `
-Exit codes: 0 it is as it was written, 1 something was changed, removed or added, 2 bad usage
+Exit codes: 0 it is as it was written, 1 something was changed, removed or
+added, 2 bad usage
 `;

@@ -61,40 +61,48 @@ interface LocalArguments {
 
 const PROXY_ENVIRONMENT = `
 Environment:
-  AGENTCORE_AGENT_ARN                 ARN of the runtime or gateway, or the gateway's URL
-                                      (or AGENT_ARN); required
-  AGENTCORE_QUALIFIER                 endpoint to invoke (default: DEFAULT)
-  AWS_PROFILE                         profile whose credentials sign
-  AGENTCORE_AUTH                      iam (default), oauth, token-command or none
+  AGENTCORE_AGENT_ARN          ARN of the runtime or gateway, or the gateway's
+                               URL (or AGENT_ARN); required
+  AGENTCORE_QUALIFIER          endpoint to invoke (default: DEFAULT)
+  AWS_PROFILE                  profile whose credentials sign
+  AGENTCORE_AUTH               iam (default), oauth, token-command or none
   AGENTCORE_OAUTH_CLIENT_ID, AGENTCORE_OAUTH_CLIENT_SECRET
-                                      the client that gets bearer tokens
-  AGENTCORE_OAUTH_TOKEN_URL           where it does (default: where the server says)
+                               the client that gets bearer tokens
+  AGENTCORE_OAUTH_TOKEN_URL    where it does (default: where the server says)
   AGENTCORE_OAUTH_SCOPES, AGENTCORE_OAUTH_AUDIENCE, AGENTCORE_OAUTH_RESOURCE
-                                      what its tokens are for
-  AGENTCORE_TOKEN_COMMAND             command that prints a bearer token instead
-  RUNTIME_SESSION_MODE                session (default), identity or request
-  AGENTCORE_ASSUME_ROLE_ARN           role to assume first, or several with commas between
-  AGENTCORE_ASSUME_ROLE_SESSION_NAME  its session name (default: mcpAgentCoreProxy)
-  AGENTCORE_ASSUME_ROLE_EXTERNAL_ID   external id that the last role wants
-  AGENTCORE_ASSUME_ROLE_DURATION      seconds that its credentials live (900 to 43200)
-  AGENTCORE_ASSUME_ROLE_MFA_SERIAL    MFA device for the first role
+                               what its tokens are for
+  AGENTCORE_TOKEN_COMMAND      command that prints a bearer token instead
+  RUNTIME_SESSION_MODE         session (default), identity or request
+  AGENTCORE_ASSUME_ROLE_ARN    role to assume first, or several with commas
+                               between
+  AGENTCORE_ASSUME_ROLE_SESSION_NAME
+                               its session name (default: mcpAgentCoreProxy)
+  AGENTCORE_ASSUME_ROLE_EXTERNAL_ID
+                               external id that the last role wants
+  AGENTCORE_ASSUME_ROLE_DURATION
+                               seconds that its credentials live (900 to 43200)
+  AGENTCORE_ASSUME_ROLE_MFA_SERIAL
+                               MFA device for the first role
   AGENTCORE_ASSUME_ROLE_SOURCE_IDENTITY
-                                      source identity, set with the first role
-  AGENTCORE_READ_TIMEOUT              seconds of silence to bear (default: 900)
-  AGENTCORE_CONNECT_TIMEOUT           seconds until a connection stands (default: 10)
-  AGENTCORE_RETRIES                   how often a failed call is sent again where that is
-                                      safe (default: 4; 0: never)
-  AGENTCORE_KEEP_ALIVE                seconds of silence after which progress is reported
-                                      for a call (default: never)
-  AGENTCORE_STOP_ON_EXIT              stop sessions at the end (default: true, but false in
-                                      mode identity)
-  AGENTCORE_POLICY                    paths of policy documents to keep, as in PATH, beside the
-                                      organization's and the user's own
-  AGENTCORE_APPROVALS=vscode          ask the person before VS Code where the client cannot
-  AGENTCORE_VAULT_KEY                 32 bytes in base64: keep redacted values beyond the process
-  AGENTCORE_STATE_DIR                 where sessions and calls are on record
-  AGENTCORE_JOURNAL_CONTENT           true: record arguments and results, redacted
-  LOG_LEVEL, MCP_PROXY_DEBUG=1        what is also logged to stderr
+                               source identity, set with the first role
+  AGENTCORE_READ_TIMEOUT       seconds of silence to bear (default: 900)
+  AGENTCORE_CONNECT_TIMEOUT    seconds until a connection stands (default: 10)
+  AGENTCORE_RETRIES            how often a failed call is sent again where that
+                               is safe (default: 4; 0: never)
+  AGENTCORE_KEEP_ALIVE         seconds of silence after which progress is
+                               reported for a call (default: never)
+  AGENTCORE_STOP_ON_EXIT       stop sessions at the end (default: true, but
+                               false in mode identity)
+  AGENTCORE_POLICY             paths of policy documents to keep, as in PATH,
+                               beside the organization's and the user's own
+  AGENTCORE_APPROVALS=vscode   ask the person before VS Code where the client
+                               cannot
+  AGENTCORE_VAULT_KEY          32 bytes in base64: keep redacted values beyond
+                               the process
+  AGENTCORE_STATE_DIR          where sessions and calls are on record
+  AGENTCORE_JOURNAL_CONTENT    true: record arguments and results, redacted
+  LOG_LEVEL, MCP_PROXY_DEBUG=1
+                               what is also logged to stderr
 `;
 
 const BRIDGE_ENVIRONMENT = `
@@ -107,8 +115,9 @@ Environment:
 `;
 
 const SMOKE_NOTES = `
-Without --sample, --elicit and --progress, the tools tell_story, create_profile and count_down are
-called where the server has them. A step for which it has nothing is skipped.
+Without --sample, --elicit and --progress, the tools tell_story, create_profile
+and count_down are called where the server has them. A step for which it has
+nothing is skipped.
 
 The environment is that of the proxy: agentcore-mcp proxy --help
 
