@@ -14,15 +14,16 @@ import { textTable } from './text-table.ts';
 /** What is listed of a session that has ended: for a day, in milliseconds. */
 const RECENT = 24 * 3_600_000;
 
+/** The edge of a terminal cuts off the last ones, so these are what one needs least. */
 const COLUMNS = [
   'ID',
   'STATE',
+  'RUNTIME',
   'AGE',
-  'IDLE LEFT',
-  'LIFE LEFT',
   'COST SO FAR',
   'TO COME',
-  'RUNTIME',
+  'IDLE LEFT',
+  'LIFE LEFT',
   'PROGRAM',
 ];
 
@@ -69,13 +70,13 @@ function rowOf(entry: SessionEntry, id: string): string[] {
   return [
     id,
     state,
+    printable(runtimeName(entry)),
     formatDuration(entry.age),
+    formatCost(entry.cost),
+    mayBill ? formatCost(entry.costToCome) : '-',
     // While calls are under way, the timer does not run.
     state === 'active' ? '-' : left(idleLeft),
     left(lifetimeLeft),
-    formatCost(entry.cost),
-    mayBill ? formatCost(entry.costToCome) : '-',
-    printable(runtimeName(entry)),
     programs.map(({ program, pid }) => printable(`${program} ${pid}`)).join(', '),
   ];
 }

@@ -28,7 +28,7 @@ const LANDMARKS = [
   /^Her microVM is killed \(process \d+\)$/,
   /^ {2}proxy {4}The server had lost the session .* 2 calls that waited go on in it$/,
   /^ {2}stopped {2}agentcore-mcp-/,
-  /^ {2}ID +STATE +AGE .* COST SO FAR/,
+  /^ {2}ID +STATE +RUNTIME .* COST SO FAR/,
   /^ {2}[0-9a-f]{8} +stopped .*\$0\.0001/,
   /^All of it worked\.$/,
 ];

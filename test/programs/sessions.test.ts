@@ -71,11 +71,11 @@ describe('agentcore-mcp sessions', () => {
     expect(code).toBe(0);
     expect(stderr).toBe('');
     const rows = stdout.split('\n').slice(0, 4);
-    expect(rows.map((row) => row.split(/ {2,}/).slice(0, 3))).toEqual([
-      ['ID', 'STATE', 'AGE'],
-      ['22222222', 'idle', '4 m'],
-      ['11111111', 'orphaned', '5 m'],
-      ['33333333', 'stopped', '15 m'],
+    expect(rows.map((row) => row.split(/ {2,}/).slice(0, 4))).toEqual([
+      ['ID', 'STATE', 'RUNTIME', 'AGE'],
+      ['22222222', 'idle', 'weather-abcdefghij', '4 m'],
+      ['11111111', 'orphaned', 'weather-abcdefghij', '5 m'],
+      ['33333333', 'stopped', 'weather-abcdefghij', '15 m'],
     ]);
     const columns = rows.map((row) =>
       row.indexOf(row === rows[0] ? 'STATE' : (row.split(/ +/)[1] ?? '')),
