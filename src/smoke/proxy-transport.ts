@@ -27,6 +27,7 @@ export class ProxyTransport implements Transport {
   #child: ChildProcess | undefined;
   #exited: Promise<string | undefined> = Promise.resolve(undefined);
   #stderr = '';
+  #isEnding = false;
 
   /** @param program The path of `proxy.js`. */
   constructor(program: string, env: NodeJS.ProcessEnv) {
@@ -37,6 +38,11 @@ export class ProxyTransport implements Transport {
   /** What the proxy has said on stderr, the end of it where that was much. */
   get stderr(): string {
     return this.#stderr;
+  }
+
+  /** Whether somebody here has asked it to end; else it ends by itself. */
+  get isEnding(): boolean {
+    return this.#isEnding;
   }
 
   async start(): Promise<void> {
@@ -77,6 +83,7 @@ export class ProxyTransport implements Transport {
    * @throws {AgentCoreError} with how it ended, where that was not in order.
    */
   async end(): Promise<void> {
+    this.#isEnding = true;
     this.#child?.stdin?.end();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<string>((resolve) => {

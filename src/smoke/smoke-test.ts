@@ -33,6 +33,8 @@ export interface SmokeTestOptions {
   readonly leavesSession: boolean;
 }
 
+/** MCP 2026-07-28's error code for a revision that the server does not speak. */
+const NO_SUCH_REVISION = -32022;
 /** A tool's answer is only shown, and may be long. */
 const MOST_CHARACTERS = 300;
 /** How `sessions/session-ending.ts` begins to say that it could not. */
@@ -121,17 +123,26 @@ export class SmokeTest {
   }
 
   async #initialize(): Promise<string> {
-    const { transport, timeout } = this.#options;
+    const { transport, timeout, protocol } = this.#options;
     const early = new Promise<never>((_, reject) => {
       transport.onclose = () => {
+        // A client that gives up ends the proxy first, and then says why.
+        if (transport.isEnding) return;
         const said = transport.stderr.trim();
         reject(new AgentCoreError('connection', said || 'The proxy ended'));
       };
     });
-    await Promise.race([this.#client.connect(transport, { timeout }), early]);
+    try {
+      await Promise.race([this.#client.connect(transport, { timeout }), early]);
+    } catch (cause) {
+      const isNewer = !protocol && (cause as { readonly code?: unknown }).code === NO_SUCH_REVISION;
+      if (!isNewer) throw cause;
+      const advice = 'the server speaks a newer MCP, so try --protocol 2026-07-28';
+      throw new AgentCoreError('protocol', `${messageOf(cause)}: ${advice}`, { cause });
+    }
     const server = this.#client.getServerVersion();
-    const protocol = this.#client.getNegotiatedProtocolVersion();
-    return `${server ? `${server.name} ${server.version}` : 'a server without a name'}, MCP ${protocol}`;
+    const agreed = this.#client.getNegotiatedProtocolVersion();
+    return `${server ? `${server.name} ${server.version}` : 'a server without a name'}, MCP ${agreed}`;
   }
 
   async #list(): Promise<string | Skip> {

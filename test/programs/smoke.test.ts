@@ -6,6 +6,7 @@ import { endWithTest } from '../fixtures/running.ts';
 import { fixture, start, statelessMcp } from '../local/harness.ts';
 
 const INTERVIEW = ['--sample', 'interview', '--elicit', 'interview', '--progress', 'interview'];
+const NEWER_ONLY = '../examples/runtimes/stateless-2026/server.ts';
 const NOTHING_STARTED = 'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/none-abcdefghij';
 
 /** A server of the official SDK, which is run by Node as it is. */
@@ -136,6 +137,21 @@ describe('agentcore-mcp smoke, where a step fails', () => {
     expect(code).toBe(10);
     expect(statuses).toMatchObject({ initialize: 'failed', list: 'skipped', call: 'skipped' });
     expect(details.initialize).toMatch(/Tool execution error/);
+  });
+
+  it('names the option for a server that only speaks a newer MCP', async () => {
+    const local = await start({ server: server(NEWER_ONLY, 'stateless') });
+    const { code, details } = await smokeOf(local, []);
+    expect(code).toBe(10);
+    expect(details.initialize).toMatch(/Unsupported protocol version.*--protocol 2026-07-28/);
+  });
+
+  it('says why a server does not speak the revision that is insisted on', async () => {
+    const local = await start({ server: interactive() });
+    const { code, details } = await smokeOf(local, ['--protocol', '2026-07-28']);
+    expect(code).toBe(10);
+    expect(details.initialize).not.toBe('The proxy ended');
+    expect(details.initialize).toContain('2026-07-28');
   });
 
   it('exits with 11 for a list', async () => {

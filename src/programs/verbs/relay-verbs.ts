@@ -1,5 +1,5 @@
 import type { SmokeOptions } from '../run-smoke.ts';
-import { append, readPort, readSeconds, type VerbGroup } from './verb-group.ts';
+import { append, readPort, readRevision, readSeconds, type VerbGroup } from './verb-group.ts';
 
 /** What relays messages: the proxy, the bridge, the local AgentCore, and the test of a runtime. */
 export function addRelayVerbs({ cli, env, streams, exit }: VerbGroup): void {
@@ -42,7 +42,11 @@ export function addRelayVerbs({ cli, env, streams, exit }: VerbGroup): void {
     .option('--sample <tool>', 'a tool that asks the model; TOOL=JSON gives its arguments')
     .option('--elicit <tool>', 'a tool that asks the user, likewise')
     .option('--progress <tool>', 'a tool that reports progress, likewise')
-    .option('--protocol <revision>', 'the revision of MCP to insist on, such as 2026-07-28')
+    .option(
+      '--protocol <revision>',
+      'the revision of MCP to insist on, 2026-07-28 (default: one up to 2025-11-25)',
+      readRevision,
+    )
     .option('--timeout <seconds>', 'for each step (default: 60)', readSeconds)
     .option('--json', 'a JSON object a line, for scripts')
     .addHelpText('after', SMOKE_NOTES)

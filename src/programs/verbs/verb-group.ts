@@ -49,3 +49,11 @@ export function readDays(text: string): number {
   if (text.trim() !== '' && Number.isFinite(days) && days >= 0) return days;
   throw new InvalidArgumentError('It must be a number of days, 0 or more.');
 }
+
+/** A revision of MCP without handshake; of those with one, the client and the server choose. */
+export function readRevision(text: string): string {
+  if (/^\d{4}-\d{2}-\d{2}$/.test(text) && text >= '2026-07-28') return text;
+  throw new InvalidArgumentError(
+    'It must be 2026-07-28 or later; go without it for revisions up to 2025-11-25.',
+  );
+}
