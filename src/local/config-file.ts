@@ -2,7 +2,8 @@ import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { isMap, LineCounter, type Node, parseDocument } from 'yaml';
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError } from '../error.ts';
+import { fileFailure } from '../file-failure.ts';
 import { localConfigSchema, type ResolvedConfig, resolveParsed } from './config.ts';
 import type { GatewayConfig, TargetConfig } from './gateways/gateway.ts';
 
@@ -23,7 +24,7 @@ export async function readConfigFile(path: string): Promise<ResolvedConfig> {
       'config',
       isDefault
         ? `There is no ${path} in this folder. Name a configuration with --config, or write one: docs/local-runtime.md has an example.`
-        : `Could not read ${path}: ${messageOf(cause)}`,
+        : `Could not read ${path}: ${fileFailure(cause)}`,
       { cause },
     );
   }

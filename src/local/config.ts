@@ -31,7 +31,12 @@ const endpointName = z.string().min(1);
 
 const containerSettings = {
   /** Program and arguments. `{port}` in them, or in a value of `env`, is the port to listen on. */
-  command: z.array(z.string().min(1)).min(1),
+  command: z
+    .array(
+      z.string().min(1),
+      'expected a list of the program and its arguments, such as [node, server.mjs]',
+    )
+    .min(1),
   /** Where the command runs; relative to the configuration file. */
   cwd: z.string().optional(),
   /** Added to the environment of the local runtime. PORT and HOST are set where it does not name them. */

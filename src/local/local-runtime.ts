@@ -226,7 +226,9 @@ export async function startResolved(
   } catch (cause) {
     throw new AgentCoreError(
       'connection',
-      `Could not listen on ${HOST}:${config.port ?? 0}: ${messageOf(cause)}`,
+      (cause as NodeJS.ErrnoException).code === 'EADDRINUSE'
+        ? `Could not listen on ${HOST}:${config.port}: another program has this port. End it, or take another port; 0 is any free one`
+        : `Could not listen on ${HOST}:${config.port ?? 0}: ${messageOf(cause)}`,
       { cause },
     );
   }

@@ -6,6 +6,7 @@ import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
 import type { JsonObject } from '../mcp/message.ts';
 import { ProxyTransport } from '../smoke/proxy-transport.ts';
+import { readProxySettings } from './proxy-settings.ts';
 
 /** A microVM without warm capacity takes some twenty seconds to come. */
 const PATIENCE = 60_000;
@@ -14,17 +15,18 @@ const MOST_PAGES = 100;
 /**
  * The tools of a runtime, asked for through the proxy without the policies that are to be written.
  *
- * @throws {AgentCoreError} `connection` where it cannot be asked.
+ * @throws {AgentCoreError} `usage` for settings that the proxy would not take, `connection` where
+ *   the runtime cannot be asked.
  */
 export async function listTools(
   runtime: string | undefined,
   env: Environment,
 ): Promise<JsonObject[]> {
   const { AGENTCORE_POLICY: _, ...rest } = env;
-  const transport = new ProxyTransport(proxyProgram(), {
-    ...rest,
-    ...(runtime !== undefined && { AGENTCORE_AGENT_ARN: runtime }),
-  });
+  const proxyEnv = { ...rest, ...(runtime !== undefined && { AGENTCORE_AGENT_ARN: runtime }) };
+  // What is wrong with the settings is said as such, not as an end of the proxy.
+  readProxySettings(proxyEnv);
+  const transport = new ProxyTransport(proxyProgram(), proxyEnv);
   const client = new Client({ name: 'agentcore-mcp', version: packageJson.version });
   const options = { timeout: PATIENCE };
   try {

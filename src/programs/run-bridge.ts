@@ -73,7 +73,9 @@ async function listen(front: HttpEnd, host: string, port: number): Promise<Serve
   } catch (cause) {
     throw new AgentCoreError(
       'connection',
-      `Could not listen on ${host}:${port}: ${messageOf(cause)}`,
+      (cause as NodeJS.ErrnoException).code === 'EADDRINUSE'
+        ? `Could not listen on ${host}:${port}: another program has this port. End it, or set SERVER_PORT to another one`
+        : `Could not listen on ${host}:${port}: ${messageOf(cause)}`,
       { cause },
     );
   }

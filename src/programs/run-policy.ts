@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
+import { fileFailure } from '../file-failure.ts';
 import { isObject, type JsonObject } from '../mcp/message.ts';
 import { DocumentText, problemLine } from '../policy/documents/document-text.ts';
 import type { Policy } from '../policy/documents/policy.ts';
@@ -132,7 +133,8 @@ export async function runPolicyExplain(
 /**
  * Writes a policy to begin with, from the tools that a runtime lists.
  *
- * @throws {AgentCoreError} `usage` where the file is there already; what listing throws.
+ * @throws {AgentCoreError} `usage` where the file is there already, `config` where it cannot be
+ *   written; what listing throws.
  */
 export async function runPolicyInit(
   options: PolicyInitOptions,
@@ -150,9 +152,13 @@ export async function runPolicyInit(
     streams.stdout.write(text);
     return 0;
   }
-  await writeFile(out, text, { flag: 'wx' });
+  try {
+    await writeFile(out, text, { flag: 'wx' });
+  } catch (cause) {
+    throw new AgentCoreError('config', `Could not write ${out}: ${fileFailure(cause)}`, { cause });
+  }
   streams.stdout.write(
-    `${out}: ${tools.length} tools. Have it obeyed: AGENTCORE_POLICY=${resolve(out)}\n`,
+    `${out}: ${plural(tools.length, 'tool')}. Have it obeyed: AGENTCORE_POLICY=${resolve(out)}\n`,
   );
   return 0;
 }
@@ -207,7 +213,7 @@ async function readAll({ files = [] }: OfDocuments, env: Environment): Promise<R
   if (paths.length === 0) {
     throw new AgentCoreError(
       'usage',
-      'There is no policy: name a document, or set AGENTCORE_POLICY',
+      'There is no policy: name a document (of explain, by --file), or set AGENTCORE_POLICY',
     );
   }
   return Promise.all(
@@ -229,7 +235,7 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    throw new AgentCoreError('config', `Could not read ${path}: ${messageOf(cause)}`, { cause });
+    throw new AgentCoreError('config', `Could not read ${path}: ${fileFailure(cause)}`, { cause });
   }
 }
 
@@ -278,5 +284,14 @@ function words({ body, sections }: Policy): string {
     .flatMap(({ entries }) => entries)
     .flatMap((entry) => entry.rules);
   const standard = body.default?.effect ?? 'allow';
-  return `default ${standard}, ${body.entries.length} entries, ${rules.length} rules, ${sections.length} sections`;
+  return [
+    `default ${standard}`,
+    plural(body.entries.length, 'entry', 'entries'),
+    plural(rules.length, 'rule'),
+    plural(sections.length, 'section'),
+  ].join(', ');
+}
+
+function plural(count: number, one: string, several = `${one}s`): string {
+  return `${count} ${count === 1 ? one : several}`;
 }

@@ -368,7 +368,11 @@ describe('ends with 2 and says where', () => {
     ],
     ['runtimes:\n  a: [\n', ':3:1: '],
     ['region: 5\nruntimes: {}\n', ':1:9: region: '],
-    ['{"runtimes": {"a": {}}}', ':1:20: runtimes.a.command: '],
+    [
+      'runtimes:\n  a:\n    command: node server.mjs\n',
+      ':3:14: runtimes.a.command: expected a list of the program and its arguments, such as [node',
+    ],
+    ['{"runtimes": {"a": {}}}', ':1:20: runtimes.a.command: expected a list'],
     [
       'runtimes:\n  a:\n    command: [x]\n    idleTimeout: 2592000\n',
       ':4:18: runtimes.a.idleTimeout: 2147483 seconds (24 days) at most',
@@ -404,7 +408,7 @@ describe('ends with 2 and says where', () => {
   test('that there is no file', async () => {
     const program = runProgram({ config: '/nowhere/agentcore-local.yaml' });
     expect(await program.exit()).toBe(2);
-    expect(program.stderr()).toContain('Could not read /nowhere/agentcore-local.yaml');
+    expect(program.stderr()).toContain('/nowhere/agentcore-local.yaml: there is no such file');
   });
 
   test('that there is no file of the default name', async () => {
@@ -440,5 +444,5 @@ test('ends with 1 where the port is taken', async () => {
   const { port } = server.address() as { readonly port: number };
   const program = runProgram({ config: await configFile(CONFIG), port });
   expect(await program.exit()).toBe(1);
-  expect(program.stderr()).toContain(`Could not listen on 127.0.0.1:${port}`);
+  expect(program.stderr()).toContain(`Could not listen on 127.0.0.1:${port}: another program`);
 });

@@ -1,0 +1,15 @@
+import { messageOf } from './error.ts';
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  ENOTDIR: 'there is no such file or folder',
+  EISDIR: 'it is a folder, not a file',
+  EACCES: 'you have no right to',
+  EPERM: 'you have no right to',
+};
+
+/** Why a file could not be read or written, in words that go on after its path and a colon. */
+export function fileFailure(thrown: unknown): string {
+  const { code } = (thrown ?? {}) as NodeJS.ErrnoException;
+  return REASONS[code ?? ''] ?? messageOf(thrown);
+}
