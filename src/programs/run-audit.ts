@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
+import { fileFailure } from '../file-failure.ts';
 import { stateFolder } from '../journal/state-folder.ts';
 import { auditFolder } from '../policy/audit/audit-folder.ts';
 import { type AuditEnd, verifyAudit } from '../policy/audit/verify-audit.ts';
@@ -47,8 +48,15 @@ export async function runAuditVerify(
 }
 
 async function readNoted(path: string): Promise<readonly AuditEnd[]> {
+  let text: string;
   try {
-    return notedSchema.parse(JSON.parse(await readFile(path, 'utf8'))).ends;
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    const message = `${path} cannot be read: ${fileFailure(cause)}`;
+    throw new AgentCoreError('config', message, { cause });
+  }
+  try {
+    return notedSchema.parse(JSON.parse(text)).ends;
   } catch (cause) {
     const message = `${path} is not what \`agentcore-mcp audit verify --json\` prints`;
     throw new AgentCoreError('config', message, { cause });

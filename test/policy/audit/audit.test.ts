@@ -258,7 +258,8 @@ test('agentcore-mcp audit verify says it in words, in JSON and by its exit code'
     code: 1,
     text: expect.stringContaining('was there when its end was noted'),
   });
-  await expect(run(false, last)).rejects.toThrow('is not what');
+  await expect(run(false, last)).rejects.toThrow('there is no such file');
+  await expect(run(false, paths[0])).rejects.toThrow('is not what');
   await unlink(paths[1] as string);
   expect(await run(false)).toMatchObject({ code: 1, text: expect.stringContaining('missing') });
   const { code, text } = await run(true);
