@@ -145,7 +145,7 @@ describe('sessions', () => {
     // The call that the chat has just shown is on record a moment later.
     await sessions.waitForDescription('notes', /^idle/);
     const [first] = await sessions.items('notes');
-    expect(first).toMatch(/^notes idle, ends in \d+ m · <?\$\S+ – \$\S+ · \d+ [sm]/);
+    expect(first).toMatch(/^notes idle, ends in \d+ m · <?\$[\d.]+( – \$[\d.]+)? · \d+ [sm]/);
     expect(await sessions.accessibleName('notes')).toMatch(/^notes, idle, ends in \d+ m/);
     // The session whose microVM was killed is listed too: what says that it is gone proves nothing.
     expect(await workbench.statusBar.waitFor('2 · ')).toMatch(
