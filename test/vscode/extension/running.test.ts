@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { callTool, startMcpServers } from '../harness/mcp-servers.ts';
 import { until } from '../harness/until.ts';
+import { leaveOrphan } from './orphan.ts';
 import { picture } from './picture.ts';
 import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
 
@@ -251,6 +252,24 @@ describe('replay log', () => {
     expect(records[0]?.type).toBe('program');
     expect(records).toContainEqual(expect.objectContaining({ type: 'session.replayed' }));
   });
+});
+
+test('all sessions are stopped once the person has said so, those of other programs too', async () => {
+  const { local, vsCode } = scene();
+  const { workbench } = vsCode;
+  await callReadOnlyTool();
+  const ids = [
+    liveSession().runtimeSessionId,
+    await leaveOrphan(vsCode.folder, local, 'notes'),
+  ] as const;
+  await workbench.view('Sessions').waitForDescription('notes', /^orphaned/);
+  await workbench.runCommand('AgentCore: Stop All Sessions…');
+  expect(await workbench.dialog.text()).toContain('Stop 2 sessions?');
+  await workbench.dialog.choose('Cancel');
+  expect(ids.map(wasStopped)).toEqual([false, false]);
+  await workbench.runCommand('AgentCore: Stop All Sessions…');
+  await workbench.dialog.choose('Stop Sessions');
+  await local.until(() => ids.every(wasStopped), 'the end of the sessions');
 });
 
 test('a window that closes stops its sessions, and leaves none behind for the next', async () => {

@@ -80,6 +80,15 @@ describe('the setup', () => {
     await quickInput().waitUntilClosed();
   });
 
+  test('one of the runtimes that are found is picked by a command of its own', async () => {
+    await scene().vsCode.workbench.runCommand('AgentCore: Pick Runtime…');
+    await quickInput().waitFor(QUESTIONS[0]?.placeholder ?? '');
+    await quickInput().pick('weather');
+    await quickInput().waitFor(QUESTIONS[1]?.placeholder ?? '');
+    await quickInput().escape();
+    await quickInput().waitUntilClosed();
+  });
+
   test('each question leads back to the one before, which still has its answer', async () => {
     await begin(QUESTIONS.length);
     await quickInput().waitForMessage('The name of the server');
