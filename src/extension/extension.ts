@@ -1,8 +1,11 @@
 import * as vscode from 'vscode';
+import type { WorkspaceCommand } from '../confirmed-commands.ts';
 import { registerApprovals } from './approvals/approval-commands.ts';
 import { ApprovalsWatch } from './approvals/approvals-watch.ts';
 import { CommandRegistry } from './commands/command-registry.ts';
 import { presentError } from './commands/present-error.ts';
+import { CommandConsent, REVIEW_COMMAND } from './consent/command-consent.ts';
+import { prepareTokenCommand } from './consent/prepare-consent.ts';
 import { PROVIDER_ID } from './contributions.ts';
 import { openAwsLogin } from './credentials/aws-login.ts';
 import { PersonPrompts } from './credentials/person.ts';
@@ -34,10 +37,13 @@ import { workspaceFolder } from './workspace-folder.ts';
 
 /** Builds the parts and hands them to VS Code. Nothing here waits for a disk or the network. */
 export function activate(context: vscode.ExtensionContext): void {
-  const env = windowEnvironment;
   const { version } = context.extension.packageJSON as { readonly version: string };
   const log = vscode.window.createOutputChannel('AgentCore', { log: true });
   const commands = new CommandRegistry(log);
+  // Tests of the extension have nobody at the window.
+  const isTest = context.extensionMode === vscode.ExtensionMode.Test;
+  const consent = new CommandConsent(context.workspaceState, !isTest);
+  const env = () => windowEnvironment(consent.digests('credential_process'));
   const store = new RuntimeStore();
   const journal = new JournalWatch(env, (role) => store.externalIdOf(role));
 
@@ -55,15 +61,19 @@ export function activate(context: vscode.ExtensionContext): void {
     },
   );
   const windowStep = prepareWindow(env);
+  const tokenStep = prepareTokenCommand(consent);
   const preparation = new ServerPreparation(
     [
-      windowStep,
       prepareCredentials({ env, prompts }),
-      prepareClientSecret(secrets),
+      tokenStep,
+      prepareClientSecret(secrets, consent),
       prepareVaultKey(new VaultKey(context.secrets), (line) => log.warn(line)),
-      prepareLocal(locals),
+      // After what may confirm a command, which it passes on; before what a local AgentCore overrides.
+      windowStep,
+      prepareLocal(locals, consent),
     ],
     (thrown, entry) => void presentError(thrown, entry),
+    (thrown) => consent.confirmNeeded(thrown),
   );
   const proxy = context.asAbsolutePath('dist/proxy.js');
   const provider = new ServerProvider({
@@ -75,7 +85,10 @@ export function activate(context: vscode.ExtensionContext): void {
   const running = new RunningServers(journal);
   const servers = new McpServers({ extensionId: context.extension.id, store, provider, running });
 
-  registerRuntimes(context, { commands, store, journal, servers, running, env });
+  const review = (command: WorkspaceCommand) => consent.confirm(command);
+  commands.register(REVIEW_COMMAND, review);
+  const { onDidChange: onDidConfirm } = consent;
+  registerRuntimes(context, { commands, store, journal, servers, running, env, onDidConfirm });
   const approvals = new ApprovalsWatch(env);
   const sessionsView = new SessionsView(journal, approvals);
   const audit = new AuditWatch(env);
@@ -84,12 +97,14 @@ export function activate(context: vscode.ExtensionContext): void {
   registerAuditCommands(commands, env);
   registerPolicies(context, { commands, store, env, log });
   registerDiagnosticsCommands(commands, { log, store, journal, version });
-  const parts = { commands, store, servers, journal, secrets, prompts, env, windowStep };
-  registerSetup(context, { ...parts, proxy, version });
+  const parts = { commands, store, servers, journal, secrets, prompts, env };
+  const steps = { windowStep, tokenStep };
+  registerSetup(context, { ...parts, ...steps, review, proxy, version });
 
   context.subscriptions.push(
     log,
     commands,
+    consent,
     store,
     journal,
     provider,

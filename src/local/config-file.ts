@@ -2,6 +2,8 @@ import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { isMap, LineCounter, type Node, parseDocument } from 'yaml';
+import { requireConfirmed } from '../confirmed-commands.ts';
+import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import { fileFailure } from '../file-failure.ts';
 import { localConfigSchema, type ResolvedConfig, resolveParsed } from './config.ts';
@@ -14,7 +16,10 @@ export const DEFAULT_CONFIG_FILE = 'agentcore-local.yaml';
  *
  * @throws {AgentCoreError} `config`
  */
-export async function readConfigFile(path: string): Promise<ResolvedConfig> {
+export async function readConfigFile(
+  path: string,
+  env: Environment = process.env,
+): Promise<ResolvedConfig> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -28,6 +33,11 @@ export async function readConfigFile(path: string): Promise<ResolvedConfig> {
       { cause },
     );
   }
+  requireConfirmed(
+    { kind: 'localConfig', text },
+    env,
+    `Could not start the local AgentCore: ${path} has changed since it was confirmed. Start the server in VS Code again.`,
+  );
   return parseConfig(text, path, dirname(resolve(path)));
 }
 

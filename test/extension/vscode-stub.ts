@@ -158,8 +158,12 @@ export const window = {
     window.said.push(sentence);
     return window.pressed;
   },
+  /** The details of the dialogs among them. */
+  details: [] as string[],
   showWarningMessage: async (sentence: string, ...more: readonly unknown[]) => {
     window.said.push(sentence);
+    const { detail } = (more[0] ?? {}) as { readonly detail?: string };
+    if (detail !== undefined) window.details.push(detail);
     const titled = more.find((one) => (one as { title?: string }).title === window.pressed);
     return (window.pressed && titled) || window.pressed;
   },
@@ -189,9 +193,18 @@ export const window = {
 
 export const workspace = {
   settings: {} as Record<string, unknown>,
+  /** Those of the settings that the workspace has. */
+  ofWorkspace: new Set<string>(),
+  isTrusted: true,
   getConfiguration: (section: string) => ({
     get: (key: string, standard?: unknown) => workspace.settings[`${section}.${key}`] ?? standard,
+    inspect: (key: string) => {
+      const id = `${section}.${key}`;
+      const scope = workspace.ofWorkspace.has(id) ? 'workspaceValue' : 'globalValue';
+      return { [scope]: workspace.settings[id] };
+    },
   }),
+  registerTextDocumentContentProvider: () => ({ dispose: () => undefined }),
   configured: new EventEmitter<object>(),
   onDidChangeConfiguration: (listener: Listener<object>) => workspace.configured.event(listener),
   /** Other settings, of which everybody is told. */

@@ -1,4 +1,5 @@
 import type { AwsCredentialIdentity } from '@smithy/types';
+import { requireConfirmed } from '../../confirmed-commands.ts';
 import type { Environment } from '../../environment.ts';
 import { commandOutput } from '../command-output.ts';
 import { credentialsFailure } from './credentials-failure.ts';
@@ -24,7 +25,12 @@ export interface ProcessOptions {
  * @throws {AgentCoreError} `credentials`
  */
 export async function processCredentials(options: ProcessOptions): Promise<AwsCredentialIdentity> {
-  const { profile, accountId, now = Date.now() } = options;
+  const { profile, command, env, accountId, now = Date.now() } = options;
+  requireConfirmed(
+    { kind: 'credential_process', text: command },
+    env,
+    `Could not get the credentials of profile "${profile}": its credential_process comes from the workspace and is not confirmed. Review the command in VS Code.`,
+  );
   const fail = (what: string) =>
     credentialsFailure(`The credential_process of profile "${profile}" ${what}`);
   const text = await commandOutput(options, fail);

@@ -1,3 +1,4 @@
+import { findUnconfirmed, type WorkspaceCommand } from '../../confirmed-commands.ts';
 import { AgentCoreError, type ErrorCode, messageOf } from '../../error.ts';
 import { loginOf } from '../credentials/credentials-failure.ts';
 import { type AccessDenial, adviceOn, parseDenial } from '../iam/access-denied.ts';
@@ -25,6 +26,8 @@ export interface Problem {
   readonly denial?: AccessDenial | undefined;
   /** The profile that a new login would help, for `credentials`. */
   readonly login?: string | undefined;
+  /** The command of the workspace that a person has to confirm, for `credentials`. */
+  readonly unconfirmed?: WorkspaceCommand | undefined;
 }
 
 /** By the code of what has its own sentence already. */
@@ -60,7 +63,14 @@ export function problemOf(
   }
   if (thrown instanceof AgentCoreError) {
     const kind = KINDS[thrown.code] ?? 'failed';
-    return { ...base, kind, sentence: words, login: loginOf(thrown) };
+    const unconfirmed = findUnconfirmed(thrown);
+    return {
+      ...base,
+      kind,
+      sentence: words,
+      login: loginOf(thrown),
+      ...(unconfirmed && { unconfirmed }),
+    };
   }
   if (BAD_CREDENTIALS.test(nameOf(thrown))) {
     const sentence = `${what}: AWS does not take these credentials (${words})`;

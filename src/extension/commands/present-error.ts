@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { messageOf } from '../../error.ts';
+import { REVIEW_COMMAND } from '../consent/command-consent.ts';
 import { Commands } from '../contributions.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { configuredNode } from '../runtimes/runtime-node.ts';
@@ -39,6 +40,8 @@ function titleOf({ kind }: Remedy): string {
   switch (kind) {
     case 'signIn':
       return vscode.l10n.t('Sign In');
+    case 'reviewCommand':
+      return vscode.l10n.t('Review Command');
     case 'pickProfile':
       return vscode.l10n.t('Pick Another Profile');
     case 'enterSecret':
@@ -70,6 +73,9 @@ async function apply(remedy: Remedy): Promise<unknown> {
   switch (remedy.kind) {
     case 'signIn':
       return signIn(remedy.profile, remedy.next);
+    case 'reviewCommand':
+      if ((await run(REVIEW_COMMAND, remedy.command)) && remedy.next) await apply(remedy.next);
+      return undefined;
     case 'pickProfile':
       return run(Commands.switchProfile, configuredNode(remedy.entry));
     case 'enterSecret':

@@ -4,6 +4,7 @@ import {
   parseDenial,
   statementText,
 } from '../../aws/iam/access-denied.ts';
+import { findUnconfirmed, type WorkspaceCommand } from '../../confirmed-commands.ts';
 import { AgentCoreError, messageOf } from '../../error.ts';
 import type { SessionEntry } from '../../sessions/session-book.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
@@ -14,6 +15,13 @@ export type Remedy =
       readonly kind: 'signIn';
       readonly profile: string;
       /** What is done once somebody has signed in. */
+      readonly next?: Remedy;
+    }
+  /** A command of the workspace that a person has to confirm before it runs. */
+  | {
+      readonly kind: 'reviewCommand';
+      readonly command: WorkspaceCommand;
+      /** What is done once the command is confirmed. */
       readonly next?: Remedy;
     }
   /** Give the runtime another profile than the one that is missing or refused. */
@@ -61,12 +69,16 @@ function* ofError(thrown: unknown, entry: RuntimeEntry | undefined): Generator<R
   if (typeof login === 'string') {
     yield { kind: 'signIn', profile: login, ...(stopAgain && { next: stopAgain }) };
   }
+  const command = findUnconfirmed(thrown);
+  if (command) {
+    yield { kind: 'reviewCommand', command, ...(stopAgain && { next: stopAgain }) };
+  }
   const statement = statementsOf(thrown, statements, entry);
   if (statement !== undefined) yield { kind: 'copyStatement', text: statement };
   if (stopAgain) yield stopAgain;
   if (data.lacksSecret === true && entry) {
     yield { kind: 'enterSecret', entry };
-  } else if (code === 'credentials') {
+  } else if (code === 'credentials' && !command) {
     if (entry && login === undefined) yield { kind: 'pickProfile', entry };
     if (missingProfile !== undefined || entry === undefined) yield { kind: 'openAwsConfig' };
   }

@@ -5,6 +5,7 @@ import type { FollowedRecord } from '../../journal/follow.ts';
 import type { KnownSessions } from '../../sessions/known-sessions.ts';
 import type { ExternalIdOf } from '../../sessions/session-access.ts';
 import type { SessionEntry } from '../../sessions/session-book.ts';
+import { awsFilesKey } from '../window-environment.ts';
 
 /** Sessions as of a moment, or why nothing can be said of them. */
 export interface SessionsSnapshot {
@@ -32,7 +33,7 @@ export class JournalWatch implements vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<SessionsSnapshot>();
   readonly #recorded = new vscode.EventEmitter<FollowedRecord>();
   readonly #ending = new AbortController();
-  #sessions: Promise<KnownSessions> | undefined;
+  #sessions: { readonly key: string; readonly known: Promise<KnownSessions> } | undefined;
   #snapshot: SessionsSnapshot = { entries: [], problems: [], at: 0 };
   #reading: Promise<SessionsSnapshot> | undefined;
   #isStale = false;
@@ -60,10 +61,16 @@ export class JournalWatch implements vscode.Disposable {
 
   /** Loaded when somebody needs it. Rejects where the environment names no state folder that can be. */
   sessions(): Promise<KnownSessions> {
-    this.#sessions ??= import('../../sessions/known-sessions.ts').then(
-      ({ KnownSessions: Sessions }) => new Sessions(this.#env(), 'extension', this.#externalIdOf),
-    );
-    return this.#sessions;
+    const env = this.#env();
+    const key = awsFilesKey(env);
+    // Other AWS files, or another command that may run, may mean other credentials.
+    if (this.#sessions?.key !== key) {
+      const known = import('../../sessions/known-sessions.ts').then(
+        ({ KnownSessions: Sessions }) => new Sessions(env, 'extension', this.#externalIdOf),
+      );
+      this.#sessions = { key, known };
+    }
+    return this.#sessions.known;
   }
 
   /** Begins to watch. Nothing of it is awaited by whoever activates the extension. */

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { CONFIRMED_CONFIG } from '../../confirmed-commands.ts';
 import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
 
@@ -46,6 +47,8 @@ export class LocalAgentCore {
   #port = 0;
   #restarts: readonly number[] = [];
   #isDisposed = false;
+  /** The digest of the only configuration that may be used, now and at restarts; absent: any may. */
+  confirmed: string | undefined;
   readonly #killNow = () => this.#running?.child.kill();
 
   constructor(options: LocalOptions) {
@@ -86,7 +89,11 @@ export class LocalAgentCore {
     const port = String(this.#port);
     const args = [program, 'local', '--config', config, '--port', port, '--json'];
     const child = spawn(process.execPath, args, {
-      env: { ...env(), ELECTRON_RUN_AS_NODE: '1' },
+      env: {
+        ...env(),
+        ELECTRON_RUN_AS_NODE: '1',
+        ...(this.confirmed && { [CONFIRMED_CONFIG]: this.confirmed }),
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
       windowsHide: true,
     });

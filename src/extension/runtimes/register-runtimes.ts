@@ -24,9 +24,11 @@ export function registerRuntimes(
     readonly servers: McpServers;
     readonly running: RunningServers;
     readonly env: () => Environment;
+    /** Fired when a command may run that could not before. */
+    readonly onDidConfirm: vscode.Event<void>;
   },
 ): void {
-  const { commands, store, journal, servers, running, env } = parts;
+  const { commands, store, journal, servers, running, env, onDidConfirm } = parts;
   const identities = new Identities(env);
   const discoveries = new Discoveries(env);
   const onChange = () => {
@@ -43,6 +45,7 @@ export function registerRuntimes(
   const mcpSwitch = new McpSwitch((sentence) => {
     runtimes.message = sentence;
   });
+  context.subscriptions.push(onDidConfirm(onChange));
   context.subscriptions.push(mcpSwitch, identities, discoveries, runtimes, credentials, files);
 }
 

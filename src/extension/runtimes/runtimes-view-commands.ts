@@ -17,11 +17,12 @@ export function registerRuntimesViewCommands(commands: CommandRegistry, view: Ru
 }
 
 /** What helps against something that could not be found out. */
-export function remediesOf({ kind, login, denial }: Problem): readonly Remedy[] {
+export function remediesOf({ kind, login, denial, unconfirmed }: Problem): readonly Remedy[] {
   const again = { kind: 'refreshRuntimes' } as const;
   const statement = denial && missingStatements([denial])[0];
   switch (kind) {
     case 'credentials':
+      if (unconfirmed) return [{ kind: 'reviewCommand', command: unconfirmed }, again];
       return login === undefined
         ? [{ kind: 'openAwsConfig' }, again]
         : [{ kind: 'signIn', profile: login }, again];

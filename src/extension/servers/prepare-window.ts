@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Environment } from '../../environment.ts';
+import { AWS_FILE_VARIABLES } from '../window-environment.ts';
 import { networkVariables } from './network-environment.ts';
 import type { PreparationStep } from './server-preparation.ts';
 
@@ -7,7 +8,7 @@ import type { PreparationStep } from './server-preparation.ts';
 export function prepareWindow(env: () => Environment): PreparationStep {
   return async () => {
     const http = vscode.workspace.getConfiguration('http');
-    const { AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE } = env();
+    const window = env();
     const network = networkVariables(
       {
         proxy: http.get<string>('proxy') || undefined,
@@ -16,12 +17,13 @@ export function prepareWindow(env: () => Environment): PreparationStep {
         strictSsl: http.get<boolean>('proxyStrictSSL'),
         systemCertificates: http.get<boolean>('systemCertificates'),
       },
-      env(),
+      window,
     );
     return {
       ...network,
-      ...(AWS_CONFIG_FILE && { AWS_CONFIG_FILE }),
-      ...(AWS_SHARED_CREDENTIALS_FILE && { AWS_SHARED_CREDENTIALS_FILE }),
+      ...Object.fromEntries(
+        AWS_FILE_VARIABLES.flatMap((name) => (window[name] ? [[name, window[name]]] : [])),
+      ),
     };
   };
 }

@@ -33,15 +33,21 @@ interface Pending {
 export class ServerPreparation {
   readonly #steps: readonly PreparationStep[];
   readonly #onFailure: (thrown: unknown, entry: RuntimeEntry) => void;
+  readonly #confirm: (thrown: unknown) => Promise<boolean | undefined>;
   readonly #pending = new Map<string, Pending>();
 
-  /** @param onFailure Is given what a step threw: VS Code shows a sentence, and no button. */
+  /**
+   * @param onFailure Is given what a step threw: VS Code shows a sentence, and no button.
+   * @param confirm Asks a person for the command that an error needs; undefined if it needs none.
+   */
   constructor(
     steps: readonly PreparationStep[],
     onFailure: (thrown: unknown, entry: RuntimeEntry) => void = () => undefined,
+    confirm: (thrown: unknown) => Promise<boolean | undefined> = async () => undefined,
   ) {
     this.#steps = steps;
     this.#onFailure = onFailure;
+    this.#confirm = confirm;
   }
 
   /**
@@ -91,7 +97,7 @@ export class ServerPreparation {
     try {
       const added: Record<string, string | null> = {};
       for (const step of this.#steps) {
-        Object.assign(added, await untilAborted(step(entry, signal), signal));
+        Object.assign(added, await untilAborted(this.#take(step, entry, signal), signal));
       }
       return added;
     } catch (caught) {
@@ -103,6 +109,23 @@ export class ServerPreparation {
       throw new Error(messageOf(thrown));
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  /** Takes a step again for each command that a person confirms. */
+  async #take(
+    step: PreparationStep,
+    entry: RuntimeEntry,
+    signal: AbortSignal,
+  ): Promise<StartVariables | undefined> {
+    for (;;) {
+      try {
+        return await step(entry, signal);
+      } catch (thrown) {
+        const isConfirmed = signal.aborted ? undefined : await this.#confirm(thrown);
+        if (isConfirmed === undefined) throw thrown;
+        if (!isConfirmed) throw new Cancelled();
+      }
     }
   }
 }

@@ -85,7 +85,8 @@ export class ServerProvider
     const added = await this.#prepare(entry, token);
     if (!added) return undefined;
     const { label, command, args, version } = definition;
-    const env = { ...definition.env, ...added };
+    // Not the definition's own, which may be older than what was confirmed or entered for the entry.
+    const env = { ...this.#environmentOf(entry), ELECTRON_RUN_AS_NODE: '1', ...added };
     return new vscode.McpStdioServerDefinition(label, command, args, env, version);
   }
 
@@ -111,6 +112,10 @@ export class ServerProvider
     }
   }
 
+  #environmentOf(entry: RuntimeEntry): ServerEnvironment {
+    return { ...environmentOf(entry), ...this.#shared() };
+  }
+
   #settle(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#tell(), SETTLE);
@@ -126,7 +131,7 @@ export class ServerProvider
 
   #take(): Snapshot {
     const definitions = this.#store.entries.map((entry) => {
-      const environment = { ...environmentOf(entry), ...this.#shared() };
+      const environment = this.#environmentOf(entry);
       return new vscode.McpStdioServerDefinition(
         entry.name,
         process.execPath,

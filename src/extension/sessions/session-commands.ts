@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { findUnconfirmed } from '../../confirmed-commands.ts';
 import { AgentCoreError } from '../../error.ts';
 import { formatCost, totalCost } from '../../sessions/cost.ts';
 import type { SessionEntry } from '../../sessions/session-book.ts';
@@ -169,7 +170,11 @@ function notStopped(failures: readonly Failure[]): AgentCoreError {
     byReason.set(reason, [...(byReason.get(reason) ?? []), runtimeName(failure.entry)]);
   }
   const words = [...byReason].map(([reason, names]) => `${names.join(', ')}: ${reason}`);
-  const { cause } = failures.find(loginOf) ?? failures.find((one) => one.cause) ?? {};
+  const { cause } =
+    failures.find(loginOf) ??
+    failures.find((one) => findUnconfirmed(one.cause)) ??
+    failures.find((one) => one.cause) ??
+    {};
   return new AgentCoreError(
     'upstream',
     vscode.l10n.t('Could not be stopped and may be billed: {0}', words.join('; ')),

@@ -12,7 +12,7 @@ type OAuth = Extract<EntryAuthorization, { readonly kind: 'oauth' }>;
 /** How the runtime or gateway lets callers in. What is discovered is known and not asked for. */
 export function authorizationSteps(
   setup: SetupContext,
-  hasSecret: (name: string) => Promise<boolean>,
+  hasSecret: (draft: RuntimeDraft) => Promise<boolean>,
 ): readonly FlowStep<RuntimeDraft>[] {
   const { title } = setup;
   const isOAuth = ({ authorization }: RuntimeDraft) => authorization.kind === 'oauth';
@@ -55,16 +55,27 @@ export function authorizationSteps(
       write: (clientId) => ({ clientId }),
       check: requiredVerdict,
     }),
+    oauthStep(title, {
+      prompt: vscode.l10n.t(
+        'The token URL; leave it empty to have it found by the runtime’s answer',
+      ),
+      placeholder: 'https://example.com/oauth2/token',
+      read: ({ tokenUrl = '' }) => tokenUrl,
+      write: (tokenUrl) => ({ tokenUrl: tokenUrl || undefined }),
+      check: tokenUrlVerdict,
+    }),
+    // After the token URL: a secret is kept for the receiver that it was entered for.
     {
       applies: isOAuth,
       async ask(draft, position) {
-        const isKept = draft.name !== undefined && (await hasSecret(draft.name));
+        const { clientId, tokenUrl } = draft.authorization as OAuth;
+        const isKept = await hasSecret(draft);
         const clientSecret = await input({
           title,
           position,
           prompt: isKept
             ? vscode.l10n.t('The client secret; leave it empty to keep the one that is stored')
-            : vscode.l10n.t('The client secret; it is kept in the secret storage of VS Code'),
+            : secretPrompt(clientId, tokenUrl),
           placeholder: vscode.l10n.t('Client secret'),
           value: draft.clientSecret,
           password: true,
@@ -75,21 +86,26 @@ export function authorizationSteps(
       },
     },
     oauthStep(title, {
-      prompt: vscode.l10n.t(
-        'The token URL; leave it empty to have it found by the runtime’s answer',
-      ),
-      placeholder: 'https://example.com/oauth2/token',
-      read: ({ tokenUrl = '' }) => tokenUrl,
-      write: (tokenUrl) => ({ tokenUrl: tokenUrl || undefined }),
-      check: tokenUrlVerdict,
-    }),
-    oauthStep(title, {
       prompt: vscode.l10n.t('Scopes to ask for, with spaces between; leave it empty for none'),
       placeholder: vscode.l10n.t('Scopes'),
       read: ({ scopes }) => scopes.join(' '),
       write: (scopes) => ({ scopes: scopes.split(/[\s,]+/).filter(Boolean) }),
     }),
   ];
+}
+
+/** Names the receiver of the secret, because the settings of a workspace may have changed it. */
+export function secretPrompt(clientId: string, tokenUrl: string | undefined): string {
+  return tokenUrl === undefined
+    ? vscode.l10n.t(
+        'The secret of client {0}, for the OAuth server that the runtime names. VS Code keeps it in its secret storage.',
+        clientId,
+      )
+    : vscode.l10n.t(
+        'The secret of client {0}, for {1}. VS Code keeps it in its secret storage.',
+        clientId,
+        tokenUrl,
+      );
 }
 
 /** One field of an OAuth client. */

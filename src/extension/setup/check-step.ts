@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { Identity } from '../../aws/discovery/who-am-i.ts';
 import { statementText } from '../../aws/iam/access-denied.ts';
 import type { Statement } from '../../aws/iam/policy-document.ts';
+import { findUnconfirmed, type WorkspaceCommand } from '../../confirmed-commands.ts';
 import { AgentCoreError, messageOf } from '../../error.ts';
 import { presentError } from '../commands/present-error.ts';
 import { identityWords } from '../credentials/identity-words.ts';
@@ -29,7 +30,8 @@ type Answer =
   | { readonly kind: 'continue' }
   | { readonly kind: 'again' }
   | { readonly kind: 'copy'; readonly text: string }
-  | { readonly kind: 'signIn'; readonly profile: string };
+  | { readonly kind: 'signIn'; readonly profile: string }
+  | { readonly kind: 'review'; readonly command: WorkspaceCommand };
 
 /** What has been found out so far. */
 interface Findings {
@@ -41,6 +43,8 @@ interface Findings {
   readonly missing?: Statement | undefined;
   /** A profile whose login is missing. */
   readonly login?: string | undefined;
+  /** A command of the workspace that has to be confirmed. */
+  readonly unconfirmed?: WorkspaceCommand | undefined;
   readonly isDone: boolean;
 }
 
@@ -77,6 +81,10 @@ export function checkStep(setup: SetupContext, check: CheckContext): FlowStep<Ru
           case 'copy':
             await vscode.env.clipboard.writeText(answer.text);
             vscode.window.setStatusBarMessage(vscode.l10n.t('Copied'), 3_000);
+            break;
+          case 'review':
+            last = undefined;
+            await setup.review(answer.command);
             break;
           case 'signIn':
             last = undefined;
@@ -130,7 +138,12 @@ async function look(
     if (signal.aborted) return findings;
     const login = thrown instanceof AgentCoreError ? thrown.data?.login : undefined;
     const isLogin = typeof login === 'string';
-    tell({ failure: messageOf(thrown), ...(isLogin && { login }), isDone: true });
+    tell({
+      failure: messageOf(thrown),
+      ...(isLogin && { login }),
+      unconfirmed: findUnconfirmed(thrown),
+      isDone: true,
+    });
   }
   return findings;
 }
@@ -158,8 +171,16 @@ function continueItem({ isDone, failure }: Findings): PickItem<Answer> {
     : { label: `$(check) ${vscode.l10n.t('Continue')}`, value };
 }
 
-function helpItems({ missing, login }: Findings): readonly PickItem<Answer>[] {
+function helpItems({ missing, login, unconfirmed }: Findings): readonly PickItem<Answer>[] {
   return [
+    ...(unconfirmed
+      ? [
+          {
+            label: `$(eye) ${vscode.l10n.t('Review Command')}`,
+            value: { kind: 'review', command: unconfirmed } as const,
+          },
+        ]
+      : []),
     ...(missing
       ? [
           {

@@ -1,11 +1,37 @@
 import * as vscode from 'vscode';
 import { AgentCoreError } from '../../error.ts';
-import type { PreparationStep } from '../servers/server-preparation.ts';
+import type { CommandConsent } from '../consent/command-consent.ts';
+import { Settings } from '../contributions.ts';
+import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
+import type { PreparationStep, StartVariables } from '../servers/server-preparation.ts';
+import { isWorkspaceSetting } from '../workspace-settings.ts';
 
 /** The command of a button that asks for the secret which an entry lacks; nobody else runs it. */
 export const ENTER_SECRET = '_agentcore.enterClientSecret';
 
-/** The secrets of OAuth clients, by entry, in VS Code's secret storage and nowhere else. */
+/** As much of an entry as decides on where its secret is sent. */
+export type SecretOwner = Pick<RuntimeEntry, 'name' | 'target' | 'authorization' | 'endpointUrl'>;
+
+/** The client and the receivers that a secret was entered for; null for what the entry leaves out. */
+interface Binding {
+  readonly clientId: string;
+  readonly tokenUrl: string | null;
+  readonly arn: string | null;
+  /** Without a token URL, the answer of this address names it. */
+  readonly endpointUrl: string | null;
+}
+
+type Lookup =
+  | { readonly state: 'usable'; readonly secret: string }
+  | { readonly state: 'missing' }
+  /** Stored by 0.1.0, which kept no binding. */
+  | { readonly state: 'unbound' }
+  | { readonly state: 'changed'; readonly fields: readonly (keyof Binding)[] };
+
+/**
+ * The secrets of OAuth clients, by entry, in VS Code's secret storage and nowhere else. A secret is
+ * used for the client id, token URL, ARN and endpoint only that it was entered for.
+ */
 export class ClientSecrets {
   readonly #storage: vscode.SecretStorage;
 
@@ -13,16 +39,33 @@ export class ClientSecrets {
     this.#storage = storage;
   }
 
-  async has(name: string): Promise<boolean> {
-    return (await this.get(name)) !== undefined;
+  async has(owner: SecretOwner): Promise<boolean> {
+    return (await this.get(owner)) !== undefined;
   }
 
-  async get(name: string): Promise<string | undefined> {
-    return this.#storage.get(keyOf(name));
+  /** Undefined if there is none for exactly this client and these receivers. */
+  async get(owner: SecretOwner): Promise<string | undefined> {
+    const found = await this.find(owner);
+    return found.state === 'usable' ? found.secret : undefined;
   }
 
-  async store(name: string, secret: string): Promise<void> {
-    await this.#storage.store(keyOf(name), secret);
+  async find(owner: SecretOwner): Promise<Lookup> {
+    const binding = bindingOf(owner);
+    const text = await this.#storage.get(keyOf(owner.name));
+    if (!binding || text === undefined) return { state: 'missing' };
+    const stored = parse(text);
+    if (!stored) return { state: 'unbound' };
+    const fields = FIELDS.filter((field) => stored.binding[field] !== binding[field]);
+    return fields.length === 0
+      ? { state: 'usable', secret: stored.secret }
+      : { state: 'changed', fields };
+  }
+
+  /** Does nothing for an entry that uses no OAuth client. */
+  async store(owner: SecretOwner, secret: string): Promise<void> {
+    const binding = bindingOf(owner);
+    if (!binding) return;
+    await this.#storage.store(keyOf(owner.name), JSON.stringify({ secret, binding }));
   }
 
   async remove(name: string): Promise<void> {
@@ -30,34 +73,125 @@ export class ClientSecrets {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    const secret = await this.get(from);
-    if (secret === undefined || from === to) return;
-    await this.store(to, secret);
+    if (from === to) return;
+    const text = await this.#storage.get(keyOf(from));
+    if (text === undefined) return;
+    await this.#storage.store(keyOf(to), text);
     await this.remove(from);
   }
 }
+
+const FIELDS = ['clientId', 'tokenUrl', 'arn', 'endpointUrl'] as const;
 
 function keyOf(name: string): string {
   return `oauth:${name}`;
 }
 
+function bindingOf(owner: SecretOwner): Binding | undefined {
+  const { authorization, endpointUrl } = owner;
+  if (authorization.kind !== 'oauth') return undefined;
+  const { clientId, tokenUrl } = authorization;
+  return {
+    clientId,
+    tokenUrl: tokenUrl ?? null,
+    arn: plainArn(owner) ?? null,
+    endpointUrl: endpointUrl ?? null,
+  };
+}
+
+/** Without the endpoint, which has the runtime's own authorizer. */
+function plainArn({ target }: SecretOwner): string | undefined {
+  switch (target.kind) {
+    case 'runtime':
+      return target.runtime.arn;
+    case 'gateway':
+      return target.gateway.arn;
+    case 'local':
+      return undefined;
+  }
+}
+
+/** Undefined for what an earlier version stored: the secret alone. */
+function parse(
+  text: string,
+): { readonly secret: string; readonly binding: Partial<Binding> } | undefined {
+  try {
+    const { secret, binding } = JSON.parse(text) ?? {};
+    return typeof secret === 'string' && binding ? { secret, binding } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Hands a server its client's secret when it starts.
  *
- * @returns a step that throws {@link AgentCoreError} `credentials`, with `lacksSecret`, where none is
- *   stored: settings come from another machine without it.
+ * @returns a step that throws {@link AgentCoreError} `credentials`, with `lacksSecret`, if none is
+ *   stored for the client and the receivers that the entry names now.
  */
-export function prepareClientSecret(secrets: ClientSecrets): PreparationStep {
-  return async ({ name, authorization }) => {
+export function prepareClientSecret(
+  secrets: ClientSecrets,
+  consent: Pick<CommandConsent, 'require'>,
+): PreparationStep {
+  return async (entry) => {
+    const { name, authorization } = entry;
     if (authorization.kind !== 'oauth') return undefined;
-    const secret = await secrets.get(name);
-    if (secret !== undefined) return { AGENTCORE_OAUTH_CLIENT_SECRET: secret };
-    // Whoever keeps it in the environment needs none of ours.
-    if (process.env.AGENTCORE_OAUTH_CLIENT_SECRET) return undefined;
-    throw new AgentCoreError(
-      'credentials',
-      vscode.l10n.t('The client secret of runtime "{0}" is not stored here: enter it', name),
-      { data: { lacksSecret: true } },
-    );
+    const found = await secrets.find(entry);
+    if (found.state === 'usable') return { AGENTCORE_OAUTH_CLIENT_SECRET: found.secret };
+    if (process.env.AGENTCORE_OAUTH_CLIENT_SECRET) {
+      return environmentSecret(entry, consent);
+    }
+    throw new AgentCoreError('credentials', sentenceOf(name, found), {
+      data: { lacksSecret: true },
+    });
   };
+}
+
+/** A user's secret of the environment goes nowhere that only the workspace names. */
+function environmentSecret(
+  entry: SecretOwner,
+  consent: Pick<CommandConsent, 'require'>,
+): StartVariables | undefined {
+  if (isWorkspaceSetting(Settings.runtimes)) {
+    const text = Object.entries(bindingOf(entry) ?? {})
+      .filter(([, value]) => value !== null)
+      .map(([field, value]) => `${field}: ${value}`)
+      .join('\n');
+    consent.require({ kind: 'environmentSecret', text }, entry.name);
+  }
+  return undefined;
+}
+
+function sentenceOf(name: string, found: Lookup): string {
+  switch (found.state) {
+    case 'unbound':
+      return vscode.l10n.t(
+        'Could not use the client secret of runtime "{0}": version 0.1.0 stored it without the token URL that it is for. Enter it again.',
+        name,
+      );
+    case 'changed':
+      return vscode.l10n.t(
+        'Could not use the client secret of runtime "{0}": it was entered for another {1}. Enter the secret again.',
+        name,
+        found.fields.map(fieldName).join(', '),
+      );
+    default:
+      return vscode.l10n.t(
+        'Could not start runtime "{0}": its client secret is not stored here. Enter it.',
+        name,
+      );
+  }
+}
+
+function fieldName(field: keyof Binding): string {
+  switch (field) {
+    case 'clientId':
+      return vscode.l10n.t('client id');
+    case 'tokenUrl':
+      return vscode.l10n.t('token URL');
+    case 'arn':
+      return vscode.l10n.t('ARN');
+    case 'endpointUrl':
+      return vscode.l10n.t('endpoint URL');
+  }
 }

@@ -12,8 +12,10 @@ import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import type { McpServers } from '../servers/mcp-servers.ts';
 import type { PreparationStep } from '../servers/server-preparation.ts';
+import { awsFilesKey } from '../window-environment.ts';
 import type { ClientSecrets } from './client-secrets.ts';
 import { registerSetupCommands } from './setup-commands.ts';
+import type { SetupContext } from './setup-context.ts';
 
 /** The commands that set up runtimes, change them, and give them to other clients. */
 export function registerSetup(
@@ -28,15 +30,20 @@ export function registerSetup(
     readonly env: () => Environment;
     /** What else a server gets when it starts, of the window's settings. */
     readonly windowStep: PreparationStep;
+    /** Refuses a token command of the workspace that is not confirmed. */
+    readonly tokenStep: PreparationStep;
+    readonly review: SetupContext['review'];
     readonly proxy: string;
     readonly version: string;
   },
 ): void {
-  const { commands, store, servers, secrets, env, windowStep, proxy, version } = parts;
+  const { commands, store, servers, secrets, env, windowStep, tokenStep, proxy, version } = parts;
   const startVariables = async (entry: RuntimeEntry) => {
-    const secret = entry.authorization.kind === 'oauth' ? await secrets.get(entry.name) : undefined;
+    const signal = AbortSignal.timeout(NETWORK_WITHIN);
+    await tokenStep(entry, signal);
+    const secret = await secrets.get(entry);
     return {
-      ...(await windowStep(entry, AbortSignal.timeout(NETWORK_WITHIN))),
+      ...(await windowStep(entry, signal)),
       ...(secret !== undefined && { AGENTCORE_OAUTH_CLIENT_SECRET: secret }),
     };
   };
@@ -58,7 +65,7 @@ function windowDiscovery(env: () => Environment): () => Promise<Discovery> {
   let kept: { readonly key: string; readonly discovery: Promise<Discovery> } | undefined;
   return () => {
     const now = env();
-    const key = `${now.AWS_CONFIG_FILE}\n${now.AWS_SHARED_CREDENTIALS_FILE}`;
+    const key = awsFilesKey(now);
     if (kept?.key !== key) kept = { key, discovery: openDiscovery(now) };
     return kept.discovery;
   };

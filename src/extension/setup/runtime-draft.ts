@@ -27,6 +27,8 @@ export interface RuntimeDraft {
   /** What is to be kept in the secret storage; absent where nothing new is. */
   readonly clientSecret?: string | undefined;
   readonly sessionMode: SessionMode;
+  /** Of the entry that is edited. */
+  readonly endpointUrl?: string | undefined;
   readonly name?: string | undefined;
   /** Names of the server's tools, where it was asked. */
   readonly tools?: readonly string[] | undefined;
@@ -48,6 +50,7 @@ export function draftOf(entry: RuntimeEntry): RuntimeDraft {
     role,
     authorization,
     sessionMode,
+    endpointUrl: entry.endpointUrl,
     name,
   };
 }
@@ -121,7 +124,16 @@ export function entryOf(draft: RuntimeDraft): RuntimeEntry {
  * @param before The entry that it takes the place of: what was not asked about stays.
  */
 export function writtenOf(draft: RuntimeDraft, before?: WrittenEntry): WrittenEntry {
-  const { name = '', arn, qualifier, profile, role, authorization, sessionMode } = draft;
+  const {
+    name = '',
+    arn,
+    qualifier,
+    profile,
+    role,
+    authorization,
+    sessionMode,
+    endpointUrl,
+  } = draft;
   const { local, ...rest } = before ?? { name };
   const isUsual = sessionMode === 'session' && before?.sessionMode === undefined;
   return withoutUndefined({
@@ -133,6 +145,7 @@ export function writtenOf(draft: RuntimeDraft, before?: WrittenEntry): WrittenEn
     assumeRole: role && writtenRole(role),
     authorization: writtenAuthorization(authorization),
     sessionMode: isUsual ? undefined : sessionMode,
+    endpointUrl,
   });
 }
 

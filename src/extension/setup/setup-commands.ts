@@ -5,9 +5,11 @@ import { pickEntry, subjectOf } from '../commands/command-subject.ts';
 import { Commands } from '../contributions.ts';
 import { signIn } from '../credentials/sign-in.ts';
 import { readDiscoverySettings } from '../runtimes/discovery-settings.ts';
+import { readEntry } from '../runtimes/runtime-entry.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import type { McpServers } from '../servers/mcp-servers.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
+import { secretPrompt } from './authorization-step.ts';
 import type { CheckContext } from './check-step.ts';
 import { type ClientSecrets, ENTER_SECRET } from './client-secrets.ts';
 import { input } from './quick-steps.ts';
@@ -26,17 +28,19 @@ export interface SetupParts {
   readonly check: CheckContext;
   readonly prompts: SetupContext['prompts'];
   readonly discovery: SetupContext['discovery'];
+  readonly review: SetupContext['review'];
 }
 
 /** What the questions share, under a title. */
 export function setupContext(parts: SetupParts, title: string): SetupContext {
-  const { env, store, prompts, discovery } = parts;
+  const { env, store, prompts, discovery, review } = parts;
   return {
     title,
     env,
     store,
     prompts,
     discovery,
+    review,
     async signIn(profile) {
       const until = await signIn({ profile }, { env: env(), force: true });
       if (!until) throw new Cancelled();
@@ -66,15 +70,18 @@ export function registerSetupCommands(commands: CommandRegistry, parts: SetupPar
   commands.register(Commands.addRuntime, () => setUp('arn'));
 
   commands.register(ENTER_SECRET, async (name: string) => {
+    const entry = store.find(name);
+    if (entry?.authorization.kind !== 'oauth') return;
+    const { clientId, tokenUrl } = entry.authorization;
     const secret = await input({
       title: vscode.l10n.t('Client Secret of {0}', name),
-      prompt: vscode.l10n.t('The client secret; it is kept in the secret storage of VS Code'),
+      prompt: secretPrompt(clientId, tokenUrl),
       placeholder: vscode.l10n.t('Client secret'),
       password: true,
       check: requiredVerdict,
     });
     if (secret === BACK) return;
-    await secrets.store(name, secret);
+    await secrets.store(entry, secret);
     await vscode.commands.executeCommand(Commands.startServer, { name });
   });
 
@@ -102,8 +109,8 @@ async function save(
   const name = draft.name as string;
   if (replaces !== undefined) await secrets.rename(replaces, name);
   // Before the entry is there: VS Code may start its server at once.
-  if (draft.clientSecret !== undefined) await secrets.store(name, draft.clientSecret);
+  const written = writtenOf(draft, replaces === undefined ? undefined : store.written(replaces));
+  if (draft.clientSecret !== undefined) await secrets.store(readEntry(written), draft.clientSecret);
   if (draft.authorization.kind !== 'oauth') await secrets.remove(name);
-  const before = replaces === undefined ? undefined : store.written(replaces);
-  await store.save(writtenOf(draft, before), replaces ?? name);
+  await store.save(written, replaces ?? name);
 }

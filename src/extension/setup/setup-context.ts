@@ -1,5 +1,6 @@
 import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
 import type { Discovery } from '../../aws/discovery/discovery.ts';
+import type { WorkspaceCommand } from '../../confirmed-commands.ts';
 import type { Environment } from '../../environment.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 
@@ -14,6 +15,8 @@ export interface SetupContext {
   readonly prompts: CredentialPrompts;
   /** Signs in by the SSO session of a profile. @throws {AgentCoreError} where it has none. */
   readonly signIn: (profile: string | undefined) => Promise<void>;
+  /** Shows a command of the workspace and asks whether it may run. */
+  readonly review: (command: WorkspaceCommand) => Promise<boolean>;
   /** What `agentcore.discovery.*` says. */
   readonly places: () => {
     readonly profiles: readonly string[];

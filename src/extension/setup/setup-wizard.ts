@@ -1,4 +1,4 @@
-import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
+import { type RuntimeEntry, readEntry } from '../runtimes/runtime-entry.ts';
 import { authorizationSteps } from './authorization-step.ts';
 import { type CheckContext, checkStep } from './check-step.ts';
 import type { ClientSecrets } from './client-secrets.ts';
@@ -6,7 +6,7 @@ import { endpointStep } from './endpoint-step.ts';
 import { modeStep, nameStep } from './last-steps.ts';
 import { profileStep } from './profile-step.ts';
 import { roleStep } from './role-step.ts';
-import { draftOf, EMPTY_DRAFT, type RuntimeDraft } from './runtime-draft.ts';
+import { draftOf, EMPTY_DRAFT, type RuntimeDraft, writtenOf } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 import { type FlowStep, runFlow } from './step-flow.ts';
 import { arnStep, targetStep } from './target-step.ts';
@@ -44,7 +44,11 @@ export function askForRuntime(
   }[choice];
   const onAws = [
     endpointStep(setup),
-    ...authorizationSteps(setup, (name) => secrets.has(name)),
+    ...authorizationSteps(setup, async (draft) => {
+      if (edits === undefined) return false;
+      const written = writtenOf({ ...draft, name: edits }, setup.store.written(edits));
+      return secrets.has(readEntry(written));
+    }),
     profileStep(setup),
     roleStep(setup),
     checkStep(setup, check),

@@ -223,7 +223,9 @@ function otherItem(target: Target): PickItem<Answer> {
 function problemItem(problem: Problem): PickItem<Answer> {
   const help = {
     denied: vscode.l10n.t('Copy what IAM has to allow'),
-    credentials: vscode.l10n.t('Sign in'),
+    credentials: problem.unconfirmed
+      ? vscode.l10n.t('Review the command')
+      : vscode.l10n.t('Sign in'),
   }[problem.kind as string];
   return {
     label: `$(warning) ${problem.sentence}`,
@@ -256,7 +258,7 @@ function placeWords({ profile, region }: Place): string {
 
 /** @returns what to say above the list afterwards. */
 async function helpWith(problem: Problem, setup: SetupContext): Promise<string | undefined> {
-  const { denial, kind, place } = problem;
+  const { denial, kind, place, unconfirmed } = problem;
   if (denial) {
     const { missingStatements, statementText } = await import('../../aws/iam/access-denied.ts');
     const [statement] = missingStatements([denial]);
@@ -265,6 +267,10 @@ async function helpWith(problem: Problem, setup: SetupContext): Promise<string |
     return vscode.l10n.t('Copied the statement that is missing in the IAM policy');
   }
   if (kind !== 'credentials') return undefined;
+  if (unconfirmed) {
+    await setup.review(unconfirmed);
+    return undefined;
+  }
   try {
     await setup.signIn(place.profile);
   } catch (thrown) {

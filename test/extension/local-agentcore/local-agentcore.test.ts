@@ -13,6 +13,8 @@ import { probeInvoke } from '../../../src/extension/setup/invoke-probe.ts';
 import { endWithTest } from '../../fixtures/running.ts';
 
 const program = resolve('dist/cli.js');
+/** Nothing has to be confirmed. */
+const UNLIMITED = { require: () => undefined };
 const SAMPLE = readEntry({ name: 'Sample (local)', local: {} });
 
 const env = () => ({
@@ -45,7 +47,7 @@ function kill(pid: number | undefined): void {
 describe('the local AgentCore of a window', () => {
   it('serves the sample to a proxy, without anything of AWS', async () => {
     const cores = await sampleCores();
-    const variables = await prepareLocal(cores)(SAMPLE, AbortSignal.timeout(25_000));
+    const variables = await prepareLocal(cores, UNLIMITED)(SAMPLE, AbortSignal.timeout(25_000));
     expect(variables).toMatchObject({
       AGENTCORE_AGENT_ARN: expect.stringContaining(':runtime/sample-'),
       AWS_ENDPOINT_URL: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
@@ -69,8 +71,8 @@ describe('the local AgentCore of a window', () => {
   it('is started once, for all who want it', async () => {
     const cores = await sampleCores();
     const [one, other] = await Promise.all([
-      prepareLocal(cores)(SAMPLE, AbortSignal.timeout(25_000)),
-      prepareLocal(cores)(SAMPLE, AbortSignal.timeout(25_000)),
+      prepareLocal(cores, UNLIMITED)(SAMPLE, AbortSignal.timeout(25_000)),
+      prepareLocal(cores, UNLIMITED)(SAMPLE, AbortSignal.timeout(25_000)),
     ]);
     expect(one).toEqual(other);
   });
@@ -134,7 +136,7 @@ describe('an entry on a local AgentCore', () => {
   });
 
   it('is the only kind that is prepared here', async () => {
-    const step = prepareLocal({ of: () => Promise.reject(new Error('asked')) } as never);
+    const step = prepareLocal({ of: () => Promise.reject(new Error('asked')) } as never, UNLIMITED);
     const arn = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
     const entry = readEntry({ name: 'w', arn });
     expect(await step(entry, AbortSignal.timeout(1_000))).toBeUndefined();

@@ -1,16 +1,25 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 import { environmentOf } from '../../../src/extension/servers/server-environment.ts';
 import { ClientSecrets, prepareClientSecret } from '../../../src/extension/setup/client-secrets.ts';
+import { workspace } from '../vscode-stub.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
-const oauth = readEntry({
-  name: 'tools',
-  arn: ARN,
-  authorization: { type: 'oauth', clientId: 'c' },
-});
+const AUTHORIZATION = {
+  type: 'oauth',
+  clientId: 'c',
+  tokenUrl: 'https://login.example.com/token',
+};
+const WRITTEN = { name: 'tools', arn: ARN, authorization: AUTHORIZATION };
+const oauth = readEntry(WRITTEN);
 const iam = readEntry({ name: 'weather', arn: ARN });
 const signal = AbortSignal.timeout(10_000);
+const refused = new Error('not confirmed');
+const consent = {
+  require: () => {
+    throw refused;
+  },
+};
 
 function storage(): { readonly kept: Map<string, string>; readonly secrets: ClientSecrets } {
   const kept = new Map<string, string>();
@@ -22,31 +31,85 @@ function storage(): { readonly kept: Map<string, string>; readonly secrets: Clie
   return { kept, secrets };
 }
 
+afterEach(() => {
+  vi.unstubAllEnvs();
+  workspace.ofWorkspace.clear();
+  workspace.settings = {};
+});
+
 describe('the secret of an OAuth client', () => {
   it('is kept by the entry’s name, and handed to its server at the start alone', async () => {
     const { kept, secrets } = storage();
-    await secrets.store('tools', 'hush');
-    expect([...kept]).toEqual([['oauth:tools', 'hush']]);
-    expect(await prepareClientSecret(secrets)(oauth, signal)).toEqual({
+    await secrets.store(oauth, 'hush');
+    expect([...kept.keys()]).toEqual(['oauth:tools']);
+    expect(await prepareClientSecret(secrets, consent)(oauth, signal)).toEqual({
       AGENTCORE_OAUTH_CLIENT_SECRET: 'hush',
     });
     expect(JSON.stringify(environmentOf(oauth))).not.toContain('hush');
   });
 
-  it('is asked for by a sentence where it is missing, and by nobody for other entries', async () => {
+  it('is asked for by a sentence if it is missing, and not for other entries', async () => {
     const { secrets } = storage();
-    await expect(prepareClientSecret(secrets)(oauth, signal)).rejects.toThrow('"tools"');
-    expect(await prepareClientSecret(secrets)(iam, signal)).toBeUndefined();
+    const step = prepareClientSecret(secrets, consent);
+    await expect(step(oauth, signal)).rejects.toThrow('"tools": its client secret is not stored');
+    expect(await step(iam, signal)).toBeUndefined();
   });
+
+  it.each([
+    ['client id', { ...WRITTEN, authorization: { ...AUTHORIZATION, clientId: 'other' } }],
+    [
+      'token URL',
+      { ...WRITTEN, authorization: { ...AUTHORIZATION, tokenUrl: 'https://evil.example/token' } },
+    ],
+    ['token URL', { ...WRITTEN, authorization: { type: 'oauth', clientId: 'c' } }],
+    ['ARN', { ...WRITTEN, arn: ARN.replace('weather', 'other') }],
+    ['endpoint URL', { ...WRITTEN, endpointUrl: 'https://evil.example' }],
+  ])(
+    'is asked for again if the %s changes, and is there again afterwards',
+    async (field, written) => {
+      const { secrets } = storage();
+      await secrets.store(oauth, 'hush');
+      const changed = readEntry(written);
+      expect(await secrets.get(changed)).toBeUndefined();
+      const start = prepareClientSecret(secrets, consent)(changed, signal);
+      await expect(start).rejects.toMatchObject({
+        message: expect.stringContaining(`entered for another ${field}`),
+        data: { lacksSecret: true },
+      });
+      expect(await secrets.get(oauth)).toBe('hush');
+    },
+  );
+
+  it.each(['hush', '{"a":1}', '"hush"', 'null'])(
+    'that version 0.1.0 stored as %s is asked for again',
+    async (stored) => {
+      const { kept, secrets } = storage();
+      kept.set('oauth:tools', stored);
+      const start = prepareClientSecret(secrets, consent)(oauth, signal);
+      await expect(start).rejects.toThrow('version 0.1.0 stored it without the token URL');
+      await secrets.store(oauth, 'again');
+      expect(await secrets.get(oauth)).toBe('again');
+    },
+  );
 
   it('goes with an entry that gets another name, and away with one that is removed', async () => {
     const { kept, secrets } = storage();
-    await secrets.store('tools', 'hush');
+    const more = readEntry({ ...WRITTEN, name: 'more' });
+    await secrets.store(oauth, 'hush');
     await secrets.rename('tools', 'more');
     expect([...kept.keys()]).toEqual(['oauth:more']);
     await secrets.rename('more', 'more');
-    expect(await secrets.has('more')).toBe(true);
+    expect(await secrets.has(more)).toBe(true);
     await secrets.remove('more');
     expect(kept.size).toBe(0);
+  });
+
+  it('of the environment goes to a receiver of the workspace only if that is confirmed', async () => {
+    vi.stubEnv('AGENTCORE_OAUTH_CLIENT_SECRET', 'hush');
+    const step = prepareClientSecret(storage().secrets, consent);
+    workspace.settings = { 'agentcore.runtimes': [WRITTEN] };
+    expect(await step(oauth, signal)).toBeUndefined();
+    workspace.ofWorkspace.add('agentcore.runtimes');
+    await expect(step(oauth, signal)).rejects.toBe(refused);
   });
 });

@@ -62,6 +62,7 @@ async function startAccount(denied: readonly string[] = []): Promise<{
     discovery: async () => discovery,
     prompts: { mfaCode: () => Promise.reject(new Error('nobody is asked')) },
     signIn: () => Promise.reject(new Error('nobody signs in')),
+    review: async () => false,
     places: () => ({ profiles: ['work'], regions: [] }),
   };
   return { local, setup };

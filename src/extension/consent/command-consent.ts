@@ -1,0 +1,168 @@
+import * as vscode from 'vscode';
+import {
+  digestCommand,
+  findUnconfirmed,
+  UnconfirmedCommand,
+  type WorkspaceCommand,
+} from '../../confirmed-commands.ts';
+import { AgentCoreError } from '../../error.ts';
+import { Preview } from './preview.ts';
+import { escapeInvisible } from './shown-command.ts';
+
+/** The command of a button that has a person review a command; no person runs it by name. */
+export const REVIEW_COMMAND = '_agentcore.reviewCommand';
+
+/** Where the digests are kept, by the kind of command. */
+const KEY = 'confirmedCommands';
+/** The oldest ones are forgotten first. */
+const MAX_CONFIRMED = 200;
+/** A dialog has room for so many characters; a longer text opens in an editor. */
+const MAX_DIALOG_LENGTH = 600;
+const MAX_DIALOG_LINES = 8;
+
+/**
+ * The commands of workspace settings that the person at this window has confirmed, by their exact
+ * text. They are remembered for this workspace alone: a relative path is another program elsewhere.
+ */
+export class CommandConsent implements vscode.Disposable {
+  readonly #memory: vscode.Memento;
+  readonly #canAsk: boolean;
+  readonly #preview = new Preview('agentcore-command');
+  readonly #changed = new vscode.EventEmitter<void>();
+  readonly #asking = new Map<string, Promise<boolean>>();
+
+  /** @param canAsk False if nobody is at the window, as in tests of the extension: all is refused. */
+  constructor(memory: vscode.Memento, canAsk: boolean) {
+    this.#memory = memory;
+    this.#canAsk = canAsk;
+  }
+
+  /** Fired when another command is confirmed. */
+  get onDidChange(): vscode.Event<void> {
+    return this.#changed.event;
+  }
+
+  /** The digests of all confirmed commands of a kind. */
+  digests(kind: WorkspaceCommand['kind']): readonly string[] {
+    return this.#confirmed()
+      .filter((entry) => entry.startsWith(`${kind}:`))
+      .map((entry) => entry.slice(kind.length + 1));
+  }
+
+  /** @throws {AgentCoreError} `credentials`, which {@link confirmNeeded} can resolve. */
+  require(command: WorkspaceCommand, name: string): void {
+    if (this.#confirmed().includes(keyOf(command))) return;
+    throw new AgentCoreError('credentials', sentenceOf(command, name), {
+      cause: new UnconfirmedCommand(command),
+    });
+  }
+
+  /**
+   * Asks for the command that an error needs.
+   *
+   * @returns whether it is confirmed now; undefined if the error needs none.
+   */
+  async confirmNeeded(thrown: unknown): Promise<boolean | undefined> {
+    const command = findUnconfirmed(thrown);
+    return command && this.confirm(command);
+  }
+
+  /** Shows the command and asks whether it may run, once for all that need it meanwhile. */
+  confirm(command: WorkspaceCommand): Promise<boolean> {
+    const key = keyOf(command);
+    if (this.#confirmed().includes(key)) return Promise.resolve(true);
+    let asking = this.#asking.get(key);
+    if (!asking) {
+      asking = this.#ask(command).finally(() => this.#asking.delete(key));
+      this.#asking.set(key, asking);
+    }
+    return asking;
+  }
+
+  dispose(): void {
+    this.#changed.dispose();
+    this.#preview.dispose();
+  }
+
+  async #ask(command: WorkspaceCommand): Promise<boolean> {
+    if (!this.#canAsk || !vscode.workspace.isTrusted) return false;
+    const text = escapeInvisible(command.text);
+    const { question, action } = questionOf(command);
+    const isShort = text.length <= MAX_DIALOG_LENGTH && text.split('\n').length <= MAX_DIALOG_LINES;
+    const chosen = isShort
+      ? await vscode.window.showWarningMessage(question, { modal: true, detail: text }, action)
+      : await this.#preview.show('command', text, () =>
+          vscode.window.showWarningMessage(question, action),
+        );
+    if (chosen !== action) return false;
+    const confirmed = [...this.#confirmed(), keyOf(command)].slice(-MAX_CONFIRMED);
+    await this.#memory.update(KEY, confirmed);
+    this.#changed.fire();
+    return true;
+  }
+
+  #confirmed(): readonly string[] {
+    return this.#memory.get<readonly string[]>(KEY, []);
+  }
+}
+
+function keyOf(command: WorkspaceCommand): string {
+  return `${command.kind}:${digestCommand(command)}`;
+}
+
+function questionOf({ kind }: WorkspaceCommand): {
+  readonly question: string;
+  readonly action: string;
+} {
+  const run = vscode.l10n.t('Run Command');
+  switch (kind) {
+    case 'credential_process':
+      return {
+        question: vscode.l10n.t(
+          'Run this command to get AWS credentials? It comes from an AWS file that the settings of this workspace name.',
+        ),
+        action: run,
+      };
+    case 'tokenCommand':
+      return {
+        question: vscode.l10n.t(
+          'Run this command to get a bearer token? It comes from the settings of this workspace.',
+        ),
+        action: run,
+      };
+    case 'localConfig':
+      return {
+        question: vscode.l10n.t(
+          'Run the commands of this local AgentCore configuration? The settings of this workspace name it.',
+        ),
+        action: vscode.l10n.t('Run Commands'),
+      };
+    case 'environmentSecret':
+      return {
+        question: vscode.l10n.t(
+          'Send the OAuth client secret of the environment (AGENTCORE_OAUTH_CLIENT_SECRET)? The settings of this workspace name the receiver.',
+        ),
+        action: vscode.l10n.t('Send Secret'),
+      };
+  }
+}
+
+function sentenceOf({ kind }: WorkspaceCommand, name: string): string {
+  switch (kind) {
+    case 'environmentSecret':
+      return vscode.l10n.t(
+        'Could not start runtime "{0}": the receiver of its client secret comes from the workspace and is not confirmed. Review it.',
+        name,
+      );
+    case 'localConfig':
+      return vscode.l10n.t(
+        'Could not start runtime "{0}": the commands of its local AgentCore come from the workspace and are not confirmed. Review them.',
+        name,
+      );
+    default:
+      return vscode.l10n.t(
+        'Could not start runtime "{0}": its command comes from the workspace and is not confirmed. Review it.',
+        name,
+      );
+  }
+}

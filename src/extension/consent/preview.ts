@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import * as vscode from 'vscode';
+
+/** Shows texts in read-only editors for as long as a question about them is open. */
+export class Preview implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  readonly #scheme: string;
+  readonly #texts = new Map<string, string>();
+  readonly #registration: vscode.Disposable;
+
+  constructor(scheme: string) {
+    this.#scheme = scheme;
+    this.#registration = vscode.workspace.registerTextDocumentContentProvider(scheme, this);
+  }
+
+  provideTextDocumentContent(uri: vscode.Uri): string {
+    return this.#texts.get(uri.toString()) ?? '';
+  }
+
+  /** Shows one text while `ask` waits. */
+  async show<T>(title: string, text: string, ask: () => Thenable<T>): Promise<T> {
+    const uri = this.#add(title, title, text);
+    try {
+      await vscode.window.showTextDocument(uri, { preview: true });
+      return await ask();
+    } finally {
+      await this.#close(uri);
+    }
+  }
+
+  /** Shows a change of a file while `ask` waits. */
+  async showChange<T>(
+    change: {
+      readonly name: string;
+      readonly title: string;
+      readonly before: string;
+      readonly after: string;
+    },
+    ask: () => Thenable<T>,
+  ): Promise<T> {
+    const { name, title, before, after } = change;
+    const left = this.#add('before', name, before);
+    const right = this.#add('after', name, after);
+    try {
+      await vscode.commands.executeCommand('vscode.diff', left, right, title, { preview: true });
+      return await ask();
+    } finally {
+      await this.#close(right);
+      this.#texts.delete(left.toString());
+    }
+  }
+
+  dispose(): void {
+    this.#registration.dispose();
+  }
+
+  /** A document is read once and kept, so that each preview has its own. */
+  #add(side: string, name: string, text: string): vscode.Uri {
+    const path = `/${side}/${name}`;
+    const uri = vscode.Uri.from({ scheme: this.#scheme, path, query: randomUUID() });
+    this.#texts.set(uri.toString(), text);
+    return uri;
+  }
+
+  async #close(shown: vscode.Uri): Promise<void> {
+    const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
+    await vscode.window.tabGroups.close(
+      tabs.filter(({ input }) => uriOf(input)?.toString() === shown.toString()),
+    );
+    this.#texts.delete(shown.toString());
+  }
+}
+
+function uriOf(input: unknown): vscode.Uri | undefined {
+  if (input instanceof vscode.TabInputTextDiff) return input.modified;
+  return input instanceof vscode.TabInputText ? input.uri : undefined;
+}
