@@ -43,7 +43,7 @@ export interface ProxySettings {
 /** AgentCore's own limit of a synchronous request. */
 const READ_TIMEOUT_SECONDS = 15 * 60;
 const CONNECT_TIMEOUT_SECONDS = 10;
-const STANDARD_REPEATS = 4;
+export const STANDARD_REPEATS = 4;
 const MOST_REPEATS = 10;
 
 /**

@@ -22,7 +22,7 @@ import { ClientPrompts } from './client-prompts.ts';
 import { askedToEnd } from './ending.ts';
 import { govern } from './govern.ts';
 import type { ProgramStreams } from './main.ts';
-import { type ProxySettings, readProxySettings } from './proxy-settings.ts';
+import { type ProxySettings, readProxySettings, STANDARD_REPEATS } from './proxy-settings.ts';
 import { regionOf, serverOf } from './server-of.ts';
 
 const OPEN_LIMIT = 10_000;
@@ -80,6 +80,17 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
       if (assumeRole) void rememberRole(assumeRole, settings).catch(() => undefined);
     },
   });
+  const idempotence = new Idempotence();
+  const patience = timeouts.read;
+  const { repeats } = settings;
+  const retry = new Retry({ repeats, patience, idempotence, log });
+  // A probe that fails by chance must not cost a healthy session, whatever the calls are set to.
+  const handshakeRetry = new Retry({
+    repeats: Math.max(repeats, STANDARD_REPEATS),
+    patience,
+    idempotence,
+    log,
+  });
   const { name, url, end, sessions, caller } = await serverOf({
     settings,
     service,
@@ -90,16 +101,11 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     network,
     journal,
     log,
-  });
-  const retry = new Retry({
-    repeats: settings.repeats,
-    patience: timeouts.read,
-    idempotence: new Idempotence(),
-    log,
+    handshakeRetry,
   });
   const replay = new Replay({
-    patience: timeouts.read,
-    retry,
+    patience,
+    retry: handshakeRetry,
     onReplay: ({ session, next, ...report }) => {
       if (session === undefined || next === undefined) return;
       const at = new Date().toISOString();

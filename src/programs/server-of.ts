@@ -24,6 +24,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { SessionOrigin } from '../journal/records.ts';
 import type { Log } from '../log.ts';
 import { HandshakeFirst } from '../recovery/handshake-first.ts';
+import type { Interceptor } from '../relay/interceptors.ts';
 import { freshSessionId, identitySessionId } from '../sessions/session-ids.ts';
 import { SessionRegister } from '../sessions/session-register.ts';
 import type { ProxySettings } from './proxy-settings.ts';
@@ -44,6 +45,8 @@ export interface ServerOptions {
   readonly network: Network;
   readonly journal: Journal;
   readonly log: Log;
+  /** What the handshakes go through that the proxy repeats. */
+  readonly handshakeRetry: Interceptor;
 }
 
 /** What the proxy talks to, ready to be called. */
@@ -113,7 +116,7 @@ async function runtimeOf(
     }),
     sessions,
     sessionId,
-    ...common(settings, log),
+    ...common(options),
   });
   return { name: runtime.arn, url: endpoint, end, sessions, caller };
 }
@@ -122,7 +125,7 @@ async function gatewayOf(
   { gateway }: ServerSettings & { readonly kind: 'gateway' },
   options: ServerOptions,
 ): Promise<Server> {
-  const { settings, service, env, network, log } = options;
+  const { settings, service, env, network } = options;
   const url = gatewayUrl(gateway, service);
   const agent = await network.agentFor(url);
   const token = findToken(settings.authorization, url, { network, env });
@@ -133,7 +136,7 @@ async function gatewayOf(
     upstream: new GatewayInvoker({ name, url, authorizer, agent, network, timeouts }),
     sessions: new GatewaySessions(),
     sessionId: async () => freshSessionId(),
-    ...common(settings, log),
+    ...common(options),
   });
   return { name, url, end, sessions: undefined, caller: callerOf(options, token, region) };
 }
@@ -152,10 +155,11 @@ function authorizerOf(
   );
 }
 
-function common({ mode, stopsSessions }: ProxySettings, log: Log) {
+function common({ settings, handshakeRetry, log }: ServerOptions) {
+  const { mode, stopsSessions } = settings;
   return {
     mode,
-    alone: [new HandshakeFirst()],
+    alone: [new HandshakeFirst(handshakeRetry)],
     endsSessions: stopsSessions,
     messageLimit: PAYLOAD_LIMIT,
     log,

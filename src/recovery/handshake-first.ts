@@ -1,11 +1,14 @@
 import { eraOf } from '../mcp/era.ts';
 import type { Request, Response } from '../mcp/message.ts';
-import type { Interceptor, Passage } from '../relay/interceptors.ts';
+import { type Interceptor, type Passage, throughInterceptors } from '../relay/interceptors.ts';
 import type { Peer } from '../relay/peer.ts';
-import { Handshake } from './handshake.ts';
+import { createHandshakeError, Handshake } from './handshake.ts';
 import { Heard } from './heard.ts';
-import { hasForgotten, lossIn } from './session-loss.ts';
+import { hasForgotten, type Loss, lossIn } from './session-loss.ts';
 import { type Answer, answerOf, unwrap } from './verdict.ts';
+
+/** How often the session of one request is initialized at the most. */
+const MOST_HANDSHAKES = 3;
 
 /**
  * Where each request has a session of its own: initializes the session first if the server turns
@@ -13,7 +16,13 @@ import { type Answer, answerOf, unwrap } from './verdict.ts';
  */
 export class HandshakeFirst implements Interceptor {
   readonly #handshake = new Handshake();
+  readonly #retry: Interceptor;
   #isNeeded = false;
+
+  /** @param retry What the requests of the handshake itself go through. */
+  constructor(retry: Interceptor) {
+    this.#retry = retry;
+  }
 
   async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
     const handshake = this.#handshake;
@@ -23,20 +32,37 @@ export class HandshakeFirst implements Interceptor {
     if (request.method === 'initialize' || !handshake.isComplete) {
       return this.#answered(request, await next.request(request, passage));
     }
-    const { signal, back } = passage;
-    if (this.#isNeeded) await handshake.repeat(next, { signal, back });
-    const heard = new Heard(back);
-    const answer = await answerOf(next.request(request, { ...passage, back: heard }));
-    const loss = heard.anything ? undefined : lossIn(answer);
-    if (!loss || (this.#isNeeded && !loss.isCertain)) return this.#done(request, answer);
-    if (!this.#isNeeded && !(await hasForgotten(loss, handshake.list, next, { signal, back }))) {
-      return this.#done(request, answer);
+    const heard = new Heard(passage.back);
+    let isInitialized = this.#isNeeded;
+    for (let handshakes = isInitialized ? 1 : 0; ; handshakes++) {
+      if (isInitialized) await this.#initialize(passage, next);
+      const answer = await answerOf(next.request(request, { ...passage, back: heard }));
+      const loss = heard.anything ? undefined : lossIn(answer);
+      if (!loss || handshakes === MOST_HANDSHAKES) return this.#done(request, answer);
+      // A 404 after a handshake may be the server's own way to answer this request.
+      const sign = isInitialized ? { ...loss, isCertain: false } : loss;
+      if (!(await this.#isLost(sign, passage, next))) return this.#done(request, answer);
+      this.#isNeeded = true;
+      // Whoever may send it again has a session begun for it anew.
+      if (loss.mayHaveRun) return unwrap(answer);
+      isInitialized = true;
     }
-    this.#isNeeded = true;
-    // Whoever may send it again has a session begun for it anew.
-    if (loss.mayHaveRun) return unwrap(answer);
-    await handshake.repeat(next, { signal, back });
-    return this.#answered(request, await next.request(request, passage));
+  }
+
+  async #isLost(loss: Loss, { signal, back }: Passage, next: Peer): Promise<boolean> {
+    if (loss.isCertain) return true;
+    const server = throughInterceptors([this.#retry], next);
+    return hasForgotten(loss, this.#handshake.list, server, { signal, back });
+  }
+
+  async #initialize({ signal, back }: Passage, next: Peer): Promise<void> {
+    const server = throughInterceptors([this.#retry], next);
+    try {
+      await this.#handshake.repeat(server, { signal, back });
+    } catch (thrown) {
+      signal.throwIfAborted();
+      throw createHandshakeError('The session of this request could not be set up', thrown);
+    }
   }
 
   #done(request: Request, answer: Answer): Response {

@@ -1,4 +1,4 @@
-import { AgentCoreError } from '../error.ts';
+import { AgentCoreError, messageOf } from '../error.ts';
 import {
   isObject,
   makeNotification,
@@ -9,7 +9,8 @@ import {
   type Response,
   resultOf,
 } from '../mcp/message.ts';
-import type { Exchange, Peer } from '../relay/peer.ts';
+import { ACKNOWLEDGEMENT_TIMEOUT_MS, type Exchange, type Peer } from '../relay/peer.ts';
+import { settledWithin } from '../relay/settled-within.ts';
 
 /** Subscriptions that are remembered; whoever has more subscribes again itself. */
 const MOST_SUBSCRIPTIONS = 10_000;
@@ -72,7 +73,8 @@ export class Handshake {
   }
 
   /**
-   * Does it all once more.
+   * Does it all once more. A notification proves nothing, so `initialized` may be refused, or never
+   * be acknowledged.
    *
    * @throws {AgentCoreError} `upstream` where the server does not agree; else as `server` does.
    */
@@ -87,7 +89,7 @@ export class Handshake {
       );
     }
     const initialized = this.#initialized ?? makeNotification('notifications/initialized');
-    await server.notify(initialized, exchange);
+    await settledWithin(server.notify(initialized, exchange), ACKNOWLEDGEMENT_TIMEOUT_MS);
     const settings = [...(this.#setLevel ? [this.#setLevel] : []), ...this.#subscriptions.values()];
     // What the new server does not take is no reason to be without it.
     await Promise.allSettled(settings.map((request) => server.request(request, exchange)));
@@ -126,6 +128,22 @@ export class Handshake {
 function toolsOf(response: Response): { text: string; cursor: string | undefined } {
   const result = response.error ? undefined : resultOf(response);
   if (!isObject(result)) throw new AgentCoreError('protocol', 'The server lists no tools');
-  const cursor = typeof result.nextCursor === 'string' ? result.nextCursor : undefined;
+  const { nextCursor } = result;
+  const cursor = typeof nextCursor === 'string' && nextCursor !== '' ? nextCursor : undefined;
   return { text: JSON.stringify([result.tools, cursor !== undefined]), cursor };
+}
+
+/**
+ * The error of a call that could not be sent because the handshake before it failed. It reached
+ * nobody, and the handshake has been tried again already as often as makes sense.
+ *
+ * @param sentence Ends where the cause follows.
+ */
+export function createHandshakeError(sentence: string, cause: unknown): AgentCoreError {
+  const { code, data } = cause instanceof AgentCoreError ? cause : { code: 'timeout' as const };
+  const jsonRpcCode = data?.jsonRpcCode;
+  return new AgentCoreError(code, `${sentence}: ${messageOf(cause)}`, {
+    cause,
+    data: { jsonRpcCode, error: 'session lost', outcome: 'refused' },
+  });
 }

@@ -1,4 +1,3 @@
-import { AgentCoreError, messageOf } from '../error.ts';
 import type { Log } from '../log.ts';
 import { eraOf } from '../mcp/era.ts';
 import {
@@ -9,7 +8,7 @@ import {
 } from '../mcp/message.ts';
 import { type Interceptor, type Passage, throughInterceptors } from '../relay/interceptors.ts';
 import { type Exchange, type Peer, type Trail, unlessAborted } from '../relay/peer.ts';
-import { Handshake } from './handshake.ts';
+import { createHandshakeError, Handshake } from './handshake.ts';
 import { Heard } from './heard.ts';
 import { hasForgotten, type Loss, lossIn } from './session-loss.ts';
 import { answerOf, unwrap } from './verdict.ts';
@@ -40,6 +39,7 @@ export interface ReplayOptions {
   readonly log: Log;
 }
 
+/** A handshake that is under way. */
 interface UnderWay {
   readonly done: Promise<void>;
   calls: number;
@@ -58,7 +58,9 @@ export class Replay implements Interceptor {
   /** Counts the sessions with the server. */
   #generation = 0;
   #underWay: UnderWay | undefined;
-  /** Why the session is still to be replaced, after a replay that failed. */
+  /** The generation in which the server has refused a notification although it knew the client. */
+  #refusesIn: number | undefined;
+  /** Why the session is to be replaced by the next call. */
   #unmended: Loss | undefined;
 
   constructor(options: ReplayOptions) {
@@ -72,9 +74,8 @@ export class Replay implements Interceptor {
     if (request.method === 'initialize') return this.#initialize(request, passage, next);
     const heard = new Heard(passage.back);
     const trail: Trail = passage.trail ?? { attempts: 0 };
-    const { retry } = this.#options;
     for (let replays = 0; ; replays++) {
-      if (this.#underWay ?? this.#unmended) await this.#join(this.#unmended, passage, next);
+      await this.#ready(passage, next);
       const generation = this.#generation;
       const answer = await answerOf(next.request(request, { ...passage, back: heard, trail }));
       if (generation === this.#generation) this.#session = trail.session ?? this.#session;
@@ -83,23 +84,11 @@ export class Replay implements Interceptor {
       if (!loss || heard.anything || !this.#handshake.isComplete || replays === MOST_REPLAYS) {
         return unwrap(answer);
       }
-      if (generation !== this.#generation) {
-        if (loss.mayHaveRun) return unwrap(answer);
-        continue;
-      }
       // A second 404 in a row may be the server's own way to answer this request.
-      if (!loss.isCertain || replays > 0) {
-        const { list } = this.#handshake;
-        const { signal, back } = passage;
-        const server = throughInterceptors([retry], next);
-        if (!(await hasForgotten(loss, list, server, { signal, back }))) return unwrap(answer);
-      }
-      if (loss.mayHaveRun) {
-        // Whether it may be sent again is for others to say; the next call finds a new session.
-        if (generation === this.#generation) this.#unmended ??= loss;
-        return unwrap(answer);
-      }
-      if (generation === this.#generation) await this.#join(loss, passage, next);
+      const sign = replays === 0 ? loss : { ...loss, isCertain: false };
+      if (!(await this.#isLost(sign, generation, passage, next))) return unwrap(answer);
+      // Whether it may be sent again is for others to say; the next call finds a new session.
+      if (loss.mayHaveRun) return unwrap(answer);
     }
   }
 
@@ -110,16 +99,28 @@ export class Replay implements Interceptor {
     try {
       await next.notify(notification, passage);
     } catch (thrown) {
-      if (!lossIn({ thrown })?.isCertain || !this.#handshake.isComplete) throw thrown;
-      const loss = lossIn({ thrown }) as Loss;
-      if (generation === this.#generation) await this.#join(loss, passage, next);
-      // The replay has brought this one along.
-      if (notification.method === 'notifications/initialized') return;
-      await next.notify(notification, passage);
+      const loss = lossIn({ thrown });
+      if (!loss || !this.#handshake.isComplete || this.#refusesIn === generation) throw thrown;
+      // The refusal of a notification proves nothing: some servers refuse them all.
+      const sign = { ...loss, isCertain: false, isSaid: false };
+      // It is not sent again: the handshake with the next session says what it could say.
+      if (await this.#isLost(sign, generation, passage, next)) return;
+      this.#refusesIn = generation;
+      throw thrown;
     }
   }
 
+  /** The client's own handshake and a replay exclude each other: the last one holds. */
   async #initialize(request: Request, passage: Passage, next: Peer): Promise<Response> {
+    while (this.#underWay) {
+      await unlessAborted(settled(this.#underWay.done), passage.signal);
+    }
+    const answer = this.#begin(request, passage, next);
+    this.#occupy(settled(answer));
+    return answer;
+  }
+
+  async #begin(request: Request, passage: Passage, next: Peer): Promise<Response> {
     const trail: Trail = passage.trail ?? { attempts: 0 };
     const response = await next.request(request, { ...passage, trail });
     this.#session = trail.session;
@@ -131,34 +132,67 @@ export class Replay implements Interceptor {
     return response;
   }
 
-  /** Waits for the replay that is under way, or begins one. */
-  async #join(loss: Loss | undefined, passage: Passage, next: Peer): Promise<void> {
-    if (!this.#underWay) {
-      if (!loss) return;
-      const done = this.#replay(loss, passage, next).finally(() => {
-        this.#underWay = undefined;
-      });
-      this.#underWay = { done, calls: 0 };
-      // Whoever waits may have given up by the time that it fails.
-      done.catch(() => undefined);
+  /**
+   * Resolves when no handshake is under way and the session is not known to be lost, which takes a
+   * replay if it is.
+   */
+  async #ready({ back, signal }: Passage, next: Peer): Promise<void> {
+    for (;;) {
+      const loss = this.#unmended;
+      const underWay = this.#underWay ?? (loss && this.#occupy(this.#replay(loss, back, next)));
+      if (!underWay) return;
+      underWay.calls++;
+      await unlessAborted(underWay.done, signal);
     }
-    this.#underWay.calls++;
-    await unlessAborted(this.#underWay.done, passage.signal);
   }
 
-  async #replay(loss: Loss, passage: Passage, next: Peer): Promise<void> {
+  #occupy(work: Promise<void>): UnderWay {
+    const done = work.finally(() => {
+      this.#underWay = undefined;
+    });
+    // All who waited may have given up by the time that it fails.
+    done.catch(() => undefined);
+    this.#underWay = { done, calls: 0 };
+    return this.#underWay;
+  }
+
+  /**
+   * Whether the session of a request that was refused is gone. Other requests may have found that
+   * out meanwhile, and then a new session may have answered the probe.
+   */
+  async #isLost(
+    loss: Loss,
+    generation: number,
+    { back, signal }: Passage,
+    next: Peer,
+  ): Promise<boolean> {
+    const isCurrent = () => generation === this.#generation && !this.#underWay;
+    if (!isCurrent()) return true;
+    if (!loss.isCertain) {
+      const server = throughInterceptors([this.#options.retry], next);
+      const isForgotten = await hasForgotten(loss, this.#handshake.list, server, { signal, back });
+      if (!isCurrent()) return true;
+      if (!isForgotten) return false;
+    }
+    this.#unmended ??= loss;
+    return true;
+  }
+
+  async #replay(loss: Loss, back: Peer, next: Peer): Promise<void> {
     const { patience, retry, onReplay, log } = this.#options;
     const started = performance.now();
     const before = this.#session;
     const trail: Trail = { attempts: 0 };
     // Others wait for it as well, so it goes on when this call is cancelled.
-    const exchange = { back: passage.back, signal: AbortSignal.timeout(patience), trail };
+    const exchange = { back, signal: AbortSignal.timeout(patience), trail };
     const server = throughInterceptors([retry], next);
     try {
       await this.#handshake.repeat(server, exchange);
     } catch (cause) {
-      this.#unmended = loss;
-      throw notReplayed(loss, cause);
+      throw createHandshakeError(
+        `The server had lost the session (${loss.reason}), and a new one could not be set up`,
+        cause,
+      );
     }
     this.#generation++;
     this.#unmended = undefined;
@@ -187,12 +221,9 @@ export class Replay implements Interceptor {
   }
 }
 
-function notReplayed({ reason }: Loss, cause: unknown): AgentCoreError {
-  const { code, data } = cause instanceof AgentCoreError ? cause : { code: 'timeout' as const };
-  return new AgentCoreError(
-    code,
-    `The server had lost the session (${reason}), and a new one could not be set up: ${messageOf(cause)}`,
-    // The call itself reached nobody, and the replay has tried again what can be tried.
-    { cause, data: { jsonRpcCode: data?.jsonRpcCode, error: 'session lost', outcome: 'refused' } },
+function settled(work: Promise<unknown>): Promise<void> {
+  return work.then(
+    () => undefined,
+    () => undefined,
   );
 }

@@ -54,11 +54,12 @@ export class Retry implements Interceptor {
       if (!verdict) return unwrap(answer);
       const isIdempotent = idempotence.isIdempotent(request);
       const pause = this.#pauseAfter(attempt, verdict, performance.now() - started);
+      const { outcome } = verdict;
       const isSafe = isIdempotent
         ? !heard.question
-        : verdict.outcome !== 'unknown' && !heard.anything;
+        : (outcome === 'not sent' || outcome === 'refused') && !heard.anything;
       if (!isSafe || pause === undefined || passage.signal.aborted) {
-        return unwrap(isIdempotent || verdict.outcome !== 'unknown' ? answer : unsure(answer));
+        return unwrap(isIdempotent || outcome !== 'unknown' ? answer : unsure(answer));
       }
       log(
         'debug',

@@ -1,4 +1,5 @@
 import { AgentCoreError } from '../error.ts';
+import { ErrorCode } from '../mcp/errors.ts';
 import type { Response } from '../mcp/message.ts';
 import { platformError } from './platform-errors.ts';
 
@@ -21,8 +22,11 @@ export function unwrap(answer: Answer): Response {
 
 /** What is known of a call that failed on the way to its server. */
 export interface Verdict {
-  /** `not sent`: nobody heard of it. `refused`: the server did not. `unknown`: it may have run. */
-  readonly outcome: 'not sent' | 'refused' | 'unknown';
+  /**
+   * `not sent`: nobody heard of it. `refused`: the server did not. `unknown`: it may have run.
+   * `answered`: the server's own error, which is the answer to what must not run twice.
+   */
+  readonly outcome: 'not sent' | 'refused' | 'unknown' | 'answered';
   /** True where the same call may succeed a little later. */
   readonly passes: boolean;
   /** Milliseconds that the service wants to be left alone first. */
@@ -51,9 +55,12 @@ const PASSING_STATUSES = new Set([409, 424, 429, 500, 502, 503, 504]);
  */
 export function verdictOn(answer: Answer, wait = 0): Verdict | undefined {
   if ('response' in answer) {
-    const { error } = answer.response;
-    const known = error && platformError(error);
-    return known && { ...known, wait };
+    const { error, httpStatus } = answer.response;
+    if (!error) return undefined;
+    const known = platformError(error);
+    if (known) return { ...known, wait };
+    const isThrottled = error.code === ErrorCode.throttled || httpStatus === 429;
+    return isThrottled ? { outcome: 'answered', passes: true, wait } : undefined;
   }
   const { thrown } = answer;
   if (!(thrown instanceof AgentCoreError)) return undefined;

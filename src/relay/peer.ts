@@ -15,6 +15,9 @@ export interface Peer {
   notify(notification: Notification, exchange: Exchange): Promise<void>;
 }
 
+/** How long later messages wait for a server to acknowledge a notification, in milliseconds. */
+export const ACKNOWLEDGEMENT_TIMEOUT_MS = 1_000;
+
 /** What belongs to one message while it is under way. */
 export interface Exchange {
   /** Aborts with {@link Cancelled} when the sender gives up, with an error when the program ends. */

@@ -30,6 +30,8 @@ const LOST: readonly [string, ProxiedOptions][] = [
   ['-32602 of a stateless server that wants a handshake', { recognizes: 'handshake' }],
 ];
 
+const modeOf = (mode: string) => ({ RUNTIME_SESSION_MODE: mode, AGENTCORE_STOP_ON_EXIT: 'true' });
+
 describe('after its microVM has gone, a session', () => {
   it.each(LOST)('goes on, and the client is told once: %s', async (_, options) => {
     const { local, proxy } = await startProxied(options);
@@ -78,17 +80,51 @@ describe('after its microVM has gone, a session', () => {
     expect(after.clients[0].clientInfo.name).toBe('The Client');
   });
 
-  it('is set up once for all calls in flight', async () => {
-    const { local, proxy } = await startProxied();
+  it.each(
+    LOST.flatMap(([words, options]) =>
+      ['session', 'identity'].map((mode) => [words, mode, options] as const),
+    ),
+  )('is set up once for all calls in flight: %s, mode %s', async (_, mode, options) => {
+    const { local, proxy } = await startProxied({ ...options, env: modeOf(mode) });
     await proxy.initialize();
     await proxy.call('count');
     await killAll(local);
-    const texts = await Promise.all(Array.from({ length: 20 }, () => textOf(proxy.call('count'))));
+    const texts = await Promise.all(Array.from({ length: 10 }, () => textOf(proxy.call('count'))));
     expect(texts.map(Number).sort((one, other) => one - other)).toEqual(
-      Array.from({ length: 20 }, (_, index) => index + 1),
+      Array.from({ length: 10 }, (_, index) => index + 1),
     );
     expect(delivered(local, 'initialize')).toBe(2);
-    expect(saidBy(proxy)).toHaveLength(1);
+    expect(saidBy(proxy).filter((sentence) => sentence.includes('lost the session'))).toHaveLength(
+      1,
+    );
+  });
+
+  it.each(LOST)('goes on with lists and calls at once: %s', async (_, options) => {
+    const { local, proxy } = await startProxied(options);
+    await proxy.initialize();
+    await proxy.call('count');
+    await killAll(local);
+    const methods = ['tools/list', 'prompts/list', 'resources/list', 'tools/list'];
+    const answers = [
+      ...methods.map((method) => proxy.request(method)),
+      ...methods.map(() => proxy.call('count')),
+    ];
+    for (const answer of await Promise.all(answers)) expect(answer.error).toBeUndefined();
+    expect(delivered(local, 'initialize')).toBe(2);
+  });
+
+  it.each([
+    ['three lists', 3, (proxy: ProxyProcess) => proxy.request('tools/list')],
+    ['ten calls', 10, (proxy: ProxyProcess) => proxy.call('count')],
+  ])('of each request is begun by a handshake where it takes one: %s', async (_, times, send) => {
+    const { local, proxy } = await startProxied({
+      recognizes: 'handshake',
+      env: modeOf('request'),
+    });
+    await proxy.initialize();
+    const answers = await Promise.all(Array.from({ length: times }, () => send(proxy)));
+    for (const { error } of answers) expect(error).toBeUndefined();
+    expect(delivered(local, 'tools/call')).toBeLessThanOrEqual(2 * times);
   });
 
   it('runs no call twice that was under way when it went', async () => {

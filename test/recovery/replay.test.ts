@@ -57,6 +57,10 @@ interface ServerOptions {
     request: Request,
     exchange: Exchange,
   ) => Response | Promise<Response> | undefined;
+  /** Holds a request up before the server looks at it. */
+  readonly hold?: (request: Request) => Promise<void> | undefined;
+  /** Takes a notification after it was counted. */
+  readonly notified?: (method: string) => Promise<void> | undefined;
   /** Answers the handshake of that number, from 1; nothing: as usual. */
   readonly initialize?: (
     request: Request,
@@ -71,6 +75,7 @@ function forgetfulServer(options: ServerOptions = {}) {
   let sessions = 0;
   let handshakes = 0;
   const server = new ScriptedServer(async (request, exchange) => {
+    await options.hold?.(request);
     if (exchange.trail) {
       exchange.trail.attempts++;
       exchange.trail.session = `session-${sessions + (request.method === 'initialize' ? 1 : 0)}`;
@@ -90,7 +95,7 @@ function forgetfulServer(options: ServerOptions = {}) {
     const all = pages();
     const nextCursor = page + 1 < all.length ? { nextCursor: String(page + 1) } : {};
     return resultFor(request, { tools: all[page], ...nextCursor });
-  });
+  }, options.notified);
   return Object.assign(server, {
     knows: () => knows,
     forget: () => {
@@ -147,6 +152,8 @@ async function started(options: ServerOptions = {}) {
   await client.initialize();
   return { server, ...client };
 }
+
+const never = () => new Promise<void>(() => undefined);
 
 const textOf = ({ bytes }: { bytes: Buffer }) => bytes.toString();
 
@@ -271,6 +278,96 @@ describe('a call to a server that has forgotten its client', () => {
     await cancelled;
     release();
     expect(textOf(await second)).toContain('{"session":2}');
+  });
+
+  it.each(Object.entries(SHAPES).slice(2))(
+    'is sent again where the new session has answered the probe: %s',
+    async (_, shape) => {
+      let probes = 0;
+      let handshakes = 0;
+      const { server, call } = await started({
+        shape,
+        // The first probe finds the loss; all others arrive after the handshake that follows.
+        hold: async ({ method }) => {
+          if (method === 'initialize') handshakes++;
+          if (method !== 'tools/list' || ++probes === 1) return;
+          while (handshakes < 2 || !server.knows()) await new Promise(setImmediate);
+        },
+      });
+      server.forget();
+      const answers = await Promise.all(Array.from({ length: 10 }, () => call()));
+      expect(answers.map(textOf).every((text) => text.includes('{"session":2}'))).toBe(true);
+      expect(server.count('initialize')).toBe(2);
+      expect(server.count('tools/call')).toBe(20);
+    },
+  );
+
+  it('is sent again where that probe is answered before the new session is set up', async () => {
+    let probes = 0;
+    let release = () => {};
+    const isSet = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let levels = 0;
+    const { server, request, call } = await started({
+      shape: SHAPES['-32602 of a server that was never initialized'],
+      hold: async ({ method }) => {
+        if (method === 'logging/setLevel' && ++levels === 2) await isSet;
+        if (method !== 'tools/list' || ++probes === 1) return;
+        while (levels < 2) await new Promise(setImmediate);
+      },
+    });
+    await request(requestOf('logging/setLevel', { level: 'error' }));
+    server.forget();
+    const calls = [call(), call()];
+    while (probes < 2 || levels < 2) await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    release();
+    const answers = await Promise.all(calls);
+    expect(answers.map(textOf).every((text) => text.includes('{"session":2}'))).toBe(true);
+    expect(server.count('initialize')).toBe(2);
+  });
+
+  it('is sent again where the new session is lost as well', async () => {
+    const { server, call } = await started({
+      shape: SHAPES['-32602 of a server that was never initialized'],
+    });
+    server.forget();
+    const first = Array.from({ length: 5 }, () => call());
+    await Promise.race(first);
+    server.forget();
+    const answers = await Promise.all([...first, ...Array.from({ length: 5 }, () => call())]);
+    expect(answers.filter(({ error }) => error)).toEqual([]);
+    expect(server.count('initialize')).toBe(3);
+  });
+
+  it('waits for a handshake of the client’s own that is under way', async () => {
+    let release = () => {};
+    const held = new Promise<undefined>((resolve) => {
+      release = () => resolve(undefined);
+    });
+    const { server, call, initialize } = await started({
+      initialize: (_, number) => (number === 2 ? held : undefined),
+    });
+    server.forget();
+    const again = initialize();
+    const calls = [call(), call()];
+    await new Promise(setImmediate);
+    release();
+    await again;
+    const answers = await Promise.all(calls);
+    expect(answers.map(textOf).every((text) => text.includes('{"session":2}'))).toBe(true);
+    expect(server.count('initialize')).toBe(2);
+    expect(server.count('tools/call')).toBe(2);
+  });
+
+  it('does not wait for a handshake that is never acknowledged', async () => {
+    let notifications = 0;
+    const { server, call } = await started({
+      notified: () => (++notifications === 2 ? never() : undefined),
+    });
+    server.forget();
+    expect(textOf(await call())).toContain('{"session":2}');
   });
 
   it('is not sent again once its stream has brought something', async () => {
@@ -484,31 +581,63 @@ describe('of a replay', () => {
         },
       ]);
   });
+});
 
-  it('the journal is told as well where a notification began it', async () => {
-    const server = forgetfulServer();
-    const refusing: Peer = {
-      request: (request, exchange) => server.request(request, exchange),
-      notify: async (notification) => {
-        await server.notify(notification);
-        if (server.count('notifications/roots/list_changed') !== 1 || server.knows()) return;
-        throw new AgentCoreError('upstream', 'Session not found (HTTP 404)', {
-          data: { status: 404, outcome: 'refused' },
-        });
-      },
-    };
-    const { initialize, call, notify, reports } = replaying(refusing);
-    await initialize();
+describe('a notification that is refused', () => {
+  const CHANGED = 'notifications/roots/list_changed';
+  const refuse = () =>
+    Promise.reject(
+      new AgentCoreError('upstream', 'Session not found (HTTP 404)', {
+        data: { status: 404, outcome: 'refused' },
+      }),
+    );
+
+  it('proves nothing: the session is kept, and the server is probed once', async () => {
+    const { server, notify, call } = await started({
+      notified: (method) => (method === CHANGED ? refuse() : undefined),
+    });
+    await expect(notify(CHANGED)).rejects.toThrow('Session not found');
+    await expect(notify(CHANGED)).rejects.toThrow('Session not found');
+    expect(textOf(await call())).toContain('{"session":1}');
+    expect(server.methods.slice(2)).toEqual([CHANGED, 'tools/list', CHANGED, 'tools/call']);
+  });
+
+  it('proves nothing where the server announced no list that could prove it', async () => {
+    const { server, notify, call } = await started({
+      capabilities: { logging: {} },
+      notified: (method) => (method === CHANGED ? refuse() : undefined),
+    });
+    await expect(notify(CHANGED)).rejects.toThrow('Session not found');
+    await call();
+    expect(server.count('initialize')).toBe(1);
+  });
+
+  it('is not sent again after a loss, and the next call finds a new session', async () => {
+    const { server, notify, call, reports } = await started({
+      notified: (method) => (method === CHANGED ? refuse() : undefined),
+    });
     await call();
     server.forget();
-    await notify('notifications/roots/list_changed');
-    expect(server.methods.slice(-4)).toEqual([
-      'notifications/roots/list_changed',
+    await notify(CHANGED);
+    expect(textOf(await call())).toContain('{"session":2}');
+    expect(server.methods.slice(3)).toEqual([
+      CHANGED,
+      'tools/list',
       'initialize',
       'notifications/initialized',
-      'notifications/roots/list_changed',
+      'tools/call',
     ]);
     await expect.poll(() => reports).toMatchObject([{ session: 'session-1', next: 'session-2' }]);
+  });
+
+  it('ends no handshake, the first one or a repeated one', async () => {
+    const server = forgetfulServer({ notified: refuse });
+    const { initialize, call } = replaying(server);
+    await expect(initialize()).rejects.toThrow('Session not found');
+    expect(textOf(await call())).toContain('{"session":1}');
+    server.forget();
+    expect(textOf(await call())).toContain('{"session":2}');
+    expect(server.count('initialize')).toBe(2);
   });
 });
 

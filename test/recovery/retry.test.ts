@@ -140,13 +140,20 @@ describe.concurrent('a call that failed is sent again', () => {
       true,
     ],
     ['the platform’s internal error', says(-32603, 'Internal error - Server error'), false, true],
-    ['the server’s own -32003', says(-32003, 'Out of stock'), false, false],
+    // The code is the platform's for throttling: what only reads is sent again in any words.
+    ['-32003 in other words', says(-32003, 'Rate exceeded'), false, true],
+    [
+      '429 with an error of the server',
+      (request) => ({ ...errorFor(request, -32000, 'Slow down'), httpStatus: 429 }),
+      false,
+      true,
+    ],
     ['the server’s own -32005', says(-32005, 'Version conflict, please retry'), false, false],
     ['the server’s own -32010', says(-32010, 'The printer is on fire'), false, false],
     ['the server’s own -32603', says(-32603, 'Division by zero'), false, false],
     [
       'the platform’s words in the middle of the server’s',
-      says(-32003, 'Upstream said: Rate limit exceeded - Too many requests'),
+      says(-32005, 'Upstream said: Session operation in progress, please retry'),
       false,
       false,
     ],

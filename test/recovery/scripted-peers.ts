@@ -18,9 +18,14 @@ export class ScriptedServer implements Peer {
   /** Methods of requests and notifications, in the order in which they came. */
   readonly methods: string[] = [];
   readonly #script: (request: Request, exchange: Exchange) => Answer;
+  readonly #notified: (method: string) => Promise<void> | undefined;
 
-  constructor(script: (request: Request, exchange: Exchange) => Answer) {
+  constructor(
+    script: (request: Request, exchange: Exchange) => Answer,
+    notified: (method: string) => Promise<void> | undefined = () => undefined,
+  ) {
     this.#script = script;
+    this.#notified = notified;
   }
 
   async request(request: Request, exchange: Exchange): Promise<Response> {
@@ -31,6 +36,7 @@ export class ScriptedServer implements Peer {
 
   async notify({ method }: Notification): Promise<void> {
     this.methods.push(method);
+    await this.#notified(method);
   }
 
   count(method: string): number {

@@ -19,3 +19,12 @@ export function isRefusedError(response: Response): boolean {
     code === ErrorCode.validation
   );
 }
+
+/**
+ * True for a 404 that may be about the id that a request carried. In MCP 2026-07-28 an unknown method
+ * has the same status, but its own code.
+ */
+export function isUnknownId(answer: Response | AgentCoreError): boolean {
+  if (answer instanceof AgentCoreError) return answer.data?.status === 404;
+  return answer.httpStatus === 404 && answer.error?.code !== ErrorCode.methodNotFound;
+}

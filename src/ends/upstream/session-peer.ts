@@ -18,7 +18,7 @@ import {
 import type { Exchange, Peer, Trail } from '../../relay/peer.ts';
 import { OpenCall } from './open-call.ts';
 import { secondsOf } from './refusal.ts';
-import { isRefusedError, isRefusedId } from './refused-id.ts';
+import { isRefusedError, isRefusedId, isUnknownId } from './refused-id.ts';
 import type { ToolHeaders } from './tool-headers.ts';
 import type { Invocation, Upstream, UpstreamSession } from './upstream.ts';
 
@@ -34,6 +34,10 @@ export interface SessionPeerOptions {
   readonly offersId: boolean;
   /** Called where the server does not take it, because it picks its sessions itself. */
   readonly onOfferRefused: () => void;
+  /** Whether messages of MCP 2026-07-28 carry an `Mcp-Session-Id` as a routing hint. */
+  readonly sendsHint: () => boolean;
+  /** Called where the server takes it for a session that it does not know. */
+  readonly onHintRefused: () => void;
   /** What all sessions know of the server's tools. */
   readonly tools: ToolHeaders;
   /** Called with each request of the server's own before the client sees it. */
@@ -62,7 +66,7 @@ export class SessionPeer implements Peer {
   async request(request: Request, exchange: Exchange): Promise<Response> {
     if (eraOf(request) === 'stateless') return this.#requestStateless(request, exchange);
     if (request.method === 'initialize') return this.#initialize(request, exchange);
-    return this.#call(request, exchange);
+    return this.#call(request, exchange, this.session.mcpSessionId);
   }
 
   async notify(notification: Notification): Promise<void> {
@@ -81,7 +85,7 @@ export class SessionPeer implements Peer {
 
   async #requestStateless(request: Request, exchange: Exchange): Promise<Response> {
     const { tools } = this.#options;
-    const response = await this.#call(request, exchange);
+    const response = await this.#callWithHint(request, exchange);
     if (request.method === 'tools/list' && !response.error) tools.learn(response);
     if (response.error?.code !== ErrorCode.headerMismatch) return response;
     const sent = JSON.stringify(tools.for(request));
@@ -90,7 +94,26 @@ export class SessionPeer implements Peer {
     });
     await this.#listing;
     // Nothing has run: the server refuses before it looks at the body.
-    return JSON.stringify(tools.for(request)) === sent ? response : this.#call(request, exchange);
+    return JSON.stringify(tools.for(request)) === sent
+      ? response
+      : this.#callWithHint(request, exchange);
+  }
+
+  /** Sends a request again, without the routing hint, if it may be refused because of it. */
+  async #callWithHint(request: Request, exchange: Exchange): Promise<Response> {
+    const hint = this.#hint;
+    if (hint === undefined) return this.#call(request, exchange, undefined);
+    let refusal: Response | AgentCoreError;
+    try {
+      refusal = await this.#call(request, exchange, hint);
+      if (!isUnknownId(refusal)) return refusal;
+    } catch (thrown) {
+      if (!(thrown instanceof AgentCoreError) || !isUnknownId(thrown)) throw thrown;
+      refusal = thrown;
+    }
+    const response = await this.#call(request, exchange, undefined);
+    if (!isUnknownId(response)) this.#options.onHintRefused();
+    return response;
   }
 
   async #initialize(request: Request, exchange: Exchange): Promise<Response> {
@@ -105,7 +128,7 @@ export class SessionPeer implements Peer {
     if (isOffered && (!response || isRefusedError(response))) {
       onOfferRefused();
       isOffered = false;
-      response = await this.#call(request, exchange);
+      response = await this.#call(request, exchange, undefined);
     }
     const result = response && !response.error ? resultOf(response) : undefined;
     if (isObject(result) && typeof result.protocolVersion === 'string') {
@@ -116,7 +139,12 @@ export class SessionPeer implements Peer {
     return response as Response;
   }
 
-  async #call(request: Request, exchange: Exchange, offeredId?: string): Promise<Response> {
+  /** @param mcpSessionId What the request carries as `Mcp-Session-Id`. */
+  async #call(
+    request: Request,
+    exchange: Exchange,
+    mcpSessionId: string | undefined,
+  ): Promise<Response> {
     const { session } = this.#options;
     // Without a session an id means nothing beyond its POST, and the server repeats it in what a
     // subscription brings; within one, two requests under one id could not be told apart.
@@ -138,7 +166,7 @@ export class SessionPeer implements Peer {
     this.#calls.add(call);
     const ended = session.callBegins();
     try {
-      return await call.run(() => this.#send(sent, call, exchange.trail, offeredId));
+      return await call.run(() => this.#send(sent, call, mcpSessionId, exchange.trail));
     } finally {
       this.#calls.delete(call);
       ended();
@@ -148,11 +176,10 @@ export class SessionPeer implements Peer {
   async #send(
     request: Request,
     call: OpenCall,
+    mcpSessionId: string | undefined,
     trail: Trail | undefined,
-    offeredId?: string,
   ): Promise<Reply | Response> {
     const { session, tools } = this.#options;
-    const isStateless = eraOf(request) === 'stateless';
     const answer = await this.#invoke(
       {
         signal: call.signal,
@@ -160,10 +187,7 @@ export class SessionPeer implements Peer {
         body: request.bytes,
         longLived: isLongLived(request),
         headers: {
-          ...this.#sessionHeaders(
-            isStateless,
-            request.method === 'initialize' ? offeredId : session.mcpSessionId,
-          ),
+          ...this.#sessionHeaders(mcpSessionId),
           ...standardHeaders(request),
           ...traceHeaders(request),
           ...tools.for(request),
@@ -172,17 +196,18 @@ export class SessionPeer implements Peer {
       request,
       trail,
     );
-    if ('kind' in answer || isStateless) return answer;
+    if ('kind' in answer || eraOf(request) === 'stateless') return answer;
     const id = answer.headers['mcp-session-id'];
+    const offeredId = request.method === 'initialize' ? mcpSessionId : undefined;
     session.learnIds({ mcpSessionId: typeof id === 'string' ? id : offeredId });
     return answer;
   }
 
   /** Delivers what expects no response. */
   async #post(message: Notification | Response, signal: AbortSignal): Promise<Reply> {
-    const isStateless = eraOf(message) === 'stateless';
+    const id = eraOf(message) === 'stateless' ? this.#hint : this.session.mcpSessionId;
     const headers = {
-      ...this.#sessionHeaders(isStateless, this.#options.session.mcpSessionId),
+      ...this.#sessionHeaders(id),
       ...(message.kind === 'notification' && standardHeaders(message)),
     };
     // A session that were stopped before this arrives would be begun again by it.
@@ -246,10 +271,13 @@ export class SessionPeer implements Peer {
     }
   }
 
-  #sessionHeaders(isStateless: boolean, id: string | undefined): Record<string, string> {
+  /** The stateless era has no session id of its own, but the platform routes on one. */
+  get #hint(): string | undefined {
+    return this.#options.sendsHint() ? this.session.routingId : undefined;
+  }
+
+  #sessionHeaders(mcpSessionId: string | undefined): Record<string, string> {
     const { session } = this.#options;
-    // The stateless era has no session id of its own, but the platform routes on one.
-    const mcpSessionId = isStateless ? session.routingId : id;
     return {
       ...(mcpSessionId !== undefined && { 'mcp-session-id': mcpSessionId }),
       ...(session.protocolVersion !== undefined && {
@@ -264,7 +292,7 @@ export class SessionPeer implements Peer {
     for (let page = 0; page < MOST_PAGES; page++) {
       const params = cursor === undefined ? { _meta } : { _meta, cursor };
       const list = makeRequest(numericId(0), 'tools/list', params);
-      const response = await this.#call(list, exchange);
+      const response = await this.#callWithHint(list, exchange);
       cursor = response.error ? undefined : this.#options.tools.learn(response);
       if (cursor === undefined) return;
     }

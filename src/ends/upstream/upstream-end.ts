@@ -4,16 +4,18 @@ import type { Log } from '../../log.ts';
 import { eraOf } from '../../mcp/era.ts';
 import type { Notification, Request, Response } from '../../mcp/message.ts';
 import { type Interceptor, throughInterceptors } from '../../relay/interceptors.ts';
-import { type Exchange, type Peer, unlessAborted } from '../../relay/peer.ts';
+import {
+  ACKNOWLEDGEMENT_TIMEOUT_MS,
+  type Exchange,
+  type Peer,
+  unlessAborted,
+} from '../../relay/peer.ts';
 import { freshSessionId, type SessionMode } from '../../sessions/session-ids.ts';
 import { ProgressRoutes } from './progress-routes.ts';
 import { SessionPeer } from './session-peer.ts';
 import { ToolHeaders } from './tool-headers.ts';
 import { Turns } from './turns.ts';
 import type { Upstream, UpstreamSession, UpstreamSessions } from './upstream.ts';
-
-/** Milliseconds that others wait for a notification that the server does not acknowledge. */
-const PATIENCE = 10_000;
 
 export interface UpstreamEndOptions {
   readonly upstream: Upstream;
@@ -39,6 +41,7 @@ export class UpstreamEnd implements Peer {
   #shared: SessionPeer | undefined;
   #sharing: Promise<SessionPeer> | undefined;
   #isSharable: boolean;
+  #sendsHint = true;
   /** What the client tells, its `initialize` first: the server has to know it in order. */
   readonly #turns = new Turns();
 
@@ -55,14 +58,14 @@ export class UpstreamEnd implements Peer {
       return (this.#shared ?? (await this.#share(signal))).request(request, exchange);
     }
     // Posts overtake each other, and a server may refuse what comes before its handshake is over.
-    const told = this.#turns.last && unlessAborted(this.#turns.last, signal);
     if (request.method === 'initialize') {
-      return this.#turns.take(async () => {
-        await told;
-        return this.#initialize(request, exchange);
-      });
+      return unlessAborted(
+        this.#turns.take(() => this.#initialize(request, exchange)),
+        signal,
+      );
     }
-    if (told) await told;
+    const told = this.#turns.last;
+    if (told) await unlessAborted(told, signal);
     return (this.#shared ?? (await this.#share(signal))).request(request, exchange);
   }
 
@@ -73,11 +76,9 @@ export class UpstreamEnd implements Peer {
       const { method } = notification;
       return this.#options.log('debug', `${method} concerns no open session and was not sent`);
     }
-    const told = this.#turns.last;
     return this.#turns.take(async () => {
-      await told;
       await (this.#shared ?? (await this.#share(this.#closing.signal))).notify(notification);
-    }, PATIENCE);
+    }, ACKNOWLEDGEMENT_TIMEOUT_MS);
   }
 
   /** Ends whatever is still open. */
@@ -89,6 +90,7 @@ export class UpstreamEnd implements Peer {
 
   /** A client that initializes once more has another session with the server. */
   async #initialize(request: Request, exchange: Exchange): Promise<Response> {
+    exchange.signal.throwIfAborted();
     const before = this.#shared ?? (await this.#share(exchange.signal));
     if (!before.session.mayRun) return before.request(request, exchange);
     const { sessions } = this.#options;
@@ -122,6 +124,10 @@ export class UpstreamEnd implements Peer {
         this.#isSharable = false;
         const reason = 'The server picks its own sessions, so they cannot be shared by identity';
         log('warning', reason);
+      },
+      sendsHint: () => this.#sendsHint,
+      onHintRefused: () => {
+        this.#sendsHint = false;
       },
       tools: this.#tools,
       onServerRequest: (own) => (mode === 'request' ? this.#progress.enter(own, peer) : own),

@@ -1,0 +1,69 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Turns } from '../../src/ends/upstream/turns.ts';
+
+const never = () => new Promise<void>(() => undefined);
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Whether later work goes on, after so many milliseconds more. */
+async function goesOn(turns: Turns, milliseconds: number): Promise<boolean> {
+  await vi.advanceTimersByTimeAsync(milliseconds);
+  return turns.last === undefined;
+}
+
+it('does work in the order in which it came', async () => {
+  const turns = new Turns();
+  const done: string[] = [];
+  let release = () => {};
+  const first = turns.take(
+    () =>
+      new Promise<void>((resolve) => {
+        release = () => {
+          done.push('first');
+          resolve();
+        };
+      }),
+  );
+  const second = turns.take(async () => void done.push('second'), 1_000);
+  expect(await goesOn(turns, 60_000)).toBe(false);
+  release();
+  await Promise.all([first, second]);
+  expect(done).toEqual(['first', 'second']);
+  expect(await goesOn(turns, 0)).toBe(true);
+});
+
+it('waits a bounded time for work that never ends, however much of it there is', async () => {
+  const turns = new Turns();
+  void turns.take(never, 1_000);
+  void turns.take(never, 1_000);
+  expect(await goesOn(turns, 999)).toBe(false);
+  expect(await goesOn(turns, 1)).toBe(true);
+});
+
+it('counts that time from the end of the work before it', async () => {
+  const turns = new Turns();
+  let release = () => {};
+  void turns.take(
+    () =>
+      new Promise<void>((resolve) => {
+        release = resolve;
+      }),
+  );
+  void turns.take(never, 1_000);
+  expect(await goesOn(turns, 5_000)).toBe(false);
+  release();
+  expect(await goesOn(turns, 999)).toBe(false);
+  expect(await goesOn(turns, 1)).toBe(true);
+});
+
+it('goes on after work that failed', async () => {
+  const turns = new Turns();
+  const failed = turns.take(() => Promise.reject(new Error('refused')));
+  await expect(failed).rejects.toThrow('refused');
+  expect(await goesOn(turns, 0)).toBe(true);
+});
