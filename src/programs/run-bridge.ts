@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
 import { ChildEnd } from '../ends/child/child-end.ts';
 import { HttpEnd } from '../ends/http/http-end.ts';
+import { Outbox } from '../ends/http/outbox.ts';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
 import { isLoud, type Log } from '../log.ts';
@@ -30,6 +31,7 @@ export async function runBridge(
   };
 
   let sessionId: string | undefined;
+  const outbox = new Outbox(log);
   const child = new ChildEnd({
     command: () => ({
       program,
@@ -37,11 +39,13 @@ export async function runBridge(
       cwd,
       env: { ...env, ...(sessionId !== undefined && { MCP_SESSION_ID: sessionId }) },
     }),
+    client: outbox,
     messageLimit: PAYLOAD_LIMIT,
     log,
   });
   const front = new HttpEnd({
     server: throughInterceptors([], child),
+    outbox,
     health: () => {
       if (child.unusable) return { status: undefined, reason: child.unusable.message };
       return { status: child.isBusy ? 'HealthyBusy' : 'Healthy' };

@@ -1,7 +1,19 @@
 import { realpath } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import {
+  getDefaultEnvironment,
+  StdioClientTransport,
+} from '@modelcontextprotocol/sdk/client/stdio.js';
+import { ListRootsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, it } from 'vitest';
-import { BridgeProcess, MODERN, STDIO_SERVER, startBridge } from '../fixtures/bridge-process.ts';
+import {
+  BridgeProcess,
+  FOLDER_SERVER,
+  MODERN,
+  STDIO_SERVER,
+  startBridge,
+} from '../fixtures/bridge-process.ts';
 import type { Line } from '../fixtures/proxy-process.ts';
 import { startProxy } from '../fixtures/proxy-process.ts';
 import { endWithTest } from '../fixtures/running.ts';
@@ -128,10 +140,12 @@ describe('a POST', () => {
     });
   });
 
-  it('that is over fails the questions that were asked on it, so that no server waits for ever', async () => {
+  it('that is over leaves its questions open, since another request of the server may depend on them', async () => {
     const bridge = await startBridge();
     await bridge.initialize();
-    await bridge.call('forget');
+    const { messages } = await bridge.call('forget');
+    const [asked] = messages as [Line];
+    await bridge.post({ jsonrpc: '2.0', id: asked.id, result: {} });
     const [{ result }] = (await bridge.call('unanswered')).messages as [Line];
     expect(result.unanswered).toEqual([]);
   });
@@ -295,6 +309,150 @@ describe('the proxy before the bridge, on a local AgentCore', () => {
     expect(proxy.lines.some((line) => line.params?.progressToken === 7)).toBe(true);
     await proxy.close();
     expect(local.sessions().map(({ state }) => state)).toEqual(['Stopped']);
+  });
+});
+
+describe('what the server sends while no request is open', () => {
+  const METHODS = ['roots/list', 'sampling/createMessage', 'elicitation/create'];
+  const NOTIFICATIONS = [
+    'notifications/tools/list_changed',
+    'notifications/resources/updated',
+    'notifications/message',
+  ];
+
+  /** Resolves when all that the server then sends waits in the bridge. */
+  async function sendLater(
+    bridge: BridgeProcess,
+    { methods, count = 1, bytes = 0 }: { methods: string[]; count?: number; bytes?: number },
+  ): Promise<void> {
+    await bridge.call('later', { methods, count, bytes });
+    const waiting = methods.filter((method) => method !== 'notifications/cancelled').length * count;
+    const logged = () => bridge.stderr.split("waits for the client's next request").length - 1;
+    await expect.poll(logged, { timeout: 20_000 }).toBe(waiting);
+  }
+
+  it.each([
+    ['stateful /mcp', '/mcp'],
+    ['/invocations', '/invocations'],
+  ])(
+    'goes out in order on the stream of the next request of %s, and is answered after it',
+    async (_, path) => {
+      const bridge = await startBridge({ LOG_LEVEL: 'debug' });
+      await bridge.initialize();
+      await sendLater(bridge, { methods: [...METHODS, ...NOTIFICATIONS] });
+      const echo = { jsonrpc: '2.0', id: 'e', method: 'tools/call', params: { name: 'echo' } };
+      const { messages } = await bridge.post(echo, MODERN, undefined, path);
+      expect(messages.map(({ method }: Line) => method)).toEqual([
+        ...METHODS,
+        ...NOTIFICATIONS,
+        undefined,
+      ]);
+      const statuses = messages.slice(0, 3).map(async ({ id, method }: Line) => {
+        const answer = { jsonrpc: '2.0', id, result: { to: method } };
+        return (await bridge.post(answer, MODERN, undefined, path)).status;
+      });
+      expect(await Promise.all(statuses)).toEqual([202, 202, 202]);
+      const [{ result }] = (await bridge.call('answers')).messages as [Line];
+      expect(result.answers.map(({ result }: Line) => result.to)).toEqual(METHODS);
+    },
+  );
+
+  it('goes out a question a POST to a client that says one message a POST', async () => {
+    for (const headers of [OLD, { accept: 'application/json' }]) {
+      const bridge = await startBridge({ LOG_LEVEL: 'debug' });
+      await bridge.initialize();
+      await sendLater(bridge, { methods: METHODS });
+      let { messages } = await bridge.call('echo', { is: 'answered' }, headers);
+      for (const method of METHODS) {
+        const [asked] = messages as [Line];
+        expect(messages.map((message: Line) => message.method)).toEqual([method]);
+        ({ messages } = await bridge.post({ jsonrpc: '2.0', id: asked.id, result: {} }, headers));
+      }
+      expect(messages[0].result).toEqual({ is: 'answered' });
+    }
+  });
+
+  it('is bounded: notifications make room, and a request that finds none gets an error', async () => {
+    const bridge = await startBridge({ LOG_LEVEL: 'debug' });
+    await bridge.initialize();
+    await sendLater(bridge, { methods: ['notifications/message', 'roots/list'], count: 300 });
+    const { messages } = await bridge.call('answers');
+    expect(messages.filter(({ method }: Line) => method === 'roots/list')).toHaveLength(256);
+    expect(messages.filter(({ method }: Line) => method === 'notifications/message')).toEqual([]);
+    const { result } = (await bridge.call('answers')).messages.at(-1);
+    expect(result.answers).toHaveLength(44);
+    expect(result.answers[0].error.message).toMatch(/^Could not deliver roots\/list: 256 messages/);
+  });
+
+  it('may have 8 MB', async () => {
+    const bridge = await startBridge({ LOG_LEVEL: 'debug' });
+    await bridge.initialize();
+    const megabytes = { methods: ['roots/list'], count: 10, bytes: 1024 * 1024 };
+    await sendLater(bridge, megabytes);
+    const { messages } = await bridge.call('answers');
+    expect(messages.filter(({ method }: Line) => method === 'roots/list')).toHaveLength(7);
+  });
+
+  it('does not go out with initialize, and not when the server has ended meanwhile', async () => {
+    const bridge = await startBridge({ LOG_LEVEL: 'debug' });
+    await bridge.initialize();
+    await sendLater(bridge, { methods: ['roots/list'] });
+    const again = await bridge.initialize();
+    expect(again.messages.map(({ method }: Line) => method)).toEqual([undefined]);
+    await bridge.call('crash');
+    await bridge.initialize();
+    expect((await bridge.call('echo')).messages).toHaveLength(1);
+  });
+
+  it('is taken back by the server before it goes out', async () => {
+    const bridge = await startBridge({ LOG_LEVEL: 'debug' });
+    await bridge.initialize();
+    await sendLater(bridge, { methods: ['roots/list', 'notifications/cancelled'] });
+    // A cancellation that the bridge has not read yet comes before its next line.
+    await bridge.call('echo');
+    expect((await bridge.call('echo')).messages).toHaveLength(1);
+    const [{ result }] = (await bridge.call('answers')).messages as [Line];
+    expect(result.answers).toEqual([]);
+  });
+
+  it.each([
+    ['HTTP', { protocol: 'HTTP' as const }],
+    ['stateful MCP', { sessions: 'stateful' as const }],
+  ])('reaches an official client through the proxy on an %s runtime', async (_, settings) => {
+    const local = await start({
+      server: {
+        ...settings,
+        command: [process.execPath, 'dist/bridge.js'],
+        env: { MCP_SERVER_CMD: FOLDER_SERVER, SERVER_PORT: '{port}', SERVER_HOST: '127.0.0.1' },
+      },
+    });
+    const transport = new StdioClientTransport({
+      command: process.execPath,
+      args: ['dist/proxy.js'],
+      env: {
+        ...getDefaultEnvironment(),
+        AGENTCORE_STATE_DIR: process.env.AGENTCORE_STATE_DIR ?? '',
+        ...local.env,
+        AGENTCORE_AGENT_ARN: local.runtime('server').arn,
+      },
+    });
+    const client = new Client(
+      { name: 'test', version: '1' },
+      { capabilities: { roots: { listChanged: true } } },
+    );
+    let uri = 'file:///first';
+    client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [{ uri }] }));
+    endWithTest(client, () => client.close());
+    await client.connect(transport as Parameters<Client['connect']>[0]);
+    await client.listTools();
+    const folders = async () => {
+      const { content } = await client.callTool({ name: 'list_folders' });
+      return (content as { text: string }[])[0]?.text;
+    };
+    await expect.poll(folders, { timeout: 20_000 }).toBe('file:///first');
+    uri = 'file:///second';
+    await client.sendRootsListChanged();
+    await expect.poll(folders, { timeout: 20_000 }).toBe('file:///second');
   });
 });
 

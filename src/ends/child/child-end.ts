@@ -22,6 +22,8 @@ const OPEN_LIMIT = 10_000;
 export interface ChildEndOptions {
   /** How the server is started; asked anew at each start. */
   readonly command: () => ChildCommand;
+  /** The client while no request of its own is open. */
+  readonly client: Peer;
   readonly messageLimit: number;
   readonly log: Log;
 }
@@ -110,30 +112,37 @@ export class ChildEnd implements Peer {
     const running = { process, connection };
     this.#running = running;
     this.#failure = undefined;
+    const gone = new AbortController();
     // Whoever closes stdout will never answer again.
-    void connection.serve(this.#toClient()).then(() => process.endSoon());
+    void connection.serve(this.#toClient(gone.signal)).then(() => process.endSoon());
     void process.ended.then((failure) => {
       log('warning', failure.message);
+      gone.abort(failure);
       this.#failure = failure;
       if (this.#running === running) this.#running = undefined;
     });
     return running;
   }
 
-  /** Hands what the child says on its own to the request that it belongs to. */
-  #toClient(): Peer {
+  /**
+   * Hands what the child says on its own to the request that it belongs to.
+   *
+   * @param gone Aborts when the child has ended: nobody waits for its answers then.
+   */
+  #toClient(gone: AbortSignal): Peer {
+    const { client } = this.#options;
     return {
-      request: async (request, exchange) => {
-        const open = this.#latest();
-        if (!open) {
-          throw new AgentCoreError('usage', 'No request is open, so the client cannot be reached');
-        }
-        return open.exchange.back.request(request, exchange);
+      request: (request, exchange) => {
+        const back = this.#latest()?.exchange.back ?? client;
+        return back.request(request, {
+          ...exchange,
+          signal: AbortSignal.any([exchange.signal, gone]),
+        });
       },
-      notify: async (notification, exchange) => {
+      notify: (notification, exchange) => {
         const [open, told] = this.#owner(notification);
-        if (open) return open.exchange.back.notify(told, exchange);
-        this.#options.log('debug', `${notification.method} belongs to no open request`);
+        const back = open?.exchange.back ?? client;
+        return back.notify(told, { ...exchange, signal: gone });
       },
     };
   }

@@ -19,6 +19,7 @@ import { failureAnswer, faultAnswer } from '../../relay/answers.ts';
 import { Cancelled, type Peer } from '../../relay/peer.ts';
 import { readBody } from './body.ts';
 import { FrontCall, Questions } from './front-call.ts';
+import type { Outbox } from './outbox.ts';
 import { PostReply } from './post-reply.ts';
 
 export interface Health {
@@ -29,6 +30,8 @@ export interface Health {
 
 export interface HttpEndOptions {
   readonly server: Peer;
+  /** What the server sends while no request of the client can carry it. */
+  readonly outbox: Outbox;
   readonly health: () => Health;
   /** Told of the id of the microVM's session before the first message reaches the server. */
   readonly onSession: (id: string) => void;
@@ -42,7 +45,7 @@ export interface HttpEndOptions {
  */
 export class HttpEnd {
   readonly #options: HttpEndOptions;
-  readonly #questions = new Questions();
+  readonly #questions: Questions;
   readonly #calls = new Set<FrontCall>();
   #healthChanged = Math.floor(Date.now() / 1000);
   #lastStatus: Health['status'] = 'Healthy';
@@ -51,6 +54,7 @@ export class HttpEnd {
 
   constructor(options: HttpEndOptions) {
     this.#options = options;
+    this.#questions = new Questions(options.outbox);
   }
 
   /** To be called with each request of an HTTP server. */
@@ -139,10 +143,18 @@ export class HttpEnd {
     request: Request,
     reply: PostReply,
   ): Promise<void> {
-    const takesTurns = isOneMessageAPost(http, request);
-    const call = new FrontCall(request, { reply, takesTurns, questions: this.#questions });
+    const { outbox } = this.#options;
+    const call = new FrontCall(request, {
+      reply,
+      takesTurns: isOneMessageAPost(http, request),
+      questions: this.#questions,
+      outbox,
+    });
     this.#calls.add(call);
-    if (eraOf(request) === 'stateless') {
+    if (eraOf(request) === 'handshake') {
+      // Before it is initialized, a client is not ready for what belongs to a session.
+      if (request.method !== 'initialize') outbox.deliverTo(call);
+    } else {
       // Without a session, closing the POST is how a client cancels (MCP 2026-07-28).
       response.once('close', () => {
         if (!response.writableFinished) call.abort.abort(new Cancelled());
@@ -154,7 +166,10 @@ export class HttpEnd {
       const { signal } = call.abort;
       answer = await this.#options.server.request(request, { signal, back: call });
     } catch (thrown) {
-      if (thrown instanceof Cancelled) return call.forgo();
+      if (thrown instanceof Cancelled) {
+        this.#questions.forget(call);
+        return call.forgo();
+      }
       answer = failureAnswer(request.id, thrown);
       // An MCP client begins anew where its session is said to be gone.
       if (path === '/mcp' && thrown instanceof AgentCoreError && thrown.code === 'upstream') {
@@ -162,7 +177,7 @@ export class HttpEnd {
       }
     } finally {
       this.#calls.delete(call);
-      this.#questions.forget(call);
+      this.#questions.release(call);
     }
     await call.answer(withId(answer, request.id), status);
   }

@@ -1,0 +1,144 @@
+import { AgentCoreError } from '../../error.ts';
+import type { Log } from '../../log.ts';
+import {
+  idAt,
+  type Message,
+  type Notification,
+  type Request,
+  type Response,
+} from '../../mcp/message.ts';
+import type { Exchange, Peer } from '../../relay/peer.ts';
+
+const MAX_WAITING_MESSAGES = 256;
+const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+export const MAX_WAIT_MS = 60_000;
+
+/** A message of the server that waits for a POST of the client. */
+interface WaitingMessage {
+  readonly message: Message;
+  /** Sends it on the POST of a call. */
+  readonly deliver: (call: Peer) => void;
+  /** Gives it up. */
+  readonly drop: (reason: AgentCoreError) => void;
+}
+
+/**
+ * The client between its requests. HTTP gives the server no way to reach the client at such a time, so
+ * its messages wait here and go out on the stream of the client's next request. The number, the size
+ * and the time of what waits are bounded.
+ */
+export class Outbox implements Peer {
+  readonly #log: Log;
+  /** In the order in which they were sent. */
+  readonly #waiting = new Set<WaitingMessage>();
+  #bytes = 0;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  request(request: Request, exchange: Exchange): Promise<Response> {
+    return new Promise<Response>((resolve, reject) => {
+      this.#add(request, exchange.signal, {
+        deliver: (call) => void call.request(request, exchange).then(resolve, reject),
+        drop: reject,
+      });
+    });
+  }
+
+  /** Resolves at once: a server that had to wait for the client could not answer it. */
+  async notify(notification: Notification, exchange: Exchange): Promise<void> {
+    if (belongsToOneRequest(notification)) {
+      this.#log('debug', `${notification.method} belongs to no open request`);
+      return;
+    }
+    this.#add(notification, exchange.signal, {
+      deliver: (call) => void call.notify(notification, exchange).catch(() => undefined),
+      drop: ({ message }) => this.#log('warning', message),
+    });
+  }
+
+  /** Sends what waits on the POST of a call, oldest first. */
+  deliverTo(call: Peer): void {
+    for (const { deliver } of [...this.#waiting]) deliver(call);
+  }
+
+  #add(
+    message: Request | Notification,
+    signal: AbortSignal,
+    { deliver, drop }: Pick<WaitingMessage, 'deliver' | 'drop'>,
+  ): void {
+    if (signal.aborted) {
+      drop(signal.reason);
+      return;
+    }
+    const remove = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', cancel);
+      if (this.#waiting.delete(waiting)) this.#bytes -= message.bytes.length;
+    };
+    const timer = setTimeout(
+      () =>
+        waiting.drop(
+          undelivered(message, `the client sent no request within ${MAX_WAIT_MS / 1000} s`),
+        ),
+      MAX_WAIT_MS,
+    );
+    const waiting: WaitingMessage = {
+      message,
+      deliver: (call) => {
+        remove();
+        deliver(call);
+      },
+      drop: (reason) => {
+        remove();
+        drop(reason);
+      },
+    };
+    const cancel = () => {
+      remove();
+      // The server took the request back, or has ended: nothing is left to warn of.
+      if (message.kind === 'request') drop(signal.reason);
+    };
+    signal.addEventListener('abort', cancel, { once: true });
+    this.#log('debug', `${message.method} waits for the client's next request`);
+    this.#waiting.add(waiting);
+    this.#bytes += message.bytes.length;
+    this.#makeRoom(waiting);
+  }
+
+  /** Notifications give way first, then the message that came last. */
+  #makeRoom(last: WaitingMessage): void {
+    const isOver = () =>
+      this.#waiting.size > MAX_WAITING_MESSAGES || this.#bytes > MAX_WAITING_BYTES;
+    if (!isOver()) return;
+    if (last.message.bytes.length > MAX_WAITING_BYTES) {
+      const megabytes = MAX_WAITING_BYTES / 1024 / 1024;
+      last.drop(undelivered(last.message, `more than ${megabytes} MB cannot wait for a request`));
+      return;
+    }
+    const reason = `${MAX_WAITING_MESSAGES} messages or ${MAX_WAITING_BYTES / 1024 / 1024} MB wait for the client's next request already`;
+    for (const each of [...this.#waiting, last]) {
+      if (!isOver()) return;
+      if (each.message.kind === 'notification' || each === last) {
+        each.drop(undelivered(each.message, reason));
+      }
+    }
+  }
+}
+
+function undelivered(message: Message, cause: string): AgentCoreError {
+  const method = 'method' in message ? message.method : 'a response';
+  return new AgentCoreError(
+    'timeout',
+    `Could not deliver ${method}: ${cause}. Send it while a request of the client is open.`,
+  );
+}
+
+/** True if it means nothing to the client once the request that it belongs to is over. */
+function belongsToOneRequest(notification: Notification): boolean {
+  return (
+    notification.method === 'notifications/progress' ||
+    idAt(notification, ['params', '_meta', 'io.modelcontextprotocol/subscriptionId']) !== undefined
+  );
+}

@@ -1,0 +1,87 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { MAX_WAIT_MS, Outbox } from '../../src/ends/http/outbox.ts';
+import { type Message, makeNotification, makeRequest, numericId } from '../../src/mcp/message.ts';
+import type { Exchange, Peer } from '../../src/relay/peer.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function outboxWithClient() {
+  const warnings: string[] = [];
+  const outbox = new Outbox((level, sentence) => {
+    if (level === 'warning') warnings.push(sentence);
+  });
+  const received: Message[] = [];
+  const call: Peer = {
+    request: (request) => {
+      received.push(request);
+      return new Promise(() => undefined);
+    },
+    notify: async (notification) => {
+      received.push(notification);
+    },
+  };
+  const exchange: Exchange = { signal: new AbortController().signal, back: call };
+  return { outbox, call, exchange, received, warnings };
+}
+const question = makeRequest(numericId(1), 'roots/list');
+const change = makeNotification('notifications/tools/list_changed');
+
+describe('a message that no request of the client carries in time', () => {
+  it('fails as a request with an error that names the time, and is not sent later', async () => {
+    const { outbox, call, exchange, received } = outboxWithClient();
+    const answer = outbox.request(question, exchange);
+    answer.catch(() => undefined);
+    vi.advanceTimersByTime(MAX_WAIT_MS);
+    await expect(answer).rejects.toMatchObject({
+      code: 'timeout',
+      message:
+        'Could not deliver roots/list: the client sent no request within 60 s. Send it while a request of the client is open.',
+    });
+    outbox.deliverTo(call);
+    expect(received).toEqual([]);
+  });
+
+  it('is dropped as a notification, with a warning', async () => {
+    const { outbox, call, exchange, received, warnings } = outboxWithClient();
+    await outbox.notify(change, exchange);
+    vi.advanceTimersByTime(MAX_WAIT_MS);
+    outbox.deliverTo(call);
+    expect(received).toEqual([]);
+    expect(warnings).toEqual([expect.stringContaining('notifications/tools/list_changed')]);
+  });
+
+  it('is sent once if a request comes right before', async () => {
+    const { outbox, call, exchange, received, warnings } = outboxWithClient();
+    void outbox.request(question, exchange);
+    await outbox.notify(change, exchange);
+    vi.advanceTimersByTime(MAX_WAIT_MS - 1);
+    outbox.deliverTo(call);
+    vi.advanceTimersByTime(MAX_WAIT_MS);
+    outbox.deliverTo(call);
+    expect(received).toEqual([question, change]);
+    expect(warnings).toEqual([]);
+  });
+});
+
+it('drops progress and subscription messages of requests that are over', async () => {
+  const { outbox, call, exchange, received } = outboxWithClient();
+  await outbox.notify(makeNotification('notifications/progress', { progressToken: 1 }), exchange);
+  const _meta = { 'io.modelcontextprotocol/subscriptionId': 1 };
+  await outbox.notify(makeNotification('notifications/resources/updated', { _meta }), exchange);
+  outbox.deliverTo(call);
+  expect(received).toEqual([]);
+});
+
+it('refuses a message of more than 8 MB, and keeps the others', async () => {
+  const { outbox, call, exchange, received } = outboxWithClient();
+  await outbox.notify(change, exchange);
+  const large = makeRequest(numericId(2), 'roots/list', { data: 'x'.repeat(8 * 1024 * 1024) });
+  await expect(outbox.request(large, exchange)).rejects.toThrow(/more than 8 MB/);
+  outbox.deliverTo(call);
+  expect(received).toEqual([change]);
+});
