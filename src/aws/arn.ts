@@ -1,4 +1,5 @@
 import { AgentCoreError } from '../error.ts';
+import { isPrivate } from './private-url.ts';
 
 /** An AgentCore Runtime ARN, taken apart. */
 export interface RuntimeArn {
@@ -9,8 +10,10 @@ export interface RuntimeArn {
   readonly account: string;
   /** The runtime's id: its name, a dash, and ten characters. */
   readonly runtimeId: string;
-  /** The endpoint's name where the ARN is that of an endpoint; it is the qualifier to invoke. */
+  /** The endpoint's name if the ARN or the invocation URL names one; it is the qualifier to invoke. */
   readonly endpoint: string | undefined;
+  /** The data plane's base URL if an invocation URL names another one than the region's own. */
+  readonly dataPlane?: string | undefined;
 }
 
 /** The partitions that AgentCore's ARNs may name (source: `@aws-sdk/client-bedrock-agentcore`). */
@@ -22,13 +25,83 @@ const RUNTIME_ARN =
 /** The shape of a runtime's ARN, for sentences that have to say what was expected. */
 const RUNTIME_ARN_SHAPE = 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:runtime/RUNTIME_ID';
 
+/** Where a runtime is invoked: `…/runtimes/{ARN or id}/invocations`. */
+const INVOCATIONS_PATH = /^(.*)\/runtimes\/(.+)\/invocations\/?$/;
+/** AgentCore's data plane in AWS. */
+const DATA_PLANE_HOST =
+  /^bedrock-agentcore(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-\d{1,2})\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws|api\.amazonwebservices\.com\.cn)$/;
+
+/** True for the URL at which a runtime is invoked. */
+export function isInvocationsUrl(text: string): boolean {
+  return invocationsUrl(text) !== undefined;
+}
+
+/** An ARN as AWS writes it: copied out of a URL, it is percent-encoded. */
+export function plainArn(text: string): string {
+  const arn = text.trim();
+  if (!/^arn%/i.test(arn)) return arn;
+  try {
+    return decodeURIComponent(arn);
+  } catch {
+    return arn;
+  }
+}
+
 /**
- * Reads the ARN of a runtime or of one of its endpoints.
+ * Reads the ARN of a runtime or of one of its endpoints, percent-encoded or not, or the URL at which
+ * the runtime is invoked.
  *
  * @throws {AgentCoreError} `usage`, with the part that is wrong where one can be named.
  */
 export function parseRuntimeArn(text: string): RuntimeArn {
-  const arn = text.trim();
+  const url = invocationsUrl(text);
+  return url ? parseInvocationsUrl(url) : parseArn(plainArn(text));
+}
+
+function invocationsUrl(text: string): URL | undefined {
+  const trimmed = text.trim();
+  const url = /^https?:/i.test(trimmed) && URL.canParse(trimmed) ? new URL(trimmed) : undefined;
+  return url && INVOCATIONS_PATH.test(url.pathname) ? url : undefined;
+}
+
+function parseInvocationsUrl(url: URL): RuntimeArn {
+  const [, base = '', label = ''] = INVOCATIONS_PATH.exec(url.pathname) ?? [];
+  if (url.username || url.password || !isPrivate(url)) {
+    throw new AgentCoreError(
+      'usage',
+      `Could not use the runtime's URL at ${url.host}: it has a user in it, or is neither https nor on this machine. Give the ARN, or https://HOST/runtimes/ARN/invocations`,
+    );
+  }
+  const accountId = url.searchParams.get('accountId');
+  const [, region, suffix] = DATA_PLANE_HOST.exec(url.hostname) ?? [];
+  let named = plainArn(decodeLabel(label));
+  if (!named.includes(':') && region !== undefined && accountId !== null) {
+    named = `arn:${partitionOf(region)}:bedrock-agentcore:${region}:${accountId}:runtime/${named}`;
+  }
+  const runtime = parseArn(named);
+  const isOwn =
+    region === runtime.region && suffix?.startsWith('amazonaws.') && !url.host.includes('-fips.');
+  return {
+    ...runtime,
+    endpoint: url.searchParams.get('qualifier') || runtime.endpoint,
+    ...(!isOwn && { dataPlane: new URL(`${url.origin}${base}`).href }),
+  };
+}
+
+function partitionOf(region: string): Partition {
+  if (region.startsWith('cn-')) return 'aws-cn';
+  return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
+}
+
+function decodeLabel(label: string): string {
+  try {
+    return decodeURIComponent(label);
+  } catch {
+    return label;
+  }
+}
+
+function parseArn(arn: string): RuntimeArn {
   const match = RUNTIME_ARN.exec(arn);
   if (!match) {
     throw new AgentCoreError(

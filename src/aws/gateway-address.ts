@@ -1,7 +1,7 @@
 import { AgentCoreError } from '../error.ts';
-import type { Partition } from './arn.ts';
+import { isInvocationsUrl, type Partition } from './arn.ts';
 import type { EndpointOptions } from './endpoints.ts';
-import { parseGatewayArn } from './iam/gateway-arn.ts';
+import { isGatewayArn, parseGatewayArn } from './iam/gateway-arn.ts';
 import { isPrivate } from './private-url.ts';
 
 /** A gateway, by its ARN or by the URL where it speaks MCP. */
@@ -24,9 +24,10 @@ export type GatewayAddress =
 const GATEWAY_HOST =
   /^([0-9a-z-]{1,120})\.gateway\.bedrock-agentcore\.([a-z]{2}(?:-[a-z]+)+-\d{1,2})\.amazonaws\.com$/;
 
-/** True for what can be no runtime's ARN and may be a gateway's address. */
+/** True for what can be no runtime's address and may be a gateway's. */
 export function isGatewayAddress(text: string): boolean {
-  return /^\s*(https?:\/\/|arn:[\w-]+:bedrock-agentcore:[^:]*:[^:]*:gateway\/)/i.test(text);
+  if (isGatewayArn(text)) return true;
+  return /^\s*https?:\/\//i.test(text) && !isInvocationsUrl(text);
 }
 
 /**
@@ -36,7 +37,7 @@ export function isGatewayAddress(text: string): boolean {
  */
 export function parseGatewayAddress(text: string): GatewayAddress {
   const address = text.trim();
-  if (/^arn:/i.test(address)) {
+  if (/^arn[:%]/i.test(address)) {
     const { arn, partition, region, gatewayId } = parseGatewayArn(address);
     return { name: arn, region, partition, gatewayId, url: undefined };
   }

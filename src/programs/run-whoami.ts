@@ -2,7 +2,7 @@ import { parseRuntimeArn } from '../aws/arn.ts';
 import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
 import { requireRegion } from '../aws/discovery/place.ts';
 import { type Identity, mismatch, whoAmI } from '../aws/discovery/who-am-i.ts';
-import { parseGatewayArn } from '../aws/iam/gateway-arn.ts';
+import { isGatewayArn, parseGatewayArn } from '../aws/iam/gateway-arn.ts';
 import { parseRoleArn } from '../aws/iam/trust-policy.ts';
 import { Network } from '../aws/network.ts';
 import { readServiceSettings } from '../aws/shared-config.ts';
@@ -88,5 +88,5 @@ function expiryWords(expiresAt: string, now: number): string {
 }
 
 function targetOf(arn: string): string {
-  return arn.includes(':gateway/') ? parseGatewayArn(arn).arn : parseRuntimeArn(arn).arn;
+  return isGatewayArn(arn) ? parseGatewayArn(arn).arn : parseRuntimeArn(arn).arn;
 }

@@ -79,7 +79,7 @@ async function runtimeOf(
   const { settings, service, credentials, clock, assumeRole, env, network, journal, log } = options;
   const { mode, profile, authorization, timeouts } = settings;
   const { region } = runtime;
-  const endpoint = dataPlaneUrl(runtime, service);
+  const endpoint = runtime.dataPlane ? new URL(runtime.dataPlane) : dataPlaneUrl(runtime, service);
   const agent = await network.agentFor(endpoint);
   const url = runtimeInvocationsUrl(endpoint, runtime, qualifier);
   const token = findToken(authorization, url, { network, env });

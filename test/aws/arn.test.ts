@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRuntimeArn } from '../../src/aws/arn.ts';
+import { isInvocationsUrl, parseRuntimeArn } from '../../src/aws/arn.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/my_agent-AbCdEf1234';
 
@@ -39,4 +39,56 @@ describe('a runtime’s ARN', () => {
   ])('that is wrong is named by its fault: %s', (text, sentence) => {
     expect(() => parseRuntimeArn(text)).toThrow(sentence);
   });
+});
+
+describe('a runtime’s invocation URL', () => {
+  const encoded = encodeURIComponent(ARN);
+  const aws = 'https://bedrock-agentcore.eu-west-1.amazonaws.com';
+
+  it.each<[string, string, object]>([
+    ['of AWS', `${aws}/runtimes/${encoded}/invocations?qualifier=PROD`, { endpoint: 'PROD' }],
+    ['with the ARN as it is', `${aws}/runtimes/${ARN}/invocations`, { endpoint: undefined }],
+    [
+      'of an endpoint’s ARN',
+      `${aws}/runtimes/${encodeURIComponent(`${ARN}/runtime-endpoint/PROD`)}/invocations`,
+      { endpoint: 'PROD' },
+    ],
+    [
+      'with the id and the account',
+      `${aws}/runtimes/my_agent-AbCdEf1234/invocations?accountId=123456789012`,
+      { endpoint: undefined },
+    ],
+    [
+      'of this machine',
+      `http://127.0.0.1:8787/runtimes/${encoded}/invocations?qualifier=DEFAULT`,
+      { endpoint: 'DEFAULT', dataPlane: 'http://127.0.0.1:8787/' },
+    ],
+    [
+      'of another host, below a path',
+      `https://proxy.example.com/agentcore/runtimes/${encoded}/invocations/`,
+      { dataPlane: 'https://proxy.example.com/agentcore' },
+    ],
+    [
+      'of AWS by FIPS',
+      `https://bedrock-agentcore-fips.eu-west-1.amazonaws.com/runtimes/${encoded}/invocations`,
+      { dataPlane: 'https://bedrock-agentcore-fips.eu-west-1.amazonaws.com/' },
+    ],
+  ])('is that runtime: %s', (_, url, facts) => {
+    const runtime = parseRuntimeArn(` ${url} `);
+    expect(runtime).toMatchObject({ arn: ARN, region: 'eu-west-1', ...facts });
+    if (!('dataPlane' in facts)) expect(runtime.dataPlane).toBeUndefined();
+    expect(isInvocationsUrl(url)).toBe(true);
+  });
+
+  it.each([
+    `http://example.com/runtimes/${encoded}/invocations`,
+    `https://user:secret@example.com/runtimes/${encoded}/invocations`,
+  ])('is refused where others could read along, without its secrets: %s', (url) => {
+    expect(() => parseRuntimeArn(url)).toThrow(/Could not use the runtime's URL at example\.com/);
+    expect(() => parseRuntimeArn(url)).not.toThrow(/secret/);
+  });
+});
+
+it('an ARN may be percent-encoded', () => {
+  expect(parseRuntimeArn(encodeURIComponent(ARN))).toMatchObject({ arn: ARN });
 });

@@ -497,3 +497,30 @@ describe('while the proxy runs, the journal', () => {
       .toMatchObject([{ mcpSessionId: 'server-session-1', liveness: 'alive' }]);
   });
 });
+
+describe('a runtime that is named by', () => {
+  it.each<[string, (arn: string, url: string) => string]>([
+    [
+      'its invocation URL',
+      (arn, url) => `${url}/runtimes/${encodeURIComponent(arn)}/invocations?qualifier=DEFAULT`,
+    ],
+    ['its percent-encoded ARN', (arn) => encodeURIComponent(arn)],
+  ])('%s has its session on record and stopped', async (_, addressOf) => {
+    const { env, journal } = await startState();
+    const local = await start({ server: statelessMcp() });
+    const { arn } = local.runtime('server');
+    const { AWS_ENDPOINT_URL: _url, ...keys } = local.env;
+    const address = addressOf(arn, local.url);
+    const proxy = startProxy(address.startsWith('http') ? 'http://127.0.0.1:9' : local.url, {
+      ...keys,
+      ...env,
+      AGENTCORE_AGENT_ARN: address,
+    });
+    await proxy.initialize();
+    expect(idsOf(local)).toEqual([expect.stringMatching(VALID_ID)]);
+    await expect.poll(() => recorded(journal)).toMatchObject([{ runtime: arn, end: undefined }]);
+    await proxy.close();
+    expect(running(local)).toBe(0);
+    expect(await recorded(journal)).toMatchObject([{ end: { how: 'stopped' } }]);
+  });
+});

@@ -1,5 +1,5 @@
 import { AgentCoreError } from '../../error.ts';
-import type { Partition } from '../arn.ts';
+import { type Partition, plainArn } from '../arn.ts';
 
 /** An AgentCore Gateway ARN, taken apart. */
 export interface GatewayArn {
@@ -17,9 +17,14 @@ const GATEWAY_ARN =
 
 const GATEWAY_ARN_SHAPE = 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:gateway/GATEWAY_ID';
 
+/** True for an ARN that can be none of a runtime. */
+export function isGatewayArn(text: string): boolean {
+  return /^arn:[\w-]+:bedrock-agentcore:[^:]*:[^:]*:gateway\//i.test(plainArn(text));
+}
+
 /** @throws {AgentCoreError} `usage` */
 export function parseGatewayArn(text: string): GatewayArn {
-  const arn = text.trim();
+  const arn = plainArn(text);
   const match = GATEWAY_ARN.exec(arn);
   if (!match) {
     throw new AgentCoreError(

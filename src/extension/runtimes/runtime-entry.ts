@@ -1,5 +1,5 @@
 import { parseRuntimeArn, type RuntimeArn } from '../../aws/arn.ts';
-import { type GatewayArn, parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
+import { type GatewayArn, isGatewayArn, parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
 import { takesSecret } from '../../aws/private-url.ts';
 import { messageOf } from '../../error.ts';
 import { SESSION_MODES, type SessionMode } from '../../sessions/session-ids.ts';
@@ -115,9 +115,11 @@ export function readEntries(value: unknown): ReadEntries {
 /** @throws {InvalidField} */
 export function readEntry(item: unknown): RuntimeEntry {
   const fields = new FieldReader(item);
+  const name = fields.required('name', SERVER_NAME, 'up to 64 characters, no blank at either end');
+  const target = readTarget(fields);
   const entry: RuntimeEntry = {
-    name: fields.required('name', SERVER_NAME, 'up to 64 characters, no blank at either end'),
-    target: readTarget(fields),
+    name,
+    target,
     qualifier: fields.text('qualifier', ENDPOINT_NAME, 'the name of an endpoint, such as DEFAULT'),
     profile: fields.text('profile', NAME, 'the name of an AWS profile'),
     role: readRole(fields),
@@ -129,7 +131,9 @@ export function readEntry(item: unknown): RuntimeEntry {
     keepAlive: fields.number('keepAlive', 1, 3_600),
     retries: fields.whole('retries', 0, 10),
     policy: fields.text('policy', /\S/, 'the path of a policy document'),
-    endpointUrl: fields.url('endpointUrl'),
+    endpointUrl:
+      fields.url('endpointUrl') ??
+      (target.kind === 'runtime' ? target.runtime.dataPlane : undefined),
   };
   fields.rejectOthers();
   rejectWhatCannotBe(entry);
@@ -166,7 +170,7 @@ function readTarget(fields: FieldReader): RuntimeTarget {
     throw new InvalidField('arn', 'is missing: give the ARN of the runtime, or set it up anew');
   }
   try {
-    return arn.includes(':gateway/')
+    return isGatewayArn(arn)
       ? { kind: 'gateway', gateway: parseGatewayArn(arn) }
       : { kind: 'runtime', runtime: parseRuntimeArn(arn) };
   } catch (thrown) {

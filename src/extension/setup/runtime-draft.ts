@@ -1,6 +1,6 @@
-import { parseRuntimeArn } from '../../aws/arn.ts';
+import { parseRuntimeArn, type RuntimeArn } from '../../aws/arn.ts';
 import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/discovered.ts';
-import { parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
+import { isGatewayArn, parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
 import type { SessionMode } from '../../sessions/session-ids.ts';
 import {
   type EntryAuthorization,
@@ -61,7 +61,7 @@ export function withTarget(
   arn: string,
   found?: DiscoveredRuntime | DiscoveredGateway,
 ): RuntimeDraft {
-  const { arn: plain, endpoint } = targetOf(arn);
+  const { arn: plain, endpoint, dataPlane } = targetOf(arn);
   const isSame = plain === draft.arn;
   const isShared = draft.sessionMode === 'identity' && isGateway({ arn });
   return {
@@ -71,6 +71,7 @@ export function withTarget(
     arn: plain,
     found: found ?? (isSame ? draft.found : undefined),
     qualifier: endpoint ?? (isSame ? draft.qualifier : undefined),
+    endpointUrl: dataPlane ?? draft.endpointUrl,
     authorization: isSame ? draft.authorization : authorizationFor(found),
     tools: undefined,
   };
@@ -176,8 +177,8 @@ export function suggestName(draft: RuntimeDraft, taken: readonly string[]): stri
   }
 }
 
-function targetOf(arn: string): { readonly arn: string; readonly endpoint?: string | undefined } {
-  return arn.includes(':gateway/') ? parseGatewayArn(arn) : parseRuntimeArn(arn);
+function targetOf(arn: string): Pick<RuntimeArn, 'arn'> & Partial<RuntimeArn> {
+  return isGatewayArn(arn) ? parseGatewayArn(arn) : parseRuntimeArn(arn);
 }
 
 function withoutUndefined<T extends object>(object: T): T {

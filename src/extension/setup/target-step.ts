@@ -12,7 +12,7 @@ import { input, type PickItem, type PickList, pick, separator } from './quick-st
 import { type RuntimeDraft, withTarget } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 import { BACK, type Back, type FlowStep, type StepPosition } from './step-flow.ts';
-import { arnVerdict } from './typed-input.ts';
+import { arnVerdict, isAddress } from './typed-input.ts';
 
 type Target = DiscoveredRuntime | DiscoveredGateway;
 
@@ -50,7 +50,7 @@ export function targetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
               return withTarget(draft, answer.text);
             }
             // A mistake is mended, and not typed again.
-            const typed = answer.text.startsWith('arn:') ? answer.text : draft.arn;
+            const typed = isAddress(answer.text) ? answer.text : draft.arn;
             const arn = await enterArn(setup, typed, { ...position, canGoBack: true });
             if (arn !== BACK) return withTarget(draft, arn);
             break;
@@ -149,7 +149,7 @@ function pickTarget(
     fill,
     typed: (text) => {
       enter.text = text;
-      return text.startsWith('arn:') ? typedItem(text) : undefined;
+      return isAddress(text) ? typedItem(text) : undefined;
     },
     buttons: [
       {

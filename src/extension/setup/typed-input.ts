@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import { parseRuntimeArn } from '../../aws/arn.ts';
-import { parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
+import { isInvocationsUrl, parseRuntimeArn } from '../../aws/arn.ts';
+import { isGatewayArn, parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
 import { parseRoleArn } from '../../aws/iam/trust-policy.ts';
 import { takesSecret } from '../../aws/private-url.ts';
 import { messageOf } from '../../error.ts';
@@ -8,10 +8,15 @@ import { messageOf } from '../../error.ts';
 /** What is wrong with a text as somebody types it; nothing where it can be used. */
 type Verdict = string | undefined;
 
+/** True for what is meant as an ARN, percent-encoded or not, or as a runtime's invocation URL. */
+export function isAddress(text: string): boolean {
+  return /^\s*arn[:%]/i.test(text) || isInvocationsUrl(text);
+}
+
 /** The ARN of a runtime, of one of its endpoints, or of a gateway. */
 export function arnVerdict(text: string): Verdict {
   return verdictOf(() => {
-    if (text.includes(':gateway/')) parseGatewayArn(text);
+    if (isGatewayArn(text)) parseGatewayArn(text);
     else parseRuntimeArn(text);
   });
 }

@@ -65,8 +65,8 @@ interface LocalArguments {
 
 const PROXY_ENVIRONMENT = `
 Environment:
-  AGENTCORE_AGENT_ARN          ARN of the runtime or gateway, or the gateway's
-                               URL (or AGENT_ARN); required
+  AGENTCORE_AGENT_ARN          ARN of the runtime or gateway, or the URL of
+                               either (or AGENT_ARN); required
   AGENTCORE_QUALIFIER          endpoint to invoke (default: DEFAULT)
   AWS_PROFILE                  profile whose credentials sign
   AGENTCORE_AUTH               iam (default), oauth, token-command or none
