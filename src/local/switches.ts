@@ -54,6 +54,11 @@ const switchesSchema = z.strictObject({
   mintedMcpSessionId: z.enum(['own', 'runtime-session-id']).default('own'),
   /** Whether answers carry X-Amzn-Bedrock-AgentCore-Runtime-Session-Id [I for MCP runtimes]. */
   returnRuntimeSessionId: z.boolean().default(true),
+  /**
+   * Whether AgentCore's own refusals of an invocation carry the runtime session id of the request
+   * as well [I: no page says that they do not].
+   */
+  sessionIdOnRefusals: z.boolean().default(false),
   /** Whether answers of MCP runtimes carry Mcp-Session-Id [D: always]. */
   returnMcpSessionId: z.boolean().default(true),
   /** Platform errors of MCP runtimes: JSON-RPC errors [D], or plain statuses as of HTTP runtimes. */

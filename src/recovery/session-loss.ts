@@ -1,8 +1,8 @@
 import { AgentCoreError } from '../error.ts';
 import { ErrorCode } from '../mcp/errors.ts';
 import { makeRequest, numericId } from '../mcp/message.ts';
+import { platformError } from '../mcp/platform-errors.ts';
 import type { Exchange, Peer } from '../relay/peer.ts';
-import { platformError } from './platform-errors.ts';
 import { type Answer, answerOf } from './verdict.ts';
 
 /** Milliseconds in which a server has to give a list; a slow one is not a forgetful one. */

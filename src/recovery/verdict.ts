@@ -1,7 +1,7 @@
 import { AgentCoreError } from '../error.ts';
 import { ErrorCode } from '../mcp/errors.ts';
 import type { Response } from '../mcp/message.ts';
-import { platformError } from './platform-errors.ts';
+import { platformError } from '../mcp/platform-errors.ts';
 
 /** What came of a request: a response, or what was thrown in place of one. */
 export type Answer = { readonly response: Response } | { readonly thrown: unknown };

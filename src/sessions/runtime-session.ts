@@ -29,8 +29,6 @@ export class RuntimeSession {
   #mcpSessionId: string | undefined;
   #returnedId: string | undefined;
   #lastRequest = 0;
-  /** Invokes that are under way. */
-  #invokes = 0;
   #open = 0;
   #recordedOpen = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -71,17 +69,6 @@ export class RuntimeSession {
     return this.#onRecord;
   }
 
-  /**
-   * An invoke begins; the function that is returned is to be called when its answer is here, or it
-   * is known that there is none, and after `accepted` or `refused` was.
-   */
-  invokeBegins(): () => void {
-    this.#invokes++;
-    return () => {
-      this.#invokes--;
-    };
-  }
-
   /** AgentCore took an invoke, or may have. */
   accepted(): void {
     this.#isAccepted = true;
@@ -92,7 +79,7 @@ export class RuntimeSession {
    * unless another one that is under way begins it.
    */
   refused(): void {
-    if (this.#isAccepted || this.#invokes > 1) return;
+    if (this.#isAccepted || this.#open > 1) return;
     this.#record({ type: 'session.lost', reason: 'AgentCore took no invoke of it' });
     this.#key = randomUUID();
     this.#onRecord = undefined;
@@ -109,6 +96,8 @@ export class RuntimeSession {
     readonly mcpSessionId?: string | undefined;
   }): void {
     const { returnedId = this.#returnedId, mcpSessionId = this.#mcpSessionId } = ids;
+    // Only a microVM's answer names a runtime session, whatever else it says.
+    if (ids.returnedId !== undefined) this.#isAccepted = true;
     if (returnedId === this.#returnedId && mcpSessionId === this.#mcpSessionId) return;
     this.#returnedId = returnedId;
     this.#mcpSessionId = mcpSessionId;

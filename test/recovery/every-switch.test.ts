@@ -18,6 +18,7 @@ const POSITIONS = {
   ],
   withoutSessionId: ['new-microvm', 'shared-microvm'],
   returnRuntimeSessionId: [true, false],
+  sessionIdOnRefusals: [false, true],
   returnMcpSessionId: [true, false],
   mintedMcpSessionId: ['own', 'runtime-session-id'],
   inventedIdOnStateful: ['refuse', 'forward'],

@@ -9,7 +9,7 @@ const ORIGIN = {
   endpoint: 'http://127.0.0.1:1/',
 } as const;
 
-/** A session with one invoke under way, and what was written down of it. */
+/** A session with one call under way, and what was written down of it. */
 async function begun() {
   const records: JournalRecord[] = [];
   const journal = {
@@ -18,7 +18,7 @@ async function begun() {
   };
   const session = new RuntimeSession('agentcore-mcp-test', ORIGIN, journal);
   const invoke = async () => {
-    const ended = session.invokeBegins();
+    const ended = session.callBegins();
     await session.onRecord();
     return ended;
   };

@@ -34,10 +34,6 @@ class GatewaySession implements UpstreamSession {
     if (this.#open > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 
-  invokeBegins(): () => void {
-    return () => undefined;
-  }
-
   async onRecord(): Promise<void> {}
 
   learnIds({ mcpSessionId = this.mcpSessionId }: { readonly mcpSessionId?: string | undefined }) {

@@ -36,6 +36,7 @@ export class RuntimeInvoker implements Upstream {
       wanted: () => this.#post.wanted(),
       facts: { runtime: runtime.arn },
       meanings: RUNTIME_MEANINGS,
+      sessionHeader: SESSION_HEADER,
     };
   }
 

@@ -103,7 +103,8 @@ const OF_CREDENTIALS = /^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|I
  */
 function isOfCaller(thrown: unknown, method: Authorizer['method']): boolean {
   if (!(thrown instanceof AgentCoreError)) return false;
-  const { name, status, wants } = thrown.data ?? {};
+  const { name, status, wants, source } = thrown.data ?? {};
+  if (source === 'server') return false;
   if (wants !== undefined && wants !== method) return false;
   if (method === 'bearer') return status === 401;
   if (status !== 401 && status !== 403) return name === 'ExpiredTokenException';

@@ -8,6 +8,7 @@ import {
   type Request,
   type Response,
 } from '../../mcp/message.ts';
+import { platformError } from '../../mcp/platform-errors.ts';
 import { type Caller, callerRefusal } from './caller-refusal.ts';
 
 /** What an HTTP status means, and what a person can do about it. */
@@ -22,6 +23,8 @@ export interface Refusals extends Caller {
   /** What is known of the server, for whoever reads the error's data. */
   readonly facts: Readonly<Record<string, string>>;
   readonly meanings: Readonly<Record<number, Meaning>>;
+  /** The header by which answers of a microVM name their session; a gateway has none. */
+  readonly sessionHeader?: string;
 }
 
 /** Error names that say more than their status does (AWS "Common Errors"). */
@@ -56,27 +59,34 @@ export async function readRefusal(
   refusals: Refusals,
 ): Promise<Response> {
   const body = await readStart(reply);
-  const words = wordsOf(body);
+  const words = wordsOf(reply, body);
+  const error = jsonRpcError(body);
+  const isOfServer = isFromMicroVm(reply, error?.error, refusals);
   const facts = {
     name: nameOf(reply, body, words),
     status: reply.status,
     outcome: outcomeOf(reply.status, words, refusals),
     retryAfter: secondsOf(header(reply, 'retry-after')),
     requestId: header(reply, 'x-amzn-requestid'),
+    ...(isOfServer && { source: 'server' }),
     ...refusals.facts,
   };
-  // 401 and 403 are always the platform's; what they carry says less than we know.
-  const own = reply.status === 401 || reply.status === 403 ? undefined : jsonRpcError(body);
+  // What AgentCore's own 401 and 403 carry says less than we know.
+  const own = isOfServer || !isOfCaller(reply.status) ? error : undefined;
   if (own && request) {
     const httpStatus = reply.status;
     if (own.id?.key === request.id.key) return { ...own, httpStatus };
     if (!own.id) return { ...withFacts(own, request, facts), httpStatus };
   }
-  const ofCaller = await callerRefusal(
-    { ...facts, words, challenge: header(reply, 'www-authenticate') },
-    refusals,
-  );
-  const meaning = { ...meaningOf(reply.status, refusals), ...NAMED[facts.name ?? ''], ...ofCaller };
+  const ofCaller = isOfServer
+    ? undefined
+    : await callerRefusal(
+        { ...facts, words, challenge: header(reply, 'www-authenticate') },
+        refusals,
+      );
+  const meaning = isOfServer
+    ? OF_SERVER
+    : { ...meaningOf(reply.status, refusals), ...NAMED[facts.name ?? ''], ...ofCaller };
   const detail = ofCaller?.detail ?? words ?? facts.name;
   throw new AgentCoreError(
     'upstream',
@@ -89,6 +99,36 @@ export async function readRefusal(
       },
     },
   );
+}
+
+/** Of an answer of the server in the microVM, whose words say what is wrong. */
+const OF_SERVER: Meaning = {
+  code: ErrorCode.internalError,
+  what: 'The MCP server in the runtime refused the request',
+  todo: "check the server's settings and its CloudWatch logs",
+};
+
+/**
+ * True for an answer of the server in a microVM. AgentCore is not known to name a session in its own
+ * refusals; if it does, its error type or its documented sentence tells them apart.
+ */
+function isFromMicroVm(
+  reply: Reply,
+  error: Response['error'],
+  { sessionHeader }: Refusals,
+): boolean {
+  if (sessionHeader === undefined || header(reply, 'x-amzn-errortype') !== undefined) return false;
+  if (error && platformError(error)) return false;
+  if (header(reply, sessionHeader)) return true;
+  // With no session named, a 401 or 403 is AgentCore's unless its code is one that AgentCore never uses.
+  const { code } = error ?? { code: ErrorCode.unauthorized };
+  return (
+    isOfCaller(reply.status) && code !== ErrorCode.unauthorized && code !== ErrorCode.accessDenied
+  );
+}
+
+function isOfCaller(status: number): boolean {
+  return status === 401 || status === 403;
 }
 
 function meaningOf(status: number, { meanings }: Refusals): Meaning {
@@ -166,11 +206,17 @@ export function secondsOf(retryAfter: string | undefined): number | undefined {
  * The first line of the refusal's own words, of at most 500 characters; none where the body is a
  * page. Further lines may repeat what was signed, the session token included.
  */
-function wordsOf(body: Buffer): string | undefined {
+function wordsOf(reply: Reply, body: Buffer): string | undefined {
   const words =
-    member(body, 'message') ?? member(body, 'Message') ?? jsonRpcError(body)?.error?.message;
+    WORDS.map((key) => member(body, key)).find((found) => found !== undefined) ??
+    jsonRpcError(body)?.error?.message ??
+    (header(reply, 'content-type')?.startsWith('text/plain') ? body.toString('utf8').trim() : '');
+  if (words === '') return undefined;
   return typeof words === 'string' ? words.split('\n', 1)[0]?.slice(0, 500) : undefined;
 }
+
+/** Where AgentCore, OAuth and web frameworks put them. */
+const WORDS = ['message', 'Message', 'error_description', 'detail', 'error'];
 
 function member(body: Buffer, key: string): string | undefined {
   try {

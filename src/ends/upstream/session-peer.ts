@@ -10,11 +10,13 @@ import {
   makeRequest,
   type Notification,
   numericId,
+  parseMessages,
   type Request,
   type Response,
   resultOf,
   withId,
 } from '../../mcp/message.ts';
+import { platformError } from '../../mcp/platform-errors.ts';
 import type { Exchange, Peer, Trail } from '../../relay/peer.ts';
 import { OpenCall } from './open-call.ts';
 import { secondsOf } from './refusal.ts';
@@ -71,11 +73,20 @@ export class SessionPeer implements Peer {
 
   async notify(notification: Notification): Promise<void> {
     const reply = await this.#post(notification, this.#options.closing);
-    // With its head it is delivered; the body is read for the sake of the connection alone.
+    // With its head it is delivered. The body frees the connection, and may be an error of AgentCore.
+    const ended = this.session.callBegins();
     reply
       .whole(SMALL_BODY)
-      .catch(() => undefined)
-      .finally(() => reply.discard());
+      .then((body) => {
+        const [answer] = body.length > 0 ? parseMessages(body) : [];
+        if (answer?.kind === 'response' && isRefusedByPlatform(answer)) this.session.refused();
+        else this.session.accepted();
+      })
+      .catch(() => this.session.accepted())
+      .finally(() => {
+        reply.discard();
+        ended();
+      });
   }
 
   /** Ends what is still open; whoever waits for it gets `reason`. */
@@ -164,9 +175,18 @@ export class SessionPeer implements Peer {
       endsSession: this.#options.endsWithCall,
     });
     this.#calls.add(call);
+    const attempt: Attempt = { isSent: false };
     const ended = session.callBegins();
     try {
-      return await call.run(() => this.#send(sent, call, mcpSessionId, exchange.trail));
+      const response = await call.run(() =>
+        this.#send(sent, call, attempt, mcpSessionId, exchange.trail),
+      );
+      if (isRefusedByPlatform(response)) session.refused();
+      else session.accepted();
+      return response;
+    } catch (thrown) {
+      settle(session, attempt, thrown);
+      throw thrown;
     } finally {
       this.#calls.delete(call);
       ended();
@@ -176,6 +196,7 @@ export class SessionPeer implements Peer {
   async #send(
     request: Request,
     call: OpenCall,
+    attempt: Attempt,
     mcpSessionId: string | undefined,
     trail: Trail | undefined,
   ): Promise<Reply | Response> {
@@ -194,6 +215,7 @@ export class SessionPeer implements Peer {
         },
       },
       request,
+      attempt,
       trail,
     );
     if ('kind' in answer || eraOf(request) === 'stateless') return answer;
@@ -212,8 +234,13 @@ export class SessionPeer implements Peer {
     };
     // A session that were stopped before this arrives would be begun again by it.
     const delivered = this.session.callBegins();
+    const attempt: Attempt = { isSent: false };
     try {
-      return (await this.#invoke({ signal, body: message.bytes, headers }, undefined)) as Reply;
+      const invocation = { signal, body: message.bytes, headers };
+      return (await this.#invoke(invocation, undefined, attempt)) as Reply;
+    } catch (thrown) {
+      settle(this.session, attempt, thrown);
+      throw thrown;
     } finally {
       delivered();
     }
@@ -223,52 +250,37 @@ export class SessionPeer implements Peer {
   async #invoke(
     invocation: Omit<Invocation, 'session'>,
     request: Request | undefined,
+    attempt: Attempt,
     trail?: Trail,
   ): Promise<Reply | Response> {
     const { upstream } = this.#options;
     const began = performance.now();
     try {
-      return await this.#invokeOnce(invocation, request, trail);
+      return await this.#invokeOnce(invocation, request, attempt, trail);
     } catch (thrown) {
       if (!(await upstream.renewAfter(thrown, began))) throw thrown;
-      return this.#invokeOnce(invocation, request, trail);
+      return this.#invokeOnce(invocation, request, attempt, trail);
     }
   }
 
   async #invokeOnce(
     invocation: Omit<Invocation, 'session'>,
     request: Request | undefined,
+    attempt: Attempt,
     trail?: Trail,
   ): Promise<Reply | Response> {
     const { upstream, session, closing } = this.#options;
     // What is sent when the session was stopped would begin it again.
     closing.throwIfAborted();
-    const ended = session.invokeBegins();
-    let isSent = false;
+    attempt.isSent = false;
     const onSend = () => {
-      isSent = true;
+      attempt.isSent = true;
       invocation.onSend?.();
     };
-    try {
-      if (trail) trail.attempts++;
-      const reply = await upstream.invoke({ ...invocation, session, onSend });
-      if (trail) follow(trail, reply, session);
-      if (reply.status >= 200 && reply.status < 300) {
-        session.accepted();
-        return reply;
-      }
-      const response = await upstream.readRefusal(reply, request);
-      // Also of a session that it does not know: a server may say so that has just been started.
-      session.accepted();
-      return response;
-    } catch (thrown) {
-      const { outcome } = (thrown instanceof AgentCoreError && thrown.data) || {};
-      if (!isSent || outcome === 'not sent' || outcome === 'refused') session.refused();
-      else session.accepted();
-      throw thrown;
-    } finally {
-      ended();
-    }
+    if (trail) trail.attempts++;
+    const reply = await upstream.invoke({ ...invocation, session, onSend });
+    if (trail) follow(trail, reply, session);
+    return reply.status >= 200 && reply.status < 300 ? reply : upstream.readRefusal(reply, request);
   }
 
   /** The stateless era has no session id of its own, but the platform routes on one. */
@@ -297,6 +309,26 @@ export class SessionPeer implements Peer {
       if (cursor === undefined) return;
     }
   }
+}
+
+/** The latest attempt to send a message. */
+interface Attempt {
+  /** True from when it is about to leave the machine. */
+  isSent: boolean;
+}
+
+/** Notes for the session whether an attempt that failed can have begun it. */
+function settle(session: UpstreamSession, { isSent }: Attempt, thrown: unknown): void {
+  const { outcome, jsonRpcCode } = (thrown instanceof AgentCoreError && thrown.data) || {};
+  const isRefused = outcome === 'refused' && jsonRpcCode !== ErrorCode.containerFailed;
+  if (!isSent || outcome === 'not sent' || isRefused) session.refused();
+  else session.accepted();
+}
+
+/** True for an error of AgentCore's that began no microVM: a container that failed was in one. */
+function isRefusedByPlatform({ error }: Response): boolean {
+  if (!error || error.code === ErrorCode.containerFailed) return false;
+  return platformError(error)?.outcome === 'refused';
 }
 
 /** Notes for the record what AWS knows this attempt by. */

@@ -55,17 +55,13 @@ export interface UpstreamSession {
   callBegins(): () => void;
   /** Resolves when no call is under way. */
   idle(): Promise<void>;
-  /**
-   * An invoke begins; the function that is returned is to be called when its answer is here, or it
-   * is known that there is none, and after `accepted` or `refused` was.
-   */
-  invokeBegins(): () => void;
   /** To be awaited before each invoke. */
   onRecord(): Promise<void>;
+  /** An answer that names a runtime session came from a microVM, so the session has begun. */
   learnIds(ids: { readonly returnedId?: string; readonly mcpSessionId?: string | undefined }): void;
-  /** The server took an invoke, or may have. */
+  /** To be called while a call is under way: the server took an invoke, or may have. */
   accepted(): void;
-  /** It took none, or never heard of it. */
+  /** As `accepted`: it took none, or never heard of it. */
   refused(): void;
 }
 

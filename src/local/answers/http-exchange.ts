@@ -18,6 +18,8 @@ export class HttpExchange {
   /** Without the question mark. */
   readonly query: string;
   readonly record: RequestRecord;
+  /** What complete answers of the platform carry besides; what it passes on from a container does not. */
+  extraHeaders: Readonly<Record<string, string>> = {};
 
   constructor(
     request: IncomingMessage,
@@ -108,6 +110,7 @@ export class HttpExchange {
     const bytes = Buffer.from(body);
     this.begin(status, {
       ...this.platformHeaders(),
+      ...this.extraHeaders,
       ...headers,
       'Content-Length': bytes.length,
     });

@@ -13,7 +13,12 @@ import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-
 import { invokeHttp } from '../invocations/invoke-http.ts';
 import { invokeMcp } from '../invocations/invoke-mcp.ts';
 import { type McpMessage, readMcpMessage } from '../invocations/mcp-message.ts';
-import { headerFault, MCP_SESSION, RUNTIME_SESSION } from '../invocations/request-headers.ts';
+import {
+  headerFault,
+  MCP_SESSION,
+  RUNTIME_SESSION,
+  RUNTIME_SESSION_HEADER,
+} from '../invocations/request-headers.ts';
 import type { Platform, ServedRuntime } from '../platform.ts';
 import { decodeLabel } from './label.ts';
 import { denial } from './permissions.ts';
@@ -57,6 +62,10 @@ export class DataPlane implements AwsService {
     const runtime = this.#runtimeOf(match[1], exchange.parameter('accountId'));
     exchange.record.operation = operation;
     exchange.record.runtime = runtime?.config.name;
+    const sessionId = exchange.header(RUNTIME_SESSION);
+    if (runtime?.config.switches.sessionIdOnRefusals && operation === 'invoke' && sessionId) {
+      exchange.extraHeaders = { [RUNTIME_SESSION_HEADER]: sessionId };
+    }
     if (exchange.request.method !== 'POST') {
       const status = (runtime?.config ?? this.#platform.config).switches.unmodelledMethodStatus;
       const answer = restAnswer(status, 'UnsupportedOperationException', 'Method not allowed');

@@ -1,4 +1,4 @@
-import { ErrorCode } from '../mcp/errors.ts';
+import { ErrorCode } from './errors.ts';
 
 /** What is known of a call that the platform answered with an error of its own. */
 export interface PlatformError {
@@ -14,6 +14,18 @@ export interface PlatformError {
  * the AgentCore developer guide, and the exceptions of InvokeAgentRuntime).
  */
 const TABLE: readonly (PlatformError & { readonly code: number; readonly text: RegExp })[] = [
+  {
+    code: ErrorCode.unauthorized,
+    text: /^Authentication error - Invalid credentials$/,
+    outcome: 'refused',
+    passes: false,
+  },
+  {
+    code: ErrorCode.accessDenied,
+    text: /^Authorization error - Insufficient permissions$/,
+    outcome: 'refused',
+    passes: false,
+  },
   {
     code: ErrorCode.throttled,
     text: /^Rate limit exceeded - Too many requests$/,
@@ -55,6 +67,12 @@ const TABLE: readonly (PlatformError & { readonly code: number; readonly text: R
     text: /^Tool execution error - Please check your CloudWatch logs/,
     outcome: 'unknown',
     passes: true,
+  },
+  {
+    code: ErrorCode.notAcceptable,
+    text: /^Accept Header Error - /,
+    outcome: 'refused',
+    passes: false,
   },
   {
     code: ErrorCode.internalError,
