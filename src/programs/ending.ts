@@ -12,16 +12,25 @@ const PARENT_CHECK = 1_000;
  * Resolves when the program is asked to end or nobody is left to work for: a signal, an error that
  * nobody caught, or the death of the parent, which closes no pipe where another process holds its
  * other end.
+ *
+ * @param onSignal Called for each signal, with how many there have been.
  */
 export async function askedToEnd(
   streams: { onFault?: () => void },
+  onSignal: (count: number) => void = () => undefined,
   program: NodeJS.Process = process,
 ): Promise<Ending> {
   const parent = program.ppid;
   return new Promise<Ending>((resolve) => {
     streams.onFault = () => resolve('fault');
+    let signals = 0;
     // Attached for good: a second signal does not end the program in the middle of its ending.
-    for (const signal of SIGNALS) program.on(signal, () => resolve('signal'));
+    for (const signal of SIGNALS) {
+      program.on(signal, () => {
+        onSignal(++signals);
+        resolve('signal');
+      });
+    }
     const timer = setInterval(() => {
       if (isAlive(program, parent)) return;
       clearInterval(timer);

@@ -26,11 +26,14 @@ import { type ProxySettings, readProxySettings, STANDARD_REPEATS } from './proxy
 import { regionOf, serverOf } from './server-of.ts';
 
 const OPEN_LIMIT = 10_000;
-/** Milliseconds that open calls, and then the stopping of sessions, have when the proxy ends. */
-const CALLS_GRACE = 5_000;
-const STOPPING_GRACE = 3_000;
-/** After this the process is gone, whatever it waits for: VS Code kills after 10 s. */
-const LAST_MOMENT = 8_400;
+/**
+ * Milliseconds after the end of input until open calls get errors, until no stop of a session is
+ * waited for any more, and until the program ends whatever it waits for. The official SDKs send
+ * SIGTERM 2 s after they close stdin and SIGKILL 2 s later.
+ */
+const CALLS_END_MS = 1_500;
+const STOPPING_ENDS_MS = 2_700;
+const LAST_MOMENT_MS = 3_000;
 
 /**
  * The stdio proxy: an MCP client on the streams, an AgentCore runtime or gateway behind.
@@ -39,7 +42,12 @@ const LAST_MOMENT = 8_400;
  * @throws {AgentCoreError} `usage` or `config` before anything was read or written.
  */
 export async function runProxy(env: Environment, streams: ProgramStreams): Promise<number> {
-  const asked = askedToEnd(streams);
+  const calls = new AbortController();
+  const waits = new AbortController();
+  const asked = askedToEnd(streams, (signals) => {
+    calls.abort();
+    if (signals > 1) waits.abort();
+  });
   const settings = readProxySettings(env);
   const { profile, assumeRole, mode, timeouts, stderrLevel } = settings;
   const clientLog = new ClientLog();
@@ -150,16 +158,26 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
   log('debug', `Talking to ${name} at ${url.origin}, session mode "${mode}"`);
 
   await Promise.race([connection.serve(prompts.before(server)), asked, output]);
-  const lastMoment = new Promise<void>((resolve) => setTimeout(resolve, LAST_MOMENT));
+  const endedAt = performance.now();
+  const skipped = new Promise<void>((resolve) => {
+    if (waits.signal.aborted) resolve();
+    waits.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  const unlessSkipped = (work: Promise<unknown>) => Promise.race([work, skipped]);
   const close = async () => {
-    await connection.close(CALLS_GRACE);
+    if (settings.stopsSessions) sessions?.prepareToStop();
+    await connection.close(CALLS_END_MS, calls.signal);
     end.close();
     if (settings.stopsSessions) sessions?.endAll();
     else sessions?.leaveAll();
-    await sessions?.settled(STOPPING_GRACE);
-    await governance.close();
+    await Promise.all([
+      unlessSkipped(connection.flushed()),
+      sessions?.settled(endedAt + STOPPING_ENDS_MS - performance.now()),
+    ]);
+    await unlessSkipped(governance.close());
     await journal.close();
   };
+  const lastMoment = new Promise<void>((resolve) => setTimeout(resolve, LAST_MOMENT_MS));
   await Promise.race([close().catch((thrown) => log('error', messageOf(thrown))), lastMoment]);
   return 0;
 }

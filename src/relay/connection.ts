@@ -132,20 +132,29 @@ export class Connection implements Peer {
   }
 
   /**
-   * Ends the conversation: long streams at once, other open requests when they are answered or
-   * after `grace` milliseconds, with an error then; notifications are delivered in that time. Resolves when all answers are written, and a
-   * moment after `grace` at the latest: the other side may have stopped to read.
+   * Ends the conversation: long streams at once, other open requests when they are answered, or with
+   * an error after `grace` milliseconds or as soon as `hurry` aborts. Notifications are delivered in
+   * that time. Resolves then, whether or not the last answers are written: see {@link flushed}.
    */
-  async close(grace: number): Promise<void> {
+  async close(grace: number, hurry?: AbortSignal): Promise<void> {
     this.#end();
     this.#options.input.destroy();
     this.#abort((incoming) => isLongLived(incoming.request));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        this.#abort(() => true);
-        timer = setTimeout(resolve, WRITING_GRACE);
-      }, grace);
+      timer = setTimeout(resolve, hurry?.aborted ? 0 : grace);
+      hurry?.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await Promise.race([this.#served(), late]);
+    clearTimeout(timer);
+    this.#abort(() => true);
+  }
+
+  /** Resolves when all answers are written; soon in any case, since the other side may read no more. */
+  async flushed(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, WRITING_GRACE);
     });
     await Promise.race([this.#served(), late]);
     clearTimeout(timer);

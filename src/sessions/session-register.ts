@@ -58,6 +58,11 @@ export class SessionRegister {
     this.#open.delete(oldest);
   }
 
+  /** Loads what stopping takes, as long as there is time for it. */
+  prepareToStop(): void {
+    if ([...this.#open].some(({ mayRun }) => mayRun)) void this.#load().catch(() => undefined);
+  }
+
   /** Stops all that are open, whatever their calls do. */
   endAll(): void {
     for (const session of this.#open) this.#track(this.#stop(session));
@@ -85,6 +90,18 @@ export class SessionRegister {
     if (this.#abort.signal.aborted) await Promise.race([stopped, delay(LAST_WORDS)]);
   }
 
+  /** The SDK's client is loaded when the first session ends, not when the program begins. */
+  #load(): Promise<SessionStopper> {
+    this.#stopper ??= import('./stop-session.ts').then(
+      ({ SessionStopper: Stopper }) => new Stopper(this.#options.stop),
+      (thrown) => {
+        this.#stopper = undefined;
+        throw thrown;
+      },
+    );
+    return this.#stopper;
+  }
+
   #track(work: Promise<void>): void {
     const tracked = work.finally(() => this.#stopping.delete(tracked));
     this.#stopping.add(tracked);
@@ -103,11 +120,7 @@ export class SessionRegister {
     const ids = session.stopIds.filter((id) => !shared.includes(id));
     if (ids.length === 0) return session.left();
     try {
-      // The SDK's client is loaded when the first session ends, not when the program begins.
-      this.#stopper ??= import('./stop-session.ts').then(
-        ({ SessionStopper: Stopper }) => new Stopper(this.#options.stop),
-      );
-      const { wasGone } = await (await this.#stopper).stop(ids, this.#abort.signal);
+      const { wasGone } = await (await this.#load()).stop(ids, this.#abort.signal);
       if (wasGone && !session.isIdentified) throw new Error(UNKNOWN);
       session.stopped(wasGone);
     } catch (thrown) {

@@ -1,0 +1,88 @@
+import { PassThrough } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { Connection, type ConnectionOptions } from '../../src/relay/connection.ts';
+import type { Exchange, Peer } from '../../src/relay/peer.ts';
+
+/** A grace that no test waits for. */
+const AN_HOUR = 3_600_000;
+
+const lineOf = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`;
+
+/** A peer that answers when the test says so, or when its exchange is ended. */
+class SlowPeer implements Peer {
+  readonly begun: string[] = [];
+  readonly exchanges: Exchange[] = [];
+  readonly #answers = new Map<string, () => void>();
+
+  request: Peer['request'] = (request, exchange) => {
+    this.begun.push(request.id.token);
+    this.exchanges.push(exchange);
+    return new Promise((resolve, reject) => {
+      const bytes = Buffer.from(lineOf({ id: Number(request.id.token), result: {} }).trim());
+      this.#answers.set(request.id.token, () =>
+        resolve({ kind: 'response', id: request.id, bytes, result: {} } as never),
+      );
+      exchange.signal.addEventListener('abort', () => reject(exchange.signal.reason));
+    });
+  };
+
+  notify: Peer['notify'] = async () => undefined;
+
+  answer(id: number): void {
+    this.#answers.get(String(id))?.();
+  }
+}
+
+function connect(options: Partial<ConnectionOptions> = {}) {
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const connection = new Connection({
+    input,
+    output,
+    messageLimit: 1_000_000,
+    openLimit: 100,
+    faults: 'answer',
+    onOutputClosed: () => undefined,
+    onDropped: () => undefined,
+    ...options,
+  });
+  const peer = new SlowPeer();
+  const served = connection.serve(peer);
+  const call = (id: number) => input.write(lineOf({ id, method: 'tools/call', params: {} }));
+  return { input, output, connection, peer, served, call };
+}
+
+describe('the end of a connection', () => {
+  it('gives open requests an error as soon as it is to hurry, whatever time they had', async () => {
+    const { connection, output, peer, call } = connect();
+    call(1);
+    await expect.poll(() => peer.begun).toEqual(['1']);
+    const hurry = new AbortController();
+    const closed = connection.close(AN_HOUR, hurry.signal);
+    hurry.abort();
+    await closed;
+    await connection.flushed();
+    expect(JSON.parse(String(output.read()))).toMatchObject({
+      id: 1,
+      error: { data: { reason: 'shutdown' } },
+    });
+  });
+
+  it('hurries as well when it was told to before', async () => {
+    const { connection, peer, call } = connect();
+    call(1);
+    await expect.poll(() => peer.begun).toEqual(['1']);
+    await connection.close(AN_HOUR, AbortSignal.abort());
+    expect(peer.exchanges[0]?.signal.aborted).toBe(true);
+  });
+
+  it('does not wait for what the other side does not read', async () => {
+    const output = new PassThrough({ highWaterMark: 1 });
+    const { connection, peer, call } = connect({ output });
+    call(1);
+    call(2);
+    await expect.poll(() => peer.begun).toEqual(['1', '2']);
+    await connection.close(0);
+    await connection.flushed();
+    expect(output.writableLength + output.readableLength).toBeGreaterThan(0);
+  });
+});
