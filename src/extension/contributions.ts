@@ -32,6 +32,7 @@ export const Commands = {
   addProfile: 'agentcore.addProfile',
   resetSession: 'agentcore.resetSession',
   stopSession: 'agentcore.stopSession',
+  dismissSession: 'agentcore.dismissSession',
   stopAllSessions: 'agentcore.stopAllSessions',
   stopOrphanedSessions: 'agentcore.stopOrphanedSessions',
   approveOnce: 'agentcore.approveOnce',

@@ -45,6 +45,7 @@ const SHAPES: ReadonlyMap<string, Shape> = new Map<JournalRecord['type'], Shape>
   ['session.left', OF_SESSION],
   ['session.stopped', OF_SESSION],
   ['session.stop-failed', OF_SESSION],
+  ['session.dismissed', OF_SESSION],
   ['session.carried', OF_SESSION],
   ['call', { method: 'string', milliseconds: 'number' }],
   ['error', { message: 'string' }],

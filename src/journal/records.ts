@@ -42,11 +42,17 @@ export type SessionRecord =
   | SessionLeft
   | SessionStopped
   | SessionStopFailed
+  | SessionDismissed
   | SessionCarried;
 
 interface OfSession {
   readonly at: string;
   readonly session: string;
+  /**
+   * Where several records tell of one runtime session and one event ends them all: the session that
+   * the event is shown with. Logs show the others' no second time.
+   */
+  readonly sameAs?: string | undefined;
 }
 
 /** What is known of a session before its first invoke. */
@@ -129,6 +135,11 @@ interface SessionStopFailed extends OfSession {
   readonly reason: string;
 }
 
+/** A person no longer wants it listed, though it may still bill. */
+interface SessionDismissed extends OfSession {
+  readonly type: 'session.dismissed';
+}
+
 /** All that was known of a session when its program began a new file. */
 export interface SessionCarried extends OfSession {
   readonly type: 'session.carried';
@@ -147,7 +158,9 @@ export interface SessionFacts extends SessionOrigin {
   /** Calls that have ended. */
   readonly calls: number;
   /** How it ended, if it did. */
-  readonly end?: { readonly how: 'stopped' | 'lost' | 'left'; readonly at: string } | undefined;
+  readonly end?:
+    | { readonly how: 'stopped' | 'lost' | 'left' | 'dismissed'; readonly at: string }
+    | undefined;
   /** Why the latest attempt to stop it failed. */
   readonly stopFailure?: { readonly reason: string; readonly at: string } | undefined;
   /** The session that followed it when its handshake was repeated. */

@@ -39,7 +39,11 @@ export function foldSession(
       return ended(facts, { how: 'left', at: record.at });
     case 'session.lost':
       return ended(facts, { how: 'lost', at: record.at });
+    case 'session.dismissed':
+      return ended(facts, { how: 'dismissed', at: record.at });
     case 'session.stopped':
+      // That a session is gone proves neither that it began nor when it ended.
+      if (record.wasGone && isOver(facts)) return facts;
       return ended(facts, { how: 'stopped', at: record.at });
     default:
       return facts;
@@ -58,7 +62,7 @@ export function withCall(facts: SessionFacts, call: CallRecord): SessionFacts {
   };
 }
 
-/** True once a session is stopped or lost: one that was left may still be running, and cost. */
+/** True once a session is stopped, lost or dismissed: one that was left may still be running, and cost. */
 export function isOver(facts: SessionFacts): boolean {
   return facts.end !== undefined && facts.end.how !== 'left';
 }
@@ -74,7 +78,7 @@ export function isOrigin(record: JournalRecord): boolean {
 
 /** True for what says that a session is over. */
 export function isEnd(record: JournalRecord): boolean {
-  return record.type === 'session.stopped' || record.type === 'session.lost';
+  return ['session.stopped', 'session.lost', 'session.dismissed'].includes(record.type);
 }
 
 function begun(record: SessionRecord & { readonly type: 'session.started' }): SessionFacts {
@@ -87,7 +91,7 @@ function inUseSince(facts: SessionFacts, at: string): SessionFacts {
   return { ...facts, lastActiveAt: later(facts.lastActiveAt, at), end };
 }
 
-/** Stopped outweighs lost, and lost outweighs left, whoever wrote it and whichever came last. */
+/** Stopped outweighs lost and dismissed, and those outweigh left, whoever wrote it and whichever came last. */
 function ended(facts: SessionFacts, end: End): SessionFacts {
   const decisive = stronger(facts.end, end);
   if (decisive !== end) return facts;
@@ -99,7 +103,7 @@ function ended(facts: SessionFacts, end: End): SessionFacts {
   };
 }
 
-const WEIGHTS = { left: 0, lost: 1, stopped: 2 } as const;
+const WEIGHTS = { left: 0, lost: 1, dismissed: 1, stopped: 2 } as const;
 
 function stronger(one: End | undefined, other: End | undefined): End | undefined {
   if (!one || !other) return one ?? other;

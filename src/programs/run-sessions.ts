@@ -83,6 +83,26 @@ export class SessionVerbs {
     return failures > 0 ? 1 : 0;
   }
 
+  /**
+   * Takes sessions off the list that are orphaned.
+   *
+   * @throws {AgentCoreError} `usage` where none is named, or one that is not orphaned.
+   */
+  async dismiss(choice: Pick<StopChoice, 'ids' | 'orphaned'>): Promise<number> {
+    if (choice.ids.length > 0 === (choice.orphaned ?? false)) {
+      throw new AgentCoreError('usage', 'Name sessions by their ids, or give --orphaned');
+    }
+    const entries = await this.#read();
+    const chosen = chosenOf(entries, choice);
+    if (chosen.length === 0) return this.#say('There is no session to dismiss.\n');
+    await this.#sessions.dismiss(chosen, (sentence) => this.#warn([sentence]));
+    const shortOf = shortIds(entries);
+    for (const entry of chosen) {
+      this.#say(`${printable(`${shortOf(entry)} on ${runtimeName(entry)}: dismissed`)}\n`);
+    }
+    return 0;
+  }
+
   /** Removes the journal files older than so many days that no session which may run is in. */
   async prune(options: { readonly olderThan?: number; readonly json?: boolean }): Promise<number> {
     const maxAge = (options.olderThan ?? 1) * DAY;

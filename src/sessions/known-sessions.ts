@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Environment } from '../environment.ts';
+import { AgentCoreError } from '../error.ts';
 import { Journal } from '../journal/journal.ts';
 import { readJournal } from '../journal/reader.ts';
 import type { JournalRecord } from '../journal/records.ts';
@@ -12,6 +13,7 @@ import { type ExternalIdOf, SessionAccess } from './session-access.ts';
 import type { SessionEntry } from './session-book.ts';
 import { oursOf } from './session-lookup.ts';
 import { type StopOutcome, stopSessions } from './session-stopping.ts';
+import { runtimeName } from './session-words.ts';
 
 /** The sessions that all programs of this user have put on record: read, stopped, forgotten. */
 export class KnownSessions {
@@ -64,21 +66,49 @@ export class KnownSessions {
     },
   ): Promise<void> {
     const { signal, onOutcome, onFailure } = options;
+    await this.#withJournal(onFailure, (journal) =>
+      stopSessions(entries, {
+        access: this.#access,
+        signal,
+        onOutcome: async (entry, outcome) => {
+          await recordOnce(journal, entry, eventOf(outcome));
+          onOutcome(entry, outcome);
+        },
+      }),
+    );
+  }
+
+  /**
+   * Takes orphaned sessions off the list: those that cannot be stopped, such as one whose id is
+   * unknown.
+   *
+   * @param onFailure Told once where the record cannot be written.
+   * @throws {AgentCoreError} `usage` where one is not orphaned; none is dismissed then.
+   */
+  async dismiss(
+    entries: readonly SessionEntry[],
+    onFailure: (sentence: string) => void,
+  ): Promise<void> {
+    for (const entry of entries) {
+      if (entry.state === 'orphaned') continue;
+      throw new AgentCoreError(
+        'usage',
+        `Could not dismiss the session on ${runtimeName(entry)}: it is ${entry.state}, and only orphaned sessions can be dismissed. ${entry.mayBill ? 'Stop it instead.' : 'It leaves the list by itself.'}`,
+      );
+    }
+    await this.#withJournal(onFailure, async (journal) => {
+      for (const entry of entries) await recordOnce(journal, entry, { type: 'session.dismissed' });
+    });
+  }
+
+  async #withJournal(
+    onFailure: (sentence: string) => void,
+    work: (journal: Journal) => Promise<void>,
+  ): Promise<void> {
     const { version } = packageJson;
-    const journal = new Journal({
-      folder: this.folder,
-      program: this.#program,
-      version,
-      onFailure,
-    });
-    await stopSessions(entries, {
-      access: this.#access,
-      signal,
-      onOutcome: async (entry, outcome) => {
-        for (const session of oursOf(entry)) await journal.recordNow(recordOf(session, outcome));
-        onOutcome(entry, outcome);
-      },
-    });
+    const program = this.#program;
+    const journal = new Journal({ folder: this.folder, program, version, onFailure });
+    await work(journal);
     await journal.close();
   }
 
@@ -101,9 +131,27 @@ export class KnownSessions {
   }
 }
 
-function recordOf(session: string, outcome: StopOutcome): JournalRecord {
+type SessionEvent =
+  | { readonly type: 'session.stop-failed'; readonly reason: string }
+  | { readonly type: 'session.stopped'; readonly wasGone: boolean }
+  | { readonly type: 'session.dismissed' };
+
+/** One event for all records of a runtime session, which logs show once. */
+async function recordOnce(
+  journal: Journal,
+  entry: SessionEntry,
+  event: SessionEvent,
+): Promise<void> {
   const at = new Date().toISOString();
+  const [first, ...others] = oursOf(entry) as [string, ...string[]];
+  await journal.recordNow({ ...event, at, session: first });
+  for (const session of others) {
+    await journal.recordNow({ ...event, at, session, sameAs: first });
+  }
+}
+
+function eventOf(outcome: StopOutcome): SessionEvent {
   return outcome.how === 'failed'
-    ? { type: 'session.stop-failed', at, session, reason: outcome.reason }
-    : { type: 'session.stopped', at, session, wasGone: outcome.how === 'gone' };
+    ? { type: 'session.stop-failed', reason: outcome.reason }
+    : { type: 'session.stopped', wasGone: outcome.how === 'gone' };
 }

@@ -42,7 +42,8 @@ export async function readSessions(options: {
       use: uses.of(session),
       owner: owners.get(session),
     }))
-    .filter(hasTimes);
+    .filter(hasTimes)
+    .filter(isListed);
   const lifecycleOf = await lifecycles.of(subjectsOf(sessions, now()));
   return { entries: sessionEntries(sessions, lifecycleOf, now()), problems };
 }
@@ -56,6 +57,12 @@ function subjectsOf(sessions: readonly RecordedSession[], now: number): Lifecycl
       return (!isOver(facts) || isRevived) && age < LONGEST_LIFETIME;
     })
     .map(({ facts }) => facts);
+}
+
+/** Not listed: sessions that AgentCore never began, and dismissed ones until they are used again. */
+function isListed({ facts: { end }, use }: RecordedSession): boolean {
+  if (end?.how !== 'lost' && end?.how !== 'dismissed') return true;
+  return use.lastBegin > Date.parse(end.at);
 }
 
 /** What a damaged file says of a session may have none. */

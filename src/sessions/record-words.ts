@@ -52,6 +52,7 @@ export function recordLine(record: JournalRecord, head?: ProgramRecord): string 
 
 /** What a record says, without when and by whom; nothing for what only programs need. */
 export function recordWords(record: JournalRecord): string | undefined {
+  if ('sameAs' in record) return undefined;
   switch (record.type) {
     case 'program':
       return record.part === 0
@@ -86,6 +87,8 @@ export function recordWords(record: JournalRecord): string | undefined {
       return record.wasGone ? 'session was gone already' : 'session stopped';
     case 'session.stop-failed':
       return `session could not be stopped: ${record.reason}`;
+    case 'session.dismissed':
+      return 'session dismissed';
     case 'call':
       return callWords(record);
     case 'error':

@@ -49,8 +49,8 @@ export function lifeOf(facts: LifeFacts): SessionLife {
   const idleFrom = last.to + idleTimeout;
   const idleUntil = idleFrom + unseen;
   const lifetimeUntil = bornAt + maxLifetime;
-  const lastEnd = Math.max(...ends);
-  const endedAt = lastEnd >= lastBegin ? lastEnd : undefined;
+  // The first proof counts: whoever finds the session gone later tells nothing new.
+  const endedAt = ends.filter((end) => end >= lastBegin).sort((one, other) => one - other)[0];
   const ranUntil = (moment: number) => {
     const until = Math.min(now, moment, lifetimeUntil, endedAt ?? Infinity);
     return earlier + Math.max(0, until - last.from);

@@ -69,6 +69,7 @@ export class SessionUses {
         this.#busy(session, at, 0);
         break;
       case 'session.lost':
+      case 'session.dismissed':
       case 'session.stopped':
         this.#ended(session, at);
     }

@@ -29,6 +29,17 @@ const stopped = (seconds: number): SessionRecord => ({
   session: 'a',
   wasGone: false,
 });
+const gone = (seconds: number): SessionRecord => ({
+  type: 'session.stopped',
+  at: at(seconds),
+  session: 'a',
+  wasGone: true,
+});
+const dismissed = (seconds: number): SessionRecord => ({
+  type: 'session.dismissed',
+  at: at(seconds),
+  session: 'a',
+});
 const stopFailed = (seconds: number): SessionRecord => ({
   type: 'session.stop-failed',
   at: at(seconds),
@@ -96,6 +107,10 @@ test.each([
   ['left, then stopped', [left(1), stopped(2)], 'stopped', 2],
   ['lost, then stopped', [lost(1), stopped(2)], 'stopped', 2],
   ['stopped, then lost', [stopped(1), lost(2)], 'stopped', 1],
+  ['dismissed', [dismissed(1)], 'dismissed', 1],
+  ['dismissed, then stopped', [dismissed(1), stopped(2)], 'stopped', 2],
+  ['lost, then gone', [lost(1), gone(2)], 'lost', 1],
+  ['stopped, then gone', [stopped(1), gone(2)], 'stopped', 1],
   ['stopped, then left', [stopped(1), left(2)], 'stopped', 1],
   ['stopped twice', [stopped(1), stopped(2)], 'stopped', 1],
   ['lost, then at work', [lost(1), active(2)], 'lost', 1],

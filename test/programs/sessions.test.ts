@@ -173,6 +173,35 @@ describe('agentcore-mcp sessions', () => {
     expect(stdout).toBe('');
   });
 
+  it('dismisses orphaned sessions, and no others', async () => {
+    const state = new StateFolder();
+    state.write({ program: 'dead', records: [started('orphan-1', ago(MINUTE))] });
+    state.write({ program: 'alive', records: [started('wanted-1', ago(MINUTE))] });
+    const refused = await sessions(state, ['dismiss', 'wanted-1', 'orphan-1']);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/only orphaned sessions can be dismissed. Stop it instead/);
+    expect(await entriesOf(state)).toHaveLength(2);
+    const { code, stdout } = await sessions(state, ['dismiss', '--orphaned']);
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: 'orphan-1 on weather-abcdefghij: dismissed\n',
+    });
+    expect((await entriesOf(state)).map(({ id }) => id)).toEqual(['wanted-1']);
+  });
+
+  it('puts one event on the log where two programs have the session on record', async () => {
+    const state = new StateFolder();
+    for (const id of ['first', 'second']) {
+      const session = started(id, ago(MINUTE), { runtimeSessionId: 'shared'.padEnd(40, '-') });
+      state.write({ program: 'dead', records: [session] });
+    }
+    expect(await entriesOf(state)).toHaveLength(1);
+    await sessions(state, ['dismiss', '--orphaned']);
+    expect(await entriesOf(state)).toEqual([]);
+    const { stdout } = await runCli(['log'], { AGENTCORE_STATE_DIR: state.path, ...KEYS });
+    expect(stdout.match(/session dismissed/g)).toHaveLength(1);
+  });
+
   it('prunes what no session that may run needs', async () => {
     const state = new StateFolder();
     const past = new Date(Date.now() - 48 * HOUR);

@@ -122,17 +122,6 @@ describe('the state of a session', () => {
       { state: 'stopped', mayBill: false, endedAt: ago(MINUTE), age: 4 * MINUTE },
     ],
     [
-      'stopped when AgentCore did not know it any more',
-      {
-        program: 'alive',
-        records: [
-          begun,
-          { type: 'session.lost', at: ago(MINUTE), session: ID, reason: 'not found' },
-        ],
-      },
-      { state: 'stopped', mayBill: false },
-    ],
-    [
       'stopped though the call that was under way ended after that',
       {
         program: 'alive',
@@ -216,8 +205,44 @@ describe('the state of a session', () => {
       },
       { state: 'stopped', mayBill: false, endedAt: ago(MINUTE) },
     ],
+    [
+      'stopped when it was first stopped, though it was found gone later',
+      {
+        program: 'alive',
+        records: [
+          begun,
+          stopped(ago(4 * MINUTE)),
+          { type: 'session.stopped', at: ago(MINUTE), session: ID, wasGone: true },
+        ],
+      },
+      { state: 'stopped', mayBill: false, endedAt: ago(4 * MINUTE), age: MINUTE },
+    ],
   ])('is %s', async (_, file, expected) => {
     expect(await entryOf(file)).toMatchObject(expected);
+  });
+
+  it.each<[string, JournalRecord[]]>([
+    ['never began', [{ type: 'session.lost', at: ago(MINUTE), session: ID, reason: 'denied' }]],
+    [
+      'never began and was not found later',
+      [
+        { type: 'session.lost', at: ago(2 * MINUTE), session: ID, reason: 'denied' },
+        { type: 'session.stopped', at: ago(MINUTE), session: ID, wasGone: true },
+      ],
+    ],
+    ['was dismissed', [{ type: 'session.dismissed', at: ago(MINUTE), session: ID }]],
+  ])('is none when it %s', async (_, records) => {
+    expect(await entriesOf([{ program: 'dead', records: [begun, ...records] }])).toEqual([]);
+  });
+
+  it('is listed again when it is used after it was dismissed', async () => {
+    const dismissed: JournalRecord = {
+      type: 'session.dismissed',
+      at: ago(3 * MINUTE),
+      session: ID,
+    };
+    const records = [begun, dismissed, call(SECOND, ago(MINUTE))];
+    expect(await entryOf({ program: 'alive', records })).toMatchObject({ state: 'idle' });
   });
 
   it('stays listed with the failure of the latest attempt to stop it', async () => {

@@ -50,6 +50,8 @@ function journalWords(record: JournalRecord): EntryWords {
       };
     case 'session.stop-failed':
       return { about: vscode.l10n.t('Session could not be stopped'), said: record.reason };
+    case 'session.dismissed':
+      return { about: vscode.l10n.t('Session dismissed'), said: '' };
     case 'program':
       return { about: vscode.l10n.t('{0} started', record.program), said: record.version };
     default:

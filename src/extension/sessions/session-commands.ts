@@ -28,6 +28,23 @@ export function registerSessionCommands(commands: CommandRegistry, journal: Jour
     },
   );
 
+  commands.register(
+    Commands.dismissSession,
+    async (node?: SessionNode, selected?: readonly SessionNode[]) => {
+      const nodes = selected?.length ? selected : node ? [node] : [];
+      const named = nodes.flatMap((one) => (one.kind === 'session' ? [one.entry] : []));
+      const entries =
+        named.length > 0
+          ? named
+          : await pick(
+              (await billing()).filter(({ state }) => state === 'orphaned'),
+              vscode.l10n.t('Pick the sessions to dismiss'),
+              vscode.l10n.t('There is no orphaned session to dismiss.'),
+            );
+      await dismiss(journal, entries);
+    },
+  );
+
   commands.register(Commands.stopAllSessions, async () => {
     const entries = await billing();
     if (entries.length === 0) return tellNone();
@@ -97,9 +114,10 @@ export async function offerOrphans(journal: JournalWatch): Promise<void> {
 async function pick(
   entries: readonly SessionEntry[],
   placeHolder: string,
+  ifNone?: string,
 ): Promise<readonly SessionEntry[]> {
   if (entries.length === 0) {
-    tellNone();
+    tellNone(ifNone);
     return [];
   }
   const items = entries.map((entry) => ({
@@ -155,6 +173,30 @@ export async function stop(journal: JournalWatch, entries: readonly SessionEntry
   if (failures.length > 0) throw notStopped(failures);
 }
 
+/** Takes sessions off the list, once a person has agreed. */
+async function dismiss(journal: JournalWatch, entries: readonly SessionEntry[]): Promise<void> {
+  const [first] = entries;
+  if (!first) return;
+  const dismissThem =
+    entries.length === 1 ? vscode.l10n.t('Dismiss Session') : vscode.l10n.t('Dismiss Sessions');
+  const chosen = await vscode.window.showWarningMessage(
+    entries.length === 1
+      ? vscode.l10n.t('Dismiss the session on {0}?', runtimeName(first))
+      : vscode.l10n.t('Dismiss {0} sessions?', entries.length),
+    {
+      modal: true,
+      detail: vscode.l10n.t(
+        'AgentCore may bill it until its timeouts have passed. It is no longer listed.',
+      ),
+    },
+    dismissThem,
+  );
+  if (chosen !== dismissThem) return;
+  const sessions = await journal.sessions();
+  await sessions.dismiss(entries, (sentence) => void vscode.window.showWarningMessage(sentence));
+  await journal.refresh();
+}
+
 /** A session that was not stopped, and why. */
 interface Failure {
   readonly entry: SessionEntry;
@@ -194,6 +236,6 @@ function loginOf({ cause }: Failure): string | undefined {
   return typeof login === 'string' ? login : undefined;
 }
 
-function tellNone(): void {
-  void vscode.window.showInformationMessage(vscode.l10n.t('There is no session to stop.'));
+function tellNone(sentence = vscode.l10n.t('There is no session to stop.')): void {
+  void vscode.window.showInformationMessage(sentence);
 }

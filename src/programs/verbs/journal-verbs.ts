@@ -55,6 +55,13 @@ function addSessions({ cli, env, streams, exit }: VerbGroup): void {
       },
     );
   sessions
+    .command('dismiss [id...]')
+    .description('take orphaned sessions off the list that cannot be stopped')
+    .option('--orphaned', 'all whose program is gone')
+    .action(async (ids: readonly string[], options: { readonly orphaned?: boolean }) =>
+      exit(await (await verbs()).dismiss({ ids, ...options })),
+    );
+  sessions
     .command('prune')
     .description('remove from the journal what no session that may run needs')
     .option('--older-than <days>', 'what was written before (default: 1)', readDays)
