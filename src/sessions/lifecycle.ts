@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { LifecycleConfiguration } from '../aws/control-plane.ts';
+import { privateFolder, replaceFile } from '../aws/sso/private-file.ts';
 import type { SessionOrigin } from '../journal/records.ts';
 
 /** How long sessions of a runtime last, in milliseconds. */
@@ -119,11 +120,9 @@ export class Lifecycles {
     const kept = [...entries].filter(
       ([, { readAt = 0, refusedAt = 0 }]) => Math.max(readAt, refusedAt) > oldest,
     );
-    const draft = `${file}.${process.pid}`;
     try {
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-      await writeFile(draft, `${JSON.stringify(Object.fromEntries(kept))}\n`, { mode: 0o600 });
-      await rename(draft, file);
+      await privateFolder(dirname(file));
+      await replaceFile(file, `${JSON.stringify(Object.fromEntries(kept))}\n`);
     } catch {
       // It is asked again next time.
     }

@@ -66,8 +66,8 @@ export class Loopback {
     const state = query.get('state');
     const error = query.get('error');
     const code = query.get('code');
-    // Any page can lead a browser here; a refusal without a state does no more harm than a delay.
-    const isOurs = state === this.#state || (state === null && error !== null);
+    // Any page can lead a browser here, so an answer without our state is nobody's, a refusal too.
+    const isOurs = query.getAll('state').length === 1 && state === this.#state;
     if (!isOurs || (code === null && error === null)) return void show(response, FOREIGN_ANSWER);
     this.#isAnswered = true;
     this.#onAnswer({

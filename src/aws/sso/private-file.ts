@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { type BigIntStats, closeSync, openSync, rmSync, statSync } from 'node:fs';
 import { chmod, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -59,27 +60,79 @@ export async function locked<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const lock = `${path}.lock`;
-  while (!(await take(lock))) {
+  let own = take(lock);
+  while (own === undefined) {
     signal.throwIfAborted();
     await sleep(LOCK_PAUSE);
+    own = take(lock);
   }
   try {
     return await work();
   } finally {
-    await rm(lock, { force: true });
+    // A lock that took over ours, when it was too old, is left alone.
+    removeIfSame(lock, own);
   }
 }
 
-async function take(lock: string): Promise<boolean> {
+/** Names one lock file among all that are ever at its path. */
+type LockIdentity = string;
+
+/** Takes the lock if nobody has it. Removes one that is too old, for the next attempt. */
+function take(lock: string): LockIdentity | undefined {
+  if (create(lock)) {
+    const own = read(lock);
+    if (own) return identityOf(own);
+  }
+  const other = read(lock);
+  if (other && isTooOld(other)) removeIfSame(lock, identityOf(other));
+  return undefined;
+}
+
+/**
+ * Removes a lock, but never another one that has taken its place. Of all who try to remove the same
+ * lock, only the one that creates a file named after it does so, so the lock cannot be replaced
+ * between the check and the removal.
+ */
+function removeIfSame(lock: string, identity: LockIdentity): void {
+  const right = `${lock}.${identity}`;
+  if (!create(right)) {
+    // Of a program that died in the middle of this.
+    const left = read(right);
+    if (left && isTooOld(left)) removeIfSame(right, identityOf(left));
+    return;
+  }
   try {
-    await (await open(lock, 'wx', 0o600)).close();
+    const there = read(lock);
+    if (there && identityOf(there) === identity) rmSync(lock, { force: true });
+  } finally {
+    rmSync(right, { force: true });
+  }
+}
+
+/** False if the file is there already. */
+function create(path: string): boolean {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
     return true;
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw unwritable(lock, thrown);
-    const since = await stat(lock).catch(() => undefined);
-    if (since && Date.now() - since.mtimeMs > LOCK_LIFE) await rm(lock, { force: true });
-    return false;
+    const { code = '' } = thrown as NodeJS.ErrnoException;
+    // Windows says EPERM as long as a file that was removed is open elsewhere.
+    if (code === 'EEXIST' || (process.platform === 'win32' && code === 'EPERM')) return false;
+    throw unwritable(path, thrown);
   }
+}
+
+function read(path: string): BigIntStats | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+function identityOf({ ino, mtimeNs }: BigIntStats): LockIdentity {
+  return `${ino}-${mtimeNs}`;
+}
+
+/** Also if its time is far in the future, as after a clock that was wrong. */
+function isTooOld({ mtimeMs }: BigIntStats): boolean {
+  return Math.abs(Date.now() - Number(mtimeMs)) > LOCK_LIFE;
 }
 
 interface Owner {

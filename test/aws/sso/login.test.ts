@@ -148,6 +148,8 @@ describe('a login by browser', () => {
         `${redirectUri}?code=stolen&state=guessed`,
         `${redirectUri}?code=stolen`,
         `${redirectUri}?error=access_denied&state=guessed`,
+        `${redirectUri}?error=access_denied`,
+        `${redirectUri}?error=access_denied&state=`,
         new URL('/favicon.ico', redirectUri),
       ]) {
         statuses.push((await fetch(target)).status);
@@ -156,7 +158,7 @@ describe('a login by browser', () => {
       return fetch(url);
     });
     expect((await signIn(home, person)).how).toBe('browser');
-    expect(statuses).toEqual([400, 400, 400, 404, 404]);
+    expect(statuses).toEqual([400, 400, 400, 400, 400, 404, 404]);
   });
 });
 

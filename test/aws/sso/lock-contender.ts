@@ -1,0 +1,18 @@
+/** Takes a lock again and again, and fails if it is ever inside together with another process. */
+import { appendFileSync, closeSync, openSync, rmSync, utimesSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { locked } from '../../../src/aws/sso/private-file.ts';
+
+const file = process.argv[2] ?? '';
+const LONG_AGO = new Date(0);
+
+for (let round = 0; round < 25; round++) {
+  await locked(file, AbortSignal.timeout(120_000), async () => {
+    closeSync(openSync(`${file}.inside`, 'wx'));
+    await setImmediate();
+    appendFileSync(`${file}.entries`, '.');
+    rmSync(`${file}.inside`);
+    // Every other holder dies here as far as the others can see.
+    if (round % 2 === 1) utimesSync(`${file}.lock`, LONG_AGO, LONG_AGO);
+  });
+}
