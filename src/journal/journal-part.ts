@@ -1,6 +1,8 @@
-import { type BigIntStats, constants } from 'node:fs';
+import { type BigIntStats, constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { unfinishedPath } from './journal-files.ts';
+import { checkOwnFolder } from './state-folder.ts';
 
 /** What a journal asks of the file system. */
 export type FileSystem = Pick<
@@ -95,11 +97,27 @@ export class JournalPart {
   }
 }
 
-/** Makes the folder where it is not there, and makes it the user's alone. */
+/**
+ * Makes a folder of the state where it is not there, and makes it the user's alone.
+ *
+ * @throws {AgentCoreError} `config` if it, or the state folder around it, is not the user's alone to
+ *   change; nothing is changed then.
+ */
 export async function prepareFolder(files: FileSystem, folder: string): Promise<void> {
+  const state = dirname(folder);
+  const stateStats = await statsOf(files, state);
+  // In a sticky folder, as /tmp is, nobody can move what belongs to another.
+  if (!stateStats || (stateStats.mode & 0o1000) === 0) checkOwnFolder(state, stateStats);
+  checkOwnFolder(folder, await statsOf(files, folder));
   await files.mkdir(folder, { recursive: true, mode: 0o700 });
-  if (process.platform === 'win32') return;
-  const { mode } = await files.stat(folder);
-  // Another user's folder cannot be changed, but may be meant: the files are 0600 all the same.
-  if (mode & 0o077) await files.chmod(folder, 0o700).catch(() => {});
+  const stats = await files.stat(folder);
+  checkOwnFolder(folder, stats);
+  if (process.platform !== 'win32' && stats.mode & 0o077) await files.chmod(folder, 0o700);
+}
+
+async function statsOf(files: FileSystem, path: string): Promise<Stats | undefined> {
+  return files.stat(path).catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code === 'ENOENT') return undefined;
+    throw thrown;
+  });
 }

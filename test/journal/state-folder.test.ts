@@ -1,6 +1,11 @@
+import * as nodeFiles from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { prepareFolder } from '../../src/journal/journal-part.ts';
 import { journalFolder, stateFolder } from '../../src/journal/state-folder.ts';
+import { startCli } from '../fixtures/cli-process.ts';
+import { temporaryFolder } from '../fixtures/tls.ts';
 
 test.each([
   ['linux', '/home/me', {}, '/home/me/.local/state/agentcore-mcp'],
@@ -28,4 +33,89 @@ test('a relative state folder is refused, for it would be another one for each p
 
 test('the journal has a folder of its own in it', () => {
   expect(journalFolder(join('/', 'mine'))).toBe(join('/', 'mine', 'journal'));
+});
+
+describe.skipIf(process.platform === 'win32')('a state folder', () => {
+  /** Another user's: only root can give one away, and others have those of root. */
+  async function foreignFolder(): Promise<string> {
+    if (process.getuid?.() !== 0) return '/usr';
+    const folder = join(await temporaryFolder(), 'foreign');
+    await mkdir(folder, { mode: 0o755 });
+    await chown(folder, 4711, 4711);
+    return folder;
+  }
+
+  async function openFolder(mode: number): Promise<string> {
+    const folder = join(await temporaryFolder(), 'open');
+    await mkdir(folder);
+    await chmod(folder, mode);
+    return folder;
+  }
+
+  async function linkTo(folder: string): Promise<string> {
+    const link = join(await temporaryFolder(), 'link');
+    await symlink(folder, link);
+    return link;
+  }
+
+  test.each([
+    ['another user’s', foreignFolder, /belongs to user \d+/],
+    ['one in which all can write', () => openFolder(0o777), /others can write in it \(mode 777\)/],
+    ['one in which a group can write', () => openFolder(0o770), /others can write in it/],
+    ['a link to another user’s', async () => linkTo(await foreignFolder()), /belongs to user/],
+    ['a link to an open one', async () => linkTo(await openFolder(0o777)), /others can write/],
+    [
+      'one behind a link to an open one',
+      async () => join(await linkTo(await openFolder(0o777)), 'state'),
+      /a link on the way leads to .*, which can be written by everybody/,
+    ],
+    [
+      'one behind a link to another user’s',
+      async () => join(await linkTo(await foreignFolder()), 'state'),
+      /a link on the way leads to .*, which belongs to user/,
+    ],
+  ])('that is %s is refused with the reason, and nothing is changed', async (_, make, reason) => {
+    const folder = await make();
+    const before = await stat(folder).catch(() => undefined);
+    expect(() => stateFolder({ AGENTCORE_STATE_DIR: folder })).toThrow(
+      expect.objectContaining({ code: 'config', message: expect.stringMatching(reason) }),
+    );
+    if (before) {
+      await expect(prepareFolder(nodeFiles, join(folder, 'journal'))).rejects.toThrow(reason);
+    }
+    const after = await stat(folder).catch(() => undefined);
+    expect([after?.mode, after?.uid]).toEqual([before?.mode, before?.uid]);
+  });
+
+  test('of the user’s own is taken, also through a link', async () => {
+    const own = await temporaryFolder();
+    const link = await linkTo(own);
+    expect(stateFolder({ AGENTCORE_STATE_DIR: link })).toBe(link);
+    await prepareFolder(nodeFiles, join(link, 'journal'));
+    expect(await readdir(own)).toEqual(['journal']);
+  });
+
+  test('with a subfolder in which others can write is refused when that is used', async () => {
+    const state = await temporaryFolder();
+    await mkdir(join(state, 'audit'));
+    await chmod(join(state, 'audit'), 0o777);
+    await expect(prepareFolder(nodeFiles, join(state, 'audit'))).rejects.toThrow(
+      /others can write/,
+    );
+    expect((await stat(join(state, 'audit'))).mode & 0o777).toBe(0o777);
+  });
+
+  test.each([[['proxy']], [['sessions', 'list']], [['audit', 'verify']]])(
+    'that is refused ends %j with exit code 2 and the reason',
+    async (args) => {
+      const folder = await openFolder(0o777);
+      const cli = startCli(args, {
+        AGENTCORE_STATE_DIR: folder,
+        AGENTCORE_AGENT_ARN: 'arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/x-abcdefghij',
+      });
+      expect(await cli.exited).toBe(2);
+      expect(cli.stderr).toMatch(/Could not use the state folder .*others can write in it/);
+      expect(await readdir(folder)).toEqual([]);
+    },
+  );
 });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkOwnFolder } from '../../journal/state-folder.ts';
 import type { Reservation } from '../decisions/facts.ts';
 import type { Counter, Scope } from '../documents/policy.ts';
 import type { Addition, Tallies } from './counter-lines.ts';
@@ -176,6 +177,7 @@ export class Counters {
   #prepare(): void {
     if (this.#isReady) return;
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    checkOwnFolder(this.#folder, statSync(this.#folder));
     for (const name of readdirSync(this.#folder)) {
       if (!/^(session|grant)-/.test(name)) continue;
       const path = join(this.#folder, name);
