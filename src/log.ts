@@ -23,3 +23,22 @@ export function isLoud(level: LogLevel, threshold: LogLevel): boolean {
 export function isLogLevel(text: unknown): text is LogLevel {
   return LOG_LEVELS.includes(text as LogLevel);
 }
+
+/**
+ * Text for a log or a terminal, on one line: control characters, line ends and invisible characters
+ * that change the direction of text are written as escapes.
+ */
+export function escapeControls(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    if (character === '\n') return '\\n';
+    if (character === '\r') return '\\r';
+    if (character === '\t') return '\\t';
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
+  });
+}
+
+/** The same for text of several lines, which stay lines. */
+export function escapeLines(text: string): string {
+  return text.split('\n').map(escapeControls).join('\n');
+}

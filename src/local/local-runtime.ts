@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { AgentCoreError, messageOf } from '../error.ts';
 import { HttpExchange } from './answers/http-exchange.ts';
 import { restAnswer } from './answers/platform-error.ts';
+import { foreignAnswer } from './answers/request-guard.ts';
 import { BearerVerifier } from './authorization/bearer-verifier.ts';
 import { type Clock, SkewedClock, systemClock } from './clock.ts';
 import {
@@ -355,6 +356,11 @@ function serveGateway(
 }
 
 async function dispatch(exchange: HttpExchange, services: readonly AwsService[]): Promise<void> {
+  const foreign = foreignAnswer(exchange);
+  if (foreign) {
+    exchange.answer(foreign);
+    return;
+  }
   const service = services.find((candidate) => candidate.claims(exchange));
   if (!service) {
     exchange.answer(restAnswer(404, 'UnknownOperationException', 'Unknown operation'));

@@ -7,7 +7,7 @@ import { HttpEnd } from '../ends/http/http-end.ts';
 import { Outbox } from '../ends/http/outbox.ts';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
-import { isLoud, type Log } from '../log.ts';
+import { escapeControls, isLoud, type Log } from '../log.ts';
 import { throughInterceptors } from '../relay/interceptors.ts';
 import { readBridgeSettings } from './bridge-settings.ts';
 import { askedToEnd } from './ending.ts';
@@ -27,7 +27,8 @@ export async function runBridge(
   const { stderr } = streams;
   const { program, args, cwd, host, ports, logLevel } = readBridgeSettings(env);
   const log: Log = (level, sentence) => {
-    if (isLoud(level, logLevel)) stderr.write(`agentcore-mcp: ${level}: ${sentence}\n`);
+    if (isLoud(level, logLevel))
+      stderr.write(`agentcore-mcp: ${level}: ${escapeControls(sentence)}\n`);
   };
 
   let sessionId: string | undefined;
@@ -46,6 +47,7 @@ export async function runBridge(
   const front = new HttpEnd({
     server: throughInterceptors([], child),
     outbox,
+    host,
     health: () => {
       if (child.unusable) return { status: undefined, reason: child.unusable.message };
       return { status: child.isBusy ? 'HealthyBusy' : 'Healthy' };

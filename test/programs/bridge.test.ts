@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { realpath } from 'node:fs/promises';
+import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import {
@@ -184,6 +186,41 @@ describe('a POST', () => {
   });
 });
 
+describe('a request that a page in a browser could send', () => {
+  it.each([
+    ['a foreign Origin', 403, { origin: 'http://evil.example' }],
+    ['another body than JSON', 415, { 'content-type': 'text/plain' }],
+    ['a Host that is rebound', 403, { host: 'evil.example' }],
+  ])('with %s gets %s, and the server is not even started', async (_, status, headers) => {
+    const bridge = await startBridge({ LOG_LEVEL: 'debug' });
+    for (const path of ['/mcp', '/invocations']) {
+      const answer = await postRaw(bridge.url + path, headers);
+      expect(answer).toBe(status);
+    }
+    await bridge.initialize();
+    const [{ result }] = (await bridge.call('received')).messages as [Line];
+    expect(result.received).toEqual(['initialize', 'notifications/initialized', 'tools/call']);
+  });
+
+  it('may have any Host if the bridge listens on all addresses', async () => {
+    const bridge = await startBridge({ SERVER_HOST: '0.0.0.0' });
+    expect(await postRaw(`${bridge.url}/mcp`, { host: 'container.example' })).toBe(200);
+  });
+});
+
+/** With `node:http`, since `fetch` sets `Host` by itself. Resolves with the status. */
+async function postRaw(url: string, headers: Record<string, string>): Promise<number | undefined> {
+  const params = { protocolVersion: '2025-11-25' };
+  const request = httpRequest(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+  });
+  request.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params }));
+  const [response] = await once(request, 'response');
+  response.resume();
+  return response.statusCode;
+}
+
 describe('on an MCP runtime', () => {
   it('a session begins with initialize, and another one’s id has to begin anew', async () => {
     const bridge = await startBridge();
@@ -223,6 +260,14 @@ describe('the child', () => {
       { jsonrpc: '2.0', id: expect.any(Number), result: { rambled: true } },
     ]);
     expect(bridge.stderr).toMatch(/Dropped a line that is no message/);
+  });
+
+  it('cannot move the terminal that shows its log', async () => {
+    const bridge = await startBridge();
+    await bridge.initialize();
+    await bridge.call('color');
+    await bridge.said(/\\x1b\[2Jagentcore-mcp: error: \\u\{202e\}forged\n/);
+    expect(bridge.stderr).not.toContain('\u001b');
   });
 
   it('that ends fails all that wait, with its last words, and starts at the next initialize', async () => {
@@ -467,7 +512,7 @@ describe('a client that goes', () => {
     const { port } = new URL(bridge.url);
     const socket = connect(Number(port), '127.0.0.1');
     socket.write(
-      `POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      `POST /invocations HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     );
     while ((await bridge.ping()).body.status !== 'HealthyBusy');
     socket.destroy();

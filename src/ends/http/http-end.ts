@@ -21,6 +21,7 @@ import { readBody } from './body.ts';
 import { FrontCall, Questions } from './front-call.ts';
 import type { Outbox } from './outbox.ts';
 import { PostReply } from './post-reply.ts';
+import { refusalOf } from './request-guard.ts';
 
 export interface Health {
   /** AgentCore keeps a microVM alive that is busy. `undefined` where the server cannot be used. */
@@ -30,6 +31,8 @@ export interface Health {
 
 export interface HttpEndOptions {
   readonly server: Peer;
+  /** The address that is listened on. */
+  readonly host: string;
   /** What the server sends while no request of the client can carry it. */
   readonly outbox: Outbox;
   readonly health: () => Health;
@@ -62,6 +65,11 @@ export class HttpEnd {
     response.on('error', () => undefined);
     const path = request.url?.split('?')[0];
     try {
+      const refusal = refusalOf(request, this.#options.host);
+      if (refusal) {
+        this.#options.log('warning', `Refused a request: ${refusal.reason}`);
+        return refuse(response, refusal.status, refusal.reason);
+      }
       if (path === '/ping') return this.#ping(response);
       if (path !== '/mcp' && path !== '/invocations') {
         return refuse(response, 404, `There is nothing at ${path}`);

@@ -1,6 +1,7 @@
 import { type Dialect, invocationDialect } from '../answers/dialect.ts';
 import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
 import { type JsonRpcId, jsonRpcAnswer, restAnswer } from '../answers/platform-error.ts';
+import { notJsonAnswer } from '../answers/request-guard.ts';
 import { noteDenial } from '../authorization/access-denial.ts';
 import { checkBearer } from '../authorization/bearer-check.ts';
 import {
@@ -63,6 +64,11 @@ export class GatewayService implements AwsService {
     }
     if (part !== 'mcp') {
       this.#answerMetadata(exchange, gateway);
+      return;
+    }
+    const notJson = exchange.request.method === 'POST' ? notJsonAnswer(exchange) : undefined;
+    if (notJson) {
+      exchange.answer(notJson);
       return;
     }
     const message = body === 'too-large' ? undefined : readMessage(body.bytes);

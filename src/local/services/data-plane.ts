@@ -1,6 +1,7 @@
 import { type Dialect, invocationDialect, REST_DIALECT } from '../answers/dialect.ts';
 import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
 import { type PlatformError, restAnswer } from '../answers/platform-error.ts';
+import { notJsonAnswer } from '../answers/request-guard.ts';
 import { noteDenial } from '../authorization/access-denial.ts';
 import { methodMismatch, methodOf } from '../authorization/authorization-method.ts';
 import { checkBearer } from '../authorization/bearer-check.ts';
@@ -75,6 +76,11 @@ export class DataPlane implements AwsService {
     const body = await exchange.readBody(operation === 'invoke' ? MAX_BODY_BYTES : MAX_STOP_BYTES);
     if (body === 'disconnected') return;
     const isMcpInvoke = operation === 'invoke' && runtime?.config.protocol === 'MCP';
+    const notJson = isMcpInvoke ? notJsonAnswer(exchange) : undefined;
+    if (notJson) {
+      exchange.answer(notJson);
+      return;
+    }
     const message =
       isMcpInvoke && body !== 'too-large'
         ? readMcpMessage(body.bytes, exchange.header('mcp-protocol-version'))

@@ -1,0 +1,35 @@
+import type { HttpExchange } from './http-exchange.ts';
+import { type Answer, restAnswer } from './platform-error.ts';
+
+const LOCAL_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1']);
+
+/**
+ * Refuses what a foreign page in a browser could send here: an `Origin` that is not ours, and a `Host`
+ * that only a rebound DNS name leads here. Sign-in pages of our own have our `Origin`.
+ */
+export function foreignAnswer(exchange: HttpExchange): Answer | undefined {
+  const host = exchange.header('host');
+  const hostname = host === undefined ? 'localhost' : URL.parse(`http://${host}`)?.hostname;
+  if (!LOCAL_NAMES.has(hostname ?? '')) {
+    return forbidden(`The Host header names ${host}, but only 127.0.0.1 and localhost are served`);
+  }
+  const origin = exchange.header('origin');
+  if (origin !== undefined && origin !== `http://${host}`) {
+    return forbidden(`The Origin ${origin} is not allowed: only pages of the local AgentCore are`);
+  }
+  return undefined;
+}
+
+/** Refuses a message of MCP whose content type is not JSON. */
+export function notJsonAnswer(exchange: HttpExchange): Answer | undefined {
+  const type = exchange.header('content-type');
+  if (type === undefined || /^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type.trim())) {
+    return undefined;
+  }
+  const message = `The Content-Type is ${type}, but MCP messages are application/json`;
+  return restAnswer(415, 'UnsupportedMediaTypeException', message);
+}
+
+function forbidden(message: string): Answer {
+  return restAnswer(403, 'AccessDeniedException', message);
+}
