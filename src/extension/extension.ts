@@ -13,6 +13,7 @@ import { signIn } from './credentials/sign-in.ts';
 import { registerDiagnosticsCommands } from './diagnostics/diagnostics-commands.ts';
 import { JournalWatch } from './journal/journal-watch.ts';
 import { LocalAgentCores, prepareLocal } from './local-agentcore/prepare-local.ts';
+import { openLogChannel } from './log-channel.ts';
 import { registerPolicies } from './policies/register-policies.ts';
 import { registerAuditCommands } from './replay-log/audit-commands.ts';
 import { AuditWatch } from './replay-log/audit-watch.ts';
@@ -38,7 +39,7 @@ import { workspaceFolder } from './workspace-folder.ts';
 /** Builds the parts and hands them to VS Code. Nothing here waits for a disk or the network. */
 export function activate(context: vscode.ExtensionContext): void {
   const { version } = context.extension.packageJSON as { readonly version: string };
-  const log = vscode.window.createOutputChannel('AgentCore', { log: true });
+  const log = openLogChannel();
   const commands = new CommandRegistry(log);
   // Tests of the extension have nobody at the window.
   const isTest = context.extensionMode === vscode.ExtensionMode.Test;

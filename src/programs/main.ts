@@ -2,6 +2,7 @@ import module from 'node:module';
 import type { Readable, Writable } from 'node:stream';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
+import { escapeLines } from '../log.ts';
 
 /** What VS Code 1.101 ships, and what package.json asks for. */
 const OLDEST = '22.15';
@@ -49,7 +50,7 @@ export async function main(program: Program): Promise<void> {
   process.on('uncaughtException', (thrown) => {
     if (!streams.onFault) return void fail(thrown);
     // The program ends by itself; what goes wrong on that way is not worth another word.
-    if (!isFaulty) process.stderr.write(`agentcore-mcp: ${messageOf(thrown)}\n`);
+    if (!isFaulty) process.stderr.write(`agentcore-mcp: ${escapeLines(messageOf(thrown))}\n`);
     isFaulty = true;
     streams.onFault();
   });
@@ -68,7 +69,7 @@ function isTooOld(version: string): boolean {
 }
 
 async function fail(thrown: unknown): Promise<void> {
-  process.stderr.write(`agentcore-mcp: ${messageOf(thrown)}\n`);
+  process.stderr.write(`agentcore-mcp: ${escapeLines(messageOf(thrown))}\n`);
   const isUsage =
     thrown instanceof AgentCoreError && (thrown.code === 'usage' || thrown.code === 'config');
   await exit(isUsage ? 2 : 1);

@@ -4,6 +4,7 @@ import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import { fileFailure } from '../file-failure.ts';
 import { stateFolder } from '../journal/state-folder.ts';
+import { escapeControls } from '../log.ts';
 import { auditFolder } from '../policy/audit/audit-folder.ts';
 import { type AuditEnd, verifyAudit } from '../policy/audit/verify-audit.ts';
 
@@ -37,7 +38,7 @@ export async function runAuditVerify(
   } else if (files === 0 && problems.length === 0) {
     stdout.write(`Nothing is on record in ${auditFolder(state)}\n`);
   } else {
-    for (const problem of problems) stderr.write(`${problem}\n`);
+    for (const problem of problems) stderr.write(`${escapeControls(problem)}\n`);
     const verdict = problems.length === 0 ? 'as they were written' : 'not as they were written';
     stdout.write(
       `${records} records in ${files === 1 ? '1 file' : `${files} files`} are ${verdict}\n`,

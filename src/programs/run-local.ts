@@ -5,6 +5,7 @@ import { parseFault } from '../local/faults.ts';
 import { type LocalRuntime, startResolved } from '../local/local-runtime.ts';
 import type { RequestRecord } from '../local/request-log.ts';
 import type { LocalSso } from '../local/services/sso/sso.ts';
+import { escapeControls, escapeLines } from '../log.ts';
 
 const DEFAULT_PORT = 8787;
 /** A stuck container must not keep the program: it is killed at this moment. */
@@ -54,7 +55,7 @@ export async function runLocal(options: LocalOptions, streams: LocalStreams): Pr
     local = await startLocal(options, listener);
   } catch (error) {
     end.stop();
-    streams.stderr.write(`${messageOf(error)}\n`);
+    streams.stderr.write(`${escapeLines(messageOf(error))}\n`);
     const misused = error instanceof AgentCoreError && ['config', 'usage'].includes(error.code);
     return misused ? 2 : 1;
   }
@@ -147,7 +148,7 @@ function watchParent({ json }: LocalOptions, { stdout, parent }: LocalStreams): 
 function report(event: LocalEvent, { json }: LocalOptions, { stdout, stderr }: LocalStreams): void {
   // What a container says is its log, never the output of this program.
   if (event.type === 'container-output') {
-    stderr.write(`[${event.runtime} ${event.pid ?? '-'}] ${event.line}\n`);
+    stderr.write(`[${event.runtime} ${event.pid ?? '-'}] ${escapeControls(event.line)}\n`);
     return;
   }
   // Starts and stops are told; what goes on in between would drown them.
@@ -156,7 +157,7 @@ function report(event: LocalEvent, { json }: LocalOptions, { stdout, stderr }: L
   if (json) stdout.write(`${JSON.stringify({ event: event.type, ...withoutType(event) })}\n`);
   else {
     const line = sentence(event);
-    if (line !== undefined) stdout.write(`${line}\n`);
+    if (line !== undefined) stdout.write(`${escapeLines(line)}\n`);
   }
 }
 

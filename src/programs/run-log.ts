@@ -3,6 +3,7 @@ import { followJournal } from '../journal/follow.ts';
 import { readJournal } from '../journal/reader.ts';
 import type { JournalRecord, ProgramRecord } from '../journal/records.ts';
 import { journalFolder, stateFolder } from '../journal/state-folder.ts';
+import { escapeControls } from '../log.ts';
 import { ASSUMED_LIFECYCLE } from '../sessions/lifecycle.ts';
 import { readSessions } from '../sessions/read-sessions.ts';
 import { isWanted, type RecordFilter, recordLine, timeOf } from '../sessions/record-words.ts';
@@ -40,7 +41,7 @@ export async function runLog(
   const folder = journalFolder(stateFolder(env));
   const filter = { ...options, sessions: await sessionsOf(options, folder) };
   const { files, problems } = await readJournal(folder);
-  for (const problem of problems) streams.stderr.write(`${problem}\n`);
+  for (const problem of problems) streams.stderr.write(`${escapeControls(problem)}\n`);
 
   const lines = files
     .flatMap(({ head, records }) => records.map((record) => ({ head, record })))

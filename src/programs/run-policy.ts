@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
 import { fileFailure } from '../file-failure.ts';
+import { escapeControls } from '../log.ts';
 import { isObject, type JsonObject } from '../mcp/message.ts';
 import { DocumentText, problemLine } from '../policy/documents/document-text.ts';
 import type { Policy } from '../policy/documents/policy.ts';
@@ -64,7 +65,8 @@ export async function runPolicyCheck(
     streams.stdout.write(`${JSON.stringify({ files, problems }, null, 2)}\n`);
   } else {
     for (const { file, policy, problems: found } of read) {
-      for (const problem of found) streams.stdout.write(`${problemLine(problem)}\n`);
+      for (const problem of found)
+        streams.stdout.write(`${escapeControls(problemLine(problem))}\n`);
       if (policy) streams.stdout.write(`${file}: ok, ${words(policy)}\n`);
     }
   }
@@ -119,7 +121,7 @@ export async function runPolicyExplain(
     streams.stdout.write(`${JSON.stringify({ effect, rule, limits: counted }, null, 2)}\n`);
     return 0;
   }
-  streams.stdout.write(`${effect}${rule ? `: ${rule.sentence}` : ''}\n`);
+  streams.stdout.write(`${effect}${rule ? `: ${escapeControls(rule.sentence)}` : ''}\n`);
   if (rule?.file) streams.stdout.write(`  by ${rule.file}:${rule.line ?? 1} ${rule.pointer}\n`);
   for (const { file, line, amount, most, window, scope, counter } of counted) {
     const bound = most === undefined ? 'without a limit' : `of ${most} per ${window}`;
@@ -191,7 +193,7 @@ export async function runPolicyTest(
     streams.stdout.write(`${JSON.stringify({ file, results }, null, 2)}\n`);
   } else {
     for (const { name, line, mistake } of failed) {
-      streams.stdout.write(`${file}:${line}: ${name}: ${mistake}\n`);
+      streams.stdout.write(`${file}:${line}: ${escapeControls(`${name}: ${mistake}`)}\n`);
     }
     streams.stdout.write(`${results.length - failed.length} of ${results.length} examples hold\n`);
   }

@@ -10,7 +10,7 @@ import { messageOf } from '../error.ts';
 import { CallRecorder } from '../journal/call-recorder.ts';
 import { Journal } from '../journal/journal.ts';
 import { journalFolder } from '../journal/state-folder.ts';
-import { isLoud, type Log } from '../log.ts';
+import { escapeControls, isLoud, type Log } from '../log.ts';
 import { Idempotence } from '../recovery/idempotence.ts';
 import { Replay } from '../recovery/replay.ts';
 import { Retry } from '../recovery/retry.ts';
@@ -54,7 +54,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
   const say: Log = (level, sentence) => {
     clientLog.say(level, sentence);
     if (stderrLevel && isLoud(level, stderrLevel)) {
-      streams.stderr.write(`agentcore-mcp: ${level}: ${sentence}\n`);
+      streams.stderr.write(`agentcore-mcp: ${level}: ${escapeControls(sentence)}\n`);
     }
   };
   const journal = new Journal({

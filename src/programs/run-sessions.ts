@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
+import { escapeControls } from '../log.ts';
 import { KnownSessions } from '../sessions/known-sessions.ts';
 import { recordLine } from '../sessions/record-words.ts';
 import type { SessionEntry } from '../sessions/session-book.ts';
@@ -128,7 +129,7 @@ export class SessionVerbs {
   }
 
   #warn(sentences: readonly string[]): void {
-    for (const sentence of sentences) this.#streams.stderr.write(`${sentence}\n`);
+    for (const sentence of sentences) this.#streams.stderr.write(`${escapeControls(sentence)}\n`);
   }
 }
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
+import { escapeControls, escapeLines } from '../log.ts';
 import { ProxyTransport } from '../smoke/proxy-transport.ts';
 import { SmokeTest, type StepName, type StepOutcome } from '../smoke/smoke-test.ts';
 import type { NamedTool } from '../smoke/tool-choice.ts';
@@ -75,7 +76,9 @@ export async function runSmoke(
   const failed: StepName[] = [];
   for await (const outcome of test.steps()) {
     if (outcome.status === 'failed') failed.push(outcome.step);
-    streams.stdout.write(`${options.json ? JSON.stringify(outcome) : sentence(outcome)}\n`);
+    streams.stdout.write(
+      `${options.json ? JSON.stringify(outcome) : escapeLines(sentence(outcome))}\n`,
+    );
   }
   const code = failed[0] ? EXIT_CODES[failed[0]] : 0;
   if (options.json) {
@@ -83,7 +86,9 @@ export async function runSmoke(
   } else if (code > 0) {
     streams.stdout.write(`Failed: ${failed.join(', ')} (exit code ${code})\n`);
   }
-  if (code > 0) for (const line of lastLines(transport.stderr)) streams.stderr.write(`${line}\n`);
+  if (code > 0)
+    for (const line of lastLines(transport.stderr))
+      streams.stderr.write(`${escapeControls(line)}\n`);
   return code;
 }
 

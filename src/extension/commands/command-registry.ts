@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { CommandId } from '../contributions.ts';
+import type { LogChannel } from '../log-channel.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
 import { presentError } from './present-error.ts';
 
@@ -8,10 +9,10 @@ type InternalCommandId = `_agentcore.${string}`;
 
 /** Registers commands so that each failure is one sentence to the person, and a cancellation none. */
 export class CommandRegistry implements vscode.Disposable {
-  readonly #log: vscode.LogOutputChannel;
+  readonly #log: LogChannel;
   readonly #registered: vscode.Disposable[] = [];
 
-  constructor(log: vscode.LogOutputChannel) {
+  constructor(log: LogChannel) {
     this.#log = log;
   }
 

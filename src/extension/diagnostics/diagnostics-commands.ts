@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
 import type { JournalWatch } from '../journal/journal-watch.ts';
+import type { LogChannel } from '../log-channel.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import { windowEnvironment } from '../window-environment.ts';
 import { diagnosticsText } from './diagnostics.ts';
@@ -9,7 +10,7 @@ import { diagnosticsText } from './diagnostics.ts';
 export function registerDiagnosticsCommands(
   commands: CommandRegistry,
   parts: {
-    readonly log: vscode.LogOutputChannel;
+    readonly log: LogChannel;
     readonly store: RuntimeStore;
     readonly journal: JournalWatch;
     readonly version: string;

@@ -3,6 +3,7 @@ import type { Environment } from '../../environment.ts';
 import { AgentCoreError, messageOf } from '../../error.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
+import type { LogChannel } from '../log-channel.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { PolicyDiagnostics } from './policy-diagnostics.ts';
 import { isPolicyFile } from './policy-files.ts';
@@ -14,7 +15,7 @@ export function registerPolicies(
     readonly commands: CommandRegistry;
     readonly store: { readonly entries: readonly RuntimeEntry[] };
     readonly env: () => Environment;
-    readonly log: vscode.LogOutputChannel;
+    readonly log: LogChannel;
   },
 ): void {
   const { commands, store, env, log } = parts;
