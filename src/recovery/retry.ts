@@ -44,6 +44,7 @@ export class Retry implements Interceptor {
     const heard = new Heard(passage.back);
     const trail: Trail = passage.trail ?? { attempts: 0 };
     const exchange = { ...passage, back: heard, trail };
+    let failures = 0;
     for (let attempt = 1; ; attempt++) {
       trail.retryAfter = undefined;
       const answer = await answerOf(next.request(request, exchange));
@@ -52,8 +53,10 @@ export class Retry implements Interceptor {
       }
       const verdict = verdictOn(answer, (trail.retryAfter ?? 0) * 1000);
       if (!verdict) return unwrap(answer);
+      // A service that was busy before has used up none of the repetitions.
+      if (verdict.outcome !== 'refused') failures++;
       const isIdempotent = idempotence.isIdempotent(request);
-      const pause = this.#pauseAfter(attempt, verdict, performance.now() - started);
+      const pause = this.#pauseAfter({ attempt, failures }, verdict, performance.now() - started);
       const { outcome } = verdict;
       const isSafe = isIdempotent
         ? !heard.question
@@ -72,14 +75,18 @@ export class Retry implements Interceptor {
   }
 
   /** Milliseconds until the next attempt; `undefined` where there is none. */
-  #pauseAfter(attempt: number, verdict: Verdict, spent: number): number | undefined {
+  #pauseAfter(
+    { attempt, failures }: { readonly attempt: number; readonly failures: number },
+    verdict: Verdict,
+    spent: number,
+  ): number | undefined {
     const { repeats, patience, random = Math.random } = this.#options;
     if (!verdict.passes || repeats === 0) return undefined;
     const backoff = Math.min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE);
     const pause = Math.max(verdict.wait, backoff * (0.5 + random() / 2));
     // A service that is busy says so without doing anything: that is borne for longer.
     const bound = verdict.outcome === 'refused' ? Math.min(patience, BUSY_FOR) : patience;
-    if (verdict.outcome !== 'refused' && attempt > repeats) return undefined;
+    if (verdict.outcome !== 'refused' && failures > repeats) return undefined;
     return spent + pause > bound ? undefined : pause;
   }
 }

@@ -72,5 +72,8 @@ export async function hasForgotten(
   if (list === undefined) return loss.isSaid;
   const signal = AbortSignal.any([exchange.signal, AbortSignal.timeout(PATIENCE)]);
   const probe = makeRequest(numericId(0), list);
-  return lossIn(await answerOf(server.request(probe, { ...exchange, signal }))) !== undefined;
+  const answer = await answerOf(server.request(probe, { ...exchange, signal }));
+  if (lossIn(answer)) return true;
+  // A probe that is not answered proves nothing, so the server's word has to do here as well.
+  return 'thrown' in answer && !exchange.signal.aborted && loss.isSaid;
 }

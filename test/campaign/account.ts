@@ -9,6 +9,7 @@ import type { Campaign } from './campaign.ts';
 import { type Descriptors, descriptorsSince } from './descriptors.ts';
 import { type Execution, readExecutions } from './executions.ts';
 import { judgeCalls } from './judge-calls.ts';
+import { judgeErrors } from './judge-errors.ts';
 import { judgeSessions } from './judge-sessions.ts';
 import type { Offence } from './offence.ts';
 import { storyOf } from './story.ts';
@@ -61,6 +62,7 @@ export async function takeAccount(
   const offences: readonly Offence[] = [
     ...campaign.offences,
     ...judgeCalls(lives, executions),
+    ...judgeErrors(lives),
     ...judgeSessions({
       local,
       microVms,

@@ -4,8 +4,8 @@ import { planCampaign } from './plan.ts';
 import { figureLines, offenceReport } from './report.ts';
 
 const SEEDS = process.env.CAMPAIGN_SEED ? [Number(process.env.CAMPAIGN_SEED)] : [1, 2, 3];
-/** Milliseconds; a quiet machine needs a tenth of it. */
-const PATIENCE = 150_000;
+/** Milliseconds; a quiet machine needs a fortieth of it. */
+const PATIENCE = 600_000;
 
 it.each(SEEDS)(
   'what is told, what was done and what is on record agree, whatever fails (seed %i)',

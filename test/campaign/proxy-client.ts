@@ -15,7 +15,11 @@ export interface Line {
   readonly error?: {
     readonly code?: number;
     readonly message?: string;
-    readonly data?: { readonly outcome?: unknown };
+    readonly data?: {
+      readonly outcome?: unknown;
+      readonly status?: unknown;
+      readonly name?: unknown;
+    };
   };
 }
 
@@ -27,6 +31,9 @@ export interface Asked {
   readonly key: string | undefined;
   readonly answers: Line[];
   cancelled: boolean;
+  /** Milliseconds from the request to its first answer. */
+  milliseconds: number;
+  readonly askedAt: number;
   /** The last progress that was reported; kept for calls with a token alone. */
   progress: number;
 }
@@ -87,6 +94,8 @@ export class ProxyClient {
       key,
       answers: [],
       cancelled: false,
+      milliseconds: 0,
+      askedAt: performance.now(),
       progress: Number.NEGATIVE_INFINITY,
     };
     this.asked.set(id, asked);
@@ -131,6 +140,7 @@ export class ProxyClient {
     } else if (line.method !== undefined) {
       this.#hear(line);
     } else if (asked) {
+      if (asked.answers.length === 0) asked.milliseconds = performance.now() - asked.askedAt;
       asked.answers.push(line);
       this.#settle(asked.id);
     } else {

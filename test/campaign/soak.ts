@@ -1,30 +1,37 @@
-// The campaign for longer: `npm run soak -- --minutes 10 --seed 7`.
+// The campaign for longer: `npm run soak -- --minutes 10 --seed 7`, or `-- --calls 10000 --seed 7`.
 import { parseArgs } from 'node:util';
 import type { Account } from './account.ts';
 import { runCampaign } from './campaign.ts';
 import { planCampaign } from './plan.ts';
 import { figureLines, offenceReport, totalOf } from './report.ts';
 
-const PATIENCE = 300_000;
+const PATIENCE = 1_200_000;
 
 /** @returns the exit code: 1 for an offence, 2 for bad usage. */
 async function soak(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      minutes: { type: 'string', default: '10' },
+      minutes: { type: 'string' },
+      calls: { type: 'string' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
     },
   });
-  const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
-  if (!(minutes > 0) || !Number.isInteger(seed)) {
-    process.stderr.write('Usage: npm run soak -- [--minutes N] [--seed WHOLE_NUMBER]\n');
+  const seed = Number(values.seed);
+  const calls = Number(values.calls ?? 0);
+  const minutes = Number(values.minutes ?? (values.calls === undefined ? 10 : 0));
+  if (!(minutes > 0 || calls > 0) || !Number.isInteger(seed)) {
+    process.stderr.write(
+      'Usage: npm run soak -- [--minutes N | --calls N] [--seed WHOLE_NUMBER]\n',
+    );
     return 2;
   }
-  say(`Soaking for ${minutes} minutes from seed ${seed}; each round has the next one.`);
+  const bound = calls > 0 ? `${calls} calls` : `${minutes} minutes`;
+  say(`Soaking for ${bound} from seed ${seed}; each round has the next one.`);
   const until = Date.now() + minutes * 60_000;
   const accounts: Account[] = [];
-  for (let round = 0; round === 0 || Date.now() < until; round += 1) {
+  let made = 0;
+  for (let round = 0; round === 0 || Date.now() < until || made < calls; round += 1) {
     const account = await runCampaign(
       planCampaign(seed + round, { clients: 10, livesEach: 3 }),
       PATIENCE,
@@ -32,6 +39,7 @@ async function soak(args: readonly string[]): Promise<number> {
     // What was asked and told is not kept: there are many rounds.
     accounts.push(account);
     const { figures, offences, seconds } = account;
+    made += figures.calls ?? 0;
     say(
       `seed ${seed + round}: ${figures.calls} calls, ${figures.executions} executions, ${figures.replays ?? 0} replays, ${offences.length} offences, ${seconds.toFixed(1)} s`,
     );

@@ -561,6 +561,32 @@ describe('the question whether a server has forgotten its client', () => {
   });
 });
 
+describe('a probe that is not answered', () => {
+  const unanswered =
+    (shape: Refusal): Refusal =>
+    (request) => {
+      if (request.method !== 'tools/list') return shape(request);
+      throw new AgentCoreError('timeout', 'No answer', { data: { outcome: 'unknown' } });
+    };
+
+  it('leaves it at the words of a server that speaks of its session', async () => {
+    const { server, call } = await started({
+      shape: unanswered(SHAPES['400 of a server that is not initialized']),
+    });
+    server.forget();
+    expect(textOf(await call())).toContain('{"session":2}');
+  });
+
+  it('does not replace a session after a refusal that may be about the call', async () => {
+    const { server, call } = await started({
+      shape: unanswered(SHAPES['-32602 of a server that was never initialized']),
+    });
+    server.forget();
+    expect((await call()).error?.code).toBe(-32602);
+    expect(server.count('initialize')).toBe(1);
+  });
+});
+
 describe('of a replay', () => {
   it('the client and the journal are told once each, with why and how long it took', async () => {
     const { server, call, reports, said } = await started();

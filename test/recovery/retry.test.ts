@@ -199,6 +199,17 @@ describe.concurrent('a call that failed is sent again', () => {
     expect(server.requests).toHaveLength(attempts);
   });
 
+  it('as often as it may fail, however often the service was busy before', async () => {
+    const busy = says(-32005, 'Session operation in progress, please retry');
+    const failures = [busy, busy, busy, RESET, RESET, RESET];
+    const { server, peer } = await retrying(
+      (request) => failures.shift()?.(request) ?? resultFor(request, { fine: true }),
+      { repeats: 3 },
+    );
+    expect((await peer.request(callOf('read'), exchangeWith())).error).toBeUndefined();
+    expect(server.requests).toHaveLength(7);
+  });
+
   it('as its tool was listed last', async () => {
     const idempotence = new Idempotence();
     let annotations: object = { readOnlyHint: true };

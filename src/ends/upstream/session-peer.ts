@@ -96,18 +96,20 @@ export class SessionPeer implements Peer {
 
   async #requestStateless(request: Request, exchange: Exchange): Promise<Response> {
     const { tools } = this.#options;
+    const sent = JSON.stringify(tools.for(request));
     const response = await this.#callWithHint(request, exchange);
     if (request.method === 'tools/list' && !response.error) tools.learn(response);
     if (response.error?.code !== ErrorCode.headerMismatch) return response;
-    const sent = JSON.stringify(tools.for(request));
-    this.#listing ??= this.#listTools(request, exchange).finally(() => {
-      this.#listing = undefined;
-    });
-    await this.#listing;
+    // Another call may have listed the tools since this one was sent.
+    const isSent = () => JSON.stringify(tools.for(request)) === sent;
+    if (isSent()) {
+      this.#listing ??= this.#listTools(request, exchange).finally(() => {
+        this.#listing = undefined;
+      });
+      await this.#listing;
+    }
     // Nothing has run: the server refuses before it looks at the body.
-    return JSON.stringify(tools.for(request)) === sent
-      ? response
-      : this.#callWithHint(request, exchange);
+    return isSent() ? response : this.#callWithHint(request, exchange);
   }
 
   /** Sends a request again, without the routing hint, if it may be refused because of it. */
