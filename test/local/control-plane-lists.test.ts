@@ -1,12 +1,15 @@
 import {
   BedrockAgentCoreControlClient,
   GetAgentRuntimeCommand,
+  GetAgentRuntimeEndpointCommand,
   GetGatewayCommand,
+  GetGatewayTargetCommand,
   ListAgentRuntimeEndpointsCommand,
   ListAgentRuntimesCommand,
   ListAgentRuntimeVersionsCommand,
   ListGatewaysCommand,
   ListGatewayTargetsCommand,
+  ListTagsForResourceCommand,
   paginateListAgentRuntimeEndpoints,
   paginateListAgentRuntimes,
   paginateListAgentRuntimeVersions,
@@ -284,4 +287,30 @@ describe('GetGateway', () => {
       control(local).send(new ListGatewayTargetsCommand({ gatewayIdentifier })),
     ).rejects.toMatchObject(missing);
   });
+});
+
+test('an endpoint, a target and tags are told one by one', async () => {
+  const local = await start(RUNTIMES, { gateways: GATEWAYS });
+  const client = control(local);
+  const { arn } = local.runtime('a');
+  const agentRuntimeId = arn.split('/')[1];
+  const endpoint = await client.send(
+    new GetAgentRuntimeEndpointCommand({ agentRuntimeId, endpointName: 'b' }),
+  );
+  expect(endpoint).toMatchObject({ name: 'b', status: 'READY', agentRuntimeArn: arn });
+  const { items = [] } = await client.send(new ListGatewaysCommand({}));
+  const gatewayIdentifier = items[0]?.gatewayId;
+  const listed = await client.send(new ListGatewayTargetsCommand({ gatewayIdentifier }));
+  const targetId = listed.items?.[0]?.targetId;
+  const target = await client.send(new GetGatewayTargetCommand({ gatewayIdentifier, targetId }));
+  expect(target).toMatchObject({ targetId, name: listed.items?.[0]?.name, status: 'READY' });
+  expect(target.gatewayArn).toContain(`gateway/${gatewayIdentifier}`);
+  for (const resourceArn of [arn, `${arn}/runtime-endpoint/b`, target.gatewayArn]) {
+    const { tags } = await client.send(new ListTagsForResourceCommand({ resourceArn }));
+    expect(tags).toEqual({});
+  }
+  const missing = client.send(
+    new GetAgentRuntimeEndpointCommand({ agentRuntimeId, endpointName: 'none' }),
+  );
+  await expect(missing).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
 });

@@ -62,3 +62,25 @@ export function targetSummaryOf({ name, targetId, server }: TargetConfig, since:
     targetType: typeof server === 'string' ? 'AGENTCORE_RUNTIME' : 'MCP_SERVER',
   };
 }
+
+/** A target as GetGatewayTarget tells it. */
+export function targetDescriptionOf(
+  target: TargetConfig,
+  { arn }: GatewayConfig,
+  since: string,
+): object {
+  const { server } = target;
+  return {
+    ...targetSummaryOf(target, since),
+    gatewayArn: arn,
+    targetConfiguration: {
+      mcp: {
+        // Where the target's server listens is the local AgentCore's own affair.
+        mcpServer: {
+          endpoint: `https://${typeof server === 'string' ? server : target.name}.invalid/mcp`,
+        },
+      },
+    },
+    credentialProviderConfigurations: [{ credentialProviderType: 'GATEWAY_IAM_ROLE' }],
+  };
+}

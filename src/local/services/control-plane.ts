@@ -8,6 +8,7 @@ import type { GatewayConfig } from '../gateways/gateway.ts';
 import {
   gatewayDescriptionOf,
   gatewaySummaryOf,
+  targetDescriptionOf,
   targetSummaryOf,
 } from '../gateways/gateway-descriptions.ts';
 import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-answers.ts';
@@ -25,7 +26,9 @@ const MAX_BODY_BYTES = 100_000;
 const MAX_RUNTIMES = 100;
 const MAX_GATEWAYS = 1000;
 const PATH = /^\/runtimes(?:\/([^/]+)(?:\/(runtime-endpoints|versions))?)?\/?$/;
-const GATEWAY_PATH = /^\/gateways(?:\/([^/]+)(?:\/(targets))?)?\/?$/;
+const ENDPOINT_PATH = /^\/runtimes\/([^/]+)\/runtime-endpoints\/([^/]+)\/?$/;
+const GATEWAY_PATH = /^\/gateways(?:\/([^/]+)(?:\/(targets)(?:\/([^/]+))?)?)?\/?$/;
+const TAGS_PATH = /^\/tags\/([^/]+)\/?$/;
 const RUNTIME_VERSION = /^[1-9]\d{0,4}$/;
 
 type Operation = (typeof CONTROL_OPERATIONS)[number];
@@ -34,6 +37,8 @@ interface Route {
   readonly operation: Operation;
   /** Of the runtime, or the gateway; absent in the lists of all. */
   readonly id: string | undefined;
+  /** The name of an endpoint, or the id of a target. */
+  readonly part?: string | undefined;
 }
 
 type Outcome =
@@ -69,7 +74,7 @@ export class ControlPlane implements AwsService {
     if (!route) return;
     const { operation, id } = route;
     const { runtimes, gateways } = this.#platform.config;
-    const runtime = runtimes.find(({ runtimeId }) => runtimeId === id);
+    const runtime = runtimes.find(({ runtimeId, arn }) => runtimeId === id || arn === id);
     const gateway = gateways.find(({ gatewayId, arn }) => gatewayId === id || arn === id);
     exchange.record.operation = 'control';
     exchange.record.rpcMethod = operation;
@@ -94,7 +99,8 @@ export class ControlPlane implements AwsService {
       exchange.answer(REST_DIALECT.error({ kind: 'throttled', message: 'Rate exceeded' }));
       return;
     }
-    const outcome = operation.includes('Gateway')
+    const isOfGateway = operation.includes('Gateway') || (gateway && !runtime);
+    const outcome = isOfGateway
       ? this.#gatewayOutcome(exchange, route, gateway)
       : this.#outcome(exchange, route, runtime);
     exchange.answer(
@@ -138,7 +144,7 @@ export class ControlPlane implements AwsService {
 
   #outcome(
     exchange: HttpExchange,
-    { operation, id }: Route,
+    { operation, id, part }: Route,
     runtime: RuntimeConfig | undefined,
   ): Outcome {
     const { config, oauth } = this.#platform;
@@ -149,6 +155,14 @@ export class ControlPlane implements AwsService {
     }
     if (!runtime) return notFound(`Agent '${id}'`);
     switch (operation) {
+      // No configuration has tags.
+      case 'ListTagsForResource':
+        return { ok: true, result: { tags: {} } };
+      case 'GetAgentRuntimeEndpoint': {
+        const endpoint = runtime.endpoints.find(({ name }) => name === part);
+        if (!endpoint) return notFound(`Endpoint '${part}' of agent '${id}'`);
+        return { ok: true, result: endpointOf(runtime, endpoint, since) };
+      }
       case 'GetAgentRuntime': {
         const version = exchange.parameter('version') ?? String(runtime.version);
         if (!RUNTIME_VERSION.test(version)) {
@@ -176,7 +190,7 @@ export class ControlPlane implements AwsService {
 
   #gatewayOutcome(
     exchange: HttpExchange,
-    { operation, id }: Route,
+    { operation, id, part }: Route,
     gateway: GatewayConfig | undefined,
   ): Outcome {
     const { config, url, oauth } = this.#platform;
@@ -190,6 +204,12 @@ export class ControlPlane implements AwsService {
       const urls = { base: url, issuer: oauth.issuerUrl };
       return { ok: true, result: gatewayDescriptionOf(gateway, config, since, urls) };
     }
+    if (operation === 'ListTagsForResource') return { ok: true, result: { tags: {} } };
+    if (operation === 'GetGatewayTarget') {
+      const target = gateway.targets.find(({ targetId }) => targetId === part);
+      if (!target) return notFound(`Target '${part}' of gateway '${id}'`);
+      return { ok: true, result: targetDescriptionOf(target, gateway, since) };
+    }
     const targets = gateway.targets.map((target) => targetSummaryOf(target, since));
     return listed(exchange, 'items', `${operation} ${gateway.gatewayId}`, targets);
   }
@@ -197,7 +217,7 @@ export class ControlPlane implements AwsService {
 
 function routeOf({ request: { method }, path }: HttpExchange): Route | undefined {
   const match = PATH.exec(path);
-  if (!match) return method === 'GET' ? gatewayRouteOf(path) : undefined;
+  if (!match) return method === 'GET' ? (partRouteOf(path) ?? gatewayRouteOf(path)) : undefined;
   const [, id, list] = match;
   if (id === undefined || list !== undefined) {
     return method === 'POST' ? { operation: listOperation(list), id } : undefined;
@@ -205,12 +225,28 @@ function routeOf({ request: { method }, path }: HttpExchange): Route | undefined
   return method === 'GET' ? { operation: 'GetAgentRuntime', id } : undefined;
 }
 
+function partRouteOf(path: string): Route | undefined {
+  const [, resource] = TAGS_PATH.exec(path) ?? [];
+  if (resource !== undefined) {
+    return {
+      operation: 'ListTagsForResource',
+      id: decodeLabel(resource).split('/runtime-endpoint/')[0],
+    };
+  }
+  const [, id, endpoint] = ENDPOINT_PATH.exec(path) ?? [];
+  if (id === undefined || endpoint === undefined) return undefined;
+  return { operation: 'GetAgentRuntimeEndpoint', id, part: decodeLabel(endpoint) };
+}
+
 function gatewayRouteOf(path: string): Route | undefined {
   const match = GATEWAY_PATH.exec(path);
   if (!match) return undefined;
-  const [, label, list] = match;
+  const [, label, list, target] = match;
   if (label === undefined) return { operation: 'ListGateways', id: undefined };
   const id = decodeLabel(label);
+  if (target !== undefined) {
+    return { operation: 'GetGatewayTarget', id, part: decodeLabel(target) };
+  }
   return { operation: list === undefined ? 'GetGateway' : 'ListGatewayTargets', id };
 }
 
