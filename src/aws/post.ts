@@ -11,6 +11,8 @@ export interface PostOptions {
   readonly pace: ConnectionPace;
   readonly timeouts: Timeouts;
   readonly signal: AbortSignal;
+  /** True for an answer that an open call waits for. */
+  readonly urgent?: boolean | undefined;
 }
 
 /** A URL in the form that requests and signatures are made of. */
@@ -63,7 +65,7 @@ export interface Reply {
  */
 export async function post(options: PostOptions): Promise<Reply> {
   const { target, signal, timeouts, body, pace } = options;
-  const turn = pace.enter();
+  const turn = pace.enter(options.urgent);
   if (turn) await turn;
   if (signal.aborted) {
     pace.leave();

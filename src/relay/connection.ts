@@ -30,7 +30,7 @@ export interface ConnectionOptions {
   readonly output: Writable;
   /** The most bytes of a message. */
   readonly messageLimit: number;
-  /** The most requests of the other side that may be open at once. */
+  /** The most requests of the other side that may be open at once; no more are read then. */
   readonly openLimit: number;
   /** What becomes of bytes that are no message: an error for the other side, or nothing. */
   readonly faults: 'answer' | 'drop';
@@ -67,6 +67,8 @@ export class Connection implements Peer {
   /** Set from the end of input on: nobody answers us any more. */
   #ended: AgentCoreError | undefined;
   #onServed: (() => void) | undefined;
+  /** Set while nothing is read because too many requests are open. */
+  #onRoom: (() => void) | undefined;
   #passing = 0;
 
   constructor(options: ConnectionOptions) {
@@ -107,6 +109,7 @@ export class Connection implements Peer {
     const answer = new Promise<Response>((settle, fail) => {
       this.#outgoing.set(id.key, { settle, fail });
     });
+    this.#onRoom?.();
     let written = false;
     const giveUp = () => {
       const { reason } = exchange.signal;
@@ -186,6 +189,7 @@ export class Connection implements Peer {
       'The other side has ended its output, so it cannot answer any more',
     );
     for (const { fail } of this.#outgoing.values()) fail(this.#ended);
+    this.#onRoom?.();
   }
 
   async #receive(message: Message | MessageFault, peer: Peer): Promise<void> {
@@ -195,7 +199,8 @@ export class Connection implements Peer {
       case 'response':
         return this.#settle(message);
       case 'request':
-        if (this.#incoming.size >= this.#options.openLimit) {
+        await this.#room();
+        if (this.#isFull) {
           const reason = `There are ${this.#incoming.size} open requests; wait for answers first`;
           return this.#writer.write(
             failureAnswer(message.id, new AgentCoreError('usage', reason)).bytes,
@@ -207,6 +212,23 @@ export class Connection implements Peer {
         if (message.method === 'notifications/cancelled') return this.#cancel(message);
         void this.#pass(message, peer);
     }
+  }
+
+  get #isFull(): boolean {
+    return this.#incoming.size >= this.#options.openLimit;
+  }
+
+  /**
+   * Resolves when another request may be open. While the other side owes us an answer, reading goes
+   * on, since the requests that are open may wait for that answer.
+   */
+  async #room(): Promise<void> {
+    while (this.#isFull && this.#outgoing.size === 0 && !this.#ended) {
+      await new Promise<void>((resolve) => {
+        this.#onRoom = resolve;
+      });
+    }
+    this.#onRoom = undefined;
   }
 
   async #refuse(fault: MessageFault): Promise<void> {
@@ -235,6 +257,7 @@ export class Connection implements Peer {
     }
     await this.#writer.write(answer.bytes, () => incoming.cancelled);
     this.#incoming.delete(incoming);
+    this.#onRoom?.();
     this.#onServed?.();
   }
 

@@ -49,3 +49,19 @@ describe('the pace of connections', () => {
     expect(gone).toBe(true);
   });
 });
+
+it('lets no more requests go than there may be connections, and answers before others', async () => {
+  const pace = new ConnectionPace(2);
+  expect([pace.enter(), pace.enter()]).toEqual([undefined, undefined]);
+  let gone = 0;
+  const third = pace.enter()?.then(() => {
+    gone++;
+  });
+  expect(pace.enter(true)).toBeUndefined();
+  pace.leave();
+  await Promise.resolve();
+  expect(gone).toBe(0);
+  pace.leave();
+  await third;
+  expect(gone).toBe(1);
+});

@@ -86,3 +86,11 @@ describe('the end of a connection', () => {
     expect(output.writableLength + output.readableLength).toBeGreaterThan(0);
   });
 });
+
+it('reads no further request while as many are open as may be, and then goes on', async () => {
+  const { peer, call } = connect({ openLimit: 2 });
+  for (const id of [1, 2, 3]) call(id);
+  await expect.poll(() => peer.begun).toEqual(['1', '2']);
+  peer.answer(1);
+  await expect.poll(() => peer.begun).toEqual(['1', '2', '3']);
+});

@@ -57,7 +57,7 @@ export class AuthorizedPost {
    * authorizer do.
    */
   async send(
-    { session, headers, body, signal, onSend, longLived }: Invocation,
+    { session, headers, body, signal, onSend, longLived, urgent }: Invocation,
     more: Readonly<Record<string, string>> = {},
   ): Promise<Reply> {
     const { authorizer, agent, timeouts } = this.#options;
@@ -82,6 +82,7 @@ export class AuthorizedPost {
       agent,
       pace: this.#pace,
       signal,
+      urgent,
       timeouts: longLived ? { ...timeouts, read: Math.max(timeouts.read, STREAM_LIMIT) } : timeouts,
     });
     if (reply.status === 401 || reply.status === 403) authorizer.learnTime?.(reply.headers.date);

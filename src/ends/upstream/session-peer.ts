@@ -238,7 +238,7 @@ export class SessionPeer implements Peer {
     const delivered = this.session.callBegins();
     const attempt: Attempt = { isSent: false };
     try {
-      const invocation = { signal, body: message.bytes, headers };
+      const invocation = { signal, body: message.bytes, headers, urgent: true };
       return (await this.#invoke(invocation, undefined, attempt)) as Reply;
     } catch (thrown) {
       settle(this.session, attempt, thrown);

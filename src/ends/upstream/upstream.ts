@@ -9,6 +9,8 @@ export interface Invocation {
   readonly signal: AbortSignal;
   /** Called when the request is about to leave the machine. */
   readonly onSend?: () => void;
+  /** True for a message that an open call may wait for. */
+  readonly urgent?: boolean;
   /** True for a stream that may be silent for as long as it is open. */
   readonly longLived?: boolean;
 }
