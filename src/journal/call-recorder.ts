@@ -6,9 +6,6 @@ import { Cancelled, type Peer, type Trail } from '../relay/peer.ts';
 import type { CallOutcome, CallRecord, JournalRecord } from './records.ts';
 import { redacted } from './redaction.ts';
 
-/** Characters of a name that are kept. */
-const LONGEST_NAME = 200;
-
 /** Puts each request of the client's on record, once it is answered. */
 export class CallRecorder implements Interceptor {
   readonly #record: (record: JournalRecord) => void;
@@ -58,7 +55,7 @@ export class CallRecorder implements Interceptor {
       at: began.at,
       session,
       method,
-      ...(typeof name === 'string' && { name: name.slice(0, LONGEST_NAME) }),
+      ...(typeof name === 'string' && { name }),
       milliseconds: Math.round((performance.now() - began.time) * 10) / 10,
       bytesIn: bytes.length,
       attempts,

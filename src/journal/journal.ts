@@ -10,6 +10,7 @@ import { MAX_LIFETIME } from './max-lifetime.ts';
 import { programRecord } from './program-identity.ts';
 import { lineOf } from './record-line.ts';
 import type { JournalRecord, SessionFacts } from './records.ts';
+import { sanitized } from './sanitized-record.ts';
 import { type Pending, WriteBuffer } from './write-buffer.ts';
 
 export interface JournalOptions {
@@ -81,7 +82,7 @@ export class Journal {
   /** Writes the record soon, after those that came before it. */
   record(record: JournalRecord): void {
     if (this.#isClosed) return;
-    this.#buffer.add(record);
+    this.#buffer.add(sanitized(record));
     if (this.#isWorking || this.#isFailing) return;
     if (this.#buffer.characters > BATCH) void this.#kick();
     else this.#flushing ??= setTimeout(() => void this.#kick(), FLUSH_AFTER).unref();
@@ -98,7 +99,7 @@ export class Journal {
         this.#complain(`it has not answered for ${PATIENCE} ms`);
         resolve();
       }, PATIENCE);
-      this.#buffer.add(record, () => {
+      this.#buffer.add(sanitized(record), () => {
         clearTimeout(impatience);
         resolve();
       });

@@ -1,4 +1,4 @@
-import { eachAwsSecret, SECRET_PATTERNS } from './secret-patterns.ts';
+import { textMask } from '../policy/redaction/text-mask.ts';
 
 export const REDACTED = '[redacted]';
 
@@ -46,21 +46,16 @@ const SURROUNDINGS: readonly (readonly [RegExp, string])[] = [
   [/\b([a-z][a-z\d+.-]{1,20}:\/\/)[^\s/?#]*@/gi, `$1${REDACTED}@`],
 ];
 
-/** A text without what looks like a secret in it. */
+const masked = textMask(['private-key', 'aws-key', 'token']);
+
+/**
+ * A text without what looks like a secret in it: what redaction finds, in whatever wrapping, and
+ * what stands where secrets do.
+ */
 export function redactedText(text: string): string {
-  let redacted = text;
-  // First, for a private key has lines, and a header's value is but one.
-  for (const { pattern, hasLead } of SECRET_PATTERNS) {
-    redacted = redacted.replace(pattern, hasLead ? `$1${REDACTED}` : REDACTED);
-  }
+  let redacted = masked(text).replace(/\[redacted:(?:private-key|aws-key|token)\]/g, REDACTED);
   for (const [pattern, replacement] of SURROUNDINGS) {
     redacted = redacted.replace(pattern, replacement);
   }
-  let kept = '';
-  let end = 0;
-  eachAwsSecret(redacted, (from, to) => {
-    kept += redacted.slice(end, from) + REDACTED;
-    end = to;
-  });
-  return kept + redacted.slice(end);
+  return redacted;
 }

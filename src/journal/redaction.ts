@@ -79,7 +79,11 @@ function redactedString(text: string, depth: number): string {
       // It only looked like JSON.
     }
   }
-  return cut(redactedText(text.slice(0, LOOKED_AT)), text.length, STRING_LENGTH);
+  // Of an encoded text, a part could not be read.
+  const isEncoded = !/\s/.test(text.slice(0, LOOKED_AT));
+  if (isEncoded && text.length > JSON_LENGTH) return `[${text.length} characters]`;
+  const looked = isEncoded ? text : text.slice(0, LOOKED_AT);
+  return cut(redactedText(looked), text.length, STRING_LENGTH);
 }
 
 function cut(text: string, originalLength: number, length: number): string {

@@ -7,6 +7,18 @@ export interface SecretPattern {
   readonly pattern: RegExp;
   /** True where the pattern's one group is what stands before the secret and tells that it is one. */
   readonly hasLead?: boolean;
+  /** Tells the secret from ordinary words in its place. */
+  readonly isOne?: (secret: string) => boolean;
+}
+
+/** `token-based`, `authentication`: what a sentence says of bearers rather than what one bears. */
+const ORDINARY_WORD = /^[A-Za-z]?[a-z]*(?:[-/][A-Za-z]?[a-z]+)*[.=]?$/;
+
+/** RFC 7617: a name and a password with a colon between, in base64. */
+function isBasicCredential(word: string): boolean {
+  const bytes = Buffer.from(word, 'base64');
+  const isWhole = bytes.toString('base64').replace(/=+$/, '') === word.replace(/=+$/, '');
+  return isWhole && bytes.includes(':') && bytes.every((byte) => byte >= 0x20 && byte !== 0x7f);
 }
 
 /** What a secret looks like by itself, for the journal and for redaction alike. */
@@ -16,7 +28,25 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
     pattern:
       /-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]{0,40}-----|$)/g,
   },
-  { kind: 'token', pattern: /\b(bearer\s{1,9})[\w.~+/=-]{6,}/gi, hasLead: true },
+  {
+    kind: 'token',
+    pattern: /\b(bearer\s{1,9})[\w.~+/=-]{6,}/gi,
+    hasLead: true,
+    isOne: (word) => !ORDINARY_WORD.test(word),
+  },
+  // In a header, any word is one.
+  {
+    kind: 'token',
+    pattern:
+      /\b(authorization\\?["']?\s{0,9}[:=]\s{0,9}\\?["']?(?:bearer|token)\s{1,9})[\w.~+/=-]{6,}/gi,
+    hasLead: true,
+  },
+  {
+    kind: 'token',
+    pattern: /\b(basic\s{1,9})[A-Za-z\d+/]{4,}={0,2}/gi,
+    hasLead: true,
+    isOne: isBasicCredential,
+  },
   { kind: 'token', pattern: /\beyJ[\w-]{5,}\.[\w-]*(?:\.[\w-]*)*/g },
   { kind: 'aws-key', pattern: /\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z\d]{16}\b/g },
   // Session tokens of AWS STS.
@@ -26,6 +56,8 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
     kind: 'token',
     pattern:
       /\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|xapp-|npm_|AIza|[sr]k_(?:live|test)_|sk-)[\w-]{16,}/g,
+    // `npm_config_registry_url` and `sk-folding-cube-container` are names.
+    isOne: (word) => /\d/.test(word),
   },
   { kind: 'token', pattern: /\b(hooks\.slack\.com\/services\/)[\w/]{10,100}/g, hasLead: true },
 ];

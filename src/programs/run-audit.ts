@@ -6,7 +6,9 @@ import { fileFailure } from '../file-failure.ts';
 import { stateFolder } from '../journal/state-folder.ts';
 import { escapeControls } from '../log.ts';
 import { auditFolder } from '../policy/audit/audit-folder.ts';
+import { findToken, type TokenUse } from '../policy/audit/find-token.ts';
 import { type AuditEnd, verifyAudit } from '../policy/audit/verify-audit.ts';
+import { printable } from '../sessions/session-words.ts';
 
 export interface AuditVerifyOptions {
   readonly json?: boolean | undefined;
@@ -46,6 +48,59 @@ export async function runAuditVerify(
     for (const { file, hash } of ends) stdout.write(`${file} ends with ${hash}\n`);
   }
   return problems.length === 0 ? 0 : 1;
+}
+
+export interface AuditFindOptions {
+  readonly json?: boolean | undefined;
+}
+
+/** `<email:1f3a5b7c9d0e2f46>`, or its id alone. */
+const TOKEN = /^(?:<?[a-z][a-z\d-]{0,31}:)?([\da-f]{16})>?$/i;
+
+/**
+ * Lists the calls that put a redaction token in or took it back.
+ *
+ * @returns 0 if there are any, 1 if not, or if a file could not be read.
+ * @throws {AgentCoreError} `usage` if the token is none.
+ */
+export async function runAuditFind(
+  token: string,
+  { json }: AuditFindOptions,
+  env: Environment,
+  { stdout, stderr }: Streams,
+): Promise<number> {
+  const id = TOKEN.exec(token)?.[1]?.toLowerCase();
+  if (id === undefined) {
+    throw new AgentCoreError(
+      'usage',
+      'Could not look for the token: it is not of the form <email:1f3a5b7c9d0e2f46>. Pass a whole token in quotes, or the 16 digits of its id.',
+    );
+  }
+  const state = stateFolder(env);
+  const { uses, problems } = await findToken(state, id);
+  for (const problem of problems) stderr.write(`${problem}\n`);
+  if (json) {
+    stdout.write(`${JSON.stringify({ id, uses, problems })}\n`);
+  } else if (uses.length === 0) {
+    stdout.write(`No call in ${auditFolder(state)} has the token ${id}\n`);
+  } else {
+    for (const use of uses) stdout.write(`${lineOf(use)}\n`);
+  }
+  return uses.length > 0 && problems.length === 0 ? 0 : 1;
+}
+
+function lineOf({ record, issued, restored }: TokenUse): string {
+  const { at, id, method, name, caller, session, from } = record;
+  const call = name === undefined ? method : `${method} ${name}`;
+  const words = [
+    at,
+    printable(from === 'server' ? `the server's ${call}` : call),
+    [issued && 'put in', restored && 'taken back'].filter(Boolean).join(' and '),
+    `record ${id}`,
+    session && `session ${session}`,
+    caller && `caller ${caller}`,
+  ];
+  return words.filter(Boolean).join('  ');
 }
 
 async function readNoted(path: string): Promise<readonly AuditEnd[]> {

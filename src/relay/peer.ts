@@ -41,6 +41,8 @@ export interface Trail {
   traceId?: string | undefined;
   /** How many values of each kind were hidden on its way, and on its answer's. */
   redactions?: Record<string, number>;
+  /** Ids of the redaction tokens that were put in and taken back on the way and on its answer's. */
+  tokens?: { readonly issued: Set<string>; readonly restored: Set<string> };
   /** What a policy has said of it. */
   decision?: Decided;
 }

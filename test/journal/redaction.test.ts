@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { redacted } from '../../src/journal/redaction.ts';
 
@@ -78,6 +80,33 @@ test('JSON within a string is looked into, at any depth', () => {
   const twice = JSON.stringify([JSON.stringify({ inner })]);
   expect(JSON.stringify(redacted(twice))).not.toContain('hunter2');
   expect(JSON.stringify(redacted(`data: ${inner}`))).not.toContain('hunter2');
+});
+
+test.each([
+  ['base64', (text: string) => Buffer.from(text).toString('base64')],
+  ['hexadecimal digits', (text: string) => Buffer.from(text).toString('hex')],
+  ['gzip in base64', (text: string) => gzipSync(text).toString('base64')],
+  ['escapes of URLs', encodeURIComponent],
+  ['signs without width', (text: string) => text.split('').join('\u200b')],
+])('a secret in %s is taken out', (_, wrapped) => {
+  for (const secret of [SECRET, TOKEN, 'AKIAIOSFODNN7EXAMPLE']) {
+    const text = wrapped(`it is ${secret}!`);
+    for (const value of [text, `say ${text} twice`]) {
+      expect(redacted(value)).not.toBe(value);
+      expect(JSON.stringify(redacted(value))).not.toContain(text);
+    }
+  }
+});
+
+test('what only looks like credentials is kept', () => {
+  const text = 'a basic understanding of bearer token-based authentication';
+  expect(redacted(text)).toBe(text);
+});
+
+test('no part of a long encoded text is kept', () => {
+  const secrets = `${SECRET}\n`.repeat(20_000);
+  const packed = gzipSync(Buffer.concat([Buffer.from(secrets), randomBytes(100_000)]));
+  expect(redacted(packed.toString('base64'))).toMatch(/^\[\d+ characters\]$/);
 });
 
 test('a list of names and values is understood', () => {

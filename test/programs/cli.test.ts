@@ -50,6 +50,7 @@ describe('agentcore-mcp', () => {
     ['sessions', 'stop'],
     ['log'],
     ['policy'],
+    ['audit', 'find'],
     ['audit', 'verify'],
   ])('helps within 80 columns: %j %j', async (...verb) => {
     const cli = agentcoreMcp([...verb, '--help']);

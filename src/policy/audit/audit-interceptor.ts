@@ -6,6 +6,7 @@ import type { Notification, Request, Response } from '../../mcp/message.ts';
 import type { Interceptor, Passage } from '../../relay/interceptors.ts';
 import { Cancelled, type Peer, type Trail } from '../../relay/peer.ts';
 import type { Audit, AuditEntry } from './audit.ts';
+import type { AuditedTokens } from './audit-records.ts';
 
 export interface AuditInterceptorOptions {
   /** Whose requests it puts on record. */
@@ -23,8 +24,8 @@ export interface AuditInterceptorOptions {
 
 type Beginning = Omit<AuditEntry, 'phase'>;
 
-/** Characters of a name that are kept. */
-const LONGEST_NAME = 200;
+/** Ids of redaction tokens of each list. */
+const MAX_TOKENS = 1_000;
 /** Bytes of a request above which it is not kept until its record is written. */
 const LARGE = 4_096;
 
@@ -52,7 +53,7 @@ export class AuditInterceptor implements Interceptor {
     const end = (outcome: AuditEntry['outcome'], code: unknown, upstreamStatus?: number) => {
       const milliseconds = Math.round((performance.now() - began) * 10) / 10;
       const ended = async (): Promise<AuditEntry> => {
-        const { attempts, session, requestId, traceId, redactions, decision } = trail;
+        const { attempts, session, requestId, traceId, redactions, tokens, decision } = trail;
         return {
           ...(await entry()),
           // Known by now, as a rule, where the request came right at the start.
@@ -61,6 +62,7 @@ export class AuditInterceptor implements Interceptor {
           session,
           decision,
           redactions,
+          ...(tokens && { tokens: listed(tokens) }),
           milliseconds,
           attempts,
           upstreamStatus,
@@ -122,9 +124,8 @@ export class AuditInterceptor implements Interceptor {
   }
 
   /** A name of which nobody can tell what is in it is kept for itself. */
-  async #named(name: string): Promise<string> {
-    const redacted = await this.#options.redactedName(name).catch(() => '[redacted]');
-    return redacted.slice(0, LONGEST_NAME);
+  #named(name: string): Promise<string> {
+    return this.#options.redactedName(name).catch(() => '[redacted]');
   }
 
   async #required(entry: AuditEntry): Promise<void> {
@@ -138,6 +139,14 @@ export class AuditInterceptor implements Interceptor {
       );
     }
   }
+}
+
+function listed({ issued, restored }: NonNullable<Trail['tokens']>): AuditedTokens {
+  return { issued: firstOf(issued), restored: firstOf(restored) };
+}
+
+function firstOf(ids: ReadonlySet<string>): readonly string[] {
+  return [...ids].slice(0, MAX_TOKENS);
 }
 
 /** Apart from where the request is, which it would keep as well. */

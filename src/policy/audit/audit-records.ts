@@ -27,6 +27,12 @@ export interface AuditPruned extends OfAudit {
   readonly last: string;
 }
 
+/** Ids as they stand in tokens; each list has the first of them, should there be very many. */
+export interface AuditedTokens {
+  readonly issued: readonly string[];
+  readonly restored: readonly string[];
+}
+
 /** A request, before it goes on (`begun`, only where an audit is required) and once it was answered. */
 export interface AuditedRequest extends OfAudit {
   readonly type: 'audit.request';
@@ -45,6 +51,8 @@ export interface AuditedRequest extends OfAudit {
   readonly decision?: Decided | undefined;
   /** How many values of each kind were hidden. */
   readonly redactions?: Readonly<Record<string, number>> | undefined;
+  /** Ids of the redaction tokens that the request and its answer put in and took back. */
+  readonly tokens?: AuditedTokens | undefined;
   readonly milliseconds?: number | undefined;
   readonly attempts?: number | undefined;
   /** The HTTP status of the last attempt, where it was sent and answered. */

@@ -6,6 +6,7 @@ import { journalPaths, partPath, runName } from '../../journal/journal-files.ts'
 import { type FileSystem, JournalPart, prepareFolder } from '../../journal/journal-part.ts';
 import { programRecord } from '../../journal/program-identity.ts';
 import { lineOf } from '../../journal/record-line.ts';
+import { sanitized } from '../../journal/sanitized-record.ts';
 import { auditFolder } from './audit-folder.ts';
 import type { AuditedRequest, AuditOpened, AuditPruned } from './audit-records.ts';
 import { chained, lastHashOf, NO_HASH, withHead } from './chain.ts';
@@ -158,7 +159,8 @@ export class Audit {
   }
 
   #recordOf(entry: AuditEntry): Omit<AuditedRequest, 'hash'> {
-    return { type: 'audit.request', ...entry, at: entry.at ?? this.#options.now().toISOString() };
+    const at = entry.at ?? this.#options.now().toISOString();
+    return sanitized({ type: 'audit.request', ...entry, at });
   }
 
   /** An answer goes out before its record is made, unless somebody is in a hurry. */

@@ -8,7 +8,7 @@ const DISGUISE =
 const MAY_BE_DISGUISED = /[^\t\n\r -~]|%[2-7][\dA-Fa-f]|\\[ux]|&#|&commat|&period/i;
 
 /** A text as it reads, and where each place of it stands in the text as it was written. */
-export interface Folded {
+interface Folded {
   readonly text: string;
   /** The place in the original at which the character at `place` begins. */
   readonly from: (place: number) => number;
@@ -16,28 +16,123 @@ export interface Folded {
   readonly upTo: (place: number) => number;
 }
 
+/** One way to read a text. */
+export interface Reading extends Folded {
+  /** Whether what was found by it at a place of the original counts; undefined if all does. */
+  readonly accepts?: (kind: string, start: number, end: number) => boolean;
+}
+
+/**
+ * The ways to read a text: without its disguises, and where it may be one, as quoted-printable
+ * (RFC 2045) and with its broken lines joined. By the latter, only what they alone show counts.
+ */
+export function readingsOf(text: string): readonly Reading[] {
+  const first = folded(text);
+  const others = [
+    text.includes('=') ? quotedPrintable(text) : undefined,
+    text.includes('\n') ? unwrapped(text) : undefined,
+  ].filter((reading) => reading !== undefined);
+  return others.length === 0 ? [first] : [first, ...others];
+}
+
 /** Undoes disguises, so that nothing is overlooked for its writing alone. */
-export function folded(text: string): Folded {
+function folded(text: string): Folded {
   if (!MAY_BE_DISGUISED.test(text)) return { text, from: same, upTo: same };
-  let plain = '';
-  let copied = 0;
-  /** For each change: where it begins and ends in the plain text, and in the original. */
-  const changes: number[] = [];
+  const changes = new Changes(text);
   for (const { 0: written, index } of text.matchAll(DISGUISE)) {
     const reads = readingOf(written);
-    if (reads === written) continue;
-    plain += text.slice(copied, index);
-    changes.push(plain.length, plain.length + reads.length, index, index + written.length);
-    plain += reads;
-    copied = index + written.length;
+    if (reads !== written) changes.add(index, written.length, reads);
   }
-  if (changes.length === 0) return { text, from: same, upTo: same };
-  plain += text.slice(copied);
+  return changes.folded();
+}
+
+const QUOTED = /=(?:[2-7][\dA-F]|[ \t]*\r?\n)/;
+const QUOTATION = /=(?:([\dA-F]{2})|[ \t]*\r?\n)/g;
+/** An equals sign that quoted-printable would have written otherwise. */
+const NOT_QUOTED = /=(?![\dA-F]{2}|[ \t]*\r?$)/;
+
+function quotedPrintable(text: string): Reading | undefined {
+  if (!QUOTED.test(text)) return undefined;
+  const changes = new Changes(text);
+  let endOfLine = -1;
+  let isQuoted = false;
+  for (const { 0: written, 1: code, index } of text.matchAll(QUOTATION)) {
+    if (index > endOfLine) {
+      const start = text.lastIndexOf('\n', index) + 1;
+      const end = text.indexOf('\n', index);
+      endOfLine = end === -1 ? text.length : end;
+      isQuoted = !NOT_QUOTED.test(text.slice(start, endOfLine));
+    }
+    const character = code === undefined ? '' : String.fromCharCode(Number.parseInt(code, 16));
+    if (isQuoted) changes.add(index, written.length, character);
+  }
   return {
-    text: plain,
-    from: (place) => original(changes, place, false),
-    upTo: (place) => original(changes, place, true),
+    ...changes.folded(),
+    accepts: (_, start, end) => changes.within(start, end) > 0,
   };
+}
+
+const BROKEN = /[A-Za-z\d][ \t]*\r?\n[ \t>]*\d/;
+const BREAK = /(?<=[A-Za-z\d])[ \t]{0,8}\r?\n[ \t>]{0,8}(?=\d)/g;
+/** Characters of a group of a number that somebody has grouped. */
+const MAX_GROUP = 6;
+
+/** Numbers of cards and accounts that go on in the next line. */
+function unwrapped(text: string): Reading | undefined {
+  if (!BROKEN.test(text)) return undefined;
+  const changes = new Changes(text);
+  for (const { 0: written, index } of text.matchAll(BREAK)) changes.add(index, written.length, ' ');
+  const isColumn = text.indexOf('\n') !== text.trimEnd().lastIndexOf('\n');
+  return {
+    ...changes.folded(),
+    accepts: (kind, start, end) => {
+      if (changes.within(start, end) !== 1) return false;
+      if (kind === 'iban') return true;
+      // Two numbers below each other in a column are two.
+      const groups = text.slice(start, end).split(/[^A-Za-z\d]+/);
+      return kind === 'card' && (!isColumn || groups.every(({ length }) => length <= MAX_GROUP));
+    },
+  };
+}
+
+/** Collects what reads otherwise than it is written, in order. */
+class Changes {
+  readonly #text: string;
+  #plain = '';
+  #copied = 0;
+  /** For each change: where it begins and ends in the plain text, and in the original. */
+  readonly #places: number[] = [];
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  add(index: number, length: number, reads: string): void {
+    this.#plain += this.#text.slice(this.#copied, index);
+    const start = this.#plain.length;
+    this.#places.push(start, start + reads.length, index, index + length);
+    this.#plain += reads;
+    this.#copied = index + length;
+  }
+
+  /** How many changes there are between two places of the original. */
+  within(start: number, end: number): number {
+    let count = 0;
+    for (let at = 2; at < this.#places.length; at += 4) {
+      if ((this.#places[at] as number) >= start && (this.#places[at + 1] as number) <= end) count++;
+    }
+    return count;
+  }
+
+  folded(): Folded {
+    const places = this.#places;
+    if (places.length === 0) return { text: this.#text, from: same, upTo: same };
+    return {
+      text: this.#plain + this.#text.slice(this.#copied),
+      from: (place) => original(places, place, false),
+      upTo: (place) => original(places, place, true),
+    };
+  }
 }
 
 function same(place: number): number {

@@ -1,3 +1,6 @@
+import type { Sliced } from './slices.ts';
+import { TextBuilder } from './text-builder.ts';
+
 /** Where in a JSON text a string or a number stands. */
 export interface LeafPlace {
   /** The name of a member rather than a value. */
@@ -6,14 +9,19 @@ export interface LeafPlace {
   readonly path: readonly string[];
 }
 
+/** What most leaves become is known at once: work that can pause costs more than that. */
+export type Rewritten = string | undefined | Sliced<string | undefined>;
+
 /** Says what stands in a leaf's place; `undefined` leaves it as it is, to the byte. */
 export interface LeafRewriter {
   /** @returns a JSON text; for a key that of a string. */
-  string(text: string, place: LeafPlace): string | undefined;
+  string(text: string, place: LeafPlace): Rewritten;
   /** @param token The number as it is written. */
-  number(token: string, place: LeafPlace): string | undefined;
+  number(token: string, place: LeafPlace): Rewritten;
 }
 
+/** Characters after which the work may pause. */
+const STRETCH = 4_096;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
@@ -21,18 +29,30 @@ const BACKSLASH = 0x5c;
  * A JSON text with some of its strings and numbers replaced; all other bytes stay. It takes what
  * `JSON.parse` has accepted, of any depth, and gives what `JSON.parse` accepts. Keys that become
  * the same are told apart by a number.
+ *
+ * @param numberFrom The number of the first key that is changed; the second one of the same reading
+ *   has 2 by default, and the first one none.
  */
-export function rewriteLeaves(json: string, rewriter: LeafRewriter): string {
+export function* rewriteLeaves(
+  json: string,
+  rewriter: LeafRewriter,
+  numberFrom?: number,
+): Sliced<string> {
   const path: string[] = [];
   /** Of each container that is open: the length of the path around it. */
   const open: number[] = [];
   /** The keys that were written in place of others, by object. */
   const written: (Map<string, number> | undefined)[] = [];
-  let rewritten = '';
+  const rewritten = new TextBuilder();
   let copied = 0;
   let at = 0;
+  let pauseAt = STRETCH;
 
   while (at < json.length) {
+    if (at >= pauseAt) {
+      pauseAt = at + STRETCH;
+      yield;
+    }
     const code = json.charCodeAt(at);
     if (code === QUOTE) {
       const end = endOfString(json, at);
@@ -40,10 +60,11 @@ export function rewriteLeaves(json: string, rewriter: LeafRewriter): string {
       const text = textOf(json, at, end);
       if (isKey) path[open.at(-1) as number] = text;
       if (isKey) path.length = (open.at(-1) as number) + 1;
-      const token = rewriter.string(text, { isKey, path });
+      const made = rewriter.string(text, { isKey, path });
+      const token = typeof made === 'object' ? yield* made : made;
       if (token !== undefined) {
-        rewritten += json.slice(copied, at);
-        rewritten += isKey ? distinct(token, written, open.length) : token;
+        rewritten.add(json.slice(copied, at));
+        rewritten.add(isKey ? distinct(token, written, open.length, numberFrom) : token);
         copied = end;
       }
       at = end;
@@ -60,9 +81,10 @@ export function rewriteLeaves(json: string, rewriter: LeafRewriter): string {
       // The letters of `true` and `false` pass as parts of numbers.
       const first = json.charCodeAt(at);
       const isNumber = first === 0x2d || (first >= 0x30 && first <= 0x39);
-      const token = isNumber && rewriter.number(json.slice(at, end), { isKey: false, path });
+      const made = isNumber && rewriter.number(json.slice(at, end), { isKey: false, path });
+      const token = typeof made === 'object' ? yield* made : made;
       if (typeof token === 'string') {
-        rewritten += json.slice(copied, at) + token;
+        rewritten.add(json.slice(copied, at) + token);
         copied = end;
       }
       at = end;
@@ -70,31 +92,35 @@ export function rewriteLeaves(json: string, rewriter: LeafRewriter): string {
       at += 1;
     }
   }
-  return copied === 0 ? json : rewritten + json.slice(copied);
+  if (copied === 0) return json;
+  rewritten.add(json.slice(copied));
+  return rewritten.text;
 }
 
 function distinct(
   token: string,
   written: (Map<string, number> | undefined)[],
   depth: number,
+  numberFrom: number | undefined,
 ): string {
   const keys = written[depth] ?? new Map<string, number>();
   written[depth] = keys;
   const times = (keys.get(token) ?? 0) + 1;
   keys.set(token, times);
-  return times === 1 ? token : `${token.slice(0, -1)} (${times})"`;
+  if (times === 1 && numberFrom === undefined) return token;
+  return `${token.slice(0, -1)} (${(numberFrom ?? 1) + times - 1})"`;
 }
 
 function endOfString(json: string, start: number): number {
-  let quote = json.indexOf('"', start + 1);
-  while (quote !== -1 && isEscaped(json, quote)) quote = json.indexOf('"', quote + 1);
-  return quote === -1 ? json.length : quote + 1;
-}
-
-function isEscaped(json: string, at: number): boolean {
-  let backslashes = 0;
-  while (json.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes++;
-  return backslashes % 2 === 1;
+  const quote = json.indexOf('"', start + 1);
+  if (quote === -1) return json.length;
+  if (json.charCodeAt(quote - 1) !== BACKSLASH) return quote + 1;
+  for (let at = start + 1; at < json.length; at++) {
+    const code = json.charCodeAt(at);
+    if (code === QUOTE) return at + 1;
+    if (code === BACKSLASH) at += 1;
+  }
+  return json.length;
 }
 
 function textOf(json: string, start: number, end: number): string {

@@ -1,4 +1,6 @@
 import { isUtf8 } from 'node:buffer';
+import * as zlib from 'node:zlib';
+import type { Sliced } from './slices.ts';
 
 /** What a string is when it is more than a text. */
 export type Layer =
@@ -7,39 +9,86 @@ export type Layer =
   | { readonly kind: 'json-lines' }
   /** A text as `encodeURIComponent` writes it. */
   | { readonly kind: 'url'; readonly text: string }
-  | Base64;
+  | Encoded;
 
-/** A text of printable characters in base64, perhaps as a `data:` URL. */
-interface Base64 {
-  readonly kind: 'base64';
+/** A text in base64 (perhaps as a `data:` URL) or in hexadecimal digits, compressed or not. */
+interface Encoded {
+  readonly kind: 'encoded';
   readonly prefix: string;
   readonly text: string;
-  readonly style: 'base64' | 'base64url';
+  readonly style: 'base64' | 'base64url' | 'hex';
   readonly isPadded: boolean;
+  readonly isUpperCase: boolean;
+  readonly compression: Compression | undefined;
 }
 
-const SHORTEST = 16;
-const BASE64 = /^(?:[A-Za-z\d+/]+|[A-Za-z\d_-]+)={0,2}$/;
-const BASE64_WORD = /[A-Za-z\d+/_-]{16,}={0,2}/g;
-const DATA_URL = /^data:[^,]{0,200};base64,/i;
-const URL_COMPONENT = /^(?:[\w.!~*'()-]|%[\dA-F]{2})+$/;
-const BLANK = /^[ \t\r]*$/;
+type Compression = keyof typeof COMPRESSIONS;
 
-export function layerOf(text: string): Layer | undefined {
-  if (/^\s*[[{"]/.test(text)) {
+/** Bytes of a decompressed text at most: what takes more is no text that somebody has written. */
+const MAX_DECOMPRESSED_BYTES = 8 * 1024 * 1024;
+
+const COMPRESSIONS = {
+  gzip: { compress: zlib.gzipSync, decompress: zlib.gunzipSync },
+  deflate: { compress: zlib.deflateSync, decompress: zlib.inflateSync },
+  'deflate-raw': { compress: zlib.deflateRawSync, decompress: zlib.inflateRawSync },
+} as const;
+
+const SHORTEST = 16;
+/** Bytes up to which raw deflate has but one block, of fixed codes. */
+const ONE_BLOCK_BYTES = 64;
+/** Characters by which most texts show that they are in no encoding; a longer one is decoded. */
+const BEGINNING = 256;
+const BASE64_BEGINNING = /^[A-Za-z\d+/_-]+={0,2}$/;
+const HEX_BEGINNING = /^(?:[\da-f]+|[\dA-F]+)$/;
+const URL_BEGINNING = /^(?:[\w.!~*'()-]|%[\dA-F]{2})+%?[\dA-F]?$/;
+const DATA_URL = /^data:[^,]{0,200};base64,/i;
+const BLANK = /^[ \t\r]*$/;
+/** Neither a text's nor a line's. */
+const CONTROL = /[^\P{Cc}\t\n\r]/u;
+
+/** Texts up to this length are looked at for what makes a layer, or part of one, at once. */
+const SHORT = 1_024;
+const MAY_BE_LAYERED = /^\s*[[{"]|%|[A-Za-z\d+/_-]{16}/;
+
+/** Whether a text is short and neither of a layer nor has an encoded word. */
+export function isSimple(text: string): boolean {
+  return text.length <= SHORT && !MAY_BE_LAYERED.test(text);
+}
+
+export function* layerOf(text: string): Sliced<Layer | undefined> {
+  if (isOpening(text)) {
     if (isJson(text)) return { kind: 'json' };
-    const lines = text.includes('\n') ? text.split('\n') : [];
-    if (lines.length > 0 && lines.every((line) => BLANK.test(line) || isJson(line))) {
-      return { kind: 'json-lines' };
-    }
-    return undefined;
+    return (yield* hasJsonLines(text)) ? { kind: 'json-lines' } : undefined;
   }
   if (text.includes('%')) return urlOf(text);
-  return text.length >= SHORTEST ? base64Of(text) : undefined;
+  return text.length >= SHORTEST ? encodedOf(text) : undefined;
+}
+
+function isOpening(text: string): boolean {
+  const first = text.trimStart()[0];
+  return first === '[' || first === '{' || first === '"';
+}
+
+function* hasJsonLines(text: string): Sliced<boolean> {
+  if (!text.includes('\n')) return false;
+  for (let at = 0; at <= text.length; ) {
+    const end = endOfLine(text, at);
+    const line = text.slice(at, end);
+    if (!BLANK.test(line) && !isJson(line)) return false;
+    at = end + 1;
+    yield;
+  }
+  return true;
+}
+
+/** Where the line that begins at a place ends, its line feed not counted. */
+export function endOfLine(text: string, start: number): number {
+  const end = text.indexOf('\n', start);
+  return end === -1 ? text.length : end;
 }
 
 function urlOf(text: string): Layer | undefined {
-  if (!URL_COMPONENT.test(text)) return undefined;
+  if (!URL_BEGINNING.test(text.slice(0, BEGINNING))) return undefined;
   try {
     const inner = decodeURIComponent(text);
     return encodeURIComponent(inner) === text ? { kind: 'url', text: inner } : undefined;
@@ -48,20 +97,40 @@ function urlOf(text: string): Layer | undefined {
   }
 }
 
-/** A text in base64 among other words, such as the one behind the comma of a `data:` URL. */
+/** An encoded text among other words, such as the one behind the comma of a `data:` URL. */
 export interface EmbeddedLayer {
   readonly start: number;
   readonly end: number;
-  readonly layer: Base64;
+  readonly layer: Encoded;
 }
 
-/** Where other texts stand in base64 within a text. */
+/** Where other texts stand encoded within a text. */
 export function* embeddedIn(text: string): Iterable<EmbeddedLayer> {
-  if (text.length <= SHORTEST || text.search(BASE64_WORD) === -1) return;
-  for (const { 0: word, index } of text.matchAll(BASE64_WORD)) {
-    const layer = word.length < text.length ? base64Of(word) : undefined;
-    if (layer) yield { start: index, end: index + word.length, layer };
+  if (text.length <= SHORTEST) return;
+  for (let at = 0; at < text.length; at++) {
+    let start = at;
+    while (isOfBase64(text.charCodeAt(at))) at++;
+    if (at - start < SHORTEST) continue;
+    const padded = text.startsWith('==', at) ? at + 2 : text[at] === '=' ? at + 1 : at;
+    if (start === 0 && padded === text.length && !isHexPrefix(text, start)) return;
+    if (isHexPrefix(text, start)) start += 2;
+    const layer = encodedOf(text.slice(start, padded));
+    if (layer) yield { start, end: padded, layer };
   }
+}
+
+function isHexPrefix(text: string, at: number): boolean {
+  return text[at] === '0' && (text[at + 1] === 'x' || text[at + 1] === 'X');
+}
+
+/** Letters, digits and `+ / - _`. */
+function isOfBase64(code: number): boolean {
+  return code < 128 && OF_BASE64[code] === 1;
+}
+
+const OF_BASE64 = new Uint8Array(128);
+for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_') {
+  OF_BASE64[character.charCodeAt(0)] = 1;
 }
 
 export function isBlank(line: string): boolean {
@@ -69,31 +138,92 @@ export function isBlank(line: string): boolean {
 }
 
 /** The string whose layer has this text in it. */
-export function inBase64({ prefix, style, isPadded }: Base64, text: string): string {
-  const encoded = Buffer.from(text).toString(style);
-  const unpadded = encoded.replace(/=+$/, '');
+export function encoded(layer: Omit<Encoded, 'text'>, text: string): string {
+  const { prefix, style, isPadded, isUpperCase, compression } = layer;
+  const plain = Buffer.from(text);
+  const bytes = compression ? COMPRESSIONS[compression].compress(plain) : plain;
+  const written = bytes.toString(style);
+  if (style === 'hex') return prefix + (isUpperCase ? written.toUpperCase() : written);
+  const unpadded = written.slice(0, Math.ceil((bytes.length * 4) / 3));
   return prefix + (isPadded ? unpadded.padEnd(Math.ceil(unpadded.length / 4) * 4, '=') : unpadded);
 }
 
-export function isSameStyle(one: Base64, other: Layer | undefined): boolean {
-  return other?.kind === 'base64' && other.style === one.style && other.isPadded === one.isPadded;
+/** Whether a text in this layer would be read back as one in the other. */
+export function isSameStyle(one: Encoded, other: Layer | undefined): boolean {
+  return (
+    other?.kind === 'encoded' &&
+    other.style === one.style &&
+    other.isPadded === one.isPadded &&
+    other.isUpperCase === one.isUpperCase &&
+    other.compression === one.compression
+  );
 }
 
-function base64Of(text: string): Base64 | undefined {
-  const prefix = DATA_URL.exec(text)?.[0] ?? '';
-  const encoded = text.slice(prefix.length);
-  if (!BASE64.test(encoded)) return undefined;
-  const style = /[-_]/.test(encoded) ? 'base64url' : 'base64';
-  const bytes = Buffer.from(encoded, style);
-  if (!isUtf8(bytes)) return undefined;
-  const layer: Base64 = {
-    kind: 'base64',
-    prefix,
-    text: bytes.toString(),
-    style,
-    isPadded: encoded.length % 4 === 0,
+function encodedOf(text: string): Encoded | undefined {
+  const prefix = DATA_URL.exec(text.slice(0, BEGINNING))?.[0] ?? '';
+  const written = text.slice(prefix.length);
+  const beginning = written.slice(0, BEGINNING);
+  if (!BASE64_BEGINNING.test(beginning)) return undefined;
+  const isHex = prefix === '' && written.length % 2 === 0 && HEX_BEGINNING.test(beginning);
+  return isHex ? hexOf(written) : base64Of(prefix, written);
+}
+
+function hexOf(written: string): Encoded | undefined {
+  const bytes = Buffer.from(written, 'hex');
+  if (bytes.length * 2 !== written.length || !isUtf8(bytes)) return undefined;
+  const text = bytes.toString();
+  // Most hexadecimal numbers are none of a text.
+  if (CONTROL.test(text)) return undefined;
+  return {
+    kind: 'encoded',
+    prefix: '',
+    text,
+    style: 'hex',
+    isPadded: true,
+    isUpperCase: /[A-F]/.test(written),
+    compression: undefined,
   };
-  return inBase64(layer, layer.text) === text ? layer : undefined;
+}
+
+function base64Of(prefix: string, written: string): Encoded | undefined {
+  const style = written.includes('-') || written.includes('_') ? 'base64url' : 'base64';
+  const bytes = Buffer.from(written, style);
+  const isPadded = written.length % 4 === 0;
+  const form = { kind: 'encoded', prefix: '', style, isPadded, isUpperCase: false } as const;
+  const content = contentOf(bytes);
+  if (!content) return undefined;
+  const plain = { ...form, compression: undefined };
+  // Only what is written in base64 throughout is the same when it is written again.
+  const isWhole = content.compression
+    ? bytes.toString(style).replace(/=+$/, '') === written.replace(/={0,2}$/, '')
+    : encoded(plain, content.text) === written;
+  return isWhole ? { ...form, prefix, ...content } : undefined;
+}
+
+/** The text that bytes are, decompressed. */
+function contentOf(bytes: Buffer): Pick<Encoded, 'text' | 'compression'> | undefined {
+  if (isUtf8(bytes)) return { text: bytes.toString(), compression: undefined };
+  const compression = compressionOf(bytes);
+  if (!compression) return undefined;
+  try {
+    const options = { maxOutputLength: MAX_DECOMPRESSED_BYTES };
+    const inner = COMPRESSIONS[compression].decompress(bytes, options);
+    return isUtf8(inner) ? { text: inner.toString(), compression } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** By the head of the format (RFC 1950, 1951, 1952): a raw one has but the type of its first block. */
+function compressionOf(bytes: Buffer): Compression | undefined {
+  const [first = 0, second = 0] = bytes;
+  if (first === 0x1f && second === 0x8b) return 'gzip';
+  if ((first & 0x0f) === 8 && first >> 4 <= 7 && ((first << 8) | second) % 31 === 0) {
+    return 'deflate';
+  }
+  const isRaw =
+    bytes.length < ONE_BLOCK_BYTES ? (first & 7) === 3 : [1, 2].includes((first >> 1) & 3);
+  return isRaw ? 'deflate-raw' : undefined;
 }
 
 function isJson(text: string): boolean {

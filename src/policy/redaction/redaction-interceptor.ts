@@ -1,7 +1,7 @@
 import { AgentCoreError } from '../../error.ts';
 import type { JsonObject, Message, Notification, Request, Response } from '../../mcp/message.ts';
 import type { Interceptor, Passage } from '../../relay/interceptors.ts';
-import { Cancelled, type Peer } from '../../relay/peer.ts';
+import { Cancelled, type Peer, type Trail } from '../../relay/peer.ts';
 import type { About, Redacted, Redactor } from './redactor.ts';
 
 /** What a conversation's method never has in it but by somebody's intention. */
@@ -71,7 +71,7 @@ async function toServer<M extends Message>(
   }
   const said = message.bytes.toString();
   const redacted = await redactor.toServer(said, about);
-  if (trail) count(trail, redacted.counts);
+  if (trail) count(trail, redacted);
   return redacted.json === said ? message : withJson(message, redacted.json);
 }
 
@@ -83,7 +83,7 @@ async function toClient<M extends Message>(
 ): Promise<M> {
   const said = message.bytes.toString();
   const redacted = await redactor.toClient(said, about);
-  if (trail) count(trail, redacted.counts);
+  if (trail) count(trail, redacted);
   return redacted.json === said ? message : withJson(message, redacted.json);
 }
 
@@ -152,11 +152,15 @@ function aboutOf({ method, params }: Request): About {
   return { method, ...(typeof name === 'string' && { tool: name }) };
 }
 
-function count(trail: { redactions?: Record<string, number> }, counts: Redacted['counts']): void {
+function count(trail: Trail, { counts, issuedIds, restoredIds }: Redacted): void {
   for (const [kind, times] of Object.entries(counts)) {
     trail.redactions ??= {};
     trail.redactions[kind] = (trail.redactions[kind] ?? 0) + times;
   }
+  if (issuedIds.size + restoredIds.size === 0) return;
+  trail.tokens ??= { issued: new Set(), restored: new Set() };
+  for (const id of issuedIds) trail.tokens.issued.add(id);
+  for (const id of restoredIds) trail.tokens.restored.add(id);
 }
 
 /** The same message with another JSON text. */

@@ -1,13 +1,15 @@
+import { randomInt } from 'node:crypto';
 import { AgentCoreError } from '../../error.ts';
 import { duplicateKey } from '../../mcp/json-spans.ts';
 import { Digests } from './digests.ts';
 import type { Finder } from './finding/finder.ts';
 import { findersFor } from './finding/finders.ts';
-import { rewriteLeaves } from './json-leaves.ts';
+import { type LeafRewriter, type Rewritten, rewriteLeaves } from './json-leaves.ts';
 import { REDACTION_KINDS } from './kinds.ts';
 import { Recent } from './recent.ts';
 import { Rewriting } from './rewriting.ts';
 import { modesFor, ownPatterns, type RedactionMode, type RedactionRules } from './rules.ts';
+import { inSlices, type Sliced } from './slices.ts';
 import { tokenPattern } from './tokens.ts';
 import type { Vault } from './vault.ts';
 
@@ -33,6 +35,9 @@ export interface Redacted {
   readonly counts: Readonly<Record<string, number>>;
   /** How many tokens were turned back. */
   readonly restored: number;
+  /** Ids of the tokens that were put in, and of those that were turned back: 500 each at most. */
+  readonly issuedIds: ReadonlySet<string>;
+  readonly restoredIds: ReadonlySet<string>;
 }
 
 /** What a server says of itself is no result of a call, and nobody's data. */
@@ -40,11 +45,14 @@ const SELF_DESCRIPTIONS = new Set(['initialize', 'server/discover', 'tools/list'
 /** Values by which the client names what the server has listed, as they stand in a result. */
 const ECHOED = new Set(['uri', 'name', 'nextCursor', 'requestState', 'taskId']);
 const MOST_ECHOED = 8 * 1024 * 1024;
+/** How often keys that have become the same are renamed at random. */
+const MAX_RENAMINGS = 3;
 
 /**
  * Hides personal data and secrets in the messages of one conversation from the side that is not
  * to have them, and puts the originals of tokens back on their way to the other. It reads strings
- * and numbers at any depth, keys, and what strings hold: JSON, lines of JSON, texts in base64.
+ * and numbers at any depth, keys, and what strings hold: JSON, lines of JSON, texts in base64 or hexadecimal digits, compressed or not. A
+ * large message is read in slices, so that others go on meanwhile.
  */
 export class Redactor {
   readonly #options: RedactorOptions;
@@ -83,8 +91,8 @@ export class Redactor {
    * looked at, and what the server itself has named goes back unchanged.
    *
    * @param json The text of the whole message.
-   * @throws {AgentCoreError} `usage` where it has a token that the client was not given, or nests
-   *   JSON too deep; `config` where the vault cannot keep what it has to.
+   * @throws {AgentCoreError} `usage` where it has a token that the client was not given;
+   *   `config` where the vault cannot keep what it has to.
    */
   async toServer(json: string, about: About): Promise<Redacted> {
     return this.#rewritten(json, 'server', this.#modesFor('arguments', about.tool));
@@ -113,23 +121,27 @@ export class Redactor {
     modes: ReadonlyMap<string, RedactionMode>,
   ): Promise<Redacted> {
     const { vault } = this.#options;
-    let rewriting = this.#rewrite(json, towards, modes);
-    if (rewriting.unknown > 0 && (await vault.refresh())) {
-      rewriting = this.#rewrite(json, towards, modes);
+    const rewrite = (numberFrom?: number) =>
+      inSlices(this.#rewrite(json, towards, modes, numberFrom));
+    let rewriting = await rewrite();
+    if (rewriting.leaves.unknown > 0 && (await vault.refresh())) rewriting = await rewrite();
+    if (rewriting.leaves.unknown > 0) throw unknownToken(towards);
+    // A key may read already as another one does now.
+    for (let times = 1; rewriting.leaves.hasNewKeys && hasKeyTwice(rewriting.json); times++) {
+      if (times > MAX_RENAMINGS) throw sameKeys();
+      rewriting = await rewrite(randomInt(2 ** 40));
     }
-    if (rewriting.unknown > 0) throw unknownToken(towards);
-    const { counts, restored, hasNewKeys, hasNewTokens } = rewriting;
-    if (hasNewKeys && duplicateKey(Buffer.from(rewriting.json)) !== undefined) {
-      throw new AgentCoreError(
-        'usage',
-        'The message has two keys in one object that redaction makes the same; name one of them otherwise',
-      );
-    }
+    const { counts, restored, issuedIds, restoredIds, hasNewTokens } = rewriting.leaves;
     if (hasNewTokens) await vault.settled();
-    return { json: rewriting.json, counts, restored };
+    return { json: rewriting.json, counts, restored, issuedIds, restoredIds };
   }
 
-  #rewrite(json: string, towards: 'client' | 'server', modes: ReadonlyMap<string, RedactionMode>) {
+  *#rewrite(
+    json: string,
+    towards: 'client' | 'server',
+    modes: ReadonlyMap<string, RedactionMode>,
+    numberFrom?: number,
+  ): Sliced<{ readonly json: string; readonly leaves: Rewriting }> {
     const { vault } = this.#options;
     const leaves = new Rewriting(
       {
@@ -142,7 +154,7 @@ export class Redactor {
       },
       this.#tokens,
     );
-    const rewritten = rewriteLeaves(json, {
+    const rewriter: LeafRewriter = {
       string: (text, place) => {
         const { path, isKey } = place;
         if (path.length === 1 && (isKey || isEnvelope(path[0]))) {
@@ -152,21 +164,20 @@ export class Redactor {
           if (isVersion(path, text)) return undefined;
           if (isName(path) && this.#echoes.get(text)) return undefined;
         }
-        const token = leaves.string(text, place);
-        if (
-          towards === 'client' &&
-          !isKey &&
-          token === undefined &&
-          ECHOED.has(path.at(-1) ?? '')
-        ) {
-          this.#echoes.set(text, true);
-        }
-        return token;
+        const rewritten = leaves.string(text, place);
+        const isNamed = towards === 'client' && !isKey && ECHOED.has(path.at(-1) ?? '');
+        return isNamed ? this.#remembered(text, rewritten) : rewritten;
       },
       number: (token, place) => (isCode(place.path) ? undefined : leaves.number(token, place)),
-    });
-    const { counts, restored, unknown, hasNewKeys, hasNewTokens } = leaves;
-    return { json: rewritten, counts, restored, unknown, hasNewKeys, hasNewTokens };
+    };
+    return { json: yield* rewriteLeaves(json, rewriter, numberFrom), leaves };
+  }
+
+  /** What the server names goes back to it as it is, unless it is changed for the client. */
+  *#remembered(text: string, rewritten: Rewritten): Sliced<string | undefined> {
+    const token = typeof rewritten === 'object' ? yield* rewritten : rewritten;
+    if (token === undefined) this.#echoes.set(text, true);
+    return token;
   }
 }
 
@@ -192,6 +203,17 @@ function isVersion(path: readonly string[], text: string): boolean {
   if (second === 'clientInfo') return third === 'version' && path.length === 3;
   const isMeta = second === '_meta' && third === 'io.modelcontextprotocol/clientInfo';
   return isMeta && fourth === 'version' && path.length === 4;
+}
+
+function hasKeyTwice(json: string): boolean {
+  return duplicateKey(Buffer.from(json)) !== undefined;
+}
+
+function sameKeys(): AgentCoreError {
+  return new AgentCoreError(
+    'usage',
+    'Could not redact the message: two keys of one object become the same. Rename one of them.',
+  );
 }
 
 function unknownToken(towards: 'client' | 'server'): AgentCoreError {

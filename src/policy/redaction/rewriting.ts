@@ -1,14 +1,42 @@
-import { AgentCoreError } from '../../error.ts';
-import { findingsIn, type Hiding, standIn } from './hiding.ts';
-import { type LeafPlace, type LeafRewriter, rewriteLeaves } from './json-leaves.ts';
-import { embeddedIn, inBase64, isBlank, isSameStyle, type Layer, layerOf } from './layers.ts';
-import { tokensIn, type WrittenToken } from './tokens.ts';
+import {
+  findingsIn,
+  firstFindingsIn,
+  type Hidden,
+  type Hiding,
+  MOST_LOOKS,
+  standIn,
+} from './hiding.ts';
+import { type LeafPlace, type LeafRewriter, type Rewritten, rewriteLeaves } from './json-leaves.ts';
+import {
+  embeddedIn,
+  encoded,
+  endOfLine,
+  isBlank,
+  isSameStyle,
+  isSimple,
+  type Layer,
+  layerOf,
+} from './layers.ts';
+import type { RedactionMode } from './rules.ts';
+import type { Sliced } from './slices.ts';
+import { TextBuilder } from './text-builder.ts';
+import { idOf, tokensIn, type WrittenToken } from './tokens.ts';
 import type { Kept } from './vault.ts';
 
-/** Texts within texts that are looked into. Each JSON within JSON takes twice the backslashes. */
+/**
+ * Texts within texts that are looked into; further down they are plain texts. Each JSON within JSON
+ * takes twice the backslashes.
+ */
 const DEEPEST = 12;
 /** Digits below which no number is anybody's. */
 const FEWEST_DIGITS = 4;
+/** Characters of a number that is read in any writing. */
+const LONGEST_NUMBER = 400;
+
+/** What a token begins with, however it is written. */
+const MAY_BE_TOKEN = /[<&%\\]/;
+/** Ids of tokens that are kept of one message. */
+const MAX_IDS = 500;
 
 /** Too short for a secret, and without what all other kinds have. */
 const ORDINARY = /^[A-Za-z _.,:-]{0,12}$/;
@@ -17,6 +45,9 @@ const ORDINARY = /^[A-Za-z _.,:-]{0,12}$/;
 export class Rewriting implements LeafRewriter {
   readonly counts: Record<string, number> = {};
   restored = 0;
+  /** Ids of the tokens that were put in and taken back: the first of them, for the record. */
+  readonly issuedIds = new Set<string>();
+  readonly restoredIds = new Set<string>();
   /** Tokens of the right form that were not given to whoever sent them. */
   unknown = 0;
   hasNewKeys = false;
@@ -32,23 +63,41 @@ export class Rewriting implements LeafRewriter {
     this.#tokens = tokens;
   }
 
-  string(text: string, { isKey, path }: LeafPlace): string | undefined {
+  string(text: string, { isKey, path }: LeafPlace): Rewritten {
     if (text.length < 2) return undefined;
-    const number = isKey ? undefined : this.#numberOf(text);
+    const member = isKey ? undefined : path.at(-1);
+    if (!isSimple(text) || (this.#tokens && MAY_BE_TOKEN.test(text))) {
+      return this.#string(text, isKey, member);
+    }
+    if (this.#hiding.modes.size === 0 || this.#isOrdinary(text)) return undefined;
+    const first = firstFindingsIn(text, member, this.#hiding);
+    return first.length === 0 ? undefined : this.#string(text, isKey, member, first);
+  }
+
+  /** @param first What one look has found in a simple text. */
+  *#string(
+    text: string,
+    isKey: boolean,
+    member: string | undefined,
+    first?: readonly Hidden[],
+  ): Sliced<string | undefined> {
+    const number = isKey || first ? undefined : this.#numberOf(text);
     if (number !== undefined) return number;
-    const rewritten = this.#text(text, isKey ? undefined : path.at(-1));
+    const rewritten = yield* this.#text(text, member, first);
     if (rewritten === text) return undefined;
     if (isKey) this.hasNewKeys = true;
     return JSON.stringify(rewritten);
   }
 
-  number(token: string, { path }: LeafPlace): string | undefined {
+  number(token: string, { path }: LeafPlace): Rewritten {
     if (this.#hiding.modes.size === 0 || token.length < FEWEST_DIGITS) return undefined;
     const digits = digitsOf(token);
-    if (digits === undefined) return undefined;
-    const [first] = findingsIn(digits, path.at(-1), this.#hiding);
-    if (!first) return undefined;
-    return JSON.stringify(this.#standIn(first, token, true));
+    return digits === undefined ? undefined : this.#number(token, digits, path.at(-1));
+  }
+
+  *#number(token: string, digits: string, member: string | undefined): Sliced<string | undefined> {
+    const [first] = yield* findingsIn(digits, member, this.#hiding);
+    return first && JSON.stringify(this.#standIn(first, token, true));
   }
 
   /** The number that a token alone stands for. */
@@ -58,48 +107,41 @@ export class Rewriting implements LeafRewriter {
     if (!token || token.start > 0 || token.end < text.length) return undefined;
     const kept = this.#find(token);
     if (!kept?.isNumber) return undefined;
-    this.restored += 1;
+    this.#restore(token);
     return kept.original;
   }
 
-  #text(text: string, member: string | undefined): string {
-    const layer = layerOf(text);
-    if (layer) return this.#layered(text, layer, member);
-    const rewritten = this.#plain(text, member);
+  *#text(text: string, member: string | undefined, first?: readonly Hidden[]): Sliced<string> {
+    const layer = !first && this.#depth < DEEPEST ? yield* layerOf(text) : undefined;
+    if (layer) return yield* this.#layered(text, layer, member);
+    const rewritten = first
+      ? yield* this.#hidden(text, member, first)
+      : yield* this.#plain(text, member);
     // Without the secret in it, what was no JSON has become some: it would not be turned back.
-    if (rewritten !== text && this.#hiding.modes.size > 0 && layerOf(rewritten)) {
+    if (rewritten !== text && this.#hiding.modes.size > 0 && (yield* layerOf(rewritten))) {
       return this.#whole(text);
     }
     return rewritten;
   }
 
-  #layered(text: string, layer: Layer, member: string | undefined): string {
-    if (this.#depth === DEEPEST) {
-      throw new AgentCoreError(
-        'usage',
-        `The message has texts within texts, ${DEEPEST} deep, which redaction does not follow further; send them as they are`,
-      );
-    }
+  *#layered(text: string, layer: Layer, member: string | undefined): Sliced<string> {
     this.#depth += 1;
     try {
       switch (layer.kind) {
         case 'json':
-          return rewriteLeaves(text, this);
+          return yield* rewriteLeaves(text, this);
         case 'json-lines':
-          return text
-            .split('\n')
-            .map((line) => (isBlank(line) ? line : rewriteLeaves(line, this)))
-            .join('\n');
+          return yield* this.#lines(text);
         case 'url': {
-          const inner = this.#text(layer.text, member);
+          const inner = yield* this.#text(layer.text, member);
           return inner === layer.text ? text : encodeURIComponent(inner);
         }
-        case 'base64': {
-          const inner = this.#text(layer.text, member);
+        case 'encoded': {
+          const inner = yield* this.#text(layer.text, member);
           // What is no text may be a secret all the same.
-          if (inner === layer.text) return this.#plain(text, member);
-          const encoded = inBase64(layer, inner);
-          return isSameStyle(layer, layerOf(encoded)) ? encoded : this.#whole(text);
+          if (inner === layer.text) return yield* this.#plain(text, member);
+          const written = encoded(layer, inner);
+          return isSameStyle(layer, yield* layerOf(written)) ? written : this.#whole(text);
         }
       }
     } finally {
@@ -107,52 +149,73 @@ export class Rewriting implements LeafRewriter {
     }
   }
 
+  *#lines(text: string): Sliced<string> {
+    const rewritten = new TextBuilder();
+    for (let at = 0; at <= text.length; ) {
+      const end = endOfLine(text, at);
+      const line = text.slice(at, end);
+      rewritten.add(isBlank(line) ? line : yield* rewriteLeaves(line, this));
+      rewritten.add(text.slice(end, end + 1));
+      at = end + 1;
+      yield;
+    }
+    return rewritten.text;
+  }
+
   /** Tokens turned back, and what lies between them hidden. */
-  #plain(text: string, member: string | undefined): string {
-    if (!this.#tokens) return this.#hidden(text, member);
-    let rewritten = '';
+  *#plain(text: string, member: string | undefined): Sliced<string> {
+    if (!this.#tokens) return yield* this.#hidden(text, member);
+    const rewritten = new TextBuilder();
     let copied = 0;
     for (const token of tokensIn(text, this.#tokens)) {
+      yield;
       const original = this.#find(token)?.original;
       if (original === undefined) {
         this.unknown += 1;
         continue;
       }
-      this.restored += 1;
-      rewritten += this.#hidden(text.slice(copied, token.start), undefined);
-      rewritten += token.written(original);
+      this.#restore(token);
+      rewritten.add(yield* this.#hidden(text.slice(copied, token.start), undefined));
+      rewritten.add(token.written(original));
       copied = token.end;
     }
-    return copied === 0
-      ? this.#hidden(text, member)
-      : rewritten + this.#hidden(text.slice(copied), undefined);
+    if (copied === 0) return yield* this.#hidden(text, member);
+    rewritten.add(yield* this.#hidden(text.slice(copied), undefined));
+    return rewritten.text;
   }
 
-  #hidden(text: string, member: string | undefined): string {
-    if (this.#hiding.modes.size === 0) return this.#embedded(text);
+  *#hidden(text: string, member: string | undefined, first?: readonly Hidden[]): Sliced<string> {
+    if (this.#hiding.modes.size === 0) return yield* this.#embedded(text);
     if (this.#isOrdinary(text)) return text;
-    let rewritten = '';
+    const rewritten = new TextBuilder();
     let copied = 0;
-    for (const found of findingsIn(text, member, this.#hiding)) {
-      rewritten += this.#embedded(text.slice(copied, found.start));
-      rewritten += this.#standIn(found, text.slice(found.start, found.end), false);
+    for (const found of yield* findingsIn(text, member, this.#hiding, MOST_LOOKS, first)) {
+      yield;
+      rewritten.add(yield* this.#embedded(text.slice(copied, found.start)));
+      rewritten.add(this.#standIn(found, text.slice(found.start, found.end), false));
       copied = found.end;
     }
-    return rewritten + this.#embedded(copied === 0 ? text : text.slice(copied));
+    if (copied === 0) return yield* this.#embedded(text);
+    rewritten.add(yield* this.#embedded(text.slice(copied)));
+    return rewritten.text;
   }
 
-  /** What is in base64 among other words. */
-  #embedded(text: string): string {
-    let rewritten = '';
+  /** What stands encoded among other words. */
+  *#embedded(text: string): Sliced<string> {
+    if (this.#depth === DEEPEST) return text;
+    const rewritten = new TextBuilder();
     let copied = 0;
     for (const { start, end, layer } of embeddedIn(text)) {
+      yield;
       const word = text.slice(start, end);
-      const inner = this.#layered(word, layer, undefined);
+      const inner = yield* this.#layered(word, layer, undefined);
       if (inner === word) continue;
-      rewritten += text.slice(copied, start) + inner;
+      rewritten.add(text.slice(copied, start) + inner);
       copied = end;
     }
-    return copied === 0 ? text : rewritten + text.slice(copied);
+    if (copied === 0) return text;
+    rewritten.add(text.slice(copied));
+    return rewritten.text;
   }
 
   /** Sees without looking closer that a text is of no known kind, as most names are. */
@@ -164,16 +227,26 @@ export class Rewriting implements LeafRewriter {
   #whole(text: string): string {
     const kind = this.#latestKind;
     const mode = this.#hiding.modes.get(kind) ?? 'mask';
-    if (mode === 'tokenize') this.hasNewTokens = true;
-    return standIn({ kind, mode }, text, false, this.#hiding);
+    return this.#issue(standIn({ kind, mode }, text, false, this.#hiding), mode);
   }
 
   #standIn(found: Parameters<typeof standIn>[0], original: string, isNumber: boolean): string {
     const { kind, mode } = found;
     this.counts[kind] = (this.counts[kind] ?? 0) + 1;
     this.#latestKind = kind;
-    if (mode === 'tokenize') this.hasNewTokens = true;
-    return standIn(found, original, isNumber, this.#hiding);
+    return this.#issue(standIn(found, original, isNumber, this.#hiding), mode);
+  }
+
+  #issue(written: string, mode: RedactionMode): string {
+    if (mode !== 'tokenize') return written;
+    this.hasNewTokens = true;
+    if (this.issuedIds.size < MAX_IDS) this.issuedIds.add(idOf(written));
+    return written;
+  }
+
+  #restore({ id }: WrittenToken): void {
+    this.restored += 1;
+    if (this.restoredIds.size < MAX_IDS) this.restoredIds.add(id);
   }
 
   /** What the sender holds, which is the other side than the one that is written to. */
@@ -185,8 +258,17 @@ export class Rewriting implements LeafRewriter {
 
 /** The digits of a number before its point, however it is written. */
 function digitsOf(token: string): string | undefined {
+  // No longer number is anybody's, but by a policy's own pattern.
+  if (token.length > LONGEST_NUMBER) return leadingDigits(token);
   const [, digits] = /^-?(\d+)(?:\.\d+)?$/.exec(token) ?? [];
   if (digits !== undefined) return digits;
   const value = Math.trunc(Math.abs(Number(token)));
   return Number.isSafeInteger(value) ? String(value) : undefined;
+}
+
+function leadingDigits(token: string): string {
+  const start = token[0] === '-' ? 1 : 0;
+  let end = start;
+  while (token.charCodeAt(end) >= 0x30 && token.charCodeAt(end) <= 0x39) end++;
+  return token.slice(start, end);
 }

@@ -1,11 +1,14 @@
-import { matchesOf } from './finding/finder.ts';
-
 /**
  * `<email:1f3a5b7c9d0e2f46>`: the kind, and an id of 64 bits. It fits into any JSON string, and is
  * found again where somebody wrote it into a URL, into HTML or into JSON within a text.
  */
 export function tokenOf(kind: string, id: string): string {
   return `<${kind}:${id}>`;
+}
+
+/** The id of what {@link tokenOf} has made. */
+export function idOf(token: string): string {
+  return token.slice(-1 - ID_LENGTH, -1);
 }
 
 /** Hexadecimal digits of an id. */
@@ -31,7 +34,13 @@ export function tokenPattern(kinds: readonly string[]): RegExp {
 }
 
 export function* tokensIn(text: string, pattern: RegExp): Iterable<WrittenToken> {
-  for (const match of matchesOf(text, pattern)) {
+  let from = 0;
+  for (;;) {
+    // The pattern is shared with texts that are read in between.
+    pattern.lastIndex = from;
+    const match = pattern.exec(text);
+    if (!match) return;
+    from = pattern.lastIndex;
     const [whole, opening, kind, id] = match as unknown as [string, string, string, string];
     yield {
       kind: kind.toLowerCase(),

@@ -1,4 +1,4 @@
-import type { AuditVerifyOptions } from '../run-audit.ts';
+import type { AuditFindOptions, AuditVerifyOptions } from '../run-audit.ts';
 import type { PolicyExplainOptions, PolicyInitOptions } from '../run-policy.ts';
 import { append, type VerbGroup } from './verb-group.ts';
 
@@ -57,9 +57,17 @@ function addPolicy({ cli, env, streams, exit }: VerbGroup): void {
 }
 
 function addAudit({ cli, env, streams, exit }: VerbGroup): void {
-  cli
-    .command('audit')
-    .description('look after the record of what policies decided')
+  const audit = cli.command('audit').description('look after the record of what policies decided');
+  audit
+    .command('find <token>')
+    .description('list the calls that put a redaction token in or took it back')
+    .option('--json', 'as a JSON object, for scripts')
+    .addHelpText('after', FIND_NOTES)
+    .action(async (token: string, options: AuditFindOptions) => {
+      const { runAuditFind } = await import('../run-audit.ts');
+      exit(await runAuditFind(token, options, env, streams));
+    });
+  audit
     .command('verify')
     .description('say whether it is as it was written')
     .option('--noted <file>', 'what --json printed earlier: nothing of that may be gone')
@@ -87,4 +95,11 @@ usage
 const AUDIT_NOTES = `
 Exit codes: 0 it is as it was written, 1 something was changed, removed or
 added, 2 bad usage
+`;
+
+const FIND_NOTES = `
+Put the token in quotes: agentcore-mcp audit find "<email:1f3a5b7c9d0e2f46>"
+
+Exit codes: 0 there are such calls, 1 there are none, or a file could not be
+read, 2 bad usage
 `;

@@ -126,6 +126,47 @@ describe('personal data', () => {
     expect(heads.join()).toMatch(/"mcp-param-to":"<email:[\da-f]{16}>"/);
   });
 
+  it('is in no file if the server puts it into headers, ids and errors', async () => {
+    const jwt = `eyJhbGciOiJIUzI1NiJ9.${Buffer.from('{"sub":"jane"}').toString('base64url')}.c2ln`;
+    const upstream = await startUpstream((seen) => {
+      if (!seen.message?.id || seen.path.endsWith('/stopruntimesession')) return false;
+      seen.response.setHeader('x-amzn-trace-id', `Root=1-${jwt}`);
+      seen.response.setHeader('x-amzn-requestid', `${DATA.email}`);
+      if (seen.message.method === 'initialize') {
+        seen.response.setHeader('mcp-session-id', `of-${DATA.email}`);
+        return false;
+      }
+      result(seen, { content: [] });
+      return true;
+    });
+    const state = await mkdtemp(join(tmpdir(), 'agentcore-mcp-test-'));
+    endWithTest(state, () => rm(state, { recursive: true, force: true }));
+    const rules =
+      'version: "1"\naudit: required\nredact: { mode: mask, directions: [arguments, results] }\n';
+    await writeFile(join(state, 'policy.yaml'), rules);
+    const proxy = startProxy(upstream.url, {
+      AGENTCORE_POLICY: join(state, 'policy.yaml'),
+      AGENTCORE_STATE_DIR: state,
+      AWS_ENDPOINT_URL_STS: 'http://127.0.0.1:9',
+    });
+    await proxy.initialize({});
+    await proxy.call('mirror', { to: 'nobody' });
+    await proxy.request('tools/list', {});
+    await proxy.close();
+    const entries = await readdir(state, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile());
+    const texts = await Promise.all(
+      files.map(({ parentPath, name }) => readFile(join(parentPath, name), 'utf8')),
+    );
+    expect(files.map(({ parentPath }) => parentPath)).toEqual(
+      expect.arrayContaining(['audit', 'journal'].map((folder) => join(state, folder))),
+    );
+    const all = texts.join('\n');
+    expect(all).toContain('"requestId":"[redacted:email]"');
+    expect(all).not.toContain('eyJ');
+    expect(disclosedIn(all)).toEqual([]);
+  });
+
   it('is in no cancellation of a call that is under way', async () => {
     const guarded = await startRedacting();
     const { proxy, local } = guarded;

@@ -85,6 +85,7 @@ test('a request is on record with who, what, the decision, what was hidden and h
     argumentsHash: expect.stringMatching(/^[\da-f]{64}$/),
     decision: { effect: 'allow', rule: '/tools/tool/rules/0' },
     redactions: { email: 1 },
+    tokens: { issued: [expect.stringMatching(/^[\da-f]{16}$/)], restored: [] },
     milliseconds: expect.any(Number),
     attempts: 1,
     upstreamStatus: 200,
@@ -93,9 +94,24 @@ test('a request is on record with who, what, the decision, what was hidden and h
     traceId: 'trace-1',
   });
   expect(JSON.stringify(entries)).not.toContain('example');
+  const [once, twice, other] = entries.map(({ tokens }) => tokens?.issued[0]);
+  expect(once).toBe(twice);
+  expect(once).not.toBe(other);
   const [first, second, third] = entries.map(({ argumentsHash }) => argumentsHash);
   expect(first).toBe(second);
   expect(first).not.toBe(third);
+});
+
+test('a call whose answer has its tokens is on record with those that it took back', async () => {
+  const { entries, noted, server } = await audited((request) =>
+    resultFor(request, { structuredContent: request.params?.arguments }),
+  );
+  await server.request(call({ a: 'me@example.com' }), exchangeWith());
+  await server.request(call({ a: 'nothing' }), exchangeWith());
+  await noted();
+  expect(entries[0]?.tokens?.restored).toEqual(entries[0]?.tokens?.issued);
+  expect(entries[0]?.tokens?.restored).toHaveLength(1);
+  expect(entries[1]).not.toHaveProperty('tokens');
 });
 
 test('errors and failures are on record as such, and names without personal data', async () => {

@@ -1,12 +1,12 @@
 import * as nodeFiles from 'node:fs/promises';
-import { appendFile, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { appendFile, cp, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { FileSystem } from '../../../src/journal/journal-part.ts';
 import { Audit, type AuditOptions } from '../../../src/policy/audit/audit.ts';
 import { auditFolder, auditSalt } from '../../../src/policy/audit/audit-folder.ts';
 import { verifyAudit } from '../../../src/policy/audit/verify-audit.ts';
-import { runAuditVerify } from '../../../src/programs/run-audit.ts';
+import { runAuditFind, runAuditVerify } from '../../../src/programs/run-audit.ts';
 import { temporaryFolder } from '../../journal/fixture.ts';
 
 const ENTRY = {
@@ -265,4 +265,86 @@ test('agentcore-mcp audit verify says it in words, in JSON and by its exit code'
   const { code, text } = await run(true);
   expect(code).toBe(1);
   expect(JSON.parse(text).problems).toHaveLength(1);
+});
+
+test('an audit that was written before records had tokens is verified, and goes on', async () => {
+  const state = await temporaryFolder();
+  const before = new URL('../../fixtures/audit-format-1/', import.meta.url);
+  await cp(before, auditFolder(state), { recursive: true });
+  expect(await verifyAudit(state)).toMatchObject({ problems: [], files: 3, records: 7 });
+  const { audit } = openAudit(state);
+  await audit.record({ ...ENTRY, tokens: { issued: ['1f3a5b7c9d0e2f46'], restored: [] } });
+  await audit.close();
+  expect(await verifyAudit(state)).toMatchObject({ problems: [], files: 4, records: 9 });
+});
+
+describe('agentcore-mcp audit find', () => {
+  const put = '1f3a5b7c9d0e2f46';
+
+  async function find(state: string, token: string, json = false) {
+    const said: string[] = [];
+    const stream = { write: (text: string) => said.push(text) } as unknown as NodeJS.WritableStream;
+    const streams = { stdout: stream, stderr: stream };
+    const code = await runAuditFind(token, { json }, { AGENTCORE_STATE_DIR: state }, streams);
+    return { code, text: said.join('') };
+  }
+
+  async function withTokens(): Promise<string> {
+    const state = await temporaryFolder();
+    const { audit } = openAudit(state, { partBytes: 500 });
+    const at = (second: number) => `2026-11-21T15:21:0${second}.000Z`;
+    const other = 'aaaaaaaaaaaaaaaa';
+    const calls = [
+      { id: 'first', at: at(1), tokens: { issued: [other, put], restored: [] } },
+      { id: 'second', at: at(2), tokens: { issued: [other], restored: [other] } },
+      { id: 'third', at: at(3), tokens: { issued: [put], restored: [put] } },
+      { id: put, at: at(4), name: 'a\u001b[31mb' },
+    ];
+    for (const call of calls) await audit.record({ ...ENTRY, ...call });
+    await audit.close();
+    return state;
+  }
+
+  test('lists the calls that put a token in or took it back, over all files', async () => {
+    const state = await withTokens();
+    for (const token of [`<email:${put}>`, put.toUpperCase(), `email:${put}`]) {
+      const { code, text } = await find(state, token);
+      expect(code).toBe(0);
+      const lines = text.trim().split('\n');
+      expect(lines).toHaveLength(2);
+      expect(lines[0]).toMatch(
+        /^2026-11-21T15:21:01\.000Z {2}tools\/call tool {2}put in {2}record first/,
+      );
+      expect(lines[1]).toContain('put in and taken back  record third');
+    }
+    const { uses } = JSON.parse((await find(state, put, true)).text);
+    expect(uses).toMatchObject([
+      { record: { id: 'first' }, issued: true, restored: false },
+      { record: { id: 'third' }, issued: true, restored: true },
+    ]);
+  });
+
+  test('says so if there is none, and refuses what is no token', async () => {
+    const state = await withTokens();
+    expect(await find(state, '<email:0000000000000000>')).toMatchObject({
+      code: 1,
+      text: expect.stringContaining('No call'),
+    });
+    await expect(find(state, 'jane@example.com')).rejects.toMatchObject({ code: 'usage' });
+  });
+});
+
+test('keeps no personal data in what a server or client chose', async () => {
+  const state = await temporaryFolder();
+  const { audit } = openAudit(state);
+  await audit.record({
+    ...ENTRY,
+    method: 'tools/jane@example.com',
+    name: 'crm://jane@example.com',
+    requestId: 'jane@example.com',
+    traceId: `Root=1;${'ghp_'}${'a1B2'.repeat(9)}`,
+  });
+  await audit.close();
+  const text = await readFile((await pathsIn(state))[0] as string, 'utf8');
+  expect(text).not.toMatch(/jane|ghp_/);
 });

@@ -1,6 +1,15 @@
+import {
+  deflateRawSync,
+  deflateSync,
+  gunzipSync,
+  gzipSync,
+  inflateRawSync,
+  inflateSync,
+} from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { RedactionKind } from '../../../src/policy/redaction/kinds.ts';
-import { redactorOf, sent } from './redaction-fixture.ts';
+import { HIDDEN_TEXTS, ORDINARY_TEXTS } from './ordinary-texts.ts';
+import { callText, received, redactorOf, sent } from './redaction-fixture.ts';
 import { ORDINARY, SAMPLES } from './samples.ts';
 
 const EVERY = Object.entries(SAMPLES).flatMap(([kind, samples]) =>
@@ -49,4 +58,65 @@ describe.each(EVERY)('of kind %s, %j', (kind, sample) => {
 
 test.each(ORDINARY)('%j is nobody’s', async (text) => {
   expect(await sent(masking, text)).toBe(text);
+});
+
+const COUNTRIES = 'AT BR CH DE ES FR GB IN IT JP NL US'.split(' ');
+const ofCountries = await redactorOf({ mode: 'mask', countries: COUNTRIES });
+
+describe.each(Object.entries(ORDINARY_TEXTS))('leaves %s as they are', (_, texts) => {
+  test.each(texts)('%j', async (text) => {
+    for (const redactor of [masking, ofCountries]) {
+      const message = callText({ value: text, list: [`${text}\n${text}`] });
+      expect((await redactor.toServer(message, {})).json).toBe(message);
+    }
+  });
+});
+
+test('leaves versions as they are under names that say so', async () => {
+  const versions = { version: '4.8.0.1', fileVersion: '10.2.5.1', release: '3.1.4.1' };
+  expect(await sent(ofCountries, versions)).toEqual(versions);
+  expect(await sent(masking, { host: '4.8.0.1' })).toEqual({ host: '[redacted:ip]' });
+});
+
+test.each(HIDDEN_TEXTS)('finds %s', async (_, text, part) => {
+  const got = await sent(masking, text);
+  expect(got).not.toBe(text);
+  expect(got).not.toContain(part);
+});
+
+describe.each([
+  ['gzip', gzipSync, gunzipSync],
+  ['deflate', deflateSync, inflateSync],
+  ['raw deflate', deflateRawSync, inflateRawSync],
+] as const)('in %s', (_, compress, decompress) => {
+  const packed = (text: string) => compress(text).toString('base64');
+  const unpacked = (text: string) => decompress(Buffer.from(text, 'base64')).toString();
+
+  test('a text in base64 is looked into, alone and among other words', async () => {
+    const text = packed('Write to jane.doe@example.com, please');
+    const gone = 'Write to [redacted:email], please';
+    expect(unpacked((await sent(masking, text)) as string)).toBe(gone);
+    const [, word] =
+      /^body=(\S+) end$/.exec((await sent(masking, `body=${text} end`)) as string) ?? [];
+    expect(unpacked(word as string)).toBe(gone);
+    const ordinary = packed('Nothing of anybody is in here, only words');
+    expect(await sent(masking, ordinary)).toBe(ordinary);
+  });
+
+  test('a token is turned back', async () => {
+    const redactor = await redactorOf();
+    const token = await sent(redactor, packed('Write to jane.doe@example.com, please'));
+    expect(unpacked(token as string)).toMatch(/^Write to <email:[\da-f]{16}>, please$/);
+    const back = (await received(redactor, token)) as string;
+    expect(unpacked(back)).toBe('Write to jane.doe@example.com, please');
+  });
+});
+
+test('a text in hexadecimal digits keeps its case, and its tokens are turned back', async () => {
+  const redactor = await redactorOf();
+  const text = Buffer.from('to jane.doe@example.com').toString('hex').toUpperCase();
+  const token = (await sent(redactor, text)) as string;
+  expect(token).toMatch(/^[\dA-F]+$/);
+  expect(Buffer.from(token, 'hex').toString()).toMatch(/^to <email:/);
+  expect(await received(redactor, token)).toBe(text);
 });

@@ -1,4 +1,4 @@
-import { passesLuhn } from './check-digits.ts';
+import { isArticleNumber, passesLuhn } from './check-digits.ts';
 import { groupedDigits } from './digit-groups.ts';
 import type { Place } from './finder.ts';
 
@@ -8,6 +8,7 @@ export function findCards(text: string): Iterable<Place> {
 }
 
 function isCard(digits: string): boolean {
+  if (digits.length === 13 && isArticleNumber(digits)) return false;
   return isIssued(digits) && passesLuhn(digits);
 }
 

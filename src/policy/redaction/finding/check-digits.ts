@@ -50,3 +50,16 @@ function dihedral(one: number, other: number): number {
   if (one < 5) return other < 5 ? (one + other) % 5 : 5 + ((one + other - 5) % 5);
   return other < 5 ? 5 + ((one - 5 - other + 5) % 5) : (one - other + 5) % 5;
 }
+
+/** EAN-13: weights 1 and 3 by turns; books (ISO 2108) and all other articles have it. */
+export function isArticleNumber(digits: string): boolean {
+  return weighted(digits, [1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 === 0;
+}
+
+/** ISBN, of ten or thirteen digits. */
+export function isBookNumber(digits: string): boolean {
+  if (digits.length === 13) return /^97[89]/.test(digits) && isArticleNumber(digits);
+  if (!/^\d{9}[\dX]$/.test(digits)) return false;
+  const last = digits.endsWith('X') ? 10 : digits.charCodeAt(9) - 48;
+  return (weighted(digits.slice(0, 9), [10, 9, 8, 7, 6, 5, 4, 3, 2]) + last) % 11 === 0;
+}

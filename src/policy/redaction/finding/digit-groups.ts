@@ -20,6 +20,7 @@ export function* groupedDigits(
   isOne: (digits: string) => boolean,
 ): Iterable<Place> {
   for (const { 0: run, index } of matchesOf(text, RUN)) {
+    if (isOfLongWord(text, index, index + run.length)) continue;
     if (SPACED_DIGITS.test(run)) {
       const digits = run.replace(/\D/g, '');
       if (digits.length >= least && digits.length <= most && isOne(digits)) {
@@ -47,7 +48,7 @@ function* within(
       const group = groups[to] as { digits: string };
       digits += group.digits;
       if (digits.length > most) break;
-      if (digits.length >= least && isOne(digits)) best = to;
+      if (digits.length >= least && !isFraction(run, groups, from, to) && isOne(digits)) best = to;
       if (group.digits.length < 3) break;
     }
     if (best === undefined) {
@@ -59,4 +60,29 @@ function* within(
     yield { start: offset + first.index, end: offset + last.index + last.digits.length };
     from = best + 1;
   }
+}
+
+/** One group behind a point, as the digits of `0.4111111111111111` are. */
+function isFraction(
+  run: string,
+  groups: readonly { readonly index: number; readonly digits: string }[],
+  from: number,
+  to: number,
+): boolean {
+  if (from !== to || from === 0) return false;
+  const { index } = groups[from] as { index: number };
+  return run[index - 1] === '.' && /\d/.test(run[index - 2] ?? '');
+}
+
+/** Letters and digits of a hash, a key or a picture in some encoding, which has any digits. */
+const LONG_WORD = 32;
+
+/** Whether digits have letters right beside them, in a word that nobody would write. */
+function isOfLongWord(text: string, start: number, end: number): boolean {
+  if (!/[A-Za-z]/.test(`${text[start - 1] ?? ''}${text[end] ?? ''}`)) return false;
+  let from = start;
+  while (end - from < LONG_WORD && /[A-Za-z\d]/.test(text[from - 1] ?? '')) from--;
+  let to = end;
+  while (to - from < LONG_WORD && /[A-Za-z\d]/.test(text[to] ?? '')) to++;
+  return to - from >= LONG_WORD;
 }

@@ -3,6 +3,8 @@ import type { Place } from './finder.ts';
 /** RFC 5321, 4.5.3.1: the most characters before the @, and behind it. */
 const LONGEST_LOCAL_PART = 64;
 const LONGEST_DOMAIN = 255;
+/** Spaces on each side of an @ that may belong to an address. */
+const MOST_SPACES = 3;
 
 // Of RFC 5322's atext without what joins an address to other things in URLs and queries.
 const LOCAL = /[\w.!$%*+~^'\-\u0080-\uffff]/;
@@ -14,17 +16,63 @@ const TOP_LEVEL = /^(?:[A-Za-z]{2,63}|[\u0080-\uffff]{2,63}|xn--[A-Za-z\d-]{2,59
 /** Signs that stand around an address rather than in it. */
 const AROUND = new Set([...".'*~^!-\u2018\u2019\u201c\u201d\u00ab\u00bb\u2026\u3002\uff0c"]);
 
-/** E-mail addresses with a domain of two labels or more. */
+/** Accounts of version control, which are nobody's: `git@github.com:org/repo.git`. */
+const SERVICE = /^(?:git|hg|svn|cvs|aur|gitea|forgejo)$/i;
+const REPOSITORY = /^:[\w.~/-]{1,200}\.git\b/;
+/** Endings of files and of systemd's units; none is a top-level domain. */
+const FILE_ENDING = new RegExp(
+  `\\.(?:${[
+    'avif|bmp|gif|ico|jpe?g|png|svg|tiff?|webp|woff2?|ttf|otf|eot|mp[34]|webm|wav|ogg|pdf|docx?|xlsx?',
+    'css|less|sass|scss|[cm]?jsx?|[cm]?tsx?|vue|json[5cl]?|ya?ml|toml|xml|html?|txt|log|csv|lock|map|patch',
+    'conf|ini|cfg|env|bak|tmp|orig|gz|tgz|bz2|xz|tar|jar|war|whl|gem|deb|rpm|apk|dmg|exe|dll|dylib|node|wasm',
+    'service|socket|timer|target|mount|device|slice|scope|test\\.[jt]s',
+  ].join('|')})$`,
+  'i',
+);
+/** `1.2.3-beta.rc`, `4.17.21.x`, `v2.next`; but `163.com` is a domain. */
+const VERSION = /^(?:v?\d+\.\d+(?:\.\d+)*[-+]|v?\d+(?:\.\d+){1,3}\.[a-z]+$|v\d+\.[a-z]+$)/i;
+/** Top-level domains of most addresses: one that is written with spaces needs more to show. */
+const COMMON_DOMAIN =
+  /\.(?:com|org|net|edu|gov|mil|int|info|biz|io|dev|app|ai|example|test|co|eu|uk|us|ca|au|nz|de|at|ch|fr|es|it|pt|nl|be|lu|ie|dk|se|no|fi|is|pl|cz|sk|hu|ro|bg|gr|tr|ua|ru|cn|jp|kr|in|br|mx|ar|cl|za|il|ae|sg|hk|tw)$/i;
+
+/** E-mail addresses with a domain of two labels or more, also with spaces around the @. */
 export function* findEmails(text: string): Iterable<Place> {
   let behind = 0;
   for (let at = text.indexOf('@'); at !== -1; at = text.indexOf('@', at + 1)) {
-    const start = startOfLocalPart(text, at, behind);
-    if (start === at) continue;
-    const end = endOfDomain(text, at + 1);
-    if (end === undefined) continue;
-    yield { start, end };
-    behind = end;
+    const place = addressAt(text, at, behind) ?? spacedAddressAt(text, at, behind);
+    if (!place) continue;
+    yield place;
+    behind = place.end;
   }
+}
+
+function addressAt(text: string, at: number, least: number): Place | undefined {
+  const start = startOfLocalPart(text, at, least);
+  const end = start === at ? undefined : endOfDomain(text, at + 1);
+  if (end === undefined) return undefined;
+  const domain = text.slice(at + 1, end);
+  if (FILE_ENDING.test(domain) || VERSION.test(domain)) return undefined;
+  if (SERVICE.test(text.slice(start, at))) return undefined;
+  return REPOSITORY.test(text.slice(end, end + LONGEST_DOMAIN)) ? undefined : { start, end };
+}
+
+/** `jane.doe @ example.com`, `jane@ example.com`; a name behind a space and an @ is a handle. */
+function spacedAddressAt(text: string, at: number, least: number): Place | undefined {
+  let before = at;
+  while (at - before < MOST_SPACES && isSpace(text[before - 1])) before--;
+  let behind = at + 1;
+  while (behind - at <= MOST_SPACES && isSpace(text[behind])) behind++;
+  if (behind === at + 1 && before === at) return undefined;
+  const start = startOfLocalPart(text, before, least);
+  if (start === before) return undefined;
+  if (behind === at + 1 && !/[.\d_]/.test(text.slice(start, before))) return undefined;
+  const end = endOfDomain(text, behind);
+  if (end === undefined || !COMMON_DOMAIN.test(text.slice(behind, end))) return undefined;
+  return { start, end };
+}
+
+function isSpace(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
 }
 
 function startOfLocalPart(text: string, at: number, least: number): number {

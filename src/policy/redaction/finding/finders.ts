@@ -22,6 +22,11 @@ const BUILT_IN: readonly (readonly [RedactionKind, Finder])[] = [
   ['ip', ifDigits(findIpAddresses)],
 ];
 
+/** Those that need no library, by kind. */
+export function builtInFinders(): Map<string, Finder[]> {
+  return new Map(BUILT_IN.map(([kind, finder]) => [kind, [finder]]));
+}
+
 /**
  * All finders that the rules need, by kind; the larger libraries are loaded only for rules that
  * need them.
@@ -31,7 +36,7 @@ const BUILT_IN: readonly (readonly [RedactionKind, Finder])[] = [
 export async function findersFor(
   rules: readonly RedactionRules[],
 ): Promise<ReadonlyMap<string, readonly Finder[]>> {
-  const finders = new Map<string, Finder[]>(BUILT_IN.map(([kind, finder]) => [kind, [finder]]));
+  const finders = builtInFinders();
   const wantsPhones = (['arguments', 'results'] as const).some((direction) =>
     modesFor(rules, direction, undefined).has('phone'),
   );

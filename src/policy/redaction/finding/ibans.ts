@@ -14,7 +14,9 @@ const LENGTHS: ReadonlyMap<string, number> = new Map(
     .map((entry) => [entry.slice(0, 2), Number(entry.slice(2))]),
 );
 
-const START = /(?<![A-Z\d])[A-Z]{2}[ -]?\d{2}(?=(?:[ .-]?[A-Z\d]){11})/gi;
+/** At the beginning of a word, behind the word IBAN, or where capitals follow on small letters. */
+const START =
+  /(?:(?<![A-Za-z\d])|(?<=[Ii][Bb][Aa][Nn])|(?<=[a-z])(?=[A-Z]))[A-Za-z]{2}[ -]?\d{2}(?=(?:[ .-]?[A-Za-z\d]){11})/g;
 
 /** International bank account numbers, in one or in groups, by their length and check digits. */
 export function* findIbans(text: string): Iterable<Place> {

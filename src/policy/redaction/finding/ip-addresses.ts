@@ -1,16 +1,29 @@
 import { isIPv6 } from 'node:net';
+import { isVersionAt } from './context.ts';
 import { matchesOf, type Place } from './finder.ts';
 
-const OCTET = '(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)';
+const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
 const IPV4 = new RegExp(`(?<![\\w.-])(?:${OCTET}\\.){3}${OCTET}(?![\\w-]|\\.\\d)`, 'g');
+/** Characters between two versions at most. */
+const REACH = 20;
 const IPV6 =
   /(?<![\w:.])(?:[\da-f]{0,4}:){2,8}(?:[\da-f]{1,4}|(?:\d{1,3}\.){3}\d{1,3})?(?![\w:])/gi;
 
-/** IP addresses but those that name nobody: the machine's own and the unspecified one. */
-export function* findIpAddresses(text: string): Iterable<Place> {
+/** Of RFC 1122, 5735 and 5771: this network, this machine, groups, masks and broadcasts. */
+const NOBODY = /^(?:0|127|22[4-9]|2[3-5]\d)\./;
+/** Between two versions: `from 1.2.3.4 to 1.2.3.5`. */
+const CHAIN = /^(?:\s?(?:to|and|or|through|->|=>|→|-|–|,|\|\||\.\.\.?)\s?v?[<>=~^]{0,2}\s?)$/;
+
+/** IP addresses but those that name nobody, and versions of four numbers. */
+export function* findIpAddresses(text: string, member?: string): Iterable<Place> {
+  let endOfVersion = -1;
   for (const { 0: address, index } of text.includes('.') ? matchesOf(text, IPV4) : []) {
-    if (/^(?:127\.|0\.0\.0\.0$)/.test(address)) continue;
-    yield { start: index, end: index + address.length };
+    if (NOBODY.test(address)) continue;
+    const isVersion =
+      isVersionAt(text, index, member) ||
+      (endOfVersion !== -1 && CHAIN.test(text.slice(endOfVersion, index).slice(0, REACH)));
+    if (isVersion) endOfVersion = index + address.length;
+    else yield { start: index, end: index + address.length };
   }
   const colon = text.indexOf(':');
   if (colon === -1 || text.indexOf(':', colon + 1) === -1) return;

@@ -7,6 +7,8 @@ import {
 } from './check-digits.ts';
 import { matchesOf, type Place } from './finder.ts';
 
+const TIMESTAMP = /^20[2-9]\d{5}(?:[01]\d|2[0-3])[0-5]\d$/;
+
 interface NationalId {
   /** A regular expression for the id as it is written. */
   readonly written: string;
@@ -69,7 +71,8 @@ const IDS: readonly NationalId[] = [
   // Sweden: personnummer, with its sign
   {
     written: `(?:19|20)?\\d\\d${MONTH}(?:${DAY}|[67-9]\\d)[-+]\\d{4}`,
-    isOne: (digits) => passesLuhn(digits.slice(-10)),
+    // `20261121-1530` is more often a time than somebody who was born then.
+    isOne: (digits) => !TIMESTAMP.test(digits) && passesLuhn(digits.slice(-10)),
   },
   // Finland: henkilötunnus
   {
@@ -132,7 +135,10 @@ export function* findNationalIds(text: string, member?: string): Iterable<Place>
 }
 
 function id(written: string): RegExp {
-  return new RegExp(`(?<![A-Za-z\\d]|\\d[.-])(?:${written})(?![A-Za-z\\d]|[.-]\\d)`, 'gi');
+  return new RegExp(
+    `(?:(?<![A-Za-z\\d]|\\d[.-])|(?<=\\b(?:ssn|nino|sin|id|no|nr)))(?:${written})(?![A-Za-z\\d]|[.-]\\d|-[\\da-f]{4,12}-)`,
+    'gi',
+  );
 }
 
 /** Of its first ten digits one comes twice or three times, all others once at most. */

@@ -1,17 +1,33 @@
-import type { CountryCode } from 'libphonenumber-js/min';
+import type { CountryCode, PhoneNumber } from 'libphonenumber-js/min';
 import { Recent } from '../recent.ts';
+import { isBookNumber } from './check-digits.ts';
+import { isVersionAt } from './context.ts';
 import { type Finder, matchesOf, type Place } from './finder.ts';
 
 /** A number with its country, as it is written anywhere: `+41 44 668 18 00`, `0041 …`. */
-const INTERNATIONAL = /(?<![A-Za-z\d])(?:\+|00[ .-]?(?=[1-9]))(?:[ .\-/()]{0,3}\d){7,17}(?!\d)/g;
+const INTERNATIONAL =
+  /(?:(?<![A-Za-z\d])|(?<=(?:tel|phone|fax|mobile|mobil|cell|call)\.?))(?:\+|00[ .-]?(?=[1-9]))(?:[ .\-/()]{0,3}\d){7,17}(?!\d)/gi;
 /** North America's, as it is usually written: `(415) 555-2671`, `415.555.2671`. */
 const NORTH_AMERICAN = /(?<![\w+.-])(?:\(\d{3}\)[ ]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-]|\.\d)/g;
 /** Whatever may be a number of a country: with signs between, or with a 0 in front. */
 const NATIONAL =
-  /(?<![\w+.-])(?:\(?\d{1,5}\)?[ .\-/]{1,2}\d|0\d)(?:[ .\-/()]{0,3}\d){4,12}(?![\w])/g;
+  /(?<![\w+.-]|\d[,:]|::)(?:\(?\d{1,5}\)?[ .\-/]{1,2}\d|0\d)(?:[ .\-/()]{0,3}\d){4,12}(?!\w|-\w|[.,]\d)/g;
 /** Bytes of numbers that are known to be one, or none. */
 const MOST_LOOKED = 64 * 1024;
-const DATE = /^\d{4}-\d\d-\d\d/;
+const DAY = '(?:0?[1-9]|[12]\\d|3[01])';
+const MONTH = '(?:0?[1-9]|1[0-2])';
+const YEAR = '(?:1[89]|20|21)\\d\\d';
+/** A date in the order of any country, alone or with what follows on it. */
+const DATE = new RegExp(
+  `^(?:${YEAR}([-./ ])${MONTH}\\1${DAY}|${DAY}([-./ ])${MONTH}\\2(?:${YEAR}|\\d\\d)|` +
+    `${MONTH}([-./])${DAY}\\3(?:${YEAR}|\\d\\d)|${YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\\d|3[01]))(?!\\d)`,
+);
+/** `0-306-40615-2`, `978-3-16-148410-0` */
+const BOOK = /^(?:97[89][- ]?)?\d{1,5}[- ]\d{1,7}[- ]\d{1,7}[- ][\dX]$/;
+/** `126.0.6478.127`, `0.5`, `47.3769`, `0.5 12.25`: a group has one digit, or there is but a point. */
+const VERSION = /^\d{1,5}(?:\.\d{1,5}){2,}$/;
+const LONE_DIGIT = /(?:^|\.)\d(?:\.|$)/;
+const DECIMALS = /^(?:0|[1-9]\d*)\.\d+(?:[ /-]{1,2}(?:0|[1-9]\d*)\.\d+)*$/;
 
 /**
  * Telephone numbers that exist as far as libphonenumber knows. The library is loaded here, for it
@@ -31,29 +47,62 @@ export async function phoneFinder(countries: readonly string[]): Promise<Finder>
     const before = looked.get(key);
     if (before !== undefined) return before;
     const options = { extract: false, ...(country && { defaultCountry: country }) };
-    const is = parsePhoneNumberFromString(written, options)?.isValid() ?? false;
+    const parsed = parsePhoneNumberFromString(written, options);
+    const is = (parsed?.isValid() ?? false) && (!country || hasTrunkPrefix(written, parsed));
     looked.set(key, is);
     return is;
   };
 
-  function* each(text: string, pattern: RegExp, isOne: (written: string) => boolean) {
+  function* each(
+    text: string,
+    pattern: RegExp,
+    isOne: (written: string) => boolean,
+  ): Iterable<Place> {
     for (const { 0: written, index } of matchesOf(text, pattern)) {
       const length = lengthOfPhone(written, isOne);
       if (length !== undefined) yield { start: index, end: index + length };
     }
   }
 
-  return function* findPhones(text): Iterable<Place> {
+  const isNational = (written: string) =>
+    known.some((country) => isPhone(written, country)) && !isOrdinary(written);
+
+  return function* findPhones(text, member): Iterable<Place> {
     yield* each(text, INTERNATIONAL, (written) => isPhone(written.replace(/^00[ .-]?/, '+')));
     // Also where countries are named: a document that adds one takes nothing away.
     yield* each(text, NORTH_AMERICAN, (written) => isPhone(written, 'US'));
     if (known.length === 0) return;
-    yield* each(
-      text,
-      NATIONAL,
-      (written) => !DATE.test(written) && known.some((country) => isPhone(written, country)),
-    );
+    for (const { 0: written, index } of matchesOf(text, NATIONAL)) {
+      // Behind a date, a number may follow.
+      const date = DATE.exec(written)?.[0].length ?? 0;
+      const rest = written.slice(date).replace(/^[ .\-/]+/, '');
+      const start = index + written.length - rest.length;
+      if (isOrdinary(rest) || isVersionAt(text, start, member)) continue;
+      const length = lengthOfPhone(rest, isNational);
+      if (length !== undefined) yield { start, end: start + length };
+    }
   };
+}
+
+/** What has the form of a number and is more often something else. */
+function isOrdinary(bracketed: string): boolean {
+  const written = bracketed.replace(/[()]/g, '');
+  if (/^0[.-]|^00|^[1-9]\d*-\d+ |^[1-9]\d{0,2}(?: 000)+$/.test(written)) return true;
+  if (DATE.test(written) || DECIMALS.test(written)) return true;
+  if (written.split(/[ /-]+/).some((part) => VERSION.test(part) && LONE_DIGIT.test(part))) {
+    return true;
+  }
+  return BOOK.test(written) && isBookNumber(written.replace(/[^\dX]/g, ''));
+}
+
+/** A national number has its trunk prefix, such as 0, in the countries that have one. */
+function hasTrunkPrefix(written: string, parsed: PhoneNumber | undefined): boolean {
+  if (parsed?.countryCallingCode === '1') return true;
+  return digitsOf(parsed?.formatNational() ?? '').length === digitsOf(written).length;
+}
+
+function digitsOf(text: string): string {
+  return text.replace(/\D/g, '');
 }
 
 /** Of digits that go on behind a number, those groups that are the number; undefined for none. */

@@ -1,0 +1,81 @@
+import type { AuditedRequest } from '../policy/audit/audit-records.ts';
+import { Recent } from '../policy/redaction/recent.ts';
+import { textMask } from '../policy/redaction/text-mask.ts';
+import type { JournalRecord } from './records.ts';
+import { redactedText } from './redacted-text.ts';
+
+type Record = JournalRecord | Omit<AuditedRequest, 'hash'>;
+
+const SECRETS = ['private-key', 'aws-key', 'token'] as const;
+const NAMED = textMask([...SECRETS, 'email', 'card', 'iban', 'national-id', 'ip']);
+/** An address in a failure to connect names a machine, and is what its reader needs. */
+const SAID = textMask([...SECRETS, 'email', 'card', 'iban', 'national-id']);
+
+/** Characters of a name, a method or an id that are kept. */
+const LONGEST_NAME = 200;
+/** Characters of a sentence that are kept. */
+const LONGEST_SENTENCE = 4_000;
+/** Characters that are looked at, so that nothing is cut before it is recognised. */
+const LOOKED_AT = 2 * LONGEST_SENTENCE;
+/** Bytes of names, most of which come again and again. */
+const MOST_KNOWN = 256 * 1024;
+
+/** AWS's own forms: UUIDs, X-Ray's header, W3C's traceparent. */
+const AWS_ID =
+  /^(?:[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|(?:(?:Root|Self)=1-[\da-f]{8}-[\da-f]{24}|Parent=[\da-f]{16}|Sampled=[01?]|Lineage=[\da-f:|]{1,100}|;)+|[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2})$/i;
+
+const known = new Recent<string>(MOST_KNOWN, (name, kept) => 2 * (name.length + kept.length) + 50);
+
+/**
+ * A record as it may be written: without personal data and secrets in what a server or client
+ * chose, such as names, methods, ids in headers and sentences that quote them. An id of a session
+ * that has such data is left out, for a masked one could not be used.
+ */
+export function sanitized<R extends Record>(record: R): R {
+  switch (record.type) {
+    case 'call':
+    case 'audit.request': {
+      const { method, name, requestId, traceId } = record;
+      return {
+        ...record,
+        method: nameOf(method),
+        ...(name !== undefined && { name: nameOf(name) }),
+        ...(requestId !== undefined && { requestId: idOf(requestId) }),
+        ...(traceId !== undefined && { traceId: idOf(traceId) }),
+      };
+    }
+    case 'error':
+      return { ...record, message: sentenceOf(record.message) };
+    case 'session.replayed':
+    case 'session.lost':
+    case 'session.stop-failed':
+      return { ...record, reason: sentenceOf(record.reason) };
+    case 'session.identified': {
+      const { returnedId, mcpSessionId } = record;
+      return { ...record, returnedId: usableId(returnedId), mcpSessionId: usableId(mcpSessionId) };
+    }
+    default:
+      return record;
+  }
+}
+
+function nameOf(name: string): string {
+  if (name.length > LOOKED_AT) return nameOf(name.slice(0, LOOKED_AT));
+  const before = known.get(name);
+  if (before !== undefined) return before;
+  const kept = redactedText(NAMED(name)).slice(0, LONGEST_NAME);
+  known.set(name, kept);
+  return kept;
+}
+
+function idOf(id: string): string {
+  return AWS_ID.test(id) ? id : nameOf(id);
+}
+
+function usableId(id: string | undefined): string | undefined {
+  return id === undefined || idOf(id) === id ? id : undefined;
+}
+
+function sentenceOf(sentence: string): string {
+  return redactedText(SAID(sentence.slice(0, LOOKED_AT))).slice(0, LONGEST_SENTENCE);
+}
