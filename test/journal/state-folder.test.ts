@@ -111,7 +111,8 @@ describe.skipIf(process.platform === 'win32')('a state folder', () => {
       const folder = await openFolder(0o777);
       const cli = startCli(args, {
         AGENTCORE_STATE_DIR: folder,
-        AGENTCORE_AGENT_ARN: 'arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/x-abcdefghij',
+        AGENTCORE_AGENT_ARN:
+          'arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/x-abcdefghij',
       });
       expect(await cli.exited).toBe(2);
       expect(cli.stderr).toMatch(/Could not use the state folder .*others can write in it/);
