@@ -1,24 +1,26 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
-import type { Environment } from '../../environment.ts';
-import { AgentCoreError, messageOf } from '../../error.ts';
+import { AgentCoreError } from '../../error.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { pickEntry, subjectOf } from '../commands/command-subject.ts';
+import { Preview } from '../consent/preview.ts';
 import { Commands } from '../contributions.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import { type PickItem, pick } from '../setup/quick-steps.ts';
 import { BACK, type FlowStep, runFlow } from '../setup/step-flow.ts';
-import { type ClientId, clientFile } from './client-paths.ts';
+import { awsFiles } from '../window-environment.ts';
+import { workspaceFolder } from '../workspace-folder.ts';
+import type { ClientFile, ClientId, Machine } from './client-paths.ts';
+import type { ServerSnippet } from './snippets.ts';
 
-/** A client's file that the server may be written to. */
+/** A client that the server may be given to. */
 interface Target {
   readonly client: ClientId;
   readonly label: string;
-  readonly file: string;
+  /** Absent if the client is on another machine than the extension. */
+  readonly file: string | undefined;
 }
 
 interface Install {
@@ -31,40 +33,44 @@ export function registerInstallForOtherClient(
   commands: CommandRegistry,
   parts: {
     readonly store: RuntimeStore;
-    readonly env: () => Environment;
+    /** A folder of the extension in the profile of this window. */
+    readonly globalStorage: string;
     readonly version: string;
   },
 ): vscode.Disposable {
-  const { store, env, version } = parts;
-  const preview = new Preview();
+  const { store, globalStorage, version } = parts;
+  const preview = new Preview('agentcore-preview');
   commands.register(Commands.installForOtherClient, async (item?: unknown) => {
     const isOnAws = ({ target }: RuntimeEntry) => target.kind !== 'local';
     const entry = subjectOf(item, store).entry ?? (await pickEntry(store, isOnAws));
-    const { target, how } = await runFlow(stepsFor(entry, env()), {});
+    const targets = await findTargets(globalStorage);
+    const { target, how } = await runFlow(stepsFor(entry, targets), {});
     if (!target) return;
-    const { needsSecret, SECRET_VARIABLE, serverSnippet, snippetText, withServer } = await import(
+    const { needsSecret, SECRET_VARIABLE, serverSnippet, snippetText } = await import(
       './snippets.ts'
     );
-    const { client, file } = target;
-    const snippet = serverSnippet(client, entry, version);
-    if (how === 'copy') {
+    const { client, file, label } = target;
+    const files = awsFiles();
+    const snippet = serverSnippet(client, entry, version, files);
+    if (how === 'copy' || file === undefined) {
       await vscode.env.clipboard.writeText(snippetText(client, entry.name, snippet));
-      void vscode.window.showInformationMessage(vscode.l10n.t('Copied for {0}', target.label));
-    } else {
-      const before = await readFile(file, 'utf8').catch(emptyWhereMissing);
-      const after = withServer(before, client, entry.name, snippet);
-      if (!(await preview.confirm(file, before, after, target.label))) return;
-      await writeAnew(file, before, after);
-      void vscode.window.showInformationMessage(
-        vscode.l10n.t('Written for {0}. Start it anew to have the server there.', target.label),
-      );
-    }
+      void vscode.window.showInformationMessage(vscode.l10n.t('Copied for {0}', label));
+      const paths = Object.values({ ...files, policy: entry.policy }).filter(Boolean);
+      if (file === undefined && paths.length > 0) {
+        void vscode.window.showWarningMessage(
+          vscode.l10n.t(
+            'The copied server names files of this remote machine: {0}. Change the paths to those on your own machine.',
+            paths.join(', '),
+          ),
+        );
+      }
+    } else if (!(await write({ ...target, file }, entry, snippet, preview))) return;
     if (client !== 'vscode' && needsSecret(entry)) {
       void vscode.window.showInformationMessage(
         vscode.l10n.t(
           'The client secret is not in it: set {0} where {1} is started.',
           SECRET_VARIABLE,
-          target.label,
+          label,
         ),
       );
     }
@@ -72,7 +78,61 @@ export function registerInstallForOtherClient(
   return preview;
 }
 
-function stepsFor(entry: RuntimeEntry, env: Environment): readonly FlowStep<Install>[] {
+/**
+ * Writes the server to the client's file once the person has seen the change, and reads it back.
+ *
+ * @returns false if the person does not want it.
+ */
+async function write(
+  { client, label, file }: Target & { readonly file: string },
+  { name }: RuntimeEntry,
+  snippet: ServerSnippet,
+  preview: Preview,
+): Promise<boolean> {
+  const [{ hasServer, withServer }, { readConfig, writeConfig }] = await Promise.all([
+    import('./snippets.ts'),
+    import('./client-config.ts'),
+  ]);
+  const before = await readConfig(file);
+  const after = withServer(before, client, name, snippet, file);
+  const action = vscode.l10n.t('Write');
+  const change = {
+    name: basename(file),
+    title: vscode.l10n.t('{0} (what changes)', basename(file)),
+    before,
+    after,
+  };
+  const chosen = await preview.showChange(change, () =>
+    vscode.window.showInformationMessage(
+      vscode.l10n.t('Write the server to {0}?', file),
+      action,
+      vscode.l10n.t('Discard'),
+    ),
+  );
+  if (chosen !== action) return false;
+  await writeConfig(file, before, after);
+  if (!hasServer(await readConfig(file), client, name, snippet)) {
+    throw new AgentCoreError(
+      'config',
+      vscode.l10n.t(
+        'Could not confirm the server "{0}" in {1}: another program has changed the file. Try again.',
+        name,
+        file,
+      ),
+    );
+  }
+  void vscode.window.showInformationMessage(
+    client === 'vscode'
+      ? vscode.l10n.t('Added server "{0}" to {1}.', name, file)
+      : vscode.l10n.t('Added server "{0}" to {1}. Restart {2} to use it.', name, file, label),
+  );
+  return true;
+}
+
+function stepsFor(
+  entry: RuntimeEntry,
+  targets: readonly Target[],
+): readonly FlowStep<Install>[] {
   const title = vscode.l10n.t('Install {0} for Another Client', entry.name);
   return [
     {
@@ -81,18 +141,20 @@ function stepsFor(entry: RuntimeEntry, env: Environment): readonly FlowStep<Inst
           title,
           position,
           placeholder: vscode.l10n.t('Pick the client'),
-          items: targetItems(env),
-          isActive: ({ file }) => file === install.target?.file,
+          items: targets.map(targetItem),
+          isActive: ({ file, label }) =>
+            file === install.target?.file && label === install.target?.label,
         });
         return target === BACK ? BACK : { ...install, target };
       },
     },
     {
+      applies: ({ target }) => target?.file !== undefined,
       async ask(install, position) {
         const how = await pick<'write' | 'copy'>({
           title,
           position,
-          placeholder: vscode.l10n.t('What is to be done?'),
+          placeholder: vscode.l10n.t('Choose an action'),
           items: [
             {
               label: `$(diff) ${vscode.l10n.t('Write It There')}`,
@@ -109,113 +171,56 @@ function stepsFor(entry: RuntimeEntry, env: Environment): readonly FlowStep<Inst
   ];
 }
 
-function targetItems(env: Environment): readonly PickItem<Target>[] {
-  const machine = { platform: process.platform, home: homedir(), env };
-  const of = (client: ClientId, label: string, file = clientFile(client, machine)) => ({
-    label,
-    description: file,
-    value: { client, label, file },
-  });
-  const folder = vscode.workspace.workspaceFolders?.find(({ uri }) => uri.scheme === 'file');
+function targetItem(target: Target): PickItem<Target> {
+  return {
+    label: target.label,
+    description: target.file ?? vscode.l10n.t('on your own machine, so the server is copied'),
+    value: target,
+  };
+}
+
+/** This VS Code and this folder first, then the other clients of the user. */
+async function findTargets(globalStorage: string): Promise<readonly Target[]> {
+  const { findClientFiles, findOwnFile } = await import('./client-paths.ts');
+  const machine: Machine = { platform: process.platform, home: homedir(), env: process.env };
+  const { appName, remoteName } = vscode.env;
+  const { workspaceFile, workspaceFolders } = vscode.workspace;
+  const workspace = (workspaceFile ?? workspaceFolders?.[0]?.uri)?.toString();
+  // Editors of others that are built on VS Code have a file of their own.
+  const isVsCode = !/^(Cursor|Kiro)\b/.test(appName);
+  const own = await findOwnFile({ application: appName, globalStorage, workspace }, machine);
+  const folder = workspaceFolder();
+  const isRemote = remoteName !== undefined || vscode.env.uiKind === vscode.UIKind.Web;
+  const others = (await findClientFiles(machine)).filter(({ file }) => file !== own.file);
   return [
-    of('vscode', vscode.l10n.t('VS Code, all windows')),
-    ...(folder
-      ? [
-          of(
-            'vscode',
-            vscode.l10n.t('VS Code, this folder'),
-            join(folder.uri.fsPath, '.vscode', 'mcp.json'),
-          ),
-        ]
-      : []),
-    of('claude', 'Claude Desktop'),
-    of('cursor', 'Cursor'),
-    of('kiro', 'Kiro'),
+    ...(isVsCode ? [{ ...own, label: ownLabel(own, remoteName) }] : []),
+    ...(folder === undefined
+      ? []
+      : [
+          {
+            client: 'vscode' as const,
+            label: vscode.l10n.t('VS Code, this folder'),
+            file: join(folder, '.vscode', 'mcp.json'),
+          },
+        ]),
+    ...(isRemote
+      ? // They run where the person is. Of VS Codes there is this one, which has a file here.
+        others
+          .filter(({ client }) => client !== 'vscode')
+          .map((one) => ({ ...one, label: labelOf(one), file: undefined }))
+      : others.map((one) => ({ ...one, label: labelOf(one) }))),
   ];
 }
 
-function emptyWhereMissing(thrown: NodeJS.ErrnoException): string {
-  if (thrown.code === 'ENOENT') return '';
-  throw new AgentCoreError('config', `Could not read the file: ${messageOf(thrown)}`, {
-    cause: thrown,
-  });
+function ownLabel(own: ClientFile, remote: string | undefined): string {
+  // A browser's window has the address of its server there.
+  return remote === undefined || remote.includes(':')
+    ? vscode.l10n.t('{0}, all windows', labelOf(own))
+    : vscode.l10n.t('{0}, all windows on {1}', labelOf(own), remote);
 }
 
-/**
- * Writes the file in one piece, as what it was and where it really is.
- *
- * @throws {AgentCoreError} `config` where somebody changed it meanwhile, or it cannot be written.
- */
-async function writeAnew(file: string, before: string, after: string): Promise<void> {
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    const path = await realpath(file).catch(() => file);
-    if ((await readFile(path, 'utf8').catch(emptyWhereMissing)) !== before) {
-      throw new Error(vscode.l10n.t('it was changed meanwhile; try again'));
-    }
-    const mode = await stat(path).then(
-      (known) => known.mode & 0o777,
-      () => 0o600,
-    );
-    const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
-    await writeFile(temporary, after, { mode });
-    await rename(temporary, path);
-  } catch (cause) {
-    const sentence = vscode.l10n.t('Could not write {0}: {1}', file, messageOf(cause));
-    throw new AgentCoreError('connection', sentence, { cause });
-  }
-}
-
-const SCHEME = 'agentcore-preview';
-
-/** Shows a change of a file before it is made. */
-class Preview implements vscode.TextDocumentContentProvider, vscode.Disposable {
-  readonly #texts = new Map<string, string>();
-  readonly #registration: vscode.Disposable;
-
-  constructor() {
-    this.#registration = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
-  }
-
-  provideTextDocumentContent(uri: vscode.Uri): string {
-    return this.#texts.get(uri.toString()) ?? '';
-  }
-
-  /** @returns whether the person wants it so. */
-  async confirm(file: string, before: string, after: string, client: string): Promise<boolean> {
-    // A document is read once and kept, so that each preview has its own.
-    const place = (side: string) =>
-      vscode.Uri.from({ scheme: SCHEME, path: `/${side}/${basename(file)}`, query: randomUUID() });
-    const [left, right] = [place('before'), place('after')];
-    this.#texts.set(left.toString(), before);
-    this.#texts.set(right.toString(), after);
-    try {
-      const title = vscode.l10n.t('{0} (what changes)', basename(file));
-      await vscode.commands.executeCommand('vscode.diff', left, right, title, { preview: true });
-      const write = vscode.l10n.t('Write');
-      const chosen = await vscode.window.showInformationMessage(
-        vscode.l10n.t('Write the server to the configuration of {0}?', client),
-        write,
-        vscode.l10n.t('Discard'),
-      );
-      return chosen === write;
-    } finally {
-      await closeTab(right);
-      this.#texts.delete(left.toString());
-      this.#texts.delete(right.toString());
-    }
-  }
-
-  dispose(): void {
-    this.#registration.dispose();
-  }
-}
-
-async function closeTab(modified: vscode.Uri): Promise<void> {
-  const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
-  const shown = tabs.filter(
-    ({ input }) =>
-      input instanceof vscode.TabInputTextDiff && input.modified.toString() === modified.toString(),
-  );
-  await vscode.window.tabGroups.close(shown);
+function labelOf({ application, profile }: ClientFile): string {
+  return profile === undefined
+    ? application
+    : vscode.l10n.t('{0}, profile {1}', application, profile);
 }

@@ -1,7 +1,16 @@
-import { applyEdits, type ModificationOptions, modify, type ParseError, parse } from 'jsonc-parser';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  applyEdits,
+  type ModificationOptions,
+  modify,
+  type Node,
+  type ParseError,
+  parse,
+  parseTree,
+} from 'jsonc-parser';
 import { AgentCoreError } from '../../error.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
-import { environmentOf } from '../servers/server-environment.ts';
+import { environmentOf, type ServerEnvironment } from '../servers/server-environment.ts';
 import type { ClientId } from './client-paths.ts';
 
 /** A server as the configuration of a client names it. */
@@ -28,12 +37,14 @@ const SERVERS: Readonly<Record<ClientId, string>> = {
  * The entry as a server of another client: the npm package of this version, and the same
  * environment without any secret. VS Code asks for the secret and keeps it.
  *
+ * @param files The variables that name AWS files, if the settings do.
  * @throws {AgentCoreError} `usage` for a local AgentCore, which only this extension starts.
  */
 export function serverSnippet(
   client: ClientId,
   entry: RuntimeEntry,
   version: string,
+  files: ServerEnvironment = {},
 ): ServerSnippet {
   if (entry.target.kind === 'local') {
     throw new AgentCoreError(
@@ -42,7 +53,7 @@ export function serverSnippet(
     );
   }
   const env = Object.fromEntries(
-    Object.entries(environmentOf(entry)).filter(
+    Object.entries({ ...environmentOf(entry), ...files }).filter(
       (pair): pair is [string, string] => pair[1] !== null && pair[0] !== SECRET_VARIABLE,
     ),
   );
@@ -64,34 +75,77 @@ export function needsSecret({ authorization }: RuntimeEntry): boolean {
  * A client's configuration with this server in it, in place of one that has its name. Everything
  * else stays, comments and indentation too; what stands right beside it may be laid out anew.
  *
- * @param text The file as it is; empty where there is none.
- * @throws {AgentCoreError} `config` where it is no JSON object, so that nothing is lost.
+ * @param text The file as it is, without a byte order mark; empty if there is none.
+ * @param file The path, for errors.
+ * @throws {AgentCoreError} `config` if the client would not find the server, or something else
+ *   would change.
  */
 export function withServer(
   text: string,
   client: ClientId,
   name: string,
   snippet: ServerSnippet,
+  file = 'the configuration',
 ): string {
+  const fail = (cause: string) =>
+    new AgentCoreError(
+      'config',
+      `Could not add the server to ${file}: ${cause}. Correct the file and try again, or copy the server.`,
+    );
   const before = text.trim() === '' ? '{}\n' : text;
-  const told = readObject(before);
+  if (client === 'claude' && !isStrictJson(before)) {
+    throw fail('Claude Desktop reads JSON without comments and trailing commas only');
+  }
+  const root = readRoot(before, fail);
+  const key = SERVERS[client];
+  const servers = readMember(root, key, fail);
+  if (servers && servers.type !== 'object' && servers.type !== 'null') {
+    throw fail(`"${key}" is ${describeType(servers)}, not an object`);
+  }
+  if (servers) readMember(servers, name, fail);
   const asks = Object.values(snippet.env).includes(`\${input:${SECRET_INPUT}}`);
-  const inputs = Array.isArray(told.inputs) ? told.inputs : [];
-  const hasInput = inputs.some((input) => input?.id === SECRET_INPUT);
-  const withSnippet = changed(before, [SERVERS[client], name], snippet);
-  if (!asks || hasInput) return withSnippet;
+  const inputs = asks ? readMember(root, 'inputs', fail) : undefined;
+  if (inputs && inputs.type !== 'array' && inputs.type !== 'null') {
+    throw fail(`"inputs" is ${describeType(inputs)}, not a list`);
+  }
+  const withSnippet =
+    servers?.type === 'object'
+      ? changed(before, [key, name], snippet)
+      : changed(before, [key], { [name]: snippet });
+  const after = asks ? withInput(withSnippet) : withSnippet;
+  if (!isOnlyChange(before, after, key, name, snippet)) {
+    throw fail(`the change would not be what a reader of the file finds`);
+  }
+  return after;
+}
+
+/** Whether a reader of this text finds exactly this server under the name. */
+export function hasServer(
+  text: string,
+  client: ClientId,
+  name: string,
+  snippet: ServerSnippet,
+): boolean {
+  return isDeepStrictEqual(read(text)[SERVERS[client]]?.[name], snippet);
+}
+
+/** The part of a configuration that a person pastes: the server under its name. */
+export function snippetText(client: ClientId, name: string, snippet: ServerSnippet): string {
+  return withServer('', client, name, snippet);
+}
+
+function withInput(text: string): string {
+  const { inputs } = read(text) as { readonly inputs?: readonly { readonly id?: unknown }[] | null };
+  if (inputs?.some((input) => input?.id === SECRET_INPUT)) return text;
   const input = {
     id: SECRET_INPUT,
     type: 'promptString',
     description: 'OAuth client secret of AgentCore',
     password: true,
   };
-  return changed(withSnippet, ['inputs', inputs.length], input);
-}
-
-/** The part of a configuration that a person pastes: the server under its name. */
-export function snippetText(client: ClientId, name: string, snippet: ServerSnippet): string {
-  return withServer('', client, name, snippet);
+  return inputs
+    ? changed(text, ['inputs', inputs.length], input)
+    : changed(text, ['inputs'], [input]);
 }
 
 function changed(text: string, path: readonly (string | number)[], value: unknown): string {
@@ -101,16 +155,73 @@ function changed(text: string, path: readonly (string | number)[], value: unknow
   return applyEdits(text, modify(text, [...path], value, options));
 }
 
-function readObject(text: string): { readonly inputs?: readonly { readonly id?: unknown }[] } {
-  const errors: ParseError[] = [];
-  const value: unknown = parse(text, errors, { allowTrailingComma: true });
-  if (errors.length === 0 && typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return value;
-  }
-  throw new AgentCoreError(
-    'config',
-    'The file is not a JSON object, so nothing was written: mend it, or copy the snippet',
+type Configuration = Readonly<Record<string, Readonly<Record<string, unknown>> | null | undefined>>;
+
+/** As the clients do: of members with one name, the last one counts. */
+function read(text: string): Configuration {
+  return parse(text, [], { allowTrailingComma: true }) ?? {};
+}
+
+function isOnlyChange(
+  before: string,
+  after: string,
+  key: string,
+  name: string,
+  snippet: ServerSnippet,
+): boolean {
+  const without = (text: string) => {
+    const { inputs: _, [key]: servers, ...others } = read(text);
+    const { [name]: _server, ...rest } = servers ?? {};
+    return [others, rest];
+  };
+  return (
+    isDeepStrictEqual(read(after)[key]?.[name], snippet) &&
+    isDeepStrictEqual(without(before), without(after))
   );
+}
+
+function readRoot(text: string, fail: (cause: string) => Error): Node {
+  const errors: ParseError[] = [];
+  const root = parseTree(text, errors, { allowTrailingComma: true });
+  const [error] = errors;
+  if (error) {
+    const line = text.slice(0, error.offset).split('\n').length;
+    throw fail(`it is not valid JSON at line ${line}`);
+  }
+  if (root?.type === 'object') return root;
+  throw fail(`it is ${root ? describeType(root) : 'empty'}, not a JSON object`);
+}
+
+/** The value of a member; which of two is meant depends on the reader, so there may be one only. */
+function readMember(object: Node, name: string, fail: (cause: string) => Error): Node | undefined {
+  const found = (object.children ?? []).filter(({ children }) => children?.[0]?.value === name);
+  if (found.length > 1) throw fail(`it has "${name}" ${found.length} times`);
+  return found[0]?.children?.[1];
+}
+
+function describeType({ type }: Node): string {
+  switch (type) {
+    case 'array':
+      return 'a list';
+    case 'object':
+      return 'an object';
+    case 'null':
+      return 'null';
+    default:
+      return `a ${type}`;
+  }
+}
+
+function isStrictJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (thrown) {
+    // What is no JSON at all has a sentence of its own.
+    const errors: ParseError[] = [];
+    parse(text, errors, { allowTrailingComma: true });
+    return errors.length > 0;
+  }
 }
 
 /** As the file has it already; two spaces where there is nothing to go by. */

@@ -55,7 +55,10 @@ export function registerSetup(
   registerSetupCommands(commands, setup);
   registerRuntimeCommands(commands, setup);
   registerTryLocally(commands, { store, servers });
-  context.subscriptions.push(registerInstallForOtherClient(commands, { store, env, version }));
+  const globalStorage = context.globalStorageUri.fsPath;
+  context.subscriptions.push(
+    registerInstallForOtherClient(commands, { store, globalStorage, version }),
+  );
 }
 
 const NETWORK_WITHIN = 10_000;

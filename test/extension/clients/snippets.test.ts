@@ -1,7 +1,11 @@
 import { parse } from 'jsonc-parser';
 import { describe, expect, it } from 'vitest';
-import { clientFile } from '../../../src/extension/clients/client-paths.ts';
-import { serverSnippet, snippetText, withServer } from '../../../src/extension/clients/snippets.ts';
+import {
+  hasServer,
+  serverSnippet,
+  snippetText,
+  withServer,
+} from '../../../src/extension/clients/snippets.ts';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
@@ -52,6 +56,12 @@ describe('the snippet for another client', () => {
     );
   });
 
+  it('has the AWS files of the settings', () => {
+    const files = { AWS_CONFIG_FILE: '/home/ada/aws/config' };
+    expect(serverSnippet('claude', entry, '1', files).env).toMatchObject(files);
+    expect(serverSnippet('claude', entry, '1').env).not.toHaveProperty('AWS_CONFIG_FILE');
+  });
+
   it('is none for a local AgentCore', () => {
     const local = readEntry({ name: 'Sample', local: {} });
     expect(() => serverSnippet('cursor', local, '1')).toThrow('pick a runtime on AWS');
@@ -78,48 +88,58 @@ describe('a client’s configuration', () => {
     expect(JSON.parse(after)).toEqual({ mcpServers: { weather: snippet } });
   });
 
-  it('is left alone where it is broken or no object', () => {
-    expect(() => withServer('{ "mcpServers": ', 'kiro', 'w', snippet)).toThrow(
-      'nothing was written',
+  it('is left alone if it is broken or no object', () => {
+    expect(() => withServer('{\n "mcpServers": ', 'kiro', 'w', snippet, 'mcp.json')).toThrow(
+      'Could not add the server to mcp.json: it is not valid JSON at line 2. Correct the file',
     );
-    expect(() => withServer('[]', 'kiro', 'w', snippet)).toThrow('nothing was written');
-  });
-});
-
-describe('the file of a client', () => {
-  const linux = { platform: 'linux' as const, home: '/home/ada', env: {} };
-  const mac = { platform: 'darwin' as const, home: '/Users/ada', env: {} };
-  const windows = {
-    platform: 'win32' as const,
-    home: 'C:\\Users\\ada',
-    env: { APPDATA: 'C:\\Users\\ada\\AppData\\Roaming' },
-  };
-
-  it('is where each system keeps it', () => {
-    expect(clientFile('vscode', linux)).toBe('/home/ada/.config/Code/User/mcp.json');
-    expect(clientFile('vscode', mac)).toBe(
-      '/Users/ada/Library/Application Support/Code/User/mcp.json',
-    );
-    expect(clientFile('vscode', windows)).toBe(
-      'C:\\Users\\ada\\AppData\\Roaming\\Code\\User\\mcp.json',
-    );
-    expect(clientFile('claude', mac)).toBe(
-      '/Users/ada/Library/Application Support/Claude/claude_desktop_config.json',
-    );
-    expect(clientFile('claude', windows)).toBe(
-      'C:\\Users\\ada\\AppData\\Roaming\\Claude\\claude_desktop_config.json',
-    );
-    expect(clientFile('cursor', windows)).toBe('C:\\Users\\ada\\.cursor\\mcp.json');
-    expect(clientFile('kiro', linux)).toBe('/home/ada/.kiro/settings/mcp.json');
+    expect(() => withServer('[]', 'kiro', 'w', snippet)).toThrow('it is a list, not a JSON object');
+    expect(() => withServer('// none', 'kiro', 'w', snippet)).toThrow('it is');
   });
 
-  it('follows the environment where that says another place', () => {
-    const env = { XDG_CONFIG_HOME: '/data/config' };
-    expect(clientFile('claude', { ...linux, env })).toBe(
-      '/data/config/Claude/claude_desktop_config.json',
-    );
-    expect(clientFile('vscode', { ...windows, env: {} })).toBe(
-      'C:\\Users\\ada\\AppData\\Roaming\\Code\\User\\mcp.json',
-    );
+  it.each([
+    ['{"mcpServers": [{"name": "a"}]}', '"mcpServers" is a list, not an object'],
+    ['{"mcpServers": "none"}', '"mcpServers" is a string, not an object'],
+    ['{"mcpServers": {"a": {}}, "mcpServers": {}}', 'it has "mcpServers" 2 times'],
+    ['{"mcpServers": {}, "mcp\\u0053ervers": {}}', 'it has "mcpServers" 2 times'],
+    ['{"mcpServers": {"w": 1, "x": 2, "w": 3}}', 'it has "w" 2 times'],
+  ])('is left alone if a reader would not find the server: %s', (text, words) => {
+    for (const client of ['claude', 'cursor', 'kiro'] as const) {
+      expect(() => withServer(text, client, 'w', snippet)).toThrow(words);
+    }
+  });
+
+  it('takes null, and a server that is no object, for none', () => {
+    for (const text of ['{"mcpServers": null}', '{"mcpServers": {"w": null}}']) {
+      expect(JSON.parse(withServer(text, 'claude', 'w', snippet))).toEqual({
+        mcpServers: { w: snippet },
+      });
+    }
+  });
+
+  it('keeps a key that is there twice elsewhere', () => {
+    const after = withServer('{"a": 1, "mcpServers": {}, "a": 2}', 'claude', 'w', snippet);
+    expect(after.match(/"a"/g)).toHaveLength(2);
+  });
+
+  it('of Claude Desktop is left alone if it has comments, which Claude Desktop does not read', () => {
+    expect(() => withServer('{ /* mine */ }', 'claude', 'w', snippet)).toThrow('without comments');
+    expect(() => withServer('{ "a": 1, }', 'claude', 'w', snippet)).toThrow('trailing commas');
+    expect(withServer('{ /* mine */ }', 'vscode', 'w', snippet)).toContain('/* mine */');
+  });
+
+  it('of VS Code needs a list of inputs if the server has a secret', () => {
+    const asking = serverSnippet('vscode', oauth, '1');
+    const inputs = (text: string) => JSON.parse(withServer(text, 'vscode', 'w', asking)).inputs;
+    expect(inputs('{"inputs": null}')).toHaveLength(1);
+    expect(inputs('{"inputs": [null, {"id": "mine"}]}')).toHaveLength(3);
+    expect(() => inputs('{"inputs": {}}')).toThrow('"inputs" is an object, not a list');
+    expect(() => inputs('{"inputs": [], "inputs": []}')).toThrow('it has "inputs" 2 times');
+  });
+
+  it('is read as the clients do: the last of two servers counts', () => {
+    const text = (last: object) =>
+      `{"mcpServers": {"w": ${JSON.stringify(snippet)}, "w": ${JSON.stringify(last)}}}`;
+    expect(hasServer(text({ command: 'other' }), 'claude', 'w', snippet)).toBe(false);
+    expect(hasServer(text(snippet), 'claude', 'w', snippet)).toBe(true);
   });
 });

@@ -163,10 +163,11 @@ test('what went wrong is in the log', async () => {
 test('a client secret that is not stored is asked for, and its server starts with it', async () => {
   const { notifications, quickInput, view } = parts();
   await view('Runtimes').runInlineAction('guarded', 'Start Server');
-  expect(await notifications.waitFor('The client secret of runtime "guarded"')).toMatch(
-    /is not stored here: enter it$/,
+  const sentence = 'Could not start runtime "guarded"';
+  expect(await notifications.waitFor(sentence)).toMatch(
+    /its client secret is not stored here\. Enter it\.$/,
   );
-  await notifications.press('The client secret', 'Enter Client Secret');
+  await notifications.press(sentence, 'Enter Client Secret');
   await quickInput.waitForTitle('Client Secret of guarded');
   await quickInput.type(CLIENT_SECRET);
   await quickInput.accept();

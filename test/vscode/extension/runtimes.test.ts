@@ -1,5 +1,5 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parse } from 'jsonc-parser';
 import { beforeEach, describe, expect, test } from 'vitest';
 import packageJson from '../../../package.json' with { type: 'json' };
@@ -23,8 +23,6 @@ const scene = useAgentCore(
   (local) => ({
     home: {
       ...developerFiles('dev', 'other'),
-      '.cursor/mcp.json': `{\n  // mine\n  "mcpServers": { "other": ${JSON.stringify(OTHER)} },\n}\n`,
-      '.kiro/settings/mcp.json': BROKEN,
     },
     machineSettings: {
       'agentcore.runtimes': [
@@ -249,12 +247,13 @@ describe('commands', () => {
 describe('other clients', () => {
   const file = (path: string) => join(scene().vsCode.folder.home, path);
   /** Asks for the client and what to do, from the item of `forecast`. */
-  async function install(client: string, how: string): Promise<void> {
+  async function install(client: string, how?: string): Promise<void> {
     const { quickInput } = scene().vsCode.workbench;
     await view('Runtimes').chooseFromMenu('forecast', 'Install for Other Client…');
     await quickInput.waitFor('Pick the client');
     await quickInput.pick(client);
-    await quickInput.waitFor('What is to be done?');
+    if (how === undefined) return;
+    await quickInput.waitFor('Choose an action');
     await quickInput.pick(how);
   }
   const server = () => ({
@@ -270,31 +269,41 @@ describe('other clients', () => {
 
   test('one gets the server beside its others, after a look at what changes', async () => {
     const { editors, notifications } = scene().vsCode.workbench;
-    await install('Cursor', 'Write It There');
+    // The file of the profile that this window uses, which is where its data is.
+    const path = join(scene().vsCode.folder.root, 'data', 'User', 'mcp.json');
+    writeFileSync(path, `{\n  // mine\n  "servers": { "other": ${JSON.stringify(OTHER)} },\n}\n`);
+    await install('code-server, all windows', 'Write It There');
     await editors.waitFor('mcp.json (what changes)');
-    await notifications.press('Write the server to the configuration of Cursor?', 'Write');
-    await notifications.dismiss('Written for Cursor.');
+    await notifications.press(`Write the server to ${path}?`, 'Write');
+    await notifications.dismiss(`Added server "forecast" to ${path}.`);
     expect(await editors.titles()).toEqual([]);
-    const text = readFileSync(file('.cursor/mcp.json'), 'utf8');
+    const text = readFileSync(path, 'utf8');
     expect(text).toContain('// mine');
-    expect(parse(text)).toEqual({ mcpServers: { other: OTHER, forecast: server() } });
+    expect(parse(text)).toEqual({
+      servers: { other: OTHER, forecast: { type: 'stdio', ...server() } },
+    });
   });
 
   test('one whose file is broken loses nothing', async () => {
-    const { notifications } = scene().vsCode.workbench;
-    await install('Kiro', 'Write It There');
-    expect(await notifications.waitFor('not a JSON object')).toBe(
-      'The file is not a JSON object, so nothing was written: mend it, or copy the snippet',
+    const { folder, workbench } = scene().vsCode;
+    const path = join(folder.workspace, '.vscode', 'mcp.json');
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, BROKEN);
+    await install('VS Code, this folder', 'Write It There');
+    expect(await workbench.notifications.waitFor('Could not add the server')).toMatch(
+      /mcp\.json: it is .*\. Correct the file and try again, or copy the server\.$/,
     );
-    await notifications.dismiss('not a JSON object');
-    expect(readFileSync(file('.kiro/settings/mcp.json'), 'utf8')).toBe(BROKEN);
+    await workbench.notifications.dismiss('Could not add the server');
+    expect(readFileSync(path, 'utf8')).toBe(BROKEN);
+    rmSync(path);
   });
 
   test('nothing is written where the person discards it, or has it copied', async () => {
     const { folder, workbench } = scene().vsCode;
     await install('VS Code, this folder', 'Write It There');
     await workbench.notifications.press('Write the server to', 'Discard');
-    await install('Claude Desktop', 'Copy It');
+    // It is on the machine of the browser, which may be another one.
+    await install('Claude Desktop');
     await workbench.notifications.dismiss('Copied for Claude Desktop');
     expect(JSON.parse(await copied())).toEqual({ mcpServers: { forecast: server() } });
     expect(existsSync(join(folder.workspace, '.vscode', 'mcp.json'))).toBe(false);

@@ -1,0 +1,77 @@
+import { lstat, mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { replaceFile } from '../../aws/sso/private-file.ts';
+import { AgentCoreError } from '../../error.ts';
+import { fileFailure } from '../../file-failure.ts';
+
+/** Configurations have some kilobytes; what is larger is something else. */
+const MAX_FILE_BYTES = 10 * 1024 * 1024;
+
+/**
+ * The text of a client's configuration, without a byte order mark; empty if there is no file.
+ *
+ * @throws {AgentCoreError} `config` for what is no regular file of UTF-8 text.
+ */
+export async function readConfig(file: string): Promise<string> {
+  const fail = (cause: string, details?: { readonly cause: unknown }) =>
+    new AgentCoreError(
+      'config',
+      `Could not read ${file}: ${cause}. Nothing was written.`,
+      details ?? {},
+    );
+  try {
+    const found = await stat(file);
+    if (!found.isFile()) throw fail('it is not a regular file');
+    if (found.size > MAX_FILE_BYTES) throw fail('it is larger than 10 MB');
+    const bytes = await readFile(file);
+    const isUtf16 = [0xfffe, 0xfeff].includes(bytes.length > 1 ? bytes.readUInt16BE() : 0);
+    if (isUtf16) throw fail('it is encoded in UTF-16: save it as UTF-8');
+    const text = decode(bytes);
+    if (text === undefined) throw fail('it is not encoded in UTF-8: save it as UTF-8');
+    return text;
+  } catch (thrown) {
+    if (thrown instanceof AgentCoreError) throw thrown;
+    if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw fail(fileFailure(thrown), { cause: thrown });
+    }
+    const isLink = await lstat(file).then(
+      () => true,
+      () => false,
+    );
+    if (isLink) throw fail('it is a link to a file that does not exist');
+    return '';
+  }
+}
+
+/**
+ * Replaces a configuration as a whole, where it really is, with the mode that it has.
+ *
+ * @param before The text that was read: a file that has another one by now is left alone.
+ * @throws {AgentCoreError} `config` if it has changed meanwhile, or cannot be written.
+ */
+export async function writeConfig(file: string, before: string, after: string): Promise<void> {
+  if ((await readConfig(file)) !== before) {
+    throw new AgentCoreError(
+      'config',
+      `Could not write ${file}: another program has changed it meanwhile. Try again.`,
+    );
+  }
+  await mkdir(dirname(file), { recursive: true }).catch((cause: unknown) => {
+    const sentence = `Could not write ${file}: ${fileFailure(cause)}.`;
+    throw new AgentCoreError('config', sentence, { cause });
+  });
+  const path = await realpath(file).catch(() => file);
+  const mode = await stat(path).then(
+    (known) => known.mode & 0o777,
+    () => 0o600,
+  );
+  await replaceFile(path, after, mode);
+}
+
+function decode(bytes: Buffer): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,102 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, expect, test } from 'vitest';
+import { DEVELOPER, sampleServer, useAgentCore } from './use-agentcore.ts';
+
+/** Leaves a mark and prints a key, as a `credential_process` does. */
+const PROCESS = `import { writeFileSync } from 'node:fs';
+writeFileSync(process.argv[2], '');
+console.log(JSON.stringify({ Version: 1, AccessKeyId: '${DEVELOPER.id}', SecretAccessKey: '${DEVELOPER.secret}' }));
+`;
+
+const scene = useAgentCore(
+  { accessKeys: [DEVELOPER], runtimes: { notes: sampleServer() } },
+  (local) => ({
+    home: { 'print-key.mjs': PROCESS },
+    workspace: {
+      'aws/config': '[profile team]\nregion = us-east-1\n',
+      '.vscode/settings.json': JSON.stringify({
+        'agentcore.aws.configFile': 'aws/config',
+        'agentcore.runtimes': [
+          { name: 'notes', arn: local.runtime('notes').arn, profile: 'team' },
+          {
+            name: 'guarded',
+            arn: local.runtime('notes').arn,
+            authorization: { type: 'tokenCommand', command: 'print-token --audience tools' },
+          },
+          { name: 'mine', local: { config: 'agentcore-local.yaml', runtime: 'mine' } },
+        ],
+      }),
+      'agentcore-local.yaml': `# ${'A long file is shown in an editor. '.repeat(30)}\nruntimes:\n  mine:\n    command: [node, server.js]\n`,
+    },
+    name: 'consent',
+  }),
+);
+
+const view = (title: string) => scene().vsCode.workbench.view(title);
+const mark = (name: string) => join(scene().vsCode.folder.workspace, name);
+
+/** Has the profile of the workspace run this command. */
+function useProcess(name: string): string {
+  const { home, workspace } = scene().vsCode.folder;
+  const command = `"${process.execPath}" ${join(home, 'print-key.mjs')} ${mark(name)}`;
+  writeFileSync(
+    join(workspace, 'aws', 'config'),
+    `[profile team]\nregion = us-east-1\ncredential_process = ${command}\n`,
+  );
+  return command;
+}
+
+beforeEach(async () => {
+  await scene().vsCode.workbench.openContainer('AgentCore');
+});
+
+test('a command of the workspace runs only after it was shown and confirmed', async () => {
+  const { workbench } = scene().vsCode;
+  const { dialog } = workbench;
+  const command = useProcess('first');
+  await view('Runtimes').runInlineAction('notes', 'Start Server');
+  expect(await dialog.text()).toContain('Run this command to get AWS credentials?');
+  expect(await dialog.text()).toContain(command);
+  await workbench.screenshot('consent-process');
+  await dialog.choose('Cancel');
+  await view('Runtimes').waitForDescription('notes', /^stopped/);
+  expect(existsSync(mark('first'))).toBe(false);
+  await view('Runtimes').runInlineAction('notes', 'Start Server');
+  await dialog.choose('Run Command');
+  await view('Runtimes').waitForDescription('notes', /^running/);
+  expect(existsSync(mark('first'))).toBe(true);
+  await view('Runtimes').runInlineAction('notes', 'Stop Server');
+  await view('Runtimes').waitForDescription('notes', /^stopped/);
+});
+
+test('a changed command is asked for again', async () => {
+  const { dialog } = scene().vsCode.workbench;
+  const command = useProcess('second');
+  await view('Runtimes').runInlineAction('notes', 'Start Server');
+  expect(await dialog.text()).toContain(command);
+  await dialog.choose('Cancel');
+  expect(existsSync(mark('second'))).toBe(false);
+});
+
+test('a token command is shown as it is', async () => {
+  const { workbench } = scene().vsCode;
+  await view('Runtimes').runInlineAction('guarded', 'Start Server');
+  expect(await workbench.dialog.text()).toContain('print-token --audience tools');
+  await workbench.screenshot('consent-token');
+  await workbench.dialog.choose('Cancel');
+  await view('Runtimes').waitForDescription('guarded', /^stopped/);
+});
+
+test('a long configuration is shown in an editor while the question is open', async () => {
+  const { workbench } = scene().vsCode;
+  const { editors, notifications } = workbench;
+  await view('Runtimes').runInlineAction('mine', 'Start Server');
+  await editors.waitForText('A long file is shown');
+  const question = 'Run the commands of this local AgentCore configuration?';
+  expect(await notifications.buttons(question)).toEqual(['Run Commands']);
+  await workbench.screenshot('consent-local');
+  await notifications.dismiss(question);
+  await view('Runtimes').waitForDescription('mine', /^stopped/);
+  expect(await editors.titles()).toEqual([]);
+});
