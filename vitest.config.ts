@@ -9,6 +9,8 @@ export default defineConfig({
     // There is none outside of VS Code.
     alias: { vscode: new URL('test/extension/vscode-stub.ts', import.meta.url).pathname },
     globalSetup: ['test/build.ts', 'test/state-folder.ts'],
+    // Vitest's own bound is one second, which a busy machine takes for a single look.
+    expect: { poll: { timeout: 20_000 } },
     reporters: ['default', './test/summary-reporter.ts'],
     // Most tests wait for other processes: two processors have work for three files at once.
     maxWorkers: Math.max(3, availableParallelism() - 1),

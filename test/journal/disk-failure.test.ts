@@ -6,6 +6,7 @@ import type { FileSystem } from '../../src/journal/journal-part.ts';
 import { foldSessions } from '../../src/journal/journal-sessions.ts';
 import { readJournal } from '../../src/journal/reader.ts';
 import { WriteBuffer } from '../../src/journal/write-buffer.ts';
+import { eventually } from '../fixtures/eventually.ts';
 import { openJournal, temporaryFolder } from './fixture.ts';
 import { at, call, started } from './records.ts';
 
@@ -76,7 +77,7 @@ describe.each(['ENOSPC', 'EROFS'])('where writing fails with %s', (code) => {
     expect(complaints[0]).toContain(code);
 
     disk.code = undefined;
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await typesIn(folder)).toEqual([
         ['program', 'session.started', 'session.started'],
         [
@@ -107,7 +108,7 @@ test('a line that was written in part is followed by no other, and nothing count
   journal.record(call('a', 1));
   await journal.recordNow(call('a', 2));
   disk.code = undefined;
-  await vi.waitFor(async () => expect((await foldSessions(folder)).facts.get('a')?.calls).toBe(2));
+  await eventually(async () => expect((await foldSessions(folder)).facts.get('a')?.calls).toBe(2));
   const { files } = await readJournal(folder);
   expect(files.map(({ damaged }) => damaged)).toEqual([1, 0]);
   expect((await readFile(files[0]?.path as string, 'utf8')).endsWith('\n')).toBe(false);
@@ -148,7 +149,7 @@ test('a folder that cannot be made is said once, and used as soon as it can be m
   await journal.recordNow(started('b'));
   expect(complaints).toEqual([expect.stringMatching(/ENOTDIR|EEXIST/)]);
   await rm(file);
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect(await typesIn(folder)).toEqual([['program', 'session.started', 'session.started']]),
   );
 });
@@ -161,7 +162,7 @@ test.each(['file', 'folder'])(
     await journal.recordNow(started('a'));
     const [file] = (await readJournal(folder)).files;
     await rm(what === 'folder' ? folder : (file?.path as string), { recursive: true });
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await typesIn(folder)).toEqual([['program', 'session.carried']]),
     );
     await journal.recordNow(call('a'));
@@ -177,7 +178,7 @@ test('a file that another one has taken the place of is written to no more', asy
   const path = (await readJournal(folder)).files[0]?.path as string;
   await rm(path);
   await writeFile(path, '');
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect(await typesIn(folder)).toEqual([['program', 'session.carried']]),
   );
   expect(await readFile(path, 'utf8')).toBe('');
@@ -237,7 +238,7 @@ describe('while the disk takes nothing', () => {
     await journal.recordNow(started('a'));
     for (let i = 0; i < 10_050; i++) journal.record(call('a', i));
     disk.code = undefined;
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const { files } = await readJournal(folder, { types: ['error'] });
       expect(files[0]?.records).toEqual([
         expect.objectContaining({ message: expect.stringMatching(/missing here: 51\.$/) }),

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { foldSessions } from '../../src/journal/journal-sessions.ts';
 import { readJournal } from '../../src/journal/reader.ts';
+import { eventually } from '../fixtures/eventually.ts';
 import { kill, openJournal, startWriter, temporaryFolder } from './fixture.ts';
 import { call, started } from './records.ts';
 
@@ -67,7 +68,7 @@ test('a record that nobody waits for is written soon', async () => {
   const folder = await temporaryFolder();
   const { journal } = openJournal(folder);
   journal.record(started('a'));
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect(await typesIn(folder)).toEqual([['program', 'session.started']]),
   );
 });
@@ -76,7 +77,7 @@ test('a record made as soon as another one is written is written too', async () 
   const folder = await temporaryFolder();
   const { journal } = openJournal(folder);
   await journal.recordNow(started('a')).then(() => journal.record(call('a')));
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect(await typesIn(folder)).toEqual([['program', 'session.started', 'call']]),
   );
 });
@@ -97,7 +98,7 @@ test('a record that JSON cannot hold is left out and harms no other', async () =
   const { journal } = openJournal(folder);
   await journal.recordNow(call('a', 0, { arguments: { big: 1n } }));
   await journal.recordNow(started('a'));
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect(await typesIn(folder)).toEqual([['program', 'session.started', 'error']]),
   );
 });
@@ -138,7 +139,7 @@ test('a heartbeat touches the file', async () => {
   const later = new Date(Date.now() + 3_600_000);
   const { journal } = openJournal(folder, { heartbeat: 10, now: () => later });
   await journal.recordNow(started('a', 0));
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const [file] = (await readJournal(folder)).files;
     expect(Math.abs(Number(file?.heartbeatAt) - later.getTime())).toBeLessThan(1_000);
   });

@@ -158,7 +158,8 @@ describe('what is kept is bounded', () => {
   });
 
   test('texts made to be slow are not', () => {
-    const begun = performance.now();
+    // The time of this process alone: other programs may have the machine.
+    const begun = process.cpuUsage();
     const texts = [
       'a.'.repeat(50_000),
       'token'.repeat(20_000),
@@ -167,7 +168,7 @@ describe('what is kept is bounded', () => {
       '-----BEGIN PRIVATE KEY-----'.repeat(4_000),
     ];
     for (const text of texts) redacted(text);
-    expect(performance.now() - begun).toBeLessThan(2_000);
+    expect(process.cpuUsage(begun).user).toBeLessThan(2_000_000);
   });
 });
 

@@ -1,9 +1,10 @@
 import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MAX_LIFETIME } from '../../src/journal/max-lifetime.ts';
 import type { JournalRecord, ProgramRecord } from '../../src/journal/records.ts';
 import { prune } from '../../src/journal/retention.ts';
+import { eventually } from '../fixtures/eventually.ts';
 import {
   deadHead,
   foreignHead,
@@ -217,5 +218,5 @@ test('a program removes what is too old some time after its first record', async
   const now = () => new Date(Date.now() + MAX_LIFETIME);
   const { journal } = openJournal(folder, { pruneAfter: 1, now });
   await journal.recordNow(started('b'));
-  await vi.waitFor(async () => expect(await readdir(folder)).toHaveLength(1));
+  await eventually(async () => expect(await readdir(folder)).toHaveLength(1));
 });

@@ -272,7 +272,7 @@ describe('leaves no container behind', () => {
     await answer;
     program.child.kill(signal);
     expect(await program.exit()).toBe(exit);
-    await expect.poll(() => isAlive(pid), { timeout: 5000 }).toBe(false);
+    await expect.poll(() => isAlive(pid)).toBe(false);
   });
 });
 
@@ -326,7 +326,7 @@ describe('ends in order', () => {
     }
     expect(pids.map(isAlive)).toEqual([true, true]);
     parent.kill('SIGKILL');
-    await expect.poll(() => pids.map(isAlive), { timeout: 5000 }).toEqual([false, false]);
+    await expect.poll(() => pids.map(isAlive)).toEqual([false, false]);
   });
 });
 

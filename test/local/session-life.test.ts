@@ -262,7 +262,7 @@ test('a new container is pinged by the platform where the switch says so', async
   const post = poster(local, 'notes');
   const session = await openSession(post);
   const asked = async () => JSON.parse(toolText(await read(post(toolCall('report'), session))));
-  await expect.poll(async () => (await asked()).methods, { timeout: 5000 }).toContain('ping');
+  await expect.poll(async () => (await asked()).methods).toContain('ping');
 });
 
 test('the command is told its port in its arguments and its environment', async () => {
@@ -304,7 +304,7 @@ describe('closing', () => {
     ];
     expect(pids.map(isAlive)).toEqual([true, true, true]);
     await local.close();
-    await expect.poll(() => pids.map(isAlive), { timeout: 5000 }).toEqual([false, false, false]);
+    await expect.poll(() => pids.map(isAlive)).toEqual([false, false, false]);
     expect(local.sessions()).toMatchObject([
       { state: 'Stopped', why: 'shutdown', pid: undefined },
       { state: 'Stopped', why: 'shutdown', pid: undefined },

@@ -116,7 +116,7 @@ describe('a client that leaves', () => {
     await local.until(() => local.sessions()[0]?.inFlight === 0);
     const asked = async () => JSON.parse(toolText(await read(post(toolCall('report'), session))));
     // The container learns of it from its socket: a moment later, so it is asked until it has.
-    await expect.poll(async () => (await asked()).abandoned, { timeout: 5000 }).toBe(1);
+    await expect.poll(async () => (await asked()).abandoned).toBe(1);
     expect(local.sessions()).toMatchObject([{ state: 'Idle', incarnations: 1 }]);
   });
 });

@@ -129,10 +129,7 @@ async function write(
   return true;
 }
 
-function stepsFor(
-  entry: RuntimeEntry,
-  targets: readonly Target[],
-): readonly FlowStep<Install>[] {
+function stepsFor(entry: RuntimeEntry, targets: readonly Target[]): readonly FlowStep<Install>[] {
   const title = vscode.l10n.t('Install {0} for Another Client', entry.name);
   return [
     {

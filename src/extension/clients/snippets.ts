@@ -135,7 +135,9 @@ export function snippetText(client: ClientId, name: string, snippet: ServerSnipp
 }
 
 function withInput(text: string): string {
-  const { inputs } = read(text) as { readonly inputs?: readonly { readonly id?: unknown }[] | null };
+  const { inputs } = read(text) as {
+    readonly inputs?: readonly { readonly id?: unknown }[] | null;
+  };
   if (inputs?.some((input) => input?.id === SECRET_INPUT)) return text;
   const input = {
     id: SECRET_INPUT,

@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -8,7 +18,6 @@ import { hasServer, withServer } from '../../../src/extension/clients/snippets.t
 import { endWithTest } from '../../fixtures/running.ts';
 
 const SERVER = { command: 'npx', args: ['-y'], env: {} };
-const fixtures = new URL('../../fixtures/clients/', import.meta.url);
 
 let folder: string;
 let file: string;
@@ -27,13 +36,21 @@ async function add(): Promise<void> {
 
 describe('adding a server to a client’s file', () => {
   it.each([
-    ['byte-order-mark.json', undefined],
-    ['null.json', undefined],
-    ['list.json', '"mcpServers" is a list'],
-    ['servers-twice.json', '"mcpServers" 2 times'],
-    ['name-twice.json', '"w" 2 times'],
-  ])('%s', async (name, refusal) => {
-    const bytes = await readFile(new URL(name, fixtures));
+    ['a byte order mark', '\ufeff{\n  "mcpServers": {}\n}\n', undefined],
+    ['null', '{"mcpServers": null}\n', undefined],
+    ['a list', '{"mcpServers": [{"name":"a","command":"x"}]}\n', '"mcpServers" is a list'],
+    [
+      'servers twice',
+      '{"mcpServers": {"a": {"command": "1"}}, "mcpServers": {"b": {"command": "2"}}}\n',
+      '"mcpServers" 2 times',
+    ],
+    [
+      'the name twice',
+      '{"mcpServers": {"w": {"command": "1"}, "w": {"command": "2"}}}\n',
+      '"w" 2 times',
+    ],
+  ])('that has %s', async (_, text, refusal) => {
+    const bytes = Buffer.from(text);
     await writeFile(file, bytes);
     if (refusal === undefined) {
       await add();

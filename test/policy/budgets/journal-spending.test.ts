@@ -1,10 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { JournalRecord } from '../../../src/journal/records.ts';
 import { JournalSpending } from '../../../src/policy/budgets/journal-spending.ts';
 import { calendarWindow, slidingWindow } from '../../../src/policy/documents/windows.ts';
 import { costOfUse } from '../../../src/sessions/cost.ts';
+import { eventually } from '../../fixtures/eventually.ts';
 import { deadHead, temporaryFolder, writePart } from '../../journal/fixture.ts';
 import { at, call, START, started } from '../../journal/records.ts';
 
@@ -65,7 +66,7 @@ describe('what sessions have come to', () => {
     // Nobody waits for what is read now.
     clock.now += 2_000;
     expect(await sessions()).toBe(1);
-    await vi.waitFor(async () => expect(await sessions()).toBe(2));
+    await eventually(async () => expect(await sessions()).toBe(2));
     await write('20261121T120001Z-3-cccccc', session('c', -8, -5));
     clock.now += 31_000;
     expect(await sessions()).toBe(3);

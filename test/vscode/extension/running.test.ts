@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { stepMs } from '../harness/browser.ts';
 import { callTool, startMcpServers } from '../harness/mcp-servers.ts';
 import { until } from '../harness/until.ts';
 import { leaveOrphan } from './orphan.ts';
@@ -229,7 +230,7 @@ describe('replay log', () => {
     expect(isDirty).toBe(false);
     await workbench.editors.closeAll();
     await log.chooseFromMenu('Handshake repeated', 'Copy Record');
-    await until(5_000, 'The record in the clipboard', async () => {
+    await until(stepMs, 'The record in the clipboard', async () => {
       return (await driver.run(({ env }) => env.clipboard.readText())) === text;
     });
     await toggleKinds('Errors', 'Calls', 'Sessions and programs');

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { parse } from 'jsonc-parser';
 import { beforeEach, describe, expect, test } from 'vitest';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { stepMs } from '../harness/browser.ts';
 import { until } from '../harness/until.ts';
 import { layout } from '../install/layout.ts';
 import { picture } from './picture.ts';
@@ -215,7 +216,7 @@ describe('commands', () => {
       `https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/${group}`,
     );
     await view('Runtimes').chooseFromMenu('notes', 'Copy ARN');
-    await until(5_000, 'The ARN in the clipboard', async () => (await copied()) === arn);
+    await until(stepMs, 'The ARN in the clipboard', async () => (await copied()) === arn);
   });
 
   test('diagnostics name what is set up, and mask accounts', async () => {

@@ -1,5 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { beforeEach, expect, test } from 'vitest';
+import { stepMs } from '../harness/browser.ts';
 import { until } from '../harness/until.ts';
 import { leaveOrphan } from './orphan.ts';
 import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
@@ -56,7 +57,7 @@ test('the settings open where a remote window has them', async () => {
   const { settings } = scene().vsCode.workbench;
   await scene().vsCode.workbench.runCommand('AgentCore: Open Settings');
   // The usual ones are shown until the search has found something.
-  await until(10_000, 'The settings of the extension', async () =>
+  await until(stepMs, 'The settings of the extension', async () =>
     (await settings.labels()).some((label) => /^Agentcore.*: Runtimes/i.test(label)),
   );
   await settings.close();

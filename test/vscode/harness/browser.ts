@@ -15,7 +15,7 @@ const flags = [
 ];
 
 /** How long a step in the browser may take unless it says otherwise. */
-export const stepMs = 20_000;
+export const stepMs = 60_000;
 
 /** A window of its own browser that reaches one server and no other host. */
 export class BrowserWindow {

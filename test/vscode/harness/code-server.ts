@@ -7,8 +7,8 @@ import { layout } from '../install/layout.ts';
 import type { RunFolder } from './run-folder.ts';
 import { until } from './until.ts';
 
-const startMs = 30_000;
-const installMs = 60_000;
+const startMs = 120_000;
+const installMs = 180_000;
 const stopMs = 5_000;
 const keptOutput = 65_536;
 

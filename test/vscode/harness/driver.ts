@@ -11,8 +11,8 @@ import type {
 } from '../driver-extension/protocol.ts';
 import { until } from './until.ts';
 
-const startMs = 45_000;
-const answerMs = 30_000;
+const startMs = 120_000;
+const answerMs = 60_000;
 
 /** The test's hand in the extension host. */
 export class Driver {

@@ -1,7 +1,7 @@
 import type { Driver } from './driver.ts';
 import { until } from './until.ts';
 
-const startMs = 45_000;
+const startMs = 120_000;
 
 /**
  * Starts all MCP servers until one of them has a tool whose name ends in `tool`, and gives the whole

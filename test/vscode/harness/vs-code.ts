@@ -70,7 +70,10 @@ export class VsCode {
 
   /** Loads the window, anew if it was: what VS Code keeps stays, the extension host is another. */
   async load(): Promise<void> {
-    await this.#page.goto(`${this.#url}/?folder=${encodeURI(this.folder.workspace)}`);
+    // What is waited for is what a user sees, not that all files have come.
+    await this.#page.goto(`${this.#url}/?folder=${encodeURI(this.folder.workspace)}`, {
+      waitUntil: 'commit',
+    });
     await this.workbench.ready();
     await this.driver.ready();
   }

@@ -14,7 +14,7 @@ import { SettingsEditor } from './settings-editor.ts';
 import { StatusBar } from './status-bar.ts';
 import { TreeView } from './tree-view.ts';
 
-const loadMs = 60_000;
+const loadMs = 180_000;
 
 /** What a user sees and does. Things are found by the words that are on them. */
 export class Workbench {
