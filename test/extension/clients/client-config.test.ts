@@ -84,7 +84,7 @@ describe('adding a server to a client’s file', () => {
     await mkdir(file);
     await expect(add()).rejects.toThrow('not a regular file');
     await rm(file, { recursive: true });
-    execFileSync('mkfifo', [file]);
+    execFileSync('sh', ['-c', 'mkfifo "$0"', file]);
     await expect(add()).rejects.toThrow('not a regular file');
     await rm(file);
     await symlink(join(folder, 'gone'), file);

@@ -98,5 +98,5 @@ test('a long configuration is shown in an editor while the question is open', as
   await workbench.screenshot('consent-local');
   await notifications.dismiss(question);
   await view('Runtimes').waitForDescription('mine', /^stopped/);
-  expect(await editors.titles()).toEqual([]);
+  await expect.poll(() => editors.titles()).toEqual([]);
 });
