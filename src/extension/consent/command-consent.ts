@@ -7,7 +7,7 @@ import {
 } from '../../confirmed-commands.ts';
 import { AgentCoreError } from '../../error.ts';
 import { Preview } from './preview.ts';
-import { escapeInvisible } from './shown-command.ts';
+import { escapeInvisible, wrapLines } from './shown-command.ts';
 
 /** The command of a button that has a person review a command; no person runs it by name. */
 export const REVIEW_COMMAND = '_agentcore.reviewCommand';
@@ -91,7 +91,7 @@ export class CommandConsent implements vscode.Disposable {
     const isShort = text.length <= MAX_DIALOG_LENGTH && text.split('\n').length <= MAX_DIALOG_LINES;
     const chosen = isShort
       ? await vscode.window.showWarningMessage(question, { modal: true, detail: text }, action)
-      : await this.#preview.show('command', text, () =>
+      : await this.#preview.show('command', wrapLines(text), () =>
           vscode.window.showWarningMessage(question, action),
         );
     if (chosen !== action) return false;

@@ -10,3 +10,8 @@ export function escapeInvisible(text: string): string {
     .replace(INVISIBLE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`)
     .replace(GAP, (gap) => ` ⟨${gap.length} × ${gap.startsWith('\n') ? 'line break' : 'blank'}⟩ `);
 }
+
+/** Breaks lines that an editor would show in part only. */
+export function wrapLines(text: string): string {
+  return text.replace(/[^\n]{80}(?=[^\n])/g, '$&↩\n');
+}

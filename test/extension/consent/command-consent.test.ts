@@ -6,7 +6,7 @@ import { findUnconfirmed, type WorkspaceCommand } from '../../../src/confirmed-c
 import { remediesFor } from '../../../src/extension/commands/remedies.ts';
 import { CommandConsent } from '../../../src/extension/consent/command-consent.ts';
 import { prepareTokenCommand } from '../../../src/extension/consent/prepare-consent.ts';
-import { escapeInvisible } from '../../../src/extension/consent/shown-command.ts';
+import { escapeInvisible, wrapLines } from '../../../src/extension/consent/shown-command.ts';
 import { credentialsOf } from '../../../src/extension/credentials/entry-credentials.ts';
 import { Identities } from '../../../src/extension/credentials/identities.ts';
 import {
@@ -140,6 +140,7 @@ it('a command is shown with what hides in it', () => {
   expect(escapeInvisible(`echo${' '.repeat(500)}; rm -rf x`)).toBe('echo ⟨500 × blank⟩ ; rm -rf x');
   expect(escapeInvisible('a\n\n\n\nb')).toBe('a ⟨4 × line break⟩ b');
   expect(escapeInvisible('first\nsecond\tthird')).toBe('first\nsecond\tthird');
+  expect(wrapLines(`${'x'.repeat(80)}; rm\nshort`)).toBe(`${'x'.repeat(80)}↩\n; rm\nshort`);
 });
 
 describe('a token command', () => {
