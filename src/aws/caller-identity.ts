@@ -1,8 +1,9 @@
-import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { AgentCoreError, messageOf } from '../error.ts';
 import type { Network } from './network.ts';
 import { sdkRequestHandler } from './sdk-request-handler.ts';
 import type { Credentials } from './signer.ts';
+import { createStsClient, type StsEndpoint } from './sts.ts';
 
 /**
  * The ARN of the principal that credentials belong to, from STS GetCallerIdentity.
@@ -13,14 +14,13 @@ export async function callerArn(options: {
   readonly credentials: Credentials;
   readonly region: string;
   readonly network: Network;
-  /** STS's base URL where the profile that is used names one; by default, as the SDK finds it. */
-  readonly endpoint?: string | undefined;
+  readonly sts: StsEndpoint;
 }): Promise<string> {
   const agent = await options.network.agentForAnyHost();
-  const client = new STSClient({
+  const client = createStsClient({
     credentials: options.credentials,
     region: options.region,
-    ...(options.endpoint && { endpoint: options.endpoint }),
+    sts: options.sts,
     requestHandler: sdkRequestHandler(agent, { connect: 10_000, read: 30_000 }),
   });
   try {

@@ -9,7 +9,10 @@ function stamp(path: string): string {
   try {
     // Most that could be there are not, and to make an error of that takes longer than to look.
     const status = statSync(path, { throwIfNoEntry: false });
-    return status ? `${path} ${status.mtimeMs} ${status.size} ${status.ino}` : path;
+    // The change time differs even if an edit keeps the size and sets the modification time back.
+    return status
+      ? `${path} ${status.mtimeMs} ${status.ctimeMs} ${status.size} ${status.ino}`
+      : path;
   } catch {
     return path;
   }

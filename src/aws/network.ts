@@ -7,22 +7,28 @@ import { AgentCoreError, messageOf } from '../error.ts';
 /**
  * How this machine reaches the network: straight or through `HTTPS_PROXY`, `HTTP_PROXY` and
  * `ALL_PROXY` but for the hosts of `NO_PROXY`, trusting the certificate authorities of Node (those
- * of the system too where `NODE_USE_SYSTEM_CA` is 1), `NODE_EXTRA_CA_CERTS` and `AWS_CA_BUNDLE`.
+ * of the system too where `NODE_USE_SYSTEM_CA` is 1), `NODE_EXTRA_CA_CERTS`, and `AWS_CA_BUNDLE` or
+ * the `ca_bundle` of the profile.
  * Sockets are kept alive.
  */
 export class Network {
   readonly #options: AgentOptions;
   readonly #authorities: readonly string[];
 
-  constructor(env: Environment) {
-    const bundles = [env.NODE_EXTRA_CA_CERTS, env.AWS_CA_BUNDLE];
+  /** @param caBundle What {@link readServiceSettings} finds; without it, `AWS_CA_BUNDLE`. */
+  constructor(env: Environment, caBundle: CaBundle | undefined = environmentBundle(env)) {
+    const nodeBundle = env.NODE_EXTRA_CA_CERTS;
+    const bundles = [
+      nodeBundle ? { path: nodeBundle, setting: 'NODE_EXTRA_CA_CERTS' } : undefined,
+      caBundle,
+    ];
     this.#options = {
       keepAlive: true,
       // An idle socket goes before the usual 60 s of a load balancer end it under a request.
       timeout: 30_000,
       scheduling: 'lifo',
     };
-    this.#authorities = bundles.flatMap((path) => (path ? [readBundle(path)] : []));
+    this.#authorities = bundles.flatMap((bundle) => (bundle ? [readBundle(bundle)] : []));
   }
 
   /** An agent for requests to one origin. */
@@ -86,13 +92,23 @@ function proxyFor(url: URL): string {
 
 type ConnectOptions = RequestOptions & { secureEndpoint: boolean };
 
-function readBundle(path: string): string {
+/** A file of certificates, and the setting that names it. */
+interface CaBundle {
+  readonly path: string;
+  readonly setting: string;
+}
+
+function environmentBundle({ AWS_CA_BUNDLE: path }: Environment): CaBundle | undefined {
+  return path ? { path, setting: 'AWS_CA_BUNDLE' } : undefined;
+}
+
+function readBundle({ path, setting }: CaBundle): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {
     throw new AgentCoreError(
       'config',
-      `Could not read the certificates of NODE_EXTRA_CA_CERTS or AWS_CA_BUNDLE: ${messageOf(cause)}`,
+      `Could not read the certificates of ${setting}: ${messageOf(cause)}. Correct the path`,
       { cause },
     );
   }

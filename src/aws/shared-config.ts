@@ -1,15 +1,40 @@
-import { loadSharedConfigFiles } from '@smithy/core/config';
 import type { Environment } from '../environment.ts';
+import { messageOf } from '../error.ts';
+import {
+  expandPath,
+  type ProfileFiles,
+  placeOf,
+  profileFault,
+  profileWarnings,
+  readProfileFiles,
+  type Section,
+  servicesBlock,
+  servicesFault,
+} from './credentials/profile-files.ts';
 import type { EndpointOptions } from './endpoints.ts';
+import { environmentProfile } from './environment-profile.ts';
+import { Network } from './network.ts';
+import { regionFault } from './region.ts';
 
-/** What the environment and the profile's section of `~/.aws/config` say about one service. */
+/** What the environment and the profile say about one service. */
 export interface ServiceSettings extends EndpointOptions {
+  /** Only what can be a region. */
   readonly region: string | undefined;
+  /** Why the region that is set cannot be used, as a sentence. */
+  readonly regionProblem: string | undefined;
+  /** The file of certificates to trust, and the setting that names it. */
+  readonly caBundle: { readonly path: string; readonly setting: string } | undefined;
+  /**
+   * What a user should know about the files: that the profile was not read, and why, or that the AWS
+   * CLI reads them differently. Sentences without a full stop; absent if there is nothing.
+   */
+  readonly warnings?: readonly string[] | undefined;
 }
 
 /**
  * Reads the settings that every AWS SDK honours, in the SDKs' order: the environment, then the
- * profile that is named here (not the one that `AWS_PROFILE` happens to name).
+ * profile that is named here (not the one that `AWS_PROFILE` happens to name). A profile that must
+ * not be used sets nothing; whoever needs its credentials gets an error.
  *
  * @param serviceId The SDK's service id, such as `Bedrock AgentCore`.
  */
@@ -18,39 +43,97 @@ export async function readServiceSettings(
   profileName: string | undefined,
   env: Environment,
 ): Promise<ServiceSettings> {
-  const fromEnv = {
-    region: env.AWS_REGION || env.AWS_DEFAULT_REGION,
-    fips: env.AWS_USE_FIPS_ENDPOINT,
-    dualStack: env.AWS_USE_DUALSTACK_ENDPOINT,
-    override:
-      env[`AWS_ENDPOINT_URL_${serviceId.toUpperCase().replaceAll(' ', '_')}`] ||
-      env.AWS_ENDPOINT_URL,
-  };
-  const { configFile } = await loadSharedConfigFiles({
-    ...(env.AWS_CONFIG_FILE && { configFilepath: env.AWS_CONFIG_FILE }),
-    ...(env.AWS_SHARED_CREDENTIALS_FILE && { filepath: env.AWS_SHARED_CREDENTIALS_FILE }),
-  });
-  const profile = configFile[profileName ?? env.AWS_PROFILE ?? 'default'] ?? {};
-  const services = configFile[`services.${profile.services}`] ?? {};
+  const name = profileName || environmentProfile(env) || 'default';
+  const { files, fault, warnings } = await readFiles(name, env);
+  const profile: Section = (!fault && files?.profiles.get(name)) || {};
+  const services = profile.services;
+  const servicesProblem =
+    services !== undefined && files ? servicesFault(services, files) : undefined;
+  const block =
+    services !== undefined && files && !servicesProblem
+      ? servicesBlock(files, services, serviceId.toLowerCase().replaceAll(' ', '_'))
+      : {};
+  const all = servicesProblem ? [...warnings, `Profile "${name}" ${servicesProblem}`] : warnings;
   const ignoreUrls =
     env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS ?? profile.ignore_configured_endpoint_urls;
-  const configured =
-    services[`${serviceId.toLowerCase().replaceAll(' ', '_')}.endpoint_url`] ??
-    profile.endpoint_url;
+  const override =
+    env[`AWS_ENDPOINT_URL_${serviceId.toUpperCase().replaceAll(' ', '_')}`] ||
+    env.AWS_ENDPOINT_URL ||
+    block.endpoint_url ||
+    profile.endpoint_url ||
+    undefined;
+  const caBundle = env.AWS_CA_BUNDLE
+    ? { path: env.AWS_CA_BUNDLE, setting: 'AWS_CA_BUNDLE' }
+    : profile.ca_bundle
+      ? { path: expandPath(profile.ca_bundle, env), setting: `ca_bundle of profile "${name}"` }
+      : undefined;
   return {
-    region: fromEnv.region || profile.region,
-    fips: isTrue(fromEnv.fips ?? profile.use_fips_endpoint),
-    dualStack: isTrue(fromEnv.dualStack ?? profile.use_dualstack_endpoint),
-    override: isTrue(ignoreUrls) ? undefined : fromEnv.override || configured,
+    ...readRegion(name, profile, files, env),
+    fips: isTrue(env.AWS_USE_FIPS_ENDPOINT ?? profile.use_fips_endpoint),
+    dualStack: isTrue(env.AWS_USE_DUALSTACK_ENDPOINT ?? profile.use_dualstack_endpoint),
+    override: isTrue(ignoreUrls) ? undefined : override,
+    caBundle,
+    warnings: all.length > 0 ? all : undefined,
   };
 }
 
-/** STS's base URL by the environment or the profile; `undefined` where neither names one. */
-export async function stsEndpoint(
+/** The way to the network for what is done with a profile: its `ca_bundle` is trusted. */
+export async function openNetwork(
   profileName: string | undefined,
   env: Environment,
-): Promise<string | undefined> {
-  return (await readServiceSettings('STS', profileName, env)).override;
+): Promise<Network> {
+  const { caBundle } = await readServiceSettings('STS', profileName, env);
+  return new Network(env, caBundle);
+}
+
+/**
+ * The region that the environment or a profile sets, or why it cannot be one.
+ *
+ * @param profile The profile's settings.
+ */
+export function readRegion(
+  name: string,
+  profile: Section,
+  files: ProfileFiles | undefined,
+  env: Environment,
+): Pick<ServiceSettings, 'region' | 'regionProblem'> {
+  const variable = ['AWS_REGION', 'AWS_DEFAULT_REGION'].find((one) => env[one]?.trim());
+  const text = (variable ? env[variable] : profile.region)?.trim();
+  if (!text) return { region: undefined, regionProblem: undefined };
+  const fault = regionFault(text);
+  if (!fault) return { region: text, regionProblem: undefined };
+  const place = files && placeOf(name, 'region', files);
+  const setting =
+    variable ?? `The region of profile "${name}"${place === undefined ? '' : ` (${place})`}`;
+  return { region: undefined, regionProblem: `${setting} ${fault}` };
+}
+
+async function readFiles(
+  name: string,
+  env: Environment,
+): Promise<{
+  readonly files: ProfileFiles | undefined;
+  readonly fault: string | undefined;
+  readonly warnings: readonly string[];
+}> {
+  const { AWS_PROFILE: chosen, AWS_DEFAULT_PROFILE: usual } = env;
+  const twoProfiles =
+    chosen && usual && chosen !== usual
+      ? [
+          `AWS_PROFILE is "${chosen}" and AWS_DEFAULT_PROFILE is "${usual}": AWS_PROFILE counts, unset one of them`,
+        ]
+      : [];
+  let files: ProfileFiles;
+  try {
+    files = await readProfileFiles(env);
+  } catch (thrown) {
+    return { files: undefined, fault: undefined, warnings: [...twoProfiles, messageOf(thrown)] };
+  }
+  const fault = profileFault(name, files);
+  const own = fault
+    ? [`The settings of profile "${name}" are not used, because it ${fault}`]
+    : profileWarnings(name, files);
+  return { files, fault, warnings: [...twoProfiles, ...own] };
 }
 
 function isTrue(text: string | undefined): boolean {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { AuthorizationSettings } from '../aws/authorization/authorization-settings.ts';
 import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
+import { environmentProfile } from '../aws/environment-profile.ts';
 import type { Timeouts } from '../aws/silence-clock.ts';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
@@ -55,7 +56,7 @@ export function readProxySettings(env: Environment): ProxySettings {
   const mode = readMode(env.RUNTIME_SESSION_MODE);
   return {
     ...readServer(env, mode),
-    profile: env.AWS_PROFILE || undefined,
+    profile: environmentProfile(env),
     mode,
     assumeRole: readAssumeRole(env),
     timeouts: {

@@ -1,4 +1,4 @@
-import { Network } from '../aws/network.ts';
+import { openNetwork } from '../aws/shared-config.ts';
 import { type Account, listAccounts, listRoles } from '../aws/sso/portal.ts';
 import { checkProfile, writeProfile } from '../aws/sso/profile-writer.ts';
 import type { SsoContext } from '../aws/sso/sso-context.ts';
@@ -40,7 +40,7 @@ export async function runAccounts(
 ): Promise<number> {
   checkOptions(options);
   const session = await findSsoSession(options, env);
-  const context = { env, network: new Network(env) };
+  const context = { env, network: await openNetwork(session.profile, env) };
   try {
     return options.write === undefined
       ? await list(session, context, options, streams, signal)
@@ -99,7 +99,7 @@ async function write(
 ): Promise<number> {
   const { account: accountId = '', role: roleName = '', region, replace, json } = options;
   const profile = { name, session, accountId, roleName, region };
-  checkProfile(profile);
+  await checkProfile(profile, context.env);
   const roles = await listRoles(session, accountId, context, signal);
   if (!roles.includes(roleName)) {
     const choice = roles.length > 0 ? `it has ${roles.join(', ')}` : 'it has none for you';

@@ -235,8 +235,10 @@ function summary(local: LocalRuntime): string {
   const assign = isWindows ? 'set' : 'export';
   // Credentials of the real AWS would go before these, or with them.
   const unset = isWindows
-    ? ['  set AWS_PROFILE=', '  set AWS_SESSION_TOKEN=']
-    : ['  unset AWS_PROFILE AWS_SESSION_TOKEN'];
+    ? ['AWS_PROFILE', 'AWS_SESSION_TOKEN', 'AWS_DEFAULT_PROFILE', 'AWS_SECURITY_TOKEN'].map(
+        (name) => `  set ${name}=`,
+      )
+    : ['  unset AWS_PROFILE AWS_SESSION_TOKEN', '  unset AWS_DEFAULT_PROFILE AWS_SECURITY_TOKEN'];
   return [
     `Local AgentCore on ${url} (${region}, account ${account})`,
     '',

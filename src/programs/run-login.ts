@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { Network } from '../aws/network.ts';
+import { openNetwork } from '../aws/shared-config.ts';
 import { login } from '../aws/sso/login.ts';
 import { logout } from '../aws/sso/portal.ts';
 import type { LoginPrompts, SignInCode } from '../aws/sso/prompts.ts';
@@ -52,7 +52,7 @@ export async function runLogin(
   open: (url: string) => Promise<unknown> = openInBrowser,
 ): Promise<number> {
   const session = await findSsoSession(options, env);
-  const context = { env, network: new Network(env) };
+  const context = { env, network: await openNetwork(session.profile, env) };
   if (options.status) return showStatus(session, context, options, streams);
   const { browser = true, force, json } = options;
   const device = options.device || (browser && lacksBrowser(env));
@@ -84,7 +84,11 @@ export async function runLogout(
 ): Promise<number> {
   const session = await findSsoSession(options, env);
   try {
-    const ended = await logout(session, { env, network: new Network(env) }, signal);
+    const ended = await logout(
+      session,
+      { env, network: await openNetwork(session.profile, env) },
+      signal,
+    );
     if (options.json) sayJson(streams, { type: 'signed-out', ...describe(session), ...ended });
     else if (ended.wasSignedIn) say(streams, `Signed out of ${nameOf(session)}`);
     else say(streams, `Not signed in to ${nameOf(session)}`);

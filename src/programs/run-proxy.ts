@@ -70,8 +70,8 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     journal.record({ type: 'error', at: new Date().toISOString(), level, message: sentence });
   };
 
-  const network = new Network(env);
   const service = await readServiceSettings('Bedrock AgentCore', profile, env);
+  const network = new Network(env, service.caBundle);
   const region = regionOf(settings.server) ?? service.region ?? 'us-east-1';
   const prompts = new ClientPrompts({ env, network });
   const clock = new AwsClock(log);

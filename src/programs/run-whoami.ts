@@ -2,6 +2,7 @@ import { parseRuntimeArn } from '../aws/arn.ts';
 import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
 import { requireRegion } from '../aws/discovery/place.ts';
 import { type Identity, mismatch, whoAmI } from '../aws/discovery/who-am-i.ts';
+import { environmentProfile } from '../aws/environment-profile.ts';
 import { isGatewayArn, parseGatewayArn } from '../aws/iam/gateway-arn.ts';
 import { parseRoleArn } from '../aws/iam/trust-policy.ts';
 import { Network } from '../aws/network.ts';
@@ -41,12 +42,17 @@ export async function runWhoAmI(
   if (options.region !== undefined) requireRegion(options.region);
   const target = options.runtime && targetOf(options.runtime);
   const assumeRole = options.role ? roleToAssume(options.role) : undefined;
-  const profile = options.profile ?? (env.AWS_PROFILE || undefined);
-  const { region: usual } = await readServiceSettings('Bedrock AgentCore', profile, env);
-  const region = options.region ?? usual;
-  const network = new Network(env);
+  const profile = options.profile ?? environmentProfile(env);
+  const settings = await readServiceSettings('Bedrock AgentCore', profile, env);
+  const region = options.region ?? settings.region;
+  const network = new Network(env, settings.caBundle);
   const identity = await whoAmI({ profile, region, assumeRole, env, network });
-  const warnings = target ? mismatch(identity, target) : [];
+  const { regionProblem } = settings;
+  const warnings = [
+    ...(settings.warnings ?? []),
+    ...(regionProblem && options.region === undefined ? [regionProblem] : []),
+    ...(target ? mismatch(identity, target) : []),
+  ];
   if (options.json) {
     streams.stdout.write(`${JSON.stringify({ ...identity, warnings }, null, 2)}\n`);
     return 0;

@@ -13,7 +13,7 @@ import { gatewayUrl } from '../aws/gateway-address.ts';
 import type { Network } from '../aws/network.ts';
 import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
 import { runtimeInvocationsUrl } from '../aws/runtime-url.ts';
-import { type ServiceSettings, stsEndpoint } from '../aws/shared-config.ts';
+import { readServiceSettings, type ServiceSettings } from '../aws/shared-config.ts';
 import { GatewayInvoker } from '../ends/gateway/gateway-invoker.ts';
 import { GatewaySessions } from '../ends/gateway/gateway-sessions.ts';
 import { RuntimeInvoker } from '../ends/runtime/invoker.ts';
@@ -181,7 +181,7 @@ function callerOf(
       credentials,
       region: service.region ?? region ?? ANY_REGION,
       network,
-      endpoint: await stsEndpoint(settings.profile, env),
+      sts: await readServiceSettings('STS', settings.profile, env),
     });
   };
   return () => {

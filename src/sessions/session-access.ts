@@ -5,9 +5,10 @@ import type { KeptToken } from '../aws/authorization/kept-token.ts';
 import type { LifecycleConfiguration } from '../aws/control-plane.ts';
 import { findCredentials } from '../aws/credentials/credentials.ts';
 import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
-import { Network } from '../aws/network.ts';
+import { environmentProfile } from '../aws/environment-profile.ts';
+import type { Network } from '../aws/network.ts';
 import { runtimeInvocationsUrl } from '../aws/runtime-url.ts';
-import { readServiceSettings } from '../aws/shared-config.ts';
+import { openNetwork, readServiceSettings } from '../aws/shared-config.ts';
 import type { Credentials } from '../aws/signer.ts';
 import type { Environment } from '../environment.ts';
 import type { SessionOrigin } from '../journal/records.ts';
@@ -33,7 +34,6 @@ export class SessionAccess {
   readonly #credentials = new Map<string, Credentials>();
   /** By the URL of what they are for. */
   readonly #tokens = new Map<string, KeptToken | undefined>();
-  #madeNetwork: Network | undefined;
 
   constructor(env: Environment, externalIdOf: ExternalIdOf = () => undefined) {
     this.#env = env;
@@ -58,7 +58,7 @@ export class SessionAccess {
       runtime,
       endpoint: isLocal ? new URL(session.endpoint) : controlPlaneUrl(runtime, settings),
       credentials: await this.#credentialsOf(session),
-      network: this.#network,
+      network: await this.#networkOf(session),
       signal,
     });
   }
@@ -68,13 +68,14 @@ export class SessionAccess {
     const { SessionStopper } = await import('./stop-session.ts');
     const endpoint = new URL(session.endpoint);
     const runtime = parseRuntimeArn(session.runtime);
+    const network = await this.#networkOf(session);
     return new SessionStopper({
       runtime,
       qualifier: session.qualifier,
       endpoint,
-      token: this.#tokenOf(session, runtime, endpoint),
+      token: this.#tokenOf(session, runtime, endpoint, network),
       credentials: await this.#credentialsOf(session),
-      agent: await this.#network.agentFor(endpoint),
+      agent: await network.agentFor(endpoint),
     });
   }
 
@@ -82,14 +83,18 @@ export class SessionAccess {
    * What it takes to get a token is not in the journal: the environment has it, as it had for the
    * program that began the session, or IAM credentials have to do.
    */
-  #tokenOf(session: SessionOrigin, runtime: RuntimeArn, endpoint: URL): KeptToken | undefined {
+  #tokenOf(
+    session: SessionOrigin,
+    runtime: RuntimeArn,
+    endpoint: URL,
+    network: Network,
+  ): KeptToken | undefined {
     if (session.authorization === undefined) return undefined;
     const settings = readAuthorization(this.#env);
     if (!isBearer(settings)) return undefined;
     const url = runtimeInvocationsUrl(endpoint, runtime, session.qualifier);
     if (!this.#tokens.has(url.href)) {
-      const [network, env] = [this.#network, this.#env];
-      this.#tokens.set(url.href, findToken(settings, url, { network, env }));
+      this.#tokens.set(url.href, findToken(settings, url, { network, env: this.#env }));
     }
     return this.#tokens.get(url.href);
   }
@@ -106,11 +111,11 @@ export class SessionAccess {
         this.#externalIdOf(session.assumeRole) ??
         (this.#env.AGENTCORE_ASSUME_ROLE_EXTERNAL_ID || undefined),
     };
+    const network = await this.#networkOf(session);
     const key = JSON.stringify([region, profile, assumeRole]);
     let credentials = this.#credentials.get(key);
     if (!credentials) {
-      const [network, env] = [this.#network, this.#env];
-      credentials = findCredentials({ profile, region, assumeRole, network, env });
+      credentials = findCredentials({ profile, region, assumeRole, network, env: this.#env });
       this.#credentials.set(key, credentials);
     }
     return credentials;
@@ -122,13 +127,12 @@ export class SessionAccess {
     return isLoopback && !assumeRole && !this.#env.AWS_ACCESS_KEY_ID;
   }
 
-  /** Made when it is needed: what is wrong with its settings concerns nobody before. */
-  get #network(): Network {
-    this.#madeNetwork ??= new Network(this.#env);
-    return this.#madeNetwork;
+  /** Opened when it is needed: what is wrong with its settings concerns nobody before. */
+  #networkOf(subject: LifecycleSubject): Promise<Network> {
+    return openNetwork(this.#profileOf(subject), this.#env);
   }
 
   #profileOf({ profile }: LifecycleSubject): string | undefined {
-    return profile ?? (this.#env.AWS_PROFILE || undefined);
+    return profile ?? environmentProfile(this.#env);
   }
 }

@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readServiceSettings } from '../../src/aws/shared-config.ts';
 
 const CONFIG = `
 [default]
@@ -23,20 +24,18 @@ let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'shared-config-'));
   await writeFile(join(folder, 'config'), CONFIG);
-  vi.stubEnv('AWS_CONFIG_FILE', join(folder, 'config'));
-  vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', join(folder, 'none'));
-  // The library keeps what it has read; a fresh one for each test.
-  vi.resetModules();
 });
 
 afterEach(async () => {
-  vi.unstubAllEnvs();
   await rm(folder, { recursive: true });
 });
 
 async function read(profile: string | undefined, env: Record<string, string> = {}) {
-  const { readServiceSettings } = await import('../../src/aws/shared-config.ts');
-  return readServiceSettings('Bedrock AgentCore', profile, env);
+  const files = {
+    AWS_CONFIG_FILE: join(folder, 'config'),
+    AWS_SHARED_CREDENTIALS_FILE: join(folder, 'none'),
+  };
+  return readServiceSettings('Bedrock AgentCore', profile, { ...files, ...env });
 }
 
 describe('settings of a service', () => {

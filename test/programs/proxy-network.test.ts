@@ -1,8 +1,9 @@
-import { dirname } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startProxy } from '../fixtures/proxy-process.ts';
 import { startUpstream } from '../fixtures/scripted-upstream.ts';
-import { startForwardProxy, startTlsFront } from '../fixtures/tls.ts';
+import { startForwardProxy, startTlsFront, temporaryFolder } from '../fixtures/tls.ts';
 import { start, statelessMcp } from '../local/harness.ts';
 
 const ROLE = 'arn:aws:iam::123456789012:role/caller';
@@ -13,6 +14,23 @@ describe('the way to the network', () => {
     const front = await startTlsFront(upstream.url);
     const trusting = startProxy(front.url, { [variable]: front.authority });
     expect((await trusting.initialize()).result.serverInfo.name).toBe('scripted');
+  });
+
+  it('trusts what ca_bundle of the profile names, and of no other profile', async () => {
+    const upstream = await startUpstream();
+    const front = await startTlsFront(upstream.url);
+    const folder = await temporaryFolder();
+    const key = 'aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = not-a-secret\n';
+    const config = `[profile dev]\n${key}ca_bundle = ${front.authority}\n[profile other]\n${key}`;
+    await writeFile(join(folder, 'config'), config);
+    const env = {
+      AWS_CONFIG_FILE: join(folder, 'config'),
+      AWS_SHARED_CREDENTIALS_FILE: join(folder, 'none'),
+    };
+    const trusting = startProxy(front.url, { ...env, AWS_PROFILE: 'dev' });
+    expect((await trusting.initialize()).result.serverInfo.name).toBe('scripted');
+    const { error } = await startProxy(front.url, { ...env, AWS_PROFILE: 'other' }).initialize();
+    expect(error.message).toContain('certificate is not trusted');
   });
 
   it.runIf(process.platform === 'linux')(

@@ -1,8 +1,9 @@
-import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import { AssumeRoleCommand, type Credentials as StsCredentials } from '@aws-sdk/client-sts';
 import type { AwsCredentialIdentity } from '@smithy/types';
 import type { Environment } from '../../environment.ts';
 import { messageOf } from '../../error.ts';
 import type { sdkRequestHandler } from '../sdk-request-handler.ts';
+import { createStsClient, type StsEndpoint } from '../sts.ts';
 import { assumeRoleFailure } from './assume-role-failure.ts';
 import { credentialsFailure, shellWord } from './credentials-failure.ts';
 import type { RoleStep, Search } from './credentials-options.ts';
@@ -15,8 +16,7 @@ export interface RoleMeans {
   /** The profile that names the role, if one does. */
   readonly profile: string | undefined;
   readonly region: string | undefined;
-  /** STS's base URL where the profile that is used names one; by default, as the SDK finds it. */
-  readonly endpoint?: string | undefined;
+  readonly sts: StsEndpoint;
   readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
   readonly search: Search;
   readonly env: Environment;
@@ -37,14 +37,9 @@ async function assume(
   code: string | undefined,
   means: RoleMeans,
 ): Promise<AwsCredentialIdentity> {
-  const { source, whose, region, endpoint, requestHandler, search } = means;
+  const { source, whose, region, sts, requestHandler, search } = means;
   if (!region) throw noRegion(`assume ${role.arn}`, means.profile);
-  const client = new STSClient({
-    region,
-    credentials: source,
-    requestHandler,
-    ...(endpoint && { endpoint }),
-  });
+  const client = createStsClient({ region, credentials: source, sts, requestHandler });
   const command = new AssumeRoleCommand({
     RoleArn: role.arn,
     RoleSessionName: role.sessionName,
@@ -55,19 +50,24 @@ async function assume(
   });
   try {
     const { Credentials: found } = await client.send(command, { abortSignal: search.signal });
-    if (!found?.AccessKeyId || !found.SecretAccessKey) {
-      throw new Error('the answer has no credentials');
-    }
-    return {
-      accessKeyId: found.AccessKeyId,
-      secretAccessKey: found.SecretAccessKey,
-      ...(found.SessionToken && { sessionToken: found.SessionToken }),
-      ...(found.Expiration && { expiration: found.Expiration }),
-    };
+    return identityOf(found);
   } catch (cause) {
     throw assumeRoleFailure(cause, role, whose);
   }
   // The request handler is everybody's, so the client is not destroyed.
+}
+
+/** What STS answers. */
+export function identityOf(found: StsCredentials | undefined): AwsCredentialIdentity {
+  if (!found?.AccessKeyId || !found.SecretAccessKey) {
+    throw new Error('the answer has no credentials');
+  }
+  return {
+    accessKeyId: found.AccessKeyId,
+    secretAccessKey: found.SecretAccessKey,
+    ...(found.SessionToken && { sessionToken: found.SessionToken }),
+    ...(found.Expiration && { expiration: found.Expiration }),
+  };
 }
 
 /** The sentence for an STS call that does not know where to go. */

@@ -1,6 +1,6 @@
 import type { AwsCredentialIdentity } from '@smithy/types';
 import { sdkRequestHandler } from '../sdk-request-handler.ts';
-import { stsEndpoint } from '../shared-config.ts';
+import { readRegion, readServiceSettings } from '../shared-config.ts';
 import { assumeRole } from './assume-role.ts';
 import { credentialsFailure, wordsOf } from './credentials-failure.ts';
 import type { CredentialsOptions, Search } from './credentials-options.ts';
@@ -14,8 +14,10 @@ import {
 } from './machine-credentials.ts';
 import { profileCredentials } from './profile-credentials.ts';
 import {
+  misreadProfile,
   type ProfileFiles,
   profilePaths,
+  profileWarnings,
   readProfileFiles,
   type Section,
 } from './profile-files.ts';
@@ -43,21 +45,26 @@ export async function credentialChain(
   const agent = await network.agentForAnyHost();
   const requestHandler = sdkRequestHandler(agent, { connect: 10_000, read: 30_000 }, options.clock);
 
+  const report = new WarningReport(options);
+
   return async (search) => {
     const paths = profilePaths(env);
     search.onFile(paths.config);
     search.onFile(paths.credentials);
     const files = await readProfileFiles(env);
-    const settings = files.profiles.get(options.profile ?? 'default');
-    const regionFor = (section: Section | undefined) =>
-      env.AWS_REGION ||
-      env.AWS_DEFAULT_REGION ||
-      section?.region ||
-      settings?.region ||
-      options.region;
-    const endpoint = await stsEndpoint(options.profile, env);
-    const around = { files, options, search, requestHandler, regionFor, endpoint };
+    const used = options.profile ?? 'default';
+    const settings = files.profiles.get(used);
+    const regionFor = (name: string, section: Section = {}) => {
+      const own = readRegion(name, section, files, env);
+      const { region, regionProblem } =
+        own.region || own.regionProblem ? own : readRegion(used, settings ?? {}, files, env);
+      if (regionProblem) throw credentialsFailure(`Could not use the region: ${regionProblem}`);
+      return region ?? options.region;
+    };
+    const sts = await readServiceSettings('STS', options.profile, env);
+    const around = { files, options, search, requestHandler, regionFor, sts };
     let { identity, whose } = await baseCredentials(around);
+    report.warn(sts.warnings ?? []);
     const role = options.assumeRole;
     const arns = role ? [...(role.chain ?? []), role.arn] : [];
     for (const [at, arn] of arns.entries()) {
@@ -74,8 +81,8 @@ export async function credentialChain(
           source: identity,
           whose,
           profile: undefined,
-          region: regionFor(settings),
-          endpoint,
+          region: regionFor(used, settings),
+          sts,
           requestHandler,
           search,
           env,
@@ -85,6 +92,23 @@ export async function credentialChain(
     }
     return { identity, profileRegion: settings?.region };
   };
+}
+
+/** Logs each warning once, and again when the files have said something else meanwhile. */
+class WarningReport {
+  readonly #options: CredentialsOptions;
+  #last: readonly string[] = [];
+
+  constructor(options: CredentialsOptions) {
+    this.#options = options;
+  }
+
+  warn(warnings: readonly string[]): void {
+    for (const sentence of warnings) {
+      if (!this.#last.includes(sentence)) this.#options.log?.('warning', sentence);
+    }
+    this.#last = warnings;
+  }
 }
 
 interface Base {
@@ -104,32 +128,52 @@ async function baseCredentials(around: Surroundings): Promise<Base> {
     throw unknownProfile(profile, files, options);
   }
   const name = profile ?? 'default';
-  if (files.profiles.has(name)) {
-    const { kind, problem } = describeProfile(name, files);
-    if (kind !== 'unknown' || problem) {
-      return { identity: await profileCredentials(name, around), whose: `of profile "${name}"` };
-    }
+  const { kind, problem } = describeProfile(name, files);
+  // A default profile has not been asked for: only its role comes before the environment's token.
+  if (profile === undefined && kind !== 'role') {
+    const identity = await environmentWebIdentity(around);
+    if (identity) return { identity, whose: 'in the environment' };
+  }
+  if (kind !== 'unknown' || problem) {
+    return { identity: await profileCredentials(name, around), whose: `of profile "${name}"` };
   }
   return { identity: await machineCredentials(around), whose: 'of this machine' };
 }
 
-/** What nobody has to name: the environment's web identity, the container, the instance. */
-async function machineCredentials(around: Surroundings): Promise<AwsCredentialIdentity> {
-  const { options, search, requestHandler, regionFor } = around;
-  const { env, profile } = options;
-  const { AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile, AWS_ROLE_ARN: roleArn } = env;
-  if (tokenFile && roleArn) {
-    return webIdentityCredentials({
-      tokenFile,
-      roleArn,
-      sessionName: env.AWS_ROLE_SESSION_NAME,
-      whose: 'in the environment',
-      profile,
-      region: regionFor({}),
-      requestHandler,
-      search,
-    });
+/** The role of the environment's web identity, if there is one. */
+async function environmentWebIdentity(
+  around: Surroundings,
+): Promise<AwsCredentialIdentity | undefined> {
+  const { options, files, search, requestHandler, regionFor, sts } = around;
+  const {
+    AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
+    AWS_ROLE_ARN,
+    AWS_ROLE_SESSION_NAME,
+  } = options.env;
+  if (!tokenFile) return undefined;
+  const { role_arn: usualRole, role_session_name: usualName } = files.profiles.get('default') ?? {};
+  const roleArn = AWS_ROLE_ARN || usualRole;
+  if (!roleArn) {
+    throw credentialsFailure(
+      'Could not use the web identity in the environment: AWS_WEB_IDENTITY_TOKEN_FILE is set, but no role. Set AWS_ROLE_ARN',
+    );
   }
+  return webIdentityCredentials({
+    tokenFile,
+    roleArn,
+    sessionName: AWS_ROLE_SESSION_NAME || usualName,
+    whose: 'in the environment',
+    profile: undefined,
+    region: regionFor('default'),
+    sts,
+    requestHandler,
+    search,
+  });
+}
+
+/** What nobody has to name: the container, the instance. */
+async function machineCredentials({ options }: Surroundings): Promise<AwsCredentialIdentity> {
+  const { env } = options;
   if (isInContainer(env)) return containerCredentials(options);
   if (!mayAskInstance(env)) throw noCredentials(options, 'the instance metadata service is off');
   try {
@@ -164,6 +208,8 @@ function noCredentials(
 
 function unknownProfile(profile: string, files: ProfileFiles, { env }: CredentialsOptions): Error {
   const { config, credentials } = profilePaths(env);
+  const alike = misreadProfile(profile, files);
+  if (alike) return credentialsFailure(`Could not use profile "${profile}": ${alike}`);
   const names = nearestFirst(profile, files.profiles.keys());
   const shown = names
     .slice(0, MOST_NAMES)
@@ -173,7 +219,8 @@ function unknownProfile(profile: string, files: ProfileFiles, { env }: Credentia
   const todo = shown
     ? `set AWS_PROFILE to one that is: ${shown}${more}`
     : 'add it, for instance by "aws configure sso"';
+  const warnings = profileWarnings(profile, files).map((warning) => `. ${warning}`);
   return credentialsFailure(
-    `Profile "${profile}" is neither in ${config} nor in ${credentials}: ${todo}`,
+    `Profile "${profile}" is neither in ${config} nor in ${credentials}: ${todo}${warnings.join('')}`,
   );
 }

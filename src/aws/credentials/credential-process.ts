@@ -2,6 +2,7 @@ import type { AwsCredentialIdentity } from '@smithy/types';
 import { requireConfirmed } from '../../confirmed-commands.ts';
 import type { Environment } from '../../environment.ts';
 import { commandOutput } from '../command-output.ts';
+import { cleanKey } from '../value-fault.ts';
 import { credentialsFailure } from './credentials-failure.ts';
 
 export interface ProcessOptions {
@@ -25,7 +26,9 @@ export interface ProcessOptions {
  * @throws {AgentCoreError} `credentials`
  */
 export async function processCredentials(options: ProcessOptions): Promise<AwsCredentialIdentity> {
-  const { profile, command, env, accountId, now = Date.now() } = options;
+  const { profile, env, accountId, now = Date.now() } = options;
+  // An indented line goes on with the command.
+  const command = options.command.replace(/\s*\n\s*/g, ' ');
   requireConfirmed(
     { kind: 'credential_process', text: command },
     env,
@@ -33,7 +36,7 @@ export async function processCredentials(options: ProcessOptions): Promise<AwsCr
   );
   const fail = (what: string) =>
     credentialsFailure(`The credential_process of profile "${profile}" ${what}`);
-  const text = await commandOutput(options, fail);
+  const text = await commandOutput({ ...options, command }, fail);
   let answer: Record<string, unknown> | null;
   try {
     answer = JSON.parse(text.trim());
@@ -55,10 +58,14 @@ export async function processCredentials(options: ProcessOptions): Promise<AwsCr
     );
   }
   const account = AccountId || accountId;
+  const clean = (value: string, name: string) =>
+    cleanKey(value, `the ${name} of the credential_process of profile "${profile}"`);
   return {
-    accessKeyId: AccessKeyId,
-    secretAccessKey: SecretAccessKey,
-    ...(typeof SessionToken === 'string' && { sessionToken: SessionToken }),
+    accessKeyId: clean(AccessKeyId, 'AccessKeyId'),
+    secretAccessKey: clean(SecretAccessKey, 'SecretAccessKey'),
+    ...(typeof SessionToken === 'string' && {
+      sessionToken: clean(SessionToken, 'SessionToken'),
+    }),
     ...(expiration && { expiration }),
     ...(account !== undefined && { accountId: String(account) }),
   };

@@ -16,9 +16,11 @@ const REST = 30_000;
 /** The most milliseconds that a search may take, and one that asks a person. */
 const SEARCH_WITHIN = 60_000;
 const ASKING_WITHIN = 180_000;
-/** Milliseconds between two looks at the files, and after one that brought nothing of use. */
-const LOOK_EVERY = 500;
+/** Milliseconds before another look at files that could not be used. */
 const LOOK_AGAIN = 5_000;
+/** Searches while a file is being written, and the milliseconds between two. */
+const WRITE_ATTEMPTS = 4;
+const WRITE_PAUSE = 100;
 /** Milliseconds that a call waits for what changed files say, before it takes what is held. */
 const CHANGE_WITHIN = 2_000;
 /** Node's timers end there. */
@@ -73,6 +75,8 @@ class KeptCredentials {
   /** The files that had a say, as they were. */
   readonly #files = new Set<string>();
   #stamp = '';
+  /** The same, when they could not be used. */
+  #failedStamp = '';
   #nextLook = 0;
   #lastWarning = '';
 
@@ -183,15 +187,14 @@ class KeptCredentials {
   }
 
   #filesChanged(): boolean {
-    const now = Date.now();
-    if (now < this.#nextLook || this.#files.size === 0) return false;
-    this.#nextLook = now + LOOK_EVERY;
-    return stampOf(this.#files) !== this.#stamp;
+    if (this.#files.size === 0) return false;
+    const stamp = stampOf(this.#files);
+    return stamp !== (Date.now() < this.#nextLook ? this.#failedStamp : this.#stamp);
   }
 
   /** Resolves when the files' credentials are held, or when that takes longer than a call can wait. */
   async #followFiles(): Promise<void> {
-    this.#following ??= this.#search(undefined)
+    this.#following ??= this.#searchSettled()
       .then(
         (found) => {
           this.#tellChange(found);
@@ -201,6 +204,7 @@ class KeptCredentials {
           // A file may be half written, or wrong for good: either way the ones held go on.
           this.#nextLook = Date.now() + LOOK_AGAIN;
           this.#stamp = '';
+          this.#failedStamp = stampOf(this.#files);
           this.#warn(
             `The AWS files have changed, and cannot be used as they are now; calls go on with the credentials from before. ${messageOf(thrown)}`,
           );
@@ -210,6 +214,20 @@ class KeptCredentials {
         this.#following = undefined;
       });
     await Promise.race([this.#following, delay(CHANGE_WITHIN, undefined, { ref: false })]);
+  }
+
+  /** Searches again if a file was only half written, as programs write in steps. */
+  async #searchSettled(): Promise<Found> {
+    for (let attempt = 1; ; attempt++) {
+      const stamp = stampOf(this.#files);
+      try {
+        return await this.#search(undefined);
+      } catch (thrown) {
+        if (attempt === WRITE_ATTEMPTS) throw thrown;
+        await delay(WRITE_PAUSE);
+        if (stampOf(this.#files) === stamp) throw thrown;
+      }
+    }
   }
 
   #tellChange({ identity, profileRegion }: Found): void {

@@ -1,15 +1,31 @@
 import type { AwsCredentialIdentity } from '@smithy/types';
 import type { Environment } from '../../environment.ts';
+import { cleanKey } from '../value-fault.ts';
+import { credentialsFailure } from './credentials-failure.ts';
 
-/** The access key that the environment names; `undefined` where it does not, or only half of it. */
+/**
+ * The access key that the environment names; `undefined` if it names none.
+ *
+ * @throws {AgentCoreError} `credentials` if it names half of one, or what cannot be a key. Passing over
+ *   it would sign for another account.
+ */
 export function environmentCredentials(env: Environment): AwsCredentialIdentity | undefined {
-  const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = env;
-  if (!AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY) return undefined;
+  const clean = (name: string) => cleanKey(env[name] ?? '', name);
+  const accessKeyId = clean('AWS_ACCESS_KEY_ID');
+  if (!accessKeyId) return undefined;
+  const secretAccessKey = clean('AWS_SECRET_ACCESS_KEY');
+  if (!secretAccessKey) {
+    throw credentialsFailure(
+      'Could not use the AWS credentials of the environment: AWS_ACCESS_KEY_ID is set, so set the other half of the key as well, AWS_SECRET_ACCESS_KEY, or unset it',
+    );
+  }
+  // botocore reads the older name first.
+  const sessionToken = clean('AWS_SECURITY_TOKEN') || clean('AWS_SESSION_TOKEN');
   const expiration = new Date(env.AWS_CREDENTIAL_EXPIRATION ?? '');
   return {
-    accessKeyId: AWS_ACCESS_KEY_ID,
-    secretAccessKey: AWS_SECRET_ACCESS_KEY,
-    ...(AWS_SESSION_TOKEN && { sessionToken: AWS_SESSION_TOKEN }),
+    accessKeyId,
+    secretAccessKey,
+    ...(sessionToken && { sessionToken }),
     ...(!Number.isNaN(expiration.getTime()) && { expiration }),
     ...(env.AWS_ACCOUNT_ID && { accountId: env.AWS_ACCOUNT_ID }),
   };

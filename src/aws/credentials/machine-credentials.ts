@@ -1,16 +1,21 @@
-import { access } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import { AssumeRoleWithWebIdentityCommand } from '@aws-sdk/client-sts';
 import {
   fromContainerMetadata,
   fromHttp,
   fromInstanceMetadata,
-  fromTokenFile,
 } from '@aws-sdk/credential-providers';
 import type { AwsCredentialIdentity } from '@smithy/types';
 import type { Environment } from '../../environment.ts';
 import type { sdkRequestHandler } from '../sdk-request-handler.ts';
-import { noRegion } from './assume-role.ts';
+import { createStsClient, type StsEndpoint } from '../sts.ts';
+import { identityOf, noRegion } from './assume-role.ts';
 import { credentialsFailure, wordsOf } from './credentials-failure.ts';
-import type { CredentialsOptions, Search } from './credentials-options.ts';
+import {
+  type CredentialsOptions,
+  PROFILE_SESSION_NAME,
+  type Search,
+} from './credentials-options.ts';
 
 export interface WebIdentity {
   readonly tokenFile: string;
@@ -20,6 +25,7 @@ export interface WebIdentity {
   readonly whose: string;
   readonly profile: string | undefined;
   readonly region: string | undefined;
+  readonly sts: StsEndpoint;
   readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
   readonly search: Search;
 }
@@ -29,8 +35,9 @@ export async function webIdentityCredentials(given: WebIdentity): Promise<AwsCre
   const { tokenFile, roleArn, sessionName, whose, region, requestHandler, search } = given;
   search.onFile(tokenFile);
   if (!region) throw noRegion(`assume ${roleArn}`, given.profile);
+  let token: string;
   try {
-    await access(tokenFile);
+    token = await readFile(tokenFile, 'utf8');
   } catch (cause) {
     throw credentialsFailure(
       `The web identity token ${whose} cannot be read: have ${tokenFile} written, or name another file (${wordsOf(cause)})`,
@@ -38,12 +45,15 @@ export async function webIdentityCredentials(given: WebIdentity): Promise<AwsCre
     );
   }
   try {
-    return await fromTokenFile({
-      webIdentityTokenFile: tokenFile,
-      roleArn,
-      roleSessionName: sessionName || 'agentcore-mcp',
-      clientConfig: { region, requestHandler },
-    })();
+    // Without credentials: the token is what proves who calls.
+    const client = createStsClient({ region, sts: given.sts, requestHandler });
+    const command = new AssumeRoleWithWebIdentityCommand({
+      RoleArn: roleArn,
+      RoleSessionName: sessionName || PROFILE_SESSION_NAME,
+      WebIdentityToken: token,
+    });
+    const { Credentials: found } = await client.send(command, { abortSignal: search.signal });
+    return identityOf(found);
   } catch (cause) {
     const { name } = cause as Error;
     const todo = /ExpiredToken|InvalidIdentityToken/.test(name)

@@ -1,11 +1,16 @@
 import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fromLoginCredentials, fromSSO } from '@aws-sdk/credential-providers';
+import { fromLoginCredentials } from '@aws-sdk/credential-providers';
 import type { AwsCredentialIdentity } from '@smithy/types';
+import { AgentCoreError } from '../../error.ts';
 import type { sdkRequestHandler } from '../sdk-request-handler.ts';
 import { currentToken } from '../sso/refresh.ts';
 import { ACCOUNT_SCOPE, type SsoSession } from '../sso/sso-session.ts';
 import { tokenFile } from '../sso/token-cache.ts';
+import type { StsEndpoint } from '../sts.ts';
+import { cleanKey } from '../value-fault.ts';
 import { assumeRole } from './assume-role.ts';
 import { processCredentials } from './credential-process.ts';
 import { credentialsFailure, shellWord, wordsOf } from './credentials-failure.ts';
@@ -21,7 +26,7 @@ import {
   webIdentityCredentials,
 } from './machine-credentials.ts';
 import { homeOf, type ProfileFiles, profilePaths, type Section } from './profile-files.ts';
-import { describeProfile, hasKeys, kindOf } from './profiles.ts';
+import { describeProfile, keySection, kindOf } from './profiles.ts';
 
 export interface ProfileSurroundings {
   readonly files: ProfileFiles;
@@ -29,9 +34,9 @@ export interface ProfileSurroundings {
   readonly search: Search;
   readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
   /** The region of STS calls, given the section that asks for one. */
-  readonly regionFor: (section: Section) => string | undefined;
-  /** STS's base URL, where the profile that is used names one. */
-  readonly endpoint: string | undefined;
+  readonly regionFor: (name: string, section?: Section) => string | undefined;
+  /** How STS is reached with the profile that is used. */
+  readonly sts: StsEndpoint;
 }
 
 /**
@@ -55,12 +60,10 @@ export async function profileCredentials(
       `Profile "${name}" cannot be used, because it ${problem}: correct it in ${config} or ${credentials}`,
     );
   }
-  // A source may name itself in a role, and then its keys are meant.
-  if (isSource && hasKeys(section)) return keysOf(section);
   const whose = `of profile "${name}"`;
-  switch (kindOf(section)) {
+  switch (kindOf(name, files, isSource)) {
     case 'static':
-      return keysOf(section);
+      return keysOf(name, keySection(name, files));
     case 'role':
       return roleOf(name, section, around);
     case 'web-identity':
@@ -70,7 +73,8 @@ export async function profileCredentials(
         sessionName: section.role_session_name,
         whose,
         profile: name,
-        region: around.regionFor(section),
+        region: around.regionFor(name, section),
+        sts: around.sts,
         requestHandler: around.requestHandler,
         search,
       });
@@ -97,11 +101,16 @@ export async function profileCredentials(
   }
 }
 
-function keysOf(section: Section): AwsCredentialIdentity {
+function keysOf(name: string, section: Section): AwsCredentialIdentity {
+  const clean = (key: string) => cleanKey(section[key] ?? '', `${key} of profile "${name}"`);
+  // botocore reads the older name first.
+  const sessionToken = clean(
+    section.aws_security_token === undefined ? 'aws_session_token' : 'aws_security_token',
+  );
   return {
-    accessKeyId: section.aws_access_key_id as string,
-    secretAccessKey: section.aws_secret_access_key as string,
-    ...(section.aws_session_token && { sessionToken: section.aws_session_token }),
+    accessKeyId: clean('aws_access_key_id'),
+    secretAccessKey: clean('aws_secret_access_key'),
+    ...(sessionToken && { sessionToken }),
     ...(section.aws_account_id && { accountId: section.aws_account_id }),
   };
 }
@@ -132,8 +141,8 @@ async function roleOf(
         : await fromSource(credentialSource as string, around),
       whose: sourceProfile ? `of profile "${sourceProfile}"` : `of ${credentialSource}`,
       profile: name,
-      region: around.regionFor(section),
-      endpoint: around.endpoint,
+      region: around.regionFor(name, section),
+      sts: around.sts,
       requestHandler: around.requestHandler,
       search: around.search,
       env: around.options.env,
@@ -157,13 +166,12 @@ async function fromSource(
 async function ssoOf(
   name: string,
   section: Section,
-  { files, options, search, requestHandler }: ProfileSurroundings,
+  { files, options, search }: ProfileSurroundings,
 ): Promise<AwsCredentialIdentity> {
   const session = section.sso_session;
   const place = (session && files.ssoSessions.get(session)) || section;
   const { sso_region: ssoRegion = '', sso_start_url: ssoStartUrl = '' } = place;
   const { sso_account_id: ssoAccountId = '', sso_role_name: ssoRoleName = '' } = section;
-  const { config, credentials } = profilePaths(options.env);
   const login: SsoSession = {
     name: session,
     startUrl: ssoStartUrl,
@@ -172,35 +180,29 @@ async function ssoOf(
     profile: name,
   };
   search.onFile(tokenFile(login, options.env));
-  // The SDK would renew it as well, but not one program at a time, as a refresh token needs it.
-  // By the machine's own clock, which the times in the file were written by.
+  // Renewed by one program at a time, as a refresh token needs it. By the machine's own clock, which
+  // the times in the file were written by.
   const { env, network } = options;
-  if (!(await currentToken(login, { env, network }, search.signal))) throw loggedOut(name);
+  const token = await currentToken(login, { env, network }, search.signal);
+  if (!token) throw loggedOut(name);
+  const { readRoleCredentials } = await import('../sso/portal.ts');
   try {
-    return await fromSSO({
-      profile: name,
-      configFilepath: config,
-      filepath: credentials,
-      ignoreCache: true,
-      ssoStartUrl,
-      ssoAccountId,
-      ssoRegion,
-      ssoRoleName,
-      ...(session && { ssoSession: session }),
-      // Where the login lives is one thing, where the runtime does is another.
-      clientConfig: { region: ssoRegion, requestHandler },
-    })();
+    return await readRoleCredentials(
+      login,
+      { accountId: ssoAccountId, roleName: ssoRoleName, accessToken: token.accessToken },
+      { env, network },
+      search.signal,
+    );
   } catch (cause) {
     const words = wordsOf(cause);
-    if (/ForbiddenException|No access|ResourceNotFound/.test(words)) {
+    const status = cause instanceof AgentCoreError ? cause.data?.status : undefined;
+    if (status === 403 || status === 404) {
       throw credentialsFailure(
         `The SSO login of profile "${name}" is good, but has no role ${ssoRoleName} in account ${ssoAccountId}: correct sso_role_name and sso_account_id, or have the role assigned (${words})`,
         { cause },
       );
     }
-    if (/SSO (session|token)|Token is expired|Unauthorized|InvalidGrant/i.test(words)) {
-      throw loggedOut(name, cause);
-    }
+    if (status === 401) throw loggedOut(name, cause);
     throw credentialsFailure(
       `AWS IAM Identity Center in ${ssoRegion} could not be asked for the credentials of profile "${name}": check sso_region and the network (${words})`,
       { cause },
@@ -224,18 +226,23 @@ async function loginSessionOf(
   { options, search, requestHandler, regionFor }: ProfileSurroundings,
 ): Promise<AwsCredentialIdentity> {
   const { env } = options;
-  const { config, credentials } = profilePaths(env);
   const folder = env.AWS_LOGIN_CACHE_DIRECTORY ?? join(homeOf(env), '.aws', 'login', 'cache');
   const file = createHash('sha256')
     .update(section.login_session as string)
     .digest('hex');
   search.onFile(join(folder, `${file}.json`));
-  const region = regionFor(section);
+  const region = regionFor(name, section);
+  // The SDK wants the profile in files. It gets the one setting that it needs, as we have read it.
+  const own = await mkdtemp(join(tmpdir(), 'agentcore-mcp-login-'));
   try {
+    const configFilepath = join(own, 'config');
+    await writeFile(configFilepath, `[default]\nlogin_session = ${section.login_session}\n`, {
+      mode: 0o600,
+    });
     return await fromLoginCredentials({
-      profile: name,
-      configFilepath: config,
-      filepath: credentials,
+      profile: 'default',
+      configFilepath,
+      filepath: join(own, 'credentials'),
       ignoreCache: true,
       clientConfig: { ...(region && { region }), requestHandler },
     })();
@@ -244,5 +251,7 @@ async function loginSessionOf(
       `The login of profile "${name}" is missing or has expired: run "aws login --profile ${shellWord(name)}" (${wordsOf(cause)})`,
       { cause, login: name },
     );
+  } finally {
+    await rm(own, { recursive: true, force: true });
   }
 }

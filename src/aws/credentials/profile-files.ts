@@ -1,24 +1,54 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { loadSharedConfigFiles } from '@smithy/core/config';
 import type { Environment } from '../../environment.ts';
 import { AgentCoreError, messageOf } from '../../error.ts';
+import { valueFault } from '../value-fault.ts';
+import {
+  type ConfigFile,
+  type ConfigSection,
+  type ConfigSetting,
+  parseConfig,
+  quoted,
+  splitWords,
+} from './config-parser.ts';
 
 /** The settings of one section, as they are written. */
 export type Section = Readonly<Record<string, string | undefined>>;
 
-/** What the shared files say, as of now. */
+/** A shared file, and which of its sections are what. */
+export interface SharedFile {
+  readonly path: string;
+  readonly text: ConfigFile;
+  /** By name; more than one section of a name is a mistake. */
+  readonly profiles: SectionMap;
+  readonly ssoSessions: SectionMap;
+  readonly services: SectionMap;
+  /** Sections that begin as one of these do, but name nothing. */
+  readonly unnamed: readonly ConfigSection[];
+}
+
+type SectionMap = ReadonlyMap<string, readonly ConfigSection[]>;
+
+/** What the shared files say, as of now, read as botocore reads them. */
 export interface ProfileFiles {
   /** A key of the credentials file wins over that of the config file, as in every AWS SDK. */
   readonly profiles: ReadonlyMap<string, Section>;
   readonly ssoSessions: ReadonlyMap<string, Section>;
+  readonly config: SharedFile;
+  readonly credentials: SharedFile;
 }
 
 export interface ProfilePaths {
   readonly config: string;
   readonly credentials: string;
 }
+
+/** The largest file that is read. */
+const MAX_FILE_BYTES = 10 * 1024 * 1024;
+/** Problems that a sentence lists. */
+const MAX_PROBLEMS = 3;
 
 /** The user's home, by the rules of the AWS SDKs. */
 export function homeOf(env: Environment): string {
@@ -28,50 +58,334 @@ export function homeOf(env: Environment): string {
 /** Where the shared files are: `AWS_CONFIG_FILE`, `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws`. */
 export function profilePaths(env: Environment): ProfilePaths {
   const home = homeOf(env);
-  const full = (path: string) => (path.startsWith('~/') ? join(home, path.slice(2)) : path);
   return {
-    config: full(env.AWS_CONFIG_FILE || join(home, '.aws', 'config')),
-    credentials: full(env.AWS_SHARED_CREDENTIALS_FILE || join(home, '.aws', 'credentials')),
+    config: expandPath(env.AWS_CONFIG_FILE || join(home, '.aws', 'config'), env),
+    credentials: expandPath(
+      env.AWS_SHARED_CREDENTIALS_FILE || join(home, '.aws', 'credentials'),
+      env,
+    ),
   };
 }
 
+/** Replaces `~` and variables, as botocore does; a variable that is not set stays. */
+export function expandPath(path: string, env: Environment): string {
+  const full = path
+    .replace(/\$(\w+)|\$\{(\w+)\}/g, (text, plain, braced) => env[plain ?? braced] ?? text)
+    .replace(process.platform === 'win32' ? /%(\w+)%/g : /$^/, (text, name) => env[name] ?? text);
+  return /^~($|[/\\])/.test(full) ? join(homeOf(env), full.slice(1)) : full;
+}
+
 /**
- * Reads the shared files anew, by the SDK's own parser. A file that is not there is an empty one.
+ * Reads the shared files. A file that is not there is an empty one.
  *
  * @throws {AgentCoreError} `credentials` where one is there and cannot be read.
  */
 export async function readProfileFiles(env: Environment): Promise<ProfileFiles> {
-  const { config, credentials } = profilePaths(env);
-  // The SDK takes a file that it cannot read for an empty one.
-  await Promise.all([requireReadable(config), requireReadable(credentials)]);
-  const { configFile, credentialsFile } = await loadSharedConfigFiles({
-    configFilepath: config,
-    filepath: credentials,
-    ignoreCache: true,
-  });
-  const profiles = new Map<string, Section>();
-  const ssoSessions = new Map<string, Section>();
-  for (const [name, section] of Object.entries(configFile)) {
-    if (name.startsWith('sso-session.'))
-      ssoSessions.set(name.slice('sso-session.'.length), section);
-    else if (!name.startsWith('services.')) profiles.set(name, section);
-  }
-  for (const [name, section] of Object.entries(credentialsFile)) {
-    profiles.set(name, { ...profiles.get(name), ...section });
-  }
-  return { profiles, ssoSessions };
+  const paths = profilePaths(env);
+  const [config, credentials] = await Promise.all([
+    readSharedFile(paths.config),
+    readSharedFile(paths.credentials),
+  ]);
+  return toProfileFiles(
+    toSharedFile(paths.config, config ?? Buffer.alloc(0), 'config'),
+    toSharedFile(paths.credentials, credentials ?? Buffer.alloc(0), 'credentials'),
+  );
 }
 
-async function requireReadable(path: string): Promise<void> {
+/**
+ * The bytes of a shared file.
+ *
+ * @returns nothing where it is not there.
+ * @throws {AgentCoreError} `credentials` where it is there and cannot be read.
+ */
+export async function readSharedFile(path: string): Promise<Buffer | undefined> {
   try {
-    await readFile(path);
+    // Without blocking: nothing may ever write to a FIFO.
+    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    try {
+      const status = await file.stat();
+      if (!status.isFile()) throw new Error('it is not a regular file');
+      if (status.size > MAX_FILE_BYTES) throw new Error('it is larger than 10 MB');
+      const bytes = await file.readFile();
+      const kind = unreadableKind(bytes);
+      if (kind) throw new Error(`it is ${kind}`);
+      return bytes;
+    } finally {
+      await file.close();
+    }
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw new AgentCoreError(
       'credentials',
-      `Could not read the AWS profiles: make ${path} a file that you may read (${messageOf(cause)})`,
+      `Could not read the AWS profiles: make ${path} a file of plain text in UTF-8 that you may read (${messageOf(cause)})`,
       { cause },
     );
   }
+}
+
+/** What bytes are that are no text in UTF-8, if that can be told. */
+function unreadableKind(bytes: Buffer): string | undefined {
+  const start = bytes.toString('latin1', 0, 512);
+  const zeros = [...start].filter((char) => char === '\0').length;
+  if (/^(\xff\xfe|\xfe\xff)/.test(start)) return 'UTF-16';
+  if (/^(\0GITCRYPT|\$ANSIBLE_VAULT|-----BEGIN (PGP|AGE)|age-encryption|Salted__)/.test(start)) {
+    return 'encrypted';
+  }
+  // In UTF-16 without a byte order mark, every other byte of ASCII is zero.
+  if (zeros * 3 > start.length && /^(.\0.\0|\0.\0.)/s.test(start)) return 'UTF-16';
+  if (bytes.includes(0)) return 'binary or encrypted';
+  return undefined;
+}
+
+/** Sorts a file's sections, as botocore does for the kind of file. */
+export function toSharedFile(
+  path: string,
+  bytes: Buffer,
+  kind: 'config' | 'credentials',
+): SharedFile {
+  const text = parseConfig(bytes);
+  const maps = {
+    profile: new Map<string, ConfigSection[]>(),
+    'sso-session': new Map<string, ConfigSection[]>(),
+    services: new Map<string, ConfigSection[]>(),
+  };
+  const unnamed: ConfigSection[] = [];
+  for (const section of text.sections) {
+    const { header, isUnderstood } = section;
+    const add = (map: Map<string, ConfigSection[]>, name: string) =>
+      map.set(name, [...(map.get(name) ?? []), section]);
+    if (!isUnderstood) continue;
+    const prefix = (['profile', 'sso-session', 'services'] as const).find((one) =>
+      header.startsWith(one),
+    );
+    if (kind === 'credentials' || header === 'default') {
+      add(maps.profile, header);
+    } else if (prefix) {
+      const [, name, ...more] = splitWords(header) ?? [];
+      if (name !== undefined && more.length === 0) add(maps[prefix], name);
+      else unnamed.push(section);
+    }
+  }
+  return {
+    path,
+    text,
+    profiles: maps.profile,
+    ssoSessions: maps['sso-session'],
+    services: maps.services,
+    unnamed,
+  };
+}
+
+export function toProfileFiles(config: SharedFile, credentials: SharedFile): ProfileFiles {
+  const profiles = new Map<string, Section>();
+  for (const file of [config, credentials]) {
+    for (const name of file.profiles.keys()) {
+      const section = sectionOf(file, file.profiles, name);
+      profiles.set(name, Object.assign(Object.create(null), profiles.get(name), section));
+    }
+  }
+  const ssoSessions = new Map(
+    [...config.ssoSessions.keys()].map((name) => [
+      name,
+      sectionOf(config, config.ssoSessions, name) ?? {},
+    ]),
+  );
+  return { profiles, ssoSessions, config, credentials };
+}
+
+/** The settings of one file's section. */
+export function sectionOf(
+  { text }: SharedFile,
+  sections: SectionMap,
+  name: string,
+): Section | undefined {
+  const section = sections.get(name)?.at(-1);
+  if (!section) return undefined;
+  const values: Record<string, string> = Object.create(null);
+  for (const { key, value } of [...section.settings, ...text.defaults]) values[key] ??= value;
+  return values;
+}
+
+/** The settings in a block of a `[services]` section, such as those under `sts =`. */
+export function servicesBlock(files: ProfileFiles, name: string, service: string): Section {
+  const [section] = files.config.services.get(name) ?? [];
+  return section?.settings.find(({ key }) => key === service)?.nested ?? {};
+}
+
+/**
+ * Why a profile must not be used: a section of it is there twice, or has lines that are not
+ * understood. It is the end of a sentence: `is there twice …`.
+ */
+export function profileFault(name: string, files: ProfileFiles): string | undefined {
+  const { config, credentials } = files;
+  return (
+    sectionFault(config, config.profiles, name) ??
+    sectionFault(credentials, credentials.profiles, name)
+  );
+}
+
+/** The same for an SSO session. */
+export function ssoSessionFault(name: string, { config }: ProfileFiles): string | undefined {
+  return sectionFault(config, config.ssoSessions, name);
+}
+
+/** The same for a services section. */
+export function servicesFault(name: string, { config }: ProfileFiles): string | undefined {
+  if (!config.services.has(name)) {
+    return `names the services section "${name}", which is not in ${config.path}`;
+  }
+  return sectionFault(config, config.services, name);
+}
+
+function sectionFault(
+  { path, text }: SharedFile,
+  sections: SectionMap,
+  name: string,
+): string | undefined {
+  const found = sections.get(name) ?? [];
+  if (found.length > 1) {
+    const lines = found.map(({ start }) => start + 1).join(' and ');
+    return `is in ${path} more than once, on the lines ${lines}`;
+  }
+  const starts = found.map(({ start }) => start);
+  const problem = text.problems.find(
+    ({ kind, sections: affected }) =>
+      kind === 'error' && affected.some((start) => starts.includes(start)),
+  );
+  return (
+    problem && `has a line that is not understood: line ${problem.line} of ${path} ${problem.what}`
+  );
+}
+
+/**
+ * What a user has to know before the profile is used, in sentences: other lines of its files that
+ * are not understood, and values that the AWS SDK for JavaScript reads differently.
+ */
+export function profileWarnings(name: string, files: ProfileFiles): readonly string[] {
+  return [files.config, files.credentials].flatMap((file) => {
+    const own = file.profiles.get(name) ?? [];
+    const starts = own.map(({ start }) => start);
+    const problems = [
+      ...file.text.problems.filter(
+        ({ kind, sections }) =>
+          kind === 'error' ||
+          sections.length === 0 ||
+          sections.some((start) => starts.includes(start)),
+      ),
+      ...file.unnamed.map(({ start, header }) => ({
+        line: start + 1,
+        what: `is "[${quoted(header)}]", which is not understood: put a name with spaces in quotes`,
+      })),
+      ...repeated(file),
+      ...own.flatMap(({ settings }) => settings.flatMap(commentInValue)),
+    ];
+    if (problems.length === 0) return [];
+    const shown = problems.slice(0, MAX_PROBLEMS).map(({ line, what }) => `line ${line} ${what}`);
+    const more =
+      problems.length > MAX_PROBLEMS ? `; and ${problems.length - MAX_PROBLEMS} more` : '';
+    return [`Check ${file.path}: ${shown.join('; ')}${more}`];
+  });
+}
+
+/** Profiles that are there twice under headers that are written differently. */
+function repeated({ profiles }: SharedFile): { readonly line: number; readonly what: string }[] {
+  return [...profiles].flatMap(([name, [first, second]]) =>
+    first && second && first.header !== second.header
+      ? [
+          {
+            line: second.start + 1,
+            what: `begins profile "${name}" again, which line ${first.start + 1} begins`,
+          },
+        ]
+      : [],
+  );
+}
+
+function commentInValue({ key, value, nested, lines: [at = 0] }: ConfigSetting) {
+  if (nested || !/[ \t][#;]/.test(value)) return [];
+  const what = `has "#" or ";" in the value of ${key}, which is read as a part of it, as in the AWS CLI; the AWS SDK for JavaScript ends the value there`;
+  return [{ line: at + 1, what }];
+}
+
+/** Where a profile's setting is: `line 3 of PATH`. */
+export function placeOf(name: string, key: string, files: ProfileFiles): string | undefined {
+  for (const { path, text, profiles } of [files.credentials, files.config]) {
+    const section = profiles.get(name)?.at(-1);
+    const found = [...(section?.settings ?? []), ...text.defaults].find((one) => one.key === key);
+    if (section && found) return `line ${(found.lines[0] ?? 0) + 1} of ${path}`;
+  }
+  return undefined;
+}
+
+/** Where a key is that a profile lacks, because it became a part of another one's value. */
+export function swallowedKey(name: string, key: string, files: ProfileFiles): string | undefined {
+  for (const { path, profiles } of [files.credentials, files.config]) {
+    for (const setting of profiles.get(name)?.flatMap(({ settings }) => settings) ?? []) {
+      const found = setting.swallowed.find((one) => one.key === key);
+      if (found) {
+        return `line ${found.line} of ${path} is indented, so that it belongs to the value of ${setting.key}`;
+      }
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Why a profile was not found that is there, or whose name is written with more than the name:
+ * `line 5 of PATH is …`, `its name is in quotes …`.
+ */
+export function misreadProfile(name: string, files: ProfileFiles): string | undefined {
+  const alike = lookAlike('profile', name, files);
+  if (alike) return alike;
+  const bare = name.trim().replace(/^(["'])(.*)\1$/s, '$2');
+  if (bare !== name && files.profiles.has(bare)) {
+    return `the name has quotes or spaces around it. Write it without them, as AWS_PROFILE=${bare}`;
+  }
+  const fault = valueFault(name);
+  return fault && `the name ${fault}`;
+}
+
+/**
+ * Where a section is that looks like the one which was not found, in words:
+ * `line 3 of PATH is "[dev]": write "[profile dev]"`.
+ */
+export function lookAlike(
+  kind: 'profile' | 'sso-session',
+  name: string,
+  { config, credentials }: ProfileFiles,
+): string | undefined {
+  const isAlike = (header: string) => mayName(header, kind, name);
+  for (const section of config.text.sections) {
+    const { header, isUnderstood, start } = section;
+    const is = (what: string) => `line ${start + 1} of ${config.path} is "${what}`;
+    if (header === name) return is(`[${quoted(name)}]": write "[${kind} ${quoted(name)}]"`);
+    if (isUnderstood && header !== header.trim() && isAlike(header)) {
+      return is(`[${quoted(header)}]": remove the spaces behind "[" and before "]"`);
+    }
+    if (config.unnamed.includes(section) && isAlike(header)) {
+      return is(`[${quoted(header)}]": put the name in quotes, and nothing behind it`);
+    }
+  }
+  for (const { path, text } of [config, credentials]) {
+    const problem = text.problems.find(({ header }) => header && isAlike(header));
+    if (problem) return `line ${problem.line} of ${path} ${problem.what}`;
+  }
+  if (kind === 'sso-session') return undefined;
+  const wrong = credentials.text.sections.find(
+    ({ header }) => splitWords(header)?.join(' ') === `profile ${name}`,
+  );
+  return (
+    wrong &&
+    `line ${wrong.start + 1} of ${credentials.path} is "[${quoted(wrong.header)}]": write "[${quoted(name)}]" in this file`
+  );
+}
+
+/** Whether a header that is not understood may mean a name, whatever is behind that. */
+function mayName(header: string, kind: string, name: string): boolean {
+  const plain = (text: string) => text.replace(/["'\s]/g, '').toLowerCase();
+  const wanted = plain(name);
+  const found = plain(header).replace(new RegExp(`^${kind}`), '');
+  const next = found[wanted.length];
+  return found.startsWith(wanted) && (next === undefined || '[]#;=:/'.includes(next));
 }

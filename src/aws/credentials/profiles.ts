@@ -2,11 +2,18 @@ import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Environment } from '../../environment.ts';
 import { stampOf } from '../file-stamp.ts';
+import { valueFault } from '../value-fault.ts';
 import {
+  lookAlike,
   type ProfileFiles,
+  placeOf,
+  profileFault,
   profilePaths,
   readProfileFiles,
   type Section,
+  sectionOf,
+  ssoSessionFault,
+  swallowedKey,
 } from './profile-files.ts';
 
 /** Milliseconds between two looks at the files, for systems that do not report every change. */
@@ -51,61 +58,131 @@ export function describeProfile(name: string, files: ProfileFiles): Profile {
   const section = files.profiles.get(name) ?? {};
   return {
     name,
-    kind: kindOf(section),
+    kind: kindOf(name, files),
     region: section.region,
     ssoSession: section.sso_session,
     roleArn: section.role_arn,
     sourceProfile: section.source_profile,
     credentialSource: section.credential_source,
     mfaSerial: section.mfa_serial,
-    problem: problemOf(name, section, files),
+    problem: problemOf(name, files),
   };
 }
 
-/** Which of its settings count, in the order of the SDKs. */
-export function kindOf(section: Section): ProfileKind {
-  if (section.role_arn && (section.source_profile || section.credential_source)) return 'role';
-  if (hasKeys(section)) return 'static';
-  if (section.web_identity_token_file && section.role_arn) return 'web-identity';
-  if (section.credential_process) return 'process';
-  if (section.sso_session) return 'sso-session';
-  if (section.sso_start_url || section.sso_account_id || section.sso_role_name) return 'sso-legacy';
-  if (section.login_session) return 'login';
-  return section.role_arn ? 'role' : 'unknown';
+/**
+ * Which of its settings count, in the order of botocore's credential providers.
+ *
+ * @param isSource Whether a role is assumed by means of it; then its keys count before its own role.
+ */
+export function kindOf(name: string, files: ProfileFiles, isSource = false): ProfileKind {
+  const section = files.profiles.get(name) ?? {};
+  const has = (key: string) => section[key] !== undefined;
+  const hasAnyKey = has('aws_access_key_id') || has('aws_secret_access_key');
+  if (has('role_arn') && !has('web_identity_token_file') && !(isSource && hasAnyKey)) return 'role';
+  if (section.web_identity_token_file) return 'web-identity';
+  if (SSO_FIELDS.some(has)) return has('sso_session') ? 'sso-session' : 'sso-legacy';
+  const inCredentials = sectionOf(files.credentials, files.credentials.profiles, name);
+  if (inCredentials?.aws_access_key_id !== undefined) return 'static';
+  if (has('login_session')) return 'login';
+  if (has('credential_process')) return 'process';
+  if (has('aws_access_key_id')) return 'static';
+  if (has('sso_session')) return 'sso-session';
+  return has('sso_start_url') ? 'sso-legacy' : 'unknown';
 }
 
-export function hasKeys(section: Section): boolean {
-  return Boolean(section.aws_access_key_id && section.aws_secret_access_key);
+/** The section that has a profile's keys. Both halves of a key come from the same file. */
+export function keySection(name: string, { config, credentials }: ProfileFiles): Section {
+  const inCredentials = sectionOf(credentials, credentials.profiles, name) ?? {};
+  if (inCredentials.aws_access_key_id !== undefined) return inCredentials;
+  return sectionOf(config, config.profiles, name) ?? {};
 }
 
+const KEYS = ['aws_access_key_id', 'aws_secret_access_key'];
 const SSO_FIELDS = ['sso_account_id', 'sso_role_name'];
 const SSO_PLACE = ['sso_start_url', 'sso_region'];
 const SOURCES = ['Environment', 'EcsContainer', 'Ec2InstanceMetadata'];
+/** Settings whose values have neither quotes nor spaces, by the kind of profile that uses them. */
+const PLAIN_SETTINGS: Readonly<Record<ProfileKind, readonly string[]>> = {
+  static: [...KEYS, 'aws_session_token', 'aws_security_token'],
+  'sso-session': [...SSO_FIELDS, 'sso_session'],
+  'sso-legacy': [...SSO_FIELDS, ...SSO_PLACE],
+  role: ['role_arn', 'role_session_name', 'external_id', 'mfa_serial', 'source_profile'],
+  process: [],
+  'web-identity': ['role_arn', 'role_session_name', 'web_identity_token_file'],
+  login: ['login_session'],
+  unknown: [],
+};
 
-function problemOf(name: string, section: Section, files: ProfileFiles): string | undefined {
-  switch (kindOf(section)) {
-    case 'sso-session': {
-      const session = files.ssoSessions.get(section.sso_session as string);
-      if (!session) {
-        return `names the SSO session "${section.sso_session}", which has no section [sso-session ${section.sso_session}]`;
-      }
-      return (
-        missing(SSO_PLACE, session, ` in [sso-session ${section.sso_session}]`) ??
-        missing(SSO_FIELDS, section)
-      );
-    }
+function problemOf(name: string, files: ProfileFiles, isSource = false): string | undefined {
+  const fault = profileFault(name, files);
+  if (fault) return fault;
+  const section = files.profiles.get(name) ?? {};
+  const lacks = (keys: readonly string[], of = section) => missing(keys, of, name, files);
+  const kind = kindOf(name, files, isSource);
+  switch (kind) {
+    case 'static':
+      return lacks(KEYS, keySection(name, files)) ?? misspelt(kind, name, files);
+    case 'sso-session':
+      return ssoProblem(section, files) ?? lacks(SSO_FIELDS) ?? misspelt(kind, name, files);
     case 'sso-legacy':
-      return missing([...SSO_PLACE, ...SSO_FIELDS], section);
+      return lacks([...SSO_PLACE, ...SSO_FIELDS]) ?? misspelt(kind, name, files);
     case 'role':
-      return roleProblem(name, section, files);
+      return roleProblem(name, section, files) ?? misspelt(kind, name, files);
+    case 'web-identity':
+      return lacks(['role_arn']) ?? misspelt(kind, name, files);
     case 'unknown':
-      if (!section.aws_access_key_id !== !section.aws_secret_access_key) {
-        return missing(['aws_access_key_id', 'aws_secret_access_key'], section);
-      }
-      return section.source_profile ? 'has source_profile, but no role_arn' : undefined;
+      if (section.aws_secret_access_key !== undefined) return lacks(KEYS);
+      return section.source_profile ? 'has source_profile, but no role_arn' : noKind(name, files);
     default:
-      return undefined;
+      return misspelt(kind, name, files);
   }
+}
+
+/** A profile that says nothing about credentials, though a line of it was to. */
+function noKind(name: string, files: ProfileFiles): string | undefined {
+  for (const key of Object.values(PLAIN_SETTINGS).flat()) {
+    const found = swallowedKey(name, key, files);
+    if (found) return `lacks ${key}: ${found}`;
+  }
+  return undefined;
+}
+
+/** How a value is written that the profile's kind needs. Names of sections are looked up first. */
+function misspelt(kind: ProfileKind, name: string, files: ProfileFiles): string | undefined {
+  const section = files.profiles.get(name) ?? {};
+  for (const key of PLAIN_SETTINGS[kind]) {
+    const value = section[key];
+    const isName =
+      (key === 'source_profile' && files.profiles.has(value ?? '')) ||
+      (key === 'sso_session' && files.ssoSessions.has(value ?? ''));
+    const fault = value === undefined || isName ? undefined : valueFault(value);
+    if (fault) return `has a ${key} that ${fault} (${placeOf(name, key, files)})`;
+  }
+  return undefined;
+}
+
+function ssoProblem(section: Section, files: ProfileFiles): string | undefined {
+  const name = section.sso_session as string;
+  const session = files.ssoSessions.get(name);
+  if (!session) {
+    const alike = lookAlike('sso-session', name, files);
+    const fault = valueFault(name);
+    if (fault) return `has an sso_session that ${fault}`;
+    return `names the SSO session "${name}", which has no section [sso-session ${name}]${alike ? `; ${alike}` : ''}`;
+  }
+  const fault = ssoSessionFault(name, files);
+  if (fault) return `names the SSO session "${name}", which ${fault}`;
+  const absent = SSO_PLACE.filter((key) => !session[key]);
+  if (absent.length > 0) return `lacks ${absent.join(' and ')} in [sso-session ${name}]`;
+  for (const [key, value] of Object.entries(session)) {
+    if (value === undefined) continue;
+    if (section[key] !== undefined && section[key] !== value) {
+      return `has another ${key} than [sso-session ${name}], which it names: remove one of them`;
+    }
+    const wrong = SSO_PLACE.includes(key) ? valueFault(value) : undefined;
+    if (wrong) return `names the SSO session "${name}", whose ${key} ${wrong}`;
+  }
+  return undefined;
 }
 
 function roleProblem(name: string, section: Section, files: ProfileFiles): string | undefined {
@@ -117,12 +194,16 @@ function roleProblem(name: string, section: Section, files: ProfileFiles): strin
       : `has the credential_source "${credentialSource}", expected one of ${SOURCES.join(', ')}`;
   }
   if (!source) return 'has role_arn, but neither source_profile nor credential_source';
-  if (!files.profiles.has(source))
-    return `names the source profile "${source}", which is not there`;
+  if (!files.profiles.has(source)) {
+    const fault = valueFault(source);
+    if (fault)
+      return `has a source_profile that ${fault} (${placeOf(name, 'source_profile', files)})`;
+    const alike = lookAlike('profile', source, files);
+    return `names the source profile "${source}", which ${alike ? `was not understood: ${alike}` : 'is not there'}`;
+  }
   const circle = circleFrom(name, files);
   if (circle) return `is its own source: ${circle.join(' → ')}`;
-  const problem =
-    source === name ? undefined : problemOf(source, files.profiles.get(source) ?? {}, files);
+  const problem = problemOf(source, files, true);
   return problem && `has the source profile "${source}", which ${problem}`;
 }
 
@@ -130,19 +211,27 @@ function roleProblem(name: string, section: Section, files: ProfileFiles): strin
 function circleFrom(name: string, files: ProfileFiles): readonly string[] | undefined {
   const path = [name];
   for (let at = name; ; ) {
-    const section = files.profiles.get(at) ?? {};
-    // A profile may be its own source where it has keys as well; as a source they come first.
-    if (kindOf(section) !== 'role' || (path.length > 1 && hasKeys(section))) return undefined;
-    if (!section.source_profile) return undefined;
-    at = section.source_profile;
-    if (path.includes(at) && !hasKeys(files.profiles.get(at) ?? {})) return [...path, at];
+    if (kindOf(at, files, path.length > 1) !== 'role') return undefined;
+    const source = files.profiles.get(at)?.source_profile;
+    if (!source) return undefined;
+    at = source;
+    if (path.includes(at) && kindOf(at, files, true) === 'role') return [...path, at];
     path.push(at);
   }
 }
 
-function missing(keys: readonly string[], section: Section, where = ''): string | undefined {
+function missing(
+  keys: readonly string[],
+  section: Section,
+  name: string,
+  files: ProfileFiles,
+): string | undefined {
   const absent = keys.filter((key) => !section[key]);
-  return absent.length > 0 ? `lacks ${absent.join(' and ')}${where}` : undefined;
+  if (absent.length === 0) return undefined;
+  const empty = absent.find((key) => section[key] === '');
+  if (empty) return `has no value for ${empty} (${placeOf(name, empty, files)})`;
+  const swallowed = absent.map((key) => swallowedKey(name, key, files)).find(Boolean);
+  return `lacks ${absent.join(' and ')}${swallowed ? `: ${swallowed}` : ''}`;
 }
 
 /** The names, the most similar to `wanted` first. */

@@ -2,8 +2,8 @@ import type { Environment } from '../../environment.ts';
 import { AgentCoreError, messageOf } from '../../error.ts';
 import { controlPlaneUrl } from '../control-plane.ts';
 import { findCredentials } from '../credentials/credentials.ts';
-import { Network } from '../network.ts';
-import { readServiceSettings } from '../shared-config.ts';
+import type { Network } from '../network.ts';
+import { openNetwork, readServiceSettings } from '../shared-config.ts';
 import type { Credentials } from '../signer.ts';
 import { forEachOf, unlessAborted } from './bounded.ts';
 import { ControlPlaneReader } from './control-plane-reader.ts';
@@ -51,7 +51,6 @@ export class Discovery {
   readonly #cache: DiscoveryCache;
   readonly #pace: Pace;
   readonly #credentials = new Map<string, Credentials>();
-  #madeNetwork: Network | undefined;
 
   constructor({ env, cacheFolder, timing = SYSTEM_TIMING }: DiscoveryOptions) {
     this.#env = env;
@@ -158,7 +157,8 @@ export class Discovery {
     if (!runtimesDue && !gatewaysDue) return;
 
     const { region } = place;
-    const [credentials, network, pace] = [this.#credentialsOf(place), this.#network, this.#pace];
+    const network = await openNetwork(place.profile, this.#env);
+    const [credentials, pace] = [this.#credentialsOf(place, network), this.#pace];
     const options = { endpoint, region, account, credentials, network, pace, signal };
     const reader = await ControlPlaneReader.open(options);
     const context = { reader, place, home: { account, region }, signal };
@@ -220,19 +220,20 @@ export class Discovery {
     }
   }
 
-  #whoAmI(place: Place): Promise<Identity> {
+  async #whoAmI(place: Place): Promise<Identity> {
     const { profile, region, assumeRole } = place;
-    const [env, network] = [this.#env, this.#network];
-    const credentials = this.#credentialsOf(place);
+    const env = this.#env;
+    const network = await openNetwork(place.profile, this.#env);
+    const credentials = this.#credentialsOf(place, network);
     return whoAmI({ profile, region, assumeRole, env, network, credentials });
   }
 
-  #credentialsOf(place: Place): Credentials {
+  #credentialsOf(place: Place, network: Network): Credentials {
     const key = credentialsKey(place);
     let credentials = this.#credentials.get(key);
     if (!credentials) {
       const { profile, region, assumeRole } = place;
-      const [env, network] = [this.#env, this.#network];
+      const env = this.#env;
       credentials = findCredentials({ profile, region, assumeRole, env, network });
       this.#credentials.set(key, credentials);
     }
@@ -243,12 +244,6 @@ export class Discovery {
     const service = 'Bedrock AgentCore Control';
     const settings = await readServiceSettings(service, profile, this.#env);
     return controlPlaneUrl({ partition: partitionOf(region), region }, settings);
-  }
-
-  /** Made when it is needed: what is wrong with its settings concerns nobody before. */
-  get #network(): Network {
-    this.#madeNetwork ??= new Network(this.#env);
-    return this.#madeNetwork;
   }
 }
 

@@ -1,8 +1,11 @@
 import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
 import type { AssumeRole } from '../credentials/credentials-options.ts';
+import { misreadProfile, readProfileFiles } from '../credentials/profile-files.ts';
 import { listProfiles } from '../credentials/profiles.ts';
-import { readServiceSettings } from '../shared-config.ts';
+import { environmentProfile } from '../environment-profile.ts';
+import { regionFault } from '../region.ts';
+import { readServiceSettings, type ServiceSettings } from '../shared-config.ts';
 import type { Problem } from './problem.ts';
 
 /** Where to look: somebody's account, in one region. */
@@ -25,8 +28,6 @@ export interface PlaceChoice {
   readonly assumeRole?: AssumeRole | undefined;
 }
 
-const REGION = /^[a-z]{2}(-[a-z]+)+-\d{1,2}$/;
-
 /**
  * Every chosen profile in every chosen region.
  *
@@ -44,10 +45,12 @@ export async function resolvePlaces(
   const places: Place[] = [];
   const problems: Problem[] = [];
   for (const profile of profiles) {
-    const own = regions.length > 0 ? [...new Set(regions)] : await regionsOf(profile, env);
+    const settings = await readServiceSettings('Bedrock AgentCore Control', profile, env);
+    const usual = settings.region === undefined ? [] : [settings.region];
+    const own = regions.length > 0 ? [...new Set(regions)] : usual;
     for (const region of own) places.push({ profile, region, assumeRole });
     if (own.length > 0) continue;
-    const problem = noRegion(profile, await isKnown(profile, env));
+    const problem = noRegion(profile, settings, await missingSentence(profile, env));
     if (profiles.length === 1) throw new AgentCoreError('usage', problem.sentence);
     problems.push(problem);
   }
@@ -66,40 +69,41 @@ async function profilesOf(
       'There are no AWS profiles: sign in with "aws configure sso", or go without --all-profiles',
     );
   }
-  return profiles.length > 0 ? [...new Set(profiles)] : [env.AWS_PROFILE || undefined];
-}
-
-async function regionsOf(profile: string | undefined, env: Environment): Promise<string[]> {
-  const { region } = await readServiceSettings('Bedrock AgentCore Control', profile, env);
-  return region && REGION.test(region) ? [region] : [];
+  return profiles.length > 0 ? [...new Set(profiles)] : [environmentProfile(env)];
 }
 
 /** @throws {AgentCoreError} `usage` */
 export function requireRegion(region: string): void {
-  if (REGION.test(region)) return;
+  if (regionFault(region) === undefined) return;
   throw new AgentCoreError('usage', `Not a region, expected one such as us-east-1: ${region}`);
 }
 
-async function isKnown(profile: string | undefined, env: Environment): Promise<boolean> {
-  return profile === undefined || (await listProfiles(env)).some(({ name }) => name === profile);
+/** Why there is no such profile; nothing where there is one. */
+async function missingSentence(
+  profile: string | undefined,
+  env: Environment,
+): Promise<string | undefined> {
+  if (profile === undefined) return undefined;
+  const files = await readProfileFiles(env);
+  if (files.profiles.has(profile)) return undefined;
+  const misread = misreadProfile(profile, files);
+  return misread
+    ? `Could not use profile "${profile}": ${misread}`
+    : `There is no profile "${profile}": name one that is in the AWS config file, or add it with "aws configure sso"`;
 }
 
-function noRegion(profile: string | undefined, isThere: boolean): Problem {
+function noRegion(
+  profile: string | undefined,
+  { regionProblem, warnings = [] }: ServiceSettings,
+  missing: string | undefined,
+): Problem {
+  const common = { place: { profile }, api: undefined, subject: undefined };
+  if (missing !== undefined) return { ...common, kind: 'credentials', sentence: missing };
   const whose = profile ? `Profile "${profile}" has no region` : 'There is no region';
-  if (!isThere) {
-    return {
-      place: { profile },
-      kind: 'credentials',
-      api: undefined,
-      subject: undefined,
-      sentence: `There is no profile "${profile}": name one that is in the AWS config file, or add it with "aws configure sso"`,
-    };
-  }
+  const none = `${whose}: name a region, set AWS_REGION, or add "region = …" to the profile`;
   return {
-    place: { profile },
+    ...common,
     kind: 'no-region',
-    api: undefined,
-    subject: undefined,
-    sentence: `${whose}: name a region, set AWS_REGION, or add "region = …" to the profile`,
+    sentence: regionProblem ?? [none, ...warnings].join('. '),
   };
 }

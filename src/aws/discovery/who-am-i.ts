@@ -5,7 +5,7 @@ import { findCredentials } from '../credentials/credentials.ts';
 import type { CredentialsOptions } from '../credentials/credentials-options.ts';
 import { readProfileFiles } from '../credentials/profile-files.ts';
 import { describeProfile, type ProfileKind } from '../credentials/profiles.ts';
-import { stsEndpoint } from '../shared-config.ts';
+import { readServiceSettings } from '../shared-config.ts';
 import type { Credentials } from '../signer.ts';
 import { isUnreached } from './problem.ts';
 
@@ -46,8 +46,8 @@ const ANY_REGION = 'us-east-1';
 export async function whoAmI(options: WhoAmIOptions): Promise<Identity> {
   const { profile, region, network, env, credentials = findCredentials(options) } = options;
   const { expiration } = await credentials();
-  const endpoint = await stsEndpoint(profile, env);
-  const arn = await askSts({ credentials, region: region ?? ANY_REGION, network, endpoint });
+  const sts = await readServiceSettings('STS', profile, env);
+  const arn = await askSts({ credentials, region: region ?? ANY_REGION, network, sts });
   return {
     ...partsOf(arn),
     profile,

@@ -1,10 +1,12 @@
 import {
   type AccountInfo,
+  GetRoleCredentialsCommand,
   ListAccountRolesCommand,
   ListAccountsCommand,
   LogoutCommand,
   SSOClient,
 } from '@aws-sdk/client-sso';
+import type { AwsCredentialIdentity } from '@smithy/types';
 import { AgentCoreError, messageOf } from '../../error.ts';
 import { requireToken } from './refresh.ts';
 import { call, connect, type ServiceConnection } from './service-call.ts';
@@ -83,6 +85,21 @@ export async function listRoles(
   return withPortal(session, context, (portal) => portal.roles(accessToken, account, signal));
 }
 
+/**
+ * The credentials of a role that a login gives access to.
+ *
+ * @throws {AgentCoreError} `credentials` with the `status` in its data where AWS refuses, `connection`,
+ *   `timeout` or `upstream`; the signal's reason.
+ */
+export async function readRoleCredentials(
+  session: SsoSession,
+  request: { readonly accountId: string; readonly roleName: string; readonly accessToken: string },
+  context: SsoContext,
+  signal: AbortSignal,
+): Promise<AwsCredentialIdentity> {
+  return withPortal(session, context, (portal) => portal.roleCredentials(request, signal));
+}
+
 export interface Logout {
   /** False where there was no login. */
   readonly wasSignedIn: boolean;
@@ -154,6 +171,30 @@ class Portal {
       return { items: page.roleList, nextToken: page.nextToken };
     });
     return infos.flatMap(({ roleName }) => roleName ?? []).sort();
+  }
+
+  async roleCredentials(
+    request: {
+      readonly accountId: string;
+      readonly roleName: string;
+      readonly accessToken: string;
+    },
+    signal: AbortSignal,
+  ): Promise<AwsCredentialIdentity> {
+    const what = 'Could not get the role credentials';
+    const { roleCredentials: found } = await call(what, this.#endpoint, signal, (options) =>
+      this.#client.send(new GetRoleCredentialsCommand(request), options),
+    );
+    if (!found?.accessKeyId || !found.secretAccessKey || !found.sessionToken) {
+      throw new AgentCoreError('upstream', `${what}: the answer has no credentials`);
+    }
+    return {
+      accessKeyId: found.accessKeyId,
+      secretAccessKey: found.secretAccessKey,
+      sessionToken: found.sessionToken,
+      ...(found.expiration && { expiration: new Date(found.expiration) }),
+      accountId: request.accountId,
+    };
   }
 
   async logout(accessToken: string, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { type BigIntStats, closeSync, openSync, rmSync, statSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  openSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { chmod, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,18 +32,20 @@ export async function privateFolder(path: string): Promise<void> {
 
 /**
  * Replaces a file as a whole: no reader ever sees half of it, and where the path is a link, the link
- * goes and what it points to stays. The file belongs to the owner of its folder.
+ * goes and what it points to stays. A new file belongs to the owner of its folder.
  *
- * @throws {AgentCoreError} `config` where it cannot be written, or the folder is somebody else's.
+ * @param kept The file whose mode and owner the new one takes over. By default it is private.
+ * @throws {AgentCoreError} `config` where it cannot be written, or the owner is somebody else.
  */
 export async function replaceFile(
   path: string,
   content: string | Buffer,
-  mode = 0o600,
+  kept?: Pick<Stats, 'mode' | 'uid' | 'gid'>,
 ): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const mode = kept ? kept.mode & 0o7777 : 0o600;
   try {
-    const owner = await ownerOf(dirname(path));
+    const owner = kept ? ownerOfFile(kept) : await ownerOf(dirname(path));
     const file = await open(temporary, 'wx', mode);
     try {
       await fill(file, content, mode, owner);
@@ -151,15 +160,23 @@ async function ownerOf(folder: string): Promise<Owner | undefined> {
   throw new Error(`the folder ${folder} belongs to another user`);
 }
 
+/** The same for a file that is replaced, whose group may be another one of ours. */
+function ownerOfFile({ uid, gid }: Owner): Owner | undefined {
+  const us = process.getuid?.();
+  if (us === undefined || (uid === us && gid === process.getgid?.())) return undefined;
+  if (uid === us || us === 0) return { uid, gid };
+  throw new Error('the file belongs to another user');
+}
+
 async function fill(
   file: FileHandle,
   content: string | Buffer,
   mode: number,
   owner: Owner | undefined,
 ): Promise<void> {
-  // What `open` was given is subject to the umask.
-  await file.chmod(mode);
   if (owner) await file.chown(owner.uid, owner.gid);
+  // What `open` was given is subject to the umask, and `chown` clears some bits.
+  await file.chmod(mode);
   await file.writeFile(content);
   await file.sync();
 }

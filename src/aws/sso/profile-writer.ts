@@ -1,12 +1,34 @@
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { loadSharedConfigFiles } from '@smithy/core/config';
 import type { Environment } from '../../environment.ts';
-import { AgentCoreError, messageOf } from '../../error.ts';
-import { profilePaths } from '../credentials/profile-files.ts';
+import { AgentCoreError } from '../../error.ts';
+import type { ConfigSection } from '../credentials/config-parser.ts';
+import {
+  lookAlike,
+  type ProfileFiles,
+  profileFault,
+  profilePaths,
+  readProfileFiles,
+  readSharedFile,
+  type SharedFile,
+  ssoSessionFault,
+  toProfileFiles,
+  toSharedFile,
+} from '../credentials/profile-files.ts';
+import { describeProfile } from '../credentials/profiles.ts';
+import { regionFault } from '../region.ts';
 import { ConfigText, type Setting } from './config-text.ts';
 import { locked, privateFolder, replaceFile } from './private-file.ts';
 import { ACCOUNT_SCOPE, type SsoSession } from './sso-session.ts';
+
+/** Attempts to change a file that another program changes at the same time. */
+const MAX_ATTEMPTS = 5;
+
+/** An SSO session with a section of its own. */
+type NamedSession = Pick<SsoSession, 'startUrl' | 'region'> & {
+  readonly name: string;
+  readonly scopes?: readonly string[];
+};
 
 /** A profile that gets its credentials by an SSO login. */
 export interface SsoProfile {
@@ -19,24 +41,23 @@ export interface SsoProfile {
   readonly region?: string | undefined;
 }
 
-/** A character for each byte, whatever the file's encoding: what is written in between is ASCII. */
-const BYTES = 'latin1';
 /** What every SDK takes without quotes. */
 const NAME = /^[\w@+.%:/-]+$/;
 const LETTERS = 'letters, digits and any of _ @ + . % : / -';
 /** Settings that say whose credentials a profile has; two kinds of them in one profile contradict. */
 const CREDENTIAL_KEYS =
-  /^(sso_\w+|role_arn|source_profile|credential_source|credential_process|web_identity_token_file|role_session_name|external_id|mfa_serial|duration_seconds|aws_(access_key_id|secret_access_key|session_token)|login_session)$/;
+  /^(sso_\w+|role_arn|source_profile|credential_source|credential_process|web_identity_token_file|role_session_name|external_id|mfa_serial|duration_seconds|aws_(access_key_id|secret_access_key|session_token|security_token)|login_session)$/;
 
 /**
  * Writes a profile into the AWS config file, and the section of its SSO session where there is none.
- * Nothing else of the file changes. A profile that is replaced keeps what has nothing to do with
- * credentials, such as its `output`.
+ * The file is read before and after, as it is for calls: other sections keep every byte, and the
+ * profile must read back as asked. Otherwise nothing is written. A profile that is replaced keeps what
+ * has nothing to do with credentials, such as its `output`.
  *
  * @param options.replace Whether a profile of this name may be changed.
  * @returns the path of the file.
  * @throws {AgentCoreError} `usage` where the profile is there already or says what cannot be, `config`
- *   where the file cannot be read or written.
+ *   where the file cannot be read or written, or has lines that are not understood.
  */
 export async function writeProfile(
   profile: SsoProfile,
@@ -47,9 +68,11 @@ export async function writeProfile(
   },
 ): Promise<string> {
   const { env, replace = false, signal } = options;
-  checkProfile(profile);
-  await refuseContradictions(profile, env);
-  return changeConfig(env, signal, (config, path) => withProfile(config, profile, replace, path));
+  await checkProfile(profile, env);
+  return changeConfig(`profile "${profile.name}"`, env, signal, {
+    change: (files, text) => putProfile(files, text, profile, replace),
+    isRight: (files) => isWritten(profile, files),
+  });
 }
 
 /**
@@ -57,75 +80,169 @@ export async function writeProfile(
  * changes.
  *
  * @returns the path of the file.
- * @throws {AgentCoreError} `usage` where it says what cannot be, or another session has its name;
- *   `config` where the file cannot be read or written.
+ * @throws {AgentCoreError} as {@link writeProfile} does.
  */
 export async function writeSsoSession(
   session: SsoSession & { readonly name: string },
   { env, signal }: { readonly env: Environment; readonly signal: AbortSignal },
 ): Promise<string> {
-  checkSession(session);
-  await refuseOtherSession(session, env);
-  return changeConfig(env, signal, (config) => {
-    writeSession(config, session, session.name);
-    return config.toString();
+  checkSession(session, await readProfileFiles(env));
+  return changeConfig(`SSO session "${session.name}"`, env, signal, {
+    change: (files, text) => {
+      checkSession(session, files);
+      putSession(files, text, session);
+      return [];
+    },
+    isRight: (files) => isSessionWritten(session, files),
   });
 }
 
+interface Change {
+  /** @returns the sections that were changed. */
+  readonly change: (files: ProfileFiles, text: ConfigText) => readonly ConfigSection[];
+  /** Whether the files say what was asked. */
+  readonly isRight: (files: ProfileFiles) => boolean;
+}
+
 async function changeConfig(
+  what: string,
   env: Environment,
   signal: AbortSignal,
-  change: (config: ConfigText, path: string) => string,
+  { change, isRight }: Change,
 ): Promise<string> {
   const asked = profilePaths(env).config;
   if (!(await realpath(dirname(asked)).catch(() => undefined))) await privateFolder(dirname(asked));
   // Whoever keeps the file elsewhere and links to it goes on doing so.
   const path = await realpath(asked).catch(() => asked);
   await locked(path, signal, async () => {
-    const { text, mode } = await readConfig(path);
-    await replaceFile(path, Buffer.from(change(new ConfigText(text), path), BYTES), mode);
+    for (let attempt = 1; ; attempt++) {
+      const before = await readSharedFile(path);
+      const files = toProfileFiles(
+        toSharedFile(path, before ?? Buffer.alloc(0), 'config'),
+        (await readProfileFiles(env)).credentials,
+      );
+      requireUnderstood(what, files.config);
+      const text = new ConfigText(files.config.text);
+      const changed = change(files, text);
+      const bytes = Buffer.from(text.toString(), 'latin1');
+      const after = toSharedFile(path, bytes, 'config');
+      const right = keepsOthers(files.config, changed, after);
+      if (!right || !isRight(toProfileFiles(after, files.credentials))) {
+        throw new AgentCoreError(
+          'config',
+          `Could not write ${what}: ${path} would not read back as asked, so nothing was changed. Look for indented section headers, or for the same profile in ${files.credentials.path}`,
+        );
+      }
+      // Another program may have written meanwhile, and not know of the lock.
+      const now = await readSharedFile(path);
+      const isSame = before ? now?.equals(before) : now === undefined;
+      if (isSame) return replaceFile(path, bytes, await stat(path).catch(() => undefined));
+      if (attempt === MAX_ATTEMPTS) {
+        throw new AgentCoreError(
+          'config',
+          `Could not write ${what}: another program keeps changing ${path}. Try again`,
+        );
+      }
+    }
   });
   return path;
 }
 
-function withProfile(
-  config: ConfigText,
+/** @throws {AgentCoreError} `config` for a file of which it is not known what a change would do. */
+function requireUnderstood(what: string, { path, text }: SharedFile): void {
+  const problem = text.problems.find(({ kind }) => kind === 'error');
+  if (problem) {
+    throw new AgentCoreError(
+      'config',
+      `Could not write ${what}: line ${problem.line} of ${path} ${problem.what}. Correct the line; nothing was changed`,
+    );
+  }
+}
+
+/** Whether all sections but the changed ones have the same bytes, in the same order. */
+function keepsOthers(
+  before: SharedFile,
+  changed: readonly ConfigSection[],
+  after: SharedFile,
+): boolean {
+  const bytesOf = ({ text }: SharedFile, { start, end }: ConfigSection) =>
+    text.lines.slice(start, end).join('').trimEnd();
+  const hasNoMistake = after.text.problems.every(({ kind }) => kind !== 'error');
+  return (
+    hasNoMistake &&
+    before.text.sections.every((section, at) => {
+      const other = after.text.sections[at];
+      if (other?.header !== section.header) return false;
+      return changed.includes(section) || bytesOf(before, section) === bytesOf(after, other);
+    })
+  );
+}
+
+function putProfile(
+  files: ProfileFiles,
+  text: ConfigText,
   profile: SsoProfile,
   replace: boolean,
-  path: string,
-): string {
+): readonly ConfigSection[] {
   const { name, session, region } = profile;
-  if (session.name !== undefined) writeSession(config, session, session.name);
-  const settings = settingsOf(profile);
-  const header = name === 'default' ? 'default' : `profile ${name}`;
-  if (!config.has(header)) {
-    config.append(header, settings);
-  } else if (replace) {
-    config.change(
-      header,
-      settings,
-      (key) => CREDENTIAL_KEYS.test(key) || (key === 'region' && region !== undefined),
+  const { path, profiles } = files.config;
+  // Someone may have written something else since the profile was checked.
+  checkSession(session, files);
+  const fault = profileFault(name, files);
+  if (fault) {
+    throw new AgentCoreError(
+      'config',
+      `Could not write profile "${name}": it ${fault}. Correct the file; nothing was changed`,
     );
-  } else {
+  }
+  if (session.name !== undefined) putSession(files, text, { ...session, name: session.name });
+  const settings = settingsOf(profile);
+  const [section] = profiles.get(name) ?? [];
+  if (!section) {
+    const alike = lookAlike('profile', name, files);
+    if (alike) throw new AgentCoreError('usage', `Could not write profile "${name}": ${alike}`);
+    text.append(name === 'default' ? 'default' : `profile ${name}`, settings);
+    return [];
+  }
+  if (!replace) {
     throw new AgentCoreError(
       'usage',
       `Profile "${name}" is in ${path} already: choose another name, or allow to replace it`,
     );
   }
-  return config.toString();
+  text.change(
+    section,
+    settings,
+    (key) => CREDENTIAL_KEYS.test(key) || (key === 'region' && region !== undefined),
+  );
+  return [section];
 }
 
-function writeSession(config: ConfigText, session: SsoSession, name: string): void {
-  const header = `sso-session ${name}`;
-  if (config.has(header)) return;
-  config.append(header, [
-    ['sso_start_url', session.startUrl],
-    ['sso_region', session.region],
-    [
-      'sso_registration_scopes',
-      (session.scopes.length > 0 ? session.scopes : [ACCOUNT_SCOPE]).join(','),
-    ],
+function putSession(files: ProfileFiles, text: ConfigText, session: NamedSession): void {
+  const { name, startUrl, region, scopes = [] } = session;
+  if (files.config.ssoSessions.has(name)) return;
+  text.append(`sso-session ${name}`, [
+    ['sso_start_url', startUrl],
+    ['sso_region', region],
+    ['sso_registration_scopes', (scopes.length > 0 ? scopes : [ACCOUNT_SCOPE]).join(',')],
   ]);
+}
+
+function isWritten(profile: SsoProfile, files: ProfileFiles): boolean {
+  const { name, session } = profile;
+  const { kind, problem } = describeProfile(name, files);
+  const section = files.profiles.get(name) ?? {};
+  return (
+    problem === undefined &&
+    kind === (session.name === undefined ? 'sso-legacy' : 'sso-session') &&
+    settingsOf(profile).every(([key, value]) => section[key] === value) &&
+    (session.name === undefined || isSessionWritten({ ...session, name: session.name }, files))
+  );
+}
+
+function isSessionWritten({ name, startUrl, region }: NamedSession, files: ProfileFiles): boolean {
+  const section = files.ssoSessions.get(name);
+  return section?.sso_start_url === startUrl && section.sso_region === region;
 }
 
 function settingsOf({ session, accountId, roleName, region }: SsoProfile): Setting[] {
@@ -140,82 +257,62 @@ function settingsOf({ session, accountId, roleName, region }: SsoProfile): Setti
   ];
 }
 
-/** @throws {AgentCoreError} `usage` with what cannot be written down. */
-export function checkProfile({ name, session, accountId, roleName, region }: SsoProfile): void {
-  if (!NAME.test(name) || name === '__proto__') throw mistake('The profile’s name', name, LETTERS);
+/**
+ * @throws {AgentCoreError} `usage` with what cannot be written down, `credentials` where the shared
+ *   files cannot be read.
+ */
+export async function checkProfile(profile: SsoProfile, env: Environment): Promise<void> {
+  const { name, session, accountId, roleName, region } = profile;
+  const files = await readProfileFiles(env);
+  // A profile that is there has a header already.
+  if (!files.config.profiles.has(name) && (!NAME.test(name) || name === '__proto__')) {
+    throw mistake('The profile’s name', name, LETTERS);
+  }
   if (!/^\d{12}$/.test(accountId)) throw mistake('The account', accountId, 'twelve digits');
   if (!/^[\w+=,.@-]{1,64}$/.test(roleName)) {
     throw mistake('The role', roleName, 'the name of a role, such as AdministratorAccess');
   }
   if (region !== undefined) checkRegion(region);
-  checkSession(session);
+  checkSession(session, files);
+  const { credentials } = files;
+  if (credentials.profiles.get(name)?.some(({ settings }) => settings.some(isAccessKey))) {
+    throw new AgentCoreError(
+      'usage',
+      `Profile "${name}" has access keys in ${credentials.path}, which other programs would take first: choose another name`,
+    );
+  }
 }
 
-function checkSession({ name, startUrl, region }: SsoSession): void {
-  if (name !== undefined && !NAME.test(name)) {
-    throw mistake('The SSO session’s name', name, LETTERS);
-  }
+function isAccessKey({ key }: { readonly key: string }): boolean {
+  return key === 'aws_access_key_id';
+}
+
+function checkSession({ name, startUrl, region }: SsoSession, files: ProfileFiles): void {
+  const { path, ssoSessions } = files.config;
   checkRegion(region);
   if (!/^https?:\/\/[!-~]+$/.test(startUrl)) {
     throw mistake('The start URL', startUrl, 'one such as https://NAME.awsapps.com/start');
   }
+  if (name === undefined) return;
+  if (!ssoSessions.has(name)) {
+    if (!NAME.test(name)) throw mistake('The SSO session’s name', name, LETTERS);
+    return;
+  }
+  const fault = ssoSessionFault(name, files);
+  if (fault) throw new AgentCoreError('config', `Could not use SSO session "${name}": it ${fault}`);
+  if (!isSessionWritten({ name, startUrl, region }, files)) {
+    throw new AgentCoreError(
+      'usage',
+      `[sso-session ${name}] in ${path} has another start URL or region: choose another name for the session`,
+    );
+  }
 }
 
 function checkRegion(region: string): void {
-  if (!/^[a-z]{2}(-[a-z]+)+-\d{1,2}$/.test(region)) {
-    throw mistake('The region', region, 'a region such as us-east-1');
-  }
+  const fault = regionFault(region);
+  if (fault) throw new AgentCoreError('usage', `The region ${fault}`);
 }
 
 function mistake(what: string, value: string, expected: string): AgentCoreError {
   return new AgentCoreError('usage', `${what} is "${value}", expected ${expected}`);
-}
-
-/** What other sections say may take the place of what is written. */
-async function refuseContradictions(
-  { name, session }: SsoProfile,
-  env: Environment,
-): Promise<void> {
-  const { credentials } = profilePaths(env);
-  const { credentialsFile } = await readFiles(env);
-  if (credentialsFile[name]?.aws_access_key_id) {
-    throw new AgentCoreError(
-      'usage',
-      `Profile "${name}" has access keys in ${credentials}, which would come first: choose another name`,
-    );
-  }
-  await refuseOtherSession(session, env);
-}
-
-async function refuseOtherSession(session: SsoSession, env: Environment): Promise<void> {
-  const { config } = profilePaths(env);
-  const known = (await readFiles(env)).configFile[`sso-session.${session.name}`];
-  if (!known) return;
-  if (known.sso_start_url !== session.startUrl || known.sso_region !== session.region) {
-    throw new AgentCoreError(
-      'usage',
-      `[sso-session ${session.name}] in ${config} has another start URL or region: choose another name for the session`,
-    );
-  }
-}
-
-function readFiles(env: Environment) {
-  const { config, credentials } = profilePaths(env);
-  return loadSharedConfigFiles({
-    filepath: credentials,
-    configFilepath: config,
-    ignoreCache: true,
-  });
-}
-
-async function readConfig(
-  path: string,
-): Promise<{ readonly text: string; readonly mode: number | undefined }> {
-  try {
-    return { text: await readFile(path, BYTES), mode: (await stat(path)).mode & 0o777 };
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return { text: '', mode: undefined };
-    throw new AgentCoreError('config', `Could not read ${path}: ${messageOf(cause)}`, { cause });
-  }
 }

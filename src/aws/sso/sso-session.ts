@@ -1,8 +1,15 @@
 import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
-import { profilePaths, readProfileFiles, type Section } from '../credentials/profile-files.ts';
-
-type Sections = ReadonlyMap<string, Section>;
+import {
+  lookAlike,
+  misreadProfile,
+  type ProfileFiles,
+  profileFault,
+  readProfileFiles,
+  type Section,
+  ssoSessionFault,
+} from '../credentials/profile-files.ts';
+import { environmentProfile } from '../environment-profile.ts';
 
 /** What a login is for: an access portal of IAM Identity Center, and how it is written down. */
 export interface SsoSession {
@@ -36,32 +43,57 @@ export async function findSsoSession(choice: SsoChoice, env: Environment): Promi
   if (choice.profile && choice.ssoSession) {
     throw new AgentCoreError('usage', 'Name a profile or an SSO session, not both');
   }
-  const file = profilePaths(env).config;
-  const { profiles, ssoSessions } = await readProfileFiles(env);
-  if (choice.ssoSession) return sessionNamed(choice.ssoSession, undefined, ssoSessions, file);
-  const asked = choice.profile || env.AWS_PROFILE;
-  const name = asked || 'default';
-  const profile = profiles.get(name);
-  if (profile?.sso_session) return sessionNamed(profile.sso_session, name, ssoSessions, file);
+  const files = await readProfileFiles(env);
+  const file = files.config.path;
+  if (choice.ssoSession) return sessionNamed(choice.ssoSession, undefined, files);
+  const asked = choice.profile || environmentProfile(env);
+  const name = loginProfile(asked || 'default', files);
+  const fault = profileFault(name, files);
+  if (fault) {
+    throw new AgentCoreError(
+      'config',
+      `Could not use profile "${name}": it ${fault}. Correct the file`,
+    );
+  }
+  const profile = files.profiles.get(name);
+  if (profile?.sso_session) return sessionNamed(profile.sso_session, name, files);
   if (profile?.sso_start_url || profile?.sso_region) {
     const where = `profile "${name}" in ${file}`;
     return sessionOf(profile, where, { name: undefined, profile: name });
   }
-  if (asked) throw noSsoProfile(asked, profile !== undefined, file);
-  const [only, ...others] = ssoSessions.keys();
-  if (only && others.length === 0) return sessionNamed(only, undefined, ssoSessions, file);
+  if (asked) throw noSsoProfile(asked, files);
+  const [only, ...others] = files.ssoSessions.keys();
+  if (only && others.length === 0) return sessionNamed(only, undefined, files);
   const advice = only
     ? `name one of the SSO sessions ${[only, ...others].join(', ')}, or a profile`
     : 'add one with "aws configure sso"';
   throw new AgentCoreError('usage', `No SSO session to sign in to: ${advice} (${file})`);
 }
 
+/** The profile that a login is for: the source of the roles that a profile assumes. */
+function loginProfile(name: string, { profiles }: ProfileFiles): string {
+  const seen = new Set<string>();
+  for (let at = name; !seen.has(at); ) {
+    seen.add(at);
+    const {
+      sso_session: session,
+      sso_start_url: startUrl,
+      source_profile: source,
+    } = profiles.get(at) ?? {};
+    if (session || startUrl || !source || !profiles.has(source)) return at;
+    at = source;
+  }
+  return name;
+}
+
 /** All SSO sessions of the config file; one that lacks something is left out. */
 export async function listSsoSessions(env: Environment): Promise<readonly SsoSession[]> {
-  const { ssoSessions } = await readProfileFiles(env);
-  const file = profilePaths(env).config;
-  return [...ssoSessions].flatMap(([name, { sso_start_url: startUrl, sso_region: region }]) =>
-    startUrl && region ? [sessionNamed(name, undefined, ssoSessions, file)] : [],
+  const files = await readProfileFiles(env);
+  return [...files.ssoSessions].flatMap(
+    ([name, { sso_start_url: startUrl, sso_region: region }]) =>
+      startUrl && region && URL.canParse(startUrl) && !ssoSessionFault(name, files)
+        ? [sessionNamed(name, undefined, files)]
+        : [],
   );
 }
 
@@ -77,15 +109,25 @@ export function loginCommand({ name, profile }: SsoSession): string {
   return 'agentcore-mcp login';
 }
 
-function sessionNamed(
-  name: string,
-  profile: string | undefined,
-  sections: Sections,
-  file: string,
-): SsoSession {
-  const section = sections.get(name);
+function sessionNamed(name: string, profile: string | undefined, files: ProfileFiles): SsoSession {
+  const file = files.config.path;
+  const section = files.ssoSessions.get(name);
+  const fault = ssoSessionFault(name, files);
+  if (fault) {
+    throw new AgentCoreError(
+      'config',
+      `Could not use SSO session "${name}": it ${fault}. Correct the file`,
+    );
+  }
   if (section) return sessionOf(section, `[sso-session ${name}] in ${file}`, { name, profile });
   const whose = profile === undefined ? '' : `, which profile "${profile}" names,`;
+  const alike = lookAlike('sso-session', name, files);
+  if (alike) {
+    throw new AgentCoreError(
+      'config',
+      `Could not use SSO session "${name}"${whose || ':'} ${alike}`,
+    );
+  }
   throw new AgentCoreError(
     'usage',
     `SSO session "${name}"${whose} is not in ${file}: name one that is, or add it with "aws configure sso"`,
@@ -116,7 +158,13 @@ function required(section: Section, field: string, where: string): string {
   throw new AgentCoreError('config', `${field} is missing: add it to ${where}`);
 }
 
-function noSsoProfile(profile: string, exists: boolean, file: string): AgentCoreError {
+function noSsoProfile(profile: string, files: ProfileFiles): AgentCoreError {
+  const file = files.config.path;
+  const exists = files.profiles.has(profile);
+  const misread = exists ? undefined : misreadProfile(profile, files);
+  if (misread) {
+    return new AgentCoreError('usage', `Could not use profile "${profile}": ${misread}`);
+  }
   return new AgentCoreError(
     'usage',
     exists

@@ -44,7 +44,7 @@ export async function readConfig(file: string): Promise<string> {
 }
 
 /**
- * Replaces a configuration as a whole, where it really is, with the mode that it has.
+ * Replaces a configuration as a whole, where it really is, with the mode and owner that it has.
  *
  * @param before The text that was read: a file that has another one by now is left alone.
  * @throws {AgentCoreError} `config` if it has changed meanwhile, or cannot be written.
@@ -61,11 +61,7 @@ export async function writeConfig(file: string, before: string, after: string): 
     throw new AgentCoreError('config', sentence, { cause });
   });
   const path = await realpath(file).catch(() => file);
-  const mode = await stat(path).then(
-    (known) => known.mode & 0o777,
-    () => 0o600,
-  );
-  await replaceFile(path, after, mode);
+  await replaceFile(path, after, await stat(path).catch(() => undefined));
 }
 
 function decode(bytes: Buffer): string | undefined {

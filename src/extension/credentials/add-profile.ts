@@ -55,9 +55,9 @@ export async function addProfile(session: SsoSession, env: Environment): Promise
 
 /** Whoever is not signed in is asked to be, in the step before. */
 async function listAccounts(session: SsoSession, env: Environment): Promise<readonly Account[]> {
-  const [portal, { Network }] = await Promise.all([
+  const [portal, { openNetwork }] = await Promise.all([
     import('../../aws/sso/portal.ts'),
-    import('../../aws/network.ts'),
+    import('../../aws/shared-config.ts'),
   ]);
   const { name, profile } = session;
   const choice = profile === undefined ? { ssoSession: name } : { profile };
@@ -73,7 +73,8 @@ async function listAccounts(session: SsoSession, env: Environment): Promise<read
       const ending = new AbortController();
       token.onCancellationRequested(() => ending.abort(new Cancelled()));
       const signal = AbortSignal.any([ending.signal, AbortSignal.timeout(LIST_WITHIN)]);
-      return portal.listAccounts(session, { env, network: new Network(env) }, signal);
+      const network = await openNetwork(session.profile, env);
+      return portal.listAccounts(session, { env, network }, signal);
     },
   );
   if (problems.length > 0) void vscode.window.showWarningMessage(problems.join('; '));

@@ -13,8 +13,7 @@ export async function openAwsLogin(profile: string, env: Environment): Promise<b
     import('../../aws/credentials/profile-files.ts'),
     import('../../aws/credentials/credentials-failure.ts'),
   ]);
-  const section = (await readProfileFiles(env)).profiles.get(profile);
-  if (!section || kindOf(section) !== 'login') return false;
+  if (kindOf(profile, await readProfileFiles(env)) !== 'login') return false;
   const { AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE } = env;
   const terminal = vscode.window.createTerminal({
     name: vscode.l10n.t('AWS login'),

@@ -44,13 +44,13 @@ export function registerCredentialCommands(
       void vscode.window.showInformationMessage(vscode.l10n.t('There is nothing to sign out of.'));
       return;
     }
-    const [{ logout }, { nameOf }, { Network }] = await Promise.all([
+    const [{ logout }, { nameOf }, { openNetwork }] = await Promise.all([
       import('../../aws/sso/portal.ts'),
       import('../../aws/sso/sso-session.ts'),
-      import('../../aws/network.ts'),
+      import('../../aws/shared-config.ts'),
     ]);
     const name = nameOf(session);
-    const context = { env: env(), network: new Network(env()) };
+    const context = { env: env(), network: await openNetwork(session.profile, env()) };
     const { wasSignedIn, problem } = await vscode.window.withProgress(
       {
         location: vscode.ProgressLocation.Window,

@@ -1,6 +1,7 @@
 import type { FoundCredentials } from '../../aws/credentials/credentials.ts';
 import type { AssumeRole } from '../../aws/credentials/credentials-options.ts';
 import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
+import { environmentProfile } from '../../aws/environment-profile.ts';
 import type { Environment } from '../../environment.ts';
 import type { EntryRole, RuntimeEntry } from '../runtimes/runtime-entry.ts';
 
@@ -12,16 +13,17 @@ export async function credentialsOf(
   entry: Pick<RuntimeEntry, 'profile' | 'role' | 'target'>,
   options: { readonly env: Environment; readonly prompts?: CredentialPrompts | undefined },
 ): Promise<FoundCredentials> {
-  const [{ findCredentials }, { Network }] = await Promise.all([
+  const [{ findCredentials }, { openNetwork }] = await Promise.all([
     import('../../aws/credentials/credentials.ts'),
-    import('../../aws/network.ts'),
+    import('../../aws/shared-config.ts'),
   ]);
   const { env, prompts } = options;
+  const profile = entry.profile ?? environmentProfile(env);
   return findCredentials({
-    profile: entry.profile ?? (env.AWS_PROFILE || undefined),
+    profile,
     region: regionOf(entry),
     assumeRole: entry.role && roleOf(entry.role),
-    network: new Network(env),
+    network: await openNetwork(profile, env),
     env,
     ...(prompts && { prompts }),
   });

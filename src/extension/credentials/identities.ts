@@ -93,8 +93,8 @@ export class Identities implements vscode.Disposable {
       import('../../aws/shared-config.ts'),
     ]);
     const env = this.#env();
-    const { region } = await readServiceSettings('Bedrock AgentCore', profile, env);
-    const network = new Network(env);
+    const { region, caBundle } = await readServiceSettings('Bedrock AgentCore', profile, env);
+    const network = new Network(env, caBundle);
     return whoAmI({ profile, region, assumeRole: role && roleOf(role), env, network });
   }
 

@@ -23,10 +23,10 @@ export async function signIn(
   },
 ): Promise<Date | undefined> {
   const { env, signal, force } = options;
-  const [{ login }, { findSsoSession, nameOf }, { Network }] = await Promise.all([
+  const [{ login }, { findSsoSession, nameOf }, { openNetwork }] = await Promise.all([
     import('../../aws/sso/login.ts'),
     import('../../aws/sso/sso-session.ts'),
-    import('../../aws/network.ts'),
+    import('../../aws/shared-config.ts'),
   ]);
   const session = 'session' in choice ? choice.session : await findSsoSession(choice, env);
   return vscode.window.withProgress(
@@ -43,7 +43,7 @@ export async function signIn(
       const prompts = new WindowLoginPrompts(progress, () => ending.abort());
       try {
         const { until } = await login(session, prompts, {
-          context: { env, network: new Network(env) },
+          context: { env, network: await openNetwork(session.profile, env) },
           signal: all,
           device: vscode.env.remoteName !== undefined || vscode.env.uiKind === vscode.UIKind.Web,
           force,

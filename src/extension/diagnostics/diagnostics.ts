@@ -19,6 +19,7 @@ export interface DiagnosticFacts {
 /** Variables whose values say nothing that is secret. */
 const SHOWN = [
   'AWS_PROFILE',
+  'AWS_DEFAULT_PROFILE',
   'AWS_REGION',
   'AWS_DEFAULT_REGION',
   'AWS_CONFIG_FILE',

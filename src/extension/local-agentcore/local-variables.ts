@@ -5,7 +5,9 @@ import type { LocalEndpoint } from './local-agentcore.ts';
 /** What would lead a proxy elsewhere, or sign as somebody else. Null removes a variable. */
 const SET_ASIDE = [
   'AWS_PROFILE',
+  'AWS_DEFAULT_PROFILE',
   'AWS_SESSION_TOKEN',
+  'AWS_SECURITY_TOKEN',
   'AWS_ENDPOINT_URL_BEDROCK_AGENTCORE',
   'AWS_ENDPOINT_URL_STS',
   'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS',

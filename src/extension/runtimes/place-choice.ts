@@ -1,5 +1,6 @@
 import type { Place } from '../../aws/discovery/place.ts';
 import type { Problem } from '../../aws/discovery/problem.ts';
+import { environmentProfile } from '../../aws/environment-profile.ts';
 import type { Environment } from '../../environment.ts';
 import { messageOf } from '../../error.ts';
 import { regionOf, roleOf } from '../credentials/entry-credentials.ts';
@@ -59,7 +60,7 @@ type Wish = Pick<Place, 'profile' | 'assumeRole'> & { readonly region: string | 
 
 function wishesOf({ profiles, entries }: DiscoveryChoice, env: Environment): readonly Wish[] {
   if (profiles.length > 0) return profiles.map((profile) => ({ profile, region: undefined }));
-  const usual = env.AWS_PROFILE || undefined;
+  const usual = environmentProfile(env);
   const ofEntries = entries.flatMap((entry): Wish[] => {
     const region = regionOf(entry);
     if (region === undefined || entry.authorization.kind === 'none') return [];

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { AssumeRole } from '../../aws/credentials/credentials-options.ts';
 import type { Place } from '../../aws/discovery/place.ts';
 import type { Problem } from '../../aws/discovery/problem.ts';
+import { environmentProfile } from '../../aws/environment-profile.ts';
 import type { Environment } from '../../environment.ts';
 import { Contexts, Views } from '../contributions.ts';
 import type { Identities } from '../credentials/identities.ts';
@@ -202,7 +203,7 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
   }
 
   #usualProfile(): string | undefined {
-    return this.#env().AWS_PROFILE || undefined;
+    return environmentProfile(this.#env());
   }
 
   #settle(): void {

@@ -38,12 +38,21 @@ export function prepareCredentials(options: {
  */
 async function requireProfile({ name, profile }: RuntimeEntry, env: Environment): Promise<void> {
   if (profile === undefined) return;
-  const [{ profilePaths, readProfileFiles }, { nearestFirst }] = await Promise.all([
+  const [{ misreadProfile, profilePaths, readProfileFiles }, { nearestFirst }] = await Promise.all([
     import('../../aws/credentials/profile-files.ts'),
     import('../../aws/credentials/profiles.ts'),
   ]);
-  const { profiles } = await readProfileFiles(env);
+  const files = await readProfileFiles(env);
+  const { profiles } = files;
   if (profiles.has(profile)) return;
+  const misread = misreadProfile(profile, files);
+  if (misread) {
+    throw new AgentCoreError(
+      'credentials',
+      `Could not use profile "${profile}" of runtime "${name}": ${misread}`,
+      { data: { missingProfile: profile } },
+    );
+  }
   const [nearest] = nearestFirst(profile, profiles.keys());
   const other = nearest === undefined ? 'add it' : `add it, or pick another, such as "${nearest}"`;
   throw new AgentCoreError(

@@ -17,6 +17,8 @@ export function environmentOf(entry: RuntimeEntry): ServerEnvironment {
     AGENTCORE_QUALIFIER: entry.qualifier ?? null,
     RUNTIME_SESSION_MODE: entry.sessionMode,
     AWS_PROFILE: entry.profile,
+    // It would only be warned of.
+    AWS_DEFAULT_PROFILE: entry.profile === undefined ? undefined : null,
     ...roleVariables(role),
     ...authorizationVariables(authorization),
     AGENTCORE_READ_TIMEOUT: textOf(entry.readTimeout),

@@ -1,5 +1,6 @@
 import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
 import type { Identity } from '../../aws/discovery/who-am-i.ts';
+import { environmentProfile } from '../../aws/environment-profile.ts';
 import type { Environment } from '../../environment.ts';
 import { credentialsOf, regionOf, roleOf } from '../credentials/entry-credentials.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
@@ -30,12 +31,12 @@ export async function findCaller(
   },
 ): Promise<Caller> {
   const { env, prompts, onBefore } = options;
-  const [{ mismatch, whoAmI }, { Network }] = await Promise.all([
+  const [{ mismatch, whoAmI }, { openNetwork }] = await Promise.all([
     import('../../aws/discovery/who-am-i.ts'),
-    import('../../aws/network.ts'),
+    import('../../aws/shared-config.ts'),
   ]);
-  const profile = entry.profile ?? (env.AWS_PROFILE || undefined);
-  const network = new Network(env);
+  const profile = entry.profile ?? environmentProfile(env);
+  const network = await openNetwork(profile, env);
   const identify = async (role: RuntimeEntry['role']) =>
     whoAmI({
       profile,

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Place } from '../../aws/discovery/place.ts';
+import { environmentProfile } from '../../aws/environment-profile.ts';
 import type { Environment } from '../../environment.ts';
 import { regionOf } from '../credentials/entry-credentials.ts';
 import { pickProfile } from './profile-step.ts';
@@ -33,7 +34,7 @@ export async function usualPlace(
   { env, places }: SetupContext,
 ): Promise<Place | undefined> {
   const { profiles, regions } = places();
-  const named = draft.profile ?? (env().AWS_PROFILE || undefined) ?? profiles[0];
+  const named = draft.profile ?? environmentProfile(env()) ?? profiles[0];
   const profile = named ?? (await likelyProfile(env()));
   const ofArn = draft.arn?.split(':')[3];
   const region = draft.region ?? ofArn ?? regions[0] ?? (await regionOfProfile(profile, env()));

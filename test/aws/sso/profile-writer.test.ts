@@ -151,6 +151,82 @@ region = eu-west-1
     });
   });
 
+  it('keeps the indentation, so that settings do not become a part of each other', async () => {
+    const home = new Home(`[sso-session corp]
+  sso_start_url = ${START_URL}
+  sso_region = eu-west-1
+[profile prod]
+  sso_session = corp
+  sso_account_id = 999999999999
+  sso_role_name = Old
+  region = eu-west-1
+  output = json
+`);
+    await write(home, {}, true);
+    expect(home.read()).toContain(`[profile prod]
+  sso_session = corp
+  sso_account_id = 111122223333
+  sso_role_name = ReadOnly
+  region = us-east-1
+  output = json
+`);
+    expect(await findSsoSession({ profile: 'prod' }, home.env)).toMatchObject({ name: 'corp' });
+  });
+
+  it('changes a profile whatever is behind its header or the next one', async () => {
+    const next =
+      '[profile next] /* careful */\nrole_arn = arn:aws:iam::999999999999:role/Next\nsource_profile = base\nexternal_id = keep-me\n';
+    const home = new Home(
+      `${CONFIG}[profile "prod"]#ours\nsso_account_id = 999999999999\n\n${next}`,
+    );
+    await write(home, {}, true);
+    expect(home.read()).toBe(
+      `${CONFIG}[profile "prod"]#ours\n${WRITTEN.replace('[profile prod]\n', '')}\n${next}`,
+    );
+  });
+
+  it.each([
+    ['profile', '[profile prod]\nregion = eu-west-1\n[profile prod]\noutput = json\n', /again/],
+    ['profile', '[profile prod]\n[profile "prod"]\noutput = json\n', /more than once/],
+    ['other profile', '[profile prod]\n[profile x]\n[profile x]\n', /line 3 of .* again/],
+    ['key', '[profile prod]\n[profile x]\nregion = a\nregion = b\n', /sets region again/],
+    ['line', '[profile prod]\n[profile x\nregion = a\n', /a section header without "\]"/],
+    ['header', '[profile prod]\n  [profile x]\n', /would not read back/],
+  ])('leaves a file alone that has a mistake: %s', async (_, before, message) => {
+    const home = new Home(before);
+    await expect(write(home, {}, true)).rejects.toMatchObject({
+      code: 'config',
+      message: expect.stringMatching(message),
+    });
+    expect(home.read()).toBe(before);
+    expect(readdirSync(dirname(home.config))).toEqual(['config']);
+  });
+
+  it('is not written beside one that seems to be meant', async () => {
+    for (const before of ['[profile default]\nregion = x\n', '[default]\nregion = x\n']) {
+      const home = new Home(before);
+      await expect(write(home, { name: 'default' })).rejects.toMatchObject({ code: 'usage' });
+      expect(home.read()).toBe(before);
+      await write(home, { name: 'default' }, true);
+      expect(home.read().match(/default/g)).toHaveLength(1);
+    }
+  });
+
+  it('may name a session with spaces that is there', async () => {
+    const home = new Home(
+      `[sso-session 'My Corp']\nsso_start_url = ${START_URL}\nsso_region = eu-west-1\n`,
+    );
+    await write(home, { session: { ...SESSION, name: 'My Corp' } });
+    expect(await findSsoSession({ profile: 'prod' }, home.env)).toMatchObject({ name: 'My Corp' });
+  });
+
+  it('is not written where another file would change what it says', async () => {
+    const home = new Home('');
+    writeFileSync(join(home.path, '.aws', 'credentials'), '[prod]\nsso_role_name = Other\n');
+    await expect(write(home)).rejects.toThrow(/nothing was changed/);
+    expect(home.read()).toBe('');
+  });
+
   it.each([
     [{ name: 'a b' }, /profile’s name/],
     [{ name: 'x]\n[profile y' }, /profile’s name/],

@@ -1,0 +1,20 @@
+import { valueFault } from './value-fault.ts';
+
+const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
+/** Availability zones, Local Zones and Wavelength Zones: a region with something behind. */
+const ZONE = /^([a-z]{2,5}(?:-[a-z]+)+-\d{1,2})(?:[a-z]|(?:-[a-z\d]+)+)$/;
+const ZONE_ID = /^[a-z]{2,6}\d-[a-z\d-]*az\d+$/;
+
+/**
+ * Why a text is not a region, as the end of a sentence whose subject is the setting; nothing for a
+ * region: `is "us-east-1a", an availability zone: write us-east-1`.
+ */
+export function regionFault(text: string): string | undefined {
+  if (REGION.test(text)) return undefined;
+  const fault = valueFault(text);
+  if (fault) return fault;
+  const [, region] = ZONE.exec(text) ?? [];
+  if (region) return `is "${text}", an availability zone: write ${region}`;
+  if (ZONE_ID.test(text)) return `is "${text}", the ID of an availability zone: write its region`;
+  return `is "${text}", which is not a region: write one such as us-east-1`;
+}

@@ -1,0 +1,44 @@
+import { AgentCoreError } from '../error.ts';
+
+/** Variables that a client, a shell or a template should have replaced. */
+const PLACEHOLDER = /\$\{[^}]*\}|\{\{[^}]*\}\}|^\$\w+$|^%\w+%$|^<[^<>]*>$/;
+
+/**
+ * What is wrong with how a value is written, as the end of a sentence whose subject is the setting:
+ * `is in quotes, which belong to the value: remove them`. The value itself is not repeated.
+ */
+export function valueFault(value: string): string | undefined {
+  const [placeholder] = PLACEHOLDER.exec(value) ?? [];
+  if (placeholder) {
+    return `has the placeholder ${placeholder}, which was not replaced: set the variable where the program is started, or write the value`;
+  }
+  if (/^(["'“‘`]).*["'”’`]$/s.test(value)) {
+    return 'is in quotes, which belong to the value: remove them';
+  }
+  if (/^ENC\[/.test(value)) return 'is encrypted: decrypt the file first';
+  if (value.includes('\n')) {
+    return 'has more than one line, because the line after it is indented: remove the indentation';
+  }
+  if (/\s[#;]/.test(value)) {
+    return 'has a comment behind it, which belongs to the value: put the comment on a line of its own';
+  }
+  return undefined;
+}
+
+/**
+ * A key or token without the whitespace around it, which comes from files and clipboards.
+ *
+ * @param name What it is called, for the error: `AWS_ACCESS_KEY_ID`.
+ * @throws {AgentCoreError} `credentials` if it cannot be a part of a header; the value is not repeated.
+ */
+export function cleanKey(value: string, name: string): string {
+  const text = value.trim();
+  const fault = valueFault(text) ?? (/^[!-~]*$/.test(text) ? undefined : WRONG_CHARACTERS);
+  if (fault) {
+    throw new AgentCoreError('credentials', `Could not use the AWS credentials: ${name} ${fault}`);
+  }
+  return text;
+}
+
+const WRONG_CHARACTERS =
+  'has spaces, line breaks or other characters in it that no key has: copy it again';
