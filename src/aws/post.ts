@@ -1,6 +1,7 @@
 import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { AgentCoreError, messageOf } from '../error.ts';
 import type { ConnectionPace } from './connection-pace.ts';
+import { contentEncodings, decoded } from './content-encoding.ts';
 import { SilenceClock, type Timeouts } from './silence-clock.ts';
 
 export interface PostOptions {
@@ -39,18 +40,24 @@ export function targetOf(url: URL): Target {
   };
 }
 
+/** Bytes of a body that count as a message for the clock. */
+const PROGRESS_BYTES = 64 * 1024;
+
 /** An answer whose head is here and whose body is still to come. */
 export interface Reply {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   /**
-   * The body as it comes.
+   * The body as it comes, decoded if it is compressed.
    *
-   * @throws {AgentCoreError} `connection` or `timeout` where it breaks off.
+   * @throws {AgentCoreError} `connection` or `timeout` where it breaks off, `protocol` if it cannot
+   * be decoded.
    */
   chunks(): AsyncGenerator<Buffer, void, void>;
   /** The whole body, or as much of it as goes over `limit`; throws as {@link Reply.chunks} does. */
   whole(limit: number): Promise<Buffer>;
+  /** To be called for each message of the body: only messages extend a call without end. */
+  onMessage(): void;
   /** Stops the clock of the read timeout, or lets it go on, as long as others are waited for. */
   holdClock(hold: boolean): void;
   /** Lets go of the connection: to be called once nobody reads the body any more. */
@@ -121,39 +128,57 @@ function replyOf(
   clock: SilenceClock,
   failure: (error: Error) => unknown,
 ): Reply {
+  const encodings = contentEncodings(response.headers['content-encoding']);
+  async function* received(): AsyncGenerator<Buffer, void, void> {
+    try {
+      for await (const chunk of response) {
+        // While the reader works on a chunk, silence is not the sender's.
+        clock.hold(true);
+        yield chunk as Buffer;
+        clock.hold(false);
+      }
+    } catch (error) {
+      throw failure(error as Error);
+    }
+  }
+  const isEncoded = encodings.length > 0;
+  const chunks = () => (isEncoded ? decoded(received(), encodings) : received());
   return {
     status: response.statusCode ?? 0,
     headers: response.headers,
-    async *chunks() {
-      try {
-        for await (const chunk of response) {
-          // While the reader works on a chunk, silence is not the sender's.
-          clock.hold(true);
-          yield chunk as Buffer;
-          clock.hold(false);
+    chunks,
+    async whole(limit) {
+      const parts: Buffer[] = [];
+      let length = 0;
+      let progress = 0;
+      /** False once there is enough. */
+      const add = (part: Buffer): boolean => {
+        parts.push(part);
+        length += part.length;
+        // A large body takes its time, but one that trickles does not last for ever.
+        if (length - progress >= PROGRESS_BYTES) {
+          progress = length;
+          clock.progressed();
         }
-      } catch (error) {
-        throw failure(error as Error);
-      }
-    },
-    whole(limit) {
-      return new Promise<Buffer>((resolve, reject) => {
-        const chunks: Buffer[] = [];
-        let length = 0;
-        const done = () =>
-          resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length));
-        response.on('data', (chunk: Buffer) => {
-          clock.heard();
-          chunks.push(chunk);
-          length += chunk.length;
-          if (length <= limit) return;
-          done();
-          response.destroy();
+        return length <= limit;
+      };
+      if (isEncoded) {
+        for await (const chunk of chunks()) if (!add(chunk)) break;
+      } else {
+        await new Promise<void>((resolve, reject) => {
+          response.on('data', (chunk: Buffer) => {
+            clock.heard();
+            if (add(chunk)) return;
+            resolve();
+            response.destroy();
+          });
+          response.once('end', resolve);
+          response.once('error', (error) => reject(failure(error)));
         });
-        response.once('end', done);
-        response.once('error', (error) => reject(failure(error)));
-      });
+      }
+      return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts, length);
     },
+    onMessage: () => clock.progressed(),
     holdClock: (hold) => clock.hold(hold),
     discard: () => response.destroy(),
   };

@@ -1,22 +1,31 @@
 import { createParser } from 'eventsource-parser';
 import { AgentCoreError } from '../error.ts';
 
+/** What an event is if nothing says its type, and what those are that carry MCP messages. */
+const MESSAGE = 'message';
+
+export interface StreamEvent {
+  readonly type: string;
+  readonly data: string;
+}
+
 /**
- * The data of each event of a `text/event-stream`, in order and as soon as its last byte is here.
- * Events without data (such as the priming event of MCP 2025-11-25) are passed over.
+ * The events of a `text/event-stream`, in order and as soon as the last byte of each is here. Events
+ * without data (such as the priming event of MCP 2025-11-25) are passed over. A byte that is not
+ * UTF-8 becomes U+FFFD, as the specification of event streams asks.
  *
  * @param limit The most characters that one event may have.
- * @throws {AgentCoreError} `protocol` when an event is larger than that or is not UTF-8.
+ * @throws {AgentCoreError} `protocol` when an event is larger than that.
  */
 export async function* readEvents(
   body: AsyncIterable<Buffer>,
   limit: number,
-): AsyncGenerator<string, void, void> {
-  const ready: string[] = [];
+): AsyncGenerator<StreamEvent, void, void> {
+  const ready: StreamEvent[] = [];
   let tooLarge = false;
   const parser = createParser({
-    onEvent: ({ data }) => {
-      if (data !== '') ready.push(data);
+    onEvent: ({ event, data }) => {
+      if (data !== '') ready.push({ type: event || MESSAGE, data });
     },
     // Unknown fields and odd retry values are the sender's business; only size ends the stream.
     onError: ({ type }) => {
@@ -24,10 +33,10 @@ export async function* readEvents(
     },
     maxBufferSize: limit,
   });
-  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const decoder = new TextDecoder('utf-8');
   let last = '';
   for await (const chunk of body) {
-    const text = decode(decoder, chunk);
+    const text = decoder.decode(chunk, { stream: true });
     last = text.at(-1) ?? last;
     parser.feed(text);
     yield* ready.splice(0);
@@ -43,10 +52,7 @@ export async function* readEvents(
   yield* ready;
 }
 
-function decode(decoder: InstanceType<typeof TextDecoder>, chunk: Buffer): string {
-  try {
-    return decoder.decode(chunk, { stream: true });
-  } catch (cause) {
-    throw new AgentCoreError('protocol', 'The event stream is not UTF-8', { cause });
-  }
+/** True for an event that carries an MCP message. */
+export function isMessageEvent({ type }: StreamEvent): boolean {
+  return type === MESSAGE;
 }

@@ -19,14 +19,26 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const SPACE = 0x20;
 
-/** The first key that some object of the text, at any depth, has twice; `undefined` where none has. */
-export function duplicateKey(bytes: Buffer): string | undefined {
-  /** The keys so far of each object that is open; `undefined` stands for an open array. */
-  const open: (Set<string> | undefined)[] = [];
+/** A member whose key a later member of the same object has again, with the comma behind it. */
+export interface RepeatedMember extends Span {
+  readonly key: string;
+  /** 1 for a member of the outermost object. */
+  readonly depth: number;
+}
+
+/**
+ * The members that `JSON.parse` passes over because their key follows once more in the same object,
+ * at any depth and however the keys are escaped. Adjacent ones are one span.
+ */
+export function repeatedMembers(bytes: Buffer): RepeatedMember[] {
+  const repeated: RepeatedMember[] = [];
+  /** Where each member of an open object starts, and the last one of each key; no entry for arrays. */
+  const open: ({ readonly starts: number[]; readonly last: Map<string, number> } | undefined)[] =
+    [];
   for (let at = 0; at < bytes.length; at++) {
     switch (bytes[at]) {
       case OPEN_BRACE:
-        open.push(new Set());
+        open.push({ starts: [], last: new Map() });
         break;
       case OPEN_BRACKET:
         open.push(undefined);
@@ -37,11 +49,19 @@ export function duplicateKey(bytes: Buffer): string | undefined {
         break;
       case QUOTE: {
         const end = endOfString(bytes, at);
-        const keys = open.at(-1);
-        if (keys && bytes[skipSpace(bytes, end)] === COLON) {
+        const object = open.at(-1);
+        if (object && bytes[skipSpace(bytes, end)] === COLON) {
           const key = stringAt(bytes, at, end);
-          if (keys.has(key)) return key;
-          keys.add(key);
+          const earlier = object.last.get(key);
+          object.last.set(key, object.starts.push(at) - 1);
+          if (earlier !== undefined) {
+            const [start, next] = object.starts.slice(earlier, earlier + 2) as [number, number];
+            const before = repeated.at(-1);
+            const isAdjacent = before?.end === start;
+            if (isAdjacent) repeated.pop();
+            const first = isAdjacent ? before : { start, key };
+            repeated.push({ start: first.start, end: next, key: first.key, depth: open.length });
+          }
           // The string after the colon is a value, never a key: step over the colon only.
           at = skipSpace(bytes, end);
         } else {
@@ -51,11 +71,46 @@ export function duplicateKey(bytes: Buffer): string | undefined {
       }
     }
   }
-  return undefined;
+  return repeated;
 }
 
-/** The value of one member of the object that stands at `within`. */
-function memberOf(bytes: Buffer, key: string, within: Span = whole(bytes)): Span | undefined {
+/** The first key that some object of the text, at any depth, has twice; `undefined` if none has. */
+export function duplicateKey(bytes: Buffer): string | undefined {
+  return repeatedMembers(bytes)[0]?.key;
+}
+
+/** The same bytes without some spans, in any order, one of which may lie within another. */
+export function withoutSpans(bytes: Buffer, spans: readonly Span[]): Buffer {
+  const kept: Buffer[] = [];
+  let at = 0;
+  for (const { start, end } of spans.toSorted((one, other) => one.start - other.start)) {
+    if (start > at) kept.push(bytes.subarray(at, start));
+    at = Math.max(at, end);
+  }
+  kept.push(bytes.subarray(at));
+  return Buffer.concat(kept);
+}
+
+/** The same bytes without the member that a chain of keys leads to. */
+export function withoutMember(bytes: Buffer, path: readonly string[]): Buffer {
+  const parent = spanAt(bytes, path.slice(0, -1));
+  const member = parent && memberOf(bytes, path.at(-1) as string, parent);
+  if (!member) return bytes;
+  const next = skipSpace(bytes, member.end);
+  if (bytes[next] === COMMA) return withoutSpans(bytes, [{ start: member.key, end: next + 1 }]);
+  let before = member.key - 1;
+  while ((bytes[before] as number) <= SPACE) before--;
+  const start = bytes[before] === COMMA ? before : member.key;
+  return withoutSpans(bytes, [{ start, end: member.end }]);
+}
+
+interface Member extends Span {
+  /** Where the key starts; the span is the value's. */
+  readonly key: number;
+}
+
+/** One member of the object that stands at `within`. */
+function memberOf(bytes: Buffer, key: string, within: Span = whole(bytes)): Member | undefined {
   let at = skipSpace(bytes, within.start);
   if (bytes[at] !== OPEN_BRACE) return undefined;
   at = skipSpace(bytes, at + 1);
@@ -63,7 +118,7 @@ function memberOf(bytes: Buffer, key: string, within: Span = whole(bytes)): Span
     const endOfKey = endOfString(bytes, at);
     const start = skipSpace(bytes, skipSpace(bytes, endOfKey) + 1);
     const end = endOfValue(bytes, start);
-    if (stringAt(bytes, at, endOfKey) === key) return { start, end };
+    if (stringAt(bytes, at, endOfKey) === key) return { key: at, start, end };
     at = nextItem(bytes, end);
   }
   return undefined;

@@ -1,8 +1,18 @@
 import { isUtf8 } from 'node:buffer';
-import { duplicateKey, elementsOf, spanAt, splice } from './json-spans.ts';
+import {
+  elementsOf,
+  repeatedMembers,
+  spanAt,
+  splice,
+  withoutMember,
+  withoutSpans,
+} from './json-spans.ts';
 
 /** Characters of somebody's text that a sentence repeats. */
 const LONGEST_QUOTE = 100;
+
+/** The side of a conversation that a message comes from. */
+export type Sender = 'client' | 'server';
 
 export type JsonObject = { [key: string]: unknown };
 
@@ -58,40 +68,65 @@ export interface MessageFault {
 /**
  * Reads what one line or one body holds: a message, or the messages of a batch.
  *
- * Strict where two readers could disagree: bytes that are not UTF-8, an object with the same key
- * twice, and a message that is two kinds at once are faults, so that nobody downstream can read
- * them otherwise than we did. Unknown members pass.
+ * Two readers of a message must not disagree. What a client sends is therefore refused if its bytes
+ * are not UTF-8, or an object has the same key twice. What a server answers is not lost for that, as
+ * its work is done: it is written again with one reading, U+FFFD and the last of equal keys, so that
+ * whoever reads the bytes from here on reads the same. A request of the server, and the members of
+ * any message itself, are held to the strict rule. A byte order mark is left out.
  */
-export function parseMessages(bytes: Buffer): (Message | MessageFault)[] {
-  if (!isUtf8(bytes)) return [fault(-32700, 'The message is not UTF-8')];
+export function parseMessages(received: Buffer, sender: Sender): (Message | MessageFault)[] {
+  let bytes = withoutByteOrderMark(received);
+  if (!isUtf8(bytes)) {
+    if (sender === 'client') return [fault(-32700, 'The message is not UTF-8')];
+    bytes = Buffer.from(bytes.toString('utf8'), 'utf8');
+  }
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString('utf8'));
   } catch (thrown) {
     return [fault(-32700, `The message is not JSON: ${(thrown as Error).message}`)];
   }
-  const duplicate = duplicateKey(bytes);
-  if (duplicate !== undefined) {
-    const key = JSON.stringify(duplicate.slice(0, LONGEST_QUOTE));
-    const reason = `An object of the message has the key ${key} twice`;
-    return [meantAsAnswer(value, bytes, fault(-32600, reason))];
-  }
   const line = onOneLine(bytes);
-  if (!Array.isArray(value)) return [meantAsAnswer(value, line, toMessage(value, line))];
+  if (!Array.isArray(value)) return [parseMessage(value, line, sender)];
   if (value.length === 0) return [fault(-32600, 'The batch is empty')];
   return elementsOf(line).map((span, index) =>
-    toMessage((value as unknown[])[index], line.subarray(span.start, span.end)),
+    parseMessage((value as unknown[])[index], line.subarray(span.start, span.end), sender),
   );
 }
 
-/** Names what a faulty response was meant to answer, so that whoever waits for it need not go on. */
-function meantAsAnswer<M extends Message | MessageFault>(
-  value: unknown,
-  bytes: Buffer,
-  message: M,
-): M {
-  if (message.kind !== 'fault' || !isObject(value) || 'method' in value) return message;
-  return { ...message, answers: idOf(bytes) };
+/** Editors and shells of Windows put one before what they write (RFC 8259, 8.1: it may be ignored). */
+export function withoutByteOrderMark(bytes: Buffer): Buffer {
+  const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  return hasMark ? bytes.subarray(3) : bytes;
+}
+
+function parseMessage(value: unknown, bytes: Buffer, sender: Sender): Message | MessageFault {
+  // Some client libraries write null for params that are not set.
+  const hasNull = sender === 'client' && isObject(value) && value.params === null;
+  const meant = hasNull ? { ...value, params: undefined } : value;
+  const message = withOneReading(toMessage(meant, bytes), sender);
+  if (message.kind !== 'fault') {
+    return hasNull ? { ...message, bytes: withoutMember(message.bytes, ['params']) } : message;
+  }
+  // Names what a faulty response was meant to answer, so that nobody has to go on waiting for it.
+  if (!isObject(value) || 'method' in value) return message;
+  // What servers print may have an id of their own; a client's answer cannot be told from that.
+  const isAnswer = sender === 'client' || 'result' in value || 'error' in value;
+  return isAnswer ? { ...message, answers: idOf(bytes) } : message;
+}
+
+function withOneReading(message: Message | MessageFault, sender: Sender): Message | MessageFault {
+  if (message.kind === 'fault') return message;
+  const repeated = repeatedMembers(message.bytes);
+  const [first] = repeated;
+  if (!first) return message;
+  const isAmbiguous = repeated.some(({ depth }) => depth === 1);
+  if (sender === 'server' && message.kind !== 'request' && !isAmbiguous) {
+    return { ...message, bytes: withoutSpans(message.bytes, repeated) };
+  }
+  const key = JSON.stringify(first.key.slice(0, LONGEST_QUOTE));
+  const id = message.kind === 'request' && !isAmbiguous ? message.id : undefined;
+  return fault(-32600, `An object of the message has the key ${key} twice`, id);
 }
 
 const MEMBERS = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
@@ -120,11 +155,11 @@ function toMessage(value: unknown, bytes: Buffer): Message | MessageFault {
     if ('result' in value || 'error' in value) {
       return fault(-32600, 'A message is a request or a response, not both', meant);
     }
-    if (typeof value.method !== 'string') return fault(-32600, 'A method is a string', meant);
-    if (value.params !== undefined && !isObject(value.params)) {
+    const { method, params } = value;
+    if (typeof method !== 'string') return fault(-32600, 'A method is a string', meant);
+    if (params !== undefined && !isObject(params)) {
       return fault(-32600, 'The params of an MCP message are an object', meant);
     }
-    const { method, params } = value;
     return id
       ? { kind: 'request', id, method, params, bytes }
       : { kind: 'notification', method, params, bytes };
@@ -147,6 +182,11 @@ export function toRequestId(token: string): RequestId | undefined {
 function idOf(bytes: Buffer): RequestId | undefined {
   const token = tokenAt(bytes, ['id']);
   return token === undefined ? undefined : toRequestId(token);
+}
+
+/** The same for `"2"` and `2`, which a server confuses that keeps ids as text. */
+export function untyped({ key }: RequestId): string {
+  return key.startsWith('"') ? (JSON.parse(key) as string) : key;
 }
 
 /** The id under which this side sends a request of its own. */

@@ -5,7 +5,8 @@ const LONGEST_TOKEN = 1024;
 
 /**
  * A line that is too long to keep. It is read through, byte by byte and without keeping it, for the
- * one thing that is owed to its sender: the id to answer, wherever in the line that stands.
+ * one thing that is owed: the id to answer, or of the request that is answered, wherever in the line
+ * that stands.
  */
 export class OversizedLine {
   length = 0;
@@ -24,8 +25,17 @@ export class OversizedLine {
 
   /** The id of the request that the line holds; `undefined` where it holds none or none is found. */
   get id(): RequestId | undefined {
+    return this.#seen.has('method') ? this.#idOf() : undefined;
+  }
+
+  /** The id that the line answers; `undefined` if it is no response or none is found. */
+  get answers(): RequestId | undefined {
+    return this.#seen.has('method') ? undefined : this.#idOf();
+  }
+
+  #idOf(): RequestId | undefined {
     const bytes = this.#seen.get('id');
-    if (bytes === undefined || !this.#seen.has('method')) return undefined;
+    if (bytes === undefined) return undefined;
     const token = Buffer.from(bytes, 'latin1').toString('utf8');
     try {
       return toRequestId(token);

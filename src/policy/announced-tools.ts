@@ -5,8 +5,10 @@ import {
   makeRequest,
   numericId,
   type Request,
+  type Response,
   resultOf,
 } from '../mcp/message.ts';
+import { readPages } from '../mcp/pages.ts';
 import type { Exchange, Peer } from '../relay/peer.ts';
 import { unlessAborted } from '../relay/peer.ts';
 import type { ToolFacts } from './decisions/facts.ts';
@@ -14,7 +16,6 @@ import { itemsOf, LISTS, type ListShape } from './lists.ts';
 
 /** More tools than any server announces. */
 const MOST_TOOLS = 10_000;
-const MOST_PAGES = 100;
 /** Milliseconds for all pages together. */
 const PATIENCE = 60_000;
 
@@ -67,21 +68,15 @@ export class AnnouncedTools {
     // Others wait for it as well, so it goes on when the call that began it is cancelled.
     const exchange = { back, signal: AbortSignal.timeout(PATIENCE) };
     const shape = LISTS.get('tools/list') as ListShape;
-    let cursor: unknown;
-    for (let page = 0; page < MOST_PAGES; page++) {
-      const params: JsonObject = {
-        ...withoutProgress(call),
-        ...(typeof cursor === 'string' && { cursor }),
-      };
-      const response = await server.request(
-        makeRequest(numericId(0), 'tools/list', params),
-        exchange,
-      );
-      const items = itemsOf(response, shape);
+    const read = (cursor: string | undefined) => {
+      const params = { ...withoutProgress(call), ...(cursor !== undefined && { cursor }) };
+      return server.request(makeRequest(numericId(0), 'tools/list', params), exchange);
+    };
+    const next = (page: Response) => (resultOf(page) as JsonObject).nextCursor;
+    for await (const page of readPages(read, next)) {
+      const items = itemsOf(page, shape);
       if (!items) throw new AgentCoreError('protocol', 'The server does not list its tools');
       this.learn(items);
-      cursor = (resultOf(response) as JsonObject).nextCursor;
-      if (typeof cursor !== 'string') return;
     }
   }
 }

@@ -5,12 +5,12 @@ import packageJson from '../../package.json' with { type: 'json' };
 import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
 import type { JsonObject } from '../mcp/message.ts';
+import { readPages } from '../mcp/pages.ts';
 import { ProxyTransport } from '../smoke/proxy-transport.ts';
 import { readProxySettings } from './proxy-settings.ts';
 
 /** A microVM without warm capacity takes some twenty seconds to come. */
 const PATIENCE = 60_000;
-const MOST_PAGES = 100;
 
 /**
  * The tools of a runtime, asked for through the proxy without the policies that are to be written.
@@ -32,12 +32,13 @@ export async function listTools(
   try {
     await client.connect(transport, options);
     const tools: JsonObject[] = [];
-    let cursor: string | undefined;
-    for (let page = 0; page < MOST_PAGES; page++) {
-      const listed = await client.listTools(cursor === undefined ? {} : { cursor }, options);
-      tools.push(...(listed.tools as unknown as JsonObject[]));
-      cursor = listed.nextCursor;
-      if (cursor === undefined) break;
+    const read = (cursor: string | undefined) =>
+      client.request(
+        { method: 'tools/list', params: cursor === undefined ? {} : { cursor } },
+        options,
+      );
+    for await (const page of readPages(read, ({ nextCursor }) => nextCursor)) {
+      tools.push(...(page.tools as unknown as JsonObject[]));
     }
     return tools;
   } catch (cause) {

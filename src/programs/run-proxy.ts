@@ -151,7 +151,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     output: streams.stdout,
     messageLimit: PAYLOAD_LIMIT,
     openLimit: OPEN_LIMIT,
-    faults: 'answer',
+    otherSide: 'client',
     onOutputClosed: () => outputClosed?.(),
     onDropped: (what) => log('warning', what),
   });

@@ -9,6 +9,7 @@ import {
   type Response,
   resultOf,
 } from '../mcp/message.ts';
+import { readPages } from '../mcp/pages.ts';
 import { ACKNOWLEDGEMENT_TIMEOUT_MS, type Exchange, type Peer } from '../relay/peer.ts';
 import { settledWithin } from '../relay/settled-within.ts';
 
@@ -100,14 +101,14 @@ export class Handshake {
     const seen = this.#tools;
     if (!seen) return false;
     const now: string[] = [];
-    let cursor: string | undefined;
-    do {
+    const read = async (cursor: string | undefined) => {
       const params = cursor === undefined ? {} : { cursor };
       const list = makeRequest(numericId(0), 'tools/list', params);
-      const page = toolsOf(await server.request(list, exchange));
-      now.push(page.text);
-      cursor = page.cursor;
-    } while (cursor !== undefined && now.length < seen.length);
+      return toolsOf(await server.request(list, exchange));
+    };
+    for await (const { text } of readPages(read, ({ cursor }) => cursor, seen.length)) {
+      now.push(text);
+    }
     return now.join() !== seen.join();
   }
 

@@ -3,6 +3,7 @@ import { AgentCoreError } from '../error.ts';
 import type { Log } from '../log.ts';
 import { isLongLived } from '../mcp/era.ts';
 import { makeError, type Request, type Response } from '../mcp/message.ts';
+import { withUnknownOutcome } from '../relay/answers.ts';
 import type { Interceptor, Passage } from '../relay/interceptors.ts';
 import type { Peer, Trail } from '../relay/peer.ts';
 import { Heard } from './heard.ts';
@@ -62,7 +63,7 @@ export class Retry implements Interceptor {
         ? !heard.question
         : (outcome === 'not sent' || outcome === 'refused') && !heard.anything;
       if (!isSafe || pause === undefined || passage.signal.aborted) {
-        return unwrap(isIdempotent || outcome !== 'unknown' ? answer : unsure(answer));
+        return unwrap(outcome === 'unknown' ? unsure(answer) : answer);
       }
       log(
         'debug',
@@ -98,13 +99,14 @@ function wordsOf(answer: Answer): string {
 
 /** Says what nobody can know: whether the call ran. */
 function unsure(answer: Answer): Answer {
-  const words = wordsOf(answer);
-  if (/unknown|may still be running/.test(words)) return answer;
-  const sentence = `${words}; whether the call took effect is unknown`;
+  const sentence = withUnknownOutcome(wordsOf(answer));
   if ('thrown' in answer) {
     const { code, data } = answer.thrown as AgentCoreError;
     return {
-      thrown: new AgentCoreError(code, sentence, { cause: answer.thrown, data: data ?? {} }),
+      thrown: new AgentCoreError(code, sentence, {
+        cause: answer.thrown,
+        data: { ...data, outcome: 'unknown' },
+      }),
     };
   }
   const { id, error } = answer.response;

@@ -41,7 +41,7 @@ export function lossIn(answer: Answer): Loss | undefined {
     if (status !== 400 || name !== undefined) return undefined;
     return { reason, isCertain: false, isSaid: FORGETFUL.test(reason), mayHaveRun: false };
   }
-  const { error, httpStatus } = answer.response;
+  const { error, httpStatus, id } = answer.response;
   if (!error) return undefined;
   const reason = String(error.message);
   // A server that knows no such method knows its client.
@@ -53,7 +53,8 @@ export function lossIn(answer: Answer): Loss | undefined {
     return { reason, isCertain: false, isSaid: false, mayHaveRun: true };
   }
   const isSaid = FORGETFUL.test(reason);
-  if (!isSaid && error.code !== ErrorCode.invalidParams) return undefined;
+  // An error for no request (`id: null`) is what a server says that did not take the request up.
+  if (!isSaid && id && error.code !== ErrorCode.invalidParams) return undefined;
   return { reason, isCertain: false, isSaid, mayHaveRun: false };
 }
 

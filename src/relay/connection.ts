@@ -13,12 +13,14 @@ import {
   type Request,
   type RequestId,
   type Response,
+  type Sender,
+  untyped,
   withId,
   withTokenAt,
 } from '../mcp/message.ts';
 import { failureAnswer, faultAnswer } from './answers.ts';
 import { LineWriter } from './line-writer.ts';
-import { Cancelled, type Exchange, type Peer } from './peer.ts';
+import { Cancelled, type Exchange, type Peer, type Trail } from './peer.ts';
 
 /** Notifications of the other side that may wait to be passed on. */
 const MOST_PASSING = 1_000;
@@ -32,8 +34,8 @@ export interface ConnectionOptions {
   readonly messageLimit: number;
   /** The most requests of the other side that may be open at once; no more are read then. */
   readonly openLimit: number;
-  /** What becomes of bytes that are no message: an error for the other side, or nothing. */
-  readonly faults: 'answer' | 'drop';
+  /** The side of MCP that is on the streams: {@link parseMessages} is more tolerant of a server. */
+  readonly otherSide: Sender;
   /** Called once when the other side reads no more. */
   readonly onOutputClosed: () => void;
   /** Told of what was dropped, for the log. */
@@ -78,14 +80,15 @@ export class Connection implements Peer {
 
   /** Serves the other side until its input ends; requests may still be open then. */
   async serve(peer: Peer): Promise<void> {
-    const { input, messageLimit, onDropped } = this.#options;
+    const { input, messageLimit, otherSide, onDropped } = this.#options;
     try {
       for await (const line of readLines(input, messageLimit)) {
         if (Buffer.isBuffer(line)) {
-          for (const message of parseMessages(line)) await this.#receive(message, peer);
+          for (const message of parseMessages(line, otherSide)) await this.#receive(message, peer);
         } else {
           const reason = `The message has ${line.length} bytes, more than the ${messageLimit} that fit`;
-          await this.#refuse({ kind: 'fault', code: -32600, reason, id: line.id });
+          const { id, answers } = line;
+          await this.#refuse({ kind: 'fault', code: -32600, reason, id, answers });
         }
       }
     } catch (thrown) {
@@ -119,6 +122,7 @@ export class Connection implements Peer {
     exchange.signal.addEventListener('abort', giveUp, { once: true });
     const write = this.#writer.write(withId(request, id).bytes, () => {
       written = !exchange.signal.aborted;
+      if (written && exchange.trail) exchange.trail.mayHaveRun = true;
       return !written;
     });
     try {
@@ -237,8 +241,10 @@ export class Connection implements Peer {
       const reason = `The answer was no response (${fault.reason})`;
       meant.fail(new AgentCoreError('protocol', reason));
     }
-    if (this.#options.faults === 'drop') {
-      return this.#options.onDropped(`Dropped a line that is no message: ${fault.reason}`);
+    if (this.#options.otherSide === 'server') {
+      this.#options.onDropped(`Dropped a line that is no message: ${fault.reason}`);
+      // What servers print beside their messages wants no answer, but a request of theirs does.
+      if (!fault.id) return;
     }
     await this.#writer.write(faultAnswer(fault).bytes);
   }
@@ -247,13 +253,12 @@ export class Connection implements Peer {
     const incoming: Incoming = { request, abort: new AbortController(), cancelled: false };
     this.#incoming.add(incoming);
     let answer: Response;
+    const trail: Trail = { attempts: 0 };
     try {
-      answer = withId(
-        await peer.request(request, { signal: incoming.abort.signal, back: this }),
-        request.id,
-      );
+      const { signal } = incoming.abort;
+      answer = withId(await peer.request(request, { signal, back: this, trail }), request.id);
     } catch (thrown) {
-      answer = failureAnswer(request.id, thrown);
+      answer = failureAnswer(request.id, thrown, trail.mayHaveRun);
     }
     await this.#writer.write(answer.bytes, () => incoming.cancelled);
     this.#incoming.delete(incoming);
@@ -279,9 +284,13 @@ export class Connection implements Peer {
   }
 
   #settle(response: Response): void {
-    const outgoing = response.id && this.#outgoing.get(response.id.key);
+    const { otherSide, onDropped } = this.#options;
+    const { id } = response;
+    // All ids of ours are numbers, so a server that makes text of them confuses no two.
+    const outgoing = id && this.#outgoing.get(otherSide === 'server' ? untyped(id) : id.key);
+    const words = response.error ? `: ${response.error.message}` : '';
     if (outgoing) outgoing.settle(response);
-    else this.#options.onDropped(`Dropped an answer to no open request: id ${response.id?.token}`);
+    else onDropped(`Dropped an answer to no open request, id ${id?.token ?? 'null'}${words}`);
   }
 
   #cancel(notification: Notification): void {

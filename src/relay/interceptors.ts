@@ -1,8 +1,5 @@
-import type { Notification, Request, Response } from '../mcp/message.ts';
+import type { Notification, Request, Response, Sender } from '../mcp/message.ts';
 import type { Exchange, Peer } from './peer.ts';
-
-/** Who sent a message. */
-type Sender = 'client' | 'server';
 
 /** A message under way, with the side that it comes from. */
 export interface Passage extends Exchange {

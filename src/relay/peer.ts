@@ -34,6 +34,8 @@ export interface Trail {
   attempts: number;
   /** The session that answered last. */
   session?: string | undefined;
+  /** True once it may have reached the server, and no refusal has shown that it did not run. */
+  mayHaveRun?: boolean;
   /** Seconds that the service wants to be left alone after the last attempt. */
   retryAfter?: number | undefined;
   /** What the service calls the last attempt. */

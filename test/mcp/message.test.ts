@@ -8,16 +8,18 @@ import {
   type Request,
   type Response,
   resultOf,
+  type Sender,
+  untyped,
   withId,
   withTokenAt,
 } from '../../src/mcp/message.ts';
 
-function parse(text: string | Buffer): (Message | MessageFault)[] {
-  return parseMessages(Buffer.from(text));
+function parse(text: string | Buffer, sender: Sender = 'client'): (Message | MessageFault)[] {
+  return parseMessages(Buffer.from(text), sender);
 }
 
-function parseOne(text: string | Buffer): Message | MessageFault {
-  const [message, ...more] = parse(text);
+function parseOne(text: string | Buffer, sender?: Sender): Message | MessageFault {
+  const [message, ...more] = parse(text, sender);
   expect(more).toEqual([]);
   return message as Message;
 }
@@ -57,7 +59,6 @@ describe('telling messages apart', () => {
     '{"jsonrpc":"2.0","id":1,"method":5}',
     '{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}',
     '{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}',
-    '{"jsonrpc":"2.0","id":1,"method":"ping","params":null}',
     '{"jsonrpc":"2.0","id":{},"method":"ping"}',
     '{"jsonrpc":"2.0","id":true,"method":"ping"}',
     '{"jsonrpc":"2.0","id":null,"method":"ping"}',
@@ -66,7 +67,7 @@ describe('telling messages apart', () => {
     expect(parseOne(text)).toMatchObject({ kind: 'fault', code: -32600 });
   });
 
-  it.each(['', '{', '{"a":1}}', '{"a":1,}', "{'a':1}", 'NaN', '\ufeff{}'])(
+  it.each(['', '{', '{"a":1}}', '{"a":1,}', "{'a':1}", 'NaN', '\ufeff\ufeff{}'])(
     'refuses %j as no JSON',
     (text) => {
       expect(parseOne(text)).toMatchObject({ kind: 'fault', code: -32700, id: undefined });
@@ -106,15 +107,13 @@ describe('members that only look like one', () => {
     '{"jsonrpc":"2.0","id":1,"result":{},"ｍethod":"tools/call"}',
     '{"jsonrpc":"2.0","Id":2,"id":1,"result":{}}',
   ])('are refused, for some readers take the last of them: %s', (text) => {
-    const [fault] = parseMessages(Buffer.from(text));
+    const [fault] = parse(text);
     expect(fault).toMatchObject({ kind: 'fault', code: -32600 });
     expect((fault as MessageFault).reason).toContain('take for another member');
   });
 
   it('are others where they are no such', () => {
-    const [message] = parseMessages(
-      Buffer.from('{"jsonrpc":"2.0","id":1,"method":"x","methods":1}'),
-    );
+    const message = parseOne('{"jsonrpc":"2.0","id":1,"method":"x","methods":1}');
     expect(message).toMatchObject({ kind: 'request' });
   });
 });
@@ -125,11 +124,51 @@ describe('objects with a key twice', () => {
     '{"jsonrpc":"2.0","id":1,"method":"a","params":{"x":{"y":1,"z":[{"y":1},2],"y":2}}}',
     '{"jsonrpc":"2.0","id":1,"method":"a","params":{"name":"x","n\\u0061me":"y"}}',
     '{"jsonrpc":"2.0","id":1,"method":"a","params":{"":1,"":2}}',
-    '[{"jsonrpc":"2.0","id":1,"method":"a"},{"jsonrpc":"2.0","id":2,"id":3,"method":"a"}]',
-  ])('are refused: %s', (text) => {
-    const [fault] = parse(text);
+    '{"jsonrpc":"2.0","id":1,"method":"a","params":null,"params":{}}',
+    '{"jsonrpc":"2.0","id":1,"method":"a","params":{},"params":null}',
+    '{"jsonrpc":"2.0","id":1,"result":{"x":1,"x":2}}',
+  ])('are refused from a client: %s', (text) => {
+    const fault = parseOne(text);
     expect(fault).toMatchObject({ kind: 'fault', code: -32600 });
     expect((fault as MessageFault).reason).toContain('twice');
+  });
+
+  it('concern one message of a batch', () => {
+    const messages = parse(
+      '[{"jsonrpc":"2.0","id":1,"method":"a"},{"jsonrpc":"2.0","id":2,"id":3,"method":"a"}]',
+    );
+    expect(messages.map(({ kind }) => kind)).toEqual(['request', 'fault']);
+  });
+
+  it('name the request that is refused, unless its id is in doubt', () => {
+    const text = '{"jsonrpc":"2.0","id":1,"method":"a","params":{"x":1,"x":2}}';
+    expect(parseOne(text)).toMatchObject({ id: { token: '1' } });
+    expect(parseOne(`{"id":0,${text.slice(1)}`)).toMatchObject({ id: undefined });
+  });
+
+  it.each([
+    ['{"a":1,"a":2}', '{"a":2}'],
+    ['{"a":1, "\\u0061" : 2 }', '{"\\u0061" : 2 }'],
+    [
+      '{"a":1,"b":2,"a":3,"b":4,"c":12345678901234567890}',
+      '{"a":3,"b":4,"c":12345678901234567890}',
+    ],
+    ['{"a":{"b":1,"b":2,"c":3},"a":{"b":4,"b":5}}', '{"a":{"b":5}}'],
+    ['[{"x":"\\"","x":"}"},{"x":[{"y":1,"y":2}]}]', '[{"x":"}"},{"x":[{"y":2}]}]'],
+    ['{"a":1,"b":0,"a":2,"c":0,"a":3}', '{"b":0,"c":0,"a":3}'],
+  ])('lose all but the last in a result, and nothing else changes: %s', (given, right) => {
+    const response = parseOne(`{"jsonrpc":"2.0","id":1,"result":${given}}`, 'server') as Response;
+    expect(response.bytes.toString()).toBe(`{"jsonrpc":"2.0","id":1,"result":${right}}`);
+    expect(resultOf(response)).toEqual(JSON.parse(given));
+  });
+
+  it.each([
+    '{"jsonrpc":"2.0","id":1,"id":2,"result":{}}',
+    '{"jsonrpc":"2.0","id":1,"result":{},"result":{}}',
+    '{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{"x":1,"x":2}}',
+    '{"jsonrpc":"2.0","method":"a","method":"b"}',
+  ])('are refused from a server too, in a request or at the top level: %s', (text) => {
+    expect(parseOne(text, 'server')).toMatchObject({ kind: 'fault', code: -32600 });
   });
 
   it.each([
@@ -141,6 +180,35 @@ describe('objects with a key twice', () => {
     '{"jsonrpc":"2.0","id":1,"method":"a","params":{"é":1,"e":2,"É":3}}',
   ])('are not seen where there are none: %s', (text) => {
     expect(parseOne(text).kind).toBe('request');
+  });
+});
+
+describe('what a sender means', () => {
+  const NULL = '{"jsonrpc":"2.0","id":1,"method":"tools/list","params":null}';
+
+  it.each<Sender>(['client', 'server'])('is without the byte order mark of a %s', (sender) => {
+    const message = parseOne('\ufeff{"jsonrpc":"2.0","id":1,"result":{}}', sender) as Response;
+    expect(message.bytes.toString()).toBe('{"jsonrpc":"2.0","id":1,"result":{}}');
+  });
+
+  it.each([
+    [NULL, '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'],
+    ['{"params" : null , "jsonrpc":"2.0","method":"a"}', '{ "jsonrpc":"2.0","method":"a"}'],
+    ['{"jsonrpc":"2.0", "params":null, "method":"a"}', '{"jsonrpc":"2.0",  "method":"a"}'],
+  ])('is no params where a client writes null: %s', (given, right) => {
+    const message = parseOne(given) as Request;
+    expect(message.params).toBeUndefined();
+    expect(message.bytes.toString()).toBe(right);
+  });
+
+  it('is in doubt where a server writes null params', () => {
+    expect(parseOne(NULL, 'server')).toMatchObject({ kind: 'fault', id: { token: '1' } });
+  });
+
+  it('has U+FFFD for what is not UTF-8 in the answer of a server', () => {
+    const bytes = Buffer.from('{"jsonrpc":"2.0","id":1,"result":{"t":"caf\xe9"}}', 'latin1');
+    const response = parseOne(bytes, 'server') as Response;
+    expect(response.bytes.toString()).toBe('{"jsonrpc":"2.0","id":1,"result":{"t":"caf\ufffd"}}');
   });
 });
 
@@ -208,5 +276,12 @@ describe('ids', () => {
     expect(cancel('"1"')).not.toBe(cancel('1'));
     expect(cancel('12345678901234567890')).not.toBe(cancel('12345678901234567891'));
     expect(cancel('null')).toBeUndefined();
+  });
+
+  it('can be compared without their type', () => {
+    const ids = ['2', '"2"', '2.0', '"\\u0032"', '"2.0"', '3'].map(
+      (token) => parseRequest(`{"jsonrpc":"2.0","id":${token},"method":"x"}`).id,
+    );
+    expect(ids.map(untyped)).toEqual(['2', '2', '2', '2', '2.0', '3']);
   });
 });

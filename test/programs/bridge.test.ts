@@ -284,6 +284,21 @@ describe('the child', () => {
     expect((await bridge.call('echo', { back: 1 })).messages[0].result).toEqual({ back: 1 });
   });
 
+  it('that ends in a call has it fail with an unknown outcome, which no client repeats', async () => {
+    const bridge = await startBridge();
+    await bridge.initialize();
+    const call = (name: string) => {
+      const request = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } };
+      return bridge.post(request, MODERN, undefined, '/mcp');
+    };
+    const crashed = await call('crash');
+    // With a 404 a client would begin a new session and send it again.
+    expect(crashed.status).toBe(200);
+    expect(crashed.messages[0].error.data.outcome).toBe('unknown');
+    expect(crashed.messages[0].error.message).toMatch(/took effect is unknown/);
+    expect((await call('echo')).status).toBe(404);
+  });
+
   it('that cannot be started is said so at once, and by ping', async () => {
     const bridge = await startBridge({ MCP_SERVER_CMD: '/no/such/program --flag' });
     const { messages } = await bridge.request('initialize');

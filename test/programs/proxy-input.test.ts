@@ -114,6 +114,16 @@ describe('framing', () => {
     expect(proxy.noise).toEqual([]);
   });
 
+  it('takes a byte order mark before the first line, and null for no params', async () => {
+    const { proxy, upstream } = await startEcho();
+    proxy.write('\ufeff{"jsonrpc":"2.0","id":1,"method":"tools/list","params":null}\n');
+    expect((await proxy.answerTo(1)).result).toEqual({ tools: [] });
+    proxy.write('{"jsonrpc":"2.0","method":"notifications/initialized","params":null}\n');
+    const told = await upstream.sawMethod('notifications/initialized');
+    expect(told.text).toBe('{"jsonrpc":"2.0","method":"notifications/initialized"}');
+    expect(upstream.seen[0]?.message).not.toHaveProperty('params');
+  });
+
   it('takes two calls under one id as two calls', async () => {
     const { proxy } = await startEcho();
     const call = { jsonrpc: '2.0', id: 5, method: 'tools/call', params: { name: 'echo' } };

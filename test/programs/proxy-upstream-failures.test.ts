@@ -97,6 +97,10 @@ describe('an answer that is none becomes one error', () => {
     expect(error.message).toMatch(sentence);
     expect(error.data.requestId).toBe('request-1');
     expect(error.data.status).toEqual(expect.any(Number));
+    // Only what AgentCore's model calls a refusal certainly did not run.
+    const isRefused = error.data.status === 404;
+    expect(error.data.outcome).toBe(isRefused ? 'refused' : 'unknown');
+    if (!isRefused) expect(error.message).toMatch(/took effect is unknown/);
   });
 
   it.each<[number, string, number, RegExp]>([

@@ -67,7 +67,7 @@ export function callOf(name: string, meta?: JsonObject): Request {
 
 export function resultFor({ id }: Request, result: unknown): Response {
   const text = `{"jsonrpc":"2.0","id":${id.token},"result":${JSON.stringify(result)}}`;
-  return parseMessages(Buffer.from(text))[0] as Response;
+  return parseMessages(Buffer.from(text), 'server')[0] as Response;
 }
 
 export function errorFor({ id }: Request, code: number, message: string): Response {

@@ -40,7 +40,7 @@ function connect(options: Partial<ConnectionOptions> = {}) {
     output,
     messageLimit: 1_000_000,
     openLimit: 100,
-    faults: 'answer',
+    otherSide: 'client',
     onOutputClosed: () => undefined,
     onDropped: () => undefined,
     ...options,

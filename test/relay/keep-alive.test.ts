@@ -18,7 +18,7 @@ afterEach(() => {
 });
 
 function parsed<M extends Request | Response>(text: string): M {
-  return parseMessages(Buffer.from(text))[0] as M;
+  return parseMessages(Buffer.from(text), 'server')[0] as M;
 }
 
 /** A slow call through a keep-alive of one second; what its client hears, and what ends it. */

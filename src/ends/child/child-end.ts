@@ -9,6 +9,7 @@ import {
   type Response,
   withTokenAt,
 } from '../../mcp/message.ts';
+import { withoutEmptyCursor } from '../../mcp/pages.ts';
 import { Connection } from '../../relay/connection.ts';
 import type { Exchange, Peer } from '../../relay/peer.ts';
 import { type ChildCommand, ChildProcess } from './child-process.ts';
@@ -74,7 +75,8 @@ export class ChildEnd implements Peer {
       const response = await connection.request(request, exchange, (id) => {
         open.id = id;
       });
-      return withTokenAt(response, SUBSCRIPTION_IN_RESULT, request.id.token);
+      const list = withoutEmptyCursor(request, response);
+      return withTokenAt(list, SUBSCRIPTION_IN_RESULT, request.id.token);
     } catch (thrown) {
       // Its output has ended, and in a moment it will be known why.
       if (thrown instanceof AgentCoreError && thrown.code === 'shutdown') {
@@ -105,7 +107,7 @@ export class ChildEnd implements Peer {
       output: process.stdin,
       messageLimit,
       openLimit: OPEN_LIMIT,
-      faults: 'drop',
+      otherSide: 'server',
       onOutputClosed: () => undefined,
       onDropped: (what) => log('warning', what),
     });

@@ -16,7 +16,7 @@ import {
   withId,
 } from '../../mcp/message.ts';
 import { failureAnswer, faultAnswer } from '../../relay/answers.ts';
-import { Cancelled, type Peer } from '../../relay/peer.ts';
+import { Cancelled, type Peer, type Trail } from '../../relay/peer.ts';
 import { readBody } from './body.ts';
 import { FrontCall, Questions } from './front-call.ts';
 import type { Outbox } from './outbox.ts';
@@ -102,7 +102,7 @@ export class HttpEnd {
   async #post(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await readBody(request, this.#options.messageLimit);
     if ('refusal' in body) return refuse(response, body.status, body.refusal);
-    const messages = parseMessages(body.bytes);
+    const messages = parseMessages(body.bytes, 'client');
     const [only] = messages;
     if (messages.length === 1 && only?.kind === 'fault') {
       return refuse(response, 400, only.reason, only.code);
@@ -170,19 +170,21 @@ export class HttpEnd {
     }
     let answer: Response;
     let status = 200;
+    const trail: Trail = { attempts: 0 };
     try {
       const { signal } = call.abort;
-      answer = await this.#options.server.request(request, { signal, back: call });
+      answer = await this.#options.server.request(request, { signal, back: call, trail });
     } catch (thrown) {
       if (thrown instanceof Cancelled) {
         this.#questions.forget(call);
         return call.forgo();
       }
-      answer = failureAnswer(request.id, thrown);
-      // An MCP client begins anew where its session is said to be gone.
-      if (path === '/mcp' && thrown instanceof AgentCoreError && thrown.code === 'upstream') {
-        status = 404;
-      }
+      const { mayHaveRun } = trail;
+      answer = failureAnswer(request.id, thrown, mayHaveRun);
+      const isGone = thrown instanceof AgentCoreError && thrown.code === 'upstream';
+      // An MCP client begins a new session after a 404, and sends the request again: only one that
+      // the server never saw.
+      if (path === '/mcp' && isGone && !mayHaveRun) status = 404;
     } finally {
       this.#calls.delete(call);
       this.#questions.release(call);

@@ -83,7 +83,13 @@ export class AuthorizedPost {
       pace: this.#pace,
       signal,
       urgent,
-      timeouts: longLived ? { ...timeouts, read: Math.max(timeouts.read, STREAM_LIMIT) } : timeouts,
+      timeouts: longLived
+        ? {
+            ...timeouts,
+            read: Math.max(timeouts.read, STREAM_LIMIT),
+            total: Number.POSITIVE_INFINITY,
+          }
+        : timeouts,
     });
     if (reply.status === 401 || reply.status === 403) authorizer.learnTime?.(reply.headers.date);
     return reply;

@@ -5,13 +5,15 @@ import { eraOf } from '../../mcp/era.ts';
 import {
   idAt,
   type Message,
+  type MessageFault,
   type Notification,
   type Request,
   type Response,
+  untyped,
   withId,
   withTokenAt,
 } from '../../mcp/message.ts';
-import { failureAnswer } from '../../relay/answers.ts';
+import { failureAnswer, faultAnswer } from '../../relay/answers.ts';
 import { Cancelled, type Exchange } from '../../relay/peer.ts';
 import { replyMessages } from './reply-messages.ts';
 
@@ -21,6 +23,8 @@ const CANCELLED_LINGER = 1_000;
 const ANSWERED_LINGER = 5_000;
 /** Requests of the server's own that may be open on one stream; more are refused. */
 const MOST_SERVER_REQUESTS = 100;
+/** Answers to no request or another one that are kept: the second one already means another. */
+const MAX_MISADDRESSED = 2;
 
 export interface OpenCallOptions {
   /** What the server is called in sentences. */
@@ -53,6 +57,10 @@ export class OpenCall {
   #linger: NodeJS.Timeout | undefined;
   #sent = false;
   #answered = false;
+  /** What came in place of the answer: errors for no request, answers for another one. */
+  readonly #misaddressed: Response[] = [];
+  /** The first of what was dropped because it is no message. */
+  #dropped: MessageFault | undefined;
 
   constructor(options: OpenCallOptions) {
     this.#options = options;
@@ -111,6 +119,7 @@ export class OpenCall {
       await this.#hear(sent, answer);
       // A server that says one message a POST has asked something, and goes on when it is answered.
       while (!this.#answered && this.#serving.size > 0) await Promise.race(this.#serving);
+      this.#answerMisaddressed(answer);
       if (this.#options.endsSession) this.#takeBackQuestions();
     } catch (thrown) {
       this.#takeBackQuestions();
@@ -126,23 +135,26 @@ export class OpenCall {
       this.#options.messageLimit,
       this.#options.noun,
     )) {
+      if (message.kind !== 'fault') reply.onMessage();
       await this.#receive(message, answer);
     }
   }
 
-  async #receive(message: Message, answer: (response: Response) => void): Promise<void> {
-    const { request, exchange, log } = this.#options;
+  async #receive(
+    message: Message | MessageFault,
+    answer: (response: Response) => void,
+  ): Promise<void> {
+    const { request, exchange } = this.#options;
     switch (message.kind) {
+      case 'fault':
+        return this.#drop(message, answer);
       case 'response':
-        if (message.id?.key !== request.id.key && (message.id || !message.error)) {
-          return log('warning', `Dropped an answer to another request: id ${message.id?.token}`);
-        }
+        if (message.id?.key !== request.id.key) return this.#keepMisaddressed(message);
         this.#answered = true;
         answer(message);
         return this.#lingerFor(ANSWERED_LINGER);
       case 'request': {
-        const serving = this.#serve(message, answer).finally(() => this.#serving.delete(serving));
-        this.#serving.add(serving);
+        this.#begin(this.#serve(message, answer));
         return;
       }
       case 'notification':
@@ -158,24 +170,80 @@ export class OpenCall {
     }
   }
 
+  /** Goes on without what is no message: heartbeats and the like must not cost the answer. */
+  #drop(fault: MessageFault, answer: (response: Response) => void): void {
+    const { log, noun } = this.#options;
+    // One warning a call: a heartbeat may come every second.
+    const level = this.#dropped ? 'debug' : 'warning';
+    this.#dropped ??= fault;
+    log(level, `Dropped what the ${noun} sent, as it is no MCP message: ${fault.reason}`);
+    // A request of the server's that is none is answered, or the server would wait for ever.
+    if (fault.id) this.#begin(this.#respond(faultAnswer(fault), 'malformed request', answer));
+  }
+
+  /** An error for no request, or what another id answers, may be meant for this call after all. */
+  #keepMisaddressed(response: Response): void {
+    const { log } = this.#options;
+    if (!this.#answered && this.#misaddressed.length < MAX_MISADDRESSED) {
+      this.#misaddressed.push(response);
+    } else {
+      log('warning', `Dropped an answer to another request: id ${response.id?.token}`);
+    }
+  }
+
+  /**
+   * At the end of a stream without an answer: an error for no request is one to this request, as it
+   * is the only one on its POST. So is a single error for another request, and a single answer whose
+   * id differs in nothing but its type.
+   */
+  #answerMisaddressed(answer: (response: Response) => void): void {
+    const { request, log } = this.#options;
+    const [only, ...more] = this.#misaddressed;
+    let meant: Response | undefined;
+    if (!this.#answered) {
+      meant = this.#misaddressed.find(({ id }) => !id);
+      const isSingle = only !== undefined && more.length === 0;
+      if (isSingle && (only.error || (only.id && untyped(only.id) === untyped(request.id)))) {
+        meant ??= withId(only, request.id);
+      }
+    }
+    if (meant) {
+      this.#answered = true;
+      answer(meant);
+    } else if (only) {
+      log('warning', `Dropped an answer to another request: id ${only.id?.token}`);
+    }
+  }
+
+  #begin(work: Promise<void>): void {
+    const serving = work.finally(() => this.#serving.delete(serving));
+    this.#serving.add(serving);
+  }
+
   /** Has the client answer a request of the server's own. */
   async #serve(message: Request, answer: (response: Response) => void): Promise<void> {
-    const { respond, log, noun } = this.#options;
     // While a person makes up their mind, the server has no reason to speak.
     this.#reply?.holdClock(true);
+    const response = await this.#ask(message).finally(() => this.#reply?.holdClock(false));
+    if (response) await this.#respond(withId(response, message.id), message.method, answer);
+  }
+
+  /** Brings the server the answer to a request of its own, and hears what it says to that. */
+  async #respond(
+    response: Response,
+    what: string,
+    answer: (response: Response) => void,
+  ): Promise<void> {
+    const { respond, log, noun } = this.#options;
     let reply: Reply;
     try {
-      const response = await this.#ask(message);
-      if (!response) return;
-      reply = await respond(withId(response, message.id), this.signal);
+      reply = await respond(response, this.signal);
     } catch (thrown) {
       if (this.signal.aborted) return;
       // The server waits for an answer that will not come, so the call is not left to wait with it.
-      const reason = `The answer to the ${noun}'s ${message.method} could not be delivered: ${messageOf(thrown)}`;
+      const reason = `The answer to the ${noun}'s ${what} could not be delivered: ${messageOf(thrown)}`;
       log('error', reason);
       return this.end(new AgentCoreError('connection', reason, { cause: thrown }));
-    } finally {
-      this.#reply?.holdClock(false);
     }
     try {
       await this.#hear(reply, answer);
@@ -238,12 +306,21 @@ export class OpenCall {
   }
 
   #noAnswer(): AgentCoreError {
-    const status = this.#reply?.status;
+    const { status, headers = {} } = this.#reply ?? {};
     const { noun, request } = this.#options;
+    const data = { status, requestId: headers['x-amzn-requestid'], outcome: 'unknown' };
+    if (this.#dropped) {
+      const type = headers['content-type'] || 'no content type';
+      return new AgentCoreError(
+        'protocol',
+        `The ${noun} answered ${request.method} with something that is no MCP message (${this.#dropped.reason}; HTTP ${status}, ${type}): check that it is an MCP ${noun}, and its logs`,
+        { data },
+      );
+    }
     return new AgentCoreError(
       'connection',
       `The ${noun}'s answer ended (HTTP ${status}) without a response to ${request.method}: whether the call took effect is unknown; look at the ${noun}'s CloudWatch logs`,
-      { data: { status, requestId: this.#reply?.headers['x-amzn-requestid'] } },
+      { data },
     );
   }
 }

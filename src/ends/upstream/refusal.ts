@@ -165,7 +165,7 @@ async function readStart(reply: Reply): Promise<Buffer> {
 
 function jsonRpcError(body: Buffer): Response | undefined {
   if (body.length === 0) return undefined;
-  const [message] = parseMessages(body);
+  const [message] = parseMessages(body, 'server');
   return message?.kind === 'response' && message.error ? message : undefined;
 }
 

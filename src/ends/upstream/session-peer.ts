@@ -16,6 +16,7 @@ import {
   resultOf,
   withId,
 } from '../../mcp/message.ts';
+import { readPages, withoutEmptyCursor } from '../../mcp/pages.ts';
 import { platformError } from '../../mcp/platform-errors.ts';
 import type { Exchange, Peer, Trail } from '../../relay/peer.ts';
 import { OpenCall } from './open-call.ts';
@@ -24,8 +25,6 @@ import { isRefusedError, isRefusedId, isUnknownId } from './refused-id.ts';
 import type { ToolHeaders } from './tool-headers.ts';
 import type { Invocation, Upstream, UpstreamSession } from './upstream.ts';
 
-/** Pages of `tools/list` that are read to find a tool's headers. */
-const MOST_PAGES = 100;
 /** What a server may say, in bytes, where nothing is expected. */
 const SMALL_BODY = 64 * 1024;
 
@@ -78,7 +77,7 @@ export class SessionPeer implements Peer {
     reply
       .whole(SMALL_BODY)
       .then((body) => {
-        const [answer] = body.length > 0 ? parseMessages(body) : [];
+        const [answer] = body.length > 0 ? parseMessages(body, 'server') : [];
         if (answer?.kind === 'response' && isRefusedByPlatform(answer)) this.session.refused();
         else this.session.accepted();
       })
@@ -185,7 +184,7 @@ export class SessionPeer implements Peer {
       );
       if (isRefusedByPlatform(response)) session.refused();
       else session.accepted();
-      return response;
+      return withoutEmptyCursor(sent, response);
     } catch (thrown) {
       settle(session, attempt, thrown);
       throw thrown;
@@ -275,14 +274,22 @@ export class SessionPeer implements Peer {
     // What is sent when the session was stopped would begin it again.
     closing.throwIfAborted();
     attempt.isSent = false;
+    const before = trail?.mayHaveRun ?? false;
     const onSend = () => {
       attempt.isSent = true;
+      if (trail) trail.mayHaveRun = true;
       invocation.onSend?.();
     };
     if (trail) trail.attempts++;
-    const reply = await upstream.invoke({ ...invocation, session, onSend });
-    if (trail) follow(trail, reply, session);
-    return reply.status >= 200 && reply.status < 300 ? reply : upstream.readRefusal(reply, request);
+    try {
+      const reply = await upstream.invoke({ ...invocation, session, onSend });
+      if (trail) follow(trail, reply, session);
+      const isSuccess = reply.status >= 200 && reply.status < 300;
+      return isSuccess ? reply : await upstream.readRefusal(reply, request);
+    } catch (thrown) {
+      if (trail && hasNotRun(thrown)) trail.mayHaveRun = before;
+      throw thrown;
+    }
   }
 
   /** The stateless era has no session id of its own, but the platform routes on one. */
@@ -302,14 +309,12 @@ export class SessionPeer implements Peer {
 
   async #listTools(request: Request, exchange: Exchange): Promise<void> {
     const { progressToken: _, ..._meta } = (request.params?._meta ?? {}) as JsonObject;
-    let cursor: string | undefined;
-    for (let page = 0; page < MOST_PAGES; page++) {
+    const read = (cursor: string | undefined) => {
       const params = cursor === undefined ? { _meta } : { _meta, cursor };
-      const list = makeRequest(numericId(0), 'tools/list', params);
-      const response = await this.#callWithHint(list, exchange);
-      cursor = response.error ? undefined : this.#options.tools.learn(response);
-      if (cursor === undefined) return;
-    }
+      return this.#callWithHint(makeRequest(numericId(0), 'tools/list', params), exchange);
+    };
+    const learn = (page: Response) => (page.error ? undefined : this.#options.tools.learn(page));
+    for await (const _ of readPages(read, learn));
   }
 }
 
@@ -325,6 +330,12 @@ function settle(session: UpstreamSession, { isSent }: Attempt, thrown: unknown):
   const isRefused = outcome === 'refused' && jsonRpcCode !== ErrorCode.containerFailed;
   if (!isSent || outcome === 'not sent' || isRefused) session.refused();
   else session.accepted();
+}
+
+/** True for a failure that proves that the call did not run. */
+function hasNotRun(thrown: unknown): boolean {
+  const outcome = thrown instanceof AgentCoreError ? thrown.data?.outcome : undefined;
+  return outcome === 'not sent' || outcome === 'refused';
 }
 
 /** True for an error of AgentCore's that began no microVM: a container that failed was in one. */

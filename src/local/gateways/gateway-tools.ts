@@ -6,6 +6,9 @@ import type { TargetLinks } from './gateway-sessions.ts';
 /** What stands between a target's name and its tool's. */
 const SEPARATOR = '___';
 
+/** The most pages of one target's tools. */
+const MAX_PAGES = 100;
+
 /** The rest of a JSON-RPC answer, or an error of the platform. */
 export type ToolsAnswer =
   | { readonly result: unknown }
@@ -16,14 +19,17 @@ export type ToolsAnswer =
 export async function listTools(links: TargetLinks): Promise<ToolsAnswer> {
   const tools: unknown[] = [];
   for (const [target, link] of links) {
-    for (let cursor: string | undefined, more = true; more; ) {
+    /** A cursor that comes a second time would lead in a circle. */
+    const seen = new Set<string | undefined>(['']);
+    let cursor: string | undefined;
+    while (!seen.has(cursor) && seen.size <= MAX_PAGES) {
+      seen.add(cursor);
       const outcome = await link.request('tools/list', cursor === undefined ? {} : { cursor });
       if (!outcome.ok) return { failure: outcome.error };
       const { answer } = outcome;
       if ('error' in answer) return answer;
       tools.push(...toolsIn(answer.result).map((tool) => renamed(tool, target)));
       cursor = textField(answer.result, 'nextCursor');
-      more = cursor !== undefined;
     }
   }
   return { result: { tools } };

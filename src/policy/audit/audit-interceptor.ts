@@ -49,7 +49,7 @@ export class AuditInterceptor implements Interceptor {
     const began = performance.now();
     const entry = this.#beginning(request, isRequired);
     if (isRequired) await this.#required({ ...(await entry()), phase: 'begun' });
-    const trail: Trail = { attempts: 0 };
+    const trail: Trail = passage.trail ?? { attempts: 0 };
     const end = (outcome: AuditEntry['outcome'], code: unknown, upstreamStatus?: number) => {
       const milliseconds = Math.round((performance.now() - began) * 10) / 10;
       const ended = async (): Promise<AuditEntry> => {

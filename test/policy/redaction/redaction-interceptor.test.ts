@@ -49,7 +49,7 @@ test('the server has tokens, in the bytes and in the params, and the client its 
   const response = await server.request(call(value), exchangeWith());
   expect(resultOf(response)).toEqual({ structuredContent: value });
   const [request] = upstream.requests as [Request];
-  expect(parseMessages(request.bytes)[0]).toEqual(request);
+  expect(parseMessages(request.bytes, 'client')[0]).toEqual(request);
   expect(request.bytes.toString()).not.toMatch(/example|4111/);
 });
 

@@ -1,0 +1,76 @@
+import { EventEmitter } from 'node:events';
+import type { ClientRequest } from 'node:http';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { SilenceClock, type Timeouts } from '../../src/aws/silence-clock.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** A clock of three seconds whose request has been sent. */
+function startClock(more: Partial<Timeouts> = {}): SilenceClock {
+  const request = Object.assign(new EventEmitter(), { destroy: () => undefined });
+  const timeouts = { connect: 1_000, read: 3_000, ...more };
+  const clock = new SilenceClock(request as unknown as ClientRequest, timeouts, 'host');
+  clock.heard();
+  return clock;
+}
+
+/** Lets time pass with something to hear every 200 ms. */
+function pass(clock: SilenceClock, milliseconds: number): void {
+  for (let passed = 0; passed < milliseconds; passed += 200) {
+    vi.advanceTimersByTime(200);
+    if (!clock.expired) clock.heard();
+  }
+}
+
+it('ends a call after the read timeout without a byte', () => {
+  const clock = startClock();
+  vi.advanceTimersByTime(2_900);
+  expect(clock.expired).toBeUndefined();
+  vi.advanceTimersByTime(200);
+  expect(clock.expired?.message).toMatch(/silent for 3 s.*may still be running/);
+  expect(clock.expired?.data).toEqual({ outcome: 'unknown' });
+});
+
+it('ends a call after four times as long without a message, whatever else comes', () => {
+  const clock = startClock();
+  pass(clock, 11_000);
+  expect(clock.expired).toBeUndefined();
+  pass(clock, 1_400);
+  expect(clock.expired?.message).toMatch(/no message for 12 s.*may still be running/);
+  expect(clock.expired?.data).toEqual({ outcome: 'unknown' });
+});
+
+it('goes on for as long as messages come', () => {
+  const clock = startClock();
+  for (let times = 0; times < 10; times++) {
+    pass(clock, 10_000);
+    clock.progressed();
+  }
+  expect(clock.expired).toBeUndefined();
+});
+
+it('does not count the time that others are waited for', () => {
+  const clock = startClock();
+  pass(clock, 11_000);
+  clock.hold(true);
+  vi.advanceTimersByTime(60_000);
+  clock.hold(true);
+  vi.advanceTimersByTime(60_000);
+  clock.hold(false);
+  clock.hold(false);
+  pass(clock, 800);
+  expect(clock.expired).toBeUndefined();
+  pass(clock, 600);
+  expect(clock.expired).toBeDefined();
+});
+
+it('never ends a stream for its comments that is meant to have no messages', () => {
+  const clock = startClock({ total: Number.POSITIVE_INFINITY });
+  pass(clock, 100_000);
+  expect(clock.expired).toBeUndefined();
+});
