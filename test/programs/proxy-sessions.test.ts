@@ -222,7 +222,12 @@ describe('a request’s own session', () => {
       env: { RUNTIME_SESSION_MODE: 'request', AGENTCORE_RETRIES: '0' },
     });
     await proxy.initialize();
-    local.faults.inject({ kind: 'throttle', method: 'initialize' });
+    local.faults.inject({
+      kind: 'platform-error',
+      error: 'access-denied',
+      method: 'initialize',
+      times: 'always',
+    });
     expect((await proxy.call('count')).error).toBeDefined();
     expect((await proxy.close()).code).toBe(0);
     expect(local.microVms.length).toBeGreaterThan(1);
