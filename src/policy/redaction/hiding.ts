@@ -74,6 +74,7 @@ export function* findingsIn(
     }
   }
   for (const next of found) {
+    yield;
     if (next.start > from && (isGlued || GLUE.test(text[next.start - 1] as string))) {
       yield* lookAgain(next.start);
     }
