@@ -1,12 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import {
-  type BigIntStats,
-  closeSync,
-  openSync,
-  rmSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
+import { type BigIntStats, closeSync, openSync, rmSync, type Stats, statSync } from 'node:fs';
 import { chmod, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
