@@ -1,13 +1,14 @@
 import { existsSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { isMap, LineCounter, type Node, parseDocument } from 'yaml';
 import { requireConfirmed } from '../confirmed-commands.ts';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
-import { fileFailure } from '../file-failure.ts';
+import { readRegularText } from '../regular-file.ts';
 import { localConfigSchema, type ResolvedConfig, resolveParsed } from './config.ts';
 import type { GatewayConfig, TargetConfig } from './gateways/gateway.ts';
+
+const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 export const DEFAULT_CONFIG_FILE = 'agentcore-local.yaml';
 
@@ -22,14 +23,12 @@ export async function readConfigFile(
 ): Promise<ResolvedConfig> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = readRegularText(path, MAX_CONFIG_BYTES);
   } catch (cause) {
-    const isDefault = path === DEFAULT_CONFIG_FILE && !existsSync(path);
+    if (path !== DEFAULT_CONFIG_FILE || existsSync(path)) throw cause;
     throw new AgentCoreError(
       'config',
-      isDefault
-        ? `There is no ${path} in this folder. Name a configuration with --config, or write one: docs/local-runtime.md has an example.`
-        : `Could not read ${path}: ${fileFailure(cause)}`,
+      `There is no ${path} in this folder. Name a configuration with --config, or write one: docs/local-runtime.md has an example.`,
       { cause },
     );
   }

@@ -124,6 +124,21 @@ function memberOf(bytes: Buffer, key: string, within: Span = whole(bytes)): Memb
   return undefined;
 }
 
+/** The keys of the object that stands at `within`, in order; none if there is no object. */
+export function keysOf(bytes: Buffer, within: Span = whole(bytes)): string[] {
+  const keys: string[] = [];
+  let at = skipSpace(bytes, within.start);
+  if (bytes[at] !== OPEN_BRACE) return keys;
+  at = skipSpace(bytes, at + 1);
+  while (bytes[at] === QUOTE) {
+    const endOfKey = endOfString(bytes, at);
+    keys.push(stringAt(bytes, at, endOfKey));
+    const start = skipSpace(bytes, skipSpace(bytes, endOfKey) + 1);
+    at = nextItem(bytes, endOfValue(bytes, start));
+  }
+  return keys;
+}
+
 /** The elements of the array that stands at `within`, in order. */
 export function elementsOf(bytes: Buffer, within: Span = whole(bytes)): Span[] {
   const elements: Span[] = [];

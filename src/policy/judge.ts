@@ -7,8 +7,8 @@ import type { Counters, Receipt, ReserveOutcome } from './counters/counters.ts';
 import { decide } from './decisions/decide.ts';
 import type { Decision, Reservation } from './decisions/facts.ts';
 import { SchemaCheck } from './decisions/schema-check.ts';
-import type { Subject } from './decisions/subjects.ts';
-import type { Policy } from './documents/policy.ts';
+import { isPlainName, type Subject } from './decisions/subjects.ts';
+import type { Policy, SubjectKind } from './documents/policy.ts';
 import { FactFinder, type FactFinderOptions, type Gathered } from './fact-finder.ts';
 import { needsOf } from './needs.ts';
 
@@ -26,6 +26,7 @@ type Caller = Pick<Gathered, 'caller'>;
 export class Judge {
   /** As far as the server has announced them. */
   readonly tools = new AnnouncedTools();
+  readonly prompts = new AnnouncedTools('prompts/list');
   readonly #options: JudgeOptions;
   readonly #schemas = new SchemaCheck();
   readonly #facts: FactFinder;
@@ -45,20 +46,26 @@ export class Judge {
     return { runtime: this.#options.runtime, ...(await this.#facts.gatherForPerson()) };
   }
 
-  /** Finds out what a decision about a tool needs to know of it. */
+  /**
+   * Finds out what a decision about a tool or prompt needs to know of it.
+   *
+   * @param isAsking True if a person is asked, who agrees to the tool as the server announces it.
+   */
   async prepare(
     policies: readonly Policy[],
-    { name }: Subject,
+    { kind, name }: Subject,
     request: Request,
     passage: Passage,
     server: Peer,
+    isAsking: boolean,
   ): Promise<void> {
+    const announced = this.#announced(kind);
+    if (!announced) return;
     const { schemas, annotations } = needsOf(policies);
     if (schemas) await this.#schemas.prepare();
-    const isPlain = /^[\x21-\x7e]+$/.test(name);
-    if (!schemas && !annotations && isPlain) return;
-    // Where the server does not say it, the tool is one that it does not announce.
-    await this.tools.find(name, request, server, passage).catch((thrown) => {
+    if (!schemas && !annotations && !isAsking && isPlainName(name)) return;
+    // If the server does not say it, the tool is one that it does not announce.
+    await announced.find(name, request, server, passage).catch((thrown) => {
       if (thrown instanceof Cancelled) throw thrown;
     });
   }
@@ -73,7 +80,7 @@ export class Judge {
     const asks = [];
     const reservations = [];
     for (const subject of subjects.length > 0 ? subjects : [undefined]) {
-      const tool = subject?.kind === 'tool' ? this.tools.known(subject.name) : undefined;
+      const tool = subject && this.#announced(subject.kind)?.known(subject.name);
       const decision = decide(policies, {
         from,
         method,
@@ -111,6 +118,11 @@ export class Judge {
     } catch {
       // The next call that counts says what is wrong with the counters.
     }
+  }
+
+  #announced(kind: SubjectKind): AnnouncedTools | undefined {
+    if (kind === 'tool') return this.tools;
+    return kind === 'prompt' ? this.prompts : undefined;
   }
 
   #party({ caller }: Caller) {

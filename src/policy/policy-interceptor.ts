@@ -1,6 +1,6 @@
 import { AgentCoreError, messageOf } from '../error.ts';
 import { ErrorCode } from '../mcp/errors.ts';
-import { spanAt } from '../mcp/json-spans.ts';
+import { keysOf, spanAt } from '../mcp/json-spans.ts';
 import {
   isObject,
   type JsonObject,
@@ -12,15 +12,14 @@ import {
 } from '../mcp/message.ts';
 import type { Interceptor, Passage } from '../relay/interceptors.ts';
 import { Cancelled, type Peer } from '../relay/peer.ts';
-import { Approvals, type Approver, type Review } from './approvals/approvals.ts';
+import { Approvals, type Approver, isSameAsk, type Review } from './approvals/approvals.ts';
 import type { Receipt } from './counters/counters.ts';
 import { hiddenBy, prefixesOf } from './decisions/decide.ts';
 import type { Ask, Ruling } from './decisions/facts.ts';
 import { resemblesKnownMethod } from './decisions/known-methods.ts';
-import { subjectsOf } from './decisions/subjects.ts';
+import { oddKey, subjectsOf } from './decisions/subjects.ts';
 import type { Policy } from './documents/policy.ts';
 import type { PolicyState } from './documents/policy-set.ts';
-import type { Gathered } from './fact-finder.ts';
 import { Judge, type JudgeOptions } from './judge.ts';
 import { itemsOf, LISTS, type ListShape, withList } from './lists.ts';
 import { needsOf } from './needs.ts';
@@ -52,24 +51,29 @@ export class PolicyInterceptor implements Interceptor {
   async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
     if (passage.from === 'server') return this.#fromServer(request, passage, next);
     if (request.method === 'initialize') this.#approvals.learn(request.params);
-    let judged: Judged;
-    try {
-      judged = await this.#judged(request, passage, next);
-    } catch (thrown) {
-      if (thrown instanceof Cancelled || passage.signal.aborted) throw thrown;
-      return this.#refuse(request, passage, nobodys(notApplied(thrown)));
+    const judging: Judging = { request, agreed: [], times: 0 };
+    for (;;) {
+      let judged: Judged;
+      try {
+        judged = await this.#judged(judging, passage, next);
+      } catch (thrown) {
+        if (thrown instanceof Cancelled || passage.signal.aborted) throw thrown;
+        return this.#refuse(request, passage, nobodys(notApplied(thrown)));
+      }
+      if ('response' in judged) return judged.response;
+      const { receipt, policies } = judged;
+      const check = this.#checkBeforeSend(policies, passage);
+      let response: Response;
+      try {
+        response = await next.request(judging.request, { ...passage, ...check });
+      } catch (thrown) {
+        if (check.isOutdated() || hadNoEffect(thrown)) this.#judge.release(receipt);
+        if (check.isOutdated()) continue;
+        throw thrown;
+      }
+      if (isRefused(response)) this.#judge.release(receipt);
+      return this.#received(judging.request, response, judged, passage);
     }
-    if ('response' in judged) return judged.response;
-    const { receipt, policies, caller, wasAsked } = judged;
-    let response: Response;
-    try {
-      response = await next.request(judged.request, passage);
-    } catch (thrown) {
-      if (hadNoEffect(thrown)) this.#judge.release(receipt);
-      throw thrown;
-    }
-    if (isRefused(response)) this.#judge.release(receipt);
-    return this.#received(judged.request, response, { policies, caller, wasAsked }, passage);
   }
 
   async notify(notification: Notification, passage: Passage, next: Peer): Promise<void> {
@@ -77,16 +81,24 @@ export class PolicyInterceptor implements Interceptor {
     const { policies, failure } = this.#options.current();
     if (passage.from === 'server') {
       if (method === 'notifications/tools/list_changed') this.#judge.tools.forget();
+      if (method === 'notifications/prompts/list_changed') this.#judge.prompts.forget();
       if (!needsOf(policies).methods) return next.notify(notification, passage);
     } else if (!method.startsWith('notifications/') || resemblesKnownMethod(method)) {
       throw new AgentCoreError('usage', 'the policy lets no request pass as a notification');
     } else if (failure !== undefined) {
       throw new AgentCoreError('usage', notMended(failure));
     }
-    const facts = await this.#judge.gather(policies, passage.from, method, params ?? {});
-    const ruling = await this.#rulingOn(facts);
-    if (ruling) throw new AgentCoreError('usage', ruling.sentence);
-    return next.notify(notification, passage);
+    for (let times = 0; times < MAX_JUDGEMENTS; times++) {
+      const check = this.#checkBeforeSend(this.#options.current().policies, passage);
+      const ruling = await this.#rulingOn(passage.from, method, params ?? {});
+      if (ruling) throw new AgentCoreError('usage', ruling.sentence);
+      try {
+        return await next.notify(notification, { ...passage, ...check });
+      } catch (thrown) {
+        if (!check.isOutdated()) throw thrown;
+      }
+    }
+    throw new AgentCoreError('usage', UNSETTLED);
   }
 
   /** True for a question to a person, which no server has asked. */
@@ -112,10 +124,7 @@ export class PolicyInterceptor implements Interceptor {
     review?: AskPerson,
   ): Promise<Ruling | undefined> {
     try {
-      const { policies, failure } = this.#options.current();
-      if (failure !== undefined) return nobodys(notMended(failure));
-      const facts = await this.#judge.gather(policies, 'server', method, params);
-      return await this.#rulingOn(facts, review);
+      return await this.#rulingOn('server', method, params, review);
     } catch (thrown) {
       if (thrown instanceof Cancelled) throw thrown;
       return nobodys(notApplied(thrown));
@@ -123,105 +132,164 @@ export class PolicyInterceptor implements Interceptor {
   }
 
   /** What stands against a message of which its method says all, and counts it where nothing does. */
-  async #rulingOn(facts: Gathered, review?: AskPerson): Promise<Ruling | undefined> {
-    const decision = this.#judge.decide(facts, [], facts.params);
-    if (decision.effect === 'deny') return decision.ruling;
-    const { asks, reservations } = decision;
-    const [ask] = asks;
-    if (ask) {
-      const beyond = this.#judge.exceeded(reservations, facts);
-      if (beyond) return beyond;
-      const reviewed = (await review?.(asks)) ?? { refused: NOBODY_TO_ASK };
-      if (!('request' in reviewed)) {
-        const why = 'refused' in reviewed ? reviewed.refused : NOBODY_TO_ASK;
-        return { ...ask, sentence: sentences(ask.sentence, why) };
+  async #rulingOn(
+    from: Passage['from'],
+    method: string,
+    params: JsonObject,
+    review?: AskPerson,
+  ): Promise<Ruling | undefined> {
+    let agreed: readonly Ask[] = [];
+    for (let times = 0; times < MAX_JUDGEMENTS; times++) {
+      const { policies, failure } = this.#options.current();
+      if (failure !== undefined) return nobodys(notMended(failure));
+      const facts = await this.#judge.gather(policies, from, method, params);
+      if (this.#isOutdated(policies)) continue;
+      const decision = this.#judge.decide(facts, [], params);
+      if (decision.effect === 'deny') return decision.ruling;
+      const { asks, reservations } = decision;
+      const open = notIn(agreed, asks);
+      const [ask] = open;
+      if (ask) {
+        const beyond = this.#judge.exceeded(reservations, facts);
+        if (beyond) return beyond;
+        const reviewed = (await review?.(open)) ?? { refused: NOBODY_TO_ASK };
+        if (!('request' in reviewed)) {
+          const why = 'refused' in reviewed ? reviewed.refused : NOBODY_TO_ASK;
+          return { ...ask, sentence: sentences(ask.sentence, why) };
+        }
+        // A person takes their time, in which anything may change.
+        agreed = [...agreed, ...open];
+        continue;
       }
-      if (this.#isOutdated(facts)) return nobodys(CHANGED);
+      const outcome = this.#judge.reserve(reservations, facts);
+      return 'refused' in outcome ? outcome.refused : undefined;
     }
-    const outcome = this.#judge.reserve(reservations, facts);
-    return 'refused' in outcome ? outcome.refused : undefined;
+    return nobodys(UNSETTLED);
   }
 
-  /** Whether and as what a request of the client's goes on. */
-  async #judged(request: Request, passage: Passage, next: Peer): Promise<Judged> {
-    const { method, params = {} } = request;
-    const refused = (by: Ruling): Judged => ({ response: this.#refuse(request, passage, by) });
-    const { policies, failure } = this.#options.current();
-    if (failure !== undefined) return refused(nobodys(notMended(failure)));
+  /** Whether a request of the client's goes on; `judging` says as what. */
+  async #judged(judging: Judging, passage: Passage, next: Peer): Promise<Judged> {
+    const { request: first } = judging;
+    const refused = (by: Ruling): Judged => ({ response: this.#refuse(first, passage, by) });
+    const { method, params = {} } = first;
     const about = subjectsOf(method, params);
-    if ('fault' in about) {
-      put(passage, 'deny', undefined);
-      return { response: malformed(request, about.fault) };
-    }
-    const [subject] = about.subjects;
-    if (subject?.kind === 'tool')
-      await this.#judge.prepare(policies, subject, request, passage, next);
-    const facts = await this.#judge.gather(policies, 'client', method, params);
-    const decision = this.#judge.decide(facts, about.subjects, about.arguments);
-    if (decision.effect === 'deny') return refused(decision.ruling);
+    let isAsking = false;
+    let askedBy: readonly Policy[] | undefined;
+    for (; judging.times < MAX_JUDGEMENTS; judging.times++) {
+      const { policies, failure } = this.#options.current();
+      if (failure !== undefined) return refused(nobodys(notMended(failure)));
+      if ('fault' in about) {
+        put(passage, 'deny', undefined);
+        return { response: malformed(first, about.fault) };
+      }
+      const [subject] = about.subjects;
+      if (subject) {
+        await this.#judge.prepare(policies, subject, first, passage, next, isAsking);
+      }
+      const facts = await this.#judge.gather(policies, 'client', method, params);
+      // Another document may hold by now, which may need other facts.
+      if (this.#isOutdated(policies)) continue;
+      const decision = this.#judge.decide(facts, about.subjects, about.arguments);
+      if (decision.effect === 'deny') {
+        const { ruling } = decision;
+        if (askedBy === undefined || askedBy === policies) return refused(ruling);
+        return refused({ ...ruling, sentence: sentences(CHANGED, ruling.sentence) });
+      }
 
-    const { asks, reservations } = decision;
-    const { caller } = facts;
-    const [ask] = asks;
-    let approved = request;
-    if (ask) {
-      // Nobody is asked for what would be refused afterwards.
-      const beyond = this.#judge.exceeded(reservations, facts);
-      if (beyond) return refused(beyond);
-      const review = await this.#approvals.review(
-        request,
-        asks,
-        () => this.#judge.shown(),
-        passage,
-      );
-      if ('result' in review) {
-        put(passage, 'ask', ask);
-        return { response: makeResult(request.id, review.result) };
+      const { asks, reservations } = decision;
+      const open = notIn(judging.agreed, asks);
+      const [ask] = open;
+      if (ask && !isAsking) {
+        isAsking = true;
+        if (subject) continue;
       }
-      if ('refused' in review) {
-        return refused({ ...ask, sentence: sentences(ask.sentence, review.refused) });
+      if (ask) {
+        // Nobody is asked for what would be refused afterwards.
+        const beyond = this.#judge.exceeded(reservations, facts);
+        if (beyond) return refused(beyond);
+        const review = await this.#approvals.review(
+          judging.request,
+          open,
+          () => this.#judge.shown(),
+          passage,
+        );
+        if ('result' in review) {
+          put(passage, 'ask', ask);
+          return { response: makeResult(first.id, review.result) };
+        }
+        if ('refused' in review) {
+          return refused({ ...ask, sentence: sentences(ask.sentence, review.refused) });
+        }
+        // A person takes their time, in which anything may change.
+        judging.request = review.request;
+        judging.agreed = [...judging.agreed, ...open];
+        askedBy = policies;
+        continue;
       }
-      if (this.#isOutdated(facts)) return refused(nobodys(CHANGED));
-      approved = review.request;
-    } else if (this.#approvals.isAnswer(request)) {
-      return refused(nobodys('This answers a question of the policy that is not open any more.'));
+      if (judging.agreed.length === 0 && this.#approvals.isAnswer(judging.request)) {
+        return refused(nobodys('This answers a question of the policy that is not open any more.'));
+      }
+      const outcome = this.#judge.reserve(reservations, facts);
+      if ('refused' in outcome) return refused(outcome.refused);
+      put(passage, asks.length > 0 ? 'approved' : 'allow', asks[0]);
+      return { receipt: outcome.receipt, policies, wasAsked: asks.length > 0 };
     }
-    const outcome = this.#judge.reserve(reservations, facts);
-    if ('refused' in outcome) return refused(outcome.refused);
-    put(passage, ask ? 'approved' : 'allow', ask);
-    const { receipt } = outcome;
-    return { request: approved, receipt, policies, caller, wasAsked: ask !== undefined };
+    return refused(nobodys(UNSETTLED));
   }
 
   /** What the server answered, as far as the agent may see it. */
   async #received(
     request: Request,
     response: Response,
-    context: Context,
+    { wasAsked }: Allowed,
     passage: Passage,
   ): Promise<Response> {
-    if (response.error) return response;
-    const shape = LISTS.get(request.method);
-    if (shape) return this.#listed(request, response, shape, context);
-    const span = spanAt(response.bytes, ['result', 'resultType']);
+    const span = response.error ? undefined : spanAt(response.bytes, ['result']);
     if (!span) return response;
-    const result = resultOf(response);
-    if (!isObject(result) || result.resultType === 'complete') return response;
-    // In MCP 2026-07-28 the server's own requests come in here.
-    const wanted = isObject(result.inputRequests) ? Object.values(result.inputRequests) : [];
-    for (const one of wanted) {
-      const method = isObject(one) ? String(one.method) : '';
-      const params = isObject(one) && isObject(one.params) ? one.params : {};
-      const ruling = await this.#rulingOnServer(method, params);
+    const shape = LISTS.get(request.method);
+    const keys = keysOf(response.bytes, span);
+    const odd = oddKey(keys, shape ? [...ASKING, shape.member] : ASKING);
+    if (odd !== undefined) {
+      const quoted = JSON.stringify(odd.slice(0, 100));
+      const sentence = `The server's answer has ${quoted}, which some take for another key`;
+      return this.#refuse(request, passage, nobodys(sentence));
+    }
+    // In MCP 2026-07-28 the server's own requests come in here. Some clients do not look at
+    // `resultType` before they answer them.
+    if (keys.includes('inputRequests')) {
+      const ruling = await this.#rulingOnInput(response);
       if (ruling) return this.#refuse(request, passage, ruling);
     }
-    if (context.wasAsked && typeof result.requestState === 'string') {
-      this.#approvals.continues(request, result.requestState);
+    if (shape) return this.#listed(request, response, shape, passage);
+    if (wasAsked && keys.includes('requestState')) {
+      const { resultType, requestState } = resultOf(response) as JsonObject;
+      if (resultType !== 'complete' && typeof requestState === 'string') {
+        this.#approvals.continues(request, requestState);
+      }
     }
     return response;
   }
 
-  #listed(request: Request, response: Response, shape: ListShape, context: Context): Response {
+  /** What stands against the requests of the server that a result carries. */
+  async #rulingOnInput(response: Response): Promise<Ruling | undefined> {
+    const { inputRequests } = resultOf(response) as JsonObject;
+    if (!isObject(inputRequests)) return nobodys(NO_INPUT_REQUESTS);
+    for (const one of Object.values(inputRequests)) {
+      const isOdd = !isObject(one) || oddKey(Object.keys(one), ['method', 'params']) !== undefined;
+      if (isOdd || typeof one.method !== 'string') return nobodys(NO_INPUT_REQUESTS);
+      const ruling = await this.#rulingOnServer(one.method, isObject(one.params) ? one.params : {});
+      if (ruling) return ruling;
+    }
+    return undefined;
+  }
+
+  /** By the documents that hold when the list has come. */
+  async #listed(
+    request: Request,
+    response: Response,
+    shape: ListShape,
+    passage: Passage,
+  ): Promise<Response> {
     const items = itemsOf(response, shape);
     if (!items) {
       return makeError(request.id, {
@@ -230,19 +298,34 @@ export class PolicyInterceptor implements Interceptor {
       });
     }
     if (shape.kind === 'tool') this.#judge.tools.learn(items);
-    const { policies, caller } = context;
+    if (shape.kind === 'prompt') this.#judge.prompts.learn(items);
+    const { policies, failure } = this.#options.current();
+    if (failure !== undefined) {
+      return this.#refuse(request, passage, nobodys(notMended(failure)));
+    }
+    const { caller } = await this.#judge.gather(policies, 'server', request.method, {});
     const party = { runtime: this.#options.runtime, caller };
     return withList(response, shape, items, (item) => {
       const name = item[shape.named];
-      if (typeof name !== 'string') return undefined;
+      if (typeof name !== 'string' || oddKey(Object.keys(item), [shape.named])) return undefined;
       const subject = { kind: shape.kind, name };
       if (hiddenBy(policies, subject, party)) return undefined;
       return prefixesOf(policies, subject, party).join('');
     });
   }
 
-  /** A person takes their time, in which other rules may come to hold than they were asked by. */
-  #isOutdated({ policies }: Gathered): boolean {
+  /** Stops a message right before it is sent if other documents hold than it was judged by. */
+  #checkBeforeSend(policies: readonly Policy[], passage: Passage) {
+    let isOutdated = false;
+    const beforeSend = () => {
+      passage.beforeSend?.();
+      isOutdated = this.#isOutdated(policies);
+      if (isOutdated) throw new AgentCoreError('usage', 'The policy has changed meanwhile');
+    };
+    return { beforeSend, isOutdated: () => isOutdated };
+  }
+
+  #isOutdated(policies: readonly Policy[]): boolean {
     return this.#options.current().policies !== policies;
   }
 
@@ -258,15 +341,34 @@ type AskPerson = (asks: readonly Ask[]) => Promise<Review>;
 const CHANGED = 'The policy has changed since the person was asked.';
 const NOBODY_TO_ASK = 'Nobody can be asked about it at this place.';
 
-interface Context {
+/** Judgements of one message: documents may change again and again while it waits. */
+const MAX_JUDGEMENTS = 10;
+const UNSETTLED = 'The policy changed again and again while the message waited.';
+
+/** The members of a result by which a server asks for something. */
+const ASKING = ['resultType', 'inputRequests', 'requestState'];
+const NO_INPUT_REQUESTS = "The server's answer asks for something, and what it is cannot be told.";
+
+/** A request while it is judged, possibly several times. */
+interface Judging {
+  /** As a person has agreed to it. */
+  request: Request;
+  /** What a person has agreed to so far. */
+  agreed: readonly Ask[];
+  times: number;
+}
+
+interface Allowed {
+  readonly receipt: Receipt;
   readonly policies: readonly Policy[];
-  readonly caller: string | undefined;
   readonly wasAsked: boolean;
 }
 
-type Judged =
-  | { readonly response: Response }
-  | (Context & { readonly request: Request; readonly receipt: Receipt });
+type Judged = { readonly response: Response } | Allowed;
+
+function notIn(agreed: readonly Ask[], asks: readonly Ask[]): readonly Ask[] {
+  return asks.filter((ask) => !agreed.some((one) => isSameAsk(one, ask)));
+}
 
 /** For the record. */
 function put({ trail }: Passage, effect: string, ruling: Ruling | undefined): void {

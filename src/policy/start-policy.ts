@@ -31,8 +31,7 @@ export function startPolicy(options: PolicyStart): StartedPolicy {
   const { places, runtime, stateFolder, caller, approver, log } = options;
   const documents = new PolicySet(places, log);
   const spending = new JournalSpending(journalFolder(stateFolder), Date.now);
-  // Says at once what is wrong with the documents.
-  documents.current();
+  documents.start();
   const interceptor = new PolicyInterceptor({
     current: () => documents.current(),
     counters: new Counters(join(stateFolder, 'policy', 'counters'), Date.now),

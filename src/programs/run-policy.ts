@@ -1,20 +1,28 @@
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
 import { fileFailure } from '../file-failure.ts';
 import { escapeControls } from '../log.ts';
 import { isObject, type JsonObject } from '../mcp/message.ts';
-import { DocumentText, problemLine } from '../policy/documents/document-text.ts';
+import {
+  DocumentText,
+  MAX_DOCUMENT_BYTES,
+  problemLine,
+} from '../policy/documents/document-text.ts';
 import type { Policy } from '../policy/documents/policy.ts';
 import { policyPlaces } from '../policy/documents/policy-places.ts';
 import { readPolicy } from '../policy/documents/read-policy.ts';
 import { readExamples } from '../policy/trials/example-file.ts';
 import { mistakeOf } from '../policy/trials/run-example.ts';
-import { Trial } from '../policy/trials/trial.ts';
+import { Trial, toolIn } from '../policy/trials/trial.ts';
 import { policyText } from '../policy/writing/policy-text.ts';
+import { readRegularText } from '../regular-file.ts';
 import { listTools } from './list-tools.ts';
+
+/** Of a file with the result of `tools/list`: the largest message that AgentCore carries. */
+const MAX_LIST_BYTES = 100 * 1024 * 1024;
 
 interface Streams {
   readonly stdout: NodeJS.WritableStream;
@@ -39,6 +47,13 @@ export interface PolicyExplainOptions extends OfDocuments {
   readonly tools?: string | undefined;
 }
 
+export interface PolicyTestOptions {
+  readonly file: string;
+  /** A file with the result of `tools/list`, for rules about schemas and annotations. */
+  readonly tools?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
 export interface PolicyInitOptions {
   readonly runtime?: string | undefined;
   /** A file with the result of `tools/list` instead of a live one. */
@@ -58,7 +73,7 @@ export async function runPolicyCheck(
   env: Environment,
   streams: Streams,
 ): Promise<number> {
-  const read = await readAll(options, env);
+  const read = readAll(options, env);
   const problems = read.flatMap((one) => one.problems);
   if (options.json) {
     const files = read.map(({ file, problems: found }) => ({ file, valid: found.length === 0 }));
@@ -84,25 +99,17 @@ export async function runPolicyExplain(
   env: Environment,
   streams: Streams,
 ): Promise<number> {
-  const { tool, method, caller, runtime = env.AGENTCORE_AGENT_ARN ?? '' } = options;
+  const { tool, method, caller, runtime = runtimeIn(env) ?? '' } = options;
   if ((tool === undefined) === (method === undefined)) {
     throw new AgentCoreError('usage', 'Name what is to be explained: a tool, or --method METHOD');
   }
   const args = readObject(options.args);
-  const documents = await readValid(options, env);
-  const listed = options.tools ? await readTools(options.tools) : [];
-  const found = listed.find(({ name }) => name === tool);
-  const facts = {
-    caller,
-    runtime,
-    tool: found && {
-      annotations: isObject(found.annotations) ? found.annotations : {},
-      inputSchema: found.inputSchema,
-    },
-  };
+  const documents = readValid(options, env);
+  const listed = options.tools ? readTools(options.tools) : undefined;
   const policies = documents.map(({ policy }) => policy);
   const trial = await new Trial(policies, Date.now).prepare();
   const params = tool === undefined ? args : { name: tool, arguments: args };
+  const facts = { caller, runtime, tool: toolIn(listed, params.name) };
   const { effect, ruling, limits } = trial.judge(method ?? 'tools/call', params, facts);
   const lineOf = (file: string, pointer: string) => {
     const text = documents.find((one) => one.file === file)?.text;
@@ -147,8 +154,8 @@ export async function runPolicyInit(
   if (out !== undefined && existsSync(out)) {
     throw new AgentCoreError('usage', `${out} is there already: remove it, or name another file`);
   }
-  const runtime = options.runtime ?? env.AGENTCORE_AGENT_ARN ?? env.AGENT_ARN;
-  const tools = file ? await readTools(file) : await listTools(runtime, env);
+  const runtime = options.runtime ?? runtimeIn(env);
+  const tools = file ? readTools(file) : await listTools(runtime, env);
   const text = policyText(tools, file ?? runtime ?? 'the runtime');
   if (out === undefined) {
     streams.stdout.write(text);
@@ -172,20 +179,22 @@ export async function runPolicyInit(
  * @throws {AgentCoreError} `config` for a file that cannot be read.
  */
 export async function runPolicyTest(
-  options: { readonly file: string; readonly json?: boolean | undefined },
+  options: PolicyTestOptions,
   env: Environment,
   streams: Streams,
 ): Promise<number> {
   const { file } = options;
-  const read = readExamples(await readText(file), file);
+  const read = readExamples(readRegularText(file, MAX_DOCUMENT_BYTES), file);
   if ('problems' in read) {
     throw new AgentCoreError('config', read.problems.map(problemLine).join('\n'));
   }
-  const documents = await readValid({ files: read.policies }, env);
+  const documents = readValid({ files: read.policies }, env);
   const policies = documents.map(({ policy }) => policy);
+  const tools = options.tools ? readTools(options.tools) : undefined;
+  const runtime = runtimeIn(env);
   const results: { name: string; line: number; mistake: string | undefined }[] = [];
   for (const example of read.examples) {
-    const mistake = await mistakeOf(example, policies, Date.now());
+    const mistake = await mistakeOf(example, policies, Date.now(), { tools, runtime });
     results.push({ name: example.name, line: example.line, mistake });
   }
   const failed = results.filter(({ mistake }) => mistake !== undefined);
@@ -207,7 +216,7 @@ interface ReadDocument {
   readonly problems: ReturnType<typeof readPolicy>['problems'];
 }
 
-async function readAll({ files = [] }: OfDocuments, env: Environment): Promise<ReadDocument[]> {
+function readAll({ files = [] }: OfDocuments, env: Environment): ReadDocument[] {
   const present = policyPlaces(env).filter(
     ({ path, isRequired }) => isRequired || existsSync(path),
   );
@@ -218,32 +227,22 @@ async function readAll({ files = [] }: OfDocuments, env: Environment): Promise<R
       'There is no policy: name a document (of explain, by --file), or set AGENTCORE_POLICY',
     );
   }
-  return Promise.all(
-    paths.map(async (file) => {
-      const text = await readText(file);
-      return { file, text, policy: undefined, ...readPolicy(text, file) };
-    }),
-  );
+  return paths.map((file) => {
+    const text = readRegularText(file, MAX_DOCUMENT_BYTES);
+    return { file, text, policy: undefined, ...readPolicy(text, file) };
+  });
 }
 
-async function readValid(options: OfDocuments, env: Environment) {
-  const read = await readAll(options, env);
+function readValid(options: OfDocuments, env: Environment) {
+  const read = readAll(options, env);
   const problems = read.flatMap((one) => one.problems);
   if (problems.length > 0) throw new AgentCoreError('config', problems.map(problemLine).join('\n'));
   return read.flatMap(({ file, text, policy }) => (policy ? [{ file, text, policy }] : []));
 }
 
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new AgentCoreError('config', `Could not read ${path}: ${fileFailure(cause)}`, { cause });
-  }
-}
-
 /** Takes a whole response, its result, or the list of tools alone. */
-async function readTools(path: string): Promise<JsonObject[]> {
-  const text = await readText(path);
+function readTools(path: string): JsonObject[] {
+  const text = readRegularText(path, MAX_LIST_BYTES);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -254,6 +253,11 @@ async function readTools(path: string): Promise<JsonObject[]> {
   const tools = isObject(result) ? result.tools : result;
   if (Array.isArray(tools)) return tools.filter(isObject);
   throw new AgentCoreError('config', `${path} holds no result of tools/list`);
+}
+
+/** The runtime that the proxy would call. */
+function runtimeIn(env: Environment): string | undefined {
+  return env.AGENTCORE_AGENT_ARN ?? env.AGENT_ARN;
 }
 
 function readObject(text: string | undefined): JsonObject {

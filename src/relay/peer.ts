@@ -24,6 +24,11 @@ export interface Exchange {
   readonly signal: AbortSignal;
   /** The sender, for what has to be told to it or asked of it meanwhile. */
   readonly back: Peer;
+  /**
+   * Called by the end right before each time the message leaves the machine, once nothing is left to
+   * wait for. Throws if the message must not be sent any more.
+   */
+  readonly beforeSend?: (() => void) | undefined;
   /** Where somebody wants to know how it went on its way. */
   readonly trail?: Trail | undefined;
 }

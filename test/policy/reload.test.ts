@@ -1,10 +1,22 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { proxyTo } from '../fixtures/proxied-runtime.ts';
 import type { Line } from '../fixtures/proxy-process.ts';
 import { startGuarded } from './adversarial/guarded.ts';
 
 const said = ({ result, error }: Line): string => error?.message ?? result.content[0].text;
+
+const run = promisify(execFile);
+
+/** Puts something that is no document at a path. */
+const UNSUITABLE = {
+  'a FIFO': (path: string) => run('mkfifo', [path]),
+  'a link to a device': (path: string) => symlink('/dev/zero', path),
+  'a folder': (path: string) => mkdir(path),
+};
 
 async function replace(file: string, text: string): Promise<void> {
   await writeFile(`${file}.new`, text);
@@ -43,6 +55,42 @@ describe('a policy that changes', () => {
     const missing = join(import.meta.dirname, 'no-such-policy.yaml');
     const { proxy } = await startGuarded('version: "1"', { AGENTCORE_POLICY: missing });
     expect(said(await proxy.initialize())).toContain('Could not read');
+  });
+
+  it.each(Object.entries(UNSUITABLE))(
+    'ends the proxy at the start if it is %s',
+    async (_, make) => {
+      const { proxy, state, local, env } = await startGuarded('version: "1"');
+      await proxy.initialize();
+      await proxy.close();
+      const path = join(state, 'other.yaml');
+      await make(path);
+      const next = proxyTo(local, { ...env, AGENTCORE_POLICY: path });
+      expect((await next.exited).code).toBe(2);
+      expect(next.stderr).toMatch(/other\.yaml: it is a (FIFO|device|folder), not a regular file/);
+    },
+  );
+
+  it('stays in force while something else is at its path, and while a copy of the same size and time is not', async () => {
+    const { proxy, file } = await startGuarded('version: "1"\nhide: [wipe]', {
+      LOG_LEVEL: 'warning',
+    });
+    await proxy.initialize();
+    for (const make of Object.values(UNSUITABLE)) {
+      await rm(file, { recursive: true });
+      await make(file);
+      expect(said(await proxy.call('wipe'))).toContain('hidden');
+      expect(said(await proxy.call('read'))).toBe('did tools/call');
+    }
+    await rm(file, { recursive: true });
+    await writeFile(file, 'version: "1"\nhide: [wipe]');
+    expect(said(await proxy.call('wipe'))).toContain('hidden');
+    const { atime, mtime } = await stat(file);
+    await writeFile(file, 'version: "1"\nhide: [read]');
+    await utimes(file, atime, mtime);
+    expect(said(await proxy.call('read'))).toContain('hidden');
+    await proxy.close();
+    expect(proxy.stderr).toContain('said before stays in force');
   });
 
   it('is refused as a setting where its path depends on the folder', async () => {

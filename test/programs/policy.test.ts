@@ -313,3 +313,101 @@ describe('agentcore-mcp policy', () => {
     expect((await proxy.call('delete_db')).result.isError).toBe(true);
   });
 });
+
+describe('policy explain and policy test', () => {
+  const FILES = {
+    'p.yaml': `version: "1"
+hide: [wipe]
+tools:
+  act: { rules: [{ name: shape, validate: schema }] }
+  "*": { rules: [{ name: needs, validate: { required_args: true } }] }
+`,
+    'tools.json': JSON.stringify({
+      tools: [{ name: 'act', inputSchema: { type: 'object', required: ['id'] } }],
+    }),
+  };
+
+  /** What both say about a call; they have to say the same. */
+  async function decided(
+    call: { name: string; args: object },
+    options: { tools?: boolean } = {},
+    env: Record<string, string> = ENV,
+  ): Promise<string> {
+    const example = `{ call: ${JSON.stringify(call.name)}, args: ${JSON.stringify(call.args)}`;
+    const effects = ['allow', 'ask', 'deny'];
+    const folder = await written({
+      ...FILES,
+      'e.yaml': `policy: p.yaml\nexamples:\n${effects.map((effect) => `  - ${example}, expect: ${effect} }`).join('\n')}\n`,
+    });
+    const tools = options.tools ? join(folder, 'tools.json') : undefined;
+    const explained = await printed((streams) =>
+      runPolicyExplain(
+        {
+          tool: call.name,
+          args: JSON.stringify(call.args),
+          files: [join(folder, 'p.yaml')],
+          json: true,
+          tools,
+        },
+        env,
+        streams,
+      ),
+    );
+    const tried = await printed((streams) =>
+      runPolicyTest({ file: join(folder, 'e.yaml'), json: true, tools }, env, streams),
+    );
+    const { effect, rule } = JSON.parse(explained.text);
+    const results: { mistake?: string }[] = JSON.parse(tried.text).results;
+    const holding = effects.filter((_, index) => results[index]?.mistake === undefined);
+    expect(holding).toEqual(effects.filter((one) => one === effect));
+    if (rule) expect(results.some(({ mistake }) => mistake?.includes(rule.sentence))).toBe(true);
+    return `${effect}${rule ? ` ${rule.pointer} ${rule.sentence}` : ''}`;
+  }
+
+  it('do not know what depends on a schema that was not given, and name --tools', async () => {
+    const unknown = await decided({ name: 'act', args: { id: 1 } });
+    expect(unknown).toMatch(/^unknown \/tools\/act\/rules\/0 .*--tools$/);
+    expect(await decided({ name: 'other', args: {} })).toMatch(/^unknown .*--tools$/);
+  });
+
+  it('know it by the list of tools', async () => {
+    expect(await decided({ name: 'act', args: { id: 1 } }, { tools: true })).toBe('allow');
+    expect(await decided({ name: 'act', args: {} }, { tools: true })).toMatch(/^deny .*"id"|id/);
+    expect(await decided({ name: 'other', args: {} }, { tools: true })).toMatch(
+      /^deny .*announces no schema/,
+    );
+  });
+
+  it('know what is denied whatever the schema', async () => {
+    expect(await decided({ name: 'wipe', args: {} })).toMatch(/^deny \/hide\/0/);
+    expect(await decided({ name: 'w\u00efpe', args: {} })).toMatch(/^deny \/hide\/0/);
+  });
+
+  it('do not know whether a name is announced that can be taken for another', async () => {
+    expect(await decided({ name: 'gr\u00fc\u00dfe', args: {} })).toMatch(/^unknown .*--tools$/);
+  });
+
+  it('refuse a list of tools, a document and examples that are no regular files', async () => {
+    const folder = await written(FILES);
+    for (const verb of [
+      () =>
+        runPolicyExplain({ tool: 'act', files: [folder] }, ENV, {
+          stdout: new PassThrough(),
+          stderr: new PassThrough(),
+        }),
+      () =>
+        runPolicyExplain(
+          { tool: 'act', files: [join(folder, 'p.yaml')], tools: '/dev/zero' },
+          ENV,
+          { stdout: new PassThrough(), stderr: new PassThrough() },
+        ),
+      () =>
+        runPolicyTest({ file: '/dev/zero' }, ENV, {
+          stdout: new PassThrough(),
+          stderr: new PassThrough(),
+        }),
+    ]) {
+      await expect(verb()).rejects.toThrow(/not a regular file/);
+    }
+  });
+});

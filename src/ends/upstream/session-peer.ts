@@ -70,8 +70,8 @@ export class SessionPeer implements Peer {
     return this.#call(request, exchange, this.session.mcpSessionId);
   }
 
-  async notify(notification: Notification): Promise<void> {
-    const reply = await this.#post(notification, this.#options.closing);
+  async notify(notification: Notification, exchange?: Exchange): Promise<void> {
+    const reply = await this.#post(notification, this.#options.closing, exchange?.beforeSend);
     // With its head it is delivered. The body frees the connection, and may be an error of AgentCore.
     const ended = this.session.callBegins();
     reply
@@ -180,7 +180,7 @@ export class SessionPeer implements Peer {
     const ended = session.callBegins();
     try {
       const response = await call.run(() =>
-        this.#send(sent, call, attempt, mcpSessionId, exchange.trail),
+        this.#send(sent, call, attempt, exchange, mcpSessionId),
       );
       if (isRefusedByPlatform(response)) session.refused();
       else session.accepted();
@@ -198,14 +198,17 @@ export class SessionPeer implements Peer {
     request: Request,
     call: OpenCall,
     attempt: Attempt,
+    exchange: Exchange,
     mcpSessionId: string | undefined,
-    trail: Trail | undefined,
   ): Promise<Reply | Response> {
     const { session, tools } = this.#options;
     const answer = await this.#invoke(
       {
         signal: call.signal,
-        onSend: () => call.sent(),
+        onSend: () => {
+          exchange.beforeSend?.();
+          call.sent();
+        },
         body: request.bytes,
         longLived: isLongLived(request),
         headers: {
@@ -217,7 +220,7 @@ export class SessionPeer implements Peer {
       },
       request,
       attempt,
-      trail,
+      exchange.trail,
     );
     if ('kind' in answer || eraOf(request) === 'stateless') return answer;
     const id = answer.headers['mcp-session-id'];
@@ -227,7 +230,11 @@ export class SessionPeer implements Peer {
   }
 
   /** Delivers what expects no response. */
-  async #post(message: Notification | Response, signal: AbortSignal): Promise<Reply> {
+  async #post(
+    message: Notification | Response,
+    signal: AbortSignal,
+    onSend?: () => void,
+  ): Promise<Reply> {
     const id = eraOf(message) === 'stateless' ? this.#hint : this.session.mcpSessionId;
     const headers = {
       ...this.#sessionHeaders(id),
@@ -237,7 +244,13 @@ export class SessionPeer implements Peer {
     const delivered = this.session.callBegins();
     const attempt: Attempt = { isSent: false };
     try {
-      const invocation = { signal, body: message.bytes, headers, urgent: true };
+      const invocation = {
+        signal,
+        body: message.bytes,
+        headers,
+        urgent: true,
+        ...(onSend && { onSend }),
+      };
       return (await this.#invoke(invocation, undefined, attempt)) as Reply;
     } catch (thrown) {
       settle(this.session, attempt, thrown);
@@ -276,9 +289,9 @@ export class SessionPeer implements Peer {
     attempt.isSent = false;
     const before = trail?.mayHaveRun ?? false;
     const onSend = () => {
+      invocation.onSend?.();
       attempt.isSent = true;
       if (trail) trail.mayHaveRun = true;
-      invocation.onSend?.();
     };
     if (trail) trail.attempts++;
     try {

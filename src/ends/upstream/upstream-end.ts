@@ -69,7 +69,7 @@ export class UpstreamEnd implements Peer {
     return (this.#shared ?? (await this.#share(signal))).request(request, exchange);
   }
 
-  async notify(notification: Notification): Promise<void> {
+  async notify(notification: Notification, exchange?: Exchange): Promise<void> {
     const routed = this.#progress.routeOf(notification);
     if (routed) return routed.server.notify(routed.notification);
     if (this.#options.mode === 'request') {
@@ -77,7 +77,8 @@ export class UpstreamEnd implements Peer {
       return this.#options.log('debug', `${method} concerns no open session and was not sent`);
     }
     return this.#turns.take(async () => {
-      await (this.#shared ?? (await this.#share(this.#closing.signal))).notify(notification);
+      const server = this.#shared ?? (await this.#share(this.#closing.signal));
+      await server.notify(notification, exchange);
     }, ACKNOWLEDGEMENT_TIMEOUT_MS);
   }
 

@@ -79,9 +79,7 @@ export class Approvals {
       this.#remember(answered, request, fingerprint, taken.answer);
       if ('refused' in taken.answer) return taken.answer;
       const isComplete = asks.every(
-        (ask) =>
-          answered.some(({ file, pointer }) => file === ask.file && pointer === ask.pointer) ||
-          this.#isAgreed(ask, request),
+        (ask) => answered.some((one) => isSameAsk(one, ask)) || this.#isAgreed(ask, request),
       );
       if (isComplete) return { request: taken.request };
       return { refused: 'The policy has changed since the person was asked.' };
@@ -183,8 +181,22 @@ function continuation(fingerprint: string, requestState: unknown): string {
   return JSON.stringify([fingerprint, typeof requestState === 'string' ? requestState : null]);
 }
 
-function toolKey({ file, pointer }: Ask, { method, params }: Request): string {
-  return JSON.stringify([file, pointer, method, params?.name ?? params?.uri]);
+/** An agreement ends if the rule or the tool becomes another one. */
+function toolKey(
+  { file, pointer, sentence, definition }: Ask,
+  { method, params }: Request,
+): string {
+  return JSON.stringify([file, pointer, sentence, definition, method, params?.name ?? params?.uri]);
+}
+
+/** True if a person who agreed to the one has agreed to the other. */
+export function isSameAsk(one: Ask, other: Ask): boolean {
+  return (
+    one.file === other.file &&
+    one.pointer === other.pointer &&
+    one.sentence === other.sentence &&
+    one.definition === other.definition
+  );
 }
 
 function callKey({ file, pointer }: Ask, fingerprint: string): string {

@@ -27,7 +27,8 @@ export class JournalSpending {
 
   /** Rejects where the journal cannot be read. */
   async in(window: Window): Promise<Spent> {
-    const age = this.#now() - this.#readAt;
+    // A clock that was set back makes what was read look as if it were newer than it is.
+    const age = Math.abs(this.#now() - this.#readAt);
     if (age > FRESH) this.#refresh();
     if (age > STALE) await this.#reading;
     const now = this.#now();

@@ -4,7 +4,10 @@ import { NOTHING, type Tally, withAmount } from './tally.ts';
 /** Counters by their keys. */
 export type Tallies = Map<string, Tally>;
 
-/** An amount that goes into a slice of a counter; a negative one takes it back. */
+/**
+ * An amount that goes into a slice of a counter; a negative one takes it back, and 0 notes alone what
+ * time it is.
+ */
 export interface Addition {
   readonly key: string;
   readonly slice: number;
@@ -74,7 +77,8 @@ function readAddition(value: unknown): Addition | undefined {
 function isTally(value: unknown): value is Tally {
   if (!isObject(value) || !isCount(value.until) || !Array.isArray(value.slices)) return false;
   return (value.slices as unknown[]).every(
-    (slice) => Array.isArray(slice) && slice.length === 2 && slice.every(isCount),
+    (slice) =>
+      Array.isArray(slice) && (slice.length === 2 || slice.length === 3) && slice.every(isCount),
   );
 }
 

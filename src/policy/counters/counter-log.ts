@@ -25,6 +25,8 @@ import {
 
 /** More counters than a policy has; beyond them nothing can be counted, and so nothing is allowed. */
 const MOST_COUNTERS = 10_000;
+/** Counters that are kept although their windows are over. */
+const MIN_KEPT_COUNTERS = 100;
 /** Bytes after which a file is replaced by what it adds up to. */
 const LONGEST_FILE = 256 * 1024;
 const MOST_TRIES = 100;
@@ -122,7 +124,11 @@ export class CounterLog {
   #goOn(file: OpenFile): void {
     const next = file.generation + 1;
     if ((this.#newest() ?? 0) < next) {
-      const live = new Map([...file.tallies].filter(([, { until }]) => until > file.sealedAt));
+      const latest = [...file.tallies].sort(([, one], [, other]) => other.until - one.until);
+      // By a clock that is fast, all others would be over.
+      const live = new Map(
+        latest.filter(([, { until }], at) => at < MIN_KEPT_COUNTERS || until > file.sealedAt),
+      );
       create(this.#path(next), headLine(live));
       // Whoever was slow enough for the others to be beyond it has made one that is over.
       if ((this.#newest() ?? 0) > next) rmSync(this.#path(next), { force: true });

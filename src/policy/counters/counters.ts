@@ -6,7 +6,7 @@ import type { Reservation } from '../decisions/facts.ts';
 import type { Counter, Scope } from '../documents/policy.ts';
 import type { Addition, Tallies } from './counter-lines.ts';
 import { CounterLog } from './counter-log.ts';
-import { countIn, NOTHING, sliceAt } from './tally.ts';
+import { countIn, isAhead, NOTHING, sliceAt } from './tally.ts';
 
 /** Who counts: what the scopes of counters stand for. */
 export interface CounterParty {
@@ -33,6 +33,8 @@ export type ReserveOutcome = { readonly receipt: Receipt } | { readonly refused:
 
 /** Milliseconds after which every window of a file is over. */
 const OVER_AFTER = 63 * 86_400_000;
+/** Files that are kept whatever their age. */
+const MIN_KEPT_FILES = 500;
 /** Subjects of one process: its session, its identities, and all. */
 const MOST_LOGS = 100;
 
@@ -59,14 +61,20 @@ export class Counters {
    * @throws {AgentCoreError} where it cannot be told.
    */
   value(file: string, counter: Counter, party: CounterParty): number {
-    return this.#countOf(this.#log(counter.scope, party).read(), file, counter, party);
+    const log = this.#log(counter.scope, party);
+    const tallies = log.read();
+    this.#noteTime(log, tallies, [{ file, counter }], party);
+    return this.#countOf(tallies, file, counter, party);
   }
 
-  /** The first of them that does not fit, as things stand; nothing is changed. */
+  /** The first of them that does not fit, as things stand; nothing is counted. */
   exceeded(reservations: readonly Reservation[], party: CounterParty): Reservation | undefined {
     for (const [log, own] of this.#byLog(reservations, party)) {
-      const beyond = this.#beyond(log.read(), own, party);
-      if (beyond) return beyond;
+      const tallies = log.read();
+      const beyond = this.#beyond(tallies, own, party);
+      if (!beyond) continue;
+      this.#noteTime(log, tallies, own, party);
+      return beyond;
     }
     return undefined;
   }
@@ -83,10 +91,14 @@ export class Counters {
       // What does not fit is not even written, so that refusals cost no space. Whether it fits all
       // the same is told by what is there behind it; here it is enough to know most of it.
       if (this.#beyond(log.known(), own, party)) {
-        const refused = this.#beyond(log.read(), own, party);
-        if (refused) return { refused };
+        const tallies = log.read();
+        const refused = this.#beyond(tallies, own, party);
+        if (refused) {
+          this.#noteTime(log, tallies, own, party);
+          return { refused };
+        }
       }
-      counting.push({ log, own, additions: this.#additions(log.known(), own, party) });
+      counting.push({ log, own, additions: this.#additions(own, party) });
     }
     const added: Counted[] = [];
     for (const next of counting) {
@@ -115,6 +127,28 @@ export class Counters {
     }
   }
 
+  /**
+   * Notes the present time beside what a faster clock has counted, once, so that it cannot lock a limit
+   * until that time comes.
+   */
+  #noteTime(
+    log: CounterLog,
+    tallies: Tallies,
+    counted: readonly Pick<Reservation, 'file' | 'counter'>[],
+    party: CounterParty,
+  ): void {
+    const ahead = counted.filter(({ file, counter }) =>
+      isAhead(tallies.get(keyOf(file, counter, party)) ?? NOTHING, counter.window, this.#now()),
+    );
+    if (ahead.length === 0) return;
+    log.add(
+      this.#additions(
+        ahead.map((one) => ({ ...one, amount: 0 })),
+        party,
+      ),
+    );
+  }
+
   #beyond(
     tallies: Tallies,
     reservations: readonly Reservation[],
@@ -133,15 +167,14 @@ export class Counters {
 
   /** Several limits of one counter count a call once, by the largest amount. */
   #additions(
-    tallies: Tallies,
-    reservations: readonly Reservation[],
+    reservations: readonly Pick<Reservation, 'file' | 'counter' | 'amount'>[],
     party: CounterParty,
   ): Addition[] {
     const additions = new Map<string, Addition>();
     for (const { file, counter, amount } of reservations) {
       const key = keyOf(file, counter, party);
       const most = Math.max(amount, additions.get(key)?.amount ?? 0);
-      const slice = sliceAt(tallies.get(key) ?? NOTHING, counter.window, this.#now());
+      const slice = sliceAt(counter.window, this.#now());
       additions.set(key, { key, ...slice, amount: most });
     }
     return [...additions.values()];
@@ -178,11 +211,14 @@ export class Counters {
     if (this.#isReady) return;
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     checkOwnFolder(this.#folder, statSync(this.#folder));
-    for (const name of readdirSync(this.#folder)) {
-      if (!/^(session|grant)-/.test(name)) continue;
-      const path = join(this.#folder, name);
-      const { mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { mtimeMs: this.#now() };
-      if (this.#now() - mtimeMs > OVER_AFTER) rmSync(path, { force: true });
+    const files = readdirSync(this.#folder)
+      .filter((name) => /^(session|grant)-/.test(name))
+      .map((name) => join(this.#folder, name))
+      .map((path) => ({ path, written: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+      .toSorted((one, other) => other.written - one.written);
+    // By a clock that is fast, all of them would be over.
+    for (const { path, written } of files.slice(MIN_KEPT_FILES)) {
+      if (this.#now() - written > OVER_AFTER) rmSync(path, { force: true });
     }
     this.#isReady = true;
   }

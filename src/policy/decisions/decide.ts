@@ -1,11 +1,18 @@
 import type { Entry, Policy, PolicyBody, Rule, SubjectKind } from '../documents/policy.ts';
 import { Recent } from '../redaction/recent.ts';
 import { effectiveBody, type Party } from './effective-body.ts';
-import type { Ask, Decision, Facts, Reservation, Ruling } from './facts.ts';
+import {
+  type Ask,
+  type Decision,
+  type Facts,
+  hintsOf,
+  type Reservation,
+  type Ruling,
+} from './facts.ts';
 import { type GuardContext, holds } from './guards.ts';
 import { isKnownMethod, resemblesKnownMethod } from './known-methods.ts';
 import { reservationOf } from './limits.ts';
-import { namesOf } from './subjects.ts';
+import { isPlainName, namesOf } from './subjects.ts';
 
 interface Subject {
   readonly kind: SubjectKind;
@@ -101,7 +108,8 @@ function decideByOne(policy: Policy, facts: Facts): Decision {
       if (rule.kind !== 'approval') return denied(rulingOf(file, rule, about, facts));
       const { dedupe, timeout } = policy.approvals;
       const ruling = rulingOf(file, rule, about);
-      asks.push({ ...ruling, timeout: rule.timeout ?? timeout, dedupe, per: rule.per });
+      const definition = facts.tool?.definition;
+      asks.push({ ...ruling, timeout: rule.timeout ?? timeout, dedupe, per: rule.per, definition });
     }
   }
   return { effect: 'allow', asks, reservations };
@@ -207,8 +215,9 @@ function unknownMethod(file: string, body: PolicyBody, method: string): Ruling |
 }
 
 /**
- * A tool's name with characters that can pass for others is known to the server or to the document
- * exactly, or it is not let through: what the server takes it for cannot be told.
+ * A tool's or prompt's name with characters that can pass for others is known to the server or to the
+ * document exactly, or it is not let through: what the server takes it for cannot be told. Resources
+ * need not be announced, so their URIs are only compared with what the document names.
  */
 function lookAlike(
   file: string,
@@ -216,13 +225,13 @@ function lookAlike(
   { kind, name }: Subject,
   { tool }: Facts,
 ): Ruling | undefined {
-  if (kind !== 'tool' || tool || /^[\x21-\x7e]+$/.test(name)) return undefined;
-  if (body.entries.some((entry) => entry.kind === 'tool' && entry.name.text === name))
+  if ((kind !== 'tool' && kind !== 'prompt') || tool || isPlainName(name)) return undefined;
+  if (body.entries.some((entry) => entry.kind === kind && entry.name.text === name))
     return undefined;
   return ruling(
     file,
     '',
-    `No tool is announced as ${JSON.stringify(name.slice(0, 100))}, and the name can be taken for another`,
+    `No ${kind} is announced as ${JSON.stringify(name.slice(0, 100))}, and the name can be taken for another`,
   );
 }
 
@@ -249,12 +258,10 @@ function budgetBy(file: string, { budgets }: PolicyBody, facts: Facts): Ruling |
 }
 
 function marksAsking(policy: Policy, body: PolicyBody, { name }: Subject, { tool }: Facts): Ask[] {
-  const hints = tool?.annotations ?? {};
-  // What a server does not say, MCP has one assume: that a tool writes, and destroys.
-  const writes = hints.readOnlyHint !== true;
+  const { writes, destroys } = tool?.hints ?? hintsOf(undefined);
   const kinds = {
     write: writes,
-    destructive: writes && hints.destructiveHint !== false,
+    destructive: destroys,
     billable: marks(body.billable, name),
   };
   return body.approve
@@ -263,7 +270,8 @@ function marksAsking(policy: Policy, body: PolicyBody, { name }: Subject, { tool
       const { timeout, dedupe } = policy.approvals;
       const why = typeof of === 'string' ? `${of} tools need` : `"${of.text}" needs`;
       const sentence = `The policy says that ${why} a person's agreement`;
-      return { file: policy.file, pointer, sentence, timeout, dedupe, per: 'session' };
+      const definition = tool?.definition;
+      return { file: policy.file, pointer, sentence, timeout, dedupe, per: 'session', definition };
     });
 }
 

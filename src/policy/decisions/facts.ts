@@ -1,11 +1,26 @@
-import type { JsonObject } from '../../mcp/message.ts';
+import { isObject, type JsonObject } from '../../mcp/message.ts';
 import type { Counter, SubjectKind } from '../documents/policy.ts';
 import type { Window } from '../documents/windows.ts';
 
-/** What a server says of a tool in `tools/list`. */
+/** What a server says of a tool in `tools/list`, or of a prompt. */
 export interface ToolFacts {
-  readonly annotations: JsonObject;
+  readonly hints: Hints;
   readonly inputSchema: unknown;
+  /** Equal as long as the server describes the tool in the same way; `undefined` if not known. */
+  readonly definition?: string | undefined;
+}
+
+/** The effects of a tool by its annotations. */
+export interface Hints {
+  readonly writes: boolean;
+  readonly destroys: boolean;
+}
+
+/** What a server does not say, MCP has one assume: that a tool writes, and destroys. */
+export function hintsOf(annotations: unknown): Hints {
+  const given = isObject(annotations) ? annotations : {};
+  const writes = given.readOnlyHint !== true;
+  return { writes, destroys: writes && given.destructiveHint !== false };
 }
 
 /** All that a decision depends on, so that the same facts are always decided the same way. */
@@ -21,7 +36,7 @@ export interface Facts {
   readonly caller: string | undefined;
   /** ARN of the runtime or gateway. */
   readonly runtime: string;
-  /** `undefined` where the server does not announce such a tool. */
+  /** `undefined` if the server does not announce such a tool or prompt. */
   readonly tool: ToolFacts | undefined;
   /** The present value of a counter. */
   readonly count: (file: string, counter: Counter) => number;
@@ -61,6 +76,8 @@ export interface Ask extends Ruling {
   /** Milliseconds for which nobody is asked again after a no to the same arguments. */
   readonly dedupe: number;
   readonly per: 'call' | 'session';
+  /** Of the tool as the server announced it when the call was judged. */
+  readonly definition: string | undefined;
 }
 
 export type Decision =

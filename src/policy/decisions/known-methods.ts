@@ -1,4 +1,4 @@
-import { skeletonOf } from '../documents/name-pattern.ts';
+import { squashed } from '../documents/name-pattern.ts';
 
 /** Every method of MCP up to 2026-07-28, of both sides. */
 const KNOWN_METHODS = new Set([
@@ -53,8 +53,4 @@ export function isKnownMethod(method: string): boolean {
  */
 export function resemblesKnownMethod(method: string): boolean {
   return !KNOWN_METHODS.has(method) && SKELETONS.has(squashed(method));
-}
-
-function squashed(method: string): string {
-  return skeletonOf(method.toLowerCase()).replace(/[^\p{L}\p{N}]/gu, '');
 }

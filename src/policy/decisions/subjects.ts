@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from '../../mcp/message.ts';
-import { skeletonOf } from '../documents/name-pattern.ts';
+import { squashed } from '../documents/name-pattern.ts';
 import type { SubjectKind } from '../documents/policy.ts';
 import type { Facts } from './facts.ts';
 
@@ -32,8 +32,10 @@ const MOST_SUBJECTS = 1_000;
 export function subjectsOf(method: string, params: JsonObject): Subjects {
   const ref = isObject(params.ref) ? params.ref : {};
   const odd =
-    oddKey(params, TELLING[method] ?? []) ??
-    (method === 'completion/complete' ? oddKey(ref, ['type', 'name', 'uri']) : undefined);
+    oddKey(Object.keys(params), TELLING[method] ?? []) ??
+    (method === 'completion/complete'
+      ? oddKey(Object.keys(ref), ['type', 'name', 'uri'])
+      : undefined);
   if (odd !== undefined) {
     return {
       fault: `it has ${JSON.stringify(odd.slice(0, 100))}, which some take for another key`,
@@ -63,9 +65,10 @@ export function subjectsOf(method: string, params: JsonObject): Subjects {
   }
 }
 
-/** A key that a server which does not look at capitals, or at what is not seen, takes for one of these. */
-function oddKey(value: JsonObject, keys: readonly string[]): string | undefined {
-  return Object.keys(value).find((key) => !keys.includes(key) && keys.includes(skeletonOf(key)));
+/** A key that a reader takes for one of `wanted` that does not look at capitals, separators, or at what is not seen. */
+export function oddKey(keys: readonly string[], wanted: readonly string[]): string | undefined {
+  const taken = wanted.map(squashed);
+  return keys.find((key) => !wanted.includes(key) && taken.includes(squashed(key)));
 }
 
 function named(kind: SubjectKind, params: JsonObject): Subjects {
@@ -80,6 +83,11 @@ function of(kind: SubjectKind, names: readonly unknown[], args: JsonObject): Sub
     return { fault: `it does not say which ${kind} it means` };
   }
   return { subjects: names.map((name) => ({ kind, name: String(name) })), arguments: args };
+}
+
+/** True for a name of visible ASCII characters, which cannot pass for another one. */
+export function isPlainName(name: string): boolean {
+  return /^[\x21-\x7e]+$/.test(name);
 }
 
 /** The readings of a name: a URI says the same in several ways. */

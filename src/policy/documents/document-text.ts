@@ -1,5 +1,6 @@
 import { isAlias, isMap, isPair, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
+import { numberTags } from './yaml-numbers.ts';
 
 /** Something wrong with a document, where it stands. Lines and columns count from 1. */
 export interface Problem {
@@ -16,7 +17,9 @@ export function problemLine({ file, line, column, message }: Problem): string {
 /** A document may not be made to unfold into much more than it is. */
 const MOST_ALIASES = 100;
 /** Characters: a policy of thousands of rules has fewer. */
-export const LONGEST_DOCUMENT = 2_000_000;
+const LONGEST_DOCUMENT = 2_000_000;
+/** UTF-8 has at most 3 bytes for a character of JavaScript. */
+export const MAX_DOCUMENT_BYTES = 3 * LONGEST_DOCUMENT;
 
 type Path = readonly PropertyKey[];
 
@@ -28,16 +31,25 @@ export class DocumentText {
   readonly #root: Node | null;
   readonly #lines = new LineCounter();
 
-  constructor(text: string, file: string) {
+  /** @param refusesDates See {@link numberTags}. */
+  constructor(text: string, file: string, refusesDates = false) {
     this.#file = file;
     const isTooLong = text.length > LONGEST_DOCUMENT;
     // Others' readers of YAML know merge keys (`<<`), and so do documents that were written for them.
     const document = parseDocument(isTooLong ? '' : text, {
       lineCounter: this.#lines,
       merge: true,
+      // Whatever version a directive names: a document has one meaning.
+      schema: 'core',
+      resolveKnownTags: false,
+      stringKeys: true,
+      customTags: (tags) => [
+        ...tags.filter((tag) => typeof tag === 'string' || !/:(int|float)$/.test(tag.tag)),
+        ...numberTags(refusesDates),
+      ],
     });
     this.#root = document.contents as Node | null;
-    const problems = document.errors.map(({ pos, message }) =>
+    const problems = [...document.errors, ...document.warnings].map(({ pos, message }) =>
       this.#at(
         pos[0],
         message

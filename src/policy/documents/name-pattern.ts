@@ -1,3 +1,5 @@
+import { baseOf } from './confusables.ts';
+
 /** A name, or a glob in which `*` stands for any characters and `?` for one. */
 export interface NamePattern {
   readonly text: string;
@@ -18,11 +20,20 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Z}\p{M}\u115f\u1160\u3164\u
 
 /**
  * What a name comes down to for somebody who does not look closely: without case, width, accents,
- * and characters that are not seen.
+ * characters that are not seen, and letters of other scripts that look the same.
  */
 export function skeletonOf(name: string): string {
   if (/^[a-z0-9_./:-]*$/.test(name)) return name;
-  return name.normalize('NFKD').replace(INVISIBLE, '').toLowerCase().normalize('NFKC');
+  const seen = name.normalize('NFKD').replace(INVISIBLE, '');
+  return seen
+    .replace(/[^\0-\x7f]/gu, baseOf)
+    .toLowerCase()
+    .normalize('NFKC');
+}
+
+/** The same without anything but letters and digits, for keys and methods. */
+export function squashed(name: string): string {
+  return skeletonOf(name).replace(/[^\p{L}\p{N}]/gu, '');
 }
 
 export function namePattern(text: string): NamePattern {

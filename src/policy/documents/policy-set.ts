@@ -1,8 +1,9 @@
-import { readFileSync, statSync } from 'node:fs';
 import { stampOf } from '../../aws/file-stamp.ts';
-import { messageOf } from '../../error.ts';
+import { AgentCoreError } from '../../error.ts';
+import { fileFailure } from '../../file-failure.ts';
 import type { Log } from '../../log.ts';
-import { LONGEST_DOCUMENT, problemLine } from './document-text.ts';
+import { decodeUtf8, readRegularFile } from '../../regular-file.ts';
+import { MAX_DOCUMENT_BYTES, problemLine } from './document-text.ts';
 import type { Policy } from './policy.ts';
 import type { PolicyPlace } from './policy-places.ts';
 import { readPolicy } from './read-policy.ts';
@@ -32,6 +33,17 @@ export class PolicySet {
   constructor(places: readonly PolicyPlace[], log: Log) {
     this.#places = places;
     this.#log = log;
+  }
+
+  /**
+   * Reads the documents for the first time.
+   *
+   * @throws {AgentCoreError} if a path can never be a document, such as a FIFO. One that becomes
+   *   so later is reported like an invalid document.
+   */
+  start(): void {
+    for (const { path } of this.#places) readIfThere(path);
+    this.current();
   }
 
   /**
@@ -76,12 +88,11 @@ export class PolicySet {
   #readOne({ path, isRequired }: PolicyPlace): string | undefined {
     let text: string;
     try {
-      if (statSync(path).size > LONGEST_DOCUMENT * 4) return `${path} is too large`;
-      text = readFileSync(path, 'utf8');
+      text = decodeUtf8(readRegularFile(path, MAX_DOCUMENT_BYTES));
     } catch (thrown) {
-      const isMissing = (thrown as NodeJS.ErrnoException).code === 'ENOENT';
-      if (isMissing && !isRequired && !this.#good.has(path)) return undefined;
-      return `Could not read ${path}: ${messageOf(thrown)}`;
+      if (thrown instanceof AgentCoreError) return thrown.message;
+      if (isMissing(thrown) && !isRequired && !this.#good.has(path)) return undefined;
+      return `Could not read ${path}: ${fileFailure(thrown)}`;
     }
     const { policy, problems } = readPolicy(text, path);
     if (policy) {
@@ -92,4 +103,17 @@ export class PolicySet {
     const named = problems.slice(0, MOST_NAMED).map(problemLine).join('; ');
     return more > 0 ? `${named}; and ${more} more` : named;
   }
+}
+
+function readIfThere(path: string): void {
+  try {
+    readRegularFile(path, MAX_DOCUMENT_BYTES);
+  } catch (thrown) {
+    // Other failures pass: the file may be written, or its rights be changed, while the proxy runs.
+    if (thrown instanceof AgentCoreError) throw thrown;
+  }
+}
+
+function isMissing(thrown: unknown): boolean {
+  return (thrown as NodeJS.ErrnoException).code === 'ENOENT';
 }

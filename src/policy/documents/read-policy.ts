@@ -34,7 +34,7 @@ const APPROVE_KINDS = ['destructive', 'write', 'billable'] as const;
  * snippets, and our own additions to them. Every mistake is told with its place.
  */
 export function readPolicy(text: string, file: string): ReadPolicy {
-  const source = new DocumentText(text, file);
+  const source = new DocumentText(text, file, true);
   if (source.problems.length > 0) return { problems: source.problems };
   const unusable = pathsOfUnusableKeys(source.value);
   if (unusable.length > 0) {

@@ -44,7 +44,9 @@ export interface Example {
   readonly from: 'client' | 'server';
   readonly caller: string | undefined;
   readonly runtime: string | undefined;
-  readonly tool: { readonly annotations: JsonObject; readonly inputSchema: unknown };
+  /** Of the tool, if the example says it. */
+  readonly annotations: JsonObject | undefined;
+  readonly inputSchema: JsonObject | undefined;
   /** How often it is sent; all but the last have to be allowed. */
   readonly times: number;
   readonly expect: 'allow' | 'ask' | 'deny';
@@ -88,7 +90,8 @@ export function readExamples(
         from: example.from ?? 'client',
         caller: example.caller,
         runtime: example.runtime,
-        tool: { annotations: example.annotations ?? {}, inputSchema: example.inputSchema ?? {} },
+        annotations: example.annotations,
+        inputSchema: example.inputSchema,
         times: example.times ?? 1,
         expect,
         rule: example.rule,

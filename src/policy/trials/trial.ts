@@ -1,21 +1,50 @@
 import type { JsonObject } from '../../mcp/message.ts';
 import { countIn, NOTHING, sliceAt, type Tally, withAmount } from '../counters/tally.ts';
 import { decide } from '../decisions/decide.ts';
-import type { Facts, Reservation, Ruling } from '../decisions/facts.ts';
+import {
+  type Facts,
+  hintsOf,
+  type Reservation,
+  type Ruling,
+  type ToolFacts,
+} from '../decisions/facts.ts';
 import { SchemaCheck } from '../decisions/schema-check.ts';
 import { type Subject, subjectsOf } from '../decisions/subjects.ts';
 import type { Policy } from '../documents/policy.ts';
 
 /** What a policy would say to a message. */
 export interface Verdict {
-  readonly effect: 'allow' | 'ask' | 'deny';
-  /** The rule that refuses or asks. */
+  /** `unknown` if it depends on what the server announces, and that was not given. */
+  readonly effect: 'allow' | 'ask' | 'deny' | 'unknown';
+  /** The rule that refuses, asks, or needs to know more. */
   readonly ruling: Ruling | undefined;
   /** Limits that the message is counted by. */
   readonly limits: readonly Reservation[];
 }
 
-export type TrialFacts = Partial<Pick<Facts, 'from' | 'caller' | 'runtime' | 'tool' | 'spent'>>;
+export type TrialFacts = Partial<Pick<Facts, 'from' | 'caller' | 'runtime' | 'spent'>> & {
+  /** As the server announces the tool; `undefined` if it is not known whether it does. */
+  readonly tool?: TrialTool | undefined;
+};
+
+export type TrialTool =
+  | 'not announced'
+  | {
+      readonly annotations: unknown;
+      /** `undefined` if it is not known; any other value that is no schema is none. */
+      readonly inputSchema: unknown;
+    };
+
+/** The tool in a result of `tools/list`; `undefined` if there is no such result. */
+export function toolIn(
+  listed: readonly JsonObject[] | undefined,
+  name: unknown,
+): TrialTool | undefined {
+  if (!listed) return undefined;
+  const found = listed.filter((tool) => tool.name === name).at(-1);
+  if (!found) return 'not announced';
+  return { annotations: found.annotations, inputSchema: found.inputSchema ?? null };
+}
 
 /** Judges messages without sending any, and counts them in memory alone. */
 export class Trial {
@@ -50,6 +79,7 @@ export class Trial {
     );
     const strictest =
       verdicts.find(({ effect }) => effect === 'deny') ??
+      verdicts.find(({ effect }) => effect === 'unknown') ??
       verdicts.find(({ effect }) => effect === 'ask') ??
       verdicts[0];
     return strictest as Verdict;
@@ -62,21 +92,29 @@ export class Trial {
     args: JsonObject,
     facts: TrialFacts,
   ): Verdict {
-    const decision = decide(this.#policies, {
-      from: 'client',
-      runtime: '',
-      caller: undefined,
-      tool: undefined,
-      spent: () => ({ usd: 0, sessions: 0 }),
-      ...facts,
-      method,
-      params,
-      subject,
-      arguments: args,
-      count: (file, counter) => this.#count(file, counter),
-      schemaFault: (extent) => this.#schemas.fault(facts.tool?.inputSchema, args, extent),
-    });
+    const by = (tool: ToolFacts | undefined, schemaFault: Facts['schemaFault']) =>
+      decide(this.#policies, {
+        from: 'client',
+        runtime: '',
+        caller: undefined,
+        spent: () => ({ usd: 0, sessions: 0 }),
+        ...facts,
+        tool,
+        method,
+        params,
+        subject,
+        arguments: args,
+        count: (file, counter) => this.#count(file, counter),
+        schemaFault,
+      });
+    // What is not known is taken once as in favour of the call, and once against it.
+    const decision = by(...this.#factsOf(facts.tool, args, 'in favour'));
     if (decision.effect === 'deny') return { ...decision, limits: [] };
+    const strict = by(...this.#factsOf(facts.tool, args, 'against'));
+    if (strict.effect === 'deny') {
+      const ruling = { ...strict.ruling, sentence: NOT_GIVEN };
+      return { effect: 'unknown', ruling, limits: [] };
+    }
     const limits = decision.reservations;
     const beyond = limits.find((one) => isBeyond(one, this.#count(one.file, one.counter)));
     if (beyond) return { effect: 'deny', ruling: beyond, limits };
@@ -85,16 +123,35 @@ export class Trial {
     for (const { file, counter, amount } of limits) {
       const key = `${file} ${counter.key}`;
       const tally = this.#tallies.get(key) ?? NOTHING;
-      const { slice, until } = sliceAt(tally, counter.window, this.#now());
+      const { slice, until } = sliceAt(counter.window, this.#now());
       this.#tallies.set(key, withAmount(tally, slice, amount, until));
     }
     return { effect: 'allow', ruling: undefined, limits };
+  }
+
+  #factsOf(
+    tool: TrialTool | undefined,
+    args: JsonObject,
+    side: 'in favour' | 'against',
+  ): [tool: ToolFacts | undefined, schemaFault: Facts['schemaFault']] {
+    const given = typeof tool === 'object' ? tool : undefined;
+    const isAnnounced = given !== undefined || (tool === undefined && side === 'in favour');
+    const inputSchema = tool === 'not announced' ? null : given?.inputSchema;
+    const unknown = () => (side === 'against' ? NOT_GIVEN : undefined);
+    return [
+      isAnnounced ? { hints: hintsOf(given?.annotations), inputSchema } : undefined,
+      inputSchema === undefined
+        ? unknown
+        : (extent) => this.#schemas.fault(inputSchema, args, extent),
+    ];
   }
 
   #count(file: string, { key, window }: Reservation['counter']): number {
     return countIn(this.#tallies.get(`${file} ${key}`) ?? NOTHING, window, this.#now());
   }
 }
+
+const NOT_GIVEN = 'its schema was not given. Name a file with the result of tools/list by --tools';
 
 function isBeyond({ amount, most, isExclusive }: Reservation, value: number): boolean {
   if (most === undefined) return false;

@@ -1,5 +1,5 @@
 import type { AuditFindOptions, AuditVerifyOptions } from '../run-audit.ts';
-import type { PolicyExplainOptions, PolicyInitOptions } from '../run-policy.ts';
+import type { PolicyExplainOptions, PolicyInitOptions, PolicyTestOptions } from '../run-policy.ts';
 import { append, type VerbGroup } from './verb-group.ts';
 
 /** What concerns the rules that calls are kept within, and the record of what came of them. */
@@ -49,8 +49,9 @@ function addPolicy({ cli, env, streams, exit }: VerbGroup): void {
   policy
     .command('test <file>')
     .description('try examples of calls and of how they have to be decided')
+    .option('--tools <file>', 'the result of tools/list, for rules about schemas and annotations')
     .option('--json', 'as a JSON object, for scripts')
-    .action(async (file: string, options: { readonly json?: boolean }) => {
+    .action(async (file: string, options: Omit<PolicyTestOptions, 'file'>) => {
       const { runPolicyTest } = await import('../run-policy.ts');
       exit(await runPolicyTest({ file, ...options }, env, streams));
     });

@@ -83,6 +83,100 @@ describe('counters', () => {
     expect(await reserve()).toBe(false);
   });
 
+  const SLIDING = { window: slidingWindow(3_000, '3 s') };
+  const DAY = 86_400_000;
+
+  it.each([
+    ['a year', 365 * DAY, SLIDING.window],
+    ['an hour', 3_600_000, SLIDING.window],
+    ['a year', 365 * DAY, calendarWindow('second')],
+  ])('are not locked by a call of a clock that is %s fast', async (_, fast, window) => {
+    const { clock, open, reserve } = await startCounters();
+    const one = { window, most: 1 };
+    clock.now = NOON + fast;
+    expect(await reserve([one])).toBe(true);
+    clock.now = NOON;
+    // It may have been a moment ago.
+    expect(await reserve([one])).toBe(false);
+    for (let calls = 1; calls < 10; calls++) {
+      clock.now = NOON + calls * 4_500;
+      expect(open().reserve([limit(one)], PARTY)).toHaveProperty('receipt');
+      expect(await reserve([one])).toBe(false);
+    }
+    clock.now = NOON + fast + 1;
+    expect(await reserve([one])).toBe(false);
+  });
+
+  it('let every call pass that fits a sliding limit beside one of a fast clock', async () => {
+    const { clock, reserve } = await startCounters();
+    clock.now = NOON + 365 * DAY;
+    await reserve([SLIDING]);
+    for (let calls = 0; calls < 10; calls++) {
+      clock.now = NOON + calls * 4_500;
+      expect(await reserve([SLIDING])).toBe(true);
+    }
+  });
+
+  it('do not stay beyond a limit that is read but not counted', async () => {
+    const { clock, counters, reserve } = await startCounters();
+    clock.now = NOON + 365 * DAY;
+    await reserve([SLIDING]);
+    clock.now = NOON;
+    expect(counters.value('p', limit(SLIDING).counter, PARTY)).toBe(1);
+    clock.now = NOON + 4_500;
+    expect(counters.value('p', limit(SLIDING).counter, PARTY)).toBe(0);
+  });
+
+  it.each([calendarWindow('day'), SLIDING.window])(
+    'stay used up when the clock is two days slow, and when it is right again (%j)',
+    async (window) => {
+      const { clock, reserve } = await startCounters();
+      const one = { window };
+      expect([await reserve([one]), await reserve([one])]).toEqual([true, true]);
+      clock.now = NOON - 2 * DAY;
+      expect([await reserve([one]), await reserve([one])]).toEqual([false, false]);
+      clock.now = NOON + 1;
+      expect(await reserve([one])).toBe(false);
+    },
+  );
+
+  it('write what time it is only once while calls are refused', async () => {
+    const { folder, clock, reserve } = await startCounters();
+    await reserve([{ most: 1 }]);
+    clock.now = NOON - DAY;
+    await reserve([{ most: 1 }]);
+    const [name = ''] = await readdir(folder);
+    const { size } = await stat(join(folder, name));
+    for (let calls = 0; calls < 5; calls++) await reserve([{ most: 1 }]);
+    expect((await stat(join(folder, name))).size).toBe(size);
+  });
+
+  it('hold although a fast clock has filled every slice', async () => {
+    const { clock, reserve } = await startCounters();
+    for (let calls = 0; calls < 500; calls++) {
+      clock.now = NOON + 365 * DAY + calls * 100;
+      await reserve([{ ...SLIDING, most: 1000 }]);
+    }
+    clock.now = NOON;
+    expect(await reserve([{ ...SLIDING, most: 10 }])).toBe(false);
+    clock.now = NOON + 4_500;
+    expect([await reserve([SLIDING]), await reserve([SLIDING])]).toEqual([true, true]);
+    expect(await reserve([SLIDING])).toBe(false);
+  });
+
+  it('survive that a process with a fast clock cleans up and replaces their files', async () => {
+    const { clock, open, reserve } = await startCounters();
+    await reserve([{ most: 1, window: calendarWindow('day') }]);
+    clock.now = NOON + 365 * DAY;
+    const fast = open();
+    const key = 'k'.repeat(200);
+    for (let calls = 0; calls < 1500; calls++) {
+      fast.reserve([limit({ most: 1500, key })], PARTY);
+    }
+    clock.now = NOON;
+    expect(await reserve([{ most: 1, window: calendarWindow('day') }])).toBe(false);
+  });
+
   it('reserve all or nothing', async () => {
     const { counters, reserve } = await startCounters();
     expect(await reserve([{ key: 'b' }, { most: 0 }])).toBe(false);

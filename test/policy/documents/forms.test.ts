@@ -1,12 +1,13 @@
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { hintsOf } from '../../../src/policy/decisions/facts.ts';
 import { policyJsonSchema } from '../../../src/policy/documents/document-schema.ts';
 import { Judge, mistakesIn, policyOf } from '../written-policy.ts';
 import { INVALID, VALID } from './examples.ts';
 
 const tool = (annotations: Record<string, unknown>, inputSchema: object = { type: 'object' }) => ({
-  tool: { annotations, inputSchema },
+  tool: { hints: hintsOf(annotations), inputSchema },
 });
 
 describe('the JSON schema of policies', () => {
@@ -345,4 +346,62 @@ tools:
   ])('is no method: %j', (method) =>
     expect(new Judge([denying]).message(method, { name: 'delete_db' })).toMatch(/^deny/),
   );
+});
+
+describe('numbers in YAML', () => {
+  const most = (text: string) =>
+    policyOf(
+      `version: "1"\ndefault: allow\ntools: { t: { limits: [{ counter: n, window: day, max: ${text} }] } }`,
+    ).body.entries[0]?.rules[0];
+
+  it.each([
+    ['0100', 64],
+    ['1_000', 1000],
+    ['0x1F', 31],
+    ['0b101', 5],
+    ['0o14', 12],
+    ['08', 8],
+    ['+1', 1],
+    ['.5', 0.5],
+    ['1e3', 1000],
+    ['1_000.5', 1000.5],
+    ['!!int "0100"', 64],
+  ])('mean what Intercept reads: %s', (text, expected) => {
+    expect(most(text)).toMatchObject({ most: expected });
+  });
+
+  const compared = (text: string) =>
+    `version: "1"\ndefault: allow\ntools: { t: { deny_if: [{ path: args.a, op: eq, value: ${text} }] } }`;
+
+  it.each([
+    ['12:30:45', '12:30:45'],
+    ['yes', 'yes'],
+    ['on', 'on'],
+    ['_1', '_1'],
+    ['!!str 0100', '0100'],
+  ])('are texts if Intercept reads them as such: %s', (text, value) => {
+    const judge = new Judge([policyOf(compared(text))]);
+    expect(judge.call('t', { a: value })).toBe('deny /tools/t/deny_if/0');
+    expect(judge.call('t', { a: 'other' })).toBe('allow');
+  });
+
+  it.each([
+    ['2026-01-01', 'is a date. Put it in quotes'],
+    ['9007199254740993', 'is too large to be compared exactly'],
+    ['.inf', 'is no number that can be compared'],
+    ['!!binary aGk=', 'Unresolved tag'],
+  ])('are refused with the reason: %s', (text, reason) => {
+    expect(mistakesIn(compared(text)).join()).toContain(reason);
+  });
+
+  it('have no other meaning by a directive, and none in names', () => {
+    const document = policyOf(
+      '%YAML 1.1\n---\nversion: "1"\nhide: [no, "1"]\ntools: { 0100: { rules: [] } }',
+    );
+    expect(document.body.entries[0]?.name.text).toBe('0100');
+    expect(document.body.hidden.map(({ name }) => name.text)).toEqual(['no', '1']);
+    expect(
+      mistakesIn('version: "1"\ntools: { 1: { rules: [] }, "1": { rules: [] } }').join(),
+    ).toContain('unique');
+  });
 });

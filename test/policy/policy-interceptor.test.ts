@@ -1,0 +1,326 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  type JsonObject,
+  makeError,
+  makeNotification,
+  makeRequest,
+  numericId,
+  type Request,
+  type Response,
+} from '../../src/mcp/message.ts';
+import { Counters } from '../../src/policy/counters/counters.ts';
+import type { PolicyState } from '../../src/policy/documents/policy-set.ts';
+import { PolicyInterceptor } from '../../src/policy/policy-interceptor.ts';
+import { makeResult } from '../../src/policy/refusals.ts';
+import { throughInterceptors } from '../../src/relay/interceptors.ts';
+import type { Exchange, Peer } from '../../src/relay/peer.ts';
+import { endWithTest } from '../fixtures/running.ts';
+import { policyOf } from './written-policy.ts';
+
+const ACT = { name: 'act', description: 'Acts', inputSchema: { type: 'object' } };
+
+type Answer = (request: Request, exchange: Exchange) => unknown;
+
+/** A policy between a client that agrees to everything for the session, and a server. */
+async function govern(text: string, answer: Answer, caller?: () => Promise<string>) {
+  const folder = await mkdtemp(join(tmpdir(), 'agentcore-mcp-test-'));
+  endWithTest(folder, () => rm(folder, { recursive: true, force: true }));
+  let state: PolicyState = { policies: [policyOf(text)], failure: undefined };
+  const sent: string[] = [];
+  const questions: string[] = [];
+  const interceptor = new PolicyInterceptor({
+    current: () => state,
+    counters: new Counters(join(folder, 'counters'), Date.now),
+    runtime: 'arn:runtime',
+    session: 's',
+    caller: caller ?? (async () => 'arn:me'),
+    now: Date.now,
+  });
+  const server: Peer = {
+    request: async (request, exchange) => {
+      const result = await answer(request, exchange);
+      exchange.beforeSend?.();
+      sent.push(request.method);
+      return makeResult(request.id, result as object);
+    },
+    notify: async () => undefined,
+  };
+  const whileAsked: (() => void)[] = [];
+  const client: Peer = {
+    request: async (request) => {
+      questions.push(String(request.params?.message));
+      whileAsked.shift()?.();
+      return makeResult(request.id, { action: 'accept', content: { allow: 'session' } });
+    },
+    notify: async () => undefined,
+  };
+  const peer = throughInterceptors([interceptor], server);
+  const exchange = { signal: new AbortController().signal, back: client };
+  const send = (method: string, params: JsonObject = {}) =>
+    peer.request(makeRequest(numericId(1), method, params), exchange);
+  await send('initialize', { capabilities: { elicitation: {} } });
+  sent.length = 0;
+  return {
+    sent,
+    questions,
+    whileAsked,
+    send,
+    call: (name = 'act') => send('tools/call', { name, arguments: {} }),
+    replace: (other: string) => {
+      state = { policies: [policyOf(other)], failure: undefined };
+    },
+    /** From the server. */
+    notify: (method: string) =>
+      throughInterceptors([interceptor], {
+        request: (_, { back, ...more }) =>
+          back
+            .notify(makeNotification(method), { back, ...more })
+            .then(() => makeError(undefined, { code: 0, message: '' })),
+        notify: async () => undefined,
+      }).request(makeRequest(numericId(9), 'ping'), exchange),
+  };
+}
+
+const textOf = (response: Response) => response.bytes.toString();
+
+const DENY = 'version: "1"\ntools: { act: { rules: [{ name: no, action: deny }] } }';
+const DONE = { content: [] };
+
+describe('a document that becomes stricter while a call waits', () => {
+  it.each([
+    ['who calls', 'callers: [{ match: ["*"], tools: {} }]'],
+    ['tools/list', 'tools: { act: { rules: [{ validate: schema }] } }'],
+    ['a person', 'tools: { act: { rules: [{ action: require_approval }] } }'],
+    ['what stands before the end', 'default: allow'],
+  ])('is applied after waiting for %s', async (what, text) => {
+    let isReady = false;
+    const governed = await govern(
+      `version: "1"\n${text}`,
+      ({ method }) => {
+        if (method === 'tools/list') {
+          if (what === 'tools/list') governed.replace(DENY);
+          return { tools: [ACT] };
+        }
+        if (isReady && what.startsWith('what')) governed.replace(DENY);
+        return DONE;
+      },
+      async () => {
+        if (isReady) governed.replace(DENY);
+        if (!isReady) throw new Error('not yet');
+        return 'arn:me';
+      },
+    );
+    if (what === 'a person') governed.whileAsked.push(() => governed.replace(DENY));
+    isReady = true;
+    expect(textOf(await governed.call())).toMatch(/Refused by policy: .*is refused by rule/);
+    expect(governed.sent).not.toContain('tools/call');
+  });
+
+  it('lets a call go on that it allows as well, and does not ask the person again', async () => {
+    const ASK = 'version: "1"\ntools: { act: { rules: [{ action: require_approval }] } }';
+    const governed = await govern(ASK, ({ method }) =>
+      method === 'tools/list' ? { tools: [ACT] } : DONE,
+    );
+    governed.whileAsked.push(() => governed.replace(`${ASK}\nhide: [other]`));
+    expect(textOf(await governed.call())).toContain('"content":[]');
+    expect(governed.questions).toHaveLength(1);
+    expect(governed.sent.filter((method) => method === 'tools/call')).toHaveLength(1);
+  });
+
+  it('counts a call once that was judged twice', async () => {
+    const LIMIT = 'version: "1"\ntools: { act: { rules: [{ rate_limit: 1/month }] } }';
+    let times = 0;
+    const governed = await govern(LIMIT, () => {
+      if (times++ === 1) governed.replace(`${LIMIT}\nhide: [other]`);
+      return DONE;
+    });
+    expect(textOf(await governed.call())).toContain('"content":[]');
+    expect(textOf(await governed.call())).toContain('Rate limit of 1');
+  });
+
+  it('refuses a call if documents change without end', async () => {
+    let isChanging = false;
+    const governed = await govern('version: "1"', () => {
+      if (isChanging) governed.replace('version: "1"');
+      return DONE;
+    });
+    isChanging = true;
+    expect(textOf(await governed.call())).toContain('changed again and again');
+    expect(governed.sent).toEqual([]);
+  });
+
+  it('decides what a list shows that was asked for before', async () => {
+    const governed = await govern('version: "1"', () => DONE);
+    const hiding = await govern('version: "1"', ({ method }) => {
+      if (method === 'tools/list')
+        queueMicrotask(() => hiding.replace('version: "1"\nhide: [act]'));
+      return { tools: [ACT, { ...ACT, name: 'ok' }] };
+    });
+    expect(textOf(await governed.call())).toContain('"content":[]');
+    expect(textOf(await hiding.send('tools/list'))).not.toContain('"act"');
+  });
+});
+
+describe('an answer of the server', () => {
+  const HIDE = `version: "1"
+hide: [secret_tool]
+hide_prompts: [secret]
+methods: { sampling/createMessage: { rules: [{ name: no, action: deny }] } }
+`;
+  const SECRET = { name: 'secret_tool', inputSchema: { type: 'object' } };
+
+  it.each([
+    { tools: [], Tools: [SECRET] },
+    { tools: [], too_ls: [SECRET] },
+    { tools: [{ ...SECRET, name: 'ok', Name: 'secret_tool' }] },
+    { tools: [{ ...SECRET, name: 'ok', 'n\u0430me': 'secret_tool' }] },
+  ])('brings no hidden tool back by another spelling: %j', async (result) => {
+    const { send } = await govern(HIDE, () => result);
+    expect(textOf(await send('tools/list'))).not.toContain('secret_tool');
+  });
+
+  const QUESTION = { method: 'sampling/createMessage', params: {} };
+  it.each([
+    { inputRequests: { a: QUESTION } },
+    { resultType: 'complete', inputRequests: { a: QUESTION }, content: [] },
+    { ResultType: 'input_required', inputRequests: { a: QUESTION } },
+    { resultType: 'input_required', InputRequests: { a: QUESTION } },
+    { resultType: 'input_required', input_requests: { a: QUESTION } },
+    { resultType: 'input_required', inputRequests: [QUESTION] },
+    { resultType: 'input_required', inputRequests: [[QUESTION]] },
+    { resultType: 'input_required', inputRequests: { a: { Method: QUESTION.method } } },
+    {
+      resultType: 'input_required',
+      inputRequests: { a: { method: 'x/y', Method: QUESTION.method } },
+    },
+    { resultType: 'input_required', inputRequests: { a: QUESTION.method } },
+    { resultType: 'input_required', inputRequests: QUESTION.method },
+  ])('asks for nothing that is denied: %j', async (result) => {
+    const { call } = await govern(HIDE, () => result);
+    const answer = textOf(await call());
+    expect(answer).toContain('Refused by policy');
+    expect(answer).not.toContain('params');
+  });
+
+  it('passes as it came if what it asks for is allowed', async () => {
+    const asks = { resultType: 'input_required', inputRequests: { a: { method: 'roots/list' } } };
+    const { call } = await govern(HIDE, () => asks);
+    expect(textOf(await call())).toContain(JSON.stringify(asks));
+  });
+});
+
+describe('what the server announces of a tool', () => {
+  const DESTRUCTIVE = 'version: "1"\napprove: [destructive]';
+  const listed = (annotations: object, more: object = {}) => ({ ...ACT, annotations, ...more });
+  const WORSE = listed({ destructiveHint: true });
+  const HARMLESS = listed({ readOnlyHint: true });
+
+  /** Whether a person is asked about a call after the client has read these lists of one page each. */
+  async function isAskedAfter(...lists: object[][]): Promise<boolean> {
+    let tools: object[] = [];
+    const { send, call, questions } = await govern(DESTRUCTIVE, ({ method }) =>
+      method === 'tools/list' ? { tools } : DONE,
+    );
+    for (tools of lists) await send('tools/list');
+    await call();
+    return questions.length > 0;
+  }
+
+  it('is taken by the strictest hints that it ever gave', async () => {
+    expect(await isAskedAfter([HARMLESS])).toBe(false);
+    expect(await isAskedAfter([listed({ destructiveHint: false })])).toBe(false);
+    expect(await isAskedAfter([WORSE], [HARMLESS])).toBe(true);
+    expect(await isAskedAfter([HARMLESS], [WORSE])).toBe(true);
+    expect(await isAskedAfter([WORSE, HARMLESS])).toBe(true);
+    expect(await isAskedAfter([HARMLESS], [listed({ destructiveHint: false })])).toBe(false);
+  });
+
+  it('keeps the strictest hints across pages and after the list has changed', async () => {
+    const pages: Record<string, object> = {
+      '': { tools: [WORSE], nextCursor: '2' },
+      '2': { tools: [HARMLESS], nextCursor: '2' },
+    };
+    const { call, notify, questions, sent } = await govern(DESTRUCTIVE, ({ method, params }) =>
+      method === 'tools/list' ? (pages[String(params?.cursor ?? '')] as object) : DONE,
+    );
+    await call();
+    expect(questions).toHaveLength(1);
+    // A cursor that came before ends the list.
+    expect(sent.filter((method) => method === 'tools/list')).toHaveLength(2);
+    pages[''] = { tools: [{ ...HARMLESS, description: 'Acts otherwise' }] };
+    await notify('notifications/tools/list_changed');
+    await call();
+    expect(questions).toHaveLength(2);
+  });
+
+  it.each([
+    ['approve: [destructive]', { description: 'Acts otherwise' }],
+    ['approve: [destructive]', { inputSchema: { type: 'object', required: ['x'] } }],
+    ['approve: [destructive]', { annotations: { title: 'Act' } }],
+    ['tools: { act: { rules: [{ action: require_approval }] } }', { description: 'Otherwise' }],
+  ])('ends the agreement for the session if it changes: %s, %j', async (text, more) => {
+    let tool: object = ACT;
+    const { send, call, notify, questions } = await govern(`version: "1"\n${text}`, ({ method }) =>
+      method === 'tools/list' ? { tools: [tool] } : DONE,
+    );
+    await call();
+    await call();
+    await send('tools/list');
+    await call();
+    expect(questions).toHaveLength(1);
+    tool = { ...ACT, ...more };
+    await send('tools/list');
+    await call();
+    expect(questions).toHaveLength(2);
+    tool = ACT;
+    await notify('notifications/tools/list_changed');
+    await call();
+    expect(questions).toHaveLength(2);
+  });
+});
+
+describe('names that look alike', () => {
+  const HIDING = `version: "1"
+hide: [wipe]
+hide_prompts: ["private*"]
+hide_resources: ["file:///private*"]
+`;
+  it.each([
+    ['tools/call', { name: 'wip\u0435', arguments: {} }],
+    ['prompts/get', { name: 'priv\u0430te1' }],
+    ['prompts/get', { name: 'PRIVATE1' }],
+    ['prompts/get', { name: 'unkn\u043ewn' }],
+    ['resources/read', { uri: 'file:///priv\u0430te1' }],
+    ['resources/read', { uri: 'file:///priv%D0%B0te1' }],
+    ['resources/subscribe', { uri: 'file:///pr\u200bivate1' }],
+    ['completion/complete', { ref: { type: 'ref/prompt', name: 'priv\u0430te1' } }],
+  ])('are refused: %s %j', async (method, params) => {
+    const { send, sent } = await govern(HIDING, ({ method: asked }) =>
+      asked === 'prompts/list' ? { prompts: [{ name: 'gr\u00fc\u00dfe' }] } : { tools: [ACT] },
+    );
+    expect(textOf(await send(method, params))).toContain('Refused by policy');
+    expect(sent).not.toContain(method);
+  });
+
+  it.each([
+    ['prompts/get', { name: 'gr\u00fc\u00dfe' }],
+    ['prompts/get', { name: 'hello' }],
+    ['resources/read', { uri: 'file:///gr\u00fc\u00dfe.md' }],
+  ])('are not: %s %j', async (method, params) => {
+    const { send, sent } = await govern(HIDING, ({ method: asked }) =>
+      asked === 'prompts/list' ? { prompts: [{ name: 'gr\u00fc\u00dfe' }] } : {},
+    );
+    await send(method, params);
+    expect(sent).toContain(method);
+  });
+
+  it('are left out of lists', async () => {
+    const { send } = await govern(HIDING, () => ({
+      prompts: [{ name: 'priv\u0430te1' }, { name: 'hello' }],
+    }));
+    expect(textOf(await send('prompts/list'))).toContain('{"prompts":[{"name":"hello"}]}');
+  });
+});
