@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import type { TargetLinks } from '../../src/local/gateways/gateway-sessions.ts';
+import { listTools } from '../../src/local/gateways/gateway-tools.ts';
+
+/** Lists a target whose pages have these cursors, the last one over and over; returns what was asked. */
+async function listWith(cursors: readonly unknown[]): Promise<unknown[]> {
+  const asked: unknown[] = [];
+  const request = async (_method: string, params: { readonly cursor?: string }) => {
+    asked.push(params.cursor);
+    const nextCursor = cursors[Math.min(asked.length, cursors.length) - 1];
+    return { ok: true, answer: { result: { tools: [{ name: 'a' }], nextCursor } } };
+  };
+  const links = new Map([['target', { request }]]) as unknown as TargetLinks;
+  expect(await listTools(links)).toMatchObject({ result: { tools: [{ name: 'target___a' }] } });
+  return asked;
+}
+
+test.each([[undefined], [null], ['']])('a list of tools ends at the cursor %j', async (cursor) => {
+  expect(await listWith(['1', cursor])).toEqual([undefined, '1']);
+});
+
+test('a list of tools ends at a cursor that was there before, and at a bound', async () => {
+  expect(await listWith(['1'])).toEqual([undefined, '1']);
+  expect(await listWith(['1', '2', '1'])).toEqual([undefined, '1', '2']);
+  const endless = Array.from({ length: 1_000 }, (_, index) => String(index));
+  expect(await listWith(endless)).toHaveLength(100);
+});
