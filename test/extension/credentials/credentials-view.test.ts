@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { RoleTargets } from '../../../src/aws/credentials/role-targets.ts';
 import { findSsoSession } from '../../../src/aws/sso/sso-session.ts';
 import { writeToken } from '../../../src/aws/sso/token-cache.ts';
@@ -56,8 +56,6 @@ async function signIn(env: Record<string, string>, milliseconds: number) {
   await writeToken(session, token, env);
 }
 
-afterEach(() => vi.unstubAllEnvs());
-
 describe('the view of credentials', () => {
   it('has SSO sessions and profiles, with their state and kind in words', async () => {
     const { env, told } = await setUp(CONFIG);
@@ -80,9 +78,7 @@ describe('the view of credentials', () => {
 
   it('asks who one is when a profile is opened, and says what is wrong where that fails', async () => {
     const local = await start({ server: statelessMcp() }, { accessKeys: [USER.config] });
-    // The SDK's clients look at the process's own environment.
-    vi.stubEnv('AWS_ENDPOINT_URL', local.url);
-    const { told, named } = await setUp(CONFIG);
+    const { told, named } = await setUp(CONFIG, { AWS_ENDPOINT_URL: local.url });
     expect(await told(await named('work'))).toEqual([
       ['user user', expect.stringContaining('123456789012'), 'identity'],
     ]);

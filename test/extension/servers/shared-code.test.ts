@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 import { prepareCredentials } from '../../../src/extension/servers/prepare-credentials.ts';
 import { environmentOf } from '../../../src/extension/servers/server-environment.ts';
@@ -23,8 +23,6 @@ it('a code that was entered before the start is enough for the proxy, which coul
       roles: [{ arn: ROLE, mfa: { serial: MFA, code: '123456' } }],
     },
   );
-  vi.stubEnv('AWS_ENDPOINT_URL', local.url);
-  onTestFinished(() => void vi.unstubAllEnvs());
   const recorder = await keyRecorder(local);
   const home = await CredentialHome.make({ credentials: keys('work', USER) });
   const { arn } = local.runtime('server');
@@ -32,7 +30,10 @@ it('a code that was entered before the start is enough for the proxy, which coul
   const entry = readEntry({ name: 'weather', arn, profile: 'work', assumeRole });
 
   const mfaCode = vi.fn(async () => '123456');
-  const prepare = prepareCredentials({ env: () => home.env, prompts: { mfaCode } });
+  const prepare = prepareCredentials({
+    env: () => ({ ...home.env, AWS_ENDPOINT_URL: local.url }),
+    prompts: { mfaCode },
+  });
   expect(await prepare(entry, new AbortController().signal)).toBeUndefined();
   expect(mfaCode).toHaveBeenCalledOnce();
   expect(await readdir(home.file('.aws/cli/cache'))).toHaveLength(1);
