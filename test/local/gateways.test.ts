@@ -111,7 +111,8 @@ describe('a gateway that takes signatures', () => {
     const wrong = signingFetch(local, { service: 'execute-api' });
     const { url } = local.gateway('tools');
     const body = JSON.stringify(INITIALIZE);
-    expect((await wrong(url, { method: 'POST', body })).status).toBe(403);
+    const headers = { 'content-type': 'application/json' };
+    expect((await wrong(url, { method: 'POST', headers, body })).status).toBe(403);
   });
 
   test('has no metadata for bearer tokens', async () => {
