@@ -175,7 +175,7 @@ export class PolicyInterceptor implements Interceptor {
     const about = subjectsOf(method, params);
     let isAsking = false;
     let askedBy: readonly Policy[] | undefined;
-    for (; judging.times < MAX_JUDGEMENTS; judging.times++) {
+    while (judging.times++ < MAX_JUDGEMENTS) {
       const { policies, failure } = this.#options.current();
       if (failure !== undefined) return refused(nobodys(notMended(failure)));
       if ('fault' in about) {
