@@ -2,14 +2,14 @@ import type { AgentCoreError } from '../../error.ts';
 import { credentialsFailure, signatureFailure, wordsOf } from './credentials-failure.ts';
 import type { RoleStep } from './credentials-options.ts';
 
-/** A policy statement to add, and to what. */
+/** A missing policy statement and the policy to add it to. */
 interface MissingStatement {
-  /** `caller`: to a policy of the principal that assumes. `trust`: to the role's trust policy. */
+  /** `caller`: a policy of the calling principal. `trust`: the role's trust policy. */
   readonly of: 'caller' | 'trust';
   readonly statement: object;
 }
 
-/** What AssumeRole refused, as a sentence that says who has to change what. */
+/** Converts an AssumeRole error to an error with the required change and the policy to change. */
 export function assumeRoleFailure(cause: unknown, role: RoleStep, whose: string): AgentCoreError {
   const words = wordsOf(cause);
   const { name } = cause as Error;
@@ -42,7 +42,10 @@ export function assumeRoleFailure(cause: unknown, role: RoleStep, whose: string)
   return fail('STS could not be asked; check the network and try again');
 }
 
-/** STS says the same whichever side refused, so what can be told must be told by other signs. */
+/**
+ * STS returns the same error for a missing permission and a missing trust. This function uses the
+ * message text and the account IDs to find the cause.
+ */
 function denied(cause: unknown, role: RoleStep, whose: string, words: string): AgentCoreError {
   const caller = /User: (arn:\S+)/.exec(words)?.[1];
   const action = /perform: (sts:\w+)/.exec(words)?.[1] ?? 'sts:AssumeRole';
@@ -81,7 +84,7 @@ function denied(cause: unknown, role: RoleStep, whose: string, words: string): A
   );
 }
 
-/** The conditions of a trust policy that STS does not speak of when they are not met. */
+/** Trust policy conditions that STS does not mention in its error message. */
 function besides(role: RoleStep, action: string): string {
   if (action !== 'sts:AssumeRole') return '';
   const external = role.externalId
@@ -101,7 +104,7 @@ function trustStatement(
   caller: string | undefined,
 ): MissingStatement {
   const conditions = {
-    // Whoever copies it knows the id; errors go where it should not.
+    // A placeholder, because error messages can end up in logs. The user knows the external ID.
     ...(role.externalId && { StringEquals: { 'sts:ExternalId': 'THE_EXTERNAL_ID' } }),
     ...(role.mfaSerial && { Bool: { 'aws:MultiFactorAuthPresent': 'true' } }),
   };
@@ -121,7 +124,9 @@ function actionsOf(role: RoleStep, action: string): string | readonly string[] {
   return needsIdentity ? ['sts:AssumeRole', 'sts:SetSourceIdentity'] : 'sts:AssumeRole';
 }
 
-/** How a trust policy names a caller: a session is named by its role. */
+/**
+ * Returns the trust policy principal for a caller. An assumed-role session is named by its role.
+ */
 function principalOf(caller: string | undefined): { principal: string; condition?: object } {
   const [, partition, , account, name] =
     /^arn:([\w-]+):(sts|iam)::(\d{12}):assumed-role\/([^/]+)\//.exec(caller ?? '') ?? [];
@@ -129,7 +134,7 @@ function principalOf(caller: string | undefined): { principal: string; condition
   if (!name.startsWith('AWSReservedSSO_')) {
     return { principal: `arn:${partition}:iam::${account}:role/${name}` };
   }
-  // Its path has the region of IAM Identity Center, which the session's ARN does not tell.
+  // The role path contains the IAM Identity Center region, which the session ARN lacks.
   return {
     principal: `arn:${partition}:iam::${account}:root`,
     condition: {

@@ -11,9 +11,9 @@ import { throughRoleCache } from './role-cache.ts';
 
 export interface RoleMeans {
   readonly source: AwsCredentialIdentity;
-  /** Whose credentials these are: `of profile "work"`, `of ROLE`. */
+  /** The owner of the credentials, for messages: `of profile "work"`, `of ROLE`. */
   readonly whose: string;
-  /** The profile that names the role, if one does. */
+  /** The profile that names the role, if any. */
   readonly profile: string | undefined;
   readonly region: string | undefined;
   readonly sts: StsEndpoint;
@@ -22,7 +22,7 @@ export interface RoleMeans {
   readonly env: Environment;
 }
 
-/** @throws {AgentCoreError} `credentials`, with what is to be done by whom. */
+/** @throws {AgentCoreError} `credentials`, with the action to take. */
 export async function assumeRole(role: RoleStep, means: RoleMeans): Promise<AwsCredentialIdentity> {
   const { mfaSerial } = role;
   if (!mfaSerial) return assume(role, undefined, means);
@@ -54,10 +54,10 @@ async function assume(
   } catch (cause) {
     throw assumeRoleFailure(cause, role, whose);
   }
-  // The request handler is everybody's, so the client is not destroyed.
+  // Do not destroy the client: other clients share its request handler.
 }
 
-/** What STS answers. */
+/** Converts the credentials in an STS response. */
 export function identityOf(found: StsCredentials | undefined): AwsCredentialIdentity {
   if (!found?.AccessKeyId || !found.SecretAccessKey) {
     throw new Error('the answer has no credentials');
@@ -70,7 +70,7 @@ export function identityOf(found: StsCredentials | undefined): AwsCredentialIden
   };
 }
 
-/** The sentence for an STS call that does not know where to go. */
+/** The error for an STS call without a region. */
 export function noRegion(what: string, profile: string | undefined): Error {
   const where = profile ? `"region" in profile "${profile}"` : '"region" in the default profile';
   return credentialsFailure(`No region to ${what} in: set AWS_REGION, or ${where}`);
@@ -91,7 +91,10 @@ async function askForCode(role: RoleStep, serial: string, means: RoleMeans): Pro
   }
 }
 
-/** How to get such credentials in a terminal, where the AWS CLI asks for the code. */
+/**
+ * Returns the AWS CLI command for these credentials. In a terminal, the CLI prompts for the MFA
+ * code.
+ */
 function mfaCommand(role: RoleStep, serial: string, profile: string | undefined): string {
   if (profile !== undefined) {
     return `run "aws configure export-credentials --profile ${shellWord(profile)} --format env" in a terminal, and start this program with the variables that it prints and without AWS_PROFILE`;

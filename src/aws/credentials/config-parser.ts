@@ -1,64 +1,65 @@
-/** A `key = value` of a section. */
 export interface ConfigSetting {
   /** In lower case. */
   readonly key: string;
-  /** As botocore reads it: the lines of a value are joined by `\n`, comments behind it belong to it. */
+  /**
+   * As botocore reads it: lines are joined by `\n`, and trailing comments are part of the value.
+   */
   readonly value: string;
   /** The settings in an indented block under an empty value, as in `s3 =`. */
   readonly nested: Readonly<Record<string, string>> | undefined;
-  /** Indexes of the lines that it takes up, the first of them with the key. */
+  /** Indexes of its lines, starting with the line of the key. */
   readonly lines: readonly number[];
   /** Characters before the key. */
   readonly indent: number;
-  /** What its further lines would set if they were not indented. */
+  /** Settings on continuation lines, which would be separate settings without the indentation. */
   readonly swallowed: readonly { readonly key: string; readonly line: number }[];
 }
 
 export interface ConfigSection {
-  /** What is between the brackets; for a header that is not understood, the whole line. */
+  /** The text between the brackets, or the whole line if the header could not be parsed. */
   readonly header: string;
   readonly isUnderstood: boolean;
-  /** Indexes of the line with the header, and of the line after the last one. */
+  /** Index of the header line. `end` is the index after the last line. */
   readonly start: number;
   readonly end: number;
   readonly settings: readonly ConfigSetting[];
 }
 
-/** A line that is not understood, or that programs read differently. */
+/** A line that could not be parsed or that programs read differently. */
 interface ConfigProblem {
-  /** From 1. */
+  /** Starts at 1. */
   readonly line: number;
-  /** What is wrong, after "line 5": `has neither "=" nor ":"`. */
+  /** The problem, as the end of a sentence that starts with "line 5": `has neither "=" nor ":"`. */
   readonly what: string;
-  /** `error`: not understood. `warning`: understood, but the AWS CLI or an SDK reads it differently. */
+  /** `error`: not parseable. `warning`: parsed, but the AWS CLI or an SDK reads it differently. */
   readonly kind: 'error' | 'warning';
-  /** The sections that are affected, by the index of their header; none of them: the file. */
+  /** Header line indexes of the affected sections. Empty if the problem affects the whole file. */
   readonly sections: readonly number[];
-  /** A header in it, for those who look for that section. */
+  /** The header in this line, used to suggest this line when a section is missing. */
   readonly header?: string;
 }
 
-/** An AWS config or credentials file, as botocore reads it, with all that is needed to change it. */
+/** An AWS config or credentials file as botocore reads it, with the positions needed to edit it. */
 export interface ConfigFile {
-  /** With their line ends, and a character for each byte. */
+  /** With line endings. Each character is one byte (latin1). */
   readonly lines: readonly string[];
   readonly sections: readonly ConfigSection[];
-  /** Settings of `[DEFAULT]`, which count in every section. */
+  /** Settings of `[DEFAULT]`, which apply to every section. */
   readonly defaults: readonly ConfigSetting[];
   readonly problems: readonly ConfigProblem[];
 }
 
-/** Python's whitespace. JavaScript's has neither the separators nor U+0085, but U+FEFF. */
+/** Python's whitespace. JavaScript's `\s` lacks the separators and U+0085, but includes U+FEFF. */
 const SPACE =
   '[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]';
 const LEADING = new RegExp(`^${SPACE}*`);
 const TRAILING = new RegExp(`${SPACE}+$`);
 const OPTION = new RegExp(`^(.*?)${SPACE}*[=:]${SPACE}*(.*)$`, 's');
 const HEADER = /^\[(.+)\]/s;
-/** What Python's `str.splitlines` splits at. */
+/** The line boundaries of Python's `str.splitlines`. */
 const LINE_BREAKS = '\\n-\\r\\x1c-\\x1e\\x85\\u2028\\u2029';
 const LINE_ENDS = new RegExp(`\\r\\n|[${LINE_BREAKS}]`);
-/** Characters of a header that a sentence repeats. */
+/** Maximum characters of a header in a message. */
 const MAX_QUOTE_LENGTH = 80;
 
 interface OpenSetting {
@@ -78,9 +79,9 @@ interface OpenSection {
 }
 
 /**
- * Parses a file by the rules of Python's `configparser.RawConfigParser` as botocore uses it. Where
- * Python refuses the whole file, this notes a problem and goes on, so that the sections that are not
- * affected can be used. The settings after a header that is not understood belong to no other section.
+ * Parses a file by the rules of Python's `configparser.RawConfigParser` as botocore uses it. If
+ * Python would reject the whole file, this records a problem and continues. The unaffected sections
+ * stay usable. Settings after an unparseable header belong to no other section.
  */
 export function parseConfig(bytes: Buffer): ConfigFile {
   const lines = bytes.toString('latin1').match(/[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$/g) ?? [];
@@ -225,7 +226,7 @@ export function parseConfig(bytes: Buffer): ConfigFile {
   };
 }
 
-/** Splits as Python's `shlex.split` does; `undefined` if a quotation is not closed. */
+/** Splits like Python's `shlex.split`. Returns `undefined` if a quote is not closed. */
 export function splitWords(text: string): readonly string[] | undefined {
   const words: string[] = [];
   let word: string | undefined;
@@ -256,7 +257,7 @@ export function splitWords(text: string): readonly string[] | undefined {
   return words;
 }
 
-/** Part of a line of a file, for a sentence. */
+/** Sanitizes and truncates file content for a message. */
 export function quoted(text: string): string {
   const shown = text.replace(/[^\P{C}\u200d]/gu, '\uFFFD');
   return shown.length > MAX_QUOTE_LENGTH ? `${shown.slice(0, MAX_QUOTE_LENGTH)}…` : shown;
@@ -276,7 +277,7 @@ function optionOf(value: string): { key: string; text: string } | undefined {
   return { key: key.replace(TRAILING, '').toLowerCase(), text: text.replace(TRAILING, '') };
 }
 
-/** `null` if a line is no setting. */
+/** Returns `null` if a line is not a setting. */
 function parseNested(value: string): Readonly<Record<string, string>> | null {
   const nested: Record<string, string> = Object.create(null);
   for (const line of value.split(LINE_ENDS).map(strip)) {

@@ -23,20 +23,21 @@ import {
 } from './profile-files.ts';
 import { describeProfile, nearestFirst } from './profiles.ts';
 
-/** Names of profiles that a sentence lists. */
+/** Maximum profile names in an error message. */
 const MOST_NAMES = 5;
 
 export interface Found {
   readonly identity: AwsCredentialIdentity;
-  /** What the profile says, whether or not it was needed. */
+  /** The region of the profile, even if the search did not need it. */
   readonly profileRegion: string | undefined;
 }
 
 /**
- * Looks where the AWS SDKs look, in their order: the profile that is named, else the environment,
- * the default profile, a web identity, the container, the instance; then assumes the roles on top.
- * All clients inside take this machine's way to the network. Nothing is kept, so the files count as
- * they are; what is found first and does not work is not passed over in silence.
+ * Creates a credential search that follows the order of the AWS SDKs: the named profile, or else
+ * environment variables, the default profile, web identity, container and instance. It then assumes
+ * the configured roles. All clients use the configured network settings. Nothing is cached, so each
+ * search reads the current files. If the first source found does not work, the search fails and
+ * does not try the next one.
  */
 export async function credentialChain(
   options: CredentialsOptions,
@@ -94,7 +95,7 @@ export async function credentialChain(
   };
 }
 
-/** Logs each warning once, and again when the files have said something else meanwhile. */
+/** Logs each warning once, and again if it returns after the files changed. */
 class WarningReport {
   readonly #options: CredentialsOptions;
   #last: readonly string[] = [];
@@ -129,7 +130,8 @@ async function baseCredentials(around: Surroundings): Promise<Base> {
   }
   const name = profile ?? 'default';
   const { kind, problem } = describeProfile(name, files);
-  // A default profile has not been asked for: only its role comes before the environment's token.
+  // The user did not choose the default profile. Only its role takes precedence over the web
+  // identity in the environment.
   if (profile === undefined && kind !== 'role') {
     const identity = await environmentWebIdentity(around);
     if (identity) return { identity, whose: 'in the environment' };
@@ -140,7 +142,7 @@ async function baseCredentials(around: Surroundings): Promise<Base> {
   return { identity: await machineCredentials(around), whose: 'of this machine' };
 }
 
-/** The role of the environment's web identity, if there is one. */
+/** Credentials of the web identity role in the environment, if it is set. */
 async function environmentWebIdentity(
   around: Surroundings,
 ): Promise<AwsCredentialIdentity | undefined> {
@@ -171,7 +173,7 @@ async function environmentWebIdentity(
   });
 }
 
-/** What nobody has to name: the container, the instance. */
+/** Credentials from sources without configuration: container and instance metadata. */
 async function machineCredentials({ options }: Surroundings): Promise<AwsCredentialIdentity> {
   const { env } = options;
   if (isInContainer(env)) return containerCredentials(options);
@@ -179,7 +181,7 @@ async function machineCredentials({ options }: Surroundings): Promise<AwsCredent
   try {
     return await instanceCredentials(options);
   } catch (cause) {
-    // Most machines are no instance of EC2, and that they are not is not what is wrong.
+    // Most machines are not EC2 instances, so an error of the metadata service would mislead.
     throw noCredentials(options, wordsOf(cause), cause);
   }
 }

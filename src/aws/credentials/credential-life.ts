@@ -1,21 +1,24 @@
 import type { AwsCredentialIdentity } from '@smithy/types';
 
-/** Milliseconds before their end at which credentials are renewed in the background. */
+/** Milliseconds before expiry at which the background refresh starts. */
 const RENEW_BEFORE = 5 * 60 * 1000;
-/** Up to so many milliseconds earlier, so that not all programs of a machine ask at once. */
+/** Maximum random milliseconds to refresh earlier, so that programs do not all refresh at once. */
 const JITTER = 60 * 1000;
-/** Milliseconds before their end at which credentials are not used any more. */
+/** Milliseconds before expiry at which credentials are no longer used. */
 const SAFETY = 5_000;
 
-/** In milliseconds since the epoch, by the time of AWS. */
+/** Timestamps in milliseconds since the epoch, by the clock of AWS. */
 export interface Life {
-  /** When they are not to be used any more. */
+  /** When the credentials must no longer be used. */
   readonly overAt: number;
-  /** When newer ones are due. */
+  /** When to refresh the credentials. */
   readonly dueAt: number;
 }
 
-/** How long credentials are good for; those that live shortly are renewed at half of their life. */
+/**
+ * Computes the lifetime of credentials. Short-lived credentials are refreshed at half of their
+ * lifetime.
+ */
 export function lifeOf({ expiration }: AwsCredentialIdentity, now: number): Life {
   if (!expiration) return { overAt: Number.POSITIVE_INFINITY, dueAt: Number.POSITIVE_INFINITY };
   const end = expiration.getTime();
@@ -26,13 +29,16 @@ export function lifeOf({ expiration }: AwsCredentialIdentity, now: number): Life
   };
 }
 
-/** Whether somebody else is meant, as far as that can be told: what is temporary changes each time. */
+/**
+ * Whether the credentials belong to another principal. Temporary keys change with each refresh, so
+ * for them only the account is compared.
+ */
 export function isOther(one: AwsCredentialIdentity, other: AwsCredentialIdentity): boolean {
   if (!one.sessionToken || !other.sessionToken) return !isSame(one, other);
   return one.accountId !== other.accountId;
 }
 
-/** Whether signatures by either are the same. */
+/** Whether both produce the same signatures. */
 export function isSame(one: AwsCredentialIdentity, other: AwsCredentialIdentity): boolean {
   return (
     one.accessKeyId === other.accessKeyId &&

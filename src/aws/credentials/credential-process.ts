@@ -8,26 +8,26 @@ import { credentialsFailure } from './credentials-failure.ts';
 export interface ProcessOptions {
   readonly profile: string;
   readonly command: string;
-  /** What the profile says of its account, for a process that does not. */
+  /** The profile's account ID, used if the process does not return one. */
   readonly accountId: string | undefined;
   readonly env: Environment;
   readonly signal: AbortSignal;
-  /** Milliseconds. */
+  /** Timeout in milliseconds. */
   readonly within?: number;
-  /** The time that an expiration is compared with; the system's where it is absent. */
+  /** Current time for the expiry check. The default is the system clock. */
   readonly now?: number | undefined;
 }
 
 /**
- * Runs a profile's `credential_process` in a shell, as the AWS SDKs do, but with stdin closed: the
- * SDK for JavaScript leaves it open, and a process that reads it would wait for ever. What it
- * writes to stdout is never repeated.
+ * Runs a profile's `credential_process` in a shell like the AWS SDKs, but with stdin closed. The
+ * SDK for JavaScript leaves stdin open, so a process that reads it would hang. Error messages never
+ * contain stdout.
  *
  * @throws {AgentCoreError} `credentials`
  */
 export async function processCredentials(options: ProcessOptions): Promise<AwsCredentialIdentity> {
   const { profile, env, accountId, now = Date.now() } = options;
-  // An indented line goes on with the command.
+  // An indented line continues the command.
   const command = options.command.replace(/\s*\n\s*/g, ' ');
   requireConfirmed(
     { kind: 'credential_process', text: command },

@@ -1,10 +1,10 @@
 import { AgentCoreError, messageOf } from '../../error.ts';
 import { skewSentence } from '../clock-skew.ts';
 
-/** Characters of somebody else's words that a sentence repeats. */
+/** Maximum characters of a third-party message in an error. */
 const LONGEST_QUOTE = 400;
 
-/** @param login The profile that a new login would help; absent where it would not. */
+/** @param login The profile for which a new login would help, if any. */
 export function credentialsFailure(
   sentence: string,
   details: {
@@ -26,28 +26,28 @@ export function credentialsFailure(
 }
 
 /**
- * The first line of what was thrown. Further ones may repeat what was signed, the session token
- * included.
+ * Returns only the first line of the error message. Further lines may contain the signed request,
+ * including the session token.
  */
 export function wordsOf(thrown: unknown): string {
   const words = messageOf(thrown).split('\n', 1)[0]?.trim() ?? '';
   return (words || (thrown instanceof Error ? thrown.name : '')).slice(0, LONGEST_QUOTE);
 }
 
-/** The profile that a new login would help, if that is what is missing. */
+/** Returns the profile that needs a new login, if a missing login caused the error. */
 export function loginOf(thrown: unknown): string | undefined {
   const login = thrown instanceof AgentCoreError ? thrown.data?.login : undefined;
   return typeof login === 'string' ? login : undefined;
 }
 
-/** A name as a shell takes it. */
+/** Quotes a name for a shell if necessary. */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /**
- * The sentence for what an AWS service refused because of this machine's clock or its keys,
- * whatever was asked of it; `undefined` for other refusals.
+ * Describes a rejection caused by the local clock or the access key, for any AWS operation. Returns
+ * `undefined` for other errors.
  */
 export function signatureFailure(
   cause: unknown,

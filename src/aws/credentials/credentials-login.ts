@@ -1,25 +1,25 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Milliseconds that a call waits for a login that a person was asked for. */
+/** Maximum milliseconds that a call waits for the user to log in. */
 const LOGIN_WITHIN = 120_000;
-/** Milliseconds between two looks at the files that a login writes. */
+/** Milliseconds between checks of the login files. */
 const LOOK_EVERY = 500;
 
 export interface AwaitedLogin<T> {
-  /** Asks the person; false means that there will be no login. */
+  /** Asks the user to log in. Resolves to false if there will be no login. */
   readonly ask: (signal: AbortSignal) => Promise<boolean>;
-  /** Changes when a login has been written. */
+  /** Returns a fingerprint of the login files, which changes after a login. */
   readonly stamp: () => string;
-  /** Finds the credentials, if the login is there. */
+  /** Returns the credentials if the login is complete. */
   readonly search: () => Promise<T>;
-  /** What is thrown where it does not come. */
+  /** The error to throw if there is no login. */
   readonly failure: unknown;
   readonly within?: number;
 }
 
 /**
- * Waits for a login, wherever it is made: the question is withdrawn when one comes otherwise, by
- * another program or in a terminal.
+ * Waits for a login from any source. If another program or a terminal completes the login, the
+ * prompt is withdrawn.
  */
 export async function afterLogin<T>(awaited: AwaitedLogin<T>): Promise<T> {
   const { ask, stamp, search, failure, within = LOGIN_WITHIN } = awaited;

@@ -4,50 +4,51 @@ import type { AwsClock } from '../aws-clock.ts';
 import type { Network } from '../network.ts';
 import type { CredentialPrompts } from './prompts.ts';
 
-/** A role to assume on top of other credentials. */
+/** A role to assume with the credentials found. */
 export interface AssumeRole {
   readonly arn: string;
   readonly sessionName: string;
-  /** Roles to assume before it, each by means of the one before. */
+  /** Roles to assume before it, each with the credentials of the previous one. */
   readonly chain?: readonly string[] | undefined;
-  /** For the last role. AWS does not count it as a secret, but it is kept out of the journal. */
+  /** For the last role. AWS does not treat it as a secret, but the journal must not contain it. */
   readonly externalId?: string | undefined;
-  /** How long the last role's credentials are to live, in seconds. */
+  /** Lifetime of the last role's credentials, in seconds. */
   readonly duration?: number | undefined;
-  /** For the first role: the device of the user who assumes it. */
+  /** For the first role: the MFA device of the user. */
   readonly mfaSerial?: string | undefined;
   /** Set with the first role; AWS keeps it through the chain. */
   readonly sourceIdentity?: string | undefined;
 }
 
-/** What role sessions are called where the profile that names the role does not say. */
+/** Role session name if the profile does not set one. */
 export const PROFILE_SESSION_NAME = 'agentcore-mcp';
 
-/** One role, assumed by means of other credentials. */
+/** One role, assumed with other credentials. */
 export type RoleStep = Omit<AssumeRole, 'chain'>;
 
-/** Whose credentials are wanted, and what finding them may use. */
 export interface CredentialsOptions {
   readonly profile: string | undefined;
-  /** The region of STS calls where neither the environment nor the profile names one. */
+  /** The region for STS calls if neither the environment nor the profile sets one. */
   readonly region: string | undefined;
   readonly assumeRole: AssumeRole | undefined;
   readonly network: Network;
   readonly env: Environment;
-  /** Who may be asked; absent where nobody can. */
+  /** Prompts for the user. Absent if no user can answer. */
   readonly prompts?: CredentialPrompts | undefined;
   readonly log?: Log | undefined;
-  /** What tells how long credentials last; one of its own where it is absent. */
+  /** The clock for expiry times. A new one is created by default. */
   readonly clock?: AwsClock | undefined;
-  /** Called once, when credentials were found for the first time. */
+  /** Called once, when credentials are found for the first time. */
   readonly onFound?: (() => void) | undefined;
 }
 
-/** What the chain is told by, and tells, whoever keeps its credentials. */
+/** The inputs and callbacks of one credential search. */
 export interface Search {
-  /** Absent for a search in the background, which disturbs nobody. */
+  /** Absent in a background search, which must not prompt the user. */
   readonly prompts: CredentialPrompts | undefined;
   readonly signal: AbortSignal;
-  /** Told of each file that had a say: when one changes, other credentials may be meant. */
+  /**
+   * Called with each file that the search depends on. If one changes, the credentials may change.
+   */
   readonly onFile: (path: string) => void;
 }

@@ -11,39 +11,40 @@ import type { CredentialsOptions, Search } from './credentials-options.ts';
 import { environmentCredentials } from './environment-credentials.ts';
 import type { CredentialPrompts } from './prompts.ts';
 
-/** Milliseconds after an attempt in the background that brought nothing newer. */
+/** Milliseconds to wait after a background refresh without newer credentials. */
 const REST = 30_000;
-/** The most milliseconds that a search may take, and one that asks a person. */
+/** Maximum milliseconds of a search, and of a search that prompts the user. */
 const SEARCH_WITHIN = 60_000;
 const ASKING_WITHIN = 180_000;
-/** Milliseconds before another look at files that could not be used. */
+/** Milliseconds before the next check of files that could not be used. */
 const LOOK_AGAIN = 5_000;
-/** Searches while a file is being written, and the milliseconds between two. */
+/** Maximum searches while a file is being written, and the milliseconds between them. */
 const WRITE_ATTEMPTS = 4;
 const WRITE_PAUSE = 100;
-/** Milliseconds that a call waits for what changed files say, before it takes what is held. */
+/** Milliseconds that a call waits for changed files before it uses the current credentials. */
 const CHANGE_WITHIN = 2_000;
-/** Node's timers end there. */
+/** Maximum delay of a Node timer, in milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** Credentials that stay valid by themselves. */
+/** A credential provider that refreshes its credentials. */
 export interface FoundCredentials extends Credentials {
   /**
-   * Finds others for callers whose calls were refused, perhaps because theirs have expired, once for
-   * all of them. A person is asked only where they have: most refusals are meant.
+   * Refreshes the credentials after AWS rejected calls, perhaps because the credentials had
+   * expired. Concurrent callers share one refresh. The user is prompted only if the credentials
+   * have expired, because most rejections are intended.
    *
-   * @param since The moment (`performance.now()`) at which the refused call began.
-   * @returns false where the same ones come back, or none, so that nothing is gained by another try.
+   * @param since The start of the rejected call (`performance.now()`).
+   * @returns false if a retry would not help: the refresh found the same credentials or none.
    */
   renew(since: number): Promise<boolean>;
 }
 
 /**
- * The credentials that the AWS SDKs would find: the named profile, else the environment, shared
- * files, processes, web identity, container and instance metadata, in that order; then the roles to
- * assume, if there are any. They are kept until shortly before they expire, renewed in the
- * background before that, and looked for again when the files that they came from have changed.
- * All who ask meanwhile share one search. The providers themselves are loaded when they are needed.
+ * Finds credentials in the order of the AWS SDKs: the named profile, or else environment variables,
+ * shared files, processes, web identity, container and instance metadata. It then assumes the
+ * configured roles. The credentials are cached until shortly before expiry and refreshed in the
+ * background. When their source files change, the search runs again. Concurrent callers share one
+ * search. Provider modules are loaded when needed.
  *
  * @returns a function that throws {@link AgentCoreError} `credentials`.
  */
@@ -62,20 +63,20 @@ class KeptCredentials {
   readonly #clock: AwsClock;
   #chain: Promise<(search: Search) => Promise<Found>> | undefined;
   #held: Held | undefined;
-  /** When the ones held took the place of others (`performance.now()`). */
+  /** When other credentials replaced the previous ones (`performance.now()`). */
   #replacedAt = Number.NEGATIVE_INFINITY;
   #wasUsed = false;
-  /** The last renewal for refused calls, and when it ended (`performance.now()`). */
+  /** The last refresh after rejected calls, and its end (`performance.now()`). */
   #renewal: { readonly result: Promise<boolean>; endedAt: number } | undefined;
   #finding: Promise<AwsCredentialIdentity> | undefined;
   #renewing: Promise<void> | undefined;
   #following: Promise<void> | undefined;
   #restsUntil = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** The files that had a say, as they were. */
+  /** The files that the last search depended on. `#stamp` is their fingerprint. */
   readonly #files = new Set<string>();
   #stamp = '';
-  /** The same, when they could not be used. */
+  /** The fingerprint of files that could not be used. */
   #failedStamp = '';
   #nextLook = 0;
   #lastWarning = '';
@@ -97,7 +98,7 @@ class KeptCredentials {
     return held.identity;
   }
 
-  /** Searches at once, and asks a person where it takes one. */
+  /** Searches immediately, and prompts the user if necessary. */
   find(): Promise<AwsCredentialIdentity> {
     this.#finding ??= this.#findAsking()
       .then((found) => this.#keep(found))
@@ -110,7 +111,7 @@ class KeptCredentials {
   async renew(since: number): Promise<boolean> {
     const isMended = () => this.#replacedAt > since || this.#clock.wasCorrectedSince(since);
     if (isMended()) return true;
-    // One that ended after the refused call had been sent is as good for it.
+    // A refresh that ended after the rejected call began also covers that call.
     if (!this.#renewal || this.#renewal.endedAt < since) {
       const result = this.#renewOnce().finally(() => {
         renewal.endedAt = performance.now();
@@ -128,7 +129,7 @@ class KeptCredentials {
     return !!before && !!this.#held && !isSame(before.identity, this.#held.identity);
   }
 
-  /** Brings what can be had without a person, if anything. */
+  /** Refreshes without prompting the user, and ignores failures. */
   async #searchUnasked(): Promise<void> {
     await this.#renewing;
     this.#renewing ??= this.#search(undefined)
@@ -148,7 +149,7 @@ class KeptCredentials {
 
   async #findAsking(): Promise<Found> {
     const { prompts } = this.#options;
-    // Two at once would use up what works only once, such as a refresh token.
+    // Two concurrent searches could both use a single-use value, such as a refresh token.
     if (this.#renewing) await this.#renewing;
     try {
       return await this.#search(prompts);
@@ -166,7 +167,7 @@ class KeptCredentials {
     }
   }
 
-  /** Failures stay unsaid: as long as the ones held are valid, nobody misses anything. */
+  /** Ignores refresh failures while the current credentials are valid. */
   #renewInBackground(): Promise<void> {
     if (this.#renewing || Date.now() < this.#restsUntil) return Promise.resolve();
     const before = this.#held?.identity.expiration?.getTime() ?? 0;
@@ -192,7 +193,7 @@ class KeptCredentials {
     return stamp !== (Date.now() < this.#nextLook ? this.#failedStamp : this.#stamp);
   }
 
-  /** Resolves when the files' credentials are held, or when that takes longer than a call can wait. */
+  /** Resolves when the credentials of the changed files are cached, or after the maximum wait. */
   async #followFiles(): Promise<void> {
     this.#following ??= this.#searchSettled()
       .then(
@@ -201,7 +202,7 @@ class KeptCredentials {
           this.#keep(found);
         },
         (thrown) => {
-          // A file may be half written, or wrong for good: either way the ones held go on.
+          // The file may be incomplete or invalid. In both cases, keep the current credentials.
           this.#nextLook = Date.now() + LOOK_AGAIN;
           this.#stamp = '';
           this.#failedStamp = stampOf(this.#files);
@@ -216,7 +217,7 @@ class KeptCredentials {
     await Promise.race([this.#following, delay(CHANGE_WITHIN, undefined, { ref: false })]);
   }
 
-  /** Searches again if a file was only half written, as programs write in steps. */
+  /** Repeats the search if a file changed meanwhile, because programs write in several steps. */
   async #searchSettled(): Promise<Found> {
     for (let attempt = 1; ; attempt++) {
       const stamp = stampOf(this.#files);
@@ -265,7 +266,7 @@ class KeptCredentials {
     return found.identity;
   }
 
-  /** Renews at that time, if there is somebody who uses them. */
+  /** Schedules a refresh. It runs only if the credentials were used. */
   #wakeUp(at: number): void {
     clearTimeout(this.#timer);
     const { overAt = 0 } = this.#held ?? {};
@@ -279,7 +280,8 @@ class KeptCredentials {
   async #search(prompts: CredentialPrompts | undefined): Promise<Found> {
     const { profile, assumeRole, env } = this.#options;
     if (profile === undefined && !assumeRole) {
-      // By far the most common case of programs that start programs, and the one that loads nothing.
+      // Fast path: child processes usually get their credentials in the environment, and this loads
+      // no module.
       const identity = environmentCredentials(env);
       if (identity) return { identity, profileRegion: undefined };
     }
@@ -287,7 +289,7 @@ class KeptCredentials {
       credentialChain(this.#options),
     );
     const chain = await this.#chain;
-    // As they are before they are read: what is written meanwhile is news.
+    // Take fingerprints before reading, so that a write during the search counts as a change.
     const stamps = new Map<string, string>();
     const ending = new AbortController();
     const search = {

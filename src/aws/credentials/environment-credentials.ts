@@ -4,10 +4,10 @@ import { cleanKey } from '../value-fault.ts';
 import { credentialsFailure } from './credentials-failure.ts';
 
 /**
- * The access key that the environment names; `undefined` if it names none.
+ * Reads the access key from the environment. Returns `undefined` if there is none.
  *
- * @throws {AgentCoreError} `credentials` if it names half of one, or what cannot be a key. Passing over
- *   it would sign for another account.
+ * @throws {AgentCoreError} `credentials` if one half is missing or a value cannot be a key.
+ * Ignoring the key could sign requests for another account.
  */
 export function environmentCredentials(env: Environment): AwsCredentialIdentity | undefined {
   const clean = (name: string) => cleanKey(env[name] ?? '', name);

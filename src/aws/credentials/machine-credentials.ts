@@ -30,7 +30,7 @@ export interface WebIdentity {
   readonly search: Search;
 }
 
-/** The role that a file's token stands for, as pods of EKS and CI systems have it. */
+/** Assumes a role with the token in a file, as in EKS pods and CI systems. */
 export async function webIdentityCredentials(given: WebIdentity): Promise<AwsCredentialIdentity> {
   const { tokenFile, roleArn, sessionName, whose, region, requestHandler, search } = given;
   search.onFile(tokenFile);
@@ -45,7 +45,7 @@ export async function webIdentityCredentials(given: WebIdentity): Promise<AwsCre
     );
   }
   try {
-    // Without credentials: the token is what proves who calls.
+    // No credentials: the token proves the caller's identity.
     const client = createStsClient({ region, sts: given.sts, requestHandler });
     const command = new AssumeRoleWithWebIdentityCommand({
       RoleArn: roleArn,
@@ -74,7 +74,7 @@ export function isInContainer(env: Environment): boolean {
   );
 }
 
-/** Those of the container, from the address that the environment names. */
+/** Credentials of the container, from the URI in the environment. */
 export async function containerCredentials({
   log,
 }: CredentialsOptions): Promise<AwsCredentialIdentity> {
@@ -93,7 +93,7 @@ export function mayAskInstance(env: Environment): boolean {
   return !disabled || disabled === 'false';
 }
 
-/** Those of the role that an EC2 instance has, from its metadata service. */
+/** Credentials of the EC2 instance role, from the instance metadata service. */
 export async function instanceCredentials({
   log,
 }: CredentialsOptions): Promise<AwsCredentialIdentity> {
@@ -107,7 +107,7 @@ export async function instanceCredentials({
   }
 }
 
-/** Without a logger, the SDK would write its warnings to the console. */
+/** Without a logger, the SDK writes its warnings to the console. */
 function quietLogger(log: CredentialsOptions['log']) {
   const quiet = () => undefined;
   const warn = (words: string) => log?.('warning', words);

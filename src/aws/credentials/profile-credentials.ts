@@ -33,16 +33,16 @@ export interface ProfileSurroundings {
   readonly options: CredentialsOptions;
   readonly search: Search;
   readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
-  /** The region of STS calls, given the section that asks for one. */
+  /** Returns the region for STS calls of a profile. */
   readonly regionFor: (name: string, section?: Section) => string | undefined;
-  /** How STS is reached with the profile that is used. */
+  /** The STS endpoint for the selected profile. */
   readonly sts: StsEndpoint;
 }
 
 /**
- * The credentials of a profile that says where they come from, through as many source profiles as
- * it takes. The rules are those of the SDK's `fromIni`, which cannot run a process without stdin,
- * mixes the regions of SSO and of STS, and does not tell which of a chain's links has failed.
+ * Returns the credentials of a profile and follows its source profiles. The rules are those of the
+ * SDK's `fromIni`, which has three limits: It cannot run a process without stdin. It mixes the
+ * regions of SSO and STS. Its errors do not identify the failed profile in a chain.
  *
  * @throws {AgentCoreError} `credentials`
  */
@@ -180,8 +180,8 @@ async function ssoOf(
     profile: name,
   };
   search.onFile(tokenFile(login, options.env));
-  // Renewed by one program at a time, as a refresh token needs it. By the machine's own clock, which
-  // the times in the file were written by.
+  // One program at a time refreshes the token, because a refresh token works once. Expiry is
+  // checked with the system clock, because the times in the file were written by that clock.
   const { env, network } = options;
   const token = await currentToken(login, { env, network }, search.signal);
   if (!token) throw loggedOut(name);
@@ -219,7 +219,7 @@ function loggedOut(profile: string, cause?: unknown): Error {
   );
 }
 
-/** What `aws login` has left, which the SDK renews by itself for as long as that goes. */
+/** Credentials of an `aws login` session. The SDK refreshes them while the session lasts. */
 async function loginSessionOf(
   name: string,
   section: Section,
@@ -232,7 +232,8 @@ async function loginSessionOf(
     .digest('hex');
   search.onFile(join(folder, `${file}.json`));
   const region = regionFor(name, section);
-  // The SDK wants the profile in files. It gets the one setting that it needs, as we have read it.
+  // The SDK requires a profile in a file. Write a temporary file with the single setting that the
+  // SDK needs, as parsed here.
   const own = await mkdtemp(join(tmpdir(), 'agentcore-mcp-login-'));
   try {
     const configFilepath = join(own, 'config');

@@ -14,26 +14,26 @@ import {
   splitWords,
 } from './config-parser.ts';
 
-/** The settings of one section, as they are written. */
+/** The raw settings of a section. */
 export type Section = Readonly<Record<string, string | undefined>>;
 
-/** A shared file, and which of its sections are what. */
+/** A shared file with its sections grouped by type. */
 export interface SharedFile {
   readonly path: string;
   readonly text: ConfigFile;
-  /** By name; more than one section of a name is a mistake. */
+  /** By name. More than one section with a name is an error. */
   readonly profiles: SectionMap;
   readonly ssoSessions: SectionMap;
   readonly services: SectionMap;
-  /** Sections that begin as one of these do, but name nothing. */
+  /** Sections with one of these prefixes but no valid name. */
   readonly unnamed: readonly ConfigSection[];
 }
 
 type SectionMap = ReadonlyMap<string, readonly ConfigSection[]>;
 
-/** What the shared files say, as of now, read as botocore reads them. */
+/** The current content of the shared files, parsed like botocore. */
 export interface ProfileFiles {
-  /** A key of the credentials file wins over that of the config file, as in every AWS SDK. */
+  /** A key in the credentials file overrides the config file, as in every AWS SDK. */
   readonly profiles: ReadonlyMap<string, Section>;
   readonly ssoSessions: ReadonlyMap<string, Section>;
   readonly config: SharedFile;
@@ -45,17 +45,19 @@ export interface ProfilePaths {
   readonly credentials: string;
 }
 
-/** The largest file that is read. */
+/** Maximum size of a file. */
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
-/** Problems that a sentence lists. */
+/** Maximum problems in a message. */
 const MAX_PROBLEMS = 3;
 
-/** The user's home, by the rules of the AWS SDKs. */
+/** The user's home directory, by the rules of the AWS SDKs. */
 export function homeOf(env: Environment): string {
   return env.HOME || env.USERPROFILE || homedir();
 }
 
-/** Where the shared files are: `AWS_CONFIG_FILE`, `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws`. */
+/**
+ * The paths of the shared files: `AWS_CONFIG_FILE`, `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws`.
+ */
 export function profilePaths(env: Environment): ProfilePaths {
   const home = homeOf(env);
   return {
@@ -67,7 +69,7 @@ export function profilePaths(env: Environment): ProfilePaths {
   };
 }
 
-/** Replaces `~` and variables, as botocore does; a variable that is not set stays. */
+/** Expands `~` and variables like botocore. An unset variable stays unchanged. */
 export function expandPath(path: string, env: Environment): string {
   const full = path
     .replace(/\$(\w+)|\$\{(\w+)\}/g, (text, plain, braced) => env[plain ?? braced] ?? text)
@@ -76,9 +78,9 @@ export function expandPath(path: string, env: Environment): string {
 }
 
 /**
- * Reads the shared files. A file that is not there is an empty one.
+ * Reads the shared files. A missing file counts as empty.
  *
- * @throws {AgentCoreError} `credentials` where one is there and cannot be read.
+ * @throws {AgentCoreError} `credentials` if a file exists but cannot be read.
  */
 export async function readProfileFiles(env: Environment): Promise<ProfileFiles> {
   const paths = profilePaths(env);
@@ -93,14 +95,14 @@ export async function readProfileFiles(env: Environment): Promise<ProfileFiles> 
 }
 
 /**
- * The bytes of a shared file.
+ * Reads the bytes of a shared file.
  *
- * @returns nothing where it is not there.
- * @throws {AgentCoreError} `credentials` where it is there and cannot be read.
+ * @returns `undefined` if the file does not exist.
+ * @throws {AgentCoreError} `credentials` if the file exists but cannot be read.
  */
 export async function readSharedFile(path: string): Promise<Buffer | undefined> {
   try {
-    // Without blocking: nothing may ever write to a FIFO.
+    // Non-blocking, because opening a FIFO without a writer would hang.
     const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
       const status = await file.stat();
@@ -124,7 +126,7 @@ export async function readSharedFile(path: string): Promise<Buffer | undefined> 
   }
 }
 
-/** What bytes are that are no text in UTF-8, if that can be told. */
+/** Returns the kind of content if it is not UTF-8 text and the kind is recognizable. */
 function unreadableKind(bytes: Buffer): string | undefined {
   const start = bytes.toString('latin1', 0, 512);
   const zeros = [...start].filter((char) => char === '\0').length;
@@ -132,13 +134,13 @@ function unreadableKind(bytes: Buffer): string | undefined {
   if (/^(\0GITCRYPT|\$ANSIBLE_VAULT|-----BEGIN (PGP|AGE)|age-encryption|Salted__)/.test(start)) {
     return 'encrypted';
   }
-  // In UTF-16 without a byte order mark, every other byte of ASCII is zero.
+  // In UTF-16 without a byte order mark, every other byte of ASCII text is zero.
   if (zeros * 3 > start.length && /^(.\0.\0|\0.\0.)/s.test(start)) return 'UTF-16';
   if (bytes.includes(0)) return 'binary or encrypted';
   return undefined;
 }
 
-/** Sorts a file's sections, as botocore does for the kind of file. */
+/** Groups a file's sections by type, like botocore for this kind of file. */
 export function toSharedFile(
   path: string,
   bytes: Buffer,
@@ -194,7 +196,7 @@ export function toProfileFiles(config: SharedFile, credentials: SharedFile): Pro
   return { profiles, ssoSessions, config, credentials };
 }
 
-/** The settings of one file's section. */
+/** The settings of a section, with the defaults of its file. */
 export function sectionOf(
   { text }: SharedFile,
   sections: SectionMap,
@@ -207,15 +209,15 @@ export function sectionOf(
   return values;
 }
 
-/** The settings in a block of a `[services]` section, such as those under `sts =`. */
+/** The settings of a service in a `[services]` section, such as those under `sts =`. */
 export function servicesBlock(files: ProfileFiles, name: string, service: string): Section {
   const [section] = files.config.services.get(name) ?? [];
   return section?.settings.find(({ key }) => key === service)?.nested ?? {};
 }
 
 /**
- * Why a profile must not be used: a section of it is there twice, or has lines that are not
- * understood. It is the end of a sentence: `is there twice …`.
+ * Returns the reason why a profile must not be used: a duplicate section or unparseable lines. The
+ * text is the end of a sentence: `is there twice …`.
  */
 export function profileFault(name: string, files: ProfileFiles): string | undefined {
   const { config, credentials } = files;
@@ -225,12 +227,12 @@ export function profileFault(name: string, files: ProfileFiles): string | undefi
   );
 }
 
-/** The same for an SSO session. */
+/** Like {@link profileFault}, for an SSO session. */
 export function ssoSessionFault(name: string, { config }: ProfileFiles): string | undefined {
   return sectionFault(config, config.ssoSessions, name);
 }
 
-/** The same for a services section. */
+/** Like {@link profileFault}, for a services section. */
 export function servicesFault(name: string, { config }: ProfileFiles): string | undefined {
   if (!config.services.has(name)) {
     return `names the services section "${name}", which is not in ${config.path}`;
@@ -259,8 +261,8 @@ function sectionFault(
 }
 
 /**
- * What a user has to know before the profile is used, in sentences: other lines of its files that
- * are not understood, and values that the AWS SDK for JavaScript reads differently.
+ * Warnings to show before the profile is used: unparseable lines elsewhere in its files, and values
+ * that the AWS SDK for JavaScript reads differently.
  */
 export function profileWarnings(name: string, files: ProfileFiles): readonly string[] {
   return [files.config, files.credentials].flatMap((file) => {
@@ -288,7 +290,7 @@ export function profileWarnings(name: string, files: ProfileFiles): readonly str
   });
 }
 
-/** Profiles that are there twice under headers that are written differently. */
+/** Profiles with two sections whose headers are written differently. */
 function repeated({ profiles }: SharedFile): { readonly line: number; readonly what: string }[] {
   return [...profiles].flatMap(([name, [first, second]]) =>
     first && second && first.header !== second.header
@@ -308,7 +310,7 @@ function commentInValue({ key, value, nested, lines: [at = 0] }: ConfigSetting) 
   return [{ line: at + 1, what }];
 }
 
-/** Where a profile's setting is: `line 3 of PATH`. */
+/** The location of a profile's setting: `line 3 of PATH`. */
 export function placeOf(name: string, key: string, files: ProfileFiles): string | undefined {
   for (const { path, text, profiles } of [files.credentials, files.config]) {
     const section = profiles.get(name)?.at(-1);
@@ -318,7 +320,7 @@ export function placeOf(name: string, key: string, files: ProfileFiles): string 
   return undefined;
 }
 
-/** Where a key is that a profile lacks, because it became a part of another one's value. */
+/** The location of a missing key if its line was parsed as part of another value. */
 export function swallowedKey(name: string, key: string, files: ProfileFiles): string | undefined {
   for (const { path, profiles } of [files.credentials, files.config]) {
     for (const setting of profiles.get(name)?.flatMap(({ settings }) => settings) ?? []) {
@@ -332,8 +334,8 @@ export function swallowedKey(name: string, key: string, files: ProfileFiles): st
 }
 
 /**
- * Why a profile was not found that is there, or whose name is written with more than the name:
- * `line 5 of PATH is …`, `its name is in quotes …`.
+ * Explains why a profile was not found if a similar section exists or the name has extra
+ * characters: `line 5 of PATH is …`, `its name is in quotes …`.
  */
 export function misreadProfile(name: string, files: ProfileFiles): string | undefined {
   const alike = lookAlike('profile', name, files);
@@ -347,8 +349,8 @@ export function misreadProfile(name: string, files: ProfileFiles): string | unde
 }
 
 /**
- * Where a section is that looks like the one which was not found, in words:
- * `line 3 of PATH is "[dev]": write "[profile dev]"`.
+ * Describes a section that resembles the missing one: `line 3 of PATH is "[dev]": write "[profile
+ * dev]"`.
  */
 export function lookAlike(
   kind: 'profile' | 'sso-session',
@@ -381,7 +383,7 @@ export function lookAlike(
   );
 }
 
-/** Whether a header that is not understood may mean a name, whatever is behind that. */
+/** Whether an unparseable header may contain a name, ignoring any text after the name. */
 function mayName(header: string, kind: string, name: string): boolean {
   const plain = (text: string) => text.replace(/["'\s]/g, '').toLowerCase();
   const wanted = plain(name);

@@ -16,12 +16,12 @@ import {
   swallowedKey,
 } from './profile-files.ts';
 
-/** Milliseconds between two looks at the files, for systems that do not report every change. */
+/** Milliseconds between polls of the files, for systems that do not report every change. */
 const POLL_EVERY = 2_000;
-/** Milliseconds without a further change after which a change is over: programs write in steps. */
+/** Debounce in milliseconds, because programs write in several steps. */
 const SETTLED_AFTER = 100;
 
-/** How a profile comes by its credentials. */
+/** The source of a profile's credentials. */
 export type ProfileKind =
   | 'static'
   | 'sso-session'
@@ -30,10 +30,10 @@ export type ProfileKind =
   | 'process'
   | 'web-identity'
   | 'login'
-  /** It says nothing about credentials: they come from the container or the instance, if at all. */
+  /** No credential settings. The container or the instance may provide credentials. */
   | 'unknown';
 
-/** A profile as the user wrote it, without any secret. */
+/** A profile without its secrets. */
 export interface Profile {
   readonly name: string;
   readonly kind: ProfileKind;
@@ -43,17 +43,19 @@ export interface Profile {
   readonly sourceProfile?: string | undefined;
   readonly credentialSource?: string | undefined;
   readonly mfaSerial?: string | undefined;
-  /** Why it cannot work as it is written, as a sentence's end: `has no section …`. */
+  /** The configuration error, as the end of a sentence: `has no section …`. */
   readonly problem?: string | undefined;
 }
 
-/** Every profile of both shared files, by name. Throws as {@link readProfileFiles} does. */
+/**
+ * Returns every profile of both shared files, sorted by name. Throws like {@link readProfileFiles}.
+ */
 export async function listProfiles(env: Environment): Promise<readonly Profile[]> {
   const files = await readProfileFiles(env);
   return [...files.profiles.keys()].sort().map((name) => describeProfile(name, files));
 }
 
-/** One profile that is there. */
+/** Describes an existing profile. */
 export function describeProfile(name: string, files: ProfileFiles): Profile {
   const section = files.profiles.get(name) ?? {};
   return {
@@ -70,9 +72,10 @@ export function describeProfile(name: string, files: ProfileFiles): Profile {
 }
 
 /**
- * Which of its settings count, in the order of botocore's credential providers.
+ * Returns the credential source of a profile, in the order of botocore's credential providers.
  *
- * @param isSource Whether a role is assumed by means of it; then its keys count before its own role.
+ * @param isSource Whether another profile's role is assumed with it. If so, its keys take
+ * precedence over its own role.
  */
 export function kindOf(name: string, files: ProfileFiles, isSource = false): ProfileKind {
   const section = files.profiles.get(name) ?? {};
@@ -90,7 +93,7 @@ export function kindOf(name: string, files: ProfileFiles, isSource = false): Pro
   return has('sso_start_url') ? 'sso-legacy' : 'unknown';
 }
 
-/** The section that has a profile's keys. Both halves of a key come from the same file. */
+/** Returns the section with a profile's keys. Both halves of a key come from the same file. */
 export function keySection(name: string, { config, credentials }: ProfileFiles): Section {
   const inCredentials = sectionOf(credentials, credentials.profiles, name) ?? {};
   if (inCredentials.aws_access_key_id !== undefined) return inCredentials;
@@ -101,7 +104,7 @@ const KEYS = ['aws_access_key_id', 'aws_secret_access_key'];
 const SSO_FIELDS = ['sso_account_id', 'sso_role_name'];
 const SSO_PLACE = ['sso_start_url', 'sso_region'];
 const SOURCES = ['Environment', 'EcsContainer', 'Ec2InstanceMetadata'];
-/** Settings whose values have neither quotes nor spaces, by the kind of profile that uses them. */
+/** Settings whose values have neither quotes nor spaces, by profile kind. */
 const PLAIN_SETTINGS: Readonly<Record<ProfileKind, readonly string[]>> = {
   static: [...KEYS, 'aws_session_token', 'aws_security_token'],
   'sso-session': [...SSO_FIELDS, 'sso_session'],
@@ -138,7 +141,10 @@ function problemOf(name: string, files: ProfileFiles, isSource = false): string 
   }
 }
 
-/** A profile that says nothing about credentials, though a line of it was to. */
+/**
+ * Explains a profile without credential settings if one of its lines was parsed as part of another
+ * value.
+ */
 function noKind(name: string, files: ProfileFiles): string | undefined {
   for (const key of Object.values(PLAIN_SETTINGS).flat()) {
     const found = swallowedKey(name, key, files);
@@ -147,7 +153,10 @@ function noKind(name: string, files: ProfileFiles): string | undefined {
   return undefined;
 }
 
-/** How a value is written that the profile's kind needs. Names of sections are looked up first. */
+/**
+ * Returns the syntax error in a value that this kind needs. An existing section name is always
+ * valid.
+ */
 function misspelt(kind: ProfileKind, name: string, files: ProfileFiles): string | undefined {
   const section = files.profiles.get(name) ?? {};
   for (const key of PLAIN_SETTINGS[kind]) {
@@ -207,7 +216,7 @@ function roleProblem(name: string, section: Section, files: ProfileFiles): strin
   return problem && `has the source profile "${source}", which ${problem}`;
 }
 
-/** The profiles of a chain that leads back into itself. */
+/** Returns the profiles of a circular source chain. */
 function circleFrom(name: string, files: ProfileFiles): readonly string[] | undefined {
   const path = [name];
   for (let at = name; ; ) {
@@ -234,7 +243,7 @@ function missing(
   return `lacks ${absent.join(' and ')}${swallowed ? `: ${swallowed}` : ''}`;
 }
 
-/** The names, the most similar to `wanted` first. */
+/** Sorts the names by similarity to `wanted`. */
 export function nearestFirst(wanted: string, names: Iterable<string>): readonly string[] {
   return [...names]
     .map((name) => ({ name, far: distance(wanted.toLowerCase(), name.toLowerCase()) }))
@@ -242,7 +251,7 @@ export function nearestFirst(wanted: string, names: Iterable<string>): readonly 
     .map(({ name }) => name);
 }
 
-/** How many characters must be put in, taken out or changed (Levenshtein). */
+/** Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, at) => at);
   for (const [i, char] of [...a].entries()) {
@@ -258,8 +267,8 @@ function distance(a: string, b: string): number {
 }
 
 /**
- * Calls `onChange` after either shared file has changed, appeared or gone, until the signal aborts.
- * It does not keep the process alive.
+ * Calls `onChange` after either shared file is changed, created or deleted, until the signal
+ * aborts. It does not keep the process alive.
  */
 export function watchProfiles(env: Environment, onChange: () => void, signal: AbortSignal): void {
   if (signal.aborted) return;
@@ -286,7 +295,7 @@ export function watchProfiles(env: Environment, onChange: () => void, signal: Ab
         };
         watchers.set(folder, watcher.on('error', forget));
       } catch {
-        // The folder is not there yet, or cannot be watched: the next poll tries again.
+        // The directory does not exist or cannot be watched. The next poll tries again.
       }
     }
   };

@@ -7,17 +7,17 @@ import { privateFolder, replaceFile } from '../sso/private-file.ts';
 import { PROFILE_SESSION_NAME, type RoleStep } from './credentials-options.ts';
 import { homeOf } from './profile-files.ts';
 
-/** Milliseconds that must be left for nobody to be asked for a code; the AWS CLI has the same. */
+/** Minimum remaining milliseconds to skip the MFA prompt. The AWS CLI uses the same value. */
 const COMFORTABLE = 15 * 60_000;
-/** Milliseconds that must be left for them to be of any use. */
+/** Minimum remaining milliseconds for cached credentials to be usable. */
 const USABLE = 60_000;
 
 /**
- * A role that takes an MFA code, from the cache of the AWS CLI, or assumed and put there: a code
- * works once, so that all programs of a user share what they got for it. What is left in the cache
- * has to do where no code can be had.
+ * Returns the credentials of a role with MFA from the AWS CLI cache, or assumes the role and caches
+ * them. An MFA code works once, so all programs of a user share the result. If no code is
+ * available, cached credentials are used until shortly before expiry.
  *
- * @param onFile Told of the cache's file: another program may write it.
+ * @param onFile Called with the path of the cache file, which another program may write.
  */
 export async function throughRoleCache(
   role: RoleStep,
@@ -35,20 +35,20 @@ export async function throughRoleCache(
     if (kept && timeLeft(kept) > USABLE) return kept;
     throw thrown;
   }
-  // Without a cache the next program asks for a code of its own, and nothing is wrong with this one.
+  // A failed cache write is harmless: the next program prompts for its own code.
   await writeRole(path, fresh).catch(() => undefined);
   return fresh;
 }
 
-/** Where the AWS CLI looks for the role (source: botocore, `AssumeRoleCredentialFetcher`). */
+/** The cache path of the AWS CLI for a role (source: botocore, `AssumeRoleCredentialFetcher`). */
 export function roleCacheFile(role: RoleStep, env: Environment): string {
   const { arn, sessionName, externalId, mfaSerial, duration, sourceIdentity } = role;
-  // By name, as botocore sorts them.
+  // Sorted by name, like botocore.
   const members = {
     DurationSeconds: duration,
     ExternalId: externalId,
     RoleArn: arn,
-    // Where a profile names none, each program has its own, and the CLI leaves it out here.
+    // If a profile sets no session name, each program uses its own. The CLI omits it from the key.
     RoleSessionName: sessionName === PROFILE_SESSION_NAME ? undefined : sessionName,
     SerialNumber: mfaSerial,
     SourceIdentity: sourceIdentity,
@@ -61,7 +61,7 @@ export function roleCacheFile(role: RoleStep, env: Environment): string {
   return join(homeOf(env), '.aws', 'cli', 'cache', `${key}.json`);
 }
 
-/** As Python writes a text or a number: nothing but ASCII. */
+/** JSON as Python writes it: ASCII only. */
 function pythonJson(value: string | number | undefined): string {
   return JSON.stringify(value).replace(
     /[\u007f-\uffff]/g,
@@ -69,12 +69,12 @@ function pythonJson(value: string | number | undefined): string {
   );
 }
 
-/** Nothing where there is no file, or one that says something else. */
+/** Returns `undefined` if the file is missing or has other content. */
 async function readRole(path: string): Promise<AwsCredentialIdentity | undefined> {
   try {
     const { Credentials: found } = JSON.parse(await readFile(path, 'utf8'));
     const { AccessKeyId, SecretAccessKey, SessionToken } = found;
-    // Old versions of the AWS CLI wrote "UTC" for "Z".
+    // Old versions of the AWS CLI wrote "UTC" instead of "Z".
     const expiration = new Date(String(found.Expiration).replace(/UTC$/, 'Z'));
     const texts = [AccessKeyId, SecretAccessKey, SessionToken];
     if (!texts.every((text) => typeof text === 'string' && text !== '')) return undefined;

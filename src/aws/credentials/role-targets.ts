@@ -3,61 +3,64 @@ import { dirname, join } from 'node:path';
 import { AgentCoreError, messageOf } from '../../error.ts';
 import { locked, privateFolder, replaceFile } from '../sso/private-file.ts';
 
-/** Roles that are remembered; of those without a name, the ones used longest ago go first. */
+/** Maximum stored roles. The least recently used roles without a name are removed first. */
 const MOST_TARGETS = 50;
-/** Milliseconds that another program may keep the file for itself. */
+/** Maximum milliseconds to wait for the file lock. */
 const PATIENCE = 5_000;
 
-/** A role that was assumed, or that the user gave a name to. */
+/** A role that was assumed or that the user named. */
 export interface RoleTarget {
   readonly name?: string | undefined;
   readonly arn: string;
   readonly sessionName: string;
   /** Roles to assume before it. */
   readonly chain?: readonly string[] | undefined;
-  /** Whether it is assumed with an external id, which is not kept here. */
+  /** Whether the role needs an external ID. The ID itself is not stored here. */
   readonly wantsExternalId?: boolean | undefined;
   readonly sourceProfile?: string | undefined;
   readonly mfaSerial?: string | undefined;
   readonly sourceIdentity?: string | undefined;
-  /** ISO 8601; absent where it was named and not used yet. */
+  /** ISO 8601. Absent if the role was named but not used yet. */
   readonly lastUsedAt?: string | undefined;
 }
 
 /**
- * The role targets of a user, recent and named, in a file of the state folder that only its owner
- * may read. A target is what its name says, or else its ARN, session name and source profile.
+ * Recent and named role targets of a user, stored in a file that only its owner may read. The name
+ * identifies a target. Without a name, its ARN, session name and source profile do.
  */
 export class RoleTargets {
   readonly #path: string;
 
-  /** @param state The state folder, which all programs of the user share. */
+  /** @param state The state directory, which all programs of the user share. */
   constructor(state: string) {
     this.#path = join(state, 'role-targets.json');
   }
 
-  /** Named ones by name, then the others, the latest used first. A file that is broken is empty. */
+  /**
+   * Returns named targets by name, then the others by most recent use. A corrupt file counts as
+   * empty.
+   */
   async list(): Promise<readonly RoleTarget[]> {
     return sorted(await this.#read());
   }
 
   /**
-   * Remembers a target, in place of the one that it is the same as.
+   * Stores a target and replaces the existing one with the same identity.
    *
-   * @throws {AgentCoreError} `config` where the file cannot be written.
+   * @throws {AgentCoreError} `config` if the file cannot be written.
    */
   async add(target: RoleTarget): Promise<void> {
     await this.#change((targets) => [...targets.filter((known) => !isSame(known, target)), target]);
   }
 
-  /** Forgets a target; nothing happens where it is not there. */
+  /** Removes a target. A missing target is ignored. */
   async remove(
     target: Pick<RoleTarget, 'name' | 'arn' | 'sessionName' | 'sourceProfile'>,
   ): Promise<void> {
     await this.#change((targets) => targets.filter((known) => !isSame(known, target)));
   }
 
-  /** Notes that a role was assumed just now, under its name if it has one. */
+  /** Records that a role was just assumed, and keeps its name if it has one. */
   async touch(used: Omit<RoleTarget, 'name' | 'lastUsedAt'>, at = new Date()): Promise<void> {
     const lastUsedAt = at.toISOString();
     await this.#change((targets) => {
