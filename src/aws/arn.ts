@@ -1,42 +1,45 @@
 import { AgentCoreError } from '../error.ts';
 import { isPrivate } from './private-url.ts';
 
-/** An AgentCore Runtime ARN, taken apart. */
+/** The parts of an AgentCore Runtime ARN. */
 export interface RuntimeArn {
   readonly arn: string;
   readonly partition: Partition;
   readonly region: string;
   /** Twelve digits. */
   readonly account: string;
-  /** The runtime's id: its name, a dash, and ten characters. */
+  /** The runtime's ID: its name, a dash and ten characters. */
   readonly runtimeId: string;
-  /** The endpoint's name if the ARN or the invocation URL names one; it is the qualifier to invoke. */
+  /** The endpoint name in the ARN or invocation URL, if any. It is the qualifier of invocations. */
   readonly endpoint: string | undefined;
-  /** The data plane's base URL if an invocation URL names another one than the region's own. */
+  /**
+   * The base URL of the data plane, if an invocation URL contains another one than the region's
+   * default.
+   */
   readonly dataPlane?: string | undefined;
 }
 
-/** The partitions that AgentCore's ARNs may name (source: `@aws-sdk/client-bedrock-agentcore`). */
+/** Partitions in AgentCore ARNs (source: `@aws-sdk/client-bedrock-agentcore`). */
 export type Partition = 'aws' | 'aws-cn' | 'aws-us-gov';
 
 const RUNTIME_ARN =
   /^arn:(aws|aws-cn|aws-us-gov):bedrock-agentcore:([a-z]{2}(?:-[a-z]+)+-\d{1,2}):(\d{12}):runtime\/([a-zA-Z][a-zA-Z0-9_-]{0,99})(?:\/runtime-endpoint\/([a-zA-Z][a-zA-Z0-9_]{0,47}))?$/;
 
-/** The shape of a runtime's ARN, for sentences that have to say what was expected. */
+/** The expected format, for error messages. */
 const RUNTIME_ARN_SHAPE = 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:runtime/RUNTIME_ID';
 
-/** Where a runtime is invoked: `…/runtimes/{ARN or id}/invocations`. */
+/** The path of runtime invocations: `…/runtimes/{ARN or id}/invocations`. */
 const INVOCATIONS_PATH = /^(.*)\/runtimes\/(.+)\/invocations\/?$/;
 /** AgentCore's data plane in AWS. */
 const DATA_PLANE_HOST =
   /^bedrock-agentcore(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-\d{1,2})\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws|api\.amazonwebservices\.com\.cn)$/;
 
-/** True for the URL at which a runtime is invoked. */
+/** Whether the text is the invocation URL of a runtime. */
 export function isInvocationsUrl(text: string): boolean {
   return invocationsUrl(text) !== undefined;
 }
 
-/** An ARN as AWS writes it: copied out of a URL, it is percent-encoded. */
+/** Decodes an ARN copied from a URL, where it is percent-encoded. */
 export function plainArn(text: string): string {
   const arn = text.trim();
   if (!/^arn%/i.test(arn)) return arn;
@@ -48,10 +51,9 @@ export function plainArn(text: string): string {
 }
 
 /**
- * Reads the ARN of a runtime or of one of its endpoints, percent-encoded or not, or the URL at which
- * the runtime is invoked.
+ * Parses the ARN of a runtime or endpoint, percent-encoded or not, or an invocation URL.
  *
- * @throws {AgentCoreError} `usage`, with the part that is wrong where one can be named.
+ * @throws {AgentCoreError} `usage`, with the invalid part if it is known.
  */
 export function parseRuntimeArn(text: string): RuntimeArn {
   const url = invocationsUrl(text);
@@ -111,7 +113,7 @@ function parseArn(arn: string): RuntimeArn {
   }
   const [, partition, region, account, runtimeId, endpoint] = match;
   return {
-    // An endpoint's ARN is invoked as its runtime's, with the endpoint as the qualifier.
+    // An endpoint is invoked with its runtime's ARN, and the endpoint name as the qualifier.
     arn: endpoint ? arn.slice(0, arn.indexOf('/runtime-endpoint/')) : arn,
     partition: partition as Partition,
     region: region as string,

@@ -2,17 +2,20 @@ import type { Log } from '../log.ts';
 import { BEARABLE_SKEW, skewSentence } from './clock-skew.ts';
 
 /**
- * The time by which AWS judges signatures and the life of credentials: this machine's, corrected by
- * the `Date` of AWS's answers where the two are too far apart for a signature to be taken.
+ * The clock for signatures and credential expiry. It is the system clock, corrected by the `Date`
+ * header of AWS responses if the difference is too large for a valid signature.
  */
 export class AwsClock {
   readonly #machine: () => number;
   readonly #log: Log | undefined;
-  /** Milliseconds that AWS is ahead. */
+  /** Milliseconds by which AWS is ahead of the system clock. */
   #offset = 0;
   #correctedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param machine Milliseconds since the epoch, by default the system's. */
+  /**
+   * @param machine The current time in milliseconds since the epoch. The default is the system
+   * clock.
+   */
   constructor(log?: Log, machine: () => number = Date.now) {
     this.#log = log;
     this.#machine = machine;
@@ -23,7 +26,9 @@ export class AwsClock {
     return this.#machine() + this.#offset;
   }
 
-  /** Takes note of an answer's `Date` header (RFC 9110, 6.6.1), if it has one that can be read. */
+  /**
+   * Updates the offset from a response's `Date` header (RFC 9110, 6.6.1). Ignores invalid dates.
+   */
   learn(date: string | undefined): void {
     const machine = this.#machine();
     const offset = Date.parse(date ?? '') - machine;
@@ -34,7 +39,7 @@ export class AwsClock {
     if (skew) this.#log?.('warning', `Requests are signed with the time of AWS: ${skew}`);
   }
 
-  /** Whether it has been corrected after a moment (`performance.now()`). */
+  /** Whether the clock was corrected after a moment (`performance.now()`). */
   wasCorrectedSince(moment: number): boolean {
     return this.#correctedAt > moment;
   }

@@ -6,7 +6,7 @@ import type { Credentials } from './signer.ts';
 import { createStsClient, type StsEndpoint } from './sts.ts';
 
 /**
- * The ARN of the principal that credentials belong to, from STS GetCallerIdentity.
+ * Returns the ARN of the calling principal from STS GetCallerIdentity.
  *
  * @throws {AgentCoreError} `credentials`
  */

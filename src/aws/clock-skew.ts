@@ -1,10 +1,12 @@
-/** Milliseconds by which a clock may be off: AWS bears five minutes, and answers take their time. */
+/**
+ * Tolerated skew in milliseconds. AWS tolerates five minutes; the rest allows for slow responses.
+ */
 export const BEARABLE_SKEW = 120_000;
 
 /**
- * By how much a clock is off, as the end of a sentence; `undefined` if it is not.
+ * Describes the skew of a clock as the end of a sentence. Returns `undefined` if it is tolerated.
  *
- * @param date An answer's `Date`.
+ * @param date The `Date` header of a response.
  * @param now The clock's time, in milliseconds since the epoch.
  */
 export function skewSentence(date: string | undefined, now = Date.now()): string | undefined {

@@ -1,27 +1,28 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Environment } from '../environment.ts';
 
-/** Milliseconds that a command may take; some of them open a browser. */
+/** Command timeout in milliseconds. Some commands open a browser. */
 const RUN_WITHIN = 50_000;
 const MOST_OUTPUT = 1024 * 1024;
-/** Characters of the end of stderr that a sentence repeats. */
+/** Maximum characters of stderr in an error message, from its end. */
 const MOST_STDERR = 400;
 
 export interface CommandOptions {
   readonly command: string;
   readonly env: Environment;
   readonly signal: AbortSignal;
-  /** Milliseconds. */
+  /** Timeout in milliseconds. */
   readonly within?: number;
-  /** What of its stderr a sentence may repeat; all of it, if nothing is said here. */
+  /** Returns the part of stderr for an error message. The default is all of it. */
   readonly quote?: (stderr: string) => string;
 }
 
 /**
- * Runs a command line in a shell, with stdin closed: whatever it asks, nobody could answer. Resolves
- * with what it wrote to stdout, which is never repeated; its end takes along what it has started.
+ * Runs a command line in a shell and returns its stdout. Stdin is closed, because no user could
+ * answer a prompt. Error messages never contain stdout. When the command ends early, its child
+ * processes are killed too.
  *
- * @param fail Makes the error that is thrown, of words that follow the command's name.
+ * @param fail Creates the error from a text to append to the command's name.
  */
 export async function commandOutput(
   options: CommandOptions,
@@ -33,7 +34,7 @@ export async function commandOutput(
     stdio: ['ignore', 'pipe', 'pipe'],
     env: env as NodeJS.ProcessEnv,
     windowsHide: true,
-    // A group of its own, so that what the shell has started can be ended with it.
+    // A separate process group allows killing the child processes of the shell.
     detached: process.platform !== 'win32',
   });
   const stop = () => endGroup(child);
@@ -82,6 +83,6 @@ function endGroup(child: ChildProcess): void {
     if (process.platform === 'win32') child.kill();
     else process.kill(-child.pid, 'SIGKILL');
   } catch {
-    // It has ended by itself.
+    // The process has already exited.
   }
 }

@@ -1,27 +1,26 @@
 import { readFileSync } from 'node:fs';
 
-/** Requests that go out at once without a thought. */
+/** Maximum concurrent requests before new ones wait for a connection. */
 const FREE = 64;
-/** Milliseconds without a connection coming free after which all that wait open their own. */
+/** If no connection becomes free for this many milliseconds, all waiting requests proceed. */
 const STALL = 25;
-/** Milliseconds that a request waits at the most. */
+/** Maximum wait of a request, in milliseconds. */
 const PATIENCE = 250;
 
-/** Open files that connections leave to everything else. */
+/** File descriptors reserved for other uses than connections. */
 const RESERVED_FILES = 40;
 const MIN_CONNECTIONS = 4;
-/** Connections above the limit for messages that open calls wait for. */
+/** Connections above the limit for messages needed by open calls. */
 const URGENT_CONNECTIONS = 4;
 
 /**
- * Keeps a burst of short calls from opening a connection each, TLS handshake included, where the
- * ones that are open come free all the time. What occupies them may as well be calls that wait for
- * a person, so nobody is held up for longer than a moment, unless the machine's limit of open files
- * leaves no connection: then requests wait for each other.
+ * Delays requests in a burst so that they reuse connections and avoid a TLS handshake each. The
+ * connections may be busy with calls that wait for a user, so a request waits only briefly. Only if
+ * the file descriptor limit allows no more connections do requests wait for each other.
  */
 export class ConnectionPace {
   readonly #limit: number;
-  /** Requests that have a connection, or are about to open one. */
+  /** Requests with a connection or about to open one. */
   #going = 0;
   #stall: NodeJS.Timeout | undefined;
   readonly #waiting = new Set<() => void>();
@@ -31,9 +30,9 @@ export class ConnectionPace {
   }
 
   /**
-   * Resolves when the request may go; `undefined` where it may at once.
+   * Resolves when the request may be sent. Returns `undefined` if it may be sent immediately.
    *
-   * @param isUrgent True for an answer that an open call waits for: it must not wait for that call.
+   * @param isUrgent True for a response needed by an open call. It must not wait for that call.
    */
   enter(isUrgent = false): Promise<void> | undefined {
     const isFree = isUrgent
@@ -58,7 +57,7 @@ export class ConnectionPace {
     });
   }
 
-  /** To be called once for each request that entered, when its connection is free again. */
+  /** Must be called once for each entered request, when its connection is free again. */
   leave(): void {
     this.#going--;
     this.#stall?.refresh();
@@ -74,7 +73,7 @@ export class ConnectionPace {
   }
 }
 
-/** As many as the limit of open files allows; other systems than Linux have no file that names it. */
+/** Maximum connections under the file descriptor limit. Only Linux has a file with this limit. */
 function maxConnections(): number {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8');

@@ -2,24 +2,24 @@ import { pipeline, type Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import { AgentCoreError, messageOf } from '../error.ts';
 
-/** More than any server applies one after the other; each may multiply the size by a thousand. */
+/** No server applies more. The limit matters because each encoding can expand data 1,000 times. */
 const MAX_ENCODINGS = 3;
 
-/** The low half of a zlib header's first byte; what has another one is deflate without a header. */
+/** The low half of a zlib header's first byte. Any other value means deflate without a header. */
 const ZLIB_METHOD = 8;
 
-/** Makes a decoder for a body that begins with a byte. */
+/** Creates a decoder for a body with this first byte. */
 type DecoderFactory = (first: number) => Transform;
 
 const DECODERS: Readonly<Record<string, DecoderFactory>> = {
   gzip: () => createGunzip(),
   'x-gzip': () => createGunzip(),
   br: () => createBrotliDecompress(),
-  // Servers disagree on what "deflate" means, so that readers take both (RFC 9110, 8.4.1.2).
+  // Servers disagree on the meaning of "deflate", so accept both (RFC 9110, 8.4.1.2).
   deflate: (first) => ((first & 0x0f) === ZLIB_METHOD ? createInflate() : createInflateRaw()),
 };
 
-/** The encodings of a body in the order in which they were applied. */
+/** Parses the encodings of a body, in the order of application. */
 export function contentEncodings(header: string | undefined): readonly string[] {
   if (!header) return [];
   const names = header.split(',').map((name) => name.trim().toLowerCase());
@@ -27,10 +27,10 @@ export function contentEncodings(header: string | undefined): readonly string[] 
 }
 
 /**
- * A body without its encodings. What a chunk decodes to is handed on before the next one is read, so
- * that events of a stream arrive one by one.
+ * Decodes a body. Each decoded chunk is passed on before the next one is read, so stream events are
+ * not delayed.
  *
- * @throws {AgentCoreError} `protocol` if it cannot be decoded; and what the body throws.
+ * @throws {AgentCoreError} `protocol` if it cannot be decoded. Errors of the body are rethrown.
  */
 export async function* decoded(
   body: AsyncIterable<Buffer>,
@@ -49,7 +49,7 @@ export async function* decoded(
     yield* chunks;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // zlib's own errors; all others are the connection's.
+    // zlib's own errors. All others come from the connection.
     const isOfDecoder = typeof code === 'string' && /^(Z_|ERR_(_|BROTLI))/.test(code);
     throw isOfDecoder ? undecodable(encodings, messageOf(error), error) : error;
   }
@@ -61,14 +61,14 @@ async function* decodedOnce(
 ): AsyncGenerator<Buffer, void, void> {
   const chunks = body[Symbol.asyncIterator]();
   const first = await chunks.next();
-  // No body at all is an empty one, whatever its encoding.
+  // An absent body is empty in any encoding.
   if (first.done) return;
   const decoder = create(first.value[0] ?? 0);
   const all = async function* () {
     yield first.value;
     yield* { [Symbol.asyncIterator]: () => chunks };
   };
-  // Its errors are those of the decoder, which the loop below throws.
+  // Ignored here: the loop below throws the decoder's errors.
   pipeline(all, decoder, () => undefined);
   for await (const chunk of decoder) yield chunk as Buffer;
 }

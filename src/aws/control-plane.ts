@@ -8,17 +8,18 @@ import type { Network } from './network.ts';
 import { sdkRequestHandler } from './sdk-request-handler.ts';
 import type { Credentials } from './signer.ts';
 
-/** What a runtime says about the life of its sessions, in seconds. */
+/** Session timeouts of a runtime, in seconds. */
 export interface LifecycleConfiguration {
   readonly idleRuntimeSessionTimeout?: number | undefined;
   readonly maxLifetime?: number | undefined;
 }
 
 /**
- * The base URL of AgentCore's control plane: its host is the data plane's with another first label.
- * A test compares it with the SDK's.
+ * The base URL of AgentCore's control plane. Only the first label of the host differs from the data
+ * plane. A test compares it with the SDK.
  *
- * @throws {AgentCoreError} `usage` where the override is no HTTP URL or does not go with the rest.
+ * @throws {AgentCoreError} `usage` if the override is not an HTTP URL or conflicts with other
+ * options.
  */
 export function controlPlaneUrl(
   place: Pick<RuntimeArn, 'partition' | 'region'>,
@@ -32,10 +33,11 @@ export function controlPlaneUrl(
 }
 
 /**
- * What GetAgentRuntime says of the newest version of a runtime. Another endpoint than DEFAULT may
- * serve an older version, with other settings.
+ * Calls GetAgentRuntime for the newest version of a runtime. Endpoints other than DEFAULT may serve
+ * an older version with other settings.
  *
- * @returns nothing where the runtime has no configuration of its own; throws as the SDK's client does.
+ * @returns `undefined` if the runtime has no lifecycle configuration.
+ * @throws the errors of the SDK client.
  */
 export async function readLifecycle(options: {
   readonly runtime: RuntimeArn;

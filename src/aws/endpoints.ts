@@ -1,11 +1,11 @@
 import { AgentCoreError } from '../error.ts';
 import type { Partition } from './arn.ts';
 
-/** Where a service is looked for, besides its region. */
+/** Endpoint settings of a service, apart from its region. */
 export interface EndpointOptions {
   readonly fips: boolean;
   readonly dualStack: boolean;
-  /** A URL to use in place of the service's own (`AWS_ENDPOINT_URL` and its kin). */
+  /** A URL that replaces the default endpoint (`AWS_ENDPOINT_URL` and related settings). */
   readonly override: string | undefined;
 }
 
@@ -17,10 +17,11 @@ const SUFFIXES: Readonly<Record<Partition, { plain: string; dualStack: string }>
 };
 
 /**
- * The base URL of AgentCore's data plane, by the rules of the SDK's own endpoint rule set, which
- * would cost a fifth of the proxy's start to load. A test compares the two.
+ * The base URL of AgentCore's data plane. It follows the SDK's endpoint rule set, whose loading
+ * would take a fifth of the proxy's startup time. A test compares the two.
  *
- * @throws {AgentCoreError} `usage` where the override is no HTTP URL or does not go with the rest.
+ * @throws {AgentCoreError} `usage` if the override is not an HTTP URL or conflicts with other
+ * options.
  */
 export function dataPlaneUrl(
   { partition, region }: { partition: Partition; region: string },

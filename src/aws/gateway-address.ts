@@ -4,10 +4,10 @@ import type { EndpointOptions } from './endpoints.ts';
 import { isGatewayArn, parseGatewayArn } from './iam/gateway-arn.ts';
 import { isPrivate } from './private-url.ts';
 
-/** A gateway, by its ARN or by the URL where it speaks MCP. */
+/** A gateway, identified by its ARN or its MCP URL. */
 export type GatewayAddress =
   | {
-      /** As it was given, or its URL in AWS: its name in sentences. */
+      /** The given ARN or the AWS URL, for messages. */
       readonly name: string;
       readonly region: string;
       readonly partition: Partition;
@@ -16,7 +16,7 @@ export type GatewayAddress =
     }
   | {
       readonly name: string;
-      /** Of AWS where its host says so. */
+      /** Absent, because the host is not an AWS gateway host. */
       readonly region: undefined;
       readonly url: URL;
     };
@@ -24,14 +24,14 @@ export type GatewayAddress =
 const GATEWAY_HOST =
   /^([0-9a-z-]{1,120})\.gateway\.bedrock-agentcore\.([a-z]{2}(?:-[a-z]+)+-\d{1,2})\.amazonaws\.com$/;
 
-/** True for what can be no runtime's address and may be a gateway's. */
+/** Whether the text may be a gateway's address and cannot be a runtime's. */
 export function isGatewayAddress(text: string): boolean {
   if (isGatewayArn(text)) return true;
   return /^\s*https?:\/\//i.test(text) && !isInvocationsUrl(text);
 }
 
 /**
- * Reads a gateway's ARN, its URL, or that of a domain of one's own before it.
+ * Parses a gateway's ARN, its URL or the URL of a custom domain.
  *
  * @throws {AgentCoreError} `usage`
  */
@@ -55,8 +55,7 @@ export function parseGatewayAddress(text: string): GatewayAddress {
 }
 
 /**
- * Where a gateway speaks MCP: below the custom endpoint where there is one, else at the host that
- * AWS gives it.
+ * The MCP URL of a gateway: below the custom endpoint if one is set, else on the AWS host.
  *
  * @throws {AgentCoreError} `usage`
  */

@@ -5,17 +5,16 @@ import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
 
 /**
- * How this machine reaches the network: straight or through `HTTPS_PROXY`, `HTTP_PROXY` and
- * `ALL_PROXY` but for the hosts of `NO_PROXY`, trusting the certificate authorities of Node (those
- * of the system too where `NODE_USE_SYSTEM_CA` is 1), `NODE_EXTRA_CA_CERTS`, and `AWS_CA_BUNDLE` or
- * the `ca_bundle` of the profile.
- * Sockets are kept alive.
+ * The network settings: proxies and trusted certificate authorities. Connections use `HTTPS_PROXY`,
+ * `HTTP_PROXY` and `ALL_PROXY`, except for hosts in `NO_PROXY`. They trust the certificate
+ * authorities of Node, `NODE_EXTRA_CA_CERTS`, and `AWS_CA_BUNDLE` or the profile's `ca_bundle`. If
+ * `NODE_USE_SYSTEM_CA` is 1, they also trust those of the system. Sockets are kept alive.
  */
 export class Network {
   readonly #options: AgentOptions;
   readonly #authorities: readonly string[];
 
-  /** @param caBundle What {@link readServiceSettings} finds; without it, `AWS_CA_BUNDLE`. */
+  /** @param caBundle The result of {@link readServiceSettings}. The default is `AWS_CA_BUNDLE`. */
   constructor(env: Environment, caBundle: CaBundle | undefined = environmentBundle(env)) {
     const nodeBundle = env.NODE_EXTRA_CA_CERTS;
     const bundles = [
@@ -24,14 +23,14 @@ export class Network {
     ];
     this.#options = {
       keepAlive: true,
-      // An idle socket goes before the usual 60 s of a load balancer end it under a request.
+      // Close idle sockets before a load balancer does (usually after 60 s) during a request.
       timeout: 30_000,
       scheduling: 'lifo',
     };
     this.#authorities = bundles.flatMap((bundle) => (bundle ? [readBundle(bundle)] : []));
   }
 
-  /** An agent for requests to one origin. */
+  /** Creates an agent for requests to one origin. */
   async agentFor(url: URL): Promise<HttpAgent> {
     const options = await this.#agentOptions();
     const proxy = proxyFor(url);
@@ -39,7 +38,7 @@ export class Network {
       if (!proxy) return new (await import('node:https')).Agent(options);
       const { HttpsProxyAgent } = await import('https-proxy-agent');
       const agent = new HttpsProxyAgent(proxy, options);
-      // It keeps neither what its own connections need, nor for which scheme it is.
+      // The agent does not keep the options of its connections or the scheme.
       Object.assign(agent.options, options);
       agent.protocol = 'https:';
       return agent;
@@ -50,8 +49,8 @@ export class Network {
   }
 
   /**
-   * The agent for clients that talk to any host, as those inside credential providers do: it picks
-   * the way for each connection.
+   * Creates the agent for clients with varying hosts, such as credential providers. It chooses the
+   * proxy for each connection.
    */
   async agentForAnyHost(): Promise<HttpAgent> {
     const { Agent } = await import('agent-base');
@@ -79,7 +78,7 @@ export class Network {
   }
 }
 
-/** @throws {AgentCoreError} `config` where the variable that applies is no URL. */
+/** @throws {AgentCoreError} `config` if the applicable variable is not a URL. */
 function proxyFor(url: URL): string {
   const proxy = getProxyForUrl(url.href);
   if (proxy === '' || URL.canParse(proxy)) return proxy;
@@ -92,7 +91,7 @@ function proxyFor(url: URL): string {
 
 type ConnectOptions = RequestOptions & { secureEndpoint: boolean };
 
-/** A file of certificates, and the setting that names it. */
+/** A certificate file and the name of its setting. */
 interface CaBundle {
   readonly path: string;
   readonly setting: string;

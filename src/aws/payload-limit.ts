@@ -1,2 +1,2 @@
-/** The most bytes that AgentCore takes as a payload (source: the model of `InvokeAgentRuntime`). */
+/** Maximum payload of AgentCore in bytes (source: the model of `InvokeAgentRuntime`). */
 export const PAYLOAD_LIMIT = 100_000_000;

@@ -12,11 +12,11 @@ export interface PostOptions {
   readonly pace: ConnectionPace;
   readonly timeouts: Timeouts;
   readonly signal: AbortSignal;
-  /** True for an answer that an open call waits for. */
+  /** True for a response needed by an open call. */
   readonly urgent?: boolean | undefined;
 }
 
-/** A URL in the form that requests and signatures are made of. */
+/** The parts of a URL for requests and signatures. */
 export interface Target {
   readonly protocol: string;
   readonly host: string;
@@ -31,7 +31,7 @@ export function targetOf(url: URL): Target {
   return {
     protocol: url.protocol,
     host: url.host,
-    // IPv6 addresses stand in brackets in a URL, and without them everywhere else.
+    // A URL has brackets around IPv6 addresses. Other APIs expect none.
     hostname: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port,
     path: url.pathname,
@@ -40,35 +40,39 @@ export function targetOf(url: URL): Target {
   };
 }
 
-/** Bytes of a body that count as a message for the clock. */
+/** Bytes of a body that count as progress for the timeout. */
 const PROGRESS_BYTES = 64 * 1024;
 
-/** An answer whose head is here and whose body is still to come. */
+/** A response whose headers have arrived and whose body has not been read. */
 export interface Reply {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   /**
-   * The body as it comes, decoded if it is compressed.
+   * The body as it arrives, decoded if it is compressed.
    *
-   * @throws {AgentCoreError} `connection` or `timeout` where it breaks off, `protocol` if it cannot
-   * be decoded.
+   * @throws {AgentCoreError} `connection` or `timeout` if it is interrupted, `protocol` if it
+   * cannot be decoded.
    */
   chunks(): AsyncGenerator<Buffer, void, void>;
-  /** The whole body, or as much of it as goes over `limit`; throws as {@link Reply.chunks} does. */
+  /**
+   * Returns the whole body, or stops after more than `limit` bytes. Throws like {@link
+   * Reply.chunks}.
+   */
   whole(limit: number): Promise<Buffer>;
-  /** To be called for each message of the body: only messages extend a call without end. */
+  /** Must be called for each message in the body. Only messages extend the total timeout. */
   onMessage(): void;
-  /** Stops the clock of the read timeout, or lets it go on, as long as others are waited for. */
+  /** Pauses the read timeout, or resumes it, while the call waits for another party. */
   holdClock(hold: boolean): void;
-  /** Lets go of the connection: to be called once nobody reads the body any more. */
+  /** Closes the connection. Must be called when the body is no longer read. */
   discard(): void;
 }
 
 /**
- * Sends a POST and resolves as soon as the head of its answer is here.
+ * Sends a POST request and resolves when the response headers arrive.
  *
- * @throws {AgentCoreError} `connection` or `timeout`, whose `data.outcome` is `not sent` where the
- * other side cannot know of the request, else `unknown`; the signal's reason where that aborts.
+ * @throws {AgentCoreError} `connection` or `timeout`. Its `data.outcome` is `not sent` if the
+ * server cannot have received the request, else `unknown`.
+ * @throws the signal's reason if the signal aborts.
  */
 export async function post(options: PostOptions): Promise<Reply> {
   const { target, signal, timeouts, body, pace } = options;
@@ -95,15 +99,16 @@ export async function post(options: PostOptions): Promise<Reply> {
       clock.heard();
       resolve(replyOf(response, clock, failure));
     });
-    // Stays attached: an error behind the head is told by the body, and by nobody else.
+    // Keep this listener: an error after the headers is reported through the body, and must not
+    // crash the process.
     outgoing.on('error', (error) => reject(failure(error)));
-    // Of some ends Node tells nothing else, such as that of a protocol switch nobody asked for.
+    // In some cases Node emits only `close`, for example after an unexpected protocol switch.
     outgoing.once('close', () => reject(failure(new Error('it ended without an answer'))));
     outgoing.end(body);
   });
 }
 
-/** @throws {AgentCoreError} `protocol` where a header has characters that HTTP cannot carry. */
+/** @throws {AgentCoreError} `protocol` if a header contains invalid characters. */
 function begin({ target, headers, body, agent, pace }: PostOptions): ClientRequest {
   try {
     return request({
@@ -132,7 +137,7 @@ function replyOf(
   async function* received(): AsyncGenerator<Buffer, void, void> {
     try {
       for await (const chunk of response) {
-        // While the reader works on a chunk, silence is not the sender's.
+        // While the reader processes a chunk, the silence is not caused by the server.
         clock.hold(true);
         yield chunk as Buffer;
         clock.hold(false);
@@ -151,11 +156,11 @@ function replyOf(
       const parts: Buffer[] = [];
       let length = 0;
       let progress = 0;
-      /** False once there is enough. */
+      /** Returns false when the limit is exceeded. */
       const add = (part: Buffer): boolean => {
         parts.push(part);
         length += part.length;
-        // A large body takes its time, but one that trickles does not last for ever.
+        // A large body extends the total timeout, but a slow trickle does not extend it forever.
         if (length - progress >= PROGRESS_BYTES) {
           progress = length;
           clock.progressed();
@@ -209,7 +214,7 @@ function toFailure(
 ): AgentCoreError {
   if (error instanceof AgentCoreError) return error;
   const { code = error.name } = error as NodeJS.ErrnoException;
-  // The agents of proxies name theirs; its password is none of anybody's business.
+  // A proxy agent exposes its proxy URL. Use only the host, because the URL may contain a password.
   const { proxy } = agent as { proxy?: URL };
   const way = proxy ? `${host} through the proxy ${proxy.host}` : host;
   return new AgentCoreError(

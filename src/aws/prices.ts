@@ -1,16 +1,17 @@
 /**
- * What AgentCore Runtime costs in US$, by the second, from a microVM's boot through idle until it
- * ends: CPU as far as it is used, memory by its peak. Prices change: the page has the last word.
+ * Prices of AgentCore Runtime in US$, charged per second from the boot of a microVM through idle
+ * time until it ends. CPU is charged by use, memory by peak. Prices change: the pricing page is
+ * authoritative.
  */
 export const RUNTIME_PRICES = {
   perVcpuHour: 0.0895,
   perGigabyteHour: 0.00945,
-  /** 128 MB are charged at least. */
+  /** Minimum charge: 128 MB. */
   leastGigabytes: 0.125,
-  /** What a session can use at most. */
+  /** Maximum resources of a session. */
   mostVcpus: 2,
   mostGigabytes: 8,
   source: 'https://aws.amazon.com/bedrock/agentcore/pricing/',
-  /** As AWS's agent toolkit published them, read on this day. */
+  /** The day on which these prices were read from AWS's agent toolkit. */
   date: '2026-11-21',
 } as const;

@@ -1,13 +1,13 @@
 import { valueFault } from './value-fault.ts';
 
 const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
-/** Availability zones, Local Zones and Wavelength Zones: a region with something behind. */
+/** Availability Zones, Local Zones and Wavelength Zones: a region with a suffix. */
 const ZONE = /^([a-z]{2,5}(?:-[a-z]+)+-\d{1,2})(?:[a-z]|(?:-[a-z\d]+)+)$/;
 const ZONE_ID = /^[a-z]{2,6}\d-[a-z\d-]*az\d+$/;
 
 /**
- * Why a text is not a region, as the end of a sentence whose subject is the setting; nothing for a
- * region: `is "us-east-1a", an availability zone: write us-east-1`.
+ * Explains why a text is not a region, as the end of a sentence about the setting: `is
+ * "us-east-1a", an availability zone: write us-east-1`. Returns `undefined` for a region.
  */
 export function regionFault(text: string): string | undefined {
   if (REGION.test(text)) return undefined;

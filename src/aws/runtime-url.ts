@@ -1,6 +1,6 @@
 import type { RuntimeArn } from './arn.ts';
 
-/** Where a runtime is invoked, below the data plane's base URL. */
+/** The invocation URL of a runtime, below the base URL of the data plane. */
 export function runtimeInvocationsUrl(
   endpoint: URL,
   { arn }: RuntimeArn,

@@ -6,9 +6,10 @@ import type { Timeouts } from './silence-clock.ts';
 type Handle = NodeHttpHandler['handle'];
 
 /**
- * What SDK clients send their requests with, on the agent that is given, for either scheme.
+ * Creates a request handler for SDK clients. It uses the given agent for both schemes.
  *
- * @param clock Learns the time from the answers. For its own signatures each client does so itself.
+ * @param clock Receives the time from responses. Each SDK client corrects its own signatures
+ * itself.
  */
 export function sdkRequestHandler(
   agent: Agent,
@@ -17,7 +18,7 @@ export function sdkRequestHandler(
 ): NodeHttpHandler {
   const handler = new NodeHttpHandler({
     httpAgent: agent,
-    // Its type wants an https.Agent, but what counts is that the agent can do it.
+    // The type requires an https.Agent, but any agent with HTTPS support works.
     httpsAgent: agent as never,
     connectionTimeout: timeouts.connect,
     requestTimeout: timeouts.read,

@@ -16,25 +16,25 @@ import { environmentProfile } from './environment-profile.ts';
 import { Network } from './network.ts';
 import { regionFault } from './region.ts';
 
-/** What the environment and the profile say about one service. */
+/** Settings for one service from the environment and the profile. */
 export interface ServiceSettings extends EndpointOptions {
-  /** Only what can be a region. */
+  /** Undefined if the setting is not a valid region. */
   readonly region: string | undefined;
-  /** Why the region that is set cannot be used, as a sentence. */
+  /** The error sentence if the region setting is invalid. */
   readonly regionProblem: string | undefined;
-  /** The file of certificates to trust, and the setting that names it. */
+  /** The certificate file to trust and the name of its setting. */
   readonly caBundle: { readonly path: string; readonly setting: string } | undefined;
   /**
-   * What a user should know about the files: that the profile was not read, and why, or that the AWS
-   * CLI reads them differently. Sentences without a full stop; absent if there is nothing.
+   * Warnings about the files: the reason for an ignored profile, or differences to the AWS CLI.
+   * Sentences without a full stop. Absent if there are none.
    */
   readonly warnings?: readonly string[] | undefined;
 }
 
 /**
- * Reads the settings that every AWS SDK honours, in the SDKs' order: the environment, then the
- * profile that is named here (not the one that `AWS_PROFILE` happens to name). A profile that must
- * not be used sets nothing; whoever needs its credentials gets an error.
+ * Reads the settings common to all AWS SDKs in the SDKs' order: the environment, then the given
+ * profile. `AWS_PROFILE` is used only if no profile is given. An invalid profile contributes no
+ * settings; its credentials cause an error elsewhere.
  *
  * @param serviceId The SDK's service id, such as `Bedrock AgentCore`.
  */
@@ -77,7 +77,7 @@ export async function readServiceSettings(
   };
 }
 
-/** The way to the network for what is done with a profile: its `ca_bundle` is trusted. */
+/** Creates the network settings for a profile. Its `ca_bundle` is trusted. */
 export async function openNetwork(
   profileName: string | undefined,
   env: Environment,
@@ -87,7 +87,7 @@ export async function openNetwork(
 }
 
 /**
- * The region that the environment or a profile sets, or why it cannot be one.
+ * Returns the region from the environment or the profile, or the reason why it is invalid.
  *
  * @param profile The profile's settings.
  */

@@ -4,12 +4,14 @@ import type { AwsCredentialIdentity, Checksum, HttpRequest, SourceData } from '@
 import type { AwsClock } from './aws-clock.ts';
 import type { Target } from './post.ts';
 
-/** Resolves to credentials that are valid now; caches and renews them by itself, or when told to. */
+/**
+ * Resolves to valid credentials. Caches and refreshes them when needed or if `forceRefresh` is set.
+ */
 export type Credentials = (options?: {
   readonly forceRefresh?: boolean;
 }) => Promise<AwsCredentialIdentity>;
 
-/** Adds what authorises a request to its headers. */
+/** Returns the request headers with authorization added. */
 export type Signer = (request: {
   readonly target: Target;
   readonly headers: Readonly<Record<string, string>>;
@@ -31,7 +33,7 @@ export function sigV4Signer(
       protocol,
       hostname,
       path,
-      // Signed as a query, never as part of the path: the service reads it so.
+      // Sign the query separately from the path, because the service verifies it this way.
       query,
       headers: { ...headers, host: target.host },
       body,
@@ -41,7 +43,7 @@ export function sigV4Signer(
   };
 }
 
-/** SHA-256 by OpenSSL; the SDK's own default is written in JavaScript. */
+/** SHA-256 by OpenSSL. The SDK's default is slower, because it is written in JavaScript. */
 class Sha256 implements Checksum {
   readonly #secret: SourceData | undefined;
   #hash: Hash | Hmac;

@@ -2,28 +2,31 @@ import type { ClientRequest } from 'node:http';
 import { AgentCoreError } from '../error.ts';
 
 export interface Timeouts {
-  /** Milliseconds until a connection, TLS included, has to stand. */
+  /** Connection timeout in milliseconds, including the TLS handshake. */
   readonly connect: number;
-  /** Milliseconds that the other side may stay silent. */
+  /** Maximum silence of the server, in milliseconds. */
   readonly read: number;
-  /** Milliseconds in which a message has to come, whatever else does; without it, four times `read`. */
+  /**
+   * Maximum milliseconds between messages, regardless of keep-alives. The default is four times
+   * `read`.
+   */
   readonly total?: number;
 }
 
 type Phase = 'connect' | 'read';
 
 /**
- * Comments on an event stream show that the server lives, not that its call will ever end. With the
- * standard read timeout this makes an hour, as long as AgentCore keeps a stream open.
+ * Comments in an event stream show a live server, but not progress of the call. With the default
+ * read timeout, the total is one hour: AgentCore's maximum stream duration.
  */
 const TOTAL_OF_READ = 4;
 
 /**
- * Destroys a request whose connection does not come about, on which nothing is heard any more, or
- * nothing but signs of life. One timer serves for the whole request: when it rings, it is set again for what is left.
+ * Destroys a request if it does not connect, if the server is silent, or if only keep-alives
+ * arrive. One timer serves the whole request and is rescheduled for the remaining time.
  */
 export class SilenceClock {
-  /** Why the request was destroyed, once it was. */
+  /** The timeout error, set when the request is destroyed. */
   expired: AgentCoreError | undefined;
   readonly #request: ClientRequest;
   readonly #timeouts: Timeouts;
@@ -32,7 +35,7 @@ export class SilenceClock {
   // Waiting for a socket of the agent counts as connecting.
   #phase: Phase = 'connect';
   #since = performance.now();
-  /** When the last message came, or the request was sent. */
+  /** When the last message arrived, or when the request was sent. */
   #progressSince = performance.now();
   #holds = 0;
   #heldSince = 0;
@@ -50,24 +53,27 @@ export class SilenceClock {
     request.once('close', () => clearTimeout(this.#timer));
   }
 
-  /** False as long as nothing of the request can have left the machine. */
+  /** False while no part of the request can have left this machine. */
   get isConnected(): boolean {
     return this.#phase === 'read';
   }
 
-  /** Something came, or was sent: the silence begins anew. */
+  /** Restarts the read timeout after data was received or sent. */
   heard(): void {
     this.#phase = 'read';
     this.#since = performance.now();
   }
 
-  /** A message came, or a good part of one: the call makes progress. */
+  /** Restarts both timeouts after a message or a large part of one. */
   progressed(): void {
     this.heard();
     this.#progressSince = this.#holds > 0 ? this.#heldSince : this.#since;
   }
 
-  /** Stops the clock while silence is not the other side's fault; each `true` wants its `false`. */
+  /**
+   * Pauses the timeouts while the server is not responsible for the silence. Each `true` needs a
+   * matching `false`.
+   */
   hold(hold: boolean): void {
     this.heard();
     if (hold) {
@@ -96,7 +102,7 @@ export class SilenceClock {
     return this.#timeouts.total ?? this.#timeouts.read * TOTAL_OF_READ;
   }
 
-  /** A body that is still going out is no silence. */
+  /** An upload in progress counts as progress. */
   #noticeUpload(): void {
     const written = this.#request.socket?.bytesWritten ?? 0;
     if (this.#phase === 'read' && written > this.#written) this.progressed();

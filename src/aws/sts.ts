@@ -4,7 +4,7 @@ import type { EndpointOptions } from './endpoints.ts';
 import type { sdkRequestHandler } from './sdk-request-handler.ts';
 import type { Credentials } from './signer.ts';
 
-/** Where STS is looked for, by the environment and the profile that is used. */
+/** STS endpoint settings from the environment and the selected profile. */
 export type StsEndpoint = EndpointOptions;
 
 type EndpointProvider = (parameters: {
@@ -16,12 +16,12 @@ type EndpointProvider = (parameters: {
 }) => { readonly url: URL };
 
 /**
- * A client of STS. The endpoint is always given: left to itself, the SDK takes the one of the profile
- * that `AWS_PROFILE` names, and reads the AWS files in its own way.
+ * Creates an STS client with an explicit endpoint. By default, the SDK would use the profile in
+ * `AWS_PROFILE` and parse the AWS files differently.
  */
 export function createStsClient(options: {
   readonly region: string;
-  /** Absent for calls that are not signed. */
+  /** Absent for unsigned calls. */
   readonly credentials?: AwsCredentialIdentity | Credentials | undefined;
   readonly sts: StsEndpoint;
   readonly requestHandler: ReturnType<typeof sdkRequestHandler>;

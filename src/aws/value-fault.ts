@@ -1,11 +1,11 @@
 import { AgentCoreError } from '../error.ts';
 
-/** Variables that a client, a shell or a template should have replaced. */
+/** Variables that a client, shell or template did not replace. */
 const PLACEHOLDER = /\$\{[^}]*\}|\{\{[^}]*\}\}|^\$\w+$|^%\w+%$|^<[^<>]*>$/;
 
 /**
- * What is wrong with how a value is written, as the end of a sentence whose subject is the setting:
- * `is in quotes, which belong to the value: remove them`. The value itself is not repeated.
+ * Describes a syntax error in a value as the end of a sentence about the setting: `is in quotes,
+ * which belong to the value: remove them`. The text never contains the value, which may be secret.
  */
 export function valueFault(value: string): string | undefined {
   const [placeholder] = PLACEHOLDER.exec(value) ?? [];
@@ -26,10 +26,10 @@ export function valueFault(value: string): string | undefined {
 }
 
 /**
- * A key or token without the whitespace around it, which comes from files and clipboards.
+ * Trims a key or token. Files and clipboards add whitespace.
  *
- * @param name What it is called, for the error: `AWS_ACCESS_KEY_ID`.
- * @throws {AgentCoreError} `credentials` if it cannot be a part of a header; the value is not repeated.
+ * @param name The name of the setting, for the error: `AWS_ACCESS_KEY_ID`.
+ * @throws {AgentCoreError} `credentials` if it is not valid in a header. The error omits the value.
  */
 export function cleanKey(value: string, name: string): string {
   const text = value.trim();

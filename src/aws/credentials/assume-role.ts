@@ -13,7 +13,7 @@ export interface RoleMeans {
   readonly source: AwsCredentialIdentity;
   /** The owner of the credentials, for messages: `of profile "work"`, `of ROLE`. */
   readonly whose: string;
-  /** The profile that names the role, if any. */
+  /** The profile with the role, if any. */
   readonly profile: string | undefined;
   readonly region: string | undefined;
   readonly sts: StsEndpoint;

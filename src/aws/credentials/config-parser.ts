@@ -25,7 +25,7 @@ export interface ConfigSection {
   readonly settings: readonly ConfigSetting[];
 }
 
-/** A line that could not be parsed or that programs read differently. */
+/** A line with a syntax error, or with different meanings in different programs. */
 interface ConfigProblem {
   /** Starts at 1. */
   readonly line: number;
@@ -44,7 +44,7 @@ export interface ConfigFile {
   /** With line endings. Each character is one byte (latin1). */
   readonly lines: readonly string[];
   readonly sections: readonly ConfigSection[];
-  /** Settings of `[DEFAULT]`, which apply to every section. */
+  /** Settings of `[DEFAULT]`. They apply to every section. */
   readonly defaults: readonly ConfigSetting[];
   readonly problems: readonly ConfigProblem[];
 }

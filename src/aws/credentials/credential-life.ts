@@ -1,10 +1,12 @@
 import type { AwsCredentialIdentity } from '@smithy/types';
 
-/** Milliseconds before expiry at which the background refresh starts. */
+/** Start the background refresh this many milliseconds before expiry. */
 const RENEW_BEFORE = 5 * 60 * 1000;
-/** Maximum random milliseconds to refresh earlier, so that programs do not all refresh at once. */
+/**
+ * Maximum random milliseconds to refresh earlier. Prevents all programs from refreshing at once.
+ */
 const JITTER = 60 * 1000;
-/** Milliseconds before expiry at which credentials are no longer used. */
+/** Stop using credentials this many milliseconds before expiry. */
 const SAFETY = 5_000;
 
 /** Timestamps in milliseconds since the epoch, by the clock of AWS. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Maximum milliseconds that a call waits for the user to log in. */
+/** Maximum milliseconds for a call to wait for the user's login. */
 const LOGIN_WITHIN = 120_000;
 /** Milliseconds between checks of the login files. */
 const LOOK_EVERY = 500;

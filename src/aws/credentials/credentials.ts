@@ -13,15 +13,17 @@ import type { CredentialPrompts } from './prompts.ts';
 
 /** Milliseconds to wait after a background refresh without newer credentials. */
 const REST = 30_000;
-/** Maximum milliseconds of a search, and of a search that prompts the user. */
+/** Maximum milliseconds of a search without prompts, and of a search with prompts. */
 const SEARCH_WITHIN = 60_000;
 const ASKING_WITHIN = 180_000;
-/** Milliseconds before the next check of files that could not be used. */
+/** Milliseconds before the next check of unusable files. */
 const LOOK_AGAIN = 5_000;
 /** Maximum searches while a file is being written, and the milliseconds between them. */
 const WRITE_ATTEMPTS = 4;
 const WRITE_PAUSE = 100;
-/** Milliseconds that a call waits for changed files before it uses the current credentials. */
+/**
+ * Maximum milliseconds for a call to wait for changed files. It then uses the current credentials.
+ */
 const CHANGE_WITHIN = 2_000;
 /** Maximum delay of a Node timer, in milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -76,7 +78,7 @@ class KeptCredentials {
   /** The files that the last search depended on. `#stamp` is their fingerprint. */
   readonly #files = new Set<string>();
   #stamp = '';
-  /** The fingerprint of files that could not be used. */
+  /** The fingerprint of unusable files. */
   #failedStamp = '';
   #nextLook = 0;
   #lastWarning = '';

@@ -349,8 +349,8 @@ export function misreadProfile(name: string, files: ProfileFiles): string | unde
 }
 
 /**
- * Describes a section that resembles the missing one: `line 3 of PATH is "[dev]": write "[profile
- * dev]"`.
+ * Describes a section with a similar name:
+ * `line 3 of PATH is "[dev]": write "[profile dev]"`.
  */
 export function lookAlike(
   kind: 'profile' | 'sso-session',
