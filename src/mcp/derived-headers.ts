@@ -2,19 +2,19 @@ import { declaredVersion } from './era.ts';
 import { isObject, type JsonObject, type Notification, type Request } from './message.ts';
 
 /**
- * The HTTP headers that MCP 2026-07-28 has a sender derive from a request's body (Streamable HTTP,
+ * HTTP headers that the sender derives from a request's body in MCP 2026-07-28 (Streamable HTTP,
  * "Standard Request Headers" and "Custom Headers from Tool Parameters").
  */
 
-/** An argument that a tool's `inputSchema` wants repeated as a header. */
+/** A tool argument that the `inputSchema` requires as a header too. */
 export interface ParamHeader {
-  /** The header's name behind `Mcp-Param-`. */
+  /** The header name after `Mcp-Param-`. */
   readonly name: string;
-  /** The keys that lead to the argument. */
+  /** Keys from the arguments object to the argument. */
   readonly path: readonly string[];
 }
 
-/** What `Mcp-Name` repeats, by method. */
+/** The parameter that `Mcp-Name` repeats, by method. */
 const NAME_SOURCES: ReadonlyMap<string, string> = new Map([
   ['tools/call', 'name'],
   ['prompts/get', 'name'],
@@ -24,7 +24,7 @@ const NAME_SOURCES: ReadonlyMap<string, string> = new Map([
   ['tasks/cancel', 'taskId'],
 ]);
 
-/** Deeper than any argument of sense. */
+/** Bound on recursion. Real arguments are not nested this deep. */
 const DEEPEST = 100;
 
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -42,10 +42,12 @@ export function standardHeaders(message: Request | Notification): Record<string,
   };
 }
 
-/** The most characters of each header of W3C Trace Context and Baggage that AgentCore takes. */
+/** Maximum characters of each W3C Trace Context and Baggage header in AgentCore. */
 const TRACE_HEADERS = { traceparent: 128, tracestate: 512, baggage: 8192 } as const;
 
-/** The trace that the sender put into `_meta`, by the names that OpenTelemetry gives it (SEP-414). */
+/**
+ * The trace context in the request's `_meta`, as headers with their OpenTelemetry names (SEP-414).
+ */
 export function traceHeaders(request: Request): Record<string, string> {
   const meta = request.params?._meta;
   if (!isObject(meta)) return {};
@@ -61,8 +63,8 @@ export function traceHeaders(request: Request): Record<string, string> {
 const VISIBLE = /^[\x20-\x7e]+$/;
 
 /**
- * The `Mcp-Param-*` headers of a `tools/call`. What is absent, null or not a safe scalar gets none,
- * as the specification asks.
+ * The `Mcp-Param-*` headers of a `tools/call`. As the specification requires, an argument gets no
+ * header if it is absent, null or not a safe scalar.
  */
 export function paramHeaders(
   request: Request,
@@ -77,10 +79,10 @@ export function paramHeaders(
 }
 
 /**
- * The arguments that a tool's `inputSchema` marks with `x-mcp-header`, at any depth below
- * `properties`. A mark that breaks the specification's rules (no token, on an object, a number or an
- * array, the same name twice) is passed over: a conforming server does not write it, and the one
- * that does checks the headers itself.
+ * Finds the arguments with `x-mcp-header` in a tool's `inputSchema`, at any depth below
+ * `properties`. Ignores marks that break the specification: a name that is no token, an object,
+ * number or array, or a repeated name. Servers must not send such a tool, and a server that does
+ * still checks the headers itself.
  */
 export function declaredParamHeaders(inputSchema: unknown): ParamHeader[] {
   const found = new Map<string, ParamHeader>();
@@ -117,7 +119,7 @@ function scalarText(value: unknown): string | undefined {
   return Number.isInteger(value) && !Number.isSafeInteger(value) ? undefined : String(value);
 }
 
-/** As it is where HTTP carries it unharmed, else in the specification's Base64 form. */
+/** Returns the text unchanged if HTTP can carry it, else in the specification's Base64 form. */
 function headerValue(text: string): string {
   const plain =
     /^[\t\x20-\x7e]+$/.test(text) &&

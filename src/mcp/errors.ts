@@ -1,7 +1,7 @@
 /**
- * JSON-RPC's codes, MCP's, and those with which AgentCore's MCP runtimes wrap the platform's own
- * errors (source: "MCP protocol contract" of the AgentCore developer guide). A code alone proves
- * nothing: the server behind may use the same numbers.
+ * Error codes of JSON-RPC, of MCP, and of AgentCore's MCP runtimes (source: "MCP protocol contract"
+ * of the AgentCore developer guide). A code alone does not prove that the error is AgentCore's: the
+ * MCP server may use the same numbers.
  */
 export const ErrorCode = {
   parseError: -32700,
@@ -9,7 +9,7 @@ export const ErrorCode = {
   methodNotFound: -32601,
   invalidParams: -32602,
   internalError: -32603,
-  /** What JSON-RPC leaves to implementations; ours for a connection that failed. */
+  /** Free for implementations in JSON-RPC. The proxy uses it if a connection failed. */
   connectionFailed: -32000,
   unauthorized: -32001,
   accessDenied: -32002,
@@ -19,6 +19,6 @@ export const ErrorCode = {
   validation: -32006,
   containerFailed: -32010,
   notAcceptable: -32011,
-  /** MCP 2026-07-28: a header says something else than the body. */
+  /** MCP 2026-07-28: a header contradicts the body. */
   headerMismatch: -32020,
 } as const;

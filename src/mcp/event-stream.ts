@@ -1,7 +1,7 @@
 import { createParser } from 'eventsource-parser';
 import { AgentCoreError } from '../error.ts';
 
-/** What an event is if nothing says its type, and what those are that carry MCP messages. */
+/** The event type of MCP messages, and the default if an event has no type. */
 const MESSAGE = 'message';
 
 export interface StreamEvent {
@@ -10,12 +10,12 @@ export interface StreamEvent {
 }
 
 /**
- * The events of a `text/event-stream`, in order and as soon as the last byte of each is here. Events
- * without data (such as the priming event of MCP 2025-11-25) are passed over. A byte that is not
- * UTF-8 becomes U+FFFD, as the specification of event streams asks.
+ * Parses the events of a `text/event-stream`, each as soon as its last byte arrives. Skips events
+ * without data, such as the priming event of MCP 2025-11-25. Invalid UTF-8 becomes U+FFFD, as the
+ * event stream specification requires.
  *
- * @param limit The most characters that one event may have.
- * @throws {AgentCoreError} `protocol` when an event is larger than that.
+ * @param limit Maximum characters of one event.
+ * @throws {AgentCoreError} `protocol` if an event is larger.
  */
 export async function* readEvents(
   body: AsyncIterable<Buffer>,
@@ -27,7 +27,7 @@ export async function* readEvents(
     onEvent: ({ event, data }) => {
       if (data !== '') ready.push({ type: event || MESSAGE, data });
     },
-    // Unknown fields and odd retry values are the sender's business; only size ends the stream.
+    // Ignore unknown fields and invalid retry values. Only an oversized event ends the stream.
     onError: ({ type }) => {
       tooLarge ||= type === 'max-buffer-size-exceeded';
     },
@@ -47,12 +47,12 @@ export async function* readEvents(
       );
     }
   }
-  // A carriage return at the very end may have been half of a line end; now it was all of it.
+  // A final carriage return may be half of a CRLF. At the end of the body it is a whole line end.
   if (last === '\r') parser.feed('\n');
   yield* ready;
 }
 
-/** True for an event that carries an MCP message. */
+/** True if the event carries an MCP message. */
 export function isMessageEvent({ type }: StreamEvent): boolean {
   return type === MESSAGE;
 }

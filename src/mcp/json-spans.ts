@@ -1,9 +1,9 @@
 /**
- * Finding one's way in the bytes of a JSON text without making values of it, so that what nobody
- * changes goes on as it came. Every function here takes bytes that `JSON.parse` has accepted.
+ * Locates values in JSON bytes without parsing them, so that unchanged parts keep their original
+ * bytes. All functions require bytes that `JSON.parse` has accepted.
  */
 
-/** Where a value stands: from `start` up to, but not including, `end`. */
+/** A range of bytes from `start` up to, but not including, `end`. */
 export interface Span {
   readonly start: number;
   readonly end: number;
@@ -19,20 +19,25 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const SPACE = 0x20;
 
-/** A member whose key a later member of the same object has again, with the comma behind it. */
+/**
+ * A member whose key occurs again later in the same object. The span includes the comma after it.
+ */
 export interface RepeatedMember extends Span {
   readonly key: string;
-  /** 1 for a member of the outermost object. */
+  /** 1 for members of the outermost object. */
   readonly depth: number;
 }
 
 /**
- * The members that `JSON.parse` passes over because their key follows once more in the same object,
- * at any depth and however the keys are escaped. Adjacent ones are one span.
+ * Members that `JSON.parse` ignores because a later member has the same key. Covers all depths and
+ * all escapes of keys. Adjacent members form one span.
  */
 export function repeatedMembers(bytes: Buffer): RepeatedMember[] {
   const repeated: RepeatedMember[] = [];
-  /** Where each member of an open object starts, and the last one of each key; no entry for arrays. */
+  /**
+   * Per open object: the start of each member and the last index of each key. `undefined` for
+   * arrays.
+   */
   const open: ({ readonly starts: number[]; readonly last: Map<string, number> } | undefined)[] =
     [];
   for (let at = 0; at < bytes.length; at++) {
@@ -62,7 +67,7 @@ export function repeatedMembers(bytes: Buffer): RepeatedMember[] {
             const first = isAdjacent ? before : { start, key };
             repeated.push({ start: first.start, end: next, key: first.key, depth: open.length });
           }
-          // The string after the colon is a value, never a key: step over the colon only.
+          // Step over the colon only. The string after it is a value, never a key.
           at = skipSpace(bytes, end);
         } else {
           at = end - 1;
@@ -74,12 +79,12 @@ export function repeatedMembers(bytes: Buffer): RepeatedMember[] {
   return repeated;
 }
 
-/** The first key that some object of the text, at any depth, has twice; `undefined` if none has. */
+/** The first duplicate key in an object at any depth; `undefined` if there is none. */
 export function duplicateKey(bytes: Buffer): string | undefined {
   return repeatedMembers(bytes)[0]?.key;
 }
 
-/** The same bytes without some spans, in any order, one of which may lie within another. */
+/** Removes spans from the bytes. Spans may be nested and in any order. */
 export function withoutSpans(bytes: Buffer, spans: readonly Span[]): Buffer {
   const kept: Buffer[] = [];
   let at = 0;
@@ -91,7 +96,7 @@ export function withoutSpans(bytes: Buffer, spans: readonly Span[]): Buffer {
   return Buffer.concat(kept);
 }
 
-/** The same bytes without the member that a chain of keys leads to. */
+/** Removes the member at a path of keys. */
 export function withoutMember(bytes: Buffer, path: readonly string[]): Buffer {
   const parent = spanAt(bytes, path.slice(0, -1));
   const member = parent && memberOf(bytes, path.at(-1) as string, parent);
@@ -105,11 +110,11 @@ export function withoutMember(bytes: Buffer, path: readonly string[]): Buffer {
 }
 
 interface Member extends Span {
-  /** Where the key starts; the span is the value's. */
+  /** Start of the key. The span itself covers the value. */
   readonly key: number;
 }
 
-/** One member of the object that stands at `within`. */
+/** Finds a member of the object at `within`. */
 function memberOf(bytes: Buffer, key: string, within: Span = whole(bytes)): Member | undefined {
   let at = skipSpace(bytes, within.start);
   if (bytes[at] !== OPEN_BRACE) return undefined;
@@ -124,7 +129,7 @@ function memberOf(bytes: Buffer, key: string, within: Span = whole(bytes)): Memb
   return undefined;
 }
 
-/** The keys of the object that stands at `within`, in order; none if there is no object. */
+/** Keys of the object at `within`, in order; empty if the value is not an object. */
 export function keysOf(bytes: Buffer, within: Span = whole(bytes)): string[] {
   const keys: string[] = [];
   let at = skipSpace(bytes, within.start);
@@ -139,7 +144,7 @@ export function keysOf(bytes: Buffer, within: Span = whole(bytes)): string[] {
   return keys;
 }
 
-/** The elements of the array that stands at `within`, in order. */
+/** Elements of the array at `within`, in order. */
 export function elementsOf(bytes: Buffer, within: Span = whole(bytes)): Span[] {
   const elements: Span[] = [];
   let at = skipSpace(bytes, within.start);
@@ -153,7 +158,7 @@ export function elementsOf(bytes: Buffer, within: Span = whole(bytes)): Span[] {
   return elements;
 }
 
-/** The value that a chain of keys leads to; `undefined` where it leads nowhere. */
+/** The value at a path of keys; `undefined` if the path does not exist. */
 export function spanAt(bytes: Buffer, path: readonly string[]): Span | undefined {
   let span: Span | undefined = whole(bytes);
   for (const key of path) {
@@ -162,7 +167,7 @@ export function spanAt(bytes: Buffer, path: readonly string[]): Span | undefined
   return span;
 }
 
-/** The same bytes with another JSON text in place of a value. */
+/** Replaces a value with another JSON text. */
 export function splice(bytes: Buffer, span: Span, text: string): Buffer {
   return Buffer.concat([
     bytes.subarray(0, span.start),
@@ -204,7 +209,7 @@ function endOfContainer(bytes: Buffer, start: number): number {
   return bytes.length;
 }
 
-/** Behind the closing quote of the string that opens at `start`. */
+/** The index after the closing quote of the string that starts at `start`. */
 function endOfString(bytes: Buffer, start: number): number {
   let quote = bytes.indexOf(QUOTE, start + 1);
   while (quote !== -1 && isEscaped(bytes, quote)) quote = bytes.indexOf(QUOTE, quote + 1);

@@ -4,11 +4,12 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
 /**
- * The lines of MCP's stdio framing. Only a line feed ends one: U+2028 and U+2029 are ordinary
- * characters of a JSON string, so Node's `readline` cannot be used. A carriage return before the
- * line feed is dropped, and so are blank lines.
+ * Reads the lines of MCP's stdio framing. Only a line feed ends a line: U+2028 and U+2029 are
+ * ordinary characters in a JSON string, so Node's `readline` cannot be used. Drops blank lines, and
+ * a carriage return before the line feed.
  *
- * @param limit The most bytes of a line. Of a longer one nothing is kept but what an answer needs.
+ * @param limit Maximum bytes of a line. Of a longer line, only the parts for an error response are
+ * kept.
  */
 export async function* readLines(
   input: AsyncIterable<Buffer>,
@@ -51,7 +52,7 @@ export async function* readLines(
     }
     if (start < chunk.length) add(chunk.subarray(start));
   }
-  // A last line without its line feed is a message all the same.
+  // A last line without a line feed is still a message.
   if (length === 0) return;
   const line = take();
   if (line instanceof OversizedLine || !isBlank(line)) yield line;

@@ -8,24 +8,24 @@ import {
   withoutSpans,
 } from './json-spans.ts';
 
-/** Characters of somebody's text that a sentence repeats. */
+/** Maximum characters of foreign text in an error message. */
 const LONGEST_QUOTE = 100;
 
-/** The side of a conversation that a message comes from. */
+/** The side that sent a message. */
 export type Sender = 'client' | 'server';
 
 export type JsonObject = { [key: string]: unknown };
 
-/** A request's id, as its sender wrote it. */
+/** A request id as its sender wrote it. */
 export interface RequestId {
-  /** The JSON text, so that a 20-digit number stays what it was. */
+  /** The JSON text, so that large numbers keep all their digits. */
   readonly token: string;
-  /** Equal for equal ids, however they are written. */
+  /** Equal for equal ids, independent of their notation. */
   readonly key: string;
 }
 
 interface Sent {
-  /** The JSON text of the whole message, in UTF-8 and on one line. */
+  /** JSON text of the whole message, in UTF-8 and on one line. */
   readonly bytes: Buffer;
 }
 
@@ -44,35 +44,34 @@ export interface Notification extends Sent {
 
 export interface Response extends Sent {
   readonly kind: 'response';
-  /** `undefined` where the sender could not tell which request it answers (JSON-RPC's `null`). */
+  /** `undefined` if the sender could not identify the request (JSON-RPC `null`). */
   readonly id: RequestId | undefined;
-  /** What it answers with; `error` is set where the request failed. */
+  /** The error; `undefined` if the request succeeded. */
   readonly error: JsonObject | undefined;
-  /** The HTTP status that it came with, where that was none of success. */
+  /** HTTP status of the response, if it was not a success. */
   readonly httpStatus?: number;
 }
 
 export type Message = Request | Notification | Response;
 
-/** Why bytes are no message, with what a JSON-RPC peer has to be told. */
+/** The reason why bytes are not a valid message, for the error response. */
 export interface MessageFault {
   readonly kind: 'fault';
   readonly code: -32700 | -32600;
   readonly reason: string;
-  /** The id of the request that was meant, where that much can be told. */
+  /** Id of the request, if it could be read. */
   readonly id: RequestId | undefined;
-  /** The id that a response was meant for, where that much can be told. */
+  /** Id of the answered request if the fault is in a response and the id could be read. */
   readonly answers?: RequestId | undefined;
 }
 
 /**
- * Reads what one line or one body holds: a message, or the messages of a batch.
- *
- * Two readers of a message must not disagree. What a client sends is therefore refused if its bytes
- * are not UTF-8, or an object has the same key twice. What a server answers is not lost for that, as
- * its work is done: it is written again with one reading, U+FFFD and the last of equal keys, so that
- * whoever reads the bytes from here on reads the same. A request of the server, and the members of
- * any message itself, are held to the strict rule. A byte order mark is left out.
+ * Parses a line or a body that holds one message or a batch.
+ * All readers of a message must see the same content. A client's message is therefore rejected if
+ * it is not UTF-8 or if an object has duplicate keys. A server's response is kept, because its work
+ * is done. It is rewritten with U+FFFD and the last of the duplicate keys, so that later readers of
+ * the bytes agree. The strict rule also applies to a server's requests, and to the top-level
+ * members of every message. A byte order mark is removed.
  */
 export function parseMessages(received: Buffer, sender: Sender): (Message | MessageFault)[] {
   let bytes = withoutByteOrderMark(received);
@@ -94,23 +93,24 @@ export function parseMessages(received: Buffer, sender: Sender): (Message | Mess
   );
 }
 
-/** Editors and shells of Windows put one before what they write (RFC 8259, 8.1: it may be ignored). */
+/** Editors and shells on Windows may write a byte order mark. RFC 8259, 8.1 allows ignoring it. */
 export function withoutByteOrderMark(bytes: Buffer): Buffer {
   const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
   return hasMark ? bytes.subarray(3) : bytes;
 }
 
 function parseMessage(value: unknown, bytes: Buffer, sender: Sender): Message | MessageFault {
-  // Some client libraries write null for params that are not set.
+  // Some client libraries send `null` for absent params.
   const hasNull = sender === 'client' && isObject(value) && value.params === null;
   const meant = hasNull ? { ...value, params: undefined } : value;
   const message = withOneReading(toMessage(meant, bytes), sender);
   if (message.kind !== 'fault') {
     return hasNull ? { ...message, bytes: withoutMember(message.bytes, ['params']) } : message;
   }
-  // Names what a faulty response was meant to answer, so that nobody has to go on waiting for it.
+  // Identify the request of an invalid response, so that its sender does not wait for ever.
   if (!isObject(value) || 'method' in value) return message;
-  // What servers print may have an id of their own; a client's answer cannot be told from that.
+  // Other JSON output of a server may contain an id too. Output of a client with an id counts as a
+  // response.
   const isAnswer = sender === 'client' || 'result' in value || 'error' in value;
   return isAnswer ? { ...message, answers: idOf(bytes) } : message;
 }
@@ -131,7 +131,7 @@ function withOneReading(message: Message | MessageFault, sender: Sender): Messag
 
 const MEMBERS = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
 
-/** Some readers of JSON, Go's among them, do not look at capitals, and the last such key counts. */
+/** Some JSON parsers, such as Go's, ignore the case of keys, and the last match wins. */
 function isTakenForMember(key: string): boolean {
   return !MEMBERS.has(key) && MEMBERS.has(key.normalize('NFKC').toLowerCase());
 }
@@ -171,7 +171,7 @@ function toMessage(value: unknown, bytes: Buffer): Message | MessageFault {
   return { kind: 'response', id, error: value.error as JsonObject | undefined, bytes };
 }
 
-/** The id that a JSON text is; `undefined` where it is neither a string nor a number. */
+/** Parses the JSON text of an id; `undefined` if it is neither a string nor a number. */
 export function toRequestId(token: string): RequestId | undefined {
   const value: unknown = JSON.parse(token);
   if (typeof value === 'string') return { token, key: JSON.stringify(value) };
@@ -184,32 +184,31 @@ function idOf(bytes: Buffer): RequestId | undefined {
   return token === undefined ? undefined : toRequestId(token);
 }
 
-/** The same for `"2"` and `2`, which a server confuses that keeps ids as text. */
+/** Equal for `"2"` and `2`: some servers return numeric ids as strings. */
 export function untyped({ key }: RequestId): string {
   return key.startsWith('"') ? (JSON.parse(key) as string) : key;
 }
 
-/** The id under which this side sends a request of its own. */
+/** Creates an id for a request of the proxy. */
 export function numericId(number: number): RequestId {
   const token = String(number);
   return { token, key: token };
 }
 
 /**
- * The id that a member of the params names (such as `requestId` of `notifications/cancelled`), or
- * the same for a progress token.
+ * Reads an id or a progress token in the params, such as `requestId` of `notifications/cancelled`.
  */
 export function idAt(message: Message, path: readonly string[]): RequestId | undefined {
   const token = tokenAt(message.bytes, path);
   return token === undefined ? undefined : toRequestId(token);
 }
 
-/** The same message under another id; all its other bytes stay. */
+/** Replaces the id and keeps all other bytes. */
 export function withId<M extends Request | Response>(message: M, id: RequestId): M {
   if (message.id?.token === id.token) return message;
   const span = spanAt(message.bytes, ['id']);
   if (span) return { ...message, id, bytes: splice(message.bytes, span, id.token) };
-  // Only an error may come without one (MCP 2025-11-25): it goes in front of the first member.
+  // Only an error may lack an id (MCP 2025-11-25). Insert it before the first member.
   const start = message.bytes.indexOf('{') + 1;
   return {
     ...message,
@@ -218,7 +217,7 @@ export function withId<M extends Request | Response>(message: M, id: RequestId):
   };
 }
 
-/** The same message with another JSON text where `path` leads; all its other bytes stay. */
+/** Replaces the JSON text at `path` and keeps all other bytes. */
 export function withTokenAt<M extends Message>(message: M, path: string[], token: string): M {
   const span = spanAt(message.bytes, path);
   if (!span) return message;
@@ -227,7 +226,7 @@ export function withTokenAt<M extends Message>(message: M, path: string[], token
   return { ...message, bytes, params: (JSON.parse(bytes.toString('utf8')) as JsonObject).params };
 }
 
-/** The result of a response as a value; `undefined` for an error. */
+/** The parsed result of a response; `undefined` for an error. */
 export function resultOf(response: Response): unknown {
   return (JSON.parse(response.bytes.toString('utf8')) as JsonObject).result;
 }
@@ -269,7 +268,7 @@ function tokenAt(bytes: Buffer, path: readonly string[]): string | undefined {
   return span && bytes.toString('utf8', span.start, span.end);
 }
 
-/** JSON allows line ends between its tokens only; as spaces there they mean the same. */
+/** JSON allows line ends only between tokens, so spaces have the same meaning. */
 function onOneLine(bytes: Buffer): Buffer {
   if (!bytes.includes(0x0a) && !bytes.includes(0x0d)) return bytes;
   const line = Buffer.from(bytes);

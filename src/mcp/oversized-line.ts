@@ -1,19 +1,18 @@
 import { type RequestId, toRequestId } from './message.ts';
 
-/** More than an id of any sense has. */
+/** Limit for an id, in bytes. Valid ids are much shorter. */
 const LONGEST_TOKEN = 1024;
 
 /**
- * A line that is too long to keep. It is read through, byte by byte and without keeping it, for the
- * one thing that is owed: the id to answer, or of the request that is answered, wherever in the line
- * that stands.
+ * Scans a line that is too long to buffer, byte by byte. Keeps only the id of the request or of the
+ * response, at any position in the line.
  */
 export class OversizedLine {
   length = 0;
   #depth = 0;
   #inString = false;
   #escaped = false;
-  /** The last key or value at the top level, a character for each byte, up to `LONGEST_TOKEN`. */
+  /** The last top-level key or value, one character per byte, up to `LONGEST_TOKEN`. */
   #token = '';
   #key: string | undefined;
   readonly #seen = new Map<string, string>();
@@ -23,12 +22,12 @@ export class OversizedLine {
     for (const byte of bytes) this.#step(byte);
   }
 
-  /** The id of the request that the line holds; `undefined` where it holds none or none is found. */
+  /** Id of the request in the line; `undefined` if there is none. */
   get id(): RequestId | undefined {
     return this.#seen.has('method') ? this.#idOf() : undefined;
   }
 
-  /** The id that the line answers; `undefined` if it is no response or none is found. */
+  /** Id of the response in the line; `undefined` if the line is no response or has no id. */
   get answers(): RequestId | undefined {
     return this.#seen.has('method') ? undefined : this.#idOf();
   }

@@ -1,15 +1,14 @@
 import { spanAt, withoutMember } from './json-spans.ts';
 import type { Request, Response } from './message.ts';
 
-/** More pages than any list of sense has. */
+/** Bound against endless lists. Real lists have fewer pages. */
 const MAX_PAGES = 100;
 
-/** Where a list result says where it goes on. */
 const CURSOR_IN_RESULT = ['result', 'nextCursor'];
 
 /**
- * The pages of a list, each read with the cursor of the one before. Null and an empty text end the
- * list like no cursor at all, and so does one that was there before: it would lead in a circle.
+ * Reads the pages of a list with the cursor of the page before. The list ends if the cursor is
+ * absent, null or empty, or if it repeats: a repeated cursor would loop.
  */
 export async function* readPages<P>(
   read: (cursor: string | undefined) => Promise<P>,
@@ -29,8 +28,8 @@ export async function* readPages<P>(
 }
 
 /**
- * A list without a `nextCursor` that is null or empty. Both end it, but many clients refuse the one
- * and read the first page for ever with the other.
+ * Removes a `nextCursor` that is null or empty. Both mean the end, but many clients reject null and
+ * read the first page again for an empty one.
  */
 export function withoutEmptyCursor(request: Request, response: Response): Response {
   if (!request.method.endsWith('/list') || response.error) return response;

@@ -1,17 +1,17 @@
 import { ErrorCode } from './errors.ts';
 
-/** What is known of a call that the platform answered with an error of its own. */
+/** Classification of an error that AgentCore returned. */
 export interface PlatformError {
-  /** `refused` never reached the server; of the others nobody can tell. */
+  /** `refused` calls never reached the server. Otherwise it is unknown. */
   readonly outcome: 'refused' | 'unknown';
-  /** True where the same call may succeed a little later. */
+  /** True if the same call may succeed after a short wait. */
   readonly passes: boolean;
 }
 
 /**
- * The errors that AgentCore puts in place of the server's answer, by their code and documented text:
- * an MCP server may use the same codes, after it did its work (source: "MCP protocol contract" of
- * the AgentCore developer guide, and the exceptions of InvokeAgentRuntime).
+ * AgentCore's own errors by code and documented text. The code is not enough: an MCP server may use
+ * the same codes after it did its work. Source: "MCP protocol contract" of the AgentCore developer
+ * guide, and the exceptions of InvokeAgentRuntime.
  */
 const TABLE: readonly (PlatformError & { readonly code: number; readonly text: RegExp })[] = [
   {
@@ -88,7 +88,7 @@ const TABLE: readonly (PlatformError & { readonly code: number; readonly text: R
   },
 ];
 
-/** What an error says if it is the platform's; `undefined` for one of the server's own. */
+/** Classifies an error of AgentCore; `undefined` for an error of the MCP server. */
 export function platformError(error: {
   readonly code?: unknown;
   readonly message?: unknown;

@@ -2,14 +2,14 @@ import { AgentCoreError, messageOf } from '../error.ts';
 import { ErrorCode } from '../mcp/errors.ts';
 import { type MessageFault, makeError, type RequestId, type Response } from '../mcp/message.ts';
 
-/** How a sentence says already that a call may have taken effect. */
+/** Matches messages that already state an unknown outcome. */
 const SAYS_UNKNOWN = /took effect is unknown|may still be running/;
 
 /**
- * The answer to a request that failed on the way, for whatever was thrown.
+ * Converts an error that was thrown during a request to its error response.
  *
- * @param mayHaveRun True if the request left this machine and nothing shows that it was refused: then
- * the answer says that the outcome is unknown, unless the error knows better.
+ * @param mayHaveRun True if the request left this machine and no refusal is known. The response
+ * then reports an unknown outcome, unless the error has a more exact one.
  */
 export function failureAnswer(id: RequestId, thrown: unknown, mayHaveRun = false): Response {
   const isKnown = thrown instanceof AgentCoreError;
@@ -29,13 +29,13 @@ export function failureAnswer(id: RequestId, thrown: unknown, mayHaveRun = false
   });
 }
 
-/** The same sentence, saying also that nobody knows whether the call ran. */
+/** Adds that the outcome of the call is unknown, unless the sentence already states it. */
 export function withUnknownOutcome(sentence: string): string {
   if (SAYS_UNKNOWN.test(sentence)) return sentence;
   return `${sentence}; whether the call took effect is unknown`;
 }
 
-/** The answer to bytes that are no message. */
+/** The error response to bytes that are not a valid message. */
 export function faultAnswer(fault: MessageFault): Response {
   return makeError(fault.id, { code: fault.code, message: fault.reason });
 }

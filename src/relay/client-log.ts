@@ -3,12 +3,12 @@ import { makeNotification, type Request, type Response } from '../mcp/message.ts
 import type { Interceptor, Passage } from './interceptors.ts';
 import type { Peer } from './peer.ts';
 
-/** Log messages that may wait for the client to read. */
+/** Limit of log messages waiting for a slow client. */
 const MOST_WAITING = 100;
 
 /**
- * Says to the client what the program has to say, as MCP log messages of the level that the client
- * asked for. A client of the stateless era gets none: there they belong to a request.
+ * Sends the proxy's log messages to the client as MCP log messages, at the level that the client
+ * set. A client of the stateless era gets none: there, log messages belong to a request.
  */
 export class ClientLog implements Interceptor {
   #threshold: LogLevel = 'info';
@@ -25,7 +25,7 @@ export class ClientLog implements Interceptor {
 
   say(level: LogLevel, sentence: string): void {
     if (!this.#client || !isLoud(level, this.#threshold)) return;
-    // A client that does not read is not told more, rather than that all of it is kept.
+    // If the client does not read, drop messages rather than buffer without limit.
     if (this.#waiting >= MOST_WAITING) return;
     const message = makeNotification('notifications/message', {
       level,

@@ -22,43 +22,43 @@ import { failureAnswer, faultAnswer } from './answers.ts';
 import { LineWriter } from './line-writer.ts';
 import { Cancelled, type Exchange, type Peer, type Trail } from './peer.ts';
 
-/** Notifications of the other side that may wait to be passed on. */
+/** Limit of the other side's notifications in delivery. */
 const MOST_PASSING = 1_000;
-/** Milliseconds that the last answers have to be written in. */
+/** Time to write the last responses, in milliseconds. */
 const WRITING_GRACE = 300;
 
 export interface ConnectionOptions {
   readonly input: Readable;
   readonly output: Writable;
-  /** The most bytes of a message. */
+  /** Maximum size of a message in bytes. */
   readonly messageLimit: number;
-  /** The most requests of the other side that may be open at once; no more are read then. */
+  /** Limit of the other side's open requests. At the limit, reading pauses. */
   readonly openLimit: number;
-  /** The side of MCP that is on the streams: {@link parseMessages} is more tolerant of a server. */
+  /** The MCP role of the other side. {@link parseMessages} is more tolerant of a server. */
   readonly otherSide: Sender;
-  /** Called once when the other side reads no more. */
+  /** Called once when the other side stops reading. */
   readonly onOutputClosed: () => void;
-  /** Told of what was dropped, for the log. */
+  /** Called with a description of each dropped message. */
   readonly onDropped: (what: string) => void;
 }
 
-/** A request of the other side that is being answered. */
+/** An open request from the other side. */
 interface Incoming {
   readonly request: Request;
   readonly abort: AbortController;
   cancelled: boolean;
 }
 
-/** A request of ours that the other side has not answered yet. */
+/** A request to the other side without a response yet. */
 interface Outgoing {
   readonly settle: (response: Response) => void;
   readonly fail: (error: Error) => void;
 }
 
 /**
- * An MCP conversation over a pair of byte streams, a message a line. It answers each request that
- * comes in exactly once (a cancelled one not at all) with what the peer that serves it returns, and
- * is itself the peer that stands for the other side.
+ * An MCP conversation over a pair of byte streams, with one message per line. Passes each incoming
+ * request to the serving peer and writes exactly one response, or none if the request was
+ * cancelled. For the rest of the relay, the connection is the peer of the other side.
  */
 export class Connection implements Peer {
   readonly #options: ConnectionOptions;
@@ -66,10 +66,10 @@ export class Connection implements Peer {
   readonly #incoming = new Set<Incoming>();
   readonly #outgoing = new Map<string, Outgoing>();
   #nextId = 1;
-  /** Set from the end of input on: nobody answers us any more. */
+  /** Set at the end of input: no more responses can arrive. */
   #ended: AgentCoreError | undefined;
   #onServed: (() => void) | undefined;
-  /** Set while nothing is read because too many requests are open. */
+  /** Set while reading is paused because too many requests are open. */
   #onRoom: (() => void) | undefined;
   #passing = 0;
 
@@ -78,7 +78,7 @@ export class Connection implements Peer {
     this.#writer = new LineWriter(options.output, options.onOutputClosed);
   }
 
-  /** Serves the other side until its input ends; requests may still be open then. */
+  /** Serves the other side until its input ends. Requests may still be open at that time. */
   async serve(peer: Peer): Promise<void> {
     const { input, messageLimit, otherSide, onDropped } = this.#options;
     try {
@@ -92,14 +92,14 @@ export class Connection implements Peer {
         }
       }
     } catch (thrown) {
-      // An input that breaks is one that has ended; one that we closed ourselves breaks as well.
+      // A broken input counts as ended. `close()` also breaks the input; do not report that.
       if (!this.#ended) onDropped(`The input broke: ${messageOf(thrown)}`);
     } finally {
       this.#end();
     }
   }
 
-  /** @param onId Told of the id that the request has toward the other side, before it is sent. */
+  /** @param onId Called with the request's id on this connection, before the request is sent. */
   async request(
     request: Request,
     exchange: Exchange,
@@ -139,9 +139,10 @@ export class Connection implements Peer {
   }
 
   /**
-   * Ends the conversation: long streams at once, other open requests when they are answered, or with
-   * an error after `grace` milliseconds or as soon as `hurry` aborts. Notifications are delivered in
-   * that time. Resolves then, whether or not the last answers are written: see {@link flushed}.
+   * Ends the conversation. Long-lived streams end at once. Other open requests may still be
+   * answered; after `grace` milliseconds, or if `hurry` aborts, they get an error. Notifications
+   * are delivered in the same time. Resolves even if the last responses are not written yet: see
+   * {@link flushed}.
    */
   async close(grace: number, hurry?: AbortSignal): Promise<void> {
     this.#end();
@@ -157,7 +158,10 @@ export class Connection implements Peer {
     this.#abort(() => true);
   }
 
-  /** Resolves when all answers are written; soon in any case, since the other side may read no more. */
+  /**
+   * Resolves when all responses are written, or after 300 ms: the other side may have stopped
+   * reading.
+   */
   async flushed(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
@@ -223,8 +227,8 @@ export class Connection implements Peer {
   }
 
   /**
-   * Resolves when another request may be open. While the other side owes us an answer, reading goes
-   * on, since the requests that are open may wait for that answer.
+   * Resolves when another request may open. While the proxy waits for a response from the other
+   * side, reading continues: the open requests may depend on that response.
    */
   async #room(): Promise<void> {
     while (this.#isFull && this.#outgoing.size === 0 && !this.#ended) {
@@ -243,7 +247,7 @@ export class Connection implements Peer {
     }
     if (this.#options.otherSide === 'server') {
       this.#options.onDropped(`Dropped a line that is no message: ${fault.reason}`);
-      // What servers print beside their messages wants no answer, but a request of theirs does.
+      // Other output of a server needs no response, but its requests do.
       if (!fault.id) return;
     }
     await this.#writer.write(faultAnswer(fault).bytes);
@@ -286,7 +290,7 @@ export class Connection implements Peer {
   #settle(response: Response): void {
     const { otherSide, onDropped } = this.#options;
     const { id } = response;
-    // All ids of ours are numbers, so a server that makes text of them confuses no two.
+    // All our ids are numbers, so a server may return them as strings without ambiguity.
     const outgoing = id && this.#outgoing.get(otherSide === 'server' ? untyped(id) : id.key);
     const words = response.error ? `: ${response.error.message}` : '';
     if (outgoing) outgoing.settle(response);
@@ -306,7 +310,10 @@ export class Connection implements Peer {
   }
 }
 
-/** `notifications/cancelled` for a request of ours: the sender's own words where it has some. */
+/**
+ * The `notifications/cancelled` for one of our requests. Keeps the sender's notification, if there
+ * is one, with our id.
+ */
 function cancellation(id: RequestId, reason: unknown): Notification {
   const given = reason instanceof Cancelled ? reason.notification : undefined;
   if (given) return withTokenAt(given, ['params', 'requestId'], id.token);

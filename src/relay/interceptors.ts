@@ -1,15 +1,15 @@
 import type { Notification, Request, Response, Sender } from '../mcp/message.ts';
 import type { Exchange, Peer } from './peer.ts';
 
-/** A message under way, with the side that it comes from. */
+/** Context of a message in transit, with the side that sent it. */
 export interface Passage extends Exchange {
   readonly from: Sender;
 }
 
 /**
- * A rule on the way between the two ends. It sees every request and notification of both sides,
- * and may pass it on (as it is, changed, or more than once), answer it itself, or ask either side
- * something of its own: what it sends to `next` or to `passage.back` is answered to it.
+ * A step between the two ends. It receives every request and notification of both sides. It may
+ * forward a message (unchanged, changed, or several times), answer a request itself, or send its
+ * own messages to `next` or `passage.back`. Responses to its own requests return to it.
  */
 export interface Interceptor {
   request?(request: Request, passage: Passage, next: Peer): Promise<Response>;
@@ -17,13 +17,13 @@ export interface Interceptor {
 }
 
 /**
- * The server as the client sees it, through the interceptors. A client's message meets the first
- * one first; what the server sends back meets the last one first.
+ * Wraps the server in the interceptors. Messages from the client pass the first interceptor first;
+ * messages from the server pass the last one first.
  */
 export function throughInterceptors(interceptors: readonly Interceptor[], server: Peer): Peer {
   const toServer = chain(interceptors, 'client', server);
   const backwards = interceptors.toReversed();
-  // The client is the same peer for as long as its connection lasts.
+  // Cache: the client is the same peer as long as its connection lasts.
   const clients = new WeakMap<Peer, Peer>();
   const facing = (exchange: Exchange): Exchange => {
     const { back } = exchange;

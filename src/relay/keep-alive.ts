@@ -11,13 +11,13 @@ import type { Interceptor, Passage } from './interceptors.ts';
 import type { Exchange, Peer } from './peer.ts';
 
 /**
- * Tells a client that gave a progress token that its call is still open, so that it does not give
- * up on a server that reports no progress. A server that does is left to do so by itself.
+ * Reports progress to a client that sent a progress token, so that it does not time out while a
+ * call is open. Stops when the server reports its own progress.
  */
 export class KeepAlive implements Interceptor {
   readonly #interval: number;
 
-  /** @param interval Milliseconds of silence after which the client is told. */
+  /** @param interval Milliseconds between progress notifications. */
   constructor(interval: number) {
     this.#interval = interval;
   }
@@ -32,7 +32,7 @@ export class KeepAlive implements Interceptor {
       const seconds = Math.round((++told * this.#interval) / 1000);
       const alive = makeNotification('notifications/progress', {
         progressToken: 0,
-        // Progress has to increase: this stays below whatever a server may begin with.
+        // Progress must increase. Negative values stay below the first value of a server.
         progress: -1 / told,
         message: `Still running after ${seconds} s`,
       });
@@ -48,7 +48,7 @@ export class KeepAlive implements Interceptor {
   }
 }
 
-/** The client, up to the first progress that the server itself reports to it. */
+/** Forwards to the client and detects the first progress notification of the server. */
 class UntilProgress implements Peer {
   readonly #client: Peer;
   readonly #onProgress: () => void;

@@ -1,19 +1,19 @@
 import type { Writable } from 'node:stream';
 
 const LINE_FEED = Buffer.from('\n');
-/** Below this size, in bytes, one write of a copy costs less than two writes. */
+/** Below this size in bytes, one write of a copy costs less than two writes. */
 const WORTH_COPYING = 16 * 1024;
 
 /**
- * Writes messages a line each, at the pace of whoever reads: at most one message waits in the
- * stream, all others with their senders.
+ * Writes one message per line at the reader's pace. At most one message waits in the stream; the
+ * others wait with their senders.
  */
 export class LineWriter {
   readonly #output: Writable;
   #waiting: (() => void)[] = [];
   #closed = false;
 
-  /** @param onClosed Called once when nobody reads any more. */
+  /** @param onClosed Called once when the stream closes or fails. */
   constructor(output: Writable, onClosed: () => void) {
     this.#output = output;
     const close = () => {
@@ -22,16 +22,16 @@ export class LineWriter {
       this.#release();
       onClosed();
     };
-    // A reader that is gone is no error of ours: what is written from then on is dropped.
+    // A closed reader is not an error: drop all later messages.
     output.on('error', close);
     output.on('close', close);
     output.on('drain', () => this.#release());
   }
 
   /**
-   * Waits until the stream takes more, then writes.
+   * Waits until the stream accepts more, then writes.
    *
-   * @param isStale Asked right before writing: true drops the message.
+   * @param isStale Called right before the write. If it returns true, the message is dropped.
    */
   async write(bytes: Buffer, isStale: () => boolean = () => false): Promise<void> {
     while (!this.#closed && this.#output.writableNeedDrain) {
@@ -48,7 +48,7 @@ export class LineWriter {
     this.#output.uncork();
   }
 
-  /** Resolves when all that was written has left the process, or nobody reads it any more. */
+  /** Resolves when all written bytes have left the process, or when the stream is closed. */
   async flushed(): Promise<void> {
     while (!this.#closed && this.#output.writableLength > 0) {
       await new Promise<void>((resolve) => {

@@ -1,73 +1,75 @@
 import type { Notification, Request, Response } from '../mcp/message.ts';
 
 /**
- * One side of an MCP conversation, as the other side sees it. Both ends of a relay are peers, and so
- * is each interceptor in between: ids belong to the ends alone, so a request is a call that returns
- * its response, under whatever id that has.
+ * One side of an MCP conversation, as the other side sees it. Both ends of a relay and each
+ * interceptor between them are peers. Only the ends assign ids, so a request is a call that returns
+ * its response, whatever its id.
  */
 export interface Peer {
   /**
-   * @returns the response, an error response included.
-   * @throws {AgentCoreError} when no response came; {@link Cancelled} when the sender gave up.
+   * @returns the response, which may be an error response.
+   * @throws {AgentCoreError} if no response arrived; {@link Cancelled} if the sender cancelled.
    */
   request(request: Request, exchange: Exchange): Promise<Response>;
-  /** Resolves once there is room for more, so that whoever awaits it is slowed to the peer's pace. */
+  /** Resolves when there is room for more, so that a waiting caller slows to the peer's pace. */
   notify(notification: Notification, exchange: Exchange): Promise<void>;
 }
 
 /** How long later messages wait for a server to acknowledge a notification, in milliseconds. */
 export const ACKNOWLEDGEMENT_TIMEOUT_MS = 1_000;
 
-/** What belongs to one message while it is under way. */
+/** Context of one message in transit. */
 export interface Exchange {
-  /** Aborts with {@link Cancelled} when the sender gives up, with an error when the program ends. */
+  /** Aborts with {@link Cancelled} if the sender cancels, or with an error if the program ends. */
   readonly signal: AbortSignal;
-  /** The sender, for what has to be told to it or asked of it meanwhile. */
+  /** The sender. Receives notifications and requests that belong to this message. */
   readonly back: Peer;
   /**
-   * Called by the end right before each time the message leaves the machine, once nothing is left to
-   * wait for. Throws if the message must not be sent any more.
+   * Called right before each time the message leaves the machine, after all waiting. Throws if the
+   * message must no longer be sent.
    */
   readonly beforeSend?: (() => void) | undefined;
-  /** Where somebody wants to know how it went on its way. */
+  /** Set if a caller records the request. */
   readonly trail?: Trail | undefined;
 }
 
-/** What is learnt of a request on its way, for the record. */
+/** Facts about a request, collected in transit and recorded. */
 export interface Trail {
-  /** How often it was sent. */
+  /** Number of times the request was sent. */
   attempts: number;
   /** The session that answered last. */
   session?: string | undefined;
-  /** True once it may have reached the server, and no refusal has shown that it did not run. */
+  /** True if the request may have reached the server and no refusal shows that it did not run. */
   mayHaveRun?: boolean;
-  /** Seconds that the service wants to be left alone after the last attempt. */
+  /** Seconds to wait after the last attempt, as requested by the service. */
   retryAfter?: number | undefined;
-  /** What the service calls the last attempt. */
+  /** The service's id of the last attempt. */
   requestId?: string | undefined;
   traceId?: string | undefined;
-  /** How many values of each kind were hidden on its way, and on its answer's. */
+  /** Number of redacted values by kind, in the request and its response. */
   redactions?: Record<string, number>;
-  /** Ids of the redaction tokens that were put in and taken back on the way and on its answer's. */
+  /** Ids of the redaction tokens that were issued and restored, in the request and its response. */
   tokens?: { readonly issued: Set<string>; readonly restored: Set<string> };
-  /** What a policy has said of it. */
+  /** The policy decision. */
   decision?: Decided;
 }
 
-/** A policy's decision, as it goes on record. */
+/** A policy decision in the form that is recorded. */
 export interface Decided {
-  /** `allow`, `deny`, or how an approval went. */
+  /** `allow`, `deny`, or the outcome of an approval. */
   readonly effect: string;
-  /** The rule that decided, as a JSON pointer into its document. */
+  /** The deciding rule, as a JSON pointer into its document. */
   readonly rule?: string | undefined;
   /** Path of the document. */
   readonly document?: string | undefined;
 }
 
-/** The reason of a signal whose request was cancelled by its sender: it is silent, and gets no answer. */
+/** Abort reason of a request that its sender cancelled. Such a request gets no response. */
 export class Cancelled extends Error {
   override readonly name = 'Cancelled';
-  /** `notifications/cancelled` as it came; `undefined` where the exchange around it ended. */
+  /**
+   * The received `notifications/cancelled`; `undefined` if the enclosing exchange ended instead.
+   */
   readonly notification: Notification | undefined;
 
   constructor(notification?: Notification) {
@@ -76,7 +78,7 @@ export class Cancelled extends Error {
   }
 }
 
-/** What `work` resolves to, unless the signal aborts first: then its reason is thrown. */
+/** Resolves like `work`, or throws the signal's reason if the signal aborts first. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   let giveUp: (() => void) | undefined;

@@ -1,4 +1,4 @@
-/** Resolves when `work` has settled, an error included, or after `milliseconds`; never rejects. */
+/** Resolves when `work` has settled, even with an error, or after `milliseconds`. Never rejects. */
 export async function settledWithin(work: Promise<unknown>, milliseconds: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
@@ -7,7 +7,7 @@ export async function settledWithin(work: Promise<unknown>, milliseconds: number
   try {
     await Promise.race([work, late]);
   } catch {
-    // The caller only needs to know that it is over.
+    // Errors do not matter here: the caller only waits.
   } finally {
     clearTimeout(timer);
   }
