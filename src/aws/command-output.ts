@@ -19,8 +19,8 @@ export interface CommandOptions {
 
 /**
  * Runs a command line in a shell and returns its stdout. Stdin is closed, because no user could
- * answer a prompt. Error messages never contain stdout. When the command ends early, its child
- * processes are killed too.
+ * answer a prompt. Error messages never contain stdout. If the call ends early, it kills the
+ * command and its child processes.
  *
  * @param fail Creates the error from a text to append to the command's name.
  */

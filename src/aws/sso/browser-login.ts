@@ -7,15 +7,15 @@ import { refusalOf, until } from './service-call.ts';
 import { loginCommand, nameOf, type SsoSession } from './sso-session.ts';
 import type { SsoToken } from './token-cache.ts';
 
-/** Minutes that a person has on the sign-in page. */
+/** Maximum minutes for the user to sign in. */
 const PATIENCE_MINUTES = 10;
 
 /**
- * Signs in on a page that leads back to this machine (the authorization code grant with PKCE).
+ * Signs in on a page with a redirect to this machine (the authorization code grant with PKCE).
  *
- * @returns nothing where the page could not be shown, or could not lead back.
- * @throws {AgentCoreError} `credentials` where the person or Identity Center refuses, `timeout` where
- *   nobody signs in.
+ * @returns `undefined` if the page could not be opened, or the redirect server could not start.
+ * @throws {AgentCoreError} `credentials` if the user or Identity Center denies access, `timeout` if
+ * the user does not sign in.
  */
 export async function loginByBrowser(
   oidc: Oidc,
@@ -46,7 +46,7 @@ export async function loginByBrowser(
       return oidc.createToken(registration, grant, signal);
     });
   } catch (thrown) {
-    // A client that Identity Center no longer knows gets an error page, which leads nowhere.
+    // If Identity Center no longer has the client, it shows an error page without a redirect.
     const isUnknown = thrown instanceof AgentCoreError && thrown.code === 'timeout';
     if (isUnknown || refusalOf(thrown) === 'invalid_client') {
       await oidc.forgetRegistration('browser');
@@ -75,7 +75,7 @@ async function answerOf(
   }
 }
 
-/** The browser's page says how things ended, so it comes last. */
+/** Finishes last, because the browser page shows the result. */
 async function finished<T>(answer: CallbackAnswer, work: () => Promise<T>): Promise<T> {
   let isSignedIn = false;
   try {

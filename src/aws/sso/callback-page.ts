@@ -1,4 +1,4 @@
-/** What the browser shows when the sign-in is over. */
+/** The page that the browser shows after the sign-in. */
 export interface CallbackPage {
   readonly status: number;
   readonly title: string;
@@ -34,7 +34,7 @@ export const PAGE_HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy':
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-  // The address of the page has the code in it.
+  // The page's URL contains the authorization code.
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
   connection: 'close',

@@ -3,14 +3,14 @@ import type { ConfigFile, ConfigSection } from '../credentials/config-parser.ts'
 /** A setting of a section: a line `key = value`. */
 export type Setting = readonly [key: string, value: string];
 
-/** The text of an AWS config file, of which every byte stays that a change does not concern. */
+/** Editable text of an AWS config file. Unaffected bytes stay unchanged. */
 export class ConfigText {
   readonly #file: ConfigFile;
-  /** With their line ends. */
+  /** With line endings. */
   readonly #lines: string[];
   readonly #end: string;
 
-  /** @param file As it was parsed. Its sections may be changed once each, and others added. */
+  /** @param file The parsed file. Each section may be changed once, and sections may be added. */
   constructor(file: ConfigFile) {
     this.#file = file;
     this.#lines = [...file.lines];
@@ -22,7 +22,7 @@ export class ConfigText {
   }
 
   /**
-   * Puts a section at the end, after an empty line.
+   * Appends a section after an empty line.
    *
    * @param header Without brackets, such as `profile work`.
    */
@@ -35,7 +35,7 @@ export class ConfigText {
     this.#lines.push(`[${header}]${this.#end}`, ...this.#linesOf(settings, ''));
   }
 
-  /** Puts settings into a section, in place of those whose keys are to go. */
+  /** Adds settings to a section and removes the settings whose keys match `goes`. */
   change(
     { start, settings: known }: ConfigSection,
     settings: readonly Setting[],
@@ -43,7 +43,7 @@ export class ConfigText {
   ): void {
     const going = known.filter(({ key }) => goes(key));
     for (const at of going.flatMap(({ lines }) => lines)) this.#lines[at] = '';
-    // A line that is indented deeper than the setting above it would belong to that one's value.
+    // Use the indentation of the next setting. A deeper line would belong to the value above it.
     const next = known.find(({ key }) => !goes(key)) ?? known[0];
     const indent = next ? /^\s*/.exec(this.#file.lines[next.lines[0] ?? 0] ?? '')?.[0] : '';
     const head = this.#withEnd(this.#lines[start] ?? '');

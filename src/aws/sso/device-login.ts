@@ -6,15 +6,15 @@ import type { Clock } from './sso-context.ts';
 import { loginCommand, nameOf, type SsoSession } from './sso-session.ts';
 import type { Registration, SsoToken } from './token-cache.ts';
 
-/** What RFC 8628 wants the pause between two questions to grow by, in milliseconds. */
+/** Increase of the polling interval after `slow_down` (RFC 8628), in milliseconds. */
 const SLOWER = 5_000;
 
 /**
- * Signs in with a code that a person types on a page, on whatever machine has a browser (the device
+ * Signs in with a code that the user enters on a page, in a browser on any machine (the device
  * authorization grant).
  *
- * @throws {AgentCoreError} `credentials` where the person or Identity Center refuses, `timeout` where
- *   the code expires.
+ * @throws {AgentCoreError} `credentials` if the user or Identity Center denies access, `timeout` if
+ * the code expires.
  */
 export async function loginByDevice(
   oidc: Oidc,
@@ -26,7 +26,7 @@ export async function loginByDevice(
   const { deviceCode, interval: firstInterval, ...code } = authorization;
   const failing = new AbortController();
   const ending = AbortSignal.any([signal, failing.signal]);
-  // A dialog may stay open until it is answered, and the code be confirmed before.
+  // Do not wait: a dialog may stay open after the user confirms the code.
   void (async () => prompts.showCode(code))().catch((thrown: unknown) => failing.abort(thrown));
   prompts.progress('Waiting for the code to be confirmed');
   const grant = { grantType: 'urn:ietf:params:oauth:grant-type:device_code', deviceCode };
@@ -42,7 +42,7 @@ export async function loginByDevice(
   throw expired(session);
 }
 
-/** Identity Center may have forgotten the client that is on file. */
+/** Retries with a new client if Identity Center no longer has the stored one. */
 async function start(oidc: Oidc, signal: AbortSignal) {
   const known = await oidc.registration('device', signal);
   const startWith = async (registration: Registration) => ({
@@ -58,7 +58,7 @@ async function start(oidc: Oidc, signal: AbortSignal) {
   }
 }
 
-/** What the pause grows by; throws what ends the login. */
+/** Returns the increase of the polling interval. Throws if the login has failed. */
 function delayAfter(thrown: unknown, session: SsoSession): number {
   switch (refusalOf(thrown)) {
     case 'authorization_pending':
@@ -74,7 +74,8 @@ function delayAfter(thrown: unknown, session: SsoSession): number {
         { cause: thrown },
       );
   }
-  // A network that fails for a moment costs nobody the code that was typed already.
+  // A short network failure must not end the login, because the user may have entered the code
+  // already.
   const passes = ['connection', 'timeout', 'upstream'];
   if (thrown instanceof AgentCoreError && passes.includes(thrown.code)) return SLOWER;
   throw thrown;

@@ -10,27 +10,28 @@ import { tokenAppears } from './wait-for-login.ts';
 
 export interface LoginOptions {
   readonly context: SsoContext;
-  /** Cancels at any moment; the login then rejects with its reason, and leaves nothing open. */
+  /** Cancels the login. It then rejects with the signal's reason and closes all resources. */
   readonly signal: AbortSignal;
-  /** With a code at once, where the browser is on another machine. */
+  /** Uses the device code directly, for a browser on another machine. */
   readonly device?: boolean | undefined;
-  /** Asks the person even where a login is good or can be renewed: AWS may have revoked it. */
+  /** Prompts the user even if a login is valid or refreshable: AWS may have revoked it. */
   readonly force?: boolean | undefined;
 }
 
-/** How a login came about (`held`: it was good already), and until when it is good. */
+/** The method of a login and its expiry. `held` means an existing valid login. */
 export interface Login {
   readonly how: 'held' | 'renewed' | 'browser' | 'device' | 'elsewhere';
   readonly until: Date;
 }
 
 /**
- * Signs a person in to an SSO session, and puts the token where the AWS CLI and every SDK find it.
- * A login that is good, or can be renewed, asks nobody. While the person is asked, a login that any
- * other program makes counts as well.
+ * Signs the user in to an SSO session, and stores the token where the AWS CLI and every SDK find
+ * it. If a login is valid or refreshable, the user is not prompted. During the prompt, a login by
+ * another program also counts.
  *
- * @throws {AgentCoreError} `credentials` where it is refused, `timeout` where nobody signs in,
- *   `connection` or `upstream` where Identity Center is not reached or fails; the signal's reason.
+ * @throws {AgentCoreError} `credentials` if access is denied, `timeout` if the user does not sign
+ * in, `connection` or `upstream` if Identity Center is unreachable or fails.
+ * @throws the signal's reason if the signal aborts.
  */
 export async function login(
   session: SsoSession,
@@ -52,7 +53,7 @@ export async function login(
   }));
   try {
     const { how, token } = await Promise.race([asked, elsewhere]);
-    // Not before the race is over: the watcher would take our own file for somebody else's.
+    // Write only after the race. Otherwise the watcher would take this file for another program's.
     if (how !== 'elsewhere') await writeToken(session, token, context.env);
     return { how, until: token.expiresAt };
   } finally {

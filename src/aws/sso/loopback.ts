@@ -14,20 +14,20 @@ import {
 const HOST = '127.0.0.1';
 const PATH = '/oauth/callback';
 
-/** What the browser brought back. It waits for its page until it is told how things ended. */
+/** The OAuth callback from the browser. The browser waits for its page until `finish` is called. */
 export interface CallbackAnswer {
-  /** To be exchanged for a token; none where the sign-in was refused. */
+  /** To exchange for a token. Absent if the sign-in was denied. */
   readonly code: string | undefined;
-  /** OAuth's words on the refusal. */
+  /** OAuth's error description. */
   readonly refusal: string | undefined;
-  /** Resolves when the page is on its way. */
+  /** Resolves when the page was sent or the browser disconnected. */
   finish(isSignedIn: boolean): Promise<void>;
 }
 
-/** The server on this machine that a sign-in page leads back to: one path, and one answer. */
+/** Local server for the sign-in redirect. It has one path and accepts one callback. */
 export class Loopback {
   readonly redirectUri: string;
-  /** Never rejects; bounding the wait is up to who waits. */
+  /** Never rejects. The caller must set a timeout. */
   readonly answer: Promise<CallbackAnswer>;
   readonly #server: Server;
   readonly #state: string;
@@ -44,7 +44,7 @@ export class Loopback {
     server.on('request', (request, response) => this.#serve(request, response));
   }
 
-  /** @param state What only the page that was opened can know. */
+  /** @param state A secret for the opened page, returned in the callback. */
   static async listen(state: string): Promise<Loopback> {
     const server = createServer();
     server.listen(0, HOST);
@@ -66,7 +66,7 @@ export class Loopback {
     const state = query.get('state');
     const error = query.get('error');
     const code = query.get('code');
-    // Any page can lead a browser here, so an answer without our state is nobody's, a refusal too.
+    // Any page can redirect a browser here. Ignore callbacks without our state, including errors.
     const isOurs = query.getAll('state').length === 1 && state === this.#state;
     if (!isOurs || (code === null && error === null)) return void show(response, FOREIGN_ANSWER);
     this.#isAnswered = true;
@@ -78,7 +78,7 @@ export class Loopback {
   }
 }
 
-/** Resolves as well where the browser is gone. */
+/** Also resolves if the browser has disconnected. */
 async function show(response: ServerResponse, page: CallbackPage): Promise<void> {
   if (response.destroyed) return;
   const closed = once(response, 'close');

@@ -19,32 +19,38 @@ import {
   writeRegistration,
 } from './token-cache.ts';
 
-/** What a client registers for: the two ways to sign in are open to different clients. */
+/** The sign-in method of a client. Identity Center needs a different client for each. */
 type Purpose = 'browser' | 'device';
 
-/** What a token is given for. */
+/** The grant in a token request. */
 type Grant = Pick<
   CreateTokenRequest,
   'grantType' | 'code' | 'codeVerifier' | 'redirectUri' | 'deviceCode' | 'refreshToken'
 >;
 
-/** A code that waits for its confirmation. */
+/** A user code waiting for confirmation. */
 interface DeviceAuthorization extends SignInCode {
-  /** Secret, unlike the code that is shown. */
+  /** Secret, unlike the displayed code. */
   readonly deviceCode: string;
-  /** Milliseconds between two questions. */
+  /** Polling interval in milliseconds. */
   readonly interval: number;
 }
 
 const CLIENT_NAME = 'AgentCore MCP';
-/** Registered without a port: Identity Center takes any, as RFC 8252 wants it of loopback addresses. */
+/**
+ * Registered without a port, because Identity Center accepts any port of a loopback address (RFC
+ * 8252).
+ */
 const REDIRECT_URI = 'http://127.0.0.1/oauth/callback';
-/** Milliseconds a registration has to be good for still: a login can be renewed as long as it is. */
+/**
+ * Minimum remaining milliseconds of a reused registration. A login is refreshable only while its
+ * registration is valid.
+ */
 const REGISTRATION_LEFT = 24 * 3_600_000;
-/** RFC 8628's, where the answer names none. */
+/** The default of RFC 8628. */
 const INTERVAL_SECONDS = 5;
 
-/** The OIDC service of a session's Identity Center. All its calls are unsigned. */
+/** Client for the OIDC service of Identity Center. All its calls are unsigned. */
 export class Oidc {
   readonly #session: SsoSession;
   readonly #context: SsoContext;
@@ -69,7 +75,7 @@ export class Oidc {
     this.#connection.close();
   }
 
-  /** The client to sign in as: the one that is on file, else a new one. */
+  /** Returns the stored client registration, or registers a new client. */
   async registration(purpose: Purpose, signal: AbortSignal): Promise<Registration> {
     const { env } = this.#context;
     const known = await readRegistration(this.#session, purpose, env);
@@ -99,12 +105,12 @@ export class Oidc {
     return registration;
   }
 
-  /** Forgets the client, so that the next login registers anew. */
+  /** Removes the client, so that the next login registers a new one. */
   async forgetRegistration(purpose: Purpose): Promise<void> {
     await removeRegistration(this.#session, purpose, this.#context.env);
   }
 
-  /** The page on which a person signs in, and which then leads to the redirect URI. */
+  /** The URL of the sign-in page. After the sign-in, it redirects to the redirect URI. */
   authorizationUrl(
     { clientId }: Registration,
     request: { readonly redirectUri: string; readonly state: string; readonly challenge: string },
@@ -118,7 +124,7 @@ export class Oidc {
       state: request.state,
       code_challenge_method: 'S256',
       code_challenge: request.challenge,
-      // The name that AWS gives it; OAuth's is `scope`.
+      // AWS uses this name. In OAuth it is `scope`.
       scopes: this.#session.scopes.join(' '),
     }).toString();
     return url.href;
@@ -146,7 +152,7 @@ export class Oidc {
     };
   }
 
-  /** Where it throws, `refusalOf` tells OAuth's reason. */
+  /** If it throws, `refusalOf` returns the OAuth error code. */
   async createToken(
     registration: Registration,
     grant: Grant,

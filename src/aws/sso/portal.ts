@@ -14,33 +14,34 @@ import type { SsoContext } from './sso-context.ts';
 import { loginCommand, nameOf, type SsoSession } from './sso-session.ts';
 import { readToken, removeToken } from './token-cache.ts';
 
-/** An AWS account that the person who signed in may use. */
+/** An AWS account available to the signed-in user. */
 export interface Account {
   /** Twelve digits. */
   readonly id: string;
   readonly name: string;
   readonly email: string | undefined;
-  /** Names of roles (of permission sets, as Identity Center calls them), sorted. */
+  /** Sorted role names. Identity Center calls them permission sets. */
   readonly roles: readonly string[];
 }
 
 export interface AccountListing {
-  /** Sorted by name. One whose roles could not be listed has none. */
+  /** Sorted by name. If the roles of an account could not be listed, it has none. */
   readonly accounts: readonly Account[];
-  /** A sentence for each account whose roles could not be listed. */
+  /** One sentence for each account whose roles could not be listed. */
   readonly problems: readonly string[];
 }
 
-/** Accounts whose roles are asked for at once: Identity Center throttles those who ask for more. */
+/** Concurrent ListAccountRoles calls. Identity Center throttles more. */
 const AT_ONCE = 4;
-/** A throttled call is repeated with growing pauses. */
+/** Maximum attempts of a throttled call, with increasing delays. */
 const ATTEMPTS = 6;
 
 /**
- * The accounts and roles that the session's login gives access to.
+ * Lists the accounts and roles available with the session's login.
  *
- * @throws {AgentCoreError} `credentials` where nobody is signed in or AWS has ended the login,
- *   `connection`, `timeout` or `upstream` where not even the accounts can be listed; the signal's reason.
+ * @throws {AgentCoreError} `credentials` if no user is signed in or AWS has revoked the login,
+ * `connection`, `timeout` or `upstream` if the accounts cannot be listed.
+ * @throws the signal's reason if the signal aborts.
  */
 export async function listAccounts(
   session: SsoSession,
@@ -74,7 +75,7 @@ export async function listAccounts(
   });
 }
 
-/** The roles of one account, sorted; throws as {@link listAccounts} does. */
+/** Returns the roles of one account, sorted. Throws like {@link listAccounts}. */
 export async function listRoles(
   session: SsoSession,
   account: string,
@@ -86,10 +87,11 @@ export async function listRoles(
 }
 
 /**
- * The credentials of a role that a login gives access to.
+ * Gets the credentials of a role with a login.
  *
- * @throws {AgentCoreError} `credentials` with the `status` in its data where AWS refuses, `connection`,
- *   `timeout` or `upstream`; the signal's reason.
+ * @throws {AgentCoreError} `credentials` with `status` in its data if AWS denies access;
+ * `connection`, `timeout` or `upstream`.
+ * @throws the signal's reason if the signal aborts.
  */
 export async function readRoleCredentials(
   session: SsoSession,
@@ -101,13 +103,16 @@ export async function readRoleCredentials(
 }
 
 export interface Logout {
-  /** False where there was no login. */
+  /** False if there was no login. */
   readonly wasSignedIn: boolean;
-  /** Why AWS could not be told; what was signed in elsewhere by this login may go on until it expires. */
+  /**
+   * The reason if AWS could not be notified. Sessions from this login may then last until they
+   * expire.
+   */
   readonly problem: string | undefined;
 }
 
-/** Ends the session's login: AWS is told, and the token is removed whatever comes of that. */
+/** Ends the session's login at AWS and removes the token, even if the call to AWS fails. */
 export async function logout(
   session: SsoSession,
   context: SsoContext,
@@ -120,7 +125,7 @@ export async function logout(
       await withPortal(session, context, (portal) => portal.logout(token.accessToken, signal));
     }
   } catch (thrown) {
-    // What has expired or was revoked is ended already.
+    // An expired or revoked login has already ended.
     if (!isRevoked(thrown)) problem = messageOf(thrown);
   }
   return { wasSignedIn: await removeToken(session, context.env), problem };
@@ -140,7 +145,7 @@ async function withPortal<T>(
   }
 }
 
-/** The access portal's service. Its calls are authorised by the token alone. */
+/** Client for the access portal. The token alone authorizes its calls. */
 class Portal {
   readonly #session: SsoSession;
   readonly #endpoint: URL;
@@ -236,7 +241,7 @@ async function allPages<T>(
   do {
     const page = await read(nextToken);
     all.push(...(page.items ?? []));
-    // A token that comes back unchanged would be asked for for ever.
+    // An unchanged token would cause an endless loop.
     nextToken = page.nextToken === nextToken ? undefined : page.nextToken || undefined;
   } while (nextToken !== undefined);
   return all;

@@ -5,13 +5,15 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentCoreError, messageOf } from '../../error.ts';
 
-/** Milliseconds after which a lock is what a program left that died. */
+/** Milliseconds after which a lock counts as abandoned. */
 const LOCK_LIFE = 60_000;
 const LOCK_PAUSE = 50;
-/** Windows lets nobody replace a file while another program reads it. */
+/** Windows prevents replacing a file while another program reads it. */
 const REPLACE_ATTEMPTS = 20;
 
-/** Makes a folder that only its owner may enter, and an existing one of ours likewise. */
+/**
+ * Creates a directory with access for its owner only. Restricts an existing directory of this user.
+ */
 export async function privateFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
@@ -24,11 +26,11 @@ export async function privateFolder(path: string): Promise<void> {
 }
 
 /**
- * Replaces a file as a whole: no reader ever sees half of it, and where the path is a link, the link
- * goes and what it points to stays. A new file belongs to the owner of its folder.
+ * Replaces a file atomically, so that a reader never sees part of it. If the path is a link, the
+ * link is replaced and its target stays. A new file belongs to the owner of its directory.
  *
- * @param kept The file whose mode and owner the new one takes over. By default it is private.
- * @throws {AgentCoreError} `config` where it cannot be written, or the owner is somebody else.
+ * @param kept Mode and owner for the new file. By default the file is private.
+ * @throws {AgentCoreError} `config` if it cannot be written or belongs to another user.
  */
 export async function replaceFile(
   path: string,
@@ -53,8 +55,8 @@ export async function replaceFile(
 }
 
 /**
- * Does work that only one at a time may do on a file, among all programs that use this function.
- * The work has to end within a minute, after which its lock counts for nothing.
+ * Runs work on a file under a lock, exclusive among all programs that use this function. The work
+ * must end within a minute, because older locks count as abandoned.
  */
 export async function locked<T>(
   path: string,
@@ -71,15 +73,15 @@ export async function locked<T>(
   try {
     return await work();
   } finally {
-    // A lock that took over ours, when it was too old, is left alone.
+    // If another program took over an expired lock, keep its lock.
     removeIfSame(lock, own);
   }
 }
 
-/** Names one lock file among all that are ever at its path. */
+/** Identifies one lock file among all files created at its path. */
 type LockIdentity = string;
 
-/** Takes the lock if nobody has it. Removes one that is too old, for the next attempt. */
+/** Takes the lock if it is free. Removes an expired lock, so that the next attempt can succeed. */
 function take(lock: string): LockIdentity | undefined {
   if (create(lock)) {
     const own = read(lock);
@@ -91,14 +93,14 @@ function take(lock: string): LockIdentity | undefined {
 }
 
 /**
- * Removes a lock, but never another one that has taken its place. Of all who try to remove the same
- * lock, only the one that creates a file named after it does so, so the lock cannot be replaced
- * between the check and the removal.
+ * Removes a lock, but never a newer lock at the same path. Before removal, a program must create a
+ * file named after the lock. Only one program succeeds, so the lock cannot be replaced between
+ * check and removal.
  */
 function removeIfSame(lock: string, identity: LockIdentity): void {
   const right = `${lock}.${identity}`;
   if (!create(right)) {
-    // Of a program that died in the middle of this.
+    // Left by a program that died during a removal.
     const left = read(right);
     if (left && isTooOld(left)) removeIfSame(right, identityOf(left));
     return;
@@ -111,14 +113,14 @@ function removeIfSame(lock: string, identity: LockIdentity): void {
   }
 }
 
-/** False if the file is there already. */
+/** Returns false if the file exists. */
 function create(path: string): boolean {
   try {
     closeSync(openSync(path, 'wx', 0o600));
     return true;
   } catch (thrown) {
     const { code = '' } = thrown as NodeJS.ErrnoException;
-    // Windows says EPERM as long as a file that was removed is open elsewhere.
+    // Windows returns EPERM while a removed file is open elsewhere.
     if (code === 'EEXIST' || (process.platform === 'win32' && code === 'EPERM')) return false;
     throw unwritable(path, thrown);
   }
@@ -132,7 +134,7 @@ function identityOf({ ino, mtimeNs }: BigIntStats): LockIdentity {
   return `${ino}-${mtimeNs}`;
 }
 
-/** Also if its time is far in the future, as after a clock that was wrong. */
+/** Also true if its time is far in the future, as after a clock error. */
 function isTooOld({ mtimeMs }: BigIntStats): boolean {
   return Math.abs(Date.now() - Number(mtimeMs)) > LOCK_LIFE;
 }
@@ -142,18 +144,18 @@ interface Owner {
   readonly gid: number;
 }
 
-/** Whom the file has to be given to; nobody where it is ours anyway. */
+/** Returns the new owner for the file, or `undefined` if no change is needed. */
 async function ownerOf(folder: string): Promise<Owner | undefined> {
   const us = process.getuid?.();
   if (us === undefined) return undefined;
   const { uid, gid } = await stat(folder);
   if (uid === us) return undefined;
-  // With sudo, or in a container that shares a home: a file of root's would lock its owner out.
+  // With sudo, or in a container with a shared home, a file of root would lock its owner out.
   if (us === 0) return { uid, gid };
   throw new Error(`the folder ${folder} belongs to another user`);
 }
 
-/** The same for a file that is replaced, whose group may be another one of ours. */
+/** Like {@link ownerOf}, for a replaced file. Its group may be another group of this user. */
 function ownerOfFile({ uid, gid }: Owner): Owner | undefined {
   const us = process.getuid?.();
   if (us === undefined || (uid === us && gid === process.getgid?.())) return undefined;
@@ -168,7 +170,7 @@ async function fill(
   owner: Owner | undefined,
 ): Promise<void> {
   if (owner) await file.chown(owner.uid, owner.gid);
-  // What `open` was given is subject to the umask, and `chown` clears some bits.
+  // The umask limits the mode given to `open`, and `chown` clears some bits.
   await file.chmod(mode);
   await file.writeFile(content);
   await file.sync();

@@ -21,43 +21,43 @@ import { ConfigText, type Setting } from './config-text.ts';
 import { locked, privateFolder, replaceFile } from './private-file.ts';
 import { ACCOUNT_SCOPE, type SsoSession } from './sso-session.ts';
 
-/** Attempts to change a file that another program changes at the same time. */
+/** Maximum attempts if another program changes the file at the same time. */
 const MAX_ATTEMPTS = 5;
 
-/** An SSO session with a section of its own. */
+/** An SSO session with its own section. */
 type NamedSession = Pick<SsoSession, 'startUrl' | 'region'> & {
   readonly name: string;
   readonly scopes?: readonly string[];
 };
 
-/** A profile that gets its credentials by an SSO login. */
+/** A profile with credentials from an SSO login. */
 export interface SsoProfile {
   readonly name: string;
   readonly session: SsoSession;
   /** Twelve digits. */
   readonly accountId: string;
   readonly roleName: string;
-  /** The region that the profile's calls go to; not the one of Identity Center. */
+  /** The region for the profile's calls, not that of Identity Center. */
   readonly region?: string | undefined;
 }
 
-/** What every SDK takes without quotes. */
+/** Characters that every SDK accepts without quotes. */
 const NAME = /^[\w@+.%:/-]+$/;
 const LETTERS = 'letters, digits and any of _ @ + . % : / -';
-/** Settings that say whose credentials a profile has; two kinds of them in one profile contradict. */
+/** Settings for credentials. Two kinds of them in one profile would conflict. */
 const CREDENTIAL_KEYS =
   /^(sso_\w+|role_arn|source_profile|credential_source|credential_process|web_identity_token_file|role_session_name|external_id|mfa_serial|duration_seconds|aws_(access_key_id|secret_access_key|session_token|security_token)|login_session)$/;
 
 /**
- * Writes a profile into the AWS config file, and the section of its SSO session where there is none.
- * The file is read before and after, as it is for calls: other sections keep every byte, and the
- * profile must read back as asked. Otherwise nothing is written. A profile that is replaced keeps what
- * has nothing to do with credentials, such as its `output`.
+ * Writes a profile to the AWS config file, and its SSO session section if it is missing. The result
+ * is parsed before it is written. Other sections must keep every byte, and the profile must read
+ * back as requested. Otherwise nothing is written. A replaced profile keeps settings unrelated to
+ * credentials, such as `output`.
  *
- * @param options.replace Whether a profile of this name may be changed.
+ * @param options.replace Whether an existing profile may be changed.
  * @returns the path of the file.
- * @throws {AgentCoreError} `usage` where the profile is there already or says what cannot be, `config`
- *   where the file cannot be read or written, or has lines that are not understood.
+ * @throws {AgentCoreError} `usage` if the profile exists or has invalid values, `config` if the
+ * file cannot be read, parsed or written.
  */
 export async function writeProfile(
   profile: SsoProfile,
@@ -76,11 +76,10 @@ export async function writeProfile(
 }
 
 /**
- * Writes the section of an SSO session into the AWS config file, unless it is there. Nothing else
- * changes.
+ * Writes an SSO session section to the AWS config file if it is missing. Nothing else changes.
  *
  * @returns the path of the file.
- * @throws {AgentCoreError} as {@link writeProfile} does.
+ * @throws {AgentCoreError} like {@link writeProfile}.
  */
 export async function writeSsoSession(
   session: SsoSession & { readonly name: string },
@@ -98,9 +97,9 @@ export async function writeSsoSession(
 }
 
 interface Change {
-  /** @returns the sections that were changed. */
+  /** @returns the changed sections. */
   readonly change: (files: ProfileFiles, text: ConfigText) => readonly ConfigSection[];
-  /** Whether the files say what was asked. */
+  /** Whether the files contain the requested settings. */
   readonly isRight: (files: ProfileFiles) => boolean;
 }
 
@@ -112,7 +111,7 @@ async function changeConfig(
 ): Promise<string> {
   const asked = profilePaths(env).config;
   if (!(await realpath(dirname(asked)).catch(() => undefined))) await privateFolder(dirname(asked));
-  // Whoever keeps the file elsewhere and links to it goes on doing so.
+  // If the path is a link, write to its target and keep the link.
   const path = await realpath(asked).catch(() => asked);
   await locked(path, signal, async () => {
     for (let attempt = 1; ; attempt++) {
@@ -133,7 +132,7 @@ async function changeConfig(
           `Could not write ${what}: ${path} would not read back as asked, so nothing was changed. Look for indented section headers, or for the same profile in ${files.credentials.path}`,
         );
       }
-      // Another program may have written meanwhile, and not know of the lock.
+      // Another program may have written meanwhile without using the lock.
       const now = await readSharedFile(path);
       const isSame = before ? now?.equals(before) : now === undefined;
       if (isSame) return replaceFile(path, bytes, await stat(path).catch(() => undefined));
@@ -148,7 +147,10 @@ async function changeConfig(
   return path;
 }
 
-/** @throws {AgentCoreError} `config` for a file of which it is not known what a change would do. */
+/**
+ * @throws {AgentCoreError} `config` if the file has syntax errors, because a change could have
+ * unknown effects.
+ */
 function requireUnderstood(what: string, { path, text }: SharedFile): void {
   const problem = text.problems.find(({ kind }) => kind === 'error');
   if (problem) {
@@ -159,7 +161,7 @@ function requireUnderstood(what: string, { path, text }: SharedFile): void {
   }
 }
 
-/** Whether all sections but the changed ones have the same bytes, in the same order. */
+/** Whether all unchanged sections have the same bytes in the same order. */
 function keepsOthers(
   before: SharedFile,
   changed: readonly ConfigSection[],
@@ -186,7 +188,7 @@ function putProfile(
 ): readonly ConfigSection[] {
   const { name, session, region } = profile;
   const { path, profiles } = files.config;
-  // Someone may have written something else since the profile was checked.
+  // The file may have changed since the profile was checked.
   checkSession(session, files);
   const fault = profileFault(name, files);
   if (fault) {
@@ -247,7 +249,7 @@ function isSessionWritten({ name, startUrl, region }: NamedSession, files: Profi
 
 function settingsOf({ session, accountId, roleName, region }: SsoProfile): Setting[] {
   return [
-    // Without a session's name the login is on file by the start URL, for such profiles.
+    // Without a session name, the token cache uses the start URL. The profile must do the same.
     ...(session.name !== undefined
       ? [['sso_session', session.name] as const]
       : [['sso_start_url', session.startUrl] as const, ['sso_region', session.region] as const]),
@@ -258,13 +260,13 @@ function settingsOf({ session, accountId, roleName, region }: SsoProfile): Setti
 }
 
 /**
- * @throws {AgentCoreError} `usage` with what cannot be written down, `credentials` where the shared
- *   files cannot be read.
+ * @throws {AgentCoreError} `usage` if a value is invalid, `credentials` if the shared files cannot
+ * be read.
  */
 export async function checkProfile(profile: SsoProfile, env: Environment): Promise<void> {
   const { name, session, accountId, roleName, region } = profile;
   const files = await readProfileFiles(env);
-  // A profile that is there has a header already.
+  // An existing profile already has a header.
   if (!files.config.profiles.has(name) && (!NAME.test(name) || name === '__proto__')) {
     throw mistake('The profile’s name', name, LETTERS);
   }

@@ -1,22 +1,21 @@
-/** What a person has to type, and where, to sign in with a code. */
+/** The code for a sign-in and the page to enter it on. */
 export interface SignInCode {
   readonly userCode: string;
-  /** The page to type it on. */
   readonly verificationUri: string;
-  /** The same page with the code filled in, where there is one. */
+  /** The same page with the code filled in, if available. */
   readonly verificationUriComplete: string | undefined;
   readonly expiresAt: Date;
 }
 
 /**
- * How a login talks with the person it is for. The command line prints, the extension shows; a
- * login itself does neither.
+ * User interaction of a login. The CLI prints, and the extension shows notifications. The login
+ * itself does neither.
  */
 export interface LoginPrompts {
-  /** Shows the page. False where it could not be shown: the login goes on with a code then. */
+  /** Opens the page. Returns false if it could not be opened, and the login then uses a code. */
   openBrowser(url: string): Promise<boolean>;
-  /** Shows the code. The login waits for its confirmation meanwhile, not for this to return. */
+  /** Shows the code. The login polls for confirmation and does not wait for this call. */
   showCode(code: SignInCode): Promise<void> | void;
-  /** A short sentence on what is going on, without a full stop. */
+  /** Shows a short progress sentence, without a full stop. */
   progress(sentence: string): void;
 }

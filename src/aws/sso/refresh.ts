@@ -15,12 +15,13 @@ import {
 } from './token-cache.ts';
 
 /**
- * The session's login, renewed first where it has expired or is about to. Of all programs that ask
- * at once, one renews: Identity Center may take a refresh token only once.
+ * Returns the session's login, refreshed if it has expired or is about to. Only one program
+ * refreshes at a time, because Identity Center may accept a refresh token only once.
  *
- * @returns nothing where a person has to sign in.
- * @throws {AgentCoreError} `connection`, `timeout` or `upstream` where renewing failed and what is on
- *   file has expired; the signal's reason.
+ * @returns `undefined` if the user has to sign in.
+ * @throws {AgentCoreError} `connection`, `timeout` or `upstream` if the refresh failed and the
+ * stored login has expired.
+ * @throws the signal's reason if the signal aborts.
  */
 export async function currentToken(
   session: SsoSession,
@@ -34,7 +35,7 @@ export async function currentToken(
   return locked(tokenFile(session, context.env), signal, () => renewed(session, context, signal));
 }
 
-/** @throws {AgentCoreError} `credentials`, with the command to run, where nobody is signed in. */
+/** @throws {AgentCoreError} `credentials`, with the command to run, if no user is signed in. */
 export async function requireToken(
   session: SsoSession,
   context: SsoContext,
@@ -55,7 +56,7 @@ async function renewed(
 ): Promise<SsoToken | undefined> {
   const { env } = context;
   const now = clockOf(context).now();
-  // Whoever had the lock before may have renewed it.
+  // The previous lock holder may have refreshed it.
   const token = await readToken(session, env);
   if (!token || !isDue(token, now)) return token;
   const { registration, refreshToken } = token;
@@ -69,7 +70,7 @@ async function renewed(
     return next;
   } catch (thrown) {
     signal.throwIfAborted();
-    // A program that knows nothing of our lock may have been faster.
+    // A program without this lock may have refreshed it first.
     const found = await readToken(session, env);
     if (found && found.accessToken !== token.accessToken && isValid(found, now)) return found;
     if (usable || refusalOf(thrown) !== undefined) return usable;

@@ -4,10 +4,10 @@ import { readServiceSettings, type ServiceSettings } from '../shared-config.ts';
 import type { SsoContext } from './sso-context.ts';
 import type { SsoSession } from './sso-session.ts';
 
-/** Milliseconds that one call may take, with all its repetitions. */
+/** Maximum milliseconds of a call, including retries. */
 const CALL_TIME = 25_000;
 
-/** Finds a service's host, as the endpoint rules of its SDK client do. */
+/** Resolves a service endpoint by the rules of its SDK client. */
 type EndpointProvider = (parameters: {
   readonly Region: string;
   readonly UseFIPS: boolean;
@@ -15,10 +15,10 @@ type EndpointProvider = (parameters: {
   readonly Endpoint?: string;
 }) => { readonly url: URL };
 
-/** How a client of the SDK gets to one of the session's services. */
+/** The connection of an SDK client to a service of the session. */
 export interface ServiceConnection {
   readonly endpoint: URL;
-  /** For the client's constructor. */
+  /** Options for the client's constructor. */
   readonly settings: {
     readonly endpoint: string;
     readonly region: string;
@@ -26,13 +26,13 @@ export interface ServiceConnection {
     readonly useDualstackEndpoint: false;
     readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
   };
-  /** Ends its sockets. */
+  /** Closes the sockets. */
   close(): void;
 }
 
 /**
  * @param serviceId The SDK's service id, such as `SSO OIDC`.
- * @throws {AgentCoreError} `config` where the settings of endpoints do not go together.
+ * @throws {AgentCoreError} `config` if endpoint settings conflict.
  */
 export async function connect(
   serviceId: string,
@@ -43,12 +43,12 @@ export async function connect(
   const settings = await readServiceSettings(serviceId, session.profile, env);
   const endpoint = endpointOf(endpointProvider as EndpointProvider, session.region, settings);
   const agent = await network.agentFor(endpoint);
-  // The handler only warns of a silence, on the console; `call` ends it.
+  // The handler would only log a read timeout to the console. `call` ends the request instead.
   const requestHandler = sdkRequestHandler(agent, { connect: 10_000, read: 0 });
   return {
     endpoint,
     settings: {
-      // Always given: left to itself, the client takes the one of `AWS_PROFILE`.
+      // Always set. Otherwise the client uses the endpoint of `AWS_PROFILE`.
       endpoint: endpoint.href,
       region: session.region,
       useFipsEndpoint: false,
@@ -84,12 +84,13 @@ function endpointOf(
 }
 
 /**
- * Makes a call that ends in time, and at once where the signal aborts: the SDK pauses between its
- * attempts without looking at a signal, and takes its own time limit for a hint.
+ * Makes a call with a timeout, and stops immediately if the signal aborts. The SDK alone does
+ * neither: it ignores the signal between attempts, and does not enforce its own timeout.
  *
- * @param what What failed where it does, such as `Could not list accounts`.
- * @throws the signal's reason; {@link AgentCoreError} `credentials` where the service refuses, `upstream`
- *   where it fails, `connection` or `timeout` where it is not reached.
+ * @param what The start of the error message, such as `Could not list accounts`.
+ * @throws the signal's reason if the signal aborts.
+ * @throws {AgentCoreError} `credentials` if the service denies access, `upstream` if it fails,
+ * `connection` or `timeout` if it is unreachable.
  */
 export async function call<T>(
   what: string,
@@ -114,7 +115,7 @@ export async function call<T>(
   }
 }
 
-/** What comes, or the signal's reason where that aborts first. */
+/** Resolves with the work's result. Rejects with the signal's reason if the signal aborts first. */
 export async function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -129,13 +130,13 @@ export async function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T
   }
 }
 
-/** What OAuth calls the reason of a refusal, such as `slow_down`; nothing for other failures. */
+/** Returns the OAuth error code, such as `slow_down`, or `undefined` for other failures. */
 export function refusalOf(thrown: unknown): string | undefined {
   const reason = thrown instanceof AgentCoreError ? thrown.data?.refusal : undefined;
   return typeof reason === 'string' ? reason : undefined;
 }
 
-/** The members of the SDK's exceptions that count here. */
+/** The relevant members of SDK exceptions. */
 interface ServiceException {
   readonly name: string;
   readonly message: string;
@@ -172,7 +173,7 @@ function failureOf(what: string, host: string, cause: unknown): AgentCoreError {
   });
 }
 
-/** `SlowDownException` is OAuth's `slow_down`. */
+/** `SlowDownException` becomes OAuth's `slow_down`. */
 function oauthName(exception: string): string {
   return exception
     .replace(/Exception$/, '')

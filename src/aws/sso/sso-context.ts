@@ -2,18 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Environment } from '../../environment.ts';
 import type { Network } from '../network.ts';
 
-/** The time of day in milliseconds, and how to let it pass. */
+/** Current time and delays, in milliseconds. Tests replace it. */
 export interface Clock {
   now(): number;
-  /** Rejects with the signal's reason where that aborts. */
+  /** Rejects with the signal's reason if the signal aborts. */
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
 }
 
-/** What everything about a login takes from the machine it runs on. */
+/** The environment of login operations. */
 export interface SsoContext {
   readonly env: Environment;
   readonly network: Network;
-  /** Default: the system's. */
+  /** Default: the system clock. */
   readonly clock?: Clock;
 }
 

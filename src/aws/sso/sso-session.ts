@@ -11,33 +11,33 @@ import {
 } from '../credentials/profile-files.ts';
 import { environmentProfile } from '../environment-profile.ts';
 
-/** What a login is for: an access portal of IAM Identity Center, and how it is written down. */
+/** An access portal of IAM Identity Center, as configured in the shared files. */
 export interface SsoSession {
-  /** Of its `[sso-session]` section; none where a profile names the start URL itself. */
+  /** The name of its `[sso-session]` section. Absent if a profile contains the start URL itself. */
   readonly name: string | undefined;
   readonly startUrl: string;
   /** The region of the Identity Center instance. */
   readonly region: string;
   readonly scopes: readonly string[];
-  /** The profile it was found by; its settings of endpoints apply. */
+  /** The profile of this session, if known. Its endpoint settings apply. */
   readonly profile: string | undefined;
 }
 
-/** Which session is meant: that of a profile, or one by its own name. */
+/** Selects a session by profile or by name. */
 export interface SsoChoice {
   readonly profile?: string | undefined;
   readonly ssoSession?: string | undefined;
 }
 
-/** Suffices for accounts, roles and their credentials; the AWS CLI asks for it too. */
+/** Grants access to accounts, roles and their credentials. The AWS CLI requests it too. */
 export const ACCOUNT_SCOPE = 'sso:account:access';
 
 /**
- * The SSO session that is meant: the one that is named, that of the profile (`AWS_PROFILE`, else
- * `default`), or the only one that the config file has.
+ * Finds the selected SSO session: by its name, by the profile (`AWS_PROFILE`, else `default`), or
+ * the only one in the config file.
  *
- * @throws {AgentCoreError} `usage` where nothing of that name exists or several could be meant,
- *   `config` where the section lacks something.
+ * @throws {AgentCoreError} `usage` if the name does not exist or the choice is ambiguous, `config`
+ * if the section is incomplete.
  */
 export async function findSsoSession(choice: SsoChoice, env: Environment): Promise<SsoSession> {
   if (choice.profile && choice.ssoSession) {
@@ -70,7 +70,7 @@ export async function findSsoSession(choice: SsoChoice, env: Environment): Promi
   throw new AgentCoreError('usage', `No SSO session to sign in to: ${advice} (${file})`);
 }
 
-/** The profile that a login is for: the source of the roles that a profile assumes. */
+/** Returns the profile with the login. For a role profile, this is a source profile. */
 function loginProfile(name: string, { profiles }: ProfileFiles): string {
   const seen = new Set<string>();
   for (let at = name; !seen.has(at); ) {
@@ -86,7 +86,7 @@ function loginProfile(name: string, { profiles }: ProfileFiles): string {
   return name;
 }
 
-/** All SSO sessions of the config file; one that lacks something is left out. */
+/** Lists all SSO sessions of the config file. Incomplete ones are omitted. */
 export async function listSsoSessions(env: Environment): Promise<readonly SsoSession[]> {
   const files = await readProfileFiles(env);
   return [...files.ssoSessions].flatMap(
@@ -97,12 +97,12 @@ export async function listSsoSessions(env: Environment): Promise<readonly SsoSes
   );
 }
 
-/** How a person calls the session. */
+/** The display name of the session. */
 export function nameOf({ name, startUrl }: SsoSession): string {
   return name === undefined ? startUrl : `SSO session "${name}"`;
 }
 
-/** The command that signs in to it. */
+/** The command to sign in to it. */
 export function loginCommand({ name, profile }: SsoSession): string {
   if (profile !== undefined) return `agentcore-mcp login --profile ${quoted(profile)}`;
   if (name !== undefined) return `agentcore-mcp login --sso-session ${quoted(name)}`;

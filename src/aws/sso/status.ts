@@ -2,18 +2,18 @@ import { clockOf, type SsoContext } from './sso-context.ts';
 import type { SsoSession } from './sso-session.ts';
 import { isRefreshable, isValid, readToken } from './token-cache.ts';
 
-/** How a login stands, for views. */
+/** The state of a login, for views. */
 export type LoginStatus =
   | { readonly state: 'signed-out' }
   | {
-      /** `refreshable`: it has expired, but whoever uses it next renews it, asking nobody. */
+      /** `refreshable`: expired, but the next use refreshes it without the user. */
       readonly state: 'signed-in' | 'refreshable' | 'expired';
       readonly until: Date;
-      /** Whether it goes on after `until` without a person, as far as is known here. */
+      /** Whether it can be refreshed after `until` without the user, based on the stored data. */
       readonly isRefreshable: boolean;
     };
 
-/** Reads how a login stands, without asking anybody: what AWS revoked still looks good. */
+/** Reads the login state from the stored token only. A login revoked by AWS still appears valid. */
 export async function loginStatus(
   session: SsoSession,
   context: Pick<SsoContext, 'env' | 'clock'>,

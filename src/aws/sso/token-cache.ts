@@ -6,14 +6,14 @@ import { homeOf } from '../credentials/profile-files.ts';
 import { privateFolder, replaceFile } from './private-file.ts';
 import type { SsoSession } from './sso-session.ts';
 
-/** As which program a login was made. A public client: its secret proves nothing. */
+/** An OAuth client registration. The client is public, so its secret proves nothing. */
 export interface Registration {
   readonly clientId: string;
   readonly clientSecret: string;
   readonly expiresAt: Date;
 }
 
-/** A login: what its holder may do until it expires, and what renews it without a person. */
+/** A login token and the data to refresh it without the user. */
 export interface SsoToken {
   readonly accessToken: string;
   readonly expiresAt: Date;
@@ -21,15 +21,15 @@ export interface SsoToken {
   readonly registration: Registration | undefined;
 }
 
-/** A login with less time left than this, in milliseconds, is renewed; the SDKs do it likewise. */
+/** Refresh a login with fewer remaining milliseconds. The SDKs use the same value. */
 const RENEW_BEFORE = 5 * 60_000;
 
-/** Where the AWS CLI and the SDKs keep tokens; no variable moves it. */
+/** The token cache of the AWS CLI and the SDKs. No variable changes this path. */
 export function ssoCacheFolder(env: Environment): string {
   return join(homeOf(env), '.aws', 'sso', 'cache');
 }
 
-/** Where the AWS CLI and every SDK look for the session's token. */
+/** The path where the AWS CLI and every SDK look for the session's token. */
 export function tokenFile({ name, startUrl }: SsoSession, env: Environment): string {
   const key = createHash('sha1')
     .update(name ?? startUrl)
@@ -37,7 +37,7 @@ export function tokenFile({ name, startUrl }: SsoSession, env: Environment): str
   return join(ssoCacheFolder(env), `${key}.json`);
 }
 
-/** What is on file; nothing where that is no token, or one of another portal. */
+/** Reads the stored token. Returns `undefined` if it is missing, invalid or for another portal. */
 export async function readToken(
   session: SsoSession,
   env: Environment,
@@ -75,7 +75,7 @@ export async function writeToken(
   });
 }
 
-/** @returns false where there was none. */
+/** @returns false if there was none. */
 export async function removeToken(session: SsoSession, env: Environment): Promise<boolean> {
   try {
     await rm(tokenFile(session, env));
@@ -90,17 +90,17 @@ export function isValid({ expiresAt }: SsoToken, now: number): boolean {
   return expiresAt.getTime() > now;
 }
 
-/** Whether little or nothing is left of it. */
+/** Whether the token has expired or should be refreshed. */
 export function isDue({ expiresAt }: SsoToken, now: number): boolean {
   return expiresAt.getTime() - now < RENEW_BEFORE;
 }
 
-/** Whether it can be renewed without a person, as far as one can say without asking. */
+/** Whether it can be refreshed without the user, based on the stored data. */
 export function isRefreshable({ refreshToken, registration }: SsoToken, now: number): boolean {
   return refreshToken !== undefined && (registration?.expiresAt.getTime() ?? 0) > now;
 }
 
-/** The client that registered itself for such logins, where it was written down and is not old. */
+/** Returns the stored client registration, even if it has expired, or `undefined`. */
 export async function readRegistration(
   session: SsoSession,
   purpose: string,
@@ -128,8 +128,8 @@ export async function removeRegistration(
 }
 
 /**
- * Named as the AWS CLI names its own, by a hash of what it is for. It is another client than the
- * CLI's, under a name of its own, so that people see who asks for access.
+ * Named by a hash of its purpose, like the files of the AWS CLI. The client differs from the CLI's
+ * and has its own name, so that users see the program requesting access.
  */
 function registrationFile(session: SsoSession, purpose: string, env: Environment): string {
   const { name, startUrl, region, scopes } = session;
@@ -156,7 +156,7 @@ function registrationOf(members: Members): Registration | undefined {
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** The file may be missing, or half written by a program that does not replace it as a whole. */
+/** Returns no members if the file is missing, or incomplete because of a non-atomic write. */
 async function readMembers(path: string): Promise<Members> {
   try {
     const value: unknown = JSON.parse(await readFile(path, 'utf8'));
@@ -171,14 +171,14 @@ async function writeMembers(path: string, env: Environment, members: Members): P
   await replaceFile(path, JSON.stringify(members));
 }
 
-/** Seconds are all that the AWS CLI writes, and all that some readers understand. */
+/** Whole seconds, as written by the AWS CLI. Some readers accept nothing else. */
 function timestamp(date: Date): string {
   return date.toISOString().replace(/\.\d{3}Z$/, 'Z');
 }
 
 function dateOf(text: unknown): Date | undefined {
   if (typeof text !== 'string') return undefined;
-  // Old versions of the AWS CLI wrote "UTC" for "Z".
+  // Old versions of the AWS CLI wrote "UTC" instead of "Z".
   const date = new Date(text.replace(/UTC$/, 'Z'));
   return Number.isNaN(date.getTime()) ? undefined : date;
 }

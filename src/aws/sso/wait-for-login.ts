@@ -5,15 +5,15 @@ import { clockOf, type SsoContext } from './sso-context.ts';
 import { loginCommand, nameOf, type SsoSession } from './sso-session.ts';
 import { isValid, readToken, type SsoToken, ssoCacheFolder } from './token-cache.ts';
 
-/** Milliseconds between two looks: not every file system tells of its changes. */
+/** Polling interval in milliseconds, because some file systems do not report changes. */
 const LOOK_EVERY = 1_000;
 
 /**
- * Waits for somebody to sign in, by whatever program: ours in another window, or the AWS CLI.
+ * Waits for a login by any program, such as this one in another window, or the AWS CLI.
  *
  * @param options.patience Milliseconds.
- * @throws {AgentCoreError} `credentials`, with the command to run, where nobody does in time; the
- *   signal's reason.
+ * @throws {AgentCoreError} `credentials`, with the command to run, if there is no login in time.
+ * @throws the signal's reason if the signal aborts.
  */
 export async function waitForLogin(
   session: SsoSession,
@@ -37,7 +37,10 @@ export async function waitForLogin(
   }
 }
 
-/** Resolves once a valid token that is wanted is on file; rejects with the signal's reason. */
+/**
+ * Resolves when a valid and wanted token is stored. Rejects with the signal's reason if the signal
+ * aborts.
+ */
 export async function tokenAppears(
   session: SsoSession,
   context: SsoContext,
@@ -63,7 +66,7 @@ export async function tokenAppears(
   }
 }
 
-/** A folder that is not there yet, or cannot be watched, is looked into all the same. */
+/** If the directory is missing or cannot be watched, polling still works. */
 function watchFolder(path: string, onChange: () => void): () => void {
   try {
     const watcher = watch(path, onChange);

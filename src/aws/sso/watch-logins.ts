@@ -2,14 +2,14 @@ import { type FSWatcher, watch } from 'node:fs';
 import type { Environment } from '../../environment.ts';
 import { ssoCacheFolder } from './token-cache.ts';
 
-/** Milliseconds in which changes that follow each other become one. */
+/** Debounce in milliseconds. */
 const SETTLED_AFTER = 200;
-/** Milliseconds between two looks for a folder that is not there yet. */
+/** Milliseconds between checks for a missing directory. */
 const LOOK_EVERY = 3_000;
 
 /**
- * Calls back when somebody may have signed in or out, by whatever program, until the signal aborts.
- * Nothing is promised where the file system tells of no changes.
+ * Calls `onChange` after a possible login or logout by any program, until the signal aborts. It may
+ * miss changes if the file system does not report them.
  */
 export function watchLogins(env: Environment, onChange: () => void, signal: AbortSignal): void {
   if (signal.aborted) return;
@@ -31,7 +31,7 @@ export function watchLogins(env: Environment, onChange: () => void, signal: Abor
       });
       return true;
     } catch {
-      // The first login makes it.
+      // The first login creates the directory.
       return false;
     }
   };
