@@ -3,20 +3,21 @@ import type { Environment } from './environment.ts';
 import { AgentCoreError } from './error.ts';
 
 /**
- * Variables by which VS Code limits its programs to the commands of a workspace that a person has
- * confirmed: SHA-256 digests with commas between them, or `none`. Without the variable, all may run.
+ * Environment variables by which VS Code restricts its programs to confirmed workspace commands.
+ * The value is `none` or a comma-separated list of SHA-256 digests. Without the variable, all
+ * commands may run.
  */
 export const CONFIRMED_PROCESSES = 'AGENTCORE_CONFIRMED_PROCESSES';
 export const CONFIRMED_CONFIG = 'AGENTCORE_CONFIRMED_CONFIG';
 
-/** What a person has to confirm before it is used. */
+/** A command or file of the workspace that the user must confirm before its use. */
 export interface WorkspaceCommand {
   readonly kind: 'credential_process' | 'tokenCommand' | 'localConfig' | 'environmentSecret';
   /** The command line, the whole configuration, or the receiver of the secret. */
   readonly text: string;
 }
 
-/** The cause of an error that ends when a person confirms the command. */
+/** Cause of an error that the user can resolve by confirming the command. */
 export class UnconfirmedCommand extends Error {
   override readonly name = 'UnconfirmedCommand';
   readonly command: WorkspaceCommand;
@@ -27,11 +28,11 @@ export class UnconfirmedCommand extends Error {
   }
 }
 
-/** The command that a person has to confirm, if that is what an error, or one of its causes, needs. */
+/** Finds the unconfirmed command in an error or its causes. */
 export function findUnconfirmed(thrown: unknown): WorkspaceCommand | undefined {
   let at = thrown;
   for (let depth = 0; depth < MAX_DEPTH && at instanceof Error; depth += 1) {
-    // By its name: VS Code runs two bundles that have this class.
+    // Compare by name: VS Code runs two bundles that contain this class.
     if (at.name === 'UnconfirmedCommand') return (at as UnconfirmedCommand).command;
     at = at.cause;
   }
@@ -45,7 +46,7 @@ export function digestCommand({ text }: Pick<WorkspaceCommand, 'text'>): string 
 }
 
 /**
- * Checks a command against the variable of the environment that lists the confirmed ones.
+ * Checks that the environment lists the command as confirmed.
  *
  * @throws {AgentCoreError} `credentials` or `config`, with an {@link UnconfirmedCommand} as cause.
  */

@@ -1,2 +1,2 @@
-/** Variables by their names, as `process.env` has them. */
+/** Environment variables by name, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;

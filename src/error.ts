@@ -1,20 +1,20 @@
-/** What went wrong, as a name that programs can compare; the sentence for people is the message. */
+/** Error code for programs. The message is for people. */
 export type ErrorCode =
-  /** The command line or the environment asks for something that cannot be. Programs exit with 2. */
+  /** Invalid command line or environment. Programs exit with 2. */
   | 'usage'
-  /** A configuration file is unreadable or says something that cannot be. */
+  /** A configuration file is unreadable or invalid. */
   | 'config'
-  /** No credentials, or credentials that could not be resolved or refreshed. */
+  /** Credentials are missing, or could not be resolved or refreshed. */
   | 'credentials'
-  /** The other side could not be reached, or the connection broke. */
+  /** The other side was unreachable, or the connection broke. */
   | 'connection'
-  /** The other side stayed silent for longer than allowed. */
+  /** The other side did not respond in time. */
   | 'timeout'
-  /** The other side answered with something that is not what its protocol says. */
+  /** The other side violated its protocol. */
   | 'protocol'
-  /** The other side refused or failed, in its own words. */
+  /** The other side rejected the request or failed; the message contains its reason. */
   | 'upstream'
-  /** This program is ending and does not wait any longer. */
+  /** The program is ending and stopped waiting. */
   | 'shutdown';
 
 export interface ErrorDetails {
@@ -23,11 +23,13 @@ export interface ErrorDetails {
   readonly data?: Readonly<Record<string, unknown>>;
 }
 
-/** The one error of this project: a code, a sentence that says what to do, and what caused it. */
+/**
+ * The only error class of this project, with a code, a message with the next step, and the cause.
+ */
 export class AgentCoreError extends Error {
   override readonly name = 'AgentCoreError';
 
-  /** By its name, because VS Code runs two bundles that have this class: the extension and what it loads late. */
+  /** Compare by name: the extension and its lazily loaded bundle each contain this class. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return value instanceof Error && value.name === 'AgentCoreError';
   }
@@ -42,7 +44,7 @@ export class AgentCoreError extends Error {
   }
 }
 
-/** The sentence of whatever was thrown. */
+/** The message of any thrown value. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }

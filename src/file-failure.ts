@@ -8,7 +8,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'you have no right to',
 };
 
-/** Why a file could not be read or written, in words that go on after its path and a colon. */
+/** The reason of a file error, to follow the path and a colon. */
 export function fileFailure(thrown: unknown): string {
   const { code } = (thrown ?? {}) as NodeJS.ErrnoException;
   return REASONS[code ?? ''] ?? messageOf(thrown);

@@ -1,4 +1,4 @@
-/** The levels of MCP's logging (RFC 5424), from the chattiest on. */
+/** MCP log levels (RFC 5424), from the least severe. */
 const LOG_LEVELS = [
   'debug',
   'info',
@@ -12,10 +12,10 @@ const LOG_LEVELS = [
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Takes a sentence. Whoever calls it keeps secrets, tokens and signatures out. */
+/** Logs a sentence. Callers must not pass secrets, tokens or signatures. */
 export type Log = (level: LogLevel, sentence: string) => void;
 
-/** True where something of this level is to be said when `threshold` was asked for. */
+/** True if a message of this level is logged at the given threshold. */
 export function isLoud(level: LogLevel, threshold: LogLevel): boolean {
   return LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(threshold);
 }
@@ -25,8 +25,8 @@ export function isLogLevel(text: unknown): text is LogLevel {
 }
 
 /**
- * Text for a log or a terminal, on one line: control characters, line ends and invisible characters
- * that change the direction of text are written as escapes.
+ * Escapes text for one line of a log or terminal: control characters, line ends, and invisible
+ * characters such as those that change the text direction.
  */
 export function escapeControls(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
@@ -38,7 +38,7 @@ export function escapeControls(text: string): string {
   });
 }
 
-/** The same for text of several lines, which stay lines. */
+/** Escapes control characters but keeps line ends. */
 export function escapeLines(text: string): string {
   return text.split('\n').map(escapeControls).join('\n');
 }

@@ -2,19 +2,19 @@ import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSy
 import { AgentCoreError } from './error.ts';
 import { fileFailure } from './file-failure.ts';
 
-/** Bytes that are asked for at once. */
+/** Bytes per read. */
 const CHUNK_BYTES = 64 * 1024;
 
 /**
- * Reads a document that a person has named. It never blocks on a FIFO or a device, and reads no more
- * than `maxBytes`, even if the file grows meanwhile.
+ * Reads a document that the user named. Never blocks on a FIFO or a device. Reads at most
+ * `maxBytes`, even if the file grows meanwhile.
  *
  * @throws {AgentCoreError} `config` if the path is no regular file, or the file is too large.
  * @throws {NodeJS.ErrnoException} if the file is missing or cannot be read.
  */
 export function readRegularFile(path: string, maxBytes: number): Buffer {
-  // Opening a device can have an effect, so the path is checked first. It may be replaced before it is
-  // opened, so the open file is checked once more.
+  // Check the path first: opening a device can have an effect. Check the open file again, because
+  // the path may be replaced in between.
   checkIsRegular(path, statSync(path));
   const { O_RDONLY, O_NONBLOCK = 0, O_NOCTTY = 0 } = constants;
   const descriptor = openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
@@ -29,7 +29,7 @@ export function readRegularFile(path: string, maxBytes: number): Buffer {
 }
 
 /**
- * The same for a document in UTF-8, with a sentence for every failure.
+ * Reads a UTF-8 document. Every failure has a message for the user.
  *
  * @throws {AgentCoreError} `config`
  */
@@ -42,7 +42,9 @@ export function readRegularText(path: string, maxBytes: number): string {
   }
 }
 
-/** @throws {Error} if the bytes are not UTF-8. A leading byte order mark is dropped. */
+/**
+ * @throws {Error} if the bytes are not UTF-8. A leading byte order mark is removed.
+ */
 export function decodeUtf8(bytes: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

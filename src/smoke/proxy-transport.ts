@@ -8,14 +8,14 @@ import {
 import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
 import { AgentCoreError } from '../error.ts';
 
-/** A proxy that still ends its session is gone within nine seconds. */
+/** Milliseconds. A proxy that still ends its session exits within nine seconds. */
 const END_TIMEOUT = 12_000;
-/** How much of what the proxy says on stderr is kept, in characters. */
+/** Maximum characters of the proxy's stderr to keep. */
 const STDERR_LIMIT = 16_384;
 
 /**
- * The proxy in a process of its own, as a client starts it. Unlike the SDK's transport it waits for
- * the proxy's own ending, and tells how that went.
+ * Runs the proxy in its own process, as a client does. Unlike the SDK's transport, it waits for the
+ * proxy's exit and reports the result.
  */
 export class ProxyTransport implements Transport {
   onclose?: () => void;
@@ -29,18 +29,18 @@ export class ProxyTransport implements Transport {
   #stderr = '';
   #isEnding = false;
 
-  /** @param program The path of `proxy.js`. */
+  /** @param program Path of `proxy.js`. */
   constructor(program: string, env: NodeJS.ProcessEnv) {
     this.#program = program;
     this.#env = env;
   }
 
-  /** What the proxy has said on stderr, the end of it where that was much. */
+  /** The end of the proxy's stderr. */
   get stderr(): string {
     return this.#stderr;
   }
 
-  /** Whether somebody here has asked it to end; else it ends by itself. */
+  /** True if this process ended the proxy; false if the proxy exits by itself. */
   get isEnding(): boolean {
     return this.#isEnding;
   }
@@ -59,7 +59,7 @@ export class ProxyTransport implements Transport {
         this.onclose?.();
       });
     });
-    // A proxy that ends early closes its stdin under what is being written.
+    // The proxy closes its stdin if it exits early, so writes may fail.
     child.stdin.on('error', (error) => this.onerror?.(error));
     child.stdout.on('data', (bytes: Buffer) => this.#read(bytes));
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -72,15 +72,14 @@ export class ProxyTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    // The client closes what could not be connected; whoever wants to know how it ended asks `end`.
+    // The client closes the transport after a failed connect. `end` reports the exit.
     await this.end().catch(() => undefined);
   }
 
   /**
-   * Ends the proxy's input and waits for the proxy to be gone, which is killed when that takes too
-   * long.
+   * Ends the proxy's input and waits for its exit. Kills the proxy after the timeout.
    *
-   * @throws {AgentCoreError} with how it ended, where that was not in order.
+   * @throws {AgentCoreError} with the exit reason, if the exit was not clean.
    */
   async end(): Promise<void> {
     this.#isEnding = true;
@@ -103,8 +102,8 @@ export class ProxyTransport implements Transport {
       for (;;) {
         const message = this.#buffer.readMessage();
         if (message === null) return;
-        // The client looks at an answer before the notification that came just ahead of it, and
-        // drops the last progress then; a turn for each message keeps them in order.
+        // The client handles a response before a notification that arrived just ahead of it, and
+        // would drop the last progress. One event loop turn per message keeps the order.
         setImmediate(() => this.onmessage?.(message));
       }
     } catch (thrown) {

@@ -1,4 +1,4 @@
-/** What is looked at of a JSON Schema. */
+/** Supported part of JSON Schema. */
 interface Schema {
   readonly type?: string | readonly string[];
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -25,12 +25,12 @@ const FORMATS: Readonly<Record<string, string>> = {
   date: '2026-01-01',
   'date-time': '2026-01-01T00:00:00Z',
 };
-/** No schema that a person wrote is deeper. */
+/** Bound on recursion. Real schemas are less deep. */
 const MOST_LEVELS = 16;
 
 /**
- * An object with the properties that a JSON Schema requires, or with all that it names. Patterns
- * and conditions are not looked at, so a schema that has them may refuse it.
+ * An object with the required properties of a JSON Schema, or with all of them. Patterns and
+ * conditions are ignored, so a schema with them may reject the object.
  */
 export function scriptedObject(
   schema: object,
@@ -44,7 +44,7 @@ export function scriptedObject(
   );
 }
 
-/** A plain value that fits a schema: the default, the first that is allowed, or the smallest. */
+/** A simple value for a schema: the default, the first allowed value, or the smallest value. */
 function scriptedValue(schema: Schema, levels: number): unknown {
   if (schema.default !== undefined) return schema.default;
   if (schema.const !== undefined) return schema.const;

@@ -15,7 +15,7 @@ export type StepName = 'initialize' | 'list' | 'call' | Shown | 'stop';
 export interface StepOutcome {
   readonly step: StepName;
   readonly status: 'ok' | 'failed' | 'skipped';
-  /** What came of it, why it failed or why it was skipped, in one line. */
+  /** Result, failure or reason for skipping, on one line. */
   readonly detail: string;
   readonly milliseconds: number;
 }
@@ -23,21 +23,21 @@ export interface StepOutcome {
 export interface SmokeTestOptions {
   readonly transport: ProxyTransport;
   readonly version: string;
-  /** The revision of MCP to insist on; without one, the handshake of those up to 2025-11-25. */
+  /** Required MCP revision. If absent, the handshake of revisions up to 2025-11-25. */
   readonly protocol: string | undefined;
-  /** For each step, in milliseconds. */
+  /** Limit for each step, in milliseconds. */
   readonly timeout: number;
   readonly call: NamedTool | undefined;
   readonly show: Readonly<Record<Shown, NamedTool | undefined>>;
-  /** Whether the proxy leaves the session running when it ends, as its mode says. */
+  /** True if the session mode lets the session run on after the proxy ends. */
   readonly leavesSession: boolean;
 }
 
-/** MCP 2026-07-28's error code for a revision that the server does not speak. */
+/** Error code of MCP 2026-07-28 for an unsupported revision. */
 const NO_SUCH_REVISION = -32022;
-/** A tool's answer is only shown, and may be long. */
+/** Maximum characters of a tool's output to show. */
 const MOST_CHARACTERS = 300;
-/** How `sessions/session-ending.ts` begins to say that it could not. */
+/** Matches the error of `sessions/session-ending.ts`. */
 const NOT_STOPPED = /Could not stop session.*/;
 const SHOWN: Readonly<Record<Shown, string>> = {
   sample: 'asks the model',
@@ -45,7 +45,7 @@ const SHOWN: Readonly<Record<Shown, string>> = {
   progress: 'reports progress',
 };
 
-/** Why a step has nothing to do. */
+/** The reason for skipping a step. */
 class Skip {
   readonly reason: string;
   constructor(reason: string) {
@@ -53,11 +53,11 @@ class Skip {
   }
 }
 
-/** Goes through everything that a client does with a server, once. */
+/** Runs every kind of client operation against a server once. */
 export class SmokeTest {
   readonly #options: SmokeTestOptions;
   readonly #client: Client;
-  /** How often each of these has happened so far. */
+  /** Number of occurrences so far. */
   readonly #seen: Record<Shown, number> = { sample: 0, elicit: 0, progress: 0 };
   #tools: readonly Tool[] | undefined;
 
@@ -73,7 +73,7 @@ export class SmokeTest {
     this.#answerTheServer();
   }
 
-  /** Runs the steps, the last of which stops what the first began, whatever happens in between. */
+  /** Runs the steps. The last step always runs and stops the session of the first. */
   async *steps(): AsyncGenerator<StepOutcome> {
     const began = await this.#step('initialize', () => this.#initialize());
     yield began;
@@ -104,7 +104,7 @@ export class SmokeTest {
     }
   }
 
-  /** The proxy's ending has a bound of its own, which is not to be cut short. */
+  /** The proxy's exit has its own time limit, so `stop` gets none here. */
   async #within<T>(work: Promise<T>, step: StepName): Promise<T> {
     if (step === 'stop') return work;
     const { timeout } = this.#options;
@@ -126,7 +126,7 @@ export class SmokeTest {
     const { transport, timeout, protocol } = this.#options;
     const early = new Promise<never>((_, reject) => {
       transport.onclose = () => {
-        // A client that gives up ends the proxy first, and then says why.
+        // If the client gives up, it ends the proxy first and then throws the reason.
         if (transport.isEnding) return;
         const said = transport.stderr.trim();
         reject(new AgentCoreError('connection', said || 'The proxy ended'));

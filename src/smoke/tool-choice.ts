@@ -2,7 +2,7 @@ import type { Tool } from '@modelcontextprotocol/client';
 import { AgentCoreError } from '../error.ts';
 import { scriptedObject } from './scripted-value.ts';
 
-/** A tool that was asked for, with its arguments where they were given too. */
+/** A tool that the user named, with optional arguments. */
 export interface NamedTool {
   readonly name: string;
   readonly args?: Readonly<Record<string, unknown>> | undefined;
@@ -14,12 +14,12 @@ export interface ChosenCall {
   readonly args: Record<string, unknown>;
 }
 
-/** What a call is made to show. */
+/** The server behavior that a call demonstrates. */
 export type Shown = 'sample' | 'elicit' | 'progress';
 
 /**
- * The tools that are known to show something, for where none was named: those of this project's
- * samples. Case and separators do not count. The verb's help lists them.
+ * Default tools for each behavior, from this project's samples. Names are compared without case and
+ * separators. The verb's help lists them.
  */
 const KNOWN: Readonly<Record<Shown, readonly string[]>> = {
   sample: ['tellstory'],
@@ -28,9 +28,9 @@ const KNOWN: Readonly<Record<Shown, readonly string[]>> = {
 };
 
 /**
- * The call that shows something, or `undefined` where the server has no tool that is known for it.
+ * Chooses a call that demonstrates a behavior; `undefined` if the server has no known tool for it.
  *
- * @throws {AgentCoreError} `usage` where the named tool is not in the list.
+ * @throws {AgentCoreError} `usage` if the named tool is not in the list.
  */
 export function chooseToShow(
   what: Shown,
@@ -43,10 +43,10 @@ export function chooseToShow(
 }
 
 /**
- * The call of the named tool, else of a tool that only reads and requires no argument, or
- * `undefined` where there is none.
+ * Chooses a call of the named tool, else of a read-only tool without required arguments;
+ * `undefined` if there is none.
  *
- * @throws {AgentCoreError} `usage` where the named tool is not in the list.
+ * @throws {AgentCoreError} `usage` if the named tool is not in the list.
  */
 export function chooseToCall(
   tools: readonly Tool[],
@@ -72,7 +72,7 @@ function callOf(tool: Tool, args?: Readonly<Record<string, unknown>>): ChosenCal
   return { name: tool.name, args: { ...(args ?? scriptedObject(tool.inputSchema, 'required')) } };
 }
 
-/** A tool that says of itself that it destroys is never called unasked. */
+/** Never call a tool with a destructive hint unless the user named it. */
 function isHarmless({ annotations }: Tool): boolean {
   return annotations?.readOnlyHint === true || annotations?.destructiveHint !== true;
 }

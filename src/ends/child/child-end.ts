@@ -21,19 +21,19 @@ const TOKEN_IN_REQUEST = ['params', '_meta', 'progressToken'];
 const OPEN_LIMIT = 10_000;
 
 export interface ChildEndOptions {
-  /** How the server is started; asked anew at each start. */
+  /** Returns the server's start command. Called at each start. */
   readonly command: () => ChildCommand;
-  /** The client while no request of its own is open. */
+  /** The client, for messages that arrive while no request is open. */
   readonly client: Peer;
   readonly messageLimit: number;
   readonly log: Log;
 }
 
-/** A request that the child is working on. */
+/** A request in progress in the child process. */
 interface Open {
   readonly request: Request;
   readonly exchange: Exchange;
-  /** The id under which the child knows it. */
+  /** The request's id on the child's connection. */
   id: RequestId | undefined;
 }
 
@@ -43,12 +43,12 @@ interface Running {
 }
 
 /**
- * The server of a relay that is a child process on stdio. It is started by the first message, and
- * once it has ended, by the next one that begins a conversation.
+ * Server end of a relay: a child process on stdio. The first message starts it. After it has ended,
+ * the next message that begins a conversation starts it again.
  */
 export class ChildEnd implements Peer {
   readonly #options: ChildEndOptions;
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly #open = new Set<Open>();
   #running: Running | undefined;
   #failure: AgentCoreError | undefined;
@@ -57,7 +57,7 @@ export class ChildEnd implements Peer {
     this.#options = options;
   }
 
-  /** Why no server can be started; one that has ended can be started again. */
+  /** Set if the server could not be started. A server that has ended can be started again. */
   get unusable(): AgentCoreError | undefined {
     return this.#failure?.data?.started === false ? this.#failure : undefined;
   }
@@ -78,7 +78,7 @@ export class ChildEnd implements Peer {
       const list = withoutEmptyCursor(request, response);
       return withTokenAt(list, SUBSCRIPTION_IN_RESULT, request.id.token);
     } catch (thrown) {
-      // Its output has ended, and in a moment it will be known why.
+      // The child's output has ended. Wait for its exit to report the reason.
       if (thrown instanceof AgentCoreError && thrown.code === 'shutdown') {
         throw await process.ended;
       }
@@ -92,7 +92,7 @@ export class ChildEnd implements Peer {
     await this.#run(false).connection.notify(notification);
   }
 
-  /** Ends the child, if there is one. Resolves when it is gone. */
+  /** Ends the child process, if it runs. Resolves when it has exited. */
   async stop(): Promise<void> {
     await this.#running?.process.stop();
   }
@@ -115,7 +115,7 @@ export class ChildEnd implements Peer {
     this.#running = running;
     this.#failure = undefined;
     const gone = new AbortController();
-    // Whoever closes stdout will never answer again.
+    // A server that closed stdout cannot respond any more.
     void connection.serve(this.#toClient(gone.signal)).then(() => process.endSoon());
     void process.ended.then((failure) => {
       log('warning', failure.message);
@@ -127,9 +127,9 @@ export class ChildEnd implements Peer {
   }
 
   /**
-   * Hands what the child says on its own to the request that it belongs to.
+   * Routes the child's own messages to the requests that they belong to.
    *
-   * @param gone Aborts when the child has ended: nobody waits for its answers then.
+   * @param gone Aborts when the child has ended and no longer waits for responses.
    */
   #toClient(gone: AbortSignal): Peer {
     const { client } = this.#options;
@@ -169,7 +169,7 @@ export class ChildEnd implements Peer {
     return undefined;
   }
 
-  /** On stdio nothing says what else belongs to which request, so the latest one carries it. */
+  /** Other messages on stdio do not name a request, so they go to the latest one. */
   #latest(): Open | undefined {
     return [...this.#open].at(-1);
   }

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { AgentCoreError, messageOf } from '../../error.ts';
 import type { Log } from '../../log.ts';
 
-/** Lines of stderr that are kept to explain an end, and characters of each. */
+/** The last lines of stderr and their length in characters, kept to explain an exit. */
 const LAST_LINES = 20;
 const LINE_LENGTH = 500;
 /** Milliseconds from SIGTERM to SIGKILL. */
@@ -18,11 +18,11 @@ export interface ChildCommand {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** A process that speaks MCP on stdin and stdout, and what it said last on stderr. */
+/** A process that speaks MCP on stdin and stdout. Keeps the last lines of its stderr. */
 export class ChildProcess {
   readonly stdin: ChildProcessWithoutNullStreams['stdin'];
   readonly stdout: ChildProcessWithoutNullStreams['stdout'];
-  /** Resolves, once it has ended or could not be started, with why. */
+  /** Resolves with the reason when the process has exited or could not be started. */
   readonly ended: Promise<AgentCoreError>;
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #lastLines: string[] = [];
@@ -32,7 +32,7 @@ export class ChildProcess {
     this.#process = spawn(program, args, { cwd, env, stdio: 'pipe' });
     this.stdin = this.#process.stdin;
     this.stdout = this.#process.stdout;
-    // Its end says what there is to say; what is written into it afterwards is lost all the same.
+    // Ignore write errors: `ended` reports the reason, and later writes are lost in any case.
     this.stdin.on('error', () => undefined);
     createInterface({ input: this.#process.stderr }).on('line', (line) => {
       log('info', `[${program}] ${line}`);
@@ -49,19 +49,19 @@ export class ChildProcess {
     });
   }
 
-  /** False where the program could not even be started. */
+  /** False if the program could not be started. */
   get started(): boolean {
     return this.#process.pid !== undefined;
   }
 
-  /** For one that has closed its output: gives it a second to end by itself. */
+  /** Waits one second for a process that closed its output, then stops it. */
   async endSoon(): Promise<void> {
     const timer = setTimeout(() => void this.stop(), ENDING_GRACE);
     await this.ended;
     clearTimeout(timer);
   }
 
-  /** Asks it to end, and kills it after five seconds. Resolves when it is gone. */
+  /** Sends SIGTERM, and SIGKILL after five seconds. Resolves when the process has exited. */
   async stop(): Promise<void> {
     if (!this.started) return;
     this.#process.kill('SIGTERM');

@@ -6,11 +6,14 @@ import type { Invocation, Upstream } from '../upstream/upstream.ts';
 import { GATEWAY_MEANINGS } from './gateway-meanings.ts';
 
 export interface GatewayInvokerOptions extends AuthorizedPostOptions {
-  /** Its ARN or its URL. */
+  /** ARN or URL. */
   readonly name: string;
 }
 
-/** Calls an AgentCore gateway: InvokeGateway has no client in the SDKs, it is MCP by streamable HTTP. */
+/**
+ * Calls an AgentCore gateway. The SDKs have no client for InvokeGateway: it is MCP over Streamable
+ * HTTP.
+ */
 export class GatewayInvoker implements Upstream {
   readonly noun = 'gateway';
   readonly #post: AuthorizedPost;

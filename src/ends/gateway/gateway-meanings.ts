@@ -1,7 +1,7 @@
 import { ErrorCode } from '../../mcp/errors.ts';
 import type { Meaning } from '../upstream/refusal.ts';
 
-/** What the statuses of a gateway mean (source: "Gateways" of the AgentCore developer guide). */
+/** HTTP statuses of a gateway (source: "Gateways" of the AgentCore developer guide). */
 export const GATEWAY_MEANINGS: Readonly<Record<number, Meaning>> = {
   400: {
     code: ErrorCode.validation,

@@ -1,8 +1,8 @@
 import type { UpstreamSession, UpstreamSessions } from '../upstream/upstream.ts';
 
 /**
- * A client's conversation with a gateway. It has no microVM and costs nothing, so the journal does
- * not know it: a gateway ends its sessions by itself, at the latest after eight hours.
+ * A client's session with a gateway. It has no microVM and costs nothing, so the journal does not
+ * contain it. The gateway ends its sessions itself, after eight hours at the latest.
  */
 class GatewaySession implements UpstreamSession {
   readonly id: string;
@@ -47,7 +47,7 @@ class GatewaySession implements UpstreamSession {
   refused(): void {}
 }
 
-/** The sessions of this process with a gateway. */
+/** Gateway sessions of this process. */
 export class GatewaySessions implements UpstreamSessions {
   begin(id: string): UpstreamSession {
     return new GatewaySession(id);

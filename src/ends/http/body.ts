@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-/** The body of a POST, or why it is none. */
+/** The body of a POST, or the reason for rejecting it. */
 export type Body =
   | { readonly bytes: Buffer }
   | { readonly status: 400 | 413; readonly refusal: string };
@@ -11,7 +11,8 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
-    // What goes over the limit is read all the same, so that the refusal is heard, but not kept.
+    // Read the rest of an oversized body without keeping it, so that the client can read the
+    // response.
     if (length > limit) chunks.length = 0;
     else chunks.push(chunk);
   }

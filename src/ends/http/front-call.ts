@@ -12,10 +12,12 @@ import type { Cancelled, Exchange, Peer } from '../../relay/peer.ts';
 import type { Outbox } from './outbox.ts';
 import type { PostReply } from './post-reply.ts';
 
-/** A person may have to answer, but no server waits for ever for a client that is gone. */
+/**
+ * A person may have to answer, but the server must not wait for ever for a client that has gone.
+ */
 const MAX_ANSWER_TIME_MS = 10 * 60_000;
 
-/** Questions to the client that wait for its answer, by the id that it knows. */
+/** The server's requests that wait for the client's response, by their id at the client. */
 export class Questions {
   #last = 0;
   readonly #open = new Map<string, Question>();
@@ -40,7 +42,7 @@ export class Questions {
       };
       const takeBack = () => {
         reject(signal.reason);
-        // A client that takes turns still owes a POST, which the call goes on with.
+        // If each POST of the client carries one message, its next POST still continues the call.
         if (!call.takesTurns) close();
         const { notification } = signal.reason as Partial<Cancelled>;
         if (!notification) return;
@@ -70,20 +72,21 @@ export class Questions {
     });
   }
 
-  /** The question that a response answers. */
+  /** The server request that a response answers. */
   answeredBy(response: Response): Question | undefined {
     return this.#open.get(response.id?.key ?? '');
   }
 
   /**
-   * To be called when a request of the client is over. On stdio nothing shows which request of the
-   * client a question belongs to, so a client can still answer what this one carried.
+   * Called when a client request ends. On stdio, a server request does not name the client request
+   * it belongs to. The client may therefore still answer the server requests that this call
+   * carried.
    */
   release(call: FrontCall): void {
     for (const question of this.#open.values()) if (question.call === call) question.expire();
   }
 
-  /** Fails what a call carried that its client has cancelled. */
+  /** Fails the server requests that a cancelled call carried. */
   forget(call: FrontCall): void {
     const over = new AgentCoreError('connection', 'The request that this was asked for is over');
     for (const question of this.#open.values()) if (question.call === call) question.fail(over);
@@ -100,22 +103,25 @@ export interface Question {
   readonly call: FrontCall;
   readonly answer: (response: Response) => void;
   readonly fail: (error: Error) => void;
-  /** Starts the time that the client still has. */
+  /** Starts the remaining time for the client to respond. */
   readonly expire: () => void;
 }
 
 export interface FrontCallOptions {
   readonly reply: PostReply;
-  /** A client that says and hears one message a POST: a question ends the POST. */
+  /**
+   * True if the client sends and receives one message per POST. A server request then ends the
+   * POST.
+   */
   readonly takesTurns: boolean;
   readonly questions: Questions;
-  /** What cannot go out on the POST of this call. */
+  /** Receives messages that cannot go out on this call's POST. */
   readonly outbox: Outbox;
 }
 
 /**
- * A request of an HTTP client while the server works on it, and the client as that request reaches
- * it: what is said meanwhile goes out on its POST.
+ * An open request of an HTTP client. Also the client's peer for that request: server messages go
+ * out on the request's POST.
  */
 export class FrontCall implements Peer {
   readonly asked: Request;
@@ -124,7 +130,7 @@ export class FrontCall implements Peer {
   readonly #questions: Questions;
   readonly #outbox: Outbox;
   #reply: PostReply;
-  /** Until the client has sent the POST that answers a question. */
+  /** Set until the client has sent the POST that answers a server request. */
   #turnOfClient: { readonly over: Promise<void>; readonly end: () => void } | undefined;
 
   constructor(request: Request, { reply, takesTurns, questions, outbox }: FrontCallOptions) {
@@ -136,7 +142,7 @@ export class FrontCall implements Peer {
   }
 
   request(request: Request, exchange: Exchange): Promise<Response> {
-    // Its client has closed the POST, but may send another one.
+    // The client has closed the POST but may send another one.
     if (this.#reply.isOver && !this.takesTurns) return this.#outbox.request(request, exchange);
     return this.#questions.ask(request, this, exchange.signal);
   }
@@ -146,15 +152,15 @@ export class FrontCall implements Peer {
     await this.say(notification);
   }
 
-  /** False if the POST of the call cannot carry the message. */
+  /** Returns false if the call's POST cannot carry the message. */
   say(message: Message): Promise<boolean> {
     return this.#reply.say(message);
   }
 
-  /** Brings a question to the client. */
+  /** Sends a server request to the client. */
   async put(question: Request): Promise<void> {
     if (this.takesTurns) {
-      // No await between the check and the next turn: several questions may wait here.
+      // No `await` between the check and the next turn: several server requests may wait here.
       while (this.#turnOfClient) await this.#turnOfClient.over;
       let end = () => {};
       const over = new Promise<void>((resolve) => {
@@ -167,7 +173,7 @@ export class FrontCall implements Peer {
     throw new AgentCoreError('connection', 'The client that would have to answer is gone');
   }
 
-  /** The POST on which the call goes on, after the one before ended with a question. */
+  /** Continues the call on a new POST after a server request ended the previous one. */
   continueOn(reply: PostReply): void {
     this.#reply = reply;
     this.#turnOfClient?.end();

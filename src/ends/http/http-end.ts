@@ -24,27 +24,27 @@ import { PostReply } from './post-reply.ts';
 import { refusalOf } from './request-guard.ts';
 
 export interface Health {
-  /** AgentCore keeps a microVM alive that is busy. `undefined` where the server cannot be used. */
+  /** AgentCore keeps a busy microVM alive. `undefined` if the server cannot be used. */
   readonly status: 'Healthy' | 'HealthyBusy' | undefined;
   readonly reason?: string | undefined;
 }
 
 export interface HttpEndOptions {
   readonly server: Peer;
-  /** The address that is listened on. */
+  /** Listening address. */
   readonly host: string;
-  /** What the server sends while no request of the client can carry it. */
+  /** Holds the server's messages while no client request can carry them. */
   readonly outbox: Outbox;
   readonly health: () => Health;
-  /** Told of the id of the microVM's session before the first message reaches the server. */
+  /** Called with the microVM's session id before the first message reaches the server. */
   readonly onSession: (id: string) => void;
   readonly messageLimit: number;
   readonly log: Log;
 }
 
 /**
- * The client end of a relay that is reached by HTTP, as AgentCore reaches a container: MCP on
- * `POST /mcp` (MCP runtimes) and `POST /invocations` (HTTP runtimes), health on `GET /ping`.
+ * Client end of a relay over HTTP, with AgentCore's container contract: MCP on `POST /mcp` (MCP
+ * runtimes) and `POST /invocations` (HTTP runtimes), health on `GET /ping`.
  */
 export class HttpEnd {
   readonly #options: HttpEndOptions;
@@ -60,7 +60,7 @@ export class HttpEnd {
     this.#questions = new Questions(options.outbox);
   }
 
-  /** To be called with each request of an HTTP server. */
+  /** Request handler for a Node HTTP server. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on('error', () => undefined);
     const path = request.url?.split('?')[0];
@@ -112,7 +112,8 @@ export class HttpEnd {
     }
     this.#learnSession(request);
     if (path === '/mcp' && messages.some(isInitialize)) {
-      // Where the platform has picked one it routes by that; else the one that we pick comes back.
+      // If the platform sent a session id, it routes by that id. Otherwise the client returns our
+      // id.
       this.#mcpSessionId = header(request, 'mcp-session-id') ?? randomUUID();
       response.setHeader('mcp-session-id', this.#mcpSessionId);
     }
@@ -133,7 +134,7 @@ export class HttpEnd {
       takesStream: accepts(request, 'text/event-stream'),
       owed: owed + (goesOn ? 1 : 0),
     });
-    // The answer to a question of a client that takes turns: what comes next goes out on this POST.
+    // The response of a client that sends one message per POST: the call continues on this POST.
     goesOn?.continueOn(reply);
     for (const each of answered) this.#questions.answeredBy(each)?.answer(each);
     for (const message of messages) {
@@ -160,10 +161,10 @@ export class HttpEnd {
     });
     this.#calls.add(call);
     if (eraOf(request) === 'handshake') {
-      // Before it is initialized, a client is not ready for what belongs to a session.
+      // A client that is not initialized yet cannot handle session messages.
       if (request.method !== 'initialize') outbox.deliverTo(call);
     } else {
-      // Without a session, closing the POST is how a client cancels (MCP 2026-07-28).
+      // Without a session, a client cancels by closing the POST (MCP 2026-07-28).
       response.once('close', () => {
         if (!response.writableFinished) call.abort.abort(new Cancelled());
       });
@@ -182,8 +183,8 @@ export class HttpEnd {
       const { mayHaveRun } = trail;
       answer = failureAnswer(request.id, thrown, mayHaveRun);
       const isGone = thrown instanceof AgentCoreError && thrown.code === 'upstream';
-      // An MCP client begins a new session after a 404, and sends the request again: only one that
-      // the server never saw.
+      // After a 404, an MCP client starts a new session and sends the request again. Return it only
+      // if the server never received the request.
       if (path === '/mcp' && isGone && !mayHaveRun) status = 404;
     } finally {
       this.#calls.delete(call);
@@ -209,7 +210,7 @@ export class HttpEnd {
     });
   }
 
-  /** An MCP client that comes with another session's id has to initialize again. */
+  /** An MCP client with the id of another session must initialize again. */
   #isOurSession(request: IncomingMessage, messages: readonly (Message | MessageFault)[]): boolean {
     const id = header(request, 'mcp-session-id');
     if (id === undefined || id === this.#mcpSessionId) return true;
@@ -227,16 +228,16 @@ export class HttpEnd {
   }
 }
 
-/** Whom a notification concerns that came in a POST of its own. */
+/** The sender of a notification that was alone in its POST. */
 const NOBODY: Peer = {
   request: () => Promise.reject(new AgentCoreError('usage', 'Nobody waits for this')),
   notify: () => Promise.resolve(),
 };
 
 /**
- * mcp-agentcore-proxy reads one POST to its end before it goes on, so a question has to end the POST
- * for it to be answered. It is known by what it leaves out: an event stream among what it accepts, or
- * the protocol version that MCP wants on every request behind `initialize`.
+ * mcp-agentcore-proxy reads a POST to its end before it continues, so a server request must end the
+ * POST. Such a client is detected by what it omits. Either it does not accept event streams, or it
+ * lacks the protocol version header after `initialize`.
  */
 function isOneMessageAPost(http: IncomingMessage, request: Request): boolean {
   if (!accepts(http, 'text/event-stream')) return true;

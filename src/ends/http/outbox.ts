@@ -13,23 +13,23 @@ const MAX_WAITING_MESSAGES = 256;
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 export const MAX_WAIT_MS = 60_000;
 
-/** A message of the server that waits for a POST of the client. */
+/** A server message that waits for a POST of the client. */
 interface WaitingMessage {
   readonly message: Message;
-  /** Sends it on the POST of a call. */
+  /** Sends the message on a call's POST. */
   readonly deliver: (call: Peer) => void;
-  /** Gives it up. */
+  /** Discards the message. */
   readonly drop: (reason: AgentCoreError) => void;
 }
 
 /**
- * The client between its requests. HTTP gives the server no way to reach the client at such a time, so
- * its messages wait here and go out on the stream of the client's next request. The number, the size
- * and the time of what waits are bounded.
+ * The client between its requests. HTTP gives the server no way to reach the client then. Its
+ * messages wait here and go out on the stream of the client's next request. Their number, size and
+ * waiting time are bounded.
  */
 export class Outbox implements Peer {
   readonly #log: Log;
-  /** In the order in which they were sent. */
+  /** In the order sent. */
   readonly #waiting = new Set<WaitingMessage>();
   #bytes = 0;
 
@@ -46,7 +46,7 @@ export class Outbox implements Peer {
     });
   }
 
-  /** Resolves at once: a server that had to wait for the client could not answer it. */
+  /** Resolves at once: a server that waits for the client could not answer the client. */
   async notify(notification: Notification, exchange: Exchange): Promise<void> {
     if (belongsToOneRequest(notification)) {
       this.#log('debug', `${notification.method} belongs to no open request`);
@@ -58,7 +58,7 @@ export class Outbox implements Peer {
     });
   }
 
-  /** Sends what waits on the POST of a call, oldest first. */
+  /** Sends waiting messages on a call's POST, oldest first. */
   deliverTo(call: Peer): void {
     for (const { deliver } of [...this.#waiting]) deliver(call);
   }
@@ -97,7 +97,7 @@ export class Outbox implements Peer {
     };
     const cancel = () => {
       remove();
-      // The server took the request back, or has ended: nothing is left to warn of.
+      // The server cancelled the request or has ended, so no warning is needed.
       if (message.kind === 'request') drop(signal.reason);
     };
     signal.addEventListener('abort', cancel, { once: true });
@@ -107,7 +107,7 @@ export class Outbox implements Peer {
     this.#makeRoom(waiting);
   }
 
-  /** Notifications give way first, then the message that came last. */
+  /** Drops notifications first, then the newest message. */
   #makeRoom(last: WaitingMessage): void {
     const isOver = () =>
       this.#waiting.size > MAX_WAITING_MESSAGES || this.#bytes > MAX_WAITING_BYTES;
@@ -135,7 +135,7 @@ function undelivered(message: Message, cause: string): AgentCoreError {
   );
 }
 
-/** True if it means nothing to the client once the request that it belongs to is over. */
+/** True if the notification has no meaning after the end of its request. */
 function belongsToOneRequest(notification: Notification): boolean {
   return (
     notification.method === 'notifications/progress' ||

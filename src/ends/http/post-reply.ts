@@ -3,16 +3,16 @@ import type { ServerResponse } from 'node:http';
 import type { Message, Response } from '../../mcp/message.ts';
 
 /**
- * What a POST is answered with: one message as JSON, or, as soon as something else has to be said
- * before it, an event stream.
+ * Response to a POST: JSON for a single message. It becomes an event stream if another message
+ * comes before the last response.
  */
 export class PostReply {
   readonly #response: ServerResponse;
   readonly #takesStream: boolean;
-  /** Answers that are still owed; the POST is over when none is. */
+  /** Number of outstanding responses. The POST ends at zero. */
   #owed: number;
 
-  /** @param takesStream False for a client that accepts JSON alone: it gets one message. */
+  /** @param takesStream False if the client accepts only JSON. It then gets one message. */
   constructor(response: ServerResponse, options: { takesStream: boolean; owed: number }) {
     this.#response = response;
     this.#takesStream = options.takesStream;
@@ -23,14 +23,17 @@ export class PostReply {
     return this.#response.writableEnded || this.#response.destroyed;
   }
 
-  /** Says something that is no answer; resolves when there is room for more. False if it cannot. */
+  /**
+   * Sends a message that is no response. Resolves when there is room for more, or with false if the
+   * message cannot be sent.
+   */
   async say(message: Message): Promise<boolean> {
     if (this.isOver || !this.#takesStream) return false;
     await this.#event(message);
     return true;
   }
 
-  /** Gives one of the answers that are owed. */
+  /** Sends one of the outstanding responses. */
   async answer(response: Response, status = 200): Promise<void> {
     this.#owed--;
     if (this.isOver) return;
@@ -39,7 +42,7 @@ export class PostReply {
     if (this.#owed === 0) this.#response.end();
   }
 
-  /** Ends the POST with a message after which the client has to speak. */
+  /** Ends the POST with a message that the client must answer. */
   async handOver(message: Message): Promise<void> {
     if (this.isOver) return;
     if (!this.#response.headersSent) return this.#json(message, 200);
@@ -47,7 +50,7 @@ export class PostReply {
     this.#response.end();
   }
 
-  /** Ends the POST without an answer that was owed: its request was cancelled. */
+  /** Drops one outstanding response, because its request was cancelled. */
   forgo(): void {
     this.#owed--;
     if (this.#owed > 0 || this.isOver) return;

@@ -1,18 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 
-/** Why a request is refused before its body is read. */
+/** The reason for rejecting a request before its body is read. */
 interface RequestRefusal {
   readonly status: 403 | 415;
   readonly reason: string;
 }
 
 /**
- * Refuses what a page in a browser could send here: a foreign `Origin`, a body that is not JSON, and,
- * on a loopback address, a `Host` that only a rebound DNS name leads here. A container that listens on
- * all addresses has no name of its own, so it accepts any `Host`.
+ * Rejects requests that a web page could send: a foreign `Origin` or a body that is not JSON. On a
+ * loopback address it also rejects a foreign `Host`, against DNS rebinding. A container listens on
+ * all addresses and has no name, so it accepts any `Host`.
  *
- * @param host The address that is listened on.
+ * @param host Listening address.
  */
 export function refusalOf(
   { headers, method }: Pick<IncomingMessage, 'headers' | 'method'>,

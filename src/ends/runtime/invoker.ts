@@ -12,14 +12,13 @@ const SESSION_HEADER = 'x-amzn-bedrock-agentcore-runtime-session-id';
 export interface InvokerOptions extends Omit<AuthorizedPostOptions, 'url'> {
   readonly runtime: RuntimeArn;
   readonly qualifier: string | undefined;
-  /** The data plane's base URL. */
+  /** Base URL of the data plane. */
   readonly endpoint: URL;
 }
 
 /**
- * Calls AgentCore's InvokeAgentRuntime. The SDK's client cannot stand in here: it hides a JSON-RPC
- * error behind a status of 4xx, repeats what failed with 5xx, which may run a tool twice, and sends
- * no bearer token.
+ * Calls InvokeAgentRuntime. The SDK's client does not fit. It hides JSON-RPC errors behind 4xx
+ * statuses, and it sends no bearer tokens. It also retries after a 5xx, which may run a tool twice.
  */
 export class RuntimeInvoker implements Upstream {
   readonly noun = 'runtime';

@@ -1,7 +1,7 @@
 import { ErrorCode } from '../../mcp/errors.ts';
 import type { Meaning } from '../upstream/refusal.ts';
 
-/** What the statuses of InvokeAgentRuntime mean (source: its exceptions in the SDK's model). */
+/** HTTP statuses of InvokeAgentRuntime (source: its exceptions in the SDK's model). */
 export const RUNTIME_MEANINGS: Readonly<Record<number, Meaning>> = {
   400: {
     code: ErrorCode.validation,

@@ -8,11 +8,13 @@ import type { Timeouts } from '../../aws/silence-clock.ts';
 import { AgentCoreError } from '../../error.ts';
 import type { Invocation } from './upstream.ts';
 
-/** Longer than any clock of a stream that is meant to be silent: AgentCore's own limit is an hour. */
+/**
+ * Milliseconds. Must exceed the maximum duration of a silent stream: AgentCore's limit is one hour.
+ */
 const STREAM_LIMIT = 61 * 60 * 1000;
-/** Milliseconds for which it is remembered how the server wants to be told who is calling. */
+/** Milliseconds for which the server's authorization method is cached. */
 const WANTED_FOR = 60_000;
-/** Milliseconds that a call which was refused already waits for that. */
+/** Milliseconds that a rejected call waits for that method. */
 const ASK_WITHIN = 2_000;
 
 export interface AuthorizedPostOptions {
@@ -23,7 +25,7 @@ export interface AuthorizedPostOptions {
   readonly timeouts: Timeouts;
 }
 
-/** Posts messages to one URL, each with what says who is calling. */
+/** Sends authorized POST requests to one URL. */
 export class AuthorizedPost {
   readonly #options: AuthorizedPostOptions;
   readonly #target: Target;
@@ -39,7 +41,9 @@ export class AuthorizedPost {
     return this.#options.authorizer.method;
   }
 
-  /** What the server says to a request that does not say who is calling; never rejects. */
+  /**
+   * The authorization method that the server requests from an unauthorized caller. Never rejects.
+   */
   wanted(): Promise<Wanted['method']> {
     const now = performance.now();
     if (this.#wanted && this.#wanted.until > now) return this.#wanted.method;
@@ -53,8 +57,8 @@ export class AuthorizedPost {
   }
 
   /**
-   * Resolves with the head of the answer, whatever its status; throws as {@link post} and the
-   * authorizer do.
+   * Resolves with the head of the reply, whatever its status. Throws like {@link post} and the
+   * authorizer.
    */
   async send(
     { session, headers, body, signal, onSend, longLived, urgent }: Invocation,
@@ -95,7 +99,7 @@ export class AuthorizedPost {
     return reply;
   }
 
-  /** As {@link Upstream.renewAfter} has it. */
+  /** See {@link Upstream.renewAfter}. */
   async renewAfter(thrown: unknown, since: number): Promise<boolean> {
     const { method, renew } = this.#options.authorizer;
     return isOfCaller(thrown, method) && renew(since);
@@ -105,8 +109,8 @@ export class AuthorizedPost {
 const OF_CREDENTIALS = /^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|InvalidSignature)/;
 
 /**
- * Whether another token, other credentials or the right time may help: what expired, a key that is
- * no more, a signature of another time.
+ * True if a new token, new credentials or a corrected clock may help: for example after an expired
+ * token, a deleted key or a wrong signing time.
  */
 function isOfCaller(thrown: unknown, method: Authorizer['method']): boolean {
   if (!(thrown instanceof AgentCoreError)) return false;
@@ -115,6 +119,6 @@ function isOfCaller(thrown: unknown, method: Authorizer['method']): boolean {
   if (wants !== undefined && wants !== method) return false;
   if (method === 'bearer') return status === 401;
   if (status !== 401 && status !== 403) return name === 'ExpiredTokenException';
-  // An MCP runtime says no more than that access is denied, whatever is wrong with the signature.
+  // An MCP runtime only reports that access is denied, whatever is wrong with the signature.
   return typeof name !== 'string' || OF_CREDENTIALS.test(name);
 }

@@ -2,25 +2,27 @@ import type { Authorizer } from '../../aws/authorization/authorizer.ts';
 import { readChallenge, type Wanted } from '../../aws/authorization/challenge.ts';
 import { printable } from '../../sessions/session-words.ts';
 
-/** Who calls whom, and how it says so. */
+/** The kind of server and the caller's authorization method. */
 export interface Caller {
   readonly noun: 'runtime' | 'gateway';
   readonly method: Authorizer['method'];
-  /** What the server says to a request that does not say who is calling; never rejects. */
+  /**
+   * The authorization method that the server requests from an unauthorized caller. Never rejects.
+   */
   readonly wanted: () => Promise<Wanted['method']>;
 }
 
-/** What a refusal for who is calling means, as far as that is known. */
+/** The explanation of an authorization failure. */
 export interface CallerRefusal {
-  /** The method that the server wants, where it is another one. */
+  /** The method that the server requires, if it differs from the caller's. */
   readonly wants?: 'iam' | 'bearer';
   readonly what: string;
   readonly todo: string;
-  /** What the server said. */
+  /** The server's message. */
   readonly detail?: string;
 }
 
-/** Reported by users: what AgentCore says to a request that is authorized in the other way. */
+/** AgentCore's message for a request with the wrong authorization method, as reported by users. */
 const MISMATCH = /authorization method mismatch/i;
 
 const SET_BEARER =
@@ -28,16 +30,17 @@ const SET_BEARER =
 const SET_IAM = 'set AGENTCORE_AUTH to iam, and AWS_PROFILE to the profile to sign with';
 
 /**
- * What a 401 or 403 means beyond its status; `undefined` for what has no more to say. Where the
- * server's own words leave open whether it takes signatures or tokens, it is asked without either.
+ * Explains a 401 or 403 beyond its status; `undefined` if there is nothing to add. If the reply
+ * does not show whether the server takes signatures or tokens, the proxy sends an unauthorized
+ * request to find out.
  */
 export async function callerRefusal(
   refusal: {
     readonly status: number;
-    /** The exception's name. */
+    /** Name of the exception. */
     readonly name: string | undefined;
     readonly words: string | undefined;
-    /** Its `WWW-Authenticate`. */
+    /** The `WWW-Authenticate` header. */
     readonly challenge: string | undefined;
   },
   caller: Caller,
@@ -59,7 +62,7 @@ export async function callerRefusal(
   const isScope = challenge?.error === 'insufficient_scope' || challenge?.scope !== undefined;
   return {
     what: `The ${noun} did not accept the bearer token`,
-    // A server that repeats the token would have it repeated.
+    // Mask long tokens: a server may repeat the bearer token in its message.
     detail: printable(detail.join(', ')).replace(/[\w.~+/-]{60,}=*/g, '[…]'),
     todo: `${isScope ? 'check AGENTCORE_OAUTH_SCOPES, and ' : ''}see to it that the issuer, the audience, the client and the scopes of the token are those that the JWT authorizer of the ${noun} allows`,
   };
@@ -80,7 +83,8 @@ async function methodWanted(
 ): Promise<Wanted['method']> {
   if (isChallenged) return 'bearer';
   if (MISMATCH.test(words ?? '')) return method === 'bearer' ? 'iam' : 'bearer';
-  // A bearer token is refused by 401; a 403 with a name, or of a signature's, is about rights.
+  // Bearer tokens are rejected with 401. A 403 with an exception name concerns permissions of a
+  // signed request.
   if (method === 'iam' && status === 403 && name !== undefined) return 'iam';
   return wanted();
 }

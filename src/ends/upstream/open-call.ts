@@ -17,36 +17,39 @@ import { failureAnswer, faultAnswer } from '../../relay/answers.ts';
 import { Cancelled, type Exchange } from '../../relay/peer.ts';
 import { replyMessages } from './reply-messages.ts';
 
-/** How long a cancelled request may still send what it has to say. */
+/** Milliseconds for remaining messages of a cancelled request. */
 const CANCELLED_LINGER = 1_000;
-/** How long the stream of an answered request may still bring something. */
+/** Milliseconds for remaining messages after the response. */
 const ANSWERED_LINGER = 5_000;
-/** Requests of the server's own that may be open on one stream; more are refused. */
+/** Limit of the server's open requests on one stream; further ones are rejected. */
 const MOST_SERVER_REQUESTS = 100;
-/** Answers to no request or another one that are kept: the second one already means another. */
+/**
+ * Limit of kept responses with a missing or wrong id. With two, neither can be matched by
+ * exclusion.
+ */
 const MAX_MISADDRESSED = 2;
 
 export interface OpenCallOptions {
-  /** What the server is called in sentences. */
+  /** Name of the server in messages. */
   readonly noun: string;
-  /** The request under the id that the server knows. */
+  /** The request with its id at the server. */
   readonly request: Request;
   readonly exchange: Exchange;
   readonly messageLimit: number;
   readonly log: Log;
-  /** Brings a notification of the client's to the server, in the session of this call. */
+  /** Sends the client's notification to the server, in this call's session. */
   readonly tell: (notification: Notification) => Promise<void>;
-  /** Does so with the client's answer to a request of the server's own; resolves with the reply. */
+  /** Sends the client's response to a server request. Resolves with the reply. */
   readonly respond: (response: Response, signal: AbortSignal) => Promise<Reply>;
-  /** Called with each request of the server's own before the client sees it. */
+  /** Called with each server request before the client receives it. */
   readonly onServerRequest: (request: Request) => Request;
-  /** True where the session is over with the call, so that nothing can be answered any more. */
+  /** True if the session ends with the call, so that later responses are impossible. */
   readonly endsSession: boolean;
 }
 
 /**
- * A request that the server is working on: it hands what comes on the request's stream to the
- * client, brings the client's answers back, and sees to it that all of that ends when it ends.
+ * A request in progress at the server. Delivers the messages of the request's stream to the client,
+ * returns the client's responses, and ends both when the request ends.
  */
 export class OpenCall {
   readonly #options: OpenCallOptions;
@@ -57,9 +60,9 @@ export class OpenCall {
   #linger: NodeJS.Timeout | undefined;
   #sent = false;
   #answered = false;
-  /** What came in place of the answer: errors for no request, answers for another one. */
+  /** Errors without an id and responses with a wrong id. */
   readonly #misaddressed: Response[] = [];
-  /** The first of what was dropped because it is no message. */
+  /** The first dropped invalid message. */
   #dropped: MessageFault | undefined;
 
   constructor(options: OpenCallOptions) {
@@ -71,20 +74,23 @@ export class OpenCall {
     return this.#abort.signal;
   }
 
-  /** To be called when the request leaves the machine: before that nobody else knows of it. */
+  /**
+   * Called when the request leaves the machine. Before that, the server need not be notified of a
+   * cancellation.
+   */
   sent(): void {
     this.#sent = true;
   }
 
-  /** Ends the call at once; whoever waits for it gets `reason`. */
+  /** Ends the call at once. Its waiting callers get `reason`. */
   end(reason: Error): void {
     this.#abort.abort(reason);
     this.#takeBackQuestions();
   }
 
   /**
-   * Sends the request and resolves with its response; what else its stream brings is delivered
-   * until the stream ends, a bounded time after the response at the latest.
+   * Sends the request and resolves with its response. Other messages are delivered until the stream
+   * ends, but only for a bounded time after the response.
    */
   async run(send: () => Promise<Reply | Response>): Promise<Response> {
     const { signal } = this.#options.exchange;
@@ -92,7 +98,7 @@ export class OpenCall {
     const giveUp = () => this.#giveUp(signal.reason);
     signal.addEventListener('abort', giveUp, { once: true });
     return new Promise<Response>((resolve, reject) => {
-      // Whatever the work is stuck in, who waits for it is told at once.
+      // Reject at once, even if the work itself is stuck.
       this.signal.addEventListener('abort', () => reject(this.signal.reason), { once: true });
       this.#work(send, resolve)
         .then(() => {
@@ -117,7 +123,7 @@ export class OpenCall {
       }
       this.#reply = sent;
       await this.#hear(sent, answer);
-      // A server that says one message a POST has asked something, and goes on when it is answered.
+      // A server with one message per POST sent a request, and continues after the response to it.
       while (!this.#answered && this.#serving.size > 0) await Promise.race(this.#serving);
       this.#answerMisaddressed(answer);
       if (this.#options.endsSession) this.#takeBackQuestions();
@@ -162,26 +168,26 @@ export class OpenCall {
           const id = idAt(message, ['params', 'requestId']);
           const own = this.#serverRequests.get(id?.key ?? '');
           if (own) return own.abort(new Cancelled(message));
-          // With a session it can only mean a question, and under an id that the client does not
-          // know; without one, it ends the request's own subscription.
+          // With a session, this can only cancel a server request, under an id unknown to the
+          // client. Without a session, it ends the request's own subscription.
           if (eraOf(request) === 'handshake') return;
         }
         return exchange.back.notify(message, exchange);
     }
   }
 
-  /** Goes on without what is no message: heartbeats and the like must not cost the answer. */
+  /** Skips an invalid message. A heartbeat, for example, must not fail the call. */
   #drop(fault: MessageFault, answer: (response: Response) => void): void {
     const { log, noun } = this.#options;
-    // One warning a call: a heartbeat may come every second.
+    // Warn once per call: a heartbeat may arrive every second.
     const level = this.#dropped ? 'debug' : 'warning';
     this.#dropped ??= fault;
     log(level, `Dropped what the ${noun} sent, as it is no MCP message: ${fault.reason}`);
-    // A request of the server's that is none is answered, or the server would wait for ever.
+    // Answer an invalid server request, or the server would wait for ever.
     if (fault.id) this.#begin(this.#respond(faultAnswer(fault), 'malformed request', answer));
   }
 
-  /** An error for no request, or what another id answers, may be meant for this call after all. */
+  /** An error without an id or a response with a wrong id may still belong to this call. */
   #keepMisaddressed(response: Response): void {
     const { log } = this.#options;
     if (!this.#answered && this.#misaddressed.length < MAX_MISADDRESSED) {
@@ -192,9 +198,9 @@ export class OpenCall {
   }
 
   /**
-   * At the end of a stream without an answer: an error for no request is one to this request, as it
-   * is the only one on its POST. So is a single error for another request, and a single answer whose
-   * id differs in nothing but its type.
+   * Matches a leftover response when the stream ends without one. An error without an id belongs to
+   * this request, the only one on its POST. The same applies to a single error with a wrong id, and
+   * to a single response whose id differs only in type.
    */
   #answerMisaddressed(answer: (response: Response) => void): void {
     const { request, log } = this.#options;
@@ -220,15 +226,15 @@ export class OpenCall {
     this.#serving.add(serving);
   }
 
-  /** Has the client answer a request of the server's own. */
+  /** Forwards a server request to the client and sends its response. */
   async #serve(message: Request, answer: (response: Response) => void): Promise<void> {
-    // While a person makes up their mind, the server has no reason to speak.
+    // The server may stay silent while a person decides.
     this.#reply?.holdClock(true);
     const response = await this.#ask(message).finally(() => this.#reply?.holdClock(false));
     if (response) await this.#respond(withId(response, message.id), message.method, answer);
   }
 
-  /** Brings the server the answer to a request of its own, and hears what it says to that. */
+  /** Sends the response to a server request and reads the reply's messages. */
   async #respond(
     response: Response,
     what: string,
@@ -240,7 +246,7 @@ export class OpenCall {
       reply = await respond(response, this.signal);
     } catch (thrown) {
       if (this.signal.aborted) return;
-      // The server waits for an answer that will not come, so the call is not left to wait with it.
+      // The server waits for a response that cannot arrive, so end the call.
       const reason = `The answer to the ${noun}'s ${what} could not be delivered: ${messageOf(thrown)}`;
       log('error', reason);
       return this.end(new AgentCoreError('connection', reason, { cause: thrown }));
@@ -254,7 +260,10 @@ export class OpenCall {
     }
   }
 
-  /** What the client says to a question; `undefined` where nobody wants to know any more. */
+  /**
+   * Sends a server request to the client. Resolves with the response, or `undefined` if it is no
+   * longer needed.
+   */
   async #ask(message: Request): Promise<Response | undefined> {
     const { exchange, onServerRequest } = this.#options;
     if (this.#serverRequests.size >= MOST_SERVER_REQUESTS) {
@@ -284,7 +293,7 @@ export class OpenCall {
     const isPost =
       !notification || eraOf(request) === 'stateless' || request.method === 'initialize';
     if (isPost || this.#answered || !this.#sent) {
-      // Closing the POST is the cancellation where there is no session (MCP 2026-07-28).
+      // Without a session, closing the POST is the cancellation (MCP 2026-07-28).
       this.end(reason);
       return;
     }
@@ -295,7 +304,7 @@ export class OpenCall {
     );
   }
 
-  /** The client need not go on with what nobody waits for any more. */
+  /** Cancels server requests at the client when their responses are no longer needed. */
   #takeBackQuestions(): void {
     for (const request of this.#serverRequests.values()) request.abort(new Cancelled());
   }

@@ -3,26 +3,26 @@ import { idAt, type Notification, type Request, withTokenAt } from '../../mcp/me
 const TOKEN_IN_REQUEST = ['params', '_meta', 'progressToken'];
 const TOKEN_IN_PROGRESS = ['params', 'progressToken'];
 
-/** A session's way to its server. */
+/** The connection to a session's server. */
 interface Listener {
   notify(notification: Notification): Promise<void>;
 }
 
 interface Route {
   readonly server: Listener;
-  /** The token as the server knows it. */
+  /** The token at the server. */
   readonly token: string;
 }
 
 /**
- * Which session wants to hear of the progress of which request. Every microVM counts its progress
- * tokens by itself, so two sessions may pick the same one; the later gets another toward the client.
+ * Maps the progress tokens of server requests to their sessions. Every microVM assigns its tokens
+ * independently, so tokens may collide. The later one is replaced toward the client.
  */
 export class ProgressRoutes {
   readonly #routes = new Map<string, Route>();
   #renamed = 0;
 
-  /** Takes in a server's own request; returns it as the client is to see it. */
+  /** Registers a server request. Returns it with the token for the client. */
   enter(request: Request, server: Listener): Request {
     const id = idAt(request, TOKEN_IN_REQUEST);
     if (!id) return request;
@@ -36,7 +36,9 @@ export class ProgressRoutes {
     return withTokenAt(request, TOKEN_IN_REQUEST, token);
   }
 
-  /** Where a client's notification goes if it reports progress, and how the server knows it. */
+  /**
+   * The target of a client's progress notification, and the notification with the server's token.
+   */
   routeOf(
     notification: Notification,
   ): { server: Listener; notification: Notification } | undefined {

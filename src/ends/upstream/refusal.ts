@@ -11,23 +11,23 @@ import {
 import { platformError } from '../../mcp/platform-errors.ts';
 import { type Caller, callerRefusal } from './caller-refusal.ts';
 
-/** What an HTTP status means, and what a person can do about it. */
+/** The meaning of an HTTP status, and the user's next step. */
 export interface Meaning {
   readonly code: number;
   readonly what: string;
   readonly todo: string;
 }
 
-/** Of whom the refusals are, and who asked. */
+/** Context for describing error replies: server and caller. */
 export interface Refusals extends Caller {
-  /** What is known of the server, for whoever reads the error's data. */
+  /** Facts about the server, for the error's data. */
   readonly facts: Readonly<Record<string, string>>;
   readonly meanings: Readonly<Record<number, Meaning>>;
-  /** The header by which answers of a microVM name their session; a gateway has none. */
+  /** The header with the session id in replies of a microVM; a gateway has none. */
   readonly sessionHeader?: string;
 }
 
-/** Error names that say more than their status does (AWS "Common Errors"). */
+/** Errors with a more exact name than their status (AWS "Common Errors"). */
 const NAMED: Readonly<Record<string, Pick<Meaning, 'what' | 'todo'>>> = {
   ExpiredTokenException: {
     what: 'The AWS credentials have expired',
@@ -43,15 +43,15 @@ const NAMED: Readonly<Record<string, Pick<Meaning, 'what' | 'todo'>>> = {
   },
 };
 
-/** Bytes of a refusal's body that are looked at. */
+/** Maximum bytes of an error body to parse. */
 const BODY_LIMIT = 64 * 1024;
 
 /**
- * Makes of an answer with a status other than 2xx what its request is answered with: the server's
- * own JSON-RPC error where the body is one, else an error that says what failed.
+ * Converts a reply with a status other than 2xx to the response of its request. Returns the
+ * server's JSON-RPC error if the body contains one.
  *
- * @param request The request as it was sent; `undefined` for a notification or a response.
- * @throws {AgentCoreError} `upstream`
+ * @param request The request as sent; `undefined` for a notification or a response.
+ * @throws {AgentCoreError} `upstream` with the cause, if the body contains no JSON-RPC error.
  */
 export async function readRefusal(
   reply: Reply,
@@ -71,7 +71,7 @@ export async function readRefusal(
     ...(isOfServer && { source: 'server' }),
     ...refusals.facts,
   };
-  // What AgentCore's own 401 and 403 carry says less than we know.
+  // The body of AgentCore's own 401 and 403 is less exact than our description.
   const own = isOfServer || !isOfCaller(reply.status) ? error : undefined;
   if (own && request) {
     const httpStatus = reply.status;
@@ -101,7 +101,7 @@ export async function readRefusal(
   );
 }
 
-/** Of an answer of the server in the microVM, whose words say what is wrong. */
+/** For a reply of the MCP server in the microVM. The server's message contains the cause. */
 const OF_SERVER: Meaning = {
   code: ErrorCode.internalError,
   what: 'The MCP server in the runtime refused the request',
@@ -109,8 +109,8 @@ const OF_SERVER: Meaning = {
 };
 
 /**
- * True for an answer of the server in a microVM. AgentCore is not known to name a session in its own
- * refusals; if it does, its error type or its documented sentence tells them apart.
+ * True for a reply of the MCP server in a microVM. AgentCore is not known to send a session id with
+ * its own errors. If it does, its error type or its documented text identifies it.
  */
 function isFromMicroVm(
   reply: Reply,
@@ -120,7 +120,7 @@ function isFromMicroVm(
   if (sessionHeader === undefined || header(reply, 'x-amzn-errortype') !== undefined) return false;
   if (error && platformError(error)) return false;
   if (header(reply, sessionHeader)) return true;
-  // With no session named, a 401 or 403 is AgentCore's unless its code is one that AgentCore never uses.
+  // Without a session id, a 401 or 403 is AgentCore's unless AgentCore never uses its code.
   const { code } = error ?? { code: ErrorCode.unauthorized };
   return (
     isOfCaller(reply.status) && code !== ErrorCode.unauthorized && code !== ErrorCode.accessDenied
@@ -144,7 +144,7 @@ function meaningOf(status: number, { meanings }: Refusals): Meaning {
   );
 }
 
-/** A JSON-RPC error that could not name its request is the answer to the only one that was asked. */
+/** An error without an id answers the only request of its POST. */
 function withFacts(error: Response, request: Request, facts: object): Response {
   const { code, message, data } = error.error ?? {};
   return makeError(request.id, {
@@ -158,7 +158,7 @@ async function readStart(reply: Reply): Promise<Buffer> {
   try {
     return (await reply.whole(BODY_LIMIT)).subarray(0, BODY_LIMIT);
   } catch {
-    // The status has been said; a body that breaks off adds nothing to it.
+    // The status is known. A truncated body adds nothing.
     return Buffer.alloc(0);
   }
 }
@@ -169,7 +169,7 @@ function jsonRpcError(body: Buffer): Response | undefined {
   return message?.kind === 'response' && message.error ? message : undefined;
 }
 
-/** The exception's name; for an MCP runtime, which does not say it, as far as its words tell. */
+/** The exception's name. An MCP runtime does not send it, so the message text is used. */
 function nameOf(reply: Reply, body: Buffer, words: string | undefined): string | undefined {
   const type = header(reply, 'x-amzn-errortype') ?? member(body, '__type');
   if (type === undefined && EXPIRED.test(words ?? '')) return 'ExpiredTokenException';
@@ -179,8 +179,8 @@ function nameOf(reply: Reply, body: Buffer, words: string | undefined): string |
 const EXPIRED = /security token .*expired/i;
 
 /**
- * Whether the call can have taken effect: what the platform refuses by a status of its model never
- * reached the server; a 424 did, unless it speaks of the container's start.
+ * Whether the call may have taken effect. A status in AgentCore's model means that the call never
+ * reached the server. A 424 did reach it, unless the text concerns the container's start.
  */
 function outcomeOf(
   status: number,
@@ -193,7 +193,7 @@ function outcomeOf(
 
 const STARTING = /^Runtime initialization time exceeded/;
 
-/** `Retry-After` in seconds, which may be written as a date (RFC 9110, 10.2.3). */
+/** Parses `Retry-After` to seconds. It may be a date (RFC 9110, 10.2.3). */
 export function secondsOf(retryAfter: string | undefined): number | undefined {
   if (retryAfter === undefined) return undefined;
   const seconds = /^\d+(\.\d+)?$/.test(retryAfter)
@@ -203,8 +203,8 @@ export function secondsOf(retryAfter: string | undefined): number | undefined {
 }
 
 /**
- * The first line of the refusal's own words, of at most 500 characters; none where the body is a
- * page. Further lines may repeat what was signed, the session token included.
+ * First line of the reply's error message, up to 500 characters; `undefined` if the body is an HTML
+ * page. Further lines may repeat the signed content, including the session token.
  */
 function wordsOf(reply: Reply, body: Buffer): string | undefined {
   const words =
@@ -215,7 +215,7 @@ function wordsOf(reply: Reply, body: Buffer): string | undefined {
   return typeof words === 'string' ? words.split('\n', 1)[0]?.slice(0, 500) : undefined;
 }
 
-/** Where AgentCore, OAuth and web frameworks put them. */
+/** Members with the message in AgentCore, OAuth and web frameworks. */
 const WORDS = ['message', 'Message', 'error_description', 'detail', 'error'];
 
 function member(body: Buffer, key: string): string | undefined {

@@ -2,13 +2,16 @@ import { AgentCoreError } from '../../error.ts';
 import { ErrorCode } from '../../mcp/errors.ts';
 import type { Response } from '../../mcp/message.ts';
 
-/** A server that picks its session ids refuses one that it did not pick as bad or as unknown. */
+/**
+ * True if the server may have rejected an offered session id. A server that assigns its ids rejects
+ * others as invalid or unknown.
+ */
 export function isRefusedId(thrown: unknown): boolean {
   const status = thrown instanceof AgentCoreError ? thrown.data?.status : undefined;
   return status === 400 || status === 404;
 }
 
-/** The same where the refusal comes as an answer. */
+/** The same for a rejection in a JSON-RPC error. */
 export function isRefusedError(response: Response): boolean {
   const code = response.error?.code;
   return (
@@ -21,8 +24,8 @@ export function isRefusedError(response: Response): boolean {
 }
 
 /**
- * True for a 404 that may be about the id that a request carried. In MCP 2026-07-28 an unknown method
- * has the same status, but its own code.
+ * True for a 404 that may concern the request's session id. In MCP 2026-07-28 an unknown method has
+ * the same status, but its own code.
  */
 export function isUnknownId(answer: Response | AgentCoreError): boolean {
   if (answer instanceof AgentCoreError) return answer.data?.status === 404;

@@ -9,12 +9,12 @@ import {
 } from '../../mcp/message.ts';
 
 /**
- * The messages that an answer with a status of 2xx carries, in order, each as soon as it is whole,
- * and a fault in place of what is no message. None for an answer without a body.
+ * Parses the messages of a 2xx reply, in order and as soon as each is complete. Yields a fault for
+ * each invalid message, and nothing for an empty body.
  *
- * @param limit The most bytes of one message.
- * @param noun What the server is called in sentences.
- * @throws {AgentCoreError} `protocol` for a message that is larger.
+ * @param limit Maximum bytes of one message.
+ * @param noun Name of the server in messages.
+ * @throws {AgentCoreError} `protocol` if a message is larger.
  */
 export async function* replyMessages(
   reply: Reply,
@@ -37,7 +37,7 @@ export async function* replyMessages(
   }
 }
 
-/** Characters of an event's type that a sentence repeats. */
+/** Maximum characters of an event type in an error message. */
 const MAX_TYPE_LENGTH = 100;
 
 function strayEvent({ type }: StreamEvent): MessageFault {

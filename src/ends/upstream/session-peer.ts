@@ -25,25 +25,27 @@ import { isRefusedError, isRefusedId, isUnknownId } from './refused-id.ts';
 import type { ToolHeaders } from './tool-headers.ts';
 import type { Invocation, Upstream, UpstreamSession } from './upstream.ts';
 
-/** What a server may say, in bytes, where nothing is expected. */
+/** Maximum bytes of a reply without an expected response. */
 const SMALL_BODY = 64 * 1024;
 
 export interface SessionPeerOptions {
   readonly upstream: Upstream;
   readonly session: UpstreamSession;
-  /** True where `initialize` offers our id as `Mcp-Session-Id`, so that others can share it. */
+  /**
+   * True if `initialize` offers our id as `Mcp-Session-Id`, so that other processes can share it.
+   */
   readonly offersId: boolean;
-  /** Called where the server does not take it, because it picks its sessions itself. */
+  /** Called if the server rejects the offer because it assigns its own session ids. */
   readonly onOfferRefused: () => void;
-  /** Whether messages of MCP 2026-07-28 carry an `Mcp-Session-Id` as a routing hint. */
+  /** True if messages of MCP 2026-07-28 carry an `Mcp-Session-Id` as a routing hint. */
   readonly sendsHint: () => boolean;
-  /** Called where the server takes it for a session that it does not know. */
+  /** Called if the server takes the hint for an unknown session. */
   readonly onHintRefused: () => void;
-  /** What all sessions know of the server's tools. */
+  /** Shared by all sessions with this server. */
   readonly tools: ToolHeaders;
-  /** Called with each request of the server's own before the client sees it. */
+  /** Called with each server request before the client receives it. */
   readonly onServerRequest: (request: Request) => Request;
-  /** True where the session is over with its one call, so that nothing can be answered afterwards. */
+  /** True if the session ends with its only call, so that later responses are impossible. */
   readonly endsWithCall: boolean;
   /** Aborts when the program ends. */
   readonly closing: AbortSignal;
@@ -51,12 +53,12 @@ export interface SessionPeerOptions {
   readonly log: Log;
 }
 
-/** The server as it is seen from within one session. */
+/** The server within one session. */
 export class SessionPeer implements Peer {
   readonly session: UpstreamSession;
   readonly #options: SessionPeerOptions;
   readonly #calls = new Set<OpenCall>();
-  /** The tools that are being listed, once for all calls that need it. */
+  /** The current `tools/list`, shared by all calls that wait for it. */
   #listing: Promise<void> | undefined;
 
   constructor(options: SessionPeerOptions) {
@@ -72,7 +74,8 @@ export class SessionPeer implements Peer {
 
   async notify(notification: Notification, exchange?: Exchange): Promise<void> {
     const reply = await this.#post(notification, this.#options.closing, exchange?.beforeSend);
-    // With its head it is delivered. The body frees the connection, and may be an error of AgentCore.
+    // The message is delivered once the head of the reply arrives. Reading the body frees the
+    // connection, and the body may be an error of AgentCore.
     const ended = this.session.callBegins();
     reply
       .whole(SMALL_BODY)
@@ -88,7 +91,7 @@ export class SessionPeer implements Peer {
       });
   }
 
-  /** Ends what is still open; whoever waits for it gets `reason`. */
+  /** Ends all open calls. Their callers get `reason`. */
   close(reason: Error): void {
     for (const call of this.#calls) call.end(reason);
   }
@@ -107,11 +110,14 @@ export class SessionPeer implements Peer {
       });
       await this.#listing;
     }
-    // Nothing has run: the server refuses before it looks at the body.
+    // Nothing has run: the server checks the headers before the body.
     return isSent() ? response : this.#callWithHint(request, exchange);
   }
 
-  /** Sends a request again, without the routing hint, if it may be refused because of it. */
+  /**
+   * Sends the request with the routing hint. If the hint may be the cause of a rejection, sends it
+   * again without the hint.
+   */
   async #callWithHint(request: Request, exchange: Exchange): Promise<Response> {
     const hint = this.#hint;
     if (hint === undefined) return this.#call(request, exchange, undefined);
@@ -145,21 +151,21 @@ export class SessionPeer implements Peer {
     const result = response && !response.error ? resultOf(response) : undefined;
     if (isObject(result) && typeof result.protocolVersion === 'string') {
       session.protocolVersion = result.protocolVersion;
-      // Once that session is gone, its id may be refused in any words.
+      // When that session has ended, the server may reject its id with any error.
       if (isOffered && session.mcpSessionId !== session.id) onOfferRefused();
     }
     return response as Response;
   }
 
-  /** @param mcpSessionId What the request carries as `Mcp-Session-Id`. */
+  /** @param mcpSessionId Value of the request's `Mcp-Session-Id`. */
   async #call(
     request: Request,
     exchange: Exchange,
     mcpSessionId: string | undefined,
   ): Promise<Response> {
     const { session } = this.#options;
-    // Without a session an id means nothing beyond its POST, and the server repeats it in what a
-    // subscription brings; within one, two requests under one id could not be told apart.
+    // Without a session, an id is only valid within its POST, and the server repeats it in
+    // subscription messages. Within a session, ids must be unique.
     const sent =
       eraOf(request) === 'stateless'
         ? request
@@ -229,7 +235,7 @@ export class SessionPeer implements Peer {
     return answer;
   }
 
-  /** Delivers what expects no response. */
+  /** Sends a message that expects no response. */
   async #post(
     message: Notification | Response,
     signal: AbortSignal,
@@ -240,7 +246,7 @@ export class SessionPeer implements Peer {
       ...this.#sessionHeaders(id),
       ...(message.kind === 'notification' && standardHeaders(message)),
     };
-    // A session that were stopped before this arrives would be begun again by it.
+    // Stopping the session before this arrives would let the message start a new one.
     const delivered = this.session.callBegins();
     const attempt: Attempt = { isSent: false };
     try {
@@ -260,7 +266,7 @@ export class SessionPeer implements Peer {
     }
   }
 
-  /** Resolves with the reply of a success, or with the server's own error; throws what else is none. */
+  /** Resolves with a successful reply or with the server's own error. Throws all other failures. */
   async #invoke(
     invocation: Omit<Invocation, 'session'>,
     request: Request | undefined,
@@ -284,7 +290,7 @@ export class SessionPeer implements Peer {
     trail?: Trail,
   ): Promise<Reply | Response> {
     const { upstream, session, closing } = this.#options;
-    // What is sent when the session was stopped would begin it again.
+    // Sending to a stopped session would start a new microVM.
     closing.throwIfAborted();
     attempt.isSent = false;
     const before = trail?.mayHaveRun ?? false;
@@ -305,7 +311,7 @@ export class SessionPeer implements Peer {
     }
   }
 
-  /** The stateless era has no session id of its own, but the platform routes on one. */
+  /** The stateless era has no session id, but the platform routes by one. */
   get #hint(): string | undefined {
     return this.#options.sendsHint() ? this.session.routingId : undefined;
   }
@@ -333,11 +339,11 @@ export class SessionPeer implements Peer {
 
 /** The latest attempt to send a message. */
 interface Attempt {
-  /** True from when it is about to leave the machine. */
+  /** Set right before the message leaves the machine. */
   isSent: boolean;
 }
 
-/** Notes for the session whether an attempt that failed can have begun it. */
+/** Records whether a failed attempt may have started the session. */
 function settle(session: UpstreamSession, { isSent }: Attempt, thrown: unknown): void {
   const { outcome, jsonRpcCode } = (thrown instanceof AgentCoreError && thrown.data) || {};
   const isRefused = outcome === 'refused' && jsonRpcCode !== ErrorCode.containerFailed;
@@ -345,19 +351,19 @@ function settle(session: UpstreamSession, { isSent }: Attempt, thrown: unknown):
   else session.accepted();
 }
 
-/** True for a failure that proves that the call did not run. */
+/** True if the error proves that the call did not run. */
 function hasNotRun(thrown: unknown): boolean {
   const outcome = thrown instanceof AgentCoreError ? thrown.data?.outcome : undefined;
   return outcome === 'not sent' || outcome === 'refused';
 }
 
-/** True for an error of AgentCore's that began no microVM: a container that failed was in one. */
+/** True for an AgentCore error without a microVM. A failed container did have one. */
 function isRefusedByPlatform({ error }: Response): boolean {
   if (!error || error.code === ErrorCode.containerFailed) return false;
   return platformError(error)?.outcome === 'refused';
 }
 
-/** Notes for the record what AWS knows this attempt by. */
+/** Records the ids that AWS assigned to the attempt. */
 function follow(trail: Trail, { headers }: Reply, session: UpstreamSession): void {
   trail.session = session.key;
   trail.retryAfter = secondsOf(textOf(headers['retry-after']));

@@ -7,14 +7,14 @@ import {
   resultOf,
 } from '../../mcp/message.ts';
 
-/** More tools than any server announces; the oldest give way to newer ones. */
+/** Servers announce fewer tools. Above the limit, the oldest are dropped. */
 const MOST_TOOLS = 10_000;
 
-/** Which arguments of which tools go into headers, as far as `tools/list` has told. */
+/** The tool arguments that become headers, learned from `tools/list`. */
 export class ToolHeaders {
   readonly #declared = new Map<string, readonly ParamHeader[]>();
 
-  /** Takes in a page of tools; returns the cursor of the next one. */
+  /** Stores a page of tools. Returns the cursor of the next page. */
   learn(response: Response): string | undefined {
     const result = resultOf(response);
     if (!isObject(result) || !Array.isArray(result.tools)) return undefined;
@@ -24,7 +24,7 @@ export class ToolHeaders {
     return typeof result.nextCursor === 'string' ? result.nextCursor : undefined;
   }
 
-  /** The `Mcp-Param-*` headers for a call; none for a tool that was never listed. */
+  /** The `Mcp-Param-*` headers for a call; none for a tool that was not listed. */
   for(request: Request): Record<string, string> {
     if (request.method !== 'tools/call') return {};
     const declared = this.#declared.get(String(request.params?.name));

@@ -1,24 +1,24 @@
 import { settledWithin } from '../../relay/settled-within.ts';
 
-/** Work that must be done in the order in which it came. */
+/** Runs tasks in order of arrival. */
 export class Turns {
   #last: Promise<void> | undefined;
-  /** The latest work that others wait for without a bound. */
+  /** The latest task without a time limit. */
   #unbounded: Promise<void> | undefined;
 
   /**
-   * Settles, without an error, when the latest work is done or has been waited for long enough;
-   * `undefined` when none is under way.
+   * Settles, without an error, when the latest task is done or its time limit is over; `undefined`
+   * if no task is running.
    */
   get last(): Promise<void> | undefined {
     return this.#last;
   }
 
   /**
-   * Does work once all earlier work is done or has been waited for; all later work waits for it.
+   * Runs a task after all earlier tasks are done or out of time. Later tasks wait for it.
    *
-   * @param boundMs After which others go on without it; none, if it is not given. It is counted from
-   *   the end of the last work without a bound, so several bounded ones do not add up.
+   * @param boundMs Time after which later tasks continue without it; unlimited if omitted. Counted
+   * from the end of the last unlimited task, so that limits do not add up.
    */
   take<T>(work: () => Promise<T>, boundMs?: number): Promise<T> {
     const before = this.#last;

@@ -21,17 +21,20 @@ export interface UpstreamEndOptions {
   readonly upstream: Upstream;
   readonly mode: SessionMode;
   readonly sessions: UpstreamSessions;
-  /** The id of the session that all requests share; not used where each has its own. */
+  /** The id of the session that all requests share; unused if each request has its own session. */
   readonly sessionId: () => Promise<string>;
-  /** What a request goes through within a session that is its alone. */
+  /** Interceptors for a request within its own session. */
   readonly alone: readonly Interceptor[];
-  /** Whether such a session is stopped after its request; else it costs until it has been idle. */
+  /**
+   * Whether such a session is stopped after its request. Otherwise it costs money until the idle
+   * timeout.
+   */
   readonly endsSessions: boolean;
   readonly messageLimit: number;
   readonly log: Log;
 }
 
-/** The server of a relay that speaks streamable HTTP: a runtime, or a gateway. */
+/** Server end of a relay for Streamable HTTP: a runtime or a gateway. */
 export class UpstreamEnd implements Peer {
   readonly #options: UpstreamEndOptions;
   readonly #peers = new Set<SessionPeer>();
@@ -42,7 +45,7 @@ export class UpstreamEnd implements Peer {
   #sharing: Promise<SessionPeer> | undefined;
   #isSharable: boolean;
   #sendsHint = true;
-  /** What the client tells, its `initialize` first: the server has to know it in order. */
+  /** Keeps the client's notifications and `initialize` in order. */
   readonly #turns = new Turns();
 
   constructor(options: UpstreamEndOptions) {
@@ -57,7 +60,7 @@ export class UpstreamEnd implements Peer {
     if (eraOf(request) === 'stateless') {
       return (this.#shared ?? (await this.#share(signal))).request(request, exchange);
     }
-    // Posts overtake each other, and a server may refuse what comes before its handshake is over.
+    // POST requests may overtake each other, and a server may reject requests before its handshake.
     if (request.method === 'initialize') {
       return unlessAborted(
         this.#turns.take(() => this.#initialize(request, exchange)),
@@ -82,14 +85,14 @@ export class UpstreamEnd implements Peer {
     }, ACKNOWLEDGEMENT_TIMEOUT_MS);
   }
 
-  /** Ends whatever is still open. */
+  /** Ends all open calls. */
   close(): void {
     const ending = new AgentCoreError('shutdown', 'The proxy has ended');
     for (const peer of this.#peers) peer.close(ending);
     this.#closing.abort(ending);
   }
 
-  /** A client that initializes once more has another session with the server. */
+  /** A client that initializes again gets a new session with the server. */
   async #initialize(request: Request, exchange: Exchange): Promise<Response> {
     exchange.signal.throwIfAborted();
     const before = this.#shared ?? (await this.#share(exchange.signal));
@@ -149,7 +152,7 @@ export class UpstreamEnd implements Peer {
         return this.#shared;
       },
       (thrown) => {
-        // Who is calling may be known at the next try: after a login, or with a network.
+        // Do not cache the failure: after a login or with a network, the next try may succeed.
         this.#sharing = undefined;
         throw thrown;
       },

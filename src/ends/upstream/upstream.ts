@@ -1,79 +1,84 @@
 import type { Reply } from '../../aws/post.ts';
 import type { Request, Response } from '../../mcp/message.ts';
 
-/** A message on its way to the server. */
+/** A message to send to the server. */
 export interface Invocation {
   readonly session: UpstreamSession;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
   readonly signal: AbortSignal;
-  /** Called when the request is about to leave the machine. */
+  /** Called right before the request leaves the machine. */
   readonly onSend?: () => void;
-  /** True for a message that an open call may wait for. */
+  /** True if an open call may wait for this message. */
   readonly urgent?: boolean;
-  /** True for a stream that may be silent for as long as it is open. */
+  /** True for a stream that may be silent while it is open. */
   readonly longLived?: boolean;
 }
 
-/** The way to a server that speaks MCP by streamable HTTP. */
+/** Transport to an MCP server over Streamable HTTP. */
 export interface Upstream {
-  /** What the server is called in sentences. */
+  /** Name of the server in messages. */
   readonly noun: 'runtime' | 'gateway';
-  /** Resolves with the head of the answer, whatever its status. */
+  /** Resolves with the head of the reply, whatever its status. */
   invoke(invocation: Invocation): Promise<Reply>;
   /**
-   * What a request is answered with whose reply has another status than 2xx: the server's own
-   * JSON-RPC error where there is one.
+   * Converts a reply with a status other than 2xx to the response of its request. Returns the
+   * server's JSON-RPC error if the body contains one.
    *
-   * @param request As it was sent; `undefined` for a notification or a response.
-   * @throws {AgentCoreError} `upstream`, else
+   * @param request The request as sent; `undefined` for a notification or a response.
+   * @throws {AgentCoreError} `upstream` otherwise.
    */
   readRefusal(reply: Reply, request: Request | undefined): Promise<Response>;
   /**
-   * True where another attempt may do, for who is calling can be said anew.
+   * Renews the caller's authorization. True if another attempt may succeed.
    *
-   * @param since The moment (`performance.now()`) at which the refused call began.
+   * @param since Start of the rejected call (`performance.now()`).
    */
   renewAfter(thrown: unknown, since: number): Promise<boolean>;
 }
 
-/** What is known of a session with a server while it lasts. */
+/** State of a session with a server. */
 export interface UpstreamSession {
-  /** The id of our own under which it begins. */
+  /** Our own id, used to start the session. */
   readonly id: string;
-  /** Its name in the journal, where it is in there. */
+  /** Name in the journal, if the session is recorded. */
   readonly key: string | undefined;
-  /** What routes the messages of MCP 2026-07-28, which has no sessions, where something does. */
+  /**
+   * Routing id for messages of MCP 2026-07-28, which has no sessions; `undefined` if none is used.
+   */
   readonly routingId: string | undefined;
-  /** True once it may have begun. */
+  /** True if the session may have started. */
   readonly mayRun: boolean;
-  /** The version of MCP that `initialize` ended with. */
+  /** MCP version negotiated by `initialize`. */
   protocolVersion: string | undefined;
-  /** What the server answered `initialize` with as `Mcp-Session-Id`, to be echoed from then on. */
+  /** The `Mcp-Session-Id` from the response to `initialize`. Later requests must repeat it. */
   readonly mcpSessionId: string | undefined;
-  /** Request ids count anew in each session. */
+  /** Request ids start at 1 in each session. */
   nextRequestNumber(): number;
-  /** A call begins; the function that is returned is to be called when it has ended. */
+  /** Registers a call. The caller must call the returned function when the call has ended. */
   callBegins(): () => void;
-  /** Resolves when no call is under way. */
+  /** Resolves when no call is open. */
   idle(): Promise<void>;
-  /** To be awaited before each invoke. */
+  /** Resolves when the session is recorded. Await it before each invoke. */
   onRecord(): Promise<void>;
-  /** An answer that names a runtime session came from a microVM, so the session has begun. */
+  /**
+   * Stores ids from a reply. A runtime session id proves that a microVM replied, so the session has
+   * started.
+   */
   learnIds(ids: { readonly returnedId?: string; readonly mcpSessionId?: string | undefined }): void;
-  /** To be called while a call is under way: the server took an invoke, or may have. */
+  /** Called during a call if the server received an invoke or may have received it. */
   accepted(): void;
-  /** As `accepted`: it took none, or never heard of it. */
+  /** Called during a call if the server rejected the invoke or never received it. */
   refused(): void;
 }
 
-/** Where sessions begin and end. */
+/** Starts and ends sessions. */
 export interface UpstreamSessions {
   begin(id: string): UpstreamSession;
-  /** No further request will use it. */
+  /** No further request will use the session. */
   end(session: UpstreamSession): void;
-  /** It may go on without this process. */
+  /** The session may continue without this process. */
   leave(session: UpstreamSession): void;
-  /** Another one follows it under the same id. */
+  /** Another session replaces it under the same id. */
   supersede(session: UpstreamSession, successor: UpstreamSession): void;
 }
