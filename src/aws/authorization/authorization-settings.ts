@@ -2,22 +2,22 @@ import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
 import { takesSecret } from '../private-url.ts';
 
-/** How a program says who is calling: signed by IAM credentials, with a bearer token, or not at all. */
+/** The authorization method of requests: IAM signature, bearer token or none. */
 export type AuthorizationSettings =
   | { readonly method: 'iam' | 'none' }
   | { readonly method: 'token-command'; readonly command: string }
   | OAuthSettings;
 
-/** An OAuth client that gets tokens for itself (RFC 6749, 4.4). */
+/** An OAuth client with the client credentials grant (RFC 6749, 4.4). */
 export interface OAuthSettings {
   readonly method: 'oauth';
   readonly clientId: string;
   readonly clientSecret: string;
-  /** Where there is none, the server that is called says who issues its tokens. */
+  /** If absent, it is discovered from the MCP server's metadata. */
   readonly tokenUrl: URL | undefined;
-  /** With spaces between, as OAuth has them. */
+  /** Separated by spaces, as in OAuth. */
   readonly scopes: string | undefined;
-  /** What some authorization servers want besides: `audience`, and `resource` of RFC 8707. */
+  /** Extra parameters for some authorization servers: `audience`, and `resource` of RFC 8707. */
   readonly audience: string | undefined;
   readonly resource: string | undefined;
 }
@@ -29,10 +29,10 @@ const CLIENT_SECRET = 'AGENTCORE_OAUTH_CLIENT_SECRET';
 const TOKEN_URL = 'AGENTCORE_OAUTH_TOKEN_URL';
 
 /**
- * Reads `AGENTCORE_AUTH` and what belongs to it. Where it is not set, a client id means `oauth`, a
- * command `token-command`, and neither `iam`.
+ * Reads `AGENTCORE_AUTH` and related variables. If `AGENTCORE_AUTH` is not set, a client ID selects
+ * `oauth`, a command selects `token-command`, and otherwise `iam` applies.
  *
- * @throws {AgentCoreError} `usage` with a sentence that names the variable, never what is secret.
+ * @throws {AgentCoreError} `usage`, with the variable's name in the message but never a secret.
  */
 export function readAuthorization(env: Environment): AuthorizationSettings {
   const method = readMethod(env);
@@ -46,7 +46,7 @@ export function readAuthorization(env: Environment): AuthorizationSettings {
   );
 }
 
-/** True where calls carry a token that somebody has issued. */
+/** Whether requests carry a bearer token. */
 export function isBearer({ method }: { readonly method: string }): boolean {
   return method === 'oauth' || method === 'token-command';
 }

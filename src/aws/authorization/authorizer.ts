@@ -5,23 +5,26 @@ import { isPrivate } from '../private-url.ts';
 import { type Signer, sigV4Signer } from '../signer.ts';
 import type { KeptToken } from './kept-token.ts';
 
-/** What makes requests say who is calling. */
+/** Adds authorization to requests. */
 export interface Authorizer {
   readonly method: 'iam' | 'bearer' | 'none';
-  /** Adds it to a request's headers; throws {@link AgentCoreError} `credentials` where it cannot. */
+  /** Adds authorization headers. Throws {@link AgentCoreError} `credentials` if that fails. */
   readonly sign: Signer;
   /**
-   * Gets another proof after a call was refused for the one it carried, once for all such callers.
+   * Gets a new token or credentials after a call was rejected. Concurrent callers share one
+   * refresh.
    *
-   * @param since The moment (`performance.now()`) at which the refused call began.
-   * @returns false where nothing is gained by another attempt.
+   * @param since The start of the rejected call (`performance.now()`).
+   * @returns false if a retry would not help.
    */
   readonly renew: (since: number) => Promise<boolean>;
-  /** Told of the `Date` of each refusal, which may have come of this machine's time being wrong. */
+  /**
+   * Called with the `Date` header of each rejection, because a wrong local clock may be the cause.
+   */
   readonly learnTime?: (date: string | undefined) => void;
 }
 
-/** Signs with AWS Signature Version 4, by the time of AWS. */
+/** Signs with AWS Signature Version 4, using the time of AWS. */
 export function iamAuthorizer(
   credentials: FoundCredentials,
   region: string,
@@ -35,7 +38,7 @@ export function iamAuthorizer(
   };
 }
 
-/** Sends a bearer token along (RFC 6750, 2.1), by TLS or within this machine alone. */
+/** Sends a bearer token (RFC 6750, 2.1), only by TLS or within this machine. */
 export function bearerAuthorizer(token: KeptToken): Authorizer {
   return {
     method: 'bearer',
@@ -53,7 +56,7 @@ export function bearerAuthorizer(token: KeptToken): Authorizer {
   };
 }
 
-/** For a gateway that lets everybody in. */
+/** For a gateway without authorization. */
 export const NO_AUTHORIZER: Authorizer = {
   method: 'none',
   sign: async ({ headers }) => ({ ...headers }),

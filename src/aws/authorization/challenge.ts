@@ -1,29 +1,29 @@
 import type { Network } from '../network.ts';
 import { networkFetch } from './network-fetch.ts';
 
-/** What a server says of the tokens that it wants (RFC 6750, 3; RFC 9728, 5.1). */
+/** The token requirements in a server's response (RFC 6750, 3; RFC 9728, 5.1). */
 export interface Challenge {
   readonly error?: string | undefined;
   readonly errorDescription?: string | undefined;
-  /** With spaces between. */
+  /** Separated by spaces. */
   readonly scope?: string | undefined;
-  /** The URL of what describes the server, who issues its tokens above all. */
+  /** URL of the server's metadata, which includes the token issuer. */
   readonly resourceMetadata?: string | undefined;
 }
 
-/** Characters of a server's words that are repeated. */
+/** Maximum characters of a server's text in messages. */
 const LONGEST_WORDS = 300;
 
 /**
- * The `Bearer` challenge of a `WWW-Authenticate` header, which may have others besides; `undefined`
- * where there is none.
+ * Parses the `Bearer` challenge of a `WWW-Authenticate` header, which may contain other challenges.
+ * Returns `undefined` if there is none.
  */
 export function readChallenge(header: string | null | undefined): Challenge | undefined {
   const text = header?.slice(0, 8_192) ?? '';
   const start = /(?:^|[\s,])bearer(?=\s|,|$)/i.exec(text);
   if (!start) return undefined;
   const members = new Map<string, string>();
-  // RFC 9110, 11.2: name=token or name="quoted", with commas between; another scheme ends them.
+  // RFC 9110, 11.2: name=token or name="quoted", separated by commas. Another scheme ends them.
   const member = /[\s,]*([\w-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))/y;
   member.lastIndex = start.index + start[0].length;
   for (let match = member.exec(text); match; match = member.exec(text)) {
@@ -39,18 +39,18 @@ export function readChallenge(header: string | null | undefined): Challenge | un
   };
 }
 
-/** How a server wants to be told who is calling, as far as it says. */
+/** The authorization method of a server, as far as it can be detected. */
 export interface Wanted {
   readonly method: 'iam' | 'bearer' | 'none' | 'unknown';
   readonly challenge: Challenge | undefined;
 }
 
 /**
- * Asks an MCP server by a request that says nothing of who is calling: it is refused in the server's
- * own way, before anybody does anything (a server that lets everybody in answers a `ping`).
+ * Detects the authorization method of an MCP server with an unauthenticated `ping`. The server
+ * rejects it in its own way before any work starts, or responds if it needs no authorization.
  *
- * @param signal Bounds the wait.
- * @throws whatever the network throws, and the signal's reason.
+ * @param signal Limits the wait.
+ * @throws network errors, and the signal's reason.
  */
 export async function wantedBy(url: URL, network: Network, signal: AbortSignal): Promise<Wanted> {
   const response = await networkFetch(network, url, {
@@ -65,7 +65,7 @@ export async function wantedBy(url: URL, network: Network, signal: AbortSignal):
   const challenge = readChallenge(response.headers.get('www-authenticate'));
   if (challenge) return { method: 'bearer', challenge };
   if (response.ok) return { method: 'none', challenge };
-  // AWS refuses an unsigned request by 403; some services by 401.
+  // AWS rejects an unsigned request with 403, some services with 401.
   const isRefused = response.status === 403 || response.status === 401;
   return { method: isRefused ? 'iam' : 'unknown', challenge };
 }

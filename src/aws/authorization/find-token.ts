@@ -5,10 +5,10 @@ import { KeptToken } from './kept-token.ts';
 import type { OAuthTokens } from './oauth-token.ts';
 
 /**
- * The bearer token of these settings, which is asked for when it is first needed; `undefined` where
- * they want none. What gets it is loaded then as well.
+ * Creates the bearer token source for these settings. Returns `undefined` if they need no token.
+ * The token and its module are loaded on first use.
  *
- * @param resource The URL of the MCP server that it is for.
+ * @param resource The URL of the MCP server that receives the token.
  */
 export function findToken(
   settings: AuthorizationSettings,

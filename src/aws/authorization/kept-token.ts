@@ -2,37 +2,39 @@ import { AgentCoreError, messageOf } from '../../error.ts';
 import { credentialsFailure } from '../credentials/credentials-failure.ts';
 import type { Token } from './token.ts';
 
-/** Milliseconds before its end at which a token is renewed in the background. */
+/** Start the background refresh this many milliseconds before expiry. */
 const RENEW_BEFORE = 5 * 60 * 1000;
-/** Up to so many milliseconds earlier, so that not all programs of a machine ask at once. */
+/**
+ * Maximum random milliseconds to refresh earlier. Prevents all programs from refreshing at once.
+ */
 const JITTER = 60 * 1000;
-/** Milliseconds before its end at which a token is not used any more. */
+/** Stop using a token this many milliseconds before expiry. */
 const SAFETY = 5_000;
-/** Milliseconds after an attempt in the background that brought nothing newer. */
+/** Milliseconds to wait after a background refresh without a newer token. */
 const REST = 30_000;
-/** The most milliseconds that getting one may take. */
+/** Token request timeout in milliseconds. */
 const GET_WITHIN = 60_000;
-/** Node's timers end there. */
+/** Maximum delay of a Node timer, in milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** Asks for a token; throws {@link AgentCoreError} `credentials`. */
+/** Gets a token. Throws {@link AgentCoreError} `credentials`. */
 export type TokenSource = (signal: AbortSignal) => Promise<Token>;
 
 interface Held {
   readonly token: Token;
-  /** When it is not to be used any more, and when a newer one is due. */
+  /** When to stop using the token, and when to refresh it. */
   readonly overAt: number;
   readonly dueAt: number;
 }
 
 /**
- * A token that stays valid by itself: kept until shortly before its end, and renewed in the
- * background before that. All who ask meanwhile share one request.
+ * Caches a token until shortly before expiry and refreshes it in the background. Concurrent callers
+ * share one request.
  */
 export class KeptToken {
   readonly #source: TokenSource;
   #held: Held | undefined;
-  /** When the one held took the place of another (`performance.now()`). */
+  /** When another token replaced the previous one (`performance.now()`). */
   #replacedAt = Number.NEGATIVE_INFINITY;
   #wasUsed = false;
   #asking: Promise<Token> | undefined;
@@ -53,10 +55,10 @@ export class KeptToken {
   }
 
   /**
-   * Gets another one for callers whose calls were refused, once for all of them.
+   * Gets a new token after calls were rejected. Concurrent callers share one request.
    *
-   * @param since The moment (`performance.now()`) at which the refused call began.
-   * @returns false where the same one comes back, so that nothing is gained by it.
+   * @param since The start of the rejected call (`performance.now()`).
+   * @returns false if the token is still the same, so a retry would not help.
    */
   async renew(since: number): Promise<boolean> {
     if (this.#replacedAt > since) return true;
@@ -95,7 +97,7 @@ export class KeptToken {
     this.#wakeUp(this.#held.dueAt);
   }
 
-  /** Failures stay unsaid: as long as the one held is valid, nobody misses anything. */
+  /** Ignores refresh failures while the current token is valid. */
   #renewInBackground(): void {
     if (this.#asking || Date.now() < this.#restsUntil) return;
     const before = this.#held?.token;
@@ -108,7 +110,7 @@ export class KeptToken {
     }, rest);
   }
 
-  /** Renews at that time, if there is somebody who uses it. */
+  /** Schedules a refresh. It runs only if the token was used. */
   #wakeUp(at: number): void {
     clearTimeout(this.#timer);
     const { overAt = 0 } = this.#held ?? {};

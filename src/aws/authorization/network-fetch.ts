@@ -1,10 +1,9 @@
 import { type IncomingMessage, request } from 'node:http';
 import type { Network } from '../network.ts';
 
-/** Bytes of an answer that are read; what is asked for here has a few thousand. */
+/** Maximum bytes of a response. Expected responses have a few thousand. */
 const MOST_BODY = 256 * 1024;
 
-/** What a request may have. */
 export interface SmallRequest {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -13,8 +12,8 @@ export interface SmallRequest {
 }
 
 /**
- * `fetch` for small answers on this machine's way to the network, which Node's own knows nothing
- * of. It follows no redirects: what is sent may be a secret.
+ * A `fetch` for small responses with the configured network settings, which Node's own `fetch`
+ * ignores. It follows no redirects, because requests may contain secrets.
  */
 export async function networkFetch(
   network: Network,

@@ -10,32 +10,37 @@ import { tokenServerOf } from './token-server.ts';
 
 export interface OAuthTokenOptions {
   readonly settings: OAuthSettings;
-  /** The MCP server that the token is for: it says who issues tokens, where the settings do not. */
+  /**
+   * The MCP server that receives the token. Its metadata gives the token issuer if the settings do
+   * not.
+   */
   readonly resource: URL;
   readonly network: Network;
 }
 
-/** Where tokens come from, and how the client says who it is there. */
+/** The token endpoint and the client authentication method. */
 interface Issuer {
   readonly server: OAuth.AuthorizationServer;
-  /** Scopes that the resource asks for. */
+  /** Scopes requested by the resource. */
   readonly scope: string | undefined;
-  /** Scopes that it knows, for a sentence. */
+  /** Scopes supported by the resource, for error messages. */
   readonly knownScopes: readonly string[];
   sendsSecretBy: 'basic' | 'post';
 }
 
-/** Gets tokens by OAuth's client credentials grant (RFC 6749, 4.4). */
+/** Gets tokens with OAuth's client credentials grant (RFC 6749, 4.4). */
 export class OAuthTokens {
   readonly #options: OAuthTokenOptions;
-  /** Found once, and again after a failure: who issues tokens may be another by then. */
+  /** Discovered once, and again after a failure, because the issuer may have changed. */
   #issuer: Promise<Issuer> | undefined;
 
   constructor(options: OAuthTokenOptions) {
     this.#options = options;
   }
 
-  /** @throws {AgentCoreError} `credentials`, without the secret and without what a token is made of */
+  /**
+   * @throws {AgentCoreError} `credentials`. The message contains neither the secret nor token data.
+   */
   async get(signal: AbortSignal): Promise<Token> {
     const oauth = await import('oauth4webapi');
     this.#issuer ??= this.#findIssuer(oauth, signal);
@@ -72,7 +77,8 @@ export class OAuthTokens {
     try {
       return await this.#askBy(issuer.sendsSecretBy, oauth, issuer, signal);
     } catch (thrown) {
-      // Nothing has told how this one wants the secret: RFC 6749 says Basic, and not all do.
+      // The server's authentication method is unknown. RFC 6749 requires Basic, but some servers
+      // accept only POST.
       const isGuess = issuer.server.token_endpoint_auth_methods_supported === undefined;
       if (!isGuess || issuer.sendsSecretBy === 'post' || !isRefusedClient(thrown)) throw thrown;
       const token = await this.#askBy('post', oauth, issuer, signal);
@@ -153,7 +159,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   invalid_target: 'check AGENTCORE_OAUTH_AUDIENCE and AGENTCORE_OAUTH_RESOURCE',
 };
 
-/** RFC 6749, 5.2. Its words are repeated as far as they are words. */
+/** Describes an OAuth error (RFC 6749, 5.2). Text that could be a secret is removed. */
 async function refusalOf(
   response: Response,
   endpoint: URL,

@@ -4,24 +4,29 @@ import { credentialsFailure } from '../credentials/credentials-failure.ts';
 import { makeToken, type Token } from './token.ts';
 
 const WHOSE = 'The AGENTCORE_TOKEN_COMMAND';
-/** A number above this counts milliseconds, else seconds; it is the year 5138, or 1973. */
+/**
+ * Larger numbers are milliseconds, smaller ones seconds. The bound is the year 5138 in seconds, or
+ * 1973 in milliseconds.
+ */
 const SECONDS_END = 1e11;
-/** A number above this is a moment, else a duration: nobody issues a token for thirty years. */
+/**
+ * Larger numbers are timestamps, smaller ones durations in seconds. The bound is about 30 years.
+ */
 const LONGEST_LIFE = 1e9;
 
 export interface TokenCommandOptions {
   readonly command: string;
   readonly env: Environment;
   readonly signal: AbortSignal;
-  /** Milliseconds. */
+  /** Timeout in milliseconds. */
   readonly within?: number;
 }
 
 /**
- * Runs a command in a shell that prints a token, or JSON with `access_token` or `token`, and
- * `expires_in` (seconds) or `expiration`, `expires_at`, `expires_on` or `expiry` (ISO 8601, or
- * seconds or milliseconds since 1970) where it knows. What it writes to stdout is never repeated,
- * and of its stderr nothing that looks like a secret.
+ * Runs a shell command that prints a token, or JSON with `access_token` or `token`. The JSON may
+ * contain `expires_in` (seconds), or `expiration`, `expires_at`, `expires_on` or `expiry` (ISO
+ * 8601, or seconds or milliseconds since 1970). Error messages never contain stdout. Possible
+ * secrets in stderr are removed.
  *
  * @throws {AgentCoreError} `credentials`
  */
@@ -71,7 +76,7 @@ function momentOf(number: number): number {
   return number < SECONDS_END ? number * 1000 : number;
 }
 
-/** Words, names and short numbers: whatever is long enough to be a secret goes, and what follows its name. */
+/** Removes values after names like `token`, and any text long enough to be a secret. */
 function withoutSecrets(text: string): string {
   return text
     .replace(

@@ -6,29 +6,32 @@ import { wantedBy } from './challenge.ts';
 import { networkFetch } from './network-fetch.ts';
 
 const SET_IT = 'set AGENTCORE_OAUTH_TOKEN_URL to where its tokens are issued';
-/** What AgentCore's authorizers are configured with, and some servers name in place of their issuer. */
+/**
+ * The discovery document of AgentCore's authorizers. Some servers return its URL instead of their
+ * issuer.
+ */
 const DOCUMENT = /\/\.well-known\/(openid-configuration|oauth-authorization-server)$/;
 
 export interface TokenServer {
   readonly server: AuthorizationServer;
-  /** The scopes that the resource asks for, if it does. */
+  /** The scopes requested by the resource, if any. */
   readonly scope: string | undefined;
-  /** All that it knows. */
+  /** All scopes supported by the resource. */
   readonly knownScopes: readonly string[];
 }
 
 /**
- * Who issues the tokens of an MCP server, as it says itself: its `WWW-Authenticate` names its
- * metadata (RFC 9728), and that the authorization server, which has metadata of its own (OpenID
- * Connect Discovery, else RFC 8414).
+ * Discovers the token issuer of an MCP server. Its `WWW-Authenticate` header contains the URL of
+ * its metadata (RFC 9728), which lists the authorization server. That server has its own metadata
+ * (OpenID Connect Discovery, or else RFC 8414).
  *
- * @throws {AgentCoreError} `credentials` where one of them does not say.
+ * @throws {AgentCoreError} `credentials` if a step is missing or fails.
  */
 export async function tokenServerOf(options: {
   readonly resource: URL;
   readonly network: Network;
   readonly signal: AbortSignal;
-  /** Reads an authorization server's metadata, and checks whose they are. */
+  /** Reads an authorization server's metadata, and checks its issuer. */
   readonly discover: (issuer: URL, algorithm: 'oidc' | 'oauth2') => Promise<AuthorizationServer>;
 }): Promise<TokenServer> {
   const { resource, network, signal, discover } = options;
@@ -62,7 +65,10 @@ export async function tokenServerOf(options: {
   return { server, scope: challenge.scope, knownScopes: described.scopes };
 }
 
-/** A client's secret goes where this leads, so it is taken from the server that is called alone. */
+/**
+ * Accepts metadata only from the MCP server's own origin, because the client secret is sent to the
+ * issuer listed there.
+ */
 async function readResource(
   text: string,
   resource: URL,

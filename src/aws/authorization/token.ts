@@ -1,20 +1,20 @@
 import { createHash } from 'node:crypto';
 import { credentialsFailure } from '../credentials/credentials-failure.ts';
 
-/** A bearer token, and until when it is good. */
+/** A bearer token and its expiry. */
 export interface Token {
   readonly value: string;
-  /** Milliseconds since 1970; `undefined` where nothing tells. */
+  /** Milliseconds since 1970, or `undefined` if unknown. */
   readonly expiresAt: number | undefined;
 }
 
-/** What RFC 6750 lets a token consist of, and no more of it than a header takes. */
+/** The syntax of RFC 6750, limited to a length that fits into a header. */
 const TOKEN = /^[\w.~+/-]{1,16000}=*$/;
 
 /**
- * A token as it was issued. Where its issuer did not say how long it is good, a JWT does.
+ * Validates an issued token. If the issuer gave no expiry, the `exp` claim of a JWT is used.
  *
- * @param whose Begins the sentence that says what is wrong with it.
+ * @param whose Start of the error message.
  * @throws {AgentCoreError} `credentials`, without the token
  */
 export function makeToken(value: string, expiresAt: number | undefined, whose: string): Token {
@@ -30,8 +30,7 @@ export function makeToken(value: string, expiresAt: number | undefined, whose: s
 }
 
 /**
- * A name for whoever a token was issued to, the same for all of their tokens; `undefined` for one
- * that tells nobody but its issuer.
+ * Returns a stable identifier for the subject of a token. Returns `undefined` for an opaque token.
  */
 export function holderOf({ value }: Token): string | undefined {
   const { iss, sub, client_id: client } = claimsOf(value);
@@ -40,7 +39,10 @@ export function holderOf({ value }: Token): string | undefined {
   return `jwt:${digest.digest('hex')}`;
 }
 
-/** What a JWT says, which only its receiver can verify; nothing of other tokens. */
+/**
+ * Decodes the claims of a JWT without verification, which only its receiver can do. Returns no
+ * claims for other tokens.
+ */
 function claimsOf(value: string): Readonly<Record<string, unknown>> {
   const payload = /^[\w-]+\.([\w-]+)\.[\w-]*$/.exec(value)?.[1];
   if (payload === undefined) return {};

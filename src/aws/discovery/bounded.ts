@@ -1,4 +1,6 @@
-/** Does the work for each item, so many at a time. The first failure ends it. */
+/**
+ * Runs the work for each item, with at most `atOnce` at a time. Rejects after the first failure.
+ */
 export async function forEachOf<T>(
   items: Iterable<T>,
   atOnce: number,
@@ -11,7 +13,7 @@ export async function forEachOf<T>(
   await Promise.all(Array.from({ length: atOnce }, worker));
 }
 
-/** Waits for work that cannot be ended, and no longer than the signal lets it. */
+/** Waits for work that has no cancellation. Rejects when the signal aborts. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {

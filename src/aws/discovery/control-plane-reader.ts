@@ -28,8 +28,8 @@ export interface ReaderOptions {
 type Sdk = typeof import('@aws-sdk/client-bedrock-agentcore-control');
 
 /**
- * What the control plane tells of one account in one region, at AWS's pace. Methods throw as the
- * SDK's client does, or the signal's reason.
+ * Reads runtimes and gateways of one account and region from the control plane, within the rate
+ * limits. Methods throw the SDK client's errors, or the signal's reason.
  */
 export class ControlPlaneReader {
   readonly #sdk: Sdk;
@@ -44,7 +44,7 @@ export class ControlPlaneReader {
       endpoint: options.endpoint.href,
       region: options.region,
       credentials: options.credentials,
-      // Trying again is the pace's business.
+      // `Pace` does the retries.
       maxAttempts: 1,
       requestHandler: sdkRequestHandler(agent, { connect: CONNECT_WITHIN, read: ANSWER_WITHIN }),
     });
@@ -140,7 +140,7 @@ export class ControlPlaneReader {
     do {
       const page = await fetch({ maxResults: PAGE, nextToken });
       yield page.items ?? [];
-      // A token that comes back unchanged would be asked for for ever.
+      // An unchanged token would cause an endless loop.
       nextToken = page.nextToken === nextToken ? undefined : page.nextToken;
     } while (nextToken);
   }

@@ -14,13 +14,13 @@ import type {
 } from './discovered.ts';
 import { partitionOf } from './partition.ts';
 
-/** Whose and where something is that the control plane told of. */
+/** The account and region of a resource. */
 export interface Home {
   readonly account: string;
   readonly region: string;
 }
 
-/** A runtime as a list tells it: neither its protocol nor its authorizer. */
+/** Converts a list entry. It has neither protocol nor authorizer. */
 export function runtimeOf(summary: AgentRuntime, home: Home): DiscoveredRuntime {
   const { agentRuntimeArn = '', agentRuntimeId = '', agentRuntimeName } = summary;
   return {
@@ -36,14 +36,14 @@ export function runtimeOf(summary: AgentRuntime, home: Home): DiscoveredRuntime 
   };
 }
 
-/** What GetAgentRuntime adds. Its environment variables and its image are left alone. */
+/** Converts the details from GetAgentRuntime. Omits environment variables and the image. */
 export function runtimeDetails(answer: GetAgentRuntimeCommandOutput): Partial<DiscoveredRuntime> {
   const jwt = jwtOf(answer.authorizerConfiguration);
   const { lifecycleConfiguration: lifecycle } = answer;
   return {
     ...(answer.status && { status: answer.status }),
     failureReason: answer.failureReason,
-    // HTTP is what the platform takes where nothing is said.
+    // HTTP is the platform's default.
     protocol: answer.protocolConfiguration?.serverProtocol ?? 'HTTP',
     authorizer: answer.authorizerConfiguration ? 'JWT' : 'IAM',
     jwt,
@@ -84,14 +84,14 @@ const AUTHORIZERS: Readonly<Record<string, DiscoveredGateway['authorizer']>> = {
   NONE: 'NONE',
 };
 
-/** A gateway as a list tells it: without its URL. */
+/** Converts a list entry. It has no URL. */
 export function gatewayOf(summary: GatewaySummary, home: Home): DiscoveredGateway {
   const { gatewayId = '', name, authorizerType = '' } = summary;
   const { region, account } = home;
   return {
     kind: 'gateway',
     ...home,
-    // The list leaves it out.
+    // The list entry has no ARN.
     arn: `arn:${partitionOf(region)}:bedrock-agentcore:${region}:${account}:gateway/${gatewayId}`,
     id: gatewayId,
     name: name ?? gatewayId,
@@ -103,7 +103,7 @@ export function gatewayOf(summary: GatewaySummary, home: Home): DiscoveredGatewa
   };
 }
 
-/** What GetGateway adds. */
+/** Converts the details from GetGateway. */
 export function gatewayDetails(answer: GetGatewayCommandOutput): Partial<DiscoveredGateway> {
   return {
     ...(answer.gatewayArn && { arn: answer.gatewayArn }),

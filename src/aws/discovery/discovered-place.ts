@@ -3,30 +3,30 @@ import type { Place } from './place.ts';
 import type { Problem } from './problem.ts';
 import type { Identity } from './who-am-i.ts';
 
-/** What was read at one time. */
+/** Items read at one time. */
 export interface Listing<T> {
   readonly items: readonly T[];
   /** ISO 8601. */
   readonly readAt: string;
-  /** `cache`: it was read earlier, by this program or another. */
+  /** `cache`: read earlier by this or another program. */
   readonly source: 'aws' | 'cache';
 }
 
-/** What is known of a place. */
+/** The current results for one account and region. */
 export interface DiscoveredPlace {
   readonly place: Place;
-  /** Absent where the credentials did not lead to one. */
+  /** Absent if the credentials could not be verified. */
   readonly identity: Identity | undefined;
-  /** Absent where they could not be listed, and were not before either. */
+  /** Absent if they could not be listed and are not cached. */
   readonly runtimes: Listing<DiscoveredRuntime> | undefined;
-  /** Absent likewise, and where nobody asked for them. */
+  /** Absent if they could not be listed and are not cached, or were not requested. */
   readonly gateways: Listing<DiscoveredGateway> | undefined;
   readonly problems: readonly Problem[];
-  /** Whether this is all, so that nothing more comes of this place. */
+  /** Whether this is the final update. */
   readonly isDone: boolean;
 }
 
-/** One place while it is being looked at. */
+/** Collects and reports the results for one account and region during discovery. */
 export class Look {
   readonly place: Place;
   readonly #onChange: (state: DiscoveredPlace) => void;

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * What is known of runtimes and gateways, as plain data. The schemas are here because it is kept on
- * disk, and read again by another version of this program.
+ * Runtimes and gateways as plain data. They have schemas because they are cached on disk, and
+ * another version of this program may read them.
  */
 
 const jwtSchema = z.object({
@@ -13,13 +13,13 @@ const jwtSchema = z.object({
 });
 
 const endpointSchema = z.object({
-  /** The qualifier to invoke. */
+  /** The qualifier for invocations. */
   name: z.string(),
   arn: z.string(),
   status: z.string(),
-  /** The version that answers; absent until there is one. */
+  /** The version in service. Absent until there is one. */
   liveVersion: z.string().optional(),
-  /** The version that is being rolled out, where that is another. */
+  /** The version being deployed, if it differs. */
   targetVersion: z.string().optional(),
 });
 
@@ -41,13 +41,13 @@ export const runtimeSchema = z.object({
   id: z.string(),
   name: z.string(),
   description: z.string().optional(),
-  /** The newest. An endpoint may serve an older one. */
+  /** The newest version. An endpoint may serve an older one. */
   version: z.string(),
   status: z.string(),
   failureReason: z.string().optional(),
-  /** MCP, HTTP, A2A, AGUI, or one that is new; absent where GetAgentRuntime could not be asked. */
+  /** MCP, HTTP, A2A, AGUI or a new protocol. Absent if GetAgentRuntime failed. */
   protocol: z.string().optional(),
-  /** Absent likewise. */
+  /** Absent if GetAgentRuntime failed. */
   authorizer: z.enum(['IAM', 'JWT']).optional(),
   jwt: jwtSchema.optional(),
   networkMode: z.string().optional(),
@@ -55,9 +55,9 @@ export const runtimeSchema = z.object({
   lifecycle: z
     .object({ idleTimeout: z.number().optional(), maxLifetime: z.number().optional() })
     .optional(),
-  /** Absent where they could not be listed. */
+  /** Absent if they could not be listed. */
   endpoints: z.array(endpointSchema).readonly().optional(),
-  /** The newest first; absent where nobody asked for them, or they could not be listed. */
+  /** Newest first. Absent if they were not requested or could not be listed. */
   versions: z.array(versionSchema).readonly().optional(),
   updatedAt: z.string().optional(),
 });
@@ -70,10 +70,10 @@ export const gatewaySchema = z.object({
   name: z.string(),
   description: z.string().optional(),
   status: z.string(),
-  /** Where MCP is spoken; absent where GetGateway could not be asked. */
+  /** The MCP URL. Absent if GetGateway failed. */
   url: z.string().optional(),
   protocol: z.string().optional(),
-  /** `NONE` lets anybody in. `OTHER` is a way that this version does not know. */
+  /** `NONE` allows unauthenticated calls. `OTHER` is not supported by this version. */
   authorizer: z.enum(['IAM', 'JWT', 'NONE', 'OTHER']),
   jwt: jwtSchema.optional(),
   updatedAt: z.string().optional(),

@@ -12,18 +12,18 @@ const MOST_BYTES = 20_000_000;
 const readingFields = {
   /** Milliseconds since 1970. */
   readAt: z.number(),
-  /** Whether nothing went wrong. */
+  /** Whether it is complete, without any problem. */
   isWhole: z.boolean(),
 };
 
 const entrySchema = z.object({
-  /** Of this file's shape. */
+  /** The format version of this file. */
   format: z.literal(1),
   account: z.string(),
   region: z.string(),
-  /** The control plane that was asked: a local one knows other runtimes. */
+  /** The control plane's URL. A local control plane has other runtimes. */
   endpoint: z.string(),
-  /** Two profiles of one account may not see the same. */
+  /** Two profiles of one account may have different permissions. */
   profile: z.string().optional(),
   role: z.string().optional(),
   runtimes: z
@@ -32,13 +32,15 @@ const entrySchema = z.object({
   gateways: z.object({ ...readingFields, items: z.array(gatewaySchema) }).optional(),
 });
 
-/** What was read of one place, and by whom. */
+/** The cached results for one account, region and identity. */
 export type CacheEntry = Readonly<z.output<typeof entrySchema>>;
 
-/** Whose entry is wanted. */
 export type CacheKey = Pick<CacheEntry, 'account' | 'region' | 'endpoint' | 'profile' | 'role'>;
 
-/** Readings of earlier, a file for each place, in a folder that only the user may read. */
+/**
+ * Cached results, one file for each account, region and identity, in a directory private to the
+ * user.
+ */
 export class DiscoveryCache {
   readonly #folder: string;
   readonly #now: () => number;
@@ -53,7 +55,7 @@ export class DiscoveryCache {
     return entry && isOf(entry, key) ? entry : undefined;
   }
 
-  /** For when nobody can say which account it is: the newest entry that may be meant. */
+  /** Returns the newest matching entry if the account could not be determined. */
   async readAnyAccount(key: Omit<CacheKey, 'account'>): Promise<CacheEntry | undefined> {
     let newest: CacheEntry | undefined;
     for (const path of await this.#files()) {
@@ -64,14 +66,14 @@ export class DiscoveryCache {
     return newest;
   }
 
-  /** Failing to is no failure: it is read again next time. */
+  /** Ignores failures: the next discovery reads the data again. */
   async write(entry: CacheEntry): Promise<void> {
     try {
       await privateFolder(this.#folder);
       await replaceFile(this.#pathOf(entry), `${JSON.stringify(entry)}\n`);
       await this.#forget();
     } catch {
-      // A full disk or a folder of somebody else's.
+      // For example a full disk, or a directory of another user.
     }
   }
 
@@ -108,7 +110,7 @@ async function readEntry(path: string): Promise<CacheEntry | undefined> {
     const parsed = entrySchema.safeParse(JSON.parse(await readFile(path, 'utf8')));
     return parsed.success ? parsed.data : undefined;
   } catch {
-    // None yet, or broken: it is only what was read before.
+    // The file is missing or corrupt. The data can be read again.
     return undefined;
   }
 }

@@ -22,20 +22,23 @@ export interface DiscoverRequest {
   readonly places: readonly Place[];
   /** Default: true. */
   readonly gateways?: boolean | undefined;
-  /** Whether to list the versions of each runtime, which takes a call for each. Default: false. */
+  /** Whether to list the versions of each runtime. Needs one call per runtime. Default: false. */
   readonly versions?: boolean | undefined;
-  /** Milliseconds that what was read counts as the present. Default: five minutes. */
+  /** Maximum age of cached results in milliseconds. Default: five minutes. */
   readonly maxAge?: number | undefined;
-  /** Asks AWS whatever was read before. */
+  /** Ignores cached results. */
   readonly refresh?: boolean | undefined;
-  /** Milliseconds for one place; what is missing then stays away. Default: two minutes. */
+  /**
+   * Timeout for each account and region in milliseconds. Later results are dropped. Default: two
+   * minutes.
+   */
   readonly patience?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface DiscoveryOptions {
   readonly env: Environment;
-  /** Where readings are kept: a folder of its own. */
+  /** The cache directory. It must contain nothing else. */
   readonly cacheFolder: string;
   readonly timing?: Timing | undefined;
 }
@@ -44,7 +47,7 @@ const MAX_AGE = 5 * 60_000;
 const PATIENCE = 2 * 60_000;
 const PLACES_AT_ONCE = 4;
 
-/** Finds runtimes and gateways. One instance keeps AWS's pace over all that it is asked for. */
+/** Finds runtimes and gateways. One instance applies the rate limits to all its requests. */
 export class Discovery {
   readonly #env: Environment;
   readonly #timing: Timing;
@@ -60,10 +63,10 @@ export class Discovery {
   }
 
   /**
-   * Looks at all places, several at a time. Each time that more is known of one, it is handed on as
-   * a whole; the last of each place is done. What goes wrong is a problem of its place.
+   * Queries several accounts and regions concurrently. Each update contains all results so far for
+   * one of them. The last update has `isDone` set. Failures are reported in `problems`.
    *
-   * @throws the signal's reason.
+   * @throws the signal's reason if the signal aborts.
    */
   async *discover(request: DiscoverRequest): AsyncGenerator<DiscoveredPlace> {
     const ending = new AbortController();
@@ -81,13 +84,13 @@ export class Discovery {
     try {
       yield* updates;
     } finally {
-      // Whoever has seen enough does not wait for the rest.
+      // A consumer may stop early. Cancel the remaining work.
       ending.abort();
       await work;
     }
   }
 
-  /** The last of each place, in the order of the request. */
+  /** Returns the last update of each account and region, in the order of the request. */
   async discoverAll(request: DiscoverRequest): Promise<readonly DiscoveredPlace[]> {
     const last = new Map<Place, DiscoveredPlace>();
     for await (const found of this.discover(request)) last.set(found.place, found);
@@ -114,7 +117,7 @@ export class Discovery {
     look.tell({ isDone: true });
   }
 
-  /** Finds out whose account it is; where nobody can say, what was read before has to do. */
+  /** Determines the account. If that fails, shows cached results. */
   async #identify(
     look: Look,
     endpoint: URL,
@@ -205,7 +208,10 @@ export class Discovery {
     return items && { readAt, isWhole: problems.areNone, items: [...items] };
   }
 
-  /** Places of one user share the answer. A region that is not enabled takes nobody's credentials. */
+  /**
+   * Regions with the same credentials share one call. A region rejects all credentials if it is not
+   * enabled, so a rejection in another region is retried here.
+   */
   async #whoAmIOnce(place: Place, identities: Map<string, Promise<Identity>>): Promise<Identity> {
     const key = credentialsKey(place);
     const known = identities.get(key);
@@ -247,7 +253,7 @@ export class Discovery {
   }
 }
 
-/** What goes wrong with one reading: of a place there are two. */
+/** The problems of one listing. Each account and region has two listings. */
 class Problems {
   areNone = true;
   readonly #look: Look;
@@ -262,7 +268,7 @@ class Problems {
   };
 }
 
-/** Takes what was read before for what is known, until more is. */
+/** Shows cached results until newer ones arrive. */
 function show(look: Look, entry: CacheEntry | undefined, withGateways: boolean): void {
   const { runtimes, gateways } = entry ?? {};
   look.tell({
@@ -272,7 +278,7 @@ function show(look: Look, entry: CacheEntry | undefined, withGateways: boolean):
   });
 }
 
-/** Places of one user share a look-up, whatever their regions. */
+/** Regions with the same credentials share one GetCallerIdentity call. */
 function credentialsKey({ profile, assumeRole }: Place): string {
   return JSON.stringify([profile, assumeRole]);
 }
@@ -289,7 +295,7 @@ function outOfPatience(place: Place): Problem {
   return { place, kind: 'bound', api: undefined, subject: undefined, sentence };
 }
 
-/** What is wrong with settings, such as an endpoint that is no URL. */
+/** Reports an error in the settings, such as an invalid endpoint URL. */
 function unexpected(place: Place, thrown: unknown): Problem {
   const sentence = messageOf(thrown);
   return { place, kind: 'failed', api: undefined, subject: undefined, sentence };

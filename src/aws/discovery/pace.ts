@@ -2,7 +2,7 @@ import { isPassing, isThrottling } from './problem.ts';
 import type { Timing } from './timing.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-/** Calls a second that AWS takes of an account in a region (source: AgentCore's quotas). */
+/** API calls per second, for an account and region (source: AgentCore's quotas). */
 const LISTS_PER_SECOND = 5;
 const GETS_PER_SECOND = 50;
 
@@ -11,7 +11,7 @@ const FAILED_TRIES = 3;
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 8_000;
 
-/** Calls APIs no faster than AWS wants them, and again where that may help. */
+/** Calls APIs within AWS's rate limits, and retries temporary failures. */
 export class Pace {
   readonly #timing: Timing;
   readonly #buckets = new Map<string, TokenBucket>();
@@ -21,10 +21,10 @@ export class Pace {
   }
 
   /**
-   * Makes a call when its turn comes.
+   * Makes a call when the rate limit allows it.
    *
-   * @param scope What AWS counts together, besides the API: an account, in a region.
-   * @throws what the last try threw, or the signal's reason.
+   * @param scope The unit of the rate limit apart from the API: an account in a region.
+   * @throws the error of the last attempt, or the signal's reason.
    */
   async call<T>(
     scope: string,
@@ -43,7 +43,7 @@ export class Pace {
         const most = isThrottled ? THROTTLED_TRIES : isPassing(thrown) ? FAILED_TRIES : 1;
         if (tries >= most) throw thrown;
         const pause = this.#pauseAfter(tries);
-        // The others that wait would only be throttled as well.
+        // Pause all calls, because the waiting ones would be throttled too.
         if (isThrottled) bucket.pause(pause);
         else await this.#timing.sleep(pause, signal);
       }

@@ -1,6 +1,6 @@
 import type { Partition } from '../arn.ts';
 
-/** The partition that a region belongs to, as far as AgentCore's ARNs go. */
+/** The partition of a region in AgentCore ARNs. */
 export function partitionOf(region: string): Partition {
   if (region.startsWith('cn-')) return 'aws-cn';
   return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';

@@ -8,32 +8,32 @@ import { regionFault } from '../region.ts';
 import { readServiceSettings, type ServiceSettings } from '../shared-config.ts';
 import type { Problem } from './problem.ts';
 
-/** Where to look: somebody's account, in one region. */
+/** An account in one region, given by its credentials. */
 export interface Place {
-  /** Absent: what the environment has. */
+  /** If absent, the credentials of the environment. */
   readonly profile?: string | undefined;
   readonly region: string;
-  /** A role to assume first, as for runtimes of another account. */
+  /** A role to assume first, for example in another account. */
   readonly assumeRole?: AssumeRole | undefined;
 }
 
-/** What the user chose. */
+/** The user's selection. */
 export interface PlaceChoice {
-  /** None: that of the environment. */
+  /** If empty, the profile of the environment. */
   readonly profiles: readonly string[];
-  /** None: that of the environment, else each profile's own. */
+  /** If empty, the region of the environment, or else of each profile. */
   readonly regions: readonly string[];
-  /** In place of `profiles`, all that the shared files have. */
+  /** Use all profiles of the shared files and ignore `profiles`. */
   readonly allProfiles?: boolean | undefined;
   readonly assumeRole?: AssumeRole | undefined;
 }
 
 /**
- * Every chosen profile in every chosen region.
+ * Combines every selected profile with every selected region.
  *
- * @returns a problem for each profile that cannot be looked at; the others are.
- * @throws {AgentCoreError} `usage` for what is no region, and where nothing names one;
- *   `credentials` where the shared files cannot be read.
+ * @returns a problem for each unusable profile, and the places of the others.
+ * @throws {AgentCoreError} `usage` if a region is invalid, or if the only profile has none;
+ * `credentials` if the shared files cannot be read.
  */
 export async function resolvePlaces(
   choice: PlaceChoice,
@@ -78,7 +78,7 @@ export function requireRegion(region: string): void {
   throw new AgentCoreError('usage', `Not a region, expected one such as us-east-1: ${region}`);
 }
 
-/** Why there is no such profile; nothing where there is one. */
+/** Explains why the profile does not exist. Returns `undefined` if it exists. */
 async function missingSentence(
   profile: string | undefined,
   env: Environment,

@@ -4,7 +4,7 @@ import { loginOf } from '../credentials/credentials-failure.ts';
 import { type AccessDenial, adviceOn, parseDenial } from '../iam/access-denied.ts';
 import type { Place } from './place.ts';
 
-/** Something that could not be found out. What could is shown all the same. */
+/** A failure during discovery. Other results are still shown. */
 export interface Problem {
   readonly place: Partial<Place>;
   readonly kind:
@@ -12,31 +12,31 @@ export interface Problem {
     | 'credentials'
     | 'denied'
     | 'throttled'
-    /** It could not be reached. */
+    /** Unreachable. */
     | 'network'
-    /** It took longer than allowed, so that something is missing. */
+    /** A limit was reached, so results are incomplete. */
     | 'bound'
     | 'failed';
-  /** Such as `ListAgentRuntimes`; absent where no API was called. */
+  /** Such as `ListAgentRuntimes`. Absent if no API was called. */
   readonly api: string | undefined;
-  /** The name of the runtime or gateway that it is about, where it is about one. */
+  /** The name of the affected runtime or gateway, if any. */
   readonly subject: string | undefined;
   readonly sentence: string;
-  /** For `denied`, where AWS's sentence could be read: see `missingStatements`. */
+  /** For `denied`, if AWS's error message could be parsed. See `missingStatements`. */
   readonly denial?: AccessDenial | undefined;
-  /** The profile that a new login would help, for `credentials`. */
+  /** For `credentials`: the profile for which a new login would help. */
   readonly login?: string | undefined;
-  /** The command of the workspace that a person has to confirm, for `credentials`. */
+  /** For `credentials`: the workspace command for the user to confirm. */
   readonly unconfirmed?: WorkspaceCommand | undefined;
 }
 
-/** By the code of what has its own sentence already. */
+/** Problem kinds of errors with a complete message, by error code. */
 const KINDS: Readonly<Partial<Record<ErrorCode, Problem['kind']>>> = {
   credentials: 'credentials',
   connection: 'network',
 };
 
-/** What is missing where an API cannot be asked. */
+/** The operation for the error message, by API. */
 const MISSING: Readonly<Record<string, string>> = {
   ListAgentRuntimes: 'list runtimes',
   GetAgentRuntime: 'read protocol and authorizer',
@@ -46,7 +46,7 @@ const MISSING: Readonly<Record<string, string>> = {
   GetGateway: 'read the URL',
 };
 
-/** Puts what a call threw into words. */
+/** Converts the error of a call to a problem. */
 export function problemOf(
   thrown: unknown,
   place: Place,
@@ -90,7 +90,7 @@ export function isThrottling(thrown: unknown): boolean {
   return /Throttl|TooManyRequests|SlowDown/.test(nameOf(thrown)) || statusOf(thrown) === 429;
 }
 
-/** A failure that a second try may not meet. All that discovery calls only reads. */
+/** Whether a retry may help. Retries are safe, because all calls of discovery only read. */
 export function isPassing(thrown: unknown): boolean {
   const status = statusOf(thrown) ?? 0;
   return status >= 500 || (isUnreached(thrown) && !UNREACHABLE.test(codeOf(thrown)));
@@ -99,10 +99,10 @@ export function isPassing(thrown: unknown): boolean {
 const UNREACHABLE =
   /^(ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ERR_SSL_.*|UNABLE_TO_.*|.*CERT.*)$/;
 const BROKEN = /^(ECONNRESET|EPIPE|ETIMEDOUT|ECONNABORTED)$/;
-/** Of the front door, about the credentials themselves. */
+/** Errors about the credentials themselves, before any authorization. */
 const BAD_CREDENTIALS = /Expired|UnrecognizedClient|InvalidClientToken|Signature/;
 
-/** Whether a call got no answer. */
+/** Whether a call received no response. */
 export function isUnreached(thrown: unknown): boolean {
   const code = codeOf(thrown);
   return UNREACHABLE.test(code) || BROKEN.test(code) || nameOf(thrown) === 'TimeoutError';

@@ -13,12 +13,11 @@ import type { DiscoveredGateway, DiscoveredRuntime } from './discovered.ts';
 import type { Place } from './place.ts';
 import { type Problem, problemOf } from './problem.ts';
 
-/** Calls under way at once for one detail; the pace says how soon the next may go. */
+/** Concurrent calls for one kind of detail. `Pace` also limits the rate. */
 const AT_ONCE = 8;
-/** More of one account and region are left out, with a problem that says so. */
+/** Maximum items per account and region. More are omitted, with a problem in the result. */
 const MOST = 1000;
 
-/** Where a reading takes place, and who hears of it. */
 export interface ReadingContext {
   readonly reader: ControlPlaneReader;
   readonly place: Place;
@@ -33,9 +32,10 @@ interface Named {
 }
 
 /**
- * The runtimes of a place. `onChange` gets all of them each time something more is known.
+ * Reads all runtimes. Calls `onChange` with all of them after each update.
  *
- * @returns nothing where not even their names could be listed. Throws the signal's reason alone.
+ * @returns `undefined` if not even the names could be listed.
+ * @throws only the signal's reason.
  */
 export async function readRuntimes(
   context: ReadingContext,
@@ -61,7 +61,7 @@ export async function readRuntimes(
   return known.all;
 }
 
-/** The gateways of a place, likewise. */
+/** Like {@link readRuntimes}, for gateways. */
 export async function readGateways(
   context: ReadingContext,
   onChange: (gateways: readonly DiscoveredGateway[]) => void,
@@ -76,7 +76,7 @@ export async function readGateways(
   return known.all;
 }
 
-/** What is known so far, in the order of the list. */
+/** The items read so far, in list order. */
 class Shelf<T extends Named> {
   readonly #items = new Map<string, T>();
   readonly #onChange: (items: readonly T[]) => void;
@@ -100,7 +100,7 @@ class Shelf<T extends Named> {
   }
 }
 
-/** @returns whether anything was listed, be it that there is nothing. */
+/** @returns true if at least one page was read, even an empty one. */
 async function list<T extends Named>(
   context: ReadingContext,
   api: string,

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Time and chance, so that a test can hold them. */
+/** Time and randomness, replaceable in tests. */
 export interface Timing {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Rejects with the signal's reason as soon as it aborts. */
+  /** Rejects with the signal's reason when it aborts. */
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
   /** From 0 to 1. */
   random(): number;

@@ -1,10 +1,10 @@
 import type { Timing } from './timing.ts';
 
-/** Lets a call through as often as AWS does: so many at once, and as many more each second. */
+/** Limits calls like AWS does: an initial burst, and the same number again each second. */
 export class TokenBucket {
   readonly #perSecond: number;
   readonly #timing: Timing;
-  /** Below zero: the turns of those that wait already. */
+  /** If negative, the number of calls already waiting. */
   #tokens: number;
   #filledAt: number;
 
@@ -15,7 +15,7 @@ export class TokenBucket {
     this.#filledAt = timing.now();
   }
 
-  /** Resolves when it is the caller's turn. */
+  /** Resolves when the rate limit allows a call. */
   async take(signal: AbortSignal): Promise<void> {
     this.#fill();
     this.#tokens -= 1;
@@ -25,8 +25,8 @@ export class TokenBucket {
   }
 
   /**
-   * Lets nobody else through for so many milliseconds: others use the account's rate as well. Of
-   * several pauses at once, the longest counts.
+   * Blocks all calls for a time, because other programs share the account's rate limit. If pauses
+   * overlap, the longest applies.
    */
   pause(milliseconds: number): void {
     this.#fill();

@@ -1,6 +1,6 @@
 /**
- * Hands on what is new of several things, as long as somebody looks. Who looks rarely sees the
- * newest of each, and nothing piles up.
+ * Passes the latest value for each key to a consumer. A slow consumer skips intermediate values, so
+ * the queue stays small.
  */
 export class Updates<K, V> implements AsyncIterable<V> {
   readonly #waiting = new Map<K, V>();
@@ -12,13 +12,13 @@ export class Updates<K, V> implements AsyncIterable<V> {
     this.#wake?.();
   }
 
-  /** There is nothing to come. */
+  /** Ends the iteration after the pending values. */
   end(): void {
     this.#ended = {};
     this.#wake?.();
   }
 
-  /** Whoever looks is to know of a failure, once the rest was handed on. */
+  /** Throws the failure to the consumer after the pending values. */
   fail(failure: unknown): void {
     this.#ended = { failure };
     this.#wake?.();

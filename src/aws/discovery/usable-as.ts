@@ -1,15 +1,15 @@
 import type { DiscoveredGateway, DiscoveredRuntime } from './discovered.ts';
 
-/** What can be done with a runtime or gateway. */
+/** How a runtime or gateway can be used. */
 export interface Use {
-  /** As a picker says it: `MCP · IAM`, `Gateway · JWT`. */
+  /** For the picker: `MCP · IAM`, `Gateway · JWT`. */
   readonly kind: string;
   /**
-   * Whether it can be an MCP server now: `yes`; `token` where it takes a bearer token; `no`;
-   * `unknown` where it could not be asked.
+   * Whether it can be an MCP server now: `yes`, `token` if it needs a bearer token, `no`, or
+   * `unknown` if its details could not be read.
    */
   readonly asServer: 'yes' | 'token' | 'no' | 'unknown';
-  /** What to do with it, without a full stop. */
+  /** Advice for the user, without a full stop. */
   readonly sentence: string;
 }
 
@@ -20,7 +20,7 @@ export function usableAs(target: DiscoveredRuntime | DiscoveredGateway): Use {
   return { kind, ...(target.kind === 'gateway' ? useOfGateway(target) : useOfRuntime(target)) };
 }
 
-/** Protocol and authorizer, `?` for what could not be read. */
+/** Protocol and authorizer. `?` stands for an unknown value. */
 export function kindOf(target: DiscoveredRuntime | DiscoveredGateway): string {
   if (target.kind === 'gateway') return `Gateway · ${target.authorizer}`;
   const { protocol = '?', authorizer = '?' } = target;
@@ -99,7 +99,7 @@ function useOfGateway({ authorizer, protocol, url }: DiscoveredGateway): Answer 
   }
 }
 
-/** An update leaves what was there in service. */
+/** The old version stays in service during and after a failed update. */
 const SERVING = ['READY', 'UPDATING', 'UPDATE_FAILED', 'UPDATE_UNSUCCESSFUL'];
 
 function whyNotReady(target: DiscoveredRuntime | DiscoveredGateway): string | undefined {

@@ -9,39 +9,39 @@ import { readServiceSettings } from '../shared-config.ts';
 import type { Credentials } from '../signer.ts';
 import { isUnreached } from './problem.ts';
 
-/** Whose credentials these are, without any of them. */
+/** The owner of credentials. It contains no secrets. */
 export interface Identity {
   /** Twelve digits. */
   readonly account: string;
   readonly arn: string;
   readonly partition: string;
   readonly kind: 'user' | 'role' | 'root' | 'federated-user' | 'unknown';
-  /** Of the user or role, without its path. */
+  /** The name of the user or role, without its path. */
   readonly name: string;
-  /** Of an assumed role. */
+  /** For an assumed role. */
   readonly sessionName: string | undefined;
   readonly profile: string | undefined;
-  /** Of the environment or the profile; absent where neither names one. */
+  /** The region of the environment or the profile, if any. */
   readonly region: string | undefined;
-  /** ISO 8601; absent for credentials that do not expire. */
+  /** ISO 8601. Absent if the credentials do not expire. */
   readonly expiresAt: string | undefined;
-  /** Where the credentials come from, in words: `IAM Identity Center`. */
+  /** The origin of the credentials for display: `IAM Identity Center`. */
   readonly source: string;
 }
 
 export interface WhoAmIOptions extends CredentialsOptions {
-  /** Those that will be used, where there are any yet. */
+  /** Existing credentials to check. By default they are searched for. */
   readonly credentials?: Credentials | undefined;
 }
 
-/** Where STS is asked if nothing says a region: it answers alike everywhere in a partition. */
+/** The STS region if none is set. All regions of a partition return the same result. */
 const ANY_REGION = 'us-east-1';
 
 /**
- * Asks STS whose credentials these are, which needs no permission.
+ * Calls STS GetCallerIdentity, which needs no permission.
  *
- * @throws {AgentCoreError} `credentials`, with the `region` in its data where STS there refused them;
- *   `connection` where STS was not reached.
+ * @throws {AgentCoreError} `credentials`, with the `region` in its data if STS rejected them there;
+ * `connection` if STS was unreachable.
  */
 export async function whoAmI(options: WhoAmIOptions): Promise<Identity> {
   const { profile, region, network, env, credentials = findCredentials(options) } = options;
@@ -58,9 +58,10 @@ export async function whoAmI(options: WhoAmIOptions): Promise<Identity> {
 }
 
 /**
- * What is wrong, or at least surprising, about using a runtime or gateway with these credentials.
+ * Warns about using a runtime or gateway with these credentials: another partition, account or
+ * region.
  *
- * @returns sentences without a full stop; none where all is as usual.
+ * @returns sentences without a full stop. Empty if everything matches.
  */
 export function mismatch(identity: Identity, arn: string): readonly string[] {
   const [, partition = '', , region = '', account = ''] = arn.split(':');
@@ -90,7 +91,7 @@ async function askSts(options: Parameters<typeof callerArn>[0]): Promise<string>
     return await callerArn(options);
   } catch (thrown) {
     const cause = thrown instanceof AgentCoreError ? (thrown.cause ?? thrown) : thrown;
-    // Credentials that could not even be found have their own sentence.
+    // Errors from the credential search already have a complete message.
     if (cause instanceof AgentCoreError) throw cause;
     const what = 'Could not ask STS who you are';
     if (!isUnreached(cause)) {
@@ -141,7 +142,7 @@ async function sourceOf({ profile, assumeRole, env }: WhoAmIOptions): Promise<st
   return assumeRole ? `${assumeRole.arn}, assumed with ${base}` : base;
 }
 
-/** Where the SDKs look, in their order. */
+/** In the order of the SDKs. */
 async function sourceOfBase(profile: string | undefined, env: Environment): Promise<string> {
   if (!profile && env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY) {
     return 'environment variables';

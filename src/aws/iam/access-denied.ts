@@ -2,13 +2,16 @@ import { DEFAULT_ENDPOINT } from './access-policy.ts';
 import { resourceKindOf } from './actions.ts';
 import { allow, oneOrAll, type Statement } from './policy-document.ts';
 
-/** What AWS says when it refuses. */
+/** The parts of AWS's access denied message. */
 export interface AccessDenial {
   readonly principal: string;
   /** Such as `bedrock-agentcore:InvokeAgentRuntime`. */
   readonly action: string;
   readonly resource: string | undefined;
-  /** `forbidden`: a policy says no, and no statement that allows helps. `unmentioned`: none says yes. */
+  /**
+   * `forbidden`: an explicit deny, so an added allow does not help. `unmentioned`: no policy allows
+   * it.
+   */
   readonly reason: 'unmentioned' | 'forbidden' | 'unknown';
   /** The kind of policy, in AWS's words: `identity-based policy`, `service control policy`. */
   readonly policy: string | undefined;
@@ -21,7 +24,7 @@ const DENIAL =
 const UNMENTIONED = /because no ([\w -]+?) allows/;
 const FORBIDDEN = /with an explicit deny in an? ([\w -]+?(?:policy|boundary))\b/;
 
-/** Reads AWS's sentence; `undefined` where it is about something else. */
+/** Parses AWS's message. Returns `undefined` for other messages. */
 export function parseDenial(message: string): AccessDenial | undefined {
   const match = DENIAL.exec(message);
   if (!match) return undefined;
@@ -38,11 +41,11 @@ export function parseDenial(message: string): AccessDenial | undefined {
 }
 
 /**
- * The statements that are missing where AWS denied something, one for each action. They name the
- * endpoint along with the runtime, because AWS checks both and complains of one at a time.
+ * Returns the missing statements for denied calls, one per action. They include both runtime and
+ * endpoint, because AWS checks both and reports one at a time.
  *
- * @returns none for what a policy forbids, which an added statement cannot allow, and for what a
- *   resource-based policy keeps silent about, which is not the caller's to add.
+ * @returns no statement for an explicit deny, which overrides any allow, or for a resource-based
+ * policy, which the caller cannot change.
  */
 export function missingStatements(denials: readonly AccessDenial[]): readonly Statement[] {
   const byAction = new Map<string, Statement>();
@@ -62,12 +65,12 @@ function missingStatement(denial: AccessDenial): Statement | undefined {
   return allow(`Allow${action.slice(action.indexOf(':') + 1)}`, [action], resourcesOf(denial));
 }
 
-/** A statement as it goes into a policy. */
+/** Formats a statement for a policy. */
 export function statementText(statement: Statement): string {
   return JSON.stringify(statement, null, 2);
 }
 
-/** What to do about a denial, as a sentence without a full stop. */
+/** Returns advice for a denial, as a sentence without a full stop. */
 export function adviceOn({ reason, policy, action, principal }: AccessDenial): string {
   if (reason === 'forbidden') {
     return `${article(policy)} ${policy} forbids it, which no further permission overrides: ask whoever looks after that policy`;
@@ -91,7 +94,7 @@ function article(words = ''): string {
   return /^[aeiou]/i.test(words) ? 'an' : 'a';
 }
 
-/** Who policies can be attached to: a session's role, not the session. */
+/** Returns the principal for an attached policy. For a session, this is its role. */
 function holderOf(principal: string): string {
   const [, role] = /:assumed-role\/([^/]+)\//.exec(principal) ?? [];
   return role ? `the role ${role}` : principal;

@@ -3,47 +3,47 @@ import { type AgentCoreAction, actionName, LIST_ACTIONS } from './actions.ts';
 import type { GatewayArn } from './gateway-arn.ts';
 import { allow, type PolicyDocument, policyOf, type Statement } from './policy-document.ts';
 
-/** A runtime, and the endpoint of it that is invoked. */
+/** A runtime and the invoked endpoint. */
 interface RuntimeTarget {
   readonly runtime: RuntimeArn;
-  /** Absent: the ARN's own endpoint, else DEFAULT. */
+  /** If absent, the ARN's own endpoint, else DEFAULT. */
   readonly qualifier?: string | undefined;
 }
 
-/** What is to be used. */
+/** The runtimes and gateways to use. */
 export interface Targets {
   readonly runtimes: readonly RuntimeTarget[];
   readonly gateways: readonly GatewayArn[];
 }
 
-/** What is to be done with it, besides invoking. */
+/** Further operations, apart from invocation. */
 export interface Needs {
-  /** Stop the sessions that were started, so that they cost nothing any more. */
+  /** Stop sessions to end their cost. */
   readonly stop: boolean;
-  /** Invoke on behalf of a user whose id is sent along. */
+  /** Invoke on behalf of a user, with the user's ID. */
   readonly userId: boolean;
-  /** Find runtimes and gateways, those of the whole account. */
+  /** Find all runtimes and gateways of the account. */
   readonly list: boolean;
 }
 
-/** The roles that the caller assumes first, if any. */
+/** The roles to assume first, if any. */
 export interface RolesToAssume {
   readonly roles: readonly string[];
-  /** Whether the session is to carry a source identity. */
+  /** Whether to set a source identity in the session. */
   readonly sourceIdentity?: boolean | undefined;
 }
 
-/** The endpoint that every runtime has, and that is invoked where none is named. */
+/** Every runtime has this endpoint. It is invoked by default. */
 export const DEFAULT_ENDPOINT = 'DEFAULT';
 
-/** The least that invoking these targets takes, for whoever signs the requests. */
+/** The minimal policy for the signing principal. */
 export function accessPolicy(targets: Targets, needs: Needs): PolicyDocument {
   return policyOf(accessStatements(targets, needs));
 }
 
 /**
- * The least that a caller needs. One that assumes a role needs no more than that: the rest is the
- * role's, see {@link accessPolicy}.
+ * The minimal policy for the caller. If the caller assumes a role, this is only the permission to
+ * assume it. The role needs the rest, see {@link accessPolicy}.
  */
 export function callerPolicy(
   targets: Targets,
@@ -69,7 +69,7 @@ function accessStatements({ runtimes, gateways }: Targets, needs: Needs): Statem
       needs.userId ? invocable : [],
     ),
     ...statement('StopSessions', ['StopRuntimeSession'], needs.stop ? invocable : []),
-    // How long a session lives, and with that what it costs, is told there alone.
+    // Only this call returns the session timeouts, which determine the cost.
     ...statement('ReadRuntimes', ['GetAgentRuntime'], needs.list ? [] : runtimeArns),
     ...statement('InvokeGateways', ['InvokeGateway'], gatewayArns),
     ...statement('ReadGateways', ['GetGateway'], needs.list ? [] : gatewayArns),
@@ -88,7 +88,7 @@ function listStatements(homes: readonly Home[]): Statement[] {
   const regions = [...new Set(homes.map(({ region }) => region))].sort();
   return [
     allow('List', LIST_ACTIONS.map(actionName), ['*'], {
-      // AWS knows no narrower resource for these.
+      // AWS supports no narrower resource for these actions.
       StringEquals: { 'aws:RequestedRegion': regions },
     }),
     ...statement('ReadAllRuntimes', ['GetAgentRuntime'], all('runtime')),
@@ -96,7 +96,7 @@ function listStatements(homes: readonly Home[]): Statement[] {
   ];
 }
 
-/** Nothing where it would be about nothing. */
+/** Returns no statement if there are no resources. */
 function statement(
   sid: string,
   actions: readonly AgentCoreAction[],

@@ -1,6 +1,6 @@
 /**
- * What the `Resource` of a statement with an action has to name. An invocation is authorized for the
- * runtime and for its endpoint, and needs both; the lists know no resource but `*`.
+ * The required resources of each action. An invocation is authorized for both the runtime and its
+ * endpoint. List actions support only `*`.
  *
  * Source: "Actions, resources, and condition keys for Amazon Bedrock AgentCore" in the Service
  * Authorization Reference, as of September 2026.
@@ -22,7 +22,7 @@ export const ACTION_RESOURCES = {
 
 export type AgentCoreAction = keyof typeof ACTION_RESOURCES;
 
-/** What the lists of runtimes and gateways take, besides the `Get` of each. */
+/** Actions for listing runtimes and gateways, in addition to the `Get` actions. */
 export const LIST_ACTIONS: readonly AgentCoreAction[] = [
   'ListAgentRuntimes',
   'ListAgentRuntimeEndpoints',
@@ -30,12 +30,12 @@ export const LIST_ACTIONS: readonly AgentCoreAction[] = [
   'ListGateways',
 ];
 
-/** With the prefix that IAM wants. */
+/** Adds the IAM service prefix. */
 export function actionName(action: AgentCoreAction): string {
   return `bedrock-agentcore:${action}`;
 }
 
-/** The kind of resource that an action takes; `undefined` for an action that is not listed here. */
+/** Returns the resource kind of an action, or `undefined` for an unlisted action. */
 export function resourceKindOf(
   action: string,
 ): (typeof ACTION_RESOURCES)[AgentCoreAction] | undefined {

@@ -1,7 +1,7 @@
 import { AgentCoreError } from '../../error.ts';
 import { type Partition, plainArn } from '../arn.ts';
 
-/** An AgentCore Gateway ARN, taken apart. */
+/** The parts of an AgentCore Gateway ARN. */
 export interface GatewayArn {
   readonly arn: string;
   readonly partition: Partition;
@@ -17,7 +17,7 @@ const GATEWAY_ARN =
 
 const GATEWAY_ARN_SHAPE = 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:gateway/GATEWAY_ID';
 
-/** True for an ARN that can be none of a runtime. */
+/** Whether the text is an ARN of a gateway and not of a runtime. */
 export function isGatewayArn(text: string): boolean {
   return /^arn:[\w-]+:bedrock-agentcore:[^:]*:[^:]*:gateway\//i.test(plainArn(text));
 }

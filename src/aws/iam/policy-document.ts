@@ -4,14 +4,14 @@ export type Conditions = Readonly<
 >;
 
 interface StatementBase {
-  /** Letters and digits alone: IAM takes nothing else here. */
+  /** Only letters and digits: IAM accepts nothing else here. */
   readonly Sid: string;
   readonly Effect: 'Allow';
   readonly Action: string | readonly string[];
   readonly Condition?: Conditions;
 }
 
-/** A statement of a policy that hangs on a user or a role. */
+/** A statement of an identity-based policy. */
 export interface Statement extends StatementBase {
   readonly Resource: string | readonly string[];
 }
@@ -28,7 +28,7 @@ export interface PolicyDocument<S extends StatementBase = Statement> {
 
 export type TrustPolicy = PolicyDocument<TrustStatement>;
 
-/** Statements as a document, by their Sids, so that the same needs always read the same. */
+/** Creates a document with statements sorted by Sid, so that the same needs give the same text. */
 export function policyOf<S extends StatementBase>(statements: readonly S[]): PolicyDocument<S> {
   const sorted = [...statements].sort((one, other) => (one.Sid < other.Sid ? -1 : 1));
   return { Version: '2012-10-17', Statement: sorted };
@@ -49,7 +49,7 @@ export function allow(
   };
 }
 
-/** Without repetitions, sorted; a single one by itself, as people write it. */
+/** Removes duplicates and sorts. Returns a string for a single value, as is usual in policies. */
 export function oneOrAll(values: readonly string[]): string | readonly string[] {
   const sorted = [...new Set(values)].sort();
   return sorted.length === 1 ? (sorted[0] as string) : sorted;

@@ -7,14 +7,14 @@ import {
   type TrustStatement,
 } from './policy-document.ts';
 
-/** Who may assume a role, and on which terms. */
+/** A trusted principal and its conditions. */
 export interface Trust {
-  /** The ARN of a user, a role, or an assumed role; or an account, by its number or root ARN. */
+  /** The ARN of a user, role or assumed role, or an account by its ID or root ARN. */
   readonly principal: string;
   readonly externalId?: string | undefined;
-  /** Only after a login with an MFA device. */
+  /** Requires a login with an MFA device. */
   readonly mfa?: boolean | undefined;
-  /** Whether callers may say who they are by a source identity. */
+  /** Whether callers may set a source identity. */
   readonly sourceIdentity?: boolean | undefined;
 }
 
@@ -32,10 +32,10 @@ export function parseRoleArn(text: string): string {
 }
 
 /**
- * The trust policy of a role.
+ * Creates the trust policy of a role.
  *
- * @param partition Of the role, for an account that is given by its number.
- * @throws {AgentCoreError} `usage` where the principal is none.
+ * @param partition The role's partition, for an account given by its ID.
+ * @throws {AgentCoreError} `usage` if the principal is invalid.
  */
 export function trustPolicy(trust: Trust, partition = 'aws'): TrustPolicy {
   const { principal, condition } = trustedPrincipal(trust.principal, partition);
@@ -53,7 +53,7 @@ export function trustPolicy(trust: Trust, partition = 'aws'): TrustPolicy {
       ...(Object.keys(terms).length > 0 && { Condition: terms }),
     },
   ];
-  // A statement of its own: by itself it lets nobody in, and the terms above need not fit it.
+  // A separate statement: alone it grants no access, and the conditions above may not apply to it.
   if (trust.sourceIdentity) {
     statements.push({
       Sid: 'SetSourceIdentity',
@@ -66,8 +66,8 @@ export function trustPolicy(trust: Trust, partition = 'aws'): TrustPolicy {
 }
 
 /**
- * A principal as a trust policy can name it. Sessions come and go, so it is their role; the role of
- * an IAM Identity Center user has a path that its sessions' ARNs leave out, so it is matched.
+ * Converts a principal for a trust policy. A session is replaced by its role. For an IAM Identity
+ * Center role, a pattern is used, because session ARNs omit the role's path.
  */
 function trustedPrincipal(
   text: string,

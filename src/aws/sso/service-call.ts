@@ -87,7 +87,7 @@ function endpointOf(
  * Makes a call with a timeout, and stops immediately if the signal aborts. The SDK alone does
  * neither: it ignores the signal between attempts, and does not enforce its own timeout.
  *
- * @param what The start of the error message, such as `Could not list accounts`.
+ * @param what Start of the error message, such as `Could not list accounts`.
  * @throws the signal's reason if the signal aborts.
  * @throws {AgentCoreError} `credentials` if the service denies access, `upstream` if it fails,
  * `connection` or `timeout` if it is unreachable.
