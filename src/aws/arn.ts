@@ -39,7 +39,7 @@ export function isInvocationsUrl(text: string): boolean {
   return invocationsUrl(text) !== undefined;
 }
 
-/** Decodes an ARN copied from a URL, which is percent-encoded. */
+/** Decodes a percent-encoded ARN, for example copied from a URL. */
 export function plainArn(text: string): string {
   const arn = text.trim();
   if (!/^arn%/i.test(arn)) return arn;

@@ -5,10 +5,10 @@ import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
 
 /**
- * The network settings: proxies and trusted certificate authorities. Connections use `HTTPS_PROXY`,
- * `HTTP_PROXY` and `ALL_PROXY`, except for hosts in `NO_PROXY`. They trust the certificate
- * authorities of Node, `NODE_EXTRA_CA_CERTS`, and `AWS_CA_BUNDLE` or the profile's `ca_bundle`. If
- * `NODE_USE_SYSTEM_CA` is 1, they also trust those of the system. Sockets are kept alive.
+ * Creates HTTP agents with the configured proxies and certificate authorities. Connections use
+ * `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`, except for hosts in `NO_PROXY`. They trust the
+ * certificate authorities of Node, `NODE_EXTRA_CA_CERTS`, and `AWS_CA_BUNDLE` or the profile's
+ * `ca_bundle`. If `NODE_USE_SYSTEM_CA` is 1, they also trust the system's. Sockets are kept alive.
  */
 export class Network {
   readonly #options: AgentOptions;
@@ -23,7 +23,8 @@ export class Network {
     ];
     this.#options = {
       keepAlive: true,
-      // Close idle sockets before a load balancer does (usually after 60 s) during a request.
+      // Close idle sockets first. A load balancer usually closes them after 60 s, perhaps during a
+      // request.
       timeout: 30_000,
       scheduling: 'lifo',
     };
@@ -38,7 +39,7 @@ export class Network {
       if (!proxy) return new (await import('node:https')).Agent(options);
       const { HttpsProxyAgent } = await import('https-proxy-agent');
       const agent = new HttpsProxyAgent(proxy, options);
-      // The agent does not keep the options of its connections or the scheme.
+      // HttpsProxyAgent drops the connection options and the scheme, so set both.
       Object.assign(agent.options, options);
       agent.protocol = 'https:';
       return agent;

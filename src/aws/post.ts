@@ -54,10 +54,7 @@ export interface Reply {
    * cannot be decoded.
    */
   chunks(): AsyncGenerator<Buffer, void, void>;
-  /**
-   * Returns the whole body, or stops after more than `limit` bytes. Throws like {@link
-   * Reply.chunks}.
-   */
+  /** Returns the whole body, or stops after more than `limit` bytes. Throws like `chunks`. */
   whole(limit: number): Promise<Buffer>;
   /** Must be called for each message in the body. Only messages extend the total timeout. */
   onMessage(): void;

@@ -6,8 +6,9 @@ const ZONE = /^([a-z]{2,5}(?:-[a-z]+)+-\d{1,2})(?:[a-z]|(?:-[a-z\d]+)+)$/;
 const ZONE_ID = /^[a-z]{2,6}\d-[a-z\d-]*az\d+$/;
 
 /**
- * Explains why a text is not a region, as the end of a sentence about the setting: `is
- * "us-east-1a", an availability zone: write us-east-1`. Returns `undefined` for a region.
+ * Explains why a text is not a region. Returns `undefined` for a region. The text is the end of a
+ * sentence about the setting:
+ * `is "us-east-1a", an availability zone: write us-east-1`.
  */
 export function regionFault(text: string): string | undefined {
   if (REGION.test(text)) return undefined;

@@ -4,8 +4,9 @@ import { AgentCoreError } from '../error.ts';
 const PLACEHOLDER = /\$\{[^}]*\}|\{\{[^}]*\}\}|^\$\w+$|^%\w+%$|^<[^<>]*>$/;
 
 /**
- * Describes a syntax error in a value as the end of a sentence about the setting: `is in quotes,
- * which belong to the value: remove them`. The text never contains the value, which may be secret.
+ * Describes a syntax error in a value. The text never contains the value, which may be secret. It
+ * is the end of a sentence about the setting:
+ * `is in quotes, which belong to the value: remove them`.
  */
 export function valueFault(value: string): string | undefined {
   const [placeholder] = PLACEHOLDER.exec(value) ?? [];

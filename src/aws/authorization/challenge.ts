@@ -7,7 +7,7 @@ export interface Challenge {
   readonly errorDescription?: string | undefined;
   /** Separated by spaces. */
   readonly scope?: string | undefined;
-  /** URL of the server's metadata, which includes the token issuer. */
+  /** URL of the server's metadata, with the token issuer. */
   readonly resourceMetadata?: string | undefined;
 }
 

@@ -12,8 +12,8 @@ export interface SmallRequest {
 }
 
 /**
- * A `fetch` for small responses with the configured network settings, which Node's own `fetch`
- * ignores. It follows no redirects, because requests may contain secrets.
+ * A `fetch` for small responses with the configured network settings. Node's own `fetch` ignores
+ * them. This function follows no redirects, because requests may contain secrets.
  */
 export async function networkFetch(
   network: Network,

@@ -5,13 +5,11 @@ import { makeToken, type Token } from './token.ts';
 
 const WHOSE = 'The AGENTCORE_TOKEN_COMMAND';
 /**
- * Larger numbers are milliseconds, smaller ones seconds. The bound is the year 5138 in seconds, or
- * 1973 in milliseconds.
+ * Larger numbers are milliseconds since 1970, smaller ones seconds. The bound is the year 5138 in
+ * seconds, or 1973 in milliseconds.
  */
 const SECONDS_END = 1e11;
-/**
- * Larger numbers are timestamps, smaller ones durations in seconds. The bound is about 30 years.
- */
+/** Larger numbers are timestamps, smaller ones lifetimes in seconds. No issuer grants 30 years. */
 const LONGEST_LIFE = 1e9;
 
 export interface TokenCommandOptions {

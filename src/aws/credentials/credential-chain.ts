@@ -33,11 +33,13 @@ export interface Found {
 }
 
 /**
- * Creates a credential search in the order of the AWS SDKs: the named profile, or else environment
- * variables, the default profile, web identity, container and instance. It then assumes the
- * configured roles. All clients use the configured network settings. Nothing is cached, so each
- * search reads the current files. If the first source found does not work, the search fails and
- * does not try the next one.
+ * Creates a credential search in the order of the AWS SDKs:
+ * - the named profile,
+ * - or else environment variables, the default profile, web identity, container and instance.
+ *
+ * It then assumes the configured roles. All clients use the configured network settings. Nothing is
+ * cached, so each search reads the current files. If the first source found does not work, the
+ * search fails and does not try the next one.
  */
 export async function credentialChain(
   options: CredentialsOptions,

@@ -219,7 +219,7 @@ class KeptCredentials {
     await Promise.race([this.#following, delay(CHANGE_WITHIN, undefined, { ref: false })]);
   }
 
-  /** Repeats the search if a file changed meanwhile, because programs write in several steps. */
+  /** Repeats the search if a file changed during it, because programs write in several steps. */
   async #searchSettled(): Promise<Found> {
     for (let attempt = 1; ; attempt++) {
       const stamp = stampOf(this.#files);

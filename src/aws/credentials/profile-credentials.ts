@@ -41,8 +41,8 @@ export interface ProfileSurroundings {
 
 /**
  * Returns the credentials of a profile and follows its source profiles. The rules are those of the
- * SDK's `fromIni`, which has three limits: It cannot run a process without stdin. It mixes the
- * regions of SSO and STS. Its errors do not identify the failed profile in a chain.
+ * SDK's `fromIni`. That function cannot run a process without stdin, mixes the regions of SSO and
+ * STS, and does not identify the failed profile in a chain.
  *
  * @throws {AgentCoreError} `credentials`
  */

@@ -335,7 +335,8 @@ export function swallowedKey(name: string, key: string, files: ProfileFiles): st
 
 /**
  * Explains why a profile was not found if a similar section exists or the name has extra
- * characters: `line 5 of PATH is …`, `its name is in quotes …`.
+ * characters.
+ * Examples: `line 5 of PATH is …`, `its name is in quotes …`.
  */
 export function misreadProfile(name: string, files: ProfileFiles): string | undefined {
   const alike = lookAlike('profile', name, files);

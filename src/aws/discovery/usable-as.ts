@@ -5,8 +5,8 @@ export interface Use {
   /** For the picker: `MCP · IAM`, `Gateway · JWT`. */
   readonly kind: string;
   /**
-   * Whether it can be an MCP server now: `yes`, `token` if it needs a bearer token, `no`, or
-   * `unknown` if its details could not be read.
+   * Whether it can be an MCP server now. `token`: only with a bearer token. `unknown`: its details
+   * could not be read.
    */
   readonly asServer: 'yes' | 'token' | 'no' | 'unknown';
   /** Advice for the user, without a full stop. */
@@ -99,7 +99,7 @@ function useOfGateway({ authorizer, protocol, url }: DiscoveredGateway): Answer 
   }
 }
 
-/** The old version stays in service during and after a failed update. */
+/** The old version stays in service during an update and after a failed update. */
 const SERVING = ['READY', 'UPDATING', 'UPDATE_FAILED', 'UPDATE_UNSUCCESSFUL'];
 
 function whyNotReady(target: DiscoveredRuntime | DiscoveredGateway): string | undefined {

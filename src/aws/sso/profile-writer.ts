@@ -132,7 +132,7 @@ async function changeConfig(
           `Could not write ${what}: ${path} would not read back as asked, so nothing was changed. Look for indented section headers, or for the same profile in ${files.credentials.path}`,
         );
       }
-      // Another program may have written meanwhile without using the lock.
+      // A program that ignores the lock may have changed the file.
       const now = await readSharedFile(path);
       const isSame = before ? now?.equals(before) : now === undefined;
       if (isSame) return replaceFile(path, bytes, await stat(path).catch(() => undefined));
@@ -161,7 +161,7 @@ function requireUnderstood(what: string, { path, text }: SharedFile): void {
   }
 }
 
-/** Whether all unchanged sections have the same bytes in the same order. */
+/** Whether all sections except `changed` have the same bytes in the same order. */
 function keepsOthers(
   before: SharedFile,
   changed: readonly ConfigSection[],

@@ -8,7 +8,7 @@ export interface SignInCode {
 }
 
 /**
- * User interaction of a login. The CLI prints, and the extension shows notifications. The login
+ * User interaction of a login. The CLI prints messages, and the extension shows them. The login
  * itself does neither.
  */
 export interface LoginPrompts {
