@@ -28,26 +28,42 @@ const REGIONS = [
   'ca-central-1',
 ];
 
-/** Where to look to begin with; nothing where no region is named anywhere. */
+/**
+ * Where to look to begin with; nothing if no region is named anywhere.
+ *
+ * @returns BACK if the person did not choose one of several profiles.
+ */
 export async function usualPlace(
   draft: RuntimeDraft,
-  { env, places }: SetupContext,
-): Promise<Place | undefined> {
+  setup: SetupContext,
+  position: StepPosition,
+): Promise<Place | undefined | Back> {
+  const { env, places } = setup;
   const { profiles, regions } = places();
-  const named = draft.profile ?? environmentProfile(env()) ?? profiles[0];
-  const profile = named ?? (await likelyProfile(env()));
+  let profile = draft.profile ?? environmentProfile(env()) ?? profiles[0];
+  if (profile === undefined) {
+    const likely = await likelyProfiles(env());
+    if (likely.length > 1) {
+      // The first one of the file may be of another account.
+      const chosen = await pickProfile(setup, { profile: undefined, position });
+      if (chosen === BACK) return BACK;
+      profile = chosen.profile;
+    } else {
+      profile = likely[0];
+    }
+  }
   const ofArn = draft.arn?.split(':')[3];
   const region = draft.region ?? ofArn ?? regions[0] ?? (await regionOfProfile(profile, env()));
   return region ? { profile, region } : undefined;
 }
 
-/** The first one, where neither the environment nor a profile `default` says whose credentials. */
-async function likelyProfile(env: Environment): Promise<string | undefined> {
-  if (env.AWS_ACCESS_KEY_ID) return undefined;
+/** Profiles that may be meant: `default` if there is one, none if the environment has a key. */
+async function likelyProfiles(env: Environment): Promise<readonly string[]> {
+  if (env.AWS_ACCESS_KEY_ID) return [];
   const { listProfiles } = await import('../../aws/credentials/profiles.ts');
   const usable = (await listProfiles(env)).filter(({ problem }) => problem === undefined);
-  const usual = usable.find(({ name }) => name === 'default') ?? usable[0];
-  return usual?.name;
+  const names = usable.map(({ name }) => name);
+  return names.includes('default') ? ['default'] : names;
 }
 
 /** Asks for a profile and a region to look in. */

@@ -30,7 +30,11 @@ export function targetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(begin, position) {
       let draft = begin;
-      let place = await usualPlace(draft, setup);
+      const usual = await usualPlace(draft, setup, position);
+      if (usual === BACK) return BACK;
+      let place = usual;
+      // It stays chosen if the person comes back.
+      draft = { ...draft, profile: place?.profile ?? draft.profile };
       let hint: string | undefined;
       for (;;) {
         const answer = await pickTarget(setup, { draft, place, position, hint });

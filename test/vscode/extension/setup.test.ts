@@ -42,10 +42,17 @@ function entries(): Promise<readonly object[] | undefined> {
   );
 }
 
+/** Of several profiles, none of which is called `default`, the person picks one first. */
+async function chooseWhere(): Promise<void> {
+  await quickInput().waitFor('Pick the AWS profile to call it with');
+  await quickInput().pick('dev');
+}
+
 /** Opens the wizard by the palette, and answers this many questions. */
 async function begin(answered: number): Promise<void> {
   const { workbench } = scene().vsCode;
   await workbench.runCommand('AgentCore: Set Up Runtime…');
+  await chooseWhere();
   for (const { placeholder, answer } of QUESTIONS.slice(0, answered)) {
     await quickInput().waitFor(placeholder);
     await quickInput().pick(answer);
@@ -59,6 +66,7 @@ describe('a view without runtimes', () => {
     const runtimes = workbench.view('Runtimes');
     expect(await runtimes.welcome()).toContain('No runtime is set up.');
     await runtimes.pressWelcome('Set Up Runtime');
+    await chooseWhere();
     await quickInput().waitFor('Pick a runtime or a gateway, or paste an ARN');
     await quickInput().escape();
     await quickInput().waitUntilClosed();
@@ -82,6 +90,7 @@ describe('the setup', () => {
 
   test('one of the runtimes that are found is picked by a command of its own', async () => {
     await scene().vsCode.workbench.runCommand('AgentCore: Pick Runtime…');
+    await chooseWhere();
     await quickInput().waitFor(QUESTIONS[0]?.placeholder ?? '');
     await quickInput().pick('weather');
     await quickInput().waitFor(QUESTIONS[1]?.placeholder ?? '');
