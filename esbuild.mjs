@@ -13,12 +13,15 @@ const englishOnly = {
   },
 };
 
-/** What tells browsers from each other is of no use in Node. */
-const noBrowsers = {
-  name: 'no-browsers',
+/** Modules that never run here: bowser identifies browsers, and all schemas are those of zod 4. */
+const unused = {
+  name: 'unused',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^bowser$/ }, () => ({ path: 'bowser', namespace: 'empty' }));
-    onLoad({ filter: /.*/, namespace: 'empty' }, () => ({ contents: 'export default {};' }));
+    onResolve({ filter: /^(bowser|zod\/v3|zod-to-json-schema)$/ }, ({ path }) => ({
+      path,
+      namespace: 'unused',
+    }));
+    onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {};' }));
   },
 };
 
@@ -49,7 +52,7 @@ const options = {
   mainFields: ['module', 'main'],
   minify: true,
   legalComments: 'none',
-  plugins: [englishOnly, noBrowsers, smallValidator],
+  plugins: [englishOnly, unused, smallValidator],
 };
 
 /** What the extension loads late: where it lies in `dist`, by its path. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AgentCoreError } from '../error.ts';
 import {
   ANY_LOCAL_TOKEN,

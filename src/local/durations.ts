@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Node calls back at once what is set for later than this. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { PLATFORM_ERROR_KINDS } from './answers/platform-error.ts';
 import { milliseconds } from './durations.ts';
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import { fileFailure } from '../file-failure.ts';

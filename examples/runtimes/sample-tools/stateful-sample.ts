@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   CHARACTER,
   CHARACTER_FORM,

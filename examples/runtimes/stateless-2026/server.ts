@@ -10,7 +10,7 @@ import {
   inputResponse,
   McpServer,
 } from '@modelcontextprotocol/server';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   CHARACTER,
   CHARACTER_FORM,

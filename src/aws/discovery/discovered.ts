@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * Runtimes and gateways as plain data. They have schemas because they are cached on disk, and

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { privateFolder, replaceFile } from '../sso/private-file.ts';
 import { gatewaySchema, runtimeSchema } from './discovered.ts';
 

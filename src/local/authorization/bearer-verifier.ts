@@ -6,7 +6,7 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose';
-import { z } from 'zod';
+import * as z from 'zod';
 import { messageOf } from '../../error.ts';
 import type { Clock } from '../clock.ts';
 import type { OAuth } from '../oauth/oauth.ts';

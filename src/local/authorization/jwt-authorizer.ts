@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What a JWT authorizer asks of a token, as in the control plane's `customJWTAuthorizer`. */
 export const jwtAuthorizerSchema = z.strictObject({

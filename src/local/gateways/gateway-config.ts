@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { jwtAuthorizerSchema } from '../authorization/jwt-authorizer.ts';
 import { seconds } from '../durations.ts';
 import { keyRule } from '../key-rule.ts';

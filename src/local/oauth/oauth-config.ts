@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { seconds } from '../durations.ts';
 
 /** RFC 6749: what a scope may look like, which a space separates from the next. */

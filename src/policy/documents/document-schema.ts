@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { KIND_NAME, REDACTION_KINDS } from '../redaction/kinds.ts';
 import {
   conditionSchema,

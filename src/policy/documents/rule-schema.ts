@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { OPERATORS } from './policy.ts';
 import { NAMED_WINDOWS, readDuration } from './windows.ts';
 

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JsonObject } from '../../mcp/message.ts';
 import { DocumentText, type Problem } from '../documents/document-text.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ClientMetadata, GRANT_TYPES, type Registration } from './client-registrations.ts';
 import type { OidcError, OidcErrorType } from './oidc-errors.ts';
 import { isLoopbackRedirect } from './redirect-uri.ts';

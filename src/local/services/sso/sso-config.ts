@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { keyRule } from '../../key-rule.ts';
 
 const YEAR_SECONDS = 31_536_000;
