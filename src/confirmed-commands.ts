@@ -12,8 +12,13 @@ export const CONFIRMED_CONFIG = 'AGENTCORE_CONFIRMED_CONFIG';
 
 /** A command or file of the workspace that the user must confirm before its use. */
 export interface WorkspaceCommand {
-  readonly kind: 'credential_process' | 'tokenCommand' | 'localConfig' | 'environmentSecret';
-  /** The command line, the whole configuration, or the receiver of the secret. */
+  readonly kind:
+    | 'credential_process'
+    | 'tokenCommand'
+    | 'localConfig'
+    | 'environmentSecret'
+    | 'awsLogin';
+  /** The command line, the whole configuration with it, or the receiver of the secret. */
   readonly text: string;
 }
 

@@ -48,8 +48,9 @@ export function activate(context: vscode.ExtensionContext): void {
   const store = new RuntimeStore();
   const journal = new JournalWatch(env, (role) => store.externalIdOf(role));
 
+  const review = (command: WorkspaceCommand) => consent.confirm(command);
   const prompts = new PersonPrompts(async (profile, signal) => {
-    if (await openAwsLogin(profile, env())) return true;
+    if (await openAwsLogin(profile, env(), review)) return true;
     return (await signIn({ profile }, { env: env(), signal, force: true })) !== undefined;
   });
   const secrets = new ClientSecrets(context.secrets);
@@ -86,10 +87,10 @@ export function activate(context: vscode.ExtensionContext): void {
   const running = new RunningServers(journal);
   const servers = new McpServers({ extensionId: context.extension.id, store, provider, running });
 
-  const review = (command: WorkspaceCommand) => consent.confirm(command);
   commands.register(REVIEW_COMMAND, review);
   const { onDidChange: onDidConfirm } = consent;
-  registerRuntimes(context, { commands, store, journal, servers, running, env, onDidConfirm });
+  const shown = { store, journal, servers, running, env, review, onDidConfirm };
+  registerRuntimes(context, { commands, ...shown });
   const approvals = new ApprovalsWatch(env);
   const sessionsView = new SessionsView(journal, approvals);
   const audit = new AuditWatch(env);

@@ -15,7 +15,7 @@ export function windowEnvironment(confirmed: readonly string[] = []): Environmen
   return {
     ...process.env,
     ...awsFiles(),
-    ...(areOfWorkspace() && { [CONFIRMED_PROCESSES]: confirmed.join() || 'none' }),
+    ...(workspaceAwsFiles().length > 0 && { [CONFIRMED_PROCESSES]: confirmed.join() || 'none' }),
   };
 }
 
@@ -31,27 +31,29 @@ export function awsFilesKey(env: Environment): string {
   return JSON.stringify(AWS_FILE_VARIABLES.map((name) => env[name] ?? null));
 }
 
-function areOfWorkspace(): boolean {
-  const configuration = vscode.workspace.getConfiguration('agentcore');
-  return [Settings.awsConfigFile, Settings.awsCredentialsFile].some((setting) => {
-    const value = configuration.get<unknown>(setting);
-    if (typeof value !== 'string' || !value.trim()) return false;
-    return isWorkspaceSetting(setting) || isWorkspacePath(value.trim());
+/** The paths of the AWS files that the workspace names, or that are in it. */
+export function workspaceAwsFiles(): readonly string[] {
+  return [Settings.awsConfigFile, Settings.awsCredentialsFile].flatMap((setting) => {
+    const path = pathOf(setting);
+    return path && (isWorkspaceSetting(setting) || isWorkspacePath(path)) ? [resolved(path)] : [];
   });
 }
 
 /** Where the AWS files are by the settings `agentcore.aws.*`; what is no text says nothing. */
 export function awsFiles(): Readonly<Record<string, string>> {
-  const configuration = vscode.workspace.getConfiguration('agentcore');
-  const folder = workspaceFolder();
-  const pathOf = (setting: string) => {
-    const value = configuration.get<unknown>(setting);
-    return typeof value === 'string' && value.trim() ? entryPath(value.trim(), folder) : undefined;
-  };
   const config = pathOf(Settings.awsConfigFile);
   const credentials = pathOf(Settings.awsCredentialsFile);
   return {
-    ...(config && { AWS_CONFIG_FILE: config }),
-    ...(credentials && { AWS_SHARED_CREDENTIALS_FILE: credentials }),
+    ...(config && { AWS_CONFIG_FILE: resolved(config) }),
+    ...(credentials && { AWS_SHARED_CREDENTIALS_FILE: resolved(credentials) }),
   };
+}
+
+function pathOf(setting: string): string | undefined {
+  const value = vscode.workspace.getConfiguration('agentcore').get<unknown>(setting);
+  return typeof value === 'string' ? value.trim() || undefined : undefined;
+}
+
+function resolved(path: string): string {
+  return entryPath(path, workspaceFolder());
 }

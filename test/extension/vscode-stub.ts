@@ -172,6 +172,12 @@ export const window = {
     return buttons.find(({ title }) => title === window.pressed);
   },
   withProgress: async <T>(_: object, work: () => Promise<T>) => work(),
+  /** The lines that were sent to terminals. */
+  sent: [] as string[],
+  createTerminal: () => ({
+    show: () => undefined,
+    sendText: (line: string) => void window.sent.push(line),
+  }),
   activeTextEditor: undefined as { readonly document: unknown } | undefined,
   /** The texts of the documents that were opened. */
   opened: [] as unknown[],

@@ -218,7 +218,7 @@ function isStrictJson(text: string): boolean {
   try {
     JSON.parse(text);
     return true;
-  } catch (thrown) {
+  } catch {
     // What is no JSON at all has a sentence of its own.
     const errors: ParseError[] = [];
     parse(text, errors, { allowTrailingComma: true });

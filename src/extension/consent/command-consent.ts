@@ -130,6 +130,13 @@ function questionOf({ kind }: WorkspaceCommand): {
         ),
         action: run,
       };
+    case 'awsLogin':
+      return {
+        question: vscode.l10n.t(
+          'Run this command with these AWS files? The settings of this workspace name the files, and the AWS CLI can start programs that they name.',
+        ),
+        action: run,
+      };
     case 'localConfig':
       return {
         question: vscode.l10n.t(

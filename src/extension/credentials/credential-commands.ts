@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { SsoSession } from '../../aws/sso/sso-session.ts';
+import type { WorkspaceCommand } from '../../confirmed-commands.ts';
 import type { Environment } from '../../environment.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { presentError } from '../commands/present-error.ts';
@@ -22,14 +23,19 @@ type Given = CredentialNode | { readonly profile: string } | undefined;
 /** The commands about logins and profiles. `onChange` is called when one has done something. */
 export function registerCredentialCommands(
   commands: CommandRegistry,
-  parts: { readonly env: () => Environment; readonly onChange: () => void },
+  parts: {
+    readonly env: () => Environment;
+    readonly onChange: () => void;
+    /** Asks a person whether a command of the workspace may run. */
+    readonly review: (command: WorkspaceCommand) => Promise<boolean>;
+  },
 ): void {
-  const { env, onChange } = parts;
+  const { env, onChange, review } = parts;
 
   /** Resolves with until when the login is good; undefined where it goes on in a terminal. */
   commands.register(Commands.signIn, async (given: Given) => {
     const profile = profileOf(given);
-    if (profile !== undefined && (await openAwsLogin(profile, env()))) return undefined;
+    if (profile !== undefined && (await openAwsLogin(profile, env(), review))) return undefined;
     const session = await choose(given, env(), 'sign in to');
     const until = session ? await signInTo(session, env()) : (await addSsoSession(env())).until;
     if (!until) throw new Cancelled();

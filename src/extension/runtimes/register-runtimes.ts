@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { WorkspaceCommand } from '../../confirmed-commands.ts';
 import type { Environment } from '../../environment.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { registerCredentialCommands } from '../credentials/credential-commands.ts';
@@ -24,11 +25,13 @@ export function registerRuntimes(
     readonly servers: McpServers;
     readonly running: RunningServers;
     readonly env: () => Environment;
+    /** Shows a command of the workspace and asks whether it may run. */
+    readonly review: (command: WorkspaceCommand) => Promise<boolean>;
     /** Fired when a command may run that could not before. */
     readonly onDidConfirm: vscode.Event<void>;
   },
 ): void {
-  const { commands, store, journal, servers, running, env, onDidConfirm } = parts;
+  const { commands, store, journal, servers, running, env, review, onDidConfirm } = parts;
   const identities = new Identities(env);
   const discoveries = new Discoveries(env);
   const onChange = () => {
@@ -41,7 +44,7 @@ export function registerRuntimes(
   const credentials = new CredentialsView({ env, identities, onShow });
   registerServerCommands(commands, { store, servers, running, journal });
   registerRuntimesViewCommands(commands, runtimes);
-  registerCredentialCommands(commands, { env, onChange });
+  registerCredentialCommands(commands, { env, onChange, review });
   const mcpSwitch = new McpSwitch((sentence) => {
     runtimes.message = sentence;
   });

@@ -65,18 +65,16 @@ async function requireProfile({ name, profile }: RuntimeEntry, env: Environment)
 /** Ends each question with the start, and knows whether somebody did not want to answer one. */
 function askedFor(prompts: CredentialPrompts, signal: AbortSignal) {
   let isDeclined = false;
+  const noteDeclined = (thrown: unknown): never => {
+    isDeclined = thrown instanceof Cancelled;
+    throw thrown;
+  };
   const asked: CredentialPrompts = {
-    mfaCode: async (serial, within) => {
-      try {
-        return await prompts.mfaCode(serial, AbortSignal.any([within, signal]));
-      } catch (thrown) {
-        isDeclined = thrown instanceof Cancelled;
-        throw thrown;
-      }
-    },
+    mfaCode: (serial, within) =>
+      prompts.mfaCode(serial, AbortSignal.any([within, signal])).catch(noteDeclined),
     login: async (profile, reason, within) => {
       const all = AbortSignal.any([within, signal]);
-      const isOn = (await prompts.login?.(profile, reason, all)) ?? false;
+      const isOn = (await prompts.login?.(profile, reason, all).catch(noteDeclined)) ?? false;
       isDeclined = !isOn;
       return isOn;
     },

@@ -185,9 +185,12 @@ async function dismiss(journal: JournalWatch, entries: readonly SessionEntry[]):
       : vscode.l10n.t('Dismiss {0} sessions?', entries.length),
     {
       modal: true,
-      detail: vscode.l10n.t(
-        'AgentCore may bill it until its timeouts have passed. It is no longer listed.',
-      ),
+      detail:
+        entries.length === 1
+          ? vscode.l10n.t('AgentCore may bill it until it times out. The list no longer shows it.')
+          : vscode.l10n.t(
+              'AgentCore may bill them until they time out. The list no longer shows them.',
+            ),
     },
     dismissThem,
   );

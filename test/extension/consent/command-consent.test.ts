@@ -7,6 +7,7 @@ import { remediesFor } from '../../../src/extension/commands/remedies.ts';
 import { CommandConsent } from '../../../src/extension/consent/command-consent.ts';
 import { prepareTokenCommand } from '../../../src/extension/consent/prepare-consent.ts';
 import { escapeInvisible, wrapLines } from '../../../src/extension/consent/shown-command.ts';
+import { openAwsLogin } from '../../../src/extension/credentials/aws-login.ts';
 import { credentialsOf } from '../../../src/extension/credentials/entry-credentials.ts';
 import { Identities } from '../../../src/extension/credentials/identities.ts';
 import {
@@ -33,6 +34,8 @@ beforeEach(async () => {
   const path = folder;
   endWithTest(path, () => rm(path, { recursive: true, force: true }));
   window.said.length = 0;
+  window.details.length = 0;
+  window.sent.length = 0;
   window.pressed = undefined;
 });
 
@@ -276,6 +279,31 @@ describe('a credential_process', () => {
       'is not confirmed',
     );
     expect(await exists(mark)).toBe(false);
+  });
+});
+
+describe('aws login', () => {
+  it.each([
+    ['user', undefined],
+    ['workspace', 'Run Command'],
+    ['workspace', undefined],
+  ] as const)('with an AWS file of the %s settings, answered by %s', async (scope, pressed) => {
+    const config = join(folder, 'config');
+    const text = '[profile dev]\nlogin_session = arn\n[plugins]\ncli_legacy_plugin_path = here\n';
+    await writeFile(config, text);
+    configure({ 'agentcore.aws.configFile': config }, scope);
+    window.pressed = pressed;
+    const consent = consentOf();
+    const login = openAwsLogin('dev', windowEnvironment(), (command) => consent.confirm(command));
+    if (scope === 'workspace' && !pressed) {
+      await expect(login).rejects.toMatchObject({ name: 'Cancelled' });
+    } else {
+      expect(await login).toBe(true);
+    }
+    const command = 'aws login --profile dev';
+    const shown = [`${command}\n\n# ${config}\n${text}`];
+    expect(window.details).toEqual(scope === 'workspace' ? shown : []);
+    expect(window.sent).toEqual(scope === 'workspace' && !pressed ? [] : [command]);
   });
 });
 

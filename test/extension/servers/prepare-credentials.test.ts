@@ -32,8 +32,11 @@ it('names the profile that is missing, and the one that may be meant', async () 
   });
 });
 
-it('offers the login, and is silent where nobody wants it', async () => {
-  const login = vi.fn(async () => false);
+it.each([
+  ['declines it', async () => false],
+  ['cancels it', () => Promise.reject(new Cancelled())],
+])('offers the login, and is silent if the person %s', async (_, answer) => {
+  const login = vi.fn<() => Promise<boolean>>(answer);
   await expect(prepared({ profile: 'sso' }, { login })).rejects.toThrow(Cancelled);
   expect(login).toHaveBeenCalledExactlyOnceWith(
     'sso',

@@ -1,8 +1,14 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { Discovery } from '../../../src/aws/discovery/discovery.ts';
+import {
+  CONFIRMED_PROCESSES,
+  digestCommand,
+  type WorkspaceCommand,
+} from '../../../src/confirmed-commands.ts';
 import { writtenOf } from '../../../src/extension/setup/runtime-draft.ts';
 import type { SetupContext } from '../../../src/extension/setup/setup-context.ts';
 import { askForRuntime } from '../../../src/extension/setup/setup-wizard.ts';
@@ -96,6 +102,87 @@ async function choose(placeholder: RegExp, label: RegExp): Promise<Shown> {
   shown.choose(shown.labels.find((one) => label.test(one)) as string);
   return shown;
 }
+
+describe('several profiles', () => {
+  const others = '[profile other]\nregion = eu-west-1\n[profile third]\nregion = eu-west-2\n';
+  const noPlaces = () => ({ profiles: [], regions: [] });
+
+  it('are asked for if none of them is the usual one, and then the region is its own', async () => {
+    const { setup } = await startAccount();
+    await appendFile(process.env.AWS_CONFIG_FILE as string, others);
+    const answer = ask({ ...setup, places: noPlaces }, 'discovered');
+    const profiles = await question(/AWS profile/, /^third$/);
+    expect(profiles.labels).toEqual(expect.arrayContaining(['work', 'other', 'third']));
+    expect(profiles.activeItems).toEqual([]);
+    profiles.choose('work');
+    const targets = await question(/Pick a runtime/, /server/);
+    expect(targets.items).toContainEqual(
+      expect.objectContaining({ description: 'work · us-east-1' }),
+    );
+    targets.choose(targets.labels.find((label) => /\bserver$/.test(label)) as string);
+    // It stays chosen when the person comes back.
+    (await question(/Pick the endpoint/)).press(QuickInputButtons.Back);
+    (await question(/Pick a runtime/, /server/)).escape();
+    await expect(answer).rejects.toMatchObject({ name: 'Cancelled' });
+  });
+
+  it.each([
+    ['the settings name one', '', { profiles: ['other'], regions: [] }, 'other · eu-west-1'],
+    ['one is called default', '[default]\nregion = eu-west-3\n', undefined, 'default · eu-west-3'],
+  ])('are not asked for if %s', async (_, more, places, place) => {
+    const { setup } = await startAccount();
+    await appendFile(process.env.AWS_CONFIG_FILE as string, `${others}${more}`);
+    const answer = ask({ ...setup, places: () => places ?? noPlaces() }, 'discovered');
+    const targets = await question(/Pick a runtime/, /Look Elsewhere/);
+    expect(targets.items).toContainEqual(expect.objectContaining({ description: place }));
+    targets.escape();
+    await expect(answer).rejects.toMatchObject({ name: 'Cancelled' });
+  });
+});
+
+it('a command of the workspace is reviewed before the check runs it', async () => {
+  const { local, setup } = await startAccount();
+  const mark = join(process.env.AGENTCORE_STATE_DIR as string, 'ran');
+  const script = `${mark}.mjs`;
+  const key = { Version: 1, AccessKeyId: 'AKIASETUPXXXEXAMPLE', SecretAccessKey: 'only-here' };
+  await writeFile(
+    script,
+    `import { writeFileSync } from 'node:fs';
+writeFileSync(${JSON.stringify(mark)}, '');
+console.log(${JSON.stringify(JSON.stringify(key))});\n`,
+  );
+  const command = `"${process.execPath}" ${script}`;
+  await writeFile(
+    process.env.AWS_CONFIG_FILE as string,
+    `[profile work]\nregion = us-east-1\ncredential_process = ${command}\n`,
+  );
+  let confirmed = 'none';
+  const reviewed: WorkspaceCommand[] = [];
+  const review = async (asked: WorkspaceCommand) => {
+    reviewed.push(asked);
+    confirmed = digestCommand(asked);
+    return true;
+  };
+  const env = () => ({ ...process.env, [CONFIRMED_PROCESSES]: confirmed });
+  const answer = ask({ ...setup, env, review }, 'arn');
+  const box = await question(/^arn:/);
+  box.type(local.runtime('server').arn);
+  box.accept();
+  await choose(/Pick the endpoint/, /^DEFAULT$/);
+  const next = await question(/let callers in|AWS profile/);
+  if (/callers/.test(next.placeholder ?? '')) next.choose('IAM');
+  await choose(/AWS profile/, /^work$/);
+  await choose(/role to assume/, /^No role$/);
+  const check = await question(/Is the call allowed/, /Review Command/);
+  expect(existsSync(mark)).toBe(false);
+  expect(local.sessions()).toEqual([]);
+  check.choose('$(eye) Review Command');
+  const again = await question(/Is the call allowed/, /^\$\(tools\)/);
+  expect(reviewed).toEqual([{ kind: 'credential_process', text: command }]);
+  expect(existsSync(mark)).toBe(true);
+  again.escape();
+  await expect(answer).rejects.toMatchObject({ name: 'Cancelled' });
+});
 
 describe('the setup of a runtime', () => {
   it('leads from what is discovered to an entry, with the call tried on the way', async () => {

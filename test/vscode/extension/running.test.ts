@@ -273,6 +273,32 @@ test('all sessions are stopped once the person has said so, those of other progr
   await local.until(() => ids.every(wasStopped), 'the end of the sessions');
 });
 
+test('an orphaned session is dismissed from its row, and recorded once', async () => {
+  const { local, vsCode } = scene();
+  const { workbench } = vsCode;
+  const sessions = workbench.view('Sessions');
+  const log = workbench.view('Replay Log');
+  const orphans = async () =>
+    (await sessions.items('Ended')).filter((line) => line.startsWith('notes orphaned'));
+  const dismissed = async () =>
+    (await log.items('Session started')).filter((line) => line.includes('Session dismissed'));
+  const id = await leaveOrphan(vsCode.folder, local, 'notes');
+  await sessions.waitForDescription('notes', /^orphaned/);
+  await sessions.chooseFromMenu('notes', 'Dismiss Session…');
+  expect(await workbench.dialog.text()).toContain('Dismiss the session on notes');
+  await workbench.screenshot('dismiss-session');
+  await workbench.dialog.choose('Cancel');
+  expect(await orphans()).toHaveLength(1);
+  expect(await dismissed()).toEqual([]);
+  await sessions.chooseFromMenu('notes', 'Dismiss Session…');
+  await workbench.dialog.choose('Dismiss Session');
+  await expect.poll(orphans).toEqual([]);
+  await expect.poll(dismissed).toHaveLength(1);
+  await workbench.screenshot('dismissed-session');
+  expect(wasStopped(id)).toBe(false);
+  expect(await workbench.notifications.texts()).toEqual([]);
+});
+
 test('a window that closes stops its sessions, and leaves none behind for the next', async () => {
   const { local, vsCode } = scene();
   const { workbench } = vsCode;
