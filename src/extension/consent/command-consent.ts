@@ -119,7 +119,7 @@ function questionOf({ kind }: WorkspaceCommand): {
     case 'credential_process':
       return {
         question: vscode.l10n.t(
-          'Run this command to get AWS credentials? It comes from an AWS file that the settings of this workspace name.',
+          'Run this command to get AWS credentials? It comes from an AWS file of this workspace.',
         ),
         action: run,
       };
@@ -133,21 +133,21 @@ function questionOf({ kind }: WorkspaceCommand): {
     case 'awsLogin':
       return {
         question: vscode.l10n.t(
-          'Run this command with these AWS files? The settings of this workspace name the files, and the AWS CLI can start programs that they name.',
+          'Run this command with these AWS files? They come from this workspace, and the AWS CLI can start programs that they name.',
         ),
         action: run,
       };
     case 'localConfig':
       return {
         question: vscode.l10n.t(
-          'Run the commands of this local AgentCore configuration? The settings of this workspace name it.',
+          'Run the commands of this local AgentCore configuration? It comes from this workspace.',
         ),
         action: vscode.l10n.t('Run Commands'),
       };
     case 'environmentSecret':
       return {
         question: vscode.l10n.t(
-          'Send the OAuth client secret of the environment (AGENTCORE_OAUTH_CLIENT_SECRET)? The settings of this workspace name the receiver.',
+          'Send the OAuth client secret of the environment (AGENTCORE_OAUTH_CLIENT_SECRET)? The receiver comes from the settings of this workspace.',
         ),
         action: vscode.l10n.t('Send Secret'),
       };
