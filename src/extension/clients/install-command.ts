@@ -68,7 +68,7 @@ export function registerInstallForOtherClient(
     if (client !== 'vscode' && needsSecret(entry)) {
       void vscode.window.showInformationMessage(
         vscode.l10n.t(
-          'The client secret is not in it: set {0} where {1} is started.',
+          'The server entry does not contain the client secret. Set {0} in the environment of {1}.',
           SECRET_VARIABLE,
           label,
         ),
@@ -154,12 +154,12 @@ function stepsFor(entry: RuntimeEntry, targets: readonly Target[]): readonly Flo
           placeholder: vscode.l10n.t('Choose an action'),
           items: [
             {
-              label: `$(diff) ${vscode.l10n.t('Write It There')}`,
+              label: `$(diff) ${vscode.l10n.t('Write to File')}`,
               description: install.target?.file ?? '',
-              detail: vscode.l10n.t('You see what changes before anything is written.'),
+              detail: vscode.l10n.t('The change is shown before it is written.'),
               value: 'write',
             },
-            { label: `$(copy) ${vscode.l10n.t('Copy It')}`, value: 'copy' },
+            { label: `$(copy) ${vscode.l10n.t('Copy')}`, value: 'copy' },
           ],
         });
         return how === BACK ? BACK : { ...install, how };
@@ -171,7 +171,7 @@ function stepsFor(entry: RuntimeEntry, targets: readonly Target[]): readonly Flo
 function targetItem(target: Target): PickItem<Target> {
   return {
     label: target.label,
-    description: target.file ?? vscode.l10n.t('on your own machine, so the server is copied'),
+    description: target.file ?? vscode.l10n.t('on your own machine: the server is copied'),
     value: target,
   };
 }

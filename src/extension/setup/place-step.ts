@@ -28,40 +28,30 @@ const REGIONS = [
   'ca-central-1',
 ];
 
-/**
- * Where to look to begin with; nothing if no region is named anywhere.
- *
- * @returns BACK if the person did not choose one of several profiles.
- */
+/** Where to look to begin with; nothing if no region is named anywhere. */
 export async function usualPlace(
   draft: RuntimeDraft,
   setup: SetupContext,
-  position: StepPosition,
-): Promise<Place | undefined | Back> {
+): Promise<Place | undefined> {
   const { env, places } = setup;
-  const { profiles, regions } = places();
-  let profile = draft.profile ?? environmentProfile(env()) ?? profiles[0];
-  if (profile === undefined) {
-    const likely = await likelyProfiles(env());
-    if (likely.length > 1) {
-      // The first one of the file may be of another account.
-      const chosen = await pickProfile(setup, { profile: undefined, position });
-      if (chosen === BACK) return BACK;
-      profile = chosen.profile;
-    } else {
-      profile = likely[0];
-    }
-  }
+  const likely = await likelyProfiles(draft, setup);
+  const profile = likely.length === 1 ? likely[0] : undefined;
   const ofArn = draft.arn?.split(':')[3];
-  const region = draft.region ?? ofArn ?? regions[0] ?? (await regionOfProfile(profile, env()));
+  const region =
+    draft.region ?? ofArn ?? places().regions[0] ?? (await regionOfProfile(profile, env()));
   return region ? { profile, region } : undefined;
 }
 
-/** Profiles that may be meant: `default` if there is one, none if the environment has a key. */
-async function likelyProfiles(env: Environment): Promise<readonly string[]> {
-  if (env.AWS_ACCESS_KEY_ID) return [];
+/** Profiles that may be meant; none if the environment has an access key. */
+export async function likelyProfiles(
+  draft: RuntimeDraft,
+  { env, places }: SetupContext,
+): Promise<readonly string[]> {
+  const named = draft.profile ?? environmentProfile(env()) ?? places().profiles[0];
+  if (named !== undefined) return [named];
+  if (env().AWS_ACCESS_KEY_ID) return [];
   const { listProfiles } = await import('../../aws/credentials/profiles.ts');
-  const usable = (await listProfiles(env)).filter(({ problem }) => problem === undefined);
+  const usable = (await listProfiles(env())).filter(({ problem }) => problem === undefined);
   const names = usable.map(({ name }) => name);
   return names.includes('default') ? ['default'] : names;
 }
@@ -74,11 +64,21 @@ export async function choosePlace(
 ): Promise<Place | Back> {
   const inner = { ...position, canGoBack: true };
   for (;;) {
-    const chosen = await pickProfile(setup, { profile: now?.profile, position: inner });
+    const chosen = await pickPlaceProfile(setup, now?.profile, inner);
     if (chosen === BACK) return BACK;
     const region = await pickRegion(setup, { profile: chosen.profile, now, position: inner });
     if (region !== BACK) return { profile: chosen.profile, region };
   }
+}
+
+/** Asks for a profile to look with. */
+export function pickPlaceProfile(
+  setup: SetupContext,
+  profile: string | undefined,
+  position: StepPosition,
+): ReturnType<typeof pickProfile> {
+  const placeholder = vscode.l10n.t('Pick the AWS profile to look with');
+  return pickProfile(setup, { profile, position, placeholder });
 }
 
 async function pickRegion(

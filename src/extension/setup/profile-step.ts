@@ -37,14 +37,19 @@ export function profileStep(setup: SetupContext): FlowStep<RuntimeDraft> {
 /** @returns no profile where the environment's credentials are meant. */
 export async function pickProfile(
   setup: SetupContext,
-  options: { readonly profile: string | undefined; readonly position?: StepPosition | undefined },
+  options: {
+    readonly profile: string | undefined;
+    readonly position?: StepPosition | undefined;
+    readonly placeholder?: string;
+  },
 ): Promise<{ readonly profile: string | undefined } | Back> {
   let { profile } = options;
+  const { placeholder = vscode.l10n.t('Pick the AWS profile to call it with') } = options;
   for (;;) {
     const answer = await pick<Answer>({
       title: setup.title,
       position: options.position,
-      placeholder: vscode.l10n.t('Pick the AWS profile to call it with'),
+      placeholder,
       isActive: (one) => one.kind === 'profile' && one.profile === profile,
       fill: async (list) => fill(list, setup.env()),
       onItemButton: (one, _tooltip, list) => {

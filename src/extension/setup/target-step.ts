@@ -7,7 +7,7 @@ import { kindOf, usableAs } from '../../aws/discovery/usable-as.ts';
 import { formatDuration } from '../../sessions/session-words.ts';
 import { presentError } from '../commands/present-error.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
-import { choosePlace, usualPlace } from './place-step.ts';
+import { choosePlace, likelyProfiles, pickPlaceProfile, usualPlace } from './place-step.ts';
 import { input, type PickItem, type PickList, pick, separator } from './quick-steps.ts';
 import { type RuntimeDraft, withTarget } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
@@ -30,11 +30,13 @@ export function targetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(begin, position) {
       let draft = begin;
-      const usual = await usualPlace(draft, setup, position);
-      if (usual === BACK) return BACK;
-      let place = usual;
-      // It stays chosen if the person comes back.
-      draft = { ...draft, profile: place?.profile ?? draft.profile };
+      if ((await likelyProfiles(draft, setup)).length > 1) {
+        // The first one of the file may be of another account.
+        const chosen = await pickPlaceProfile(setup, undefined, position);
+        if (chosen === BACK) return BACK;
+        draft = { ...draft, profile: chosen.profile };
+      }
+      let place = await usualPlace(draft, setup);
       let hint: string | undefined;
       for (;;) {
         const answer = await pickTarget(setup, { draft, place, position, hint });

@@ -88,6 +88,29 @@ test('a token command is shown as it is', async () => {
   await view('Runtimes').waitForDescription('guarded', /^stopped/);
 });
 
+test('the check of the setup asks before it runs a token command', async () => {
+  const { quickInput, dialog } = scene().vsCode.workbench;
+  const check = 'Is the call allowed? A session is started and stopped again';
+  await view('Runtimes').chooseFromMenu('guarded', 'Edit Runtime…');
+  await quickInput.waitFor('Pick a runtime or a gateway, or paste an ARN');
+  await quickInput.type(scene().local.runtime('notes').arn);
+  await quickInput.pick('Use this ARN');
+  await quickInput.waitFor('Pick the endpoint to call, or type its name');
+  await quickInput.pick('DEFAULT');
+  await quickInput.waitFor('How does it let callers in?');
+  await quickInput.accept();
+  await quickInput.waitForValue('print-token --audience tools');
+  await quickInput.accept();
+  await quickInput.waitFor(check);
+  await quickInput.pick('Review Command');
+  expect(await dialog.text()).toContain('print-token --audience tools');
+  await dialog.choose('Cancel');
+  await quickInput.waitFor(check);
+  await quickInput.itemsWith('Review Command');
+  await quickInput.escape();
+  await quickInput.waitUntilClosed();
+});
+
 test('a long configuration is shown in an editor while the question is open', async () => {
   const { workbench } = scene().vsCode;
   const { editors, notifications } = workbench;

@@ -273,7 +273,7 @@ describe('other clients', () => {
     // The file of the profile that this window uses, which is where its data is.
     const path = join(scene().vsCode.folder.root, 'data', 'User', 'mcp.json');
     writeFileSync(path, `{\n  // mine\n  "servers": { "other": ${JSON.stringify(OTHER)} },\n}\n`);
-    await install('code-server, all windows', 'Write It There');
+    await install('code-server, all windows', 'Write to File');
     await editors.waitFor('mcp.json (what changes)');
     await notifications.press(`Write the server to ${path}?`, 'Write');
     await notifications.dismiss(`Added server "forecast" to ${path}.`);
@@ -290,7 +290,7 @@ describe('other clients', () => {
     const path = join(folder.workspace, '.vscode', 'mcp.json');
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, BROKEN);
-    await install('VS Code, this folder', 'Write It There');
+    await install('VS Code, this folder', 'Write to File');
     expect(await workbench.notifications.waitFor('Could not add the server')).toMatch(
       /mcp\.json: it is .*\. Correct the file and try again, or copy the server\.$/,
     );
@@ -301,7 +301,7 @@ describe('other clients', () => {
 
   test('nothing is written where the person discards it, or has it copied', async () => {
     const { folder, workbench } = scene().vsCode;
-    await install('VS Code, this folder', 'Write It There');
+    await install('VS Code, this folder', 'Write to File');
     await workbench.notifications.press('Write the server to', 'Discard');
     // It is on the machine of the browser, which may be another one.
     await install('Claude Desktop');

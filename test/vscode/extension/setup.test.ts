@@ -44,7 +44,7 @@ function entries(): Promise<readonly object[] | undefined> {
 
 /** Of several profiles, none of which is called `default`, the person picks one first. */
 async function chooseWhere(): Promise<void> {
-  await quickInput().waitFor('Pick the AWS profile to call it with');
+  await quickInput().waitFor('Pick the AWS profile to look with');
   await quickInput().pick('dev');
 }
 
