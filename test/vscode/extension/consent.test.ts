@@ -47,6 +47,14 @@ function useProcess(name: string): string {
   return command;
 }
 
+/** As the row's button does, which asks which server it is while the rows are read again. */
+async function startServer(name: string): Promise<void> {
+  await scene().vsCode.driver.run(({ commands }, name) => {
+    // It goes on while a person is asked.
+    void commands.executeCommand('agentcore.startServer', { name });
+  }, name);
+}
+
 beforeEach(async () => {
   await scene().vsCode.workbench.openContainer('AgentCore');
 });
@@ -55,7 +63,7 @@ test('a command of the workspace runs only after it was shown and confirmed', as
   const { workbench } = scene().vsCode;
   const { dialog } = workbench;
   const command = useProcess('first');
-  await view('Runtimes').runInlineAction('notes', 'Start Server');
+  await startServer('notes');
   expect(await dialog.text()).toContain('Run this command to get AWS credentials?');
   expect(await dialog.text()).toContain(command);
   await workbench.screenshot('consent-process');
@@ -68,12 +76,16 @@ test('a command of the workspace runs only after it was shown and confirmed', as
   expect(existsSync(mark('first'))).toBe(true);
   await view('Runtimes').runInlineAction('notes', 'Stop Server');
   await view('Runtimes').waitForDescription('notes', /^stopped/);
+  // It ends with the credentials of this command.
+  const { local } = scene();
+  const isOver = () => local.sessions('notes').every(({ state }) => state === 'Stopped');
+  await local.until(isOver, 'the end of the session');
 });
 
 test('a changed command is asked for again', async () => {
   const { dialog } = scene().vsCode.workbench;
   const command = useProcess('second');
-  await view('Runtimes').runInlineAction('notes', 'Start Server');
+  await startServer('notes');
   expect(await dialog.text()).toContain(command);
   await dialog.choose('Cancel');
   expect(existsSync(mark('second'))).toBe(false);
