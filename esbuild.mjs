@@ -1,4 +1,4 @@
-import { readdir, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
 
@@ -41,6 +41,19 @@ const smallValidator = {
   },
 };
 
+/** Of its own manifest, no program reads more than the version. */
+const versionOnly = {
+  name: 'version-only',
+  setup({ onLoad }) {
+    const manifest = join(import.meta.dirname, 'package.json');
+    onLoad({ filter: /package\.json$/ }, async ({ path }) => {
+      if (path !== manifest) return undefined;
+      const { version } = JSON.parse(await readFile(path, 'utf8'));
+      return { contents: JSON.stringify({ version }), loader: 'json' };
+    });
+  },
+};
+
 /** @type {import('esbuild').BuildOptions} */
 const options = {
   metafile: true,
@@ -52,7 +65,7 @@ const options = {
   mainFields: ['module', 'main'],
   minify: true,
   legalComments: 'none',
-  plugins: [englishOnly, unused, smallValidator],
+  plugins: [englishOnly, unused, smallValidator, versionOnly],
 };
 
 /** What the extension loads late: where it lies in `dist`, by its path. */
