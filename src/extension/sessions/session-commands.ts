@@ -187,9 +187,11 @@ async function dismiss(journal: JournalWatch, entries: readonly SessionEntry[]):
       modal: true,
       detail:
         entries.length === 1
-          ? vscode.l10n.t('AgentCore may bill it until it times out. The list no longer shows it.')
+          ? vscode.l10n.t(
+              'AgentCore may bill it until it times out. The list will no longer show it.',
+            )
           : vscode.l10n.t(
-              'AgentCore may bill them until they time out. The list no longer shows them.',
+              'AgentCore may bill them until they time out. The list will no longer show them.',
             ),
     },
     dismissThem,

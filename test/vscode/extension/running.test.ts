@@ -297,6 +297,7 @@ test('an orphaned session is dismissed from its row, and recorded once', async (
   await workbench.screenshot('dismissed-session');
   expect(wasStopped(id)).toBe(false);
   expect(await workbench.notifications.texts()).toEqual([]);
+  await local.killMicroVm(id);
 });
 
 test('a window that closes stops its sessions, and leaves none behind for the next', async () => {

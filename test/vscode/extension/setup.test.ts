@@ -66,6 +66,8 @@ describe('a view without runtimes', () => {
     const runtimes = workbench.view('Runtimes');
     expect(await runtimes.welcome()).toContain('No runtime is set up.');
     await runtimes.pressWelcome('Set Up Runtime');
+    await quickInput().itemsWith('other');
+    await workbench.screenshot('setup-profile');
     await chooseWhere();
     await quickInput().waitFor('Pick a runtime or a gateway, or paste an ARN');
     await quickInput().escape();
