@@ -30,7 +30,7 @@ export async function unpackedVsix(): Promise<Unpacked> {
   const { stdout, stderr } = await run(
     process.execPath,
     [vsce, 'package', '--no-dependencies', '--out', path],
-    { timeout: 60_000 },
+    { timeout: 240_000 },
   );
   const bytes = await readFile(path);
   const { files } = await JSZip.loadAsync(bytes);
@@ -50,7 +50,7 @@ export async function unpackedVsix(): Promise<Unpacked> {
 export async function installedTarball(): Promise<Unpacked> {
   const folder = await temporaryFolder();
   const npm = (args: readonly string[], cwd: string) =>
-    run(NPM, [...args], { cwd, timeout: 60_000, shell: process.platform === 'win32' });
+    run(NPM, [...args], { cwd, timeout: 240_000, shell: process.platform === 'win32' });
   const packed = await npm(['pack', '--json', '--pack-destination', folder], process.cwd());
   const [tarball] = JSON.parse(packed.stdout) as [PackedTarball];
   await writeFile(join(folder, 'package.json'), '{"private":true}');

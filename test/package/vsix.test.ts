@@ -36,7 +36,7 @@ describe('the extension, packaged', () => {
   beforeAll(async () => {
     vsix = await unpackedVsix();
     return vsix.remove;
-  }, 60_000);
+  }, 240_000);
 
   it('is made without a warning', () => {
     expect(vsix.output).not.toMatch(/warn|error/i);
