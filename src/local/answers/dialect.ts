@@ -9,9 +9,11 @@ import {
   statusAnswer,
 } from './platform-error.ts';
 
-/** How errors are told to a caller: an MCP runtime's reads JSON-RPC, all others read statuses. */
+/**
+ * Formats errors for a caller: JSON-RPC errors for MCP runtimes, HTTP statuses for everything else.
+ */
 export interface Dialect {
-  /** The JSON-RPC id of the request; null where it has none. */
+  /** The JSON-RPC id of the request; null if it has none. */
   readonly id: JsonRpcId;
   error(error: PlatformError): Answer;
   signature(fault: SignatureFault, message: string): Answer;
@@ -25,14 +27,13 @@ const SIGNATURE_TYPES: Readonly<Record<SignatureFault, string>> = {
   invalid: 'InvalidSignatureException',
 };
 
-/** AWS's REST-JSON errors: of HTTP runtimes, and of every operation but an invocation. */
+/** AWS REST-JSON errors: for HTTP runtimes and for every operation except an invocation. */
 export const REST_DIALECT: Dialect = {
   id: null,
   error: statusAnswer,
   signature: (fault, message) => restAnswer(403, SIGNATURE_TYPES[fault], message),
 };
 
-/** The dialect in which the invocation of a runtime is answered. */
 export function invocationDialect(
   config: Pick<RuntimeConfig, 'protocol' | 'switches'>,
   id: JsonRpcId,
@@ -44,7 +45,7 @@ export function invocationDialect(
     error: (error) => {
       const text = error.kind === 'throttled' && throttleText ? throttleText : error.message;
       if (!isMcp || mcpErrors === 'status') return statusAnswer({ ...error, message: text });
-      // The documented sentence replaces what the platform knows, save where a switch gives one.
+      // MCP callers get the documented message unless a switch sets another text.
       return mcpAnswer(error, id, error.kind === 'throttled' ? throttleText : '');
     },
     signature: (fault, message) => {

@@ -10,7 +10,7 @@ export interface RequestBody {
   readonly sha256: string;
 }
 
-/** One request and its answer, with its entry in the account. */
+/** One request, its response and its log record. */
 export class HttpExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -18,7 +18,10 @@ export class HttpExchange {
   /** Without the question mark. */
   readonly query: string;
   readonly record: RequestRecord;
-  /** What complete answers of the platform carry besides; what it passes on from a container does not. */
+  /**
+   * Headers of the platform's own complete responses. Forwarded container responses do not get
+   * them.
+   */
   extraHeaders: Readonly<Record<string, string>> = {};
 
   constructor(
@@ -72,22 +75,22 @@ export class HttpExchange {
     return Array.isArray(value) ? value.join(', ') : value;
   }
 
-  /** A parameter of the query, decoded. */
+  /** A decoded query parameter. */
   parameter(name: string): string | undefined {
     return this.query === '' ? undefined : (new URLSearchParams(this.query).get(name) ?? undefined);
   }
 
-  /** The client has left. */
+  /** The client has closed the connection. */
   get disconnected(): boolean {
     return this.response.closed;
   }
 
-  /** Answered, cut or left. */
+  /** The response has started, was cut, or the client has disconnected. */
   get settled(): boolean {
     return this.response.headersSent || this.response.closed || this.record.outcome !== 'open';
   }
 
-  /** Headers that every answer has. */
+  /** Headers of every response. */
   platformHeaders(): Record<string, string> {
     const headers: Record<string, string> = { 'x-amzn-RequestId': this.record.id };
     headers['X-Amzn-Trace-Id'] = this.header('x-amzn-trace-id') ?? newTraceId(this.record.at);
@@ -98,13 +101,13 @@ export class HttpExchange {
     return headers;
   }
 
-  /** Writes the head of an answer. */
+  /** Writes the status and the headers. */
   begin(status: number, headers: Readonly<Record<string, string | number>>): void {
     this.record.status = status;
     this.response.writeHead(status, headers);
   }
 
-  /** A complete answer; nothing where there has been one, or the client has left. */
+  /** Sends a complete response. Does nothing if the exchange is already settled. */
   answer({ status, headers, body }: Answer): void {
     if (this.settled) return;
     const bytes = Buffer.from(body);
@@ -117,7 +120,7 @@ export class HttpExchange {
     this.response.end(bytes);
   }
 
-  /** Ends the connection after what was written, without a proper end of the answer. */
+  /** Closes the connection after the bytes written so far, without completing the response. */
   cut(): void {
     if (this.response.closed) return;
     this.record.outcome = 'cut';
@@ -126,18 +129,21 @@ export class HttpExchange {
     else this.response.destroy();
   }
 
-  /** Resets the connection. */
+  /** Sends a TCP reset. */
   reset(): void {
     if (this.response.closed) return;
     this.record.outcome = 'cut';
     const { socket } = this.response;
     if (!socket) this.response.destroy();
-    // libuv resets nothing that is sending its own end, and Node would then never let go of it.
+    // libuv cannot reset a socket after its FIN was sent, and Node would keep that socket open
+    // forever.
     else if (socket.writableEnded) socket.destroy();
     else socket.resetAndDestroy();
   }
 
-  /** The whole body; `too-large` over `maxBytes`, `disconnected` where it never came complete. */
+  /**
+   * Reads the whole body. Returns `too-large` over `maxBytes`, `disconnected` if it is incomplete.
+   */
   readBody(maxBytes: number): Promise<RequestBody | 'too-large' | 'disconnected'> {
     const { request } = this;
     return new Promise((resolve) => {
@@ -146,7 +152,7 @@ export class HttpExchange {
       let length = 0;
       request.on('data', (chunk: Buffer) => {
         length += chunk.length;
-        // What is too much is read on and dropped, so that the client gets to read our answer.
+        // Keep reading and drop the excess, so that the client can read the response.
         if (length > maxBytes) {
           chunks.length = 0;
           resolve('too-large');

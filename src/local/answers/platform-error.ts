@@ -1,4 +1,4 @@
-/** The errors that the platform itself answers with, apart from those of signatures. */
+/** Errors of the platform itself, except signature errors. */
 export const PLATFORM_ERROR_KINDS = [
   'unauthorized',
   'access-denied',
@@ -17,11 +17,13 @@ export type PlatformErrorKind = (typeof PLATFORM_ERROR_KINDS)[number];
 
 export interface PlatformError {
   readonly kind: PlatformErrorKind;
-  /** What an HTTP runtime's caller reads. An MCP runtime's reads the documented sentence instead. */
+  /**
+   * Sent to callers of HTTP runtimes. Callers of MCP runtimes get the documented message instead.
+   */
   readonly message: string;
 }
 
-/** A complete answer of the platform. */
+/** A complete response of the platform. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -32,12 +34,14 @@ interface Shape {
   readonly type: string;
   readonly status: number;
   readonly code: number;
-  /** The status of the JSON-RPC form. */
+  /** HTTP status of the JSON-RPC form. */
   readonly mcpStatus: number;
   readonly mcpMessage: string;
 }
 
-/** Source: the developer guide's page on the MCP protocol contract, and the SDK's model. */
+/**
+ * Source: the MCP protocol contract page of the developer guide, and the service model of the SDK.
+ */
 const SHAPES: Readonly<Record<PlatformErrorKind, Shape>> = {
   unauthorized: {
     type: 'UnauthorizedException',
@@ -121,13 +125,13 @@ const SHAPES: Readonly<Record<PlatformErrorKind, Shape>> = {
 
 export type JsonRpcId = string | number | null;
 
-/** The error as an HTTP runtime's caller gets it. */
+/** The response for callers of HTTP runtimes. */
 export function statusAnswer(error: PlatformError): Answer {
   const shape = SHAPES[error.kind];
   return restAnswer(shape.status, shape.type, error.message || shape.mcpMessage);
 }
 
-/** The error as an MCP runtime's caller gets it. */
+/** The response for callers of MCP runtimes. `message` replaces the documented message if set. */
 export function mcpAnswer(error: PlatformError, id: JsonRpcId, message?: string): Answer {
   const shape = SHAPES[error.kind];
   return jsonRpcAnswer(shape.mcpStatus, id, {
@@ -136,7 +140,7 @@ export function mcpAnswer(error: PlatformError, id: JsonRpcId, message?: string)
   });
 }
 
-/** An error of AWS's REST-JSON protocol. */
+/** An error of the AWS REST-JSON protocol. */
 export function restAnswer(status: number, type: string, message: string): Answer {
   return {
     status,

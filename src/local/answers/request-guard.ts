@@ -4,8 +4,8 @@ import { type Answer, restAnswer } from './platform-error.ts';
 const LOCAL_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1']);
 
 /**
- * Refuses what a foreign page in a browser could send here: an `Origin` that is not ours, and a `Host`
- * that only a rebound DNS name leads here. Sign-in pages of our own have our `Origin`.
+ * Rejects requests from foreign web pages: a cross-origin `Origin`, or a `Host` of another name
+ * (DNS rebinding). The local sign-in pages pass, because they have the same origin.
  */
 export function foreignAnswer(exchange: HttpExchange): Answer | undefined {
   const host = exchange.header('host');
@@ -20,7 +20,7 @@ export function foreignAnswer(exchange: HttpExchange): Answer | undefined {
   return undefined;
 }
 
-/** Refuses a message of MCP whose content type is not JSON. */
+/** Rejects an MCP message if its content type is not JSON. */
 export function notJsonAnswer(exchange: HttpExchange): Answer | undefined {
   const type = exchange.header('content-type');
   if (type === undefined || /^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type.trim())) {
