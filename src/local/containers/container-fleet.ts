@@ -15,7 +15,7 @@ export type Boot =
   | { readonly ok: true; readonly container: Container }
   | { readonly ok: false; readonly error: PlatformError };
 
-/** All containers of a local runtime: the ones starting, waiting warm, serving and ending. */
+/** All containers of a local runtime: starting, warm, serving and ending. */
 export class ContainerFleet {
   readonly #account: string;
   readonly #clock: Clock;
@@ -24,9 +24,9 @@ export class ContainerFleet {
   readonly #guard = new OrphanGuard();
   readonly #containers = new Set<Container>();
   readonly #warm = new Map<string, Container[]>();
-  /** Warm ones that are starting, by runtime. */
+  /** Number of warm containers being started, by runtime. */
   readonly #warming = new Map<string, number>();
-  /** Places taken by containers that have no process yet. */
+  /** Containers counted towards `maxVms` that have no process yet. */
   #booting = 0;
   #closed = false;
 
@@ -36,12 +36,12 @@ export class ContainerFleet {
     this.#events = events;
   }
 
-  /** Processes that are there: starting, waiting warm, serving and ending. */
+  /** Number of processes: starting, warm, serving and ending. */
   get size(): number {
     return this.#containers.size;
   }
 
-  /** A container that serves: a warm one where there is one, else a new one. */
+  /** Returns a warm container if there is one, otherwise starts a new one. */
   async boot(config: RuntimeConfig): Promise<Boot> {
     const warm = this.#takeWarm(config);
     if (warm) {
@@ -52,7 +52,7 @@ export class ContainerFleet {
     return this.#start(config);
   }
 
-  /** Starts what is missing of the microVMs that a runtime keeps ready. */
+  /** Starts warm containers until the runtime has `warm` of them. */
   async fillWarm(config: RuntimeConfig): Promise<void> {
     const { name } = config;
     const waiting = this.#warm.get(name)?.filter(({ running }) => running) ?? [];
@@ -80,7 +80,7 @@ export class ContainerFleet {
     await Promise.all([this.#guard.close(), this.#ports.close()]);
   }
 
-  /** For the last moment of a program, which cannot wait. */
+  /** Synchronous, for process exit. */
   killNow(): void {
     this.#closed = true;
     for (const container of this.#containers) container.killNow();
@@ -150,7 +150,7 @@ export class ContainerFleet {
   }
 }
 
-/** A server that minds a message which no client of its sent has to learn that here. */
+/** Sends an unsolicited `ping`, so a developer can test if the server tolerates it. */
 function ping(port: number, path: string): void {
   const headers = {
     'content-type': 'application/json',

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { RuntimeConfig } from '../config.ts';
 import { HAS_PROCESS_GROUPS, killGroupNow, signalGroup } from './process-group.ts';
 
-/** How long a killed process may take to be gone; the kernel decides, so it is only a bound. */
+/** Maximum wait for a process to exit after SIGKILL. The kernel decides the actual time. */
 const KILLED_MS = 3000;
 const MAX_LINE = 4096;
 const TAIL_LINES = 20;
@@ -18,18 +18,18 @@ export interface ContainerExit {
 
 export interface ContainerHooks {
   output(container: Container, line: string): void;
-  /** The process is gone, by itself or not. */
+  /** Called when the process has exited, for any reason. */
   exited(container: Container, exit: ContainerExit): void;
 }
 
-/** A process that serves one microVM: a runtime's command, on a port of its own. */
+/** The process of one microVM: the command of a runtime on its own port. */
 export class Container {
   readonly runtime: string;
   readonly port: number;
-  /** `undefined` where the command could not be started. */
+  /** `undefined` if the command could not be started. */
   readonly pid: number | undefined;
   readonly startedAt: number;
-  /** Resolves when the process is gone. */
+  /** Resolves when the process has exited. */
   readonly exit: Promise<ContainerExit>;
   readonly #child: ChildProcess;
   readonly #tail: string[] = [];
@@ -49,7 +49,7 @@ export class Container {
       cwd: config.cwd,
       env: { ...process.env, HOST: '127.0.0.1', ...env, PORT: env.PORT ?? String(port) },
       detached: HAS_PROCESS_GROUPS,
-      // Its stdin ends when we do, whatever ended us: a server that minds that leaves by itself.
+      // stdin closes when this process ends, even after a crash. Servers can then exit themselves.
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
     });
@@ -62,7 +62,7 @@ export class Container {
       const gone = (exit: ContainerExit) => {
         if (this.#exited) return;
         this.#exited = true;
-        // What the command started and left behind goes with it.
+        // Also kill leftover descendants of the command.
         if (HAS_PROCESS_GROUPS) signalGroup(this.pid, 'SIGKILL');
         this.#child.stdin?.destroy();
         hooks.exited(this, exit);
@@ -70,10 +70,11 @@ export class Container {
       };
       this.#child.on('exit', (code, signal) => gone({ code, signal }));
       this.#child.on('error', (error) => {
-        // Node blames the program where it is the folder that is not there.
+        // Node names the program in its error even if the folder is missing.
         const cwdGone = config.cwd !== undefined && !existsSync(config.cwd);
         this.#remember(cwdGone ? `no such folder: ${config.cwd}` : `${program}: ${error.message}`);
-        // A command that does not exist has no exit; a signal that could not be sent has.
+        // No `exit` event follows if the command could not start. One follows if only a signal
+        // failed.
         if (this.pid === undefined) gone({ code: null, signal: null });
       });
     });
@@ -87,18 +88,21 @@ export class Container {
     return this.#ending !== undefined;
   }
 
-  /** What it said last, for whoever asks why it failed. */
+  /** The last lines of output, to explain a failed start. */
   get lastWords(): string {
     return this.#tail.join('\n');
   }
 
-  /** SIGTERM, and SIGKILL where that does not end it within `graceMs`. Resolves when it is gone. */
+  /**
+   * Sends SIGTERM, then SIGKILL after `graceMs`. Resolves when the process has exited, or
+   * `KILLED_MS` after SIGKILL.
+   */
   end(graceMs: number): Promise<void> {
     this.#ending ??= this.#end(graceMs);
     return this.#ending;
   }
 
-  /** For the last moment of a program, which cannot wait. */
+  /** Synchronous, for process exit. */
   killNow(): void {
     if (!this.#exited) killGroupNow(this.pid);
   }

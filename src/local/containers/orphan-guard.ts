@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { HAS_PROCESS_GROUPS } from './process-group.ts';
 
 /**
- * Reads `+ PID` and `- PID` lines, and kills the groups that remain when its input ends, which it
- * also does when the local runtime is killed and can do nothing itself. Ids of one digit never
- * come from a child, and `-1` would be every process of the user.
+ * Reads `+ PID` and `- PID` lines. When its input ends, it kills the remaining process groups. The
+ * input also ends if the local runtime is killed and cannot clean up itself. One-digit ids are
+ * ignored: they never belong to a child, and `kill -- -1` would kill every process of the user.
  */
 const SCRIPT = `
 groups=
@@ -23,9 +23,8 @@ exit 0
 const EXIT_MS = 2000;
 
 /**
- * A small shell that outlives a SIGKILLed local runtime just long enough to end its containers.
- * Windows has no shell for it: there, containers of a killed local runtime stay until their stdin,
- * which ends, makes them leave.
+ * A small shell that kills the containers if the local runtime is killed with SIGKILL. On Windows
+ * there is no such shell: these containers run until they notice the end of their stdin.
  */
 export class OrphanGuard {
   #shell: ChildProcess | undefined;
@@ -40,11 +39,11 @@ export class OrphanGuard {
     this.#shell?.stdin?.write(`- ${group}\n`);
   }
 
-  /** Resolves once the shell is gone, and what it still watched with it. */
+  /** Resolves when the shell and the remaining process groups have ended. */
   async close(): Promise<void> {
     const shell = this.#shell;
     if (!shell || shell.exitCode !== null || shell.signalCode !== null) return;
-    // It kept nobody waiting until now; this wait has to be one that the program lives for.
+    // The shell was unreferenced until now. This wait must keep the event loop alive.
     shell.ref();
     const exited = once(shell, 'exit', { signal: AbortSignal.timeout(EXIT_MS) });
     shell.stdin?.end();
@@ -53,12 +52,12 @@ export class OrphanGuard {
 }
 
 function startShell(): ChildProcess {
-  // A group of its own, so that a signal to the local runtime's group leaves it standing.
+  // In its own process group, so signals to the local runtime's group do not end it.
   const shell = spawn('/bin/sh', ['-c', SCRIPT], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  // Without a shell there is no guard; the containers are ended by the local runtime as always.
+  // Without a shell, the local runtime still ends its containers on a normal shutdown.
   shell.on('error', () => {});
   shell.stdin?.on('error', () => {});
   shell.unref();

@@ -3,15 +3,15 @@ import { createServer, type Server } from 'node:net';
 import { AgentCoreError } from '../../error.ts';
 
 const HOST = '127.0.0.1';
-/** Below the ports that Linux, macOS and Windows hand out to outgoing connections. */
+/** Below the ephemeral port ranges of Linux, macOS and Windows. */
 const FIRST = 10_240;
 const END = 32_768;
 const BLOCK = 64;
 
 /**
- * Ports for containers. A port that was free a moment ago can be taken by another local runtime
- * before the container listens, so each takes whole blocks: it listens itself on a block's first
- * port, which nobody else can then, and gives out the others.
+ * Ports for containers. Another local runtime could take a free port before the container listens
+ * on it. Each local runtime therefore reserves whole blocks: it listens on the first port of a
+ * block, and uses the others for containers.
  */
 export class PortReserve {
   #blocks: { readonly first: number; readonly guard: Server }[] = [];
@@ -19,7 +19,7 @@ export class PortReserve {
   #next = 0;
   #growing: Promise<void> | undefined;
 
-  /** @throws {AgentCoreError} `connection` when no port is left. */
+  /** @throws {AgentCoreError} `connection` if no port is left. */
   async take(): Promise<number> {
     for (;;) {
       const port = this.#free();
@@ -31,7 +31,7 @@ export class PortReserve {
         continue;
       }
       this.#taken.add(port);
-      // Another program may sit in the middle of a block: its port stays taken.
+      // If another program listens on this port, the port stays marked as taken.
       if (await isFree(port)) return port;
     }
   }
@@ -46,7 +46,7 @@ export class PortReserve {
     await Promise.all(closed);
   }
 
-  /** Round robin, so that a port rests before it is used again. */
+  /** Round robin, to delay the reuse of a port. */
   #free(): number | undefined {
     const count = this.#blocks.length * (BLOCK - 1);
     for (let tried = 0; tried < count; tried += 1) {
@@ -60,7 +60,7 @@ export class PortReserve {
 
   async #grow(): Promise<void> {
     const blocks = Math.floor((END - FIRST) / BLOCK);
-    // By process id, so that programs started one after the other seldom meet.
+    // Derived from the process id, so concurrent programs seldom try the same block.
     const start = (process.pid * 7) % blocks;
     for (let tried = 0; tried < blocks; tried += 1) {
       const first = FIRST + ((start + tried) % blocks) * BLOCK;

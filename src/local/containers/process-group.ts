@@ -2,18 +2,18 @@ import { spawn, spawnSync } from 'node:child_process';
 
 const WINDOWS = process.platform === 'win32';
 
-/** Whether a child started as `detached` leads a process group that can be signalled as one. */
+/** Whether a `detached` child leads a process group, which signals can address as a whole. */
 export const HAS_PROCESS_GROUPS = !WINDOWS;
 
 /**
- * Signals a child and whatever it started. One that is gone is left alone.
+ * Signals a child and all its descendants. Ignores groups that have already ended.
  *
- * A process id of 1 or less would address every process of the user, so it is never passed on.
+ * Ids of 1 or less are ignored: they could address every process of the user.
  */
 export function signalGroup(leader: number | undefined, signal: 'SIGTERM' | 'SIGKILL'): void {
   if (leader === undefined || !Number.isSafeInteger(leader) || leader <= 1) return;
   if (WINDOWS) {
-    // Windows has no signal to ask with: taskkill ends the tree.
+    // Windows has no SIGTERM. taskkill ends the whole process tree.
     spawn('taskkill', ['/pid', String(leader), '/T', '/F'], { stdio: 'ignore' }).on(
       'error',
       () => {},
@@ -23,11 +23,11 @@ export function signalGroup(leader: number | undefined, signal: 'SIGTERM' | 'SIG
   try {
     process.kill(-leader, signal);
   } catch {
-    // The group has ended by itself.
+    // The group has already ended.
   }
 }
 
-/** The same, done when it returns: for a program's last moment. */
+/** Kills the group synchronously, for process exit. */
 export function killGroupNow(leader: number | undefined): void {
   if (WINDOWS && leader !== undefined && leader > 1) {
     spawnSync('taskkill', ['/pid', String(leader), '/T', '/F'], { stdio: 'ignore' });

@@ -10,8 +10,9 @@ const PROBE_MS = 2000;
 export type HealthStatus = 'Healthy' | 'HealthyBusy';
 
 /**
- * Waits until a container serves: an HTTP agent answers `GET /ping`, an MCP server, whose contract
- * has no such path, listens. False when it exits first or takes longer than `withinMs`.
+ * Waits until a container is ready. An HTTP agent must answer `GET /ping`; an MCP server must
+ * listen, because its contract has no health path. Returns false if the container exits first or is
+ * not ready within `withinMs`.
  */
 export async function becomesReady(
   container: Container,
@@ -25,7 +26,7 @@ export async function becomesReady(
       protocol === 'HTTP'
         ? (await health(container.port)) !== undefined
         : await listens(container.port);
-    // A port may be answered by a stranger when our own process is already gone.
+    // Another process may have answered on the port if the container has exited.
     if (ready) return container.running;
     const left = deadline - performance.now();
     if (left <= 0) return false;
@@ -35,7 +36,7 @@ export async function becomesReady(
   return false;
 }
 
-/** What `GET /ping` says; `undefined` where it does not say that the agent is well. */
+/** The status from `GET /ping`; `undefined` if the agent is not healthy. */
 export function health(port: number): Promise<HealthStatus | undefined> {
   return new Promise((resolve) => {
     const ping = request({ host: HOST, port, path: '/ping', agent: false, timeout: PROBE_MS });
@@ -66,7 +67,7 @@ function readHealth(status: number | undefined, body: string): HealthStatus | un
       answer.status === 'HealthyBusy';
     return busy ? 'HealthyBusy' : 'Healthy';
   } catch {
-    // A bare 200 is enough to be well.
+    // A 200 without JSON counts as healthy.
     return 'Healthy';
   }
 }
