@@ -5,10 +5,10 @@ import type { McpMessage } from '../invocations/mcp-message.ts';
 import type { RuntimeSession } from './runtime-session.ts';
 import type { SessionTable } from './session-table.ts';
 
-/** Where a message goes: to a session, whose microVM may have to start, or nowhere. */
+/** The destination of a message: an existing session, a new session, or a rejection. */
 export type McpRoute =
   | { readonly kind: 'session'; readonly session: RuntimeSession }
-  /** The session has to be opened first. */
+  /** The caller must open the session first. */
   | { readonly kind: 'new'; open(): RuntimeSession }
   | { readonly kind: 'refused'; readonly answer: Answer };
 
@@ -17,12 +17,12 @@ export interface McpRouting {
   readonly sessions: SessionTable;
   readonly message: McpMessage;
   readonly qualifier: string;
-  /** As the client sent them. */
+  /** As sent by the client. */
   readonly mcpSessionId: string | undefined;
   readonly runtimeSessionId: string | undefined;
 }
 
-/** The id of the microVM that all requests without an id share, where a switch says so. */
+/** Routing id of the microVM for all requests without an id (switch `withoutSessionId`). */
 const SHARED = '';
 
 export function routeMcp(routing: McpRouting): McpRoute {
@@ -84,7 +84,7 @@ function newSession(routing: McpRouting, id: string | undefined): McpRoute {
     open: () => {
       const runtimeSessionId = routing.runtimeSessionId ?? randomUUID();
       const minted = config.switches.mintedMcpSessionId === 'own' ? randomUUID() : runtimeSessionId;
-      // A stateful server issues the id itself, in its answer to `initialize`.
+      // A stateful server issues the id itself, in its response to `initialize`.
       const issuedByPlatform = config.sessions === 'stateless' || message.sessionless;
       const mcpSessionId = routing.mcpSessionId ?? (issuedByPlatform ? minted : undefined);
       const session = sessions.open({
@@ -93,7 +93,7 @@ function newSession(routing: McpRouting, id: string | undefined): McpRoute {
         runtimeSessionId,
         mcpSessionId,
       });
-      // Who goes by either id knows the one that it gives out.
+      // With `either`, clients may route by the issued Mcp-Session-Id too.
       const goesByEither = config.switches.routeMcpBy === 'either' && !message.sessionless;
       if (goesByEither && mcpSessionId !== undefined) sessions.bind(session, mcpSessionId);
       return session;
@@ -101,7 +101,7 @@ function newSession(routing: McpRouting, id: string | undefined): McpRoute {
   };
 }
 
-/** Which of the ids that go back to the client will lead it here again. */
+/** The id for the client to send to reach this microVM again. */
 function mintedRoute(
   { config, message }: McpRouting,
   mcpSessionId: string | undefined,

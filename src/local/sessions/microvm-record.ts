@@ -1,15 +1,17 @@
 import type { StopReason } from './session-record.ts';
 
-/** One microVM that served a session: a session that is revived has had several. */
+/** One microVM of a session. A revived session has several. */
 export interface MicroVmRecord {
   readonly runtime: string;
   readonly qualifier: string;
   readonly runtimeSessionId: string;
-  /** The one issued last while it lived; `undefined` for HTTP runtimes, and where none was issued. */
+  /**
+   * The last id issued during its lifetime; `undefined` for HTTP runtimes, or if none was issued.
+   */
   mcpSessionId: string | undefined;
-  /** When it was ready, or failed to get ready, in milliseconds since the epoch. */
+  /** When it became ready or failed to start, in milliseconds since the epoch. */
   readonly startedAt: number;
-  /** `undefined` while it lives. Its process may take a moment longer, or outlive it. */
+  /** `undefined` while it runs. Its process may end later. */
   endedAt: number | undefined;
   why: StopReason | undefined;
 }

@@ -13,11 +13,14 @@ export interface SessionParts {
   readonly fleet: ContainerFleet;
   readonly clock: Clock;
   readonly events: LocalEvents;
-  /** Where each microVM is written down. */
+  /** The log of microVMs. */
   readonly microVms: Newest<MicroVmRecord>;
 }
 
-/** A runtime session: an id that owns one microVM at a time, and gets an empty one when it revives. */
+/**
+ * A runtime session: an id that owns one microVM at a time. It gets a new, empty microVM when it
+ * revives.
+ */
 export class RuntimeSession {
   readonly qualifier: string;
   readonly runtimeSessionId: string;
@@ -25,7 +28,7 @@ export class RuntimeSession {
   readonly #parts: SessionParts;
   #container: Container | undefined;
   #microVm: MicroVmRecord | undefined;
-  /** A container of ours that is ending, or that outlives its stop. */
+  /** A detached container: one that is ending, or still runs after a stop. */
   #leaving: Container | undefined;
   #booting: Promise<Boot> | undefined;
   #restarting = false;
@@ -67,7 +70,7 @@ export class RuntimeSession {
     return this.#why !== undefined;
   }
 
-  /** Between two states: its microVM starts or ends. */
+  /** The microVM is starting or stopping. */
   get changing(): boolean {
     return (this.#booting !== undefined && !this.#restarting) || this.#stopping !== undefined;
   }
@@ -91,7 +94,10 @@ export class RuntimeSession {
     };
   }
 
-  /** The session's container for one invocation, started where there is none. Needs a `release`. */
+  /**
+   * Returns the container for one invocation, and starts it if necessary. Call `release`
+   * afterwards.
+   */
   async acquire(): Promise<Boot> {
     if (this.changing && this.#parts.config.switches.conflictWhileChanging) {
       return { ok: false, error: { kind: 'retryable-conflict', message: '' } };
@@ -113,9 +119,9 @@ export class RuntimeSession {
     this.#changed('answered');
   }
 
-  /** Ends the microVM. False when there is none, or it is ending already. */
+  /** Ends the microVM. Returns false if none is running. */
   async stop(why: StopReason): Promise<boolean> {
-    // Who waited for the same start may have begun another one.
+    // Another caller may have begun a new start while this one waited.
     while (this.#booting) await this.#booting;
     const container = this.#container;
     if (!container) {
@@ -139,7 +145,10 @@ export class RuntimeSession {
     return true;
   }
 
-  /** Replaces the container within the microVM. False when there is none. */
+  /**
+   * Replaces the container within the microVM. Returns false if there is none, or if the new one
+   * does not start.
+   */
   async restart(): Promise<boolean> {
     while (this.#booting) await this.#booting;
     const old = this.#container;
@@ -150,7 +159,7 @@ export class RuntimeSession {
     return (await this.#booting).ok;
   }
 
-  /** Nothing more happens to it: its timers are gone. */
+  /** Cancels the timers. */
   dispose(): void {
     this.#cancelIdle?.();
     this.#cancelLifetime?.();
@@ -193,7 +202,7 @@ export class RuntimeSession {
   }
 
   #exited(container: Container): void {
-    // One that we end ourselves is not ours any more.
+    // Ignore the exit of a container already detached by this session.
     if (this.#container !== container) return;
     if (this.#parts.config.switches.exitedContainer === 'restarts') {
       this.#container = undefined;
@@ -240,7 +249,7 @@ export class RuntimeSession {
     this.#microVm = undefined;
   }
 
-  /** A stop that was answered and not done: only the timeouts end this container. */
+  /** The stop returned success, but only the timeouts end the container. */
   #outlive(container: Container): void {
     const { config, clock } = this.#parts;
     const lived = clock.now() - (this.#startedAt ?? clock.now());
@@ -265,11 +274,11 @@ export class RuntimeSession {
   async #idle(): Promise<void> {
     const container = this.#container;
     if (!container || this.#inFlight > 0) return;
-    // Only the HTTP contract has a way to say that work goes on in the background.
+    // Only the HTTP contract can report background work.
     const invocations = this.#invocations;
     const busy =
       this.#parts.config.protocol === 'HTTP' && (await health(container.port)) === 'HealthyBusy';
-    // An invocation in the meantime has started the idle time anew.
+    // An invocation in the meantime has restarted the idle timeout.
     if (this.#container !== container || this.#invocations !== invocations) return;
     if (!busy) {
       await this.stop('idle-timeout');

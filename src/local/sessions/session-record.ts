@@ -7,24 +7,24 @@ export type StopReason =
   | 'start-failed'
   | 'shutdown';
 
-/** What a local runtime knows of a runtime session, which AgentCore's own API tells nobody. */
+/** The state of a runtime session. AgentCore's own API does not expose it. */
 export interface SessionRecord {
   readonly runtime: string;
   readonly qualifier: string;
   readonly runtimeSessionId: string;
-  /** The one issued last; `undefined` for HTTP runtimes, and before a stateful server issues one. */
+  /** The last id issued; `undefined` for HTTP runtimes, and before a stateful server issues one. */
   readonly mcpSessionId: string | undefined;
   readonly state: 'Active' | 'Idle' | 'Stopped';
-  /** Why it is stopped. */
+  /** The reason for the stop. */
   readonly why: StopReason | undefined;
-  /** Its process, also of a stopped session for as long as the process is there. */
+  /** The process id, also of a stopped session while its process still exists. */
   readonly pid: number | undefined;
   readonly port: number | undefined;
-  /** When its present or last microVM started, in milliseconds since the epoch. */
+  /** Start of the current or last microVM, in milliseconds since the epoch. */
   readonly startedAt: number | undefined;
   readonly lastInvokedAt: number;
   readonly invocations: number;
   readonly inFlight: number;
-  /** Containers that it has had: 1 until it is revived or restarted. */
+  /** Number of containers so far: 1 until the session is revived or restarted. */
   readonly incarnations: number;
 }

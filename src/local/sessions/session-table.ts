@@ -2,18 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { RuntimeSession, type SessionParts } from './runtime-session.ts';
 import type { SessionRecord } from './session-record.ts';
 
-/** Stopped sessions that are remembered: their ids are gone rather than unknown. */
+/** Maximum number of stopped sessions to keep. Their ids count as gone instead of unknown. */
 const MAX_STOPPED = 1000;
 
 export interface NewSession {
   readonly qualifier: string;
-  /** The id by which requests find it; `undefined` until a stateful server has issued one. */
+  /** The routing id of requests; `undefined` until a stateful server has issued one. */
   readonly routingId: string | undefined;
   readonly runtimeSessionId: string | undefined;
   readonly mcpSessionId: string | undefined;
 }
 
-/** The runtime sessions of one runtime, live and stopped. */
+/** The runtime sessions of one runtime, running and stopped. */
 export class SessionTable {
   readonly #parts: SessionParts;
   readonly #byRoute = new Map<string, RuntimeSession>();
@@ -39,7 +39,7 @@ export class SessionTable {
     return session;
   }
 
-  /** From now on requests with this id go to this session. */
+  /** Routes requests with this id to this session. */
   bind(session: RuntimeSession, routingId: string): void {
     const key = routeKey(session.qualifier, routingId);
     if (this.#byRoute.get(key) === session) return;
@@ -70,7 +70,7 @@ export class SessionTable {
   }
 }
 
-/** A qualifier has no space. */
+/** A space is a safe separator, because qualifiers contain none. */
 function routeKey(qualifier: string, routingId: string): string {
   return `${qualifier} ${routingId}`;
 }
