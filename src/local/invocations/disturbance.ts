@@ -5,7 +5,7 @@ import type { Forward } from './forward.ts';
 
 type Disturbance = Extract<ArmedFault, { readonly kind: 'restart-container' | 'kill-microvm' }>;
 
-/** Ends or replaces a session's microVM before or after a request, where a fault says so. */
+/** Ends or replaces the microVM of a session before or after a request, if a fault requires it. */
 export async function disturb(
   fault: ArmedFault | undefined,
   session: RuntimeSession,
@@ -14,7 +14,7 @@ export async function disturb(
   if (isDisturbance(fault) && fault.when === moment) await strike(fault, session);
 }
 
-/** What a fault does to a request that its container has. */
+/** Hooks for a fault during the container's work on the request. */
 export function disturbanceDuring(
   fault: ArmedFault | undefined,
   session: RuntimeSession,
@@ -29,7 +29,7 @@ export function disturbanceDuring(
   const run = () => void strike(fault, session);
   if (afterEvents !== undefined) return { gate: { afterEvents, ending: 'cut', reached: run } };
   const end = (breakOff: () => void) => {
-    // An answer that was faster than its end is lost all the same.
+    // Drop the response even if the container was faster than the fault.
     breakOff();
     run();
   };

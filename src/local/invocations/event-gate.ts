@@ -1,4 +1,4 @@
-/** How much of a stream goes through: so many events, or so many bytes, whichever is told. */
+/** Maximum number of events or bytes to pass. The first limit reached applies. */
 export interface GateLimit {
   readonly afterEvents?: number | undefined;
   readonly afterBytes?: number | undefined;
@@ -7,13 +7,13 @@ export interface GateLimit {
 const LF = 10;
 const CR = 13;
 
-/** Lets a stream's first events or bytes through, and nothing after. */
+/** Passes the first events or bytes of a stream and drops the rest. */
 export class EventGate {
   readonly #events: number;
   readonly #bytes: number;
   #seenEvents = 0;
   #seenBytes = 0;
-  /** Line ends since the last other character; two make an event's end. */
+  /** Line ends since the last other character. Two complete an event. */
   #lineEnds = 0;
   #previous = 0;
 
@@ -27,7 +27,7 @@ export class EventGate {
     return this.#seenEvents >= this.#events || this.#seenBytes >= this.#bytes;
   }
 
-  /** The part of a chunk that goes through. */
+  /** The passing part of a chunk. */
   admit(chunk: Buffer): Buffer {
     let length = 0;
     while (length < chunk.length && !this.shut) {
@@ -42,7 +42,7 @@ export class EventGate {
     const secondOfPair = byte === LF && this.#previous === CR;
     if (byte === LF || byte === CR) {
       if (!secondOfPair) this.#lineEnds += 1;
-      // An event that ends in CR LF CR LF is over with the last of the four.
+      // CR LF CR LF ends an event only with its last byte.
       if (this.#lineEnds === 2 && (byte === LF || this.#seenBytes === this.#bytes)) {
         this.#seenEvents += 1;
         this.#lineEnds = 0;

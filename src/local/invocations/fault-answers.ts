@@ -6,7 +6,7 @@ import type { Platform } from '../platform.ts';
 import type { RequestRecord } from '../request-log.ts';
 import { EXPIRED_TOKEN } from '../signatures/sigv4-verifier.ts';
 
-/** Faults that take the place of the container's answer. */
+/** Faults with a response that replaces the container's. */
 export type AnswerFault = Exclude<
   ArmedFault,
   { readonly kind: 'cut' | 'stall' | 'delay' | 'restart-container' | 'kill-microvm' }
@@ -16,7 +16,7 @@ export function isAnswerFault(fault: ArmedFault): fault is AnswerFault {
   return 'phase' in fault;
 }
 
-/** Writes down which fault a request meets, if any. */
+/** Records the fault of a request, if any. */
 export function noteFault(
   { events }: Platform,
   record: RequestRecord,
@@ -27,7 +27,9 @@ export function noteFault(
   events.emit(() => ({ type: 'fault', request: record }));
 }
 
-/** Answers with the fault. After `silence` the exchange stays open until the client leaves. */
+/**
+ * Responds with the fault. After `silence`, the exchange stays open until the client disconnects.
+ */
 export function answerWithFault(
   exchange: HttpExchange,
   fault: AnswerFault,
@@ -90,7 +92,7 @@ function statusAnswer(fault: Extract<AnswerFault, { readonly kind: 'status' }>):
       fault.message ?? 'Injected error',
     );
     if (fault.errorType !== undefined) return answer;
-    // A status that the service does not model comes without a type.
+    // A status outside the service model has no error type.
     return { ...answer, headers: { 'Content-Type': 'application/json' } };
   }
   const body = fault.body ?? '';

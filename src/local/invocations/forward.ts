@@ -3,16 +3,16 @@ import type { HttpExchange } from '../answers/http-exchange.ts';
 import type { Clock } from '../clock.ts';
 import { EventGate, type GateLimit } from './event-gate.ts';
 
-/** What to do with a container's answer, once its status and headers are known. */
+/** How to handle a container's response, decided from its status and headers. */
 export type Verdict =
   | {
       readonly kind: 'send';
       readonly status: number;
       readonly headers: Readonly<Record<string, string>>;
-      /** False for what must have none, such as the answer to a notification. */
+      /** False if the response must have no body, for example for a notification. */
       readonly body: boolean;
     }
-  /** It is read to its end and thrown away. */
+  /** Read the response to its end and discard it. */
   | { readonly kind: 'drop' };
 
 export interface Forward {
@@ -24,40 +24,40 @@ export interface Forward {
   readonly agent: Agent;
   readonly clock: Clock;
   readonly judge: (answer: IncomingMessage) => Verdict;
-  /** Milliseconds until an answer that is not a stream is given up, and until a stream is cut. */
+  /** Milliseconds until a non-streaming response is given up, and until a stream is cut. */
   readonly synchronousMs: number;
   readonly streamingMs: number;
-  /** Milliseconds of silence that cut a stream; 0 never. */
+  /** Milliseconds of silence before a stream is cut; 0 disables the limit. */
   readonly silenceMs: number;
-  /** The container has the whole request; calling what is given here, it breaks off. */
+  /** Called when the container has the whole request. `breakOff` aborts the exchange. */
   readonly sent?: ((breakOff: () => void) => void) | undefined;
-  /** What an injected fault lets through, and what happens there. */
+  /** Limits the forwarded stream for an injected fault. */
   readonly gate?: Gate | undefined;
 }
 
 interface Gate extends GateLimit {
-  /** The connection ends in order, is reset, or hangs. */
+  /** How the connection ends: closed in order, reset, or left hanging. */
   readonly ending: 'cut' | 'reset' | 'stall';
   readonly reached?: (() => void) | undefined;
 }
 
 export type Forwarded =
-  /** The client has it all, or as much as an injected fault lets through. */
+  /** The client has the complete response, or the part passed by an injected fault. */
   | 'sent'
-  /** The judge had it dropped, and it came to its end. */
+  /** The response was complete and was discarded, as `judge` requested. */
   | 'dropped'
-  /** The container broke off before it answered; the client has nothing yet. */
+  /** The container failed before it responded. Nothing was sent to the client. */
   | 'failed'
-  /** The container broke off in the middle, or a limit did, and the client was cut off. */
+  /** The container failed or a limit was reached in mid-response, and the client was cut off. */
   | 'cut'
   | 'disconnected';
 
 const HOST = '127.0.0.1';
 
-/** A client that finds bytes and a reset at the same time takes it for an orderly end. */
+/** A client that receives data and a reset together may treat it as a normal end. */
 const RESET_PAUSE_MS = 20;
 
-/** Passes a request on to a container and its answer back, byte for byte, as fast as both go. */
+/** Forwards a request to a container and streams its response back unchanged. */
 export function forward(options: Forward): Promise<Forwarded> {
   const { exchange, clock } = options;
   const { response } = exchange;
@@ -130,7 +130,7 @@ export function forward(options: Forward): Promise<Forwarded> {
     }
 
     function passAll(answer: IncomingMessage): void {
-      // A stream's client must see its head before the first event.
+      // The client must see the headers of a stream before the first event.
       if (isStream(answer)) response.flushHeaders();
       if (options.silenceMs > 0) answer.on('data', watchSilence);
       answer.on('end', () => settle('sent'));
@@ -143,7 +143,7 @@ export function forward(options: Forward): Promise<Forwarded> {
       const shut = () => {
         answer.pause();
         limit.reached?.();
-        // Stalled, it stays as it is until the client has had enough.
+        // A stalled response stays open until the client disconnects.
         if (limit.ending === 'stall') return;
         if (limit.ending === 'cut') endWith(() => exchange.cut());
         else clock.after(RESET_PAUSE_MS, () => endWith(() => exchange.reset()));
@@ -160,7 +160,7 @@ export function forward(options: Forward): Promise<Forwarded> {
       answer.on('data', (chunk: Buffer) => {
         if (gate.shut) return;
         const admitted = gate.admit(chunk);
-        // What has not left yet would go with the connection.
+        // Wait for the write to finish, because the reset would discard buffered bytes.
         if (gate.shut) response.write(admitted, shut);
         else response.write(admitted);
       });

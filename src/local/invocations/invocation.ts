@@ -11,7 +11,7 @@ import { disturb, disturbanceDuring } from './disturbance.ts';
 import { answerWithFault, isAnswerFault } from './fault-answers.ts';
 import { forward, type Verdict } from './forward.ts';
 
-/** An invocation that has been let in: signed, authorized, of a runtime that there is. */
+/** An admitted invocation: authenticated, authorized, and of an existing runtime. */
 export interface Invocation {
   readonly platform: Platform;
   readonly runtime: ServedRuntime;
@@ -22,7 +22,7 @@ export interface Invocation {
   readonly fault: ArmedFault | undefined;
 }
 
-/** What a protocol makes of its container's answer. */
+/** The protocol's decision about a container's response. */
 export type Judgement = Extract<Verdict, { readonly kind: 'send' }> | PlatformError;
 
 export interface Service {
@@ -31,7 +31,9 @@ export interface Service {
   judge(answer: IncomingMessage): Judgement;
 }
 
-/** Has a session's container answer an invocation. Resolves when the client has the answer. */
+/**
+ * Forwards an invocation to the container of a session. Resolves when the client has the response.
+ */
 export async function serve(invocation: Invocation, service: Service): Promise<void> {
   const { exchange, dialect, fault } = invocation;
   const { session } = service;
@@ -71,7 +73,7 @@ async function passOn(
     streamingMs: switches.streamingLimit * 1000,
     silenceMs: switches.cutSilentStreamsAfter,
     judge: (answer) => {
-      // Also of an answer that is thrown away: the session has its id, whoever learns of it.
+      // Also call it for a discarded response, because it records the session id.
       const judgement = judge(answer);
       if (replaced) return { kind: 'drop' };
       if (judgement.kind === 'send') return judgement;
@@ -89,7 +91,7 @@ async function passOn(
   else if (outcome === 'failed') answerLostCall(exchange, dialect, switches.lostCall);
 }
 
-/** Answers a call whose container is gone before it did. */
+/** Responds to a call if its container ended before it responded. */
 function answerLostCall(exchange: HttpExchange, dialect: Dialect, how: Switches['lostCall']): void {
   switch (how) {
     case 'container-failed':
@@ -117,7 +119,7 @@ function pause({ clock }: Platform, ms: number): Promise<void> {
   });
 }
 
-/** The fault of a container that answered with an error status. */
+/** The error for an error status of a container. */
 export function containerError(status: number): PlatformError {
   return {
     kind: 'container-failed',

@@ -3,7 +3,7 @@ import { disturb } from './disturbance.ts';
 import { containerError, type Invocation, serve } from './invocation.ts';
 import { containerHeaders, RUNTIME_SESSION, RUNTIME_SESSION_HEADER } from './request-headers.ts';
 
-/** Invokes an HTTP agent: any payload in, JSON or a stream back. */
+/** Invokes an HTTP agent: any payload in, JSON or a stream out. */
 export async function invokeHttp(invocation: Invocation): Promise<void> {
   const { runtime, exchange, dialect, fault } = invocation;
   const { config } = runtime;
@@ -34,7 +34,7 @@ export async function invokeHttp(invocation: Invocation): Promise<void> {
   });
 }
 
-/** `undefined` where a new session would be one too many. */
+/** `undefined` if the rate limit for new sessions is reached. */
 function sessionFor({ runtime, exchange, qualifier }: Invocation): RuntimeSession | undefined {
   const id = exchange.header(RUNTIME_SESSION);
   const known = id === undefined ? undefined : runtime.sessions.find(qualifier, id);

@@ -14,7 +14,7 @@ import {
   RUNTIME_SESSION_HEADER,
 } from './request-headers.ts';
 
-/** Invokes an MCP runtime: one message in, its answer or its stream back. */
+/** Invokes an MCP runtime: one message in, one response or stream out. */
 export async function invokeMcp(invocation: Invocation, message: McpMessage): Promise<void> {
   const { runtime, exchange, dialect, fault, qualifier } = invocation;
   if (!acceptsMcp(exchange.header('accept'))) {
@@ -46,7 +46,7 @@ export async function invokeMcp(invocation: Invocation, message: McpMessage): Pr
   });
 }
 
-/** A microVM that a fault ends first is gone by the time the message is routed. */
+/** Routes a second time after a fault, because the fault may have ended the microVM. */
 async function routeThrough(routing: McpRouting, fault: Invocation['fault']): Promise<McpRoute> {
   const route = routeMcp(routing);
   if (route.kind !== 'session' || !fault) return route;
@@ -61,7 +61,7 @@ function headersFor(
 ): Record<string, string | string[]> {
   const headers = containerHeaders(exchange.headers, runtime.config);
   headers[RUNTIME_SESSION] = session.runtimeSessionId;
-  // A stateful server knows only the ids that it issued; the others get the platform's.
+  // A stateful server accepts only its own ids. Other servers get the platform's id.
   const fromClient = runtime.config.sessions === 'stateful' && !message.sessionless;
   const id = fromClient ? exchange.header(MCP_SESSION) : session.mcpSessionId;
   if (id !== undefined) headers[MCP_SESSION] = id;
@@ -101,7 +101,7 @@ function judge(
   return { kind: 'send', status, headers, body: true };
 }
 
-/** The container's own headers that the client sees. */
+/** Container headers forwarded to the client. */
 const PASSED_BACK = [
   ['content-type', 'Content-Type'],
   ['content-length', 'Content-Length'],
@@ -109,8 +109,9 @@ const PASSED_BACK = [
 ] as const;
 
 /**
- * A stateful server's id leads back to its microVM from now on. Only where it issues none with its
- * answer to `initialize` does the platform, and that answer's status alone says whether it is one.
+ * Routes the id of a stateful server to its microVM from now on. If the server issues no id in its
+ * response to `initialize`, the platform issues one. Only the status decides whether `initialize`
+ * succeeded.
  */
 function learnSessionId(
   { runtime, qualifier }: Invocation,

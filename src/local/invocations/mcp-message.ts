@@ -1,21 +1,21 @@
 import type { JsonRpcId } from '../answers/platform-error.ts';
 
-/** The first version of MCP without a handshake and without sessions. */
+/** The first MCP version without a handshake and without sessions. */
 const SESSIONLESS_SINCE = '2026-07-28';
 
-/** What the platform reads of a message before it passes the bytes on. */
+/** The fields read by the platform before it forwards a message. */
 export interface McpMessage {
-  /** Absent in a notification, in an answer, and in what is no JSON-RPC at all. */
+  /** `undefined` for notifications, and for bodies without a valid id. */
   readonly id: JsonRpcId | undefined;
   readonly method: string | undefined;
-  /** `params.name`, or `params.uri`. */
+  /** `params.name` or `params.uri`. */
   readonly target: string | undefined;
-  /** A request, which gets an answer; false for notifications and for the client's own answers. */
+  /** True for requests; false for notifications and for responses of the client. */
   readonly expectsAnswer: boolean;
   readonly sessionless: boolean;
 }
 
-/** Broken JSON is a message without an id or a method: the container says what is wrong with it. */
+/** Treats broken JSON as a message without id and method, so the container reports the error. */
 export function readMcpMessage(body: Buffer, versionHeader: string | undefined): McpMessage {
   const message = parse(body);
   const params = field(message, 'params');

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 
-/** So many in each window of time, counted from the window's first. */
+/** Fixed-window rate limit. A window starts with its first request. */
 export class RateLimit {
   readonly #limit: number;
   readonly #windowMs: number;
@@ -8,7 +8,7 @@ export class RateLimit {
   #windowStart = Number.NEGATIVE_INFINITY;
   #count = 0;
 
-  /** A `limit` of 0 is none. */
+  /** A `limit` of 0 means no limit. */
   constructor(limit: number, windowMs: number, clock: Clock) {
     this.#limit = limit;
     this.#windowMs = windowMs;
@@ -18,7 +18,7 @@ export class RateLimit {
   admit(): boolean {
     if (this.#limit === 0) return true;
     const now = this.#clock.now();
-    // Also where the clock was put back.
+    // Also start a new window if the clock was set back.
     if (now < this.#windowStart || now - this.#windowStart >= this.#windowMs) {
       this.#windowStart = now;
       this.#count = 0;

@@ -10,7 +10,7 @@ const CUSTOM_PREFIX = 'x-amzn-bedrock-agentcore-runtime-custom-';
 const MAX_CUSTOM = 20;
 const MAX_CUSTOM_BYTES = 4096;
 
-/** Lengths that the model of InvokeAgentRuntime allows. */
+/** Lengths from the service model of InvokeAgentRuntime. */
 const BOUNDS: Readonly<Record<string, readonly [least: number, most: number]>> = {
   'content-type': [1, 256],
   accept: [1, 256],
@@ -26,10 +26,10 @@ const BOUNDS: Readonly<Record<string, readonly [least: number, most: number]>> =
   baggage: [0, 8192],
 };
 
-/** Headers that reach every container, besides those that a runtime allows. */
+/** Headers forwarded to every container, in addition to the runtime's allowlist. */
 const FORWARDED = Object.keys(BOUNDS).filter((name) => name !== MCP_SESSION);
 
-/** What is wrong with a request's headers, in the platform's words; `undefined` where nothing is. */
+/** Returns the platform's message for an invalid header; `undefined` if all are valid. */
 export function headerFault(headers: IncomingHttpHeaders): string | undefined {
   for (const [name, [least, most]] of Object.entries(BOUNDS)) {
     const value = headers[name];
@@ -46,7 +46,7 @@ export function headerFault(headers: IncomingHttpHeaders): string | undefined {
     : undefined;
 }
 
-/** MCP's transport wants both: a server may answer either way. */
+/** The MCP transport requires both types, because a server may respond with either. */
 export function acceptsMcp(accept: string | undefined): boolean {
   const types = (accept ?? '').split(',').map((type) => type.split(';')[0]?.trim().toLowerCase());
   if (types.includes('*/*')) return true;
@@ -56,7 +56,7 @@ export function acceptsMcp(accept: string | undefined): boolean {
   );
 }
 
-/** The headers that a container gets, apart from its session's ids. */
+/** Headers for a container, except the session ids. */
 export function containerHeaders(
   headers: IncomingHttpHeaders,
   config: RuntimeConfig,
