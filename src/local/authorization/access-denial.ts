@@ -1,7 +1,10 @@
 import type { HttpExchange } from '../answers/http-exchange.ts';
 import type { Platform } from '../platform.ts';
 
-/** Keeps why a caller that is known may not do what it asks for, and tells the log. */
+/**
+ * Records the reason for a denied request of an authenticated caller, and emits an event for the
+ * log.
+ */
 export function noteDenial(
   { events }: Pick<Platform, 'events'>,
   { record }: HttpExchange,

@@ -10,7 +10,7 @@ type BearerCheck =
   | { readonly ok: true; readonly claims: JWTPayload }
   | { readonly ok: false; readonly error: PlatformError };
 
-/** Checks the bearer token of a request, and tells the log why it does not do. */
+/** Checks the bearer token of a request. Emits the reason for a refusal to the log. */
 export async function checkBearer(
   { bearer, events }: Platform,
   exchange: HttpExchange,

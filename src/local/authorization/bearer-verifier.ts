@@ -14,7 +14,7 @@ import type { JwtAuthorizer } from './jwt-authorizer.ts';
 
 const DISCOVERY_MS = 5000;
 
-/** Why a bearer token is refused, which the caller is not told. */
+/** The reason for a refused bearer token. The response to the caller does not contain it. */
 export type TokenRefusalReason =
   | 'no-token'
   | 'not-a-jwt'
@@ -29,14 +29,14 @@ export type TokenRefusalReason =
 interface TokenRefusal {
   readonly ok: false;
   readonly why: TokenRefusalReason;
-  /** In words, for the log. */
+  /** A sentence for the log. */
   readonly reason: string;
 }
 
 type TokenVerification = { readonly ok: true; readonly claims: JWTPayload } | TokenRefusal;
 
 export interface TokenRules {
-  /** Seconds by which the clocks of both sides may differ. */
+  /** Allowed clock difference in seconds. */
   readonly leeway: number;
   readonly refuseRevoked: boolean;
 }
@@ -48,7 +48,9 @@ interface KeySource {
   readonly keys: JWTVerifyGetKey;
 }
 
-/** Checks tokens as AgentCore's JWT authorizer does: by the keys and claims, asking nobody. */
+/**
+ * Verifies tokens like AgentCore's JWT authorizer: by keys and claims only, without introspection.
+ */
 export class BearerVerifier {
   readonly #oauth: OAuth;
   readonly #clock: Clock;
@@ -100,7 +102,7 @@ export class BearerVerifier {
     if (known) return known;
     const source = discover(discoveryUrl);
     this.#remote.set(discoveryUrl, source);
-    // The next request asks again.
+    // Retry discovery on the next request.
     source.catch(() => this.#remote.delete(discoveryUrl));
     return source;
   }
@@ -112,7 +114,7 @@ async function discover(discoveryUrl: string): Promise<KeySource> {
   return { issuer, keys: createRemoteJWKSet(new URL(jwks_uri)) };
 }
 
-/** RFC 6750, 2.1; the scheme's name has no case. */
+/** RFC 6750, 2.1. The scheme is case-insensitive. */
 export function bearerToken(authorization: string | undefined): string | undefined {
   return /^bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
 }
@@ -128,7 +130,7 @@ function reasonOf(error: unknown): TokenRefusalReason {
   return 'not-a-jwt';
 }
 
-/** Each list that the authorizer has asks for one of its values. */
+/** Each non-empty list of the authorizer requires one of its values in the token. */
 function mismatchOf(claims: JWTPayload, authorizer: JwtAuthorizer): string | undefined {
   const { allowedAudience, allowedClients, allowedScopes } = authorizer;
   const { aud, client_id: client, scope } = claims;

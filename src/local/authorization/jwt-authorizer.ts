@@ -1,8 +1,8 @@
 import * as z from 'zod';
 
-/** What a JWT authorizer asks of a token, as in the control plane's `customJWTAuthorizer`. */
+/** Requirements for a token, as in `customJWTAuthorizer` of the control plane. */
 export const jwtAuthorizerSchema = z.strictObject({
-  /** Absent: the OAuth server of the local runtime itself. */
+  /** Default: the OAuth server of the local runtime. */
   discoveryUrl: z
     .url()
     .regex(
@@ -10,27 +10,30 @@ export const jwtAuthorizerSchema = z.strictObject({
       'ends with /.well-known/openid-configuration',
     )
     .optional(),
-  /** One of these has to be in `aud`; none here asks nothing. */
+  /**
+   * `aud` must contain one of these. An empty list accepts any token; the same holds for the lists
+   * below.
+   */
   allowedAudience: z.array(z.string().min(1)).default([]),
-  /** One of these has to be `client_id`. */
+  /** `client_id` must be one of these. */
   allowedClients: z.array(z.string().min(1)).default([]),
-  /** One of these has to be in `scope`. */
+  /** `scope` must contain one of these. */
   allowedScopes: z.array(z.string().min(1)).default([]),
 });
 
 export type JwtAuthorizer = z.output<typeof jwtAuthorizerSchema>;
 
-/** An authorizer that takes every token of the local OAuth server. */
+/** Accepts every token of the local OAuth server. */
 export const ANY_LOCAL_TOKEN: JwtAuthorizer = jwtAuthorizerSchema.parse({});
 
 const SUFFIX = '/.well-known/openid-configuration';
 
-/** The address of the authorization server that a discovery document belongs to. */
+/** The URL of the authorization server for a discovery document. */
 export function authorizationServerOf(discoveryUrl: string): string {
   return discoveryUrl.slice(0, -SUFFIX.length);
 }
 
-/** The authorizer as the control plane tells it. */
+/** The authorizer in the format of the control plane. */
 export function describeJwtAuthorizer(
   { discoveryUrl, allowedAudience, allowedClients, allowedScopes }: JwtAuthorizer,
   localIssuer: string,

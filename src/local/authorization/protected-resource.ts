@@ -1,7 +1,7 @@
 import type { Answer } from '../answers/platform-error.ts';
 import { authorizationServerOf, type JwtAuthorizer } from './jwt-authorizer.ts';
 
-/** RFC 9728: where a resource that takes bearer tokens sends its clients for one. */
+/** RFC 9728 metadata: where clients get a token for this resource. */
 export function protectedResourceAnswer(
   resource: string,
   { discoveryUrl, allowedScopes }: JwtAuthorizer,
@@ -20,7 +20,7 @@ export function protectedResourceAnswer(
   };
 }
 
-/** A refusal, with the address of that document. */
+/** Adds a challenge with the metadata URL. */
 export function withBearerChallenge(answer: Answer, metadataUrl: string): Answer {
   const challenge = `Bearer resource_metadata="${metadataUrl}"`;
   return { ...answer, headers: { ...answer.headers, 'WWW-Authenticate': challenge } };
