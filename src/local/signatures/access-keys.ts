@@ -4,10 +4,10 @@ import type { ResolvedConfig } from '../config.ts';
 import type { AccessKey, Principal } from './identity.ts';
 import type { AccessKeyConfig } from './principal-config.ts';
 
-/** Expired keys are told from unknown ones for as long as this many newer ones exist. */
+/** Maximum number of issued keys to keep. A forgotten key counts as unknown, not as expired. */
 const MAX_ISSUED = 10_000;
 
-/** The access keys that may sign: those of the configuration, and those that AssumeRole issued. */
+/** Access keys from the configuration and temporary keys issued by the local services. */
 export class AccessKeys {
   readonly #permanent = new Map<string, AccessKey>();
   readonly #issued = new Map<string, AccessKey>();
@@ -24,7 +24,7 @@ export class AccessKeys {
     return this.#permanent.get(id) ?? this.#issued.get(id);
   }
 
-  /** Temporary credentials for a principal. */
+  /** Issues temporary credentials. */
   issue(principal: Principal, lifetimeMs: number): AccessKey & { readonly expiresAt: number } {
     const key = {
       id: `ASIA${capitals(16)}`,
@@ -42,7 +42,7 @@ export class AccessKeys {
   }
 }
 
-/** A stable id of the kind that IAM gives its principals. */
+/** A stable id in the format of IAM principal ids. */
 export function principalId(prefix: 'AIDA' | 'AROA', arn: string): string {
   const digest = createHash('sha256').update(arn).digest();
   return prefix + [...digest.subarray(0, 17)].map(capital).join('');
@@ -69,7 +69,7 @@ function capitals(count: number): string {
   return [...randomBytes(count)].map(capital).join('');
 }
 
-/** The alphabet of AWS's ids, which is base32's. */
+/** AWS ids use the base32 alphabet. */
 function capital(byte: number): string {
   return 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.charAt(byte % 32);
 }

@@ -1,17 +1,17 @@
-/** Whoever signed a request. */
+/** The caller that signed a request. */
 export interface Principal {
-  /** The ARN that GetCallerIdentity tells. */
+  /** As returned by GetCallerIdentity. */
   readonly arn: string;
   readonly account: string;
-  /** `AIDA…` of a user, `AROA…:session` of an assumed role. */
+  /** `AIDA…` for a user, `AROA…:session` for an assumed role. */
   readonly userId: string;
-  /** IAM actions that its policies allow; absent, all of them. */
+  /** IAM actions allowed by its policies. Absent: all actions. */
   readonly allowed?: readonly string[] | undefined;
-  /** IAM actions that its policies explicitly deny. */
+  /** IAM actions explicitly denied by its policies. */
   readonly denied: readonly string[];
-  /** Of a session: the ARN of its role, which is what policies name. */
+  /** Role ARN of a role session. Policies name this ARN. */
   readonly roleArn?: string | undefined;
-  /** Of a session: who began the chain of roles, where that was said. */
+  /** Source identity of a role session, if a caller set one. Role chaining keeps it. */
   readonly sourceIdentity?: string | undefined;
 }
 
@@ -20,6 +20,6 @@ export interface AccessKey {
   readonly secret: string;
   readonly sessionToken: string | undefined;
   readonly principal: Principal;
-  /** Milliseconds since the epoch; `undefined` never. */
+  /** Milliseconds since the epoch; `undefined` if it never expires. */
   readonly expiresAt: number | undefined;
 }

@@ -4,32 +4,32 @@ import type { Clock } from '../clock.ts';
 import type { AccessKeys } from './access-keys.ts';
 import type { Principal } from './identity.ts';
 
-// Written from AWS's description of Signature Version 4 with node:crypto alone, so that it does not
-// share a mistake with the signer that it is there to check.
+// Implemented from AWS's specification of Signature Version 4 with node:crypto only. Sharing code
+// with the tested signer could hide the signer's mistakes.
 
-/** What was signed, as it came over the wire. */
+/** The signed parts of a request, as received. */
 export interface SignedRequest {
   readonly method: string;
-  /** The path as sent, still percent-encoded, without the query. */
+  /** The path as sent: percent-encoded, without the query. */
   readonly path: string;
-  /** The query as sent, without its question mark. */
+  /** The query as sent, without the question mark. */
   readonly query: string;
   readonly headers: IncomingHttpHeaders;
-  /** SHA-256 of the body that arrived, in hex. */
+  /** SHA-256 of the received body, in hex. */
   readonly bodySha256: string;
 }
 
 export type SignatureFault =
-  /** No Authorization header, or one of another scheme. */
+  /** No Authorization header, or another scheme. */
   | 'missing'
-  /** The header or the date is not complete. */
+  /** The header or the date is incomplete. */
   | 'incomplete'
   | 'unknown-key'
   | 'expired-token'
-  /** The signature differs, is for another region or service, or is too old or too new. */
+  /** The signature differs, has the wrong region or service, or is outside the time limit. */
   | 'invalid';
 
-/** What AWS does not tell the caller apart, and whoever looks for the mistake wants to know. */
+/** The exact reason, for debugging. AWS does not distinguish these for the caller. */
 export type RefusalReason =
   | 'unsigned'
   | 'incomplete'
@@ -43,10 +43,10 @@ export type RefusalReason =
 interface SignatureRefusal {
   readonly ok: false;
   readonly fault: SignatureFault;
-  /** What the caller is told, in AWS's words. */
+  /** AWS's message for the caller. */
   readonly message: string;
   readonly why: RefusalReason;
-  /** What the log of the local runtime says. */
+  /** The message for the log of the local runtime. */
   readonly reason: string;
 }
 
@@ -54,7 +54,7 @@ export type Verification = { readonly ok: true; readonly principal: Principal } 
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 const MAX_SKEW_MS = 5 * 60 * 1000;
-/** A day's keys for a few hundred callers; temporary keys come and go. */
+/** Maximum number of cached keys. Each access key needs a new one per day. */
 const MAX_SIGNING_KEYS = 500;
 
 interface Credential {
@@ -75,7 +75,7 @@ export class SigV4Verifier {
     this.#clock = clock;
   }
 
-  /** Checks a request that is meant for `service` in one of `regions`. */
+  /** Verifies a request to `service` in one of `regions`. */
   verify(request: SignedRequest, service: string, regions: readonly string[]): Verification {
     const { authorization } = request.headers;
     if (!authorization?.startsWith(ALGORITHM)) {
@@ -208,7 +208,7 @@ function tokenMistake(
   return `${id} has no session token, and the request carries one: unset AWS_SESSION_TOKEN`;
 }
 
-/** `Credential=…, SignedHeaders=…, Signature=…`, in any order. */
+/** Parses `Credential=…, SignedHeaders=…, Signature=…` in any order. */
 function readFields(text: string): Map<string, string> {
   const fields = new Map<string, string>();
   for (const part of text.split(',')) {
@@ -245,7 +245,7 @@ function scopeFault(
   return undefined;
 }
 
-/** `undefined` where the request lacks a header that it claims to have signed, or cannot be read. */
+/** `undefined` if a signed header is missing, or if the query is not validly encoded. */
 function canonicalRequest(
   request: SignedRequest,
   signedHeaders: readonly string[],
@@ -268,7 +268,7 @@ function canonicalRequest(
   ].join('\n');
 }
 
-/** Every service but S3 encodes the path that goes over the wire, which is encoded, once more. */
+/** Every service except S3 encodes the already encoded path a second time. */
 function canonicalPath(path: string): string {
   const segments: string[] = [];
   for (const segment of path.split('/')) {
@@ -290,7 +290,7 @@ function canonicalQuery(query: string): string | undefined {
     if (name === undefined || value === undefined) return undefined;
     pairs.push([encode(name), encode(value)]);
   }
-  // By code point, names first and then values: what they look like encoded.
+  // Sort the encoded pairs by code point: first by name, then by value.
   pairs.sort(
     ([nameA, valueA], [nameB, valueB]) => compare(nameA, nameB) || compare(valueA, valueB),
   );
