@@ -11,11 +11,11 @@ const targetName = z.string().regex(/^(?=.{1,100}$)[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$
 const targetSchema = z.union(
   [
     z.strictObject({
-      /** An MCP runtime of this configuration. */
+      /** Name of an MCP runtime in this configuration. */
       runtime: z.string(),
     }),
     z.strictObject({
-      /** An MCP server of the gateway's own, run as a runtime's container. */
+      /** An MCP server of this gateway only. It runs like the container of a runtime. */
       command: z.array(z.string().min(1)).min(1),
       cwd: z.string().optional(),
       env: z.record(z.string(), z.string()).default({}),
@@ -26,14 +26,17 @@ const targetSchema = z.union(
 );
 
 const gatewaySchema = z.strictObject({
-  /** SigV4, a token of the local OAuth server, none, or what a token has to say. */
+  /** SigV4, any token of the local OAuth server, none, or a JWT authorizer. */
   authorizer: z
     .union([z.enum(['AWS_IAM', 'CUSTOM_JWT', 'NONE']), jwtAuthorizerSchema])
     .default('AWS_IAM'),
   targets: z.record(targetName, targetSchema, { error: keyRule(TARGET_RULE) }).default({}),
-  /** Whether clients have a session, by an Mcp-Session-Id that the gateway issues. */
+  /** Whether the gateway issues an Mcp-Session-Id to each client. */
   sessions: z.boolean().default(false),
-  /** Seconds from `initialize` until a session expires, whatever happens in it. AWS allows 900 and more. */
+  /**
+   * Seconds from `initialize` until a session expires, regardless of activity. AWS allows 900 or
+   * more.
+   */
   sessionTimeout: seconds.max(28_800).default(3600),
 });
 

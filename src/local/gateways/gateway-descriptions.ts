@@ -10,7 +10,7 @@ import {
 
 const DESCRIPTION = 'Served by the local AgentCore';
 
-/** A gateway as ListGateways tells it: without its address. */
+/** A gateway in the format of ListGateways, without its URL. */
 export function gatewaySummaryOf(gateway: GatewayConfig, since: string): object {
   return {
     gatewayId: gateway.gatewayId,
@@ -24,7 +24,7 @@ export function gatewaySummaryOf(gateway: GatewayConfig, since: string): object 
   };
 }
 
-/** A gateway as GetGateway tells it. */
+/** A gateway in the format of GetGateway. */
 export function gatewayDescriptionOf(
   gateway: GatewayConfig,
   { partition, account }: ResolvedConfig,
@@ -63,7 +63,7 @@ export function targetSummaryOf({ name, targetId, server }: TargetConfig, since:
   };
 }
 
-/** A target as GetGatewayTarget tells it. */
+/** A target in the format of GetGatewayTarget. */
 export function targetDescriptionOf(
   target: TargetConfig,
   { arn }: GatewayConfig,
@@ -75,7 +75,7 @@ export function targetDescriptionOf(
     gatewayArn: arn,
     targetConfiguration: {
       mcp: {
-        // Where the target's server listens is the local AgentCore's own affair.
+        // A placeholder: the real address of the target is internal.
         mcpServer: {
           endpoint: `https://${typeof server === 'string' ? server : target.name}.invalid/mcp`,
         },

@@ -33,7 +33,7 @@ interface OpenGateway extends ServedGateway {
   readonly sessions: GatewaySessions;
 }
 
-/** The data plane of gateways: one MCP server over the tools of many, by streamable HTTP. */
+/** The data plane of gateways: one Streamable HTTP MCP server for the tools of many targets. */
 export class GatewayService implements AwsService {
   readonly #platform: Platform;
   readonly #gateways: ReadonlyMap<string, OpenGateway>;
@@ -100,7 +100,7 @@ export class GatewayService implements AwsService {
     );
   }
 
-  /** Who calls; `undefined` where the refusal has been answered. */
+  /** The identity of the caller; `undefined` if the request was refused and the response sent. */
   async #admit(
     exchange: HttpExchange,
     body: RequestBody,
@@ -195,7 +195,7 @@ export class GatewayService implements AwsService {
     });
   }
 
-  /** The links to the targets, or the status of a request that is in no session. */
+  /** The target links, or an error status if the request belongs to no session. */
   #linksOf(
     { config, sessions }: OpenGateway,
     identity: string,
@@ -248,7 +248,7 @@ export class GatewayService implements AwsService {
   }
 }
 
-/** `undefined` where it is no JSON object. */
+/** `undefined` if the body is not a JSON object. */
 function readMessage(bytes: Buffer): Message | undefined {
   try {
     const message: unknown = JSON.parse(bytes.toString('utf8'));

@@ -5,17 +5,17 @@ import { TargetLink } from './target-link.ts';
 
 const MAX_SESSIONS = 1000;
 
-/** One link to each target of a gateway. */
+/** One link to each target of a gateway, by target name. */
 export type TargetLinks = ReadonlyMap<string, TargetLink>;
 
 interface GatewaySession {
-  /** Whoever opened it; nobody else may use it. */
+  /** The caller that opened the session. Other callers cannot use it. */
   readonly identity: string;
   readonly links: TargetLinks;
   readonly cancelExpiry: () => void;
 }
 
-/** The sessions of a gateway, and the links that all share where it has none. */
+/** The sessions of a gateway. Without sessions, all requests share one set of links. */
 export class GatewaySessions {
   readonly #gateway: ServedGateway;
   readonly #clock: Clock;
@@ -32,7 +32,9 @@ export class GatewaySessions {
     return this.#shared;
   }
 
-  /** Opens a session, which ends after the gateway's time whatever happens in it. Returns its id. */
+  /**
+   * Opens a session and returns its id. It expires after `sessionTimeout`, regardless of activity.
+   */
   open(identity: string): string {
     const id = randomUUID();
     const cancelExpiry = this.#clock.after(this.#gateway.config.sessionTimeout * 1000, () =>
@@ -44,7 +46,7 @@ export class GatewaySessions {
     return id;
   }
 
-  /** `undefined` where there is none, it has expired, or it is somebody else's. */
+  /** `undefined` if the session does not exist, has expired, or belongs to another caller. */
   links(id: string, identity: string): TargetLinks | undefined {
     const session = this.#sessions.get(id);
     return session?.identity === identity ? session.links : undefined;

@@ -3,23 +3,23 @@ import type { Deliveries } from '../deliveries.ts';
 import type { RequestRecord } from '../request-log.ts';
 import type { TargetLinks } from './gateway-sessions.ts';
 
-/** What stands between a target's name and its tool's. */
+/** Between the name of a target and the name of a tool. */
 const SEPARATOR = '___';
 
-/** The most pages of one target's tools. */
+/** Maximum number of pages to list per target. */
 const MAX_PAGES = 100;
 
-/** The rest of a JSON-RPC answer, or an error of the platform. */
+/** The result or error of a JSON-RPC response, or a platform error. */
 export type ToolsAnswer =
   | { readonly result: unknown }
   | { readonly error: unknown }
   | { readonly failure: PlatformError };
 
-/** The tools of all targets, each under its target's name. */
+/** Lists the tools of all targets, with the target name as prefix. */
 export async function listTools(links: TargetLinks): Promise<ToolsAnswer> {
   const tools: unknown[] = [];
   for (const [target, link] of links) {
-    /** A cursor that comes a second time would lead in a circle. */
+    /** Cursors already used. A repeated cursor would loop forever. */
     const seen = new Set<string | undefined>(['']);
     let cursor: string | undefined;
     while (!seen.has(cursor) && seen.size <= MAX_PAGES) {
@@ -35,7 +35,7 @@ export async function listTools(links: TargetLinks): Promise<ToolsAnswer> {
   return { result: { tools } };
 }
 
-/** Calls the tool that `target___tool` names. */
+/** Calls the tool named `target___tool`. */
 export async function callTool(
   links: TargetLinks,
   params: unknown,

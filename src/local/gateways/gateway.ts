@@ -2,10 +2,10 @@ import type { JwtAuthorizer } from '../authorization/jwt-authorizer.ts';
 import type { RuntimeConfig } from '../config.ts';
 import type { ServedRuntime } from '../platform.ts';
 
-/** A gateway with all its settings and its ARN. */
+/** A resolved gateway. */
 export interface GatewayConfig {
   readonly name: string;
-  /** The name in small letters, a dash and ten characters; the same at each start. */
+  /** The lower-case name, a dash and ten characters. Stable across restarts. */
   readonly gatewayId: string;
   readonly arn: string;
   readonly authorizer: 'AWS_IAM' | 'NONE' | JwtAuthorizer;
@@ -18,11 +18,11 @@ export interface GatewayConfig {
 export interface TargetConfig {
   readonly name: string;
   readonly targetId: string;
-  /** A runtime by its name, or a server of the gateway's own. */
+  /** The name of a runtime, or a server of this gateway only. */
   readonly server: string | RuntimeConfig;
 }
 
-/** A target with the runtime that serves it. */
+/** A target and its runtime. */
 export interface ServedTarget {
   readonly name: string;
   readonly runtime: ServedRuntime;
@@ -33,26 +33,26 @@ export interface ServedGateway {
   readonly targets: readonly ServedTarget[];
 }
 
-/** The versions of MCP that a gateway speaks, oldest first. */
+/** Supported MCP versions, oldest first. */
 export const GATEWAY_VERSIONS: readonly string[] = ['2025-03-26', '2025-06-18', '2025-11-25'];
 
-/** What the control plane calls its authorizer. */
+/** The authorizer type in the format of the control plane. */
 export function authorizerTypeOf({ authorizer }: GatewayConfig): string {
   return typeof authorizer === 'string' ? authorizer : 'CUSTOM_JWT';
 }
 
-/** Where a gateway is served, which AWS gives a host of its own. */
+/** The MCP endpoint of a gateway. On AWS, each gateway has its own host. */
 export function gatewayUrlOf(baseUrl: string, { gatewayId }: GatewayConfig): string {
   return `${baseUrl}/gateways/${gatewayId}/mcp`;
 }
 
-/** A gateway as a test asks for it. */
+/** A gateway as exposed to tests. */
 export interface LocalGatewayInfo {
   readonly name: string;
   readonly arn: string;
   readonly gatewayId: string;
   readonly authorizer: string;
-  /** Where it speaks MCP. */
+  /** The MCP endpoint. */
   readonly url: string;
 }
 

@@ -6,15 +6,15 @@ import type { GatewaySettings, TargetSettings } from './gateway-config.ts';
 type CommandSettings = Extract<TargetSettings, { readonly command: unknown }>;
 
 interface Naming {
-  /** `arn:PARTITION:bedrock-agentcore:REGION:ACCOUNT:`, before the kind of the resource. */
+  /** `arn:PARTITION:bedrock-agentcore:REGION:ACCOUNT:`, before the resource type. */
   readonly arnPrefix: string;
-  /** Ten characters that follow from a name. */
+  /** Ten characters derived from a name. */
   suffixOf(name: string): string;
-  /** The runtime of a target that has a command of its own. */
+  /** The runtime for a target with its own command. */
   runtimeOf(name: string, settings: CommandSettings): RuntimeConfig;
 }
 
-/** Fills the gateways of a configuration in. */
+/** Resolves the gateways of a configuration. */
 export function resolveGateways(
   gateways: Readonly<Record<string, GatewaySettings>>,
   { arnPrefix, suffixOf, runtimeOf }: Naming,

@@ -1,9 +1,13 @@
 import { createParser } from 'eventsource-parser';
 
-/** What a target says to a request: a result, or an error of its own. */
+/** The JSON-RPC result or error from a target. */
 export type TargetAnswer = { readonly result: unknown } | { readonly error: unknown };
 
-/** Reads the answer to the request `id` of a JSON body, or of a stream that may hold other messages. */
+/**
+ * Reads the response to request `id` from a JSON body, or from a stream with other messages in it.
+ *
+ * @throws {Error} if there is no such response.
+ */
 export async function readTargetAnswer(response: Response, id: number): Promise<TargetAnswer> {
   const found = isStream(response)
     ? await fromStream(response, id)
@@ -24,7 +28,7 @@ async function fromStream({ body }: Response, id: number): Promise<TargetAnswer 
     },
   });
   const decoder = new TextDecoder();
-  // Leaving the loop closes the stream, for what comes after the answer is nobody's.
+  // Leaving the loop closes the stream. Later messages have no recipient.
   for await (const chunk of body ?? []) {
     parser.feed(decoder.decode(chunk, { stream: true }));
     if (found) break;
@@ -40,7 +44,7 @@ function answerIn(text: string, id: number): TargetAnswer | undefined {
     return undefined;
   }
   if (typeof message !== 'object' || message === null) return undefined;
-  // An error before the request was read has no id.
+  // The id is null if the server failed before it read the request.
   if (!('id' in message) || (message.id !== id && message.id !== null)) return undefined;
   if ('result' in message) return { result: message.result };
   return 'error' in message ? { error: message.error } : undefined;

@@ -10,28 +10,28 @@ import { readTargetAnswer, type TargetAnswer } from './target-answer.ts';
 const QUALIFIER = 'DEFAULT';
 const PROTOCOL_VERSION = '2025-06-18';
 
-/** A target's answer, or why there is none. */
+/** The response of a target, or the reason for its absence. */
 type TargetOutcome =
   | { readonly ok: true; readonly answer: TargetAnswer }
   | { readonly ok: false; readonly error: PlatformError };
 
-/** A gateway as the client of one target: a runtime session, and the handshake with its server. */
+/** The gateway as MCP client of one target: a runtime session and an initialized server. */
 export class TargetLink {
   readonly #target: ServedTarget;
   #session: RuntimeSession | undefined;
-  /** The one that has had its handshake. A new one has not. */
+  /** The container that completed the MCP handshake. A replaced container needs a new one. */
   #greeted: Container | undefined;
   #mcpSessionId: string | undefined;
   #connecting: Promise<unknown> = Promise.resolve();
   #lastId = 0;
-  /** Requests under way. */
+  /** Requests in progress. */
   readonly #open = new Set<Promise<TargetOutcome>>();
 
   constructor(target: ServedTarget) {
     this.#target = target;
   }
 
-  /** `sent` gets what goes to the server, once it has gone. */
+  /** Sends a request. `sent` receives the session and the request body after sending. */
   async request(
     method: string,
     params: unknown,
@@ -68,13 +68,13 @@ export class TargetLink {
     }
   }
 
-  /** Ends its runtime session, once what is under way in it has been answered. */
+  /** Stops the runtime session after all requests in progress have ended. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#open);
     await this.#session?.stop('stop-runtime-session');
   }
 
-  /** One after the other: a second request to a session that starts would be a conflict. */
+  /** Connects sequentially, because a second request to a starting session would conflict. */
   #connected(): Promise<Boot> {
     const connected = this.#connecting.then(() => this.#connect());
     this.#connecting = connected;
