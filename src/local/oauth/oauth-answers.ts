@@ -1,7 +1,7 @@
 import type { Dialect } from '../answers/dialect.ts';
 import type { Answer, PlatformErrorKind } from '../answers/platform-error.ts';
 
-/** RFC 6749, 5.2: what is wrong with a token request. */
+/** Error codes from RFC 6749, 5.2, and other specifications. */
 export type OAuthError =
   | 'invalid_request'
   | 'invalid_client'
@@ -23,7 +23,7 @@ export function oauthError(error: OAuthError, description: string, status = 400)
   return { ...answer, headers: { ...answer.headers, 'WWW-Authenticate': 'Basic realm="oauth"' } };
 }
 
-/** No RFC says how a server tells these: a status, and the nearest of its own words. */
+/** No RFC defines these cases. Uses a suitable status and the closest OAuth error. */
 const KINDS: Partial<Record<PlatformErrorKind, readonly [status: number, error: OAuthError]>> = {
   unauthorized: [401, 'invalid_client'],
   'access-denied': [403, 'unauthorized_client'],
@@ -32,7 +32,7 @@ const KINDS: Partial<Record<PlatformErrorKind, readonly [status: number, error: 
   validation: [400, 'invalid_request'],
 };
 
-/** Errors of the platform as an OAuth server tells them, for the faults that meet it. */
+/** Formats injected platform errors as OAuth errors. */
 export const OAUTH_DIALECT: Dialect = {
   id: null,
   error: ({ kind, message }) => {
@@ -45,7 +45,7 @@ export const OAUTH_DIALECT: Dialect = {
 function jsonAnswer(status: number, value: object): Answer {
   return {
     status,
-    // RFC 6749, 5.1: nobody on the way may keep a token.
+    // RFC 6749, 5.1: tokens must not be cached.
     headers: {
       'Content-Type': 'application/json',
       'Cache-Control': 'no-store',

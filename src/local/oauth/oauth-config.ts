@@ -1,22 +1,22 @@
 import * as z from 'zod';
 import { seconds } from '../durations.ts';
 
-/** RFC 6749: what a scope may look like, which a space separates from the next. */
+/** Scope syntax from RFC 6749. Spaces separate scopes. */
 const scope = z
   .string()
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'a scope has no spaces and no quotes');
 
 const clientSchema = z.strictObject({
   secret: z.string().min(1),
-  /** The scopes that it may have; it gets all of them unless it asks for some. */
+  /** Allowed scopes. A request without scopes gets all of them. */
   scopes: z.array(scope).default([]),
-  /** The `aud` of its tokens. Absent: they have none, as those of Cognito. */
+  /** `aud` of its tokens. Absent: no `aud`, as in Cognito. */
   audience: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
-  /** Seconds that its access tokens live. Absent: the server's. */
+  /** Lifetime of its access tokens in seconds. Default: the server's setting. */
   tokenDuration: seconds.optional(),
   /**
-   * Whether its access tokens come with a refresh token, which RFC 6749 advises against for this
-   * grant and some servers do.
+   * Whether it gets a refresh token with each access token. RFC 6749 advises against this for
+   * client credentials, but some servers do it.
    */
   refreshTokens: z.boolean().default(false),
 });
@@ -24,9 +24,9 @@ const clientSchema = z.strictObject({
 export const oauthSchema = z.strictObject({
   /** By client id. */
   clients: z.record(z.string().min(1), clientSchema).default({}),
-  /** Seconds that an access token lives. */
+  /** Lifetime of an access token in seconds. */
   tokenDuration: seconds.default(3600),
-  /** Seconds that a refresh token lives. */
+  /** Lifetime of a refresh token in seconds. */
   refreshDuration: seconds.default(86_400),
 });
 

@@ -12,7 +12,7 @@ import type { TokenIssuer } from './token-issuer.ts';
 const MAX_BODY_BYTES = 100_000;
 const AUTH_METHODS = ['client_secret_basic', 'client_secret_post'];
 
-/** The path of the issuer: whatever it serves is below, but for the documents of RFC 8414. */
+/** The issuer's path. All endpoints are below it, except the RFC 8414 documents. */
 export const OAUTH_PATH = '/oauth';
 
 type Endpoint = (typeof OAUTH_ENDPOINTS)[number];
@@ -20,7 +20,7 @@ type Endpoint = (typeof OAUTH_ENDPOINTS)[number];
 const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   [`${OAUTH_PATH}/.well-known/openid-configuration`]: 'metadata',
   [`${OAUTH_PATH}/.well-known/oauth-authorization-server`]: 'metadata',
-  // RFC 8414, 3: the well-known part comes between the host and the issuer's path.
+  // RFC 8414, 3: the well-known part goes between the host and the issuer's path.
   [`/.well-known/oauth-authorization-server${OAUTH_PATH}`]: 'metadata',
   [`/.well-known/openid-configuration${OAUTH_PATH}`]: 'metadata',
   [`${OAUTH_PATH}/jwks.json`]: 'jwks',
@@ -33,7 +33,7 @@ interface AuthenticatedClient {
   readonly client: OAuthClient;
 }
 
-/** An OAuth server for the runtimes and gateways that take a JWT. It is no part of AWS. */
+/** An OAuth server for runtimes and gateways with a JWT authorizer. It is not part of AWS. */
 export class OAuthServer implements AwsService {
   readonly #platform: Platform;
 
@@ -112,7 +112,7 @@ export class OAuthServer implements AwsService {
         if (!grant) return oauthError('invalid_grant', 'The refresh token is not valid');
         const scopes = wanted ?? grant.scopes;
         if (!isWithin(scopes, grant.scopes)) return invalidScope(scopes);
-        // OAuth 2.1: a refresh token is good for one use, and the next one comes with the answer.
+        // OAuth 2.1: a refresh token is valid once, and each response contains the next one.
         issuer.revoke(refreshToken);
         return tokenAnswer(await issuer.issue({ clientId, scopes, subject: grant.subject }), true);
       }
@@ -163,7 +163,7 @@ function isWithin(wanted: readonly string[], granted: readonly string[]): boolea
   return wanted.every((scope) => granted.includes(scope));
 }
 
-/** By HTTP Basic, or by parameters of the body; RFC 6749, 2.3: never by both. */
+/** Authenticates by HTTP Basic or by body parameters. RFC 6749, 2.3 forbids both at once. */
 function authenticate(
   authorization: string | undefined,
   parameters: URLSearchParams,
@@ -178,7 +178,7 @@ function authenticate(
   return client && sameText(client.secret, secret) ? { id, client } : undefined;
 }
 
-/** Both parts are form-encoded before they are put together. */
+/** Both parts are form-encoded separately. */
 function readBasic(
   authorization: string,
 ): { readonly id: string; readonly secret: string } | undefined {

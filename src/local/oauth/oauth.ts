@@ -3,36 +3,36 @@ import type { OAuthConfig } from './oauth-config.ts';
 import { SigningKeys } from './signing-keys.ts';
 import { type IssuedTokens, TokenIssuer, type TokenRequest } from './token-issuer.ts';
 
-/** The state of the local OAuth server, which its endpoints and the authorizers share. */
+/** The state of the local OAuth server, shared by its endpoints and the authorizers. */
 export interface OAuth {
-  /** The `iss` of its tokens. */
+  /** `iss` of its tokens. */
   readonly issuerUrl: string;
   readonly keys: SigningKeys;
   readonly issuer: TokenIssuer;
 }
 
-/** What a test does with it, besides what clients can. */
+/** The OAuth server as exposed to tests, with operations that clients lack. */
 export interface LocalOAuth {
   readonly issuer: string;
   readonly discoveryUrl: string;
   readonly tokenUrl: string;
-  /** The ids of the clients in the configuration. */
+  /** Ids of the configured clients. */
   readonly clients: readonly string[];
   /**
-   * Tokens of any kind, good or not.
+   * Issues tokens of any kind, valid or not.
    *
-   * @throws {AgentCoreError} `usage` for an unknown client.
+   * @throws {AgentCoreError} `usage` if the client is unknown.
    */
   issue(request: TokenRequest): Promise<IssuedTokens>;
   /** Revokes an access or refresh token. */
   revoke(token: string): void;
-  /** From now on there is no such client, and its refresh tokens are good for nothing. */
+  /** Makes a client unknown and its refresh tokens invalid. */
   revokeClient(clientId: string): void;
-  /** Signs with a new key. The old ones stay published unless `keepOld` is false. */
+  /** Signs with a new key. The old keys stay published unless `keepOld` is false. */
   rotateKeys(options?: { readonly keepOld?: boolean }): Promise<void>;
 }
 
-/** `issuerUrl` is asked for each time: it is not known before the port is. */
+/** `issuerUrl` is a function because the URL is unknown until the port is. */
 export function createOAuth(config: OAuthConfig, clock: Clock, issuerUrl: () => string): OAuth {
   const keys = new SigningKeys();
   return {

@@ -17,9 +17,9 @@ interface SigningKey {
   readonly public: JWK;
 }
 
-/** The keys of the OAuth server: the newest signs, and all that are published verify. */
+/** Keys of the OAuth server. The newest one signs; all published keys verify. */
 export class SigningKeys {
-  /** Made when first needed, for a key takes longer than the rest of a start. */
+  /** Generated on first use, because key generation is slower than the rest of the start. */
   #keys: Promise<readonly SigningKey[]> | undefined;
 
   async sign(claims: JWTPayload): Promise<string> {
@@ -34,7 +34,7 @@ export class SigningKeys {
     return { keys: (await this.#published()).map((key) => key.public) };
   }
 
-  /** Signs with a new key from now on. The old ones stay published, or their tokens are worth nothing. */
+  /** Signs with a new key from now on. If `keepOld` is false, existing tokens become invalid. */
   async rotate(keepOld: boolean): Promise<void> {
     const old = keepOld ? await this.#published() : [];
     this.#keys = newKey().then((key) => [key, ...old]);

@@ -5,22 +5,25 @@ import type { Clock } from '../clock.ts';
 import type { OAuthClient, OAuthConfig } from './oauth-config.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
-/** Refresh tokens and revocations that are remembered; older ones are forgotten. */
+/** Maximum number of refresh tokens, and of revocations, to keep. The oldest are dropped. */
 const MAX_REMEMBERED = 10_000;
 
 export interface TokenRequest {
   readonly clientId: string;
-  /** Default: all that the client may have. */
+  /** Default: all scopes of the client. */
   readonly scopes?: readonly string[];
-  /** The `sub`. Default: the client's id. */
+  /** `sub`. Default: the client id. */
   readonly subject?: string;
-  /** The `aud`. Default: the client's. */
+  /** `aud`. Default: the client's audience. */
   readonly audience?: string | readonly string[];
-  /** Seconds until it expires; a negative number makes one that has. Default: the configuration's. */
+  /**
+   * Seconds until expiry. A negative number creates an expired token. Default: from the
+   * configuration.
+   */
   readonly expiresIn?: number;
-  /** Seconds until it is valid. Default: at once. */
+  /** Seconds until it is valid. Default: 0. */
   readonly validIn?: number;
-  /** Claims besides, or instead. */
+  /** Claims to add or override. */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
@@ -32,7 +35,7 @@ export interface IssuedTokens {
   readonly scopes: readonly string[];
 }
 
-/** What a refresh token stands for. */
+/** The authorization behind a refresh token. */
 interface Grant {
   readonly clientId: string;
   readonly scopes: readonly string[];
@@ -40,7 +43,7 @@ interface Grant {
   readonly expiresAt: number;
 }
 
-/** Makes the tokens of the OAuth server, and knows which of them are revoked. */
+/** Issues the tokens of the OAuth server and stores revocations. */
 export class TokenIssuer {
   readonly #config: OAuthConfig;
   readonly #keys: SigningKeys;
@@ -61,12 +64,12 @@ export class TokenIssuer {
     return Object.keys(this.#config.clients);
   }
 
-  /** `undefined` where there is none of this id, or it was revoked. */
+  /** `undefined` if the client does not exist or was revoked. */
   client(id: string): OAuthClient | undefined {
     return this.#revokedClients.has(id) ? undefined : this.#config.clients[id];
   }
 
-  /** @throws {AgentCoreError} `usage` where there is no such client. */
+  /** @throws {AgentCoreError} `usage` if the client does not exist. */
   async issue(request: TokenRequest): Promise<IssuedTokens> {
     const { clientId } = request;
     const client = this.client(clientId);
@@ -97,21 +100,24 @@ export class TokenIssuer {
     return { accessToken, refreshToken, expiresIn, scopes };
   }
 
-  /** The grant of a refresh token of this client, which has neither expired nor been revoked. */
+  /**
+   * The grant of a refresh token; `undefined` if it is invalid, expired, revoked or of another
+   * client.
+   */
   grant(refreshToken: string, clientId: string): Grant | undefined {
     const grant = this.#grants.get(refreshToken);
     if (!grant || grant.clientId !== clientId) return undefined;
     return grant.expiresAt > this.#clock.now() ? grant : undefined;
   }
 
-  /** Revokes an access or refresh token; one that nobody knows is not minded, as by RFC 7009. */
+  /** Revokes an access or refresh token. Ignores an unknown token (RFC 7009). */
   revoke(token: string): void {
     if (this.#grants.delete(token)) return;
     const id = tokenId(token);
     if (id !== undefined) remember(this.#revokedIds, id, true);
   }
 
-  /** From now on the client is unknown, and its refresh tokens with it. */
+  /** Makes a client unknown and its refresh tokens invalid. */
   revokeClient(id: string): void {
     this.#revokedClients.add(id);
   }
