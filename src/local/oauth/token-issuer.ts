@@ -101,8 +101,8 @@ export class TokenIssuer {
   }
 
   /**
-   * The grant of a refresh token; `undefined` if it is invalid, expired, revoked or of another
-   * client.
+   * The grant of a valid refresh token; `undefined` if it is unknown, expired, revoked or issued to
+   * another client.
    */
   grant(refreshToken: string, clientId: string): Grant | undefined {
     const grant = this.#grants.get(refreshToken);

@@ -15,12 +15,12 @@ export type Assumption =
   | {
       readonly ok: true;
       readonly principal: Principal;
-      /** Of its credentials, in seconds. */
+      /** Lifetime of the credentials in seconds. */
       readonly duration: number;
     }
   | { readonly ok: false; readonly refusal: StsRefusal };
 
-/** Who a caller becomes by AssumeRole. */
+/** Handles AssumeRole: returns the new principal, or the reason for a refusal. */
 export function assumeRole(
   { roles }: ResolvedConfig,
   parameters: URLSearchParams,
@@ -45,7 +45,7 @@ export function assumeRole(
   };
 }
 
-/** The principal of a role's session. */
+/** The principal of a role session. */
 export function assumedPrincipal(
   role: RoleConfig,
   { sessionName }: RoleRequest,
@@ -64,7 +64,7 @@ export function assumedPrincipal(
   };
 }
 
-/** `undefined` where the role's sessions may be that long. */
+/** Refuses a duration above the role's maximum. `undefined` if it is allowed. */
 export function maxDurationRefusal(
   { maxSessionDuration }: RoleConfig,
   { duration }: RoleRequest,
@@ -74,8 +74,8 @@ export function maxDurationRefusal(
 }
 
 /**
- * STS says the same of a role that is not there, of one that does not trust the caller, and of a
- * caller whose policies say nothing of it. Only an explicit deny is told as such.
+ * STS returns the same error in three cases: no such role, a role without trust in the caller, or
+ * no policy of the caller that allows the action. Only an explicit deny has its own message.
  */
 function trustRefusal(
   role: RoleConfig | undefined,
@@ -113,7 +113,7 @@ function distrust(
   return undefined;
 }
 
-/** In its own account, a role whose trust policy names the caller itself needs no other policy. */
+/** Within an account, a trust policy that names the caller itself is sufficient. */
 function namesCaller({ arn, trustedPrincipals = [] }: RoleConfig, caller: Principal): boolean {
   const sameAccount = arn.split(':')[4] === caller.account;
   return (
@@ -149,7 +149,7 @@ function sourceIdentityMistake(parameters: URLSearchParams): StsRefusal | undefi
   return mistake === undefined ? undefined : invalid(mistake);
 }
 
-/** A chain of roles keeps the source identity that it began with. */
+/** Role chaining must keep its first source identity. */
 function sourceIdentityRefusal(
   role: RoleConfig | undefined,
   parameters: URLSearchParams,

@@ -22,7 +22,7 @@ import type { AwsService } from './service.ts';
 import { checkSignature } from './signature-check.ts';
 
 const MAX_BODY_BYTES = 100_000;
-/** The most of a page, by the API reference. */
+/** Maximum page sizes from the API reference. */
 const MAX_RUNTIMES = 100;
 const MAX_GATEWAYS = 1000;
 const PATH = /^\/runtimes(?:\/([^/]+)(?:\/(runtime-endpoints|versions))?)?\/?$/;
@@ -35,9 +35,9 @@ type Operation = (typeof CONTROL_OPERATIONS)[number];
 
 interface Route {
   readonly operation: Operation;
-  /** Of the runtime, or the gateway; absent in the lists of all. */
+  /** The id or ARN of the runtime or gateway; absent when listing all of them. */
   readonly id: string | undefined;
-  /** The name of an endpoint, or the id of a target. */
+  /** The name of an endpoint or the id of a target. */
   readonly part?: string | undefined;
 }
 
@@ -45,11 +45,11 @@ type Outcome =
   | { readonly ok: true; readonly result: object }
   | { readonly ok: false; readonly error: PlatformError };
 
-/** What AgentCore's control plane tells of the runtimes. It changes none: the configuration does. */
+/** AgentCore's control plane, read-only: the configuration defines the runtimes and gateways. */
 export class ControlPlane implements AwsService {
   readonly #platform: Platform;
   readonly #rates: ReadonlyMap<Operation, RateLimit>;
-  /** The runtimes are as old as the service. */
+  /** Creation and update time of all resources: the start of the local runtime. */
   readonly #since: string;
 
   constructor(platform: Platform) {
@@ -114,7 +114,7 @@ export class ControlPlane implements AwsService {
     );
   }
 
-  /** Checks signature and permissions, and answers where they do not do. */
+  /** Checks signature and permissions. If a check fails, it sends the error and returns false. */
   #admit(
     exchange: HttpExchange,
     body: RequestBody,
@@ -155,7 +155,7 @@ export class ControlPlane implements AwsService {
     }
     if (!runtime) return notFound(`Agent '${id}'`);
     switch (operation) {
-      // No configuration has tags.
+      // Local resources have no tags.
       case 'ListTagsForResource':
         return { ok: true, result: { tags: {} } };
       case 'GetAgentRuntimeEndpoint': {

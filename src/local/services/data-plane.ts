@@ -122,7 +122,7 @@ export class DataPlane implements AwsService {
     await (message ? invokeMcp(invocation, message) : invokeHttp(invocation));
   }
 
-  /** RFC 9728; whoever has no token yet has to read it, so it needs none. */
+  /** RFC 9728. Requires no token, because clients read it before they have one. */
   #answerMetadata(exchange: HttpExchange): void {
     const label = METADATA_PATH.exec(exchange.path)?.[1] ?? '';
     const runtime = this.#runtimeOf(label, exchange.parameter('accountId'));
@@ -137,7 +137,9 @@ export class DataPlane implements AwsService {
     exchange.answer(protectedResourceAnswer(resource, authorizer, oauth.issuerUrl));
   }
 
-  /** Checks who calls, and what they may do, and answers where it does not do. */
+  /**
+   * Checks authentication and permissions. If a check fails, it sends the error and returns false.
+   */
   async #admit(
     exchange: HttpExchange,
     body: RequestBody,
@@ -240,7 +242,7 @@ export class DataPlane implements AwsService {
     return fault;
   }
 
-  /** By ARN, by the ARN of one of its endpoints, or by its id together with the account. */
+  /** Accepts an ARN, the ARN of an endpoint, or an id together with the account. */
   #runtimeOf(label: string, accountId: string | undefined): ServedRuntime | undefined {
     const id = decodeLabel(label).split('/runtime-endpoint/')[0];
     return this.#platform.runtimes.find(
@@ -251,14 +253,16 @@ export class DataPlane implements AwsService {
   }
 }
 
-/** How a request has to be authorized; the first is what one without either is told of. */
+/**
+ * The accepted authorization methods. The first one determines the error for a request without any.
+ */
 function methodsOf(
   runtime: ServedRuntime | undefined,
   operation: Operation,
 ): readonly ('sigv4' | 'bearer')[] {
   if (!runtime || runtime.config.authorizer === 'IAM') return ['sigv4'];
   if (operation === 'invoke') return ['bearer'];
-  // No page says how a session is stopped whose runtime takes a JWT.
+  // AWS does not document how to authorize a stop for a runtime with a JWT authorizer.
   const { stopJwtBy } = runtime.config.switches;
   return stopJwtBy === 'either' ? ['bearer', 'sigv4'] : [stopJwtBy];
 }

@@ -1,4 +1,4 @@
-/** A part of a path as its sender meant it; as it stands where its percent-encoding is broken. */
+/** Decodes a path segment. Returns it unchanged if its percent-encoding is invalid. */
 export function decodeLabel(label: string): string {
   try {
     return decodeURIComponent(label);

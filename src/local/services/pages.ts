@@ -3,22 +3,22 @@ import type { PlatformError } from '../answers/platform-error.ts';
 const DEFAULT_RESULTS = 100;
 const MAX_TOKEN = 2048;
 
-/** Part of a list, and what brings the next part. */
+/** One page of a list and the token of the next page. */
 type Page<T> =
   | { readonly ok: true; readonly items: readonly T[]; readonly nextToken: string | undefined }
   | { readonly ok: false; readonly error: PlatformError };
 
 interface PageRequest {
-  /** As the query has it. Absent: 100. */
+  /** From the query. Default: 100. */
   readonly maxResults: string | undefined;
   readonly nextToken: string | undefined;
-  /** The most that `maxResults` may be. */
+  /** Maximum `maxResults`. */
   readonly limit: number;
 }
 
 /**
- * The page that `maxResults` and `nextToken` ask for. A token is good for the list that gave it
- * alone, which `list` names.
+ * Returns the page for `maxResults` and `nextToken`. A token is valid only for the list that issued
+ * it, identified by `list`.
  */
 export function pageOf<T>(
   all: readonly T[],

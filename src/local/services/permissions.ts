@@ -2,18 +2,18 @@ import type { PlatformError } from '../answers/platform-error.ts';
 import type { Principal } from '../signatures/identity.ts';
 import { trusts } from './trust.ts';
 
-/** What a principal wants to act on. */
+/** The target of an action. */
 export interface Resource {
   readonly arn: string;
   readonly account: string;
-  /** Whom its resource-based policy lets in from other accounts. */
+  /** Principals of other accounts that its resource-based policy allows. */
   readonly trustedPrincipals?: readonly string[];
 }
 
 /**
- * The refusal of the first action that a principal may not take; `undefined` where it may do all.
- * As in IAM, what is denied comes before what is allowed, and a principal of another account needs
- * the resource's consent besides.
+ * Returns the refusal of the first action that is not allowed; `undefined` if all are allowed. As
+ * in IAM, a deny overrides an allow. A principal of another account also needs a resource-based
+ * policy.
  */
 export function denial(
   principal: Principal,
@@ -43,7 +43,7 @@ function causeOf(principal: Principal, action: string, resource: Resource): stri
   return `because no resource-based policy allows the ${action} action`;
 }
 
-/** What the policies of a principal say of an action. */
+/** The effect of a principal's policies on an action. */
 export function identityPolicy(
   { allowed, denied }: Pick<Principal, 'allowed' | 'denied'>,
   action: string,
@@ -53,7 +53,7 @@ export function identityPolicy(
   return 'allows';
 }
 
-/** IAM's wildcards; letter case has no meaning in an action. */
+/** Matches IAM wildcards. Actions are case-insensitive. */
 function matches(pattern: string, action: string): boolean {
   const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&');
   const source = escaped.replaceAll('*', '.*').replaceAll('?', '.');

@@ -3,7 +3,7 @@ import { invalid, type StsRefusal } from './sts-answers.ts';
 const DEFAULT_DURATION = 3600;
 const SESSION_NAME = '[\\w+=,.@-]*';
 
-/** What both ways to assume a role ask for. */
+/** Parameters common to AssumeRole and AssumeRoleWithWebIdentity. */
 export interface RoleRequest {
   readonly roleArn: string;
   readonly sessionName: string;
@@ -39,7 +39,7 @@ function mistakeIn({ roleArn, sessionName, duration }: RoleRequest): string | un
   return undefined;
 }
 
-/** What is wrong with the name of a session, or with a source identity, which has the same form. */
+/** Validates a session name or a source identity; both have the same syntax. */
 export function nameMistake(field: string, value: string): string | undefined {
   if (value.length < 2) return constraint(field, value, 'have length greater than or equal to 2');
   if (value.length > 64) return constraint(field, value, 'have length less than or equal to 64');

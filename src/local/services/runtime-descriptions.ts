@@ -3,7 +3,7 @@ import type { EndpointConfig, ResolvedConfig, RuntimeConfig } from '../config.ts
 
 const DESCRIPTION = 'Served by the local AgentCore';
 
-/** A version of a runtime as the lists tell it: neither its protocol nor its authorizer. */
+/** A version of a runtime in the format of the lists, without protocol and authorizer. */
 export function summaryOf(
   runtime: RuntimeConfig,
   since: string,
@@ -21,8 +21,8 @@ export function summaryOf(
 }
 
 /**
- * A version of a runtime as GetAgentRuntime tells it: all were made of the same configuration. Its environment and its command are never told: they may
- * hold what is secret.
+ * A version of a runtime in the format of GetAgentRuntime. All versions share one configuration.
+ * Omits the command and the environment, because they may contain secrets.
  */
 export function descriptionOf(
   runtime: RuntimeConfig,
@@ -36,13 +36,13 @@ export function descriptionOf(
     createdAt: since,
     roleArn: `arn:${partition}:iam::${account}:role/AgentCoreLocal-${runtime.name}`,
     lifecycleConfiguration: {
-      // AWS has whole seconds; a local session may be shorter than one.
+      // AWS has whole seconds, but local timeouts can be fractions.
       idleRuntimeSessionTimeout: Math.ceil(runtime.idleTimeout),
       maxLifetime: Math.ceil(runtime.maxLifetime),
     },
     networkConfiguration: { networkMode: 'PUBLIC' },
     protocolConfiguration: { serverProtocol: runtime.protocol },
-    // Absent of a runtime that takes SigV4.
+    // Absent if the runtime uses SigV4.
     ...(authorizer !== 'IAM' && {
       authorizerConfiguration: describeJwtAuthorizer(authorizer, issuer),
     }),
@@ -52,7 +52,7 @@ export function descriptionOf(
   };
 }
 
-/** An endpoint: the name that an invocation gives as its qualifier. */
+/** An endpoint of a runtime. Its name is the qualifier of an invocation. */
 export function endpointOf(
   runtime: RuntimeConfig,
   { name, version }: EndpointConfig,

@@ -1,9 +1,9 @@
 import type { HttpExchange } from '../answers/http-exchange.ts';
 
-/** An AWS service on the local port. */
+/** A service on the local port: AWS APIs, gateways, the OAuth server and sign-in pages. */
 export interface AwsService {
-  /** Whether the request is this service's; the first one that claims it gets it. */
+  /** Whether this service handles the request. The first service to return true gets it. */
   claims(exchange: HttpExchange): boolean;
-  /** Answers it. Whatever it throws is a fault of the local runtime itself. */
+  /** Sends the response. An exception counts as an internal error of the local runtime. */
   handle(exchange: HttpExchange): Promise<void>;
 }

@@ -2,7 +2,7 @@ import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
 import type { Platform } from '../platform.ts';
 import type { Verification } from '../signatures/sigv4-verifier.ts';
 
-/** Checks the signature of a request, and tells the log why it does not do. */
+/** Checks the signature of a request. Emits the reason for a refusal to the log. */
 export function checkSignature(
   { verifier, events }: Platform,
   exchange: HttpExchange,

@@ -4,13 +4,13 @@ import { RUNTIME_SESSION, RUNTIME_SESSION_HEADER } from '../invocations/request-
 import type { ServedRuntime } from '../platform.ts';
 import type { RuntimeSession } from '../sessions/runtime-session.ts';
 
-/** Answers that a client token brings back; older ones are stopped anew. */
+/** Maximum number of client tokens to keep. */
 const MAX_TOKENS = 1000;
 
-/** The client tokens of stops that were done: the same one again gets the same answer. */
+/** Session id by client token of each successful stop. A repeated token gets the same response. */
 export type StopTokens = Map<string, string>;
 
-/** Stops the sessions of an id, which several handshakes may have used. */
+/** Stops all sessions with an id. Several MCP handshakes may have used the same one. */
 export async function stopSession(
   exchange: HttpExchange,
   runtime: ServedRuntime,
@@ -68,7 +68,7 @@ function clientToken(body: Buffer): string | undefined {
       parsed.clientToken;
     return typeof token === 'string' ? token : undefined;
   } catch {
-    // A stop without a body is a stop all the same.
+    // The body is optional.
     return undefined;
   }
 }

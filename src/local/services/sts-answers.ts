@@ -6,12 +6,12 @@ import type { SignatureFault } from '../signatures/sigv4-verifier.ts';
 
 const NAMESPACE = 'https://sts.amazonaws.com/doc/2011-06-15/';
 
-/** Why STS refuses what it is asked. */
+/** An STS error. */
 export interface StsRefusal {
   readonly status: number;
   readonly code: string;
   readonly message: string;
-  /** What is not told to the caller, and whoever looks for the mistake wants to know. */
+  /** Details for the log that the caller does not get. */
   readonly cause?: string;
 }
 
@@ -23,7 +23,7 @@ export function accessDenied(message: string, cause?: string): StsRefusal {
   return { status: 403, code: 'AccessDenied', message, ...(cause !== undefined && { cause }) };
 }
 
-/** Temporary credentials, as every answer that has some tells them. */
+/** Temporary credentials in the format of STS responses. */
 export function credentialsOf(key: AccessKey & { readonly expiresAt: number }): XmlTree {
   return {
     AccessKeyId: key.id,
@@ -47,7 +47,7 @@ const ERROR_CODES: Readonly<Partial<Record<PlatformErrorKind, readonly [number, 
   validation: [400, 'ValidationError'],
 };
 
-/** Errors as AWS's query protocol tells them. */
+/** Formats errors for the AWS query protocol. */
 export function queryDialect(exchange: HttpExchange): Dialect {
   return {
     id: null,

@@ -12,11 +12,11 @@ import { credentialsOf, failure, queryDialect, type StsRefusal, success } from '
 import { assumeRoleWithWebIdentity } from './web-identity.ts';
 
 const MAX_BODY_BYTES = 200_000;
-/** The one that needs no signature: the token in it says who asks. */
+/** Needs no signature, because its token authenticates the caller. */
 const WEB_IDENTITY = 'AssumeRoleWithWebIdentity';
 const ACTIONS: readonly string[] = STS_ACTIONS;
 
-/** STS in AWS's query protocol: who the caller is, and the roles that it may assume. */
+/** STS in the AWS query protocol: caller identity and role assumption. */
 export class Sts implements AwsService {
   readonly #platform: Platform;
 
@@ -46,7 +46,7 @@ export class Sts implements AwsService {
     }
     exchange.record.operation = 'sts';
     exchange.record.rpcMethod = action;
-    // The global endpoint is in us-east-1, whatever the region.
+    // The global STS endpoint is in us-east-1, regardless of the configured region.
     const regions = [this.#platform.config.region, 'us-east-1'];
     const dialect = queryDialect(exchange);
     let principal: Principal | undefined;
@@ -127,16 +127,16 @@ export class Sts implements AwsService {
   }
 }
 
-/** The service that a request is signed for; `undefined` where it is not signed. */
+/** The service in the credential scope; `undefined` if the request is unsigned. */
 function scopedService(authorization: string | undefined): string | undefined {
   return /Credential=[^/,\s]+\/[^/,\s]*\/[^/,\s]*\/([^/,\s]+)/.exec(authorization ?? '')?.[1];
 }
 
-/** Every service that has one endpoint for all its operations posts to `/`. */
+/** Rejects other services: each one with a single endpoint for all operations also posts to `/`. */
 function notServed(exchange: HttpExchange, service: string | undefined): Answer {
   const message = `${service ?? 'This service'} is not served by the local AgentCore, only bedrock-agentcore, bedrock-agentcore-control and sts. Set AWS_ENDPOINT_URL_BEDROCK_AGENTCORE, AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL and AWS_ENDPOINT_URL_STS instead of AWS_ENDPOINT_URL.`;
   const type = exchange.header('content-type') ?? '';
-  // A client reads errors in its own protocol alone.
+  // Clients can parse errors only in their own protocol.
   if (type.includes('json')) return restAnswer(404, 'UnknownOperationException', message);
   return failure(exchange, 404, 'UnknownOperationException', message);
 }

@@ -1,8 +1,8 @@
 import type { Principal } from '../signatures/identity.ts';
 
 /**
- * Whether a policy that names these trusts a principal: its ARN, that of its role, its account's
- * number or root ARN, or `*` for anyone.
+ * Whether `trusted` contains a principal: its ARN, its role's ARN, its account number, its
+ * account's root ARN, or `*`.
  */
 export function trusts(trusted: readonly string[], { arn, roleArn, account }: Principal): boolean {
   return trusted.some(

@@ -13,13 +13,13 @@ type WebAssumption =
   | {
       readonly ok: true;
       readonly principal: Principal;
-      /** Of its credentials, in seconds. */
+      /** Lifetime of the credentials in seconds. */
       readonly duration: number;
       readonly claims: JWTPayload;
     }
   | { readonly ok: false; readonly refusal: StsRefusal };
 
-/** Who the bearer of a token of the local OAuth server becomes by AssumeRoleWithWebIdentity. */
+/** Handles AssumeRoleWithWebIdentity for tokens of the local OAuth server. */
 export async function assumeRoleWithWebIdentity(
   { roles }: ResolvedConfig,
   parameters: URLSearchParams,

@@ -6,18 +6,18 @@ import type { SsoConfig } from './sso-config.ts';
 
 const MAX_CODES = 10_000;
 
-/** What a person has approved in the browser. */
+/** A request approved by the user in the browser. */
 export interface ApprovedRequest {
   readonly client: Registration;
   readonly user: string;
   readonly scopes: readonly string[];
-  /** With its port, as the client will repeat it. */
+  /** Includes the port. The client must repeat it exactly. */
   readonly redirectUri: string;
-  /** PKCE's, by S256. */
+  /** PKCE code challenge, method S256. */
   readonly codeChallenge: string;
 }
 
-/** The codes that the browser takes to the client, each good for one exchange. */
+/** Authorization codes, each valid for one exchange. */
 export class AuthorizationCodes {
   readonly #codes = new NewestByKey<ApprovedRequest & { readonly expiresAt: number }>(MAX_CODES);
   readonly #lifetimeMs: number;
@@ -34,7 +34,10 @@ export class AuthorizationCodes {
     return code;
   }
 
-  /** What the code stands for. Whoever asks, and with which verifier, it is used up. */
+  /**
+   * Returns the approved request. Every attempt uses up the code, even with a wrong client or
+   * verifier.
+   */
   redeem(
     code: string,
     client: Registration,

@@ -2,7 +2,7 @@ import type { ClientRegistrations, Registration } from './client-registrations.t
 import { grantedScopes } from './oidc-requests.ts';
 import { fitsRegistered, redirectTo } from './redirect-uri.ts';
 
-/** What a browser brings to the authorization page. */
+/** The request of a browser to the authorization page. */
 export type AuthorizationRequest =
   | {
       readonly kind: 'good';
@@ -12,12 +12,14 @@ export type AuthorizationRequest =
       readonly codeChallenge: string;
       readonly scopes: readonly string[];
     }
-  /** The client is told by a redirect. */
+  /** Reported to the client by a redirect. */
   | { readonly kind: 'refused'; readonly location: string }
-  /** Nobody but the person can be told: the client is unknown, or the URI not its own. */
+  /**
+   * Shown only to the user: the client is unknown, or the redirect URI is not registered for it.
+   */
   | { readonly kind: 'unusable'; readonly sentence: string };
 
-/** Reads the query of the authorization page, as RFC 6749 and RFC 7636 have it. */
+/** Parses the query of the authorization page (RFC 6749 and RFC 7636). */
 export function readAuthorizationRequest(
   query: string,
   clients: ClientRegistrations,
@@ -52,7 +54,7 @@ export function readAuthorizationRequest(
   return { kind: 'good', client, redirectUri, state, codeChallenge, scopes };
 }
 
-/** The AWS CLI says `scopes`, the standard `scope`. */
+/** The AWS CLI sends `scopes`; the standard name is `scope`. */
 function scopesOf(parameters: URLSearchParams): string[] {
   const text = parameters.get('scopes') ?? parameters.get('scope') ?? '';
   return text.split(/[\s,]+/).filter((scope) => scope !== '');

@@ -20,10 +20,7 @@ const CANNOT = 'This sign-in cannot go on';
 
 type GoodRequest = Extract<AuthorizationRequest, { readonly kind: 'good' }>;
 
-/**
- * Where the browser is sent for an authorization code. Its form posts to the same address, so that
- * nothing has to be remembered in between.
- */
+/** The authorization page. Its form posts to the same URL, so no state is stored in between. */
 export class AuthorizePage implements AwsService {
   readonly #center: IdentityCenter;
 

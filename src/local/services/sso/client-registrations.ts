@@ -9,19 +9,19 @@ export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 export const GRANT_TYPES = ['authorization_code', 'refresh_token', DEVICE_CODE_GRANT] as const;
 type GrantType = (typeof GRANT_TYPES)[number];
 
-/** What the portal's operations want of a token. */
+/** Required scope of a token for the portal API. */
 export const ACCOUNT_ACCESS = 'sso:account:access';
 
-/** What a program says of itself. */
+/** The registration data of a client. */
 export interface ClientMetadata {
   readonly name: string;
-  /** Absent: the device flow, and refreshing where the client asks for scopes. */
+  /** Absent: the device flow, plus refresh tokens if the client requests scopes. */
   readonly grantTypes: readonly GrantType[] | undefined;
   readonly scopes: readonly string[] | undefined;
   readonly redirectUris: readonly string[];
 }
 
-/** A program that may ask people to sign in. */
+/** A registered OAuth client. */
 export interface Registration {
   readonly id: string;
   readonly secret: string;
@@ -29,12 +29,12 @@ export interface Registration {
   readonly grantTypes: readonly GrantType[];
   readonly scopes: readonly string[];
   readonly redirectUris: readonly string[];
-  /** Milliseconds since the epoch, as all times here. */
+  /** Milliseconds since the epoch, like `expiresAt`. */
   readonly issuedAt: number;
   readonly expiresAt: number;
 }
 
-/** The clients of the identity center. They register by themselves, and none is confidential. */
+/** Clients of the identity center. They register themselves and are all public clients. */
 export class ClientRegistrations {
   readonly #clients = new NewestByKey<Registration>(MAX_REGISTRATIONS);
   readonly #lifetimeMs: number;
@@ -51,7 +51,7 @@ export class ClientRegistrations {
       id: randomBytes(16).toString('base64url'),
       secret: randomBytes(48).toString('base64url'),
       name,
-      // A legacy profile registers without scopes, and its sign-in cannot be refreshed [W].
+      // A legacy profile registers without scopes and gets no refresh token [W].
       grantTypes:
         grantTypes ?? (scopes ? [DEVICE_CODE_GRANT, 'refresh_token'] : [DEVICE_CODE_GRANT]),
       scopes: scopes ?? [ACCOUNT_ACCESS],
@@ -63,13 +63,13 @@ export class ClientRegistrations {
     return client;
   }
 
-  /** A client whose registration is good. */
+  /** Returns a client with an unexpired registration. */
   find(id: string): Registration | undefined {
     const client = this.#clients.get(id);
     return client && client.expiresAt > this.#clock.now() ? client : undefined;
   }
 
-  /** The same, where it knows its secret. */
+  /** Like `find`, but also checks the secret. */
   authenticate(id: string, secret: string): Registration | undefined {
     const client = this.find(id);
     return client?.secret === secret ? client : undefined;

@@ -5,14 +5,14 @@ import { NewestByKey } from './newest-by-key.ts';
 import type { SsoConfig } from './sso-config.ts';
 
 const MAX_AUTHORIZATIONS = 10_000;
-/** What each SlowDown adds to the interval, for the device and so for us (RFC 8628). */
+/** Added to the polling interval after each SlowDown, on both sides (RFC 8628). */
 const SLOW_DOWN_MS = 5000;
-/** A question may travel faster than the one before, and a timer may be early. */
+/** Network delay varies and timers may fire early. */
 const TOLERANCE_MS = 100;
-/** RFC 8628's: no vowels, so that no word comes out. */
+/** From RFC 8628: without vowels, to avoid words. */
 const USER_CODE_LETTERS = 'BCDFGHJKLMNPQRSTVWXZ';
 
-/** A device that waits for a person to enter its user code. */
+/** A device authorization until the user enters its code. */
 export interface DeviceAuthorization {
   readonly deviceCode: string;
   readonly userCode: string;
@@ -28,7 +28,7 @@ interface Entry extends DeviceAuthorization {
   decision: Decision | undefined;
 }
 
-/** What a device is told that asks for its token. */
+/** The result of a token request by a device. */
 export type DevicePoll = Decision | 'unknown' | 'expired' | 'pending' | 'slow-down';
 
 export class DeviceAuthorizations {
@@ -55,7 +55,7 @@ export class DeviceAuthorizations {
     return entry;
   }
 
-  /** A device asks. Once it has got its user, the code is used up. */
+  /** Handles a token request of a device. Returning a user consumes the code. */
   poll(deviceCode: string, client: Registration): DevicePoll {
     const entry = this.#entries.get(deviceCode);
     if (!entry || entry.client.id !== client.id) return 'unknown';
@@ -73,12 +73,12 @@ export class DeviceAuthorizations {
     return entry.decision;
   }
 
-  /** Those that nobody has decided on yet, oldest first. */
+  /** Undecided authorizations, oldest first. */
   waiting(): DeviceAuthorization[] {
     return this.#undecided();
   }
 
-  /** The one that waits with this user code, however a person types it. */
+  /** Finds an undecided authorization. Ignores case and separators in the code. */
   find(userCode: string): DeviceAuthorization | undefined {
     return this.#undecided().find((entry) => lettersOf(entry.userCode) === lettersOf(userCode));
   }

@@ -6,11 +6,11 @@ import { html } from './html.ts';
 import type { IdentityCenter } from './identity-center.ts';
 import { decisionForm, isFromElsewhere, pageAnswer, readDecision, refusalPage } from './page.ts';
 
-/** The start URL, unless the configuration has another, leads here as well. */
+/** `/start` is the default start URL. */
 const PATHS = ['/device', '/start'];
 const MAX_BODY_BYTES = 100_000;
 
-/** Where a person enters the user code of a device, checks it, and decides. */
+/** The page for a user to enter, check and confirm a device's user code. */
 export class DevicePage implements AwsService {
   readonly #center: IdentityCenter;
 
@@ -70,7 +70,7 @@ ${decisionForm(this.#center.config, '/device', { user_code: userCode })}`,
   }
 }
 
-/** It posts, so that the code is in no address and in no history. */
+/** The form uses POST to keep the code out of URLs and the browser history. */
 function entryPage(mistake?: string): Answer {
   return pageAnswer({
     title: 'Enter the code of your device',

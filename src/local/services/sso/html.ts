@@ -1,4 +1,4 @@
-/** Markup that is ready to be sent: what came from outside has been escaped. */
+/** Safe markup: all untrusted text in it is escaped. */
 export class Html {
   readonly text: string;
 
@@ -9,7 +9,7 @@ export class Html {
 
 type Part = string | Html | readonly Html[] | undefined;
 
-/** A template of markup. What it is given is text, save where that is markup already. */
+/** Template tag for markup. Escapes strings; inserts `Html` values unchanged. */
 export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
   return new Html(String.raw({ raw: strings }, ...parts.map(markup)));
 }

@@ -6,7 +6,7 @@ import { DeviceAuthorizations } from './device-authorizations.ts';
 import { SignIns } from './sign-ins.ts';
 import type { SsoConfig } from './sso-config.ts';
 
-/** What the APIs and the pages share. Nothing of it is kept between two starts. */
+/** State shared by the APIs and the pages. It is not kept across restarts. */
 export class IdentityCenter {
   readonly config: SsoConfig;
   readonly clients: ClientRegistrations;

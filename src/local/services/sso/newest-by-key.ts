@@ -1,4 +1,4 @@
-/** The newest of many, by key: at most `limit`, and the oldest goes first. */
+/** A map of at most `limit` items. When full, it drops the oldest. */
 export class NewestByKey<V> {
   readonly #items = new Map<string, V>();
   readonly #limit: number;

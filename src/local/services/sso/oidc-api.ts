@@ -37,7 +37,7 @@ interface TokenRequest {
   readonly refreshToken?: string | null | undefined;
 }
 
-/** SSO-OIDC: how a program registers, and gets its tokens. Nothing of it is signed. */
+/** SSO-OIDC: client registration and tokens. Its requests are unsigned. */
 export class OidcApi implements AwsService {
   readonly #platform: Platform;
   readonly #center: IdentityCenter;

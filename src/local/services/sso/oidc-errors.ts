@@ -1,7 +1,7 @@
 import type { Dialect } from '../../answers/dialect.ts';
 import { type Answer, type PlatformErrorKind, statusAnswer } from '../../answers/platform-error.ts';
 
-/** Each error's status, and its name in OAuth. Source: the model of SSO-OIDC. */
+/** HTTP status and OAuth name of each error. Source: the service model of SSO-OIDC. */
 const ERRORS = {
   AccessDeniedException: [400, 'access_denied'],
   AuthorizationPendingException: [400, 'authorization_pending'],
@@ -20,7 +20,7 @@ const ERRORS = {
 
 export type OidcErrorType = keyof typeof ERRORS;
 
-/** What SSO-OIDC refuses a request with. */
+/** An error response of SSO-OIDC. */
 export interface OidcError {
   readonly type: OidcErrorType;
   readonly description: string;
@@ -47,7 +47,7 @@ const TYPES: Readonly<Partial<Record<PlatformErrorKind, OidcErrorType>>> = {
   internal: 'InternalServerException',
 };
 
-/** Injected errors as SSO-OIDC would tell them. */
+/** Formats injected errors as SSO-OIDC errors. */
 export const OIDC_DIALECT: Dialect = {
   id: null,
   error(error) {

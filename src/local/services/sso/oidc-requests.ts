@@ -36,7 +36,7 @@ export const createTokenSchema = z.object({
   scope: z.array(text).nullish(),
 });
 
-/** A request's JSON body; what the model requires and is not there is told by its name. */
+/** Parses a JSON body. An error names the missing or invalid field. */
 export function readOidcBody<T>(schema: z.ZodType<T>, bytes: Buffer): Read<T> {
   const parsed = schema.safeParse(jsonOf(bytes));
   if (parsed.success) return { ok: true, value: parsed.data };
@@ -45,7 +45,7 @@ export function readOidcBody<T>(schema: z.ZodType<T>, bytes: Buffer): Read<T> {
   return refused('InvalidRequestException', field ? `Invalid ${field}` : 'Invalid request');
 }
 
-/** What a client registers, where all of it is served. */
+/** Validates a client registration. Returns an error if it contains something unsupported. */
 export function readMetadata(body: z.output<typeof registerClientSchema>): Read<ClientMetadata> {
   const redirectUris = body.redirectUris ?? [];
   const grantTypes = body.grantTypes ?? undefined;
@@ -79,7 +79,9 @@ export function readMetadata(body: z.output<typeof registerClientSchema>): Read<
   };
 }
 
-/** The scopes that a request gets: those it names, where the client has registered them all. */
+/**
+ * Returns the granted scopes; `undefined` if one is not registered. Default: all registered scopes.
+ */
 export function grantedScopes(
   client: Registration,
   asked: readonly string[],

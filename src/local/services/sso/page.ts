@@ -24,11 +24,14 @@ export interface Page {
   readonly title: string;
   readonly body: Html;
   readonly status?: number;
-  /** Where the answer to its form leads, if elsewhere: browsers hold a redirect to the policy. */
+  /**
+   * Final redirect of the form, if it leaves this origin. Browsers apply `form-action` to
+   * redirects.
+   */
   readonly redirectUri?: string;
 }
 
-/** A page of the identity center. It needs no script, and nothing from anywhere else. */
+/** A page of the identity center. It needs no script and no external resource. */
 export function pageAnswer({ title, body, status = 200, redirectUri }: Page): Answer {
   const text = html`<!doctype html>
 <html lang="en">
@@ -59,7 +62,7 @@ ${body}
         "base-uri 'none'",
         "frame-ancestors 'none'",
       ].join('; '),
-      // A form's origin would be `null` without any referrer.
+      // With `no-referrer`, the browser would send `Origin: null` with the form.
       'Referrer-Policy': 'same-origin',
       'X-Content-Type-Options': 'nosniff',
     },
@@ -67,23 +70,23 @@ ${body}
   };
 }
 
-/** The page for what cannot go on. */
+/** An error page. */
 export function refusalPage(title: string, sentence: string, status = 400): Answer {
   return pageAnswer({ title, status, body: html`<p role="alert">${sentence}</p>` });
 }
 
-/** Where the browser goes next; it gets there by GET, whatever it came with. */
+/** Redirects by 303, so the browser always follows with GET. */
 export function redirectAnswer(location: string): Answer {
   return { status: 303, headers: { Location: location, 'Cache-Control': 'no-store' }, body: '' };
 }
 
-/** Whether another site has made the browser send this form. */
+/** Whether another site caused the browser to send this form. */
 export function isFromElsewhere(exchange: HttpExchange): boolean {
   const site = exchange.header('sec-fetch-site');
   return site !== undefined && site !== 'same-origin' && site !== 'none';
 }
 
-/** The people to choose from, and the two answers. Denying needs no choice. */
+/** A form with a choice of users and two buttons. Denying needs no choice. */
 export function decisionForm(
   { users }: SsoConfig,
   action: string | undefined,
@@ -111,7 +114,10 @@ ${choices}</fieldset>
 </form>`;
 }
 
-/** What a person has chosen; `undefined` where that is neither a user nor a denial. */
+/**
+ * The decision of the user; `undefined` if it is neither an approval with a known user nor a
+ * denial.
+ */
 export function readDecision(
   { users }: SsoConfig,
   form: URLSearchParams,
@@ -122,7 +128,7 @@ export function readDecision(
   return chosen ? { user } : undefined;
 }
 
-/** A CSP has no way to name an IPv6 address, so that its scheme has to do. */
+/** A CSP cannot contain an IPv6 address, so allow its whole scheme. */
 function formTarget(redirectUri: string): string {
   const { hostname, origin } = new URL(redirectUri);
   return hostname.startsWith('[') ? 'http:' : origin;

@@ -30,7 +30,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'POST /logout': 'Logout',
 };
 
-/** The SSO portal: which accounts and roles a signed-in user has, and credentials for them. */
+/** The SSO portal: accounts, roles and role credentials of a signed-in user. */
 export class PortalApi implements AwsService {
   readonly #platform: Platform;
   readonly #center: IdentityCenter;
@@ -49,7 +49,7 @@ export class PortalApi implements AwsService {
     if (!operation) return;
     exchange.record.operation = 'sso';
     exchange.record.rpcMethod = operation;
-    // Logout posts; its body is empty.
+    // Consume the (empty) body of Logout.
     if ((await exchange.readBody(MAX_BODY_BYTES)) === 'disconnected') return;
     const token = exchange.header(TOKEN_HEADER) ?? '';
     const user = this.#center.signIns.userOf(token, ACCOUNT_ACCESS);
@@ -103,7 +103,7 @@ export class PortalApi implements AwsService {
     return success({ roleCredentials });
   }
 
-  /** AWS's sentence says no more, so that nobody learns what exists. */
+  /** AWS's message does not reveal whether the account or role exists. */
   #noAccess(what: 'account' | 'role'): Answer {
     return this.#platform.config.switches.ssoNoAccess === 'forbidden'
       ? restAnswer(403, 'ForbiddenException', 'No access')
@@ -117,7 +117,7 @@ function operationOf({ request: { method }, path }: HttpExchange): Operation | u
   return own(OPERATIONS, `${method} ${path}`);
 }
 
-/** A record's entry, and never what all objects have. */
+/** Ignores inherited properties such as `constructor`. */
 function own<T>(entries: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(entries, key) ? entries[key] : undefined;
 }
@@ -159,7 +159,9 @@ function invalid(message: string): Answer {
   return restAnswer(400, 'InvalidRequestException', message);
 }
 
-/** Where the portal has another error than other services. Source: its model, and [W] Forbidden. */
+/**
+ * Errors that differ from those of other services. Source: the service model; `Forbidden` is [W].
+ */
 const ERRORS: Readonly<Partial<Record<PlatformErrorKind, readonly [number, string, string]>>> = {
   unauthorized: [401, 'UnauthorizedException', BAD_TOKEN],
   'access-denied': [403, 'ForbiddenException', 'No access'],

@@ -1,17 +1,17 @@
 const LOOPBACK_HOSTS = new Set(['127.0.0.1', '[::1]', 'localhost']);
 
-/** Whether a client may register it: plain HTTP to this machine, as RFC 8252 has it for programs. */
+/** Whether a client may register the URI: plain HTTP on a loopback host (RFC 8252). */
 export function isLoopbackRedirect(uri: string): boolean {
   return withoutPort(uri) !== undefined;
 }
 
-/** Whether it is a registered one; the port is free to choose, for a program takes any that it gets. */
+/** Whether the URI is registered. Any port is accepted, because native apps use a free one. */
 export function fitsRegistered(uri: string, registered: readonly string[]): boolean {
   const asked = withoutPort(uri);
   return asked !== undefined && registered.some((known) => withoutPort(known) === asked);
 }
 
-/** A redirect URI with parameters added to its query; those without a value are left out. */
+/** Adds query parameters to a redirect URI. Omits parameters without a value. */
 export function redirectTo(
   uri: string,
   parameters: Readonly<Record<string, string | undefined>>,

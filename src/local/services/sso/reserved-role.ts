@@ -5,8 +5,8 @@ import type { Principal } from '../../signatures/identity.ts';
 import type { SsoConfig, SsoRole } from './sso-config.ts';
 
 /**
- * Who signs with the credentials of an SSO role: IAM Identity Center makes a role of its own in the
- * account, named by the permission set and 16 digits, and assumes it under the user's name.
+ * The principal of SSO role credentials. IAM Identity Center creates a role in the account, named
+ * after the permission set and 16 hex digits. The session name is the user name.
  */
 export function reservedRolePrincipal(
   { partition, region: home }: ResolvedConfig,
@@ -18,7 +18,7 @@ export function reservedRolePrincipal(
 ): Principal {
   const digits = createHash('sha256').update(`${account}/${roleName}`).digest('hex').slice(0, 16);
   const name = `AWSReservedSSO_${roleName}_${digits}`;
-  // The path leaves out the region where that is us-east-1.
+  // The path omits the region us-east-1.
   const path = `aws-reserved/sso.amazonaws.com/${region === 'us-east-1' ? '' : `${region}/`}`;
   const roleId = principalId('AROA', `arn:${partition}:iam::${account}:role/${path}${name}`);
   return {

@@ -7,7 +7,7 @@ import type { SsoConfig } from './sso-config.ts';
 
 const MAX_TOKENS = 10_000;
 
-/** A person's sign-in by one client. Its tokens come and go; what ends it ends them all. */
+/** A sign-in of a user through one client. When it ends, all its tokens become invalid. */
 interface SignIn {
   readonly user: string;
   readonly client: Registration;
@@ -25,14 +25,14 @@ interface AccessToken {
 export interface IssuedTokens {
   readonly accessToken: string;
   readonly refreshToken: string | undefined;
-  /** In whole seconds. */
+  /** Whole seconds. */
   readonly expiresIn: number;
 }
 
-/** An access token that the portal would take, without its value. */
+/** A currently valid access token, without its value. */
 export interface LiveToken {
   readonly user: string;
-  /** The name that the client registered with. */
+  /** Registered name of the client. */
   readonly client: string;
   readonly scopes: readonly string[];
   readonly refreshable: boolean;
@@ -41,7 +41,7 @@ export interface LiveToken {
   readonly expiresAt: number;
 }
 
-/** Who is signed in, and by which tokens. */
+/** Sign-ins and their tokens. */
 export class SignIns {
   readonly #accessTokens = new NewestByKey<AccessToken>(MAX_TOKENS);
   readonly #refreshTokens = new NewestByKey<SignIn>(MAX_TOKENS);
@@ -67,7 +67,7 @@ export class SignIns {
     return { ...this.#newAccessToken(signIn), refreshToken };
   }
 
-  /** New tokens of the same sign-in; `undefined` where it is over, or another client's. */
+  /** Issues new tokens for a sign-in; `undefined` if it has ended or belongs to another client. */
   refresh(token: string, client: Registration): IssuedTokens | undefined {
     const signIn = this.#refreshTokens.get(token);
     if (!signIn || signIn.client.id !== client.id || !this.#isLive(signIn)) return undefined;
@@ -80,7 +80,7 @@ export class SignIns {
     return { ...this.#newAccessToken(signIn), refreshToken };
   }
 
-  /** The user whose access token this is, where it is good for the scope. */
+  /** The user of an access token; `undefined` if the token is invalid or lacks the scope. */
   userOf(token: string, scope: string): string | undefined {
     const accessToken = this.#accessTokens.get(token);
     if (!accessToken || !this.#isGood(accessToken)) return undefined;
@@ -94,7 +94,7 @@ export class SignIns {
     if (accessToken) accessToken.signIn.ended = true;
   }
 
-  /** Ends all sign-ins of a user that can still get an access token or have one; how many. */
+  /** Ends all live sign-ins of a user. Returns their number. */
   revoke(user: string): number {
     const signIns = new Set([
       ...this.#accessTokens.all().map(({ signIn }) => signIn),

@@ -9,11 +9,11 @@ const wholeSeconds = z
   .max(YEAR_SECONDS, `${YEAR_SECONDS} seconds (a year) at most`);
 
 const roleSchema = z.strictObject({
-  /** Seconds that its credentials live. */
+  /** Lifetime of its credentials in seconds. */
   sessionDuration: wholeSeconds.default(3600),
-  /** IAM actions that its permission set allows, and nothing else. Absent: everything. */
+  /** The only IAM actions allowed by its permission set. Absent: all actions. */
   allowed: z.array(z.string()).optional(),
-  /** IAM actions that its permission set explicitly denies. */
+  /** IAM actions explicitly denied by its permission set. */
   denied: z.array(z.string()).default([]),
 });
 
@@ -21,10 +21,10 @@ const ROLE_RULE = 'letters, digits and +=,.@_-, 32 at most';
 const roleName = z.string().regex(/^[\w+=,.@-]{1,32}$/, ROLE_RULE);
 
 const accountSchema = z.strictObject({
-  /** Default: its number. */
+  /** Default: the account number. */
   name: z.string().min(1).optional(),
   email: z.string().min(1).optional(),
-  /** What IAM Identity Center calls permission sets. */
+  /** Permission sets of IAM Identity Center. */
   roles: z.record(roleName, roleSchema, { error: keyRule(ROLE_RULE) }).default({}),
 });
 
@@ -35,27 +35,30 @@ const userSchema = z.strictObject({
   accounts: z.record(accountId, accountSchema, { error: keyRule(ACCOUNT_RULE) }).default({}),
 });
 
-/** It becomes the session name of an assumed role, which bounds it. */
+/** User names become session names of assumed roles, so the same limits apply. */
 const USER_RULE = 'a user has letters, digits and +=,.@_-, 2 to 64 of them';
 const userName = z.string().regex(/^[\w+=,.@-]{2,64}$/, USER_RULE);
 
-/** IAM Identity Center: who may sign in, to which accounts and roles, and for how long. */
+/** IAM Identity Center: users, their accounts and roles, and lifetimes. */
 export const ssoSchema = z.strictObject({
   /** Default: `/start` of the local runtime. */
   startUrl: z.url({ protocol: /^https?$/, error: 'an http or https URL' }).optional(),
   /** Default: the region of the local runtime. */
   region: z.string().min(1).optional(),
-  /** Seconds that a sign-in lasts; none of its tokens outlives it. */
+  /** Maximum duration of a sign-in in seconds. No token outlives it. */
   sessionDuration: wholeSeconds.default(28_800),
-  /** Seconds that an access token lives whose client may refresh it. The others last the session. */
+  /**
+   * Lifetime of an access token in seconds if the client can refresh it. Otherwise it is valid for
+   * the whole session.
+   */
   accessTokenDuration: wholeSeconds.default(3600),
-  /** Seconds that a client's registration is good for. */
+  /** Lifetime of a client registration in seconds. */
   registrationDuration: wholeSeconds.default(7_776_000),
-  /** Seconds from the approval in the browser until its code must be redeemed. */
+  /** Lifetime of an authorization code in seconds, from the approval in the browser. */
   codeDuration: wholeSeconds.default(600),
-  /** Seconds that a person has to enter a user code. */
+  /** Lifetime of a user code in seconds. */
   deviceCodeDuration: wholeSeconds.default(600),
-  /** Seconds that a device has to wait between two questions. */
+  /** Minimum polling interval of a device in seconds. */
   deviceInterval: z.number().int('whole seconds').min(1).max(60).default(1),
   users: z
     .record(userName, userSchema, { error: keyRule(USER_RULE) })
@@ -66,12 +69,15 @@ export type SsoConfig = z.output<typeof ssoSchema>;
 export type SsoAccount = z.output<typeof accountSchema>;
 export type SsoRole = z.output<typeof roleSchema>;
 
-/** The address that clients know the identity center by. */
+/** The start URL for clients. */
 export function startUrlOf(config: SsoConfig, origin: string): string {
   return config.startUrl ?? `${origin}/start`;
 }
 
-/** Whether a client's spelling is the same start URL: AWS's CLI also takes it with `#/` behind. */
+/**
+ * Compares start URLs. Ignores trailing slashes and fragments, because the AWS CLI accepts `#/` at
+ * the end.
+ */
 export function isStartUrl(config: SsoConfig, origin: string, asked: string): boolean {
   return trimmed(asked) === trimmed(startUrlOf(config, origin));
 }

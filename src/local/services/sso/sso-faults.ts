@@ -6,8 +6,8 @@ import { answerWithFault, isAnswerFault, noteFault } from '../../invocations/fau
 import type { Platform } from '../../platform.ts';
 
 /**
- * Answers with what `work` comes to, or with the fault that the request meets: instead of the work,
- * or after it, as when the answer to a refresh is lost.
+ * Sends the result of `work`, or an injected fault. A fault with phase `after` runs `work` first,
+ * which simulates a lost response.
  */
 export function answerUnlessFaulty(
   platform: Platform,

@@ -12,39 +12,39 @@ import { type SsoConfig, startUrlOf } from './sso-config.ts';
 
 interface WaitingDevice {
   readonly userCode: string;
-  /** The name that the client registered with. */
+  /** Registered name of the client. */
   readonly client: string;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
 }
 
-/** What a test can do to the identity center, besides what a person does in a browser. */
+/** The identity center as exposed to tests, with operations that the browser pages lack. */
 export interface LocalSso {
   readonly startUrl: string;
   readonly region: string;
-  /** The names that may sign in, none of which has a password. */
+  /** Names of the users. They have no passwords. */
   readonly users: readonly string[];
-  /** Access tokens that the portal takes now, oldest first, without their values. */
+  /** Valid access tokens, oldest first, without their values. */
   readonly tokens: readonly LiveToken[];
-  /** Devices that nobody has decided on yet, oldest first. */
+  /** Undecided device authorizations, oldest first. */
   readonly waiting: readonly WaitingDevice[];
   /**
-   * Allows a device access, by default as the first user of the configuration.
+   * Approves a device. Default user: the first one of the configuration.
    *
-   * @throws {AgentCoreError} `usage` where no device waits with this code, or there is no such user.
+   * @throws {AgentCoreError} `usage` if no device waits with this code, or the user does not exist.
    */
   approve(userCode: string, user?: string): void;
-  /** @throws {AgentCoreError} `usage` where no device waits with this code. */
+  /** @throws {AgentCoreError} `usage` if no device waits with this code. */
   deny(userCode: string): void;
   /**
-   * Ends all sign-ins of a user, and how many there were. Role credentials live on, as on AWS.
+   * Ends all sign-ins of a user and returns their number. As on AWS, role credentials stay valid.
    *
-   * @throws {AgentCoreError} `usage` where there is no such user.
+   * @throws {AgentCoreError} `usage` if the user does not exist.
    */
   revoke(user: string): number;
 }
 
-/** IAM Identity Center: its APIs, its pages, and the handle for tests. */
+/** IAM Identity Center: its APIs, its pages and the handle for tests. */
 export class Sso {
   readonly services: readonly AwsService[];
   readonly #center: IdentityCenter;
@@ -63,7 +63,7 @@ export class Sso {
     ];
   }
 
-  /** The handle, for a local runtime that serves at `origin`. */
+  /** Creates the handle for a local runtime at `origin`. */
   handle(origin: string): LocalSso {
     const { config, devices, signIns } = this.#center;
     const [firstUser = ''] = Object.keys(config.users);
