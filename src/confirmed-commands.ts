@@ -10,7 +10,7 @@ import { AgentCoreError } from './error.ts';
 export const CONFIRMED_PROCESSES = 'AGENTCORE_CONFIRMED_PROCESSES';
 export const CONFIRMED_CONFIG = 'AGENTCORE_CONFIRMED_CONFIG';
 
-/** A command or file of the workspace that the user must confirm before its use. */
+/** A command or file of the workspace, to be confirmed by the user before its use. */
 export interface WorkspaceCommand {
   readonly kind:
     | 'credential_process'
@@ -22,7 +22,7 @@ export interface WorkspaceCommand {
   readonly text: string;
 }
 
-/** Cause of an error that the user can resolve by confirming the command. */
+/** Error cause. The user can resolve the error by confirming the command. */
 export class UnconfirmedCommand extends Error {
   override readonly name = 'UnconfirmedCommand';
   readonly command: WorkspaceCommand;
@@ -37,7 +37,7 @@ export class UnconfirmedCommand extends Error {
 export function findUnconfirmed(thrown: unknown): WorkspaceCommand | undefined {
   let at = thrown;
   for (let depth = 0; depth < MAX_DEPTH && at instanceof Error; depth += 1) {
-    // Compare by name: VS Code runs two bundles that contain this class.
+    // Compare by name: two bundles in VS Code contain this class.
     if (at.name === 'UnconfirmedCommand') return (at as UnconfirmedCommand).command;
     at = at.cause;
   }
@@ -51,7 +51,7 @@ export function digestCommand({ text }: Pick<WorkspaceCommand, 'text'>): string 
 }
 
 /**
- * Checks that the environment lists the command as confirmed.
+ * Checks the command against the confirmed ones in the environment.
  *
  * @throws {AgentCoreError} `credentials` or `config`, with an {@link UnconfirmedCommand} as cause.
  */

@@ -26,7 +26,7 @@ export function isLogLevel(text: unknown): text is LogLevel {
 
 /**
  * Escapes text for one line of a log or terminal: control characters, line ends, and invisible
- * characters such as those that change the text direction.
+ * characters, for example those for the text direction.
  */
 export function escapeControls(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {

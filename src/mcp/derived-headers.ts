@@ -2,11 +2,11 @@ import { declaredVersion } from './era.ts';
 import { isObject, type JsonObject, type Notification, type Request } from './message.ts';
 
 /**
- * HTTP headers that the sender derives from a request's body in MCP 2026-07-28 (Streamable HTTP,
- * "Standard Request Headers" and "Custom Headers from Tool Parameters").
+ * HTTP headers derived from the body of a request in MCP 2026-07-28 (Streamable HTTP, "Standard
+ * Request Headers" and "Custom Headers from Tool Parameters").
  */
 
-/** A tool argument that the `inputSchema` requires as a header too. */
+/** A tool argument to be sent as a header too, by its `inputSchema`. */
 export interface ParamHeader {
   /** The header name after `Mcp-Param-`. */
   readonly name: string;
@@ -14,7 +14,7 @@ export interface ParamHeader {
   readonly path: readonly string[];
 }
 
-/** The parameter that `Mcp-Name` repeats, by method. */
+/** The parameter for `Mcp-Name`, by method. */
 const NAME_SOURCES: ReadonlyMap<string, string> = new Map([
   ['tools/call', 'name'],
   ['prompts/get', 'name'],
@@ -80,9 +80,9 @@ export function paramHeaders(
 
 /**
  * Finds the arguments with `x-mcp-header` in a tool's `inputSchema`, at any depth below
- * `properties`. Ignores marks that break the specification: a name that is no token, an object,
- * number or array, or a repeated name. Servers must not send such a tool, and a server that does
- * still checks the headers itself.
+ * `properties`. Ignores marks that break the specification: a name that is no token, a type other
+ * than string, integer or boolean, or a repeated name. Such a tool is invalid, and its server
+ * checks the headers itself.
  */
 export function declaredParamHeaders(inputSchema: unknown): ParamHeader[] {
   const found = new Map<string, ParamHeader>();

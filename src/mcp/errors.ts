@@ -1,7 +1,7 @@
 /**
  * Error codes of JSON-RPC, of MCP, and of AgentCore's MCP runtimes (source: "MCP protocol contract"
- * of the AgentCore developer guide). A code alone does not prove that the error is AgentCore's: the
- * MCP server may use the same numbers.
+ * of the AgentCore developer guide). A code alone does not identify an AgentCore error: the MCP
+ * server may use the same numbers.
  */
 export const ErrorCode = {
   parseError: -32700,

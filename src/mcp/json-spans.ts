@@ -1,6 +1,6 @@
 /**
- * Locates values in JSON bytes without parsing them, so that unchanged parts keep their original
- * bytes. All functions require bytes that `JSON.parse` has accepted.
+ * Locates values in JSON bytes without parsing them, so unchanged parts keep their original bytes.
+ * All functions require valid JSON, as accepted by `JSON.parse`.
  */
 
 /** A range of bytes from `start` up to, but not including, `end`. */
@@ -29,7 +29,7 @@ export interface RepeatedMember extends Span {
 }
 
 /**
- * Members that `JSON.parse` ignores because a later member has the same key. Covers all depths and
+ * Members ignored by `JSON.parse` because a later member has the same key. Covers all depths and
  * all escapes of keys. Adjacent members form one span.
  */
 export function repeatedMembers(bytes: Buffer): RepeatedMember[] {
@@ -209,7 +209,7 @@ function endOfContainer(bytes: Buffer, start: number): number {
   return bytes.length;
 }
 
-/** The index after the closing quote of the string that starts at `start`. */
+/** The index after the closing quote of the string at `start`. */
 function endOfString(bytes: Buffer, start: number): number {
   let quote = bytes.indexOf(QUOTE, start + 1);
   while (quote !== -1 && isEscaped(bytes, quote)) quote = bytes.indexOf(QUOTE, quote + 1);

@@ -11,14 +11,14 @@ import {
 /** Maximum characters of foreign text in an error message. */
 const LONGEST_QUOTE = 100;
 
-/** The side that sent a message. */
+/** The sending side. */
 export type Sender = 'client' | 'server';
 
 export type JsonObject = { [key: string]: unknown };
 
 /** A request id as its sender wrote it. */
 export interface RequestId {
-  /** The JSON text, so that large numbers keep all their digits. */
+  /** The JSON text: large numbers keep all their digits. */
   readonly token: string;
   /** Equal for equal ids, independent of their notation. */
   readonly key: string;
@@ -66,12 +66,12 @@ export interface MessageFault {
 }
 
 /**
- * Parses a line or a body that holds one message or a batch.
+ * Parses a line or a body with one message or a batch.
  * All readers of a message must see the same content. A client's message is therefore rejected if
  * it is not UTF-8 or if an object has duplicate keys. A server's response is kept, because its work
- * is done. It is rewritten with U+FFFD and the last of the duplicate keys, so that later readers of
- * the bytes agree. The strict rule also applies to a server's requests, and to the top-level
- * members of every message. A byte order mark is removed.
+ * is done. It is rewritten with U+FFFD and the last of the duplicate keys, so later readers of the
+ * bytes agree. The strict rule also applies to a server's requests, and to the top-level members of
+ * every message. A byte order mark is removed.
  */
 export function parseMessages(received: Buffer, sender: Sender): (Message | MessageFault)[] {
   let bytes = withoutByteOrderMark(received);
@@ -107,7 +107,7 @@ function parseMessage(value: unknown, bytes: Buffer, sender: Sender): Message | 
   if (message.kind !== 'fault') {
     return hasNull ? { ...message, bytes: withoutMember(message.bytes, ['params']) } : message;
   }
-  // Identify the request of an invalid response, so that its sender does not wait for ever.
+  // Identify the request of an invalid response, or its sender would wait for ever.
   if (!isObject(value) || 'method' in value) return message;
   // Other JSON output of a server may contain an id too. Output of a client with an id counts as a
   // response.

@@ -4,8 +4,8 @@ import { type RequestId, toRequestId } from './message.ts';
 const LONGEST_TOKEN = 1024;
 
 /**
- * Scans a line that is too long to buffer, byte by byte. Keeps only the id of the request or of the
- * response, at any position in the line.
+ * Scans a line, byte by byte, if it is too long to buffer. Keeps only the id of the request or of
+ * the response, at any position in the line.
  */
 export class OversizedLine {
   length = 0;

@@ -1,6 +1,6 @@
 import { ErrorCode } from './errors.ts';
 
-/** Classification of an error that AgentCore returned. */
+/** Classification of an error from AgentCore. */
 export interface PlatformError {
   /** `refused` calls never reached the server. Otherwise it is unknown. */
   readonly outcome: 'refused' | 'unknown';

@@ -3,7 +3,7 @@ import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import { isLogLevel, type LogLevel } from '../log.ts';
 
-/** What the bridge is told by its environment. */
+/** Settings of the bridge, from its environment. */
 export interface BridgeSettings {
   readonly program: string;
   readonly args: readonly string[];
@@ -13,13 +13,13 @@ export interface BridgeSettings {
   readonly logLevel: LogLevel;
 }
 
-/** Where AgentCore looks for a container: of an HTTP runtime, and of an MCP runtime. */
+/** Container ports in AgentCore's contract: HTTP runtimes, then MCP runtimes. */
 const AGENTCORE_PORTS = [8080, 8000];
 
 /**
  * Reads the bridge's environment.
  *
- * @throws {AgentCoreError} `usage` with a sentence that names the variable.
+ * @throws {AgentCoreError} `usage`; the message names the variable.
  */
 export function readBridgeSettings(env: Environment): BridgeSettings {
   const [program, ...args] = parseArgsStringToArgv(env.MCP_SERVER_CMD ?? '');

@@ -5,34 +5,33 @@ import { AgentCoreError } from '../error.ts';
 import { isObject, type JsonObject, makeRequest, numericId, resultOf } from '../mcp/message.ts';
 import type { Peer } from '../relay/peer.ts';
 
-/** Milliseconds that a question stays open. */
+/** Milliseconds to answer a prompt. */
 const ANSWER_WITHIN = 60_000;
-/** The same for a login, where a page has to be opened and read. */
+/** Milliseconds for a login, where the user must open and read a page. */
 const LOGIN_WITHIN = 120_000;
 
-/** How a client can ask its user something, by what it declared. */
+/** Elicitation modes that the client declared. */
 interface Elicitation {
   readonly form: boolean;
   readonly url: boolean;
 }
 
 /**
- * Asks the user of the client that is connected, by MCP's elicitation: from the answer to
- * `initialize` on, and where the client can. It stands in front of all interceptors, so that what
- * is asked and answered here reaches neither the server nor the journal.
+ * Prompts the client's user by MCP elicitation, after `initialize` and if the client supports it.
+ * Stands before all interceptors, so prompts and answers reach neither the server nor the journal.
  */
 export class ClientPrompts implements CredentialPrompts {
   readonly #context: SsoContext;
   #client: Peer | undefined;
   #can: Elicitation = { form: false, url: false };
-  /** One question at a time. */
+  /** Serializes prompts: one at a time. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(context: SsoContext) {
     this.#context = context;
   }
 
-  /** The server behind, with an ear on what the client says of itself. */
+  /** Wraps the server and records the client's declared capabilities. */
   before(server: Peer): Peer {
     return {
       notify: (notification, exchange) => server.notify(notification, exchange),
@@ -77,7 +76,7 @@ export class ClientPrompts implements CredentialPrompts {
     });
   }
 
-  /** @returns false where this profile has no login of that kind; throws where the user declines. */
+  /** @returns false if the profile has no login of this kind. Throws if the user declines. */
   async #loginByPage(profile: string, signal: AbortSignal): Promise<boolean> {
     const [{ login }, { findSsoSession }] = await Promise.all([
       import('../aws/sso/login.ts'),
@@ -86,7 +85,7 @@ export class ClientPrompts implements CredentialPrompts {
     const session = await findSsoSession({ profile }, this.#context.env).catch(() => undefined);
     if (!session) return false;
     const prompts = {
-      // Only the client opens pages, when its user has clicked.
+      // Only the client opens pages, after its user has clicked.
       openBrowser: async () => false,
       progress: () => undefined,
       showCode: async (code: {
@@ -112,7 +111,7 @@ export class ClientPrompts implements CredentialPrompts {
     return true;
   }
 
-  /** Resolves with what was entered; throws with the reason where nothing was. */
+  /** Resolves with the user's input. Throws with the reason if there is none. */
   async #ask(signal: AbortSignal, milliseconds: number, params: JsonObject): Promise<unknown> {
     const client = this.#client;
     if (!client) throw unavailable();
@@ -159,7 +158,7 @@ function unavailable(): AgentCoreError {
   return new AgentCoreError('credentials', 'the client cannot ask for it now');
 }
 
-/** Whoever answers an elicitation has nothing to ask in turn. */
+/** Sender of the elicitation. The client must not send requests to it. */
 const nobody: Peer = {
   request: () => Promise.reject(unavailable()),
   notify: () => Promise.resolve(),

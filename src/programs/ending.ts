@@ -1,19 +1,18 @@
-/** Why a program ends. */
+/** The reason for the program's exit. */
 export type Ending = 'input' | 'signal' | 'output' | 'parent' | 'fault';
 
-/** The exit code that a shell expects of a program that Ctrl-C ended. */
+/** Conventional shell exit code after Ctrl-C. */
 export const INTERRUPTED = 130;
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** How often, in milliseconds, the parent is looked for. */
+/** Interval of the parent check, in milliseconds. */
 const PARENT_CHECK = 1_000;
 
 /**
- * Resolves when the program is asked to end or nobody is left to work for: a signal, an error that
- * nobody caught, or the death of the parent, which closes no pipe where another process holds its
- * other end.
+ * Resolves when the program should end: on a signal, an uncaught error, or the death of the parent.
+ * The parent check is needed because another process may hold the other end of a pipe open.
  *
- * @param onSignal Called for each signal, with how many there have been.
+ * @param onSignal Called for each signal with the number of signals so far.
  */
 export async function askedToEnd(
   streams: { onFault?: () => void },
@@ -24,7 +23,7 @@ export async function askedToEnd(
   return new Promise<Ending>((resolve) => {
     streams.onFault = () => resolve('fault');
     let signals = 0;
-    // Attached for good: a second signal does not end the program in the middle of its ending.
+    // Never removed: a second signal must not kill the program during its shutdown.
     for (const signal of SIGNALS) {
       program.on(signal, () => {
         onSignal(++signals);

@@ -4,33 +4,33 @@ import type { PolicyPlace } from '../policy/documents/policy-places.ts';
 import type { Interceptor } from '../relay/interceptors.ts';
 
 export interface GovernOptions {
-  /** Where policy documents may stand; none means that nothing is governed. */
+  /** Possible policy documents. If empty, no policy applies. */
   readonly places: readonly PolicyPlace[];
-  /** The ARN or URL of what is called. */
+  /** ARN or URL of the runtime or gateway. */
   readonly runtime: string;
   readonly stateFolder: string;
   /** 32 bytes in base64, for a vault of redacted values that outlives the program. */
   readonly vaultKey: string | undefined;
-  /** Whether the person before VS Code is asked where the client shows no forms. */
+  /** True if the user may approve in VS Code when the client cannot show forms. */
   readonly asksInVsCode: boolean;
-  /** The ARN, or the holder of the token, on whose behalf is called. */
+  /** The caller's ARN, or the subject of the bearer token. */
   readonly caller: () => Promise<string>;
   readonly log: Log;
 }
 
-/** What keeps a conversation within policies, in the order of a request's way to the server. */
+/** Policy interceptors of a conversation, in a request's order from the client to the server. */
 export interface Governance {
   readonly interceptors: readonly Interceptor[];
   close(): Promise<void>;
 }
 
 /**
- * Audit, decisions and redaction, in this order: the audit sees arguments as they came, the person
- * who is asked sees them too, and whoever stands behind sees what the server may. What the server
- * asks for itself comes from the other end, where an audit is first as well. All of it is loaded
- * only where there is a policy.
+ * Creates audit, policy and redaction, in this order. The audit and the approving user see the
+ * original arguments, while the server only receives redacted ones. Requests from the server pass
+ * in reverse, so the last interceptor is an audit too. Loads these modules only if there is a
+ * policy.
  *
- * @throws {AgentCoreError} `config` or `usage` where a vault or salt cannot be had.
+ * @throws {AgentCoreError} `config` or `usage` if the vault or the salt is unavailable.
  */
 export async function govern(options: GovernOptions): Promise<Governance> {
   const { places, runtime, stateFolder, vaultKey, asksInVsCode, log } = options;
@@ -82,7 +82,7 @@ export async function govern(options: GovernOptions): Promise<Governance> {
     version: packageJson.version,
     onFailure: (sentence) => log('warning', sentence),
   });
-  // Who calls is put on record from the first call on of which that is known.
+  // Records contain the caller from the first call after it is known.
   void caller().catch(() => undefined);
   const auditing = {
     audit,

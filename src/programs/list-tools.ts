@@ -9,14 +9,15 @@ import { readPages } from '../mcp/pages.ts';
 import { ProxyTransport } from '../smoke/proxy-transport.ts';
 import { readProxySettings } from './proxy-settings.ts';
 
-/** A microVM without warm capacity takes some twenty seconds to come. */
+/** Milliseconds. Without warm capacity, a microVM takes about twenty seconds to start. */
 const PATIENCE = 60_000;
 
 /**
- * The tools of a runtime, asked for through the proxy without the policies that are to be written.
+ * Lists a runtime's tools through the proxy, without the policies of AGENTCORE_POLICY: `policy
+ * init` is about to write them.
  *
- * @throws {AgentCoreError} `usage` for settings that the proxy would not take, `connection` where
- *   the runtime cannot be asked.
+ * @throws {AgentCoreError} `usage` if the proxy would reject the settings, `connection` if the
+ * tools could not be listed.
  */
 export async function listTools(
   runtime: string | undefined,
@@ -24,7 +25,7 @@ export async function listTools(
 ): Promise<JsonObject[]> {
   const { AGENTCORE_POLICY: _, ...rest } = env;
   const proxyEnv = { ...rest, ...(runtime !== undefined && { AGENTCORE_AGENT_ARN: runtime }) };
-  // What is wrong with the settings is said as such, not as an end of the proxy.
+  // Validate first, so that invalid settings are not reported as an exit of the proxy.
   readProxySettings(proxyEnv);
   const transport = new ProxyTransport(proxyProgram(), proxyEnv);
   const client = new Client({ name: 'agentcore-mcp', version: packageJson.version });
@@ -49,7 +50,7 @@ export async function listTools(
   }
 }
 
-/** `proxy.js`, which lies beside the program or, for a chunk of it, one folder up. */
+/** `proxy.js` is next to the program or, from a chunk, one folder up. */
 function proxyProgram(): string {
   const places = ['./proxy.js', '../proxy.js', '../../dist/proxy.js'];
   const paths = places.map((path) => fileURLToPath(new URL(path, import.meta.url)));

@@ -4,21 +4,21 @@ import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
 import { escapeLines } from '../log.ts';
 
-/** What VS Code 1.101 ships, and what package.json asks for. */
+/** Minimum Node version: shipped with VS Code 1.101 and required by package.json. */
 const OLDEST = '22.15';
-/** Milliseconds that the last output has to leave the process. */
+/** Milliseconds for the last output to leave the process. */
 const LAST_WORDS = 500;
 
-/** What a program is given besides its environment. */
+/** Streams of a program. */
 export interface ProgramStreams {
   readonly stdin: Readable;
   readonly stdout: Writable;
   readonly stderr: Writable;
-  /** Set by a program that has something to end when it fails where nobody expects it. */
+  /** Set by a program that needs a clean shutdown after an uncaught error. */
   onFault?: () => void;
 }
 
-/** Of the process; its stdin is opened by whoever first wants it. */
+/** Streams of the process. Opens stdin on first use. */
 class ProcessStreams implements ProgramStreams {
   readonly stdout = process.stdout;
   readonly stderr = process.stderr;
@@ -32,8 +32,9 @@ class ProcessStreams implements ProgramStreams {
 type Program = (env: Environment, streams: ProgramStreams) => Promise<number>;
 
 /**
- * Runs a program and exits with its code: 2 with one sentence on stderr where it was called wrongly,
- * 1 where it failed. What the program imports is compiled once and then read from V8's cache.
+ * Runs a program and exits with its code: 2 for invalid usage or configuration, 1 for other
+ * failures. Failures print a message on stderr. Enables V8's compile cache for the program's
+ * imports.
  */
 export async function main(program: Program): Promise<void> {
   if (isTooOld(process.versions.node)) {
@@ -43,13 +44,13 @@ export async function main(program: Program): Promise<void> {
     process.exit(1);
   }
   module.enableCompileCache();
-  // What nobody reads is not worth an end.
+  // A closed stderr must not crash the process.
   process.stderr.on('error', () => undefined);
   const streams = new ProcessStreams();
   let isFaulty = false;
   process.on('uncaughtException', (thrown) => {
     if (!streams.onFault) return void fail(thrown);
-    // The program ends by itself; what goes wrong on that way is not worth another word.
+    // The program is shutting down; report only the first error.
     if (!isFaulty) process.stderr.write(`agentcore-mcp: ${escapeLines(messageOf(thrown))}\n`);
     isFaulty = true;
     streams.onFault();
@@ -76,7 +77,7 @@ async function fail(thrown: unknown): Promise<void> {
 }
 
 async function exit(code: number): Promise<void> {
-  // Sockets that are kept alive would hold the process, and a plain exit would cut off what was said.
+  // Keep-alive sockets would keep the process running, and a plain exit would truncate the output.
   setTimeout(() => process.exit(code), LAST_WORDS).unref();
   await Promise.all([process.stdout, process.stderr].map(flushed));
   process.exit(code);

@@ -11,7 +11,7 @@ import { type PolicyPlace, policyPlaces } from '../policy/documents/policy-place
 import { SESSION_MODES, type SessionMode } from '../sessions/session-ids.ts';
 import { readServer, type ServerSettings } from './server-settings.ts';
 
-/** What the proxy is told by its environment. */
+/** Settings of the proxy, from its environment. */
 export interface ProxySettings {
   readonly server: ServerSettings;
   readonly authorization: AuthorizationSettings;
@@ -19,29 +19,31 @@ export interface ProxySettings {
   readonly mode: SessionMode;
   readonly assumeRole: AssumeRole | undefined;
   readonly timeouts: Timeouts;
-  /** How often a call that failed on the way is sent again at the most. */
+  /** Maximum number of retries for a failed call. */
   readonly repeats: number;
-  /** Whether the sessions are stopped when the proxy ends. */
+  /** Whether to stop the sessions when the proxy ends. */
   readonly stopsSessions: boolean;
-  /** Milliseconds after which a client with a progress token hears that its call is still open. */
+  /**
+   * Milliseconds between progress notifications for an open call of a client with a progress token.
+   */
   readonly keepAlive: number | undefined;
   /** 32 bytes in base64, for a vault of redacted values that outlives the proxy. */
   readonly vaultKey: string | undefined;
-  /** Whether the person before VS Code is asked where the client shows no forms. */
+  /** True if the user may approve in VS Code when the client cannot show forms. */
   readonly asksInVsCode: boolean;
-  /** Where the journal is kept. */
+  /** Directory of the journal. */
   readonly stateFolder: string;
-  /** What the client calls this server; it goes into the journal. */
+  /** The client's name for this server, recorded in the journal. */
   readonly serverName: string | undefined;
-  /** The policy documents that are there or have to be; calls are free where there is none. */
+  /** Policy documents that exist or must exist. If empty, no policy applies. */
   readonly policies: readonly PolicyPlace[];
-  /** Whether arguments and results go into the journal, redacted. */
+  /** Whether to record redacted arguments and results in the journal. */
   readonly recordsContent: boolean;
-  /** What goes to stderr; nothing where it was not asked for. */
+  /** Log level for stderr; `undefined` disables logging to stderr. */
   readonly stderrLevel: LogLevel | undefined;
 }
 
-/** AgentCore's own limit of a synchronous request. */
+/** AgentCore's limit for a synchronous request. */
 const READ_TIMEOUT_SECONDS = 15 * 60;
 const CONNECT_TIMEOUT_SECONDS = 10;
 export const STANDARD_REPEATS = 4;
@@ -50,7 +52,7 @@ const MOST_REPEATS = 10;
 /**
  * Reads the proxy's environment.
  *
- * @throws {AgentCoreError} `usage` with a sentence that names the variable.
+ * @throws {AgentCoreError} `usage`; the message names the variable.
  */
 export function readProxySettings(env: Environment): ProxySettings {
   const mode = readMode(env.RUNTIME_SESSION_MODE);
@@ -64,7 +66,7 @@ export function readProxySettings(env: Environment): ProxySettings {
       connect: readSeconds(env, 'AGENTCORE_CONNECT_TIMEOUT', CONNECT_TIMEOUT_SECONDS),
     },
     repeats: readRepeats(env.AGENTCORE_RETRIES),
-    // An identity's session is shared: others may be using it.
+    // Other processes may share an identity's session.
     stopsSessions: readSwitch(env, 'AGENTCORE_STOP_ON_EXIT', mode !== 'identity'),
     keepAlive: env.AGENTCORE_KEEP_ALIVE ? readSeconds(env, 'AGENTCORE_KEEP_ALIVE', 0) : undefined,
     asksInVsCode: readApprovals(env.AGENTCORE_APPROVALS),
@@ -86,14 +88,17 @@ function readApprovals(text: string | undefined): boolean {
   );
 }
 
-/** All places, so that one which appears later counts as well; none where there is no document yet. */
+/**
+ * Returns all locations if any document exists, so that a later document applies too. Returns none
+ * if no document exists.
+ */
 function presentPolicies(env: Environment): readonly PolicyPlace[] {
   const places = policyPlaces(env);
   return places.some(({ path, isRequired }) => isRequired || existsSync(path)) ? places : [];
 }
 
 const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;
-/** What AWS allows for an hour of role chaining, and for a role at the most, in seconds. */
+/** AWS limits in seconds: role chaining, and the minimum and maximum for a role. */
 const LONGEST_CHAINED = 3_600;
 const SHORTEST_ROLE = 900;
 const LONGEST_ROLE = 43_200;
@@ -174,7 +179,7 @@ function readSeconds(env: Environment, name: string, standard: number): number {
   const text = env[name];
   if (!text) return standard * 1000;
   const seconds = Number(text);
-  // Node's timers end at 2^31 - 1 ms, some 24 days.
+  // Node's timers are limited to 2^31 - 1 ms, about 24 days.
   if (Number.isFinite(seconds) && seconds > 0 && seconds <= 86_400) return seconds * 1000;
   throw new AgentCoreError(
     'usage',
@@ -200,7 +205,7 @@ function readSwitch(env: Environment, name: string, standard: boolean): boolean 
   throw new AgentCoreError('usage', `${name} is "${text}", expected true or false`);
 }
 
-/** `LOG_LEVEL` belongs to many programs, so a level that we do not know is not an error. */
+/** Other programs use `LOG_LEVEL` too, so an unknown level is not an error. */
 function readStderrLevel(env: Environment): LogLevel | undefined {
   if (/^(1|true|yes|on)$/i.test(env.MCP_PROXY_DEBUG ?? '')) return 'debug';
   const level = env.LOG_LEVEL?.toLowerCase();

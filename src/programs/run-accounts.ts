@@ -15,12 +15,12 @@ interface Streams {
 }
 
 export interface AccountsArguments extends SsoChoice {
-  /** The name of a profile to write, with `account`, `role` and `region`. */
+  /** Name of a profile to write, with `account`, `role` and `region`. */
   readonly write?: string | undefined;
   readonly account?: string | undefined;
   readonly role?: string | undefined;
   readonly region?: string | undefined;
-  /** Whether a profile of that name may be changed. */
+  /** Whether an existing profile may be changed. */
   readonly replace?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
@@ -28,9 +28,9 @@ export interface AccountsArguments extends SsoChoice {
 /**
  * Lists the accounts and roles of an SSO session's login, or writes a profile for one of them.
  *
- * @returns 0, or 1 where the roles of an account could not be listed, or 130 where it was cancelled.
- * @throws {AgentCoreError} `usage` or `config` where no session is meant or the profile cannot be;
- *   else as {@link listAccounts} does.
+ * @returns 0; 1 if the roles of an account could not be listed; 130 if cancelled.
+ * @throws {AgentCoreError} `usage` or `config` if no session is configured or the profile is
+ * invalid; otherwise like {@link listAccounts}.
  */
 export async function runAccounts(
   options: AccountsArguments,

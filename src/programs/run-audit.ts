@@ -12,7 +12,10 @@ import { printable } from '../sessions/session-words.ts';
 
 export interface AuditVerifyOptions {
   readonly json?: boolean | undefined;
-  /** A file with what `--json` printed earlier, kept where nobody can write who writes the audit. */
+  /**
+   * File with earlier `--json` output. It must be kept where the writers of the audit log cannot
+   * change it.
+   */
   readonly noted?: string | undefined;
 }
 
@@ -22,10 +25,10 @@ interface Streams {
 }
 
 /**
- * Says whether the audit is as it was written.
+ * Verifies that the audit log is unchanged.
  *
- * @returns 0 where it is, 1 where something was changed, removed or added.
- * @throws {AgentCoreError} `config` where there is nothing noted in the file that is named.
+ * @returns 0 if unchanged, 1 if a record was changed, removed or added.
+ * @throws {AgentCoreError} `config` if the `noted` file is invalid.
  */
 export async function runAuditVerify(
   { json, noted }: AuditVerifyOptions,
@@ -58,10 +61,10 @@ export interface AuditFindOptions {
 const TOKEN = /^(?:<?[a-z][a-z\d-]{0,31}:)?([\da-f]{16})>?$/i;
 
 /**
- * Lists the calls that put a redaction token in or took it back.
+ * Lists the calls that issued or restored a redaction token.
  *
- * @returns 0 if there are any, 1 if not, or if a file could not be read.
- * @throws {AgentCoreError} `usage` if the token is none.
+ * @returns 0 if there are any, 1 if there are none or a file could not be read.
+ * @throws {AgentCoreError} `usage` if the token is invalid.
  */
 export async function runAuditFind(
   token: string,

@@ -14,10 +14,10 @@ import { askedToEnd } from './ending.ts';
 import type { ProgramStreams } from './main.ts';
 
 /**
- * The bridge: inside a runtime's container, between AgentCore's HTTP and an MCP server on stdio.
+ * The bridge inside a runtime's container, between AgentCore's HTTP and an MCP server on stdio.
  *
- * @returns the exit code, once the server and its child are gone.
- * @throws {AgentCoreError} `usage`, or `connection` where a port is taken.
+ * @returns the exit code, after the server and its child have ended.
+ * @throws {AgentCoreError} `usage`, or `connection` if a port is in use.
  */
 export async function runBridge(
   env: Environment,
@@ -71,7 +71,7 @@ export async function runBridge(
 
 async function listen(front: HttpEnd, host: string, port: number): Promise<Server> {
   const server = createServer((request, response) => void front.handle(request, response));
-  // A stream may be silent for as long as its request runs; AgentCore sets the limits.
+  // A stream may be silent while its request runs. AgentCore enforces the time limits.
   server.requestTimeout = 0;
   server.listen(port, host);
   try {

@@ -8,10 +8,10 @@ import { addPolicyVerbs } from './verbs/policy-verbs.ts';
 import { addRelayVerbs } from './verbs/relay-verbs.ts';
 
 /**
- * The command line, `agentcore-mcp`. Each verb loads its own program when it is called.
+ * The `agentcore-mcp` command. Each verb loads its program when called.
  *
- * @param argv As Node gives it: program, script, then the arguments.
- * @returns the exit code: 2 for bad usage.
+ * @param argv As in Node: program, script, arguments.
+ * @returns the exit code; 2 for invalid usage.
  */
 export async function runCli(
   argv: readonly string[],
@@ -52,7 +52,7 @@ export async function runCli(
   }
 }
 
-/** Has each verb that is called wrongly name its own help, not that of all. */
+/** Makes the usage error of each verb point to the verb's own help. */
 function pointToHelp(command: Command, path = command.name()): void {
   command.showHelpAfterError(`Try: ${path} --help`);
   for (const verb of command.commands) pointToHelp(verb, `${path} ${verb.name()}`);

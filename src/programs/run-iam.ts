@@ -12,29 +12,29 @@ interface Streams {
 
 export interface IamArguments {
   readonly runtime?: readonly string[] | undefined;
-  /** The endpoint of the runtimes whose ARN names none. */
+  /** Endpoint for runtime ARNs without one. */
   readonly qualifier?: string | undefined;
   readonly gateway?: readonly string[] | undefined;
-  /** A role to assume, as for runtimes of another account. */
+  /** Role to assume, for example for runtimes of another account. */
   readonly role?: string | undefined;
   readonly trustPrincipal?: string | undefined;
   readonly externalId?: string | undefined;
   readonly mfa?: boolean | undefined;
   readonly sourceIdentity?: boolean | undefined;
-  /** Whether sessions are to be stopped. Default: true. */
+  /** Whether the caller stops sessions. Default: true. */
   readonly stop?: boolean | undefined;
   readonly list?: boolean | undefined;
   readonly userId?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
 
-/** The documents that are to be attached, and where. */
+/** Policy documents with the place to attach them. */
 interface Documents {
   readonly caller: PolicyDocument;
   readonly role?: {
     readonly arn: string;
     readonly permissions: PolicyDocument;
-    /** Absent where nobody was named to trust. */
+    /** Absent if no trusted principal was given. */
     readonly trust?: TrustPolicy;
   };
 }
@@ -42,7 +42,7 @@ interface Documents {
 const ENDPOINT_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/;
 
 /**
- * Prints the least that IAM has to allow for what is configured. It asks nobody.
+ * Prints the minimum IAM permissions for the given options. Makes no AWS calls.
  *
  * @throws {AgentCoreError} `usage`
  */

@@ -8,44 +8,45 @@ import type { LocalSso } from '../local/services/sso/sso.ts';
 import { escapeControls, escapeLines } from '../log.ts';
 
 const DEFAULT_PORT = 8787;
-/** A stuck container must not keep the program: it is killed at this moment. */
+/** Milliseconds until a stuck container is killed, so that the program can exit. */
 const CLOSE_MS = 6000;
 const QUIET_CHANGES: ReadonlySet<SessionChange> = new Set(['starting', 'invoked', 'answered']);
 const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-/** npm and timeout pass on a signal that the terminal has sent to us as well. */
+/** npm and `timeout` forward a signal that the terminal also sent to this process. */
 const SAME_SIGNAL_MS = 500;
 const PARENT_CHECK_MS = 1000;
 
 export interface LocalOptions {
-  /** The configuration file. Default: `agentcore-local.yaml` in the working folder. */
+  /** Configuration file. Default: `agentcore-local.yaml` in the working folder. */
   readonly config?: string | undefined;
-  /** Comes before the file's; 0 is any free port. */
+  /** Overrides the file's port; 0 means any free port. */
   readonly port?: number | undefined;
-  /** Faults in the short form or as JSON, besides the file's. */
+  /** Faults in the short form or as JSON, added to the file's. */
   readonly faults?: readonly string[] | undefined;
-  /** One JSON object a line instead of text for people. */
+  /** Print one JSON object per line. */
   readonly json?: boolean | undefined;
 }
 
 interface LocalStreams {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
-  /** Where SIGINT, SIGTERM, SIGHUP and `exit` come from: a process, or a test's emitter. */
+  /** Source of SIGINT, SIGTERM, SIGHUP and `exit`: the process, or an emitter in tests. */
   readonly signals: Pick<NodeJS.EventEmitter, 'on' | 'off'>;
-  /** The id of the parent process as it is now. Default: the system's. */
+  /** Current id of the parent process. Default: the system's. */
   readonly parent?: (() => number) | undefined;
 }
 
 /**
- * Serves a local AgentCore until SIGINT, SIGTERM or SIGHUP, or until nobody reads its output any
- * more, and leaves no container behind.
+ * Serves a local AgentCore until SIGINT, SIGTERM, SIGHUP, or until its output is closed. Leaves no
+ * container running.
  *
- * @returns the exit code: 0, 1 where the port is taken, 2 for a bad configuration or bad usage.
+ * @returns the exit code: 0; 1 if the port is in use; 2 for an invalid configuration or invalid
+ * usage.
  */
 export async function runLocal(options: LocalOptions, streams: LocalStreams): Promise<number> {
   let local: LocalRuntime;
   const end = listenForEnd(streams);
-  // Scripts take the first line for the ready one, and warm containers start before.
+  // Scripts expect the ready line first, but warm containers start before it.
   let early: LocalEvent[] | undefined = options.json ? [] : undefined;
   const listener = (event: LocalEvent) => {
     if (early && event.type !== 'container-output') early.push(event);
@@ -71,7 +72,7 @@ export async function runLocal(options: LocalOptions, streams: LocalStreams): Pr
   const late = new Promise((resolve) => {
     timer = setTimeout(resolve, CLOSE_MS);
   });
-  // Whoever asks a second time does not want to wait.
+  // A second signal exits immediately.
   await Promise.race([local.close(), end.askedAgain, late]);
   clearTimeout(timer);
   end.stop();
@@ -94,7 +95,7 @@ async function startLocal(options: LocalOptions, listener: LocalListener): Promi
 }
 
 interface Ending {
-  /** By a signal, or since stdout is closed. */
+  /** By a signal, or because stdout closed. */
   readonly asked: Promise<void>;
   /** By a later signal. */
   readonly askedAgain: Promise<void>;
@@ -117,7 +118,7 @@ function listenForEnd({ signals, stdout, stderr }: LocalStreams): Ending {
     if (performance.now() - firstAt >= SAME_SIGNAL_MS) second();
   };
   for (const name of END_SIGNALS) signals.on(name, signalled);
-  // These stay: what is still written while we end fails too.
+  // Never removed: writes during the shutdown fail too.
   stdout.on('error', first);
   stdout.on('close', first);
   stderr.on('error', () => {});
@@ -131,8 +132,9 @@ function listenForEnd({ signals, stdout, stderr }: LocalStreams): Ending {
 }
 
 /**
- * A pipe does not tell that its reader is gone until something is written. So the loss of the parent
- * is told: where that was the reader the line fails, and else somebody wants to go on without it.
+ * A pipe reports a closed reader only on a write, so write a line when the parent has gone. If the
+ * parent was the reader, the write fails and ends the program. Otherwise the program continues, as
+ * the user intends.
  */
 function watchParent({ json }: LocalOptions, { stdout, parent }: LocalStreams): () => void {
   const parentNow = parent ?? (() => process.ppid);
@@ -146,12 +148,12 @@ function watchParent({ json }: LocalOptions, { stdout, parent }: LocalStreams): 
 }
 
 function report(event: LocalEvent, { json }: LocalOptions, { stdout, stderr }: LocalStreams): void {
-  // What a container says is its log, never the output of this program.
+  // Container output is a log, so it goes to stderr.
   if (event.type === 'container-output') {
     stderr.write(`[${event.runtime} ${event.pid ?? '-'}] ${escapeControls(event.line)}\n`);
     return;
   }
-  // Starts and stops are told; what goes on in between would drown them.
+  // Report starts and stops only; other changes are too frequent.
   if (event.type === 'session' && QUIET_CHANGES.has(event.change)) return;
   if (event.type === 'request') return;
   if (json) stdout.write(`${JSON.stringify({ event: event.type, ...withoutType(event) })}\n`);
@@ -233,7 +235,7 @@ function summary(local: LocalRuntime): string {
   const { url, region, account, runtimes, gateways, env } = local;
   const isWindows = process.platform === 'win32';
   const assign = isWindows ? 'set' : 'export';
-  // Credentials of the real AWS would go before these, or with them.
+  // Real AWS credentials would override or mix with these.
   const unset = isWindows
     ? ['AWS_PROFILE', 'AWS_SESSION_TOKEN', 'AWS_DEFAULT_PROFILE', 'AWS_SECURITY_TOKEN'].map(
         (name) => `  set ${name}=`,
@@ -261,7 +263,7 @@ function summary(local: LocalRuntime): string {
   ].join('\n');
 }
 
-/** Only what the configuration has: most have no people, and no clients. */
+/** Only the configured ones: most configurations have no users and no clients. */
 function waysToSignIn(local: LocalRuntime): string[] {
   const { tokenUrl, clients } = local.oauth;
   const lines: string[] = [];

@@ -10,12 +10,12 @@ import { isWanted, type RecordFilter, recordLine, timeOf } from '../sessions/rec
 import { findSession, oursOf } from '../sessions/session-lookup.ts';
 
 export interface LogOptions extends Omit<RecordFilter, 'sessions'> {
-  /** Goes on with what is written from now on. */
+  /** Continue with new records. */
   readonly follow?: boolean | undefined;
   readonly json?: boolean | undefined;
-  /** A session by any of its ids. */
+  /** Any id of a session. */
   readonly session?: string | undefined;
-  /** How many of the records that are there. */
+  /** Maximum number of existing records to print. */
   readonly limit?: number | undefined;
 }
 
@@ -27,10 +27,10 @@ interface Streams {
 const LIMIT = 100;
 
 /**
- * Prints the journal's records of all programs by time and, following, those that are yet to come.
+ * Prints the journal records of all programs by time. With `follow`, continues with new records.
  *
- * @param signal Ends the following.
- * @throws {AgentCoreError} `usage` where the session that is asked for is not on record.
+ * @param signal Ends `follow`.
+ * @throws {AgentCoreError} `usage` if the session is not in the journal.
  */
 export async function runLog(
   options: LogOptions,
@@ -59,7 +59,7 @@ export async function runLog(
   streams.stdout.write(lines.map(({ line }) => `${line}\n`).join(''));
   if (!options.follow) return 0;
 
-  // What was there when it was read is passed over; a file only ever grows.
+  // Skip records that were read above. Files only grow, so a count per file is enough.
   const seen = new Map(files.map(({ path, records }) => [path, records.length]));
   for await (const { path, record, head } of followJournal(folder, signal, { from: 'start' })) {
     const left = seen.get(path) ?? 0;
@@ -80,7 +80,7 @@ async function sessionsOf(
   if (session === undefined) return undefined;
   const { entries } = await readSessions({
     folder,
-    // When a session ends is nothing to its log.
+    // The log does not need the sessions' end times.
     lifecycles: { of: async () => () => ASSUMED_LIFECYCLE },
     now: Date.now,
   });
@@ -97,7 +97,7 @@ function lineOf(
   return JSON.stringify({ ...record, program, pid, host });
 }
 
-/** Waits for a reader that is slower than the programs. */
+/** Waits if the reader is slower than the programs. */
 async function write(stream: NodeJS.WritableStream, text: string): Promise<void> {
   if (stream.write(text)) return;
   await new Promise<void>((resolve) => {

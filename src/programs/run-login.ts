@@ -17,19 +17,19 @@ import { formatTime, printable } from '../sessions/session-words.ts';
 import { INTERRUPTED } from './ending.ts';
 
 interface Streams {
-  /** A terminal copies the code that it shows. */
+  /** On a terminal, the code is also copied to the clipboard. */
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly stderr: NodeJS.WritableStream;
 }
 
 export interface LoginArguments extends SsoChoice {
-  /** With a code, for a browser on another machine. */
+  /** Use a device code, for a browser on another machine. */
   readonly device?: boolean | undefined;
-  /** False: the page is named, and the person opens it. */
+  /** If false, print the URL for the user to open. */
   readonly browser?: boolean | undefined;
-  /** Only says how the login stands. */
+  /** Only show the login state. */
   readonly status?: boolean | undefined;
-  /** Asks the person even where the login is good. */
+  /** Sign in even if the login is valid. */
   readonly force?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
@@ -37,12 +37,12 @@ export interface LoginArguments extends SsoChoice {
 export type LogoutArguments = SsoChoice & Pick<LoginArguments, 'json'>;
 
 /**
- * Signs in to an SSO session, or says how its login stands.
+ * Signs in to an SSO session, or shows its login state.
  *
- * @param open Shows a page in the person's browser; rejects where it cannot.
- * @returns 0 where the person is signed in, 1 where `--status` finds that not so, 130 where it was
- *   cancelled.
- * @throws {AgentCoreError} `usage` or `config` where no session is meant; else as {@link login} does.
+ * @param open Opens a page in the user's browser; rejects if it cannot.
+ * @returns 0 if the user is signed in, 1 if `--status` finds no login, 130 if cancelled.
+ * @throws {AgentCoreError} `usage` or `config` if no session is configured; otherwise like
+ * {@link login}.
  */
 export async function runLogin(
   options: LoginArguments,
@@ -75,7 +75,7 @@ export async function runLogin(
   }
 }
 
-/** Ends the session's login here and at AWS; what AWS could not be told is a warning. */
+/** Ends the session's login here and at AWS. If the sign-out at AWS fails, prints a warning. */
 export async function runLogout(
   options: LogoutArguments,
   env: Environment,
@@ -105,8 +105,8 @@ export async function runLogout(
 }
 
 /**
- * Whether a browser that this program starts would be on another machine than the person, or could
- * not lead back to this one.
+ * True if a browser started by this program would run on another machine than the user's, or could
+ * not reach the loopback callback.
  */
 export function lacksBrowser(
   env: Environment,
@@ -119,7 +119,7 @@ export function lacksBrowser(
   if (isRemote || isContainer) return true;
   if (platform !== 'linux') return false;
   if (exists('/.dockerenv') || exists('/run/.containerenv')) return true;
-  // WSL shows pages in the browser of Windows, which reaches its loopback addresses.
+  // WSL opens pages in the Windows browser, which can reach WSL's loopback addresses.
   return !env.DISPLAY && !env.WAYLAND_DISPLAY && !env.WSL_DISTRO_NAME;
 }
 
@@ -151,12 +151,15 @@ function statusWords(session: SsoSession, status: LoginStatus): string {
   }
 }
 
-/** What makes a terminal copy a text (OSC 52), over SSH as well; one that cannot shows nothing. */
+/**
+ * Escape sequence for copying a text to the clipboard (OSC 52), also over SSH. Terminals without
+ * support ignore it.
+ */
 function copied(text: string): string {
   return `\x1b]52;c;${Buffer.from(text).toString('base64')}\x07`;
 }
 
-/** Without `open`, a page is named, and the person opens it. */
+/** If `undefined`, the URL is printed for the user to open. */
 type Open = ((url: string) => Promise<unknown>) | undefined;
 
 class TerminalPrompts implements LoginPrompts {
@@ -178,7 +181,7 @@ class TerminalPrompts implements LoginPrompts {
     return isShown(this.#open, url);
   }
 
-  /** What comes from a server is made printable: a terminal would obey what is in it. */
+  /** Sanitizes server text: terminals interpret control characters. */
   showCode({ userCode, verificationUri, verificationUriComplete, expiresAt }: SignInCode): void {
     const short = verificationUriComplete && [
       'or open it with the code filled in:',

@@ -21,7 +21,7 @@ import { policyText } from '../policy/writing/policy-text.ts';
 import { readRegularText } from '../regular-file.ts';
 import { listTools } from './list-tools.ts';
 
-/** Of a file with the result of `tools/list`: the largest message that AgentCore carries. */
+/** Maximum size of a file with a `tools/list` result: AgentCore's largest message. */
 const MAX_LIST_BYTES = 100 * 1024 * 1024;
 
 interface Streams {
@@ -30,43 +30,43 @@ interface Streams {
 }
 
 interface OfDocuments {
-  /** Documents; without them, those that hold for the proxy. */
+  /** Documents. Default: those that apply to the proxy. */
   readonly files?: readonly string[] | undefined;
   readonly json?: boolean | undefined;
 }
 
 export interface PolicyExplainOptions extends OfDocuments {
-  /** The tool that would be called, or else a method. */
+  /** Tool name; alternative to `method`. */
   readonly tool?: string | undefined;
   readonly method?: string | undefined;
-  /** A JSON object: arguments of the tool, or params of the method. */
+  /** JSON object with the arguments of the tool, or the params of the method. */
   readonly args?: string | undefined;
   readonly caller?: string | undefined;
   readonly runtime?: string | undefined;
-  /** A file with the result of `tools/list`, for rules about schemas and annotations. */
+  /** File with a `tools/list` result, for rules about schemas and annotations. */
   readonly tools?: string | undefined;
 }
 
 export interface PolicyTestOptions {
   readonly file: string;
-  /** A file with the result of `tools/list`, for rules about schemas and annotations. */
+  /** File with a `tools/list` result, for rules about schemas and annotations. */
   readonly tools?: string | undefined;
   readonly json?: boolean | undefined;
 }
 
 export interface PolicyInitOptions {
   readonly runtime?: string | undefined;
-  /** A file with the result of `tools/list` instead of a live one. */
+  /** File with a `tools/list` result, used instead of a live one. */
   readonly tools?: string | undefined;
-  /** Where to write it; without it, to stdout. */
+  /** Output file. Default: stdout. */
   readonly out?: string | undefined;
 }
 
 /**
- * Checks documents and tells each mistake as `FILE:LINE:COLUMN: FIELD: what is wrong`.
+ * Checks documents and prints each problem as `FILE:LINE:COLUMN: FIELD: problem`.
  *
- * @returns the exit code: 1 where there is a mistake.
- * @throws {AgentCoreError} `usage` where there is no document.
+ * @returns the exit code: 1 if there is a problem.
+ * @throws {AgentCoreError} `usage` if there is no document.
  */
 export async function runPolicyCheck(
   options: OfDocuments,
@@ -89,10 +89,10 @@ export async function runPolicyCheck(
 }
 
 /**
- * Says what the documents would decide about a call, and by which rule.
+ * Prints the decision of the documents on a call, and the deciding rule.
  *
- * @returns the exit code: 0 however it is decided.
- * @throws {AgentCoreError} `usage`, or `config` for a document that is not valid.
+ * @returns the exit code: 0 for any decision.
+ * @throws {AgentCoreError} `usage`, or `config` for an invalid document.
  */
 export async function runPolicyExplain(
   options: PolicyExplainOptions,
@@ -140,10 +140,10 @@ export async function runPolicyExplain(
 }
 
 /**
- * Writes a policy to begin with, from the tools that a runtime lists.
+ * Generates an initial policy from a runtime's tools.
  *
- * @throws {AgentCoreError} `usage` where the file is there already, `config` where it cannot be
- *   written; what listing throws.
+ * @throws {AgentCoreError} `usage` if the file exists, `config` if it could not be written; errors
+ * of the listing.
  */
 export async function runPolicyInit(
   options: PolicyInitOptions,
@@ -175,8 +175,8 @@ export async function runPolicyInit(
 /**
  * Runs a file of examples.
  *
- * @returns the exit code: 1 where the policy says something else than an example expects.
- * @throws {AgentCoreError} `config` for a file that cannot be read.
+ * @returns the exit code: 1 if a decision differs from its example.
+ * @throws {AgentCoreError} `config` if a file is invalid.
  */
 export async function runPolicyTest(
   options: PolicyTestOptions,
@@ -240,7 +240,7 @@ function readValid(options: OfDocuments, env: Environment) {
   return read.flatMap(({ file, text, policy }) => (policy ? [{ file, text, policy }] : []));
 }
 
-/** Takes a whole response, its result, or the list of tools alone. */
+/** Accepts a response, its result, or only the array of tools. */
 function readTools(path: string): JsonObject[] {
   const text = readRegularText(path, MAX_LIST_BYTES);
   let value: unknown;

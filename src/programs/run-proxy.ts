@@ -27,19 +27,19 @@ import { regionOf, serverOf } from './server-of.ts';
 
 const OPEN_LIMIT = 10_000;
 /**
- * Milliseconds after the end of input until open calls get errors, until no stop of a session is
- * waited for any more, and until the program ends whatever it waits for. The official SDKs send
- * SIGTERM 2 s after they close stdin and SIGKILL 2 s later.
+ * Milliseconds after the end of input: until open calls get errors, until the proxy stops waiting
+ * for session stops, and until it exits. The official SDKs send SIGTERM 2 s after they close stdin,
+ * and SIGKILL 2 s later.
  */
 const CALLS_END_MS = 1_500;
 const STOPPING_ENDS_MS = 2_700;
 const LAST_MOMENT_MS = 3_000;
 
 /**
- * The stdio proxy: an MCP client on the streams, an AgentCore runtime or gateway behind.
+ * The stdio proxy between an MCP client and an AgentCore runtime or gateway.
  *
- * @returns the exit code, once nothing is left to do.
- * @throws {AgentCoreError} `usage` or `config` before anything was read or written.
+ * @returns the exit code, after the shutdown.
+ * @throws {AgentCoreError} `usage` or `config`, before any input or output.
  */
 export async function runProxy(env: Environment, streams: ProgramStreams): Promise<number> {
   const calls = new AbortController();
@@ -92,7 +92,8 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
   const patience = timeouts.read;
   const { repeats } = settings;
   const retry = new Retry({ repeats, patience, idempotence, log });
-  // A probe that fails by chance must not cost a healthy session, whatever the calls are set to.
+  // Retry handshakes even if retries of calls are off: a random failure of a probe must not lose a
+  // healthy session.
   const handshakeRetry = new Retry({
     repeats: Math.max(repeats, STANDARD_REPEATS),
     patience,
@@ -182,7 +183,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
   return 0;
 }
 
-/** For the extension, which offers the roles that were used. */
+/** The extension offers roles that were used before. */
 async function rememberRole(role: AssumeRole, settings: ProxySettings): Promise<void> {
   const { RoleTargets } = await import('../aws/credentials/role-targets.ts');
   const wantsExternalId = role.externalId !== undefined;
@@ -193,7 +194,7 @@ async function rememberRole(role: AssumeRole, settings: ProxySettings): Promise<
   });
 }
 
-/** What it takes to assume the role again, but for the external id. */
+/** The facts for assuming the role again, without the external id. */
 function recordedRole({ arn, sessionName, chain, mfaSerial, sourceIdentity }: AssumeRole) {
   return { arn, sessionName, chain, mfaSerial, sourceIdentity };
 }

@@ -18,22 +18,22 @@ export interface RuntimesArguments {
   readonly profile?: readonly string[] | undefined;
   readonly region?: readonly string[] | undefined;
   readonly allProfiles?: boolean | undefined;
-  /** A role to assume first. */
+  /** Role to assume first. */
   readonly role?: string | undefined;
   /** Default: true. */
   readonly gateways?: boolean | undefined;
   readonly versions?: boolean | undefined;
   readonly refresh?: boolean | undefined;
-  /** Whether the ARNs are shown. */
+  /** Whether to show ARNs. */
   readonly arn?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
 
 /**
- * Lists the runtimes and gateways of the chosen profiles and regions, and what can be done with each.
+ * Lists the runtimes and gateways of the selected profiles and regions, with their possible uses.
  *
- * @returns 1 where every place failed.
- * @throws {AgentCoreError} `usage` where a choice cannot be, and where nothing names a region.
+ * @returns 1 if every place failed.
+ * @throws {AgentCoreError} `usage` for an invalid selection, or if no region is configured.
  */
 export async function runRuntimes(
   options: RuntimesArguments,
@@ -73,7 +73,7 @@ export async function runRuntimes(
   return found.some(hasSucceeded) || problems.length === 0 ? 0 : 1;
 }
 
-/** Whether AWS told of anything now, or of everything a short while ago. */
+/** True if AWS returned anything now, or everything a short while ago. */
 function hasSucceeded({ runtimes, gateways, problems }: DiscoveredPlace): boolean {
   if (problems.length === 0) return true;
   return runtimes?.source === 'aws' || gateways?.source === 'aws';

@@ -15,30 +15,35 @@ interface Streams {
   readonly stderr: NodeJS.WritableStream;
 }
 
-/** Which sessions to stop. */
+/** Selection of sessions. */
 export interface StopChoice {
   readonly ids: readonly string[];
-  /** All that may bill. */
+  /** All sessions that may bill. */
   readonly all?: boolean | undefined;
   readonly orphaned?: boolean | undefined;
 }
 
-/** The last records of a session that are shown with it. */
+/** Number of latest records shown with a session. */
 const LAST_RECORDS = 20;
 const DAY = 24 * 3_600_000;
 
-/** The verbs of `agentcore-mcp sessions`, over the journal of all programs of this user. */
+/** Verbs of `agentcore-mcp sessions`, over the journal of all programs of this user. */
 export class SessionVerbs {
   readonly #streams: Streams;
   readonly #sessions: KnownSessions;
 
-  /** @throws {AgentCoreError} `usage` where the environment names no state folder that can be. */
+  /**
+   * @throws {AgentCoreError} `usage` if the environment names an invalid state folder.
+   */
   constructor(env: Environment, streams: Streams) {
     this.#streams = streams;
     this.#sessions = new KnownSessions(env, 'cli');
   }
 
-  /** Lists those that may bill and those that ended within a day; `all` of them, and as JSON. */
+  /**
+   * Lists sessions that may bill or that ended within a day. With `all` or `json`, lists every
+   * session.
+   */
   async list(options: { readonly all?: boolean; readonly json?: boolean }): Promise<number> {
     const entries = await this.#read();
     if (options.json) return this.#say(`${JSON.stringify(entries, null, 2)}\n`);
@@ -47,7 +52,9 @@ export class SessionVerbs {
     return this.#say(sessionList(entries, { all, now: Date.now(), width: columns }));
   }
 
-  /** @throws {AgentCoreError} `usage` where the id names no session, or several. */
+  /**
+   * @throws {AgentCoreError} `usage` if the id matches no session or several.
+   */
   async show(id: string, options: { readonly json?: boolean }): Promise<number> {
     const entry = findSession(await this.#read(), id);
     const records = await this.#sessions.recordsOf(entry);
@@ -58,10 +65,10 @@ export class SessionVerbs {
   }
 
   /**
-   * Stops sessions by the credentials that they were used with, and puts on record how that went.
+   * Stops sessions with the credentials that started them, and records the outcome.
    *
-   * @returns 0 where all are stopped or were gone, else 1.
-   * @throws {AgentCoreError} `usage` where none is named, or one that is not on record.
+   * @returns 0 if all are stopped or were gone, else 1.
+   * @throws {AgentCoreError} `usage` if no session is named or one is not in the journal.
    */
   async stop(choice: StopChoice, signal: AbortSignal): Promise<number> {
     if ((choice.ids.length > 0 ? 1 : 0) + (choice.all ? 1 : 0) + (choice.orphaned ? 1 : 0) !== 1) {
@@ -85,9 +92,9 @@ export class SessionVerbs {
   }
 
   /**
-   * Takes sessions off the list that are orphaned.
+   * Removes orphaned sessions from the list.
    *
-   * @throws {AgentCoreError} `usage` where none is named, or one that is not orphaned.
+   * @throws {AgentCoreError} `usage` if no session is named or one is not orphaned.
    */
   async dismiss(choice: Pick<StopChoice, 'ids' | 'orphaned'>): Promise<number> {
     if (choice.ids.length > 0 === (choice.orphaned ?? false)) {
@@ -104,7 +111,9 @@ export class SessionVerbs {
     return 0;
   }
 
-  /** Removes the journal files older than so many days that no session which may run is in. */
+  /**
+   * Removes journal files older than `olderThan` days, unless they contain a session that may run.
+   */
   async prune(options: { readonly olderThan?: number; readonly json?: boolean }): Promise<number> {
     const maxAge = (options.olderThan ?? 1) * DAY;
     const { removed, bytes, problems } = await this.#sessions.prune(maxAge);

@@ -10,23 +10,26 @@ import type { NamedTool } from '../smoke/tool-choice.ts';
 import { readProxySettings } from './proxy-settings.ts';
 
 export interface SmokeOptions {
-  /** ARN of the runtime; without it, the environment's. */
+  /** ARN of the runtime. Default: from the environment. */
   readonly runtime?: string | undefined;
   readonly tool?: string | undefined;
   /** Arguments of `tool`, as a JSON object. */
   readonly args?: string | undefined;
-  /** A tool that samples, `NAME` or `NAME=JSON` with its arguments; and so the next two. */
+  /**
+   * Tool that samples, as `NAME` or `NAME=JSON` with its arguments. The next two have the same
+   * form.
+   */
   readonly sample?: string | undefined;
   readonly elicit?: string | undefined;
   readonly progress?: string | undefined;
-  /** The revision of MCP to insist on. */
+  /** Required MCP revision. */
   readonly protocol?: string | undefined;
   /** Seconds for each step. */
   readonly timeout?: number | undefined;
   readonly json?: boolean | undefined;
 }
 
-/** The exit code that says which step failed; where several did, the first of them. */
+/** Exit codes by failed step. If several failed, the first one counts. */
 const EXIT_CODES: Readonly<Record<StepName, number>> = {
   initialize: 10,
   list: 11,
@@ -36,17 +39,17 @@ const EXIT_CODES: Readonly<Record<StepName, number>> = {
   progress: 15,
   stop: 16,
 };
-/** A microVM without warm capacity takes some twenty seconds to come. */
+/** Without warm capacity, a microVM takes about twenty seconds to start. */
 const TIMEOUT_SECONDS = 60;
-/** What of the proxy's stderr is shown where a step failed. */
+/** Lines of the proxy's stderr to show after a failure. */
 const MOST_LINES = 10;
 const HEARD_LEVELS = /^(debug|info|notice|warn|warning)$/i;
 
 /**
- * Goes through what a client does with a runtime, through the proxy, and tells a line for each step.
+ * Runs the steps of a client against a runtime, through the proxy. Prints a line for each step.
  *
- * @returns the exit code: 0, or that of the step that failed first.
- * @throws {AgentCoreError} `usage` before anything was started.
+ * @returns the exit code: 0, or the code of the first failed step.
+ * @throws {AgentCoreError} `usage`, before the proxy starts.
  */
 export async function runSmoke(
   options: SmokeOptions,
@@ -96,12 +99,12 @@ function environmentOf({ runtime }: SmokeOptions, env: Environment): NodeJS.Proc
   return {
     ...env,
     ...(runtime !== undefined && { AGENTCORE_AGENT_ARN: runtime }),
-    // A session that could not be stopped is a warning, and nobody would hear of it otherwise.
+    // Warnings must be visible: a session that could not be stopped is one.
     LOG_LEVEL: HEARD_LEVELS.test(env.LOG_LEVEL ?? '') ? env.LOG_LEVEL : 'warning',
   };
 }
 
-/** `proxy.js`, which lies beside the program or, for a chunk of it, one folder up. */
+/** `proxy.js` is next to the program or, from a chunk, one folder up. */
 function proxyProgram(): string {
   const places = ['./proxy.js', '../proxy.js', '../../dist/proxy.js'];
   const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));

@@ -19,9 +19,9 @@ interface Streams {
 export interface WhoAmIArguments {
   readonly profile?: string | undefined;
   readonly region?: string | undefined;
-  /** A role to assume first. */
+  /** Role to assume first. */
   readonly role?: string | undefined;
-  /** A runtime or gateway that is to be used with these credentials. */
+  /** Runtime or gateway to check these credentials against. */
   readonly runtime?: string | undefined;
   readonly json?: boolean | undefined;
 }
@@ -29,10 +29,10 @@ export interface WhoAmIArguments {
 const SESSION_NAME = 'agentcore-mcp';
 
 /**
- * Says whose credentials the programs use, and what does not fit about using a runtime with them.
+ * Prints the identity of the programs' credentials, and warns if it does not match the runtime.
  *
- * @throws {AgentCoreError} `usage` for an ARN or a region that is none, `credentials` where there are none
- *   that work, `connection` where STS was not reached.
+ * @throws {AgentCoreError} `usage` for an invalid ARN or region, `credentials` if there are no
+ * valid ones, `connection` if STS was unreachable.
  */
 export async function runWhoAmI(
   options: WhoAmIArguments,
@@ -62,12 +62,14 @@ export async function runWhoAmI(
   return 0;
 }
 
-/** @throws {AgentCoreError} `usage` */
+/**
+ * @throws {AgentCoreError} `usage`
+ */
 export function roleToAssume(arn: string): AssumeRole {
   return { arn: parseRoleArn(arn), sessionName: SESSION_NAME };
 }
 
-/** Who somebody is in a few words: `role Reader (alice)`. */
+/** Short form of an identity: `role Reader (alice)`. */
 export function identityWords({ kind, name, sessionName, arn }: Identity): string {
   if (kind === 'unknown') return arn;
   if (kind === 'root') return 'the root user';

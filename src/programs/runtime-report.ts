@@ -11,23 +11,23 @@ export interface ListOptions {
   readonly arns: boolean;
   readonly withVersions: boolean;
   readonly now: number;
-  /** Characters on a line. */
+  /** Terminal width in characters. */
   readonly width: number;
 }
 
-/** A runtime or gateway, and the places that it was found at: several profiles may see it. */
+/** A runtime or gateway with its profiles: several profiles may list the same one. */
 interface Row {
   readonly target: DiscoveredRuntime | DiscoveredGateway;
   readonly profiles: readonly string[];
 }
 
-/** How many of the newest versions are named. */
+/** Number of newest versions to list. */
 const NEWEST = 5;
-/** How many of those that are alike are named. */
+/** Maximum number of names for the same use. */
 const NAMED = 8;
 const JUST_NOW = 10_000;
 
-/** Runtimes and gateways as a table, what can be done with them, and how old all of that is. */
+/** Formats runtimes and gateways as a table, with their possible uses and the age of the data. */
 export function runtimeList(found: readonly DiscoveredPlace[], options: ListOptions): string {
   const rows = rowsOf(found);
   const width = options.arns ? Infinity : options.width;
@@ -39,12 +39,12 @@ export function runtimeList(found: readonly DiscoveredPlace[], options: ListOpti
   return parts.filter((part) => part !== '').join('\n');
 }
 
-/** What went wrong; what went wrong the same way with many is said once. */
+/** Formats problems. Problems of the same kind are grouped. */
 export function problemLines(problems: readonly Problem[]): readonly string[] {
   const groups = new Map<string, Problem[]>();
   for (const problem of problems) {
     const { place, api, kind, sentence } = problem;
-    // Credentials that do not work do so in every region.
+    // Invalid credentials fail in every region.
     const where = kind === 'credentials' ? placeName({ profile: place.profile }) : placeName(place);
     const what = api && problem.subject ? `${api} ${kind}` : sentence;
     const key = JSON.stringify([where, what]);
@@ -73,7 +73,7 @@ function rowsOf(found: readonly DiscoveredPlace[]): readonly Row[] {
   return [...rows.values()];
 }
 
-/** Of two profiles, one may see more. */
+/** Prefer the profile that can read more fields. */
 function facts(target: object): number {
   return Object.values(target).filter((value) => value !== undefined).length;
 }
@@ -108,7 +108,7 @@ function cells(rows: readonly Row[], { arns, withVersions }: ListOptions): strin
   );
 }
 
-/** `DEFAULT → 3`, and with an update under way `DEFAULT → 3 (→ 4)`. */
+/** `DEFAULT → 3`; during an update `DEFAULT → 3 (→ 4)`. */
 function endpointWords(target: DiscoveredRuntime | DiscoveredGateway): string {
   if (target.kind === 'gateway') return '-';
   if (target.endpoints === undefined) return '?';
@@ -128,7 +128,7 @@ function versionWords(target: DiscoveredRuntime | DiscoveredGateway): string {
   return `${newest.join(', ')}${older > 0 ? ` and ${older} older` : ''}`;
 }
 
-/** What each is good for; what many are good for is said once, with the first of them. */
+/** The possible uses, with the targets of each. */
 function uses(targets: readonly (DiscoveredRuntime | DiscoveredGateway)[]): string[] {
   const names = new Map<string, string[]>();
   for (const target of targets) {

@@ -30,44 +30,46 @@ import { SessionRegister } from '../sessions/session-register.ts';
 import type { ProxySettings } from './proxy-settings.ts';
 import type { ServerSettings } from './server-settings.ts';
 
-/** Where STS is asked if nothing says a region: it answers alike everywhere in a partition. */
+/** STS returns the same in every region of a partition. Used if no region is configured. */
 const ANY_REGION = 'us-east-1';
 
 export interface ServerOptions {
   readonly settings: ProxySettings;
   readonly service: ServiceSettings;
-  /** IAM's, which a gateway or runtime that takes tokens may not need. */
+  /** IAM credentials. May be unused if the gateway or runtime takes bearer tokens. */
   readonly credentials: FoundCredentials;
   readonly clock: AwsClock;
-  /** What the journal says of the role that they are of. */
+  /** The assumed role, as recorded in the journal. */
   readonly assumeRole: SessionOrigin['assumeRole'];
   readonly env: Environment;
   readonly network: Network;
   readonly journal: Journal;
   readonly log: Log;
-  /** What the handshakes go through that the proxy repeats. */
+  /** Interceptor for the handshakes that the proxy repeats. */
   readonly handshakeRetry: Interceptor;
 }
 
-/** What the proxy talks to, ready to be called. */
+/** The proxy's server. */
 export interface Server {
-  /** Its ARN or URL. */
+  /** ARN or URL. */
   readonly name: string;
   readonly url: URL;
   readonly end: UpstreamEnd;
-  /** The ARN on whose behalf it is called, or the holder of the token. Asked of AWS once. */
+  /** The caller's ARN, or the subject of the bearer token. Cached. */
   readonly caller: () => Promise<string>;
-  /** The sessions that cost something; a gateway has none. */
+  /** Sessions that cost money; `undefined` for a gateway. */
   readonly sessions: SessionRegister | undefined;
 }
 
-/** @throws {AgentCoreError} `usage` or `config` */
+/**
+ * @throws {AgentCoreError} `usage` or `config`
+ */
 export function serverOf(options: ServerOptions): Promise<Server> {
   const { server } = options.settings;
   return server.kind === 'runtime' ? runtimeOf(server, options) : gatewayOf(server, options);
 }
 
-/** The region of a server; `undefined` where its address does not say. */
+/** The region of a server; `undefined` if its address contains none. */
 export function regionOf(server: ServerSettings): string | undefined {
   return server.kind === 'runtime' ? server.runtime.region : server.gateway.region;
 }
@@ -166,7 +168,7 @@ function common({ settings, handshakeRetry, log }: ServerOptions) {
   };
 }
 
-/** Asks once, and again after a failure. */
+/** Caches the caller. A failure is not cached. */
 function callerOf(
   { settings, service, credentials, env, network }: ServerOptions,
   token: KeptToken | undefined,
@@ -193,7 +195,7 @@ function callerOf(
   };
 }
 
-/** Who a session is shared by is whoever the token was issued to. */
+/** An identity's session is shared by the subject of the token. */
 async function holderOfToken(token: KeptToken): Promise<string> {
   const { holderOf } = await import('../aws/authorization/token.ts');
   const holder = holderOf(await token.get());

@@ -12,7 +12,7 @@ import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import type { SessionMode } from '../sessions/session-ids.ts';
 
-/** What the proxy talks to. */
+/** The server to call. */
 export type ServerSettings =
   | {
       readonly kind: 'runtime';
@@ -22,9 +22,9 @@ export type ServerSettings =
   | { readonly kind: 'gateway'; readonly gateway: GatewayAddress };
 
 /**
- * Reads which server the proxy talks to, and how it says there who is calling.
+ * Reads the server's address and the caller's authorization method.
  *
- * @throws {AgentCoreError} `usage` with a sentence that names the variable.
+ * @throws {AgentCoreError} `usage`; the message names the variable.
  */
 export function readServer(
   env: Environment,

@@ -11,10 +11,10 @@ import {
 } from '../sessions/session-words.ts';
 import { textTable } from './text-table.ts';
 
-/** What is listed of a session that has ended: for a day, in milliseconds. */
+/** Milliseconds for which an ended session stays in the list. */
 const RECENT = 24 * 3_600_000;
 
-/** The edge of a terminal cuts off the last ones, so these are what one needs least. */
+/** By importance: a narrow terminal cuts off the last columns. */
 const COLUMNS = [
   'ID',
   'STATE',
@@ -28,14 +28,14 @@ const COLUMNS = [
 ];
 
 export interface ListOptions {
-  /** Also those that ended more than a day ago. */
+  /** Include sessions that ended more than a day ago. */
   readonly all: boolean;
   readonly now: number;
-  /** Characters on a line. */
+  /** Terminal width in characters. */
   readonly width: number;
 }
 
-/** The sessions as a table, what is to be said about them, and what they cost together. */
+/** Formats sessions as a table, with notes and total costs. */
 export function sessionList(entries: readonly SessionEntry[], options: ListOptions): string {
   const { all, now, width } = options;
   if (entries.length === 0) {
@@ -74,7 +74,7 @@ function rowOf(entry: SessionEntry, id: string): string[] {
     formatDuration(entry.age),
     formatCost(entry.cost),
     mayBill ? formatCost(entry.costToCome) : '-',
-    // While calls are under way, the timer does not run.
+    // The idle timer does not run during calls.
     state === 'active' ? '-' : left(idleLeft),
     left(lifetimeLeft),
     programs.map(({ program, pid }) => printable(`${program} ${pid}`)).join(', '),
@@ -101,7 +101,7 @@ function summary(shown: readonly SessionEntry[]): string[] {
   ];
 }
 
-/** Everything about a session but its records. */
+/** Formats a session without its records. */
 export function sessionDetails(entry: SessionEntry, now: number): string {
   const { lifecycle, mayBill, mayBillUntil, state, endedAt, assumeRole } = entry;
   const ago = (moment: string) =>

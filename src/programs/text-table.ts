@@ -1,7 +1,7 @@
 /**
- * Rows of text in columns that are as wide as their widest cell.
+ * Formats rows as a table. Each column is as wide as its widest cell.
  *
- * @param width Where lines are cut off, as those of a terminal are at its edge.
+ * @param width Terminal width; longer lines are cut off.
  */
 export function textTable(rows: readonly (readonly string[])[], width = Infinity): string {
   const widths: number[] = [];

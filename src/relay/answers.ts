@@ -2,11 +2,11 @@ import { AgentCoreError, messageOf } from '../error.ts';
 import { ErrorCode } from '../mcp/errors.ts';
 import { type MessageFault, makeError, type RequestId, type Response } from '../mcp/message.ts';
 
-/** Matches messages that already state an unknown outcome. */
+/** Matches messages with a statement of an unknown outcome. */
 const SAYS_UNKNOWN = /took effect is unknown|may still be running/;
 
 /**
- * Converts an error that was thrown during a request to its error response.
+ * Converts an error of a request to its error response.
  *
  * @param mayHaveRun True if the request left this machine and no refusal is known. The response
  * then reports an unknown outcome, unless the error has a more exact one.
@@ -29,13 +29,13 @@ export function failureAnswer(id: RequestId, thrown: unknown, mayHaveRun = false
   });
 }
 
-/** Adds that the outcome of the call is unknown, unless the sentence already states it. */
+/** Adds the unknown outcome of the call, unless the sentence already states it. */
 export function withUnknownOutcome(sentence: string): string {
   if (SAYS_UNKNOWN.test(sentence)) return sentence;
   return `${sentence}; whether the call took effect is unknown`;
 }
 
-/** The error response to bytes that are not a valid message. */
+/** The error response to invalid bytes. */
 export function faultAnswer(fault: MessageFault): Response {
   return makeError(fault.id, { code: fault.code, message: fault.reason });
 }

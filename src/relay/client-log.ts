@@ -7,8 +7,8 @@ import type { Peer } from './peer.ts';
 const MOST_WAITING = 100;
 
 /**
- * Sends the proxy's log messages to the client as MCP log messages, at the level that the client
- * set. A client of the stateless era gets none: there, log messages belong to a request.
+ * Sends the proxy's log messages to the client as MCP log messages, at the client's log level. A
+ * client of the stateless era gets none: there, log messages belong to a request.
  */
 export class ClientLog implements Interceptor {
   #threshold: LogLevel = 'info';

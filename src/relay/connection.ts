@@ -78,7 +78,7 @@ export class Connection implements Peer {
     this.#writer = new LineWriter(options.output, options.onOutputClosed);
   }
 
-  /** Serves the other side until its input ends. Requests may still be open at that time. */
+  /** Serves the other side until its input ends. Requests may still be open then. */
   async serve(peer: Peer): Promise<void> {
     const { input, messageLimit, otherSide, onDropped } = this.#options;
     try {
@@ -92,7 +92,7 @@ export class Connection implements Peer {
         }
       }
     } catch (thrown) {
-      // A broken input counts as ended. `close()` also breaks the input; do not report that.
+      // A broken input counts as ended. If `close()` destroyed the input, do not report it.
       if (!this.#ended) onDropped(`The input broke: ${messageOf(thrown)}`);
     } finally {
       this.#end();
@@ -228,7 +228,7 @@ export class Connection implements Peer {
 
   /**
    * Resolves when another request may open. While the proxy waits for a response from the other
-   * side, reading continues: the open requests may depend on that response.
+   * side, reading continues: the open requests may depend on it.
    */
   async #room(): Promise<void> {
     while (this.#isFull && this.#outgoing.size === 0 && !this.#ended) {

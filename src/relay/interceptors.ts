@@ -1,7 +1,7 @@
 import type { Notification, Request, Response, Sender } from '../mcp/message.ts';
 import type { Exchange, Peer } from './peer.ts';
 
-/** Context of a message in transit, with the side that sent it. */
+/** Context of a message in transit, with its sending side. */
 export interface Passage extends Exchange {
   readonly from: Sender;
 }

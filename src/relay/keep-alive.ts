@@ -11,8 +11,8 @@ import type { Interceptor, Passage } from './interceptors.ts';
 import type { Exchange, Peer } from './peer.ts';
 
 /**
- * Reports progress to a client that sent a progress token, so that it does not time out while a
- * call is open. Stops when the server reports its own progress.
+ * Reports progress to a client with a progress token, so its open call does not time out. Stops
+ * when the server reports its own progress.
  */
 export class KeepAlive implements Interceptor {
   readonly #interval: number;

@@ -2,16 +2,16 @@ import type { Notification, Request, Response } from '../mcp/message.ts';
 
 /**
  * One side of an MCP conversation, as the other side sees it. Both ends of a relay and each
- * interceptor between them are peers. Only the ends assign ids, so a request is a call that returns
- * its response, whatever its id.
+ * interceptor between them are peers. Only the ends assign ids. In between, a request is a call and
+ * returns its response, whatever the id.
  */
 export interface Peer {
   /**
-   * @returns the response, which may be an error response.
+   * @returns the response, possibly an error response.
    * @throws {AgentCoreError} if no response arrived; {@link Cancelled} if the sender cancelled.
    */
   request(request: Request, exchange: Exchange): Promise<Response>;
-  /** Resolves when there is room for more, so that a waiting caller slows to the peer's pace. */
+  /** Resolves when there is room for more: a waiting caller slows to the peer's pace. */
   notify(notification: Notification, exchange: Exchange): Promise<void>;
 }
 
@@ -22,7 +22,7 @@ export const ACKNOWLEDGEMENT_TIMEOUT_MS = 1_000;
 export interface Exchange {
   /** Aborts with {@link Cancelled} if the sender cancels, or with an error if the program ends. */
   readonly signal: AbortSignal;
-  /** The sender. Receives notifications and requests that belong to this message. */
+  /** The sender. Receives notifications and requests for this message. */
   readonly back: Peer;
   /**
    * Called right before each time the message leaves the machine, after all waiting. Throws if the
@@ -35,7 +35,7 @@ export interface Exchange {
 
 /** Facts about a request, collected in transit and recorded. */
 export interface Trail {
-  /** Number of times the request was sent. */
+  /** The last session to answer. */
   attempts: number;
   /** The session that answered last. */
   session?: string | undefined;
@@ -48,13 +48,13 @@ export interface Trail {
   traceId?: string | undefined;
   /** Number of redacted values by kind, in the request and its response. */
   redactions?: Record<string, number>;
-  /** Ids of the redaction tokens that were issued and restored, in the request and its response. */
+  /** Ids of issued and restored redaction tokens, in the request and its response. */
   tokens?: { readonly issued: Set<string>; readonly restored: Set<string> };
   /** The policy decision. */
   decision?: Decided;
 }
 
-/** A policy decision in the form that is recorded. */
+/** A policy decision in its recorded form. */
 export interface Decided {
   /** `allow`, `deny`, or the outcome of an approval. */
   readonly effect: string;
@@ -64,7 +64,7 @@ export interface Decided {
   readonly document?: string | undefined;
 }
 
-/** Abort reason of a request that its sender cancelled. Such a request gets no response. */
+/** Abort reason if the sender cancelled the request, which then gets no response. */
 export class Cancelled extends Error {
   override readonly name = 'Cancelled';
   /**

@@ -23,7 +23,7 @@ const OPEN_LIMIT = 10_000;
 export interface ChildEndOptions {
   /** Returns the server's start command. Called at each start. */
   readonly command: () => ChildCommand;
-  /** The client, for messages that arrive while no request is open. */
+  /** The client, for messages without an open request. */
   readonly client: Peer;
   readonly messageLimit: number;
   readonly log: Log;
@@ -57,7 +57,7 @@ export class ChildEnd implements Peer {
     this.#options = options;
   }
 
-  /** Set if the server could not be started. A server that has ended can be started again. */
+  /** Set if the server could not be started. After an exit, it can be started again. */
   get unusable(): AgentCoreError | undefined {
     return this.#failure?.data?.started === false ? this.#failure : undefined;
   }
@@ -115,7 +115,7 @@ export class ChildEnd implements Peer {
     this.#running = running;
     this.#failure = undefined;
     const gone = new AbortController();
-    // A server that closed stdout cannot respond any more.
+    // After the server closed stdout, it cannot respond any more.
     void connection.serve(this.#toClient(gone.signal)).then(() => process.endSoon());
     void process.ended.then((failure) => {
       log('warning', failure.message);
@@ -127,7 +127,7 @@ export class ChildEnd implements Peer {
   }
 
   /**
-   * Routes the child's own messages to the requests that they belong to.
+   * Routes the child's own messages to their requests.
    *
    * @param gone Aborts when the child has ended and no longer waits for responses.
    */

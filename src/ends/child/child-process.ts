@@ -18,7 +18,7 @@ export interface ChildCommand {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** A process that speaks MCP on stdin and stdout. Keeps the last lines of its stderr. */
+/** A process with MCP on stdin and stdout. Keeps the last lines of its stderr. */
 export class ChildProcess {
   readonly stdin: ChildProcessWithoutNullStreams['stdin'];
   readonly stdout: ChildProcessWithoutNullStreams['stdout'];
@@ -54,7 +54,7 @@ export class ChildProcess {
     return this.#process.pid !== undefined;
   }
 
-  /** Waits one second for a process that closed its output, then stops it. */
+  /** After the process closed its output, waits one second and then stops it. */
   async endSoon(): Promise<void> {
     const timer = setTimeout(() => void this.stop(), ENDING_GRACE);
     await this.ended;

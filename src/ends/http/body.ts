@@ -11,7 +11,7 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
-    // Read the rest of an oversized body without keeping it, so that the client can read the
+    // Read the rest of an oversized body without keeping it, or the client could not read the
     // response.
     if (length > limit) chunks.length = 0;
     else chunks.push(chunk);

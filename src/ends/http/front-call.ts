@@ -13,11 +13,12 @@ import type { Outbox } from './outbox.ts';
 import type { PostReply } from './post-reply.ts';
 
 /**
- * A person may have to answer, but the server must not wait for ever for a client that has gone.
+ * Milliseconds. A person may have to answer, but the server must not wait for ever if the client
+ * has gone.
  */
 const MAX_ANSWER_TIME_MS = 10 * 60_000;
 
-/** The server's requests that wait for the client's response, by their id at the client. */
+/** The server's open requests to the client, by their id at the client. */
 export class Questions {
   #last = 0;
   readonly #open = new Map<string, Question>();
@@ -42,7 +43,7 @@ export class Questions {
       };
       const takeBack = () => {
         reject(signal.reason);
-        // If each POST of the client carries one message, its next POST still continues the call.
+        // With one message per POST, the client still owes a POST, and the call continues on it.
         if (!call.takesTurns) close();
         const { notification } = signal.reason as Partial<Cancelled>;
         if (!notification) return;
@@ -72,21 +73,20 @@ export class Questions {
     });
   }
 
-  /** The server request that a response answers. */
+  /** The server request for a response of the client. */
   answeredBy(response: Response): Question | undefined {
     return this.#open.get(response.id?.key ?? '');
   }
 
   /**
-   * Called when a client request ends. On stdio, a server request does not name the client request
-   * it belongs to. The client may therefore still answer the server requests that this call
-   * carried.
+   * Called when a client request ends. On stdio, a server request does not name its client request.
+   * The client may therefore still answer the server requests of this call.
    */
   release(call: FrontCall): void {
     for (const question of this.#open.values()) if (question.call === call) question.expire();
   }
 
-  /** Fails the server requests that a cancelled call carried. */
+  /** Fails the server requests of a cancelled call. */
   forget(call: FrontCall): void {
     const over = new AgentCoreError('connection', 'The request that this was asked for is over');
     for (const question of this.#open.values()) if (question.call === call) question.fail(over);
@@ -115,13 +115,13 @@ export interface FrontCallOptions {
    */
   readonly takesTurns: boolean;
   readonly questions: Questions;
-  /** Receives messages that cannot go out on this call's POST. */
+  /** Receives messages if the POST of this call cannot carry them. */
   readonly outbox: Outbox;
 }
 
 /**
- * An open request of an HTTP client. Also the client's peer for that request: server messages go
- * out on the request's POST.
+ * An open request of an HTTP client. It is also the client's peer for the request: server messages
+ * go out on the request's POST.
  */
 export class FrontCall implements Peer {
   readonly asked: Request;
@@ -130,7 +130,7 @@ export class FrontCall implements Peer {
   readonly #questions: Questions;
   readonly #outbox: Outbox;
   #reply: PostReply;
-  /** Set until the client has sent the POST that answers a server request. */
+  /** Set until the client has sent the POST with the response to a server request. */
   #turnOfClient: { readonly over: Promise<void>; readonly end: () => void } | undefined;
 
   constructor(request: Request, { reply, takesTurns, questions, outbox }: FrontCallOptions) {

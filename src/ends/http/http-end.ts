@@ -112,7 +112,7 @@ export class HttpEnd {
     }
     this.#learnSession(request);
     if (path === '/mcp' && messages.some(isInitialize)) {
-      // If the platform sent a session id, it routes by that id. Otherwise the client returns our
+      // If the platform sent a session id, it routes by its id. Otherwise the client returns our
       // id.
       this.#mcpSessionId = header(request, 'mcp-session-id') ?? randomUUID();
       response.setHeader('mcp-session-id', this.#mcpSessionId);
@@ -134,7 +134,8 @@ export class HttpEnd {
       takesStream: accepts(request, 'text/event-stream'),
       owed: owed + (goesOn ? 1 : 0),
     });
-    // The response of a client that sends one message per POST: the call continues on this POST.
+    // If the client sends one message per POST, this is its response: the call continues on this
+    // POST.
     goesOn?.continueOn(reply);
     for (const each of answered) this.#questions.answeredBy(each)?.answer(each);
     for (const message of messages) {
@@ -161,7 +162,7 @@ export class HttpEnd {
     });
     this.#calls.add(call);
     if (eraOf(request) === 'handshake') {
-      // A client that is not initialized yet cannot handle session messages.
+      // Until the client is initialized, it cannot handle session messages.
       if (request.method !== 'initialize') outbox.deliverTo(call);
     } else {
       // Without a session, a client cancels by closing the POST (MCP 2026-07-28).
@@ -228,7 +229,7 @@ export class HttpEnd {
   }
 }
 
-/** The sender of a notification that was alone in its POST. */
+/** The sender of a notification without an open request. */
 const NOBODY: Peer = {
   request: () => Promise.reject(new AgentCoreError('usage', 'Nobody waits for this')),
   notify: () => Promise.resolve(),

@@ -13,7 +13,7 @@ const MAX_WAITING_MESSAGES = 256;
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 export const MAX_WAIT_MS = 60_000;
 
-/** A server message that waits for a POST of the client. */
+/** A server message waiting for a POST of the client. */
 interface WaitingMessage {
   readonly message: Message;
   /** Sends the message on a call's POST. */
@@ -46,7 +46,7 @@ export class Outbox implements Peer {
     });
   }
 
-  /** Resolves at once: a server that waits for the client could not answer the client. */
+  /** Resolves at once: if the server waited for the client, it could not answer the client. */
   async notify(notification: Notification, exchange: Exchange): Promise<void> {
     if (belongsToOneRequest(notification)) {
       this.#log('debug', `${notification.method} belongs to no open request`);

@@ -24,8 +24,8 @@ export class PostReply {
   }
 
   /**
-   * Sends a message that is no response. Resolves when there is room for more, or with false if the
-   * message cannot be sent.
+   * Sends a message other than a response. Resolves when there is room for more, or with false if
+   * the message cannot be sent.
    */
   async say(message: Message): Promise<boolean> {
     if (this.isOver || !this.#takesStream) return false;
@@ -42,7 +42,7 @@ export class PostReply {
     if (this.#owed === 0) this.#response.end();
   }
 
-  /** Ends the POST with a message that the client must answer. */
+  /** Ends the POST with a message for the client to answer. */
   async handOver(message: Message): Promise<void> {
     if (this.isOver) return;
     if (!this.#response.headersSent) return this.#json(message, 200);

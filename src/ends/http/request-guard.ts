@@ -8,9 +8,9 @@ interface RequestRefusal {
 }
 
 /**
- * Rejects requests that a web page could send: a foreign `Origin` or a body that is not JSON. On a
- * loopback address it also rejects a foreign `Host`, against DNS rebinding. A container listens on
- * all addresses and has no name, so it accepts any `Host`.
+ * Rejects requests from web pages: a foreign `Origin` or a body other than JSON. On a loopback
+ * address it also rejects a foreign `Host`, against DNS rebinding. A container listens on all
+ * addresses and has no name, so it accepts any `Host`.
  *
  * @param host Listening address.
  */

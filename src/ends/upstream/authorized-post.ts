@@ -12,9 +12,9 @@ import type { Invocation } from './upstream.ts';
  * Milliseconds. Must exceed the maximum duration of a silent stream: AgentCore's limit is one hour.
  */
 const STREAM_LIMIT = 61 * 60 * 1000;
-/** Milliseconds for which the server's authorization method is cached. */
+/** Milliseconds to cache the server's authorization method. */
 const WANTED_FOR = 60_000;
-/** Milliseconds that a rejected call waits for that method. */
+/** Milliseconds for a rejected call to wait for the authorization method. */
 const ASK_WITHIN = 2_000;
 
 export interface AuthorizedPostOptions {
@@ -42,7 +42,7 @@ export class AuthorizedPost {
   }
 
   /**
-   * The authorization method that the server requests from an unauthorized caller. Never rejects.
+   * The authorization method requested by the server from an unauthorized caller. Never rejects.
    */
   wanted(): Promise<Wanted['method']> {
     const now = performance.now();
@@ -119,6 +119,6 @@ function isOfCaller(thrown: unknown, method: Authorizer['method']): boolean {
   if (wants !== undefined && wants !== method) return false;
   if (method === 'bearer') return status === 401;
   if (status !== 401 && status !== 403) return name === 'ExpiredTokenException';
-  // An MCP runtime only reports that access is denied, whatever is wrong with the signature.
+  // An MCP runtime only reports a denied access, whatever is wrong with the signature.
   return typeof name !== 'string' || OF_CREDENTIALS.test(name);
 }

@@ -7,14 +7,14 @@ export interface Caller {
   readonly noun: 'runtime' | 'gateway';
   readonly method: Authorizer['method'];
   /**
-   * The authorization method that the server requests from an unauthorized caller. Never rejects.
+   * The authorization method requested by the server from an unauthorized caller. Never rejects.
    */
   readonly wanted: () => Promise<Wanted['method']>;
 }
 
 /** The explanation of an authorization failure. */
 export interface CallerRefusal {
-  /** The method that the server requires, if it differs from the caller's. */
+  /** The method required by the server, if it differs from the caller's. */
   readonly wants?: 'iam' | 'bearer';
   readonly what: string;
   readonly todo: string;

@@ -43,7 +43,7 @@ export interface OpenCallOptions {
   readonly respond: (response: Response, signal: AbortSignal) => Promise<Reply>;
   /** Called with each server request before the client receives it. */
   readonly onServerRequest: (request: Request) => Request;
-  /** True if the session ends with the call, so that later responses are impossible. */
+  /** True if the session ends with the call: later responses are then impossible. */
   readonly endsSession: boolean;
 }
 
@@ -246,7 +246,7 @@ export class OpenCall {
       reply = await respond(response, this.signal);
     } catch (thrown) {
       if (this.signal.aborted) return;
-      // The server waits for a response that cannot arrive, so end the call.
+      // Its response cannot reach the waiting server, so end the call.
       const reason = `The answer to the ${noun}'s ${what} could not be delivered: ${messageOf(thrown)}`;
       log('error', reason);
       return this.end(new AgentCoreError('connection', reason, { cause: thrown }));

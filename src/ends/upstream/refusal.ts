@@ -51,7 +51,7 @@ const BODY_LIMIT = 64 * 1024;
  * server's JSON-RPC error if the body contains one.
  *
  * @param request The request as sent; `undefined` for a notification or a response.
- * @throws {AgentCoreError} `upstream` with the cause, if the body contains no JSON-RPC error.
+ * @throws {AgentCoreError} `upstream` with the cause, in all other cases.
  */
 export async function readRefusal(
   reply: Reply,
@@ -179,7 +179,7 @@ function nameOf(reply: Reply, body: Buffer, words: string | undefined): string |
 const EXPIRED = /security token .*expired/i;
 
 /**
- * Whether the call may have taken effect. A status in AgentCore's model means that the call never
+ * Whether the call may have taken effect. If AgentCore's model defines the status, the call never
  * reached the server. A 424 did reach it, unless the text concerns the container's start.
  */
 function outcomeOf(

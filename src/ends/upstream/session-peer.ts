@@ -31,9 +31,7 @@ const SMALL_BODY = 64 * 1024;
 export interface SessionPeerOptions {
   readonly upstream: Upstream;
   readonly session: UpstreamSession;
-  /**
-   * True if `initialize` offers our id as `Mcp-Session-Id`, so that other processes can share it.
-   */
+  /** True if `initialize` offers our id as `Mcp-Session-Id`, for sharing with other processes. */
   readonly offersId: boolean;
   /** Called if the server rejects the offer because it assigns its own session ids. */
   readonly onOfferRefused: () => void;
@@ -45,7 +43,7 @@ export interface SessionPeerOptions {
   readonly tools: ToolHeaders;
   /** Called with each server request before the client receives it. */
   readonly onServerRequest: (request: Request) => Request;
-  /** True if the session ends with its only call, so that later responses are impossible. */
+  /** True if the session ends with its only call: later responses are then impossible. */
   readonly endsWithCall: boolean;
   /** Aborts when the program ends. */
   readonly closing: AbortSignal;
@@ -58,7 +56,7 @@ export class SessionPeer implements Peer {
   readonly session: UpstreamSession;
   readonly #options: SessionPeerOptions;
   readonly #calls = new Set<OpenCall>();
-  /** The current `tools/list`, shared by all calls that wait for it. */
+  /** The current `tools/list`, shared by all waiting calls. */
   #listing: Promise<void> | undefined;
 
   constructor(options: SessionPeerOptions) {
@@ -151,7 +149,7 @@ export class SessionPeer implements Peer {
     const result = response && !response.error ? resultOf(response) : undefined;
     if (isObject(result) && typeof result.protocolVersion === 'string') {
       session.protocolVersion = result.protocolVersion;
-      // When that session has ended, the server may reject its id with any error.
+      // If that session has ended, the server may reject its id with any error.
       if (isOffered && session.mcpSessionId !== session.id) onOfferRefused();
     }
     return response as Response;
@@ -235,7 +233,7 @@ export class SessionPeer implements Peer {
     return answer;
   }
 
-  /** Sends a message that expects no response. */
+  /** Sends a message without an expected response. */
   async #post(
     message: Notification | Response,
     signal: AbortSignal,
@@ -363,7 +361,7 @@ function isRefusedByPlatform({ error }: Response): boolean {
   return platformError(error)?.outcome === 'refused';
 }
 
-/** Records the ids that AWS assigned to the attempt. */
+/** Records the ids assigned by AWS to the attempt. */
 function follow(trail: Trail, { headers }: Reply, session: UpstreamSession): void {
   trail.session = session.key;
   trail.retryAfter = secondsOf(textOf(headers['retry-after']));

@@ -10,7 +10,7 @@ import {
 /** Servers announce fewer tools. Above the limit, the oldest are dropped. */
 const MOST_TOOLS = 10_000;
 
-/** The tool arguments that become headers, learned from `tools/list`. */
+/** Tool arguments to send as headers, learned from `tools/list`. */
 export class ToolHeaders {
   readonly #declared = new Map<string, readonly ParamHeader[]>();
 
@@ -24,7 +24,7 @@ export class ToolHeaders {
     return typeof result.nextCursor === 'string' ? result.nextCursor : undefined;
   }
 
-  /** The `Mcp-Param-*` headers for a call; none for a tool that was not listed. */
+  /** The `Mcp-Param-*` headers for a call; none if the tool was not listed. */
   for(request: Request): Record<string, string> {
     if (request.method !== 'tools/call') return {};
     const declared = this.#declared.get(String(request.params?.name));

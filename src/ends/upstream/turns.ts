@@ -18,7 +18,7 @@ export class Turns {
    * Runs a task after all earlier tasks are done or out of time. Later tasks wait for it.
    *
    * @param boundMs Time after which later tasks continue without it; unlimited if omitted. Counted
-   * from the end of the last unlimited task, so that limits do not add up.
+   * from the end of the last unlimited task, so limits do not add up.
    */
   take<T>(work: () => Promise<T>, boundMs?: number): Promise<T> {
     const before = this.#last;

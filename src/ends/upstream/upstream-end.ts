@@ -21,7 +21,7 @@ export interface UpstreamEndOptions {
   readonly upstream: Upstream;
   readonly mode: SessionMode;
   readonly sessions: UpstreamSessions;
-  /** The id of the session that all requests share; unused if each request has its own session. */
+  /** The id of the shared session; unused if each request has its own session. */
   readonly sessionId: () => Promise<string>;
   /** Interceptors for a request within its own session. */
   readonly alone: readonly Interceptor[];
@@ -92,7 +92,7 @@ export class UpstreamEnd implements Peer {
     this.#closing.abort(ending);
   }
 
-  /** A client that initializes again gets a new session with the server. */
+  /** If a client initializes again, it gets a new session with the server. */
   async #initialize(request: Request, exchange: Exchange): Promise<Response> {
     exchange.signal.throwIfAborted();
     const before = this.#shared ?? (await this.#share(exchange.signal));

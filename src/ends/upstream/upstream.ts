@@ -43,9 +43,7 @@ export interface UpstreamSession {
   readonly id: string;
   /** Name in the journal, if the session is recorded. */
   readonly key: string | undefined;
-  /**
-   * Routing id for messages of MCP 2026-07-28, which has no sessions; `undefined` if none is used.
-   */
+  /** Routing id for messages of MCP 2026-07-28, which has no sessions; `undefined` if unused. */
   readonly routingId: string | undefined;
   /** True if the session may have started. */
   readonly mayRun: boolean;
@@ -62,8 +60,8 @@ export interface UpstreamSession {
   /** Resolves when the session is recorded. Await it before each invoke. */
   onRecord(): Promise<void>;
   /**
-   * Stores ids from a reply. A runtime session id proves that a microVM replied, so the session has
-   * started.
+   * Stores ids from a reply. If it contains a runtime session id, a microVM replied, so the session
+   * has started.
    */
   learnIds(ids: { readonly returnedId?: string; readonly mcpSessionId?: string | undefined }): void;
   /** Called during a call if the server received an invoke or may have received it. */

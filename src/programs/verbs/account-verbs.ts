@@ -5,7 +5,7 @@ import type { RuntimesArguments } from '../run-runtimes.ts';
 import type { WhoAmIArguments } from '../run-whoami.ts';
 import { append, untilAskedToEnd, type VerbGroup } from './verb-group.ts';
 
-/** What concerns AWS accounts: signing in, who one is, what there is to use, and what it takes. */
+/** Verbs for AWS accounts: login, identity, runtimes and IAM permissions. */
 export function addAccountVerbs(group: VerbGroup): void {
   addLogin(group);
   addAccounts(group);

@@ -3,7 +3,7 @@ import type { LogOptions } from '../run-log.ts';
 import type { SessionVerbs } from '../run-sessions.ts';
 import { readCount, readDays, untilAskedToEnd, type VerbGroup } from './verb-group.ts';
 
-/** What reads the journal of all programs: sessions and what they cost, and the log. */
+/** Verbs that read the journal of all programs: sessions with their costs, and the log. */
 export function addJournalVerbs(group: VerbGroup): void {
   addSessions(group);
   addLog(group);
@@ -27,7 +27,7 @@ function addSessions({ cli, env, streams, exit }: VerbGroup): void {
     .allowExcessArguments()
     .action(
       async (options: { readonly all?: boolean; readonly json?: boolean }, { args }: Command) => {
-        // The default verb is given whatever is no verb, so a typing error arrives here.
+        // Commander passes unknown verbs to the default verb, so a typing error arrives here.
         if (args[0] !== undefined) sessions.error(`error: unknown command '${args[0]}'`);
         exit(await (await verbs()).list(options));
       },

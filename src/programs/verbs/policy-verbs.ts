@@ -2,7 +2,7 @@ import type { AuditFindOptions, AuditVerifyOptions } from '../run-audit.ts';
 import type { PolicyExplainOptions, PolicyInitOptions, PolicyTestOptions } from '../run-policy.ts';
 import { append, type VerbGroup } from './verb-group.ts';
 
-/** What concerns the rules that calls are kept within, and the record of what came of them. */
+/** Verbs for policies and the audit log. */
 export function addPolicyVerbs(group: VerbGroup): void {
   addPolicy(group);
   addAudit(group);

@@ -1,7 +1,7 @@
 import type { SmokeOptions } from '../run-smoke.ts';
 import { append, readPort, readRevision, readSeconds, type VerbGroup } from './verb-group.ts';
 
-/** What relays messages: the proxy, the bridge, the local AgentCore, and the test of a runtime. */
+/** Verbs that relay messages: the proxy, the bridge, the local AgentCore and the smoke test. */
 export function addRelayVerbs({ cli, env, streams, exit }: VerbGroup): void {
   cli
     .command('proxy')

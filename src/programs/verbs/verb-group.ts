@@ -3,16 +3,18 @@ import type { Environment } from '../../environment.ts';
 import { askedToEnd } from '../ending.ts';
 import type { ProgramStreams } from '../main.ts';
 
-/** What a group of verbs is given to add itself to the command line. */
+/** Context for a group of verbs that adds itself to the command line. */
 export interface VerbGroup {
   readonly cli: Command;
   readonly env: Environment;
   readonly streams: ProgramStreams;
-  /** Says with which code the program ends. */
+  /** Sets the exit code. */
   readonly exit: (code: number) => void;
 }
 
-/** Aborted by Ctrl-C, and once nobody reads what is printed (`log | head`), which is no failure. */
+/**
+ * Aborts on Ctrl-C, and when the reader of the output closes (`log | head`), which is not an error.
+ */
 export function untilAskedToEnd(streams: ProgramStreams): AbortSignal {
   const ending = new AbortController();
   const end = () => ending.abort();
@@ -21,7 +23,7 @@ export function untilAskedToEnd(streams: ProgramStreams): AbortSignal {
   return ending.signal;
 }
 
-/** For an option that may be repeated. */
+/** Collects the values of a repeatable option. */
 export function append(value: string, values: readonly string[] = []): readonly string[] {
   return [...values, value];
 }
@@ -50,7 +52,10 @@ export function readDays(text: string): number {
   throw new InvalidArgumentError('It must be a number of days, 0 or more.');
 }
 
-/** A revision of MCP without handshake; of those with one, the client and the server choose. */
+/**
+ * Only revisions without a handshake. With a handshake, the client and the server negotiate the
+ * revision.
+ */
 export function readRevision(text: string): string {
   if (/^\d{4}-\d{2}-\d{2}$/.test(text) && text >= '2026-07-28') return text;
   throw new InvalidArgumentError(
