@@ -12,6 +12,8 @@ export interface PostOptions {
   readonly pace: ConnectionPace;
   readonly timeouts: Timeouts;
   readonly signal: AbortSignal;
+  /** Called right before the request leaves. If it throws, the request is not sent. */
+  readonly onSend?: (() => void) | undefined;
   /** True for a response needed by an open call. */
   readonly urgent?: boolean | undefined;
 }
@@ -75,9 +77,12 @@ export async function post(options: PostOptions): Promise<Reply> {
   const { target, signal, timeouts, body, pace } = options;
   const turn = pace.enter(options.urgent);
   if (turn) await turn;
-  if (signal.aborted) {
+  try {
+    signal.throwIfAborted();
+    options.onSend?.();
+  } catch (thrown) {
     pace.leave();
-    throw signal.reason;
+    throw thrown;
   }
   const outgoing = begin(options);
   const clock = new SilenceClock(outgoing, timeouts, target.host);

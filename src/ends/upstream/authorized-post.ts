@@ -78,7 +78,6 @@ export class AuthorizedPost {
     });
     await session.onRecord();
     signal.throwIfAborted();
-    onSend?.();
     const reply = await post({
       target,
       headers: authorized,
@@ -87,6 +86,7 @@ export class AuthorizedPost {
       pace: this.#pace,
       signal,
       urgent,
+      onSend,
       timeouts: longLived
         ? {
             ...timeouts,
