@@ -6,7 +6,7 @@ import { isObject, type JsonObject, type Notification, type Request } from './me
  * Request Headers" and "Custom Headers from Tool Parameters").
  */
 
-/** A tool argument to be sent as a header too, by its `inputSchema`. */
+/** A tool argument that its `inputSchema` marks for a header. */
 export interface ParamHeader {
   /** The header name after `Mcp-Param-`. */
   readonly name: string;

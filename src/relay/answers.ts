@@ -29,7 +29,7 @@ export function failureAnswer(id: RequestId, thrown: unknown, mayHaveRun = false
   });
 }
 
-/** Adds the unknown outcome of the call, unless the sentence already states it. */
+/** Adds that the outcome of the call is unknown, unless the sentence already states it. */
 export function withUnknownOutcome(sentence: string): string {
   if (SAYS_UNKNOWN.test(sentence)) return sentence;
   return `${sentence}; whether the call took effect is unknown`;

@@ -64,7 +64,7 @@ export interface Decided {
   readonly document?: string | undefined;
 }
 
-/** Abort reason if the sender cancelled the request, which then gets no response. */
+/** Abort reason of a request that its sender cancelled. Such a request gets no response. */
 export class Cancelled extends Error {
   override readonly name = 'Cancelled';
   /**

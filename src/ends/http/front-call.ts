@@ -73,7 +73,7 @@ export class Questions {
     });
   }
 
-  /** The server request for a response of the client. */
+  /** Finds the server request that a response answers. */
   answeredBy(response: Response): Question | undefined {
     return this.#open.get(response.id?.key ?? '');
   }

@@ -43,7 +43,7 @@ export interface HttpEndOptions {
 }
 
 /**
- * Client end of a relay over HTTP, with AgentCore's container contract: MCP on `POST /mcp` (MCP
+ * Client end of a relay over HTTP, with AgentCore's container contract. MCP is on `POST /mcp` (MCP
  * runtimes) and `POST /invocations` (HTTP runtimes), health on `GET /ping`.
  */
 export class HttpEnd {
@@ -112,8 +112,7 @@ export class HttpEnd {
     }
     this.#learnSession(request);
     if (path === '/mcp' && messages.some(isInitialize)) {
-      // If the platform sent a session id, it routes by its id. Otherwise the client returns our
-      // id.
+      // If the platform sent a session id, it routes by that id. Otherwise the client returns ours.
       this.#mcpSessionId = header(request, 'mcp-session-id') ?? randomUUID();
       response.setHeader('mcp-session-id', this.#mcpSessionId);
     }
@@ -134,8 +133,7 @@ export class HttpEnd {
       takesStream: accepts(request, 'text/event-stream'),
       owed: owed + (goesOn ? 1 : 0),
     });
-    // If the client sends one message per POST, this is its response: the call continues on this
-    // POST.
+    // A client with one message per POST answered a server request: continue the call on this POST.
     goesOn?.continueOn(reply);
     for (const each of answered) this.#questions.answeredBy(each)?.answer(each);
     for (const message of messages) {
@@ -162,7 +160,7 @@ export class HttpEnd {
     });
     this.#calls.add(call);
     if (eraOf(request) === 'handshake') {
-      // Until the client is initialized, it cannot handle session messages.
+      // Before initialization, a client cannot handle session messages.
       if (request.method !== 'initialize') outbox.deliverTo(call);
     } else {
       // Without a session, a client cancels by closing the POST (MCP 2026-07-28).
@@ -184,7 +182,7 @@ export class HttpEnd {
       const { mayHaveRun } = trail;
       answer = failureAnswer(request.id, thrown, mayHaveRun);
       const isGone = thrown instanceof AgentCoreError && thrown.code === 'upstream';
-      // After a 404, an MCP client starts a new session and sends the request again. Return it only
+      // After a 404, an MCP client starts a new session and sends the request again. Use 404 only
       // if the server never received the request.
       if (path === '/mcp' && isGone && !mayHaveRun) status = 404;
     } finally {
@@ -229,7 +227,7 @@ export class HttpEnd {
   }
 }
 
-/** The sender of a notification without an open request. */
+/** Sender of a notification that came without a request. */
 const NOBODY: Peer = {
   request: () => Promise.reject(new AgentCoreError('usage', 'Nobody waits for this')),
   notify: () => Promise.resolve(),

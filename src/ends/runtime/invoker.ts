@@ -18,7 +18,7 @@ export interface InvokerOptions extends Omit<AuthorizedPostOptions, 'url'> {
 
 /**
  * Calls InvokeAgentRuntime. The SDK's client does not fit. It hides JSON-RPC errors behind 4xx
- * statuses, and it sends no bearer tokens. It also retries after a 5xx and may so run a tool twice.
+ * statuses, and it sends no bearer tokens. It also retries after a 5xx, which may run a tool twice.
  */
 export class RuntimeInvoker implements Upstream {
   readonly noun = 'runtime';

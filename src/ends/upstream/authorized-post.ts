@@ -109,8 +109,8 @@ export class AuthorizedPost {
 const OF_CREDENTIALS = /^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|InvalidSignature)/;
 
 /**
- * True if a new token, new credentials or a corrected clock may help: for example after an expired
- * token, a deleted key or a wrong signing time.
+ * True if a new token, new credentials or a corrected clock may help. Examples are an expired
+ * token, a deleted key and a wrong signing time.
  */
 function isOfCaller(thrown: unknown, method: Authorizer['method']): boolean {
   if (!(thrown instanceof AgentCoreError)) return false;
@@ -119,6 +119,6 @@ function isOfCaller(thrown: unknown, method: Authorizer['method']): boolean {
   if (wants !== undefined && wants !== method) return false;
   if (method === 'bearer') return status === 401;
   if (status !== 401 && status !== 403) return name === 'ExpiredTokenException';
-  // An MCP runtime only reports a denied access, whatever is wrong with the signature.
+  // An MCP runtime only reports that access is denied, whatever is wrong with the signature.
   return typeof name !== 'string' || OF_CREDENTIALS.test(name);
 }

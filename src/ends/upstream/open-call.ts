@@ -123,7 +123,8 @@ export class OpenCall {
       }
       this.#reply = sent;
       await this.#hear(sent, answer);
-      // A server with one message per POST sent a request, and continues after the response to it.
+      // If the server sends one message per POST, this POST ended with a server request. The call
+      // continues after the response to it.
       while (!this.#answered && this.#serving.size > 0) await Promise.race(this.#serving);
       this.#answerMisaddressed(answer);
       if (this.#options.endsSession) this.#takeBackQuestions();
@@ -246,7 +247,7 @@ export class OpenCall {
       reply = await respond(response, this.signal);
     } catch (thrown) {
       if (this.signal.aborted) return;
-      // Its response cannot reach the waiting server, so end the call.
+      // The server would wait for a response that cannot arrive, so end the call.
       const reason = `The answer to the ${noun}'s ${what} could not be delivered: ${messageOf(thrown)}`;
       log('error', reason);
       return this.end(new AgentCoreError('connection', reason, { cause: thrown }));

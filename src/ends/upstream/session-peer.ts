@@ -244,7 +244,7 @@ export class SessionPeer implements Peer {
       ...this.#sessionHeaders(id),
       ...(message.kind === 'notification' && standardHeaders(message)),
     };
-    // Stopping the session before this arrives would let the message start a new one.
+    // If the session were stopped before this message arrives, the message would start a new one.
     const delivered = this.session.callBegins();
     const attempt: Attempt = { isSent: false };
     try {
@@ -355,7 +355,7 @@ function hasNotRun(thrown: unknown): boolean {
   return outcome === 'not sent' || outcome === 'refused';
 }
 
-/** True for an AgentCore error without a microVM. A failed container did have one. */
+/** True for an AgentCore error that started no microVM. A failed container did have one. */
 function isRefusedByPlatform({ error }: Response): boolean {
   if (!error || error.code === ErrorCode.containerFailed) return false;
   return platformError(error)?.outcome === 'refused';
