@@ -31,7 +31,9 @@ export class TargetLink {
     this.#target = target;
   }
 
-  /** Sends a request. `sent` receives the session and the request body after sending. */
+  /**
+   * Sends a request. `sent` is called with the session and the request body when sending starts.
+   */
   async request(
     method: string,
     params: unknown,
