@@ -1,4 +1,4 @@
-/** Where the local runtime gets the time and its timers from, so that a test can hold the clock. */
+/** Time source of the local runtime. Tests can replace it to control time. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
@@ -9,16 +9,16 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, run) {
-    // What keeps the program alive is its listening socket, never a session's timer.
+    // Only the listening socket keeps the process alive, not a session timer.
     const timer = setTimeout(run, ms).unref();
     return () => clearTimeout(timer);
   },
 };
 
-/** A clock that goes wrong by as much as it is told, while its timers wait as long as they should. */
+/** A clock with an adjustable offset. Timers are not affected. */
 export class SkewedClock implements Clock {
   readonly #clock: Clock;
-  /** How far ahead it is. */
+  /** Milliseconds ahead of `clock`. */
   skewMs: number;
 
   constructor(clock: Clock, skewMs: number) {

@@ -13,7 +13,7 @@ const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 export const DEFAULT_CONFIG_FILE = 'agentcore-local.yaml';
 
 /**
- * Reads a configuration file, YAML or JSON. Relative `cwd`s in it start at its folder.
+ * Reads a YAML or JSON configuration file. A relative `cwd` is relative to the file's folder.
  *
  * @throws {AgentCoreError} `config`
  */
@@ -41,10 +41,9 @@ export async function readConfigFile(
 }
 
 /**
- * Checks the text of a configuration file.
+ * Validates the text of a configuration file.
  *
- * @throws {AgentCoreError} `config`, with a line `FILE:LINE:COLUMN: FIELD: what is wrong` for each
- *   mistake.
+ * @throws {AgentCoreError} `config`, with one line per mistake: `FILE:LINE:COLUMN: FIELD: MESSAGE`.
  */
 function parseConfig(text: string, file: string, folder: string): ResolvedConfig {
   const lines = new LineCounter();
@@ -104,7 +103,7 @@ function withFolder(target: TargetConfig, folder: string): TargetConfig {
   return { ...target, server: { ...server, cwd: resolve(folder, server.cwd ?? '.') } };
 }
 
-/** Where the targets of a gateway run that are not runtimes. */
+/** The working folders of a gateway's own servers, without those of its runtimes. */
 function foldersOf({
   name,
   targets,
@@ -122,7 +121,7 @@ function isFolder(path: string): boolean {
 
 type Path = readonly PropertyKey[];
 
-/** Where a field is, or the innermost part of its path that is there. */
+/** The offset of a field; if it is missing, that of its innermost existing parent. */
 function offsetOf(document: ReturnType<typeof parseDocument>, path: Path, key?: string): number {
   for (let length = path.length; length >= 0; length -= 1) {
     const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);

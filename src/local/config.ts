@@ -30,40 +30,45 @@ const version = z.number().int().min(1).max(99_999);
 const endpointName = z.string().min(1);
 
 const containerSettings = {
-  /** Program and arguments. `{port}` in them, or in a value of `env`, is the port to listen on. */
+  /**
+   * Program and arguments. `{port}`, here or in a value of `env`, is replaced by the port to use.
+   */
   command: z
     .array(
       z.string().min(1),
       'expected a list of the program and its arguments, such as [node, server.mjs]',
     )
     .min(1),
-  /** Where the command runs; relative to the configuration file. */
+  /** Working folder, relative to the configuration file. */
   cwd: z.string().optional(),
-  /** Added to the environment of the local runtime. PORT and HOST are set where it does not name them. */
+  /** Added to the environment of the local runtime. PORT and HOST are set unless given here. */
   env: z.record(z.string(), z.string()).default({}),
-  /** Seconds without an invocation until a session's microVM ends. AWS allows 60 and more. */
+  /** Seconds without an invocation until a session's microVM ends. AWS allows 60 or more. */
   idleTimeout: seconds.default(900),
-  /** Seconds until a session's microVM ends, whatever it does. */
+  /** Seconds until a session's microVM ends, regardless of activity. */
   maxLifetime: seconds.max(1_209_600).default(28_800),
-  /** Milliseconds that a start takes longer, as a cold microVM does. The warm ones skip it. */
+  /** Milliseconds to delay a start, like a cold microVM. Warm microVMs skip the delay. */
   coldStart: milliseconds.default(0),
-  /** How many microVMs wait ready for a new session. */
+  /** Number of microVMs kept ready for new sessions. */
   warm: z.number().int().min(0).default(0),
-  /** Seconds that a container has until it must listen. */
+  /** Seconds for a container to become ready. */
   initializationTimeout: seconds.default(30),
   /** Milliseconds from SIGTERM to SIGKILL. */
   stopGrace: milliseconds.max(10_000).default(1000),
-  /** The newest version, of as many as that. They differ in nothing but their number. */
+  /** The newest version. Versions 1 to this one exist, with identical settings. */
   version: version.default(1),
-  /** What may be invoked as a qualifier; one without a version of its own has the newest. */
+  /** Endpoint names for the qualifier of an invocation. Default version: the newest. */
   endpoints: z
     .array(z.union([endpointName, z.strictObject({ name: endpointName, version })]))
     .default(['DEFAULT']),
-  /** Request headers that reach the container besides AgentCore's own, as in the control plane. */
+  /** Request headers forwarded in addition to AgentCore's own. Same as in the control plane. */
   requestHeaderAllowlist: z.array(z.string().min(1)).max(20).default([]),
-  /** Who may invoke: whoever signs, or whoever has a token. `JWT` takes any of the local server's. */
+  /**
+   * How callers authenticate: `IAM` by signature, otherwise by token. `JWT` accepts any token of
+   * the local OAuth server.
+   */
   authorizer: z.union([z.enum(['IAM', 'JWT']), jwtAuthorizerSchema]).default('IAM'),
-  /** Whom the resource-based policy lets in from other accounts: ARNs, accounts, or `*`. */
+  /** Principals of other accounts that the resource-based policy allows: ARNs, accounts, or `*`. */
   trustedPrincipals: z.array(z.string()).default([]),
   switches: switchesInputSchema.optional(),
 };
@@ -71,7 +76,7 @@ const containerSettings = {
 const mcpRuntimeSchema = z.strictObject({
   ...containerSettings,
   protocol: z.literal('MCP'),
-  /** `stateful` where the server issues Mcp-Session-Ids of its own. */
+  /** `stateful` if the server issues its own Mcp-Session-Ids. */
   sessions: z.enum(['stateless', 'stateful']).default('stateless'),
   path: z.string().startsWith('/').default('/mcp'),
 });
@@ -83,7 +88,7 @@ const httpRuntimeSchema = z.strictObject({
 });
 
 const runtimeSchema = z.preprocess(
-  // The protocol may be left out, and it is MCP then; a union needs it spelled out.
+  // The default protocol is MCP, but a discriminated union requires an explicit value.
   (value) => (isObject(value) && !('protocol' in value) ? { protocol: 'MCP', ...value } : value),
   z.discriminatedUnion('protocol', [mcpRuntimeSchema, httpRuntimeSchema]),
 );
@@ -91,7 +96,9 @@ const runtimeSchema = z.preprocess(
 const ACCOUNT_RULE = 'twelve digits, in quotes';
 const NAME_RULE = 'a name begins with a letter, and has letters, digits and _, 48 at most';
 
-/** The sentence of a mistake in `runtimes` itself; zod's own where it says enough. */
+/**
+ * The message for a mistake in `runtimes` itself; `undefined` if zod's own message is sufficient.
+ */
 function mistakeInRuntimes({ code, input }: { readonly code: string; readonly input?: unknown }) {
   if (code === 'invalid_key') return NAME_RULE;
   return input === undefined ? 'missing: name a runtime here, and its command' : undefined;
@@ -106,26 +113,28 @@ const localConfigFields = z.strictObject({
     .string(ACCOUNT_RULE)
     .regex(/^\d{12}$/, ACCOUNT_RULE)
     .default('123456789012'),
-  /** The loopback port; 0 is any that is free. Absent: 8787 for the program, any for tests. */
+  /**
+   * Loopback port; 0 selects any free one. Default: 8787 for the program, any free one for tests.
+   */
   port: z.number().int().min(0).max(65_535).optional(),
-  /** Who may sign. Absent: one well-known pair for tests. */
+  /** Keys for signatures. Default: one well-known key pair for tests. */
   accessKeys: z.array(accessKeySchema).min(1).optional(),
-  /** Which roles AssumeRole knows. */
+  /** Roles for AssumeRole. */
   roles: z.array(roleSchema).default([]),
   runtimes: z.record(z.string().regex(/^[a-zA-Z][a-zA-Z0-9_]{0,47}$/, NAME_RULE), runtimeSchema, {
     error: mistakeInRuntimes,
   }),
-  /** Who may sign in through IAM Identity Center. Absent: there is none. */
+  /** IAM Identity Center. Absent: not available. */
   sso: ssoSchema.optional(),
-  /** MCP servers over the tools of runtimes, or of commands of their own. */
+  /** MCP servers for the tools of runtimes or of their own commands. */
   gateways: gatewaysSchema,
-  /** The OAuth server, for runtimes and gateways that take a JWT. */
+  /** The OAuth server, for runtimes and gateways with a JWT authorizer. */
   oauth: oauthSchema.prefault({}),
-  /** Seconds that the clock here is ahead of the machine's; behind it, where negative. */
+  /** Seconds by which this clock is ahead of the system clock; negative if behind. */
   clockSkew: z.number().default(0),
-  /** For all runtimes; a runtime's own `switches` come before these. */
+  /** Defaults for all runtimes. The `switches` of a runtime override them. */
   switches: switchesInputSchema.optional(),
-  /** Faults that wait from the start. */
+  /** Faults injected at the start. */
   faults: z.array(faultSchema).default([]),
 });
 
@@ -160,29 +169,31 @@ export type RuntimeInput =
   | (Omit<McpRuntimeInput, 'protocol'> & { readonly protocol?: 'MCP' | undefined })
   | z.input<typeof httpRuntimeSchema>;
 
-/** The configuration as a test or a file writes it: all but the runtimes has a default. */
+/** The configuration as input. Everything except `runtimes` has a default. */
 export type LocalConfig = Omit<z.input<typeof localConfigSchema>, 'runtimes'> & {
   readonly runtimes: Readonly<Record<string, RuntimeInput>>;
 };
 
 type RuntimeSettings = z.output<typeof runtimeSchema>;
 
-/** An endpoint of a runtime, and the version that it serves. */
+/** An endpoint of a runtime and its version. */
 export interface EndpointConfig {
   readonly name: string;
   readonly version: number;
 }
 
-/** A runtime with all its settings, its ARN and its switches. */
+/** A resolved runtime. */
 export type RuntimeConfig = Omit<RuntimeSettings, 'switches' | 'authorizer' | 'endpoints'> & {
   readonly name: string;
-  /** The name, a dash and ten characters; the same at each start, so that an ARN can be kept. */
+  /**
+   * The name, a dash and ten characters. Stable across restarts, so that users can store the ARN.
+   */
   readonly runtimeId: string;
   readonly arn: string;
   readonly switches: Switches;
   readonly authorizer: 'IAM' | JwtAuthorizer;
   readonly endpoints: readonly EndpointConfig[];
-  /** `undefined` for a runtime that is not MCP. */
+  /** `undefined` for HTTP runtimes. */
   readonly sessions: 'stateless' | 'stateful' | undefined;
 };
 
@@ -203,7 +214,7 @@ export interface ResolvedConfig {
   readonly faults: z.output<typeof localConfigSchema>['faults'];
 }
 
-/** The pair that AWS's documentation uses for examples: nobody's. */
+/** The example key pair from the AWS documentation. It belongs to no account. */
 const EXAMPLE_KEY: AccessKeyConfig = {
   id: 'AKIAIOSFODNN7EXAMPLE',
   secret: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
@@ -211,9 +222,9 @@ const EXAMPLE_KEY: AccessKeyConfig = {
 };
 
 /**
- * Fills a configuration in.
+ * Resolves a configuration.
  *
- * @throws {AgentCoreError} `config`, with every field that is wrong.
+ * @throws {AgentCoreError} `config`, with every invalid field.
  */
 export function resolveConfig(config: LocalConfig): ResolvedConfig {
   const parsed = localConfigSchema.safeParse(config);
@@ -287,7 +298,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Without the keys that are present but undefined, which would hide a default. */
+/** Removes undefined values, because they would override defaults. */
 function defined(switches: SwitchesInput = {}): Partial<Switches> {
   return Object.fromEntries(Object.entries(switches).filter(([, value]) => value !== undefined));
 }

@@ -2,20 +2,20 @@ import type { Clock } from './clock.ts';
 import { Newest } from './newest.ts';
 import type { RequestRecord } from './request-log.ts';
 
-/** One time that a container was given a request, whatever became of the answer. */
+/** One request that reached a container, regardless of the response. */
 export interface Delivery {
-  /** When its socket had the last byte, in milliseconds since the epoch. */
+  /** When the container's socket had the last byte, in milliseconds since the epoch. */
   readonly at: number;
-  /** The request as it came from the client; it changes until that is answered. */
+  /** The request of the client. The record changes until the client has the response. */
   readonly request: RequestRecord;
   readonly runtimeSessionId: string;
-  /** `undefined` for HTTP runtimes, and before a stateful server has issued one. */
+  /** `undefined` for HTTP runtimes, and before a stateful server issues an id. */
   readonly mcpSessionId: string | undefined;
-  /** What the container read, byte for byte. */
+  /** The body as sent to the container, unchanged. */
   readonly body: string;
 }
 
-/** What the containers were given, for a test that compares it with what was asked and done. */
+/** The requests that containers received. Tests compare them with requests and side effects. */
 export class Deliveries {
   readonly #newest: Newest<Delivery>;
   readonly #kept: boolean;
@@ -36,7 +36,7 @@ export class Deliveries {
     session: Pick<Delivery, 'runtimeSessionId' | 'mcpSessionId'>,
     body: Buffer,
   ): void {
-    // A body can be large, and is a copy: only where somebody wants it.
+    // Copying a body can be expensive, so do it only if deliveries are kept.
     if (!this.#kept) return;
     const { runtimeSessionId, mcpSessionId } = session;
     this.#newest.add({

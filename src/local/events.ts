@@ -4,7 +4,7 @@ import type { RequestRecord } from './request-log.ts';
 import type { SessionRecord } from './sessions/session-record.ts';
 import type { RefusalReason } from './signatures/sigv4-verifier.ts';
 
-/** `invoked` and `answered` come with each invocation, the others with its microVM. */
+/** `invoked` and `answered` belong to an invocation, the others to the microVM. */
 export type SessionChange =
   | 'starting'
   | 'started'
@@ -12,7 +12,7 @@ export type SessionChange =
   | 'restarted'
   | 'invoked'
   | 'answered'
-  /** Past its idle timeout, for its agent says HealthyBusy. */
+  /** Kept after the idle timeout, because the agent reports HealthyBusy. */
   | 'kept-busy'
   | 'stopped';
 
@@ -33,7 +33,7 @@ export type LocalEvent =
       readonly runtime: string;
       readonly pid: number | undefined;
       readonly reason: string;
-      /** Its last lines. */
+      /** The last lines of output. */
       readonly output: string;
     }
   | {
@@ -42,10 +42,10 @@ export type LocalEvent =
       readonly pid: number | undefined;
       readonly code: number | null;
       readonly signal: string | null;
-      /** Nobody here ended it. */
+      /** True if the local runtime did not end it. */
       readonly byItself: boolean;
     }
-  /** One of those that wait for a new session is ready. */
+  /** A warm container is ready for a new session. */
   | {
       readonly type: 'container-warm';
       readonly runtime: string;
@@ -58,41 +58,41 @@ export type LocalEvent =
       readonly pid: number | undefined;
       readonly line: string;
     }
-  /** A request has met an injected fault. */
+  /** A request met an injected fault. */
   | { readonly type: 'fault'; readonly request: RequestRecord }
-  /** A request was refused, for its signature is not as it should be. */
+  /** A request was refused because of its signature. */
   | {
       readonly type: 'signature-refused';
       readonly why: RefusalReason;
-      /** The sentence for people. */
+      /** A sentence for people. */
       readonly reason: string;
       readonly request: RequestRecord;
     }
-  /** A request was refused, for its bearer token is not as it should be. */
+  /** A request was refused because of its bearer token. */
   | {
       readonly type: 'token-refused';
       readonly why: TokenRefusalReason;
-      /** The sentence for people. */
+      /** A sentence for people. */
       readonly reason: string;
       readonly request: RequestRecord;
     }
-  /** Who signed a request is known, and may not do what it asks for. */
+  /** The request was authenticated, but the caller lacks the permission. */
   | {
       readonly type: 'access-denied';
-      /** The sentence for people, with what the caller is not told. */
+      /** A sentence for people, with details that the caller does not get. */
       readonly reason: string;
       readonly request: RequestRecord;
     }
-  /** A request has been answered, or its connection is gone. */
+  /** The response has ended, or the connection is closed. */
   | { readonly type: 'request'; readonly request: RequestRecord };
 
 export type LocalListener = (event: LocalEvent) => void;
 
-/** What happens in a local runtime, for its program's log and for tests that wait. */
+/** Events of a local runtime, for the program's log and for tests. */
 export class LocalEvents {
   readonly #listeners = new Set<LocalListener>();
 
-  /** Returns what takes the listener out again. */
+  /** Returns a function that removes the listener. */
   on(listener: LocalListener): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -100,7 +100,7 @@ export class LocalEvents {
     };
   }
 
-  /** The event is made only where somebody listens: two of them happen at each request. */
+  /** Creates the event only if there are listeners, because every request emits two or more. */
   emit(make: () => LocalEvent): void {
     if (this.#listeners.size === 0) return;
     const event = make();
@@ -108,7 +108,7 @@ export class LocalEvents {
   }
 
   /**
-   * Resolves as soon as `holds` is true: now, or after one of the next events.
+   * Resolves when `holds` returns true: immediately, or after a later event.
    *
    * @throws {AgentCoreError} `timeout`
    */

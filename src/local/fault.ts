@@ -2,64 +2,67 @@ import * as z from 'zod';
 import { PLATFORM_ERROR_KINDS } from './answers/platform-error.ts';
 import { milliseconds } from './durations.ts';
 
-/** Which requests a fault meets, when, and how often. */
+/** Selects the requests of a fault and the number of hits. */
 const aim = {
-  /** A runtime by its name in the configuration; absent is any. */
+  /** Name of a runtime. Absent: any. */
   runtime: z.string().optional(),
   operation: z
     .enum(['invoke', 'stop', 'sts', 'control', 'oauth', 'gateway', 'sso-oidc', 'sso'])
     .default('invoke'),
   /**
-   * A JSON-RPC method, such as `tools/call`; for STS, SSO and the control plane the API's name, for
-   * OAuth `metadata`, `jwks`, `token` or `revoke`.
+   * A JSON-RPC method, such as `tools/call`. For STS, SSO and the control plane, the API name. For
+   * OAuth, `metadata`, `jwks`, `token` or `revoke`.
    */
   method: z.string().optional(),
-  /** A tool's name (`params.name`), or a resource's URI. */
+  /** The name of a tool (`params.name`) or the URI of a resource. */
   tool: z.string().optional(),
-  /** A runtime session id or Mcp-Session-Id that the request carries. */
+  /** The runtime session id or Mcp-Session-Id of the request. */
   sessionId: z.string().optional(),
-  /** How many matching requests pass unharmed first. */
+  /** Number of matching requests to let pass first. */
   skip: z.number().int().min(0).default(0),
   times: z.union([z.number().int().min(1), z.literal('always')], '1 or more, or always').default(1),
 };
 
 /**
- * `before`: the container never sees the request. `after`: it has done its work and its answer is
- * thrown away.
+ * `before`: the container never receives the request. `after`: the container handles it, and its
+ * response is discarded.
  */
 const phase = z.enum(['before', 'after']).default('before');
 
 const count = z.number().int().min(0).optional();
 
-/** How much of the container's answer goes through. */
+/** The part of the container's response to let through. */
 const amount = { afterEvents: count, afterBytes: count };
 
-/** When a microVM or a container ends: before the request, once the container has it, or after. */
+/**
+ * When the microVM or container ends: before the request, after the container received it, or after
+ * the response.
+ */
 const moment = {
   when: z.enum(['before', 'during', 'after']).default('before'),
-  /** For `during`: so many milliseconds after the container got the request. */
+  /** Only for `during`: milliseconds after the container received the request. */
   afterMs: milliseconds.optional(),
-  /** For `during`: once the client has so many events of the answer's stream. */
+  /** Only for `during`: number of stream events to send to the client first. */
   afterEvents: count,
 };
 
 const faultFields = z.discriminatedUnion('kind', [
-  /** Any HTTP answer: an error of the service, a load balancer's HTML, … */
+  /** Any HTTP response: an error of the service, a load balancer's HTML, … */
   z.strictObject({
     ...aim,
     phase,
     kind: z.literal('status'),
     status: z.number().int().min(200).max(599),
-    /** Absent: `{"message"}` for a 4xx or 5xx. */
+    /** Absent: `{"message"}` for a 4xx or 5xx, otherwise empty. */
     body: z.string().optional(),
     contentType: z.string().optional(),
-    /** The value of `x-amzn-ErrorType`. */
+    /** Value of `x-amzn-ErrorType`. */
     errorType: z.string().optional(),
     message: z.string().optional(),
-    /** The value of `Retry-After`, in seconds. */
+    /** Value of `Retry-After`, in seconds. */
     retryAfter: z.number().min(0).optional(),
   }),
-  /** A JSON-RPC error of any code, by default in a 200. */
+  /** A JSON-RPC error with any code. Default status: 200. */
   z.strictObject({
     ...aim,
     phase,
@@ -69,7 +72,7 @@ const faultFields = z.discriminatedUnion('kind', [
     data: z.unknown().optional(),
     status: z.number().int().min(200).max(599).default(200),
   }),
-  /** An error of the platform, in the shape that the runtime's protocol gives it. */
+  /** A platform error in the format of the runtime's protocol. */
   z.strictObject({
     ...aim,
     phase,
@@ -84,43 +87,49 @@ const faultFields = z.discriminatedUnion('kind', [
     kind: z.literal('throttle'),
     retryAfter: z.number().min(0).optional(),
   }),
-  /** The caller's credentials have expired. Only AWS's front door says so, before any work. */
+  /** Expired credentials. AWS rejects them before any work, so there is no phase `after`. */
   z.strictObject({
     ...aim,
     phase: z.literal('before').default('before'),
     kind: z.literal('expired-credentials'),
   }),
-  /** The connection is reset without an answer. */
+  /** Resets the connection without a response. */
   z.strictObject({ ...aim, phase, kind: z.literal('reset') }),
-  /** 200 and not a byte. */
+  /** 200 with an empty body. */
   z.strictObject({ ...aim, phase, kind: z.literal('empty') }),
-  /** 200 and half a JSON-RPC answer. */
+  /** 200 with a truncated JSON-RPC response. */
   z.strictObject({ ...aim, phase, kind: z.literal('broken-json') }),
-  /** No answer at all until the client gives up. */
+  /** No response until the client gives up. */
   z.strictObject({ ...aim, phase, kind: z.literal('silence') }),
-  /** The container's answer is cut after so many events or bytes, without a proper end. */
+  /** Cuts the container's response after a number of events or bytes, without a proper end. */
   z.strictObject({
     ...aim,
     kind: z.literal('cut'),
     ...amount,
-    /** `end` closes the connection in order, `reset` does not. */
+    /** `end` closes the connection in order; `reset` sends a TCP reset. */
     by: z.enum(['end', 'reset']).default('end'),
   }),
-  /** The container's answer stops after so many events or bytes, and the connection stays open. */
+  /**
+   * Stops the container's response after a number of events or bytes, and leaves the connection
+   * open.
+   */
   z.strictObject({
     ...aim,
     kind: z.literal('stall'),
     ...amount,
   }),
-  /** The request reaches the container this much later. */
+  /** Delays the request to the container. */
   z.strictObject({ ...aim, kind: z.literal('delay'), ms: milliseconds }),
-  /** The container is replaced within its microVM: the session goes on with a server that forgot it. */
+  /**
+   * Replaces the container within its microVM. The session continues with a server without its
+   * state.
+   */
   z.strictObject({ ...aim, kind: z.literal('restart-container'), ...moment }),
-  /** The microVM is gone and its session stopped. */
+  /** Ends the microVM and stops its session. */
   z.strictObject({ ...aim, kind: z.literal('kill-microvm'), ...moment }),
 ]);
 
-/** A fault that could never do anything is a mistake of whoever wrote it. */
+/** Rejects faults without any possible effect. */
 export const faultSchema = faultFields.superRefine((fault, context) => {
   const { operation, kind } = fault;
   const refuse = (field: string, message: string) =>
@@ -156,7 +165,7 @@ export const faultSchema = faultFields.superRefine((fault, context) => {
   }
 });
 
-/** The operations of the control plane that are served. */
+/** Supported operations of the control plane. */
 export const CONTROL_OPERATIONS = [
   'GetAgentRuntime',
   'ListAgentRuntimes',
@@ -170,14 +179,14 @@ export const CONTROL_OPERATIONS = [
   'ListGatewayTargets',
 ] as const;
 
-/** The operations of SSO-OIDC that are served. */
+/** Supported operations of SSO-OIDC. */
 export const SSO_OIDC_OPERATIONS = [
   'RegisterClient',
   'StartDeviceAuthorization',
   'CreateToken',
 ] as const;
 
-/** The operations of the SSO portal, all of them. */
+/** All operations of the SSO portal. */
 export const SSO_OPERATIONS = [
   'ListAccounts',
   'ListAccountRoles',
@@ -185,10 +194,10 @@ export const SSO_OPERATIONS = [
   'Logout',
 ] as const;
 
-/** The endpoints of the OAuth server. */
+/** Endpoints of the OAuth server. */
 export const OAUTH_ENDPOINTS = ['metadata', 'jwks', 'token', 'revoke'] as const;
 
-/** The actions of STS that are served. */
+/** Supported actions of STS. */
 export const STS_ACTIONS = [
   'GetCallerIdentity',
   'AssumeRole',
@@ -206,7 +215,7 @@ function isSso(operation: string): boolean {
   return operation === 'sso' || operation === 'sso-oidc';
 }
 
-/** What no request of an operation carries. */
+/** Selectors that can never match, by operation. */
 const NEVER_IN = {
   stop: ['method', 'tool'],
   sts: ['runtime', 'tool', 'sessionId'],
@@ -217,22 +226,22 @@ const NEVER_IN = {
   sso: ['runtime', 'tool', 'sessionId'],
 } as const;
 
-/** A fault as tests, the configuration file and `--fault` write it. */
+/** A fault as written in tests, in the configuration file and after `--fault`. */
 export type Fault = z.input<typeof faultSchema>;
 export type ArmedFault = z.output<typeof faultSchema>;
 
-/** The parts of a runtime that an aim is checked against. */
+/** The fields of a runtime for the check of selectors. */
 export interface AimedRuntime {
   readonly name: string;
   readonly protocol: 'MCP' | 'HTTP';
 }
 
-/** Why a fault can meet no request of these runtimes; `undefined` where it can. */
+/** Why a fault can match no request of these runtimes; `undefined` if it can. */
 export function mistakeOfAim(
   fault: ArmedFault,
   runtimes: readonly AimedRuntime[],
 ): { readonly field: 'runtime' | 'method' | 'tool'; readonly message: string } | undefined {
-  // The others are aimed at no runtime.
+  // Other operations are independent of runtimes.
   if (!['invoke', 'stop', 'control'].includes(fault.operation)) return undefined;
   const names = runtimes.map(({ name }) => name).join(', ');
   const aimed = runtimes.filter(

@@ -8,7 +8,7 @@ import {
   mistakeOfAim,
 } from './fault.ts';
 
-/** What a fault is matched against. */
+/** The properties of a request to match with faults. */
 export interface FaultTarget {
   readonly operation: ArmedFault['operation'];
   readonly runtime?: string | undefined;
@@ -18,9 +18,9 @@ export interface FaultTarget {
 }
 
 export interface InjectedFault {
-  /** How many requests it has met, without those that it skipped. */
+  /** Number of requests hit, without skipped ones. */
   readonly hits: number;
-  /** Takes it out again. */
+  /** Removes the fault. */
   remove(): void;
 }
 
@@ -30,7 +30,7 @@ interface Rule {
   hits: number;
 }
 
-/** The faults that wait for their requests. The oldest one that fits a request meets it, alone. */
+/** The injected faults. Each request gets the oldest matching one, and no other. */
 export class Faults {
   readonly #runtimes: readonly AimedRuntime[];
   #rules: Rule[] = [];
@@ -39,7 +39,7 @@ export class Faults {
     this.#runtimes = runtimes;
   }
 
-  /** @throws {AgentCoreError} `config` where the fault is not one, or can meet no request. */
+  /** @throws {AgentCoreError} `config` if the fault is invalid or can match no request. */
   inject(fault: Fault): InjectedFault {
     const parsed = faultSchema.safeParse(fault);
     if (!parsed.success) {
@@ -65,7 +65,7 @@ export class Faults {
     this.#rules = [];
   }
 
-  /** The fault that this request meets, counted as used. */
+  /** Returns the fault for a request and counts it as used. */
   take(target: FaultTarget): ArmedFault | undefined {
     if (this.#rules.length === 0) return undefined;
     for (const rule of this.#rules) {
@@ -75,7 +75,7 @@ export class Faults {
         continue;
       }
       rule.hits += 1;
-      // Thousands may be injected one after the other: one that is used up waits for nothing.
+      // Remove used-up faults, because a test may inject thousands.
       if (rule.hits === rule.fault.times) this.#rules = this.#rules.filter((one) => one !== rule);
       return rule.fault;
     }
@@ -93,14 +93,14 @@ function fits(fault: ArmedFault, target: FaultTarget): boolean {
   );
 }
 
-/** The short form of `--fault`, for sentences that have to say what was expected. */
+/** Syntax of `--fault`, for error messages. */
 const FAULT_SHAPE =
   '[before:|during:|after:]KIND[=VALUE][@METHOD[:TOOL]][*TIMES], or a JSON object';
 
 const SHORT_FAULT =
   /^(?:(before|during|after):)?([a-z-]+)(?:=([^@*]+))?(?:@([^:*]+)(?::([^*]+))?)?(\*\d*)?$/;
 
-/** Which setting the VALUE of the short form is, by kind. */
+/** The setting for VALUE in the short form, by kind. */
 const VALUE_OF: Readonly<Record<string, string>> = {
   status: 'status',
   'json-rpc-error': 'code',
@@ -112,8 +112,9 @@ const VALUE_OF: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads a fault from a command line: `throttle*3`, `status=503@tools/call:add`, `cut=2@tools/call`,
- * `after:reset@tools/call`, or a JSON object. A `*` without a number is always.
+ * Parses a fault from the command line: `throttle*3`, `status=503@tools/call:add`,
+ * `cut=2@tools/call`, `after:reset@tools/call`, or a JSON object. `*` without a number means
+ * `always`.
  *
  * @throws {AgentCoreError} `usage`
  */

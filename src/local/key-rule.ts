@@ -1,4 +1,4 @@
-/** The sentence for a key that a record may not have; zod's own for every other mistake in it. */
+/** A zod error map: returns `rule` for an invalid key, and zod's own message otherwise. */
 export function keyRule(rule: string) {
   return ({ code }: { readonly code: string }) => (code === 'invalid_key' ? rule : undefined);
 }

@@ -50,17 +50,17 @@ const KEEP_ALIVE_MS = 60_000;
 const REQUEST_LIMIT = 2000;
 const MICROVM_LIMIT = 10_000;
 
-/** A connection to a container that has been idle for longer than this may be closed over there. */
+/** Idle limit for connections to a container. The container may close them after a longer time. */
 const CONTAINER_IDLE_MS = 1500;
 
 export interface LocalRuntimeOptions {
-  /** Default: the system's. Signatures, timeouts and lifetimes go by it. */
+  /** Used for signatures, timeouts and lifetimes. Default: the system clock. */
   readonly clock?: Clock;
-  /** How many of the newest requests are kept. Default 2000. */
+  /** Number of requests to keep. Default: 2000. */
   readonly requestLimit?: number;
-  /** How many of the newest deliveries are kept, with their bodies. Default 0. */
+  /** Number of deliveries to keep, with their bodies. Default: 0. */
   readonly deliveryLimit?: number;
-  /** How many of the newest microVMs are kept. Default 10,000. */
+  /** Number of microVMs to keep. Default: 10,000. */
   readonly microVmLimit?: number;
   readonly listener?: LocalListener;
 }
@@ -72,21 +72,21 @@ interface LocalRuntimeInfo {
   readonly protocol: 'MCP' | 'HTTP';
   readonly sessions: 'stateless' | 'stateful' | undefined;
   readonly authorizer: 'IAM' | 'JWT';
-  /** The full address of an invocation. */
+  /** The complete URL of an invocation. */
   readonly invocationUrl: string;
 }
 
-/** AgentCore on this machine, with what its clients sign in by, on one loopback port. */
+/** AgentCore and its authentication services on one loopback port. */
 export interface LocalRuntime {
-  /** `http://127.0.0.1:PORT`, the endpoint of every service. */
+  /** `http://127.0.0.1:PORT`, the endpoint of all services. */
   readonly url: string;
   readonly region: string;
   readonly account: string;
   readonly runtimes: readonly LocalRuntimeInfo[];
-  /** @throws {AgentCoreError} `usage` where no runtime has this name. */
+  /** @throws {AgentCoreError} `usage` if no runtime has this name. */
   runtime(name: string): LocalRuntimeInfo;
   readonly gateways: readonly LocalGatewayInfo[];
-  /** @throws {AgentCoreError} `usage` where no gateway has this name. */
+  /** @throws {AgentCoreError} `usage` if no gateway has this name. */
   gateway(name: string): LocalGatewayInfo;
   readonly oauth: LocalOAuth;
   /** The first access key of the configuration. */
@@ -95,57 +95,66 @@ export interface LocalRuntime {
     readonly secretAccessKey: string;
     readonly sessionToken?: string;
   };
-  /** What a client's environment needs to come here. */
+  /** Environment variables for a client. */
   readonly env: Readonly<Record<string, string>>;
-  /** All runtime sessions, live and stopped, of all runtimes or of one. */
+  /** All runtime sessions, running and stopped. With `runtime`, only those of one runtime. */
   sessions(runtime?: string): SessionRecord[];
-  /** The requests seen, oldest first. Live: it grows, and entries change until they are answered. */
+  /**
+   * Received requests, oldest first. Live: the array grows, and records change until the response
+   * ends.
+   */
   readonly requests: readonly RequestRecord[];
   /**
-   * What containers were given, oldest first. Live, and empty without a `deliveryLimit`. A request
-   * that an earlier answer of the platform kept from its container is not among them.
+   * Requests that reached containers, oldest first. Live; empty without a `deliveryLimit`. Does not
+   * include requests answered by the platform itself.
    */
   readonly deliveries: readonly Delivery[];
-  /** Every microVM that ever served a session, oldest first, with how it ended. Live. */
+  /** All microVMs of sessions, oldest first, including ended ones. Live. */
   readonly microVms: readonly MicroVmRecord[];
-  /** Container processes that are there now: starting, waiting warm, serving and ending. */
+  /** Number of container processes: starting, warm, serving and ending. */
   readonly containers: number;
-  /** Whether the configuration has IAM Identity Center. */
+  /** Whether the configuration has an `sso` section. */
   readonly hasSso: boolean;
   /**
    * IAM Identity Center.
    *
-   * @throws {AgentCoreError} `usage` where the configuration has none.
+   * @throws {AgentCoreError} `usage` if the configuration has no `sso` section.
    */
   readonly sso: LocalSso;
   readonly faults: {
     inject(fault: Fault): InjectedFault;
     clear(): void;
   };
-  /** Replaces the container of a session, by runtime or MCP session id. Resolves when it serves. */
+  /**
+   * Replaces the container of a session. Takes a runtime session id or an Mcp-Session-Id. Resolves
+   * when the new container is ready.
+   */
   restartContainer(sessionId: string): Promise<void>;
-  /** Ends the microVM of a session at once, as a crash of the host would. Resolves when it is gone. */
+  /**
+   * Ends the microVM of a session without a grace period, like a host crash. Resolves when it has
+   * ended.
+   */
   killMicroVm(sessionId: string): Promise<void>;
-  /** From now on the clock here is ahead of the machine's by these seconds. */
+  /** Sets the offset of this clock from the system clock, in seconds. */
   setClockSkew(seconds: number): void;
-  /** Returns what takes the listener out again. */
+  /** Returns a function that removes the listener. */
   on(listener: LocalListener): () => void;
   /**
-   * Resolves as soon as `holds` is true, which is asked now and after each event. Bounded by
-   * `timeoutMs`, 10 s by default.
+   * Resolves when `holds` returns true. Checks it now and after each event. `timeoutMs` defaults to
+   * 10 s.
    */
   until(holds: () => boolean, what?: string, timeoutMs?: number): Promise<void>;
-  /** Ends every container and the server. Resolves when all are gone, a few seconds at most. */
+  /** Ends all containers and the server. Resolves when all have ended, within a few seconds. */
   close(): Promise<void>;
-  /** Kills every container at once, for a process that is about to exit and can wait for nothing. */
+  /** Kills all containers without waiting, for process exit. */
   killNow(): void;
 }
 
 /**
  * Starts a local AgentCore.
  *
- * @throws {AgentCoreError} `config` where the configuration says what cannot be, `connection` where
- *   the port is not free.
+ * @throws {AgentCoreError} `config` if the configuration is invalid, `connection` if the port is
+ *   not free.
  */
 export async function startLocalRuntime(
   config: LocalConfig,
@@ -154,12 +163,12 @@ export async function startLocalRuntime(
   return startResolved(resolveConfig(config), options);
 }
 
-/** The same, of a configuration that has been read already. */
+/** Like `startLocalRuntime`, with a resolved configuration. */
 export async function startResolved(
   config: ResolvedConfig,
   options: LocalRuntimeOptions = {},
 ): Promise<LocalRuntime> {
-  // The first, for it is the one that may be wrong.
+  // Validate faults first, because they may throw.
   const faults = new Faults(config.runtimes);
   for (const fault of config.faults) faults.inject(fault);
   const clock = new SkewedClock(options.clock ?? systemClock, config.clockSkew * 1000);
@@ -211,7 +220,7 @@ export async function startResolved(
   ];
   const requests = new Newest<RequestRecord>(options.requestLimit ?? REQUEST_LIMIT);
   const server = createServer((request, response) => {
-    // The time by which signatures are judged: clients set their clocks by it.
+    // Signatures are checked against this time, and clients correct their clocks by it.
     response.setHeader('Date', new Date(clock.now()).toUTCString());
     const exchange = new HttpExchange(request, response, clock, (record) =>
       events.emit(() => ({ type: 'request', request: record })),
@@ -219,7 +228,7 @@ export async function startResolved(
     requests.add(exchange.record);
     void dispatch(exchange, services);
   });
-  // A client that reuses a connection must not find it closed in that moment.
+  // A short timeout could close a connection at the moment of its reuse by a client.
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.listen(config.port ?? 0, HOST);
   try {
@@ -270,7 +279,8 @@ export async function startResolved(
     server.close();
     server.closeAllConnections();
     const sessions = sessionsOf();
-    // Not awaited: one that still starts only ends with the fleet, which has a bound.
+    // Do not wait for sessions that are still starting. `fleet.close` ends them within its time
+    // limit.
     for (const session of sessions) void session.stop('shutdown');
     await fleet.close(CLOSE_GRACE_MS);
     for (const session of sessions) session.dispose();
@@ -305,7 +315,7 @@ export async function startResolved(
     env: {
       AWS_ENDPOINT_URL: url,
       AWS_REGION: config.region,
-      // What boto3 and version 1 of the AWS CLI read instead.
+      // For boto3 and version 1 of the AWS CLI.
       AWS_DEFAULT_REGION: config.region,
       AWS_ACCESS_KEY_ID: key.id,
       AWS_SECRET_ACCESS_KEY: key.secret,
@@ -341,7 +351,7 @@ export async function startResolved(
   };
 }
 
-/** A target is a runtime of the configuration, or one that only its gateway knows. */
+/** A target is either a runtime of the configuration or a server of this gateway only. */
 function serveGateway(
   config: GatewayConfig,
   runtimes: readonly ServedRuntime[],

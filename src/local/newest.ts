@@ -1,4 +1,4 @@
-/** The newest of many, oldest first: at most `limit`, and none where that is 0. */
+/** The newest `limit` items, oldest first. Stores nothing if `limit` is 0. */
 export class Newest<T> {
   readonly items: T[] = [];
   readonly #limit: number;

@@ -12,7 +12,7 @@ import type { SessionTable } from './sessions/session-table.ts';
 import type { AccessKeys } from './signatures/access-keys.ts';
 import type { SigV4Verifier } from './signatures/sigv4-verifier.ts';
 
-/** A runtime that is served: its settings and what it is doing. */
+/** A running runtime: its settings and its state. */
 export interface ServedRuntime {
   readonly config: RuntimeConfig;
   readonly sessions: SessionTable;
@@ -20,9 +20,9 @@ export interface ServedRuntime {
   readonly newSessionRate: RateLimit;
 }
 
-/** What the services share. */
+/** Dependencies shared by the services. */
 export interface Platform {
-  /** `http://127.0.0.1:PORT`; the port is known as soon as it listens. */
+  /** `http://127.0.0.1:PORT`; empty until the server listens. */
   readonly url: string;
   readonly config: ResolvedConfig;
   readonly clock: Clock;
@@ -35,6 +35,6 @@ export interface Platform {
   readonly deliveries: Deliveries;
   readonly runtimes: readonly ServedRuntime[];
   readonly gateways: readonly ServedGateway[];
-  /** Keeps the connections to containers. */
+  /** Reuses connections to containers. */
   readonly containerAgent: Agent;
 }

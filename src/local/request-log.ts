@@ -1,14 +1,14 @@
-/** One request that a local runtime has seen. */
+/** One request to a local runtime. */
 export interface RequestRecord {
-  /** The `x-amzn-RequestId` of its answer. */
+  /** The `x-amzn-RequestId` of the response. */
   readonly id: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly method: string;
   readonly path: string;
-  /** Without the values that a sign-in goes by. */
+  /** Without the values of secret parameters. */
   readonly query: string;
-  /** Lower-case names; never the signature or a token. */
+  /** Lower-case names, without signatures, tokens and cookies. */
   readonly headers: Readonly<Record<string, string>>;
   operation:
     | 'invoke'
@@ -20,24 +20,25 @@ export interface RequestRecord {
     | 'sso-oidc'
     | 'sso'
     | undefined;
-  /** The runtime's name in the configuration. */
+  /** Name of the runtime in the configuration. */
   runtime: string | undefined;
-  /** The JSON-RPC method; for STS and the control plane the API's name. */
+  /** The JSON-RPC method, or the name of the API, STS action or OAuth endpoint. */
   rpcMethod: string | undefined;
-  /** `params.name`, or `params.uri`. */
+  /** `params.name` or `params.uri`. */
   tool: string | undefined;
   rpcId: string | number | null | undefined;
   requestBytes: number;
-  /** `undefined` while there is none. */
+  /** `undefined` until the response starts. */
   status: number | undefined;
-  /** The process that served it. */
+  /** Process id of the container. */
   pid: number | undefined;
-  /** The kind of fault that it met. */
+  /** The kind of the injected fault. */
   fault: string | undefined;
-  /** Why it was refused, in more words than the caller was given. */
+  /** The reason for a refusal, in more detail than in the response. */
   refusal: string | undefined;
   /**
-   * `answered`: to its end. `cut`: by us or by the container. `disconnected`: the client left first.
+   * `answered`: response complete. `cut`: ended by the local runtime or the container.
+   * `disconnected`: the client closed the connection first.
    */
   outcome: 'open' | 'answered' | 'cut' | 'disconnected';
   durationMs: number | undefined;
