@@ -23,7 +23,7 @@ describe('the npm package', () => {
   beforeAll(async () => {
     npm = await installedTarball();
     return npm.remove;
-  }, 60_000);
+  }, 240_000);
 
   it('has the files that it is meant to have, and no others', () => {
     expect(unexpected(npm.paths, EXPECTED)).toEqual([]);
