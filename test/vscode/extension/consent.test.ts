@@ -70,7 +70,7 @@ test('a command of the workspace runs only after it was shown and confirmed', as
   await dialog.choose('Cancel');
   await view('Runtimes').waitForDescription('notes', /^stopped/);
   expect(existsSync(mark('first'))).toBe(false);
-  await view('Runtimes').runInlineAction('notes', 'Start Server');
+  await startServer('notes');
   await dialog.choose('Run Command');
   await view('Runtimes').waitForDescription('notes', /^running/);
   expect(existsSync(mark('first'))).toBe(true);
@@ -93,7 +93,7 @@ test('a changed command is asked for again', async () => {
 
 test('a token command is shown as it is', async () => {
   const { workbench } = scene().vsCode;
-  await view('Runtimes').runInlineAction('guarded', 'Start Server');
+  await startServer('guarded');
   expect(await workbench.dialog.text()).toContain('print-token --audience tools');
   await workbench.screenshot('consent-token');
   await workbench.dialog.choose('Cancel');
@@ -126,7 +126,7 @@ test('the check of the setup asks before it runs a token command', async () => {
 test('a long configuration is shown in an editor while the question is open', async () => {
   const { workbench } = scene().vsCode;
   const { editors, notifications } = workbench;
-  await view('Runtimes').runInlineAction('mine', 'Start Server');
+  await startServer('mine');
   await editors.waitForText('A long file is shown');
   const question = 'Run the commands of this local AgentCore configuration?';
   expect(await notifications.buttons(question)).toEqual(['Run Commands']);
