@@ -15,12 +15,12 @@ import { unlessAborted } from '../relay/peer.ts';
 import { type Hints, hintsOf, type ToolFacts } from './decisions/facts.ts';
 import { itemsOf, LISTS, type ListShape } from './lists.ts';
 
-/** More tools than any server announces. */
+/** More tools than any server lists. */
 const MOST_TOOLS = 10_000;
 /** Milliseconds for all pages together. */
 const PATIENCE = 60_000;
 
-/** The members of a tool or prompt that a person agrees to with its name. */
+/** Members included in an approval: if one of them changes, the person must agree again. */
 const DEFINING = [
   'title',
   'description',
@@ -30,12 +30,15 @@ const DEFINING = [
   'arguments',
 ] as const;
 
-/** What the server says of its tools: heard when the client lists them, or asked for where it did not. */
+/**
+ * A catalog of the server's tools or prompts, from list results of the client or from a request of
+ * the proxy.
+ */
 export class AnnouncedTools {
   readonly #method: 'tools/list' | 'prompts/list';
   readonly #shape: ListShape;
   readonly #items = new Map<string, AnnouncedItem>();
-  /** Counts how often the server has announced other items. */
+  /** Increases when the server reports a changed list. */
   #generation = 0;
   #listing: Promise<void> | undefined;
 
@@ -45,8 +48,8 @@ export class AnnouncedTools {
   }
 
   /**
-   * The strictest hints that the server ever gave for a tool stay. If there are more tools than the
-   * bound, further ones are not learned, so the strictest assumptions apply to them.
+   * Adds listed items. The strictest hints ever seen for a tool stay in force. Tools beyond the
+   * bound are not stored, so the strictest assumptions apply to them.
    */
   learn(items: readonly unknown[]): void {
     for (const item of items) {
@@ -58,18 +61,21 @@ export class AnnouncedTools {
     }
   }
 
-  /** The server has other tools now; the hints that it gave before are kept. */
+  /** Marks all entries as outdated. Their hints still count. */
   forget(): void {
     this.#generation++;
   }
 
-  /** What is known of a tool already. */
+  /** The current entry of a tool. */
   known(name: string): ToolFacts | undefined {
     const item = this.#items.get(name);
     return item?.generation === this.#generation ? item : undefined;
   }
 
-  /** The same, after asking the server where nothing is known. Calls that need it wait together. */
+  /**
+   * Like {@link known}, but lists the server's tools first if the entry is missing. Concurrent
+   * calls share one listing.
+   */
   async find(
     name: string,
     call: Request,
@@ -90,7 +96,7 @@ export class AnnouncedTools {
   }
 
   async #list(call: Request, server: Peer, { back }: Exchange): Promise<void> {
-    // Others wait for it as well, so it goes on when the call that began it is cancelled.
+    // Other calls wait for the same listing, so it continues if the first call is cancelled.
     const exchange = { back, signal: AbortSignal.timeout(PATIENCE) };
     const read = (cursor: string | undefined) => {
       const params = { ...withoutProgress(call), ...(cursor !== undefined && { cursor }) };
@@ -107,7 +113,7 @@ export class AnnouncedTools {
   }
 }
 
-/** A tool or prompt as the server announced it last. */
+/** The latest listed version of a tool or prompt. */
 class AnnouncedItem implements ToolFacts {
   readonly generation: number;
   readonly inputSchema: unknown;
@@ -127,7 +133,7 @@ class AnnouncedItem implements ToolFacts {
     this.#defining = DEFINING.map((key) => item[key]);
   }
 
-  /** A hash, because few definitions are compared and some are large. */
+  /** A hash, because definitions can be large and are rarely compared. */
   get definition(): string {
     this.#definition ??= createHash('sha256')
       .update(JSON.stringify(this.#defining))
@@ -136,7 +142,7 @@ class AnnouncedItem implements ToolFacts {
   }
 }
 
-/** The stateless era says in each request's `_meta` what it speaks. */
+/** Keeps `_meta`: each stateless request carries its protocol version there. */
 function withoutProgress({ params }: Request): JsonObject {
   if (!isObject(params?._meta)) return {};
   const { progressToken: _, ...meta } = params._meta;

@@ -6,27 +6,27 @@ import { needsOf } from './needs.ts';
 
 const TODAY = calendarWindow('day');
 
-/** What is known of a message and its sender before it is judged. */
+/** The facts about a message and its sender, collected before the decision. */
 export interface Gathered {
   readonly policies: readonly Policy[];
   readonly from: Facts['from'];
   readonly method: string;
   readonly params: JsonObject;
   readonly caller: string | undefined;
-  /** What sessions have come to, by the words of the window. */
+  /** Session usage by `words` of the window. */
   readonly spent: ReadonlyMap<string, Spent>;
 }
 
 export interface FactFinderOptions {
-  /** ARN of the identity that calls; asked for once, and only where a document needs it. */
+  /** Returns the ARN of the calling identity. Called once, and only if a document needs the ARN. */
   readonly caller: () => Promise<string>;
-  /** What runtime sessions have come to. Rejects where that cannot be told. */
+  /** Returns the usage of runtime sessions. Rejects if the usage cannot be determined. */
   readonly spent?: ((window: Window) => Promise<Spent>) | undefined;
 }
 
 const NOTHING_SPENT: ReadonlyMap<string, Spent> = new Map();
 
-/** Finds out what the rules of some documents need to know, and nothing else. */
+/** Collects the facts that the rules of some documents need, and no others. */
 export class FactFinder {
   readonly #options: FactFinderOptions;
   #caller: Promise<string> | undefined;
@@ -48,13 +48,13 @@ export class FactFinder {
     return { policies, from, method, params, caller: await caller, spent };
   }
 
-  /** What a person is told beside the message that they are asked about; what cannot be told is left out. */
+  /** Details for the question to a person. Facts that cannot be determined are left out. */
   async gatherForPerson(): Promise<{ caller: string | undefined; spent: Spent | undefined }> {
     const [caller, spent] = await Promise.all([this.#findCaller(), this.#findSpent([TODAY])]);
     return { caller, spent: spent.get(TODAY.words) };
   }
 
-  /** Asked again after a failure: credentials may have come meanwhile. */
+  /** Retries after a failure, because the user may have signed in since. */
   async #findCaller(): Promise<string | undefined> {
     this.#caller ??= this.#options.caller();
     try {
@@ -65,7 +65,7 @@ export class FactFinder {
     }
   }
 
-  /** What cannot be told is left out, and a budget then refuses. */
+  /** Leaves out windows without a result; a budget then denies the call. */
   async #findSpent(windows: readonly Window[]): Promise<ReadonlyMap<string, Spent>> {
     const found = new Map<string, Spent>();
     for (const window of windows) {

@@ -14,17 +14,17 @@ import { needsOf } from './needs.ts';
 
 export interface JudgeOptions extends FactFinderOptions {
   readonly counters: Counters;
-  /** ARN of the runtime or gateway behind. */
+  /** ARN of the runtime or gateway. */
   readonly runtime: string;
-  /** Names the agent's session for counters. */
+  /** Identifies the agent's session for counters. */
   readonly session: string;
 }
 
 type Caller = Pick<Gathered, 'caller'>;
 
-/** Decides messages by what is known of their sender and of the server, and counts those that go on. */
+/** Decides messages by the facts about their sender and the server, and counts allowed ones. */
 export class Judge {
-  /** As far as the server has announced them. */
+  /** The tools that the server has listed so far. */
   readonly tools = new AnnouncedTools();
   readonly prompts = new AnnouncedTools('prompts/list');
   readonly #options: JudgeOptions;
@@ -36,20 +36,20 @@ export class Judge {
     this.#facts = new FactFinder(options);
   }
 
-  /** What is known of a message and its sender, as far as the documents need to know. */
+  /** Collects the facts that the documents need about a message and its sender. */
   gather(...message: Parameters<FactFinder['gather']>): Promise<Gathered> {
     return this.#facts.gather(...message);
   }
 
-  /** What a person is shown beside a message. */
+  /** Details for the question to a person. */
   async shown(): Promise<Shown> {
     return { runtime: this.#options.runtime, ...(await this.#facts.gatherForPerson()) };
   }
 
   /**
-   * Finds out what a decision about a tool or prompt needs to know of it.
+   * Loads the facts that a decision about a tool or prompt needs.
    *
-   * @param isAsking True if a person is asked, who agrees to the tool as the server announces it.
+   * @param isAsking True if a person is asked: the approval covers the tool's current definition.
    */
   async prepare(
     policies: readonly Policy[],
@@ -64,13 +64,15 @@ export class Judge {
     const { schemas, annotations } = needsOf(policies);
     if (schemas) await this.#schemas.prepare();
     if (!schemas && !annotations && !isAsking && isPlainName(name)) return;
-    // If the server does not say it, the tool is one that it does not announce.
+    // If the listing fails, the tool counts as not listed.
     await announced.find(name, request, server, passage).catch((thrown) => {
       if (thrown instanceof Cancelled) throw thrown;
     });
   }
 
-  /** @param subjects What the message is about; of several, all have to be allowed. */
+  /**
+   * @param subjects The subjects of the message. If there are several, all of them must be allowed.
+   */
   decide(
     { from, method, params, caller, spent, policies }: Gathered,
     subjects: readonly Subject[],
@@ -101,22 +103,22 @@ export class Judge {
     return { effect: 'allow', asks, reservations };
   }
 
-  /** The first limit that is reached, as things stand. */
+  /** The first limit that a message would exceed now. */
   exceeded(reservations: readonly Reservation[], by: Caller): Reservation | undefined {
     return this.#options.counters.exceeded(reservations, this.#party(by));
   }
 
-  /** Counts a message, unless that goes beyond a limit. */
+  /** Counts a message unless it would exceed a limit. */
   reserve(reservations: readonly Reservation[], by: Caller): ReserveOutcome {
     return this.#options.counters.reserve(reservations, this.#party(by));
   }
 
-  /** What could not be taken back stays counted, which is the strict side. */
+  /** Takes back a count. If this fails, the message stays counted, the strict choice. */
   release(receipt: Receipt): void {
     try {
       this.#options.counters.release(receipt);
     } catch {
-      // The next call that counts says what is wrong with the counters.
+      // The next call that counts reports the problem.
     }
   }
 

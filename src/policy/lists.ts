@@ -2,7 +2,7 @@ import { elementsOf, spanAt, splice } from '../mcp/json-spans.ts';
 import { isObject, type JsonObject, type Response, resultOf } from '../mcp/message.ts';
 import type { SubjectKind } from './documents/policy.ts';
 
-/** Where a list result has its items, what they are, and by which member they are named. */
+/** The member with the items of a list result, their kind, and the member with their name. */
 export interface ListShape {
   readonly member: string;
   readonly kind: SubjectKind;
@@ -19,7 +19,7 @@ export const LISTS: ReadonlyMap<string, ListShape> = new Map([
   ],
 ]);
 
-/** The items of a list; `undefined` where the answer is no such list. */
+/** The items of a list result, or `undefined` if the response has none. */
 export function itemsOf(response: Response, { member }: ListShape): readonly unknown[] | undefined {
   const result = response.error ? undefined : resultOf(response);
   const items = isObject(result) ? result[member] : undefined;
@@ -27,10 +27,10 @@ export function itemsOf(response: Response, { member }: ListShape): readonly unk
 }
 
 /**
- * The same list with fewer items and longer descriptions; all other bytes stay, those of the items
- * that are kept included.
+ * Filters a list and prefixes descriptions. All other bytes stay the same, including those of
+ * unchanged items.
  *
- * @param judge The prefix for an item's description, or `undefined` to leave the item out.
+ * @param judge Returns the prefix for an item's description, or `undefined` to remove the item.
  */
 export function withList(
   response: Response,

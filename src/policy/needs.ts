@@ -1,14 +1,14 @@
 import type { Policy } from './documents/policy.ts';
 import type { Window } from './documents/windows.ts';
 
-/** What has to be known for the rules of some documents, so that nothing else is asked for. */
+/** The facts that the rules of some documents need. The proxy looks up no others. */
 export interface Needs {
   readonly caller: boolean;
   readonly schemas: boolean;
   readonly annotations: boolean;
-  /** Windows of budgets. */
+  /** Windows of all budgets. */
   readonly windows: readonly Window[];
-  /** True where a rule is about methods. */
+  /** True if a rule applies to methods. */
   readonly methods: boolean;
 }
 

@@ -26,16 +26,16 @@ import { needsOf } from './needs.ts';
 import { makeResult, refusal } from './refusals.ts';
 
 export interface PolicyOptions extends JudgeOptions {
-  /** The documents that hold now. */
+  /** The policy documents in force. */
   readonly current: () => PolicyState;
-  /** Asked where the client shows no forms. */
+  /** Fallback if the client does not support form elicitation. */
   readonly approver?: Approver | undefined;
   readonly now: () => number;
 }
 
 /**
- * Keeps what an agent does within the policies: on the message that is then sent, before anything
- * leaves the machine. What is not allowed is neither listed nor reachable.
+ * Enforces the policies on each message in its final form, before it leaves the machine. Items that
+ * a policy denies are neither listed nor callable.
  */
 export class PolicyInterceptor implements Interceptor {
   readonly #options: PolicyOptions;
@@ -101,15 +101,15 @@ export class PolicyInterceptor implements Interceptor {
     throw new AgentCoreError('usage', UNSETTLED);
   }
 
-  /** True for a question to a person, which no server has asked. */
+  /** True for an elicitation request of the policy itself, not of the server. */
   isOwnQuestion(request: Request): boolean {
     return this.#approvals.isOwn(request);
   }
 
-  /** Requests of the server's: by their method alone. */
+  /** Decides requests of the server by their method alone. */
   async #fromServer(request: Request, passage: Passage, next: Peer): Promise<Response> {
     if (this.#approvals.isOwn(request)) return next.request(request, passage);
-    // The person is before the client, which is where the request goes.
+    // The request goes to the client, and so does the question to the person.
     const towards = { ...passage, back: next };
     const ruling = await this.#rulingOnServer(request.method, request.params ?? {}, (asks) =>
       this.#approvals.reviewServers(request, asks, () => this.#judge.shown(), towards),
@@ -131,7 +131,10 @@ export class PolicyInterceptor implements Interceptor {
     }
   }
 
-  /** What stands against a message of which its method says all, and counts it where nothing does. */
+  /**
+   * Decides a message by its method. Returns the ruling that denies it; otherwise counts the
+   * message against its limits.
+   */
   async #rulingOn(
     from: Passage['from'],
     method: string,
@@ -157,7 +160,7 @@ export class PolicyInterceptor implements Interceptor {
           const why = 'refused' in reviewed ? reviewed.refused : NOBODY_TO_ASK;
           return { ...ask, sentence: sentences(ask.sentence, why) };
         }
-        // A person takes their time, in which anything may change.
+        // Decide again: documents and counters may have changed while the person decided.
         agreed = [...agreed, ...open];
         continue;
       }
@@ -167,7 +170,7 @@ export class PolicyInterceptor implements Interceptor {
     return nobodys(UNSETTLED);
   }
 
-  /** Whether a request of the client's goes on; `judging` says as what. */
+  /** Decides a request of the client. On success, `judging.request` is the request to send. */
   async #judged(judging: Judging, passage: Passage, next: Peer): Promise<Judged> {
     const { request: first } = judging;
     const refused = (by: Ruling): Judged => ({ response: this.#refuse(first, passage, by) });
@@ -187,7 +190,7 @@ export class PolicyInterceptor implements Interceptor {
         await this.#judge.prepare(policies, subject, first, passage, next, isAsking);
       }
       const facts = await this.#judge.gather(policies, 'client', method, params);
-      // Another document may hold by now, which may need other facts.
+      // A document changed in the meantime and may need other facts.
       if (this.#isOutdated(policies)) continue;
       const decision = this.#judge.decide(facts, about.subjects, about.arguments);
       if (decision.effect === 'deny') {
@@ -204,7 +207,7 @@ export class PolicyInterceptor implements Interceptor {
         if (subject) continue;
       }
       if (ask) {
-        // Nobody is asked for what would be refused afterwards.
+        // Do not ask a person about a call that a limit would deny afterwards.
         const beyond = this.#judge.exceeded(reservations, facts);
         if (beyond) return refused(beyond);
         const review = await this.#approvals.review(
@@ -220,7 +223,7 @@ export class PolicyInterceptor implements Interceptor {
         if ('refused' in review) {
           return refused({ ...ask, sentence: sentences(ask.sentence, review.refused) });
         }
-        // A person takes their time, in which anything may change.
+        // Decide again: documents and counters may have changed while the person decided.
         judging.request = review.request;
         judging.agreed = [...judging.agreed, ...open];
         askedBy = policies;
@@ -237,7 +240,7 @@ export class PolicyInterceptor implements Interceptor {
     return refused(nobodys(UNSETTLED));
   }
 
-  /** What the server answered, as far as the agent may see it. */
+  /** The server's response, with hidden items and disallowed server requests removed or denied. */
   async #received(
     request: Request,
     response: Response,
@@ -254,8 +257,8 @@ export class PolicyInterceptor implements Interceptor {
       const sentence = `The server's answer has ${quoted}, which some take for another key`;
       return this.#refuse(request, passage, nobodys(sentence));
     }
-    // In MCP 2026-07-28 the server's own requests come in here. Some clients do not look at
-    // `resultType` before they answer them.
+    // In MCP 2026-07-28, results carry the server's requests. Some clients answer them without
+    // checking `resultType`.
     if (keys.includes('inputRequests')) {
       const ruling = await this.#rulingOnInput(response);
       if (ruling) return this.#refuse(request, passage, ruling);
@@ -270,7 +273,7 @@ export class PolicyInterceptor implements Interceptor {
     return response;
   }
 
-  /** What stands against the requests of the server that a result carries. */
+  /** Returns the ruling that denies a server request in a result. */
   async #rulingOnInput(response: Response): Promise<Ruling | undefined> {
     const { inputRequests } = resultOf(response) as JsonObject;
     if (!isObject(inputRequests)) return nobodys(NO_INPUT_REQUESTS);
@@ -283,7 +286,7 @@ export class PolicyInterceptor implements Interceptor {
     return undefined;
   }
 
-  /** By the documents that hold when the list has come. */
+  /** Filters a list result by the documents in force when the result arrives. */
   async #listed(
     request: Request,
     response: Response,
@@ -314,7 +317,7 @@ export class PolicyInterceptor implements Interceptor {
     });
   }
 
-  /** Stops a message right before it is sent if other documents hold than it was judged by. */
+  /** Stops a message right before it is sent if the documents changed after the decision. */
   #checkBeforeSend(policies: readonly Policy[], passage: Passage) {
     let isOutdated = false;
     const beforeSend = () => {
@@ -335,25 +338,25 @@ export class PolicyInterceptor implements Interceptor {
   }
 }
 
-/** Finds out whether a person agrees. */
+/** Asks a person to agree. */
 type AskPerson = (asks: readonly Ask[]) => Promise<Review>;
 
 const CHANGED = 'The policy has changed since the person was asked.';
 const NOBODY_TO_ASK = 'Nobody can be asked about it at this place.';
 
-/** Judgements of one message: documents may change again and again while it waits. */
+/** Maximum decisions for one message, because documents may change repeatedly while it waits. */
 const MAX_JUDGEMENTS = 10;
 const UNSETTLED = 'The policy changed again and again while the message waited.';
 
-/** The members of a result by which a server asks for something. */
+/** The members of a result that can carry a request of the server. */
 const ASKING = ['resultType', 'inputRequests', 'requestState'];
 const NO_INPUT_REQUESTS = "The server's answer asks for something, and what it is cannot be told.";
 
-/** A request while it is judged, possibly several times. */
+/** A request and its decisions so far. */
 interface Judging {
-  /** As a person has agreed to it. */
+  /** The request that the person agreed to. */
   request: Request;
-  /** What a person has agreed to so far. */
+  /** The approvals given so far. */
   agreed: readonly Ask[];
   times: number;
 }
@@ -370,17 +373,17 @@ function notIn(agreed: readonly Ask[], asks: readonly Ask[]): readonly Ask[] {
   return asks.filter((ask) => !agreed.some((one) => isSameAsk(one, ask)));
 }
 
-/** For the record. */
+/** Records the decision for the audit and the journal. */
 function put({ trail }: Passage, effect: string, ruling: Ruling | undefined): void {
   if (trail) trail.decision = { effect, rule: ruling?.pointer, document: ruling?.file };
 }
 
-/** A ruling that no document makes. */
+/** A ruling without a document. */
 function nobodys(sentence: string): Ruling {
   return { file: '', pointer: '', sentence };
 }
 
-/** A document may end its sentence, ours end where they stand alone. */
+/** Adds a period between the sentences if the first one has none. */
 function sentences(one: string, other: string): string {
   return `${one}${/[.!?\u3002]$/.test(one) ? '' : '.'} ${other}`;
 }
@@ -398,7 +401,10 @@ function malformed(request: Request, fault: string): Response {
   return makeError(request.id, { code: ErrorCode.invalidParams, message });
 }
 
-/** As Intercept documents it: a call that failed uses nothing up. A tool's own error is a result. */
+/**
+ * A failed call does not count against a limit, as Intercept documents it. A tool error is a result
+ * and does count.
+ */
 function isRefused({ error }: Response): boolean {
   return error !== undefined && !(isObject(error.data) && error.data.outcome === 'unknown');
 }

@@ -3,8 +3,8 @@ import type { PolicySet } from './documents/policy-set.ts';
 import type { RedactionRules } from './redaction/rules.ts';
 
 /**
- * What the documents that hold say of redaction, as of each call of the function that is returned.
- * As long as no document changes, the list is the very same.
+ * Returns a function that returns the redaction rules of the documents in force. It returns the
+ * same list until a document changes.
  */
 export function redactionRules(
   documents: Pick<PolicySet, 'current'>,
@@ -21,7 +21,7 @@ export function redactionRules(
   };
 }
 
-/** The same without members that are there and undefined. */
+/** Removes members with the value `undefined`. */
 function rulesOf(redact: RedactInput): RedactionRules {
   return JSON.parse(JSON.stringify(redact)) as RedactionRules;
 }

@@ -3,12 +3,12 @@ import { ErrorCode } from '../mcp/errors.ts';
 import { makeError, type Request, type RequestId, type Response } from '../mcp/message.ts';
 import type { Ruling } from './decisions/facts.ts';
 
-/** Under which a result says which rule it is from. */
+/** Key in a result's `_meta` for the rule that denied the call. */
 const META = 'agentcore-mcp/policy';
 
 /**
- * The answer to a request that a policy refuses: for a tool a result that the model reads and can
- * react to, for other methods an error.
+ * The response to a denied request. For a tool call, it is a tool result, because the model reads
+ * it and can react. For other methods, it is an error.
  */
 export function refusal(request: Request, { pointer, sentence }: Ruling): Response {
   if (request.method !== 'tools/call') {

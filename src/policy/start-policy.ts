@@ -20,10 +20,10 @@ export interface PolicyStart {
   readonly log: Log;
 }
 
-/** What keeps a program's messages within the documents at some places. */
+/** The policy of a program: the interceptor and the documents. */
 export interface StartedPolicy {
   readonly interceptor: PolicyInterceptor;
-  /** The documents that hold, for their sections about redaction and audit. */
+  /** The documents in force, for their redaction and audit sections. */
   readonly documents: PolicySet;
 }
 
@@ -46,9 +46,8 @@ export function startPolicy(options: PolicyStart): StartedPolicy {
 }
 
 /**
- * Names the agent's session: the program that started this one, so that what it has used up is not
- * forgotten when it starts the proxy once more. Where the system does not tell who that is, this
- * process is a session of its own.
+ * Identifies the agent's session by the parent process, so that its counts survive a restart of the
+ * proxy. If the system cannot identify the parent process, this process is its own session.
  */
 function agentSession(): string {
   const { bootId, pidNamespace } = thisMachine();

@@ -20,8 +20,8 @@ interface Subject {
 }
 
 /**
- * Decides a message by all documents: whatever one of them refuses is refused, what one of them asks
- * a person for is asked, and all limits hold. It depends on its arguments alone.
+ * Decides a message by all documents. A denial of one document is final, all their approvals are
+ * required, and all limits apply. The decision depends on the arguments alone.
  */
 export function decide(policies: readonly Policy[], facts: Facts): Decision {
   const asks: Ask[] = [];
@@ -35,7 +35,7 @@ export function decide(policies: readonly Policy[], facts: Facts): Decision {
   return { effect: 'allow', asks, reservations };
 }
 
-/** Why a name is not to be listed; `undefined` where it is. */
+/** The rule that removes a name from lists; `undefined` if the name stays. */
 export function hiddenBy(
   policies: readonly Policy[],
   subject: Subject,
@@ -56,7 +56,7 @@ export function hiddenBy(
   return undefined;
 }
 
-/** What is put in front of a tool's description, in the order of the documents. */
+/** The prefixes of a description, in document order. */
 export function prefixesOf(
   policies: readonly Policy[],
   subject: Subject,
@@ -115,7 +115,7 @@ function decideByOne(policy: Policy, facts: Facts): Decision {
   return { effect: 'allow', asks, reservations };
 }
 
-/** Whether a rule that is no limit has something against the call. */
+/** True if a rule without a limit stops the call. */
 function applies(
   rule: Exclude<Rule, { readonly kind: 'limit' }>,
   context: GuardContext,
@@ -131,13 +131,13 @@ function applies(
   }
 }
 
-/** What a document says of a name by itself, whatever the message is. */
+/** The parts of a document about a name that do not depend on the message. */
 interface Words {
   readonly concealed: Ruling | undefined;
   readonly rules: readonly Rule[];
 }
 
-/** Bytes of names of which it is known: the same few tools are called again and again. */
+/** Maximum weight of cached names in bytes. Most calls use the same few tools. */
 const MOST_KNOWN = 256 * 1024;
 const LONGEST_KNOWN = 2048;
 const known = new WeakMap<PolicyBody, Recent<Words>>();
@@ -166,7 +166,7 @@ function entriesFor({ entries }: PolicyBody, subject: Subject): Entry[] {
   );
 }
 
-/** Why there is no such thing as far as the agent is concerned. */
+/** The ruling that makes an item invisible for the agent. */
 function concealment(file: string, body: PolicyBody, subject: Subject): Ruling | undefined {
   const { kind, name } = subject;
   const names = namesOf(subject);
@@ -183,9 +183,10 @@ function concealment(file: string, body: PolicyBody, subject: Subject): Ruling |
   }
   if (body.default?.effect !== 'deny' || kind === 'method') return undefined;
   const ofKind = body.entries.filter((entry) => entry.kind === kind);
-  // Prompts and resources are closed once the document says anything of them.
+  // For prompts and resources, `default: deny` applies only if the document has entries for that
+  // kind.
   if (kind !== 'tool' && ofKind.length === 0) return undefined;
-  // A URI that reads in two ways has to be listed in both.
+  // An ambiguous URI must be listed in every interpretation.
   const isListed = names.every((one) =>
     ofKind.some((entry) => entry.lists && entry.name.matches(one)),
   );
@@ -215,9 +216,9 @@ function unknownMethod(file: string, body: PolicyBody, method: string): Ruling |
 }
 
 /**
- * A tool's or prompt's name with characters that can pass for others is known to the server or to the
- * document exactly, or it is not let through: what the server takes it for cannot be told. Resources
- * need not be announced, so their URIs are only compared with what the document names.
+ * A tool or prompt name with confusable characters must match a listed item or a document entry
+ * exactly. Otherwise it is denied, because the server may resolve it to another name. Servers need
+ * not list resources, so their URIs are only compared with the names in the document.
  */
 function lookAlike(
   file: string,
@@ -244,7 +245,7 @@ function budgetBy(file: string, { budgets }: PolicyBody, facts: Facts): Ruling |
     const span = window.kind === 'fixed' ? `this ${window.words}` : `the last ${window.words}`;
     if (!spent)
       return ruling(file, pointer, 'What sessions have cost cannot be told, and there is a budget');
-    // A session that has begun goes on; one more does not begin.
+    // A running session may continue, but no new one may start.
     const isBeginning = facts.method === 'initialize' || facts.method === 'server/discover';
     const isOver = unit === 'usd' ? spent.usd >= most : spent.sessions + Number(isBeginning) > most;
     if (!isOver) continue;

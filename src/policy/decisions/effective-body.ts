@@ -1,17 +1,17 @@
 import type { Policy, PolicyBody } from '../documents/policy.ts';
 
-/** Whom a document is read for. */
+/** The runtime and caller that a document is applied to. */
 export interface Party {
   readonly runtime: string;
   readonly caller: string | undefined;
 }
 
-/** Callers of one proxy; more would mean that their identity is invented. */
+/** Maximum callers of one proxy; more would indicate invented identities. */
 const MOST_PARTIES = 100;
 
 const bodies = new WeakMap<Policy, Map<string, PolicyBody>>();
 
-/** What a document says for one runtime and caller: its own rules and those of the sections that fit. */
+/** The rules of a document for one runtime and caller: its own and those of matching sections. */
 export function effectiveBody(policy: Policy, party: Party): PolicyBody {
   if (policy.sections.length === 0) return policy.body;
   const known = bodies.get(policy) ?? new Map<string, PolicyBody>();
@@ -32,9 +32,10 @@ function merged({ body, sections }: Policy, { runtime, caller }: Party): PolicyB
   const defaults = fitting.flatMap((section) => section.default ?? []);
   const catalogs = all.flatMap(({ catalog }) => catalog ?? []);
   return {
-    // A section's word goes before the document's; of several sections, the strictest.
+    // The default of a section overrides the document's. If several sections match, the strictest
+    // default applies.
     default: defaults.find(({ effect }) => effect === 'deny') ?? defaults[0] ?? body.default,
-    // The most special catalog holds: the last section's.
+    // The catalog of the last matching section applies.
     catalog: catalogs.at(-1),
     hidden: all.flatMap(({ hidden }) => hidden),
     billable: all.flatMap(({ billable }) => billable),
@@ -44,13 +45,13 @@ function merged({ body, sections }: Policy, { runtime, caller }: Party): PolicyB
   };
 }
 
-/** The ARN, the id, and the name that the id begins with. */
+/** The ARN, the ID, and the name at the start of the ID. */
 function runtimeNames(arn: string): string[] {
   const id = arn.split('/')[1] ?? arn;
   return [arn, id, id.replace(/-[A-Za-z0-9]{10}$/, '')];
 }
 
-/** The ARN as STS tells it, and for an assumed role also that of the role. */
+/** The ARN from STS. For an assumed role, also the ARN of the role. */
 function callerNames(arn: string): string[] {
   const match = /^(arn:[^:]+):sts::(\d+):assumed-role\/(.+)\/[^/]+$/.exec(arn);
   return match ? [arn, `${match[1]}:iam::${match[2]}:role/${match[3]}`] : [arn];

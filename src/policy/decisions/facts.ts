@@ -2,58 +2,58 @@ import { isObject, type JsonObject } from '../../mcp/message.ts';
 import type { Counter, SubjectKind } from '../documents/policy.ts';
 import type { Window } from '../documents/windows.ts';
 
-/** What a server says of a tool in `tools/list`, or of a prompt. */
+/** A tool or prompt as the server lists it. */
 export interface ToolFacts {
   readonly hints: Hints;
   readonly inputSchema: unknown;
-  /** Equal as long as the server describes the tool in the same way; `undefined` if not known. */
+  /** Stays equal while the server describes the tool in the same way; `undefined` if not known. */
   readonly definition?: string | undefined;
 }
 
-/** The effects of a tool by its annotations. */
+/** The effects of a tool according to its annotations. */
 export interface Hints {
   readonly writes: boolean;
   readonly destroys: boolean;
 }
 
-/** What a server does not say, MCP has one assume: that a tool writes, and destroys. */
+/** Missing hints get the defaults of MCP: a tool writes and destroys. */
 export function hintsOf(annotations: unknown): Hints {
   const given = isObject(annotations) ? annotations : {};
   const writes = given.readOnlyHint !== true;
   return { writes, destroys: writes && given.destructiveHint !== false };
 }
 
-/** All that a decision depends on, so that the same facts are always decided the same way. */
+/** All inputs of a decision. Equal facts always lead to the same decision. */
 export interface Facts {
   readonly from: 'client' | 'server';
   readonly method: string;
-  /** What the message is about besides its method. */
+  /** The named item of the message, besides the method. */
   readonly subject: { readonly kind: SubjectKind; readonly name: string } | undefined;
   readonly params: JsonObject;
-  /** Of a tool or a prompt; the params where a message has no arguments. */
+  /** Arguments of a tool or prompt, or the params if a message has no arguments. */
   readonly arguments: JsonObject;
-  /** ARN of the identity that calls; `undefined` where it is not known. */
+  /** ARN of the calling identity; `undefined` if not known. */
   readonly caller: string | undefined;
   /** ARN of the runtime or gateway. */
   readonly runtime: string;
-  /** `undefined` if the server does not announce such a tool or prompt. */
+  /** `undefined` if the server does not list such a tool or prompt. */
   readonly tool: ToolFacts | undefined;
-  /** The present value of a counter. */
+  /** The current value of a counter. */
   readonly count: (file: string, counter: Counter) => number;
-  /** What runtime sessions have come to in a window; `undefined` where nobody can tell. */
+  /** Usage of runtime sessions in a window; `undefined` if it cannot be determined. */
   readonly spent: (window: Window) => Spent | undefined;
-  /** What is wrong with the arguments by the tool's own schema, as a sentence. */
+  /** The mismatch between the arguments and the tool's own schema, as the end of a sentence. */
   readonly schemaFault: (extent: 'schema' | 'required') => string | undefined;
 }
 
 export interface Spent {
-  /** At the most, since nobody but AWS knows. */
+  /** Upper bound of the cost in US dollars: only AWS has the actual cost. */
   readonly usd: number;
-  /** That have begun. */
+  /** Number of sessions started. */
   readonly sessions: number;
 }
 
-/** Which rule of which document decides, and what it says. */
+/** The rule and document of a decision, with the message for the agent. */
 export interface Ruling {
   readonly file: string;
   /** JSON pointer of the rule. */
@@ -61,7 +61,7 @@ export interface Ruling {
   readonly sentence: string;
 }
 
-/** An amount that a call adds to a counter, if that stays within `most`. */
+/** An amount to add to a counter if the sum stays within `most`. */
 export interface Reservation extends Ruling {
   readonly counter: Counter;
   readonly amount: number;
@@ -69,14 +69,14 @@ export interface Reservation extends Ruling {
   readonly isExclusive: boolean;
 }
 
-/** Something that a person has to agree to. */
+/** An approval that a person must give. */
 export interface Ask extends Ruling {
-  /** Milliseconds that the question stays open. */
+  /** Milliseconds until the question expires. */
   readonly timeout: number;
-  /** Milliseconds for which nobody is asked again after a no to the same arguments. */
+  /** Milliseconds after a decline during which the same call is denied without a new question. */
   readonly dedupe: number;
   readonly per: 'call' | 'session';
-  /** Of the tool as the server announced it when the call was judged. */
+  /** The definition of the tool at the time of the decision. */
   readonly definition: string | undefined;
 }
 

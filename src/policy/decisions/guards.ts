@@ -5,12 +5,13 @@ import type { Comparison, Counter, Guard, Operator } from '../documents/policy.t
 import { containerIn, isContainer, isSurely, mayBe, readingsOf } from './readings.ts';
 
 /**
- * How to read a doubt. `requires`: the call goes on only where the guard surely holds. `triggers`:
- * the call is stopped, so the guard holds wherever a server might read the message so that it does.
+ * How to treat ambiguous values. With `requires`, a guard holds only if it certainly holds, because
+ * it lets the call pass. With `triggers`, a guard also holds if a server might read the message
+ * that way, because it stops the call.
  */
 export type Polarity = 'requires' | 'triggers';
 
-/** What guards look into. */
+/** The values that guards refer to. */
 export interface GuardContext {
   readonly arguments: unknown;
   readonly params: unknown;
@@ -29,12 +30,15 @@ function compares({ path, op, value }: Comparison, context: GuardContext, polari
   const { exact, alike } = valuesAt(root, path.keys);
   const all = [...exact, ...alike];
   if (op === 'exists') return exists(value === true, exact, all, polarity);
-  // A missing field fails every operator but `exists`.
+  // A missing field fails every operator except `exists`.
   if (polarity === 'triggers') return all.some((actual) => matches(op, actual, value, polarity));
   return exact.length > 0 && all.every((actual) => matches(op, actual, value, polarity));
 }
 
-/** As in Intercept, `null` is as good as absent; to a restriction it is whichever stops the call. */
+/**
+ * `null` counts as absent, as in Intercept. For `triggers`, it counts as present or absent,
+ * whichever stops the call.
+ */
 function exists(
   isWanted: boolean,
   exact: readonly unknown[],
@@ -47,13 +51,13 @@ function exists(
 }
 
 interface Found {
-  /** Under exactly these keys. */
+  /** Values under exactly these keys. */
   readonly exact: unknown[];
-  /** Under keys that a server which is not strict may take for these. */
+  /** Values under keys that a lenient server may treat as these. */
   readonly alike: unknown[];
 }
 
-/** The values that a path leads to; `*` in it is each element of an array or object. */
+/** The values at a path; `*` stands for each element of an array or object. */
 function valuesAt(root: unknown, keys: readonly string[]): Found {
   let found: Found = { exact: [root], alike: [] };
   for (const key of keys) {
@@ -93,7 +97,7 @@ function step(value: unknown, key: string, found: Found): void {
   }
 }
 
-/** Into what stands where an object was expected: a list of such, or JSON in a string. */
+/** Looks into a list or a JSON string in the position of an object. */
 function stepAlike(value: unknown, key: string, { alike }: Found): void {
   const below: Found = { exact: [], alike: [] };
   step(value, key, below);
@@ -126,13 +130,13 @@ function isAny(actual: unknown, values: readonly unknown[], polarity: Polarity):
   return someReading(actual, (one) => values.some((value) => mayBe(one, value)));
 }
 
-/** For a requirement, nothing that the value may be taken for may be what it must not be. */
+/** With `requires`, no interpretation of the value may equal an excluded value. */
 function differs(actual: unknown, values: readonly unknown[], polarity: Polarity): boolean {
   if (polarity === 'triggers') return !values.some((value) => isSurely(actual, value));
   return !someReading(actual, (one) => values.some((value) => mayBe(one, value)));
 }
 
-/** True as well where there is more of it than can be looked at. */
+/** Also true if the value has too many interpretations to check. */
 function someReading(actual: unknown, test: (one: unknown) => boolean): boolean {
   return readingsOf(actual)?.some(test) ?? true;
 }
@@ -153,13 +157,19 @@ function contains(actual: unknown, value: unknown, polarity: Polarity): boolean 
   return typeof actual === 'string' && actual.includes(String(value));
 }
 
-/** Of lists and objects, the JSON of the outermost says what those within it say. */
+/**
+ * Tests the JSON of the outermost container once, because it includes the text of nested
+ * containers.
+ */
 function someText(actual: unknown, test: (text: string) => boolean): boolean {
   if (isContainer(actual) && test(JSON.stringify(actual))) return true;
   return someReading(actual, (one) => !isContainer(one) && test(String(one)));
 }
 
-/** What is no number cannot be within a limit, and is beyond it as far as a restriction goes. */
+/**
+ * A value without a number is never within a limit for `requires`, and always beyond it for
+ * `triggers`.
+ */
 function ranks(op: Operator, actual: unknown, value: number, polarity: Polarity): boolean {
   const number = numberOf(actual, polarity);
   if (number === undefined) return polarity === 'triggers';

@@ -1,6 +1,6 @@
 import { squashed } from '../documents/name-pattern.ts';
 
-/** Every method of MCP up to 2026-07-28, of both sides. */
+/** Every method of MCP up to 2026-07-28, for clients and servers. */
 const KNOWN_METHODS = new Set([
   'initialize',
   'ping',
@@ -42,14 +42,13 @@ const KNOWN_METHODS = new Set([
 
 const SKELETONS = new Set([...KNOWN_METHODS].map(squashed));
 
-/** True for a method that MCP names. */
 export function isKnownMethod(method: string): boolean {
   return KNOWN_METHODS.has(method);
 }
 
 /**
- * True for what is no method of MCP's but may be taken for one by a server that is not strict about
- * case, width, white space or separators.
+ * True for an unknown method that a lenient server may treat as an MCP method: case, width, white
+ * space or separators differ.
  */
 export function resemblesKnownMethod(method: string): boolean {
   return !KNOWN_METHODS.has(method) && SKELETONS.has(squashed(method));

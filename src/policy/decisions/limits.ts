@@ -3,12 +3,12 @@ import { skeletonOf } from '../documents/name-pattern.ts';
 import type { LimitRule } from '../documents/policy.ts';
 import type { Facts, Reservation, Ruling } from './facts.ts';
 
-/** A check that needs no counter. */
+/** A passed check without a counter. */
 interface Nothing {
   readonly counter?: undefined;
 }
 
-/** What a limit wants to be reserved for this call, or why the call cannot be counted. */
+/** The reservation that a limit needs for this call, or a ruling if the call cannot be counted. */
 export function reservationOf(
   rule: LimitRule,
   file: string,
@@ -43,8 +43,8 @@ function limitSentence({ sentence, counter, most, increment }: LimitRule): strin
 }
 
 /**
- * Below zero would win back what was used up, and of two keys that a server may take for one another
- * nobody can tell which it will count.
+ * The amount in the arguments. Rejects negative numbers, because they would refund earlier use.
+ * Rejects ambiguous keys, because the server may read either of them.
  */
 function numberAt({ increment }: LimitRule, facts: Facts): number | undefined {
   if (typeof increment === 'number') return increment;

@@ -1,23 +1,23 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isObject } from '../../mcp/message.ts';
 
-/** Values within a value that are looked at. */
+/** Maximum values to examine within a value. */
 const MOST_READINGS = 100_000;
 
-/** Characters that nobody sees, and halves of such that there are none of. */
+/** Invisible characters and unpaired surrogates. */
 const UNSEEN = /[\p{Cf}\p{Cc}\p{Cs}\p{Variation_Selector}\u115f\u1160\u2800\u3164\uffa0]/gu;
 
-/** What servers take for a boolean that do not insist on one, in small letters. */
+/** Lower-case values that lenient servers accept as booleans. */
 const TRUTHS: Readonly<Record<string, readonly string[]>> = {
   true: ['true', '1', 'yes', 'on', 'y', 't'],
   false: ['false', '0', 'no', 'off', 'n', 'f'],
 };
 
 /**
- * All that a server which is not strict about types may take a value for: a text once it is made
- * plain, what it holds where it is JSON, and the members of lists and objects.
+ * All interpretations of a value by a server with lenient types: the trimmed and normalized text,
+ * the value of JSON text, and the members of lists and objects.
  *
- * @returns `undefined` where there is more than can be looked at.
+ * @returns `undefined` if there are too many to examine.
  */
 export function readingsOf(actual: unknown): readonly unknown[] | undefined {
   const all: unknown[] = [actual];
@@ -30,21 +30,24 @@ export function readingsOf(actual: unknown): readonly unknown[] | undefined {
   return all;
 }
 
-/** What a text holds that is a list or an object in JSON; some servers take one for the other. */
+/** The list or object in a JSON text. Some servers accept the text form. */
 export function containerIn(text: string): unknown {
   return /^\s*[[{]/.test(text) ? parsed(text) : undefined;
 }
 
-/** Whether the two are the same, surely: a number and its digits are, two ways to write `main` are not. */
+/**
+ * True if two values are certainly equal: a number and its digits are, two spellings of `main` are
+ * not.
+ */
 export function isSurely(actual: unknown, value: unknown): boolean {
-  // Beyond these, several numbers are the same one here, and maybe not where they are sent.
+  // Beyond the safe integers, different numbers compare as equal here but may differ at the server.
   if (Number.isInteger(actual) && !Number.isSafeInteger(actual)) return false;
   if (actual === value) return true;
   if (isContainer(actual) || isContainer(value)) return isDeepStrictEqual(actual, value);
   return String(actual) === String(value);
 }
 
-/** Whether a server might take the one for the other, of which many do not look at capitals. */
+/** True if a server might treat the values as equal. Many servers ignore case. */
 export function mayBe(actual: unknown, value: unknown): boolean {
   if (actual === value) return true;
   if (isContainer(actual) || isContainer(value)) return isDeepStrictEqual(actual, value);
@@ -71,7 +74,7 @@ function membersOf(value: unknown): readonly unknown[] {
   return isObject(value) ? Object.values(value) : [];
 }
 
-/** Lists, objects and `null`, which are compared as a whole. */
+/** Lists, objects and `null`, compared as a whole. */
 export function isContainer(value: unknown): boolean {
   return typeof value === 'object';
 }

@@ -7,24 +7,24 @@ import { skeletonOf } from '../documents/name-pattern.ts';
 
 /** More schemas than a server has tools. */
 const MOST_SCHEMAS = 1_000;
-/** Characters up to which a pattern runs that only the engine with backtracking understands. */
+/** Maximum text length in characters for patterns that need the backtracking engine. */
 const LONGEST_BACKTRACKED = 1_000;
-/** Milliseconds for which it may. */
+/** Time limit for such a pattern in milliseconds. */
 const MOST_BACKTRACKING = 500;
-/** An expression is interrupted only where a script as a whole is. */
+/** Node can interrupt a regular expression only by the timeout of a script. */
 const SEARCH = new Script('compiled.test(text)');
 
 type Check = (value: unknown) => string | undefined;
 
-/** Checks arguments against the schemas of tools, which the server wrote: each is compiled once. */
+/** Checks arguments against the tool schemas of the server. Each schema is compiled once. */
 export class SchemaCheck {
   readonly #checks = new Map<unknown, Check>();
   #validators: { readonly old: Ajv; readonly present: Ajv } | undefined;
 
-  /** Loads the validator; call it before `fault` is asked about schemas. */
+  /** Loads the validator. Must complete before `fault` can check schemas. */
   async prepare(): Promise<void> {
     if (this.#validators) return;
-    // Both are CommonJS, of which a bundle has the default export alone.
+    // Both are CommonJS. In a bundle, only their default export is available.
     const [{ default: old }, { default: present }] = await Promise.all([
       import('ajv'),
       import('ajv/dist/2020.js'),
@@ -35,7 +35,7 @@ export class SchemaCheck {
     };
   }
 
-  /** What is wrong with the arguments of a tool, as the end of a sentence. */
+  /** The mismatch of a tool's arguments, as the end of a sentence. */
   fault(inputSchema: unknown, value: unknown, extent: 'schema' | 'required'): string | undefined {
     if (!isObject(inputSchema)) return 'the server announces no schema for it';
     if (extent === 'schema') return this.#checkOf(inputSchema)(value);
@@ -60,7 +60,8 @@ export class SchemaCheck {
     const ajv = isOld ? this.#validators.old : this.#validators.present;
     let validate: ValidateFunction;
     try {
-      // Two tools may use the same id for different schemas, and other dialects are read as 2020-12.
+      // Without `$id`, two tools can use the same ID for different schemas. Other dialects are
+      // treated as 2020-12.
       const { $id: _, $schema: __, ...plain } = schema as Record<string, unknown>;
       validate = ajv.compile(plain);
     } catch (thrown) {
@@ -82,8 +83,8 @@ export class SchemaCheck {
 }
 
 /**
- * A key that no schema speaks of, and that a server takes for a property of it which does not look
- * at capitals: it would get a value there that nobody has checked.
+ * Finds a key outside the schema that differs from a property only in case or similar details. A
+ * lenient server would use its value, although no schema has checked it.
  */
 function oddKey(schema: unknown, value: unknown): string | undefined {
   if (!isObject(schema)) return undefined;
@@ -114,9 +115,8 @@ const OPTIONS: Options = {
 };
 
 /**
- * A pattern in linear time where it can be had. What only an engine with backtracking understands
- * runs on short texts, and no longer than a check may take: both are somebody else's, and together
- * they can take for ever.
+ * Uses linear-time matching if the pattern allows it. Other patterns run only on short texts and
+ * with a time limit. Pattern and text come from other parties, and backtracking could take forever.
  */
 function linearPattern(pattern: string, flags: string): { test(text: string): boolean } & RegExp {
   let test: (text: string) => boolean;

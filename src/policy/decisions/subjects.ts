@@ -3,15 +3,14 @@ import { squashed } from '../documents/name-pattern.ts';
 import type { SubjectKind } from '../documents/policy.ts';
 import type { Facts } from './facts.ts';
 
-/** What a message is about. */
 export type Subject = NonNullable<Facts['subject']>;
 
 export type Subjects =
   | { readonly subjects: readonly Subject[]; readonly arguments: JsonObject }
-  /** Why it cannot be told what the message is about. */
+  /** The reason if the subject of the message is ambiguous. */
   | { readonly fault: string };
 
-/** The keys of the params that say what a message is about. */
+/** The keys of params that identify the subject of a message. */
 const TELLING: Readonly<Record<string, readonly string[]>> = {
   'tools/call': ['name', 'arguments'],
   'prompts/get': ['name', 'arguments'],
@@ -22,12 +21,12 @@ const TELLING: Readonly<Record<string, readonly string[]>> = {
   'subscriptions/listen': ['notifications'],
 };
 
-/** URIs that one request may name. */
+/** Maximum URIs in one request. */
 const MOST_SUBJECTS = 1_000;
 
 /**
- * What a client's message is about, by its method. A message of which that cannot be told is a fault:
- * a server might read it in some way of its own.
+ * Finds the subjects of a client message by its method. An ambiguous message is a fault, because
+ * the server might interpret it in a different way.
  */
 export function subjectsOf(method: string, params: JsonObject): Subjects {
   const ref = isObject(params.ref) ? params.ref : {};
@@ -57,7 +56,7 @@ export function subjectsOf(method: string, params: JsonObject): Subjects {
     }
     case 'subscriptions/listen': {
       const wanted = isObject(params.notifications) ? params.notifications : {};
-      // Whatever list of URIs there is, under whichever key.
+      // Checks all lists of URIs, under any key.
       return of('resource', Object.values(wanted).filter(Array.isArray).flat(), params);
     }
     default:
@@ -65,7 +64,10 @@ export function subjectsOf(method: string, params: JsonObject): Subjects {
   }
 }
 
-/** A key that a reader takes for one of `wanted` that does not look at capitals, separators, or at what is not seen. */
+/**
+ * Finds a key that a lenient reader may treat as one of `wanted`: it ignores case, separators and
+ * invisible characters.
+ */
 export function oddKey(keys: readonly string[], wanted: readonly string[]): string | undefined {
   const taken = wanted.map(squashed);
   return keys.find((key) => !wanted.includes(key) && taken.includes(squashed(key)));
@@ -85,18 +87,18 @@ function of(kind: SubjectKind, names: readonly unknown[], args: JsonObject): Sub
   return { subjects: names.map((name) => ({ kind, name: String(name) })), arguments: args };
 }
 
-/** True for a name of visible ASCII characters, which cannot pass for another one. */
+/** True for a name of visible ASCII characters only, which cannot be confused with another name. */
 export function isPlainName(name: string): boolean {
   return /^[\x21-\x7e]+$/.test(name);
 }
 
-/** The readings of a name: a URI says the same in several ways. */
+/** The equivalent forms of a name, because one URI can be written in several ways. */
 export function namesOf({ kind, name }: Subject): readonly string[] {
   if (kind !== 'resource') return [name];
-  // What nobody sees keeps a path from being recognised as the one that it leads to.
+  // Invisible characters could hide the actual path from a rule.
   const names = new Set([name, name.replace(/[\p{Cf}\p{Cc}]/gu, '')]);
   let decoded = [...names].at(-1) as string;
-  // Servers decode once; one that decodes twice is not read otherwise than here.
+  // Servers usually decode once. Decoding twice also covers servers that do it again.
   for (let times = 0; times < 2; times++) {
     decoded = percentDecoded(decoded);
     names.add(decoded);
@@ -105,7 +107,7 @@ export function namesOf({ kind, name }: Subject): readonly string[] {
     if (!URL.canParse(one)) continue;
     const { protocol, host, pathname, search, hash } = new URL(one);
     const path = percentDecoded(pathname).replace(/\/{2,}/g, '/');
-    // To a file, the name of this very machine is as good as none.
+    // In a file URI, a host that names this machine is equivalent to no host.
     names.add(`${protocol}//${protocol === 'file:' ? '' : host}${path}${search}${hash}`);
     names.add(percentDecoded(new URL(one).href));
   }
