@@ -47,13 +47,19 @@ function useProcess(name: string): string {
   return command;
 }
 
-/** As the row's button does, which asks which server it is while the rows are read again. */
-async function startServer(name: string): Promise<void> {
-  await scene().vsCode.driver.run(({ commands }, name) => {
-    // It goes on while a person is asked.
-    void commands.executeCommand('agentcore.startServer', { name });
-  }, name);
+/** Runs the command of a row, which has no name to pass on while the rows are read again. */
+async function runOn(name: string, command: string): Promise<void> {
+  await scene().vsCode.driver.run(
+    ({ commands }, command, name) => {
+      // It goes on while a person is asked.
+      void commands.executeCommand(command, { name });
+    },
+    command,
+    name,
+  );
 }
+
+const startServer = (name: string) => runOn(name, 'agentcore.startServer');
 
 beforeEach(async () => {
   await scene().vsCode.workbench.openContainer('AgentCore');
@@ -103,7 +109,7 @@ test('a token command is shown as it is', async () => {
 test('the check of the setup asks before it runs a token command', async () => {
   const { quickInput, dialog } = scene().vsCode.workbench;
   const check = 'Is the call allowed? A session is started and stopped again';
-  await view('Runtimes').chooseFromMenu('guarded', 'Edit Runtime…');
+  await runOn('guarded', 'agentcore.editRuntime');
   await quickInput.waitFor('Pick a runtime or a gateway, or paste an ARN');
   await quickInput.type(scene().local.runtime('notes').arn);
   await quickInput.pick('Use this ARN');
