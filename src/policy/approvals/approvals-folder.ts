@@ -5,53 +5,53 @@ import { namesIn } from '../../journal/journal-files.ts';
 import { prepareFolder } from '../../journal/journal-part.ts';
 import { isObject } from '../../mcp/message.ts';
 
-/** A question that waits for a person, as it lies in a file. */
+/** A question to a person, stored as a file. */
 export interface PendingApproval {
-  /** Names the file, and the one of its answer. */
+  /** Base name of the question file and of its answer file. */
   readonly id: string;
   readonly at: string;
-  /** When nobody waits for an answer any more. */
+  /** Time at which the question expires. */
   readonly until: string;
   readonly tool: string;
   readonly runtime: string;
-  /** The question in words, as every person who is asked sees it. */
+  /** The question, as shown to each person. */
   readonly text: string;
-  /** Whether the answer may hold for the rest of the session. */
+  /** True if an answer can apply to the rest of the session. */
   readonly mayLast: boolean;
   readonly pid: number;
 }
 
-/** How a person has answered. */
+/** The answer of a person. */
 export type GivenAnswer = 'once' | 'session' | 'deny';
 
-/** Questions that wait at once at the most, of all programs. */
+/** Maximum pending questions of all programs together. */
 export const MOST_PENDING = 100;
-/** Files that are looked at: programs that crash leave some until the next question. */
+/** Maximum files to read. Programs that crash leave files until the next question. */
 const MOST_FILES = 1_000;
-/** Bytes of a question's file, and of an answer's. */
+/** Maximum bytes of a question or answer file. */
 const LARGEST = 256 * 1024;
 const ANSWER = /^(.+)\.answer$/;
 const ID = /^[\da-f-]{36}$/;
 
-/** Where questions and answers lie, given the state folder. */
+/** The folder of questions and answers in the state folder. */
 export function approvalsFolder(state: string): string {
   return join(state, 'approvals');
 }
 
-/** Puts a question where others find it. Rejects where the folder cannot be written. */
+/** Stores a question for other programs. Rejects if the folder is not writable. */
 export async function writePending(folder: string, pending: PendingApproval): Promise<void> {
   await prepareFolder(nodeFiles, folder);
   await writeWhole(join(folder, `${pending.id}.json`), pending);
 }
 
-/** Takes a question and its answer away, whatever is there of them. */
+/** Removes a question and its answer, if they exist. */
 export async function removePending(folder: string, id: string): Promise<void> {
   for (const end of ['json', 'answer']) {
     await nodeFiles.rm(join(folder, `${id}.${end}`), { force: true }).catch(() => undefined);
   }
 }
 
-/** The questions that wait for an answer now, oldest first; what is none is passed over. */
+/** The pending questions, oldest first. Ignores invalid files. */
 export async function readPending(folder: string, now: number): Promise<PendingApproval[]> {
   const all = await readAll(folder);
   const names = new Set(await namesIn(folder));
@@ -60,7 +60,7 @@ export async function readPending(folder: string, now: number): Promise<PendingA
     .sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
 }
 
-/** Removes what programs left behind that ended before their questions did. */
+/** Removes files of programs that ended before their questions expired. */
 export async function removeExpired(folder: string, now: number): Promise<void> {
   for (const { id, until } of await readAll(folder)) {
     if (Date.parse(until) <= now) await removePending(folder, id);
@@ -68,15 +68,15 @@ export async function removeExpired(folder: string, now: number): Promise<void> 
   const names = new Set(await namesIn(folder));
   for (const name of names) {
     const [, id] = ANSWER.exec(name) ?? [];
-    // One that came when nobody waited any more.
+    // An answer without a question: it arrived too late.
     if (id && !names.has(`${id}.json`)) await removePending(folder, id);
   }
 }
 
 /**
- * Answers a question, once.
+ * Answers a question once.
  *
- * @returns false where it waits no longer, or was answered already.
+ * @returns false if the question has expired or has an answer.
  */
 export async function writeAnswer(
   folder: string,
@@ -89,7 +89,7 @@ export async function writeAnswer(
   return writeWhole(join(folder, `${id}.answer`), { allow: answer });
 }
 
-/** Undefined as long as there is none; anything but a plain yes is a no. */
+/** `undefined` until there is an answer. Anything other than a clear yes counts as a no. */
 export async function readAnswerFile(folder: string, id: string): Promise<GivenAnswer | undefined> {
   const path = join(folder, `${id}.answer`);
   if (!(await nodeFiles.lstat(path).catch(() => undefined))) return undefined;
@@ -109,7 +109,7 @@ async function readAll(folder: string): Promise<PendingApproval[]> {
   return all.flat();
 }
 
-/** The file is there whole or not at all, and the first one stays. */
+/** Creates a file atomically. The first writer wins. */
 async function writeWhole(path: string, value: object): Promise<boolean> {
   const own = `${path}.${randomUUID()}`;
   await nodeFiles.writeFile(own, `${JSON.stringify(value)}\n`, { mode: 0o600, flag: 'wx' });

@@ -8,45 +8,45 @@ import { Elicitation, showsForms, showsFormsStateless } from './elicitation.ts';
 import { InputRequired } from './input-required.ts';
 import type { Answer, Question } from './question.ts';
 
-/** Agreements that are remembered; the oldest give way. */
+/** Maximum remembered approvals; the oldest are removed first. */
 const MOST_REMEMBERED = 1_000;
 
 export type Review =
-  /** The call goes on, as this request. */
+  /** The call continues as this request. */
   | { readonly request: Request }
-  /** The call is answered by a question. */
+  /** The response to the call is a question. */
   | { readonly result: object }
   | { readonly refused: string };
 
-/** What a person is shown beside the request. */
+/** Details for the person besides the request. */
 export type Shown = Pick<Question, 'runtime' | 'caller' | 'spent'>;
 
-/** Who else may be asked, such as the person before VS Code. */
+/** Another channel to a person, such as VS Code. */
 export interface Approver {
   ask(question: Question, exchange: Exchange): Promise<Answer>;
 }
 
-/** Asks people, and remembers for what they agreed. */
+/** Asks people for approval and remembers their answers. */
 export class Approvals {
   readonly #elicitation = new Elicitation();
   readonly #inputRequired = new InputRequired();
   readonly #other: Approver | undefined;
   readonly #now: () => number;
-  /** Tools that were agreed to for the session. */
+  /** Tools approved for the session. */
   readonly #agreed = new Set<string>();
-  /** Calls that were not agreed to, with the time until which nobody is asked again. */
+  /** Declined calls, with the time until which no new question is asked. */
   readonly #declined = new Map<string, number>();
-  /** Calls that were agreed to, and that the server has asked something about meanwhile. */
+  /** Approved calls that wait for further input of the client. */
   readonly #continued = new Set<string>();
   #clientShowsForms = false;
 
-  /** @param other Asked where the client shows no forms. */
+  /** @param other Fallback if the client does not support form elicitation. */
   constructor(now: () => number, other?: Approver) {
     this.#now = now;
     this.#other = other;
   }
 
-  /** Takes in what a client of the handshake era says of itself. */
+  /** Stores the capabilities of a client with an `initialize` handshake. */
   learn(initializeParams: JsonObject | undefined): void {
     this.#clientShowsForms = showsForms(initializeParams?.capabilities);
   }
@@ -59,13 +59,13 @@ export class Approvals {
     return this.#inputRequired.isAnswer(request);
   }
 
-  /** Has a call that was agreed to go on when it comes again with what the server asked for. */
+  /** Lets an approved call continue when the client repeats it with the requested input. */
   continues(request: Request, requestState: string): void {
     this.#continued.add(continuation(fingerprintOf(request), requestState));
     forgetOldest(this.#continued);
   }
 
-  /** Finds out whether a person agrees to a call; waits for it where the client is asked meanwhile. */
+  /** Asks a person to approve a call. Waits for the answer if the proxy asks through the client. */
   async review(
     request: Request,
     asks: readonly Ask[],
@@ -84,14 +84,16 @@ export class Approvals {
       if (isComplete) return { request: taken.request };
       return { refused: 'The policy has changed since the person was asked.' };
     }
-    // Good for once, as the agreement was.
+    // Valid once, like the approval.
     if (this.#continued.delete(continuation(fingerprint, request.params?.requestState))) {
       return { request };
     }
     return this.#ask(request, asks, shown, 'client', exchange);
   }
 
-  /** The same for a request of the server's, whatever it looks like: `exchange.back` is the client. */
+  /**
+   * Like {@link review}, for a request of the server in any form. `exchange.back` is the client.
+   */
   reviewServers(
     request: Request,
     asks: readonly Ask[],
@@ -151,7 +153,10 @@ export class Approvals {
     return this.#agreed.has(toolKey(ask, request));
   }
 
-  /** A yes for this call is used up by it; a no holds for a while, so that nobody is worn down. */
+  /**
+   * A yes applies to this call or to the session. A no stays valid for a while, so that repeated
+   * questions cannot wear the person down.
+   */
   #remember(asks: readonly Ask[], request: Request, fingerprint: string, answer: Answer): void {
     for (const ask of asks) {
       if ('refused' in answer) {
@@ -172,7 +177,7 @@ function forgetOldest(remembered: Map<string, number> | Set<string>): void {
   }
 }
 
-/** A multi-round-trip method of MCP 2026-07-28. */
+/** Methods with multi-round-trip requests in MCP 2026-07-28. */
 function canAskBack({ method }: Request): boolean {
   return method === 'tools/call' || method === 'prompts/get' || method === 'resources/read';
 }
@@ -181,7 +186,7 @@ function continuation(fingerprint: string, requestState: unknown): string {
   return JSON.stringify([fingerprint, typeof requestState === 'string' ? requestState : null]);
 }
 
-/** An agreement ends if the rule or the tool becomes another one. */
+/** An approval ends when the rule or the tool definition changes. */
 function toolKey(
   { file, pointer, sentence, definition }: Ask,
   { method, params }: Request,
@@ -189,7 +194,7 @@ function toolKey(
   return JSON.stringify([file, pointer, sentence, definition, method, params?.name ?? params?.uri]);
 }
 
-/** True if a person who agreed to the one has agreed to the other. */
+/** True if an approval of one also covers the other. */
 export function isSameAsk(one: Ask, other: Ask): boolean {
   return (
     one.file === other.file &&
@@ -203,10 +208,10 @@ function callKey({ file, pointer }: Ask, fingerprint: string): string {
   return JSON.stringify([file, pointer, fingerprint]);
 }
 
-/** Of what the call does: method, name and the arguments byte for byte. */
+/** Hash of the effect of a call: method, name and the exact bytes of the arguments. */
 function fingerprintOf(request: Request): string {
   const { method, params, bytes } = request;
-  // The params of a request that comes again with an answer are others.
+  // Excludes other params: they differ when the client repeats the request with an answer.
   const span =
     spanAt(bytes, ['params', 'arguments']) ??
     (canAskBack(request) ? undefined : spanAt(bytes, ['params']));

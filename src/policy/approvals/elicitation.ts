@@ -21,29 +21,32 @@ import {
 
 const CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';
 
-/** Whether a client shows forms; an empty `elicitation` means them (MCP 2025-11-25, "Elicitation"). */
+/**
+ * True if the client supports form elicitation. An empty `elicitation` capability means forms (MCP
+ * 2025-11-25, "Elicitation").
+ */
 export function showsForms(capabilities: unknown): boolean {
   const elicitation = isObject(capabilities) ? capabilities.elicitation : undefined;
   if (!isObject(elicitation)) return false;
   return isObject(elicitation.form) || !isObject(elicitation.url);
 }
 
-/** The same for a client of the stateless era, which says it with each request. */
+/** Like {@link showsForms}, for stateless clients: each request carries the capabilities. */
 export function showsFormsStateless(request: Request): boolean {
   const meta = request.params?._meta;
   return showsForms(isObject(meta) ? meta[CLIENT_CAPABILITIES] : undefined);
 }
 
-/** Asks a person by a request to the client, while the call waits. */
+/** Asks a person by an elicitation request to the client while the call waits. */
 export class Elicitation {
-  /** Our own requests, which no rule for the server's applies to. */
+  /** IDs of the proxy's own requests. Rules for server requests do not apply to them. */
   readonly #own = new Set<string>();
 
   isOwn({ id }: Request): boolean {
     return this.#own.has(id.key);
   }
 
-  /** @throws {Cancelled} when the call was given up meanwhile. */
+  /** @throws {Cancelled} if the call is cancelled in the meantime. */
   async ask(question: Question, { back, signal }: Exchange): Promise<Answer> {
     const patience = patienceOf(question);
     const late = AbortSignal.timeout(patience);
@@ -69,7 +72,7 @@ export function elicitationParams(question: Question): JsonObject {
   return { message: questionText(question), requestedSchema: questionSchema(question) };
 }
 
-/** Whoever answers an elicitation has nothing to ask in turn. */
+/** Peer for elicitation responses: the client sends no requests during them. */
 const nobody: Peer = {
   request: () => Promise.reject(new Error('an answer to a question asks nothing')),
   notify: () => Promise.resolve(),

@@ -4,7 +4,7 @@ import { isObject, type Request, withId, withTokenAt } from '../../mcp/message.t
 import { elicitationParams } from './elicitation.ts';
 import { type Answer, patienceOf, type Question, readAnswer } from './question.ts';
 
-/** Questions that may be open at once; the oldest give way. */
+/** Maximum open questions; the oldest are removed first. */
 const MOST_OPEN = 1_000;
 const KEY = 'agentcore-mcp-policy';
 
@@ -17,14 +17,14 @@ interface Open {
 }
 
 /**
- * Asks a person in MCP 2026-07-28, where a call that needs something is answered by what it needs
- * (`input_required`) and sent again with it. What is then forwarded is the call that was shown, under
- * the new id: nothing of the second one is taken over but its answer.
+ * Asks a person in MCP 2026-07-28: the response `input_required` requests input, and the client
+ * repeats the call with the answer. The proxy forwards the original call under the new ID. It takes
+ * only the answer and the progress token from the repetition.
  */
 export class InputRequired {
   readonly #open = new Map<string, Open>();
 
-  /** The result that asks. */
+  /** Returns the result that carries the question. */
   ask(request: Request, question: Question, fingerprint: string): object {
     const state = `${KEY}.${randomBytes(24).toString('base64url')}`;
     const until = performance.now() + patienceOf(question);
@@ -39,13 +39,13 @@ export class InputRequired {
     };
   }
 
-  /** True where a request claims to be the answer to a question of ours. */
+  /** True if a request claims to answer a question of the proxy. */
   isAnswer({ params }: Request): boolean {
     const state = params?.requestState;
     return typeof state === 'string' && state.startsWith(`${KEY}.`);
   }
 
-  /** Takes the answer; each is good for once, and for the call that it was asked for. */
+  /** Consumes an answer. It is valid once, and only for the original call. */
   take(
     request: Request,
     fingerprint: string,
@@ -66,7 +66,7 @@ export class InputRequired {
   }
 }
 
-/** The call as it first came, under the id and the progress token of its repetition. */
+/** The original call with the ID and progress token of its repetition. */
 function again(first: Request, repeated: Request): Request {
   const path = ['params', '_meta', 'progressToken'];
   const span = spanAt(repeated.bytes, path);

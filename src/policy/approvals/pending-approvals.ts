@@ -15,13 +15,13 @@ import {
 } from './approvals-folder.ts';
 import { type Answer, patienceOf, type Question, questionText } from './question.ts';
 
-/** Milliseconds between two looks for an answer. */
+/** Milliseconds between checks for an answer. */
 const LOOK_EVERY = 250;
 
 /**
- * Asks the person before VS Code: the question lies in the state folder until it is answered there.
- * It is for clients that show no forms, and for users who have asked for it, because any program of
- * the user can write such an answer.
+ * Asks the person in VS Code through a file in the state folder. For clients without form
+ * elicitation, and only if the user enables it, because any program of the user could write an
+ * answer.
  */
 export class PendingApprovals implements Approver {
   readonly #folder: string;
@@ -30,7 +30,7 @@ export class PendingApprovals implements Approver {
 
   constructor(options: {
     readonly stateFolder: string;
-    /** Whether values of arguments may not be written down, because a policy redacts some. */
+    /** True if argument values must not be stored, because a policy redacts some. */
     readonly hidesValues: () => boolean;
     readonly now: () => number;
   }) {
@@ -39,7 +39,7 @@ export class PendingApprovals implements Approver {
     this.#now = options.now;
   }
 
-  /** Rejects with the signal's reason when the call was given up meanwhile. */
+  /** Rejects with the signal's reason if the call is cancelled. */
   async ask(question: Question, { signal }: Exchange): Promise<Answer> {
     const patience = patienceOf(question);
     const now = this.#now();
@@ -81,7 +81,7 @@ export class PendingApprovals implements Approver {
   }
 }
 
-/** What is on disk names the arguments alone. */
+/** The stored question contains only the names of the arguments. */
 function withoutValues(question: Question): Question {
   const value: unknown = JSON.parse(question.arguments);
   const names = isObject(value) ? Object.keys(value) : [];

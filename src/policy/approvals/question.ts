@@ -1,32 +1,32 @@
 import type { JsonObject } from '../../mcp/message.ts';
 import type { Ask, Spent } from '../decisions/facts.ts';
 
-/** A call that a person has to agree to, or another request of either side. */
+/** A call or other request that needs a person's approval. */
 export interface Question {
   readonly from: 'client' | 'server';
   readonly method: string;
-  /** The tool, or what else the request is about; the method where it names nothing. */
+  /** The tool or other item of the request, or the method if there is none. */
   readonly tool: string;
-  /** The JSON text of the arguments, as they are sent; of all params where there are none. */
+  /** The JSON text of the arguments as sent, or of all params if there are none. */
   readonly arguments: string;
   readonly runtime: string;
   readonly caller: string | undefined;
-  /** What sessions have come to today; undefined where that cannot be told. */
+  /** Today's session usage; `undefined` if it cannot be determined. */
   readonly spent: Spent | undefined;
   readonly asks: readonly Ask[];
-  /** True where an answer may hold for the rest of the session. */
+  /** True if an answer can apply to the rest of the session. */
   readonly mayLast: boolean;
 }
 
 export type Answer =
   | { readonly agreed: 'once' | 'session' }
-  /** Why the call does not go on, as a sentence. */
+  /** The reason for the denial, as a sentence. */
   | { readonly refused: string };
 
-/** Characters of the arguments that are shown; a person does not read more. */
+/** Maximum characters of arguments to show; a person does not read more. */
 const MOST_SHOWN = 4_000;
 
-/** The question in words. What is not seen, or turns text around, is shown as its code. */
+/** The text of the question. Shows invisible and bidirectional control characters as escapes. */
 export function questionText(question: Question): string {
   const { arguments: args, runtime, caller, asks } = question;
   const shown = visible(args);
@@ -53,7 +53,7 @@ function wish({ from, method, tool }: Question): string {
   return `An agent asks for ${visible(method)}${tool === method ? '' : ` of ${named}`}.`;
 }
 
-/** What the form asks for, as MCP's elicitation wants it. */
+/** The form schema for MCP elicitation. */
 export function questionSchema({ mayLast }: Question): JsonObject {
   const choices = mayLast ? ['once', 'session'] : ['once'];
   return {
@@ -71,7 +71,7 @@ export function questionSchema({ mayLast }: Question): JsonObject {
   };
 }
 
-/** Reads the result of an elicitation; only a plain yes is one. */
+/** Parses the result of an elicitation. Only a clear yes counts as approval. */
 export function readAnswer(result: unknown, { mayLast }: Question): Answer {
   const { action, content } = (result ?? {}) as { action?: unknown; content?: unknown };
   if (action !== 'accept') return { refused: 'The person who was asked did not agree.' };
@@ -81,10 +81,10 @@ export function readAnswer(result: unknown, { mayLast }: Question): Answer {
   return { refused: 'The answer of the person who was asked does not say what is allowed.' };
 }
 
-/** Milliseconds that a timer can wait, about 25 days; one that is given more does not wait at all. */
+/** Maximum timer delay in milliseconds, about 25 days. A longer delay fires at once. */
 const LONGEST_WAIT = 2 ** 31 - 1;
 
-/** The time that the most impatient of the rules leaves. */
+/** The shortest timeout of the rules involved, in milliseconds. */
 export function patienceOf({ asks }: Pick<Question, 'asks'>): number {
   return Math.min(LONGEST_WAIT, ...asks.map(({ timeout }) => timeout));
 }

@@ -1,6 +1,6 @@
 /**
- * The characters of other scripts that look like a Latin letter or a digit, as hexadecimal code points:
- * the single characters of Unicode's confusables.txt (UTS 39) that no normalization folds.
+ * Characters of other scripts that look like a Latin letter or digit, as hexadecimal code points.
+ * Source: the single characters of Unicode's confusables.txt (UTS 39) that no normalization folds.
  */
 const CONFUSABLES: Readonly<Record<string, string>> = {
   '2': '1a7 3e8 14bf a644 a6ef a75a',
@@ -47,8 +47,10 @@ const bases = new Map(
   ),
 );
 
-/** The Latin letter or digit that a character looks like; the character itself if there is none. */
+/**
+ * The Latin letter or digit that resembles a character, or the character itself if there is none.
+ */
 export function baseOf(character: string): string {
-  // Some capitals look like the small letter of another one, such as I and l.
+  // Some capitals resemble the lower-case form of another letter, such as I and l.
   return bases.get(character.toLowerCase()) ?? bases.get(character) ?? character;
 }

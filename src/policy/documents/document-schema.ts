@@ -43,7 +43,7 @@ const entrySchema = z
 
 export type EntryInput = z.infer<typeof entrySchema>;
 
-/** In YAML, what has nothing but comments below it is null. */
+/** In YAML, a key followed only by comments has the value null. */
 const entriesSchema = z
   .record(nameSchema.regex(/^(?!__proto__$)/), entrySchema.nullable())
   .nullish();
@@ -86,7 +86,9 @@ const body = {
   budgets: z.array(budgetSchema).max(100).optional(),
 };
 
-/** A tool without `rules` is in the JSON form, whose `default` has no standard. */
+/**
+ * A tool without `rules` belongs to the JSON format, and that format has no default for `default`.
+ */
 const DEFAULT_NEEDED = {
   anyOf: [
     { required: ['default'] },
@@ -162,7 +164,7 @@ export type RedactInput = z.infer<typeof redactSchema>;
 export const documentSchema = z
   .strictObject({
     $schema: z.string().optional(),
-    // Without its quotes, YAML has a number, which Intercept takes as well.
+    // Without quotes, YAML reads a number. Intercept accepts it as well.
     version: z.literal(['1', 1], { error: 'version must be "1"' }).optional(),
     description: z.string().optional(),
     ...body,
@@ -190,7 +192,7 @@ export const documentSchema = z
   })
   .superRefine((document, context) => {
     const keys = Object.keys(document).filter((key) => key !== '$schema');
-    // The catalogues' snippets are tools alone.
+    // Catalog snippets contain only tools.
     if (document.version === undefined && keys.join() !== 'tools') {
       context.addIssue({ code: 'custom', message: 'version must be "1"', path: ['version'] });
     }
@@ -220,13 +222,13 @@ export const documentSchema = z
 
 export type DocumentInput = z.infer<typeof documentSchema>;
 
-/** `UK` has a name as well, but is another way to write `GB`, of which no telephone number knows. */
+/** Excludes `UK`: it has a name but is an alias of `GB`, and no phone number uses it. */
 function isCountry(code: string): boolean {
   const names = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
   return names.of(code) !== undefined && new Intl.Locale(`und-${code}`).region === code;
 }
 
-/** The JSON schema for editors; `schemas/policy.schema.json` is this. */
+/** The JSON schema for editors, published as `schemas/policy.schema.json`. */
 export function policyJsonSchema(): object {
   return z.toJSONSchema(documentSchema, { target: 'draft-7', io: 'input' });
 }

@@ -2,7 +2,7 @@ import { isAlias, isMap, isPair, isSeq, LineCounter, type Node, parseDocument } 
 import type { z } from 'zod';
 import { numberTags } from './yaml-numbers.ts';
 
-/** Something wrong with a document, where it stands. Lines and columns count from 1. */
+/** A problem and its position in a document. Lines and columns start at 1. */
 export interface Problem {
   readonly file: string;
   readonly line: number;
@@ -14,16 +14,16 @@ export function problemLine({ file, line, column, message }: Problem): string {
   return `${file}:${line}:${column}: ${message}`;
 }
 
-/** A document may not be made to unfold into much more than it is. */
+/** Limits the expansion of aliases, so that a small document cannot become a huge value. */
 const MOST_ALIASES = 100;
-/** Characters: a policy of thousands of rules has fewer. */
+/** In characters. A policy with thousands of rules is shorter. */
 const LONGEST_DOCUMENT = 2_000_000;
-/** UTF-8 has at most 3 bytes for a character of JavaScript. */
+/** UTF-8 has at most 3 bytes per JavaScript character. */
 export const MAX_DOCUMENT_BYTES = 3 * LONGEST_DOCUMENT;
 
 type Path = readonly PropertyKey[];
 
-/** The text of a YAML or JSON document as a value, with the way back from the value to the text. */
+/** Parses a YAML or JSON document and maps paths of the value to positions in the text. */
 export class DocumentText {
   readonly value: unknown;
   readonly problems: readonly Problem[];
@@ -35,11 +35,11 @@ export class DocumentText {
   constructor(text: string, file: string, refusesDates = false) {
     this.#file = file;
     const isTooLong = text.length > LONGEST_DOCUMENT;
-    // Others' readers of YAML know merge keys (`<<`), and so do documents that were written for them.
+    // Other YAML readers support merge keys (`<<`), and existing documents use them.
     const document = parseDocument(isTooLong ? '' : text, {
       lineCounter: this.#lines,
       merge: true,
-      // Whatever version a directive names: a document has one meaning.
+      // A document has one meaning, so any version in a directive is ignored.
       schema: 'core',
       resolveKnownTags: false,
       stringKeys: true,
@@ -67,13 +67,13 @@ export class DocumentText {
     this.problems = problems;
   }
 
-  /** @param path Keys and indexes that lead to what is wrong, or to where it is missing. */
+  /** @param path Keys and indexes of the invalid or missing value. */
   problem(path: Path, message: string): Problem {
     const shown = path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message;
     return this.#at(this.#offsetOf(path), shown);
   }
 
-  /** What a schema has to say about the value. */
+  /** Converts an issue of a schema. */
   problemsOf(issue: z.core.$ZodIssue): Problem[] {
     if (issue.code !== 'unrecognized_keys') return [this.problem(issue.path, issue.message)];
     return issue.keys.map((key) => this.problem([...issue.path, key], 'there is no such field'));
@@ -84,7 +84,7 @@ export class DocumentText {
     return { file: this.#file, line: Math.max(line, 1), column: Math.max(col, 1), message };
   }
 
-  /** Of the key where there is one, else of the nearest thing around it. */
+  /** The offset of the key if it exists, otherwise of the nearest enclosing value. */
   #offsetOf(path: Path): number {
     let node: unknown = this.#root;
     let offset = rangeOf(node);

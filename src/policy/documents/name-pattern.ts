@@ -1,26 +1,26 @@
 import { baseOf } from './confusables.ts';
 
-/** A name, or a glob in which `*` stands for any characters and `?` for one. */
+/** A name, or a glob: `*` matches any characters and `?` matches one. */
 export interface NamePattern {
   readonly text: string;
-  /** Byte for byte: what a permission needs. */
+  /** Exact comparison, for permissions. */
   matches(name: string): boolean;
   /**
-   * The same for names that look alike or that a lenient server may take for this one: what a
-   * restriction applies to. True wherever `matches` is.
+   * Tolerant comparison, for restrictions: also true for similar names, or names that a lenient
+   * server may treat as this one. True whenever `matches` is.
    */
   resembles(name: string): boolean;
 }
 
-/** Longer names than any server has; a glob's work stays small. */
+/** In characters. Longer than the names of any server, and bounds the work of a glob. */
 const LONGEST_NAME = 2048;
 
-/** Characters that nobody sees, and white space, in NFKC. */
+/** Invisible characters and white space, in NFKC. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Z}\p{M}\u115f\u1160\u3164\uffa0\u2800]/gu;
 
 /**
- * What a name comes down to for somebody who does not look closely: without case, width, accents,
- * characters that are not seen, and letters of other scripts that look the same.
+ * Normalizes a name for tolerant comparison. Removes case, width, accents and invisible characters,
+ * and replaces similar letters of other scripts.
  */
 export function skeletonOf(name: string): string {
   if (/^[a-z0-9_./:-]*$/.test(name)) return name;
@@ -31,7 +31,7 @@ export function skeletonOf(name: string): string {
     .normalize('NFKC');
 }
 
-/** The same without anything but letters and digits, for keys and methods. */
+/** Like {@link skeletonOf}, but keeps only letters and digits. For keys and methods. */
 export function squashed(name: string): string {
   return skeletonOf(name).replace(/[^\p{L}\p{N}]/gu, '');
 }
@@ -48,7 +48,7 @@ export function namePattern(text: string): NamePattern {
   };
 }
 
-/** Without a regular expression, so that no glob can be made to take long. */
+/** Uses no regular expression, so that no glob can take long. */
 function globMatcher(glob: string): (name: string) => boolean {
   if (glob === '*') return () => true;
   const pattern = [...glob];
@@ -58,7 +58,7 @@ function globMatcher(glob: string): (name: string) => boolean {
   };
 }
 
-/** Goes back to the latest `*` alone, which is enough: at most pattern × name steps. */
+/** Backtracks only to the latest `*`, which is sufficient: at most pattern × name steps. */
 function globMatches(pattern: readonly string[], name: readonly string[]): boolean {
   let at = 0;
   let star = -1;

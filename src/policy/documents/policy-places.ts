@@ -3,20 +3,20 @@ import { posix, win32 } from 'node:path';
 import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
 
-/** Where a policy document may stand. */
+/** A possible location of a policy document. */
 export interface PolicyPlace {
   readonly path: string;
-  /** False for one that is obeyed where it exists. */
+  /** If false, the document may be missing. */
   readonly isRequired: boolean;
 }
 
 const NAME = 'agentcore-mcp';
 
 /**
- * The documents that hold: the organisation's, the user's, and those that `AGENTCORE_POLICY` names,
- * separated as in `PATH`. Whoever sets the variable can only tighten what the others say.
+ * The locations of all documents in force: the organization's, the user's, and those in
+ * `AGENTCORE_POLICY`, separated as in `PATH`. The variable can only make the policy stricter.
  *
- * @throws {AgentCoreError} `usage` for a path that depends on where the program was started.
+ * @throws {AgentCoreError} `usage` if a path is relative.
  */
 export function policyPlaces(
   env: Environment,
@@ -37,14 +37,14 @@ export function policyPlaces(
     ...usual.map((folder) => ({ path: path.join(folder, 'policy.yaml'), isRequired: false })),
     ...named.map((one) => ({ path: path.normalize(one), isRequired: true })),
   ];
-  // Named once more, a usual place has to be there.
+  // If the variable also names a default location, the document must exist.
   return places.filter(
     ({ path: one, isRequired }) =>
       isRequired || !places.some((other) => other.isRequired && other.path === one),
   );
 }
 
-/** Written by administrators alone. */
+/** Writable by administrators only. */
 function organisationFolder(env: Environment, platform: NodeJS.Platform): string {
   if (platform === 'darwin') return posix.join('/Library/Application Support', NAME);
   if (platform === 'win32') return win32.join(env.ProgramData || 'C:\\ProgramData', NAME);

@@ -8,19 +8,20 @@ import type { Policy } from './policy.ts';
 import type { PolicyPlace } from './policy-places.ts';
 import { readPolicy } from './read-policy.ts';
 
-/** The documents that hold now. */
+/** The documents in force. */
 export interface PolicyState {
   readonly policies: readonly Policy[];
-  /** Why nothing is allowed: a document that could never be read. */
+  /** The reason to deny all messages: a document has never been valid. */
   readonly failure: string | undefined;
 }
 
-/** Mistakes of a document that one sentence names. */
+/** Maximum problems in one message. */
 const MOST_NAMED = 5;
 
 /**
- * All documents that hold, read anew when one of them changes. One that becomes invalid or goes
- * keeps what it said last; one that was never valid lets nothing pass.
+ * Holds all documents in force and reloads them when one changes. If a document becomes invalid or
+ * disappears, its last valid version stays in force. If it was never valid, all messages are
+ * denied.
  */
 export class PolicySet {
   readonly #places: readonly PolicyPlace[];
@@ -38,8 +39,8 @@ export class PolicySet {
   /**
    * Reads the documents for the first time.
    *
-   * @throws {AgentCoreError} if a path can never be a document, such as a FIFO. One that becomes
-   *   so later is reported like an invalid document.
+   * @throws {AgentCoreError} if a path can never be a document, such as a FIFO. If this happens
+   *   later, it is reported like an invalid document.
    */
   start(): void {
     for (const { path } of this.#places) readIfThere(path);
@@ -47,8 +48,8 @@ export class PolicySet {
   }
 
   /**
-   * Costs a `stat` for each document where nothing has changed. Whoever asks while the same event is
-   * handled, as all do that a message passes, gets the same answer.
+   * Costs one `stat` per document if nothing has changed. All callers in the same event loop turn
+   * get the same state, so one message has one policy.
    */
   current(): PolicyState {
     if (this.#isFresh) return this.#state;
@@ -56,7 +57,7 @@ export class PolicySet {
     process.nextTick(() => {
       this.#isFresh = false;
     });
-    // Taken before reading: what is written meanwhile is read the next time.
+    // Taken before reading, so that a concurrent write is detected next time.
     const stamp = stampOf(this.#places.map(({ path }) => path));
     if (stamp !== this.#stamp) {
       const isFirst = this.#stamp === undefined;
@@ -84,7 +85,7 @@ export class PolicySet {
     return { policies, failure: failures[0] };
   }
 
-  /** @returns what is wrong, if anything is. */
+  /** @returns the problem, if there is one. */
   #readOne({ path, isRequired }: PolicyPlace): string | undefined {
     let text: string;
     try {
@@ -109,7 +110,7 @@ function readIfThere(path: string): void {
   try {
     readRegularFile(path, MAX_DOCUMENT_BYTES);
   } catch (thrown) {
-    // Other failures pass: the file may be written, or its rights be changed, while the proxy runs.
+    // Ignore other failures: the file or its permissions may change while the proxy runs.
     if (thrown instanceof AgentCoreError) throw thrown;
   }
 }

@@ -2,31 +2,33 @@ import type { RedactInput } from './document-schema.ts';
 import type { NamePattern } from './name-pattern.ts';
 import type { Window } from './windows.ts';
 
-/** What every form of a policy document is read into. Pointers are JSON pointers into the document. */
+/**
+ * The parsed form of a policy document in any format. Pointers are JSON pointers into the document.
+ */
 export interface Policy {
   readonly file: string;
   readonly body: PolicyBody;
-  /** Parts for some runtimes or callers alone, in the order of the document. */
+  /** Parts for specific runtimes or callers, in document order. */
   readonly sections: readonly Section[];
-  /** True where a rule cannot be judged without knowing who calls. */
+  /** True if a rule depends on the caller. */
   readonly needsCaller: boolean;
   readonly approvals: ApprovalSettings;
-  /** True where calls are refused that cannot be put on record. */
+  /** True if calls must be denied when they cannot be recorded. */
   readonly auditRequired: boolean;
-  /** What is replaced on the way. */
+  /** Redaction settings. */
   readonly redact: RedactInput | undefined;
 }
 
-/** Rules for whom the document or a section of it is. */
+/** The rules of a document or of one section. */
 export interface PolicyBody {
   readonly default: { readonly effect: 'allow' | 'deny'; readonly pointer: string } | undefined;
   readonly hidden: readonly Mark[];
-  /** The tools that there are at all; all of them where it is absent. */
+  /** The only tools that exist for the agent; all tools if absent. */
   readonly catalog:
     | { readonly names: readonly NamePattern[]; readonly pointer: string }
     | undefined;
   readonly billable: readonly Mark[];
-  /** Tools that a person has to agree to. */
+  /** Tools that require a person's approval. */
   readonly approve: readonly ApprovalMark[];
   readonly entries: readonly Entry[];
   readonly budgets: readonly Budget[];
@@ -37,10 +39,10 @@ export interface Section extends PolicyBody {
   readonly matching: readonly NamePattern[];
 }
 
-/** What a rule can be about. A method stands for every message of that method. */
+/** The kinds of items that rules apply to. A method stands for all its messages. */
 export type SubjectKind = 'tool' | 'prompt' | 'resource' | 'method';
 
-/** A name that a list of the document names. */
+/** A name in a list of the document. */
 export interface Mark {
   readonly kind: SubjectKind;
   readonly name: NamePattern;
@@ -48,45 +50,45 @@ export interface Mark {
 }
 
 export interface ApprovalMark {
-  /** A kind of tools by what they say of themselves, or names. */
+  /** A category from the tool's annotations, or a name. */
   readonly of: 'destructive' | 'write' | 'billable' | NamePattern;
   readonly pointer: string;
 }
 
-/** What the document says of a tool, prompt, resource or method. */
+/** The rules for a tool, prompt, resource or method. */
 export interface Entry {
   readonly kind: SubjectKind;
   readonly name: NamePattern;
   readonly pointer: string;
-  /** False for `*`, which never rescues under `default: deny`. */
+  /** False for `*`: it does not allow a tool under `default: deny`. */
   readonly lists: boolean;
   readonly rules: readonly Rule[];
-  /** Put in front of the description in lists. */
+  /** Prefix for the description in lists. */
   readonly describe: string | undefined;
 }
 
 interface OfRule {
   readonly pointer: string;
   readonly name: string | undefined;
-  /** What the agent is told, where the document says that. */
+  /** Message for the agent, if the document has one. */
   readonly sentence: string | undefined;
 }
 
 export type Rule = DenyRule | RequireRule | ApprovalRule | SchemaRule | LimitRule;
 
-/** Refuses where its conditions hold, or always where it has none. */
+/** Denies the call if its conditions hold, or always if it has none. */
 interface DenyRule extends OfRule {
   readonly kind: 'deny';
   readonly when: Guard | undefined;
 }
 
-/** Refuses where its conditions do not hold. */
+/** Denies the call if its conditions do not hold. */
 interface RequireRule extends OfRule {
   readonly kind: 'require';
   readonly holds: Guard;
 }
 
-/** Asks a person where its conditions hold, or always where it has none. */
+/** Requires an approval if its conditions hold, or always if it has none. */
 interface ApprovalRule extends OfRule {
   readonly kind: 'approval';
   readonly when: Guard | undefined;
@@ -95,20 +97,22 @@ interface ApprovalRule extends OfRule {
   readonly per: 'call' | 'session';
 }
 
-/** Checks the arguments against the tool's own schema, or that what it requires is there. */
+/**
+ * Checks the arguments against the tool's own schema, or only that required arguments are present.
+ */
 interface SchemaRule extends OfRule {
   readonly kind: 'schema';
   readonly extent: 'schema' | 'required';
 }
 
-/** Counts, and refuses where that would go beyond `most`. */
+/** Counts the call, and denies it if the count would exceed `most`. */
 export interface LimitRule extends OfRule {
   readonly kind: 'limit';
   readonly counter: Counter;
-  /** Adds so much, or what an argument says. */
+  /** A fixed amount, or the path of an argument. */
   readonly increment: number | ArgumentPath;
   readonly most: number | undefined;
-  /** True where `most` itself is too much. */
+  /** True if the count must stay below `most`. */
   readonly isExclusive: boolean;
 }
 
@@ -119,10 +123,10 @@ export interface Counter {
   readonly scope: Scope;
 }
 
-/** Who shares a count: the agent's session, all that one identity does, everybody. */
+/** The calls that share a count: those of one agent session, of one identity, or all. */
 export type Scope = 'session' | 'grant' | 'global';
 
-/** What runtime sessions may cost, or how many of them may be begun. */
+/** Maximum cost of runtime sessions, or maximum number of new ones. */
 interface Budget extends OfRule {
   readonly unit: 'usd' | 'sessions';
   readonly most: number;
@@ -130,19 +134,18 @@ interface Budget extends OfRule {
 }
 
 interface ApprovalSettings {
-  /** Milliseconds that a question stays open. */
+  /** Milliseconds until a question expires. */
   readonly timeout: number;
-  /** Milliseconds for which nobody is asked again after a no to the same arguments. */
+  /** Milliseconds after a decline during which the same call is denied without a new question. */
   readonly dedupe: number;
 }
 
-/** Keys that lead to a value below the arguments, or the params of a method. */
+/** Keys of a value in the arguments, or in the params of a method. */
 export interface ArgumentPath {
   readonly text: string;
   readonly keys: readonly string[];
 }
 
-/** All, any, or one comparison. */
 export type Guard =
   | { readonly all: readonly Guard[] }
   | { readonly any: readonly Guard[] }
@@ -151,7 +154,7 @@ export type Guard =
 export interface Comparison {
   readonly path: ArgumentPath | { readonly counter: Counter; readonly text: string };
   readonly op: Operator;
-  /** In the form that the operator wants; a compiled expression for `regex`. */
+  /** In the type that the operator needs; a compiled expression for `regex`. */
   readonly value: unknown;
 }
 

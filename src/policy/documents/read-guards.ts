@@ -2,13 +2,13 @@ import { RE2JS, RE2JSException } from 're2js';
 import type { ArgumentPath, Comparison, Counter, Guard } from './policy.ts';
 import type { Condition } from './rule-schema.ts';
 
-/** Told of what is wrong, and where below the thing that is read. */
+/** Reports a problem at a path relative to the value. */
 export type Complain = (path: readonly PropertyKey[], message: string) => void;
 
-/** A condition of a counter, before all counters of the document are known. */
+/** Finds the counter of a reference such as `state.TOOL.COUNTER`. */
 export type FindCounter = (reference: string) => Counter | undefined;
 
-/** Reads a condition, or a group of them. */
+/** Reads a condition or a group of conditions. */
 export function readCondition(
   condition: Condition,
   counterOf: FindCounter,
@@ -51,7 +51,9 @@ function comparable(op: Comparison['op'], value: unknown, complain: Complain): u
   return compiled(String(value), (message) => complain(['value'], message));
 }
 
-/** Compiled by an engine whose time grows with the text alone, and that reads what Go's does. */
+/**
+ * Compiles a pattern with RE2: linear in the length of the text, and compatible with Go's syntax.
+ */
 export function compiled(pattern: string, complain: (message: string) => void): RE2JS | undefined {
   try {
     return RE2JS.compile(pattern);

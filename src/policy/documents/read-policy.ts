@@ -25,13 +25,13 @@ export type ReadPolicy =
   | { readonly policy: Policy; readonly problems: readonly [] }
   | { readonly policy?: undefined; readonly problems: readonly Problem[] };
 
-/** Milliseconds that a question to a person stays open where the document does not say. */
+/** Default time in milliseconds until a question to a person expires. */
 const APPROVAL_TIMEOUT = 120_000;
 const APPROVE_KINDS = ['destructive', 'write', 'billable'] as const;
 
 /**
- * Reads a policy document in any of its forms: Intercept's YAML, PolicyLayer's JSON, the catalogues'
- * snippets, and our own additions to them. Every mistake is told with its place.
+ * Parses a policy document in any supported format: Intercept's YAML, PolicyLayer's JSON, catalog
+ * snippets, and our extensions. Returns every problem with its position.
  */
 export function readPolicy(text: string, file: string): ReadPolicy {
   const source = new DocumentText(text, file, true);
@@ -71,7 +71,7 @@ class PolicyReader {
 
   read(file: string): Policy {
     const document = this.#document;
-    // Rules may compare counters that a later one counts, so counters are read first.
+    // Reads counters first, because a rule may refer to a counter of a later entry.
     this.#eachEntry((entry, kind, name, path) => this.#declare(entry, kind, name, path));
     const sections = (['runtimes', 'callers'] as const).flatMap((of) =>
       (document[of] ?? []).map(
@@ -132,7 +132,7 @@ class PolicyReader {
           pointer: at('approve', index),
         }),
       ),
-      // The tool's own rules come first, then globs, and `*` last.
+      // Exact names come first, then globs, then `*`.
       entries: entries.toSorted((a, b) => generality(a) - generality(b)),
       budgets: (input.budgets ?? []).map((budget, index) => ({
         pointer: at('budgets', index),
@@ -173,7 +173,7 @@ class PolicyReader {
     });
   }
 
-  /** Takes in what an entry counts; the same counter twice in one entry is a mistake. */
+  /** Collects the counters of an entry. Defining a counter twice in one entry is an error. */
   #declare(entry: EntryInput, kind: SubjectKind, name: string, path: Path): void {
     const seen = new Set<string>();
     const anyCounter = { key: '', window: readWindow('day'), scope: 'session' } as const;
@@ -231,7 +231,7 @@ const ENTRY_KEYS = [
   ['methods', 'method'],
 ] as const;
 
-/** What conditions call the counters of an entry: a tool's by its name, those of `*` by `_global`. */
+/** The prefix of an entry's counters in conditions: the tool's name, or `_global` for `*`. */
 function scopeNameOf(kind: SubjectKind, name: string): string {
   const own = name === '*' ? '_global' : name;
   return kind === 'tool' ? own : `${kind}:${own}`;
@@ -248,7 +248,7 @@ function countsByGrant({ entries }: PolicyBody): boolean {
   );
 }
 
-/** Objects pass `__proto__` over in silence, and with it what a document says about it. */
+/** JavaScript objects silently ignore `__proto__`, and a rule under that name would be lost. */
 function pathsOfUnusableKeys(value: unknown, path: Path = []): Path[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, below]) =>

@@ -10,11 +10,11 @@ import {
   type Window,
 } from './windows.ts';
 
-/** Where rules stand, and what they may refer to. */
+/** The position of rules, and the counters available to them. */
 export interface RuleContext {
   /** The JSON pointer of the entry. */
   readonly pointer: string;
-  /** What the entry's counters are counted under. */
+  /** Prefix of the entry's counters. */
   readonly scopeName: string;
   readonly counterOf: FindCounter;
   readonly complain: Complain;
@@ -22,7 +22,7 @@ export interface RuleContext {
 
 type Common = Pick<Rule, 'pointer' | 'name' | 'sentence'>;
 
-/** All rules of an entry, in the order in which they are judged. */
+/** All rules of an entry, in order of evaluation. */
 export function readRules(entry: EntryInput, context: RuleContext): Rule[] {
   const { pointer, counterOf } = context;
   const listed = (
@@ -81,8 +81,8 @@ function readRule(rule: RuleInput, index: number, context: RuleContext): Rule[] 
 }
 
 /**
- * What has to hold. A comparison of the rule's own counter with a highest value is no condition but
- * the limit of that counter, which is judged with what this call adds.
+ * Reads the conditions of a rule. A comparison of the rule's own counter with a maximum is a limit,
+ * not a condition. It is evaluated with the amount that the call adds.
  */
 function readGuard(
   rule: RuleInput,
@@ -142,7 +142,7 @@ function readLimits(
       increment: from ? argumentPath(from) : (increment ?? 1),
     };
     if (own.length === 0) limits.push({ ...adding, most: undefined });
-    // Several highest values of one counter are reserved as one: the lowest.
+    // If one counter has several maximums, the lowest applies.
     const lowest = own.toSorted(
       (a, b) => Number(a.value) - Number(b.value) || (a.op === 'lt' ? -1 : 1),
     )[0];
@@ -192,7 +192,7 @@ function sentenceOf({ on_deny: said, reason }: Pick<Condition, 'on_deny' | 'reas
   return said || reason || undefined;
 }
 
-/** Names are of the calendar; lengths are the last so much time. */
+/** A name is a calendar window; a duration is a sliding window. */
 export function readWindow(input: WindowInput): Window {
   if (typeof input === 'number') return slidingWindow(input * 1000, `${input} s`);
   const named = NAMED_WINDOWS.find((name) => name === input);

@@ -46,7 +46,7 @@ const argumentPath = z
   .string()
   .max(500)
   .regex(ARGUMENT_PATH, 'expected args.NAME, such as args.amount');
-/** An empty one is none. */
+/** An empty sentence counts as absent. */
 const sentence = z.string().max(2000);
 
 const comparison = {
@@ -57,12 +57,12 @@ const comparison = {
     .optional(),
   op: z.enum(OPERATORS).optional(),
   value: z.unknown().optional(),
-  /** What the agent is told, in the lists `require` and `deny_if`. */
+  /** Message for the agent, in the lists `require` and `deny_if`. */
   on_deny: sentence.optional(),
   reason: sentence.optional(),
 };
 
-/** What an operator wants to compare with, as JSON Schema says it and in words. */
+/** The value type of each operator: as JSON Schema, as text and as a test. */
 const VALUES = [
   [['in', 'not_in'], { type: 'array' }, 'a list', Array.isArray],
   [['lt', 'lte', 'gt', 'gte'], { type: 'number' }, 'a number', Number.isFinite],
@@ -156,11 +156,11 @@ const spendSchema = z
     description: 'The most that an argument (args.amount) may be for a call, and for a day.',
   });
 
-/** What makes a rule one that decides something. */
+/** A rule needs at least one of these to decide anything. */
 const TESTS = ['conditions', 'any_of', 'rate_limit', 'state', 'validate', 'spend'] as const;
 type Test = (typeof TESTS)[number];
 
-/** Which of them an action goes together with. */
+/** The tests that each action allows. */
 const FITTING: Readonly<Record<string, readonly Test[]>> = {
   evaluate: TESTS,
   deny: [],

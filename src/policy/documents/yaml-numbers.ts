@@ -1,6 +1,6 @@
 import type { ScalarTag } from 'yaml';
 
-/** Integers of YAML 1.1 and 1.2 as Go's `strconv.ParseInt` with base 0 reads them. */
+/** Integers of YAML 1.1 and 1.2, as in Go's `strconv.ParseInt` with base 0. */
 const INTEGER = /^([-+]?)(?:0[xX]([\da-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9]\d*))$/;
 const FLOAT = /^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$/;
 const NO_NUMBER = /^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
@@ -10,11 +10,11 @@ const DATE =
 type Complain = (message: string) => void;
 
 /**
- * Tags for numbers as gopkg.in/yaml.v3 reads them (resolve.go), with which Intercept reads the same
- * documents: underscores are left out, and `0100` is octal. Sexagesimal numbers are texts there.
+ * Number tags as in gopkg.in/yaml.v3 (resolve.go), the YAML reader of Intercept. It ignores
+ * underscores, reads `0100` as octal, and treats sexagesimal numbers as text.
  *
- * @param refusesDates True if an unquoted date is a mistake: yaml.v3 makes a time of it, which is equal
- *   to no text.
+ * @param refusesDates True if an unquoted date is an error: yaml.v3 reads it as a time, and a time
+ *   never equals a text.
  */
 export function numberTags(refusesDates: boolean): ScalarTag[] {
   const resolve = (text: string, complain: Complain): unknown => {
@@ -32,13 +32,13 @@ export function numberTags(refusesDates: boolean): ScalarTag[] {
   }));
 }
 
-/** `undefined` for what is a text. */
+/** `undefined` if the text is not a number. */
 function readNumber(text: string, complain: Complain): number | undefined {
   if (NO_NUMBER.test(text)) {
     complain(`"${text}" is no number that can be compared`);
     return undefined;
   }
-  // yaml.v3 leaves out underscores only if the first character is a digit or a sign.
+  // yaml.v3 removes underscores only if the first character is a digit or a sign.
   const plain = text.startsWith('.') ? text : text.replaceAll('_', '');
   const integer = readInteger(plain);
   const number = integer === undefined && FLOAT.test(plain) ? Number(plain) : Number(integer);
