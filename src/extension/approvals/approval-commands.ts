@@ -6,7 +6,7 @@ import type { SessionNode } from '../sessions/session-node.ts';
 import { REVIEW, shownTool } from './approval-items.ts';
 import type { ApprovalsWatch } from './approvals-watch.ts';
 
-/** Tells of calls that wait for a person, and takes the answer. */
+/** Notifies the user of calls that need approval and handles the answers. */
 export function registerApprovals(
   commands: CommandRegistry,
   approvals: ApprovalsWatch,
@@ -53,7 +53,7 @@ async function tell({ id, tool }: PendingApproval): Promise<void> {
   }
 }
 
-/** Whoever closes the question leaves the call waiting. */
+/** If the user closes the dialog, the call keeps waiting. */
 async function review(
   pending: PendingApproval,
   answer: (pending: PendingApproval, given: GivenAnswer) => Promise<void>,

@@ -2,13 +2,16 @@ import * as vscode from 'vscode';
 import type { PendingApproval } from '../../policy/approvals/approvals-folder.ts';
 import { printable } from '../../sessions/session-words.ts';
 
-/** Runs with the id of a call that waits, for a person who wants to see the whole question. */
+/** Internal command that opens the approval dialog for the call with the given id. */
 export const REVIEW = '_agentcore.reviewApproval';
 
-/** Characters of a name that are shown. */
+/** In characters. */
 const LONGEST_NAME = 100;
 
-/** A tool's name, which an agent has chosen: VS Code would make links of some. */
+/**
+ * Formats a tool name for display. The agent chooses the name, so this removes the characters that
+ * VS Code would render as a link.
+ */
 export function shownTool(tool: string): string {
   return printable(tool.replace(/[[\]()]/g, ' ')).slice(0, LONGEST_NAME);
 }

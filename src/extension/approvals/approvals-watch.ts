@@ -4,12 +4,12 @@ import type { Environment } from '../../environment.ts';
 import { stateFolder } from '../../journal/state-folder.ts';
 import type { GivenAnswer, PendingApproval } from '../../policy/approvals/approvals-folder.ts';
 
-/** Milliseconds between two looks where the system announces nothing. */
+/** Poll interval in milliseconds, for file systems without change notifications. */
 const LOOK_EVERY = 5_000;
-/** Milliseconds between a change of the folder and the look at it. */
+/** Debounce in milliseconds after a change in the directory. */
 const SETTLE = 100;
 
-/** The calls of all programs of this user that wait for a person. */
+/** The pending approvals of all programs of this user. */
 export class ApprovalsWatch implements vscode.Disposable {
   readonly #env: () => Environment;
   readonly #lookEvery: number;
@@ -19,13 +19,15 @@ export class ApprovalsWatch implements vscode.Disposable {
   #timer: NodeJS.Timeout | undefined;
   #isDisposed = false;
 
-  /** @param lookEvery Milliseconds between two looks where the system announces nothing. */
+  /**
+   * @param lookEvery Poll interval in milliseconds, for file systems without change notifications.
+   */
   constructor(env: () => Environment, lookEvery: number = LOOK_EVERY) {
     this.#env = env;
     this.#lookEvery = lookEvery;
   }
 
-  /** Fired with those that wait when they are others than before. */
+  /** Fires when the set of pending calls changes. */
   get onDidChange(): vscode.Event<readonly PendingApproval[]> {
     return this.#changed.event;
   }
@@ -35,12 +37,12 @@ export class ApprovalsWatch implements vscode.Disposable {
     return this.#pending;
   }
 
-  /** Begins to watch. Nothing of it is awaited by whoever activates the extension. */
+  /** Starts watching and returns immediately, so activation does not wait. */
   start(): void {
     this.#lookIn(0);
   }
 
-  /** @returns false where the call does not wait any more. */
+  /** @returns `false` if the call is no longer pending. */
   async answer(pending: PendingApproval, answer: GivenAnswer): Promise<boolean> {
     const { folder, writeAnswer } = await this.#open();
     const isTaken = await writeAnswer(folder, pending, answer);
@@ -66,7 +68,7 @@ export class ApprovalsWatch implements vscode.Disposable {
       this.#watch(folder);
       this.#take(await readPending(folder, Date.now()));
     } catch {
-      // What cannot be read cannot be answered: the calls are refused in their time.
+      // An unreadable call cannot be answered. The proxy denies it after its timeout.
       this.#take([]);
     }
     this.#lookIn(this.#lookEvery);
@@ -84,7 +86,7 @@ export class ApprovalsWatch implements vscode.Disposable {
     this.#changed.fire(pending);
   }
 
-  /** Best effort: the folder may not be there yet, and some file systems announce nothing. */
+  /** Best effort: the directory may not exist yet, and some file systems emit no changes. */
   #watch(folder: string): void {
     if (this.#watcher || this.#isDisposed) return;
     try {
@@ -95,7 +97,7 @@ export class ApprovalsWatch implements vscode.Disposable {
       });
       this.#watcher = watcher;
     } catch {
-      // The timer does without.
+      // The timer still polls.
     }
   }
 }
