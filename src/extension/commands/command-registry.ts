@@ -4,10 +4,10 @@ import type { LogChannel } from '../log-channel.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
 import { presentError } from './present-error.ts';
 
-/** VS Code shows no such command, nor is it contributed. */
+/** An internal command: not contributed in `package.json` and not in the Command Palette. */
 type InternalCommandId = `_agentcore.${string}`;
 
-/** Registers commands so that each failure is one sentence to the person, and a cancellation none. */
+/** Registers commands. A failure shows one error message; a cancellation shows none. */
 export class CommandRegistry implements vscode.Disposable {
   readonly #log: LogChannel;
   readonly #registered: vscode.Disposable[] = [];
@@ -17,8 +17,9 @@ export class CommandRegistry implements vscode.Disposable {
   }
 
   /**
-   * @param id One of ours, or of a command that only our own items and links run.
-   * @param action Is given what VS Code gives: an item of a view and those that are selected, if any.
+   * @param id A contributed command, or an internal one for tree items and links.
+   * @param action Receives the arguments from VS Code: the tree item and the selected items, if
+   *   any.
    */
   register<Given extends readonly unknown[]>(
     id: CommandId | InternalCommandId,
@@ -30,7 +31,7 @@ export class CommandRegistry implements vscode.Disposable {
       } catch (thrown) {
         if (thrown instanceof Cancelled) return undefined;
         this.#log.error(`${id}: ${thrown instanceof Error ? thrown.message : thrown}`);
-        // Whoever called the command does not wait for somebody to read the sentence.
+        // Not awaited: the command returns before the user closes the message.
         void presentError(thrown);
         return undefined;
       }

@@ -6,20 +6,20 @@ import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import { arnOf } from '../servers/server-environment.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
 
-/** What a command is about. */
+/** The target of a command. */
 export interface Subject {
-  /** Of a runtime, a gateway, or whatever else the item shows that has one. */
+  /** ARN of a runtime, a gateway or another item. */
   readonly arn: string | undefined;
-  /** Where it is set up. */
+  /** The entry in the settings. */
   readonly entry: RuntimeEntry | undefined;
-  /** What AWS tells of it, and the profile by which, where it was discovered. */
+  /** The AWS description and the profile, if the target was discovered. */
   readonly found: DiscoveredRuntime | DiscoveredGateway | undefined;
   readonly profile: string | undefined;
-  /** The endpoint that is called. */
+  /** The endpoint to call. */
   readonly qualifier: string | undefined;
 }
 
-/** As much of a view's item, or of an argument that another command gives, as is looked at. */
+/** The fields read from a tree item or from the argument of another command. */
 interface Item {
   readonly name?: unknown;
   readonly arn?: unknown;
@@ -33,8 +33,8 @@ interface Item {
 }
 
 /**
- * Reads what a command was called with: an item of a view (`entry` of a runtime or a session,
- * `target` and `place` of what was discovered, `arn` of an identity), `{ name }`, or nothing.
+ * Reads the argument of a command. It can be absent, `{ name }` or a tree item. Tree items have
+ * `entry` (runtime or session), `target` and `place` (discovered), or `arn` (identity).
  */
 export function subjectOf(item: unknown, store: RuntimeStore): Subject {
   const { name, arn, entry, target, place } = (item ?? {}) as Item;
@@ -51,9 +51,9 @@ export function subjectOf(item: unknown, store: RuntimeStore): Subject {
 }
 
 /**
- * Asks which of the entries is meant, unless there is only one.
+ * Lets the user pick an entry. If there is only one, returns it without a prompt.
  *
- * @throws {Cancelled} after Escape, and where there is none yet.
+ * @throws {Cancelled} if the user presses Escape or no entry exists.
  */
 export async function pickEntry(
   store: RuntimeStore,

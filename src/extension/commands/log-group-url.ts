@@ -4,11 +4,11 @@ import { parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
 const DEFAULT_ENDPOINT = 'DEFAULT';
 
 /**
- * Where AgentCore writes the log of a runtime's endpoint, or of a gateway (source: AgentCore's
- * developer guide, "Observability"; a gateway's group is the one that its console proposes).
+ * The CloudWatch log group of a runtime endpoint or a gateway. Sources: AgentCore Developer Guide,
+ * "Observability", for runtimes; the default name in the console for gateways.
  *
- * @param qualifier The endpoint, where the ARN names none.
- * @throws {AgentCoreError} `usage` for an ARN that is neither.
+ * @param qualifier The endpoint, if the ARN contains none.
+ * @throws {AgentCoreError} `usage` if the ARN is neither a runtime nor a gateway.
  */
 export function logGroupOf(arn: string, qualifier?: string): string {
   if (arn.includes(':gateway/')) {
@@ -19,14 +19,14 @@ export function logGroupOf(arn: string, qualifier?: string): string {
   return `/aws/bedrock-agentcore/runtimes/${runtimeId}-${qualifier ?? endpoint ?? DEFAULT_ENDPOINT}`;
 }
 
-/** The page of the AWS console that shows this log. Throws as {@link logGroupOf} does. */
+/** URL of the log group in the AWS console. Throws like {@link logGroupOf}. */
 export function logGroupUrl(arn: string, qualifier?: string): string {
   const [, partition, , region = ''] = arn.split(':');
   const host = {
     'aws-cn': 'console.amazonaws.cn',
     'aws-us-gov': 'console.amazonaws-us-gov.com',
   }[partition as string];
-  // The console decodes twice, and takes `$` for `%` in its fragment.
+  // The console decodes its fragment twice and uses `$` in place of `%`.
   const group = encodeURIComponent(encodeURIComponent(logGroupOf(arn, qualifier))).replaceAll(
     '%',
     '$',

@@ -2,11 +2,11 @@ import { missingStatements } from '../../aws/iam/access-denied.ts';
 import type { Statement } from '../../aws/iam/policy-document.ts';
 
 /**
- * What IAM has to allow for somebody to call a runtime or a gateway. AgentCore says of MCP servers
- * that it refused, and not what was missing.
+ * The IAM statement that allows a caller to invoke a runtime or a gateway. For MCP servers, the
+ * access denied response of AgentCore does not name the missing permission.
  *
- * @param arn Of a runtime, of its endpoint, or of a gateway.
- * @param qualifier The endpoint, where the ARN names none; absent for `DEFAULT`.
+ * @param arn Of a runtime, a runtime endpoint or a gateway.
+ * @param qualifier The endpoint, if the ARN contains none. Absent for `DEFAULT`.
  */
 export function statementToCall(arn: string, qualifier: string | undefined): Statement | undefined {
   const isGateway = arn.includes(':gateway/');

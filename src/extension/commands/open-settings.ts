@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 
 /**
- * Opens the settings that are found by `query`. Ours are of the machine: a remote window has them
- * among those of the other machine, and finds nothing among the user's.
+ * Opens the settings editor with `query`. This extension has machine settings. In a remote window
+ * they are in the remote settings, and a search in the user settings finds nothing.
  */
 export async function openSettings(query: string): Promise<void> {
   const command =

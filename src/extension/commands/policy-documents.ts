@@ -10,33 +10,33 @@ import type { PolicyDocument, TrustPolicy } from '../../aws/iam/policy-document.
 import { trustPolicy } from '../../aws/iam/trust-policy.ts';
 import type { EntryRole } from '../runtimes/runtime-entry.ts';
 
-/** What the extension does with a runtime, and no more. */
+/** The extension's minimum permissions on a runtime. */
 const NEEDS: Needs = { stop: true, list: false, userId: false };
 
-/** What somebody wants to use, and how. */
+/** The target of the policies and the way to access it. */
 export interface PolicySubject {
-  /** Of a runtime, of its endpoint, or of a gateway. */
+  /** Of a runtime, a runtime endpoint or a gateway. */
   readonly arn: string;
   readonly qualifier?: string | undefined;
   readonly role?: EntryRole | undefined;
 }
 
-/** The policy of the user or role whose credentials the profile has. */
+/** The policy for the user or role of the profile's credentials. */
 export function policyOfCaller(subject: PolicySubject): PolicyDocument {
   const { role } = subject;
   return callerPolicy(targetsOf(subject), NEEDS, {
-    // A chain is assumed by one role after the other: the caller assumes the first.
+    // In a role chain, the caller assumes only the first role.
     roles: role ? role.arns.slice(0, 1) : [],
     sourceIdentity: role?.sourceIdentity !== undefined,
   });
 }
 
-/** The policy of the role that calls. */
+/** The policy for the role that invokes the target. */
 export function policyOfRole(subject: PolicySubject): PolicyDocument {
   return accessPolicy(targetsOf(subject), NEEDS);
 }
 
-/** @param principal The ARN of whoever assumes the first role. */
+/** @param principal The ARN of the caller that assumes the first role. */
 export function trustPolicyOf(role: EntryRole, principal: string): TrustPolicy {
   const { externalId, mfaSerial, sourceIdentity, arns } = role;
   const partition = arns[0]?.split(':')[1];

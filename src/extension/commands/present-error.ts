@@ -11,9 +11,9 @@ import { openSettings } from './open-settings.ts';
 import { type Remedy, remediesFor } from './remedies.ts';
 
 /**
- * Shows the sentence of an error, with buttons that help where there is something to do.
+ * Shows an error message with a button for each remedy.
  *
- * @param entry The runtime that it is about, where it is about one.
+ * @param entry The affected runtime, if there is one.
  */
 export async function presentError(thrown: unknown, entry?: RuntimeEntry): Promise<void> {
   await presentProblem(messageOf(thrown), remediesFor(thrown, entry));
@@ -25,10 +25,10 @@ export async function presentProblem(sentence: string, remedies: readonly Remedy
   if (chosen) await apply(chosen.remedy);
 }
 
-/** More characters than this, and a notification covers the window; the log has all of them. */
+/** In characters. A longer notification covers the window. The log has the full message. */
 const LONGEST = 300;
 
-/** Up to the last whole part that there is room for. */
+/** Cuts at the last punctuation mark within the limit. */
 function shortened(sentence: string): string {
   if (sentence.length <= LONGEST) return sentence;
   const room = sentence.slice(0, LONGEST);
@@ -108,13 +108,15 @@ async function apply(remedy: Remedy): Promise<unknown> {
   }
 }
 
-/** What goes on in a terminal, or nobody wanted, has signed in nobody yet. */
+/**
+ * `signIn` resolves to `undefined` if the sign-in continues in a terminal or the user cancels it.
+ */
 async function signIn(profile: string, next: Remedy | undefined): Promise<void> {
   const until = await run(Commands.signIn, { profile });
   if (until !== undefined && next) await apply(next);
 }
 
-/** The file may not be there yet. */
+/** The file may not exist yet. */
 async function openAwsConfig(): Promise<void> {
   const { profilePaths } = await import('../../aws/credentials/profile-files.ts');
   const file = vscode.Uri.file(profilePaths(windowEnvironment()).config);

@@ -9,30 +9,30 @@ import { AgentCoreError, messageOf } from '../../error.ts';
 import type { SessionEntry } from '../../sessions/session-book.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 
-/** Something that may help against an error. */
+/** An action that may fix an error. */
 export type Remedy =
   | {
       readonly kind: 'signIn';
       readonly profile: string;
-      /** What is done once somebody has signed in. */
+      /** Runs after the sign-in. */
       readonly next?: Remedy;
     }
-  /** A command of the workspace that a person has to confirm before it runs. */
+  /** A workspace command needs the user's confirmation before it runs. */
   | {
       readonly kind: 'reviewCommand';
       readonly command: WorkspaceCommand;
-      /** What is done once the command is confirmed. */
+      /** Runs after the user confirms the command. */
       readonly next?: Remedy;
     }
-  /** Give the runtime another profile than the one that is missing or refused. */
+  /** Replace a missing or denied profile. */
   | { readonly kind: 'pickProfile'; readonly entry: RuntimeEntry }
-  /** Of the OAuth client of this entry. */
+  /** The OAuth client secret of this entry. */
   | { readonly kind: 'enterSecret'; readonly entry: RuntimeEntry }
   | { readonly kind: 'openAwsConfig' }
   | { readonly kind: 'copyStatement'; readonly text: string }
   | { readonly kind: 'networkSettings' }
   | { readonly kind: 'openSettings' }
-  /** One of VS Code's own. */
+  /** A setting of VS Code itself. */
   | { readonly kind: 'openSetting'; readonly setting: string }
   | { readonly kind: 'discoverySettings' }
   | { readonly kind: 'refreshRuntimes' }
@@ -41,18 +41,18 @@ export type Remedy =
   | { readonly kind: 'listServers' }
   | { readonly kind: 'showLogs' };
 
-/** More buttons than this, and nobody reads them. */
+/** Users do not read more buttons than this. */
 const MOST = 3;
-/** How deep an error's causes are looked into. */
+/** Maximum depth in the chain of `Error.cause`. */
 const DEEPEST = 6;
 
 const UNREACHED =
   /^(ENOTFOUND|ECONNREFUSED|ECONNRESET|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|EPIPE|ERR_SSL_.*|UNABLE_TO_.*|.*CERT.*)$/;
 
 /**
- * What may help, the most likely first.
+ * Returns the remedies for an error, the most likely first.
  *
- * @param entry The runtime that it is about, where it is about one.
+ * @param entry The affected runtime, if there is one.
  */
 export function remediesFor(thrown: unknown, entry?: RuntimeEntry): readonly Remedy[] {
   return [...ofError(thrown, entry), { kind: 'showLogs' } as const].slice(0, MOST);
@@ -87,7 +87,7 @@ function* ofError(thrown: unknown, entry: RuntimeEntry | undefined): Generator<R
   if (isUnreached(thrown)) yield { kind: 'networkSettings' };
 }
 
-/** The policy statements that are missing, as text to paste. */
+/** The missing policy statements as JSON to paste. */
 function statementsOf(
   thrown: unknown,
   statements: unknown,
@@ -102,7 +102,7 @@ function statementsOf(
   return missing && statementText(missing);
 }
 
-/** AWS names the runtime alone, and wants the endpoint that is called to be allowed too. */
+/** The AWS error names only the runtime, but the policy must also allow the endpoint. */
 function atEndpoint(denial: AccessDenial, entry: RuntimeEntry | undefined): AccessDenial {
   const { resource } = denial;
   const qualifier = entry?.qualifier;
@@ -112,7 +112,7 @@ function atEndpoint(denial: AccessDenial, entry: RuntimeEntry | undefined): Acce
   return { ...denial, resource: `${resource}/runtime-endpoint/${qualifier}` };
 }
 
-/** Whether the network is what failed, in the end. */
+/** Whether the error or one of its causes is a network failure. */
 function isUnreached(thrown: unknown): boolean {
   if (thrown instanceof AgentCoreError && thrown.code === 'connection') return true;
   let at = thrown;

@@ -3,10 +3,10 @@ import { Settings } from '../contributions.ts';
 
 const KEY = `agentcore.${Settings.runtimes}`;
 
-/** Opens the settings file at the entry of this name, or at the list where no entry is meant. */
+/** Opens the settings file at the entry with this name, or at the list if `name` is absent. */
 export async function revealEntry(name: string | undefined): Promise<void> {
   const told = vscode.workspace.getConfiguration().inspect<unknown>(KEY);
-  // In a remote window the settings of a machine are those of the other one.
+  // In a remote window, the machine settings are on the remote host.
   const ofUser =
     vscode.env.remoteName === undefined
       ? 'workbench.action.openSettingsJson'
@@ -26,7 +26,7 @@ export async function revealEntry(name: string | undefined): Promise<void> {
   );
 }
 
-/** Where the entry's name stands in the text of a settings file, or else the list. */
+/** The offset of the entry's name in a settings file. Falls back to the start of the list. */
 export function offsetOfEntry(text: string, name: string | undefined): number | undefined {
   const list = text.indexOf(`"${KEY}"`);
   if (list < 0) return undefined;

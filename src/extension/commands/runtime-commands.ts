@@ -19,7 +19,7 @@ import { logGroupUrl } from './log-group-url.ts';
 import { openSettings } from './open-settings.ts';
 import { revealEntry } from './reveal-entry.ts';
 
-/** The commands on one entry: change a field of it, remove it, copy or open something about it. */
+/** Registers the commands on one entry: change a field, remove it, copy or open related data. */
 export function registerRuntimeCommands(
   commands: CommandRegistry,
   parts: SetupParts & { readonly journal: JournalWatch },
@@ -27,7 +27,7 @@ export function registerRuntimeCommands(
   const { store, servers, env, prompts } = parts;
   const entryOf = async (item: unknown, isMeant?: (entry: RuntimeEntry) => boolean) =>
     subjectOf(item, store).entry ?? pickEntry(store, isMeant);
-  /** Writes these fields alone; undefined takes one away. */
+  /** Writes only these fields. `undefined` removes a field. */
   const write = async (entry: RuntimeEntry, fields: Readonly<Record<string, unknown>>) => {
     const before = store.written(entry.name) ?? { name: entry.name };
     const after = Object.entries({ ...before, ...fields }).filter(
@@ -61,7 +61,7 @@ export function registerRuntimeCommands(
   commands.register(Commands.removeRuntime, async (item?: unknown) => {
     const broken = brokenName(item);
     if (broken?.name !== undefined) return removeBroken(store, broken.name);
-    // What has no name of its own cannot be told apart from others but by a person.
+    // An entry without a unique name cannot be identified. The user has to edit the settings.
     if (broken) return revealEntry(undefined);
     await removeEntry(await entryOf(item), parts);
   });
@@ -102,7 +102,7 @@ export function registerRuntimeCommands(
       arn ?? (arnOf(entry as RuntimeEntry) as string),
       qualifier ?? entry?.qualifier,
     );
-    // As a string: a `Uri` would encode what the console has to find as it is.
+    // A string, because `Uri` would encode the URL again and the console would not find the group.
     await vscode.env.openExternal(url as unknown as vscode.Uri);
   });
 }
@@ -111,7 +111,7 @@ function isOnAws({ target }: RuntimeEntry): boolean {
   return target.kind !== 'local';
 }
 
-/** An item of the view that stands for an entry which cannot be used, and its name if it has one. */
+/** Reads a tree item of an unusable entry. The name is `undefined` if missing or not unique. */
 function brokenName(item: unknown): { readonly name: string | undefined } | undefined {
   const { problem } = (item ?? {}) as { readonly problem?: { readonly index?: unknown } };
   if (typeof problem?.index !== 'number') return undefined;
@@ -162,12 +162,12 @@ async function removeEntry(
   await stop(journal, await billing());
 }
 
-/** As sessions are on record: without an endpoint. */
+/** Sessions are recorded under the runtime ARN without an endpoint. */
 function plainArn({ target }: RuntimeEntry): string | undefined {
   return target.kind === 'runtime' ? target.runtime.arn : undefined;
 }
 
-/** @param caller Asks AWS for the ARN of whoever assumes the role. */
+/** @param caller Requests the ARN of the caller that assumes the role from AWS. */
 async function policyText(
   arn: string,
   entry: RuntimeEntry | undefined,
