@@ -7,25 +7,25 @@ import type { ExternalIdOf } from '../../sessions/session-access.ts';
 import type { SessionEntry } from '../../sessions/session-book.ts';
 import { awsFilesKey } from '../window-environment.ts';
 
-/** Sessions as of a moment, or why nothing can be said of them. */
+/** The sessions at one point in time, or the reason why they are unavailable. */
 export interface SessionsSnapshot {
   /** Newest first. */
   readonly entries: readonly SessionEntry[];
-  /** A sentence for each part of the journal that could not be read. */
+  /** One message per journal file that could not be read. */
   readonly problems: readonly string[];
-  /** `Date.now()` of when it was read. */
+  /** Time of the read (`Date.now()`). */
   readonly at: number;
 }
 
-/** Milliseconds between two looks while sessions may bill, and while none do. */
+/** Poll intervals in milliseconds, with and without sessions that may be billed. */
 const LOOK_WHILE_BILLING = 5_000;
 const LOOK_OTHERWISE = 30_000;
-/** Milliseconds between a change of the journal and the look at it. */
+/** Debounce in milliseconds after a change of the journal. */
 const SETTLE = 300;
 
 /**
- * The sessions of all programs of this user, this window's and others', as the journal has them.
- * The journal is read when it changes, and now and then, because time alone ends sessions too.
+ * The sessions of all programs of this user, in all windows, as recorded in the journal. Reads the
+ * journal when it changes and at intervals, because sessions also end by timeout.
  */
 export class JournalWatch implements vscode.Disposable {
   readonly #env: () => Environment;
@@ -40,7 +40,7 @@ export class JournalWatch implements vscode.Disposable {
   #timer: NodeJS.Timeout | undefined;
   #settling: NodeJS.Timeout | undefined;
 
-  /** @param externalIdOf Without which sessions cannot be stopped whose roles take one. */
+  /** @param externalIdOf Needed to stop a session if its role requires an external ID. */
   constructor(env: () => Environment, externalIdOf: ExternalIdOf = () => undefined) {
     this.#env = env;
     this.#externalIdOf = externalIdOf;
@@ -50,7 +50,7 @@ export class JournalWatch implements vscode.Disposable {
     return this.#changed.event;
   }
 
-  /** Fired for each record as it is written, by whatever program. */
+  /** Fires for each new record of any program. */
   get onDidRecord(): vscode.Event<FollowedRecord> {
     return this.#recorded.event;
   }
@@ -59,11 +59,11 @@ export class JournalWatch implements vscode.Disposable {
     return this.#snapshot;
   }
 
-  /** Loaded when somebody needs it. Rejects where the environment names no state folder that can be. */
+  /** Loaded on first use. Rejects if the state directory in the environment is invalid. */
   sessions(): Promise<KnownSessions> {
     const env = this.#env();
     const key = awsFilesKey(env);
-    // Other AWS files, or another command that may run, may mean other credentials.
+    // Other AWS files or another confirmed command can lead to other credentials.
     if (this.#sessions?.key !== key) {
       const known = import('../../sessions/known-sessions.ts').then(
         ({ KnownSessions: Sessions }) => new Sessions(env, 'extension', this.#externalIdOf),
@@ -73,7 +73,7 @@ export class JournalWatch implements vscode.Disposable {
     return this.#sessions.known;
   }
 
-  /** Begins to watch. Nothing of it is awaited by whoever activates the extension. */
+  /** Starts watching and returns immediately, so activation does not wait. */
   start(): void {
     void this.#follow();
     void this.refresh();
@@ -141,7 +141,7 @@ export class JournalWatch implements vscode.Disposable {
     }, SETTLE);
   }
 
-  /** Countdowns run, and sessions end, without anybody writing it down. */
+  /** Idle timeouts pass and sessions end without a record in the journal. */
   #wakeUp(): void {
     clearTimeout(this.#timer);
     const bills = this.#snapshot.entries.some(({ mayBill }) => mayBill);
