@@ -4,11 +4,11 @@ import { CONFIRMED_CONFIG } from '../../confirmed-commands.ts';
 import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
 
-/** A local AgentCore that serves. */
+/** The address and the runtimes of a running local AgentCore. */
 export interface LocalEndpoint {
   readonly url: string;
   readonly runtimes: readonly { readonly name: string; readonly arn: string }[];
-  /** What a client's environment needs to come there: its URL, region and access key. */
+  /** Variables for a client: the URL, the region and the access key. */
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -20,26 +20,29 @@ interface Running {
 export interface LocalOptions {
   /** The path of `cli.js`. */
   readonly program: string;
-  /** The path of the configuration. */
+  /** The path of the configuration file. */
   readonly config: string;
   readonly env: () => Environment;
-  /** What it and its containers say, line by line. */
+  /** Called with each line of stderr, including the output of the containers. */
   readonly log: (line: string) => void;
 }
 
-/** Milliseconds until it serves. */
+/** Startup timeout in milliseconds. */
 const READY_WITHIN = 20_000;
-/** Milliseconds in which it may die so often before it stays dead until somebody wants it again. */
+/**
+ * In milliseconds. After `MOST_RESTARTS` exits within this window, it stays down until the next
+ * request.
+ */
 const RESTART_WINDOW = 60_000;
 const MOST_RESTARTS = 3;
-/** Milliseconds for programs to stop their sessions on it before it goes. */
+/** Milliseconds for programs to stop their sessions before the local AgentCore is killed. */
 const GRACE = 2_000;
-/** How much of what it says is kept to say why it ended. */
+/** Lines of stderr that are kept for the error message. */
 const MOST_LINES = 20;
 
 /**
- * A local AgentCore in a process of its own, started when somebody first wants it. Where it dies, it
- * is started again at the same address, so that whoever talks with it goes on.
+ * A local AgentCore in a child process. It starts on first use. If it dies, it restarts on the same
+ * port so that its clients can continue.
  */
 export class LocalAgentCore {
   readonly #options: LocalOptions;
@@ -47,7 +50,7 @@ export class LocalAgentCore {
   #port = 0;
   #restarts: readonly number[] = [];
   #isDisposed = false;
-  /** The digest of the only configuration that may be used, now and at restarts; absent: any may. */
+  /** If set, only a configuration with this digest may be used, now and at restarts. */
   confirmed: string | undefined;
   readonly #killNow = () => this.#running?.child.kill();
 
@@ -56,16 +59,16 @@ export class LocalAgentCore {
     process.once('exit', this.#killNow);
   }
 
-  /** Id of its process; nothing while there is none. */
+  /** The process id, or `undefined` if it is not running. */
   get pid(): number | undefined {
     return this.#running?.child.pid;
   }
 
   /**
-   * Starts it where it does not run, and resolves once it serves.
+   * Starts the process if it is not running. Resolves when it accepts requests.
    *
-   * @throws {AgentCoreError} `config` where it ends with the configuration's mistakes, `timeout`
-   *   where it takes too long.
+   * @throws {AgentCoreError} `config` if the process exits because of a configuration error,
+   *   `timeout` if the startup takes too long.
    */
   async ready(): Promise<LocalEndpoint> {
     if (this.#isDisposed) throw new AgentCoreError('shutdown', 'This window is ending');
@@ -74,8 +77,8 @@ export class LocalAgentCore {
   }
 
   /**
-   * Ends it, after a moment in which the servers that use it can stop their sessions. Where this
-   * program goes before, it ends by itself.
+   * Kills the process after {@link GRACE}, so that servers can first stop their sessions. If the
+   * extension host exits earlier, the process exits by itself.
    */
   dispose(): void {
     this.#isDisposed = true;
@@ -136,7 +139,7 @@ export class LocalAgentCore {
           fail(`The local AgentCore said something else than that it serves: ${line}`);
         }
       });
-      // What it goes on to tell is read, so that it does not wait for a reader.
+      // Drain stdout, so that the process does not block on a full pipe.
       lines.on('line', () => {});
     });
   }
@@ -148,11 +151,11 @@ export class LocalAgentCore {
       process.off('exit', this.#killNow);
       return;
     }
-    // One that never served is started again when somebody wants it, not before.
+    // After a failed start, it stays down until the next request.
     running.endpoint.then(
       () => this.#restart(),
       () => {
-        // Its old port may be what is in its way.
+        // The old port may be in use.
         this.#port = 0;
       },
     );
@@ -168,7 +171,7 @@ export class LocalAgentCore {
   }
 }
 
-/** @throws where the line is another than the ready one. */
+/** @throws if the line is not the `ready` event. */
 function endpointOf(line: string): LocalEndpoint {
   const { event, url, runtimes, env } = JSON.parse(line);
   if (event !== 'ready') throw new Error('not ready');

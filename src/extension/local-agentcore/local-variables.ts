@@ -2,7 +2,7 @@ import { AgentCoreError } from '../../error.ts';
 import type { StartVariables } from '../servers/server-preparation.ts';
 import type { LocalEndpoint } from './local-agentcore.ts';
 
-/** What would lead a proxy elsewhere, or sign as somebody else. Null removes a variable. */
+/** Variables that would change the endpoint or the signing identity. `null` removes a variable. */
 const SET_ASIDE = [
   'AWS_PROFILE',
   'AWS_DEFAULT_PROFILE',
@@ -13,14 +13,14 @@ const SET_ASIDE = [
   'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS',
   'AWS_USE_FIPS_ENDPOINT',
   'AWS_USE_DUALSTACK_ENDPOINT',
-  // It is on this machine, where no proxy leads.
+  // The local AgentCore is on this machine, and an HTTP proxy cannot reach it.
   ...['HTTP_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()]),
 ];
 
 /**
- * What a proxy is told to come to a runtime of a local AgentCore.
+ * The variables that direct a proxy to a runtime of a local AgentCore.
  *
- * @throws {AgentCoreError} `config` where it serves no runtime of that name.
+ * @throws {AgentCoreError} `config` if the local AgentCore has no runtime with that name.
  */
 export function localVariables(endpoint: LocalEndpoint, runtime: string): StartVariables {
   const { runtimes, env } = endpoint;

@@ -13,15 +13,15 @@ import { localVariables } from './local-variables.ts';
 import { sampleConfig } from './sample-config.ts';
 
 export interface LocalPlaces {
-  /** The extension's own folder on this machine. */
+  /** The extension's storage directory on this machine. */
   readonly storage: string;
-  /** The path of the sample's server. */
+  /** The path of the sample server. */
   readonly sampleServer: string;
-  /** The folder that relative paths of configurations start at; absent where none is open. */
+  /** The base of relative configuration paths. Returns `undefined` if no folder is open. */
   readonly folder: () => string | undefined;
 }
 
-/** The local AgentCores of this window: one for each configuration that an entry names. */
+/** The local AgentCores of this window, one per configuration file. */
 export class LocalAgentCores {
   readonly #options: Omit<LocalOptions, 'config'>;
   readonly #places: LocalPlaces;
@@ -32,7 +32,7 @@ export class LocalAgentCores {
     this.#places = places;
   }
 
-  /** The one of a configuration, or of the sample. */
+  /** Returns the local AgentCore of a configuration file, or of the sample if it is `undefined`. */
   async of(config: string | undefined): Promise<LocalAgentCore> {
     const path = config === undefined ? await this.#writeSample() : this.pathOf(config);
     const known = this.#byConfig.get(path);
@@ -50,7 +50,9 @@ export class LocalAgentCores {
     for (const local of this.#byConfig.values()) local.dispose();
   }
 
-  /** Anew for each version of the extension and of VS Code, whose paths are in it. */
+  /**
+   * Rewrites the file after an update of the extension or VS Code, because it contains their paths.
+   */
   async #writeSample(): Promise<string> {
     const { storage, sampleServer } = this.#places;
     const path = join(storage, 'sample-agentcore.json');
@@ -64,10 +66,10 @@ export class LocalAgentCores {
 }
 
 /**
- * Starts the local AgentCore of an entry before its server starts, and gives the server its address.
+ * Starts the local AgentCore of an entry before its server and returns the variables for it.
  *
- * @returns a step that throws {@link AgentCoreError} `credentials` if the workspace has a say in the
- *   commands of the configuration, and they are not confirmed.
+ * @returns a step that throws {@link AgentCoreError} `credentials` if the workspace controls the
+ *   configuration and the user has not confirmed its commands.
  */
 export function prepareLocal(
   locals: LocalAgentCores,
@@ -77,7 +79,7 @@ export function prepareLocal(
     if (target.kind !== 'local') return undefined;
     const { config, runtime } = target;
     const local = await locals.of(config);
-    // One that runs has read its configuration.
+    // A running process has already read its configuration.
     if (local.pid === undefined) {
       const isOfWorkspace =
         config !== undefined && (isWorkspaceSetting(Settings.runtimes) || isWorkspacePath(config));

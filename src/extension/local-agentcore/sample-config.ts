@@ -1,11 +1,10 @@
 import { SAMPLE_RUNTIME } from '../runtimes/runtime-entry.ts';
 
 /**
- * The configuration of a local AgentCore that serves the sample, as text: the YAML that its files
- * are in takes JSON too.
+ * The configuration of a local AgentCore with the sample server. It is JSON, which is valid YAML.
  *
- * @param node Runs JavaScript: VS Code's own program, told to be Node.
- * @param server The path of the sample's server.
+ * @param node VS Code's executable. `ELECTRON_RUN_AS_NODE` makes it run as Node.
+ * @param server The path of the sample server.
  */
 export function sampleConfig(node: string, server: string): string {
   const sample = {

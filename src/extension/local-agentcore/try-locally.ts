@@ -7,7 +7,7 @@ import type { McpServers } from '../servers/mcp-servers.ts';
 import { EMPTY_DRAFT, suggestName } from '../setup/runtime-draft.ts';
 import { startAndList } from '../setup/start-and-list.ts';
 
-/** One step from nothing to tools: the sample on a local AgentCore, without an account. */
+/** Registers the command that runs the sample on a local AgentCore, without an AWS account. */
 export function registerTryLocally(
   commands: CommandRegistry,
   parts: { readonly store: RuntimeStore; readonly servers: McpServers },
