@@ -1,12 +1,12 @@
 import * as vscode from 'vscode';
 import type { Problem } from '../../policy/documents/document-text.ts';
 
-/** What a problem is about ends here: at the end of a key, a name or a value. */
+/** A key, a name or a value: the range to underline. */
 const TERM = /[^\s:,[\]{}"']+/;
 
 /**
- * Checks policy documents as the proxy reads them, and shows every mistake where it stands. A
- * document that was checked is checked again when it is saved, until it is closed.
+ * Validates policy documents with the proxy's parser and shows diagnostics. After the first check,
+ * a document is checked again on each save, until it is closed.
  */
 export class PolicyDiagnostics implements vscode.Disposable {
   readonly #isPolicy: (document: vscode.TextDocument) => boolean;
@@ -15,9 +15,9 @@ export class PolicyDiagnostics implements vscode.Disposable {
   readonly #subscriptions: vscode.Disposable[];
 
   constructor(options: {
-    /** Whether a document that is saved is to be checked without being asked. */
+    /** Whether to check a saved document without the command. */
     readonly isPolicy: (document: vscode.TextDocument) => boolean;
-    /** Is given what kept a document that was saved from being checked. */
+    /** Called if the check of a saved document fails. */
     readonly onFailure: (thrown: unknown) => void;
   }) {
     this.#isPolicy = options.isPolicy;
@@ -29,7 +29,7 @@ export class PolicyDiagnostics implements vscode.Disposable {
     ];
   }
 
-  /** What is wrong with a document, in the order of its lines; nothing where it is a valid policy. */
+  /** Returns the problems of a document, sorted by position. Empty if it is a valid policy. */
   async check(document: vscode.TextDocument): Promise<readonly Problem[]> {
     const { readPolicy } = await import('../../policy/documents/read-policy.ts');
     const { problems } = readPolicy(document.getText(), document.fileName);
@@ -59,7 +59,7 @@ export class PolicyDiagnostics implements vscode.Disposable {
 }
 
 function diagnosticOf({ line, column, message }: Problem, document: vscode.TextDocument) {
-  // A document may end before the place where something is missing.
+  // If something is missing at the end, the position can be past the end of the document.
   const start = document.validatePosition(new vscode.Position(line - 1, column - 1));
   const range =
     document.getWordRangeAtPosition(start, TERM) ??

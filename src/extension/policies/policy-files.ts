@@ -3,11 +3,11 @@ import type { Environment } from '../../environment.ts';
 import { policyPlaces } from '../../policy/documents/policy-places.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 
-/** By which a policy document is known: `package.json` has the same for its schema. */
+/** File names of policy documents. `package.json` has the same patterns for the schema. */
 const NAMED = /agentcore-policy.*\.(ya?ml|json)$/;
 const IN_FOLDER = /[\\/]\.agentcore[\\/]policy\.(ya?ml|json)$/;
 
-/** Whether a file is a policy document: by its name, or because an entry or a program obeys it. */
+/** Whether a file is a policy document: by its name, or because an entry or a program uses it. */
 export function isPolicyFile(
   path: string,
   entries: readonly Pick<RuntimeEntry, 'policy'>[],
@@ -19,7 +19,7 @@ export function isPolicyFile(
   return placesOf(env).some((place) => place === own);
 }
 
-/** Of those that hold for all programs; none where the environment names what cannot be one. */
+/** Paths of the policies for all programs. Empty if the environment contains an invalid path. */
 function placesOf(env: Environment): readonly string[] {
   try {
     return policyPlaces(env).map(({ path }) => path);

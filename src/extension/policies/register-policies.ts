@@ -8,7 +8,7 @@ import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { PolicyDiagnostics } from './policy-diagnostics.ts';
 import { isPolicyFile } from './policy-files.ts';
 
-/** The check of policy documents in the editor: by a command, and when one is saved. */
+/** Registers the check of policy documents, by command and on save. */
 export function registerPolicies(
   context: vscode.ExtensionContext,
   parts: {
@@ -31,7 +31,7 @@ export function registerPolicies(
     }
     const [first, ...others] = await diagnostics.check(document);
     const name = vscode.workspace.asRelativePath(document.uri);
-    // Whoever ran the command does not wait for somebody to read the sentence.
+    // Not awaited: the command returns before the user closes the message.
     if (!first) {
       void vscode.window.showInformationMessage(vscode.l10n.t('{0} is a valid policy', name));
     } else {
