@@ -15,7 +15,7 @@ export function registerAuditCommands(commands: CommandRegistry, env: () => Envi
         return verifyAudit(state);
       },
     );
-    // Whoever ran the command does not wait for somebody to read the sentence.
+    // Not awaited: the command returns before the user closes the message.
     void tell(report);
   });
 }
@@ -34,7 +34,7 @@ async function tell(report: AuditReport): Promise<void> {
     const nothing = vscode.l10n.t('The audit has no records yet: it begins with the first policy');
     await vscode.window.showInformationMessage(nothing);
   } else {
-    // Against these, records that are cut off at the very end show later.
+    // With a copy of these hashes, the user can later detect records missing at the end.
     const copy = vscode.l10n.t('Copy Last Hashes');
     const sentence =
       files === 1
@@ -51,7 +51,7 @@ async function open(report: AuditReport): Promise<void> {
   await vscode.window.showTextDocument(document, { preview: true });
 }
 
-/** The last hash of each file, as `agentcore-mcp audit verify` prints it. */
+/** The last hash of each file, in the format of `agentcore-mcp audit verify`. */
 function endsOf({ ends }: AuditReport): string {
   return ends.map(({ file, hash }) => `${file} ends with ${hash}\n`).join('');
 }

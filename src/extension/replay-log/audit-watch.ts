@@ -5,14 +5,14 @@ import { messageOf } from '../../error.ts';
 import { stateFolder } from '../../journal/state-folder.ts';
 import type { Audited, RecentAudit } from '../../policy/audit/recent-audit.ts';
 
-/** Milliseconds between a change of the audit and the look at it. */
+/** Debounce in milliseconds after a change of the audit. */
 const SETTLE = 300;
-/** Milliseconds between two looks where the system announces nothing, and for a folder to come. */
+/** Poll interval in milliseconds, if the directory is missing or has no change notifications. */
 const LOOK_EVERY = 10_000;
 
 /**
- * The decisions that all programs of this user put on the audit's record, as far as somebody looks
- * at them: until the first look nothing is read, and what fails is a sentence and no more.
+ * The policy decisions of all programs of this user, from the audit. Reads nothing before the first
+ * call of {@link look}. Failures only set {@link problem}.
  */
 export class AuditWatch implements vscode.Disposable {
   readonly #env: () => Environment;
@@ -27,23 +27,25 @@ export class AuditWatch implements vscode.Disposable {
   #timer: NodeJS.Timeout | undefined;
   #settling: NodeJS.Timeout | undefined;
 
-  /** @param lookEvery Milliseconds between two looks where the system announces nothing. */
+  /**
+   * @param lookEvery Poll interval in milliseconds, for file systems without change notifications.
+   */
   constructor(env: () => Environment, lookEvery: number = LOOK_EVERY) {
     this.#env = env;
     this.#lookEvery = lookEvery;
   }
 
-  /** Fired with what was found for the first time; by the first look, what is there already. */
+  /** Fires with the new records. The first read fires with all existing records. */
   get onDidAudit(): vscode.Event<readonly Audited[]> {
     return this.#audited.event;
   }
 
-  /** Why the audit, or a part of it, could not be read the last time. */
+  /** The reason if the last read failed completely or in part. */
   get problem(): string | undefined {
     return this.#problem;
   }
 
-  /** Looks now, and from the first time on whenever there is more. Never rejects. */
+  /** Reads now, and after the first call also on each change. Never rejects. */
   look(): Promise<void> {
     this.#isStale = true;
     this.#looking ??= this.#lookUntilFresh().finally(() => {
@@ -88,7 +90,7 @@ export class AuditWatch implements vscode.Disposable {
     return new Recent(stateFolder(this.#env()));
   }
 
-  /** Best effort: the folder may not be there yet, and some file systems announce nothing. */
+  /** Best effort: the directory may not exist yet, and some file systems emit no changes. */
   #watch(folder: string): void {
     if (this.#watcher || this.#isDisposed) return;
     try {
@@ -100,7 +102,7 @@ export class AuditWatch implements vscode.Disposable {
       watcher.on('error', forget);
       this.#watcher = watcher;
     } catch {
-      // The timer does without.
+      // The timer still polls.
     }
   }
 

@@ -4,13 +4,16 @@ import { decisionOf } from '../../policy/audit/decision-words.ts';
 import { printable, runtimeName } from '../../sessions/session-words.ts';
 import type { LogEntry } from './log-filter.ts';
 
-/** What an entry says at a glance: what it is about, and what is said of it. */
+/** The label and the description of a log entry. */
 export interface EntryWords {
   readonly about: string;
   readonly said: string;
 }
 
-/** Names and messages come from servers, and some signs turn a line around: they are taken out. */
+/**
+ * Sanitizes the text, because servers choose names and messages. Control characters could reverse
+ * the text direction.
+ */
 export function entryWords(record: LogEntry['record']): EntryWords {
   const { about, said } =
     record.type === 'audit.request'
@@ -75,7 +78,7 @@ function callWords({ outcome, code, milliseconds, attempts }: CallRecord): strin
     .join(' · ');
 }
 
-/** `87 ms`, `2.4 s`. */
+/** Examples: `87 ms`, `2.4 s`. */
 function duration(milliseconds: number): string {
   return milliseconds < 1000
     ? vscode.l10n.t('{0} ms', Math.round(milliseconds))

@@ -3,10 +3,10 @@ import type { AuditedRequest } from '../../policy/audit/audit-records.ts';
 import type { Audited } from '../../policy/audit/recent-audit.ts';
 import { isWanted, recordWords, timeOf } from '../../sessions/record-words.ts';
 
-/** What of journal and audit is shown: kinds of records, and those of some sessions. */
+/** Filters log entries by kind and session. */
 export interface LogFilter {
   readonly kinds: ReadonlySet<LogKind>;
-  /** Ids of our own; absent for all. */
+  /** Session record ids. Absent for all sessions. */
   readonly sessions?: ReadonlySet<string> | undefined;
 }
 
@@ -15,7 +15,7 @@ export type LogKind = (typeof LOG_KINDS)[number];
 
 export const EVERYTHING: LogFilter = { kinds: new Set(LOG_KINDS) };
 
-/** A record of the journal, or of the audit what a policy decided, as the log shows it. */
+/** A journal record, or a policy decision from the audit. */
 export interface LogEntry {
   readonly record: JournalRecord | AuditedRequest;
   readonly head: ProgramRecord;
@@ -23,7 +23,7 @@ export interface LogEntry {
   readonly at: number;
 }
 
-/** The newest entries that pass, newest first. */
+/** The newest matching entries, newest first. */
 export function filtered(
   entries: readonly LogEntry[],
   filter: LogFilter,
@@ -35,10 +35,10 @@ export function filtered(
     .slice(0, limit);
 }
 
-/** What the list of sessions is made from, and says better. */
+/** Hidden here, because the Sessions view shows them better. */
 const OF_SESSIONS: readonly string[] = ['session.active', 'session.identified'];
 
-/** Undefined where the record is none that people read here. */
+/** Returns `undefined` if the log does not show this type of record. */
 export function entryOf(record: JournalRecord, head: ProgramRecord): LogEntry | undefined {
   if (OF_SESSIONS.includes(record.type) || recordWords(record) === undefined) return undefined;
   return { record, head, at: Date.parse(timeOf(record)) };

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import * as vscode from 'vscode';
 
 const SCHEME = 'agentcore-record';
-/** How many are held, the last ones: tabs that were left open for longer say so. */
+/** Older documents are dropped. Their open tabs show a hint. */
 const MOST_HELD = 100;
 
-/** Records as documents that nobody can change, so that closing one asks nothing. */
+/** Opens records as read-only documents, so that closing one needs no confirmation. */
 export class RecordDocuments implements vscode.TextDocumentContentProvider, vscode.Disposable {
   readonly #texts = new Map<string, string>();
   readonly #registration: vscode.Disposable;
@@ -14,10 +14,10 @@ export class RecordDocuments implements vscode.TextDocumentContentProvider, vsco
     this.#registration = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
   }
 
-  /** @param name What the tab is called; a path ends there. */
+  /** @param name The tab title, without characters that end a path segment. */
   async show(name: string, json: string): Promise<void> {
     const title = name.replace(/[^\w .-]+/g, ' ').trim() || 'record';
-    // The same record is the same document, which is shown and not opened again.
+    // The same record has the same URI, so its open tab is shown again.
     const query = createHash('sha256').update(json).digest('hex').slice(0, 16);
     const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${title}.json`, query });
     this.#texts.delete(query);

@@ -9,17 +9,17 @@ import { EVERYTHING, LOG_KINDS, type LogEntry, type LogKind } from './log-filter
 import { RecordDocuments } from './record-documents.ts';
 import type { ReplayLogView } from './replay-log-view.ts';
 
-/** How many records an export has at the most. */
+/** Maximum number of records in an export. */
 const MOST_EXPORTED = 100_000;
 
-/** @returns what shows records while it lives. */
+/** @returns the provider of the record documents. */
 export function registerReplayLogCommands(
   commands: CommandRegistry,
   log: ReplayLogView,
 ): vscode.Disposable {
   const documents = new RecordDocuments();
 
-  /** From a session, only what is about it. */
+  /** If run on a session, shows only the records of this session. */
   commands.register(Commands.showReplayLog, async (node?: SessionNode) => {
     if (node?.kind === 'session') {
       log.filter = { ...EVERYTHING, sessions: new Set(oursOf(node.entry)) };

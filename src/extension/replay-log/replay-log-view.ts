@@ -17,15 +17,15 @@ import {
   type LogFilter,
 } from './log-filter.ts';
 
-/** How many entries are held, and how many are shown. */
+/** Maximum number of entries in memory and in the view. */
 const MOST_HELD = 5_000;
 const MOST_SHOWN = 500;
-/** Milliseconds in which a record that was read may still come by the watch as well. */
+/** In milliseconds. A record that was read may also arrive from the watch within this time. */
 const OVERLAP = 60_000;
-/** Milliseconds in which records that follow each other are shown at once. */
+/** Debounce of the view in milliseconds. */
 const SETTLE = 200;
 
-/** The view "Replay Log": what all programs have put on journal and audit, newest first. */
+/** The Replay Log view: journal and audit records of all programs, newest first. */
 export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.Disposable {
   readonly #journal: JournalWatch;
   readonly #audit: AuditWatch;
@@ -33,14 +33,14 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
   readonly #view: vscode.TreeView<LogEntry>;
   readonly #subscriptions: vscode.Disposable[];
   #filter = EVERYTHING;
-  /** As read when the view was first looked at, and what was written since. */
+  /** The entries from the first read, plus those written since. */
   #entries: LogEntry[] = [];
-  /** Those of the last while that were read, and have not come by the watch yet. */
+  /** Recent entries from the read that may still arrive from the watch. Prevents duplicates. */
   #expected: ReadonlySet<string> = new Set();
   #loading: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   #journalProblem: string | undefined;
-  /** What could not be read of the journal when it was read: it is read again once that is other. */
+  /** The journal problems at the last read. If they change, the journal is read again. */
   #missing = '';
   #timer: NodeJS.Timeout | undefined;
 
@@ -78,10 +78,10 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
     this.#changed.fire(undefined);
   }
 
-  /** What is shown now, newest first. */
+  /** The filtered entries, newest first. */
   async shown(limit = MOST_SHOWN): Promise<readonly LogEntry[]> {
     this.#loading ??= this.#load();
-    // Whoever does not want to see decisions has the audit left alone.
+    // If decisions are hidden, the audit is not read.
     if (this.#filter.kinds.has('decisions')) this.#looking ??= this.#audit.look();
     await Promise.all([this.#loading, this.#looking]);
     this.#view.message = this.#journalProblem ?? this.#audit.problem ?? '';
@@ -116,7 +116,7 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
     for (const subscription of this.#subscriptions) subscription.dispose();
   }
 
-  /** The journal has come back, or another part of it has gone. */
+  /** Reads again when the journal's problems change, for example after it becomes readable. */
   #readAgain(problems: readonly string[]): void {
     if (!this.#loading || problems.join('\n') === this.#missing) return;
     this.#loading = undefined;
@@ -134,7 +134,7 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
       const read = files.flatMap(({ head, records }) =>
         records.flatMap((record) => entryOf(record, head) ?? []),
       );
-      // What was written while it was read came by the watch as well.
+      // Records written during the read also arrived from the watch.
       const known = new Set(this.#entries.map(keyOf));
       const rest = read.filter((entry) => !known.has(keyOf(entry)));
       const since = Date.now() - OVERLAP;
@@ -162,7 +162,7 @@ function keyOf({ record, head }: LogEntry): string {
   return JSON.stringify([head.host, head.pid, record]);
 }
 
-/** All that the record says, as a sentence. */
+/** The full record as a sentence. */
 function wordsOf(record: LogEntry['record']): string {
   const words = record.type === 'audit.request' ? decisionWords(record) : recordWords(record);
   return printable(words ?? record.type);
@@ -179,7 +179,7 @@ function iconOf(record: LogEntry['record']): string {
   return type === 'program' ? 'terminal' : 'server-environment';
 }
 
-/** What failed is seen without reading, and the call that a person cancelled did not fail. */
+/** Only failures have their own icon. A cancelled call is not a failure. */
 function iconOfCall({ outcome }: CallRecord): string {
   if (outcome === 'tool-error') return 'warning';
   return outcome === 'error' || outcome === 'failed' ? 'error' : 'symbol-method';
