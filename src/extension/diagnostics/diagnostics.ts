@@ -3,7 +3,7 @@ import type { Environment } from '../../environment.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { arnOf } from '../servers/server-environment.ts';
 
-/** What helps whoever looks into a trouble: facts without secrets, account numbers masked. */
+/** Facts for a problem report. They contain no secrets, and account numbers are masked. */
 export interface DiagnosticFacts {
   readonly extension: string;
   readonly vscode: string;
@@ -16,7 +16,7 @@ export interface DiagnosticFacts {
   readonly env: Environment;
 }
 
-/** Variables whose values say nothing that is secret. */
+/** Variables without secret values: the report contains the values. */
 const SHOWN = [
   'AWS_PROFILE',
   'AWS_DEFAULT_PROFILE',
@@ -29,7 +29,7 @@ const SHOWN = [
   'NODE_USE_SYSTEM_CA',
   'AGENTCORE_STATE_DIR',
 ];
-/** Variables of which it only counts whether they are there. */
+/** The report contains only whether these variables are set. */
 const PRESENT = [
   'AWS_ACCESS_KEY_ID',
   'AWS_SESSION_TOKEN',
@@ -41,7 +41,7 @@ const PRESENT = [
   'AWS_ENDPOINT_URL',
 ];
 
-/** A text to paste into a report. */
+/** The text for a problem report. */
 export function diagnosticsText(facts: DiagnosticFacts): string {
   const { entries, problems, sessions, env } = facts;
   const lines = [
@@ -78,7 +78,7 @@ function entryLine(entry: RuntimeEntry): string {
     .join(', ');
 }
 
-/** Account numbers keep their last four digits. */
+/** Masks account numbers except for the last four digits. */
 function masked(text: string): string {
   return text.replace(/(?<!\d)\d{8}(\d{4})(?!\d)/g, '********$1');
 }
