@@ -1,7 +1,4 @@
-/**
- * Everything that `package.json` contributes, by name. A test compares the two: what stands here
- * stands there, and the other way round.
- */
+/** The contributions of `package.json`, by name. A test checks that both lists are equal. */
 
 export const PROVIDER_ID = 'agentcore.runtimes';
 
@@ -60,7 +57,7 @@ export const Commands = {
 
 export type CommandId = (typeof Commands)[keyof typeof Commands];
 
-/** Settings, below `agentcore.`. */
+/** Settings below `agentcore.`. */
 export const Settings = {
   runtimes: 'runtimes',
   discoveryProfiles: 'discovery.profiles',
@@ -71,7 +68,7 @@ export const Settings = {
   statusBar: 'sessions.statusBar',
 } as const;
 
-/** Context keys, which decide on welcome contents and menus. */
+/** Context keys for the `when` clauses of welcome views and menus. */
 export const Contexts = {
   hasRuntimes: 'agentcore.hasRuntimes',
   settingsAreBroken: 'agentcore.settingsAreBroken',

@@ -36,12 +36,12 @@ import { registerSetup } from './setup/register-setup.ts';
 import { awsFiles, windowEnvironment } from './window-environment.ts';
 import { workspaceFolder } from './workspace-folder.ts';
 
-/** Builds the parts and hands them to VS Code. Nothing here waits for a disk or the network. */
+/** Creates all parts and registers them with VS Code. Nothing here waits for disk or network. */
 export function activate(context: vscode.ExtensionContext): void {
   const { version } = context.extension.packageJSON as { readonly version: string };
   const log = openLogChannel();
   const commands = new CommandRegistry(log);
-  // Tests of the extension have nobody at the window.
+  // Extension tests run without a user to confirm commands.
   const isTest = context.extensionMode === vscode.ExtensionMode.Test;
   const consent = new CommandConsent(context.workspaceState, !isTest);
   const env = () => windowEnvironment(consent.digests('credential_process'));
@@ -70,7 +70,8 @@ export function activate(context: vscode.ExtensionContext): void {
       tokenStep,
       prepareClientSecret(secrets, consent),
       prepareVaultKey(new VaultKey(context.secrets), (line) => log.warn(line)),
-      // After what may confirm a command, which it passes on; before what a local AgentCore overrides.
+      // After the steps that may confirm a command, because it passes the confirmations on. Before
+      // the local AgentCore, because that step overrides some of its variables.
       windowStep,
       prepareLocal(locals, consent),
     ],
@@ -121,7 +122,7 @@ export function activate(context: vscode.ExtensionContext): void {
     new BillingStatus(journal),
     vscode.lm.registerMcpServerDefinitionProvider(PROVIDER_ID, provider),
   );
-  // What follows loads files, for which VS Code holds all extensions: first it has what it waits for.
+  // Loading these files blocks the extension host. Return to VS Code first.
   const beginning = setImmediate(() => {
     journal.start();
     approvals.start();

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { printable } from '../sessions/session-words.ts';
 
-/** A name, what is known of it, and sentences on it, as the Markdown of a tooltip. */
+/** Formats a name, its facts and additional sentences as a Markdown tooltip. */
 export function factsText(
   name: string,
   facts: readonly (readonly [string, string | undefined])[],
@@ -16,7 +16,7 @@ export function factsText(
   return text;
 }
 
-/** Text from elsewhere that is not meant as Markdown. */
+/** Escapes untrusted text for Markdown. */
 function escaped(text: string): string {
   return printable(text).replace(/[\\`*_{}[\]()#+\-.!|<>&~]/g, '\\$&');
 }

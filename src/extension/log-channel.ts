@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { escapeLines } from '../log.ts';
 
-/** The extension's log, for sentences only. */
+/** The extension's log. */
 export interface LogChannel extends vscode.Disposable {
   info(sentence: string): void;
   warn(sentence: string): void;
@@ -9,7 +9,7 @@ export interface LogChannel extends vscode.Disposable {
   show(): void;
 }
 
-/** Opens the log. What comes from servers is escaped: it could pass for a line of the log, or hide one. */
+/** Opens the log. Escapes line breaks, because server text could forge or hide log lines. */
 export function openLogChannel(): LogChannel {
   const channel = vscode.window.createOutputChannel('AgentCore', { log: true });
   return {

@@ -7,9 +7,10 @@ import { workspaceFolder } from './workspace-folder.ts';
 import { isWorkspacePath, isWorkspaceSetting } from './workspace-settings.ts';
 
 /**
- * The environment of this window's programs: that of VS Code, and what the settings say of AWS.
+ * The environment for this window's programs: VS Code's own, plus the AWS file settings.
  *
- * @param confirmed Digests of the commands of AWS files that may run if the workspace names the files.
+ * @param confirmed Digests of the confirmed commands. Only these commands of AWS files may run if
+ *   the workspace sets the file paths.
  */
 export function windowEnvironment(confirmed: readonly string[] = []): Environment {
   return {
@@ -19,14 +20,14 @@ export function windowEnvironment(confirmed: readonly string[] = []): Environmen
   };
 }
 
-/** The variables by which programs find AWS files and run their commands. */
+/** The variables that locate the AWS files and permit their commands. */
 export const AWS_FILE_VARIABLES = [
   'AWS_CONFIG_FILE',
   'AWS_SHARED_CREDENTIALS_FILE',
   CONFIRMED_PROCESSES,
 ] as const;
 
-/** Identifies what an environment says of AWS files, for those that keep what they read. */
+/** A cache key for data that depends on the AWS files. */
 export function awsFilesKey(env: Environment): string {
   return JSON.stringify(AWS_FILE_VARIABLES.map((name) => env[name] ?? null));
 }
@@ -39,7 +40,7 @@ export function workspaceAwsFiles(): readonly string[] {
   });
 }
 
-/** Where the AWS files are by the settings `agentcore.aws.*`; what is no text says nothing. */
+/** The AWS file paths from the settings `agentcore.aws.*`. Ignores a value that is not a string. */
 export function awsFiles(): Readonly<Record<string, string>> {
   const config = pathOf(Settings.awsConfigFile);
   const credentials = pathOf(Settings.awsCredentialsFile);

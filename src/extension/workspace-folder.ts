@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 
 /**
- * The path of the workspace's first folder, where relative paths of settings start; undefined where
- * none is open, or all of them are on no disk that a program could read.
+ * The path of the first workspace folder on disk, the base of relative paths in settings.
+ * `undefined` if no folder is open or all folders are virtual.
  */
 export function workspaceFolder(): string | undefined {
   const folders = vscode.workspace.workspaceFolders ?? [];
