@@ -1,5 +1,5 @@
 import { AgentCoreError } from '../error.ts';
-import { isInvocationsUrl, type Partition } from './arn.ts';
+import { isInvocationsUrl, type Partition, parseRuntimeArn } from './arn.ts';
 import type { EndpointOptions } from './endpoints.ts';
 import { isGatewayArn, parseGatewayArn } from './iam/gateway-arn.ts';
 import { isPrivate } from './private-url.ts';
@@ -28,6 +28,17 @@ const GATEWAY_HOST =
 export function isGatewayAddress(text: string): boolean {
   if (isGatewayArn(text)) return true;
   return /^\s*https?:\/\//i.test(text) && !isInvocationsUrl(text);
+}
+
+/**
+ * The name by which policies know the server at an address: the ARN of a runtime or gateway, or the
+ * URL of a gateway. Any other text is returned as it is, such as a runtime's id.
+ *
+ * @throws {AgentCoreError} `usage` if it is an ARN or a URL, but not that of a server.
+ */
+export function serverNameOf(address: string): string {
+  if (isGatewayAddress(address)) return parseGatewayAddress(address).name;
+  return /^\s*(arn[:%]|https?:)/i.test(address) ? parseRuntimeArn(address).arn : address;
 }
 
 /**

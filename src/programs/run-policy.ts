@@ -257,7 +257,7 @@ function readTools(path: string): JsonObject[] {
 
 /** The runtime that the proxy would call. */
 function runtimeIn(env: Environment): string | undefined {
-  return env.AGENTCORE_AGENT_ARN ?? env.AGENT_ARN;
+  return env.AGENTCORE_AGENT_ARN || env.AGENT_ARN;
 }
 
 function readObject(text: string | undefined): JsonObject {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import type { Environment } from '../../src/environment.ts';
 import { readPolicy } from '../../src/policy/documents/read-policy.ts';
 import {
   runPolicyCheck,
@@ -71,6 +72,9 @@ describe('policy check', () => {
   });
 });
 
+const urlOf = (arn: string) =>
+  `https://bedrock-agentcore.us-west-2.amazonaws.com/runtimes/${encodeURIComponent(arn)}/invocations?qualifier=DEFAULT`;
+
 describe('policy explain', () => {
   it('says what is decided, by which rule on which line, and what is counted', async () => {
     const folder = await written({ 'policy.yaml': GOOD });
@@ -89,6 +93,26 @@ describe('policy explain', () => {
     );
     const json = await explain({ tool: 'transfer_repository', json: true });
     expect(JSON.parse(json.text)).toMatchObject({ effect: 'deny', rule: { pointer: '/hide/0' } });
+  });
+
+  it.each([
+    ['its ARN', (arn: string) => arn],
+    ['its invocation URL', urlOf],
+    ['its percent-encoded ARN', encodeURIComponent],
+    ['the ARN of an endpoint', (arn: string) => `${arn}/runtime-endpoint/prod`],
+  ])('applies the rules for a runtime that is named by %s', async (_, addressOf) => {
+    const arn = 'arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/shop-abcdefghij';
+    const folder = await written({
+      'policy.yaml': `version: "1"\ndefault: allow\nruntimes:\n  - match: ["${arn}"]\n    hide: [sell]\n`,
+    });
+    const files = [join(folder, 'policy.yaml')];
+    const explain = (env: Environment, runtime?: string) =>
+      printed((streams) => runPolicyExplain({ files, tool: 'sell', runtime }, env, streams));
+    expect((await explain(ENV, addressOf(arn))).text).toMatch(/^deny/);
+    const env = { ...ENV, AGENTCORE_AGENT_ARN: addressOf(arn) };
+    expect((await explain(env)).text).toMatch(/^deny/);
+    expect((await explain(ENV)).text).toMatch(/^allow/);
+    await expect(explain(ENV, 'arn:aws:lambda:us-east-1:1:x')).rejects.toThrow('Not the ARN');
   });
 
   it('takes arguments, callers and what the server says of the tool', async () => {

@@ -1,3 +1,4 @@
+import { serverNameOf } from '../../aws/gateway-address.ts';
 import type { JsonObject } from '../../mcp/message.ts';
 import { countIn, NOTHING, sliceAt, type Tally, withAmount } from '../counters/tally.ts';
 import { decide } from '../decisions/decide.ts';
@@ -64,7 +65,12 @@ export class Trial {
     return this;
   }
 
-  judge(method: string, params: JsonObject, facts: TrialFacts = {}): Verdict {
+  /**
+   * @param given `runtime` is an address as the proxy takes it.
+   * @throws {AgentCoreError} `usage` if `runtime` is an address that the proxy refuses.
+   */
+  judge(method: string, params: JsonObject, given: TrialFacts = {}): Verdict {
+    const facts = { ...given, runtime: serverNameOf(given.runtime ?? '') };
     const about = subjectsOf(method, params);
     if ('fault' in about) {
       const ruling = {
@@ -90,12 +96,11 @@ export class Trial {
     params: JsonObject,
     subject: Subject | undefined,
     args: JsonObject,
-    facts: TrialFacts,
+    facts: TrialFacts & Pick<Facts, 'runtime'>,
   ): Verdict {
     const by = (tool: ToolFacts | undefined, schemaFault: Facts['schemaFault']) =>
       decide(this.#policies, {
         from: 'client',
-        runtime: '',
         caller: undefined,
         spent: () => ({ usd: 0, sessions: 0 }),
         ...facts,

@@ -27,7 +27,10 @@ function addPolicy({ cli, env, streams, exit }: VerbGroup): void {
     .option('--method <name>', 'another method than tools/call')
     .option('--args <json>', 'arguments of the tool, or params of the method')
     .option('--caller <arn>', 'on whose behalf it is called')
-    .option('--runtime <arn>', 'the runtime or gateway (default: AGENTCORE_AGENT_ARN)')
+    .option(
+      '--runtime <arn>',
+      'ARN or URL of the runtime or gateway (default: AGENTCORE_AGENT_ARN)',
+    )
     .option('--tools <file>', 'the result of tools/list, for rules about schemas and annotations')
     .option('--file <document>', 'a document; may be repeated (default: those that hold)', append)
     .option('--json', 'as a JSON object, for scripts')
