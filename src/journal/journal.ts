@@ -29,6 +29,8 @@ export interface JournalOptions {
   /** In milliseconds. */
   readonly heartbeat?: number;
   readonly files?: FileSystem;
+  /** How long, in milliseconds, `recordNow` waits for the disk. */
+  readonly maxWaitMs?: number;
   /** How long a session can live at most, in milliseconds; what is older may be pruned. */
   readonly lifetimeOf?: (facts: SessionFacts) => number;
   /** When, in milliseconds after the first write, old files are removed. */
@@ -39,8 +41,14 @@ export interface JournalOptions {
 const FLUSH_AFTER = 200;
 /** How many characters are written at once. */
 const BATCH = 1024 * 1024;
-/** How long, in milliseconds, anybody waits for the disk. */
-const PATIENCE = 1_000;
+/**
+ * How long, in milliseconds, an invoke waits until its session is on record. A busy disk or processor
+ * takes more than a second at times, and a session that is not on record is lost if the program is
+ * killed then. A disk that hangs must not hold up calls for longer.
+ */
+const MAX_WAIT_MS = 5_000;
+/** How long, in milliseconds, closing takes at the most. Clients kill a program that ends too slowly. */
+const MAX_CLOSE_MS = 1_000;
 
 /**
  * What this process remembers of its sessions, calls and errors, in files of its own. Nothing here
@@ -70,6 +78,7 @@ export class Journal {
       now: () => new Date(),
       heartbeat: HEARTBEAT,
       files: nodeFiles,
+      maxWaitMs: MAX_WAIT_MS,
       lifetimeOf: () => MAX_LIFETIME,
       pruneAfter: 5_000,
       ...options,
@@ -90,15 +99,17 @@ export class Journal {
 
   /**
    * Resolves once the record, and all before it, would outlive this process; or once writing has
-   * failed or has taken a second, for nothing waits for a broken disk.
+   * failed or has taken `maxWaitMs`, for nothing waits for a broken disk. It is written all the same
+   * once the disk answers.
    */
   async recordNow(record: JournalRecord): Promise<void> {
     if (this.#isClosed) return;
+    const { maxWaitMs } = this.#options;
     await new Promise<void>((resolve) => {
       const impatience = setTimeout(() => {
-        this.#complain(`it has not answered for ${PATIENCE} ms`);
+        this.#complain(`it has not answered for ${maxWaitMs} ms`);
         resolve();
-      }, PATIENCE);
+      }, maxWaitMs);
       this.#buffer.add(sanitized(record), () => {
         clearTimeout(impatience);
         resolve();
@@ -115,7 +126,7 @@ export class Journal {
     clearTimeout(this.#pruning);
     let impatience: NodeJS.Timeout | undefined;
     const bound = new Promise<void>((resolve) => {
-      impatience = setTimeout(resolve, PATIENCE);
+      impatience = setTimeout(resolve, MAX_CLOSE_MS);
     });
     await Promise.race([this.#kick().then(() => this.#part?.close()), bound]);
     clearTimeout(impatience);

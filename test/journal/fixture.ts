@@ -10,6 +10,7 @@ import { partPath } from '../../src/journal/journal-files.ts';
 import { programRecord } from '../../src/journal/program-identity.ts';
 import { lineOf } from '../../src/journal/record-line.ts';
 import type { JournalRecord, ProgramRecord } from '../../src/journal/records.ts';
+import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { START } from './records.ts';
 
 /** The head of a file of a program that is no process here. */
@@ -54,6 +55,7 @@ export function openJournal(folder: string, options: Partial<JournalOptions> = {
     program: 'proxy',
     version: '1.2.3',
     onFailure: (sentence) => complaints.push(sentence),
+    maxWaitMs: MAX_WAIT_MS,
     ...options,
   });
   onTestFinished(() => journal.close());

@@ -1,4 +1,5 @@
 import { Journal } from '../../src/journal/journal.ts';
+import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { at, call, started } from './records.ts';
 
 /** Keeps a journal until it is killed: a session, so many calls, and the word that all is written. */
@@ -8,6 +9,7 @@ const journal = new Journal({
   folder,
   program: 'proxy',
   version: '1.2.3',
+  maxWaitMs: MAX_WAIT_MS,
   onFailure: (sentence) => {
     throw new Error(sentence);
   },
