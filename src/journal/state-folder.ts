@@ -4,6 +4,7 @@ import { basename, dirname, join, posix, win32 } from 'node:path';
 import { AgentCoreError } from '../error.ts';
 
 const NAME = 'agentcore-mcp';
+const SET_ANOTHER = 'Set AGENTCORE_STATE_DIR to a folder in which only you can write.';
 
 /**
  * Where all programs of a user keep their state: `AGENTCORE_STATE_DIR`, or else the operating
@@ -39,13 +40,17 @@ export function checkOwnFolder(
 ): void {
   if (!stats) return;
   const us = process.getuid?.();
-  let reason: string | undefined;
   if (us !== undefined && stats.uid !== us) {
-    reason = `it belongs to user ${stats.uid}, and this program runs as user ${us}`;
-  } else if (us !== undefined && (stats.mode & 0o022) !== 0) {
-    reason = `others can write in it (mode ${(stats.mode & 0o777).toString(8)})`;
+    throw unusable(folder, `it belongs to user ${stats.uid}, and this program runs as user ${us}`);
   }
-  if (reason !== undefined) throw unusable(folder, reason);
+  if (us !== undefined && (stats.mode & 0o022) !== 0) {
+    const mode = (stats.mode & 0o777).toString(8);
+    throw unusable(
+      folder,
+      `others can write in it (mode ${mode})`,
+      `Run chmod go-w '${folder}' to keep them out.`,
+    );
+  }
 }
 
 /**
@@ -88,10 +93,10 @@ function realPathOf(path: string): string {
   }
 }
 
-function unusable(folder: string, reason: string): AgentCoreError {
+function unusable(folder: string, reason: string, action = SET_ANOTHER): AgentCoreError {
   return new AgentCoreError(
     'config',
-    `Could not use the state folder ${folder}: ${reason}. Set AGENTCORE_STATE_DIR to a folder in which only you can write.`,
+    `Could not use the state folder ${folder}: ${reason}. ${action}`,
   );
 }
 

@@ -1,6 +1,15 @@
 /** The reason for the program's exit. */
 export type Ending = 'input' | 'signal' | 'output' | 'parent' | 'fault';
 
+/**
+ * Milliseconds after the end of input: until open calls get errors, until the proxy stops waiting
+ * for session stops, and until it exits. The official SDKs send SIGTERM 2 s after they close stdin,
+ * and SIGKILL 2 s later.
+ */
+export const CALLS_END_MS = 1_500;
+export const STOPPING_ENDS_MS = 2_700;
+export const LAST_MOMENT_MS = 3_000;
+
 /** Conventional shell exit code after Ctrl-C. */
 export const INTERRUPTED = 130;
 

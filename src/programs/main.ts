@@ -7,7 +7,7 @@ import { escapeLines } from '../log.ts';
 /** Minimum Node version: shipped with VS Code 1.101 and required by package.json. */
 const OLDEST = '22.15';
 /** Milliseconds for the last output to leave the process. */
-const LAST_WORDS = 500;
+export const OUTPUT_ENDS_MS = 500;
 
 /** Streams of a program. */
 export interface ProgramStreams {
@@ -78,7 +78,7 @@ async function fail(thrown: unknown): Promise<void> {
 
 async function exit(code: number): Promise<void> {
   // Keep-alive sockets would keep the process running, and a plain exit would truncate the output.
-  setTimeout(() => process.exit(code), LAST_WORDS).unref();
+  setTimeout(() => process.exit(code), OUTPUT_ENDS_MS).unref();
   await Promise.all([process.stdout, process.stderr].map(flushed));
   process.exit(code);
 }

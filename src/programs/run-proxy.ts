@@ -19,21 +19,13 @@ import { Connection } from '../relay/connection.ts';
 import { throughInterceptors } from '../relay/interceptors.ts';
 import { KeepAlive } from '../relay/keep-alive.ts';
 import { ClientPrompts } from './client-prompts.ts';
-import { askedToEnd } from './ending.ts';
+import { askedToEnd, CALLS_END_MS, LAST_MOMENT_MS, STOPPING_ENDS_MS } from './ending.ts';
 import { govern } from './govern.ts';
 import type { ProgramStreams } from './main.ts';
 import { type ProxySettings, readProxySettings, STANDARD_REPEATS } from './proxy-settings.ts';
 import { regionOf, serverOf } from './server-of.ts';
 
 const OPEN_LIMIT = 10_000;
-/**
- * Milliseconds after the end of input: until open calls get errors, until the proxy stops waiting
- * for session stops, and until it exits. The official SDKs send SIGTERM 2 s after they close stdin,
- * and SIGKILL 2 s later.
- */
-const CALLS_END_MS = 1_500;
-const STOPPING_ENDS_MS = 2_700;
-const LAST_MOMENT_MS = 3_000;
 
 /**
  * The stdio proxy between an MCP client and an AgentCore runtime or gateway.
@@ -110,6 +102,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     network,
     journal,
     log,
+    say,
     handshakeRetry,
   });
   const replay = new Replay({

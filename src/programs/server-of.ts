@@ -45,6 +45,8 @@ export interface ServerOptions {
   readonly network: Network;
   readonly journal: Journal;
   readonly log: Log;
+  /** Logs what the journal has in a record of its own. */
+  readonly say: Log;
   /** Interceptor for the handshakes that the proxy repeats. */
   readonly handshakeRetry: Interceptor;
 }
@@ -78,7 +80,7 @@ async function runtimeOf(
   { runtime, qualifier }: ServerSettings & { readonly kind: 'runtime' },
   options: ServerOptions,
 ): Promise<Server> {
-  const { settings, service, credentials, clock, assumeRole, env, network, journal, log } = options;
+  const { settings, service, credentials, clock, assumeRole, env, network, journal, say } = options;
   const { mode, profile, authorization, timeouts } = settings;
   const { region } = runtime;
   const endpoint = runtime.dataPlane ? new URL(runtime.dataPlane) : dataPlaneUrl(runtime, service);
@@ -99,7 +101,7 @@ async function runtimeOf(
     },
     journal,
     stop: { runtime, qualifier, endpoint, credentials, token, agent },
-    log,
+    say,
   });
   const caller = callerOf(options, token, region);
   const sessionId = async () => {

@@ -17,7 +17,8 @@ export interface SessionRegisterOptions {
   readonly journal: SessionJournal;
   /** What stops them. */
   readonly stop: StopOptions;
-  readonly log: Log;
+  /** Takes what the journal has in a session's record. */
+  readonly say: Log;
 }
 
 /** The runtime sessions of this process: what begins one puts it on record, what ends one stops it. */
@@ -128,7 +129,7 @@ export class SessionRegister {
       session.stopFailed(reason);
       // Tried once more when the program ends.
       this.#open.add(session);
-      this.#options.log(
+      this.#options.say(
         'warning',
         `Could not stop session ${session.id}, which may cost until it is idle for long enough: ${reason}`,
       );

@@ -47,7 +47,7 @@ function startEnd() {
       },
       journal: { record: () => undefined, recordNow: async () => undefined },
       stop: { runtime: RUNTIME, qualifier: undefined, endpoint: ENDPOINT, credentials, agent },
-      log,
+      say: log,
     }),
     sessionId: async () => freshSessionId(),
     alone: [],

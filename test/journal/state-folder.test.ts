@@ -115,7 +115,9 @@ describe.skipIf(process.platform === 'win32')('a state folder', () => {
           'arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/x-abcdefghij',
       });
       expect(await cli.exited).toBe(2);
-      expect(cli.stderr).toMatch(/Could not use the state folder .*others can write in it/);
+      expect(cli.stderr).toMatch(
+        /Could not use the state folder .*others can write in it.*Run chmod go-w '.*' to keep them out\./,
+      );
       expect(await readdir(folder)).toEqual([]);
     },
   );

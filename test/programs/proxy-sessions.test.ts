@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { foldSessions } from '../../src/journal/journal-sessions.ts';
+import { readJournal } from '../../src/journal/reader.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
+import { isWanted } from '../../src/sessions/record-words.ts';
+import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import {
   delivered,
   forgetfulRuntime,
@@ -39,6 +42,13 @@ async function recorded(journal: string) {
     ...session,
     liveness: owners.get(session.session)?.liveness,
   }));
+}
+
+/** The types of the records of failures, as the log shows them. */
+async function failureRows(journal: string): Promise<string[]> {
+  const { files } = await readJournal(journal);
+  const records = files.flatMap((file) => file.records);
+  return records.filter((record) => isWanted(record, { errors: true })).map(({ type }) => type);
 }
 
 describe('the runtime session id', () => {
@@ -316,7 +326,7 @@ describe('at its end the proxy', () => {
     await proxy.initialize();
     await upstream.sawMethod('notifications/initialized');
     proxy.child.kill('SIGUSR2');
-    expect(await within(9_000, 'the exit', proxy.exited)).toEqual({ code: 1, signal: null });
+    expect(await within(MAX_WAIT_MS, 'the exit', proxy.exited)).toEqual({ code: 1, signal: null });
     expect(upstream.seen.filter(isStop)).toHaveLength(1);
     expect(proxy.stderr).toBe('agentcore-mcp: a bug\n');
   });
@@ -416,11 +426,12 @@ describe('at its end the proxy', () => {
       const upstream = await startUpstream((seen) => isStop(seen) && answer(seen));
       const proxy = startProxy(upstream.url, { ...env, LOG_LEVEL: 'warning' });
       await proxy.initialize();
-      const { code } = await within(9_000, 'the exit', proxy.close());
+      const { code } = await within(MAX_WAIT_MS, 'the exit', proxy.close());
       const [session] = await recorded(journal);
       const isListed = session !== undefined && session.end === undefined;
+      const rows = await failureRows(journal);
       const isSaid = /Could not stop session agentcore-mcp-/.test(proxy.stderr);
-      return { way, code, isListed, isSaid, failure: session?.stopFailure?.reason };
+      return { way, code, isListed, isSaid, rows, failure: session?.stopFailure?.reason };
     });
     expect(await Promise.all(ends)).toEqual(
       Object.keys(ways).map((way) => ({
@@ -428,6 +439,7 @@ describe('at its end the proxy', () => {
         code: 0,
         isListed: true,
         isSaid: true,
+        rows: ['session.stop-failed'],
         failure: expect.any(String),
       })),
     );
@@ -465,7 +477,7 @@ describe('after kill -9 the journal', () => {
     }
     for (let call = 0; call < 3; call++) proxy.begin('tools/call', { name: 'hang' });
     const isUnderWay = () => delivered(local, 'tools/call', 'hang') === 3;
-    await expect.poll(isUnderWay, { timeout: 20_000 }).toBe(true);
+    await expect.poll(isUnderWay).toBe(true);
     await proxy.kill();
     const listed = (await recorded(journal))
       .filter(({ end }) => end === undefined)
