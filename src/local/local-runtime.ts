@@ -45,7 +45,7 @@ import { SigV4Verifier } from './signatures/sigv4-verifier.ts';
 
 const HOST = '127.0.0.1';
 const CLOSE_GRACE_MS = 1000;
-const UNTIL_MS = 10_000;
+const UNTIL_MS = 60_000;
 const KEEP_ALIVE_MS = 60_000;
 const REQUEST_LIMIT = 2000;
 const MICROVM_LIMIT = 10_000;
@@ -141,7 +141,7 @@ export interface LocalRuntime {
   on(listener: LocalListener): () => void;
   /**
    * Resolves when `holds` returns true. Checks it now and after each event. `timeoutMs` defaults to
-   * 10 s.
+   * 60 s.
    */
   until(holds: () => boolean, what?: string, timeoutMs?: number): Promise<void>;
   /** Ends all containers and the server. Resolves when all have ended, within a few seconds. */

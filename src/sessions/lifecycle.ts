@@ -41,7 +41,8 @@ export interface LifecyclesOptions {
   readonly patience?: number;
 }
 
-const PATIENCE = 2 * SECOND;
+/** Loading the AWS client alone takes seconds on a busy machine. */
+const MAX_WAIT = 5 * SECOND;
 /** How long an answer, and a refusal, is taken for the present one. */
 const ANSWER_HOLDS = 24 * HOUR;
 const REFUSAL_HOLDS = HOUR;
@@ -67,7 +68,7 @@ export class Lifecycles {
   async of(
     subjects: readonly LifecycleSubject[],
   ): Promise<(subject: LifecycleSubject) => Lifecycle> {
-    const { file, patience = PATIENCE } = this.#options;
+    const { file, patience = MAX_WAIT } = this.#options;
     const entries = await readEntries(file);
     const due = new Map(
       subjects

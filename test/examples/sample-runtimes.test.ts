@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
+import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { within } from '../fixtures/running.ts';
 import { ADA, connect, type Sample, type SampleClient, startSamples } from './sample-client.ts';
 
@@ -43,7 +44,7 @@ function research(client: SampleClient, options: { sources: number; interval: nu
   );
   // Whoever looks at the answer sees how it failed; meanwhile it is no unhandled rejection.
   answer.catch(() => undefined);
-  return { abort, answer, underWay: () => within(10_000, 'the first progress', underWay) };
+  return { abort, answer, underWay: () => within(MAX_WAIT_MS, 'the first progress', underWay) };
 }
 
 describe.each(ALL)('the sample %s', (sample) => {
@@ -95,7 +96,7 @@ describe.each(ALL)('the sample %s', (sample) => {
     job.abort.abort();
     await expect(job.answer).rejects.toThrow();
     await expect
-      .poll(() => client.call('research_state'), { timeout: 15_000 })
+      .poll(() => client.call('research_state'))
       .toMatch(/^tides: cancelled after \d+ of 1000 sources$/);
   });
 });

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { HttpExchange } from '../../src/local/answers/http-exchange.ts';
 import { systemClock } from '../../src/local/clock.ts';
+import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { endWithTest, within } from '../fixtures/running.ts';
 
 test('a connection is let go of that is reset while it ends', async () => {
@@ -21,7 +22,7 @@ test('a connection is let go of that is reset while it ends', async () => {
   await once(server, 'listening');
   const letGo = once(closed, 'close');
   get({ host: '127.0.0.1', port: (server.address() as AddressInfo).port }).on('error', () => {});
-  await within(10_000, 'the end of the connection', letGo);
+  await within(MAX_WAIT_MS, 'the end of the connection', letGo);
   expect(await new Promise((resolve) => server.getConnections((_, count) => resolve(count)))).toBe(
     0,
   );

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { LocalEvent } from '../../src/local/events.ts';
+import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import {
   fixture,
   httpAgent,
@@ -323,7 +324,7 @@ describe('closing', () => {
       ...nodeCommand('start-and-close.ts'),
       fixture('mcp-server.ts'),
     ];
-    const { stdout } = await promisify(execFile)(program, args, { timeout: 10_000 });
+    const { stdout } = await promisify(execFile)(program, args, { timeout: MAX_WAIT_MS });
     expect(stdout).toBe('closed');
   });
 

@@ -27,8 +27,6 @@ const BROWSER = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ].find((path) => path !== '' && existsSync(path));
 
-const SLOW = { timeout: 20_000 };
-
 interface Tab {
   /** The value of an expression in the page, once it is one that `holds`. */
   until<T>(expression: string, holds: (value: T | undefined) => boolean): Promise<T>;
@@ -58,7 +56,7 @@ async function open(url: URL | string): Promise<Tab> {
     await rm(profile, { recursive: true, force: true, maxRetries: 5 });
   });
   const portFile = join(profile, 'DevToolsActivePort');
-  await expect.poll(() => existsSync(portFile), SLOW).toBe(true);
+  await expect.poll(() => existsSync(portFile)).toBe(true);
   let debuggerUrl: string | undefined;
   await expect
     .poll(async () => {
@@ -69,7 +67,7 @@ async function open(url: URL | string): Promise<Tab> {
       }[];
       debuggerUrl = targets.find(({ type }) => type === 'page')?.webSocketDebuggerUrl;
       return debuggerUrl;
-    }, SLOW)
+    })
     .toBeDefined();
   const socket = new WebSocket(debuggerUrl ?? '');
   onTestFinished(() => socket.close());
@@ -94,7 +92,7 @@ async function open(url: URL | string): Promise<Tab> {
         .poll(async () => {
           value = (await evaluate(expression)) as T | undefined;
           return holds(value);
-        }, SLOW)
+        })
         .toBe(true);
       return value as T;
     },
@@ -109,7 +107,7 @@ const says = (words: string) => (text: string | undefined) => text?.includes(wor
 const choose = (user: string) => `document.querySelector('input[value=${user}]').click()`;
 const press = (answer: string) => `document.querySelector('button[value=${answer}]').click()`;
 
-describe.skipIf(BROWSER === undefined)('in a real browser', { timeout: 60_000 }, () => {
+describe.skipIf(BROWSER === undefined)('in a real browser', () => {
   test.each(['approve', 'deny'])(
     'a person can %s, and comes back to the program',
     async (answer) => {

@@ -388,7 +388,7 @@ describe('what the server sends while no request is open', () => {
     await bridge.call('later', { methods, count, bytes });
     const waiting = methods.filter((method) => method !== 'notifications/cancelled').length * count;
     const logged = () => bridge.stderr.split("waits for the client's next request").length - 1;
-    await expect.poll(logged, { timeout: 20_000 }).toBe(waiting);
+    await expect.poll(logged).toBe(waiting);
   }
 
   it.each([
@@ -509,10 +509,10 @@ describe('what the server sends while no request is open', () => {
       const { content } = await client.callTool({ name: 'list_folders' });
       return (content as { text: string }[])[0]?.text;
     };
-    await expect.poll(folders, { timeout: 20_000 }).toBe('file:///first');
+    await expect.poll(folders).toBe('file:///first');
     uri = 'file:///second';
     await client.sendRootsListChanged();
-    await expect.poll(folders, { timeout: 20_000 }).toBe('file:///second');
+    await expect.poll(folders).toBe('file:///second');
   });
 });
 

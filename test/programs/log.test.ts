@@ -2,6 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Journal } from '../../src/journal/journal.ts';
 import type { CallRecord, JournalRecord } from '../../src/journal/records.ts';
+import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { type CliResult, runCli, startCli } from '../fixtures/cli-process.ts';
 import { endWithTest, within } from '../fixtures/running.ts';
 import { ago, StateFolder, started } from '../fixtures/written-journal.ts';
@@ -151,7 +152,7 @@ describe('agentcore-mcp log', () => {
     const cli = startCli(['log', '--limit', '20000'], { AGENTCORE_STATE_DIR: state.path });
     await cli.until('the first lines', (stdout) => stdout.includes('\n'));
     cli.child.stdout?.destroy();
-    expect(await within(10_000, 'its end', cli.exited)).toBe(0);
+    expect(await within(MAX_WAIT_MS, 'its end', cli.exited)).toBe(0);
     expect(cli.stderr).toBe('');
   });
 });
@@ -171,14 +172,20 @@ describe('agentcore-mcp log --follow', () => {
     await cli.until('what was appended', (stdout) => stdout.includes('appended'));
 
     const onFailure = (sentence: string) => expect.fail(sentence);
-    const options = { folder: state.journal, program: 'extension', version: '1', onFailure };
+    const options = {
+      folder: state.journal,
+      program: 'extension',
+      version: '1',
+      maxWaitMs: MAX_WAIT_MS,
+      onFailure,
+    };
     const journal = endWithTest(new Journal(options), (journal) => journal.close());
     await journal.recordNow(call('2', 'elsewhere', ago(0)));
     await cli.until('what another program wrote', (stdout) => stdout.includes('elsewhere'));
 
     expect(cli.stdout.match(/(?<=tools\/call )\w+/g)).toEqual(['before', 'appended', 'elsewhere']);
     cli.child.kill('SIGINT');
-    expect(await within(5_000, 'its end', cli.exited)).toBe(0);
+    expect(await within(MAX_WAIT_MS, 'its end', cli.exited)).toBe(0);
     expect(cli.stderr).toBe('');
   });
 
@@ -189,7 +196,7 @@ describe('agentcore-mcp log --follow', () => {
     await cli.until('what was there', (stdout) => stdout.includes('before'));
     cli.child.stdout?.destroy();
     appendFileSync(path, `${JSON.stringify(call('1', 'unread', ago(0)))}\n`);
-    expect(await within(10_000, 'its end', cli.exited)).toBe(0);
+    expect(await within(MAX_WAIT_MS, 'its end', cli.exited)).toBe(0);
     expect(cli.stderr).toBe('');
   });
 });

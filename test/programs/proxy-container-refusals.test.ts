@@ -89,7 +89,7 @@ describe('a refusal of the server in the microVM', () => {
     expect(answer.error).toMatchObject(error);
     expect(JSON.stringify(answer)).not.toMatch(/credentials|AGENTCORE_AUTH|InvokeAgentRuntime/);
     expect(running(local)).toBe(1);
-    await expect.poll(() => listed(env), { timeout: 20_000 }).toMatchObject([{ mayBill: true }]);
+    await expect.poll(() => listed(env)).toMatchObject([{ mayBill: true }]);
     expect(await proxy.close()).toEqual({ code: 0, signal: null });
     expect(running(local)).toBe(0);
     expect(await listed(env)).toMatchObject([{ state: 'stopped' }]);
@@ -135,7 +135,7 @@ describe("AgentCore's own refusal", () => {
 
   it.each(refusals)('begins no session: %s', async (error, switches) => {
     const { local, proxy, env } = await refused(error, switches);
-    await expect.poll(() => listed(env), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => listed(env)).toEqual([]);
     await proxy.close();
     expect(local.requests.filter(({ operation }) => operation === 'stop')).toEqual([]);
     expect(await listed(env)).toEqual([]);
@@ -147,9 +147,7 @@ describe("AgentCore's own refusal", () => {
       sessionIdOnRefusals: true,
     });
     if (error === 'access-denied') expect(answer.error.message).toMatch(/InvokeAgentRuntime/);
-    await expect
-      .poll(() => listed(env), { timeout: 20_000 })
-      .toMatchObject([{ mayBill: true, state: 'idle' }]);
+    await expect.poll(() => listed(env)).toMatchObject([{ mayBill: true, state: 'idle' }]);
     await proxy.close();
     expect(local.requests.some(({ operation }) => operation === 'stop')).toBe(true);
   });

@@ -13,12 +13,12 @@ import {
   load,
   serve,
 } from '../aws/credentials/credential-fixtures.ts';
+import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { start, statelessMcp } from '../local/harness.ts';
 
 const ONE = accessKey('one');
 const TWO = accessKey('two');
 /** Milliseconds: for what comes in seconds on a quiet machine. */
-const PATIENCE = 15_000;
 const ROLE = 'arn:aws:iam::123456789012:role/caller';
 
 function startLocal(more: Parameters<typeof start>[1] = {}): Promise<LocalRuntime> {
@@ -139,7 +139,7 @@ describe('credentials of a profile that changes', () => {
     await vi.waitFor(async () => {
       expect((await proxy.call('echo')).result).toBeDefined();
       expect(recorder.invokedBy.at(-1)).toBe(TWO.accessKeyId);
-    }, PATIENCE);
+    }, MAX_WAIT_MS);
     await home.expectNoSecret([ONE.secretAccessKey, TWO.secretAccessKey]);
   });
 
@@ -162,7 +162,7 @@ describe('credentials of a profile that changes', () => {
       /has the region/.test(params?.data),
     );
     expect(told.params.data).toContain('eu-west-1');
-    await vi.waitFor(() => expect(recorder.invokedBy.at(-1)).toMatch(/^ASIA/), PATIENCE);
+    await vi.waitFor(() => expect(recorder.invokedBy.at(-1)).toMatch(/^ASIA/), MAX_WAIT_MS);
     expect(await running.stop()).toEqual([]);
     expect(recorder.invokedBy.at(-1)).toMatch(/^ASIA/);
     await home.expectNoSecret([ONE.secretAccessKey, TWO.secretAccessKey, ...recorder.tokens]);

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { startProxy } from '../fixtures/proxy-process.ts';
 import { within } from '../fixtures/running.ts';
 import {
@@ -58,9 +59,9 @@ describe('a server that misbehaves', () => {
       stream(seen)({ jsonrpc: '2.0', method: 'notifications/x' });
       return true;
     });
-    const proxy = startProxy(upstream.url, { AGENTCORE_READ_TIMEOUT: '60' });
+    const proxy = startProxy(upstream.url, { AGENTCORE_READ_TIMEOUT: '600' });
     await proxy.initialize();
-    await within(8_000, 'the answer', proxy.call('a'));
+    await within(MAX_WAIT_MS, 'the answer', proxy.call('a'));
   });
 
   it('and takes back a question that was answered takes back no other one', async () => {
@@ -183,7 +184,7 @@ describe('a client that misbehaves', () => {
     await upstream.saw('the call', isCall);
     const exit = new Promise((resolve) => proxy.child.once('exit', resolve));
     proxy.child.stdin?.end();
-    expect(await within(9_000, 'the exit', exit)).toBe(0);
+    expect(await within(MAX_WAIT_MS, 'the exit', exit)).toBe(0);
     expect(upstream.seen.some(isStop)).toBe(true);
     proxy.child.stdout?.resume();
   });
@@ -198,7 +199,7 @@ describe('a client that misbehaves', () => {
     await upstream.saw('the call', isCall);
     proxy.send(cancelled(id));
     await upstream.sawMethod('notifications/cancelled');
-    await within(5_000, 'the exit', proxy.close());
+    await within(MAX_WAIT_MS, 'the exit', proxy.close());
     expect(upstream.seen.some(isStop)).toBe(true);
   });
 

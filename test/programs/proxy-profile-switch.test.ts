@@ -7,11 +7,11 @@ import {
   keys,
   load,
 } from '../aws/credentials/credential-fixtures.ts';
+import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import type { ProxyProcess } from '../fixtures/proxy-process.ts';
 import { start, statefulMcp, statelessMcp } from '../local/harness.ts';
 
 /** Milliseconds: for what comes in seconds on a quiet machine. */
-const PATIENCE = 15_000;
 const ONE = accessKey('one');
 const TWO = accessKey('two');
 const SECRETS = [ONE.secretAccessKey, TWO.secretAccessKey];
@@ -33,7 +33,7 @@ async function underLoad(local: LocalRuntime, home: CredentialHome, profile = 'w
 /** Waits until that many more calls have been answered. */
 function answered(running: ReturnType<typeof load>, more: number): Promise<void> {
   const goal = running.calls() + more;
-  return vi.waitFor(() => expect(running.calls()).toBeGreaterThanOrEqual(goal), PATIENCE);
+  return vi.waitFor(() => expect(running.calls()).toBeGreaterThanOrEqual(goal), MAX_WAIT_MS);
 }
 
 /** Each request has one answer: none was lost, none came twice. */
@@ -52,7 +52,7 @@ describe('a profile that is switched under load', () => {
     for (const key of turns) {
       await answered(running, 50);
       await home.write('credentials', keys('work', key));
-      await vi.waitFor(() => expect(recorder.invokedBy.at(-1)).toBe(key.accessKeyId), PATIENCE);
+      await vi.waitFor(() => expect(recorder.invokedBy.at(-1)).toBe(key.accessKeyId), MAX_WAIT_MS);
     }
     await answered(running, 50);
     expect(await running.stop()).toEqual([]);
@@ -71,7 +71,7 @@ describe('a profile that is switched under load', () => {
     await answered(running, 50);
     await home.write('credentials', keys('work', TWO));
     recorder.revoke(ONE.accessKeyId);
-    await vi.waitFor(() => expect(recorder.invokedBy.at(-1)).toBe(TWO.accessKeyId), PATIENCE);
+    await vi.waitFor(() => expect(recorder.invokedBy.at(-1)).toBe(TWO.accessKeyId), MAX_WAIT_MS);
     await answered(running, 50);
     expect(await running.stop()).toEqual([]);
     expectOneAnswerEach(proxy, running.calls());
@@ -84,7 +84,7 @@ describe('a profile that is switched under load', () => {
     const { recorder, proxy, running } = await underLoad(local, home);
     await answered(running, 20);
     await home.write('credentials', keys('work', TWO));
-    await vi.waitFor(() => expect(recorder.invokedBy.at(-1)).toBe(TWO.accessKeyId), PATIENCE);
+    await vi.waitFor(() => expect(recorder.invokedBy.at(-1)).toBe(TWO.accessKeyId), MAX_WAIT_MS);
     expect(await running.stop()).toEqual([]);
     expect(local.sessions()).toHaveLength(1);
     expectOneAnswerEach(proxy, running.calls());
@@ -98,7 +98,10 @@ describe('a profile that is switched under load', () => {
     const second = await underLoad(local, home, 'two');
     await answered(first.running, 30);
     await home.write('credentials', files(TWO, TWO));
-    await vi.waitFor(() => expect(first.recorder.invokedBy.at(-1)).toBe(TWO.accessKeyId), PATIENCE);
+    await vi.waitFor(
+      () => expect(first.recorder.invokedBy.at(-1)).toBe(TWO.accessKeyId),
+      MAX_WAIT_MS,
+    );
     await answered(second.running, 30);
     expect(await first.running.stop()).toEqual([]);
     expect(await second.running.stop()).toEqual([]);

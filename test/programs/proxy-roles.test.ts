@@ -11,13 +11,13 @@ import {
   keys,
   load,
 } from '../aws/credentials/credential-fixtures.ts';
+import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { runCli } from '../fixtures/cli-process.ts';
 import { RUNTIME_ARN } from '../fixtures/proxy-process.ts';
 import { start, statelessMcp } from '../local/harness.ts';
 
 const USER = accessKey('user');
 /** Milliseconds: for what comes in seconds on a quiet machine. */
-const PATIENCE = 30_000;
 const FIRST = 'arn:aws:iam::123456789012:role/first';
 const LAST = 'arn:aws:iam::123456789012:role/last';
 const MFA = 'arn:aws:iam::123456789012:mfa/user';
@@ -94,7 +94,7 @@ describe('a role that the environment names', () => {
     });
     await proxy.initialize();
     const running = load(proxy);
-    await vi.waitFor(() => expect(recorder.assumed.length).toBeGreaterThanOrEqual(4), PATIENCE);
+    await vi.waitFor(() => expect(recorder.assumed.length).toBeGreaterThanOrEqual(4), MAX_WAIT_MS);
     expect(await running.stop()).toEqual([]);
     expect(recorder.assumed.length).toBeLessThan(running.calls() / 10);
     await home.expectNoSecret([USER.secretAccessKey, ...recorder.tokens]);

@@ -109,5 +109,5 @@ async function endContainers(local: LocalRuntime): Promise<void> {
   for (const { state, pid } of local.sessions()) {
     if (state !== 'Stopped' && pid !== undefined) process.kill(pid, 'SIGKILL');
   }
-  await expect.poll(() => running(local), { timeout: 20_000 }).toBe(0);
+  await expect.poll(() => running(local)).toBe(0);
 }

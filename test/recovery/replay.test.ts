@@ -6,6 +6,7 @@ import { Replay } from '../../src/recovery/replay.ts';
 import { Retry } from '../../src/recovery/retry.ts';
 import { throughInterceptors } from '../../src/relay/interceptors.ts';
 import { Cancelled, type Exchange, type Peer } from '../../src/relay/peer.ts';
+import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import {
   callOf,
   errorFor,
@@ -113,13 +114,13 @@ function replaying(server: Peer) {
   };
   const retry = new Retry({
     repeats: 2,
-    patience: 5_000,
+    patience: MAX_WAIT_MS,
     idempotence: new Idempotence(),
     log,
     random: () => 0,
   });
   const replay = new Replay({
-    patience: 5_000,
+    patience: MAX_WAIT_MS,
     retry,
     onReplay: (report) => reports.push(report),
     log,

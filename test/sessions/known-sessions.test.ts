@@ -5,6 +5,7 @@ import { KnownSessions } from '../../src/sessions/known-sessions.ts';
 import type { ExternalIdOf } from '../../src/sessions/session-access.ts';
 import type { StopOutcome } from '../../src/sessions/session-stopping.ts';
 import { accessKey, CredentialHome, keys } from '../aws/credentials/credential-fixtures.ts';
+import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { deadHead, writePart } from '../journal/fixture.ts';
 import { start, statelessMcp } from '../local/harness.ts';
 
@@ -48,7 +49,7 @@ async function stopped(externalIdOf?: ExternalIdOf): Promise<StopOutcome> {
   expect(entries).toHaveLength(1);
   const outcomes: StopOutcome[] = [];
   await sessions.stop(entries, {
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(MAX_WAIT_MS),
     onOutcome: (_, outcome) => outcomes.push(outcome),
     onFailure: (sentence) => expect.fail(sentence),
   });

@@ -9,11 +9,11 @@ import { Network } from '../../../src/aws/network.ts';
 import type { LocalConfig } from '../../../src/local/config.ts';
 import type { LocalRuntime } from '../../../src/local/local-runtime.ts';
 import { runLogin } from '../../../src/programs/run-login.ts';
+import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 import { start, statelessMcp } from '../../local/harness.ts';
 import { accessKey, CredentialHome, callUntil, keys, serve } from './credential-fixtures.ts';
 
 /** Milliseconds: for what comes in seconds on a quiet machine. */
-const PATIENCE = 15_000;
 const ACCOUNT = '123456789012';
 const ROLE = `arn:aws:iam::${ACCOUNT}:role/caller`;
 const TOKEN = 'hush-session-token';
@@ -204,7 +204,7 @@ describe('an SSO profile', () => {
     });
     const streams = { stdout, stderr: new PassThrough() };
     const options = { profile, device: true, json: true, force: true };
-    expect(await runLogin(options, env, streams, AbortSignal.timeout(PATIENCE))).toBe(0);
+    expect(await runLogin(options, env, streams, AbortSignal.timeout(MAX_WAIT_MS))).toBe(0);
   }
 
   /** The names of what the portal and OIDC were asked for. */
@@ -228,7 +228,7 @@ describe('an SSO profile', () => {
     await proxy.initialize({ elicitation: {} });
     const renewed = vi.waitFor(
       () => expect(asked(local, 'CreateToken')).toBeGreaterThan(before + 1),
-      PATIENCE,
+      MAX_WAIT_MS,
     );
     const { open } = await callUntil(proxy, renewed);
     for (const call of open) expect((await call).result).toBeDefined();

@@ -6,6 +6,7 @@ import {
   nearestFirst,
   watchProfiles,
 } from '../../../src/aws/credentials/profiles.ts';
+import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 import { within } from '../../fixtures/running.ts';
 import { temporaryFolder } from '../../fixtures/tls.ts';
 
@@ -156,7 +157,7 @@ describe('a watch on the profiles', () => {
       changes: () => changes,
       change: () =>
         within(
-          10_000,
+          MAX_WAIT_MS,
           'word of a change',
           new Promise<void>((resolve) => {
             tell = resolve;

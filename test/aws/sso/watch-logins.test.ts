@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
 import { tokenFile } from '../../../src/aws/sso/token-cache.ts';
 import { watchLogins } from '../../../src/aws/sso/watch-logins.ts';
+import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 import { within } from '../../fixtures/running.ts';
 import { CONFIG, HOUR, Home } from './home.ts';
 
@@ -11,7 +12,7 @@ it('tells of the first login, of another, and of its end', async () => {
   onTestFinished(() => ending.abort());
   let tell = () => {};
   const told = () =>
-    within(10_000, 'word of a login', new Promise<void>((resolve) => (tell = resolve)));
+    within(MAX_WAIT_MS, 'word of a login', new Promise<void>((resolve) => (tell = resolve)));
   watchLogins(home.env, () => tell(), ending.signal);
   for (const change of [
     () => home.signIn(HOUR),

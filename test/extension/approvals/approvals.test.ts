@@ -44,7 +44,7 @@ async function setUp() {
   const group = () => view.getChildren().find(({ kind }) => kind === 'approvals');
   /** The calls that wait, once there are so many. */
   const waiting = async (count: number): Promise<SessionNode[]> => {
-    await expect.poll(() => approvals.pending.length, { timeout: 20_000 }).toBe(count);
+    await expect.poll(() => approvals.pending.length).toBe(count);
     const node = group();
     return node ? view.getChildren(node) : [];
   };

@@ -10,6 +10,7 @@ import {
 } from '../../../src/extension/local-agentcore/prepare-local.ts';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 import { probeInvoke } from '../../../src/extension/setup/invoke-probe.ts';
+import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 import { endWithTest } from '../../fixtures/running.ts';
 
 const program = resolve('dist/cli.js');
@@ -47,7 +48,10 @@ function kill(pid: number | undefined): void {
 describe('the local AgentCore of a window', () => {
   it('serves the sample to a proxy, without anything of AWS', async () => {
     const cores = await sampleCores();
-    const variables = await prepareLocal(cores, UNLIMITED)(SAMPLE, AbortSignal.timeout(25_000));
+    const variables = await prepareLocal(cores, UNLIMITED)(
+      SAMPLE,
+      AbortSignal.timeout(MAX_WAIT_MS),
+    );
     expect(variables).toMatchObject({
       AGENTCORE_AGENT_ARN: expect.stringContaining(':runtime/sample-'),
       AWS_ENDPOINT_URL: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
@@ -60,7 +64,7 @@ describe('the local AgentCore of a window', () => {
       version: '1',
       env: env(),
       variables: variables ?? {},
-      signal: AbortSignal.timeout(25_000),
+      signal: AbortSignal.timeout(MAX_WAIT_MS),
     });
     expect(outcome).toMatchObject({
       kind: 'answered',
@@ -71,8 +75,8 @@ describe('the local AgentCore of a window', () => {
   it('is started once, for all who want it', async () => {
     const cores = await sampleCores();
     const [one, other] = await Promise.all([
-      prepareLocal(cores, UNLIMITED)(SAMPLE, AbortSignal.timeout(25_000)),
-      prepareLocal(cores, UNLIMITED)(SAMPLE, AbortSignal.timeout(25_000)),
+      prepareLocal(cores, UNLIMITED)(SAMPLE, AbortSignal.timeout(MAX_WAIT_MS)),
+      prepareLocal(cores, UNLIMITED)(SAMPLE, AbortSignal.timeout(MAX_WAIT_MS)),
     ]);
     expect(one).toEqual(other);
   });
@@ -83,7 +87,7 @@ describe('the local AgentCore of a window', () => {
     const before = await local.ready();
     const pid = local.pid as number;
     process.kill(pid, 'SIGKILL');
-    await expect.poll(() => local.pid, { timeout: 20_000 }).not.toBe(pid);
+    await expect.poll(() => local.pid).not.toBe(pid);
     const after = await local.ready();
     expect(local.pid).not.toBe(pid);
     expect(after.url).toBe(before.url);
@@ -110,7 +114,7 @@ describe('the local AgentCore of a window', () => {
     await local.ready();
     const pid = local.pid as number;
     local.dispose();
-    await expect.poll(() => isAlive(pid), { timeout: 15_000 }).toBe(false);
+    await expect.poll(() => isAlive(pid)).toBe(false);
     await expect(local.ready()).rejects.toMatchObject({ code: 'shutdown' });
   });
 });

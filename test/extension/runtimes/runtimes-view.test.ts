@@ -122,6 +122,9 @@ describe('what is set up', () => {
 
 describe('what is found', () => {
   it('is looked for when somebody opens a place, with protocol, authorizer and live version', async () => {
+    // The age of what was found is that of a clock that stands still.
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
     const local = await start(
       { server: statelessMcp(), agent: httpAgent() },
       { accessKeys: [USER.config] },

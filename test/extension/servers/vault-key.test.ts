@@ -6,7 +6,7 @@ import { prepareVaultKey, VaultKey } from '../../../src/extension/servers/vault-
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
 const free = readEntry({ name: 'free', arn: ARN });
 const governed = readEntry({ name: 'governed', arn: ARN, policy: '/etc/policy.yaml' });
-const signal = AbortSignal.timeout(10_000);
+const { signal } = new AbortController();
 
 /** What VS Code keeps, for however many windows. */
 function storage() {

@@ -25,8 +25,6 @@ import {
 
 type Shown = QuickPick & InputBox;
 
-const PATIENCE = { timeout: 25_000 };
-
 beforeEach(() => {
   window.shown.length = 0;
 });
@@ -92,7 +90,7 @@ async function question(placeholder: RegExp, label?: RegExp): Promise<Shown> {
       const has = isIt && (!label || last.labels.some((one) => label.test(one)));
       found = has ? last : undefined;
       return found ? 'open' : `${last?.placeholder}: ${last?.labels?.join(' | ')}`;
-    }, PATIENCE)
+    })
     .toBe('open');
   return found as Shown;
 }
@@ -190,7 +188,7 @@ describe('the setup of a runtime', () => {
 
     const targets = await question(/Pick a runtime/, /server/);
     const item = () => targets.items.find(({ label }) => /\bserver$/.test(label));
-    await expect.poll(item, PATIENCE).toMatchObject({
+    await expect.poll(item).toMatchObject({
       description: 'MCP · IAM',
       detail: expect.stringContaining('DEFAULT (version 1)'),
     });
@@ -224,7 +222,7 @@ describe('the setup of a runtime', () => {
     });
     expect(draft.tools?.length).toBeGreaterThan(0);
     // The session that the check took costs nothing any more.
-    await expect.poll(() => running(local), PATIENCE).toBe(0);
+    await expect.poll(() => running(local)).toBe(0);
   });
 
   it('keeps a pasted ARN that is wrong, to be mended', async () => {
@@ -275,7 +273,7 @@ describe('the setup of a runtime', () => {
 
     await choose(/Is the call allowed/, /Copy the Missing Statement/);
     await expect
-      .poll(() => clipboard.clipboard.text, PATIENCE)
+      .poll(() => clipboard.clipboard.text)
       .toContain('bedrock-agentcore:InvokeAgentRuntime');
     expect(JSON.parse(clipboard.clipboard.text)).toMatchObject({ Effect: 'Allow' });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { serverTools, waitForTools } from '../../../src/extension/setup/start-and-list.ts';
+import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 
 const before = new Set(['mcp_other_a', 'copilot_readFile']);
 
@@ -20,7 +21,7 @@ describe('the tools of a server that has just been started', () => {
     const tools = await waitForTools({
       before,
       known: ['get_weather'],
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(MAX_WAIT_MS),
       onFound: () => {},
       names: looks([...before], [...before, 'mcp_weather_get_weather']),
       every: 1,
@@ -33,7 +34,7 @@ describe('the tools of a server that has just been started', () => {
     const tools = await waitForTools({
       before,
       known: undefined,
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(MAX_WAIT_MS),
       onFound: (found) => counts.push(found.length),
       names: looks([], ['mcp_w_a'], ['mcp_w_a', 'mcp_w_b']),
       every: 1,
