@@ -6,15 +6,15 @@ import { prepareFolder } from '../../journal/journal-part.ts';
 
 const SALT_BYTES = 32;
 
-/** Where the files of the audit are, given the state folder. */
+/** The folder of audit files in the state folder. */
 export function auditFolder(state: string): string {
   return join(state, 'audit');
 }
 
 /**
- * The salt of argument hashes, the same for all programs of the user; made where there is none.
+ * The salt of argument hashes, shared by all programs of the user. Created if missing.
  *
- * @throws {AgentCoreError} `config` where it can be neither read nor made.
+ * @throws {AgentCoreError} `config` if the salt can be neither read nor created.
  */
 export async function auditSalt(state: string): Promise<Buffer> {
   const folder = auditFolder(state);
@@ -24,7 +24,7 @@ export async function auditSalt(state: string): Promise<Buffer> {
     const own = `${path}.${randomBytes(6).toString('hex')}`;
     const salt = await nodeFiles.readFile(path).catch(() => undefined);
     if (salt?.length === SALT_BYTES) return salt;
-    // A link is there whole or not at all, and the first one stays.
+    // A hard link creates the file atomically, and the first writer wins.
     await nodeFiles.writeFile(own, randomBytes(SALT_BYTES), { mode: 0o600, flag: 'wx' });
     try {
       await nodeFiles.link(own, path).catch((thrown) => {

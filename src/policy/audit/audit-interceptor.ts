@@ -9,30 +9,29 @@ import type { Audit, AuditEntry } from './audit.ts';
 import type { AuditedTokens } from './audit-records.ts';
 
 export interface AuditInterceptorOptions {
-  /** Whose requests it puts on record. */
+  /** The sender whose requests are recorded. */
   readonly from: 'client' | 'server';
   readonly audit: Pick<Audit, 'record' | 'note'>;
-  /** Whether nothing may happen that cannot be put on record. Asked anew for every request. */
+  /** True if a request must be denied when it cannot be recorded. Called for every request. */
   readonly isRequired: () => boolean;
   readonly runtime: string;
-  /** Who calls, once that is known. */
+  /** The ARN of the caller, if known yet. */
   readonly caller: () => string | undefined;
   readonly salt: Buffer;
-  /** A name as it may be kept, without personal data (`nameMask`). */
+  /** Removes personal data from a name (`nameMask`). */
   readonly redactedName: (name: string) => Promise<string>;
 }
 
 type Beginning = Omit<AuditEntry, 'phase'>;
 
-/** Ids of redaction tokens of each list. */
+/** Maximum redaction token IDs in each list. */
 const MAX_TOKENS = 1_000;
-/** Bytes of a request above which it is not kept until its record is written. */
+/** Size in bytes. A larger request is not kept in memory until its record is written. */
 const LARGE = 4_096;
 
 /**
- * Puts each request of one side on record, with what was decided and hidden on its way. It is the
- * first on that side's way, so that it sees arguments as they came, answers as they go out, and what
- * goes no further.
+ * Records each request of one side with its decision and redactions. It is the first interceptor on
+ * that side. It sees original arguments, final responses, and requests that are denied later.
  */
 export class AuditInterceptor implements Interceptor {
   readonly #options: AuditInterceptorOptions;
@@ -41,7 +40,7 @@ export class AuditInterceptor implements Interceptor {
     this.#options = options;
   }
 
-  /** @throws {AgentCoreError} `config` where an audit is required and cannot be written. */
+  /** @throws {AgentCoreError} `config` if an audit is required and cannot be written. */
   async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
     const { from } = this.#options;
     if (request.method === 'ping' || passage.from !== from) return next.request(request, passage);
@@ -56,7 +55,7 @@ export class AuditInterceptor implements Interceptor {
         const { attempts, session, requestId, traceId, redactions, tokens, decision } = trail;
         return {
           ...(await entry()),
-          // Known by now, as a rule, where the request came right at the start.
+          // Usually known by now, even for a request right after the start.
           caller: this.#options.caller(),
           phase: 'ended',
           session,
@@ -73,7 +72,7 @@ export class AuditInterceptor implements Interceptor {
         };
       };
       if (!isRequired) return this.#options.audit.note(ended);
-      // What was done stays done; the next request finds out, and the user has been told.
+      // Ignore a failure: the call is complete. The user is notified, and the next request fails.
       return ended()
         .then((record) => this.#options.audit.record(record))
         .catch(() => undefined);
@@ -97,8 +96,8 @@ export class AuditInterceptor implements Interceptor {
   }
 
   /**
-   * What is known of a request before it goes on; made when it is asked for, so that the request
-   * does not wait for it, unless that would keep a large request in memory.
+   * Prepares the first part of a record. It is created later so that the request does not wait,
+   * unless this would keep a large request in memory.
    */
   #beginning(request: Request, isNow: boolean): () => Promise<Beginning> {
     const at = new Date();
@@ -123,7 +122,7 @@ export class AuditInterceptor implements Interceptor {
     };
   }
 
-  /** A name of which nobody can tell what is in it is kept for itself. */
+  /** Replaces a name entirely if it cannot be checked for personal data. */
   #named(name: string): Promise<string> {
     return this.#options.redactedName(name).catch(() => '[redacted]');
   }
@@ -149,7 +148,7 @@ function firstOf(ids: ReadonlySet<string>): readonly string[] {
   return [...ids].slice(0, MAX_TOKENS);
 }
 
-/** Apart from where the request is, which it would keep as well. */
+/** A separate function, so that the closure does not keep the request in memory. */
 function known(entry: Promise<Beginning>): () => Promise<Beginning> {
   return () => entry;
 }

@@ -2,8 +2,8 @@ import type { CallOutcome } from '../../journal/records.ts';
 import type { Decided } from '../../relay/peer.ts';
 
 /**
- * Records of the audit, which has files of its own in the journal's format. `hash` is always the
- * last member: SHA-256 in hex over the hash of the record before and the line up to it.
+ * Records of the audit, in separate files with the journal's format. `hash` is always the last
+ * member: SHA-256 in hex of the previous hash and the rest of the line.
  */
 export type AuditRecord = AuditOpened | AuditPruned | AuditedRequest;
 
@@ -12,32 +12,35 @@ interface OfAudit {
   readonly hash: string;
 }
 
-/** The first record of a file: what comes before it. Its hash covers the head of the file, too. */
+/** The first record of a file, with a link to its predecessor. Its hash also covers the head. */
 export interface AuditOpened extends OfAudit {
   readonly type: 'audit.opened';
-  /** The part before of the same run, or what another run had written last. */
+  /** The previous file of the same run, or the latest record of another run. */
   readonly follows?: { readonly file: string; readonly hash: string } | undefined;
 }
 
-/** A file went, for there was more than is kept. */
+/** A file was removed because of the size limit. */
 export interface AuditPruned extends OfAudit {
   readonly type: 'audit.pruned';
   readonly file: string;
-  /** The last one of the file. */
+  /** The hash of the file's last record. */
   readonly last: string;
 }
 
-/** Ids as they stand in tokens; each list has the first of them, should there be very many. */
+/** IDs of redaction tokens. Each list has a maximum length. */
 export interface AuditedTokens {
   readonly issued: readonly string[];
   readonly restored: readonly string[];
 }
 
-/** A request, before it goes on (`begun`, only where an audit is required) and once it was answered. */
+/**
+ * A request: `begun` before it is forwarded (only if an audit is required), `ended` after the
+ * response.
+ */
 export interface AuditedRequest extends OfAudit {
   readonly type: 'audit.request';
   readonly phase: 'begun' | 'ended';
-  /** The same in both phases. */
+  /** Equal in both phases. */
   readonly id: string;
   readonly from: 'client' | 'server';
   readonly method: string;
@@ -46,21 +49,21 @@ export interface AuditedRequest extends OfAudit {
   readonly caller?: string | undefined;
   readonly runtime: string;
   readonly session?: string | undefined;
-  /** HMAC-SHA-256 in hex of the arguments as they came, by the salt in the audit's folder. */
+  /** HMAC-SHA-256 in hex of the original arguments, with the salt in the audit folder. */
   readonly argumentsHash?: string | undefined;
   readonly decision?: Decided | undefined;
-  /** How many values of each kind were hidden. */
+  /** Number of redacted values by kind. */
   readonly redactions?: Readonly<Record<string, number>> | undefined;
-  /** Ids of the redaction tokens that the request and its answer put in and took back. */
+  /** IDs of the redaction tokens that the request and its response issued and restored. */
   readonly tokens?: AuditedTokens | undefined;
   readonly milliseconds?: number | undefined;
   readonly attempts?: number | undefined;
-  /** The HTTP status of the last attempt, where it was sent and answered. */
+  /** The HTTP status of the last attempt, if there was a response. */
   readonly upstreamStatus?: number | undefined;
   readonly outcome?: CallOutcome | undefined;
-  /** The JSON-RPC code of an error. */
+  /** The JSON-RPC error code. */
   readonly code?: number | undefined;
-  /** AWS's ids of the last attempt. */
+  /** IDs from AWS for the last attempt. */
   readonly requestId?: string | undefined;
   readonly traceId?: string | undefined;
 }

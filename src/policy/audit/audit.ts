@@ -13,23 +13,23 @@ import { chained, lastHashOf, NO_HASH, withHead } from './chain.ts';
 
 export interface AuditOptions {
   readonly stateFolder: string;
-  /** Which program writes: `proxy`, `serve`. */
+  /** The program that writes: `proxy`, `serve`. */
   readonly program: string;
   readonly version: string;
-  /** Is given a sentence for the user the first time that something could not be written. */
+  /** Called with a message for the user at the first failed write. */
   readonly onFailure: (sentence: string) => void;
   readonly now?: () => Date;
   readonly files?: FileSystem;
-  /** Bytes after which the next file is begun. */
+  /** Bytes after which a new file starts. */
   readonly partBytes?: number;
-  /** Bytes that all files may hold together. */
+  /** Maximum bytes of all files together. */
   readonly maxBytes?: number;
 }
 
-/** What is put on record of a request. */
+/** The data of a request to record. */
 export type AuditEntry = Omit<AuditedRequest, 'type' | 'at' | 'hash'> & { readonly at?: string };
 
-/** Is told how it went. */
+/** Receives the result of the write. */
 interface Recorder {
   readonly resolve: () => void;
   readonly reject: (error: AgentCoreError) => void;
@@ -40,18 +40,18 @@ interface Waiting {
   readonly recorder: Recorder | undefined;
 }
 
-/** Entries that wait for the disk at most, and those of them that are not made yet. */
+/** Maximum entries that wait for the disk, and maximum of those not created yet. */
 const MOST_WAITING = 10_000;
 const MOST_UNMADE = 500;
-/** Milliseconds for which entries that nobody waits for are gathered, to be written together. */
+/** Milliseconds to collect entries for one write when no caller waits for them. */
 const GATHERING = 20;
-/** How long, in milliseconds, the disk may take without somebody being told. */
+/** Milliseconds until a slow disk counts as a failure. */
 const PATIENCE = 5_000;
 
 /**
- * The audit of this process: files in the journal's format, each record bound to the one before by
- * its hash, and each file to the one before. Unlike the journal it drops nothing silently: whoever
- * records is told whether the record is on disk.
+ * The audit of this process, in files of the journal's format. Each record includes the hash of the
+ * previous one, and each file a link to the previous file. Unlike the journal, it reports every
+ * record that could not be written.
  */
 export class Audit {
   readonly #options: Required<AuditOptions>;
@@ -80,10 +80,10 @@ export class Audit {
   }
 
   /**
-   * Resolves once the record would outlive this process.
+   * Resolves when the record would survive the end of this process.
    *
-   * @throws {AgentCoreError} `config` where it could not be written, or not in five seconds; the
-   *   record may be missing then.
+   * @throws {AgentCoreError} `config` if the write fails or takes more than five seconds. The
+   *   record may then be missing.
    */
   async record(entry: AuditEntry): Promise<void> {
     const written = new Promise<void>((resolve, reject) => {
@@ -102,10 +102,10 @@ export class Audit {
   }
 
   /**
-   * The same for a record that nobody waits for: it is written within 20 ms, or the user is told.
+   * Records an entry without a wait. It is written within 20 ms, or the user is notified.
    *
-   * @param entry Makes it, as a rule when it is written: of many at once each takes a fraction of
-   *   the time, and none of its call's. It must not fail.
+   * @param entry Creates the entry, usually at the time of the write: a batch is cheaper, and the
+   *   call does not wait for it. It must not fail.
    */
   note(entry: () => Promise<AuditEntry>): void {
     const made = this.#waiting.length < MOST_UNMADE ? undefined : entry();
@@ -123,7 +123,7 @@ export class Audit {
     this.#work ??= this.#catchUp();
   }
 
-  /** Writes what waits and closes the file; takes five seconds at most. */
+  /** Writes pending entries and closes the file. Takes five seconds at most. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#hurry?.();
@@ -135,7 +135,7 @@ export class Audit {
     clearTimeout(impatience);
   }
 
-  /** One write at a time: who comes meanwhile is taken along by the next. */
+  /** Runs one write at a time. Entries that arrive during a write go into the next one. */
   async #catchUp(): Promise<void> {
     await this.#gathered();
     while (this.#waiting.length > 0) {
@@ -163,7 +163,7 @@ export class Audit {
     return sanitized({ type: 'audit.request', ...entry, at });
   }
 
-  /** An answer goes out before its record is made, unless somebody is in a hurry. */
+  /** Lets responses leave before their records are created, unless a caller waits for a record. */
   #gathered(): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#hurry?.(), GATHERING);
@@ -194,7 +194,8 @@ export class Audit {
     try {
       await part.append(Buffer.from(lines));
     } catch (thrown) {
-      // What has reached the file all the same is part of the chain, and the next file follows it.
+      // Lines that did reach the file belong to the chain, so the next file continues from the last
+      // one.
       this.#part = undefined;
       await part.close();
       this.#hash = (await lastHashOf(path).catch(() => undefined)) ?? this.#hash;
@@ -225,7 +226,9 @@ export class Audit {
     await this.#prune();
   }
 
-  /** What the next file follows: our own last one, or the latest of another program. */
+  /**
+   * The predecessor of the next file: the last file of this run, or the latest of another program.
+   */
   async #latest(): Promise<{ file: string; hash: string } | undefined> {
     if (this.#path) return { file: basename(this.#path), hash: this.#hash };
     const listed = await this.#listed();
@@ -236,7 +239,7 @@ export class Audit {
     return undefined;
   }
 
-  /** By when they were last written to. */
+  /** By time of the last write. */
   async #listed(): Promise<{ path: string; bytes: number; touchedAt: number }[]> {
     const listed = [];
     for (const { path } of await journalPaths(this.#folder)) {
@@ -247,7 +250,7 @@ export class Audit {
     return listed.sort((one, other) => one.touchedAt - other.touchedAt);
   }
 
-  /** Removes the oldest of what is too much, and puts that on record first. */
+  /** Removes the oldest files beyond the size limit, and records each removal first. */
   async #prune(): Promise<void> {
     const { maxBytes, files, now } = this.#options;
     const listed = await this.#listed();

@@ -1,32 +1,32 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 
-/** Stands for what comes before the first record of all. */
+/** Hash before the very first record. */
 export const NO_HASH = '0'.repeat(64);
 
 const CHAINED = /^(\{.*),"hash":"([\da-f]{64})"\}$/s;
-/** Bytes from a file's end in which its last whole line must be; no record is as long. */
+/** Bytes from the end of a file that contain its last complete line. No record is longer. */
 const TAIL = 256 * 1024;
 
-/** A record as a line of the chain, its line feed included, and its hash. */
+/** Serializes a record as a line of the chain, including its line feed, and returns the hash. */
 export function chained(record: object, before: string): { line: string; hash: string } {
   const body = JSON.stringify(record).slice(0, -1);
   const hash = hashOf(before, body);
   return { line: `${body},"hash":"${hash}"}\n`, hash };
 }
 
-/** What the head of a file, which is outside of the chain, adds to the hash before it. */
+/** Adds the head of a file, which is not part of the chain, to the previous hash. */
 export function withHead(before: string, head: string): string {
   return hashOf(before, head.trimEnd());
 }
 
-/** The hash of a line that follows on `before`; undefined where it does not, or was changed. */
+/** Returns the hash of a line; `undefined` if the line was changed or does not follow `before`. */
 export function verified(line: string, before: string): string | undefined {
   const [, body, hash] = CHAINED.exec(line) ?? [];
   return body !== undefined && hash === hashOf(before, body) ? hash : undefined;
 }
 
-/** The hash of the last whole record of a file; undefined where it has none. */
+/** The hash of the last complete record of a file; `undefined` if there is none. */
 export async function lastHashOf(path: string): Promise<string | undefined> {
   const handle = await open(path, 'r');
   try {

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { AuditedRequest } from './audit-records.ts';
 
-/** What became of a request by the policies: an effect that later versions may add is itself. */
+/** Texts for decisions. Unknown effects of later versions are shown unchanged. */
 const EFFECTS: Readonly<Record<string, string>> = {
   allow: 'allowed',
   deny: 'denied',
@@ -9,14 +9,14 @@ const EFFECTS: Readonly<Record<string, string>> = {
   approved: 'approved by a person',
 };
 
-/** A record of the audit as one line for people, without when and by whom. */
+/** Formats an audit record as one line for people, without time and caller. */
 export function decisionWords(record: AuditedRequest): string {
   const { from, method, name } = record;
   const asked = name === undefined ? method : `${method} ${name}`;
   return `${from === 'server' ? `the server’s ${asked}` : asked}: ${decisionOf(record)}`;
 }
 
-/** What became of the request, and how much of it was hidden. */
+/** The decision about a request, and its redactions. */
 export function decisionOf({ decision, redactions }: AuditedRequest): string {
   const effect = decision && (EFFECTS[decision.effect] ?? decision.effect);
   const rule = decision?.rule === undefined ? '' : ` by ${decision.rule || 'the document'}`;

@@ -6,7 +6,7 @@ import { LineSplitter } from '../../journal/line-splitter.ts';
 import { auditFolder } from './audit-folder.ts';
 import type { AuditedRequest } from './audit-records.ts';
 
-/** A call that put a token in, took it back, or both. */
+/** A call that issued or restored a redaction token. */
 export interface TokenUse {
   readonly record: AuditedRequest;
   readonly issued: boolean;
@@ -14,19 +14,19 @@ export interface TokenUse {
 }
 
 export interface TokenUses {
-  /** By the time at which the call came. */
+  /** By start time of the call. */
   readonly uses: readonly TokenUse[];
-  /** A sentence for each file that could not be read. */
+  /** One sentence for each unreadable file. */
   readonly problems: readonly string[];
 }
 
-/** The calls of the whole audit that had to do with a redaction token. */
+/** Finds all calls in the audit that used a redaction token. */
 export async function findToken(stateFolder: string, id: string): Promise<TokenUses> {
   const uses: TokenUse[] = [];
   const problems: string[] = [];
   for (const { path } of await journalPaths(auditFolder(stateFolder))) {
     try {
-      // Opening a named pipe would wait for its writer.
+      // Opening a named pipe would block until a writer appears.
       if (!(await stat(path)).isFile()) continue;
       const splitter = new LineSplitter();
       for await (const bytes of createReadStream(path)) {

@@ -3,16 +3,16 @@ import { Redactor } from '../redaction/redactor.ts';
 import type { RedactionRules } from '../redaction/rules.ts';
 import { MemoryVault } from '../redaction/vault.ts';
 
-/** Bytes of names, most of which come again and again. */
+/** Maximum weight of cached names in bytes. Most names repeat. */
 const MOST_KNOWN = 256 * 1024;
 
 /**
- * Takes personal data and secrets out of the names that the audit keeps, whatever a policy has
- * forwarded: a URI may have them.
+ * Removes personal data and secrets from the names in the audit, regardless of the policy's
+ * redaction settings. A URI may contain such data.
  *
- * @param rules Those of the policies that hold now, for their own patterns; the same list as long as
- *   they are the same.
- * @throws {AgentCoreError} `config` where a rule cannot be used; the mask that is returned as well.
+ * @param rules Returns the rules of the policies in force, for their own patterns. Must return the
+ *   same list until they change.
+ * @throws {AgentCoreError} `config` if a rule is invalid. The returned function throws it as well.
  */
 export async function nameMask(
   rules: () => readonly RedactionRules[] = () => [],
@@ -32,7 +32,8 @@ export async function nameMask(
 async function maskFor(
   rules: readonly RedactionRules[],
 ): Promise<(name: string) => Promise<string>> {
-  // Without telephone numbers, whose library is large: where a policy has them, it is loaded anyway.
+  // Excludes phone numbers, because their library is large. If a policy enables them, it is loaded
+  // anyway.
   const own = rules.map(
     ({ kinds, patterns, countries }): RedactionRules => ({
       mode: 'mask',

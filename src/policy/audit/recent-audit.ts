@@ -8,29 +8,29 @@ import type { ProgramRecord } from '../../journal/records.ts';
 import { auditFolder } from './audit-folder.ts';
 import type { AuditedRequest } from './audit-records.ts';
 
-/** A request about which something was decided, or in which something was hidden, and by whom. */
+/** A request with a decision or redactions, and the head of its file. */
 export interface Audited {
   readonly record: AuditedRequest;
   readonly head: ProgramRecord;
 }
 
 export interface AuditNews {
-  /** Within a file in the order of writing. */
+  /** Within a file, in the order of writing. */
   readonly audited: readonly Audited[];
-  /** A sentence for each file that could not be read. */
+  /** One sentence for each unreadable file. */
   readonly problems: readonly string[];
 }
 
-/** Bounds of what one look reads. */
+/** Limits for one read. */
 const LIMITS = {
-  /** Files that are looked at: those of the programs that began last. */
+  /** Maximum files, of the programs that started last. */
   files: 500,
-  /** Bytes of one file, from its end. */
+  /** Maximum bytes of one file, from its end. */
   fileBytes: 4 * 1024 * 1024,
-  /** Bytes of all files. */
+  /** Maximum bytes of all files. */
   bytes: 16 * 1024 * 1024,
 };
-/** The head of a file is its first line. */
+/** Maximum bytes of a file's first line, the head. */
 const HEAD_BYTES = 16 * 1024;
 
 interface Progress {
@@ -46,8 +46,8 @@ interface Written {
 }
 
 /**
- * What was put on the audit's record last, by whatever program. The first look gives the newest of
- * what is there, each further one what has come since. It checks no hashes: `verifyAudit` does.
+ * Reads the latest audit records of all programs. The first call returns the newest existing
+ * records, each further call the new ones. It does not check hashes; `verifyAudit` does.
  */
 export class RecentAudit {
   readonly folder: string;
@@ -59,14 +59,14 @@ export class RecentAudit {
     this.#limits = { ...LIMITS, ...limits };
   }
 
-  /** Rejects where the folder is there and cannot be listed. One look at a time. */
+  /** Rejects if the folder exists but cannot be listed. Calls must not overlap. */
   async look(): Promise<AuditNews> {
     const problems: string[] = [];
     const grown: Written[] = [];
     const paths = (await journalPaths(this.folder)).slice(-this.#limits.files);
     for (const file of paths) {
       const status = await stat(file.path).catch(() => undefined);
-      // Opening a named pipe would wait for its writer.
+      // Opening a named pipe would block until a writer appears.
       if (!status?.isFile()) continue;
       const { size, mtimeMs } = status;
       if (size <= (this.#progress.get(file.path)?.offset ?? 0)) continue;
@@ -80,7 +80,7 @@ export class RecentAudit {
         bytes -= size - progress.offset;
         audited.unshift(await this.#readOn(file, progress, size));
       } catch (thrown) {
-        // It is read again when it has grown.
+        // Try again when the file has grown.
         this.#progress.set(file.path, ended(size));
         if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') continue;
         problems.push(`Could not read ${file.path}: ${messageOf(thrown)}`);
@@ -91,7 +91,7 @@ export class RecentAudit {
     return { audited: audited.flat(), problems };
   }
 
-  /** Where to read on: not further from the end than may still be read. */
+  /** Finds the offset to continue from, within the remaining byte limit. */
   #progressOf({ path }: JournalPath, size: number, bytes: number): Progress {
     const known = this.#progress.get(path);
     const first = Math.max(0, size - Math.min(this.#limits.fileBytes, Math.max(0, bytes)));
@@ -119,12 +119,12 @@ export class RecentAudit {
   }
 }
 
-/** Begins at a place of a file: what is left of the line there is no record, and is passed over. */
+/** Starts at an offset. The rest of the current line is no valid record and is skipped. */
 function ended(offset: number): Progress {
   return { head: undefined, splitter: new LineSplitter(), offset };
 }
 
-/** Throws where it does not begin as a journal does. */
+/** Throws if the file does not start with a journal head. */
 async function readHead(handle: FileHandle): Promise<ProgramRecord> {
   const [line = ''] = new LineSplitter().push(await readAt(handle, 0, HEAD_BYTES));
   return headOf(parseLine(line));
@@ -136,7 +136,7 @@ async function readAt(handle: FileHandle, position: number, length: number): Pro
   return buffer.subarray(0, bytesRead);
 }
 
-/** Undefined for what is no record, for other records, and for requests that no policy was about. */
+/** `undefined` for invalid lines, other records, and requests without a decision or redactions. */
 function readAudited(line: string): AuditedRequest | undefined {
   let record: Partial<AuditedRequest> | null;
   try {

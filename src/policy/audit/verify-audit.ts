@@ -9,16 +9,16 @@ import { NO_HASH, verified, withHead } from './chain.ts';
 export interface AuditReport {
   readonly files: number;
   readonly records: number;
-  /** A sentence for each place where something was changed, removed or added. */
+  /** One sentence for each change, removal or addition found. */
   readonly problems: readonly string[];
   /**
-   * The last hash of each file. Whoever notes it elsewhere can tell later whether records at the
-   * very end were cut off, which the chain alone cannot tell.
+   * The last hash of each file. The chain alone cannot show that records at the end were removed.
+   * If a user keeps these hashes elsewhere, a later check can detect it.
    */
   readonly ends: readonly AuditEnd[];
 }
 
-/** The last hash of a file, as it was once. */
+/** The last hash of a file at an earlier time. */
 export interface AuditEnd {
   readonly file: string;
   readonly hash: string;
@@ -29,18 +29,18 @@ interface ReadFile {
   readonly run: string;
   readonly part: number;
   readonly opened: AuditOpened | undefined;
-  /** Of each record, in order: the records themselves would take as much memory as disk. */
+  /** Hashes of all records in order. Keeping the records would need as much memory as disk. */
   readonly hashes: readonly string[];
-  /** The files whose removal it has on record. */
+  /** Files removed according to its records. */
   readonly pruned: readonly string[];
 }
 
 /**
- * Whether the audit is as it was written: every record follows on the one before, every file on
- * the one that it names, and no file is missing but those whose removal is on record. Who can
- * write the files can also write a chain anew; that shows against a hash that was noted elsewhere.
+ * Verifies that the audit is unchanged: every record follows the previous one, every file its
+ * predecessor, and no file is missing without a record of its removal. A person with write access
+ * to the files can create a new chain. Only hashes kept elsewhere can detect that.
  *
- * @param noted Ends of an earlier report, which still have to be there.
+ * @param noted Ends of an earlier report, which must still exist.
  */
 export async function verifyAudit(
   stateFolder: string,
@@ -98,7 +98,7 @@ export async function verifyAudit(
 async function readChain({ path, run, part }: JournalPath, problems: string[]): Promise<ReadFile> {
   const file = basename(path);
   const lines = (await readFile(path, 'utf8')).split('\n');
-  // What no line feed ends was being written when its program or its disk gave up.
+  // Ignore an incomplete last line: its program or disk failed during the write.
   lines.pop();
   const [head = '', first = '', ...rest] = lines;
   const opened = parsed(first);

@@ -4,13 +4,16 @@ import type { SessionEntry } from '../../sessions/session-book.ts';
 import type { Spent } from '../decisions/facts.ts';
 import { type Window, windowStart } from '../documents/windows.ts';
 
-/** Milliseconds for which what was read is taken for the present, and after which a call waits. */
+/**
+ * Ages of the last read in milliseconds: after `FRESH` it is refreshed in the background, after
+ * `STALE` a call waits for the refresh.
+ */
 const FRESH = 5_000;
 const STALE = 30_000;
 
 /**
- * What the runtime sessions of all programs of this user have come to, from the journal. It is read
- * beside the calls: one waits for it only where the last reading is old.
+ * Usage of the runtime sessions of all programs of this user, from the journal. The journal is read
+ * in the background. A call waits only if the last read is too old.
  */
 export class JournalSpending {
   readonly #folder: string;
@@ -19,15 +22,15 @@ export class JournalSpending {
   #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
-  /** @param folder The journal's. */
+  /** @param folder The journal folder. */
   constructor(folder: string, now: () => number) {
     this.#folder = folder;
     this.#now = now;
   }
 
-  /** Rejects where the journal cannot be read. */
+  /** Rejects if the journal cannot be read. */
   async in(window: Window): Promise<Spent> {
-    // A clock that was set back makes what was read look as if it were newer than it is.
+    // If the clock was set back, the last read appears to be in the future.
     const age = Math.abs(this.#now() - this.#readAt);
     if (age > FRESH) this.#refresh();
     if (age > STALE) await this.#reading;
@@ -38,7 +41,7 @@ export class JournalSpending {
     for (const { startedAt, age: lived, cost } of this.#entries) {
       const began = Date.parse(startedAt);
       if (began >= start) sessions++;
-      // Of a session that is older than the window, the part that lies in it.
+      // If a session started before the window, only the share within the window counts.
       const share = began >= start ? 1 : Math.max(0, began + lived - start) / Math.max(lived, 1);
       usd += cost.most * share;
     }

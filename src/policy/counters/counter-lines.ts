@@ -1,12 +1,12 @@
 import { isObject } from '../../mcp/message.ts';
 import { NOTHING, type Tally, withAmount } from './tally.ts';
 
-/** Counters by their keys. */
+/** Counters by key. */
 export type Tallies = Map<string, Tally>;
 
 /**
- * An amount that goes into a slice of a counter; a negative one takes it back, and 0 notes alone what
- * time it is.
+ * An amount to add to a slice of a counter. A negative amount takes it back. 0 only records the
+ * current time.
  */
 export interface Addition {
   readonly key: string;
@@ -16,8 +16,8 @@ export interface Addition {
 }
 
 /**
- * A line of a file of counters. The first is a `head` with all that was counted before; `add` counts,
- * all of it or nothing; behind a `seal` the file says nothing more, and the next one goes on.
+ * A line of a counter file. `head` is the first line, with all earlier counts. `add` applies
+ * completely or not at all. After `seal`, the file ends and the next file continues.
  */
 export type CounterLine =
   | { readonly head: Tallies }
@@ -33,12 +33,12 @@ export function addLine(id: string, additions: readonly Addition[]): string {
   return `${JSON.stringify({ id, add })}\n`;
 }
 
-/** @param now What was over by then is not taken along. */
+/** @param now Counters that expired before this time are not carried over. */
 export function sealLine(now: number): string {
   return `${JSON.stringify({ seal: now })}\n`;
 }
 
-/** `undefined` for what is no line of counters. */
+/** `undefined` if the line is invalid. */
 export function readLine(text: string): CounterLine | undefined {
   let value: unknown;
   try {
@@ -59,7 +59,7 @@ export function readLine(text: string): CounterLine | undefined {
   return add.every((one) => one !== undefined) ? { id: value.id, add } : undefined;
 }
 
-/** Counts a line's amounts. */
+/** Adds the amounts of a line. */
 export function count(tallies: Tallies, additions: readonly Addition[]): void {
   for (const { key, slice, amount, until } of additions) {
     tallies.set(key, withAmount(tallies.get(key) ?? NOTHING, slice, amount, until));

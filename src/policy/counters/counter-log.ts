@@ -23,19 +23,19 @@ import {
   type Tallies,
 } from './counter-lines.ts';
 
-/** More counters than a policy has; beyond them nothing can be counted, and so nothing is allowed. */
+/** More counters than a policy has. Beyond this, counting fails, so calls are denied. */
 const MOST_COUNTERS = 10_000;
-/** Counters that are kept although their windows are over. */
+/** Minimum counters to keep, even if their windows have ended. */
 const MIN_KEPT_COUNTERS = 100;
-/** Bytes after which a file is replaced by what it adds up to. */
+/** Bytes after which a new file with the totals replaces the old one. */
 const LONGEST_FILE = 256 * 1024;
 const MOST_TRIES = 100;
 
 /**
- * The counters of one subject, in a file that any number of processes append to. Lines that are
- * appended have one order for all who read them, so whoever adds a line, reads up to it and finds
- * the limit kept has that amount: no lock, no waiting, and nothing to be cleared up after a process
- * that was killed. A file that has become long is sealed, and its sum begins the next one.
+ * The counters of one subject, in a file that several processes append to. All readers see the
+ * appended lines in the same order. A process adds a line and reads up to it. If the limit still
+ * holds there, the process has the amount. This needs no lock, and a killed process leaves nothing
+ * to clean up. A long file is sealed, and its totals start the next file.
  */
 export class CounterLog {
   readonly #folder: string;
@@ -45,7 +45,7 @@ export class CounterLog {
   #lines = 0;
   #open: OpenFile | undefined;
 
-  /** @param name Of the files, without generation and ending. */
+  /** @param name Base name of the files, without generation and extension. */
   constructor(folder: string, name: string, now: () => number) {
     this.#folder = folder;
     this.#name = name;
@@ -53,10 +53,9 @@ export class CounterLog {
   }
 
   /**
-   * What has been counted so far.
+   * The current counts.
    *
-   * @throws {AgentCoreError} `config` where the file cannot be understood: nobody knows then what was
-   *   used up.
+   * @throws {AgentCoreError} `config` if the file is invalid, because earlier use is then unknown.
    */
   read(): Tallies {
     return this.#guarded(() => {
@@ -71,8 +70,8 @@ export class CounterLog {
   }
 
   /**
-   * What is known to have been counted: what others have counted since this process looked last is
-   * not in it. Throws as {@link read}.
+   * The counts of the last read. They may lack recent counts of other processes. Throws like {@link
+   * read}.
    */
   known(): Tallies {
     const file = this.#open;
@@ -80,10 +79,10 @@ export class CounterLog {
   }
 
   /**
-   * Counts.
+   * Adds amounts.
    *
-   * @returns the counters right behind the line, whatever others wrote after it. Throws as
-   *   {@link read}.
+   * @returns the counts directly after the new line, without later lines of other processes. Throws
+   *   like {@link read}.
    */
   add(additions: readonly Addition[]): Tallies {
     return this.#guarded(() => {
@@ -107,30 +106,33 @@ export class CounterLog {
             throw new Error('what was written to it is not there');
           }
         }
-        // The line came behind a seal, or into a file that was removed, where it does not count.
+        // The line does not count: it came after a seal, or into a removed file.
         this.#leave(file);
       }
       throw new Error('others replace it all the time');
     });
   }
 
-  /** From a file that is sealed to the next one, from one that somebody removed to what is there now. */
+  /** Leaves a sealed file for the next one, or a removed file for the current one. */
   #leave(file: OpenFile): void {
     if (file.isSealed) this.#goOn(file);
     else this.#close();
   }
 
-  /** Everybody who reads the seal makes the same next file of it; the first one's is taken. */
+  /**
+   * Creates the next file. All processes derive the same content from the seal, and the first one
+   * wins.
+   */
   #goOn(file: OpenFile): void {
     const next = file.generation + 1;
     if ((this.#newest() ?? 0) < next) {
       const latest = [...file.tallies].sort(([, one], [, other]) => other.until - one.until);
-      // By a clock that is fast, all others would be over.
+      // With a fast clock, all other counters would appear expired.
       const live = new Map(
         latest.filter(([, { until }], at) => at < MIN_KEPT_COUNTERS || until > file.sealedAt),
       );
       create(this.#path(next), headLine(live));
-      // Whoever was slow enough for the others to be beyond it has made one that is over.
+      // The other processes may already be further, so this file would be obsolete.
       if ((this.#newest() ?? 0) > next) rmSync(this.#path(next), { force: true });
     }
     this.#close();
@@ -157,7 +159,7 @@ export class CounterLog {
       }
       if (this.#newest() === generation) return new OpenFile(descriptor, generation);
       closeSync(descriptor);
-      // A first one that was made when the others had long gone on.
+      // An obsolete first file, created after other processes had moved on.
       if (generation === 0) rmSync(path, { force: true });
     }
     throw new Error('others replace it all the time');
@@ -181,7 +183,7 @@ export class CounterLog {
     this.#open = undefined;
   }
 
-  /** After a failure all is read anew: the file may have been mended or removed. */
+  /** After a failure, reads everything again: the file may have been repaired or removed. */
   #guarded<T>(work: () => T): T {
     try {
       return work();
@@ -197,14 +199,14 @@ export class CounterLog {
   }
 }
 
-/** A line of this process's own. */
+/** A line of this process. */
 interface OwnLine {
   readonly id: string;
   readonly additions: readonly Addition[];
   readonly bytes: number;
 }
 
-/** A file of the log, as far as it has been read. */
+/** An open file of the log and its content up to `offset`. */
 class OpenFile {
   readonly generation: number;
   readonly descriptor: number;
@@ -213,8 +215,8 @@ class OpenFile {
   sealedAt = 0;
   isSealed = false;
   /**
-   * False once it was removed: by whoever went on first, and then it is sealed, or by somebody who
-   * wants to count anew.
+   * False once the file is removed: either it was sealed and replaced, or a user removed it to
+   * reset the counts.
    */
   isInPlace = true;
   #hasHead = false;
@@ -225,10 +227,10 @@ class OpenFile {
   }
 
   /**
-   * Whole lines alone are taken; one that somebody is writing comes the next time.
+   * Reads complete lines only. A line that is still being written is read next time.
    *
-   * @param own What was just appended.
-   * @returns the counters right behind the line `own`, where that has come.
+   * @param own The line just appended.
+   * @returns the counts directly after the line `own`, if it was found.
    */
   readOn(own?: OwnLine): Tallies | undefined {
     if (this.isSealed) return undefined;
@@ -237,7 +239,7 @@ class OpenFile {
     if (size < this.offset) throw new Error('it has become shorter');
     if (size === this.offset && this.#hasHead) return undefined;
     if (own && size === this.offset + own.bytes && this.#hasHead) {
-      // Nothing else has come: there is no need to read what one has written.
+      // Fast path: only the own line is new, so there is no need to read it.
       count(this.tallies, own.additions);
       this.offset = size;
       return this.tallies;
@@ -280,7 +282,7 @@ function append(descriptor: number, line: Buffer): void {
   if (writeSync(descriptor, line) < line.length) throw new Error('the disk is full');
 }
 
-/** With its first line at once, or not at all where somebody else was first. */
+/** Creates a file with its first line atomically. Does nothing if the file exists. */
 function create(path: string, head: string): void {
   const aside = `${path}.${randomBytes(6).toString('hex')}`;
   try {
@@ -289,7 +291,7 @@ function create(path: string, head: string): void {
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code === 'EEXIST') return;
-    // Where there are no hard links, whoever comes second may find the line half written.
+    // Without hard links, a second process may read a partial first line.
     if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS') throw thrown;
     writeFileSync(path, head, { mode: 0o600, flag: 'a' });
   } finally {

@@ -8,17 +8,17 @@ import type { Addition, Tallies } from './counter-lines.ts';
 import { CounterLog } from './counter-log.ts';
 import { countIn, isAhead, NOTHING, sliceAt } from './tally.ts';
 
-/** Who counts: what the scopes of counters stand for. */
+/** The subjects of counter scopes. */
 export interface CounterParty {
-  /** Names the agent's session: the client program that started the proxy. */
+  /** Identifies the agent's session: the client program that started the proxy. */
   readonly session: string;
   /** ARN of the identity, needed for the scope `grant`. */
   readonly caller: string | undefined;
-  /** ARN of the runtime: tools of different servers are counted apart. */
+  /** ARN of the runtime: tools of different servers have separate counts. */
   readonly runtime: string;
 }
 
-/** What was added, so that it can be taken back. */
+/** The amounts of a call, so that they can be taken back. */
 export interface Receipt {
   readonly added: readonly Counted[];
 }
@@ -31,16 +31,16 @@ interface Counted {
 
 export type ReserveOutcome = { readonly receipt: Receipt } | { readonly refused: Reservation };
 
-/** Milliseconds after which every window of a file is over. */
+/** Milliseconds after which every window of a file has ended. */
 const OVER_AFTER = 63 * 86_400_000;
-/** Files that are kept whatever their age. */
+/** Minimum files to keep, regardless of age. */
 const MIN_KEPT_FILES = 500;
-/** Subjects of one process: its session, its identities, and all. */
+/** Maximum subjects of one process: its session, its identities, and all. */
 const MOST_LOGS = 100;
 
 /**
- * The counters of policies, in files of the state folder that all programs of the user share: one
- * for each session, each identity, and for all. They survive restarts.
+ * The counters of policies, in files shared by all programs of the user: one per session, one per
+ * identity, and one for all. They survive restarts.
  */
 export class Counters {
   readonly #folder: string;
@@ -49,16 +49,16 @@ export class Counters {
   readonly #logs = new Map<string, CounterLog>();
   #isReady = false;
 
-  /** @param folder Is made where it is missing. */
+  /** @param folder Created if missing. */
   constructor(folder: string, now: () => number) {
     this.#folder = folder;
     this.#now = now;
   }
 
   /**
-   * The present value of a counter.
+   * The current value of a counter.
    *
-   * @throws {AgentCoreError} where it cannot be told.
+   * @throws {AgentCoreError} if it cannot be determined.
    */
   value(file: string, counter: Counter, party: CounterParty): number {
     const log = this.#log(counter.scope, party);
@@ -67,7 +67,7 @@ export class Counters {
     return this.#countOf(tallies, file, counter, party);
   }
 
-  /** The first of them that does not fit, as things stand; nothing is counted. */
+  /** The first reservation that would exceed its limit now. Counts nothing. */
   exceeded(reservations: readonly Reservation[], party: CounterParty): Reservation | undefined {
     for (const [log, own] of this.#byLog(reservations, party)) {
       const tallies = log.read();
@@ -80,16 +80,16 @@ export class Counters {
   }
 
   /**
-   * Adds all of the amounts, or none where one of them does not fit. Two that come at once and fit
-   * one by one alone may both be refused for a moment, but never both be taken.
+   * Adds all amounts, or none if one of them exceeds its limit. If two calls arrive together and
+   * only one fits, both may be refused for a moment, but never both accepted.
    *
-   * @throws {AgentCoreError} where the counters cannot be read or written: the call must not go on.
+   * @throws {AgentCoreError} if the counters cannot be read or written: the call must be denied.
    */
   reserve(reservations: readonly Reservation[], party: CounterParty): ReserveOutcome {
     const counting: Counted[] = [];
     for (const [log, own] of this.#byLog(reservations, party)) {
-      // What does not fit is not even written, so that refusals cost no space. Whether it fits all
-      // the same is told by what is there behind it; here it is enough to know most of it.
+      // Do not write amounts that exceed a limit, so that refusals need no space. The cached counts
+      // suffice here, because the counts after the written line decide.
       if (this.#beyond(log.known(), own, party)) {
         const tallies = log.read();
         const refused = this.#beyond(tallies, own, party);
@@ -117,9 +117,9 @@ export class Counters {
   }
 
   /**
-   * Takes back what a call was counted with that had no effect.
+   * Takes back the amounts of a call without effect.
    *
-   * @throws {AgentCoreError} where that cannot be written: then it stays counted.
+   * @throws {AgentCoreError} if the write fails: the amounts then stay counted.
    */
   release({ added }: Receipt): void {
     for (const { log, additions } of added) {
@@ -128,8 +128,8 @@ export class Counters {
   }
 
   /**
-   * Notes the present time beside what a faster clock has counted, once, so that it cannot lock a limit
-   * until that time comes.
+   * Records the current time once if a faster clock has counted ahead. Otherwise that count would
+   * block the limit until its time comes.
    */
   #noteTime(
     log: CounterLog,
@@ -165,7 +165,7 @@ export class Counters {
     return countIn(tally, counter.window, this.#now());
   }
 
-  /** Several limits of one counter count a call once, by the largest amount. */
+  /** If one counter has several limits, a call counts once, with the largest amount. */
   #additions(
     reservations: readonly Pick<Reservation, 'file' | 'counter' | 'amount'>[],
     party: CounterParty,
@@ -206,7 +206,7 @@ export class Counters {
     return log;
   }
 
-  /** Once a process: makes the folder, and clears out what no window reaches any more. */
+  /** Once per process: creates the folder and removes files whose windows have all ended. */
   #prepare(): void {
     if (this.#isReady) return;
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
@@ -216,7 +216,7 @@ export class Counters {
       .map((name) => join(this.#folder, name))
       .map((path) => ({ path, written: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
       .toSorted((one, other) => other.written - one.written);
-    // By a clock that is fast, all of them would be over.
+    // With a fast clock, all files would appear expired.
     for (const { path, written } of files.slice(MIN_KEPT_FILES)) {
       if (this.#now() - written > OVER_AFTER) rmSync(path, { force: true });
     }

@@ -1,30 +1,30 @@
 import { type Window, windowEnd, windowStart } from '../documents/windows.ts';
 
 /**
- * How much of something there was, by slices of time, oldest first. A fixed window is one slice,
- * numbered by its start; a sliding one is cut into {@link SLICES}, and a slice counts until its end has
- * left the window, so that never more than the limit fits into it.
+ * Amounts by time slice, oldest first. A fixed window is one slice, numbered by its start. A
+ * sliding window is divided into {@link SLICES}. A slice counts until its end has left the window,
+ * so the limit is never exceeded within it.
  */
 export interface Tally {
   readonly slices: readonly Slice[];
-  /** Milliseconds since 1970 after which all of it is over. */
+  /** Milliseconds since 1970 after which all slices have expired. */
   readonly until: number;
 }
 
 /**
- * `seenIn` is set if a clock was seen that shows an earlier time than the slice's own: either that
- * clock is slow, or the one by which the slice was counted was fast. So the slice counts for one window
- * from then on, and again when its own time comes.
+ * `seenIn` is set if a clock showed an earlier time than the slice: that clock is slow, or the
+ * slice was counted by a fast one. The slice then counts for one window from that time on, and
+ * again at its own time.
  */
 type Slice = readonly [slice: number, amount: number, seenIn?: number];
 
 const SLICES = 60;
-/** Older ones are beyond every window. */
+/** Older slices are outside every window. */
 const MOST_SLICES = SLICES + 4;
 
 export const NOTHING: Tally = { slices: [], until: 0 };
 
-/** What counts of it at `now`. */
+/** The sum of the slices that count at `now`. */
 export function countIn({ slices }: Tally, window: Window, now: number): number {
   const first = firstSlice(window, now);
   const { slice: present } = sliceAt(window, now);
@@ -34,7 +34,7 @@ export function countIn({ slices }: Tally, window: Window, now: number): number 
   }, 0);
 }
 
-/** True if something was counted by a faster clock, and that was not noted yet. */
+/** True if a faster clock has counted ahead and the current time is not recorded yet. */
 export function isAhead({ slices }: Tally, window: Window, now: number): boolean {
   const { slice: present } = sliceAt(window, now);
   return slices.some(
@@ -42,7 +42,7 @@ export function isAhead({ slices }: Tally, window: Window, now: number): boolean
   );
 }
 
-/** Where something of now goes, and until when that slice counts. */
+/** The current slice, and the time at which it expires. */
 export function sliceAt(
   window: Window,
   now: number,
@@ -52,11 +52,11 @@ export function sliceAt(
   return { slice, until: endOf(window, slice) };
 }
 
-/** With so much more in a slice, by a clock that shows it now; a negative amount is taken back. */
+/** Adds an amount to a slice at the current time. A negative amount takes it back. */
 export function withAmount(tally: Tally, slice: number, amount: number, until: number): Tally {
   const latest = tally.slices.at(-1);
   const longest = Math.max(tally.until, until);
-  // As it is nearly always.
+  // Fast path: almost every call counts into the latest slice.
   if (latest?.[0] === slice) {
     return { slices: tally.slices.with(-1, withMore(latest, amount)), until: longest };
   }
@@ -64,7 +64,8 @@ export function withAmount(tally: Tally, slice: number, amount: number, until: n
   const past = tally.slices.filter(([at]) => at < slice);
   const ahead = tally.slices
     .filter(([at]) => at > slice)
-    // What is taken back was counted earlier, so its slice does not show the present time.
+    // A negative amount goes to the slice of the original count, which does not show the current
+    // time.
     .map((one) => (amount < 0 ? one : seenFrom(one, slice)));
   const slices = [...past.slice(-MOST_SLICES), withMore(own, amount), ...atMost(ahead)];
   return { slices, until: longest };
@@ -79,7 +80,10 @@ function seenFrom([slice, amount, seenIn = slice]: Slice, present: number): Slic
   return [slice, amount, Math.min(seenIn, present)];
 }
 
-/** More of them would mean that a clock was fast again and again; what is too much counts longest. */
+/**
+ * Limits the slices in the future, which a clock creates if it is repeatedly fast. Merges the
+ * surplus into the slice that counts longest.
+ */
 function atMost(slices: readonly Slice[]): readonly Slice[] {
   const more = slices.slice(0, -MOST_SLICES);
   const [first, ...others] = slices.slice(-MOST_SLICES);
@@ -99,7 +103,7 @@ function sliceLength({ milliseconds }: Window): number {
 
 function firstSlice(window: Window, now: number): number {
   if (window.kind === 'fixed') return windowStart(window, now);
-  // The slice that was under way when the window began.
+  // The slice in progress at the start of the window.
   return Math.floor((now - window.milliseconds) / sliceLength(window));
 }
 

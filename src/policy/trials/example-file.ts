@@ -6,7 +6,7 @@ import { DocumentText, type Problem } from '../documents/document-text.ts';
 const exampleSchema = z
   .strictObject({
     name: z.string().optional(),
-    /** The tool that is called. */
+    /** The tool to call. */
     call: z.string().optional(),
     args: z.record(z.string(), z.unknown()).optional(),
     method: z.string().optional(),
@@ -36,7 +36,7 @@ const fileSchema = z.strictObject({
     .max(10_000),
 });
 
-/** Something that a policy is expected to say to a message. */
+/** A message and the expected decision. */
 export interface Example {
   readonly name: string;
   readonly method: string;
@@ -44,15 +44,15 @@ export interface Example {
   readonly from: 'client' | 'server';
   readonly caller: string | undefined;
   readonly runtime: string | undefined;
-  /** Of the tool, if the example says it. */
+  /** Annotations of the tool, if the example has any. */
   readonly annotations: JsonObject | undefined;
   readonly inputSchema: JsonObject | undefined;
-  /** How often it is sent; all but the last have to be allowed. */
+  /** Number of times to send it. All but the last must be allowed. */
   readonly times: number;
   readonly expect: 'allow' | 'ask' | 'deny';
-  /** JSON pointer of the rule that has to say so. */
+  /** JSON pointer of the expected rule. */
   readonly rule: string | undefined;
-  /** Line of the file. */
+  /** Line in the file. */
   readonly line: number;
 }
 
@@ -62,7 +62,7 @@ export interface ExampleFile {
   readonly examples: readonly Example[];
 }
 
-/** Reads a file of examples; paths in it start at its folder. */
+/** Reads a file of examples. Relative paths start at its folder. */
 export function readExamples(
   text: string,
   file: string,

@@ -3,15 +3,18 @@ import type { Policy } from '../documents/policy.ts';
 import type { Example } from './example-file.ts';
 import { Trial, type TrialTool, toolIn } from './trial.ts';
 
-/** What all examples of a file share. */
+/** Settings for all examples of a file. */
 export interface TrialSetting {
-  /** The tools that the server announces. */
+  /** The tools that the server lists. */
   readonly tools?: readonly JsonObject[] | undefined;
-  /** ARN of the runtime if an example names none. */
+  /** ARN of the runtime if an example has none. */
   readonly runtime?: string | undefined;
 }
 
-/** What is wrong about an example, as a sentence; `undefined` where the policy says what it expects. */
+/**
+ * Runs an example. Returns the failure as a sentence, or `undefined` if the decision is as
+ * expected.
+ */
 export async function mistakeOf(
   example: Example,
   policies: readonly Policy[],
@@ -38,7 +41,7 @@ export async function mistakeOf(
   return undefined;
 }
 
-/** What the example itself says of its tool goes before the list. */
+/** Data of the example take precedence over the tool list. */
 function toolOf(
   { annotations, inputSchema }: Example,
   listed: TrialTool | undefined,

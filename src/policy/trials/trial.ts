@@ -13,18 +13,18 @@ import { SchemaCheck } from '../decisions/schema-check.ts';
 import { type Subject, subjectsOf } from '../decisions/subjects.ts';
 import type { Policy } from '../documents/policy.ts';
 
-/** What a policy would say to a message. */
+/** The decision of a policy about a message. */
 export interface Verdict {
-  /** `unknown` if it depends on what the server announces, and that was not given. */
+  /** `unknown` if it depends on the server's tool list and none was given. */
   readonly effect: 'allow' | 'ask' | 'deny' | 'unknown';
-  /** The rule that refuses, asks, or needs to know more. */
+  /** The rule that denies, asks, or needs more data. */
   readonly ruling: Ruling | undefined;
-  /** Limits that the message is counted by. */
+  /** Limits that count the message. */
   readonly limits: readonly Reservation[];
 }
 
 export type TrialFacts = Partial<Pick<Facts, 'from' | 'caller' | 'runtime' | 'spent'>> & {
-  /** As the server announces the tool; `undefined` if it is not known whether it does. */
+  /** The tool as the server lists it; `undefined` if it is unknown whether the server lists it. */
   readonly tool?: TrialTool | undefined;
 };
 
@@ -32,11 +32,11 @@ export type TrialTool =
   | 'not announced'
   | {
       readonly annotations: unknown;
-      /** `undefined` if it is not known; any other value that is no schema is none. */
+      /** `undefined` if unknown. Any other invalid schema counts as no schema. */
       readonly inputSchema: unknown;
     };
 
-/** The tool in a result of `tools/list`; `undefined` if there is no such result. */
+/** The tool in a `tools/list` result; `undefined` if there is no result. */
 export function toolIn(
   listed: readonly JsonObject[] | undefined,
   name: unknown,
@@ -47,7 +47,7 @@ export function toolIn(
   return { annotations: found.annotations, inputSchema: found.inputSchema ?? null };
 }
 
-/** Judges messages without sending any, and counts them in memory alone. */
+/** Decides messages without sending them. Counts in memory only. */
 export class Trial {
   readonly #policies: readonly Policy[];
   readonly #tallies = new Map<string, Tally>();
@@ -59,7 +59,7 @@ export class Trial {
     this.#now = now;
   }
 
-  /** Loads what it takes to check arguments against schemas. */
+  /** Loads the schema validator. */
   async prepare(): Promise<this> {
     await this.#schemas.prepare();
     return this;
@@ -112,7 +112,7 @@ export class Trial {
         count: (file, counter) => this.#count(file, counter),
         schemaFault,
       });
-    // What is not known is taken once as in favour of the call, and once against it.
+    // Unknown facts are assumed once in favor of the call, and once against it.
     const decision = by(...this.#factsOf(facts.tool, args, 'in favour'));
     if (decision.effect === 'deny') return { ...decision, limits: [] };
     const strict = by(...this.#factsOf(facts.tool, args, 'against'));

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../mcp/message.ts';
 import { RISKS, type Risk, riskOf } from './risk.ts';
 
-/** The rules that a tool of each risk begins with, and what the document says of them. */
+/** Initial rules for the tools of each risk, and the comment above them. */
 const BEGINNINGS: Readonly<Record<Risk, { readonly says: string; readonly rules: string }>> = {
   read: { says: 'These read.', rules: '[]' },
   write: {
@@ -20,10 +20,12 @@ const BEGINNINGS: Readonly<Record<Risk, { readonly says: string; readonly rules:
   },
 };
 
-/** As in the schema of documents. */
+/** Same bound as in the document schema. */
 const LONGEST_NAME = 2048;
 
-/** A policy to begin with, from what a server lists: only these tools, each by its risk. */
+/**
+ * Generates an initial policy from a server's tools: allows only these tools, with rules by risk.
+ */
 export function policyText(tools: readonly JsonObject[], origin: string): string {
   const lines = [
     `# From the tools of ${plain(origin)}. Try it: agentcore-mcp policy check`,
@@ -50,7 +52,7 @@ export function policyText(tools: readonly JsonObject[], origin: string): string
   return `${lines.join('\n')}\n`;
 }
 
-/** A tool whose name is a glob would list others. */
+/** A tool name with a glob character would also match other tools. */
 function isEntry(name: string): boolean {
   return name !== '' && name !== '__proto__' && name.length <= LONGEST_NAME && !/[*?]/.test(name);
 }
@@ -61,7 +63,7 @@ function keyText(name: string): string {
     : JSON.stringify(name);
 }
 
-/** For a comment, which ends with its line. */
+/** Removes line breaks and other control characters for use in a comment. */
 function plain(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 300);
 }

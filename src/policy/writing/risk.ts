@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from '../../mcp/message.ts';
 
-/** What a tool may do, from the least harmful on. */
+/** Risks of a tool, from least to most harmful. */
 export const RISKS = ['read', 'write', 'destructive', 'execute'] as const;
 export type Risk = (typeof RISKS)[number];
 
@@ -20,8 +20,8 @@ const VERBS: readonly (readonly [Risk, RegExp])[] = [
 ];
 
 /**
- * The risk of a tool by what it says of itself and by its name, whichever is worse: a server's own
- * word that it only reads is not taken for a tool that is called `delete_…`.
+ * The risk of a tool by its annotations and its name, whichever is worse. For example, a read-only
+ * hint is ignored for a tool named `delete_…`.
  */
 export function riskOf(tool: JsonObject): Risk {
   const hints = isObject(tool.annotations) ? tool.annotations : {};
