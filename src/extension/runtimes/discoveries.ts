@@ -9,12 +9,12 @@ import { stateFolder } from '../../journal/state-folder.ts';
 import { placeKey } from './runtime-node.ts';
 
 interface Look {
-  /** Resolves with the first of it that can be shown. */
+  /** Resolves when the first results are available. */
   readonly begun: Promise<void>;
   readonly ending: AbortController;
 }
 
-/** What has been found where. Nothing is looked for until somebody looks at a place. */
+/** The discovery results by place. Discovers a place only when the user opens it. */
 export class Discoveries implements vscode.Disposable {
   readonly #env: () => Environment;
   readonly #changed = new vscode.EventEmitter<Place>();
@@ -26,12 +26,12 @@ export class Discoveries implements vscode.Disposable {
     this.#env = env;
   }
 
-  /** Fired when more is known of a place. */
+  /** Fires when there are new results for a place. */
   get onDidChange(): vscode.Event<Place> {
     return this.#changed.event;
   }
 
-  /** Undefined where nobody has looked. */
+  /** Returns `undefined` if the place was never discovered. */
   found(place: Place): DiscoveredPlace | undefined {
     return this.#found.get(placeKey(place));
   }
@@ -41,10 +41,10 @@ export class Discoveries implements vscode.Disposable {
   }
 
   /**
-   * Looks at a place, once for all who ask meanwhile. Resolves when there is something to show; the
-   * rest is told by the event. Never rejects: what goes wrong is a problem of the place.
+   * Discovers a place. Concurrent calls share one discovery. Resolves when there are first results;
+   * {@link onDidChange} reports the rest. Never rejects: errors become problems of the place.
    *
-   * @param options.refresh Asks AWS whatever was read before.
+   * @param options.refresh Bypasses the cache and calls AWS.
    */
   look(place: Place, { refresh = false } = {}): Promise<void> {
     const key = placeKey(place);
@@ -62,7 +62,7 @@ export class Discoveries implements vscode.Disposable {
     return begun;
   }
 
-  /** The profiles, or where they are, have changed: all of it may be somebody else's. */
+  /** Drops all results when the profiles or their files change, because accounts may differ. */
   forget(): void {
     this.#end();
     this.#found.clear();
@@ -104,13 +104,13 @@ export class Discoveries implements vscode.Disposable {
   }
 }
 
-/** Loads what asks AWS, and gives it the cache of the command line's. */
+/** Loads the discovery module on demand. Shares its cache with the command line. */
 export async function openDiscovery(env: Environment): Promise<Discovery> {
   const { Discovery: Opened } = await import('../../aws/discovery/discovery.ts');
   return new Opened({ env, cacheFolder: join(stateFolder(env), 'discovery') });
 }
 
-/** The environment names no folder that can be, or the like. */
+/** For example, the state directory in the environment is invalid. */
 function failed(place: Place, thrown: unknown): DiscoveredPlace {
   const sentence = messageOf(thrown);
   return {

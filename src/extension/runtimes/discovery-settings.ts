@@ -5,11 +5,11 @@ import { Settings } from '../contributions.ts';
 export interface DiscoverySettings {
   readonly profiles: readonly string[];
   readonly regions: readonly string[];
-  /** A sentence for each of them that cannot be used, and counts as empty. */
+  /** One message per invalid setting. An invalid setting counts as empty. */
   readonly problems: readonly string[];
 }
 
-/** Reads them as they stand, whatever somebody has written there. */
+/** Reads and validates the settings. */
 export function readDiscoverySettings(): DiscoverySettings {
   const problems: string[] = [];
   const list = (setting: string, example: string): readonly string[] => {

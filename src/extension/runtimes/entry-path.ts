@@ -2,9 +2,9 @@ import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 
 /**
- * A path that an entry names, as programs take it wherever they are started.
+ * Makes a path of an entry absolute, because programs start in other directories.
  *
- * @param folder Where relative paths start; the home where none is open.
+ * @param folder The base of relative paths. The home directory if no folder is open.
  */
 export function entryPath(path: string, folder: string | undefined): string {
   if (/^~[\\/]/.test(path)) return join(homedir(), path.slice(2));

@@ -1,7 +1,7 @@
-/** A field of an object in the settings that says something that cannot be. */
+/** A field of an object in the settings is invalid. */
 export class InvalidField extends Error {
   override readonly name = 'InvalidField';
-  /** With the fields around it: `assumeRole.arn`. */
+  /** The full path, for example `assumeRole.arn`. */
   readonly field: string | undefined;
 
   constructor(field: string | undefined, message: string) {
@@ -10,16 +10,16 @@ export class InvalidField extends Error {
   }
 }
 
-/** Fields whose value is told to nobody: the sentence about it may end up in a report. */
+/** Fields whose values are kept out of messages, because users paste messages into reports. */
 const UNTOLD: ReadonlySet<string> = new Set(['externalId', 'command', 'tokenUrl']);
 
-/** Reads an object of the settings field by field; what nobody asked for is refused in the end. */
+/** Reads an object of the settings field by field. {@link rejectOthers} rejects unknown fields. */
 export class FieldReader {
   readonly #object: Readonly<Record<string, unknown>>;
   readonly #prefix: string;
   readonly #known = new Set<string>();
 
-  /** @throws {InvalidField} where `value` is no object. */
+  /** @throws {InvalidField} if `value` is not an object. */
   constructor(value: unknown, prefix = '') {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw new InvalidField(prefix.slice(0, -1) || undefined, 'must be an object with fields');
@@ -28,7 +28,7 @@ export class FieldReader {
     this.#prefix = prefix;
   }
 
-  /** Absent and empty are the same: a form leaves empty what is not filled in. */
+  /** An empty string counts as absent, because a form leaves unused fields empty. */
   text(field: string, pattern: RegExp, expected: string): string | undefined {
     const value = this.#take(field);
     if (value === undefined || value === '') return undefined;
@@ -77,7 +77,7 @@ export class FieldReader {
     throw this.#wrong(field, value, expected);
   }
 
-  /** A list of texts; one alone counts as a list of one. */
+  /** A list of strings. A single string counts as a list of one. */
   list(field: string, pattern: RegExp, expected: string): readonly string[] {
     const value = this.#take(field);
     if (value === undefined || value === '') return [];
@@ -93,7 +93,7 @@ export class FieldReader {
     return new FieldReader(value, `${this.#prefix}${field}.`);
   }
 
-  /** @throws {InvalidField} where there is a field that nobody asked for: it would do nothing. */
+  /** @throws {InvalidField} if there is an unknown field, because it would have no effect. */
   rejectOthers(): void {
     const other = Object.keys(this.#object).find((field) => !this.#known.has(field));
     if (other === undefined) return;

@@ -8,7 +8,7 @@ import type { DiscoverySettings } from './discovery-settings.ts';
 import type { RuntimeEntry } from './runtime-entry.ts';
 import { placeKey } from './runtime-node.ts';
 
-/** The settings of discovery, and what stands in for them where they are empty. */
+/** The discovery settings and the entries. The entries apply if no profile is set. */
 export interface DiscoveryChoice extends DiscoverySettings {
   readonly entries: readonly RuntimeEntry[];
 }
@@ -19,11 +19,11 @@ export interface ChosenPlaces {
 }
 
 /**
- * Where to look: the chosen profiles in the chosen regions. Without a choice, wherever something is
- * set up already, and where `AWS_PROFILE` leads; nowhere at all while nothing is set up, because
- * then the view says how to begin.
+ * Returns the places to discover: the configured profiles in the configured regions. If no profile
+ * is configured, uses the places of the entries and the default profile of the environment. Without
+ * entries there are no places, because the view then shows a welcome.
  *
- * @returns a problem for what cannot be looked at; nothing is thrown.
+ * @returns a problem for each place that cannot be resolved. Never throws.
  */
 export async function choosePlaces(
   choice: DiscoveryChoice,
@@ -48,14 +48,14 @@ export async function choosePlaces(
   return { places: [...places.values()], problems };
 }
 
-/** What the settings of discovery can change. */
+/** A problem that the user can fix in the discovery settings. */
 function problemOf(sentence: string, place: Partial<Place> = {}): Problem {
   const { profile, assumeRole } = place;
   const kind = 'no-region';
   return { place: { profile, assumeRole }, kind, api: undefined, subject: undefined, sentence };
 }
 
-/** A place, but for a region that nobody names. */
+/** A place whose region may be unknown. */
 type Wish = Pick<Place, 'profile' | 'assumeRole'> & { readonly region: string | undefined };
 
 function wishesOf({ profiles, entries }: DiscoveryChoice, env: Environment): readonly Wish[] {

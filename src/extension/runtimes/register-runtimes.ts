@@ -15,7 +15,10 @@ import type { RuntimeStore } from './runtime-store.ts';
 import { RuntimesView } from './runtimes-view.ts';
 import { registerRuntimesViewCommands } from './runtimes-view-commands.ts';
 
-/** The views "Runtimes" and "Credentials" and their commands: what the one learns, the other shows. */
+/**
+ * Registers the views "Runtimes" and "Credentials" and their commands. Both views share the
+ * identities.
+ */
 export function registerRuntimes(
   context: Pick<vscode.ExtensionContext, 'subscriptions'>,
   parts: {
@@ -25,9 +28,9 @@ export function registerRuntimes(
     readonly servers: McpServers;
     readonly running: RunningServers;
     readonly env: () => Environment;
-    /** Shows a command of the workspace and asks whether it may run. */
+    /** Shows a workspace command and prompts the user to allow it. */
     readonly review: (command: WorkspaceCommand) => Promise<boolean>;
-    /** Fired when a command may run that could not before. */
+    /** Fires when the user confirms a command, which may then run. */
     readonly onDidConfirm: vscode.Event<void>;
   },
 ): void {
@@ -52,16 +55,16 @@ export function registerRuntimes(
   context.subscriptions.push(mcpSwitch, identities, discoveries, runtimes, credentials, files);
 }
 
-/** Who is told of what. */
+/** Callbacks for changed files. */
 interface Told {
   readonly onChange: () => void;
-  /** Somebody has signed in or out, or a login was renewed. */
+  /** Called after a sign-in, a sign-out or a token refresh. */
   readonly onLogin: () => void;
 }
 
 /**
- * Watches the shared files, wherever the settings say that they are, and the logins, once somebody has
- * looked.
+ * Watches the shared AWS files and the SSO logins. Starts when a view is first visible. Restarts
+ * when the settings change the file paths.
  */
 class ProfileWatch implements vscode.Disposable {
   readonly #env: () => Environment;

@@ -5,15 +5,15 @@ import { messageOf } from '../../error.ts';
 import { SESSION_MODES, type SessionMode } from '../../sessions/session-ids.ts';
 import { FieldReader, InvalidField } from './field-reader.ts';
 
-/** What a server is on: AgentCore on AWS, or a local AgentCore on this machine. */
+/** The server's target: AgentCore on AWS, or a local AgentCore on this machine. */
 export type RuntimeTarget =
   | { readonly kind: 'runtime'; readonly runtime: RuntimeArn }
   | { readonly kind: 'gateway'; readonly gateway: GatewayArn }
-  /** A configuration file of the local AgentCore and the runtime's name in it, or the sample. */
+  /** A configuration file and a runtime in it. If `config` is absent, the sample. */
   | { readonly kind: 'local'; readonly config: string | undefined; readonly runtime: string };
 
 export interface EntryRole {
-  /** In the order to assume them. */
+  /** In the order of the role chain. */
   readonly arns: readonly string[];
   readonly sessionName: string | undefined;
   readonly externalId: string | undefined;
@@ -21,7 +21,10 @@ export interface EntryRole {
   readonly sourceIdentity: string | undefined;
 }
 
-/** How to get a bearer token, for runtimes and gateways that take a JWT. The secret is elsewhere. */
+/**
+ * How to get a bearer token for a runtime or gateway with JWT authorization. The client secret is
+ * stored separately.
+ */
 export type EntryAuthorization =
   | { readonly kind: 'iam' }
   | { readonly kind: 'none' }
@@ -34,9 +37,9 @@ export type EntryAuthorization =
       readonly audience: string | undefined;
     };
 
-/** One entry of the setting `agentcore.runtimes`, which is one MCP server. */
+/** One entry of the setting `agentcore.runtimes`, which defines one MCP server. */
 export interface RuntimeEntry {
-  /** Unique; it is the server's label. */
+  /** Unique. Also the label of the MCP server. */
   readonly name: string;
   readonly target: RuntimeTarget;
   readonly qualifier: string | undefined;
@@ -45,25 +48,25 @@ export interface RuntimeEntry {
   readonly authorization: EntryAuthorization;
   readonly sessionMode: SessionMode;
   readonly stopOnExit: boolean | undefined;
-  /** Seconds. */
+  /** In seconds, like `connectTimeout` and `keepAlive`. */
   readonly readTimeout: number | undefined;
   readonly connectTimeout: number | undefined;
   readonly keepAlive: number | undefined;
   readonly retries: number | undefined;
   /** Path of a policy document. */
   readonly policy: string | undefined;
-  /** Base URL to use in place of the region's. */
+  /** Replaces the base URL of the region. */
   readonly endpointUrl: string | undefined;
 }
 
-/** What is wrong with an entry, in words that name it. */
+/** An invalid entry. */
 export interface EntryProblem {
   readonly index: number;
-  /** Absent where it has none; the setting's own where that is no list. */
+  /** Absent if the entry has no name. The name of the setting if the setting is not a list. */
   readonly name: string | undefined;
-  /** The field, where it is one. */
+  /** The invalid field, if there is one. */
   readonly field: string | undefined;
-  /** The field and what is wrong with it, for who knows which entry is meant. */
+  /** The field and the error, without the name of the entry. */
   readonly reason: string;
   readonly sentence: string;
 }
@@ -73,18 +76,21 @@ export interface ReadEntries {
   readonly problems: readonly EntryProblem[];
 }
 
-/** A runtime of the sample that comes with the extension. */
+/** A runtime of the sample in the extension. */
 export const SAMPLE_RUNTIME = 'sample';
 
-/** The server's label, by which VS Code finds it: blanks at its ends would be seen by nobody. */
+/**
+ * The server's label, which is part of its id in VS Code. Leading and trailing spaces would be
+ * invisible.
+ */
 const SERVER_NAME = /^(?!\s)[^\p{Cc}]{1,64}(?<!\s)$/u;
 const NAME = /^[^\p{Cc}]{1,64}$/u;
 const ENDPOINT_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/;
 const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;
 
 /**
- * Reads `agentcore.runtimes` as it stands in the settings. An entry that cannot be used is a
- * problem, and the others are entries all the same.
+ * Reads the value of `agentcore.runtimes`. An invalid entry becomes a problem and does not affect
+ * the other entries.
  */
 export function readEntries(value: unknown): ReadEntries {
   if (value === undefined || value === null) return { entries: [], problems: [] };
@@ -112,7 +118,7 @@ export function readEntries(value: unknown): ReadEntries {
   return { entries, problems };
 }
 
-/** @throws {InvalidField} */
+/** @throws {InvalidField} if a field is missing, invalid or unknown. */
 export function readEntry(item: unknown): RuntimeEntry {
   const fields = new FieldReader(item);
   const name = fields.required('name', SERVER_NAME, 'up to 64 characters, no blank at either end');
@@ -140,7 +146,7 @@ export function readEntry(item: unknown): RuntimeEntry {
   return entry;
 }
 
-/** @throws {InvalidField} for what each field allows, and both of them together do not. */
+/** @throws {InvalidField} if two fields are valid alone but not together. */
 function rejectWhatCannotBe({ target, authorization, sessionMode }: RuntimeEntry): void {
   if (target.kind === 'gateway' && sessionMode === 'identity') {
     const why = 'is "identity", but a gateway has no sessions to share: use session or request';
@@ -174,7 +180,7 @@ function readTarget(fields: FieldReader): RuntimeTarget {
       ? { kind: 'gateway', gateway: parseGatewayArn(arn) }
       : { kind: 'runtime', runtime: parseRuntimeArn(arn) };
   } catch (thrown) {
-    // It begins with "Not the ARN".
+    // The message starts with "Not the ARN".
     const sentence = messageOf(thrown);
     throw new InvalidField('arn', `is ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`);
   }
@@ -227,7 +233,7 @@ function readAuthorization(fields: FieldReader): EntryAuthorization {
   return authorization;
 }
 
-/** A secret goes there. */
+/** The URL must be secure, because the proxy sends the client secret to it. */
 function readTokenUrl(told: FieldReader): string | undefined {
   const text = told.url('tokenUrl');
   if (text === undefined || takesSecret(new URL(text))) return text;

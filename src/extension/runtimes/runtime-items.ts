@@ -26,10 +26,10 @@ import {
   placeDescription,
 } from './runtime-words.ts';
 
-/** The command of an item that says what is wrong; nobody else runs it. */
+/** Internal command of a problem item that shows the problem. */
 export const SHOW_PROBLEM = '_agentcore.showProblem';
 
-/** What an item's words depend on, besides its node. */
+/** The state that an item displays besides its node. */
 export interface Surroundings {
   readonly placeOf: (name: string) => RunningPlace | undefined;
   readonly identityOf: (node: ConfiguredNode) => KnownIdentity | undefined;
@@ -67,7 +67,7 @@ function configuredItem(node: ConfiguredNode, around: Surroundings): vscode.Tree
   item.id = `configured ${entry.name}`;
   item.tooltip = entryTooltip(entry, place, around.identityOf(node));
   item.iconPath = new vscode.ThemeIcon(place === undefined ? 'circle-outline' : 'vm-running');
-  // What runs in another window can be started in this one as well.
+  // A server of another window can also be started in this one.
   item.contextValue = place === 'here' ? 'configured;running' : 'configured;stopped';
   return described(item, entryDescription(entry, place));
 }
@@ -148,7 +148,7 @@ function problemItem({ problem }: ProblemNode): vscode.TreeItem {
   return item;
 }
 
-/** What an item shows is what it says to who cannot see it. */
+/** The description is also the label for screen readers. */
 function described(item: vscode.TreeItem, words: string): vscode.TreeItem {
   const description = printable(words);
   item.description = description;

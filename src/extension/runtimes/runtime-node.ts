@@ -8,7 +8,7 @@ import type { Problem } from '../../aws/discovery/problem.ts';
 import { arnOf } from '../servers/server-environment.ts';
 import type { EntryProblem, RuntimeEntry } from './runtime-entry.ts';
 
-/** What the view "Runtimes" shows, and its commands are given. */
+/** The nodes of the view "Runtimes", also passed to its commands. */
 export type RuntimeNode =
   | ConfiguredNode
   | BrokenNode
@@ -16,10 +16,10 @@ export type RuntimeNode =
   | DiscoveredNode
   | EndpointNode
   | ProblemNode
-  /** That there is nothing is worth saying as well. */
+  /** An explicit item for an empty place. */
   | { readonly kind: 'nothing'; readonly place: Place };
 
-/** A runtime that is set up. */
+/** A configured runtime. */
 export interface ConfiguredNode {
   readonly kind: 'configured';
   readonly entry: RuntimeEntry;
@@ -27,19 +27,19 @@ export interface ConfiguredNode {
   readonly arn: string | undefined;
 }
 
-/** An entry of the settings that cannot be used. */
+/** An invalid entry of the settings. */
 export interface BrokenNode {
   readonly kind: 'broken';
   readonly problem: EntryProblem;
 }
 
-/** An account in a region, with what was found there below it. */
+/** An account and region. Its children are the results of the discovery. */
 export interface PlaceNode {
   readonly kind: 'place';
   readonly place: Place;
 }
 
-/** A runtime or gateway that was found. */
+/** A discovered runtime or gateway. */
 export interface DiscoveredNode {
   readonly kind: 'discovered';
   readonly place: Place;
@@ -47,7 +47,7 @@ export interface DiscoveredNode {
   readonly arn: string;
 }
 
-/** An endpoint of a runtime that was found. */
+/** An endpoint of a discovered runtime. */
 export interface EndpointNode {
   readonly kind: 'endpoint';
   readonly runtime: DiscoveredNode;
@@ -55,7 +55,7 @@ export interface EndpointNode {
   readonly arn: string;
 }
 
-/** What could not be found out. */
+/** An error of the discovery. */
 export interface ProblemNode {
   readonly kind: 'problem';
   readonly problem: Problem;
@@ -65,7 +65,7 @@ export function configuredNode(entry: RuntimeEntry): ConfiguredNode {
   return { kind: 'configured', entry, arn: arnOf(entry) };
 }
 
-/** Tells places apart, and is the same for the same one. */
+/** A unique and stable key of a place. */
 export function placeKey({ profile, region, assumeRole }: Place): string {
   return JSON.stringify([
     profile ?? null,

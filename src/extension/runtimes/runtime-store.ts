@@ -5,18 +5,18 @@ import { workspaceFolder } from '../workspace-folder.ts';
 import { entryPath } from './entry-path.ts';
 import { type ReadEntries, type RuntimeEntry, readEntries } from './runtime-entry.ts';
 
-/** An entry as it is written in the settings. */
+/** An entry as written in the settings. */
 export type WrittenEntry = Readonly<Record<string, unknown>> & { readonly name: string };
 
 const SECTION = 'agentcore';
-/** How many external ids are kept in mind. */
+/** Maximum number of external IDs in memory. */
 const MOST_EXTERNAL_IDS = 100;
 
-/** The runtimes that are set up: the setting `agentcore.runtimes`, read and written. */
+/** Reads and writes the setting `agentcore.runtimes`. */
 export class RuntimeStore implements vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #subscriptions: vscode.Disposable[];
-  /** By the roles in turn; of entries that are gone, too, whose sessions may still be there. */
+  /** By role chain. Includes removed entries, because their sessions may still run. */
   readonly #externalIds = new Map<string, string>();
   #read: ReadEntries;
 
@@ -28,12 +28,12 @@ export class RuntimeStore implements vscode.Disposable {
         if (event.affectsConfiguration(`${SECTION}.${Settings.runtimes}`)) this.#refresh();
       }),
       vscode.workspace.onDidGrantWorkspaceTrust(() => this.#refresh()),
-      // Relative paths start at the first one.
+      // Relative paths start at the first folder.
       vscode.workspace.onDidChangeWorkspaceFolders(() => this.#refresh()),
     ];
   }
 
-  /** Fired when the entries have changed, whatever wrote them. */
+  /** Fires when the entries change, by this store or by an edit of the settings. */
   get onDidChange(): vscode.Event<void> {
     return this.#changed.event;
   }
@@ -50,17 +50,17 @@ export class RuntimeStore implements vscode.Disposable {
     return this.entries.find((entry) => entry.name === name);
   }
 
-  /** As it stands in the settings, with what a person wrote beside it. */
+  /** The raw entry of the settings, including unknown fields. */
   written(name: string): WrittenEntry | undefined {
     return writtenEntries(setting()).find((entry) => entry.name === name);
   }
 
-  /** The external id by which a role is assumed, as the settings have it or had it in this window. */
+  /** The external ID of a role, from the current or an earlier entry of this window. */
   externalIdOf({ arn, chain = [] }: Pick<AssumeRole, 'arn' | 'chain'>): string | undefined {
     return this.#externalIds.get([...chain, arn].join());
   }
 
-  /** Adds an entry, or puts it in the place of the one that has the name `replaces`. */
+  /** Adds an entry, or replaces the entry with the name `replaces`. */
   async save(entry: WrittenEntry, replaces: string = entry.name): Promise<void> {
     await this.#write(replaces, (entries) => {
       const index = entries.findIndex(({ name }) => name === replaces);
@@ -76,7 +76,7 @@ export class RuntimeStore implements vscode.Disposable {
     for (const subscription of this.#subscriptions) subscription.dispose();
   }
 
-  /** Where the setting is: that is where it is changed, so that nothing is said in two places. */
+  /** Writes to the scope that contains the entry, so that only one scope defines it. */
   async #write(
     name: string,
     change: (entries: WrittenEntry[]) => readonly WrittenEntry[],
@@ -116,7 +116,7 @@ function read(): ReadEntries {
   return { entries: entries.map(withPaths), problems };
 }
 
-/** The proxy takes absolute paths alone, for it does not know where it is started. */
+/** The proxy accepts only absolute paths, because its working directory can vary. */
 export function withPaths(entry: RuntimeEntry): RuntimeEntry {
   return entry.policy === undefined
     ? entry
@@ -131,7 +131,7 @@ function writtenEntries(value: unknown): WrittenEntry[] {
   return entriesToWrite(value).filter((entry) => typeof entry?.name === 'string');
 }
 
-/** What cannot be read is kept all the same: it is somebody's text. */
+/** Keeps invalid entries, because the user wrote them. */
 function entriesToWrite(value: unknown): WrittenEntry[] {
   return Array.isArray(value) ? [...value] : [];
 }

@@ -10,21 +10,24 @@ import type { RunningPlace } from '../servers/running-servers.ts';
 import { arnOf } from '../servers/server-environment.ts';
 import type { RuntimeEntry } from './runtime-entry.ts';
 
-/** Whether a server runs, in words. */
+/** The state of a server for display. */
 function runningWords(place: RunningPlace | undefined): string {
   if (place === 'here') return vscode.l10n.t('running');
   if (place === 'elsewhere') return vscode.l10n.t('running in another window');
   return vscode.l10n.t('stopped');
 }
 
-/** What stands beside the name of a runtime that is set up. */
+/** The description of a configured runtime in the tree. */
 export function entryDescription(entry: RuntimeEntry, place: RunningPlace | undefined): string {
   return [runningWords(place), ...callerWords(entry), entry.sessionMode]
     .filter(Boolean)
     .join(' · ');
 }
 
-/** As whom it is called; a token has nothing of the profile, which only looks the runtime up. */
+/**
+ * The caller of the runtime. A token request does not use the profile's identity, so the profile is
+ * omitted.
+ */
 function callerWords({ profile, role, target, authorization }: RuntimeEntry) {
   if (target.kind === 'local') return [vscode.l10n.t('on this machine')];
   switch (authorization.kind) {
@@ -39,7 +42,7 @@ function callerWords({ profile, role, target, authorization }: RuntimeEntry) {
   }
 }
 
-/** All that is worth knowing of a runtime that is set up, as Markdown. */
+/** The details of a configured runtime as Markdown. */
 export function entryTooltip(
   entry: RuntimeEntry,
   place: RunningPlace | undefined,
@@ -67,7 +70,7 @@ export function entryTooltip(
   ]);
 }
 
-/** What stands beside a place: what was found, and how old that is. */
+/** The description of a place: number of results and their age. */
 export function placeDescription(
   found: DiscoveredPlace | undefined,
   isLooking: boolean,
@@ -90,7 +93,7 @@ export function placeDescription(
     .join(' · ');
 }
 
-/** `MCP · IAM · ready`. */
+/** Example: `MCP · IAM · ready`. */
 export function discoveredDescription(
   target: DiscoveredRuntime | DiscoveredGateway,
   isConfigured: boolean,
@@ -127,7 +130,7 @@ export function discoveredTooltip(
   );
 }
 
-/** `Reader` of `arn:aws:iam::123456789012:role/team/Reader`. */
+/** Returns `Reader` for `arn:aws:iam::123456789012:role/team/Reader`. */
 function roleName(arn: string): string {
   return arn.slice(arn.lastIndexOf('/') + 1);
 }

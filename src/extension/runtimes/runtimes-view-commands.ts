@@ -7,16 +7,16 @@ import { Commands } from '../contributions.ts';
 import { SHOW_PROBLEM } from './runtime-items.ts';
 import type { RuntimesView } from './runtimes-view.ts';
 
-/** The commands of the view "Runtimes" itself. */
+/** Registers the commands of the view "Runtimes". */
 export function registerRuntimesViewCommands(commands: CommandRegistry, view: RuntimesView): void {
   commands.register(Commands.refreshRuntimes, () => view.refresh());
-  // Nobody waits for somebody to read it.
+  // Not awaited: the command returns before the user closes the message.
   commands.register(SHOW_PROBLEM, (problem: Problem) => {
     void presentProblem(problem.sentence, remediesOf(problem));
   });
 }
 
-/** What helps against something that could not be found out. */
+/** Returns the remedies for a discovery problem. */
 export function remediesOf({ kind, login, denial, unconfirmed }: Problem): readonly Remedy[] {
   const again = { kind: 'refreshRuntimes' } as const;
   const statement = denial && missingStatements([denial])[0];

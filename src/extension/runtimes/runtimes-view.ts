@@ -22,12 +22,12 @@ import {
 } from './runtime-node.ts';
 import type { RuntimeStore } from './runtime-store.ts';
 
-/** Milliseconds between two looks at what runs, and at ages, while somebody sees them. */
+/** Refresh interval of running servers and ages in milliseconds, while the view is visible. */
 const LOOK_EVERY = 5_000;
-/** Milliseconds in which changes that follow each other become one. */
+/** Debounce in milliseconds. */
 const SETTLE = 100;
 
-/** The view "Runtimes": what is set up, what is wrong in the settings, and what could be set up. */
+/** The view "Runtimes": configured runtimes, invalid entries and discovered runtimes. */
 export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscode.Disposable {
   readonly #store: RuntimeStore;
   readonly #running: RunningServers;
@@ -38,7 +38,7 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
   readonly #changed = new vscode.EventEmitter<RuntimeNode | undefined>();
   readonly #view: vscode.TreeView<RuntimeNode>;
   readonly #subscriptions: vscode.Disposable[];
-  /** VS Code knows an item by its node, so that a place has the same one each time. */
+  /** VS Code identifies an item by its node object, so each place keeps its node. */
   readonly #placeNodes = new Map<string, PlaceNode>();
   #choosing: Promise<ChosenPlaces> | undefined;
   #places: ChosenPlaces | undefined;
@@ -53,7 +53,7 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     readonly discoveries: Discoveries;
     readonly identities: Identities;
     readonly env: () => Environment;
-    /** Called each time that somebody begins to look. */
+    /** Called each time the view becomes visible. */
     readonly onShow: () => void;
   }) {
     this.#store = parts.store;
@@ -97,7 +97,7 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     return node.kind === 'discovered' ? endpointsOf(node) : [];
   }
 
-  /** Looks again at everything that somebody has looked at. */
+  /** Repeats the discovery of every place that was already discovered. */
   async refresh(): Promise<void> {
     const { places } = await this.#choosePlaces();
     const looked = places.filter((place) => this.#discoveries.found(place));
@@ -108,12 +108,12 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     this.#changed.fire(undefined);
   }
 
-  /** What is wrong with all of it, above the rest; nothing takes it away. */
+  /** A message above the tree, for a problem that affects all servers. */
   set message(sentence: string | undefined) {
     this.#view.message = sentence ?? '';
   }
 
-  /** The profiles have changed. */
+  /** Call this when the profiles change. */
   reset(): void {
     this.#discoveries.forget();
     this.#choose();
@@ -128,7 +128,7 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
   #roots(): RuntimeNode[] {
     const { entries, problems } = this.#store;
     const chosen = this.#places;
-    // What is set up does not wait for the files of the profiles.
+    // Show the entries immediately, without waiting for the profile files.
     if (!chosen) void this.#choosePlaces().then(() => this.#settle());
     return [
       ...entries.map(configuredNode),
@@ -156,7 +156,7 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     ];
   }
 
-  /** Read when somebody looks, and again when something has changed. Never rejects. */
+  /** Reads the places on first use and again after each change. Never rejects. */
   #choosePlaces(): Promise<ChosenPlaces> {
     if (this.#choosing) return this.#choosing;
     const choice = { ...readDiscoverySettings(), entries: this.#store.entries };
@@ -213,7 +213,7 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     }, SETTLE);
   }
 
-  /** Only for somebody who looks. */
+  /** Polls only while the view is visible. */
   #follow(isVisible: boolean): void {
     clearInterval(this.#timer);
     if (!isVisible) return;
@@ -234,7 +234,7 @@ function endpointsOf(runtime: DiscoveredNode): RuntimeNode[] {
   }));
 }
 
-/** The role as its entry has it. */
+/** Converts a role to the form of an entry. */
 function entryRole({ arn, chain = [], ...role }: AssumeRole): EntryRole {
   const { sessionName, externalId, mfaSerial, sourceIdentity } = role;
   return { arns: [...chain, arn], sessionName, externalId, mfaSerial, sourceIdentity };
@@ -244,7 +244,7 @@ function problemNode(problem: Problem): RuntimeNode {
   return { kind: 'problem', problem };
 }
 
-/** Without the endpoint. */
+/** The ARN without the endpoint. */
 function baseArn(entry: Parameters<typeof arnOf>[0]): string | undefined {
   return arnOf(entry)?.split('/runtime-endpoint/')[0];
 }
