@@ -12,25 +12,25 @@ import type { ServerProvider } from './server-provider.ts';
 
 /** In milliseconds. */
 const PATIENCE = {
-  /** In which VS Code learns of a server that has just been given to it. */
+  /** Time for VS Code to register a new server. */
   known: 15_000,
-  /** Between two attempts: for a second after a change, a start does nothing at all. */
+  /** Between two attempts. VS Code ignores a start within one second after a change. */
   again: 500,
-  /** For a start: somebody may have to sign in meanwhile. */
+  /** Start timeout. The user may have to sign in first. */
   started: 6 * 60_000,
-  /** Between the end of a start and the first record of the server. */
+  /** Between the end of a start and the first journal record of the server. */
   seen: 5_000,
-  /** In which a change of the settings becomes one of the servers, where it becomes one. */
+  /** Time for a settings change to reach the server definitions. Not every change does. */
   told: 1_000,
-  /** For VS Code to end a process that does not end by itself, and some more. */
+  /** VS Code takes a while to kill a process that does not exit by itself. Includes a margin. */
   stopped: 25_000,
 };
-/** Milliseconds between two looks. */
+/** Poll interval in milliseconds. */
 const LOOK_EVERY = 200;
 
 /**
- * VS Code's commands (source: `mcpCommands.ts` of microsoft/vscode). They take a server's id, and do
- * nothing where there is none of it; `waitForLiveTools` is passed over by versions before it.
+ * VS Code's commands (source: `mcpCommands.ts` of microsoft/vscode). They take a server id and do
+ * nothing if the id is unknown. Older versions ignore `waitForLiveTools`.
  */
 const START = 'workbench.mcp.startServer';
 const STOP = 'workbench.mcp.stopServer';
@@ -38,14 +38,14 @@ const SHOW_OUTPUT = 'workbench.mcp.showOutput';
 
 type ProviderEvents = Pick<ServerProvider, 'onDidPrepare' | 'onDidChangeMcpServerDefinitions'>;
 
-/** Starts and stops the servers of this window, by VS Code's commands: it has no API for it. */
+/** Starts and stops the servers of this window with VS Code commands, because there is no API. */
 export class McpServers {
   readonly #extensionId: string;
   readonly #store: Pick<RuntimeStore, 'find'>;
   readonly #provider: ProviderEvents;
   readonly #running: RunningServers;
   readonly #patience: typeof PATIENCE;
-  /** How often each server was stopped: who starts one sees whether it was stopped meanwhile. */
+  /** Number of stops per server. A start uses it to detect a concurrent stop. */
   readonly #stops = new Map<string, number>();
 
   constructor(options: {
@@ -64,12 +64,12 @@ export class McpServers {
   }
 
   /**
-   * Resolves once the server runs; one that runs already is left alone.
+   * Resolves when the server runs. Does nothing if it already runs.
    *
-   * @param signal Whoever aborts it does not wait any longer: the start itself goes on.
-   * @throws {Cancelled} where the person did not want to go on, or was told already what is wrong.
-   * @throws {AgentCoreError} `upstream` where it ended again, `timeout` where VS Code does not start
-   *   it, `config` where its settings have switched servers off.
+   * @param signal Aborting it ends only the wait. The start continues.
+   * @throws {Cancelled} if the user cancelled or has already seen the error.
+   * @throws {AgentCoreError} `upstream` if the server exited again, `timeout` if VS Code does not
+   *   start it, `config` if a setting disables MCP servers.
    */
   async start(name: string, signal?: AbortSignal): Promise<void> {
     requireMcp();
@@ -78,7 +78,7 @@ export class McpServers {
     await untilAborted(this.#start(name, new Set()), signal);
   }
 
-  /** Resolves once its process is gone. One that does not run is left alone. */
+  /** Resolves when the process has exited. Does nothing if the server is not running. */
   async stop(name: string): Promise<void> {
     this.#stops.set(name, this.#stopsOf(name) + 1);
     await vscode.commands.executeCommand(STOP, this.#idOf(name));
@@ -95,10 +95,10 @@ export class McpServers {
   }
 
   /**
-   * Another process, and in modes `session` and `request` another session.
+   * Starts a new process, and in modes `session` and `request` also a new session.
    *
-   * @param between Done while the server does not run. What it throws is thrown once the server runs
-   *   again: nobody is left without one on top of it.
+   * @param between Runs while the server is stopped. If it throws, the server starts before the
+   *   error is rethrown, so that the user still has a server.
    */
   async restart(name: string, between: () => Promise<void> = async () => {}): Promise<void> {
     await this.#running.refresh();
@@ -112,8 +112,8 @@ export class McpServers {
   }
 
   /**
-   * Changes what a server is made of. VS Code stops one whose definition is another, and then waits
-   * until somebody needs it: one that ran runs again here.
+   * Changes the definition of a server. VS Code stops a server when its definition changes and
+   * starts it only on demand. If the server was running, this restarts it.
    */
   async change(name: string, change: () => Promise<void>): Promise<void> {
     await this.#running.refresh();
@@ -137,7 +137,7 @@ export class McpServers {
     await vscode.commands.executeCommand(SHOW_OUTPUT, this.#idOf(name));
   }
 
-  /** As VS Code makes it: the extension's id as a key, and the label. */
+  /** VS Code builds the id from the extension id in lower case and the label. */
   #idOf(name: string): string {
     return `${this.#extensionId.toLowerCase()}/${name}`;
   }
@@ -160,7 +160,7 @@ export class McpServers {
       while (!runs() && prepared === undefined) {
         if (Date.now() >= deadline) throw notTaken(name);
         await this.#ask(name).catch((thrown) => {
-          // Whoever prepares it has said already what is wrong.
+          // The preparation has already shown its error.
           if (prepared !== 'failed') throw thrown;
         });
         await this.#running.refresh();
@@ -171,7 +171,7 @@ export class McpServers {
     }
     if (prepared === 'cancelled' || prepared === 'failed') throw new Cancelled();
     const wasAnswered = await this.#shakesHands(name, since, isStopped);
-    // Whoever was waited for without an answer is not waited for again.
+    // If the wait for `initialize` timed out, do not wait again.
     const patience = wasAnswered ? this.#patience.seen : 0;
     await this.#becomes(() => runs() || isStopped(), patience);
     if (isStopped()) throw new Cancelled();
@@ -184,11 +184,11 @@ export class McpServers {
   }
 
   /**
-   * VS Code ends a server whose runtime did not answer, and says so in its output alone.
+   * VS Code stops a server if the runtime does not answer, and reports it only in the output.
    *
-   * @returns whether it is on record that it was answered.
-   * @throws {AgentCoreError} `upstream` where it did not answer as it should, `connection` where it
-   *   was not reached.
+   * @returns whether the journal contains an answer.
+   * @throws {AgentCoreError} `upstream` if the runtime answered with an error, `connection` if it
+   *   could not be reached.
    */
   async #shakesHands(name: string, since: number, isStopped: () => boolean): Promise<boolean> {
     const handshake = () => this.#running.handshakeOf(name, since);
@@ -206,7 +206,10 @@ export class McpServers {
     throw new AgentCoreError(kind, sentence, { data: { server: name } });
   }
 
-  /** With what is missing, where IAM decides: a token has to be allowed by the runtime itself. */
+  /**
+   * Adds the missing statement if IAM authorizes the call. With a token, the runtime's own
+   * authorizer decides.
+   */
   #denied(name: string): AgentCoreError {
     const entry = this.#store.find(name);
     const arn = entry?.authorization.kind === 'iam' ? arnOf(entry) : undefined;
@@ -218,7 +221,7 @@ export class McpServers {
     );
   }
 
-  /** Resolves when the server's tools are there, or it has failed. */
+  /** Resolves when the tools are available, the start fails or the timeout passes. */
   async #ask(name: string): Promise<void> {
     const ending = new AbortController();
     const command = vscode.commands.executeCommand(START, this.#idOf(name), {

@@ -3,19 +3,19 @@ import { AgentCoreError } from '../../error.ts';
 import { Contexts } from '../contributions.ts';
 
 /**
- * The setting that has switched MCP servers off in VS Code; nothing where they are on. They are VS
- * Code's own, and an organisation may have made them.
+ * The VS Code setting that disables MCP servers, or `undefined` if they are enabled. An
+ * organization's policy may control these settings.
  */
 function mcpSwitch(): string | undefined {
   const chat = vscode.workspace.getConfiguration('chat');
   if (chat.get<boolean>('disableAIFeatures') === true) return 'chat.disableAIFeatures';
   if (chat.get<boolean>('agent.enabled') === false) return 'chat.agent.enabled';
   if (chat.get<string>('mcp.access') === 'none') return 'chat.mcp.access';
-  // Its name before there was a choice.
+  // Predecessor of `chat.mcp.access`.
   return chat.get<boolean>('mcp.enabled') === false ? 'chat.mcp.enabled' : undefined;
 }
 
-/** @throws {AgentCoreError} `config`, with the setting, where VS Code would start no server. */
+/** @throws {AgentCoreError} `config`, with the setting, if VS Code starts no servers. */
 export function requireMcp(): void {
   const setting = mcpSwitch();
   if (setting !== undefined) {
@@ -23,7 +23,7 @@ export function requireMcp(): void {
   }
 }
 
-/** Keeps the context key, and whoever shows it, up to date. */
+/** Updates the context key and calls `onChange` when the setting changes. */
 export class McpSwitch implements vscode.Disposable {
   readonly #onChange: (sentence: string | undefined) => void;
   readonly #subscription: vscode.Disposable;

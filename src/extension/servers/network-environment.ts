@@ -1,19 +1,19 @@
 import type { Environment } from '../../environment.ts';
-/** How VS Code is told to reach the network, in its settings `http.*`. */
+/** VS Code's network settings, `http.*`. */
 export interface NetworkSettings {
   readonly proxy: string | undefined;
   readonly noProxy: readonly string[];
-  /** `off` means that no proxy is used, whatever is set. */
+  /** `off` disables every proxy. */
   readonly proxySupport: string | undefined;
   readonly strictSsl: boolean | undefined;
-  /** Whether the certificates of the operating system are trusted as well, which is the default. */
+  /** Whether the operating system's certificates are trusted too. This is the default. */
   readonly systemCertificates: boolean | undefined;
 }
 
 /**
- * The same for a program, which knows environment variables alone. What the environment says
- * already holds where the settings say nothing. Whoever has switched off the check of certificates
- * in VS Code has it switched off here, and Node warns of it.
+ * Converts the settings to environment variables for a child process. If a setting is absent, the
+ * existing variable applies. If the user disabled certificate checks in VS Code, they are disabled
+ * here too, and Node prints a warning.
  */
 export function networkVariables(
   { proxy, noProxy, proxySupport, strictSsl, systemCertificates }: NetworkSettings,
@@ -39,13 +39,13 @@ function proxyVariables(proxy: string | undefined, noProxy: readonly string[], e
   ]);
 }
 
-/** A local AgentCore is never behind a proxy. */
+/** A local AgentCore is reached directly, without a proxy. */
 function loopback(noProxy: string): readonly string[] {
   const listed = noProxy.split(/[\s,]+/).filter(Boolean);
   return [...listed, 'localhost', '127.0.0.1'];
 }
 
-/** Lower case goes before upper case for those who read both. */
+/** Sets both cases, because programs that read both prefer lower case. */
 function variants(names: readonly string[], value: string | null): [string, string | null][] {
   return names.flatMap((name) => [
     [name, value],

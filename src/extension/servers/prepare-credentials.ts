@@ -6,9 +6,9 @@ import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { Cancelled, type PreparationStep } from './server-preparation.ts';
 
 /**
- * Makes sure that there are credentials for an entry, and has the person sign in, or enter a code,
- * before the server starts. The proxy then finds the same ones by itself: a login where every AWS
- * program looks for it, and a role that took a code in the cache of the AWS CLI.
+ * Resolves the credentials of an entry before its server starts. If necessary, prompts the user to
+ * sign in or enter an MFA code. The proxy then finds the login in the shared SSO cache, and the
+ * role credentials after MFA in the cache of the AWS CLI.
  */
 export function prepareCredentials(options: {
   readonly env: () => Environment;
@@ -23,7 +23,7 @@ export function prepareCredentials(options: {
     try {
       await credentials();
     } catch (thrown) {
-      // Somebody who was asked, and did not want to, needs no error.
+      // If the user declined a prompt, no error is shown.
       if (asked.wasDeclined()) throw new Cancelled();
       throw thrown;
     }
@@ -32,7 +32,7 @@ export function prepareCredentials(options: {
 }
 
 /**
- * A profile that is not there is the most common mistake after a move to another machine.
+ * Reports a missing profile, the most common error on a new machine.
  *
  * @throws {AgentCoreError} `credentials`, with the profile as `missingProfile`.
  */
@@ -62,7 +62,7 @@ async function requireProfile({ name, profile }: RuntimeEntry, env: Environment)
   );
 }
 
-/** Ends each question with the start, and knows whether somebody did not want to answer one. */
+/** Cancels each prompt with the start, and records whether the user declined one. */
 function askedFor(prompts: CredentialPrompts, signal: AbortSignal) {
   let isDeclined = false;
   const noteDeclined = (thrown: unknown): never => {

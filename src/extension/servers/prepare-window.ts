@@ -4,7 +4,7 @@ import { AWS_FILE_VARIABLES } from '../window-environment.ts';
 import { networkVariables } from './network-environment.ts';
 import type { PreparationStep } from './server-preparation.ts';
 
-/** What the window's settings say of the AWS files and the network, as the proxy reads it. */
+/** Passes the window's AWS file and network settings to the proxy as variables. */
 export function prepareWindow(env: () => Environment): PreparationStep {
   return async () => {
     const http = vscode.workspace.getConfiguration('http');

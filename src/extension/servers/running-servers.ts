@@ -4,7 +4,7 @@ import type { LivePrograms } from '../../journal/live-programs.ts';
 import type { CallRecord } from '../../journal/records.ts';
 import type { JournalWatch } from '../journal/journal-watch.ts';
 
-/** Where a server runs: as a process of this window, or of another window or program. */
+/** Whether a server runs as a process of this window or of another window or program. */
 export type RunningPlace = 'here' | 'elsewhere';
 
 interface RunningServer {
@@ -12,18 +12,18 @@ interface RunningServer {
   readonly place: RunningPlace;
 }
 
-/** Milliseconds between a record in the journal and the look at who writes it. */
+/** Debounce in milliseconds after a journal record. */
 const SETTLE = 300;
 
 /**
- * Which servers run, by the heads of the journal: VS Code says so to nobody. A proxy names itself as
- * its entry is named, and one of this window was started by this process.
+ * Finds the running servers by their journal headers, because VS Code has no API for it. A proxy
+ * has the name of its entry. If its parent is this process, it belongs to this window.
  */
 export class RunningServers implements vscode.Disposable {
   readonly #journal: Pick<JournalWatch, 'sessions'>;
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #subscriptions: vscode.Disposable[];
-  /** One for each name, and so no more than there are entries. */
+  /** By server name, so bounded by the number of entries. */
   readonly #handshakes = new Map<string, CallRecord & { readonly pid: number }>();
   #programs: Promise<LivePrograms> | undefined;
   #servers: ReadonlyMap<string, readonly RunningServer[]> = new Map();
@@ -38,17 +38,17 @@ export class RunningServers implements vscode.Disposable {
         if (followed) this.#note(followed);
         this.#settle();
       }),
-      // It looks now and then, because a program that dies writes nothing.
+      // The journal also emits changes at intervals. A killed program writes no record.
       journal.onDidChange(() => this.#settle()),
     ];
   }
 
-  /** Fired when servers have come or gone. */
+  /** Fires when servers start or exit. */
   get onDidChange(): vscode.Event<void> {
     return this.#changed.event;
   }
 
-  /** Undefined where it does not run. One in this window counts before others. */
+  /** Returns `undefined` if the server is not running. This window takes precedence over others. */
   placeOf(name: string): RunningPlace | undefined {
     const servers = this.#servers.get(name) ?? [];
     return servers.find(({ place }) => place === 'here')?.place ?? servers[0]?.place;
@@ -61,22 +61,22 @@ export class RunningServers implements vscode.Disposable {
   }
 
   /**
-   * How the last `initialize` of a server in this window ended, once that is on record.
+   * Returns the last `initialize` call of a server in this window, when it is recorded.
    *
-   * @param since Milliseconds since 1970: one that came before is not meant.
+   * @param since Milliseconds since 1970. Ignores earlier calls.
    */
   handshakeOf(name: string, since: number): CallRecord | undefined {
     const handshake = this.#handshakes.get(name);
     return handshake && Date.parse(handshake.at) >= since ? handshake : undefined;
   }
 
-  /** Whether a server runs in this window, and has answered the `initialize` that it began with. */
+  /** Whether a server runs in this window and its `initialize` has succeeded. */
   hasAnswered(name: string): boolean {
     const handshake = this.#handshakes.get(name);
     return handshake?.outcome === 'result' && this.pidsOf(name).includes(handshake.pid);
   }
 
-  /** Looks now. Never rejects: where the journal cannot be read, nothing is known to run. */
+  /** Reads now. Never rejects: if the journal is unreadable, no server counts as running. */
   refresh(): Promise<void> {
     this.#looking ??= this.#look().finally(() => {
       this.#looking = undefined;

@@ -12,10 +12,10 @@ import type { McpServers } from './mcp-servers.ts';
 import type { RunningServers } from './running-servers.ts';
 import { Cancelled } from './server-preparation.ts';
 
-/** What says which server is meant: an item of the view, or a name. */
+/** Identifies a server: a tree item or a name. */
 type Given = RuntimeNode | { readonly name: string } | undefined;
 
-/** The commands about servers, which are this window's. */
+/** Registers the commands on the servers of this window. */
 export function registerServerCommands(
   commands: CommandRegistry,
   parts: {
@@ -60,7 +60,7 @@ export function registerServerCommands(
     const pids = new Set(running.pidsOf(name));
     await withProgress(vscode.l10n.t('Resetting the session of {0}', name), () =>
       servers.restart(name, async () => {
-        // What the server has not stopped itself, as it does not in mode "identity".
+        // Stop the sessions that the server left running, as it does in mode `identity`.
         const { entries } = await journal.refresh();
         await stopSessions(
           journal,
@@ -81,7 +81,7 @@ function nameOf(given: Given): string | undefined {
   return given.name;
 }
 
-/** @throws {Cancelled} in any case: there is no server to go on with. */
+/** @throws {Cancelled} always, because there is no server for the command. */
 async function offerSetUp(): Promise<never> {
   const setUp = vscode.l10n.t('Set Up Runtime');
   const sentence = vscode.l10n.t('No runtime is set up.');
@@ -91,10 +91,10 @@ async function offerSetUp(): Promise<never> {
 }
 
 /**
- * Asks which one is meant, unless there is only one.
+ * Lets the user pick a server. If there is only one, returns it without a prompt.
  *
- * @param mustRun Whether those that are asked for run, or do not.
- * @throws {Cancelled} where there is none, or nobody wants one.
+ * @param mustRun Whether `entries` are the running or the stopped servers.
+ * @throws {Cancelled} if there is no server or the user cancels.
  */
 async function pick(
   entries: readonly RuntimeEntry[],

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { EntryAuthorization, EntryRole, RuntimeEntry } from '../runtimes/runtime-entry.ts';
 
-/** What the proxy is told of an entry, without any secret. Null removes a variable. */
+/** The proxy's environment for an entry, without secrets. `null` removes a variable. */
 export type ServerEnvironment = Readonly<Record<string, string | null>>;
 
 /**
- * The proxy's environment for an entry. What the window's own environment says of the same things
- * is set aside, because the entry says all of it.
+ * Converts an entry to the proxy's environment. Clears inherited variables with the same purpose,
+ * because only the entry applies.
  */
 export function environmentOf(entry: RuntimeEntry): ServerEnvironment {
   const { role, authorization } = entry;
@@ -17,7 +17,7 @@ export function environmentOf(entry: RuntimeEntry): ServerEnvironment {
     AGENTCORE_QUALIFIER: entry.qualifier ?? null,
     RUNTIME_SESSION_MODE: entry.sessionMode,
     AWS_PROFILE: entry.profile,
-    // It would only be warned of.
+    // The proxy would only warn about it.
     AWS_DEFAULT_PROFILE: entry.profile === undefined ? undefined : null,
     ...roleVariables(role),
     ...authorizationVariables(authorization),
@@ -32,15 +32,15 @@ export function environmentOf(entry: RuntimeEntry): ServerEnvironment {
 }
 
 /**
- * A version that changes when a server's configuration does, so that VS Code restarts what is
- * different and nothing else.
+ * A version that changes with the server's configuration. VS Code restarts only the servers with a
+ * new version.
  */
 export function versionOf(extensionVersion: string, environment: ServerEnvironment): string {
   const text = JSON.stringify(Object.entries(environment).sort());
   return `${extensionVersion}+${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
 }
 
-/** The ARN that an entry names; nothing for a local AgentCore, which has its own. */
+/** The ARN of an entry. `undefined` for a local AgentCore, which assigns its own ARN. */
 export function arnOf({ target }: Pick<RuntimeEntry, 'target'>): string | undefined {
   switch (target.kind) {
     case 'runtime':
@@ -66,7 +66,7 @@ function roleVariables(role: EntryRole | undefined) {
   };
 }
 
-/** The client's secret is added when the server starts. */
+/** The client secret is added when the server starts. */
 function authorizationVariables(authorization: EntryAuthorization) {
   switch (authorization.kind) {
     case 'iam':

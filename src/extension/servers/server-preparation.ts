@@ -2,24 +2,24 @@ import * as vscode from 'vscode';
 import { messageOf } from '../../error.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 
-/** What is added to a server's environment when it is started; never kept by VS Code. */
+/** Variables that are added when a server starts. VS Code does not store them. */
 export type StartVariables = Readonly<Record<string, string | null>>;
 
-/** Something that has to be there, or to be asked for, before a server of an entry can start. */
+/** A prerequisite for the start of a server. It may prompt the user. */
 export type PreparationStep = (
   entry: RuntimeEntry,
   signal: AbortSignal,
 ) => Promise<StartVariables | undefined>;
 
-/** Milliseconds: a person may have to sign in meanwhile. */
+/** In milliseconds. The user may have to sign in. */
 const PREPARE_WITHIN = 5 * 60_000;
 
-/** Thrown by a step when the person does not want to go on. */
+/** Thrown by a step if the user cancels. */
 export class Cancelled extends Error {
   override readonly name = 'Cancelled';
 }
 
-/** A preparation under way, and how many wait for it. */
+/** A running preparation and the number of its waiting callers. */
 interface Pending {
   readonly result: Promise<StartVariables | undefined>;
   readonly ending: AbortController;
@@ -27,8 +27,8 @@ interface Pending {
 }
 
 /**
- * Gets ready what a server needs before it starts. VS Code may ask twice for one start: who asks
- * while it is under way gets the same answer, and it goes on until nobody waits any more.
+ * Runs the preparation steps before a server starts. VS Code may request one start twice.
+ * Concurrent requests share one preparation, which is aborted when all of them are cancelled.
  */
 export class ServerPreparation {
   readonly #steps: readonly PreparationStep[];
@@ -37,8 +37,9 @@ export class ServerPreparation {
   readonly #pending = new Map<string, Pending>();
 
   /**
-   * @param onFailure Is given what a step threw: VS Code shows a sentence, and no button.
-   * @param confirm Asks a person for the command that an error needs; undefined if it needs none.
+   * @param onFailure Receives the error of a step, because VS Code shows errors without buttons.
+   * @param confirm Prompts the user to confirm the command that an error requires. Resolves to
+   *   `undefined` if it requires none.
    */
   constructor(
     steps: readonly PreparationStep[],
@@ -51,8 +52,8 @@ export class ServerPreparation {
   }
 
   /**
-   * @returns undefined where the person cancelled.
-   * @throws an error with one sentence that says what to do.
+   * @returns `undefined` if the user cancelled.
+   * @throws an error with a message that includes the next step.
    */
   async prepare(
     entry: RuntimeEntry,
@@ -101,7 +102,7 @@ export class ServerPreparation {
       }
       return added;
     } catch (caught) {
-      // What a step makes of its signal does not matter: why it was ended does.
+      // After an abort, its reason counts and not the error of the step.
       const thrown = signal.aborted ? signal.reason : caught;
       if (thrown instanceof Cancelled) return undefined;
       if (thrown === late) throw late;
@@ -112,7 +113,7 @@ export class ServerPreparation {
     }
   }
 
-  /** Takes a step again for each command that a person confirms. */
+  /** Repeats the step after each command that the user confirms. */
   async #take(
     step: PreparationStep,
     entry: RuntimeEntry,

@@ -4,10 +4,10 @@ import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import { environmentOf, type ServerEnvironment, versionOf } from './server-environment.ts';
 import type { ServerPreparation, StartVariables } from './server-preparation.ts';
 
-/** Milliseconds in which changes that follow each other become one. */
+/** Debounce in milliseconds. */
 const SETTLE = 100;
 
-/** How the preparation of a server ended, which VS Code asks for when it starts one. */
+/** The outcome of a preparation. VS Code requests one for each start. */
 export interface Prepared {
   readonly name: string;
   readonly outcome: 'ready' | 'cancelled' | 'failed';
@@ -19,8 +19,8 @@ interface Snapshot {
 }
 
 /**
- * Gives VS Code a server for each runtime that is set up. What it gives is a snapshot without
- * secrets, because VS Code keeps it; what it takes to start one is added when one is started.
+ * Provides a server definition for each configured runtime. VS Code stores the definitions, so they
+ * contain no secrets. Secrets are added at the start.
  */
 export class ServerProvider
   implements vscode.McpServerDefinitionProvider<vscode.McpStdioServerDefinition>, vscode.Disposable
@@ -40,7 +40,7 @@ export class ServerProvider
     readonly preparation: ServerPreparation;
     /** The extension's version and the path of its proxy. */
     readonly extension: { readonly version: string; readonly proxy: string };
-    /** What all servers are told besides, by settings below `agentcore.aws`. */
+    /** Variables for all servers, from the settings below `agentcore.aws`. */
     readonly shared: () => ServerEnvironment;
   }) {
     this.#store = options.store;
@@ -60,7 +60,7 @@ export class ServerProvider
     return this.#changed.event;
   }
 
-  /** Fired each time that VS Code was about to start a server. */
+  /** Fires after the preparation of each start. */
   get onDidPrepare(): vscode.Event<Prepared> {
     return this.#prepared.event;
   }
@@ -69,7 +69,10 @@ export class ServerProvider
     return this.#snapshot.definitions;
   }
 
-  /** @throws an error with one sentence that says what to do; undefined where somebody cancelled. */
+  /**
+   * @returns `undefined` if the user cancelled.
+   * @throws an error with a message that includes the next step.
+   */
   async resolveMcpServerDefinition(
     definition: vscode.McpStdioServerDefinition,
     token: vscode.CancellationToken,
@@ -85,7 +88,7 @@ export class ServerProvider
     const added = await this.#prepare(entry, token);
     if (!added) return undefined;
     const { label, command, args, version } = definition;
-    // Not the definition's own, which may be older than what was confirmed or entered for the entry.
+    // Build a new environment. The definition's may be older than the last confirmation or edit.
     const env = { ...this.#environmentOf(entry), ELECTRON_RUN_AS_NODE: '1', ...added };
     return new vscode.McpStdioServerDefinition(label, command, args, env, version);
   }
@@ -121,7 +124,7 @@ export class ServerProvider
     this.#timer = setTimeout(() => this.#tell(), SETTLE);
   }
 
-  /** An event stops servers that run, so that it is fired for real changes alone. */
+  /** The event stops running servers, so it fires only for real changes. */
   #tell(): void {
     const snapshot = this.#take();
     if (snapshot.text === this.#snapshot.text) return;

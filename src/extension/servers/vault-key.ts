@@ -5,14 +5,14 @@ import { messageOf } from '../../error.ts';
 import type { PreparationStep } from './server-preparation.ts';
 
 const NAME = 'redaction-vault-key';
-/** What the proxy takes: AES-256's. */
+/** The key size of AES-256, which the proxy uses. */
 const KEY_BYTES = 32;
-/** Milliseconds in which another window that has begun at the same time has stored its own. */
+/** In milliseconds. Another window may store its key at the same time. */
 const SETTLE = 200;
 
 /**
- * The key of the redaction vault, in VS Code's secret storage and nowhere else; made when it is
- * first needed. Whoever has another one cannot read what is in the vault.
+ * The key of the redaction vault. It is created on first use and stored only in VS Code's secret
+ * storage. The vault cannot be read with another key.
  */
 export class VaultKey {
   readonly #storage: vscode.SecretStorage;
@@ -36,21 +36,21 @@ export class VaultKey {
     if (kept !== undefined && isKey(kept)) return kept;
     const made = randomBytes(KEY_BYTES).toString('base64');
     await this.#storage.store(NAME, made);
-    // Where two windows make one at once, the last one holds for both.
+    // If two windows create a key at the same time, the last stored key applies to both.
     await delay(SETTLE);
     return (await this.#storage.get(NAME)) ?? made;
   }
 }
 
-/** Has what a policy replaces outlive the server that replaced it. */
+/** Passes the vault key to the server, so that redacted values remain readable after its exit. */
 export function prepareVaultKey(key: VaultKey, log: (line: string) => void): PreparationStep {
   return async ({ policy }) => {
-    // Whoever keeps a key in the environment means that one.
+    // A key in the environment takes precedence.
     if (policy === undefined || process.env.AGENTCORE_VAULT_KEY) return undefined;
     try {
       return { AGENTCORE_VAULT_KEY: await key.get() };
     } catch (thrown) {
-      // Without one the policy holds all the same, and the vault ends with its server.
+      // Without a key, the policy still applies, but the vault lasts only as long as its server.
       log(`The key of the redaction vault cannot be kept: ${messageOf(thrown)}`);
       return undefined;
     }
