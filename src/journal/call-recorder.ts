@@ -6,12 +6,12 @@ import { Cancelled, type Peer, type Trail } from '../relay/peer.ts';
 import type { CallOutcome, CallRecord, JournalRecord } from './records.ts';
 import { redacted } from './redaction.ts';
 
-/** Puts each request of the client's on record, once it is answered. */
+/** Records each client request when it has ended. */
 export class CallRecorder implements Interceptor {
   readonly #record: (record: JournalRecord) => void;
   readonly #withContent: boolean;
 
-  /** @param withContent Whether arguments and results are recorded as well, redacted. */
+  /** @param withContent If true, also records arguments and results, with secrets removed. */
   constructor(record: (record: JournalRecord) => void, withContent: boolean) {
     this.#record = record;
     this.#withContent = withContent;
@@ -66,13 +66,13 @@ export class CallRecorder implements Interceptor {
   }
 }
 
-/** How a request ended that got a response. */
+/** The outcome of a request with a response. */
 export function outcomeOf(response: Response): CallOutcome {
   if (response.error) return 'error';
   return isToolError(response) ? 'tool-error' : 'result';
 }
 
-/** Looks for the bytes first, and reads the message only where they are there: it may be large. */
+/** Searches the bytes first and parses only on a match, because a response may be large. */
 function isToolError({ bytes }: Response): boolean {
   if (!bytes.includes('"isError"')) return false;
   const span = spanAt(bytes, ['result', 'isError']);

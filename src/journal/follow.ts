@@ -6,25 +6,25 @@ import { headOf } from './reader.ts';
 import { parseLine } from './record-line.ts';
 import type { JournalRecord, ProgramRecord } from './records.ts';
 
-/** A record that has just been written, and by whom. */
+/** A new record, with its file and the program that wrote it. */
 export interface FollowedRecord extends JournalPath {
   readonly record: JournalRecord;
   readonly head: ProgramRecord;
 }
 
 export interface FollowOptions {
-  /** Whether what is there already comes first; `end` by default. */
+  /** `start` returns existing records first; `end`, the default, only new ones. */
   readonly from?: 'start' | 'end';
-  /** How often, in milliseconds, to look where the system announces nothing. */
+  /** Polling interval in milliseconds, for file systems without change events. */
   readonly interval?: number;
 }
 
 const CHUNK = 64 * 1024;
 
 /**
- * The records of all files as they are written, also of files that are yet to come; those of one
- * run are in order, several runs are not. A new file begins with its head and the sessions that it
- * carries on. Ends when `signal` is aborted; files that cannot be read are looked at again.
+ * Yields the records of all files as they are written, including new files. Records of one run are
+ * in order, records of several runs are not. A new file starts with its head and the sessions
+ * carried over. Ends when `signal` is aborted. Retries unreadable files.
  */
 export async function* followJournal(
   folder: string,
@@ -61,7 +61,7 @@ export async function* followJournal(
   }
 }
 
-/** One file, read up to where its writer has come. */
+/** One file and the current read offset. */
 class Tail {
   readonly #file: JournalPath;
   readonly #splitter = new LineSplitter();
@@ -74,7 +74,7 @@ class Tail {
     this.#file = file;
   }
 
-  /** Passes over what is there, but for a last line that is not complete yet. */
+  /** Skips existing lines, except an incomplete last line. */
   async skipPresent(): Promise<void> {
     this.#isSkipping = true;
     for await (const _ of this.news());
@@ -89,7 +89,7 @@ class Tail {
       const handle = await open(this.#file.path, 'r');
       try {
         for (;;) {
-          // A buffer of its own for each turn: the splitter keeps parts of it.
+          // A new buffer for each read, because the splitter keeps references to it.
           const { bytesRead, buffer } = await handle.read(
             Buffer.alloc(CHUNK),
             0,
@@ -105,7 +105,7 @@ class Tail {
         await handle.close();
       }
     } catch {
-      // Removed or out of reach: the next round tells.
+      // The file was removed or is unreadable; the next round checks again.
     }
   }
 
@@ -123,7 +123,7 @@ class Tail {
   }
 }
 
-/** Rings when something may have changed in a folder. */
+/** Emits if a file in the folder may have changed. */
 class Bell {
   readonly #interval: number;
   readonly #signal: AbortSignal;
@@ -146,12 +146,12 @@ class Bell {
     };
   }
 
-  /** What rings from now on is news. */
+  /** Clears the signal. Later changes set it again. */
   reset(): void {
     this.#hasRung = false;
   }
 
-  /** Resolves when it rings, has rung since the reset, or after the interval. */
+  /** Resolves at the next change, at once if there was one since `reset`, or after the interval. */
   async rung(): Promise<void> {
     if (this.#hasRung || this.#signal.aborted) return;
     await new Promise<void>((resolve) => {
@@ -169,7 +169,7 @@ class Bell {
   }
 }
 
-/** Network homes and exhausted watches announce nothing; the interval does without. */
+/** Network file systems and exhausted watch limits produce no events. Polling covers both. */
 function watched(folder: string, onChange: () => void): () => void {
   try {
     const watcher = watch(folder, onChange);

@@ -1,5 +1,5 @@
-/** How often, in milliseconds, a program that keeps a journal touches its file. */
+/** Milliseconds between touches of a program's journal file. */
 export const HEARTBEAT = 10_000;
 
-/** Where nothing else tells, a program is dead after so many heartbeats that did not come. */
+/** If no other check is possible, a program counts as dead after this many missed heartbeats. */
 export const HEARTBEATS_MISSED = 3;

@@ -1,15 +1,15 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** A part of what one run of a program has written. */
+/** A part of the files of one program run. */
 export interface JournalPath {
   readonly path: string;
-  /** Names the run: the same in all its parts, and nobody else's. */
+  /** Unique name of the run, equal in all its parts. */
   readonly run: string;
   readonly part: number;
 }
 
-/** The name of a run: `20261121T114539Z-4711-a0b1c2`, so that names sort by time. */
+/** Creates a name such as `20261121T114539Z-4711-a0b1c2`. Names sort by time. */
 export function runName(startedAt: Date, pid: number, random: string): string {
   const time = startedAt.toISOString().replace(/[-:]|\.\d+/g, '');
   return `${time}-${pid}-${random}`;
@@ -19,7 +19,7 @@ export function partPath(folder: string, run: string, part: number): string {
   return join(folder, `${run}.${part}.jsonl`);
 }
 
-/** What a part is called until its head and the sessions that it carries on are in it. */
+/** Temporary path of a part until its head and the sessions carried over are written. */
 export function unfinishedPath(path: string): string {
   return `${path}.tmp`;
 }
@@ -34,7 +34,7 @@ export function isPart(name: string): boolean {
   return PART.test(name);
 }
 
-/** The files of the journal by start of their program, then by part; none where no folder is. */
+/** All journal files, sorted by program start and part; empty if the folder does not exist. */
 export async function journalPaths(folder: string): Promise<JournalPath[]> {
   const paths: JournalPath[] = [];
   for (const name of await namesIn(folder)) {
@@ -44,7 +44,7 @@ export async function journalPaths(folder: string): Promise<JournalPath[]> {
   return paths.sort((a, b) => (a.run < b.run ? -1 : a.run > b.run ? 1 : a.part - b.part));
 }
 
-/** Names in a folder; none where no folder is. */
+/** The names in a folder; empty if it does not exist. */
 export async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);

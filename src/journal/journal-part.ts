@@ -4,16 +4,16 @@ import { dirname } from 'node:path';
 import { unfinishedPath } from './journal-files.ts';
 import { checkOwnFolder } from './state-folder.ts';
 
-/** What a journal asks of the file system. */
+/** The file system functions that a journal needs. */
 export type FileSystem = Pick<
   typeof import('node:fs/promises'),
   'chmod' | 'mkdir' | 'open' | 'rename' | 'stat' | 'unlink'
 >;
 
-/** Replaces what an attempt has left that could not clean up after itself. */
+/** Overwrites the leftovers of a crashed attempt. */
 const AFRESH = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND;
 
-/** A file of the journal while its program writes to it. */
+/** An open file of the journal. */
 export class JournalPart {
   readonly #files: FileSystem;
   readonly #path: string;
@@ -27,13 +27,13 @@ export class JournalPart {
     this.#path = path;
     this.#handle = handle;
     this.#identity = handle.stat({ bigint: true });
-    // Whoever asks is told.
+    // Prevents an unhandled rejection; callers still get the error.
     this.#identity.catch(() => undefined);
   }
 
   /**
-   * A new part that is in the folder with all of `lines` or not at all: whoever reads meanwhile,
-   * or after a crash, finds the sessions in the part before or in this one.
+   * Creates a part that appears in the folder with all of `lines` or not at all. A reader finds
+   * each session in the previous part or in this one, even after a crash.
    */
   static async create(files: FileSystem, path: string, lines: Buffer): Promise<JournalPart> {
     const unfinished = unfinishedPath(path);
@@ -51,17 +51,22 @@ export class JournalPart {
     return part;
   }
 
-  /** All bytes that have reached the file, also those of a write that failed half-way. */
+  /** Bytes in the file, including those of a partially failed write. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Bytes written since it was created: what was carried over does not call for the next part. */
+  /**
+   * Bytes written since creation. Excludes the records carried over, so that they cannot trigger
+   * the next part.
+   */
   get growth(): number {
     return this.#bytes - this.#begunWith;
   }
 
-  /** Appends whole lines. After it has thrown, the last line may be torn: begin another part. */
+  /**
+   * Appends complete lines. After an error, the last line may be incomplete: start another part.
+   */
   async append(lines: Buffer): Promise<void> {
     let rest = lines;
     while (rest.length > 0) {
@@ -76,7 +81,7 @@ export class JournalPart {
     await this.#handle.utimes(now, now);
   }
 
-  /** False once the file was deleted, moved or replaced: what is written to it nobody finds. */
+  /** False if the file was deleted, moved or replaced, because readers no longer find it. */
   async isInPlace(): Promise<boolean> {
     try {
       const [ours, there] = await Promise.all([
@@ -91,22 +96,22 @@ export class JournalPart {
     }
   }
 
-  /** Never fails: there is nothing left to do about it. */
+  /** Never rejects, because no caller could react. */
   async close(): Promise<void> {
     await this.#handle.close().catch(() => {});
   }
 }
 
 /**
- * Makes a folder of the state where it is not there, and makes it the user's alone.
+ * Creates a folder in the state folder if missing, and restricts it to the user.
  *
- * @throws {AgentCoreError} `config` if it, or the state folder around it, is not the user's alone to
- *   change; nothing is changed then.
+ * @throws {AgentCoreError} `config` if other users can change the folder or the state folder.
+ *   Nothing is changed in this case.
  */
 export async function prepareFolder(files: FileSystem, folder: string): Promise<void> {
   const state = dirname(folder);
   const stateStats = await statsOf(files, state);
-  // In a sticky folder, as /tmp is, nobody can move what belongs to another.
+  // In a sticky folder such as /tmp, users cannot move files of other users.
   if (!stateStats || (stateStats.mode & 0o1000) === 0) checkOwnFolder(state, stateStats);
   checkOwnFolder(folder, await statsOf(files, folder));
   await files.mkdir(folder, { recursive: true, mode: 0o700 });

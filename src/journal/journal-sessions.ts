@@ -3,20 +3,20 @@ import type { SessionFacts, SessionRecord } from './records.ts';
 import { foldSession, isOfSession, isOrigin, withCall } from './session-facts.ts';
 
 export interface JournalSessions {
-  /** By our own id of the session. */
+  /** By `session`, the local session ID. */
   readonly facts: ReadonlyMap<string, SessionFacts>;
-  /** The newest file that has started or carried on a session: its program is the session's. */
+  /** The newest file that started or carried over each session. Its program owns the session. */
   readonly owners: ReadonlyMap<string, JournalSource>;
   readonly sources: readonly JournalSource[];
   readonly problems: readonly string[];
 }
 
 export interface FoldOptions extends ScanOptions {
-  /** Is given every record on the way. */
+  /** Called with every record. */
   readonly onRecord?: OnRecord;
 }
 
-/** The current state of all sessions, from all files. Throws as readJournal does. */
+/** Reduces all files to the current state of all sessions. Throws like `readJournal`. */
 export async function foldSessions(
   folder: string,
   options: FoldOptions = {},
@@ -36,7 +36,7 @@ export async function foldSessions(
       const known = record.session === undefined ? undefined : facts.get(record.session);
       if (known) facts.set(known.session, withCall(known, record));
     } else if (isOfSession(record)) {
-      // Another program may have stopped it whose files are read before the session's own.
+      // Files of another program, which stopped the session, may be read before the session's own.
       if (!fold(record)) early.push(record);
       const origin = origins.get(record.session);
       if (isOrigin(record) && (!origin || record.at >= origin.at)) {

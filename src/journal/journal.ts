@@ -14,46 +14,42 @@ import { sanitized } from './sanitized-record.ts';
 import { type Pending, WriteBuffer } from './write-buffer.ts';
 
 export interface JournalOptions {
-  /** Where the files of all programs are; made where it is not there. */
+  /** The folder of all programs' files. Created if missing. */
   readonly folder: string;
-  /** Which program writes: `proxy`, `cli`, `extension`. */
+  /** The program that writes: `proxy`, `cli`, `extension`. */
   readonly program: string;
   readonly version: string;
-  /** The name that its user knows it by, where it has one. */
+  /** The display name, if it has one. */
   readonly name?: string | undefined;
-  /** Is given a sentence for the user the first time that something could not be written. */
+  /** Called with a message for the user at the first failed write. */
   readonly onFailure: (sentence: string) => void;
-  /** After how many bytes the next file is begun. */
+  /** Bytes after which a new file starts. */
   readonly partBytes?: number;
   readonly now?: () => Date;
   /** In milliseconds. */
   readonly heartbeat?: number;
   readonly files?: FileSystem;
-  /** How long, in milliseconds, `recordNow` waits for the disk. */
+  /** Returns the maximum lifetime of a session in milliseconds. Older sessions may be pruned. */
   readonly maxWaitMs?: number;
-  /** How long a session can live at most, in milliseconds; what is older may be pruned. */
+  /** Milliseconds from the first write to the removal of old files. */
   readonly lifetimeOf?: (facts: SessionFacts) => number;
-  /** When, in milliseconds after the first write, old files are removed. */
+  /** Maximum milliseconds that records wait to be written together. */
   readonly pruneAfter?: number;
 }
 
-/** How long, in milliseconds, records may wait to be written together. */
+/** Maximum characters of one write. */
 const FLUSH_AFTER = 200;
-/** How many characters are written at once. */
+/** Maximum milliseconds that a caller waits for the disk. */
 const BATCH = 1024 * 1024;
 /**
- * How long, in milliseconds, an invoke waits until its session is on record. A busy disk or processor
- * takes more than a second at times, and a session that is not on record is lost if the program is
- * killed then. A disk that hangs must not hold up calls for longer.
+ * Records the sessions, calls and errors of this process in its own files. Never throws: without a
+ * working disk the program continues, and pending records are written when the disk recovers.
  */
 const MAX_WAIT_MS = 5_000;
-/** How long, in milliseconds, closing takes at the most. Clients kill a program that ends too slowly. */
+/** True from a failed write until a new part is started. */
 const MAX_CLOSE_MS = 1_000;
 
-/**
- * What this process remembers of its sessions, calls and errors, in files of its own. Nothing here
- * throws: without a disk the program goes on, and what is missing is written once there is one.
- */
+/** Queues the record. It is written soon and in order. */
 export class Journal {
   readonly #options: Required<Omit<JournalOptions, 'name'>> & Pick<JournalOptions, 'name'>;
   readonly #run: string;
@@ -61,7 +57,11 @@ export class Journal {
   readonly #sessions: LiveSessions;
   #part: JournalPart | undefined;
   #nextPart = 0;
-  /** Since a write failed, until a new part is begun. */
+  /**
+   * Resolves when the record and all earlier ones would survive the end of this process. Also
+   * resolves after a failed write or after one second, because no caller should wait for a broken
+   * disk.
+   */
   #isFailing = false;
   #hasComplained = false;
   #isClosed = false;
@@ -88,7 +88,7 @@ export class Journal {
     this.#run = runName(startedAt, process.pid, randomBytes(3).toString('hex'));
   }
 
-  /** Writes the record soon, after those that came before it. */
+  /** Writes pending records and closes the file, within one second. Ignores later records. */
   record(record: JournalRecord): void {
     if (this.#isClosed) return;
     this.#buffer.add(sanitized(record));
@@ -98,9 +98,7 @@ export class Journal {
   }
 
   /**
-   * Resolves once the record, and all before it, would outlive this process; or once writing has
-   * failed or has taken `maxWaitMs`, for nothing waits for a broken disk. It is written all the same
-   * once the disk answers.
+   * Starts writing, one write at a time. Records that arrive during a write go into the next one.
    */
   async recordNow(record: JournalRecord): Promise<void> {
     if (this.#isClosed) return;
@@ -118,7 +116,7 @@ export class Journal {
     });
   }
 
-  /** Writes what waits and closes the file; takes a second at most. Later records are ignored. */
+  /** Synchronous with the last check of the buffer, so that a later record starts a new run. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -132,7 +130,7 @@ export class Journal {
     clearTimeout(impatience);
   }
 
-  /** Has the disk catch up. One write at a time: who comes meanwhile is taken along. */
+  /** Even if the file accepts no more bytes, a touch can show that its program is alive. */
   #kick(): Promise<void> {
     clearTimeout(this.#flushing);
     this.#flushing = undefined;
@@ -156,7 +154,7 @@ export class Journal {
       this.#buffer.settleAll();
       this.#complain(messageOf(thrown));
     } finally {
-      // In the same breath as the last look at the buffer: a later record begins anew.
+      // If records are pending, the next write starts the part.
       this.#isWorking = false;
     }
   }
@@ -170,14 +168,14 @@ export class Journal {
 
   async #checkFile(): Promise<void> {
     this.#isBeatDue = false;
-    // A file that takes no more bytes may still say that its program lives.
+    // Starts the next part: its head, the facts of all live sessions, and then `lines`.
     await this.#part?.touch(this.#options.now()).catch(() => {});
     if (!this.#isFailing) {
       if (!this.#part || (await this.#part.isInPlace())) return;
       await this.#part.close();
       this.#part = undefined;
     }
-    // Where records wait, they are written next, and begin the part themselves.
+    // Imported lazily to keep the start fast.
     if (this.#buffer.isEmpty && !this.#sessions.isEmpty) await this.#beginPart('');
   }
 
@@ -204,7 +202,7 @@ export class Journal {
     }
   }
 
-  /** Begins the next part: its head, all that is known of live sessions, and then `lines`. */
+  /** If it fails, the next program tries again. */
   async #beginPart(lines: string): Promise<void> {
     const { folder, files, program, version, name, now } = this.#options;
     await prepareFolder(files, folder);
@@ -224,7 +222,7 @@ export class Journal {
   #pruneLater(): NodeJS.Timeout {
     const { folder, now, lifetimeOf, heartbeat, pruneAfter } = this.#options;
     const work = async () => {
-      // Loaded when there is time for it, not when the program begins.
+      // The records of a batch after its first `bytes` bytes.
       const { prune } = await import('./retention.ts');
       await prune(folder, { now: now(), lifetimeOf, here: viewpoint(heartbeat) });
     };

@@ -1,21 +1,23 @@
 const LINE_FEED = 0x0a;
 
-/** The most bytes of a line that is read; no writer of ours comes near it. */
+/** Maximum bytes of a line. Our writers stay far below. */
 const LINE_LIMIT = 1024 * 1024;
 
-/** Cuts bytes into lines and holds an unfinished last one back until more has come. */
+/** Splits bytes into lines and buffers an incomplete last line. */
 export class LineSplitter {
   readonly #limit: number;
   #parts: Buffer[] = [];
   #length = 0;
-  /** Lines that were passed over for their length. */
+  /** Number of lines skipped because of their length. */
   tooLong = 0;
 
   constructor(limit: number = LINE_LIMIT) {
     this.#limit = limit;
   }
 
-  /** The lines that end within `chunk`, without blank ones. The bytes of `chunk` may be kept. */
+  /**
+   * Returns the lines that end within `chunk`, without blank ones. May keep references to `chunk`.
+   */
   push(chunk: Buffer): string[] {
     const lines: string[] = [];
     let start = 0;
@@ -29,7 +31,7 @@ export class LineSplitter {
     return lines;
   }
 
-  /** What has come of a line that nothing has ended; empty where that is nothing. */
+  /** Returns the buffered incomplete line; empty if there is none. */
   end(): string {
     const isTooLong = this.#length > this.#limit;
     if (isTooLong) this.tooLong += 1;

@@ -5,33 +5,33 @@ import { headOf } from './reader.ts';
 import { parseLine } from './record-line.ts';
 import type { ProgramRecord } from './records.ts';
 
-/** A head is far shorter, in bytes. */
+/** In bytes; a head is far shorter. */
 const LONGEST_HEAD = 16 * 1024;
 
 /**
- * The programs that run now, by the heads of their files alone: cheap enough to be asked often. A
- * file that cannot be read, or is of another format, counts as no program.
+ * Lists the running programs. Reads only the heads of their files, so frequent calls are cheap.
+ * Ignores files that are unreadable or have another format.
  */
 export class LivePrograms {
   readonly #folder: string;
   readonly #here: Viewpoint;
-  /** By path: a head never changes. */
+  /** By path. A head never changes. */
   #heads = new Map<string, ProgramRecord>();
 
-  /** @param folder Of the journal. */
+  /** @param folder The journal folder. */
   constructor(folder: string, here: Viewpoint = viewpoint()) {
     this.#folder = folder;
     this.#here = here;
   }
 
-  /** One for each program of this machine. Throws where the folder cannot be listed. */
+  /** One record per program on this machine. Throws if the folder cannot be listed. */
   async list(now = new Date()): Promise<readonly ProgramRecord[]> {
     const heads = new Map<string, ProgramRecord>();
     const runs = new Map<string, { readonly head: ProgramRecord; readonly touchedAt: Date }>();
     for (const { path, run } of await journalPaths(this.#folder)) {
       try {
         const status = await stat(path);
-        // Opening a named pipe would wait for its writer.
+        // Opening a named pipe would block until a writer appears.
         if (!status.isFile()) continue;
         const touchedAt = status.mtime;
         const head = this.#heads.get(path) ?? (await readHead(path));
@@ -40,7 +40,7 @@ export class LivePrograms {
         const known = runs.get(run);
         if (!known || touchedAt > known.touchedAt) runs.set(run, { head, touchedAt });
       } catch {
-        // Pruned meanwhile, or not for us to read.
+        // Pruned in the meantime, or not readable for this user.
       }
     }
     this.#heads = heads;
@@ -50,7 +50,7 @@ export class LivePrograms {
   }
 }
 
-/** Nothing while its first line is not written yet. */
+/** `undefined` until the first line is complete. */
 async function readHead(path: JournalPath['path']): Promise<ProgramRecord | undefined> {
   const file = await open(path);
   try {

@@ -1,7 +1,7 @@
 import type { JournalRecord, SessionCarried, SessionFacts } from './records.ts';
 import { foldSession, isOver, withCall } from './session-facts.ts';
 
-/** The sessions that the next file must tell of: those written of that are not over. */
+/** The recorded sessions that have not ended. The next file must carry them over. */
 export class LiveSessions {
   readonly #facts = new Map<string, SessionFacts>();
   readonly #lifetimeOf: (facts: SessionFacts) => number;
@@ -26,7 +26,10 @@ export class LiveSessions {
     else this.#facts.delete(record.session);
   }
 
-  /** What a file begun at `now` says of them; those left behind so long ago are forgotten. */
+  /**
+   * The records to carry over into a file started at `now`. Drops detached sessions whose maximum
+   * lifetime has passed.
+   */
   carried(now: Date): SessionCarried[] {
     const at = now.toISOString();
     const carried: SessionCarried[] = [];

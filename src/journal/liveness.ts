@@ -8,14 +8,17 @@ import {
 } from './program-identity.ts';
 import type { ProgramRecord } from './records.ts';
 
-/** Whether the program that wrote a file still runs; of another machine's, nobody here can say. */
+/**
+ * State of the program that wrote a file. `elsewhere`: it ran on another machine and cannot be
+ * checked.
+ */
 export type Liveness = 'alive' | 'dead' | 'elsewhere';
 
-/** The place from which a program is looked at. */
+/** The machine that checks, with its process table. */
 export interface Viewpoint extends Machine {
   exists(pid: number): boolean;
   state(pid: number): ProcessState | undefined;
-  /** How often programs touch their files, in milliseconds. */
+  /** Milliseconds between touches of a program's file. */
   readonly heartbeat: number;
 }
 
@@ -24,7 +27,7 @@ export function viewpoint(heartbeat: number = HEARTBEAT): Viewpoint {
 }
 
 /**
- * Whether the program of a file runs.
+ * Checks whether the program of a file is running.
  *
  * @param head The first record of the file.
  * @param heartbeatAt When the program last touched its file.
@@ -43,7 +46,7 @@ export function isAlive(
     if (!here.exists(head.pid)) return 'dead';
     const state = here.state(head.pid);
     if (state?.hasEnded) return 'dead';
-    // A process that is suspended touches nothing and lives all the same.
+    // A suspended process is alive although it does not touch its file.
     if (state && head.processStart !== undefined) {
       return state.start === head.processStart ? 'alive' : 'dead';
     }
@@ -52,11 +55,11 @@ export function isAlive(
   return silence > HEARTBEATS_MISSED * here.heartbeat ? 'dead' : 'alive';
 }
 
-/** True where a process id means the same process here as it did to the writer. */
+/** True if a process ID means the same here as for the writer. */
 function sharesPids(head: ProgramRecord, here: Viewpoint): boolean {
   if (head.pidNamespace !== undefined || here.pidNamespace !== undefined) {
     return head.pidNamespace === here.pidNamespace;
   }
-  // A Linux that hides its namespaces may have several; the other systems have one.
+  // A Linux system that hides its namespaces may have several. Other systems have only one.
   return here.platform !== 'linux';
 }

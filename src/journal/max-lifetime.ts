@@ -1,2 +1,2 @@
-/** The longest that a runtime may let its sessions live, in milliseconds: `maxLifetime` ends at 14 days. */
+/** The maximum `maxLifetime` of a runtime, 14 days, in milliseconds. */
 export const MAX_LIFETIME = 14 * 24 * 60 * 60 * 1000;

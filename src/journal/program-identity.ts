@@ -2,12 +2,12 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { ProgramRecord } from './records.ts';
 
-/** Who this process is, as the head of its journal says it. */
+/** Creates the head record of this process. */
 export function programRecord(program: {
   readonly program: string;
   readonly version: string;
   readonly part: number;
-  /** When the file is begun. */
+  /** Start time of the file. */
   readonly at: Date;
   readonly name?: string | undefined;
 }): ProgramRecord {
@@ -31,13 +31,13 @@ export function programRecord(program: {
   };
 }
 
-/** What tells this machine and its view of processes from others. */
+/** Identifies this machine and its process ID namespace. */
 export interface Machine {
   readonly platform: NodeJS.Platform;
   readonly host: string;
-  /** On Linux alone. */
+  /** Linux only. */
   readonly bootId?: string | undefined;
-  /** On Linux alone. */
+  /** Linux only. */
   readonly pidNamespace?: string | undefined;
 }
 
@@ -45,31 +45,35 @@ export function thisMachine(): Machine {
   return {
     platform: process.platform,
     host: hostname(),
-    // None of these touches a disk: the kernel answers.
+    // The kernel provides these files, so reading them needs no disk access.
     bootId: attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()),
     pidNamespace: attempt(() => readlinkSync('/proc/self/ns/pid')),
   };
 }
 
 export interface ProcessState {
-  /** When it started, in clock ticks since the boot, as the kernel writes it. */
+  /** Start time in clock ticks since boot, as the kernel formats it. */
   readonly start: string;
-  /** It has ended, and only its parent has not asked how. */
+  /** True for a zombie: the process has ended, but its parent has not collected the status. */
   readonly hasEnded: boolean;
 }
 
-/** What Linux says of a process of ours; undefined elsewhere, and where it is none or hidden. */
+/**
+ * The state of a process on Linux. `undefined` on other systems, or if the process does not exist
+ * or is hidden.
+ */
 export function processState(pid: number): ProcessState | undefined {
   const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'latin1'));
   if (stat === undefined) return undefined;
-  // The second field is the name in parentheses, in which anything can stand (proc_pid_stat(5)).
+  // The second field is the name in parentheses, and it may contain any character
+  // (proc_pid_stat(5)).
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state] = fields;
   const start = fields[22 - 3];
   return start === undefined ? undefined : { start, hasEnded: state === 'Z' || state === 'X' };
 }
 
-/** False only where there is surely no process of that id. */
+/** False only if there is certainly no such process. */
 export function processExists(pid: number): boolean {
   try {
     return process.kill(pid, 0);

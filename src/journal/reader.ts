@@ -7,14 +7,14 @@ import { isAlive, type Liveness, type Viewpoint, viewpoint } from './liveness.ts
 import { parseLine } from './record-line.ts';
 import type { JournalRecord, ProgramRecord } from './records.ts';
 
-/** A file of the journal, by what its head and the file system say. */
+/** A journal file with its head and file status. */
 export interface JournalSource extends JournalPath {
   readonly head: ProgramRecord;
   readonly liveness: Liveness;
   /** When the program last touched any of its parts. */
   readonly heartbeatAt: Date;
   readonly bytes: number;
-  /** Lines that were passed over because they are no records. */
+  /** Number of invalid lines, which were skipped. */
   readonly damaged: number;
 }
 
@@ -28,21 +28,20 @@ export interface ScanOptions {
 }
 
 export interface ReadOptions extends ScanOptions {
-  /** Keeps records of these types alone. */
+  /** If set, returns only records of these types. */
   readonly types?: readonly JournalRecord['type'][];
 }
 
 export interface ReadJournal {
   /** By start of the program, then by part. */
   readonly files: readonly JournalFile[];
-  /** A sentence for each file that could not be read. */
+  /** One sentence for each unreadable file. */
   readonly problems: readonly string[];
 }
 
 /**
- * All that the journal holds. A folder that is not there is an empty journal; a file that goes
- * while it is read, a torn last line and garbage are passed over. Throws where the folder itself
- * cannot be listed.
+ * Reads the whole journal. A missing folder counts as an empty journal. Skips invalid lines,
+ * incomplete last lines, and files removed during the read. Throws if the folder cannot be listed.
  */
 export async function readJournal(folder: string, options: ReadOptions = {}): Promise<ReadJournal> {
   const types = options.types && new Set(options.types);
@@ -57,10 +56,10 @@ export async function readJournal(folder: string, options: ReadOptions = {}): Pr
   return { files, problems };
 }
 
-/** Takes a record and where it stands; within a run they come in the order of writing. */
+/** Called with a record and its file. Records of one run come in the order of writing. */
 export type OnRecord = (record: JournalRecord, file: JournalPath) => void;
 
-/** As {@link readJournal}, but hands the records on one by one and keeps none. */
+/** Like {@link readJournal}, but passes the records to `onRecord` and stores none. */
 export async function scanJournal(
   folder: string,
   options: ScanOptions,
@@ -97,10 +96,12 @@ interface Scan extends JournalPath {
   readonly damaged: number;
 }
 
-/** Undefined for an empty file; throws where it cannot be read or does not begin with a head. */
+/**
+ * `undefined` for an empty file. Throws if the file is unreadable or does not start with a head.
+ */
 async function scanFile(file: JournalPath, onRecord: OnRecord): Promise<Scan | undefined> {
   const status = await stat(file.path);
-  // Opening a named pipe would wait for its writer.
+  // Opening a named pipe would block until a writer appears.
   if (!status.isFile()) throw new Error('It is not a regular file.');
   const splitter = new LineSplitter();
   let head: ProgramRecord | undefined;
@@ -118,7 +119,8 @@ async function scanFile(file: JournalPath, onRecord: OnRecord): Promise<Scan | u
   for await (const chunk of createReadStream(file.path) as AsyncIterable<Buffer>) {
     for (const line of splitter.push(chunk)) take(line);
   }
-  // Torn by a crash, or still being written: either way it counts only if it is whole.
+  // After a crash or during a write, the last line may be incomplete. It counts only if it is
+  // valid.
   const rest = splitter.end();
   if (rest) take(rest);
   if (!head) return undefined;

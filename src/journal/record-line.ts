@@ -1,11 +1,14 @@
 import type { JournalRecord } from './records.ts';
 
-/** A record as the line that is written, its line feed included. */
+/** Serializes a record as a line, including the line feed. */
 export function lineOf(record: JournalRecord): string {
   return `${JSON.stringify(record)}\n`;
 }
 
-/** What a line says: a record, one of a type that later versions write, or nothing that is known. */
+/**
+ * Parses a line. Returns `unknown` for record types of later versions and `damaged` for invalid
+ * lines.
+ */
 export function parseLine(line: string): JournalRecord | 'unknown' | 'damaged' {
   let value: unknown;
   try {
@@ -24,7 +27,7 @@ export function parseLine(line: string): JournalRecord | 'unknown' | 'damaged' {
 type Kind = 'string' | 'number' | 'boolean';
 type Shape = Readonly<Record<string, Kind>>;
 
-/** The members without which a record cannot be used; what may be absent is left to its reader. */
+/** The required members of each record type. Readers must check optional members themselves. */
 const ORIGIN = {
   runtimeSessionId: 'string',
   runtime: 'string',

@@ -1,33 +1,35 @@
 /**
- * What the journal is made of: JSON objects, one a line. A file begins with a {@link ProgramRecord};
- * a session is named by an id of our own, `session`, because the runtime's ids are learnt later and
- * may never be. Times are ISO 8601 in UTC, durations milliseconds, sizes bytes. Readers pass over
- * types and members that they do not know.
+ * Records of the journal: JSON objects, one per line. A file starts with a {@link ProgramRecord}.
+ * `session` is a local ID, because IDs from the runtime arrive later or never. Times are ISO 8601
+ * in UTC, durations in milliseconds, sizes in bytes. Readers ignore unknown types and members.
  */
 export type JournalRecord = ProgramRecord | SessionRecord | CallRecord | ErrorRecord;
 
-/** The head of a file: who writes it. */
+/** The head of a file, with the program that writes it. */
 export interface ProgramRecord {
   readonly type: 'program';
   readonly at: string;
   /** The version of this format. */
   readonly format: 1;
   readonly host: string;
-  /** Where the system tells: changes with each boot. */
+  /** Changes with each boot. Absent if the system does not provide it. */
   readonly bootId?: string;
   readonly pid: number;
-  /** Where the system tells: the namespace in which `pid` means something. */
+  /** The namespace of `pid`. Absent if the system does not provide it. */
   readonly pidNamespace?: string;
-  /** When the process started. */
+  /** Start time of the process. */
   readonly startedAt: string;
-  /** The same by the kernel's own clock, where it tells: no later process of that pid has it. */
+  /**
+   * Start time by the kernel's clock, if available. Distinguishes processes that reuse a process
+   * ID.
+   */
   readonly processStart?: string;
-  /** Which program it is: `proxy`, `cli`, `extension`. */
+  /** The program: `proxy`, `cli`, `extension`. */
   readonly program: string;
   readonly version: string;
-  /** The name that its user knows it by: that of the server that a client runs the proxy as. */
+  /** Display name: the name of the server in the client that runs the proxy. */
   readonly name?: string;
-  /** Who started it. */
+  /** Process ID of the program that started it. */
   readonly parentPid?: number;
   /** Counts the files of one process from 0. */
   readonly part: number;
@@ -49,15 +51,15 @@ interface OfSession {
   readonly at: string;
   readonly session: string;
   /**
-   * Where several records tell of one runtime session and one event ends them all: the session that
-   * the event is shown with. Logs show the others' no second time.
+   * Set if several records describe one runtime session and one event ends them all: the session
+   * under which the event is shown. Logs skip the event for the other sessions.
    */
   readonly sameAs?: string | undefined;
 }
 
-/** What is known of a session before its first invoke. */
+/** The facts about a session before its first invoke. */
 export interface SessionOrigin {
-  /** The runtime session id that its invokes carry. */
+  /** The runtime session ID in its invokes. */
   readonly runtimeSessionId: string;
   /** The runtime's ARN. */
   readonly runtime: string;
@@ -65,68 +67,68 @@ export interface SessionOrigin {
   readonly mode: 'session' | 'identity' | 'request';
   /** Base URL of the data plane. */
   readonly endpoint: string;
-  /** What it takes to sign in the same way once more. */
+  /** Sign-in settings, needed to sign in again in the same way. */
   readonly profile?: string | undefined;
   readonly assumeRole?: RecordedRole | undefined;
-  /** Where its invokes carry a bearer token: where that came from, never what it takes to get one. */
+  /** Source of the bearer token, if invokes carry one. Never contains credentials. */
   readonly authorization?: 'oauth' | 'token-command' | undefined;
 }
 
-/** A role that was assumed, without its external id. */
+/** An assumed role, without its external ID. */
 interface RecordedRole {
   readonly arn: string;
   readonly sessionName: string;
-  /** Roles that were assumed before it. */
+  /** Roles assumed before it. */
   readonly chain?: readonly string[] | undefined;
   readonly mfaSerial?: string | undefined;
   readonly sourceIdentity?: string | undefined;
 }
 
-/** On disk before the first invoke of the session. */
+/** Written to disk before the first invoke of the session. */
 export interface SessionStarted extends OfSession, SessionOrigin {
   readonly type: 'session.started';
 }
 
-/** Ids by which AgentCore knows the session. */
+/** IDs from AgentCore for the session. */
 interface SessionIdentified extends OfSession {
   readonly type: 'session.identified';
   readonly returnedId?: string | undefined;
   readonly mcpSessionId?: string | undefined;
 }
 
-/** The session was at work at `at`, with so many calls under way. */
+/** The session was active at `at`, with this many open calls. */
 interface SessionActive extends OfSession {
   readonly type: 'session.active';
   readonly open: number;
 }
 
-/** The handshake was repeated, and the calls that waited went on in the session `next`. */
+/** The handshake was repeated, and the pending calls continued in the session `next`. */
 interface SessionReplayed extends OfSession {
   readonly type: 'session.replayed';
   readonly next: string;
-  /** What made it necessary, as a sentence. */
+  /** The cause, as a sentence. */
   readonly reason: string;
   readonly milliseconds: number;
-  /** Calls that were sent again. */
+  /** Number of calls sent again. */
   readonly calls: number;
-  /** True where the new server has other tools than the one before. */
+  /** True if the new server has different tools. */
   readonly toolsChanged: boolean;
 }
 
-/** There is no such session: AgentCore took none of its invokes. */
+/** The session does not exist: AgentCore accepted none of its invokes. */
 interface SessionLost extends OfSession {
   readonly type: 'session.lost';
   readonly reason: string;
 }
 
-/** The program has ended and meant the session to stay. */
+/** The program ended and kept the session on purpose. */
 interface SessionLeft extends OfSession {
   readonly type: 'session.left';
 }
 
 interface SessionStopped extends OfSession {
   readonly type: 'session.stopped';
-  /** True where AgentCore did not know it any more. */
+  /** True if AgentCore no longer had the session. */
   readonly wasGone: boolean;
 }
 
@@ -135,45 +137,45 @@ interface SessionStopFailed extends OfSession {
   readonly reason: string;
 }
 
-/** A person no longer wants it listed, though it may still bill. */
+/** The user removed it from the list, although it may still incur cost. */
 interface SessionDismissed extends OfSession {
   readonly type: 'session.dismissed';
 }
 
-/** All that was known of a session when its program began a new file. */
+/** All facts about a session at the start of a new file. */
 export interface SessionCarried extends OfSession {
   readonly type: 'session.carried';
   readonly facts: SessionFacts;
 }
 
-/** What the records of a session add up to. */
+/** The reduced records of a session. */
 export interface SessionFacts extends SessionOrigin {
   readonly session: string;
   readonly startedAt: string;
   readonly lastActiveAt: string;
   readonly returnedId?: string | undefined;
   readonly mcpSessionId?: string | undefined;
-  /** Calls under way when it was last written. */
+  /** Open calls at the time of the last record. */
   readonly open: number;
-  /** Calls that have ended. */
+  /** Number of ended calls. */
   readonly calls: number;
-  /** How it ended, if it did. */
+  /** The end of the session, if it has ended. */
   readonly end?:
     | { readonly how: 'stopped' | 'lost' | 'left' | 'dismissed'; readonly at: string }
     | undefined;
-  /** Why the latest attempt to stop it failed. */
+  /** Failure of the latest attempt to stop the session. */
   readonly stopFailure?: { readonly reason: string; readonly at: string } | undefined;
-  /** The session that followed it when its handshake was repeated. */
+  /** The next session after a repeated handshake. */
   readonly next?: string | undefined;
 }
 
-/** How a request ended, as its sender saw it. */
+/** The outcome of a request for its sender. */
 export type CallOutcome = 'result' | 'tool-error' | 'error' | 'failed' | 'cancelled';
 
-/** A request of the client's, once it was answered. */
+/** A client request that has ended. */
 export interface CallRecord {
   readonly type: 'call';
-  /** When it came. */
+  /** Arrival time. */
   readonly at: string;
   readonly session?: string | undefined;
   readonly method: string;
@@ -183,19 +185,19 @@ export interface CallRecord {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly outcome: CallOutcome;
-  /** The JSON-RPC code of an error. */
+  /** The JSON-RPC error code. */
   readonly code?: number | undefined;
-  /** How often it was sent to the runtime. */
+  /** Number of attempts to send it to the runtime. */
   readonly attempts: number;
-  /** AWS's ids of the last attempt. */
+  /** IDs from AWS for the last attempt. */
   readonly requestId?: string | undefined;
   readonly traceId?: string | undefined;
-  /** Redacted, and only where the user asked for it. */
+  /** Redacted, and present only if the user enabled it. */
   readonly arguments?: unknown;
   readonly result?: unknown;
 }
 
-/** Something that went wrong, in the words of the log. */
+/** An error or warning, with the text of the log. */
 interface ErrorRecord {
   readonly type: 'error';
   readonly at: string;

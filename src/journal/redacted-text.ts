@@ -19,17 +19,17 @@ const WORDS = [
 
 const SECRET_NAME = new RegExp(`${WORDS}|^(?:pwd|pin|auth|bearer)$`, 'i');
 
-/** True where what a member or variable of this name holds is probably not for everybody. */
+/** True if a member or variable with this name probably contains a secret. */
 export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
 /**
- * Where a secret stands by the words around it, and what stands in its place. Each is linear or
- * bounded: the text is somebody else's.
+ * Patterns that detect a secret by its context, with replacements. Each is linear or bounded,
+ * because the text comes from other parties.
  */
 const SURROUNDINGS: readonly (readonly [RegExp, string])[] = [
-  // A header's value ends with its line.
+  // The value of a header extends to the end of its line.
   [
     /\b((?:set-|proxy-)?(?:cookie|authorization)\\?["']?\s{0,9}[:=]\s{0,9})[^\r\n]+/gi,
     `$1${REDACTED}`,
@@ -42,16 +42,13 @@ const SURROUNDINGS: readonly (readonly [RegExp, string])[] = [
     ),
     `$1${REDACTED}`,
   ],
-  // RFC 3986: whatever stands before the last @ of an authority.
+  // RFC 3986: the user information before the last @ of an authority.
   [/\b([a-z][a-z\d+.-]{1,20}:\/\/)[^\s/?#]*@/gi, `$1${REDACTED}@`],
 ];
 
 const masked = textMask(['private-key', 'aws-key', 'token']);
 
-/**
- * A text without what looks like a secret in it: what redaction finds, in whatever wrapping, and
- * what stands where secrets do.
- */
+/** Replaces likely secrets in a text, detected by their form or their context. */
 export function redactedText(text: string): string {
   let redacted = masked(text).replace(/\[redacted:(?:private-key|aws-key|token)\]/g, REDACTED);
   for (const [pattern, replacement] of SURROUNDINGS) {

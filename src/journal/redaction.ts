@@ -1,21 +1,21 @@
 import { isSecretName, REDACTED, redactedText } from './redacted-text.ts';
 
-/** Characters of a string that are kept. */
+/** Maximum characters kept of a string. */
 const STRING_LENGTH = 500;
-/** Characters of a string that are looked at, so that no secret is cut before it is recognised. */
+/** Characters of a string to search, so that no secret is cut off before it is detected. */
 const LOOKED_AT = STRING_LENGTH + 4_000;
-/** Characters up to which a string is read as JSON. */
+/** Maximum characters of a string to parse as JSON. */
 const JSON_LENGTH = 64 * 1024;
 const NAME_LENGTH = 100;
 const DEPTH = 8;
 const BREADTH = 50;
-/** Bytes of the whole as JSON; what remains up to 8 KB is for the marks that say what was cut. */
+/** Maximum bytes of the result as JSON. The rest up to 8 KB is reserved for truncation marks. */
 const BYTES = 7 * 1024;
 
 /**
- * The arguments or the result of a call as the journal may keep them: without what looks like a
- * secret by its name or by itself, also in JSON within strings, and at most 8 KB of JSON. A guess,
- * as any such thing: it misses secrets that look like ordinary words.
+ * Prepares arguments or results of a call for the journal. Removes likely secrets by name or form,
+ * also in JSON within strings, and limits the result to 8 KB of JSON. Detection is heuristic: it
+ * misses secrets that look like ordinary words.
  */
 export function redacted(value: unknown): unknown {
   return new Redaction().of(value, 0);
@@ -60,7 +60,7 @@ class Redaction {
       this.#spend(shownName);
       kept.push([shownName, isSecret ? this.#spend(REDACTED) : this.of(value, depth + 1)]);
     }
-    // Defines members, so that one named __proto__ is but a member.
+    // `Object.fromEntries` defines members, so `__proto__` becomes an ordinary member.
     return Object.fromEntries(kept);
   }
 
@@ -76,10 +76,10 @@ function redactedString(text: string, depth: number): string {
       const inner = JSON.stringify(new Redaction().of(JSON.parse(text), depth + 1));
       return cut(inner, text.length, STRING_LENGTH);
     } catch {
-      // It only looked like JSON.
+      // Not JSON after all.
     }
   }
-  // Of an encoded text, a part could not be read.
+  // A part of an encoded text could not be decoded.
   const isEncoded = !/\s/.test(text.slice(0, LOOKED_AT));
   if (isEncoded && text.length > JSON_LENGTH) return `[${text.length} characters]`;
   const looked = isEncoded ? text : text.slice(0, LOOKED_AT);
@@ -91,13 +91,13 @@ function cut(text: string, originalLength: number, length: number): string {
   return `${text.slice(0, length)}… [${originalLength} characters]`;
 }
 
-/** Counts of tokens, and whether there is a password, tell nothing. */
+/** Excludes token counts and booleans such as "has a password", because they reveal nothing. */
 function mayBeSecret(name: string, value: unknown): boolean {
   if (typeof value === 'number') return !/tokens?$/i.test(name);
   return typeof value !== 'boolean' && value !== null && value !== undefined;
 }
 
-/** As headers and variables are often listed: `{ "name": "Authorization", "value": "…" }`. */
+/** A common form of headers and variables: `{ "name": "Authorization", "value": "…" }`. */
 function isSecretEntry(object: object): boolean {
   return ['name', 'key', 'Name', 'Key'].some((member) => {
     const name: unknown = Reflect.get(object, member);

@@ -11,32 +11,34 @@ import { SessionTraces } from './session-traces.ts';
 const DAY = 24 * 60 * 60 * 1000;
 const MAX_AGE = 30 * DAY;
 const MAX_BYTES = 64 * 1024 * 1024;
-/** How long a program of another host may be silent before its latest file may go: clocks differ. */
+/**
+ * Milliseconds without a heartbeat before the latest file of a program on another host may be
+ * removed. Allows for clock differences.
+ */
 const ELSEWHERE_PATIENCE = 60 * 60 * 1000;
 
 export interface PruneOptions extends ScanOptions {
-  /** How much all files may hold together, in bytes. */
+  /** Maximum bytes of all files together. */
   readonly maxBytes?: number;
-  /** How long a file is kept after it was last written to, in milliseconds. */
+  /** Maximum milliseconds since the last write to a file. */
   readonly maxAge?: number;
-  /** How long a session can live at most, in milliseconds. */
+  /** Returns the maximum lifetime of a session in milliseconds. */
   readonly lifetimeOf?: (facts: SessionFacts) => number;
 }
 
 export interface PruneReport {
-  /** Paths of the files that are gone. */
+  /** Paths of the removed files. */
   readonly removed: readonly string[];
-  /** What the files that stay hold together, in bytes. */
+  /** Total bytes of the remaining files. */
   readonly bytes: number;
-  /** A sentence for each file that could not be read or removed. */
+  /** One sentence for each file that could not be read or removed. */
   readonly problems: readonly string[];
 }
 
 /**
- * Removes files that are too old, and the oldest of what is too much. Whatever the bounds say, a
- * file stays while its program may write to it, and while without it a session that can still run
- * would be missing or seem to be something else. Several processes may prune at once. Throws where
- * the folder cannot be listed.
+ * Removes files beyond the age limit, and the oldest ones beyond the size limit. Two kinds of files
+ * always stay: a file that its program may still write to, and one needed to describe a session
+ * that may still run. Several processes may prune at once. Throws if the folder cannot be listed.
  */
 export async function prune(folder: string, options: PruneOptions = {}): Promise<PruneReport> {
   const { now = new Date(), maxBytes = MAX_BYTES, maxAge = MAX_AGE } = options;
@@ -55,7 +57,7 @@ export async function prune(folder: string, options: PruneOptions = {}): Promise
         problems.push(`Could not remove ${file.path}: ${messageOf(thrown)}`);
         return false;
       }
-      // Another program was faster.
+      // Another program has already removed it.
     }
     bytes -= file.bytes;
     return true;
@@ -65,14 +67,14 @@ export async function prune(folder: string, options: PruneOptions = {}): Promise
     if (age(file) > DAY) await remove(file);
   }
   const parts = listed.filter(({ isPart }) => isPart).sort((a, b) => age(b) - age(a));
-  // Reading all files is only worth it where one of them may have to go.
+  // Read all files only if one of them may have to be removed.
   if (bytes > maxBytes || parts.some((part) => age(part) > maxAge)) {
     const survey = await surveyed(folder, { ...options, now });
     problems.push(...survey.problems);
     for (const part of parts) {
       const isOld = age(part) > maxAge;
       if (!isOld && bytes <= maxBytes) continue;
-      // What nobody can read holds nothing that could be missed, but may be of a later version.
+      // An unreadable file contains no known sessions, but it may belong to a later version.
       if (survey.isKnown(part.path) ? survey.isNeeded(part.path) : !isOld) continue;
       if (await remove(part)) survey.traces.forget(part.path);
     }
@@ -82,7 +84,7 @@ export async function prune(folder: string, options: PruneOptions = {}): Promise
 
 interface Listed {
   readonly path: string;
-  /** False for what a crash left of the beginning of one. */
+  /** False for an unfinished file left by a crash. */
   readonly isPart: boolean;
   readonly bytes: number;
   readonly touchedAt: Date;
@@ -106,7 +108,7 @@ async function surveyed(folder: string, options: PruneOptions & { readonly now: 
   const onRecord = traces.add.bind(traces);
   const { facts, sources, problems } = await foldSessions(folder, { ...options, onRecord });
   const known = new Map(sources.map((source) => [source.path, source]));
-  // They come by part, so that the last one of a run is the one that is written to.
+  // Sources are sorted by part, so the last one of a run is its current file.
   const latest = new Map(sources.map((source) => [source.run, source]));
 
   const mayBeWritten = (source: JournalSource) => {
@@ -115,7 +117,7 @@ async function surveyed(folder: string, options: PruneOptions & { readonly now: 
     return now.getTime() - source.heartbeatAt.getTime() < ELSEWHERE_PATIENCE;
   };
   const mayStillRun = (session: SessionFacts) =>
-    // Not from its start: an id that is used again after its microVM has gone begins another life.
+    // Not from the start: if an ID is reused after its microVM has ended, a new microVM starts.
     Date.parse(session.lastActiveAt) + lifetimeOf(session) >= now.getTime();
 
   return {

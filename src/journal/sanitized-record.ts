@@ -8,28 +8,28 @@ type Record = JournalRecord | Omit<AuditedRequest, 'hash'>;
 
 const SECRETS = ['private-key', 'aws-key', 'token'] as const;
 const NAMED = textMask([...SECRETS, 'email', 'card', 'iban', 'national-id', 'ip']);
-/** An address in a failure to connect names a machine, and is what its reader needs. */
+/** Keeps IP addresses: in a connection failure, the address identifies the machine. */
 const SAID = textMask([...SECRETS, 'email', 'card', 'iban', 'national-id']);
 
-/** Characters of a name, a method or an id that are kept. */
+/** Maximum characters kept of a name, method or ID. */
 const LONGEST_NAME = 200;
-/** Characters of a sentence that are kept. */
+/** Maximum characters kept of a sentence. */
 const LONGEST_SENTENCE = 4_000;
-/** Characters that are looked at, so that nothing is cut before it is recognised. */
+/** Characters to search, so that no match is cut off before it is detected. */
 const LOOKED_AT = 2 * LONGEST_SENTENCE;
-/** Bytes of names, most of which come again and again. */
+/** Maximum weight of cached names in bytes. Most names repeat. */
 const MOST_KNOWN = 256 * 1024;
 
-/** AWS's own forms: UUIDs, X-Ray's header, W3C's traceparent. */
+/** ID formats of AWS: UUIDs, the X-Ray header, W3C traceparent. */
 const AWS_ID =
   /^(?:[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|(?:(?:Root|Self)=1-[\da-f]{8}-[\da-f]{24}|Parent=[\da-f]{16}|Sampled=[01?]|Lineage=[\da-f:|]{1,100}|;)+|[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2})$/i;
 
 const known = new Recent<string>(MOST_KNOWN, (name, kept) => 2 * (name.length + kept.length) + 50);
 
 /**
- * A record as it may be written: without personal data and secrets in what a server or client
- * chose, such as names, methods, ids in headers and sentences that quote them. An id of a session
- * that has such data is left out, for a masked one could not be used.
+ * Removes personal data and secrets from values chosen by a server or client: names, methods,
+ * header IDs, and sentences that quote them. A session ID with such data is omitted, because a
+ * masked ID would be unusable.
  */
 export function sanitized<R extends Record>(record: R): R {
   switch (record.type) {

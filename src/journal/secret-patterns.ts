@@ -1,27 +1,27 @@
-/** What a secret can be, as far as its own form tells. */
+/** Kinds of secrets that can be detected by their form. */
 export type SecretKind = 'aws-key' | 'token' | 'private-key';
 
 export interface SecretPattern {
   readonly kind: SecretKind;
-  /** Global, and linear or bounded: the text is somebody else's. */
+  /** Global, and linear or bounded, because the text comes from other parties. */
   readonly pattern: RegExp;
-  /** True where the pattern's one group is what stands before the secret and tells that it is one. */
+  /** True if the pattern's only group is the context before the secret. */
   readonly hasLead?: boolean;
-  /** Tells the secret from ordinary words in its place. */
+  /** Distinguishes the secret from ordinary words. */
   readonly isOne?: (secret: string) => boolean;
 }
 
-/** `token-based`, `authentication`: what a sentence says of bearers rather than what one bears. */
+/** Ordinary words after "bearer", such as `token-based` and `authentication`. */
 const ORDINARY_WORD = /^[A-Za-z]?[a-z]*(?:[-/][A-Za-z]?[a-z]+)*[.=]?$/;
 
-/** RFC 7617: a name and a password with a colon between, in base64. */
+/** RFC 7617: a user name and password separated by a colon, in base64. */
 function isBasicCredential(word: string): boolean {
   const bytes = Buffer.from(word, 'base64');
   const isWhole = bytes.toString('base64').replace(/=+$/, '') === word.replace(/=+$/, '');
   return isWhole && bytes.includes(':') && bytes.every((byte) => byte >= 0x20 && byte !== 0x7f);
 }
 
-/** What a secret looks like by itself, for the journal and for redaction alike. */
+/** Forms of secrets, for both the journal and redaction. */
 export const SECRET_PATTERNS: readonly SecretPattern[] = [
   {
     kind: 'private-key',
@@ -34,7 +34,7 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
     hasLead: true,
     isOne: (word) => !ORDINARY_WORD.test(word),
   },
-  // In a header, any word is one.
+  // In an authorization header, any word is a token.
   {
     kind: 'token',
     pattern:
@@ -51,28 +51,28 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
   { kind: 'aws-key', pattern: /\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z\d]{16}\b/g },
   // Session tokens of AWS STS.
   { kind: 'aws-key', pattern: /\b(?:IQoJ|FwoG|FQoG)[\w/+=-]{40,}/g },
-  // The tokens of GitHub, GitLab, Slack, npm, Google, Stripe and several model providers.
+  // Tokens of GitHub, GitLab, Slack, npm, Google, Stripe and several model providers.
   {
     kind: 'token',
     pattern:
       /\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|xapp-|npm_|AIza|[sr]k_(?:live|test)_|sk-)[\w-]{16,}/g,
-    // `npm_config_registry_url` and `sk-folding-cube-container` are names.
+    // Excludes names such as `npm_config_registry_url` and `sk-folding-cube-container`.
     isOne: (word) => /\d/.test(word),
   },
   { kind: 'token', pattern: /\b(hooks\.slack\.com\/services\/)[\w/]{10,100}/g, hasLead: true },
 ];
 
-/** Exactly 40 characters of base64, as the secret of an AWS access key has. */
+/** Exactly 40 characters of base64, like an AWS secret access key. */
 const FORTY = /(?<![\w/+-])[A-Za-z\d/+]{40}(?![\w/+=-])/g;
 
-/** Calls back with each thing in a text that looks like the secret of an AWS access key. */
+/** Calls `found` for each likely AWS secret access key in a text. */
 export function eachAwsSecret(text: string, found: (start: number, end: number) => void): void {
   for (const { 0: word, index } of text.matchAll(FORTY)) {
     if (isRandom(word)) found(index, index + word.length);
   }
 }
 
-/** Tells a random word from a path, an identifier or a hexadecimal hash of the same length. */
+/** Distinguishes a random word from a path, identifier or hexadecimal hash of the same length. */
 function isRandom(word: string): boolean {
   if (!/[a-z]/.test(word) || !/[A-Z]/.test(word) || !/\d/.test(word)) return false;
   const counts = new Map<string, number>();
@@ -81,6 +81,6 @@ function isRandom(word: string): boolean {
   for (const count of counts.values()) {
     entropy -= (count / word.length) * Math.log2(count / word.length);
   }
-  // Of 40 random characters of base64, hardly ever one has less than 4.3 bits each.
+  // 40 random base64 characters almost always have at least 4.3 bits of entropy each.
   return entropy > 4.3;
 }

@@ -9,9 +9,9 @@ import type {
 type End = NonNullable<SessionFacts['end']>;
 
 /**
- * What is known of a session after one more of its records, taken in the order of their times; the
- * records may stand in files of several programs. Undefined for as long as nothing has said what
- * session it is (`session.started` or `session.carried`).
+ * Reduces a session's next record, in the order of time. Records may be in files of several
+ * programs. Returns `undefined` until a `session.started` or `session.carried` record identifies
+ * the session.
  */
 export function foldSession(
   facts: SessionFacts | undefined,
@@ -42,7 +42,7 @@ export function foldSession(
     case 'session.dismissed':
       return ended(facts, { how: 'dismissed', at: record.at });
     case 'session.stopped':
-      // That a session is gone proves neither that it began nor when it ended.
+      // A missing session proves neither that it started nor when it ended.
       if (record.wasGone && isOver(facts)) return facts;
       return ended(facts, { how: 'stopped', at: record.at });
     default:
@@ -50,7 +50,7 @@ export function foldSession(
   }
 }
 
-/** What is known of a session after one of its calls has ended. */
+/** Reduces an ended call of a session. */
 export function withCall(facts: SessionFacts, call: CallRecord): SessionFacts {
   const endedAt = timeAfter(call.at, call.milliseconds);
   const revives = facts.end?.how === 'left' && call.at > facts.end.at;
@@ -62,7 +62,10 @@ export function withCall(facts: SessionFacts, call: CallRecord): SessionFacts {
   };
 }
 
-/** True once a session is stopped, lost or dismissed: one that was left may still be running, and cost. */
+/**
+ * True if a session is stopped, lost or dismissed. A session with the end `left` may still run and
+ * incur cost.
+ */
 export function isOver(facts: SessionFacts): boolean {
   return facts.end !== undefined && facts.end.how !== 'left';
 }
@@ -71,12 +74,12 @@ export function isOfSession(record: JournalRecord): record is SessionRecord {
   return record.type.startsWith('session.');
 }
 
-/** True for what says which session it is. */
+/** True if the record identifies a session. */
 export function isOrigin(record: JournalRecord): boolean {
   return record.type === 'session.started' || record.type === 'session.carried';
 }
 
-/** True for what says that a session is over. */
+/** True if the record ends a session. */
 export function isEnd(record: JournalRecord): boolean {
   return ['session.stopped', 'session.lost', 'session.dismissed'].includes(record.type);
 }
@@ -91,7 +94,7 @@ function inUseSince(facts: SessionFacts, at: string): SessionFacts {
   return { ...facts, lastActiveAt: later(facts.lastActiveAt, at), end };
 }
 
-/** Stopped outweighs lost and dismissed, and those outweigh left, whoever wrote it and whichever came last. */
+/** Priority, regardless of writer and order: stopped, then lost or dismissed, then left. */
 function ended(facts: SessionFacts, end: End): SessionFacts {
   const decisive = stronger(facts.end, end);
   if (decisive !== end) return facts;
@@ -109,12 +112,13 @@ function stronger(one: End | undefined, other: End | undefined): End | undefined
   if (!one || !other) return one ?? other;
   const difference = WEIGHTS[one.how] - WEIGHTS[other.how];
   if (difference !== 0) return difference > 0 ? one : other;
-  // Left again after it was used again counts anew; what is over is over since the first time.
+  // If a session is left again after use, the later time applies. For other ends, the first time
+  // applies.
   if (one.how === 'left') return one.at > other.at ? one : other;
   return one.at <= other.at ? one : other;
 }
 
-/** The same session as another file knows it: each side may know what the other has not seen. */
+/** Merges the facts of another file, because each may lack records of the other. */
 function merged(facts: SessionFacts, { facts: carried }: SessionCarried): SessionFacts {
   const known = inUseAgain(facts, carried);
   const end = stronger(known.end, inUseAgain(carried, known).end);
@@ -126,7 +130,7 @@ function merged(facts: SessionFacts, { facts: carried }: SessionCarried): Sessio
     returnedId: carried.returnedId ?? known.returnedId,
     mcpSessionId: carried.mcpSessionId ?? known.mcpSessionId,
     open: end ? 0 : isNewer ? carried.open : known.open,
-    // A file that carries a session on has counted the calls of the files before it.
+    // A file with a carried session has already counted the calls of earlier files.
     calls: Math.max(known.calls, carried.calls),
     end,
     stopFailure:
@@ -135,7 +139,7 @@ function merged(facts: SessionFacts, { facts: carried }: SessionCarried): Sessio
   };
 }
 
-/** `facts`, without having been left if `other` saw it at work after that. */
+/** Removes the end `left` if `other` recorded later activity. */
 function inUseAgain(facts: SessionFacts, other: SessionFacts): SessionFacts {
   const { end } = facts;
   if (end?.how !== 'left' || other.end || other.lastActiveAt <= end.at) return facts;
@@ -150,7 +154,7 @@ function latest<T extends { readonly at: string }>(
   return one.at > other.at ? one : other;
 }
 
-/** `at` itself where the sum is no time. */
+/** `at` if the sum is not a valid time. */
 function timeAfter(at: string, milliseconds: number): string {
   const time = new Date(Date.parse(at) + milliseconds);
   return Number.isNaN(time.getTime()) ? at : time.toISOString();

@@ -2,14 +2,14 @@ import type { JournalPath } from './journal-files.ts';
 import type { JournalRecord, SessionFacts } from './records.ts';
 import { isEnd, isOfSession, isOrigin, isOver } from './session-facts.ts';
 
-/** What one file has of one session. */
+/** The records of one session in one file. */
 interface Trace {
   readonly file: JournalPath;
   tellsOrigin: boolean;
   tellsEnd: boolean;
 }
 
-/** Which files tell of which sessions. */
+/** Maps sessions to the files with their records. */
 export class SessionTraces {
   readonly #bySession = new Map<string, Map<string, Trace>>();
   readonly #byPath = new Map<string, Set<string>>();
@@ -31,14 +31,14 @@ export class SessionTraces {
     return this.#byPath.get(path) ?? [];
   }
 
-  /** True where the other files say of the session what matters, or do not know it at all. */
+  /** True if other files contain the essential records of the session, or none at all. */
   isRetoldElsewhere(path: string, facts: SessionFacts): boolean {
     const traces = this.#bySession.get(facts.session);
     const own = traces?.get(path);
     if (!traces || !own) return true;
     const others = [...traces.values()].filter((trace) => trace !== own);
     if (isOver(facts)) {
-      // Without the end, whoever reads of the beginning would take the session for a running one.
+      // Without the end record, a remaining start record would make the session appear to run.
       return (
         others.some(({ tellsEnd }) => tellsEnd) || !others.some(({ tellsOrigin }) => tellsOrigin)
       );
@@ -49,7 +49,7 @@ export class SessionTraces {
     );
   }
 
-  /** The file is gone. */
+  /** Removes a deleted file. */
   forget(path: string): void {
     for (const session of this.sessionsOf(path)) this.#bySession.get(session)?.delete(path);
     this.#byPath.delete(path);

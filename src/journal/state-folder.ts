@@ -7,11 +7,11 @@ const NAME = 'agentcore-mcp';
 const SET_ANOTHER = 'Set AGENTCORE_STATE_DIR to a folder in which only you can write.';
 
 /**
- * Where all programs of a user keep their state: `AGENTCORE_STATE_DIR`, or else the operating
- * system's usual place.
+ * The folder for the state of all programs of a user: `AGENTCORE_STATE_DIR`, or the default
+ * location of the operating system.
  *
- * @throws {AgentCoreError} `usage` if that variable is no absolute path, `config` if others can change
- *   what is in the folder.
+ * @throws {AgentCoreError} `usage` if the variable is not an absolute path, `config` if other users
+ *   can change the contents of the folder.
  */
 export function stateFolder(
   env: NodeJS.ProcessEnv,
@@ -27,11 +27,11 @@ export function stateFolder(
 }
 
 /**
- * Refuses a folder that is another user's, or in which others can write: they could forge sessions,
- * approvals and the audit. `stats` follow links, so a link is refused for what it leads to. Windows
- * has neither modes nor user ids here, and nothing is checked there.
+ * Rejects a folder that belongs to another user or is writable for others, because they could forge
+ * sessions, approvals and the audit. `stats` follow links, so the target of a link is checked.
+ * Checks nothing on Windows, which has no such modes and user IDs.
  *
- * @param stats `undefined` if there is no such folder yet.
+ * @param stats `undefined` if the folder does not exist yet.
  * @throws {AgentCoreError} `config` with the reason.
  */
 export function checkOwnFolder(
@@ -54,8 +54,8 @@ export function checkOwnFolder(
 }
 
 /**
- * Refuses a folder that is reached through a link, if somebody else can change where that leads. Folders
- * without a link on the way are left to the user: a home may lie anywhere.
+ * Rejects a path with a link whose target other users can change. Without links, the location is
+ * the user's choice: a home folder may be anywhere.
  */
 function checkWayTo(folder: string): void {
   const us = process.getuid?.();
@@ -66,7 +66,7 @@ function checkWayTo(folder: string): void {
     const stats = statsOf(place);
     if (!stats) continue;
     const isForeign = stats.uid !== us && stats.uid !== 0;
-    // In a sticky folder, as /tmp is, nobody can move what belongs to another.
+    // In a sticky folder such as /tmp, users cannot move files of other users.
     const isOpen = (stats.mode & 0o1002) === 0o002;
     if (!isForeign && !isOpen) continue;
     const reason = isForeign ? `belongs to user ${stats.uid}` : 'can be written by everybody';
@@ -74,7 +74,7 @@ function checkWayTo(folder: string): void {
   }
 }
 
-/** `undefined` if it cannot be read: a disk that fails is no reason to refuse a folder. */
+/** `undefined` if it cannot be read. A failing disk is no reason to reject a folder. */
 function statsOf(path: string): Stats | undefined {
   try {
     return statSync(path);
@@ -83,7 +83,7 @@ function statsOf(path: string): Stats | undefined {
   }
 }
 
-/** Of the part of the path that exists. */
+/** Resolves links in the existing part of the path. */
 function realPathOf(path: string): string {
   try {
     return realpathSync(path);
@@ -115,12 +115,12 @@ function folderOf(env: NodeJS.ProcessEnv, platform: NodeJS.Platform, home: strin
     return path.join(env.LOCALAPPDATA || path.join(home, 'AppData', 'Local'), NAME);
   }
   const usual = env.XDG_STATE_HOME;
-  // The XDG specification says to pass over a relative path.
+  // The XDG specification requires that a relative path is ignored.
   const base = usual && path.isAbsolute(usual) ? usual : path.join(home, '.local', 'state');
   return path.join(base, NAME);
 }
 
-/** Where the files of the journal are, given the state folder. */
+/** The folder of journal files in the state folder. */
 export function journalFolder(state: string): string {
   return join(state, 'journal');
 }

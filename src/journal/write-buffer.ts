@@ -6,22 +6,22 @@ import { isEnd, isOfSession } from './session-facts.ts';
 export interface Pending {
   readonly record: JournalRecord;
   readonly line: string;
-  /** Called once the record is with the operating system, or could not be written for now. */
+  /** Called when the operating system has the record, or when the write failed for now. */
   readonly settle?: (() => void) | undefined;
 }
 
 export interface BufferBounds {
-  /** Records that wait at most, those of sessions apart. */
+  /** Maximum pending records, except session records. */
   readonly records: number;
-  /** Characters that wait at most, those of sessions apart. */
+  /** Maximum pending characters, except those of session records. */
   readonly characters: number;
 }
 
 const BOUNDS: BufferBounds = { records: 10_000, characters: 8 * 1024 * 1024 };
 
 /**
- * Records on their way to the disk, in order. Where it does not take them in time, calls and
- * errors are dropped; what is known of a session that may cost money never is.
+ * Queue of records for the disk, in order. If the disk is too slow, calls and errors are dropped.
+ * Session records are never dropped, because a session may incur cost.
  */
 export class WriteBuffer {
   readonly #bounds: BufferBounds;
@@ -54,7 +54,7 @@ export class WriteBuffer {
       this.#pending.push({ record, line, settle });
       this.#characters += line.length;
     } catch {
-      // An argument that JSON cannot hold.
+      // An argument that cannot be serialized as JSON.
       this.#dropped += 1;
       settle?.();
       return;
@@ -62,7 +62,7 @@ export class WriteBuffer {
     if (this.#pending.length >= this.#compactAt) this.#compact();
   }
 
-  /** Takes what waits, from the first on, up to about so many characters. */
+  /** Removes and returns the first pending records, up to about `characters` characters. */
   take(characters: number): Pending[] {
     let count = 0;
     let taken = 0;
@@ -78,18 +78,18 @@ export class WriteBuffer {
     return all;
   }
 
-  /** Puts back, in front of all others, what could not be written. */
+  /** Puts unwritten records back at the front. */
   putBack(batch: readonly Pending[]): void {
     this.#pending = [...batch, ...this.#pending];
     for (const { line } of batch) this.#characters += line.length;
   }
 
-  /** Lets go whoever waits for a record of the buffer. */
+  /** Resolves all callers that wait for a pending record. */
   settleAll(): void {
     for (const { settle } of this.#pending) settle?.();
   }
 
-  /** How many records were dropped since this was last asked. */
+  /** Returns the number of dropped records since the last call. */
   takeDropped(): number {
     const dropped = this.#dropped;
     this.#dropped = 0;
@@ -101,7 +101,7 @@ export class WriteBuffer {
     return this.#pending.length >= records || this.#characters >= characters;
   }
 
-  /** Of a session that began and ended without the disk, nothing needs to be remembered. */
+  /** Drops sessions that started and ended before the disk was available. */
   #compact(): void {
     const started = new Set<string>();
     const past = new Set<string>();

@@ -81,8 +81,8 @@ function seenFrom([slice, amount, seenIn = slice]: Slice, present: number): Slic
 }
 
 /**
- * Limits the slices in the future, which a clock creates if it is repeatedly fast. Merges the
- * surplus into the slice that counts longest.
+ * Limits the slices in the future. There are many only if a clock is repeatedly fast. The surplus
+ * moves into a later slice, so it counts longer, never shorter.
  */
 function atMost(slices: readonly Slice[]): readonly Slice[] {
   const more = slices.slice(0, -MOST_SLICES);

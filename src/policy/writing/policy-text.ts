@@ -63,7 +63,7 @@ function keyText(name: string): string {
     : JSON.stringify(name);
 }
 
-/** Removes line breaks and other control characters for use in a comment. */
+/** Converts a text to one line of printable ASCII for a YAML comment. */
 function plain(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 300);
 }
