@@ -8,26 +8,26 @@ import { BACK, type FlowStep, runFlow } from '../setup/step-flow.ts';
 import { regionVerdict } from '../setup/typed-input.ts';
 import { signIn } from './sign-in.ts';
 
-/** Milliseconds for the accounts and roles of a large organisation, which are throttled. */
+/** In milliseconds. Listing is slow in a large organization, because AWS throttles the calls. */
 const LIST_WITHIN = 120_000;
-/** Milliseconds that another program may keep the config file for itself. */
+/** Milliseconds to wait for the lock of the config file. */
 const WRITE_WITHIN = 10_000;
 
-/** What is asked for, one after the other. */
+/** The answers of the wizard. */
 interface Draft {
   readonly account?: Account;
   readonly role?: string;
-  /** Empty for none. */
+  /** Empty if the profile gets no region. */
   readonly region?: string;
   readonly name?: string;
 }
 
 /**
- * Writes a profile for an account and a role that the login gives access to.
+ * Writes a profile for an account and role of the SSO login.
  *
- * @returns its name.
- * @throws {Cancelled} after Escape.
- * @throws {AgentCoreError} as listing and writing do.
+ * @returns the name of the profile.
+ * @throws {Cancelled} if the user presses Escape.
+ * @throws {AgentCoreError} if listing the accounts or writing the file fails.
  */
 export async function addProfile(session: SsoSession, env: Environment): Promise<string> {
   const accounts = await listAccounts(session, env);
@@ -53,7 +53,7 @@ export async function addProfile(session: SsoSession, env: Environment): Promise
   return name;
 }
 
-/** Whoever is not signed in is asked to be, in the step before. */
+/** Prompts the user to sign in first if there is no login. */
 async function listAccounts(session: SsoSession, env: Environment): Promise<readonly Account[]> {
   const [portal, { openNetwork }] = await Promise.all([
     import('../../aws/sso/portal.ts'),
@@ -61,7 +61,7 @@ async function listAccounts(session: SsoSession, env: Environment): Promise<read
   ]);
   const { name, profile } = session;
   const choice = profile === undefined ? { ssoSession: name } : { profile };
-  // A login that is good, or can be renewed, asks nobody.
+  // If the login is valid or refreshable, this shows no prompt.
   if (!(await signIn(choice, { env }))) throw new Cancelled();
   const { accounts, problems } = await vscode.window.withProgress(
     {
@@ -81,7 +81,7 @@ async function listAccounts(session: SsoSession, env: Environment): Promise<read
   return accounts;
 }
 
-/** @throws an error where the login gives access to nothing. */
+/** @throws an error if the login gives access to no role. */
 function accountStep(accounts: readonly Account[]): FlowStep<Draft> {
   const withRoles = accounts.filter(({ roles }) => roles.length > 0);
   if (withRoles.length === 0) {

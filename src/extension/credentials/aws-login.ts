@@ -5,12 +5,12 @@ import { Cancelled } from '../servers/server-preparation.ts';
 import { workspaceAwsFiles } from '../window-environment.ts';
 
 /**
- * Signs in to a profile of `aws login` in a terminal: that login is the AWS CLI's own, and whoever
- * waits for it notices it by its file.
+ * Runs `aws login` for a profile in a terminal, because the AWS CLI owns this login. Callers detect
+ * the completion by the login's file.
  *
- * @param confirm Asks a person whether a command of the workspace may run.
- * @returns false where the profile is of another kind, and nothing was done.
- * @throws {Cancelled} if the workspace names the AWS files and the person refuses them.
+ * @param confirm Prompts the user to allow a workspace command.
+ * @returns `false` without any action if the profile is of another kind.
+ * @throws {Cancelled} if the workspace sets the AWS files and the user denies them.
  */
 export async function openAwsLogin(
   profile: string,
@@ -42,7 +42,10 @@ export async function openAwsLogin(
   return true;
 }
 
-/** The AWS CLI runs what these files name: plugins, pagers, and the address of the sign-in. */
+/**
+ * The AWS CLI runs programs that these files name, such as plugins and pagers. The files also set
+ * the sign-in address.
+ */
 async function readWorkspaceFiles(): Promise<readonly string[]> {
   const { readSharedFile } = await import('../../aws/credentials/profile-files.ts');
   return Promise.all(

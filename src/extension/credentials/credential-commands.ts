@@ -14,25 +14,25 @@ import { readOverview } from './credential-overview.ts';
 import { addSsoSession } from './new-sso-session.ts';
 import { signIn } from './sign-in.ts';
 
-/** Milliseconds that signing out may take. */
+/** Sign-out timeout in milliseconds. */
 const SIGN_OUT_WITHIN = 30_000;
 
-/** What says which login is meant: an item of the view, or the name of a profile. */
+/** Identifies a login: a tree item or a profile name. */
 type Given = CredentialNode | { readonly profile: string } | undefined;
 
-/** The commands about logins and profiles. `onChange` is called when one has done something. */
+/** Registers the commands on logins and profiles. Calls `onChange` after each change. */
 export function registerCredentialCommands(
   commands: CommandRegistry,
   parts: {
     readonly env: () => Environment;
     readonly onChange: () => void;
-    /** Asks a person whether a command of the workspace may run. */
+    /** Prompts the user to allow a workspace command. */
     readonly review: (command: WorkspaceCommand) => Promise<boolean>;
   },
 ): void {
   const { env, onChange, review } = parts;
 
-  /** Resolves with until when the login is good; undefined where it goes on in a terminal. */
+  /** Resolves to the expiry of the login, or to `undefined` if it continues in a terminal. */
   commands.register(Commands.signIn, async (given: Given) => {
     const profile = profileOf(given);
     if (profile !== undefined && (await openAwsLogin(profile, env(), review))) return undefined;
@@ -78,7 +78,7 @@ export function registerCredentialCommands(
     );
   });
 
-  /** Resolves with the name of the profile that was written. */
+  /** Resolves to the name of the new profile. */
   commands.register(Commands.addProfile, async (given: Given) => {
     const known = await choose(given, env(), 'add a profile of');
     const { session } = known ? { session: known } : await addSsoSession(env());
@@ -89,18 +89,18 @@ export function registerCredentialCommands(
 
   commands.register(Commands.refreshCredentials, () => onChange());
 
-  // Nobody waits for somebody to read it.
+  // Not awaited: the command returns before the user closes the message.
   commands.register(SHOW_FAILURE, (failure: unknown) => void presentError(failure));
 }
 
-/** AWS may have revoked what looks good, so that somebody who asks is always asked back. */
+/** Forces a new sign-in, because AWS may have revoked a login that looks valid. */
 function signInTo(session: SsoSession, env: Environment): Promise<Date | undefined> {
   const { name, profile } = session;
   const choice = profile === undefined ? { ssoSession: name } : { profile };
   return signIn(choice, { env, force: true });
 }
 
-/** @param isNew Whether it is the first login, which no profile leads to yet. */
+/** @param isNew Whether this is the first login, which no profile uses yet. */
 async function tellSignedIn(until: Date, isNew: boolean): Promise<void> {
   const add = vscode.l10n.t('Add Profile');
   const chosen = await vscode.window.showInformationMessage(
@@ -111,8 +111,10 @@ async function tellSignedIn(until: Date, isNew: boolean): Promise<void> {
 }
 
 /**
- * @returns nothing where there is none yet.
- * @throws {Cancelled} where nobody wants one.
+ * Returns the SSO session for a command.
+ *
+ * @returns `undefined` if there is no session yet.
+ * @throws {Cancelled} if the user cancels.
  */
 async function choose(
   given: Given,
@@ -126,7 +128,7 @@ async function choose(
   const nodes = (await readOverview(env)).filter((node) => node.kind === 'sso');
   const [only] = nodes;
   if (!only) {
-    // A file that cannot be read says so: what is in it is not known.
+    // Throws if the file is unreadable. Otherwise there is no session.
     await listSsoSessions(env);
     return undefined;
   }

@@ -15,7 +15,7 @@ import type { KnownIdentity } from './identities.ts';
 import { expiryWords, identityWords } from './identity-words.ts';
 import { kindWords } from './profile-words.ts';
 
-/** The command of an item that says what is wrong; nobody else runs it. */
+/** Internal command of a problem item that shows the problem. */
 export const SHOW_FAILURE = '_agentcore.showFailure';
 
 const { None, Collapsed } = vscode.TreeItemCollapsibleState;
@@ -81,7 +81,7 @@ function stateOf({ state }: LoginStatus): 'signedIn' | 'expired' | 'signedOut' {
   }
 }
 
-/** How a login stands: `signed in, renewed in 50 m`. */
+/** Formats the state of a login. Example: `signed in, renewed in 50 m`. */
 export function loginWords(status: LoginStatus, now: number): string {
   switch (status.state) {
     case 'signed-out':
@@ -128,7 +128,7 @@ function profileItem(
   return described(item, [kindWords(kind), profile.region, problem ?? knownWords(known, now)]);
 }
 
-/** What an earlier look at the identity has brought. */
+/** The result of an earlier identity check. */
 function knownWords(known: KnownIdentity | undefined, now: number): string | undefined {
   if (!known) return undefined;
   const { identity } = known;

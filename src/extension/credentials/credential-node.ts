@@ -4,7 +4,7 @@ import type { Identity } from '../../aws/discovery/who-am-i.ts';
 import type { SsoSession } from '../../aws/sso/sso-session.ts';
 import type { LoginStatus } from '../../aws/sso/status.ts';
 
-/** What the view "Credentials" shows, and its commands are given. */
+/** The nodes of the view "Credentials", also passed to its commands. */
 export type CredentialNode =
   | SsoNode
   | ProfileNode
@@ -25,12 +25,12 @@ export interface ProfileNode {
   readonly profile: Profile;
 }
 
-/** The access key that VS Code itself was started with. */
+/** The access key in VS Code's environment. */
 interface EnvironmentNode {
   readonly kind: 'environment';
 }
 
-/** Roles that were assumed of late, and those with a name. */
+/** Recently used and named roles. */
 interface RolesNode {
   readonly kind: 'roles';
   readonly roles: readonly RoleTarget[];
@@ -44,13 +44,13 @@ export interface RoleNode {
 
 export interface IdentityNode {
   readonly kind: 'identity';
-  /** Whose it is; absent for the environment's. */
+  /** The profile of the identity. Absent for the environment. */
   readonly profile: string | undefined;
   readonly identity: Identity;
   readonly arn: string;
 }
 
-/** Why something cannot be used. */
+/** An error of a profile, a file or an identity. */
 export interface CredentialProblemNode {
   readonly kind: 'problem';
   readonly failure: unknown;

@@ -4,9 +4,9 @@ import { stateFolder } from '../../journal/state-folder.ts';
 import type { CredentialNode, SsoNode } from './credential-node.ts';
 
 /**
- * All that there is to sign in with, from the files on this machine alone: SSO sessions and how
- * their logins stand, profiles, the environment's key, roles. What cannot be read is a problem of
- * its own, and the rest is there.
+ * Reads all sources of credentials from files on this machine: SSO sessions and their logins,
+ * profiles, the environment's access key, and roles. If one source is unreadable, it becomes a
+ * problem node and the others remain.
  */
 export async function readOverview(env: Environment): Promise<readonly CredentialNode[]> {
   const parts = await Promise.all([
@@ -22,7 +22,7 @@ export async function readOverview(env: Environment): Promise<readonly Credentia
     ...(hasKey ? [{ kind: 'environment' as const }] : []),
     ...roles,
   ];
-  // Sessions and profiles are in one file, which is wrong once.
+  // Sessions and profiles share one file, so its error is shown only once.
   const seen = new Set<string>();
   return nodes.filter((node) => {
     if (node.kind !== 'problem') return true;
@@ -39,7 +39,7 @@ async function readSessions(env: Environment): Promise<readonly SsoNode[]> {
       import('../../aws/credentials/profiles.ts'),
     ]);
   const named = await listSsoSessions(env);
-  // A profile of the old kind is a session of its own, one for each start URL.
+  // Legacy SSO profiles have no session name. Treat each start URL as one session.
   const legacy = (await listProfiles(env)).filter(
     ({ kind, problem }) => kind === 'sso-legacy' && problem === undefined,
   );

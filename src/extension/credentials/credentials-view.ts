@@ -6,12 +6,12 @@ import type { CredentialNode } from './credential-node.ts';
 import { readOverview } from './credential-overview.ts';
 import type { Identities } from './identities.ts';
 
-/** Milliseconds between two looks at logins and the time that is left, while somebody sees them. */
+/** Refresh interval of logins and countdowns in milliseconds, while the view is visible. */
 const LOOK_EVERY = 15_000;
-/** Milliseconds in which changes that follow each other become one. */
+/** Debounce in milliseconds. */
 const SETTLE = 100;
 
-/** The view "Credentials": what there is to sign in with, and who one is with it. */
+/** The view "Credentials": sources of credentials and the caller identity of each. */
 export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>, vscode.Disposable {
   readonly #env: () => Environment;
   readonly #onShow: () => void;
@@ -27,7 +27,7 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
   constructor(parts: {
     readonly env: () => Environment;
     readonly identities: Identities;
-    /** Called each time that somebody begins to look. */
+    /** Called each time the view becomes visible. */
     readonly onShow: () => void;
   }) {
     this.#env = parts.env;
@@ -62,7 +62,7 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
     }
   }
 
-  /** Reads everything anew, and asks again who one is. */
+  /** Reads the files again and drops the cached identities. */
   refresh(): void {
     this.#identities.forget();
   }
@@ -93,7 +93,7 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
     }, SETTLE);
   }
 
-  /** Only somebody who looks needs a countdown. */
+  /** Countdowns run only while the view is visible. */
   #count(isVisible: boolean): void {
     clearInterval(this.#timer);
     if (!isVisible) return;

@@ -5,10 +5,12 @@ import { environmentProfile } from '../../aws/environment-profile.ts';
 import type { Environment } from '../../environment.ts';
 import type { EntryRole, RuntimeEntry } from '../runtimes/runtime-entry.ts';
 
-/** The session name of roles that the proxy assumes, where the entry has none. */
+/** The proxy's default role session name. */
 const SESSION_NAME = 'mcpAgentCoreProxy';
 
-/** Finds the credentials that the proxy of this entry would, asking the person where it takes one. */
+/**
+ * Resolves the same credentials as the proxy of this entry, with prompts for the user if needed.
+ */
 export async function credentialsOf(
   entry: Pick<RuntimeEntry, 'profile' | 'role' | 'target'>,
   options: { readonly env: Environment; readonly prompts?: CredentialPrompts | undefined },
@@ -29,7 +31,7 @@ export async function credentialsOf(
   });
 }
 
-/** Nothing for a local AgentCore. */
+/** Returns `undefined` for a local AgentCore. */
 export function regionOf({ target }: Pick<RuntimeEntry, 'target'>): string | undefined {
   switch (target.kind) {
     case 'runtime':

@@ -4,22 +4,27 @@ import type { Environment } from '../../environment.ts';
 import type { EntryRole } from '../runtimes/runtime-entry.ts';
 import { roleOf } from './entry-credentials.ts';
 
-/** Whose identity is asked for; without a profile, that of the environment. */
+/** The key of an identity. Without a profile, the credentials of the environment. */
 export interface IdentityOf {
   readonly profile?: string | undefined;
   readonly role?: EntryRole | undefined;
 }
 
-/** What came of asking. */
+/** The outcome of an identity request. */
 export type KnownIdentity =
   | { readonly identity: Identity; readonly failure?: undefined }
   | { readonly identity?: undefined; readonly failure: unknown };
 
-/** Milliseconds that an answer counts where the credentials do not expire before. */
+/**
+ * Cache lifetime of an identity in milliseconds, or until the credentials expire if that is
+ * earlier.
+ */
 const GOOD_FOR = 15 * 60_000;
-/** Milliseconds that a failure counts: somebody may have put it right. */
+/**
+ * Cache lifetime of a failure in milliseconds. It is shorter, because the user may fix the cause.
+ */
 const FAILED_FOR = 5 * 60_000;
-/** The ones asked for longest ago go first. */
+/** Maximum number of identities. The oldest one is dropped first. */
 const MOST = 200;
 
 interface Held {
@@ -27,7 +32,7 @@ interface Held {
   readonly until: number;
 }
 
-/** Who one is with which profile and role, from STS, kept for a while. Nobody is asked to sign in. */
+/** Caches the STS caller identity of profiles and roles. Never prompts the user to sign in. */
 export class Identities implements vscode.Disposable {
   readonly #env: () => Environment;
   readonly #changed = new vscode.EventEmitter<void>();
@@ -38,18 +43,18 @@ export class Identities implements vscode.Disposable {
     this.#env = env;
   }
 
-  /** Fired when more is known, or what was known counts no more. */
+  /** Fires when an identity is added or the cache is cleared. */
   get onDidChange(): vscode.Event<void> {
     return this.#changed.event;
   }
 
-  /** What is known without asking. */
+  /** Returns a cached identity without a request. */
   known(of: IdentityOf): KnownIdentity | undefined {
     const held = this.#held.get(keyOf(of));
     return held && held.until > Date.now() ? held.known : undefined;
   }
 
-  /** Never rejects: a failure is an answer too. */
+  /** Never rejects: a failure is part of the result. */
   ask(of: IdentityOf): Promise<KnownIdentity> {
     const known = this.known(of);
     if (known) return Promise.resolve(known);
@@ -62,12 +67,12 @@ export class Identities implements vscode.Disposable {
     return asking;
   }
 
-  /** What somebody else has found out. */
+  /** Stores an identity from another source, such as discovery. */
   learn(of: IdentityOf, identity: Identity): void {
     this.#keep(of, { identity });
   }
 
-  /** The files of the profiles have changed, or somebody has signed in or out. */
+  /** Clears the cache. Call this when the profile files or the logins change. */
   forget(): void {
     this.#held.clear();
     this.#changed.fire();

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { Identity } from '../../aws/discovery/who-am-i.ts';
 import { formatDuration } from '../../sessions/session-words.ts';
 
-/** Who somebody is in a few words: `role Reader (alice)`. */
+/** Formats an identity. Example: `role Reader (alice)`. */
 export function identityWords({ kind, name, sessionName, arn }: Identity): string {
   switch (kind) {
     case 'root':
@@ -20,7 +20,9 @@ export function identityWords({ kind, name, sessionName, arn }: Identity): strin
   }
 }
 
-/** Until when something is good: `expires in 50 m`, `expired`; nothing where it does not expire. */
+/**
+ * Formats an expiry. Examples: `expires in 50 m`, `expired`. Returns `undefined` if there is none.
+ */
 export function expiryWords(expiresAt: string | Date | undefined, now: number): string | undefined {
   if (expiresAt === undefined) return undefined;
   const left = new Date(expiresAt).getTime() - now;

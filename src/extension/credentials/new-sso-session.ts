@@ -9,10 +9,10 @@ import { BACK, type FlowStep, runFlow } from '../setup/step-flow.ts';
 import { regionVerdict } from '../setup/typed-input.ts';
 import { signIn } from './sign-in.ts';
 
-/** Milliseconds that another program may keep the config file for itself. */
+/** Milliseconds to wait for the lock of the config file. */
 const WRITE_WITHIN = 10_000;
 
-/** What `aws configure sso` asks for as well. */
+/** The same questions as in `aws configure sso`. */
 interface Draft {
   readonly startUrl?: string;
   readonly region?: string;
@@ -20,12 +20,12 @@ interface Draft {
 }
 
 /**
- * Asks somebody who has none for an SSO session, signs in to it, and writes it into the AWS config
- * file. What cannot be signed in to is not written, and asked for again.
+ * Prompts for a new SSO session, signs in to it and writes it to the AWS config file. If the
+ * sign-in fails, nothing is written and the prompts repeat.
  *
- * @returns the session, and until when the login is good.
- * @throws {Cancelled} after Escape.
- * @throws {AgentCoreError} as writing does.
+ * @returns the session and the expiry of its login.
+ * @throws {Cancelled} if the user presses Escape.
+ * @throws {AgentCoreError} if writing the file fails.
  */
 export async function addSsoSession(
   env: Environment,
@@ -96,7 +96,7 @@ function step(
   };
 }
 
-/** As somebody copies it from the browser, where the portal adds what it shows: `/start/#/?tab=…`. */
+/** Removes the fragment that the portal adds in the browser: `/start/#/?tab=…`. */
 function startUrlOf(text: string): string {
   return text.replace(/#.*$/s, '').replace(/\/+$/, '');
 }
@@ -108,7 +108,7 @@ function startUrlVerdict(text: string): string | undefined {
     : vscode.l10n.t('Expected an https URL such as https://NAME.awsapps.com/start');
 }
 
-/** `corp` of `https://corp.awsapps.com/start`. */
+/** Returns `corp` for `https://corp.awsapps.com/start`. */
 function suggestedName(startUrl: string): string {
   const [, name = 'sso'] = /^https:\/\/([a-z\d-]+)\.awsapps\./.exec(startUrl) ?? [];
   return name;

@@ -4,10 +4,10 @@ import type { LoginPrompts, SignInCode } from '../../aws/sso/prompts.ts';
 import { Cancelled } from '../servers/server-preparation.ts';
 import { missingLoginWords } from './profile-words.ts';
 
-/** How the person at this window signs in to an SSO session; false where nobody wanted to. */
+/** Signs the user in to an SSO session. Resolves to `false` if the user cancels. */
 export type SignIn = (profile: string, signal: AbortSignal) => Promise<boolean>;
 
-/** Asks the person at this window for what only a person can bring. */
+/** Prompts the user of this window for MFA codes and logins. */
 export class PersonPrompts implements CredentialPrompts {
   readonly #signIn: SignIn;
 
@@ -39,7 +39,7 @@ export class PersonPrompts implements CredentialPrompts {
     }
   }
 
-  /** No browser opens without a click: the page is offered, not shown. */
+  /** Offers the sign-in page first. The browser opens only after a click. */
   async login(profile: string, _reason: string, signal: AbortSignal): Promise<boolean> {
     const signIn = vscode.l10n.t('Sign In');
     const chosen = await untilAborted(
@@ -51,7 +51,7 @@ export class PersonPrompts implements CredentialPrompts {
   }
 }
 
-/** Shows a login's page and code, with a progress that can be cancelled around it. */
+/** Shows the page and code of a login, with a progress notification that the user can cancel. */
 export class WindowLoginPrompts implements LoginPrompts {
   readonly #progress: vscode.Progress<{ readonly message: string }>;
   readonly #cancel: () => void;
@@ -62,7 +62,8 @@ export class WindowLoginPrompts implements LoginPrompts {
   }
 
   async openBrowser(url: string): Promise<boolean> {
-    // The page leads back to this machine's loopback address, where a remote window's browser is not.
+    // The page redirects to this machine's loopback address. In a remote window, the browser runs
+    // on another machine.
     if (vscode.env.remoteName !== undefined || vscode.env.uiKind === vscode.UIKind.Web)
       return false;
     return vscode.env.openExternal(vscode.Uri.parse(url, true));
@@ -106,7 +107,7 @@ function cancellationOf(signal: AbortSignal): vscode.CancellationTokenSource {
   return source;
 }
 
-/** A notification cannot be taken back; who waits for its answer can leave. */
+/** VS Code cannot close a notification. On abort, this only ends the wait. */
 async function untilAborted<T>(answer: Thenable<T>, signal: AbortSignal): Promise<T | undefined> {
   if (signal.aborted) return undefined;
   return Promise.race([

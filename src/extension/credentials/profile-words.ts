@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { ProfileKind } from '../../aws/credentials/profiles.ts';
 
-/** How a profile comes by its credentials, in words. */
+/** Formats the kind of a profile's credentials. */
 export function kindWords(kind: ProfileKind): string {
   switch (kind) {
     case 'static':
@@ -22,7 +22,7 @@ export function kindWords(kind: ProfileKind): string {
   }
 }
 
-/** Without the commands of a terminal: wherever this is said, a button signs in. */
+/** Contains no shell command, because each message with this text has a sign-in button. */
 export function missingLoginWords(profile: string): string {
   return vscode.l10n.t('The login of profile "{0}" is missing or has expired', profile);
 }

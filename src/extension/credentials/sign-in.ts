@@ -3,22 +3,23 @@ import type { SsoChoice, SsoSession } from '../../aws/sso/sso-session.ts';
 import type { Environment } from '../../environment.ts';
 import { WindowLoginPrompts } from './person.ts';
 
-/** Milliseconds that a person has. */
+/** Sign-in timeout in milliseconds. */
 const SIGN_IN_WITHIN = 10 * 60_000;
 
 /**
- * Signs the person in to the SSO session of a profile, to one by its own name, or to one that no
- * file has yet, with progress that can be cancelled. What is already good, or can be renewed, asks nobody.
+ * Signs the user in to an SSO session, with a progress notification. The session is that of a
+ * profile, a named one, or a new one without an entry in a file. If the login is valid or
+ * refreshable, shows no prompt.
  *
- * @returns until when the login is good; undefined where it was cancelled.
- * @throws {AgentCoreError} as `login` does.
+ * @returns the expiry of the login, or `undefined` if the user cancelled.
+ * @throws {AgentCoreError} like `login`.
  */
 export async function signIn(
   choice: SsoChoice | { readonly session: SsoSession },
   options: {
     readonly env: Environment;
     readonly signal?: AbortSignal | undefined;
-    /** Asks even where the login looks good: AWS may have revoked it. */
+    /** Forces a new sign-in, because AWS may have revoked a login that looks valid. */
     readonly force?: boolean | undefined;
   },
 ): Promise<Date | undefined> {
