@@ -6,21 +6,21 @@ import { credentialsOf, regionOf, roleOf } from '../credentials/entry-credential
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { arnOf } from '../servers/server-environment.ts';
 
-/** Who calls a runtime. */
+/** The caller of a runtime. */
 export interface Caller {
-  /** Whose credentials the profile or the environment has. */
+  /** The identity of the profile's or the environment's credentials. */
   readonly before: Identity;
-  /** Who that becomes by the entry's role, where it has one. */
+  /** The identity after the entry's role is assumed, if it has a role. */
   readonly after: Identity | undefined;
-  /** What is surprising about calling the runtime so: another account or region. */
+  /** Differences from the runtime, such as another account or region. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Asks AWS who would call the runtime of this entry, before and after the role is assumed.
+ * Requests the caller's identity from AWS, before and after the role is assumed.
  *
- * @param onBefore Told as soon as it is known who assumes the role.
- * @throws {AgentCoreError} `credentials`
+ * @param onBefore Receives the identity that assumes the role, before the role is assumed.
+ * @throws {AgentCoreError} `credentials` if the credentials cannot be resolved.
  */
 export async function findCaller(
   entry: RuntimeEntry,

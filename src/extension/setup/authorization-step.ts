@@ -9,7 +9,7 @@ import { requiredVerdict, tokenUrlVerdict } from './typed-input.ts';
 type Kind = EntryAuthorization['kind'];
 type OAuth = Extract<EntryAuthorization, { readonly kind: 'oauth' }>;
 
-/** How the runtime or gateway lets callers in. What is discovered is known and not asked for. */
+/** The authorization of the runtime or gateway. If discovery found it, there is no question. */
 export function authorizationSteps(
   setup: SetupContext,
   hasSecret: (draft: RuntimeDraft) => Promise<boolean>,
@@ -64,7 +64,7 @@ export function authorizationSteps(
       write: (tokenUrl) => ({ tokenUrl: tokenUrl || undefined }),
       check: tokenUrlVerdict,
     }),
-    // After the token URL: a secret is kept for the receiver that it was entered for.
+    // After the token URL, because the secret is bound to it.
     {
       applies: isOAuth,
       async ask(draft, position) {
@@ -94,7 +94,7 @@ export function authorizationSteps(
   ];
 }
 
-/** Names the receiver of the secret, because the settings of a workspace may have changed it. */
+/** Shows the receiver of the secret, because workspace settings may have changed it. */
 export function secretPrompt(clientId: string, tokenUrl: string | undefined): string {
   return tokenUrl === undefined
     ? vscode.l10n.t(
@@ -108,7 +108,7 @@ export function secretPrompt(clientId: string, tokenUrl: string | undefined): st
       );
 }
 
-/** One field of an OAuth client. */
+/** A question about one field of the OAuth client. */
 function oauthStep(
   title: string,
   field: {
@@ -159,7 +159,7 @@ function kindItems(draft: RuntimeDraft) {
     },
   ];
   if (draft.found?.authorizer === 'JWT') return tokens;
-  // A runtime lets nobody in unasked.
+  // A runtime always requires authorization.
   return isGateway(draft) ? [iam, ...tokens, none] : [iam, ...tokens];
 }
 

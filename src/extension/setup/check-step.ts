@@ -17,12 +17,14 @@ import { entryOf, type RuntimeDraft } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 import { BACK, type FlowStep } from './step-flow.ts';
 
-/** What the check takes besides what all questions do. */
+/** The additional parameters of the check. */
 export interface CheckContext {
   /** The path of `proxy.js`. */
   readonly proxy: string;
   readonly version: string;
-  /** What else a server of this entry gets at its start: the network, and the secret if it is kept. */
+  /**
+   * The variables that a start adds: the network settings, and the client secret if it is stored.
+   */
   readonly startVariables: (entry: RuntimeEntry) => Promise<ServerEnvironment>;
 }
 
@@ -33,7 +35,7 @@ type Answer =
   | { readonly kind: 'signIn'; readonly profile: string }
   | { readonly kind: 'review'; readonly command: WorkspaceCommand };
 
-/** What has been found out so far. */
+/** The results so far. */
 interface Findings {
   readonly callers: readonly Identity[];
   readonly warnings: readonly string[];
@@ -41,16 +43,16 @@ interface Findings {
   readonly tools?: readonly string[] | undefined;
   readonly failure?: string | undefined;
   readonly missing?: Statement | undefined;
-  /** A profile whose login is missing. */
+  /** The profile whose login is missing. */
   readonly login?: string | undefined;
-  /** A command of the workspace that has to be confirmed. */
+  /** A workspace command that needs the user's confirmation. */
   readonly unconfirmed?: WorkspaceCommand | undefined;
   readonly isDone: boolean;
 }
 
 const NOTHING: Findings = { callers: [], warnings: [], isDone: false };
 
-/** Shows who calls, and whether the call is allowed, before anything is written. */
+/** Checks the caller and its permission to call, before anything is written. */
 export function checkStep(setup: SetupContext, check: CheckContext): FlowStep<RuntimeDraft> {
   let last: { readonly key: string; readonly findings: Findings } | undefined;
   return {
@@ -151,7 +153,7 @@ async function look(
 function findingItems(findings: Findings): readonly PickItem<Answer>[] {
   const { callers, warnings, failure, isDone } = findings;
   return [
-    // What Enter does is what helps.
+    // The first item is the default for Enter: a remedy if there is a failure.
     ...(failure
       ? [...helpItems(findings), againItem(), continueItem(findings)]
       : [continueItem(findings), ...(isDone ? [againItem()] : [])]),
@@ -232,7 +234,7 @@ function toolItems({ server, tools }: Findings): readonly PickItem<Answer>[] {
   ];
 }
 
-/** A sentence is longer than a line of a list: what comes after its first colon stands below. */
+/** Splits a long message at its first colon into label and detail. */
 function textItem(icon: string, text: string): PickItem<Answer> {
   const at = text.indexOf(': ');
   const [label, detail] = at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 2)];

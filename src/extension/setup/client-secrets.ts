@@ -6,31 +6,31 @@ import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import type { PreparationStep, StartVariables } from '../servers/server-preparation.ts';
 import { isWorkspaceSetting } from '../workspace-settings.ts';
 
-/** The command of a button that asks for the secret which an entry lacks; nobody else runs it. */
+/** Internal command of a button that prompts for a missing client secret. */
 export const ENTER_SECRET = '_agentcore.enterClientSecret';
 
-/** As much of an entry as decides on where its secret is sent. */
+/** The fields of an entry that determine the receiver of its secret. */
 export type SecretOwner = Pick<RuntimeEntry, 'name' | 'target' | 'authorization' | 'endpointUrl'>;
 
-/** The client and the receivers that a secret was entered for; null for what the entry leaves out. */
+/** The client and the receivers that a secret was entered for. `null` for an absent field. */
 interface Binding {
   readonly clientId: string;
   readonly tokenUrl: string | null;
   readonly arn: string | null;
-  /** Without a token URL, the answer of this address names it. */
+  /** Without a token URL, the response from this address determines it. */
   readonly endpointUrl: string | null;
 }
 
 type Lookup =
   | { readonly state: 'usable'; readonly secret: string }
   | { readonly state: 'missing' }
-  /** Stored by 0.1.0, which kept no binding. */
+  /** Stored by version 0.1.0, without a binding. */
   | { readonly state: 'unbound' }
   | { readonly state: 'changed'; readonly fields: readonly (keyof Binding)[] };
 
 /**
- * The secrets of OAuth clients, by entry, in VS Code's secret storage and nowhere else. A secret is
- * used for the client id, token URL, ARN and endpoint only that it was entered for.
+ * The OAuth client secrets by entry, stored only in VS Code's secret storage. A secret is bound to
+ * the client id, token URL, ARN and endpoint URL that it was entered for.
  */
 export class ClientSecrets {
   readonly #storage: vscode.SecretStorage;
@@ -43,7 +43,7 @@ export class ClientSecrets {
     return (await this.get(owner)) !== undefined;
   }
 
-  /** Undefined if there is none for exactly this client and these receivers. */
+  /** Returns `undefined` if there is no secret for exactly this client and these receivers. */
   async get(owner: SecretOwner): Promise<string | undefined> {
     const found = await this.find(owner);
     return found.state === 'usable' ? found.secret : undefined;
@@ -61,7 +61,7 @@ export class ClientSecrets {
       : { state: 'changed', fields };
   }
 
-  /** Does nothing for an entry that uses no OAuth client. */
+  /** Does nothing if the entry has no OAuth client. */
   async store(owner: SecretOwner, secret: string): Promise<void> {
     const binding = bindingOf(owner);
     if (!binding) return;
@@ -99,7 +99,7 @@ function bindingOf(owner: SecretOwner): Binding | undefined {
   };
 }
 
-/** Without the endpoint, which has the runtime's own authorizer. */
+/** The ARN without the endpoint, because the authorizer belongs to the runtime. */
 function plainArn({ target }: SecretOwner): string | undefined {
   switch (target.kind) {
     case 'runtime':
@@ -111,7 +111,7 @@ function plainArn({ target }: SecretOwner): string | undefined {
   }
 }
 
-/** Undefined for what an earlier version stored: the secret alone. */
+/** Returns `undefined` for the format of version 0.1.0, which contains only the secret. */
 function parse(
   text: string,
 ): { readonly secret: string; readonly binding: Partial<Binding> } | undefined {
@@ -124,10 +124,10 @@ function parse(
 }
 
 /**
- * Hands a server its client's secret when it starts.
+ * Adds the client secret to a server's environment at the start.
  *
- * @returns a step that throws {@link AgentCoreError} `credentials`, with `lacksSecret`, if none is
- *   stored for the client and the receivers that the entry names now.
+ * @returns a step that throws {@link AgentCoreError} `credentials`, with `lacksSecret`, if no
+ *   secret is stored for the current client and receivers.
  */
 export function prepareClientSecret(
   secrets: ClientSecrets,
@@ -147,7 +147,10 @@ export function prepareClientSecret(
   };
 }
 
-/** A user's secret of the environment goes nowhere that only the workspace names. */
+/**
+ * If the workspace sets the receiver, the user must confirm it before the environment's secret is
+ * sent.
+ */
 function environmentSecret(
   entry: SecretOwner,
   consent: Pick<CommandConsent, 'require'>,

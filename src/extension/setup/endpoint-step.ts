@@ -9,7 +9,7 @@ import { endpointVerdict } from './typed-input.ts';
 
 const DEFAULT_ENDPOINT = 'DEFAULT';
 
-/** Which endpoint of the runtime, and with that which version. */
+/** Asks for the endpoint of the runtime and shows the version of each. */
 export function endpointStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     applies: (draft) => !isGateway(draft),
@@ -39,14 +39,14 @@ export function endpointStep(setup: SetupContext): FlowStep<RuntimeDraft> {
         }),
       });
       if (answer === BACK) return BACK;
-      // DEFAULT is what is called where nothing is said.
+      // AgentCore uses DEFAULT if no qualifier is sent.
       const qualifier = answer === DEFAULT_ENDPOINT ? undefined : answer;
       return withFound({ ...draft, qualifier }, known);
     },
   };
 }
 
-/** Looks for a runtime that a person named by its ARN, to know its endpoints and its authorizer. */
+/** Discovers a runtime that the user entered by ARN, for its endpoints and authorizer. */
 async function* find(
   arn: string,
   { profile }: RuntimeDraft,
@@ -62,7 +62,7 @@ async function* find(
       if (found) yield found;
     }
   } catch {
-    // Whoever may not list can type the name.
+    // Without permission to list endpoints, the user can still type a name.
   }
 }
 

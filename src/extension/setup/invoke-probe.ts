@@ -7,35 +7,38 @@ import { ProxyTransport } from '../../smoke/proxy-transport.ts';
 import { statementToCall } from '../commands/missing-statement.ts';
 import type { ServerEnvironment } from '../servers/server-environment.ts';
 
-/** What came of calling a runtime or gateway for once. */
+/** The outcome of one test call to a runtime or gateway. */
 export type ProbeOutcome =
   | {
       readonly kind: 'answered';
-      /** Name and version that the server gives itself. */
+      /** Name and version from `serverInfo`. */
       readonly server: string;
-      /** Names of its tools. */
+      /** Names of the server's tools. */
       readonly tools: readonly string[];
     }
   | {
       readonly kind: 'failed';
-      /** A sentence. */
+      /** The error message. */
       readonly reason: string;
-      /** What IAM has to allow, where it refused. */
+      /** The missing IAM statement, if IAM denied the call. */
       readonly missing: Statement | undefined;
     };
 
-/** Milliseconds for each step: a microVM without warm capacity takes some twenty seconds to come. */
+/**
+ * Timeout of each step in milliseconds. Without warm capacity, a microVM starts in about 20
+ * seconds.
+ */
 const STEP_WITHIN = 60_000;
 
 /**
- * Tries a runtime or gateway as a client would, through the proxy in a process of its own: initializes
- * and lists the tools. The session that this takes is stopped again.
+ * Tests a runtime or gateway as a client: runs the proxy as a child process, initializes and lists
+ * the tools. The session is stopped afterwards.
  */
 export async function probeInvoke(options: {
   /** The path of `proxy.js`. */
   readonly proxy: string;
   readonly version: string;
-  /** The window's environment, and what the entry and its start add to it. */
+  /** The window's environment. `variables` are those of the entry and its start. */
   readonly env: Environment;
   readonly variables: ServerEnvironment;
   readonly signal: AbortSignal;
@@ -44,7 +47,7 @@ export async function probeInvoke(options: {
   const transport = new ProxyTransport(proxy, probeEnvironment(env, variables));
   const client = new Client({ name: 'agentcore-setup', version });
   const request = { timeout: STEP_WITHIN, signal };
-  // Before the client connects, which goes on to tell whoever listens already.
+  // Before `connect`, because the client chains an `onclose` handler that is already set.
   const over = Promise.race([endOf(transport), aborted(signal)]);
   over.catch(() => undefined);
   try {
@@ -64,7 +67,7 @@ export async function probeInvoke(options: {
   }
 }
 
-/** As the entry's server would run, but for a session that nobody else uses and that ends. */
+/** The environment of the entry's server, but with a private session that is stopped on exit. */
 function probeEnvironment(env: Environment, variables: ServerEnvironment): Record<string, string> {
   const all: Record<string, string | null | undefined> = {
     ...env,
@@ -72,7 +75,7 @@ function probeEnvironment(env: Environment, variables: ServerEnvironment): Recor
     ELECTRON_RUN_AS_NODE: '1',
     RUNTIME_SESSION_MODE: 'session',
     AGENTCORE_STOP_ON_EXIT: 'true',
-    // What goes wrong is told by the answers; an early end is told there alone.
+    // Responses contain the errors. Only the reason of an early exit must be in stderr.
     LOG_LEVEL: 'error',
   };
   return Object.fromEntries(
@@ -80,7 +83,7 @@ function probeEnvironment(env: Environment, variables: ServerEnvironment): Recor
   );
 }
 
-/** How the proxy begins to say that AgentCore refused for want of a permission. */
+/** Start of the proxy's message if AgentCore returned access denied. */
 const DENIED = /Access was denied \(HTTP 403/;
 
 function whatIsMissing(
@@ -113,7 +116,7 @@ function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** What a program says last is why it ended. */
+/** The last line of a program's output contains the reason of its exit. */
 function lastSentence(text: string): string {
   return text.trim().split('\n').at(-1)?.trim() || text;
 }

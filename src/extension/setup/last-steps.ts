@@ -6,7 +6,7 @@ import type { SetupContext } from './setup-context.ts';
 import { BACK, type Back, type FlowStep, type StepPosition } from './step-flow.ts';
 import { nameVerdict } from './typed-input.ts';
 
-/** How long a session of the runtime lives, and who shares it. */
+/** Asks for the session mode: the lifetime and the sharing of the runtime's sessions. */
 export function modeStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(draft, position) {
@@ -30,7 +30,7 @@ export function pickMode(
   });
 }
 
-/** @param canShare Not so of a gateway, which has no sessions to share. */
+/** @param canShare `false` for a gateway, which has no sessions to share. */
 function modeItems(canShare: boolean): readonly PickItem<SessionMode>[] {
   const shared = {
     label: vscode.l10n.t('One for each identity'),
@@ -55,7 +55,7 @@ function modeItems(canShare: boolean): readonly PickItem<SessionMode>[] {
   ];
 }
 
-/** @param own The name of the entry that is edited, which it may keep. */
+/** @param own The current name of the edited entry, which counts as free. */
 export function nameStep({ title, store }: SetupContext, own?: string): FlowStep<RuntimeDraft> {
   return {
     async ask(draft, position) {

@@ -10,7 +10,7 @@ import type { SetupContext } from './setup-context.ts';
 import { BACK, type Back, type StepPosition } from './step-flow.ts';
 import { regionVerdict } from './typed-input.ts';
 
-/** Where AgentCore runtimes are offered, the most used first (source: AWS's list of endpoints). */
+/** Regions with AgentCore Runtime, the most used first (source: AWS's list of endpoints). */
 const REGIONS = [
   'us-east-1',
   'us-east-2',
@@ -28,7 +28,7 @@ const REGIONS = [
   'ca-central-1',
 ];
 
-/** Where to look to begin with; nothing if no region is named anywhere. */
+/** The default place to discover, or `undefined` if no region is configured. */
 export async function usualPlace(
   draft: RuntimeDraft,
   setup: SetupContext,
@@ -42,7 +42,7 @@ export async function usualPlace(
   return region ? { profile, region } : undefined;
 }
 
-/** Profiles that may be meant; none if the environment has an access key. */
+/** Candidate profiles. Empty if the environment has an access key. */
 export async function likelyProfiles(
   draft: RuntimeDraft,
   { env, places }: SetupContext,
@@ -56,7 +56,7 @@ export async function likelyProfiles(
   return names.includes('default') ? ['default'] : names;
 }
 
-/** Asks for a profile and a region to look in. */
+/** Asks for a profile and a region to discover. */
 export async function choosePlace(
   setup: SetupContext,
   now: Place | undefined,
@@ -71,7 +71,7 @@ export async function choosePlace(
   }
 }
 
-/** Asks for a profile to look with. */
+/** Asks for a profile for the discovery. */
 export function pickPlaceProfile(
   setup: SetupContext,
   profile: string | undefined,

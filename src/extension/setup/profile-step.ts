@@ -17,13 +17,13 @@ type Answer =
   | { readonly kind: 'signIn'; readonly profile: string }
   | { readonly kind: 'add' };
 
-/** A profile that can be picked, and how its login stands where it has one. */
+/** A profile and the state of its login, if it uses one. */
 interface ListedProfile {
   readonly profile: Profile;
   readonly login: LoginStatus | undefined;
 }
 
-/** Whose credentials are used. */
+/** Asks for the profile of the credentials. */
 export function profileStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     applies: ({ authorization }) => authorization.kind === 'iam',
@@ -34,7 +34,7 @@ export function profileStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   };
 }
 
-/** @returns no profile where the environment's credentials are meant. */
+/** @returns `undefined` as `profile` if the user picks the environment's credentials. */
 export async function pickProfile(
   setup: SetupContext,
   options: {
@@ -94,7 +94,7 @@ async function withLogin(profile: Profile, env: Environment): Promise<ListedProf
     const session = await findSsoSession({ profile: profile.name }, env);
     return { profile, login: await loginStatus(session, { env }) };
   } catch {
-    // What is wrong with it is said when it is used.
+    // The error is reported when the profile is used.
     return { profile, login: undefined };
   }
 }
@@ -148,7 +148,7 @@ function loginWords(login: LoginStatus): string {
   }
 }
 
-/** The profile that the person adds, by what is there afterwards and was not before. */
+/** Runs the command and returns the new profile, found by comparison with the profiles before. */
 async function addedProfile(env: Environment): Promise<string | undefined> {
   const { listProfiles } = await import('../../aws/credentials/profiles.ts');
   const before = new Set((await listProfiles(env)).map(({ name }) => name));

@@ -2,27 +2,27 @@ import * as vscode from 'vscode';
 import { Cancelled } from '../servers/server-preparation.ts';
 import { BACK, type Back, type StepPosition } from './step-flow.ts';
 
-/** What every question shows. */
+/** The common properties of a question. */
 interface Question {
   readonly title: string;
-  /** Absent for a question that stands alone. */
+  /** Absent for a question outside of a flow. */
   readonly position?: StepPosition | undefined;
-  /** Of a question within a step, whatever that step's position is. */
+  /** Overrides the position, for a question within a step. */
   readonly canGoBack?: boolean | undefined;
 }
 
-/** Something to pick, or a heading between such. */
+/** An item or a separator. */
 export type PickItem<T> =
   | (vscode.QuickPickItem & { readonly value: T })
   | (vscode.QuickPickItem & { readonly kind: vscode.QuickPickItemKind.Separator });
 
-/** The list of a question that is open, for whoever fills it meanwhile. */
+/** An open list, passed to code that fills it asynchronously. */
 export interface PickList<T> {
   show(items: readonly PickItem<T>[]): void;
   busy(isBusy: boolean): void;
-  /** Ends the question with this, as if it had been picked. */
+  /** Closes the question with this answer. */
   answer(value: T): void;
-  /** Aborts when the question is over, however it ends. */
+  /** Aborts when the question closes for any reason. */
   readonly signal: AbortSignal;
 }
 
@@ -35,17 +35,17 @@ interface TitleButton<T> {
 export interface PickQuestion<T> extends Question {
   readonly placeholder: string;
   readonly items?: readonly PickItem<T>[] | undefined;
-  /** What is chosen to begin with. */
+  /** Selects the initially active item. */
   readonly isActive?: ((value: T) => boolean) | undefined;
-  /** Fills the list while it is open; what it throws, the question throws. */
+  /** Fills the open list. If it rejects, the question rejects too. */
   readonly fill?: ((list: PickList<T>) => Promise<void>) | undefined;
   /**
-   * What typed text means where it is no search, such as an ARN: offered above the list. Also told
-   * when the text is gone.
+   * Converts typed text, such as an ARN, to an item above the list. Returns `undefined` if the text
+   * is only a search. Also called with an empty text.
    */
   readonly typed?: ((text: string) => PickItem<T> | undefined) | undefined;
   readonly buttons?: readonly TitleButton<T>[] | undefined;
-  /** A button of an item was pressed. */
+  /** Called when the user presses a button of an item. */
   readonly onItemButton?:
     | ((value: T, tooltip: string, list: PickList<T>) => void | Promise<void>)
     | undefined;
@@ -56,17 +56,20 @@ export interface InputQuestion extends Question {
   readonly placeholder: string;
   readonly value?: string | undefined;
   readonly password?: boolean | undefined;
-  /** What is wrong with the text, as it is typed. Nothing for an empty one that may be. */
+  /**
+   * Validates the text on each change. Returns an error message, or `undefined` if it is valid. An
+   * empty text may be valid.
+   */
   readonly check?: ((text: string) => string | undefined) | undefined;
-  /** What somebody should know of a text that can be used. */
+  /** Returns a warning for a valid text. */
   readonly caution?: ((text: string) => string | undefined) | undefined;
 }
 
 /**
  * Shows a list.
  *
- * @returns what was picked, or that the person wants to go back.
- * @throws {Cancelled} after Escape.
+ * @returns the picked value, or `BACK` if the user presses Back.
+ * @throws {Cancelled} if the user presses Escape.
  */
 export function pick<T>(question: PickQuestion<T>): Promise<T | Back> {
   const quickPick = vscode.window.createQuickPick<PickItem<T>>();
@@ -117,7 +120,7 @@ export function pick<T>(question: PickQuestion<T>): Promise<T | Back> {
       }
     });
     quickPick.onDidChangeActive(([active]) => {
-      // VS Code itself begins at the first.
+      // VS Code activates the first item by default.
       const first = quickPick.items.find((item) => 'value' in item);
       const byItself =
         active === undefined || active === first || isStart(question.isActive)(active);
@@ -138,9 +141,9 @@ export function pick<T>(question: PickQuestion<T>): Promise<T | Back> {
 }
 
 /**
- * Asks for a text, which is trimmed.
+ * Asks for a text and trims it.
  *
- * @throws {Cancelled} after Escape.
+ * @throws {Cancelled} if the user presses Escape.
  */
 export function input(question: InputQuestion): Promise<string | Back> {
   const box = vscode.window.createInputBox();
@@ -155,7 +158,7 @@ export function input(question: InputQuestion): Promise<string | Back> {
       return message && { message, severity: vscode.InputBoxValidationSeverity.Warning };
     };
     const judge = (text: string) => {
-      // Nobody has to be told that what is not there yet is missing.
+      // Show no error while the text is still empty.
       box.validationMessage = text.trim() ? (check(text) ?? cautionOn(text)) : undefined;
     };
     judge(box.value);
@@ -174,7 +177,7 @@ interface Settling<T> {
   readonly fail: (thrown: unknown) => void;
 }
 
-/** Shows a question, whose promise settles whichever way it goes away. */
+/** Shows a question. The promise settles however the question closes. */
 function settled<T>(
   shown: vscode.QuickPick<PickItem<T>> | vscode.InputBox,
   { title, position, canGoBack = position?.canGoBack }: Question,
@@ -186,7 +189,7 @@ function settled<T>(
     shown.totalSteps = position.total;
   }
   if (canGoBack) shown.buttons = [vscode.QuickInputButtons.Back];
-  // A browser may come to the front in between.
+  // A sign-in may move the focus to the browser.
   shown.ignoreFocusOut = true;
   const over = new AbortController();
   return new Promise<T | Back>((resolve, reject) => {

@@ -17,7 +17,7 @@ import type { ClientSecrets } from './client-secrets.ts';
 import { registerSetupCommands } from './setup-commands.ts';
 import type { SetupContext } from './setup-context.ts';
 
-/** The commands that set up runtimes, change them, and give them to other clients. */
+/** Registers the commands that add runtimes, edit them and install them for other clients. */
 export function registerSetup(
   context: vscode.ExtensionContext,
   parts: {
@@ -28,9 +28,9 @@ export function registerSetup(
     readonly secrets: ClientSecrets;
     readonly prompts: CredentialPrompts;
     readonly env: () => Environment;
-    /** What else a server gets when it starts, of the window's settings. */
+    /** Adds the window's settings to a server's environment. */
     readonly windowStep: PreparationStep;
-    /** Refuses a token command of the workspace that is not confirmed. */
+    /** Rejects a workspace token command if the user has not confirmed it. */
     readonly tokenStep: PreparationStep;
     readonly review: SetupContext['review'];
     readonly proxy: string;
@@ -63,7 +63,10 @@ export function registerSetup(
 
 const NETWORK_WITHIN = 10_000;
 
-/** One for the window, so that AWS's pace is kept; another where the AWS files are others. */
+/**
+ * One discovery per window, so that all requests share one rate limit. A change of the AWS files
+ * creates a new one.
+ */
 function windowDiscovery(env: () => Environment): () => Promise<Discovery> {
   let kept: { readonly key: string; readonly discovery: Promise<Discovery> } | undefined;
   return () => {

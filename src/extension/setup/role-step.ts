@@ -21,14 +21,14 @@ type Answer =
   | { readonly kind: 'name'; readonly target: RoleTarget };
 
 interface RoleAnswer {
-  /** `unidentified`: it takes an external id, which is not known here. */
+  /** `unidentified` if the role requires an external ID that is not stored here. */
   readonly kind: 'role' | 'unidentified';
   readonly role: EntryRole;
-  /** By which it is remembered. */
+  /** The key in the role history. */
   readonly target?: RoleTarget;
 }
 
-/** Which role to assume on top of the profile, if any. */
+/** Asks for the role to assume with the profile, if any. */
 export function roleStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     applies: ({ authorization }) => authorization.kind === 'iam',
@@ -39,7 +39,7 @@ export function roleStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   };
 }
 
-/** @returns no role where the profile's own credentials are meant. */
+/** @returns `undefined` as `role` if the user picks the profile's own credentials. */
 export async function pickRole(
   setup: SetupContext,
   options: { readonly role: EntryRole | undefined; readonly position?: StepPosition | undefined },
@@ -94,7 +94,9 @@ export async function pickRole(
   }
 }
 
-/** Keeps in mind that a role was used, for the next time. It is a convenience, so it may fail. */
+/**
+ * Adds a role to the history of recent roles. Ignores errors, because this is only a convenience.
+ */
 export async function rememberRole(
   { role, profile }: Pick<RuntimeDraft, 'role' | 'profile'>,
   env: Environment,
@@ -166,7 +168,7 @@ function roleItem(value: RoleAnswer): PickItem<Answer> {
   return { ...targetWords(value.role), detail: value.role.arns.join(' → '), value };
 }
 
-/** The role that is in use keeps its external id, which no other place has. */
+/** The current role keeps its external ID, which is stored only in the entry. */
 function answerOf(target: RoleTarget, current: EntryRole | undefined): RoleAnswer {
   if (current && isTarget(target, current)) return { kind: 'role', role: current, target };
   const kind = target.wantsExternalId ? 'unidentified' : 'role';
@@ -187,7 +189,7 @@ async function enterRole(
   before: EntryRole | undefined,
   options: {
     readonly position: StepPosition | undefined;
-    /** What was typed in the list: a mistake in it is mended, and not typed again. */
+    /** The text from the list, so that the user can correct a typing error. */
     readonly text: string;
   },
 ): Promise<EntryRole | Back> {
@@ -264,7 +266,7 @@ function roleOfTarget(target: RoleTarget): EntryRole {
   return { arns: [...chain, arn], sessionName, externalId: undefined, mfaSerial, sourceIdentity };
 }
 
-/** Which external id a role takes is not remembered, only whether it takes one. */
+/** The history contains only whether a role requires an external ID, not its value. */
 function isTarget(target: RoleTarget, role: EntryRole | undefined): boolean {
   const takesOne = role?.externalId !== undefined;
   return (

@@ -11,26 +11,26 @@ import {
 import type { WrittenEntry } from '../runtimes/runtime-store.ts';
 import { arnOf } from '../servers/server-environment.ts';
 
-/** What is known of a runtime while it is being set up. */
+/** The state of the setup wizard. */
 export interface RuntimeDraft {
-  /** Of a runtime or a gateway; absent for a local AgentCore, and until it is chosen. */
+  /** Of a runtime or a gateway. Absent for a local AgentCore, and until the user picks one. */
   readonly arn?: string | undefined;
-  /** What AWS tells of it, where it was discovered. */
+  /** The AWS description, if the target was discovered. */
   readonly found?: DiscoveredRuntime | DiscoveredGateway | undefined;
   readonly qualifier?: string | undefined;
-  /** Absent: what the environment has. */
+  /** Absent for the environment's credentials. */
   readonly profile?: string | undefined;
-  /** Where to look for runtimes. */
+  /** The region to discover. */
   readonly region?: string | undefined;
   readonly role?: EntryRole | undefined;
   readonly authorization: EntryAuthorization;
-  /** What is to be kept in the secret storage; absent where nothing new is. */
+  /** The new client secret to store. Absent if there is no new one. */
   readonly clientSecret?: string | undefined;
   readonly sessionMode: SessionMode;
-  /** Of the entry that is edited. */
+  /** Copied from the edited entry. */
   readonly endpointUrl?: string | undefined;
   readonly name?: string | undefined;
-  /** Names of the server's tools, where it was asked. */
+  /** Names of the server's tools, if the check listed them. */
   readonly tools?: readonly string[] | undefined;
 }
 
@@ -39,7 +39,7 @@ export const EMPTY_DRAFT: RuntimeDraft = {
   sessionMode: 'session',
 };
 
-/** An entry to be edited. */
+/** Converts an entry to a draft. */
 export function draftOf(entry: RuntimeEntry): RuntimeDraft {
   const { name, target, profile, role, authorization, sessionMode } = entry;
   const endpoint = target.kind === 'runtime' ? target.runtime.endpoint : undefined;
@@ -55,7 +55,7 @@ export function draftOf(entry: RuntimeEntry): RuntimeDraft {
   };
 }
 
-/** The draft with another target; what was chosen of the one before does not hold for it. */
+/** Returns the draft with another target. Resets the answers that depend on the old one. */
 export function withTarget(
   draft: RuntimeDraft,
   arn: string,
@@ -77,7 +77,7 @@ export function withTarget(
   };
 }
 
-/** The draft with what AWS turned out to tell of its target, which settles how it lets callers in. */
+/** Returns the draft with the discovered target, whose authorizer decides the authorization. */
 export function withFound(draft: RuntimeDraft, found: RuntimeDraft['found']): RuntimeDraft {
   if (!found) return draft;
   const takesToken = ['oauth', 'tokenCommand'].includes(draft.authorization.kind);
@@ -85,7 +85,7 @@ export function withFound(draft: RuntimeDraft, found: RuntimeDraft['found']): Ru
   return { ...draft, found, authorization: fits ? draft.authorization : authorizationFor(found) };
 }
 
-/** What the authorizer of a discovered target takes; IAM where nothing is known. */
+/** The authorization for a discovered target. IAM if the target is unknown. */
 function authorizationFor(
   found: DiscoveredRuntime | DiscoveredGateway | undefined,
 ): EntryAuthorization {
@@ -111,18 +111,18 @@ export function isGateway({ arn }: Pick<RuntimeDraft, 'arn'>): boolean {
   return arn?.includes(':gateway/') ?? false;
 }
 
-/** What the journal calls the proxy that tries a runtime which has no name yet. */
+/** The proxy's name in the journal when it checks a runtime without a name. */
 const PROBE = 'setup check';
 
-/** The entry that a draft makes; its name may still be missing. */
+/** Converts a draft to an entry. A missing name gets a placeholder. */
 export function entryOf(draft: RuntimeDraft): RuntimeEntry {
   return readEntry(writtenOf({ ...draft, name: draft.name ?? PROBE }));
 }
 
 /**
- * A draft as it is written in the settings, without what is usual anyway.
+ * Converts a draft to the form in the settings. Omits default values.
  *
- * @param before The entry that it takes the place of: what was not asked about stays.
+ * @param before The entry to replace. Fields without a question keep their values.
  */
 export function writtenOf(draft: RuntimeDraft, before?: WrittenEntry): WrittenEntry {
   const {
@@ -150,7 +150,7 @@ export function writtenOf(draft: RuntimeDraft, before?: WrittenEntry): WrittenEn
   });
 }
 
-/** A role as it is written: one ARN by itself, a chain as a list. */
+/** Writes a single ARN as a string and a chain as a list. */
 export function writtenRole({ arns, ...role }: EntryRole): object {
   return withoutUndefined({ arn: arns.length === 1 ? arns[0] : arns, ...role });
 }
@@ -162,7 +162,7 @@ function writtenAuthorization(authorization: EntryAuthorization): object | undef
   return withoutUndefined({ type: kind, ...fields, ...('scopes' in fields && { scopes }) });
 }
 
-/** A name that no other entry has, from that of the runtime. */
+/** Suggests an unused name, based on the runtime's name. */
 export function suggestName(draft: RuntimeDraft, taken: readonly string[]): string {
   const { arn = '', found, qualifier } = draft;
   const id = arn.slice(arn.lastIndexOf('/') + 1).replace(/-[a-zA-Z0-9]{10}$/, '');

@@ -31,7 +31,7 @@ export interface SetupParts {
   readonly review: SetupContext['review'];
 }
 
-/** What the questions share, under a title. */
+/** The common context of all questions under one title. */
 export function setupContext(parts: SetupParts, title: string): SetupContext {
   const { env, store, prompts, discovery, review } = parts;
   return {
@@ -49,7 +49,7 @@ export function setupContext(parts: SetupParts, title: string): SetupContext {
   };
 }
 
-/** The commands that set up an entry, or change one, question by question. */
+/** Registers the commands that add or edit an entry with a wizard. */
 export function registerSetupCommands(commands: CommandRegistry, parts: SetupParts): void {
   const { store, servers, secrets, check } = parts;
 
@@ -89,7 +89,7 @@ export function registerSetupCommands(commands: CommandRegistry, parts: SetupPar
     const entry = subjectOf(item, store).entry ?? (await pickEntry(store));
     const setup = setupContext(parts, vscode.l10n.t('Edit {0}', entry.name));
     const draft = await askForChanges(setup, entry, { check, secrets });
-    // Endpoints of ARNs are said by the qualifier from now on.
+    // An endpoint in the ARN becomes the qualifier and does not count as a change.
     const isSame =
       JSON.stringify({ ...draft, found: undefined, tools: undefined }) ===
       JSON.stringify(draftOf(entry));
@@ -108,7 +108,7 @@ async function save(
 ): Promise<void> {
   const name = draft.name as string;
   if (replaces !== undefined) await secrets.rename(replaces, name);
-  // Before the entry is there: VS Code may start its server at once.
+  // Store the secret first, because VS Code may start the server as soon as the entry exists.
   const written = writtenOf(draft, replaces === undefined ? undefined : store.written(replaces));
   if (draft.clientSecret !== undefined) await secrets.store(readEntry(written), draft.clientSecret);
   if (draft.authorization.kind !== 'oauth') await secrets.remove(name);

@@ -4,20 +4,20 @@ import type { WorkspaceCommand } from '../../confirmed-commands.ts';
 import type { Environment } from '../../environment.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 
-/** What the questions of the setup share. */
+/** The common context of all questions of the setup. */
 export interface SetupContext {
-  /** Above each question. */
+  /** Shown above each question. */
   readonly title: string;
   readonly env: () => Environment;
   readonly store: RuntimeStore;
-  /** Of this window, which keeps AWS's pace over all that is asked for. */
+  /** The window's discovery, which applies one rate limit to all requests. */
   readonly discovery: () => Promise<Discovery>;
   readonly prompts: CredentialPrompts;
-  /** Signs in by the SSO session of a profile. @throws {AgentCoreError} where it has none. */
+  /** Signs in to the SSO session of a profile. @throws {AgentCoreError} if it has none. */
   readonly signIn: (profile: string | undefined) => Promise<void>;
-  /** Shows a command of the workspace and asks whether it may run. */
+  /** Shows a workspace command and prompts the user to allow it. */
   readonly review: (command: WorkspaceCommand) => Promise<boolean>;
-  /** What `agentcore.discovery.*` says. */
+  /** The settings `agentcore.discovery.*`. */
   readonly places: () => {
     readonly profiles: readonly string[];
     readonly regions: readonly string[];

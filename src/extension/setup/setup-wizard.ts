@@ -12,16 +12,16 @@ import { type FlowStep, runFlow } from './step-flow.ts';
 import { arnStep, targetStep } from './target-step.ts';
 
 /**
- * How the person says which runtime it is: of those that are found, or by its ARN alone. One that is
- * `given` is known already, and one that is `local` stays as it is.
+ * How the target is chosen: from the discovered runtimes, or only by ARN. `given` and `local` skip
+ * the question: the target is already known, or stays a local AgentCore.
  */
 export type TargetChoice = 'discovered' | 'arn' | 'given' | 'local';
 
 /**
- * Asks for all that makes an entry, from the runtime to the name, and checks it on the way. Nothing
- * is written meanwhile.
+ * Asks for all fields of an entry, from the target to the name, and checks the access. Writes no
+ * settings.
  *
- * @throws {Cancelled} after Escape.
+ * @throws {Cancelled} if the user presses Escape.
  */
 export function askForRuntime(
   setup: SetupContext,
@@ -29,9 +29,9 @@ export function askForRuntime(
     readonly check: CheckContext;
     readonly secrets: ClientSecrets;
     readonly choice: TargetChoice;
-    /** What is known to begin with. */
+    /** The initial draft. */
     readonly begin?: RuntimeDraft | undefined;
-    /** The name of the entry that is edited. */
+    /** The name of the edited entry. */
     readonly edits?: string | undefined;
   },
 ): Promise<RuntimeDraft> {
@@ -57,7 +57,9 @@ export function askForRuntime(
   return runFlow([...steps, modeStep(setup), nameStep(setup, edits)], begin);
 }
 
-/** The same for an entry that is there, with what it says filled in. A local one stays where it is. */
+/**
+ * Asks the same for an existing entry, with its values filled in. A local entry keeps its target.
+ */
 export function askForChanges(
   setup: SetupContext,
   entry: RuntimeEntry,

@@ -3,18 +3,18 @@ import * as vscode from 'vscode';
 import { Commands } from '../contributions.ts';
 import type { McpServers } from '../servers/mcp-servers.ts';
 
-/** Milliseconds for the tools of a server that was started: a microVM takes a while. */
+/** Timeout for the tools in milliseconds. A microVM takes some time to start. */
 const UP_WITHIN = 90_000;
-/** Milliseconds between two looks at the tools: VS Code tells nobody when they change. */
+/** Poll interval in milliseconds. VS Code emits no event when the tools change. */
 const LOOK_EVERY = 250;
-/** Names of tools that a sentence has room for. */
+/** Maximum number of tool names in the message. */
 const MOST_NAMES = 6;
 
 /**
- * Starts the server of an entry that was just saved, and says which tools it brought.
+ * Starts the server of a saved entry and shows its tools.
  *
- * @param options.known Names of the tools by the server's own word, where it was asked.
- * @param options.isNew Whether VS Code knows no tools of the server from before.
+ * @param options.known Tool names from the server itself, if the check listed them.
+ * @param options.isNew Whether VS Code has no tools of this server yet.
  */
 export async function startAndList(
   name: string,
@@ -32,11 +32,11 @@ export async function startAndList(
     },
     async (progress, token) => {
       token.onCancellationRequested(() => ending.abort());
-      // Somebody may have to sign in meanwhile, so that the start has a bound of its own.
+      // The start has its own timeout, because the user may have to sign in.
       await servers.start(name, ending.signal).catch((thrown) => {
         if (!ending.signal.aborted) throw thrown;
       });
-      // Those of before cannot be told from those of now.
+      // Old and new tools cannot be distinguished.
       if (!isNew && !known) return [];
       const signal = AbortSignal.any([ending.signal, AbortSignal.timeout(UP_WITHIN)]);
       const onFound = (found: readonly string[]) =>
@@ -50,9 +50,9 @@ export async function startAndList(
 }
 
 /**
- * The server's tools among all of this window, once they are there.
+ * Waits for the server's tools among all tools of the window.
  *
- * @returns undefined where they did not come in time.
+ * @returns `undefined` if the signal aborts first.
  */
 export async function waitForTools(options: {
   readonly before: ReadonlySet<string>;
@@ -63,13 +63,13 @@ export async function waitForTools(options: {
   readonly every?: number;
 }): Promise<readonly string[] | undefined> {
   const { before, known, signal, onFound, names = toolNames, every = LOOK_EVERY } = options;
-  // A server without tools is up when VS Code says so.
+  // Without tools there is nothing to wait for.
   if (known?.length === 0) return known;
   let found: readonly string[] = [];
   for (;;) {
     const now = serverTools(names(), before, known);
     if (now.length > 0) onFound(known ?? now);
-    // Without its word, all are there when there are no more than a moment ago.
+    // If the tools are unknown, the list is complete when two polls return the same number.
     if (known ? now.length > 0 : now.length > 0 && now.length === found.length) {
       return known ?? now;
     }
@@ -83,8 +83,8 @@ export async function waitForTools(options: {
 }
 
 /**
- * Those of VS Code's tools that may be the server's: `mcp_`, a part of the server's name, and the
- * tool's. A server that ran before has its tools there already.
+ * Filters VS Code's tools by server. A name consists of `mcp_`, a part of the server's name and the
+ * tool's name. If the server ran before, its tools are already in `before`.
  */
 export function serverTools(
   all: readonly string[],
@@ -132,7 +132,7 @@ function countWords(count: number): string {
   return count === 1 ? vscode.l10n.t('1 tool') : vscode.l10n.t('{0} tools', count);
 }
 
-/** VS Code's names are for models: `mcp_` and a slug go before the tool's own. */
+/** VS Code prefixes the name with `mcp_` and a slug of the server. */
 function withoutPrefix(name: string): string {
   return name.replace(/^mcp_[^_]*_/, '');
 }

@@ -1,25 +1,25 @@
-/** What a step answers when the person wants to see the one before again. */
+/** The answer of a step if the user presses Back. */
 export const BACK = Symbol('back');
 export type Back = typeof BACK;
 
-/** Where a person is among the steps. */
+/** The position within the flow. */
 export interface StepPosition {
-  /** From 1. */
+  /** Starts at 1. */
   readonly step: number;
-  /** As far as it is known now: an answer may add steps or spare them. */
+  /** An estimate: an answer may add or skip steps. */
   readonly total: number;
   readonly canGoBack: boolean;
 }
 
-/** One question. What was answered before stays in the draft, so that Back loses nothing. */
+/** One question. The draft keeps earlier answers, so Back loses nothing. */
 export interface FlowStep<Draft> {
-  /** Whether there is anything to ask, by what is known. Default: always. */
+  /** Whether the question applies to the draft. Default: always. */
   readonly applies?: ((draft: Draft) => boolean) | undefined;
-  /** @throws whatever ends the flow, such as `Cancelled`. */
+  /** @throws an error that ends the flow, such as `Cancelled`. */
   readonly ask: (draft: Draft, position: StepPosition) => Promise<Draft | Back>;
 }
 
-/** Asks one step after the other, and back, until the last is answered. */
+/** Runs the steps in order and handles Back, until the last step has an answer. */
 export async function runFlow<Draft>(
   steps: readonly FlowStep<Draft>[],
   begin: Draft,

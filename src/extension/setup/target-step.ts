@@ -19,19 +19,19 @@ type Target = DiscoveredRuntime | DiscoveredGateway;
 type Answer =
   | { readonly kind: 'target'; readonly target: Target }
   | { readonly kind: 'typed'; readonly arn: string }
-  /** With what was typed before Enter came first. */
+  /** With the typed text, if the user presses Enter before the list updates. */
   | { readonly kind: 'enter'; readonly text: string }
   | { readonly kind: 'elsewhere' }
   | { readonly kind: 'problem'; readonly problem: Problem }
   | { readonly kind: 'unusable'; readonly sentence: string };
 
-/** Which runtime or gateway: one that is found in AWS, or any by its ARN. */
+/** Asks for a discovered runtime or gateway, or for an ARN. */
 export function targetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(begin, position) {
       let draft = begin;
       if ((await likelyProfiles(draft, setup)).length > 1) {
-        // The first one of the file may be of another account.
+        // The first profile of the file may belong to another account.
         const chosen = await pickPlaceProfile(setup, undefined, position);
         if (chosen === BACK) return BACK;
         draft = { ...draft, profile: chosen.profile };
@@ -55,7 +55,7 @@ export function targetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
             if (answer.text && arnVerdict(answer.text) === undefined) {
               return withTarget(draft, answer.text);
             }
-            // A mistake is mended, and not typed again.
+            // Keep the typed text, so that the user can correct it.
             const typed = isAddress(answer.text) ? answer.text : draft.arn;
             const arn = await enterArn(setup, typed, { ...position, canGoBack: true });
             if (arn !== BACK) return withTarget(draft, arn);
@@ -79,7 +79,7 @@ export function targetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   };
 }
 
-/** By its ARN alone. */
+/** Asks for an ARN without discovery. */
 export function arnStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(draft, position) {
@@ -115,7 +115,7 @@ function pickTarget(
 ): Promise<Answer | Back> {
   const { draft, place, position, hint } = options;
   const where = place && placeWords(place);
-  // Enter may come before the list has caught up with a pasted ARN.
+  // The user may press Enter before the list contains a pasted ARN.
   const enter = { kind: 'enter' as const, text: '' };
   const fixed: readonly PickItem<Answer>[] = [
     {
@@ -180,7 +180,7 @@ function typedItem(arn: string): PickItem<Answer> {
     : { label: `$(warning) ${verdict}`, value: { kind: 'enter', text: arn } };
 }
 
-/** What is known of a place, as items: what can be used, what cannot, and what went wrong. */
+/** Converts the results of a place to items: usable targets, problems and other targets. */
 export function itemsOf(found: DiscoveredPlace, now: number): readonly PickItem<Answer>[] {
   const { place, runtimes, gateways, problems, isDone } = found;
   const targets: readonly Target[] = [...(runtimes?.items ?? []), ...(gateways?.items ?? [])];
@@ -262,7 +262,7 @@ function placeWords({ profile, region }: Place): string {
   return `${profile ?? vscode.l10n.t('environment')} · ${region}`;
 }
 
-/** @returns what to say above the list afterwards. */
+/** @returns the placeholder of the list afterwards. */
 async function helpWith(problem: Problem, setup: SetupContext): Promise<string | undefined> {
   const { denial, kind, place, unconfirmed } = problem;
   if (denial) {

@@ -5,15 +5,15 @@ import { parseRoleArn } from '../../aws/iam/trust-policy.ts';
 import { takesSecret } from '../../aws/private-url.ts';
 import { messageOf } from '../../error.ts';
 
-/** What is wrong with a text as somebody types it; nothing where it can be used. */
+/** A validation message, or `undefined` if the text is valid. */
 type Verdict = string | undefined;
 
-/** True for what is meant as an ARN, percent-encoded or not, or as a runtime's invocation URL. */
+/** Whether the text looks like an ARN, percent-encoded or not, or like an invocation URL. */
 export function isAddress(text: string): boolean {
   return /^\s*arn[:%]/i.test(text) || isInvocationsUrl(text);
 }
 
-/** The ARN of a runtime, of one of its endpoints, or of a gateway. */
+/** Accepts the ARN of a runtime, a runtime endpoint or a gateway. */
 export function arnVerdict(text: string): Verdict {
   return verdictOf(() => {
     if (isGatewayArn(text)) parseGatewayArn(text);
@@ -21,17 +21,17 @@ export function arnVerdict(text: string): Verdict {
   });
 }
 
-/** The ARNs of roles to assume in turn, with commas between. */
+/** Accepts the role ARNs of a chain, separated by commas. */
 export function roleArnsVerdict(text: string): Verdict {
   return verdictOf(() => void readRoleArns(text));
 }
 
-/** @throws {AgentCoreError} `usage` for what is no role. */
+/** @throws {AgentCoreError} `usage` if one is not a role ARN. */
 export function readRoleArns(text: string): readonly string[] {
   return text.split(',').map(parseRoleArn);
 }
 
-/** @param taken Names of other entries; they are compared as the settings do, without case. */
+/** @param taken Names of other entries. Case-insensitive, like in the settings. */
 export function nameVerdict(text: string, taken: readonly string[]): Verdict {
   if (!text) return vscode.l10n.t('Give it a name: it is what the server is called.');
   if (text.length > 64) return vscode.l10n.t('A name has at most 64 characters.');
@@ -52,14 +52,14 @@ export function regionVerdict(text: string): Verdict {
     : vscode.l10n.t('Expected a region such as us-east-1.');
 }
 
-/** Empty where there is none. */
+/** An empty text means no external ID. */
 export function externalIdVerdict(text: string): Verdict {
   return text === '' || /^[\w+=,.@:/-]{2,1224}$/.test(text)
     ? undefined
     : vscode.l10n.t('An external id has 2 to 1224 letters, digits and +=,.@:/_-');
 }
 
-/** Empty where the identity provider's own is to be found. */
+/** If empty, the proxy discovers the token URL of the identity provider. */
 export function tokenUrlVerdict(text: string): Verdict {
   return text === '' || (URL.canParse(text) && takesSecret(new URL(text)))
     ? undefined
