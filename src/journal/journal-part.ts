@@ -81,7 +81,7 @@ export class JournalPart {
     await this.#handle.utimes(now, now);
   }
 
-  /** False if the file was deleted, moved or replaced, because readers no longer find it. */
+  /** False if the file was deleted, moved or replaced. Readers would not find new records. */
   async isInPlace(): Promise<boolean> {
     try {
       const [ours, there] = await Promise.all([

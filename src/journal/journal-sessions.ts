@@ -36,7 +36,7 @@ export async function foldSessions(
       const known = record.session === undefined ? undefined : facts.get(record.session);
       if (known) facts.set(known.session, withCall(known, record));
     } else if (isOfSession(record)) {
-      // Files of another program, which stopped the session, may be read before the session's own.
+      // If another program stopped the session, its files may be read before the session's own.
       if (!fold(record)) early.push(record);
       const origin = origins.get(record.session);
       if (isOrigin(record) && (!origin || record.at >= origin.at)) {

@@ -29,27 +29,31 @@ export interface JournalOptions {
   /** In milliseconds. */
   readonly heartbeat?: number;
   readonly files?: FileSystem;
-  /** Returns the maximum lifetime of a session in milliseconds. Older sessions may be pruned. */
+  /** Maximum milliseconds that `recordNow` waits for the disk. */
   readonly maxWaitMs?: number;
-  /** Milliseconds from the first write to the removal of old files. */
+  /** Returns the maximum lifetime of a session in milliseconds. Older sessions may be pruned. */
   readonly lifetimeOf?: (facts: SessionFacts) => number;
-  /** Maximum milliseconds that records wait to be written together. */
+  /** Milliseconds from the first write to the removal of old files. */
   readonly pruneAfter?: number;
 }
 
-/** Maximum characters of one write. */
+/** Maximum milliseconds that records wait to be written together. */
 const FLUSH_AFTER = 200;
-/** Maximum milliseconds that a caller waits for the disk. */
+/** Characters after which no further line joins a write. */
 const BATCH = 1024 * 1024;
+/**
+ * Maximum milliseconds that an invoke waits for the record of its session. A busy disk or processor
+ * can take more than a second. If the program is killed before the write, the session is lost. A
+ * blocked disk must not delay calls any longer.
+ */
+const MAX_WAIT_MS = 5_000;
+/** Maximum milliseconds to close. Clients kill a program that ends too slowly. */
+const MAX_CLOSE_MS = 1_000;
+
 /**
  * Records the sessions, calls and errors of this process in its own files. Never throws: without a
  * working disk the program continues, and pending records are written when the disk recovers.
  */
-const MAX_WAIT_MS = 5_000;
-/** True from a failed write until a new part is started. */
-const MAX_CLOSE_MS = 1_000;
-
-/** Queues the record. It is written soon and in order. */
 export class Journal {
   readonly #options: Required<Omit<JournalOptions, 'name'>> & Pick<JournalOptions, 'name'>;
   readonly #run: string;
@@ -57,11 +61,7 @@ export class Journal {
   readonly #sessions: LiveSessions;
   #part: JournalPart | undefined;
   #nextPart = 0;
-  /**
-   * Resolves when the record and all earlier ones would survive the end of this process. Also
-   * resolves after a failed write or after one second, because no caller should wait for a broken
-   * disk.
-   */
+  /** True from a failed write until a new part is started. */
   #isFailing = false;
   #hasComplained = false;
   #isClosed = false;
@@ -88,7 +88,7 @@ export class Journal {
     this.#run = runName(startedAt, process.pid, randomBytes(3).toString('hex'));
   }
 
-  /** Writes pending records and closes the file, within one second. Ignores later records. */
+  /** Queues the record. It is written soon and in order. */
   record(record: JournalRecord): void {
     if (this.#isClosed) return;
     this.#buffer.add(sanitized(record));
@@ -98,7 +98,9 @@ export class Journal {
   }
 
   /**
-   * Starts writing, one write at a time. Records that arrive during a write go into the next one.
+   * Resolves when the record and all earlier ones would survive the end of this process. Also
+   * resolves after a failed write or after `maxWaitMs`, because no caller should wait for a broken
+   * disk. The record is still written when the disk recovers.
    */
   async recordNow(record: JournalRecord): Promise<void> {
     if (this.#isClosed) return;
@@ -116,7 +118,7 @@ export class Journal {
     });
   }
 
-  /** Synchronous with the last check of the buffer, so that a later record starts a new run. */
+  /** Writes pending records and closes the file, within one second. Ignores later records. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -130,7 +132,9 @@ export class Journal {
     clearTimeout(impatience);
   }
 
-  /** Even if the file accepts no more bytes, a touch can show that its program is alive. */
+  /**
+   * Starts writing, one write at a time. Records that arrive during a write go into the next one.
+   */
   #kick(): Promise<void> {
     clearTimeout(this.#flushing);
     this.#flushing = undefined;
@@ -154,7 +158,7 @@ export class Journal {
       this.#buffer.settleAll();
       this.#complain(messageOf(thrown));
     } finally {
-      // If records are pending, the next write starts the part.
+      // Synchronous with the last check of the buffer, so that a later record restarts the work.
       this.#isWorking = false;
     }
   }
@@ -168,14 +172,14 @@ export class Journal {
 
   async #checkFile(): Promise<void> {
     this.#isBeatDue = false;
-    // Starts the next part: its head, the facts of all live sessions, and then `lines`.
+    // Even if the file accepts no more bytes, a touch can show that its program is alive.
     await this.#part?.touch(this.#options.now()).catch(() => {});
     if (!this.#isFailing) {
       if (!this.#part || (await this.#part.isInPlace())) return;
       await this.#part.close();
       this.#part = undefined;
     }
-    // Imported lazily to keep the start fast.
+    // If records are pending, the next write starts the part.
     if (this.#buffer.isEmpty && !this.#sessions.isEmpty) await this.#beginPart('');
   }
 
@@ -202,7 +206,7 @@ export class Journal {
     }
   }
 
-  /** If it fails, the next program tries again. */
+  /** Starts the next part: its head, the facts of all live sessions, and then `lines`. */
   async #beginPart(lines: string): Promise<void> {
     const { folder, files, program, version, name, now } = this.#options;
     await prepareFolder(files, folder);
@@ -222,11 +226,11 @@ export class Journal {
   #pruneLater(): NodeJS.Timeout {
     const { folder, now, lifetimeOf, heartbeat, pruneAfter } = this.#options;
     const work = async () => {
-      // The records of a batch after its first `bytes` bytes.
+      // Imported lazily to keep the start fast.
       const { prune } = await import('./retention.ts');
       await prune(folder, { now: now(), lifetimeOf, here: viewpoint(heartbeat) });
     };
-    // Where it fails, whoever comes next tries again.
+    // If it fails, the next program tries again.
     return setTimeout(() => void work().catch(() => {}), pruneAfter).unref();
   }
 
@@ -247,7 +251,7 @@ export class Journal {
   }
 }
 
-/** What of a batch does not lie within its first `bytes` bytes. */
+/** The records of a batch after its first `bytes` bytes. */
 function afterBytes(batch: readonly Pending[], bytes: number): readonly Pending[] {
   let rest = bytes;
   const first = batch.findIndex(({ line }) => {

@@ -79,7 +79,7 @@ function redactedString(text: string, depth: number): string {
       // Not JSON after all.
     }
   }
-  // A part of an encoded text could not be decoded.
+  // Encoded text can only be decoded as a whole.
   const isEncoded = !/\s/.test(text.slice(0, LOOKED_AT));
   if (isEncoded && text.length > JSON_LENGTH) return `[${text.length} characters]`;
   const looked = isEncoded ? text : text.slice(0, LOOKED_AT);

@@ -117,7 +117,7 @@ async function surveyed(folder: string, options: PruneOptions & { readonly now: 
     return now.getTime() - source.heartbeatAt.getTime() < ELSEWHERE_PATIENCE;
   };
   const mayStillRun = (session: SessionFacts) =>
-    // Not from the start: if an ID is reused after its microVM has ended, a new microVM starts.
+    // Counts from the last activity, not from the start: a reused ID gets a new microVM.
     Date.parse(session.lastActiveAt) + lifetimeOf(session) >= now.getTime();
 
   return {
