@@ -39,7 +39,10 @@ export class OrphanGuard {
     this.#shell?.stdin?.write(`- ${group}\n`);
   }
 
-  /** Resolves when the shell and the remaining process groups have ended. */
+  /**
+   * Resolves when the shell has killed the remaining process groups and exited, at the latest after
+   * `EXIT_MS`.
+   */
   async close(): Promise<void> {
     const shell = this.#shell;
     if (!shell || shell.exitCode !== null || shell.signalCode !== null) return;

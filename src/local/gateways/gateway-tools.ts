@@ -3,7 +3,7 @@ import type { Deliveries } from '../deliveries.ts';
 import type { RequestRecord } from '../request-log.ts';
 import type { TargetLinks } from './gateway-sessions.ts';
 
-/** Between the name of a target and the name of a tool. */
+/** Separates the target name from the tool name. */
 const SEPARATOR = '___';
 
 /** Maximum number of pages to list per target. */
@@ -19,7 +19,9 @@ export type ToolsAnswer =
 export async function listTools(links: TargetLinks): Promise<ToolsAnswer> {
   const tools: unknown[] = [];
   for (const [target, link] of links) {
-    /** Cursors already used. A repeated cursor would loop forever. */
+    /**
+     * Cursors already used. An empty or repeated cursor ends the list, to prevent an endless loop.
+     */
     const seen = new Set<string | undefined>(['']);
     let cursor: string | undefined;
     while (!seen.has(cursor) && seen.size <= MAX_PAGES) {

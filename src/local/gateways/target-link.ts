@@ -10,7 +10,7 @@ import { readTargetAnswer, type TargetAnswer } from './target-answer.ts';
 const QUALIFIER = 'DEFAULT';
 const PROTOCOL_VERSION = '2025-06-18';
 
-/** The response of a target, or the reason for its absence. */
+/** The response of a target, or an error. */
 type TargetOutcome =
   | { readonly ok: true; readonly answer: TargetAnswer }
   | { readonly ok: false; readonly error: PlatformError };

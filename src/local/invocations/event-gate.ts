@@ -27,7 +27,7 @@ export class EventGate {
     return this.#seenEvents >= this.#events || this.#seenBytes >= this.#bytes;
   }
 
-  /** The passing part of a chunk. */
+  /** The part of a chunk within the limits. */
   admit(chunk: Buffer): Buffer {
     let length = 0;
     while (length < chunk.length && !this.shut) {

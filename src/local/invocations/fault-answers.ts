@@ -6,7 +6,7 @@ import type { Platform } from '../platform.ts';
 import type { RequestRecord } from '../request-log.ts';
 import { EXPIRED_TOKEN } from '../signatures/sigv4-verifier.ts';
 
-/** Faults with a response that replaces the container's. */
+/** Faults that replace the container's response. */
 export type AnswerFault = Exclude<
   ArmedFault,
   { readonly kind: 'cut' | 'stall' | 'delay' | 'restart-container' | 'kill-microvm' }

@@ -160,7 +160,8 @@ export function forward(options: Forward): Promise<Forwarded> {
       answer.on('data', (chunk: Buffer) => {
         if (gate.shut) return;
         const admitted = gate.admit(chunk);
-        // Wait for the write to finish, because the reset would discard buffered bytes.
+        // Wait for the write to finish, because closing the connection could discard buffered
+        // bytes.
         if (gate.shut) response.write(admitted, shut);
         else response.write(admitted);
       });

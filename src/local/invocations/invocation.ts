@@ -119,7 +119,7 @@ function pause({ clock }: Platform, ms: number): Promise<void> {
   });
 }
 
-/** The error for an error status of a container. */
+/** The error for a container response with an error status. */
 export function containerError(status: number): PlatformError {
   return {
     kind: 'container-failed',

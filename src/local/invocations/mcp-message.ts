@@ -10,7 +10,7 @@ export interface McpMessage {
   readonly method: string | undefined;
   /** `params.name` or `params.uri`. */
   readonly target: string | undefined;
-  /** True for requests; false for notifications and for responses of the client. */
+  /** True for requests, batches and invalid JSON; false for notifications and responses. */
   readonly expectsAnswer: boolean;
   readonly sessionless: boolean;
 }

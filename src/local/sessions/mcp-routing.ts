@@ -101,7 +101,7 @@ function newSession(routing: McpRouting, id: string | undefined): McpRoute {
   };
 }
 
-/** The id for the client to send to reach this microVM again. */
+/** The id that routes later requests of the client to this microVM. */
 function mintedRoute(
   { config, message }: McpRouting,
   mcpSessionId: string | undefined,

@@ -2,7 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { RuntimeSession, type SessionParts } from './runtime-session.ts';
 import type { SessionRecord } from './session-record.ts';
 
-/** Maximum number of stopped sessions to keep. Their ids count as gone instead of unknown. */
+/**
+ * Maximum number of sessions. Above it, the oldest stopped one is dropped. Until then, its id
+ * counts as gone instead of unknown.
+ */
 const MAX_STOPPED = 1000;
 
 export interface NewSession {
