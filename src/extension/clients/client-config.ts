@@ -4,13 +4,14 @@ import { replaceFile } from '../../aws/sso/private-file.ts';
 import { AgentCoreError } from '../../error.ts';
 import { fileFailure } from '../../file-failure.ts';
 
-/** Configurations have some kilobytes; what is larger is something else. */
+/** Configurations have a few kilobytes. A larger file is not a configuration. */
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
 
 /**
- * The text of a client's configuration, without a byte order mark; empty if there is no file.
+ * Reads a client's configuration without its byte order mark. Returns an empty string if there is
+ * no file.
  *
- * @throws {AgentCoreError} `config` for what is no regular file of UTF-8 text.
+ * @throws {AgentCoreError} `config` if it is not a regular file of UTF-8 text.
  */
 export async function readConfig(file: string): Promise<string> {
   const fail = (cause: string, details?: { readonly cause: unknown }) =>
@@ -44,10 +45,10 @@ export async function readConfig(file: string): Promise<string> {
 }
 
 /**
- * Replaces a configuration as a whole, where it really is, with the mode and owner that it has.
+ * Replaces the whole configuration. Follows links and keeps mode and owner.
  *
- * @param before The text that was read: a file that has another one by now is left alone.
- * @throws {AgentCoreError} `config` if it has changed meanwhile, or cannot be written.
+ * @param before The text from the read. If the file has changed since, it stays as it is.
+ * @throws {AgentCoreError} `config` if it has changed or cannot be written.
  */
 export async function writeConfig(file: string, before: string, after: string): Promise<void> {
   if ((await readConfig(file)) !== before) {

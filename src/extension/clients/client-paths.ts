@@ -2,24 +2,24 @@ import { readdir, readFile } from 'node:fs/promises';
 import { posix, win32 } from 'node:path';
 import type { Environment } from '../../environment.ts';
 
-/** A client whose configuration names MCP servers. */
+/** A client with a configuration file for MCP servers. */
 export type ClientId = 'vscode' | 'claude' | 'cursor' | 'kiro';
 
-/** What a path depends on. */
+/** The inputs of a path. */
 export interface Machine {
   readonly platform: NodeJS.Platform;
   readonly home: string;
   readonly env: Environment;
-  /** The names in a folder; rejects if it is none. Default: the file system's. */
+  /** Lists the names in a directory. Rejects if it is not a directory. Default: the file system. */
   readonly listFolder?: ((path: string) => Promise<readonly string[]>) | undefined;
 }
 
-/** A configuration that a server can be added to. */
+/** A configuration file to which a server can be added. */
 export interface ClientFile {
   readonly client: ClientId;
   /** The name of the application. */
   readonly application: string;
-  /** The profile of VS Code; absent for the default one. */
+  /** The VS Code profile. Absent for the default profile. */
   readonly profile?: string | undefined;
   readonly file: string;
 }
@@ -27,13 +27,13 @@ export interface ClientFile {
 /** The VS Code of this window. */
 export interface ThisVsCode {
   readonly application: string;
-  /** The extension's global storage, which lies in the folder of the profile. */
+  /** The extension's global storage, a directory of the VS Code profile. */
   readonly globalStorage: string;
-  /** The workspace file, or the folder, as VS Code's settings have it. */
+  /** URI of the workspace file or folder, in the format of VS Code's storage. */
   readonly workspace?: string | undefined;
 }
 
-/** Folders of the applications that keep their data as VS Code does. */
+/** Data directories of the VS Code variants. */
 const VS_CODES = {
   Code: 'VS Code',
   'Code - Insiders': 'VS Code Insiders',
@@ -42,8 +42,9 @@ const VS_CODES = {
 } as const;
 
 /**
- * Where the other clients of this user find their servers (sources: the documentation of VS Code,
- * Claude Desktop, Cursor and Kiro; Claude Desktop on Linux keeps the usual place of such programs).
+ * Finds the configuration files of the user's other clients (sources: the documentation of VS Code,
+ * Claude Desktop, Cursor and Kiro). Assumes the usual configuration directory for Claude Desktop on
+ * Linux.
  */
 export async function findClientFiles(machine: Machine): Promise<readonly ClientFile[]> {
   const { join } = pathsOf(machine);
@@ -76,8 +77,8 @@ export async function findClientFiles(machine: Machine): Promise<readonly Client
 }
 
 /**
- * The file of the profile that this window uses. It is on the machine where the extension runs, so
- * in a remote window it is the one for all windows of that remote machine.
+ * The file of this window's VS Code profile, on the machine of the extension host. In a remote
+ * window, it applies to all windows of the remote machine.
  */
 export async function findOwnFile(
   { application, globalStorage, workspace }: ThisVsCode,
@@ -88,7 +89,7 @@ export async function findOwnFile(
   const isNamed = basename(dirname(profileFolder)) === 'profiles';
   const user = isNamed ? dirname(dirname(profileFolder)) : profileFolder;
   const { profiles, associations } = await readProfiles(user, machine);
-  // A profile that shares the default one's storage is known by its workspace alone.
+  // If a profile shares the default profile's storage, only its workspace identifies it.
   const id = isNamed ? basename(profileFolder) : workspace && associations[workspace];
   const profile = profiles.find(({ location }) => location === id);
   const own = profile ? join(user, 'profiles', profile.location) : profileFolder;
@@ -98,9 +99,9 @@ export async function findOwnFile(
 
 interface VsCodeProfile {
   readonly name: string;
-  /** The name of its folder below `profiles`. */
+  /** The name of its directory below `profiles`. */
   readonly location: string;
-  /** Whether it uses the servers of the default profile. */
+  /** Whether it uses the MCP servers of the default profile. */
   readonly sharesServers: boolean;
 }
 
@@ -123,13 +124,13 @@ async function profileFiles(
   ];
 }
 
-/** What VS Code stores of its profiles; none if the file is not there or is not understood. */
+/** Reads VS Code's stored profiles. Empty if the file is missing or invalid. */
 async function readProfiles(
   user: string,
   machine: Machine,
 ): Promise<{
   readonly profiles: readonly VsCodeProfile[];
-  /** Locations of profiles, by the workspaces that use them. */
+  /** Locations of profiles by workspace URI. */
   readonly associations: Readonly<Record<string, unknown>>;
 }> {
   try {
@@ -156,8 +157,8 @@ interface StoredProfile {
 }
 
 /**
- * The package of the Microsoft Store reads a folder of its own in place of `%APPDATA%`. Both are
- * named if both are there.
+ * The Microsoft Store package reads a private directory instead of `%APPDATA%`. If both exist,
+ * returns both.
  */
 async function claudeFolders(machine: Machine): Promise<readonly string[]> {
   const { join } = pathsOf(machine);
@@ -172,7 +173,7 @@ async function claudeFolders(machine: Machine): Promise<readonly string[]> {
   return packaged.length > 0 && !(await isFolder(usual, machine)) ? packaged : [...packaged, usual];
 }
 
-/** Where desktop programs keep what belongs to a user. */
+/** The user's configuration directory of desktop applications. */
 function applicationFolder({ platform, home, env }: Machine): string {
   switch (platform) {
     case 'win32':

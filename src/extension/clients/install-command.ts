@@ -15,11 +15,11 @@ import { workspaceFolder } from '../workspace-folder.ts';
 import type { ClientFile, ClientId, Machine } from './client-paths.ts';
 import type { ServerSnippet } from './snippets.ts';
 
-/** A client that the server may be given to. */
+/** A client that can receive the server. */
 interface Target {
   readonly client: ClientId;
   readonly label: string;
-  /** Absent if the client is on another machine than the extension. */
+  /** Absent if the client is not on the machine of the extension host. */
   readonly file: string | undefined;
 }
 
@@ -28,12 +28,12 @@ interface Install {
   readonly how?: 'write' | 'copy';
 }
 
-/** The command that gives another client the same server, written to its file or copied. */
+/** Registers the command to add an entry's server to another client's file, or to copy it. */
 export function registerInstallForOtherClient(
   commands: CommandRegistry,
   parts: {
     readonly store: RuntimeStore;
-    /** A folder of the extension in the profile of this window. */
+    /** The extension's storage directory in this window's VS Code profile. */
     readonly globalStorage: string;
     readonly version: string;
   },
@@ -79,9 +79,9 @@ export function registerInstallForOtherClient(
 }
 
 /**
- * Writes the server to the client's file once the person has seen the change, and reads it back.
+ * Shows the change, writes it after the user's confirmation, and reads the file back.
  *
- * @returns false if the person does not want it.
+ * @returns `false` if the user discards the change.
  */
 async function write(
   { client, label, file }: Target & { readonly file: string },
@@ -176,14 +176,14 @@ function targetItem(target: Target): PickItem<Target> {
   };
 }
 
-/** This VS Code and this folder first, then the other clients of the user. */
+/** This VS Code and this folder first, then the user's other clients. */
 async function findTargets(globalStorage: string): Promise<readonly Target[]> {
   const { findClientFiles, findOwnFile } = await import('./client-paths.ts');
   const machine: Machine = { platform: process.platform, home: homedir(), env: process.env };
   const { appName, remoteName } = vscode.env;
   const { workspaceFile, workspaceFolders } = vscode.workspace;
   const workspace = (workspaceFile ?? workspaceFolders?.[0]?.uri)?.toString();
-  // Editors of others that are built on VS Code have a file of their own.
+  // Other editors based on VS Code have their own configuration files.
   const isVsCode = !/^(Cursor|Kiro)\b/.test(appName);
   const own = await findOwnFile({ application: appName, globalStorage, workspace }, machine);
   const folder = workspaceFolder();
@@ -201,7 +201,7 @@ async function findTargets(globalStorage: string): Promise<readonly Target[]> {
           },
         ]),
     ...(isRemote
-      ? // They run where the person is. Of VS Codes there is this one, which has a file here.
+      ? // These clients run on the user's own machine. Only this VS Code has a file on the remote machine.
         others
           .filter(({ client }) => client !== 'vscode')
           .map((one) => ({ ...one, label: labelOf(one), file: undefined }))
@@ -210,7 +210,7 @@ async function findTargets(globalStorage: string): Promise<readonly Target[]> {
 }
 
 function ownLabel(own: ClientFile, remote: string | undefined): string {
-  // A browser's window has the address of its server there.
+  // In a browser window, `remoteName` is the address of the server.
   return remote === undefined || remote.includes(':')
     ? vscode.l10n.t('{0}, all windows', labelOf(own))
     : vscode.l10n.t('{0}, all windows on {1}', labelOf(own), remote);

@@ -13,7 +13,7 @@ import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { environmentOf, type ServerEnvironment } from '../servers/server-environment.ts';
 import type { ClientId } from './client-paths.ts';
 
-/** A server as the configuration of a client names it. */
+/** A server in a client's configuration. */
 export interface ServerSnippet {
   readonly type?: 'stdio';
   readonly command: string;
@@ -21,11 +21,11 @@ export interface ServerSnippet {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** The variable that no snippet has: the person puts it there, or in the environment. */
+/** Snippets never contain this variable. The user sets it in the file or in the environment. */
 export const SECRET_VARIABLE = 'AGENTCORE_OAUTH_CLIENT_SECRET';
 
 const SECRET_INPUT = 'agentcore-client-secret';
-/** Where the clients' configurations have their servers. */
+/** The key of the servers in each client's configuration. */
 const SERVERS: Readonly<Record<ClientId, string>> = {
   vscode: 'servers',
   claude: 'mcpServers',
@@ -34,11 +34,12 @@ const SERVERS: Readonly<Record<ClientId, string>> = {
 };
 
 /**
- * The entry as a server of another client: the npm package of this version, and the same
- * environment without any secret. VS Code asks for the secret and keeps it.
+ * Converts an entry to a server of another client: the npm package in this version, and the same
+ * environment without secrets. VS Code prompts for the secret and stores it.
  *
- * @param files The variables that name AWS files, if the settings do.
- * @throws {AgentCoreError} `usage` for a local AgentCore, which only this extension starts.
+ * @param files The variables for the AWS files, if the settings define them.
+ * @throws {AgentCoreError} `usage` if the entry is on a local AgentCore, because only this
+ *   extension starts it.
  */
 export function serverSnippet(
   client: ClientId,
@@ -66,18 +67,18 @@ export function serverSnippet(
   };
 }
 
-/** Whether the server takes a secret that the snippet leaves out. */
+/** Whether the server needs a secret that the snippet omits. */
 export function needsSecret({ authorization }: RuntimeEntry): boolean {
   return authorization.kind === 'oauth';
 }
 
 /**
- * A client's configuration with this server in it, in place of one that has its name. Everything
- * else stays, comments and indentation too; what stands right beside it may be laid out anew.
+ * Adds the server to a client's configuration, or replaces the one with its name. Keeps comments
+ * and indentation. Adjacent text may be reformatted.
  *
- * @param text The file as it is, without a byte order mark; empty if there is none.
+ * @param text The file without a byte order mark. Empty if there is no file.
  * @param file The path, for errors.
- * @throws {AgentCoreError} `config` if the client would not find the server, or something else
+ * @throws {AgentCoreError} `config` if the client would not find the server, or if other content
  *   would change.
  */
 export function withServer(
@@ -119,7 +120,7 @@ export function withServer(
   return after;
 }
 
-/** Whether a reader of this text finds exactly this server under the name. */
+/** Whether a client that parses this text finds exactly this server under the name. */
 export function hasServer(
   text: string,
   client: ClientId,
@@ -129,7 +130,7 @@ export function hasServer(
   return isDeepStrictEqual(read(text)[SERVERS[client]]?.[name], snippet);
 }
 
-/** The part of a configuration that a person pastes: the server under its name. */
+/** The text for the user to paste: a configuration with only this server. */
 export function snippetText(client: ClientId, name: string, snippet: ServerSnippet): string {
   return withServer('', client, name, snippet);
 }
@@ -159,7 +160,7 @@ function changed(text: string, path: readonly (string | number)[], value: unknow
 
 type Configuration = Readonly<Record<string, Readonly<Record<string, unknown>> | null | undefined>>;
 
-/** As the clients do: of members with one name, the last one counts. */
+/** Parses like the clients: the last of several members with one name counts. */
 function read(text: string): Configuration {
   return parse(text, [], { allowTrailingComma: true }) ?? {};
 }
@@ -194,7 +195,9 @@ function readRoot(text: string, fail: (cause: string) => Error): Node {
   throw fail(`it is ${root ? describeType(root) : 'empty'}, not a JSON object`);
 }
 
-/** The value of a member; which of two is meant depends on the reader, so there may be one only. */
+/**
+ * Returns the value of a member. Rejects duplicates, because readers differ in which one counts.
+ */
 function readMember(object: Node, name: string, fail: (cause: string) => Error): Node | undefined {
   const found = (object.children ?? []).filter(({ children }) => children?.[0]?.value === name);
   if (found.length > 1) throw fail(`it has "${name}" ${found.length} times`);
@@ -219,14 +222,14 @@ function isStrictJson(text: string): boolean {
     JSON.parse(text);
     return true;
   } catch {
-    // What is no JSON at all has a sentence of its own.
+    // Invalid JSON has a different error message.
     const errors: ParseError[] = [];
     parse(text, errors, { allowTrailingComma: true });
     return errors.length > 0;
   }
 }
 
-/** As the file has it already; two spaces where there is nothing to go by. */
+/** The indentation of the file. Two spaces if the file has none. */
 function indentationOf(text: string): NonNullable<ModificationOptions['formattingOptions']> {
   const [, indent = '  '] = /^([ \t]+)\S/m.exec(text) ?? [];
   const eol = text.includes('\r\n') ? '\r\n' : '\n';
