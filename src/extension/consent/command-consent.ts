@@ -9,20 +9,20 @@ import { AgentCoreError } from '../../error.ts';
 import { Preview } from './preview.ts';
 import { escapeInvisible, wrapLines } from './shown-command.ts';
 
-/** The command of a button that has a person review a command; no person runs it by name. */
+/** Internal command of a button: shows a workspace command for confirmation. */
 export const REVIEW_COMMAND = '_agentcore.reviewCommand';
 
-/** Where the digests are kept, by the kind of command. */
+/** Storage key of the digests, each with the kind of command. */
 const KEY = 'confirmedCommands';
-/** The oldest ones are forgotten first. */
+/** The oldest one is dropped first. */
 const MAX_CONFIRMED = 200;
-/** A dialog has room for so many characters; a longer text opens in an editor. */
+/** In characters. A longer text opens in an editor instead of the dialog. */
 const MAX_DIALOG_LENGTH = 600;
 const MAX_DIALOG_LINES = 8;
 
 /**
- * The commands of workspace settings that the person at this window has confirmed, by their exact
- * text. They are remembered for this workspace alone: a relative path is another program elsewhere.
+ * The confirmed workspace commands, by their exact text. Confirmations apply only
+ * to this workspace, because a relative path is a different program in another one.
  */
 export class CommandConsent implements vscode.Disposable {
   readonly #memory: vscode.Memento;
@@ -31,13 +31,15 @@ export class CommandConsent implements vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #asking = new Map<string, Promise<boolean>>();
 
-  /** @param canAsk False if nobody is at the window, as in tests of the extension: all is refused. */
+  /**
+   * @param canAsk `false` if there is no user, as in extension tests. All commands are then denied.
+   */
   constructor(memory: vscode.Memento, canAsk: boolean) {
     this.#memory = memory;
     this.#canAsk = canAsk;
   }
 
-  /** Fired when another command is confirmed. */
+  /** Fires when the user confirms a command. */
   get onDidChange(): vscode.Event<void> {
     return this.#changed.event;
   }
@@ -49,7 +51,10 @@ export class CommandConsent implements vscode.Disposable {
       .map((entry) => entry.slice(kind.length + 1));
   }
 
-  /** @throws {AgentCoreError} `credentials`, which {@link confirmNeeded} can resolve. */
+  /**
+   * @throws {AgentCoreError} `credentials` if it is not confirmed. Pass it to
+   *   {@link confirmNeeded}.
+   */
   require(command: WorkspaceCommand, name: string): void {
     if (this.#confirmed().includes(keyOf(command))) return;
     throw new AgentCoreError('credentials', sentenceOf(command, name), {
@@ -58,16 +63,16 @@ export class CommandConsent implements vscode.Disposable {
   }
 
   /**
-   * Asks for the command that an error needs.
+   * Prompts for the command that an error requires.
    *
-   * @returns whether it is confirmed now; undefined if the error needs none.
+   * @returns whether it is confirmed now, or `undefined` if the error requires none.
    */
   async confirmNeeded(thrown: unknown): Promise<boolean | undefined> {
     const command = findUnconfirmed(thrown);
     return command && this.confirm(command);
   }
 
-  /** Shows the command and asks whether it may run, once for all that need it meanwhile. */
+  /** Shows the command and prompts the user to allow it. Concurrent calls share one prompt. */
   confirm(command: WorkspaceCommand): Promise<boolean> {
     const key = keyOf(command);
     if (this.#confirmed().includes(key)) return Promise.resolve(true);

@@ -4,9 +4,9 @@ import { isWorkspaceSetting } from '../workspace-settings.ts';
 import type { CommandConsent } from './command-consent.ts';
 
 /**
- * Lets a server start only with a token command that the user wrote or has confirmed.
+ * Allows a token command only if the user wrote or confirmed it.
  *
- * @returns a step that throws {@link AgentCoreError} `credentials` for one that is not confirmed.
+ * @returns a step that throws {@link AgentCoreError} `credentials` if it is not confirmed.
  */
 export function prepareTokenCommand(consent: Pick<CommandConsent, 'require'>): PreparationStep {
   return async ({ name, authorization }) => {

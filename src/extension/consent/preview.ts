@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
 
-/** Shows texts in read-only editors for as long as a question about them is open. */
+/** Shows texts in read-only editors while a question about them is open. */
 export class Preview implements vscode.TextDocumentContentProvider, vscode.Disposable {
   readonly #scheme: string;
   readonly #texts = new Map<string, string>();
@@ -16,7 +16,7 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
     return this.#texts.get(uri.toString()) ?? '';
   }
 
-  /** Shows one text while `ask` waits. */
+  /** Shows a text until `ask` settles. */
   async show<T>(title: string, text: string, ask: () => Thenable<T>): Promise<T> {
     const uri = this.#add(title, title, text);
     try {
@@ -27,7 +27,7 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
     }
   }
 
-  /** Shows a change of a file while `ask` waits. */
+  /** Shows a diff until `ask` settles. */
   async showChange<T>(
     change: {
       readonly name: string;
@@ -53,7 +53,7 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
     this.#registration.dispose();
   }
 
-  /** A document is read once and kept, so that each preview has its own. */
+  /** VS Code caches a document by its URI, so each preview has a unique URI. */
   #add(side: string, name: string, text: string): vscode.Uri {
     const path = `/${side}/${name}`;
     const uri = vscode.Uri.from({ scheme: this.#scheme, path, query: randomUUID() });

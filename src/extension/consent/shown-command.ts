@@ -1,9 +1,9 @@
-/** Characters that a dialog shows as nothing, or that change the order of others. */
+/** Characters that are invisible in a dialog or reorder others. */
 const INVISIBLE = /(?![\n\t ])[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/gu;
-/** More blanks or empty lines than this could move the rest out of sight. */
+/** Longer gaps could move the rest of the text out of view. */
 const GAP = / {20,}|\t{5,}|\n{3,}/g;
 
-/** A text as a person can judge it: what cannot be seen is written as an escape. */
+/** Makes a text safe to review: replaces invisible characters and long gaps. */
 export function escapeInvisible(text: string): string {
   return text
     .replace(/\r\n/g, '\n')
@@ -11,7 +11,7 @@ export function escapeInvisible(text: string): string {
     .replace(GAP, (gap) => ` ⟨${gap.length} × ${gap.startsWith('\n') ? 'line break' : 'blank'}⟩ `);
 }
 
-/** Breaks lines that an editor would show in part only. */
+/** Breaks lines after 80 characters, because an editor cuts off longer ones. */
 export function wrapLines(text: string): string {
   return text.replace(/[^\n]{80}(?=[^\n])/g, '$&↩\n');
 }
