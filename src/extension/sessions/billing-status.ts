@@ -9,7 +9,7 @@ import { localNote } from './session-words.ts';
 
 const MINUTE = 60_000;
 
-/** Keeps in sight what bills: one item of the status bar, and a notice when one goes on for long. */
+/** Shows sessions that may be billed in the status bar, and a notice when one runs for too long. */
 export class BillingStatus implements vscode.Disposable {
   readonly #item: vscode.StatusBarItem;
   readonly #subscriptions: vscode.Disposable[];
@@ -67,7 +67,7 @@ export class BillingStatus implements vscode.Disposable {
     if (threshold > 0) this.#notice(billing, threshold);
   }
 
-  /** Once for each session. */
+  /** Once per session. */
   #notice(billing: readonly SessionEntry[], threshold: number): void {
     const due = billing.filter(({ id, age }) => age >= threshold && !this.#noticed.has(id));
     for (const { id } of due) this.#noticed.add(id);

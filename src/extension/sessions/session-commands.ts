@@ -11,7 +11,7 @@ import type { JournalWatch } from '../journal/journal-watch.ts';
 import type { SessionNode } from './session-node.ts';
 import { sessionDescription } from './session-words.ts';
 
-/** The commands about sessions, of this window and all other programs. */
+/** Registers the commands on sessions of all programs. */
 export function registerSessionCommands(commands: CommandRegistry, journal: JournalWatch): void {
   const billing = async () => (await journal.refresh()).entries.filter(({ mayBill }) => mayBill);
 
@@ -84,7 +84,7 @@ export function registerSessionCommands(commands: CommandRegistry, journal: Jour
   });
 }
 
-/** Sessions that an earlier program left behind are offered for stopping, once a window. */
+/** Offers to stop orphaned sessions of earlier programs. Called once per window. */
 export async function offerOrphans(journal: JournalWatch): Promise<void> {
   const { entries } = await journal.refresh();
   const orphans = entries.filter(({ state }) => state === 'orphaned');
@@ -124,7 +124,7 @@ async function pick(
     label: runtimeName(entry),
     description: sessionDescription(entry),
     detail: entry.returnedId ?? entry.runtimeSessionId,
-    // Enter is enough where nothing else can be meant.
+    // Preselect the only session, so that Enter is enough.
     picked: entries.length === 1,
     entry,
   }));
@@ -137,10 +137,10 @@ async function pick(
 }
 
 /**
- * Stops sessions, with progress.
+ * Stops sessions and shows the progress.
  *
- * @throws {AgentCoreError} `upstream`: one sentence for those that could not be stopped, which are its
- *   `unstopped`; with the `login` that would help, where one would.
+ * @throws {AgentCoreError} `upstream` with one message for all failed sessions, which are in
+ *   `unstopped`. If a sign-in would help, `login` is its profile.
  */
 export async function stop(journal: JournalWatch, entries: readonly SessionEntry[]): Promise<void> {
   if (entries.length === 0) return;
@@ -160,7 +160,7 @@ export async function stop(journal: JournalWatch, entries: readonly SessionEntry
       token.onCancellationRequested(() => ending.abort());
       await sessions.stop(entries, {
         signal: ending.signal,
-        // They are stopped all the same.
+        // A warning only: the sessions are still stopped.
         onFailure: (sentence) => void vscode.window.showWarningMessage(sentence),
         onOutcome: (entry, outcome) => {
           progress.report({ increment: 100 / entries.length });
@@ -173,7 +173,7 @@ export async function stop(journal: JournalWatch, entries: readonly SessionEntry
   if (failures.length > 0) throw notStopped(failures);
 }
 
-/** Takes sessions off the list, once a person has agreed. */
+/** Removes sessions from the list after the user's confirmation. */
 async function dismiss(journal: JournalWatch, entries: readonly SessionEntry[]): Promise<void> {
   const [first] = entries;
   if (!first) return;
@@ -202,7 +202,7 @@ async function dismiss(journal: JournalWatch, entries: readonly SessionEntry[]):
   await journal.refresh();
 }
 
-/** A session that was not stopped, and why. */
+/** A session after a failed stop. */
 interface Failure {
   readonly entry: SessionEntry;
   readonly reason: string;
@@ -235,7 +235,7 @@ function notStopped(failures: readonly Failure[]): AgentCoreError {
   );
 }
 
-/** The profile whose login would help. */
+/** The profile to sign in to, if a missing login is the cause. */
 function loginOf({ cause }: Failure): string | undefined {
   const login = cause instanceof AgentCoreError ? cause.data?.login : undefined;
   return typeof login === 'string' ? login : undefined;

@@ -1,7 +1,7 @@
 import type { PendingApproval } from '../../policy/approvals/approvals-folder.ts';
 import type { SessionEntry } from '../../sessions/session-book.ts';
 
-/** What the view "Sessions" shows, and its commands are given. */
+/** The nodes of the view "Sessions", also passed to its commands. */
 export type SessionNode =
   | { readonly kind: 'approvals'; readonly all: readonly PendingApproval[] }
   | { readonly kind: 'approval'; readonly pending: PendingApproval }

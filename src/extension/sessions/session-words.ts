@@ -4,7 +4,7 @@ import type { SessionEntry } from '../../sessions/session-book.ts';
 import { formatDuration, formatTime, notesOn, runtimeName } from '../../sessions/session-words.ts';
 import { factsText } from '../facts-text.ts';
 
-/** A session's state in words: `idle, ends in 12 m`. */
+/** Formats the state of a session. Example: `idle, ends in 12 m`. */
 export function stateWords(entry: SessionEntry): string {
   const { state, mayBill, open, idleLeft, lifetimeLeft, endedAt } = entry;
   if (state === 'active') {
@@ -24,17 +24,17 @@ export function stateWords(entry: SessionEntry): string {
     : vscode.l10n.t('stopped at {0}', when);
 }
 
-/** The name that its runtime was given, without what AgentCore puts behind it to make an id. */
+/** The runtime's name without the suffix that AgentCore adds for its id. */
 export function sessionLabel(entry: SessionEntry): string {
   return runtimeName(entry).replace(/-[a-zA-Z0-9]{10}(?=:|$)/, '');
 }
 
-/** What stands beside it: state, cost so far and age; a narrow view cuts off the last. */
+/** State, cost so far and age. The age comes last, because a narrow view cuts off the end. */
 export function sessionDescription(entry: SessionEntry): string {
   return [stateWords(entry), formatCost(entry.cost), formatDuration(entry.age)].join(' · ');
 }
 
-/** All that is worth knowing of a session, as Markdown. */
+/** The details of a session as Markdown. */
 export function sessionTooltip(entry: SessionEntry): vscode.MarkdownString {
   const { lifecycle, mayBill } = entry;
   const timeouts = vscode.l10n.t(
@@ -60,7 +60,7 @@ export function sessionTooltip(entry: SessionEntry): vscode.MarkdownString {
   return factsText(runtimeName(entry), facts, [...notesOn(entry), ...localNote([entry])]);
 }
 
-/** That nobody bills what only looks like AWS, where that goes for all of them. */
+/** A note if all sessions are local, because a local AgentCore bills nothing. */
 export function localNote(entries: readonly SessionEntry[]): readonly string[] {
   const isHere = ({ endpoint }: SessionEntry) =>
     /^http:\/\/(localhost|127(\.\d{1,3}){3}|\[::1\])(:|\/|$)/.test(endpoint);

@@ -7,14 +7,14 @@ import type { JournalWatch, SessionsSnapshot } from '../journal/journal-watch.ts
 import { type SessionNode, sessionNode } from './session-node.ts';
 import { sessionDescription, sessionLabel, sessionTooltip } from './session-words.ts';
 
-/** What is shown of sessions that have ended: for a day, in milliseconds. */
+/** In milliseconds. Sessions that ended longer ago are hidden. */
 const RECENT = 24 * 3_600_000;
-/** Milliseconds between two counts of the time that is left. */
+/** Refresh interval of countdowns in milliseconds. */
 const COUNT_EVERY = 10_000;
 
 /**
- * The view "Sessions": calls that wait for a person, sessions that may bill, whoever started them, and
- * below them those that ended within a day.
+ * The view "Sessions": pending approvals, sessions of all programs that may be billed, and the
+ * sessions that ended within a day.
  */
 export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscode.Disposable {
   readonly #journal: JournalWatch;
@@ -22,7 +22,7 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
   readonly #changed = new vscode.EventEmitter<SessionNode[] | undefined>();
   readonly #view: vscode.TreeView<SessionNode>;
   readonly #subscriptions: vscode.Disposable[];
-  /** Which sessions VS Code has shown, and its nodes of those that may bill. */
+  /** The session ids that VS Code last showed, and the nodes of the sessions that may be billed. */
   #shape: string | undefined;
   #billing: ReadonlyMap<string, ShownSession> = new Map();
   #timer: NodeJS.Timeout | undefined;
@@ -88,15 +88,15 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
         : vscode.l10n.t('{0} sessions may be billed', billing);
     this.#view.badge = billing > 0 ? { value: billing, tooltip } : undefined;
     const isBroken = problems.length > 0 && entries.length === 0;
-    // Where there is a message, VS Code shows no welcome, which has buttons that help.
+    // VS Code hides the welcome view and its buttons if there is a message.
     this.#view.message = isBroken ? '' : (problems[0] ?? '');
     void vscode.commands.executeCommand('setContext', Contexts.journalIsBroken, isBroken);
     this.#update();
   }
 
   /**
-   * Where only words have changed, the items stay: one that is drawn anew takes the button away that
-   * somebody is about to press, and for a moment VS Code does not know which session it is of.
+   * If only texts change, keeps the items. A rebuilt item loses the button that the user may be
+   * about to press, and VS Code briefly cannot map it to its session.
    */
   #update(): void {
     const { entries } = this.#journal.snapshot;
@@ -111,7 +111,7 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
     if (this.#billing.size > 0) this.#changed.fire([...this.#billing.values()]);
   }
 
-  /** Only somebody who looks needs a countdown. */
+  /** Countdowns run only while the view is visible. */
   #count(isVisible: boolean): void {
     clearInterval(this.#timer);
     if (!isVisible) return;
@@ -120,13 +120,13 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
   }
 }
 
-/** A session that may bill: VS Code knows it by its node. */
+/** A session that may be billed. VS Code identifies it by its node object. */
 interface ShownSession {
   readonly kind: 'session';
   entry: SessionEntry;
 }
 
-/** Which sessions are shown, and where. */
+/** Identifies the shown sessions and their groups. */
 function shapeOf(entries: readonly SessionEntry[]): string {
   return JSON.stringify([
     entries.filter(({ mayBill }) => mayBill).map(({ id }) => id),
