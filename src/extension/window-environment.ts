@@ -27,12 +27,12 @@ export const AWS_FILE_VARIABLES = [
   CONFIRMED_PROCESSES,
 ] as const;
 
-/** A cache key for data that depends on the AWS files. */
+/** A cache key for data from the AWS files. */
 export function awsFilesKey(env: Environment): string {
   return JSON.stringify(AWS_FILE_VARIABLES.map((name) => env[name] ?? null));
 }
 
-/** The paths of the AWS files that the workspace names, or that are in it. */
+/** Paths of the AWS files inside the workspace or set by it. */
 export function workspaceAwsFiles(): readonly string[] {
   return [Settings.awsConfigFile, Settings.awsCredentialsFile].flatMap((setting) => {
     const path = pathOf(setting);
@@ -40,7 +40,7 @@ export function workspaceAwsFiles(): readonly string[] {
   });
 }
 
-/** The AWS file paths from the settings `agentcore.aws.*`. Ignores a value that is not a string. */
+/** The AWS file paths from the settings `agentcore.aws.*`. Ignores other values than strings. */
 export function awsFiles(): Readonly<Record<string, string>> {
   const config = pathOf(Settings.awsConfigFile);
   const credentials = pathOf(Settings.awsCredentialsFile);

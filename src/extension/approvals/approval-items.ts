@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { PendingApproval } from '../../policy/approvals/approvals-folder.ts';
 import { printable } from '../../sessions/session-words.ts';
 
-/** Internal command that opens the approval dialog for the call with the given id. */
+/** Internal command: opens the approval dialog for the call with the given id. */
 export const REVIEW = '_agentcore.reviewApproval';
 
 /** In characters. */

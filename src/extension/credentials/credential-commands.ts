@@ -93,7 +93,7 @@ export function registerCredentialCommands(
   commands.register(SHOW_FAILURE, (failure: unknown) => void presentError(failure));
 }
 
-/** Forces a new sign-in, because AWS may have revoked a login that looks valid. */
+/** Forces a new sign-in, because AWS may have revoked a valid-looking login. */
 function signInTo(session: SsoSession, env: Environment): Promise<Date | undefined> {
   const { name, profile } = session;
   const choice = profile === undefined ? { ssoSession: name } : { profile };

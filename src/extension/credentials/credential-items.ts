@@ -15,7 +15,7 @@ import type { KnownIdentity } from './identities.ts';
 import { expiryWords, identityWords } from './identity-words.ts';
 import { kindWords } from './profile-words.ts';
 
-/** Internal command of a problem item that shows the problem. */
+/** Internal command of a problem item: shows the problem. */
 export const SHOW_FAILURE = '_agentcore.showFailure';
 
 const { None, Collapsed } = vscode.TreeItemCollapsibleState;

@@ -19,7 +19,7 @@ export async function signIn(
   options: {
     readonly env: Environment;
     readonly signal?: AbortSignal | undefined;
-    /** Forces a new sign-in, because AWS may have revoked a login that looks valid. */
+    /** Forces a new sign-in, because AWS may have revoked a valid-looking login. */
     readonly force?: boolean | undefined;
   },
 ): Promise<Date | undefined> {

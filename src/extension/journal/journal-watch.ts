@@ -11,7 +11,7 @@ import { awsFilesKey } from '../window-environment.ts';
 export interface SessionsSnapshot {
   /** Newest first. */
   readonly entries: readonly SessionEntry[];
-  /** One message per journal file that could not be read. */
+  /** One message per unreadable journal file. */
   readonly problems: readonly string[];
   /** Time of the read (`Date.now()`). */
   readonly at: number;

@@ -37,7 +37,7 @@ const RESTART_WINDOW = 60_000;
 const MOST_RESTARTS = 3;
 /** Milliseconds for programs to stop their sessions before the local AgentCore is killed. */
 const GRACE = 2_000;
-/** Lines of stderr that are kept for the error message. */
+/** Lines of stderr kept for the error message. */
 const MOST_LINES = 20;
 
 /**
@@ -78,7 +78,7 @@ export class LocalAgentCore {
 
   /**
    * Kills the process after {@link GRACE}, so that servers can first stop their sessions. If the
-   * extension host exits earlier, the process exits by itself.
+   * extension host exits earlier, the process ends with it.
    */
   dispose(): void {
     this.#isDisposed = true;

@@ -14,7 +14,7 @@ export class RecordDocuments implements vscode.TextDocumentContentProvider, vsco
     this.#registration = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
   }
 
-  /** @param name The tab title, without characters that end a path segment. */
+  /** @param name The tab title. It becomes the file name of the URI. */
   async show(name: string, json: string): Promise<void> {
     const title = name.replace(/[^\w .-]+/g, ' ').trim() || 'record';
     // The same record has the same URI, so its open tab is shown again.

@@ -23,7 +23,7 @@ export interface ChosenPlaces {
  * is configured, uses the places of the entries and the default profile of the environment. Without
  * entries there are no places, because the view then shows a welcome.
  *
- * @returns a problem for each place that cannot be resolved. Never throws.
+ * @returns a problem for each unresolved place. Never throws.
  */
 export async function choosePlaces(
   choice: DiscoveryChoice,

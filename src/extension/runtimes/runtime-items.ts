@@ -26,7 +26,7 @@ import {
   placeDescription,
 } from './runtime-words.ts';
 
-/** Internal command of a problem item that shows the problem. */
+/** Internal command of a problem item: shows the problem. */
 export const SHOW_PROBLEM = '_agentcore.showProblem';
 
 /** The state that an item displays besides its node. */

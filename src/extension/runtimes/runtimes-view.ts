@@ -97,7 +97,7 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     return node.kind === 'discovered' ? endpointsOf(node) : [];
   }
 
-  /** Repeats the discovery of every place that was already discovered. */
+  /** Repeats the discovery of every place with results. */
   async refresh(): Promise<void> {
     const { places } = await this.#choosePlaces();
     const looked = places.filter((place) => this.#discoveries.found(place));

@@ -6,7 +6,7 @@ import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import type { PreparationStep, StartVariables } from '../servers/server-preparation.ts';
 import { isWorkspaceSetting } from '../workspace-settings.ts';
 
-/** Internal command of a button that prompts for a missing client secret. */
+/** Internal command of a button: prompts for a missing client secret. */
 export const ENTER_SECRET = '_agentcore.enterClientSecret';
 
 /** The fields of an entry that determine the receiver of its secret. */

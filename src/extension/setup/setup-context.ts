@@ -10,7 +10,7 @@ export interface SetupContext {
   readonly title: string;
   readonly env: () => Environment;
   readonly store: RuntimeStore;
-  /** The window's discovery, which applies one rate limit to all requests. */
+  /** The window's discovery, with one rate limit for all requests. */
   readonly discovery: () => Promise<Discovery>;
   readonly prompts: CredentialPrompts;
   /** Signs in to the SSO session of a profile. @throws {AgentCoreError} if it has none. */

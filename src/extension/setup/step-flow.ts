@@ -15,7 +15,7 @@ export interface StepPosition {
 export interface FlowStep<Draft> {
   /** Whether the question applies to the draft. Default: always. */
   readonly applies?: ((draft: Draft) => boolean) | undefined;
-  /** @throws an error that ends the flow, such as `Cancelled`. */
+  /** @throws an error to end the flow, such as `Cancelled`. */
   readonly ask: (draft: Draft, position: StepPosition) => Promise<Draft | Back>;
 }
 
