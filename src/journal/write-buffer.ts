@@ -21,7 +21,7 @@ const BOUNDS: BufferBounds = { records: 10_000, characters: 8 * 1024 * 1024 };
 
 /**
  * Queue of records for the disk, in order. If the disk is too slow, calls and errors are dropped.
- * Session records are never dropped, because a session may incur cost.
+ * Records of a session are never dropped while it may incur cost.
  */
 export class WriteBuffer {
   readonly #bounds: BufferBounds;

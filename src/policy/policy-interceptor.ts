@@ -373,7 +373,7 @@ function notIn(agreed: readonly Ask[], asks: readonly Ask[]): readonly Ask[] {
   return asks.filter((ask) => !agreed.some((one) => isSameAsk(one, ask)));
 }
 
-/** Records the decision for the audit and the journal. */
+/** Stores the decision for the audit. */
 function put({ trail }: Passage, effect: string, ruling: Ruling | undefined): void {
   if (trail) trail.decision = { effect, rule: ruling?.pointer, document: ruling?.file };
 }

@@ -72,7 +72,7 @@ export function elicitationParams(question: Question): JsonObject {
   return { message: questionText(question), requestedSchema: questionSchema(question) };
 }
 
-/** Peer for elicitation responses: the client sends no requests during them. */
+/** Return path of an elicitation: the client sends no requests while it answers. */
 const nobody: Peer = {
   request: () => Promise.reject(new Error('an answer to a question asks nothing')),
   notify: () => Promise.resolve(),

@@ -31,7 +31,8 @@ const LARGE = 4_096;
 
 /**
  * Records each request of one side with its decision and redactions. It is the first interceptor on
- * that side. It sees original arguments, final responses, and requests that are denied later.
+ * that side. It sees original arguments, final responses, and also requests denied by a later
+ * interceptor.
  */
 export class AuditInterceptor implements Interceptor {
   readonly #options: AuditInterceptorOptions;
@@ -96,8 +97,8 @@ export class AuditInterceptor implements Interceptor {
   }
 
   /**
-   * Prepares the first part of a record. It is created later so that the request does not wait,
-   * unless this would keep a large request in memory.
+   * Prepares the first part of a record. Its creation is delayed, because the request should not
+   * wait. If this would keep a large request in memory, it is created at once.
    */
   #beginning(request: Request, isNow: boolean): () => Promise<Beginning> {
     const at = new Date();

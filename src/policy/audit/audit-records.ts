@@ -54,7 +54,7 @@ export interface AuditedRequest extends OfAudit {
   readonly decision?: Decided | undefined;
   /** Number of redacted values by kind. */
   readonly redactions?: Readonly<Record<string, number>> | undefined;
-  /** IDs of the redaction tokens that the request and its response issued and restored. */
+  /** IDs of redaction tokens issued or restored for the request and its response. */
   readonly tokens?: AuditedTokens | undefined;
   readonly milliseconds?: number | undefined;
   readonly attempts?: number | undefined;

@@ -20,7 +20,7 @@ export interface AuditOptions {
   readonly onFailure: (sentence: string) => void;
   readonly now?: () => Date;
   readonly files?: FileSystem;
-  /** Bytes after which a new file starts. */
+  /** Maximum bytes of a file before a new one starts. */
   readonly partBytes?: number;
   /** Maximum bytes of all files together. */
   readonly maxBytes?: number;
@@ -40,7 +40,7 @@ interface Waiting {
   readonly recorder: Recorder | undefined;
 }
 
-/** Maximum entries that wait for the disk, and maximum of those not created yet. */
+/** Maximum entries in the queue, and maximum of those not created yet. */
 const MOST_WAITING = 10_000;
 const MOST_UNMADE = 500;
 /** Milliseconds to collect entries for one write when no caller waits for them. */
@@ -51,7 +51,7 @@ const PATIENCE = 5_000;
 /**
  * The audit of this process, in files of the journal's format. Each record includes the hash of the
  * previous one, and each file a link to the previous file. Unlike the journal, it reports every
- * record that could not be written.
+ * record it could not write.
  */
 export class Audit {
   readonly #options: Required<AuditOptions>;
@@ -194,8 +194,8 @@ export class Audit {
     try {
       await part.append(Buffer.from(lines));
     } catch (thrown) {
-      // Lines that did reach the file belong to the chain, so the next file continues from the last
-      // one.
+      // If some lines did reach the file, they belong to the chain. The next file continues from
+      // the last one.
       this.#part = undefined;
       await part.close();
       this.#hash = (await lastHashOf(path).catch(() => undefined)) ?? this.#hash;

@@ -5,7 +5,7 @@ import { open } from 'node:fs/promises';
 export const NO_HASH = '0'.repeat(64);
 
 const CHAINED = /^(\{.*),"hash":"([\da-f]{64})"\}$/s;
-/** Bytes from the end of a file that contain its last complete line. No record is longer. */
+/** Bytes to read from the end of a file for its last complete line. No record is longer. */
 const TAIL = 256 * 1024;
 
 /** Serializes a record as a line of the chain, including its line feed, and returns the hash. */
@@ -15,7 +15,7 @@ export function chained(record: object, before: string): { line: string; hash: s
   return { line: `${body},"hash":"${hash}"}\n`, hash };
 }
 
-/** Adds the head of a file, which is not part of the chain, to the previous hash. */
+/** Adds the head of a file to the previous hash. The head is not part of the chain. */
 export function withHead(before: string, head: string): string {
   return hashOf(before, head.trimEnd());
 }

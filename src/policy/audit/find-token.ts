@@ -20,7 +20,7 @@ export interface TokenUses {
   readonly problems: readonly string[];
 }
 
-/** Finds all calls in the audit that used a redaction token. */
+/** Finds all uses of a redaction token in the audit. */
 export async function findToken(stateFolder: string, id: string): Promise<TokenUses> {
   const uses: TokenUse[] = [];
   const problems: string[] = [];

@@ -23,7 +23,7 @@ export interface AuditNews {
 
 /** Limits for one read. */
 const LIMITS = {
-  /** Maximum files, of the programs that started last. */
+  /** Maximum files, those of the latest programs. */
   files: 500,
   /** Maximum bytes of one file, from its end. */
   fileBytes: 4 * 1024 * 1024,

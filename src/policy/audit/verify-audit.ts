@@ -12,8 +12,8 @@ export interface AuditReport {
   /** One sentence for each change, removal or addition found. */
   readonly problems: readonly string[];
   /**
-   * The last hash of each file. The chain alone cannot show that records at the end were removed.
-   * If a user keeps these hashes elsewhere, a later check can detect it.
+   * The last hash of each file. The chain alone does not show removed records at the end. If a user
+   * keeps these hashes elsewhere, a later check can detect the removal.
    */
   readonly ends: readonly AuditEnd[];
 }

@@ -33,7 +33,7 @@ export function addLine(id: string, additions: readonly Addition[]): string {
   return `${JSON.stringify({ id, add })}\n`;
 }
 
-/** @param now Counters that expired before this time are not carried over. */
+/** @param now Counters expired before this time are not carried over. */
 export function sealLine(now: number): string {
   return `${JSON.stringify({ seal: now })}\n`;
 }

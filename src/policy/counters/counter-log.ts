@@ -27,15 +27,15 @@ import {
 const MOST_COUNTERS = 10_000;
 /** Minimum counters to keep, even if their windows have ended. */
 const MIN_KEPT_COUNTERS = 100;
-/** Bytes after which a new file with the totals replaces the old one. */
+/** Maximum bytes of a file. A longer one is replaced by a new file with the totals. */
 const LONGEST_FILE = 256 * 1024;
 const MOST_TRIES = 100;
 
 /**
- * The counters of one subject, in a file that several processes append to. All readers see the
- * appended lines in the same order. A process adds a line and reads up to it. If the limit still
- * holds there, the process has the amount. This needs no lock, and a killed process leaves nothing
- * to clean up. A long file is sealed, and its totals start the next file.
+ * The counters of one subject, in a file shared by several processes. All readers see the appended
+ * lines in the same order. A process adds a line and reads up to it. If the limit still holds
+ * there, the process has the amount. This needs no lock, and a killed process leaves nothing to
+ * clean up. A long file is sealed, and its totals start the next file.
  */
 export class CounterLog {
   readonly #folder: string;
@@ -70,8 +70,8 @@ export class CounterLog {
   }
 
   /**
-   * The counts of the last read. They may lack recent counts of other processes. Throws like {@link
-   * read}.
+   * The counts of the last read, possibly without recent counts of other processes. Throws like
+   * `read`.
    */
   known(): Tallies {
     const file = this.#open;
@@ -82,7 +82,7 @@ export class CounterLog {
    * Adds amounts.
    *
    * @returns the counts directly after the new line, without later lines of other processes. Throws
-   *   like {@link read}.
+   *   like `read`.
    */
   add(additions: readonly Addition[]): Tallies {
     return this.#guarded(() => {
@@ -227,7 +227,7 @@ class OpenFile {
   }
 
   /**
-   * Reads complete lines only. A line that is still being written is read next time.
+   * Reads complete lines only. If the last line is incomplete, it is read next time.
    *
    * @param own The line just appended.
    * @returns the counts directly after the line `own`, if it was found.

@@ -18,7 +18,7 @@ export interface CounterParty {
   readonly runtime: string;
 }
 
-/** The amounts of a call, so that they can be taken back. */
+/** The amounts of a call, kept so that they can be taken back. */
 export interface Receipt {
   readonly added: readonly Counted[];
 }
@@ -31,7 +31,7 @@ interface Counted {
 
 export type ReserveOutcome = { readonly receipt: Receipt } | { readonly refused: Reservation };
 
-/** Milliseconds after which every window of a file has ended. */
+/** Milliseconds until every window of a file has ended. */
 const OVER_AFTER = 63 * 86_400_000;
 /** Minimum files to keep, regardless of age. */
 const MIN_KEPT_FILES = 500;
@@ -67,7 +67,7 @@ export class Counters {
     return this.#countOf(tallies, file, counter, party);
   }
 
-  /** The first reservation that would exceed its limit now. Counts nothing. */
+  /** The first reservation beyond its limit now. Counts nothing. */
   exceeded(reservations: readonly Reservation[], party: CounterParty): Reservation | undefined {
     for (const [log, own] of this.#byLog(reservations, party)) {
       const tallies = log.read();
@@ -88,8 +88,8 @@ export class Counters {
   reserve(reservations: readonly Reservation[], party: CounterParty): ReserveOutcome {
     const counting: Counted[] = [];
     for (const [log, own] of this.#byLog(reservations, party)) {
-      // Do not write amounts that exceed a limit, so that refusals need no space. The cached counts
-      // suffice here, because the counts after the written line decide.
+      // If an amount exceeds the limit, do not write it, because refusals should need no space.
+      // Cached counts suffice here: the counts after the written line decide.
       if (this.#beyond(log.known(), own, party)) {
         const tallies = log.read();
         const refused = this.#beyond(tallies, own, party);
@@ -128,8 +128,8 @@ export class Counters {
   }
 
   /**
-   * Records the current time once if a faster clock has counted ahead. Otherwise that count would
-   * block the limit until its time comes.
+   * Records the current time once if a faster clock has counted ahead. Without this, the future
+   * count would block the limit until its time comes.
    */
   #noteTime(
     log: CounterLog,

@@ -7,14 +7,14 @@ import { type Window, windowEnd, windowStart } from '../documents/windows.ts';
  */
 export interface Tally {
   readonly slices: readonly Slice[];
-  /** Milliseconds since 1970 after which all slices have expired. */
+  /** Milliseconds since 1970 at which all slices expire. */
   readonly until: number;
 }
 
 /**
- * `seenIn` is set if a clock showed an earlier time than the slice: that clock is slow, or the
- * slice was counted by a fast one. The slice then counts for one window from that time on, and
- * again at its own time.
+ * `seenIn` is set if a clock showed an earlier time than the slice: this clock is slow, or the
+ * clock of the count was fast. The slice then counts for one window from `seenIn` on, and again at
+ * its own time.
  */
 type Slice = readonly [slice: number, amount: number, seenIn?: number];
 
@@ -24,7 +24,7 @@ const MOST_SLICES = SLICES + 4;
 
 export const NOTHING: Tally = { slices: [], until: 0 };
 
-/** The sum of the slices that count at `now`. */
+/** The sum of the valid slices at `now`. */
 export function countIn({ slices }: Tally, window: Window, now: number): number {
   const first = firstSlice(window, now);
   const { slice: present } = sliceAt(window, now);
@@ -42,7 +42,7 @@ export function isAhead({ slices }: Tally, window: Window, now: number): boolean
   );
 }
 
-/** The current slice, and the time at which it expires. */
+/** The current slice and its expiry time. */
 export function sliceAt(
   window: Window,
   now: number,
@@ -64,7 +64,7 @@ export function withAmount(tally: Tally, slice: number, amount: number, until: n
   const past = tally.slices.filter(([at]) => at < slice);
   const ahead = tally.slices
     .filter(([at]) => at > slice)
-    // A negative amount goes to the slice of the original count, which does not show the current
+    // A negative amount goes to the slice of the original count, so `slice` is not the current
     // time.
     .map((one) => (amount < 0 ? one : seenFrom(one, slice)));
   const slices = [...past.slice(-MOST_SLICES), withMore(own, amount), ...atMost(ahead)];

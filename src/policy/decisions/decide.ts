@@ -35,7 +35,7 @@ export function decide(policies: readonly Policy[], facts: Facts): Decision {
   return { effect: 'allow', asks, reservations };
 }
 
-/** The rule that removes a name from lists; `undefined` if the name stays. */
+/** The rule for hiding a name from lists; `undefined` if the name stays. */
 export function hiddenBy(
   policies: readonly Policy[],
   subject: Subject,
@@ -131,7 +131,7 @@ function applies(
   }
 }
 
-/** The parts of a document about a name that do not depend on the message. */
+/** The parts of a document about a name. They do not depend on the message. */
 interface Words {
   readonly concealed: Ruling | undefined;
   readonly rules: readonly Rule[];
@@ -183,8 +183,8 @@ function concealment(file: string, body: PolicyBody, subject: Subject): Ruling |
   }
   if (body.default?.effect !== 'deny' || kind === 'method') return undefined;
   const ofKind = body.entries.filter((entry) => entry.kind === kind);
-  // For prompts and resources, `default: deny` applies only if the document has entries for that
-  // kind.
+  // If the document has no entries for prompts or resources, `default: deny` does not apply to
+  // them.
   if (kind !== 'tool' && ofKind.length === 0) return undefined;
   // An ambiguous URI must be listed in every interpretation.
   const isListed = names.every((one) =>
@@ -245,7 +245,7 @@ function budgetBy(file: string, { budgets }: PolicyBody, facts: Facts): Ruling |
     const span = window.kind === 'fixed' ? `this ${window.words}` : `the last ${window.words}`;
     if (!spent)
       return ruling(file, pointer, 'What sessions have cost cannot be told, and there is a budget');
-    // A running session may continue, but no new one may start.
+    // If a session budget is used up, running sessions may continue, but no new one may start.
     const isBeginning = facts.method === 'initialize' || facts.method === 'server/discover';
     const isOver = unit === 'usd' ? spent.usd >= most : spent.sessions + Number(isBeginning) > most;
     if (!isOver) continue;

@@ -1,6 +1,6 @@
 import type { Policy, PolicyBody } from '../documents/policy.ts';
 
-/** The runtime and caller that a document is applied to. */
+/** The runtime and caller of a message. */
 export interface Party {
   readonly runtime: string;
   readonly caller: string | undefined;
@@ -35,7 +35,7 @@ function merged({ body, sections }: Policy, { runtime, caller }: Party): PolicyB
     // The default of a section overrides the document's. If several sections match, the strictest
     // default applies.
     default: defaults.find(({ effect }) => effect === 'deny') ?? defaults[0] ?? body.default,
-    // The catalog of the last matching section applies.
+    // The catalog of the last matching section applies, or the document's if none has one.
     catalog: catalogs.at(-1),
     hidden: all.flatMap(({ hidden }) => hidden),
     billable: all.flatMap(({ billable }) => billable),

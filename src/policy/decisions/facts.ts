@@ -69,11 +69,11 @@ export interface Reservation extends Ruling {
   readonly isExclusive: boolean;
 }
 
-/** An approval that a person must give. */
+/** A required approval by a person. */
 export interface Ask extends Ruling {
   /** Milliseconds until the question expires. */
   readonly timeout: number;
-  /** Milliseconds after a decline during which the same call is denied without a new question. */
+  /** Milliseconds after a decline without a new question: the same call is denied at once. */
   readonly dedupe: number;
   readonly per: 'call' | 'session';
   /** The definition of the tool at the time of the decision. */

@@ -6,8 +6,8 @@ import { containerIn, isContainer, isSurely, mayBe, readingsOf } from './reading
 
 /**
  * How to treat ambiguous values. With `requires`, a guard holds only if it certainly holds, because
- * it lets the call pass. With `triggers`, a guard also holds if a server might read the message
- * that way, because it stops the call.
+ * it lets the call pass. With `triggers`, a guard also holds if a server might read the message in
+ * this way, because it stops the call.
  */
 export type Polarity = 'requires' | 'triggers';
 
@@ -53,7 +53,7 @@ function exists(
 interface Found {
   /** Values under exactly these keys. */
   readonly exact: unknown[];
-  /** Values under keys that a lenient server may treat as these. */
+  /** Values under similar keys. A lenient server may treat them as these keys. */
   readonly alike: unknown[];
 }
 

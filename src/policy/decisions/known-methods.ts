@@ -47,8 +47,8 @@ export function isKnownMethod(method: string): boolean {
 }
 
 /**
- * True for an unknown method that a lenient server may treat as an MCP method: case, width, white
- * space or separators differ.
+ * True if a lenient server may treat an unknown method as an MCP method: case, width, white space
+ * or separators differ.
  */
 export function resemblesKnownMethod(method: string): boolean {
   return !KNOWN_METHODS.has(method) && SKELETONS.has(squashed(method));

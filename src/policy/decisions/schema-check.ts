@@ -7,7 +7,7 @@ import { skeletonOf } from '../documents/name-pattern.ts';
 
 /** More schemas than a server has tools. */
 const MOST_SCHEMAS = 1_000;
-/** Maximum text length in characters for patterns that need the backtracking engine. */
+/** Maximum text length in characters if a pattern needs the backtracking engine. */
 const LONGEST_BACKTRACKED = 1_000;
 /** Time limit for such a pattern in milliseconds. */
 const MOST_BACKTRACKING = 500;
@@ -83,8 +83,8 @@ export class SchemaCheck {
 }
 
 /**
- * Finds a key outside the schema that differs from a property only in case or similar details. A
- * lenient server would use its value, although no schema has checked it.
+ * Finds a key outside the schema with a close resemblance to a property, for example in different
+ * case. A lenient server would use its value, although no schema has checked it.
  */
 function oddKey(schema: unknown, value: unknown): string | undefined {
   if (!isObject(schema)) return undefined;

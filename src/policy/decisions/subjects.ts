@@ -65,8 +65,8 @@ export function subjectsOf(method: string, params: JsonObject): Subjects {
 }
 
 /**
- * Finds a key that a lenient reader may treat as one of `wanted`: it ignores case, separators and
- * invisible characters.
+ * Finds a key similar to one of `wanted`. Lenient readers ignore case, separators and invisible
+ * characters.
  */
 export function oddKey(keys: readonly string[], wanted: readonly string[]): string | undefined {
   const taken = wanted.map(squashed);
@@ -87,7 +87,7 @@ function of(kind: SubjectKind, names: readonly unknown[], args: JsonObject): Sub
   return { subjects: names.map((name) => ({ kind, name: String(name) })), arguments: args };
 }
 
-/** True for a name of visible ASCII characters only, which cannot be confused with another name. */
+/** True for a name of visible ASCII characters only. It cannot be confused with another name. */
 export function isPlainName(name: string): boolean {
   return /^[\x21-\x7e]+$/.test(name);
 }

@@ -86,9 +86,7 @@ const body = {
   budgets: z.array(budgetSchema).max(100).optional(),
 };
 
-/**
- * A tool without `rules` belongs to the JSON format, and that format has no default for `default`.
- */
+/** A tool without `rules` belongs to the JSON format. This format requires `default`. */
 const DEFAULT_NEEDED = {
   anyOf: [
     { required: ['default'] },

@@ -49,7 +49,7 @@ export class PolicySet {
 
   /**
    * Costs one `stat` per document if nothing has changed. All callers in the same event loop turn
-   * get the same state, so one message has one policy.
+   * get the same state, such as the interceptors of one message.
    */
   current(): PolicyState {
     if (this.#isFresh) return this.#state;

@@ -41,7 +41,7 @@ export async function mistakeOf(
   return undefined;
 }
 
-/** Data of the example take precedence over the tool list. */
+/** Data in the example takes precedence over the tool list. */
 function toolOf(
   { annotations, inputSchema }: Example,
   listed: TrialTool | undefined,

@@ -66,8 +66,8 @@ export class Trial {
   }
 
   /**
-   * @param given `runtime` is an address as the proxy takes it.
-   * @throws {AgentCoreError} `usage` if `runtime` is an address that the proxy refuses.
+   * @param given `runtime` may be any address accepted by the proxy.
+   * @throws {AgentCoreError} `usage` if the proxy rejects the address.
    */
   judge(method: string, params: JsonObject, given: TrialFacts = {}): Verdict {
     const facts = { ...given, runtime: serverNameOf(given.runtime ?? '') };
