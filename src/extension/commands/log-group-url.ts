@@ -26,7 +26,7 @@ export function logGroupUrl(arn: string, qualifier?: string): string {
     'aws-cn': 'console.amazonaws.cn',
     'aws-us-gov': 'console.amazonaws-us-gov.com',
   }[partition as string];
-  // The console decodes its fragment twice and uses `$` in place of `%`.
+  // The console decodes its fragment twice and uses `$` instead of `%`.
   const group = encodeURIComponent(encodeURIComponent(logGroupOf(arn, qualifier))).replaceAll(
     '%',
     '$',

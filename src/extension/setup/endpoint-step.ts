@@ -9,7 +9,7 @@ import { endpointVerdict } from './typed-input.ts';
 
 const DEFAULT_ENDPOINT = 'DEFAULT';
 
-/** Asks for the endpoint of the runtime and shows the version of each. */
+/** Prompts for the endpoint of the runtime and shows the version of each. */
 export function endpointStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     applies: (draft) => !isGateway(draft),

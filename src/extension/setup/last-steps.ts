@@ -6,7 +6,7 @@ import type { SetupContext } from './setup-context.ts';
 import { BACK, type Back, type FlowStep, type StepPosition } from './step-flow.ts';
 import { nameVerdict } from './typed-input.ts';
 
-/** Asks for the session mode: the lifetime and the sharing of the runtime's sessions. */
+/** Prompts for the session mode: the lifetime and the sharing of the runtime's sessions. */
 export function modeStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(draft, position) {

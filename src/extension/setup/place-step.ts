@@ -56,7 +56,7 @@ export async function likelyProfiles(
   return names.includes('default') ? ['default'] : names;
 }
 
-/** Asks for a profile and a region to discover. */
+/** Prompts for a profile and a region to discover. */
 export async function choosePlace(
   setup: SetupContext,
   now: Place | undefined,
@@ -71,7 +71,7 @@ export async function choosePlace(
   }
 }
 
-/** Asks for a profile for the discovery. */
+/** Prompts for a profile for the discovery. */
 export function pickPlaceProfile(
   setup: SetupContext,
   profile: string | undefined,

@@ -23,7 +23,7 @@ interface ListedProfile {
   readonly login: LoginStatus | undefined;
 }
 
-/** Asks for the profile of the credentials. */
+/** Prompts for the profile of the credentials. */
 export function profileStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     applies: ({ authorization }) => authorization.kind === 'iam',

@@ -141,7 +141,7 @@ export function pick<T>(question: PickQuestion<T>): Promise<T | Back> {
 }
 
 /**
- * Asks for a text and trims it.
+ * Prompts for a text and trims it.
  *
  * @throws {Cancelled} if the user presses Escape.
  */

@@ -28,7 +28,7 @@ interface RoleAnswer {
   readonly target?: RoleTarget;
 }
 
-/** Asks for the role to assume with the profile, if any. */
+/** Prompts for the role to assume with the profile, if any. */
 export function roleStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     applies: ({ authorization }) => authorization.kind === 'iam',

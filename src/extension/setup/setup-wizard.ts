@@ -18,7 +18,7 @@ import { arnStep, targetStep } from './target-step.ts';
 export type TargetChoice = 'discovered' | 'arn' | 'given' | 'local';
 
 /**
- * Asks for all fields of an entry, from the target to the name, and checks the access. Writes no
+ * Prompts for all fields of an entry, from the target to the name, and checks the access. Writes no
  * settings.
  *
  * @throws {Cancelled} if the user presses Escape.
@@ -58,7 +58,7 @@ export function askForRuntime(
 }
 
 /**
- * Asks the same for an existing entry, with its values filled in. A local entry keeps its target.
+ * Edits an existing entry, with its values filled in. A local entry keeps its target.
  */
 export function askForChanges(
   setup: SetupContext,

@@ -25,7 +25,7 @@ type Answer =
   | { readonly kind: 'problem'; readonly problem: Problem }
   | { readonly kind: 'unusable'; readonly sentence: string };
 
-/** Asks for a discovered runtime or gateway, or for an ARN. */
+/** Prompts for a discovered runtime or gateway, or for an ARN. */
 export function targetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(begin, position) {
@@ -79,7 +79,7 @@ export function targetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   };
 }
 
-/** Asks for an ARN without discovery. */
+/** Prompts for an ARN without discovery. */
 export function arnStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(draft, position) {
