@@ -58,7 +58,8 @@ export function askForRuntime(
 }
 
 /**
- * Edits an existing entry, with its values filled in. A local entry keeps its target.
+ * Prompts for changes of an existing entry, with its values filled in. A local entry keeps its
+ * target.
  */
 export function askForChanges(
   setup: SetupContext,
