@@ -6,7 +6,7 @@ import { headOf } from './reader.ts';
 import { parseLine } from './record-line.ts';
 import type { JournalRecord, ProgramRecord } from './records.ts';
 
-/** A new record, with its file and the program that wrote it. */
+/** A new record, with its file and the head of the file. */
 export interface FollowedRecord extends JournalPath {
   readonly record: JournalRecord;
   readonly head: ProgramRecord;

@@ -23,7 +23,7 @@ export interface JournalOptions {
   readonly name?: string | undefined;
   /** Called with a message for the user at the first failed write. */
   readonly onFailure: (sentence: string) => void;
-  /** Bytes after which a new file starts. */
+  /** Maximum growth of a file in bytes before a new one starts. */
   readonly partBytes?: number;
   readonly now?: () => Date;
   /** In milliseconds. */
@@ -37,7 +37,7 @@ export interface JournalOptions {
   readonly pruneAfter?: number;
 }
 
-/** Maximum milliseconds that records wait to be written together. */
+/** Maximum milliseconds to collect records for one write. */
 const FLUSH_AFTER = 200;
 /** Characters after which no further line joins a write. */
 const BATCH = 1024 * 1024;

@@ -10,7 +10,7 @@ const LONGEST_HEAD = 16 * 1024;
 
 /**
  * Lists the running programs. Reads only the heads of their files, so frequent calls are cheap.
- * Ignores files that are unreadable or have another format.
+ * Ignores unreadable files and other formats.
  */
 export class LivePrograms {
   readonly #folder: string;

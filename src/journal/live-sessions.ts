@@ -1,7 +1,7 @@
 import type { JournalRecord, SessionCarried, SessionFacts } from './records.ts';
 import { foldSession, isOver, withCall } from './session-facts.ts';
 
-/** The recorded sessions that have not ended. The next file must carry them over. */
+/** The recorded sessions without an end. The next file must carry them over. */
 export class LiveSessions {
   readonly #facts = new Map<string, SessionFacts>();
   readonly #lifetimeOf: (facts: SessionFacts) => number;

@@ -14,7 +14,7 @@ export interface JournalSource extends JournalPath {
   /** When the program last touched any of its parts. */
   readonly heartbeatAt: Date;
   readonly bytes: number;
-  /** Number of invalid lines, which were skipped. */
+  /** Number of invalid lines, all skipped. */
   readonly damaged: number;
 }
 

@@ -5,7 +5,7 @@
  */
 export type JournalRecord = ProgramRecord | SessionRecord | CallRecord | ErrorRecord;
 
-/** The head of a file, with the program that writes it. */
+/** The head of a file: identifies the writing program. */
 export interface ProgramRecord {
   readonly type: 'program';
   readonly at: string;
@@ -20,8 +20,8 @@ export interface ProgramRecord {
   /** Start time of the process. */
   readonly startedAt: string;
   /**
-   * Start time by the kernel's clock, if available. Distinguishes processes that reuse a process
-   * ID.
+   * Start time by the kernel's clock, if available. Identifies the process even if its process ID
+   * is reused.
    */
   readonly processStart?: string;
   /** The program: `proxy`, `cli`, `extension`. */

@@ -31,13 +31,13 @@ export interface PruneReport {
   readonly removed: readonly string[];
   /** Total bytes of the remaining files. */
   readonly bytes: number;
-  /** One sentence for each file that could not be read or removed. */
+  /** One sentence for each failure to read or remove a file. */
   readonly problems: readonly string[];
 }
 
 /**
- * Removes files beyond the age limit, and the oldest ones beyond the size limit. Two kinds of files
- * always stay: a file that its program may still write to, and one needed to describe a session
+ * Removes files beyond the age limit, and the oldest ones beyond the size limit. A file always
+ * stays if its program may still write to it. It also stays if it is needed to describe a session
  * that may still run. Several processes may prune at once. Throws if the folder cannot be listed.
  */
 export async function prune(folder: string, options: PruneOptions = {}): Promise<PruneReport> {

@@ -1,4 +1,4 @@
-/** Kinds of secrets that can be detected by their form. */
+/** Kinds of secrets with a detectable form. */
 export type SecretKind = 'aws-key' | 'token' | 'private-key';
 
 export interface SecretPattern {

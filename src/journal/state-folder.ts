@@ -27,9 +27,9 @@ export function stateFolder(
 }
 
 /**
- * Rejects a folder that belongs to another user or is writable for others, because they could forge
+ * Rejects a folder if it belongs to another user or is writable for others: they could forge
  * sessions, approvals and the audit. `stats` follow links, so the target of a link is checked.
- * Checks nothing on Windows, which has no such modes and user IDs.
+ * Checks nothing on Windows, because it has no such modes and user IDs.
  *
  * @param stats `undefined` if the folder does not exist yet.
  * @throws {AgentCoreError} `config` with the reason.
@@ -115,7 +115,7 @@ function folderOf(env: NodeJS.ProcessEnv, platform: NodeJS.Platform, home: strin
     return path.join(env.LOCALAPPDATA || path.join(home, 'AppData', 'Local'), NAME);
   }
   const usual = env.XDG_STATE_HOME;
-  // The XDG specification requires that a relative path is ignored.
+  // If the path is relative, ignore it, as the XDG specification requires.
   const base = usual && path.isAbsolute(usual) ? usual : path.join(home, '.local', 'state');
   return path.join(base, NAME);
 }

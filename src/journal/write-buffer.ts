@@ -2,7 +2,7 @@ import { lineOf } from './record-line.ts';
 import type { JournalRecord } from './records.ts';
 import { isEnd, isOfSession } from './session-facts.ts';
 
-/** A record that waits to be written. */
+/** A record in the queue. */
 export interface Pending {
   readonly record: JournalRecord;
   readonly line: string;
@@ -54,7 +54,7 @@ export class WriteBuffer {
       this.#pending.push({ record, line, settle });
       this.#characters += line.length;
     } catch {
-      // An argument that cannot be serialized as JSON.
+      // An argument is not serializable as JSON.
       this.#dropped += 1;
       settle?.();
       return;
@@ -84,7 +84,7 @@ export class WriteBuffer {
     for (const { line } of batch) this.#characters += line.length;
   }
 
-  /** Resolves all callers that wait for a pending record. */
+  /** Resolves all waiting callers. */
   settleAll(): void {
     for (const { settle } of this.#pending) settle?.();
   }

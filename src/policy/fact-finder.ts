@@ -48,7 +48,7 @@ export class FactFinder {
     return { policies, from, method, params, caller: await caller, spent };
   }
 
-  /** Details for the question to a person. Facts that cannot be determined are left out. */
+  /** Details for the question to a person. Facts without a result are left out. */
   async gatherForPerson(): Promise<{ caller: string | undefined; spent: Spent | undefined }> {
     const [caller, spent] = await Promise.all([this.#findCaller(), this.#findSpent([TODAY])]);
     return { caller, spent: spent.get(TODAY.words) };

@@ -24,7 +24,7 @@ type Caller = Pick<Gathered, 'caller'>;
 
 /** Decides messages by the facts about their sender and the server, and counts allowed ones. */
 export class Judge {
-  /** The tools that the server has listed so far. */
+  /** The tools listed by the server so far. */
   readonly tools = new AnnouncedTools();
   readonly prompts = new AnnouncedTools('prompts/list');
   readonly #options: JudgeOptions;
@@ -103,7 +103,7 @@ export class Judge {
     return { effect: 'allow', asks, reservations };
   }
 
-  /** The first limit that a message would exceed now. */
+  /** The first limit beyond its maximum, or `undefined`. */
   exceeded(reservations: readonly Reservation[], by: Caller): Reservation | undefined {
     return this.#options.counters.exceeded(reservations, this.#party(by));
   }
@@ -118,7 +118,7 @@ export class Judge {
     try {
       this.#options.counters.release(receipt);
     } catch {
-      // The next call that counts reports the problem.
+      // The next count reports the problem.
     }
   }
 

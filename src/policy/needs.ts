@@ -1,7 +1,7 @@
 import type { Policy } from './documents/policy.ts';
 import type { Window } from './documents/windows.ts';
 
-/** The facts that the rules of some documents need. The proxy looks up no others. */
+/** The facts needed by the rules of some documents. The proxy looks up no others. */
 export interface Needs {
   readonly caller: boolean;
   readonly schemas: boolean;

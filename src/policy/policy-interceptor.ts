@@ -207,7 +207,7 @@ export class PolicyInterceptor implements Interceptor {
         if (subject) continue;
       }
       if (ask) {
-        // Do not ask a person about a call that a limit would deny afterwards.
+        // If a limit would deny the call anyway, do not ask a person about it.
         const beyond = this.#judge.exceeded(reservations, facts);
         if (beyond) return refused(beyond);
         const review = await this.#approvals.review(
@@ -273,7 +273,7 @@ export class PolicyInterceptor implements Interceptor {
     return response;
   }
 
-  /** Returns the ruling that denies a server request in a result. */
+  /** Returns the ruling against a server request in a result, if there is one. */
   async #rulingOnInput(response: Response): Promise<Ruling | undefined> {
     const { inputRequests } = resultOf(response) as JsonObject;
     if (!isObject(inputRequests)) return nobodys(NO_INPUT_REQUESTS);
@@ -348,13 +348,13 @@ const NOBODY_TO_ASK = 'Nobody can be asked about it at this place.';
 const MAX_JUDGEMENTS = 10;
 const UNSETTLED = 'The policy changed again and again while the message waited.';
 
-/** The members of a result that can carry a request of the server. */
+/** The members of a result for requests of the server. */
 const ASKING = ['resultType', 'inputRequests', 'requestState'];
 const NO_INPUT_REQUESTS = "The server's answer asks for something, and what it is cannot be told.";
 
 /** A request and its decisions so far. */
 interface Judging {
-  /** The request that the person agreed to. */
+  /** The request approved by the person. */
   request: Request;
   /** The approvals given so far. */
   agreed: readonly Ask[];

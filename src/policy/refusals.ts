@@ -3,7 +3,7 @@ import { ErrorCode } from '../mcp/errors.ts';
 import { makeError, type Request, type RequestId, type Response } from '../mcp/message.ts';
 import type { Ruling } from './decisions/facts.ts';
 
-/** Key in a result's `_meta` for the rule that denied the call. */
+/** Key of the denying rule in a result's `_meta`. */
 const META = 'agentcore-mcp/policy';
 
 /**

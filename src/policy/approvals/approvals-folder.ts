@@ -10,7 +10,7 @@ export interface PendingApproval {
   /** Base name of the question file and of its answer file. */
   readonly id: string;
   readonly at: string;
-  /** Time at which the question expires. */
+  /** Expiry time of the question. */
   readonly until: string;
   readonly tool: string;
   readonly runtime: string;
@@ -26,7 +26,7 @@ export type GivenAnswer = 'once' | 'session' | 'deny';
 
 /** Maximum pending questions of all programs together. */
 export const MOST_PENDING = 100;
-/** Maximum files to read. Programs that crash leave files until the next question. */
+/** Maximum files to read. If programs crash, their files stay until the next question. */
 const MOST_FILES = 1_000;
 /** Maximum bytes of a question or answer file. */
 const LARGEST = 256 * 1024;
@@ -60,7 +60,7 @@ export async function readPending(folder: string, now: number): Promise<PendingA
     .sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
 }
 
-/** Removes files of programs that ended before their questions expired. */
+/** Removes files left by ended programs after their questions expired. */
 export async function removeExpired(folder: string, now: number): Promise<void> {
   for (const { id, until } of await readAll(folder)) {
     if (Date.parse(until) <= now) await removePending(folder, id);

@@ -23,7 +23,7 @@ export interface Policy {
 export interface PolicyBody {
   readonly default: { readonly effect: 'allow' | 'deny'; readonly pointer: string } | undefined;
   readonly hidden: readonly Mark[];
-  /** The only tools that exist for the agent; all tools if absent. */
+  /** The only tools available to the agent; all tools if absent. */
   readonly catalog:
     | { readonly names: readonly NamePattern[]; readonly pointer: string }
     | undefined;
@@ -123,7 +123,7 @@ export interface Counter {
   readonly scope: Scope;
 }
 
-/** The calls that share a count: those of one agent session, of one identity, or all. */
+/** The calls with a shared count: those of one agent session, of one identity, or all. */
 export type Scope = 'session' | 'grant' | 'global';
 
 /** Maximum cost of runtime sessions, or maximum number of new ones. */
@@ -136,7 +136,7 @@ interface Budget extends OfRule {
 interface ApprovalSettings {
   /** Milliseconds until a question expires. */
   readonly timeout: number;
-  /** Milliseconds after a decline during which the same call is denied without a new question. */
+  /** Milliseconds after a decline without a new question: the same call is denied at once. */
   readonly dedupe: number;
 }
 

@@ -160,7 +160,7 @@ const spendSchema = z
 const TESTS = ['conditions', 'any_of', 'rate_limit', 'state', 'validate', 'spend'] as const;
 type Test = (typeof TESTS)[number];
 
-/** The tests that each action allows. */
+/** The tests allowed for each action. */
 const FITTING: Readonly<Record<string, readonly Test[]>> = {
   evaluate: TESTS,
   deny: [],
