@@ -103,7 +103,7 @@ export class Judge {
     return { effect: 'allow', asks, reservations };
   }
 
-  /** The first limit beyond its maximum, or `undefined`. */
+  /** The first limit that the message would exceed now. Counts nothing. */
   exceeded(reservations: readonly Reservation[], by: Caller): Reservation | undefined {
     return this.#options.counters.exceeded(reservations, this.#party(by));
   }

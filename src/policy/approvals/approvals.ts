@@ -34,7 +34,7 @@ export class Approvals {
   readonly #now: () => number;
   /** Tools approved for the session. */
   readonly #agreed = new Set<string>();
-  /** Declined calls, with the end of the time without new questions. */
+  /** Declined calls. The value is the time at which a new question is possible. */
   readonly #declined = new Map<string, number>();
   /** Approved calls that wait for further input of the client. */
   readonly #continued = new Set<string>();

@@ -73,7 +73,7 @@ export interface Reservation extends Ruling {
 export interface Ask extends Ruling {
   /** Milliseconds until the question expires. */
   readonly timeout: number;
-  /** Milliseconds after a decline without a new question: the same call is denied at once. */
+  /** Milliseconds after a decline. During this time the same call is denied without a question. */
   readonly dedupe: number;
   readonly per: 'call' | 'session';
   /** The definition of the tool at the time of the decision. */

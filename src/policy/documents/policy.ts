@@ -136,7 +136,7 @@ interface Budget extends OfRule {
 interface ApprovalSettings {
   /** Milliseconds until a question expires. */
   readonly timeout: number;
-  /** Milliseconds after a decline without a new question: the same call is denied at once. */
+  /** Milliseconds after a decline. During this time the same call is denied without a question. */
   readonly dedupe: number;
 }
 
