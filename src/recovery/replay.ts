@@ -137,12 +137,21 @@ export class Replay implements Interceptor {
    * replay if it is.
    */
   async #ready({ back, signal }: Passage, next: Peer): Promise<void> {
-    for (;;) {
+    const started = performance.now();
+    for (let mayJoin = true; ; ) {
       const loss = this.#unmended;
-      const underWay = this.#underWay ?? (loss && this.#occupy(this.#replay(loss, back, next)));
+      const joined = this.#underWay;
+      const underWay = joined ?? (loss && this.#occupy(this.#replay(loss, back, next)));
       if (!underWay) return;
       underWay.calls++;
-      await unlessAborted(underWay.done, signal);
+      try {
+        await unlessAborted(underWay.done, signal);
+      } catch (thrown) {
+        // Other calls used up the time of a replay that this call joined late.
+        const isLate = performance.now() - started < this.#options.patience / 2;
+        if (!joined || !mayJoin || !isLate || signal.aborted) throw thrown;
+        mayJoin = false;
+      }
     }
   }
 

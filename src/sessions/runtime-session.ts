@@ -26,6 +26,8 @@ export class RuntimeSession {
   #onRecord: Promise<void> | undefined;
   /** True once AgentCore took an invoke, or may have. */
   #isAccepted = false;
+  /** True if an `initialize` got no answer: the microVM that it started may go by unknown ids. */
+  #startedUnseen = false;
   #mcpSessionId: string | undefined;
   #returnedId: string | undefined;
   #lastRequest = 0;
@@ -72,6 +74,11 @@ export class RuntimeSession {
   /** AgentCore took an invoke, or may have. */
   accepted(): void {
     this.#isAccepted = true;
+  }
+
+  startedUnseen(): void {
+    this.#startedUnseen = true;
+    this.accepted();
   }
 
   /**
@@ -142,9 +149,9 @@ export class RuntimeSession {
     this.#record({ type: 'session.stop-failed', reason });
   }
 
-  /** False as long as no answer has told by which ids AgentCore knows the session. */
+  /** False as long as no answer has told by which ids AgentCore knows all that the session began. */
   get isIdentified(): boolean {
-    return (this.#returnedId ?? this.#mcpSessionId) !== undefined;
+    return !this.#startedUnseen && (this.#returnedId ?? this.#mcpSessionId) !== undefined;
   }
 
   /** The ids by which StopRuntimeSession may know the session, the likelier one first. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../error.ts';
 import type { Log } from '../log.ts';
@@ -21,12 +22,19 @@ export interface SessionRegisterOptions {
   readonly say: Log;
 }
 
+/** What sessions that are stopped together share. */
+interface Round {
+  /** Attempts to stop the session of an id, by the id: whether there was one. */
+  readonly attempts: Map<string, Promise<boolean>>;
+  readonly warnings: Set<string>;
+}
+
 /** The runtime sessions of this process: what begins one puts it on record, what ends one stops it. */
 export class SessionRegister {
   readonly #options: SessionRegisterOptions;
   readonly #abort = new AbortController();
   readonly #open = new Set<RuntimeSession>();
-  readonly #successors = new Map<RuntimeSession, RuntimeSession>();
+  readonly #superseded = new Set<RuntimeSession>();
   readonly #stopping = new Set<Promise<void>>();
   #stopper: Promise<SessionStopper> | undefined;
 
@@ -44,19 +52,19 @@ export class SessionRegister {
 
   /** Begins to stop a session that no further request will use, as soon as its calls are over. */
   end(session: RuntimeSession): void {
-    this.#track(session.idle().then(() => this.#stop(session)));
+    this.#track(session.idle().then(() => this.#stop(session, newRound())));
   }
 
   /**
    * Keeps a session, which another one follows under the same runtime session id, until the end:
    * depending on how AgentCore routes, what stops the one could stop the other.
    */
-  supersede(session: RuntimeSession, successor: RuntimeSession): void {
-    this.#successors.set(session, successor);
-    if (this.#successors.size <= MOST_SUPERSEDED) return;
-    const oldest = this.#successors.keys().next().value as RuntimeSession;
-    this.#successors.delete(oldest);
-    this.#open.delete(oldest);
+  supersede(session: RuntimeSession): void {
+    this.#superseded.add(session);
+    if (this.#superseded.size <= MOST_SUPERSEDED) return;
+    const [oldest] = this.#superseded;
+    this.#superseded.delete(oldest as RuntimeSession);
+    this.#open.delete(oldest as RuntimeSession);
   }
 
   /** Loads what stopping takes, as long as there is time for it. */
@@ -66,7 +74,9 @@ export class SessionRegister {
 
   /** Stops all that are open, whatever their calls do. */
   endAll(): void {
-    for (const session of this.#open) this.#track(this.#stop(session));
+    const round = newRound();
+    // An id that several have is tried by the newest one, as its likeliest; older ones share the outcome.
+    for (const session of [...this.#open].reverse()) this.#track(this.#stop(session, round));
   }
 
   /** Lets a session go on without this process. */
@@ -108,31 +118,52 @@ export class SessionRegister {
     this.#stopping.add(tracked);
   }
 
-  /** The first of those that follow it that may run, and so is stopped under the ids they share. */
-  #heirOf(session: RuntimeSession): RuntimeSession | undefined {
-    let heir = this.#successors.get(session);
-    while (heir && !heir.mayRun) heir = this.#successors.get(heir);
-    return heir;
-  }
-
-  async #stop(session: RuntimeSession): Promise<void> {
+  async #stop(session: RuntimeSession, round: Round): Promise<void> {
     if (!this.#open.delete(session) || !session.mayRun) return;
-    const shared = this.#heirOf(session)?.stopIds ?? [];
-    const ids = session.stopIds.filter((id) => !shared.includes(id));
-    if (ids.length === 0) return session.left();
+    const own = session.stopIds.filter((id) => !round.attempts.has(id));
+    const shared = session.stopIds.filter((id) => round.attempts.has(id));
     try {
-      const { wasGone } = await (await this.#load()).stop(ids, this.#abort.signal);
-      if (wasGone && !session.isIdentified) throw new Error(UNKNOWN);
-      session.stopped(wasGone);
+      const isStopped = await this.#stopAny(own, round);
+      // Its microVM may go by an id that it shares, of which the stop may fail.
+      const isStoppedAsShared = !isStopped && (await this.#stopAny(shared, round));
+      if (!isStopped && !isStoppedAsShared && !session.isIdentified) throw new Error(UNKNOWN);
+      session.stopped(own.length > 0 ? !isStopped : !isStoppedAsShared);
     } catch (thrown) {
       const reason = messageOf(thrown);
       session.stopFailed(reason);
       // Tried once more when the program ends.
       this.#open.add(session);
-      this.#options.say(
-        'warning',
-        `Could not stop session ${session.id}, which may cost until it is idle for long enough: ${reason}`,
-      );
+      const warning = `Could not stop session ${session.id}, which may cost until it is idle for long enough: ${reason}`;
+      if (round.warnings.has(warning)) return;
+      round.warnings.add(warning);
+      this.#options.say('warning', warning);
     }
   }
+
+  /** Whether there was a session by one of these ids, the likelier one first, and it is stopped. */
+  async #stopAny(ids: readonly string[], { attempts }: Round): Promise<boolean> {
+    for (const id of ids) {
+      const attempt = attempts.get(id) ?? this.#stopById(id);
+      attempts.set(id, attempt);
+      if (await attempt) return true;
+    }
+    return false;
+  }
+
+  async #stopById(id: string): Promise<boolean> {
+    const { signal } = this.#abort;
+    signal.throwIfAborted();
+    // What is given up while the client loads has to be put on record as well.
+    const loaded = new AbortController();
+    const aborted = once(signal, 'abort', { signal: loaded.signal }).then(() => {
+      throw signal.reason;
+    });
+    const stopper = await Promise.race([this.#load(), aborted]).finally(() => loaded.abort());
+    const { wasGone } = await stopper.stop([id], signal);
+    return !wasGone;
+  }
+}
+
+function newRound(): Round {
+  return { attempts: new Map(), warnings: new Set() };
 }

@@ -62,7 +62,7 @@ export async function takeAccount(
   const offences: readonly Offence[] = [
     ...campaign.offences,
     ...judgeCalls(lives, executions),
-    ...judgeErrors(lives),
+    ...judgeErrors(campaign),
     ...judgeSessions({
       local,
       microVms,
@@ -82,6 +82,7 @@ export async function takeAccount(
     folder,
     figures: {
       ...callFigures(campaign, executions),
+      slowness: Math.round(campaign.slowness),
       ...Object.fromEntries(figures),
       'requests to AgentCore': log.requests,
       microVMs: microVms.length,

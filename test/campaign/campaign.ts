@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { Fault } from '../../src/local/fault.ts';
 import { type LocalRuntime, startLocalRuntime } from '../../src/local/local-runtime.ts';
 import type { SessionRecord } from '../../src/local/sessions/session-record.ts';
 import { type Account, takeAccount } from './account.ts';
@@ -15,6 +16,7 @@ import type { Plan, PlannedMishap } from './plan.ts';
 import { PlatformLog } from './platform-log.ts';
 import { Random } from './random.ts';
 import { runtimeInput } from './runtimes.ts';
+import { measureSlowness } from './slowness.ts';
 import { Wire } from './wire.ts';
 
 /** Milliseconds for the platform to end what the proxies have asked it to end. */
@@ -29,6 +31,8 @@ export interface Campaign {
   readonly log: PlatformLog;
   readonly lives: Life[];
   readonly offences: Offence[];
+  /** By how much the times of the plan are stretched, from 1; see {@link measureSlowness}. */
+  readonly slowness: number;
 }
 
 /**
@@ -44,16 +48,21 @@ export async function runCampaign(plan: Plan, patience: number): Promise<Account
   writeFileSync(executions, '');
   writeRotatingKeys(folder);
   const log = new PlatformLog();
+  const slowness = await measureSlowness();
   const runtimes = plan.runtimes.map((planned) => [
     planned.name,
-    runtimeInput(planned, { EXECUTIONS: executions, ...codeCache(folder) }),
+    runtimeInput(planned, {
+      EXECUTIONS: executions,
+      SLOWNESS: String(slowness),
+      ...codeCache(folder),
+    }),
   ]);
   const local = await startLocalRuntime(
     { runtimes: Object.fromEntries(runtimes), accessKeys },
     { listener: log.listener, requestLimit: 1, microVmLimit: 1_000_000 },
   );
   const wire = await Wire.open(Number(new URL(local.url).port));
-  const campaign: Campaign = { plan, folder, local, log, lives: [], offences: [] };
+  const campaign: Campaign = { plan, folder, local, log, lives: [], offences: [], slowness };
   const giveUp = new AbortController();
   const deadline = setTimeout(() => {
     campaign.offences.push({ rule: 'a campaign ends', words: `not within ${patience} ms` });
@@ -73,7 +82,7 @@ export async function runCampaign(plan: Plan, patience: number): Promise<Account
 
 /** Lets each client live its lives, one after the other, while the mishaps happen. */
 async function liveAll(campaign: Campaign, wire: Wire, signal: AbortSignal): Promise<void> {
-  const { plan, folder, local, lives, offences } = campaign;
+  const { plan, folder, local, lives, offences, slowness } = campaign;
   const program = installProxy(folder);
   const random = new Random(plan.seed + 1);
   const mishaps = [...plan.mishaps];
@@ -88,7 +97,7 @@ async function liveAll(campaign: Campaign, wire: Wire, signal: AbortSignal): Pro
   const live = async (planned: Plan['clients'][number]) => {
     for (const next of planned) {
       if (signal.aborted) return;
-      const env = environment(folder, local, wire.url, next);
+      const env = environment(folder, local, wire.url, next, slowness);
       const onWrong = (rule: string, words: string, key?: string) =>
         void offences.push({ rule, words, key });
       const life = new Life({ life: next, program, env, onCall, onWrong, signal });
@@ -109,14 +118,14 @@ function installProxy(folder: string): string {
 }
 
 async function strike(
-  { local, log }: Campaign,
+  { local, log, slowness }: Campaign,
   wire: Wire,
   what: PlannedMishap['what'],
   random: Random,
 ): Promise<void> {
   switch (what.kind) {
     case 'fault':
-      local.faults.inject(what.fault);
+      local.faults.inject(stretched(what.fault, slowness));
       return;
     case 'refuse-connections':
       log.count('connections refused');
@@ -133,6 +142,11 @@ async function strike(
       else await local.restartContainer(session.runtimeSessionId);
     }
   }
+}
+
+/** A delay that is longer than a call has time stays so. */
+function stretched(fault: Fault, slowness: number): Fault {
+  return fault.kind === 'delay' ? { ...fault, ms: Math.round(fault.ms * slowness) } : fault;
 }
 
 /** Waits until no session is at work or between two states any more. */

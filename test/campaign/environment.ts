@@ -2,6 +2,9 @@ import { join } from 'node:path';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import type { PlannedLife } from './plan.ts';
 
+/** Milliseconds that a call has altogether on a machine with nothing else to do. */
+export const CALL_TIME_MS = 2_000;
+
 /** Has Node keep compiled code: hundreds of processes start. */
 export function codeCache(folder: string): { readonly NODE_COMPILE_CACHE: string } {
   return { NODE_COMPILE_CACHE: join(folder, 'compiled') };
@@ -13,6 +16,7 @@ export function environment(
   local: LocalRuntime,
   url: string,
   { runtime, credentials }: PlannedLife,
+  slowness: number,
 ): Record<string, string> {
   const { accessKeyId, secretAccessKey } = local.credentials;
   return {
@@ -23,6 +27,8 @@ export function environment(
     AWS_ENDPOINT_URL: url,
     AWS_CONFIG_FILE: join(folder, 'config'),
     AWS_SHARED_CREDENTIALS_FILE: join(folder, 'none'),
+    AGENTCORE_READ_TIMEOUT: String((CALL_TIME_MS * slowness) / 1000),
+    AGENTCORE_CONNECT_TIMEOUT: String((CALL_TIME_MS * slowness) / 1000),
     AWS_EC2_METADATA_DISABLED: 'true',
     ...(credentials === 'process'
       ? { AWS_PROFILE: 'rotating' }

@@ -1,13 +1,13 @@
-import type { Life } from './life.ts';
+import type { Campaign } from './campaign.ts';
+import { CALL_TIME_MS } from './environment.ts';
 import type { Offence } from './offence.ts';
 import type { PlannedCall, PlannedLife } from './plan.ts';
 import type { Asked, Line } from './proxy-client.ts';
 import type { ToolName } from './tools.ts';
 
+type Judged = Pick<Campaign, 'lives' | 'log' | 'slowness'>;
 type RpcError = NonNullable<Line['error']>;
 
-/** Milliseconds that a call has altogether (AGENTCORE_READ_TIMEOUT of every life). */
-const PATIENCE_MS = 2_000;
 /** Repetitions if AGENTCORE_RETRIES is not set. */
 const STANDARD_REPEATS = 4;
 /** Milliseconds before the first repetition; each further one waits up to twice as long. */
@@ -23,6 +23,16 @@ const IDEMPOTENT: ReadonlySet<ToolName> = new Set(['look', 'set']);
  * the proxy was ended. `lost`: that its session is gone.
  */
 type Kind = 'own' | 'lasting' | 'passing' | 'unknown' | 'ended' | 'lost';
+
+/** What else decides whether an error could be hidden. */
+interface Circumstances {
+  /** True if the client has listed the tools, so that the proxy knows which may run twice. */
+  readonly knowsTools: boolean;
+  /** Milliseconds that a call has altogether. */
+  readonly timeMs: number;
+  /** Whether a probe of the call's runtime got no answer meanwhile. */
+  readonly probes: () => boolean;
+}
 
 /** What the parts of a campaign say, first match first. */
 const WORDS: readonly (readonly [RegExp, Kind])[] = [
@@ -51,7 +61,8 @@ const STATUSES: Readonly<Record<number, Kind>> = {
 };
 
 /** Holds every error of a call against the reasons for which it could not be hidden. */
-export function judgeErrors(lives: readonly Life[]): Offence[] {
+export function judgeErrors({ lives, log, slowness }: Judged): Offence[] {
+  const timeMs = CALL_TIME_MS * slowness;
   return lives.flatMap((life) => {
     const asked = [...life.client.asked.values()];
     const calls = new Map(life.planned.calls.map((call) => [call.key, call]));
@@ -63,7 +74,8 @@ export function judgeErrors(lives: readonly Life[]): Offence[] {
       const error = one.answers[0]?.error;
       // Nobody waits for a call that was cancelled, so nobody repeats it.
       if (!call || !error || one.cancelled) return [];
-      if (!couldBeHidden(error, one, call, life.planned, knowsTools)) return [];
+      const probes = () => log.hasUnanswered('tools/list', life.planned.runtime, one);
+      if (!couldBeHidden(error, one, call, life.planned, { knowsTools, timeMs, probes })) return [];
       const words = `${call.tool} after ${Math.round(one.milliseconds)} ms: ${JSON.stringify(error)}`;
       return [{ rule: 'no error that could be hidden is shown', words, key: call.key }];
     });
@@ -85,12 +97,12 @@ function couldBeHidden(
   { milliseconds }: Asked,
   { tool }: PlannedCall,
   { env, end }: PlannedLife,
-  knowsTools: boolean,
+  { knowsTools, timeMs, probes }: Circumstances,
 ): boolean {
   // The time that is left has to be longer than the longest pause that could come next.
   const hasTime = (repeats: number) => {
     const pauseMs = Math.max(RETRY_AFTER_MS, FIRST_PAUSE_MS * 2 ** (repeats - 1));
-    return milliseconds + pauseMs < PATIENCE_MS;
+    return milliseconds + pauseMs < timeMs;
   };
   const [, cause] = /could not be set up: (.*)/s.exec(message) ?? [];
   if (cause !== undefined) {
@@ -110,7 +122,7 @@ function couldBeHidden(
     case 'unknown':
       return IDEMPOTENT.has(tool) && knowsTools && repeats > 0 && hasTime(repeats);
     case 'lost':
-      // A probe that has used up its time leaves the refusal as it came.
-      return milliseconds < PATIENCE_MS;
+      // A probe without an answer leaves the refusal as it came.
+      return !probes();
   }
 }

@@ -108,8 +108,6 @@ function planLife(random: Random, name: string, runtime: PlannedRuntime): Planne
     credentials: random.chance(0.2) ? 'process' : 'environment',
     env: {
       RUNTIME_SESSION_MODE: mode,
-      AGENTCORE_READ_TIMEOUT: '2',
-      AGENTCORE_CONNECT_TIMEOUT: '2',
       ...(random.chance(0.2) && { AGENTCORE_RETRIES: random.pick(['0', '1', '8']) }),
       ...(random.chance(0.1) && { AGENTCORE_STOP_ON_EXIT: 'false' }),
       ...(random.chance(0.2) && { AGENTCORE_KEEP_ALIVE: '0.05' }),

@@ -35,7 +35,7 @@ const known = new Set<string>();
 const asked = new Map<string, (action: string) => void>();
 
 /** Milliseconds for which a client may think about a question. */
-const PATIENCE = 3_000;
+const PATIENCE = 3_000 * Number(process.env.SLOWNESS ?? 1);
 
 createServer(async (request, response) => {
   let body = '';

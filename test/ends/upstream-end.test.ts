@@ -4,27 +4,46 @@ import { parseRuntimeArn } from '../../src/aws/arn.ts';
 import { Network } from '../../src/aws/network.ts';
 import { RuntimeInvoker } from '../../src/ends/runtime/invoker.ts';
 import { UpstreamEnd } from '../../src/ends/upstream/upstream-end.ts';
+import type { JournalRecord } from '../../src/journal/records.ts';
 import { makeNotification } from '../../src/mcp/message.ts';
-import { freshSessionId } from '../../src/sessions/session-ids.ts';
+import { freshSessionId, type SessionMode } from '../../src/sessions/session-ids.ts';
 import { SessionRegister } from '../../src/sessions/session-register.ts';
-import { callOf, ScriptedClient } from '../recovery/scripted-peers.ts';
+import { json, startUpstream } from '../fixtures/scripted-upstream.ts';
+import { RUNTIME_SESSION } from '../local/harness.ts';
+import { callOf, requestOf, ScriptedClient } from '../recovery/scripted-peers.ts';
 
 const RUNTIME = parseRuntimeArn(
   'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/my_server-AbCdEf1234',
 );
-const ENDPOINT = new URL('http://127.0.0.1:1');
 
-/** An end whose requests fail on their way out, and how many of them were on that way. */
-function startEnd() {
+/** An end, how many of its requests were on their way, and what is on record of its sessions. */
+function startEnd({
+  url = 'http://127.0.0.1:1',
+  mode = 'session',
+}: {
+  readonly url?: string;
+  readonly mode?: SessionMode;
+} = {}) {
   let signed = 0;
+  const endpoint = new URL(url);
   const agent = new Agent();
   const log = () => undefined;
   const credentials = async () => ({ accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'none' });
+  const records: JournalRecord[] = [];
+  const sessions = new SessionRegister({
+    origin: { runtime: RUNTIME.arn, qualifier: undefined, mode, endpoint: endpoint.href },
+    journal: {
+      record: (record) => void records.push(record),
+      recordNow: async (record) => void records.push(record),
+    },
+    stop: { runtime: RUNTIME, qualifier: undefined, endpoint, credentials, agent },
+    say: log,
+  });
   const end = new UpstreamEnd({
     upstream: new RuntimeInvoker({
       runtime: RUNTIME,
       qualifier: undefined,
-      endpoint: ENDPOINT,
+      endpoint,
       authorizer: {
         method: 'iam',
         sign: async ({ headers }) => {
@@ -37,30 +56,21 @@ function startEnd() {
       network: new Network({}),
       timeouts: { connect: 1_000, read: 1_000 },
     }),
-    mode: 'session',
-    sessions: new SessionRegister({
-      origin: {
-        runtime: RUNTIME.arn,
-        qualifier: undefined,
-        mode: 'session',
-        endpoint: ENDPOINT.href,
-      },
-      journal: { record: () => undefined, recordNow: async () => undefined },
-      stop: { runtime: RUNTIME, qualifier: undefined, endpoint: ENDPOINT, credentials, agent },
-      say: log,
-    }),
+    mode,
+    sessions,
     sessionId: async () => freshSessionId(),
     alone: [],
     endsSessions: true,
     messageLimit: 1_000_000,
     log,
   });
-  return { end, signed: () => signed };
+  return { end, sessions, signed: () => signed, types: () => records.map(({ type }) => type) };
 }
+
+const exchange = { signal: new AbortController().signal, back: new ScriptedClient() };
 
 it('a runtime hears nothing any more once its sessions were stopped', async () => {
   const { end, signed } = startEnd();
-  const exchange = { signal: new AbortController().signal, back: new ScriptedClient() };
   await expect(end.request(callOf('first'), exchange)).rejects.toThrow(/connection/);
   expect(signed()).toBe(1);
   end.close();
@@ -70,4 +80,28 @@ it('a runtime hears nothing any more once its sessions were stopped', async () =
     code: 'shutdown',
   });
   expect(signed()).toBe(1);
+});
+
+it('a session stays listed whose last handshake was cut, though no session has its id', async () => {
+  const upstream = await startUpstream(({ message, path, response, headers }) => {
+    if (path.endsWith('/stopruntimesession')) {
+      response.setHeader('x-amzn-errortype', 'ResourceNotFoundException');
+      json(response, { message: 'Not found' }, 404);
+      return true;
+    }
+    if (message.method !== 'initialize' || !headers['mcp-session-id']) return true;
+    // A server that picks its session ids refuses the one that is offered to it.
+    response.setHeader(RUNTIME_SESSION, String(headers[RUNTIME_SESSION]));
+    const error = { code: -32600, message: 'Bad Request: No valid session ID provided' };
+    json(response, { jsonrpc: '2.0', id: message.id, error });
+    return true;
+  });
+  const { end, sessions, types } = startEnd({ url: upstream.url, mode: 'identity' });
+  const initialize = requestOf('initialize', { protocolVersion: '2025-11-25' });
+  await expect(end.request(initialize, exchange)).rejects.toMatchObject({ code: 'timeout' });
+  end.close();
+  sessions.endAll();
+  await sessions.settled(20_000);
+  expect(types()).toContain('session.identified');
+  expect(types().at(-1)).toBe('session.stop-failed');
 });

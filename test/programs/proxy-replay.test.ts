@@ -99,6 +99,41 @@ describe('after its microVM has gone, a session', () => {
     );
   });
 
+  it('goes on where the next microVM goes as soon as it is set up', async () => {
+    const { local, proxy } = await startProxied({ recognizes: 'handshake' });
+    await proxy.initialize();
+    await proxy.call('look');
+    await proxy.request('tools/list');
+    await killAll(local);
+    const calls = Array.from({ length: 10 }, () => textOf(proxy.call('look')));
+    await local.until(() => delivered(local, 'notifications/initialized') === 2, 'a new session');
+    await killAll(local);
+    for (const text of await Promise.all(calls)) expect(text).toMatch(/^\d+$/);
+  });
+
+  it.each(LOST)('goes on if the next one is lost while it starts: %s', async (_, options) => {
+    const { local, proxy } = await startProxied(options);
+    await proxy.initialize();
+    await proxy.call('count');
+    await killAll(local);
+    let losses = 0;
+    local.on((event) => {
+      if (event.type !== 'session' || event.change !== 'starting' || losses > 0) return;
+      // One that is revived has been given a call already.
+      if (event.session.incarnations > 0) return;
+      losses++;
+      setImmediate(() => killAll(local));
+    });
+    const texts = Array.from({ length: 10 }, () => textOf(proxy.call('count')));
+    const counts = (await Promise.all(texts)).map(Number);
+    expect(losses).toBe(1);
+    const killed = local.microVms.filter(({ why }) => why === 'microvm-killed');
+    expect(killed).toHaveLength(2);
+    expect(counts.sort((one, other) => one - other)).toEqual(
+      Array.from({ length: 10 }, (_, index) => index + 1),
+    );
+  });
+
   it.each(LOST)('goes on with lists and calls at once: %s', async (_, options) => {
     const { local, proxy } = await startProxied(options);
     await proxy.initialize();

@@ -371,6 +371,93 @@ describe('at its end the proxy', () => {
     expect(running(local)).toBe(0);
   });
 
+  /** A proxy whose client has initialized twice without an answer, in one runtime session. */
+  async function initializedInVain(answerStop: (seen: Seen) => unknown) {
+    const { env, journal } = await startState();
+    const upstream = await startUpstream((seen) => {
+      if (seen.message?.method === 'initialize') return true;
+      return isStop(seen) && answerStop(seen);
+    });
+    const proxy = startProxy(upstream.url, {
+      ...env,
+      LOG_LEVEL: 'warning',
+      AGENTCORE_READ_TIMEOUT: '1',
+      AGENTCORE_RETRIES: '0',
+    });
+    for (const _ of [1, 2]) expect((await proxy.initialize()).error).toBeDefined();
+    const ids = upstream.seen.map(({ headers }) => headers[RUNTIME_SESSION]);
+    expect(new Set(ids).size).toBe(1);
+    return { upstream, proxy, journal };
+  }
+
+  it('stops handshakes without an answer in one session by one request', async () => {
+    const { upstream, proxy, journal } = await initializedInVain(() => false);
+    await proxy.close();
+    expect(upstream.seen.filter(isStop)).toHaveLength(1);
+    expect(await recorded(journal)).toMatchObject([
+      { end: { how: 'stopped' } },
+      { end: { how: 'stopped' } },
+    ]);
+  });
+
+  it.each<[string, (seen: Seen) => unknown]>([
+    ['is refused', (seen) => refuse(seen, 403, 'AccessDeniedException') ?? true],
+    ['finds no session', (seen) => refuse(seen, 404, 'ResourceNotFoundException') ?? true],
+    ['gets no answer', () => true],
+  ])('keeps handshakes without an answer listed if their stop %s', async (_, answerStop) => {
+    const { proxy, journal } = await initializedInVain(answerStop);
+    await proxy.close();
+    const sessions = await recorded(journal);
+    expect(sessions.map(({ end }) => end)).toEqual([undefined, undefined]);
+    for (const { stopFailure } of sessions) expect(stopFailure).toBeDefined();
+    expect(proxy.stderr.match(/Could not stop session/g)).toHaveLength(1);
+  });
+
+  it('keeps a session listed that may go by an id whose stop is refused', async () => {
+    const { env, journal } = await startState();
+    const upstream = await startUpstream((seen) => {
+      const { message, headers } = seen;
+      if (message?.method === 'initialize') return upstream.seen.length > 2;
+      if (!isStop(seen)) return false;
+      const isOwnId = headers[RUNTIME_SESSION] === 'server-session-1';
+      if (isOwnId) refuse(seen, 404, 'ResourceNotFoundException');
+      else refuse(seen, 403, 'AccessDeniedException');
+      return true;
+    });
+    const settings = { AGENTCORE_READ_TIMEOUT: '1', AGENTCORE_RETRIES: '0' };
+    const proxy = startProxy(upstream.url, { ...env, ...settings });
+    expect((await proxy.initialize()).result).toBeDefined();
+    await upstream.sawMethod('notifications/initialized');
+    expect((await proxy.initialize()).error).toBeDefined();
+    await proxy.close();
+    const sessions = await recorded(journal);
+    expect(sessions.map(({ end }) => end)).toEqual([undefined, undefined]);
+    expect(sessions.map(({ mcpSessionId }) => mcpSessionId)).toContain('server-session-1');
+  });
+
+  it('leaves handshakes without an answer orphaned if it dies while it stops them', async () => {
+    const { upstream, proxy, journal } = await initializedInVain(() => true);
+    proxy.child.stdin?.end();
+    await upstream.saw('the stop', isStop);
+    await proxy.kill();
+    expect(await recorded(journal)).toMatchObject([
+      { end: undefined, liveness: 'dead' },
+      { end: undefined, liveness: 'dead' },
+    ]);
+  });
+
+  it('keeps a microVM listed that still starts after its handshakes were cut', async () => {
+    const { env, journal } = await startState();
+    const local = await start({ server: { ...forgetfulRuntime(), coldStart: 600_000 } });
+    const settings = { AGENTCORE_READ_TIMEOUT: '1', AGENTCORE_RETRIES: '0' };
+    const proxy = proxyTo(local, { ...env, ...settings });
+    for (const _ of [1, 2]) expect((await proxy.initialize()).error).toBeDefined();
+    await proxy.close();
+    const sessions = await recorded(journal);
+    expect(sessions.map(({ end }) => end)).toEqual([undefined, undefined]);
+    for (const { stopFailure } of sessions) expect(stopFailure).toBeDefined();
+  });
+
   it('takes a session that is gone for stopped', async () => {
     const { env, journal } = await startState();
     const upstream = await startUpstream(

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AgentCoreError } from '../../src/error.ts';
 import { makeError, makeNotification, type Request, type Response } from '../../src/mcp/message.ts';
 import { Idempotence } from '../../src/recovery/idempotence.ts';
@@ -679,6 +679,46 @@ describe('a replay that fails', () => {
     expect(thrown).toBeInstanceOf(AgentCoreError);
     expect(thrown.message).toMatch(/lost the session \(Session not found\).*Out of order/);
     expect(server.count('tools/call')).toBe(1);
+  });
+
+  /** Two calls of which the second joins a replay that fails; `refuses` says which handshakes do. */
+  async function joined(refuses: (number: number) => boolean, beforeFailure = () => {}) {
+    let late: Promise<unknown> | undefined;
+    const { server, call } = await started({
+      initialize: async (request, number) => {
+        if (number === 1) return undefined;
+        late ??= call('late').catch((thrown: unknown) => thrown);
+        await new Promise(setImmediate);
+        beforeFailure();
+        return refuses(number) ? refuseSecond(request, 2) : undefined;
+      },
+    });
+    server.forget();
+    await expect(call('first')).rejects.toThrow('Out of order');
+    return { server, answer: await late };
+  }
+
+  it('is tried once more by a call that joined it late', async () => {
+    const { server, answer } = await joined((number) => number === 2);
+    expect(textOf(answer as Response)).toContain('{"session":2}');
+    expect(server.count('initialize')).toBe(3);
+  });
+
+  it('is tried once more by that call at the most', async () => {
+    const { server, answer } = await joined(() => true);
+    expect(answer).toMatchObject({ message: expect.stringContaining('Out of order') });
+    expect(server.count('initialize')).toBe(3);
+  });
+
+  it('is not tried again by a call that has waited for most of its time', async () => {
+    const now = performance.now.bind(performance);
+    const clock = vi.spyOn(performance, 'now');
+    const { server, answer } = await joined(
+      () => true,
+      () => clock.mockImplementation(() => now() + 3_000),
+    ).finally(() => clock.mockRestore());
+    expect(answer).toMatchObject({ message: expect.stringContaining('Out of order') });
+    expect(server.count('initialize')).toBe(2);
   });
 
   it('is tried once more by the next call, before that is sent', async () => {

@@ -44,6 +44,10 @@ class GatewaySession implements UpstreamSession {
     this.mayRun = true;
   }
 
+  startedUnseen(): void {
+    this.accepted();
+  }
+
   refused(): void {}
 }
 

@@ -119,13 +119,11 @@ export class SessionPeer implements Peer {
   async #callWithHint(request: Request, exchange: Exchange): Promise<Response> {
     const hint = this.#hint;
     if (hint === undefined) return this.#call(request, exchange, undefined);
-    let refusal: Response | AgentCoreError;
     try {
-      refusal = await this.#call(request, exchange, hint);
-      if (!isUnknownId(refusal)) return refusal;
+      const response = await this.#call(request, exchange, hint);
+      if (!isUnknownId(response)) return response;
     } catch (thrown) {
       if (!(thrown instanceof AgentCoreError) || !isUnknownId(thrown)) throw thrown;
-      refusal = thrown;
     }
     const response = await this.#call(request, exchange, undefined);
     if (!isUnknownId(response)) this.#options.onHintRefused();
@@ -190,7 +188,7 @@ export class SessionPeer implements Peer {
       else session.accepted();
       return withoutEmptyCursor(sent, response);
     } catch (thrown) {
-      settle(session, attempt, thrown);
+      settle(session, attempt, thrown, request.method);
       throw thrown;
     } finally {
       this.#calls.delete(call);
@@ -342,10 +340,16 @@ interface Attempt {
 }
 
 /** Records whether a failed attempt may have started the session. */
-function settle(session: UpstreamSession, { isSent }: Attempt, thrown: unknown): void {
+function settle(
+  session: UpstreamSession,
+  { isSent }: Attempt,
+  thrown: unknown,
+  method?: string,
+): void {
   const { outcome, jsonRpcCode } = (thrown instanceof AgentCoreError && thrown.data) || {};
   const isRefused = outcome === 'refused' && jsonRpcCode !== ErrorCode.containerFailed;
   if (!isSent || outcome === 'not sent' || isRefused) session.refused();
+  else if (method === 'initialize') session.startedUnseen();
   else session.accepted();
 }
 

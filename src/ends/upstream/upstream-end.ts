@@ -100,7 +100,7 @@ export class UpstreamEnd implements Peer {
     const { sessions } = this.#options;
     const after = this.#open(sessions.begin(before.session.id));
     this.#shared = after;
-    sessions.supersede(before.session, after.session);
+    sessions.supersede(before.session);
     void before.session.idle().then(() => this.#peers.delete(before));
     return after.request(request, exchange);
   }

@@ -66,6 +66,8 @@ export interface UpstreamSession {
   learnIds(ids: { readonly returnedId?: string; readonly mcpSessionId?: string | undefined }): void;
   /** Called during a call if the server received an invoke or may have received it. */
   accepted(): void;
+  /** As `accepted`, if an `initialize`, which may start a microVM, ended without a response. */
+  startedUnseen(): void;
   /** Called during a call if the server rejected the invoke or never received it. */
   refused(): void;
 }
@@ -78,5 +80,5 @@ export interface UpstreamSessions {
   /** The session may continue without this process. */
   leave(session: UpstreamSession): void;
   /** Another session replaces it under the same id. */
-  supersede(session: UpstreamSession, successor: UpstreamSession): void;
+  supersede(session: UpstreamSession): void;
 }
