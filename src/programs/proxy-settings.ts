@@ -179,8 +179,8 @@ function readSeconds(env: Environment, name: string, standard: number): number {
   const text = env[name];
   if (!text) return standard * 1000;
   const seconds = Number(text);
-  // Node's timers are limited to 2^31 - 1 ms, about 24 days.
-  if (Number.isFinite(seconds) && seconds > 0 && seconds <= 86_400) return seconds * 1000;
+  // Node's timers are limited to 2^31 - 1 ms, about 24 days. AbortSignal.timeout() takes whole milliseconds.
+  if (seconds > 0 && seconds <= 86_400) return Math.max(1, Math.round(seconds * 1000));
   throw new AgentCoreError(
     'usage',
     `${name} is "${text}", expected a number of seconds above 0 and up to 86400`,

@@ -82,7 +82,7 @@ export async function takeAccount(
     folder,
     figures: {
       ...callFigures(campaign, executions),
-      slowness: Math.round(campaign.slowness),
+      slowness: campaign.slowness,
       ...Object.fromEntries(figures),
       'requests to AgentCore': log.requests,
       microVMs: microVms.length,

@@ -99,6 +99,14 @@ describe('after its microVM has gone, a session', () => {
     );
   });
 
+  it('goes on if the time of a call is no whole number of milliseconds', async () => {
+    const { local, proxy } = await startProxied({ env: { AGENTCORE_READ_TIMEOUT: '30.00055' } });
+    await proxy.initialize();
+    await proxy.call('count');
+    await killAll(local);
+    expect(await textOf(proxy.call('count'))).toBe('1');
+  });
+
   it('goes on where the next microVM goes as soon as it is set up', async () => {
     const { local, proxy } = await startProxied({ recognizes: 'handshake' });
     await proxy.initialize();
