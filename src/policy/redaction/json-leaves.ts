@@ -58,6 +58,7 @@ export function* rewriteLeaves(
       const end = endOfString(json, at);
       const isKey = isFollowedByColon(json, end);
       const text = textOf(json, at, end);
+      if (end > pauseAt) yield;
       if (isKey) path[open.at(-1) as number] = text;
       if (isKey) path.length = (open.at(-1) as number) + 1;
       const made = rewriter.string(text, { isKey, path });
@@ -95,6 +96,34 @@ export function* rewriteLeaves(
   if (copied === 0) return json;
   rewritten.add(json.slice(copied));
   return rewritten.text;
+}
+
+/** Whether an object of a text that `JSON.parse` has accepted has a key twice. */
+export function* hasKeyTwice(json: string): Sliced<boolean> {
+  /** The keys of each object that is open; none for arrays. */
+  const open: (Set<string> | undefined)[] = [];
+  let pauseAt = STRETCH;
+  for (let at = 0; at < json.length; at++) {
+    if (at >= pauseAt) {
+      pauseAt = at + STRETCH;
+      yield;
+    }
+    const code = json.charCodeAt(at);
+    if (code === 0x7b) open.push(new Set());
+    else if (code === 0x5b) open.push(undefined);
+    else if (code === 0x7d || code === 0x5d) open.pop();
+    else if (code === QUOTE) {
+      const end = endOfString(json, at);
+      const keys = open.at(-1);
+      if (keys && isFollowedByColon(json, end)) {
+        const key = textOf(json, at, end);
+        if (keys.has(key)) return true;
+        keys.add(key);
+      }
+      at = end - 1;
+    }
+  }
+  return false;
 }
 
 function distinct(

@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
+import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
-import type { Sliced } from './slices.ts';
+import { isJson } from './json-text.ts';
+import { awaited, type Sliced } from './slices.ts';
 
 /** What a string is when it is more than a text. */
 export type Layer =
@@ -27,13 +29,33 @@ type Compression = keyof typeof COMPRESSIONS;
 /** Bytes of a decompressed text at most: what takes more is no text that somebody has written. */
 const MAX_DECOMPRESSED_BYTES = 8 * 1024 * 1024;
 
+/** Bytes of a text that is compressed or decompressed in this thread. */
+const MAX_BYTES_AT_ONCE = 64 * 1024;
+
 const COMPRESSIONS = {
-  gzip: { compress: zlib.gzipSync, decompress: zlib.gunzipSync },
-  deflate: { compress: zlib.deflateSync, decompress: zlib.inflateSync },
-  'deflate-raw': { compress: zlib.deflateRawSync, decompress: zlib.inflateRawSync },
+  gzip: {
+    compressAtOnce: zlib.gzipSync,
+    compress: promisify<Buffer, Buffer>(zlib.gzip),
+    decompressAtOnce: zlib.gunzipSync,
+    decompress: promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gunzip),
+  },
+  deflate: {
+    compressAtOnce: zlib.deflateSync,
+    compress: promisify<Buffer, Buffer>(zlib.deflate),
+    decompressAtOnce: zlib.inflateSync,
+    decompress: promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.inflate),
+  },
+  'deflate-raw': {
+    compressAtOnce: zlib.deflateRawSync,
+    compress: promisify<Buffer, Buffer>(zlib.deflateRaw),
+    decompressAtOnce: zlib.inflateRawSync,
+    decompress: promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.inflateRaw),
+  },
 } as const;
 
 const SHORTEST = 16;
+/** Characters after which the work may pause. */
+const STRETCH = 4_096;
 /** Bytes up to which raw deflate has but one block, of fixed codes. */
 const ONE_BLOCK_BYTES = 64;
 /** Characters by which most texts show that they are in no encoding; a longer one is decoded. */
@@ -41,6 +63,8 @@ const BEGINNING = 256;
 const BASE64_BEGINNING = /^[A-Za-z\d+/_-]+={0,2}$/;
 const HEX_BEGINNING = /^(?:[\da-f]+|[\dA-F]+)$/;
 const URL_BEGINNING = /^(?:[\w.!~*'()-]|%[\dA-F]{2})+%?[\dA-F]?$/;
+/** An id that is in most results. Its hyphens make it look like base64url, but it holds no text. */
+const UUID = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/i;
 const DATA_URL = /^data:[^,]{0,200};base64,/i;
 const BLANK = /^[ \t\r]*$/;
 /** Neither a text's nor a line's. */
@@ -52,16 +76,16 @@ const MAY_BE_LAYERED = /^\s*[[{"]|%|[A-Za-z\d+/_-]{16}/;
 
 /** Whether a text is short and neither of a layer nor has an encoded word. */
 export function isSimple(text: string): boolean {
-  return text.length <= SHORT && !MAY_BE_LAYERED.test(text);
+  return text.length <= SHORT && (!MAY_BE_LAYERED.test(text) || UUID.test(text));
 }
 
 export function* layerOf(text: string): Sliced<Layer | undefined> {
   if (isOpening(text)) {
-    if (isJson(text)) return { kind: 'json' };
+    if (yield* isJson(text)) return { kind: 'json' };
     return (yield* hasJsonLines(text)) ? { kind: 'json-lines' } : undefined;
   }
-  if (text.includes('%')) return urlOf(text);
-  return text.length >= SHORTEST ? encodedOf(text) : undefined;
+  if (text.includes('%')) return yield* urlOf(text);
+  return text.length >= SHORTEST ? yield* encodedOf(text) : undefined;
 }
 
 function isOpening(text: string): boolean {
@@ -74,7 +98,7 @@ function* hasJsonLines(text: string): Sliced<boolean> {
   for (let at = 0; at <= text.length; ) {
     const end = endOfLine(text, at);
     const line = text.slice(at, end);
-    if (!BLANK.test(line) && !isJson(line)) return false;
+    if (!BLANK.test(line) && !(yield* isJson(line))) return false;
     at = end + 1;
     yield;
   }
@@ -87,10 +111,12 @@ export function endOfLine(text: string, start: number): number {
   return end === -1 ? text.length : end;
 }
 
-function urlOf(text: string): Layer | undefined {
+function* urlOf(text: string): Sliced<Layer | undefined> {
   if (!URL_BEGINNING.test(text.slice(0, BEGINNING))) return undefined;
   try {
+    yield;
     const inner = decodeURIComponent(text);
+    yield;
     return encodeURIComponent(inner) === text ? { kind: 'url', text: inner } : undefined;
   } catch {
     return undefined;
@@ -104,19 +130,25 @@ export interface EmbeddedLayer {
   readonly layer: Encoded;
 }
 
-/** Where other texts stand encoded within a text. */
-export function* embeddedIn(text: string): Iterable<EmbeddedLayer> {
-  if (text.length <= SHORTEST) return;
-  for (let at = 0; at < text.length; at++) {
+/** Where another text stands encoded within a text, from a place on. */
+export function* embeddedFrom(text: string, from: number): Sliced<EmbeddedLayer | undefined> {
+  if (text.length <= SHORTEST) return undefined;
+  let pauseAt = from + STRETCH;
+  for (let at = from; at < text.length; at++) {
+    if (at >= pauseAt) {
+      pauseAt = at + STRETCH;
+      yield;
+    }
     let start = at;
     while (isOfBase64(text.charCodeAt(at))) at++;
     if (at - start < SHORTEST) continue;
     const padded = text.startsWith('==', at) ? at + 2 : text[at] === '=' ? at + 1 : at;
-    if (start === 0 && padded === text.length && !isHexPrefix(text, start)) return;
+    if (start === 0 && padded === text.length && !isHexPrefix(text, start)) return undefined;
     if (isHexPrefix(text, start)) start += 2;
-    const layer = encodedOf(text.slice(start, padded));
-    if (layer) yield { start, end: padded, layer };
+    const layer = yield* encodedOf(text.slice(start, padded));
+    if (layer) return { start, end: padded, layer };
   }
+  return undefined;
 }
 
 function isHexPrefix(text: string, at: number): boolean {
@@ -137,11 +169,14 @@ export function isBlank(line: string): boolean {
   return BLANK.test(line);
 }
 
-/** The string whose layer has this text in it. */
-export function encoded(layer: Omit<Encoded, 'text'>, text: string): string {
+/** The string whose layer has this text in it; undefined if it would take another thread in vain. */
+export function* encoded(layer: Omit<Encoded, 'text'>, text: string): Sliced<string | undefined> {
   const { prefix, style, isPadded, isUpperCase, compression } = layer;
+  yield;
   const plain = Buffer.from(text);
-  const bytes = compression ? COMPRESSIONS[compression].compress(plain) : plain;
+  const bytes = compression ? yield* compressed(plain, compression) : plain;
+  if (!bytes) return undefined;
+  yield;
   const written = bytes.toString(style);
   if (style === 'hex') return prefix + (isUpperCase ? written.toUpperCase() : written);
   const unpadded = written.slice(0, Math.ceil((bytes.length * 4) / 3));
@@ -159,18 +194,21 @@ export function isSameStyle(one: Encoded, other: Layer | undefined): boolean {
   );
 }
 
-function encodedOf(text: string): Encoded | undefined {
+function* encodedOf(text: string): Sliced<Encoded | undefined> {
+  if (UUID.test(text)) return undefined;
   const prefix = DATA_URL.exec(text.slice(0, BEGINNING))?.[0] ?? '';
   const written = text.slice(prefix.length);
   const beginning = written.slice(0, BEGINNING);
   if (!BASE64_BEGINNING.test(beginning)) return undefined;
   const isHex = prefix === '' && written.length % 2 === 0 && HEX_BEGINNING.test(beginning);
-  return isHex ? hexOf(written) : base64Of(prefix, written);
+  return yield* isHex ? hexOf(written) : base64Of(prefix, written);
 }
 
-function hexOf(written: string): Encoded | undefined {
+function* hexOf(written: string): Sliced<Encoded | undefined> {
+  yield;
   const bytes = Buffer.from(written, 'hex');
   if (bytes.length * 2 !== written.length || !isUtf8(bytes)) return undefined;
+  yield;
   const text = bytes.toString();
   // Most hexadecimal numbers are none of a text.
   if (CONTROL.test(text)) return undefined;
@@ -185,33 +223,48 @@ function hexOf(written: string): Encoded | undefined {
   };
 }
 
-function base64Of(prefix: string, written: string): Encoded | undefined {
+function* base64Of(prefix: string, written: string): Sliced<Encoded | undefined> {
+  yield;
   const style = written.includes('-') || written.includes('_') ? 'base64url' : 'base64';
   const bytes = Buffer.from(written, style);
   const isPadded = written.length % 4 === 0;
   const form = { kind: 'encoded', prefix: '', style, isPadded, isUpperCase: false } as const;
-  const content = contentOf(bytes);
+  const content = yield* contentOf(bytes);
   if (!content) return undefined;
+  yield;
   const plain = { ...form, compression: undefined };
   // Only what is written in base64 throughout is the same when it is written again.
   const isWhole = content.compression
     ? bytes.toString(style).replace(/=+$/, '') === written.replace(/={0,2}$/, '')
-    : encoded(plain, content.text) === written;
+    : (yield* encoded(plain, content.text)) === written;
   return isWhole ? { ...form, prefix, ...content } : undefined;
 }
 
 /** The text that bytes are, decompressed. */
-function contentOf(bytes: Buffer): Pick<Encoded, 'text' | 'compression'> | undefined {
+function* contentOf(bytes: Buffer): Sliced<Pick<Encoded, 'text' | 'compression'> | undefined> {
   if (isUtf8(bytes)) return { text: bytes.toString(), compression: undefined };
   const compression = compressionOf(bytes);
   if (!compression) return undefined;
+  const inner = yield* decompressed(bytes, compression);
+  return inner && isUtf8(inner) ? { text: inner.toString(), compression } : undefined;
+}
+
+function* compressed(plain: Buffer, compression: Compression): Sliced<Buffer | undefined> {
+  const { compressAtOnce, compress } = COMPRESSIONS[compression];
+  if (plain.length <= MAX_BYTES_AT_ONCE) return compressAtOnce(plain);
+  return yield* awaited(() => compress(plain));
+}
+
+/** Undefined for what is not compressed, or takes more than the bound. */
+function* decompressed(bytes: Buffer, compression: Compression): Sliced<Buffer | undefined> {
+  const { decompressAtOnce, decompress } = COMPRESSIONS[compression];
   try {
-    const options = { maxOutputLength: MAX_DECOMPRESSED_BYTES };
-    const inner = COMPRESSIONS[compression].decompress(bytes, options);
-    return isUtf8(inner) ? { text: inner.toString(), compression } : undefined;
-  } catch {
-    return undefined;
+    return decompressAtOnce(bytes, { maxOutputLength: MAX_BYTES_AT_ONCE });
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') return undefined;
   }
+  const options = { maxOutputLength: MAX_DECOMPRESSED_BYTES };
+  return yield* awaited(() => decompress(bytes, options).catch(() => undefined));
 }
 
 /** By the head of the format (RFC 1950, 1951, 1952): a raw one has but the type of its first block. */
@@ -224,13 +277,4 @@ function compressionOf(bytes: Buffer): Compression | undefined {
   const isRaw =
     bytes.length < ONE_BLOCK_BYTES ? (first & 7) === 3 : [1, 2].includes((first >> 1) & 3);
   return isRaw ? 'deflate-raw' : undefined;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -3,6 +3,7 @@ import type { JsonObject, Message, Notification, Request, Response } from '../..
 import type { Interceptor, Passage } from '../../relay/interceptors.ts';
 import { Cancelled, type Peer, type Trail } from '../../relay/peer.ts';
 import type { About, Redacted, Redactor } from './redactor.ts';
+import { nextTurn } from './slices.ts';
 
 /** What a conversation's method never has in it but by somebody's intention. */
 const METHOD = /^[A-Za-z$][A-Za-z$/_-]{0,100}$/;
@@ -69,10 +70,7 @@ async function toServer<M extends Message>(
   if (message.kind !== 'response' && !METHOD.test(message.method)) {
     await refuseHidden(redactor, message.method);
   }
-  const said = message.bytes.toString();
-  const redacted = await redactor.toServer(said, about);
-  if (trail) count(trail, redacted);
-  return redacted.json === said ? message : withJson(message, redacted.json);
+  return rewritten(message, trail, (json) => redactor.toServer(json, about));
 }
 
 async function toClient<M extends Message>(
@@ -81,10 +79,32 @@ async function toClient<M extends Message>(
   about: About,
   { trail }: Passage,
 ): Promise<M> {
+  return rewritten(message, trail, (json) => redactor.toClient(json, about));
+}
+
+/** Bytes above which other work gets its turn between two readings of a whole message. */
+const LARGE = 256 * 1024;
+
+async function rewritten<M extends Message>(
+  message: M,
+  trail: Trail | undefined,
+  redact: (json: string) => Promise<Redacted>,
+): Promise<M> {
+  const isLarge = message.bytes.length > LARGE;
+  if (isLarge) await nextTurn();
   const said = message.bytes.toString();
-  const redacted = await redactor.toClient(said, about);
+  if (isLarge) await nextTurn();
+  const redacted = await redact(said);
   if (trail) count(trail, redacted);
-  return redacted.json === said ? message : withJson(message, redacted.json);
+  if (redacted.json === said) return message;
+  if (isLarge) await nextTurn();
+  const bytes = Buffer.from(redacted.json);
+  if (isLarge) await nextTurn();
+  const { params, error } = JSON.parse(redacted.json) as {
+    params?: JsonObject;
+    error?: JsonObject;
+  };
+  return message.kind === 'response' ? { ...message, bytes, error } : { ...message, bytes, params };
 }
 
 /** A method is not to be changed, and so not to be anything that would have to be. */
@@ -161,11 +181,4 @@ function count(trail: Trail, { counts, issuedIds, restoredIds }: Redacted): void
   trail.tokens ??= { issued: new Set(), restored: new Set() };
   for (const id of issuedIds) trail.tokens.issued.add(id);
   for (const id of restoredIds) trail.tokens.restored.add(id);
-}
-
-/** The same message with another JSON text. */
-function withJson<M extends Message>(message: M, json: string): M {
-  const bytes = Buffer.from(json);
-  const { params, error } = JSON.parse(json) as { params?: JsonObject; error?: JsonObject };
-  return message.kind === 'response' ? { ...message, bytes, error } : { ...message, bytes, params };
 }

@@ -1,10 +1,9 @@
 import { randomInt } from 'node:crypto';
 import { AgentCoreError } from '../../error.ts';
-import { duplicateKey } from '../../mcp/json-spans.ts';
 import { Digests } from './digests.ts';
 import type { Finder } from './finding/finder.ts';
 import { findersFor } from './finding/finders.ts';
-import { type LeafRewriter, type Rewritten, rewriteLeaves } from './json-leaves.ts';
+import { hasKeyTwice, type LeafRewriter, type Rewritten, rewriteLeaves } from './json-leaves.ts';
 import { REDACTION_KINDS } from './kinds.ts';
 import { Recent } from './recent.ts';
 import { Rewriting } from './rewriting.ts';
@@ -38,6 +37,12 @@ export interface Redacted {
   /** Ids of the tokens that were put in, and of those that were turned back: 500 each at most. */
   readonly issuedIds: ReadonlySet<string>;
   readonly restoredIds: ReadonlySet<string>;
+}
+
+interface RewrittenMessage {
+  readonly json: string;
+  readonly leaves: Rewriting;
+  readonly hasKeyTwice: boolean;
 }
 
 /** What a server says of itself is no result of a call, and nobody's data. */
@@ -127,7 +132,7 @@ export class Redactor {
     if (rewriting.leaves.unknown > 0 && (await vault.refresh())) rewriting = await rewrite();
     if (rewriting.leaves.unknown > 0) throw unknownToken(towards);
     // A key may read already as another one does now.
-    for (let times = 1; rewriting.leaves.hasNewKeys && hasKeyTwice(rewriting.json); times++) {
+    for (let times = 1; rewriting.hasKeyTwice; times++) {
       if (times > MAX_RENAMINGS) throw sameKeys();
       rewriting = await rewrite(randomInt(2 ** 40));
     }
@@ -141,7 +146,7 @@ export class Redactor {
     towards: 'client' | 'server',
     modes: ReadonlyMap<string, RedactionMode>,
     numberFrom?: number,
-  ): Sliced<{ readonly json: string; readonly leaves: Rewriting }> {
+  ): Sliced<RewrittenMessage> {
     const { vault } = this.#options;
     const leaves = new Rewriting(
       {
@@ -170,7 +175,9 @@ export class Redactor {
       },
       number: (token, place) => (isCode(place.path) ? undefined : leaves.number(token, place)),
     };
-    return { json: yield* rewriteLeaves(json, rewriter, numberFrom), leaves };
+    const rewritten = yield* rewriteLeaves(json, rewriter, numberFrom);
+    const isUnclear = leaves.hasNewKeys && (yield* hasKeyTwice(rewritten));
+    return { json: rewritten, leaves, hasKeyTwice: isUnclear };
   }
 
   /** What the server names goes back to it as it is, unless it is changed for the client. */
@@ -203,10 +210,6 @@ function isVersion(path: readonly string[], text: string): boolean {
   if (second === 'clientInfo') return third === 'version' && path.length === 3;
   const isMeta = second === '_meta' && third === 'io.modelcontextprotocol/clientInfo';
   return isMeta && fourth === 'version' && path.length === 4;
-}
-
-function hasKeyTwice(json: string): boolean {
-  return duplicateKey(Buffer.from(json)) !== undefined;
 }
 
 function sameKeys(): AgentCoreError {

@@ -7,8 +7,9 @@ import {
   standIn,
 } from './hiding.ts';
 import { type LeafPlace, type LeafRewriter, type Rewritten, rewriteLeaves } from './json-leaves.ts';
+import { jsonOf } from './json-text.ts';
 import {
-  embeddedIn,
+  embeddedFrom,
   encoded,
   endOfLine,
   isBlank,
@@ -86,7 +87,7 @@ export class Rewriting implements LeafRewriter {
     const rewritten = yield* this.#text(text, member, first);
     if (rewritten === text) return undefined;
     if (isKey) this.hasNewKeys = true;
-    return JSON.stringify(rewritten);
+    return yield* jsonOf(rewritten);
   }
 
   number(token: string, { path }: LeafPlace): Rewritten {
@@ -134,14 +135,16 @@ export class Rewriting implements LeafRewriter {
           return yield* this.#lines(text);
         case 'url': {
           const inner = yield* this.#text(layer.text, member);
+          yield;
           return inner === layer.text ? text : encodeURIComponent(inner);
         }
         case 'encoded': {
           const inner = yield* this.#text(layer.text, member);
           // What is no text may be a secret all the same.
           if (inner === layer.text) return yield* this.#plain(text, member);
-          const written = encoded(layer, inner);
-          return isSameStyle(layer, yield* layerOf(written)) ? written : this.#whole(text);
+          const written = yield* encoded(layer, inner);
+          const isSame = written !== undefined && isSameStyle(layer, yield* layerOf(written));
+          return isSame ? written : this.#whole(text);
         }
       }
     } finally {
@@ -191,12 +194,15 @@ export class Rewriting implements LeafRewriter {
     let copied = 0;
     for (const found of yield* findingsIn(text, member, this.#hiding, MOST_LOOKS, first)) {
       yield;
-      rewritten.add(yield* this.#embedded(text.slice(copied, found.start)));
+      const before = text.slice(copied, found.start);
+      // Simple texts have no encoded words.
+      rewritten.add(first ? before : yield* this.#embedded(before));
       rewritten.add(this.#standIn(found, text.slice(found.start, found.end), false));
       copied = found.end;
     }
     if (copied === 0) return yield* this.#embedded(text);
-    rewritten.add(yield* this.#embedded(text.slice(copied)));
+    const rest = text.slice(copied);
+    rewritten.add(first ? rest : yield* this.#embedded(rest));
     return rewritten.text;
   }
 
@@ -205,7 +211,9 @@ export class Rewriting implements LeafRewriter {
     if (this.#depth === DEEPEST) return text;
     const rewritten = new TextBuilder();
     let copied = 0;
-    for (const { start, end, layer } of embeddedIn(text)) {
+    let next = yield* embeddedFrom(text, 0);
+    for (; next; next = yield* embeddedFrom(text, next.end)) {
+      const { start, end, layer } = next;
       yield;
       const word = text.slice(start, end);
       const inner = yield* this.#layered(word, layer, undefined);

@@ -4,18 +4,20 @@ const PIECE = 16 * 1024;
 /** A long text out of many parts, put together bit by bit. */
 export class TextBuilder {
   readonly #pieces: string[] = [];
-  #piece = '';
+  #parts: string[] = [];
+  #length = 0;
 
   add(part: string): void {
-    this.#piece += part;
-    if (this.#piece.length < PIECE) return;
-    // Reading a character puts the piece together.
-    this.#piece.charCodeAt(0);
-    this.#pieces.push(this.#piece);
-    this.#piece = '';
+    this.#parts.push(part);
+    this.#length += part.length;
+    if (this.#length < PIECE) return;
+    // Joining copies the characters; the sum of two strings would refer to both.
+    this.#pieces.push(this.#parts.join(''));
+    this.#parts = [];
+    this.#length = 0;
   }
 
   get text(): string {
-    return this.#pieces.length === 0 ? this.#piece : this.#pieces.join('') + this.#piece;
+    return [...this.#pieces, ...this.#parts].join('');
   }
 }

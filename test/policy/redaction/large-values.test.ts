@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { rewriteLeaves } from '../../../src/policy/redaction/json-leaves.ts';
 import { inSlices, type Sliced } from '../../../src/policy/redaction/slices.ts';
@@ -77,6 +78,55 @@ test('hides a secret as a whole that is longer than what is looked at at once', 
   });
   expect(got).toEqual({ key: 'a\n[redacted:private-key]\nb', jwt: 'x [redacted:token] y' });
 });
+
+test('redacts a long text that is compressed, and compresses it again', async () => {
+  const text = randomBytes(500_000).toString('hex').replaceAll('0', ' ');
+  const got = await sent(masking, gzipSync(`${text} me@example.com`).toString('base64'));
+  const plain = gunzipSync(Buffer.from(got as string, 'base64')).toString();
+  expect(plain === `${text} [redacted:email]`).toBe(true);
+});
+
+/** Values of 5 MB, most of which is found or held in another encoding. */
+const HEAVY: readonly (readonly [string, () => unknown])[] = [
+  ['groups of digits', () => '4111 '.repeat(1_000_000)],
+  ['e-mail addresses', () => list(250_000, (at) => `u${at}@example.com`).join(' ')],
+  [
+    'JSON in a string',
+    () => JSON.stringify(list(120_000, (at) => ({ id: at, to: `u${at}@a.example` }))),
+  ],
+  ['escapes of URLs', () => '%41'.repeat(1_600_000)],
+  ['text in base64', () => Buffer.from('to me@example.com '.repeat(210_000)).toString('base64')],
+];
+
+test.each(HEAVY)('never holds up other work for long with 5 MB of %s', async (_, make) => {
+  const message = callText({ value: make() });
+  const readMs = cpuMs(() => JSON.parse(Buffer.from(message).toString()));
+  let longest = 0;
+  let isOver = false;
+  let before = process.cpuUsage();
+  const take = () => {
+    const { user, system } = process.cpuUsage(before);
+    longest = Math.max(longest, (user + system) / 1000);
+    before = process.cpuUsage();
+    if (!isOver) setImmediate(take);
+  };
+  setImmediate(take);
+  await masking.toServer(message, { method: 'tools/call', tool: 'tool' });
+  isOver = true;
+  // By the CPU, not the clock. A machine that reads the message slowly may take longer.
+  expect(longest).toBeLessThan(Math.max(150, 5 * readMs));
+});
+
+function list<T>(length: number, make: (at: number) => T): T[] {
+  return Array.from({ length }, (_, at) => make(at));
+}
+
+function cpuMs(work: () => void): number {
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+}
 
 test('turns many tokens back to the same bytes', async () => {
   const message = callText(Array.from({ length: 50 }, (_, at) => `u${at}@example.com `.repeat(50)));

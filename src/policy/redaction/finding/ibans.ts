@@ -14,9 +14,12 @@ const LENGTHS: ReadonlyMap<string, number> = new Map(
     .map((entry) => [entry.slice(0, 2), Number(entry.slice(2))]),
 );
 
-/** At the beginning of a word, behind the word IBAN, or where capitals follow on small letters. */
+/**
+ * At the beginning of a word, behind the word IBAN, or where capitals follow on small letters. The
+ * head comes first, because most places fail there, and looking behind takes longer.
+ */
 const START =
-  /(?:(?<![A-Za-z\d])|(?<=[Ii][Bb][Aa][Nn])|(?<=[a-z])(?=[A-Z]))[A-Za-z]{2}[ -]?\d{2}(?=(?:[ .-]?[A-Za-z\d]){11})/g;
+  /(?=[A-Za-z]{2}[ -]?\d{2})(?:(?<![A-Za-z\d])|(?<=[Ii][Bb][Aa][Nn])|(?<=[a-z])(?=[A-Z]))[A-Za-z]{2}[ -]?\d{2}(?=(?:[ .-]?[A-Za-z\d]){11})/g;
 
 /** International bank account numbers, in one or in groups, by their length and check digits. */
 export function* findIbans(text: string): Iterable<Place> {

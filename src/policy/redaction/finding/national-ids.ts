@@ -99,6 +99,11 @@ const IDS: readonly NationalId[] = [
   },
 ];
 
+/** `4111 4111 4111`: one group again and again is an example or a filling, and no id. */
+const ONE_GROUP = /^(\d+)(?:[ -]\1)+$/;
+
+/** Groups of four digits, which most texts do not have. */
+const GROUPS_OF_FOUR = /\d{4}[ -]\d{4}[ -]\d{4}/;
 /** India: Aadhaar. Its groups of four are those that most cards begin with. */
 const AADHAAR = { written: '[2-9]\\d{3}([ -])\\d{4}\\1\\d{4}', isOne: passesVerhoeff };
 
@@ -123,8 +128,9 @@ const DIGITS = /\d(?:[A-Z .\-+]{0,2}\d){5}/i;
 
 export function* findNationalIds(text: string, member?: string): Iterable<Place> {
   if (!DIGITS.test(text)) return;
-  for (const { pattern, isOne } of text.search(ANY) === -1 ? PATTERNS.slice(-1) : PATTERNS) {
+  for (const { pattern, isOne } of patternsFor(text)) {
     for (const { 0: written, index } of matchesOf(text, pattern)) {
+      if (ONE_GROUP.test(written)) continue;
       if (isOne && !isOne(written.replace(/[^A-Za-z\d]/g, '').toUpperCase())) continue;
       yield { start: index, end: index + written.length };
     }
@@ -132,6 +138,11 @@ export function* findNationalIds(text: string, member?: string): Iterable<Place>
   if (member !== undefined && NINE_DIGITS.test(text) && MEMBER.test(member)) {
     yield { start: 0, end: text.length };
   }
+}
+
+function patternsFor(text: string): readonly (typeof PATTERNS)[number][] {
+  if (text.search(ANY) !== -1) return PATTERNS;
+  return GROUPS_OF_FOUR.test(text) ? PATTERNS.slice(-1) : [];
 }
 
 function id(written: string): RegExp {

@@ -6,7 +6,7 @@ import { type Finder, matchesOf, type Place } from './finder.ts';
 
 /** A number with its country, as it is written anywhere: `+41 44 668 18 00`, `0041 …`. */
 const INTERNATIONAL =
-  /(?:(?<![A-Za-z\d])|(?<=(?:tel|phone|fax|mobile|mobil|cell|call)\.?))(?:\+|00[ .-]?(?=[1-9]))(?:[ .\-/()]{0,3}\d){7,17}(?!\d)/gi;
+  /(?=[+0])(?:(?<![A-Za-z\d])|(?<=(?:tel|phone|fax|mobile|mobil|cell|call)\.?))(?:\+|00[ .-]?(?=[1-9]))(?:[ .\-/()]{0,3}\d){7,17}(?!\d)/gi;
 /** North America's, as it is usually written: `(415) 555-2671`, `415.555.2671`. */
 const NORTH_AMERICAN = /(?<![\w+.-])(?:\(\d{3}\)[ ]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-]|\.\d)/g;
 /** Whatever may be a number of a country: with signs between, or with a 0 in front. */
