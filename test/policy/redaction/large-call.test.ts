@@ -25,18 +25,16 @@ it('answers pings while a call of 5 MB is redacted', async () => {
   await proxy.request('ping');
   const note = '4111 '.repeat(1_000_000);
   const began = Date.now();
-  let isOver = false;
-  const answer = proxy.call('mirror', { note }).finally(() => {
-    isOver = true;
-  });
+  const call = proxy.begin('tools/call', { name: 'mirror', arguments: { note } });
+  const answer = () => proxy.lines.find(({ id }) => id === call);
   let answeredBefore = 0;
   let sentAt = 0;
-  while (!isOver) {
+  while (!answer()) {
     await proxy.request('ping');
     if (delivered(local, 'tools/call') === 0) answeredBefore += 1;
     else sentAt ||= Date.now();
   }
-  expect((await answer).result.structuredContent.note === note).toBe(true);
+  expect(answer().result.structuredContent.note === note).toBe(true);
   await proxy.close();
 
   const turns = (JSON.parse(await readFile(file, 'utf8')) as Turn[]).filter(

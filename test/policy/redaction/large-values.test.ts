@@ -80,7 +80,7 @@ test('hides a secret as a whole that is longer than what is looked at at once', 
 });
 
 test('redacts a long text that is compressed, and compresses it again', async () => {
-  const text = randomBytes(500_000).toString('hex').replaceAll('0', ' ');
+  const text = 'some words of a text '.repeat(50_000);
   const got = await sent(masking, gzipSync(`${text} me@example.com`).toString('base64'));
   const plain = gunzipSync(Buffer.from(got as string, 'base64')).toString();
   expect(plain === `${text} [redacted:email]`).toBe(true);

@@ -19,7 +19,6 @@ export const ORDINARY_TEXTS: Readonly<Record<string, readonly string[]>> = {
     'dist/pkg@next.tgz',
     'patches/react+18.2.0@hotfix.patch',
   ],
-  'one group of digits again and again': ['4111 4111 4111', '4111 '.repeat(40), '2222-2222-2222'],
   'packages and versions': [
     'npm i @types/node@22.20.5 typescript@5.6.0-beta.rc react@18.3.0-canary.abc',
     '/@babel/core@7.24.7(supports-color@8.1.1):',
