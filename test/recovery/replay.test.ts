@@ -715,7 +715,7 @@ describe('a replay that fails', () => {
     const clock = vi.spyOn(performance, 'now');
     const { server, answer } = await joined(
       () => true,
-      () => clock.mockImplementation(() => now() + 3_000),
+      () => clock.mockImplementation(() => now() + MAX_WAIT_MS),
     ).finally(() => clock.mockRestore());
     expect(answer).toMatchObject({ message: expect.stringContaining('Out of order') });
     expect(server.count('initialize')).toBe(2);
