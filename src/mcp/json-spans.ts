@@ -79,11 +79,6 @@ export function repeatedMembers(bytes: Buffer): RepeatedMember[] {
   return repeated;
 }
 
-/** The first duplicate key in an object at any depth; `undefined` if there is none. */
-export function duplicateKey(bytes: Buffer): string | undefined {
-  return repeatedMembers(bytes)[0]?.key;
-}
-
 /** Removes spans from the bytes. Spans may be nested and in any order. */
 export function withoutSpans(bytes: Buffer, spans: readonly Span[]): Buffer {
   const kept: Buffer[] = [];
