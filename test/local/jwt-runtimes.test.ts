@@ -131,7 +131,8 @@ describe('a runtime that takes a JWT', () => {
       { oauth: OAUTH },
     );
     const url = local.runtime('notes').invocationUrl.replace('DEFAULT', 'beta');
-    const refused = await read(fetch(url, { method: 'POST', body: '{}' }));
+    const headers = { 'content-type': 'application/json' };
+    const refused = await read(fetch(url, { method: 'POST', headers, body: '{}' }));
     expect(metadataUrl(refused)).toMatch(/oauth-protected-resource\?qualifier=beta$/);
     expect((await documentOf(fetch(metadataUrl(refused)))).resource).toBe(url);
   });

@@ -171,7 +171,12 @@ describe('for people it tells', () => {
   test('why a token was refused', async () => {
     await told(
       { config: EVERYTHING },
-      (local) => fetch(local.runtime('notes').invocationUrl, { method: 'POST', body: '{}' }),
+      (local) =>
+        fetch(local.runtime('notes').invocationUrl, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: '{}',
+        }),
       /^notes: token refused: the request carries no bearer token$/,
     );
   });

@@ -177,8 +177,9 @@ describe('a container that does not start', () => {
     const command = [process.execPath, ...args];
     const local = await start(
       {
-        notes: { command, initializationTimeout: 0.4 },
-        agent: { command, protocol: 'HTTP', initializationTimeout: 0.4 },
+        // Long enough for a busy machine to start Node and print the line.
+        notes: { command, initializationTimeout: 3 },
+        agent: { command, protocol: 'HTTP', initializationTimeout: 3 },
       },
       {},
       { listener: (event) => events.push(event) },
