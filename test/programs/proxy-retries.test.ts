@@ -56,7 +56,8 @@ describe('a call that meets a fault once', () => {
       '-32003 in the server’s own words',
       { kind: 'json-rpc-error', code: -32003, message: 'Out of stock', phase: 'after' },
       [undefined as never, 1],
-      [undefined as never, 1],
+      // Throttled, in words of its own: a read is sent again.
+      ['result', 2],
     ],
   ])('%s: never runs twice what may not', async (_, fault, anyTool, readOnlyTool) => {
     const { local, proxy } = await listed();
