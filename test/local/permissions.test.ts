@@ -180,7 +180,8 @@ test('whoever may not invoke a gateway is told so, and the log why', async () =>
   const local = await withPolicies({ denied: ['bedrock-agentcore:InvokeGateway'] });
   const { url, arn } = local.gateway('tools');
   const body = JSON.stringify(INITIALIZE);
-  const answer = await read(signingFetch(local, KEY)(url, { method: 'POST', body }));
+  const headers = { 'content-type': 'application/json' };
+  const answer = await read(signingFetch(local, KEY)(url, { method: 'POST', headers, body }));
   expect(answer).toMatchObject({ status: 403, json: { error: { code: -32002 } } });
   expect(local.requests.at(-1)?.refusal).toBe(
     `User: ${READER} is not authorized to perform: bedrock-agentcore:InvokeGateway on resource: ${arn} with an explicit deny in an identity-based policy`,

@@ -113,8 +113,9 @@ describe('an MCP runtime', () => {
   test('tells an unknown endpoint in JSON-RPC', async () => {
     const local = await start({ notes: statelessMcp() });
     const url = local.runtime('notes').invocationUrl.replace('DEFAULT', 'NOWHERE');
+    const headers = { 'content-type': 'application/json' };
     const sent = await read(
-      signingFetch(local)(url, { method: 'POST', body: JSON.stringify(INITIALIZE) }),
+      signingFetch(local)(url, { method: 'POST', headers, body: JSON.stringify(INITIALIZE) }),
     );
     expect(sent).toMatchObject({ status: 200, json: { id: 1, error: { code: -32004 } } });
   });
