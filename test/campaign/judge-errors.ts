@@ -32,6 +32,8 @@ interface Circumstances {
   readonly timeMs: number;
   /** Whether a probe of the call's runtime got no answer meanwhile. */
   readonly probes: () => boolean;
+  /** Attempts of the call that failed, apart from refusals. */
+  readonly failures: number;
 }
 
 /** What the parts of a campaign say, first match first. */
@@ -75,7 +77,9 @@ export function judgeErrors({ lives, log, slowness }: Judged): Offence[] {
       // Nobody waits for a call that was cancelled, so nobody repeats it.
       if (!call || !error || one.cancelled) return [];
       const probes = () => log.hasUnanswered('tools/list', life.planned.runtime, one);
-      if (!couldBeHidden(error, one, call, life.planned, { knowsTools, timeMs, probes })) return [];
+      const failures = log.failuresOf(call.key);
+      if (!couldBeHidden(error, one, call, life.planned, { knowsTools, timeMs, probes, failures }))
+        return [];
       const words = `${call.tool} after ${Math.round(one.milliseconds)} ms: ${JSON.stringify(error)}`;
       return [{ rule: 'no error that could be hidden is shown', words, key: call.key }];
     });
@@ -97,7 +101,7 @@ function couldBeHidden(
   { milliseconds }: Asked,
   { tool }: PlannedCall,
   { env, end }: PlannedLife,
-  { knowsTools, timeMs, probes }: Circumstances,
+  { knowsTools, timeMs, probes, failures }: Circumstances,
 ): boolean {
   // The time that is left has to be longer than the longest pause that could come next.
   const hasTime = (repeats: number) => {
@@ -120,7 +124,7 @@ function couldBeHidden(
     case 'passing':
       return repeats > 0 && hasTime(1);
     case 'unknown':
-      return IDEMPOTENT.has(tool) && knowsTools && repeats > 0 && hasTime(repeats);
+      return IDEMPOTENT.has(tool) && knowsTools && failures <= repeats && hasTime(repeats);
     case 'lost':
       // A probe without an answer leaves the refusal as it came.
       return !probes();

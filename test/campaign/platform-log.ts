@@ -46,6 +46,11 @@ export class PlatformLog {
     return this.#bySession.get(id) ?? [];
   }
 
+  /** How many requests of a call failed other than by a refusal, which runs nothing. */
+  failuresOf(key: string): number {
+    return this.of(key).filter((words) => !/HTTP 4(00|04|09|29)/.test(words)).length;
+  }
+
   /** Whether a request of that method to a runtime ended without an answer while `asked` was open. */
   hasUnanswered(method: string, runtime: string, { askedAt, milliseconds }: Asked): boolean {
     const from = performance.timeOrigin + askedAt;

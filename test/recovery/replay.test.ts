@@ -329,6 +329,29 @@ describe('a call to a server that has forgotten its client', () => {
     expect(server.count('initialize')).toBe(2);
   });
 
+  it('is sent again without another handshake if it is refused after the new session began', async () => {
+    const server = forgetfulServer();
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const { initialize, call } = replaying({
+      notify: (notification) => server.notify(notification),
+      request: async (request, exchange) => {
+        const answer = await server.request(request, exchange);
+        if (request.params?.name === 'late' && answer.error) await released;
+        return answer;
+      },
+    });
+    await initialize();
+    server.forget();
+    const late = call('late');
+    expect(textOf(await call())).toContain('{"session":2}');
+    release();
+    expect(textOf(await late)).toContain('{"session":2}');
+    expect(server.count('initialize')).toBe(2);
+  });
+
   it('is sent again where the new session is lost as well', async () => {
     const { server, call } = await started({
       shape: SHAPES['-32602 of a server that was never initialized'],
