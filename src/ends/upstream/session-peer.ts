@@ -324,9 +324,18 @@ export class SessionPeer implements Peer {
 
   async #listTools(request: Request, exchange: Exchange): Promise<void> {
     const { progressToken: _, ..._meta } = (request.params?._meta ?? {}) as JsonObject;
-    const read = (cursor: string | undefined) => {
+    const read = async (cursor: string | undefined) => {
       const params = cursor === undefined ? { _meta } : { _meta, cursor };
-      return this.#callWithHint(makeRequest(numericId(0), 'tools/list', params), exchange);
+      const page = () =>
+        this.#callWithHint(makeRequest(numericId(0), 'tools/list', params), exchange);
+      try {
+        const response = await page();
+        if (!response.error) return response;
+      } catch (thrown) {
+        if (exchange.signal.aborted) throw thrown;
+      }
+      // Reading a list twice is safe, and the refused call depends on it.
+      return page();
     };
     const learn = (page: Response) => (page.error ? undefined : this.#options.tools.learn(page));
     for await (const _ of readPages(read, learn));
