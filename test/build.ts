@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 
-/** Tests run the programs as they are shipped, so they are built first. */
+/** Builds the programs first, because tests run them as they are shipped. */
 export default function build(): void {
   execFileSync(process.execPath, ['esbuild.mjs'], { stdio: 'inherit' });
 }

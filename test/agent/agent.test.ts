@@ -6,7 +6,7 @@ import { fixture, start } from '../local/harness.ts';
 
 const NODE = [process.execPath, '--disable-warning=ExperimentalWarning'];
 
-/** Runs the sample agent before a server; the lines of its transcript. */
+/** Runs the sample agent against a server and returns the lines of its transcript. */
 async function transcriptOf(server: string) {
   const local = await start({
     server: { command: [...NODE, fixture(server)], sessions: 'stateful' },
@@ -38,7 +38,7 @@ describe('the sample agent', () => {
     expect(lines.find((line) => line.startsWith('answer'))).toBe(`answer   My task: ${said}`);
   });
 
-  it('calls one tool with what another has said, and leaves no session', async () => {
+  it('passes the result of one tool to another tool, and leaves no session', async () => {
     const { local, code, lines } = await transcriptOf(
       '../../../examples/runtimes/stateful/server.ts',
     );
@@ -52,7 +52,7 @@ describe('the sample agent', () => {
     );
   });
 
-  it('exits with 1 and a sentence where there is no runtime', async () => {
+  it('exits with code 1 and an error message if no runtime is set', async () => {
     const agent = new ProxyProcess({}, [
       '--disable-warning=ExperimentalWarning',
       'examples/agent/main.ts',
@@ -65,7 +65,7 @@ describe('the sample agent', () => {
 });
 
 describe('the scripted model', () => {
-  it('decides the same each time, and never asks for what is not offered', async () => {
+  it('makes the same decision for the same input, and calls only tools that the server offers', async () => {
     const model = new ScriptedModel();
     const tools = [{ name: 'tell_story', inputSchema: { required: ['about'] } }];
     const first = { call: 'tell_story', args: { about: 'Lisbon' } };

@@ -3,8 +3,8 @@ import { isInvocationsUrl, parseRuntimeArn } from '../../src/aws/arn.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/my_agent-AbCdEf1234';
 
-describe('a runtime’s ARN', () => {
-  it.each(['aws', 'aws-cn', 'aws-us-gov'])('may be of the partition %s', (partition) => {
+describe('a runtime ARN', () => {
+  it.each(['aws', 'aws-cn', 'aws-us-gov'])('accepts the partition %s', (partition) => {
     const region = { aws: 'us-east-1', 'aws-cn': 'cn-north-1', 'aws-us-gov': 'us-gov-west-1' }[
       partition
     ] as string;
@@ -19,7 +19,7 @@ describe('a runtime’s ARN', () => {
     });
   });
 
-  it('of an endpoint is its runtime’s with the endpoint to invoke', () => {
+  it('may be an endpoint ARN, which contains the runtime and its endpoint', () => {
     expect(parseRuntimeArn(` ${ARN}/runtime-endpoint/PROD\n`)).toMatchObject({
       arn: ARN,
       endpoint: 'PROD',
@@ -36,7 +36,7 @@ describe('a runtime’s ARN', () => {
     [ARN.replace('runtime/', 'gateway/'), /not "runtime/],
     [`${ARN}/runtime-endpoint/`, /characters that none can have/],
     [`${ARN} --flag`, /characters that none can have/],
-  ])('that is wrong is named by its fault: %s', (text, sentence) => {
+  ])('is rejected with an error that names the mistake: %s', (text, sentence) => {
     expect(() => parseRuntimeArn(text)).toThrow(sentence);
   });
 });
@@ -73,7 +73,7 @@ describe('a runtime’s invocation URL', () => {
       `https://bedrock-agentcore-fips.eu-west-1.amazonaws.com/runtimes/${encoded}/invocations`,
       { dataPlane: 'https://bedrock-agentcore-fips.eu-west-1.amazonaws.com/' },
     ],
-  ])('is that runtime: %s', (_, url, facts) => {
+  ])('identifies the runtime: %s', (_, url, facts) => {
     const runtime = parseRuntimeArn(` ${url} `);
     expect(runtime).toMatchObject({ arn: ARN, region: 'eu-west-1', ...facts });
     if (!('dataPlane' in facts)) expect(runtime.dataPlane).toBeUndefined();
@@ -83,12 +83,15 @@ describe('a runtime’s invocation URL', () => {
   it.each([
     `http://example.com/runtimes/${encoded}/invocations`,
     `https://user:secret@example.com/runtimes/${encoded}/invocations`,
-  ])('is refused where others could read along, without its secrets: %s', (url) => {
-    expect(() => parseRuntimeArn(url)).toThrow(/Could not use the runtime's URL at example\.com/);
-    expect(() => parseRuntimeArn(url)).not.toThrow(/secret/);
-  });
+  ])(
+    'is rejected, without its secrets in the error, if others could read the traffic: %s',
+    (url) => {
+      expect(() => parseRuntimeArn(url)).toThrow(/Could not use the runtime's URL at example\.com/);
+      expect(() => parseRuntimeArn(url)).not.toThrow(/secret/);
+    },
+  );
 });
 
-it('an ARN may be percent-encoded', () => {
+it('accepts a percent-encoded ARN', () => {
   expect(parseRuntimeArn(encodeURIComponent(ARN))).toMatchObject({ arn: ARN });
 });

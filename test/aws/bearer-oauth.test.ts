@@ -12,7 +12,7 @@ type Route = (
   response: ServerResponse,
 ) => void;
 
-/** A server of several paths, which may be resource and issuer at once. */
+/** A server with several paths, which may be resource server and issuer at once. */
 async function serveRoutes(routes: Record<string, Route>): Promise<{
   readonly url: string;
   readonly asked: {
@@ -65,7 +65,7 @@ async function failure(work: Promise<unknown>): Promise<string> {
   return thrown?.message ?? '';
 }
 
-/** A resource whose issuer has these documents at its paths. */
+/** A resource whose issuer serves these documents at its paths. */
 async function discoverable(documents: (url: string) => Record<string, Route>) {
   let url = '';
   const routes: Record<string, Route> = {
@@ -83,7 +83,7 @@ async function discoverable(documents: (url: string) => Record<string, Route>) {
 }
 
 describe('an OAuth client', () => {
-  it('asks where it is told, by HTTP Basic, for what it is told', async () => {
+  it('requests a token from the configured URL with HTTP Basic and the configured parameters', async () => {
     const { url, asked } = await serveRoutes({ '/token': json(TOKEN) });
     const token = tokenFrom(url, {
       AGENTCORE_OAUTH_TOKEN_URL: `${url}/token`,
@@ -106,7 +106,7 @@ describe('an OAuth client', () => {
     });
   });
 
-  it('sends its secret in the body where that is refused in the header, from then on', async () => {
+  it('sends its secret in the body once the server has rejected it in the header', async () => {
     const { url, asked } = await serveRoutes({
       '/token': (request, response) =>
         request.headers.authorization
@@ -124,12 +124,12 @@ describe('an OAuth client', () => {
   });
 
   it.each(['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server'])(
-    'follows what the server says of itself to the issuer’s %s',
+    'discovers the token endpoint through the server’s metadata and the issuer’s %s',
     async (document) => {
       const { url, asked } = await discoverable((url) => ({
         '/metadata?qualifier=DEFAULT': json({
           resource: `${url}/mcp`,
-          // As AgentCore's authorizers are configured, with the document's own address.
+          // AgentCore authorizers are configured with the address of the document itself.
           authorization_servers: [`${url}/.well-known/openid-configuration`],
         }),
         [document]: json({
@@ -143,7 +143,7 @@ describe('an OAuth client', () => {
       const last = asked.at(-1);
       expect(last?.path).toBe('/post-only');
       expect(last?.auth).toBeUndefined();
-      // What the server asks for, where the settings ask for nothing.
+      // The scope that the server requires, because the settings name none.
       expect(new URLSearchParams(last?.body).get('scope')).toBe('use read');
       expect(asked.filter(({ body }) => body.includes('hush'))).toHaveLength(1);
     },
@@ -186,7 +186,7 @@ describe('an OAuth client', () => {
       }),
       /could not be read \(HTTP 302\)/,
     ],
-  ])('gives its secret to nobody for a server %s', async (_, documents, sentence) => {
+  ])('never sends its secret to a server %s', async (_, documents, sentence) => {
     const { url, asked } = await discoverable(documents);
     expect(await failure(tokenFrom(url).get())).toMatch(sentence);
     expect(asked.some(({ auth, body }) => auth !== undefined || body.includes('hush'))).toBe(false);
@@ -194,21 +194,21 @@ describe('an OAuth client', () => {
 
   it.each<[string, Route, RegExp]>([
     [
-      'no token is asked for',
+      'the server requires no token',
       json({ jsonrpc: '2.0', id: 0, result: {} }),
       /set AGENTCORE_AUTH to none/,
     ],
     [
-      'signatures are',
+      'the server requires signatures',
       json({ message: 'Missing Authentication Token' }, 403),
       /set AGENTCORE_AUTH to iam/,
     ],
     [
-      'nobody says by whom',
+      'the server names no issuer',
       (_, response) => response.writeHead(401, { 'www-authenticate': 'Bearer' }).end(),
       /does not say who issues its tokens: set AGENTCORE_OAUTH_TOKEN_URL/,
     ],
-  ])('says which setting to change where %s', async (_, route, sentence) => {
+  ])('names the setting to change if %s', async (_, route, sentence) => {
     const { url } = await serveRoutes({ '/mcp': route });
     expect(await failure(tokenFrom(url).get())).toMatch(sentence);
   });
@@ -232,7 +232,7 @@ describe('an OAuth client', () => {
       (_, response) => response.writeHead(307, { location: 'https://x.example' }).end(),
       /HTTP 307\)/,
     ],
-  ])('tells %s in one sentence, without a secret', async (_, route, sentence) => {
+  ])('describes %s in one sentence without a secret', async (_, route, sentence) => {
     const { url } = await serveRoutes({ '/token': route });
     const token = tokenFrom(url, { AGENTCORE_OAUTH_TOKEN_URL: `${url}/token` });
     expect(await failure(token.get())).toMatch(sentence);

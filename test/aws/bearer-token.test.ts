@@ -23,7 +23,7 @@ async function failure(work: () => unknown): Promise<Error & { code?: string }> 
   throw new Error('nothing was thrown');
 }
 
-/** A source that gives what the test hands out, and counts. */
+/** A token source that returns the tokens that the test prepared, and counts its calls. */
 function source(...lives: readonly (number | undefined)[]) {
   const asked: Token[] = [];
   const kept = new KeptToken(async () => {
@@ -35,8 +35,8 @@ function source(...lives: readonly (number | undefined)[]) {
   return { kept, asked };
 }
 
-describe('a kept token', () => {
-  it('is asked for once by all who need it at once, and then kept', async () => {
+describe('a cached token', () => {
+  it('is loaded once for concurrent callers, and then cached', async () => {
     const { kept, asked } = source(3_600_000);
     const tokens = await Promise.all([kept.get(), kept.get(), kept.get()]);
     expect(new Set(tokens.map(({ value }) => value))).toEqual(new Set(['token-1']));
@@ -44,20 +44,20 @@ describe('a kept token', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('is kept for good where nothing tells its end', async () => {
+  it('is kept until the program ends if its expiry is unknown', async () => {
     const { kept, asked } = source(undefined);
     await kept.get();
     await kept.get();
     expect(asked).toHaveLength(1);
   });
 
-  it('is replaced before anybody uses it where it has ended', async () => {
+  it('is replaced before the next use if it has expired', async () => {
     const { kept } = source(-1, 3_600_000);
     expect((await kept.get()).value).toBe('token-1');
     expect((await kept.get()).value).toBe('token-2');
   });
 
-  it('is renewed in the background before its end, while calls go on with it', async () => {
+  it('is refreshed in the background before it expires, while calls continue to use it', async () => {
     let release: (() => void) | undefined;
     let asked = 0;
     let renewing: (() => void) | undefined;
@@ -73,7 +73,8 @@ describe('a kept token', () => {
       return { value: 'new', expiresAt: IN_AN_HOUR() };
     });
     await kept.get();
-    // A call marks it as used, so that it is worth renewing; its half life brings that about.
+    // A call marks the token as used, so that a refresh is worthwhile. The refresh is due after
+    // half its lifetime.
     expect((await kept.get()).value).toBe('old');
     await begun;
     release?.();
@@ -81,23 +82,23 @@ describe('a kept token', () => {
     expect(asked).toBe(2);
   });
 
-  it('is renewed once for all whose calls were refused with it', async () => {
+  it('is refreshed once for all calls that were rejected with it', async () => {
     const { kept, asked } = source(3_600_000);
     await kept.get();
     const since = performance.now();
     expect(await Promise.all([kept.renew(since), kept.renew(since)])).toEqual([true, true]);
-    // Whoever comes later was refused with the old one too.
+    // A later caller was rejected with the old token as well.
     expect(await kept.renew(since)).toBe(true);
     expect(asked).toHaveLength(2);
   });
 
-  it('says so where the same one comes back', async () => {
+  it('returns false from a refresh that yields the same token', async () => {
     const kept = new KeptToken(async () => ({ value: 'same', expiresAt: undefined }));
     await kept.get();
     expect(await kept.renew(performance.now())).toBe(false);
   });
 
-  it('is asked for again after a failure', async () => {
+  it('is loaded again after a failure', async () => {
     let asked = 0;
     const kept = new KeptToken(async () => {
       if (++asked === 1) throw new Error('no network\nsecret: hush');
@@ -109,7 +110,7 @@ describe('a kept token', () => {
     expect((await kept.get()).value).toBe('fine');
   });
 
-  it('never leaves the machine in the clear', async () => {
+  it('is never sent over an unencrypted connection', async () => {
     const { sign } = bearerAuthorizer(source(undefined).kept);
     const request = (url: string) => ({
       target: targetOf(new URL(url)),
@@ -128,8 +129,8 @@ describe('a kept token', () => {
   });
 });
 
-describe('a token', () => {
-  it('ends when its issuer said, else when it says so itself', () => {
+describe('a bearer token', () => {
+  it('expires when its issuer said, or else at its own exp claim', () => {
     const exp = Math.floor(IN_AN_HOUR() / 1000);
     expect(makeToken(jwt({ exp }), undefined, 'It wrote').expiresAt).toBe(exp * 1000);
     const end = IN_AN_HOUR() + 5_000;
@@ -138,14 +139,14 @@ describe('a token', () => {
   });
 
   it.each([['two words'], ['line\nbreak'], ['<html>'], ['']])(
-    'is none that HTTP cannot carry: %j',
+    'is rejected if HTTP cannot carry it: %j',
     async (value) => {
       const thrown = await failure(() => makeToken(value, undefined, 'It wrote'));
       expect(thrown.message).toBe('It wrote something that is no bearer token');
     },
   );
 
-  it('is of the same holder as the next one of theirs, and of no other', () => {
+  it('has the same subject as the next token of the same user, and another than any other token', () => {
     const holder = (claims: object) => holderOf({ value: jwt(claims), expiresAt: undefined });
     const ada = { iss: 'https://issuer', sub: 'ada', client_id: 'app' };
     expect(holder({ ...ada, jti: 1 })).toBe(holder({ ...ada, jti: 2 }));
@@ -155,7 +156,7 @@ describe('a token', () => {
   });
 });
 
-/** Runs a script that may read what it prints from its environment. */
+/** Runs a script, which may read its output from its environment. */
 function run(script: string, more: { within?: number; output?: string } = {}) {
   const { output = '', ...options } = more;
   return commandToken({
@@ -195,7 +196,7 @@ describe('a token command', () => {
     ['JSON without a token', '{}', /without "access_token" or "token"/],
     ['broken JSON', '{"token":"hush-hush"', /no bearer token/],
     [
-      'an end that is none',
+      'an invalid expiry',
       '{"token":"hush-hush","expires_in":"soon"}',
       /"expires_in" that is neither/,
     ],
@@ -204,14 +205,17 @@ describe('a token command', () => {
       '{"token":"hush-hush","expires_in":-5}',
       /a token that expired at .*: check the clock/,
     ],
-  ])('that writes %s is refused, without what it wrote', async (_, output, sentence) => {
-    const { message, code } = await failure(() => printing(output));
-    expect(code).toBe('credentials');
-    expect(message).toMatch(sentence);
-    expect(message).not.toContain('hush');
-  });
+  ])(
+    'is rejected if it writes %s, and the error does not quote the output',
+    async (_, output, sentence) => {
+      const { message, code } = await failure(() => printing(output));
+      expect(code).toBe('credentials');
+      expect(message).toMatch(sentence);
+      expect(message).not.toContain('hush');
+    },
+  );
 
-  it('that fails is quoted, but for what may be secret', async () => {
+  it('is quoted in the error if it fails, except for possible secrets', async () => {
     const { message } = await failure(() =>
       run(
         `console.error('Sign in first. token=hush-1 and 0123456789abcdef0123456789abcdef'); process.exit(3)`,
@@ -222,7 +226,7 @@ describe('a token command', () => {
     expect(message).not.toMatch(/hush|0123456789/);
   });
 
-  it('that asks something finds its stdin closed, and one that hangs is ended', async () => {
+  it('finds its stdin closed if it prompts, and is killed if it hangs', async () => {
     const script = `process.stdin.on('end', () => console.log('closed')).resume()`;
     expect((await run(script)).value).toBe('closed');
     const { message } = await failure(() => run('setInterval(() => {}, 1000)', { within: 300 }));
@@ -230,8 +234,8 @@ describe('a token command', () => {
   });
 });
 
-describe('a challenge', () => {
-  it('is found among others, quoted or not', () => {
+describe('a WWW-Authenticate challenge', () => {
+  it('is found among other challenges, quoted or not', () => {
     expect(
       readChallenge(
         'Negotiate, Bearer realm="a, b", error=invalid_token, error_description="It \\"ended\\"", scope="one two", resource_metadata="https://h/x?qualifier=DEFAULT", Basic realm="z"',
@@ -246,14 +250,14 @@ describe('a challenge', () => {
   });
 
   it.each([[undefined], [''], ['Basic realm="bearer"'], ['Bearerish x=y']])(
-    'is none in %j',
+    'is not found in %j',
     (header) => {
       expect(readChallenge(header)).toBeUndefined();
     },
   );
 });
 
-describe('how calls are authorized', () => {
+describe('the authorization method', () => {
   const SECRET = 'hush-of-the-client';
 
   it.each([
@@ -262,7 +266,7 @@ describe('how calls are authorized', () => {
     [{ AGENTCORE_TOKEN_COMMAND: 'get-token' }, 'token-command'],
     [{ AGENTCORE_OAUTH_CLIENT_ID: 'app', AGENTCORE_OAUTH_CLIENT_SECRET: SECRET }, 'oauth'],
     [{ AGENTCORE_AUTH: 'IAM', AGENTCORE_TOKEN_COMMAND: 'get-token' }, 'iam'],
-  ])('by %j is %s', (env, method) => {
+  ])('for %j is %s', (env, method) => {
     expect(readAuthorization(env).method).toBe(method);
   });
 
@@ -283,7 +287,7 @@ describe('how calls are authorized', () => {
       },
       /AGENTCORE_OAUTH_TOKEN_URL is not an https URL/,
     ],
-  ])('cannot be by %j', async (env, sentence) => {
+  ])('is rejected for %j', async (env, sentence) => {
     const thrown = await failure(() => readAuthorization(env));
     expect(thrown.code).toBe('usage');
     expect(thrown.message).toMatch(sentence);

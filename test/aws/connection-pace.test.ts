@@ -8,14 +8,14 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('the pace of connections', () => {
-  it('holds nobody up while few are open', () => {
+describe('the connection limit', () => {
+  it('delays no request while few connections are open', () => {
     const pace = new ConnectionPace();
     for (let count = 0; count < 64; count++) expect(pace.enter()).toBeUndefined();
     expect(pace.enter()).toBeInstanceOf(Promise);
   });
 
-  it('lets one that waits go when another leaves, in their order', async () => {
+  it('admits one waiting request when another leaves, in order of arrival', async () => {
     const pace = new ConnectionPace();
     for (let count = 0; count < 64; count++) pace.enter();
     const gone: string[] = [];
@@ -26,7 +26,7 @@ describe('the pace of connections', () => {
     expect(gone).toEqual(['first']);
   });
 
-  it('lets all that wait go when none comes free for a moment', async () => {
+  it('admits all waiting requests if no connection becomes free for a moment', async () => {
     const pace = new ConnectionPace();
     for (let count = 0; count < 64; count++) pace.enter();
     const late = [pace.enter(), pace.enter()];
@@ -34,7 +34,7 @@ describe('the pace of connections', () => {
     await Promise.all(late);
   });
 
-  it('lets none wait for long, however steadily others come free before it', async () => {
+  it('admits each request after a bounded time, even if others are admitted before it', async () => {
     const pace = new ConnectionPace();
     for (let count = 0; count < 300; count++) void pace.enter();
     let gone = false;
@@ -50,7 +50,7 @@ describe('the pace of connections', () => {
   });
 });
 
-it('lets no more requests go than there may be connections, and answers before others', async () => {
+it('limits concurrent requests to the number of connections, and admits answers at once', async () => {
   const pace = new ConnectionPace(2);
   expect([pace.enter(), pace.enter()]).toEqual([undefined, undefined]);
   let gone = 0;

@@ -21,7 +21,7 @@ async function decode(body: AsyncIterable<Buffer>, header: string): Promise<stri
 
 const TEXT = '{"jsonrpc":"2.0","id":1,"result":{"text":"é"}}'.repeat(20);
 
-describe('a body with content encodings', () => {
+describe('a response body with content encodings', () => {
   it.each<[string, Buffer]>([
     ['gzip', gzipSync(TEXT)],
     ['X-GZIP', gzipSync(TEXT)],
@@ -29,7 +29,7 @@ describe('a body with content encodings', () => {
     ['deflate', deflateSync(TEXT)],
     ['deflate', deflateRawSync(TEXT)],
     ['deflate, identity , gzip', gzipSync(deflateSync(TEXT))],
-  ])('is decoded, whatever its chunks are: %s', async (header, bytes) => {
+  ])('is decoded regardless of its chunks: %s', async (header, bytes) => {
     for (const size of [1, 7, bytes.length]) {
       expect(await decode(chunksOf(bytes, size), header)).toBe(TEXT);
     }
@@ -47,7 +47,7 @@ describe('a body with content encodings', () => {
     ['gzip', gzipSync(TEXT).subarray(0, 40), /end of file/],
     ['gzip, gzip, gzip, gzip', gzipSync(TEXT), /4 encodings/],
   ])(
-    'is an error that names the encoding if it cannot be decoded: %s',
+    'fails with an error that names the encoding if it cannot be decoded: %s',
     async (header, bytes, why) => {
       const work = decode(chunksOf(bytes), header);
       await expect(work).rejects.toMatchObject({ code: 'protocol', data: { outcome: 'unknown' } });
@@ -55,7 +55,7 @@ describe('a body with content encodings', () => {
     },
   );
 
-  it('fails as its connection fails', async () => {
+  it('fails if its connection fails', async () => {
     async function* cut(): AsyncGenerator<Buffer> {
       yield gzipSync(TEXT).subarray(0, 20);
       throw new Error('the connection is gone');
@@ -63,7 +63,7 @@ describe('a body with content encodings', () => {
     await expect(decode(cut(), 'gzip')).rejects.toThrow('the connection is gone');
   });
 
-  it('is handed on event by event', async () => {
+  it('is passed on event by event', async () => {
     const gzip = createGzip({ flush: constants.Z_SYNC_FLUSH });
     const asked: number[] = [];
     async function* events(): AsyncGenerator<Buffer> {
@@ -79,7 +79,7 @@ describe('a body with content encodings', () => {
     expect(asked).toEqual([1, 2]);
   });
 
-  it('is not decoded beyond what is read', async () => {
+  it('is not decoded further than it is read', async () => {
     const bomb = gzipSync(Buffer.alloc(200_000_000));
     let length = 0;
     for await (const part of decoded(chunksOf(bomb), ['gzip'])) {

@@ -17,7 +17,7 @@ describe('the control plane’s URL', () => {
     ['aws', 'us-east-1'],
     ['aws-cn', 'cn-north-1'],
     ['aws-us-gov', 'us-gov-west-1'],
-  ] as const)('is the SDK’s own in %s, %s', (partition, region) => {
+  ] as const)('is the one of the AWS SDK in %s, %s', (partition, region) => {
     for (const fips of [false, true]) {
       for (const dualStack of [false, true]) {
         const options = { fips, dualStack, override: undefined };
@@ -27,7 +27,7 @@ describe('the control plane’s URL', () => {
     }
   });
 
-  it('gives way to an override', () => {
+  it('is replaced by an override', () => {
     const options = { fips: false, dualStack: false, override: 'http://bedrock-agentcore:4566/' };
     expect(controlPlaneUrl({ partition: 'aws', region: 'us-east-1' }, options).href).toBe(
       options.override,

@@ -24,7 +24,7 @@ describe('the data plane’s URL', () => {
     ['aws', 'eu-central-1'],
     ['aws-cn', 'cn-north-1'],
     ['aws-us-gov', 'us-gov-west-1'],
-  ] as const)('is the SDK’s own in %s, %s', async (partition, region) => {
+  ] as const)('is the one of the AWS SDK in %s, %s', async (partition, region) => {
     for (const fips of [false, true]) {
       for (const dualStack of [false, true]) {
         const url = dataPlaneUrl({ partition, region }, { fips, dualStack, override: NO_OVERRIDE });
@@ -33,7 +33,7 @@ describe('the data plane’s URL', () => {
     }
   });
 
-  it('gives way to an override, path included', () => {
+  it('is replaced by an override, including its path', () => {
     const options = { fips: false, dualStack: false, override: 'http://localhost:4566/base/' };
     expect(dataPlaneUrl({ partition: 'aws', region: 'us-east-1' }, options).href).toBe(
       options.override,
@@ -44,7 +44,7 @@ describe('the data plane’s URL', () => {
     [{ fips: true, dualStack: false, override: 'http://x' }, /FIPS/],
     [{ fips: false, dualStack: true, override: 'http://x' }, /dual-stack/],
     [{ fips: false, dualStack: false, override: 'ftp://x' }, /not an http or https URL/],
-  ])('refuses %o', (options, sentence) => {
+  ])('rejects %o', (options, sentence) => {
     expect(() => dataPlaneUrl({ partition: 'aws', region: 'us-east-1' }, options)).toThrow(
       sentence,
     );

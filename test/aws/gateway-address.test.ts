@@ -12,20 +12,20 @@ const PLAIN = { fips: false, dualStack: false, override: undefined };
 const urlOf = (text: string, endpoint = {}) =>
   gatewayUrl(parseGatewayAddress(text), { ...PLAIN, ...endpoint }).href;
 
-describe('the address of a gateway', () => {
-  it.each([ARN, URL_IN_AWS, ` ${ARN}\n`])('leads to where AWS serves it: %j', (text) => {
+describe('the URL of a gateway', () => {
+  it.each([ARN, URL_IN_AWS, ` ${ARN}\n`])('is the AWS URL: %j', (text) => {
     expect(isGatewayAddress(text)).toBe(true);
     expect(parseGatewayAddress(text).region).toBe('eu-west-1');
     expect(urlOf(text)).toBe(URL_IN_AWS);
   });
 
-  it.each([ARN, URL_IN_AWS])('leads below a custom endpoint where there is one: %s', (text) => {
+  it.each([ARN, URL_IN_AWS])('is below a custom endpoint if one is set: %s', (text) => {
     expect(urlOf(text, { override: 'http://127.0.0.1:8787/base/' })).toBe(
       'http://127.0.0.1:8787/base/gateways/tools-abcdefghij/mcp',
     );
   });
 
-  it('may be on a domain of one’s own, which no custom endpoint replaces', () => {
+  it('may have a custom domain, which no custom endpoint replaces', () => {
     const text = 'https://tools.example.com/team/mcp';
     expect(parseGatewayAddress(text).region).toBeUndefined();
     expect(urlOf(text, { override: 'http://127.0.0.1:8787' })).toBe(text);
@@ -38,14 +38,14 @@ describe('the address of a gateway', () => {
     'http://tools.example.com/mcp',
     'https://me:hush@tools.example.com/mcp',
     'https://',
-  ])('is none in %s', (text) => {
+  ])('cannot be derived from %s', (text) => {
     expect(isGatewayAddress(text)).toBe(true);
     expect(() => parseGatewayAddress(text)).toThrow(
       /^Not the (ARN|address) of an AgentCore gateway/,
     );
   });
 
-  it('is not what a runtime’s ARN is', () => {
+  it('cannot be derived from a runtime’s ARN', () => {
     const runtime = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/tools-abcdefghij';
     expect(isGatewayAddress(runtime)).toBe(false);
   });

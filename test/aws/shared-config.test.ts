@@ -38,8 +38,8 @@ async function read(profile: string | undefined, env: Record<string, string> = {
   return readServiceSettings('Bedrock AgentCore', profile, { ...files, ...env });
 }
 
-describe('settings of a service', () => {
-  it('come from the profile that is named, not from the one that AWS_PROFILE names', async () => {
+describe('service settings', () => {
+  it('come from the named profile, not from the one in AWS_PROFILE', async () => {
     expect(await read('work', { AWS_PROFILE: 'default' })).toEqual({
       region: 'eu-west-1',
       fips: true,
@@ -48,7 +48,7 @@ describe('settings of a service', () => {
     });
   });
 
-  it('come from the default profile where none is named', async () => {
+  it('come from the default profile if no profile is named', async () => {
     expect(await read(undefined)).toMatchObject({
       region: 'us-east-1',
       override: 'http://default',
@@ -73,7 +73,7 @@ describe('settings of a service', () => {
     ).toMatchObject({ override: 'http://one' });
   });
 
-  it('have no override where configured ones are to be ignored', async () => {
+  it('contain no endpoint override if configured endpoints are to be ignored', async () => {
     const env = { AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true', AWS_ENDPOINT_URL: 'http://all' };
     expect(await read('work', env)).toMatchObject({ override: undefined });
   });

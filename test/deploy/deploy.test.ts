@@ -9,7 +9,7 @@ const ENV = { account: ACCOUNT, region: REGION };
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
-/** Texts that CloudFormation joins, as they will be: `aws` for the partition, names for references. */
+/** The value of texts that CloudFormation joins: `aws` for the partition, names for references. */
 function plain(value: unknown): Json {
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== 'object' || value === null) return value as Json;
@@ -31,7 +31,7 @@ beforeAll(() => {
   runtimes = Template.fromStack(app.runtimes);
 });
 
-/** The properties of the resources of a type, by their ids. */
+/** The properties of all resources of a type, by id. */
 function resources(template: Template, type: string): Record<string, Json> {
   return Object.fromEntries(
     Object.entries(template.findResources(type)).map(([id, { Properties }]) => [
@@ -44,7 +44,7 @@ function resources(template: Template, type: string): Record<string, Json> {
 const only = (template: Template, type: string) => Object.values(resources(template, type));
 
 describe('the images', () => {
-  it('have a repository each, whose tags stay what they are', () => {
+  it('have one repository each, with immutable tags', () => {
     expect(only(images, 'AWS::ECR::Repository')).toEqual(
       SAMPLE_RUNTIMES.map(({ folder }) => ({
         RepositoryName: `agentcore-mcp/${folder}`,
@@ -76,7 +76,7 @@ describe('the runtimes', () => {
     ]);
   });
 
-  it('have their sessions ended soon, and an endpoint of the version that is deployed', () => {
+  it('have short session timeouts, and an endpoint for the deployed version', () => {
     runtimes.allResourcesProperties('AWS::BedrockAgentCore::Runtime', {
       LifecycleConfiguration: { IdleRuntimeSessionTimeout: 300, MaxLifetime: 3600 },
     });
@@ -87,7 +87,7 @@ describe('the runtimes', () => {
     });
   });
 
-  it('have a role each', () => {
+  it('have one role each', () => {
     const roles = only(runtimes, 'AWS::BedrockAgentCore::Runtime').map(
       (properties) => (properties as Record<string, Json>).RoleArn,
     );
@@ -99,7 +99,7 @@ describe('the runtimes', () => {
 describe('an execution role', () => {
   const cases = SAMPLE_RUNTIMES.map(({ folder, name }) => [folder, name] as const);
 
-  it.each(cases)('of %s may do what its runtime needs, and nothing else', (folder, name) => {
+  it.each(cases)('of %s allows the needs of its runtime and nothing else', (folder, name) => {
     const logGroup = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:/aws/bedrock-agentcore/runtimes/${name}-*`;
     const [role, ...others] = only(runtimes, 'AWS::IAM::Role').filter((properties) =>
       JSON.stringify(properties).includes(`Runs ${name} on`),
@@ -169,14 +169,14 @@ describe('an execution role', () => {
     });
   });
 
-  it('is given nothing from elsewhere', () => {
+  it('contains no permissions from elsewhere', () => {
     runtimes.resourceCountIs('AWS::IAM::Policy', 0);
     runtimes.resourceCountIs('AWS::IAM::ManagedPolicy', 1);
   });
 });
 
 describe('the policy for users of the proxy', () => {
-  it('invokes and stops, on exactly the runtimes and their endpoints', () => {
+  it('allows invoking and stopping exactly the deployed runtimes and their endpoints', () => {
     const ids = Object.keys(resources(runtimes, 'AWS::BedrockAgentCore::Runtime'));
     const endpoints = Object.keys(resources(runtimes, 'AWS::BedrockAgentCore::RuntimeEndpoint'));
     const [policy] = only(runtimes, 'AWS::IAM::ManagedPolicy');
@@ -198,6 +198,6 @@ describe('the policy for users of the proxy', () => {
   });
 });
 
-it('refuses a timeout that AgentCore has not', () => {
+it('rejects a timeout outside the bounds of AgentCore', () => {
   expect(() => sampleApp({ context: { idleTimeout: 5 } })).toThrow(/idleTimeout must be/);
 });

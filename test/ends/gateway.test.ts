@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { startProxy } from '../fixtures/proxy-process.ts';
 import { isCall, startUpstream, stream } from '../fixtures/scripted-upstream.ts';
 
-it('a gateway that streams asks the client within a call, and gets the answer in its session', async () => {
+it('a streaming gateway sends a request to the client within a call, and gets the answer in its session', async () => {
   const gateway = await startUpstream((seen) => {
     if (!isCall(seen)) return false;
     const send = stream(seen);

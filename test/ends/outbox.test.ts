@@ -31,8 +31,8 @@ function outboxWithClient() {
 const question = makeRequest(numericId(1), 'roots/list');
 const change = makeNotification('notifications/tools/list_changed');
 
-describe('a message that no request of the client carries in time', () => {
-  it('fails as a request with an error that names the time, and is not sent later', async () => {
+describe('a message for which no client request arrives in time', () => {
+  it('fails with an error that names the time if it is a request, and is not sent later', async () => {
     const { outbox, call, exchange, received } = outboxWithClient();
     const answer = outbox.request(question, exchange);
     answer.catch(() => undefined);
@@ -46,7 +46,7 @@ describe('a message that no request of the client carries in time', () => {
     expect(received).toEqual([]);
   });
 
-  it('is dropped as a notification, with a warning', async () => {
+  it('is dropped with a warning if it is a notification', async () => {
     const { outbox, call, exchange, received, warnings } = outboxWithClient();
     await outbox.notify(change, exchange);
     vi.advanceTimersByTime(MAX_WAIT_MS);
@@ -55,7 +55,7 @@ describe('a message that no request of the client carries in time', () => {
     expect(warnings).toEqual([expect.stringContaining('notifications/tools/list_changed')]);
   });
 
-  it('is sent once if a request comes right before', async () => {
+  it('is sent once if a request arrives right before the timeout', async () => {
     const { outbox, call, exchange, received, warnings } = outboxWithClient();
     void outbox.request(question, exchange);
     await outbox.notify(change, exchange);
@@ -68,7 +68,7 @@ describe('a message that no request of the client carries in time', () => {
   });
 });
 
-it('drops progress and subscription messages of requests that are over', async () => {
+it('drops progress and subscription messages of finished requests', async () => {
   const { outbox, call, exchange, received } = outboxWithClient();
   await outbox.notify(makeNotification('notifications/progress', { progressToken: 1 }), exchange);
   const _meta = { 'io.modelcontextprotocol/subscriptionId': 1 };
@@ -77,7 +77,7 @@ it('drops progress and subscription messages of requests that are over', async (
   expect(received).toEqual([]);
 });
 
-it('refuses a message of more than 8 MB, and keeps the others', async () => {
+it('rejects a message of more than 8 MB, and keeps the others', async () => {
   const { outbox, call, exchange, received } = outboxWithClient();
   await outbox.notify(change, exchange);
   const large = makeRequest(numericId(2), 'roots/list', { data: 'x'.repeat(8 * 1024 * 1024) });

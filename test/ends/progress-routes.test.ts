@@ -19,8 +19,8 @@ function tokenOf(message: { params: Record<string, unknown> | undefined }) {
   return meta.progressToken;
 }
 
-describe('the progress of questions from two sessions', () => {
-  it('finds the session that asked, even where both picked one token', () => {
+describe('progress on server requests of two sessions', () => {
+  it('reaches the session of the request, even if both chose the same token', () => {
     const routes = new ProgressRoutes();
     const one = server();
     const two = server();
@@ -35,7 +35,7 @@ describe('the progress of questions from two sessions', () => {
     expect(routed?.notification.params).toEqual({ progressToken: 0, progress: 1 });
   });
 
-  it('is nobody’s once the session is over', () => {
+  it('is dropped once the session has ended', () => {
     const routes = new ProgressRoutes();
     const one = server();
     routes.enter(question('a'), one);

@@ -5,7 +5,7 @@ const JSON_BODY = { 'content-type': 'application/json' };
 const statusOf = (host: string, headers: Record<string, string>, method = 'POST') =>
   refusalOf({ headers, method }, host)?.status;
 
-describe('on a loopback address', () => {
+describe('a loopback listener', () => {
   it.each(['127.0.0.1:8000', '127.0.0.1', 'localhost:8000', '[::1]:8000', '127.1.2.3'])(
     'accepts the Host %s',
     (host) => {
@@ -14,7 +14,7 @@ describe('on a loopback address', () => {
   );
 
   it.each(['evil.example', 'evil.example:8000', '10.0.0.1', '127.0.0.1.evil.example', 'a b', ''])(
-    'refuses the Host %j',
+    'rejects the Host %j',
     (host) => {
       for (const address of ['127.0.0.1', '::1', 'localhost']) {
         expect(statusOf(address, { host, ...JSON_BODY })).toBe(403);
@@ -23,7 +23,7 @@ describe('on a loopback address', () => {
   );
 });
 
-describe('on all addresses', () => {
+describe('a listener on all addresses', () => {
   it.each(['evil.example', '10.0.0.1:8000', '127.0.0.1:8000'])('accepts the Host %s', (host) => {
     for (const address of ['0.0.0.0', '::', '10.0.0.1']) {
       expect(statusOf(address, { host, ...JSON_BODY })).toBeUndefined();

@@ -10,13 +10,13 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Whether later work goes on, after so many milliseconds more. */
+/** Whether later work continues after this many more milliseconds. */
 async function goesOn(turns: Turns, milliseconds: number): Promise<boolean> {
   await vi.advanceTimersByTimeAsync(milliseconds);
   return turns.last === undefined;
 }
 
-it('does work in the order in which it came', async () => {
+it('runs work in order of arrival', async () => {
   const turns = new Turns();
   const done: string[] = [];
   let release = () => {};
@@ -37,7 +37,7 @@ it('does work in the order in which it came', async () => {
   expect(await goesOn(turns, 0)).toBe(true);
 });
 
-it('waits a bounded time for work that never ends, however much of it there is', async () => {
+it('waits a bounded time for work that never ends, regardless of its amount', async () => {
   const turns = new Turns();
   void turns.take(never, 1_000);
   void turns.take(never, 1_000);
@@ -45,7 +45,7 @@ it('waits a bounded time for work that never ends, however much of it there is',
   expect(await goesOn(turns, 1)).toBe(true);
 });
 
-it('counts that time from the end of the work before it', async () => {
+it('counts that time from the end of the previous work', async () => {
   const turns = new Turns();
   let release = () => {};
   void turns.take(
@@ -61,7 +61,7 @@ it('counts that time from the end of the work before it', async () => {
   expect(await goesOn(turns, 1)).toBe(true);
 });
 
-it('goes on after work that failed', async () => {
+it('continues after failed work', async () => {
   const turns = new Turns();
   const failed = turns.take(() => Promise.reject(new Error('refused')));
   await expect(failed).rejects.toThrow('refused');

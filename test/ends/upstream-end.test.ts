@@ -16,7 +16,7 @@ const RUNTIME = parseRuntimeArn(
   'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/my_server-AbCdEf1234',
 );
 
-/** An end, how many of its requests were on their way, and what is on record of its sessions. */
+/** An upstream, the number of its signed requests, and the journal records of its sessions. */
 function startEnd({
   url = 'http://127.0.0.1:1',
   mode = 'session',
@@ -69,12 +69,12 @@ function startEnd({
 
 const exchange = { signal: new AbortController().signal, back: new ScriptedClient() };
 
-it('a runtime hears nothing any more once its sessions were stopped', async () => {
+it('a runtime receives no request after its sessions were stopped', async () => {
   const { end, signed } = startEnd();
   await expect(end.request(callOf('first'), exchange)).rejects.toThrow(/connection/);
   expect(signed()).toBe(1);
   end.close();
-  // What recovers a session does not belong to a call that could be aborted.
+  // Session recovery does not belong to a call that the client could abort.
   await expect(end.request(callOf('second'), exchange)).rejects.toMatchObject({ code: 'shutdown' });
   await expect(end.notify(makeNotification('notifications/message'))).rejects.toMatchObject({
     code: 'shutdown',
@@ -82,7 +82,7 @@ it('a runtime hears nothing any more once its sessions were stopped', async () =
   expect(signed()).toBe(1);
 });
 
-it('a session stays listed whose last handshake was cut, though no session has its id', async () => {
+it('a session stays in the list if its last handshake was cut off, even without a session of its id', async () => {
   const upstream = await startUpstream(({ message, path, response, headers }) => {
     if (path.endsWith('/stopruntimesession')) {
       response.setHeader('x-amzn-errortype', 'ResourceNotFoundException');
@@ -90,7 +90,7 @@ it('a session stays listed whose last handshake was cut, though no session has i
       return true;
     }
     if (message.method !== 'initialize' || !headers['mcp-session-id']) return true;
-    // A server that picks its session ids refuses the one that is offered to it.
+    // A server that chooses its session ids rejects the id that the proxy offers.
     response.setHeader(RUNTIME_SESSION, String(headers[RUNTIME_SESSION]));
     const error = { code: -32600, message: 'Bad Request: No valid session ID provided' };
     json(response, { jsonrpc: '2.0', id: message.id, error });

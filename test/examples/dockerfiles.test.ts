@@ -12,7 +12,7 @@ interface Image {
   readonly env: Record<string, string>;
 }
 
-/** Does what a sample's Dockerfile says, with the Node that is here and into a folder. */
+/** Runs the steps of a sample's Dockerfile with the installed Node, in a folder. */
 async function buildImage(sample: string): Promise<Image> {
   const path = `examples/runtimes/${sample}/Dockerfile`;
   const dockerfile = await readFile(path, 'utf8');
@@ -46,7 +46,7 @@ describe('the Dockerfile of', () => {
     ['stateful', 'stateful', 8000],
     ['stateful_bridge', 'stateful-bridge', 8080],
     ['stateless_2026', 'stateless-2026', 8000],
-  ])('%s makes an arm64 image of a server that serves', async (sample, name, port) => {
+  ])('%s builds an arm64 image of a working server', async (sample, name, port) => {
     const { folder, command, env } = await buildImage(name);
     const dockerfile = await readFile(`examples/runtimes/${name}/Dockerfile`, 'utf8');
     expect(dockerfile).toContain(`EXPOSE ${port}\n`);

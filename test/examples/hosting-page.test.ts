@@ -4,12 +4,12 @@ import { expect, it } from 'vitest';
 const MARKS = '¹²³⁴⁵⁶⁷⁸⁹';
 const MARK = /[¹²³⁴⁵⁶⁷⁸⁹⁰]+/g;
 
-/** The number that a mark in superscript writes. */
+/** The number of a superscript mark. */
 function numberOf(mark: string): number {
   return Number([...mark].map((digit) => MARKS.indexOf(digit) + 1).join(''));
 }
 
-it('the page on hosting backs each cell of its table with a test that is there', async () => {
+it('each cell of the table in the hosting page has an existing test', async () => {
   const page = await readFile('docs/hosting.md', 'utf8');
   const tests = await Promise.all(
     ['sample-runtimes', 'dockerfiles'].map((name) =>

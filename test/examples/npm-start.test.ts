@@ -5,7 +5,7 @@ import { delimiter, dirname } from 'node:path';
 import { expect, it } from 'vitest';
 import { endWithTest } from '../fixtures/running.ts';
 
-/** What the transcript says, in its order. */
+/** The expected parts of the transcript, in order. */
 const LANDMARKS = [
   /^A local AgentCore serves on http:\/\/127\.0\.0\.1:\d+$/,
   /^alice connects through the proxy and meets agentcore-stateful-sample/,
@@ -33,13 +33,13 @@ const LANDMARKS = [
   /^All of it worked\.$/,
 ];
 
-it('npm start shows the main job, questions, a microVM that is lost, and what it all cost', async () => {
+it('npm start shows the task, questions, a lost microVM and the total cost', async () => {
   const { scripts } = JSON.parse(await readFile('package.json', 'utf8'));
   const [build, run] = scripts.start.split(' && ');
   expect(build).toBe('npm run build --silent');
   const [node, ...args] = run.split(' ');
   expect(node).toBe('node');
-  // The samples are started as `node`, which npm finds beside the other programs.
+  // The samples run as `node`, which npm finds beside the other programs.
   const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
   const child = spawn(process.execPath, args, {
     env: { ...process.env, PATH: path },

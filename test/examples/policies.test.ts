@@ -9,7 +9,7 @@ const names = await readdir(FOLDER);
 const trials = names.filter((name) => name.endsWith('.examples.yaml'));
 const documents = names.filter((name) => !trials.includes(name));
 
-describe('the policies in examples', () => {
+describe('the example policies', () => {
   it('are valid, one of each form', async () => {
     const files = documents.map((name) => join(FOLDER, name));
     const { code, lines } = await runCli(['policy', 'check', ...files], {});
@@ -23,13 +23,13 @@ describe('the policies in examples', () => {
     ]);
   });
 
-  it.each(trials)('decide as %s says', async (name) => {
+  it.each(trials)('decide as %s expects', async (name) => {
     const { code, stdout } = await runCli(['policy', 'test', join(FOLDER, name)], {});
     expect(stdout).toMatch(/^(\d+) of \1 examples hold\n$/);
     expect(code).toBe(0);
   });
 
-  it('each have examples of what they allow and of what they refuse', async () => {
+  it('each have examples of allowed and of denied calls', async () => {
     const tried = await Promise.all(
       trials.map(async (name) => {
         const file = join(FOLDER, name);
@@ -48,7 +48,7 @@ describe('the policies in examples', () => {
     ).toEqual(documents.sort());
   });
 
-  it('are all named where policies are described', async () => {
+  it('are all named in the documentation of policies', async () => {
     const page = await readFile('docs/policies.md', 'utf8');
     expect(documents.filter((name) => !page.includes(`(../${FOLDER}/${name})`))).toEqual([]);
   });

@@ -14,7 +14,7 @@ import { endWithTest } from '../fixtures/running.ts';
 
 export type Sample = 'stateless' | 'stateful' | 'stateful_bridge' | 'stateless_2026';
 
-/** What the user says to the form; another one than this declines it. */
+/** The user's answer to the form. Any other request is declined. */
 export const ADA = { name: 'Ada', occupation: 'astronomer', age: 36 };
 
 interface Content {
@@ -26,14 +26,14 @@ interface Call {
   readonly onprogress?: () => void;
 }
 
-/** An official client on a sample, with a model and a user that answer by script. */
+/** An official client connected to a sample, with a scripted model and a scripted user. */
 export interface SampleClient {
   /**
-   * What the server said, as it arrived: the client itself forgets progress that comes in one
-   * piece with the answer.
+   * The server messages in order. The client itself drops progress that arrives together with the
+   * answer.
    */
   readonly heard: Line[];
-  /** What the server wanted the model to write, and the user to say. */
+  /** The prompts of the server's sampling and elicitation requests. */
   readonly asked: string[];
   tools(): Promise<string[]>;
   /** The text of a tool's result. */
@@ -41,7 +41,7 @@ export interface SampleClient {
   close(): Promise<void>;
 }
 
-/** The samples on a local AgentCore, by the configuration that is shown to users. */
+/** The samples on a local AgentCore, with the configuration from the documentation. */
 export async function startSamples(): Promise<LocalRuntime> {
   const config = await readConfigFile('examples/agentcore-local.yaml');
   const local = await startResolved({ ...config, port: 0 });
@@ -49,7 +49,7 @@ export async function startSamples(): Promise<LocalRuntime> {
   return local;
 }
 
-/** Connects through the proxy, as a client does that speaks the sample's era of MCP. */
+/** Connects through the proxy with a client of the sample's MCP era. */
 export async function connect(
   local: LocalRuntime,
   sample: Sample,
@@ -79,7 +79,7 @@ export async function connect(
   return endWithTest({ asked, ...client }, () => client.close());
 }
 
-/** How the model and the user answer what a server asks. */
+/** The scripted answers of the model and the user to server requests. */
 interface Script {
   model(asked: { messages: readonly Content[] }): {
     model: string;
@@ -112,7 +112,7 @@ async function connectOfficial(proxy: Proxy, { model, user }: Script): Promise<C
   };
 }
 
-/** The client of 2026-07-28, which says with each call from which level on it wants to hear logs. */
+/** The client of 2026-07-28, which sends its log level with each call. */
 async function connectModern(proxy: Proxy, { model, user }: Script): Promise<Connected> {
   const client = new ModernClient(
     { name: 'modern', version: '1' },
@@ -132,7 +132,7 @@ async function connectModern(proxy: Proxy, { model, user }: Script): Promise<Con
   };
 }
 
-/** Writes down what arrives at a client that is connected. */
+/** Records all messages of a connected client. */
 function listenTo(transport: { onmessage?: ((message: never) => void) | undefined }): Line[] {
   const heard: Line[] = [];
   const deliver = transport.onmessage;

@@ -21,13 +21,13 @@ const PROFILE = 'Ada, astronomer, is 36 years old.';
 const stateOf = (local: LocalRuntime, sample: Sample) =>
   local.sessions(sample).map(({ state }) => state);
 
-/** The progress that has arrived, in its order. */
+/** The received progress values, in order. */
 const steps = ({ heard }: SampleClient): number[] =>
   heard
     .filter(({ method }) => method === 'notifications/progress')
     .map(({ params }) => params.progress);
 
-/** A long job that is under way. */
+/** Starts a long job. */
 function research(client: SampleClient, options: { sources: number; interval: number }) {
   const abort = new AbortController();
   let started: () => void = () => undefined;
@@ -42,7 +42,7 @@ function research(client: SampleClient, options: { sources: number; interval: nu
       onprogress: started,
     },
   );
-  // Whoever looks at the answer sees how it failed; meanwhile it is no unhandled rejection.
+  // The caller of the answer sees its failure. Until then it must not be an unhandled rejection.
   answer.catch(() => undefined);
   return { abort, answer, underWay: () => within(MAX_WAIT_MS, 'the first progress', underWay) };
 }
@@ -54,7 +54,7 @@ describe.each(ALL)('the sample %s', (sample) => {
     expect((await client.tools()).sort()).toEqual([...TOOLS[sample]].sort());
   });
 
-  it('tells the weather, and who answers: one process for one client, stopped when it goes', async () => {
+  it('reports the weather and its process: one process for each client, stopped when the client leaves', async () => {
     const local = await startSamples();
     const client = await connect(local, sample);
     expect(await client.call('get_weather', { city: 'Lisbon' })).toBe('Lisbon: windy, 15 °C');
@@ -75,7 +75,7 @@ describe.each(ALL)('the sample %s', (sample) => {
     expect(one).not.toBe(other);
   });
 
-  it('reports progress and logs while it works', async () => {
+  it('reports progress and logs during a call', async () => {
     const local = await startSamples();
     const client = await connect(local, sample);
     const job = research(client, { sources: 3, interval: 1 });
@@ -86,7 +86,7 @@ describe.each(ALL)('the sample %s', (sample) => {
     expect(await client.call('research_state')).toBe('tides: done');
   });
 
-  it('answers others during a long job, and ends the job when it is cancelled', async () => {
+  it('answers other calls during a long job, and ends the job when it is cancelled', async () => {
     const local = await startSamples();
     const client = await connect(local, sample);
     const job = research(client, { sources: 1000, interval: 100 });
@@ -109,7 +109,7 @@ describe.each(ASKING)('the sample %s', (sample) => {
     expect(client.asked).toEqual(['Write a story of three sentences about lighthouses.']);
   });
 
-  it('describes the character that the user makes up, and takes no for an answer', async () => {
+  it('describes the user’s character, and accepts a declined form', async () => {
     const local = await startSamples();
     const client = await connect(local, sample, ADA);
     expect(await client.call('create_profile')).toBe(PROFILE);
@@ -121,7 +121,7 @@ describe.each(ASKING)('the sample %s', (sample) => {
 });
 
 describe('the sample stateless', () => {
-  it('needs two steps for a story and for a profile, and asks the client nothing', async () => {
+  it('needs two steps for a story and for a profile, and sends no requests to the client', async () => {
     const local = await startSamples();
     const client = await connect(local, 'stateless');
     const topic = 'lighthouses';
@@ -134,7 +134,7 @@ describe('the sample stateless', () => {
 });
 
 describe.each<Sample>(['stateful', 'stateful_bridge'])('the sample %s', (sample) => {
-  it('remembers for one client what another does not see', async () => {
+  it('keeps the memory of one client apart from that of another', async () => {
     const local = await startSamples();
     const [alice, bob] = await Promise.all([connect(local, sample), connect(local, sample)]);
     await alice.call('remember', { note: 'milk' });
@@ -145,7 +145,7 @@ describe.each<Sample>(['stateful', 'stateful_bridge'])('the sample %s', (sample)
     expect(await bob.call('remember', { note: 'cat' })).toBe('Notes of this session: plants, cat');
   });
 
-  it('counts down, a step at a time', async () => {
+  it('counts down one step at a time', async () => {
     const local = await startSamples();
     const client = await connect(local, sample);
     const options = { onprogress: () => undefined };
@@ -154,7 +154,7 @@ describe.each<Sample>(['stateful', 'stateful_bridge'])('the sample %s', (sample)
   });
 });
 
-describe('a client whose microVM is gone', () => {
+describe('a client that loses its microVM', () => {
   async function loseMicroVm(sample: Sample) {
     const local = await startSamples();
     const client = await connect(local, sample);
@@ -167,7 +167,7 @@ describe('a client whose microVM is gone', () => {
   }
 
   it.each<Sample>(['stateless', 'stateful', 'stateful_bridge', 'stateless_2026'])(
-    'goes on with an empty one on %s',
+    'continues with a new, empty one on %s',
     async (sample) => {
       const { client, before } = await loseMicroVm(sample);
       expect(await client.call('research_state')).toBe('Nothing was researched yet');
@@ -189,14 +189,14 @@ describe('RUNTIME_SESSION_MODE=identity', () => {
   }
 
   it.each<Sample>(['stateless', 'stateful_bridge', 'stateless_2026'])(
-    'brings one client after the other to one microVM on %s',
+    'connects successive clients to the same microVM on %s',
     async (sample) => {
       const [first, second] = await twoInTurn(sample);
       expect(second).toBe(first);
     },
   );
 
-  it('gives way on stateful, where the server picks its sessions', async () => {
+  it('has no effect on stateful, because the server chooses its sessions', async () => {
     const [first, second] = await twoInTurn('stateful');
     expect(second).not.toBe(first);
   });

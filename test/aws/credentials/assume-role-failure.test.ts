@@ -24,8 +24,8 @@ const failed = (cause: unknown, role: object = {}) =>
 const sides = (error: { data?: Readonly<Record<string, unknown>> | undefined }) =>
   ((error.data?.statements ?? []) as { of: string }[]).map(({ of }) => of);
 
-describe('a role that may not be assumed', () => {
-  it('from another account names both statements, the caller’s first', () => {
+describe('the error for a role that cannot be assumed', () => {
+  it('names both statements for a role of another account, and the caller’s first', () => {
     const error = failed(denial(OTHER));
     expect(sides(error)).toEqual(['caller', 'trust']);
     expect(error.message).toContain(
@@ -35,11 +35,11 @@ describe('a role that may not be assumed', () => {
     expect(error.message).toContain('AGENTCORE_ASSUME_ROLE_EXTERNAL_ID');
   });
 
-  it('from its own account names the trust policy first, which suffices there', () => {
+  it('names the trust policy first for a role of the same account, because that alone suffices', () => {
     expect(sides(failed(denial(OWN)))).toEqual(['trust', 'caller']);
   });
 
-  it('names the one statement where AWS tells which is missing', () => {
+  it('names only the missing statement if AWS reports which one is missing', () => {
     const words = ' because no identity-based policy allows the sts:AssumeRole action';
     expect(sides(failed(denial(OWN, words)))).toEqual(['caller']);
     const trust = ' because no role trust policy allows the sts:AssumeRole action';
@@ -49,7 +49,7 @@ describe('a role that may not be assumed', () => {
     expect(deny.message).toMatch(/a policy denies it/);
   });
 
-  it('names a caller that is itself a role as a trust policy can name it', () => {
+  it('names a caller that is itself a role in the form that a trust policy accepts', () => {
     const role = failed(denial('arn:aws:sts::111111111111:assumed-role/builder/session'));
     expect(role.message).toContain('"AWS":"arn:aws:iam::111111111111:role/builder"');
     const sso = failed(denial('arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Dev_0a1b/me'));
@@ -57,7 +57,7 @@ describe('a role that may not be assumed', () => {
     expect(sso.message).toContain('role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_Dev_0a1b');
   });
 
-  it('puts the conditions and the source identity into the statements', () => {
+  it('includes the conditions and the source identity in the statements', () => {
     const error = failed(denial(OTHER, '', 'sts:SetSourceIdentity'), {
       externalId: 'partner-7',
       sourceIdentity: 'me',
@@ -95,21 +95,21 @@ describe('a role that may not be assumed', () => {
       'does not know the access key',
     ],
     ['TimeoutError', 'socket hang up', 'check the network'],
-  ])('has a sentence of its own for %s: %s', (name, message, words) => {
+  ])('is specific for %s: %s', (name, message, words) => {
     expect(failed(refusal(name, message)).message).toContain(words);
   });
 
-  it('never repeats what was signed', () => {
+  it('never repeats the signed request', () => {
     const words =
       'The request signature we calculated does not match.\n\nx-amz-security-token:hush';
     expect(failed(refusal('SignatureDoesNotMatch', words)).message).not.toContain('hush');
   });
 });
 
-describe('a clock that is off', () => {
+describe('a wrong clock', () => {
   const now = Date.parse('2026-01-01T12:00:00Z');
 
-  it('is said to be so, and by how much', () => {
+  it('is reported with its difference', () => {
     const cause = refusal(
       'SignatureDoesNotMatch',
       'Signature expired',
@@ -121,7 +121,7 @@ describe('a clock that is off', () => {
     expect(skewSentence('Thu, 01 Jan 2026 17:00:00 GMT', now)).toContain('5 hours slow');
   });
 
-  it('is not blamed where it is right', () => {
+  it('is not blamed if the clock is right', () => {
     const cause = refusal('SignatureDoesNotMatch', 'No match', 'Thu, 01 Jan 2026 12:00:01 GMT');
     expect(signatureFailure(cause, 'STS', 'of profile "work"', now)?.message).toContain(
       'the secret access key of profile "work" is not the one',

@@ -37,7 +37,7 @@ async function home(files: Files, more: Record<string, string> = {}) {
   return env;
 }
 
-/** The access key that calls are signed with, and the warnings. */
+/** The access key that signs calls, and the warnings. */
 async function signing(
   profile: string | undefined,
   files: Files,
@@ -61,7 +61,7 @@ async function idOf(...given: Parameters<typeof signing>): Promise<string> {
   return (await signing(...given)).id;
 }
 
-describe('names of profiles', () => {
+describe('profile names', () => {
   it.each([
     ['Dev Account', '[profile "Dev Account"]'],
     ['my team', "[profile 'my team']"],
@@ -73,7 +73,7 @@ describe('names of profiles', () => {
     ['tab', '[profile\ttab]'],
     ['team[1]', '[profile team[1]]'],
     ['default', '[profile default]'],
-  ])('%s is found under %s', async (name, header) => {
+  ])('finds %s under %s', async (name, header) => {
     expect(await idOf(name, { config: `${header}\n${keys()}` })).toBe(DEV);
   });
 
@@ -84,7 +84,7 @@ describe('names of profiles', () => {
 });
 
 describe('settings', () => {
-  it('are read without regard to the case of their keys, with = or :', async () => {
+  it('are read regardless of the case of their keys, with = or :', async () => {
     const credentials = `[work]\n${keys().replace(/^aws_\w+/gm, (key) => key.toUpperCase())}`;
     expect(await idOf('work', { credentials })).toBe(DEV);
     expect(await idOf('work', { credentials: `[work]\n${keys(DEV, ': ')}` })).toBe(DEV);
@@ -97,24 +97,24 @@ describe('settings', () => {
     expect(await idOf('dev', { config: `[profile dev]\n    role=\n${indented}` })).toBe(DEV);
   });
 
-  it('of the section DEFAULT count in every section', async () => {
+  it('in the section DEFAULT apply to every section', async () => {
     const config = `[DEFAULT]\nregion = eu-west-1\n[profile dev]\n${keys()}`;
     const { region } = await readServiceSettings('STS', 'dev', await home({ config }));
     expect(region).toBe('eu-west-1');
   });
 
-  it('of a credential_process go on after a semicolon', async () => {
+  it('of a credential_process continue after a semicolon', async () => {
     const answer = `{\\"Version\\":1,\\"AccessKeyId\\":\\" ${DEV}\\n\\",\\"SecretAccessKey\\":\\"not-a-secret\\"}`;
     const config = `[profile dev]\ncredential_process = sh -c 'true ; printf "%s" "${answer.replaceAll('\\n', '')}"'\n`;
     expect(await idOf('dev', { config })).toBe(DEV);
   });
 
-  it('of the region may be in the credentials file', async () => {
+  it('for the region may be in the credentials file', async () => {
     const env = await home({ credentials: `[saml]\n${keys()}region = us-east-1\n` });
     expect((await readServiceSettings('STS', 'saml', env)).region).toBe('us-east-1');
   });
 
-  it('of a services section and of ca_bundle are read for the profile', async () => {
+  it('of a services section and ca_bundle are read for the profile', async () => {
     const config = `[profile dev]\nca_bundle = ~/own-ca.pem\nservices = "my local"\n[services '"my local"']\nsts =\n  endpoint_url = http://localhost:1\n`;
     const env = await home({ config });
     expect(await readServiceSettings('STS', 'dev', env)).toMatchObject({
@@ -126,14 +126,14 @@ describe('settings', () => {
     expect((await readServiceSettings('STS', 'dev', both)).caBundle?.path).toBe('/other.pem');
   });
 
-  it('are found again at the first read after an edit', async () => {
+  it('are read again at the first call after an edit', async () => {
     const env = await home({ config: '[profile dev]\nregion = us-east-1\n' });
     expect((await readServiceSettings('STS', 'dev', env)).region).toBe('us-east-1');
     await writeFile(env.AWS_CONFIG_FILE, '[profile dev]\nregion = eu-west-1\n');
     expect((await readServiceSettings('STS', 'dev', env)).region).toBe('eu-west-1');
   });
 
-  it('with a comment behind them are read as the AWS CLI does, with a warning', async () => {
+  it('with a comment after the value are read as by the AWS CLI, with a warning', async () => {
     const config = `[profile dev]\n${keys()}output = json ; always\n`;
     const { warnings } = await signing('dev', { config });
     expect(warnings).toEqual([
@@ -142,8 +142,8 @@ describe('settings', () => {
   });
 });
 
-describe('keys found by a running program', () => {
-  it('are other ones at the first call after an edit, and after a mistake is corrected', async () => {
+describe('the access keys of a running program', () => {
+  it('change at the first call after an edit, and after a mistake is corrected', async () => {
     const env = await home({ credentials: `[dev]\n${keys()}` });
     const warnings: string[] = [];
     const credentials = findCredentials({
@@ -163,8 +163,8 @@ describe('keys found by a running program', () => {
   });
 });
 
-describe('a line that is not understood', () => {
-  it('takes no keys to the profile above, if text is behind its header', async () => {
+describe('a line that cannot be parsed', () => {
+  it('does not give its keys to the profile above if text follows the section header', async () => {
     const config = `[profile dev]\n${keys()}[profile prod]#production, careful\n${keys(PROD)}`;
     expect(await idOf('dev', { config })).toBe(DEV);
     const { id, warnings } = await signing('prod', { config });
@@ -175,7 +175,7 @@ describe('a line that is not understood', () => {
   });
 
   it.each(['[profile prod', '[profile prod = x', '[profile prod: x'])(
-    'takes no keys to the profile above, if it is %s',
+    'does not give its keys to the profile above if it is %s',
     async (header) => {
       const config = `[profile dev]\n${keys()}${header}\n${keys(PROD)}[profile last]\n${keys()}`;
       const error = /line 4 of .*config is "\[profile prod.*", a section header without "\]"/;
@@ -195,7 +195,7 @@ describe('a line that is not understood', () => {
       /line 4 of .* sets aws_access_key_id again, which line 2 sets/,
     ],
     ['s3 =\n  addressing_style', /line 4 of .* has an indented line under s3 without "="/],
-  ])('stops the profile that contains it: %j', async (line, error) => {
+  ])('disables the profile that contains it: %j', async (line, error) => {
     const config = `[profile other]\n${keys(PROD)}`;
     const file = { config: `[profile dev]\n${keys()}${line}\n${config}` };
     await expect(idOf('dev', file)).rejects.toThrow(error);
@@ -204,7 +204,7 @@ describe('a line that is not understood', () => {
     expect(warnings).toHaveLength(1);
   });
 
-  it('stops only the profile that is there twice', async () => {
+  it('disables only the profile that is defined twice', async () => {
     const twice = `[profile dev]\n${keys()}[profile other]\n${keys(PROD)}[profile dev]\n${keys(PROD)}`;
     for (const config of [twice, twice.replace('[profile dev]', '[profile "dev"]')]) {
       await expect(idOf('dev', { config })).rejects.toThrow(
@@ -218,7 +218,7 @@ describe('a line that is not understood', () => {
     }
   });
 
-  it('is named where the profile seems to be missing', async () => {
+  it('is named in the error if the profile seems to be missing', async () => {
     const fails = async (profile: string, files: Files, error: RegExp) =>
       expect(idOf(profile, files)).rejects.toThrow(error);
     await fails(
@@ -246,7 +246,7 @@ describe('a line that is not understood', () => {
     await fails('${env:AWS_PROFILE}', { config: '' }, /placeholder \$\{env:AWS_PROFILE\}/);
   });
 
-  it('is named where a key seems to be missing', async () => {
+  it('is named in the error if a key seems to be missing', async () => {
     const config = '[profile dev]\naws_access_key_id = AKIA\n  aws_secret_access_key = x\n';
     await expect(idOf('dev', { config })).rejects.toThrow(
       /lacks aws_secret_access_key: line 3 of .* is indented, so that it belongs to the value of aws_access_key_id/,
@@ -254,7 +254,7 @@ describe('a line that is not understood', () => {
   });
 });
 
-describe('a file that is no text', () => {
+describe('a file that is not text', () => {
   const text = `[profile dev]\n${keys()}`;
   it.each([
     ['UTF-16', Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(text, 'utf16le')])],
@@ -262,7 +262,7 @@ describe('a file that is no text', () => {
     ['encrypted', Buffer.from('\0GITCRYPT\0\x01\x02')],
     ['encrypted', Buffer.from('$ANSIBLE_VAULT;1.1;AES256\n33\n')],
     ['binary or encrypted', Buffer.from('abc\0\x05\x07')],
-  ])('is called %s', async (kind, config) => {
+  ])('is reported as %s', async (kind, config) => {
     const env = await home({ config });
     await expect(idOf('dev', { config })).rejects.toThrow(`(it is ${kind})`);
     await expect(listProfiles(env)).rejects.toThrow(env.AWS_CONFIG_FILE);
@@ -270,13 +270,13 @@ describe('a file that is no text', () => {
     expect(settings.warnings).toEqual([expect.stringContaining(kind)]);
   });
 
-  it('is a folder, which is not read', async () => {
+  it('is reported as a folder, and is not read', async () => {
     const env = await home({});
     await mkdir(env.AWS_CONFIG_FILE);
     await expect(readProfileFiles(env)).rejects.toThrow('not a regular file');
   });
 
-  it('is in another encoding, which is named with its line', async () => {
+  it('is reported with the line if its encoding is wrong', async () => {
     const config = Buffer.from(`# caf\xe9\n[profile dev]\n${keys()}`, 'latin1');
     const { id, warnings } = await signing('dev', { config });
     expect(id).toBe(DEV);
@@ -286,7 +286,7 @@ describe('a file that is no text', () => {
   });
 });
 
-describe('the order of what a profile has', () => {
+describe('the order of credential sources in a profile', () => {
   it('is that of botocore', async () => {
     const process = `credential_process = echo {\\"Version\\":1,\\"AccessKeyId\\":\\"${PROD}\\",\\"SecretAccessKey\\":\\"x\\"}\n`;
     const sso =
@@ -308,7 +308,7 @@ describe('the order of what a profile has', () => {
     expect(await kindOf(`login_session = x\n${process}`)).toBe('login');
   });
 
-  it('does not mix the halves of keys from two files', async () => {
+  it('does not combine half a key from one file with half a key from another', async () => {
     const files = {
       config: '[profile dev]\naws_secret_access_key = other\n',
       credentials: '[dev]\naws_access_key_id = AKIA\n',
@@ -316,7 +316,7 @@ describe('the order of what a profile has', () => {
     await expect(idOf('dev', files)).rejects.toThrow('lacks aws_secret_access_key');
   });
 
-  it('has half a key in the environment before the default profile', async () => {
+  it('prefers half a key in the environment to the default profile', async () => {
     const env = { AWS_ACCESS_KEY_ID: DEV };
     await expect(idOf(undefined, { credentials: `[default]\n${keys(PROD)}` }, env)).rejects.toThrow(
       'set the other half of the key as well, AWS_SECRET_ACCESS_KEY',
@@ -327,11 +327,11 @@ describe('the order of what a profile has', () => {
 describe('the profile of the environment', () => {
   const config = `[default]\n${keys(PROD)}[profile dev]\n${keys()}`;
 
-  it('may be named by AWS_DEFAULT_PROFILE', async () => {
+  it('may be set by AWS_DEFAULT_PROFILE', async () => {
     expect(await idOf(undefined, { config }, { AWS_DEFAULT_PROFILE: 'dev' })).toBe(DEV);
   });
 
-  it('is AWS_PROFILE where both are set, with a warning if they differ', async () => {
+  it('is AWS_PROFILE if both are set, with a warning if they differ', async () => {
     const two = { AWS_PROFILE: 'dev', AWS_DEFAULT_PROFILE: 'default' };
     const { id, warnings } = await signing(undefined, { config }, two);
     expect(id).toBe(DEV);
@@ -341,21 +341,21 @@ describe('the profile of the environment', () => {
   });
 });
 
-describe('values that are written wrongly', () => {
+describe('malformed values', () => {
   it.each([
     [' AKIADEVELOPEREXAMPLE\n', undefined],
     ['"AKIADEVELOPEREXAMPLE"', /AWS_ACCESS_KEY_ID is in quotes/],
     // biome-ignore lint/suspicious/noTemplateCurlyInString: what a client should have replaced
     ['${env:KEY_ID}', /AWS_ACCESS_KEY_ID has the placeholder \$\{env:KEY_ID\}/],
     ['AKIA DEV', /AWS_ACCESS_KEY_ID has spaces/],
-  ])('are trimmed or named: AWS_ACCESS_KEY_ID=%j', async (value, error) => {
+  ])('are trimmed or reported: AWS_ACCESS_KEY_ID=%j', async (value, error) => {
     const env = { AWS_ACCESS_KEY_ID: value, AWS_SECRET_ACCESS_KEY: 'not-a-secret \r\n' };
     const found = idOf(undefined, {}, env);
     if (error) await expect(found).rejects.toThrow(error);
     else expect(await found).toBe(DEV);
   });
 
-  it('are named for keys of a profile and of a credential_process', async () => {
+  it('are reported for keys of a profile and of a credential_process', async () => {
     const credentials = `[dev]\naws_access_key_id = "${DEV}"\naws_secret_access_key = x\n`;
     await expect(idOf('dev', { credentials })).rejects.toThrow(
       /aws_access_key_id that is in quotes.*line 2 of .*credentials/,
@@ -373,7 +373,7 @@ describe('values that are written wrongly', () => {
     ['use1-az1', /the ID of an availability zone/],
     ['us-east-1 # near', /has a comment behind it/],
     ['here', /is not a region/],
-  ])('are named for the region %s', async (region, error) => {
+  ])('are reported for the region %s', async (region, error) => {
     const env = await home({ config: `[profile dev]\n${keys()}region = ${region}\n` });
     const { region: found, regionProblem } = await readServiceSettings('STS', 'dev', env);
     expect(found).toBeUndefined();
@@ -397,7 +397,7 @@ describe('an SSO session', () => {
     expect(await findSsoSession({ profile: 'dev' }, env)).toMatchObject({ name: 'My Corp' });
   });
 
-  it('is that of the source of a role', async () => {
+  it('is that of the source profile if the profile assumes a role', async () => {
     const env = await home({
       config: `[sso-session corp]\n${session}[profile base]\nsso_session = corp\n${sso}[profile p]\nrole_arn = arn:aws:iam::123456789012:role/R\nsource_profile = base\n`,
     });
@@ -407,7 +407,7 @@ describe('an SSO session', () => {
     });
   });
 
-  it('must say the same as the profile that names it', async () => {
+  it('must match the profile that names it', async () => {
     const env = await home({
       config: `[sso-session corp]\n${session}[profile dev]\nsso_session = corp\nsso_region = eu-west-1\n${sso}`,
     });
@@ -415,7 +415,7 @@ describe('an SSO session', () => {
     expect(profile?.problem).toContain('another sso_region than [sso-session corp]');
   });
 
-  it('that is there twice is refused by name', async () => {
+  it('is rejected by name if it is defined twice', async () => {
     const env = await home({
       config: `[sso-session corp]\n${session}[sso-session corp]\n${session}[profile dev]\nsso_session = corp\n${sso}`,
     });

@@ -9,7 +9,7 @@ import { type Line, type ProxyProcess, startProxy } from '../../fixtures/proxy-p
 import { endWithTest } from '../../fixtures/running.ts';
 import { temporaryFolder } from '../../fixtures/tls.ts';
 
-/** A home with an `.aws` of its own, and a state folder, for the proxies of one test. */
+/** A home directory with its own `.aws` folder and a state folder for the proxies of one test. */
 export class CredentialHome {
   readonly path: string;
   readonly #proxies: ProxyProcess[] = [];
@@ -31,7 +31,7 @@ export class CredentialHome {
     return join(this.path, name);
   }
 
-  /** Replaces a file as a whole, as the AWS CLI does. */
+  /** Replaces the whole file, as the AWS CLI does. */
   async write(name: string, content: string): Promise<void> {
     await writeFile(`${this.file(name)}.new`, content);
     await rename(`${this.file(name)}.new`, this.file(name));
@@ -60,14 +60,14 @@ export class CredentialHome {
     return proxy;
   }
 
-  /** All that the programs of this home have put on record. */
+  /** The journal of all programs of this home. */
   async journal(): Promise<string> {
     const folder = this.file('state/journal');
     const names = await readdir(folder);
     return (await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')))).join('');
   }
 
-  /** Ends the proxies, and looks for secrets in all that they have said and written. */
+  /** Ends the proxies and checks that no secret is in their output or files. */
   async expectNoSecret(secrets: readonly string[]): Promise<void> {
     for (const proxy of this.#proxies) {
       await proxy.close();
@@ -95,7 +95,7 @@ export function keys(
   return `[${profile}]\naws_access_key_id = ${key.accessKeyId}\naws_secret_access_key = ${key.secretAccessKey}\n`;
 }
 
-/** A key for the local AgentCore, and as the profile's files have it. */
+/** An access key for the local AgentCore, in the form of the profile’s files. */
 export function accessKey(name: string, more: object = {}) {
   const accessKeyId = `AKIA${name.toUpperCase().padEnd(16, '0')}`;
   const secretAccessKey = `secret-of-${name}-0123456789abcdef`;
@@ -107,18 +107,18 @@ export function accessKey(name: string, more: object = {}) {
   };
 }
 
-/** Hands everything on to the local AgentCore, and notes the keys and tokens that it comes with. */
+/** Forwards all requests to the local AgentCore and records their keys and tokens. */
 export async function keyRecorder(local: LocalRuntime): Promise<{
   readonly url: string;
-  /** Of invocations, in their order. */
+  /** The access keys of invocations, in order. */
   readonly invokedBy: string[];
-  /** Every session token seen. */
+  /** All session tokens seen. */
   readonly tokens: Set<string>;
-  /** What STS was asked for, in order. */
+  /** The parameters of AssumeRole calls, in order. */
   readonly assumed: URLSearchParams[];
-  /** Invocations that were refused for who they came from. */
+  /** The number of invocations that were rejected because of their credentials. */
   readonly refused: () => number;
-  /** From now on AWS does not know this key, as after its deletion. */
+  /** From now on AWS does not know this key, as if it was deleted. */
   revoke(accessKeyId: string): void;
 }> {
   const invokedBy: string[] = [];
@@ -141,7 +141,7 @@ export async function keyRecorder(local: LocalRuntime): Promise<{
     const token = headers['x-amz-security-token'];
     if (typeof token === 'string') tokens.add(token);
     const onward = httpRequest(new URL(path, local.url), { method, headers }, (reply) => {
-      // One that nobody signed only asks what is wanted.
+      // An unsigned request only probes the authorization method.
       if (isInvocation && key && reply.statusCode === 403) refused++;
       response.writeHead(reply.statusCode ?? 502, reply.headers);
       reply.pipe(response);
@@ -164,7 +164,7 @@ export async function keyRecorder(local: LocalRuntime): Promise<{
   };
 }
 
-/** A server on a loopback port that goes with the test. */
+/** A server on a loopback port that is closed after the test. */
 export async function serve(listener: RequestListener): Promise<string> {
   const server = createServer(listener);
   server.listen(0, '127.0.0.1');
@@ -177,9 +177,10 @@ export async function serve(listener: RequestListener): Promise<string> {
 }
 
 /**
- * Calls all the time, several at once, until something happens.
  *
- * @returns what has happened, and the calls that were open by then.
+ * Calls all the time, several calls at once, until the event happens.
+ * @returns the value of the event and the calls that were open at that time.
+ *
  */
 export async function callUntil<T>(
   proxy: ProxyProcess,
@@ -202,12 +203,12 @@ export async function callUntil<T>(
   return { happened, open: [...open] };
 }
 
-/** The errors among the answers; a call that was signed in time may have succeeded. */
+/** The errors among the answers. A call that was signed in time may have succeeded. */
 export async function errorsOf(open: readonly Promise<Line>[]): Promise<readonly Line[]> {
   return (await Promise.all(open)).flatMap(({ error }) => error ?? []);
 }
 
-/** Calls all the time, several at once, until it is told to stop; resolves with the failures. */
+/** Calls all the time, several calls at once, until it is stopped. Resolves with the failures. */
 export function load(proxy: ProxyProcess): { calls: () => number; stop: () => Promise<unknown[]> } {
   let isOn = true;
   let calls = 0;

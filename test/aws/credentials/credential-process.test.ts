@@ -32,7 +32,7 @@ async function failure(work: Promise<unknown>): Promise<string> {
 }
 
 describe('a credential process', () => {
-  it('gives what it writes', async () => {
+  it('provides the credentials that it writes', async () => {
     expect(await run(`process.stdout.write(JSON.stringify(${toSource(ANSWER)}))`)).toEqual({
       accessKeyId: ANSWER.AccessKeyId,
       secretAccessKey: ANSWER.SecretAccessKey,
@@ -42,12 +42,12 @@ describe('a credential process', () => {
     });
   });
 
-  it('that reads its input finds it at its end', async () => {
+  it('finds its stdin closed if it reads input', async () => {
     const script = `process.stdin.on('end', () => process.stdout.write(JSON.stringify(${toSource(ANSWER)}))).resume()`;
     expect(await run(script)).toMatchObject({ accessKeyId: ANSWER.AccessKeyId });
   });
 
-  it('that fails is quoted by what it wrote to stderr, never by its output', async () => {
+  it('is quoted by its stderr, never by its stdout, if it fails', async () => {
     const words = await failure(
       run(`console.log('hush-output'); console.error('no network\\nsorry'); process.exitCode = 3`),
     );
@@ -65,18 +65,21 @@ describe('a credential process', () => {
       'expired at 2020-01-01T00:00:00.000Z',
     ],
     ['console.log(null)', '"Version": 1'],
-  ])('that writes what is no credentials says so: %s', async (script, words) => {
-    const message = await failure(run(script));
-    expect(message).toContain(words);
-    expect(message).not.toContain('hush');
-  });
+  ])(
+    'is rejected with the reason if its output is not valid credentials: %s',
+    async (script, words) => {
+      const message = await failure(run(script));
+      expect(message).toContain(words);
+      expect(message).not.toContain('hush');
+    },
+  );
 
-  it('that hangs is ended', async () => {
+  it('is killed if it hangs', async () => {
     const words = await failure(run('setInterval(() => {}, 1000)', { within: 500 }));
     expect(words).toContain('did not end within 0.5 s');
   });
 
-  it('that nobody waits for any more is ended, with all that it has started', async () => {
+  it('is killed with all processes that it started if no caller waits for it any more', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     onTestFinished(() => void server.close());
     await once(server, 'listening');
@@ -92,7 +95,7 @@ describe('a credential process', () => {
   });
 });
 
-/** JSON as a script in double quotes can have it. */
+/** JSON in the form that a script in double quotes accepts. */
 function toSource(answer: object): string {
   return JSON.stringify(answer).replaceAll('"', "'");
 }

@@ -14,7 +14,7 @@ beforeEach(() => {
   });
 });
 
-/** An environment whose keys are issued anew for each search, for so many minutes. */
+/** An environment that issues new keys for each lookup. `minutes` is their lifetime. */
 function issuing(minutes: number | undefined, clock = new AwsClock()) {
   let issued = 0;
   let isFixed = false;
@@ -36,22 +36,22 @@ function issuing(minutes: number | undefined, clock = new AwsClock()) {
     credentials,
     clock,
     issued: () => issued,
-    /** From now on every search finds the same. */
+    /** From now on every lookup returns the same keys. */
     fix: () => {
       isFixed = true;
     },
   };
 }
 
-describe('credentials that are kept', () => {
-  it('are found once for all who ask', async () => {
+describe('cached credentials', () => {
+  it('are looked up once for concurrent callers', async () => {
     const { credentials, issued } = issuing(60);
     const found = await Promise.all([credentials(), credentials(), credentials()]);
     expect(new Set(found.map(({ accessKeyId }) => accessKeyId))).toEqual(new Set(['AKIA1']));
     expect(issued()).toBe(1);
   });
 
-  it('are renewed in the background minutes before they expire, where they are used', async () => {
+  it('are refreshed in the background minutes before they expire if they are in use', async () => {
     const { credentials } = issuing(60);
     await credentials();
     await credentials();
@@ -61,7 +61,7 @@ describe('credentials that are kept', () => {
     expect((await credentials()).accessKeyId).toBe('AKIA2');
   });
 
-  it('are not renewed for nobody', async () => {
+  it('are not refreshed if no caller uses them', async () => {
     const { credentials, issued } = issuing(60);
     await credentials();
     await vi.advanceTimersByTimeAsync(24 * 60 * MINUTE);
@@ -69,20 +69,20 @@ describe('credentials that are kept', () => {
     expect((await credentials()).accessKeyId).toBe('AKIA2');
   });
 
-  it('that a refused call carried are renewed once for all such calls', async () => {
+  it('are refreshed once for all calls that were rejected with them', async () => {
     const { credentials, issued } = issuing(60);
     await credentials();
     const since = performance.now();
     const together = [credentials.renew(since), credentials.renew(since)];
     expect(await Promise.all(together)).toEqual([true, true]);
-    // Refused later, but sent with the old ones as well.
+    // Rejected later, but also sent with the old credentials.
     expect(await credentials.renew(since)).toBe(true);
     expect(issued()).toBe(2);
     expect(await credentials.renew(performance.now())).toBe(true);
     expect(issued()).toBe(3);
   });
 
-  it('that come back the same are worth no other try, for any call that was open', async () => {
+  it('do not allow a retry if the refresh yields the same credentials, for any open call', async () => {
     const { credentials, fix } = issuing(undefined);
     fix();
     await credentials();
@@ -91,7 +91,7 @@ describe('credentials that are kept', () => {
     expect(await credentials.renew(since)).toBe(false);
   });
 
-  it('count by the time of AWS where the machine’s is wrong', async () => {
+  it('expire by AWS time if the local clock is wrong', async () => {
     const { credentials, clock, issued } = issuing(60);
     clock.learn(new Date(START - 180 * MINUTE).toUTCString());
     await credentials();
@@ -102,7 +102,7 @@ describe('credentials that are kept', () => {
     expect(issued()).toBe(2);
   });
 
-  it('are worth another try once the time of AWS is known', async () => {
+  it('allow a retry once the AWS time is known', async () => {
     const { credentials, clock, issued } = issuing(60);
     await credentials();
     const since = performance.now();
@@ -112,8 +112,8 @@ describe('credentials that are kept', () => {
   });
 });
 
-describe('credentials of a role that wants MFA', () => {
-  it('are not asked for again because a call was refused', async () => {
+describe('credentials of a role that requires MFA', () => {
+  it('do not prompt again because a call was rejected', async () => {
     vi.useRealTimers();
     const config = `[profile work]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\nmfa_serial = arn:aws:iam::123456789012:mfa/me\n`;
     const key = { accessKeyId: 'AKIABASE', secretAccessKey: 'hush' };

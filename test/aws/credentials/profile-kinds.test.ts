@@ -13,7 +13,7 @@ import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 import { start, statelessMcp } from '../../local/harness.ts';
 import { accessKey, CredentialHome, callUntil, keys, serve } from './credential-fixtures.ts';
 
-/** Milliseconds: for what comes in seconds on a quiet machine. */
+/** Milliseconds. Longer than the steps of these tests take on a quiet machine. */
 const ACCOUNT = '123456789012';
 const ROLE = `arn:aws:iam::${ACCOUNT}:role/caller`;
 const TOKEN = 'hush-session-token';
@@ -25,7 +25,7 @@ function startLocal(more: Omit<LocalConfig, 'runtimes'> = {}): Promise<LocalRunt
   return start({ server: statelessMcp() }, { accessKeys: [USER.config, KEY.config], ...more });
 }
 
-/** Talks to the server behind, by credentials that come from where these settings say. */
+/** Calls the server with credentials from the source that these settings name. */
 async function expectToWork(
   local: LocalRuntime,
   home: CredentialHome,
@@ -50,7 +50,7 @@ async function failure(
   return error.message;
 }
 
-/** What the metadata services answer with. */
+/** The credentials that the metadata services return. */
 function metadataKey(): string {
   return JSON.stringify({
     Code: 'Success',
@@ -61,7 +61,7 @@ function metadataKey(): string {
   });
 }
 
-/** The endpoint of a container agent, that wants a token. */
+/** The endpoint of a container agent that requires a token. */
 async function container(): Promise<Record<string, string>> {
   const url = await serve((request, response) => {
     const isIn = request.headers.authorization === 'hush-of-the-pod';
@@ -74,7 +74,7 @@ async function container(): Promise<Record<string, string>> {
   };
 }
 
-/** An instance’s metadata service, version 2. */
+/** The metadata service of an instance, version 2. */
 async function instance(): Promise<Record<string, string>> {
   const answers: Record<string, (request: IncomingMessage) => string | undefined> = {
     '/latest/api/token': ({ method }) => (method === 'PUT' ? 'hush-of-imds' : undefined),
@@ -90,7 +90,7 @@ async function instance(): Promise<Record<string, string>> {
   return { AWS_EC2_METADATA_SERVICE_ENDPOINT: url, AWS_EC2_METADATA_DISABLED: 'false' };
 }
 
-describe('a profile of the kind', () => {
+describe('credentials are found for a profile of the kind', () => {
   it('static, with a session token', async () => {
     const credentials = `${keys('work', KEY)}aws_session_token = ${TOKEN}\n`;
     const home = await CredentialHome.make({ credentials });
@@ -132,7 +132,7 @@ describe('a profile of the kind', () => {
     await expectToWork(local, home, await instance());
   });
 
-  it('none, where the container does not answer', async () => {
+  it('none, if the container agent does not respond', async () => {
     const home = await CredentialHome.make();
     const message = await failure(await startLocal(), home, {
       ...(await container()),
@@ -154,21 +154,21 @@ describe('a web identity', () => {
     return { local, home, accessToken };
   }
 
-  it('is taken from the environment', async () => {
+  it('is read from the environment', async () => {
     const { local, home, accessToken } = await pod();
     const env = { AWS_WEB_IDENTITY_TOKEN_FILE: home.file('token'), AWS_ROLE_ARN: ROLE };
     await expectToWork(local, home, env);
     await home.expectNoSecret([accessToken]);
   });
 
-  it('is taken from a profile', async () => {
+  it('is read from a profile', async () => {
     const { local, home } = await pod();
     const file = `web_identity_token_file = ${home.file('token')}`;
     await home.write('config', `[profile work]\nrole_arn = ${ROLE}\n${file}\n`);
     await expectToWork(local, home, { AWS_PROFILE: 'work' });
   });
 
-  it('that is refused, or not there, is said to be so', async () => {
+  it('is reported if it is rejected or missing', async () => {
     const { local, home, accessToken } = await pod('somebody-else');
     const env = { AWS_WEB_IDENTITY_TOKEN_FILE: home.file('token'), AWS_ROLE_ARN: ROLE };
     const refused = await failure(local, home, env);
@@ -194,7 +194,7 @@ describe('an SSO profile', () => {
     return { local, home };
   }
 
-  /** What `agentcore-mcp login` does, with a person who approves at once. */
+  /** Signs in like `agentcore-mcp login`, with a user who approves at once. */
   async function login(local: LocalRuntime, home: CredentialHome, profile = 'work') {
     const env = { ...home.env, AWS_ENDPOINT_URL: local.url };
     const stdout = new PassThrough().setEncoding('utf8');
@@ -207,11 +207,11 @@ describe('an SSO profile', () => {
     expect(await runLogin(options, env, streams, AbortSignal.timeout(MAX_WAIT_MS))).toBe(0);
   }
 
-  /** The names of what the portal and OIDC were asked for. */
+  /** The names of the requests to the portal and to OIDC. */
   const asked = (local: LocalRuntime, method: string) =>
     local.requests.filter(({ rpcMethod }) => rpcMethod === method).length;
 
-  it.each(['work', 'legacy'])('works once somebody has signed in: %s', async (name) => {
+  it.each(['work', 'legacy'])('works after the user has signed in: %s', async (name) => {
     const { local, home } = await corporate();
     const proxy = home.proxy(local, { AWS_PROFILE: name });
     const { error } = await proxy.initialize();
@@ -220,7 +220,7 @@ describe('an SSO profile', () => {
     expect((await proxy.initialize()).result.serverInfo.name).toBe('fixture');
   });
 
-  it('renews its login and its role’s credentials without a word', async () => {
+  it('refreshes its SSO token and its role’s credentials silently', async () => {
     const { local, home } = await corporate({ accessTokenDuration: 2 }, 2);
     await login(local, home);
     const before = asked(local, 'CreateToken');
@@ -237,7 +237,7 @@ describe('an SSO profile', () => {
     await home.expectNoSecret(SECRETS);
   });
 
-  it('that is revoked fails with the command to run, and goes on after a new login', async () => {
+  it('fails with the command to run after its token is revoked, and works after a new login', async () => {
     const { local, home } = await corporate({}, 2);
     await login(local, home);
     const proxy = home.proxy(local, { AWS_PROFILE: 'work' });
@@ -253,7 +253,7 @@ describe('an SSO profile', () => {
     await home.expectNoSecret(SECRETS);
   });
 
-  it('that has ended is made again on a page that its user opens, from within a call', async () => {
+  it('opens a sign-in page from within a call if its token has expired', async () => {
     const { local, home } = await corporate({}, 2);
     await login(local, home);
     const proxy = home.proxy(local, { AWS_PROFILE: 'work' });
@@ -272,7 +272,7 @@ describe('an SSO profile', () => {
     await home.expectNoSecret(SECRETS);
   });
 
-  it('without the role says what to correct', async () => {
+  it('reports how to correct a missing role', async () => {
     const { local, home } = await corporate();
     await login(local, home);
     const config = await readFile(home.file('config'), 'utf8');
@@ -310,12 +310,12 @@ describe('a profile of aws login', () => {
     return { home, file };
   }
 
-  it('works by what the login has left', async () => {
+  it('works with the files of the login', async () => {
     const { home } = await signedIn(3_600);
     await expectToWork(await startLocal(), home, { AWS_PROFILE: 'work' });
   });
 
-  it('is renewed where it has expired', async () => {
+  it('is refreshed if it has expired', async () => {
     const { home, file } = await signedIn(-60);
     const { accessKeyId, secretAccessKey } = KEY;
     const AWS_ENDPOINT_URL_SIGNIN = await serve((_, response) => {
@@ -330,7 +330,7 @@ describe('a profile of aws login', () => {
     await home.expectNoSecret(['hush-next', 'hush-refresh-token']);
   });
 
-  it('that cannot be renewed names the command', async () => {
+  it('names the command to run if it cannot be refreshed', async () => {
     const { home } = await signedIn(-60);
     const AWS_ENDPOINT_URL_SIGNIN = await serve((_, response) => {
       const type = 'AccessDeniedException';
@@ -343,7 +343,7 @@ describe('a profile of aws login', () => {
   });
 });
 
-describe('a profile that cannot work', () => {
+describe('the error for an invalid profile', () => {
   const found = (home: CredentialHome, profile: string) =>
     findCredentials({
       profile,
@@ -353,7 +353,7 @@ describe('a profile that cannot work', () => {
       env: home.env,
     })();
 
-  it('is named with its files and what is wrong', async () => {
+  it('names the profile, its files and the mistake', async () => {
     const home = await CredentialHome.make({
       config: `[profile work]\nrole_arn = ${ROLE}\nsource_profile = base\n[profile base]\naws_access_key_id = AKIA\n`,
     });
@@ -362,7 +362,7 @@ describe('a profile that cannot work', () => {
     );
   });
 
-  it('for want of a region is said to be so', async () => {
+  it('reports a missing region', async () => {
     const home = await CredentialHome.make({
       config: `[profile work]\nrole_arn = ${ROLE}\nsource_profile = base\n`,
       credentials: keys('base', USER),

@@ -29,7 +29,7 @@ async function only(config: string, name: string, credentials = '') {
 }
 
 describe('profiles', () => {
-  it('come from both files, each with its kind and region, and no secret', async () => {
+  it('come from both files, each with its kind and region, and without secrets', async () => {
     const config = `
 [default]
 region = us-east-1
@@ -83,11 +83,11 @@ sts =
     expect(JSON.stringify(profiles)).not.toMatch(/hush|AKIA/);
   });
 
-  it('are none where the files are not there', async () => {
+  it('are empty if the files do not exist', async () => {
     expect(await listProfiles(await home({}))).toEqual([]);
   });
 
-  it('cannot be listed from a file that cannot be read, which is said with its path', async () => {
+  it('report the path of a file that cannot be read', async () => {
     const env = await home({});
     await mkdir(env.AWS_CONFIG_FILE);
     await expect(listProfiles(env)).rejects.toThrow(`make ${env.AWS_CONFIG_FILE} a file`);
@@ -124,23 +124,23 @@ sts =
       'has the source profile "b", which lacks aws_secret_access_key',
     ],
     ['[profile a]\naws_secret_access_key = hush\n', 'lacks aws_access_key_id'],
-  ])('say what is wrong with %j', async (config, problem) => {
+  ])('report the mistake in %j', async (config, problem) => {
     expect((await only(config, 'a'))?.problem).toContain(problem);
   });
 
-  it('may be their own source where they have keys', async () => {
+  it('may be their own source if they have keys', async () => {
     const keys = 'aws_access_key_id = AKIA\naws_secret_access_key = hush\n';
     const profile = await only(`[profile a]\n${ROLE}source_profile = a\n${keys}`, 'a');
     expect(profile).toMatchObject({ kind: 'role', problem: undefined });
   });
 
-  it('are found in spite of a slip of the pen', () => {
+  it('are found despite a small typing mistake', () => {
     expect(nearestFirst('prd', ['development', 'prod', 'pr'])[0]).toMatch(/^pr/);
     expect(nearestFirst('Prod-admn', ['prod', 'prod-admin', 'x'])[0]).toBe('prod-admin');
   });
 });
 
-describe('a watch on the profiles', () => {
+describe('a profile watcher', () => {
   async function watched(env: Record<string, string>) {
     let changes = 0;
     let tell: (() => void) | undefined;
@@ -167,7 +167,7 @@ describe('a watch on the profiles', () => {
     };
   }
 
-  it('tells of edits, replacements and removals, once each', async () => {
+  it('reports each edit, replacement and removal once', async () => {
     const env = await home({ config: '[default]\n' });
     const watch = await watched(env);
     let told = watch.change();
@@ -180,7 +180,7 @@ describe('a watch on the profiles', () => {
     told = watch.change();
     await rm(env.AWS_CONFIG_FILE);
     await told;
-    // Had one been told twice, it would have been told again by now.
+    // A second report of the same change would have arrived by now.
     const other = await watched(env);
     const toldToOther = other.change();
     watch.end();
@@ -190,7 +190,7 @@ describe('a watch on the profiles', () => {
     expect(watch.changes()).toBe(3);
   });
 
-  it('tells of files, and folders, that appear later', async () => {
+  it('reports files and folders that appear later', async () => {
     const folder = await temporaryFolder();
     const env = {
       AWS_CONFIG_FILE: join(folder, 'later', 'config'),

@@ -26,7 +26,7 @@ function home() {
   return { env, file: roleCacheFile(ROLE, env) };
 }
 
-/** What the AWS CLI leaves there. */
+/** Writes a cache file like the AWS CLI. */
 function keep(file: string, minutes: number, expiration?: string): void {
   mkdirSync(dirname(file), { recursive: true });
   const Expiration = expiration ?? new Date(Date.now() + minutes * MINUTE).toISOString();
@@ -52,9 +52,9 @@ async function assumed(env: { HOME: string }, assume: () => Promise<ReturnType<t
 
 const refuse = () => Promise.reject(new Error('nobody can be asked'));
 
-describe('the name of the file', () => {
+describe('the cache file name', () => {
   // Reference: hashlib.sha1(json.dumps(args, sort_keys=True).encode()).hexdigest() + '.json'
-  it('is what the AWS CLI makes of the arguments', () => {
+  it('equals the name that the AWS CLI derives from the arguments', () => {
     const name = (role: object) => basename(roleCacheFile({ ...ROLE, ...role }, { HOME: '/' }));
     expect(name({})).toBe('318d8928ab6eb5445b8d8bdf7443a09ce2e3e67f.json');
     expect(name({ externalId: 'x"1', duration: 900 })).toBe(
@@ -67,8 +67,8 @@ describe('the name of the file', () => {
   });
 });
 
-describe('a role that takes an MFA code', () => {
-  it('is assumed once for all programs, in a file that only its owner may read', async () => {
+describe('a role that requires an MFA code', () => {
+  it('is assumed once for all programs, in a file that only its owner can read', async () => {
     const { env, file } = home();
     let asked = 0;
     const assume = async () => {
@@ -88,7 +88,7 @@ describe('a role that takes an MFA code', () => {
     expect(readdirSync(dirname(file))).toEqual([basename(file)]);
   });
 
-  it('is taken from what the AWS CLI got for a code', async () => {
+  it('uses the credentials that the AWS CLI cached for a code', async () => {
     const { env, file } = home();
     keep(file, 60);
     expect(await assumed(env, refuse)).toBe('ASIAKEPT');
@@ -96,14 +96,14 @@ describe('a role that takes an MFA code', () => {
     expect(await assumed(env, refuse)).toBe('ASIAKEPT');
   });
 
-  it('is asked for anew when little is left, and what is left has to do where nobody can be asked', async () => {
+  it('prompts again shortly before expiry, and keeps the cached credentials if no user can be asked', async () => {
     const { env, file } = home();
     keep(file, 10);
     expect(await assumed(env, refuse)).toBe('ASIAKEPT');
     expect(await assumed(env, async () => fresh())).toBe('ASIAFRESH');
   });
 
-  it('is never taken from what has expired, or says something else', async () => {
+  it('never uses cached credentials that have expired or do not match', async () => {
     const { env, file } = home();
     keep(file, 0.5);
     await expect(assumed(env, refuse)).rejects.toThrow('nobody can be asked');
@@ -113,7 +113,7 @@ describe('a role that takes an MFA code', () => {
     await expect(assumed(env, refuse)).rejects.toThrow('nobody can be asked');
   });
 
-  it('goes without the cache where that cannot be written', async () => {
+  it('works without the cache if the cache cannot be written', async () => {
     const { env } = home();
     writeFileSync(join(env.HOME, '.aws'), 'a file in the way');
     expect(await assumed(env, async () => fresh())).toBe('ASIAFRESH');

@@ -13,7 +13,7 @@ async function targetsOf(): Promise<{ targets: RoleTargets; file: string }> {
 }
 
 describe('role targets', () => {
-  it('are listed by name first, then by their last use', async () => {
+  it('are listed with the named ones first, then by last use', async () => {
     const { targets } = await targetsOf();
     await targets.touch(role('a'), new Date('2026-01-01'));
     await targets.touch(role('b'), new Date('2026-01-02'));
@@ -22,7 +22,7 @@ describe('role targets', () => {
     expect((await targets.list()).map((target) => target.arn)).toEqual(['c', 'a', 'b'].map(arn));
   });
 
-  it('keep their name when they are used, and learn what they were used with', async () => {
+  it('keep their name when they are used, and record the profile that they were used with', async () => {
     const { targets } = await targetsOf();
     await targets.add({ ...role('a'), name: 'production' });
     await targets.touch({ ...role('a'), wantsExternalId: true }, new Date('2026-01-01'));
@@ -45,7 +45,7 @@ describe('role targets', () => {
     expect((await targets.list()).map((target) => target.arn)).toEqual([arn('c')]);
   });
 
-  it('are bounded, and the ones used longest ago go first', async () => {
+  it('are limited in number, and the least recently used ones are dropped first', async () => {
     const { targets } = await targetsOf();
     await targets.add({ ...role('kept'), name: 'kept' });
     for (let day = 0; day < 60; day++) {
@@ -58,7 +58,7 @@ describe('role targets', () => {
     expect(arns).not.toContain(arn('r5'));
   });
 
-  it('survive programs that write at the same time, in a file for their owner alone', async () => {
+  it('survive programs that write at the same time, in a file that only its owner can read', async () => {
     const { targets, file } = await targetsOf();
     await Promise.all(Array.from({ length: 10 }, (_, at) => targets.touch(role(`r${at}`))));
     expect(await targets.list()).toHaveLength(10);
@@ -66,7 +66,7 @@ describe('role targets', () => {
     expect(JSON.parse(await readFile(file, 'utf8')).targets).toHaveLength(10);
   });
 
-  it('are none where the file is broken, and begin anew', async () => {
+  it('are empty if the file is broken, and can be written again', async () => {
     const { targets, file } = await targetsOf();
     await targets.touch(role('a'));
     await writeFile(file, '{"targets": [{"arn": 1}, null');

@@ -28,7 +28,7 @@ function temporaryFolder(): string {
   return folder;
 }
 
-/** A local AgentCore, and a discovery whose time is the test's. */
+/** A local AgentCore and a discovery whose clock the test controls. */
 async function setUp(
   runtimes: Readonly<Record<string, RuntimeInput>> = { server: statelessMcp() },
   more: Settings = {},
@@ -41,7 +41,7 @@ async function setUp(
   return { local, time, cacheFolder, env, open, discovery: open() };
 }
 
-/** As the environment of this process, which is where the SDK's clients look for their endpoint. */
+/** Sets the environment of this process, from which the SDK clients read their endpoint. */
 function environmentOf(local: LocalRuntime): Record<string, string> {
   const env = {
     ...local.env,
@@ -68,7 +68,7 @@ function only(found: readonly DiscoveredPlace[]): DiscoveredPlace {
 }
 
 describe('discovery', () => {
-  it('tells what each runtime and gateway is', async () => {
+  it('reports the kind of each runtime and gateway', async () => {
     const { local, discovery } = await setUp(
       {
         server: statelessMcp({ endpoints: ['DEFAULT', 'prod'], idleTimeout: 60 }),
@@ -127,7 +127,7 @@ describe('discovery', () => {
     expect(calls(local)).not.toContain('ListGateways');
   });
 
-  it('shows what it has before the rest is known, and each place is done once', async () => {
+  it('shows partial results early, and reports each scope as done once', async () => {
     const { discovery } = await setUp();
     const states: DiscoveredPlace[] = [];
     for await (const state of discovery.discover({ places: [PLACE] })) states.push(state);
@@ -135,7 +135,7 @@ describe('discovery', () => {
     expect(states.some(({ isDone, identity }) => !isDone && identity)).toBe(true);
   });
 
-  it('goes on where AWS throttles', async () => {
+  it('continues after AWS throttles', async () => {
     const { local, discovery } = await setUp();
     local.faults.inject({
       kind: 'throttle',
@@ -148,7 +148,7 @@ describe('discovery', () => {
     expect(place.runtimes?.items).toMatchObject([{ protocol: 'MCP' }]);
   });
 
-  it('says so where AWS goes on throttling, and shows no empty list', async () => {
+  it('reports an error, not an empty list, if AWS keeps throttling', async () => {
     const { local, discovery } = await setUp();
     local.faults.inject({
       kind: 'throttle',
@@ -162,7 +162,7 @@ describe('discovery', () => {
     expect(place.problems).toMatchObject([{ kind: 'throttled', api: 'ListAgentRuntimes' }]);
   });
 
-  it('shows the rest where a part is denied, and names the missing action', async () => {
+  it('shows the other results if one call is denied, and names the missing action', async () => {
     const key = {
       id: 'AKIALISTERXXXEXAMPLE',
       secret: 'a-secret',
@@ -184,7 +184,7 @@ describe('discovery', () => {
     ]);
   });
 
-  it('ends at once with its signal', async () => {
+  it('stops at once when its signal aborts', async () => {
     const { local, discovery } = await setUp();
     local.faults.inject({ kind: 'silence', operation: 'control', times: 'always' });
     const ending = new AbortController();
@@ -194,7 +194,7 @@ describe('discovery', () => {
     await expect(found).rejects.toThrow('enough');
   });
 
-  it('leaves away what takes too long, and says so', async () => {
+  it('leaves out calls that take too long, and reports them', async () => {
     const { local, discovery } = await setUp();
     local.faults.inject({
       kind: 'silence',
@@ -207,7 +207,7 @@ describe('discovery', () => {
     expect(place.problems).toMatchObject([{ kind: 'bound' }]);
   });
 
-  it('asks in the next region who somebody is where the first one takes no credentials', async () => {
+  it('looks up the caller identity in the next region if the first one rejects the credentials', async () => {
     const { discovery } = await setUp();
     const places = [{ region: 'ap-east-1' }, PLACE];
     const [refused, found] = await discovery.discoverAll({ places });
@@ -217,8 +217,8 @@ describe('discovery', () => {
   });
 });
 
-describe('what discovery read before', () => {
-  it('is shown with its age, and AWS is not asked again for a while', async () => {
+describe('cached discovery results', () => {
+  it('are shown with their age, and AWS is not called again for a while', async () => {
     const { local, time, discovery, open } = await setUp();
     const readAt = new Date(time.now()).toISOString();
     await discovery.discoverAll({ places: [PLACE] });
@@ -231,7 +231,7 @@ describe('what discovery read before', () => {
     expect(only(await open().discoverAll({ places: [PLACE] })).runtimes?.source).toBe('aws');
   });
 
-  it('is read anew on request', async () => {
+  it('are replaced on request', async () => {
     const { local, discovery } = await setUp();
     await discovery.discoverAll({ places: [PLACE] });
     const place = only(await discovery.discoverAll({ places: [PLACE], refresh: true }));
@@ -239,7 +239,7 @@ describe('what discovery read before', () => {
     for (const api of LISTS) expect(calls(local).filter((call) => call === api)).toHaveLength(2);
   });
 
-  it('is not taken for the present where a part was missing', async () => {
+  it('are not current if a part was missing', async () => {
     const { local, discovery } = await setUp();
     const fault = {
       kind: 'status',
@@ -256,7 +256,7 @@ describe('what discovery read before', () => {
     });
   });
 
-  it('has to do where nobody can say who asks', async () => {
+  it('are used if the caller identity is unavailable', async () => {
     const { local, time, discovery, open } = await setUp();
     await discovery.discoverAll({ places: [PLACE] });
     time.time += 24 * 3_600_000;
@@ -269,7 +269,7 @@ describe('what discovery read before', () => {
     });
   });
 
-  it('is no other profile’s, and none of another endpoint', async () => {
+  it('are not shared with another profile or another endpoint', async () => {
     const { discovery, env, cacheFolder, time } = await setUp();
     await discovery.discoverAll({ places: [PLACE] });
     const other = await start({ another: httpAgent() });
@@ -283,7 +283,7 @@ describe('what discovery read before', () => {
     expect(place.runtimes).toMatchObject({ source: 'aws', items: [{ name: 'another' }] });
   });
 
-  it('is for the user alone to read, and holds no secret', async () => {
+  it('are readable by the user alone, and contain no secret', async () => {
     const { local, discovery, cacheFolder } = await setUp();
     await discovery.discoverAll({ places: [PLACE] });
     const [name = ''] = readdirSync(cacheFolder);
@@ -295,7 +295,7 @@ describe('what discovery read before', () => {
     expect(readFileSync(path, 'utf8')).not.toContain(local.credentials.secretAccessKey);
   });
 
-  it('is nothing where the file is broken or cannot be written', async () => {
+  it('are empty if the file is broken or cannot be written', async () => {
     const { discovery, open, cacheFolder, env, time } = await setUp();
     await discovery.discoverAll({ places: [PLACE] });
     const [name = ''] = readdirSync(cacheFolder);

@@ -14,7 +14,7 @@ function failed(code: string): Error {
   return Object.assign(new Error(code), { code });
 }
 
-/** Fails as told, then answers; counts how often it was called. */
+/** Fails with these errors, then succeeds. Counts its calls. */
 function failing(...failures: readonly Error[]) {
   const left = [...failures];
   const send = async () => {
@@ -27,7 +27,7 @@ function failing(...failures: readonly Error[]) {
   return send;
 }
 
-describe('the pace of a list', () => {
+describe('the rate limit of list calls', () => {
   it('is five calls a second after the first five', async () => {
     const time = new StillTime();
     const pace = new Pace(time);
@@ -38,7 +38,7 @@ describe('the pace of a list', () => {
     expect(time.slept).toEqual([200, 400, 600, 800, 1000, 1200, 1400]);
   });
 
-  it('is each list’s, account’s and region’s own', async () => {
+  it('is separate for each list, account and region', async () => {
     const time = new StillTime();
     const pace = new Pace(time);
     for (let call = 0; call < 5; call++) {
@@ -50,7 +50,7 @@ describe('the pace of a list', () => {
     expect(time.slept).toEqual([]);
   });
 
-  it('recovers while nobody calls', async () => {
+  it('recovers during idle time', async () => {
     const time = new StillTime();
     const pace = new Pace(time);
     const call = () => pace.call(SCOPE, 'ListGateways', NEVER, async () => undefined);
@@ -62,7 +62,7 @@ describe('the pace of a list', () => {
     expect(time.slept).toEqual([200]);
   });
 
-  it('is that of fifty a second for what reads one thing', async () => {
+  it('is fifty calls a second for calls that read one resource', async () => {
     const time = new StillTime();
     const pace = new Pace(time);
     for (let count = 0; count < 51; count++) {
@@ -72,13 +72,13 @@ describe('the pace of a list', () => {
   });
 });
 
-describe('a call that AWS throttles', () => {
-  it('is made again after growing pauses, in which the others wait too', async () => {
+describe('a throttled call', () => {
+  it('is retried after growing delays, which also delay the other calls', async () => {
     const time = new SleepersTime();
     const pace = new Pace(time);
     const send = failing(throttled(), throttled(), throttled());
     expect(await pace.call(SCOPE, 'ListGateways', NEVER, send)).toBe('answer');
-    // A pause, and the turn behind it.
+    // The backoff, and the delay of the rate limit after it.
     expect(time.slept).toEqual([450, 700, 1200]);
     const other = new StillTime();
     const shared = new Pace(other);
@@ -92,7 +92,7 @@ describe('a call that AWS throttles', () => {
     expect(other.slept).toHaveLength(2);
   });
 
-  it('waits no longer because several are throttled at once', async () => {
+  it('waits no longer if several calls are throttled at once', async () => {
     const time = new StillTime();
     const pace = new Pace(time);
     const calls = Array.from({ length: 5 }, () =>
@@ -102,7 +102,7 @@ describe('a call that AWS throttles', () => {
     expect(Math.max(...time.slept)).toBeLessThanOrEqual(250 + 5 * 200);
   });
 
-  it('is given up after eight tries', async () => {
+  it('fails after eight attempts', async () => {
     const send = failing(...Array.from({ length: 20 }, throttled));
     const pace = new Pace(new SleepersTime());
     await expect(pace.call(SCOPE, 'ListGateways', NEVER, send)).rejects.toThrow('Rate exceeded');
@@ -110,8 +110,8 @@ describe('a call that AWS throttles', () => {
   });
 });
 
-describe('a call that fails', () => {
-  it('is made again where that may help, three times in all', async () => {
+describe('a failed call', () => {
+  it('is retried if a retry may help, three attempts in all', async () => {
     const reset = failing(failed('ECONNRESET'), failed('ECONNRESET'));
     const pace = new Pace(new SleepersTime());
     expect(await pace.call(SCOPE, 'GetGateway', NEVER, reset)).toBe('answer');
@@ -120,14 +120,17 @@ describe('a call that fails', () => {
     expect(down.calls).toBe(3);
   });
 
-  it.each(['ENOTFOUND', 'ECONNREFUSED', 'AccessDenied'])('is not where %s', async (code) => {
-    const send = failing(failed(code));
-    const call = new Pace(new StillTime()).call(SCOPE, 'GetGateway', NEVER, send);
-    await expect(call).rejects.toThrow(code);
-    expect(send.calls).toBe(1);
-  });
+  it.each(['ENOTFOUND', 'ECONNREFUSED', 'AccessDenied'])(
+    'is not retried after %s',
+    async (code) => {
+      const send = failing(failed(code));
+      const call = new Pace(new StillTime()).call(SCOPE, 'GetGateway', NEVER, send);
+      await expect(call).rejects.toThrow(code);
+      expect(send.calls).toBe(1);
+    },
+  );
 
-  it('ends with its signal, while it waits and while it is under way', async () => {
+  it('stops when its signal aborts, during a delay and during a request', async () => {
     const ending = new AbortController();
     const pace = new Pace(new StillTime());
     const send = async () => {
@@ -138,8 +141,8 @@ describe('a call that fails', () => {
   });
 });
 
-describe('work on many things', () => {
-  it('is done on so many at once, and on each once', async () => {
+describe('concurrent work', () => {
+  it('runs for a limited number of items at once, and once for each item', async () => {
     let underWay = 0;
     let most = 0;
     const done: number[] = [];

@@ -1,6 +1,9 @@
 import type { Timing } from '../../../src/aws/discovery/timing.ts';
 
-/** Time that passes only when a test says so. Whoever sleeps wakes at once, and that is noted. */
+/**
+ * A clock that advances only if a test advances it. A sleep returns at once, and its length is
+ * recorded.
+ */
 export class StillTime implements Timing {
   readonly slept: number[] = [];
   time = Date.parse('2026-11-21T12:00:00Z');
@@ -19,7 +22,7 @@ export class StillTime implements Timing {
   }
 }
 
-/** Time that passes as far as somebody sleeps. */
+/** A clock that advances by the length of each sleep. */
 export class SleepersTime extends StillTime {
   override async sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
     await super.sleep(milliseconds, signal);

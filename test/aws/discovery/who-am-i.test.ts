@@ -23,14 +23,14 @@ function arnIn(region: string, account: string, rest = 'runtime/a-k5qkx7arw0', p
   return `arn:${partition}:bedrock-agentcore:${region}:${account}:${rest}`;
 }
 
-describe('a runtime that does not go with the credentials', () => {
-  it('is none where account and region are the same, or no region is known', () => {
+describe('a mismatch between runtime and credentials', () => {
+  it('does not exist if account and region are the same, or if no region is known', () => {
     expect(mismatch(IDENTITY, arnIn('us-east-1', IDENTITY.account))).toEqual([]);
     const nowhere = { ...IDENTITY, region: undefined };
     expect(mismatch(nowhere, arnIn('eu-west-1', IDENTITY.account))).toEqual([]);
   });
 
-  it('is in another account, in another region, or both', () => {
+  it('names another account, another region, or both', () => {
     const [account, region] = mismatch(IDENTITY, arnIn('eu-west-1', '210987654321'));
     expect(account).toMatch(
       /^The runtime is in account 210987654321, and the credentials are of 123456789012: assume a role of 210987654321, or .* policy of the runtime and of its endpoint$/,
@@ -42,7 +42,7 @@ describe('a runtime that does not go with the credentials', () => {
     ]);
   });
 
-  it('is in another partition, which says it all', () => {
+  it('names only the partition if the partition differs', () => {
     const china = arnIn('cn-north-1', '210987654321', undefined, 'aws-cn');
     expect(mismatch(IDENTITY, china)).toEqual([
       expect.stringContaining('choose a profile of an account in aws-cn'),
@@ -76,7 +76,7 @@ const GATEWAY: DiscoveredGateway = {
   authorizer: 'IAM',
 };
 
-describe('what can be done with', () => {
+describe('the callability of', () => {
   it.each([
     ['MCP', 'IAM', 'MCP · IAM', 'yes', /through the proxy/],
     ['MCP', 'JWT', 'MCP · JWT', 'token', /bearer token/],

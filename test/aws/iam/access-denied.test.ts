@@ -18,8 +18,8 @@ function denial(message: string) {
   return parsed;
 }
 
-describe('a denial', () => {
-  it('tells who may not do what', () => {
+describe('an AccessDenied message', () => {
+  it('is parsed into principal, action and resource', () => {
     expect(parseDenial(sentence(SILENT))).toEqual({
       principal: USER,
       action: 'bedrock-agentcore:InvokeAgentRuntime',
@@ -29,7 +29,7 @@ describe('a denial', () => {
     });
   });
 
-  it('is nothing where the sentence is another', () => {
+  it('is ignored if it has another form', () => {
     expect(parseDenial('Rate exceeded')).toBeUndefined();
   });
 
@@ -67,13 +67,13 @@ describe('a denial', () => {
       USER,
       'add the caller to the resource policies of the runtime and of its endpoint, or assume a role of that account',
     ],
-  ])('%j says what to do', (cause, principal, advice) => {
+  ])('for %j leads to a next step', (cause, principal, advice) => {
     expect(adviceOn(denial(sentence(cause, RUNTIME, principal)))).toBe(advice);
   });
 });
 
 describe('the missing statements', () => {
-  it('name the endpoint with the runtime, whichever AWS complains of', () => {
+  it('name the endpoint and the runtime, whichever one AWS names', () => {
     const endpoint = `${RUNTIME}/runtime-endpoint/prod`;
     const both = [RUNTIME, endpoint];
     expect(missingStatements([denial(sentence(SILENT, endpoint))])).toEqual([
@@ -88,7 +88,7 @@ describe('the missing statements', () => {
     expect(statement?.Resource).toEqual([RUNTIME, `${RUNTIME}/runtime-endpoint/DEFAULT`]);
   });
 
-  it('are one for each action', () => {
+  it('contain one statement for each action', () => {
     const others = ['a', 'b'].map((name) =>
       denial(
         `User: ${USER} is not authorized to perform: bedrock-agentcore:GetAgentRuntime on resource: ${name}`,
@@ -103,7 +103,7 @@ describe('the missing statements', () => {
   it.each([
     ' with an explicit deny in a service control policy',
     ' because no resource-based policy allows the action',
-  ])('are none where a statement does not help:%s', (cause) => {
+  ])('are empty if a statement does not help:%s', (cause) => {
     expect(missingStatements([denial(sentence(cause))])).toEqual([]);
   });
 });

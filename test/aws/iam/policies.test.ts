@@ -27,7 +27,7 @@ const SESSION = 'a-session-of-the-policies-0123456789-abcdef';
 const ALL: Needs = { stop: true, userId: true, list: true };
 const LEAST: Needs = { stop: false, userId: false, list: false };
 
-/** The ARNs that the local AgentCore gives these names, always the same. */
+/** The ARNs that the local AgentCore assigns to these names, always the same ones. */
 async function named() {
   const local = await serve([]);
   const target = { runtime: parseRuntimeArn(local.runtime('agent').arn) };
@@ -35,7 +35,7 @@ async function named() {
   return { target, gateway, targets: { runtimes: [target], gateways: [gateway] } };
 }
 
-/** A local AgentCore on which the only caller may do what the statements allow of its resources. */
+/** A local AgentCore whose only caller has exactly the permissions of these statements. */
 function serve(statements: readonly Statement[]): Promise<LocalRuntime> {
   const allowed = statements.flatMap(({ Action }) => [Action].flat());
   return start(
@@ -48,7 +48,7 @@ function serve(statements: readonly Statement[]): Promise<LocalRuntime> {
   );
 }
 
-/** Every call that the programs make, by the action that it takes. */
+/** All calls of the programs, by IAM action. */
 function uses(local: LocalRuntime): Record<string, () => Promise<unknown>> {
   const settings = {
     endpoint: local.url,
@@ -99,10 +99,10 @@ function actionsOf({ Statement }: PolicyDocument): string[] {
   return Statement.flatMap(({ Action }) => [Action].flat());
 }
 
-/** The actions of a policy that the local AgentCore does not serve by a call of the SDK. */
+/** The actions of a policy that no SDK call to the local AgentCore exercises. */
 const BY_OTHER_MEANS = ['bedrock-agentcore:InvokeGateway'];
 
-/** Tries every use under exactly this policy, then under each policy that has one statement less. */
+/** Tries every call with exactly this policy, then with each policy that lacks one statement. */
 async function expectToBeTheLeast(policy: PolicyDocument): Promise<void> {
   const wanted = actionsOf(policy).filter((action) => !BY_OTHER_MEANS.includes(action));
   const whole = uses(await serve(policy.Statement));
@@ -120,17 +120,17 @@ async function expectToBeTheLeast(policy: PolicyDocument): Promise<void> {
   }
 }
 
-describe('the policy for invoking', () => {
+describe('the IAM policy for invoking', () => {
   it.each([
     ['all there is', ALL],
     ['nothing but invoking', LEAST],
     ['stopping too', { ...LEAST, stop: true }],
-  ])('suffices for %s, and with one statement less does not', async (_, needs) => {
+  ])('allows %s, and does not with any one statement removed', async (_, needs) => {
     const { targets } = await named();
     await expectToBeTheLeast(accessPolicy(targets, needs));
   });
 
-  it('names the runtime and the endpoint that is invoked, and no other', async () => {
+  it('names the invoked runtime and endpoint, and no other', async () => {
     const runtime = parseRuntimeArn(`${HOME}:runtime/server-k5qkx7arw0`);
     const [policy, prod] = [undefined, 'prod'].map((qualifier) =>
       accessPolicy({ runtimes: [{ runtime, qualifier }], gateways: [] }, { ...LEAST, stop: true }),
@@ -146,7 +146,7 @@ describe('the policy for invoking', () => {
     ]);
   });
 
-  it('lists only in the regions of what is used, for lists know no resource', () => {
+  it('limits list actions to the used regions, because lists have no resource ARN', () => {
     const runtimes = ['us-east-1', 'eu-west-1'].map((region) => ({
       runtime: parseRuntimeArn(
         `arn:aws:bedrock-agentcore:${region}:123456789012:runtime/a-k5qkx7arw0`,
@@ -163,7 +163,7 @@ describe('the policy for invoking', () => {
     ]);
   });
 
-  it('has Sids as IAM takes them, each once', async () => {
+  it('has unique Sids that IAM accepts', async () => {
     const { targets } = await named();
     const sids = accessPolicy(targets, ALL).Statement.map(({ Sid }) => Sid);
     expect(new Set(sids).size).toBe(sids.length);
@@ -172,8 +172,11 @@ describe('the policy for invoking', () => {
 });
 
 describe('the policy of a caller that assumes a role', () => {
-  it.each([false, true])('is to assume it alone (source identity: %s)', async (sourceIdentity) => {
-    const { targets } = await named();
-    await expectToBeTheLeast(callerPolicy(targets, ALL, { roles: [ROLE], sourceIdentity }));
-  });
+  it.each([false, true])(
+    'allows only assuming that role (source identity: %s)',
+    async (sourceIdentity) => {
+      const { targets } = await named();
+      await expectToBeTheLeast(callerPolicy(targets, ALL, { roles: [ROLE], sourceIdentity }));
+    },
+  );
 });

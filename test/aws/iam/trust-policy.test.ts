@@ -25,7 +25,7 @@ describe('a trust policy', () => {
     ]);
   });
 
-  it('knows the role of somebody who came by IAM Identity Center by its pattern', () => {
+  it('trusts the role of an IAM Identity Center user by its name pattern', () => {
     const principal = `arn:aws:sts::${ACCOUNT}:assumed-role/AWSReservedSSO_Dev_0123456789abcdef/ada`;
     expect(trustPolicy({ principal }).Statement).toMatchObject([
       {
@@ -39,7 +39,7 @@ describe('a trust policy', () => {
     ]);
   });
 
-  it('has its terms, but not for setting a source identity', () => {
+  it('applies its conditions to everything except setting a source identity', () => {
     const trust = { principal: ACCOUNT, externalId: 'abc', mfa: true, sourceIdentity: true };
     expect(trustPolicy(trust, 'aws-cn').Statement).toEqual([
       {
@@ -62,7 +62,7 @@ describe('a trust policy', () => {
   });
 
   it.each(['ada', '*', '12345', `arn:aws:iam::${ACCOUNT}:assumed-role/a/b`])(
-    'does not trust %j',
+    'does not accept %j',
     (principal) => {
       expect(() => trustPolicy({ principal })).toThrow(/Not a principal/);
     },
@@ -70,7 +70,7 @@ describe('a trust policy', () => {
 });
 
 describe('an ARN', () => {
-  it('of a role is one', () => {
+  it('is recognized as the ARN of a role', () => {
     const arn = `arn:aws:iam::${ACCOUNT}:role/team/Reader`;
     expect(parseRoleArn(` ${arn} `)).toBe(arn);
     for (const text of ['Reader', `arn:aws:iam::${ACCOUNT}:user/Reader`, `${arn} x`]) {
@@ -78,7 +78,7 @@ describe('an ARN', () => {
     }
   });
 
-  it('of a gateway tells where it is', () => {
+  it('of a gateway contains account and region', () => {
     const arn = `arn:aws-us-gov:bedrock-agentcore:us-gov-west-1:${ACCOUNT}:gateway/tools-abcdefghij`;
     expect(parseGatewayArn(arn)).toEqual({
       arn,

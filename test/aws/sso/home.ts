@@ -17,13 +17,13 @@ import { tokenFile, writeToken } from '../../../src/aws/sso/token-cache.ts';
 
 export const HOUR = 3_600_000;
 
-/** A user's home, with a config file; it is gone when the test is over. */
+/** A user's home directory with a config file. It is removed after the test. */
 export class Home {
   readonly path = mkdtempSync(join(tmpdir(), 'agentcore-sso-'));
   readonly config = join(this.path, '.aws', 'config');
   readonly env: Record<string, string>;
 
-  /** @param endpoint Of all services. */
+  /** @param endpoint The endpoint of all services. */
   constructor(config?: string, endpoint?: string) {
     this.env = { HOME: this.path, ...(endpoint && { AWS_ENDPOINT_URL: endpoint }) };
     onTestFinished(() => rmSync(this.path, { recursive: true, force: true }));
@@ -52,7 +52,7 @@ export class Home {
     return JSON.parse(readFileSync(tokenFile(await this.session(), this.env), 'utf8'));
   }
 
-  /** Puts a login on file that ends in so many milliseconds. */
+  /** Writes an SSO token that expires in `left` milliseconds. */
   async signIn(left: number, refreshToken?: string, accessToken = 'access-on-file'): Promise<void> {
     await writeToken(
       await this.session(),
@@ -84,7 +84,7 @@ sso_region = eu-west-1
 sso_registration_scopes = sso:account:access
 `;
 
-/** A clock that passes the time when it is told to sleep, and writes down how long that was. */
+/** A clock that advances when it sleeps, and records the length of each sleep. */
 export class SleepingClock implements Clock {
   readonly slept: number[] = [];
   #now = Date.now();
@@ -101,5 +101,5 @@ export class SleepingClock implements Clock {
   }
 }
 
-/** A signal that nobody aborts. */
+/** A signal that is never aborted. */
 export const NEVER = new AbortController().signal;

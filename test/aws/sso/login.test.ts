@@ -27,8 +27,8 @@ async function signIn(home: Home, person: ScriptedPerson, options: Options = {})
   return login(await home.session(), person, { context: home.context(clock), signal, ...rest });
 }
 
-describe('a login by browser', () => {
-  it('puts the token where the AWS CLI does, with what renews it', async () => {
+describe('a browser login', () => {
+  it('writes the token to the cache of the AWS CLI, with the data for its refresh', async () => {
     const { center, home } = await setUp();
     const person = new ScriptedPerson();
     expect(await signIn(home, person)).toEqual({ how: 'browser', until: expect.any(Date) });
@@ -69,7 +69,7 @@ describe('a login by browser', () => {
     });
   });
 
-  it('is one that the SDK’s own provider gets credentials by', async () => {
+  it('works with the SDK’s own credential provider', async () => {
     const { center, home } = await setUp();
     await signIn(home, new ScriptedPerson());
     for (const [name, value] of Object.entries(home.env)) vi.stubEnv(name, value);
@@ -79,16 +79,16 @@ describe('a login by browser', () => {
     expect(center.to('/token')).toHaveLength(1);
   });
 
-  it('is on file by the start URL where a profile names that itself', async () => {
+  it('is cached by the start URL if a profile contains the start URL itself', async () => {
     const { home } = await setUp(
       `[profile work]\nsso_start_url = ${START_URL}\nsso_region = eu-west-1\n`,
     );
     await signIn(home, new ScriptedPerson());
-    // What `printf URL | sha1sum` says.
+    // The output of `printf URL | sha1sum`.
     expect(existsSync(`${home.path}/.aws/sso/cache/${await sha1(START_URL)}.json`)).toBe(true);
   });
 
-  it('registers once for all logins', async () => {
+  it('registers one client for all logins', async () => {
     const { center, home } = await setUp();
     await signIn(home, new ScriptedPerson());
     await signIn(home, new ScriptedPerson(), { force: true });
@@ -96,7 +96,7 @@ describe('a login by browser', () => {
     expect(center.to('/authorize')).toHaveLength(2);
   });
 
-  it('goes on with a code where no page can be shown', async () => {
+  it('falls back to a device code if no page can be shown', async () => {
     const { center, home } = await setUp();
     for (const browse of [
       () => false,
@@ -112,7 +112,7 @@ describe('a login by browser', () => {
     expect(center.to('/authorize')).toHaveLength(0);
   });
 
-  it('fails where the person refuses, and says so in the browser', async () => {
+  it('fails if the user denies it, and the browser shows this', async () => {
     const { home } = await setUp();
     const person = new ScriptedPerson((url) => {
       const { searchParams } = new URL(url);
@@ -128,7 +128,7 @@ describe('a login by browser', () => {
     expect(await readToken(await home.session(), home.env)).toBeUndefined();
   });
 
-  it('says in the browser that the code was not taken', async () => {
+  it('shows in the browser that the authorization code was rejected', async () => {
     const { center, home } = await setUp();
     center.spoil('/token', { status: 400, type: 'InvalidGrantException' });
     const person = new ScriptedPerson();
@@ -139,7 +139,7 @@ describe('a login by browser', () => {
     expect(await person.answer).toMatchObject({ status: 400 });
   });
 
-  it('takes no answer that it did not ask for, and goes on waiting', async () => {
+  it('ignores a callback that it did not request, and continues to wait', async () => {
     const { home } = await setUp();
     const statuses: number[] = [];
     const person = new ScriptedPerson(async (url) => {
@@ -162,8 +162,8 @@ describe('a login by browser', () => {
   });
 });
 
-describe('a login by code', () => {
-  it('shows the code, and asks at the pace it is told', async () => {
+describe('a device code login', () => {
+  it('shows the code, and polls at the interval that the server sets', async () => {
     const { center, home } = await setUp();
     center.deviceAnswers = ['pending', 'slow-down', 'pending', 'approved'];
     const clock = new SleepingClock();
@@ -191,7 +191,7 @@ describe('a login by code', () => {
     });
   });
 
-  it('bears with a network that fails for a moment', async () => {
+  it('tolerates a short network failure', async () => {
     const { center, home } = await setUp();
     center.spoil('/token', { status: 500, type: 'InternalServerException' });
     center.spoil('/token', { status: 500, type: 'InternalServerException' });
@@ -214,7 +214,7 @@ describe('a login by code', () => {
     await expect(attempt).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
-  it('ends with its code even if Identity Center never says so', async () => {
+  it('ends when its code expires, even if Identity Center never reports it', async () => {
     const { center, home } = await setUp();
     center.deviceAnswers = ['pending'];
     const clock = new SleepingClock();
@@ -224,7 +224,7 @@ describe('a login by code', () => {
     expect(clock.slept).toHaveLength(600);
   });
 
-  it('registers anew where Identity Center has forgotten the client', async () => {
+  it('registers again if Identity Center no longer knows the client', async () => {
     const { center, home } = await setUp();
     const options = { device: true, clock: new SleepingClock(), force: true };
     await signIn(home, new ScriptedPerson(), options);
@@ -235,7 +235,7 @@ describe('a login by code', () => {
 });
 
 describe('a login', () => {
-  it('asks nobody where one is good, unless it is forced', async () => {
+  it('does not prompt if a valid token exists, unless it is forced', async () => {
     const { center, home } = await setUp();
     await home.signIn(HOUR);
     expect((await signIn(home, new ScriptedPerson())).how).toBe('held');
@@ -243,7 +243,7 @@ describe('a login', () => {
     expect((await signIn(home, new ScriptedPerson(), { force: true })).how).toBe('browser');
   });
 
-  it('asks nobody where one can be renewed', async () => {
+  it('does not prompt if the token can be refreshed', async () => {
     const { center, home } = await setUp();
     center.refreshTokens.add('refresh-on-file');
     await home.signIn(-HOUR, 'refresh-on-file');
@@ -253,13 +253,13 @@ describe('a login', () => {
     expect((await loginStatus(await home.session(), home.context())).state).toBe('signed-in');
   });
 
-  it('asks the person where it cannot be renewed', async () => {
+  it('prompts if the token cannot be refreshed', async () => {
     const { home } = await setUp();
     await home.signIn(-HOUR, 'long-gone');
     expect((await signIn(home, new ScriptedPerson())).how).toBe('browser');
   });
 
-  it('counts when it is made elsewhere, and then waits no more', async () => {
+  it('accepts a token of another program, and stops waiting', async () => {
     const { center, home } = await setUp();
     const person = new ScriptedPerson(() => true);
     const pending = signIn(home, person);
@@ -269,7 +269,7 @@ describe('a login', () => {
     expect((await home.tokenOnFile()).accessToken).toBe('made-elsewhere');
   });
 
-  it('does not take the login that it is to replace for a new one', async () => {
+  it('does not mistake the token that it replaces for a new one', async () => {
     const { center, home } = await setUp();
     await home.signIn(HOUR);
     center.deviceAnswers = ['pending', 'pending', 'approved'];
@@ -307,7 +307,7 @@ describe('a login', () => {
     await expect(pending).rejects.toBe(reason);
   });
 
-  it('says who could not be reached', async () => {
+  it('names the service that it could not reach', async () => {
     const { center, home } = await setUp();
     const resets = Array<'reset'>(3).fill('reset');
     center.spoil('/client/register', ...resets);
@@ -317,7 +317,7 @@ describe('a login', () => {
     });
   });
 
-  it('goes by the endpoint that is set for the one service', async () => {
+  it('uses the endpoint that is set for the single service', async () => {
     const { center, home } = await setUp();
     home.env.AWS_ENDPOINT_URL = 'http://127.0.0.1:9';
     home.env.AWS_ENDPOINT_URL_SSO_OIDC = `${center.url}/`;
@@ -326,7 +326,7 @@ describe('a login', () => {
     expect(person.pages[0]).toMatch(new RegExp(`^${center.url}/authorize\\?`));
   });
 
-  it('leaves one whole token where two are made at once', async () => {
+  it('leaves one complete token if two logins run at once', async () => {
     const { home } = await setUp();
     const session = await home.session();
     const token = (name: string) => ({

@@ -20,7 +20,7 @@ async function setUp() {
 }
 
 describe('accounts and roles', () => {
-  it('are listed over all pages, by name', async () => {
+  it('are listed over all pages, sorted by name', async () => {
     const { list } = await setUp();
     expect(await list()).toEqual({
       accounts: [
@@ -32,14 +32,14 @@ describe('accounts and roles', () => {
     });
   });
 
-  it('are listed in spite of throttling', async () => {
+  it('are listed despite throttling', async () => {
     const { center, list } = await setUp();
     const throttled = { status: 429, type: 'TooManyRequestsException' };
     center.spoil('/assignment/roles', throttled, throttled);
     expect((await list()).problems).toEqual([]);
   });
 
-  it('are listed as far as they can be', async () => {
+  it('are listed in part if some calls fail', async () => {
     const { center, list } = await setUp();
     center.spoil('/assignment/roles', { status: 403, type: 'ForbiddenException' });
     const { accounts, problems } = await list();
@@ -49,14 +49,14 @@ describe('accounts and roles', () => {
     ]);
   });
 
-  it('are listed by a login that is renewed first', async () => {
+  it('are listed with a token that is refreshed first', async () => {
     const { center, home, list } = await setUp();
     center.refreshTokens.add('refresh');
     await home.signIn(-HOUR, 'refresh');
     expect((await list()).accounts).toHaveLength(3);
   });
 
-  it('are not listed where nobody is signed in, or no longer', async () => {
+  it('are not listed if no user is signed in, or no longer', async () => {
     const { center, home, list } = await setUp();
     center.tokens.clear();
     await expect(list()).rejects.toMatchObject({
@@ -71,7 +71,7 @@ describe('accounts and roles', () => {
     });
   });
 
-  it('are given up at once', async () => {
+  it('stop loading at once when cancelled', async () => {
     const { center, home, session } = await setUp();
     center.spoil('/assignment/roles', 'hang', 'hang', 'hang');
     const reason = new Error('cancelled');
@@ -84,7 +84,7 @@ describe('accounts and roles', () => {
 });
 
 describe('a logout', () => {
-  it('ends the login at AWS and here', async () => {
+  it('ends the SSO session at AWS and removes the local token', async () => {
     const { center, home, session } = await setUp();
     expect(await logout(session, home.context(), NEVER)).toEqual({ wasSignedIn: true });
     expect(center.tokens.size).toBe(0);
@@ -92,13 +92,13 @@ describe('a logout', () => {
     expect(await logout(session, home.context(), NEVER)).toEqual({ wasSignedIn: false });
   });
 
-  it('removes a login that AWS has ended already', async () => {
+  it('removes a token that AWS has already revoked', async () => {
     const { center, home, session } = await setUp();
     center.tokens.clear();
     expect(await logout(session, home.context(), NEVER)).toEqual({ wasSignedIn: true });
   });
 
-  it('removes the login even where AWS cannot be told', async () => {
+  it('removes the token even if AWS cannot be reached', async () => {
     const { center, home, session } = await setUp();
     center.spoil('/logout', { status: 400, type: 'InvalidRequestException' });
     expect(await logout(session, home.context(), NEVER)).toEqual({

@@ -34,8 +34,8 @@ function write(home: Home, profile: Partial<SsoProfile> = {}, replace = false): 
   return writeProfile({ ...PROFILE, ...profile }, { env: home.env, replace, signal: NEVER });
 }
 
-describe('a profile that is written', () => {
-  it('is one that can be signed in to, with the section of its session', async () => {
+describe('writing a profile', () => {
+  it('creates a profile that a user can sign in to, and its sso-session section', async () => {
     const home = new Home();
     expect(await write(home)).toBe(home.config);
     expect(home.read()).toBe(
@@ -48,7 +48,7 @@ describe('a profile that is written', () => {
     expect(statSync(home.config).mode & 0o777).toBe(0o600);
   });
 
-  it('leaves every byte and the mode of the file as they were', async () => {
+  it('keeps all other bytes and the mode of the file', async () => {
     const before = `\uFEFF# ours; keep\r\n${CONFIG.replaceAll('\n', '\r\n')}; caf\xE9\r\n[plugins]\r\nx=y`;
     const home = new Home();
     mkdirSync(dirname(home.config));
@@ -67,7 +67,7 @@ describe('a profile that is written', () => {
     expect(readdirSync(dirname(home.config))).toEqual(['config']);
   });
 
-  it('does not overwrite another', async () => {
+  it('does not overwrite another profile', async () => {
     const home = new Home(CONFIG);
     await expect(write(home, { name: 'work' })).rejects.toMatchObject({
       code: 'usage',
@@ -78,7 +78,7 @@ describe('a profile that is written', () => {
     await expect(write(quoted)).rejects.toMatchObject({ code: 'usage' });
   });
 
-  it('replaces another where it may, but for what is not about credentials', async () => {
+  it('replaces another profile if allowed, except settings that are not about credentials', async () => {
     const home = new Home(`[profile prod] # ours
 # a comment
 role_arn = arn:aws:iam::111122223333:role/Old
@@ -112,20 +112,20 @@ region = eu-west-1
     expect(home.read()).toContain('region = us-east-1\n# a comment\n');
   });
 
-  it('may be the default one', async () => {
+  it('accepts the name default', async () => {
     const home = new Home(CONFIG);
     await write(home, { name: 'default' });
     expect(home.read()).toBe(`${CONFIG}\n${WRITTEN.replace('profile prod', 'default')}`);
   });
 
-  it('names the start URL itself where its session has no name', async () => {
+  it('writes the start URL into the profile if its session has no name', async () => {
     const home = new Home('');
     await write(home, { session: { ...SESSION, name: undefined } });
     expect(home.read()).not.toContain('[sso-session');
     expect((await findSsoSession({ profile: 'prod' }, home.env)).startUrl).toBe(START_URL);
   });
 
-  it('goes where a link leads', async () => {
+  it('follows a symbolic link', async () => {
     const home = new Home(CONFIG);
     const real = join(home.path, 'dotfiles-config');
     renameSync(home.config, real);
@@ -134,14 +134,14 @@ region = eu-west-1
     expect(home.read()).toBe(`${CONFIG}\n${WRITTEN}`);
   });
 
-  it('is not lost where several are written at once', async () => {
+  it('loses no profile if several are written at once', async () => {
     const home = new Home(CONFIG);
     const names = ['a', 'b', 'c', 'd'];
     await Promise.all(names.map((name) => write(home, { name })));
     for (const name of names) expect(home.read()).toContain(`[profile ${name}]`);
   });
 
-  it('does not hide behind access keys of the same name', async () => {
+  it('is rejected if access keys of the same name would hide it', async () => {
     const home = new Home('');
     const keys = '[prod]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = x\n';
     writeFileSync(join(home.path, '.aws', 'credentials'), keys);
@@ -151,7 +151,7 @@ region = eu-west-1
     });
   });
 
-  it('keeps the indentation, so that settings do not become a part of each other', async () => {
+  it('keeps the indentation, so that one setting does not become part of another', async () => {
     const home = new Home(`[sso-session corp]
   sso_start_url = ${START_URL}
   sso_region = eu-west-1
@@ -173,7 +173,7 @@ region = eu-west-1
     expect(await findSsoSession({ profile: 'prod' }, home.env)).toMatchObject({ name: 'corp' });
   });
 
-  it('changes a profile whatever is behind its header or the next one', async () => {
+  it('changes a profile despite any text after its header or the next one', async () => {
     const next =
       '[profile next] /* careful */\nrole_arn = arn:aws:iam::999999999999:role/Next\nsource_profile = base\nexternal_id = keep-me\n';
     const home = new Home(
@@ -192,7 +192,7 @@ region = eu-west-1
     ['key', '[profile prod]\n[profile x]\nregion = a\nregion = b\n', /sets region again/],
     ['line', '[profile prod]\n[profile x\nregion = a\n', /a section header without "\]"/],
     ['header', '[profile prod]\n  [profile x]\n', /would not read back/],
-  ])('leaves a file alone that has a mistake: %s', async (_, before, message) => {
+  ])('does not change a file that has a mistake: %s', async (_, before, message) => {
     const home = new Home(before);
     await expect(write(home, {}, true)).rejects.toMatchObject({
       code: 'config',
@@ -202,7 +202,7 @@ region = eu-west-1
     expect(readdirSync(dirname(home.config))).toEqual(['config']);
   });
 
-  it('is not written beside one that seems to be meant', async () => {
+  it('is rejected if a similar profile seems to be meant', async () => {
     for (const before of ['[profile default]\nregion = x\n', '[default]\nregion = x\n']) {
       const home = new Home(before);
       await expect(write(home, { name: 'default' })).rejects.toMatchObject({ code: 'usage' });
@@ -212,7 +212,7 @@ region = eu-west-1
     }
   });
 
-  it('may name a session with spaces that is there', async () => {
+  it('accepts an existing session with spaces in its name', async () => {
     const home = new Home(
       `[sso-session 'My Corp']\nsso_start_url = ${START_URL}\nsso_region = eu-west-1\n`,
     );
@@ -220,7 +220,7 @@ region = eu-west-1
     expect(await findSsoSession({ profile: 'prod' }, home.env)).toMatchObject({ name: 'My Corp' });
   });
 
-  it('is not written where another file would change what it says', async () => {
+  it('is rejected if another file would change its settings', async () => {
     const home = new Home('');
     writeFileSync(join(home.path, '.aws', 'credentials'), '[prod]\nsso_role_name = Other\n');
     await expect(write(home)).rejects.toThrow(/nothing was changed/);
@@ -236,7 +236,7 @@ region = eu-west-1
     [{ region: 'here' }, /region/],
     [{ session: { ...SESSION, name: 'a b' } }, /session’s name/],
     [{ session: { ...SESSION, startUrl: 'https://a\nb' } }, /start URL/],
-  ])('cannot be %j', async (wrong, message) => {
+  ])('rejects %j', async (wrong, message) => {
     const home = new Home(CONFIG);
     await expect(write(home, wrong)).rejects.toMatchObject({
       code: 'usage',
@@ -245,7 +245,7 @@ region = eu-west-1
     expect(home.read()).toBe(CONFIG);
   });
 
-  it('is not written where its session is another one in the file', async () => {
+  it('is rejected if the file has another session of the same name', async () => {
     const home = new Home(CONFIG);
     const session = { ...SESSION, startUrl: 'https://other.awsapps.com/start' };
     await expect(write(home, { session })).rejects.toMatchObject({
@@ -255,12 +255,12 @@ region = eu-west-1
   });
 });
 
-describe('an SSO session that is written', () => {
+describe('writing an SSO session', () => {
   const CORP = { ...SESSION, name: 'corp' };
   const write = (home: Home, session: Partial<typeof CORP> = {}) =>
     writeSsoSession({ ...CORP, ...session }, { env: home.env, signal: NEVER });
 
-  it('is one that can be signed in to, with nothing else changed', async () => {
+  it('creates a session that a user can sign in to, and changes nothing else', async () => {
     const home = new Home('[profile mine]\nregion = us-west-2');
     await write(home);
     expect(await findSsoSession({ ssoSession: 'corp' }, home.env)).toEqual(CORP);
@@ -274,7 +274,7 @@ describe('an SSO session that is written', () => {
     { startUrl: 'https://other.awsapps.com/start' },
     { name: 'my corp' },
     { region: 'here' },
-  ])('is refused where it says what cannot be: %j', async (wrong) => {
+  ])('rejects invalid values: %j', async (wrong) => {
     const home = new Home();
     await write(home);
     const before = home.read();

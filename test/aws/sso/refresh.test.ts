@@ -17,8 +17,8 @@ async function setUp(left = -HOUR) {
   return { center, home, session, current: () => currentToken(session, home.context(), NEVER) };
 }
 
-describe('a silent refresh', () => {
-  it('renews what has expired, as the client that it was given to', async () => {
+describe('a silent token refresh', () => {
+  it('renews an expired token as the client that it was issued to', async () => {
     const { center, home, current } = await setUp();
     expect((await current())?.accessToken).toMatch(/^access-/);
     expect(center.to('/token')[0]?.body).toEqual({
@@ -34,7 +34,7 @@ describe('a silent refresh', () => {
     });
   });
 
-  it('renews what is about to expire, and leaves alone what is not', async () => {
+  it('renews a token that is about to expire, and no other', async () => {
     const soon = await setUp(4 * 60_000);
     expect((await soon.current())?.accessToken).toMatch(/^access-\w{8}-/);
     const later = await setUp(6 * 60_000);
@@ -42,14 +42,14 @@ describe('a silent refresh', () => {
     expect(later.center.requests).toEqual([]);
   });
 
-  it('happens once for all who ask at once', async () => {
+  it('runs once for concurrent callers', async () => {
     const { center, current } = await setUp();
     const tokens = await Promise.all(Array.from({ length: 8 }, current));
     expect(new Set(tokens.map((token) => token?.accessToken)).size).toBe(1);
     expect(center.to('/token')).toHaveLength(1);
   });
 
-  it('happens once for all programs', async () => {
+  it('runs once for all programs', async () => {
     const { center, home } = await setUp();
     const program = `
       import { Network } from './src/aws/network.ts';
@@ -69,7 +69,7 @@ describe('a silent refresh', () => {
     expect(center.to('/token')).toHaveLength(1);
   });
 
-  it('gets by a lock that a program left behind', async () => {
+  it('ignores a lock that a dead program left behind', async () => {
     const { home, session, current } = await setUp();
     const lock = `${tokenFile(session, home.env)}.lock`;
     writeFileSync(lock, '');
@@ -78,7 +78,7 @@ describe('a silent refresh', () => {
     expect((await current())?.accessToken).toMatch(/^access-/);
   });
 
-  it('leaves it to a person where the refresh token is no longer good', async () => {
+  it('requires the user if the refresh token is no longer valid', async () => {
     const { center, home, session, current } = await setUp();
     center.refreshTokens.clear();
     expect(await current()).toBeUndefined();
@@ -88,25 +88,25 @@ describe('a silent refresh', () => {
     });
   });
 
-  it('takes what a program wrote that was faster', async () => {
+  it('uses the token of a program that was faster', async () => {
     const { center, home, current } = await setUp();
     center.spoil('/token', 'hang');
     const pending = current();
     await center.seen('/token');
     await home.signIn(HOUR, undefined, 'from-the-aws-cli');
     center.refreshTokens.clear();
-    // Ends the question that hangs, and the next one is refused.
+    // Ends the request that hangs. The next one is refused.
     center.dropConnections();
     expect((await pending)?.accessToken).toBe('from-the-aws-cli');
   });
 
-  it('goes on with what is good still where Identity Center fails', async () => {
+  it('keeps a token that is still valid if Identity Center fails', async () => {
     const { center, current } = await setUp(60_000);
     center.spoil('/token', { status: 400, type: 'InvalidGrantException' });
     expect((await current())?.accessToken).toBe('access-on-file');
   });
 
-  it('says so where Identity Center fails and nothing is good', async () => {
+  it('reports the failure if Identity Center fails and no token is valid', async () => {
     const { center, current } = await setUp();
     center.spoil('/token', ...Array<'reset'>(3).fill('reset'));
     await expect(current()).rejects.toMatchObject({ code: 'connection' });
@@ -125,7 +125,7 @@ describe('a silent refresh', () => {
 });
 
 describe('waiting for a login', () => {
-  it('ends when somebody signs in', async () => {
+  it('ends when the user signs in', async () => {
     const home = new Home(CONFIG);
     await home.signIn(-HOUR);
     const session = await home.session();
@@ -135,7 +135,7 @@ describe('waiting for a login', () => {
     expect((await pending).accessToken).toBe('from-the-aws-cli');
   });
 
-  it('ends when somebody signs in for the first time', async () => {
+  it('ends when the user signs in for the first time', async () => {
     const home = new Home(CONFIG);
     const options = { context: home.context(), signal: NEVER, patience: 20_000 };
     const pending = waitForLogin(await home.session(), options);
@@ -143,7 +143,7 @@ describe('waiting for a login', () => {
     expect((await pending).accessToken).toBe('access-on-file');
   });
 
-  it('ends in time, with the command to run', async () => {
+  it('ends after a timeout, with the command to run', async () => {
     const home = new Home(CONFIG);
     await home.signIn(-HOUR);
     const options = { context: home.context(), signal: NEVER, patience: 50 };
@@ -155,7 +155,7 @@ describe('waiting for a login', () => {
     });
   });
 
-  it('ends with its caller', async () => {
+  it('ends when its caller aborts', async () => {
     const home = new Home(CONFIG);
     const reason = new Error('cancelled');
     const options = { context: home.context(), signal: AbortSignal.abort(reason), patience: 9_000 };

@@ -10,9 +10,9 @@ interface Seen {
   readonly body: Record<string, unknown>;
 }
 
-/** How a request is met once, in place of its answer. */
+/** A failure that replaces the answer to one request. */
 type Mishap = { readonly status: number; readonly type: string } | 'hang' | 'reset';
-/** What a device hears; the last of a list goes on for good. */
+/** The answers to a device. The last one of a list is repeated. */
 type DeviceAnswer = 'pending' | 'slow-down' | 'denied' | 'expired' | 'approved';
 
 const DEVICE_ERRORS: Readonly<Record<Exclude<DeviceAnswer, 'approved'>, string>> = {
@@ -22,12 +22,12 @@ const DEVICE_ERRORS: Readonly<Record<Exclude<DeviceAnswer, 'approved'>, string>>
   expired: 'ExpiredTokenException',
 };
 
-/** IAM Identity Center as far as a login goes, which does what a test tells it. */
+/** The login part of IAM Identity Center, controlled by the test. */
 export class ScriptedIdentityCenter {
   readonly requests: Seen[] = [];
-  /** Whatever no output may contain. */
+  /** Texts that no output may contain. */
   readonly secrets = new Set<string>();
-  /** Access tokens that are good. */
+  /** Valid access tokens. */
   readonly tokens = new Set<string>();
   readonly refreshTokens = new Set<string>();
   deviceAnswers: DeviceAnswer[] = ['approved'];
@@ -62,7 +62,7 @@ export class ScriptedIdentityCenter {
     this.#server.closeAllConnections();
   }
 
-  /** The next requests to this path end so, one for each. */
+  /** The next requests to this path fail like this, one for each mishap. */
   spoil(path: string, ...mishaps: readonly Mishap[]): void {
     this.#mishaps.push(...mishaps.map((mishap) => ({ path, mishap })));
   }
@@ -71,7 +71,7 @@ export class ScriptedIdentityCenter {
     return this.requests.filter((request) => request.path === path);
   }
 
-  /** Resolves when so many requests have come to a path. */
+  /** Resolves after `count` requests to a path. */
   async seen(path: string, count = 1): Promise<void> {
     while (this.to(path).length < count) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -138,7 +138,7 @@ export class ScriptedIdentityCenter {
         return this.#refuse(response, 400, 'InvalidGrantException');
       }
     } else if (grantType === 'refresh_token') {
-      // As AWS may: each is good for one time.
+      // AWS may do the same: each refresh token is valid once.
       if (!this.refreshTokens.delete(refreshToken)) {
         return this.#refuse(response, 400, 'InvalidGrantException');
       }
@@ -162,7 +162,7 @@ export class ScriptedIdentityCenter {
     const token = String(request.headers['x-amz-sso_bearer_token']);
     if (!this.tokens.has(token)) return this.#refuse(response, 401, 'UnauthorizedException');
     const start = Number(query.get('next_token') ?? 0);
-    // Two a page.
+    // Two items per page.
     const page = <T>(items: readonly T[]) => ({
       items: items.slice(start, start + 2),
       nextToken: start + 2 < items.length ? String(start + 2) : undefined,

@@ -1,15 +1,15 @@
 import type { LoginPrompts, SignInCode } from '../../../src/aws/sso/prompts.ts';
 
-/** Somebody who signs in as soon as a page is shown, by a browser that follows redirects. */
+/** A user who signs in as soon as a page is shown, with a browser that follows redirects. */
 export class ScriptedPerson implements LoginPrompts {
   readonly pages: string[] = [];
   readonly codes: SignInCode[] = [];
   readonly sentences: string[] = [];
-  /** What the browser ended up with. */
+  /** The last page of the browser. */
   answer: Promise<{ readonly status: number; readonly text: string }> | undefined;
   readonly #browse: (url: string) => Promise<Response> | boolean;
 
-  /** @param browse Other than to go to the page; false where no browser can be shown. */
+  /** @param browse Replaces opening the page. It returns false if no browser can be shown. */
   constructor(browse: (url: string) => Promise<Response> | boolean = (url) => fetch(url)) {
     this.#browse = browse;
   }

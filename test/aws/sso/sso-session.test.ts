@@ -9,7 +9,7 @@ const CORP = {
   scopes: ['sso:account:access'],
 };
 
-describe('the session that is meant', () => {
+describe('the selected SSO session', () => {
   it('is the one of the profile', async () => {
     const { env } = new Home(CONFIG);
     expect(await findSsoSession({ profile: 'work' }, env)).toEqual({ ...CORP, profile: 'work' });
@@ -19,14 +19,14 @@ describe('the session that is meant', () => {
     });
   });
 
-  it('is the one that is named, or the only one', async () => {
+  it('is the named one, or the only one', async () => {
     const { env } = new Home(CONFIG);
     const expected = { ...CORP, profile: undefined };
     expect(await findSsoSession({ ssoSession: 'corp' }, env)).toEqual(expected);
     expect(await findSsoSession({}, env)).toEqual(expected);
   });
 
-  it('may be a profile’s own', async () => {
+  it('may be part of a profile', async () => {
     const { env } = new Home(
       `[default]\nsso_start_url = ${START_URL}\nsso_region = us-east-1\nsso_registration_scopes = a:b, c:d\n`,
     );
@@ -39,7 +39,7 @@ describe('the session that is meant', () => {
     });
   });
 
-  it('is read anew each time, from AWS_CONFIG_FILE', async () => {
+  it('is read each time from AWS_CONFIG_FILE', async () => {
     const home = new Home(CONFIG);
     const env = { ...home.env, HOME: '/nonexistent', AWS_CONFIG_FILE: home.config };
     expect((await findSsoSession({}, env)).name).toBe('corp');
@@ -78,7 +78,7 @@ describe('the session that is meant', () => {
       'usage',
       /"corp", which profile "work" names, is not in/,
     ],
-  ])('is not found by %j', async (choice, config, code, message) => {
+  ])('is not found for %j', async (choice, config, code, message) => {
     const { env } = new Home(config);
     await expect(findSsoSession(choice, env)).rejects.toMatchObject({
       code,
@@ -91,7 +91,7 @@ describe('the session that is meant', () => {
     expect(await listSsoSessions(env)).toEqual([{ ...CORP, profile: undefined }]);
   });
 
-  it('is signed in to by a command that names it', () => {
+  it('is named in the command that signs in to it', () => {
     const session = { ...CORP, profile: undefined };
     expect(loginCommand({ ...session, profile: 'my work' })).toBe(
       'agentcore-mcp login --profile "my work"',

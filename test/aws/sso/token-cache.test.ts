@@ -15,13 +15,13 @@ import { loginStatus } from '../../../src/aws/sso/status.ts';
 import { readToken, removeToken, tokenFile } from '../../../src/aws/sso/token-cache.ts';
 import { CONFIG, HOUR, Home } from './home.ts';
 
-/** What `printf corp | sha1sum` says. */
+/** The output of `printf corp | sha1sum`. */
 const CORP_FILE = 'ee0bfd2552fbd840c02cc48b6e823320543c450f.json';
 
 const modeOf = (path: string) => statSync(path).mode & 0o777;
 
 describe('the token cache', () => {
-  it('is where the AWS CLI has it, for nobody else to read', async () => {
+  it('is at the path of the AWS CLI, readable by its owner alone', async () => {
     const home = new Home(CONFIG);
     const path = tokenFile(await home.session(), home.env);
     await home.signIn(HOUR);
@@ -31,7 +31,7 @@ describe('the token cache', () => {
     expect(readdirSync(dirname(path))).toEqual([CORP_FILE]);
   });
 
-  it('makes a folder private that was not', async () => {
+  it('makes an existing folder private', async () => {
     const home = new Home(CONFIG);
     const folder = join(home.path, '.aws', 'sso', 'cache');
     mkdirSync(folder, { recursive: true });
@@ -40,7 +40,7 @@ describe('the token cache', () => {
     expect(modeOf(folder)).toBe(0o700);
   });
 
-  it('replaces a link, and leaves alone what it points to', async () => {
+  it('replaces a symbolic link, and does not change its target', async () => {
     const home = new Home(CONFIG);
     const path = tokenFile(await home.session(), home.env);
     const elsewhere = join(home.path, 'elsewhere');
@@ -52,15 +52,18 @@ describe('the token cache', () => {
     expect((await home.tokenOnFile()).accessToken).toBe('access-on-file');
   });
 
-  it.runIf(process.getuid?.() === 0)('gives root’s file to whose home it is', async () => {
-    const home = new Home(CONFIG);
-    const path = tokenFile(await home.session(), home.env);
-    mkdirSync(dirname(path), { recursive: true });
-    chownSync(dirname(path), 12_345, 12_345);
-    await home.signIn(HOUR);
-    expect(statSync(path)).toMatchObject({ uid: 12_345, gid: 12_345 });
-    expect(modeOf(path)).toBe(0o600);
-  });
+  it.runIf(process.getuid?.() === 0)(
+    'gives a file that root writes to the owner of the home directory',
+    async () => {
+      const home = new Home(CONFIG);
+      const path = tokenFile(await home.session(), home.env);
+      mkdirSync(dirname(path), { recursive: true });
+      chownSync(dirname(path), 12_345, 12_345);
+      await home.signIn(HOUR);
+      expect(statSync(path)).toMatchObject({ uid: 12_345, gid: 12_345 });
+      expect(modeOf(path)).toBe(0o600);
+    },
+  );
 
   it.each([
     ['half of a token', '{"accessToken":"a","expires'],
@@ -68,7 +71,7 @@ describe('the token cache', () => {
     ['no time', '{"accessToken":"a","expiresAt":"soon"}'],
     ['another portal’s', '{"accessToken":"a","expiresAt":"2099-01-01T00:00:00Z","startUrl":"b"}'],
     ['null', 'null'],
-  ])('takes %s for none', async (_, text) => {
+  ])('ignores %s', async (_, text) => {
     const home = new Home(CONFIG);
     const session = await home.session();
     const path = tokenFile(session, home.env);
@@ -78,7 +81,7 @@ describe('the token cache', () => {
     expect(await loginStatus(session, home.context())).toEqual({ state: 'signed-out' });
   });
 
-  it('reads what an old AWS CLI wrote', async () => {
+  it('reads the format of an old AWS CLI', async () => {
     const home = new Home(CONFIG);
     const session = await home.session();
     const path = tokenFile(session, home.env);
@@ -89,7 +92,7 @@ describe('the token cache', () => {
     });
   });
 
-  it('forgets', async () => {
+  it('removes a token', async () => {
     const home = new Home(CONFIG);
     const session = await home.session();
     await home.signIn(HOUR);
@@ -99,7 +102,7 @@ describe('the token cache', () => {
   });
 });
 
-describe('how a login stands', () => {
+describe('the state of a login', () => {
   it.each([
     ['signed-in', HOUR, undefined, false],
     ['signed-in', HOUR, 'refresh', true],
@@ -112,7 +115,7 @@ describe('how a login stands', () => {
     expect(status).toEqual({ state, isRefreshable, until: expect.any(Date) });
   });
 
-  it('is expired where the client that could renew it is no longer registered', async () => {
+  it('is expired if the client registration that could refresh it has expired', async () => {
     const home = new Home(CONFIG);
     await home.signIn(-48 * HOUR, 'refresh');
     const clock = { now: () => Date.now() + 25 * HOUR, sleep: async () => {} };

@@ -6,7 +6,7 @@ import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 import { within } from '../../fixtures/running.ts';
 import { CONFIG, HOUR, Home } from './home.ts';
 
-it('tells of the first login, of another, and of its end', async () => {
+it('reports the first login, a second login and a logout', async () => {
   const home = new Home(CONFIG);
   const ending = new AbortController();
   onTestFinished(() => ending.abort());
