@@ -12,6 +12,6 @@ it.each([
   expect(escapeControls(text)).toBe(escaped);
 });
 
-it('keeps the lines of a text of several lines', () => {
+it('keeps the lines of a multi-line text', () => {
   expect(escapeLines('one\n\u001btwo')).toBe('one\n\\x1btwo');
 });

@@ -6,7 +6,7 @@ export interface TestCounts {
   readonly failed: number;
 }
 
-/** Ends the output with the one line that scripts read, and leaves the counts in a file for others. */
+/** Writes the summary line that scripts read as the last line, and the counts to a file. */
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     let passed = 0;

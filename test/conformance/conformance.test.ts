@@ -4,14 +4,16 @@ import { HOSTINGS, type Way } from './hostings.ts';
 import { type Check, isMet, REVISIONS, type Revision, runSuite, scenariosOf } from './suite.ts';
 
 const DIRECTLY: Way = 'asked directly';
-/** For the start of all processes, the suite and their end; the suite itself has a limit below. */
+/**
+ * The limit for starting all processes, the suite and their end. The suite has its own limit below.
+ */
 const RUN_LIMIT = 900_000;
 
 type Results = Map<string, Check[]>;
 
 const runs = new Map<string, Promise<Results>>();
 
-/** What comes of a way, which is gone once: the suite goes through its scenarios in one run. */
+/** The results of one way. The suite runs once for each way and revision, with all scenarios. */
 function resultsOf(way: Way, revision: Revision): Promise<Results> {
   const key = `${revision} ${way}`;
   const run = runs.get(key) ?? hostAndRun(way, revision);
@@ -44,7 +46,8 @@ describe.each(REVISIONS)('conformance with MCP %s', (revision) => {
       const isExcused = (check: Check) => exceptions.some((one) => excuses(one, check));
       expect(checks.filter((check) => !isMet(check) && !isExcused(check))).toEqual([]);
       expect(exceptions.filter((one) => isStale(one, checks))).toEqual([]);
-      // What gives up early fails in nothing: what is asked directly has to be asked here as well.
+      // A suite that gives up early reports no failure. Each check made directly must also be made
+      // here.
       const asked = (made: Check[] = []) => made.filter(({ status }) => status !== 'INFO');
       const isOpen = (check: Check) =>
         !asked(checks).some(({ id }) => id === check.id) &&

@@ -1,4 +1,7 @@
-/** The server that the conformance suite asks, as a container of AgentCore: it listens where it is told to. */
+/**
+ * The conformance test server as an AgentCore container. It listens at the configured host and
+ * port.
+ */
 import { startEverything } from './everything/endpoint.ts';
 
 await startEverything(Number(process.env.PORT), process.env.HOST);

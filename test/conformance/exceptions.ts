@@ -1,25 +1,25 @@
 import type { Way } from './hostings.ts';
 import { type Check, isMet, type Revision } from './suite.ts';
 
-/** A check that cannot pass on a way, and why. It has to fail, and in no other manner than told. */
+/** A check that cannot pass on a way, and the reason. It must fail, and only as described. */
 interface Exception {
   readonly revision: Revision;
   readonly scenario: string;
-  /** The check's id, or all that begin so. */
+  /** The id of the check, or a prefix of several ids. */
   readonly check: string;
   readonly ways: readonly Way[];
-  /** Part of what the check says when it fails; absent for one that is not made then. */
+  /** Part of the error message of the check. Absent if the check is not made. */
   readonly says?: string;
   readonly reason: string;
 }
 
 const NATIVE: readonly Way[] = ['through the proxy, native and stateful'];
-/** Where the everything-server itself is on stdio. */
+/** The ways on which the test server itself uses stdio. */
 const STDIO_SERVER: readonly Way[] = [
   'asked directly on stdio',
   'through the proxy and the bridge',
 ];
-/** Where the client speaks stdio. */
+/** The ways on which the client uses stdio. */
 const OVER_STDIO: readonly Way[] = [...NATIVE, ...STDIO_SERVER];
 
 const STATUS =
@@ -158,14 +158,14 @@ export function isAbout({ check }: Exception, { id }: Check): boolean {
   return id.startsWith(check);
 }
 
-/** Whether a check failed as the exception tells. */
+/** Whether a check failed as the exception describes. */
 export function excuses(exception: Exception, check: Check): boolean {
   const { says } = exception;
   if (!isAbout(exception, check) || says === undefined) return false;
   return !isMet(check) && (check.errorMessage ?? '').includes(says);
 }
 
-/** Whether nothing needs the exception any more. */
+/** Whether the exception is no longer needed. */
 export function isStale(exception: Exception, checks: readonly Check[]): boolean {
   if (exception.says !== undefined) return !checks.some((check) => excuses(exception, check));
   return checks.some((check) => isAbout(exception, check) && check.status === 'SUCCESS');

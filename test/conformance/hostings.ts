@@ -4,7 +4,7 @@ import { startLocalRuntime } from '../../src/local/local-runtime.ts';
 import { endpointOf, startEverything } from './everything/endpoint.ts';
 import { startStdioFront } from './stdio-to-http.ts';
 
-/** The everything-server at an address that the suite can ask. */
+/** The test server at a URL that the suite can reach. */
 interface Hosted {
   readonly url: string;
   close(): Promise<void>;
@@ -25,7 +25,7 @@ const BRIDGE: RuntimeInput = {
   },
 };
 
-/** The ways from the suite to the everything-server, and what has to run for each. */
+/** The ways from the suite to the test server, and the processes of each. */
 export const HOSTINGS = {
   'asked directly': hostDirectly,
   'asked directly on stdio': hostOnStdio,
@@ -66,7 +66,7 @@ async function hostOnRuntime(runtime: RuntimeInput): Promise<Hosted> {
   };
 }
 
-/** What a program cannot start without. */
+/** The environment variables that every program needs to start. */
 function inherited(): Record<string, string> {
   const { PATH = '', HOME = '' } = process.env;
   return { PATH, HOME };

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 
-/** How a client starts the stdio server. */
+/** The command and environment of a stdio server. */
 interface StdioServer {
   /** Program and arguments. */
   readonly command: readonly string[];
@@ -14,11 +14,11 @@ interface StdioServer {
 
 interface StdioFront {
   readonly url: string;
-  /** Ends every process as a client does, by closing its input. Resolves when all are gone. */
+  /** Closes the input of every process, as a client does. Resolves when all have exited. */
   close(): Promise<void>;
 }
 
-/** What is looked at of a message; its text goes on as it came. */
+/** The parsed parts of a message. Its text is forwarded unchanged. */
 interface Message {
   readonly id?: string | number | null;
   readonly method?: string;
@@ -31,17 +31,16 @@ interface Message {
 const VERSION = 'io.modelcontextprotocol/protocolVersion';
 const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
 
-/** Longer than the proxy takes to end. */
+/** Milliseconds. Longer than the proxy takes to exit. */
 const ENDING = 15_000;
 
 /**
- * An HTTP endpoint before a stdio server. A session of the client's has a process of its own, as a
- * stdio client has. What says that it has no session (MCP 2026-07-28) shares one, as the requests of
- * one stdio client do. What says neither belongs to nothing before or after it: stdio servers settle
- * by the first message which MCP they speak, so it has a process for itself.
- *
- * Messages pass as they are. HTTP's own things stay on this side: no header but the session's is
- * read, and the status of an answer is 200, an error's as well, because stdio carries neither.
+ * An HTTP endpoint in front of a stdio server. Each client session gets its own process. Messages
+ * of MCP 2026-07-28, which have no session, share one process, as the requests of one stdio client
+ * do. A message with neither a session nor a version gets a process for itself, because stdio
+ * servers choose their MCP era by the first message. Messages are forwarded unchanged. HTTP
+ * features end here: only the session header is read, and every answer has status 200, also errors,
+ * because stdio carries neither.
  */
 export async function startStdioFront(stdioServer: StdioServer): Promise<StdioFront> {
   const sessions = new Map<string, StdioProcess>();
@@ -101,13 +100,13 @@ export async function startStdioFront(stdioServer: StdioServer): Promise<StdioFr
   };
 }
 
-/** The stdio server, and which POST each of its messages belongs to. */
+/** The stdio server, and the POST of each of its messages. */
 class StdioProcess {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #closed: Promise<unknown>;
-  /** The POSTs that wait for their answer, the newest last. */
+  /** The POSTs that wait for their answer, newest last. */
   readonly #posts = new Map<string | number, Post>();
-  /** What belongs to no POST, until a GET takes it. */
+  /** Messages that belong to no POST, until a GET receives them. */
   readonly #waiting: string[] = [];
   #listener: ServerResponse | undefined;
   #rest = '';
@@ -115,7 +114,7 @@ class StdioProcess {
   constructor({ command: [program = '', ...args], env }: StdioServer) {
     this.#child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child.stdout.setEncoding('utf8').on('data', (text: string) => this.#read(text));
-    // A process that ends early closes its stdin under what is written.
+    // A process that exits early closes its stdin during a write.
     this.#child.stdin.on('error', () => undefined);
     this.#closed = once(this.#child, 'close').then(() => {
       for (const post of this.#posts.values()) post.break();
@@ -134,7 +133,7 @@ class StdioProcess {
     this.#posts.set(id, new Post(message, response));
     response.on('close', () => {
       if (!this.#posts.delete(id) || !isSessionless(message)) return;
-      // In 2026-07-28 a client cancels by closing the POST; over stdio it says so.
+      // In 2026-07-28 a client cancels by closing the POST. Over stdio it sends a notification.
       const params = { requestId: id };
       const method = 'notifications/cancelled';
       this.#write(JSON.stringify({ jsonrpc: '2.0', method, params }));
@@ -181,7 +180,7 @@ class StdioProcess {
     else this.#waiting.push(line);
   }
 
-  /** stdio does not say which request a message belongs to, unless the message itself does. */
+  /** Finds the request of a message. Over stdio, only the message itself can name it. */
   #postOf({ params }: Message): Post | undefined {
     const subscription = params?._meta?.[SUBSCRIPTION];
     if (subscription !== undefined) return this.#posts.get(subscription as string | number);
@@ -192,7 +191,7 @@ class StdioProcess {
   }
 }
 
-/** A request on its way, whose answer and all that belongs to it come as events. */
+/** An open request. Its answer and related messages are sent as events. */
 class Post {
   readonly progressToken: unknown;
   readonly #events: ServerResponse;
@@ -216,7 +215,7 @@ class Post {
   }
 }
 
-/** Whether it is of MCP 2026-07-28, whose messages name their version. */
+/** Whether the message is of MCP 2026-07-28, in which messages carry their version. */
 function isSessionless({ params }: Message): boolean {
   return params?._meta?.[VERSION] !== undefined;
 }
@@ -237,7 +236,7 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** The same JSON as a line: a break in it can only stand between two tokens. */
+/** The same JSON on one line. A line break in JSON can only be between two tokens. */
 function oneLine(json: string): string {
   return json.replaceAll(/[\r\n]+/g, ' ');
 }

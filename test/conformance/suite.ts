@@ -7,18 +7,21 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 
-/** The requirement sets: what a revision of MCP asks, each over that revision's own wire. */
+/**
+ * The requirement sets: the requirements of one MCP revision, checked over the transport of that
+ * revision.
+ */
 export const REVISIONS = ['2025-11-25', '2026-07-28'] as const;
 export type Revision = (typeof REVISIONS)[number];
 
-/** What a scenario found out about one requirement. */
+/** The result of a scenario for one requirement. */
 export interface Check {
   readonly id: string;
   readonly status: 'SUCCESS' | 'FAILURE' | 'WARNING' | 'SKIPPED' | 'INFO';
   readonly errorMessage?: string;
 }
 
-/** `INFO` tells what was not looked at, or asks nothing. */
+/** `INFO` marks a check that was not made or has no requirement. */
 export function isMet({ status }: Check): boolean {
   return status === 'SUCCESS' || status === 'INFO';
 }
@@ -35,13 +38,13 @@ interface RequirementSet {
 const require = createRequire(import.meta.url);
 const SUITE = dirname(require.resolve('@modelcontextprotocol/conformance/package.json'));
 
-/** Milliseconds that a scenario, and the suite, may take; neither comes near. */
+/** Milliseconds. Limits for one scenario and for the suite, far above their usual times. */
 const SCENARIO_LIMIT = 30_000;
 const SUITE_LIMIT = 400_000;
 
 /**
- * The scenarios of a set that ask a server: those that it requires, and those that it runs for
- * information because they came late or its own server cannot pass them. Extensions are not MCP's.
+ * The server scenarios of a set: the required ones, and the informational ones that were added late
+ * or that the suite's own server fails. Extensions are not part of MCP.
  */
 export function scenariosOf(revision: Revision): string[] {
   const file = join(SUITE, 'requirements', `${revision}.yaml`);
@@ -53,16 +56,17 @@ export function scenariosOf(revision: Revision): string[] {
 }
 
 /**
- * Has the suite ask the server at `url` all that a revision requires.
  *
- * @returns the checks by scenario; of a scenario that did not come to its end there are none.
+ * Runs all server scenarios of a revision against the server at `url`.
+ * @returns The checks by scenario. A scenario that did not finish has none.
+ *
  */
 export async function runSuite(url: string, revision: Revision): Promise<Map<string, Check[]>> {
   const folder = await mkdtemp(join(tmpdir(), 'agentcore-mcp-conformance-'));
   try {
     const limit = ['--timeout', String(SCENARIO_LIMIT)];
     const args = ['server', '--url', url, '--requirements', revision, '-o', folder, ...limit];
-    // Its exit code is about the set as a whole, so it is not looked at.
+    // Its exit code is about the whole set, so it is ignored.
     const suite = spawn(process.execPath, [join(SUITE, 'dist/index.js'), ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
       timeout: SUITE_LIMIT,

@@ -25,7 +25,7 @@ const IDENTITY = {
   expiresAt: '2026-01-01T13:00:00Z',
 };
 
-/** One of each kind: a kind that is new belongs here as well. */
+/** One node of each kind. Add every new kind here. */
 const RUNTIME_NODES = {
   configured: configuredNode(readEntry({ name: 'weather', arn: ARN, profile: 'work' })),
   broken: { kind: 'broken', problem: { index: 1, field: 'arn', sentence: 'Runtime "x": arn' } },
@@ -84,7 +84,7 @@ interface Shown {
   readonly accessibilityInformation?: { readonly label: string } | undefined;
 }
 
-/** What an item shows and does not say. */
+/** The visible words of an item that its accessibility label lacks. */
 function unsaid({ label, description, accessibilityInformation: said }: Shown): readonly string[] {
   const shown = [
     String(label),
@@ -93,26 +93,29 @@ function unsaid({ label, description, accessibilityInformation: said }: Shown): 
   return shown.filter((words) => !said?.label.includes(words));
 }
 
-it.each(Object.entries(RUNTIME_NODES))('says all that it shows of a runtime: %s', (_, node) => {
-  const item = runtimeItem(node, {
-    placeOf: () => 'here',
-    identityOf: () => undefined,
-    found: () => undefined,
-    isLooking: () => true,
-    isConfigured: () => true,
-    now: NOW,
-  });
-  expect(unsaid(item)).toEqual([]);
-});
+it.each(Object.entries(RUNTIME_NODES))(
+  'reads out everything that it shows of a runtime: %s',
+  (_, node) => {
+    const item = runtimeItem(node, {
+      placeOf: () => 'here',
+      identityOf: () => undefined,
+      found: () => undefined,
+      isLooking: () => true,
+      isConfigured: () => true,
+      now: NOW,
+    });
+    expect(unsaid(item)).toEqual([]);
+  },
+);
 
 it.each(Object.entries(CREDENTIAL_NODES))(
-  'says all that it shows of credentials: %s',
+  'reads out everything that it shows of credentials: %s',
   (_, node) => {
     expect(unsaid(credentialItem(node, () => undefined, NOW))).toEqual([]);
   },
 );
 
-it('says all that it shows of sessions and calls that wait', () => {
+it('reads out everything that it shows of sessions and pending calls', () => {
   const journal = {
     snapshot: { entries: [SESSION], problems: [] },
     onDidChange: new EventEmitter<object>().event,
@@ -130,7 +133,7 @@ it('says all that it shows of sessions and calls that wait', () => {
   expect(approvalItem(pending).accessibilityInformation?.label).toMatch(/^drop, waits for your/);
 });
 
-it('says all that it shows of a record', () => {
+it('reads out everything that it shows of a record', () => {
   const { event } = new EventEmitter<object>();
   const journal = { onDidRecord: event, onDidChange: event };
   const audit = { onDidAudit: event };

@@ -32,7 +32,7 @@ const properties: Record<string, { scope: string; type: string; default: unknown
   contributes.configuration.properties;
 const runtime = contributes.configuration.properties['agentcore.runtimes'].items;
 
-/** What the items of the views are, as `contextValue`. */
+/** The `contextValue`s of the tree items. */
 const ITEMS = [
   ...['configured;running', 'configured;stopped', 'discovered;usable', 'discovered;other'],
   ...['broken', 'sso;signedIn', 'sso;expired', 'sso;signedOut', 'profile;sso', 'identity', 'role'],
@@ -41,8 +41,8 @@ const ITEMS = [
   'record',
 ];
 
-describe('what package.json contributes', () => {
-  it('is what the extension knows by name', () => {
+describe('the contributions in package.json', () => {
+  it('match the names in the extension’s code', () => {
     expect(ids.toSorted()).toEqual(Object.values(Commands).sort());
     const views = contributes.views.agentcore.map(({ id }: { id: string }) => id);
     expect(views).toEqual(Object.values(Views));
@@ -53,13 +53,13 @@ describe('what package.json contributes', () => {
     ]);
   });
 
-  it('has a text for every key, and no text that nobody shows', () => {
+  it('have a text for every key, and no unused text', () => {
     const keys = [...source.matchAll(/"%([^"%]+)%"/g)].map(([, key]) => key as string);
     expect([...new Set(keys)].sort()).toEqual(Object.keys(texts).sort());
     expect(Object.entries(texts).filter(([, text]) => !text.trim())).toEqual([]);
   });
 
-  it('names files that are there', () => {
+  it('name only existing files', () => {
     const files = [...source.matchAll(/"(?:\.\/)?((?:media|l10n|schemas)\/[^"]+)"/g)].map(
       ([, path]) => path,
     );
@@ -68,8 +68,8 @@ describe('what package.json contributes', () => {
   });
 });
 
-describe('the schema of policies', () => {
-  it('holds for the files that the extension takes for policies, and for no others', () => {
+describe('the policy schema', () => {
+  it('applies to exactly the files that the extension treats as policies', () => {
     const { jsonValidation, yamlValidation } = contributes;
     const patterns: string[] = [...jsonValidation, ...yamlValidation].flatMap(
       ({ fileMatch }: { fileMatch: string[] }) => fileMatch,
@@ -85,14 +85,14 @@ describe('the schema of policies', () => {
 });
 
 describe('commands', () => {
-  it('are in one category, under titles that are one each', () => {
+  it('have one category and unique titles', () => {
     expect(new Set(commands.map(({ category }) => category))).toEqual(new Set(['AgentCore']));
     const titles = commands.map(({ title }) => texts[title.slice(1, -1)]);
     expect(new Set(titles).size).toBe(titles.length);
     expect(titles.filter((title) => !/^[A-Z]\w*( \S+)+$/.test(title ?? ''))).toEqual([]);
   });
 
-  it('can all be reached, in the palette or in a view', () => {
+  it('are all reachable from the Command Palette or a view', () => {
     const hidden = commandPalette.map(({ command }) => command);
     const inViews = placed.map(({ command }) => command);
     // The item itself opens its record.
@@ -101,14 +101,14 @@ describe('commands', () => {
     expect([...hidden, ...inViews].filter((command) => !ids.includes(command))).toEqual([]);
   });
 
-  it('that make sense on an item alone are not in the palette', () => {
+  it('are hidden from the Command Palette if they need a tree item', () => {
     const hidden = commandPalette.map(({ command }) => command);
     const copies = ids.filter((id) => /\.copy(Arn|Record|SessionId)$|\.openRecord$/.test(id));
     expect(copies).toHaveLength(4);
     expect(copies.filter((id) => !hidden.includes(id))).toEqual([]);
   });
 
-  it('are behind every link of a text', () => {
+  it('exist for every link in a text', () => {
     const links = Object.values(texts)
       .flatMap((text) => [...text.matchAll(/\(command:([^?)]+)/g)])
       .map(([, id]) => id as string);
@@ -119,13 +119,13 @@ describe('commands', () => {
   });
 });
 
-describe('conditions', () => {
+describe('when clauses', () => {
   const conditions: string[] = [
     ...placed.map(({ when }) => when),
     ...contributes.viewsWelcome.map(({ when }: { when: string }) => when),
   ];
 
-  it('ask for nothing that nobody sets', () => {
+  it('use only context keys that the extension sets', () => {
     const known: string[] = ['view', 'viewItem', ...Object.values(Contexts)];
     const asked = conditions
       .flatMap((when) => when.replace(/\/[^/]*\//g, '').split(/&&|\|\|/))
@@ -143,7 +143,7 @@ describe('conditions', () => {
     expect(unknown).toEqual([]);
   });
 
-  it('name views that are there', () => {
+  it('name existing views', () => {
     const views = conditions.flatMap((when) => /view == (\S+)/.exec(when)?.[1] ?? []);
     const welcome = contributes.viewsWelcome.map(({ view }: { view: string }) => view);
     const all: string[] = Object.values(Views);
@@ -151,7 +151,7 @@ describe('conditions', () => {
     expect(new Set(welcome)).toEqual(new Set(all));
   });
 
-  it('hold for some item, which gets three inline actions at the most', () => {
+  it('match at least one item, and give an item at most three inline actions', () => {
     const onItems = menus['view/item/context'] ?? [];
     const holds = (when: string, item: string) => {
       const [, pattern] = /viewItem =~ \/(.+)\/$/.exec(when) ?? [];
@@ -168,13 +168,13 @@ describe('conditions', () => {
 });
 
 describe('settings', () => {
-  it('have a default that is of their type', () => {
+  it('have a default of their type', () => {
     for (const [name, { type, default: value }] of Object.entries(properties)) {
       expect(Array.isArray(value) ? 'array' : typeof value, name).toBe(type);
     }
   });
 
-  it('take regions as they are typed in the setup', () => {
+  it('accept the same regions as the setup wizard', () => {
     const { pattern, examples } =
       contributes.configuration.properties['agentcore.discovery.regions'].items;
     const isRight = (region: string) => new RegExp(pattern).test(region);
@@ -183,15 +183,15 @@ describe('settings', () => {
     }
   });
 
-  it('are of the machine, and a workspace that is not trusted has no say in them', () => {
-    // Not in those of cost either: it could keep to itself that something goes on.
+  it('have machine scope, and an untrusted workspace cannot change them', () => {
+    // The same for settings of cost, because a workspace could hide running sessions.
     const { restrictedConfigurations } = manifest.capabilities.untrustedWorkspaces;
     expect(restrictedConfigurations).toEqual(Object.keys(properties));
     const scopes = Object.values(properties).map(({ scope }) => scope);
     expect(new Set(scopes)).toEqual(new Set(['machine-overridable']));
   });
 
-  it('offer for a runtime the fields that are read, and no others', () => {
+  it('offer exactly the fields that the extension reads of a runtime', () => {
     const arn = 'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/my_server-AbCdEf1234';
     const role = 'arn:aws:iam::123456789012:role/reader';
     const shared = {
@@ -222,7 +222,7 @@ describe('settings', () => {
     };
     const command = { type: 'tokenCommand', command: 'print-token' };
     const local = { config: 'local.yaml', runtime: 'server' };
-    // Whatever is unknown is refused.
+    // Unknown fields are rejected.
     readEntry({ name: 'one', arn, ...shared, authorization: oauth });
     readEntry({ name: 'two', arn, authorization: command });
     readEntry({ name: 'three', local });

@@ -1,6 +1,6 @@
 /**
- * As much of `vscode` as units need that are tested outside of VS Code. What it shows, the real one
- * is tested for.
+ * The parts of `vscode` that unit tests outside VS Code need. Tests in VS Code cover the user
+ * interface.
  */
 
 type Listener<T> = (event: T) => unknown;
@@ -39,7 +39,7 @@ interface Item {
   readonly kind?: number;
 }
 
-/** What quick picks and input boxes have in common, and the hands of the person before them. */
+/** The common parts of quick picks and input boxes, and the actions of the user. */
 class QuickInput {
   title: string | undefined;
   step: number | undefined;
@@ -127,7 +127,7 @@ interface TreeView {
 }
 
 export const window = {
-  /** All that was shown, in order. */
+  /** All shown inputs, in order. */
   shown: [] as (QuickPick & InputBox)[],
   createQuickPick: () => new QuickPick(),
   createInputBox: () => new InputBox(),
@@ -147,18 +147,18 @@ export const window = {
     window.statusBarItem = item;
     return item;
   },
-  /** The last one. */
+  /** The last status bar item. */
   statusBarItem: undefined as
     | { readonly text: string; readonly tooltip?: string; readonly isShown: boolean }
     | undefined,
-  /** All sentences that were said, and the button that the person presses beneath the next ones. */
+  /** All shown messages, and the button that the user selects in the next ones. */
   said: [] as string[],
   pressed: undefined as string | undefined,
   showInformationMessage: async (sentence: string) => {
     window.said.push(sentence);
     return window.pressed;
   },
-  /** The details of the dialogs among them. */
+  /** The details of modal dialogs among them. */
   details: [] as string[],
   showWarningMessage: async (sentence: string, ...more: readonly unknown[]) => {
     window.said.push(sentence);
@@ -172,17 +172,17 @@ export const window = {
     return buttons.find(({ title }) => title === window.pressed);
   },
   withProgress: async <T>(_: object, work: () => Promise<T>) => work(),
-  /** The lines that were sent to terminals. */
+  /** The lines sent to terminals. */
   sent: [] as string[],
   createTerminal: () => ({
     show: () => undefined,
     sendText: (line: string) => void window.sent.push(line),
   }),
   activeTextEditor: undefined as { readonly document: unknown } | undefined,
-  /** The texts of the documents that were opened. */
+  /** The texts of opened documents. */
   opened: [] as unknown[],
   showTextDocument: async (document: unknown) => void window.opened.push(document),
-  /** A view that somebody looks at. */
+  /** A visible view. */
   createTreeView: () => {
     window.view = {
       visible: true,
@@ -193,13 +193,13 @@ export const window = {
     };
     return window.view;
   },
-  /** The last one. */
+  /** The last tree view. */
   view: undefined as TreeView | undefined,
 };
 
 export const workspace = {
   settings: {} as Record<string, unknown>,
-  /** Those of the settings that the workspace has. */
+  /** The settings with a workspace value. */
   ofWorkspace: new Set<string>(),
   isTrusted: true,
   getConfiguration: (section: string) => ({
@@ -213,7 +213,7 @@ export const workspace = {
   registerTextDocumentContentProvider: () => ({ dispose: () => undefined }),
   configured: new EventEmitter<object>(),
   onDidChangeConfiguration: (listener: Listener<object>) => workspace.configured.event(listener),
-  /** Other settings, of which everybody is told. */
+  /** Changes settings and emits the change event. */
   configure: (settings: Record<string, unknown>) => {
     const keys = [...Object.keys(workspace.settings), ...Object.keys(settings)];
     workspace.settings = settings;
@@ -271,7 +271,7 @@ export class Diagnostic {
 }
 
 export const languages = {
-  /** What is shown now, by document. */
+  /** The current diagnostics, by document. */
   diagnostics: new Map<unknown, readonly Diagnostic[]>(),
   createDiagnosticCollection: () => ({
     has: (uri: unknown) => languages.diagnostics.has(uri),
@@ -281,7 +281,7 @@ export const languages = {
   }),
 };
 
-/** Commands of VS Code's that a test stands in for, and all that were run. */
+/** VS Code commands that a test replaces, and all commands that ran. */
 export const commands = {
   handlers: new Map<string, (...args: unknown[]) => unknown>(),
   run: [] as (readonly unknown[])[],

@@ -10,7 +10,7 @@ import { eventually } from '../fixtures/eventually.ts';
 import { openJournal, temporaryFolder } from './fixture.ts';
 import { at, call, started } from './records.ts';
 
-/** A disk that can be broken: `code` fails every write, after `room` bytes of it. */
+/** A disk that a test can break: `code` fails every write after `room` bytes of it. */
 class BreakableDisk {
   code: string | undefined;
   room = 0;
@@ -31,7 +31,7 @@ class BreakableDisk {
     return { ...nodeFiles, open, unlink };
   }
 
-  /** What nobody can close while the disk hangs. */
+  /** Must not be closed while the disk hangs. */
   async close(): Promise<void> {
     await Promise.all(this.#handles.map((handle) => handle.close().catch(() => {})));
   }
@@ -55,8 +55,8 @@ class BreakableDisk {
 const typesIn = async (folder: string) =>
   (await readJournal(folder)).files.map(({ records }) => records.map(({ type }) => type));
 
-describe.each(['ENOSPC', 'EROFS'])('where writing fails with %s', (code) => {
-  test('it is said once, nobody waits, and a new file tells of all sessions afterwards', async () => {
+describe.each(['ENOSPC', 'EROFS'])('if writing fails with %s', (code) => {
+  test('the failure is reported once, no caller waits, and a later file lists all sessions', async () => {
     const folder = await temporaryFolder();
     const disk = new BreakableDisk();
     const { journal, complaints } = openJournal(folder, { files: disk.files, heartbeat: 10 });
@@ -98,7 +98,7 @@ describe.each(['ENOSPC', 'EROFS'])('where writing fails with %s', (code) => {
   });
 });
 
-test('a line that was written in part is followed by no other, and nothing counts twice', async () => {
+test('a partly written line is not continued, and no record counts twice', async () => {
   const folder = await temporaryFolder();
   const disk = new BreakableDisk();
   const { journal } = openJournal(folder, { files: disk.files, heartbeat: 10 });
@@ -115,12 +115,12 @@ test('a line that was written in part is followed by no other, and nothing count
   expect(files[1]?.records.filter(({ type }) => type === 'call')).toEqual([call('a', 2)]);
 });
 
-test('nobody waits longer than until a write has failed', async () => {
+test('a caller waits no longer than until a write fails', async () => {
   const folder = await temporaryFolder();
   const disk = new BreakableDisk();
   const { journal, complaints } = openJournal(folder, { files: disk.files });
   disk.code = 'ENOSPC';
-  // No timer ends the waiting.
+  // No timer ends the wait.
   vi.useFakeTimers({ toFake: ['setTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
   await Promise.all([journal.recordNow(started('a')), journal.recordNow(started('b'))]);
@@ -128,7 +128,7 @@ test('nobody waits longer than until a write has failed', async () => {
   expect(complaints).toHaveLength(1);
 });
 
-test('a disk that answers nothing holds nobody up', async () => {
+test('a disk that does not respond delays no caller', async () => {
   const folder = await temporaryFolder();
   const disk = new BreakableDisk();
   const { journal, complaints } = openJournal(folder, { files: disk.files, maxWaitMs: 100 });
@@ -139,7 +139,7 @@ test('a disk that answers nothing holds nobody up', async () => {
   await disk.close();
 });
 
-test('a folder that cannot be made is said once, and used as soon as it can be made', async () => {
+test('a folder that cannot be created is reported once, and used as soon as it can be created', async () => {
   const file = join(await temporaryFolder(), 'state');
   await writeFile(file, 'not a folder');
   const folder = join(file, 'journal');
@@ -154,7 +154,7 @@ test('a folder that cannot be made is said once, and used as soon as it can be m
 });
 
 test.each(['file', 'folder'])(
-  'where its %s is deleted, a new file tells of the sessions',
+  'if its %s is deleted, a new file contains the sessions',
   async (what) => {
     const folder = join(await temporaryFolder(), 'journal');
     const { journal, complaints } = openJournal(folder, { heartbeat: 10 });
@@ -170,7 +170,7 @@ test.each(['file', 'folder'])(
   },
 );
 
-test('a file that another one has taken the place of is written to no more', async () => {
+test('a file that was replaced by another is no longer written to', async () => {
   const folder = await temporaryFolder();
   const { journal } = openJournal(folder, { heartbeat: 10 });
   await journal.recordNow(started('a'));
@@ -183,7 +183,7 @@ test('a file that another one has taken the place of is written to no more', asy
   expect(await readFile(path, 'utf8')).toBe('');
 });
 
-test('a journal that was closed without a disk is closed all the same', async () => {
+test('a journal that was closed without a disk stays closed', async () => {
   const folder = join(await temporaryFolder(), 'file', 'journal');
   await mkdir(join(folder, '..', '..'), { recursive: true });
   await writeFile(join(folder, '..'), '');
@@ -193,7 +193,7 @@ test('a journal that was closed without a disk is closed all the same', async ()
   expect(complaints).toHaveLength(1);
 });
 
-describe('while the disk takes nothing', () => {
+describe('while the disk accepts no writes', () => {
   const bounds = { records: 3, characters: 100_000 };
 
   test('calls beyond a bound are dropped and counted, sessions are kept', () => {
@@ -216,7 +216,7 @@ describe('while the disk takes nothing', () => {
     expect(buffer.take(1e9)).toHaveLength(2);
   });
 
-  test('sessions that began and ended meanwhile are forgotten, the others are not', () => {
+  test('sessions that began and ended meanwhile are dropped, the others are kept', () => {
     const buffer = new WriteBuffer(bounds);
     buffer.add({ type: 'session.stopped', at: at(0), session: 'known before', wasGone: false });
     buffer.add(started('running'));
@@ -229,7 +229,7 @@ describe('while the disk takes nothing', () => {
     expect(sessions.length).toBeLessThan(10);
   });
 
-  test('the journal says how many records are missing', async () => {
+  test('the journal reports the number of missing records', async () => {
     const folder = await temporaryFolder();
     const disk = new BreakableDisk();
     const { journal } = openJournal(folder, { files: disk.files, heartbeat: 10 });

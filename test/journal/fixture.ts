@@ -13,26 +13,26 @@ import type { JournalRecord, ProgramRecord } from '../../src/journal/records.ts'
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { START } from './records.ts';
 
-/** The head of a file of a program that is no process here. */
+/** The header record of a program on another host. */
 export function foreignHead(more: Partial<ProgramRecord> = {}): ProgramRecord {
   const own = programRecord({ program: 'proxy', version: '1.0.0', part: 0, at: START });
   return { ...own, host: 'another-host', ...more };
 }
 
-/** The head of a file whose process id another process has now. */
+/** The header record of a program whose process id now belongs to another process. */
 export function deadHead(more: Partial<ProgramRecord> = {}): ProgramRecord {
   const own = programRecord({ program: 'proxy', version: '1.0.0', part: 0, at: START });
   return { ...own, processStart: '1', ...more };
 }
 
-/** A folder that goes with the test. */
+/** A folder that is removed after the test. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'journal-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** Writes a file as a program would have; gives its path. */
+/** Writes a file as a program would. Returns its path. */
 export async function writePart(
   folder: string,
   run: string,
@@ -47,7 +47,7 @@ export async function writePart(
   return path;
 }
 
-/** A journal of this process that is closed with the test, and what it said of failures. */
+/** A journal of this process that is closed after the test, and its failure messages. */
 export function openJournal(folder: string, options: Partial<JournalOptions> = {}) {
   const complaints: string[] = [];
   const journal = new Journal({
@@ -63,8 +63,8 @@ export function openJournal(folder: string, options: Partial<JournalOptions> = {
 }
 
 /**
- * A process that keeps a journal. Resolves when it has said that its session `session` is written,
- * and `count` calls after that.
+ * A process that writes a journal. Resolves once it has reported that its session `session` and
+ * then `count` calls are written.
  */
 export async function startWriter(
   folder: string,
@@ -80,7 +80,7 @@ export async function startWriter(
   return child;
 }
 
-/** Ends a process as nothing can prepare for. */
+/** Kills a process without warning. */
 export async function kill(child: ChildProcess): Promise<void> {
   const exit = once(child, 'exit');
   child.kill('SIGKILL');

@@ -7,7 +7,7 @@ import { lineOf } from '../../src/journal/record-line.ts';
 import { deadHead, openJournal, startWriter, temporaryFolder, writePart } from './fixture.ts';
 import { call, started } from './records.ts';
 
-/** Follows a folder until the test is over; `next` gives the type or name of the next record. */
+/** Follows a folder until the test is over. `next` returns the type or name of the next record. */
 function follow(folder: string, options?: FollowOptions) {
   const abort = new AbortController();
   const records = followJournal(folder, abort.signal, options);
@@ -19,7 +19,7 @@ function follow(folder: string, options?: FollowOptions) {
     if (run.startsWith('probe')) return next();
     return record.type === 'call' ? `call ${record.name}` : record.type;
   };
-  /** Resolves once new files are seen to be new: what was there before is passed over by then. */
+  /** Resolves once new files are recognized as new. Existing records are skipped by then. */
   const ready = async () => {
     let isReady = false;
     const first = records.next().then(() => {
@@ -33,7 +33,7 @@ function follow(folder: string, options?: FollowOptions) {
   return { abort, next, ready };
 }
 
-test('what is there already is passed over, what comes is not', async () => {
+test('existing records are skipped, new ones are delivered', async () => {
   const folder = await temporaryFolder();
   const path = await writePart(folder, 'run', deadHead(), [started('a'), call('a')]);
   const { next, ready } = follow(folder);
@@ -42,7 +42,7 @@ test('what is there already is passed over, what comes is not', async () => {
   expect(await next()).toBe('call new');
 });
 
-test('from the start, everything comes', async () => {
+test('from the start, all records are delivered', async () => {
   const folder = await temporaryFolder();
   await writePart(folder, 'run', deadHead(), [started('a'), call('a')]);
   const { next } = follow(folder, { from: 'start' });
@@ -53,7 +53,7 @@ test('from the start, everything comes', async () => {
   ]);
 });
 
-test('half a line waits for its other half, also one that was there before', async () => {
+test('an incomplete line waits for its rest, also one that existed before', async () => {
   const folder = await temporaryFolder();
   const line = lineOf(call('a', 1, { name: 'in two' }));
   const path = await writePart(folder, 'run', deadHead(), []);
@@ -66,7 +66,7 @@ test('half a line waits for its other half, also one that was there before', asy
   expect(await whole).toBe('call in two');
 });
 
-test('the parts of a journal are followed as they begin, in a folder that is made later', async () => {
+test('the parts of a journal are followed as they begin, in a folder that is created later', async () => {
   const folder = join(await temporaryFolder(), 'state', 'journal');
   const { next } = follow(folder, { from: 'start', interval: 10 });
   const first = next();
@@ -84,7 +84,7 @@ test('the parts of a journal are followed as they begin, in a folder that is mad
   ]);
 });
 
-test('the records of other processes come with the head of their file', async () => {
+test('the records of other processes come with the header of their file', async () => {
   const folder = await temporaryFolder();
   const abort = new AbortController();
   onTestFinished(() => abort.abort());
@@ -96,10 +96,10 @@ test('the records of other processes come with the head of their file', async ()
   expect(value).toMatchObject({ record: { session: 'a' }, head: { pid: child.pid }, part: 0 });
 });
 
-test('following ends when it is told to', async () => {
+test('following stops when its signal aborts', async () => {
   const { abort, next } = follow(await temporaryFolder(), { interval: 3_600_000 });
   const end = next();
-  // It has nothing to do by then; had it, the test would be weaker, not wrong.
+  // Nothing is pending by then. If something was, the test would be weaker, not wrong.
   await setTimeout(50);
   abort.abort();
   expect(await end).toBe('end');

@@ -11,24 +11,27 @@ import { call, started } from './records.ts';
 const typesIn = async (folder: string) =>
   (await readJournal(folder)).files.map(({ records }) => records.map(({ type }) => type));
 
-test('nothing is made before the first record', async () => {
+test('no file is created before the first record', async () => {
   const folder = join(await temporaryFolder(), 'state', 'journal');
   const { journal } = openJournal(folder);
   await journal.close();
   await expect(stat(folder)).rejects.toThrow('ENOENT');
 });
 
-test.skipIf(process.platform === 'win32')('folder and file are the user’s alone', async () => {
-  const folder = join(await temporaryFolder(), 'state', 'journal');
-  const { journal } = openJournal(folder);
-  await journal.recordNow(started('a'));
-  const [name] = await readdir(folder);
-  expect((await stat(folder)).mode & 0o777).toBe(0o700);
-  expect((await stat(join(folder, name as string))).mode & 0o777).toBe(0o600);
-});
+test.skipIf(process.platform === 'win32')(
+  'folder and files are readable by the user alone',
+  async () => {
+    const folder = join(await temporaryFolder(), 'state', 'journal');
+    const { journal } = openJournal(folder);
+    await journal.recordNow(started('a'));
+    const [name] = await readdir(folder);
+    expect((await stat(folder)).mode & 0o777).toBe(0o700);
+    expect((await stat(join(folder, name as string))).mode & 0o777).toBe(0o600);
+  },
+);
 
 test.skipIf(process.platform === 'win32')(
-  'a folder that others could read is closed to them',
+  'a folder that others can read is made private',
   async () => {
     const folder = join(await temporaryFolder(), 'journal');
     await mkdir(folder);
@@ -39,7 +42,7 @@ test.skipIf(process.platform === 'win32')(
   },
 );
 
-test('the name of a file tells when its program started, its process and its part', async () => {
+test('the name of a file contains the start time of its program, its process id and its part', async () => {
   const folder = await temporaryFolder();
   const { journal } = openJournal(folder);
   await journal.recordNow(started('a'));
@@ -48,7 +51,7 @@ test('the name of a file tells when its program started, its process and its par
   ]);
 });
 
-test('once recordNow resolves, the record and all before it are in the file, after its head', async () => {
+test('once recordNow resolves, the record and all before it are in the file, after its header', async () => {
   const folder = await temporaryFolder();
   const { journal } = openJournal(folder);
   journal.record(call('a', 1));
@@ -64,7 +67,7 @@ test('once recordNow resolves, the record and all before it are in the file, aft
   ]);
 });
 
-test('a record that nobody waits for is written soon', async () => {
+test('a record without a waiting caller is written soon', async () => {
   const folder = await temporaryFolder();
   const { journal } = openJournal(folder);
   journal.record(started('a'));
@@ -73,7 +76,7 @@ test('a record that nobody waits for is written soon', async () => {
   );
 });
 
-test('a record made as soon as another one is written is written too', async () => {
+test('a record added right after another write is written too', async () => {
   const folder = await temporaryFolder();
   const { journal } = openJournal(folder);
   await journal.recordNow(started('a')).then(() => journal.record(call('a')));
@@ -82,7 +85,7 @@ test('a record made as soon as another one is written is written too', async () 
   );
 });
 
-test('closing writes what waits; what comes later is ignored', async () => {
+test('closing writes pending records, and later records are ignored', async () => {
   const folder = await temporaryFolder();
   const { journal } = openJournal(folder);
   journal.record(started('a'));
@@ -93,7 +96,7 @@ test('closing writes what waits; what comes later is ignored', async () => {
   expect(await typesIn(folder)).toEqual([['program', 'session.started']]);
 });
 
-test('a record that JSON cannot hold is left out and harms no other', async () => {
+test('a record that JSON cannot represent is left out and does not affect others', async () => {
   const folder = await temporaryFolder();
   const { journal } = openJournal(folder);
   await journal.recordNow(call('a', 0, { arguments: { big: 1n } }));
@@ -103,7 +106,7 @@ test('a record that JSON cannot hold is left out and harms no other', async () =
   );
 });
 
-test('what was recorded survives the kill of its process', async () => {
+test('written records survive the kill of their process', async () => {
   const folder = await temporaryFolder();
   const child = await startWriter(folder, 'a', 3);
   expect((await foldSessions(folder)).owners.get('a')?.liveness).toBe('alive');
@@ -126,7 +129,7 @@ test('eight processes write at once, each to its own file', async () => {
   );
 });
 
-test('the timers of a journal keep no program alive', async () => {
+test('the timers of a journal do not keep a program running', async () => {
   const folder = await temporaryFolder();
   const child = await startWriter(folder, 'a');
   const exit = once(child, 'exit');

@@ -8,7 +8,7 @@ import { deadHead, foreignHead, temporaryFolder, writePart } from './fixture.ts'
 const own = (name: string, part = 0) =>
   programRecord({ program: 'proxy', version: '1.0.0', part, at: new Date(), name });
 
-it('lists programs that run, by their names and who started them', async () => {
+it('lists running programs with their names and parent processes', async () => {
   const folder = await temporaryFolder();
   await writePart(folder, 'a', own('weather'), [], new Date());
   await writePart(folder, 'b', deadHead({ name: 'gone' }), []);
@@ -24,7 +24,7 @@ it('counts a program once, however many files it has', async () => {
   expect(await new LivePrograms(folder).list()).toHaveLength(1);
 });
 
-it('sees what has come since it last looked', async () => {
+it('finds programs that started since the last call', async () => {
   const folder = await temporaryFolder();
   const programs = new LivePrograms(folder);
   expect(await programs.list()).toEqual([]);
@@ -32,7 +32,7 @@ it('sees what has come since it last looked', async () => {
   expect(await programs.list()).toHaveLength(1);
 });
 
-it('passes over what is no journal, and a journal whose head is still being written', async () => {
+it('skips files that are not journals, and a journal whose header is still being written', async () => {
   const folder = await temporaryFolder();
   await mkdir(join(folder, 'folder.0.jsonl'), { recursive: true });
   await writeFile(join(folder, 'garbage.0.jsonl'), 'garbage\n');

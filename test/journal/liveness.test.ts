@@ -92,14 +92,14 @@ test.each(rows)('a program %s is %s', (_, expected, silence, head, here) => {
   expect(isAlive({ ...HEAD, ...head }, START, now, { ...HERE, ...here })).toBe(expected);
 });
 
-test('this process is alive, and its head names its host', () => {
+test('this process is alive, and its header names its host', () => {
   const head = programRecord({ program: 'proxy', version: '1.0.0', part: 0, at: START });
   expect(head.host).toBe(hostname());
   expect(isAlive(head, new Date(), new Date(), viewpoint())).toBe('alive');
 });
 
 test.skipIf(process.platform !== 'linux')(
-  'a live process of the same id is not taken for the writer',
+  'a live process with the same id is not mistaken for the writer',
   () => {
     const head = programRecord({ program: 'proxy', version: '1.0.0', part: 0, at: START });
     const earlier = { ...head, processStart: String(Number(head.processStart) - 1) };

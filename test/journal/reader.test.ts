@@ -7,12 +7,12 @@ import type { JournalRecord } from '../../src/journal/records.ts';
 import { deadHead, foreignHead, temporaryFolder, writePart } from './fixture.ts';
 import { at, call, facts, START, started } from './records.ts';
 
-test('a folder that is not there is an empty journal', async () => {
+test('a missing folder is an empty journal', async () => {
   const folder = join(await temporaryFolder(), 'nowhere');
   expect(await readJournal(folder)).toEqual({ files: [], problems: [] });
 });
 
-test('files come by start of the program and then by number of the part', async () => {
+test('files are sorted by the start of their program and then by part number', async () => {
   const folder = await temporaryFolder();
   for (const part of [10, 2, 9])
     await writePart(folder, '20261121T120000Z-1-aaaaaa', deadHead({ part }), []);
@@ -26,7 +26,7 @@ test('files come by start of the program and then by number of the part', async 
   ]);
 });
 
-test('torn, oversized and meaningless lines are passed over and counted', async () => {
+test('torn, oversized and meaningless lines are skipped and counted', async () => {
   const folder = await temporaryFolder();
   const path = await writePart(folder, 'run', deadHead(), [started('a')]);
   await appendFile(
@@ -43,7 +43,7 @@ test('torn, oversized and meaningless lines are passed over and counted', async 
   expect(problems).toEqual([]);
 });
 
-test('a last line that lacks nothing but its line feed counts', async () => {
+test('a complete last line without a line feed counts', async () => {
   const folder = await temporaryFolder();
   const path = await writePart(folder, 'run', deadHead(), []);
   await appendFile(path, JSON.stringify(started('a')));
@@ -52,7 +52,7 @@ test('a last line that lacks nothing but its line feed counts', async () => {
   expect(files[0]?.damaged).toBe(0);
 });
 
-test('records of types that later versions write are passed over and are no damage', async () => {
+test('record types of later versions are skipped and not counted as damage', async () => {
   const folder = await temporaryFolder();
   const path = await writePart(folder, 'run', deadHead(), [started('a')]);
   await appendFile(path, `{"type":"policy","at":"${at(0)}"}\n`);
@@ -61,14 +61,14 @@ test('records of types that later versions write are passed over and are no dama
   expect(files[0]?.damaged).toBe(0);
 });
 
-test('characters that two reads share are whole', async () => {
+test('characters that span two reads are decoded correctly', async () => {
   const folder = await temporaryFolder();
   const record = call('a', 0, { result: 'ü€😀'.repeat(30_000) });
   await writePart(folder, 'run', deadHead(), [record]);
   expect((await readJournal(folder)).files[0]?.records[1]).toEqual(record);
 });
 
-test('what is no journal is reported, and the others are read', async () => {
+test('a file that is not a journal is reported, and the others are read', async () => {
   const folder = await temporaryFolder();
   await writePart(folder, 'good', deadHead(), [started('a')]);
   await writeFile(join(folder, 'garbage.0.jsonl'), 'garbage\n');
@@ -85,20 +85,20 @@ test('what is no journal is reported, and the others are read', async () => {
   ]);
 });
 
-test('a file that goes between listing and reading is no problem', async () => {
+test('a file that is removed between listing and reading is ignored', async () => {
   const folder = await temporaryFolder();
   await symlink(join(folder, 'gone'), join(folder, 'vanished.0.jsonl'));
   expect(await readJournal(folder)).toEqual({ files: [], problems: [] });
 });
 
-test('records can be chosen by type', async () => {
+test('records can be selected by type', async () => {
   const folder = await temporaryFolder();
   await writePart(folder, 'run', deadHead(), [started('a'), call('a'), call('a')]);
   const { files } = await readJournal(folder, { types: ['session.started'] });
   expect(files[0]?.records).toEqual([started('a')]);
 });
 
-test('the heartbeat of a program is the latest of its parts’', async () => {
+test('the heartbeat of a program is the latest one of its parts', async () => {
   const folder = await temporaryFolder();
   const later = new Date(at(600));
   await writePart(folder, 'run', foreignHead(), []);
@@ -107,7 +107,7 @@ test('the heartbeat of a program is the latest of its parts’', async () => {
   expect(files.map(({ heartbeatAt }) => heartbeatAt)).toEqual([later, later]);
 });
 
-test('a session that another program has stopped is stopped, whichever file is read first', async () => {
+test('a session that another program stopped is stopped, in any reading order', async () => {
   for (const run of ['1-cli', '3-cli']) {
     const folder = await temporaryFolder();
     const stopped: JournalRecord = {
@@ -126,7 +126,7 @@ test('a session that another program has stopped is stopped, whichever file is r
   }
 });
 
-test('a session that is carried on belongs to the newest part, and its calls count once', async () => {
+test('a session that is carried over belongs to the newest part, and its calls count once', async () => {
   const folder = await temporaryFolder();
   const carried: JournalRecord = {
     type: 'session.carried',

@@ -2,7 +2,7 @@ import type { CallRecord, SessionFacts, SessionStarted } from '../../src/journal
 
 export const START = new Date('2026-11-21T12:00:00.000Z');
 
-/** A time so many seconds after {@link START}. */
+/** The time of this many seconds after {@link START}. */
 export function at(seconds: number): string {
   return new Date(START.getTime() + seconds * 1000).toISOString();
 }

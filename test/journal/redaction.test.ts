@@ -22,14 +22,14 @@ test.each([
   'credentials',
   'privateKey',
   'AccessKeyId',
-])('the value of %s is not kept, whatever it is', (name) => {
+])('the value of %s is never stored', (name) => {
   expect(redacted({ [name]: 'hunter2' })).toEqual({ [name]: GONE });
   expect(redacted({ deep: [{ [name]: { user: 'me', value: 'hunter2' } }] })).toEqual({
     deep: [{ [name]: GONE }],
   });
 });
 
-test('what is ordinary is kept as it is', () => {
+test('ordinary values are stored unchanged', () => {
   const value = {
     path: '/usr/local/lib/node_modules/some-package/index.js',
     commit: '8b3885b0c0ffee8b3885b0c0ffee8b3885b0c0ff',
@@ -69,12 +69,12 @@ test.each([
     `${GONE}\nrest`,
   ],
   ['a private key without an end', '-----BEGIN PRIVATE KEY-----\nMIIE', GONE],
-])('%s is taken out of a text', (_, text, expected) => {
+])('%s is removed from a text', (_, text, expected) => {
   expect(redacted(text)).toBe(expected);
   expect(redacted({ text: [text] })).toEqual({ text: [expected] });
 });
 
-test('JSON within a string is looked into, at any depth', () => {
+test('JSON within a string is searched, at any depth', () => {
   const inner = JSON.stringify({ password: 'hunter2', user: 'me' });
   expect(redacted(inner)).toBe(JSON.stringify({ password: GONE, user: 'me' }));
   const twice = JSON.stringify([JSON.stringify({ inner })]);
@@ -88,7 +88,7 @@ test.each([
   ['gzip in base64', (text: string) => gzipSync(text).toString('base64')],
   ['escapes of URLs', encodeURIComponent],
   ['signs without width', (text: string) => text.split('').join('\u200b')],
-])('a secret in %s is taken out', (_, wrapped) => {
+])('a secret in %s is removed', (_, wrapped) => {
   for (const secret of [SECRET, TOKEN, 'AKIAIOSFODNN7EXAMPLE']) {
     const text = wrapped(`it is ${secret}!`);
     for (const value of [text, `say ${text} twice`]) {
@@ -98,18 +98,18 @@ test.each([
   }
 });
 
-test('what only looks like credentials is kept', () => {
+test('values that only resemble credentials are stored', () => {
   const text = 'a basic understanding of bearer token-based authentication';
   expect(redacted(text)).toBe(text);
 });
 
-test('no part of a long encoded text is kept', () => {
+test('no part of a long encoded text is stored', () => {
   const secrets = `${SECRET}\n`.repeat(20_000);
   const packed = gzipSync(Buffer.concat([Buffer.from(secrets), randomBytes(100_000)]));
   expect(redacted(packed.toString('base64'))).toMatch(/^\[\d+ characters\]$/);
 });
 
-test('a list of names and values is understood', () => {
+test('a list of names and values is searched by name', () => {
   expect(
     redacted([
       { name: 'Authorization', value: 'abc' },
@@ -121,17 +121,17 @@ test('a list of names and values is understood', () => {
   ]);
 });
 
-test('a secret that is a name is taken out', () => {
+test('a secret that is used as a name is removed', () => {
   expect(redacted({ AKIAIOSFODNN7EXAMPLE: 1 })).toEqual({ [GONE]: 1 });
 });
 
-describe('what is kept is bounded', () => {
-  test('long strings are cut and say how long they were', () => {
+describe('stored values are bounded', () => {
+  test('long strings are cut and state their length', () => {
     expect(redacted('word '.repeat(1_000))).toBe(`${'word '.repeat(100)}… [5000 characters]`);
     expect(redacted('x'.repeat(500))).toBe('x'.repeat(500));
   });
 
-  test('no secret is cut before it is recognised', () => {
+  test('no secret is cut before it is recognized', () => {
     const text = `${'word '.repeat(98)}${TOKEN}`;
     expect(redacted(text)).not.toContain('eyJ');
   });
@@ -152,13 +152,13 @@ describe('what is kept is bounded', () => {
     ['one long text', 'x'.repeat(1_000_000)],
     ['JSON in JSON', JSON.stringify(Array(50).fill(JSON.stringify(Array(50).fill('"'.repeat(9)))))],
     ['control characters', Array(50).fill('\u0000'.repeat(400))],
-  ])('8 KB of JSON hold all that is kept of %s', (_, value) => {
+  ])('8 KB of JSON hold everything that is stored of %s', (_, value) => {
     const json = JSON.stringify(redacted(value));
     expect(Buffer.byteLength(json)).toBeLessThanOrEqual(8 * 1024);
   });
 
-  test('texts made to be slow are not', () => {
-    // The time of this process alone: other programs may have the machine.
+  test('texts that are built to be slow are fast', () => {
+    // The CPU time of this process alone, because other programs may use the machine.
     const begun = process.cpuUsage();
     const texts = [
       'a.'.repeat(50_000),
@@ -172,7 +172,7 @@ describe('what is kept is bounded', () => {
   });
 });
 
-test('a member named __proto__ is but a member', () => {
+test('a member named __proto__ is an ordinary member', () => {
   const value = redacted(JSON.parse('{"__proto__":{"admin":true}}')) as object;
   expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
   expect(JSON.stringify(value)).toBe('{"__proto__":{"admin":true}}');

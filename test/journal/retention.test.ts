@@ -17,7 +17,7 @@ import { at, call, facts, started } from './records.ts';
 
 const MINUTE = 60_000;
 const lifetimeOf = () => 10 * MINUTE;
-/** Prunes everything that may go, so many seconds after the start. */
+/** Prunes everything that may be removed, this many seconds after the start. */
 const pruneAll = (folder: string, seconds: number, maxAge = 0) =>
   prune(folder, { now: new Date(at(seconds)), lifetimeOf, maxAge, maxBytes: 0 });
 
@@ -34,7 +34,7 @@ const carried = (session: string, seconds = 2): JournalRecord => ({
   facts: facts(session),
 });
 
-test('what is neither old nor too much stays', async () => {
+test('files within the limits of age and size stay', async () => {
   const folder = await temporaryFolder();
   await writePart(folder, 'run', deadHead(), [started('a'), stopped('a')]);
   const report = await prune(folder, { now: new Date(at(60)), lifetimeOf });
@@ -42,12 +42,12 @@ test('what is neither old nor too much stays', async () => {
   expect(await readdir(folder)).toHaveLength(1);
 });
 
-test('a folder that is not there has nothing to remove', async () => {
+test('a missing folder has nothing to remove', async () => {
   const folder = join(await temporaryFolder(), 'nowhere');
   expect(await prune(folder)).toEqual({ removed: [], bytes: 0, problems: [] });
 });
 
-test('files that are too old go', async () => {
+test('files that are too old are removed', async () => {
   const folder = await temporaryFolder();
   const old = await writePart(folder, 'old', deadHead(), [started('a'), stopped('a')]);
   const day = 24 * 3_600;
@@ -58,7 +58,7 @@ test('files that are too old go', async () => {
   expect(await readdir(folder)).toEqual(['recent.0.jsonl']);
 });
 
-test('of too much, the oldest goes first and no more than has to', async () => {
+test('beyond the size limit, the oldest files are removed first, and no more than necessary', async () => {
   const folder = await temporaryFolder();
   for (const [minute, run] of ['c', 'a', 'b'].entries()) {
     await writePart(folder, run, deadHead(), [call('x')], new Date(at(minute * 60)));
@@ -70,8 +70,8 @@ test('of too much, the oldest goes first and no more than has to', async () => {
   expect(report.bytes).toBeLessThanOrEqual(maxBytes);
 });
 
-describe('a file stays', () => {
-  test('while it alone tells of a session that may still run', async () => {
+describe('a file is kept', () => {
+  test('while it is the only record of a session that may still run', async () => {
     const folder = await temporaryFolder();
     await writePart(folder, 'dead', deadHead(), [started('a')]);
     await writePart(folder, 'elsewhere', foreignHead(), [started('b')]);
@@ -79,7 +79,7 @@ describe('a file stays', () => {
     expect((await pruneAll(folder, 3_601)).removed).toHaveLength(2);
   });
 
-  test('while a session that was only left may still run', async () => {
+  test('while a detached session may still run', async () => {
     const folder = await temporaryFolder();
     await writePart(folder, 'run', deadHead(), [
       started('a'),
@@ -89,14 +89,14 @@ describe('a file stays', () => {
     expect((await pruneAll(folder, 601)).removed).toHaveLength(1);
   });
 
-  test('for the lifetime of a session from its latest call on', async () => {
+  test('for the lifetime of a session after its latest call', async () => {
     const folder = await temporaryFolder();
     await writePart(folder, 'run', deadHead(), [started('a'), call('a', 300)]);
     expect((await pruneAll(folder, 700)).removed).toEqual([]);
     expect((await pruneAll(folder, 901)).removed).toHaveLength(1);
   });
 
-  test('for the longest lifetime there is where nobody knows better', async () => {
+  test('for the longest possible lifetime if the actual one is unknown', async () => {
     const folder = await temporaryFolder();
     await writePart(folder, 'run', deadHead(), [started('a')]);
     const seconds = MAX_LIFETIME / 1000;
@@ -107,7 +107,7 @@ describe('a file stays', () => {
     expect(late.removed).toHaveLength(1);
   });
 
-  test('while its program lives, even with nothing in it', async () => {
+  test('while its program is alive, even if it is empty', async () => {
     const folder = await temporaryFolder();
     const child = await startWriter(folder, 'a');
     const report = await prune(folder, {
@@ -119,7 +119,7 @@ describe('a file stays', () => {
     expect(child.exitCode).toBeNull();
   });
 
-  test('while a program elsewhere was heard of within the hour', async () => {
+  test('while a program elsewhere sent a heartbeat within the hour', async () => {
     const folder = await temporaryFolder();
     await writePart(folder, 'run', foreignHead(), []);
     expect((await pruneAll(folder, 3_599)).removed).toEqual([]);
@@ -132,13 +132,13 @@ describe('a file stays', () => {
     const both = [started('a'), started('b')];
     const proxy = await writePart(folder, 'proxy', deadHead(), both, new Date(at(60)));
     expect((await pruneAll(folder, 300)).removed).toEqual([]);
-    // Once b cannot run any more, neither can a, and both files go.
+    // Once b cannot run any more, neither can a, and both files are removed.
     expect((await pruneAll(folder, 601)).removed).toEqual([cli, proxy]);
   });
 });
 
-describe('a file goes', () => {
-  test('once a later part carries on its sessions', async () => {
+describe('a file is removed', () => {
+  test('once a later part carries over its sessions', async () => {
     const folder = await temporaryFolder();
     const first = await writePart(folder, 'run', deadHead(), [started('a')]);
     await writePart(folder, 'run', deadHead({ part: 1 }), [carried('a')], new Date(at(60)));
@@ -153,7 +153,7 @@ describe('a file goes', () => {
     expect(removed.map((path) => basename(path))).toEqual(['run.0.jsonl']);
   });
 
-  test('as an earlier part of a living program, too', async () => {
+  test('also if it is an earlier part of a living program', async () => {
     const folder = await temporaryFolder();
     const { journal } = openJournal(folder, { partBytes: 100 });
     for (const record of [started('a'), call('a'), call('a')]) await journal.recordNow(record);
@@ -162,7 +162,7 @@ describe('a file goes', () => {
     expect(removed.map((path) => basename(path))).toEqual([expect.stringMatching(/\.0\.jsonl$/)]);
   });
 
-  test('once its sessions are stopped, whoever wrote that down', async () => {
+  test('once its sessions are stopped, in whichever file that is recorded', async () => {
     const folder = await temporaryFolder();
     const proxy = await writePart(folder, 'proxy', deadHead(), [started('a')]);
     const cli = await writePart(
@@ -176,7 +176,7 @@ describe('a file goes', () => {
   });
 });
 
-test('what nobody can read goes when it is old, not to make room', async () => {
+test('an unreadable file is removed because of its age, not to make room', async () => {
   const folder = await temporaryFolder();
   const path = join(folder, 'garbage.0.jsonl');
   await writeFile(path, 'garbage');
@@ -185,14 +185,14 @@ test('what nobody can read goes when it is old, not to make room', async () => {
   expect((await pruneAll(folder, 300, 200_000)).removed).toEqual([path]);
 });
 
-test('files that are not of the journal are left alone', async () => {
+test('files that are not part of the journal stay', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'notes.txt'), 'mine');
   await prune(folder, { now: new Date(8.64e15), maxAge: 0, maxBytes: 0 });
   expect(await readdir(folder)).toEqual(['notes.txt']);
 });
 
-test('what a crash left of the beginning of a file goes after a day', async () => {
+test('the partial header of a crashed program is removed after a day', async () => {
   const folder = await temporaryFolder();
   const path = join(folder, 'run.1.jsonl.tmp');
   await writeFile(path, '');
@@ -202,7 +202,7 @@ test('what a crash left of the beginning of a file goes after a day', async () =
   expect((await prune(folder, { now: new Date(at(day + 1)) })).removed).toEqual([path]);
 });
 
-test('several at once remove each file once and fail at none', async () => {
+test('concurrent runs remove each file once, and none fails', async () => {
   const folder = await temporaryFolder();
   const head: ProgramRecord = deadHead();
   for (let i = 0; i < 20; i++) await writePart(folder, `run${i}`, head, [call('x')]);
@@ -212,7 +212,7 @@ test('several at once remove each file once and fail at none', async () => {
   expect(reports.map(({ bytes }) => bytes)).toEqual([0, 0, 0, 0]);
 });
 
-test('a program removes what is too old some time after its first record', async () => {
+test('a program removes old files some time after its first record', async () => {
   const folder = await temporaryFolder();
   await writePart(folder, 'old', deadHead(), [started('a')], new Date(0));
   const now = () => new Date(Date.now() + MAX_LIFETIME);

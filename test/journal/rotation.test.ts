@@ -21,7 +21,7 @@ async function fill(journal: ReturnType<typeof openJournal>['journal'], session:
   return count;
 }
 
-test('the next part carries on the sessions that are not over, and the old one can go', async () => {
+test('the next part carries over the open sessions, and the old part can be removed', async () => {
   const folder = await temporaryFolder();
   const { journal } = openJournal(folder, { partBytes: PART_BYTES });
   await journal.recordNow(started('running'));
@@ -50,7 +50,7 @@ test('the next part carries on the sessions that are not over, and the old one c
   expect(carried.has('over')).toBe(false);
 });
 
-test('a part that only carries much is not full at once', async () => {
+test('a part with many carried sessions is not full at once', async () => {
   const folder = await temporaryFolder();
   const { journal } = openJournal(folder, { partBytes: PART_BYTES });
   for (let i = 0; i < 20; i++) journal.record(started(`s${i}`));
@@ -60,7 +60,7 @@ test('a part that only carries much is not full at once', async () => {
   expect((await readJournal(folder)).files).toHaveLength(1);
 });
 
-test('a part that a crash left unfinished is passed over', async () => {
+test('a part that a crash left incomplete is skipped', async () => {
   const folder = await temporaryFolder();
   const path = await writePart(folder, 'run', deadHead(), [started('a')]);
   const next = `${lineOf(deadHead({ part: 1 }))}{"type":"session.car`;
@@ -71,7 +71,7 @@ test('a part that a crash left unfinished is passed over', async () => {
   expect(problems).toEqual([]);
 });
 
-test('sessions left longer ago than they can live are not carried for ever', async () => {
+test('sessions detached longer ago than their lifetime are not carried over', async () => {
   const folder = await temporaryFolder();
   const now = () => new Date(at(3_600));
   const options = { partBytes: PART_BYTES, now, lifetimeOf: () => 60_000 };

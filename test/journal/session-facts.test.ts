@@ -53,7 +53,7 @@ const carried = (seconds: number, more: Partial<SessionFacts>): SessionRecord =>
   facts: facts('a', more),
 });
 
-test('a session begins with what is known before its first invoke', () => {
+test('a session begins with the facts from before its first invoke', () => {
   expect(fold(started('a'))).toEqual({
     session: 'a',
     ...ORIGIN,
@@ -64,11 +64,11 @@ test('a session begins with what is known before its first invoke', () => {
   });
 });
 
-test('records of a session that nothing has begun tell nothing', () => {
+test('records of a session without a start record are ignored', () => {
   expect(fold(active(1), stopped(2))).toBeUndefined();
 });
 
-test('what was learnt later is added, and a second start resets nothing', () => {
+test('later facts are added, and a second start record resets nothing', () => {
   const identified = { type: 'session.identified', at: at(1), session: 'a' } as const;
   const known = fold(
     started('a'),
@@ -82,7 +82,7 @@ test('what was learnt later is added, and a second start resets nothing', () => 
   );
 });
 
-test('a repeated handshake names the session that followed', () => {
+test('a repeated handshake names the new session', () => {
   const replayed = {
     type: 'session.replayed',
     at: at(1),
@@ -123,17 +123,17 @@ test.each([
   });
 });
 
-test('a session that is at work after it was left is in use again', () => {
+test('a detached session that gets another call is in use again', () => {
   const known = fold(started('a'), left(1), active(2));
   expect(known?.end).toBeUndefined();
   expect(known).toMatchObject({ open: 1, lastActiveAt: at(2) });
 });
 
-test('a session that was at work before it was left stays left', () => {
+test('a session whose last call was before its detachment stays detached', () => {
   expect(fold(started('a'), left(2), active(1))?.end).toEqual({ how: 'left', at: at(2) });
 });
 
-test('a failed stop is remembered until the session is stopped', () => {
+test('a failed stop is kept until the session is stopped', () => {
   const failed = fold(started('a'), stopFailed(1), stopFailed(2));
   expect(failed?.stopFailure).toEqual({ reason: 'denied', at: at(2) });
   expect(fold(started('a'), stopFailed(1), stopped(2))?.stopFailure).toBeUndefined();
@@ -141,26 +141,26 @@ test('a failed stop is remembered until the session is stopped', () => {
 });
 
 describe('a call', () => {
-  test('counts, and the session was at work until its end', () => {
+  test('is counted, and the session is active until its end', () => {
     expect(withCall(facts('a'), call('a', 3))).toMatchObject({ calls: 1, lastActiveAt: at(3.5) });
     const later = facts('a', { lastActiveAt: at(9), calls: 4 });
     expect(withCall(later, call('a', 3))).toMatchObject({ calls: 5, lastActiveAt: at(9) });
   });
 
-  test('that began after the session was left means that it is in use again', () => {
+  test('that began after the session was detached puts it in use again', () => {
     const known = facts('a', { end: { how: 'left', at: at(5) } });
     expect(withCall(known, call('a', 6)).end).toBeUndefined();
     expect(withCall(known, call('a', 4)).end).toEqual(known.end);
   });
 
-  test('of an impossible length is taken as none', () => {
+  test('of an impossible duration counts as zero', () => {
     const known = withCall(facts('a'), call('a', 3, { milliseconds: 1e300 }));
     expect(known.lastActiveAt).toBe(at(3));
   });
 });
 
-describe('a session that is carried on', () => {
-  test('is known without what came before', () => {
+describe('a session that is carried over', () => {
+  test('is known without its earlier records', () => {
     const more = { calls: 7, mcpSessionId: 'm', lastActiveAt: at(8) };
     expect(fold(carried(9, more))).toEqual(facts('a', more));
   });
@@ -173,7 +173,7 @@ describe('a session that is carried on', () => {
     ).toMatchObject({ calls: 8, lastActiveAt: at(9), open: 1 });
   });
 
-  test('stays ended where another program has ended it', () => {
+  test('stays ended if another program ended it', () => {
     expect(
       fold(started('a'), stopped(5), carried(9, { lastActiveAt: at(8), open: 1 })),
     ).toMatchObject({
@@ -182,7 +182,7 @@ describe('a session that is carried on', () => {
     });
   });
 
-  test('is in use again where it was at work after it was left', () => {
+  test('is in use again if it was active after it was detached', () => {
     const known = fold(started('a'), left(5), carried(9, { lastActiveAt: at(8) }));
     expect(known?.end).toBeUndefined();
     const still = fold(started('a'), left(5), carried(9, { lastActiveAt: at(4) }));

@@ -22,7 +22,7 @@ test.each([
   expect(stateFolder(env, platform, home)).toBe(expected);
 });
 
-test('a relative state folder is refused, for it would be another one for each program', () => {
+test('a relative state folder is rejected, because it would differ for each program', () => {
   expect(() => stateFolder({ AGENTCORE_STATE_DIR: 'mine' }, 'linux', '/home/me')).toThrow(
     expect.objectContaining({
       code: 'usage',
@@ -31,12 +31,15 @@ test('a relative state folder is refused, for it would be another one for each p
   );
 });
 
-test('the journal has a folder of its own in it', () => {
+test('the journal has its own folder in the state folder', () => {
   expect(journalFolder(join('/', 'mine'))).toBe(join('/', 'mine', 'journal'));
 });
 
 describe.skipIf(process.platform === 'win32')('a state folder', () => {
-  /** Another user's: only root can give one away, and others have those of root. */
+  /**
+   * A folder of another user. Only root can change an owner, so for other users it is a folder of
+   * root.
+   */
   async function foreignFolder(): Promise<string> {
     if (process.getuid?.() !== 0) return '/usr';
     const folder = join(await temporaryFolder(), 'foreign');
@@ -74,7 +77,7 @@ describe.skipIf(process.platform === 'win32')('a state folder', () => {
       async () => join(await linkTo(await foreignFolder()), 'state'),
       /a link on the way leads to .*, which belongs to user/,
     ],
-  ])('that is %s is refused with the reason, and nothing is changed', async (_, make, reason) => {
+  ])('that is %s is rejected with the reason, and nothing is changed', async (_, make, reason) => {
     const folder = await make();
     const before = await stat(folder).catch(() => undefined);
     expect(() => stateFolder({ AGENTCORE_STATE_DIR: folder })).toThrow(
@@ -87,7 +90,7 @@ describe.skipIf(process.platform === 'win32')('a state folder', () => {
     expect([after?.mode, after?.uid]).toEqual([before?.mode, before?.uid]);
   });
 
-  test('of the user’s own is taken, also through a link', async () => {
+  test('of the user is accepted, also through a symbolic link', async () => {
     const own = await temporaryFolder();
     const link = await linkTo(own);
     expect(stateFolder({ AGENTCORE_STATE_DIR: link })).toBe(link);
@@ -95,7 +98,7 @@ describe.skipIf(process.platform === 'win32')('a state folder', () => {
     expect(await readdir(own)).toEqual(['journal']);
   });
 
-  test('with a subfolder in which others can write is refused when that is used', async () => {
+  test('with a subfolder in which others can write is rejected when that is used', async () => {
     const state = await temporaryFolder();
     await mkdir(join(state, 'audit'));
     await chmod(join(state, 'audit'), 0o777);
@@ -106,7 +109,7 @@ describe.skipIf(process.platform === 'win32')('a state folder', () => {
   });
 
   test.each([[['proxy']], [['sessions', 'list']], [['audit', 'verify']]])(
-    'that is refused ends %j with exit code 2 and the reason',
+    'that is rejected makes %j exit with code 2 and the reason',
     async (args) => {
       const folder = await openFolder(0o777);
       const cli = startCli(args, {

@@ -2,7 +2,10 @@ import { Journal } from '../../src/journal/journal.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { at, call, started } from './records.ts';
 
-/** Keeps a journal until it is killed: a session, so many calls, and the word that all is written. */
+/**
+ * Writes a journal until it is killed: a session and this many calls. Then reports that all is
+ * written.
+ */
 const [folder = '', session = '', count = '0'] = process.argv.slice(2);
 
 const journal = new Journal({
@@ -18,5 +21,5 @@ journal.record(started(session));
 for (let i = 0; i < Number(count); i++) journal.record(call(session, i));
 await journal.recordNow({ type: 'session.active', at: at(0), session, open: 0 });
 process.send?.('written');
-// The channel to the test keeps it alive.
+// The channel to the test keeps this process alive.
 process.on('message', () => {});

@@ -22,7 +22,7 @@ describe('the standard headers of the stateless era', () => {
     ['tools/call', { name: ' padded ' }, '=?base64?IHBhZGRlZCA=?='],
     ['tools/call', { name: '=?base64?eA==?=' }, '=?base64?PT9iYXNlNjQ/ZUE9PT89?='],
     ['tools/call', { name: '' }, '=?base64??='],
-  ])('of %s %o say %s', (method, params, name) => {
+  ])('of %s %o contain %s', (method, params, name) => {
     const request = makeRequest(numericId(1), method, { ...params, _meta: META });
     expect(standardHeaders(request)).toEqual({
       'mcp-protocol-version': '2026-07-28',
@@ -31,7 +31,7 @@ describe('the standard headers of the stateless era', () => {
     });
   });
 
-  it('have no name where the method has none', () => {
+  it('have no name if the method has none', () => {
     const request = makeRequest(numericId(1), 'tools/list', { name: 'x', _meta: META });
     expect(standardHeaders(request)).not.toHaveProperty('mcp-name');
   });
@@ -58,11 +58,11 @@ describe('arguments as headers', () => {
   };
   const declared = declaredParamHeaders(schema);
 
-  it('are those that the schema marks as it may', () => {
+  it('are those with a valid mark in the schema', () => {
     expect(declared.map(({ name }) => name)).toEqual(['Region', 'Count', 'Dry-Run', 'Deep']);
   });
 
-  it('carry scalars as text, and what HTTP would harm as Base64', () => {
+  it('contain scalars as text, and as Base64 if HTTP would change them', () => {
     const request = call({
       arguments: { region: 'Zürich', count: 3, dry: false, deep: { id: 'x' } },
     });
@@ -74,7 +74,7 @@ describe('arguments as headers', () => {
     });
   });
 
-  it('are left out where there is no value that is safe to repeat', () => {
+  it('are left out if no value is safe to repeat', () => {
     const request = call({ arguments: { region: null, count: 2 ** 60, deep: 'no object' } });
     expect(paramHeaders(request, declared)).toEqual({});
     expect(paramHeaders(call({}), declared)).toEqual({});

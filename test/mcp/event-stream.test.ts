@@ -18,14 +18,14 @@ describe('an event stream', () => {
     '\ufeff: comment\r\nid: 1\ndata:\n\nevent: message\ndata: {"a":\ndata: "é😀"}\n\rodd: x\nretry: soon\ndata:{"b":2}\r\n\r\ndata: cut off',
   );
 
-  it('is the same whatever its chunks are', async () => {
+  it('is parsed the same way regardless of its chunks', async () => {
     const expected = ['{"a":\n"é😀"}', '{"b":2}'];
     for (let size = 1; size <= stream.length; size++) {
       expect(await eventsOf(stream, size), `in chunks of ${size}`).toEqual(expected);
     }
   });
 
-  it('hands over an event before the next chunk is asked for', async () => {
+  it('yields an event before it reads the next chunk', async () => {
     const asked: string[] = [];
     async function* slow(): AsyncGenerator<Buffer> {
       asked.push('first');
@@ -41,17 +41,17 @@ describe('an event stream', () => {
     expect(asked).toEqual(['first']);
   });
 
-  it('may end with a carriage return, and then ends its last event', async () => {
+  it('may end with a carriage return, which ends its last event', async () => {
     expect(await eventsOf(Buffer.from('data: 1\r\r'))).toEqual(['1']);
     expect(await eventsOf(Buffer.from('data: 1\r'))).toEqual([]);
   });
 
-  it('is refused when an event is larger than the bound', async () => {
+  it('is rejected if an event is larger than the bound', async () => {
     const large = Buffer.from(`data: ${'x'.repeat(2000)}\n\n`);
     await expect(eventsOf(large, 100)).rejects.toThrow('larger than 1000');
   });
 
-  it('has U+FFFD in place of what is not UTF-8', async () => {
+  it('has U+FFFD for bytes that are not UTF-8', async () => {
     expect(await eventsOf(Buffer.from('data: caf\xe9\n\n', 'latin1'))).toEqual(['caf\ufffd']);
   });
 });

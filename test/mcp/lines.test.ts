@@ -35,7 +35,7 @@ describe('lines', () => {
     expect(await linesOf(100, '1\n', '2')).toEqual(['1', '2']);
   });
 
-  it('beyond the bound are passed over but for their length and id', async () => {
+  it('beyond the bound are skipped except for their length and id', async () => {
     const long = 'x'.repeat(50);
     const lines = await linesOf(
       40,
@@ -50,11 +50,11 @@ describe('lines', () => {
     expect(oversized.id).toEqual({ token: '"é-7"', key: '"é-7"' });
   });
 
-  it('at the bound pass', async () => {
+  it('of exactly the bound are accepted', async () => {
     expect(await linesOf(4, '1234\n12345\n')).toEqual(['1234', expect.any(OversizedLine)]);
   });
 
-  it('beyond the bound have no id where they are no request', async () => {
+  it('beyond the bound have no id if they are not requests', async () => {
     const pad = ' '.repeat(100);
     for (const text of [`{"id":1,${pad}"result":{}}`, `[{"id":1,"method":"a"}${pad}]`, `${pad}x`]) {
       const [oversized] = (await linesOf(10, text)) as [OversizedLine];

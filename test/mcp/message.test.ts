@@ -30,7 +30,7 @@ function parseRequest(text: string): Request {
   return message as Request;
 }
 
-describe('telling messages apart', () => {
+describe('classifying messages', () => {
   it.each([
     ['request', '{"jsonrpc":"2.0","id":1,"method":"ping"}'],
     ['request', '{"jsonrpc":"2.0","id":0,"method":"ping","params":{}}'],
@@ -63,34 +63,34 @@ describe('telling messages apart', () => {
     '{"jsonrpc":"2.0","id":true,"method":"ping"}',
     '{"jsonrpc":"2.0","id":null,"method":"ping"}',
     '[]',
-  ])('refuses %s as an invalid request', (text) => {
+  ])('rejects %s as an invalid request', (text) => {
     expect(parseOne(text)).toMatchObject({ kind: 'fault', code: -32600 });
   });
 
   it.each(['', '{', '{"a":1}}', '{"a":1,}', "{'a':1}", 'NaN', '\ufeff\ufeff{}'])(
-    'refuses %j as no JSON',
+    'rejects %j as invalid JSON',
     (text) => {
       expect(parseOne(text)).toMatchObject({ kind: 'fault', code: -32700, id: undefined });
     },
   );
 
-  it('refuses bytes that are not UTF-8', () => {
+  it('rejects bytes that are not UTF-8', () => {
     const bytes = Buffer.from('{"jsonrpc":"2.0","method":"x\xff"}', 'latin1');
     expect(parseOne(bytes)).toMatchObject({ kind: 'fault', code: -32700 });
   });
 
-  it('names the id of a request that is wrong in another way', () => {
+  it('returns the id of a request that is invalid in another way', () => {
     expect(parseOne('{"id":7,"method":"ping"}')).toMatchObject({ id: { token: '7' } });
     expect(parseOne('{"jsonrpc":"2.0","id":7,"method":"a","params":3}')).toMatchObject({
       id: { token: '7' },
     });
   });
 
-  it('names no id where a response may be meant, whose id is not the sender’s', () => {
+  it('returns no id if the message may be a response, whose id belongs to the other side', () => {
     expect(parseOne('{"jsonrpc":"2.0","id":7}')).toMatchObject({ kind: 'fault', id: undefined });
   });
 
-  it('takes a batch apart, each message with its own bytes', () => {
+  it('splits a batch, and each message keeps its own bytes', () => {
     const messages = parse(
       '[ {"jsonrpc":"2.0","id":1,"method":"a"} , 5,{"jsonrpc":"2.0","method":"b"}]',
     );
@@ -99,26 +99,26 @@ describe('telling messages apart', () => {
   });
 });
 
-describe('members that only look like one', () => {
+describe('members with similar names', () => {
   it.each([
     '{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call"}',
     '{"jsonrpc":"2.0","id":1,"method":"ping","PARAMS":{}}',
     '{"jsonrpc":"2.0","id":1,"method":"ping","paramſ":{}}',
     '{"jsonrpc":"2.0","id":1,"result":{},"ｍethod":"tools/call"}',
     '{"jsonrpc":"2.0","Id":2,"id":1,"result":{}}',
-  ])('are refused, for some readers take the last of them: %s', (text) => {
+  ])('are rejected, because some parsers use the last of them: %s', (text) => {
     const [fault] = parse(text);
     expect(fault).toMatchObject({ kind: 'fault', code: -32600 });
     expect((fault as MessageFault).reason).toContain('take for another member');
   });
 
-  it('are others where they are no such', () => {
+  it('are accepted as different if they are not confusable', () => {
     const message = parseOne('{"jsonrpc":"2.0","id":1,"method":"x","methods":1}');
     expect(message).toMatchObject({ kind: 'request' });
   });
 });
 
-describe('objects with a key twice', () => {
+describe('duplicate keys in an object', () => {
   it.each([
     '{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}',
     '{"jsonrpc":"2.0","id":1,"method":"a","params":{"x":{"y":1,"z":[{"y":1},2],"y":2}}}',
@@ -127,20 +127,20 @@ describe('objects with a key twice', () => {
     '{"jsonrpc":"2.0","id":1,"method":"a","params":null,"params":{}}',
     '{"jsonrpc":"2.0","id":1,"method":"a","params":{},"params":null}',
     '{"jsonrpc":"2.0","id":1,"result":{"x":1,"x":2}}',
-  ])('are refused from a client: %s', (text) => {
+  ])('are rejected from a client: %s', (text) => {
     const fault = parseOne(text);
     expect(fault).toMatchObject({ kind: 'fault', code: -32600 });
     expect((fault as MessageFault).reason).toContain('twice');
   });
 
-  it('concern one message of a batch', () => {
+  it('affect one message of a batch', () => {
     const messages = parse(
       '[{"jsonrpc":"2.0","id":1,"method":"a"},{"jsonrpc":"2.0","id":2,"id":3,"method":"a"}]',
     );
     expect(messages.map(({ kind }) => kind)).toEqual(['request', 'fault']);
   });
 
-  it('name the request that is refused, unless its id is in doubt', () => {
+  it('are reported with the request’s id, unless the id is ambiguous', () => {
     const text = '{"jsonrpc":"2.0","id":1,"method":"a","params":{"x":1,"x":2}}';
     expect(parseOne(text)).toMatchObject({ id: { token: '1' } });
     expect(parseOne(`{"id":0,${text.slice(1)}`)).toMatchObject({ id: undefined });
@@ -156,7 +156,7 @@ describe('objects with a key twice', () => {
     ['{"a":{"b":1,"b":2,"c":3},"a":{"b":4,"b":5}}', '{"a":{"b":5}}'],
     ['[{"x":"\\"","x":"}"},{"x":[{"y":1,"y":2}]}]', '[{"x":"}"},{"x":[{"y":2}]}]'],
     ['{"a":1,"b":0,"a":2,"c":0,"a":3}', '{"b":0,"c":0,"a":3}'],
-  ])('lose all but the last in a result, and nothing else changes: %s', (given, right) => {
+  ])('are reduced to the last one in a result, and nothing else changes: %s', (given, right) => {
     const response = parseOne(`{"jsonrpc":"2.0","id":1,"result":${given}}`, 'server') as Response;
     expect(response.bytes.toString()).toBe(`{"jsonrpc":"2.0","id":1,"result":${right}}`);
     expect(resultOf(response)).toEqual(JSON.parse(given));
@@ -167,7 +167,7 @@ describe('objects with a key twice', () => {
     '{"jsonrpc":"2.0","id":1,"result":{},"result":{}}',
     '{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{"x":1,"x":2}}',
     '{"jsonrpc":"2.0","method":"a","method":"b"}',
-  ])('are refused from a server too, in a request or at the top level: %s', (text) => {
+  ])('are also rejected from a server, in a request or at the top level: %s', (text) => {
     expect(parseOne(text, 'server')).toMatchObject({ kind: 'fault', code: -32600 });
   });
 
@@ -178,15 +178,15 @@ describe('objects with a key twice', () => {
     '{"jsonrpc":"2.0","id":1,"method":"a","params":{"a\\\\":1,"a\\"":2,"a":"\\\\"}}',
     '{"jsonrpc":"2.0","id":1,"method":"a","params":{"__proto__":1,"constructor":2}}',
     '{"jsonrpc":"2.0","id":1,"method":"a","params":{"é":1,"e":2,"É":3}}',
-  ])('are not seen where there are none: %s', (text) => {
+  ])('are not reported if there are none: %s', (text) => {
     expect(parseOne(text).kind).toBe('request');
   });
 });
 
-describe('what a sender means', () => {
+describe('normalizing messages', () => {
   const NULL = '{"jsonrpc":"2.0","id":1,"method":"tools/list","params":null}';
 
-  it.each<Sender>(['client', 'server'])('is without the byte order mark of a %s', (sender) => {
+  it.each<Sender>(['client', 'server'])('removes the byte order mark of a %s', (sender) => {
     const message = parseOne('\ufeff{"jsonrpc":"2.0","id":1,"result":{}}', sender) as Response;
     expect(message.bytes.toString()).toBe('{"jsonrpc":"2.0","id":1,"result":{}}');
   });
@@ -195,35 +195,35 @@ describe('what a sender means', () => {
     [NULL, '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'],
     ['{"params" : null , "jsonrpc":"2.0","method":"a"}', '{ "jsonrpc":"2.0","method":"a"}'],
     ['{"jsonrpc":"2.0", "params":null, "method":"a"}', '{"jsonrpc":"2.0",  "method":"a"}'],
-  ])('is no params where a client writes null: %s', (given, right) => {
+  ])('removes null params of a client: %s', (given, right) => {
     const message = parseOne(given) as Request;
     expect(message.params).toBeUndefined();
     expect(message.bytes.toString()).toBe(right);
   });
 
-  it('is in doubt where a server writes null params', () => {
+  it('rejects null params of a server, because they are ambiguous', () => {
     expect(parseOne(NULL, 'server')).toMatchObject({ kind: 'fault', id: { token: '1' } });
   });
 
-  it('has U+FFFD for what is not UTF-8 in the answer of a server', () => {
+  it('replaces invalid UTF-8 in the answer of a server with U+FFFD', () => {
     const bytes = Buffer.from('{"jsonrpc":"2.0","id":1,"result":{"t":"caf\xe9"}}', 'latin1');
     const response = parseOne(bytes, 'server') as Response;
     expect(response.bytes.toString()).toBe('{"jsonrpc":"2.0","id":1,"result":{"t":"caf\ufffd"}}');
   });
 });
 
-describe('bytes that nobody changes', () => {
+describe('unchanged bytes', () => {
   const text =
     '{ "params": {"big":12345678901234567890, "f":1.0, "s":"\\u00e9\u2028é"}, "id" : 7 ,"x":[1,{"id":9}],"method":"a","jsonrpc":"2.0"}';
 
-  it('stay as they came when the id is replaced', () => {
+  it('are kept when the id is replaced', () => {
     const request = parseRequest(text);
     const moved = withId(request, { token: '"other"', key: '"other"' });
     expect(moved.bytes.toString()).toBe(text.replace('"id" : 7', '"id" : "other"'));
     expect(withId(moved, request.id).bytes.toString()).toBe(text);
   });
 
-  it('stay as they came when a nested value is replaced', () => {
+  it('are kept when a nested value is replaced', () => {
     const request = parseRequest(text);
     const changed = withTokenAt(request, ['params', 'big'], '1');
     expect(changed.bytes.toString()).toBe(text.replace('12345678901234567890', '1'));
@@ -232,7 +232,7 @@ describe('bytes that nobody changes', () => {
   });
 
   it.each(['0', '-1', '"0"', '""', '"\\u0061"', '12345678901234567890', '1.0', '1e2', '"é\\n"'])(
-    'an id %s comes back as it was written',
+    'return an id %s as it was written',
     (token) => {
       const request = parseRequest(`{"jsonrpc":"2.0","id":${token},"method":"a"}`);
       const answer = makeError(request.id, { code: 1, message: 'x' });
@@ -240,7 +240,7 @@ describe('bytes that nobody changes', () => {
     },
   );
 
-  it('gives an error without an id the one of its request', () => {
+  it('give an error without an id the id of its request', () => {
     for (const text of [
       '{"jsonrpc":"2.0","error":{"code":1,"message":"x"}}',
       '{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"x"}}',
@@ -254,7 +254,7 @@ describe('bytes that nobody changes', () => {
     }
   });
 
-  it('go onto one line, whatever stood between the tokens', () => {
+  it('fit on one line, whatever whitespace was between the tokens', () => {
     const pretty = JSON.stringify({ jsonrpc: '2.0', id: 1, result: { a: ['\n'] } }, null, 2);
     const response = parseOne(pretty.replaceAll('\n', '\r\n')) as Response;
     expect(response.bytes.toString()).not.toMatch(/[\r\n]/);
@@ -263,7 +263,7 @@ describe('bytes that nobody changes', () => {
 });
 
 describe('ids', () => {
-  it('are equal however they are written', () => {
+  it('are equal regardless of their spelling', () => {
     const cancel = (token: string) =>
       idAt(parseOne(`{"jsonrpc":"2.0","method":"n","params":{"requestId":${token}}}`) as Message, [
         'params',

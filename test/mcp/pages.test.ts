@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { makeRequest, numericId, parseMessages, type Response } from '../../src/mcp/message.ts';
 import { readPages, withoutEmptyCursor } from '../../src/mcp/pages.ts';
 
-/** The cursors with which pages are read whose own cursors are these, the last one over and over. */
+/** The cursors that a client sends to read pages with these next cursors. The last one repeats. */
 async function readWith(cursors: readonly unknown[], maxPages?: number): Promise<unknown[]> {
   const asked: unknown[] = [];
   const read = async (cursor: string | undefined) => {
@@ -17,12 +17,12 @@ it.each([[undefined], [null], [''], [5]])('ends a list at the cursor %j', async 
   expect(await readWith(['a', cursor])).toEqual([undefined, 'a']);
 });
 
-it('ends a list at a cursor that was there before', async () => {
+it('ends a list at a repeated cursor', async () => {
   expect(await readWith(['a'])).toEqual([undefined, 'a']);
   expect(await readWith(['a', 'b', 'a'])).toEqual([undefined, 'a', 'b']);
 });
 
-it('ends a list that has more pages than the bound', async () => {
+it('ends a list with more pages than the bound', async () => {
   expect(await readWith(['a', 'b', 'c', 'd'], 3)).toEqual([undefined, 'a', 'b']);
   const endless = Array.from({ length: 1_000 }, (_, index) => String(index));
   expect(await readWith(endless)).toHaveLength(100);
@@ -34,7 +34,7 @@ it.each([
   ['tools/list', '{"tools":[],"nextCursor":"1"}', '{"tools":[],"nextCursor":"1"}'],
   ['tools/list', '{"tools":[{"nextCursor":null}]}', '{"tools":[{"nextCursor":null}]}'],
   ['tools/call', '{"nextCursor":null}', '{"nextCursor":null}'],
-])('takes a cursor that ends the list out of %s: %s', (method, given, right) => {
+])('removes a final cursor from %s: %s', (method, given, right) => {
   const text = `{"jsonrpc":"2.0","id":1,"result":${given}}`;
   const [response] = parseMessages(Buffer.from(text), 'server');
   const list = withoutEmptyCursor(makeRequest(numericId(1), method), response as Response);

@@ -7,7 +7,7 @@ import { installedTarball, type Unpacked, unexpected, unmatched } from './packag
 
 const MEGABYTE = 1024 * 1024;
 
-/** All that is meant to be in it, and nothing else. */
+/** The exact files of the package. */
 const EXPECTED = [
   /^package\.json$/,
   /^README\.md$/,
@@ -25,7 +25,7 @@ describe('the npm package', () => {
     return npm.remove;
   }, 240_000);
 
-  it('has the files that it is meant to have, and no others', () => {
+  it('contains exactly the expected files', () => {
     expect(unexpected(npm.paths, EXPECTED)).toEqual([]);
     expect(unmatched(npm.paths, EXPECTED)).toEqual([]);
     // Only VS Code can load it.
@@ -36,13 +36,13 @@ describe('the npm package', () => {
     expect(npm.size).toBeLessThanOrEqual(MEGABYTE);
   });
 
-  it('brings nothing but itself', async () => {
+  it('has no dependencies', async () => {
     const lock = await readFile(join(npm.folder, 'package-lock.json'), 'utf8');
     const { packages } = JSON.parse(lock) as { readonly packages: object };
     expect(Object.keys(packages)).toEqual(['', 'node_modules/agentcore-mcp']);
   });
 
-  it('installs a program that can be run', async () => {
+  it('installs a working program', async () => {
     const program = join(npm.folder, 'node_modules/.bin/agentcore-mcp');
     const { version } = JSON.parse(await readFile('package.json', 'utf8'));
     const { stdout, stderr } = await promisify(execFile)(program, ['--version'], {

@@ -8,21 +8,21 @@ import JSZip from 'jszip';
 const run = promisify(execFile);
 const NPM = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 
-/** A package as it would be published, and unpacked as it would be installed. */
+/** A package as it would be published, unpacked as it would be installed. */
 export interface Unpacked {
-  /** Paths of its files, in the order of the alphabet, with `/`. */
+  /** Sorted paths of its files, with `/`. */
   readonly paths: readonly string[];
-  /** Bytes of the package itself. */
+  /** The size of the package file in bytes. */
   readonly size: number;
-  /** Where it is unpacked. */
+  /** The folder into which it is unpacked. */
   readonly folder: string;
-  /** What was said while it was made. */
+  /** The output of the packaging command. */
   readonly output: string;
-  /** Leaves nothing of it. */
+  /** Removes all files. */
   readonly remove: () => Promise<void>;
 }
 
-/** The extension, of what is in `dist`. */
+/** The packaged extension, built from `dist`. */
 export async function unpackedVsix(): Promise<Unpacked> {
   const folder = await temporaryFolder();
   const path = join(folder, 'extension.vsix');
@@ -46,7 +46,7 @@ export async function unpackedVsix(): Promise<Unpacked> {
   return { paths, size: bytes.length, folder, output: stdout + stderr, remove };
 }
 
-/** The npm package, of what is in `dist`, installed in an empty project. */
+/** The npm package, built from `dist`, installed in an empty project. */
 export async function installedTarball(): Promise<Unpacked> {
   const folder = await temporaryFolder();
   const npm = (args: readonly string[], cwd: string) =>
@@ -65,19 +65,19 @@ export async function installedTarball(): Promise<Unpacked> {
   };
 }
 
-/** What `npm pack --json` says. */
+/** The output of `npm pack --json`. */
 interface PackedTarball {
   readonly filename: string;
   readonly size: number;
   readonly files: readonly { readonly path: string }[];
 }
 
-/** Those that are none of what a package is meant to have. */
+/** The paths that match no expected file. */
 export function unexpected(paths: readonly string[], expected: readonly RegExp[]): string[] {
   return paths.filter((path) => !expected.some((pattern) => pattern.test(path)));
 }
 
-/** Those that stand for no file. */
+/** The expected patterns that match no path. */
 export function unmatched(paths: readonly string[], expected: readonly RegExp[]): RegExp[] {
   return expected.filter((pattern) => !paths.some((path) => pattern.test(path)));
 }

@@ -14,12 +14,12 @@ describe('the README', () => {
     expect(readme).toContain('https://vscode.dev/redirect?url=vscode%3Aextension%2F');
   });
 
-  it('lists every setting, and none that is not there', () => {
+  it('lists exactly the existing settings', () => {
     const settings = Object.keys(manifest.contributes.configuration.properties);
     expect(firstColumn('Settings').map((cell) => cell.replaceAll('`', ''))).toEqual(settings);
   });
 
-  it('lists every command of the palette, and none that is not there', () => {
+  it('lists exactly the commands of the Command Palette', () => {
     const { commands, menus } = manifest.contributes;
     const hidden = menus.commandPalette.map(({ command }: { command: string }) => command);
     const titles = commands
@@ -35,14 +35,14 @@ describe('the README', () => {
     expect(firstColumn('Views')).toEqual(names);
   });
 
-  it('says which VS Code is the oldest that will do', () => {
+  it('names the oldest supported VS Code version', () => {
     const [, oldest] = /\^(\d+\.\d+)\./.exec(manifest.engines.vscode) ?? [];
     expect(readme).toContain(`VS Code ${oldest} or newer`);
   });
 });
 
 describe('the link that installs the proxy alone', () => {
-  it('holds a server for mcp.json that asks for the ARN and the profile', () => {
+  it('contains a server for mcp.json that prompts for the ARN and the profile', () => {
     const link = new URL(installLink('1.2.3')).searchParams.get('url') ?? '';
     const [scheme, json] = link.split('?');
     const { inputs, ...server } = JSON.parse(decodeURIComponent(json ?? ''));
@@ -55,7 +55,7 @@ describe('the link that installs the proxy alone', () => {
   });
 });
 
-/** Of the table below a heading. */
+/** The first column of the table below a heading. */
 function firstColumn(heading: string): string[] {
   const [, section = ''] = readme.split(`### ${heading}\n`);
   const [table = ''] = section.split('\n#');

@@ -10,7 +10,7 @@ import { type Unpacked, unexpected, unmatched, unpackedVsix } from './packages.t
 
 const MEGABYTE = 1024 * 1024;
 
-/** All that is meant to be in it, and nothing else. */
+/** The exact files of the package. */
 const EXPECTED = [
   /^\[Content_Types\]\.xml$/,
   /^extension\.vsixmanifest$/,
@@ -27,7 +27,7 @@ const EXPECTED = [
   /^extension\/media\/walkthrough\/[a-z]+(-[a-z]+)*\.(svg|md)$/,
 ];
 
-describe('the extension, packaged', () => {
+describe('the packaged extension', () => {
   let vsix: Unpacked;
   const inside = (path: string) => join(vsix.folder, 'extension', path);
   const startPackaged = (env: Record<string, string>): ProxyProcess =>
@@ -38,12 +38,12 @@ describe('the extension, packaged', () => {
     return vsix.remove;
   }, 240_000);
 
-  it('is made without a warning', () => {
+  it('is built without a warning', () => {
     expect(vsix.output).not.toMatch(/warn|error/i);
     expect(vsix.output).toContain('DONE');
   });
 
-  it('has the files that it is meant to have, and no others', () => {
+  it('contains exactly the expected files', () => {
     expect(unexpected(vsix.paths, EXPECTED)).toEqual([]);
     expect(unmatched(vsix.paths, EXPECTED)).toEqual([]);
     for (const program of ['extension', 'proxy', 'bridge', 'cli']) {
@@ -55,7 +55,7 @@ describe('the extension, packaged', () => {
     expect(vsix.size).toBeLessThanOrEqual(MEGABYTE);
   });
 
-  it('has every file that its manifest names', async () => {
+  it('contains every file that its manifest names', async () => {
     const text = await readFile(inside('package.json'), 'utf8');
     const named = text.matchAll(/"(?:\.\/)?((?:media|dist|l10n)\/[^"]+)"/g);
     const paths = [...named].map(([, path]) => `extension/${path}`);
@@ -63,7 +63,7 @@ describe('the extension, packaged', () => {
     expect(paths.filter((path) => !vsix.paths.includes(path))).toEqual([]);
   });
 
-  it('activates from one file, and has all that it loads late', async () => {
+  it('activates from one file, and contains all modules that it loads later', async () => {
     const code = await readFile(inside('dist/extension.js'), 'utf8');
     const atOnce = [...code.matchAll(/\b(?:from|import)\s*"([^"]+)"/g)].map(
       ([, name]) => name ?? '',
@@ -76,21 +76,21 @@ describe('the extension, packaged', () => {
     expect(code.length).toBeLessThan(MEGABYTE / 4);
   });
 
-  it('knows the errors of what it loads late, which has a bundle of its own', async () => {
+  it('recognizes errors of the modules that it loads later from another bundle', async () => {
     const { KnownSessions } = await import(inside('dist/late/sessions/known-sessions.mjs'));
     const error = thrownBy(() => new KnownSessions({ AGENTCORE_STATE_DIR: 'here' }, 'extension'));
     expect(error.constructor).not.toBe(AgentCoreError);
     expect(error).toBeInstanceOf(AgentCoreError);
   });
 
-  it('shows a page whose links and images lead somewhere from anywhere', async () => {
+  it('has a page whose links and images work from any site', async () => {
     const page = await readFile(inside('readme.md'), 'utf8');
     const targets = [...page.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target as string);
     expect(targets.length).toBeGreaterThan(10);
     expect(targets.filter((target) => !/^(https:\/\/|#)/.test(target))).toEqual([]);
   });
 
-  it('shows itself as the Marketplace wants it', async () => {
+  it('has the metadata that the Marketplace requires', async () => {
     const manifest = JSON.parse(await readFile(inside('package.json'), 'utf8'));
     const icon = await readFile(inside(manifest.icon));
     // The size of a PNG is in its first chunk.
@@ -102,14 +102,14 @@ describe('the extension, packaged', () => {
     expect(manifest.categories).toEqual(['AI', 'Chat', 'Other']);
     expect(manifest.keywords.length).toBeLessThanOrEqual(10);
     expect(manifest.bugs.url).toMatch(/^https:/);
-    // What is not there yet would be missing from the page.
+    // A file that does not exist yet would be missing from the page.
     const page = await readFile('README.md', 'utf8');
     const pictures = [...page.matchAll(/\]\((media\/[^)]+)\)/g)].map(([, path]) => path as string);
     expect(pictures.length).toBeGreaterThan(4);
     for (const path of pictures) await access(path);
   });
 
-  it('has a proxy that says what is missing', async () => {
+  it('has a proxy that reports a missing setting', async () => {
     const proxy = startPackaged({});
     const { code } = await proxy.close();
     expect(code).toBe(2);
@@ -118,7 +118,7 @@ describe('the extension, packaged', () => {
     );
   });
 
-  it('has a proxy that brings a client and a runtime together', async () => {
+  it('has a proxy that connects a client to a runtime', async () => {
     const local = await start({ server: statefulMcp() });
     const { arn } = local.runtime('server');
     const proxy = startPackaged({

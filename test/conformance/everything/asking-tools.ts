@@ -5,7 +5,7 @@ import { text } from './media.ts';
 type Asked = Parameters<McpServer['server']['elicitInput']>[0];
 type RequestedSchema = Extract<Asked, { requestedSchema: unknown }>['requestedSchema'];
 
-/** Tools that ask the client while they run, as servers up to 2025-11-25 do. */
+/** Tools that send requests to the client while they run, as servers up to 2025-11-25 do. */
 export function registerAskingTools(server: McpServer): void {
   server.registerTool(
     'test_sampling',
@@ -81,8 +81,8 @@ function registerForm(
 }
 
 /**
- * The library asks on the standalone GET stream by itself, which AgentCore does not have: what a
- * tool asks has to come on the stream of its call.
+ * Without this, the library sends server requests on the standalone GET stream, which AgentCore
+ * lacks. They must be sent on the stream of the call.
  */
 function onStreamOf(mcpReq: ServerContext['mcpReq']): { relatedRequestId: RequestId } {
   return { relatedRequestId: mcpReq.id };

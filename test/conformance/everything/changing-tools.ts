@@ -1,13 +1,13 @@
 import type { McpServer } from '@modelcontextprotocol/server';
 import { text } from './media.ts';
 
-/** Tells whoever wants to know that a list has changed. */
+/** Emits list changes. */
 export interface Changes {
   toolsChanged(): void;
   promptsChanged(): void;
 }
 
-/** Tools that change what the server has. */
+/** Tools that change the lists of the server. */
 export function registerChangingTools(server: McpServer, changes: Changes): void {
   server.registerTool('test_trigger_tool_change', { description: 'Changes the tools' }, () => {
     changes.toolsChanged();

@@ -2,10 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { McpServer } from '@modelcontextprotocol/server';
 import { pixel, SILENCE, text } from './media.ts';
 
-/** What the suite asks for between two messages of a tool, in milliseconds. */
+/** The interval that the suite requires between two messages of a tool, in milliseconds. */
 const BETWEEN_MESSAGES = 50;
 
-/** Tools that answer with each kind of content, and tell how far they are meanwhile. */
+/** Tools that return each kind of content and report progress. */
 export function registerContentTools(server: McpServer): void {
   server.registerTool('test_simple_text', { description: 'Answers with text' }, () => ({
     content: [text('This is a simple text response for testing.')],

@@ -13,14 +13,15 @@ import { createMcpHandler, isLegacyRequest } from '@modelcontextprotocol/server'
 import { everythingServer } from './server.ts';
 import { StoredEvents } from './stored-events.ts';
 
-/** Milliseconds after which a client may come back for a stream that was closed. */
+/** Milliseconds after which a client may resume a closed stream. */
 const RETRY = 10;
 
 /**
- * Serves both eras of MCP on one endpoint: 2026-07-28 without sessions, all before it with sessions
- * of the server's own.
  *
- * @param port 0 for any that is free.
+ * Serves both eras of MCP on one endpoint: 2026-07-28 without sessions, earlier versions with
+ * `Mcp-Session-Id` sessions.
+ * @param port 0 for any free port.
+ *
  */
 export async function startEverything(port: number, host = '127.0.0.1'): Promise<Server> {
   const endpoint = everythingEndpoint();
@@ -30,7 +31,7 @@ export async function startEverything(port: number, host = '127.0.0.1'): Promise
   return server;
 }
 
-/** The address of the MCP endpoint of a server that listens. */
+/** The URL of the MCP endpoint of a listening server. */
 export function endpointOf(server: Server): string {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
 }
@@ -54,7 +55,7 @@ function everythingEndpoint() {
   };
 }
 
-/** The sessions of the handshake era, one server each. */
+/** The sessions of the handshake era, with one server for each. */
 class Sessions {
   readonly #transports = new Map<string, NodeStreamableHTTPServerTransport>();
 
@@ -87,7 +88,7 @@ class Sessions {
   }
 }
 
-/** The body's value; `undefined` where there is none, or none that is JSON. */
+/** The JSON value of the body, or `undefined` if there is no valid JSON. */
 async function readJson(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);

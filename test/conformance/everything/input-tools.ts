@@ -24,7 +24,7 @@ function askModel(question: string) {
   return inputRequired.createMessage({ messages, maxTokens: 100 });
 }
 
-/** Tools that answer with what they need to know first, as servers of 2026-07-28 do. */
+/** Tools that return `input_required` results, as servers of 2026-07-28 do. */
 export function registerInputTools(server: McpServer): void {
   for (const name of ['test_input_required_result_elicitation', 'test_streaming_elicitation']) {
     server.registerTool(name, { description: 'Needs a name' }, ({ mcpReq }) => {
@@ -61,7 +61,7 @@ export function registerInputTools(server: McpServer): void {
     'test_input_required_result_capabilities',
     { description: 'Needs whatever the client can give' },
     ({ mcpReq }) => {
-      // The library's type knows none of the envelope's members.
+      // The library's envelope type has no members.
       const envelope = mcpReq.envelope as { [CLIENT_CAPABILITIES_META_KEY]?: ClientCapabilities };
       const { sampling, elicitation } = envelope[CLIENT_CAPABILITIES_META_KEY] ?? {};
       return inputRequired({
@@ -76,7 +76,7 @@ export function registerInputTools(server: McpServer): void {
   registerStatefulInputTools(server);
 }
 
-/** Those that have something to remember meanwhile, and leave it with the client. */
+/** Tools that keep state between rounds, and store it with the client. */
 function registerStatefulInputTools(server: McpServer): void {
   for (const name of [
     'test_input_required_result_request_state',

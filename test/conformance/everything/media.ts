@@ -2,7 +2,7 @@
 export const PIXEL =
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4z8AAAAMBAQD3A0FDAAAAAElFTkSuQmCC';
 
-/** A WAV of no samples, in Base64. */
+/** A WAV without samples, in Base64. */
 export const SILENCE = 'UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA=';
 
 export function text(words: string): { type: 'text'; text: string } {

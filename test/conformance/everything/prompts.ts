@@ -10,7 +10,7 @@ import { pixel, text } from './media.ts';
 const CONTEXT = z.object({ context: z.string() });
 const PLACES = ['paris', 'park', 'party', 'test'];
 
-/** Prompts with each kind of content; an argument of one of them can be completed. */
+/** Prompts with each kind of content. One argument supports completion. */
 export function registerPrompts(server: McpServer): void {
   server.registerPrompt('test_simple_prompt', { description: 'Has no arguments' }, () => ({
     messages: [{ role: 'user', content: text('This is a simple prompt for testing.') }],

@@ -1,7 +1,7 @@
 import { type McpServer, ResourceTemplate } from '@modelcontextprotocol/server';
 import { PIXEL } from './media.ts';
 
-/** Resources, a template for more, and subscriptions of the handshake era. */
+/** Resources, a resource template, and subscriptions of the handshake era. */
 export function registerResources(server: McpServer): void {
   server.registerResource(
     'static-text',

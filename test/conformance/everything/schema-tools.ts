@@ -3,7 +3,7 @@ import { text } from './media.ts';
 
 type Schema = Parameters<typeof fromJsonSchema>[0];
 
-/** Tools whose schemas say more than what the libraries' types know. */
+/** Tools with JSON Schema keywords that the library's types do not cover. */
 export function registerSchemaTools(server: McpServer): void {
   const inputSchema = fromJsonSchema({
     $schema: 'https://json-schema.org/draft/2020-12/schema',

@@ -9,8 +9,8 @@ import { registerResources } from './resources.ts';
 import { registerSchemaTools } from './schema-tools.ts';
 
 /**
- * A server with everything that the conformance suite looks for, in both eras: one for each request
- * or, in the handshake era, for each session.
+ * A server with every feature that the conformance suite checks, in both eras. There is one for
+ * each request or, in the handshake era, for each session.
  */
 export function everythingServer(changes: Changes): McpServer {
   const server = new McpServer(

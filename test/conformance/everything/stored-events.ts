@@ -5,11 +5,11 @@ interface StoredEvent {
   readonly message: JSONRPCMessage;
 }
 
-/** What a session has sent, for a client that comes back for the rest of a stream. */
+/** The sent messages of a session, for a client that resumes a stream. */
 export class StoredEvents {
   readonly #events: StoredEvent[] = [];
 
-  /** @returns the event's id: its place among all. */
+  /** @returns The id of the event, which is its index among all events. */
   async storeEvent(streamId: string, message: JSONRPCMessage): Promise<string> {
     return String(this.#events.push({ streamId, message }) - 1);
   }

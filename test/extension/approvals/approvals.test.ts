@@ -42,7 +42,7 @@ async function setUp() {
   const subscription = registerApprovals({ register } as unknown as CommandRegistry, approvals);
   for (const one of [approvals, view, subscription]) onTestFinished(() => one.dispose());
   const group = () => view.getChildren().find(({ kind }) => kind === 'approvals');
-  /** The calls that wait, once there are so many. */
+  /** The pending calls, once there are `count`. */
   const waiting = async (count: number): Promise<SessionNode[]> => {
     await expect.poll(() => approvals.pending.length).toBe(count);
     const node = group();
@@ -61,8 +61,8 @@ afterEach(() => {
   window.pressed = undefined;
 });
 
-describe('a call that waits for a person', () => {
-  it('is shown above the sessions and told of once, and goes when nobody waits any more', async () => {
+describe('a call that waits for approval', () => {
+  it('is shown above the sessions with one notification, and disappears when the proxy stops waiting', async () => {
     const { folder, view, waiting } = await setUp();
     expect(await waiting(0)).toEqual([]);
     await writePending(folder, QUESTION);
@@ -94,7 +94,7 @@ describe('a call that waits for a person', () => {
     expect(await readAnswerFile(folder, ID)).toBe(answer);
   });
 
-  it('is answered from its whole question, and left waiting by whoever closes that', async () => {
+  it('is answered from its full question, and keeps waiting if the user closes the question', async () => {
     const { folder, waiting } = await setUp();
     await writePending(folder, QUESTION);
     await waiting(1);
@@ -105,7 +105,7 @@ describe('a call that waits for a person', () => {
     expect(await readAnswerFile(folder, ID)).toBe('once');
   });
 
-  it('says so where it does not wait any more', async () => {
+  it('shows a message if it no longer waits', async () => {
     const { folder, waiting } = await setUp();
     await writePending(folder, QUESTION);
     const [node] = await waiting(1);
@@ -113,7 +113,7 @@ describe('a call that waits for a person', () => {
     await expect(run('agentcore.approveOnce', node)).rejects.toThrow('does not wait any more');
   });
 
-  it('is shown without what VS Code would make a link of', async () => {
+  it('is shown without text that VS Code would turn into a link', async () => {
     const { folder, view, waiting } = await setUp();
     await writePending(folder, { ...QUESTION, tool: '[ok](command:evil)' });
     const [node] = await waiting(1);

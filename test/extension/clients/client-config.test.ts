@@ -49,12 +49,12 @@ describe('adding a server to a client’s file', () => {
       '{"mcpServers": {"w": {"command": "1"}, "w": {"command": "2"}}}\n',
       '"w" 2 times',
     ],
-  ])('that has %s', async (_, text, refusal) => {
+  ])('works with or rejects a file that has %s', async (_, text, refusal) => {
     const bytes = Buffer.from(text);
     await writeFile(file, bytes);
     if (refusal === undefined) {
       await add();
-      // The strictest reader: no byte order mark.
+      // The strictest parser accepts no byte order mark.
       expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({ mcpServers: { w: SERVER } });
       expect(hasServer(await readConfig(file), 'claude', 'w', SERVER)).toBe(true);
     } else {
@@ -65,7 +65,7 @@ describe('adding a server to a client’s file', () => {
     expect(await readdir(folder)).toEqual(['mcp.json']);
   });
 
-  it('makes the file and its folder if there is none', async () => {
+  it('creates the file and its folder if they do not exist', async () => {
     file = join(folder, 'new', 'deep', 'mcp.json');
     await add();
     expect(hasServer(await readConfig(file), 'claude', 'w', SERVER)).toBe(true);
@@ -74,13 +74,13 @@ describe('adding a server to a client’s file', () => {
   it.each([
     ['UTF-16', Buffer.from('\ufeff{}', 'utf16le'), 'encoded in UTF-16'],
     ['bytes that are no text', Buffer.from([0x7b, 0xff, 0x7d]), 'not encoded in UTF-8'],
-  ])('refuses %s', async (_, bytes, words) => {
+  ])('rejects %s', async (_, bytes, words) => {
     await writeFile(file, bytes);
     await expect(add()).rejects.toThrow(words);
     expect(await readFile(file)).toEqual(bytes);
   });
 
-  it.skipIf(process.platform === 'win32')('refuses what is no regular file', async () => {
+  it.skipIf(process.platform === 'win32')('rejects a path that is not a regular file', async () => {
     await mkdir(file);
     await expect(add()).rejects.toThrow('not a regular file');
     await rm(file, { recursive: true });
@@ -92,7 +92,7 @@ describe('adding a server to a client’s file', () => {
     expect((await lstat(file)).isSymbolicLink()).toBe(true);
   });
 
-  it.skipIf(process.platform === 'win32')('keeps the mode, and a link', async () => {
+  it.skipIf(process.platform === 'win32')('keeps the file mode and a symbolic link', async () => {
     const real = join(folder, 'real.json');
     await writeFile(real, '{}', { mode: 0o640 });
     await symlink(real, file);
@@ -102,7 +102,7 @@ describe('adding a server to a client’s file', () => {
     expect(hasServer(await readConfig(real), 'claude', 'w', SERVER)).toBe(true);
   });
 
-  it('leaves a file alone that another program has changed meanwhile', async () => {
+  it('does not overwrite a change of another program', async () => {
     await writeFile(file, '{"a": 1}');
     const before = await readConfig(file);
     await writeFile(file, '{"a": 2}');

@@ -21,7 +21,7 @@ beforeEach(async () => {
 const filesOf = async (client: ClientId, machine: Machine) =>
   (await findClientFiles(machine)).filter((one) => one.client === client).map(({ file }) => file);
 
-/** A `User` folder of a VS Code with these profiles. */
+/** A `User` folder of VS Code with these profiles. */
 async function userFolder(path: string, state: object = {}): Promise<string> {
   const file = join(path, 'globalStorage', 'storage.json');
   await mkdir(dirname(file), { recursive: true });
@@ -29,8 +29,8 @@ async function userFolder(path: string, state: object = {}): Promise<string> {
   return path;
 }
 
-describe('the file of another client', () => {
-  it('is where each system keeps it', async () => {
+describe('the configuration file of another client', () => {
+  it('is at the path of each operating system', async () => {
     const linux: Machine = { platform: 'linux', home: '/home/ada', env: {} };
     const mac: Machine = { platform: 'darwin', home: '/Users/ada', env: {} };
     const env = { APPDATA: 'C:\\Users\\ada\\AppData\\Roaming' };
@@ -48,7 +48,7 @@ describe('the file of another client', () => {
     expect(await filesOf('kiro', linux)).toEqual(['/home/ada/.kiro/settings/mcp.json']);
   });
 
-  it('is named for each VS Code that is there, with its profiles', async () => {
+  it('is listed for each VS Code installation, with its profiles', async () => {
     const machine: Machine = { platform: 'linux', home: root, env: {} };
     expect(await filesOf('vscode', machine)).toEqual([]);
     const code = await userFolder(join(root, '.config', 'Code', 'User'), {
@@ -71,7 +71,7 @@ describe('the file of another client', () => {
     ]);
   });
 
-  it('is in the package’s own folder for a Claude Desktop of the Microsoft Store', async () => {
+  it('is in the package folder for Claude Desktop from the Microsoft Store', async () => {
     const data = 'C:\\Users\\ada\\AppData';
     const names = async (folders: Readonly<Record<string, readonly string[]>>) =>
       filesOf('claude', {
@@ -91,7 +91,7 @@ describe('the file of another client', () => {
   });
 });
 
-describe('the file of this VS Code', () => {
+describe('the configuration file of this VS Code', () => {
   const machine: Machine = { platform: 'linux', home: '/home/ada', env: {} };
   const own = (user: string, storage: string, workspace?: string) =>
     findOwnFile(
@@ -121,12 +121,12 @@ describe('the file of this VS Code', () => {
       profile: 'Work',
       file: join(user, 'profiles', 'a1', 'mcp.json'),
     });
-    // This one uses the servers of the default profile.
+    // This profile uses the servers of the default profile.
     expect(await own(user, 'profiles/b2/globalStorage')).toMatchObject({
       profile: 'Shared',
       file: join(user, 'mcp.json'),
     });
-    // This one shares its storage, but not its servers.
+    // This profile shares the storage of the default profile, but not its servers.
     expect(await own(user, 'globalStorage', 'file:///home/ada/bare')).toMatchObject({
       profile: 'Bare',
       file: join(user, 'profiles', 'c3', 'mcp.json'),
@@ -136,7 +136,7 @@ describe('the file of this VS Code', () => {
     });
   });
 
-  it('is the usual one if what VS Code stores is not understood', async () => {
+  it('is at the default path if the stored VS Code state cannot be parsed', async () => {
     const user = join(root, 'User');
     await mkdir(join(user, 'globalStorage'), { recursive: true });
     await writeFile(join(user, 'globalStorage', 'storage.json'), 'no JSON');

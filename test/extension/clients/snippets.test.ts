@@ -30,7 +30,7 @@ describe('the snippet for another client', () => {
     });
   });
 
-  it('lies under the key that the client reads', () => {
+  it('is under the key that the client reads', () => {
     const keyOf = (client: Parameters<typeof serverSnippet>[0]) =>
       Object.keys(JSON.parse(snippetText(client, 'weather', serverSnippet(client, entry, '1'))));
     expect(keyOf('vscode')).toEqual(['servers']);
@@ -39,7 +39,7 @@ describe('the snippet for another client', () => {
     expect(keyOf('kiro')).toEqual(['mcpServers']);
   });
 
-  it('holds no secret: VS Code asks for it, the others are told nothing', () => {
+  it('contains no secret: VS Code prompts for it, other clients get none', () => {
     const text = snippetText('vscode', 'tools', serverSnippet('vscode', oauth, '1'));
     const { inputs, servers } = JSON.parse(text);
     expect(inputs).toMatchObject([{ type: 'promptString', password: true }]);
@@ -56,13 +56,13 @@ describe('the snippet for another client', () => {
     );
   });
 
-  it('has the AWS files of the settings', () => {
+  it('contains the AWS files of the settings', () => {
     const files = { AWS_CONFIG_FILE: '/home/ada/aws/config' };
     expect(serverSnippet('claude', entry, '1', files).env).toMatchObject(files);
     expect(serverSnippet('claude', entry, '1').env).not.toHaveProperty('AWS_CONFIG_FILE');
   });
 
-  it('is none for a local AgentCore', () => {
+  it('does not exist for a local AgentCore', () => {
     const local = readEntry({ name: 'Sample', local: {} });
     expect(() => serverSnippet('cursor', local, '1')).toThrow('pick a runtime on AWS');
   });
@@ -71,7 +71,7 @@ describe('the snippet for another client', () => {
 describe('a client’s configuration', () => {
   const snippet = { command: 'npx', args: [], env: {} };
 
-  it('keeps comments, other servers, indentation and line ends', () => {
+  it('keeps comments, other servers, indentation and line endings', () => {
     const before =
       '{\r\n\t// mine\r\n\t"mcpServers": {\r\n\t\t"other": { "command": "x" }, // stays\r\n\t},\r\n\t"theme": "dark"\r\n}\r\n';
     const after = withServer(before, 'cursor', 'weather', snippet);
@@ -82,13 +82,13 @@ describe('a client’s configuration', () => {
     expect(after.replaceAll('\r\n', '')).not.toContain('\n');
   });
 
-  it('has one server of the name, the new one', () => {
+  it('contains the server once, with the new values', () => {
     const before = withServer('', 'claude', 'weather', { ...snippet, command: 'old' });
     const after = withServer(before, 'claude', 'weather', snippet);
     expect(JSON.parse(after)).toEqual({ mcpServers: { weather: snippet } });
   });
 
-  it('is left alone if it is broken or no object', () => {
+  it('is not changed if it is invalid JSON or not an object', () => {
     expect(() => withServer('{\n "mcpServers": ', 'kiro', 'w', snippet, 'mcp.json')).toThrow(
       'Could not add the server to mcp.json: it is not valid JSON at line 2. Correct the file',
     );
@@ -102,13 +102,13 @@ describe('a client’s configuration', () => {
     ['{"mcpServers": {"a": {}}, "mcpServers": {}}', 'it has "mcpServers" 2 times'],
     ['{"mcpServers": {}, "mcp\\u0053ervers": {}}', 'it has "mcpServers" 2 times'],
     ['{"mcpServers": {"w": 1, "x": 2, "w": 3}}', 'it has "w" 2 times'],
-  ])('is left alone if a reader would not find the server: %s', (text, words) => {
+  ])('is not changed if a client would not find the server: %s', (text, words) => {
     for (const client of ['claude', 'cursor', 'kiro'] as const) {
       expect(() => withServer(text, client, 'w', snippet)).toThrow(words);
     }
   });
 
-  it('takes null, and a server that is no object, for none', () => {
+  it('treats null as no servers, and replaces a server that is not an object', () => {
     for (const text of ['{"mcpServers": null}', '{"mcpServers": {"w": null}}']) {
       expect(JSON.parse(withServer(text, 'claude', 'w', snippet))).toEqual({
         mcpServers: { w: snippet },
@@ -116,18 +116,18 @@ describe('a client’s configuration', () => {
     }
   });
 
-  it('keeps a key that is there twice elsewhere', () => {
+  it('keeps a duplicate key in another place', () => {
     const after = withServer('{"a": 1, "mcpServers": {}, "a": 2}', 'claude', 'w', snippet);
     expect(after.match(/"a"/g)).toHaveLength(2);
   });
 
-  it('of Claude Desktop is left alone if it has comments, which Claude Desktop does not read', () => {
+  it('of Claude Desktop is not changed if it has comments, which Claude Desktop cannot read', () => {
     expect(() => withServer('{ /* mine */ }', 'claude', 'w', snippet)).toThrow('without comments');
     expect(() => withServer('{ "a": 1, }', 'claude', 'w', snippet)).toThrow('trailing commas');
     expect(withServer('{ /* mine */ }', 'vscode', 'w', snippet)).toContain('/* mine */');
   });
 
-  it('of VS Code needs a list of inputs if the server has a secret', () => {
+  it('of VS Code needs an inputs list if the server has a secret', () => {
     const asking = serverSnippet('vscode', oauth, '1');
     const inputs = (text: string) => JSON.parse(withServer(text, 'vscode', 'w', asking)).inputs;
     expect(inputs('{"inputs": null}')).toHaveLength(1);
@@ -136,7 +136,7 @@ describe('a client’s configuration', () => {
     expect(() => inputs('{"inputs": [], "inputs": []}')).toThrow('it has "inputs" 2 times');
   });
 
-  it('is read as the clients do: the last of two servers counts', () => {
+  it('is read as by the clients: the last of two servers with one name counts', () => {
     const text = (last: object) =>
       `{"mcpServers": {"w": ${JSON.stringify(snippet)}, "w": ${JSON.stringify(last)}}}`;
     expect(hasServer(text({ command: 'other' }), 'claude', 'w', snippet)).toBe(false);

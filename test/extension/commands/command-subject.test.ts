@@ -6,14 +6,14 @@ const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab
 const entry = readEntry({ name: 'weather', arn: ARN, profile: 'work', qualifier: 'prod' });
 const store = { find: (name: string) => (name === 'weather' ? entry : undefined) } as never;
 
-describe('what a command is about', () => {
-  it('is an entry: by an item of the view, or by its name', () => {
+describe('the target of a command', () => {
+  it('is an entry, from a tree item or by its name', () => {
     const expected = { entry, arn: ARN, profile: 'work', qualifier: 'prod' };
     expect(subjectOf({ kind: 'configured', entry }, store)).toMatchObject(expected);
     expect(subjectOf({ name: 'weather' }, store)).toMatchObject(expected);
   });
 
-  it('is what was discovered, with the profile by which it was', () => {
+  it('is a discovered runtime, with the profile that discovered it', () => {
     const target = { kind: 'runtime', arn: ARN, name: 'weather' };
     expect(subjectOf({ kind: 'discovered', target, place: { profile: 'other' } }, store)).toEqual({
       entry: undefined,
@@ -31,7 +31,7 @@ describe('what a command is about', () => {
     expect(subjectOf({ kind: 'identity', arn }, store)).toMatchObject({ arn });
   });
 
-  it('is nothing yet where the palette was used', () => {
+  it('is undefined for a call from the Command Palette', () => {
     expect(subjectOf(undefined, store)).toMatchObject({ arn: undefined, entry: undefined });
   });
 });

@@ -10,13 +10,13 @@ beforeEach(() => {
   stub.handlers.clear();
 });
 
-describe('a sentence', () => {
-  it('is shown as it is', async () => {
+describe('an error message', () => {
+  it('is shown unchanged', async () => {
     await presentError(new Error('The profile is not there: add it'));
     expect(window.said).toEqual(['The profile is not there: add it']);
   });
 
-  it('that would cover the window ends after a whole part, and the log has all of it', async () => {
+  it('that is too long is cut after a whole part, and the log contains all of it', async () => {
     const part = `${'a'.repeat(120)}, ${'b'.repeat(120)}`;
     await presentError(new Error(`${part}: ${'c'.repeat(120)}`));
     expect(window.said).toEqual([`${part} …`]);
@@ -26,25 +26,25 @@ describe('a sentence', () => {
   });
 });
 
-describe('a session that could not be stopped for want of a login', () => {
+describe('a session that could not be stopped because of a missing login', () => {
   const unstopped = [{ id: 'a' }];
   const failure = new AgentCoreError('upstream', 'expired', { data: { unstopped, login: 'work' } });
   const stop = ['agentcore.stopSession', undefined, [{ kind: 'session', entry: unstopped[0] }]];
 
-  it('is stopped once somebody has signed in', async () => {
+  it('is stopped once the user has signed in', async () => {
     window.pressed = 'Sign In';
     stub.handlers.set('agentcore.signIn', () => new Date());
     await presentError(failure);
     expect(stub.run).toEqual([['agentcore.signIn', { profile: 'work' }], stop]);
   });
 
-  it('is left alone where nobody did', async () => {
+  it('is not stopped if the user does not sign in', async () => {
     window.pressed = 'Sign In';
     await presentError(failure);
     expect(stub.run).toEqual([['agentcore.signIn', { profile: 'work' }]]);
   });
 
-  it('is tried again where that is what somebody wants', async () => {
+  it('is stopped again if the user chooses to retry', async () => {
     window.pressed = 'Try Again';
     await presentError(failure);
     expect(stub.run).toEqual([stop]);

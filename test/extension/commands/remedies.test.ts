@@ -9,7 +9,7 @@ const ENTRY = readEntry({ name: 'weather', arn: ARN, qualifier: 'prod' });
 const kinds = (thrown: unknown, entry?: typeof ENTRY) =>
   remediesFor(thrown, entry).map(({ kind }) => kind);
 
-it('offers to sign in where that is what is missing', () => {
+it('offers to sign in if the login is missing', () => {
   const thrown = new AgentCoreError('credentials', 'expired', { data: { login: 'work' } });
   expect(remediesFor(thrown, ENTRY)).toEqual([
     { kind: 'signIn', profile: 'work' },
@@ -17,18 +17,18 @@ it('offers to sign in where that is what is missing', () => {
   ]);
 });
 
-it('offers another profile, and the file of the profiles, where one is missing', () => {
+it('offers another profile and the profile file if a profile is missing', () => {
   const data = { missingProfile: 'gone' };
   const thrown = new AgentCoreError('credentials', 'not there', { data });
   expect(kinds(thrown, ENTRY)).toEqual(['pickProfile', 'openAwsConfig', 'showLogs']);
 });
 
-it('asks for the secret of a client that is not stored', () => {
+it('prompts for the secret of an OAuth client if it is not stored', () => {
   const thrown = new AgentCoreError('credentials', 'not here', { data: { lacksSecret: true } });
   expect(kinds(thrown, ENTRY)).toEqual(['enterSecret', 'showLogs']);
 });
 
-it('has the statement to copy where AWS names what is not allowed, with the endpoint that is called', () => {
+it('offers the missing IAM statement with the called endpoint if AWS names the denied action', () => {
   const sentence = `User: arn:aws:iam::123456789012:user/me is not authorized to perform: bedrock-agentcore:InvokeAgentRuntime on resource: ${ARN} because no identity-based policy allows the action`;
   const [remedy] = remediesFor(new AgentCoreError('upstream', sentence), ENTRY);
   expect(remedy).toMatchObject({ kind: 'copyStatement' });
@@ -39,7 +39,7 @@ it('has the statement to copy where AWS names what is not allowed, with the endp
   });
 });
 
-it('offers to stop again what was not stopped, and first to sign in where that is what it takes', () => {
+it('offers to stop a session again after a failed stop, and to sign in first if that is necessary', () => {
   const unstopped = [{ id: 'a' }, { id: 'b' }];
   const again = { kind: 'stopAgain', sessions: unstopped };
   const failed = new AgentCoreError('upstream', 'no answer', { data: { unstopped } });
@@ -59,20 +59,20 @@ it('offers to stop again what was not stopped, and first to sign in where that i
   ]);
 });
 
-it('has the statements of a role that could not be assumed', () => {
+it('offers the IAM statements for a role that could not be assumed', () => {
   const statement = { Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' };
   const data = { statements: [{ of: 'caller', statement }] };
   const [remedy] = remediesFor(new AgentCoreError('credentials', 'denied', { data }), ENTRY);
   expect(remedy?.kind === 'copyStatement' && JSON.parse(remedy.text)).toEqual(statement);
 });
 
-it('leads to the settings of the network where that is what failed in the end', () => {
+it('opens the network settings if the network caused the failure', () => {
   const cause = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
   const thrown = new AgentCoreError('upstream', 'no answer', { cause: new Error('x', { cause }) });
   expect(kinds(thrown)).toEqual(['networkSettings', 'showLogs']);
 });
 
-it('leads to the output of a server that has ended, and to the settings where they are wrong', () => {
+it('opens the output of a server that exited, and the settings if they are wrong', () => {
   const ended = new AgentCoreError('upstream', 'ended', { data: { server: 'weather' } });
   expect(kinds(ended)).toEqual(['showOutput', 'showLogs']);
   expect(kinds(new AgentCoreError('config', 'wrong'))).toEqual(['openSettings', 'showLogs']);

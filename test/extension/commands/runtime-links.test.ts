@@ -11,8 +11,8 @@ const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab
 const GATEWAY = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:gateway/tools-ab12cd34ef';
 const ROLE = 'arn:aws:iam::210987654321:role/Caller';
 
-describe('the log in CloudWatch', () => {
-  it('is that of the endpoint', () => {
+describe('the link to CloudWatch logs', () => {
+  it('opens the log group of the endpoint', () => {
     const group = '/aws/bedrock-agentcore/runtimes/weather-Ab12Cd34Ef';
     expect(logGroupOf(ARN)).toBe(`${group}-DEFAULT`);
     expect(logGroupOf(ARN, 'prod')).toBe(`${group}-prod`);
@@ -20,7 +20,7 @@ describe('the log in CloudWatch', () => {
     expect(logGroupOf(GATEWAY)).toContain('/gateway/APPLICATION_LOGS/tools-ab12cd34ef');
   });
 
-  it('is shown by the console of the partition, with the group encoded as it wants', () => {
+  it('uses the console of the partition, and encodes the log group for it', () => {
     expect(logGroupUrl(ARN)).toBe(
       'https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/$252Faws$252Fbedrock-agentcore$252Fruntimes$252Fweather-Ab12Cd34Ef-DEFAULT',
     );
@@ -31,7 +31,7 @@ describe('the log in CloudWatch', () => {
   });
 });
 
-describe('the policies to copy', () => {
+describe('the IAM policies to copy', () => {
   const role = {
     arns: [ROLE, `${ROLE}2`],
     externalId: 'x1',
@@ -40,7 +40,7 @@ describe('the policies to copy', () => {
     sourceIdentity: undefined,
   };
 
-  it('let the caller call, or assume the first role that does', () => {
+  it('allow the caller to call the runtime, or to assume the first role of the chain', () => {
     const actions = policyOfCaller({ arn: ARN }).Statement.flatMap(({ Action }) => Action);
     expect(actions).toContain('bedrock-agentcore:InvokeAgentRuntime');
     expect(policyOfCaller({ arn: ARN, role }).Statement).toMatchObject([
@@ -49,7 +49,7 @@ describe('the policies to copy', () => {
     expect(JSON.stringify(policyOfRole({ arn: GATEWAY, role }))).toContain('InvokeGateway');
   });
 
-  it('let a role be assumed, by its external id where that is the role’s own', () => {
+  it('allow assuming a role, with the external ID if that belongs to the role', () => {
     const principal = 'arn:aws:iam::123456789012:user/ada';
     const alone = trustPolicyOf({ ...role, arns: [ROLE] }, principal);
     expect(alone.Statement).toMatchObject([
@@ -62,16 +62,16 @@ describe('the policies to copy', () => {
   });
 });
 
-describe('the entry in the settings file', () => {
+describe('the settings position of an entry', () => {
   const text =
     '{ "x": { "name": "weather" }, "agentcore.runtimes": [\n { "name" : "a.b" }, { "name": "weather" } ] }';
 
-  it('is found by its name, in the list and nowhere else', () => {
+  it('is found by its name, only in the list of runtimes', () => {
     expect(text.slice(offsetOfEntry(text, 'weather'))).toMatch(/^"name": "weather" } ] }/);
     expect(text.slice(offsetOfEntry(text, 'a.b'))).toMatch(/^"name" : "a\.b"/);
   });
 
-  it('is the list itself where no entry is meant, and nowhere where there is none', () => {
+  it('is the list itself without a name, and undefined if there is no list', () => {
     expect(text.slice(offsetOfEntry(text, undefined))).toMatch(/^"agentcore\.runtimes"/);
     expect(offsetOfEntry('{}', 'weather')).toBeUndefined();
   });

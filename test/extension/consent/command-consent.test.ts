@@ -58,7 +58,7 @@ function consentOf(canAsk = true): CommandConsent {
   return new CommandConsent(memory(), canAsk);
 }
 
-/** Settings that the workspace has, or the user. */
+/** Sets settings in the workspace or user scope. */
 function configure(settings: Record<string, unknown>, scope: 'workspace' | 'user'): void {
   workspace.settings = settings;
   for (const key of scope === 'workspace' ? Object.keys(settings) : []) {
@@ -66,7 +66,7 @@ function configure(settings: Record<string, unknown>, scope: 'workspace' | 'user
   }
 }
 
-/** An AWS file whose profile runs a command that leaves a mark. */
+/** An AWS file whose profile runs a command that writes a marker file. */
 async function awsFile(mark: string): Promise<{ readonly config: string; readonly mark: string }> {
   const path = join(folder, mark);
   const key = JSON.stringify({ Version: 1, AccessKeyId: 'AKIAEXAMPLE', SecretAccessKey: 'hush' });
@@ -91,7 +91,7 @@ const exists = (path: string) =>
 describe('the confirmation of a command', () => {
   const command: WorkspaceCommand = { kind: 'tokenCommand', text: 'print-token --for me' };
 
-  it('is asked for once, shows the command, and holds for exactly that command', async () => {
+  it('is asked for once, shows the command, and applies to exactly that command', async () => {
     const kept = memory();
     const consent = new CommandConsent(kept, true);
     window.pressed = 'Run Command';
@@ -110,22 +110,22 @@ describe('the confirmation of a command', () => {
   });
 
   it.each([
-    ['nobody answers', true, undefined],
-    ['nobody is at the window', false, 'Run Command'],
-  ])('is refused if %s', async (_, canAsk, pressed) => {
+    ['the user does not answer', true, undefined],
+    ['no user is at the window', false, 'Run Command'],
+  ])('is denied if %s', async (_, canAsk, pressed) => {
     const consent = consentOf(canAsk);
     window.pressed = pressed;
     expect(await consent.confirm(command)).toBe(false);
     expect(() => consent.require(command, 'tools')).toThrow('is not confirmed');
   });
 
-  it('is refused in a workspace that is not trusted', async () => {
+  it('is denied in a workspace that is not trusted', async () => {
     workspace.isTrusted = false;
     window.pressed = 'Run Command';
     expect(await consentOf().confirm(command)).toBe(false);
   });
 
-  it('is offered by a button where an error needs it', () => {
+  it('is offered by a button if an error needs it', () => {
     const consent = consentOf();
     try {
       consent.require(command, 'tools');
@@ -136,7 +136,7 @@ describe('the confirmation of a command', () => {
   });
 });
 
-it('a command is shown with what hides in it', () => {
+it('a command is shown with its hidden characters', () => {
   expect(escapeInvisible('a\u202eb\u200b\u3164\u00a0c\u001b[2K')).toBe(
     'a\\u{202e}b\\u{200b}\\u{3164}\\u{a0}c\\u{1b}[2K',
   );
@@ -153,29 +153,32 @@ describe('a token command', () => {
     authorization: { type: 'tokenCommand', command: 'print-token' },
   });
 
-  it.each(['user', 'workspace'] as const)('of the %s settings', async (scope) => {
-    configure({ 'agentcore.runtimes': [] }, scope);
-    const consent = consentOf();
-    const preparation = new ServerPreparation(
-      [prepareTokenCommand(consent), async () => ({ STARTED: '1' })],
-      undefined,
-      (thrown) => consent.confirmNeeded(thrown),
-    );
-    const start = () => preparation.prepare(entry, never as never);
-    const refused = await start();
-    expect(window.said).toHaveLength(scope === 'user' ? 0 : 1);
-    expect(refused).toEqual(scope === 'user' ? { STARTED: '1' } : undefined);
-    window.pressed = 'Run Command';
-    expect(await start()).toEqual({ STARTED: '1' });
-    expect(await start()).toEqual({ STARTED: '1' });
-    expect(window.said).toHaveLength(scope === 'user' ? 0 : 2);
-  });
+  it.each(['user', 'workspace'] as const)(
+    'from the %s settings is confirmed if the workspace sets it',
+    async (scope) => {
+      configure({ 'agentcore.runtimes': [] }, scope);
+      const consent = consentOf();
+      const preparation = new ServerPreparation(
+        [prepareTokenCommand(consent), async () => ({ STARTED: '1' })],
+        undefined,
+        (thrown) => consent.confirmNeeded(thrown),
+      );
+      const start = () => preparation.prepare(entry, never as never);
+      const refused = await start();
+      expect(window.said).toHaveLength(scope === 'user' ? 0 : 1);
+      expect(refused).toEqual(scope === 'user' ? { STARTED: '1' } : undefined);
+      window.pressed = 'Run Command';
+      expect(await start()).toEqual({ STARTED: '1' });
+      expect(await start()).toEqual({ STARTED: '1' });
+      expect(window.said).toHaveLength(scope === 'user' ? 0 : 2);
+    },
+  );
 });
 
 describe('a credential_process', () => {
   const entry = readEntry({ name: 'weather', arn: ARN, profile: 'dev' });
 
-  it('of an AWS file that the user names runs without a question', async () => {
+  it('from an AWS file in the user settings runs without a prompt', async () => {
     const { config, mark } = await awsFile('ran');
     configure({ 'agentcore.aws.configFile': config }, 'user');
     await (await credentialsOf(entry, { env: windowEnvironment() }))();
@@ -229,7 +232,7 @@ describe('a credential_process', () => {
         throw cause;
       },
     ],
-  ])('of an AWS file that the workspace names is refused at %s', async (_, work) => {
+  ])('from an AWS file in the workspace settings is refused at %s', async (_, work) => {
     const { config, mark } = await awsFile('ran');
     configure({ 'agentcore.aws.configFile': config }, 'workspace');
     const thrown = await work(windowEnvironment()).then(
@@ -240,7 +243,7 @@ describe('a credential_process', () => {
     expect(await exists(mark)).toBe(false);
   });
 
-  it('runs once it is confirmed, and a changed one is asked for again', async () => {
+  it('runs once it is confirmed, and prompts again after a change', async () => {
     const { config, mark } = await awsFile('first');
     configure({ 'agentcore.aws.configFile': config }, 'workspace');
     const consent = consentOf();
@@ -259,7 +262,7 @@ describe('a credential_process', () => {
     const variables = await preparation.prepare(entry, never as never);
     expect(await exists(mark)).toBe(true);
     expect(window.said).toHaveLength(1);
-    // The server that runs with these variables takes no other command from the file.
+    // The server that runs with these variables runs no other command from the file.
     const other = await awsFile('second');
     const server = { ...process.env, ...variables } as Env;
     await expect((await credentialsOf(entry, { env: server }))()).rejects.toThrow(
@@ -271,7 +274,7 @@ describe('a credential_process', () => {
     expect(await exists(other.mark)).toBe(false);
   });
 
-  it('counts as the workspace’s if the path of the file is relative', async () => {
+  it('counts as set by the workspace if the path of the file is relative', async () => {
     const { mark } = await awsFile('ran');
     workspace.workspaceFolders = [{ uri: { scheme: 'file', fsPath: folder } }];
     configure({ 'agentcore.aws.configFile': 'config' }, 'user');
@@ -308,7 +311,7 @@ describe('aws login', () => {
 });
 
 describe('the configuration of a local AgentCore', () => {
-  it('of the workspace is shown and confirmed before it is used, and again after a change', async () => {
+  it('from the workspace is shown and confirmed before its use, and again after a change', async () => {
     const config = join(folder, 'agentcore-local.yaml');
     const server = resolve('dist/sample-server.js');
     const text = (line: string) =>

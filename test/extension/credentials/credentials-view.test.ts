@@ -56,8 +56,8 @@ async function signIn(env: Record<string, string>, milliseconds: number) {
   await writeToken(session, token, env);
 }
 
-describe('the view of credentials', () => {
-  it('has SSO sessions and profiles, with their state and kind in words', async () => {
+describe('the Credentials view', () => {
+  it('shows SSO sessions and profiles, with their state and kind', async () => {
     const { env, told } = await setUp(CONFIG);
     await signIn(env, 2 * HOUR + 30_000);
     expect(await told()).toEqual([
@@ -69,14 +69,14 @@ describe('the view of credentials', () => {
     ]);
   });
 
-  it('says that a login has expired', async () => {
+  it('shows an expired login', async () => {
     const { env, told } = await setUp(CONFIG);
     await signIn(env, -HOUR);
     const [corp] = await told();
     expect(corp).toEqual(['corp', 'SSO session · expired 1 h ago', 'sso;expired']);
   });
 
-  it('asks who one is when a profile is opened, and says what is wrong where that fails', async () => {
+  it('gets the caller identity when a profile is expanded, and shows the error if this fails', async () => {
     const local = await start({ server: statelessMcp() }, { accessKeys: [USER.config] });
     const { told, named } = await setUp(CONFIG, { AWS_ENDPOINT_URL: local.url });
     expect(await told(await named('work'))).toEqual([
@@ -88,7 +88,7 @@ describe('the view of credentials', () => {
     ]);
   });
 
-  it('has the key of the environment, and roles that were assumed of late', async () => {
+  it('shows the access key of the environment, and recently assumed roles', async () => {
     const { env, view, told, named } = await setUp('', {
       AWS_ACCESS_KEY_ID: USER.accessKeyId,
       AWS_SECRET_ACCESS_KEY: USER.secretAccessKey,
@@ -109,14 +109,14 @@ describe('the view of credentials', () => {
     expect((await view.getChildren(await named('Roles')))[0]).toMatchObject({ arn });
   });
 
-  it('goes on with what can be read, and says once what cannot', async () => {
+  it('shows the readable parts, and reports each unreadable part once', async () => {
     const { env, home, told } = await setUp(CONFIG);
     env.AWS_CONFIG_FILE = home.path;
     const items = await told();
     expect(items).toEqual([[expect.stringContaining(home.path), undefined, 'problem']]);
   });
 
-  it('leaves itself to its welcome where there is nothing', async () => {
+  it('shows the welcome content if it is empty', async () => {
     const { env, home, told } = await setUp('');
     await home.write('credentials', '');
     commands.run.length = 0;

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { diagnosticsText } from '../../../src/extension/diagnostics/diagnostics.ts';
 import { readEntries } from '../../../src/extension/runtimes/runtime-entry.ts';
 
-it('names runtimes and what is wrong, and neither secrets nor whole account numbers', () => {
+it('lists runtimes and problems, without secrets or full account numbers', () => {
   const text = diagnosticsText({
     extension: '1.2.3',
     vscode: '1.101.0',

@@ -14,7 +14,7 @@ import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 import { endWithTest } from '../../fixtures/running.ts';
 
 const program = resolve('dist/cli.js');
-/** Nothing has to be confirmed. */
+/** No confirmation is required. */
 const UNLIMITED = { require: () => undefined };
 const SAMPLE = readEntry({ name: 'Sample (local)', local: {} });
 
@@ -46,7 +46,7 @@ function kill(pid: number | undefined): void {
 }
 
 describe('the local AgentCore of a window', () => {
-  it('serves the sample to a proxy, without anything of AWS', async () => {
+  it('serves the sample to a proxy without any AWS setup', async () => {
     const cores = await sampleCores();
     const variables = await prepareLocal(cores, UNLIMITED)(
       SAMPLE,
@@ -72,7 +72,7 @@ describe('the local AgentCore of a window', () => {
     });
   });
 
-  it('is started once, for all who want it', async () => {
+  it('is started once for all callers', async () => {
     const cores = await sampleCores();
     const [one, other] = await Promise.all([
       prepareLocal(cores, UNLIMITED)(SAMPLE, AbortSignal.timeout(MAX_WAIT_MS)),
@@ -93,7 +93,7 @@ describe('the local AgentCore of a window', () => {
     expect(after.url).toBe(before.url);
   });
 
-  it('says what is wrong with a configuration, and takes it when that is mended', async () => {
+  it('reports a mistake in the configuration, and starts once it is corrected', async () => {
     const config = join(await folder(), 'agentcore-local.yaml');
     await writeFile(config, 'runtimes: 1\n');
     const local = new LocalAgentCore({ program, config, env, log: () => {} });
@@ -107,7 +107,7 @@ describe('the local AgentCore of a window', () => {
     expect((await local.ready()).runtimes).toMatchObject([{ name: 'mine' }]);
   });
 
-  it('ends when the window does', async () => {
+  it('ends when the window closes', async () => {
     const config = join(await folder(), 'local.yaml');
     await writeFile(config, 'runtimes: { mine: { command: [node, server.mjs] } }\n');
     const local = new LocalAgentCore({ program, config, env, log: () => {} });
@@ -128,8 +128,8 @@ function isAlive(pid: number): boolean {
   }
 }
 
-describe('an entry on a local AgentCore', () => {
-  it('names a runtime that is there, or hears which are', () => {
+describe('an entry for a local AgentCore', () => {
+  it('names an existing runtime, or gets an error that lists them', () => {
     const endpoint = {
       url: 'http://127.0.0.1:1',
       runtimes: [{ name: 'mine', arn: 'arn:mine' }],

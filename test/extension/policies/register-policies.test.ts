@@ -10,7 +10,7 @@ const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab
 const VALID = 'version: "1"\ndefault: deny\n';
 const BROKEN = 'version: "1"\ntols: {}\ndefault: maybe\n';
 
-/** A document as the editor has it. */
+/** A document in the form of the VS Code editor. */
 function documentOf(path: string, text: string) {
   const state = { text };
   const lines = () => state.text.split('\n');
@@ -76,7 +76,7 @@ afterEach(() => {
 });
 
 describe('the command that checks a policy', () => {
-  it('puts each mistake where it stands, and says the first', async () => {
+  it('shows each mistake at its position, and the first in a message', async () => {
     const { check } = setUp();
     const document = documentOf('/work/rules.yaml', BROKEN);
     window.activeTextEditor = { document };
@@ -92,7 +92,7 @@ describe('the command that checks a policy', () => {
     await expect.poll(() => commands.run).toEqual([['workbench.actions.view.problems']]);
   });
 
-  it('says that a policy is valid, and takes mistakes away that are mended', async () => {
+  it('reports a valid policy, and removes corrected mistakes', async () => {
     const { check } = setUp();
     const document = documentOf('/work/rules.json', '{"version": "1", "default": 1}');
     window.activeTextEditor = { document };
@@ -104,13 +104,13 @@ describe('the command that checks a policy', () => {
     expect(window.said.at(-1)).toBe('rules.json is a valid policy');
   });
 
-  it('asks for a document where none is open', async () => {
+  it('prompts for a document if none is open', async () => {
     await expect(setUp().check()).rejects.toThrow('Open the policy document');
   });
 });
 
-describe('a policy document that is saved', () => {
-  it('is checked where an entry names it, and forgotten when it is closed', async () => {
+describe('a saved policy document', () => {
+  it('is checked if an entry names it, and its mistakes disappear when it is closed', async () => {
     setUp('/work/rules.yaml');
     const other = documentOf('/work/other.yaml', BROKEN);
     const document = documentOf('/work/rules.yaml', BROKEN);
@@ -122,7 +122,7 @@ describe('a policy document that is saved', () => {
     expect(shownOf(document)).toBeUndefined();
   });
 
-  it('is checked again where it was checked before', async () => {
+  it('is checked again if it was checked before', async () => {
     const { check } = setUp();
     const document = documentOf('/work/other.yaml', BROKEN);
     window.activeTextEditor = { document };
@@ -137,7 +137,7 @@ describe('a file', () => {
   const env = { XDG_CONFIG_HOME: '/home/me/.config', AGENTCORE_POLICY: '/obeyed.yaml' };
   const isPolicy = (path: string) => isPolicyFile(path, [{ policy: '/work/a/../rules.yaml' }], env);
 
-  it('is a policy by its name, its folder, or whoever obeys it', () => {
+  it('is a policy because of its name, its folder, or a proxy that enforces it', () => {
     for (const path of [
       '/work/agentcore-policy.yaml',
       '/work/my.agentcore-policy.prod.json',
@@ -150,11 +150,11 @@ describe('a file', () => {
     for (const path of ['/work/policy.yaml', '/work/agentcore-policy.ts', '/work/other.yaml']) {
       expect(isPolicy(path), path).toBe(false);
     }
-    // What the proxy refuses is no reason to check nothing.
+    // A path that the proxy rejects must not prevent the check of other files.
     expect(isPolicyFile('/work/a.yaml', [], { AGENTCORE_POLICY: 'relative.yaml' })).toBe(false);
   });
 
-  it('that an entry names starts at the first folder of the workspace', () => {
+  it('of an entry is relative to the first workspace folder', () => {
     workspace.workspaceFolders = [{ uri: { scheme: 'file', fsPath: '/work' } }];
     workspace.settings = {
       'agentcore.runtimes': [{ name: 'a', arn: ARN, policy: '.agentcore/policy.yaml' }],

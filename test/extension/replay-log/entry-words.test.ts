@@ -18,19 +18,19 @@ const CALL: CallRecord = {
 };
 const OF_SESSION = { at: AT, session: 'a' } as const;
 
-describe('an entry of the replay log says in a few words', () => {
+describe('an entry of the replay log shows', () => {
   it.each<[string, Partial<CallRecord>, string, string]>([
-    ['what was called', {}, 'remember', '87 ms'],
-    ['what was asked for without a name', { name: undefined }, 'tools/call', '87 ms'],
+    ['the name of the call', {}, 'remember', '87 ms'],
+    ['the method of a request without a name', { name: undefined }, 'tools/call', '87 ms'],
     [
-      'how often it was sent',
+      'the number of attempts',
       { milliseconds: 2441, attempts: 2 },
       'remember',
       '2.4 s · 2 attempts',
     ],
-    ['that it failed', { outcome: 'failed' }, 'remember', 'failed · 87 ms'],
-    ['by which code', { outcome: 'error', code: -32_010 }, 'remember', 'error -32010 · 87 ms'],
-    ['what a name is without signs that turn a line', { name: 'a\u202eb' }, 'ab', '87 ms'],
+    ['a failure', { outcome: 'failed' }, 'remember', 'failed · 87 ms'],
+    ['the error code', { outcome: 'error', code: -32_010 }, 'remember', 'error -32010 · 87 ms'],
+    ['a name without bidirectional control characters', { name: 'a\u202eb' }, 'ab', '87 ms'],
   ])('%s', (_, more, about, said) => {
     const words = entryWords({ ...CALL, ...more });
     expect(words.said).toBe(said);
@@ -38,7 +38,7 @@ describe('an entry of the replay log says in a few words', () => {
     expect(words.about).not.toContain('\u202e');
   });
 
-  it('that a handshake was repeated, and what went on with it', () => {
+  it('a repeated handshake and the calls after it', () => {
     const replayed = { type: 'session.replayed', ...OF_SESSION, next: 'b', reason: '404' } as const;
     const words = entryWords({ ...replayed, milliseconds: 2276, calls: 1, toolsChanged: true });
     expect(words).toEqual({
@@ -47,7 +47,7 @@ describe('an entry of the replay log says in a few words', () => {
     });
   });
 
-  it('what became of a request by the policies', () => {
+  it('the policy decision on a request', () => {
     const words = entryWords({
       type: 'audit.request',
       at: AT,
@@ -67,7 +67,7 @@ describe('an entry of the replay log says in a few words', () => {
 it.each<JournalRecord>([
   { type: 'session.active', ...OF_SESSION, open: 1 },
   { type: 'session.identified', ...OF_SESSION, returnedId: 'b' },
-])('what only the list of sessions is made of is no entry: $type', (record) => {
+])('a record that only serves the session list is not an entry: $type', (record) => {
   expect(entryOf(record, foreignHead())).toBeUndefined();
   expect(entryOf(CALL, foreignHead())).toBeDefined();
 });

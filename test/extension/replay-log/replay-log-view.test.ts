@@ -57,7 +57,7 @@ afterEach(() => {
 });
 
 describe('the replay log', () => {
-  it('shows what policies decided, as records that can be opened', async () => {
+  it('shows policy decisions as records that can be opened', async () => {
     const { audit, view, labels } = await setUp();
     await audit.record(DENIED);
     expect(await labels()).toEqual(['delete_db']);
@@ -74,14 +74,14 @@ describe('the replay log', () => {
     ['failed', 'error'],
     ['error', 'error'],
     ['cancelled', 'symbol-method'],
-  ])('tells a call that ended with %s by its icon', async (outcome, id) => {
+  ])('shows a call that ended with %s by its icon', async (outcome, id) => {
     const { view } = await setUp();
     const record = { type: 'call', method: 'tools/call', milliseconds: 1, attempts: 1, outcome };
     const entry = { record, head: { program: 'proxy', pid: 1 }, at: 0 };
     expect(view.getTreeItem(entry as never).iconPath).toEqual({ id });
   });
 
-  it('takes decisions in as they are made, into a folder that was not there', async () => {
+  it('shows new decisions, also from a folder that is created later', async () => {
     const { audit, labels, view } = await setUp();
     expect(await labels()).toEqual([]);
     const changed = new Promise<void>((resolve) => {
@@ -92,7 +92,7 @@ describe('the replay log', () => {
     expect(await labels()).toEqual(['delete_db']);
   });
 
-  it('leaves them out where nobody wants to see them, or the log is that of a session', async () => {
+  it('hides decisions if the filter excludes them, or if the log is for one session', async () => {
     const { audit, labels, view } = await setUp();
     await audit.record({ ...DENIED, session: 'one' });
     const all = new Set(LOG_KINDS);
@@ -104,7 +104,7 @@ describe('the replay log', () => {
     expect(await labels()).toHaveLength(1);
   });
 
-  it('shows the journal all the same where the audit cannot be read', async () => {
+  it('shows the journal even if the audit cannot be read', async () => {
     const { state, labels } = await setUp();
     await writeFile(auditFolder(state), 'no folder');
     const at = new Date().toISOString();
@@ -115,7 +115,7 @@ describe('the replay log', () => {
     await expect.poll(() => window.view?.message).toMatch(/ENOTDIR/);
   });
 
-  it('shows a record once that is read before it is told of', async () => {
+  it('shows a record once if it is both read and reported', async () => {
     const folder = await temporaryFolder();
     const recorded = new EventEmitter<object>();
     const { event } = new EventEmitter<object>();
@@ -141,7 +141,7 @@ describe('the replay log', () => {
     expect((await labels()).filter(Boolean).toSorted()).toEqual(['first', 'second']);
   });
 
-  it('is there again once a journal that could not be read can be', async () => {
+  it('recovers once an unreadable journal is readable again', async () => {
     const { state, journal, labels } = await setUp();
     await writeFile(journalFolder(state), 'no folder');
     await journal.refresh();
@@ -158,7 +158,7 @@ describe('the replay log', () => {
 });
 
 describe('the command that verifies the audit', () => {
-  it('says how many records there are, and copies the hashes that they end with', async () => {
+  it('reports the number of records, and copies their last hashes', async () => {
     const { audit, verify } = await setUp();
     expect(await verify()).toContain('no records yet');
     await audit.record(DENIED);
@@ -169,7 +169,7 @@ describe('the command that verifies the audit', () => {
       .toMatch(/\.0\.jsonl ends with [\da-f]{64}\n$/);
   });
 
-  it('says what was changed', async () => {
+  it('reports a change', async () => {
     const { state, audit, verify } = await setUp();
     await audit.record(DENIED);
     const [name] = await readdir(auditFolder(state));

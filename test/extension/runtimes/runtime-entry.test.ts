@@ -5,7 +5,7 @@ const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab
 const GATEWAY = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:gateway/tools-ab12cd34ef';
 const ROLE = 'arn:aws:iam::210987654321:role/Caller';
 
-/** The sentence about a list with this one entry in it. */
+/** The error message for a list with this single entry. */
 function problemWith(entry: unknown): string | undefined {
   const { entries, problems } = readEntries([entry]);
   expect(entries.length + problems.length).toBe(1);
@@ -13,7 +13,7 @@ function problemWith(entry: unknown): string | undefined {
 }
 
 describe('agentcore.runtimes', () => {
-  it('takes a name and an ARN, and has a default for the rest', () => {
+  it('accepts a name and an ARN, and has defaults for all other fields', () => {
     const { entries, problems } = readEntries([{ name: 'weather', arn: ARN }]);
     expect(problems).toEqual([]);
     expect(entries).toMatchObject([
@@ -27,7 +27,7 @@ describe('agentcore.runtimes', () => {
     ]);
   });
 
-  it('takes everything that an entry can say', () => {
+  it('accepts all fields of an entry', () => {
     const { entries, problems } = readEntries([
       {
         name: 'tools',
@@ -67,7 +67,7 @@ describe('agentcore.runtimes', () => {
     });
   });
 
-  it('names the entry and the field of what is wrong, and goes on with the others', () => {
+  it('reports the entry and the field of a mistake, and accepts the other entries', () => {
     const { entries, problems } = readEntries([
       { name: 'bad', arn: 'arn:aws:s3:::bucket' },
       { name: 'good', arn: ARN },
@@ -109,7 +109,7 @@ describe('agentcore.runtimes', () => {
     [{ name: 'a', local: { config: 'x.yaml' } }, 'local.runtime is missing'],
     [{ name: 'a', arn: ARN, stopOnExit: 'yes' }, 'stopOnExit is "yes", expected true or false'],
     [{ name: 'a\nb', arn: ARN }, 'name is'],
-  ])('says what to do about %j', (entry, words) => {
+  ])('reports how to correct %j', (entry, words) => {
     expect(problemWith(entry)).toContain(words);
   });
 
@@ -118,13 +118,13 @@ describe('agentcore.runtimes', () => {
     { authorization: { type: 'tokenCommand', command: ['what only we know'] } },
     { authorization: { type: 'oauth', clientId: 'c', tokenUrl: 'what only we know' } },
     { authorization: { type: 'oauth', clientId: 'c', tokenUrl: 'http://what-only-we-know@x.io' } },
-  ])('tells nobody what may be a secret: %j', (fields) => {
+  ])('never quotes a possible secret: %j', (fields) => {
     const sentence = problemWith({ name: 'a', arn: ARN, ...fields });
     expect(sentence).toMatch(/(externalId|command|tokenUrl) is not valid, expected/);
     expect(sentence).not.toMatch(/only.we.know/);
   });
 
-  it('takes no name twice, because VS Code finds a server by it', () => {
+  it('rejects a duplicate name, because VS Code finds a server by its name', () => {
     const { entries, problems } = readEntries([
       { name: 'weather', arn: ARN },
       { name: 'Weather', arn: GATEWAY },
@@ -133,11 +133,11 @@ describe('agentcore.runtimes', () => {
     expect(problems[0]?.sentence).toContain('the name of another runtime');
   });
 
-  it.each([undefined, null, []])('is empty where nothing is set (%j)', (value) => {
+  it.each([undefined, null, []])('is empty for the setting %j', (value) => {
     expect(readEntries(value)).toEqual({ entries: [], problems: [] });
   });
 
-  it('says what it expects where it is no list', () => {
+  it('reports the expected type if it is not a list', () => {
     expect(readEntries({ weather: ARN }).problems).toMatchObject([
       {
         name: 'agentcore.runtimes',

@@ -12,7 +12,7 @@ afterEach(() => {
   workspace.workspaceFolders = undefined;
 });
 
-it('has relative paths start at the first folder that is on a disk, or at home', () => {
+it('resolves relative paths against the first folder on a disk, or the home directory', () => {
   workspace.settings = { 'agentcore.runtimes': [{ name: 'a', arn: ARN, policy: 'policy.yaml' }] };
   const policyIn = (...folders: (typeof VIRTUAL)[]) => {
     workspace.workspaceFolders = folders;
@@ -25,7 +25,7 @@ it('has relative paths start at the first folder that is on a disk, or at home',
   expect(policyIn(VIRTUAL)).toBe(join(homedir(), 'policy.yaml'));
 });
 
-it('tells of each change of its setting, and of no other', () => {
+it('reports each change of its setting, and no other', () => {
   const store = new RuntimeStore();
   let changes = 0;
   store.onDidChange(() => {

@@ -34,7 +34,7 @@ async function setUp(entries: readonly object[], env: Record<string, string> = {
   onTestFinished(() => discoveries.dispose());
   const items = async (node?: RuntimeNode) =>
     (await view.getChildren(node)).map((child) => view.getTreeItem(child));
-  /** The first place, which is there after the files of the profiles were read. */
+  /** The first scope, which exists once the profile files are read. */
   const place = () =>
     expect.poll(async () => (await view.getChildren()).find(({ kind }) => kind === 'place'));
   const placeNode = async () => {
@@ -51,8 +51,8 @@ const told = (items: readonly Item[]) =>
 
 afterEach(() => vi.unstubAllEnvs());
 
-describe('what is set up', () => {
-  it('is shown with its state, profile and mode in words', async () => {
+describe('configured runtimes', () => {
+  it('are shown with their state, profile and mode', async () => {
     const { items, begin, running } = await setUp([
       { name: 'weather', arn: ARN, profile: 'work', sessionMode: 'identity' },
       { name: 'other', arn: ARN, authorization: { type: 'tokenCommand', command: 'print-token' } },
@@ -75,14 +75,14 @@ describe('what is set up', () => {
     ]);
   });
 
-  it('is shown for who cannot see it, and nothing in a name becomes Markdown', async () => {
+  it('are accessible to screen readers, and a name never becomes Markdown', async () => {
     const { items } = await setUp([{ name: '[x](command:y)', arn: ARN }]);
     const [item] = (await items()) as [Item];
     expect(item.accessibilityInformation?.label).toBe('[x](command:y), stopped · session');
     expect((item.tooltip as { value: string }).value).toContain('\\[x\\]\\(command:y\\)');
   });
 
-  it('is shown beside what is wrong in the settings, which opens them', async () => {
+  it('are shown together with mistakes in the settings, which open the settings', async () => {
     const { items } = await setUp([{ name: 'bad' }, { name: 'weather', arn: ARN }, { arn: ARN }]);
     const [weather, bad, nameless] = await items();
     expect(weather?.label).toBe('weather');
@@ -98,7 +98,7 @@ describe('what is set up', () => {
     expect(nameless?.label).toBe('Runtime 3');
   });
 
-  it('is shown beside settings of discovery that are wrong, until they are mended', async () => {
+  it('are shown together with invalid discovery settings, until these are corrected', async () => {
     workspace.settings = { 'agentcore.discovery.profiles': 'work' };
     onTestFinished(() => {
       workspace.settings = {};
@@ -114,15 +114,15 @@ describe('what is set up', () => {
     await expect.poll(labels).toEqual(['weather', 'work · eu-west-1']);
   });
 
-  it('leaves the view to its welcome while there is nothing', async () => {
+  it('leave the view to its welcome content if there are none', async () => {
     const { items } = await setUp([], { AWS_PROFILE: 'work' });
     expect(await items()).toEqual([]);
   });
 });
 
-describe('what is found', () => {
-  it('is looked for when somebody opens a place, with protocol, authorizer and live version', async () => {
-    // The age of what was found is that of a clock that stands still.
+describe('discovered runtimes', () => {
+  it('are loaded when a scope is expanded, and show protocol, authorizer and live version', async () => {
+    // The clock stands still, so that the age of the results does not change.
     vi.useFakeTimers({ toFake: ['Date'] });
     onTestFinished(() => void vi.useRealTimers());
     const local = await start(
@@ -131,7 +131,7 @@ describe('what is found', () => {
     );
     const { arn } = local.runtime('server');
     const entries = [{ name: 'mine', arn, profile: 'work' }];
-    // The SDK's clients look at the process's own environment.
+    // The SDK clients read the environment of this process.
     vi.stubEnv('AWS_ENDPOINT_URL', local.url);
     const { view, items, placeNode, discoveries, identities } = await setUp(entries, {
       AWS_ENDPOINT_URL: local.url,
@@ -154,7 +154,7 @@ describe('what is found', () => {
     expect(identities.known({ profile: 'work' })?.identity?.account).toBe('123456789012');
   });
 
-  it('is told with what failed, each with something that helps', async () => {
+  it('are shown together with failures, each with an action', async () => {
     const { view, placeNode, items } = await setUp([{ name: 'mine', arn: ARN, profile: 'gone' }]);
     const node = await placeNode();
     await view.getChildren(node);

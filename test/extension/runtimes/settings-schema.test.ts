@@ -7,7 +7,7 @@ import { readProxySettings } from '../../../src/programs/proxy-settings.ts';
 
 const manifest = JSON.parse(await readFile('package.json', 'utf8'));
 const schema = manifest.contributes.configuration.properties['agentcore.runtimes'];
-/** As VS Code checks the settings file: keywords of its own are no error. */
+/** Validates like the VS Code settings editor, which ignores unknown schema keywords. */
 const isRight = new Ajv({ strict: false }).addFormat('uri', URL.canParse).compile(schema);
 
 const ARN = 'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/my_server-AbCdEf1234';
@@ -107,14 +107,14 @@ const WRONG: readonly unknown[] = [
   authorized({ ...OAUTH, tokenUrl: 'https://me:secret@login.example.com/token' }),
   authorized({ ...OAUTH, scopes: ['a b'] }),
   authorized({ type: 'tokenCommand', command: 'print-token', audience: 'd' }),
-  // What the proxy would refuse when it starts.
+  // Values that the proxy rejects when it starts.
   authorized({ type: 'none' }),
   named({ arn: GATEWAY, sessionMode: 'identity' }),
   named({ local: { config: './agentcore-local.yaml' } }),
   named({ local: { path: 'x' } }),
 ];
 
-/** A window in which somebody has set up a proxy for another server. */
+/** A window whose environment configures the proxy for another server. */
 const WINDOW = {
   AGENTCORE_AUTH: 'token-command',
   AGENTCORE_TOKEN_COMMAND: 'print-token-of-another',
@@ -128,7 +128,7 @@ const WINDOW = {
   AGENTCORE_ASSUME_ROLE_DURATION: '900',
 };
 
-/** What the proxy makes of an entry in that window. */
+/** The proxy settings of an entry in that window. */
 function proxySettings(entry: object) {
   const env: Record<string, string | undefined> = { ...WINDOW };
   for (const [name, value] of Object.entries(environmentOf(readEntry(entry)))) {
@@ -138,9 +138,9 @@ function proxySettings(entry: object) {
   return readProxySettings(env);
 }
 
-describe('an entry of the settings', () => {
+describe('a settings entry', () => {
   it.each(RIGHT)(
-    'that is right is right in the editor, when it is read, and for the proxy: %j',
+    'that is valid is accepted by the editor, the extension and the proxy: %j',
     (entry) => {
       expect(isRight([entry]), JSON.stringify(isRight.errors)).toBe(true);
       expect(readEntries([entry]).problems).toEqual([]);
@@ -148,12 +148,12 @@ describe('an entry of the settings', () => {
     },
   );
 
-  it.each(WRONG)('that is wrong is wrong in the editor and when it is read: %j', (entry) => {
+  it.each(WRONG)('that is invalid is rejected by the editor and the extension: %j', (entry) => {
     expect(isRight([entry])).toBe(false);
     expect(readEntries([entry])).toMatchObject({ entries: [], problems: [{ index: 0 }] });
   });
 
-  it('says who is calling, whatever the environment of the window says', () => {
+  it('sets the caller, regardless of the environment of the window', () => {
     expect(proxySettings(runtime())).toMatchObject({
       authorization: { method: 'iam' },
       assumeRole: undefined,
@@ -174,7 +174,7 @@ describe('an entry of the settings', () => {
     });
   });
 
-  it('is completed by snippets that are right as they stand', () => {
+  it('is completed by valid snippets', () => {
     const snippets: { label: string; body: object }[] = schema.items.defaultSnippets;
     for (const { label, body } of snippets) {
       const filled = JSON.stringify(body)

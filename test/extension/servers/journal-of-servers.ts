@@ -5,7 +5,7 @@ import { processState, programRecord } from '../../../src/journal/program-identi
 import { temporaryFolder, writePart } from '../../journal/fixture.ts';
 import { EventEmitter } from '../vscode-stub.ts';
 
-/** A journal in which this process stands for the proxies, and what is read from it. */
+/** A journal in which this process stands for the proxies, and the model that reads it. */
 export async function journalOfServers() {
   const folder = await temporaryFolder();
   const recorded = new EventEmitter<unknown>();
@@ -27,13 +27,19 @@ export async function journalOfServers() {
   return {
     running,
     recorded,
-    /** A server of this window has written its first record; gives the file, which is its life. */
+    /**
+     * Writes the first record of a server of this window. Returns the path of the file. The server
+     * counts as running while the file exists.
+     */
     begin,
     end: (path: string) => rm(path),
   };
 }
 
-/** By which the journal knows the process from a later one of its id, where the system tells. */
+/**
+ * The start time of the process, if the system provides it. The journal uses it to recognize a
+ * later process of the same id.
+ */
 function startOf(pid: number): { readonly processStart?: string } {
   const start = processState(pid)?.start;
   return start === undefined ? {} : { processStart: start };

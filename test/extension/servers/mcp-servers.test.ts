@@ -38,11 +38,11 @@ async function setUp(patience: { known?: number; told?: number; seen?: number } 
 
 const asked = (command: string) => stub.run.filter(([id]) => id === command);
 
-describe('a start', () => {
-  it('is repeated until VS Code knows the server, and ends when its process is there', async () => {
+describe('starting a server', () => {
+  it('is repeated until VS Code knows the server, and ends when its process runs', async () => {
     const { servers, begin, tell, running } = await setUp();
     stub.handlers.set(START, async () => {
-      // As within a second of a change, when nothing happens and nobody says so.
+      // VS Code may ignore a start within a second after a change, without an error.
       if (asked(START).length < 3) return;
       tell('ready');
       await begin('weather');
@@ -52,14 +52,14 @@ describe('a start', () => {
     expect(asked(START)).toEqual(Array(3).fill([START, ID, { waitForLiveTools: true }]));
   });
 
-  it('leaves a server alone that runs', async () => {
+  it('does nothing if the server runs', async () => {
     const { servers, begin } = await setUp();
     await begin('weather');
     await servers.start('weather');
     expect(asked(START)).toEqual([]);
   });
 
-  it('is over at once where the server has answered before', async () => {
+  it('ends at once if the server has answered before', async () => {
     const { servers, begin, recorded } = await setUp({ seen: 60_000 });
     await begin('weather');
     const record = { type: 'call', method: 'initialize', outcome: 'result', at: '2026-01-01' };
@@ -69,7 +69,7 @@ describe('a start', () => {
     expect(asked(START)).toEqual([]);
   });
 
-  it('is not repeated where somebody did not want to go on, or was told what is wrong', async () => {
+  it('is not repeated after the user cancelled or saw the error', async () => {
     const { servers, tell } = await setUp();
     stub.handlers.set(START, () => tell('cancelled'));
     await expect(servers.start('weather')).rejects.toThrow(Cancelled);
@@ -81,7 +81,7 @@ describe('a start', () => {
     expect(asked(START)).toHaveLength(2);
   });
 
-  it('that VS Code never takes on leads to its own list', async () => {
+  it('offers the VS Code server list if VS Code never starts the server', async () => {
     const { servers } = await setUp({ known: 5 });
     await expect(servers.start('weather')).rejects.toMatchObject({
       code: 'timeout',
@@ -90,7 +90,7 @@ describe('a start', () => {
     expect(asked(START).length).toBeGreaterThan(0);
   });
 
-  it('names the setting that has switched servers off, and asks for none', async () => {
+  it('names the setting that disables MCP servers, and does not start any', async () => {
     const { servers } = await setUp();
     workspace.settings = { 'chat.mcp.access': 'none' };
     await expect(servers.start('weather')).rejects.toMatchObject({
@@ -100,13 +100,13 @@ describe('a start', () => {
     expect(asked(START)).toEqual([]);
   });
 
-  it('that VS Code refuses for a reason of its own says so', async () => {
+  it('reports the reason if VS Code refuses it', async () => {
     const { servers } = await setUp();
     stub.handlers.set(START, () => Promise.reject(new Error('MCP is switched off')));
     await expect(servers.start('weather')).rejects.toThrow('MCP is switched off');
   });
 
-  it('of a server that ends at once leads to its output', async () => {
+  it('offers the output of a server that exits at once', async () => {
     const { servers, tell } = await setUp();
     stub.handlers.set(START, () => tell('ready'));
     await expect(servers.start('weather')).rejects.toMatchObject({
@@ -115,7 +115,7 @@ describe('a start', () => {
     });
   });
 
-  it('of a server that the person stops meanwhile is no failure', async () => {
+  it('does not fail if the user stops the server meanwhile', async () => {
     const { servers, begin, end, tell } = await setUp({ seen: 5_000 });
     stub.handlers.set(STOP, () => end(path));
     let path = '';
@@ -129,7 +129,7 @@ describe('a start', () => {
     await stopped;
   });
 
-  it('that IAM does not allow comes with the statement that would', async () => {
+  it('includes the missing IAM statement if IAM denies the call', async () => {
     const { servers, begin, tell, recorded } = await setUp({ seen: 5_000 });
     stub.handlers.set(START, async () => {
       tell('ready');
@@ -154,7 +154,7 @@ describe('a start', () => {
     });
   });
 
-  it('is not waited for by who has left', async () => {
+  it('stops waiting when its caller cancels', async () => {
     const { servers, begin, tell } = await setUp();
     const ending = new AbortController();
     stub.handlers.set(START, async () => {
@@ -166,7 +166,7 @@ describe('a start', () => {
   });
 });
 
-it('a stop ends when the process is gone', async () => {
+it('stopping a server ends when its process has exited', async () => {
   const { servers, begin, end, running } = await setUp();
   const path = await begin('weather');
   stub.handlers.set(STOP, () => end(path));
@@ -175,13 +175,13 @@ it('a stop ends when the process is gone', async () => {
   expect(asked(STOP)).toEqual([[STOP, ID]]);
 });
 
-it('a stop that ends no process says so', async () => {
+it('stopping a server fails if its process keeps running', async () => {
   const { servers, begin } = await setUp();
   await begin('weather');
   await expect(servers.stop('weather')).rejects.toMatchObject({ code: 'timeout' });
 });
 
-it('a restart does what is asked for between one process and the next', async () => {
+it('restarting a server runs the given action between the two processes', async () => {
   const { servers, begin, end, tell, running } = await setUp();
   const path = await begin('weather', 'first');
   const order: string[] = [];
@@ -201,8 +201,8 @@ it('a restart does what is asked for between one process and the next', async ()
   expect(running.pidsOf('weather')).toEqual([process.ppid]);
 });
 
-describe('a change of what a server is made of', () => {
-  it('is made while it does not run, and one that ran runs again with it', async () => {
+describe('a change of a server’s configuration', () => {
+  it('is made while the server is stopped, and restarts a server that ran', async () => {
     const { servers, begin, end, tell, running, definitionsChanged } = await setUp();
     const path = await begin('weather', 'first');
     const order: string[] = [];
@@ -226,7 +226,7 @@ describe('a change of what a server is made of', () => {
     expect(running.pidsOf('weather')).toEqual([process.ppid]);
   });
 
-  it('starts none that did not run', async () => {
+  it('does not start a server that was stopped', async () => {
     const { servers } = await setUp();
     let isMade = false;
     await servers.change('weather', async () => {
@@ -236,7 +236,7 @@ describe('a change of what a server is made of', () => {
     expect(stub.run).toEqual([]);
   });
 
-  it('that changes nothing for VS Code starts the server again all the same', async () => {
+  it('restarts the server even if nothing changes for VS Code', async () => {
     const { servers, begin, end, tell, running } = await setUp({ told: 1 });
     const path = await begin('weather', 'first');
     stub.handlers.set(STOP, () => end(path));
@@ -248,7 +248,7 @@ describe('a change of what a server is made of', () => {
     expect(running.placeOf('weather')).toBe('here');
   });
 
-  it('that fails says why once the server runs again', async () => {
+  it('reports its failure once the server runs again', async () => {
     const { servers, begin, end, tell, running } = await setUp();
     const path = await begin('weather', 'first');
     stub.handlers.set(STOP, () => end(path));

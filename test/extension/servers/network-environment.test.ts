@@ -10,12 +10,12 @@ const NOTHING = {
 };
 const PROXY = 'http://proxy.example:8080';
 
-describe("VS Code's settings of the network", () => {
-  it('leave the environment alone where they say nothing', () => {
+describe("VS Code's network settings", () => {
+  it('do not change the environment if they are empty', () => {
     expect(networkVariables(NOTHING, { HTTPS_PROXY: 'http://other.example' })).toEqual({});
   });
 
-  it('name the proxy in both spellings, and never for this machine', () => {
+  it('set the proxy variables in both spellings, and exclude this machine', () => {
     const variables = networkVariables({ ...NOTHING, proxy: PROXY }, {});
     expect(variables).toMatchObject({ HTTPS_PROXY: PROXY, https_proxy: PROXY, HTTP_PROXY: PROXY });
     expect(variables.NO_PROXY).toBe('localhost,127.0.0.1');
@@ -30,18 +30,18 @@ describe("VS Code's settings of the network", () => {
     expect(variables.NO_PROXY).toBe('*.corp.example,one.example,two.example,localhost,127.0.0.1');
   });
 
-  it('take every proxy away where proxies are switched off', () => {
+  it('remove all proxy variables if proxy support is off', () => {
     const variables = networkVariables({ ...NOTHING, proxy: PROXY, proxySupport: 'off' }, {});
     expect(variables).toMatchObject({ HTTPS_PROXY: null, http_proxy: null, ALL_PROXY: null });
   });
 
-  it('hand on that certificates are not checked', () => {
+  it('pass on that certificates are not verified', () => {
     expect(networkVariables({ ...NOTHING, strictSsl: false }, {})).toEqual({
       NODE_TLS_REJECT_UNAUTHORIZED: '0',
     });
   });
 
-  it('hand on that the certificates of the operating system are trusted, but for who says otherwise', () => {
+  it('pass on that system certificates are trusted, unless the environment sets otherwise', () => {
     const trusting = { ...NOTHING, systemCertificates: true };
     expect(networkVariables(trusting, {})).toEqual({ NODE_USE_SYSTEM_CA: '1' });
     expect(networkVariables(trusting, { NODE_USE_SYSTEM_CA: '0' })).toEqual({});

@@ -20,11 +20,11 @@ async function prepared(entry: object, prompts: Partial<CredentialPrompts> = {})
   return step(readEntry({ name: 'weather', arn: ARN, ...entry }), signal);
 }
 
-it('asks nobody where there are credentials, and adds none of them to the environment', async () => {
+it('does not prompt if credentials exist, and adds none of them to the environment', async () => {
   expect(await prepared({ profile: 'work' })).toBeUndefined();
 });
 
-it('names the profile that is missing, and the one that may be meant', async () => {
+it('names the missing profile and a similar one', async () => {
   await expect(prepared({ profile: 'wrok' })).rejects.toMatchObject({
     code: 'credentials',
     message: expect.stringMatching(/^Runtime "weather" uses profile "wrok".*such as "work"$/),
@@ -35,7 +35,7 @@ it('names the profile that is missing, and the one that may be meant', async () 
 it.each([
   ['declines it', async () => false],
   ['cancels it', () => Promise.reject(new Cancelled())],
-])('offers the login, and is silent if the person %s', async (_, answer) => {
+])('offers to sign in, and shows no error if the user %s', async (_, answer) => {
   const login = vi.fn<() => Promise<boolean>>(answer);
   await expect(prepared({ profile: 'sso' }, { login })).rejects.toThrow(Cancelled);
   expect(login).toHaveBeenCalledExactlyOnceWith(
@@ -45,7 +45,7 @@ it.each([
   );
 });
 
-it('asks for the code of a role, and is silent where nobody enters one', async () => {
+it('prompts for the MFA code of a role, and shows no error if the user enters none', async () => {
   const mfaCode = vi.fn(() => Promise.reject(new Cancelled()));
   const assumeRole = { arn: 'arn:aws:iam::123456789012:role/Deployer', mfaSerial: MFA };
   const entry = { profile: 'work', assumeRole };
@@ -53,7 +53,7 @@ it('asks for the code of a role, and is silent where nobody enters one', async (
   expect(mfaCode).toHaveBeenCalledExactlyOnceWith(MFA, expect.any(AbortSignal));
 });
 
-it('has nothing to do for what takes no AWS credentials', async () => {
+it('does nothing for a server without AWS credentials', async () => {
   const authorization = { type: 'tokenCommand', command: 'print-token' };
   expect(await prepared({ profile: 'gone', authorization })).toBeUndefined();
 });

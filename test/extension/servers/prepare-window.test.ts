@@ -11,7 +11,7 @@ afterEach(() => {
   workspace.settings = {};
 });
 
-it('has the AWS files, proxy and certificates of the window, and nothing where nothing is set', async () => {
+it('contains the AWS files, proxy and certificates of the window, and nothing without settings', async () => {
   expect(await prepared({})).toEqual({});
   workspace.settings = {
     'http.proxy': 'http://proxy.example:8080',

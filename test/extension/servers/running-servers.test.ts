@@ -5,7 +5,7 @@ import { accessKey, CredentialHome } from '../../aws/credentials/credential-fixt
 import { start, statelessMcp } from '../../local/harness.ts';
 import { journalOfServers } from './journal-of-servers.ts';
 
-it('tells servers of this window from those of others', async () => {
+it('distinguishes servers of this window from those of others', async () => {
   const { running, begin } = await journalOfServers();
   await begin('weather');
   await begin('tools', 'tools', 1);
@@ -17,7 +17,7 @@ it('tells servers of this window from those of others', async () => {
   expect(running.placeOf('other')).toBeUndefined();
 });
 
-it('counts one in this window before the same in another', async () => {
+it('prefers a server in this window to the same server in another', async () => {
   const { running, begin } = await journalOfServers();
   await begin('weather', 'a', 1);
   await begin('weather', 'b');
@@ -25,7 +25,7 @@ it('counts one in this window before the same in another', async () => {
   expect(running.placeOf('weather')).toBe('here');
 });
 
-it('looks again when something is recorded, and tells of what has come and gone alone', async () => {
+it('checks again after each record, and reports only started and stopped servers', async () => {
   const { running, recorded, begin, end } = await journalOfServers();
   let changes = 0;
   running.onDidChange(() => {
@@ -47,7 +47,7 @@ it('looks again when something is recorded, and tells of what has come and gone 
   subscription.dispose();
 });
 
-it('knows the proxy by the name of its entry, and by who has started it', async () => {
+it('identifies the proxy by the name of its entry and by its parent process', async () => {
   const user = accessKey('user');
   const local = await start({ server: statelessMcp() }, { accessKeys: [user.config] });
   const home = await CredentialHome.make();

@@ -13,7 +13,7 @@ beforeEach(() => {
   stub.run.length = 0;
 });
 
-/** A command from the palette, in a window with these entries, of which some run. */
+/** Runs a command from the palette in a window with these entries, of which some run. */
 function command(
   id: string,
   names: readonly string[],
@@ -40,9 +40,9 @@ async function fromPalette(id: string, names: readonly string[], runs: readonly 
   return window.said;
 }
 
-describe('a command about servers, from the palette', () => {
+describe('a server command from the Command Palette', () => {
   it.each([Commands.startServer, Commands.stopServer, Commands.showServerOutput])(
-    'offers the setup where there is no runtime: %s',
+    'offers the setup if there is no runtime: %s',
     async (command) => {
       window.pressed = 'Set Up Runtime';
       expect(await fromPalette(command, [], [])).toEqual(['No runtime is set up.']);
@@ -51,7 +51,7 @@ describe('a command about servers, from the palette', () => {
   );
 
   it.each([Commands.stopServer, Commands.restartServer, Commands.resetSession])(
-    'says where no server runs: %s',
+    'shows a message if no server runs: %s',
     async (command) => {
       expect(await fromPalette(command, ['weather'], [])).toEqual([
         'No server runs in this window.',
@@ -59,14 +59,14 @@ describe('a command about servers, from the palette', () => {
     },
   );
 
-  it('asks nothing where only one can be meant', async () => {
+  it('does not prompt if only one server is possible', async () => {
     const stopped: string[] = [];
     const servers = { stop: async (name: string) => void stopped.push(name) };
     await command(Commands.stopServer, ['weather', 'notes'], ['notes'], servers)?.();
     expect(stopped).toEqual(['notes']);
   });
 
-  it('says where there is none to start', async () => {
+  it('shows a message if there is no server to start', async () => {
     const said = await fromPalette(Commands.startServer, ['weather'], ['weather']);
     expect(said).toEqual(['All servers run already.']);
   });

@@ -6,7 +6,7 @@ import { readProxySettings } from '../../../src/programs/proxy-settings.ts';
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
 const ROLE = 'arn:aws:iam::210987654321:role/Caller';
 
-/** As VS Code starts the proxy with it, in a window whose environment says other things. */
+/** Starts the proxy as VS Code does, in a window with other variables in its environment. */
 function startedWith(entry: object, window: Record<string, string> = {}) {
   const env: Record<string, string | undefined> = { ...window };
   for (const [name, value] of Object.entries(environmentOf(readEntry(entry)))) {
@@ -17,7 +17,7 @@ function startedWith(entry: object, window: Record<string, string> = {}) {
 }
 
 describe('the environment of a server', () => {
-  it('is read by the proxy as the entry says', () => {
+  it('configures the proxy as in the entry', () => {
     const env = startedWith({
       name: 'weather',
       arn: `${ARN}/runtime-endpoint/prod`,
@@ -42,7 +42,7 @@ describe('the environment of a server', () => {
     });
   });
 
-  it("sets aside what the window's environment says of another runtime", () => {
+  it('removes variables of the window that belong to another runtime', () => {
     const env = startedWith(
       { name: 'weather', arn: ARN },
       {
@@ -61,7 +61,7 @@ describe('the environment of a server', () => {
     });
   });
 
-  it('keeps the profile of the window where the entry names none', () => {
+  it('keeps the profile of the window if the entry has none', () => {
     const env = startedWith({ name: 'weather', arn: ARN }, { AWS_PROFILE: 'usual' });
     expect(readProxySettings(env).profile).toBe('usual');
   });
@@ -70,12 +70,12 @@ describe('the environment of a server', () => {
 describe('the version of a server', () => {
   const version = (entry: object) => versionOf('1.2.3', environmentOf(readEntry(entry)));
 
-  it('stays as long as nothing changes', () => {
+  it('stays the same as long as nothing changes', () => {
     expect(version({ name: 'weather', arn: ARN })).toBe(version({ arn: ARN, name: 'weather' }));
     expect(version({ name: 'weather', arn: ARN })).toMatch(/^1\.2\.3\+[0-9a-f]{12}$/);
   });
 
-  it('changes with the configuration and the extension', () => {
+  it('changes with the configuration and with the extension', () => {
     const versions = [
       version({ name: 'weather', arn: ARN }),
       version({ name: 'weather', arn: ARN, profile: 'work' }),

@@ -21,7 +21,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A provider over entries that a test changes, and what VS Code hears of it. */
+/** A provider with entries that a test can change, and the events that VS Code receives. */
 function provider(entries: readonly object[], step: PreparationStep = async () => undefined) {
   const changed = new EventEmitter<void>();
   const store = {
@@ -50,7 +50,7 @@ function provider(entries: readonly object[], step: PreparationStep = async () =
   const { resolveMcpServerDefinition: resolve } = made;
   return {
     provided: () => made.provideMcpServerDefinitions(),
-    /** Without a token it is one that nobody cancels. */
+    /** Without a token, the call is never cancelled. */
     resolve: (label: string, { token } = cancellation()) => {
       const definition = made.provideMcpServerDefinitions().find((one) => one.label === label);
       return resolve.call(made, definition as never, token as never);
@@ -74,7 +74,7 @@ function cancellation() {
   return { token, cancel };
 }
 
-/** A step that waits for the test. */
+/** A step that waits until the test releases it. */
 function held() {
   const begun: AbortSignal[] = [];
   let release = (_: Record<string, string>) => {};
@@ -87,8 +87,8 @@ function held() {
   return { begun, step, release: (added: Record<string, string>) => release(added) };
 }
 
-describe('the servers that VS Code is given', () => {
-  it('are one for each entry, started with the Node that VS Code brings', () => {
+describe('the server definitions for VS Code', () => {
+  it('contain one server per entry, started with the Node of VS Code', () => {
     const { provided } = provider([WEATHER, TOOLS]);
     expect(provided()).toMatchObject([
       {
@@ -105,14 +105,14 @@ describe('the servers that VS Code is given', () => {
   it('stay the same objects as long as nothing changes', async () => {
     const { provided, write, events } = provider([WEATHER]);
     const before = provided();
-    // The setting was written anew, as a change of another setting beside it does.
+    // Writes the setting again, as a change of a neighbouring setting does.
     write({ profile: 'work', arn: ARN, name: 'weather' });
     await vi.runAllTimersAsync();
     expect(events()).toBe(0);
     expect(provided()).toBe(before);
   });
 
-  it('are told of once where changes follow each other, and the others keep their version', async () => {
+  it('change with one event for several changes, and the other servers keep their version', async () => {
     const { provided, write, events } = provider([WEATHER, TOOLS]);
     const [weather, tools] = provided();
     write({ ...WEATHER, profile: 'o' }, TOOLS);
@@ -123,7 +123,7 @@ describe('the servers that VS Code is given', () => {
     expect(provided()[1]?.version).toBe(tools?.version);
   });
 
-  it('are others where the settings name other AWS files', async () => {
+  it('change if the settings name other AWS files', async () => {
     const { provided, events } = provider([WEATHER]);
     const [before] = provided();
     workspace.configure({ 'agentcore.aws.configFile': '~/work/config' });
@@ -136,7 +136,7 @@ describe('the servers that VS Code is given', () => {
     expect(provided()).toEqual([before]);
   });
 
-  it('are not told of where a change was taken back', async () => {
+  it('do not change if an edit is reverted', async () => {
     const { write, events } = provider([WEATHER]);
     write({ ...WEATHER, profile: 'other' });
     write(WEATHER);
@@ -146,7 +146,7 @@ describe('the servers that VS Code is given', () => {
 });
 
 describe('a start', () => {
-  it('adds what was prepared to the start alone, however often VS Code asks', async () => {
+  it('passes the prepared values to that start alone, however often VS Code asks', async () => {
     const step = vi.fn(async () => ({ SECRET: 'kept nowhere' }));
     const { provided, resolve } = provider([WEATHER], step);
     const first = await resolve('weather');
@@ -157,7 +157,7 @@ describe('a start', () => {
     expect(JSON.stringify(provided())).not.toContain('kept nowhere');
   });
 
-  it('that VS Code asks for twice at once is prepared once', async () => {
+  it('is prepared once for two concurrent calls', async () => {
     const { begun, step, release } = held();
     const { resolve } = provider([WEATHER], step);
     const both = Promise.all([resolve('weather'), resolve('weather')]);
@@ -169,7 +169,7 @@ describe('a start', () => {
     expect(other).toEqual(one);
   });
 
-  it('goes on for who still waits where another one has cancelled', async () => {
+  it('continues for a waiting caller if another one cancels', async () => {
     const { begun, step, release } = held();
     const { resolve } = provider([WEATHER], step);
     const leaving = cancellation();
@@ -183,7 +183,7 @@ describe('a start', () => {
     await left;
   });
 
-  it('ends without a word where everybody has cancelled, and can be asked for again', async () => {
+  it('ends silently if all callers cancel, and can be repeated', async () => {
     const { begun, step, release } = held();
     const { resolve, failures } = provider([WEATHER], step);
     const leaving = cancellation();
@@ -199,13 +199,13 @@ describe('a start', () => {
     expect(failures).toEqual([]);
   });
 
-  it('ends without a word where the person does not want to go on', async () => {
+  it('ends silently if the user cancels', async () => {
     const { resolve, failures } = provider([WEATHER], () => Promise.reject(new Cancelled()));
     expect(await resolve('weather')).toBeUndefined();
     expect(failures).toEqual([]);
   });
 
-  it('that nobody answers ends after five minutes, with what to do', async () => {
+  it('ends with an error after five minutes without an answer', async () => {
     const { begun, step } = held();
     const { resolve } = provider([WEATHER], step);
     const late = expect(resolve('weather')).rejects.toThrow(
@@ -216,14 +216,14 @@ describe('a start', () => {
     expect(begun[0]?.aborted).toBe(true);
   });
 
-  it('that fails says so in one sentence, and hands on what was thrown', async () => {
+  it('fails with one error message, and passes on the original error', async () => {
     const thrown = new Error('Profile "work" is not there: add it');
     const { resolve, failures } = provider([WEATHER], () => Promise.reject(thrown));
     await expect(resolve('weather')).rejects.toThrow('Profile "work" is not there: add it');
     expect(failures).toEqual([thrown]);
   });
 
-  it('of a runtime that was removed meanwhile says so', async () => {
+  it('reports that its runtime was removed meanwhile', async () => {
     const { resolve, remove } = provider([WEATHER]);
     remove();
     await expect(resolve('weather')).rejects.toThrow('"weather" is not set up any more');

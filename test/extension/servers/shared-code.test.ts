@@ -15,7 +15,7 @@ const USER = accessKey('user');
 const ROLE = 'arn:aws:iam::123456789012:role/Deployer';
 const MFA = 'arn:aws:iam::123456789012:mfa/user';
 
-it('a code that was entered before the start is enough for the proxy, which could not ask for one', async () => {
+it('an MFA code that was entered before the start suffices for the proxy, which cannot prompt', async () => {
   const local = await start(
     { server: statelessMcp() },
     {
@@ -45,7 +45,7 @@ it('a code that was entered before the start is enough for the proxy, which coul
   });
   expect((await proxy.initialize()).result?.serverInfo.name).toBe('fixture');
   expect(recorder.assumed).toEqual([]);
-  // Another start asks nobody.
+  // A second start does not prompt.
   await prepare(entry, new AbortController().signal);
   expect(mfaCode).toHaveBeenCalledOnce();
   await home.expectNoSecret([USER.secretAccessKey, ...recorder.tokens]);

@@ -8,7 +8,7 @@ const free = readEntry({ name: 'free', arn: ARN });
 const governed = readEntry({ name: 'governed', arn: ARN, policy: '/etc/policy.yaml' });
 const { signal } = new AbortController();
 
-/** What VS Code keeps, for however many windows. */
+/** The secret storage of VS Code, shared by several windows. */
 function storage() {
   const kept = new Map<string, string>();
   const secrets = {
@@ -23,7 +23,7 @@ function storage() {
 afterEach(() => vi.unstubAllEnvs());
 
 describe('the key of the redaction vault', () => {
-  it('is made once, and the same for all servers and windows', async () => {
+  it('is created once, and shared by all servers and windows', async () => {
     const { kept, secrets, prepare } = storage();
     const [one, other] = await Promise.all([prepare(governed, signal), prepare(governed, signal)]);
     expect(other).toEqual(one);
@@ -33,7 +33,7 @@ describe('the key of the redaction vault', () => {
     expect(await new VaultKey(secrets).get()).toBe(key);
   });
 
-  it('is that of the window that came last where two make one at once', async () => {
+  it('is the one of the last window if two create it at once', async () => {
     const { secrets } = storage();
     const [one, other] = await Promise.all([
       new VaultKey(secrets).get(),
@@ -42,21 +42,21 @@ describe('the key of the redaction vault', () => {
     expect(one).toBe(other);
   });
 
-  it('goes to servers with a policy alone, and never into what VS Code keeps of them', async () => {
+  it('is passed only to servers with a policy, and is never part of their stored definition', async () => {
     const { kept, prepare } = storage();
     expect(await prepare(free, signal)).toBeUndefined();
     expect(kept.size).toBe(0);
     expect(Object.keys(environmentOf(governed))).not.toContain('AGENTCORE_VAULT_KEY');
   });
 
-  it('is left to whoever has one in the environment', async () => {
+  it('is not set if the environment has one', async () => {
     vi.stubEnv('AGENTCORE_VAULT_KEY', Buffer.alloc(32).toString('base64'));
     const { kept, prepare } = storage();
     expect(await prepare(governed, signal)).toBeUndefined();
     expect(kept.size).toBe(0);
   });
 
-  it('keeps no server from its start where there is no secret storage', async () => {
+  it('does not prevent a start if secret storage is unavailable', async () => {
     const logged: string[] = [];
     const broken = { get: () => Promise.reject(new Error('no keyring')) } as never;
     const prepare = prepareVaultKey(new VaultKey(broken), (line) => logged.push(line));

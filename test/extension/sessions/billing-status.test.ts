@@ -15,7 +15,7 @@ afterEach(() => {
   workspace.settings = {};
 });
 
-/** A window in which a session of this age may be billed. */
+/** A window with a session of this age that may be billed. */
 function setUp(age: number, endpoint = 'https://bedrock-agentcore.us-east-1.amazonaws.com') {
   const changed = new EventEmitter<SessionsSnapshot>();
   const costs = { cost: COST, costToCome: COST };
@@ -26,8 +26,8 @@ function setUp(age: number, endpoint = 'https://bedrock-agentcore.us-east-1.amaz
   return status;
 }
 
-describe('the settings about sessions hold as soon as they are written', () => {
-  it('statusBar hides what is billed, and shows it again', () => {
+describe('session settings apply as soon as they change', () => {
+  it('statusBar hides and shows the status bar item', () => {
     const status = setUp(MINUTE);
     expect(window.statusBarItem).toMatchObject({
       isShown: true,
@@ -40,7 +40,7 @@ describe('the settings about sessions hold as soon as they are written', () => {
     status.dispose();
   });
 
-  it('noticeAfterMinutes tells of a session once, at the age that it names', () => {
+  it('noticeAfterMinutes shows one notification per session, at the configured age', () => {
     const status = setUp(30 * MINUTE);
     expect(window.said).toEqual([]);
     workspace.configure({ 'agentcore.sessions.noticeAfterMinutes': 0 });
@@ -55,7 +55,7 @@ describe('the settings about sessions hold as soon as they are written', () => {
 it.each([
   ['https://bedrock-agentcore.us-east-1.amazonaws.com', false],
   ['http://127.0.0.1:8787', true],
-])('the tooltip says of %s whether nobody bills it: %s', (endpoint, isFree) => {
+])('the tooltip for %s states that it is free: %s', (endpoint, isFree) => {
   const status = setUp(MINUTE, endpoint);
   expect(window.statusBarItem?.tooltip?.includes('bills nothing')).toBe(isFree);
   status.dispose();

@@ -4,7 +4,7 @@ import type { SessionNode } from '../../../src/extension/sessions/session-node.t
 import { SessionsView } from '../../../src/extension/sessions/sessions-view.ts';
 import { EventEmitter } from '../vscode-stub.ts';
 
-/** A view of sessions that may bill, and what VS Code is told of it. */
+/** A view of sessions that may be billed, and the events that VS Code receives. */
 function setUp() {
   const journal = {
     changed: new EventEmitter<SessionsSnapshot>(),
@@ -26,7 +26,7 @@ function setUp() {
   return { view, told, show };
 }
 
-it('draws a session anew with its item where only words have changed, and all where one came or went', () => {
+it('refreshes one item if only its text changed, and the whole tree if a session came or went', () => {
   const { view, told, show } = setUp();
   show({ id: 'a', age: 1 }, { id: 'b', age: 1 });
   const shown = view.getChildren();

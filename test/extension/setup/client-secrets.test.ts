@@ -38,7 +38,7 @@ afterEach(() => {
 });
 
 describe('the secret of an OAuth client', () => {
-  it('is kept by the entry’s name, and handed to its server at the start alone', async () => {
+  it('is stored under the entry’s name, and passed to its server only at the start', async () => {
     const { kept, secrets } = storage();
     await secrets.store(oauth, 'hush');
     expect([...kept.keys()]).toEqual(['oauth:tools']);
@@ -48,7 +48,7 @@ describe('the secret of an OAuth client', () => {
     expect(JSON.stringify(environmentOf(oauth))).not.toContain('hush');
   });
 
-  it('is asked for by a sentence if it is missing, and not for other entries', async () => {
+  it('is requested by an error message if it is missing, but not for other entries', async () => {
     const { secrets } = storage();
     const step = prepareClientSecret(secrets, consent);
     await expect(step(oauth, signal)).rejects.toThrow('"tools": its client secret is not stored');
@@ -65,7 +65,7 @@ describe('the secret of an OAuth client', () => {
     ['ARN', { ...WRITTEN, arn: ARN.replace('weather', 'other') }],
     ['endpoint URL', { ...WRITTEN, endpointUrl: 'https://evil.example' }],
   ])(
-    'is asked for again if the %s changes, and is there again afterwards',
+    'is requested again if the %s changes, and is found again after a revert',
     async (field, written) => {
       const { secrets } = storage();
       await secrets.store(oauth, 'hush');
@@ -81,7 +81,7 @@ describe('the secret of an OAuth client', () => {
   );
 
   it.each(['hush', '{"a":1}', '"hush"', 'null'])(
-    'that version 0.1.0 stored as %s is asked for again',
+    'is requested again if version 0.1.0 stored %s',
     async (stored) => {
       const { kept, secrets } = storage();
       kept.set('oauth:tools', stored);
@@ -92,7 +92,7 @@ describe('the secret of an OAuth client', () => {
     },
   );
 
-  it('goes with an entry that gets another name, and away with one that is removed', async () => {
+  it('follows a renamed entry, and is deleted with a removed one', async () => {
     const { kept, secrets } = storage();
     const more = readEntry({ ...WRITTEN, name: 'more' });
     await secrets.store(oauth, 'hush');
@@ -104,7 +104,7 @@ describe('the secret of an OAuth client', () => {
     expect(kept.size).toBe(0);
   });
 
-  it('of the environment goes to a receiver of the workspace only if that is confirmed', async () => {
+  it('of the environment goes to a server of the workspace only after confirmation', async () => {
     vi.stubEnv('AGENTCORE_OAUTH_CLIENT_SECRET', 'hush');
     const step = prepareClientSecret(storage().secrets, consent);
     workspace.settings = { 'agentcore.runtimes': [WRITTEN] };

@@ -57,8 +57,8 @@ const listing = (items: readonly DiscoveredRuntime[], readAt = NOW) => ({
   source: 'aws' as const,
 });
 
-describe('what is discovered', () => {
-  it('is told apart by what it can be: servers first, and of the others why not', () => {
+describe('discovered runtimes', () => {
+  it('are grouped: MCP servers first, then the others with the reason', () => {
     const items = [runtime('agent', { protocol: 'HTTP' }), runtime('weather')];
     const shown = itemsOf(place({ runtimes: listing(items) }), NOW);
     expect(shown.map(({ label, description }) => [label, description])).toEqual([
@@ -70,7 +70,7 @@ describe('what is discovered', () => {
     expect(shown[3]?.detail).toContain('not an MCP server');
   });
 
-  it('shows how old it is, and what could not be read beside what could', () => {
+  it('show their age, and failures next to results', () => {
     const problem = {
       place: { profile: 'work', region: 'eu-west-1' },
       kind: 'denied' as const,
@@ -85,7 +85,7 @@ describe('what is discovered', () => {
     expect(labels).toContain('$(warning) Could not list gateways');
   });
 
-  it('is being read until its protocol is known, and says so when there is nothing', () => {
+  it('show a loading state until the protocol is known, and a message if there are none', () => {
     const unread = runtime('weather', { protocol: undefined, authorizer: undefined });
     const [, item] = itemsOf(place({ runtimes: listing([unread]), isDone: false }), NOW);
     expect(item).toMatchObject({ label: '$(server) weather', description: 'being read' });
@@ -93,8 +93,8 @@ describe('what is discovered', () => {
   });
 });
 
-describe('endpoints to pick', () => {
-  it('have their live version; the usual and the present one are always there', () => {
+describe('the endpoint list', () => {
+  it('shows live versions, and always contains DEFAULT and the current endpoint', () => {
     const prod = { name: 'prod', arn: '', status: 'READY', liveVersion: '2', targetVersion: '3' };
     expect(endpointItems([prod], 'old')).toMatchObject([
       { label: 'prod', description: 'version 2 · version 3 on its way' },
@@ -105,8 +105,8 @@ describe('endpoints to pick', () => {
   });
 });
 
-describe('roles to pick', () => {
-  it('are the named, the recent, and the present one where it is neither', () => {
+describe('the role list', () => {
+  it('shows named, recent, and otherwise the current role', () => {
     const targets = [
       { name: 'Prod', arn: ROLE, sessionName: 's' },
       { arn: `${ROLE}2`, sessionName: 's', chain: [ROLE], sourceProfile: 'work' },
@@ -124,7 +124,7 @@ describe('roles to pick', () => {
     expect(shown[5]?.description).toBe('210987654321 · from work');
   });
 
-  it('are one where the present one is remembered, whose external id is nowhere else', () => {
+  it('shows a recent current role once, with the external ID of the current one', () => {
     const target = { arn: ROLE, sessionName: 's', wantsExternalId: true };
     const present = { ...ROLE_OF, externalId: 'secret-of-the-partner' };
     const shown = roleItems([target], present).slice(2);
@@ -132,7 +132,7 @@ describe('roles to pick', () => {
     expect(shown[1]).toMatchObject({ value: { kind: 'role', role: present } });
   });
 
-  it('say that they take an external id, where it is not known', () => {
+  it('marks a role that requires an unknown external ID', () => {
     const target = { arn: ROLE, sessionName: 's', wantsExternalId: true };
     const shown = roleItems([target], ROLE_OF).slice(2);
     expect(shown.map(({ label }) => label)).toEqual(['Now', 'Caller', 'Recent', 'Caller']);
@@ -143,7 +143,7 @@ describe('roles to pick', () => {
   });
 });
 
-it('a role is remembered without its external id', async () => {
+it('a role is stored without its external ID', async () => {
   const state = await temporaryFolder();
   const role = { ...ROLE_OF, externalId: 'secret-of-the-partner' };
   await rememberRole({ role, profile: 'work' }, { AGENTCORE_STATE_DIR: state });
@@ -152,7 +152,7 @@ it('a role is remembered without its external id', async () => {
   expect(text).not.toContain(role.externalId);
 });
 
-describe('what a gateway cannot be', () => {
+describe('the options for gateways and runtimes', () => {
   const offered = async (ask: (draft: RuntimeDraft) => Promise<unknown>, arn: string) => {
     void ask({ ...EMPTY_DRAFT, arn }).catch(() => undefined);
     await Promise.resolve();
@@ -164,7 +164,7 @@ describe('what a gateway cannot be', () => {
   const ARN = runtime('weather').arn;
   const GATEWAY = ARN.replace('runtime/', 'gateway/').toLowerCase();
 
-  it('is offered for runtimes alone, and what no runtime can be for gateways alone', async () => {
+  it('offer identity sessions for runtimes only, and no authorization for gateways only', async () => {
     const mode = (draft: RuntimeDraft) => pickMode(setup, draft);
     expect(await offered(mode, ARN)).toContain('One for each identity');
     expect(await offered(mode, GATEWAY)).not.toContain('One for each identity');

@@ -18,8 +18,8 @@ beforeEach(() => {
   window.shown.length = 0;
 });
 
-describe('a list', () => {
-  it('shows title, step and placeholder, and answers what is picked', async () => {
+describe('a quick pick', () => {
+  it('shows title, step and placeholder, and returns the selected item', async () => {
     const answer = pick({ title: 'Set Up', position, placeholder: 'Pick one', items });
     expect(shown()).toMatchObject({
       title: 'Set Up',
@@ -33,7 +33,7 @@ describe('a list', () => {
     expect(shown().isDisposed).toBe(true);
   });
 
-  it('always settles: by Escape as cancelled, by the button as back', async () => {
+  it('always settles: Escape cancels, the Back button goes back', async () => {
     const escaped = pick({ title: '', placeholder: '', items });
     shown().escape();
     await expect(escaped).rejects.toBeInstanceOf(Cancelled);
@@ -43,7 +43,7 @@ describe('a list', () => {
     expect(await back).toBe(BACK);
   });
 
-  it('has no way back where there is no step before', async () => {
+  it('has no Back button on the first step', async () => {
     const answer = pick({
       title: '',
       position: { ...position, canGoBack: false },
@@ -55,7 +55,7 @@ describe('a list', () => {
     await answer;
   });
 
-  it('begins at what is chosen now, and stays where the person went while it fills', async () => {
+  it('starts at the current value, and keeps the selection while it loads', async () => {
     let list: PickList<number> | undefined;
     let filled = () => {};
     const answer = pick<number>({
@@ -84,7 +84,7 @@ describe('a list', () => {
     expect(list?.signal.aborted).toBe(true);
   });
 
-  it('throws what its filling throws', async () => {
+  it('rejects with the error of its loader', async () => {
     const answer = pick({
       title: '',
       placeholder: '',
@@ -93,7 +93,7 @@ describe('a list', () => {
     await expect(answer).rejects.toThrow('no profiles');
   });
 
-  it('offers what typed text means', async () => {
+  it('offers the value of typed text', async () => {
     const answer = pick<number>({
       title: '',
       placeholder: '',
@@ -108,7 +108,7 @@ describe('a list', () => {
     expect(await answer).toBe(7);
   });
 
-  it('can be answered by a button of an item', async () => {
+  it('can be answered by an item button', async () => {
     const button = { iconPath: '', tooltip: 'Sign In' };
     const answer = pick<number>({
       title: '',
@@ -121,10 +121,10 @@ describe('a list', () => {
   });
 });
 
-describe('a text', () => {
+describe('an input box', () => {
   const check = (text: string) => (text.startsWith('arn:') ? undefined : 'Not an ARN');
 
-  it('is checked as it is typed, and taken once it is right', async () => {
+  it('validates while the user types, and accepts valid text only', async () => {
     const answer = input({ title: '', position, prompt: '', placeholder: '', check });
     shown().type('x');
     expect(shown().validationMessage).toBe('Not an ARN');
@@ -139,7 +139,7 @@ describe('a text', () => {
     expect(await answer).toBe('arn:x');
   });
 
-  it('always settles: by Escape as cancelled, by the button as back', async () => {
+  it('always settles: Escape cancels, the Back button goes back', async () => {
     const escaped = input({ title: '', prompt: '', placeholder: '' });
     shown().escape();
     await expect(escaped).rejects.toBeInstanceOf(Cancelled);
@@ -148,14 +148,14 @@ describe('a text', () => {
     expect(await back).toBe(BACK);
   });
 
-  it('leads back where a list came before it that stands alone', async () => {
+  it('has a Back button after a quick pick without step numbers', async () => {
     const back = input({ title: '', canGoBack: true, prompt: '', placeholder: '' });
     shown().press(QuickInputButtons.Back);
     expect(await back).toBe(BACK);
     expect(shown().step).toBeUndefined();
   });
 
-  it('is taken in spite of a caution, which is told from the beginning', async () => {
+  it('accepts a value despite a warning, which is shown from the start', async () => {
     const caution = (text: string) => (text === 'dev' ? 'It will be replaced' : undefined);
     const answer = input({ title: '', prompt: '', placeholder: '', value: 'dev', caution });
     expect(shown().validationMessage).toEqual({ message: 'It will be replaced', severity: 2 });

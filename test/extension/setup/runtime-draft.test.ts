@@ -26,12 +26,12 @@ const runtime = {
 };
 
 describe('a draft', () => {
-  it('is written without what is usual anyway', () => {
+  it('is written without default values', () => {
     const draft = { ...withTarget(EMPTY_DRAFT, ARN), name: 'weather' };
     expect(writtenOf(draft)).toEqual({ name: 'weather', arn: ARN });
   });
 
-  it('is written with all that was chosen, as the settings read it', () => {
+  it('is written with all choices, and can be read back', () => {
     const written = writtenOf({
       ...withTarget(EMPTY_DRAFT, GATEWAY),
       name: 'tools',
@@ -64,13 +64,13 @@ describe('a draft', () => {
     expect(readEntry(written)).toMatchObject({ name: 'tools', role: { arns: [ROLE, `${ROLE}2`] } });
   });
 
-  it('of a gateway, which has no sessions to share, shares none', () => {
+  it('of a gateway, which has no sessions, has no session mode', () => {
     const draft = { ...EMPTY_DRAFT, sessionMode: 'identity' as const };
     expect(withTarget(draft, GATEWAY).sessionMode).toBe('session');
     expect(withTarget(draft, ARN).sessionMode).toBe('identity');
   });
 
-  it('of an entry says the same again, and keeps what nobody was asked about', () => {
+  it('of an entry is written unchanged, with fields that the wizard does not show', () => {
     const before = {
       name: 'weather',
       arn: ARN,
@@ -89,7 +89,7 @@ describe('a draft', () => {
     });
   });
 
-  it('of a local entry stays local, and leaves that when it gets an ARN', () => {
+  it('of a local entry stays local, and becomes remote when it gets an ARN', () => {
     const before = { name: 'Sample', local: { config: '/a.yaml', runtime: 'r' } };
     const draft = draftOf(readEntry(before));
     expect(writtenOf({ ...draft, sessionMode: 'request' }, before)).toEqual({
@@ -99,14 +99,14 @@ describe('a draft', () => {
     expect(writtenOf(withTarget(draft, ARN), before)).toEqual({ name: 'Sample', arn: ARN });
   });
 
-  it('takes the endpoint out of an ARN, and forgets it with another target', () => {
+  it('takes the endpoint from an ARN, and drops it for another target', () => {
     const first = withTarget(EMPTY_DRAFT, `${ARN}/runtime-endpoint/prod`);
     expect(first).toMatchObject({ arn: ARN, qualifier: 'prod' });
     expect(withTarget(first, ARN)).toMatchObject({ qualifier: 'prod' });
     expect(withTarget(first, GATEWAY)).toMatchObject({ arn: GATEWAY, qualifier: undefined });
   });
 
-  it('of a JWT runtime begins with the OAuth client that its authorizer allows', () => {
+  it('of a JWT runtime starts with the OAuth client that its authorizer allows', () => {
     const jwt = {
       discoveryUrl: 'https://id.example',
       allowedClients: ['c1'],
@@ -119,7 +119,7 @@ describe('a draft', () => {
     expect(withFound(withTarget(EMPTY_DRAFT, ARN), found).authorization).toMatchObject(expected);
   });
 
-  it('keeps the token that was chosen where the authorizer takes one', () => {
+  it('keeps the selected token source if the authorizer accepts it', () => {
     const authorization = { kind: 'tokenCommand', command: 'token' } as const;
     const found = { ...runtime, authorizer: 'JWT' as const };
     expect(withFound({ ...EMPTY_DRAFT, authorization }, found)).toMatchObject({ authorization });
@@ -131,12 +131,12 @@ describe('a draft', () => {
 });
 
 describe('the suggested name', () => {
-  it('is the runtime’s, without the ten characters of its id', () => {
+  it('is the runtime’s name without the ten characters of its id', () => {
     expect(suggestName(withTarget(EMPTY_DRAFT, ARN), [])).toBe('weather');
     expect(suggestName(withTarget(EMPTY_DRAFT, ARN, { ...runtime, name: 'Met' }), [])).toBe('Met');
   });
 
-  it('is another where one is taken: with the endpoint, then with a number', () => {
+  it('is different from existing names: with the endpoint, then with a number', () => {
     const draft = { ...withTarget(EMPTY_DRAFT, ARN), qualifier: 'prod' };
     expect(suggestName(draft, ['Weather'])).toBe('weather prod');
     expect(suggestName(draft, ['weather', 'weather prod'])).toBe('weather prod 2');

@@ -29,7 +29,7 @@ beforeEach(() => {
   window.shown.length = 0;
 });
 
-/** A local AgentCore with a profile that signs there, as the window's environment. */
+/** A local AgentCore with a profile for it, set in the environment of the window. */
 async function startAccount(denied: readonly string[] = []): Promise<{
   readonly local: LocalRuntime;
   readonly setup: SetupContext;
@@ -80,7 +80,7 @@ function ask(setup: SetupContext, choice: 'discovered' | 'arn') {
   });
 }
 
-/** The question that is open, once it is the one with this placeholder and has such an item. */
+/** The open prompt, once it has this placeholder and an item with this label. */
 async function question(placeholder: RegExp, label?: RegExp): Promise<Shown> {
   let found: Shown | undefined;
   await expect
@@ -105,7 +105,7 @@ describe('several profiles', () => {
   const others = '[profile other]\nregion = eu-west-1\n[profile third]\nregion = eu-west-2\n';
   const noPlaces = () => ({ profiles: [], regions: [] });
 
-  it('are asked for if none of them is the usual one, and then the region is its own', async () => {
+  it('are shown for selection if none is the default, and then the region comes from the profile', async () => {
     const { setup } = await startAccount();
     await appendFile(process.env.AWS_CONFIG_FILE as string, others);
     const answer = ask({ ...setup, places: noPlaces }, 'discovered');
@@ -117,7 +117,7 @@ describe('several profiles', () => {
       expect.objectContaining({ description: 'work · us-east-1' }),
     );
     targets.choose(targets.labels.find((label) => /\bserver$/.test(label)) as string);
-    // It stays chosen when the person comes back.
+    // The selection is kept when the user comes back.
     (await question(/Pick the endpoint/)).press(QuickInputButtons.Back);
     (await question(/Pick a runtime/, /server/)).escape();
     await expect(answer).rejects.toMatchObject({ name: 'Cancelled' });
@@ -126,7 +126,7 @@ describe('several profiles', () => {
   it.each([
     ['the settings name one', '', { profiles: ['other'], regions: [] }, 'other · eu-west-1'],
     ['one is called default', '[default]\nregion = eu-west-3\n', undefined, 'default · eu-west-3'],
-  ])('are not asked for if %s', async (_, more, places, place) => {
+  ])('are not shown if %s', async (_, more, places, place) => {
     const { setup } = await startAccount();
     await appendFile(process.env.AWS_CONFIG_FILE as string, `${others}${more}`);
     const answer = ask({ ...setup, places: () => places ?? noPlaces() }, 'discovered');
@@ -181,8 +181,8 @@ console.log(${JSON.stringify(JSON.stringify(key))});\n`,
   await expect(answer).rejects.toMatchObject({ name: 'Cancelled' });
 });
 
-describe('the setup of a runtime', () => {
-  it('leads from what is discovered to an entry, with the call tried on the way', async () => {
+describe('the runtime setup', () => {
+  it('leads from discovery to an entry, with a test call on the way', async () => {
     const { local, setup } = await startAccount();
     const answer = ask(setup, 'discovered');
 
@@ -221,11 +221,11 @@ describe('the setup of a runtime', () => {
       profile: 'work',
     });
     expect(draft.tools?.length).toBeGreaterThan(0);
-    // The session that the check took costs nothing any more.
+    // The session of the check is stopped, so it costs nothing.
     await expect.poll(() => running(local)).toBe(0);
   });
 
-  it('keeps a pasted ARN that is wrong, to be mended', async () => {
+  it('keeps a pasted ARN that is invalid, so that the user can correct it', async () => {
     const { local, setup } = await startAccount();
     const answer = ask(setup, 'discovered');
     const { arn } = local.runtime('server');
@@ -242,7 +242,7 @@ describe('the setup of a runtime', () => {
     await expect(answer).rejects.toThrow();
   });
 
-  it('takes no ARN that was typed and taken back', async () => {
+  it('ignores an ARN that was typed and deleted', async () => {
     const { local, setup } = await startAccount();
     const answer = ask(setup, 'discovered');
     const targets = await question(/Pick a runtime/, /Enter an ARN/);
@@ -255,7 +255,7 @@ describe('the setup of a runtime', () => {
     await expect(answer).rejects.toThrow();
   });
 
-  it('shows a denied call with the statement that is missing, to copy', async () => {
+  it('shows a denied call with the missing IAM statement to copy', async () => {
     const { local, setup } = await startAccount(['bedrock-agentcore:InvokeAgentRuntime']);
     const answer = ask(setup, 'arn');
     const { arn } = local.runtime('server');
@@ -265,7 +265,7 @@ describe('the setup of a runtime', () => {
     box.type(arn);
     box.accept();
     await choose(/Pick the endpoint/, /^DEFAULT$/);
-    // What a pasted ARN takes is known as soon as AWS has told of it.
+    // The authorizer of a pasted ARN is known as soon as AWS answers.
     const next = await question(/let callers in|AWS profile/);
     if (/callers/.test(next.placeholder ?? '')) next.choose('IAM');
     await choose(/AWS profile/, /^work$/);
@@ -277,7 +277,7 @@ describe('the setup of a runtime', () => {
       .toContain('bedrock-agentcore:InvokeAgentRuntime');
     expect(JSON.parse(clipboard.clipboard.text)).toMatchObject({ Effect: 'Allow' });
 
-    // The same findings are there when it comes back, and Back leads on to the role.
+    // The same results are shown again after Back, and Back leads to the role.
     const again = await question(/Is the call allowed/, /Continue Anyway/);
     again.press(QuickInputButtons.Back);
     const role = await question(/role to assume/, /^No role$/);

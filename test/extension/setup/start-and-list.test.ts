@@ -4,20 +4,20 @@ import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 
 const before = new Set(['mcp_other_a', 'copilot_readFile']);
 
-/** Tools as they are at each look, the last of them for good. */
+/** Returns these lists on successive calls, and then the last one. */
 function looks(...lists: readonly (readonly string[])[]): () => readonly string[] {
   const waiting = [...lists];
   return () => (waiting.length > 1 ? waiting.shift() : waiting[0]) as readonly string[];
 }
 
-describe('the tools of a server that has just been started', () => {
-  it('are those that are new, or that the server named', () => {
+describe('the tools of a started server', () => {
+  it('are the new ones, or the ones that the server reported', () => {
     const all = [...before, 'mcp_weather_get_weather', 'copilot_new'];
     expect(serverTools(all, before, undefined)).toEqual(['mcp_weather_get_weather']);
     expect(serverTools(all, new Set(all), ['get_weather'])).toEqual(['mcp_weather_get_weather']);
   });
 
-  it('are told by the server’s own names once they are there', async () => {
+  it('have the server’s own names once VS Code lists them', async () => {
     const tools = await waitForTools({
       before,
       known: ['get_weather'],
@@ -29,7 +29,7 @@ describe('the tools of a server that has just been started', () => {
     expect(tools).toEqual(['get_weather']);
   });
 
-  it('are all there when no more come, where the server was not asked', async () => {
+  it('are complete when no more appear, if the server’s own names are unknown', async () => {
     const counts: number[] = [];
     const tools = await waitForTools({
       before,
@@ -43,7 +43,7 @@ describe('the tools of a server that has just been started', () => {
     expect(counts).toEqual([1, 2, 2]);
   });
 
-  it('are not waited for without end, nor for a server that has none', async () => {
+  it('are awaited for a bounded time, and not at all for a server without tools', async () => {
     const options = { before, onFound: () => {}, names: () => [], every: 1 };
     const signal = AbortSignal.abort();
     expect(await waitForTools({ ...options, known: undefined, signal })).toBeUndefined();

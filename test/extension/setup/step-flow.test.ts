@@ -9,7 +9,7 @@ import {
 
 type Draft = Readonly<Record<string, string | undefined>>;
 
-/** A step that takes its answers from a list, and notes where it stood. */
+/** A step that takes its answers from a list, and records its position. */
 function step(
   name: string,
   answers: (string | Back)[],
@@ -26,8 +26,8 @@ function step(
   };
 }
 
-describe('the steps of a setup', () => {
-  it('are asked in turn, with numbers', async () => {
+describe('the wizard steps', () => {
+  it('run in order, with step numbers', async () => {
     const seen: [string, StepPosition, Draft][] = [];
     const draft = await runFlow([step('a', ['1'], seen), step('b', ['2'], seen)], {});
     expect(draft).toEqual({ a: '1', b: '2' });
@@ -37,7 +37,7 @@ describe('the steps of a setup', () => {
     ]);
   });
 
-  it('lead back to the one before, and keep what was answered after it', async () => {
+  it('go back to the previous step, and keep later answers', async () => {
     const seen: [string, StepPosition, Draft][] = [];
     const steps = [
       step('a', ['1', '1 again'], seen),
@@ -50,7 +50,7 @@ describe('the steps of a setup', () => {
     expect(seen[4]?.[2]).toEqual({ a: '1', b: '2' });
   });
 
-  it('leave out what an answer makes needless, in both directions', async () => {
+  it('skip steps that an answer makes unnecessary, in both directions', async () => {
     const seen: [string, StepPosition, Draft][] = [];
     const steps = [
       step('kind', ['iam', 'jwt'], seen),
@@ -67,12 +67,12 @@ describe('the steps of a setup', () => {
     ]);
   });
 
-  it('stay at the first where there is none before', async () => {
+  it('stay at the first step on Back', async () => {
     const seen: [string, StepPosition, Draft][] = [];
     expect(await runFlow([step('a', [BACK, '1'], seen)], {})).toEqual({ a: '1' });
   });
 
-  it('end with what ends a question', async () => {
+  it('fail with the error of a step', async () => {
     const cancel: FlowStep<Draft> = { ask: () => Promise.reject(new Error('Escape')) };
     await expect(runFlow([cancel], {})).rejects.toThrow('Escape');
   });

@@ -11,7 +11,7 @@ import {
 
 const RUNTIME = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
 
-describe('text as it is typed', () => {
+describe('typed text', () => {
   it.each([
     RUNTIME,
     `${RUNTIME}/runtime-endpoint/prod`,
@@ -21,12 +21,12 @@ describe('text as it is typed', () => {
     expect(arnVerdict(arn)).toBeUndefined();
   });
 
-  it('names the part of an ARN that is wrong', () => {
+  it('is rejected with the invalid part of an ARN', () => {
     expect(arnVerdict('arn:aws:lambda:eu-west-1:123456789012:function:f')).toContain('"lambda"');
     expect(arnVerdict(RUNTIME.replace('123456789012', '12'))).toContain('twelve digits');
   });
 
-  it('may be one role, or several to assume in turn', () => {
+  it('may be one role, or several roles to assume in order', () => {
     const role = 'arn:aws:iam::123456789012:role/Caller';
     expect(roleArnsVerdict(role)).toBeUndefined();
     expect(roleArnsVerdict(`${role}, ${role}2`)).toBeUndefined();
@@ -34,14 +34,14 @@ describe('text as it is typed', () => {
     expect(roleArnsVerdict('')).toBeDefined();
   });
 
-  it('may be a name that no other runtime has, whatever its case', () => {
+  it('may be a name that differs from other names in more than case', () => {
     expect(nameVerdict('weather', ['tools'])).toBeUndefined();
     expect(nameVerdict('Weather', ['weather'])).toContain('Weather');
     expect(nameVerdict('', [])).toBeDefined();
     expect(nameVerdict('x'.repeat(65), [])).toBeDefined();
   });
 
-  it('may be empty where nothing has to be said', () => {
+  it('may be empty if the value is optional', () => {
     expect(externalIdVerdict('')).toBeUndefined();
     expect(externalIdVerdict('a b')).toBeDefined();
     expect(tokenUrlVerdict('')).toBeUndefined();
