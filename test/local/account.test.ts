@@ -17,7 +17,7 @@ import {
 } from './harness.ts';
 import { ManualClock } from './manual-clock.ts';
 
-/** How often the containers were given each tools/call, by the key in its arguments. */
+/** The number of deliveries of each tools/call to containers, by the key in its arguments. */
 function timesByKey(deliveries: readonly { readonly body: string }[]): Record<string, number> {
   const times: Record<string, number> = {};
   for (const { body } of deliveries) {
@@ -28,7 +28,7 @@ function timesByKey(deliveries: readonly { readonly body: string }[]): Record<st
 }
 
 describe('the deliveries', () => {
-  test('tell how often a container was given a call, whatever its client was told', async () => {
+  test('count how often a container received a call, regardless of the answer to its client', async () => {
     const local = await start({ notes: statefulMcp() }, {}, { deliveryLimit: 100 });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -43,7 +43,7 @@ describe('the deliveries', () => {
     expect(timesByKey(local.deliveries)).toEqual({ 'given-and-lost': 1, 'given-twice': 2 });
   });
 
-  test('name the session and the request that brought them', async () => {
+  test('name the session and the request of each delivery', async () => {
     const local = await start({ notes: statefulMcp() }, {}, { deliveryLimit: 100 });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -59,7 +59,7 @@ describe('the deliveries', () => {
     ]);
   });
 
-  test('are the newest, and none unless asked for', async () => {
+  test('contain the newest ones, and are empty unless enabled', async () => {
     const asked = await start({ agent: httpAgent() }, {}, { deliveryLimit: 2 });
     for (const key of [1, 2, 3]) await read(poster(asked, 'agent')({ key }));
     expect(asked.deliveries.map(({ body }) => body)).toEqual(['{"key":2}', '{"key":3}']);
@@ -70,7 +70,7 @@ describe('the deliveries', () => {
 });
 
 describe('the microVMs', () => {
-  test('are told one by one, with how each ended', async () => {
+  test('are listed one by one, with the reason of their end', async () => {
     const local = await start({ notes: statelessMcp() });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -102,7 +102,7 @@ describe('the microVMs', () => {
     }
   });
 
-  test('end by their timeouts', async () => {
+  test('end because of their timeouts', async () => {
     const clock = new ManualClock();
     const local = await start(
       { idle: statelessMcp({ idleTimeout: 60 }), old: statelessMcp({ maxLifetime: 60 }) },
@@ -122,7 +122,7 @@ describe('the microVMs', () => {
     ]);
   });
 
-  test('have the id that their server issued, each its own', async () => {
+  test('have the session ids that their servers issued, one each', async () => {
     const local = await start({
       notes: statefulMcp({ switches: { routeMcpBy: 'runtime-session-id' } }),
     });
@@ -136,7 +136,7 @@ describe('the microVMs', () => {
     expect(local.microVms.map(({ mcpSessionId }) => mcpSessionId)).toEqual(issued);
   });
 
-  test('that never got ready are among them', async () => {
+  test('include those that were never ready', async () => {
     const command = [process.execPath, '-e', 'process.exit(1)'];
     const local = await start({ broken: { command } });
     await read(poster(local, 'broken')(INITIALIZE));
@@ -144,7 +144,7 @@ describe('the microVMs', () => {
     expect(local.microVms[0]?.endedAt).toBe(local.microVms[0]?.startedAt);
   });
 
-  test('stay one where the container restarts in it', async () => {
+  test('count as one if the container restarts inside', async () => {
     const local = await start({ notes: statelessMcp() });
     const session = await openSession(poster(local, 'notes'));
     await local.restartContainer(session['mcp-session-id']);
@@ -159,7 +159,7 @@ describe('the microVMs', () => {
 });
 
 describe('the number of containers', () => {
-  test('counts the warm ones and those of sessions, and is none once closed', async () => {
+  test('includes warm and session containers, and is zero after close', async () => {
     const local = await start({ notes: statelessMcp(), ready: statelessMcp({ warm: 2 }) });
     expect(local.containers).toBe(2);
     const session = await openSession(poster(local, 'notes'));
@@ -170,7 +170,7 @@ describe('the number of containers', () => {
     expect(local.containers).toBe(0);
   });
 
-  test('counts a process that outlives its stop', async () => {
+  test('includes a process that outlives its stop', async () => {
     const local = await start({
       agent: {
         protocol: 'HTTP',

@@ -27,7 +27,7 @@ function sts(local: LocalRuntime, credentials: Credentials = local.credentials):
   return client;
 }
 
-/** A local AgentCore with roles, and what the caller may do where that is not everything. */
+/** A local AgentCore with roles, and with the permissions of the caller if they are limited. */
 function withRoles(
   roles: NonNullable<LocalConfig['roles']>,
   policies: { readonly allowed?: string[]; readonly denied?: string[] } = {},
@@ -70,7 +70,7 @@ function invalid(message: RegExp | string) {
 
 const NOT_AUTHORIZED = `User: ${DEVELOPER} is not authorized to perform: sts:AssumeRole on resource: ${ROLE}`;
 
-describe('AssumeRole tells the caller the same, and the log why', () => {
+describe('AssumeRole returns the same error to the caller, and logs the reason, if', () => {
   test.each([
     ['there is no such role', [], {}],
     [
@@ -98,12 +98,12 @@ describe('a trust policy', () => {
     ['its account', '123456789012'],
     ["its account's root", 'arn:aws:iam::123456789012:root'],
     ['anybody', '*'],
-  ])('lets in by %s', async (_, name) => {
+  ])('allows %s', async (_, name) => {
     const local = await withRoles([{ arn: ROLE, trustedPrincipals: [name] }]);
     await expect(assume(local)).resolves.toHaveProperty('Credentials.AccessKeyId');
   });
 
-  test('that names the caller is enough within an account, and not from another', async () => {
+  test('that names the caller suffices within an account, but not from another', async () => {
     const trustedPrincipals = [DEVELOPER];
     const local = await withRoles(
       [
@@ -121,7 +121,7 @@ describe('a trust policy', () => {
     }
   });
 
-  test('does not help against an explicit deny, which is told', async () => {
+  test('does not override an explicit deny, which is logged', async () => {
     const local = await withRoles([{ arn: ROLE, trustedPrincipals: [DEVELOPER] }], {
       denied: ['sts:*'],
     });
@@ -130,7 +130,7 @@ describe('a trust policy', () => {
     );
   });
 
-  test('knows a session by its role', async () => {
+  test('recognizes a session by its role', async () => {
     const local = await withRoles([
       { arn: ROLE },
       { arn: SECOND, trustedPrincipals: [ROLE] },
@@ -147,11 +147,11 @@ describe('a trust policy', () => {
   });
 });
 
-describe('a role that wants MFA', () => {
+describe('a role that requires MFA', () => {
   const roles = [{ arn: ROLE, mfa: DEVICE }];
   const FAILED = 'MultiFactorAuthentication failed';
 
-  test('is assumed by the device and its code', async () => {
+  test('is assumed with the device and its code', async () => {
     const local = await withRoles(roles);
     const mfa = { SerialNumber: DEVICE.serial, TokenCode: DEVICE.code };
     await expect(assume(local, mfa)).resolves.toHaveProperty('Credentials');
@@ -169,7 +169,7 @@ describe('a role that wants MFA', () => {
       { TokenCode: undefined },
       `${FAILED}, must provide both MFA serial number and one time pass code.`,
     ],
-  ])('refuses %s', async (_, more, message) => {
+  ])('rejects %s', async (_, more, message) => {
     const local = await withRoles(roles);
     const mfa = { SerialNumber: DEVICE.serial, TokenCode: DEVICE.code, ...more };
     await expect(assume(local, mfa)).rejects.toMatchObject(denied(message));
@@ -177,7 +177,7 @@ describe('a role that wants MFA', () => {
 });
 
 describe('the duration of a session', () => {
-  test('is what is asked for, as long as the role allows it', async () => {
+  test('is the requested one, up to the maximum of the role', async () => {
     const clock = new ManualClock(Math.floor(Date.now() / 1000) * 1000);
     const local = await start(
       {},
@@ -191,7 +191,7 @@ describe('the duration of a session', () => {
     );
   });
 
-  test('is an hour at most in a chain of roles', async () => {
+  test('is at most an hour in a chain of roles', async () => {
     const local = await withRoles([{ arn: ROLE }, { arn: SECOND, maxSessionDuration: 43_200 }]);
     const first = await assumed(local);
     const RoleArn = SECOND;
@@ -211,7 +211,7 @@ describe('the duration of a session', () => {
     );
   });
 
-  test('ends with what an expired key gets', async () => {
+  test('ends with the error for an expired key', async () => {
     const local = await withRoles([{ arn: ROLE, sessionDuration: 60 }]);
     const credentials = await assumed(local);
     local.setClockSkew(61);
@@ -239,7 +239,7 @@ describe('a source identity', () => {
   const NOT_SET = (arn: string, role: string) =>
     `User: ${arn} is not authorized to perform: sts:SetSourceIdentity on resource: ${role}`;
 
-  test('comes back, and stays along a chain', async () => {
+  test('is returned, and stays the same along a chain', async () => {
     const local = await withRoles(roles);
     const { SourceIdentity } = await assume(local, { SourceIdentity: 'ada' });
     expect(SourceIdentity).toBe('ada');
@@ -255,7 +255,7 @@ describe('a source identity', () => {
     );
   });
 
-  test('wants the permission of the caller', async () => {
+  test('requires the permission of the caller', async () => {
     const local = await withRoles(roles, { allowed: ['sts:AssumeRole'] });
     await expect(assume(local)).resolves.toBeDefined();
     await expect(assume(local, { SourceIdentity: 'ada' })).rejects.toMatchObject(
@@ -281,7 +281,7 @@ describe('AssumeRoleWithWebIdentity', () => {
     );
   }
 
-  test('gives credentials for a token, with no signature', async () => {
+  test('returns credentials for a token, without a signature', async () => {
     const local = await start({}, configuration);
     const { Credentials: issued, ...told } = await byToken(local);
     expect(told).toMatchObject({
@@ -313,7 +313,7 @@ describe('AssumeRoleWithWebIdentity', () => {
       'InvalidIdentityTokenException',
       /^No OpenIDConnect/,
     ],
-  ])('refuses %s', async (_, request, name, message) => {
+  ])('rejects %s', async (_, request, name, message) => {
     const local = await start({}, configuration);
     await expect(byToken(local, request)).rejects.toMatchObject({
       name,
@@ -321,7 +321,7 @@ describe('AssumeRoleWithWebIdentity', () => {
     });
   });
 
-  test('refuses a role that is not for web identities', async () => {
+  test('rejects a role that does not trust web identities', async () => {
     const local = await start({}, configuration);
     await expect(byToken(local, {}, SECOND)).rejects.toMatchObject(
       denied('Not authorized to perform sts:AssumeRoleWithWebIdentity'),

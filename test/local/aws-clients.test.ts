@@ -54,7 +54,7 @@ function invocation(local: LocalRuntime, name: string, payload: unknown, more: o
   });
 }
 
-describe("AWS's data plane client", () => {
+describe('the AWS data plane client', () => {
   test('invokes an MCP runtime and reads its session ids', async () => {
     const local = await start({ notes: statelessMcp() });
     const output = await agentCore(local).send(
@@ -87,7 +87,7 @@ describe("AWS's data plane client", () => {
     );
   });
 
-  test('is told that a runtime, an endpoint or an account is not there', async () => {
+  test('gets an error if a runtime, an endpoint or an account does not exist', async () => {
     const local = await start({ notes: statelessMcp(), agent: httpAgent() });
     const client = agentCore(local);
     const { arn, runtimeId } = local.runtime('agent');
@@ -105,14 +105,14 @@ describe("AWS's data plane client", () => {
     }
   });
 
-  test('streams an HTTP agent', async () => {
+  test('streams from an HTTP agent', async () => {
     const local = await start({ agent: httpAgent() });
     const output = await agentCore(local).send(invocation(local, 'agent', { stream: 2 }));
     expect(output.contentType).toBe('text/event-stream');
     expect(await output.response?.transformToString()).toBe('data: 1\n\ndata: 2\n\n');
   });
 
-  test('stops a session by the runtime session id that came back, and its process is gone', async () => {
+  test('stops a session by the returned runtime session id, and its process exits', async () => {
     const local = await start({ notes: statefulMcp() });
     const client = agentCore(local);
     const { runtimeSessionId } = await client.send(invocation(local, 'notes', INITIALIZE));
@@ -125,7 +125,7 @@ describe("AWS's data plane client", () => {
     expect(local.sessions()).toMatchObject([{ state: 'Stopped', why: 'stop-runtime-session' }]);
   });
 
-  test('is told that a session has ended, or never was', async () => {
+  test('gets an error for a session that has ended or never existed', async () => {
     const local = await start({ notes: statefulMcp() });
     const client = agentCore(local);
     const { runtimeSessionId } = await client.send(invocation(local, 'notes', INITIALIZE));
@@ -174,7 +174,7 @@ describe("AWS's data plane client", () => {
     },
   );
 
-  test('stops every microVM that shares a runtime session id', async () => {
+  test('stops every microVM of a shared runtime session id', async () => {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
     await read(post(INITIALIZE, { [RUNTIME_SESSION]: INVENTED_ID }));
@@ -185,7 +185,7 @@ describe("AWS's data plane client", () => {
     expect(local.sessions()).toMatchObject([{ state: 'Stopped' }, { state: 'Stopped' }]);
   });
 
-  test('is answered though the container goes on where the switch says so', async () => {
+  test('gets a successful stop while the container keeps running if the switch is set', async () => {
     const local = await start({
       notes: statefulMcp({ switches: { containerOutlivesStop: true } }),
     });
@@ -198,7 +198,7 @@ describe("AWS's data plane client", () => {
     expect(isAlive(session?.pid)).toBe(true);
   });
 
-  test('reports the errors of a platform as their modelled exceptions', async () => {
+  test('maps platform errors to their modelled exceptions', async () => {
     const local = await start({ agent: httpAgent() });
     const kinds = [
       ['throttled', 'ThrottlingException', 429],
@@ -220,8 +220,8 @@ describe("AWS's data plane client", () => {
   });
 });
 
-describe("AWS's STS client", () => {
-  test('learns who the caller is', async () => {
+describe('the AWS STS client', () => {
+  test('gets the caller identity', async () => {
     const local = await start({ notes: statelessMcp() });
     expect(await sts(local).send(new GetCallerIdentityCommand({}))).toMatchObject({
       Account: '123456789012',
@@ -250,7 +250,7 @@ describe("AWS's STS client", () => {
     expect(output.statusCode).toBe(200);
   });
 
-  test('may not assume a role that is unknown, trusts others, or wants another external id', async () => {
+  test('cannot assume a role that is unknown, trusts others, or requires another external ID', async () => {
     const strangers = 'arn:aws:iam::123456789012:role/Strangers';
     const external = 'arn:aws:iam::123456789012:role/External';
     const local = await start(
@@ -280,7 +280,7 @@ describe("AWS's STS client", () => {
     expect(await client.send(new AssumeRoleCommand(right))).toHaveProperty('Credentials');
   });
 
-  test('is told of a role ARN, session name or duration that cannot be', async () => {
+  test('gets a validation error for an invalid role ARN, session name or duration', async () => {
     const local = await start({ notes: statelessMcp() }, { roles: [{ arn: ROLE }] });
     const client = sts(local);
     for (const input of [
@@ -295,7 +295,7 @@ describe("AWS's STS client", () => {
     }
   });
 
-  test('is told of a wrong secret in the words of STS', async () => {
+  test('gets the STS error for a wrong secret', async () => {
     const local = await start({ notes: statelessMcp() });
     const wrong = { ...local.credentials, secretAccessKey: 'wrong' };
     await expect(sts(local, wrong).send(new GetCallerIdentityCommand({}))).rejects.toMatchObject({
@@ -313,7 +313,7 @@ describe("AWS's STS client", () => {
   });
 });
 
-test('a session may be stopped while a call is open, which then fails', async () => {
+test('a session can be stopped during a call, which then fails', async () => {
   const local = await start({ notes: statefulMcp() });
   const post = poster(local, 'notes');
   const { headers } = await read(post(INITIALIZE));

@@ -55,7 +55,7 @@ async function pagesOf<T>(
   return all;
 }
 
-/** Each list: page by page by the SDK's paginator, and one page by a command. */
+/** Each list: page by page with the SDK's paginator, and one page with a command. */
 const LISTS = {
   ListAgentRuntimes: {
     pages: (paging: Paging) =>
@@ -82,7 +82,7 @@ const LISTS = {
     pages: (paging: Paging, local: LocalRuntime) =>
       pagesOf(
         paginateListAgentRuntimeVersions(paging, { agentRuntimeId: local.runtime('a').runtimeId }),
-        // The newest comes first.
+        // The newest version comes first.
         ({ agentRuntimes }) =>
           agentRuntimes?.map(({ agentRuntimeVersion }) => NAMES[5 - Number(agentRuntimeVersion)]),
       ),
@@ -123,7 +123,7 @@ const THROTTLED = {
 describe.each(Object.keys(LISTS) as ListName[])('%s', (name) => {
   const { pages, page, most } = LISTS[name];
 
-  test('comes in pages, each entry once', async () => {
+  test('is returned in pages, each entry once', async () => {
     const local = await start(RUNTIMES, { gateways: GATEWAYS });
     expect(await pages({ client: control(local), pageSize: 2 }, local)).toEqual([
       ['a', 'b'],
@@ -133,7 +133,7 @@ describe.each(Object.keys(LISTS) as ListName[])('%s', (name) => {
     expect(await pages({ client: control(local), pageSize: 5 }, local)).toEqual([NAMES]);
   });
 
-  test('refuses a page of a size, or with a token, that it does not have', async () => {
+  test('rejects an invalid page size or token', async () => {
     const local = await start(RUNTIMES, { gateways: GATEWAYS });
     const client = control(local);
     const other = await page(client, local, { maxResults: 1 });
@@ -152,7 +152,7 @@ describe.each(Object.keys(LISTS) as ListName[])('%s', (name) => {
     await expect(page(client, local, { maxResults: most })).resolves.toBeDefined();
   });
 
-  test('is throttled at five a second as on AWS, whatever the other lists do', async () => {
+  test('is throttled at five calls a second as on AWS, independently of other lists', async () => {
     const clock = new ManualClock();
     const switches = { maxListsPerSecond: 5 };
     const local = await start(RUNTIMES, { gateways: GATEWAYS, switches }, { clock });
@@ -166,7 +166,7 @@ describe.each(Object.keys(LISTS) as ListName[])('%s', (name) => {
     await expect(page(client, local, {})).resolves.toBeDefined();
   });
 
-  test('is retried by the SDK once it is throttled', async () => {
+  test('is retried by the SDK after throttling', async () => {
     const local = await start(RUNTIMES, { gateways: GATEWAYS });
     const fault = local.faults.inject({ kind: 'throttle', operation: 'control', method: name });
     const { $metadata } = await page(control(local, 3), local, {});
@@ -175,7 +175,7 @@ describe.each(Object.keys(LISTS) as ListName[])('%s', (name) => {
   });
 });
 
-test('GetGateway and GetAgentRuntime have a limit of their own', async () => {
+test('GetGateway and GetAgentRuntime have their own rate limit', async () => {
   const clock = new ManualClock();
   const switches = { maxGetsPerSecond: 1 };
   const local = await start(RUNTIMES, { gateways: GATEWAYS, switches }, { clock });
@@ -189,7 +189,7 @@ test('GetGateway and GetAgentRuntime have a limit of their own', async () => {
 });
 
 describe('versions', () => {
-  test('are told one by one, and the newest where none is named', async () => {
+  test('are returned one by one, and the newest without a version in the request', async () => {
     const local = await start({ notes: statelessMcp({ version: 3 }) });
     const agentRuntimeId = local.runtime('notes').runtimeId;
     const versionOf = async (agentRuntimeVersion?: string) => {
@@ -201,7 +201,7 @@ describe('versions', () => {
     await expect(versionOf('4')).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
   });
 
-  test('are served by endpoints, by default the newest', async () => {
+  test('are served by endpoints, the newest one by default', async () => {
     const endpoints = ['DEFAULT', { name: 'production', version: 2 }];
     const local = await start({ notes: statelessMcp({ version: 3, endpoints }) });
     const agentRuntimeId = local.runtime('notes').runtimeId;
@@ -214,7 +214,7 @@ describe('versions', () => {
     ]);
   });
 
-  test('cannot be served before there are as many', async () => {
+  test('cannot be served before they exist', async () => {
     const endpoints = [{ name: 'production', version: 2 }];
     await expect(start({ notes: statelessMcp({ endpoints }) })).rejects.toThrow(
       'the newest version is 1',
@@ -233,7 +233,7 @@ describe('GetGateway', () => {
     return control(local).send(new GetGatewayCommand({ gatewayIdentifier }));
   }
 
-  test('tells where a gateway is, and how it is entered', async () => {
+  test('returns the URL and the authorizer of a gateway', async () => {
     const local = await start({ notes: statelessMcp() }, { gateways });
     const { gatewayId, arn, url } = local.gateway('Signed');
     const told = await get(local, gatewayId);
@@ -267,7 +267,7 @@ describe('GetGateway', () => {
     });
   });
 
-  test('and the list of gateways tells no address', async () => {
+  test('returns the URL, and the list of gateways does not', async () => {
     const local = await start({ notes: statelessMcp() }, { gateways });
     const { items = [] } = await control(local).send(new ListGatewaysCommand({}));
     expect(items.map(({ name, authorizerType }) => [name, authorizerType])).toEqual([
@@ -278,7 +278,7 @@ describe('GetGateway', () => {
     expect(JSON.stringify(items)).not.toContain('/mcp');
   });
 
-  test('does not find a gateway that is not there, nor do the lists', async () => {
+  test('returns an error for an unknown gateway, as the lists do', async () => {
     const local = await start({ notes: statelessMcp() }, { gateways });
     const gatewayIdentifier = 'others-0123456789';
     const missing = { name: 'ResourceNotFoundException' };
@@ -289,7 +289,7 @@ describe('GetGateway', () => {
   });
 });
 
-test('an endpoint, a target and tags are told one by one', async () => {
+test('an endpoint, a target and tags are returned one by one', async () => {
   const local = await start(RUNTIMES, { gateways: GATEWAYS });
   const client = control(local);
   const { arn } = local.runtime('a');

@@ -30,7 +30,7 @@ function get(local: LocalRuntime, name: string, agentRuntimeVersion?: string) {
 }
 
 describe('GetAgentRuntime', () => {
-  test('tells what clients need to know of a runtime', async () => {
+  test('returns the facts that clients need of a runtime', async () => {
     const before = Date.now();
     const local = await start({ notes: statelessMcp({ requestHeaderAllowlist: ['x-team'] }) });
     const { arn, runtimeId } = local.runtime('notes');
@@ -52,7 +52,7 @@ describe('GetAgentRuntime', () => {
     expect(told.lastUpdatedAt).toEqual(told.createdAt);
   });
 
-  test("tells the protocol and the session's limits of the configuration, in whole seconds", async () => {
+  test('returns the configured protocol and session limits, in whole seconds', async () => {
     const local = await start({ agent: httpAgent({ idleTimeout: 0.5, maxLifetime: 60.2 }) });
     expect(await control(local).send(get(local, 'agent'))).toMatchObject({
       lifecycleConfiguration: { idleRuntimeSessionTimeout: 1, maxLifetime: 61 },
@@ -60,14 +60,14 @@ describe('GetAgentRuntime', () => {
     });
   });
 
-  test('never tells the environment or the command', async () => {
+  test('never returns the environment or the command', async () => {
     const local = await start({ notes: statelessMcp({ env: { TOKEN: 'a-secret-of-mine' } }) });
     const told = await control(local).send(get(local, 'notes'));
     expect(told.environmentVariables).toBeUndefined();
     expect(JSON.stringify(told)).not.toMatch(/a-secret-of-mine|mcp-server/);
   });
 
-  test('does not find a runtime or a version that is not there', async () => {
+  test('returns an error for an unknown runtime or version', async () => {
     const local = await start({ notes: statelessMcp() });
     const nowhere = new GetAgentRuntimeCommand({ agentRuntimeId: 'others-0123456789' });
     for (const command of [nowhere, get(local, 'notes', '2')]) {
@@ -84,7 +84,7 @@ describe('GetAgentRuntime', () => {
 });
 
 describe('the lists of the control plane', () => {
-  test('tell all runtimes at once', async () => {
+  test('return all runtimes at once', async () => {
     const local = await start({ notes: statelessMcp(), agent: httpAgent() });
     const { agentRuntimes, nextToken } = await control(local).send(
       new ListAgentRuntimesCommand({}),
@@ -103,7 +103,7 @@ describe('the lists of the control plane', () => {
     expect(nextToken).toBeUndefined();
   });
 
-  test('tell the endpoints of a runtime, with the version that each serves', async () => {
+  test('return the endpoints of a runtime, with their versions', async () => {
     const local = await start({ notes: statelessMcp({ endpoints: ['DEFAULT', 'beta'] }) });
     const { arn, runtimeId } = local.runtime('notes');
     const config = { client: control(local), pageSize: 1 };
@@ -125,7 +125,7 @@ describe('the lists of the control plane', () => {
     );
   });
 
-  test('tell the only version of a runtime', async () => {
+  test('return the only version of a runtime', async () => {
     const local = await start({ notes: statelessMcp() });
     const { runtimeId } = local.runtime('notes');
     const versions = new ListAgentRuntimeVersionsCommand({ agentRuntimeId: runtimeId });
@@ -134,7 +134,7 @@ describe('the lists of the control plane', () => {
     ]);
   });
 
-  test('do not find a runtime that is not there', async () => {
+  test('return an error for an unknown runtime', async () => {
     const local = await start({ notes: statelessMcp() });
     const agentRuntimeId = 'others-0123456789';
     const missing = { name: 'ResourceNotFoundException' };
@@ -148,7 +148,7 @@ describe('the lists of the control plane', () => {
   });
 });
 
-describe('the control plane refuses', () => {
+describe('the control plane rejects', () => {
   test('a wrong signature', async () => {
     const local = await start({ notes: statelessMcp() });
     const wrong = { ...local.credentials, secretAccessKey: 'not-the-secret' };
@@ -158,7 +158,7 @@ describe('the control plane refuses', () => {
     });
   });
 
-  test('a request that is not signed, or for another service', async () => {
+  test('a request that is unsigned or signed for another service', async () => {
     const local = await start({ notes: statelessMcp() });
     const url = `${local.url}/runtimes/?maxResults=5`;
     expect((await fetch(url, { method: 'POST' })).status).toBe(403);
@@ -172,7 +172,7 @@ describe('the control plane refuses', () => {
     'ListAgentRuntimes',
     'ListAgentRuntimeEndpoints',
     'ListAgentRuntimeVersions',
-  ])('%s to whoever may not do it', async (operation) => {
+  ])('%s without permission', async (operation) => {
     const denied = [`bedrock-agentcore:${operation}`];
     const local = await start(
       { notes: statelessMcp() },
@@ -200,7 +200,7 @@ describe('the control plane refuses', () => {
     }
   });
 
-  test('more calls a second than the switches allow, each list by itself', async () => {
+  test('more calls a second than the switches allow, for each list separately', async () => {
     const clock = new ManualClock();
     const local = await start(
       { notes: statelessMcp() },
@@ -220,7 +220,7 @@ describe('the control plane refuses', () => {
     await client.send(new ListAgentRuntimesCommand({}));
   });
 
-  test('what it does not serve', async () => {
+  test('unknown operations', async () => {
     const local = await start({ notes: statelessMcp() });
     const url = `${local.url}/runtimes/${local.runtime('notes').runtimeId}/`;
     const answer = await read(signingFetch(local)(url, { method: 'DELETE' }));
@@ -230,7 +230,7 @@ describe('the control plane refuses', () => {
 });
 
 describe('a fault of the control plane', () => {
-  test('meets one API, and no invocation', async () => {
+  test('affects one API, and no invocation', async () => {
     const local = await start({ notes: statelessMcp(), agent: httpAgent() });
     const fault = local.faults.inject({
       kind: 'throttle',
@@ -255,14 +255,14 @@ describe('a fault of the control plane', () => {
     });
   });
 
-  test('leaves it to invocations where it is aimed at those', async () => {
+  test('is not consumed if it is for invocations', async () => {
     const local = await start({ notes: statelessMcp() });
     local.faults.inject({ kind: 'status', status: 503 });
     await control(local).send(get(local, 'notes'));
     expect((await read(poster(local, 'notes')(toolCall('count')))).status).toBe(503);
   });
 
-  test('can be that the credentials have expired', async () => {
+  test('can be expired credentials', async () => {
     const local = await start({ notes: statelessMcp() });
     local.faults.inject({ kind: 'expired-credentials', operation: 'control' });
     await expect(control(local).send(get(local, 'notes'))).rejects.toMatchObject({

@@ -18,7 +18,7 @@ import { ManualClock } from './manual-clock.ts';
 const COUNT = toolCall('count');
 
 describe('an injected fault', () => {
-  test('meets the requests that it is aimed at, as often as it says, after those that it skips', async () => {
+  test('affects matching requests, as often as configured, after those that it skips', async () => {
     const local = await start({ notes: statefulMcp(), other: statefulMcp() });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -41,7 +41,7 @@ describe('an injected fault', () => {
     expect(fault.hits).toBe(2);
   });
 
-  test('meets every request until it is removed', async () => {
+  test('affects every request until it is removed', async () => {
     const local = await start({ agent: httpAgent() });
     const post = poster(local, 'agent');
     const fault = local.faults.inject({ kind: 'throttle', times: 'always' });
@@ -51,7 +51,7 @@ describe('an injected fault', () => {
     expect((await read(post({}))).status).toBe(200);
   });
 
-  test('meets one session alone', async () => {
+  test('affects one session alone', async () => {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
     const hit = await openSession(post);
@@ -61,7 +61,7 @@ describe('an injected fault', () => {
     expect((await read(post(COUNT, hit))).json.error?.code).toBe(-32003);
   });
 
-  test('from the configuration is there from the start', async () => {
+  test('from the configuration applies from the start', async () => {
     const local = await start(
       { agent: httpAgent() },
       { faults: [{ kind: 'status', status: 503, retryAfter: 7 }] },
@@ -71,7 +71,7 @@ describe('an injected fault', () => {
     expect(sent.headers.get('retry-after')).toBe('7');
   });
 
-  test('is written down with the request that it met', async () => {
+  test('is recorded with the affected request', async () => {
     const local = await start({ notes: statelessMcp() });
     local.faults.inject({ kind: 'empty' });
     await read(poster(local, 'notes')(COUNT));
@@ -80,7 +80,7 @@ describe('an injected fault', () => {
     ]);
   });
 
-  test('can be a JSON-RPC error with exactly what it says', async () => {
+  test('can be a JSON-RPC error with exactly the configured content', async () => {
     const local = await start({ notes: statelessMcp() });
     local.faults.inject({ kind: 'json-rpc-error', code: -32042, message: 'no', data: { a: 1 } });
     expect((await read(poster(local, 'notes')(COUNT))).json).toEqual({
@@ -103,14 +103,14 @@ describe('an injected fault', () => {
     expect(toolText(await answer)).toBe('2');
   });
 
-  test('that is none is refused', async () => {
+  test('is rejected if it is invalid', async () => {
     const local = await start({ agent: httpAgent() });
     const wrong = { kind: 'status' } as unknown as Fault;
     expect(() => local.faults.inject(wrong)).toThrow(/Not a fault/);
   });
 });
 
-describe('a fault that can do nothing is refused', () => {
+describe('a fault that can have no effect is rejected', () => {
   test.each<[Fault, RegExp]>([
     [{ kind: 'reset', runtime: 'others' }, /runtime: no runtime has this name, only agent/],
     [{ kind: 'reset', method: 'tools/call' }, /method: requests to HTTP runtimes have none/],
@@ -128,7 +128,7 @@ describe('a fault that can do nothing is refused', () => {
   });
 });
 
-describe('before the container, which stays untouched,', () => {
+describe('before the container, which gets no request,', () => {
   test.each<[string, Fault, (sent: Awaited<ReturnType<typeof read>>) => void]>([
     [
       'an HTML page of a load balancer',
@@ -152,7 +152,7 @@ describe('before the container, which stays untouched,', () => {
         expect(() => JSON.parse(sent.text)).toThrow();
       },
     ],
-  ])('comes %s', async (_, fault, check) => {
+  ])('the client gets %s', async (_, fault, check) => {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -170,7 +170,7 @@ describe('before the container, which stays untouched,', () => {
     expect(local.sessions()).toEqual([]);
   });
 
-  test('nothing comes until the client gives up', async () => {
+  test('no answer arrives until the client gives up', async () => {
     const local = await start({ notes: statelessMcp() });
     local.faults.inject({ kind: 'silence' });
     const leave = new AbortController();
@@ -186,7 +186,7 @@ describe('after the container, which has done its work,', () => {
   test.each<Fault>([
     { kind: 'reset', phase: 'after', method: 'tools/call' },
     { kind: 'status', status: 504, phase: 'after', method: 'tools/call' },
-  ])('the answer is lost to %o', async (fault) => {
+  ])('the answer is lost because of %o', async (fault) => {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -198,7 +198,7 @@ describe('after the container, which has done its work,', () => {
 });
 
 describe('in the middle of an answer', () => {
-  test('a stream is cut after so many events', async () => {
+  test('a stream is cut after the configured number of events', async () => {
     const local = await start({ notes: statelessMcp() });
     local.faults.inject({ kind: 'cut', afterEvents: 2 });
     const response = await poster(local, 'notes')(toolCall('stream', { events: 5 }));
@@ -212,7 +212,7 @@ describe('in the middle of an answer', () => {
     expect(text.endsWith('\n\n')).toBe(true);
   });
 
-  test('an answer is cut after so many bytes', async () => {
+  test('an answer is cut after the configured number of bytes', async () => {
     const local = await start({ notes: statelessMcp() });
     local.faults.inject({ kind: 'cut', afterBytes: 10 });
     const response = await poster(local, 'notes')(COUNT);
@@ -254,7 +254,7 @@ describe('in the middle of an answer', () => {
 });
 
 describe('a microVM', () => {
-  test('killed before a request is gone for it', async () => {
+  test('that is killed before a request is gone for that request', async () => {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -263,7 +263,7 @@ describe('a microVM', () => {
     expect(local.sessions()).toMatchObject([{ state: 'Stopped', why: 'microvm-killed' }]);
   });
 
-  test('killed after a request is gone for the next', async () => {
+  test('that is killed after a request is gone for the next one', async () => {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -273,7 +273,7 @@ describe('a microVM', () => {
     expect((await read(post(INITIALIZE))).status).toBe(200);
   });
 
-  test('restarts its container before a request, which a stateless client never notices', async () => {
+  test('can restart its container before a request, without an effect for a stateless client', async () => {
     const local = await start({ notes: statelessMcp() });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -299,19 +299,19 @@ describe('the short form of a fault', () => {
     ['cut=2@tools/call', { kind: 'cut', afterEvents: 2, method: 'tools/call' }],
     ['delay=20', { kind: 'delay', ms: 20 }],
     ['{"kind":"empty","times":2}', { kind: 'empty', times: 2 }],
-  ])('%s', (text, fault) => {
+  ])('is parsed: %s', (text, fault) => {
     expect(parseFault(text)).toMatchObject(fault);
   });
 
   test.each(['', 'explode', 'status', 'status=abc', 'reset=1', '{"kind":', 'throttle*0'])(
-    'is refused: %s',
+    'is rejected: %s',
     (text) => {
       expect(() => parseFault(text)).toThrow(expect.objectContaining({ code: 'usage' }));
     },
   );
 
   test.each(['explode', 'status=abc', 'after:throttle=x@'])(
-    'is told on one line, with all its parts, where it is wrong: %s',
+    'is quoted with all its parts on one line of the error: %s',
     (text) => {
       expect(() => parseFault(text)).toThrow(/^Not a fault.*\[before:\|during:\|after:\]KIND.*$/);
     },

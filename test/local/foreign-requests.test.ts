@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { INITIALIZE, start, statelessMcp } from './harness.ts';
 
-/** With `node:http`, since `fetch` sets `Host` by itself. Resolves with the status. */
+/** Uses `node:http`, because `fetch` sets `Host` itself. Resolves with the status. */
 async function post(url: string, headers: Record<string, string>): Promise<number | undefined> {
   const sent = request(url, {
     method: 'POST',
@@ -15,7 +15,7 @@ async function post(url: string, headers: Record<string, string>): Promise<numbe
   return response.statusCode;
 }
 
-describe('a request that a page in a browser could send', () => {
+describe('a request that a web page could send', () => {
   it.each([
     ['a foreign Origin', 403, { origin: 'http://evil.example' }],
     ['the Origin of a page without one', 403, { origin: 'null' }],
@@ -35,7 +35,7 @@ describe('a request that a page in a browser could send', () => {
     expect(await post(url, { host: `localhost:${new URL(url).port}` })).toBe(200);
   });
 
-  it('gets 403 from every service, before it looks at the request', async () => {
+  it('gets 403 from every service, before the service reads the request', async () => {
     const local = await start({ tools: statelessMcp() });
     const { arn } = local.runtime('tools');
     for (const path of [
@@ -49,7 +49,7 @@ describe('a request that a page in a browser could send', () => {
     }
   });
 
-  it('gets 415 from a runtime of MCP if its body is not JSON', async () => {
+  it('gets 415 from an MCP runtime if its body is not JSON', async () => {
     const local = await start({ tools: statelessMcp() });
     const url = local.runtime('tools').invocationUrl;
     expect(await post(url, { 'content-type': 'text/plain' })).toBe(415);

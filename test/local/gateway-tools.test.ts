@@ -2,7 +2,10 @@ import { expect, test } from 'vitest';
 import type { TargetLinks } from '../../src/local/gateways/gateway-sessions.ts';
 import { listTools } from '../../src/local/gateways/gateway-tools.ts';
 
-/** Lists a target whose pages have these cursors, the last one over and over; returns what was asked. */
+/**
+ * Lists a target whose pages have these cursors. The last one repeats. Returns the requested
+ * cursors.
+ */
 async function listWith(cursors: readonly unknown[]): Promise<unknown[]> {
   const asked: unknown[] = [];
   const request = async (_method: string, params: { readonly cursor?: string }) => {
@@ -16,11 +19,11 @@ async function listWith(cursors: readonly unknown[]): Promise<unknown[]> {
   return asked;
 }
 
-test.each([[undefined], [null], ['']])('a list of tools ends at the cursor %j', async (cursor) => {
+test.each([[undefined], [null], ['']])('a tool list ends at the cursor %j', async (cursor) => {
   expect(await listWith(['1', cursor])).toEqual([undefined, '1']);
 });
 
-test('a list of tools ends at a cursor that was there before, and at a bound', async () => {
+test('a tool list ends at a repeated cursor, and at a bound', async () => {
   expect(await listWith(['1'])).toEqual([undefined, '1']);
   expect(await listWith(['1', '2', '1'])).toEqual([undefined, '1', '2']);
   const endless = Array.from({ length: 1_000 }, (_, index) => String(index));

@@ -27,7 +27,7 @@ const TARGETS: Gateway['targets'] = { notes: { runtime: 'notes' } };
 const LIST = { jsonrpc: '2.0', id: 3, method: 'tools/list' };
 const COUNT = toolCall('notes___count');
 
-/** A local AgentCore with one gateway over one server. */
+/** A local AgentCore with one gateway for one server. */
 function withGateway(
   gateway: Gateway,
   more: Partial<LocalConfig> = {},
@@ -38,7 +38,7 @@ function withGateway(
   return start(runtimes, { oauth: OAUTH, gateways, ...rest }, options);
 }
 
-/** Posts to the gateway: signed, with a token, or with neither. */
+/** Posts to the gateway with a signature, with a token, or without either. */
 function to(local: LocalRuntime, by: 'signature' | 'nothing' | { readonly token: string }): Post {
   const { url } = local.gateway('tools');
   const send = by === 'signature' ? signingFetch(local) : fetch;
@@ -68,8 +68,8 @@ function codeOf({ status, json }: Sent) {
   return [status, json.error?.code, json.error?.message];
 }
 
-describe('a gateway that takes signatures', () => {
-  test('speaks MCP, and calls the tools of its targets by their long names', async () => {
+describe('a gateway with IAM authorization', () => {
+  test('speaks MCP, and calls the tools of its targets by their prefixed names', async () => {
     const local = await withGateway({});
     const post = to(local, 'signature');
     expect(await read(post(INITIALIZE))).toMatchObject({
@@ -100,7 +100,7 @@ describe('a gateway that takes signatures', () => {
     expect(codeOf(await read(post('{')))).toEqual([400, -32700, 'Parse error']);
   });
 
-  test('refuses whoever does not sign, or not as it should be', async () => {
+  test('rejects unsigned and wrongly signed requests', async () => {
     const local = await withGateway({});
     expect(codeOf(await read(to(local, 'nothing')(INITIALIZE)))).toEqual([
       403,
@@ -122,8 +122,8 @@ describe('a gateway that takes signatures', () => {
   });
 });
 
-describe('a gateway that takes a JWT', () => {
-  test('sends whoever has none to the server that gives some', async () => {
+describe('a gateway with JWT authorization', () => {
+  test('refers a client without a token to the authorization server', async () => {
     const local = await withGateway({ authorizer: 'CUSTOM_JWT' });
     const refused = await read(to(local, 'nothing')(INITIALIZE));
     expect(codeOf(refused)).toEqual([401, -32001, 'Authentication error - Invalid credentials']);
@@ -136,7 +136,7 @@ describe('a gateway that takes a JWT', () => {
     expect((await to(local, await tokenOf(local))(INITIALIZE)).status).toBe(200);
   });
 
-  test('refuses a signature, a token that has expired, and one of another client', async () => {
+  test('rejects a signature, an expired token, and a token of another client', async () => {
     const local = await withGateway({ authorizer: { allowedClients: ['ci'] } });
     const expired = await tokenOf(local, 'ci', { expiresIn: -1 });
     for (const by of ['signature', expired, await tokenOf(local, 'desk')] as const) {
@@ -147,7 +147,7 @@ describe('a gateway that takes a JWT', () => {
     expect((await to(local, await tokenOf(local))(INITIALIZE)).status).toBe(200);
   });
 
-  test('gives an official client its tools', async () => {
+  test('serves its tools to an official client', async () => {
     const local = await withGateway(
       { authorizer: 'CUSTOM_JWT', sessions: true, targets: { own: { runtime: 'official' } } },
       {
@@ -171,7 +171,7 @@ describe('a gateway that takes a JWT', () => {
   });
 });
 
-test('a gateway without an authorizer lets everybody in', async () => {
+test('a gateway without an authorizer accepts every request', async () => {
   const local = await withGateway({ authorizer: 'NONE' });
   for (const by of ['nothing', 'signature', await tokenOf(local)] as const) {
     expect((await to(local, by)(INITIALIZE)).status).toBe(200);
@@ -180,7 +180,7 @@ test('a gateway without an authorizer lets everybody in', async () => {
 });
 
 describe('a gateway without sessions', () => {
-  test('gives no id, minds none, and ends none', async () => {
+  test('returns no session id, ignores one, and ends none', async () => {
     const local = await withGateway({ authorizer: 'NONE' });
     const post = to(local, 'nothing');
     expect((await read(post(INITIALIZE))).headers.get('mcp-session-id')).toBeNull();
@@ -192,7 +192,7 @@ describe('a gateway without sessions', () => {
 });
 
 describe('a gateway with sessions', () => {
-  test('answers 400 without an id, and 404 to one that it does not know', async () => {
+  test('answers 400 without a session id, and 404 to an unknown one', async () => {
     const local = await withGateway({ authorizer: 'NONE', sessions: true });
     const post = to(local, 'nothing');
     expect(codeOf(await read(post(LIST)))).toEqual([400, -32600, 'Missing Mcp-Session-Id header']);
@@ -204,7 +204,7 @@ describe('a gateway with sessions', () => {
     expect(listed.headers.get('mcp-session-id')).toBe(known['mcp-session-id']);
   });
 
-  test('gives each session servers of its own, which end with it', async () => {
+  test('starts separate servers for each session, and stops them with it', async () => {
     const local = await withGateway(
       { authorizer: 'NONE', sessions: true },
       { runtimes: { notes: statefulMcp() } },
@@ -225,7 +225,7 @@ describe('a gateway with sessions', () => {
     expect(toolText(await read(post(COUNT, second)))).toBe('2');
   });
 
-  test('lets a session expire after its time, used or not', async () => {
+  test('expires a session after its time, used or not', async () => {
     const clock = new ManualClock();
     const gateway = { authorizer: 'NONE', sessions: true, sessionTimeout: 900 } as const;
     const local = await withGateway(gateway, {}, { clock });
@@ -238,7 +238,7 @@ describe('a gateway with sessions', () => {
     expect((await read(post(COUNT, await sessionOf(post)))).status).toBe(200);
   });
 
-  test('keeps a session from everybody but who opened it', async () => {
+  test('accepts a session from its owner alone', async () => {
     const local = await withGateway({ authorizer: 'CUSTOM_JWT', sessions: true });
     const ci = to(local, await tokenOf(local));
     const session = await sessionOf(ci);
@@ -249,7 +249,7 @@ describe('a gateway with sessions', () => {
 });
 
 describe('a target', () => {
-  test('may be a command of its own, and a server that keeps sessions', async () => {
+  test('may have its own command, and a server with sessions', async () => {
     const own = { command: nodeCommand('mcp-server.ts'), sessions: 'stateful' } as const;
     const env = { SESSIONS: 'stateful' };
     const local = await withGateway({
@@ -262,7 +262,7 @@ describe('a target', () => {
     expect(toolText(await read(post(toolCall('own___count'))))).toBe('2');
   });
 
-  test('that dies is started again, and greeted again', async () => {
+  test('is started and initialized again if it dies', async () => {
     const local = await withGateway({ authorizer: 'NONE' }, { runtimes: { notes: statefulMcp() } });
     const post = to(local, 'nothing');
     await read(post(COUNT));
@@ -271,7 +271,7 @@ describe('a target', () => {
     expect(toolText(await read(post(COUNT)))).toBe('1');
   });
 
-  test('that does not start is an error of the platform', async () => {
+  test('that does not start causes a platform error', async () => {
     const command = [process.execPath, '-e', 'process.exit(1)'];
     const local = await withGateway({ authorizer: 'NONE' }, { runtimes: { notes: { command } } });
     const [status, code] = codeOf(await read(to(local, 'nothing')(COUNT)));
@@ -290,7 +290,7 @@ describe('a target', () => {
   });
 });
 
-test('a fault meets the calls of a gateway, and not those of its runtime', async () => {
+test('a fault affects the calls of a gateway, but not those of its runtime', async () => {
   const local = await withGateway({ authorizer: 'NONE' });
   const post = to(local, 'nothing');
   const fault = local.faults.inject({

@@ -12,7 +12,7 @@ import {
 
 export const RUNTIME_SESSION = 'x-amzn-bedrock-agentcore-runtime-session-id';
 
-/** Nobody gave this id out; it is long enough for a runtime session. */
+/** Never issued, and long enough for a runtime session id. */
 export const INVENTED_ID = 'invented-0123456789-0123456789-0123456789';
 
 export function fixture(name: string): string {
@@ -43,7 +43,7 @@ export function httpAgent(settings: Settings = {}): RuntimeInput {
   return { protocol: 'HTTP', command: nodeCommand('http-agent.ts'), ...settings };
 }
 
-/** A local runtime that is closed when the test is over. */
+/** A local runtime that is closed after the test. */
 export async function start(
   runtimes: Readonly<Record<string, RuntimeInput>>,
   more: Omit<LocalConfig, 'runtimes'> = {},
@@ -54,7 +54,7 @@ export async function start(
   return local;
 }
 
-/** SHA-256 in the shape that the signer wants. */
+/** SHA-256 in the interface of the signer. */
 class Sha256 implements Checksum {
   readonly #secret: SourceData | undefined;
   #hash: Hash | Hmac;
@@ -90,7 +90,7 @@ export interface Signing {
   readonly at?: Date;
 }
 
-/** `fetch` with a signature made by AWS's own signer. */
+/** `fetch` with a signature of the AWS signer. */
 export function signingFetch(local: LocalRuntime, signing: Signing = {}) {
   const signer = new SignatureV4({
     credentials: { ...local.credentials, ...signing },
@@ -117,7 +117,7 @@ export function signingFetch(local: LocalRuntime, signing: Signing = {}) {
   };
 }
 
-/** The parts that tests look at of a JSON-RPC answer, of a REST error and of an agent's answer. */
+/** The fields that tests read of a JSON-RPC answer, a REST error and an agent's answer. */
 interface Json {
   readonly id?: string | number | null;
   readonly result?: {
@@ -134,7 +134,7 @@ export interface Sent {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** The body as JSON; empty where it is none. */
+  /** The body as JSON, or empty if it is not JSON. */
   readonly json: Json;
 }
 
@@ -144,7 +144,7 @@ export type Post = (
   init?: RequestInit,
 ) => Promise<Response>;
 
-/** Posts messages to a runtime as an MCP client does, signed. */
+/** Posts signed messages to a runtime like an MCP client. */
 export function poster(local: LocalRuntime, runtime: string, signing: Signing = {}): Post {
   const signed = signingFetch(local, signing);
   const { invocationUrl } = local.runtime(runtime);
@@ -195,13 +195,13 @@ export function toolText(sent: Sent): string {
   return sent.json.result?.content?.[0]?.text ?? '';
 }
 
-/** Opens a session by `initialize`; the id that came back goes into the returned headers. */
+/** Opens a session with `initialize`. The returned headers contain the issued id. */
 export async function openSession(post: Post): Promise<{ 'mcp-session-id': string }> {
   const { headers } = await read(post(INITIALIZE));
   return { 'mcp-session-id': headers.get('mcp-session-id') ?? '' };
 }
 
-/** Whether a process is there. */
+/** Whether a process exists. */
 export function isAlive(pid: number | undefined): boolean {
   if (pid === undefined || pid <= 1) return false;
   try {

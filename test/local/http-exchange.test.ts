@@ -7,7 +7,7 @@ import { systemClock } from '../../src/local/clock.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { endWithTest, within } from '../fixtures/running.ts';
 
-test('a connection is let go of that is reset while it ends', async () => {
+test('a connection that is reset while it ends is released', async () => {
   const closed = new EventEmitter();
   const server = createServer((request, response) => {
     const { socket } = request;

@@ -32,7 +32,7 @@ const UNAUTHORIZED = {
   error: { code: -32001, message: 'Authentication error - Invalid credentials' },
 };
 
-/** Invokes with a bearer token, or with none. */
+/** Invokes with or without a bearer token. */
 function invoke(
   local: LocalRuntime,
   token?: string,
@@ -61,7 +61,7 @@ function metadataUrl(sent: Sent): string {
   return /^Bearer resource_metadata="([^"]+)"$/.exec(challenge)?.[1] ?? '';
 }
 
-/** The parts that are read of the documents on the way to a token, and of the token's. */
+/** The fields that tests read of the metadata documents and of the token response. */
 interface Documents {
   readonly resource: string;
   readonly authorization_servers: readonly string[];
@@ -74,8 +74,8 @@ async function documentOf(pending: Promise<Response>): Promise<Documents> {
   return (await (await pending).json()) as Documents;
 }
 
-describe('a runtime that takes a JWT', () => {
-  test('serves whoever has a token, and nobody who signs', async () => {
+describe('a runtime with JWT authorization', () => {
+  test('accepts a token, and rejects a signature', async () => {
     const local = await start({ notes: statelessMcp({ authorizer: 'JWT' }) }, { oauth: OAUTH });
     expect((await invoke(local, await tokenOf(local))).status).toBe(200);
     expect(await read(poster(local, 'notes')(INITIALIZE))).toMatchObject({
@@ -85,14 +85,14 @@ describe('a runtime that takes a JWT', () => {
     expect(local.requests.at(-1)?.refusal).toContain('Authorization method mismatch');
   });
 
-  test('and one that takes signatures serves nobody with a token', async () => {
+  test('does not share tokens with a runtime that has IAM authorization', async () => {
     const local = await start({ agent: httpAgent() }, { oauth: OAUTH });
     const sent = await invoke(local, await tokenOf(local), { runtime: 'agent', body: {} });
     expect(sent.status).toBe(403);
     expect(sent.json.message).toMatch(/^Authorization method mismatch\. The agent is configured/);
   });
 
-  test('sends whoever has no token by metadata to the server that gives some', async () => {
+  test('refers a client without a token through its metadata to the authorization server', async () => {
     const local = await start(
       { notes: statelessMcp({ authorizer: { allowedScopes: ['tools/call'] } }) },
       { oauth: OAUTH },
@@ -125,7 +125,7 @@ describe('a runtime that takes a JWT', () => {
     expect((await invoke(local, accessToken)).status).toBe(200);
   });
 
-  test('names the endpoint that was asked for in its metadata', async () => {
+  test('names the requested endpoint in its metadata', async () => {
     const local = await start(
       { notes: statelessMcp({ authorizer: 'JWT', endpoints: ['DEFAULT', 'beta'] }) },
       { oauth: OAUTH },
@@ -137,7 +137,7 @@ describe('a runtime that takes a JWT', () => {
     expect((await documentOf(fetch(metadataUrl(refused)))).resource).toBe(url);
   });
 
-  test('refuses an HTTP client in the words of its protocol', async () => {
+  test('rejects an HTTP client in the form of its protocol', async () => {
     const local = await start({ agent: httpAgent({ authorizer: 'JWT' }) }, { oauth: OAUTH });
     const sent = await invoke(local, 'not-a-token', { runtime: 'agent', body: {} });
     expect(sent.status).toBe(401);
@@ -147,7 +147,7 @@ describe('a runtime that takes a JWT', () => {
     expect((await invoke(local, good, { runtime: 'agent', body: {} })).status).toBe(200);
   });
 
-  test('has no metadata where it takes signatures', async () => {
+  test('has no metadata if it has IAM authorization', async () => {
     const local = await start({ notes: statelessMcp() });
     const url = local
       .runtime('notes')
@@ -155,7 +155,7 @@ describe('a runtime that takes a JWT', () => {
     expect((await fetch(url)).status).toBe(404);
   });
 
-  test('is told of by the control plane with what its authorizer asks for', async () => {
+  test('is described by the control plane with the requirements of its authorizer', async () => {
     const authorizer = { allowedAudience: ['tools'], allowedClients: ['ci'] };
     const local = await start({ notes: statelessMcp({ authorizer }) }, { oauth: OAUTH });
     const { url: endpoint, region, credentials } = local;
@@ -169,7 +169,7 @@ describe('a runtime that takes a JWT', () => {
   });
 });
 
-describe('a token is refused', () => {
+describe('a token is rejected', () => {
   const AUTHORIZER = {
     allowedAudience: ['tools'],
     allowedClients: ['ci'],
@@ -206,7 +206,7 @@ describe('a token is refused', () => {
     expect(await invoke(local, token)).toMatchObject({ status: 401, json: UNAUTHORIZED });
   });
 
-  test('once its time is over, by the clock here', async () => {
+  test('once it has expired by the local clock', async () => {
     const clock = new ManualClock();
     const local = await start(
       { notes: statelessMcp({ authorizer: 'JWT' }) },
@@ -220,7 +220,7 @@ describe('a token is refused', () => {
     expect((await invoke(local, token)).status).toBe(401);
   });
 
-  test('unless the clocks may differ by that much', async () => {
+  test('unless the permitted clock skew covers the difference', async () => {
     const local = await start(
       { notes: statelessMcp({ authorizer: 'JWT', switches: { jwtLeeway: 30 } }) },
       { oauth: OAUTH },
@@ -231,7 +231,7 @@ describe('a token is refused', () => {
     expect((await invoke(local, await tokenOf(local))).status).toBe(200);
   });
 
-  test('with the name of the claim, where a switch says so', async () => {
+  test('with the name of the claim, if a switch is set', async () => {
     const switches = { jwtClaimErrors: 'access-denied' } as const;
     const local = await start(
       { agent: httpAgent({ authorizer: AUTHORIZER, switches }) },
@@ -258,7 +258,7 @@ describe('a token is refused', () => {
     expect((await invoke(local, await tokenOf(local))).status).toBe(200);
   });
 
-  test('whose key is published no more', async () => {
+  test('once its key is no longer published', async () => {
     const local = await start({ notes: statelessMcp({ authorizer: 'JWT' }) }, { oauth: OAUTH });
     const token = await tokenOf(local);
     await local.oauth.rotateKeys();
@@ -269,7 +269,7 @@ describe('a token is refused', () => {
   });
 });
 
-test('a runtime takes the tokens of another server, whose keys it finds by the discovery URL', async () => {
+test('a runtime accepts tokens of another issuer, whose keys it finds through the discovery URL', async () => {
   const issuer = await start({}, { oauth: OAUTH });
   const local = await start(
     { notes: statelessMcp({ authorizer: { discoveryUrl: issuer.oauth.discoveryUrl } }) },
@@ -281,7 +281,7 @@ test('a runtime takes the tokens of another server, whose keys it finds by the d
   expect(resource.authorization_servers).toEqual([issuer.oauth.issuer]);
 });
 
-test('a server of tokens that cannot be reached lets nobody in, and is asked again', async () => {
+test('an unreachable issuer makes the runtime reject all tokens, and is requested again', async () => {
   const issuer = await start({}, { oauth: OAUTH });
   const local = await start({
     notes: statelessMcp({ authorizer: { discoveryUrl: issuer.oauth.discoveryUrl } }),
@@ -298,7 +298,7 @@ test.each([
   ['sigv4', false, true],
   ['either', true, true],
 ] as const)(
-  'a session is stopped by %s, as stopJwtBy says',
+  'a session is stopped by %s, according to stopJwtBy',
   async (stopJwtBy, byToken, bySignature) => {
     const local = await start(
       { notes: statelessMcp({ authorizer: 'JWT', switches: { stopJwtBy } }) },
@@ -323,7 +323,7 @@ test.each([
   },
 );
 
-test('no token is in the account of requests or in an event', async () => {
+test('no token is in the request log or in an event', async () => {
   const events: LocalEvent[] = [];
   const local = await start(
     { notes: statelessMcp({ authorizer: 'JWT' }) },

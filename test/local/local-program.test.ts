@@ -26,7 +26,7 @@ interface Program {
   readonly child: ChildProcess;
   readonly stderr: () => string;
   nextLine(): Promise<string>;
-  /** Its exit code, or the signal that ended it. */
+  /** The exit code, or the signal that ended the process. */
   exit(): Promise<number | string>;
 }
 
@@ -78,7 +78,7 @@ sso:
     grace: {}
 `;
 
-/** Enough of a local runtime in another process to sign requests to it. */
+/** The facts of a local runtime in another process that signing needs. */
 async function ready(program: Program): Promise<LocalRuntime & { readonly pid: number }> {
   const line = JSON.parse(await program.nextLine());
   expect(line.event).toBe('ready');
@@ -101,7 +101,7 @@ async function startedSession(program: Program): Promise<number> {
 }
 
 describe('with --json', () => {
-  test('one line says what is served, the next ones what happens', async () => {
+  test('the first line lists the served runtimes, and the next lines list events', async () => {
     const program = runProgram({ config: await configFile(CONFIG), port: 0, json: true });
     const local = await ready(program);
     expect(local).toMatchObject({
@@ -118,7 +118,7 @@ describe('with --json', () => {
     expect(isAlive(await startedSession(program))).toBe(true);
   });
 
-  test('faults of the command line are waiting', async () => {
+  test('faults from the command line are active', async () => {
     const program = runProgram({
       config: await configFile(CONFIG),
       port: 0,
@@ -130,7 +130,7 @@ describe('with --json', () => {
   });
 });
 
-describe('for people it tells', () => {
+describe('the text output names', () => {
   async function told(
     options: { readonly config?: string; readonly faults?: string[] },
     act: (local: LocalRuntime) => Promise<unknown>,
@@ -160,7 +160,7 @@ describe('for people it tells', () => {
     }
   }
 
-  test('why a signature was refused', async () => {
+  test('the reason of a rejected signature', async () => {
     await told(
       {},
       (local) => read(poster(local, 'notes', { secretAccessKey: 'wrong' })(INITIALIZE)),
@@ -168,7 +168,7 @@ describe('for people it tells', () => {
     );
   });
 
-  test('why a token was refused', async () => {
+  test('the reason of a rejected token', async () => {
     await told(
       { config: EVERYTHING },
       (local) =>
@@ -181,7 +181,7 @@ describe('for people it tells', () => {
     );
   });
 
-  test('why access was denied', async () => {
+  test('the reason of denied access', async () => {
     const denied = '{ id: AKIAREADERXXXEXAMPLE, secret: s, denied: ["bedrock-agentcore:*"] }';
     await told(
       { config: `${CONFIG}\naccessKeys: [${denied}]` },
@@ -190,7 +190,7 @@ describe('for people it tells', () => {
     );
   });
 
-  test('which request met a fault', async () => {
+  test('the request that a fault affected', async () => {
     await told(
       { faults: ['status=503@tools/call:count'] },
       (local) => read(poster(local, 'notes')(toolCall('count'))),
@@ -198,7 +198,7 @@ describe('for people it tells', () => {
     );
   });
 
-  test('how a container exited by itself', async () => {
+  test('the exit of a container', async () => {
     await told(
       {
         config: `runtimes: { notes: { command: [${JSON.stringify(process.execPath)}, -e, 'process.exit(3)'] } }`,
@@ -209,7 +209,7 @@ describe('for people it tells', () => {
   });
 });
 
-test('for people it prints the address, the ARNs and the environment', async () => {
+test('the text output contains the address, the ARNs and the environment', async () => {
   const program = runProgram({ config: await configFile(CONFIG), port: 0 });
   expect(await program.nextLine()).toMatch(/^Local AgentCore on http:\/\/127\.0\.0\.1:\d+/);
   let text = '';
@@ -221,8 +221,8 @@ test('for people it prints the address, the ARNs and the environment', async () 
   expect(text).toMatch(/AWS_ENDPOINT_URL=http:\/\/127\.0\.0\.1:\d+/);
 });
 
-describe('a person or a script is told where to sign in', () => {
-  test('by the ready line, without the secrets of clients', async () => {
+describe('the sign-in URL is shown', () => {
+  test('in the ready line, without client secrets', async () => {
     const config = await configFile(EVERYTHING);
     const line = await runProgram({ config, port: 0, json: true }).nextLine();
     const { url, ...told } = JSON.parse(line);
@@ -246,7 +246,7 @@ describe('a person or a script is told where to sign in', () => {
     expect(line).not.toContain('the-secret-of-ci');
   });
 
-  test('by the text, which has nothing of what the configuration has not', async () => {
+  test('in the text output, without sections that are not configured', async () => {
     const textOf = async (config: string) => {
       const program = runProgram({ config: await configFile(config), port: 0 });
       let text = '';
@@ -267,7 +267,7 @@ describe('leaves no container behind', () => {
   test.each([
     ['SIGINT', 0],
     ['SIGTERM', 0],
-    // It can do nothing itself then: the guard does.
+    // The program cannot react to SIGKILL. The orphan guard stops the containers.
     ['SIGKILL', 'SIGKILL'],
   ] as const)('on %s', async (signal, exit) => {
     const program = runProgram({ config: await configFile(CONFIG), port: 0, json: true });
@@ -289,8 +289,8 @@ runtimes:
     warm: 1
 `;
 
-describe('ends in order', () => {
-  test.skipIf(process.platform === 'win32')('when a signal comes twice at once', async () => {
+describe('shuts down in order', () => {
+  test.skipIf(process.platform === 'win32')('when a signal arrives twice at once', async () => {
     const program = runProgram({ config: await configFile(SLOW_TO_END), port: 0, json: true });
     await ready(program);
     program.child.kill('SIGTERM');
@@ -300,11 +300,11 @@ describe('ends in order', () => {
     expect(program.stderr()).toContain('ended in order');
   });
 
-  test('when its output has no reader any more', async () => {
+  test('when the reader of its output is gone', async () => {
     const program = runProgram({ config: await configFile(SLOW_TO_END), port: 0, json: true });
     const local = await ready(program);
     program.child.stdout?.destroy();
-    // The next thing to say finds it out.
+    // The next output detects the closed pipe.
     void read(poster(local, 'slow')({})).catch(() => {});
     expect(await program.exit()).toBe(0);
     expect(program.stderr()).toContain('ended in order');
@@ -335,7 +335,7 @@ describe('ends in order', () => {
   });
 });
 
-test('the first line is the ready one where warm containers start before', async () => {
+test('the first line is the ready line even if warm containers start before it', async () => {
   const program = runProgram({ config: await configFile(SLOW_TO_END), port: 0, json: true });
   await ready(program);
   const events = [await program.nextLine(), await program.nextLine()];
@@ -345,7 +345,7 @@ test('the first line is the ready one where warm containers start before', async
   ]);
 });
 
-test('the help shows no default for what is empty', async () => {
+test('the help shows no empty defaults', async () => {
   let help = '';
   const output = new Writable({
     write(chunk, _, done) {
@@ -359,7 +359,7 @@ test('the help shows no default for what is empty', async () => {
   expect(help).not.toContain('[]');
 });
 
-describe('ends with 2 and says where', () => {
+describe('exits with code 2 and the position if', () => {
   test.each([
     [
       'runtimes:\n  a:\n    command: [x]\n    idleTimout: 3\n',
@@ -410,20 +410,20 @@ describe('ends with 2 and says where', () => {
     expect(program.stderr()).toContain(`agentcore-local.yaml${where}`);
   });
 
-  test('that there is no file', async () => {
+  test('the file does not exist', async () => {
     const program = runProgram({ config: '/nowhere/agentcore-local.yaml' });
     expect(await program.exit()).toBe(2);
     expect(program.stderr()).toContain('/nowhere/agentcore-local.yaml: there is no such file');
   });
 
-  test('that there is no file of the default name', async () => {
+  test('the default file does not exist', async () => {
     const program = runProgram({});
     expect(await program.exit()).toBe(2);
     expect(program.stderr()).toMatch(/no agentcore-local\.yaml in this folder.*--config/);
     expect(program.stderr()).toContain('docs/local-runtime.md');
   });
 
-  test('that a fault is for a runtime that there is not', async () => {
+  test('a fault names an unknown runtime', async () => {
     const program = runProgram({
       config: await configFile(CONFIG),
       port: 0,
@@ -433,14 +433,14 @@ describe('ends with 2 and says where', () => {
     expect(program.stderr()).toContain('no runtime has this name, only notes');
   });
 
-  test('that a fault is none', async () => {
+  test('a fault is invalid', async () => {
     const program = runProgram({ config: await configFile(CONFIG), faults: ['explode'] });
     expect(await program.exit()).toBe(2);
     expect(program.stderr()).toContain('Not a fault');
   });
 });
 
-test('ends with 1 where the port is taken', async () => {
+test('exits with code 1 if the port is in use', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => {

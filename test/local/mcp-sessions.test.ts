@@ -17,11 +17,11 @@ import {
 
 const COUNT = toolCall('count');
 
-/** Stateful by its configuration, and its server issues no ids. */
+/** Stateful by its configuration, although its server issues no ids. */
 const WITHOUT_IDS: RuntimeInput = { ...statelessMcp(), protocol: 'MCP', sessions: 'stateful' };
 
 describe('a stateless MCP runtime', () => {
-  test('gets an id from the platform, which client and container both see', async () => {
+  test('gets a session id from the platform, which client and container both receive', async () => {
     const local = await start({ notes: statelessMcp() });
     const post = poster(local, 'notes');
     const first = await read(post(INITIALIZE));
@@ -52,7 +52,7 @@ describe('a stateless MCP runtime', () => {
     expect(new Set(pids).size).toBe(2);
   });
 
-  test('shares one microVM among requests without an id where the switch says so', async () => {
+  test('shares one microVM among requests without an id if the switch is set', async () => {
     const local = await start({
       notes: statelessMcp({ switches: { withoutSessionId: 'shared-microvm' } }),
     });
@@ -61,7 +61,7 @@ describe('a stateless MCP runtime', () => {
     expect(toolText(await read(post(COUNT)))).toBe('2');
   });
 
-  test('accepts an id that nobody issued', async () => {
+  test('accepts an id that was never issued', async () => {
     const local = await start({ notes: statelessMcp() });
     const post = poster(local, 'notes');
     const invented = { 'mcp-session-id': INVENTED_ID };
@@ -71,7 +71,7 @@ describe('a stateless MCP runtime', () => {
     expect(toolText(await read(post(COUNT, invented)))).toBe('2');
   });
 
-  test('refuses such an id where the switch says so', async () => {
+  test('rejects such an id if the switch is set', async () => {
     const local = await start({
       notes: statelessMcp({ switches: { inventedIdOnStateless: 'refuse' } }),
     });
@@ -80,7 +80,7 @@ describe('a stateless MCP runtime', () => {
     expect(local.sessions()).toEqual([]);
   });
 
-  test('is revived with an empty memory by its old id', async () => {
+  test('is started again with an empty memory by its old id', async () => {
     const local = await start({ notes: statelessMcp() });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -93,14 +93,14 @@ describe('a stateless MCP runtime', () => {
     expect(local.sessions()).toMatchObject([{ state: 'Idle', incarnations: 2 }]);
   });
 
-  test('keeps the runtime session id that the client gave', async () => {
+  test('keeps the runtime session id of the client', async () => {
     const local = await start({ notes: statelessMcp() });
     const sent = await read(poster(local, 'notes')(INITIALIZE, { [RUNTIME_SESSION]: INVENTED_ID }));
     expect(sent.headers.get(RUNTIME_SESSION)).toBe(INVENTED_ID);
     expect(local.sessions()).toMatchObject([{ runtimeSessionId: INVENTED_ID }]);
   });
 
-  test('routes by the runtime session id where the switch says so', async () => {
+  test('routes by the runtime session id if the switch is set', async () => {
     const local = await start({
       notes: statelessMcp({ switches: { routeMcpBy: 'runtime-session-id' } }),
     });
@@ -112,7 +112,7 @@ describe('a stateless MCP runtime', () => {
     expect(toolText(await read(post(COUNT, other)))).toBe('1');
   });
 
-  test('routes by either id where the switch says so', async () => {
+  test('routes by either id if the switch is set', async () => {
     const local = await start({ notes: statelessMcp({ switches: { routeMcpBy: 'either' } }) });
     const post = poster(local, 'notes');
     await read(post(COUNT, { [RUNTIME_SESSION]: INVENTED_ID }));
@@ -120,7 +120,7 @@ describe('a stateless MCP runtime', () => {
     expect(toolText(both)).toBe('2');
   });
 
-  test('hides its ids from the client where the switches say so', async () => {
+  test('hides its ids from the client if the switches are set', async () => {
     const local = await start({
       notes: statelessMcp({
         switches: { returnMcpSessionId: false, returnRuntimeSessionId: false },
@@ -131,7 +131,7 @@ describe('a stateless MCP runtime', () => {
     expect(headers.get(RUNTIME_SESSION)).toBeNull();
   });
 
-  test('can be given its runtime session id as its MCP session id', async () => {
+  test('can use the runtime session id as its MCP session id', async () => {
     const local = await start({
       notes: statelessMcp({ switches: { mintedMcpSessionId: 'runtime-session-id' } }),
     });
@@ -139,7 +139,7 @@ describe('a stateless MCP runtime', () => {
     expect(headers.get('mcp-session-id')).toBe(headers.get(RUNTIME_SESSION));
   });
 
-  test('tells a second request of a session that is starting to retry', async () => {
+  test('answers a second request of a starting session with a retryable error', async () => {
     const local = await start({ notes: statelessMcp() });
     const post = poster(local, 'notes');
     const session = { 'mcp-session-id': INVENTED_ID };
@@ -156,7 +156,7 @@ describe('a stateless MCP runtime', () => {
     ]);
   });
 
-  test('has a second request wait for the start where the switch says so', async () => {
+  test('delays a second request until the session has started if the switch is set', async () => {
     const local = await start({
       notes: statelessMcp({ switches: { conflictWhileChanging: false } }),
     });
@@ -169,7 +169,7 @@ describe('a stateless MCP runtime', () => {
 });
 
 describe('a stateful MCP runtime', () => {
-  test('issues its own id on initialize, and is reached by it from then on', async () => {
+  test('issues its own id on initialize, and is reached by it afterwards', async () => {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -180,7 +180,7 @@ describe('a stateful MCP runtime', () => {
     expect(local.sessions()).toMatchObject([{ mcpSessionId: session['mcp-session-id'] }]);
   });
 
-  test('sees no Mcp-Session-Id on initialize', async () => {
+  test('receives no Mcp-Session-Id on initialize', async () => {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -190,7 +190,7 @@ describe('a stateful MCP runtime', () => {
     expect(initialize?.headers['mcp-session-id']).toBeUndefined();
   });
 
-  test('whose server issues none on initialize gets one from the platform', async () => {
+  test('gets an id from the platform if its server issues none on initialize', async () => {
     const local = await start({ notes: WITHOUT_IDS });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -202,7 +202,7 @@ describe('a stateful MCP runtime', () => {
 
   test.each<[string, RuntimeInput, unknown]>([
     ['a call without an initialize', WITHOUT_IDS, COUNT],
-    ['a call that the server refuses for want of one', statefulMcp(), COUNT],
+    ['a call that the server rejects because of the missing id', statefulMcp(), COUNT],
     ['an initialize that fails', statefulMcp({ env: { INITIALIZE: 'refused' } }), INITIALIZE],
   ])('has no id after %s', async (_, runtime, message) => {
     const local = await start({ notes: runtime });
@@ -211,7 +211,7 @@ describe('a stateful MCP runtime', () => {
     expect(local.sessions()).toMatchObject([{ mcpSessionId: undefined }]);
   });
 
-  test('gives each initialize a microVM of its own', async () => {
+  test('starts a separate microVM for each initialize', async () => {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
     const one = await openSession(post);
@@ -220,7 +220,7 @@ describe('a stateful MCP runtime', () => {
     expect(toolText(await read(post(COUNT, two)))).toBe('1');
   });
 
-  test('refuses an id that nobody issued, also on initialize', async () => {
+  test('rejects an id that was never issued, also on initialize', async () => {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
     const sent = await read(post(INITIALIZE, { 'mcp-session-id': INVENTED_ID }));
@@ -228,7 +228,7 @@ describe('a stateful MCP runtime', () => {
     expect(local.sessions()).toEqual([]);
   });
 
-  test('can refuse it with a 400, or let the server do it', async () => {
+  test('can reject it with a 400, or leave that to the server', async () => {
     const local = await start({
       badRequest: statefulMcp({ switches: { refusedId: 'bad-request' } }),
       forwarded: statefulMcp({ switches: { inventedIdOnStateful: 'forward' } }),
@@ -251,7 +251,7 @@ describe('a stateful MCP runtime', () => {
     ['invalid-params', 200, -32602],
     ['internal-error', 200, -32603],
     ['fresh-container', 404, -32001],
-  ])('answers the id of a microVM that is gone as %s', async (goneSession, status, code) => {
+  ])('answers the id of a lost microVM with %s', async (goneSession, status, code) => {
     const local = await start({ notes: statefulMcp({ switches: { goneSession } }) });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -261,7 +261,7 @@ describe('a stateful MCP runtime', () => {
     expect(local.sessions()).toMatchObject([{ incarnations }]);
   });
 
-  test('serves again after an initialize without the old id', async () => {
+  test('works again after an initialize without the old id', async () => {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
     const old = await openSession(post);
@@ -271,7 +271,7 @@ describe('a stateful MCP runtime', () => {
     expect(toolText(await read(post(COUNT, session)))).toBe('1');
   });
 
-  test('keeps a session whose container restarted, with a server that forgot it', async () => {
+  test('keeps a session whose container restarted, although its server forgot the session', async () => {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -287,7 +287,7 @@ describe('a stateful MCP runtime', () => {
     expect(after?.pid).not.toBe(before?.pid);
   });
 
-  test('with routing by runtime session id keeps its own id apart', async () => {
+  test('keeps its own id if it is routed by runtime session id', async () => {
     const local = await start({
       notes: statefulMcp({ switches: { routeMcpBy: 'runtime-session-id' } }),
     });
@@ -307,7 +307,7 @@ describe('MCP 2026-07-28, which has no sessions', () => {
   const version = { 'mcp-protocol-version': '2026-07-28' };
   const hinted = { ...version, 'mcp-session-id': INVENTED_ID };
 
-  test('is routed by the Mcp-Session-Id that the client makes up, to a stateful runtime too', async () => {
+  test('is routed by the client’s Mcp-Session-Id, also to a stateful runtime', async () => {
     const local = await start({ notes: statelessMcp(), state: statefulMcp() });
     const post = poster(local, 'notes');
     await read(post(COUNT, hinted));
@@ -316,7 +316,7 @@ describe('MCP 2026-07-28, which has no sessions', () => {
     expect((await read(poster(local, 'state')(discover, hinted))).status).toBe(200);
   });
 
-  test('is told by the version in _meta where no header tells it', async () => {
+  test('is recognized by the version in _meta if there is no version header', async () => {
     const local = await start({ notes: statefulMcp() });
     const params = { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } };
     const message = { jsonrpc: '2.0', id: 1, method: 'server/discover', params };
@@ -324,14 +324,14 @@ describe('MCP 2026-07-28, which has no sessions', () => {
     expect(sent.status).toBe(200);
   });
 
-  test('gets a new microVM for each message without a hint', async () => {
+  test('gets a new microVM for each message without a session hint', async () => {
     const local = await start({ notes: statelessMcp() });
     const post = poster(local, 'notes');
     await read(post(COUNT, version));
     expect(toolText(await read(post(COUNT, version)))).toBe('1');
   });
 
-  test('can ignore the hint, or go by the runtime session id', async () => {
+  test('can ignore the hint, or be routed by the runtime session id', async () => {
     const local = await start({
       none: statelessMcp({ switches: { sessionlessAffinity: 'none' } }),
       runtime: statelessMcp({ switches: { sessionlessAffinity: 'runtime-session-id' } }),

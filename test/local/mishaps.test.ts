@@ -1,4 +1,4 @@
-// What AgentCore is known to do to a call, each told as a fault: its words on the wire, and whether
+// The known effects of AgentCore on a call, each as a fault: the answer to the client, and whether
 // the server had done its work.
 import { describe, expect, test } from 'vitest';
 import type { Fault } from '../../src/local/fault.ts';
@@ -141,7 +141,7 @@ const AS_JSON_RPC: readonly (readonly [Fault, Wire])[] = [
   ],
 ];
 
-/** A stateful MCP runtime with an open session, whose next tools/call meets the fault. */
+/** A stateful MCP runtime with an open session, whose next tools/call is affected by the fault. */
 async function struck(fault: Fault, switches: Partial<Switches> = {}) {
   const local = await start({ notes: statefulMcp({ switches }) });
   const post = poster(local, 'notes');
@@ -153,7 +153,7 @@ async function struck(fault: Fault, switches: Partial<Switches> = {}) {
 
 const ALL = [...AS_STATUS, ...AS_JSON_RPC];
 
-describe('before the server has done its work comes', () => {
+describe('before the server has done its work, the client gets the fault', () => {
   test.each(ALL)('%o', async (fault, wire) => {
     const { call } = await struck(fault);
     expect(wireOf(await call())).toEqual(wire);
@@ -161,8 +161,8 @@ describe('before the server has done its work comes', () => {
   });
 });
 
-describe('after the server has done its work comes', () => {
-  // AWS's front door looks at credentials before anything else.
+describe('after the server has done its work, the client gets the fault', () => {
+  // The AWS front end checks credentials before anything else.
   const late = ALL.filter(([{ kind }]) => kind !== 'expired-credentials');
   test.each(late)('%o', async (fault, wire) => {
     const { call } = await struck({ ...fault, phase: 'after' } as Fault);
@@ -171,7 +171,7 @@ describe('after the server has done its work comes', () => {
   });
 });
 
-test('expired credentials are told in the words of each service', async () => {
+test('each service reports expired credentials in its own format', async () => {
   const local = await start({ agent: httpAgent() });
   local.faults.inject({ kind: 'expired-credentials' });
   expect(wireOf(await read(poster(local, 'agent')({})))).toEqual({
@@ -192,7 +192,7 @@ test('expired credentials are told in the words of each service', async () => {
 describe('a stream', () => {
   const STREAM = toolCall('stream', { events: 5 });
 
-  /** What came of a stream, and why it ended. */
+  /** The content of a stream, and the reason of its end. */
   async function streamed(fault: Fault) {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
@@ -209,12 +209,12 @@ describe('a stream', () => {
     return { local, events: text.match(/data: /g)?.length ?? 0, reason };
   }
 
-  test('is cut in order after so many events', async () => {
+  test('ends normally after the configured number of events', async () => {
     const { events, reason } = await streamed({ kind: 'cut', afterEvents: 2 });
     expect({ events, reason }).toEqual({ events: 2, reason: 'UND_ERR_SOCKET' });
   });
 
-  test('is reset after so many events', async () => {
+  test('is reset after the configured number of events', async () => {
     const { events, reason } = await streamed({ kind: 'cut', afterEvents: 2, by: 'reset' });
     expect({ events, reason }).toEqual({ events: 2, reason: 'ECONNRESET' });
   });
@@ -228,7 +228,7 @@ describe('a stream', () => {
       { kind: 'restart-container', when: 'during', afterEvents: 3 },
       { state: 'Idle', incarnations: 2 },
     ],
-  ])('breaks off when its container goes: %o', async (fault, session) => {
+  ])('breaks off when its container stops: %o', async (fault, session) => {
     const { local, events, reason } = await streamed(fault);
     expect({ events, reason }).toEqual({ events: 3, reason: 'UND_ERR_SOCKET' });
     await local.until(() => {
@@ -257,7 +257,7 @@ describe('a call whose microVM is killed while it runs', () => {
   test.each<[Switches['lostCall'], Wire]>([
     ['internal', { status: 200, code: -32603, message: 'Internal error - Server error' }],
     ['bad-gateway', { status: 502, text: expect.stringContaining('<html>') }],
-  ])('can fail as the switch says: %s', async (lostCall, wire) => {
+  ])('can fail according to the switch: %s', async (lostCall, wire) => {
     const { call } = await struck(KILL, { lostCall });
     expect(wireOf(await call(toolCall('hang')))).toEqual(wire);
   });
@@ -267,7 +267,7 @@ describe('a call whose microVM is killed while it runs', () => {
     await expect(call(toolCall('hang'))).rejects.toMatchObject({ cause: { code: 'ECONNRESET' } });
   });
 
-  test('is told so by an HTTP runtime in its own form', async () => {
+  test('fails in the HTTP format for an HTTP runtime', async () => {
     const local = await start({ agent: httpAgent() });
     local.faults.inject(KILL);
     expect(wireOf(await read(poster(local, 'agent')({ hang: true })))).toEqual({
@@ -277,7 +277,7 @@ describe('a call whose microVM is killed while it runs', () => {
     });
   });
 
-  test('can have run for a while', async () => {
+  test('can have run for a configured time', async () => {
     const clock = new ManualClock();
     const local = await start({ notes: statefulMcp() }, {}, { clock, deliveryLimit: 10 });
     const post = poster(local, 'notes', { at: new Date(clock.now()) });
@@ -295,7 +295,7 @@ describe('a call whose microVM is killed while it runs', () => {
     [{ kind: 'kill-microvm', afterMs: 1 }, /afterMs: only during a request/],
     [{ kind: 'kill-microvm', when: 'after', afterEvents: 1 }, /afterEvents: only during/],
     [{ ...KILL, afterMs: 1, afterEvents: 1 }, /afterEvents: either this or afterMs/],
-  ])('cannot be told otherwise: %o', async (fault, sentence) => {
+  ])('rejects other options: %o', async (fault, sentence) => {
     const local = await start({ notes: statefulMcp() });
     expect(() => local.faults.inject(fault)).toThrow(sentence);
   });

@@ -47,7 +47,7 @@ describe('the token endpoint', () => {
   test.each([
     ['HTTP Basic', {}, basic('ci', CI.client_secret)],
     ['the body', CI, {}],
-  ])('gives a token to a client that says who it is by %s', async (_, fields, headers) => {
+  ])('issues a token to a client that authenticates with %s', async (_, fields, headers) => {
     const local = await start({}, { oauth: OAUTH });
     const sent = await ask(local, fields, headers);
     expect(sent.status).toBe(200);
@@ -66,7 +66,7 @@ describe('the token endpoint', () => {
     expect(payload).toMatchObject({ client_id: 'ci', sub: 'ci', scope: 'read write' });
   });
 
-  test('gives the scopes that are asked for, and none besides those of the client', async () => {
+  test('issues the requested scopes, limited to those of the client', async () => {
     const local = await start({}, { oauth: OAUTH });
     expect(tokens(await ask(local, { ...CI, scope: 'write' })).scope).toBe('write');
     const refused = await ask(local, { ...CI, scope: 'write admin' });
@@ -79,7 +79,7 @@ describe('the token endpoint', () => {
     ['another secret', { ...CI, client_secret: 'another' }, {}],
     ['no secret', { client_id: 'ci' }, {}],
     ['both ways at once', CI, basic('ci', CI.client_secret)],
-  ])('refuses %s', async (_, fields: Fields, headers: Fields) => {
+  ])('rejects %s', async (_, fields: Fields, headers: Fields) => {
     const local = await start({}, { oauth: OAUTH });
     const refused = await ask(local, fields, headers);
     expect(refused.status).toBe(401);
@@ -87,7 +87,7 @@ describe('the token endpoint', () => {
     expect(refused.text).not.toContain(CI.client_secret);
   });
 
-  test('refuses a grant that is none, a body that is no form, and any method but POST', async () => {
+  test('rejects an unknown grant, a body that is not a form, and any method but POST', async () => {
     const local = await start({}, { oauth: OAUTH });
     expect((await post(local, CI)).text).toContain('"error":"invalid_request"');
     const password = { ...CI, grant_type: 'password' };
@@ -98,7 +98,7 @@ describe('the token endpoint', () => {
     expect([got.status, got.headers.get('allow')]).toEqual([405, 'POST']);
   });
 
-  test('is told of by both well-known documents, in both of their places', async () => {
+  test('is named by both well-known documents, in both of their places', async () => {
     const local = await start({}, { oauth: OAUTH });
     const { issuer, tokenUrl, discoveryUrl } = local.oauth;
     for (const url of [
@@ -117,7 +117,7 @@ describe('the token endpoint', () => {
     }
   });
 
-  test('can be throttled, slow to answer, or broken, and other endpoints are not', async () => {
+  test('can be throttled, slow, or broken, without an effect on other endpoints', async () => {
     const local = await start({}, { oauth: OAUTH });
     local.faults.inject({ kind: 'status', status: 503, operation: 'oauth', method: 'token' });
     expect((await fetch(local.oauth.discoveryUrl)).status).toBe(200);
@@ -133,7 +133,7 @@ describe('a refresh token', () => {
   const refresh = (local: LocalRuntime, token: string | undefined, client: Fields = DESK) =>
     post(local, { ...client, grant_type: 'refresh_token', refresh_token: token ?? '' });
 
-  test('comes where the client has them, and is good for one use', async () => {
+  test('is issued if the client is configured for it, and is valid for one use', async () => {
     const local = await start({}, { oauth: OAUTH });
     expect(tokens(await ask(local, CI)).refresh_token).toBeUndefined();
     const first = tokens(await ask(local, DESK));
@@ -146,7 +146,7 @@ describe('a refresh token', () => {
     expect((await refresh(local, second.refresh_token)).status).toBe(200);
   });
 
-  test('is for its client alone, and expires', async () => {
+  test('is valid for its client alone, and expires', async () => {
     const clock = new ManualClock();
     const local = await start({}, { oauth: { ...OAUTH, refreshDuration: 600 } }, { clock });
     const { refresh_token: token } = tokens(await ask(local, DESK));
@@ -155,7 +155,7 @@ describe('a refresh token', () => {
     expect((await refresh(local, token)).text).toContain('invalid_grant');
   });
 
-  test('is worth nothing once it, or its client, is revoked', async () => {
+  test('is invalid once it or its client is revoked', async () => {
     const local = await start({}, { oauth: OAUTH });
     const { refresh_token: revoked } = tokens(await ask(local, DESK));
     const { refresh_token: other } = tokens(await ask(local, DESK));
@@ -166,7 +166,7 @@ describe('a refresh token', () => {
   });
 });
 
-test('no secret and no token of the OAuth server is in the account of requests', async () => {
+test('no secret and no token of the OAuth server is in the request log', async () => {
   const local = await start({}, { oauth: OAUTH });
   const given = tokens(await ask(local, DESK));
   await ask(local, {}, basic('ci', CI.client_secret));

@@ -5,7 +5,7 @@ import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { expect, onTestFinished, test } from 'vitest';
 import { nodeCommand, signingFetch, start } from './harness.ts';
 
-test('client and server of the official SDK meet across it, with elicitation', async () => {
+test('client and server of the official SDK communicate through it, with elicitation', async () => {
   const local = await start({
     official: { command: nodeCommand('official-server.ts'), sessions: 'stateful' },
   });

@@ -65,7 +65,7 @@ function invoke(local: LocalRuntime, more: object = {}) {
   );
 }
 
-/** What a caller may do, by the IAM action that it needs. */
+/** Operations by the IAM action that they require. */
 const OPERATIONS = {
   InvokeAgentRuntime: (local: LocalRuntime) => invoke(local),
   StopRuntimeSession: async (local: LocalRuntime) =>
@@ -109,7 +109,7 @@ describe.each(NAMES)('%s', (name) => {
     };
   }
 
-  test('is refused where a policy explicitly denies it, whatever else allows it', async () => {
+  test('is denied by an explicit deny, despite any allow', async () => {
     const local = await withPolicies({ allowed: ['*'], denied: [action] });
     await expect(OPERATIONS[name](local)).rejects.toMatchObject(
       refused(local, 'with an explicit deny in an identity-based policy'),
@@ -117,14 +117,14 @@ describe.each(NAMES)('%s', (name) => {
     expect(local.requests.at(-1)?.refusal).toContain('explicit deny');
   });
 
-  test('is refused where no policy speaks of it', async () => {
+  test('is denied if no policy mentions it', async () => {
     const local = await withPolicies({ allowed: ['sts:*'] });
     await expect(OPERATIONS[name](local)).rejects.toMatchObject(
       refused(local, `because no identity-based policy allows the ${action} action`),
     );
   });
 
-  test('is allowed by its name and by wildcards, in letters of any case', async () => {
+  test('is allowed by its name and by wildcards, in upper or lower case', async () => {
     const patterns = [
       action,
       'bedrock-agentcore:*',
@@ -133,14 +133,14 @@ describe.each(NAMES)('%s', (name) => {
     ];
     for (const pattern of patterns) {
       const local = await withPolicies({ allowed: [pattern] });
-      // There is no session to stop, which only whoever may stop one is told.
+      // There is no session to stop. Only a caller with the permission gets that error.
       const outcome = await OPERATIONS[name](local).catch((error) => error);
       expect(outcome.$metadata.httpStatusCode).toBe(name === 'StopRuntimeSession' ? 404 : 200);
     }
   });
 });
 
-test('a user id wants a permission of its own', async () => {
+test('a user id requires a separate permission', async () => {
   const local = await withPolicies({ allowed: ['bedrock-agentcore:InvokeAgentRuntime'] });
   await expect(invoke(local)).resolves.toBeDefined();
   await expect(invoke(local, { runtimeUserId: 'ada' })).rejects.toThrow(
@@ -148,7 +148,7 @@ test('a user id wants a permission of its own', async () => {
   );
 });
 
-test('an MCP client is told in the form of its protocol, without the reason', async () => {
+test('an MCP client gets the error in the format of its protocol, without the reason', async () => {
   const local = await withPolicies({ denied: ['bedrock-agentcore:InvokeAgentRuntime'] });
   expect(await read(poster(local, 'notes', KEY)(INITIALIZE))).toMatchObject({
     status: 403,
@@ -160,7 +160,7 @@ test('an MCP client is told in the form of its protocol, without the reason', as
 });
 
 describe('a caller of another account', () => {
-  test('needs the consent of the resource, besides its own policies', async () => {
+  test('requires the permission of the resource in addition to its own policies', async () => {
     const local = await withPolicies({}, { principal: STRANGER });
     await expect(invoke(local)).rejects.toThrow(
       'because no resource-based policy allows the bedrock-agentcore:InvokeAgentRuntime action',
@@ -170,13 +170,16 @@ describe('a caller of another account', () => {
     );
   });
 
-  test.each([STRANGER, '210987654321', '*'])('has it where the runtime trusts %s', async (name) => {
-    const local = await withPolicies({}, { principal: STRANGER, trustedPrincipals: [name] });
-    await expect(invoke(local)).resolves.toMatchObject({ statusCode: 200 });
-  });
+  test.each([STRANGER, '210987654321', '*'])(
+    'has that permission if the runtime trusts %s',
+    async (name) => {
+      const local = await withPolicies({}, { principal: STRANGER, trustedPrincipals: [name] });
+      await expect(invoke(local)).resolves.toMatchObject({ statusCode: 200 });
+    },
+  );
 });
 
-test('whoever may not invoke a gateway is told so, and the log why', async () => {
+test('a caller who may not invoke a gateway gets an error, and the log contains the reason', async () => {
   const local = await withPolicies({ denied: ['bedrock-agentcore:InvokeGateway'] });
   const { url, arn } = local.gateway('tools');
   const body = JSON.stringify(INITIALIZE);

@@ -34,7 +34,7 @@ describe('an MCP runtime', () => {
       'Tool execution error - Please check your CloudWatch logs for more information',
     ],
     ['internal', 200, -32603, 'Internal error - Server error'],
-  ])('tells %s as documented', async (error, status, code, message) => {
+  ])('returns %s as documented', async (error, status, code, message) => {
     const local = await start({ notes: statelessMcp() });
     local.faults.inject({ kind: 'platform-error', error });
     const sent = await read(poster(local, 'notes')(toolCall('echo')));
@@ -46,7 +46,7 @@ describe('an MCP runtime', () => {
   });
 
   test.each(['application/json', 'text/event-stream', 'text/html'])(
-    'does not accept Accept: %s',
+    'rejects Accept: %s',
     async (accept) => {
       const local = await start({ notes: statelessMcp() });
       const sent = await read(poster(local, 'notes')(INITIALIZE, { accept }));
@@ -54,7 +54,7 @@ describe('an MCP runtime', () => {
     },
   );
 
-  test('tells platform errors by their status where the switch says so', async () => {
+  test('returns platform errors with their HTTP status if the switch is set', async () => {
     const local = await start({ notes: statelessMcp({ switches: { mcpErrors: 'status' } }) });
     local.faults.inject({ kind: 'throttle', retryAfter: 2 });
     const sent = await read(poster(local, 'notes')(toolCall('echo')));
@@ -63,7 +63,7 @@ describe('an MCP runtime', () => {
     expect(sent.headers.get('retry-after')).toBe('2');
   });
 
-  test('throttles in the words of the switch', async () => {
+  test('uses the configured throttling error', async () => {
     const local = await start({
       notes: statelessMcp({
         switches: { throttleText: 'Rate exceeded', maxInvocationsPerSecond: 1 },
@@ -75,7 +75,7 @@ describe('an MCP runtime', () => {
     expect(throttled?.json.error).toEqual({ code: -32003, message: 'Rate exceeded' });
   });
 
-  test('limits new sessions a minute', async () => {
+  test('limits new sessions per minute', async () => {
     const local = await start({
       notes: statelessMcp({ switches: { maxNewSessionsPerMinute: 1 } }),
     });
@@ -85,14 +85,14 @@ describe('an MCP runtime', () => {
     expect((await read(post(toolCall('echo'), session))).json.error).toBeUndefined();
   });
 
-  test('refuses one microVM too many', async () => {
+  test('rejects a microVM beyond the limit', async () => {
     const local = await start({ notes: statelessMcp({ switches: { maxVms: 1 } }) });
     const post = poster(local, 'notes');
     await read(post(INITIALIZE));
     expect((await read(post(INITIALIZE))).json.error?.code).toBe(-32003);
   });
 
-  test('tells a server’s 5xx as a failed container and passes its 4xx on', async () => {
+  test('returns a server’s 5xx as a failed container, and forwards its 4xx', async () => {
     const local = await start({ notes: statelessMcp() });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -102,7 +102,7 @@ describe('an MCP runtime', () => {
     expect(refused).toMatchObject({ status: 422, text: 'no' });
   });
 
-  test('tells a 4xx as a failed container too where the switch says so', async () => {
+  test('returns a 4xx as a failed container as well if the switch is set', async () => {
     const local = await start({
       notes: statelessMcp({ switches: { containerClientErrors: 'wrap' } }),
     });
@@ -110,7 +110,7 @@ describe('an MCP runtime', () => {
     expect(sent.json.error?.code).toBe(-32010);
   });
 
-  test('tells an unknown endpoint in JSON-RPC', async () => {
+  test('returns an unknown endpoint as a JSON-RPC error', async () => {
     const local = await start({ notes: statelessMcp() });
     const url = local.runtime('notes').invocationUrl.replace('DEFAULT', 'NOWHERE');
     const headers = { 'content-type': 'application/json' };
@@ -122,7 +122,7 @@ describe('an MCP runtime', () => {
 });
 
 describe('an HTTP runtime', () => {
-  test('tells what its agent failed with', async () => {
+  test('returns the error of its agent', async () => {
     const local = await start({ agent: httpAgent() });
     const sent = await read(poster(local, 'agent')({ fail: 500 }));
     expect(sent).toMatchObject({
@@ -132,7 +132,7 @@ describe('an HTTP runtime', () => {
     expect(sent.headers.get('x-amzn-errortype')).toBe('RuntimeClientError');
   });
 
-  test('tells the account of its quota', async () => {
+  test('returns the quota error of the account', async () => {
     const local = await start({ agent: httpAgent({ switches: { maxVms: 1 } }) });
     const post = poster(local, 'agent');
     await read(post({}));
@@ -144,20 +144,20 @@ describe('an HTTP runtime', () => {
 });
 
 describe('every runtime', () => {
-  test.each([32, 257])('refuses a runtime session id of %i characters', async (length) => {
+  test.each([32, 257])('rejects a runtime session id of %i characters', async (length) => {
     const local = await start({ agent: httpAgent(), notes: statelessMcp() });
     const id = { [RUNTIME_SESSION]: 'a'.repeat(length) };
     expect((await read(poster(local, 'agent')({}, id))).status).toBe(400);
     expect((await read(poster(local, 'notes')(INITIALIZE, id))).json.error?.code).toBe(-32006);
   });
 
-  test.each([33, 256])('takes a runtime session id of %i characters', async (length) => {
+  test.each([33, 256])('accepts a runtime session id of %i characters', async (length) => {
     const local = await start({ agent: httpAgent() });
     const id = { [RUNTIME_SESSION]: 'a'.repeat(length) };
     expect((await read(poster(local, 'agent')({}, id))).status).toBe(200);
   });
 
-  test('refuses custom headers that are too many or too long', async () => {
+  test('rejects too many or too long custom headers', async () => {
     const local = await start({ agent: httpAgent() });
     const name = (n: number) => `x-amzn-bedrock-agentcore-runtime-custom-${n}`;
     const many = Object.fromEntries(Array.from({ length: 21 }, (_, n) => [name(n), 'v']));
@@ -178,7 +178,7 @@ describe('every runtime', () => {
     }
   });
 
-  test('refuses a body over 100 MB and goes on serving', async () => {
+  test('rejects a body over 100 MB and continues to work', async () => {
     const local = await start({ notes: statefulMcp() });
     const { port, pathname } = new URL(local.runtime('notes').invocationUrl);
     const socket = connect(Number(port), '127.0.0.1');
@@ -203,7 +203,7 @@ describe('every runtime', () => {
     expect((await read(poster(local, 'notes')(INITIALIZE))).status).toBe(200);
   });
 
-  test('keeps secrets out of its account of requests', async () => {
+  test('keeps secrets out of its request log', async () => {
     const local = await start({ agent: httpAgent() });
     await read(poster(local, 'agent')({}, { [RUNTIME_SESSION]: INVENTED_ID }));
     const [request] = local.requests;
@@ -216,7 +216,7 @@ describe('every runtime', () => {
     expect(request?.headers).not.toHaveProperty('authorization');
   });
 
-  test('answers what no service claims with 404', async () => {
+  test('answers requests for no known service with 404', async () => {
     const local = await start({ agent: httpAgent() });
     for (const path of ['/nothing', '/runtimes/x/commands', '/gateways/']) {
       expect((await fetch(`${local.url}${path}`, { method: 'POST' })).status).toBe(404);

@@ -30,7 +30,7 @@ const COUNT = toolCall('count');
 const SECOND = 1000;
 
 describe('an idle session', () => {
-  test('stops after its idle timeout, which every invocation starts anew', async () => {
+  test('stops after its idle timeout, which every invocation restarts', async () => {
     const clock = new ManualClock();
     const local = await start({ notes: statefulMcp({ idleTimeout: 60 }) }, {}, { clock });
     const at = () => ({ at: new Date(clock.now()) });
@@ -63,7 +63,7 @@ describe('an idle session', () => {
     await local.until(() => local.sessions()[0]?.state === 'Stopped');
   });
 
-  test('stays while its HTTP agent says HealthyBusy', async () => {
+  test('stays while its HTTP agent reports HealthyBusy', async () => {
     const clock = new ManualClock();
     const changes: string[] = [];
     const local = await start(
@@ -84,7 +84,7 @@ describe('an idle session', () => {
   });
 });
 
-test('a session stops at its maximum lifetime, whatever it does', async () => {
+test('a session stops at its maximum lifetime, even during a call', async () => {
   const clock = new ManualClock();
   const local = await start({ notes: statefulMcp({ maxLifetime: 100 }) }, {}, { clock });
   const post = poster(local, 'notes', { at: new Date(clock.now()) });
@@ -97,7 +97,7 @@ test('a session stops at its maximum lifetime, whatever it does', async () => {
   expect(local.sessions()).toMatchObject([{ state: 'Stopped', why: 'max-lifetime' }]);
 });
 
-test('an HTTP session keeps its memory, and is revived without it', async () => {
+test('an HTTP session keeps its memory, and restarts without it', async () => {
   const local = await start({ agent: httpAgent() });
   const post = poster(local, 'agent');
   const id = { [RUNTIME_SESSION]: INVENTED_ID };
@@ -107,7 +107,7 @@ test('an HTTP session keeps its memory, and is revived without it', async () => 
   expect((await read(post({}, id))).json.invocations).toBe(1);
 });
 
-test('an HTTP request without an id gets a session, whose id works from then on', async () => {
+test('an HTTP request without an id gets a session, whose id can be used afterwards', async () => {
   const local = await start({ agent: httpAgent() });
   const post = poster(local, 'agent');
   const { headers } = await read(post({}));
@@ -116,7 +116,7 @@ test('an HTTP request without an id gets a session, whose id works from then on'
   expect((await read(post({}, { [RUNTIME_SESSION]: id }))).json.invocations).toBe(2);
 });
 
-describe('a container that exits by itself', () => {
+describe('a container that exits', () => {
   test('fails the open call and ends its session', async () => {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
@@ -128,7 +128,7 @@ describe('a container that exits by itself', () => {
     expect((await read(post(COUNT, session))).status).toBe(404);
   });
 
-  test('is started again on the next request where the switch says so', async () => {
+  test('is restarted on the next request if the switch is set', async () => {
     const local = await start({
       notes: statelessMcp({ switches: { exitedContainer: 'restarts' } }),
     });
@@ -146,8 +146,8 @@ describe('a container that exits by itself', () => {
   });
 });
 
-describe('a session that is ended while its container starts', () => {
-  test('ends, also where somebody else has the container replaced', async () => {
+describe('a session that is stopped while its container starts', () => {
+  test('ends, even if another caller has the container replaced', async () => {
     const local = await start({ notes: statelessMcp() });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -172,7 +172,7 @@ describe('a container that does not start', () => {
   test.each([
     ['exits', ['-e', 'console.error("no such module"); process.exit(1)']],
     ['never listens', ['-e', 'console.error("no such module"); setInterval(() => {}, 1000)']],
-  ])('because it %s is a failed container, and its last words are told', async (_, args) => {
+  ])('because it %s is reported as failed, with its last output', async (_, args) => {
     const events: LocalEvent[] = [];
     const command = [process.execPath, ...args];
     const local = await start(
@@ -199,14 +199,14 @@ describe('a container that does not start', () => {
     ]);
   });
 
-  test('because there is no such program is one too', async () => {
+  test('because of a missing program is reported as failed', async () => {
     const local = await start({ notes: { command: ['there-is-no-such-program'] } });
     expect((await read(poster(local, 'notes')(INITIALIZE))).json.error?.code).toBe(-32010);
   });
 });
 
-describe('starting', () => {
-  test('takes as long as a cold start is said to take', async () => {
+describe('starting a container', () => {
+  test('takes the configured cold start time', async () => {
     const clock = new ManualClock();
     const local = await start({ notes: statelessMcp({ coldStart: 5000 }) }, {}, { clock });
     const answer = read(poster(local, 'notes', { at: new Date(clock.now()) })(INITIALIZE));
@@ -216,7 +216,7 @@ describe('starting', () => {
     expect((await answer).status).toBe(200);
   });
 
-  test('takes no time where a warm microVM waits, and another one takes its place', async () => {
+  test('takes no time if a warm microVM is ready, and a new one replaces it', async () => {
     const started: (number | undefined)[] = [];
     const local = await start(
       { notes: statelessMcp({ warm: 1, coldStart: 0 }) },
@@ -229,7 +229,7 @@ describe('starting', () => {
     await local.until(() => started.length === 2);
   });
 
-  test('in a folder that is not there is told by the folder, not by the program', async () => {
+  test('in a missing folder fails with the name of the folder, not of the program', async () => {
     const outputs: string[] = [];
     const local = await start(
       { notes: statelessMcp({ cwd: '/nowhere/at/all' }) },
@@ -240,7 +240,7 @@ describe('starting', () => {
     expect(outputs).toEqual(['no such folder: /nowhere/at/all']);
   });
 
-  test('counts the warm microVMs that are starting already', async () => {
+  test('counts the warm microVMs that are already starting', async () => {
     const counts = { 'container-started': 0, 'container-warm': 0 };
     const local = await start(
       { notes: statelessMcp({ warm: 2 }) },
@@ -259,7 +259,7 @@ describe('starting', () => {
   });
 });
 
-test('a new container is pinged by the platform where the switch says so', async () => {
+test('the platform pings a new container if the switch is set', async () => {
   const local = await start({ notes: statelessMcp({ switches: { platformPing: true } }) });
   const post = poster(local, 'notes');
   const session = await openSession(post);
@@ -267,7 +267,7 @@ test('a new container is pinged by the platform where the switch says so', async
   await expect.poll(async () => (await asked()).methods).toContain('ping');
 });
 
-test('the command is told its port in its arguments and its environment', async () => {
+test('the command gets its port in its arguments and its environment', async () => {
   const code = `
     const { createServer } = require('node:http');
     const told = [process.argv[1], process.env.MY_PORT, process.env.PORT, process.env.HOST];
@@ -285,7 +285,7 @@ test('the command is told its port in its arguments and its environment', async 
 });
 
 describe('closing', () => {
-  test('ends every container, also those that ignore SIGTERM and what they started', async () => {
+  test('stops every container, also those that ignore SIGTERM, and their child processes', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'agentcore-local-'));
     onTestFinished(() => rm(folder, { recursive: true }));
     const pidFile = join(folder, 'pid');
@@ -320,7 +320,7 @@ describe('closing', () => {
     await Promise.all([expect(open).rejects.toThrow(), local.close()]);
   });
 
-  test('lets its program end by itself', async () => {
+  test('lets its program exit', async () => {
     const [program = '', ...args] = [
       ...nodeCommand('start-and-close.ts'),
       fixture('mcp-server.ts'),
@@ -329,7 +329,7 @@ describe('closing', () => {
     expect(stdout).toBe('closed');
   });
 
-  test('while a container starts leaves none behind', async () => {
+  test('leaves no container behind if one is starting', async () => {
     const started: (number | undefined)[] = [];
     const local = await start(
       { notes: statelessMcp() },
@@ -344,7 +344,7 @@ describe('closing', () => {
   });
 });
 
-test('a stop is refused while the session starts', async () => {
+test('a stop is rejected while the session starts', async () => {
   const local = await start({ notes: statelessMcp({ coldStart: 300 }) });
   const post = poster(local, 'notes');
   const opening = read(post(INITIALIZE, { [RUNTIME_SESSION]: INVENTED_ID }));

@@ -17,7 +17,7 @@ import { ManualClock } from './manual-clock.ts';
 
 const HELLO = { prompt: 'hello' };
 
-describe('the log says why a signature was refused', () => {
+describe('the log contains the reason of a rejected signature:', () => {
   test.each<[string, Signing, string, RegExp]>([
     ['an unknown key', { accessKeyId: 'AKIAUNKNOWN' }, 'unknown-key', /access key AKIAUNKNOWN/],
     ['a token too many', { sessionToken: 'x' }, 'session-token', /unset AWS_SESSION_TOKEN/],
@@ -36,7 +36,7 @@ describe('the log says why a signature was refused', () => {
   });
 });
 
-describe('a request of a service that is not here is told so', () => {
+describe('a request for an unsupported service gets an error that names the service', () => {
   const NOT_SERVED = /is not served by the local AgentCore/;
 
   test.each([
@@ -61,7 +61,7 @@ describe('a request of a service that is not here is told so', () => {
     expect((await read(fetch(local.url))).text).toMatch(NOT_SERVED);
   });
 
-  test('and of an action of STS that is not', async () => {
+  test('also for an unsupported STS action', async () => {
     const local = await start({ agent: httpAgent() });
     const sent = await read(
       signingFetch(local, { service: 'sts' })(`${local.url}/`, {
@@ -77,7 +77,7 @@ describe('a request of a service that is not here is told so', () => {
   });
 });
 
-describe('a request that is not signed as it should be', () => {
+describe('a request with an invalid signature', () => {
   test.each<[string, Signing, string, string]>([
     ['another secret', { secretAccessKey: 'wrong' }, 'InvalidSignatureException', 'does not match'],
     [
@@ -106,7 +106,7 @@ describe('a request that is not signed as it should be', () => {
       'InvalidSignatureException',
       'Signature not yet current',
     ],
-  ])('with %s is refused by an HTTP runtime', async (_, signing, type, message) => {
+  ])('with %s is rejected by an HTTP runtime', async (_, signing, type, message) => {
     const local = await start({ agent: httpAgent() });
     const sent = await read(poster(local, 'agent', signing)(HELLO));
     expect(sent.status).toBe(403);
@@ -115,7 +115,7 @@ describe('a request that is not signed as it should be', () => {
     expect(local.sessions()).toEqual([]);
   });
 
-  test('with no signature at all lacks an authentication token', async () => {
+  test('without any signature gets a missing authentication token error', async () => {
     const local = await start({ agent: httpAgent() });
     const sent = await read(fetch(local.runtime('agent').invocationUrl, { method: 'POST' }));
     expect(sent).toMatchObject({
@@ -125,7 +125,7 @@ describe('a request that is not signed as it should be', () => {
     expect(sent.headers.get('x-amzn-errortype')).toBe('MissingAuthenticationTokenException');
   });
 
-  test('is refused by an MCP runtime in JSON-RPC', async () => {
+  test('is rejected by an MCP runtime with a JSON-RPC error', async () => {
     const local = await start({ notes: statelessMcp() });
     const sent = await read(poster(local, 'notes', { secretAccessKey: 'wrong' })(toolCall('echo')));
     expect(sent).toMatchObject({
@@ -139,7 +139,7 @@ describe('a request that is not signed as it should be', () => {
     expect(sent.headers.get('x-amzn-errortype')).toBeNull();
   });
 
-  test('can be refused by an MCP runtime as unauthorized, or in the words of the service', async () => {
+  test('can be rejected by an MCP runtime as unauthorized, or with the service’s error', async () => {
     const local = await start({
       unauthorized: statelessMcp({ switches: { mcpSignatureErrors: 'unauthorized' } }),
       plain: statelessMcp({ switches: { mcpSignatureErrors: 'status' } }),
@@ -154,7 +154,7 @@ describe('a request that is not signed as it should be', () => {
     expect(plain.headers.get('x-amzn-errortype')).toBe('InvalidSignatureException');
   });
 
-  test('is refused when its body, its query or a signed header was changed on the way', async () => {
+  test('is rejected if its body, its query or a signed header was changed on the way', async () => {
     const local = await start({ agent: httpAgent() });
     const signed = signingFetch(local);
     const url = local.runtime('agent').invocationUrl;
@@ -183,7 +183,7 @@ describe('a request that is not signed as it should be', () => {
   });
 });
 
-describe('a request that is signed as it should be', () => {
+describe('a request with a valid signature', () => {
   test('may have a query with any characters, in any order', async () => {
     const local = await start({ agent: httpAgent({ endpoints: ["odd !'()*~+/&=é"] }) });
     const url = new URL(local.runtime('agent').invocationUrl);
@@ -196,7 +196,7 @@ describe('a request that is signed as it should be', () => {
     ]) {
       url.searchParams.append(name as string, value as string);
     }
-    // What URLSearchParams writes as a plus is a space.
+    // URLSearchParams writes a space as a plus.
     const encoded = new URL(url.href.replaceAll('+', '%20'));
     const sent = await read(
       signingFetch(local)(encoded, { method: 'POST', body: JSON.stringify(HELLO) }),
@@ -204,13 +204,13 @@ describe('a request that is signed as it should be', () => {
     expect(sent.status).toBe(200);
   });
 
-  test('may have headers with runs of spaces', async () => {
+  test('may have headers with several spaces in a row', async () => {
     const local = await start({ agent: httpAgent() });
     const sent = await read(poster(local, 'agent')(HELLO, { 'x-spaced': 'a   b    c' }));
     expect(sent.status).toBe(200);
   });
 
-  test('may be a little early or late', async () => {
+  test('may be a few minutes early or late', async () => {
     const local = await start({ agent: httpAgent() });
     for (const minutes of [-4, 4]) {
       const at = new Date(Date.now() + minutes * 60_000);
@@ -218,7 +218,7 @@ describe('a request that is signed as it should be', () => {
     }
   });
 
-  test('is refused once the principal is denied the action', async () => {
+  test('is rejected once the principal is denied the action', async () => {
     const local = await start(
       { agent: httpAgent(), notes: statelessMcp() },
       {
@@ -258,7 +258,7 @@ test('temporary credentials expire', () => {
   const verifier = new SigV4Verifier(keys, clock);
   expect(keys.find(key.id)?.sessionToken).toBe(key.sessionToken);
   clock.advance(1001);
-  // Not signed right: that is told first, for an expired key is still known.
+  // A wrong signature is reported first, because an expired key is still known.
   const verification = verifier.verify(
     {
       method: 'POST',
@@ -278,7 +278,7 @@ test('temporary credentials expire', () => {
   expect(verification).toMatchObject({ ok: false, fault: 'invalid' });
 });
 
-test('a request with expired temporary credentials is told so', async () => {
+test('a request with expired temporary credentials gets an error about the expiry', async () => {
   const clock = new ManualClock();
   const role = 'arn:aws:iam::123456789012:role/Short';
   const local = await start(

@@ -19,7 +19,10 @@ import {
   startSso,
 } from './sso-harness.ts';
 
-/** What no `fetch` shows: a browser obeys the content security policy of a page, also in redirects. */
+/**
+ * `fetch` cannot check this: a browser enforces the content security policy of a page, also for
+ * redirects.
+ */
 const BROWSER = [
   process.env.CHROME_PATH ?? '',
   '/usr/bin/chromium',
@@ -28,12 +31,12 @@ const BROWSER = [
 ].find((path) => path !== '' && existsSync(path));
 
 interface Tab {
-  /** The value of an expression in the page, once it is one that `holds`. */
+  /** The value of an expression in the page, once `holds` accepts it. */
   until<T>(expression: string, holds: (value: T | undefined) => boolean): Promise<T>;
   run(expression: string): Promise<void>;
 }
 
-/** A browser with one page, spoken to by the DevTools protocol. */
+/** A browser with one page, controlled by the DevTools protocol. */
 async function open(url: URL | string): Promise<Tab> {
   const profile = await mkdtemp(join(tmpdir(), 'agentcore-browser-'));
   const child = spawn(
@@ -108,51 +111,48 @@ const choose = (user: string) => `document.querySelector('input[value=${user}]')
 const press = (answer: string) => `document.querySelector('button[value=${answer}]').click()`;
 
 describe.skipIf(BROWSER === undefined)('in a real browser', () => {
-  test.each(['approve', 'deny'])(
-    'a person can %s, and comes back to the program',
-    async (answer) => {
-      const local = await startSso();
-      const client = await register(local);
-      let redirected: URL | undefined;
-      const program = createServer((request, response) => {
-        const url = new URL(request.url ?? '/', 'http://127.0.0.1');
-        if (url.pathname === '/oauth/callback') redirected = url;
-        response.end('<h1>You may close this</h1>');
-      });
-      program.listen(0, '127.0.0.1');
-      await once(program, 'listening');
-      onTestFinished(() => {
-        program.close();
-        program.closeAllConnections();
-      });
-      const { port } = program.address() as AddressInfo;
-      const redirectUri = `http://127.0.0.1:${port}/oauth/callback`;
-      const { verifier: codeVerifier, challenge } = pkce();
-      const more = { redirect_uri: redirectUri, code_challenge: challenge };
-      const tab = await open(authorizeUrl(local, client, more));
-      expect(await tab.until<string>(TEXT, says('Allow access'))).toContain('a test asks for');
-      await tab.run(choose('ada'));
-      await tab.run(press(answer));
-      await tab.until<string>(TEXT, says('You may close this'));
-      expect(redirected?.searchParams.get('state')).toBe('a-state');
-      if (answer === 'deny') {
-        expect(redirected?.searchParams.get('error')).toBe('access_denied');
-        return;
-      }
-      const code = redirected?.searchParams.get('code') ?? '';
-      const redeemed = {
-        ...client,
-        grantType: 'authorization_code',
-        code,
-        codeVerifier,
-        redirectUri,
-      };
-      const { accessToken = '' } = await oidc(local).send(new CreateTokenCommand(redeemed));
-      expect((await listAccounts(local, accessToken)).accountList).toHaveLength(2);
-    },
-  );
+  test.each(['approve', 'deny'])('a user can %s, and returns to the program', async (answer) => {
+    const local = await startSso();
+    const client = await register(local);
+    let redirected: URL | undefined;
+    const program = createServer((request, response) => {
+      const url = new URL(request.url ?? '/', 'http://127.0.0.1');
+      if (url.pathname === '/oauth/callback') redirected = url;
+      response.end('<h1>You may close this</h1>');
+    });
+    program.listen(0, '127.0.0.1');
+    await once(program, 'listening');
+    onTestFinished(() => {
+      program.close();
+      program.closeAllConnections();
+    });
+    const { port } = program.address() as AddressInfo;
+    const redirectUri = `http://127.0.0.1:${port}/oauth/callback`;
+    const { verifier: codeVerifier, challenge } = pkce();
+    const more = { redirect_uri: redirectUri, code_challenge: challenge };
+    const tab = await open(authorizeUrl(local, client, more));
+    expect(await tab.until<string>(TEXT, says('Allow access'))).toContain('a test asks for');
+    await tab.run(choose('ada'));
+    await tab.run(press(answer));
+    await tab.until<string>(TEXT, says('You may close this'));
+    expect(redirected?.searchParams.get('state')).toBe('a-state');
+    if (answer === 'deny') {
+      expect(redirected?.searchParams.get('error')).toBe('access_denied');
+      return;
+    }
+    const code = redirected?.searchParams.get('code') ?? '';
+    const redeemed = {
+      ...client,
+      grantType: 'authorization_code',
+      code,
+      codeVerifier,
+      redirectUri,
+    };
+    const { accessToken = '' } = await oidc(local).send(new CreateTokenCommand(redeemed));
+    expect((await listAccounts(local, accessToken)).accountList).toHaveLength(2);
+  });
 
-  test('a person allows a device by its code', async () => {
+  test('a user approves a device by its code', async () => {
     const local = await startSso();
     const client = await register(local);
     const { deviceCode, verificationUriComplete = '' } = await startDevice(local, client);

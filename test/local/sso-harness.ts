@@ -45,7 +45,7 @@ const USERS: SsoSettings['users'] = {
   grace: { accounts: {} },
 };
 
-/** A local runtime with SSO, and no runtimes but those named. */
+/** A local runtime with SSO, and no runtimes except the given ones. */
 export function startSso(
   settings: Partial<SsoSettings> = {},
   more: Partial<LocalConfig> = {},
@@ -72,7 +72,7 @@ export interface Client {
   readonly clientSecret: string;
 }
 
-/** Registers as the AWS CLI does for its sign-in by authorization code, unless told otherwise. */
+/** Registers like the AWS CLI for a login by authorization code, unless options differ. */
 export async function register(
   local: LocalRuntime,
   more: Partial<RegisterClientCommandInput> = {},
@@ -116,7 +116,7 @@ export interface SignedIn {
   readonly client: Client;
 }
 
-/** Signs a user in by the device flow, whatever tokens that gives. */
+/** Signs a user in with the device flow, with or without a refresh token. */
 export async function signInByDevice(
   local: LocalRuntime,
   user = 'ada',
@@ -128,7 +128,7 @@ export async function signInByDevice(
   return { ...(await pollDevice(local, client, deviceCode)), client };
 }
 
-/** The same of a client that gets a refresh token, as any does that asks for a scope. */
+/** Signs in as a client that gets a refresh token, because it requests a scope. */
 export async function signIn(
   local: LocalRuntime,
   user = 'ada',
@@ -170,7 +170,7 @@ export function pkce() {
   return { verifier, challenge: createHash('sha256').update(verifier).digest('base64url') };
 }
 
-/** The address that a client opens in the browser. */
+/** The URL that a client opens in the browser. */
 export function authorizeUrl(
   local: LocalRuntime,
   { clientId }: Client,
@@ -193,7 +193,7 @@ export function authorizeUrl(
   return url;
 }
 
-/** Sends a form as a browser does, and follows nowhere. */
+/** Sends a form like a browser, without following redirects. */
 export function submit(
   url: URL | string,
   fields: Readonly<Record<string, string>>,
@@ -204,14 +204,14 @@ export function submit(
 }
 
 export interface Home {
-  /** A name of its own, for the SDK remembers by it when it last refreshed. */
+  /** A unique name, because the SDK stores the time of its last refresh by session name. */
   readonly session: string;
   readonly startUrl: string;
   writeToken(token: Readonly<Record<string, unknown>>, key?: string): Promise<void>;
   readToken(): Promise<Record<string, string>>;
 }
 
-/** A home folder with AWS profiles for a local runtime, as the environment of this process. */
+/** A home folder with AWS profiles for a local runtime, set in the environment of this process. */
 export async function awsHome(local: LocalRuntime): Promise<Home> {
   const folder = await mkdtemp(join(tmpdir(), 'agentcore-sso-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -253,7 +253,7 @@ export async function awsHome(local: LocalRuntime): Promise<Home> {
   };
 }
 
-/** What a login writes into the cache. */
+/** The content of the cache file after a login. */
 export function cachedToken(local: LocalRuntime, signedIn: SignedIn) {
   return {
     startUrl: local.sso.startUrl,

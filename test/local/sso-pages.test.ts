@@ -19,7 +19,7 @@ function locationOf(answer: Response): URL {
   return new URL(answer.headers.get('location') ?? '');
 }
 
-/** What every page promises: no script, nothing from elsewhere, and markup that a reader can use. */
+/** Checks the rules of every page: no script, no external content, and accessible markup. */
 async function readPage(answer: Response): Promise<string> {
   const text = await answer.text();
   const policy = answer.headers.get('content-security-policy') ?? '';
@@ -37,7 +37,7 @@ async function readPage(answer: Response): Promise<string> {
 }
 
 describe('the authorization page', () => {
-  test('names who asks, what for, and where the answer goes', async () => {
+  test('names the client, the scope and the target of the answer', async () => {
     const local = await startSso();
     const client = await register(local, { clientName: 'my <b>editor</b>' });
     const answer = await fetch(authorizeUrl(local, client));
@@ -52,7 +52,7 @@ describe('the authorization page', () => {
     expect(text).toContain('<legend>Sign in as</legend>');
   });
 
-  test('lets its form lead to the redirect URI, for browsers hold redirects to the policy', async () => {
+  test('allows its form to lead to the redirect URI, because browsers apply the policy to redirects', async () => {
     const local = await startSso();
     const client = await register(local, {
       redirectUris: ['http://127.0.0.1/oauth/callback', 'http://[::1]/oauth/callback'],
@@ -67,13 +67,13 @@ describe('the authorization page', () => {
     expect(await policyFor('http://[::1]:50123/oauth/callback')).toBe("'self' http:");
   });
 
-  test('chooses the user where there is only one', async () => {
+  test('selects the user if there is only one', async () => {
     const local = await startSso({ users: { ada: {} } });
     const text = await readPage(await fetch(authorizeUrl(local, await register(local))));
     expect(text).toContain('value="ada" required checked> ada <small>no accounts');
   });
 
-  test('takes an approval to the client, on whatever port it listens', async () => {
+  test('redirects to the client on approval, on any port', async () => {
     const local = await startSso();
     const client = await register(local);
     const { verifier, challenge } = pkce();
@@ -101,7 +101,7 @@ describe('the authorization page', () => {
     expect(local.sso.tokens).toMatchObject([{ user: 'ada' }]);
   });
 
-  test('takes a denial to the client', async () => {
+  test('redirects to the client on denial', async () => {
     const local = await startSso();
     const answer = await submit(authorizeUrl(local, await register(local)), { decision: 'deny' });
     const { searchParams } = locationOf(answer);
@@ -112,7 +112,7 @@ describe('the authorization page', () => {
     });
   });
 
-  test('asks again where nobody was chosen', async () => {
+  test('is shown again if no user was selected', async () => {
     const local = await startSso();
     const url = authorizeUrl(local, await register(local));
     for (const form of [
@@ -131,7 +131,7 @@ describe('the authorization page', () => {
     ['no PKCE', { code_challenge: undefined }, 'invalid_request'],
     ['plain PKCE', { code_challenge_method: 'plain' }, 'invalid_request'],
     ['a scope that is not registered', { scopes: 'other:scope' }, 'invalid_scope'],
-  ])('tells the client of %s', async (_, more, error) => {
+  ])('redirects to the client with an error for %s', async (_, more, error) => {
     const local = await startSso();
     const url = authorizeUrl(local, await register(local), more);
     const answer = await fetch(url, { redirect: 'manual' });
@@ -140,7 +140,7 @@ describe('the authorization page', () => {
     expect(locationOf(answer).searchParams.get('state')).toBe('a-state');
   });
 
-  test('tells a client that may not use it', async () => {
+  test('redirects with an error for a client that may not use it', async () => {
     const local = await startSso();
     const client = await register(local, { grantTypes: ['refresh_token'] });
     const answer = await fetch(authorizeUrl(local, client), { redirect: 'manual' });
@@ -163,7 +163,7 @@ describe('the authorization page', () => {
     }
   });
 
-  test('knows only clients whose registration is good', async () => {
+  test('rejects a client whose registration is unknown or expired', async () => {
     const clock = new ManualClock();
     const local = await startSso({ registrationDuration: 60 }, {}, { clock });
     const url = authorizeUrl(local, await register(local));
@@ -173,7 +173,7 @@ describe('the authorization page', () => {
     expect(await readPage(answer)).toContain('The program is not registered, or no longer.');
   });
 
-  test('refuses a form that another site sends', async () => {
+  test('rejects a form from another site', async () => {
     const local = await startSso();
     const url = authorizeUrl(local, await register(local));
     const answer = await submit(url, APPROVE, { 'sec-fetch-site': 'cross-site' });
@@ -195,7 +195,7 @@ describe('the device page', () => {
     return { local, client, deviceCode, userCode, verificationUriComplete, page };
   }
 
-  test('asks for the code, and is what the start URL shows', async () => {
+  test('asks for the code, and is shown at the start URL', async () => {
     const { local, page } = await waitingDevice();
     for (const url of [page, local.sso.startUrl]) {
       const text = await readPage(await fetch(url));
@@ -203,7 +203,7 @@ describe('the device page', () => {
     }
   });
 
-  test('shows the code to compare, and decides nothing by itself', async () => {
+  test('shows the code for comparison, and decides nothing by itself', async () => {
     const { local, page, userCode, verificationUriComplete } = await waitingDevice();
     const typed = ` ${userCode.toLowerCase().replace('-', ' ')}`;
     for (const answer of [
@@ -220,7 +220,7 @@ describe('the device page', () => {
     expect(local.sso.waiting).toHaveLength(1);
   });
 
-  test('lets the device in', async () => {
+  test('approves the device', async () => {
     const { local, client, deviceCode, userCode, page } = await waitingDevice();
     const answer = await submit(page, { user_code: userCode, ...APPROVE });
     expect(answer.status).toBe(200);
@@ -231,7 +231,7 @@ describe('the device page', () => {
     expect(local.sso.tokens).toMatchObject([{ user: 'ada' }]);
   });
 
-  test('keeps the device out', async () => {
+  test('denies the device', async () => {
     const { local, client, deviceCode, userCode, page } = await waitingDevice();
     const answer = await submit(page, { user_code: userCode, decision: 'deny' });
     expect(await readPage(answer)).toContain('<h1>Access denied</h1>');
@@ -240,7 +240,7 @@ describe('the device page', () => {
     });
   });
 
-  test('asks again where nobody was chosen', async () => {
+  test('is shown again if no user was selected', async () => {
     const { local, userCode, page } = await waitingDevice();
     const answer = await submit(page, { user_code: userCode, decision: 'approve' });
     expect(answer.status).toBe(400);
@@ -248,7 +248,7 @@ describe('the device page', () => {
     expect(local.sso.waiting).toHaveLength(1);
   });
 
-  test('knows no code that is wrong, or was used', async () => {
+  test('rejects a code that is wrong or used', async () => {
     const { userCode, page } = await waitingDevice();
     await submit(page, { user_code: userCode, ...APPROVE });
     for (const code of ['WRNG-CDXX', userCode, '']) {
@@ -258,7 +258,7 @@ describe('the device page', () => {
     }
   });
 
-  test('refuses a form that another site sends', async () => {
+  test('rejects a form from another site', async () => {
     const { local, userCode, page } = await waitingDevice();
     const form = { user_code: userCode, ...APPROVE };
     expect((await submit(page, form, { 'sec-fetch-site': 'cross-site' })).status).toBe(403);

@@ -41,7 +41,7 @@ import {
   submit,
 } from './sso-harness.ts';
 
-/** An error of SSO-OIDC as its client tells it. */
+/** An SSO-OIDC error as its client receives it. */
 function oidcError(name: string, error: string, status = 400) {
   return expect.objectContaining({ name, error, $metadata: expectStatus(status) });
 }
@@ -70,7 +70,7 @@ async function callerArn(local: LocalRuntime, credentials: Credentials) {
   return client.send(new GetCallerIdentityCommand({}));
 }
 
-/** The same in plain text, signed at a time of the test's own. */
+/** The request in plain text, signed at a time that the test sets. */
 async function askSts(local: LocalRuntime, credentials: Credentials, at: Date): Promise<string> {
   const signed = signingFetch(local, { ...credentials, service: 'sts', at });
   const body = 'Action=GetCallerIdentity&Version=2011-06-15';
@@ -79,7 +79,7 @@ async function askSts(local: LocalRuntime, credentials: Credentials, at: Date): 
 }
 
 describe('RegisterClient', () => {
-  test('gives a client its id and secret, and says until when', async () => {
+  test('returns the client id, its secret and its expiry', async () => {
     const clock = new ManualClock();
     const local = await startSso({ registrationDuration: 60 }, {}, { clock });
     const registered = await oidc(local).send(
@@ -127,12 +127,12 @@ describe('RegisterClient', () => {
     ],
     ['a client without a name', { clientName: '' }, 'InvalidRequestException', 'invalid_request'],
   ];
-  test.each(refused)('refuses %s', async (_, metadata, name, error) => {
+  test.each(refused)('rejects %s', async (_, metadata, name, error) => {
     const local = await startSso();
     await expect(register(local, metadata)).rejects.toEqual(oidcError(name, error));
   });
 
-  test('refuses what is no JSON', async () => {
+  test('rejects a body that is not JSON', async () => {
     const local = await startSso();
     const answer = await fetch(`${local.url}/client/register`, { method: 'POST', body: '{' });
     expect(answer.status).toBe(400);
@@ -145,7 +145,7 @@ describe('RegisterClient', () => {
 });
 
 describe('the device flow', () => {
-  test('gives tokens once a person has allowed it, and its code works once', async () => {
+  test('issues tokens once the user has approved it, and its code works once', async () => {
     const clock = new ManualClock();
     const local = await startSso({ deviceInterval: 5 }, {}, { clock });
     const client = await register(local);
@@ -176,7 +176,7 @@ describe('the device flow', () => {
     await expect(poll()).rejects.toEqual(INVALID_GRANT);
   });
 
-  test('slows a device down that asks too often, and more each time', async () => {
+  test('slows down a device that polls too often, and more each time', async () => {
     const clock = new ManualClock();
     const local = await startSso({ deviceInterval: 1 }, {}, { clock });
     const client = await register(local);
@@ -192,7 +192,7 @@ describe('the device flow', () => {
     expect(told).toEqual([pending, pending, 'slow_down', 'slow_down', 'slow_down', pending]);
   });
 
-  test('ends by a denial', async () => {
+  test('ends with a denial', async () => {
     const local = await startSso();
     const client = await register(local);
     const { deviceCode, userCode = '' } = await startDevice(local, client);
@@ -202,7 +202,7 @@ describe('the device flow', () => {
     );
   });
 
-  test('ends by its expiry', async () => {
+  test('ends when it expires', async () => {
     const clock = new ManualClock();
     const local = await startSso({ deviceCodeDuration: 60 }, {}, { clock });
     const client = await register(local);
@@ -215,7 +215,7 @@ describe('the device flow', () => {
     expect(() => local.sso.approve(userCode)).toThrow('No device waits with this user code');
   });
 
-  test('wants the start URL of the configuration, in any spelling of it', async () => {
+  test('requires the configured start URL, in any spelling', async () => {
     const local = await startSso({ startUrl: 'https://local.awsapps.com/start' });
     const client = await register(local);
     const startAt = (startUrl: string) =>
@@ -231,7 +231,7 @@ describe('the device flow', () => {
     );
   });
 
-  test('is for the client that started it alone', async () => {
+  test('belongs to the client that started it', async () => {
     const local = await startSso();
     const { deviceCode, userCode = '' } = await startDevice(local, await register(local));
     local.sso.approve(userCode);
@@ -256,7 +256,7 @@ describe('the authorization code', () => {
       );
   }
 
-  test('gives tokens once', async () => {
+  test('is exchanged for tokens once', async () => {
     const local = await startSso();
     const redeem = await approved(local);
     const { accessToken = '' } = await redeem();
@@ -267,14 +267,14 @@ describe('the authorization code', () => {
   test.each([
     ['another verifier', { codeVerifier: 'another' }],
     ['another redirect URI', { redirectUri: 'http://127.0.0.1:50124/oauth/callback' }],
-  ])('is refused with %s, and gone', async (_, more) => {
+  ])('is rejected with %s, and then invalid', async (_, more) => {
     const local = await startSso();
     const redeem = await approved(local);
     await expect(redeem(more)).rejects.toEqual(INVALID_GRANT);
     await expect(redeem()).rejects.toEqual(INVALID_GRANT);
   });
 
-  test('is refused to another client', async () => {
+  test('is rejected for another client', async () => {
     const local = await startSso();
     const redeem = await approved(local);
     await expect(redeem(await register(local))).rejects.toEqual(INVALID_GRANT);
@@ -290,7 +290,7 @@ describe('the authorization code', () => {
 });
 
 describe('CreateToken', () => {
-  test('refuses what is incomplete, or of no known kind', async () => {
+  test('rejects incomplete requests and unknown grant types', async () => {
     const local = await startSso();
     const client = await register(local);
     const ask = (more: { grantType: string; scope?: string[] }) =>
@@ -308,7 +308,7 @@ describe('CreateToken', () => {
     );
   });
 
-  test('refuses a client that is unknown, has another secret, or has expired', async () => {
+  test('rejects a client that is unknown, has another secret, or has expired', async () => {
     const clock = new ManualClock();
     const local = await startSso({ registrationDuration: 60 }, {}, { clock });
     const { client, refreshToken } = await signIn(local);
@@ -322,7 +322,7 @@ describe('CreateToken', () => {
     await expect(startDevice(local, client)).rejects.toEqual(invalid);
   });
 
-  test('refuses a grant that the client has not registered', async () => {
+  test('rejects a grant type that the client has not registered', async () => {
     const local = await startSso();
     const unauthorized = oidcError('UnauthorizedClientException', 'unauthorized_client');
     const browserOnly = await register(local, { grantTypes: ['authorization_code'] });
@@ -330,7 +330,7 @@ describe('CreateToken', () => {
     await expect(refresh(local, browserOnly, 'any')).rejects.toEqual(unauthorized);
   });
 
-  test('gives a client without scopes no refresh token, and tokens for the whole session', async () => {
+  test('issues a client without scopes no refresh token, and access tokens for the whole session', async () => {
     const local = await startSso();
     const legacy = { grantTypes: undefined, scopes: undefined, redirectUris: undefined };
     const tokens = await signInByDevice(local, 'ada', legacy);
@@ -345,7 +345,7 @@ describe('CreateToken', () => {
 });
 
 describe('a refresh', () => {
-  test('takes the place of the refresh token, and leaves the old access token be', async () => {
+  test('replaces the refresh token, and keeps the old access token valid', async () => {
     const local = await startSso();
     const { client, accessToken, refreshToken } = await signIn(local);
     const refreshed = await refresh(local, client, refreshToken);
@@ -358,7 +358,7 @@ describe('a refresh', () => {
     await expect(refresh(local, client, refreshed.refreshToken)).resolves.toMatchObject({});
   });
 
-  test('keeps the refresh token, told or not, where a switch says so', async () => {
+  test('keeps the refresh token, returned or not, if a switch is set', async () => {
     for (const ssoRefreshTokens of ['keep', 'omit'] as const) {
       const local = await startSso({}, { switches: { ssoRefreshTokens } });
       const { client, refreshToken } = await signIn(local);
@@ -368,7 +368,7 @@ describe('a refresh', () => {
     }
   });
 
-  test('is refused to another client', async () => {
+  test('is rejected for another client', async () => {
     const local = await startSso();
     const { refreshToken } = await signIn(local);
     await expect(refresh(local, await register(local), refreshToken)).rejects.toEqual(
@@ -376,7 +376,7 @@ describe('a refresh', () => {
     );
   });
 
-  test('goes on until the session is over, and gives nothing that outlives it', async () => {
+  test('works until the session ends, and issues no token that outlives it', async () => {
     const clock = new ManualClock();
     const local = await startSso({ sessionDuration: 100, accessTokenDuration: 60 }, {}, { clock });
     const { client, accessToken, refreshToken } = await signIn(local);
@@ -417,7 +417,7 @@ describe('the portal', () => {
     expect((await listAccounts(local, other)).accountList).toEqual([]);
   });
 
-  test('refuses a page that is none', async () => {
+  test('rejects an invalid page token', async () => {
     const local = await startSso();
     const { accessToken } = await signIn(local);
     const invalid = { name: 'InvalidRequestException', $metadata: expectStatus(400) };
@@ -431,7 +431,7 @@ describe('the portal', () => {
     }
   });
 
-  test('gives credentials that sign as the role, until they expire', async () => {
+  test('issues credentials that sign as the role, until they expire', async () => {
     const clock = new ManualClock();
     const local = await startSso({}, {}, { clock });
     const { accessToken } = await signIn(local);
@@ -451,7 +451,7 @@ describe('the portal', () => {
     expect(await askSts(local, credentials, new Date(clock.now()))).toContain(identity.Arn);
   });
 
-  test('gives credentials with the denials of the role', async () => {
+  test('issues credentials with the denials of the role', async () => {
     const local = await startSso({}, { runtimes: { agent: httpAgent() } });
     const { accessToken } = await signIn(local);
     const invoke = async (role: string) => {
@@ -474,7 +474,7 @@ describe('the portal', () => {
     });
   });
 
-  test('knows no account and no role that the user has not', async () => {
+  test('rejects accounts and roles that the user does not have', async () => {
     const forbidden = {
       name: 'ForbiddenException',
       message: 'No access',
@@ -496,7 +496,7 @@ describe('the portal', () => {
     }
   });
 
-  test('refuses a token that is unknown, missing, or for something else', async () => {
+  test('rejects a token that is unknown, missing, or of another kind', async () => {
     const local = await startSso();
     await expect(listAccounts(local, 'unknown')).rejects.toMatchObject(BAD_TOKEN);
     const without = await fetch(`${local.url}/assignment/accounts`);
@@ -505,7 +505,7 @@ describe('the portal', () => {
     await expect(listAccounts(local, accessToken)).rejects.toMatchObject(BAD_TOKEN);
   });
 
-  test('forgets the whole sign-in at a logout, and no other', async () => {
+  test('ends the whole sign-in at a logout, and no other', async () => {
     const local = await startSso();
     const { client, accessToken, refreshToken } = await signIn(local);
     const other = await signIn(local);
@@ -532,7 +532,7 @@ describe('the handle', () => {
     expect(() => local.sso.revoke('nobody')).toThrow('No SSO user has this name: nobody');
   });
 
-  test('tells which tokens live, not their values', async () => {
+  test('lists valid tokens without their values', async () => {
     const clock = new ManualClock();
     const local = await startSso({}, {}, { clock });
     const { accessToken } = await signIn(local);
@@ -549,7 +549,7 @@ describe('the handle', () => {
     expect(JSON.stringify(local.sso)).not.toContain(accessToken);
   });
 
-  test('is not there without a configuration, nor are the services', async () => {
+  test('does not exist without a configuration, and neither do the services', async () => {
     const local = await start({});
     expect(() => local.sso).toThrow('The configuration has no sso section');
     expect((await fetch(`${local.url}/token`, { method: 'POST', body: '{}' })).status).toBe(404);
@@ -563,13 +563,13 @@ describe('the configuration', () => {
     ['a user that could name no session', { users: { 'a b': {} } }, /a user has letters/],
     ['a start URL that is none', { startUrl: 'start', users: { ada: {} } }, /http or https URL/],
     ['half a second', { sessionDuration: 0.5, users: { ada: {} } }, /whole seconds/],
-  ])('refuses %s', async (_, sso, message) => {
+  ])('rejects %s', async (_, sso, message) => {
     await expect(startSso(sso)).rejects.toThrow(message);
   });
 });
 
 describe('an injected fault', () => {
-  test('throttles the portal, and a bad token uses it not up', async () => {
+  test('throttles the portal, and a bad token does not use it up', async () => {
     const local = await startSso();
     const { accessToken } = await signIn(local);
     const fault = local.faults.inject({
@@ -604,7 +604,7 @@ describe('an injected fault', () => {
     });
   });
 
-  test('tells an expired token in the words of each service', async () => {
+  test('reports an expired token in the format of each service', async () => {
     const local = await startSso();
     const { client, accessToken, refreshToken } = await signIn(local);
     local.faults.inject({ kind: 'expired-credentials', operation: 'sso' });
@@ -635,7 +635,7 @@ describe('an injected fault', () => {
     );
   });
 
-  test('loses the answer to a refresh, after it was done', async () => {
+  test('loses the answer to a refresh that was done', async () => {
     const local = await startSso();
     const { client, refreshToken } = await signIn(local);
     local.faults.inject({ kind: 'reset', phase: 'after', operation: 'sso-oidc' });
@@ -647,17 +647,17 @@ describe('an injected fault', () => {
     [{ kind: 'throttle', operation: 'sso', method: 'CreateToken' }, /sso has only ListAccounts/],
     [{ kind: 'throttle', operation: 'sso-oidc', tool: 'x' }, /requests of sso-oidc have none/],
     [{ kind: 'cut', operation: 'sso' }, /cut has no effect on sso/],
-  ])('is refused where it can meet nothing: %o', async (fault, message) => {
+  ])('is rejected if it cannot have an effect: %o', async (fault, message) => {
     const local = await startSso();
     expect(() => local.faults.inject(fault)).toThrow(message);
   });
 });
 
-describe("the SDK's own providers", () => {
+describe('the credential providers of the SDK', () => {
   test.each([
     ['fromSSO', fromSSO],
     ['fromIni', fromIni],
-  ])('%s gets credentials by the cached token of an sso-session', async (_, from) => {
+  ])('%s gets credentials with the cached token of an sso-session', async (_, from) => {
     const local = await startSso();
     const home = await awsHome(local);
     await home.writeToken(cachedToken(local, await signIn(local)));
@@ -667,7 +667,7 @@ describe("the SDK's own providers", () => {
     expect((await callerArn(local, reader)).Arn).toContain('AWSReservedSSO_Reader_');
   });
 
-  test('get credentials by the token of a legacy profile', async () => {
+  test('get credentials with the token of a legacy profile', async () => {
     const local = await startSso();
     const home = await awsHome(local);
     const token = cachedToken(local, await signIn(local));
@@ -688,7 +688,7 @@ describe("the SDK's own providers", () => {
     await expect(listAccounts(local, cached.accessToken ?? '')).resolves.toMatchObject({});
   });
 
-  test('tell a sign-in that is over, a role that is not given, and a login that never was', async () => {
+  test('report an ended sign-in, a role without assignment, and a missing login', async () => {
     const local = await startSso();
     const home = await awsHome(local);
     await expect(fromSSO({ profile: 'developer' })()).rejects.toThrow(

@@ -28,7 +28,7 @@ async function firstEvents(response: Response, count: number) {
 }
 
 describe('an answer', () => {
-  test('comes through byte for byte, with no header of the container but its content’s', async () => {
+  test('is forwarded byte for byte, with only the content headers of the container', async () => {
     const local = await start({ notes: statelessMcp() });
     const sent = await read(poster(local, 'notes')(toolCall('stream', { events: 2 })));
     expect(sent.text).toBe(
@@ -45,7 +45,7 @@ describe('an answer', () => {
     expect(json.headers.get('x-of-the-container')).toBeNull();
   });
 
-  test('of many megabytes arrives whole', async () => {
+  test('of many megabytes arrives completely', async () => {
     const local = await start({ notes: statelessMcp() });
     const sent = await read(poster(local, 'notes')(toolCall('big', { bytes: 20_000_000 })));
     expect(toolText(sent)).toHaveLength(20_000_000);
@@ -74,7 +74,7 @@ describe('an answer', () => {
     leave.abort();
   });
 
-  test('to a notification is 202 with no body and no content type', async () => {
+  test('to a notification is 202 without a body or content type', async () => {
     const local = await start({ notes: statefulMcp() });
     const post = poster(local, 'notes');
     const session = await openSession(post);
@@ -83,7 +83,7 @@ describe('an answer', () => {
     expect(sent.headers.get('content-type')).toBeNull();
   });
 
-  test('to a notification is 204 where the switch says so', async () => {
+  test('to a notification is 204 if the switch is set', async () => {
     const local = await start({ notes: statelessMcp({ switches: { notificationStatus: 204 } }) });
     const sent = await read(poster(local, 'notes')({ jsonrpc: '2.0', method: 'notifications/x' }));
     expect(sent).toMatchObject({ status: 204, text: '' });
@@ -98,7 +98,7 @@ describe('an answer', () => {
   });
 });
 
-describe('a client that leaves', () => {
+describe('a client that disconnects', () => {
   test.each([
     ['a stream', toolCall('stream', { events: 1, thenHang: true })],
     ['an answer that has not begun', toolCall('hang')],
@@ -115,20 +115,20 @@ describe('a client that leaves', () => {
     await local.until(() => local.requests.at(-1)?.outcome === 'disconnected');
     await local.until(() => local.sessions()[0]?.inFlight === 0);
     const asked = async () => JSON.parse(toolText(await read(post(toolCall('report'), session))));
-    // The container learns of it from its socket: a moment later, so it is asked until it has.
+    // The container learns of it from its socket a moment later, so the test polls.
     await expect.poll(async () => (await asked()).abandoned).toBe(1);
     expect(local.sessions()).toMatchObject([{ state: 'Idle', incarnations: 1 }]);
   });
 });
 
-test('a stream that stays silent is cut in the middle where the switch says so', async () => {
+test('a silent stream is cut if the switch is set', async () => {
   const local = await start({ notes: statelessMcp({ switches: { cutSilentStreamsAfter: 50 } }) });
   const response = await poster(local, 'notes')(toolCall('stream', { events: 1, thenHang: true }));
   await expect(response.text()).rejects.toThrow();
   expect(local.requests.at(-1)).toMatchObject({ outcome: 'cut', status: 200 });
 });
 
-test('an answer that takes longer than allowed is given up', async () => {
+test('an answer that takes longer than allowed is abandoned', async () => {
   const local = await start({ notes: statelessMcp({ switches: { synchronousLimit: 0.3 } }) });
   const sent = await read(poster(local, 'notes')(toolCall('hang')));
   expect(sent.json.error?.code).toBe(-32010);
@@ -140,7 +140,7 @@ test('a stream that takes longer than allowed is cut', async () => {
   await expect(response.text()).rejects.toThrow();
 });
 
-test('many calls at once all get their own answers', async () => {
+test('concurrent calls all get their own answers', async () => {
   const local = await start({ notes: statefulMcp() });
   const post = poster(local, 'notes');
   const session = await openSession(post);

@@ -18,7 +18,7 @@ tools:
 
 const said = ({ result, error }: Line): string => error?.message ?? result.content[0].text;
 
-/** What all files of the state folder say, but for the policy itself. */
+/** The content of all files in the state folder, except the policy. */
 async function recorded({ state }: Guarded): Promise<string> {
   const entries = await readdir(state, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile() && entry.name !== 'policy.yaml');
@@ -38,7 +38,7 @@ async function auditOf(guarded: Guarded): Promise<Record<string, unknown>[]> {
 }
 
 describe('a proxy that redacts', () => {
-  it('lets no known personal data get upstream or into a file, and gives it back to the client', async () => {
+  it('sends no known personal data upstream or to a file, and restores it for the client', async () => {
     const guarded = await startGuarded(REDACTING, { AGENTCORE_JOURNAL_CONTENT: 'true' });
     const { proxy, local } = guarded;
     await proxy.initialize();
@@ -60,7 +60,7 @@ describe('a proxy that redacts', () => {
     }
   });
 
-  it('goes by the rules that hold now, and by those of its request for an answer', async () => {
+  it('applies the current rules to a request, and the rules of the request to its answer', async () => {
     const { proxy, local, file } = await startGuarded('version: "1"');
     await proxy.initialize();
     await proxy.call('mirror', { to: 'first@example.com' });
@@ -73,7 +73,7 @@ describe('a proxy that redacts', () => {
     expect(bodies).not.toContain('second@example.com');
   });
 
-  it('keeps tokens beyond its own life with a key, and says what a key is', async () => {
+  it('keeps tokens beyond its lifetime with a key, and explains an invalid key', async () => {
     const key = Buffer.alloc(32, 7).toString('base64');
     const { proxy, local, state } = await startGuarded(REDACTING, { AGENTCORE_VAULT_KEY: key });
     await proxy.initialize();
@@ -88,7 +88,7 @@ describe('a proxy that redacts', () => {
 });
 
 describe('the audit of a proxy', () => {
-  it('says who called what, how it was decided and what was hidden, and can be verified', async () => {
+  it('records caller, call, decision and redactions, and can be verified', async () => {
     const guarded = await startGuarded(REDACTING);
     const { proxy, env } = guarded;
     await proxy.initialize();
@@ -127,7 +127,7 @@ describe('the audit of a proxy', () => {
     expect((await runCli(['audit', 'verify'], env)).code).toBe(1);
   });
 
-  it('says what the server has asked for, and what became of that', async () => {
+  it('records server requests and their outcome', async () => {
     const guarded = await startGuarded(`${REDACTING}methods:
   sampling/createMessage: { rules: [{ name: never, action: deny }] }
 `);
@@ -163,7 +163,7 @@ describe('the audit of a proxy', () => {
     expect(of('name', 'ask_inline')).toMatchObject({ decision: { effect: 'deny', rule } });
   });
 
-  it('that cannot be kept lets no call pass, for the proxy does not even start', async () => {
+  it('denies all calls if it cannot be written, because the proxy does not start', async () => {
     const { proxy, local, state, env } = await startGuarded('version: "1"\naudit: required');
     await proxy.initialize();
     expect(said(await proxy.call('read'))).toBe('did tools/call');

@@ -24,7 +24,7 @@ const ACT = { name: 'act', description: 'Acts', inputSchema: { type: 'object' } 
 
 type Answer = (request: Request, exchange: Exchange) => unknown;
 
-/** A policy between a client that agrees to everything for the session, and a server. */
+/** A policy between a server and a client that approves everything for the session. */
 async function govern(text: string, answer: Answer, caller?: () => Promise<string>) {
   const folder = await mkdtemp(join(tmpdir(), 'agentcore-mcp-test-'));
   endWithTest(folder, () => rm(folder, { recursive: true, force: true }));
@@ -72,7 +72,7 @@ async function govern(text: string, answer: Answer, caller?: () => Promise<strin
     replace: (other: string) => {
       state = { policies: [policyOf(other)], failure: undefined };
     },
-    /** From the server. */
+    /** Sends a notification from the server. */
     notify: (method: string) =>
       throughInterceptors([interceptor], {
         request: (_, { back, ...more }) =>
@@ -119,7 +119,7 @@ describe('a document that becomes stricter while a call waits', () => {
     expect(governed.sent).not.toContain('tools/call');
   });
 
-  it('lets a call go on that it allows as well, and does not ask the person again', async () => {
+  it('allows a call that it permits as well, without another prompt', async () => {
     const ASK = 'version: "1"\ntools: { act: { rules: [{ action: require_approval }] } }';
     const governed = await govern(ASK, ({ method }) =>
       method === 'tools/list' ? { tools: [ACT] } : DONE,
@@ -130,7 +130,7 @@ describe('a document that becomes stricter while a call waits', () => {
     expect(governed.sent.filter((method) => method === 'tools/call')).toHaveLength(1);
   });
 
-  it('counts a call once that was judged twice', async () => {
+  it('counts a call once, even if it was evaluated twice', async () => {
     const LIMIT = 'version: "1"\ntools: { act: { rules: [{ rate_limit: 1/month }] } }';
     let times = 0;
     const governed = await govern(LIMIT, () => {
@@ -141,7 +141,7 @@ describe('a document that becomes stricter while a call waits', () => {
     expect(textOf(await governed.call())).toContain('Rate limit of 1');
   });
 
-  it('refuses a call if documents change without end', async () => {
+  it('denies a call if documents keep changing', async () => {
     let isChanging = false;
     const governed = await govern('version: "1"', () => {
       if (isChanging) governed.replace('version: "1"');
@@ -152,7 +152,7 @@ describe('a document that becomes stricter while a call waits', () => {
     expect(governed.sent).toEqual([]);
   });
 
-  it('decides what a list shows that was asked for before', async () => {
+  it('filters a list that was requested before', async () => {
     const governed = await govern('version: "1"', () => DONE);
     const hiding = await govern('version: "1"', ({ method }) => {
       if (method === 'tools/list')
@@ -177,7 +177,7 @@ methods: { sampling/createMessage: { rules: [{ name: no, action: deny }] } }
     { tools: [], too_ls: [SECRET] },
     { tools: [{ ...SECRET, name: 'ok', Name: 'secret_tool' }] },
     { tools: [{ ...SECRET, name: 'ok', 'n\u0430me': 'secret_tool' }] },
-  ])('brings no hidden tool back by another spelling: %j', async (result) => {
+  ])('cannot show a hidden tool with another spelling: %j', async (result) => {
     const { send } = await govern(HIDE, () => result);
     expect(textOf(await send('tools/list'))).not.toContain('secret_tool');
   });
@@ -198,27 +198,27 @@ methods: { sampling/createMessage: { rules: [{ name: no, action: deny }] } }
     },
     { resultType: 'input_required', inputRequests: { a: QUESTION.method } },
     { resultType: 'input_required', inputRequests: QUESTION.method },
-  ])('asks for nothing that is denied: %j', async (result) => {
+  ])('cannot request a denied method: %j', async (result) => {
     const { call } = await govern(HIDE, () => result);
     const answer = textOf(await call());
     expect(answer).toContain('Refused by policy');
     expect(answer).not.toContain('params');
   });
 
-  it('passes as it came if what it asks for is allowed', async () => {
+  it('is forwarded unchanged if its requests are allowed', async () => {
     const asks = { resultType: 'input_required', inputRequests: { a: { method: 'roots/list' } } };
     const { call } = await govern(HIDE, () => asks);
     expect(textOf(await call())).toContain(JSON.stringify(asks));
   });
 });
 
-describe('what the server announces of a tool', () => {
+describe('tool annotations', () => {
   const DESTRUCTIVE = 'version: "1"\napprove: [destructive]';
   const listed = (annotations: object, more: object = {}) => ({ ...ACT, annotations, ...more });
   const WORSE = listed({ destructiveHint: true });
   const HARMLESS = listed({ readOnlyHint: true });
 
-  /** Whether a person is asked about a call after the client has read these lists of one page each. */
+  /** Whether a call requires approval after the client has read these lists of one page each. */
   async function isAskedAfter(...lists: object[][]): Promise<boolean> {
     let tools: object[] = [];
     const { send, call, questions } = await govern(DESTRUCTIVE, ({ method }) =>
@@ -229,7 +229,7 @@ describe('what the server announces of a tool', () => {
     return questions.length > 0;
   }
 
-  it('is taken by the strictest hints that it ever gave', async () => {
+  it('count with the strictest hints that the server ever sent', async () => {
     expect(await isAskedAfter([HARMLESS])).toBe(false);
     expect(await isAskedAfter([listed({ destructiveHint: false })])).toBe(false);
     expect(await isAskedAfter([WORSE], [HARMLESS])).toBe(true);
@@ -238,7 +238,7 @@ describe('what the server announces of a tool', () => {
     expect(await isAskedAfter([HARMLESS], [listed({ destructiveHint: false })])).toBe(false);
   });
 
-  it('keeps the strictest hints across pages and after the list has changed', async () => {
+  it('keep the strictest hints across pages and after the list has changed', async () => {
     const pages: Record<string, object> = {
       '': { tools: [WORSE], nextCursor: '2' },
       '2': { tools: [HARMLESS], nextCursor: '2' },
@@ -248,7 +248,7 @@ describe('what the server announces of a tool', () => {
     );
     await call();
     expect(questions).toHaveLength(1);
-    // A cursor that came before ends the list.
+    // A repeated cursor ends the list.
     expect(sent.filter((method) => method === 'tools/list')).toHaveLength(2);
     pages[''] = { tools: [{ ...HARMLESS, description: 'Acts otherwise' }] };
     await notify('notifications/tools/list_changed');
@@ -261,7 +261,7 @@ describe('what the server announces of a tool', () => {
     ['approve: [destructive]', { inputSchema: { type: 'object', required: ['x'] } }],
     ['approve: [destructive]', { annotations: { title: 'Act' } }],
     ['tools: { act: { rules: [{ action: require_approval }] } }', { description: 'Otherwise' }],
-  ])('ends the agreement for the session if it changes: %s, %j', async (text, more) => {
+  ])('end the approval for the session if they change: %s, %j', async (text, more) => {
     let tool: object = ACT;
     const { send, call, notify, questions } = await govern(`version: "1"\n${text}`, ({ method }) =>
       method === 'tools/list' ? { tools: [tool] } : DONE,
@@ -282,7 +282,7 @@ describe('what the server announces of a tool', () => {
   });
 });
 
-describe('names that look alike', () => {
+describe('confusable names', () => {
   const HIDING = `version: "1"
 hide: [wipe]
 hide_prompts: ["private*"]
@@ -297,7 +297,7 @@ hide_resources: ["file:///private*"]
     ['resources/read', { uri: 'file:///priv%D0%B0te1' }],
     ['resources/subscribe', { uri: 'file:///pr\u200bivate1' }],
     ['completion/complete', { ref: { type: 'ref/prompt', name: 'priv\u0430te1' } }],
-  ])('are refused: %s %j', async (method, params) => {
+  ])('are denied: %s %j', async (method, params) => {
     const { send, sent } = await govern(HIDING, ({ method: asked }) =>
       asked === 'prompts/list' ? { prompts: [{ name: 'gr\u00fc\u00dfe' }] } : { tools: [ACT] },
     );
@@ -309,7 +309,7 @@ hide_resources: ["file:///private*"]
     ['prompts/get', { name: 'gr\u00fc\u00dfe' }],
     ['prompts/get', { name: 'hello' }],
     ['resources/read', { uri: 'file:///gr\u00fc\u00dfe.md' }],
-  ])('are not: %s %j', async (method, params) => {
+  ])('are allowed: %s %j', async (method, params) => {
     const { send, sent } = await govern(HIDING, ({ method: asked }) =>
       asked === 'prompts/list' ? { prompts: [{ name: 'gr\u00fc\u00dfe' }] } : {},
     );
@@ -317,7 +317,7 @@ hide_resources: ["file:///private*"]
     expect(sent).toContain(method);
   });
 
-  it('are left out of lists', async () => {
+  it('are removed from lists', async () => {
     const { send } = await govern(HIDING, () => ({
       prompts: [{ name: 'priv\u0430te1' }, { name: 'hello' }],
     }));

@@ -11,7 +11,7 @@ const said = ({ result, error }: Line): string => error?.message ?? result.conte
 
 const run = promisify(execFile);
 
-/** Puts something that is no document at a path. */
+/** Creates an object at a path that is not a document. */
 const UNSUITABLE = {
   'a FIFO': (path: string) => run('mkfifo', [path]),
   'a link to a device': (path: string) => symlink('/dev/zero', path),
@@ -24,7 +24,7 @@ async function replace(file: string, text: string): Promise<void> {
 }
 
 describe('a policy that changes', () => {
-  it('holds from the next call on; while it is invalid or gone, what it said before does', async () => {
+  it('applies from the next call on, and its last valid version stays in force if it is invalid or missing', async () => {
     const { proxy, file } = await startGuarded('version: "1"\nhide: [wipe]');
     await proxy.initialize();
     expect(said(await proxy.call('wipe'))).toContain('hidden');
@@ -42,7 +42,7 @@ describe('a policy that changes', () => {
   it.each([
     ['invalid', 'version: "1"\nhide: pay', /policy\.yaml:2:1: hide/],
     ['no YAML', '{', /policy\.yaml:/],
-  ])('lets nothing pass where it is %s from the start, and says so', async (_, text, expected) => {
+  ])('denies all calls if it is %s from the start, and reports it', async (_, text, expected) => {
     const { proxy, local } = await startGuarded(text, { LOG_LEVEL: 'error' });
     expect(said(await proxy.initialize())).toMatch(expected);
     expect(said(await proxy.call('read'))).toMatch(expected);
@@ -51,7 +51,7 @@ describe('a policy that changes', () => {
     expect(local.deliveries).toEqual([]);
   });
 
-  it('lets nothing pass where it is missing', async () => {
+  it('denies all calls if it is missing', async () => {
     const missing = join(import.meta.dirname, 'no-such-policy.yaml');
     const { proxy } = await startGuarded('version: "1"', { AGENTCORE_POLICY: missing });
     expect(said(await proxy.initialize())).toContain('Could not read');
@@ -71,7 +71,7 @@ describe('a policy that changes', () => {
     },
   );
 
-  it('stays in force while something else is at its path, and while a copy of the same size and time is not', async () => {
+  it('stays in force while another object is at its path, and detects a copy of the same size and time', async () => {
     const { proxy, file } = await startGuarded('version: "1"\nhide: [wipe]', {
       LOG_LEVEL: 'warning',
     });
@@ -93,13 +93,13 @@ describe('a policy that changes', () => {
     expect(proxy.stderr).toContain('said before stays in force');
   });
 
-  it('is refused as a setting where its path depends on the folder', async () => {
+  it('is rejected as a setting if its path is relative', async () => {
     const { proxy } = await startGuarded('version: "1"', { AGENTCORE_POLICY: 'policy.yaml' });
     expect((await proxy.exited).code).toBe(2);
     expect(proxy.stderr).toContain('expected absolute paths');
   });
 
-  it('lets nothing pass where what it counts with is damaged', async () => {
+  it('denies all calls if its counter file is damaged', async () => {
     const policy =
       'version: "1"\ntools: { pay: { rules: [{ rate_limit: 5/day, scope: global }] } }';
     const { proxy, state } = await startGuarded(policy);

@@ -8,19 +8,19 @@ import { readPolicy } from '../../src/policy/documents/read-policy.ts';
 
 const RUNTIME = 'arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/shop-abcdefghij';
 
-/** A policy from its text; fails with what is wrong with it. */
+/** Parses a policy. Fails with its mistakes. */
 export function policyOf(text: string, file = 'policy.yaml'): Policy {
   const { policy, problems } = readPolicy(text, file);
   if (!policy) throw new Error(problems.map(problemLine).join('\n'));
   return policy;
 }
 
-/** What is wrong with a text, a line for each mistake. */
+/** The mistakes in a text, one per line. */
 export function mistakesIn(text: string, file = 'policy.yaml'): string[] {
   return readPolicy(text, file).problems.map(problemLine);
 }
 
-/** Decides calls one after the other, and counts them in memory. */
+/** Decides successive calls, and counts them in memory. */
 export class Judge {
   readonly schemas = new SchemaCheck();
   readonly #policies: readonly Policy[];
@@ -71,7 +71,7 @@ export class Judge {
     return 'allow';
   }
 
-  /** What the last refusal said. */
+  /** The message of the last denial. */
   said = '';
 
   isListed(name: string, caller: string | undefined = this.#facts.caller): boolean {

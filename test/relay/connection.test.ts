@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { Connection, type ConnectionOptions } from '../../src/relay/connection.ts';
 import type { Exchange, Peer } from '../../src/relay/peer.ts';
 
-/** A grace that no test waits for. */
+/** A grace period that no test waits for, in milliseconds. */
 const AN_HOUR = 3_600_000;
 
 const lineOf = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`;
 
-/** A peer that answers when the test says so, or when its exchange is ended. */
+/** A peer that answers when the test allows it, or when its exchange is aborted. */
 class SlowPeer implements Peer {
   readonly begun: string[] = [];
   readonly exchanges: Exchange[] = [];
@@ -52,7 +52,7 @@ function connect(options: Partial<ConnectionOptions> = {}) {
 }
 
 describe('the end of a connection', () => {
-  it('gives open requests an error as soon as it is to hurry, whatever time they had', async () => {
+  it('answers open requests with an error as soon as it has to hurry, whatever the grace period', async () => {
     const { connection, output, peer, call } = connect();
     call(1);
     await expect.poll(() => peer.begun).toEqual(['1']);
@@ -67,7 +67,7 @@ describe('the end of a connection', () => {
     });
   });
 
-  it('hurries as well when it was told to before', async () => {
+  it('hurries also if it had to hurry before it began', async () => {
     const { connection, peer, call } = connect();
     call(1);
     await expect.poll(() => peer.begun).toEqual(['1']);
@@ -75,7 +75,7 @@ describe('the end of a connection', () => {
     expect(peer.exchanges[0]?.signal.aborted).toBe(true);
   });
 
-  it('does not wait for what the other side does not read', async () => {
+  it('does not wait for output that the client does not read', async () => {
     const output = new PassThrough({ highWaterMark: 1 });
     const { connection, peer, call } = connect({ output });
     call(1);
@@ -87,7 +87,7 @@ describe('the end of a connection', () => {
   });
 });
 
-it('reads no further request while as many are open as may be, and then goes on', async () => {
+it('reads no further requests at the limit of open requests, and then continues', async () => {
   const { peer, call } = connect({ openLimit: 2 });
   for (const id of [1, 2, 3]) call(id);
   await expect.poll(() => peer.begun).toEqual(['1', '2']);

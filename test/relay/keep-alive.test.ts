@@ -21,7 +21,7 @@ function parsed<M extends Request | Response>(text: string): M {
   return parseMessages(Buffer.from(text), 'server')[0] as M;
 }
 
-/** A slow call through a keep-alive of one second; what its client hears, and what ends it. */
+/** A slow call with a keep-alive of one second, the notifications to its client, and its end. */
 function slowCall({ meta = '{"progressToken":"t"}', method = 'tools/call' } = {}) {
   const told: Notification[] = [];
   let end: ((response: Response) => void) | undefined;
@@ -55,7 +55,7 @@ function slowCall({ meta = '{"progressToken":"t"}', method = 'tools/call' } = {}
       end?.(parsed<Response>('{"jsonrpc":"2.0","id":1,"result":{}}'));
       return answer;
     },
-    /** The server says something on the call's stream. */
+    /** Sends a server notification on the call's stream. */
     say: (said: string, params: Record<string, unknown>) =>
       (exchange as Exchange).back.notify(makeNotification(said, params), exchange as Exchange),
   };
@@ -64,8 +64,8 @@ function slowCall({ meta = '{"progressToken":"t"}', method = 'tools/call' } = {}
 const progressOf = (told: readonly Notification[]) =>
   told.map(({ params }) => params?.progress as number);
 
-describe('a client that gave a progress token', () => {
-  it('is told again and again that its call is still open', async () => {
+describe('a client that sent a progress token', () => {
+  it('gets repeated progress while its call is open', async () => {
     const { told } = slowCall();
     await vi.advanceTimersByTimeAsync(3_500);
     expect(told).toHaveLength(3);
@@ -74,7 +74,7 @@ describe('a client that gave a progress token', () => {
     expect(told[2]?.params?.message).toBe('Still running after 3 s');
   });
 
-  it('hears of progress that increases, and stays below any that a server begins with', async () => {
+  it('gets increasing progress below any value that a server starts with', async () => {
     const { told } = slowCall();
     await vi.advanceTimersByTimeAsync(5_000);
     const progress = progressOf(told);
@@ -83,7 +83,7 @@ describe('a client that gave a progress token', () => {
     expect(Math.max(...progress)).toBeLessThan(0);
   });
 
-  it('hears nothing of a call that is answered in time', async () => {
+  it('gets no progress for a call that is answered in time', async () => {
     const { told, end } = slowCall();
     await vi.advanceTimersByTimeAsync(999);
     await end();
@@ -91,7 +91,7 @@ describe('a client that gave a progress token', () => {
     expect(told).toEqual([]);
   });
 
-  it('hears no more once the call is answered', async () => {
+  it('gets no more progress once the call is answered', async () => {
     const { told, end } = slowCall();
     await vi.advanceTimersByTimeAsync(2_000);
     await end();
@@ -99,7 +99,7 @@ describe('a client that gave a progress token', () => {
     expect(told).toHaveLength(2);
   });
 
-  it('hears the server alone from its first progress on, however long that is silent', async () => {
+  it('gets only the server’s progress after its first one, even if the server is silent for long', async () => {
     const { told, say } = slowCall();
     await vi.advanceTimersByTimeAsync(1_000);
     await say('notifications/progress', { progressToken: 't', progress: 0 });
@@ -107,7 +107,7 @@ describe('a client that gave a progress token', () => {
     expect(progressOf(told)).toEqual([-1, 0]);
   });
 
-  it('goes on to hear of it where the server says something else', async () => {
+  it('still gets progress if the server sends other notifications', async () => {
     const { told, say } = slowCall();
     await say('notifications/message', { level: 'info', data: 'working' });
     await vi.advanceTimersByTimeAsync(1_000);
@@ -118,7 +118,7 @@ describe('a client that gave a progress token', () => {
   });
 
   it.each(['0', '7', '""', '12345678901234567890'])(
-    'gets its token back as it gave it: %s',
+    'gets its token back as it sent it: %s',
     async (token) => {
       const { told } = slowCall({ meta: `{"progressToken":${token}}` });
       await vi.advanceTimersByTimeAsync(1_000);
@@ -127,11 +127,11 @@ describe('a client that gave a progress token', () => {
   );
 });
 
-describe('nobody is told', () => {
+describe('no progress is sent', () => {
   it.each<[string, Parameters<typeof slowCall>[0]]>([
-    ['who gave no token', { meta: '{}' }],
-    ['of a subscription, which is meant to stay open', { method: 'subscriptions/listen' }],
-  ])('%s', async (_, call) => {
+    ['without a progress token', { meta: '{}' }],
+    ['with a subscription, which stays open on purpose', { method: 'subscriptions/listen' }],
+  ])('to a client %s', async (_, call) => {
     const { told } = slowCall(call);
     await vi.advanceTimersByTimeAsync(10_000);
     expect(told).toEqual([]);

@@ -10,7 +10,7 @@ const NOBODY: Peer = {
   notify: () => Promise.resolve(),
 };
 
-/** A connection to a server that prints what a test says, with one open request to it. */
+/** A connection with one open request to a server that prints lines of the test. */
 async function startServer(): Promise<{
   readonly print: (line: string | Buffer) => void;
   readonly read: () => Promise<string>;
@@ -47,7 +47,7 @@ async function startServer(): Promise<{
   return { print, read, answer, dropped, trail };
 }
 
-it('goes on when a server prints what is no message', async () => {
+it('continues when a server prints a line that is not a message', async () => {
   const { print, answer, dropped, trail } = await startServer();
   print('{"type":"heartbeat","id":1}');
   print('{"jsonrpc":"2.0","method":"n","params":null}');
@@ -66,7 +66,7 @@ it('answers a malformed request of a server with an error', async () => {
   expect(JSON.parse(await refusal)).toMatchObject({ id: 5, error: { code: -32600 } });
 });
 
-it('fails a request whose answer is too large, instead of waiting for ever', async () => {
+it('fails a request whose answer is too large, instead of waiting forever', async () => {
   const { print, answer } = await startServer();
   print(`{"jsonrpc":"2.0","id":1,"result":{"text":"${'x'.repeat(2_000)}"}}`);
   await expect(answer).rejects.toThrow(/more than the 1000 that fit/);

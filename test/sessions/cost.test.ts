@@ -5,32 +5,32 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-describe('what a session costs', () => {
-  it('lies for an hour between 128 MB and 2 vCPU with 8 GB', () => {
+describe('the cost of a session', () => {
+  it('for an hour is between 128 MB and 2 vCPU with 8 GB', () => {
     const { least, most } = costOfUse(HOUR);
     // 0.125 GB × $0.00945; 2 vCPU × $0.0895 + 8 GB × $0.00945
     expect(least).toBeCloseTo(0.00118125, 10);
     expect(most).toBeCloseTo(0.2546, 10);
   });
 
-  it('is memory alone while it idles', () => {
+  it('is memory alone while it is idle', () => {
     const { least, most } = costOfIdling(15 * MINUTE);
     expect(least).toBeCloseTo(0.0002953125, 10);
     expect(most).toBeCloseTo(0.0189, 10);
   });
 
-  it('is charged by the second, and a second that has begun is one', () => {
+  it('is charged per started second', () => {
     expect(costOfUse(1)).toEqual(costOfUse(SECOND));
     expect(costOfUse(SECOND + 1)).toEqual(costOfUse(2 * SECOND));
     expect(costOfUse(3600 * SECOND).most / costOfUse(SECOND).most).toBeCloseTo(3600, 6);
   });
 
-  it('is nothing for no time, or for a time before its start', () => {
+  it('is zero for no time, or for a time before its start', () => {
     expect(costOfUse(0)).toEqual({ least: 0, most: 0 });
     expect(costOfUse(-5 * SECOND)).toEqual({ least: 0, most: 0 });
   });
 
-  it('adds up', () => {
+  it('can be summed', () => {
     const cost = { least: 0.25, most: 1 };
     expect(totalCost([cost, cost])).toEqual({ least: 0.5, most: 2 });
     expect(totalCost([])).toEqual({ least: 0, most: 0 });
@@ -41,7 +41,7 @@ describe('what a session costs', () => {
     [{ least: 0.00001, most: 0.0123 }, '<$0.0001 – $0.012'],
     [{ least: 1.005, most: 12.5 }, '$1.00 – $12.50'],
     [{ least: 0, most: 0 }, '$0'],
-  ])('reads well: %o is %s', (cost, text) => {
+  ])('is formatted for people: %o is %s', (cost, text) => {
     expect(formatCost(cost)).toBe(text);
   });
 });

@@ -13,7 +13,7 @@ const USER = accessKey('user');
 const ROLE = 'arn:aws:iam::123456789012:role/Caller';
 const EXTERNAL_ID = 'agreed-with-the-partner';
 
-/** How a session is stopped whose role takes an external id. */
+/** Stops a session whose role requires an external ID. */
 async function stopped(externalIdOf?: ExternalIdOf): Promise<StopOutcome> {
   const roles = [{ arn: ROLE, externalId: EXTERNAL_ID }];
   const local = await start({ server: statelessMcp() }, { accessKeys: [USER.config], roles });
@@ -56,7 +56,7 @@ async function stopped(externalIdOf?: ExternalIdOf): Promise<StopOutcome> {
   return outcomes[0] as StopOutcome;
 }
 
-it('a session is stopped by the role it was used with, and an external id that somebody knows', async () => {
+it('a session is stopped with the role that used it, and with a known external ID', async () => {
   const asked: unknown[] = [];
   const outcome = await stopped((role) => {
     asked.push(role);
@@ -66,7 +66,7 @@ it('a session is stopped by the role it was used with, and an external id that s
   expect(asked).toContainEqual(expect.objectContaining({ arn: ROLE }));
 });
 
-it('one that nobody knows the external id of stays, with what was thrown', async () => {
+it('a session with an unknown external ID stays, with the original error', async () => {
   const outcome = await stopped();
   expect(outcome).toMatchObject({ how: 'failed', reason: expect.stringContaining(ROLE) });
   expect(outcome.how === 'failed' && outcome.cause).toBeInstanceOf(AgentCoreError);

@@ -20,14 +20,14 @@ const TEN_MINUTES = { idleRuntimeSessionTimeout: 600, maxLifetime: 7200 };
 const denied = () =>
   Object.assign(new Error('not authorized to perform'), { name: 'AccessDeniedException' });
 
-/** What answers GetAgentRuntime, on a clock of the test's own. */
+/** The server for GetAgentRuntime, with a clock of the test. */
 class ControlPlane {
   readonly asked: string[] = [];
   answer: () => LifecycleConfiguration | Promise<LifecycleConfiguration> = () => TEN_MINUTES;
   now = Date.parse('2026-11-21T12:00:00Z');
   readonly file = join(new StateFolder().path, 'lifecycles.json');
 
-  /** As a program that has just started does. */
+  /** Reads the lifecycle like a program that has just started. */
   async lifecycleOf(subject: LifecycleSubject, patience?: number) {
     const lifecycles = new Lifecycles({
       file: this.file,
@@ -48,7 +48,7 @@ beforeEach(() => {
 });
 
 describe('the lifecycle of a runtime', () => {
-  it('is what GetAgentRuntime says, in milliseconds', async () => {
+  it('is the one from GetAgentRuntime, in milliseconds', async () => {
     expect(await plane.lifecycleOf(AWS)).toEqual({
       idleTimeout: 600_000,
       maxLifetime: 7_200_000,
@@ -56,7 +56,7 @@ describe('the lifecycle of a runtime', () => {
     });
   });
 
-  it('is asked for once a day, for each runtime', async () => {
+  it('is read once a day for each runtime', async () => {
     await plane.lifecycleOf(AWS);
     plane.now += 24 * HOUR - 1;
     expect(await plane.lifecycleOf(AWS)).toMatchObject({ idleTimeout: 600_000 });
@@ -67,13 +67,13 @@ describe('the lifecycle of a runtime', () => {
     expect(plane.asked).toEqual([AWS.runtime, OTHER.runtime, AWS.runtime]);
   });
 
-  it('is asked for each time of a local runtime, whose settings may be others by now', async () => {
+  it('is read each time for a local runtime, because its settings may have changed', async () => {
     await plane.lifecycleOf(LOCAL);
     await plane.lifecycleOf(LOCAL);
     expect(plane.asked).toHaveLength(2);
   });
 
-  it('is assumed where the runtime may not be read, which is tried once an hour', async () => {
+  it('is assumed if access to the runtime is denied, which is tried again once an hour', async () => {
     plane.answer = () => {
       throw denied();
     };
@@ -87,7 +87,7 @@ describe('the lifecycle of a runtime', () => {
     expect(plane.asked).toHaveLength(2);
   });
 
-  it('is what was read before where it cannot be read any more', async () => {
+  it('is the previous one if it cannot be read any more', async () => {
     await plane.lifecycleOf(AWS);
     plane.now += 25 * HOUR;
     plane.answer = () => {
@@ -100,7 +100,7 @@ describe('the lifecycle of a runtime', () => {
     expect(await plane.lifecycleOf(AWS)).toMatchObject({ source: 'runtime', idleTimeout: 600_000 });
   });
 
-  it('tries again at once after a failure that is no refusal', async () => {
+  it('is read again at once after a failure other than a denial', async () => {
     plane.answer = () => {
       throw new Error('no network');
     };
@@ -109,12 +109,12 @@ describe('the lifecycle of a runtime', () => {
     expect(await plane.lifecycleOf(AWS)).toMatchObject({ source: 'runtime' });
   });
 
-  it('is not waited for beyond the patience', async () => {
+  it('is awaited for a bounded time', async () => {
     plane.answer = () => new Promise<never>(() => undefined);
     expect(await plane.lifecycleOf(AWS, 1)).toEqual(ASSUMED_LIFECYCLE);
   });
 
-  it('is kept in a file for this user alone, without a draft beside it', async () => {
+  it('is stored in a file for this user alone, without a temporary file next to it', async () => {
     await plane.lifecycleOf(AWS);
     const folder = join(plane.file, '..');
     expect(readdirSync(folder).filter((name) => name.startsWith('lifecycles'))).toEqual([
@@ -125,14 +125,14 @@ describe('the lifecycle of a runtime', () => {
   });
 
   it.each(['', 'null', '[1]', '{"a":1}', '{"x y":{"lifecycle":{},"readAt":1}}'])(
-    'is read anew where the file holds %j',
+    'is read again if the file contains %j',
     async (content) => {
       writeFileSync(plane.file, content);
       expect(await plane.lifecycleOf(AWS)).toMatchObject({ source: 'runtime' });
     },
   );
 
-  it('does without the file where none can be written', async () => {
+  it('works without the file if it cannot be written', async () => {
     const folder = new StateFolder().path;
     writeFileSync(join(folder, 'taken'), '');
     const lifecycles = new Lifecycles({

@@ -9,7 +9,7 @@ const ORIGIN = {
   endpoint: 'http://127.0.0.1:1/',
 } as const;
 
-/** A session with one call under way, and what was written down of it. */
+/** A session with one open call, and its journal records. */
 async function begun() {
   const records: JournalRecord[] = [];
   const journal = {
@@ -26,8 +26,8 @@ async function begun() {
   return { session, invoke, types, first: await invoke() };
 }
 
-describe('a session of which an invoke was refused', () => {
-  it('has not begun where that was the only one', async () => {
+describe('a session with a rejected invoke', () => {
+  it('has not started if there was no other invoke', async () => {
     const { session, first, types } = await begun();
     session.refused();
     first();
@@ -35,7 +35,7 @@ describe('a session of which an invoke was refused', () => {
     expect(types()).toEqual(['session.started', 'session.lost']);
   });
 
-  it('stays on record as long as another one may begin it', async () => {
+  it('stays in the journal while another invoke may start it', async () => {
     const { session, invoke, first, types } = await begun();
     const second = await invoke();
     session.refused();
@@ -47,7 +47,7 @@ describe('a session of which an invoke was refused', () => {
     expect(session.mayRun).toBe(false);
   });
 
-  it('is the session that it was where another one was taken', async () => {
+  it('keeps its identity if another invoke was accepted', async () => {
     const { session, invoke, first, types } = await begun();
     const second = await invoke();
     session.refused();

@@ -231,11 +231,11 @@ describe('the state of a session', () => {
       ],
     ],
     ['was dismissed', [{ type: 'session.dismissed', at: ago(MINUTE), session: ID }]],
-  ])('is none when it %s', async (_, records) => {
+  ])('does not exist if the session %s', async (_, records) => {
     expect(await entriesOf([{ program: 'dead', records: [begun, ...records] }])).toEqual([]);
   });
 
-  it('is listed again when it is used after it was dismissed', async () => {
+  it('returns to the list if the session is used after its dismissal', async () => {
     const dismissed: JournalRecord = {
       type: 'session.dismissed',
       at: ago(3 * MINUTE),
@@ -245,7 +245,7 @@ describe('the state of a session', () => {
     expect(await entryOf({ program: 'alive', records })).toMatchObject({ state: 'idle' });
   });
 
-  it('stays listed with the failure of the latest attempt to stop it', async () => {
+  it('keeps the failure of the latest stop', async () => {
     const failures = ['first', 'latest'].map(
       (reason, index): JournalRecord => ({
         type: 'session.stop-failed',
@@ -259,7 +259,7 @@ describe('the state of a session', () => {
     expect(notesOn(entry).join()).toContain('latest');
   });
 
-  it('is of an unknown id, which may bill, where its program died before an answer', async () => {
+  it('has an unknown id, and may be billed, if the program died before an answer', async () => {
     const entry = await entryOf({ program: 'dead', records: [begun] });
     expect(entry).toMatchObject({ idsKnown: false, mayBillUntil: ago(-10 * MINUTE) });
     expect(entry.stopIds).toEqual([begun.runtimeSessionId]);
@@ -286,12 +286,12 @@ describe('the state of a session', () => {
         active(1, ago(HOUR)),
       ],
     });
-    // A stream may go on for an hour after the last heartbeat, and then the idle timeout runs.
+    // A stream may continue for an hour after the last heartbeat, and then the idle timeout runs.
     expect(entry).toMatchObject({ state: 'orphaned', mayRunOn: true, idleLeft: 55 * MINUTE });
     expect(notesOn(entry).join()).toContain('may have run on');
   });
 
-  it('is told though other records make no sense', async () => {
+  it('is known despite meaningless records', async () => {
     const facts = { ...begun, calls: 0, open: 0, startedAt: 'then', lastActiveAt: 'later' };
     const entries = await entriesOf([
       { records: [begun] },
@@ -306,14 +306,14 @@ describe('the state of a session', () => {
     expect(entries.map(({ id }) => id)).toEqual(['far', ID]);
   });
 
-  it('says so when it expired by a timeout that is only assumed', async () => {
+  it('mentions an assumed timeout if the session expired by it', async () => {
     const file: WrittenFile = { program: 'dead', records: [started(ID, ago(20 * MINUTE))] };
     expect(notesOn(await entryOf(file, ASSUMED_LIFECYCLE)).join()).toContain('default timeouts');
     expect(notesOn(await entryOf(file)).join()).not.toContain('default timeouts');
   });
 });
 
-describe('what a session costs so far', () => {
+describe('the cost of a session so far', () => {
   // An hour costs from $0.00118125 to $0.2546, and idle at most $0.0756.
   it('counts from its start, busy or idle', async () => {
     const records = [started(ID, ago(30 * MINUTE)), call(28 * MINUTE, ago(30 * MINUTE))];
@@ -332,22 +332,22 @@ describe('what a session costs so far', () => {
     expect(costToCome).toEqual({ least: 0, most: 0 });
   });
 
-  it('ends with the idle timeout, though its stop was recorded later', async () => {
+  it('ends with the idle timeout, although the stop was recorded later', async () => {
     const records = [started(ID, ago(3 * HOUR)), stopped(ago(HOUR))];
     const { cost } = await entryOf({ program: 'dead', records });
     expect(cost.most).toBeCloseTo(0.2546 / 4, 8);
   });
 
-  it('leaves out the time in which its microVM was gone', async () => {
+  it('excludes the time without a microVM', async () => {
     const records = [started(ID, ago(5 * HOUR)), call(SECOND, ago(5 * MINUTE))];
     const entry = await entryOf({ program: 'alive', records });
-    // 15 minutes until it was gone for the first time, and 5 of the microVM that came then.
+    // 15 minutes until the first loss, and 5 of the microVM after it.
     expect(entry.cost.most).toBeCloseTo(0.2546 / 3, 8);
     expect(entry.lifetimeLeft).toBe(8 * HOUR - 5 * MINUTE);
     expect(entry.age).toBe(5 * HOUR);
   });
 
-  it('begins anew with the call that revived it', async () => {
+  it('starts again with the call that started a new microVM', async () => {
     const records = [
       started(ID, ago(2 * HOUR)),
       call(110 * MINUTE, ago(2 * HOUR)),
@@ -355,12 +355,12 @@ describe('what a session costs so far', () => {
       call(SECOND, ago(2 * MINUTE)),
     ];
     const entry = await entryOf({ program: 'alive', records });
-    // 114 minutes until it was stopped, and 2 since then.
+    // 114 minutes until the stop, and 2 since then.
     expect(entry.cost.most).toBeCloseTo((0.2546 * 116) / 60, 8);
     expect(entry.lifetimeLeft).toBe(8 * HOUR - 2 * MINUTE);
   });
 
-  it('ends with the stop, though the call that was under way ended after that', async () => {
+  it('ends with the stop, although an open call ended later', async () => {
     const records = [
       started(ID, ago(10 * MINUTE)),
       stopped(ago(4 * MINUTE)),
@@ -373,10 +373,10 @@ describe('what a session costs so far', () => {
 
   it.each([
     ['in time', 31 * MINUTE, MINUTE, 31, 31],
-    // 10 minutes in use and 15 idle, or else an hour more in the call that nobody saw the end of.
+    // 10 minutes in use and 15 idle, or else one more hour in a call without a recorded end.
     ['too late', 4 * HOUR, 4 * HOUR - 10 * MINUTE, 25, 85],
   ])(
-    'is known by its last heartbeat when it was stopped %s after its program died',
+    'is derived from the last heartbeat if the session was stopped %s after its program died',
     async (_, age, silence, least, most) => {
       const { cost } = await entryOf({
         program: 'dead',
@@ -388,7 +388,7 @@ describe('what a session costs so far', () => {
     },
   );
 
-  it('may come to an hour of full use after its program died in a call', async () => {
+  it('may include an hour of full use after the program died in a call', async () => {
     const file: WrittenFile = {
       program: 'dead',
       heartbeatAt: new Date(NOW),
@@ -399,7 +399,7 @@ describe('what a session costs so far', () => {
     expect(costToCome.most).toBeCloseTo(0.2546 + 0.0756 / 4, 8);
   });
 
-  it('may come to full use until the maximum lifetime while calls are under way', async () => {
+  it('may be full use until the maximum lifetime while calls are open', async () => {
     const records = [started(ID, ago(2 * HOUR)), active(1, ago(2 * HOUR))];
     const { costToCome, mayBillUntil } = await entryOf({ program: 'alive', records });
     expect(costToCome.least).toBeCloseTo(0.00118125 / 4, 8);
@@ -411,7 +411,7 @@ describe('what a session costs so far', () => {
 describe('a session of several programs', () => {
   const shared = { mode: 'identity', runtimeSessionId: 'shared'.padEnd(40, '0') } as const;
 
-  it('is one, and costs once', async () => {
+  it('counts as one, and is billed once', async () => {
     const entries = await entriesOf([
       { program: 'dead', records: [started('one', ago(30 * MINUTE), shared)] },
       { program: 'alive', records: [started('two', ago(20 * MINUTE), shared)] },
@@ -432,7 +432,7 @@ describe('a session of several programs', () => {
     expect(entries[0]?.stopIds).toEqual([shared.runtimeSessionId]);
   });
 
-  it('is two where the server gave each an id of its own', async () => {
+  it('counts as two if the server issued an id to each program', async () => {
     const identified = (session: string): JournalRecord => ({
       type: 'session.identified',
       at: ago(MINUTE),
@@ -446,7 +446,7 @@ describe('a session of several programs', () => {
     expect(entries.map(({ id }) => id)).toEqual(['two', 'one']);
   });
 
-  it('is another one when the first was over before', async () => {
+  it('counts as another if the first one had ended', async () => {
     const entries = await entriesOf([
       { records: [started('one', ago(2 * HOUR), shared)] },
       { program: 'alive', records: [started('two', ago(5 * MINUTE), shared)] },
@@ -457,7 +457,7 @@ describe('a session of several programs', () => {
     ]);
   });
 
-  it('is another one on another endpoint of the runtime', async () => {
+  it('counts as another on another endpoint of the runtime', async () => {
     const entries = await entriesOf([
       { records: [started('one', ago(5 * MINUTE), shared)] },
       { records: [started('two', ago(5 * MINUTE), { ...shared, qualifier: 'beta' })] },
@@ -469,7 +469,7 @@ describe('a session of several programs', () => {
     ]);
   });
 
-  it('is stopped for all when one of them stopped it, and revived by the next call', async () => {
+  it('is stopped for all once one program stopped it, and restarted by the next call', async () => {
     const one = {
       records: [started('one', ago(10 * MINUTE), shared), stopped(ago(MINUTE), 'one')],
     };

@@ -17,15 +17,15 @@ function isRefusal({ error, result }: Line): boolean {
   return error !== undefined || result?.isError === true;
 }
 
-/** What reached the server that must not have, once the proxy has nothing open any more. */
+/** The forbidden requests that reached the server, once the proxy has no open requests. */
 async function offences({ proxy, local }: Guarded): Promise<string[]> {
   await proxy.close();
   expect(proxy.noise).toEqual([]);
   return local.deliveries.flatMap(({ body }) => offencesIn(body));
 }
 
-describe('what tries to get past a policy', () => {
-  it(`is refused, all ${ATTACKS.length} of it, and nothing of it reaches the server`, async () => {
+describe('an attempt to bypass a policy', () => {
+  it(`is denied, all ${ATTACKS.length} of them, and none reaches the server`, async () => {
     expect(ATTACKS.length).toBeGreaterThanOrEqual(150);
     const guarded = await startGuarded();
     const { proxy } = guarded;
@@ -37,7 +37,7 @@ describe('what tries to get past a policy', () => {
       if (!isRefusal(await proxy.answerTo(id))) passed.push(`${what}: ${line}`);
     }
     expect(passed).toEqual([]);
-    // What is allowed still goes its way, or the rest would prove nothing.
+    // Allowed calls must still work. Otherwise the other checks prove nothing.
     const allowed = [
       proxy.call('read'),
       proxy.call('pay', { amount: 500, to: { country: 'us' } }),
@@ -50,19 +50,19 @@ describe('what tries to get past a policy', () => {
     expect(await offences(guarded)).toEqual([]);
   });
 
-  it.each([1, 7, 42, 20260728])('stays out in any mutation (seed %i)', async (seed) => {
+  it.each([1, 7, 42, 20260728])('is denied in any mutation (seed %i)', async (seed) => {
     const guarded = await startGuarded();
     const { proxy } = guarded;
     await proxy.initialize();
     for (const line of mutated(ATTACKS, seed, 400)) proxy.write(`${line}\n`);
-    // The last one is answered when all before it were read.
+    // The last request is answered after all before it were read.
     await proxy.call('read');
     expect(await offences(guarded)).toEqual([]);
   });
 });
 
 describe('limits', () => {
-  it('hold against calls at once, from several proxies, and after a restart', async () => {
+  it('hold for concurrent calls, several proxies, and after a restart', async () => {
     const guarded = await startGuarded();
     const { local, env, proxy } = guarded;
     const { proxyTo } = await import('../../fixtures/proxied-runtime.ts');
@@ -92,7 +92,7 @@ describe('limits', () => {
 });
 
 describe('lists', () => {
-  it('name what may be used and nothing else, and keep their other fields', async () => {
+  it('contain exactly the permitted items, and keep their other fields', async () => {
     const { proxy } = await startGuarded();
     await proxy.initialize();
     const tools = (await proxy.request('tools/list')).result;
@@ -118,7 +118,7 @@ callers:
   - { match: ["arn:aws:iam::999999999999:*"], catalog: ["*"] }
 `;
 
-  it('is known by the credentials that sign, and has its own tools and counters', async () => {
+  it('is identified by its signing credentials, and has its own tools and counters', async () => {
     const { proxy } = await startGuarded(CALLERS);
     await proxy.initialize();
     const { tools } = (await proxy.request('tools/list')).result;
@@ -129,7 +129,7 @@ callers:
     expect(isRefusal(await proxy.call('limited'))).toBe(true);
   });
 
-  it('that cannot be found out may do nothing', async () => {
+  it('that cannot be identified is denied everything', async () => {
     const { proxy, local } = await startGuarded(CALLERS, {
       AWS_ENDPOINT_URL_STS: 'http://127.0.0.1:9',
     });
@@ -139,8 +139,8 @@ callers:
   });
 });
 
-describe('what the server asks', () => {
-  it('is refused by the rules for its method, and the client does not see it', async () => {
+describe('a server request', () => {
+  it('is denied by the rules for its method, and does not reach the client', async () => {
     const { proxy } = await startGuarded();
     await proxy.initialize({ sampling: {} });
     const { result } = await proxy.call('ask');
@@ -148,7 +148,7 @@ describe('what the server asks', () => {
     expect(proxy.lines.filter(({ method }) => method === 'sampling/createMessage')).toEqual([]);
   });
 
-  it('is refused within a result of the stateless era as well', async () => {
+  it('is denied also within a result of the stateless era', async () => {
     const { proxy } = await startGuarded();
     const answer = await proxy.request('tools/call', {
       name: 'ask_inline',

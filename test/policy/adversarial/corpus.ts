@@ -1,8 +1,10 @@
-/** A line for the proxy, and what it tries. Lines that can be answered have an id of their own. */
+/**
+ * A line for the proxy, and the attempt that it makes. Lines that can be answered have unique ids.
+ */
 export interface Attack {
   readonly what: string;
   readonly line: string;
-  /** Whether an answer has to come; what has no id that can be read gets none. */
+  /** The id of the expected answer. Lines without a readable id get none. */
   readonly id: number | string | undefined;
 }
 

@@ -38,7 +38,7 @@ const INSERTS = [
   '/',
 ];
 
-/** So many lines that come from those of the corpus by small changes. */
+/** This many lines, derived from the corpus by small changes. */
 export function mutated(attacks: readonly Attack[], seed: number, count: number): string[] {
   const random = randomFrom(seed);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;

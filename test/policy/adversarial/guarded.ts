@@ -8,7 +8,7 @@ import type { ProxyProcess } from '../../fixtures/proxy-process.ts';
 import { endWithTest } from '../../fixtures/running.ts';
 import { start } from '../../local/harness.ts';
 
-/** What the corpus tries to get past. */
+/** The policy that the corpus tries to bypass. */
 const POLICY = `
 version: "1"
 default: deny
@@ -55,11 +55,11 @@ export interface Guarded {
   /** The policy document. */
   readonly file: string;
   readonly state: string;
-  /** Of the proxy. */
+  /** The environment of the proxy. */
   readonly env: Record<string, string>;
 }
 
-/** A proxy under a policy, before a server that would do anything. */
+/** A proxy with a policy, in front of a server that allows everything. */
 export async function startGuarded(
   policy: string = POLICY,
   env: Record<string, string> = {},

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { isObject } from '../../../src/mcp/message.ts';
 
-/** Letters of other scripts that look like Latin ones. */
+/** Letters of other scripts that look like Latin letters. */
 const CONFUSABLES: Readonly<Record<string, string>> = {
   а: 'a',
   е: 'e',
@@ -19,7 +19,7 @@ const CONFUSABLES: Readonly<Record<string, string>> = {
   ɑ: 'a',
 };
 
-/** What the most careless reader makes of a name. */
+/** A name as the most lenient server would read it. */
 function squashed(text: unknown): string {
   return String(text)
     .normalize('NFKD')
@@ -28,7 +28,7 @@ function squashed(text: unknown): string {
     .replace(/[^a-z0-9]/g, '');
 }
 
-/** The texts in a value, as a server has them that is not strict about types and white space. */
+/** The texts in a value, as a server reads them that ignores types and white space. */
 function textsIn(value: unknown): string[] {
   if (typeof value === 'object' && value !== null) return Object.values(value).flatMap(textsIn);
   const text = String(value)
@@ -56,8 +56,8 @@ const METHODS = new Set([
 ]);
 
 /**
- * What a server that reads in the most careless way would have done with a body that it must not do;
- * nothing of it may have reached the server.
+ * The forbidden actions that the most lenient server would take for a body. None of them may reach
+ * the server.
  */
 export function offencesIn(body: string): string[] {
   const value: unknown = JSON.parse(body);
@@ -67,7 +67,7 @@ export function offencesIn(body: string): string[] {
   );
 }
 
-/** Some readers do not look at the capitals of keys, and the last such key counts. */
+/** Some servers ignore the case of keys, and use the last such key. */
 function asOthersRead(message: Record<string, unknown>): Record<string, unknown> {
   const fold = (value: unknown) =>
     isObject(value)
@@ -157,7 +157,7 @@ function offencesOfResource(params: Record<string, unknown>): string[] {
   return uris.filter((one) => !isOpen(one)).map((one) => `resource ${JSON.stringify(one)}`);
 }
 
-/** A URI of a file that is not below /etc, once all in it is undone that a server may undo. */
+/** A file URI outside /etc, after all normalizations that a server may apply. */
 function isOpen(uri: unknown): boolean {
   let plain = String(uri);
   for (let times = 0; times < 3; times++) {

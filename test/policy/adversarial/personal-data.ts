@@ -1,16 +1,16 @@
 import type { Line } from '../../fixtures/proxy-process.ts';
 
-/** A line for the proxy with somebody's data in it. */
+/** A line for the proxy that contains personal data. */
 export interface Disclosure {
   readonly what: string;
   readonly line: string;
-  /** None where no answer comes. */
+  /** Undefined if no answer is expected. */
   readonly id: string | undefined;
-  /** What `mirror` was given, which has to come back as it was. */
+  /** The arguments of `mirror`, which must be returned unchanged. */
   readonly mirrored?: Line;
 }
 
-/** Data of each shape; of documentation and test ranges, so nobody's. */
+/** Data of each shape, from documentation and test ranges, so that it belongs to no person. */
 export const DATA: Readonly<Record<string, string>> = {
   email: 'zoe.quist@hidden.example',
   card: '4111111111111111',
@@ -29,7 +29,7 @@ const between = (sign: string) => (text: string) => [...text].join(sign);
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const json = (text: string) => JSON.stringify({ a: text });
 
-/** How somebody may write what is not to be found. */
+/** Ways to hide data from detection. */
 const DISGUISES: Readonly<Record<string, (datum: string) => unknown>> = {
   'as it is': (datum) => datum,
   'in a sentence': (datum) => `It is (${datum}), as I said.`,
@@ -93,7 +93,7 @@ const DISGUISES: Readonly<Record<string, (datum: string) => unknown>> = {
     datum.replace(/[^A-Za-z]/g, (one) => escaped(one, '\\u')),
 };
 
-/** Of numbers alone. */
+/** Ways that apply to numbers only. */
 const OF_NUMBERS: Readonly<Record<string, (datum: string) => unknown>> = {
   'as a number': Number,
   'as a number with a fraction': (datum) => Number(`${datum}.5`),
@@ -112,7 +112,7 @@ const OF_NUMBERS: Readonly<Record<string, (datum: string) => unknown>> = {
   'digit by digit': between(' '),
 };
 
-/** What a client of the stateless era says of itself. */
+/** The client metadata of the stateless era. */
 export const MODERN = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
@@ -149,7 +149,7 @@ for (const [how, disguise] of Object.entries(OF_NUMBERS)) {
   mirror(`card ${how}`, disguise(DATA.card as string));
 }
 
-/** A line whose every character is written as an escape of JSON. */
+/** A line in which every character is a JSON escape. */
 function escapes(what: string, datum: string): void {
   const id = `d${count++}`;
   const params = `{"name":"mirror","arguments":{"${escaped('value', '\\u')}":"${escaped(datum, '\\u')}"}}`;
@@ -218,7 +218,7 @@ export const DISCLOSURES: readonly Disclosure[] = disclosures;
 
 const FORMS = Object.entries(DATA).map(([kind, datum]) => [kind, squashed(datum)] as const);
 
-/** The kinds of data that the most careless or most curious reader would find in a text. */
+/** The kinds of data that the most lenient or most curious reader would find in a text. */
 export function disclosedIn(text: string): string[] {
   const found = new Set<string>();
   let readings = new Set([text]);
@@ -251,7 +251,10 @@ function* readingsOf(text: string): Iterable<string> {
   }
 }
 
-/** Letters and digits alone, those of other scripts as the ones that they stand for. */
+/**
+ * Letters and digits alone, with letters of other scripts replaced by the Latin ones that they
+ * resemble.
+ */
 function squashed(text: string): string {
   return text
     .normalize('NFKD')

@@ -11,7 +11,7 @@ import { DATA, DISCLOSURES, disclosedIn, MODERN } from './personal-data.ts';
 
 const REDACTING = 'version: "1"\nredact: { countries: [CH] }\n';
 
-/** A proxy that redacts, and writes down all that it can. */
+/** A proxy that redacts, and records everything it can. */
 async function startRedacting(): Promise<Guarded> {
   return startGuarded(REDACTING, {
     AGENTCORE_JOURNAL_CONTENT: 'true',
@@ -20,7 +20,7 @@ async function startRedacting(): Promise<Guarded> {
   });
 }
 
-/** Where somebody's data is that must not be there, once the proxy has ended. */
+/** The places with forbidden personal data, once the proxy has ended. */
 async function disclosed({ proxy, local, state }: Guarded): Promise<string[]> {
   await proxy.close();
   expect(proxy.noise).toEqual([]);
@@ -45,13 +45,13 @@ async function disclosed({ proxy, local, state }: Guarded): Promise<string[]> {
 const isAnswered = (line: Line, id: string) => line.id === id && !('method' in line);
 
 describe('personal data', () => {
-  it('would be found in every one of these messages, were it not for redaction', () => {
+  it('would be detected in each of these messages without redaction', () => {
     expect(DISCLOSURES.length).toBeGreaterThanOrEqual(40);
     const unseen = DISCLOSURES.filter(({ line }) => disclosedIn(line).length === 0);
     expect(unseen.map(({ what, line }) => `${what}: ${line}`)).toEqual([]);
   });
 
-  it(`is in nothing that leaves the machine and in no file, whichever of ${DISCLOSURES.length} ways it is sent, and comes back as it was`, async () => {
+  it(`does not leave the machine and is in no file, in any of ${DISCLOSURES.length} encodings, and returns unchanged`, async () => {
     const guarded = await startRedacting();
     const { proxy, local } = guarded;
     await proxy.initialize({ sampling: {}, elicitation: {}, roots: {} });
@@ -67,7 +67,7 @@ describe('personal data', () => {
       }
     }
     expect(changed).toEqual([]);
-    // What was sent did arrive, or the rest would prove nothing.
+    // The messages must have arrived. Otherwise the other checks prove nothing.
     const mirrors = DISCLOSURES.filter(({ mirrored }) => mirrored !== undefined);
     const arrived = local.deliveries.filter(({ request }) => request.tool === 'mirror');
     expect(arrived.length).toBeGreaterThanOrEqual(mirrors.length);
@@ -88,14 +88,14 @@ describe('personal data', () => {
         const call = proxy.call('ask', { method });
         const question = await proxy.next('the question', (line) => line.method === method);
         proxy.send({ jsonrpc: '2.0', id: question.id, ...answer });
-        // What the server heard comes back with the client's own values.
+        // The client gets its own values back from the server.
         expect(disclosedIn(JSON.stringify(await call))).toContain('email');
       }
       expect(await disclosed(guarded)).toEqual([]);
     },
   );
 
-  it('is in no header and no path of what is sent upstream, where names and arguments stand as well', async () => {
+  it('is in no upstream header and path, which also contain names and arguments', async () => {
     const schema = { properties: { to: { type: 'string', 'x-mcp-header': 'To' } } };
     const upstream = await startUpstream((seen) => {
       if (!seen.message?.id || seen.path.endsWith('/stopruntimesession')) return false;
@@ -167,7 +167,7 @@ describe('personal data', () => {
     expect(disclosedIn(all)).toEqual([]);
   });
 
-  it('is in no cancellation of a call that is under way', async () => {
+  it('is in no cancellation of an open call', async () => {
     const guarded = await startRedacting();
     const { proxy, local } = guarded;
     await proxy.initialize({ sampling: {} });
@@ -176,7 +176,7 @@ describe('personal data', () => {
     const reason = Object.values(DATA).join(' ');
     const params = { requestId: id, reason };
     proxy.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
-    // It is nobody's answer, and the end of the proxy does not wait for it.
+    // It answers no request, so the end of the proxy does not wait for it.
     await local.until(() => delivered(local, 'notifications/cancelled') > 0);
     expect(await disclosed(guarded)).toEqual([]);
     const told = local.deliveries.filter(
@@ -197,7 +197,7 @@ describe('a token', () => {
     Buffer.from('to <email:0123456789abcdef>').toString('base64'),
   ];
 
-  it.each(INVENTED)('that the client makes up fails its call: %s', async (token) => {
+  it.each(INVENTED)('that the client invents fails its call: %s', async (token) => {
     const { proxy, local } = await startRedacting();
     await proxy.initialize();
     const answers = [
@@ -208,7 +208,7 @@ describe('a token', () => {
     expect([delivered(local, 'tools/call'), delivered(local, 'resources/read')]).toEqual([0, 0]);
   });
 
-  it('that the server makes up gets it nothing, and the client is not told what it says', async () => {
+  it('that the server invents is not replaced, and the client does not get a value for it', async () => {
     const guarded = await startRedacting();
     const { proxy } = guarded;
     await proxy.initialize();
@@ -217,7 +217,7 @@ describe('a token', () => {
     expect(JSON.stringify(answer)).not.toContain('0123456789abcdef');
   });
 
-  it('is the server’s alone: to send it as one’s own is refused', async () => {
+  it('belongs to the server: a client that sends one itself is denied', async () => {
     const guarded = await startRedacting();
     const { proxy, local } = guarded;
     await proxy.initialize();

@@ -28,8 +28,8 @@ function said({ result, error }: Line): string {
     : `${result.isError ? 'refused' : 'done'} ${result.content[0].text}`;
 }
 
-describe('a call that a person has to agree to', () => {
-  it('goes on once they do, and shows them tool, arguments and identity', async () => {
+describe('a call that requires approval', () => {
+  it('continues once the user approves, and the prompt shows tool, arguments and identity', async () => {
     const { proxy, local } = await startGuarded(POLICY);
     await proxy.initialize({ elicitation: {} });
     const call = proxy.call('pay', { amount: 501, to: 'x\u202ey' });
@@ -47,7 +47,7 @@ describe('a call that a person has to agree to', () => {
     expect(said(await again)).toContain('refused');
   });
 
-  it('is shown as it came, whatever is redacted on its way', async () => {
+  it('is shown with its original values, regardless of redaction', async () => {
     const { proxy, local } = await startGuarded(
       `${POLICY}redact: { directions: [arguments, results] }\n`,
     );
@@ -59,7 +59,7 @@ describe('a call that a person has to agree to', () => {
     expect(local.deliveries.at(-1)?.body).toMatch(/"to":"<email:[\da-f]+>"/);
   });
 
-  it('is not asked about where the conditions do not hold', async () => {
+  it('is not prompted for if the conditions do not match', async () => {
     const { proxy } = await startGuarded(POLICY);
     await proxy.initialize({ elicitation: {} });
     expect(said(await proxy.call('pay', { amount: 5 }))).toBe('done did tools/call');
@@ -72,7 +72,7 @@ describe('a call that a person has to agree to', () => {
     { action: 'accept' },
     { action: 'accept', content: { allow: 'everything' } },
     {},
-  ])('stays here where the answer is %j', async (result) => {
+  ])('is not sent if the answer is %j', async (result) => {
     const { proxy, local } = await startGuarded(POLICY);
     await proxy.initialize({ elicitation: {} });
     const call = proxy.call('pay', { amount: 501 });
@@ -82,7 +82,7 @@ describe('a call that a person has to agree to', () => {
     expect(local.deliveries.filter(({ body }) => body.includes('tools/call'))).toEqual([]);
   });
 
-  it('is asked about no more in this session where they say so, whatever its arguments', async () => {
+  it('is not prompted for again in the session if the user approves it so, with any arguments', async () => {
     const { proxy } = await startGuarded(POLICY);
     await proxy.initialize({ elicitation: {} });
     const call = proxy.call('pay', { amount: 501 });
@@ -91,7 +91,7 @@ describe('a call that a person has to agree to', () => {
     expect(said(await proxy.call('pay', { amount: 999 }))).toBe('done did tools/call');
   });
 
-  it('cannot be agreed to for the session where the rule asks for each call', async () => {
+  it('cannot be approved for the session if the rule requires approval of each call', async () => {
     const { proxy } = await startGuarded(POLICY);
     await proxy.initialize({ elicitation: {} });
     const call = proxy.call('wipe');
@@ -100,7 +100,7 @@ describe('a call that a person has to agree to', () => {
     expect(said(await call)).toContain('refused');
   });
 
-  it('is not asked about where it would be refused for its limit anyway', async () => {
+  it('is not prompted for if its limit would deny it anyway', async () => {
     const { proxy } = await startGuarded(POLICY);
     await proxy.initialize({ elicitation: {} });
     const call = proxy.call('wipe');
@@ -110,13 +110,13 @@ describe('a call that a person has to agree to', () => {
     expect(proxy.lines.filter(isQuestion)).toHaveLength(1);
   });
 
-  it('is refused where nobody answers in time', async () => {
+  it('is denied if the user does not answer in time', async () => {
     const { proxy } = await startGuarded(POLICY);
     await proxy.initialize({ elicitation: {} });
     expect(said(await proxy.call('refund'))).toContain('rules/0. Nobody answered within 1 s.');
   });
 
-  it('waits for a month where the rule says so', async () => {
+  it('can wait for a month if the rule allows it', async () => {
     const { proxy } = await startGuarded(`
 version: "1"
 tools: { pay: { rules: [{ action: require_approval, approval_timeout: 31d }] } }
@@ -129,13 +129,13 @@ tools: { pay: { rules: [{ action: require_approval, approval_timeout: 31d }] } }
     expect(proxy.stderr).not.toContain('Warning');
   });
 
-  it('is refused where the client cannot ask', async () => {
+  it('is denied if the client cannot prompt', async () => {
     const { proxy } = await startGuarded(POLICY);
     await proxy.initialize();
     expect(said(await proxy.call('refund'))).toContain('cannot ask a person');
   });
 
-  it('is not asked about again for a while after a no to the same arguments', async () => {
+  it('is not prompted for again for a while after a denial of the same arguments', async () => {
     const { proxy } = await startGuarded(`${POLICY}approvals: { dedupe_window: 1h }\n`);
     await proxy.initialize({ elicitation: {} });
     const call = proxy.call('pay', { amount: 501 });
@@ -147,7 +147,7 @@ tools: { pay: { rules: [{ action: require_approval, approval_timeout: 31d }] } }
     expect(said(await other)).toBe('done did tools/call');
   });
 
-  it('is asked about no longer, and goes nowhere, once it is cancelled', async () => {
+  it('is no longer prompted for, and not sent, once it is cancelled', async () => {
     const { proxy, local } = await startGuarded(POLICY);
     await proxy.initialize({ elicitation: {} });
     const id = proxy.begin('tools/call', { name: 'pay', arguments: { amount: 501 } });
@@ -165,7 +165,7 @@ tools: { pay: { rules: [{ action: require_approval, approval_timeout: 31d }] } }
     expect(local.deliveries.filter(({ body }) => body.includes('501'))).toEqual([]);
   });
 
-  it('is refused where the policy has changed while the person was asked', async () => {
+  it('is denied if the policy changed during the prompt', async () => {
     const { proxy, file } = await startGuarded(POLICY);
     await proxy.initialize({ elicitation: {} });
     const call = proxy.call('pay', { amount: 501 });
@@ -175,7 +175,7 @@ tools: { pay: { rules: [{ action: require_approval, approval_timeout: 31d }] } }
     expect(said(await call)).toContain('refused Refused by policy: The policy has changed');
   });
 
-  it('does not hold up other calls meanwhile', async () => {
+  it('does not delay other calls meanwhile', async () => {
     const { proxy } = await startGuarded(POLICY);
     await proxy.initialize({ elicitation: {} });
     const call = proxy.call('pay', { amount: 501 });
@@ -199,7 +199,7 @@ describe('the same in the stateless era', () => {
   const responses = (result: { inputRequests: object }, given: object) =>
     Object.fromEntries(Object.keys(result.inputRequests).map((key) => [key, given]));
 
-  it('is answered by the question, and goes on when it comes again with the answer', async () => {
+  it('is answered with the prompt, and continues when it is sent again with the answer', async () => {
     const { proxy, local } = await startGuarded(POLICY);
     const asked = await ask(proxy);
     expect(asked.resultType).toBe('input_required');
@@ -210,7 +210,7 @@ describe('the same in the stateless era', () => {
       inputResponses: responses(asked, ONCE),
     };
     expect(said(await proxy.request('tools/call', again))).toBe('done did tools/call');
-    // An answer is good for once.
+    // Each answer is valid once.
     expect(said(await proxy.request('tools/call', again))).toContain('refused');
     await proxy.close();
     const bodies = local.deliveries
@@ -220,7 +220,7 @@ describe('the same in the stateless era', () => {
     expect(bodies[0]).not.toContain('requestState');
   });
 
-  it('goes on with what the server asks for meanwhile, once', async () => {
+  it('continues once with the server’s own input requests in between', async () => {
     const { proxy } = await startGuarded('version: "1"\napprove: [ask_inline]');
     const inline = { name: 'ask_inline', arguments: {}, ...meta({ form: {} }) };
     const asked = await ask(proxy, inline);
@@ -233,7 +233,7 @@ describe('the same in the stateless era', () => {
     expect((await ask(proxy, without)).requestState).toContain('agentcore-mcp-policy');
   });
 
-  it('is refused where the arguments are others than were shown', async () => {
+  it('is denied if its arguments differ from the shown ones', async () => {
     const { proxy } = await startGuarded(POLICY);
     const asked = await ask(proxy);
     const again = {
@@ -247,14 +247,14 @@ describe('the same in the stateless era', () => {
     );
   });
 
-  it('is refused where the client cannot ask', async () => {
+  it('is denied if the client cannot prompt', async () => {
     const { proxy } = await startGuarded(POLICY);
     const params = { name: 'pay', arguments: { amount: 501 }, ...meta() };
     expect(said(await proxy.request('tools/call', params))).toContain('cannot ask a person');
   });
 });
 
-describe('what is asked or told by another method', () => {
+describe('messages of other methods', () => {
   const METHODS = `
 version: "1"
 methods:
@@ -267,7 +267,7 @@ methods:
   const CAPABLE = { elicitation: {}, sampling: {} };
   const isSampling = ({ method }: Line) => method === 'sampling/createMessage';
 
-  it('waits for the person as well where it is the server’s', async () => {
+  it('wait for approval also if they come from the server', async () => {
     const { proxy } = await startGuarded(METHODS);
     await proxy.initialize(CAPABLE);
     const call = proxy.call('ask');
@@ -284,7 +284,7 @@ methods:
     expect(proxy.lines.filter(isSampling)).toHaveLength(1);
   });
 
-  it('is refused where nobody can be asked', async () => {
+  it('are denied if no user can be prompted', async () => {
     const { proxy } = await startGuarded(METHODS);
     await proxy.initialize({ sampling: {} });
     expect(said(await proxy.call('ask'))).toContain('Models cost. The client cannot ask a person');
@@ -300,7 +300,7 @@ methods:
     expect(proxy.lines.filter(isSampling)).toEqual([]);
   });
 
-  it('is shown with its params where it has no arguments', async () => {
+  it('are shown with their params if they have no arguments', async () => {
     const { proxy } = await startGuarded(METHODS);
     await proxy.initialize(CAPABLE);
     const level = proxy.request('logging/setLevel', { level: 'debug' });
@@ -310,7 +310,7 @@ methods:
     expect((await level).error).toBeUndefined();
   });
 
-  it('is kept within the rules where it is a notification, which waits for nobody', async () => {
+  it('obey the rules if they are notifications, which wait for no approval', async () => {
     const { proxy, local } = await startGuarded(METHODS);
     await proxy.initialize(CAPABLE);
     for (const [method, params] of [

@@ -25,7 +25,7 @@ const ENV = { AGENTCORE_APPROVALS: 'vscode' };
 
 async function setUp(policy = POLICY, env: Record<string, string> = ENV) {
   const { proxy, state } = await startGuarded(policy, env);
-  // A client that cannot ask anybody.
+  // A client that cannot prompt.
   await proxy.initialize();
   const folder = approvalsFolder(state);
   const pending = async (): Promise<PendingApproval> => {
@@ -49,8 +49,8 @@ function said({ result }: Line): string {
   return `${result.isError ? 'refused' : 'done'} ${result.content[0].text}`;
 }
 
-describe('a call that waits for the person before VS Code', () => {
-  it('goes on once they agree, and leaves nothing behind', async () => {
+describe('a call that waits for approval in VS Code', () => {
+  it('continues once the user approves, and leaves no file behind', async () => {
     const { proxy, folder, pending, answer } = await setUp();
     const call = proxy.call('pay', { amount: 501 });
     const question = await pending();
@@ -66,7 +66,7 @@ describe('a call that waits for the person before VS Code', () => {
     expect(await writeAnswer(folder, question, 'once')).toBe(false);
   });
 
-  it('is asked about once where they agree for the session', async () => {
+  it('is prompted for once if the user approves for the session', async () => {
     const { proxy, answer } = await setUp();
     const call = proxy.call('pay');
     await answer('session');
@@ -74,7 +74,7 @@ describe('a call that waits for the person before VS Code', () => {
     expect(said(await proxy.call('pay', { other: 1 }))).toContain('done');
   });
 
-  it('stays here where they deny it, or nobody answers in time', async () => {
+  it('is not sent if the user denies it or does not answer in time', async () => {
     const { proxy, folder, answer } = await setUp();
     const call = proxy.call('pay');
     await answer('deny');
@@ -83,7 +83,7 @@ describe('a call that waits for the person before VS Code', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('cannot be agreed to for longer than the rule allows, whoever writes the answer', async () => {
+  it('cannot be approved for longer than the rule allows, whatever the answer file contains', async () => {
     const { proxy, folder, pending, answer } = await setUp();
     const call = proxy.call('wipe');
     expect(await answer('session')).toBe(false);
@@ -95,7 +95,7 @@ describe('a call that waits for the person before VS Code', () => {
     expect(said(await again)).toContain('refused');
   });
 
-  it('is written down without values where a policy redacts some', async () => {
+  it('is stored without values if a policy redacts some', async () => {
     const { proxy, pending, answer } = await setUp(`${POLICY}redact: { kinds: { email: mask } }\n`);
     const call = proxy.call('pay', { to: 'ann@example.com', amount: 501 });
     const { text } = await pending();
@@ -106,7 +106,7 @@ describe('a call that waits for the person before VS Code', () => {
     await call;
   });
 
-  it('is refused at once where nobody has asked for it', async () => {
+  it('is denied at once if VS Code approvals are not enabled', async () => {
     const { proxy } = await setUp(POLICY, {});
     expect(said(await proxy.call('pay'))).toContain('cannot ask a person');
   });
@@ -124,7 +124,7 @@ describe('the folder of approvals', () => {
     pid: 1,
   };
 
-  it('gives the questions that somebody waits for, whatever else lies there', async () => {
+  it('lists the pending questions, despite other files', async () => {
     const folder = join(await temporaryFolder(), 'approvals');
     expect(await readPending(folder, 0)).toEqual([]);
     await writePending(folder, question);
@@ -142,7 +142,7 @@ describe('the folder of approvals', () => {
     expect(await readdir(folder)).not.toContain('late.answer');
   });
 
-  it('takes one answer to a question', async () => {
+  it('accepts one answer to a question', async () => {
     const folder = join(await temporaryFolder(), 'approvals');
     await writePending(folder, question);
     expect(await writeAnswer(folder, question, 'deny')).toBe(true);

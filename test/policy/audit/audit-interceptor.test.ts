@@ -66,7 +66,7 @@ async function audited(
 
 const call = (args: unknown) => requestOf('tools/call', { name: 'tool', arguments: args });
 
-test('a request is on record with who, what, the decision, what was hidden and how it went', async () => {
+test('a request is recorded with caller, name, decision, redactions and outcome', async () => {
   const { entries, noted, server } = await audited((request) => resultFor(request, {}));
   await server.request(call({ a: 'me@example.com' }), exchangeWith());
   await server.request(call({ a: 'me@example.com' }), exchangeWith());
@@ -102,7 +102,7 @@ test('a request is on record with who, what, the decision, what was hidden and h
   expect(first).not.toBe(third);
 });
 
-test('a call whose answer has its tokens is on record with those that it took back', async () => {
+test('a call whose answer contains its tokens is recorded with the tokens that it restored', async () => {
   const { entries, noted, server } = await audited((request) =>
     resultFor(request, { structuredContent: request.params?.arguments }),
   );
@@ -114,7 +114,7 @@ test('a call whose answer has its tokens is on record with those that it took ba
   expect(entries[1]).not.toHaveProperty('tokens');
 });
 
-test('errors and failures are on record as such, and names without personal data', async () => {
+test('errors and failures are recorded as such, and names without personal data', async () => {
   const { entries, noted, server } = await audited((request) => {
     if (request.method === 'tools/call')
       throw new AgentCoreError('upstream', 'no', { data: { status: 502 } });
@@ -145,7 +145,7 @@ test('a required audit that cannot be written denies the call before anything is
   expect(optional.upstream.requests).toHaveLength(1);
 });
 
-test('a required audit has the call before it is sent, and its end under the same id', async () => {
+test('a required audit contains the call before it is sent, and its end with the same id', async () => {
   const seen: number[] = [];
   const { entries, server } = await audited(
     (request) => {
@@ -160,7 +160,7 @@ test('a required audit has the call before it is sent, and its end under the sam
   expect(entries[0]?.id).toBe(entries[1]?.id);
 });
 
-test('names are kept without what the rules that hold now call personal', async () => {
+test('names are stored without the personal data of the current rules', async () => {
   let rules: readonly RedactionRules[] = [];
   const mask = await nameMask(() => rules);
   expect(await mask('orders://ORD-1/me@example.com')).toBe('orders://ORD-1/[redacted:email]');

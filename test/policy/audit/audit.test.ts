@@ -37,11 +37,11 @@ async function recordMany(audit: Audit, count: number): Promise<void> {
 
 async function pathsIn(state: string): Promise<string[]> {
   const names = (await readdir(auditFolder(state))).filter((name) => name.endsWith('.jsonl'));
-  // Parts of a run sort by number while there are fewer than ten.
+  // The parts of a run sort by number while there are fewer than ten.
   return names.sort().map((name) => join(auditFolder(state), name));
 }
 
-/** A state folder with an audit of three files and more, of one run. */
+/** A state folder with an audit of one run in at least three files. */
 async function written(): Promise<{ state: string; paths: string[] }> {
   const state = await temporaryFolder();
   const { audit } = openAudit(state, { partBytes: 1_000 });
@@ -52,7 +52,7 @@ async function written(): Promise<{ state: string; paths: string[] }> {
 
 const problemsOf = async (state: string) => (await verifyAudit(state)).problems;
 
-test('what was recorded is on disk, the user’s alone, and verified over all its files', async () => {
+test('records are on disk, readable by the user alone, and verified across all files', async () => {
   const { state, paths } = await written();
   expect(paths.length).toBeGreaterThan(2);
   const report = await verifyAudit(state);
@@ -68,7 +68,7 @@ test('what was recorded is on disk, the user’s alone, and verified over all it
     expect((await stat(paths[0] as string)).mode & 0o777).toBe(0o600);
 });
 
-test('records at once are chained in the order in which they came', async () => {
+test('concurrent records are chained in order of arrival', async () => {
   const state = await temporaryFolder();
   const { audit } = openAudit(state);
   await Promise.all(
@@ -77,10 +77,10 @@ test('records at once are chained in the order in which they came', async () => 
   expect(await verifyAudit(state)).toMatchObject({ problems: [], records: 201 });
 });
 
-test('records that nobody waits for are on disk in their order once the program has ended', async () => {
+test('records without a waiting caller are on disk in order once the program has ended', async () => {
   const state = await temporaryFolder();
   const { audit } = openAudit(state);
-  // More than are left to be made when they are written, and made at different speeds.
+  // More than can be pending at once, so that records are created at different speeds.
   for (let id = 0; id < 1_200; id++) {
     audit.note(async () => {
       if (id % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -94,7 +94,7 @@ test('records that nobody waits for are on disk in their order once the program 
   expect(await problemsOf(state)).toEqual([]);
 });
 
-test('the user is told where a record that nobody waits for cannot be written', async () => {
+test('the user gets a message if a record without a waiting caller cannot be written', async () => {
   const state = await temporaryFolder();
   await writeFile(auditFolder(state), 'a file in the way');
   const { audit, complaints } = openAudit(state);
@@ -104,7 +104,7 @@ test('the user is told where a record that nobody waits for cannot be written', 
   expect(complaints).toEqual([expect.stringContaining('Could not write to the audit')]);
 });
 
-test('programs one after the other, and at once, make one chain of files', async () => {
+test('successive and concurrent programs form one chain of files', async () => {
   const state = await temporaryFolder();
   const one = openAudit(state).audit;
   await one.record(ENTRY);
@@ -113,7 +113,7 @@ test('programs one after the other, and at once, make one chain of files', async
   expect(await problemsOf(state)).toEqual([]);
 });
 
-describe('is told of', () => {
+describe('verification reports', () => {
   type Change = (paths: string[]) => Promise<void>;
   const edit =
     (at: number, change: (lines: string[]) => void): Change =>
@@ -153,7 +153,7 @@ describe('is told of', () => {
     expect(await problemsOf(state)).not.toEqual([]);
   });
 
-  test('a record that was added with the right hash after its program went on to the next file', async () => {
+  test('a record with a valid hash that was added after its program continued in the next file', async () => {
     const { state, paths } = await written();
     const { chained } = await import('../../../src/policy/audit/chain.ts');
     const { ends } = await verifyAudit(state);
@@ -163,7 +163,7 @@ describe('is told of', () => {
   });
 });
 
-test('a line torn by a crash is none, and the ends are told for noting elsewhere', async () => {
+test('a line torn by a crash is not a record, and the last hashes are returned for external storage', async () => {
   const { state, paths } = await written();
   await appendFile(paths.at(-1) as string, '{"type":"audit.request","at"');
   const { problems, ends } = await verifyAudit(state);
@@ -171,7 +171,7 @@ test('a line torn by a crash is none, and the ends are told for noting elsewhere
   expect(ends.at(-1)?.hash).toMatch(/^[\da-f]{64}$/);
 });
 
-test('the oldest files go when there are too many, which is on record and no problem', async () => {
+test('the oldest files are removed if there are too many, which is recorded and not a problem', async () => {
   const state = await temporaryFolder();
   const { audit } = openAudit(state, { partBytes: 1_000, maxBytes: 5_000 });
   await recordMany(audit, 60);
@@ -182,7 +182,7 @@ test('the oldest files go when there are too many, which is on record and no pro
   expect(await problemsOf(state)).toHaveLength(1);
 });
 
-test('who records is told when it cannot be written, and it goes on when it can', async () => {
+test('a caller gets an error if its record cannot be written, and recording continues when it can', async () => {
   const state = await temporaryFolder();
   await writeFile(auditFolder(state), 'a file in the way');
   const { audit, complaints } = openAudit(state);
@@ -194,7 +194,7 @@ test('who records is told when it cannot be written, and it goes on when it can'
   expect(await verifyAudit(state)).toMatchObject({ problems: [], records: 2 });
 });
 
-test('a disk that is full in the middle of a record breaks no chain', async () => {
+test('a full disk in the middle of a record does not break the chain', async () => {
   const state = await temporaryFolder();
   let room = 2_000;
   const files: FileSystem = {
@@ -220,7 +220,7 @@ test('a disk that is full in the middle of a record breaks no chain', async () =
   expect(await problemsOf(state)).toEqual([]);
 });
 
-test('the salt of hashes is made once, for all programs at once', async () => {
+test('the salt of hashes is created once, for all concurrent programs', async () => {
   const state = await temporaryFolder();
   const salts = await Promise.all(Array.from({ length: 8 }, () => auditSalt(state)));
   expect(new Set(salts.map((salt) => salt.toString('hex'))).size).toBe(1);
@@ -228,7 +228,7 @@ test('the salt of hashes is made once, for all programs at once', async () => {
   expect(await readdir(auditFolder(state))).toEqual(['salt']);
 });
 
-test('agentcore-mcp audit verify says it in words, in JSON and by its exit code', async () => {
+test('agentcore-mcp audit verify reports in text, in JSON and by its exit code', async () => {
   const { state, paths } = await written();
   const run = async (json: boolean, noted?: string) => {
     const said: string[] = [];
@@ -267,7 +267,7 @@ test('agentcore-mcp audit verify says it in words, in JSON and by its exit code'
   expect(JSON.parse(text).problems).toHaveLength(1);
 });
 
-test('an audit that was written before records had tokens is verified, and goes on', async () => {
+test('an audit from before records had tokens is verified and continued', async () => {
   const state = await temporaryFolder();
   const before = new URL('../../fixtures/audit-format-1/', import.meta.url);
   await cp(before, auditFolder(state), { recursive: true });
@@ -305,7 +305,7 @@ describe('agentcore-mcp audit find', () => {
     return state;
   }
 
-  test('lists the calls that put a token in or took it back, over all files', async () => {
+  test('lists the calls that created or restored a token, in all files', async () => {
     const state = await withTokens();
     for (const token of [`<email:${put}>`, put.toUpperCase(), `email:${put}`]) {
       const { code, text } = await find(state, token);
@@ -324,7 +324,7 @@ describe('agentcore-mcp audit find', () => {
     ]);
   });
 
-  test('says so if there is none, and refuses what is no token', async () => {
+  test('reports if there is none, and rejects an invalid token', async () => {
     const state = await withTokens();
     expect(await find(state, '<email:0000000000000000>')).toMatchObject({
       code: 1,
@@ -334,7 +334,7 @@ describe('agentcore-mcp audit find', () => {
   });
 });
 
-test('keeps no personal data in what a server or client chose', async () => {
+test('stores no personal data from values that a server or client chose', async () => {
   const state = await temporaryFolder();
   const { audit } = openAudit(state);
   await audit.record({

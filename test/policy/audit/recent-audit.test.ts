@@ -36,7 +36,7 @@ const idsOf = async (recent: RecentAudit) =>
 const pathsIn = async (state: string) =>
   (await readdir(auditFolder(state))).map((name) => join(auditFolder(state), name));
 
-test('what was decided is found with who wrote it, and then only what has come since', async () => {
+test('decisions are found with their program, and then only new ones', async () => {
   const state = await temporaryFolder();
   const recent = new RecentAudit(state);
   expect(await recent.look()).toEqual({ audited: [], problems: [] });
@@ -51,7 +51,7 @@ test('what was decided is found with who wrote it, and then only what has come s
   expect(await idsOf(recent)).toEqual([]);
 });
 
-test('requests that no policy was about, and those that are under way, are none', async () => {
+test('requests without a policy decision and unfinished requests are left out', async () => {
   const state = await temporaryFolder();
   const audit = openAudit(state);
   const { decision: _, ...undecided } = DENIED;
@@ -61,7 +61,7 @@ test('requests that no policy was about, and those that are under way, are none'
   expect(await idsOf(new RecentAudit(state))).toEqual(['hidden']);
 });
 
-test('no more is read than the newest records within the bounds, and all that comes then', async () => {
+test('only the newest records within the bounds are read, and all later ones', async () => {
   const state = await temporaryFolder();
   const audit = openAudit(state);
   for (let index = 0; index < 40; index++) await audit.record({ ...DENIED, id: `r${index}` });
@@ -72,11 +72,11 @@ test('no more is read than the newest records within the bounds, and all that co
   const none = new RecentAudit(state, { bytes: 0 });
   expect(await idsOf(none)).toEqual([]);
   await audit.record({ ...DENIED, id: 'new' });
-  // The budget is that of one look, and this one has none either.
+  // The budget applies to one read, and this one has none left.
   expect(await idsOf(none)).toEqual([]);
 });
 
-test('garbage, torn lines and files that are none take nothing away from the rest', async () => {
+test('garbage, torn lines and other files do not affect the remaining records', async () => {
   const state = await temporaryFolder();
   const audit = openAudit(state);
   await audit.record({ ...DENIED, id: 'a' });
@@ -92,7 +92,7 @@ test('garbage, torn lines and files that are none take nothing away from the res
   expect(await recent.look()).toMatchObject({ audited: [] });
 });
 
-test('a decision is said in a line, with its rule and what was hidden', () => {
+test('a decision is shown on one line, with its rule and its redactions', () => {
   const words = (more: Partial<AuditedRequest>) =>
     decisionWords({ ...DENIED, ...more } as AuditedRequest);
   expect(words({})).toBe('tools/call delete_db: denied by /tools/delete_db/rules/0 of policy.yaml');

@@ -3,7 +3,7 @@ import { delivered, proxyTo } from '../../fixtures/proxied-runtime.ts';
 import { startGuarded } from '../adversarial/guarded.ts';
 
 describe('a budget of sessions', () => {
-  it('is one for all proxies of the user, lets those go on that have begun, and outlives them', async () => {
+  it('is shared by all proxies of the user, allows existing sessions, and survives the proxies', async () => {
     const policy = 'version: "1"\nbudgets: [{ sessions: 2, window: month }]';
     const { proxy, local, env } = await startGuarded(policy);
     const second = proxyTo(local, env);
@@ -36,12 +36,12 @@ tools:
 `;
   const isRefused = (answer: { result?: { isError?: boolean } }) => answer.result?.isError === true;
 
-  it('is shared by proxies that count at once, and goes on after a restart', async () => {
+  it('is shared by concurrent proxies, and continues after a restart', async () => {
     const { proxy, local, env } = await startGuarded(POLICY);
     const second = proxyTo(local, env);
     const both = [proxy, second];
     await Promise.all(both.map((one) => one.initialize()));
-    // Sixty and sixty is more than a hundred, whichever comes first.
+    // Two calls of sixty exceed one hundred, in either order.
     const large = await Promise.all(both.map((one) => one.call('mirror', { limit: 60 })));
     expect(large.filter(isRefused).length).toBeGreaterThanOrEqual(1);
     const rows = async () => {

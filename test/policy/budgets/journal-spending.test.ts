@@ -13,7 +13,7 @@ const HOUR = 3600;
 const DAY = calendarWindow('day');
 const LAST_DAY = slidingWindow(24 * HOUR * 1000, '24h');
 
-/** A session that was at work from one second to another, both from noon on, and stopped then. */
+/** A session that was active between two seconds after noon, and stopped then. */
 function session(id: string, from: number, to: number): JournalRecord[] {
   const milliseconds = (to - from) * 1000;
   return [
@@ -32,8 +32,8 @@ async function startSpending(...sessions: readonly JournalRecord[][]) {
   return { folder, write, clock, spending: new JournalSpending(folder, () => clock.now) };
 }
 
-describe('what sessions have come to', () => {
-  it('counts those that began in the window, of the calendar or of the last so much time', async () => {
+describe('the spending of sessions', () => {
+  it('counts the sessions that began in the calendar or sliding window', async () => {
     const { spending } = await startSpending(
       session('a', -30 * HOUR, -30 * HOUR + 60),
       session('b', -13 * HOUR, -13 * HOUR + 60),
@@ -46,7 +46,7 @@ describe('what sessions have come to', () => {
     expect((await spending.in(slidingWindow(600_000, '10m'))).sessions).toBe(1);
   });
 
-  it('counts the upper end of what they may have cost, and of a session that began earlier its part', async () => {
+  it('counts the upper bound of their cost, and the share of a session that began earlier', async () => {
     const { spending } = await startSpending(session('a', -12 * HOUR - 600, -12 * HOUR + 300));
     const whole = (await spending.in(LAST_DAY)).usd;
     expect(whole).toBeCloseTo(costOfUse(900_000).most, 6);
@@ -56,14 +56,14 @@ describe('what sessions have come to', () => {
     expect((await spending.in(slidingWindow(60_000, '60s'))).usd).toBe(0);
   });
 
-  it('is as of five seconds ago without a reading, and of thirty at the most', async () => {
+  it('is at most five seconds old without a new read, and at most thirty with one in the background', async () => {
     const { spending, write, clock } = await startSpending(session('a', -60, -30));
     const sessions = async () => (await spending.in(DAY)).sessions;
     expect(await sessions()).toBe(1);
     await write('20261121T120000Z-2-bbbbbb', session('b', -20, -10));
     clock.now += 4_000;
     expect(await sessions()).toBe(1);
-    // Nobody waits for what is read now.
+    // No caller waits for this read.
     clock.now += 2_000;
     expect(await sessions()).toBe(1);
     await eventually(async () => expect(await sessions()).toBe(2));
@@ -72,7 +72,7 @@ describe('what sessions have come to', () => {
     expect(await sessions()).toBe(3);
   });
 
-  it('cannot be told where the journal cannot be read, until it can', async () => {
+  it('is unknown while the journal cannot be read', async () => {
     const folder = join(await temporaryFolder(), 'journal');
     await writeFile(folder, 'a file where a folder has to be');
     const spending = new JournalSpending(folder, () => START.getTime());
@@ -80,7 +80,7 @@ describe('what sessions have come to', () => {
     await expect(spending.in(DAY)).rejects.toThrow();
   });
 
-  it('is nothing where there is no journal yet', async () => {
+  it('is zero if there is no journal yet', async () => {
     const folder = join(await temporaryFolder(), 'none');
     const spending = new JournalSpending(folder, () => START.getTime());
     expect(await spending.in(DAY)).toEqual({ usd: 0, sessions: 0 });

@@ -51,7 +51,7 @@ async function startCounters() {
 }
 
 describe('counters', () => {
-  it('begin anew with the calendar where a window is fixed', async () => {
+  it('restart with the calendar if their window is fixed', async () => {
     const { clock, reserve } = await startCounters();
     clock.now = NOON + 59_000;
     expect([await reserve(), await reserve(), await reserve()]).toEqual([true, true, false]);
@@ -59,7 +59,7 @@ describe('counters', () => {
     expect(await reserve()).toBe(true);
   });
 
-  it('never let more than the limit into any stretch of a sliding window', async () => {
+  it('never exceed the limit in any part of a sliding window', async () => {
     const { clock, reserve } = await startCounters();
     const window = slidingWindow(MINUTE, '60s');
     const taken: number[] = [];
@@ -75,7 +75,7 @@ describe('counters', () => {
     expect(taken.length).toBeGreaterThanOrEqual(12);
   });
 
-  it('are not won back by setting the clock back', async () => {
+  it('are not reset by setting the clock back', async () => {
     const { clock, reserve } = await startCounters();
     await reserve();
     await reserve();
@@ -90,13 +90,13 @@ describe('counters', () => {
     ['a year', 365 * DAY, SLIDING.window],
     ['an hour', 3_600_000, SLIDING.window],
     ['a year', 365 * DAY, calendarWindow('second')],
-  ])('are not locked by a call of a clock that is %s fast', async (_, fast, window) => {
+  ])('are not blocked by a call with a clock that is %s fast', async (_, fast, window) => {
     const { clock, open, reserve } = await startCounters();
     const one = { window, most: 1 };
     clock.now = NOON + fast;
     expect(await reserve([one])).toBe(true);
     clock.now = NOON;
-    // It may have been a moment ago.
+    // The other call may have been a moment ago.
     expect(await reserve([one])).toBe(false);
     for (let calls = 1; calls < 10; calls++) {
       clock.now = NOON + calls * 4_500;
@@ -107,7 +107,7 @@ describe('counters', () => {
     expect(await reserve([one])).toBe(false);
   });
 
-  it('let every call pass that fits a sliding limit beside one of a fast clock', async () => {
+  it('allow every call that fits a sliding limit next to a call with a fast clock', async () => {
     const { clock, reserve } = await startCounters();
     clock.now = NOON + 365 * DAY;
     await reserve([SLIDING]);
@@ -128,7 +128,7 @@ describe('counters', () => {
   });
 
   it.each([calendarWindow('day'), SLIDING.window])(
-    'stay used up when the clock is two days slow, and when it is right again (%j)',
+    'stay used up while the clock is two days slow, and after it is corrected (%j)',
     async (window) => {
       const { clock, reserve } = await startCounters();
       const one = { window };
@@ -140,7 +140,7 @@ describe('counters', () => {
     },
   );
 
-  it('write what time it is only once while calls are refused', async () => {
+  it('write the time only once while calls are denied', async () => {
     const { folder, clock, reserve } = await startCounters();
     await reserve([{ most: 1 }]);
     clock.now = NOON - DAY;
@@ -183,7 +183,7 @@ describe('counters', () => {
     expect(counters.value('p', limit({ key: 'b' }).counter, PARTY)).toBe(0);
   });
 
-  it('take back what had no effect', async () => {
+  it('release a reservation that had no effect', async () => {
     const { counters } = await startCounters();
     const outcome = await counters.reserve([limit({ amount: 2 })], PARTY);
     if (!('receipt' in outcome)) throw new Error('refused');
@@ -197,7 +197,7 @@ describe('counters', () => {
     expect(counters.value('p', limit().counter, PARTY)).toBe(1);
   });
 
-  it('are kept by session, by identity, or for all, and by runtime', async () => {
+  it('are separate for each session, each identity, or all, and for each runtime', async () => {
     const { reserve } = await startCounters();
     const other = { session: 't', caller: 'arn:you', runtime: 'arn:runtime' };
     for (const scope of ['session', 'grant', 'global'] as const) {
@@ -227,7 +227,7 @@ describe('counters', () => {
     '[]',
     '{"format":1,"head":{"k":{"slices":[[1,-5]],"until":1}}}\n',
     '{"format":2,"head":{}}\n',
-  ])('refuse to count on where their file is damaged: %j', async (text) => {
+  ])('reject all calls if their file is damaged: %j', async (text) => {
     const { folder, reserve } = await startCounters();
     await reserve();
     const [name = ''] = (await readdir(folder)).filter((one) => one.endsWith('.log'));
@@ -235,7 +235,7 @@ describe('counters', () => {
     await expect(reserve()).rejects.toThrow(/cannot be used.*Remove the file/);
   });
 
-  it('go on in a new file when one has become long, and nothing is lost on the way', async () => {
+  it('continue in a new file when one has become long, without losing counts', async () => {
     const { folder, open, counters } = await startCounters();
     const others = [open(), open()];
     const key = 'k'.repeat(200);
@@ -250,7 +250,7 @@ describe('counters', () => {
     expect(others[0]?.reserve([limit({ most: 3000, key })], PARTY)).toHaveProperty('refused');
   });
 
-  it('are exact between processes, while files are replaced', async () => {
+  it('are exact between processes while files are replaced', async () => {
     const { folder } = await startCounters();
     const taker = fileURLToPath(new URL('./taker.ts', import.meta.url));
     const args = ['--disable-warning=ExperimentalWarning', taker, folder, '1500', '4000'];
@@ -259,7 +259,7 @@ describe('counters', () => {
     expect(taken.reduce((sum, one) => sum + one)).toBe(4000);
   });
 
-  it('begin anew in all programs when somebody removes their file', async () => {
+  it('restart in all programs when a user removes their file', async () => {
     const { folder, open } = await startCounters();
     const [one, other] = [open(), open()];
     one.reserve([limit({ most: 1 })], PARTY);
@@ -269,7 +269,7 @@ describe('counters', () => {
     expect(one.reserve([limit({ most: 1 })], PARTY)).toHaveProperty('refused');
   });
 
-  it('are exact when many take from them at once', async () => {
+  it('are exact for concurrent reservations', async () => {
     const { open } = await startCounters();
     const all = await Promise.all(
       Array.from({ length: 200 }, (_, index) =>

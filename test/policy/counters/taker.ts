@@ -1,4 +1,4 @@
-/** Takes from a counter as often as it is told, and says how often it was let. */
+/** Reserves from a counter as often as requested, and reports the number of successes. */
 import { Counters } from '../../../src/policy/counters/counters.ts';
 import { calendarWindow } from '../../../src/policy/documents/windows.ts';
 

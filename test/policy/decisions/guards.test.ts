@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Judge, policyOf } from '../written-policy.ts';
 
-/** What becomes of a call whose arguments may not be so (`deny_if`), or must be so (`conditions`). */
+/** The decision on a call with a forbidden (`deny_if`) or required (`conditions`) condition. */
 function judged(by: 'deny_if' | 'conditions', condition: object, args: Record<string, unknown>) {
   const entry =
     by === 'deny_if' ? { deny_if: [condition] } : { rules: [{ conditions: [condition] }] };
@@ -9,7 +9,7 @@ function judged(by: 'deny_if' | 'conditions', condition: object, args: Record<st
   return new Judge([policyOf(text)]).call('t', args).split(' ')[0];
 }
 
-describe('what may not be', () => {
+describe('a forbidden value', () => {
   it.each([
     [
       'eq',
@@ -31,13 +31,16 @@ describe('what may not be', () => {
     ['exists', true, ['x', null]],
     ['exists', false, [null]],
     ['gt', 5, [6, '6', [1], null]],
-  ] as const)('%s %j is refused however a lenient server might read it', (op, value, values) => {
-    for (const x of values) {
-      expect([x, judged('deny_if', { path: 'args.x', op, value }, { x })]).toEqual([x, 'deny']);
-    }
-  });
+  ] as const)(
+    '%s %j is denied in every form that a lenient server might accept',
+    (op, value, values) => {
+      for (const x of values) {
+        expect([x, judged('deny_if', { path: 'args.x', op, value }, { x })]).toEqual([x, 'deny']);
+      }
+    },
+  );
 
-  it('is found where a list, or JSON in a string, stands for an object', () => {
+  it('is found if a list, or JSON in a string, replaces an object', () => {
     const condition = { path: 'args.item.price', op: 'gt', value: 100 };
     const price = 101;
     for (const item of [
@@ -52,7 +55,7 @@ describe('what may not be', () => {
     expect(judged('deny_if', condition, { item: [{ price: 100 }] })).toBe('allow');
   });
 
-  it('is assumed of a value with more in it than can be looked at', () => {
+  it('is assumed for a value that is too large to check', () => {
     const x = new Array(200_000).fill('dev');
     expect(judged('deny_if', { path: 'args.x', op: 'eq', value: 'prod' }, { x })).toBe('deny');
   });
@@ -61,14 +64,14 @@ describe('what may not be', () => {
     ['eq', 'prod', ['dev', ['dev'], 'production', 5, null, '{', '[prod']],
     ['eq', 5, [6, '6', '', 'five', null]],
     ['contains', 'rm', ['ram', ['r', 'm']]],
-  ] as const)('%s %j lets other values pass', (op, value, values) => {
+  ] as const)('%s %j allows other values', (op, value, values) => {
     for (const x of values) {
       expect([x, judged('deny_if', { path: 'args.x', op, value }, { x })]).toEqual([x, 'allow']);
     }
   });
 });
 
-describe('what has to be', () => {
+describe('a required value', () => {
   it.each([
     ['neq', 5, [6, null, 'five'], [5, '5', '5.0', [5]]],
     ['neq', 'main', ['dev', null], ['main', 'Main', ['main'], 'main\u200b', ' main', '"main"']],
@@ -79,13 +82,13 @@ describe('what has to be', () => {
     ['contains', 'a', ['a b', ['a']], [['a b'], { a: 'a' }]],
     ['exists', true, ['', 0, false], [null]],
     ['exists', false, [null], ['', 0]],
-  ] as const)('%s %j is so only where that is sure', (op, value, good, bad) => {
+  ] as const)('%s %j matches only if every server would read it so', (op, value, good, bad) => {
     const condition = { path: 'args.x', op, value };
     for (const x of good) expect([x, judged('conditions', condition, { x })]).toEqual([x, 'allow']);
     for (const x of bad) expect([x, judged('conditions', condition, { x })]).toEqual([x, 'deny']);
   });
 
-  it('is counted by one key alone', () => {
+  it('is read from one key alone', () => {
     const judge = new Judge([
       policyOf('version: "1"\ntools: { pay: { rules: [{ spend: { per_call: 10 } }] } }'),
     ]);

@@ -1,4 +1,4 @@
-/** Documents that are valid and such that are not, in each form; the JSON schema judges them alike. */
+/** Valid and invalid documents of each form. The JSON schema and the parser must agree on them. */
 export const VALID: Readonly<Record<string, string>> = {
   'Intercept’s YAML': `
 version: "1"

@@ -11,7 +11,7 @@ const tool = (annotations: Record<string, unknown>, inputSchema: object = { type
 });
 
 describe('the JSON schema of policies', () => {
-  it('is the one that editors are given', async () => {
+  it('is the one that editors use', async () => {
     const text = `${JSON.stringify(policyJsonSchema(), null, 2)}\n`;
     await expect(text).toMatchFileSnapshot('../../../schemas/policy.schema.json');
   });
@@ -21,14 +21,14 @@ describe('the JSON schema of policies', () => {
     expect(mistakesIn(text)).toEqual([]);
     expect(validate(parse(text, { merge: true })), JSON.stringify(validate.errors)).toBe(true);
   });
-  it.each(Object.entries(INVALID))('refuses %s, as the parser does', (_, text) => {
+  it.each(Object.entries(INVALID))('rejects %s, as the parser does', (_, text) => {
     expect(mistakesIn(text)).not.toEqual([]);
     expect(validate(parse(text, { merge: true }))).toBe(false);
   });
 });
 
-describe('YAML as people leave it', () => {
-  it('has what a merge key brings, and nothing where there are comments alone', () => {
+describe('YAML syntax', () => {
+  it('includes merge keys, and a document of comments alone is empty', () => {
     const one = new Judge([policyOf(VALID['YAML as people leave it'] as string)]);
     for (let calls = 0; calls < 5; calls++) expect(one.call('create_comment')).toBe('allow');
     expect(one.call('create_comment')).toBe('deny /tools/create_comment/rules/0');
@@ -49,7 +49,7 @@ describe('YAML as people leave it', () => {
       '2:33: redact.patterns.0.pattern: is not',
     ],
     ['redact: { countries: [DE, UK] }', '2:27: redact.countries.1: is the code of no country'],
-  ])('says where it cannot be kept: %s', (text, expected) => {
+  ])('is rejected with the position of the mistake: %s', (text, expected) => {
     expect(mistakesIn(`version: "1"\n${text}`)[0]).toContain(`policy.yaml:${expected}`);
   });
 });
@@ -58,13 +58,13 @@ describe('PolicyLayer’s JSON', () => {
   const judge = () =>
     new Judge([policyOf(VALID['PolicyLayer’s JSON'] as string)], { caller: 'arn:x' });
 
-  it('allows what is listed by {}, and nothing else', () => {
+  it('allows tools listed with {}, and no others', () => {
     expect(judge().call('list_x')).toBe('allow');
     expect(judge().call('list_y')).toBe('deny /default');
     expect(judge().call('wipe')).toBe('deny /hide/0');
   });
 
-  it('wants what it requires, and refuses by deny_if', () => {
+  it('enforces required conditions, and denies with deny_if', () => {
     const rules = '/tools/invoke_function';
     expect(judge().call('invoke_function', {})).toBe(`deny ${rules}/require/0`);
     expect(judge().call('invoke_function', { reason: 'x', amount: 1 })).toBe('allow');
@@ -72,7 +72,7 @@ describe('PolicyLayer’s JSON', () => {
     expect(judge().call('invoke_function', over)).toBe(`deny ${rules}/deny_if/0`);
   });
 
-  it('names the limit that was reached by its pointer', () => {
+  it('names the reached limit by its pointer', () => {
     const one = judge();
     for (let calls = 0; calls < 10; calls++) one.call('invoke_function', { reason: 'x' });
     expect(one.call('invoke_function', { reason: 'x' })).toBe(
@@ -80,7 +80,7 @@ describe('PolicyLayer’s JSON', () => {
     );
   });
 
-  it('refuses an identity that nobody knows', () => {
+  it('denies an unknown identity', () => {
     const one = new Judge([policyOf(VALID['PolicyLayer’s JSON'] as string)]);
     expect(one.call('list_x')).toBe('deny ');
     expect(one.isListed('list_x')).toBe(false);
@@ -91,7 +91,7 @@ describe('a snippet of the catalogues', () => {
   const judge = () => new Judge([policyOf(VALID['a snippet of a catalogue'] as string)]);
   const invoke = tool({}, { type: 'object', required: ['prompt'] });
 
-  it('limits calls over the last so many seconds, and wants the arguments that are required', () => {
+  it('limits calls in the last seconds, and enforces required arguments', () => {
     const one = judge();
     const call = (args: Record<string, unknown>) => one.call('invoke_agent_runtime', args, invoke);
     const rule = 'deny /tools/invoke_agent_runtime/rules/0';
@@ -102,14 +102,14 @@ describe('a snippet of the catalogues', () => {
     expect(one.said).toContain('10 per 60 s');
   });
 
-  it('shows the agent the reason of a deny', () => {
+  it('shows the agent the reason of a denial', () => {
     const one = judge();
     expect(one.call('delete_agent_runtime')).toBe('deny /tools/delete_agent_runtime/rules/0');
     expect(one.said).toBe('Destructive');
   });
 });
 
-describe('what we add to the YAML', () => {
+describe('our additions to the YAML form', () => {
   const ADMIN = 'arn:aws:sts::123456789012:assumed-role/Admin/me';
   const judge = (caller = 'arn:aws:iam::123456789012:user/u') =>
     new Judge([policyOf(VALID['our additions'] as string)], {
@@ -117,13 +117,13 @@ describe('what we add to the YAML', () => {
       spent: () => ({ usd: 1, sessions: 1 }),
     });
 
-  it('has globs, which list the tools that fit', () => {
+  it('accept globs, and list the matching tools', () => {
     const one = judge();
     expect(one.isListed('read_orders')).toBe(true);
     expect(one.isListed('write_orders')).toBe(false);
   });
 
-  it('gives the tools of one runtime to that runtime', () => {
+  it('give the tools of one runtime to that runtime', () => {
     const policy = policyOf(
       'version: "1"\ndefault: deny\nruntimes: [{ match: [shop], tools: { sell: { rules: [] } } }]',
     );
@@ -132,7 +132,7 @@ describe('what we add to the YAML', () => {
     expect(new Judge([policy], { runtime }).call('sell')).toBe('deny /default');
   });
 
-  it('reads a caller by the role that was assumed', () => {
+  it('identify a caller by the assumed role', () => {
     const policy = policyOf(`
 version: "1"
 default: deny
@@ -144,7 +144,7 @@ callers: [{ match: ["arn:aws:iam::*:role/Admin"], default: allow }]
     );
   });
 
-  it('lists for each caller what its catalog has', () => {
+  it('list the tools of each caller’s catalog', () => {
     const policy = policyOf(`
 version: "1"
 callers:
@@ -157,7 +157,7 @@ callers:
     expect(one.isListed('read_all', 'arn:aws:iam::1:user/u')).toBe(true);
   });
 
-  it('checks the arguments by the tool’s own schema', async () => {
+  it('check the arguments by the tool’s own schema', async () => {
     const one = judge();
     await one.schemas.prepare();
     const schema = {
@@ -173,7 +173,7 @@ callers:
     expect(one.call('read_orders', { id: 1 })).toBe('deny /tools/read_*/rules/0');
   });
 
-  it('takes one of any_of, and all of all_of', () => {
+  it('accept one match of any_of, and require all of all_of', () => {
     const policy = policyOf(`
 version: "1"
 tools:
@@ -189,7 +189,7 @@ tools:
     expect(one.call('pay', { currency: 'eur', amount: 99 })).toBe('deny /tools/pay/rules/0');
   });
 
-  it('asks for tools by what they say of themselves; one that says nothing is destructive', () => {
+  it('match tools by their annotations, and treat a tool without annotations as destructive', () => {
     const policy = policyOf('version: "1"\napprove: [destructive]');
     const one = new Judge([policy]);
     expect(one.call('a', {}, tool({ readOnlyHint: true }))).toBe('allow');
@@ -198,7 +198,7 @@ tools:
     expect(one.call('a')).toBe('ask /approve/0');
   });
 
-  it('caps what an argument may be, for a call and for a day', () => {
+  it('limit an argument, for one call and for a day', () => {
     const policy = policyOf(
       'version: "1"\ntools: { pay: { rules: [{ spend: { per_call: 10, daily: 15 } }] } }',
     );
@@ -213,7 +213,7 @@ tools:
     ]);
   });
 
-  it('has budgets in US$ and in sessions', () => {
+  it('have budgets in US$ and in sessions', () => {
     const policy = policyOf(
       'version: "1"\nbudgets: [{ usd: 5, window: day }, { sessions: 2, window: hour }]',
     );
@@ -226,7 +226,7 @@ tools:
     expect(new Judge([policy]).call('x')).toBe('deny /budgets/0');
   });
 
-  it('rules methods of both sides, prompts and resources', () => {
+  it('cover methods of both sides, prompts and resources', () => {
     const policy = policyOf(`
 version: "1"
 default: deny
@@ -286,14 +286,14 @@ describe('several documents', () => {
     }
   });
 
-  it('have the strictest win: a deny over an approval over an allow', () => {
+  it('apply the strictest effect: deny before approval before allow', () => {
     expect(new Judge([lenient, strict]).call('pay')).toBe('ask /tools/pay/rules/0');
     expect(new Judge([lenient, strict]).call('other')).toBe('deny /default');
     expect(new Judge([strict, organisation]).call('drop')).toMatch(/^deny/);
   });
 });
 
-describe('what only looks like something', () => {
+describe('a confusable value', () => {
   const denying = policyOf(`
 version: "1"
 tools:
@@ -308,12 +308,12 @@ tools:
     ' delete_db',
     'delete_db\0',
     'délete_db',
-  ])('is not let past a deny: %j', (name) =>
+  ])('does not bypass a deny: %j', (name) =>
     expect(new Judge([denying]).call(name)).toMatch(/^deny/),
   );
 
   it.each(['Read', 'read\u200b', 'ｒead', 'rеad', ' read'])(
-    'is not let in by a permission: %j',
+    'does not match an allow: %j',
     (name) => {
       const policy = policyOf('version: "1"\ndefault: deny\ntools: { read: { rules: [] } }');
       expect(new Judge([policy]).call(name)).toMatch(/^deny/);
@@ -331,7 +331,7 @@ tools:
     { to: 'e\u200bvil' },
     { to: 'ｅｖｉｌ' },
     { to: { name: 'evil' } },
-  ])('is refused where a server might read what is forbidden: %j', (args) => {
+  ])('is denied if a server might read a forbidden value: %j', (args) => {
     expect(new Judge([denying]).call('pay', args)).toMatch(/^deny/);
   });
 
@@ -343,7 +343,7 @@ tools:
     'tools/\u200bcall',
     'TOOLS/CALL',
     'toolscall',
-  ])('is no method: %j', (method) =>
+  ])('is not a method: %j', (method) =>
     expect(new Judge([denying]).message(method, { name: 'delete_db' })).toMatch(/^deny/),
   );
 });
@@ -366,7 +366,7 @@ describe('numbers in YAML', () => {
     ['1e3', 1000],
     ['1_000.5', 1000.5],
     ['!!int "0100"', 64],
-  ])('mean what Intercept reads: %s', (text, expected) => {
+  ])('have the same value as in Intercept: %s', (text, expected) => {
     expect(most(text)).toMatchObject({ most: expected });
   });
 
@@ -379,7 +379,7 @@ describe('numbers in YAML', () => {
     ['on', 'on'],
     ['_1', '_1'],
     ['!!str 0100', '0100'],
-  ])('are texts if Intercept reads them as such: %s', (text, value) => {
+  ])('are strings if Intercept reads them as strings: %s', (text, value) => {
     const judge = new Judge([policyOf(compared(text))]);
     expect(judge.call('t', { a: value })).toBe('deny /tools/t/deny_if/0');
     expect(judge.call('t', { a: 'other' })).toBe('allow');
@@ -390,11 +390,11 @@ describe('numbers in YAML', () => {
     ['9007199254740993', 'is too large to be compared exactly'],
     ['.inf', 'is no number that can be compared'],
     ['!!binary aGk=', 'Unresolved tag'],
-  ])('are refused with the reason: %s', (text, reason) => {
+  ])('are rejected with the reason: %s', (text, reason) => {
     expect(mistakesIn(compared(text)).join()).toContain(reason);
   });
 
-  it('have no other meaning by a directive, and none in names', () => {
+  it('keep their value despite a directive, and names are never numbers', () => {
     const document = policyOf(
       '%YAML 1.1\n---\nversion: "1"\nhide: [no, "1"]\ntools: { 0100: { rules: [] } }',
     );

@@ -28,7 +28,7 @@ const shop = () => new Judge([policyOf(SHOP)]);
 const report = { format: 'csv', limit: 10 };
 
 describe('a policy in Intercept’s YAML', () => {
-  it('allows a listed tool without rules, and refuses an unlisted one under "default: deny"', () => {
+  it('allows a listed tool without rules, and denies an unlisted one under "default: deny"', () => {
     const judge = shop();
     expect(judge.call('search_orders')).toBe('allow');
     expect(judge.call('something_else')).toBe('deny /default');
@@ -36,7 +36,7 @@ describe('a policy in Intercept’s YAML', () => {
     expect(judge.isListed('something_else')).toBe(false);
   });
 
-  it('hides a tool from lists and refuses it when called', () => {
+  it('hides a tool from lists and denies its calls', () => {
     const judge = shop();
     expect(judge.isListed('drop_index')).toBe(false);
     expect(judge.call('drop_index')).toBe('deny /hide/0');
@@ -49,14 +49,14 @@ describe('a policy in Intercept’s YAML', () => {
     expect(judge.call('anything')).toBe('deny /hide/0');
   });
 
-  it('refuses by "action: deny" with its sentence', () => {
+  it('denies by "action: deny" with its message', () => {
     const judge = shop();
     expect(judge.call('purge_cache')).toBe('deny /tools/purge_cache/rules/0');
     expect(judge.said).toBe('Ask the platform team');
     expect(judge.isListed('purge_cache')).toBe(false);
   });
 
-  it('wants all conditions of a rule to hold', () => {
+  it('requires all conditions of a rule', () => {
     const judge = shop();
     expect(judge.call('export_report', report)).toBe('allow');
     const rule = 'deny /tools/export_report/rules/0';
@@ -83,7 +83,7 @@ describe('a policy in Intercept’s YAML', () => {
   });
 
   it.each([[{}], [{ limit: '10' }], [{ limit: -5 }], [{ limit: null }]])(
-    'names the rule where what it counts is no number: %j',
+    'names the rule if the counted value is not a number: %j',
     (args) => {
       const judge = shop();
       expect(judge.call('export_report', { format: 'csv', ...args })).toBe(
@@ -93,14 +93,14 @@ describe('a policy in Intercept’s YAML', () => {
     },
   );
 
-  it('asks a person where the conditions of require_approval hold', () => {
+  it('requires approval if the conditions of require_approval match', () => {
     const judge = shop();
     expect(judge.call('issue_credit', { amount: 500 })).toBe('allow');
     expect(judge.call('issue_credit', { amount: 501 })).toBe('ask /tools/issue_credit/rules/0');
     expect(judge.call('issue_credit', {})).toBe('allow');
   });
 
-  it('applies the rules of "*" to every listed tool, on one counter', () => {
+  it('applies the rules of "*" to every listed tool, with one counter', () => {
     const judge = shop();
     for (let calls = 0; calls < 60; calls++) expect(judge.call('search_orders')).toBe('allow');
     expect(judge.call('issue_credit', { amount: 1 })).toBe('deny /tools/*/rules/0');
@@ -211,7 +211,7 @@ tools:
     ['version: "1"\ntools: {}\nalow: [x]', 'policy.yaml:3:1: alow: there is no such field'],
     ['version: "1"\ntools: {}\ntools: {}', 'policy.yaml:3:1: Map keys must be unique'],
     ['version: "1\n', 'policy.yaml:2:1: Missing closing "quote'],
-  ])('tells where a mistake is: %j', (text, expected) => {
+  ])('reports the position of a mistake: %j', (text, expected) => {
     expect(mistakesIn(text).join('\n')).toContain(expected);
   });
 });
