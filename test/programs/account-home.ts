@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-/** A user's home with AWS profiles, as the environment of a program; gone when the test is over. */
+/**
+ * A user's home directory with AWS profiles, as the environment of a program. It is removed after
+ * the test.
+ */
 export function accountHome(
   endpoint: string,
   config: string,

@@ -22,7 +22,7 @@ import { endWithTest } from '../fixtures/running.ts';
 import { temporaryFolder } from '../fixtures/tls.ts';
 import { start } from '../local/harness.ts';
 
-/** What mcp-agentcore-proxy 0.1.5 sends: no protocol version. */
+/** The headers of mcp-agentcore-proxy 0.1.5, which has no protocol version. */
 const OLD = { accept: 'application/json, text/event-stream' };
 const RUNTIME_SESSION = 'x-amzn-bedrock-agentcore-runtime-session-id';
 
@@ -36,7 +36,7 @@ const isGone = (pid: number) => {
 };
 
 describe('a POST', () => {
-  it('is answered with JSON where there is nothing but the answer', async () => {
+  it('is answered with JSON if there is only the answer', async () => {
     const bridge = await startBridge();
     const { status, type, messages } = await bridge.initialize();
     expect([status, type]).toEqual([200, 'application/json']);
@@ -48,7 +48,7 @@ describe('a POST', () => {
     }
   });
 
-  it('becomes a stream of what the server says before its answer', async () => {
+  it('becomes a stream if the server sends other messages before its answer', async () => {
     const bridge = await startBridge();
     await bridge.initialize();
     const params = { name: 'progress', _meta: { progressToken: 'p' } };
@@ -61,7 +61,7 @@ describe('a POST', () => {
     ]);
   });
 
-  it('asks the client on the stream, whose answers come as POSTs with 202', async () => {
+  it('carries server requests on its stream, and their answers come as POSTs with 202', async () => {
     const bridge = await startBridge();
     await bridge.initialize();
     const statuses: Promise<number>[] = [];
@@ -77,7 +77,7 @@ describe('a POST', () => {
     expect(await Promise.all(statuses)).toEqual([202, 202]);
   });
 
-  it('ends with each question for a client that says one message a POST', async () => {
+  it('ends with each server request for a client that supports one message per POST', async () => {
     for (const headers of [OLD, { accept: 'application/json' }]) {
       const bridge = await startBridge();
       await bridge.initialize();
@@ -95,7 +95,7 @@ describe('a POST', () => {
     }
   });
 
-  it('is open beside others, and a fast answer overtakes a slow one', async () => {
+  it('is open next to others, and a fast answer overtakes a slow one', async () => {
     const bridge = await startBridge();
     await bridge.initialize();
     const abort = bridge.call('hang').catch(() => undefined);
@@ -116,7 +116,7 @@ describe('a POST', () => {
     expect([status, messages]).toEqual([202, []]);
   });
 
-  it('that is cancelled tells the server under the id that it knows, and gets no answer', async () => {
+  it('that is cancelled sends the server a cancellation with its own id, and gets no answer', async () => {
     const bridge = await startBridge();
     await bridge.initialize();
     const call = { jsonrpc: '2.0', id: 'slow', method: 'tools/call', params: { name: 'hang' } };
@@ -131,7 +131,7 @@ describe('a POST', () => {
     expect(result.cancelled[0]).not.toBe('slow');
   });
 
-  it('hears of a question that the server takes back', async () => {
+  it('receives the cancellation of a server request', async () => {
     const bridge = await startBridge();
     await bridge.initialize();
     const { messages } = await bridge.call('forget', { takeBack: true });
@@ -142,7 +142,7 @@ describe('a POST', () => {
     });
   });
 
-  it('that is over leaves its questions open, since another request of the server may depend on them', async () => {
+  it('that has ended leaves its server requests open, because other requests of the server may depend on them', async () => {
     const bridge = await startBridge();
     await bridge.initialize();
     const { messages } = await bridge.call('forget');
@@ -170,28 +170,28 @@ describe('a POST', () => {
     ['blank', ' \n', 400, /empty/],
     ['not UTF-8', Buffer.from('{"a":"\xff"}', 'latin1'), 400, /UTF-8/],
     ['not JSON', '{', 400, /not JSON/],
-    ['no message', '{"a":1}', 400, /jsonrpc/],
+    ['not a message', '{"a":1}', 400, /jsonrpc/],
     ['too large', Buffer.alloc(100_000_001, 0x20), 413, /100000000/],
-  ])('that is %s is refused with a reason', async (_, body, expected, reason) => {
+  ])('that is %s is rejected with a reason', async (_, body, expected, reason) => {
     const bridge = await startBridge();
     const { status, messages } = await bridge.post(body);
     expect(status).toBe(expected);
     expect(messages[0].error.message).toMatch(reason);
   });
 
-  it('elsewhere, or another method, is refused', async () => {
+  it('to another path, or with another method, is rejected', async () => {
     const bridge = await startBridge();
     expect((await fetch(`${bridge.url}/other`)).status).toBe(404);
     expect((await fetch(`${bridge.url}/mcp`)).status).toBe(405);
   });
 });
 
-describe('a request that a page in a browser could send', () => {
+describe('a request that a web page could send', () => {
   it.each([
     ['a foreign Origin', 403, { origin: 'http://evil.example' }],
     ['another body than JSON', 415, { 'content-type': 'text/plain' }],
     ['a Host that is rebound', 403, { host: 'evil.example' }],
-  ])('with %s gets %s, and the server is not even started', async (_, status, headers) => {
+  ])('with %s gets %s, and the server is not started', async (_, status, headers) => {
     const bridge = await startBridge({ LOG_LEVEL: 'debug' });
     for (const path of ['/mcp', '/invocations']) {
       const answer = await postRaw(bridge.url + path, headers);
@@ -208,7 +208,7 @@ describe('a request that a page in a browser could send', () => {
   });
 });
 
-/** With `node:http`, since `fetch` sets `Host` by itself. Resolves with the status. */
+/** Uses `node:http`, because `fetch` sets `Host` itself. Resolves with the status. */
 async function postRaw(url: string, headers: Record<string, string>): Promise<number | undefined> {
   const params = { protocolVersion: '2025-11-25' };
   const request = httpRequest(url, {
@@ -222,7 +222,7 @@ async function postRaw(url: string, headers: Record<string, string>): Promise<nu
 }
 
 describe('on an MCP runtime', () => {
-  it('a session begins with initialize, and another one’s id has to begin anew', async () => {
+  it('a session begins with initialize, and a request with another session id gets 404', async () => {
     const bridge = await startBridge();
     const initialize = { jsonrpc: '2.0', id: 1, method: 'initialize', params: {} };
     const list = { jsonrpc: '2.0', id: 2, method: 'tools/list' };
@@ -242,8 +242,8 @@ describe('on an MCP runtime', () => {
   });
 });
 
-describe('the child', () => {
-  it('is started by the first message, in its folder, with the session’s id', async () => {
+describe('the server process', () => {
+  it('is started by the first message, in its folder, with the session id', async () => {
     const folder = await realpath(await temporaryFolder());
     const bridge = await startBridge({ MCP_SERVER_CWD: folder });
     expect((await bridge.ping()).body.status).toBe('Healthy');
@@ -252,7 +252,7 @@ describe('the child', () => {
     expect(result).toMatchObject({ session: 'the-session', cwd: folder });
   });
 
-  it('may ramble: what is no message is logged and dropped', async () => {
+  it('may print lines that are not messages, which are logged and dropped', async () => {
     const bridge = await startBridge();
     await bridge.initialize();
     const { messages } = await bridge.call('ramble');
@@ -262,7 +262,7 @@ describe('the child', () => {
     expect(bridge.stderr).toMatch(/Dropped a line that is no message/);
   });
 
-  it('cannot move the terminal that shows its log', async () => {
+  it('cannot send control characters to the terminal that shows its log', async () => {
     const bridge = await startBridge();
     await bridge.initialize();
     await bridge.call('color');
@@ -270,7 +270,7 @@ describe('the child', () => {
     expect(bridge.stderr).not.toContain('\u001b');
   });
 
-  it('that ends fails all that wait, with its last words, and starts at the next initialize', async () => {
+  it('that exits fails all open requests with its last output, and starts again at the next initialize', async () => {
     const bridge = await startBridge();
     await bridge.initialize();
     const [hanging, crashing] = await Promise.all([bridge.call('hang'), bridge.call('crash')]);
@@ -284,7 +284,7 @@ describe('the child', () => {
     expect((await bridge.call('echo', { back: 1 })).messages[0].result).toEqual({ back: 1 });
   });
 
-  it('that ends in a call has it fail with an unknown outcome, which no client repeats', async () => {
+  it('that exits during a call fails the call with an unknown outcome, which no client retries', async () => {
     const bridge = await startBridge();
     await bridge.initialize();
     const call = (name: string) => {
@@ -292,14 +292,14 @@ describe('the child', () => {
       return bridge.post(request, MODERN, undefined, '/mcp');
     };
     const crashed = await call('crash');
-    // With a 404 a client would begin a new session and send it again.
+    // After a 404, a client would start a new session and send the call again.
     expect(crashed.status).toBe(200);
     expect(crashed.messages[0].error.data.outcome).toBe('unknown');
     expect(crashed.messages[0].error.message).toMatch(/took effect is unknown/);
     expect((await call('echo')).status).toBe(404);
   });
 
-  it('that cannot be started is said so at once, and by ping', async () => {
+  it('that cannot be started is reported at once, also by ping', async () => {
     const bridge = await startBridge({ MCP_SERVER_CMD: '/no/such/program --flag' });
     const { messages } = await bridge.request('initialize');
     expect(messages[0].error.message).toMatch(/could not be started.*ENOENT/);
@@ -308,7 +308,7 @@ describe('the child', () => {
     expect(body.reason).toMatch(/could not be started/);
   });
 
-  it('is gone when the bridge is ended, even one that does not listen', async () => {
+  it('exits with the bridge, even if it ignores the end of its input', async () => {
     for (const tool of ['echo', 'mute']) {
       const bridge = await startBridge();
       await bridge.initialize();
@@ -321,18 +321,18 @@ describe('the child', () => {
   });
 });
 
-describe('called wrongly', () => {
+describe('a wrong setting', () => {
   it.each([
     [{ MCP_SERVER_CMD: '' }, /MCP_SERVER_CMD is not set/],
     [{ MCP_SERVER_CMD: 'x', SERVER_PORT: 'http' }, /SERVER_PORT is "http"/],
-  ])('%o: exit 2 and one sentence', async (env, sentence) => {
+  ])('%o: exit code 2 and one error message', async (env, sentence) => {
     const bridge = new BridgeProcess(env);
     endWithTest(bridge, () => bridge.stop());
     expect((await bridge.exited).code).toBe(2);
     expect(bridge.stderr).toMatch(sentence);
   });
 
-  it('a port that is taken: exit 1', async () => {
+  it('a port in use: exit code 1', async () => {
     const first = await startBridge();
     const second = new BridgeProcess({ MCP_SERVER_CMD: 'x', SERVER_PORT: new URL(first.url).port });
     endWithTest(second, () => second.stop());
@@ -341,7 +341,7 @@ describe('called wrongly', () => {
   });
 });
 
-describe('the proxy before the bridge, on a local AgentCore', () => {
+describe('the proxy in front of the bridge, on a local AgentCore', () => {
   const bridgeCommand = {
     command: [process.execPath, 'dist/bridge.js'],
     env: { MCP_SERVER_CMD: STDIO_SERVER, SERVER_PORT: '{port}', SERVER_HOST: '127.0.0.1' },
@@ -350,7 +350,7 @@ describe('the proxy before the bridge, on a local AgentCore', () => {
   it.each([
     ['HTTP', { ...bridgeCommand, protocol: 'HTTP' as const }],
     ['MCP, stateful', { ...bridgeCommand, sessions: 'stateful' as const }],
-  ])('samples and elicits on an %s runtime', async (_, runtime) => {
+  ])('supports sampling and elicitation on an %s runtime', async (_, runtime) => {
     const local = await start({ server: runtime });
     const proxy = startProxy(local.url, {
       ...local.env,
@@ -372,7 +372,7 @@ describe('the proxy before the bridge, on a local AgentCore', () => {
   });
 });
 
-describe('what the server sends while no request is open', () => {
+describe('a server message while no request is open', () => {
   const METHODS = ['roots/list', 'sampling/createMessage', 'elicitation/create'];
   const NOTIFICATIONS = [
     'notifications/tools/list_changed',
@@ -380,7 +380,7 @@ describe('what the server sends while no request is open', () => {
     'notifications/message',
   ];
 
-  /** Resolves when all that the server then sends waits in the bridge. */
+  /** Resolves when all these server messages wait in the bridge. */
   async function sendLater(
     bridge: BridgeProcess,
     { methods, count = 1, bytes = 0 }: { methods: string[]; count?: number; bytes?: number },
@@ -395,7 +395,7 @@ describe('what the server sends while no request is open', () => {
     ['stateful /mcp', '/mcp'],
     ['/invocations', '/invocations'],
   ])(
-    'goes out in order on the stream of the next request of %s, and is answered after it',
+    'is sent in order on the stream of the next request of %s, and answered after it',
     async (_, path) => {
       const bridge = await startBridge({ LOG_LEVEL: 'debug' });
       await bridge.initialize();
@@ -417,7 +417,7 @@ describe('what the server sends while no request is open', () => {
     },
   );
 
-  it('goes out a question a POST to a client that says one message a POST', async () => {
+  it('is sent as one request per POST to a client that supports one message per POST', async () => {
     for (const headers of [OLD, { accept: 'application/json' }]) {
       const bridge = await startBridge({ LOG_LEVEL: 'debug' });
       await bridge.initialize();
@@ -432,7 +432,7 @@ describe('what the server sends while no request is open', () => {
     }
   });
 
-  it('is bounded: notifications make room, and a request that finds none gets an error', async () => {
+  it('is bounded: notifications are dropped first, and a request without room gets an error', async () => {
     const bridge = await startBridge({ LOG_LEVEL: 'debug' });
     await bridge.initialize();
     await sendLater(bridge, { methods: ['notifications/message', 'roots/list'], count: 300 });
@@ -453,7 +453,7 @@ describe('what the server sends while no request is open', () => {
     expect(messages.filter(({ method }: Line) => method === 'roots/list')).toHaveLength(7);
   });
 
-  it('does not go out with initialize, and not when the server has ended meanwhile', async () => {
+  it('is not sent with initialize, nor after the server has exited', async () => {
     const bridge = await startBridge({ LOG_LEVEL: 'debug' });
     await bridge.initialize();
     await sendLater(bridge, { methods: ['roots/list'] });
@@ -464,11 +464,11 @@ describe('what the server sends while no request is open', () => {
     expect((await bridge.call('echo')).messages).toHaveLength(1);
   });
 
-  it('is taken back by the server before it goes out', async () => {
+  it('is cancelled by the server before it is sent', async () => {
     const bridge = await startBridge({ LOG_LEVEL: 'debug' });
     await bridge.initialize();
     await sendLater(bridge, { methods: ['roots/list', 'notifications/cancelled'] });
-    // A cancellation that the bridge has not read yet comes before its next line.
+    // The bridge must read the cancellation before it reads the next line.
     await bridge.call('echo');
     expect((await bridge.call('echo')).messages).toHaveLength(1);
     const [{ result }] = (await bridge.call('answers')).messages as [Line];
@@ -516,8 +516,8 @@ describe('what the server sends while no request is open', () => {
   });
 });
 
-// A client that goes in the middle of a POST of the stateless era cancels it by that.
-describe('a client that goes', () => {
+// In the stateless era, a client cancels a request by closing its POST.
+describe('a client that disconnects', () => {
   it('cancels its call in the stateless era', async () => {
     const bridge = await startBridge();
     await bridge.initialize();

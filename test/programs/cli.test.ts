@@ -4,20 +4,20 @@ import { ProxyProcess, RUNTIME_ARN } from '../fixtures/proxy-process.ts';
 import { endWithTest } from '../fixtures/running.ts';
 import { startUpstream } from '../fixtures/scripted-upstream.ts';
 
-/** Runs the command line; its lines are read as JSON-RPC, so other output is in `noise`. */
+/** Runs the command line. Its lines are parsed as JSON-RPC, so other output is in `noise`. */
 function agentcoreMcp(args: string[], env: Record<string, string> = {}): ProxyProcess {
   const process = new ProxyProcess(env, ['dist/cli.js', ...args]);
   return endWithTest(process, () => process.kill());
 }
 
 describe('agentcore-mcp', () => {
-  it('tells its version', async () => {
+  it('prints its version', async () => {
     const cli = agentcoreMcp(['--version']);
     expect((await cli.exited).code).toBe(0);
     expect(cli.noise).toEqual([packageJson.version]);
   });
 
-  it('lists the verbs that work', async () => {
+  it('lists the available commands', async () => {
     const cli = agentcoreMcp(['--help']);
     expect((await cli.exited).code).toBe(0);
     const verbs = cli.noise.flatMap((line) => /^ {2}([a-z]+) /.exec(line)?.[1] ?? []);
@@ -52,7 +52,7 @@ describe('agentcore-mcp', () => {
     ['policy'],
     ['audit', 'find'],
     ['audit', 'verify'],
-  ])('helps within 80 columns: %j %j', async (...verb) => {
+  ])('prints help within 80 columns: %j %j', async (...verb) => {
     const cli = agentcoreMcp([...verb, '--help']);
     expect((await cli.exited).code).toBe(0);
     expect(cli.noise.filter((line) => line.length > 80)).toEqual([]);
@@ -69,13 +69,13 @@ describe('agentcore-mcp', () => {
     [['policy', 'init', '--runtime', 'nope'], /^agentcore-mcp: Not the ARN/],
     [['policy', 'check', '/no/such.yaml'], /no\/such\.yaml: there is no such file/],
     [['local', '--config', '/no/such/file.yaml'], /no\/such\/file\.yaml/],
-  ])('exits with 2 when it is called as %j', async (args, sentence) => {
+  ])('exits with code 2 if it is called with %j', async (args, sentence) => {
     const cli = agentcoreMcp(args);
     expect((await cli.exited).code).toBe(2);
     expect(cli.stderr).toMatch(sentence);
   });
 
-  it('proxy is the proxy', async () => {
+  it('proxy runs the proxy', async () => {
     const upstream = await startUpstream();
     const cli = agentcoreMcp(['proxy'], {
       AGENTCORE_AGENT_ARN: RUNTIME_ARN,

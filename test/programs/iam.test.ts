@@ -8,7 +8,7 @@ const ROLE = 'arn:aws:iam::123456789012:role/Reader';
 const iam = (...args: string[]) => runCli(['iam', ...args], {});
 
 describe('agentcore-mcp iam', () => {
-  it('prints the policy of whoever uses a runtime, ready to copy', async () => {
+  it('prints the policy for a caller of a runtime, ready to copy', async () => {
     const { code, stdout, stderr } = await iam('--runtime', RUNTIME, '--qualifier', 'prod');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const [heading, ...json] = stdout.split('\n');
@@ -30,7 +30,7 @@ describe('agentcore-mcp iam', () => {
     });
   });
 
-  it('prints what a role of another account takes: caller, role and trust', async () => {
+  it('prints the policies for a role of another account: caller, role and trust', async () => {
     const principal = 'arn:aws:sts::210987654321:assumed-role/Developer/ada';
     const trust = ['--trust-principal', principal, '--external-id', 'abc', '--mfa'];
     const { stdout } = await iam(
@@ -68,7 +68,7 @@ describe('agentcore-mcp iam', () => {
     });
   });
 
-  it('says what it needs for the trust policy', async () => {
+  it('names the options that the trust policy needs', async () => {
     const { code, stderr } = await iam('--runtime', RUNTIME, '--role', ROLE);
     expect(code).toBe(0);
     expect(stderr).toMatch(/who may assume it: --trust-principal ARN \(agentcore-mcp whoami/);
@@ -85,7 +85,7 @@ describe('agentcore-mcp iam', () => {
       ['--runtime', RUNTIME, '--role', ROLE, '--trust-principal', 'bob'],
       /expected the ARN of a user/,
     ],
-  ])('refuses %j in a sentence', async (args, sentence) => {
+  ])('rejects %j with an error message', async (args, sentence) => {
     const result = await iam(...args);
     expect(result).toMatchObject({ code: 2, stdout: '' });
     expect(result.stderr).toMatch(sentence);

@@ -41,7 +41,7 @@ const replay = (session: string, next: string, at: string): JournalRecord => ({
   toolsChanged: false,
 });
 
-/** Two programs, whose records come by turns. */
+/** Two programs with alternating records. */
 function twoPrograms(): StateFolder {
   const state = new StateFolder();
   state.write({
@@ -69,7 +69,7 @@ function log(state: StateFolder, ...args: string[]): Promise<CliResult> {
 const toolsOf = ({ stdout }: CliResult) => stdout.match(/(?<=tools\/call )\w+/g);
 
 describe('agentcore-mcp log', () => {
-  it('tells the records of all programs by time, a line each', async () => {
+  it('lists the records of all programs by time, one per line', async () => {
     const result = await log(twoPrograms());
     expect(result).toMatchObject({ code: 0, stderr: '' });
     expect(toolsOf(result)).toEqual(['first', 'second', 'third']);
@@ -88,7 +88,7 @@ describe('agentcore-mcp log', () => {
     ]);
   });
 
-  it('gives scripts a record a line, with its program', async () => {
+  it('prints one JSON record with its program per line for scripts', async () => {
     const { lines } = await log(twoPrograms(), '--json', '--calls');
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       { type: 'call', name: 'first', program: 'proxy', pid: expect.any(Number) },
@@ -113,13 +113,13 @@ describe('agentcore-mcp log', () => {
       ['--calls', '--session', '1111'],
       ['tools/call first', 'tools/call third'],
     ],
-  ])('with %j tells of %j', async (args, expected) => {
+  ])('with %j lists %j', async (args, expected) => {
     const { code, lines } = await log(twoPrograms(), ...args);
     expect(code).toBe(0);
     expect(lines).toEqual(expected.map((words) => expect.stringContaining(words)));
   });
 
-  it('does not let a server move the cursor', async () => {
+  it('removes terminal control characters of a server', async () => {
     const state = new StateFolder();
     state.write({ records: [call('1', 'a\u001b[2J\u009b1m\nb\u202ec', ago(0))] });
     const { stdout } = await log(state, '--calls');
@@ -127,7 +127,7 @@ describe('agentcore-mcp log', () => {
     expect(stdout.split('\n')).toHaveLength(2);
   });
 
-  it('says where it looked when nothing is on record', async () => {
+  it('names the folder if it has no records', async () => {
     const state = new StateFolder();
     const { code, stdout } = await log(state);
     expect(code).toBe(0);
@@ -139,13 +139,13 @@ describe('agentcore-mcp log', () => {
     [['--session', 'nobody'], /No session on record is "nobody"/],
     [['--limit', '0'], /whole number above 0/],
     [['extra'], /too many arguments/],
-  ])('exits with 2 when it is called with %j', async (args, sentence) => {
+  ])('exits with code 2 if it is called with %j', async (args, sentence) => {
     const { code, stderr } = await log(twoPrograms(), ...args);
     expect(code).toBe(2);
     expect(stderr).toMatch(sentence);
   });
 
-  it('ends quietly when its reader has enough', async () => {
+  it('exits without an error when its reader closes the pipe', async () => {
     const state = new StateFolder();
     const records = Array.from({ length: 20_000 }, (_, index) => call('1', `tool${index}`, ago(0)));
     state.write({ records });
@@ -162,7 +162,7 @@ describe('agentcore-mcp log --follow', () => {
     return startCli(['log', '--follow', ...args], { AGENTCORE_STATE_DIR: state.path });
   }
 
-  it('goes on with what all programs write, each record once, until it is interrupted', async () => {
+  it('prints new records of all programs once, until it is interrupted', async () => {
     const state = new StateFolder();
     const path = state.write({ records: [call('1', 'before', ago(SECOND))] });
     const cli = follow(state, '--calls');
@@ -189,7 +189,7 @@ describe('agentcore-mcp log --follow', () => {
     expect(cli.stderr).toBe('');
   });
 
-  it('ends when nobody reads it any more', async () => {
+  it('exits when its reader has closed the pipe', async () => {
     const state = new StateFolder();
     const path = state.write({ records: [call('1', 'before', ago(SECOND))] });
     const cli = follow(state, '--json', '--calls');

@@ -14,7 +14,7 @@ import { CONFIG, HOUR, Home, NEVER, START_URL } from '../aws/sso/home.ts';
 import { ScriptedIdentityCenter } from '../aws/sso/scripted-identity-center.ts';
 import { httpAgent, start } from '../local/harness.ts';
 
-/** What a program says, and a way to wait for it. */
+/** The output of a program, with a method to wait for it. */
 class Output {
   readonly stdout = new PassThrough();
   readonly stderr = new PassThrough();
@@ -48,7 +48,7 @@ class Output {
   }
 }
 
-/** A display, so that a browser could be shown. */
+/** A display, so that a browser can be shown. */
 const DISPLAY = { DISPLAY: ':0' };
 
 async function local() {
@@ -95,7 +95,7 @@ async function logoutFrom(home: Home, options: LogoutArguments = {}) {
   return { code, output };
 }
 
-/** Signs in by the page’s own form, and comes to where that leads. */
+/** Submits the form of the sign-in page, and follows its redirect. */
 async function fillIn(page: string, decision: string): Promise<string> {
   expect(await (await fetch(page)).text()).toContain('<strong>AgentCore MCP</strong>');
   const answer = new URLSearchParams({ user: 'alice', decision });
@@ -103,7 +103,7 @@ async function fillIn(page: string, decision: string): Promise<string> {
 }
 
 describe('agentcore-mcp login', () => {
-  it('signs in on the page that it names', async () => {
+  it('signs in on the page that it prints', async () => {
     const { sso, home } = await local();
     const output = new Output();
     const pending = loginTo(home, { browser: false }, output);
@@ -122,7 +122,7 @@ describe('agentcore-mcp login', () => {
     expect(again.out).toMatch(/^Already signed in to SSO session "corp"/);
   });
 
-  it('fails where the person refuses on the page', async () => {
+  it('fails if the user denies the request on the page', async () => {
     const { home } = await local();
     const output = new Output();
     const pending = loginTo(home, { browser: false }, output);
@@ -134,7 +134,7 @@ describe('agentcore-mcp login', () => {
     });
   });
 
-  it('signs in with a code that is typed on another device', async () => {
+  it('signs in with a code that is entered on another device', async () => {
     const { sso, home } = await local();
     const output = new Output();
     const pending = loginTo(home, { device: true }, output);
@@ -167,7 +167,7 @@ describe('agentcore-mcp login', () => {
     expect(dumb.out).not.toContain('\x1b');
   });
 
-  it('takes a code by itself where a browser could not be shown', async () => {
+  it('uses a device code if no browser can be shown', async () => {
     const { sso, home } = await local();
     const output = new Output();
     const env = { ...home.env, SSH_CONNECTION: '10.0.0.1 1 10.0.0.2 22' };
@@ -177,7 +177,7 @@ describe('agentcore-mcp login', () => {
     expect(output.out).not.toContain('/authorize');
   });
 
-  it('opens the page after it has named it, and takes a code where that fails', async () => {
+  it('opens the page after it has printed the URL, and uses a device code if that fails', async () => {
     const { center, home } = await scripted();
     const output = new Output();
     const opened: string[] = [];
@@ -188,12 +188,12 @@ describe('agentcore-mcp login', () => {
     };
     const env = { ...home.env, ...DISPLAY, WSL_DISTRO_NAME: 'x' };
     expect(await runLogin({ profile: 'work' }, env, output, NEVER, open)).toBe(0);
-    // Here a container may be what the tests run in, and a code is asked for at once.
+    // In a container, the login uses a device code at once.
     expect(opened).toHaveLength(lacksBrowser(env) ? 0 : 1);
     expect(center.to('/device_authorization')).toHaveLength(1);
   });
 
-  it('tells scripts what happens, an object a line', async () => {
+  it('prints one JSON object per line for scripts', async () => {
     const { sso, home } = await local();
     const output = new Output();
     const pending = loginTo(home, { device: true, json: true }, output);
@@ -219,7 +219,7 @@ describe('agentcore-mcp login', () => {
     ]);
   });
 
-  it('exits with 130 when it is cancelled, and leaves no token', async () => {
+  it('exits with code 130 when it is cancelled, and leaves no token', async () => {
     const { home } = await local();
     const ending = new AbortController();
     const output = new Output();
@@ -243,15 +243,18 @@ describe('agentcore-mcp login', () => {
     [-HOUR, 'refresh', 0, /^The login to .* expired at .* and is renewed when it is used\n$/],
     [-HOUR, undefined, 1, /expired at .*: run "agentcore-mcp login --profile work"\n$/],
     [undefined, undefined, 1, /^Not signed in to .*: run "agentcore-mcp login --profile work"\n$/],
-  ])('says how a login stands that has %j ms left', async (left, refresh, code, sentence) => {
-    const home = new Home(CONFIG, 'http://127.0.0.1:9');
-    if (left !== undefined) await home.signIn(left, refresh);
-    const output = new Output();
-    expect(await loginTo(home, { status: true }, output)).toBe(code);
-    expect(output.out).toMatch(sentence);
-  });
+  ])(
+    'reports the state of a login that expires in %j ms',
+    async (left, refresh, code, sentence) => {
+      const home = new Home(CONFIG, 'http://127.0.0.1:9');
+      if (left !== undefined) await home.signIn(left, refresh);
+      const output = new Output();
+      expect(await loginTo(home, { status: true }, output)).toBe(code);
+      expect(output.out).toMatch(sentence);
+    },
+  );
 
-  it('never says a token, a code that is secret, or a secret', async () => {
+  it('never prints a token, a secret code, or a secret', async () => {
     const { center, home } = await scripted();
     center.deviceAnswers = ['pending', 'approved'];
     center.accounts = { '111122223333': { name: 'Production', roles: ['Developer'] } };
@@ -289,7 +292,7 @@ describe('agentcore-mcp login', () => {
   });
 });
 
-describe('whether a browser is at hand', () => {
+describe('the availability of a browser', () => {
   const nothing = () => false;
 
   it.each([
@@ -304,7 +307,7 @@ describe('whether a browser is at hand', () => {
     ['a dev container', { ...DISPLAY, REMOTE_CONTAINERS: 'true' }, 'linux', nothing, true],
     ['Docker', DISPLAY, 'linux', (path: string) => path === '/.dockerenv', true],
     ['Podman', DISPLAY, 'linux', (path: string) => path === '/run/.containerenv', true],
-  ] as const)('is known on %s', (_, env, platform, exists, expected) => {
+  ] as const)('is detected on %s', (_, env, platform, exists, expected) => {
     expect(lacksBrowser(env, platform, exists)).toBe(expected);
   });
 });
@@ -342,7 +345,7 @@ describe('agentcore-mcp accounts', () => {
     });
   });
 
-  it('exits with 1 where the roles of an account cannot be listed', async () => {
+  it('exits with code 1 if the roles of an account cannot be listed', async () => {
     const { center, home } = await scripted();
     center.tokens.add('access-on-file');
     center.accounts = { '111122223333': { name: 'Production', roles: ['Developer'] } };
@@ -356,7 +359,7 @@ describe('agentcore-mcp accounts', () => {
     );
   });
 
-  it('writes a profile that the login is good for', async () => {
+  it('writes a profile that works with the login', async () => {
     const { home } = await signedIn();
     const choice = { account: '444455556666', role: 'Admin', region: 'us-east-1' };
     const { code, output } = await accounts(home, { write: 'sandbox', ...choice });
@@ -377,7 +380,7 @@ describe('agentcore-mcp accounts', () => {
     [{ write: 'x', account: '444455556666', role: 'Owner' }, /no role "Owner": it has Admin/],
     [{ write: 'a b', account: '444455556666', role: 'Admin' }, /profile’s name/],
     [{ write: 'work', account: '444455556666', role: 'Admin' }, /is in .* already/],
-  ])('refuses %j', async (options, message) => {
+  ])('rejects %j', async (options, message) => {
     const { home } = await signedIn();
     const before = home.read();
     await expect(accounts(home, options)).rejects.toMatchObject({
@@ -387,7 +390,7 @@ describe('agentcore-mcp accounts', () => {
     expect(home.read()).toBe(before);
   });
 
-  it('asks for a login where AWS has ended the one on file', async () => {
+  it('requires a new login if AWS has revoked the cached one', async () => {
     const { sso, home } = await signedIn();
     sso.revoke('alice');
     await expect(accounts(home, {})).rejects.toMatchObject({
@@ -398,7 +401,7 @@ describe('agentcore-mcp accounts', () => {
 });
 
 describe('agentcore-mcp logout', () => {
-  it('ends the login here and at AWS', async () => {
+  it('removes the local token and ends the session at AWS', async () => {
     const { sso, home } = await signedIn();
     expect((await logoutFrom(home)).output.out).toBe('Signed out of SSO session "corp"\n');
     expect(sso.tokens).toEqual([]);
@@ -407,7 +410,7 @@ describe('agentcore-mcp logout', () => {
     expect((await logoutFrom(home)).output.out).toBe('Not signed in to SSO session "corp"\n');
   });
 
-  it('warns where AWS could not be told', async () => {
+  it('prints a warning if AWS cannot be reached', async () => {
     const { center, home } = await scripted();
     await home.signIn(HOUR);
     center.spoil('/logout', { status: 400, type: 'InvalidRequestException' });

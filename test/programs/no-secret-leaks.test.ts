@@ -30,7 +30,7 @@ const CODE = '907351';
 const WRONG_CODE = '118264';
 const USER = accessKey('user');
 
-/** What may be in these, and nowhere else: there the AWS CLI keeps it as well. */
+/** The only files that may contain these secrets, because the AWS CLI stores them there as well. */
 const KEPT_IN = [
   'config',
   'credentials',
@@ -39,11 +39,11 @@ const KEPT_IN = [
   join('.aws', 'cli', 'cache'),
 ];
 
-/** Names of members and elements whose values are secret, in requests and answers of AWS. */
+/** Names of members and elements with secret values, in AWS requests and answers. */
 const SECRET =
   /<?"?(accessKeyId|secretAccessKey|sessionToken|accessToken|refreshToken|clientSecret|deviceCode)"?[>:]\s*"?([^"<>,\s]{12,})/gi;
 
-/** Hands everything on to the local AgentCore, and notes every secret that goes over the wire. */
+/** Forwards everything to the local AgentCore, and records every transmitted secret. */
 async function witness(local: LocalRuntime): Promise<{ url: string; secrets: Set<string> }> {
   const secrets = new Set<string>();
   const note = (text: string) => {
@@ -73,7 +73,7 @@ async function witness(local: LocalRuntime): Promise<{ url: string; secrets: Set
   return { url, secrets };
 }
 
-/** Everything that anybody could read afterwards, by where it stands. */
+/** All readable output and files, by source. */
 class Readable {
   readonly #said = new Map<string, string>();
   readonly #home: CredentialHome;
@@ -86,7 +86,7 @@ class Readable {
     this.#said.set(where, (this.#said.get(where) ?? '') + text);
   }
 
-  /** Streams for a program, and what it throws. */
+  /** Provides streams for a program, and records its errors. */
   async run(where: string, program: (streams: Outputs) => Promise<number> | number) {
     const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
     for (const stream of Object.values(streams)) {
@@ -128,7 +128,7 @@ interface Outputs {
   readonly stderr: PassThrough;
 }
 
-/** All that makes a program talk. */
+/** The environment with the most output. */
 const TALKATIVE = {
   LOG_LEVEL: 'debug',
   MCP_PROXY_DEBUG: '1',
@@ -186,7 +186,7 @@ credential_process = ${process}
   return { local, home, config, process, readable: new Readable(home), ...(await witness(local)) };
 }
 
-describe('after all that can be done with credentials', () => {
+describe('after every use of credentials', () => {
   it('no secret is in any output, log, journal or state file', async () => {
     const { local, home, config, process, readable, url, secrets } = await stage();
     const env = { ...home.env, ...TALKATIVE, AWS_ENDPOINT_URL: url };
@@ -217,7 +217,7 @@ describe('after all that can be done with credentials', () => {
       );
     }
 
-    // An SSO login that is used, renewed, revoked and declined.
+    // An SSO login that is used, refreshed, revoked and declined.
     const corp = home.proxy(local, { ...talkative, AWS_PROFILE: 'corp' });
     await corp.initialize({ elicitation: {} });
     expect((await corp.call('echo', { text: 'hello' })).result).toBeDefined();
@@ -227,7 +227,7 @@ describe('after all that can be done with credentials', () => {
     expect(await errorsOf(login.open)).not.toEqual([]);
     await readable.proxy('a proxy with SSO', corp);
 
-    // A role that wants MFA from now on: a wrong code is entered, then the right one.
+    // A role that requires MFA from now on. The user enters a wrong code, then the right one.
     for (const code of [WRONG_CODE, CODE]) {
       const later = '[profile later]\n';
       await home.write('config', `${config}${later}credential_process = ${process}\n`);
@@ -242,7 +242,7 @@ describe('after all that can be done with credentials', () => {
     }
     await home.write('config', config);
 
-    // Roles that are refused, a key that is wrong, and a profile that is not there.
+    // Rejected roles, a wrong key, and a missing profile.
     const failing = [
       { AGENTCORE_ASSUME_ROLE_ARN: CLOSED, AGENTCORE_ASSUME_ROLE_EXTERNAL_ID: EXTERNAL_ID },
       {
@@ -272,7 +272,7 @@ describe('after all that can be done with credentials', () => {
     secrets.add(USER.secretAccessKey);
     const all = await readable.all();
     const everything = [...all.values()].join('\n');
-    // What was looked for was there, and what was looked at is all there is.
+    // Proves that secrets were recorded, and that all output was searched.
     expect(secrets.size).toBeGreaterThan(40);
     expect([...all.keys()].filter((name) => name.includes('journal')).length).toBeGreaterThan(5);
     expect(everything).toContain(CLOSED);
@@ -284,7 +284,7 @@ describe('after all that can be done with credentials', () => {
   });
 });
 
-/** A code's digits may well be part of an id or a time. */
+/** The digits of a code may be part of an id or a time. */
 function isIn(text: string, secret: string): boolean {
   if (!/^\d{6}$/.test(secret)) return text.includes(secret);
   return new RegExp(`(?<![\\w.-])${secret}(?![\\w.-])`).test(text);

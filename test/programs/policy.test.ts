@@ -18,7 +18,7 @@ import { startGuarded } from '../policy/adversarial/guarded.ts';
 import { VALID } from '../policy/documents/examples.ts';
 
 const GOOD = VALID['Intercept’s YAML'] as string;
-/** Nothing of the machine's own counts. */
+/** Excludes policies of this machine. */
 const ENV = { XDG_CONFIG_HOME: '/nonexistent', APPDATA: 'C:\\nonexistent' };
 
 async function written(files: Readonly<Record<string, string>>): Promise<string> {
@@ -28,7 +28,7 @@ async function written(files: Readonly<Record<string, string>>): Promise<string>
   return folder;
 }
 
-/** Runs a verb; what it prints, and its exit code. */
+/** Runs a command. Returns its output and its exit code. */
 async function printed(
   verb: (streams: { stdout: PassThrough; stderr: PassThrough }) => Promise<number>,
 ): Promise<{ code: number; text: string }> {
@@ -39,7 +39,7 @@ async function printed(
 }
 
 describe('policy check', () => {
-  it('says that a document is valid, and tells each mistake with its place otherwise', async () => {
+  it('reports that a document is valid, or each mistake with its position', async () => {
     const folder = await written({
       'good.yaml': GOOD,
       'bad.yaml': 'version: "1"\nhide: x\ntolls: {}',
@@ -61,7 +61,7 @@ describe('policy check', () => {
     expect(JSON.parse(json.text).problems[0]).toMatchObject({ file: bad, line: 2, column: 1 });
   });
 
-  it('checks what holds for the proxy where no document is named', async () => {
+  it('checks the policies of the proxy if no document is named', async () => {
     const folder = await written({ 'policy.yaml': GOOD });
     const file = join(folder, 'policy.yaml');
     const env = { ...ENV, AGENTCORE_POLICY: file };
@@ -76,7 +76,7 @@ const urlOf = (arn: string) =>
   `https://bedrock-agentcore.us-west-2.amazonaws.com/runtimes/${encodeURIComponent(arn)}/invocations?qualifier=DEFAULT`;
 
 describe('policy explain', () => {
-  it('says what is decided, by which rule on which line, and what is counted', async () => {
+  it('prints the decision, the rule with its line, and the counters', async () => {
     const folder = await written({ 'policy.yaml': GOOD });
     const files = [join(folder, 'policy.yaml')];
     const explain = (options: object) =>
@@ -115,7 +115,7 @@ describe('policy explain', () => {
     await expect(explain(ENV, 'arn:aws:lambda:us-east-1:1:x')).rejects.toThrow('Not the ARN');
   });
 
-  it('takes arguments, callers and what the server says of the tool', async () => {
+  it('takes arguments, callers and tool annotations into account', async () => {
     const folder = await written({
       'policy.yaml': VALID['our additions'] as string,
       'tools.json': JSON.stringify({
@@ -153,14 +153,14 @@ examples:
   - { method: tools/list, expect: allow }
 `;
 
-  it('holds a policy to its examples', async () => {
+  it('checks a policy against its examples', async () => {
     const folder = await written({ 'policy.yaml': GOOD, 'examples.yaml': EXAMPLES });
     const file = join(folder, 'examples.yaml');
     const result = await printed((streams) => runPolicyTest({ file }, ENV, streams));
     expect(result).toEqual({ code: 0, text: '5 of 5 examples hold\n' });
   });
 
-  it('tells where the policy says something else', async () => {
+  it('reports where the policy decides differently', async () => {
     const wrong = EXAMPLES.replace(
       'call: charge, args: { amount: 1000 }, expect: deny',
       'call: charge, args: { amount: 1000 }, expect: allow',
@@ -174,7 +174,7 @@ examples:
     );
   });
 
-  it('refuses a policy for a file of examples, field by field', async () => {
+  it('rejects a policy as an example file, field by field', async () => {
     const folder = await written({ 'policy.yaml': GOOD });
     const file = join(folder, 'policy.yaml');
     const refused = printed((streams) => runPolicyTest({ file }, ENV, streams));
@@ -182,7 +182,7 @@ examples:
     await expect(refused).rejects.toThrow(/:\d+:1: tools: there is no such field/);
   });
 
-  it('refuses a file that is none, with the place', async () => {
+  it('rejects an invalid example file with the position', async () => {
     const folder = await written({
       'examples.yaml': 'policy: p.yaml\nexamples: [{ call: a, expect: maybe }]',
     });
@@ -194,7 +194,7 @@ examples:
 });
 
 describe('policy init', () => {
-  it('writes a valid policy from what a runtime lists, by risk', async () => {
+  it('generates a valid policy from the tools of a runtime, by risk', async () => {
     const { local } = await startGuarded('version: "1"');
     const folder = await written({});
     const out = join(folder, 'policy.yaml');
@@ -221,7 +221,7 @@ describe('policy init', () => {
     );
   });
 
-  it('does not take a server’s word that a tool only reads against the tool’s name', async () => {
+  it('does not trust a read-only annotation that contradicts the tool’s name', async () => {
     const tools = [
       { name: 'delete_all', annotations: { readOnlyHint: true } },
       { name: 'get_x' },
@@ -245,7 +245,7 @@ describe('policy init', () => {
     expect(text).toMatch(/^# Left out, .*"glob\*"$/m);
   });
 
-  it('writes a valid policy of tools whatever they are called, and of no others', async () => {
+  it('generates a valid policy for any tool names, and for no other tools', async () => {
     const names = ['a*', 'a_', '*', '__proto__', '', 'x'.repeat(3000), '<<', 'null', '1', '"'];
     const odd = ['\u0007\n', 'b: {', '- c', '# d', 'e\u2028f', '{{', '&g', 'ｈ'];
     const tools = [...names, ...odd, ...names].map((name) => ({ name }));
@@ -260,7 +260,7 @@ describe('policy init', () => {
 });
 
 describe('agentcore-mcp policy', () => {
-  it('check exits with 1 for mistakes, each with file, line and column, and with 2 for no document', async () => {
+  it('check exits with code 1 for mistakes, each with file, line and column, and with 2 without a document', async () => {
     const folder = await written({
       'good.yaml': GOOD,
       'bad.yaml': 'version: "1"\ntools:\n  a: { rules: [{ action: evaluat }] }\n',
@@ -278,7 +278,7 @@ describe('agentcore-mcp policy', () => {
     expect(none.stderr).toContain('AGENTCORE_POLICY');
   });
 
-  it('explain says by which rule of which line, in words and as JSON', async () => {
+  it('explain prints the rule and its line, as text and as JSON', async () => {
     const folder = await written({ 'policy.yaml': GOOD });
     const file = join(folder, 'policy.yaml');
     const explain = (...args: string[]) =>
@@ -296,7 +296,7 @@ describe('agentcore-mcp policy', () => {
     expect((await explain()).code).toBe(2);
   });
 
-  it('test exits with 1 where an example does not hold, and tells it by its line', async () => {
+  it('test exits with code 1 if an example fails, and prints its line', async () => {
     const examples = 'policy: policy.yaml\nexamples:\n  - { call: create_issue, expect: deny }\n';
     const folder = await written({ 'policy.yaml': GOOD, 'examples.yaml': examples });
     const file = join(folder, 'examples.yaml');
@@ -313,7 +313,7 @@ describe('agentcore-mcp policy', () => {
     });
   });
 
-  it('init writes what a live runtime lists, as a policy that is kept at once', async () => {
+  it('init writes a valid policy for the tools of a live runtime', async () => {
     const { local } = await startGuarded('version: "1"');
     const { arn } = local.runtime('server');
     const env = { ...ENV, ...local.env, AWS_ENDPOINT_URL: local.url, AGENTCORE_AGENT_ARN: arn };
@@ -351,7 +351,7 @@ tools:
     }),
   };
 
-  /** What both say about a call; they have to say the same. */
+  /** The decision of both commands, which must agree. */
   async function decided(
     call: { name: string; args: object },
     options: { tools?: boolean } = {},
@@ -388,13 +388,13 @@ tools:
     return `${effect}${rule ? ` ${rule.pointer} ${rule.sentence}` : ''}`;
   }
 
-  it('do not know what depends on a schema that was not given, and name --tools', async () => {
+  it('leave a decision open that depends on an unknown schema, and name --tools', async () => {
     const unknown = await decided({ name: 'act', args: { id: 1 } });
     expect(unknown).toMatch(/^unknown \/tools\/act\/rules\/0 .*--tools$/);
     expect(await decided({ name: 'other', args: {} })).toMatch(/^unknown .*--tools$/);
   });
 
-  it('know it by the list of tools', async () => {
+  it('decide it with a tool list', async () => {
     expect(await decided({ name: 'act', args: { id: 1 } }, { tools: true })).toBe('allow');
     expect(await decided({ name: 'act', args: {} }, { tools: true })).toMatch(/^deny .*"id"|id/);
     expect(await decided({ name: 'other', args: {} }, { tools: true })).toMatch(
@@ -402,16 +402,16 @@ tools:
     );
   });
 
-  it('know what is denied whatever the schema', async () => {
+  it('decide a denial that does not depend on the schema', async () => {
     expect(await decided({ name: 'wipe', args: {} })).toMatch(/^deny \/hide\/0/);
     expect(await decided({ name: 'w\u00efpe', args: {} })).toMatch(/^deny \/hide\/0/);
   });
 
-  it('do not know whether a name is announced that can be taken for another', async () => {
+  it('leave open whether a name is listed that can be confused with another', async () => {
     expect(await decided({ name: 'gr\u00fc\u00dfe', args: {} })).toMatch(/^unknown .*--tools$/);
   });
 
-  it('refuse a list of tools, a document and examples that are no regular files', async () => {
+  it('reject a tool list, a document and examples that are not regular files', async () => {
     const folder = await written(FILES);
     for (const verb of [
       () =>

@@ -50,24 +50,24 @@ async function listed(env: Record<string, string>) {
 
 const JSON_TYPE = 'application/json';
 
-describe('a refusal of the server in the microVM', () => {
+describe('a request that the server in the microVM rejects', () => {
   it.each<[string, number, string, string, object]>([
     [
-      'is passed on as its JSON-RPC error',
+      'is passed on as the JSON-RPC error',
       403,
       jsonRpc(1, -32000, 'Invalid Host: example.com'),
       JSON_TYPE,
       { code: -32000, message: 'Invalid Host: example.com' },
     ],
     [
-      'is passed on as its JSON-RPC error when that has AgentCore’s code',
+      'is passed on as its JSON-RPC error, even with a code of AgentCore',
       401,
       jsonRpc(null, -32001, 'Invalid Host: example.com'),
       JSON_TYPE,
       { code: -32001, message: 'Invalid Host: example.com' },
     ],
     [
-      'is quoted when it is plain text',
+      'is quoted if the answer is plain text',
       403,
       'Invalid Host header',
       'text/plain',
@@ -77,7 +77,7 @@ describe('a refusal of the server in the microVM', () => {
       },
     ],
     [
-      'is quoted when it is an OAuth error',
+      'is quoted if the answer is an OAuth error',
       401,
       JSON.stringify({ error: 'invalid_token', error_description: 'The token has expired' }),
       JSON_TYPE,
@@ -95,7 +95,7 @@ describe('a refusal of the server in the microVM', () => {
     expect(await listed(env)).toMatchObject([{ state: 'stopped' }]);
   });
 
-  it('is passed on when answers name no runtime session', async () => {
+  it('is passed on if answers name no runtime session', async () => {
     const body = jsonRpc(1, -32000, 'Invalid Host');
     const { local, proxy } = await startRefused(
       { status: 403, body, contentType: JSON_TYPE },
@@ -108,7 +108,7 @@ describe('a refusal of the server in the microVM', () => {
   });
 });
 
-it('every microVM is stopped when the client initializes again after each refusal', async () => {
+it('every microVM is stopped if the client initializes again after each rejection', async () => {
   const body = jsonRpc(null, -32000, 'Invalid Host');
   const { local, proxy } = await startRefused({ status: 403, body, contentType: JSON_TYPE });
   for (let attempt = 0; attempt < 3; attempt++) await proxy.initialize();
@@ -117,7 +117,7 @@ it('every microVM is stopped when the client initializes again after each refusa
   expect(running(local)).toBe(0);
 });
 
-describe("AgentCore's own refusal", () => {
+describe('an error of AgentCore itself', () => {
   const refusals: [string, SwitchesInput][] = [
     ['access-denied', {}],
     ['validation', {}],
@@ -133,7 +133,7 @@ describe("AgentCore's own refusal", () => {
     return { local, proxy, env, answer };
   }
 
-  it.each(refusals)('begins no session: %s', async (error, switches) => {
+  it.each(refusals)('starts no session: %s', async (error, switches) => {
     const { local, proxy, env } = await refused(error, switches);
     await expect.poll(() => listed(env)).toEqual([]);
     await proxy.close();
@@ -141,7 +141,7 @@ describe("AgentCore's own refusal", () => {
     expect(await listed(env)).toEqual([]);
   });
 
-  it.each(refusals)('may have begun one when it names a session: %s', async (error, switches) => {
+  it.each(refusals)('may have started a session if it names one: %s', async (error, switches) => {
     const { local, proxy, env, answer } = await refused(error, {
       ...switches,
       sessionIdOnRefusals: true,

@@ -18,7 +18,7 @@ import { start, statelessMcp } from '../local/harness.ts';
 
 const ONE = accessKey('one');
 const TWO = accessKey('two');
-/** Milliseconds: for what comes in seconds on a quiet machine. */
+/** Milliseconds. Longer than the steps of these tests take on a quiet machine. */
 const ROLE = 'arn:aws:iam::123456789012:role/caller';
 
 function startLocal(more: Parameters<typeof start>[1] = {}): Promise<LocalRuntime> {
@@ -30,7 +30,7 @@ function startLocal(more: Parameters<typeof start>[1] = {}): Promise<LocalRuntim
 
 const isQuestion = ({ method }: { method?: string }) => method === 'elicitation/create';
 
-/** A program that writes a key, and the setting that names it. */
+/** A program that prints a key, and the setting that names it. */
 async function processProfile(home: CredentialHome, before = ''): Promise<string> {
   const { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey } = ONE;
   const answer = JSON.stringify({ Version: 1, AccessKeyId, SecretAccessKey });
@@ -39,7 +39,7 @@ async function processProfile(home: CredentialHome, before = ''): Promise<string
 }
 
 describe('credentials', () => {
-  it('come from the profile that AWS_PROFILE names', async () => {
+  it('come from the profile in AWS_PROFILE', async () => {
     const local = await startLocal();
     const home = await CredentialHome.make({ credentials: keys('work', ONE) });
     const proxy = home.proxy(local, { AWS_PROFILE: 'work' });
@@ -48,7 +48,7 @@ describe('credentials', () => {
     await home.expectNoSecret([ONE.secretAccessKey]);
   });
 
-  it('of a profile that is not there name those that are, the most similar first', async () => {
+  it('of a missing profile cause an error that names existing profiles, the most similar first', async () => {
     const local = await startLocal();
     const home = await CredentialHome.make({
       credentials: keys('work-dev', ONE) + keys('wrok', ONE) + keys('other', ONE),
@@ -61,7 +61,7 @@ describe('credentials', () => {
     await home.expectNoSecret([ONE.secretAccessKey]);
   });
 
-  it('come from a process that the profile names, and that finds its input at the end', async () => {
+  it('come from a process in the profile, which finds its input closed', async () => {
     const local = await startLocal();
     const home = await CredentialHome.make();
     const before = 'for await (const _ of process.stdin);';
@@ -71,7 +71,7 @@ describe('credentials', () => {
     await home.expectNoSecret([ONE.secretAccessKey]);
   });
 
-  it('of a process that fails come with its words', async () => {
+  it('of a failed process cause an error with its output', async () => {
     const local = await startLocal();
     const home = await CredentialHome.make();
     const before = 'console.error("vault is sealed"); process.exit(4);';
@@ -82,7 +82,7 @@ describe('credentials', () => {
     );
   });
 
-  it('that are not there are said to be missing, with what to do, and looked for again', async () => {
+  it('that are missing cause an error with the next step, and are looked up again', async () => {
     const local = await startLocal();
     const home = await CredentialHome.make();
     const proxy = home.proxy(local);
@@ -94,7 +94,7 @@ describe('credentials', () => {
     expect((await proxy.initialize()).result.serverInfo.name).toBe('fixture');
   });
 
-  it('that are only half there in the environment are said to be so', async () => {
+  it('that are incomplete in the environment cause an error', async () => {
     const local = await startLocal();
     const home = await CredentialHome.make();
     const { error } = await home.proxy(local, { AWS_ACCESS_KEY_ID: ONE.accessKeyId }).initialize();
@@ -119,7 +119,7 @@ describe('credentials', () => {
 });
 
 describe('credentials of a profile that changes', () => {
-  it('go on as they were while a file is half written, and say so once', async () => {
+  it('stay the same while a file is incomplete, with one warning', async () => {
     const local = await startLocal();
     const home = await CredentialHome.make({ credentials: keys('work', ONE) });
     const recorder = await keyRecorder(local);
@@ -143,7 +143,7 @@ describe('credentials of a profile that changes', () => {
     await home.expectNoSecret([ONE.secretAccessKey, TWO.secretAccessKey]);
   });
 
-  it('are those of a role once the profile names one, and of a new region there is a word', async () => {
+  it('become those of a role once the profile names one, and a new region is logged', async () => {
     const local = await startLocal({ region: 'eu-west-1' });
     const home = await CredentialHome.make({
       config: '[profile work]\nregion = us-east-1\n',
@@ -194,7 +194,7 @@ async function signIn(home: CredentialHome, seconds: number): Promise<void> {
   );
 }
 
-/** The access portal: role credentials for a token, for so many seconds. */
+/** The access portal: role credentials for a token, with this lifetime in seconds. */
 async function portal(seconds: () => number): Promise<string> {
   return serve((request, response) => {
     const isIn = request.headers['x-amz-sso_bearer_token'] === TOKEN;
@@ -224,7 +224,7 @@ describe('an SSO login', () => {
     return { home, proxy };
   }
 
-  it('that was never made names the profile and the commands', async () => {
+  it('that is missing causes an error with the profile and the commands', async () => {
     const local = await startLocal();
     const home = await CredentialHome.make({ config: SSO });
     const { error } = await home.proxy(local, { AWS_PROFILE: 'work' }).initialize();
@@ -232,7 +232,7 @@ describe('an SSO login', () => {
     expect(error.message).toContain('"aws sso login --profile work"');
   });
 
-  it('that expires fails the call at once where nobody can be asked, and is noticed when made', async () => {
+  it('that expires fails the call at once if no user can be asked, and works again after a new login', async () => {
     const { home, proxy } = await signedIn({});
     await signIn(home, -10);
     const { happened } = await callUntil(
@@ -248,7 +248,7 @@ describe('an SSO login', () => {
     await home.expectNoSecret(secrets);
   });
 
-  it('that expires is waited for by all calls where the client can ask, once', async () => {
+  it('that expires delays all calls for one login if the client can ask the user', async () => {
     const { home, proxy } = await signedIn({ elicitation: {} });
     await signIn(home, -10);
     const { happened: question, open } = await callUntil(
@@ -268,14 +268,14 @@ describe('an SSO login', () => {
     await home.expectNoSecret(secrets);
   });
 
-  it('that is declined fails the call with the sentence', async () => {
+  it('that is declined fails the call with the error message', async () => {
     const { home, proxy } = await signedIn({ elicitation: { form: {} } });
     await signIn(home, -10);
     const { happened, open } = await callUntil(proxy, proxy.next('the question', isQuestion));
     const decline = ({ id }: { readonly id: unknown }) =>
       proxy.send({ jsonrpc: '2.0', id, result: { action: 'decline' } });
     decline(happened);
-    // A call that arrives after the answer asks again.
+    // A call that arrives after the answer prompts again.
     const declineAll = async () => {
       for (;;) decline(await proxy.next('another question', isQuestion));
     };

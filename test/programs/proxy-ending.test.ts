@@ -24,17 +24,20 @@ import { start, statefulMcp } from '../local/harness.ts';
 
 const isStop = ({ path }: Seen) => path.endsWith('/stopruntimesession');
 
-/** Milliseconds by which a machine at load 30 may be late. The exact times are those of the constants. */
+/**
+ * Milliseconds by which a machine at load 30 may be late. The exact times are those of the
+ * constants.
+ */
 const MAX_DELAY_MS = 15_000;
 
-it('open calls have 1.5 s, and all is over within 3.5 s', () => {
+it('open calls have 1.5 s, and the shutdown ends within 3.5 s', () => {
   expect(CALLS_END_MS).toBe(1_500);
   expect(STOPPING_ENDS_MS).toBeLessThan(LAST_MOMENT_MS);
   expect(LAST_MOMENT_MS + OUTPUT_ENDS_MS).toBeLessThanOrEqual(3_500);
 });
 
 describe('the end of input', () => {
-  it('lets open calls be answered, stops the session, and exits 0', async () => {
+  it('lets open calls finish, stops the session, and exits with code 0', async () => {
     let call: Seen | undefined;
     const upstream = await startUpstream((seen) => {
       if (isCall(seen)) call = seen;
@@ -55,7 +58,7 @@ describe('the end of input', () => {
     expect(proxy.stderr).toBe('');
   });
 
-  it('delivers what was told right before it', async () => {
+  it('delivers messages that were sent right before it', async () => {
     const upstream = await startUpstream();
     const proxy = startProxy(upstream.url);
     await proxy.request('initialize', { protocolVersion: '2025-11-25' });
@@ -70,14 +73,14 @@ describe('the end of input', () => {
     expect(told).toHaveLength(5);
   });
 
-  it('does not stop what it never started', async () => {
+  it('does not stop a session that never started', async () => {
     const upstream = await startUpstream();
     const proxy = startProxy(upstream.url);
     expect((await proxy.close()).code).toBe(0);
     expect(upstream.seen).toEqual([]);
   });
 
-  it('ends calls at once that wait for the client, and long streams', async () => {
+  it('ends calls that wait for the client, and long streams, at once', async () => {
     const upstream = await startUpstream((seen) => {
       const { method } = seen.message ?? {};
       if (method === 'subscriptions/listen')
@@ -101,14 +104,14 @@ describe('the end of input', () => {
     }
   });
 
-  it('gives a call that is not answered an error after 1.5 s, and ends by itself within 3.5 s', async () => {
+  it('returns an error for an unanswered call after 1.5 s, and exits within 3.5 s', async () => {
     const upstream = await startUpstream((seen) => isCall(seen) || isStop(seen));
     const proxy = startProxy(upstream.url);
     await proxy.initialize();
     const id = proxy.begin('tools/call', { name: 'hangs' });
     await upstream.saw('the call', isCall);
     const closedAt = performance.now();
-    // The stop is not answered either.
+    // The stop gets no answer either.
     const exited = proxy.close();
     await upstream.saw('the stop', isStop);
     const stopAfter = performance.now() - closedAt;
@@ -124,7 +127,7 @@ describe('the end of input', () => {
   });
 });
 
-// Windows has no signals; a process is ended there without being asked.
+// Windows has no signals: it kills the process directly.
 describe.runIf(process.platform !== 'win32')('a signal', () => {
   it('ends open calls at once, and stops the session', async () => {
     const upstream = await startUpstream(isCall);
@@ -138,13 +141,13 @@ describe.runIf(process.platform !== 'win32')('a signal', () => {
     expect(await proxy.exited).toEqual({ code: 0, signal: null });
   });
 
-  it('skips all waiting but the stop request when it is the second', async () => {
+  it('skips all waiting except the stop request if it is the second', async () => {
     const upstream = await startUpstream((seen) => isCall(seen) || isStop(seen));
     const proxy = startProxy(upstream.url);
     await proxy.initialize();
     proxy.begin('tools/call', { name: 'hangs' });
     await upstream.saw('the call', isCall);
-    // Nobody reads what it still has to say.
+    // The client does not read the remaining output.
     proxy.child.stdout?.pause();
     proxy.child.kill('SIGTERM');
     const stop = await upstream.saw('the stop', isStop);
@@ -155,7 +158,7 @@ describe.runIf(process.platform !== 'win32')('a signal', () => {
 });
 
 describe('the official SDK client', () => {
-  it('leaves no microVM when it closes with a call open', async () => {
+  it('leaves no microVM if it closes with an open call', async () => {
     const local = await start({ server: statefulMcp() });
     const transport = new StdioClientTransport({
       command: process.execPath,
@@ -181,8 +184,8 @@ describe('the official SDK client', () => {
   });
 });
 
-describe('the same path is taken', () => {
-  // Windows has no signals; a process is ended there without being asked.
+describe('the shutdown is the same', () => {
+  // Windows has no signals: it kills the process directly.
   it.runIf(process.platform !== 'win32').each<NodeJS.Signals>(['SIGINT', 'SIGTERM'])(
     'on %s',
     async (signal) => {
@@ -196,7 +199,7 @@ describe('the same path is taken', () => {
     },
   );
 
-  it('when nobody reads stdout any more', async () => {
+  it('if the client closes stdout', async () => {
     const upstream = await startUpstream((seen) => isCall(seen) && result(seen, {}));
     const proxy = startProxy(upstream.url);
     await proxy.initialize();
@@ -208,9 +211,9 @@ describe('the same path is taken', () => {
     expect(proxy.child.exitCode).toBe(0);
   });
 
-  it('when the parent dies while another process holds the pipes open', async () => {
+  it('if the parent dies while another process keeps the pipes open', async () => {
     const upstream = await startUpstream();
-    // The client's place is held by a process that writes its first line and then keeps the pipe.
+    // A process replaces the client. It writes the first line and then keeps the pipe open.
     const initialize = { jsonrpc: '2.0', id: 1, method: 'initialize', params: {} };
     const holder = spawn(
       process.execPath,
@@ -244,14 +247,14 @@ describe('the same path is taken', () => {
     await once(stdout, 'data');
     parent.kill('SIGKILL');
     await upstream.saw('the stop', isStop);
-    // stdout closes when its last holder, the proxy, is gone.
+    // stdout closes when the proxy, its last holder, has exited.
     await within(MAX_WAIT_MS, 'the end of the proxy', once(stdout, 'close'));
     expect(holder.exitCode).toBeNull();
   });
 });
 
 describe('a client that reads slowly', () => {
-  it('slows the upstream down, and the proxy does not hold what is not read', async () => {
+  it('slows down the upstream, and the proxy does not buffer unread data', async () => {
     const MESSAGES = 400;
     let written = 0;
     const upstream = await startUpstream((seen) => {
@@ -275,7 +278,7 @@ describe('a client that reads slowly', () => {
     proxy.child.stdout?.pause();
     const id = proxy.begin('tools/call', { name: 'flood' });
     const call = await upstream.saw('the call', isCall);
-    // The stream stands still: a whole second passes in which nothing more is taken.
+    // The stream is blocked if nothing more is read for one second.
     await standsStill(() => written);
     expect(written).toBeLessThan(MESSAGES / 2);
     proxy.child.stdout?.resume();
@@ -288,7 +291,7 @@ describe('a client that reads slowly', () => {
   });
 });
 
-/** Resolves when a number has stopped to change: the same in 20 looks, 50 ms apart. */
+/** Resolves when a number is stable: the same in 20 reads, 50 ms apart. */
 async function standsStill(look: () => number): Promise<void> {
   let last = -1;
   for (let same = 0; same < 20; ) {
@@ -298,10 +301,14 @@ async function standsStill(look: () => number): Promise<void> {
   }
 }
 
-describe('called wrongly', () => {
+describe('a wrong setting', () => {
   it.each<[string, Record<string, string>, RegExp]>([
     ['no ARN', { AGENTCORE_AGENT_ARN: '' }, /AGENTCORE_AGENT_ARN is not set/],
-    ['no ARN at all', { AGENTCORE_AGENT_ARN: 'my-runtime' }, /does not begin with "arn:"/],
+    [
+      'a text that is not an ARN',
+      { AGENTCORE_AGENT_ARN: 'my-runtime' },
+      /does not begin with "arn:"/,
+    ],
     [
       'an ARN of another service',
       { AGENTCORE_AGENT_ARN: 'arn:aws:lambda:us-east-1:123456789012:function:x' },
@@ -325,7 +332,7 @@ describe('called wrongly', () => {
       { AGENTCORE_POLICY: 'x.yaml' },
       /AGENTCORE_POLICY names "x.yaml", expected absolute paths/,
     ],
-  ])('%s: exit 2 and one sentence', async (_, env, sentence) => {
+  ])('%s: exit code 2 and one error message', async (_, env, sentence) => {
     const proxy = startProxy('http://127.0.0.1:1', env);
     expect(await proxy.exited).toEqual({ code: 2, signal: null });
     expect(proxy.stderr).toMatch(sentence);
@@ -333,7 +340,7 @@ describe('called wrongly', () => {
     expect(proxy.lines).toEqual([]);
   });
 
-  it('takes AGENT_ARN where AGENTCORE_AGENT_ARN is not set', async () => {
+  it('uses AGENT_ARN if AGENTCORE_AGENT_ARN is not set', async () => {
     const upstream = await startUpstream();
     const proxy = new ProxyProcess({
       AGENT_ARN: RUNTIME_ARN,

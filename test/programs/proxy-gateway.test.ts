@@ -35,7 +35,7 @@ function keysOf({ env }: LocalRuntime): Record<string, string> {
   return { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY };
 }
 
-/** A handshake, and a call that must do. */
+/** A handshake and a call that must succeed. */
 async function use(proxy: ProxyProcess): Promise<void> {
   expect((await proxy.initialize()).result?.serverInfo.name).toBe('tools');
   expect((await proxy.call('here___echo')).error).toBeUndefined();
@@ -45,8 +45,8 @@ describe('a gateway', () => {
   it.each<[string, Gateway, (local: LocalRuntime) => Record<string, string>]>([
     ['signatures', {}, keysOf],
     ['tokens', { authorizer: 'CUSTOM_JWT' }, () => OAUTH],
-    ['nobody’s word', { authorizer: 'NONE' }, () => ({ AGENTCORE_AUTH: 'none' })],
-  ])('that takes %s is called by its ARN', async (_, settings, env) => {
+    ['any caller', { authorizer: 'NONE' }, () => ({ AGENTCORE_AUTH: 'none' })],
+  ])('that accepts %s is called by its ARN', async (_, settings, env) => {
     const { local, home } = await setUp(settings);
     const proxy = proxyTo(local, home, env(local));
     await use(proxy);
@@ -55,7 +55,7 @@ describe('a gateway', () => {
     expect((await exited).code).toBe(0);
   });
 
-  it('is called by its URL, in the region that the environment names', async () => {
+  it('is called by its URL, in the region of the environment', async () => {
     const { local, home, gateway } = await setUp();
     const env = { ...keysOf(local), AGENTCORE_AGENT_ARN: gateway.url, AWS_REGION: local.region };
     await use(proxyTo(local, home, env));
@@ -64,7 +64,7 @@ describe('a gateway', () => {
     expect(lost.stderr).toMatch(/set AWS_REGION/);
   });
 
-  it('has no sessions that cost, and its calls are on record', async () => {
+  it('has no billed sessions, and its calls are recorded', async () => {
     const { local, home } = await setUp();
     const proxy = proxyTo(local, home, keysOf(local));
     await use(proxy);
@@ -80,7 +80,7 @@ describe('a gateway', () => {
     }
   });
 
-  it('that has sessions gets the id that it gave, and a new handshake when it forgets', async () => {
+  it('with sessions gets the id that it issued, and a new handshake when it forgets it', async () => {
     const { local, home } = await setUp({ sessions: true, sessionTimeout: 1 });
     const proxy = proxyTo(local, home, keysOf(local));
     await use(proxy);
@@ -89,7 +89,7 @@ describe('a gateway', () => {
       local.requests.filter(isCalled).map(({ headers }) => headers['mcp-session-id']);
     const [first] = ids();
     expect(first).toBeDefined();
-    // The gateway ends its session by itself; no call is to notice.
+    // The gateway ends its session itself. No call may fail.
     while (ids().at(-1) === first) {
       expect((await proxy.call('here___echo')).error).toBeUndefined();
     }
@@ -108,11 +108,11 @@ describe('a gateway', () => {
     expect(new Set(ids).size).toBe(2);
   });
 
-  it('goes on with a new token once the old one is refused', async () => {
+  it('continues with a new token once the old one is rejected', async () => {
     const { local, home } = await setUp({ authorizer: 'CUSTOM_JWT' });
     const proxy = proxyTo(local, home, OAUTH);
     await use(proxy);
-    // With new keys, and the old ones gone, every token is refused.
+    // After new keys without the old ones, every token is rejected.
     await local.oauth.rotateKeys({ keepOld: false });
     expect((await proxy.call('here___echo')).error).toBeUndefined();
   });
@@ -148,14 +148,17 @@ describe('a gateway', () => {
       () => OAUTH,
       /The gateway did not accept the bearer token \(HTTP 401.*JWT authorizer of the gateway/,
     ],
-  ])('that takes %s says which setting to change', async (_, settings, env, sentence) => {
-    const { local, home } = await setUp(settings);
-    const { error } = await proxyTo(local, home, env(local)).initialize();
-    expect(error.message).toMatch(sentence);
-    await home.expectNoSecret([SECRET, 'eyJ']);
-  });
+  ])(
+    'that accepts %s causes an error that names the setting to change',
+    async (_, settings, env, sentence) => {
+      const { local, home } = await setUp(settings);
+      const { error } = await proxyTo(local, home, env(local)).initialize();
+      expect(error.message).toMatch(sentence);
+      await home.expectNoSecret([SECRET, 'eyJ']);
+    },
+  );
 
-  it('that is not there, or fails, is told in one sentence', async () => {
+  it('that does not exist, or fails, causes one error message', async () => {
     const { local, home, gateway } = await setUp();
     const arn = gateway.arn.replace(/.{10}$/, '0000000000');
     const gone = proxyTo(local, home, { ...keysOf(local), AGENTCORE_AGENT_ARN: arn });

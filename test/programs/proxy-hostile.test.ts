@@ -22,8 +22,8 @@ function cancelled(requestId: unknown) {
   return { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } };
 }
 
-describe('a server that misbehaves', () => {
-  it('and switches protocols leaves no call without an answer', async () => {
+describe('a misbehaving server', () => {
+  it('that switches protocols leaves no call unanswered', async () => {
     const upstream = await startUpstream(
       (seen) =>
         isCall(seen) &&
@@ -36,7 +36,7 @@ describe('a server that misbehaves', () => {
     expect((await proxy.call('a')).error.message).toMatch(/ended without an answer/);
   });
 
-  it('and repeats what was signed does not bring the session token to the client', async () => {
+  it('that repeats the signed request cannot send the session token to the client', async () => {
     const token = 'IQoJb3JpZ2luX2VjTOKEN';
     const message = `The request signature does not match.\n\nThe Canonical String was 'POST\nx-amz-security-token:${token}'`;
     const upstream = await startUpstream((seen) => {
@@ -52,7 +52,7 @@ describe('a server that misbehaves', () => {
     expect(JSON.stringify(error)).not.toContain(token);
   });
 
-  it('and acknowledges a notification without end holds nothing up', async () => {
+  it('that never finishes to acknowledge a notification delays nothing', async () => {
     const upstream = await startUpstream((seen) => {
       if (isCall(seen)) return result(seen, {}) ?? true;
       if (seen.message?.method !== 'notifications/initialized') return false;
@@ -64,7 +64,7 @@ describe('a server that misbehaves', () => {
     await within(MAX_WAIT_MS, 'the answer', proxy.call('a'));
   });
 
-  it('and takes back a question that was answered takes back no other one', async () => {
+  it('that cancels an answered request cancels no other request', async () => {
     let call: Seen | undefined;
     const upstream = await startUpstream((seen) => {
       if (isCall(seen)) {
@@ -89,7 +89,7 @@ describe('a server that misbehaves', () => {
     expect(proxy.lines.filter(({ method }) => method === 'notifications/cancelled')).toEqual([]);
   });
 
-  it('and asks without end is refused from the 101st question on, and its end is noticed', async () => {
+  it('that sends endless requests gets errors from the 101st on, and its exit is detected', async () => {
     const upstream = await startUpstream((seen) => {
       if (isCall(seen)) {
         const send = stream(seen);
@@ -109,7 +109,7 @@ describe('a server that misbehaves', () => {
     await proxy.next('the last taken back', () => proxy.lines.filter(isTakenBack).length === 100);
   });
 
-  it('and nests a schema absurdly deep has its tools listed all the same', async () => {
+  it('with an extremely nested schema still has its tools listed', async () => {
     const depth = 20_000;
     const inputSchema = `${'{"properties":{"a":'.repeat(depth)}{}${'}}'.repeat(depth)}`;
     const upstream = await startUpstream(({ response }) => {
@@ -124,34 +124,37 @@ describe('a server that misbehaves', () => {
   });
 });
 
-describe('a client that misbehaves', () => {
+describe('a misbehaving client', () => {
   it.each<[string, (id: number) => string]>([
     ['two kinds at once', (id) => `{"jsonrpc":"2.0","id":${id},"result":{},"error":{}}`],
     ['a key twice', (id) => `{"jsonrpc":"2.0","id":${id},"result":{"a":1,"a":2}}`],
     ['no version', (id) => `{"id":${id},"result":{}}`],
     ['an error that is no object', (id) => `{"jsonrpc":"2.0","id":${id},"error":"no"}`],
-  ])('and answers a question with %s fails the question, not the call', async (_, answer) => {
-    const upstream = await startUpstream((seen) => {
-      if (isCall(seen)) {
-        stream(seen)({ jsonrpc: '2.0', id: 9, method: 'ask', params: {} });
-        return true;
-      }
-      if (!seen.message?.error) return false;
-      const call = upstream.seen.find((other) => isCall(other)) as Seen;
-      const { error } = seen.message;
-      const text = JSON.stringify({ jsonrpc: '2.0', id: call.message.id, result: { error } });
-      call.response.end(`data: ${text}\n\n`);
-      return false;
-    });
-    const proxy = startProxy(upstream.url);
-    await proxy.initialize();
-    const id = proxy.begin('tools/call', { name: 'ask' });
-    const asked = await proxy.next('the question', (line) => line.method === 'ask');
-    proxy.write(`${answer(asked.id)}\n`);
-    expect((await proxy.answerTo(id)).result.error.message).toMatch(/was no response/);
-  });
+  ])(
+    'that answers a server request with %s fails that request, not the call',
+    async (_, answer) => {
+      const upstream = await startUpstream((seen) => {
+        if (isCall(seen)) {
+          stream(seen)({ jsonrpc: '2.0', id: 9, method: 'ask', params: {} });
+          return true;
+        }
+        if (!seen.message?.error) return false;
+        const call = upstream.seen.find((other) => isCall(other)) as Seen;
+        const { error } = seen.message;
+        const text = JSON.stringify({ jsonrpc: '2.0', id: call.message.id, result: { error } });
+        call.response.end(`data: ${text}\n\n`);
+        return false;
+      });
+      const proxy = startProxy(upstream.url);
+      await proxy.initialize();
+      const id = proxy.begin('tools/call', { name: 'ask' });
+      const asked = await proxy.next('the question', (line) => line.method === 'ask');
+      proxy.write(`${answer(asked.id)}\n`);
+      expect((await proxy.answerTo(id)).result.error.message).toMatch(/was no response/);
+    },
+  );
 
-  it('and sends what no header can carry slows nothing down', async () => {
+  it('that sends values that no header can carry causes no delay', async () => {
     const upstream = await startUpstream((seen) => seen.message?.id && (result(seen, {}) ?? true));
     const proxy = startProxy(upstream.url);
     const odd = ['a\r\nb', 'tööl', 'Ā', ' '];
@@ -162,7 +165,7 @@ describe('a client that misbehaves', () => {
     expect(upstream.seen[0]?.headers['mcp-method']).toBe('=?base64?YQ0KYg==?=');
   });
 
-  it('and closes stderr ends nothing', async () => {
+  it('that closes stderr does not end the proxy', async () => {
     const upstream = await startUpstream((seen) => isCall(seen) && (result(seen, {}) ?? true));
     const proxy = startProxy(upstream.url, { LOG_LEVEL: 'debug' });
     await proxy.initialize();
@@ -173,7 +176,7 @@ describe('a client that misbehaves', () => {
     expect(upstream.seen.some(isStop)).toBe(true);
   });
 
-  it('and stops to read is not waited for beyond the bound, and the session is stopped', async () => {
+  it('that stops reading is awaited for a bounded time, and the session is stopped', async () => {
     const upstream = await startUpstream(
       (seen) => isCall(seen) && (result(seen, { text: 'x'.repeat(2_000_000) }) ?? true),
     );
@@ -189,7 +192,7 @@ describe('a client that misbehaves', () => {
     proxy.child.stdout?.resume();
   });
 
-  it('and goes after a cancellation that the server ignores does not keep the session', async () => {
+  it('that exits after a cancellation that the server ignores does not keep the session alive', async () => {
     const upstream = await startUpstream(
       (seen) => isCall(seen) || seen.message?.method === 'notifications/cancelled',
     );
@@ -203,10 +206,10 @@ describe('a client that misbehaves', () => {
     expect(upstream.seen.some(isStop)).toBe(true);
   });
 
-  it('and cancels while credentials are looked for has nothing sent', async () => {
+  it('that cancels during a credential lookup has nothing sent', async () => {
     const upstream = await startUpstream((seen) => isCall(seen) && (result(seen, {}) ?? true));
     const folder = await temporaryFolder();
-    // Credentials come as soon as the test says so.
+    // Credentials are returned when the test allows it.
     const script = `const fs = require('node:fs'); const wait = setInterval(() => { if (!fs.existsSync(${JSON.stringify(join(folder, 'go'))})) return; clearInterval(wait); console.log(JSON.stringify({ Version: 1, AccessKeyId: 'AKIDEXAMPLE', SecretAccessKey: 'secret' })); }, 20);`;
     await writeFile(join(folder, 'keys.cjs'), script);
     const command = `"${process.execPath}" "${join(folder, 'keys.cjs')}"`;
@@ -225,7 +228,7 @@ describe('a client that misbehaves', () => {
     expect(upstream.seen.map(({ message }) => message?.params?.name)).toEqual(['kept']);
   });
 
-  it('and initializes twice leaves no microVM behind', async () => {
+  it('that initializes twice leaves no microVM behind', async () => {
     const local = await start(
       { server: statefulMcp() },
       { switches: { stopBy: 'mcp-session-id' } },
@@ -242,7 +245,7 @@ describe('a client that misbehaves', () => {
     expect(local.sessions().every(({ state }) => state === 'Stopped')).toBe(true);
   });
 
-  it('and names a proxy that is no URL is told so', async () => {
+  it('with an invalid proxy URL gets an error', async () => {
     const proxy = startProxy('http://127.0.0.1:1', { HTTP_PROXY: '::bad', NO_PROXY: '' });
     expect((await proxy.exited).code).toBe(2);
     expect(proxy.stderr).toMatch(/HTTP_PROXY.*not a URL/);

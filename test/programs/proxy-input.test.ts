@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { startProxy } from '../fixtures/proxy-process.ts';
 import { isCall, result, startUpstream } from '../fixtures/scripted-upstream.ts';
 
-/** A proxy before a server that answers every call at once. */
+/** A proxy in front of a server that answers every call at once. */
 async function startEcho() {
   const upstream = await startUpstream(
     (seen) => isCall(seen) && result(seen, { echo: seen.message.params.arguments }),
@@ -10,7 +10,7 @@ async function startEcho() {
   return { upstream, proxy: startProxy(upstream.url) };
 }
 
-describe('bad input is answered, and what follows still works', () => {
+describe('invalid input is answered, and later input still works', () => {
   it.each([
     ['no JSON', 'hello', -32700],
     ['a torn object', '{"jsonrpc":"2.0","id":1,"method":', -32700],
@@ -30,7 +30,7 @@ describe('bad input is answered, and what follows still works', () => {
     expect(upstream.seen).toHaveLength(1);
   });
 
-  it('a key twice, at any depth: nothing of it leaves the machine', async () => {
+  it('a duplicate key, at any depth: no part of the message is sent upstream', async () => {
     const { upstream, proxy } = await startEcho();
     proxy.write(
       '{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"read","n\\u0061me":"drop"}}\n',
@@ -41,7 +41,7 @@ describe('bad input is answered, and what follows still works', () => {
     expect(upstream.seen).toHaveLength(1);
   });
 
-  it('a batch: each of its requests is answered, each fault too', async () => {
+  it('a batch: each of its requests and each invalid message is answered', async () => {
     const { proxy } = await startEcho();
     const call = (id: unknown) => ({
       jsonrpc: '2.0',
@@ -58,7 +58,7 @@ describe('bad input is answered, and what follows still works', () => {
     expect(proxy.lines).toHaveLength(3);
   });
 
-  it('an answer to nothing is dropped', async () => {
+  it('an answer without a request is dropped', async () => {
     const { upstream, proxy } = await startEcho();
     proxy.send({ jsonrpc: '2.0', id: 77, result: {} });
     proxy.send({ jsonrpc: '2.0', id: 78, error: { code: 1, message: 'x' } });
@@ -67,7 +67,7 @@ describe('bad input is answered, and what follows still works', () => {
     expect(proxy.lines).toHaveLength(1);
   });
 
-  it('a line beyond the bound is answered under its own id, without being kept', async () => {
+  it('a line beyond the bound is answered with its own id, and not buffered', async () => {
     const { upstream, proxy } = await startEcho();
     proxy.write('{"jsonrpc":"2.0","method":"tools/call","params":{"name":"echo","x":"');
     const part = Buffer.alloc(4_000_000, 0x78);
@@ -86,7 +86,7 @@ describe('bad input is answered, and what follows still works', () => {
 
 describe('framing', () => {
   it.each(['0', '-7', '"0"', '""', '"a b"', '12345678901234567890', '1.5', '"\\u00e9\u2028"'])(
-    'an id %s comes back as it came',
+    'an id %s is returned unchanged',
     async (token) => {
       const { proxy } = await startEcho();
       const written = new Promise<string>((resolve) => proxy.child.stdout?.once('data', resolve));
@@ -95,7 +95,7 @@ describe('framing', () => {
     },
   );
 
-  it('survives blank lines, CRLF, and lines and characters split between writes', async () => {
+  it('accepts blank lines, CRLF, and lines and characters split between writes', async () => {
     const { proxy } = await startEcho();
     const text = ['\r\n', '\n', '   \n'];
     for (let id = 1; id <= 3; id++) {
@@ -114,7 +114,7 @@ describe('framing', () => {
     expect(proxy.noise).toEqual([]);
   });
 
-  it('takes a byte order mark before the first line, and null for no params', async () => {
+  it('accepts a byte order mark before the first line, and null params', async () => {
     const { proxy, upstream } = await startEcho();
     proxy.write('\ufeff{"jsonrpc":"2.0","id":1,"method":"tools/list","params":null}\n');
     expect((await proxy.answerTo(1)).result).toEqual({ tools: [] });
@@ -124,7 +124,7 @@ describe('framing', () => {
     expect(upstream.seen[0]?.message).not.toHaveProperty('params');
   });
 
-  it('takes two calls under one id as two calls', async () => {
+  it('handles two calls with one id as two calls', async () => {
     const { proxy } = await startEcho();
     const call = { jsonrpc: '2.0', id: 5, method: 'tools/call', params: { name: 'echo' } };
     proxy.write(`${JSON.stringify(call)}\n${JSON.stringify(call)}\n`);

@@ -7,7 +7,7 @@ import { startProxied, startState } from '../fixtures/proxied-runtime.ts';
 import { startProxy } from '../fixtures/proxy-process.ts';
 import { isCall, json, result, startUpstream } from '../fixtures/scripted-upstream.ts';
 
-/** Nothing that looks like a secret, but nobody's business either. */
+/** Does not look like a secret, but must not be recorded. */
 const PRIVATE = 'the patient is well';
 const PASSWORD = 'correct horse battery staple';
 
@@ -20,7 +20,9 @@ async function callsIn(journal: string): Promise<readonly CallRecord[]> {
   return records.filter((record) => record.type === 'call');
 }
 
-/** A proxy with a journal, before an upstream that answers calls as their tool is named. */
+/**
+ * A proxy with a journal, in front of an upstream that answers calls according to the tool name.
+ */
 async function startRecorded(env: Record<string, string> = {}) {
   const state = await startState();
   const upstream = await startUpstream((seen) => {
@@ -45,8 +47,8 @@ async function startRecorded(env: Record<string, string> = {}) {
   return { upstream, proxy, journal: state.journal };
 }
 
-describe('of a call the journal has', () => {
-  it('when it came, what it was, how large, how long, and what AWS knows it by', async () => {
+describe('the journal records of a call', () => {
+  it('its time, method, size, duration and AWS request id', async () => {
     const { proxy, journal } = await startRecorded();
     const before = new Date().toISOString();
     const sent = { name: 'work', arguments: { note: PRIVATE } };
@@ -81,14 +83,14 @@ describe('of a call the journal has', () => {
     ['tool-error', { outcome: 'tool-error' }],
     ['error', { outcome: 'error', code: -32050 }],
     ['reset', { outcome: 'failed', bytesOut: 0 }],
-  ])('how it ended: %s', async (name, record) => {
+  ])('its outcome: %s', async (name, record) => {
     const { proxy, journal } = await startRecorded();
     await proxy.call(name);
     await proxy.close();
     expect(await callsIn(journal)).toContainEqual(expect.objectContaining({ name, ...record }));
   });
 
-  it('that it was cancelled', async () => {
+  it('its cancellation', async () => {
     const { upstream, proxy, journal } = await startRecorded();
     const id = proxy.begin('tools/call', { name: 'hang' });
     await upstream.saw('the call', (seen) => isCall(seen));
@@ -100,7 +102,7 @@ describe('of a call the journal has', () => {
     );
   });
 
-  it('how often it was sent', async () => {
+  it('the number of attempts', async () => {
     const { env, journal } = await startState();
     const { local, proxy } = await startProxied({ env });
     await proxy.initialize();
@@ -112,7 +114,7 @@ describe('of a call the journal has', () => {
   });
 });
 
-describe('what a call was about', () => {
+describe('the content of a call', () => {
   it('is not in the journal', async () => {
     const { proxy, journal } = await startRecorded();
     for (const name of ['work', 'error', 'tool-error', 'reset']) {
@@ -127,7 +129,7 @@ describe('what a call was about', () => {
     expect(text).not.toContain(PASSWORD);
   });
 
-  it('is in it by choice, without what looks like a secret', async () => {
+  it('is in the journal if enabled, without secrets', async () => {
     const { proxy, journal } = await startRecorded({ AGENTCORE_JOURNAL_CONTENT: '1' });
     await proxy.call('work', { note: PRIVATE, password: PASSWORD });
     await proxy.close();
@@ -142,7 +144,7 @@ describe('what a call was about', () => {
 });
 
 describe('the journal', () => {
-  it('has what went wrong, in the words of the log', async () => {
+  it('contains failures with the text of the log', async () => {
     const { proxy, journal } = await startRecorded();
     proxy.send({ jsonrpc: '2.0', id: 4711, result: {} });
     await proxy.close();
@@ -154,7 +156,7 @@ describe('the journal', () => {
     });
   });
 
-  it.runIf(process.platform !== 'win32')('is for its owner alone', async () => {
+  it.runIf(process.platform !== 'win32')('is readable by its owner alone', async () => {
     const { proxy, journal } = await startRecorded();
     await proxy.close();
     const [file] = await readdir(journal);
@@ -162,9 +164,9 @@ describe('the journal', () => {
     expect((await stat(join(journal, String(file)))).mode & 0o777).toBe(0o600);
   });
 
-  it('that cannot be written disturbs no call, and is said once', async () => {
+  it('that cannot be written affects no call, and is reported once', async () => {
     const { env, journal } = await startState();
-    // A folder cannot be made where a file is.
+    // The folder cannot be created because a file is at its path.
     await writeFile(journal, '');
     const { local, proxy } = await startProxied({ env: { ...env, LOG_LEVEL: 'warning' } });
     await proxy.initialize();
@@ -176,7 +178,7 @@ describe('the journal', () => {
     expect(local.sessions().map(({ state }) => state)).toEqual(['Stopped']);
   });
 
-  it('that is taken away meanwhile disturbs no call', async () => {
+  it('that is removed meanwhile affects no call', async () => {
     const { env, journal } = await startState();
     const { proxy } = await startProxied({ env });
     await proxy.initialize();
@@ -188,8 +190,8 @@ describe('the journal', () => {
     await mkdir(dirname(journal));
   });
 
-  it.runIf(process.platform === 'linux')('on a full disk disturbs no call', async () => {
-    // Every write into this folder fails as one to a disk without room for another file does.
+  it.runIf(process.platform === 'linux')('on a full disk affects no call', async () => {
+    // Writes into this folder fail as on a full disk.
     const { local, proxy } = await startProxied({
       env: { AGENTCORE_STATE_DIR: '/proc/self/full', LOG_LEVEL: 'warning' },
     });

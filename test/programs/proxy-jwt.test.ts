@@ -16,7 +16,7 @@ const OAUTH = {
   AGENTCORE_OAUTH_CLIENT_SECRET: SECRET,
 };
 
-/** A runtime that takes tokens, and a home without any AWS credentials. */
+/** A runtime with JWT authorization, and a home directory without AWS credentials. */
 async function setUp(
   server: RuntimeInput = statelessMcp({ authorizer: 'JWT' }),
   client: { scopes?: string[]; tokenDuration?: number } = {},
@@ -28,10 +28,10 @@ async function setUp(
   return { local, home: await CredentialHome.make() };
 }
 
-/** What every JWT begins with: none may be in anything that is said or written. */
+/** The first characters of every JWT. No output or file may contain them. */
 const ANY_TOKEN = 'eyJ';
 
-/** Hands everything on to the local AgentCore, and notes the bearer tokens that it comes with. */
+/** Forwards everything to the local AgentCore, and records the bearer tokens. */
 async function tokenRecorder(
   local: LocalRuntime,
 ): Promise<{ readonly url: string; readonly tokens: string[] }> {
@@ -50,7 +50,7 @@ async function tokenRecorder(
   return { url, tokens };
 }
 
-/** Sessions that may cost something, of a listing. */
+/** The sessions in a listing that may be billed. */
 function mayBill(listing: string): unknown[] {
   return JSON.parse(listing).filter((entry: { mayBill: boolean }) => entry.mayBill);
 }
@@ -61,7 +61,7 @@ function count(local: LocalRuntime, method: string): number {
   ).length;
 }
 
-/** A command that prints what a file holds. */
+/** A command that prints the content of a file. */
 async function tokenFile(home: CredentialHome, token: string) {
   const path = home.file('token');
   await writeFile(path, token);
@@ -72,8 +72,8 @@ async function tokenFile(home: CredentialHome, token: string) {
   };
 }
 
-describe('a runtime that takes bearer tokens', () => {
-  it('is called with one that the proxy gets where the runtime says, and its session is stopped', async () => {
+describe('a runtime with JWT authorization', () => {
+  it('is called with a token from the issuer that the runtime names, and its session is stopped', async () => {
     const { local, home } = await setUp(statefulMcp({ authorizer: 'JWT' }));
     const proxy = home.proxy(local, OAUTH);
     expect((await proxy.initialize()).result?.serverInfo.name).toBe('fixture');
@@ -85,7 +85,7 @@ describe('a runtime that takes bearer tokens', () => {
     await home.expectNoSecret([SECRET, ANY_TOKEN]);
   });
 
-  it('goes on with a new token once the old one is refused, and no call is lost', async () => {
+  it('continues with a new token once the old one is rejected, without losing a call', async () => {
     const { local, home } = await setUp(
       statelessMcp({ authorizer: 'JWT', switches: { revokedTokens: 'refuse' } }),
     );
@@ -104,21 +104,21 @@ describe('a runtime that takes bearer tokens', () => {
     await home.expectNoSecret([SECRET, ANY_TOKEN]);
   });
 
-  it('is called with tokens that live for seconds without a call being refused', async () => {
+  it('is called with tokens that live for seconds without a rejected call', async () => {
     const { local, home } = await setUp(undefined, { tokenDuration: 6 });
     const proxy = home.proxy(local, OAUTH);
     await proxy.initialize();
     while (count(local, 'token') < 3) {
       expect((await proxy.call('echo')).error).toBeUndefined();
-      // The account of the local AgentCore has an end, so the calls are given a pace.
+      // The request log of the local AgentCore is bounded, so the calls are slowed down.
       await delay(20);
     }
     const refused = local.requests.filter(({ refusal }) => refusal !== undefined);
-    // The one that asks who issues the tokens.
+    // The probe for the issuer of the tokens.
     expect(refused).toHaveLength(1);
   });
 
-  it('is called with what a command prints, and with what it prints next once that is refused', async () => {
+  it('is called with the output of a command, and with the next output once that is rejected', async () => {
     const { local, home } = await setUp(
       statelessMcp({ authorizer: 'JWT', switches: { revokedTokens: 'refuse' } }),
     );
@@ -135,7 +135,7 @@ describe('a runtime that takes bearer tokens', () => {
     await home.expectNoSecret([ANY_TOKEN, 'hush-stderr']);
   });
 
-  it('says what to change where it refuses the token for good, after one other attempt', async () => {
+  it('causes an error with the next step if it rejects the token for good, after one retry', async () => {
     const { local, home } = await setUp(
       statelessMcp({ authorizer: { allowedClients: ['another'] } }),
     );
@@ -145,14 +145,14 @@ describe('a runtime that takes bearer tokens', () => {
     expect(error.message).toMatch(/did not accept the bearer token \(HTTP 401.*JWT authorizer/);
     expect(count(local, 'token')).toBe(2);
     const invokes = local.requests.filter(({ operation }) => operation === 'invoke');
-    // One asks who issues tokens; the call itself is sent, and sent again.
+    // One request probes the issuer. The call itself is sent twice.
     expect(invokes).toHaveLength(3);
     await home.expectNoSecret([SECRET, ANY_TOKEN]);
-    // Nothing has begun.
+    // No session has started.
     expect(mayBill((await runCli(['sessions', '--all', '--json'], home.env)).stdout)).toEqual([]);
   });
 
-  it('is called with a token that comes by TLS through the proxy of the network', async () => {
+  it('is called with a token that is loaded by TLS through the network proxy', async () => {
     const { local, home } = await setUp();
     const issuer = await startTlsFront(local.url);
     const network = await startForwardProxy();
@@ -167,7 +167,7 @@ describe('a runtime that takes bearer tokens', () => {
     await home.expectNoSecret([SECRET, ANY_TOKEN]);
   });
 
-  it('cannot be called without a token, and the sentence has what is missing and no secret', async () => {
+  it('cannot be called without a token, and the error names the missing setting and no secret', async () => {
     const { local, home } = await setUp();
     const wrong = home.proxy(local, { ...OAUTH, AGENTCORE_OAUTH_CLIENT_SECRET: 'hush-wrong-0123' });
     const { error } = await wrong.initialize();
@@ -183,7 +183,7 @@ describe('a runtime that takes bearer tokens', () => {
     expect(JSON.parse(listed.stdout)).toEqual([]);
   });
 
-  it('shares a session among the tokens of one holder', async () => {
+  it('shares a session among the tokens of one subject', async () => {
     const { local, home } = await setUp();
     const mode = { ...OAUTH, RUNTIME_SESSION_MODE: 'identity' };
     const [one, other] = [home.proxy(local, mode), home.proxy(local, mode)];
@@ -194,9 +194,9 @@ describe('a runtime that takes bearer tokens', () => {
   });
 });
 
-describe('a proxy that is set to authorize in the other way', () => {
+describe('a proxy with the wrong authorization method', () => {
   it.each(['json-rpc', 'status'] as const)(
-    'says which variables to set for a runtime that takes tokens, which refuses by %s',
+    'names the variables to set for a runtime with JWT authorization that rejects with %s',
     async (mcpErrors) => {
       const { local, home } = await setUp(
         statelessMcp({ authorizer: 'JWT', switches: { mcpErrors } }),
@@ -211,7 +211,7 @@ describe('a proxy that is set to authorize in the other way', () => {
   );
 
   it.each(['json-rpc', 'status'] as const)(
-    'says which variable to set for a runtime that takes signatures, which refuses by %s',
+    'names the variable to set for a runtime with IAM authorization that rejects with %s',
     async (mcpErrors) => {
       const { local, home } = await setUp(statelessMcp({ switches: { mcpErrors } }));
       const { accessToken } = await local.oauth.issue({ clientId: 'app' });
@@ -224,7 +224,7 @@ describe('a proxy that is set to authorize in the other way', () => {
     },
   );
 
-  it('does not lose sight of rights that are missing', async () => {
+  it('still reports missing permissions', async () => {
     const local = await start(
       { server: statelessMcp() },
       {
@@ -247,7 +247,7 @@ describe('a proxy that is set to authorize in the other way', () => {
   });
 });
 
-describe('a session of a runtime that takes tokens', () => {
+describe('a session of a runtime with JWT authorization', () => {
   async function left(stopJwtBy: 'bearer' | 'sigv4') {
     const { local, home } = await setUp(
       statelessMcp({ authorizer: 'JWT', switches: { stopJwtBy } }),
@@ -273,7 +273,7 @@ describe('a session of a runtime that takes tokens', () => {
     await home.expectNoSecret([SECRET, ANY_TOKEN]);
   });
 
-  it('stays listed without it, and the command line says what is missing', async () => {
+  it('stays in the list without it, and the command line names the missing setting', async () => {
     const { local, home, stop } = await left('bearer');
     const { code, stdout } = await stop({});
     expect(code).toBe(1);
@@ -286,7 +286,7 @@ describe('a session of a runtime that takes tokens', () => {
     expect(entry.stopFailure.reason).toContain('AGENTCORE_OAUTH_CLIENT_ID');
   });
 
-  it('is stopped by IAM credentials where AgentCore wants those, with the token’s environment or without', async () => {
+  it('is stopped with IAM credentials if AgentCore requires those, with or without the token’s environment', async () => {
     for (const env of [OAUTH, {}]) {
       const { local, stop } = await left('sigv4');
       const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = local.env;
@@ -296,7 +296,7 @@ describe('a session of a runtime that takes tokens', () => {
     }
   });
 
-  it('is on record where neither stops it', async () => {
+  it('stays in the journal if neither method stops it', async () => {
     const { local, home } = await setUp(
       statelessMcp({ authorizer: 'JWT', switches: { stopJwtBy: 'sigv4' } }),
     );
@@ -312,7 +312,7 @@ describe('a session of a runtime that takes tokens', () => {
     await home.expectNoSecret([SECRET, ANY_TOKEN]);
   });
 
-  it('keeps no way to a token in the journal', async () => {
+  it('has no token setting in the journal', async () => {
     const { local, home } = await setUp();
     const { accessToken } = await local.oauth.issue({ clientId: 'app' });
     const { env } = await tokenFile(home, accessToken);
@@ -324,11 +324,11 @@ describe('a session of a runtime that takes tokens', () => {
   });
 });
 
-describe('a token’s settings', () => {
+describe('token settings', () => {
   it.each<[string, Record<string, string>, RegExp]>([
     ['none for a runtime', { AGENTCORE_AUTH: 'none' }, /a runtime lets nobody in/],
     ['an unknown method', { AGENTCORE_AUTH: 'basic' }, /expected one of iam, oauth/],
-  ])('that cannot be, %s, end the proxy with code 2', async (_, env, sentence) => {
+  ])('with an invalid value, %s, end the proxy with exit code 2', async (_, env, sentence) => {
     const { local, home } = await setUp();
     const proxy = home.proxy(local, env);
     expect((await proxy.exited).code).toBe(2);

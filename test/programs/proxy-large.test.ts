@@ -6,7 +6,7 @@ import { isCall, type Seen, startUpstream, stream } from '../fixtures/scripted-u
 const SIZE = 20_000_000;
 const MEGABYTE = 1024 * 1024;
 
-/** The most memory that a process had so far, in bytes; what Linux tells and others do not. */
+/** The peak memory of a process in bytes. Available on Linux only. */
 async function peakMemory(pid: number | undefined): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
@@ -30,7 +30,7 @@ describe('a result of 20 MB', () => {
         seen.response.end();
       },
     ],
-  ])('passes %s, held in a few copies at most', async (_, send) => {
+  ])('is forwarded %s, with a few copies in memory at most', async (_, send) => {
     const upstream = await startUpstream(
       (seen) => isCall(seen) && (send(seen) as undefined) === undefined,
     );
@@ -42,7 +42,7 @@ describe('a result of 20 MB', () => {
     expect(await peakMemory(proxy.child.pid)).toBeLessThan(70 * MEGABYTE + 10 * SIZE);
   });
 
-  it('passes as an argument as well', async () => {
+  it('can be an argument as well', async () => {
     const upstream = await startUpstream((seen) => {
       if (!isCall(seen)) return false;
       const { length } = seen.message.params.arguments.text;

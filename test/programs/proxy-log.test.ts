@@ -13,13 +13,13 @@ async function startTalkative(env: Record<string, string> = {}) {
   return startProxy(upstream.url, env);
 }
 
-/** Makes the proxy say something at level `warning`. */
+/** Makes the proxy log a message at level `warning`. */
 function provoke(proxy: ReturnType<typeof startProxy>): void {
   proxy.send({ jsonrpc: '2.0', id: 4711, result: {} });
 }
 
-describe('what the proxy has to say', () => {
-  it('goes to the client as a log message, at the level that the client set', async () => {
+describe('log messages of the proxy', () => {
+  it('are sent to the client as log notifications, at the level that the client set', async () => {
     const proxy = await startTalkative();
     await proxy.initialize();
     provoke(proxy);
@@ -41,7 +41,7 @@ describe('what the proxy has to say', () => {
     expect(proxy.stderr).toBe('');
   });
 
-  it('is not said to a client before its initialize is answered', async () => {
+  it('are not sent to a client before its initialize is answered', async () => {
     const proxy = await startTalkative();
     provoke(proxy);
     await proxy.initialize();
@@ -54,7 +54,7 @@ describe('what the proxy has to say', () => {
     [{ LOG_LEVEL: 'debug' }, true, true],
     [{ MCP_PROXY_DEBUG: '1' }, true, true],
     [{ LOG_LEVEL: 'silly' }, false, false],
-  ])('goes to stderr as %o asks', async (env, warning, debug) => {
+  ])('are written to stderr according to %o', async (env, warning, debug) => {
     const proxy = await startTalkative(env);
     await proxy.initialize();
     provoke(proxy);
@@ -63,7 +63,7 @@ describe('what the proxy has to say', () => {
     expect(proxy.stderr.includes('debug:')).toBe(debug);
   });
 
-  it('never has a secret, a token or a signature in it', async () => {
+  it('never contain a secret, a token or a signature', async () => {
     const proxy = await startTalkative({
       MCP_PROXY_DEBUG: '1',
       AWS_SECRET_ACCESS_KEY: SECRET,

@@ -8,15 +8,18 @@ import { start, statelessMcp } from '../local/harness.ts';
 
 const ROLE = 'arn:aws:iam::123456789012:role/caller';
 
-describe('the way to the network', () => {
-  it.each(['NODE_EXTRA_CA_CERTS', 'AWS_CA_BUNDLE'])('trusts what %s names', async (variable) => {
-    const upstream = await startUpstream();
-    const front = await startTlsFront(upstream.url);
-    const trusting = startProxy(front.url, { [variable]: front.authority });
-    expect((await trusting.initialize()).result.serverInfo.name).toBe('scripted');
-  });
+describe('the network connection', () => {
+  it.each(['NODE_EXTRA_CA_CERTS', 'AWS_CA_BUNDLE'])(
+    'trusts the certificates in %s',
+    async (variable) => {
+      const upstream = await startUpstream();
+      const front = await startTlsFront(upstream.url);
+      const trusting = startProxy(front.url, { [variable]: front.authority });
+      expect((await trusting.initialize()).result.serverInfo.name).toBe('scripted');
+    },
+  );
 
-  it('trusts what ca_bundle of the profile names, and of no other profile', async () => {
+  it('trusts the ca_bundle of its own profile, and of no other profile', async () => {
     const upstream = await startUpstream();
     const front = await startTlsFront(upstream.url);
     const folder = await temporaryFolder();
@@ -34,11 +37,11 @@ describe('the way to the network', () => {
   });
 
   it.runIf(process.platform === 'linux')(
-    'trusts what the operating system does, where NODE_USE_SYSTEM_CA asks for it',
+    'trusts system certificates if NODE_USE_SYSTEM_CA is set',
     async () => {
       const upstream = await startUpstream();
       const front = await startTlsFront(upstream.url);
-      // Which certificates those are: an administrator's choice, and not Node's.
+      // Makes the certificate a system certificate, which Node does not contain.
       const system = { SSL_CERT_FILE: front.authority, SSL_CERT_DIR: dirname(front.authority) };
       const trusting = startProxy(front.url, { ...system, NODE_USE_SYSTEM_CA: '1' });
       expect((await trusting.initialize()).result.serverInfo.name).toBe('scripted');
@@ -47,7 +50,7 @@ describe('the way to the network', () => {
     },
   );
 
-  it('trusts no unknown certificate, and says what to do about it', async () => {
+  it('rejects unknown certificates with an error that names the next step', async () => {
     const upstream = await startUpstream();
     const front = await startTlsFront(upstream.url);
     const { error } = await startProxy(front.url).initialize();
@@ -55,7 +58,7 @@ describe('the way to the network', () => {
     expect(upstream.seen).toEqual([]);
   });
 
-  it('goes through HTTPS_PROXY by CONNECT, with the proxy’s password, on kept sockets', async () => {
+  it('uses HTTPS_PROXY with CONNECT, with the proxy’s password, on reused sockets', async () => {
     const upstream = await startUpstream();
     const front = await startTlsFront(upstream.url);
     const forward = await startForwardProxy();
@@ -72,7 +75,7 @@ describe('the way to the network', () => {
     expect(proxy.stderr).not.toContain('pass@');
   });
 
-  it('goes through HTTP_PROXY to a plain endpoint', async () => {
+  it('uses HTTP_PROXY for a plain endpoint', async () => {
     const upstream = await startUpstream();
     const forward = await startForwardProxy();
     const proxy = startProxy(upstream.url, { HTTP_PROXY: forward.url });
@@ -80,7 +83,7 @@ describe('the way to the network', () => {
     expect(forward.asked[0]).toContain('/invocations');
   });
 
-  it('names the proxy where that is what cannot be reached', async () => {
+  it('names the proxy in the error if the proxy cannot be reached', async () => {
     const proxy = startProxy('http://runtime.example', {
       HTTP_PROXY: 'http://u:secret@127.0.0.1:9',
     });
@@ -89,7 +92,7 @@ describe('the way to the network', () => {
     expect(error.message).not.toContain('secret');
   });
 
-  it('goes straight to the hosts of NO_PROXY', async () => {
+  it('connects directly to the hosts of NO_PROXY', async () => {
     const upstream = await startUpstream();
     const proxy = startProxy(upstream.url, {
       HTTP_PROXY: 'http://127.0.0.1:1',

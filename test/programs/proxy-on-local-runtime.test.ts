@@ -47,7 +47,7 @@ describe('the session mode', () => {
     ['one routes, the other stops', { routeMcpBy: 'runtime-session-id', stopBy: 'mcp-session-id' }],
     ['no id comes back', { returnRuntimeSessionId: false }],
     ['notifications get 204', { notificationStatus: 204 }],
-  ])('session works the same where %s', async (_, switches) => {
+  ])('session works the same with %s', async (_, switches) => {
     for (const server of [statefulMcp(), statelessMcp()]) {
       const local = await start({ server }, { switches });
       const proxy = proxyTo(local, 'server');
@@ -72,7 +72,7 @@ describe('the session mode', () => {
   });
 
   it.each(['not-found', 'bad-request'] as const)(
-    'identity gives way to a server that picks its sessions and refuses ours (%s), and says so once',
+    'identity is ignored for a server that chooses its sessions and rejects the proxy’s id (%s), with one warning',
     async (refusedId) => {
       const local = await start({ server: statefulMcp() }, { switches: { refusedId } });
       const proxy = proxyTo(local, 'server', {
@@ -87,7 +87,7 @@ describe('the session mode', () => {
     },
   );
 
-  it('request gives each request a session of its own, and stops each', async () => {
+  it('request gives each request a separate session, and stops each', async () => {
     const local = await start({ server: statelessMcp({ warm: 1 }) });
     const proxy = proxyTo(local, 'server', { RUNTIME_SESSION_MODE: 'request' });
     await proxy.initialize();
@@ -98,7 +98,7 @@ describe('the session mode', () => {
     expect(local.sessions().every(isStopped)).toBe(true);
   });
 
-  it('request brings the answers to two microVMs’ equal questions to the one that asked', async () => {
+  it('request sends each answer to the microVM that sent the request, even for equal requests', async () => {
     const local = await start({ server: statelessMcp() });
     const proxy = proxyTo(local, 'server', { RUNTIME_SESSION_MODE: 'request' });
     const calls = [
@@ -118,7 +118,7 @@ describe('the session mode', () => {
 });
 
 describe('the official client', () => {
-  it('samples, elicits, lists roots, logs and reports progress through the proxy', async () => {
+  it('supports sampling, elicitation, roots, logs and progress through the proxy', async () => {
     const local = await start({
       server: {
         command: [
@@ -166,7 +166,7 @@ describe('the official client', () => {
     expect(progress).toEqual([1, 2, 3]);
   });
 
-  it('of 2026-07-28 talks to a server of 2026-07-28', async () => {
+  it('of 2026-07-28 communicates with a server of 2026-07-28', async () => {
     const { Client: ModernClient } = await import('@modelcontextprotocol/client');
     const { StdioClientTransport: ModernStdio } = await import(
       '@modelcontextprotocol/client/stdio'
@@ -200,7 +200,7 @@ describe('the official client', () => {
       arguments: { name: 'Ada', region: 'eu' },
     });
     expect(answer.content).toEqual([{ type: 'text', text: 'Hello Ada in eu' }]);
-    // The client asks a short-lived process first which era it is, so there were two sessions.
+    // The client first starts a short-lived process to detect its era, so there were two sessions.
     await client.close();
     await local.until(() => local.sessions().every(isStopped), 'the end of all sessions');
   });

@@ -6,9 +6,9 @@ import { isCall, result, type Seen, startUpstream } from '../fixtures/scripted-u
 const START =
   'require("node:child_process").spawn("sh", ["-c", "ulimit -n 48; exec \\"$0\\" dist/proxy.js", process.execPath], { stdio: "inherit" })';
 
-// Other systems have no file that tells the limit.
+// Other systems have no file that contains the limit.
 it.runIf(process.platform === 'linux')(
-  'sixty calls at once wait for each other when only 48 files may be open, and the session is stopped',
+  'sixty concurrent calls wait for each other if only 48 files may be open, and the session is stopped',
   async () => {
     const held: Seen[] = [];
     const upstream = await startUpstream((seen) => {

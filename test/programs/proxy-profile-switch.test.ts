@@ -11,7 +11,7 @@ import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import type { ProxyProcess } from '../fixtures/proxy-process.ts';
 import { start, statefulMcp, statelessMcp } from '../local/harness.ts';
 
-/** Milliseconds: for what comes in seconds on a quiet machine. */
+/** Milliseconds. Longer than the steps of these tests take on a quiet machine. */
 const ONE = accessKey('one');
 const TWO = accessKey('two');
 const SECRETS = [ONE.secretAccessKey, TWO.secretAccessKey];
@@ -22,7 +22,7 @@ function startLocal(server = statelessMcp()): Promise<LocalRuntime> {
   return start({ server }, { accessKeys: [ONE.config, TWO.config] });
 }
 
-/** A proxy of a profile, and what the local AgentCore sees of it. */
+/** A proxy with a profile, and its requests at the local AgentCore. */
 async function underLoad(local: LocalRuntime, home: CredentialHome, profile = 'work') {
   const recorder = await keyRecorder(local);
   const proxy = home.proxy(local, { AWS_PROFILE: profile, AWS_ENDPOINT_URL: recorder.url });
@@ -30,13 +30,13 @@ async function underLoad(local: LocalRuntime, home: CredentialHome, profile = 'w
   return { recorder, proxy, running: load(proxy) };
 }
 
-/** Waits until that many more calls have been answered. */
+/** Waits until this many more calls have been answered. */
 function answered(running: ReturnType<typeof load>, more: number): Promise<void> {
   const goal = running.calls() + more;
   return vi.waitFor(() => expect(running.calls()).toBeGreaterThanOrEqual(goal), MAX_WAIT_MS);
 }
 
-/** Each request has one answer: none was lost, none came twice. */
+/** Checks that each request has exactly one answer. */
 function expectOneAnswerEach(proxy: ProxyProcess, calls: number): void {
   const ids = proxy.lines.filter(({ id, method }) => id !== undefined && !method);
   expect(ids).toHaveLength(calls + 1);
@@ -44,7 +44,7 @@ function expectOneAnswerEach(proxy: ProxyProcess, calls: number): void {
 }
 
 describe('a profile that is switched under load', () => {
-  it('loses no call, to and fro', async () => {
+  it('loses no call, in both directions', async () => {
     const local = await startLocal();
     const home = await CredentialHome.make({ credentials: keys('work', ONE) });
     const { recorder, proxy, running } = await underLoad(local, home);
@@ -57,14 +57,14 @@ describe('a profile that is switched under load', () => {
     await answered(running, 50);
     expect(await running.stop()).toEqual([]);
     expectOneAnswerEach(proxy, running.calls());
-    // Calls that were signed before are all that comes by the old key afterwards.
+    // After the switch, only calls that were signed before it use the old key.
     const last = recorder.invokedBy.slice(-30);
     expect(new Set(last)).toEqual(new Set([TWO.accessKeyId]));
     expect(proxy.lines.some(({ params }) => params?.level === 'warning')).toBe(false);
     await home.expectNoSecret(SECRETS);
   });
 
-  it('loses no call where the old key is no more from that moment on', async () => {
+  it('loses no call if the old key is deleted at the same moment', async () => {
     const local = await startLocal();
     const home = await CredentialHome.make({ credentials: keys('work', ONE) });
     const { recorder, proxy, running } = await underLoad(local, home);
@@ -78,7 +78,7 @@ describe('a profile that is switched under load', () => {
     await home.expectNoSecret(SECRETS);
   });
 
-  it('keeps the session of a server that has one', async () => {
+  it('keeps the session of a stateful server', async () => {
     const local = await startLocal(statefulMcp());
     const home = await CredentialHome.make({ credentials: keys('work', ONE) });
     const { recorder, proxy, running } = await underLoad(local, home);
@@ -90,7 +90,7 @@ describe('a profile that is switched under load', () => {
     expectOneAnswerEach(proxy, running.calls());
   });
 
-  it('of one proxy leaves the other alone', async () => {
+  it('of one proxy does not affect the other', async () => {
     const local = await startLocal();
     const files = (one: Keys[number], two: Keys[number]) => keys('one', one) + keys('two', two);
     const home = await CredentialHome.make({ credentials: files(ONE, TWO) });
@@ -111,7 +111,7 @@ describe('a profile that is switched under load', () => {
   });
 });
 
-describe('a clock that is wrong', () => {
+describe('a wrong clock', () => {
   const isSkewed = ({ params }: { params?: { data?: unknown } }) =>
     /the clock of this machine is .* (fast|slow), set it/.test(String(params?.data));
 
@@ -128,7 +128,7 @@ describe('a clock that is wrong', () => {
     await answered(running, 20);
     expect(await running.stop()).toEqual([]);
     expectOneAnswerEach(proxy, running.calls());
-    // The first was refused, and sent again by the right time.
+    // The first call was rejected, and sent again with the right time.
     expect(recorder.refused()).toBe(1);
     await proxy.close();
     const journal = await home.journal();
@@ -136,7 +136,7 @@ describe('a clock that is wrong', () => {
     await home.expectNoSecret(SECRETS);
   });
 
-  it('from one call to the next is corrected for all that are open, and said once', async () => {
+  it('that changes between calls is corrected for all open calls, and reported once', async () => {
     const local = await startLocal();
     const home = await CredentialHome.make({ credentials: keys('work', ONE) });
     const { proxy, running } = await underLoad(local, home);
@@ -149,7 +149,7 @@ describe('a clock that is wrong', () => {
     expect(proxy.lines.filter(isSkewed)).toHaveLength(1);
   });
 
-  it('neither shortens nor hides the life of a role’s credentials', async () => {
+  it('neither shortens nor extends the lifetime of role credentials', async () => {
     const arn = 'arn:aws:iam::123456789012:role/caller';
     const local = await start(
       { server: statelessMcp() },

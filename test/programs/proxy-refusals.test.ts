@@ -17,7 +17,7 @@ function rpcError(id: unknown, code: number, message: string): object {
   return { jsonrpc: '2.0', id, error: { code, message } };
 }
 
-/** Answers calls and lists; the rest is the fixture's. */
+/** Answers calls and lists. The fixture answers everything else. */
 function serve(seen: Seen): boolean {
   if (isCall(seen)) result(seen, { content: [{ type: 'text', text: 'ok' }] });
   return isCall(seen);
@@ -27,12 +27,12 @@ function sent(upstream: { readonly seen: readonly Seen[] }, method: string): rea
   return upstream.seen.filter(({ message }) => message?.method === method);
 }
 
-describe('a notification that is answered by 404', () => {
+describe('a notification that is answered with 404', () => {
   it.each([
     ['in words', asText],
     ['as JSON-RPC', asJson],
   ])(
-    'leaves the session as it is where a server does so with all of them, %s',
+    'does not affect the session if the server answers all notifications so, %s',
     async (_, refuse) => {
       const upstream = await startUpstream((seen) => {
         const { id, method } = seen.message ?? {};
@@ -55,7 +55,7 @@ describe('a notification that is answered by 404', () => {
   it.each([
     ['in words', asText],
     ['as JSON-RPC', asJson],
-  ])('leaves the session as it is where it is the only one, %s', async (_, refuse) => {
+  ])('does not affect the session if it is the only one, %s', async (_, refuse) => {
     const upstream = await startUpstream((seen) =>
       seen.message?.method === CHANGED ? refuse(seen) : serve(seen),
     );
@@ -71,7 +71,7 @@ describe('a notification that is answered by 404', () => {
   });
 });
 
-it('a notification that is never acknowledged holds up no request', async () => {
+it('a notification that is never acknowledged delays no request', async () => {
   const upstream = await startUpstream(
     (seen) => seen.message?.method === 'notifications/initialized' || serve(seen),
   );
@@ -79,15 +79,15 @@ it('a notification that is never acknowledged holds up no request', async () => 
   await proxy.initialize();
   const began = performance.now();
   expect((await proxy.call('x')).result.content[0].text).toBe('ok');
-  // A second at the most; what used to be waited for is ten.
+  // A second at most. A missing bound would take ten.
   expect(performance.now() - began).toBeLessThan(8_000);
 });
 
-describe('a list that is throttled', () => {
+describe('a throttled list', () => {
   it.each([
     ['-32003 with HTTP 200', 200],
     ['-32003 with HTTP 429', 429],
-  ])('is asked for again, whatever the words are: %s', async (_, status) => {
+  ])('is requested again, whatever the message: %s', async (_, status) => {
     let lists = 0;
     const upstream = await startUpstream((seen) => {
       const { id, method } = seen.message ?? {};
@@ -113,7 +113,7 @@ describe('the routing hint of MCP 2026-07-28', () => {
       (seen: Seen) => json(seen.response, rpcError(null, -32001, 'Session not found'), 404),
     ],
     ['in words', asText],
-  ])('is given up for good where the server refuses it by 404, %s', async (_, refuse) => {
+  ])('is dropped permanently if the server rejects it with 404, %s', async (_, refuse) => {
     const upstream = await startUpstream((seen) => {
       if (isCall(seen) && seen.headers['mcp-session-id'] !== undefined) refuse(seen);
       else serve(seen);
@@ -128,7 +128,7 @@ describe('the routing hint of MCP 2026-07-28', () => {
     expect(upstream.seen.at(-1)?.headers['mcp-session-id']).toBeUndefined();
   });
 
-  it('is kept where a method is not found', async () => {
+  it('is kept if a method is not found', async () => {
     const upstream = await startUpstream((seen) => {
       if (!isCall(seen)) json(seen.response, rpcError(seen.message.id, -32601, 'No method'), 404);
       return !isCall(seen) || serve(seen);
@@ -140,7 +140,7 @@ describe('the routing hint of MCP 2026-07-28', () => {
     expect(upstream.seen[1]?.headers['mcp-session-id']).toBeDefined();
   });
 
-  it('is kept where the request is refused without it as well', async () => {
+  it('is kept if the request is also rejected without it', async () => {
     const upstream = await startUpstream((seen) =>
       isCall(seen, 'none') ? asText(seen) : serve(seen),
     );

@@ -9,8 +9,8 @@ import {
   stream,
 } from '../fixtures/scripted-upstream.ts';
 
-describe('what the client sends', () => {
-  it('arrives as a signed invoke, with the runtime session and the headers that MCP wants', async () => {
+describe('client messages', () => {
+  it('arrive as signed invokes, with the runtime session and the MCP headers', async () => {
     const upstream = await startUpstream((seen) => isCall(seen) && result(seen, { content: [] }));
     const proxy = startProxy(upstream.url, { AGENTCORE_QUALIFIER: 'PROD' });
     await proxy.initialize();
@@ -44,7 +44,7 @@ describe('what the client sends', () => {
     }
   });
 
-  it('keeps its bytes but for the id, and so does the answer', async () => {
+  it('keep their bytes except the id, and so do the answers', async () => {
     const answer =
       '{"result":{"n":12345678901234567890,"x":1.0,"s":"\\u00e9\u2028"},"id": 1 ,"jsonrpc":"2.0","extra":[]}';
     const upstream = await startUpstream((seen) => {
@@ -68,7 +68,7 @@ describe('what the client sends', () => {
     );
   });
 
-  it('goes out while other calls are open, and a fast answer overtakes a slow one', async () => {
+  it('are sent while other calls are open, and a fast answer overtakes a slow one', async () => {
     const open = new Map<string, Seen>();
     const upstream = await startUpstream(
       (seen) => isCall(seen) && open.set(seen.message.params.name, seen),
@@ -84,7 +84,7 @@ describe('what the client sends', () => {
     expect(answers.map(({ result }) => result.name)).toEqual(names);
   });
 
-  it('waits for the handshake, so that nothing reaches a server before it is ready', async () => {
+  it('wait for the handshake, so that no message reaches a server before it is ready', async () => {
     let initialize: Seen | undefined;
     let initialized: Seen | undefined;
     const upstream = await startUpstream((seen) => {
@@ -114,11 +114,11 @@ describe('what the client sends', () => {
     ]);
   });
 
-  it('keeps its order where it is notifications', async () => {
+  it('keep their order if they are notifications', async () => {
     const upstream = await startUpstream();
     const proxy = startProxy(upstream.url);
     await proxy.initialize();
-    // More in all than may ever wait at once, in waves that fit.
+    // More in total than may wait at once, in batches that fit.
     for (let progress = 0; progress < 1_200; progress++) {
       const params = { progressToken: 1, progress };
       proxy.send({ jsonrpc: '2.0', method: 'notifications/progress', params });
@@ -131,8 +131,8 @@ describe('what the client sends', () => {
   });
 });
 
-describe('what the server sends', () => {
-  it('is written the moment it arrives: progress and log messages before the answer', async () => {
+describe('server messages', () => {
+  it('are written as soon as they arrive: progress and log messages before the answer', async () => {
     let call: Seen | undefined;
     const upstream = await startUpstream((seen) => {
       if (isCall(seen)) call = seen;
@@ -168,7 +168,7 @@ describe('what the server sends', () => {
   });
 
   it.each(['sampling/createMessage', 'elicitation/create', 'roots/list', 'ping', 'vendor/ask'])(
-    'asks the client: %s, answered while the call is open, on the same session',
+    'include requests: %s is answered on the same session while the call is open',
     async (method) => {
       const upstream = await startUpstream((seen) => {
         if (isCall(seen)) {
@@ -197,7 +197,7 @@ describe('what the server sends', () => {
     },
   );
 
-  it('may ask several things at once, and gets each answer to its own question', async () => {
+  it('may include several requests at once, each with its own answer', async () => {
     const upstream = await startUpstream((seen) => {
       if (!isCall(seen)) return;
       const send = stream(seen);
@@ -224,7 +224,7 @@ describe('what the server sends', () => {
     }
   });
 
-  it('takes back what it asked: the client hears it under the id that it knows', async () => {
+  it('include cancellations of server requests, with the id that the client knows', async () => {
     const upstream = await startUpstream((seen) => {
       if (!isCall(seen)) return;
       const send = stream(seen);
@@ -247,7 +247,7 @@ describe('what the server sends', () => {
     expect(cancelled.params).toEqual({ requestId: asked.id, reason: 'late' });
   });
 
-  it('is told when its question cannot be answered, and the call does not wait for ever', async () => {
+  it('get an error if the client cannot answer a request, and the call continues', async () => {
     const upstream = await startUpstream((seen) => {
       if (isCall(seen)) {
         stream(seen)({ jsonrpc: '2.0', id: 1, method: 'sampling/createMessage', params: {} });
@@ -270,7 +270,7 @@ describe('what the server sends', () => {
 });
 
 describe('cancellation', () => {
-  it('is passed on in the handshake era, and the cancelled call gets no answer', async () => {
+  it('is forwarded in the handshake era, and the cancelled call gets no answer', async () => {
     let call: Seen | undefined;
     const upstream = await startUpstream((seen) => {
       if (isCall(seen, 'slow')) call = seen;
@@ -310,7 +310,7 @@ describe('cancellation', () => {
     expect(call.response.writableFinished).toBe(false);
   });
 
-  it('closes the POST in the stateless era, and is not passed on', async () => {
+  it('closes the POST in the stateless era, and is not forwarded', async () => {
     const upstream = await startUpstream((seen) => isCall(seen) || undefined);
     const proxy = startProxy(upstream.url);
     const meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
@@ -326,7 +326,7 @@ describe('cancellation', () => {
     ).toEqual([]);
   });
 
-  it('of a call that is not sent yet keeps it from being sent', async () => {
+  it('of a call that is not sent yet prevents its sending', async () => {
     let initialize: Seen | undefined;
     const upstream = await startUpstream((seen) => {
       if (seen.message?.method !== 'initialize') return isCall(seen) && (result(seen, {}) ?? true);
@@ -347,7 +347,7 @@ describe('cancellation', () => {
     );
   });
 
-  it('takes the questions of the cancelled call back from the client', async () => {
+  it('cancels the server requests of the cancelled call at the client', async () => {
     const upstream = await startUpstream((seen) => {
       if (!isCall(seen)) return;
       stream(seen)({ jsonrpc: '2.0', id: 3, method: 'elicitation/create', params: {} });
@@ -366,8 +366,8 @@ describe('cancellation', () => {
   });
 });
 
-describe('a server that says one message a POST', () => {
-  it('asks in the body of the call, and answers it in the body of the answer', async () => {
+describe('a server that sends one message per POST', () => {
+  it('sends its request in the body of the call, and its answer in the body of the client’s answer', async () => {
     let call: Seen | undefined;
     const upstream = await startUpstream((seen) => {
       if (isCall(seen)) {

@@ -13,7 +13,7 @@ import {
 } from '../fixtures/proxied-runtime.ts';
 import type { Line, ProxyProcess } from '../fixtures/proxy-process.ts';
 
-/** What the proxy itself said to the client. */
+/** The log messages of the proxy to the client. */
 function saidBy({ lines }: ProxyProcess): string[] {
   return lines
     .filter(({ method, params }: Line) => {
@@ -32,8 +32,8 @@ const LOST: readonly [string, ProxiedOptions][] = [
 
 const modeOf = (mode: string) => ({ RUNTIME_SESSION_MODE: mode, AGENTCORE_STOP_ON_EXIT: 'true' });
 
-describe('after its microVM has gone, a session', () => {
-  it.each(LOST)('goes on, and the client is told once: %s', async (_, options) => {
+describe('after the loss of its microVM, a session', () => {
+  it.each(LOST)('continues, and the client gets one message: %s', async (_, options) => {
     const { local, proxy } = await startProxied(options);
     await proxy.initialize();
     expect(await textOf(proxy.call('count'))).toBe('1');
@@ -48,7 +48,7 @@ describe('after its microVM has gone, a session', () => {
     expect(proxy.stderr).toBe('');
   });
 
-  it('goes on as often as that happens', async () => {
+  it('continues after each further loss', async () => {
     const { local, proxy } = await startProxied();
     await proxy.initialize();
     for (let times = 0; times < 5; times++) {
@@ -60,7 +60,7 @@ describe('after its microVM has gone, a session', () => {
     expect(running(local)).toBe(0);
   });
 
-  it('has again what the client had set up, in the client’s own words', async () => {
+  it('has the client’s original settings again', async () => {
     const { local, proxy } = await startProxied();
     await proxy.request('initialize', {
       protocolVersion: '2025-11-25',
@@ -84,7 +84,7 @@ describe('after its microVM has gone, a session', () => {
     LOST.flatMap(([words, options]) =>
       ['session', 'identity'].map((mode) => [words, mode, options] as const),
     ),
-  )('is set up once for all calls in flight: %s, mode %s', async (_, mode, options) => {
+  )('is set up once for all open calls: %s, mode %s', async (_, mode, options) => {
     const { local, proxy } = await startProxied({ ...options, env: modeOf(mode) });
     await proxy.initialize();
     await proxy.call('count');
@@ -99,7 +99,7 @@ describe('after its microVM has gone, a session', () => {
     );
   });
 
-  it('goes on if the time of a call is no whole number of milliseconds', async () => {
+  it('continues if the duration of a call is a fraction of a millisecond', async () => {
     const { local, proxy } = await startProxied({ env: { AGENTCORE_READ_TIMEOUT: '30.00055' } });
     await proxy.initialize();
     await proxy.call('count');
@@ -107,7 +107,7 @@ describe('after its microVM has gone, a session', () => {
     expect(await textOf(proxy.call('count'))).toBe('1');
   });
 
-  it('goes on where the next microVM goes as soon as it is set up', async () => {
+  it('continues if the next microVM is lost right after its setup', async () => {
     const { local, proxy } = await startProxied({ recognizes: 'handshake' });
     await proxy.initialize();
     await proxy.call('look');
@@ -119,7 +119,7 @@ describe('after its microVM has gone, a session', () => {
     for (const text of await Promise.all(calls)) expect(text).toMatch(/^\d+$/);
   });
 
-  it.each(LOST)('goes on if the next one is lost while it starts: %s', async (_, options) => {
+  it.each(LOST)('continues if the next microVM is lost while it starts: %s', async (_, options) => {
     const { local, proxy } = await startProxied(options);
     await proxy.initialize();
     await proxy.call('count');
@@ -127,7 +127,7 @@ describe('after its microVM has gone, a session', () => {
     let losses = 0;
     local.on((event) => {
       if (event.type !== 'session' || event.change !== 'starting' || losses > 0) return;
-      // One that is revived has been given a call already.
+      // A restarted session has already received a call.
       if (event.session.incarnations > 0) return;
       losses++;
       setImmediate(() => killAll(local));
@@ -142,7 +142,7 @@ describe('after its microVM has gone, a session', () => {
     );
   });
 
-  it.each(LOST)('goes on with lists and calls at once: %s', async (_, options) => {
+  it.each(LOST)('continues with concurrent lists and calls: %s', async (_, options) => {
     const { local, proxy } = await startProxied(options);
     await proxy.initialize();
     await proxy.call('count');
@@ -159,18 +159,21 @@ describe('after its microVM has gone, a session', () => {
   it.each([
     ['three lists', 3, (proxy: ProxyProcess) => proxy.request('tools/list')],
     ['ten calls', 10, (proxy: ProxyProcess) => proxy.call('count')],
-  ])('of each request is begun by a handshake where it takes one: %s', async (_, times, send) => {
-    const { local, proxy } = await startProxied({
-      recognizes: 'handshake',
-      env: modeOf('request'),
-    });
-    await proxy.initialize();
-    const answers = await Promise.all(Array.from({ length: times }, () => send(proxy)));
-    for (const { error } of answers) expect(error).toBeUndefined();
-    expect(delivered(local, 'tools/call')).toBeLessThanOrEqual(2 * times);
-  });
+  ])(
+    'of each request begins with a handshake if the server requires one: %s',
+    async (_, times, send) => {
+      const { local, proxy } = await startProxied({
+        recognizes: 'handshake',
+        env: modeOf('request'),
+      });
+      await proxy.initialize();
+      const answers = await Promise.all(Array.from({ length: times }, () => send(proxy)));
+      for (const { error } of answers) expect(error).toBeUndefined();
+      expect(delivered(local, 'tools/call')).toBeLessThanOrEqual(2 * times);
+    },
+  );
 
-  it('runs no call twice that was under way when it went', async () => {
+  it('repeats no call that was open at the loss', async () => {
     const { local, proxy } = await startProxied();
     await proxy.initialize();
     await proxy.request('tools/list');
@@ -180,7 +183,7 @@ describe('after its microVM has gone, a session', () => {
     expect(await textOf(proxy.call('count'))).toBe('1');
   });
 
-  it('runs a call again that only reads and was under way when it went', async () => {
+  it('repeats a read-only call that was open at the loss', async () => {
     const { local, proxy } = await startProxied();
     await proxy.initialize();
     await proxy.request('tools/list');
@@ -188,7 +191,7 @@ describe('after its microVM has gone, a session', () => {
     expect(await textOf(proxy.call('look'))).toBe('1');
   });
 
-  it('brings the client to list the tools again if they are others now', async () => {
+  it('makes the client list the tools again if they have changed', async () => {
     const { local, proxy } = await startProxied({ serverEnv: { TOOLS: 'changing' } });
     await proxy.initialize();
     await proxy.request('tools/list');
@@ -200,7 +203,7 @@ describe('after its microVM has gone, a session', () => {
     );
   });
 
-  it('does not bring the client to list tools that are the same', async () => {
+  it('does not make the client list unchanged tools again', async () => {
     const { local, proxy } = await startProxied();
     await proxy.initialize();
     await proxy.request('tools/list');
@@ -211,7 +214,7 @@ describe('after its microVM has gone, a session', () => {
     expect(proxy.lines.filter(({ method }) => method?.endsWith('list_changed'))).toEqual([]);
   });
 
-  it('has one record of it, between the sessions that were and are', async () => {
+  it('has one record of the replay, between the old and the new session', async () => {
     const { env, journal } = await startState();
     const { local, proxy } = await startProxied({ env });
     await proxy.initialize();
@@ -236,7 +239,7 @@ describe('after its microVM has gone, a session', () => {
   });
 });
 
-describe('a session stays what it is', () => {
+describe('a session is kept', () => {
   it.each<[string, ProxiedOptions]>([
     ['stateful', {}],
     ['with a handshake', { recognizes: 'handshake' }],
@@ -255,24 +258,21 @@ describe('a session stays what it is', () => {
 });
 
 describe('a container that was replaced within its microVM', () => {
-  // What a 4xx of the container becomes says less and less of what it was.
+  // The answer to a container's 4xx contains less and less information.
   it.each<[string, SwitchesInput]>([
-    ['which is passed on', { containerClientErrors: 'pass' }],
-    ['which becomes 424', { containerClientErrors: 'wrap', mcpErrors: 'status' }],
-    ['which becomes -32010', { containerClientErrors: 'wrap', mcpErrors: 'json-rpc' }],
-  ])(
-    'says that it does not know the session, %s, and is got to know again',
-    async (_, switches) => {
-      const { local, proxy } = await startProxied({ switches });
-      await proxy.initialize();
-      await proxy.request('tools/list');
-      expect(await textOf(proxy.call('look'))).toBe('1');
-      const [session] = local.sessions();
-      await local.restartContainer(session?.runtimeSessionId as string);
-      expect(await textOf(proxy.call('look'))).toBe('1');
-      expect(await textOf(proxy.call('count'))).toBe('2');
-      await proxy.close();
-      expect(running(local)).toBe(0);
-    },
-  );
+    ['as its own error', { containerClientErrors: 'pass' }],
+    ['as 424', { containerClientErrors: 'wrap', mcpErrors: 'status' }],
+    ['as -32010', { containerClientErrors: 'wrap', mcpErrors: 'json-rpc' }],
+  ])('reports an unknown session, %s, and gets a new handshake', async (_, switches) => {
+    const { local, proxy } = await startProxied({ switches });
+    await proxy.initialize();
+    await proxy.request('tools/list');
+    expect(await textOf(proxy.call('look'))).toBe('1');
+    const [session] = local.sessions();
+    await local.restartContainer(session?.runtimeSessionId as string);
+    expect(await textOf(proxy.call('look'))).toBe('1');
+    expect(await textOf(proxy.call('count'))).toBe('2');
+    await proxy.close();
+    expect(running(local)).toBe(0);
+  });
 });

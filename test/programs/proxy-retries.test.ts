@@ -30,8 +30,8 @@ async function listed(switches: SwitchesInput = {}, env: Record<string, string> 
   return { local, proxy };
 }
 
-describe('a call that meets a fault once', () => {
-  // What comes of a tool that may do anything, and of one that only reads; and how often it ran.
+describe('a call with a single failure', () => {
+  // The outcome and the number of runs, of a tool that may do anything and of a read-only tool.
   const ONCE = ['result', 1] as const;
   const UNKNOWN = ['unknown', 1] as const;
   it.each<[string, Fault, readonly [string, number], readonly [string, number]]>([
@@ -56,10 +56,10 @@ describe('a call that meets a fault once', () => {
       '-32003 in the server’s own words',
       { kind: 'json-rpc-error', code: -32003, message: 'Out of stock', phase: 'after' },
       [undefined as never, 1],
-      // Throttled, in words of its own: a read is sent again.
+      // A throttling message with other text: a read-only call is sent again.
       ['result', 2],
     ],
-  ])('%s: never runs twice what may not', async (_, fault, anyTool, readOnlyTool) => {
+  ])('%s: never repeats a call that may not run twice', async (_, fault, anyTool, readOnlyTool) => {
     const { local, proxy } = await listed();
     local.faults.inject({ ...fault, tool: 'count' });
     local.faults.inject({ ...fault, tool: 'look' });
@@ -74,7 +74,7 @@ describe('a call that meets a fault once', () => {
   it.each<[string, SwitchesInput]>([
     ['JSON-RPC errors', { mcpErrors: 'json-rpc' }],
     ['plain statuses', { mcpErrors: 'status' }],
-  ])('waits for as long as Retry-After says, also where errors are %s', async (_, switches) => {
+  ])('waits for the time in Retry-After, also if errors are %s', async (_, switches) => {
     const { local, proxy } = await listed(switches);
     local.faults.inject({ kind: 'throttle', tool: 'count', retryAfter: 1 });
     expect(await textOf(proxy.call('count'))).toBe('1');
@@ -82,7 +82,7 @@ describe('a call that meets a fault once', () => {
     expect((times[1] as number) - (times[0] as number)).toBeGreaterThanOrEqual(990);
   });
 
-  it('is not sent again once its stream has brought something', async () => {
+  it('is not sent again after a message on its stream', async () => {
     const upstream = await startUpstream((seen) => {
       if (!isCall(seen)) return false;
       const send = stream(seen);
@@ -98,7 +98,7 @@ describe('a call that meets a fault once', () => {
     expect(upstream.seen.filter((seen) => isCall(seen))).toHaveLength(1);
   });
 
-  it('is sent as soon as somebody listens', async () => {
+  it('is sent as soon as the server listens', async () => {
     const calls: unknown[] = [];
     const server = createServer((request, response) => {
       request.on('data', (chunk: Buffer) => {
@@ -124,7 +124,7 @@ describe('a call that meets a fault once', () => {
     expect(calls.filter((method) => method === 'tools/call')).toHaveLength(1);
   });
 
-  it('that it cancels meanwhile is not sent again, and gets no answer', async () => {
+  it('that the client cancels meanwhile is not sent again, and gets no answer', async () => {
     const { local, proxy } = await listed();
     local.faults.inject({ kind: 'throttle', tool: 'count', times: 'always', retryAfter: 0 });
     const id = proxy.begin('tools/call', { name: 'count' });
@@ -139,13 +139,13 @@ describe('a call that meets a fault once', () => {
   });
 });
 
-describe('a list of tools', () => {
+describe('a tool list', () => {
   it.each<[string, Fault]>([
     ['is throttled', { kind: 'throttle' }],
     ['fails', { kind: 'status', status: 500 }],
-    ['comes empty', { kind: 'empty' }],
-    ['is broken', { kind: 'broken-json' }],
-  ])('that %s for good is an error, never an empty list', async (_, fault) => {
+    ['returns an empty body', { kind: 'empty' }],
+    ['returns broken JSON', { kind: 'broken-json' }],
+  ])('that permanently %s is an error, never an empty list', async (_, fault) => {
     const { local, proxy } = await startProxied({
       env: { AGENTCORE_READ_TIMEOUT: '1', AGENTCORE_RETRIES: '1' },
     });
@@ -164,7 +164,7 @@ const KEYS = (['OLD', 'NEW'] as const).map((age) => ({
   SecretAccessKey: `secret-of-${age}`,
 }));
 
-/** A profile whose process gives the old keys once and the new ones from then on. */
+/** A profile whose process returns the old keys once and then the new ones. */
 async function startRenewing(endpoint: string, env: Record<string, string>): Promise<ProxyProcess> {
   const folder = await temporaryFolder();
   const [old, renewed] = KEYS.map((key) => JSON.stringify({ Version: 1, ...key }));
@@ -194,7 +194,7 @@ function refuseAsExpired({ response }: Seen): true {
 }
 
 describe('expired credentials', () => {
-  it('are renewed and the call is sent once more', async () => {
+  it('are refreshed, and the call is sent once more', async () => {
     const upstream = await startUpstream(
       (seen) =>
         (isOld(seen) && refuseAsExpired(seen)) || (isCall(seen) && (result(seen, {}) ?? true)),
@@ -204,13 +204,13 @@ describe('expired credentials', () => {
     expect(upstream.seen.map(isOld)).toEqual([true, false]);
   });
 
-  it('are renewed for each of the calls that were under way with them', async () => {
+  it('are refreshed for each open call that used them', async () => {
     const calls: Seen[] = [];
     const upstream = await startUpstream((seen) => {
       if (!isCall(seen)) return false;
       if (!isOld(seen)) result(seen, {});
       else if (calls.push(seen) === 3) {
-        // The later ones hear of it when the first has been repeated already.
+        // The later calls are rejected after the first one has been repeated.
         const [first, ...others] = calls as [Seen, ...Seen[]];
         refuseAsExpired(first);
         const again = (later: Seen) => isCall(later) && !isOld(later);
@@ -223,7 +223,7 @@ describe('expired credentials', () => {
     expect(answers.map(({ error }) => error?.message)).toEqual([undefined, undefined, undefined]);
   });
 
-  it('that are the same afterwards are an error, after one call', async () => {
+  it('that stay the same after a refresh cause an error after one attempt', async () => {
     const upstream = await startUpstream(refuseAsExpired);
     const proxy = startProxy(upstream.url);
     const { error } = await proxy.call('any');
@@ -231,16 +231,16 @@ describe('expired credentials', () => {
     expect(upstream.seen).toHaveLength(1);
   });
 
-  it('that stay expired are an error, after two calls', async () => {
+  it('that stay expired cause an error after two attempts', async () => {
     const upstream = await startUpstream(refuseAsExpired);
     const proxy = await startRenewing(upstream.url, {});
     expect((await proxy.call('any')).error.message).toMatch(/expired/);
     expect(upstream.seen).toHaveLength(2);
   });
 
-  // An MCP runtime says no more than that access is denied.
+  // An MCP runtime reports only that access is denied.
   it.each<SwitchesInput['mcpSignatureErrors']>(['status', 'access-denied', 'unauthorized'])(
-    'are renewed, however an MCP runtime refuses them: %s',
+    'are refreshed for each form of rejection by an MCP runtime: %s',
     async (mcpSignatureErrors) => {
       const accessKeys = KEYS.map(({ AccessKeyId, SecretAccessKey }) => ({
         id: AccessKeyId,
@@ -260,7 +260,7 @@ describe('expired credentials', () => {
 });
 
 describe('a keep-alive', () => {
-  it('tells a client of a long call by progress, by choice', async () => {
+  it('sends progress of a long call to the client if it is enabled', async () => {
     const { proxy } = await startProxied({ env: { AGENTCORE_KEEP_ALIVE: '0.2' } });
     await proxy.initialize();
     proxy.begin('tools/call', { name: 'hang', _meta: { progressToken: 'long' } });
@@ -268,7 +268,7 @@ describe('a keep-alive', () => {
     expect(told.params).toMatchObject({ progressToken: 'long', progress: -1 });
   });
 
-  it('is sent to nobody who did not choose it', async () => {
+  it('is not sent unless it is enabled', async () => {
     const { local, proxy } = await startProxied();
     local.faults.inject({ kind: 'delay', ms: 600, tool: 'count' });
     await proxy.initialize();

@@ -17,7 +17,7 @@ import { RUNTIME_ARN } from '../fixtures/proxy-process.ts';
 import { start, statelessMcp } from '../local/harness.ts';
 
 const USER = accessKey('user');
-/** Milliseconds: for what comes in seconds on a quiet machine. */
+/** Milliseconds. Longer than the steps of these tests take on a quiet machine. */
 const FIRST = 'arn:aws:iam::123456789012:role/first';
 const LAST = 'arn:aws:iam::123456789012:role/last';
 const MFA = 'arn:aws:iam::123456789012:mfa/user';
@@ -32,8 +32,8 @@ async function setUp(roles: Parameters<typeof start>[1] = {}): Promise<{
   return { local, home, recorder: await keyRecorder(local) };
 }
 
-describe('a role that the environment names', () => {
-  it('is assumed through others, with all that was asked for', async () => {
+describe('a role in the environment', () => {
+  it('is assumed through other roles, with all configured parameters', async () => {
     const { local, home, recorder } = await setUp({
       roles: [{ arn: FIRST }, { arn: LAST, externalId: 'partner-7' }],
     });
@@ -59,7 +59,7 @@ describe('a role that the environment names', () => {
     await home.expectNoSecret([USER.secretAccessKey, ...recorder.tokens]);
   });
 
-  it('is remembered, and assumed again to stop what it began; no file has its external id', async () => {
+  it('is recorded, and assumed again to stop its session. No file has its external ID', async () => {
     const { local, home } = await setUp({ roles: [{ arn: LAST, externalId: 'partner-7' }] });
     const proxy = home.proxy(local, {
       AGENTCORE_ASSUME_ROLE_ARN: LAST,
@@ -100,7 +100,7 @@ describe('a role that the environment names', () => {
     await home.expectNoSecret([USER.secretAccessKey, ...recorder.tokens]);
   });
 
-  it('that refuses names the role and both sides of the permission', async () => {
+  it('that cannot be assumed causes an error with the role and both sides of the permission', async () => {
     const { local, home } = await setUp({
       roles: [{ arn: LAST, trustedPrincipals: ['arn:aws:iam::123456789012:user/other'] }],
     });
@@ -112,7 +112,7 @@ describe('a role that the environment names', () => {
     await home.expectNoSecret([USER.secretAccessKey]);
   });
 
-  it('of another account names what the caller lacks first, then what the role does', async () => {
+  it('of another account causes an error with the caller’s missing statement first, then the role’s', async () => {
     const role = 'arn:aws:iam::222222222222:role/reader';
     const { local, home } = await setUp({
       roles: [{ arn: role, trustedPrincipals: ['arn:aws:iam::333333333333:root'] }],
@@ -127,7 +127,7 @@ describe('a role that the environment names', () => {
     }
   });
 
-  it('that wants MFA says which command to run, before anybody can be asked', async () => {
+  it('that requires MFA causes an error with the command to run, before a user can be asked', async () => {
     const { local, home } = await setUp({ roles: [{ arn: LAST }] });
     const proxy = home.proxy(local, {
       AGENTCORE_ASSUME_ROLE_ARN: LAST,
@@ -143,7 +143,7 @@ describe('a profile with a role', () => {
   const profile = (more = '') =>
     `[profile work]\nrole_arn = ${LAST}\nsource_profile = default\n${more}`;
 
-  /** A proxy whose role wants MFA from now on, so that its credentials cannot be renewed. */
+  /** A proxy whose role requires MFA from now on, so that its credentials cannot be refreshed. */
   async function soonWithMfa() {
     const { local, home, recorder } = await setUp({ roles: [{ arn: LAST, sessionDuration: 2 }] });
     await home.write('config', profile());
@@ -155,7 +155,7 @@ describe('a profile with a role', () => {
 
   const isQuestion = ({ method }: { method?: string }) => method === 'elicitation/create';
 
-  it('asks for the MFA code once, for all calls that wait', async () => {
+  it('prompts for the MFA code once for all waiting calls', async () => {
     const { home, recorder, proxy, happened, open } = await soonWithMfa();
     const { id, params } = happened;
     const calls = [...open, proxy.call('echo')];
@@ -169,7 +169,7 @@ describe('a profile with a role', () => {
     await home.expectNoSecret([USER.secretAccessKey, '012345', ...recorder.tokens]);
   });
 
-  it('that wants MFA says which command to run where the question is declined', async () => {
+  it('that requires MFA causes an error with the command to run if the prompt is declined', async () => {
     const { proxy, happened, open } = await soonWithMfa();
     proxy.send({ jsonrpc: '2.0', id: happened.id, result: { action: 'cancel' } });
     const [error] = await errorsOf(open);
@@ -227,7 +227,7 @@ describe('settings of a role', () => {
       { AGENTCORE_ASSUME_ROLE_ARN: LAST, AGENTCORE_ASSUME_ROLE_SOURCE_IDENTITY: '!' },
       'AGENTCORE_ASSUME_ROLE_SOURCE_IDENTITY is "!"',
     ],
-  ])('that cannot be are refused: %j', (env, words) => {
+  ])('with invalid values are rejected: %j', (env, words) => {
     expect(() => read(env as Record<string, string>)).toThrow(words);
   });
 });

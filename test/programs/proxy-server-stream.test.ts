@@ -13,7 +13,7 @@ const result = (id: unknown, text = 'ok') => ({
 });
 const event = (message: unknown) => `event: message\ndata: ${JSON.stringify(message)}\n\n`;
 
-/** Calls a tool, whose every POST is answered with the same bytes. */
+/** Calls a tool, and answers every POST of the call with the same bytes. */
 async function callWith(
   body: string | Buffer | ((id: number) => string | Buffer),
   headers: Record<string, string> = STREAM,
@@ -28,7 +28,7 @@ async function callWith(
   await proxy.initialize();
   const answer = await proxy.call('tool');
   expect(proxy.noise).toEqual([]);
-  // Its last words come by another pipe.
+  // Its last log lines arrive on another pipe.
   await proxy.close();
   return {
     answer,
@@ -40,7 +40,7 @@ async function callWith(
 
 const warnings = ({ stderr }: ProxyProcess) => stderr.match(/warning: .*/g) ?? [];
 
-describe('what a server sends beside its answer', () => {
+describe('other content next to an answer', () => {
   it.each<[string, string]>([
     ['a heartbeat', 'data: {"type":"heartbeat","timestamp":"t"}\n\n'],
     ['ten heartbeats', 'data: {"type":"heartbeat"}\n\n'.repeat(10)],
@@ -79,7 +79,7 @@ describe('what a server sends beside its answer', () => {
     expect(result.serverInfo.name).toBe('s');
   });
 
-  it('gets an error if it is a request that is malformed, so that the server goes on', async () => {
+  it('gets an error if it is a malformed request, so that the server continues', async () => {
     const request = event({ jsonrpc: '2.0', id: 5, method: 'roots/list', params: null });
     let call: Seen | undefined;
     const upstream = await startUpstream((seen) => {
@@ -99,7 +99,7 @@ describe('what a server sends beside its answer', () => {
   });
 });
 
-describe('an answer that can be read in two ways', () => {
+describe('an ambiguous answer', () => {
   it.each<[string, (id: number) => string | Buffer, object]>([
     [
       'with a key twice',
@@ -117,7 +117,7 @@ describe('an answer that can be read in two ways', () => {
       (id) => Buffer.from(`{"jsonrpc":"2.0","id":${id},"result":{"a":"caf\xe9"}}`, 'latin1'),
       { a: 'caf\ufffd' },
     ],
-  ])('is written again with one reading: %s', async (_, body, right) => {
+  ])('is rewritten with one meaning: %s', async (_, body, right) => {
     const written: string[] = [];
     const upstream = await startUpstream((seen) => {
       if (!isCall(seen)) return false;
@@ -133,7 +133,7 @@ describe('an answer that can be read in two ways', () => {
     expect(written.join('')).toContain(`"result":${big}}`);
   });
 
-  it('is refused when it has a key twice at the top level', async () => {
+  it('is rejected if it has a duplicate key at the top level', async () => {
     const { answer } = await callWith(
       (id) => `{"jsonrpc":"2.0","id":${id},"result":{},"result":{"a":1}}`,
       JSON_BODY,
@@ -144,7 +144,7 @@ describe('an answer that can be read in two ways', () => {
 });
 
 describe('a compressed answer', () => {
-  it('is decoded, also if nobody asked for it', async () => {
+  it('is decoded, even if the proxy did not accept compression', async () => {
     for (const [encoding, compress] of Object.entries({ gzip: gzipSync, br: brotliCompressSync })) {
       const { answer } = await callWith((id) => compress(JSON.stringify(result(id))), {
         ...JSON_BODY,
@@ -173,7 +173,7 @@ describe('a compressed answer', () => {
     expect((await call).result).toEqual(result(0).result);
   });
 
-  it('is decoded if it is a refusal', async () => {
+  it('is decoded if it is an error reply', async () => {
     const upstream = await startUpstream((seen) => {
       if (!isCall(seen)) return false;
       const headers = { ...JSON_BODY, 'content-encoding': 'gzip' };
@@ -193,14 +193,14 @@ describe('a compressed answer', () => {
   });
 });
 
-describe('an answer under another id', () => {
+describe('an answer with another id', () => {
   const error = (id: unknown, message = 'its own words') => ({
     jsonrpc: '2.0',
     id,
     error: { code: -32055, message },
   });
 
-  it('is the answer when only the type differs', async () => {
+  it('is accepted if only the type of the id differs', async () => {
     const { answer } = await callWith((id) => JSON.stringify(result(String(id))), JSON_BODY);
     expect(answer.result).toEqual(result(0).result);
   });
@@ -209,23 +209,23 @@ describe('an answer under another id', () => {
     ['two whose type differs', (id) => event(result(`${id}`)) + event(result(`${id}`))],
     ['one of another request', () => event(result(999))],
     ['two errors of other requests', () => event(error(998)) + event(error(999))],
-  ])('is not the answer if it may be another one: %s', async (_, body) => {
+  ])('is not accepted if it may belong to another request: %s', async (_, body) => {
     const { answer, proxy } = await callWith(body);
     expect(answer.error).toMatchObject({ code: -32000, data: { outcome: 'unknown' } });
     expect(warnings(proxy)[0]).toMatch(/Dropped an answer to another request/);
   });
 
-  it('ends the call when it is a single error', async () => {
+  it('ends the call if it is a single error', async () => {
     const { answer } = await callWith(() => event(error(999)));
     expect(answer.error).toEqual({ code: -32055, message: 'its own words' });
   });
 
-  it('ends the call when it is an error for no request and no answer follows', async () => {
+  it('ends the call if it is an error without a request id and no answer follows', async () => {
     const { answer } = await callWith(() => event(error(null)) + event(error(999, 'no')));
     expect(answer.error).toEqual({ code: -32055, message: 'its own words' });
   });
 
-  it('is a sign of a lost session when it is an error for no request', async () => {
+  it('indicates a lost session if it is an error without a request id', async () => {
     let initialized = 0;
     const upstream = await startUpstream(({ message, response }) => {
       if (message?.method === 'initialize') initialized++;
@@ -242,7 +242,7 @@ describe('an answer under another id', () => {
     expect(initialized).toBe(2);
   });
 
-  it('gives way to the answer that follows', async () => {
+  it('is ignored if the right answer follows', async () => {
     const { answer } = await callWith((id) => event(error(null)) + event(result(id)));
     expect(answer.result).toEqual(result(0).result);
   });

@@ -30,7 +30,7 @@ const idsOf = (local: LocalRuntime) => [
   ...new Set(invokesOf(local).map(({ headers }) => headers[RUNTIME_SESSION])),
 ];
 
-/** The error that a stop gets, in AWS's way to say it. */
+/** The error reply to a stop, in the AWS format. */
 function refuse({ response }: Seen, status: number, name: string): void {
   response.setHeader('x-amzn-errortype', name);
   json(response, { message: 'AWS said so' }, status);
@@ -44,7 +44,7 @@ async function recorded(journal: string) {
   }));
 }
 
-/** The types of the records of failures, as the log shows them. */
+/** The types of the failure records that the log shows. */
 async function failureRows(journal: string): Promise<string[]> {
   const { files } = await readJournal(journal);
   const records = files.flatMap((file) => file.records);
@@ -52,28 +52,31 @@ async function failureRows(journal: string): Promise<string[]> {
 }
 
 describe('the runtime session id', () => {
-  it.each(MODES)('fits AgentCore’s bounds on every invoke in mode %s', async (mode) => {
-    const { local, proxy } = await startProxied({
-      recognizes: 'none',
-      env: { RUNTIME_SESSION_MODE: mode },
-    });
-    await proxy.initialize();
-    await proxy.call('count');
-    await proxy.call('count');
-    await proxy.close();
-    const ids = idsOf(local);
-    for (const id of ids) expect(id).toMatch(VALID_ID);
-    expect(ids).toHaveLength(mode === 'request' ? 3 : 1);
-  });
+  it.each(MODES)(
+    'has a length within AgentCore’s bounds on every invoke in mode %s',
+    async (mode) => {
+      const { local, proxy } = await startProxied({
+        recognizes: 'none',
+        env: { RUNTIME_SESSION_MODE: mode },
+      });
+      await proxy.initialize();
+      await proxy.call('count');
+      await proxy.call('count');
+      await proxy.close();
+      const ids = idsOf(local);
+      for (const id of ids) expect(id).toMatch(VALID_ID);
+      expect(ids).toHaveLength(mode === 'request' ? 3 : 1);
+    },
+  );
 
-  it('is another one in each process', async () => {
+  it('is different in each process', async () => {
     const { local, proxy } = await startProxied();
     await proxy.initialize();
     await proxyTo(local).initialize();
     expect(idsOf(local)).toHaveLength(2);
   });
 
-  it('of an identity belongs to the principal, whichever of its processes asks', async () => {
+  it('of an identity belongs to the principal, in all of its processes', async () => {
     const key = (id: string, user: string) => ({
       id,
       secret: `secret-of-${id}`,
@@ -123,7 +126,7 @@ describe('the runtime session id', () => {
     expect(idsOf(local)).toHaveLength(3);
   });
 
-  it('of an identity is asked for again after STS failed', async () => {
+  it('of an identity is derived again after STS failed', async () => {
     const { local, proxy } = await startProxied({
       recognizes: 'none',
       env: { RUNTIME_SESSION_MODE: 'identity' },
@@ -138,7 +141,7 @@ describe('the runtime session id', () => {
 });
 
 describe('the server’s Mcp-Session-Id', () => {
-  it('is echoed from the answer to initialize on, and never sent with initialize', async () => {
+  it('is sent after the answer to initialize, and never with initialize', async () => {
     const { local, proxy } = await startProxied();
     await proxy.initialize();
     await proxy.call('count');
@@ -162,11 +165,11 @@ describe('the server’s Mcp-Session-Id', () => {
   });
 
   it.each<[string, ProxiedOptions]>([
-    ['refuses ours with 404', { switches: { refusedId: 'not-found' } }],
-    ['refuses ours with 400', { switches: { refusedId: 'bad-request' } }],
-    ['passes over ours', { switches: { inventedIdOnStateful: 'forward' } }],
+    ['rejects the proxy’s id with 404', { switches: { refusedId: 'not-found' } }],
+    ['rejects the proxy’s id with 400', { switches: { refusedId: 'bad-request' } }],
+    ['ignores the proxy’s id', { switches: { inventedIdOnStateful: 'forward' } }],
   ])(
-    'keeps an identity from being shared where the server %s, which is said once, whatever comes',
+    'prevents a shared identity session if the server %s, with one warning',
     async (_, { switches = {} }) => {
       const { local, proxy } = await startProxied({
         switches,
@@ -182,12 +185,12 @@ describe('the server’s Mcp-Session-Id', () => {
   );
 });
 
-describe('a request’s own session', () => {
-  it('of a stateful runtime is initialized, called and stopped, and nothing is left of it', async () => {
+describe('the session of a single request', () => {
+  it('of a stateful runtime is initialized, called and stopped, and leaves nothing running', async () => {
     const { local, proxy } = await startProxied({ env: { RUNTIME_SESSION_MODE: 'request' } });
     await proxy.initialize();
     expect(await textOf(proxy.call('count'))).toBe('1');
-    // From the second call on it is known what the server wants.
+    // From the second call on, the proxy knows the server's requirement.
     expect(await textOf(proxy.call('count'))).toBe('1');
     const id = invokesOf(local).at(-1)?.headers[RUNTIME_SESSION];
     await local.until(() => running(local) === 0, 'the end of all microVMs');
@@ -200,7 +203,7 @@ describe('a request’s own session', () => {
     ]);
   });
 
-  it('of a server that wants a handshake is initialized with the client’s own words', async () => {
+  it('of a server that requires a handshake is initialized with the client’s own parameters', async () => {
     const { proxy } = await startProxied({
       recognizes: 'handshake',
       env: { RUNTIME_SESSION_MODE: 'request' },
@@ -216,7 +219,7 @@ describe('a request’s own session', () => {
     expect(state).toMatchObject({ initialized: 1, level: 'critical' });
   });
 
-  it('that is gone before its call is followed by another one', async () => {
+  it('that is lost before its call is followed by another one', async () => {
     const { local, proxy } = await startProxied({ env: { RUNTIME_SESSION_MODE: 'request' } });
     await proxy.initialize();
     await proxy.call('count');
@@ -226,7 +229,7 @@ describe('a request’s own session', () => {
     expect(running(local)).toBe(0);
   });
 
-  it('is stopped as well where its server turned the call away and nothing came after', async () => {
+  it('is also stopped if its server rejected the call and no other request followed', async () => {
     const { local, proxy } = await startProxied({
       switches: { mcpErrors: 'status' },
       env: { RUNTIME_SESSION_MODE: 'request', AGENTCORE_RETRIES: '0' },
@@ -244,7 +247,7 @@ describe('a request’s own session', () => {
     expect(running(local)).toBe(0);
   });
 
-  it('is not stopped before all that it was told has arrived', async () => {
+  it('is not stopped before all its messages have arrived', async () => {
     const upstream = await startUpstream((seen) => {
       if (seen.message?.method === 'notifications/cancelled') return true;
       return isCall(seen, 'other') && (result(seen, { content: [] }) ?? true);
@@ -261,7 +264,7 @@ describe('a request’s own session', () => {
       upstream.saw('a stop', (seen) => {
         return isStop(seen) && seen.headers[RUNTIME_SESSION] === headers[RUNTIME_SESSION];
       });
-    // A whole session later the first one has yet to be stopped.
+    // A second session starts and ends before the first one is stopped.
     await proxy.call('other');
     await stopOf(await upstream.saw('the other call', (seen) => isCall(seen, 'other')));
     const stopped = upstream.seen.filter(isStop).map(({ headers }) => headers[RUNTIME_SESSION]);
@@ -270,7 +273,7 @@ describe('a request’s own session', () => {
     await stopOf(call);
   });
 
-  it('is not initialized for the sake of a wrong argument', async () => {
+  it('is not initialized because of a wrong argument', async () => {
     const { local, proxy } = await startProxied({
       recognizes: 'none',
       env: { RUNTIME_SESSION_MODE: 'request' },
@@ -281,7 +284,7 @@ describe('a request’s own session', () => {
   });
 });
 
-describe('at its end the proxy', () => {
+describe('on exit, the proxy', () => {
   it.each<[string, string | undefined, boolean]>([
     ['session', undefined, true],
     ['session', '0', false],
@@ -310,7 +313,7 @@ describe('at its end the proxy', () => {
     },
   );
 
-  it('stops its sessions as well where the end is an error that nobody caught', async () => {
+  it('stops its sessions also after an uncaught exception', async () => {
     const upstream = await startUpstream();
     const bug = 'process.on("SIGUSR2", () => { throw new Error("a bug") })';
     const proxy = new ProxyProcess(
@@ -331,11 +334,11 @@ describe('at its end the proxy', () => {
     expect(proxy.stderr).toBe('agentcore-mcp: a bug\n');
   });
 
-  it('stops the sessions of requests that are still open', async () => {
+  it('stops the sessions of open requests', async () => {
     const local = await start({ server: statelessMcp() });
     const proxy = proxyTo(local, { RUNTIME_SESSION_MODE: 'request' });
     await proxy.initialize();
-    // Calls that wait for the client end with its input.
+    // Calls that wait for the client end when its input ends.
     const calls = [1, 2].map(() => proxy.begin('tools/call', { name: 'ask' }));
     for (const _ of calls)
       await proxy.next('a question', ({ method }) => method?.startsWith('samp'));
@@ -344,7 +347,7 @@ describe('at its end the proxy', () => {
     expect(running(local)).toBe(0);
   });
 
-  it('stops what the runtime calls the session, not what it was called by us', async () => {
+  it('stops the session id of the runtime, not the id that the proxy sent', async () => {
     const returned = 'the-runtimes-own-name-0123456789-0123456789';
     const upstream = await startUpstream(({ response }) => {
       response.setHeader(RUNTIME_SESSION, returned);
@@ -357,7 +360,7 @@ describe('at its end the proxy', () => {
     expect(stop?.headers[RUNTIME_SESSION]).toBe(returned);
   });
 
-  it('stops what earlier handshakes began, also where the last one began nothing', async () => {
+  it('stops the sessions of earlier handshakes, even if the last one started none', async () => {
     const { local, proxy } = await startProxied({
       switches: { stopBy: 'runtime-session-id', mcpErrors: 'status' },
       env: { AGENTCORE_RETRIES: '0' },
@@ -390,7 +393,7 @@ describe('at its end the proxy', () => {
     return { upstream, proxy, journal };
   }
 
-  it('stops handshakes without an answer in one session by one request', async () => {
+  it('stops unanswered handshakes of one session with one request', async () => {
     const { upstream, proxy, journal } = await initializedInVain(() => false);
     await proxy.close();
     expect(upstream.seen.filter(isStop)).toHaveLength(1);
@@ -404,7 +407,7 @@ describe('at its end the proxy', () => {
     ['is refused', (seen) => refuse(seen, 403, 'AccessDeniedException') ?? true],
     ['finds no session', (seen) => refuse(seen, 404, 'ResourceNotFoundException') ?? true],
     ['gets no answer', () => true],
-  ])('keeps handshakes without an answer listed if their stop %s', async (_, answerStop) => {
+  ])('keeps unanswered handshakes in the list if their stop %s', async (_, answerStop) => {
     const { proxy, journal } = await initializedInVain(answerStop);
     await proxy.close();
     const sessions = await recorded(journal);
@@ -413,7 +416,7 @@ describe('at its end the proxy', () => {
     expect(proxy.stderr.match(/Could not stop session/g)).toHaveLength(1);
   });
 
-  it('keeps a session listed that may go by an id whose stop is refused', async () => {
+  it('keeps a session in the list that may have an id whose stop is denied', async () => {
     const { env, journal } = await startState();
     const upstream = await startUpstream((seen) => {
       const { message, headers } = seen;
@@ -435,7 +438,7 @@ describe('at its end the proxy', () => {
     expect(sessions.map(({ mcpSessionId }) => mcpSessionId)).toContain('server-session-1');
   });
 
-  it('leaves handshakes without an answer orphaned if it dies while it stops them', async () => {
+  it('leaves unanswered handshakes orphaned if it dies while it stops them', async () => {
     const { upstream, proxy, journal } = await initializedInVain(() => true);
     proxy.child.stdin?.end();
     await upstream.saw('the stop', isStop);
@@ -446,7 +449,7 @@ describe('at its end the proxy', () => {
     ]);
   });
 
-  it('keeps a microVM listed that still starts after its handshakes were cut', async () => {
+  it('keeps a microVM in the list that still starts after its handshakes were cut off', async () => {
     const { env, journal } = await startState();
     const local = await start({ server: { ...forgetfulRuntime(), coldStart: 600_000 } });
     const settings = { AGENTCORE_READ_TIMEOUT: '1', AGENTCORE_RETRIES: '0' };
@@ -457,7 +460,7 @@ describe('at its end the proxy', () => {
     expect(sessions.map(({ end }) => end)).toEqual([undefined, undefined]);
   });
 
-  it('takes a session that is gone for stopped', async () => {
+  it('counts a missing session as stopped', async () => {
     const { env, journal } = await startState();
     const upstream = await startUpstream(
       (seen) => isStop(seen) && (refuse(seen, 404, 'ResourceNotFoundException') ?? true),
@@ -469,7 +472,7 @@ describe('at its end the proxy', () => {
     expect(await recorded(journal)).toMatchObject([{ end: { how: 'stopped' } }]);
   });
 
-  it('stops what a server runs in that has given no id and says that it knows no session', async () => {
+  it('stops a microVM whose server issued no id and rejects an unknown session', async () => {
     const { env, journal } = await startState();
     const upstream = await startUpstream(({ message, response }) => {
       if (message?.method !== 'tools/list') return false;
@@ -485,7 +488,7 @@ describe('at its end the proxy', () => {
     expect(await recorded(journal)).toMatchObject([{ end: { how: 'stopped' } }]);
   });
 
-  it('stops a session that is changing just now as soon as it can', async () => {
+  it('stops a session after a conflict as soon as possible', async () => {
     const { env, journal } = await startState();
     let refusals = 0;
     const upstream = await startUpstream((seen) => {
@@ -501,7 +504,7 @@ describe('at its end the proxy', () => {
     expect(await recorded(journal)).toMatchObject([{ end: { how: 'stopped' } }]);
   });
 
-  it('keeps a session listed whose stop fails, however that does', async () => {
+  it('keeps a session in the list whose stop fails, whatever the failure', async () => {
     const ways: Record<string, (seen: Seen) => unknown> = {
       refused: (seen) => refuse(seen, 403, 'AccessDeniedException') ?? true,
       'not answered': () => true,
@@ -532,8 +535,8 @@ describe('at its end the proxy', () => {
   });
 });
 
-describe('after kill -9 the journal', () => {
-  it('has a session that was not yet answered: it was on record before its first invoke', async () => {
+describe('after kill -9, the journal', () => {
+  it('contains a session without an answer, because it was recorded before its first invoke', async () => {
     const { env, journal } = await startState();
     const upstream = await startUpstream(({ message }) => message?.method === 'initialize');
     const proxy = startProxy(upstream.url, env);
@@ -550,7 +553,7 @@ describe('after kill -9 the journal', () => {
     ]);
   });
 
-  it.each(MODES)('shows every session that may still cost, in mode %s', async (mode) => {
+  it.each(MODES)('contains every session that may still be billed, in mode %s', async (mode) => {
     const { env, journal } = await startState();
     const { local, proxy } = await startProxied({
       recognizes: mode === 'session' ? 'stateful' : 'none',
@@ -575,7 +578,7 @@ describe('after kill -9 the journal', () => {
     expect(new Set(listed)).toEqual(new Set(costly));
   });
 
-  it('shows a session no more that no invoke has begun', async () => {
+  it('does not list a session that no invoke started', async () => {
     const { env, journal } = await startState();
     const upstream = await startUpstream(
       (seen) => isCall(seen) && (refuse(seen, 403, 'AccessDeniedException') ?? true),
@@ -589,7 +592,7 @@ describe('after kill -9 the journal', () => {
 });
 
 describe('while the proxy runs, the journal', () => {
-  it('has the ids that were learnt, at the moment that others ask', async () => {
+  it('contains the ids of the server as soon as they are known', async () => {
     const { env, journal } = await startState();
     const upstream = await startUpstream((seen) => isCall(seen) && (result(seen, {}) ?? true));
     const proxy = startProxy(upstream.url, env);
@@ -608,7 +611,7 @@ describe('a runtime that is named by', () => {
       (arn, url) => `${url}/runtimes/${encodeURIComponent(arn)}/invocations?qualifier=DEFAULT`,
     ],
     ['its percent-encoded ARN', (arn) => encodeURIComponent(arn)],
-  ])('%s has its session on record and stopped', async (_, addressOf) => {
+  ])('%s has its session recorded and stopped', async (_, addressOf) => {
     const { env, journal } = await startState();
     const local = await start({ server: statelessMcp() });
     const { arn } = local.runtime('server');

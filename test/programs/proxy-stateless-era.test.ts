@@ -31,12 +31,12 @@ function query(proxy: ProxyProcess, region: string) {
   });
 }
 
-/** A server of 2026-07-28 that insists on the headers that its tool declares. */
+/** A server of 2026-07-28 that requires the headers that its tool declares. */
 function strictServer(seen: Seen, listed: () => void = () => undefined): boolean {
   const { message, headers } = seen;
   if (message?.method === 'tools/list') {
     listed();
-    // On the second page, so that the cursor has to be followed.
+    // On the second page, so that the proxy must follow the cursor.
     if (message.params.cursor) result(seen, { tools: [TOOL] });
     else result(seen, { tools: [], nextCursor: 'page-2' });
     return true;
@@ -69,13 +69,13 @@ describe('a request of 2026-07-28', () => {
       'mcp-name': '=?base64?ZmlsZTovLy/DqQ==?=',
     });
     expect(read.message.params).toEqual({ uri: 'file:///é', _meta: META });
-    // AgentCore routes on a session id that MCP no longer has, so a stable one is sent.
+    // AgentCore routes by a session id, which MCP no longer has, so the proxy sends a stable one.
     const hint = discover.headers['mcp-session-id'];
     expect(hint).toBe(discover.headers['x-amzn-bedrock-agentcore-runtime-session-id']);
     expect(read.headers['mcp-session-id']).toBe(hint);
   });
 
-  it('goes beside the handshake era in one process, told apart by the message', async () => {
+  it('can share a process with the handshake era, distinguished by the message', async () => {
     const upstream = await startUpstream((seen) => isCall(seen) && (result(seen, {}) ?? true));
     const proxy = startProxy(upstream.url);
     await proxy.initialize();
@@ -95,7 +95,7 @@ describe('a request of 2026-07-28', () => {
     expect(of('new').headers['mcp-session-id']).not.toBe('server-session-1');
   });
 
-  it('repeats the arguments as headers that the listed tool declares', async () => {
+  it('repeats arguments as headers if the listed tool declares them', async () => {
     const upstream = await startUpstream((seen) => strictServer(seen));
     const proxy = startProxy(upstream.url);
     await proxy.request('tools/list', { cursor: 'page-2', _meta: META });
@@ -103,7 +103,7 @@ describe('a request of 2026-07-28', () => {
     expect(upstream.seen.filter((seen) => isCall(seen))).toHaveLength(1);
   });
 
-  it('learns the headers of a tool that was never listed, and calls again', async () => {
+  it('learns the headers of an unlisted tool, and is sent again', async () => {
     let lists = 0;
     const upstream = await startUpstream((seen) =>
       strictServer(seen, () => {
@@ -118,7 +118,7 @@ describe('a request of 2026-07-28', () => {
     expect(proxy.lines).toHaveLength(2);
   });
 
-  it('gets the mismatch itself where listing the tools does not help', async () => {
+  it('gets the mismatch error if listing the tools does not help', async () => {
     const upstream = await startUpstream((seen) => {
       if (seen.message?.method === 'tools/list') return result(seen, { tools: [] }) ?? true;
       return strictServer(seen);
@@ -129,7 +129,7 @@ describe('a request of 2026-07-28', () => {
     expect(upstream.seen.filter((seen) => isCall(seen))).toHaveLength(1);
   });
 
-  it('keeps its id, by which a subscription is known in all that it brings', async () => {
+  it('keeps its id, which identifies a subscription in all its messages', async () => {
     const upstream = await startUpstream((seen) => {
       const { id, method } = seen.message;
       if (method !== 'subscriptions/listen') return false;
@@ -155,7 +155,7 @@ describe('a request of 2026-07-28', () => {
     expect(ended.params.requestId).toBe('listen:1');
   });
 
-  it('passes results that ask for input, and the answers to them, unchanged', async () => {
+  it('passes on results that require input, and the answers to them, unchanged', async () => {
     const upstream = await startUpstream((seen) => {
       const { inputResponses } = seen.message.params;
       const ask = {

@@ -12,7 +12,10 @@ import {
   stream,
 } from '../fixtures/scripted-upstream.ts';
 
-/** Answers one call as told, as often as it comes, and all others well; resolves with its answer. */
+/**
+ * Answers one call with this response, on every attempt, and all others normally. Resolves with the
+ * proxy's answer.
+ */
 async function callOnce(
   script: (seen: Seen) => void,
   env: Record<string, string> = {},
@@ -26,7 +29,7 @@ async function callOnce(
   const proxy = startProxy(upstream.url, { AGENTCORE_RETRIES: '0', ...env });
   await proxy.initialize();
   const answer = await proxy.call('first');
-  // Whatever went wrong, it concerned that call alone.
+  // The failure affects that call alone.
   expect((await proxy.call('second')).result).toEqual({ fine: true });
   expect(proxy.noise).toEqual([]);
   expect(proxy.lines.filter(({ id }) => id === answer.id)).toHaveLength(1);
@@ -45,7 +48,7 @@ const awsError = (status: number, name: string, message: string) =>
     'x-amzn-errortype': `${name}:http://internal.amazon.com/`,
   });
 
-describe('an answer that is none becomes one error', () => {
+describe('an invalid answer becomes one error', () => {
   it.each<[string, (seen: Seen) => void, RegExp]>([
     ['an empty 200', send(200, ''), /ended \(HTTP 200\) without a response.*CloudWatch/],
     ['a 202 to a request', send(202, ''), /without a response/],
@@ -97,7 +100,7 @@ describe('an answer that is none becomes one error', () => {
     expect(error.message).toMatch(sentence);
     expect(error.data.requestId).toBe('request-1');
     expect(error.data.status).toEqual(expect.any(Number));
-    // Only what AgentCore's model calls a refusal certainly did not run.
+    // Only errors in AgentCore's model prove that the call did not run.
     const isRefused = error.data.status === 404;
     expect(error.data.outcome).toBe(isRefused ? 'refused' : 'unknown');
     if (!isRefused) expect(error.message).toMatch(/took effect is unknown/);
@@ -116,7 +119,7 @@ describe('an answer that is none becomes one error', () => {
     [424, 'RuntimeClientError', -32010, /CloudWatch/],
     [429, 'ThrottlingException', -32003, /throttling.*later/],
     [500, 'InternalServerException', -32603, /unknown/],
-  ])('%i %s, with what AWS said and what to do', async (status, name, code, sentence) => {
+  ])('%i %s, with the AWS message and the next step', async (status, name, code, sentence) => {
     const { error } = await callOnce(awsError(status, name, 'AWS said so'));
     expect(error).toMatchObject({
       code,
@@ -159,7 +162,7 @@ describe('an answer that is none becomes one error', () => {
     expect(error.message).toMatch(/unknown/);
   });
 
-  it('silence past the read timeout, before the head and in a stream', async () => {
+  it('silence beyond the read timeout, before the headers and in a stream', async () => {
     const env = { AGENTCORE_READ_TIMEOUT: '0.3' };
     const { error } = await callOnce(() => undefined, env);
     expect(error.data.reason).toBe('timeout');
@@ -174,7 +177,7 @@ describe('an answer that is none becomes one error', () => {
     expect(late.error.data.reason).toBe('timeout');
   });
 
-  it('nobody listening', async () => {
+  it('a refused connection', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
@@ -194,8 +197,8 @@ describe('an answer that is none becomes one error', () => {
   });
 });
 
-describe('an error of the server’s own', () => {
-  it('behind a status of 4xx arrives unchanged', async () => {
+describe('an error of the server itself', () => {
+  it('with a 4xx status arrives unchanged', async () => {
     const answer = await callOnce((seen) =>
       json(
         seen.response,
@@ -210,7 +213,7 @@ describe('an error of the server’s own', () => {
     expect(answer.error).toEqual({ code: -32022, message: 'version', data: { supported: ['x'] } });
   });
 
-  it('that names no request is the answer to the only one, with the facts', async () => {
+  it('without a request id is the answer to the only request, with the facts', async () => {
     const answer = await callOnce((seen) =>
       json(
         seen.response,
@@ -225,7 +228,7 @@ describe('an error of the server’s own', () => {
     });
   });
 
-  it('wrapped in a 200 arrives unchanged, its missing id filled in', async () => {
+  it('within a 200 arrives unchanged, with its missing id filled in', async () => {
     const answer = await callOnce((seen) =>
       json(seen.response, {
         jsonrpc: '2.0',
@@ -237,8 +240,8 @@ describe('an error of the server’s own', () => {
   });
 });
 
-describe('silence while the client is asked', () => {
-  it('is not the server’s: the read timeout waits', async () => {
+describe('silence during a server request', () => {
+  it('does not count towards the read timeout', async () => {
     const upstream = await startUpstream((seen) => {
       if (isCall(seen)) {
         stream(seen)({ jsonrpc: '2.0', id: 1, method: 'elicitation/create', params: {} });
@@ -255,7 +258,7 @@ describe('silence while the client is asked', () => {
     await proxy.initialize();
     const id = proxy.begin('tools/call', { name: 'ask' });
     const asked = await proxy.next('the question', (line) => line.method === 'elicitation/create');
-    // Another call runs into the timeout meanwhile, so more than the timeout has passed here.
+    // Another call times out meanwhile, which proves that more than the timeout has passed.
     const other = proxy.begin('silent/method');
     expect((await proxy.answerTo(other)).error.data.reason).toBe('timeout');
     proxy.send({ jsonrpc: '2.0', id: asked.id, result: { action: 'accept' } });

@@ -47,7 +47,7 @@ async function setUp(region = 'us-east-1') {
   return { local, env, runtimes };
 }
 
-/** One address for several regions, as `AWS_ENDPOINT_URL` has it: the signature says which is meant. */
+/** One URL for several regions, as in `AWS_ENDPOINT_URL`. The signature names the region. */
 async function frontOf(locals: readonly LocalRuntime[]): Promise<string> {
   const server = createServer((incoming, outgoing) => {
     const { authorization = '' } = incoming.headers;
@@ -68,7 +68,7 @@ async function frontOf(locals: readonly LocalRuntime[]): Promise<string> {
 }
 
 describe('agentcore-mcp runtimes', () => {
-  it('lists what there is, and what can be done with each', async () => {
+  it('lists all runtimes and gateways, with their callability', async () => {
     const { runtimes } = await setUp();
     const { code, stdout, stderr } = await runtimes('--profile', 'work');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -91,7 +91,7 @@ describe('agentcore-mcp runtimes', () => {
     );
   });
 
-  it('shows ARNs, versions and runtimes alone where that is asked for, and goes by a role', async () => {
+  it('shows ARNs, versions or runtimes alone on request, and uses a role', async () => {
     const { local, runtimes } = await setUp();
     const role = ['--role', 'arn:aws:iam::123456789012:role/Reader'];
     const result = await runtimes(
@@ -110,7 +110,7 @@ describe('agentcore-mcp runtimes', () => {
     );
   });
 
-  it('looks at every profile in every region', async () => {
+  it('lists every profile in every region', async () => {
     const [{ local, env }, west] = await Promise.all([setUp(), setUp('us-west-2')]);
     const AWS_ENDPOINT_URL = await frontOf([local, west.local]);
     const where = ['work', 'lister'].flatMap((profile) => ['--profile', profile]);
@@ -132,7 +132,7 @@ describe('agentcore-mcp runtimes', () => {
     ]);
   });
 
-  it('shows what it can where some profiles fail, with what failed and what is missing', async () => {
+  it('shows partial results if some profiles fail, with the failures and missing actions', async () => {
     const { runtimes } = await setUp();
     const profiles = ['work', 'lister', 'nowhere', 'signed-out', 'nope'];
     const { code, stdout, stderr } = await runtimes(
@@ -153,7 +153,7 @@ describe('agentcore-mcp runtimes', () => {
     ]);
   });
 
-  it('tells scripts everything, with what failed beside it', async () => {
+  it('prints everything as JSON for scripts, with the failures', async () => {
     const { local, runtimes } = await setUp();
     const { stdout } = await runtimes('--profile', 'lister', '--json');
     const answer = JSON.parse(stdout);
@@ -189,7 +189,7 @@ describe('agentcore-mcp runtimes', () => {
     for (const { secret } of [WORK, LISTER]) expect(stdout).not.toContain(secret);
   });
 
-  it('bears with throttling', async () => {
+  it('tolerates throttling', async () => {
     const { local, runtimes } = await setUp();
     local.faults.inject({ kind: 'throttle', operation: 'control', times: 3 });
     const { code, stdout, stderr } = await runtimes('--profile', 'work');
@@ -197,7 +197,7 @@ describe('agentcore-mcp runtimes', () => {
     expect(stdout).toContain('3 runtimes (just now), 2 gateways (just now)');
   });
 
-  it('shows what it read before where AWS does not tell now, and fails', async () => {
+  it('shows cached results if AWS fails, and exits with an error', async () => {
     const { local, runtimes } = await setUp();
     await runtimes('--profile', 'work');
     local.faults.inject({ kind: 'expired-credentials', operation: 'sts', times: 'always' });
@@ -219,7 +219,7 @@ describe('agentcore-mcp runtimes', () => {
     [['--region', 'mars'], 2, /Not a region, expected one such as us-east-1: mars/],
     [['--role', 'Reader'], 2, /Not the ARN of a role/],
     [['--profile', 'signed-out'], 1, /run "agentcore-mcp login --profile signed-out"/],
-  ])('refuses %j in a sentence', async (args, code, sentence) => {
+  ])('rejects %j with an error message', async (args, code, sentence) => {
     const { runtimes } = await setUp();
     const result = await runtimes(...args);
     expect(result).toMatchObject({ code, stdout: '' });

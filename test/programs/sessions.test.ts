@@ -26,7 +26,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** Somebody's, who has no say in what is listed. */
+/** Keys of an unrelated account, which must not affect the list. */
 const KEYS = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'example' };
 
 function sessions(
@@ -55,13 +55,13 @@ function stopped(session: string, at: string): JournalRecord {
 }
 
 describe('agentcore-mcp sessions', () => {
-  it('says what it is for when none is on record', async () => {
+  it('explains itself if there are no sessions', async () => {
     const { code, stdout } = await sessions(new StateFolder());
     expect(code).toBe(0);
     expect(stdout).toMatch(/^No sessions are on record\. /);
   });
 
-  it('lists those that may bill and those that ended within a day', async () => {
+  it('lists sessions that may be billed and those that ended within a day', async () => {
     const state = new StateFolder();
     state.write({ records: [started('11111111-dead', ago(5 * MINUTE))] });
     state.write({ program: 'alive', records: [started('22222222-live', ago(4 * MINUTE))] });
@@ -93,7 +93,7 @@ describe('agentcore-mcp sessions', () => {
     expect((await sessions(state, ['list', '--all'])).stdout).toContain('44444444');
   });
 
-  it('gives scripts all of them', async () => {
+  it('prints all sessions for scripts', async () => {
     const state = new StateFolder();
     state.write({ records: [started('1', ago(30 * HOUR)), stopped('1', ago(29 * HOUR))] });
     state.write({ records: [started('2', ago(5 * MINUTE))] });
@@ -114,11 +114,11 @@ describe('agentcore-mcp sessions', () => {
     expect(oldest).toMatchObject({ id: '1', state: 'stopped', mayBill: false });
   });
 
-  it('takes the timeouts from the runtime', async () => {
+  it('reads the timeouts from the runtime', async () => {
     const local = await start({ agent: httpAgent({ idleTimeout: 120, maxLifetime: 3600 }) });
     const state = new StateFolder();
     state.write({ records: [started('1', ago(3 * MINUTE), placeOf(local))] });
-    // A listing waits for some seconds only, and the next one asks again.
+    // A listing waits only a few seconds for the timeouts, and the next one tries again.
     const listed = (folder: StateFolder) => expect.poll(() => entriesOf(folder, local.env));
     await listed(state).toMatchObject([
       {
@@ -138,7 +138,7 @@ describe('agentcore-mcp sessions', () => {
     expect(stopAsking.hits).toBeLessThanOrEqual(1);
   });
 
-  it('shows one by the beginning of our id or by the runtime’s', async () => {
+  it('shows one session by a prefix of the proxy’s id or of the runtime’s id', async () => {
     const state = new StateFolder();
     const begun = started('abcd1234-0001', ago(5 * MINUTE));
     state.write({ records: [begun, identified('abcd1234-0001', 'returned-id')] });
@@ -167,7 +167,7 @@ describe('agentcore-mcp sessions', () => {
     [['stop', 'abcd', 'nobody'], /No session on record is "nobody"/],
     [['prune', '--older-than', 'soon'], /number of days/],
     [['fly'], /too many arguments|unknown command/],
-  ])('exits with 2 when it is called with %j', async (args, sentence) => {
+  ])('exits with code 2 if it is called with %j', async (args, sentence) => {
     const state = new StateFolder();
     state.write({ records: [started('abcd1234-0001', ago(5 * MINUTE))] });
     state.write({ records: [started('abff1234-0001', ago(4 * MINUTE))] });
@@ -193,7 +193,7 @@ describe('agentcore-mcp sessions', () => {
     expect((await entriesOf(state)).map(({ id }) => id)).toEqual(['wanted-1']);
   });
 
-  it('puts one event on the log where two programs have the session on record', async () => {
+  it('records one event in the log if two programs recorded the session', async () => {
     const state = new StateFolder();
     for (const id of ['first', 'second']) {
       const session = started(id, ago(MINUTE), { runtimeSessionId: 'shared'.padEnd(40, '-') });
@@ -206,7 +206,7 @@ describe('agentcore-mcp sessions', () => {
     expect(stdout.match(/session dismissed/g)).toHaveLength(1);
   });
 
-  it('prunes what no session that may run needs', async () => {
+  it('prunes files that no possibly running session needs', async () => {
     const state = new StateFolder();
     const past = new Date(Date.now() - 48 * HOUR);
     const over = state.write({
@@ -225,14 +225,14 @@ describe('agentcore-mcp sessions', () => {
   });
 });
 
-/** Where sessions of the local runtime's `agent` are. */
+/** The runtime and endpoint of sessions of the local runtime's `agent`. */
 function placeOf(local: LocalRuntime): Partial<SessionStarted> {
   return { runtime: local.runtime('agent').arn, endpoint: `${local.url}/` };
 }
 
 const idOf = (session: string) => `agentcore-mcp-${session}`.padEnd(40, '0');
 
-/** Has a session run on the local runtime. */
+/** Starts a session on the local runtime. */
 async function invoke(local: LocalRuntime, session: string): Promise<void> {
   const answer = await read(
     signingFetch(local)(local.runtime('agent').invocationUrl, {
@@ -244,7 +244,7 @@ async function invoke(local: LocalRuntime, session: string): Promise<void> {
   expect(answer.status).toBe(200);
 }
 
-/** A session that really runs, and what a proxy that was killed has left of it on record. */
+/** A running session, and the records of a proxy that was killed. */
 async function orphan(local: LocalRuntime, ...names: string[]): Promise<StateFolder> {
   const state = new StateFolder();
   for (const session of names) {
@@ -258,11 +258,11 @@ async function orphan(local: LocalRuntime, ...names: string[]): Promise<StateFol
 const stateOf = (local: LocalRuntime, session: string) =>
   local.sessions().find(({ runtimeSessionId }) => runtimeSessionId === idOf(session))?.state;
 
-describe('a proxy that is killed', () => {
+describe('a killed proxy', () => {
   it.each([
     ['with its session idle', undefined],
     ['in the middle of a call', 'hang'],
-  ])('leaves its session listed %s, and to be stopped', async (_, tool) => {
+  ])('leaves its session in the list %s, and the session can be stopped', async (_, tool) => {
     const local = await start({ server: statelessMcp() });
     const state = new StateFolder();
     const proxy = startProxy(local.url, {
@@ -288,8 +288,8 @@ describe('a proxy that is killed', () => {
   });
 });
 
-describe('a container that fails while its session starts, and whose program is killed', () => {
-  /** What the killed program has left on record, and what became of it. */
+describe('a container that fails while its session starts, with a killed program', () => {
+  /** The records of the killed program, and the later outcome. */
   async function failedStart(server: RuntimeInput) {
     const local = await start({ server });
     const state = new StateFolder();
@@ -343,7 +343,7 @@ describe('a container that fails while its session starts, and whose program is 
 });
 
 describe('agentcore-mcp sessions stop', () => {
-  it('really stops a session, and puts that on record', async () => {
+  it('stops a session, and records that', async () => {
     const local = await start({ agent: httpAgent() });
     const state = await orphan(local, 'one');
     const { pid } = local.sessions()[0] ?? {};
@@ -356,7 +356,7 @@ describe('agentcore-mcp sessions stop', () => {
     expect(await entriesOf(state, local.env)).toMatchObject([{ state: 'stopped', mayBill: false }]);
   });
 
-  it('takes the key of a local AgentCore where nobody has another one', async () => {
+  it('uses the key of a local AgentCore if there is no other key', async () => {
     const local = await start({ agent: httpAgent() });
     const state = await orphan(local, 'one');
     const { AWS_ACCESS_KEY_ID: _, AWS_SECRET_ACCESS_KEY: __, ...env } = local.env;
@@ -365,7 +365,7 @@ describe('agentcore-mcp sessions stop', () => {
     expect(stateOf(local, 'one')).toBe('Stopped');
   });
 
-  it('takes one that is gone already for stopped', async () => {
+  it('counts a missing session as stopped', async () => {
     const local = await start({ agent: httpAgent() });
     const state = await orphan(local, 'one');
     await local.killMicroVm(idOf('one'));
@@ -375,7 +375,7 @@ describe('agentcore-mcp sessions stop', () => {
     expect(await entriesOf(state, local.env)).toMatchObject([{ state: 'stopped' }]);
   });
 
-  it('stops all that may bill, or only those without a program', async () => {
+  it('stops all that may be billed, or only those without a program', async () => {
     const local = await start({ agent: httpAgent() });
     const state = await orphan(local, 'one', 'two');
     await invoke(local, 'three');
@@ -400,7 +400,7 @@ describe('agentcore-mcp sessions stop', () => {
   it.each([
     ['a conflict', { kind: 'platform-error', error: 'retryable-conflict', times: 3 }],
     ['throttling', { kind: 'throttle', times: 4 }],
-  ] as const)('tries again after %s', async (_, fault) => {
+  ] as const)('retries after %s', async (_, fault) => {
     const local = await start({ agent: httpAgent() });
     const state = await orphan(local, 'one');
     const injected = local.faults.inject({ operation: 'stop', ...fault });
@@ -411,7 +411,7 @@ describe('agentcore-mcp sessions stop', () => {
     expect(stateOf(local, 'one')).toBe('Stopped');
   });
 
-  it('keeps one listed that could not be stopped, with the reason, and stops the others', async () => {
+  it('keeps a session in the list that could not be stopped, with the reason, and stops the others', async () => {
     const local = await start({ agent: httpAgent() });
     const state = await orphan(local, 'one', 'two');
     local.faults.inject({
@@ -438,7 +438,7 @@ describe('agentcore-mcp sessions stop', () => {
     expect(stateOf(local, 'one')).toBe('Stopped');
   });
 
-  it('stops a session whose id was never learnt by the one that was sent', async () => {
+  it('stops a session of unknown id by the id that the proxy sent', async () => {
     const local = await start({ agent: httpAgent() });
     await invoke(local, 'one');
     const state = new StateFolder();
@@ -446,7 +446,7 @@ describe('agentcore-mcp sessions stop', () => {
     state.write({ records: [started('two', ago(MINUTE), placeOf(local))] });
     const { code, stdout } = await sessions(state, ['stop', '--all'], local.env);
     expect(stdout).toMatch(/^one on .*: stopped$/m);
-    // AgentCore may have it under an id that nobody has learnt: nothing is proven.
+    // AgentCore may know it by another id, so the stop proves nothing.
     expect(stdout).toMatch(/^two on .*: could not be stopped: .*never learnt; it may bill until /m);
     expect(code).toBe(1);
     expect(await entriesOf(state, local.env)).toContainEqual(
@@ -454,7 +454,7 @@ describe('agentcore-mcp sessions stop', () => {
     );
   });
 
-  it('signs as the session’s profile', async () => {
+  it('signs with the session’s profile', async () => {
     const local = await start({ agent: httpAgent() });
     await invoke(local, 'one');
     const state = new StateFolder();
@@ -477,7 +477,7 @@ describe('agentcore-mcp sessions stop', () => {
     expect(stateOf(local, 'one')).toBe('Stopped');
   });
 
-  it('ends at once when it is interrupted, and what is not stopped stays listed', async () => {
+  it('exits at once on an interrupt, and keeps the remaining sessions in the list', async () => {
     const local = await start({ agent: httpAgent() });
     const state = await orphan(local, 'one');
     const held = local.faults.inject({ operation: 'stop', kind: 'silence' });

@@ -9,7 +9,7 @@ const INTERVIEW = ['--sample', 'interview', '--elicit', 'interview', '--progress
 const NEWER_ONLY = '../examples/runtimes/stateless-2026/server.ts';
 const NOTHING_STARTED = 'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/none-abcdefghij';
 
-/** A server of the official SDK, which is run by Node as it is. */
+/** A server of the official SDK, run directly by Node. */
 function server(file: string, sessions: 'stateful' | 'stateless'): RuntimeInput {
   const path = fixture(`../../${file}`);
   return { command: [process.execPath, '--disable-warning=ExperimentalWarning', path], sessions };
@@ -17,7 +17,7 @@ function server(file: string, sessions: 'stateful' | 'stateless'): RuntimeInput 
 
 const interactive = () => server('fixtures/interactive-server.ts', 'stateful');
 
-/** Runs the verb; its lines that are no JSON are in `noise`. */
+/** Runs the command. Lines that are not JSON are in `noise`. */
 function smoke(args: readonly string[], env: Record<string, string> = {}): ProxyProcess {
   const process = new ProxyProcess(env, ['dist/cli.js', 'smoke', ...args]);
   return endWithTest(process, () => process.kill());
@@ -50,7 +50,7 @@ async function smokeOf(
 const isStopped = ({ state }: { state: string }) => state === 'Stopped';
 
 describe('agentcore-mcp smoke', () => {
-  it('goes through everything and exits with 0', async () => {
+  it('runs all steps and exits with code 0', async () => {
     const local = await start({ server: interactive() });
     const args = ['--tool', 'interview', ...INTERVIEW];
     const { code, statuses, details } = await smokeOf(local, args);
@@ -70,7 +70,7 @@ describe('agentcore-mcp smoke', () => {
     expect(local.sessions().map(isStopped)).toEqual([true]);
   });
 
-  it('says a line for each step, and takes the runtime from the environment', async () => {
+  it('prints a line for each step, and reads the runtime from the environment', async () => {
     const local = await start({ server: interactive() });
     const { arn } = local.runtime('server');
     const run = smoke(['--sample', 'interview'], { ...local.env, AGENTCORE_AGENT_ARN: arn });
@@ -88,7 +88,7 @@ describe('agentcore-mcp smoke', () => {
     expect(run.stderr).toBe('');
   });
 
-  it('finds by itself a tool that only reads, and one that reports progress', async () => {
+  it('selects a read-only tool and one that reports progress by itself', async () => {
     const local = await start({
       server: server('../examples/runtimes/stateful/server.ts', 'stateful'),
     });
@@ -99,7 +99,7 @@ describe('agentcore-mcp smoke', () => {
     expect(code).toBe(0);
   });
 
-  it('gives a tool the arguments that are named', async () => {
+  it('calls a tool with the given arguments', async () => {
     const local = await start({
       server: server('../examples/runtimes/stateful/server.ts', 'stateful'),
     });
@@ -111,7 +111,7 @@ describe('agentcore-mcp smoke', () => {
     expect(details.progress).toContain('(2)');
   });
 
-  it('tries a server of 2026-07-28', async () => {
+  it('tests a server of 2026-07-28', async () => {
     const local = await start({ server: server('fixtures/modern-server.ts', 'stateless') });
     const args = ['--protocol', '2026-07-28', '--tool', 'greet'];
     const { code, details } = await smokeOf(local, args);
@@ -121,7 +121,7 @@ describe('agentcore-mcp smoke', () => {
     expect(local.sessions().every(isStopped)).toBe(true);
   });
 
-  it('says that identity leaves the session', async () => {
+  it('reports that mode identity leaves the session running', async () => {
     const local = await start({ server: statelessMcp() });
     const env = { RUNTIME_SESSION_MODE: 'identity' };
     const { details } = await smokeOf(local, [], env);
@@ -130,8 +130,8 @@ describe('agentcore-mcp smoke', () => {
   });
 });
 
-describe('agentcore-mcp smoke, where a step fails', () => {
-  it('exits with 10 for initialize, says why, and tries nothing else', async () => {
+describe('agentcore-mcp smoke, if a step fails', () => {
+  it('exits with code 10 for initialize, prints the reason, and skips all other steps', async () => {
     const local = await start({ server: { command: [process.execPath, '--eval', '0'] } });
     const { code, statuses, details } = await smokeOf(local, INTERVIEW);
     expect(code).toBe(10);
@@ -139,14 +139,14 @@ describe('agentcore-mcp smoke, where a step fails', () => {
     expect(details.initialize).toMatch(/Tool execution error/);
   });
 
-  it('names the option for a server that only speaks a newer MCP', async () => {
+  it('names the option for a server that only supports a newer MCP version', async () => {
     const local = await start({ server: server(NEWER_ONLY, 'stateless') });
     const { code, details } = await smokeOf(local, []);
     expect(code).toBe(10);
     expect(details.initialize).toMatch(/Unsupported protocol version.*--protocol 2026-07-28/);
   });
 
-  it('says why a server does not speak the revision that is insisted on', async () => {
+  it('reports why a server does not support the requested version', async () => {
     const local = await start({ server: interactive() });
     const { code, details } = await smokeOf(local, ['--protocol', '2026-07-28']);
     expect(code).toBe(10);
@@ -154,7 +154,7 @@ describe('agentcore-mcp smoke, where a step fails', () => {
     expect(details.initialize).toContain('2026-07-28');
   });
 
-  it('exits with 11 for a list', async () => {
+  it('exits with code 11 for a list', async () => {
     const local = await start({ server: interactive() });
     local.faults.inject({ kind: 'json-rpc-error', code: -32603, method: 'tools/list' });
     const { code, statuses } = await smokeOf(local, INTERVIEW);
@@ -162,7 +162,7 @@ describe('agentcore-mcp smoke, where a step fails', () => {
     expect(statuses).toMatchObject({ list: 'failed', call: 'skipped', stop: 'ok' });
   });
 
-  it('exits with 12 for a call', async () => {
+  it('exits with code 12 for a call', async () => {
     const local = await start({ server: interactive() });
     local.faults.inject({ kind: 'platform-error', error: 'access-denied', method: 'tools/call' });
     const args = ['--tool', 'interview', ...INTERVIEW];
@@ -175,7 +175,7 @@ describe('agentcore-mcp smoke, where a step fails', () => {
     ['sample', 13],
     ['elicit', 14],
     ['progress', 15],
-  ])('%s has %i where a tool does nothing of it', async (step, exitCode) => {
+  ])('%s exits with code %i if a tool does nothing of it', async (step, exitCode) => {
     const local = await start({
       server: server('../examples/runtimes/stateful/server.ts', 'stateful'),
     });
@@ -189,13 +189,13 @@ describe('agentcore-mcp smoke, where a step fails', () => {
     ['sample', 13],
     ['elicit', 14],
     ['progress', 15],
-  ])('%s has %i where its call fails', async (step, exitCode) => {
+  ])('%s exits with code %i if its call fails', async (step, exitCode) => {
     const local = await start({ server: interactive() });
     local.faults.inject({ kind: 'cut', method: 'tools/call' });
     expect((await smokeOf(local, [`--${step}`, 'interview'])).code).toBe(exitCode);
   });
 
-  it('exits with 16 where the session could not be stopped', async () => {
+  it('exits with code 16 if the session could not be stopped', async () => {
     const local = await start({ server: interactive() });
     local.faults.inject({ kind: 'status', status: 403, operation: 'stop', times: 'always' });
     const { code, statuses, details } = await smokeOf(local, [], { LOG_LEVEL: 'error' });
@@ -204,7 +204,7 @@ describe('agentcore-mcp smoke, where a step fails', () => {
     expect(details.stop).toMatch(/^Could not stop session/);
   });
 
-  it('exits with the first step of several, and shows what the proxy said', async () => {
+  it('exits with the code of the first of several failed steps, and prints the proxy’s output', async () => {
     const local = await start({ server: interactive() });
     local.faults.inject({ kind: 'status', status: 403, operation: 'stop', times: 'always' });
     const { arn } = local.runtime('server');
@@ -214,7 +214,7 @@ describe('agentcore-mcp smoke, where a step fails', () => {
     expect(run.stderr).toContain('Could not stop session');
   });
 
-  it('waits no longer than it was told', async () => {
+  it('waits no longer than the given time', async () => {
     const local = await start({ server: interactive() });
     local.faults.inject({ kind: 'silence', method: 'tools/call' });
     const args = ['--timeout', '3', '--tool', 'interview'];
@@ -230,7 +230,7 @@ describe('agentcore-mcp smoke, where a step fails', () => {
     [['--runtime', NOTHING_STARTED, '--tool', 'a', '--args', '[]'], /not a JSON object/],
     [['--runtime', NOTHING_STARTED, '--sample', 'a={'], /not JSON/],
     [['--runtime', NOTHING_STARTED, '--timeout', 'soon'], /number of seconds/],
-  ])('exits with 2 when it is called as %j', async (args, reason) => {
+  ])('exits with code 2 if it is called with %j', async (args, reason) => {
     const run = smoke(args);
     expect((await run.exited).code).toBe(2);
     expect(run.stderr).toMatch(reason);

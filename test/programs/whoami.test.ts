@@ -34,7 +34,7 @@ async function setUp() {
 }
 
 describe('agentcore-mcp whoami', () => {
-  it('tells account, identity, region and expiry, before a role is assumed and after', async () => {
+  it('prints account, identity, region and expiry, before and after a role is assumed', async () => {
     const { whoami } = await setUp();
     const before = await whoami('--profile', 'work');
     expect(before).toMatchObject({ code: 0, stderr: '' });
@@ -57,7 +57,7 @@ describe('agentcore-mcp whoami', () => {
     ]);
   });
 
-  it('tells scripts the same, and no secret', async () => {
+  it('prints the same as JSON for scripts, without secrets', async () => {
     const { whoami } = await setUp();
     const { stdout } = await whoami('--profile', 'admin', '--json');
     expect(JSON.parse(stdout)).toEqual({
@@ -76,7 +76,7 @@ describe('agentcore-mcp whoami', () => {
     expect(stdout).not.toContain(WORK.secret);
   });
 
-  it('warns of a runtime in another account and region', async () => {
+  it('warns about a runtime in another account and region', async () => {
     const { local, whoami } = await setUp();
     const { arn } = local.runtime('agent');
     expect((await whoami('--profile', 'work', '--runtime', arn)).stderr).toBe('');
@@ -97,7 +97,7 @@ describe('agentcore-mcp whoami', () => {
     ]);
   });
 
-  it('says that there is no region, and how to have one', async () => {
+  it('reports a missing region, and how to set one', async () => {
     const { whoami } = await setUp();
     const { code, stdout } = await whoami('--profile', 'nowhere');
     expect(code).toBe(0);
@@ -110,14 +110,14 @@ describe('agentcore-mcp whoami', () => {
     [['--region', 'mars'], 2, /Not a region, expected one such as us-east-1: mars/],
     [['--profile', 'nope'], 1, /Profile "nope" is neither in .* set AWS_PROFILE to one that is/],
     [['extra'], 2, /too many arguments/],
-  ])('refuses %j in a sentence', async (args, code, sentence) => {
+  ])('rejects %j with an error message', async (args, code, sentence) => {
     const { whoami } = await setUp();
     const result = await whoami(...args);
     expect(result).toMatchObject({ code, stdout: '' });
     expect(result.stderr).toMatch(sentence);
   });
 
-  it('says so where AWS is not reached', async () => {
+  it('reports that AWS cannot be reached', async () => {
     const { env } = await setUp();
     const { code, stderr } = await runCli(['whoami', '--profile', 'work'], {
       ...env,

@@ -30,15 +30,15 @@ const POSITIONS = {
 
 type Positions = Combination<typeof POSITIONS>;
 
-/** False for a runtime with which nobody could keep a session, or end one. */
+/** False for a runtime on which no client could keep or stop a session. */
 function canBe(positions: Positions): boolean {
   return canBeUsed(positions) && canBeStopped(positions) && isTelling(positions);
 }
 
-/** False where what a stateful runtime says of a session that is gone would not be heard. */
+/** False if the proxy cannot receive the error of a stateful runtime for a lost session. */
 function isTelling({ mode, recognizes, gone, goneSession, exitedContainer }: Positions): boolean {
   if (recognizes !== 'stateful') return true;
-  // A session that is nobody's, and one whose container starts again, are not said to be gone.
+  // Without a shared session, or if the container restarts, the runtime does not report a loss.
   if (mode === 'request') return goneSession === 'not-found';
   const restarts = gone === 'container' && exitedContainer === 'restarts';
   return !restarts || goneSession === 'fresh-container';
@@ -52,9 +52,9 @@ function canBeUsed({
   withoutSessionId,
 }: Positions): boolean {
   if (returnMcpSessionId) return true;
-  // The server's own id is needed, and told to nobody.
+  // The client needs the server's own id, but does not receive it.
   if (recognizes === 'stateful') return false;
-  // What follows the handshake has to find the microVM in which it was.
+  // Later requests must reach the microVM of the handshake.
   const findsIt =
     routeMcpBy !== 'mcp-session-id' || mode === 'identity' || withoutSessionId === 'shared-microvm';
   return recognizes === 'none' || findsIt;
@@ -70,11 +70,11 @@ function canBeStopped({
   mintedMcpSessionId,
 }: Positions): boolean {
   if (stopBy === 'mcp-session-id') {
-    // A microVM whose server refused its first request has no id that could stop it.
+    // A microVM whose server rejected its first request has no id that could stop it.
     if (recognizes === 'stateful') return mode === 'session';
     return returnMcpSessionId || mintedMcpSessionId === 'runtime-session-id';
   }
-  // A shared microVM keeps the name that its first request gave it.
+  // A shared microVM keeps the id of its first request.
   const isShared = withoutSessionId === 'shared-microvm' && mode === 'request';
   return !isShared || returnRuntimeSessionId;
 }
@@ -104,7 +104,7 @@ it.each(ROWS.map((row) => [Object.values(row).join(' '), row] as const))(
   },
 );
 
-/** As a container does that exits by itself. */
+/** Kills the containers, as if they had exited. */
 async function endContainers(local: LocalRuntime): Promise<void> {
   for (const { state, pid } of local.sessions()) {
     if (state !== 'Stopped' && pid !== undefined) process.kill(pid, 'SIGKILL');

@@ -3,14 +3,15 @@ type Positions = Readonly<Record<string, readonly unknown[]>>;
 
 export type Combination<P extends Positions> = { readonly [K in keyof P]: P[K][number] };
 
-/** Guesses at each row; more of them make fewer rows. */
+/** Candidates for each row. More candidates result in fewer rows. */
 const GUESSES = 100;
 
 /**
- * Few combinations in which each two positions of any two switches meet at least once, unless
- * nothing that can be has both. The same ones each time.
  *
- * @param canBe False for a combination that nothing could work with.
+ * Few combinations in which each two positions of any two switches occur together at least once,
+ * unless no valid combination has both. The result is always the same.
+ * @param canBe False for an invalid combination.
+ *
  */
 export function pairwise<P extends Positions>(
   positions: P,
@@ -44,7 +45,7 @@ export function pairwise<P extends Positions>(
       if (!best || covers.length > best.covers.length)
         best = { row: row as Combination<P>, covers };
     }
-    // What no guess could fulfil, the constraint excludes.
+    // If no candidate contains the pair, the constraint excludes it.
     missing.delete(pair);
     if (!best) continue;
     for (const covered of best.covers) missing.delete(covered);

@@ -21,7 +21,7 @@ type ReplayReport = Parameters<ConstructorParameters<typeof Replay>[0]['onReplay
 
 type Refusal = (request: Request) => Response;
 
-/** The ways in which a runtime says that the microVM behind a session is gone. */
+/** The errors with which a runtime reports a lost microVM. */
 const SHAPES = {
   'a 404 of the server': (request) => ({
     ...errorFor(request, -32001, 'Session not found'),
@@ -53,23 +53,23 @@ interface ServerOptions {
   readonly shape?: Refusal;
   readonly capabilities?: object;
   readonly pages?: () => object[][];
-  /** Answers other requests of a client that it knows; nothing: a result. */
+  /** Answers other requests of a known client. By default with an empty result. */
   readonly answer?: (
     request: Request,
     exchange: Exchange,
   ) => Response | Promise<Response> | undefined;
-  /** Holds a request up before the server looks at it. */
+  /** Delays a request before the server handles it. */
   readonly hold?: (request: Request) => Promise<void> | undefined;
-  /** Takes a notification after it was counted. */
+  /** Handles a notification after it was counted. */
   readonly notified?: (method: string) => Promise<void> | undefined;
-  /** Answers the handshake of that number, from 1; nothing: as usual. */
+  /** Answers the handshake of this number, from 1. By default as usual. */
   readonly initialize?: (
     request: Request,
     number: number,
   ) => Response | Promise<Response | undefined> | undefined;
 }
 
-/** A server that knows its client from `initialize` on, until it forgets. */
+/** A server that knows its client after `initialize`, until it forgets it. */
 function forgetfulServer(options: ServerOptions = {}) {
   const { shape = NOT_FOUND, capabilities = { tools: {} }, pages = () => [[]] } = options;
   let knows = false;
@@ -105,7 +105,9 @@ function forgetfulServer(options: ServerOptions = {}) {
   });
 }
 
-/** A client whose calls go through a {@link Replay} to a server, and what is said of it. */
+/**
+ * A client whose calls go through a {@link Replay} to a server, and its log messages and reports.
+ */
 function replaying(server: Peer) {
   const reports: ReplayReport[] = [];
   const said: string[] = [];
@@ -160,7 +162,7 @@ const textOf = ({ bytes }: { bytes: Buffer }) => bytes.toString();
 
 describe('a call to a server that has forgotten its client', () => {
   it.each(Object.entries(SHAPES))(
-    'is sent again after a new handshake, whatever says so: %s',
+    'is sent again after a new handshake, for each error: %s',
     async (_, shape) => {
       const { server, call } = await started({ shape });
       server.forget();
@@ -170,7 +172,7 @@ describe('a call to a server that has forgotten its client', () => {
     },
   );
 
-  it('finds the server set up with the client’s own words, in the order of the protocol', async () => {
+  it('finds the server set up with the client’s original parameters, in protocol order', async () => {
     const { server, request, call } = await started();
     await request(requestOf('logging/setLevel', { level: 'error' }));
     await request(requestOf('logging/setLevel', { level: 'debug' }));
@@ -195,7 +197,7 @@ describe('a call to a server that has forgotten its client', () => {
     expect(again[2]?.params).toEqual({ uri: 'file:///kept' });
   });
 
-  it('does not depend on what the server had refused before', async () => {
+  it('does not depend on earlier errors of the server', async () => {
     const { server, request, call } = await started({
       answer: (request) =>
         request.method === 'resources/subscribe'
@@ -208,7 +210,7 @@ describe('a call to a server that has forgotten its client', () => {
     expect(server.count('resources/subscribe')).toBe(1);
   });
 
-  it('goes on although the new server does not take a setting', async () => {
+  it('continues although the new server rejects a setting', async () => {
     let takes = true;
     const { server, request, call } = await started({
       answer: (request) =>
@@ -222,7 +224,7 @@ describe('a call to a server that has forgotten its client', () => {
     expect((await call()).error).toBeUndefined();
   });
 
-  it('succeeds as often as it happens', async () => {
+  it('succeeds after each further loss', async () => {
     const { server, call, reports } = await started();
     for (let times = 1; times <= 10; times++) {
       server.forget();
@@ -231,7 +233,7 @@ describe('a call to a server that has forgotten its client', () => {
     expect(reports).toHaveLength(10);
   });
 
-  it('shares one handshake with all calls in flight', async () => {
+  it('shares one handshake with all open calls', async () => {
     const { server, call } = await started();
     server.forget();
     const answers = await Promise.all(Array.from({ length: 50 }, () => call()));
@@ -239,7 +241,7 @@ describe('a call to a server that has forgotten its client', () => {
     expect(server.count('initialize')).toBe(2);
   });
 
-  it('shares it with calls that come while it is under way', async () => {
+  it('shares it with calls that arrive during the handshake', async () => {
     let late: Promise<Response> | undefined;
     const { server, call } = await started({
       initialize: async (_, number) => {
@@ -258,7 +260,7 @@ describe('a call to a server that has forgotten its client', () => {
     expect(lateCalls).toHaveLength(1);
   });
 
-  it('does not end the others’ handshake when it is cancelled', async () => {
+  it('does not end the others’ handshake if it is cancelled', async () => {
     const abort = new AbortController();
     let release: (() => void) | undefined;
     const { server, request, call } = await started({
@@ -282,13 +284,13 @@ describe('a call to a server that has forgotten its client', () => {
   });
 
   it.each(Object.entries(SHAPES).slice(2))(
-    'is sent again where the new session has answered the probe: %s',
+    'is sent again if the new session has answered the probe: %s',
     async (_, shape) => {
       let probes = 0;
       let handshakes = 0;
       const { server, call } = await started({
         shape,
-        // The first probe finds the loss; all others arrive after the handshake that follows.
+        // The first probe detects the loss. All others arrive after the new handshake.
         hold: async ({ method }) => {
           if (method === 'initialize') handshakes++;
           if (method !== 'tools/list' || ++probes === 1) return;
@@ -303,7 +305,7 @@ describe('a call to a server that has forgotten its client', () => {
     },
   );
 
-  it('is sent again where that probe is answered before the new session is set up', async () => {
+  it('is sent again if that probe is answered before the new session is set up', async () => {
     let probes = 0;
     let release = () => {};
     const isSet = new Promise<void>((resolve) => {
@@ -329,7 +331,7 @@ describe('a call to a server that has forgotten its client', () => {
     expect(server.count('initialize')).toBe(2);
   });
 
-  it('is sent again without another handshake if it is refused after the new session began', async () => {
+  it('is sent again without another handshake if it is rejected after the new session began', async () => {
     const server = forgetfulServer();
     let release = () => {};
     const released = new Promise<void>((resolve) => {
@@ -352,7 +354,7 @@ describe('a call to a server that has forgotten its client', () => {
     expect(server.count('initialize')).toBe(2);
   });
 
-  it('is sent again where the new session is lost as well', async () => {
+  it('is sent again if the new session is lost as well', async () => {
     const { server, call } = await started({
       shape: SHAPES['-32602 of a server that was never initialized'],
     });
@@ -365,7 +367,7 @@ describe('a call to a server that has forgotten its client', () => {
     expect(server.count('initialize')).toBe(3);
   });
 
-  it('waits for a handshake of the client’s own that is under way', async () => {
+  it('waits for a handshake of the client that is in progress', async () => {
     let release = () => {};
     const held = new Promise<undefined>((resolve) => {
       release = () => resolve(undefined);
@@ -394,7 +396,7 @@ describe('a call to a server that has forgotten its client', () => {
     expect(textOf(await call())).toContain('{"session":2}');
   });
 
-  it('is not sent again once its stream has brought something', async () => {
+  it('is not sent again after a message on its stream', async () => {
     const { server, call } = await started({
       answer: async (request, { back, signal }) => {
         const params = { level: 'info', data: 'at work' };
@@ -407,7 +409,7 @@ describe('a call to a server that has forgotten its client', () => {
     expect(server.count('tools/call')).toBe(1);
   });
 
-  it('is given up after three handshakes if it ends each session itself', async () => {
+  it('fails after three handshakes if it ends each session itself', async () => {
     const { server, call } = await started({
       answer: (request) => {
         if (request.method !== 'tools/call') return undefined;
@@ -421,8 +423,8 @@ describe('a call to a server that has forgotten its client', () => {
   });
 });
 
-describe('a call whose microVM went, before it or in its middle', () => {
-  // The same words in both cases: only who knows the call can say whether it may run twice.
+describe('a call whose microVM was lost before or during it', () => {
+  // The error is the same in both cases. Only the caller knows whether the call may run twice.
   it.each<[string, Refusal]>([
     [
       '-32603',
@@ -442,7 +444,7 @@ describe('a call whose microVM went, before it or in its middle', () => {
         });
       },
     ],
-  ])('is left to those who know it, and the next one finds a new session: %s', async (_, shape) => {
+  ])('is not repeated, and the next call starts a new session: %s', async (_, shape) => {
     const { server, call } = await started({ shape });
     server.forget();
     await call('first').catch(() => undefined);
@@ -451,7 +453,7 @@ describe('a call whose microVM went, before it or in its middle', () => {
     expect(server.count('tools/call')).toBe(2);
   });
 
-  it('is not followed by a handshake where the server knows its client', async () => {
+  it('causes no handshake if the server knows its client', async () => {
     const { server, call } = await started({
       answer: (request) =>
         request.params?.name === 'crash'
@@ -464,7 +466,7 @@ describe('a call whose microVM went, before it or in its middle', () => {
   });
 });
 
-describe('a server that knows its client keeps it', () => {
+describe('the session of a server that knows its client is kept', () => {
   it('after a wrong argument', async () => {
     const { server, call } = await started({
       answer: (request) =>
@@ -483,7 +485,7 @@ describe('a server that knows its client keeps it', () => {
     ['resources', 'resources/list'],
     ['prompts', 'prompts/list'],
   ])(
-    'after a wrong argument, asked for a list of what it announced: %s',
+    'after a wrong argument, with a probe of a list that the server supports: %s',
     async (capability, list) => {
       const { server, request } = await started({
         capabilities: { [capability]: {} },
@@ -497,7 +499,7 @@ describe('a server that knows its client keeps it', () => {
     },
   );
 
-  it('after a wrong argument, where it announced no list that it could be asked for', async () => {
+  it('after a wrong argument, if the server supports no list for a probe', async () => {
     const { server, request } = await started({
       capabilities: { completions: {} },
       answer: (request) => errorFor(request, -32602, 'Unknown argument: city'),
@@ -509,9 +511,9 @@ describe('a server that knows its client keeps it', () => {
 
   it.each<[string, Refusal]>([
     ['an unknown method', (request) => errorFor(request, -32601, 'Session not found here')],
-    ['an error of its own', (request) => errorFor(request, -32603, 'Division by zero')],
+    ['a server error', (request) => errorFor(request, -32603, 'Division by zero')],
     [
-      'a bad request that AgentCore names',
+      'a bad request error of AgentCore',
       () => {
         throw new AgentCoreError('upstream', 'Refused', {
           data: { status: 400, name: 'ValidationException', outcome: 'refused' },
@@ -539,7 +541,7 @@ describe('a server that knows its client keeps it', () => {
     expect(server.count('tools/call')).toBe(1);
   });
 
-  it('after the second 404 in a row to the same call, which must be its way to answer', async () => {
+  it('after the second 404 in a row to the same call, which is then its normal answer', async () => {
     const { server, call } = await started({
       answer: (request) =>
         request.params?.name === 'missing'
@@ -551,7 +553,7 @@ describe('a server that knows its client keeps it', () => {
     expect((await call('other')).error).toBeUndefined();
   });
 
-  it('when another client of the stateless era is told of a lost session', async () => {
+  it('after another client of the stateless era gets a lost session error', async () => {
     const { server, request } = await started({
       answer: (request) => (request.method === 'tools/call' ? NOT_FOUND(request) : undefined),
     });
@@ -560,7 +562,7 @@ describe('a server that knows its client keeps it', () => {
     expect(server.count('initialize')).toBe(1);
   });
 
-  it('is not initialized in place of a client that never did so', async () => {
+  it('and not initialized for a client that never initialized', async () => {
     const server = forgetfulServer();
     const { call } = replaying(server);
     expect((await call()).error?.code).toBe(-32001);
@@ -568,8 +570,8 @@ describe('a server that knows its client keeps it', () => {
   });
 });
 
-describe('the question whether a server has forgotten its client', () => {
-  it('is asked again where AgentCore is throttling', async () => {
+describe('a probe for a server that has forgotten its client', () => {
+  it('is repeated if AgentCore throttles it', async () => {
     let throttled = false;
     const { server, call } = await started({
       shape: (request) => {
@@ -585,7 +587,7 @@ describe('the question whether a server has forgotten its client', () => {
   });
 });
 
-describe('a probe that is not answered', () => {
+describe('an unanswered probe', () => {
   const unanswered =
     (shape: Refusal): Refusal =>
     (request) => {
@@ -593,7 +595,7 @@ describe('a probe that is not answered', () => {
       throw new AgentCoreError('timeout', 'No answer', { data: { outcome: 'unknown' } });
     };
 
-  it('leaves it at the words of a server that speaks of its session', async () => {
+  it('confirms an error that names the session', async () => {
     const { server, call } = await started({
       shape: unanswered(SHAPES['400 of a server that is not initialized']),
     });
@@ -601,7 +603,7 @@ describe('a probe that is not answered', () => {
     expect(textOf(await call())).toContain('{"session":2}');
   });
 
-  it('does not replace a session after a refusal that may be about the call', async () => {
+  it('does not replace a session after an error that may be about the call', async () => {
     const { server, call } = await started({
       shape: unanswered(SHAPES['-32602 of a server that was never initialized']),
     });
@@ -611,8 +613,8 @@ describe('a probe that is not answered', () => {
   });
 });
 
-describe('of a replay', () => {
-  it('the client and the journal are told once each, with why and how long it took', async () => {
+describe('a replay', () => {
+  it('is reported once to the client and once to the journal, with reason and duration', async () => {
     const { server, call, reports, said } = await started();
     server.forget();
     await Promise.all([call(), call(), call()]);
@@ -633,7 +635,7 @@ describe('of a replay', () => {
   });
 });
 
-describe('a notification that is refused', () => {
+describe('a rejected notification', () => {
   const CHANGED = 'notifications/roots/list_changed';
   const refuse = () =>
     Promise.reject(
@@ -652,7 +654,7 @@ describe('a notification that is refused', () => {
     expect(server.methods.slice(2)).toEqual([CHANGED, 'tools/list', CHANGED, 'tools/call']);
   });
 
-  it('proves nothing where the server announced no list that could prove it', async () => {
+  it('proves nothing if the server supports no list for a probe', async () => {
     const { server, notify, call } = await started({
       capabilities: { logging: {} },
       notified: (method) => (method === CHANGED ? refuse() : undefined),
@@ -662,7 +664,7 @@ describe('a notification that is refused', () => {
     expect(server.count('initialize')).toBe(1);
   });
 
-  it('is not sent again after a loss, and the next call finds a new session', async () => {
+  it('is not sent again after a loss, and the next call starts a new session', async () => {
     const { server, notify, call, reports } = await started({
       notified: (method) => (method === CHANGED ? refuse() : undefined),
     });
@@ -680,7 +682,7 @@ describe('a notification that is refused', () => {
     await expect.poll(() => reports).toMatchObject([{ session: 'session-1', next: 'session-2' }]);
   });
 
-  it('ends no handshake, the first one or a repeated one', async () => {
+  it('ends no handshake, neither the first nor a repeated one', async () => {
     const server = forgetfulServer({ notified: refuse });
     const { initialize, call } = replaying(server);
     await expect(initialize()).rejects.toThrow('Session not found');
@@ -691,11 +693,11 @@ describe('a notification that is refused', () => {
   });
 });
 
-describe('a replay that fails', () => {
+describe('a failed replay', () => {
   const refuseSecond = (request: Request, number: number) =>
     number === 2 ? makeError(request.id, { code: -32000, message: 'Out of order' }) : undefined;
 
-  it('is one error that says what was lost and why it stays so', async () => {
+  it('causes one error with the loss and the reason of the failure', async () => {
     const { server, call } = await started({ initialize: refuseSecond });
     server.forget();
     const thrown = await call().catch((error) => error);
@@ -704,7 +706,10 @@ describe('a replay that fails', () => {
     expect(server.count('tools/call')).toBe(1);
   });
 
-  /** Two calls of which the second joins a replay that fails; `refuses` says which handshakes do. */
+  /**
+   * Two calls, of which the second joins a failing replay. `refuses` selects the handshakes that
+   * fail.
+   */
   async function joined(refuses: (number: number) => boolean, beforeFailure = () => {}) {
     let late: Promise<unknown> | undefined;
     const { server, call } = await started({
@@ -721,19 +726,19 @@ describe('a replay that fails', () => {
     return { server, answer: await late };
   }
 
-  it('is tried once more by a call that joined it late', async () => {
+  it('is retried once by a call that joined it late', async () => {
     const { server, answer } = await joined((number) => number === 2);
     expect(textOf(answer as Response)).toContain('{"session":2}');
     expect(server.count('initialize')).toBe(3);
   });
 
-  it('is tried once more by that call at the most', async () => {
+  it('is retried at most once by that call', async () => {
     const { server, answer } = await joined(() => true);
     expect(answer).toMatchObject({ message: expect.stringContaining('Out of order') });
     expect(server.count('initialize')).toBe(3);
   });
 
-  it('is not tried again by a call that has waited for most of its time', async () => {
+  it('is not retried by a call that has used most of its time', async () => {
     const now = performance.now.bind(performance);
     const clock = vi.spyOn(performance, 'now');
     const { server, answer } = await joined(
@@ -744,7 +749,7 @@ describe('a replay that fails', () => {
     expect(server.count('initialize')).toBe(2);
   });
 
-  it('is tried once more by the next call, before that is sent', async () => {
+  it('is retried once by the next call before that is sent', async () => {
     const { server, call } = await started({ initialize: refuseSecond });
     server.forget();
     await call('first').catch(() => undefined);
@@ -756,7 +761,7 @@ describe('a replay that fails', () => {
     ]);
   });
 
-  it('is on record once it has succeeded', async () => {
+  it('is recorded once it has succeeded', async () => {
     const { server, call, reports } = await started({ initialize: refuseSecond });
     await call('before');
     server.forget();
@@ -765,7 +770,7 @@ describe('a replay that fails', () => {
     await expect.poll(() => reports).toMatchObject([{ session: 'session-1', next: 'session-2' }]);
   });
 
-  it('is none where AgentCore was only throttling the handshake', async () => {
+  it('does not occur if AgentCore only throttles the handshake', async () => {
     const { server, call } = await started({
       initialize: (request, number) =>
         number === 2
@@ -800,7 +805,7 @@ describe('the tools of a new server', () => {
     ['have a page more', [[{ name: 'a' }]], [[{ name: 'a' }], [{ name: 'b' }]], true],
     ['have a page less', [[{ name: 'a' }], [{ name: 'b' }]], [[{ name: 'a' }]], true],
   ])(
-    '%s: the client is told so if they are not what it has seen',
+    '%s: the client is notified if they differ from its last list',
     async (_, before, after, changed) => {
       let pages = before;
       const { server, client, request, call, reports } = await started({ pages: () => pages });
@@ -814,7 +819,7 @@ describe('the tools of a new server', () => {
     },
   );
 
-  it('are not asked for where the client never was', async () => {
+  it('are not listed if the client never listed them', async () => {
     const { server, call, reports } = await started();
     server.forget();
     await call();

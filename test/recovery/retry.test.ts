@@ -42,7 +42,7 @@ const TOOLS = {
   ],
 };
 
-/** A server behind a {@link Retry}; the tools are listed, and its random numbers are the least. */
+/** A server behind a {@link Retry} with listed tools and minimal random numbers. */
 async function retrying(
   script: (request: Request, exchange: Exchange) => Response | Promise<Response>,
   options: Partial<RetryOptions> = {},
@@ -67,7 +67,7 @@ async function retrying(
   return { server, peer };
 }
 
-/** Fails once with `failure`, and answers from then on. */
+/** Fails once with `failure`, and then succeeds. */
 function once(failure: Failure) {
   let failed = false;
   return (request: Request) => {
@@ -83,8 +83,8 @@ async function attemptsAt(name: string, failure: Failure): Promise<number> {
   return server.requests.length;
 }
 
-describe.concurrent('a call that failed is sent again', () => {
-  // The last two columns: may any tool be sent again, and may one that only reads?
+describe.concurrent('a failed call is sent again', () => {
+  // The last two columns: whether any tool may be sent again, and whether a read-only tool may.
   it.each<[string, Failure, boolean, boolean]>([
     ['a refused connection', REFUSED, true, true],
     [
@@ -95,7 +95,7 @@ describe.concurrent('a call that failed is sent again', () => {
     ],
     ['a connection that took too long', throws('timeout', { outcome: 'not sent' }), true, true],
     [
-      'a certificate that nobody trusts',
+      'an untrusted certificate',
       throws('connection', { error: 'SELF_SIGNED_CERT_IN_CHAIN', outcome: 'not sent' }),
       false,
       false,
@@ -140,7 +140,7 @@ describe.concurrent('a call that failed is sent again', () => {
       true,
     ],
     ['the platform’s internal error', says(-32603, 'Internal error - Server error'), false, true],
-    // The code is the platform's for throttling: what only reads is sent again in any words.
+    // The platform's code for throttling: read-only calls are sent again with any message.
     ['-32003 in other words', says(-32003, 'Rate exceeded'), false, true],
     [
       '429 with an error of the server',
@@ -177,7 +177,7 @@ describe.concurrent('a call that failed is sent again', () => {
     ['append', 1],
     ['plain', 1],
     ['never-listed', 1],
-  ])('after its connection broke, if its annotations allow it: %s', async (name, attempts) => {
+  ])('after a broken connection, if its annotations allow it: %s', async (name, attempts) => {
     expect(await attemptsAt(name, RESET)).toBe(attempts);
   });
 
@@ -193,13 +193,13 @@ describe.concurrent('a call that failed is sent again', () => {
     ['sampling/createMessage', 1],
     ['tasks/cancel', 1],
     ['vendor/method', 1],
-  ])('after its connection broke, if its method allows it: %s', async (method, attempts) => {
+  ])('after a broken connection, if its method allows it: %s', async (method, attempts) => {
     const { server, peer } = await retrying(once(RESET), { idempotence: new Idempotence() });
     await peer.request(requestOf(method), exchangeWith()).catch(() => undefined);
     expect(server.requests).toHaveLength(attempts);
   });
 
-  it('as often as it may fail, however often the service was busy before', async () => {
+  it('up to its limit, regardless of earlier attempts while the service was busy', async () => {
     const busy = says(-32005, 'Session operation in progress, please retry');
     const failures = [busy, busy, busy, RESET, RESET, RESET];
     const { server, peer } = await retrying(
@@ -210,7 +210,7 @@ describe.concurrent('a call that failed is sent again', () => {
     expect(server.requests).toHaveLength(7);
   });
 
-  it('as its tool was listed last', async () => {
+  it('according to the latest list of its tool', async () => {
     const idempotence = new Idempotence();
     let annotations: object = { readOnlyHint: true };
     const { server, peer } = await retrying(
@@ -227,7 +227,7 @@ describe.concurrent('a call that failed is sent again', () => {
     expect(server.count('tools/call')).toBe(1);
   });
 
-  it('not once the server has said something on its stream', async () => {
+  it('not after a message of the server on its stream', async () => {
     const { server, peer } = await retrying(async (request, { back, signal }) => {
       const working = makeNotification('notifications/message', { level: 'info', data: 'working' });
       await back.notify(working, { back, signal });
@@ -238,7 +238,7 @@ describe.concurrent('a call that failed is sent again', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it('not once the client was asked something, even if it only reads', async () => {
+  it('not after a server request to the client, even if it is read-only', async () => {
     const { server, peer } = await retrying(async (request, { back, signal }) => {
       await back.request(requestOf('elicitation/create'), { back, signal });
       return RESET(request);
@@ -247,7 +247,7 @@ describe.concurrent('a call that failed is sent again', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it('without progress that goes backwards', async () => {
+  it('without progress that decreases', async () => {
     let attempt = 0;
     const { peer } = await retrying(async (request, { back, signal }) => {
       for (const progress of [1, 2]) {
@@ -262,17 +262,17 @@ describe.concurrent('a call that failed is sent again', () => {
   });
 });
 
-describe('a call that failed and is not sent again', () => {
+describe('a failed call that is not sent again', () => {
   it.each<[string, Failure]>([
     ['a broken connection', RESET],
     ['a failed service', status(500, 'unknown')],
-  ])('says that nobody knows whether it ran, after %s', async (_, failure) => {
+  ])('reports an unknown outcome after %s', async (_, failure) => {
     const { peer } = await retrying(failure);
     const thrown = await peer.request(callOf('plain'), exchangeWith()).catch((error) => error);
     expect(thrown.message).toMatch(/^It failed; whether the call took effect is unknown$/);
   });
 
-  it('says so in an answer of the platform as well', async () => {
+  it('reports it also for an answer of the platform', async () => {
     const { peer } = await retrying(
       says(-32010, 'Tool execution error - Please check your CloudWatch logs for more information'),
     );
@@ -284,13 +284,13 @@ describe('a call that failed and is not sent again', () => {
     });
   });
 
-  it('leaves the server’s own error as it came', async () => {
+  it('returns the server’s own error unchanged', async () => {
     const { peer } = await retrying(says(-32603, 'Division by zero'));
     const { error } = await peer.request(callOf('plain'), exchangeWith());
     expect(error).toEqual({ code: -32603, message: 'Division by zero' });
   });
 
-  it('does not call the outcome unknown of what was refused', async () => {
+  it('does not report an unknown outcome for a rejected call', async () => {
     const { peer } = await retrying(status(403, 'refused'));
     const thrown = await peer.request(callOf('plain'), exchangeWith()).catch((error) => error);
     expect(thrown.message).toBe('It failed');
@@ -301,7 +301,7 @@ describe.concurrent('between two attempts', () => {
   it.each([
     ['half of it at least', 0, [100, 200, 400]],
     ['all of it at most', 1, [200, 400, 800]],
-  ])('the pause doubles, and chance takes %s', async (_, random, pauses) => {
+  ])('the delay doubles, and jitter takes %s', async (_, random, pauses) => {
     const said: string[] = [];
     const began = performance.now();
     const { server, peer } = await retrying(
@@ -316,7 +316,7 @@ describe.concurrent('between two attempts', () => {
     expect(performance.now() - began).toBeGreaterThanOrEqual(total);
   });
 
-  it('lies at least what Retry-After says', async () => {
+  it('the delay is at least Retry-After', async () => {
     const times: number[] = [];
     const { peer } = await retrying((request) => {
       times.push(performance.now());
@@ -328,7 +328,7 @@ describe.concurrent('between two attempts', () => {
     expect((times[1] as number) - (times[0] as number)).toBeGreaterThanOrEqual(398);
   });
 
-  it('nobody waits for longer than the request has: it fails at once', async () => {
+  it('the request fails at once if the delay exceeds its time limit', async () => {
     const { server, peer } = await retrying(status(429, 'refused', { retryAfter: 60 }), {
       patience: 1_000,
     });
@@ -336,7 +336,7 @@ describe.concurrent('between two attempts', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it('a cancelled request is given up', async () => {
+  it('a cancelled request is abandoned', async () => {
     const abort = new AbortController();
     const reason = new Cancelled();
     const { server, peer } = await retrying(
@@ -352,14 +352,14 @@ describe.concurrent('between two attempts', () => {
   });
 });
 
-describe.concurrent('a failure that does not pass', () => {
-  it('is told after so many repetitions', async () => {
+describe.concurrent('a permanent failure', () => {
+  it('is returned after the maximum number of attempts', async () => {
     const { server, peer } = await retrying(REFUSED, { repeats: 2 });
     await expect(peer.request(callOf('plain'), exchangeWith())).rejects.toThrow('It failed');
     expect(server.requests).toHaveLength(3);
   });
 
-  it('is told when the request’s time is over, as long as the service says that it is busy', async () => {
+  it('is returned at the time limit of the request if the service stays busy', async () => {
     const patience = 3_000;
     const pauses: number[] = [];
     const { server, peer } = await retrying(THROTTLED, {
@@ -373,7 +373,7 @@ describe.concurrent('a failure that does not pass', () => {
     expect(server.requests.length).toBeGreaterThan(2);
   });
 
-  it('is told at once where nothing is to be repeated', async () => {
+  it('is returned at once if nothing may be repeated', async () => {
     const { server, peer } = await retrying(THROTTLED, { repeats: 0 });
     expect((await peer.request(callOf('plain'), exchangeWith())).error?.code).toBe(-32003);
     expect(server.requests).toHaveLength(1);

@@ -12,10 +12,10 @@ import type { Exchange, Peer } from '../../src/relay/peer.ts';
 
 type Answer = Response | Promise<Response>;
 
-/** A server of a test's own: it remembers what it was told, and answers as the script says. */
+/** A server for a test, which records its messages and answers according to the script. */
 export class ScriptedServer implements Peer {
   readonly requests: Request[] = [];
-  /** Methods of requests and notifications, in the order in which they came. */
+  /** Methods of requests and notifications, in order of arrival. */
   readonly methods: string[] = [];
   readonly #script: (request: Request, exchange: Exchange) => Answer;
   readonly #notified: (method: string) => Promise<void> | undefined;
@@ -44,7 +44,7 @@ export class ScriptedServer implements Peer {
   }
 }
 
-/** A client that remembers what it was told, and answers every question. */
+/** A client that records its messages, and answers every request. */
 export class ScriptedClient implements Peer {
   readonly told: Notification[] = [];
 
@@ -74,7 +74,7 @@ export function errorFor({ id }: Request, code: number, message: string): Respon
   return makeError(id, { code, message });
 }
 
-/** What belongs to one request of a client. */
+/** The context of one client request. */
 export function exchangeWith(
   back: Peer = new ScriptedClient(),
   signal: AbortSignal = new AbortController().signal,

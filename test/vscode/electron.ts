@@ -5,8 +5,8 @@ import { runTests } from '@vscode/test-electron';
 import { inHostSuite } from './in-host-suite.ts';
 
 /**
- * Runs the in-host suite in a VS Code that is downloaded first:
- * `npm run test:vscode:electron -- oldest`, or `stable` (default), `insiders`, `1.110.0`.
+ * Downloads a VS Code and runs the in-host suite in it: `npm run test:vscode:electron -- oldest`,
+ * or `stable` (default), `insiders`, `1.110.0`.
  */
 const wanted = process.argv[2] ?? 'stable';
 const version = wanted === 'oldest' ? await oldestVersion() : wanted;
@@ -36,7 +36,7 @@ try {
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
-/** The one that `package.json` promises to be enough. */
+/** The minimum version in `package.json`. */
 async function oldestVersion(): Promise<string> {
   const { engines } = JSON.parse(await readFile('package.json', 'utf8'));
   return engines.vscode.replace(/^\^/, '');

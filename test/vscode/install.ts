@@ -9,8 +9,8 @@ import { runStep } from './install/step.ts';
 const maxMinutes = 60;
 
 /**
- * Puts a VS Code and a browser where `npm run test:vscode` looks for them, once: when they are
- * there, it takes no time. One process at a time does so.
+ * Installs VS Code and a browser for `npm run test:vscode`, unless they are already installed. Only
+ * one process installs at a time.
  */
 async function main(): Promise<void> {
   if (process.platform !== 'linux') {
@@ -23,7 +23,7 @@ async function main(): Promise<void> {
   if (isComplete()) return;
   mkdirSync(layout.root, { recursive: true });
   await whileLocked(layout.lock, maxMinutes, async () => {
-    // Another process may have done it while this one waited.
+    // Another process may have installed them while this one waited.
     if (!isComplete()) await install();
   });
 }

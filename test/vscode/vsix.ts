@@ -14,12 +14,12 @@ declare module 'vitest' {
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Tests install the extension as it is shipped, so it is built and packaged first. */
+/** Builds and packages the extension first, because tests install it as it is shipped. */
 export default async function vsix(project: TestProject): Promise<void> {
   project.provide('vsix', await packageExtension());
 }
 
-/** As `npm run package` does, to a path that git ignores; gives it. */
+/** Packages like `npm run package`, to a path that git ignores. Returns the path. */
 export async function packageExtension(): Promise<string> {
   execFileSync(process.execPath, ['esbuild.mjs'], { cwd: checkout, stdio: 'inherit' });
   const packagePath = join(layout.root, 'agentcore-mcp.vsix');

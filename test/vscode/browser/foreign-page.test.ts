@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-/** Runs in a page: what a script there can send without asking the server first. */
+/** Runs in a page: sends the requests that a script can send without a CORS preflight. */
 async function attack({ url, body }: { url: string; body: string }): Promise<string[]> {
   const answers: string[] = [];
   for (const init of [
@@ -47,7 +47,7 @@ async function attack({ url, body }: { url: string; body: string }): Promise<str
   return answers;
 }
 
-/** The answers to a page that is served from elsewhere, and to one whose name leads to the service. */
+/** The answers to a page from another origin, and to a page whose name resolves to the service. */
 async function attackFrom(host: string, url: string): Promise<string[]> {
   const page = await browser.newPage();
   const server = createServer((_, response) =>
@@ -61,7 +61,7 @@ async function attackFrom(host: string, url: string): Promise<string[]> {
     const foreign = await page.evaluate(attack, { url, body });
     const rebound = new URL(url);
     rebound.hostname = 'evil.example';
-    // Whatever is there to see, its origin is that of the service.
+    // Whatever the page shows, its origin is that of the service.
     await page.goto(rebound.origin);
     return [...foreign, ...(await page.evaluate(attack, { url: rebound.href, body }))];
   } finally {
@@ -71,7 +71,7 @@ async function attackFrom(host: string, url: string): Promise<string[]> {
   }
 }
 
-/** A page on the service's own origin sees the status; one elsewhere sees nothing. */
+/** A page on the service's own origin sees the status. A page elsewhere sees nothing. */
 const isRefused = (answer: string) => ['403', '415', '0', 'blocked'].includes(answer);
 
 describe.each(['evil.example', '127.0.0.1'])('a page on http://%s', (host) => {
@@ -88,7 +88,7 @@ describe.each(['evil.example', '127.0.0.1'])('a page on http://%s', (host) => {
     expect(result.received).toEqual(['initialize', 'notifications/initialized', 'tools/call']);
   });
 
-  it('reaches no gateway without an authorizer of the local AgentCore', async () => {
+  it('reaches no gateway without an authorizer on the local AgentCore', async () => {
     const local = await start(
       { tools: statelessMcp() },
       { gateways: { open: { authorizer: 'NONE', targets: { tools: { runtime: 'tools' } } } } },

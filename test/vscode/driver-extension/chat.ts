@@ -19,7 +19,7 @@ const model: ModelInformation = {
   capabilities: { toolCalling: true },
 };
 
-/** The model and the default participants of the chat view, all of which follow a test's script. */
+/** The model and the default participants of the chat view, all controlled by a script. */
 export class ScriptedChat {
   #script: ChatScript = { steps: [] };
   #requests: ChatRequestRecord[] = [];
@@ -34,7 +34,7 @@ export class ScriptedChat {
     );
   }
 
-  /** From now on it goes by `script`, with nothing recorded. */
+  /** Replaces the script and clears the records. */
   follow(script: ChatScript): void {
     this.#script = script;
     this.#requests = [];
@@ -73,13 +73,16 @@ export class ScriptedChat {
   }
 }
 
-/** The tools that VS Code offers with a request; where it does not say, all there are. */
+/** The tools that VS Code offers with a request. If it names none, all tools. */
 function enabledTools({ tools }: RequestWithTools): readonly string[] {
   if (!tools) return vscode.lm.tools.map(({ name }) => name);
   return [...tools].filter(([, enabled]) => enabled).map(([{ name }]) => name);
 }
 
-/** As an agent does it: in the name of the request, so that the user is asked in its answer. */
+/**
+ * Calls a tool as part of the request, as an agent does, so that VS Code shows the confirmation in
+ * the answer.
+ */
 async function callTool(
   ending: string,
   input: object,

@@ -6,15 +6,15 @@ import { ScriptedChat } from './chat.ts';
 import { type DriverAnswer, type DriverRequest, socketVariable } from './protocol.ts';
 
 /**
- * Answers on a socket that lies in a folder which only the test's own user can open: whoever can
- * reach it may run code here, and is that user already.
+ * Serves a socket in a folder that only the test's user can open. A client of the socket may run
+ * code here, and already is that user.
  */
 export function activate({ subscriptions }: vscode.ExtensionContext): void {
   const socket = process.env[socketVariable];
   if (!socket) throw new Error(`${socketVariable} is not set`);
   const chat = new ScriptedChat();
   const server = createServer((request, response) => void answer(chat, request, response));
-  // A window that was loaded anew has a new extension host, which takes the place of the old one.
+  // A reloaded window has a new extension host, which replaces the socket of the old one.
   rmSync(socket, { force: true });
   server.listen(socket);
   subscriptions.push(chat.register(), new vscode.Disposable(() => server.close()));

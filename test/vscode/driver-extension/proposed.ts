@@ -1,8 +1,8 @@
 import type * as vscode from 'vscode';
 
 /**
- * What the driver uses of VS Code beyond the version that this project builds against. The driver
- * itself runs only in the one that the tests install.
+ * VS Code API beyond the version that this project builds against. The driver runs only in the
+ * version that the tests install.
  */
 export interface NewerLanguageModels {
   registerLanguageModelChatProvider(vendor: string, provider: ModelProvider): vscode.Disposable;
@@ -31,7 +31,7 @@ export interface ModelProvider {
   provideTokenCount(): Promise<number>;
 }
 
-/** A request with the tools that its user has left switched on. */
+/** A request with the tools that its user has enabled. */
 export interface RequestWithTools extends vscode.ChatRequest {
   readonly tools?: ReadonlyMap<vscode.LanguageModelToolInformation, boolean>;
 }

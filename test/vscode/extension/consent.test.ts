@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { DEVELOPER, sampleServer, useAgentCore } from './use-agentcore.ts';
 
-/** Leaves a mark and prints a key, as a `credential_process` does. */
+/** Writes a marker file and prints a key, like a `credential_process`. */
 const PROCESS = `import { writeFileSync } from 'node:fs';
 writeFileSync(process.argv[2], '');
 console.log(JSON.stringify({ Version: 1, AccessKeyId: '${DEVELOPER.id}', SecretAccessKey: '${DEVELOPER.secret}' }));
@@ -36,7 +36,7 @@ const scene = useAgentCore(
 const view = (title: string) => scene().vsCode.workbench.view(title);
 const mark = (name: string) => join(scene().vsCode.folder.workspace, name);
 
-/** Has the profile of the workspace run this command. */
+/** Sets this command in the profile of the workspace. */
 function useProcess(name: string): string {
   const { home, workspace } = scene().vsCode.folder;
   const command = `"${process.execPath}" ${join(home, 'print-key.mjs')} ${mark(name)}`;
@@ -47,11 +47,11 @@ function useProcess(name: string): string {
   return command;
 }
 
-/** Runs the command of a row, which has no name to pass on while the rows are read again. */
+/** Runs the command of a row. The row may be reloaded meanwhile, so its name is passed directly. */
 async function runOn(name: string, command: string): Promise<void> {
   await scene().vsCode.driver.run(
     ({ commands }, command, name) => {
-      // It goes on while a person is asked.
+      // Not awaited, because it waits for the user.
       void commands.executeCommand(command, { name });
     },
     command,
@@ -82,13 +82,13 @@ test('a command of the workspace runs only after it was shown and confirmed', as
   expect(existsSync(mark('first'))).toBe(true);
   await view('Runtimes').runInlineAction('notes', 'Stop Server');
   await view('Runtimes').waitForDescription('notes', /^stopped/);
-  // It ends with the credentials of this command.
+  // Ends with the credentials of this command.
   const { local } = scene();
   const isOver = () => local.sessions('notes').every(({ state }) => state === 'Stopped');
   await local.until(isOver, 'the end of the session');
 });
 
-test('a changed command is asked for again', async () => {
+test('a changed command requires a new confirmation', async () => {
   const { dialog } = scene().vsCode.workbench;
   const command = useProcess('second');
   await startServer('notes');
@@ -97,7 +97,7 @@ test('a changed command is asked for again', async () => {
   expect(existsSync(mark('second'))).toBe(false);
 });
 
-test('a token command is shown as it is', async () => {
+test('a token command is shown literally', async () => {
   const { workbench } = scene().vsCode;
   await startServer('guarded');
   expect(await workbench.dialog.text()).toContain('print-token --audience tools');
@@ -106,7 +106,7 @@ test('a token command is shown as it is', async () => {
   await view('Runtimes').waitForDescription('guarded', /^stopped/);
 });
 
-test('the check of the setup asks before it runs a token command', async () => {
+test('the setup check prompts before it runs a token command', async () => {
   const { quickInput, dialog } = scene().vsCode.workbench;
   const check = 'Is the call allowed? A session is started and stopped again';
   await runOn('guarded', 'agentcore.editRuntime');
@@ -129,7 +129,7 @@ test('the check of the setup asks before it runs a token command', async () => {
   await quickInput.waitUntilClosed();
 });
 
-test('a long configuration is shown in an editor while the question is open', async () => {
+test('a long configuration is shown in an editor during the prompt', async () => {
   const { workbench } = scene().vsCode;
   const { editors, notifications } = workbench;
   await startServer('mine');

@@ -13,7 +13,7 @@ const READER = {
   denied: ['bedrock-agentcore:InvokeAgentRuntime'],
 };
 
-/** What a temporary access key has besides its secret. */
+/** The fields of a temporary access key besides its secret. */
 const TEMPORARY = {
   id: 'ASIATEMPORARYEXAMPLE',
   secret: 'temporary-secret-that-nobody-may-write-down',
@@ -86,7 +86,7 @@ const scene = useAgentCore(
   },
 );
 
-/** All that nobody may write down, of what the tests have seen so far. */
+/** All secrets of the tests so far. */
 const secrets = [
   DEVELOPER.secret,
   READER.secret,
@@ -96,7 +96,7 @@ const secrets = [
 ];
 
 beforeAll(async () => {
-  // What is searched for secrets is all that can be written.
+  // All files that can be written are searched for secrets.
   const { quickInput, palette } = parts();
   await palette.run('Developer: Set Log Level...');
   await quickInput.pick('Trace');
@@ -130,7 +130,7 @@ describe('a server that cannot start', () => {
       says: /^Runtime "dead" could not be reached: its output says why$/,
       buttons: ['Show Output', 'Network Settings', 'Show Logs'],
     },
-  ])('$name says why, with a button that helps', async ({ name, says, buttons }) => {
+  ])('$name shows the reason with a button for the next step', async ({ name, says, buttons }) => {
     const { notifications, view } = parts();
     await view('Runtimes').runInlineAction(name, 'Start Server');
     expect(await notifications.waitFor(`Runtime "${name}"`)).toMatch(says);
@@ -138,7 +138,7 @@ describe('a server that cannot start', () => {
   });
 });
 
-test('what a denied runtime lacks is copied as a statement', async () => {
+test('the missing IAM statement of a denied runtime can be copied', async () => {
   const { driver } = scene().vsCode;
   const { notifications, view } = parts();
   await view('Runtimes').runInlineAction('denied', 'Start Server');
@@ -152,7 +152,7 @@ test('what a denied runtime lacks is copied as a statement', async () => {
   });
 });
 
-test('what went wrong is in the log', async () => {
+test('the failure is in the log', async () => {
   const { notifications, output, view } = parts();
   await view('Runtimes').runInlineAction('dead', 'Start Server');
   await notifications.press('Runtime "dead"', 'Show Logs');
@@ -160,7 +160,7 @@ test('what went wrong is in the log', async () => {
   expect(holdsSecret(text, secrets)).toBe(false);
 });
 
-test('a client secret that is not stored is asked for, and its server starts with it', async () => {
+test('a missing client secret is prompted for, and its server starts with it', async () => {
   const { notifications, quickInput, view } = parts();
   await view('Runtimes').runInlineAction('guarded', 'Start Server');
   const sentence = 'Could not start runtime "guarded"';
@@ -175,7 +175,7 @@ test('a client secret that is not stored is asked for, and its server starts wit
   expect(holdsSecret(await outputOf('guarded'), secrets)).toBe(false);
 });
 
-test('the output of a server that has a session token does not have it', async () => {
+test('the output of a server does not contain its session token', async () => {
   const { view } = parts();
   await view('Runtimes').runInlineAction('temporary', 'Start Server');
   await view('Runtimes').waitForDescription('temporary', /^running/);
@@ -183,7 +183,7 @@ test('the output of a server that has a session token does not have it', async (
 });
 
 describe('single sign-on', () => {
-  test('a server whose login is missing starts once somebody has signed in', async () => {
+  test('a server without a login starts after the user has signed in', async () => {
     const { local, vsCode } = scene();
     const { notifications, view } = parts();
     await view('Credentials').waitForDescription('corp', /signed out/);
@@ -198,7 +198,7 @@ describe('single sign-on', () => {
     expect(local.sso.tokens).toMatchObject([{ user: 'ada' }]);
   });
 
-  test('a profile is added for a role of the login, and each question leads back', async () => {
+  test('a profile is added for a role of the login, and each step has a Back button', async () => {
     const { notifications, quickInput, view } = parts();
     await view('Credentials').chooseFromMenu('corp', 'Add Profile…');
     await quickInput.waitFor('Account');
@@ -227,7 +227,7 @@ describe('single sign-on', () => {
     expect(config).toMatch(/\[profile development\]\nsso_session = corp\n/);
   });
 
-  test('one that has expired says so, and a click signs in and starts the server', async () => {
+  test('an expired login is shown, and a click signs in and starts the server', async () => {
     const { folder } = scene().vsCode;
     const { notifications, view } = parts();
     await view('Runtimes').runInlineAction('team', 'Stop Server');
@@ -244,7 +244,7 @@ describe('single sign-on', () => {
     expect(holdsSecret(await outputOf('team'), secrets)).toBe(false);
   });
 
-  test('a session that an expired login keeps from being stopped is, once somebody signs in', async () => {
+  test('a session whose stop needs a login is stopped after the user signs in', async () => {
     const { local, vsCode } = scene();
     const { notifications } = parts();
     const id = await leaveOrphan(vsCode.folder, local, 'notes', 'team');
@@ -271,14 +271,14 @@ describe('single sign-on', () => {
   });
 });
 
-test('no secret is in a file that VS Code, the extension or a server has written', () => {
+test('no secret is in a file of VS Code, the extension or a server', () => {
   const { folder } = scene().vsCode;
   const known = readFileSync(join(folder.home, '.aws/credentials'), 'latin1');
   expect(holdsSecret(known, secrets)).toBe(true);
   expect(filesWithSecrets(folder, secrets)).toEqual([]);
 });
 
-/** All that a server has told VS Code, once its tools were found. */
+/** The complete output of a server, once its tools were found. */
 async function outputOf(name: string): Promise<string> {
   const { output, view } = parts();
   await view('Runtimes').runInlineAction(name, 'Show Server Output');

@@ -4,7 +4,7 @@ import { inHostSuite } from '../in-host-suite.ts';
 
 const scene = useVsCode(async () => ({ vsix: [inject('vsix')], name: 'in-host' }));
 
-test('the suite inside the extension host, which also runs in a VS Code that is downloaded, passes', async () => {
+test('the suite inside the extension host passes, which also runs in a downloaded VS Code', async () => {
   const passed = await scene().driver.run(
     async (_, path) => {
       const { createRequire } = process.getBuiltinModule('node:module');

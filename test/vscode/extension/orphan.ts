@@ -5,9 +5,10 @@ import type { LocalRuntime } from '../../../src/local/local-runtime.ts';
 import type { RunFolder } from '../harness/run-folder.ts';
 
 /**
- * Runs the proxy, as another program of this user would, and kills it in the middle of its session.
  *
- * @returns the id of the runtime session that nobody will stop.
+ * Runs the proxy like another program of this user, and kills it during its session.
+ * @returns The id of the runtime session, which no program will stop.
+ *
  */
 export async function leaveOrphan(
   { home, state }: RunFolder,

@@ -8,21 +8,21 @@ import type { VsCode } from '../harness/vs-code.ts';
 
 const folder = fileURLToPath(new URL('../../../media/screenshots', import.meta.url));
 const VIEWS = ['Runtimes', 'Credentials', 'Sessions', 'Replay Log'];
-/** Where the side bar ends, so that no description is cut off. */
+/** The width of the side bar, so that no description is cut off. */
 const WIDE = 700;
 const NEAR = 10;
 
-/** What a picture is of. */
+/** The content of a screenshot. */
 interface Subject {
   readonly width: number;
   readonly height: number;
-  /** The views that are open; then the picture is of the side bar alone, and that is wide. */
+  /** The open views. If set, the screenshot shows only the side bar, which is wide. */
   readonly views?: readonly string[];
-  /** A file of this repository that somebody works on. */
+  /** A file of this repository in the editor. */
   readonly file?: string;
 }
 
-/** Takes a picture for the README, where `npm run screenshots` asks for them; else does nothing. */
+/** Takes a screenshot for the README if `npm run screenshots` runs. Otherwise does nothing. */
 export async function picture(vsCode: VsCode, name: string, subject: Subject): Promise<void> {
   if (!process.env.SCREENSHOTS) return;
   const { workbench, driver } = vsCode;
@@ -31,7 +31,7 @@ export async function picture(vsCode: VsCode, name: string, subject: Subject): P
   const run = (command: string) =>
     driver.run(({ commands }, id) => commands.executeCommand(id), command);
   const before = page.viewportSize();
-  // What came by itself, and the hints of whatever the mouse was on, are not the subject.
+  // Hides notifications and hovers, which are not part of the subject.
   await page.mouse.move(width - 1, height - 1);
   await page.setViewportSize({ width, height });
   await page.locator('.statusbar-item .codicon-loading').first().waitFor({ state: 'hidden' });
@@ -63,14 +63,14 @@ async function open({ driver, folder: { workspace } }: VsCode, file: string): Pr
   }, path);
 }
 
-/** The side bar with the icons beside it. */
+/** The side bar and the activity bar. */
 async function sideBar(page: Page) {
   const box = await page.locator('.part.sidebar').boundingBox();
   const { x, y, width, height } = box ?? { x: 0, y: 0, width: 0, height: 0 };
   return { right: x + width, clip: { x: 0, y, width: x + width + 4, height } };
 }
 
-/** Moves the edge of the side bar, which itself moves while the window is laid out anew. */
+/** Drags the edge of the side bar, which moves while the window is laid out. */
 async function drag(page: Page, to: number, y: number): Promise<void> {
   await until(stepMs, 'The width of the side bar', async () => {
     const { right } = await sideBar(page);
@@ -83,7 +83,7 @@ async function drag(page: Page, to: number, y: number): Promise<void> {
   });
 }
 
-/** Where an edge can be taken hold of, in the gap between two parts. */
+/** The position of a draggable edge, in the gap between two parts. */
 async function sashNear(page: Page, x: number): Promise<number> {
   const places = await page.locator('.monaco-sash.vertical:not(.disabled)').evaluateAll((sashes) =>
     sashes.map((sash) => {

@@ -25,10 +25,10 @@ const scene = useAgentCore(
   }),
 );
 
-/** Milliseconds for what the extension looks for now and then. */
+/** Milliseconds for changes that the extension polls. */
 const SEEN = 20_000;
 
-test('a mistake in a policy is marked where it stands', async () => {
+test('a mistake in a policy is marked at its position', async () => {
   const { driver, folder, workbench } = scene().vsCode;
   await workbench.editors.open(join(folder.workspace, 'agentcore-policy.json'));
   await workbench.runCommand('AgentCore: Check Policy');
@@ -51,7 +51,7 @@ test('a mistake in a policy is marked where it stands', async () => {
   await workbench.editors.closeAll();
 });
 
-test('what a policy decided is in the replay log, and the audit is verified', async () => {
+test('policy decisions are in the replay log, and the audit is verified', async () => {
   const { folder, workbench } = scene().vsCode;
   const audit = new Audit({
     stateFolder: folder.state,
@@ -77,7 +77,7 @@ test('what a policy decided is in the replay log, and the audit is verified', as
   await workbench.notifications.waitFor('as it was written: 2 records in 1 file');
 });
 
-test('a call that waits for the person is approved with one click', async () => {
+test('a call that waits for approval is approved with one click', async () => {
   const { folder: run, workbench } = scene().vsCode;
   const folder = approvalsFolder(run.state);
   const question: PendingApproval = {

@@ -20,7 +20,7 @@ const scene = useAgentCore(
   }),
 );
 
-/** The session that is billed now, as the runtime itself has it. */
+/** The session that is billed now, from the runtime itself. */
 function liveSession() {
   const live = scene().local.sessions('notes').filter(isLive);
   expect(live).toHaveLength(1);
@@ -29,7 +29,9 @@ function liveSession() {
 
 const isLive = ({ state }: { readonly state: string }) => state !== 'Stopped';
 
-/** By the runtime's own account. One server's microVMs, one after the other, have the same id. */
+/**
+ * Whether the runtime has stopped the session. Successive microVMs of one server have the same id.
+ */
 function wasStopped(id: string): boolean {
   const all = scene()
     .local.sessions('notes')
@@ -37,14 +39,14 @@ function wasStopped(id: string): boolean {
   return all.at(-1)?.why === 'stop-runtime-session';
 }
 
-/** Begins a session where there is none, and asks nobody. */
+/** Starts a session if there is none, without a prompt. */
 async function callReadOnlyTool(): Promise<void> {
   const { driver } = scene().vsCode;
   const tool = await startMcpServers(driver, 'get_weather');
   expect(await callTool(driver, tool, { city: 'Oslo' })).toMatch(/^Oslo: /);
 }
 
-/** Shows these kinds of records in the replay log, or hides them. */
+/** Shows or hides these kinds of records in the replay log. */
 async function toggleKinds(...kinds: readonly string[]): Promise<void> {
   const { workbench } = scene().vsCode;
   const { quickInput } = workbench;
@@ -92,7 +94,7 @@ describe('agent mode', () => {
     );
   });
 
-  test('what the runtime samples is answered by the model', async () => {
+  test('a sampling request of the runtime is answered by the model', async () => {
     const { driver, workbench } = scene().vsCode;
     await driver.script({
       steps: [{ call: 'tell_story', input: { topic: 'a harbour' } }, { say: 'It told: {result}' }],
@@ -106,7 +108,7 @@ describe('agent mode', () => {
     expect(requests[0]?.results).toEqual(['A story about a harbour\n\nThe ships came home.']);
   });
 
-  test('what the runtime asks is answered in the conversation', async () => {
+  test('an elicitation request of the runtime is answered in the conversation', async () => {
     const { driver, workbench } = scene().vsCode;
     const { chat } = workbench;
     await driver.script({ steps: [{ call: 'create_profile' }, { say: 'So: {result}' }] });
@@ -122,7 +124,7 @@ describe('agent mode', () => {
     await chat.waitForAnswer('So: Mona, smuggler, is 41 years old.');
   });
 
-  test('a microVM that goes is not noticed but in the replay log', async () => {
+  test('a lost microVM is visible only in the replay log', async () => {
     const { local, vsCode } = scene();
     const { driver, workbench } = vsCode;
     await local.killMicroVm(liveSession().runtimeSessionId);
@@ -139,17 +141,17 @@ describe('agent mode', () => {
 });
 
 describe('sessions', () => {
-  test('what may be billed is in the view, the badge and the status bar', async () => {
+  test('sessions that may be billed are in the view, the badge and the status bar', async () => {
     const { vsCode } = scene();
     const { workbench } = vsCode;
     const sessions = workbench.view('Sessions');
     await sessions.open();
-    // The call that the chat has just shown is on record a moment later.
+    // The call in the chat is recorded a moment later.
     await sessions.waitForDescription('notes', /^idle/);
     const [first] = await sessions.items('notes');
     expect(first).toMatch(/^notes idle, ends in \d+ m · <?\$[\d.]+( – \$[\d.]+)? · \d+ [sm]/);
     expect(await sessions.accessibleName('notes')).toMatch(/^notes, idle, ends in \d+ m/);
-    // The session whose microVM was killed is listed too: what says that it is gone proves nothing.
+    // The session of the killed microVM is listed too, because the error about it proves nothing.
     expect(await workbench.statusBar.waitFor('2 · ')).toMatch(
       /^2 AgentCore sessions may be billed, .* so far$/,
     );
@@ -164,7 +166,7 @@ describe('sessions', () => {
     });
   });
 
-  test('those that have run for long are told of, with a button that stops them', async () => {
+  test('a long session causes a notification with a button that stops it', async () => {
     const { local, vsCode } = scene();
     const { notifications } = vsCode.workbench;
     const { runtimeSessionId } = liveSession();
@@ -181,7 +183,7 @@ describe('sessions', () => {
     await noticeAfter(undefined);
   });
 
-  test('one that is stopped from the view is stopped at the runtime', async () => {
+  test('a session that is stopped in the view is stopped at the runtime', async () => {
     const { local, vsCode } = scene();
     await callReadOnlyTool();
     const { runtimeSessionId } = liveSession();
@@ -196,7 +198,7 @@ describe('sessions', () => {
     );
   });
 
-  test('one is reset: it is stopped, and its server has another', async () => {
+  test('a reset stops a session and gives its server another one', async () => {
     const { local, vsCode } = scene();
     const { workbench } = vsCode;
     await callReadOnlyTool();
@@ -212,7 +214,7 @@ describe('sessions', () => {
 });
 
 describe('replay log', () => {
-  test('it is filtered by kind, and shows a record whole', async () => {
+  test('it can be filtered by kind, and shows a complete record', async () => {
     const { driver, workbench } = scene().vsCode;
     const log = workbench.view('Replay Log');
     await log.open();
@@ -225,7 +227,7 @@ describe('replay log', () => {
       calls: 1,
       program: 'proxy',
     });
-    // Nothing of it would be saved, and closing it asks nothing.
+    // The document cannot be saved, so closing it does not prompt.
     const isDirty = await driver.run(({ window }) => window.activeTextEditor?.document.isDirty);
     expect(isDirty).toBe(false);
     await workbench.editors.closeAll();
@@ -234,11 +236,11 @@ describe('replay log', () => {
       return (await driver.run(({ env }) => env.clipboard.readText())) === text;
     });
     await toggleKinds('Errors', 'Calls', 'Sessions and programs');
-    // What is newest came after the reset.
+    // The newest entries are from after the reset.
     await log.waitForDescription(/^\w+\/\w+$/, /^[\d.]+ m?s · /);
   });
 
-  test('it is exported as JSON lines', async () => {
+  test('it can be exported as JSON lines', async () => {
     const { vsCode } = scene();
     const { workbench, folder } = vsCode;
     const path = join(folder.workspace, 'replay-log.jsonl');
@@ -255,7 +257,7 @@ describe('replay log', () => {
   });
 });
 
-test('all sessions are stopped once the person has said so, those of other programs too', async () => {
+test('all sessions are stopped after a confirmation, also those of other programs', async () => {
   const { local, vsCode } = scene();
   const { workbench } = vsCode;
   await callReadOnlyTool();
@@ -273,7 +275,7 @@ test('all sessions are stopped once the person has said so, those of other progr
   await local.until(() => ids.every(wasStopped), 'the end of the sessions');
 });
 
-test('an orphaned session is dismissed from its row, and recorded once', async () => {
+test('an orphaned session is dismissed in its row, and recorded once', async () => {
   const { local, vsCode } = scene();
   const { workbench } = vsCode;
   const sessions = workbench.view('Sessions');
@@ -300,7 +302,7 @@ test('an orphaned session is dismissed from its row, and recorded once', async (
   await local.killMicroVm(id);
 });
 
-test('a window that closes stops its sessions, and leaves none behind for the next', async () => {
+test('a window that closes stops its sessions, and leaves none for the next window', async () => {
   const { local, vsCode } = scene();
   const { workbench } = vsCode;
   await callReadOnlyTool();

@@ -10,7 +10,7 @@ import { picture } from './picture.ts';
 import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
 
 const CALLER = 'arn:aws:iam::123456789012:role/Caller';
-/** What clients have in their files already. */
+/** The existing content of clients' configuration files. */
 const OTHER = { command: 'other', args: [] };
 const BROKEN = '{ "mcpServers": { "other": {';
 const EXTERNAL_ID = 'agreed-with-the-partner';
@@ -37,14 +37,17 @@ const scene = useAgentCore(
 
 const view = (title: string) => scene().vsCode.workbench.view(title);
 
-/** The runtime sessions of a runtime by its own account, oldest first, and why each has ended. */
+/**
+ * The runtime sessions of a runtime, oldest first, with the reason of their end, from its own
+ * records.
+ */
 function endings(runtime: string): readonly (string | undefined)[] {
   return scene()
     .local.sessions(runtime)
     .map(({ why }) => why);
 }
 
-/** The entries of the settings. */
+/** The entries in the settings. */
 async function entries(): Promise<readonly object[]> {
   return scene().vsCode.driver.run(
     ({ workspace }) =>
@@ -59,13 +62,13 @@ beforeEach(async () => {
 });
 
 describe('runtimes', () => {
-  test('those that are set up say in words whether they run', async () => {
+  test('configured runtimes show their server state', async () => {
     await view('Runtimes').waitForDescription('notes', /^stopped · dev · session$/);
     await view('Runtimes').waitForDescription('weather', /^stopped · dev · session$/);
     expect(await view('Runtimes').accessibleName('notes')).toContain('stopped');
   });
 
-  test('one is started, and its output shown', async () => {
+  test('a server is started, and its output is shown', async () => {
     const { workbench } = scene().vsCode;
     await view('Runtimes').runInlineAction('notes', 'Start Server');
     await view('Runtimes').waitForDescription('notes', /^running · dev/);
@@ -77,7 +80,7 @@ describe('runtimes', () => {
     expect([...endings('notes'), ...endings('weather')]).toEqual([undefined, undefined]);
   });
 
-  test('another profile restarts the server that it is for, and no other', async () => {
+  test('another profile restarts its server, and no other', async () => {
     const { quickInput } = scene().vsCode.workbench;
     await view('Runtimes').chooseFromMenu('notes', 'Switch Profile…');
     await quickInput.waitFor('Pick the AWS profile to call it with');
@@ -87,7 +90,7 @@ describe('runtimes', () => {
     expect(endings('weather')).toEqual([undefined]);
   });
 
-  test('one is restarted with a session of its own, and stopped with it', async () => {
+  test('a server is restarted with a new session, and stopped together with it', async () => {
     const { local } = scene();
     await view('Runtimes').runInlineAction('weather', 'Restart Server');
     await local.until(() => endings('weather').length === 2, 'another session');
@@ -98,7 +101,7 @@ describe('runtimes', () => {
     expect(endings('weather')).toEqual(['stop-runtime-session', 'stop-runtime-session']);
   });
 
-  test('what a profile and region has is found when somebody looks', async () => {
+  test('the runtimes of a profile and region are loaded when the node is expanded', async () => {
     const { local, vsCode } = scene();
     const asked = () => local.requests.some(({ rpcMethod }) => rpcMethod === 'ListAgentRuntimes');
     expect(asked()).toBe(false);
@@ -120,7 +123,7 @@ describe('runtimes', () => {
 });
 
 describe('credentials', () => {
-  test('a profile says who it is when somebody looks', async () => {
+  test('a profile shows its caller identity when it is expanded', async () => {
     const credentials = view('Credentials');
     await credentials.waitForDescription('other', /^access key · us-east-1$/);
     await credentials.expand('other');
@@ -131,7 +134,7 @@ describe('credentials', () => {
 });
 
 describe('commands', () => {
-  test('the session mode is changed, and the entry keeps all else', async () => {
+  test('the session mode is changed, and the entry keeps all other fields', async () => {
     const { workbench } = scene().vsCode;
     await view('Runtimes').chooseFromMenu('weather', 'Change Session Mode…');
     await workbench.quickInput.pick('One for each request');
@@ -144,7 +147,7 @@ describe('commands', () => {
     });
   });
 
-  test('a role is switched to with its external id, which is known from then on', async () => {
+  test('a role is selected with its external ID, which is known afterwards', async () => {
     const { folder, workbench } = scene().vsCode;
     const { quickInput } = workbench;
     await view('Runtimes').chooseFromMenu('notes', 'Switch Role…');
@@ -174,12 +177,12 @@ describe('commands', () => {
     expect((await entries())[0]).toMatchObject({ assumeRole: role });
   });
 
-  test('an entry is edited question by question, and what was said before is kept', async () => {
+  test('an entry is edited step by step, with its current values', async () => {
     const { workbench } = scene().vsCode;
     const { quickInput } = workbench;
     await view('Runtimes').chooseFromMenu('weather', 'Edit Runtime…');
     await quickInput.waitFor('Pick a runtime or a gateway, or paste an ARN');
-    // What it is now is chosen once it is found.
+    // The current value is selected once it is loaded.
     await quickInput.itemsWith('weather');
     await quickInput.accept();
     for (const placeholder of [
@@ -205,7 +208,7 @@ describe('commands', () => {
     expect((await entries())[1]).toMatchObject({ name: 'forecast', arn, profile: 'dev' });
   });
 
-  test('the logs of a runtime are opened in CloudWatch, and its ARN and policy copied', async () => {
+  test('the logs of a runtime open in CloudWatch, and its ARN and policy can be copied', async () => {
     const { workbench } = scene().vsCode;
     const { arn, runtimeId } = scene().local.runtime('notes');
     await view('Runtimes').chooseFromMenu('notes', 'Open CloudWatch Logs');
@@ -219,7 +222,7 @@ describe('commands', () => {
     await until(stepMs, 'The ARN in the clipboard', async () => (await copied()) === arn);
   });
 
-  test('diagnostics name what is set up, and mask accounts', async () => {
+  test('diagnostics list the configuration, and mask accounts', async () => {
     const { workbench } = scene().vsCode;
     await workbench.runCommand('AgentCore: Copy Diagnostics');
     await workbench.notifications.dismiss('Copied.');
@@ -231,7 +234,7 @@ describe('commands', () => {
     }
   });
 
-  test('a runtime is removed once the person has said so, and its session stopped', async () => {
+  test('a runtime is removed after a confirmation, and its session is stopped', async () => {
     const { workbench } = scene().vsCode;
     await view('Runtimes').chooseFromMenu('notes', 'Remove Runtime…');
     expect(await workbench.dialog.text()).toContain('notes');
@@ -239,7 +242,7 @@ describe('commands', () => {
     await workbench.dialog.choose(button);
     await view('Runtimes').waitForOnly(/^(?!notes$)/);
     await scene().local.until(() => endings('notes').every(Boolean), 'the end of its sessions');
-    // Also where its role takes an external id, which is in the settings alone.
+    // Also if its role requires an external ID, which is only in the settings.
     await workbench.notifications.waitUntilGone('Stopping the session');
     expect(await workbench.notifications.texts()).toEqual([]);
   });
@@ -247,7 +250,7 @@ describe('commands', () => {
 
 describe('other clients', () => {
   const file = (path: string) => join(scene().vsCode.folder.home, path);
-  /** Asks for the client and what to do, from the item of `forecast`. */
+  /** Selects the client and the action from the item `forecast`. */
   async function install(client: string, how?: string): Promise<void> {
     const { quickInput } = scene().vsCode.workbench;
     await view('Runtimes').chooseFromMenu('forecast', 'Install for Other Client…');
@@ -268,9 +271,9 @@ describe('other clients', () => {
     },
   });
 
-  test('one gets the server beside its others, after a look at what changes', async () => {
+  test('a client gets the server next to its others, after a preview of the change', async () => {
     const { editors, notifications } = scene().vsCode.workbench;
-    // The file of the profile that this window uses, which is where its data is.
+    // The file of this window's profile, which is in its data folder.
     const path = join(scene().vsCode.folder.root, 'data', 'User', 'mcp.json');
     writeFileSync(path, `{\n  // mine\n  "servers": { "other": ${JSON.stringify(OTHER)} },\n}\n`);
     await install('code-server, all windows', 'Write to File');
@@ -285,7 +288,7 @@ describe('other clients', () => {
     });
   });
 
-  test('one whose file is broken loses nothing', async () => {
+  test('a client with a broken file loses nothing', async () => {
     const { folder, workbench } = scene().vsCode;
     const path = join(folder.workspace, '.vscode', 'mcp.json');
     mkdirSync(dirname(path), { recursive: true });
@@ -299,11 +302,11 @@ describe('other clients', () => {
     rmSync(path);
   });
 
-  test('nothing is written where the person discards it, or has it copied', async () => {
+  test('no file is written if the user discards or copies the change', async () => {
     const { folder, workbench } = scene().vsCode;
     await install('VS Code, this folder', 'Write to File');
     await workbench.notifications.press('Write the server to', 'Discard');
-    // It is on the machine of the browser, which may be another one.
+    // It is on the browser's machine, which may be another one.
     await install('Claude Desktop');
     await workbench.notifications.dismiss('Copied for Claude Desktop');
     expect(JSON.parse(await copied())).toEqual({ mcpServers: { forecast: server() } });
@@ -312,8 +315,8 @@ describe('other clients', () => {
   });
 });
 
-/** A figure and no bar: how long it takes depends on what else the machine does. */
-test('VS Code says how long the activation took', async () => {
+/** Prints the time without a limit, because it depends on the load of the machine. */
+test('VS Code reports the activation time', async () => {
   const { page } = scene().vsCode.workbench;
   await scene().vsCode.workbench.runCommand('Developer: Show Running Extensions');
   const row = page.locator('.runtime-extensions-editor .monaco-list-row', {

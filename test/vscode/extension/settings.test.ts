@@ -21,7 +21,7 @@ const scene = useAgentCore(
     },
     workspace: {
       '.vscode/settings.json': JSON.stringify({
-        // VS Code takes the list of a workspace in place of the user's.
+        // VS Code uses the workspace's list instead of the user's.
         'agentcore.runtimes': [
           { name: 'notes', arn: local.runtime('notes').arn, profile: 'dev' },
           { name: 'theirs', arn: WORKSPACE_ARN, profile: 'dev' },
@@ -36,7 +36,7 @@ beforeEach(async () => {
   await scene().vsCode.workbench.openContainer('AgentCore');
 });
 
-test('a broken entry is named with its field, beside those that are right', async () => {
+test('a broken entry is reported with its field, next to the valid entries', async () => {
   const runtimes = scene().vsCode.workbench.view('Runtimes');
   await runtimes.waitForDescription('notes', /^stopped · dev/);
   await runtimes.waitForDescription(
@@ -46,24 +46,24 @@ test('a broken entry is named with its field, beside those that are right', asyn
   await runtimes.waitForDescription('mode', /^cannot be used: sessionMode is "forever"/);
 });
 
-test('a broken entry leads to the settings', async () => {
+test('a broken entry opens the settings', async () => {
   const { workbench } = scene().vsCode;
   await workbench.view('Runtimes').runInlineAction('wrong', 'Open Settings');
   await workbench.editors.waitForText('arn:aws:s3:::bucket');
   await workbench.editors.closeAll();
 });
 
-test('the settings open where a remote window has them', async () => {
+test('the settings open in the scope of a remote window', async () => {
   const { settings } = scene().vsCode.workbench;
   await scene().vsCode.workbench.runCommand('AgentCore: Open Settings');
-  // The usual ones are shown until the search has found something.
+  // The commonly used settings are shown until the search has results.
   await until(stepMs, 'The settings of the extension', async () =>
     (await settings.labels()).some((label) => /^Agentcore.*: Runtimes/i.test(label)),
   );
   await settings.close();
 });
 
-test('in Restricted Mode the workspace has no say, and VS Code asks before a server starts', async () => {
+test('in Restricted Mode workspace settings are ignored, and VS Code prompts before a server starts', async () => {
   const { driver, workbench } = scene().vsCode;
   const runtimes = workbench.view('Runtimes');
   expect((await runtimes.items('notes')).join('\n')).not.toContain('theirs');
@@ -75,7 +75,7 @@ test('in Restricted Mode the workspace has no say, and VS Code asks before a ser
   expect(await driver.run(({ workspace }) => workspace.isTrusted)).toBe(true);
 });
 
-test('a session that a killed program left behind is offered for stopping', async () => {
+test('the session of a killed program is offered for stopping', async () => {
   const { local, vsCode } = scene();
   const id = await leaveOrphan(vsCode.folder, local, 'notes');
   await vsCode.load();
@@ -94,7 +94,7 @@ test('a session that a killed program left behind is offered for stopping', asyn
   );
 });
 
-test('neither a journal that cannot be read nor a dead endpoint keeps it from activating', async () => {
+test('the extension activates despite an unreadable journal and a dead endpoint', async () => {
   const { local, vsCode } = scene();
   const { folder, driver, workbench } = vsCode;
   rmSync(folder.state, { recursive: true });

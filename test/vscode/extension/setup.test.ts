@@ -22,7 +22,7 @@ const scene = useAgentCore(
 
 const quickInput = () => scene().vsCode.workbench.quickInput;
 
-/** The questions up to the one for the name, with the answers of somebody who takes what is offered. */
+/** The prompts up to the name, with the default answers. */
 const QUESTIONS: readonly { readonly placeholder: string; readonly answer: string }[] = [
   { placeholder: 'Pick a runtime or a gateway, or paste an ARN', answer: 'notes' },
   { placeholder: 'Pick the endpoint to call, or type its name', answer: 'DEFAULT' },
@@ -35,20 +35,20 @@ const QUESTIONS: readonly { readonly placeholder: string; readonly answer: strin
   { placeholder: 'Pick how sessions of the runtime are used', answer: 'One for each server' },
 ];
 
-/** The entries of the settings. */
+/** The entries in the settings. */
 function entries(): Promise<readonly object[] | undefined> {
   return scene().vsCode.driver.run(({ workspace }) =>
     workspace.getConfiguration('agentcore').get<readonly object[]>('runtimes'),
   );
 }
 
-/** Of several profiles, none of which is called `default`, the person picks one first. */
+/** Selects a profile first, because none of them is called `default`. */
 async function chooseWhere(): Promise<void> {
   await quickInput().waitFor('Pick the AWS profile to look with');
   await quickInput().pick('dev');
 }
 
-/** Opens the wizard by the palette, and answers this many questions. */
+/** Opens the wizard from the Command Palette, and answers this many prompts. */
 async function begin(answered: number): Promise<void> {
   const { workbench } = scene().vsCode;
   await workbench.runCommand('AgentCore: Set Up Runtime…');
@@ -60,7 +60,7 @@ async function begin(answered: number): Promise<void> {
 }
 
 describe('a view without runtimes', () => {
-  test('it welcomes, and leads into the setup', async () => {
+  test('it shows welcome content, which opens the setup', async () => {
     const { workbench } = scene().vsCode;
     await workbench.openContainer('AgentCore');
     const runtimes = workbench.view('Runtimes');
@@ -77,7 +77,7 @@ describe('a view without runtimes', () => {
 });
 
 describe('the setup', () => {
-  test('an ARN is checked as it is typed', async () => {
+  test('an ARN is validated while the user types', async () => {
     const { local, vsCode } = scene();
     await vsCode.workbench.runCommand('AgentCore: Add Runtime by ARN…');
     await quickInput().waitForMessage('The ARN of a runtime');
@@ -90,7 +90,7 @@ describe('the setup', () => {
     await quickInput().waitUntilClosed();
   });
 
-  test('one of the runtimes that are found is picked by a command of its own', async () => {
+  test('a discovered runtime is selected with a separate command', async () => {
     await scene().vsCode.workbench.runCommand('AgentCore: Pick Runtime…');
     await chooseWhere();
     await quickInput().waitFor(QUESTIONS[0]?.placeholder ?? '');
@@ -100,7 +100,7 @@ describe('the setup', () => {
     await quickInput().waitUntilClosed();
   });
 
-  test('each question leads back to the one before, which still has its answer', async () => {
+  test('each step goes back to the previous one, with its answer', async () => {
     await begin(QUESTIONS.length);
     await quickInput().waitForMessage('The name of the server');
     for (const { placeholder } of [...QUESTIONS].reverse()) {
@@ -112,7 +112,7 @@ describe('the setup', () => {
   });
 
   test.each([1, 2, 3, 4, 5, 6])(
-    'Escape at question %i ends it, and nothing is written',
+    'Escape in step %i cancels, and nothing is written',
     async (question) => {
       await begin(question - 1);
       await quickInput().waitFor(QUESTIONS[question - 1]?.placeholder ?? '');
@@ -122,7 +122,7 @@ describe('the setup', () => {
     },
   );
 
-  test('it ends with the server started and its tools listed', async () => {
+  test('it ends with a started server and its tools', async () => {
     const { driver, workbench } = scene().vsCode;
     await begin(0);
     await quickInput().itemsWith('planner');
@@ -158,7 +158,7 @@ describe('the setup', () => {
   });
 });
 
-test('a runtime is added by its ARN, under a name that no other has', async () => {
+test('a runtime is added by its ARN, with a unique name', async () => {
   const { local, vsCode } = scene();
   await vsCode.workbench.runCommand('AgentCore: Add Runtime by ARN…');
   await quickInput().waitForMessage('The ARN of a runtime');
@@ -180,7 +180,7 @@ test('a runtime is added by its ARN, under a name that no other has', async () =
   expect((await entries())?.[1]).toMatchObject({ name: 'more notes', arn });
 });
 
-test('a sample on this machine is set up in one step', async () => {
+test('a local sample is set up in one step', async () => {
   const { driver, workbench } = scene().vsCode;
   await workbench.runCommand('AgentCore: Try It Without AWS');
   expect(await workbench.notifications.waitFor('is ready')).toContain(
@@ -202,7 +202,7 @@ test('a sample on this machine is set up in one step', async () => {
   expect(answer).toMatch(/^Oslo: /);
 });
 
-test('whoever has no SSO session signs in to one by its start URL, and adds a profile', async () => {
+test('a user without an SSO session signs in by the start URL, and adds a profile', async () => {
   const { local, vsCode } = scene();
   const { workbench } = vsCode;
   const { notifications } = workbench;
@@ -210,7 +210,7 @@ test('whoever has no SSO session signs in to one by its start URL, and adds a pr
   await quickInput().waitForMessage('The start URL of your AWS access portal');
   await quickInput().type('corp');
   await quickInput().waitForMessage('Expected an https URL');
-  // As a browser shows it.
+  // In the form that a browser shows.
   await quickInput().type(`${local.sso.startUrl}/#/?tab=accounts`);
   await quickInput().accept();
   await quickInput().waitForMessage('The region of its IAM Identity Center');

@@ -4,10 +4,11 @@ import type { RunFolder } from '../harness/run-folder.ts';
 import type { Scene } from './use-agentcore.ts';
 
 /**
- * Signs in as `ada`, by the code that VS Code shows once somebody wants to: the page of the identity
- * center is in another tab of the same browser.
  *
- * @returns the code.
+ * Signs in as `ada` with the code that VS Code shows. The page of the identity center is in
+ * another tab of the same browser.
+ * @returns The code.
+ *
  */
 export async function allowDevice({ local, vsCode }: Scene): Promise<string> {
   const { dialog, page } = vsCode.workbench;
@@ -22,19 +23,19 @@ export async function allowDevice({ local, vsCode }: Scene): Promise<string> {
   await tab.locator('button[value=approve]').click();
   await tab.getByText('You may close this page').waitFor();
   await tab.close();
-  // What lies behind another page is not drawn, and nothing in it can be clicked.
+  // A page in the background is not drawn, and cannot be clicked.
   await page.bringToFront();
   return code;
 }
 
-/** The tokens of all logins that are on file, which are secret. */
+/** The access tokens of all cached logins, which are secret. */
 export function keptTokens({ home }: RunFolder): readonly string[] {
   return loginFiles(home).flatMap(({ login: { accessToken, refreshToken } }) =>
     refreshToken === undefined ? [accessToken] : [accessToken, refreshToken],
   );
 }
 
-/** Lets the logins expire, beyond what could be renewed. */
+/** Makes the logins expire without a possible refresh. */
 export function expireLogins({ home }: RunFolder): void {
   for (const { path, login } of loginFiles(home)) {
     const { refreshToken: _, ...rest } = login;
@@ -43,13 +44,13 @@ export function expireLogins({ home }: RunFolder): void {
   }
 }
 
-/** As the AWS CLI keeps it. */
+/** The format of the AWS CLI. */
 interface Login {
   readonly accessToken: string;
   readonly refreshToken?: string;
 }
 
-/** The logins' files; beside them are those of programs that registered for one. */
+/** The files of logins. The folder also contains client registrations. */
 function loginFiles(home: string): readonly { readonly path: string; readonly login: Login }[] {
   const folder = join(home, '.aws', 'sso', 'cache');
   if (!existsSync(folder)) return [];

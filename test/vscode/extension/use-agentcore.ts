@@ -5,13 +5,13 @@ import { type LocalRuntime, startLocalRuntime } from '../../../src/local/local-r
 import { useVsCode } from '../harness/use-vs-code.ts';
 import type { VsCode, VsCodeOptions } from '../harness/vs-code.ts';
 
-/** A VS Code with the packaged extension in it, and the AgentCore behind that. */
+/** A VS Code with the packaged extension, and its AgentCore. */
 export interface Scene {
   readonly vsCode: VsCode;
   readonly local: LocalRuntime;
 }
 
-/** The sample server, which remembers, samples and asks. */
+/** The sample server with memory, sampling and elicitation. */
 export function sampleServer(more: Partial<RuntimeInput> = {}): RuntimeInput {
   const server = fileURLToPath(
     new URL('../../../examples/runtimes/stateful/server.ts', import.meta.url),
@@ -20,14 +20,14 @@ export function sampleServer(more: Partial<RuntimeInput> = {}): RuntimeInput {
   return { command, sessions: 'stateful', ...more } as RuntimeInput;
 }
 
-/** Nobody's: searched for after the tests in all that was written. */
+/** A fictitious user. After the tests, all files are searched for these values. */
 export const DEVELOPER = {
   id: 'AKIADEVELOPEREXAMPLE',
   secret: 'developers-secret-that-nobody-may-write-down',
   principal: 'arn:aws:iam::123456789012:user/developer',
 } as const;
 
-/** The files of profiles whose access key is `DEVELOPER`. */
+/** The AWS files for profiles with the access key `DEVELOPER`. */
 export function developerFiles(...profiles: readonly string[]): Record<string, string> {
   return {
     '.aws/config': profiles.map((name) => `[profile ${name}]\nregion = us-east-1\n`).join(''),
@@ -38,8 +38,8 @@ export function developerFiles(...profiles: readonly string[]): Record<string, s
 const DEVELOPER_KEY = `aws_access_key_id = ${DEVELOPER.id}\naws_secret_access_key = ${DEVELOPER.secret}\n`;
 
 /**
- * A local AgentCore and a VS Code that reaches it by its endpoint alone: keys come from what `home`
- * has of them, as a user's do.
+ * A local AgentCore, and a VS Code that is connected by the endpoint alone. Keys come from the AWS
+ * files in `home`, as for a user.
  */
 export function useAgentCore(
   config: LocalConfig,

@@ -14,10 +14,10 @@ const flags = [
   '--disable-sync',
 ];
 
-/** How long a step in the browser may take unless it says otherwise. */
+/** The default time limit of a step in the browser, in milliseconds. */
 export const stepMs = 60_000;
 
-/** A window of its own browser that reaches one server and no other host. */
+/** A window of a separate browser that can reach one server and no other host. */
 export class BrowserWindow {
   readonly page: Page;
   readonly #browser: Browser;
@@ -37,8 +37,10 @@ export class BrowserWindow {
   }
 
   /**
-   * @param trace Where to write what Playwright records of it when it closes, if anywhere.
-   * @param visible Whether to show it, on a machine that has a screen.
+   *
+   * @param trace The path for the Playwright trace, written on close.
+   * @param visible Whether to show the window, on a machine with a screen.
+   *
    */
   static async open(
     origin: string,
@@ -51,7 +53,7 @@ export class BrowserWindow {
     const browser = await chromium.launch({ executablePath, args: flags, headless: !visible });
     try {
       const viewport = { width: 1400, height: 900 };
-      // The README's pictures are sharp on every screen.
+      // The README's screenshots are sharp on every screen.
       const deviceScaleFactor = process.env.SCREENSHOTS ? 2 : 1;
       const context = await browser.newContext({ viewport, deviceScaleFactor, locale: 'en-US' });
       context.setDefaultTimeout(stepMs);

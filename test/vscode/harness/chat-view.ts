@@ -3,7 +3,7 @@ import type { Driver } from './driver.ts';
 import { Elicitation } from './elicitation.ts';
 import { shownText } from './shown-text.ts';
 
-/** VS Code's own chat, whose agent and model follow the script that the driver was given. */
+/** The chat view of VS Code, whose agent and model follow the driver's script. */
 export class ChatView {
   readonly elicitation: Elicitation;
   readonly #page: Page;
@@ -19,10 +19,10 @@ export class ChatView {
     this.#answers = this.#view.locator('.interactive-item-container.interactive-response');
   }
 
-  /** Opens it with an empty conversation. */
+  /** Opens the view with an empty conversation. */
   async open(mode: 'agent' | 'ask'): Promise<void> {
     await this.#driver.run(async ({ commands, lm }, mode) => {
-      // Otherwise no model is known until somebody asks for one.
+      // Otherwise VS Code knows no model until one is requested.
       await lm.selectChatModels({});
       await commands.executeCommand('workbench.action.chat.open', { mode });
       await commands.executeCommand('workbench.action.chat.newChat');
@@ -37,18 +37,18 @@ export class ChatView {
     await this.#page.keyboard.press('Enter');
   }
 
-  /** Waits until the last answer holds this text, and gives all of the answer. */
+  /** Waits until the last answer contains this text, and returns the whole answer. */
   async waitForAnswer(text: string): Promise<string> {
     const answer = this.#answers.last().filter({ hasText: text });
     return await shownText(answer);
   }
 
-  /** What the card that waits for the user says. */
+  /** The text of the pending confirmation. */
   async confirmation(): Promise<string> {
     return await shownText(this.#card);
   }
 
-  /** Presses a button of that card by how it begins: `Allow` (for the session), `Skip`. */
+  /** Presses a button of the confirmation by its prefix: `Allow` (for the session), `Skip`. */
   async press(button: string): Promise<void> {
     await this.#card.locator('.monaco-button').getByText(button).first().click();
   }

@@ -13,15 +13,15 @@ const stopMs = 5_000;
 const keptOutput = 65_536;
 
 export interface CodeServerOptions {
-  /** Whether VS Code restricts itself until the folder is trusted. */
+  /** Whether VS Code starts in Restricted Mode until the folder is trusted. */
   readonly workspaceTrust: boolean;
-  /** Extensions that may use API which is only proposed. */
+  /** Extensions that may use proposed API. */
   readonly proposedApi: readonly string[];
-  /** More environment for VS Code, its extensions and what they start. */
+  /** Additional environment variables for VS Code, its extensions and their child processes. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** A VS Code that is served to browsers, by a process group of its own. */
+/** A VS Code that is served to browsers, in its own process group. */
 export class CodeServer {
   readonly #child: ChildProcess;
   #output = '';
@@ -36,11 +36,11 @@ export class CodeServer {
     }
   }
 
-  /** Resolves once it answers on a port of its own choice. */
+  /** Resolves once it responds on a port of its choice. */
   static async start(folder: RunFolder, options: CodeServerOptions): Promise<CodeServer> {
     const server = new CodeServer(
       spawn(
-        // The kernel ends it when this process ends, however that happens.
+        // The kernel kills it when this process ends in any way.
         'setpriv',
         ['--pdeathsig', 'TERM', layout.node, layout.entry, ...serverArguments(folder, options)],
         {
@@ -61,12 +61,12 @@ export class CodeServer {
     return server;
   }
 
-  /** `http://127.0.0.1:` and the port that it was given. */
+  /** `http://127.0.0.1:` and its port. */
   get url(): string {
     return this.#url;
   }
 
-  /** Ends it and all that it started. */
+  /** Stops it and all its child processes. */
   async stop(): Promise<void> {
     const { pid, exitCode, signalCode } = this.#child;
     if (pid === undefined) return;
@@ -85,7 +85,7 @@ export class CodeServer {
     if (exitCode !== null || signalCode !== null) {
       throw new AgentCoreError('upstream', `code-server ended with ${exitCode ?? signalCode}`);
     }
-    // It says so once it has its port.
+    // Printed once it has its port.
     const [, url] = /HTTP server listening on (http:\/\/[^\s/]+)/.exec(this.#output) ?? [];
     if (url === undefined) return false;
     this.#url = url;
@@ -97,7 +97,7 @@ export class CodeServer {
   }
 }
 
-/** Installs a packaged extension, before VS Code is started. */
+/** Installs a packaged extension before VS Code is started. */
 export async function installVsix(folder: RunFolder, vsix: string): Promise<void> {
   const args = [layout.entry, ...folderArguments(folder), '--install-extension', vsix, '--force'];
   await promisify(execFile)(layout.node, args, {
@@ -124,7 +124,7 @@ function serverArguments(folder: RunFolder, options: CodeServerOptions): readonl
   ];
 }
 
-/** Nothing of the developer's own: no credentials, no profile, no settings. */
+/** The environment without the developer's credentials, profiles and settings. */
 function environment(
   folder: RunFolder,
   more: Readonly<Record<string, string>>,

@@ -1,7 +1,7 @@
 import type { Locator, Page } from 'playwright-core';
 import { shownText } from './shown-text.ts';
 
-/** The dialog in the middle, which nothing goes on without. */
+/** The modal dialog. */
 export class Dialog {
   readonly #box: Locator;
 
@@ -9,7 +9,7 @@ export class Dialog {
     this.#box = page.locator('.monaco-dialog-box');
   }
 
-  /** All its text, once it is there. */
+  /** Its whole text, once it is shown. */
   async text(): Promise<string> {
     return await shownText(this.#box.locator('.dialog-message-container'));
   }
@@ -19,7 +19,7 @@ export class Dialog {
     return await this.#box.locator('.dialog-buttons .monaco-button').allInnerTexts();
   }
 
-  /** Presses a button and waits until the dialog is gone. */
+  /** Presses a button and waits until the dialog is closed. */
   async choose(button: string): Promise<void> {
     const buttons = this.#box.locator('.dialog-buttons .monaco-button');
     await buttons.getByText(button, { exact: true }).click();

@@ -14,7 +14,7 @@ import { until } from './until.ts';
 const startMs = 120_000;
 const answerMs = 60_000;
 
-/** The test's hand in the extension host. */
+/** Gives tests access to the extension host. */
 export class Driver {
   readonly #socket: string;
 
@@ -22,7 +22,7 @@ export class Driver {
     this.#socket = socket;
   }
 
-  /** Resolves once the extension host answers. */
+  /** Resolves once the extension host responds. */
   async ready(): Promise<void> {
     await until(startMs, 'The extension host', () =>
       this.run(() => true).catch((error: NodeJS.ErrnoException) => {
@@ -33,9 +33,11 @@ export class Driver {
   }
 
   /**
-   * Runs a function in the extension host. Its source goes there, so it sees nothing but `vscode`
-   * and its arguments; they and what it gives are JSON.
-   * @throws AgentCoreError `upstream` with what it threw, `timeout` after 30 s.
+   *
+   * Runs a function in the extension host. Only its source is sent, so it can use only `vscode` and
+   * its arguments. Arguments and result are JSON.
+   * @throws AgentCoreError `upstream` with the function's error, `timeout` after 30 s.
+   *
    */
   async run<Result, Args extends readonly unknown[]>(
     script: (api: typeof vscode, ...args: Args) => Result | Thenable<Result>,
@@ -44,12 +46,12 @@ export class Driver {
     return (await this.#send({ kind: 'run', script: script.toString(), args })) as Result;
   }
 
-  /** What the scripted agent and model do from now on; forgets what they did. */
+  /** Replaces the script of the agent and the model, and clears their records. */
   async script(script: ChatScript): Promise<void> {
     await this.#send({ kind: 'chat-script', script });
   }
 
-  /** What they were asked since the last script, and what came of it. */
+  /** The requests since the last script, and their outcome. */
   async chatRecord(): Promise<ChatRecord> {
     return (await this.#send({ kind: 'chat-record' })) as ChatRecord;
   }

@@ -3,7 +3,7 @@ import { stepMs } from './browser.ts';
 import type { Driver } from './driver.ts';
 import { until } from './until.ts';
 
-/** The tabs in the middle and what is in them. */
+/** The editor tabs and their content. */
 export class Editors {
   readonly #page: Page;
   readonly #driver: Driver;
@@ -25,12 +25,12 @@ export class Editors {
     return await names.allTextContents();
   }
 
-  /** Waits until the tab with this title is the active one. */
+  /** Waits until the tab with this title is active. */
   async waitFor(title: string): Promise<void> {
     await this.#page.locator('.part.editor .tab.active', { hasText: title }).waitFor();
   }
 
-  /** Waits until the active text editor holds this, and gives all of its text. */
+  /** Waits until the active text editor contains this, and returns its whole text. */
   async waitForText(part: string): Promise<string> {
     return await until(stepMs, `"${part}" in the active editor`, async () => {
       const text = await this.#driver.run(({ window }) =>
@@ -40,7 +40,7 @@ export class Editors {
     });
   }
 
-  /** Closes all, without saving. */
+  /** Closes all tabs without saving. */
   async closeAll(): Promise<void> {
     await this.#driver.run(async ({ commands }) => {
       await commands.executeCommand('workbench.action.revertAndCloseActiveEditor');

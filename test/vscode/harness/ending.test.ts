@@ -9,7 +9,7 @@ import { until } from './until.ts';
 
 const program = fileURLToPath(new URL('untrusted-run.ts', import.meta.url));
 
-test('a folder is not trusted before it is, and VS Code ends with a test that is killed', async () => {
+test('a folder is not trusted at first, and VS Code ends with a killed test', async () => {
   const args = ['--disable-warning=ExperimentalWarning', program];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill('SIGKILL'));

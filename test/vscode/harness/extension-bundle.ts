@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-/** An extension of the tests: its sources, and the programs of which it is made. */
+/** A test extension: its sources and its programs. */
 export interface TestExtension {
   readonly folder: string;
   readonly programs: readonly string[];
@@ -15,8 +15,8 @@ export const driverExtension: TestExtension = {
 };
 
 /**
- * Puts an extension where VS Code finds it without being told: in a folder of its own below
- * `extensions`, which nothing has been installed into yet.
+ * Writes an extension into its own folder below `extensions`, where VS Code finds it. No extension
+ * may be installed there yet.
  */
 export async function bundleInto(extensions: string, { folder, programs }: TestExtension) {
   const manifest = readFileSync(join(folder, 'package.json'), 'utf8');
@@ -31,7 +31,7 @@ export async function bundleInto(extensions: string, { folder, programs }: TestE
     target: 'node22',
     external: ['vscode'],
     logLevel: 'warning',
-    // What is bundled from CommonJS asks for Node's own modules in its own way.
+    // Modules bundled from CommonJS load Node's modules with `require`.
     banner: {
       js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
     },

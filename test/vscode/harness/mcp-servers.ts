@@ -4,9 +4,9 @@ import { until } from './until.ts';
 const startMs = 120_000;
 
 /**
- * Starts all MCP servers until one of them has a tool whose name ends in `tool`, and gives the whole
- * name, which VS Code makes of the server's. More than once: soon after an activation or a change
- * of the servers, the command does nothing and says so to nobody.
+ * Starts all MCP servers until one of them has a tool whose name ends in `tool`, and returns the
+ * full name in VS Code. Runs the command repeatedly, because soon after an activation or a change
+ * of the servers it does nothing and reports no error.
  */
 export async function startMcpServers(driver: Driver, tool: string): Promise<string> {
   return await until(startMs, `The tool ${tool}`, () =>
@@ -17,7 +17,7 @@ export async function startMcpServers(driver: Driver, tool: string): Promise<str
   );
 }
 
-/** Calls a tool outside of chat, where VS Code asks in a dialog, and gives its result's text. */
+/** Calls a tool outside chat, where VS Code shows a dialog, and returns the text of its result. */
 export async function callTool(driver: Driver, name: string, input: object): Promise<string> {
   return await driver.run(
     async ({ lm, LanguageModelTextPart }, name, input) => {

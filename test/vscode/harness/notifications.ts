@@ -5,7 +5,7 @@ import { until } from './until.ts';
 
 const hoverMs = 2_000;
 
-/** The toasts at the lower right. */
+/** The notification toasts. */
 export class Notifications {
   readonly #toasts: Locator;
 
@@ -13,12 +13,12 @@ export class Notifications {
     this.#toasts = page.locator('.notifications-toasts .notification-list-item');
   }
 
-  /** Waits for the one that holds this text, and gives all that it says. */
+  /** Waits for the notification that contains this text, and returns its whole text. */
   async waitFor(text: string): Promise<string> {
     return await shownText(this.#toast(text).locator('.notification-list-item-message'));
   }
 
-  /** What those that are shown say. */
+  /** The texts of the shown notifications. */
   async texts(): Promise<readonly string[]> {
     return await this.#toasts.locator('.notification-list-item-message').allInnerTexts();
   }
@@ -28,18 +28,18 @@ export class Notifications {
     return await this.#toast(text).locator('.monaco-button').allInnerTexts();
   }
 
-  /** Presses a button of the one that holds this text. */
+  /** Presses a button of the notification that contains this text. */
   async press(text: string, button: string): Promise<void> {
     await this.#toast(text).locator('.monaco-button').getByText(button, { exact: true }).click();
   }
 
-  /** Closes the one that holds this text. */
+  /** Closes the notification that contains this text. */
   async dismiss(text: string): Promise<void> {
     const toast = this.#toast(text);
     await toast.waitFor();
     await until(stepMs, `The end of "${text}"`, async () => {
       if (!(await toast.isVisible())) return true;
-      // Another one that comes or goes moves it, and with it the button away from the pointer.
+      // Another notification that opens or closes moves the button away from the pointer.
       return await toast
         .hover({ timeout: hoverMs })
         .then(() => toast.locator('.codicon-notifications-clear').click({ timeout: hoverMs }))

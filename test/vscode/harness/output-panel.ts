@@ -4,7 +4,7 @@ import type { Palette } from './palette.ts';
 import type { QuickInput } from './quick-input.ts';
 import { until } from './until.ts';
 
-/** The output channels: those of extensions, and of VS Code itself, such as an MCP server's. */
+/** The output channels of extensions and of VS Code itself, such as those of MCP servers. */
 export class OutputPanel {
   readonly #palette: Palette;
   readonly #quickInput: QuickInput;
@@ -16,7 +16,7 @@ export class OutputPanel {
     this.#driver = driver;
   }
 
-  /** Shows a channel, by its name in the list. */
+  /** Shows a channel by its name in the list. */
   async show(channel: string): Promise<void> {
     await this.#palette.run('Output: Show Output Channels...');
     await this.#quickInput.waitFor('Select Output Channel');
@@ -25,7 +25,7 @@ export class OutputPanel {
     await this.#quickInput.waitUntilClosed();
   }
 
-  /** Shows what an MCP server wrote and VS Code said of it: no channel of that list. */
+  /** Shows the output channel of an MCP server, which is not in that list. */
   async showMcpServer(label: string): Promise<void> {
     await this.#palette.run('MCP: List Servers');
     await this.#quickInput.pick(label);
@@ -33,7 +33,7 @@ export class OutputPanel {
     await this.#quickInput.waitUntilClosed();
   }
 
-  /** Waits for a text in the channel that is shown, and gives all that is in it. */
+  /** Waits for a text in the shown channel, and returns the whole content. */
   async waitFor(text: string): Promise<string> {
     return await until(stepMs, `"${text}" in the output`, async () => {
       const shown = await this.#text();
@@ -41,7 +41,7 @@ export class OutputPanel {
     });
   }
 
-  /** The whole text: on the page there are only the lines that there is room for. */
+  /** The whole text. The page contains only the visible lines. */
   async #text(): Promise<string | undefined> {
     return await this.#driver.run(({ window }) =>
       window.visibleTextEditors

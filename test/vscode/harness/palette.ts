@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import type { QuickInput } from './quick-input.ts';
 
-/** The command palette. */
+/** The Command Palette. */
 export class Palette {
   readonly #page: Page;
   readonly #quickInput: QuickInput;
@@ -17,7 +17,7 @@ export class Palette {
     await this.#quickInput.pick(title);
   }
 
-  /** The titles that are offered for a text, the best first. */
+  /** The titles that are listed for a text, best match first. */
   async titles(text: string): Promise<readonly string[]> {
     await this.#find(text);
     const items = await this.#quickInput.items();

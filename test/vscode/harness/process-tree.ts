@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** A process of Linux: its id, and when it began, for ids come again. */
+/** A Linux process: its id and its start time, because ids are reused. */
 export interface RunningProcess {
   readonly pid: number;
   readonly started: string;
 }
 
-/** All that a process started, and what that started. */
+/** All child processes of a process, recursively. */
 export function descendantsOf(pid: number): readonly RunningProcess[] {
   const all = readdirSync('/proc').flatMap((name) => statusOf(Number(name)) ?? []);
   const below = (parent: number): readonly RunningProcess[] =>
@@ -24,10 +24,11 @@ function statusOf(pid: number): (RunningProcess & { readonly parent: number }) |
   if (!Number.isInteger(pid)) return undefined;
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name comes in brackets and may hold anything; what follows is parted by spaces.
+    // The name is in parentheses and may contain any character. The fields after it are separated
+    // by spaces.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const [state, parent, started] = [fields[0], Number(fields[1]), fields[19] ?? ''];
-    // One that has ended stays until its parent takes note, which may be nobody in a container.
+    // A zombie stays until its parent waits for it, which may never happen in a container.
     return state === 'Z' ? undefined : { pid, parent, started };
   } catch {
     return undefined;

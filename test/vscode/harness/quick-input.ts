@@ -7,7 +7,7 @@ export interface QuickPickItem {
   readonly description: string;
 }
 
-/** Quick picks and input boxes: one widget at the top of the window. */
+/** Quick picks and input boxes, which are one widget at the top of the window. */
 export class QuickInput {
   readonly #page: Page;
   readonly #widget: Locator;
@@ -24,7 +24,7 @@ export class QuickInput {
     await this.#input.and(this.#page.getByPlaceholder(placeholder, { exact: true })).waitFor();
   }
 
-  /** Waits for the step whose message, such as the prompt of an input box, holds this. */
+  /** Waits for the step whose message, such as the prompt of an input box, contains this text. */
   async waitForMessage(text: string): Promise<void> {
     await this.#widget.locator('.quick-input-message', { hasText: text }).waitFor();
   }
@@ -34,14 +34,14 @@ export class QuickInput {
     await this.#widget.locator('.quick-input-title', { hasText: title }).waitFor();
   }
 
-  /** Waits until this is in the field. */
+  /** Waits until the field has this value. */
   async waitForValue(text: string): Promise<void> {
     await until(stepMs, `"${text}" in the field`, async () => {
       return (await this.#input.inputValue()) === text;
     });
   }
 
-  /** The items that there is room for, once there are any. */
+  /** The visible items, once there are any. */
   async items(): Promise<readonly QuickPickItem[]> {
     const rows = this.#widget.locator('.quick-input-list .monaco-list-row');
     await rows.first().waitFor();
@@ -53,24 +53,24 @@ export class QuickInput {
     );
   }
 
-  /** The same, once one of them has a label that holds this. */
+  /** The same, once one of them has a label that contains this text. */
   async itemsWith(text: string): Promise<readonly QuickPickItem[]> {
     await this.#widget.locator('.monaco-list-row .label-name', { hasText: text }).first().waitFor();
     return await this.items();
   }
 
-  /** Chooses the item with this label; where several can be chosen, checks or unchecks it. */
+  /** Selects the item with this label. In a multi-select list, checks or unchecks it. */
   async pick(label: string): Promise<void> {
     const name = this.#page.locator('.label-name').getByText(label, { exact: true });
     await this.#widget.locator('.monaco-list-row').filter({ has: name }).first().click();
   }
 
-  /** Replaces what is in the field. */
+  /** Replaces the value of the field. */
   async type(text: string): Promise<void> {
     await this.#input.fill(text);
   }
 
-  /** Presses Enter, once the field is no longer marked as wrong: that is told a moment later. */
+  /** Presses Enter once the field is no longer marked as invalid, which is updated with a delay. */
   async accept(): Promise<void> {
     await this.#widget.locator('.quick-input-box .monaco-inputbox:not(.error)').waitFor();
     await this.#input.press('Enter');
@@ -84,7 +84,7 @@ export class QuickInput {
     await this.press('Back');
   }
 
-  /** Presses a button of the title bar or the field, by its tooltip. */
+  /** Presses a button of the title bar or the field by its tooltip. */
   async press(button: string): Promise<void> {
     await this.#widget.getByRole('button', { name: button }).click();
   }

@@ -2,24 +2,24 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } fro
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-/** Texts by the path of their file, relative to the folder that they go into. */
+/** Texts by file path, relative to their target folder. */
 export type Files = Readonly<Record<string, string>>;
 
 type Settings = Readonly<Record<string, unknown>>;
 
-/** What a VS Code of a test finds on its disk. */
+/** The files for a VS Code in a test. */
 export interface Disk {
-  /** The user's settings, besides those that keep VS Code quiet. */
+  /** User settings, in addition to those that keep VS Code quiet. */
   readonly settings?: Settings;
-  /** The settings of the machine, where VS Code wants those that a workspace must not touch. */
+  /** Machine settings, for settings that a workspace cannot set. */
   readonly machineSettings?: Settings;
-  /** The folder that is opened, `workspace` below the run's own folder. */
+  /** The folder that VS Code opens, `workspace` below the run's own folder. */
   readonly workspace?: Files;
   /** The home directory, for example `.aws/config`. */
   readonly home?: Files;
 }
 
-/** Nothing that comes by itself, and nothing that asks for the network. */
+/** Disables everything that appears by itself or uses the network. */
 const quiet: Settings = {
   'extensions.autoCheckUpdates': false,
   'extensions.autoUpdate': false,
@@ -36,12 +36,15 @@ const quiet: Settings = {
   'workbench.tips.enabled': false,
 };
 
-/** Everything that one VS Code reads and writes, in one temporary folder that only its user opens. */
+/**
+ * All files that one VS Code reads and writes, in one temporary folder that only its user can open.
+ */
 export class RunFolder {
   readonly root: string;
 
   constructor({ settings, machineSettings, workspace, home }: Disk) {
-    // Short, and not below the checkout: sockets in it may have a path of about 100 characters.
+    // Short, and not below the checkout, because the path of a socket is limited to about 100
+    // characters.
     this.root = mkdtempSync(join(tmpdir(), 'vscode-test-'));
     mkdirSync(this.extensions);
     mkdirSync(this.state);
@@ -51,7 +54,7 @@ export class RunFolder {
       'User/settings.json': JSON.stringify({ ...quiet, ...settings }),
       'Machine/settings.json': JSON.stringify(machineSettings ?? {}),
     });
-    // Otherwise code-server writes one with a password into the home directory.
+    // Otherwise code-server writes a file with a password into the home directory.
     this.#write(this.root, { 'config.yaml': 'auth: none\n' });
   }
 
@@ -84,7 +87,7 @@ export class RunFolder {
     return join(this.root, 'driver.sock');
   }
 
-  /** Copies the logs of VS Code and its extensions, for whoever looks into a failure. */
+  /** Copies the logs of VS Code and its extensions, for the analysis of a failure. */
   keepLogs(folder: string): void {
     const logs = join(this.data, 'logs');
     if (existsSync(logs)) cpSync(logs, folder, { recursive: true });

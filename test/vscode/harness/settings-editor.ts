@@ -4,7 +4,7 @@ import { stepMs } from './browser.ts';
 import type { Driver } from './driver.ts';
 import { until } from './until.ts';
 
-/** The settings, as a user finds and changes them. */
+/** The settings editor. */
 export class SettingsEditor {
   readonly #page: Page;
   readonly #driver: Driver;
@@ -14,7 +14,10 @@ export class SettingsEditor {
     this.#driver = driver;
   }
 
-  /** Opens the editor with what is found for `query`: `@ext:publisher.name` finds an extension's. */
+  /**
+   * Opens the editor with the results for `query`. `@ext:publisher.name` finds an extension's
+   * settings.
+   */
   async open(query: string): Promise<void> {
     await this.#driver.run(async ({ commands }, query) => {
       await commands.executeCommand('workbench.action.openSettings2', { query });
@@ -22,19 +25,22 @@ export class SettingsEditor {
     await this.#items.first().waitFor();
   }
 
-  /** Those that are shown once there are any, as `category: name`, the category being what the key begins with. */
+  /**
+   * The shown settings, once there are any, as `category: name`. The category is the prefix of the
+   * key.
+   */
   async labels(): Promise<readonly string[]> {
     await this.#items.first().waitFor();
     const titles = await this.#items.locator('.setting-item-title').allInnerTexts();
     return titles.map((title) => title.replace(/\s+/g, ' ').trim());
   }
 
-  /** Types into a setting; VS Code takes it over a moment later (see `waitFor`). */
+  /** Types into a setting. VS Code applies it after a delay (see `waitFor`). */
   async typeText(label: string, text: string): Promise<void> {
     await this.#items.filter({ hasText: label }).locator('input').first().fill(text);
   }
 
-  /** Waits until extensions are told this value. */
+  /** Waits until extensions read this value. */
   async waitFor(key: string, value: unknown): Promise<void> {
     await until(stepMs, `The setting ${key}`, async () => {
       const told = await this.#driver.run(
@@ -45,13 +51,13 @@ export class SettingsEditor {
     });
   }
 
-  /** Closes it: it lies above all else, and not even the palette opens before. */
+  /** Closes the editor, which covers everything else, even the Command Palette. */
   async close(): Promise<void> {
     await this.#page.keyboard.press('Escape');
     await this.#items.first().waitFor({ state: 'hidden' });
   }
 
-  /** Sets one for the user without the editor. */
+  /** Sets a user setting without the editor. */
   async set(key: string, value: unknown): Promise<void> {
     await this.#driver.run(
       async ({ ConfigurationTarget, workspace }, key, value) => {

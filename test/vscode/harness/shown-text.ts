@@ -1,6 +1,6 @@
 import type { Locator } from 'playwright-core';
 
-/** What a reader sees, line by line: no empty lines, and each space a common one. */
+/** The visible text, line by line, without empty lines and with normal spaces. */
 export async function shownText(element: Locator): Promise<string> {
   const text = await element.innerText();
   return text

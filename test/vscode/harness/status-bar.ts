@@ -1,6 +1,6 @@
 import type { Locator, Page } from 'playwright-core';
 
-/** The line at the bottom. */
+/** The status bar. */
 export class StatusBar {
   readonly #items: Locator;
 
@@ -14,7 +14,7 @@ export class StatusBar {
     return texts.map((text) => text.trim()).filter(Boolean);
   }
 
-  /** Waits for an item that holds this, and gives what a screen reader says of it. */
+  /** Waits for an item that contains this, and returns its accessible name. */
   async waitFor(text: string): Promise<string | null> {
     return await this.#item(text).getAttribute('aria-label');
   }

@@ -5,10 +5,10 @@ import { until } from './until.ts';
 
 const hoverMs = 2_000;
 
-/** How an item is found: by its whole label, or by a part of it. */
+/** Selects an item by its whole label, or by a part of it. */
 type Label = string | RegExp;
 
-/** A view of the side bar that shows a tree, or its welcome while that is empty. */
+/** A tree view in the side bar, or its welcome content while it is empty. */
 export class TreeView {
   readonly #page: Page;
   readonly #pane: Locator;
@@ -16,27 +16,27 @@ export class TreeView {
 
   constructor(page: Page, title: string) {
     this.#page = page;
-    // What the view says beside its title stands between the two.
+    // The view's description is between its title and `Section`.
     const name = new RegExp(`^${title}\\b.* Section$`);
     const header = page.locator('.pane-header').and(page.getByLabel(name));
     this.#pane = page.locator('.part.sidebar .pane').filter({ has: header });
     this.#rows = this.#pane.locator('.monaco-list-row');
   }
 
-  /** Unfolds the view itself. */
+  /** Expands the view. */
   async open(): Promise<void> {
     await this.setOpen(true);
     await this.#pane.locator('.pane-body').waitFor();
   }
 
-  /** Unfolds the view itself, or folds it. */
+  /** Expands or collapses the view. */
   async setOpen(isOpen: boolean): Promise<void> {
     const header = this.#pane.locator('.pane-header');
     if ((await header.getAttribute('aria-expanded')) !== String(isOpen)) await header.click();
   }
 
   /**
-   * Waits for an item with this label, and gives all that are shown, a line each: two spaces for
+   * Waits for an item with this label, and returns all shown items, one per line: two spaces for
    * each level below the first, the label, and the description if there is one.
    */
   async items(awaited: Label): Promise<readonly string[]> {
@@ -50,12 +50,12 @@ export class TreeView {
     );
   }
 
-  /** Waits until the first item with this label has this beside it. */
+  /** Waits until the first item with this label has this description. */
   async waitForDescription(label: Label, description: RegExp): Promise<void> {
     await this.#row(label).locator('.label-description', { hasText: description }).waitFor();
   }
 
-  /** Waits until there is an item with this label, and none without. */
+  /** Waits until there are items with this label, and no others. */
   async waitForOnly(label: Label): Promise<void> {
     await this.#row(label).waitFor();
     const name = this.#page.locator('.label-name').getByText(label, { exact: true });
@@ -74,17 +74,17 @@ export class TreeView {
     await this.#row(label).click();
   }
 
-  /** What a screen reader says of an item. */
+  /** The accessible name of an item. */
   async accessibleName(label: Label): Promise<string | null> {
     return await this.#row(label).getAttribute('aria-label');
   }
 
-  /** Presses one of the buttons that an item shows at its right, by its tooltip. */
+  /** Presses an inline action of an item by its tooltip. */
   async runInlineAction(label: Label, action: string): Promise<void> {
     const row = this.#row(label);
     await until(stepMs, `The action "${action}"`, async () => {
       await row.hover();
-      // A view that is drawn anew in between takes the hover, and with it the button, away.
+      // If the view is redrawn meanwhile, the hover and the button disappear.
       return await row
         .getByRole('button', { name: action })
         .click({ timeout: hoverMs })
@@ -95,27 +95,27 @@ export class TreeView {
     });
   }
 
-  /** Opens an item's menu and chooses an entry. */
+  /** Opens an item's menu and selects an entry. */
   async chooseFromMenu(label: Label, entry: string): Promise<void> {
     await this.#row(label).click({ button: 'right' });
     await this.#page.getByRole('menuitem', { name: entry, exact: true }).hover();
-    // A menu passes over clicks for its first tenth of a second, lest one hits it unseen; not keys.
+    // A menu ignores clicks in its first tenth of a second, to prevent accidental ones. Keys work.
     await this.#page.keyboard.press('Enter');
   }
 
-  /** Presses one of the buttons at the right of the view's title, by its tooltip. */
+  /** Presses an action in the view's title by its tooltip. */
   async runTitleAction(action: string): Promise<void> {
     const header = this.#pane.locator('.pane-header');
     await header.hover();
     await header.getByRole('button', { name: action }).click();
   }
 
-  /** What is shown while there are no items. */
+  /** The welcome content, which is shown while there are no items. */
   async welcome(): Promise<string> {
     return await shownText(this.#pane.locator('.welcome-view-content'));
   }
 
-  /** Presses a button or a link of the welcome. */
+  /** Presses a button or a link of the welcome content. */
   async pressWelcome(button: string): Promise<void> {
     await this.#pane.locator('.welcome-view-content').getByText(button, { exact: true }).click();
   }

@@ -4,9 +4,10 @@ import { AgentCoreError } from '../../../src/error.ts';
 const intervalMs = 50;
 
 /**
- * Asks again and again for what gives no sign when it is there, and gives the first value that is
- * neither undefined nor false.
- * @throws AgentCoreError `timeout` after `maxMs`, saying that `what` did not come.
+ *
+ * Polls for a value, and returns the first one that is neither undefined nor false.
+ * @throws AgentCoreError `timeout` after `maxMs`, with the name of the missing value from `what`.
+ *
  */
 export async function until<T>(
   maxMs: number,

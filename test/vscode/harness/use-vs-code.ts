@@ -4,11 +4,14 @@ import { layout } from '../install/layout.ts';
 import { VsCode, type VsCodeOptions } from './vs-code.ts';
 
 /**
- * One VS Code for all tests of the file or `describe` that calls this; it ends with them. Of a test
- * that fails there remain a picture and the logs below `.vscode-test/failures`, and the next one
- * finds a window that was loaded anew.
- * @param options Or what gives them once the tests begin.
- * @returns What gives it, once the tests have begun.
+ *
+ * One VS Code for all tests of the file or `describe` that calls this. It ends with them. A failed
+ * test leaves a screenshot and the logs below `.vscode-test/failures`, and the next test starts in
+ * a
+ * reloaded window.
+ * @param options The options, or a function that returns them once the tests begin.
+ * @returns A function that returns the VS Code once the tests have begun.
+ *
  */
 export function useVsCode(
   options: VsCodeOptions | (() => Promise<VsCodeOptions>) = {},

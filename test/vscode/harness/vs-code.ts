@@ -11,18 +11,20 @@ import { Workbench } from './workbench.ts';
 const proposedApi = ['agentcore-mcp-test.driver'];
 
 export interface VsCodeOptions extends Disk {
-  /** Extensions of the tests, besides the driver. */
+  /** Test extensions in addition to the driver. */
   readonly extensions?: readonly TestExtension[];
   /** Packaged extensions. */
   readonly vsix?: readonly string[];
-  /** Whether it begins in Restricted Mode, until the folder is trusted; there is none otherwise. */
+  /**
+   * Whether it starts in Restricted Mode until the folder is trusted. Default: no Restricted Mode.
+   */
   readonly workspaceTrust?: boolean;
   readonly env?: Readonly<Record<string, string>>;
-  /** Names the trace, if one is made: `VSCODE_TRACE=1`. */
+  /** The name of the trace, if one is written: `VSCODE_TRACE=1`. */
   readonly name?: string;
 }
 
-/** A VS Code with a browser before it: the test acts in the one and asks the other. */
+/** A VS Code and a browser that shows it. The test acts in the browser and queries VS Code. */
 export class VsCode {
   readonly folder: RunFolder;
   readonly driver: Driver;
@@ -40,7 +42,7 @@ export class VsCode {
     this.#endings = endings;
   }
 
-  /** Resolves once the workbench is shown and its extension host answers. */
+  /** Resolves once the workbench is shown and its extension host responds. */
   static async start(options: VsCodeOptions = {}): Promise<VsCode> {
     const endings = new Endings();
     try {
@@ -68,9 +70,9 @@ export class VsCode {
     }
   }
 
-  /** Loads the window, anew if it was: what VS Code keeps stays, the extension host is another. */
+  /** Loads or reloads the window. Stored data stays, and the extension host is a new one. */
   async load(): Promise<void> {
-    // What is waited for is what a user sees, not that all files have come.
+    // Waits for the visible workbench, not for the load event of all files.
     await this.#page.goto(`${this.#url}/?folder=${encodeURI(this.folder.workspace)}`, {
       waitUntil: 'commit',
     });
@@ -78,13 +80,13 @@ export class VsCode {
     await this.driver.ready();
   }
 
-  /** Ends all of it, in any state. */
+  /** Stops all parts, in any state. */
   async stop(): Promise<void> {
     await this.#endings.run();
   }
 }
 
-/** What has to end, the last one first, even if another one's end fails. */
+/** Cleanup functions, run in reverse order, even if another one fails. */
 class Endings {
   readonly #endings: (() => unknown)[] = [];
 

@@ -21,15 +21,15 @@ const vsCode = useVsCode({
   name: 'workbench',
 });
 
-/** Waits for a line of the fixture's own account of what it did. */
+/** Waits for a line in the fixture's log. */
 async function fixtureSays(line: string): Promise<void> {
   const { output } = vsCode().workbench;
   await output.show('Fixture');
   await output.waitFor(line);
 }
 
-describe('what VS Code is started with', () => {
-  test('it has the settings, the files and the environment of the test, and nobody else’s', async () => {
+describe('the started VS Code', () => {
+  test('it has exactly the settings, the files and the environment of the test', async () => {
     const { driver, folder } = vsCode();
     const found = await driver.run(async ({ workspace, Uri }) => {
       const home = process.env.HOME ?? '';
@@ -55,7 +55,7 @@ describe('what VS Code is started with', () => {
     });
   });
 
-  test('what a script throws comes back, with its own words', async () => {
+  test('an error of a script is returned with its message', async () => {
     const failing = vsCode().driver.run(() => {
       throw new Error('No such luck');
     });
@@ -64,7 +64,7 @@ describe('what VS Code is started with', () => {
 });
 
 describe('quick input', () => {
-  test('a command that the palette offers leads through its steps', async () => {
+  test('a command from the Command Palette runs through its steps', async () => {
     const { workbench } = vsCode();
     expect(await workbench.palette.titles('Fixture: Order')).toContain('Fixture: Order Lunch');
     await workbench.runCommand('Fixture: Order Lunch');
@@ -87,7 +87,7 @@ describe('quick input', () => {
     await fixtureSays('ordered: Salad and Tea');
   });
 
-  test('Escape ends it at any step', async () => {
+  test('Escape cancels it at any step', async () => {
     const { workbench } = vsCode();
     const { quickInput } = workbench;
     await workbench.runCommand('Fixture: Order Lunch');
@@ -110,7 +110,7 @@ test('a status bar item is read and clicked', async () => {
 });
 
 describe('notifications', () => {
-  test('one is read, and its button pressed', async () => {
+  test('a notification is read, and its button pressed', async () => {
     const { workbench } = vsCode();
     const { notifications } = workbench;
     await workbench.runCommand('Fixture: Greet');
@@ -122,7 +122,7 @@ describe('notifications', () => {
     expect(await notifications.texts()).toEqual([]);
   });
 
-  test('one is closed without an answer', async () => {
+  test('a notification is closed without an answer', async () => {
     const { workbench } = vsCode();
     await workbench.runCommand('Fixture: Greet');
     await workbench.notifications.dismiss('Hello');
@@ -131,7 +131,7 @@ describe('notifications', () => {
   });
 });
 
-test('a dialog is read, and answered by the words on its buttons', async () => {
+test('a dialog is read, and answered by its button labels', async () => {
   const { workbench } = vsCode();
   await workbench.runCommand('Fixture: Confirm Deletion');
   expect(await workbench.dialog.text()).toBe('Delete it?\nIt cannot be undone.');
@@ -148,7 +148,7 @@ describe('views', () => {
     await workbench.view('Animals').expand('Birds');
   });
 
-  test('a tree is unfolded and read as text', async () => {
+  test('a tree is expanded and read as text', async () => {
     const { workbench } = vsCode();
     const animals = workbench.view('Animals');
     expect(await animals.items('Crow')).toEqual([
@@ -166,7 +166,7 @@ describe('views', () => {
     await fixtureSays('fed: Crow');
   });
 
-  test('an item’s menu leads to an input box, which says what it does not take', async () => {
+  test('an item’s menu opens an input box, which rejects invalid text', async () => {
     const { workbench } = vsCode();
     const { quickInput } = workbench;
     await workbench.view('Animals').chooseFromMenu('Wren', 'Rename');
@@ -179,12 +179,12 @@ describe('views', () => {
     await fixtureSays('renamed: Wren to Robin');
   });
 
-  test('the button of the view’s title is pressed', async () => {
+  test('an action in the view’s title is run', async () => {
     await vsCode().workbench.view('Animals').runTitleAction('Greet');
     await vsCode().workbench.notifications.dismiss('Hello');
   });
 
-  test('an empty view welcomes, with a button', async () => {
+  test('an empty view shows welcome content with a button', async () => {
     const { workbench } = vsCode();
     const nothing = workbench.view('Nothing');
     await nothing.open();
@@ -205,7 +205,7 @@ test('files are opened, read and closed', async () => {
   expect(await editors.titles()).toEqual([]);
 });
 
-test('a webview is looked into', async () => {
+test('the content of a webview is read', async () => {
   const { workbench } = vsCode();
   await workbench.runCommand('Fixture: Show Page');
   await workbench.webview.getByRole('button', { name: 'Ring' }).click();
@@ -213,7 +213,7 @@ test('a webview is looked into', async () => {
   await workbench.editors.closeAll();
 });
 
-test('settings are found and changed by hand, and set without', async () => {
+test('settings are found and changed in the editor, and set without it', async () => {
   const { workbench } = vsCode();
   const { notifications, settings } = workbench;
   await settings.open('@ext:agentcore-mcp-test.fixture');
@@ -236,7 +236,7 @@ describe('MCP servers', () => {
     await workbench.output.waitFor('Discovered 3 tools');
   });
 
-  test('a tool that is called outside of chat waits for a dialog', async () => {
+  test('a tool call outside chat waits for a dialog', async () => {
     const { driver, workbench } = vsCode();
     const result = callTool(driver, await startMcpServers(driver, 'shout'), { word: 'hi' });
     expect(await workbench.dialog.text()).toContain('Run shout');
@@ -244,7 +244,7 @@ describe('MCP servers', () => {
     expect(await result).toBe('HI');
   });
 
-  test('what a server asks outside of chat comes as a notification', async () => {
+  test('an elicitation request outside chat is shown as a notification', async () => {
     const { driver, workbench } = vsCode();
     const result = callTool(driver, await startMcpServers(driver, 'ask_user'), {});
     await workbench.notifications.press('What is your name?', 'Respond');
@@ -259,7 +259,7 @@ describe('MCP servers', () => {
 });
 
 describe('chat', () => {
-  test('the agent goes without a tool that the user skips', async () => {
+  test('the agent continues without a tool that the user skips', async () => {
     const { driver, workbench } = vsCode();
     await startMcpServers(driver, 'shout');
     await workbench.chat.open('agent');
@@ -287,7 +287,7 @@ describe('chat', () => {
     expect(requests[0]?.tools).toContainEqual(expect.stringMatching(/^mcp_.*shout$/));
   });
 
-  test('what a server asks is answered in the conversation', async () => {
+  test('an elicitation request is answered in the conversation', async () => {
     const { driver, workbench } = vsCode();
     const { chat } = workbench;
     await driver.script({ steps: [{ call: 'ask_user' }, { say: 'The answer was {result}.' }] });
@@ -302,7 +302,7 @@ describe('chat', () => {
     await chat.waitForAnswer('The answer was accept: Grace, Blue, Upward.');
   });
 
-  test('what a server asks is left without an answer', async () => {
+  test('an elicitation request is left unanswered', async () => {
     const { driver, workbench } = vsCode();
     const { chat } = workbench;
     await driver.script({ steps: [{ call: 'ask_user' }, { say: 'The answer was {result}.' }] });
@@ -323,7 +323,7 @@ describe('chat', () => {
     expect(modelPrompts).toEqual(['What is the capital of France?']);
   });
 
-  test('the mode ask answers by itself', async () => {
+  test('the ask mode answers by itself', async () => {
     const { driver, workbench } = vsCode();
     await driver.script({ steps: [{ say: 'Good day.' }] });
     await workbench.chat.open('ask');
@@ -334,7 +334,7 @@ describe('chat', () => {
   });
 });
 
-test('a window that is loaded anew goes on with what was kept', async () => {
+test('a reloaded window keeps its stored data', async () => {
   const { driver } = vsCode();
   const processId = () => driver.run(() => process.pid);
   const before = await processId();
@@ -342,7 +342,7 @@ test('a window that is loaded anew goes on with what was kept', async () => {
   expect(await processId()).not.toBe(before);
 });
 
-test('a picture is taken of the window', async () => {
+test('a screenshot of the window is written', async () => {
   const path = await vsCode().workbench.screenshot('harness');
   expect(path).toMatch(/\.vscode-test\/screenshots\/harness\.png$/);
   expect(statSync(path).size).toBeGreaterThan(10_000);

@@ -16,7 +16,7 @@ import { TreeView } from './tree-view.ts';
 
 const loadMs = 180_000;
 
-/** What a user sees and does. Things are found by the words that are on them. */
+/** The user interface for a test. Elements are found by their visible text. */
 export class Workbench {
   readonly page: Page;
   readonly quickInput: QuickInput;
@@ -49,25 +49,25 @@ export class Workbench {
     }
   }
 
-  /** Runs a command by the palette, by its full title: `Fixture: Order Lunch`. */
+  /** Runs a command from the Command Palette by its full title: `Fixture: Order Lunch`. */
   async runCommand(title: string): Promise<void> {
     await this.palette.run(title);
   }
 
-  /** Opens a container by the name of its icon in the activity bar. */
+  /** Opens a view container by the name of its icon in the activity bar. */
   async openContainer(title: string): Promise<void> {
     const tab = this.page.locator('.part.activitybar').getByRole('tab', { name: title });
-    // A second click on the container that is open closes it.
+    // A second click would close the open container.
     if ((await tab.getAttribute('aria-expanded')) !== 'true') await tab.click();
     await this.page.locator('.part.sidebar .composite.title', { hasText: title }).waitFor();
   }
 
-  /** A view of the container that is open. */
+  /** A view of the open container. */
   view(title: string): TreeView {
     return new TreeView(this.page, title);
   }
 
-  /** Ends Restricted Mode for the folder that is open. */
+  /** Ends Restricted Mode for the open folder. */
   async trustWorkspace(): Promise<void> {
     await this.runCommand('Workspaces: Manage Workspace Trust');
     const editor = this.page.locator('.workspace-trust-editor');
@@ -75,7 +75,7 @@ export class Workbench {
     await editor.getByText('You trust this folder').waitFor();
   }
 
-  /** The document of the webview that is shown. */
+  /** The document of the shown webview. */
   get webview(): Locator {
     return this.page
       .frameLocator('iframe.webview.ready')
@@ -83,7 +83,10 @@ export class Workbench {
       .locator('body');
   }
 
-  /** Takes a picture of the window, or of a part of it, and gives its path: `.vscode-test/screenshots/{name}.png`. */
+  /**
+   * Writes a screenshot of the window, or of a part of it, and returns its path:
+   * `.vscode-test/screenshots/{name}.png`.
+   */
   async screenshot(
     name: string,
     folder: string = layout.screenshots,

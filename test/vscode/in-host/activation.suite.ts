@@ -12,7 +12,7 @@ suite('The extension in VS Code', () => {
     const found = vscode.extensions.getExtension('agentcore-mcp.agentcore-mcp');
     assert.ok(found, 'VS Code does not know the extension');
     extension = found;
-    // VS Code refuses a provider that the manifest does not name, and activation fails with it.
+    // VS Code rejects a provider that is not in the manifest, and then the activation fails.
     await extension.activate();
   });
 
@@ -43,7 +43,7 @@ suite('The extension in VS Code', () => {
     }
   });
 
-  test('lives with settings that are wrong, and with those that come after', async () => {
+  test('tolerates wrong settings, and settings that change later', async () => {
     await write([{ name: 'broken' }, 'nonsense', { name: 'twice' }, { name: 'twice' }]);
     await write([{ name: 'sample', local: {} }]);
     assert.equal(extension.isActive, true);

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import Mocha from 'mocha';
 
 /**
- * Called by VS Code inside the extension host.
  *
- * @returns how many tests have passed.
- * @throws where one has failed, with what was wrong.
+ * VS Code calls this inside the extension host.
+ * @returns The number of passed tests.
+ * @throws If a test failed, with its failures.
+ *
  */
 export async function run(): Promise<number> {
   const mocha = new Mocha({ ui: 'tdd', timeout: 30_000, reporter: 'spec' });

@@ -2,17 +2,19 @@ import { existsSync } from 'node:fs';
 import { AgentCoreError } from '../../../src/error.ts';
 import type { Step } from './step.ts';
 
-/** Where Debian and the usual CI images have a browser that Playwright can drive. */
+/** The paths of browsers that Playwright supports, on Debian and common CI images. */
 const places = ['/usr/bin/chromium', '/usr/bin/google-chrome-stable'];
 
-/** The path of a Chromium or Chrome; `CHROMIUM` names another one. */
+/** The path of Chromium or Chrome. `CHROMIUM` overrides it. */
 export function findChromium(): string | undefined {
   return [process.env.CHROMIUM, ...places].find((path) => path && existsSync(path));
 }
 
 /**
- * The steps that install Chromium, none if there is one.
- * @throws AgentCoreError `usage` where only the user can install it.
+ *
+ * The steps that install Chromium, or none if it is installed.
+ * @throws AgentCoreError `usage` if only the user can install it.
+ *
  */
 export function chromiumSteps(): readonly Step[] {
   if (findChromium() !== undefined) return [];
@@ -24,7 +26,7 @@ export function chromiumSteps(): readonly Step[] {
     );
   }
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  // Another apt may be at work: it is waited for.
+  // Waits for another running apt.
   const patience = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=2'];
   const apt = (title: string, ...args: string[]): Step => ({
     title,

@@ -5,15 +5,18 @@ import { runStep, type Step } from './step.ts';
 
 const wanted = JSON.stringify({ ...versions, arch: process.arch });
 
-/** Whether all of it is there, in these versions. */
+/** Whether everything is installed in these versions. */
 export function isInstalled(): boolean {
   return existsSync(layout.stamp) && readFileSync(layout.stamp, 'utf8') === wanted;
 }
 
 /**
- * Installs code-server from npm, which is a real VS Code served to a browser. What an earlier try
- * left half done, or in other versions, goes first.
- * @param announce Told the title of each step when it begins.
+ *
+ * Installs code-server from npm, a real VS Code that is served to a browser. First removes the
+ * files
+ * of an incomplete installation or of other versions.
+ * @param announce Called with the title of each step when it begins.
+ *
  */
 export async function installCodeServer(announce: (title: string) => void): Promise<void> {
   rmSync(layout.folder, { recursive: true, force: true });
@@ -27,9 +30,9 @@ export async function installCodeServer(announce: (title: string) => void): Prom
 }
 
 /**
- * npm runs no package's own scripts: code-server's refuses a Node other than its own, and all that
- * they would do is here. Native modules are built against the headers of the Node that will load
- * them, which are in its package, and so nothing is fetched but npm packages.
+ * npm runs no install scripts: code-server's script rejects a Node version other than its own, and
+ * these steps replace it. Native modules are built with the headers of the Node that loads them,
+ * which are in its package. So only npm packages are downloaded.
  */
 function installSteps(): readonly Step[] {
   const env = {
@@ -48,7 +51,7 @@ function installSteps(): readonly Step[] {
   const into = (name: string) => {
     const folder = join(layout.folder, name);
     mkdirSync(folder, { recursive: true });
-    // Otherwise npm takes the checkout itself for the project that it is to install into.
+    // Otherwise npm installs into the checkout itself.
     writeFileSync(join(folder, 'package.json'), '{"private":true}\n');
     return folder;
   };
@@ -84,7 +87,10 @@ function installSteps(): readonly Step[] {
   ];
 }
 
-/** The names by which terminals start `code` and open a browser; the package has a broken one. */
+/**
+ * The launchers by which terminals start `code` and open a browser. The one in the package is
+ * broken.
+ */
 function linkLaunchers(): void {
   const bin = join(layout.vscode, 'bin');
   const link = (target: string, name: string) => {

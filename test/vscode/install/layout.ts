@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What is installed. code-server 4.N is VS Code 1.N; its extension host runs on this Node. */
+/** The installed versions. code-server 4.N is VS Code 1.N. Its extension host runs on this Node. */
 export const versions = {
   codeServer: '4.139.1',
   node: '24.21.0',
-  /** Raised when the steps change, so that what older ones installed is made anew. */
+  /** Incremented when the steps change, so that older installations are replaced. */
   steps: 1,
 } as const;
 
@@ -14,14 +14,14 @@ const folder = join(root, 'code-server');
 const nodePackage = join(folder, 'node', 'node_modules', `node-linux-${process.arch}`);
 const serverPackage = join(folder, 'server', 'node_modules', 'code-server');
 
-/** Where everything lies. All of it is below `.vscode-test`, which git ignores. */
+/** The paths of the installation, all below `.vscode-test`, which git ignores. */
 export const layout = {
   root,
   folder,
   lock: join(root, 'install.lock'),
-  /** Written last: what it says is what is completely there. */
+  /** Written last. It lists the completely installed versions. */
   stamp: join(folder, 'installed.json'),
-  /** The package that is a whole Node, headers and all. */
+  /** The package that contains Node with its headers. */
   nodePackage,
   node: join(nodePackage, 'bin', 'node'),
   serverPackage,

@@ -4,7 +4,7 @@ import { AgentCoreError } from '../../../src/error.ts';
 
 /** One command of the installation. */
 export interface Step {
-  /** What it does, as a sentence without its end: "Install Chromium". */
+  /** An imperative sentence without a full stop: "Install Chromium". */
   readonly title: string;
   readonly command: string;
   readonly args: readonly string[];
@@ -16,9 +16,11 @@ export interface Step {
 const keptOutput = 16_384;
 
 /**
- * Runs a step to its end, in a process group of its own, so that nothing of it goes on when its
- * time is over or when this process is told to end.
- * @throws AgentCoreError `upstream` or `timeout`, with the last 16 kB of what the step printed.
+ *
+ * Runs a step in its own process group, so that all its processes end on a timeout or when this
+ * process is stopped.
+ * @throws AgentCoreError `upstream` or `timeout`, with the last 16 kB of the step's output.
+ *
  */
 export async function runStep(step: Step): Promise<void> {
   const { title, command, args, cwd, env = process.env, maxMinutes } = step;

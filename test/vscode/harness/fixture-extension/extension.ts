@@ -4,7 +4,7 @@ import { Animals } from './animals.ts';
 import { orderLunch } from './lunch.ts';
 import { showPage } from './page.ts';
 
-/** Keeps what it did in its output channel, where a test reads it. */
+/** Logs its actions in its output channel for the tests. */
 export function activate({ extensionPath, subscriptions }: vscode.ExtensionContext): void {
   const output = vscode.window.createOutputChannel('Fixture');
   const say = (text: string) => output.appendLine(text);

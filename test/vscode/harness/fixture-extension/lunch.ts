@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 
-/** Two steps with a way back; undefined once the user has left. */
+/** Two steps with a Back button. Returns undefined if the user cancels. */
 export async function orderLunch(): Promise<string | undefined> {
   for (;;) {
     const dish = await pick(1, 'Choose a dish', ['Soup', 'Salad']);

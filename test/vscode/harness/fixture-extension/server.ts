@@ -1,4 +1,6 @@
-/** An MCP server with a tool to be confirmed, one that asks the user and one that asks the model. */
+/**
+ * An MCP server with a tool that requires confirmation, one with elicitation and one with sampling.
+ */
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { z } from 'zod';
