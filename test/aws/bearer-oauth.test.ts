@@ -151,7 +151,7 @@ describe('an OAuth client', () => {
 
   it.each<[string, (url: string) => Record<string, Route>, RegExp]>([
     [
-      'whose description is about another server',
+      'whose metadata describes another server',
       (url) => ({
         '/metadata?qualifier=DEFAULT': json({
           resource: 'https://elsewhere.example/mcp',
@@ -161,14 +161,14 @@ describe('an OAuth client', () => {
       /about another server: set AGENTCORE_OAUTH_TOKEN_URL/,
     ],
     [
-      'whose issuer is not by https',
+      'whose issuer does not use https',
       () => ({
         '/metadata?qualifier=DEFAULT': json({ authorization_servers: ['http://issuer.example'] }),
       }),
       /names no authorization server with an https address/,
     ],
     [
-      'whose issuer says it is another',
+      'whose issuer has another identifier',
       (url) => ({
         '/metadata?qualifier=DEFAULT': json({ authorization_servers: [url] }),
         '/.well-known/openid-configuration': json({
@@ -179,7 +179,7 @@ describe('an OAuth client', () => {
       /cannot be used by what it says of itself/,
     ],
     [
-      'that is redirected',
+      'that redirects',
       () => ({
         '/metadata?qualifier=DEFAULT': (_, response) =>
           response.writeHead(302, { location: 'https://elsewhere.example' }).end(),

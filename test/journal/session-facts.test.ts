@@ -100,21 +100,21 @@ test('a repeated handshake names the new session', () => {
 });
 
 test.each([
-  ['left', [left(1)], 'left', 1],
-  ['left again', [left(1), left(3)], 'left', 3],
+  ['detached', [left(1)], 'left', 1],
+  ['detached again', [left(1), left(3)], 'left', 3],
   ['lost', [lost(1)], 'lost', 1],
   ['stopped', [stopped(1)], 'stopped', 1],
-  ['left, then stopped', [left(1), stopped(2)], 'stopped', 2],
+  ['detached, then stopped', [left(1), stopped(2)], 'stopped', 2],
   ['lost, then stopped', [lost(1), stopped(2)], 'stopped', 2],
   ['stopped, then lost', [stopped(1), lost(2)], 'stopped', 1],
   ['dismissed', [dismissed(1)], 'dismissed', 1],
   ['dismissed, then stopped', [dismissed(1), stopped(2)], 'stopped', 2],
-  ['lost, then gone', [lost(1), gone(2)], 'lost', 1],
-  ['stopped, then gone', [stopped(1), gone(2)], 'stopped', 1],
-  ['stopped, then left', [stopped(1), left(2)], 'stopped', 1],
+  ['lost, then not found', [lost(1), gone(2)], 'lost', 1],
+  ['stopped, then not found', [stopped(1), gone(2)], 'stopped', 1],
+  ['stopped, then detached', [stopped(1), left(2)], 'stopped', 1],
   ['stopped twice', [stopped(1), stopped(2)], 'stopped', 1],
-  ['lost, then at work', [lost(1), active(2)], 'lost', 1],
-  ['stopped, then at work', [stopped(1), active(2)], 'stopped', 1],
+  ['lost, then active', [lost(1), active(2)], 'lost', 1],
+  ['stopped, then active', [stopped(1), active(2)], 'stopped', 1],
 ] as const)('a session that was %s', (_, records, how, seconds) => {
   expect(fold(started('a'), active(0.5), ...records)).toMatchObject({
     end: { how, at: at(seconds) },

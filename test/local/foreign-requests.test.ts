@@ -18,10 +18,10 @@ async function post(url: string, headers: Record<string, string>): Promise<numbe
 describe('a request that a web page could send', () => {
   it.each([
     ['a foreign Origin', 403, { origin: 'http://evil.example' }],
-    ['the Origin of a page without one', 403, { origin: 'null' }],
-    ['a Host that is rebound', 403, { host: 'evil.example' }],
+    ['the Origin null', 403, { origin: 'null' }],
+    ['a foreign Host', 403, { host: 'evil.example' }],
     ['both', 403, { host: 'evil.example', origin: 'http://evil.example' }],
-    ['another body than JSON', 415, { 'content-type': 'text/plain' }],
+    ['a body that is not JSON', 415, { 'content-type': 'text/plain' }],
   ])('with %s gets %s from a gateway without an authorizer', async (_, status, headers) => {
     const local = await start(
       { tools: statelessMcp() },

@@ -279,7 +279,7 @@ describe('a target', () => {
   });
 
   test.each([
-    ['a runtime that is not there', { notes: { runtime: 'others' } }, /no MCP runtime has this/],
+    ['an unknown runtime', { notes: { runtime: 'others' } }, /no MCP runtime has this/],
     [
       'a name with an underscore',
       { my_notes: { runtime: 'notes' } },

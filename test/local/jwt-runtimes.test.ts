@@ -182,7 +182,7 @@ describe('a token is rejected', () => {
     ['of another issuer', { claims: { iss: 'https://issuer.example' } }, 'token-issuer'],
     ['for another audience', { audience: 'another' }, 'token-claims'],
     ['of another client', { clientId: 'other', audience: 'tools' }, 'token-claims'],
-    ['without the scope', { scopes: ['tools/read'] }, 'token-claims'],
+    ['without the required scope', { scopes: ['tools/read'] }, 'token-claims'],
   ])('%s', async (_, request, why) => {
     const events: LocalEvent[] = [];
     const local = await start(
@@ -199,7 +199,7 @@ describe('a token is rejected', () => {
 
   test.each([
     ['that was tampered with', (token: string) => `${token.slice(0, -6)}AAAAAA`],
-    ['that is none', () => 'not-a-token'],
+    ['that is not a JWT', () => 'not-a-token'],
   ])('%s', async (_, changed) => {
     const local = await start({ notes: statelessMcp({ authorizer: 'JWT' }) }, { oauth: OAUTH });
     const token = changed(await tokenOf(local));

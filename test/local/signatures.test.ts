@@ -87,7 +87,7 @@ describe('a request with an invalid signature', () => {
       'security token included in the request is invalid',
     ],
     [
-      'a session token that is not its key’s',
+      'a session token of another key',
       { sessionToken: 'made-up' },
       'UnrecognizedClientException',
       'is invalid',
@@ -95,13 +95,13 @@ describe('a request with an invalid signature', () => {
     ['another region', { region: 'eu-west-1' }, 'InvalidSignatureException', "not 'eu-west-1'"],
     ['another service', { service: 'bedrock' }, 'InvalidSignatureException', "'bedrock-agentcore'"],
     [
-      'a date of six minutes ago',
+      'a date six minutes in the past',
       { at: new Date(Date.now() - 360_000) },
       'InvalidSignatureException',
       'Signature expired',
     ],
     [
-      'a date in six minutes',
+      'a date six minutes in the future',
       { at: new Date(Date.now() + 360_000) },
       'InvalidSignatureException',
       'Signature not yet current',

@@ -559,9 +559,9 @@ describe('the handle', () => {
 describe('the configuration', () => {
   test.each([
     ['no user', { users: {} }, /name a user here/],
-    ['an account that is none', { users: { ada: { accounts: { '12': {} } } } }, /twelve digits/],
-    ['a user that could name no session', { users: { 'a b': {} } }, /a user has letters/],
-    ['a start URL that is none', { startUrl: 'start', users: { ada: {} } }, /http or https URL/],
+    ['an invalid account', { users: { ada: { accounts: { '12': {} } } } }, /twelve digits/],
+    ['an invalid user name', { users: { 'a b': {} } }, /a user has letters/],
+    ['an invalid start URL', { startUrl: 'start', users: { ada: {} } }, /http or https URL/],
     ['half a second', { sessionDuration: 0.5, users: { ada: {} } }, /whole seconds/],
   ])('rejects %s', async (_, sso, message) => {
     await expect(startSso(sso)).rejects.toThrow(message);

@@ -189,8 +189,8 @@ describe('a POST', () => {
 describe('a request that a web page could send', () => {
   it.each([
     ['a foreign Origin', 403, { origin: 'http://evil.example' }],
-    ['another body than JSON', 415, { 'content-type': 'text/plain' }],
-    ['a Host that is rebound', 403, { host: 'evil.example' }],
+    ['a body that is not JSON', 415, { 'content-type': 'text/plain' }],
+    ['a foreign Host', 403, { host: 'evil.example' }],
   ])('with %s gets %s, and the server is not started', async (_, status, headers) => {
     const bridge = await startBridge({ LOG_LEVEL: 'debug' });
     for (const path of ['/mcp', '/invocations']) {

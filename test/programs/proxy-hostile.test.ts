@@ -126,10 +126,10 @@ describe('a misbehaving server', () => {
 
 describe('a misbehaving client', () => {
   it.each<[string, (id: number) => string]>([
-    ['two kinds at once', (id) => `{"jsonrpc":"2.0","id":${id},"result":{},"error":{}}`],
-    ['a key twice', (id) => `{"jsonrpc":"2.0","id":${id},"result":{"a":1,"a":2}}`],
+    ['both a result and an error', (id) => `{"jsonrpc":"2.0","id":${id},"result":{},"error":{}}`],
+    ['a duplicate key', (id) => `{"jsonrpc":"2.0","id":${id},"result":{"a":1,"a":2}}`],
     ['no version', (id) => `{"id":${id},"result":{}}`],
-    ['an error that is no object', (id) => `{"jsonrpc":"2.0","id":${id},"error":"no"}`],
+    ['an error that is not an object', (id) => `{"jsonrpc":"2.0","id":${id},"error":"no"}`],
   ])(
     'that answers a server request with %s fails that request, not the call',
     async (_, answer) => {

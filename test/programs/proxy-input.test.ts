@@ -12,13 +12,13 @@ async function startEcho() {
 
 describe('invalid input is answered, and later input still works', () => {
   it.each([
-    ['no JSON', 'hello', -32700],
+    ['invalid JSON', 'hello', -32700],
     ['a torn object', '{"jsonrpc":"2.0","id":1,"method":', -32700],
     ['bytes that are not UTF-8', Buffer.from('{"a":"\xff"}', 'latin1'), -32700],
     ['a number', '42', -32600],
     ['null', 'null', -32600],
     ['an empty batch', '[]', -32600],
-    ['an object that is no message', '{}', -32600],
+    ['an object that is not a message', '{}', -32600],
     ['an id without a method', '{"jsonrpc":"2.0","id":5}', -32600],
   ])('%s', async (_, line, code) => {
     const { upstream, proxy } = await startEcho();

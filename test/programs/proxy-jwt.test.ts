@@ -326,7 +326,7 @@ describe('a session of a runtime with JWT authorization', () => {
 
 describe('token settings', () => {
   it.each<[string, Record<string, string>, RegExp]>([
-    ['none for a runtime', { AGENTCORE_AUTH: 'none' }, /a runtime lets nobody in/],
+    ['no authorization for a runtime', { AGENTCORE_AUTH: 'none' }, /a runtime lets nobody in/],
     ['an unknown method', { AGENTCORE_AUTH: 'basic' }, /expected one of iam, oauth/],
   ])('with an invalid value, %s, end the proxy with exit code 2', async (_, env, sentence) => {
     const { local, home } = await setUp();

@@ -44,9 +44,12 @@ describe('the session mode', () => {
   it.each<[string, Partial<Switches>]>([
     ['the runtime session id', { routeMcpBy: 'runtime-session-id', stopBy: 'runtime-session-id' }],
     ['Mcp-Session-Id', { routeMcpBy: 'mcp-session-id', stopBy: 'mcp-session-id' }],
-    ['one routes, the other stops', { routeMcpBy: 'runtime-session-id', stopBy: 'mcp-session-id' }],
-    ['no id comes back', { returnRuntimeSessionId: false }],
-    ['notifications get 204', { notificationStatus: 204 }],
+    [
+      'one id for routing and the other for stopping',
+      { routeMcpBy: 'runtime-session-id', stopBy: 'mcp-session-id' },
+    ],
+    ['no returned id', { returnRuntimeSessionId: false }],
+    ['204 for notifications', { notificationStatus: 204 }],
   ])('session works the same with %s', async (_, switches) => {
     for (const server of [statefulMcp(), statelessMcp()]) {
       const local = await start({ server }, { switches });

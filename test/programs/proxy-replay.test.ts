@@ -26,8 +26,8 @@ const LOST: readonly [string, ProxiedOptions][] = [
   ['404', { switches: { goneSession: 'not-found' } }],
   ['400 Server not initialized', { switches: { goneSession: 'server-not-initialized' } }],
   ['-32602', { switches: { goneSession: 'invalid-params' } }],
-  ['what a fresh container says', { switches: { goneSession: 'fresh-container' } }],
-  ['-32602 of a stateless server that wants a handshake', { recognizes: 'handshake' }],
+  ['the answer of a fresh container', { switches: { goneSession: 'fresh-container' } }],
+  ['-32602 of a stateless server that requires a handshake', { recognizes: 'handshake' }],
 ];
 
 const modeOf = (mode: string) => ({ RUNTIME_SESSION_MODE: mode, AGENTCORE_STOP_ON_EXIT: 'true' });

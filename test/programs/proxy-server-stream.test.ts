@@ -102,7 +102,7 @@ describe('other content next to an answer', () => {
 describe('an ambiguous answer', () => {
   it.each<[string, (id: number) => string | Buffer, object]>([
     [
-      'with a key twice',
+      'with a duplicate key',
       (id) =>
         `{"jsonrpc":"2.0","id":${id},"result":{"big":12345678901234567890,"a":{"b":1,"b":2}}}`,
       { big: 12345678901234567890n, a: { b: 2 } },

@@ -63,7 +63,7 @@ describe('an invalid answer becomes one error', () => {
       /no MCP message.*text\/html/,
     ],
     [
-      'JSON that is no message',
+      'JSON that is not a message',
       send(200, '{"ok":true}', { 'content-type': 'application/json' }),
       /no MCP message/,
     ],

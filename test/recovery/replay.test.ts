@@ -36,7 +36,7 @@ const SHAPES = {
     ...errorFor(request, -32000, 'Bad Request: Server not initialized'),
     httpStatus: 400,
   }),
-  '400 that is no JSON-RPC': () => {
+  '400 that is not JSON-RPC': () => {
     throw new AgentCoreError('upstream', 'AgentCore refused (HTTP 400: No session)', {
       data: { status: 400, outcome: 'refused' },
     });

@@ -65,47 +65,47 @@ describe('the state of a session', () => {
 
   it.each<[string, WrittenFile, Partial<SessionEntry>]>([
     [
-      'active while its program lives and calls are under way',
+      'active while its program is alive and calls are open',
       { program: 'alive', records: [begun, active(2, ago(MINUTE))] },
       { state: 'active', mayBill: true, open: 2 },
     ],
     [
-      'active however long a call takes',
+      'active during a call of any duration',
       { program: 'alive', records: [started(ID, ago(2 * HOUR)), active(1, ago(2 * HOUR))] },
       { state: 'active', mayBill: true, idleLeft: 15 * MINUTE, lifetimeLeft: 6 * HOUR },
     ],
     [
-      'idle when the last call has ended',
+      'idle after the last call has ended',
       { program: 'alive', records: [begun, active(1, ago(3 * MINUTE)), active(0, ago(MINUTE))] },
       { state: 'idle', mayBill: true, idleLeft: 14 * MINUTE, open: 0 },
     ],
     [
-      'orphaned when its program is dead',
+      'orphaned if its program is dead',
       { program: 'dead', records: [begun] },
       { state: 'orphaned', mayBill: true, idleLeft: 10 * MINUTE },
     ],
     [
-      'idle when its program is dead and meant it to stay',
+      'idle if its dead program had detached from it',
       { program: 'dead', records: [begun, { type: 'session.left', at: ago(MINUTE), session: ID }] },
       { state: 'idle', mayBill: true },
     ],
     [
-      'never orphaned when its program was on another host',
+      'never orphaned if its program was on another host',
       { program: 'elsewhere', heartbeatAt: new Date(NOW - HOUR), records: [begun] },
       { state: 'idle', mayBill: true },
     ],
     [
-      'expired when it was idle for long enough, whether its program lives',
+      'expired after its idle timeout, even if its program is alive',
       { program: 'alive', records: [started(ID, ago(20 * MINUTE))] },
       { state: 'expired', mayBill: false, idleLeft: 0, endedAt: ago(5 * MINUTE) },
     ],
     [
-      'expired when its program is dead and its time over',
+      'expired if its program is dead and its time is over',
       { program: 'dead', records: [started(ID, ago(20 * MINUTE))] },
       { state: 'expired', mayBill: false },
     ],
     [
-      'expired when an idle one has reached its maximum lifetime',
+      'expired if it is idle and has reached its maximum lifetime',
       {
         program: 'dead',
         records: [
@@ -117,12 +117,12 @@ describe('the state of a session', () => {
       { state: 'expired', mayBill: false, endedAt: ago(0) },
     ],
     [
-      'stopped when it was stopped',
+      'stopped after a stop',
       { program: 'alive', records: [begun, stopped(ago(MINUTE))] },
       { state: 'stopped', mayBill: false, endedAt: ago(MINUTE), age: 4 * MINUTE },
     ],
     [
-      'stopped though the call that was under way ended after that',
+      'stopped, although an open call ended later',
       {
         program: 'alive',
         records: [
@@ -136,7 +136,7 @@ describe('the state of a session', () => {
       { state: 'stopped', mayBill: false, endedAt: ago(2 * MINUTE) },
     ],
     [
-      'stopped though only then it was written that a call was under way, and its answer came',
+      'stopped, although an open call and its answer were recorded later',
       {
         program: 'alive',
         records: [
@@ -150,7 +150,7 @@ describe('the state of a session', () => {
       { state: 'stopped', mayBill: false },
     ],
     [
-      'idle while calls were under way on another host that is silent now',
+      'idle if calls were open on another host that is silent now',
       {
         program: 'elsewhere',
         heartbeatAt: new Date(NOW - 3 * MINUTE),
@@ -159,7 +159,7 @@ describe('the state of a session', () => {
       { state: 'idle', mayBill: true, mayRunOn: true, open: 0 },
     ],
     [
-      'active while calls are under way on another host',
+      'active while calls are open on another host',
       {
         program: 'elsewhere',
         heartbeatAt: new Date(NOW - 5 * SECOND),
@@ -168,7 +168,7 @@ describe('the state of a session', () => {
       { state: 'active', mayBill: true, mayRunOn: false, open: 1 },
     ],
     [
-      'idle beyond its maximum lifetime where calls went on, which AgentCore boots a microVM for',
+      'idle beyond its maximum lifetime if later calls started a new microVM',
       {
         program: 'alive',
         records: [started(ID, ago(9 * HOUR)), call(9 * HOUR - MINUTE, ago(9 * HOUR))],
@@ -176,7 +176,7 @@ describe('the state of a session', () => {
       { state: 'idle', mayBill: true, lifetimeLeft: 8 * HOUR - MINUTE },
     ],
     [
-      'expired when even a call that outlived its program must be over',
+      'expired once even a call that outlived its program must have ended',
       {
         program: 'dead',
         heartbeatAt: new Date(NOW - 2 * HOUR),
@@ -185,7 +185,7 @@ describe('the state of a session', () => {
       { state: 'expired', mayBill: false, mayRunOn: false },
     ],
     [
-      'idle again when a call came after it was stopped, which revives it',
+      'idle again after a call that restarted it',
       {
         program: 'alive',
         records: [begun, stopped(ago(3 * MINUTE)), call(SECOND, ago(2 * MINUTE))],
@@ -193,7 +193,7 @@ describe('the state of a session', () => {
       { state: 'idle', mayBill: true },
     ],
     [
-      'stopped for good when it was revived and stopped once more',
+      'stopped after it was restarted and stopped again',
       {
         program: 'alive',
         records: [
@@ -206,7 +206,7 @@ describe('the state of a session', () => {
       { state: 'stopped', mayBill: false, endedAt: ago(MINUTE) },
     ],
     [
-      'stopped when it was first stopped, though it was found gone later',
+      'stopped at the first stop, although it was not found later',
       {
         program: 'alive',
         records: [

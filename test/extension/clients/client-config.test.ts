@@ -73,7 +73,7 @@ describe('adding a server to a client’s file', () => {
 
   it.each([
     ['UTF-16', Buffer.from('\ufeff{}', 'utf16le'), 'encoded in UTF-16'],
-    ['bytes that are no text', Buffer.from([0x7b, 0xff, 0x7d]), 'not encoded in UTF-8'],
+    ['bytes that are not text', Buffer.from([0x7b, 0xff, 0x7d]), 'not encoded in UTF-8'],
   ])('rejects %s', async (_, bytes, words) => {
     await writeFile(file, bytes);
     await expect(add()).rejects.toThrow(words);

@@ -129,21 +129,21 @@ describe('verification reports', () => {
       edit(1, (lines) => void lines.splice(2, 1, (lines[2] as string).replace('tool"', 'toll"'))),
     ],
     ['a removed record', edit(1, (lines) => void lines.splice(2, 1))],
-    ['a record twice', edit(1, (lines) => void lines.splice(2, 0, lines[2] as string))],
+    ['a duplicate record', edit(1, (lines) => void lines.splice(2, 0, lines[2] as string))],
     [
       'records in another order',
       edit(0, (lines) => void lines.splice(2, 2, lines[3] as string, lines[2] as string)),
     ],
     [
-      'a changed head',
+      'a changed header',
       edit(1, (lines) => void lines.splice(0, 1, (lines[0] as string).replace('proxy', 'prosy'))),
     ],
     ['garbage', edit(1, (lines) => void lines.splice(2, 0, 'garbage'))],
     [
-      'records cut from the end of a file that another follows',
+      'records removed from the end of a file with a successor',
       edit(0, (lines) => void lines.splice(-2, 1)),
     ],
-    ['a file that is missing', (paths) => unlink(paths[1] as string)],
+    ['a missing file', (paths) => unlink(paths[1] as string)],
     ['the first file missing', (paths) => unlink(paths[0] as string)],
     ['an emptied file', (paths) => writeFile(paths[1] as string, '')],
   ];

@@ -7,8 +7,8 @@ const fault = (pattern: string, id: string) =>
   check.fault({ properties: { id: { type: 'string', pattern } } }, { id }, 'schema');
 
 test.each([
-  ['of the kind that takes linear time', '^(a+)+$'],
-  ['of the kind that goes back', '^(?=a)(a+)+$'],
+  ['without backtracking', '^(a+)+$'],
+  ['with backtracking', '^(?=a)(a+)+$'],
 ])('a pattern %s is checked in bounded time', (_, pattern) => {
   expect(fault(pattern, 'aaa')).toBeUndefined();
   expect(fault(pattern, 'aab')).toContain('must match pattern');
