@@ -56,10 +56,9 @@ export function scenariosOf(revision: Revision): string[] {
 }
 
 /**
- *
  * Runs all server scenarios of a revision against the server at `url`.
- * @returns The checks by scenario. A scenario that did not finish has none.
  *
+ * @returns The checks by scenario. A scenario that did not finish has none.
  */
 export async function runSuite(url: string, revision: Revision): Promise<Map<string, Check[]>> {
   const folder = await mkdtemp(join(tmpdir(), 'agentcore-mcp-conformance-'));

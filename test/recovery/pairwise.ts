@@ -7,11 +7,10 @@ export type Combination<P extends Positions> = { readonly [K in keyof P]: P[K][n
 const GUESSES = 100;
 
 /**
- *
  * Few combinations in which each two positions of any two switches occur together at least once,
  * unless no valid combination has both. The result is always the same.
- * @param canBe False for an invalid combination.
  *
+ * @param canBe False for an invalid combination.
  */
 export function pairwise<P extends Positions>(
   positions: P,

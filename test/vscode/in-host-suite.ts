@@ -4,10 +4,9 @@ import { build } from 'esbuild';
 const OUTPUT = resolve('.vscode-test/in-host');
 
 /**
- *
  * Builds the tests that run inside the extension host, which cannot load TypeScript.
- * @returns The value of `extensionTestsPath` for VS Code.
  *
+ * @returns The value of `extensionTestsPath` for VS Code.
  */
 export async function inHostSuite(): Promise<string> {
   await build({

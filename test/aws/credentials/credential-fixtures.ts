@@ -177,10 +177,9 @@ export async function serve(listener: RequestListener): Promise<string> {
 }
 
 /**
- *
  * Calls all the time, several calls at once, until the event happens.
- * @returns the value of the event and the calls that were open at that time.
  *
+ * @returns the value of the event and the calls that were open at that time.
  */
 export async function callUntil<T>(
   proxy: ProxyProcess,

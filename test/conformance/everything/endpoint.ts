@@ -17,11 +17,10 @@ import { StoredEvents } from './stored-events.ts';
 const RETRY = 10;
 
 /**
- *
  * Serves both eras of MCP on one endpoint: 2026-07-28 without sessions, earlier versions with
  * `Mcp-Session-Id` sessions.
- * @param port 0 for any free port.
  *
+ * @param port 0 for any free port.
  */
 export async function startEverything(port: number, host = '127.0.0.1'): Promise<Server> {
   const endpoint = everythingEndpoint();

@@ -5,10 +5,9 @@ import type { LocalRuntime } from '../../../src/local/local-runtime.ts';
 import type { RunFolder } from '../harness/run-folder.ts';
 
 /**
- *
  * Runs the proxy like another program of this user, and kills it during its session.
- * @returns The id of the runtime session, which no program will stop.
  *
+ * @returns The id of the runtime session, which no program will stop.
  */
 export async function leaveOrphan(
   { home, state }: RunFolder,

@@ -4,11 +4,10 @@ import type { RunFolder } from '../harness/run-folder.ts';
 import type { Scene } from './use-agentcore.ts';
 
 /**
+ * Signs in as `ada` with the code that VS Code shows. The page of the identity center is in another
+ * tab of the same browser.
  *
- * Signs in as `ada` with the code that VS Code shows. The page of the identity center is in
- * another tab of the same browser.
  * @returns The code.
- *
  */
 export async function allowDevice({ local, vsCode }: Scene): Promise<string> {
   const { dialog, page } = vsCode.workbench;

@@ -37,10 +37,8 @@ export class BrowserWindow {
   }
 
   /**
-   *
    * @param trace The path for the Playwright trace, written on close.
    * @param visible Whether to show the window, on a machine with a screen.
-   *
    */
   static async open(
     origin: string,

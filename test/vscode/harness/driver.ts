@@ -33,11 +33,10 @@ export class Driver {
   }
 
   /**
-   *
    * Runs a function in the extension host. Only its source is sent, so it can use only `vscode` and
    * its arguments. Arguments and result are JSON.
-   * @throws AgentCoreError `upstream` with the function's error, `timeout` after 30 s.
    *
+   * @throws AgentCoreError `upstream` with the function's error, `timeout` after 30 s.
    */
   async run<Result, Args extends readonly unknown[]>(
     script: (api: typeof vscode, ...args: Args) => Result | Thenable<Result>,

@@ -4,10 +4,9 @@ import { AgentCoreError } from '../../../src/error.ts';
 const intervalMs = 50;
 
 /**
- *
  * Polls for a value, and returns the first one that is neither undefined nor false.
- * @throws AgentCoreError `timeout` after `maxMs`, with the name of the missing value from `what`.
  *
+ * @throws AgentCoreError `timeout` after `maxMs`, with the name of the missing value from `what`.
  */
 export async function until<T>(
   maxMs: number,

@@ -4,14 +4,12 @@ import { layout } from '../install/layout.ts';
 import { VsCode, type VsCodeOptions } from './vs-code.ts';
 
 /**
- *
  * One VS Code for all tests of the file or `describe` that calls this. It ends with them. A failed
  * test leaves a screenshot and the logs below `.vscode-test/failures`, and the next test starts in
- * a
- * reloaded window.
+ * a reloaded window.
+ *
  * @param options The options, or a function that returns them once the tests begin.
  * @returns A function that returns the VS Code once the tests have begun.
- *
  */
 export function useVsCode(
   options: VsCodeOptions | (() => Promise<VsCodeOptions>) = {},

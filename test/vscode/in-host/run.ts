@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import Mocha from 'mocha';
 
 /**
- *
  * VS Code calls this inside the extension host.
+ *
  * @returns The number of passed tests.
  * @throws If a test failed, with its failures.
- *
  */
 export async function run(): Promise<number> {
   const mocha = new Mocha({ ui: 'tdd', timeout: 30_000, reporter: 'spec' });

@@ -11,10 +11,9 @@ export function findChromium(): string | undefined {
 }
 
 /**
- *
  * The steps that install Chromium, or none if it is installed.
- * @throws AgentCoreError `usage` if only the user can install it.
  *
+ * @throws AgentCoreError `usage` if only the user can install it.
  */
 export function chromiumSteps(): readonly Step[] {
   if (findChromium() !== undefined) return [];

@@ -11,12 +11,10 @@ export function isInstalled(): boolean {
 }
 
 /**
- *
  * Installs code-server from npm, a real VS Code that is served to a browser. First removes the
- * files
- * of an incomplete installation or of other versions.
- * @param announce Called with the title of each step when it begins.
+ * files of an incomplete installation or of other versions.
  *
+ * @param announce Called with the title of each step when it begins.
  */
 export async function installCodeServer(announce: (title: string) => void): Promise<void> {
   rmSync(layout.folder, { recursive: true, force: true });

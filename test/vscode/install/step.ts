@@ -16,11 +16,10 @@ export interface Step {
 const keptOutput = 16_384;
 
 /**
- *
  * Runs a step in its own process group, so that all its processes end on a timeout or when this
  * process is stopped.
- * @throws AgentCoreError `upstream` or `timeout`, with the last 16 kB of the step's output.
  *
+ * @throws AgentCoreError `upstream` or `timeout`, with the last 16 kB of the step's output.
  */
 export async function runStep(step: Step): Promise<void> {
   const { title, command, args, cwd, env = process.env, maxMinutes } = step;
