@@ -9,7 +9,7 @@ type ChatStep =
    * Calls the tool whose name ends in this, because VS Code truncates and prefixes MCP tool names.
    */
   | { readonly call: string; readonly input?: Readonly<Record<string, unknown>> }
-  /** Writes an answer; `{result}` in it becomes the text of the last tool's result. */
+  /** Writes an answer. `{result}` in it becomes the text of the last tool's result. */
   | { readonly say: string };
 
 /** The script of the agent and the model, until the next script. */

@@ -144,6 +144,6 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // The whole group is gone.
+    // The whole process group has exited.
   }
 }
