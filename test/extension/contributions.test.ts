@@ -183,7 +183,7 @@ describe('settings', () => {
     }
   });
 
-  it('have machine scope, and an untrusted workspace cannot change them', () => {
+  it('are machine-overridable, and an untrusted workspace cannot change them', () => {
     // The same for settings of cost, because a workspace could hide running sessions.
     const { restrictedConfigurations } = manifest.capabilities.untrustedWorkspaces;
     expect(restrictedConfigurations).toEqual(Object.keys(properties));

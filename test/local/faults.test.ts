@@ -311,7 +311,7 @@ describe('the short form of a fault', () => {
   );
 
   test.each(['explode', 'status=abc', 'after:throttle=x@'])(
-    'is quoted with all its parts on one line of the error: %s',
+    'is rejected with the whole syntax on one line of the error: %s',
     (text) => {
       expect(() => parseFault(text)).toThrow(/^Not a fault.*\[before:\|during:\|after:\]KIND.*$/);
     },

@@ -472,7 +472,7 @@ describe('on exit, the proxy', () => {
     expect(await recorded(journal)).toMatchObject([{ end: { how: 'stopped' } }]);
   });
 
-  it('stops a microVM whose server issued no id and rejects an unknown session', async () => {
+  it('stops a microVM whose server issued no id and does not know the session', async () => {
     const { env, journal } = await startState();
     const upstream = await startUpstream(({ message, response }) => {
       if (message?.method !== 'tools/list') return false;

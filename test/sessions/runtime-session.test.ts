@@ -47,7 +47,7 @@ describe('a session with a rejected invoke', () => {
     expect(session.mayRun).toBe(false);
   });
 
-  it('keeps its identity if another invoke was accepted', async () => {
+  it('stays the same session if another invoke was accepted', async () => {
     const { session, invoke, first, types } = await begun();
     const second = await invoke();
     session.refused();

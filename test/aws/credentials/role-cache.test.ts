@@ -96,7 +96,7 @@ describe('a role that requires an MFA code', () => {
     expect(await assumed(env, refuse)).toBe('ASIAKEPT');
   });
 
-  it('prompts again shortly before expiry, and keeps the cached credentials if no user can be asked', async () => {
+  it('prompts again shortly before expiry, and uses the cached credentials if no user can be asked', async () => {
     const { env, file } = home();
     keep(file, 10);
     expect(await assumed(env, refuse)).toBe('ASIAKEPT');

@@ -239,7 +239,7 @@ describe('cached discovery results', () => {
     for (const api of LISTS) expect(calls(local).filter((call) => call === api)).toHaveLength(2);
   });
 
-  it('are not current if a part was missing', async () => {
+  it('are read again if a part was missing', async () => {
     const { local, discovery } = await setUp();
     const fault = {
       kind: 'status',

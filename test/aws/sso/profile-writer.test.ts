@@ -202,7 +202,7 @@ region = eu-west-1
     expect(readdirSync(dirname(home.config))).toEqual(['config']);
   });
 
-  it('is rejected if a similar profile seems to be meant', async () => {
+  it('is rejected if the same profile exists with another header', async () => {
     for (const before of ['[profile default]\nregion = x\n', '[default]\nregion = x\n']) {
       const home = new Home(before);
       await expect(write(home, { name: 'default' })).rejects.toMatchObject({ code: 'usage' });

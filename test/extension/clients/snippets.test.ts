@@ -136,7 +136,7 @@ describe('a client’s configuration', () => {
     expect(() => inputs('{"inputs": [], "inputs": []}')).toThrow('it has "inputs" 2 times');
   });
 
-  it('is read as by the clients: the last of two servers with one name counts', () => {
+  it('uses the last of two servers with one name, as clients do', () => {
     const text = (last: object) =>
       `{"mcpServers": {"w": ${JSON.stringify(snippet)}, "w": ${JSON.stringify(last)}}}`;
     expect(hasServer(text({ command: 'other' }), 'claude', 'w', snippet)).toBe(false);

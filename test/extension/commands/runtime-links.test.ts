@@ -49,7 +49,7 @@ describe('the IAM policies to copy', () => {
     expect(JSON.stringify(policyOfRole({ arn: GATEWAY, role }))).toContain('InvokeGateway');
   });
 
-  it('allow assuming a role, with the external ID if that belongs to the role', () => {
+  it('allow assuming a role, with the external ID only if this role requires it', () => {
     const principal = 'arn:aws:iam::123456789012:user/ada';
     const alone = trustPolicyOf({ ...role, arns: [ROLE] }, principal);
     expect(alone.Statement).toMatchObject([

@@ -26,7 +26,7 @@ function setUp() {
   return { view, told, show };
 }
 
-it('refreshes one item if only its text changed, and the whole tree if a session came or went', () => {
+it('refreshes items whose text changed, and the whole tree if a session came or went', () => {
   const { view, told, show } = setUp();
   show({ id: 'a', age: 1 }, { id: 'b', age: 1 });
   const shown = view.getChildren();

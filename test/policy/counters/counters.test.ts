@@ -117,7 +117,7 @@ describe('counters', () => {
     }
   });
 
-  it('do not stay beyond a limit that is read but not counted', async () => {
+  it('drop a call with a fast clock after one window, even if they are only read', async () => {
     const { clock, counters, reserve } = await startCounters();
     clock.now = NOON + 365 * DAY;
     await reserve([SLIDING]);
