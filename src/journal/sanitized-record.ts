@@ -1,10 +1,16 @@
-import type { AuditedRequest } from '../policy/audit/audit-records.ts';
 import { Recent } from '../policy/redaction/recent.ts';
 import { textMask } from '../policy/redaction/text-mask.ts';
 import type { JournalRecord } from './records.ts';
 import { redactedText } from './redacted-text.ts';
 
-type Record = JournalRecord | Omit<AuditedRequest, 'hash'>;
+/** A request in the audit. */
+interface AuditedRequest {
+  readonly type: 'audit.request';
+  readonly method: string;
+  readonly name?: string | undefined;
+  readonly requestId?: string | undefined;
+  readonly traceId?: string | undefined;
+}
 
 const SECRETS = ['private-key', 'aws-key', 'token'] as const;
 const NAMED = textMask([...SECRETS, 'email', 'card', 'iban', 'national-id', 'ip']);
@@ -31,7 +37,7 @@ const known = new Recent<string>(MOST_KNOWN, (name, kept) => 2 * (name.length + 
  * header IDs, and sentences that quote them. A session ID with such data is omitted, because a
  * masked ID would be unusable.
  */
-export function sanitized<R extends Record>(record: R): R {
+export function sanitized<R extends JournalRecord | AuditedRequest>(record: R): R {
   switch (record.type) {
     case 'call':
     case 'audit.request': {

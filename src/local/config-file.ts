@@ -1,51 +1,18 @@
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isMap, LineCounter, type Node, parseDocument } from 'yaml';
-import { requireConfirmed } from '../confirmed-commands.ts';
-import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
-import { readRegularText } from '../regular-file.ts';
 import { localConfigSchema, type ResolvedConfig, resolveParsed } from './config.ts';
 import type { GatewayConfig, TargetConfig } from './gateways/gateway.ts';
 
-const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
-
-export const DEFAULT_CONFIG_FILE = 'agentcore-local.yaml';
-
 /**
- * Reads a YAML or JSON configuration file. A relative `cwd` is relative to the file's folder.
+ * Parses a configuration file, YAML or JSON. A relative `cwd` is relative to the file's folder.
  *
- * @throws {AgentCoreError} `config`
- */
-export async function readConfigFile(
-  path: string,
-  env: Environment = process.env,
-): Promise<ResolvedConfig> {
-  let text: string;
-  try {
-    text = readRegularText(path, MAX_CONFIG_BYTES);
-  } catch (cause) {
-    if (path !== DEFAULT_CONFIG_FILE || existsSync(path)) throw cause;
-    throw new AgentCoreError(
-      'config',
-      `There is no ${path} in this folder. Name a configuration with --config, or write one: docs/local-runtime.md has an example.`,
-      { cause },
-    );
-  }
-  requireConfirmed(
-    { kind: 'localConfig', text },
-    env,
-    `Could not start the local AgentCore: ${path} has changed since it was confirmed. Start the server in VS Code again.`,
-  );
-  return parseConfig(text, path, dirname(resolve(path)));
-}
-
-/**
- * Validates the text of a configuration file.
- *
+ * @param file Path of the file, for its folder and for errors.
  * @throws {AgentCoreError} `config`, with one line per mistake: `FILE:LINE:COLUMN: FIELD: MESSAGE`.
  */
-function parseConfig(text: string, file: string, folder: string): ResolvedConfig {
+export function parseConfig(text: string, file: string): ResolvedConfig {
+  const folder = dirname(resolve(file));
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const at = (offset: number) => {

@@ -1,12 +1,18 @@
+import { existsSync } from 'node:fs';
+import { requireConfirmed } from '../confirmed-commands.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
-import { DEFAULT_CONFIG_FILE, readConfigFile } from '../local/config-file.ts';
+import type { ResolvedConfig } from '../local/config.ts';
+import { parseConfig } from '../local/config-file.ts';
 import type { LocalEvent, LocalListener, SessionChange } from '../local/events.ts';
 import { parseFault } from '../local/faults.ts';
 import { type LocalRuntime, startResolved } from '../local/local-runtime.ts';
 import type { RequestRecord } from '../local/request-log.ts';
 import type { LocalSso } from '../local/services/sso/sso.ts';
 import { escapeControls, escapeLines } from '../log.ts';
+import { readRegularText } from '../regular-file.ts';
 
+const DEFAULT_CONFIG_FILE = 'agentcore-local.yaml';
+const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 const DEFAULT_PORT = 8787;
 /** Milliseconds until a stuck container is killed, so that the program can exit. */
 const CLOSE_MS = 6000;
@@ -83,7 +89,7 @@ export async function runLocal(options: LocalOptions, streams: LocalStreams): Pr
 
 async function startLocal(options: LocalOptions, listener: LocalListener): Promise<LocalRuntime> {
   const faults = (options.faults ?? []).map(parseFault);
-  const config = await readConfigFile(options.config ?? DEFAULT_CONFIG_FILE);
+  const config = readConfig(options.config ?? DEFAULT_CONFIG_FILE);
   return startResolved(
     {
       ...config,
@@ -92,6 +98,26 @@ async function startLocal(options: LocalOptions, listener: LocalListener): Promi
     },
     { listener },
   );
+}
+
+function readConfig(path: string): ResolvedConfig {
+  let text: string;
+  try {
+    text = readRegularText(path, MAX_CONFIG_BYTES);
+  } catch (cause) {
+    if (path !== DEFAULT_CONFIG_FILE || existsSync(path)) throw cause;
+    throw new AgentCoreError(
+      'config',
+      `There is no ${path} in this folder. Name a configuration with --config, or write one: docs/local-runtime.md has an example.`,
+      { cause },
+    );
+  }
+  requireConfirmed(
+    { kind: 'localConfig', text },
+    process.env,
+    `Could not start the local AgentCore: ${path} has changed since it was confirmed. Start the server in VS Code again.`,
+  );
+  return parseConfig(text, path);
 }
 
 interface Ending {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { serverNameOf } from '../aws/gateway-address.ts';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
 import { fileFailure } from '../file-failure.ts';
@@ -107,7 +108,7 @@ export async function runPolicyExplain(
   const documents = readValid(options, env);
   const listed = options.tools ? readTools(options.tools) : undefined;
   const policies = documents.map(({ policy }) => policy);
-  const trial = await new Trial(policies, Date.now).prepare();
+  const trial = await new Trial(policies, serverNameOf, Date.now).prepare();
   const params = tool === undefined ? args : { name: tool, arguments: args };
   const facts = { caller, runtime, tool: toolIn(listed, params.name) };
   const { effect, ruling, limits } = trial.judge(method ?? 'tools/call', params, facts);
@@ -194,7 +195,11 @@ export async function runPolicyTest(
   const runtime = runtimeIn(env);
   const results: { name: string; line: number; mistake: string | undefined }[] = [];
   for (const example of read.examples) {
-    const mistake = await mistakeOf(example, policies, Date.now(), { tools, runtime });
+    const mistake = await mistakeOf(example, policies, Date.now(), {
+      tools,
+      runtime,
+      serverName: serverNameOf,
+    });
     results.push({ name: example.name, line: example.line, mistake });
   }
   const failed = results.filter(({ mistake }) => mistake !== undefined);

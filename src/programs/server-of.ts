@@ -1,3 +1,4 @@
+import type { AuthorizationSettings } from '../aws/authorization/authorization-settings.ts';
 import {
   type Authorizer,
   bearerAuthorizer,
@@ -14,6 +15,7 @@ import type { Network } from '../aws/network.ts';
 import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
 import { runtimeInvocationsUrl } from '../aws/runtime-url.ts';
 import { readServiceSettings, type ServiceSettings } from '../aws/shared-config.ts';
+import type { Timeouts } from '../aws/silence-clock.ts';
 import { GatewayInvoker } from '../ends/gateway/gateway-invoker.ts';
 import { GatewaySessions } from '../ends/gateway/gateway-sessions.ts';
 import { RuntimeInvoker } from '../ends/runtime/invoker.ts';
@@ -25,16 +27,26 @@ import type { SessionOrigin } from '../journal/records.ts';
 import type { Log } from '../log.ts';
 import { HandshakeFirst } from '../recovery/handshake-first.ts';
 import type { Interceptor } from '../relay/interceptors.ts';
-import { freshSessionId, identitySessionId } from '../sessions/session-ids.ts';
+import { freshSessionId, identitySessionId, type SessionMode } from '../sessions/session-ids.ts';
 import { SessionRegister } from '../sessions/session-register.ts';
-import type { ProxySettings } from './proxy-settings.ts';
 import type { ServerSettings } from './server-settings.ts';
 
 /** STS returns the same in every region of a partition. Used if no region is configured. */
 const ANY_REGION = 'us-east-1';
 
+/** The settings that decide how to connect. */
+interface ConnectSettings {
+  readonly server: ServerSettings;
+  readonly authorization: AuthorizationSettings;
+  readonly profile: string | undefined;
+  readonly mode: SessionMode;
+  readonly timeouts: Timeouts;
+  /** Whether to stop the sessions when the proxy ends. */
+  readonly stopsSessions: boolean;
+}
+
 export interface ServerOptions {
-  readonly settings: ProxySettings;
+  readonly settings: ConnectSettings;
   readonly service: ServiceSettings;
   /** IAM credentials. May be unused if the gateway or runtime takes bearer tokens. */
   readonly credentials: FoundCredentials;

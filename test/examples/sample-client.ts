@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Client as ModernClient } from '@modelcontextprotocol/client';
 import { StdioClientTransport as ModernStdio } from '@modelcontextprotocol/client/stdio';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -7,7 +8,7 @@ import {
   ElicitRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import { onTestFinished } from 'vitest';
-import { readConfigFile } from '../../src/local/config-file.ts';
+import { parseConfig } from '../../src/local/config-file.ts';
 import { type LocalRuntime, startResolved } from '../../src/local/local-runtime.ts';
 import type { Line } from '../fixtures/proxy-process.ts';
 import { endWithTest } from '../fixtures/running.ts';
@@ -43,7 +44,8 @@ export interface SampleClient {
 
 /** The samples on a local AgentCore, with the configuration from the documentation. */
 export async function startSamples(): Promise<LocalRuntime> {
-  const config = await readConfigFile('examples/agentcore-local.yaml');
+  const file = 'examples/agentcore-local.yaml';
+  const config = parseConfig(readFileSync(file, 'utf8'), file);
   const local = await startResolved({ ...config, port: 0 });
   onTestFinished(() => local.close());
   return local;

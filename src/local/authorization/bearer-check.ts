@@ -1,9 +1,9 @@
 import type { JWTPayload } from 'jose';
 import type { HttpExchange } from '../answers/http-exchange.ts';
 import type { PlatformError } from '../answers/platform-error.ts';
-import type { Platform } from '../platform.ts';
+import type { LocalEvents } from '../events.ts';
 import type { Switches } from '../switches.ts';
-import { bearerToken } from './bearer-verifier.ts';
+import { type BearerVerifier, bearerToken } from './bearer-verifier.ts';
 import type { JwtAuthorizer } from './jwt-authorizer.ts';
 
 type BearerCheck =
@@ -12,7 +12,7 @@ type BearerCheck =
 
 /** Checks the bearer token of a request. Emits the reason for a refusal to the log. */
 export async function checkBearer(
-  { bearer, events }: Platform,
+  { bearer, events }: { readonly bearer: BearerVerifier; readonly events: LocalEvents },
   exchange: HttpExchange,
   authorizer: JwtAuthorizer,
   switches: Pick<Switches, 'jwtLeeway' | 'revokedTokens' | 'jwtClaimErrors'>,

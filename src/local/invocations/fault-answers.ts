@@ -1,8 +1,8 @@
 import type { Dialect } from '../answers/dialect.ts';
 import type { HttpExchange } from '../answers/http-exchange.ts';
 import { type Answer, jsonRpcAnswer, restAnswer } from '../answers/platform-error.ts';
+import type { LocalEvents } from '../events.ts';
 import type { ArmedFault } from '../fault.ts';
-import type { Platform } from '../platform.ts';
 import type { RequestRecord } from '../request-log.ts';
 import { EXPIRED_TOKEN } from '../signatures/sigv4-verifier.ts';
 
@@ -18,7 +18,7 @@ export function isAnswerFault(fault: ArmedFault): fault is AnswerFault {
 
 /** Records the fault of a request, if any. */
 export function noteFault(
-  { events }: Platform,
+  { events }: { readonly events: LocalEvents },
   record: RequestRecord,
   fault: ArmedFault | undefined,
 ): void {

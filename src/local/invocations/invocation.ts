@@ -1,19 +1,29 @@
-import type { IncomingMessage } from 'node:http';
+import type { Agent, IncomingMessage } from 'node:http';
 import type { Dialect } from '../answers/dialect.ts';
 import type { HttpExchange } from '../answers/http-exchange.ts';
 import type { PlatformError } from '../answers/platform-error.ts';
+import type { Clock } from '../clock.ts';
 import type { Container } from '../containers/container.ts';
+import type { Deliveries } from '../deliveries.ts';
 import type { ArmedFault } from '../fault.ts';
-import type { Platform, ServedRuntime } from '../platform.ts';
+import type { ServedRuntime } from '../platform.ts';
 import type { RuntimeSession } from '../sessions/runtime-session.ts';
 import type { Switches } from '../switches.ts';
 import { disturb, disturbanceDuring } from './disturbance.ts';
 import { answerWithFault, isAnswerFault } from './fault-answers.ts';
 import { forward, type Verdict } from './forward.ts';
 
+/** The shared services that an invocation uses. */
+interface InvocationServices {
+  readonly clock: Clock;
+  readonly deliveries: Deliveries;
+  /** Reuses connections to containers. */
+  readonly containerAgent: Agent;
+}
+
 /** An admitted invocation: authenticated, authorized, and of an existing runtime. */
 export interface Invocation {
-  readonly platform: Platform;
+  readonly platform: InvocationServices;
   readonly runtime: ServedRuntime;
   readonly exchange: HttpExchange;
   readonly dialect: Dialect;
@@ -113,7 +123,7 @@ function answerLostCall(exchange: HttpExchange, dialect: Dialect, how: Switches[
   }
 }
 
-function pause({ clock }: Platform, ms: number): Promise<void> {
+function pause({ clock }: InvocationServices, ms: number): Promise<void> {
   return new Promise((resolve) => {
     clock.after(ms, resolve);
   });

@@ -1,10 +1,10 @@
 import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
-import type { Platform } from '../platform.ts';
-import type { Verification } from '../signatures/sigv4-verifier.ts';
+import type { LocalEvents } from '../events.ts';
+import type { SigV4Verifier, Verification } from '../signatures/sigv4-verifier.ts';
 
 /** Checks the signature of a request. Emits the reason for a refusal to the log. */
 export function checkSignature(
-  { verifier, events }: Platform,
+  { verifier, events }: { readonly verifier: SigV4Verifier; readonly events: LocalEvents },
   exchange: HttpExchange,
   body: RequestBody,
   service: string,

@@ -1,5 +1,4 @@
 import type { CallOutcome } from '../../journal/records.ts';
-import type { Decided } from '../../relay/peer.ts';
 
 /**
  * Records of the audit, in separate files with the journal's format. `hash` is always the last
@@ -33,6 +32,16 @@ export interface AuditedTokens {
   readonly restored: readonly string[];
 }
 
+/** A policy decision. */
+interface AuditedDecision {
+  /** `allow`, `deny`, or the outcome of an approval. */
+  readonly effect: string;
+  /** The deciding rule, as a JSON pointer into its document. */
+  readonly rule?: string | undefined;
+  /** Path of the document. */
+  readonly document?: string | undefined;
+}
+
 /**
  * A request: `begun` before it is forwarded (only if an audit is required), `ended` after the
  * response.
@@ -51,7 +60,7 @@ export interface AuditedRequest extends OfAudit {
   readonly session?: string | undefined;
   /** HMAC-SHA-256 in hex of the original arguments, with the salt in the audit folder. */
   readonly argumentsHash?: string | undefined;
-  readonly decision?: Decided | undefined;
+  readonly decision?: AuditedDecision | undefined;
   /** Number of redacted values by kind. */
   readonly redactions?: Readonly<Record<string, number>> | undefined;
   /** IDs of redaction tokens issued or restored for the request and its response. */

@@ -9,6 +9,8 @@ export interface TrialSetting {
   readonly tools?: readonly JsonObject[] | undefined;
   /** ARN of the runtime if an example has none. */
   readonly runtime?: string | undefined;
+  /** Returns the ARN or URL by which policies name the server at an address. */
+  readonly serverName: (address: string) => string;
 }
 
 /**
@@ -19,9 +21,9 @@ export async function mistakeOf(
   example: Example,
   policies: readonly Policy[],
   now: number,
-  { tools, runtime = '' }: TrialSetting = {},
+  { tools, runtime = '', serverName }: TrialSetting,
 ): Promise<string | undefined> {
-  const trial = await new Trial(policies, () => now).prepare();
+  const trial = await new Trial(policies, serverName, () => now).prepare();
   const { method, params, times, expect, rule } = example;
   const facts = {
     from: example.from,

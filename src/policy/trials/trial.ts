@@ -1,4 +1,3 @@
-import { serverNameOf } from '../../aws/gateway-address.ts';
 import type { JsonObject } from '../../mcp/message.ts';
 import { countIn, NOTHING, sliceAt, type Tally, withAmount } from '../counters/tally.ts';
 import { decide } from '../decisions/decide.ts';
@@ -52,10 +51,17 @@ export class Trial {
   readonly #policies: readonly Policy[];
   readonly #tallies = new Map<string, Tally>();
   readonly #schemas = new SchemaCheck();
+  readonly #serverName: (address: string) => string;
   readonly #now: () => number;
 
-  constructor(policies: readonly Policy[], now: () => number) {
+  /** @param serverName Returns the ARN or URL by which policies name the server at an address. */
+  constructor(
+    policies: readonly Policy[],
+    serverName: (address: string) => string,
+    now: () => number,
+  ) {
     this.#policies = policies;
+    this.#serverName = serverName;
     this.#now = now;
   }
 
@@ -70,7 +76,7 @@ export class Trial {
    * @throws {AgentCoreError} `usage` if the proxy rejects the address.
    */
   judge(method: string, params: JsonObject, given: TrialFacts = {}): Verdict {
-    const facts = { ...given, runtime: serverNameOf(given.runtime ?? '') };
+    const facts = { ...given, runtime: this.#serverName(given.runtime ?? '') };
     const about = subjectsOf(method, params);
     if ('fault' in about) {
       const ruling = {
