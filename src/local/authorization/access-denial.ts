@@ -1,12 +1,12 @@
 import type { HttpExchange } from '../answers/http-exchange.ts';
-import type { Platform } from '../platform.ts';
+import type { LocalEvents } from '../events.ts';
 
 /**
  * Records the reason for a denied request of an authenticated caller, and emits an event for the
  * log.
  */
 export function noteDenial(
-  { events }: Pick<Platform, 'events'>,
+  { events }: { readonly events: LocalEvents },
   { record }: HttpExchange,
   reason: string,
 ): void {
