@@ -55,7 +55,7 @@ export interface Trail {
 }
 
 /** A policy decision in its recorded form. */
-export interface Decided {
+interface Decided {
   /** `allow`, `deny`, or the outcome of an approval. */
   readonly effect: string;
   /** The deciding rule, as a JSON pointer into its document. */
