@@ -6,9 +6,11 @@ import type { Target } from './post.ts';
 
 /**
  * Resolves to valid credentials. Caches and refreshes them when needed or if `forceRefresh` is set.
+ * With `preferCached`, valid cached credentials are used even if their files have changed.
  */
 export type Credentials = (options?: {
   readonly forceRefresh?: boolean;
+  readonly preferCached?: boolean;
 }) => Promise<AwsCredentialIdentity>;
 
 /** Returns the request headers with authorization added. */

@@ -159,7 +159,6 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
   });
   const unlessSkipped = (work: Promise<unknown>) => Promise.race([work, skipped]);
   const close = async () => {
-    if (settings.stopsSessions) sessions?.prepareToStop();
     await connection.close(CALLS_END_MS, calls.signal);
     end.close();
     if (settings.stopsSessions) sessions?.endAll();

@@ -6,8 +6,8 @@ import { KnownSessions } from '../sessions/known-sessions.ts';
 import { recordLine } from '../sessions/record-words.ts';
 import type { SessionEntry } from '../sessions/session-book.ts';
 import { findSession, shortIds } from '../sessions/session-lookup.ts';
-import type { StopOutcome } from '../sessions/session-stopping.ts';
 import { printable, runtimeName } from '../sessions/session-words.ts';
+import type { StopResult } from '../sessions/stop-session.ts';
 import { sessionDetails, sessionList } from './session-report.ts';
 
 interface Streams {
@@ -82,10 +82,10 @@ export class SessionVerbs {
     await this.#sessions.stop(chosen, {
       signal,
       onFailure: (sentence) => this.#warn([sentence]),
-      onOutcome: (entry, outcome) => {
-        if (outcome.how === 'failed') failures++;
+      onResult: (entry, result) => {
+        if (result.how === 'failed') failures++;
         const name = `${shortOf(entry)} on ${runtimeName(entry)}`;
-        this.#say(`${printable(`${name}: ${outcomeWords(outcome)}`)}\n`);
+        this.#say(`${printable(`${name}: ${formatResult(result)}`)}\n`);
       },
     });
     return failures > 0 ? 1 : 0;
@@ -150,13 +150,13 @@ function chosenOf(
   return entries.filter(({ state, mayBill }) => (orphaned ? state === 'orphaned' : mayBill));
 }
 
-function outcomeWords(outcome: StopOutcome): string {
-  switch (outcome.how) {
+function formatResult(result: StopResult): string {
+  switch (result.how) {
     case 'stopped':
       return 'stopped';
     case 'gone':
       return 'was gone already';
     case 'failed':
-      return `could not be stopped: ${outcome.reason}`;
+      return `could not be stopped: ${result.reason}`;
   }
 }

@@ -29,6 +29,7 @@ import { HandshakeFirst } from '../recovery/handshake-first.ts';
 import type { Interceptor } from '../relay/interceptors.ts';
 import { freshSessionId, identitySessionId, type SessionMode } from '../sessions/session-ids.ts';
 import { SessionRegister } from '../sessions/session-register.ts';
+import { createStopTarget } from '../sessions/stop-session.ts';
 import type { ServerSettings } from './server-settings.ts';
 
 /** STS returns the same in every region of a partition. Used if no region is configured. */
@@ -112,7 +113,15 @@ async function runtimeOf(
       ...((method === 'oauth' || method === 'token-command') && { authorization: method }),
     },
     journal,
-    stop: { runtime, qualifier, endpoint, credentials, token, agent },
+    stopTarget: createStopTarget({
+      runtime,
+      qualifier,
+      endpoint,
+      credentials,
+      clock,
+      token,
+      agent,
+    }),
     say,
   });
   const caller = callerOf(options, token, region);

@@ -12,8 +12,9 @@ import { type ReadSessions, readSessions } from './read-sessions.ts';
 import { type ExternalIdOf, SessionAccess } from './session-access.ts';
 import type { SessionEntry } from './session-book.ts';
 import { oursOf } from './session-lookup.ts';
-import { type StopOutcome, stopSessions } from './session-stopping.ts';
+import { stopSessions } from './session-stopping.ts';
 import { runtimeName } from './session-words.ts';
+import type { StopResult } from './stop-session.ts';
 
 /** The sessions that all programs of this user have put on record: read, stopped, forgotten. */
 export class KnownSessions {
@@ -60,19 +61,19 @@ export class KnownSessions {
     entries: readonly SessionEntry[],
     options: {
       readonly signal: AbortSignal;
-      readonly onOutcome: (entry: SessionEntry, outcome: StopOutcome) => void;
+      readonly onResult: (entry: SessionEntry, result: StopResult) => void;
       /** Told once where the record cannot be written. */
       readonly onFailure: (sentence: string) => void;
     },
   ): Promise<void> {
-    const { signal, onOutcome, onFailure } = options;
+    const { signal, onResult, onFailure } = options;
     await this.#withJournal(onFailure, (journal) =>
       stopSessions(entries, {
         access: this.#access,
         signal,
-        onOutcome: async (entry, outcome) => {
-          await recordOnce(journal, entry, eventOf(outcome));
-          onOutcome(entry, outcome);
+        onResult: async (entry, result) => {
+          await recordOnce(journal, entry, eventOf(result));
+          onResult(entry, result);
         },
       }),
     );
@@ -150,8 +151,8 @@ async function recordOnce(
   }
 }
 
-function eventOf(outcome: StopOutcome): SessionEvent {
-  return outcome.how === 'failed'
-    ? { type: 'session.stop-failed', reason: outcome.reason }
-    : { type: 'session.stopped', wasGone: outcome.how === 'gone' };
+function eventOf(result: StopResult): SessionEvent {
+  return result.how === 'failed'
+    ? { type: 'session.stop-failed', reason: result.reason }
+    : { type: 'session.stopped', wasGone: result.how === 'gone' };
 }

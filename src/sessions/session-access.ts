@@ -2,24 +2,28 @@ import { parseRuntimeArn, type RuntimeArn } from '../aws/arn.ts';
 import { isBearer, readAuthorization } from '../aws/authorization/authorization-settings.ts';
 import { findToken } from '../aws/authorization/find-token.ts';
 import type { KeptToken } from '../aws/authorization/kept-token.ts';
+import { AwsClock } from '../aws/aws-clock.ts';
 import type { LifecycleConfiguration } from '../aws/control-plane.ts';
-import { findCredentials } from '../aws/credentials/credentials.ts';
+import { type FoundCredentials, findCredentials } from '../aws/credentials/credentials.ts';
 import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
 import { environmentProfile } from '../aws/environment-profile.ts';
 import type { Network } from '../aws/network.ts';
 import { runtimeInvocationsUrl } from '../aws/runtime-url.ts';
 import { openNetwork, readServiceSettings } from '../aws/shared-config.ts';
-import type { Credentials } from '../aws/signer.ts';
 import type { Environment } from '../environment.ts';
 import type { SessionOrigin } from '../journal/records.ts';
 import { isAwsEndpoint, type LifecycleSubject } from './lifecycle.ts';
-import type { SessionStopper } from './stop-session.ts';
+import { createStopTarget, type StopTarget } from './stop-session.ts';
 
 /** The key that AWS's documentation has as its example; a local AgentCore takes it by default. */
 const EXAMPLE_KEY = {
   accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
 };
+
+const EXAMPLE_CREDENTIALS: FoundCredentials = Object.assign(async () => EXAMPLE_KEY, {
+  renew: async () => false,
+});
 
 /** The external id by which a role is assumed, for who knows it: no record has it. */
 export type ExternalIdOf = (role: Pick<AssumeRole, 'arn' | 'chain'>) => string | undefined;
@@ -31,7 +35,8 @@ export type ExternalIdOf = (role: Pick<AssumeRole, 'arn' | 'chain'>) => string |
 export class SessionAccess {
   readonly #env: Environment;
   readonly #externalIdOf: ExternalIdOf;
-  readonly #credentials = new Map<string, Credentials>();
+  readonly #credentials = new Map<string, FoundCredentials>();
+  readonly #clock = new AwsClock();
   /** By the URL of what they are for. */
   readonly #tokens = new Map<string, KeptToken | undefined>();
 
@@ -63,18 +68,18 @@ export class SessionAccess {
     });
   }
 
-  /** What stops the session, and others of the same runtime and endpoint. */
-  async stopperOf(session: SessionOrigin): Promise<SessionStopper> {
-    const { SessionStopper } = await import('./stop-session.ts');
+  /** The endpoint and the authorization to stop the session. */
+  async stopTargetOf(session: SessionOrigin): Promise<StopTarget> {
     const endpoint = new URL(session.endpoint);
     const runtime = parseRuntimeArn(session.runtime);
     const network = await this.#networkOf(session);
-    return new SessionStopper({
+    return createStopTarget({
       runtime,
       qualifier: session.qualifier,
       endpoint,
       token: this.#tokenOf(session, runtime, endpoint, network),
       credentials: await this.#credentialsOf(session),
+      clock: this.#clock,
       agent: await network.agentFor(endpoint),
     });
   }
@@ -100,10 +105,10 @@ export class SessionAccess {
   }
 
   /** Sessions of the same user share one look-up. */
-  async #credentialsOf(session: LifecycleSubject): Promise<Credentials> {
+  async #credentialsOf(session: LifecycleSubject): Promise<FoundCredentials> {
     const { region } = parseRuntimeArn(session.runtime);
     const profile = this.#profileOf(session);
-    if (profile === undefined && this.#isOfNobody(session)) return async () => EXAMPLE_KEY;
+    if (profile === undefined && this.#isOfNobody(session)) return EXAMPLE_CREDENTIALS;
     const assumeRole = session.assumeRole && {
       ...session.assumeRole,
       // Where nobody knows it, whoever stops says it again.
@@ -115,7 +120,14 @@ export class SessionAccess {
     const key = JSON.stringify([region, profile, assumeRole]);
     let credentials = this.#credentials.get(key);
     if (!credentials) {
-      credentials = findCredentials({ profile, region, assumeRole, network, env: this.#env });
+      credentials = findCredentials({
+        profile,
+        region,
+        assumeRole,
+        network,
+        env: this.#env,
+        clock: this.#clock,
+      });
       this.#credentials.set(key, credentials);
     }
     return credentials;

@@ -1,9 +1,7 @@
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf } from '../error.ts';
 import type { Log } from '../log.ts';
 import { type CommonOrigin, RuntimeSession, type SessionJournal } from './runtime-session.ts';
-import type { SessionStopper, StopOptions } from './stop-session.ts';
+import { STOP_TIMEOUT_MS, type StopResult, type StopTarget, stopSession } from './stop-session.ts';
 
 /** Milliseconds in which an attempt that is given up notices that. */
 const LAST_WORDS = 200;
@@ -16,16 +14,15 @@ const MOST_SUPERSEDED = 100;
 export interface SessionRegisterOptions {
   readonly origin: CommonOrigin;
   readonly journal: SessionJournal;
-  /** What stops them. */
-  readonly stop: StopOptions;
+  readonly stopTarget: StopTarget;
   /** Takes what the journal has in a session's record. */
   readonly say: Log;
 }
 
 /** What sessions that are stopped together share. */
 interface Round {
-  /** Attempts to stop the session of an id, by the id: whether there was one. */
-  readonly attempts: Map<string, Promise<boolean>>;
+  /** The stop of each id. */
+  readonly stops: Map<string, Promise<StopResult>>;
   readonly warnings: Set<string>;
 }
 
@@ -36,7 +33,6 @@ export class SessionRegister {
   readonly #open = new Set<RuntimeSession>();
   readonly #superseded = new Set<RuntimeSession>();
   readonly #stopping = new Set<Promise<void>>();
-  #stopper: Promise<SessionStopper> | undefined;
 
   constructor(options: SessionRegisterOptions) {
     this.#options = options;
@@ -65,11 +61,6 @@ export class SessionRegister {
     const [oldest] = this.#superseded;
     this.#superseded.delete(oldest as RuntimeSession);
     this.#open.delete(oldest as RuntimeSession);
-  }
-
-  /** Loads what stopping takes, as long as there is time for it. */
-  prepareToStop(): void {
-    if ([...this.#open].some(({ mayRun }) => mayRun)) void this.#load().catch(() => undefined);
   }
 
   /** Stops all that are open, whatever their calls do. */
@@ -101,18 +92,6 @@ export class SessionRegister {
     if (this.#abort.signal.aborted) await Promise.race([stopped, delay(LAST_WORDS)]);
   }
 
-  /** The SDK's client is loaded when the first session ends, not when the program begins. */
-  #load(): Promise<SessionStopper> {
-    this.#stopper ??= import('./stop-session.ts').then(
-      ({ SessionStopper: Stopper }) => new Stopper(this.#options.stop),
-      (thrown) => {
-        this.#stopper = undefined;
-        throw thrown;
-      },
-    );
-    return this.#stopper;
-  }
-
   #track(work: Promise<void>): void {
     const tracked = work.finally(() => this.#stopping.delete(tracked));
     this.#stopping.add(tracked);
@@ -120,50 +99,42 @@ export class SessionRegister {
 
   async #stop(session: RuntimeSession, round: Round): Promise<void> {
     if (!this.#open.delete(session) || !session.mayRun) return;
-    const own = session.stopIds.filter((id) => !round.attempts.has(id));
-    const shared = session.stopIds.filter((id) => round.attempts.has(id));
-    try {
-      const isStopped = await this.#stopAny(own, round);
-      // Its microVM may go by an id that it shares, of which the stop may fail.
-      const isStoppedAsShared = !isStopped && (await this.#stopAny(shared, round));
-      if (!isStopped && !isStoppedAsShared && !session.isIdentified) throw new Error(UNKNOWN);
-      session.stopped(own.length > 0 ? !isStopped : !isStoppedAsShared);
-    } catch (thrown) {
-      const reason = messageOf(thrown);
-      session.stopFailed(reason);
-      // Tried once more when the program ends.
-      this.#open.add(session);
-      const warning = `Could not stop session ${session.id}, which may cost until it is idle for long enough: ${reason}`;
-      if (round.warnings.has(warning)) return;
-      round.warnings.add(warning);
-      this.#options.say('warning', warning);
-    }
+    const own = session.stopIds.filter((id) => !round.stops.has(id));
+    const shared = session.stopIds.filter((id) => round.stops.has(id));
+    const ofOwn = await this.#stopAny(own, round);
+    // Its microVM may have an id that it shares, and the stop of that id may fail.
+    const result = ofOwn.how === 'gone' ? await this.#stopAny(shared, round) : ofOwn;
+    if (result.how === 'failed') this.#stopFailed(session, result.reason, round);
+    else if (result.how === 'gone' && !session.isIdentified)
+      this.#stopFailed(session, UNKNOWN, round);
+    else session.stopped((own.length > 0 ? ofOwn : result).how === 'gone');
   }
 
-  /** Whether there was a session by one of these ids, the likelier one first, and it is stopped. */
-  async #stopAny(ids: readonly string[], { attempts }: Round): Promise<boolean> {
-    for (const id of ids) {
-      const attempt = attempts.get(id) ?? this.#stopById(id);
-      attempts.set(id, attempt);
-      if (await attempt) return true;
-    }
-    return false;
+  #stopFailed(session: RuntimeSession, reason: string, round: Round): void {
+    session.stopFailed(reason);
+    // Tried once more when the program ends.
+    this.#open.add(session);
+    const warning = `Could not stop session ${session.id}, which may cost until it is idle for long enough: ${reason}`;
+    if (round.warnings.has(warning)) return;
+    round.warnings.add(warning);
+    this.#options.say('warning', warning);
   }
 
-  async #stopById(id: string): Promise<boolean> {
+  /** Stops the session of the first id that AgentCore knows. The likelier id comes first. */
+  async #stopAny(ids: readonly string[], { stops }: Round): Promise<StopResult> {
     const { signal } = this.#abort;
-    signal.throwIfAborted();
-    // What is given up while the client loads has to be put on record as well.
-    const loaded = new AbortController();
-    const aborted = once(signal, 'abort', { signal: loaded.signal }).then(() => {
-      throw signal.reason;
-    });
-    const stopper = await Promise.race([this.#load(), aborted]).finally(() => loaded.abort());
-    const { wasGone } = await stopper.stop([id], signal);
-    return !wasGone;
+    for (const id of ids) {
+      const stop =
+        stops.get(id) ??
+        stopSession(this.#options.stopTarget, [id], { signal, timeoutMs: STOP_TIMEOUT_MS });
+      stops.set(id, stop);
+      const result = await stop;
+      if (result.how !== 'gone') return result;
+    }
+    return { how: 'gone' };
   }
 }
 
 function newRound(): Round {
-  return { attempts: new Map(), warnings: new Set() };
+  return { stops: new Map(), warnings: new Set() };
 }

@@ -1,154 +1,243 @@
+import { randomUUID } from 'node:crypto';
 import type { Agent } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  BedrockAgentCoreClient,
-  BedrockAgentCoreServiceException,
-  ResourceNotFoundException,
-  StopRuntimeSessionCommand,
-} from '@aws-sdk/client-bedrock-agentcore';
-import type { RequestSigner } from '@smithy/types';
 import type { RuntimeArn } from '../aws/arn.ts';
-import { bearerAuthorizer } from '../aws/authorization/authorizer.ts';
+import {
+  type Authorizer,
+  bearerAuthorizer,
+  canRenewalHelp,
+  iamAuthorizer,
+} from '../aws/authorization/authorizer.ts';
 import type { KeptToken } from '../aws/authorization/kept-token.ts';
-import { targetOf } from '../aws/post.ts';
-import { sdkRequestHandler } from '../aws/sdk-request-handler.ts';
-import type { Credentials } from '../aws/signer.ts';
+import type { AwsClock } from '../aws/aws-clock.ts';
+import { ConnectionPace } from '../aws/connection-pace.ts';
+import type { FoundCredentials } from '../aws/credentials/credentials.ts';
+import { unlessAborted } from '../aws/discovery/bounded.ts';
+import { readErrorReply } from '../aws/error-reply.ts';
+import { post, type Target, targetOf } from '../aws/post.ts';
+import { runtimeStopUrl } from '../aws/runtime-url.ts';
 import { AgentCoreError, messageOf } from '../error.ts';
 
-/** Milliseconds between two attempts while a session is changing: at first, and at the most. */
-const FIRST_PAUSE = 100;
-const LONGEST_PAUSE = 2_000;
+/** Timeout of one stop with all attempts, in milliseconds. */
+export const STOP_TIMEOUT_MS = 20_000;
+/** Timeout of one attempt after it is signed, in milliseconds. */
+const ATTEMPT_TIMEOUT_MS = 5_000;
+/** Milliseconds between two attempts. */
+const BACKOFF = { initialMs: 100, maxMs: 2_000 };
+/** Attempts without an answer, or with a server error. Conflicts and throttling have no limit. */
+const MAX_UNANSWERED_ATTEMPTS = 3;
+/** The response's body has no content that matters. */
+const MAX_BODY_BYTES = 64 * 1024;
 
-export interface StopOptions {
+const SESSION_HEADER = 'x-amzn-bedrock-agentcore-runtime-session-id';
+
+export interface StopTargetOptions {
   readonly runtime: RuntimeArn;
   readonly qualifier: string | undefined;
+  /** Base URL of the data plane. */
   readonly endpoint: URL;
-  readonly credentials: Credentials;
-  /** What its invokes carry, where the runtime takes bearer tokens. */
+  readonly credentials: FoundCredentials;
+  readonly clock: AwsClock;
+  /** The invocations' token, if the runtime takes bearer tokens. */
   readonly token?: KeptToken | undefined;
-  /** The invokes' own: its idle connections are at hand. */
+  /** The invocations' agent, whose idle connections are reused. */
   readonly agent: Agent;
 }
 
-/** Stops runtime sessions, so that their microVMs cost nothing any more. */
-export class SessionStopper {
-  readonly #options: StopOptions;
-  readonly #clients: { iam?: BedrockAgentCoreClient; bearer?: BedrockAgentCoreClient } = {};
-
-  constructor(options: StopOptions) {
-    this.#options = options;
-  }
-
+/** The endpoint of a runtime, with the authorization to stop its sessions. */
+export interface StopTarget {
+  readonly target: Target;
+  readonly authorizer: Authorizer;
   /**
-   * Resolves once the session is stopped or was gone already; throws as the SDK's client does.
-   *
-   * @param ids The ids by which the service may know the session, the likelier one first.
-   * @param signal Also bounds the wait for a session that is starting or stopping just now.
+   * Used if AgentCore rejects the bearer token. AWS does not document whether a token can stop a
+   * session, or only IAM credentials.
    */
-  async stop(ids: readonly string[], signal: AbortSignal): Promise<{ readonly wasGone: boolean }> {
-    for (const id of ids) {
-      if (await this.#stopById(id, signal)) return { wasGone: false };
-    }
-    return { wasGone: true };
-  }
-
-  /** @returns false where no session goes by this id: gone, or known by its other one. */
-  async #stopById(id: string, signal: AbortSignal): Promise<boolean> {
-    const { token } = this.#options;
-    if (!token) return this.#stopAs('iam', id, signal);
-    const began = performance.now();
-    try {
-      return await this.#stopAs('bearer', id, signal).catch(async (thrown) => {
-        if (statusOf(thrown) !== 401 || !(await token.renew(began))) throw thrown;
-        return this.#stopAs('bearer', id, signal);
-      });
-    } catch (refused) {
-      if (!isOfCaller(refused)) throw refused;
-      // Whether a token stops a session, or only IAM credentials do, is documented nowhere.
-      return this.#stopAs('iam', id, signal).catch((thrown) => {
-        throw neither(refused, thrown);
-      });
-    }
-  }
-
-  async #stopAs(
-    method: 'iam' | 'bearer',
-    runtimeSessionId: string,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    this.#clients[method] ??= this.#connect(method);
-    const client = this.#clients[method];
-    const { runtime, qualifier } = this.#options;
-    const command = new StopRuntimeSessionCommand({
-      agentRuntimeArn: runtime.arn,
-      runtimeSessionId,
-      qualifier,
-    });
-    for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
-      try {
-        await client.send(command, { abortSignal: signal });
-        return true;
-      } catch (thrown) {
-        if (thrown instanceof ResourceNotFoundException) return false;
-        if (!isConflict(thrown)) throw thrown;
-        await delay(pause * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {
-          throw thrown;
-        });
-      }
-    }
-  }
-
-  #connect(method: 'iam' | 'bearer'): BedrockAgentCoreClient {
-    const { endpoint, runtime, credentials, token, agent } = this.#options;
-    return new BedrockAgentCoreClient({
-      endpoint: endpoint.href,
-      region: runtime.region,
-      ...(method === 'bearer' && token
-        ? { credentials: NOBODY, signer: bearerSigner(token, endpoint) }
-        : { credentials }),
-      requestHandler: sdkRequestHandler(agent, { connect: 2_000, read: 3_000 }),
-    });
-  }
+  readonly fallback: Authorizer | undefined;
+  readonly agent: Agent;
+  readonly pace: ConnectionPace;
 }
 
-/** The SDK's client knows no bearer tokens, but lets others sign. */
-function bearerSigner(token: KeptToken, endpoint: URL): RequestSigner {
-  const { sign } = bearerAuthorizer(token);
-  const target = targetOf(endpoint);
+/** The outcome of a stop. `gone`: AgentCore knows no session by any of the ids. */
+export type StopResult =
+  | { readonly how: 'stopped' | 'gone' }
+  | { readonly how: 'failed'; readonly reason: string; readonly cause?: unknown };
+
+export function createStopTarget(options: StopTargetOptions): StopTarget {
+  const { runtime, qualifier, endpoint, credentials, clock, token, agent } = options;
+  // Files that change during the shutdown must not keep valid credentials from stopping a session.
+  const cached = Object.assign(() => credentials({ preferCached: true }), {
+    renew: credentials.renew,
+  });
+  const iam = iamAuthorizer(cached, runtime.region, clock);
   return {
-    async sign(request) {
-      const headers = await sign({ target, headers: request.headers, body: Buffer.alloc(0) });
-      return { ...request, headers };
-    },
+    target: targetOf(runtimeStopUrl(endpoint, runtime, qualifier)),
+    authorizer: token ? bearerAuthorizer(token) : iam,
+    fallback: token && iam,
+    agent,
+    pace: new ConnectionPace(),
   };
 }
 
-/** It asks for credentials before it lets others sign. */
-const NOBODY = { accessKeyId: '', secretAccessKey: '' };
+/**
+ * Stops a runtime session, so that its microVM is no longer billed. This is the only code that
+ * stops one. It calls StopRuntimeSession without the SDK, whose client takes too long to load when
+ * a program ends. Throttling, conflicts and network failures are retried. Never rejects.
+ *
+ * @param ids The ids by which AgentCore may know the session, the likelier one first.
+ */
+export async function stopSession(
+  target: StopTarget,
+  ids: readonly string[],
+  { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
+): Promise<StopResult> {
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const bounded = AbortSignal.any([signal, deadline]);
+  try {
+    for (const id of ids) {
+      if (await stopById(target, id, bounded)) return { how: 'stopped' };
+    }
+    return { how: 'gone' };
+  } catch (cause) {
+    const isLate = deadline.aborted && cause === deadline.reason;
+    const reason = isLate ? `no answer within ${timeoutMs / 1000} s` : messageOf(cause);
+    return { how: 'failed', reason, cause };
+  }
+}
 
-/** Refused for who is calling, or never sent for want of a token. */
+/** @returns false if AgentCore knows no session by this id. */
+async function stopById(target: StopTarget, id: string, signal: AbortSignal): Promise<boolean> {
+  const { authorizer, fallback } = target;
+  try {
+    return await stopAs(authorizer, target, id, signal);
+  } catch (ofToken) {
+    if (!fallback || !isOfCaller(ofToken)) throw ofToken;
+    return stopAs(fallback, target, id, signal).catch((ofCredentials) => {
+      throw neither(ofToken, ofCredentials);
+    });
+  }
+}
+
+async function stopAs(
+  authorizer: Authorizer,
+  target: StopTarget,
+  id: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  // AgentCore treats requests with the same token as one.
+  const body = Buffer.from(JSON.stringify({ clientToken: randomUUID() }));
+  let isRenewed = false;
+  let unanswered = 0;
+  for (let pause = BACKOFF.initialMs; ; pause = Math.min(2 * pause, BACKOFF.maxMs)) {
+    const began = performance.now();
+    try {
+      return await send(authorizer, target, { id, body }, signal);
+    } catch (thrown) {
+      if (signal.aborted) throw thrown;
+      if (!isRenewed && canRenewalHelp(authorizer.method, factsOf(thrown))) {
+        isRenewed = await unlessAborted(authorizer.renew(began), signal);
+        if (isRenewed) continue;
+      }
+      if (!passes(thrown) && !(isUnanswered(thrown) && ++unanswered < MAX_UNANSWERED_ATTEMPTS)) {
+        throw thrown;
+      }
+      const { retryAfter = 0 } = factsOf(thrown);
+      const wait = Math.max(pause * (0.5 + Math.random() / 2), retryAfter * 1000);
+      await delay(wait, undefined, { signal }).catch(() => {
+        throw thrown;
+      });
+    }
+  }
+}
+
+/** @throws {AgentCoreError} with {@link RejectionFacts} if AgentCore rejects the request. */
+async function send(
+  authorizer: Authorizer,
+  { target, agent, pace }: StopTarget,
+  { id, body }: { readonly id: string; readonly body: Buffer },
+  signal: AbortSignal,
+): Promise<boolean> {
+  signal.throwIfAborted();
+  const headers = await unlessAborted(
+    authorizer.sign({
+      target,
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json',
+        [SESSION_HEADER]: id,
+      },
+      body,
+    }),
+    signal,
+  );
+  const timeout = AbortSignal.timeout(ATTEMPT_TIMEOUT_MS);
+  const reply = await post({
+    target,
+    headers,
+    body,
+    agent,
+    pace,
+    // The timeout signal comes first. Its error does not name the settings of calls.
+    timeouts: { connect: 2 * ATTEMPT_TIMEOUT_MS, read: 2 * ATTEMPT_TIMEOUT_MS },
+    signal: AbortSignal.any([signal, timeout]),
+    urgent: true,
+  }).catch((thrown) => {
+    if (thrown !== timeout.reason) throw thrown;
+    throw new AgentCoreError('timeout', `no answer within ${ATTEMPT_TIMEOUT_MS / 1000} s`);
+  });
+  const { status } = reply;
+  if (status >= 200 && status < 300) {
+    // Read the body, so that the connection can be reused.
+    reply.whole(MAX_BODY_BYTES).catch(() => undefined);
+    return true;
+  }
+  const { name, words, retryAfter, requestId } = await readErrorReply(reply);
+  if (status === 404 && name === 'ResourceNotFoundException') return false;
+  if (status === 401 || status === 403) authorizer.learnTime?.(reply.headers.date);
+  const facts: RejectionFacts = { status, name, retryAfter, requestId };
+  throw new AgentCoreError(
+    'upstream',
+    [name ?? `HTTP ${status}`, words].filter(Boolean).join(': '),
+    {
+      data: { ...facts },
+    },
+  );
+}
+
+interface RejectionFacts {
+  readonly status?: number | undefined;
+  readonly name?: string | undefined;
+  readonly retryAfter?: number | undefined;
+  readonly requestId?: string | undefined;
+}
+
+function factsOf(thrown: unknown): RejectionFacts {
+  return thrown instanceof AgentCoreError && thrown.code === 'upstream' ? (thrown.data ?? {}) : {};
+}
+
+/** True if the session is starting or stopping, or AgentCore throttles. */
+function passes(thrown: unknown): boolean {
+  const { status, name } = factsOf(thrown);
+  return status === 409 || status === 429 || name === 'ThrottlingException';
+}
+
+function isUnanswered(thrown: unknown): boolean {
+  const { status = 0 } = factsOf(thrown);
+  if (status >= 500) return true;
+  return thrown instanceof AgentCoreError && ['connection', 'timeout'].includes(thrown.code);
+}
+
+/** True if AgentCore rejected the caller, or if there is no token. */
 function isOfCaller(thrown: unknown): boolean {
-  const status = statusOf(thrown);
+  const { status } = factsOf(thrown);
   if (status !== undefined) return status === 401 || status === 403;
   return thrown instanceof AgentCoreError && thrown.code === 'credentials';
 }
 
-function neither(byToken: unknown, byCredentials: unknown): AgentCoreError {
-  const status = statusOf(byToken);
+function neither(ofToken: unknown, ofCredentials: unknown): AgentCoreError {
+  const { status } = factsOf(ofToken);
   return new AgentCoreError(
     'upstream',
-    `It is stopped neither with a bearer token (${status === undefined ? messageOf(byToken) : `HTTP ${status}`}) nor with IAM credentials (${messageOf(byCredentials)}): see to it that the runtime's JWT authorizer allows the token, or set AWS_PROFILE to a profile that may call bedrock-agentcore:StopRuntimeSession`,
-    { cause: byToken },
+    `It is stopped neither with a bearer token (${status === undefined ? messageOf(ofToken) : `HTTP ${status}`}) nor with IAM credentials (${messageOf(ofCredentials)}): see to it that the runtime's JWT authorizer allows the token, or set AWS_PROFILE to a profile that may call bedrock-agentcore:StopRuntimeSession`,
+    { cause: ofToken },
   );
-}
-
-function statusOf(thrown: unknown): number | undefined {
-  return thrown instanceof BedrockAgentCoreServiceException
-    ? thrown.$metadata.httpStatusCode
-    : undefined;
-}
-
-/** The session is in the middle of something else, which passes. */
-function isConflict(thrown: unknown): boolean {
-  return statusOf(thrown) === 409;
 }

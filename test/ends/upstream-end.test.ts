@@ -1,6 +1,7 @@
 import { Agent } from 'node:http';
 import { expect, it } from 'vitest';
 import { parseRuntimeArn } from '../../src/aws/arn.ts';
+import { AwsClock } from '../../src/aws/aws-clock.ts';
 import { Network } from '../../src/aws/network.ts';
 import { RuntimeInvoker } from '../../src/ends/runtime/invoker.ts';
 import { UpstreamEnd } from '../../src/ends/upstream/upstream-end.ts';
@@ -8,6 +9,7 @@ import type { JournalRecord } from '../../src/journal/records.ts';
 import { makeNotification } from '../../src/mcp/message.ts';
 import { freshSessionId, type SessionMode } from '../../src/sessions/session-ids.ts';
 import { SessionRegister } from '../../src/sessions/session-register.ts';
+import { createStopTarget } from '../../src/sessions/stop-session.ts';
 import { json, startUpstream } from '../fixtures/scripted-upstream.ts';
 import { RUNTIME_SESSION } from '../local/harness.ts';
 import { callOf, requestOf, ScriptedClient } from '../recovery/scripted-peers.ts';
@@ -28,7 +30,10 @@ function startEnd({
   const endpoint = new URL(url);
   const agent = new Agent();
   const log = () => undefined;
-  const credentials = async () => ({ accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'none' });
+  const credentials = Object.assign(
+    async () => ({ accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'none' }),
+    { renew: async () => false },
+  );
   const records: JournalRecord[] = [];
   const sessions = new SessionRegister({
     origin: { runtime: RUNTIME.arn, qualifier: undefined, mode, endpoint: endpoint.href },
@@ -36,7 +41,14 @@ function startEnd({
       record: (record) => void records.push(record),
       recordNow: async (record) => void records.push(record),
     },
-    stop: { runtime: RUNTIME, qualifier: undefined, endpoint, credentials, agent },
+    stopTarget: createStopTarget({
+      runtime: RUNTIME,
+      qualifier: undefined,
+      endpoint,
+      credentials,
+      clock: new AwsClock(),
+      agent,
+    }),
     say: log,
   });
   const end = new UpstreamEnd({

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import {
@@ -20,6 +22,7 @@ import {
   startUpstream,
   stream,
 } from '../fixtures/scripted-upstream.ts';
+import { temporaryFolder } from '../fixtures/tls.ts';
 import { start, statefulMcp } from '../local/harness.ts';
 
 const isStop = ({ path }: Seen) => path.endsWith('/stopruntimesession');
@@ -155,6 +158,40 @@ describe.runIf(process.platform !== 'win32')('a signal', () => {
     json(stop.response, {});
     expect(await proxy.exited.then(() => proxy.child.exitCode)).toBe(0);
   });
+});
+
+/** Appends the URL of each module that a program loads to the file `LOADED_MODULES`. */
+const LOG_MODULES = `data:text/javascript,${encodeURIComponent(`
+  import { appendFileSync } from 'node:fs';
+  import { registerHooks } from 'node:module';
+  registerHooks({
+    load(url, context, next) {
+      appendFileSync(process.env.LOADED_MODULES, url + '\\n');
+      return next(url, context);
+    },
+  });
+`)}`;
+
+it('loads no module to stop a session', async () => {
+  const local = await start({ server: statefulMcp() });
+  const loaded = join(await temporaryFolder(), 'loaded-modules');
+  await writeFile(loaded, '');
+  const proxy = startProxy(local.url, {
+    ...local.env,
+    AGENTCORE_AGENT_ARN: local.runtime('server').arn,
+    NODE_OPTIONS: `--import=${LOG_MODULES}`,
+    LOADED_MODULES: loaded,
+  });
+  await proxy.initialize();
+  proxy.begin('tools/call', { name: 'hang' });
+  await local.until(() => local.requests.some(({ tool }) => tool === 'hang'), 'the call');
+  const before = await readFile(loaded, 'utf8');
+  expect(before).toContain('/dist/proxy.js');
+  await proxy.close();
+  expect(local.requests.filter(({ operation }) => operation === 'stop')).toMatchObject([
+    { status: 200 },
+  ]);
+  expect((await readFile(loaded, 'utf8')).slice(before.length)).toBe('');
 });
 
 describe('the official SDK client', () => {

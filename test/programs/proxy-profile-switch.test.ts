@@ -167,3 +167,25 @@ describe('a wrong clock', () => {
     await home.expectNoSecret([...SECRETS, ...recorder.tokens]);
   });
 });
+
+describe('a profile that changes before the proxy stops its session', () => {
+  it.each([
+    ['a command that does not end', {}],
+    ['an unconfirmed command', { AGENTCORE_CONFIRMED_PROCESSES: 'none' }],
+  ])('does not keep the session running when it now has %s', async (_, env) => {
+    const local = await startLocal(statefulMcp());
+    const home = await CredentialHome.make({ credentials: keys('work', ONE) });
+    const proxy = home.proxy(local, { AWS_PROFILE: 'work', ...env });
+    await proxy.initialize();
+    proxy.begin('tools/call', { name: 'hang' });
+    await local.until(() => local.requests.some(({ tool }) => tool === 'hang'), 'the call');
+    const command = `"${process.execPath}" -e "setInterval(() => {}, 1000)"`;
+    await home.write('config', `[profile work]\ncredential_process = ${command}\n`);
+    await home.write('credentials', '');
+    await proxy.close();
+    expect(local.requests.filter(({ operation }) => operation === 'stop')).toMatchObject([
+      { status: 200 },
+    ]);
+    expect(await home.journal()).not.toContain('session.stop-failed');
+  });
+});

@@ -3,7 +3,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { AgentCoreError } from '../../src/error.ts';
 import { KnownSessions } from '../../src/sessions/known-sessions.ts';
 import type { ExternalIdOf } from '../../src/sessions/session-access.ts';
-import type { StopOutcome } from '../../src/sessions/session-stopping.ts';
+import type { StopResult } from '../../src/sessions/stop-session.ts';
 import { accessKey, CredentialHome, keys } from '../aws/credentials/credential-fixtures.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { deadHead, writePart } from '../journal/fixture.ts';
@@ -14,7 +14,7 @@ const ROLE = 'arn:aws:iam::123456789012:role/Caller';
 const EXTERNAL_ID = 'agreed-with-the-partner';
 
 /** Stops a session whose role requires an external ID. */
-async function stopped(externalIdOf?: ExternalIdOf): Promise<StopOutcome> {
+async function stopped(externalIdOf?: ExternalIdOf): Promise<StopResult> {
   const roles = [{ arn: ROLE, externalId: EXTERNAL_ID }];
   const local = await start({ server: statelessMcp() }, { accessKeys: [USER.config], roles });
   const home = await CredentialHome.make({ credentials: keys('work', USER) });
@@ -47,13 +47,13 @@ async function stopped(externalIdOf?: ExternalIdOf): Promise<StopOutcome> {
   );
   const { entries } = await sessions.read();
   expect(entries).toHaveLength(1);
-  const outcomes: StopOutcome[] = [];
+  const results: StopResult[] = [];
   await sessions.stop(entries, {
     signal: AbortSignal.timeout(MAX_WAIT_MS),
-    onOutcome: (_, outcome) => outcomes.push(outcome),
+    onResult: (_, result) => results.push(result),
     onFailure: (sentence) => expect.fail(sentence),
   });
-  return outcomes[0] as StopOutcome;
+  return results[0] as StopResult;
 }
 
 it('a session is stopped with the role that used it, and with a known external ID', async () => {

@@ -62,3 +62,22 @@ export const NO_AUTHORIZER: Authorizer = {
   sign: async ({ headers }) => ({ ...headers }),
   renew: async () => false,
 };
+
+const OF_CREDENTIALS =
+  /^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|InvalidSignature|Request(Expired|InTheFuture|TimeTooSkewed))/;
+
+/**
+ * True if {@link Authorizer.renew} may resolve a rejection. Examples are an expired token, a deleted
+ * key and a wrong signing time.
+ *
+ * @param rejection The HTTP status and the exception's name.
+ */
+export function canRenewalHelp(
+  method: Authorizer['method'],
+  { status, name }: { readonly status?: unknown; readonly name?: unknown },
+): boolean {
+  if (method === 'bearer') return status === 401;
+  if (status !== 401 && status !== 403) return name === 'ExpiredTokenException';
+  // An MCP runtime only reports that access is denied, whatever is wrong with the signature.
+  return typeof name !== 'string' || OF_CREDENTIALS.test(name);
+}

@@ -53,7 +53,8 @@ export interface FoundCredentials extends Credentials {
 export function findCredentials(options: CredentialsOptions): FoundCredentials {
   const kept = new KeptCredentials(options);
   return Object.assign(
-    ({ forceRefresh = false } = {}) => (forceRefresh ? kept.find() : kept.get()),
+    ({ forceRefresh = false, preferCached = false } = {}) =>
+      forceRefresh ? kept.find() : kept.get(preferCached),
     { renew: (since: number) => kept.renew(since) },
   );
 }
@@ -88,9 +89,10 @@ class KeptCredentials {
     this.#options = { ...options, clock: this.#clock };
   }
 
-  async get(): Promise<AwsCredentialIdentity> {
+  async get(preferCached: boolean): Promise<AwsCredentialIdentity> {
     const held = this.#held;
     if (!held || this.#isOver(held)) return this.find();
+    if (preferCached) return held.identity;
     this.#wasUsed = true;
     if (this.#following || this.#filesChanged()) {
       await this.#followFiles();

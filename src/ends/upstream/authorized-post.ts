@@ -1,5 +1,5 @@
 import type { Agent } from 'node:http';
-import type { Authorizer } from '../../aws/authorization/authorizer.ts';
+import { type Authorizer, canRenewalHelp } from '../../aws/authorization/authorizer.ts';
 import { type Wanted, wantedBy } from '../../aws/authorization/challenge.ts';
 import { ConnectionPace } from '../../aws/connection-pace.ts';
 import type { Network } from '../../aws/network.ts';
@@ -106,19 +106,11 @@ export class AuthorizedPost {
   }
 }
 
-const OF_CREDENTIALS = /^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|InvalidSignature)/;
-
-/**
- * True if a new token, new credentials or a corrected clock may help. Examples are an expired
- * token, a deleted key and a wrong signing time.
- */
+/** True if the error is a rejection of the caller that a renewal may resolve. */
 function isOfCaller(thrown: unknown, method: Authorizer['method']): boolean {
   if (!(thrown instanceof AgentCoreError)) return false;
   const { name, status, wants, source } = thrown.data ?? {};
   if (source === 'server') return false;
   if (wants !== undefined && wants !== method) return false;
-  if (method === 'bearer') return status === 401;
-  if (status !== 401 && status !== 403) return name === 'ExpiredTokenException';
-  // An MCP runtime only reports that access is denied, whatever is wrong with the signature.
-  return typeof name !== 'string' || OF_CREDENTIALS.test(name);
+  return canRenewalHelp(method, { name, status });
 }

@@ -1,3 +1,4 @@
+import { headerOf, readErrorReply } from '../../aws/error-reply.ts';
 import type { Reply } from '../../aws/post.ts';
 import { AgentCoreError } from '../../error.ts';
 import { ErrorCode } from '../../mcp/errors.ts';
@@ -43,9 +44,6 @@ const NAMED: Readonly<Record<string, Pick<Meaning, 'what' | 'todo'>>> = {
   },
 };
 
-/** Maximum bytes of an error body to parse. */
-const BODY_LIMIT = 64 * 1024;
-
 /**
  * Converts a reply with a status other than 2xx to the response of its request. Returns the
  * server's JSON-RPC error if the body contains one.
@@ -58,16 +56,15 @@ export async function readRefusal(
   request: Request | undefined,
   refusals: Refusals,
 ): Promise<Response> {
-  const body = await readStart(reply);
-  const words = wordsOf(reply, body);
+  const { body, name, words, retryAfter, requestId } = await readErrorReply(reply);
   const error = jsonRpcError(body);
   const isOfServer = isFromMicroVm(reply, error?.error, refusals);
   const facts = {
-    name: nameOf(reply, body, words),
+    name,
     status: reply.status,
     outcome: outcomeOf(reply.status, words, refusals),
-    retryAfter: secondsOf(header(reply, 'retry-after')),
-    requestId: header(reply, 'x-amzn-requestid'),
+    retryAfter,
+    requestId,
     ...(isOfServer && { source: 'server' }),
     ...refusals.facts,
   };
@@ -81,7 +78,7 @@ export async function readRefusal(
   const ofCaller = isOfServer
     ? undefined
     : await callerRefusal(
-        { ...facts, words, challenge: header(reply, 'www-authenticate') },
+        { ...facts, words, challenge: headerOf(reply, 'www-authenticate') },
         refusals,
       );
   const meaning = isOfServer
@@ -117,9 +114,10 @@ function isFromMicroVm(
   error: Response['error'],
   { sessionHeader }: Refusals,
 ): boolean {
-  if (sessionHeader === undefined || header(reply, 'x-amzn-errortype') !== undefined) return false;
+  if (sessionHeader === undefined || headerOf(reply, 'x-amzn-errortype') !== undefined)
+    return false;
   if (error && platformError(error)) return false;
-  if (header(reply, sessionHeader)) return true;
+  if (headerOf(reply, sessionHeader)) return true;
   // Without a session id, a 401 or 403 is AgentCore's unless AgentCore never uses its code.
   const { code } = error ?? { code: ErrorCode.unauthorized };
   return (
@@ -154,29 +152,11 @@ function withFacts(error: Response, request: Request, facts: object): Response {
   });
 }
 
-async function readStart(reply: Reply): Promise<Buffer> {
-  try {
-    return (await reply.whole(BODY_LIMIT)).subarray(0, BODY_LIMIT);
-  } catch {
-    // The status is known. A truncated body adds nothing.
-    return Buffer.alloc(0);
-  }
-}
-
 function jsonRpcError(body: Buffer): Response | undefined {
   if (body.length === 0) return undefined;
   const [message] = parseMessages(body, 'server');
   return message?.kind === 'response' && message.error ? message : undefined;
 }
-
-/** The exception's name. An MCP runtime does not send it, so the message text is used. */
-function nameOf(reply: Reply, body: Buffer, words: string | undefined): string | undefined {
-  const type = header(reply, 'x-amzn-errortype') ?? member(body, '__type');
-  if (type === undefined && EXPIRED.test(words ?? '')) return 'ExpiredTokenException';
-  return type?.split(':')[0]?.split('#').at(-1);
-}
-
-const EXPIRED = /security token .*expired/i;
 
 /**
  * Whether the call may have taken effect. If AgentCore's model defines the status, the call never
@@ -192,43 +172,3 @@ function outcomeOf(
 }
 
 const STARTING = /^Runtime initialization time exceeded/;
-
-/** Parses `Retry-After` to seconds. It may be a date (RFC 9110, 10.2.3). */
-export function secondsOf(retryAfter: string | undefined): number | undefined {
-  if (retryAfter === undefined) return undefined;
-  const seconds = /^\d+(\.\d+)?$/.test(retryAfter)
-    ? Number(retryAfter)
-    : (Date.parse(retryAfter) - Date.now()) / 1000;
-  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
-}
-
-/**
- * First line of the reply's error message, up to 500 characters; `undefined` if the body is an HTML
- * page. Further lines may repeat the signed content, including the session token.
- */
-function wordsOf(reply: Reply, body: Buffer): string | undefined {
-  const words =
-    WORDS.map((key) => member(body, key)).find((found) => found !== undefined) ??
-    jsonRpcError(body)?.error?.message ??
-    (header(reply, 'content-type')?.startsWith('text/plain') ? body.toString('utf8').trim() : '');
-  if (words === '') return undefined;
-  return typeof words === 'string' ? words.split('\n', 1)[0]?.slice(0, 500) : undefined;
-}
-
-/** Members with the message in AgentCore, OAuth and web frameworks. */
-const WORDS = ['message', 'Message', 'error_description', 'detail', 'error'];
-
-function member(body: Buffer, key: string): string | undefined {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
-    const found = isObject(value) ? value[key] : undefined;
-    return typeof found === 'string' ? found : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function header(reply: Reply, name: string): string | undefined {
-  const value = reply.headers[name];
-  return Array.isArray(value) ? value[0] : value;
-}

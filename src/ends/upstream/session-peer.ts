@@ -1,3 +1,4 @@
+import { secondsOf } from '../../aws/error-reply.ts';
 import type { Reply } from '../../aws/post.ts';
 import { AgentCoreError } from '../../error.ts';
 import type { Log } from '../../log.ts';
@@ -20,7 +21,6 @@ import { readPages, withoutEmptyCursor } from '../../mcp/pages.ts';
 import { platformError } from '../../mcp/platform-errors.ts';
 import type { Exchange, Peer, Trail } from '../../relay/peer.ts';
 import { OpenCall } from './open-call.ts';
-import { secondsOf } from './refusal.ts';
 import { isRefusedError, isRefusedId, isUnknownId } from './refused-id.ts';
 import type { ToolHeaders } from './tool-headers.ts';
 import type { Invocation, Upstream, UpstreamSession } from './upstream.ts';

@@ -162,9 +162,9 @@ export async function stop(journal: JournalWatch, entries: readonly SessionEntry
         signal: ending.signal,
         // A warning only: the sessions are still stopped.
         onFailure: (sentence) => void vscode.window.showWarningMessage(sentence),
-        onOutcome: (entry, outcome) => {
+        onResult: (entry, result) => {
           progress.report({ increment: 100 / entries.length });
-          if (outcome.how === 'failed') failures.push({ entry, ...outcome });
+          if (result.how === 'failed') failures.push({ entry, ...result });
         },
       });
     },

@@ -225,8 +225,8 @@ describe('a credential_process', () => {
         await sessions.stop([session as never], {
           signal,
           onFailure: () => undefined,
-          onOutcome: (_, outcome) => {
-            cause = outcome.how === 'failed' ? outcome.cause : undefined;
+          onResult: (_, result) => {
+            cause = result.how === 'failed' ? result.cause : undefined;
           },
         });
         throw cause;
