@@ -83,6 +83,8 @@ async function sessionsOf(
     // The log does not need the sessions' end times.
     lifecycles: { of: async () => () => ASSUMED_LIFECYCLE },
     now: Date.now,
+    // Their records remain in the journal.
+    unlisted: ['lost', 'dismissed'],
   });
   return new Set(oursOf(findSession(entries, session)));
 }

@@ -26,8 +26,10 @@ export async function readSessions(options: {
   readonly now: () => number;
   /** Is given every record on the way. */
   readonly onRecord?: OnRecord;
+  /** Also returns sessions with these ends, which lists do not show. */
+  readonly unlisted?: readonly UnlistedEnd[];
 }): Promise<ReadSessions> {
-  const { folder, lifecycles, now, onRecord } = options;
+  const { folder, lifecycles, now, onRecord, unlisted = [] } = options;
   const uses = new SessionUses();
   const { facts, owners, problems } = await foldSessions(folder, {
     now: new Date(now()),
@@ -43,7 +45,7 @@ export async function readSessions(options: {
       owner: owners.get(session),
     }))
     .filter(hasTimes)
-    .filter(isListed);
+    .filter((session) => isIncluded(session, unlisted));
   const lifecycleOf = await lifecycles.of(subjectsOf(sessions, now()));
   return { entries: sessionEntries(sessions, lifecycleOf, now()), problems };
 }
@@ -59,9 +61,15 @@ function subjectsOf(sessions: readonly RecordedSession[], now: number): Lifecycl
     .map(({ facts }) => facts);
 }
 
-/** Not listed: sessions that AgentCore never began, and dismissed ones until they are used again. */
-function isListed({ facts: { end }, use }: RecordedSession): boolean {
+/** `lost`: AgentCore never started the session. `dismissed`: until the session is used again. */
+type UnlistedEnd = 'lost' | 'dismissed';
+
+function isIncluded(
+  { facts: { end }, use }: RecordedSession,
+  unlisted: readonly UnlistedEnd[],
+): boolean {
   if (end?.how !== 'lost' && end?.how !== 'dismissed') return true;
+  if (unlisted.includes(end.how)) return true;
   return use.lastBegin > Date.parse(end.at);
 }
 

@@ -206,6 +206,21 @@ describe('agentcore-mcp sessions', () => {
     expect(stdout.match(/session dismissed/g)).toHaveLength(1);
   });
 
+  it('keeps the records of a dismissed session in its log', async () => {
+    const state = new StateFolder();
+    state.write({ program: 'dead', records: [started('orphan-1', ago(MINUTE))] });
+    await sessions(state, ['dismiss', 'orphan-1']);
+    const { code, stdout } = await runCli(['log', '--session', 'orphan-1'], {
+      AGENTCORE_STATE_DIR: state.path,
+      ...KEYS,
+    });
+    expect(code).toBe(0);
+    expect(stdout.trim().split('\n')).toEqual([
+      expect.stringContaining('session started'),
+      expect.stringMatching(/session dismissed$/),
+    ]);
+  });
+
   it('prunes files that no possibly running session needs', async () => {
     const state = new StateFolder();
     const past = new Date(Date.now() - 48 * HOUR);

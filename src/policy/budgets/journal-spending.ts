@@ -59,7 +59,13 @@ export class JournalSpending {
 
   async #read(): Promise<void> {
     const lifecycles = { of: async () => () => ASSUMED_LIFECYCLE };
-    const { entries } = await readSessions({ folder: this.#folder, lifecycles, now: this.#now });
+    const { entries } = await readSessions({
+      folder: this.#folder,
+      lifecycles,
+      now: this.#now,
+      // Removing a session from the list does not refund its cost.
+      unlisted: ['dismissed'],
+    });
     this.#entries = entries;
     this.#readAt = this.#now();
   }

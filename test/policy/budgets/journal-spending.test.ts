@@ -56,6 +56,19 @@ describe('the spending of sessions', () => {
     expect((await spending.in(slidingWindow(60_000, '60s'))).usd).toBe(0);
   });
 
+  it('counts dismissed sessions', async () => {
+    const dismissed = { type: 'session.dismissed', at: at(-10), session: 'a' } as const;
+    const { spending } = await startSpending([
+      { ...started('a', -60), runtimeSessionId: 'agentcore-mcp-a' },
+      call('a', -30, { milliseconds: 30_000 }),
+      dismissed,
+    ]);
+    expect(await spending.in(DAY)).toEqual({
+      usd: expect.closeTo(costOfUse(50_000).most, 2),
+      sessions: 1,
+    });
+  });
+
   it('is at most five seconds old without a new read, and at most thirty with one in the background', async () => {
     const { spending, write, clock } = await startSpending(session('a', -60, -30));
     const sessions = async () => (await spending.in(DAY)).sessions;
