@@ -1,4 +1,5 @@
 import type { AgentCoreError } from '../../error.ts';
+import { type TrustedPrincipal, toTrustedPrincipal } from '../iam/trust-policy.ts';
 import { credentialsFailure, signatureFailure, wordsOf } from './credentials-failure.ts';
 import type { RoleStep } from './credentials-options.ts';
 
@@ -124,25 +125,9 @@ function actionsOf(role: RoleStep, action: string): string | readonly string[] {
   return needsIdentity ? ['sts:AssumeRole', 'sts:SetSourceIdentity'] : 'sts:AssumeRole';
 }
 
-/**
- * Returns the trust policy principal for a caller. An assumed-role session is named by its role.
- */
-function principalOf(caller: string | undefined): { principal: string; condition?: object } {
-  const [, partition, , account, name] =
-    /^arn:([\w-]+):(sts|iam)::(\d{12}):assumed-role\/([^/]+)\//.exec(caller ?? '') ?? [];
-  if (!name) return { principal: caller ?? 'ARN_OF_THE_CALLER' };
-  if (!name.startsWith('AWSReservedSSO_')) {
-    return { principal: `arn:${partition}:iam::${account}:role/${name}` };
-  }
-  // The role path contains the IAM Identity Center region, which the session ARN lacks.
-  return {
-    principal: `arn:${partition}:iam::${account}:root`,
-    condition: {
-      ArnLike: {
-        'aws:PrincipalArn': `arn:${partition}:iam::${account}:role/aws-reserved/sso.amazonaws.com/*${name}`,
-      },
-    },
-  };
+function principalOf(caller: string | undefined): TrustedPrincipal {
+  if (caller === undefined) return { principal: 'ARN_OF_THE_CALLER' };
+  return toTrustedPrincipal(caller) ?? { principal: caller };
 }
 
 function text({ statement }: MissingStatement): string {

@@ -21,6 +21,7 @@ export interface Trust {
 const ROLE = /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/;
 const PRINCIPAL = /^arn:(aws[a-z-]*):(iam|sts)::(\d{12}):(root|(user|role|assumed-role)\/(.+))$/;
 const SSO_ROLE = /^AWSReservedSSO_/;
+const SSO_PATH = 'aws-reserved/sso.amazonaws.com/';
 
 /** @throws {AgentCoreError} `usage` */
 export function parseRoleArn(text: string): string {
@@ -65,33 +66,44 @@ export function trustPolicy(trust: Trust, partition = 'aws'): TrustPolicy {
   return policyOf(statements);
 }
 
-/**
- * Converts a principal for a trust policy. A session is replaced by its role. For an IAM Identity
- * Center role, a pattern is used, because session ARNs omit the role's path.
- */
-function trustedPrincipal(
-  text: string,
-  ofRole: string,
-): { readonly principal: string; readonly condition?: Conditions } {
+/** A principal in a trust policy, and the condition that limits it. */
+export interface TrustedPrincipal {
+  readonly principal: string;
+  readonly condition?: Conditions;
+}
+
+function trustedPrincipal(text: string, ofRole: string): TrustedPrincipal {
   const principal = text.trim();
   if (/^\d{12}$/.test(principal)) return { principal: `arn:${ofRole}:iam::${principal}:root` };
+  const trusted = toTrustedPrincipal(principal);
+  if (trusted) return trusted;
+  throw new AgentCoreError(
+    'usage',
+    `Not a principal that a role can trust, expected the ARN of a user or role, or an account's twelve digits: ${text}`,
+  );
+}
+
+/**
+ * Converts the ARN of a principal for a trust policy. A session is replaced by its role. For a role
+ * of IAM Identity Center, patterns are used, because session ARNs omit the role's path. Returns
+ * `undefined` if a role cannot trust the principal.
+ *
+ * Source: "Referencing permission sets in resource policies" in the IAM Identity Center User Guide.
+ * The path ends with the region of IAM Identity Center, but not for us-east-1.
+ */
+export function toTrustedPrincipal(principal: string): TrustedPrincipal | undefined {
   const [, partition, service, account, whole = '', kind, path = ''] =
     PRINCIPAL.exec(principal) ?? [];
   const belongs = (service === 'sts') === (kind === 'assumed-role');
-  if (!partition || !belongs) {
-    throw new AgentCoreError(
-      'usage',
-      `Not a principal that a role can trust, expected the ARN of a user or role, or an account's twelve digits: ${text}`,
-    );
-  }
+  if (!partition || !belongs) return undefined;
   if (whole === 'root' || kind === 'user') return { principal };
   const role = kind === 'role' ? path : (path.split('/')[0] as string);
   const name = role.slice(role.lastIndexOf('/') + 1);
-  if (kind === 'assumed-role' && SSO_ROLE.test(name)) {
-    const pattern = `arn:${partition}:iam::${account}:role/aws-reserved/sso.amazonaws.com*/${name}`;
+  if (SSO_ROLE.test(name) && !role.startsWith(SSO_PATH)) {
+    const base = `arn:${partition}:iam::${account}:role/${SSO_PATH}`;
     return {
       principal: `arn:${partition}:iam::${account}:root`,
-      condition: { ArnLike: { 'aws:PrincipalArn': pattern } },
+      condition: { ArnLike: { 'aws:PrincipalArn': [`${base}*/${name}`, `${base}${name}`] } },
     };
   }
   return { principal: `arn:${partition}:iam::${account}:role/${role}` };

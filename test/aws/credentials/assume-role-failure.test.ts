@@ -54,7 +54,10 @@ describe('the error for a role that cannot be assumed', () => {
     expect(role.message).toContain('"AWS":"arn:aws:iam::111111111111:role/builder"');
     const sso = failed(denial('arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Dev_0a1b/me'));
     expect(sso.message).toContain('"AWS":"arn:aws:iam::111111111111:root"');
-    expect(sso.message).toContain('role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_Dev_0a1b');
+    const path = 'arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/';
+    expect(sso.message).toContain(
+      `{"aws:PrincipalArn":["${path}*/AWSReservedSSO_Dev_0a1b","${path}AWSReservedSSO_Dev_0a1b"]}`,
+    );
   });
 
   it('includes the conditions and the source identity in the statements', () => {

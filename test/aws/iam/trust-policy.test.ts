@@ -14,6 +14,10 @@ describe('a trust policy', () => {
       `arn:aws:iam::${ACCOUNT}:role/Developer`,
     ],
     [`arn:aws:iam::${ACCOUNT}:role/team/Developer`, `arn:aws:iam::${ACCOUNT}:role/team/Developer`],
+    [
+      `arn:aws:iam::${ACCOUNT}:role/aws-reserved/sso.amazonaws.com/eu-west-2/AWSReservedSSO_Dev_0123456789abcdef`,
+      `arn:aws:iam::${ACCOUNT}:role/aws-reserved/sso.amazonaws.com/eu-west-2/AWSReservedSSO_Dev_0123456789abcdef`,
+    ],
   ])('trusts %s as %s', (principal, trusted) => {
     expect(trustPolicy({ principal }).Statement).toEqual([
       {
@@ -25,14 +29,19 @@ describe('a trust policy', () => {
     ]);
   });
 
-  it('trusts the role of an IAM Identity Center user by its name pattern', () => {
-    const principal = `arn:aws:sts::${ACCOUNT}:assumed-role/AWSReservedSSO_Dev_0123456789abcdef/ada`;
+  it.each([
+    `arn:aws:sts::${ACCOUNT}:assumed-role/AWSReservedSSO_Dev_0123456789abcdef/ada`,
+    `arn:aws:iam::${ACCOUNT}:role/AWSReservedSSO_Dev_0123456789abcdef`,
+  ])('trusts the IAM Identity Center role of %s in any region', (principal) => {
     expect(trustPolicy({ principal }).Statement).toMatchObject([
       {
         Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` },
         Condition: {
           ArnLike: {
-            'aws:PrincipalArn': `arn:aws:iam::${ACCOUNT}:role/aws-reserved/sso.amazonaws.com*/AWSReservedSSO_Dev_0123456789abcdef`,
+            'aws:PrincipalArn': [
+              `arn:aws:iam::${ACCOUNT}:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Dev_0123456789abcdef`,
+              `arn:aws:iam::${ACCOUNT}:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Dev_0123456789abcdef`,
+            ],
           },
         },
       },
