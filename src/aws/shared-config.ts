@@ -116,13 +116,7 @@ async function readFiles(
   readonly fault: string | undefined;
   readonly warnings: readonly string[];
 }> {
-  const { AWS_PROFILE: chosen, AWS_DEFAULT_PROFILE: usual } = env;
-  const twoProfiles =
-    chosen && usual && chosen !== usual
-      ? [
-          `AWS_PROFILE is "${chosen}" and AWS_DEFAULT_PROFILE is "${usual}": AWS_PROFILE counts, unset one of them`,
-        ]
-      : [];
+  const twoProfiles = describeTwoProfiles(env);
   let files: ProfileFiles;
   try {
     files = await readProfileFiles(env);
@@ -133,7 +127,37 @@ async function readFiles(
   const own = fault
     ? [`The settings of profile "${name}" are not used, because it ${fault}`]
     : profileWarnings(name, files);
-  return { files, fault, warnings: [...twoProfiles, ...own] };
+  const profileAndKey = describeProfileAndKey(name, files.profiles.get(name), env);
+  return { files, fault, warnings: [...twoProfiles, ...profileAndKey, ...own] };
+}
+
+function describeTwoProfiles({
+  AWS_PROFILE: chosen,
+  AWS_DEFAULT_PROFILE: usual,
+}: Environment): readonly string[] {
+  if (!chosen || !usual || chosen === usual) return [];
+  return [
+    `AWS_PROFILE is "${chosen}" and AWS_DEFAULT_PROFILE is "${usual}": AWS_PROFILE counts, unset one of them`,
+  ];
+}
+
+/**
+ * Describes an access key that the profile of the environment overrides. The AWS SDK for JavaScript
+ * prefers the profile. botocore prefers the key, unless the profile was passed by a program.
+ */
+function describeProfileAndKey(
+  name: string,
+  profile: Section | undefined,
+  env: Environment,
+): readonly string[] {
+  const isChosen = environmentProfile(env) === name;
+  if (!isChosen || !env.AWS_ACCESS_KEY_ID?.trim() || !env.AWS_SECRET_ACCESS_KEY?.trim()) return [];
+  // The profile may assume its role with this key.
+  if (profile?.credential_source?.toLowerCase() === 'environment') return [];
+  const variable = env.AWS_PROFILE ? 'AWS_PROFILE' : 'AWS_DEFAULT_PROFILE';
+  return [
+    `${variable} is "${name}" and AWS_ACCESS_KEY_ID is also set: requests are signed with the profile, but the AWS CLI uses the access key. Unset one of them`,
+  ];
 }
 
 function isTrue(text: string | undefined): boolean {

@@ -339,6 +339,29 @@ describe('the profile of the environment', () => {
     const same = { AWS_PROFILE: 'dev', AWS_DEFAULT_PROFILE: 'dev' };
     expect((await signing(undefined, { config }, same)).warnings).toEqual([]);
   });
+
+  it.each(['AWS_PROFILE', 'AWS_DEFAULT_PROFILE'])(
+    'wins over an access key when %s names it, with a warning',
+    async (variable) => {
+      const key = { AWS_ACCESS_KEY_ID: PROD, AWS_SECRET_ACCESS_KEY: 'not-a-secret' };
+      const { id, warnings } = await signing(undefined, { config }, { [variable]: 'dev', ...key });
+      expect(id).toBe(DEV);
+      expect(warnings).toEqual([
+        `${variable} is "dev" and AWS_ACCESS_KEY_ID is also set: requests are signed with the profile, but the AWS CLI uses the access key. Unset one of them`,
+      ]);
+      expect(await signing(undefined, { config }, key)).toEqual({ id: PROD, warnings: [] });
+      expect(await signing('dev', { config }, key)).toEqual({ id: DEV, warnings: [] });
+    },
+  );
+
+  it('gives no warning when its role is assumed with the access key', async () => {
+    const role = 'role_arn = arn:aws:iam::123456789012:role/Caller';
+    const env = await home(
+      { config: `[profile dev]\n${role}\ncredential_source = Environment\n` },
+      { AWS_PROFILE: 'dev', AWS_ACCESS_KEY_ID: PROD, AWS_SECRET_ACCESS_KEY: 'not-a-secret' },
+    );
+    expect((await readServiceSettings('STS', undefined, env)).warnings).toBeUndefined();
+  });
 });
 
 describe('malformed values', () => {
