@@ -92,7 +92,8 @@ export class CommandConsent implements vscode.Disposable {
   async #ask(command: WorkspaceCommand): Promise<boolean> {
     if (!this.#canAsk || !vscode.workspace.isTrusted) return false;
     const text = escapeInvisible(command.text);
-    const { question, action } = questionOf(command);
+    const question = questionOf(command);
+    const action = actionOf(command);
     const isShort = text.length <= MAX_DIALOG_LENGTH && text.split('\n').length <= MAX_DIALOG_LINES;
     const chosen = isShort
       ? await vscode.window.showWarningMessage(question, { modal: true, detail: text }, action)
@@ -115,47 +116,40 @@ function keyOf(command: WorkspaceCommand): string {
   return `${command.kind}:${digestCommand(command)}`;
 }
 
-function questionOf({ kind }: WorkspaceCommand): {
-  readonly question: string;
-  readonly action: string;
-} {
-  const run = vscode.l10n.t('Run Command');
+function questionOf({ kind }: WorkspaceCommand): string {
   switch (kind) {
     case 'credential_process':
-      return {
-        question: vscode.l10n.t(
-          'Run this command to get AWS credentials? It comes from an AWS file of this workspace.',
-        ),
-        action: run,
-      };
+      return vscode.l10n.t(
+        'Run this command to get AWS credentials? It comes from an AWS file of this workspace.',
+      );
     case 'tokenCommand':
-      return {
-        question: vscode.l10n.t(
-          'Run this command to get a bearer token? It comes from the settings of this workspace.',
-        ),
-        action: run,
-      };
+      return vscode.l10n.t(
+        'Run this command to get a bearer token? It comes from the settings of this workspace.',
+      );
     case 'awsLogin':
-      return {
-        question: vscode.l10n.t(
-          'Run this command with these AWS files? They come from this workspace, and the AWS CLI can start programs that they name.',
-        ),
-        action: run,
-      };
+      return vscode.l10n.t(
+        'Run this command with these AWS files? They come from this workspace, and the AWS CLI can start programs that they name.',
+      );
     case 'localConfig':
-      return {
-        question: vscode.l10n.t(
-          'Run the commands of this local AgentCore configuration? It comes from this workspace.',
-        ),
-        action: vscode.l10n.t('Run Commands'),
-      };
+      return vscode.l10n.t(
+        'Run the commands of this local AgentCore configuration? It comes from this workspace.',
+      );
     case 'environmentSecret':
-      return {
-        question: vscode.l10n.t(
-          'Send the OAuth client secret of the environment (AGENTCORE_OAUTH_CLIENT_SECRET)? The receiver comes from the settings of this workspace.',
-        ),
-        action: vscode.l10n.t('Send Secret'),
-      };
+      return vscode.l10n.t(
+        'Send the OAuth client secret of the environment (AGENTCORE_OAUTH_CLIENT_SECRET)? The receiver comes from the settings of this workspace.',
+      );
+  }
+}
+
+/** The label of the button that confirms the command. */
+function actionOf({ kind }: WorkspaceCommand): string {
+  switch (kind) {
+    case 'localConfig':
+      return vscode.l10n.t('Run Commands');
+    case 'environmentSecret':
+      return vscode.l10n.t('Send Secret');
+    default:
+      return vscode.l10n.t('Run Command');
   }
 }
 

@@ -15,35 +15,22 @@ import { sessionDescription } from './session-words.ts';
 export function registerSessionCommands(commands: CommandRegistry, journal: JournalWatch): void {
   const billing = async () => (await journal.refresh()).entries.filter(({ mayBill }) => mayBill);
 
-  commands.register(
-    Commands.stopSession,
-    async (node?: SessionNode, selected?: readonly SessionNode[]) => {
-      const nodes = selected?.length ? selected : node ? [node] : [];
-      const named = nodes.flatMap((one) => (one.kind === 'session' ? [one.entry] : []));
-      const entries =
-        named.length > 0
-          ? named
-          : await pick(await billing(), vscode.l10n.t('Pick the sessions to stop'));
-      await stop(journal, entries);
-    },
-  );
+  const orphaned = async () => (await billing()).filter(({ state }) => state === 'orphaned');
 
-  commands.register(
-    Commands.dismissSession,
-    async (node?: SessionNode, selected?: readonly SessionNode[]) => {
-      const nodes = selected?.length ? selected : node ? [node] : [];
-      const named = nodes.flatMap((one) => (one.kind === 'session' ? [one.entry] : []));
-      const entries =
-        named.length > 0
-          ? named
-          : await pick(
-              (await billing()).filter(({ state }) => state === 'orphaned'),
-              vscode.l10n.t('Pick the sessions to dismiss'),
-              vscode.l10n.t('There is no orphaned session to dismiss.'),
-            );
-      await dismiss(journal, entries);
-    },
-  );
+  commands.register(Commands.stopSession, async (...target: SessionTarget) => {
+    const entries = await resolveTarget(target, billing, {
+      placeHolder: vscode.l10n.t('Pick the sessions to stop'),
+    });
+    await stop(journal, entries);
+  });
+
+  commands.register(Commands.dismissSession, async (...target: SessionTarget) => {
+    const entries = await resolveTarget(target, orphaned, {
+      placeHolder: vscode.l10n.t('Pick the sessions to dismiss'),
+      ifNone: vscode.l10n.t('There is no orphaned session to dismiss.'),
+    });
+    await dismiss(journal, entries);
+  });
 
   commands.register(Commands.stopAllSessions, async () => {
     const entries = await billing();
@@ -67,7 +54,7 @@ export function registerSessionCommands(commands: CommandRegistry, journal: Jour
   });
 
   commands.register(Commands.stopOrphanedSessions, async () => {
-    const entries = (await billing()).filter(({ state }) => state === 'orphaned');
+    const entries = await orphaned();
     if (entries.length === 0) return tellNone();
     await stop(journal, entries);
   });
@@ -75,11 +62,9 @@ export function registerSessionCommands(commands: CommandRegistry, journal: Jour
   commands.register(Commands.refreshSessions, () => journal.refresh());
 
   commands.register(Commands.copySessionId, async (node?: SessionNode) => {
-    const entries =
-      node?.kind === 'session'
-        ? [node.entry]
-        : await pick(await billing(), vscode.l10n.t('Pick a session'));
-    const [entry] = entries;
+    const [entry] = await resolveTarget([node], billing, {
+      placeHolder: vscode.l10n.t('Pick a session'),
+    });
     if (entry) await vscode.env.clipboard.writeText(entry.returnedId ?? entry.runtimeSessionId);
   });
 }
@@ -111,11 +96,26 @@ export async function offerOrphans(journal: JournalWatch): Promise<void> {
   if (chosen === show) await vscode.commands.executeCommand(`${Views.sessions}.focus`);
 }
 
-async function pick(
-  entries: readonly SessionEntry[],
-  placeHolder: string,
-  ifNone?: string,
+/** The arguments of a command in a tree view: the item, and all selected items. */
+type SessionTarget = [node?: SessionNode | undefined, selected?: readonly SessionNode[]];
+
+/** The texts of a picker. */
+interface PickerTexts {
+  readonly placeHolder: string;
+  /** Shown if there is no session to pick. */
+  readonly ifNone?: string;
+}
+
+/** Returns the sessions of the selected items, or lets the user pick some of `offered`. */
+async function resolveTarget(
+  [node, selected]: SessionTarget,
+  offered: () => Promise<readonly SessionEntry[]>,
+  { placeHolder, ifNone }: PickerTexts,
 ): Promise<readonly SessionEntry[]> {
+  const nodes = selected?.length ? selected : node ? [node] : [];
+  const named = nodes.flatMap((one) => (one.kind === 'session' ? [one.entry] : []));
+  if (named.length > 0) return named;
+  const entries = await offered();
   if (entries.length === 0) {
     tellNone(ifNone);
     return [];
