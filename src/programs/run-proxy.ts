@@ -11,6 +11,7 @@ import { CallRecorder } from '../journal/call-recorder.ts';
 import { Journal } from '../journal/journal.ts';
 import { journalFolder } from '../journal/state-folder.ts';
 import { escapeControls, isLoud, type Log } from '../log.ts';
+import { ToolHeaders } from '../mcp/tool-headers.ts';
 import { Idempotence } from '../recovery/idempotence.ts';
 import { Replay } from '../recovery/replay.ts';
 import { Retry } from '../recovery/retry.ts';
@@ -81,15 +82,17 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     },
   });
   const idempotence = new Idempotence();
+  const tools = new ToolHeaders();
   const patience = timeouts.read;
   const { repeats } = settings;
-  const retry = new Retry({ repeats, patience, idempotence, log });
+  const retry = new Retry({ repeats, patience, idempotence, tools, log });
   // Retry handshakes even if retries of calls are off: a random failure of a probe must not lose a
   // healthy session.
   const handshakeRetry = new Retry({
     repeats: Math.max(repeats, STANDARD_REPEATS),
     patience,
     idempotence,
+    tools,
     log,
   });
   const { name, url, end, sessions, caller } = await serverOf({
@@ -103,6 +106,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     journal,
     log,
     say,
+    tools,
     handshakeRetry,
   });
   const replay = new Replay({

@@ -25,6 +25,7 @@ import { AgentCoreError } from '../error.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { SessionOrigin } from '../journal/records.ts';
 import type { Log } from '../log.ts';
+import type { ToolHeaders } from '../mcp/tool-headers.ts';
 import { HandshakeFirst } from '../recovery/handshake-first.ts';
 import type { Interceptor } from '../relay/interceptors.ts';
 import { freshSessionId, identitySessionId, type SessionMode } from '../sessions/session-ids.ts';
@@ -60,6 +61,7 @@ export interface ServerOptions {
   readonly log: Log;
   /** Logs what the journal has in a record of its own. */
   readonly say: Log;
+  readonly tools: ToolHeaders;
   /** Interceptor for the handshakes that the proxy repeats. */
   readonly handshakeRetry: Interceptor;
 }
@@ -180,10 +182,11 @@ function authorizerOf(
   );
 }
 
-function common({ settings, handshakeRetry, log }: ServerOptions) {
+function common({ settings, tools, handshakeRetry, log }: ServerOptions) {
   const { mode, stopsSessions } = settings;
   return {
     mode,
+    tools,
     alone: [new HandshakeFirst(handshakeRetry)],
     endsSessions: stopsSessions,
     messageLimit: PAYLOAD_LIMIT,

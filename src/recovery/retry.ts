@@ -1,11 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { AgentCoreError } from '../error.ts';
+import { AgentCoreError, messageOf } from '../error.ts';
 import type { Log } from '../log.ts';
 import { isLongLived } from '../mcp/era.ts';
-import { makeError, type Request, type Response } from '../mcp/message.ts';
+import { ErrorCode } from '../mcp/errors.ts';
+import {
+  isObject,
+  makeError,
+  makeRequest,
+  numericId,
+  type Request,
+  type Response,
+  resultOf,
+} from '../mcp/message.ts';
+import { readPages } from '../mcp/pages.ts';
+import type { ToolHeaders } from '../mcp/tool-headers.ts';
 import { withUnknownOutcome } from '../relay/answers.ts';
-import type { Interceptor, Passage } from '../relay/interceptors.ts';
-import type { Peer, Trail } from '../relay/peer.ts';
+import { type Interceptor, type Passage, throughInterceptors } from '../relay/interceptors.ts';
+import { type Exchange, type Peer, type Trail, unlessAborted } from '../relay/peer.ts';
 import { Heard } from './heard.ts';
 import type { Idempotence } from './idempotence.ts';
 import { type Answer, answerOf, unwrap, type Verdict, verdictOn } from './verdict.ts';
@@ -15,6 +26,8 @@ const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 5_000;
 /** Milliseconds that a service may be busy, or a session be starting, before that is an error. */
 const BUSY_FOR = 60_000;
+/** How often one call is sent again because its headers were derived from outdated tools. */
+const MAX_HEADER_UPDATES = 2;
 
 export interface RetryOptions {
   /** How often a call is sent again at the most where the network or the server failed. 0: never. */
@@ -22,6 +35,7 @@ export interface RetryOptions {
   /** Milliseconds that a request may take altogether. */
   readonly patience: number;
   readonly idempotence: Idempotence;
+  readonly tools: ToolHeaders;
   readonly log: Log;
   /** From 0 to 1. */
   readonly random?: () => number;
@@ -33,6 +47,8 @@ export interface RetryOptions {
  */
 export class Retry implements Interceptor {
   readonly #options: RetryOptions;
+  /** The current list of tools after a header mismatch, shared by all calls that wait for it. */
+  #listing: Promise<void> | undefined;
 
   constructor(options: RetryOptions) {
     this.#options = options;
@@ -46,11 +62,17 @@ export class Retry implements Interceptor {
     const trail: Trail = passage.trail ?? { attempts: 0 };
     const exchange = { ...passage, back: heard, trail };
     let failures = 0;
+    let headerUpdates = 0;
     for (let attempt = 1; ; attempt++) {
       trail.retryAfter = undefined;
+      const headers = this.#headersOf(request);
       const answer = await answerOf(next.request(request, exchange));
       if (request.method === 'tools/list' && 'response' in answer) {
         idempotence.learn(answer.response);
+      }
+      if (isHeaderMismatch(answer) && headerUpdates++ < MAX_HEADER_UPDATES) {
+        if (headers === this.#headersOf(request)) await this.#listTools(request, passage, next);
+        if (headers !== this.#headersOf(request)) continue;
       }
       const verdict = verdictOn(answer, (trail.retryAfter ?? 0) * 1000);
       if (!verdict) return unwrap(answer);
@@ -75,6 +97,39 @@ export class Retry implements Interceptor {
     }
   }
 
+  /** The headers that depend on the listed tools, for comparison. */
+  #headersOf(request: Request): string {
+    return JSON.stringify(this.#options.tools.for(request));
+  }
+
+  /**
+   * Lists the tools again after a header mismatch. The server checks the headers before the body, so
+   * the call did not run.
+   */
+  async #listTools(request: Request, { back, signal }: Passage, next: Peer): Promise<void> {
+    // Other calls wait for the list as well, so it continues if this call is cancelled.
+    const exchange = { back, signal: AbortSignal.timeout(this.#options.patience) };
+    this.#listing ??= readTools(request, throughInterceptors([this], next), exchange).finally(
+      () => {
+        this.#listing = undefined;
+      },
+    );
+    // All waiting calls may be cancelled before it fails.
+    this.#listing.catch(() => undefined);
+    try {
+      await unlessAborted(this.#listing, signal);
+    } catch (cause) {
+      signal.throwIfAborted();
+      const { code, data } = cause instanceof AgentCoreError ? cause : { code: 'timeout' as const };
+      const name = String(request.params?.name);
+      throw new AgentCoreError(
+        code,
+        `Could not call ${name}: the server refused its headers, and listing the tools to correct them failed: ${messageOf(cause)}`,
+        { cause, data: { ...data, outcome: 'refused' } },
+      );
+    }
+  }
+
   /** Milliseconds until the next attempt; `undefined` where there is none. */
   #pauseAfter(
     { attempt, failures }: { readonly attempt: number; readonly failures: number },
@@ -90,6 +145,26 @@ export class Retry implements Interceptor {
     if (verdict.outcome !== 'refused' && failures > repeats) return undefined;
     return spent + pause > bound ? undefined : pause;
   }
+}
+
+function isHeaderMismatch(answer: Answer): boolean {
+  return 'response' in answer && answer.response.error?.code === ErrorCode.headerMismatch;
+}
+
+/** Reads all pages of `tools/list` in the name of a call. The server's end stores the tools. */
+async function readTools({ params }: Request, server: Peer, exchange: Exchange): Promise<void> {
+  const given = isObject(params?._meta) ? params._meta : {};
+  const { progressToken: _, ..._meta } = given;
+  const read = async (cursor: string | undefined) => {
+    const page = cursor === undefined ? { _meta } : { _meta, cursor };
+    const response = await server.request(makeRequest(numericId(0), 'tools/list', page), exchange);
+    if (!response.error) return resultOf(response);
+    const { code, message, data } = response.error;
+    throw new AgentCoreError('upstream', String(message), {
+      data: { ...(isObject(data) && data), jsonRpcCode: code },
+    });
+  };
+  for await (const _ of readPages(read, (page) => isObject(page) && page.nextCursor));
 }
 
 function wordsOf(answer: Answer): string {

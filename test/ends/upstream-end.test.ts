@@ -7,6 +7,7 @@ import { RuntimeInvoker } from '../../src/ends/runtime/invoker.ts';
 import { UpstreamEnd } from '../../src/ends/upstream/upstream-end.ts';
 import type { JournalRecord } from '../../src/journal/records.ts';
 import { makeNotification } from '../../src/mcp/message.ts';
+import { ToolHeaders } from '../../src/mcp/tool-headers.ts';
 import { freshSessionId, type SessionMode } from '../../src/sessions/session-ids.ts';
 import { SessionRegister } from '../../src/sessions/session-register.ts';
 import { createStopTarget } from '../../src/sessions/stop-session.ts';
@@ -70,6 +71,7 @@ function startEnd({
     }),
     mode,
     sessions,
+    tools: new ToolHeaders(),
     sessionId: async () => freshSessionId(),
     alone: [],
     endsSessions: true,

@@ -118,6 +118,20 @@ describe('a request of 2026-07-28', () => {
     expect(proxy.lines).toHaveLength(2);
   });
 
+  it('calls again if listing the tools failed twice at first', async () => {
+    const failures = [429, 503];
+    const upstream = await startUpstream((seen) => {
+      const status = seen.message?.method === 'tools/list' ? failures.shift() : undefined;
+      if (status === undefined) return strictServer(seen);
+      json(seen.response, { message: 'Not now' }, status);
+      return true;
+    });
+    const proxy = startProxy(upstream.url);
+    expect((await query(proxy, 'eu')).result).toEqual({ ran: true });
+    expect(failures).toEqual([]);
+    expect(upstream.seen.filter((seen) => isCall(seen))).toHaveLength(2);
+  });
+
   it('gets the mismatch error if listing the tools does not help', async () => {
     const upstream = await startUpstream((seen) => {
       if (seen.message?.method === 'tools/list') return result(seen, { tools: [] }) ?? true;

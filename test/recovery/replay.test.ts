@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { AgentCoreError } from '../../src/error.ts';
 import { makeError, makeNotification, type Request, type Response } from '../../src/mcp/message.ts';
+import { ToolHeaders } from '../../src/mcp/tool-headers.ts';
 import { Idempotence } from '../../src/recovery/idempotence.ts';
 import { Replay } from '../../src/recovery/replay.ts';
 import { Retry } from '../../src/recovery/retry.ts';
@@ -118,6 +119,7 @@ function replaying(server: Peer) {
     repeats: 2,
     patience: MAX_WAIT_MS,
     idempotence: new Idempotence(),
+    tools: new ToolHeaders(),
     log,
     random: () => 0,
   });

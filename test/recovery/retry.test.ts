@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AgentCoreError } from '../../src/error.ts';
 import { makeNotification, type Request, type Response } from '../../src/mcp/message.ts';
+import { ToolHeaders } from '../../src/mcp/tool-headers.ts';
 import { Idempotence } from '../../src/recovery/idempotence.ts';
 import { Retry, type RetryOptions } from '../../src/recovery/retry.ts';
 import { throughInterceptors } from '../../src/relay/interceptors.ts';
@@ -56,6 +57,7 @@ async function retrying(
     repeats: 4,
     patience: 10_000,
     idempotence: new Idempotence(),
+    tools: new ToolHeaders(),
     log: () => undefined,
     random: () => 0,
     ...options,
@@ -377,5 +379,85 @@ describe.concurrent('a permanent failure', () => {
     const { server, peer } = await retrying(THROTTLED, { repeats: 0 });
     expect((await peer.request(callOf('plain'), exchangeWith())).error?.code).toBe(-32003);
     expect(server.requests).toHaveLength(1);
+  });
+});
+
+const REGION = { type: 'string', 'x-mcp-header': 'Region' };
+const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
+
+/**
+ * A server of MCP 2026-07-28 that rejects calls without the headers that its tool declares.
+ *
+ * @param list Returns another answer to `tools/list`.
+ */
+async function strict(list: (request: Request) => Response | undefined = () => undefined) {
+  const tools = new ToolHeaders();
+  const inputSchema = { type: 'object', properties: { region: REGION } };
+  const { server, peer } = await retrying(
+    async (request) => {
+      if (request.method === 'tools/list') {
+        const response =
+          list(request) ?? resultFor(request, { tools: [{ name: 'x', inputSchema }] });
+        if (!response.error) tools.learn(response);
+        return response;
+      }
+      return 'mcp-param-region' in tools.for(request)
+        ? resultFor(request, { fine: true })
+        : errorFor(request, -32020, 'Mcp-Param-Region does not match');
+    },
+    { tools, idempotence: new Idempotence() },
+  );
+  const call = (signal?: AbortSignal) =>
+    peer.request(
+      requestOf('tools/call', { name: 'x', arguments: { region: 'eu' }, _meta: META }),
+      exchangeWith(undefined, signal),
+    );
+  return { server, call };
+}
+
+describe.concurrent('a call whose headers do not match its body', () => {
+  it('shares one list of the tools with the other calls, and all are sent again', async () => {
+    const { server, call } = await strict();
+    const answers = await Promise.all([call(), call(), call()]);
+    expect(answers.filter(({ error }) => error)).toEqual([]);
+    expect(server.count('tools/list')).toBe(1);
+    expect(server.count('tools/call')).toBe(6);
+  });
+
+  it('is sent again after a list that failed twice in ways that pass', async () => {
+    const failures = [THROTTLED, RESET];
+    const { server, call } = await strict((request) => failures.shift()?.(request));
+    expect((await call()).error).toBeUndefined();
+    expect(server.count('tools/list')).toBe(3);
+  });
+
+  it('gets an error with both causes if the tools cannot be listed', async () => {
+    const { server, call } = await strict(says(-32601, 'No such method'));
+    await expect(call()).rejects.toMatchObject({
+      message: expect.stringMatching(/Could not call x: .*headers.*No such method/),
+      data: { outcome: 'refused', jsonRpcCode: -32601 },
+    });
+    expect(server.count('tools/call')).toBe(1);
+  });
+
+  it('does not lose the list if the call that asked for it is cancelled', async () => {
+    const abort = new AbortController();
+    const reason = new Cancelled();
+    const { server, call } = await strict(() => {
+      abort.abort(reason);
+      return undefined;
+    });
+    const first = call(abort.signal);
+    const second = call();
+    await expect(first).rejects.toBe(reason);
+    expect((await second).error).toBeUndefined();
+    expect(server.count('tools/list')).toBe(1);
+  });
+
+  it('gets the mismatch if the tools are the same', async () => {
+    const { server, call } = await strict((request) => resultFor(request, { tools: [] }));
+    expect((await call()).error?.code).toBe(-32020);
+    expect(server.count('tools/list')).toBe(1);
+    expect(server.count('tools/call')).toBe(1);
   });
 });

@@ -7,8 +7,6 @@ import { eraOf, isLongLived } from '../../mcp/era.ts';
 import { ErrorCode } from '../../mcp/errors.ts';
 import {
   isObject,
-  type JsonObject,
-  makeRequest,
   type Notification,
   numericId,
   parseMessages,
@@ -17,12 +15,12 @@ import {
   resultOf,
   withId,
 } from '../../mcp/message.ts';
-import { readPages, withoutEmptyCursor } from '../../mcp/pages.ts';
+import { withoutEmptyCursor } from '../../mcp/pages.ts';
 import { platformError } from '../../mcp/platform-errors.ts';
+import type { ToolHeaders } from '../../mcp/tool-headers.ts';
 import type { Exchange, Peer, Trail } from '../../relay/peer.ts';
 import { OpenCall } from './open-call.ts';
 import { isRefusedError, isRefusedId, isUnknownId } from './refused-id.ts';
-import type { ToolHeaders } from './tool-headers.ts';
 import type { Invocation, Upstream, UpstreamSession } from './upstream.ts';
 
 /** Maximum bytes of a reply without an expected response. */
@@ -39,7 +37,7 @@ export interface SessionPeerOptions {
   readonly sendsHint: () => boolean;
   /** Called if the server takes the hint for an unknown session. */
   readonly onHintRefused: () => void;
-  /** Shared by all sessions with this server. */
+  /** Shared by all sessions with this server, and updated by each `tools/list` of 2026-07-28. */
   readonly tools: ToolHeaders;
   /** Called with each server request before the client receives it. */
   readonly onServerRequest: (request: Request) => Request;
@@ -56,8 +54,6 @@ export class SessionPeer implements Peer {
   readonly session: UpstreamSession;
   readonly #options: SessionPeerOptions;
   readonly #calls = new Set<OpenCall>();
-  /** The current `tools/list`, shared by all waiting calls. */
-  #listing: Promise<void> | undefined;
 
   constructor(options: SessionPeerOptions) {
     this.#options = options;
@@ -95,21 +91,9 @@ export class SessionPeer implements Peer {
   }
 
   async #requestStateless(request: Request, exchange: Exchange): Promise<Response> {
-    const { tools } = this.#options;
-    const sent = JSON.stringify(tools.for(request));
     const response = await this.#callWithHint(request, exchange);
-    if (request.method === 'tools/list' && !response.error) tools.learn(response);
-    if (response.error?.code !== ErrorCode.headerMismatch) return response;
-    // Another call may have listed the tools since this one was sent.
-    const isSent = () => JSON.stringify(tools.for(request)) === sent;
-    if (isSent()) {
-      this.#listing ??= this.#listTools(request, exchange).finally(() => {
-        this.#listing = undefined;
-      });
-      await this.#listing;
-    }
-    // Nothing has run: the server checks the headers before the body.
-    return isSent() ? response : this.#callWithHint(request, exchange);
+    if (request.method === 'tools/list' && !response.error) this.#options.tools.learn(response);
+    return response;
   }
 
   /**
@@ -320,25 +304,6 @@ export class SessionPeer implements Peer {
         'mcp-protocol-version': session.protocolVersion,
       }),
     };
-  }
-
-  async #listTools(request: Request, exchange: Exchange): Promise<void> {
-    const { progressToken: _, ..._meta } = (request.params?._meta ?? {}) as JsonObject;
-    const read = async (cursor: string | undefined) => {
-      const params = cursor === undefined ? { _meta } : { _meta, cursor };
-      const page = () =>
-        this.#callWithHint(makeRequest(numericId(0), 'tools/list', params), exchange);
-      try {
-        const response = await page();
-        if (!response.error) return response;
-      } catch (thrown) {
-        if (exchange.signal.aborted) throw thrown;
-      }
-      // Reading a list twice is safe, and the refused call depends on it.
-      return page();
-    };
-    const learn = (page: Response) => (page.error ? undefined : this.#options.tools.learn(page));
-    for await (const _ of readPages(read, learn));
   }
 }
 

@@ -3,6 +3,7 @@ import { AgentCoreError } from '../../error.ts';
 import type { Log } from '../../log.ts';
 import { eraOf } from '../../mcp/era.ts';
 import type { Notification, Request, Response } from '../../mcp/message.ts';
+import type { ToolHeaders } from '../../mcp/tool-headers.ts';
 import { type Interceptor, throughInterceptors } from '../../relay/interceptors.ts';
 import {
   ACKNOWLEDGEMENT_TIMEOUT_MS,
@@ -13,7 +14,6 @@ import {
 import { freshSessionId, type SessionMode } from '../../sessions/session-ids.ts';
 import { ProgressRoutes } from './progress-routes.ts';
 import { SessionPeer } from './session-peer.ts';
-import { ToolHeaders } from './tool-headers.ts';
 import { Turns } from './turns.ts';
 import type { Upstream, UpstreamSession, UpstreamSessions } from './upstream.ts';
 
@@ -21,6 +21,7 @@ export interface UpstreamEndOptions {
   readonly upstream: Upstream;
   readonly mode: SessionMode;
   readonly sessions: UpstreamSessions;
+  readonly tools: ToolHeaders;
   /** The id of the shared session; unused if each request has its own session. */
   readonly sessionId: () => Promise<string>;
   /** Interceptors for a request within its own session. */
@@ -38,7 +39,6 @@ export interface UpstreamEndOptions {
 export class UpstreamEnd implements Peer {
   readonly #options: UpstreamEndOptions;
   readonly #peers = new Set<SessionPeer>();
-  readonly #tools = new ToolHeaders();
   readonly #progress = new ProgressRoutes();
   readonly #closing = new AbortController();
   #shared: SessionPeer | undefined;
@@ -119,7 +119,7 @@ export class UpstreamEnd implements Peer {
   }
 
   #open(session: UpstreamSession): SessionPeer {
-    const { mode, upstream, messageLimit, log } = this.#options;
+    const { mode, upstream, tools, messageLimit, log } = this.#options;
     const peer = new SessionPeer({
       upstream,
       session,
@@ -133,7 +133,7 @@ export class UpstreamEnd implements Peer {
       onHintRefused: () => {
         this.#sendsHint = false;
       },
-      tools: this.#tools,
+      tools,
       onServerRequest: (own) => (mode === 'request' ? this.#progress.enter(own, peer) : own),
       endsWithCall: mode === 'request',
       closing: this.#closing.signal,

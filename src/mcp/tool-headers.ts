@@ -1,11 +1,5 @@
-import { declaredParamHeaders, type ParamHeader, paramHeaders } from '../../mcp/derived-headers.ts';
-import {
-  isObject,
-  type JsonObject,
-  type Request,
-  type Response,
-  resultOf,
-} from '../../mcp/message.ts';
+import { declaredParamHeaders, type ParamHeader, paramHeaders } from './derived-headers.ts';
+import { isObject, type JsonObject, type Request, type Response, resultOf } from './message.ts';
 
 /** Servers announce fewer tools. Above the limit, the oldest are dropped. */
 const MOST_TOOLS = 10_000;
@@ -14,14 +8,13 @@ const MOST_TOOLS = 10_000;
 export class ToolHeaders {
   readonly #declared = new Map<string, readonly ParamHeader[]>();
 
-  /** Stores a page of tools. Returns the cursor of the next page. */
-  learn(response: Response): string | undefined {
+  /** Stores a page of tools. */
+  learn(response: Response): void {
     const result = resultOf(response);
-    if (!isObject(result) || !Array.isArray(result.tools)) return undefined;
+    if (!isObject(result) || !Array.isArray(result.tools)) return;
     for (const tool of result.tools as unknown[]) {
       if (isObject(tool) && typeof tool.name === 'string') this.#set(tool.name, tool);
     }
-    return typeof result.nextCursor === 'string' ? result.nextCursor : undefined;
   }
 
   /** The `Mcp-Param-*` headers for a call; none if the tool was not listed. */
