@@ -10,12 +10,13 @@ import { type Account, takeAccount } from './account.ts';
 import { accessKeys, writeRotatingKeys } from './credentials.ts';
 import { openDescriptors } from './descriptors.ts';
 import { codeCache, environment } from './environment.ts';
+import type { ExchangeLog } from './exchanges.ts';
 import { Life } from './life.ts';
 import type { Offence } from './offence.ts';
 import type { Plan, PlannedMishap } from './plan.ts';
 import { PlatformLog } from './platform-log.ts';
 import { Random } from './random.ts';
-import { runtimeInput } from './runtimes.ts';
+import { buildServer, runtimeInput } from './runtimes.ts';
 import { measureSlowness } from './slowness.ts';
 import { Wire } from './wire.ts';
 
@@ -29,6 +30,7 @@ export interface Campaign {
   readonly folder: string;
   readonly local: LocalRuntime;
   readonly log: PlatformLog;
+  readonly network: ExchangeLog;
   readonly lives: Life[];
   readonly offences: Offence[];
   /** By how much the times of the plan are stretched, from 1; see {@link measureSlowness}. */
@@ -42,8 +44,10 @@ export interface Campaign {
  */
 export async function runCampaign(plan: Plan, patience: number): Promise<Account> {
   const started = performance.now();
-  const descriptors = await openDescriptors();
   const folder = mkdtempSync(join(tmpdir(), 'agentcore-campaign-'));
+  // First, because the compiler keeps a process.
+  const server = buildServer(folder);
+  const descriptors = await openDescriptors();
   const executions = join(folder, 'executions.jsonl');
   writeFileSync(executions, '');
   writeRotatingKeys(folder);
@@ -51,7 +55,7 @@ export async function runCampaign(plan: Plan, patience: number): Promise<Account
   const slowness = await measureSlowness();
   const runtimes = plan.runtimes.map((planned) => [
     planned.name,
-    runtimeInput(planned, {
+    runtimeInput(planned, server, {
       EXECUTIONS: executions,
       SLOWNESS: String(slowness),
       ...codeCache(folder),
@@ -62,7 +66,16 @@ export async function runCampaign(plan: Plan, patience: number): Promise<Account
     { listener: log.listener, requestLimit: 1, microVmLimit: 1_000_000 },
   );
   const wire = await Wire.open(Number(new URL(local.url).port));
-  const campaign: Campaign = { plan, folder, local, log, lives: [], offences: [], slowness };
+  const campaign: Campaign = {
+    plan,
+    folder,
+    local,
+    log,
+    network: wire.log,
+    lives: [],
+    offences: [],
+    slowness,
+  };
   const giveUp = new AbortController();
   const deadline = setTimeout(() => {
     campaign.offences.push({ rule: 'a campaign ends', words: `not within ${patience} ms` });

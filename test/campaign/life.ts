@@ -87,6 +87,7 @@ export class Life {
         protocolVersion: '2025-11-25',
         capabilities: { elicitation: {} },
         clientInfo: { name: 'campaign', version: '1' },
+        _meta: { traceparent: traceparentOf(this.planned.name) },
       });
       if (answer?.result) {
         this.client.notify('notifications/initialized');
@@ -166,7 +167,7 @@ export class Life {
   }
 }
 
-/** The trace of a call, which its requests carry to AgentCore: so the local one's log names it. */
+/** The trace of a call or of a life's handshakes, which identifies their requests in the logs. */
 function traceparentOf(key: string): string {
   return `00-${traceOf(key)}-00f067aa0ba902b7-01`;
 }

@@ -29,6 +29,8 @@ interface PlannedEnd {
 
 /** What one proxy process goes through. */
 export interface PlannedLife {
+  /** Traces its handshakes. */
+  readonly name: string;
   readonly runtime: string;
   readonly mode: SessionMode;
   readonly era: 'handshake' | 'stateless';
@@ -102,6 +104,7 @@ function planLife(random: Random, name: string, runtime: PlannedRuntime): Planne
   // Whoever is killed is so somewhere on the way.
   const lived = end.how === 'sigkill' ? calls.slice(0, random.from(0, count)) : calls;
   return {
+    name,
     runtime: runtime.name,
     mode,
     era,

@@ -2,7 +2,6 @@ import type { LocalEvent } from '../../src/local/events.ts';
 import type { RequestRecord } from '../../src/local/request-log.ts';
 import type { SessionRecord } from '../../src/local/sessions/session-record.ts';
 import { traceOf } from './life.ts';
-import type { Asked } from './proxy-client.ts';
 
 const RUNTIME_SESSION = 'x-amzn-bedrock-agentcore-runtime-session-id';
 /** Lines of a session's history that are kept. */
@@ -17,7 +16,6 @@ export class PlatformLog {
   requests = 0;
   readonly #byTrace = new Map<string, string[]>();
   readonly #bySession = new Map<string, string[]>();
-  readonly #unanswered: RequestRecord[] = [];
   readonly #began = Date.now();
 
   readonly listener = (event: LocalEvent): void => {
@@ -46,26 +44,8 @@ export class PlatformLog {
     return this.#bySession.get(id) ?? [];
   }
 
-  /** How many requests of a call failed other than by a refusal, which runs nothing. */
-  failuresOf(key: string): number {
-    return this.of(key).filter((words) => !/HTTP 4(00|04|09|29)/.test(words)).length;
-  }
-
-  /** Whether a request of that method to a runtime ended without an answer while `asked` was open. */
-  hasUnanswered(method: string, runtime: string, { askedAt, milliseconds }: Asked): boolean {
-    const from = performance.timeOrigin + askedAt;
-    return this.#unanswered.some(
-      ({ rpcMethod, runtime: to, at, durationMs }) =>
-        rpcMethod === method &&
-        to === runtime &&
-        at < from + milliseconds &&
-        at + (durationMs ?? 0) > from,
-    );
-  }
-
   #add(request: RequestRecord): void {
     this.requests += 1;
-    if (request.outcome !== 'answered') this.#unanswered.push(request);
     const words = this.#words(request);
     const { traceparent, [RUNTIME_SESSION]: session } = request.headers;
     const trace = traceparent?.split('-')[1];

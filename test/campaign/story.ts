@@ -1,10 +1,11 @@
 import type { Campaign } from './campaign.ts';
 import type { Execution } from './executions.ts';
+import { traceOf } from './life.ts';
 
 /** All that is known of a call, for a person who wants to know what went wrong. */
 export function storyOf(
   key: string,
-  { lives, log }: Campaign,
+  { lives, log, network }: Campaign,
   executions: ReadonlyMap<string, readonly Execution[]>,
 ): string {
   const life = lives.find(({ planned }) => planned.calls.some((call) => call.key === key));
@@ -16,6 +17,16 @@ export function storyOf(
     `  proxy ${life?.client.pid}: ${JSON.stringify({ runtime, mode, era, env, end })}`,
     ...(asked?.cancelled ? ['  cancelled by the client'] : []),
     ...log.of(key).map((words) => `  request at ${words}`),
+    ...network.of(traceOf(key)).map((exchange) => `  network at ${exchange}`),
+    ...(life ? network.of(traceOf(life.planned.name)) : []).map(
+      (exchange) => `  handshake at ${exchange}`,
+    ),
+    ...network.outages.map(
+      ({ from, until }) => `  outage from ${Math.round(from)} to ${Math.round(until ?? NaN)} ms`,
+    ),
+    ...(asked
+      ? [`  asked at ${Math.round(asked.askedAt)} ms, for ${Math.round(asked.milliseconds)} ms`]
+      : []),
     ...(executions.get(key) ?? []).map(
       ({ process, at }) => `  executed by container ${process} at ${new Date(at).toISOString()}`,
     ),

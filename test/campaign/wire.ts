@@ -1,22 +1,32 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { Exchange, ExchangeLog, type Outage } from './exchanges.ts';
 import type { Random } from './random.ts';
+
+/** Milliseconds until a port that another program has taken is tried again. */
+const LISTEN_AGAIN_MS = 20;
 
 /**
  * The network between the proxies and AgentCore, which can break: it refuses connections for a
  * while, or resets those that stand, whatever is under way on them.
  */
 export class Wire {
+  readonly log = new ExchangeLog();
   readonly #target: number;
   readonly #server: Server;
   readonly #pairs = new Set<Socket>();
   #port = 0;
-  #refusing: NodeJS.Timeout | undefined;
+  #refusing: Outage | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   private constructor(target: number) {
     this.#target = target;
     this.#server = createServer((client) => this.#join(client));
-    this.#server.on('error', () => undefined);
+    this.#server.on('error', () => this.#listenIn(LISTEN_AGAIN_MS));
+    this.#server.on('listening', () => {
+      if (this.#refusing) this.#refusing.until = performance.now();
+      this.#refusing = undefined;
+    });
   }
 
   /** @param target The port of 127.0.0.1 at the far end. */
@@ -34,22 +44,27 @@ export class Wire {
 
   refuse(milliseconds: number): void {
     if (this.#refusing) return;
+    this.#refusing = { from: performance.now(), until: undefined };
+    this.log.outages.push(this.#refusing);
     this.#server.close();
-    this.#refusing = setTimeout(() => {
-      this.#refusing = undefined;
-      this.#server.listen(this.#port, '127.0.0.1');
-    }, milliseconds);
+    this.#listenIn(milliseconds);
+  }
+
+  #listenIn(milliseconds: number): void {
+    this.#timer = setTimeout(() => this.#server.listen(this.#port, '127.0.0.1'), milliseconds);
   }
 
   /** @param share Of the connections, from 0 to 1. */
   reset(random: Random, share: number): void {
+    const now = performance.now();
+    this.log.outages.push({ from: now, until: now });
     for (const client of this.#pairs) {
       if (random.chance(share)) breakOff(client);
     }
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#refusing);
+    clearTimeout(this.#timer);
     const closed = this.#server.listening ? once(this.#server, 'close') : undefined;
     this.#server.close();
     for (const client of this.#pairs) client.destroy();
@@ -61,19 +76,33 @@ export class Wire {
     client.setNoDelay(true);
     far.setNoDelay(true);
     this.#pairs.add(client);
+    let current: Exchange | undefined;
+    const end = () => {
+      if (current) current.endedAt = performance.now();
+      current = undefined;
+    };
     client.on('error', () => undefined);
     far.on('error', () => undefined);
     client.on('close', () => {
+      end();
       this.#pairs.delete(client);
       far.destroy();
     });
     // A reset that comes from the far end has to arrive as one.
     far.on('close', (broke) => (broke ? breakOff(client) : client.end()));
-    client.on('data', (chunk) => {
+    client.on('data', (chunk: Buffer) => {
+      // A connection carries one request after the other.
+      if (current?.hasResponse) end();
+      if (!current) {
+        current = new Exchange();
+        this.log.exchanges.push(current);
+      }
+      current.send(chunk);
       afterNextPoll(() => {
         if (!client.readableEnded && !client.destroyed) far.write(chunk);
       });
     });
+    far.on('data', (chunk: Buffer) => current?.receive(chunk));
     far.pipe(client);
   }
 }

@@ -1,0 +1,58 @@
+import type { Exchange } from './exchanges.ts';
+import type { Line } from './proxy-client.ts';
+
+/**
+ * What an error says of its call. `own`: the server's answer. `lasting`: another attempt would fail
+ * as well. `busy`: the service refused it for now. `unsent`: it never left. `unknown`: it may have
+ * run. `ended`: the proxy was ended. `lost`: its session is gone.
+ */
+export type ErrorKind = 'own' | 'lasting' | 'busy' | 'unsent' | 'unknown' | 'ended' | 'lost';
+
+/** Texts of the parts of a campaign. The first match decides. */
+const TEXTS: readonly (readonly [RegExp, ErrorKind])[] = [
+  [/program was ended|proxy has ended|other side has ended/, 'ended'],
+  [/HTTP 40[1239]|ExpiredToken|no MCP message|security token .* expired/, 'lasting'],
+  [/took effect is unknown|may still be running/, 'unknown'],
+  [/^Invalid arguments for \w+$|^please retry$|^Quota is used up$/, 'own'],
+  [/Resource conflict|Validation error|Resource not found - Requested|maxVms limit/, 'lasting'],
+  [/Rate limit exceeded|Rate exceeded|operation in progress/, 'busy'],
+  [/Runtime initialization time exceeded/, 'busy'],
+  [/Tool execution error|Internal error - Server error|An internal error occurred/, 'unknown'],
+  // A handshake that ran out of time.
+  [/aborted due to timeout/, 'unknown'],
+];
+
+/** Errors without a known text, by their HTTP status. */
+const STATUSES: Readonly<Record<number, ErrorKind>> = {
+  401: 'lasting',
+  402: 'lasting',
+  403: 'lasting',
+  409: 'lasting',
+  424: 'unknown',
+  429: 'busy',
+  500: 'unknown',
+  502: 'unknown',
+  503: 'unknown',
+  504: 'unknown',
+};
+
+/** Classifies an error that a client was shown. */
+export function kindOf({ message = '', data = {} }: NonNullable<Line['error']>): ErrorKind {
+  const { status, name, outcome } = data;
+  if (name === 'RetryableConflictException') return 'busy';
+  const [, kind] = TEXTS.find(([text]) => text.test(message)) ?? [];
+  if (kind) return kind;
+  if (outcome === 'unknown') return 'unknown';
+  if (outcome === 'not sent') return 'unsent';
+  return STATUSES[Number(status)] ?? 'lost';
+}
+
+/** Classifies the end of one request; `undefined` if it succeeded. */
+export function kindOfExchange(exchange: Exchange): ErrorKind | undefined {
+  if (!exchange.isComplete) return 'unknown';
+  if (exchange.hasResult) return undefined;
+  const { message, name, status } = exchange;
+  // An empty body.
+  if (status === 200 && message === undefined) return 'unknown';
+  return kindOf({ ...(message !== undefined && { message }), data: { name, status } });
+}
