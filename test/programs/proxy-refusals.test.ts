@@ -27,6 +27,11 @@ function sent(upstream: { readonly seen: readonly Seen[] }, method: string): rea
   return upstream.seen.filter(({ message }) => message?.method === method);
 }
 
+/** Two calls in a row: the proxy knows the refusals before the first one when it sends the second. */
+async function callTwice(proxy: ProxyProcess): Promise<void> {
+  for (const name of ['first', 'second']) expect((await proxy.call(name)).error).toBeUndefined();
+}
+
 describe('a notification that is answered with 404', () => {
   it.each([
     ['in words', asText],
@@ -45,10 +50,11 @@ describe('a notification that is answered with 404', () => {
       const answers = [proxy.call('x'), proxy.request('tools/list'), proxy.call('y')];
       for (const { error } of await Promise.all(answers)) expect(error).toBeUndefined();
       await upstream.sawMethod(CHANGED);
+      await callTwice(proxy);
       await proxy.close();
       const methods = ['initialize', 'notifications/initialized', CHANGED];
       expect(methods.map((method) => sent(upstream, method).length)).toEqual([1, 1, 1]);
-      expect(upstream.seen.filter((seen) => isCall(seen))).toHaveLength(2);
+      expect(upstream.seen.filter((seen) => isCall(seen))).toHaveLength(4);
     },
   );
 
@@ -64,7 +70,7 @@ describe('a notification that is answered with 404', () => {
     await proxy.call('x');
     proxy.send({ jsonrpc: '2.0', method: CHANGED });
     await upstream.sawMethod(CHANGED);
-    expect((await proxy.call('y')).error).toBeUndefined();
+    await callTwice(proxy);
     await proxy.close();
     expect(sent(upstream, 'initialize')).toHaveLength(1);
     expect(sent(upstream, CHANGED)).toHaveLength(1);
@@ -107,26 +113,31 @@ describe('the routing hint of MCP 2026-07-28', () => {
   const call = (proxy: ProxyProcess) =>
     proxy.request('tools/call', { name: 'x', arguments: {}, _meta: META });
 
-  it.each([
+  const REFUSALS: readonly (readonly [string, (seen: Seen) => unknown])[] = [
     [
       'as JSON-RPC',
       (seen: Seen) => json(seen.response, rpcError(null, -32001, 'Session not found'), 404),
     ],
     ['in words', asText],
-  ])('is dropped permanently if the server rejects it with 404, %s', async (_, refuse) => {
-    const upstream = await startUpstream((seen) => {
-      if (isCall(seen) && seen.headers['mcp-session-id'] !== undefined) refuse(seen);
-      else serve(seen);
-      return true;
-    });
-    const proxy = startProxy(upstream.url);
-    const first = await Promise.all([call(proxy), call(proxy)]);
-    for (const { result } of first) expect(result.content[0].text).toBe('ok');
-    const before = upstream.seen.length;
-    expect((await call(proxy)).result.content[0].text).toBe('ok');
-    expect(upstream.seen.slice(before)).toHaveLength(1);
-    expect(upstream.seen.at(-1)?.headers['mcp-session-id']).toBeUndefined();
-  });
+  ];
+
+  it.each(REFUSALS)(
+    'is dropped permanently if the server rejects it with 404, %s',
+    async (_, refuse) => {
+      const upstream = await startUpstream((seen) => {
+        if (isCall(seen) && seen.headers['mcp-session-id'] !== undefined) refuse(seen);
+        else serve(seen);
+        return true;
+      });
+      const proxy = startProxy(upstream.url);
+      const first = await Promise.all([call(proxy), call(proxy)]);
+      for (const { result } of first) expect(result.content[0].text).toBe('ok');
+      const before = upstream.seen.length;
+      expect((await call(proxy)).result.content[0].text).toBe('ok');
+      expect(upstream.seen.slice(before)).toHaveLength(1);
+      expect(upstream.seen.at(-1)?.headers['mcp-session-id']).toBeUndefined();
+    },
+  );
 
   it('is kept if a method is not found', async () => {
     const upstream = await startUpstream((seen) => {
@@ -140,10 +151,12 @@ describe('the routing hint of MCP 2026-07-28', () => {
     expect(upstream.seen[1]?.headers['mcp-session-id']).toBeDefined();
   });
 
-  it('is kept if the request is also rejected without it', async () => {
-    const upstream = await startUpstream((seen) =>
-      isCall(seen, 'none') ? asText(seen) : serve(seen),
-    );
+  it.each(REFUSALS)('is kept if the request is also rejected without it, %s', async (_, refuse) => {
+    const upstream = await startUpstream((seen) => {
+      if (!isCall(seen, 'none')) return serve(seen);
+      refuse(seen);
+      return true;
+    });
     const proxy = startProxy(upstream.url);
     const missing = { name: 'none', arguments: {}, _meta: META };
     expect((await proxy.request('tools/call', missing)).error.data.status).toBe(404);
