@@ -3,11 +3,18 @@
  * All functions require valid JSON, as accepted by `JSON.parse`.
  */
 
+import type { Sliced } from '../slices.ts';
+
 /** A range of bytes from `start` up to, but not including, `end`. */
 export interface Span {
   readonly start: number;
   readonly end: number;
 }
+
+/** Bytes after which the work may pause. */
+const STRETCH = 4_096;
+/** Bytes of a string that a loop searches. A native search costs more to begin. */
+const MAX_LOOP_LENGTH = 64;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -30,9 +37,9 @@ export interface RepeatedMember extends Span {
 
 /**
  * Members ignored by `JSON.parse` because a later member has the same key. Covers all depths and
- * all escapes of keys. Adjacent members form one span.
+ * all escapes of keys. Adjacent members form one span. Pauses within a large message.
  */
-export function repeatedMembers(bytes: Buffer): RepeatedMember[] {
+export function* repeatedMembers(bytes: Buffer): Sliced<RepeatedMember[]> {
   const repeated: RepeatedMember[] = [];
   /**
    * Per open object: the start of each member and the last index of each key. `undefined` for
@@ -40,7 +47,12 @@ export function repeatedMembers(bytes: Buffer): RepeatedMember[] {
    */
   const open: ({ readonly starts: number[]; readonly last: Map<string, number> } | undefined)[] =
     [];
+  let pauseAt = STRETCH;
   for (let at = 0; at < bytes.length; at++) {
+    if (at >= pauseAt) {
+      pauseAt = at + STRETCH;
+      yield;
+    }
     switch (bytes[at]) {
       case OPEN_BRACE:
         open.push({ starts: [], last: new Map() });
@@ -206,7 +218,14 @@ function endOfContainer(bytes: Buffer, start: number): number {
 
 /** The index after the closing quote of the string at `start`. */
 function endOfString(bytes: Buffer, start: number): number {
-  let quote = bytes.indexOf(QUOTE, start + 1);
+  const near = Math.min(bytes.length, start + MAX_LOOP_LENGTH);
+  let at = start + 1;
+  for (; at < near; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) return at + 1;
+    if (byte === BACKSLASH) at++;
+  }
+  let quote = bytes.indexOf(QUOTE, at);
   while (quote !== -1 && isEscaped(bytes, quote)) quote = bytes.indexOf(QUOTE, quote + 1);
   return quote === -1 ? bytes.length : quote + 1;
 }

@@ -1,4 +1,6 @@
 import { isUtf8 } from 'node:buffer';
+import { atOnce, nextTurn, type Sliced } from '../slices.ts';
+import { MAX_LENGTH_AT_ONCE, type ParsedJson, parseJson } from './json-parser.ts';
 import {
   elementsOf,
   repeatedMembers,
@@ -71,26 +73,53 @@ export interface MessageFault {
  * it is not UTF-8 or if an object has duplicate keys. A server's response is kept, because its work
  * is done. It is rewritten with U+FFFD and the last of the duplicate keys, so later readers of the
  * bytes agree. The strict rule also applies to a server's requests, and to the top-level members of
- * every message. A byte order mark is removed.
+ * every message. A byte order mark is removed. Pauses within a large message.
  */
-export function parseMessages(received: Buffer, sender: Sender): (Message | MessageFault)[] {
-  let bytes = withoutByteOrderMark(received);
-  if (!isUtf8(bytes)) {
-    if (sender === 'client') return [fault(-32700, 'The message is not UTF-8')];
-    bytes = Buffer.from(bytes.toString('utf8'), 'utf8');
+export function* readMessages(
+  received: Buffer | string,
+  sender: Sender,
+): Sliced<(Message | MessageFault)[]> {
+  // Collecting a large message has taken part of this turn already.
+  if (received.length > MAX_LENGTH_AT_ONCE) yield nextTurn;
+  let bytes: Buffer;
+  let text: string;
+  if (typeof received === 'string') {
+    text = received.startsWith(BYTE_ORDER_MARK) ? received.slice(1) : received;
+    bytes = Buffer.from(text, 'utf8');
+  } else {
+    bytes = withoutByteOrderMark(received);
+    const isValid = isUtf8(bytes);
+    if (!isValid && sender === 'client') return [fault(-32700, 'The message is not UTF-8')];
+    text = bytes.toString('utf8');
+    if (!isValid) bytes = Buffer.from(text, 'utf8');
   }
-  let value: unknown;
+  yield;
+  let parsed: ParsedJson;
   try {
-    value = JSON.parse(bytes.toString('utf8'));
+    parsed = yield* parseJson(text);
   } catch (thrown) {
     return [fault(-32700, `The message is not JSON: ${(thrown as Error).message}`)];
   }
+  const { value, mayRepeatKeys } = parsed;
   const line = onOneLine(bytes);
-  if (!Array.isArray(value)) return [parseMessage(value, line, sender)];
+  yield;
+  if (!Array.isArray(value)) return [yield* readMessage(value, line, sender, mayRepeatKeys)];
   if (value.length === 0) return [fault(-32600, 'The batch is empty')];
-  return elementsOf(line).map((span, index) =>
-    parseMessage((value as unknown[])[index], line.subarray(span.start, span.end), sender),
-  );
+  const messages: (Message | MessageFault)[] = [];
+  for (const { start, end } of elementsOf(line)) {
+    const element: unknown = value[messages.length];
+    const span = line.subarray(start, end);
+    messages.push(yield* readMessage(element, span, sender, mayRepeatKeys));
+    yield;
+  }
+  return messages;
+}
+
+const BYTE_ORDER_MARK = '\ufeff';
+
+/** Like {@link readMessages}, without a pause: for small messages. */
+export function parseMessages(received: Buffer, sender: Sender): (Message | MessageFault)[] {
+  return atOnce(readMessages(received, sender));
 }
 
 /** Editors and shells on Windows may write a byte order mark. RFC 8259, 8.1 allows ignoring it. */
@@ -99,11 +128,17 @@ export function withoutByteOrderMark(bytes: Buffer): Buffer {
   return hasMark ? bytes.subarray(3) : bytes;
 }
 
-function parseMessage(value: unknown, bytes: Buffer, sender: Sender): Message | MessageFault {
+function* readMessage(
+  value: unknown,
+  bytes: Buffer,
+  sender: Sender,
+  mayRepeatKeys: boolean,
+): Sliced<Message | MessageFault> {
   // Some client libraries send `null` for absent params.
   const hasNull = sender === 'client' && isObject(value) && value.params === null;
   const meant = hasNull ? { ...value, params: undefined } : value;
-  const message = withOneReading(toMessage(meant, bytes), sender);
+  const read = toMessage(meant, bytes);
+  const message = mayRepeatKeys ? yield* withOneReading(read, sender) : read;
   if (message.kind !== 'fault') {
     return hasNull ? { ...message, bytes: withoutMember(message.bytes, ['params']) } : message;
   }
@@ -115,9 +150,12 @@ function parseMessage(value: unknown, bytes: Buffer, sender: Sender): Message | 
   return isAnswer ? { ...message, answers: idOf(bytes) } : message;
 }
 
-function withOneReading(message: Message | MessageFault, sender: Sender): Message | MessageFault {
+function* withOneReading(
+  message: Message | MessageFault,
+  sender: Sender,
+): Sliced<Message | MessageFault> {
   if (message.kind === 'fault') return message;
-  const repeated = repeatedMembers(message.bytes);
+  const repeated = yield* repeatedMembers(message.bytes);
   const [first] = repeated;
   if (!first) return message;
   const isAmbiguous = repeated.some(({ depth }) => depth === 1);
@@ -223,7 +261,17 @@ export function withTokenAt<M extends Message>(message: M, path: string[], token
   if (!span) return message;
   const bytes = splice(message.bytes, span, token);
   if (message.kind === 'response') return { ...message, bytes };
-  return { ...message, bytes, params: (JSON.parse(bytes.toString('utf8')) as JsonObject).params };
+  const { params } = withValueAt({ params: message.params }, path, JSON.parse(token)) as {
+    params: JsonObject;
+  };
+  return { ...message, bytes, params };
+}
+
+/** Copies only the objects on the path, because the other members may be large. */
+function withValueAt(value: unknown, [key, ...rest]: readonly string[], next: unknown): unknown {
+  if (key === undefined) return next;
+  const object = value as JsonObject;
+  return { ...object, [key]: withValueAt(object[key], rest, next) };
 }
 
 /** The parsed result of a response; `undefined` for an error. */

@@ -9,15 +9,16 @@ import {
   makeNotification,
   type Notification,
   numericId,
-  parseMessages,
   type Request,
   type RequestId,
   type Response,
+  readMessages,
   type Sender,
   untyped,
   withId,
   withTokenAt,
 } from '../mcp/message.ts';
+import { inSlices } from '../slices.ts';
 import { failureAnswer, faultAnswer } from './answers.ts';
 import { LineWriter } from './line-writer.ts';
 import { Cancelled, type Exchange, type Peer, type Trail } from './peer.ts';
@@ -34,7 +35,7 @@ export interface ConnectionOptions {
   readonly messageLimit: number;
   /** Limit of the other side's open requests. At the limit, reading pauses. */
   readonly openLimit: number;
-  /** The MCP role of the other side. {@link parseMessages} is more tolerant of a server. */
+  /** The MCP role of the other side. {@link readMessages} is more tolerant of a server. */
   readonly otherSide: Sender;
   /** Called once when the other side stops reading. */
   readonly onOutputClosed: () => void;
@@ -84,7 +85,8 @@ export class Connection implements Peer {
     try {
       for await (const line of readLines(input, messageLimit)) {
         if (Buffer.isBuffer(line)) {
-          for (const message of parseMessages(line, otherSide)) await this.#receive(message, peer);
+          const messages = await inSlices(readMessages(line, otherSide));
+          for (const message of messages) await this.#receive(message, peer);
         } else {
           const reason = `The message has ${line.length} bytes, more than the ${messageLimit} that fit`;
           const { id, answers } = line;

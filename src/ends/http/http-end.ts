@@ -10,13 +10,14 @@ import {
   type MessageFault,
   makeError,
   type Notification,
-  parseMessages,
   type Request,
   type Response,
+  readMessages,
   withId,
 } from '../../mcp/message.ts';
 import { failureAnswer, faultAnswer } from '../../relay/answers.ts';
 import { Cancelled, type Peer, type Trail } from '../../relay/peer.ts';
+import { inSlices } from '../../slices.ts';
 import { readBody } from './body.ts';
 import { FrontCall, Questions } from './front-call.ts';
 import type { Outbox } from './outbox.ts';
@@ -102,7 +103,7 @@ export class HttpEnd {
   async #post(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await readBody(request, this.#options.messageLimit);
     if ('refusal' in body) return refuse(response, body.status, body.refusal);
-    const messages = parseMessages(body.bytes, 'client');
+    const messages = await inSlices(readMessages(body.bytes, 'client'));
     const [only] = messages;
     if (messages.length === 1 && only?.kind === 'fault') {
       return refuse(response, 400, only.reason, only.code);

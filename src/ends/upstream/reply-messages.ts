@@ -4,9 +4,10 @@ import { isMessageEvent, readEvents, type StreamEvent } from '../../mcp/event-st
 import {
   type Message,
   type MessageFault,
-  parseMessages,
+  readMessages,
   withoutByteOrderMark,
 } from '../../mcp/message.ts';
+import { inSlices } from '../../slices.ts';
 
 /**
  * Parses the messages of a 2xx reply, in order and as soon as each is complete. Yields a fault for
@@ -25,7 +26,7 @@ export async function* replyMessages(
   if (type.startsWith('text/event-stream')) {
     for await (const event of readEvents(reply.chunks(), limit)) {
       yield* isMessageEvent(event)
-        ? parseMessages(Buffer.from(event.data, 'utf8'), 'server')
+        ? await inSlices(readMessages(event.data, 'server'))
         : [strayEvent(event)];
     }
   } else {
@@ -33,7 +34,7 @@ export async function* replyMessages(
     if (body.length > limit) {
       throw new AgentCoreError('protocol', `The ${noun}'s answer is larger than ${limit} bytes`);
     }
-    if (!isBlank(body)) yield* parseMessages(body, 'server');
+    if (!isBlank(body)) yield* await inSlices(readMessages(body, 'server'));
   }
 }
 

@@ -1,9 +1,9 @@
+import type { Sliced } from '../../slices.ts';
 import type { Digests } from './digests.ts';
 import type { Finder } from './finding/finder.ts';
 import { readingsOf } from './folding.ts';
 import { REDACTION_KINDS } from './kinds.ts';
 import type { RedactionMode } from './rules.ts';
-import type { Sliced } from './slices.ts';
 import { tokenOf } from './tokens.ts';
 import type { TokenHolder, Vault } from './vault.ts';
 

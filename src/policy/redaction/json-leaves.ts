@@ -1,4 +1,4 @@
-import type { Sliced } from './slices.ts';
+import type { Sliced } from '../../slices.ts';
 import { TextBuilder } from './text-builder.ts';
 
 /** Where in a JSON text a string or a number stands. */

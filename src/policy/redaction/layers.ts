@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
-import { isJson } from './json-text.ts';
-import { awaited, type Sliced } from './slices.ts';
+import { isJson } from '../../mcp/json-parser.ts';
+import { awaited, type Sliced } from '../../slices.ts';
 
 /** What a string is when it is more than a text. */
 export type Layer =

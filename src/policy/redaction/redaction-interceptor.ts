@@ -1,9 +1,10 @@
 import { AgentCoreError } from '../../error.ts';
+import { MAX_LENGTH_AT_ONCE, parseJson } from '../../mcp/json-parser.ts';
 import type { JsonObject, Message, Notification, Request, Response } from '../../mcp/message.ts';
 import type { Interceptor, Passage } from '../../relay/interceptors.ts';
 import { Cancelled, type Peer, type Trail } from '../../relay/peer.ts';
+import { inSlices, nextTurn } from '../../slices.ts';
 import type { About, Redacted, Redactor } from './redactor.ts';
-import { nextTurn } from './slices.ts';
 
 /** What a conversation's method never has in it but by somebody's intention. */
 const METHOD = /^[A-Za-z$][A-Za-z$/_-]{0,100}$/;
@@ -82,15 +83,12 @@ async function toClient<M extends Message>(
   return rewritten(message, trail, (json) => redactor.toClient(json, about));
 }
 
-/** Bytes above which other work gets its turn between two readings of a whole message. */
-const LARGE = 256 * 1024;
-
 async function rewritten<M extends Message>(
   message: M,
   trail: Trail | undefined,
   redact: (json: string) => Promise<Redacted>,
 ): Promise<M> {
-  const isLarge = message.bytes.length > LARGE;
+  const isLarge = message.bytes.length > MAX_LENGTH_AT_ONCE;
   if (isLarge) await nextTurn();
   const said = message.bytes.toString();
   if (isLarge) await nextTurn();
@@ -99,11 +97,10 @@ async function rewritten<M extends Message>(
   if (redacted.json === said) return message;
   if (isLarge) await nextTurn();
   const bytes = Buffer.from(redacted.json);
+  if (message.kind === 'response' && !message.error) return { ...message, bytes };
   if (isLarge) await nextTurn();
-  const { params, error } = JSON.parse(redacted.json) as {
-    params?: JsonObject;
-    error?: JsonObject;
-  };
+  const { value } = await inSlices(parseJson(redacted.json));
+  const { params, error } = value as { params?: JsonObject; error?: JsonObject };
   return message.kind === 'response' ? { ...message, bytes, error } : { ...message, bytes, params };
 }
 

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { AgentCoreError } from '../../error.ts';
+import { inSlices, type Sliced } from '../../slices.ts';
 import { Digests } from './digests.ts';
 import type { Finder } from './finding/finder.ts';
 import { findersFor } from './finding/finders.ts';
@@ -8,7 +9,6 @@ import { REDACTION_KINDS } from './kinds.ts';
 import { Recent } from './recent.ts';
 import { Rewriting } from './rewriting.ts';
 import { modesFor, ownPatterns, type RedactionMode, type RedactionRules } from './rules.ts';
-import { inSlices, type Sliced } from './slices.ts';
 import { tokenPattern } from './tokens.ts';
 import type { Vault } from './vault.ts';
 

@@ -1,3 +1,4 @@
+import type { Sliced } from '../../slices.ts';
 import {
   findingsIn,
   firstFindingsIn,
@@ -19,7 +20,6 @@ import {
   layerOf,
 } from './layers.ts';
 import type { RedactionMode } from './rules.ts';
-import type { Sliced } from './slices.ts';
 import { TextBuilder } from './text-builder.ts';
 import { idOf, tokensIn, type WrittenToken } from './tokens.ts';
 import type { Kept } from './vault.ts';

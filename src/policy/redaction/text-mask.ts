@@ -1,8 +1,8 @@
+import { atOnce } from '../../slices.ts';
 import { Digests } from './digests.ts';
 import { builtInFinders } from './finding/finders.ts';
 import type { RedactionKind } from './kinds.ts';
 import { Rewriting } from './rewriting.ts';
-import { atOnce } from './slices.ts';
 import { MemoryVault } from './vault.ts';
 
 /**

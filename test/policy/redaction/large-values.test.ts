@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { rewriteLeaves } from '../../../src/policy/redaction/json-leaves.ts';
-import { inSlices, type Sliced } from '../../../src/policy/redaction/slices.ts';
+import { inSlices, type Sliced } from '../../../src/slices.ts';
 import { callText, redactorOf, sent } from './redaction-fixture.ts';
 
 // Of large texts, a busy machine has much to do.

@@ -5,7 +5,7 @@
 export type Sliced<T> = Generator<(() => Promise<void>) | undefined, T, undefined>;
 
 /** Milliseconds after which other work of the process gets its turn. */
-const SLICE_MS = 20;
+const SLICE_MS = 10;
 
 /** Runs the work; a small one ends without a pause. */
 export async function inSlices<T>(work: Sliced<T>): Promise<T> {

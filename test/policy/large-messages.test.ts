@@ -1,0 +1,134 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { MAX_LENGTH_AT_ONCE } from '../../src/mcp/json-parser.ts';
+import { idAt, type Request, type Response, readMessages } from '../../src/mcp/message.ts';
+import { Counters } from '../../src/policy/counters/counters.ts';
+import { PolicyInterceptor } from '../../src/policy/policy-interceptor.ts';
+import { RedactionInterceptor } from '../../src/policy/redaction/redaction-interceptor.ts';
+import { Connection } from '../../src/relay/connection.ts';
+import { throughInterceptors } from '../../src/relay/interceptors.ts';
+import { inSlices } from '../../src/slices.ts';
+import { redactorOf } from './redaction/redaction-fixture.ts';
+import { policyOf } from './written-policy.ts';
+
+const ITEMS = 20_000;
+const MEMBERS = Array.from({ length: ITEMS }, (_, at) => `"member ${at}":"value ${at}"`);
+const OBJECT = `{${MEMBERS.join()},"to":"me@example.com"}`;
+
+const SMALL = '{"jsonrpc":"2.0","id":1,"result":{"content":[]}}';
+
+test.each<[string, string, string]>([
+  ['arguments', `{"name":"tool","arguments":${OBJECT}}`, SMALL],
+  [
+    'a result',
+    '{"name":"tool"}',
+    `{"jsonrpc":"2.0","result":{"structuredContent":${OBJECT}},"id":1}`,
+  ],
+  [
+    'a result with a key twice',
+    '{"name":"tool"}',
+    `{"jsonrpc":"2.0","id":1,"result":{"a":[${OBJECT}],"a":${OBJECT}}}`,
+  ],
+  [
+    'an error',
+    '{"name":"tool"}',
+    `{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"","data":${OBJECT}}}`,
+  ],
+  [
+    'a batch',
+    '{"name":"tool"}',
+    `[{"jsonrpc":"2.0","method":"notifications/a","params":${OBJECT}},${SMALL}]`,
+  ],
+])(
+  'lets other work through while %s with 20,000 members passes',
+  async (_, params, answer) => {
+    const { client, output } = await govern(answer);
+    // Each reading of the clock takes longer than a slice may, so each possible pause is one.
+    let now = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 25));
+    const parse = JSON.parse;
+    let longest = 0;
+    const parsing = vi.spyOn(JSON, 'parse').mockImplementation((text, reviver) => {
+      longest = Math.max(longest, text.length);
+      return parse(text, reviver);
+    });
+    onTestFinished(() => {
+      clock.mockRestore();
+      parsing.mockRestore();
+    });
+    let turns = 0;
+    let isOver = false;
+    const take = () => {
+      turns += 1;
+      if (!isOver) setImmediate(take);
+    };
+    setImmediate(take);
+    client.write(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":${params}}\n`);
+    const line = await output;
+    isOver = true;
+    expect(line.includes('"id":7')).toBe(true);
+    expect(line.includes('example')).toBe(false);
+    // Once when it is parsed, and once when it is redacted.
+    expect(turns).toBeGreaterThan((2 * OBJECT.length) / 8_192);
+    expect(longest).toBeLessThan(MAX_LENGTH_AT_ONCE);
+  },
+  120_000,
+);
+
+/** A client with a policy and redaction before a server that gives one answer. */
+async function govern(answer: string) {
+  const folder = await mkdtemp(join(tmpdir(), 'agentcore-mcp-test-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const state = {
+    policies: [policyOf('version: "1"\ntools: { tool: { rules: [] } }')],
+    failure: undefined,
+  };
+  const policy = new PolicyInterceptor({
+    current: () => state,
+    counters: new Counters(join(folder, 'counters'), Date.now),
+    runtime: 'arn:runtime',
+    session: 's',
+    caller: async () => 'arn:me',
+    now: Date.now,
+  });
+  const redactor = redactorOf({ mode: 'mask', directions: ['arguments', 'results'] });
+  const redaction = new RedactionInterceptor(() => redactor);
+  const server = throughInterceptors([policy, redaction], {
+    request: async (request, { back, signal }) => {
+      let response: Response | undefined;
+      for (const message of await inSlices(readMessages(Buffer.from(answer), 'server'))) {
+        if (message.kind === 'response') response = message;
+        if (message.kind === 'notification') await back.notify(message, { back, signal });
+      }
+      expect(idAt(request as Request, ['id'])?.key).toBe('7');
+      return response as Response;
+    },
+    notify: async () => undefined,
+  });
+  const [client, written] = [new PassThrough(), new PassThrough()];
+  const connection = new Connection({
+    input: client,
+    output: written,
+    messageLimit: 100_000_000,
+    openLimit: 10,
+    otherSide: 'client',
+    onOutputClosed: () => undefined,
+    onDropped: () => undefined,
+  });
+  const served = connection.serve(server);
+  const output = new Promise<string>((resolve) => {
+    const chunks: string[] = [];
+    written.setEncoding('utf8').on('data', (chunk: string) => {
+      chunks.push(chunk);
+      if (chunk.endsWith('\n') && chunks.join('').includes('"id":7')) resolve(chunks.join(''));
+    });
+  });
+  onTestFinished(async () => {
+    client.end();
+    await served;
+  });
+  return { client, output };
+}
