@@ -19,14 +19,21 @@ const URGENT_CONNECTIONS = 4;
  * the file descriptor limit allows no more connections do requests wait for each other.
  */
 export class ConnectionPace {
-  readonly #limit: number;
+  #knownLimit: number | undefined;
   /** Requests with a connection or about to open one. */
   #going = 0;
   #stall: NodeJS.Timeout | undefined;
   readonly #waiting = new Set<() => void>();
 
-  constructor(limit = maxConnections()) {
-    this.#limit = limit;
+  constructor(limit?: number) {
+    this.#knownLimit = limit;
+  }
+
+  /** Read only when it matters, because reading it takes time. */
+  get #limit(): number {
+    if (this.#knownLimit === undefined && this.#going < MIN_CONNECTIONS) return MIN_CONNECTIONS;
+    this.#knownLimit ??= maxConnections();
+    return this.#knownLimit;
   }
 
   /**
@@ -73,14 +80,45 @@ export class ConnectionPace {
   }
 }
 
-/** Maximum connections under the file descriptor limit. Only Linux has a file with this limit. */
+/** Maximum connections under the file descriptor limit. Windows has no such limit. */
 function maxConnections(): number {
+  const files = process.platform === 'win32' ? Infinity : (limitFromProc() ?? limitFromReport());
+  return Math.max(MIN_CONNECTIONS, files - RESERVED_FILES);
+}
+
+function limitFromProc(): number | undefined {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8');
     const [, files] = /^Max open files\s+(\d+)/m.exec(limits) ?? [];
-    if (files === undefined) return Infinity;
-    return Math.max(MIN_CONNECTIONS, Number(files) - RESERVED_FILES);
+    return files === undefined ? undefined : Number(files);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A report takes 10 ms or more, but works on every POSIX system. */
+function limitFromReport(): number {
+  const report: Report = process.report;
+  const { excludeNetwork, excludeEnv } = report;
+  // Looking up the names of all connected hosts could take seconds.
+  Object.assign(report, { excludeNetwork: true, excludeEnv: true });
+  try {
+    const { userLimits } = report.getReport() as { userLimits?: UserLimits };
+    const files = Number(userLimits?.open_files?.soft);
+    return Number.isFinite(files) ? files : Infinity;
   } catch {
     return Infinity;
+  } finally {
+    Object.assign(report, { excludeNetwork, excludeEnv });
   }
+}
+
+/** The type definitions of Node 22 lack this member. */
+interface Report extends NodeJS.ProcessReport {
+  readonly excludeNetwork?: boolean;
+}
+
+/** Part of a report. `soft` is a number or "unlimited". */
+interface UserLimits {
+  readonly open_files?: { readonly soft?: unknown };
 }

@@ -6,10 +6,15 @@ import { isCall, result, type Seen, startUpstream } from '../fixtures/scripted-u
 const START =
   'require("node:child_process").spawn("sh", ["-c", "ulimit -n 48; exec \\"$0\\" dist/proxy.js", process.execPath], { stdio: "inherit" })';
 
-// Other systems have no file that contains the limit.
-it.runIf(process.platform === 'linux')(
-  'sixty concurrent calls wait for each other if only 48 files may be open, and the session is stopped',
-  async () => {
+const WITHOUT_PROC = new URL('../fixtures/without-proc.mjs', import.meta.url);
+
+// Windows has no such limit.
+it.runIf(process.platform !== 'win32').each([
+  ['/proc', {}],
+  ['a report, as on macOS', { NODE_OPTIONS: `--import=${WITHOUT_PROC}` }],
+])(
+  'sixty concurrent calls wait for each other if only 48 files may be open by %s, and the session is stopped',
+  async (_, options) => {
     const held: Seen[] = [];
     const upstream = await startUpstream((seen) => {
       if (!isCall(seen)) return false;
@@ -22,6 +27,7 @@ it.runIf(process.platform === 'linux')(
       AWS_SECRET_ACCESS_KEY: 'secret',
       AWS_ENDPOINT_URL: upstream.url,
       AGENTCORE_RETRIES: '0',
+      ...options,
     };
     const proxy = endWithTest(new ProxyProcess(env, ['-e', START]), (one) => one.kill());
     await proxy.initialize();
