@@ -182,7 +182,8 @@ async function send(
     urgent: true,
   }).catch((thrown) => {
     if (thrown !== timeout.reason) throw thrown;
-    throw new AgentCoreError('timeout', `no answer within ${ATTEMPT_TIMEOUT_MS / 1000} s`);
+    const sentence = `no answer within ${ATTEMPT_TIMEOUT_MS / 1000} s`;
+    throw new AgentCoreError('timeout', sentence, { cause: thrown });
   });
   const { status } = reply;
   if (status >= 200 && status < 300) {
