@@ -2,6 +2,7 @@ import type { SessionFacts } from '../../src/journal/records.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import type { MicroVmRecord } from '../../src/local/sessions/microvm-record.ts';
 import type { SessionRecord } from '../../src/local/sessions/session-record.ts';
+import { STOPPING_ENDS_MS } from '../../src/programs/ending.ts';
 import type { SessionEntry } from '../../src/sessions/session-book.ts';
 import type { Life } from './life.ts';
 import type { Offence } from './offence.ts';
@@ -35,7 +36,7 @@ interface Ids {
 export function judgeSessions(evidence: SessionEvidence): Offence[] {
   const { local, microVms, running, facts, entries } = evidence;
   const arnOf = (name: string) => local.runtime(name).arn;
-  const wanted = evidence.lives.filter(isMeantToStay).map(({ client }) => client.pid);
+  const wanted = evidence.lives.filter(mayLeaveSessions).map(({ client }) => client.pid);
   const offence = (rule: string, session: Ids, states = ''): Offence => {
     const { runtime, runtimeSessionId, mcpSessionId = 'none' } = session;
     const history = evidence.historyOf(runtimeSessionId).slice(-MOST_HISTORY).join('\n    ');
@@ -63,8 +64,10 @@ export function judgeSessions(evidence: SessionEvidence): Offence[] {
   return [...unrecorded, ...judged];
 }
 
-function isMeantToStay({ planned, wasKilled }: Life): boolean {
-  return wasKilled || planned.env.AGENTCORE_STOP_ON_EXIT === 'false';
+/** On a busy machine, the time that a proxy has to stop its sessions may be over before they are. */
+function mayLeaveSessions({ planned, wasKilled, endMs = 0 }: Life): boolean {
+  const isOutOfTime = endMs >= STOPPING_ENDS_MS;
+  return wasKilled || planned.env.AGENTCORE_STOP_ON_EXIT === 'false' || isOutOfTime;
 }
 
 function isSame(known: Ids, there: Ids, arnOf: (name: string) => string): boolean {

@@ -42,6 +42,8 @@ export interface LifeOptions {
 export class Life {
   readonly planned: PlannedLife;
   readonly client: ProxyClient;
+  /** Milliseconds from the request to end to the exit. */
+  endMs: number | undefined;
   readonly #options: LifeOptions;
   readonly #calls: ReadonlyMap<string, PlannedCall>;
 
@@ -147,9 +149,9 @@ export class Life {
     }, ENDING);
     const { code } = await this.client.exited;
     clearTimeout(late);
+    this.endMs = performance.now() - started;
     if (end.how !== 'sigkill' && code !== 0 && !signal.aborted) {
-      const milliseconds = Math.round(performance.now() - started);
-      const words = `pid ${this.client.pid} ended with ${code} ${milliseconds} ms after ${end.how}`;
+      const words = `pid ${this.client.pid} ended with ${code} ${Math.round(this.endMs)} ms after ${end.how}`;
       onWrong('a proxy ends in order', `${words}: ${this.client.stderr}`);
     }
   }
