@@ -7,19 +7,19 @@ import { Heard } from './heard.ts';
 import { hasForgotten, type Loss, lossIn } from './session-loss.ts';
 import { type Answer, answerOf, unwrap } from './verdict.ts';
 
-/** How often the session of one request is initialized at the most. */
+/** The maximum number of handshakes for one request. */
 const MOST_HANDSHAKES = 3;
 
 /**
- * Where each request has a session of its own: initializes the session first if the server turns
- * out to want that, as a stateful one does.
+ * For sessions of a single request: initializes the session first if the server requires it, as a
+ * stateful server does.
  */
 export class HandshakeFirst implements Interceptor {
   readonly #handshake = new Handshake();
   readonly #retry: Interceptor;
   #isNeeded = false;
 
-  /** @param retry What the requests of the handshake itself go through. */
+  /** @param retry The interceptor for the requests of the handshake. */
   constructor(retry: Interceptor) {
     this.#retry = retry;
   }
@@ -39,11 +39,11 @@ export class HandshakeFirst implements Interceptor {
       const answer = await answerOf(next.request(request, { ...passage, back: heard }));
       const loss = heard.anything ? undefined : lossIn(answer);
       if (!loss || handshakes === MOST_HANDSHAKES) return this.#done(request, answer);
-      // A 404 after a handshake may be the server's own way to answer this request.
+      // A 404 after a handshake may be the server's normal answer to this request.
       const sign = isInitialized ? { ...loss, isCertain: false } : loss;
       if (!(await this.#isLost(sign, passage, next))) return this.#done(request, answer);
       this.#isNeeded = true;
-      // Whoever may send it again has a session begun for it anew.
+      // If the caller sends it again, the retry starts a new session.
       if (loss.mayHaveRun) return unwrap(answer);
       isInitialized = true;
     }
@@ -70,7 +70,7 @@ export class HandshakeFirst implements Interceptor {
   }
 
   #answered(request: Request, response: Response): Response {
-    // A subscription would be over with the session that it is made in.
+    // A subscription would end with the session of its request.
     if (request.method !== 'resources/subscribe') this.#handshake.answered(request, response);
     return response;
   }

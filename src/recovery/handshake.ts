@@ -13,37 +13,37 @@ import { readPages } from '../mcp/pages.ts';
 import { ACKNOWLEDGEMENT_TIMEOUT_MS, type Exchange, type Peer } from '../relay/peer.ts';
 import { settledWithin } from '../relay/settled-within.ts';
 
-/** Subscriptions that are remembered; whoever has more subscribes again itself. */
+/** Maximum number of stored subscriptions. A client with more has to subscribe again itself. */
 const MOST_SUBSCRIPTIONS = 10_000;
 
-/** Lists that tell whether a server is initialized, by the capability that announces them. */
+/** Lists that only an initialized server returns, by the capability that announces them. */
 const LISTS: readonly (readonly [capability: string, method: string])[] = [
   ['tools', 'tools/list'],
   ['resources', 'resources/list'],
   ['prompts', 'prompts/list'],
 ];
 
-/** What a client has set up with its server, so that the same can be set up with the next one. */
+/** The requests with which a client has set up its server, for repetition on the next one. */
 export class Handshake {
   #initialize: Request | undefined;
   #initialized: Notification | undefined;
   #setLevel: Request | undefined;
   readonly #subscriptions = new Map<string, Request>();
   #list: string | undefined;
-  /** The pages of tools that the client has seen, in order, as JSON. */
+  /** The pages of tools that the client has received, in order, as JSON. */
   #tools: string[] | undefined;
 
-  /** True once the client has initialized and a server has agreed. */
+  /** True after a successful `initialize` of the client. */
   get isComplete(): boolean {
     return this.#initialize !== undefined;
   }
 
-  /** A list method that the server announced, which it answers if it is initialized. */
+  /** A list method that the server supports. An initialized server answers it. */
   get list(): string | undefined {
     return this.#list;
   }
 
-  /** Takes in a request that the server answered. */
+  /** Records a request with its response. */
   answered(request: Request, response: Response): void {
     if (response.error) return;
     const { method, params } = request;
@@ -68,16 +68,17 @@ export class Handshake {
     }
   }
 
-  /** Takes in a notification of the client's. */
+  /** Records a notification of the client. */
   told(notification: Notification): void {
     if (notification.method === 'notifications/initialized') this.#initialized = notification;
   }
 
   /**
-   * Does it all once more. A notification proves nothing, so `initialized` may be refused, or never
-   * be acknowledged.
+   * Repeats the handshake and the settings. A server may refuse `initialized` or never acknowledge
+   * it, because a refused notification proves nothing.
    *
-   * @throws {AgentCoreError} `upstream` where the server does not agree; else as `server` does.
+   * @throws {AgentCoreError} `upstream` if the server refuses `initialize`; otherwise the errors of
+   *   `server`.
    */
   async repeat(server: Peer, exchange: Exchange): Promise<void> {
     if (!this.#initialize) throw new Error('There was no handshake that could be repeated');
@@ -92,11 +93,14 @@ export class Handshake {
     const initialized = this.#initialized ?? makeNotification('notifications/initialized');
     await settledWithin(server.notify(initialized, exchange), ACKNOWLEDGEMENT_TIMEOUT_MS);
     const settings = [...(this.#setLevel ? [this.#setLevel] : []), ...this.#subscriptions.values()];
-    // What the new server does not take is no reason to be without it.
+    // A setting that the new server refuses must not make the handshake fail.
     await Promise.allSettled(settings.map((request) => server.request(request, exchange)));
   }
 
-  /** True where the server lists other tools than the client has seen; false for a client without. */
+  /**
+   * True if the server lists other tools than the client has received. False if the client never
+   * listed tools.
+   */
   async hasOtherTools(server: Peer, exchange: Exchange): Promise<boolean> {
     const seen = this.#tools;
     if (!seen) return false;
@@ -135,10 +139,10 @@ function toolsOf(response: Response): { text: string; cursor: string | undefined
 }
 
 /**
- * The error of a call that could not be sent because the handshake before it failed. It reached
- * nobody, and the handshake has been tried again already as often as makes sense.
+ * Creates the error of a call that could not be sent because its handshake failed. The call reached
+ * no server, and further attempts at the handshake would not help.
  *
- * @param sentence Ends where the cause follows.
+ * @param sentence The beginning of the message. The cause follows it.
  */
 export function createHandshakeError(sentence: string, cause: unknown): AgentCoreError {
   const { code, data } = cause instanceof AgentCoreError ? cause : { code: 'timeout' as const };

@@ -1,7 +1,7 @@
 import type { Notification, Request, Response } from '../mcp/message.ts';
 import type { Exchange, Peer } from '../relay/peer.ts';
 
-/** The client during one request: it knows what the request's stream has brought so far. */
+/** The client of one request. Records whether messages have arrived on the request's stream. */
 export class Heard implements Peer {
   readonly #client: Peer;
   #anything = false;
@@ -12,12 +12,12 @@ export class Heard implements Peer {
     this.#client = client;
   }
 
-  /** True once the server said something, and so was at work. */
+  /** True after any message of the server, which proves that the server was working. */
   get anything(): boolean {
     return this.#anything;
   }
 
-  /** True once the client was asked something, which it must not be asked twice. */
+  /** True after a server request, which the client must not receive twice. */
   get question(): boolean {
     return this.#question;
   }
@@ -32,7 +32,8 @@ export class Heard implements Peer {
     this.#anything = true;
     if (notification.method === 'notifications/progress') {
       const progress = Number(notification.params?.progress);
-      // What a second attempt says again is no progress, which has to increase (MCP, "Progress").
+      // Drops the progress that a second attempt repeats, because progress has to increase (MCP,
+      // "Progress").
       if (progress <= this.#progress) return;
       this.#progress = progress;
     }

@@ -1,6 +1,6 @@
 import { isObject, type Request, type Response, resultOf } from '../mcp/message.ts';
 
-/** Methods of which a second run does no more than the first. */
+/** Methods for which a second run has no further effect. */
 const IDEMPOTENT_METHODS = new Set([
   'initialize',
   'ping',
@@ -20,14 +20,14 @@ const IDEMPOTENT_METHODS = new Set([
   'tasks/result',
 ]);
 
-/** More tools than any server announces; the oldest give way to newer ones. */
+/** More than any server announces. Beyond it, the oldest tools are removed. */
 const MOST_TOOLS = 10_000;
 
-/** Which requests may run twice, as far as the protocol and the tools' annotations say. */
+/** Decides whether a request may run twice, from its method and the tool's annotations. */
 export class Idempotence {
   readonly #tools = new Map<string, boolean>();
 
-  /** Takes in the answer to a `tools/list`. */
+  /** Records the response to a `tools/list`. */
   learn(response: Response): void {
     const result = response.error ? undefined : resultOf(response);
     if (!isObject(result) || !Array.isArray(result.tools)) return;
@@ -40,7 +40,7 @@ export class Idempotence {
     }
   }
 
-  /** False for a tool that was never listed: without a word from it, it may do anything. */
+  /** False for a tool that was never listed, because without annotations it may have any effect. */
   isIdempotent({ method, params }: Request): boolean {
     if (method === 'tools/call') return this.#tools.get(String(params?.name)) ?? false;
     return IDEMPOTENT_METHODS.has(method);

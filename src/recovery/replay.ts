@@ -13,54 +13,56 @@ import { Heard } from './heard.ts';
 import { hasForgotten, type Loss, lossIn } from './session-loss.ts';
 import { answerOf, unwrap } from './verdict.ts';
 
-/** How often one call is sent to a new session; a call that ends them all is not worth more. */
+/**
+ * Maximum number of new sessions for one call. A call that ends each session must not start more.
+ */
 const MOST_REPLAYS = 3;
 
-/** What is to be told of a replay. */
+/** A report of a replay for the journal. */
 interface ReplayReport {
-  /** What the journal calls the session that was lost, and the one that follows it. */
+  /** The journal's ids of the lost session and of the next one. */
   readonly session: string | undefined;
   readonly next: string | undefined;
-  /** What made it necessary, as a sentence. */
+  /** The reason of the replay, as a sentence. */
   readonly reason: string;
   readonly milliseconds: number;
-  /** Calls that were sent again. */
+  /** The number of calls that were sent again. */
   readonly calls: number;
-  /** True where the new server has other tools than the client has seen. */
+  /** True if the new server lists other tools than the client has received. */
   readonly toolsChanged: boolean;
 }
 
 export interface ReplayOptions {
-  /** Milliseconds that a replay may take. */
+  /** Maximum duration of a replay in milliseconds. */
   readonly patience: number;
-  /** What the requests of the replay itself go through. */
+  /** The interceptor for the requests of the replay. */
   readonly retry: Interceptor;
   readonly onReplay: (report: ReplayReport) => void;
   readonly log: Log;
 }
 
-/** A handshake that is under way. */
+/** A handshake in progress. */
 interface UnderWay {
   readonly done: Promise<void>;
   calls: number;
 }
 
 /**
- * Keeps a client's session alive beyond its microVM: where the server has forgotten the client, the
- * handshake is repeated with the client's own words, once for all calls in flight, and the calls
- * are sent again. A session of MCP 2026-07-28 has no handshake, and so nothing to repeat.
+ * Keeps a client's session alive beyond its microVM. If the server has forgotten the client, it
+ * repeats the client's original handshake once for all open calls, and then sends the calls again.
+ * A session of MCP 2026-07-28 has no handshake, so there is nothing to repeat.
  */
 export class Replay implements Interceptor {
   readonly #options: ReplayOptions;
   readonly #handshake = new Handshake();
-  /** What the journal calls the session that answered last. */
+  /** The journal's id of the session that answered last. */
   #session: string | undefined;
   /** Counts the sessions with the server. */
   #generation = 0;
   #underWay: UnderWay | undefined;
-  /** The generation in which the server has refused a notification although it knew the client. */
+  /** The generation in which the server refused a notification although it knew the client. */
   #refusesIn: number | undefined;
-  /** Why the session is to be replaced by the next call. */
+  /** The reason for which the next call has to replace the session. */
   #unmended: Loss | undefined;
 
   constructor(options: ReplayOptions) {
@@ -84,10 +86,10 @@ export class Replay implements Interceptor {
       if (!loss || heard.anything || !this.#handshake.isComplete || replays === MOST_REPLAYS) {
         return unwrap(answer);
       }
-      // A second 404 in a row may be the server's own way to answer this request.
+      // A second 404 in a row may be the server's normal answer to this request.
       const sign = replays === 0 ? loss : { ...loss, isCertain: false };
       if (!(await this.#isLost(sign, generation, passage, next))) return unwrap(answer);
-      // Whether it may be sent again is for others to say; the next call finds a new session.
+      // The caller decides whether to send it again. The next call starts a new session.
       if (loss.mayHaveRun) return unwrap(answer);
     }
   }
@@ -101,16 +103,19 @@ export class Replay implements Interceptor {
     } catch (thrown) {
       const loss = lossIn({ thrown });
       if (!loss || !this.#handshake.isComplete || this.#refusesIn === generation) throw thrown;
-      // The refusal of a notification proves nothing: some servers refuse them all.
+      // A refused notification proves nothing, because some servers refuse all of them.
       const sign = { ...loss, isCertain: false, isSaid: false };
-      // It is not sent again: the handshake with the next session says what it could say.
+      // Not sent again, because the handshake with the next session has the same effect.
       if (await this.#isLost(sign, generation, passage, next)) return;
       this.#refusesIn = generation;
       throw thrown;
     }
   }
 
-  /** The client's own handshake and a replay exclude each other: the last one holds. */
+  /**
+   * A handshake of the client and a replay exclude each other. The later one waits, and its result
+   * applies.
+   */
   async #initialize(request: Request, passage: Passage, next: Peer): Promise<Response> {
     while (this.#underWay) {
       await unlessAborted(settled(this.#underWay.done), passage.signal);
@@ -133,8 +138,8 @@ export class Replay implements Interceptor {
   }
 
   /**
-   * Resolves when no handshake is under way and the session is not known to be lost, which takes a
-   * replay if it is.
+   * Resolves when no handshake is in progress and the session is not known to be lost. If it is
+   * lost, starts a replay first.
    */
   async #ready({ back, signal }: Passage, next: Peer): Promise<void> {
     const started = performance.now();
@@ -159,15 +164,15 @@ export class Replay implements Interceptor {
     const done = work.finally(() => {
       this.#underWay = undefined;
     });
-    // All who waited may have given up by the time that it fails.
+    // All waiting calls may be cancelled before it fails.
     done.catch(() => undefined);
     this.#underWay = { done, calls: 0 };
     return this.#underWay;
   }
 
   /**
-   * Whether the session of a request that was refused is gone. Other requests may have found that
-   * out meanwhile, and then a new session may have answered the probe.
+   * Whether the session of a refused request is lost. If other requests have detected that
+   * meanwhile, a new session may have answered the probe.
    */
   async #isLost(
     loss: Loss,
@@ -192,7 +197,7 @@ export class Replay implements Interceptor {
     const started = performance.now();
     const before = this.#session;
     const trail: Trail = { attempts: 0 };
-    // Others wait for it as well, so it goes on when this call is cancelled.
+    // Other calls wait for the replay as well, so it continues if this call is cancelled.
     const exchange = { back, signal: AbortSignal.timeout(patience), trail };
     const server = throughInterceptors([retry], next);
     try {
@@ -218,7 +223,7 @@ export class Replay implements Interceptor {
     });
   }
 
-  /** Tells the client to list the tools again where the new server has other ones. */
+  /** Notifies the client of a changed tool list if the new server has other tools. */
   async #compareTools(server: Peer, { back, signal }: Exchange): Promise<boolean> {
     const exchange = { back, signal };
     const differ = await this.#handshake.hasOtherTools(server, exchange).catch(() => false);

@@ -21,29 +21,32 @@ import { Heard } from './heard.ts';
 import type { Idempotence } from './idempotence.ts';
 import { type Answer, answerOf, unwrap, type Verdict, verdictOn } from './verdict.ts';
 
-/** Milliseconds before the first repetition; each further one waits twice as long, up to a bound. */
+/** Milliseconds before the first retry. Each further delay is twice as long, up to the maximum. */
 const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 5_000;
-/** Milliseconds that a service may be busy, or a session be starting, before that is an error. */
+/**
+ * Milliseconds for which a service may be busy, or a session may be starting, before the call
+ * fails.
+ */
 const BUSY_FOR = 60_000;
 /** How often one call is sent again because its headers were derived from outdated tools. */
 const MAX_HEADER_UPDATES = 2;
 
 export interface RetryOptions {
-  /** How often a call is sent again at the most where the network or the server failed. 0: never. */
+  /** Maximum number of retries after a failure of the network or the server. 0 disables retries. */
   readonly repeats: number;
-  /** Milliseconds that a request may take altogether. */
+  /** Maximum duration of a request with all its attempts, in milliseconds. */
   readonly patience: number;
   readonly idempotence: Idempotence;
   readonly tools: ToolHeaders;
   readonly log: Log;
-  /** From 0 to 1. */
+  /** Returns a number from 0 to 1. */
   readonly random?: () => number;
 }
 
 /**
- * Sends a call again after a failure that passes, wherever that cannot run a tool twice: the call
- * is idempotent, or its failure proves that no server ever saw it.
+ * Retries a call after a temporary failure if that cannot run a tool twice: the call is idempotent,
+ * or the failure proves that it reached no server.
  */
 export class Retry implements Interceptor {
   readonly #options: RetryOptions;
@@ -76,7 +79,7 @@ export class Retry implements Interceptor {
       }
       const verdict = verdictOn(answer, (trail.retryAfter ?? 0) * 1000);
       if (!verdict) return unwrap(answer);
-      // A service that was busy before has used up none of the repetitions.
+      // Refusals by a busy service do not count as retries.
       if (verdict.outcome !== 'refused') failures++;
       const isIdempotent = idempotence.isIdempotent(request);
       const pause = this.#pauseAfter({ attempt, failures }, verdict, performance.now() - started);
@@ -130,7 +133,7 @@ export class Retry implements Interceptor {
     }
   }
 
-  /** Milliseconds until the next attempt; `undefined` where there is none. */
+  /** Milliseconds until the next attempt, or `undefined` if there is none. */
   #pauseAfter(
     { attempt, failures }: { readonly attempt: number; readonly failures: number },
     verdict: Verdict,
@@ -140,7 +143,7 @@ export class Retry implements Interceptor {
     if (!verdict.passes || repeats === 0) return undefined;
     const backoff = Math.min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE);
     const pause = Math.max(verdict.wait, backoff * (0.5 + random() / 2));
-    // A service that is busy says so without doing anything: that is borne for longer.
+    // A busy service refuses without any effect, so the proxy retries for longer.
     const bound = verdict.outcome === 'refused' ? Math.min(patience, BUSY_FOR) : patience;
     if (verdict.outcome !== 'refused' && failures > repeats) return undefined;
     return spent + pause > bound ? undefined : pause;
@@ -172,7 +175,7 @@ function wordsOf(answer: Answer): string {
   return String(answer.response.error?.message);
 }
 
-/** Says what nobody can know: whether the call ran. */
+/** Adds the unknown outcome to an error: the call may have run. */
 function unsure(answer: Answer): Answer {
   const sentence = withUnknownOutcome(wordsOf(answer));
   if ('thrown' in answer) {

@@ -5,28 +5,32 @@ import { platformError } from '../mcp/platform-errors.ts';
 import type { Exchange, Peer } from '../relay/peer.ts';
 import { type Answer, answerOf } from './verdict.ts';
 
-/** Milliseconds in which a server has to give a list; a slow one is not a forgetful one. */
+/**
+ * Milliseconds for the response to a probe. A slow server has not necessarily forgotten the client.
+ */
 const PATIENCE = 10_000;
 
 /** A sign that the server has forgotten the client. */
 export interface Loss {
   readonly reason: string;
-  /** False where a server that knows its client may say the same for another reason. */
+  /** False if a server that knows its client may return the same error for another reason. */
   readonly isCertain: boolean;
-  /** True where its words speak of a session or a handshake. */
+  /** True if the error message mentions a session or a handshake. */
   readonly isSaid: boolean;
-  /** True where the session may have gone after the call had run: what is sent again may run twice. */
+  /** True if the session may have ended after the call ran, so that a retry may run it twice. */
   readonly mayHaveRun: boolean;
 }
 
-/** How servers say that they were never initialized or do not know a session, apart from a 404. */
+/**
+ * Error messages of servers that were never initialized or do not know a session, apart from a 404.
+ */
 const FORGETFUL =
   /not (been )?initialized|before initialization|session (was )?(not found|expired|terminated|unknown)|(unknown|invalid|missing|no valid|no) (mcp[- ])?session/i;
 
-/** What AgentCore makes of a 4xx of its container. */
+/** AgentCore's message for a 4xx of its container. */
 const WRAPPED = /Received error \(4\d\d\) from runtime/;
 
-/** What an answer says about the session; `undefined` for one that says nothing. */
+/** Returns the session loss that an answer indicates, or `undefined`. */
 export function lossIn(answer: Answer): Loss | undefined {
   if ('thrown' in answer) {
     const { thrown } = answer;
@@ -37,32 +41,33 @@ export function lossIn(answer: Answer): Loss | undefined {
     if (status === 424 && WRAPPED.test(reason)) {
       return { reason, isCertain: false, isSaid: false, mayHaveRun: true };
     }
-    // AgentCore names its own refusals; what has no name comes from the server.
+    // AgentCore's own refusals have a name. A refusal without a name comes from the server.
     if (status !== 400 || name !== undefined) return undefined;
     return { reason, isCertain: false, isSaid: FORGETFUL.test(reason), mayHaveRun: false };
   }
   const { error, httpStatus, id } = answer.response;
   if (!error) return undefined;
   const reason = String(error.message);
-  // A server that knows no such method knows its client.
+  // A server that rejects an unknown method knows its client.
   if (error.code === ErrorCode.methodNotFound) return undefined;
   // Streamable HTTP, "Session Management": a session that has ended is answered with 404.
   if (httpStatus === 404) return { reason, isCertain: true, isSaid: true, mayHaveRun: false };
-  // AgentCore's words for a container or microVM that failed, before the call or in its middle.
+  // AgentCore's error for a container or microVM that failed before or during the call.
   if (platformError(error)?.outcome === 'unknown') {
     return { reason, isCertain: false, isSaid: false, mayHaveRun: true };
   }
   const isSaid = FORGETFUL.test(reason);
-  // An error for no request (`id: null`) is what a server says that did not take the request up.
+  // An error without a request id (`id: null`) comes from a server that did not process the
+  // request.
   if (!isSaid && id && error.code !== ErrorCode.invalidParams) return undefined;
   return { reason, isCertain: false, isSaid, mayHaveRun: false };
 }
 
 /**
- * Asks a server for a list that it announced, which it only gives to a client that it knows. `ping`
- * proves nothing: it is legal before initialization.
+ * Probes a server with a list that it announced, which it returns only to a client that it knows.
+ * `ping` proves nothing, because it is legal before initialization.
  *
- * @param list `tools/list` or the like; where the server announced none, its word has to do.
+ * @param list For example `tools/list`. If the server announced no list, its error message decides.
  */
 export async function hasForgotten(
   loss: Loss,
@@ -75,6 +80,6 @@ export async function hasForgotten(
   const probe = makeRequest(numericId(0), list);
   const answer = await answerOf(server.request(probe, { ...exchange, signal }));
   if (lossIn(answer)) return true;
-  // A probe that is not answered proves nothing, so the server's word has to do here as well.
+  // An unanswered probe proves nothing, so the server's error message decides here as well.
   return 'thrown' in answer && !exchange.signal.aborted && loss.isSaid;
 }

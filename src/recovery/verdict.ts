@@ -3,7 +3,7 @@ import { ErrorCode } from '../mcp/errors.ts';
 import type { Response } from '../mcp/message.ts';
 import { platformError } from '../mcp/platform-errors.ts';
 
-/** What came of a request: a response, or what was thrown in place of one. */
+/** The outcome of a request: a response or an error. */
 export type Answer = { readonly response: Response } | { readonly thrown: unknown };
 
 export async function answerOf(work: Promise<Response>): Promise<Answer> {
@@ -14,26 +14,27 @@ export async function answerOf(work: Promise<Response>): Promise<Answer> {
   }
 }
 
-/** The response, or what was thrown, for whoever made an {@link Answer} of it. */
+/** Returns the response, or throws the error. */
 export function unwrap(answer: Answer): Response {
   if ('thrown' in answer) throw answer.thrown;
   return answer.response;
 }
 
-/** What is known of a call that failed on the way to its server. */
+/** The classification of a call that failed before its server answered. */
 export interface Verdict {
   /**
-   * `not sent`: nobody heard of it. `refused`: the server did not. `unknown`: it may have run.
-   * `answered`: the server's own error, which is the answer to what must not run twice.
+   * `not sent`: no connection was made. `refused`: AgentCore refused it, and the server did not
+   * receive it. `unknown`: it may have run. `answered`: the server's own error, which is final for
+   * a call that must not run twice.
    */
   readonly outcome: 'not sent' | 'refused' | 'unknown' | 'answered';
-  /** True where the same call may succeed a little later. */
+  /** True if the same call may succeed a little later. */
   readonly passes: boolean;
-  /** Milliseconds that the service wants to be left alone first. */
+  /** Milliseconds that the service requests before the next attempt. */
   readonly wait: number;
 }
 
-/** Errors of the network that pass by themselves, as a name that was wrong does not. */
+/** Network errors that may be temporary. Others, such as certificate errors, are permanent. */
 const PASSING = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -46,12 +47,16 @@ const PASSING = new Set([
   'EMFILE',
 ]);
 
-/** Statuses that pass: those of AgentCore's model, and those of what stands before it. */
+/**
+ * Temporary HTTP statuses: those of AgentCore's model, and those of the proxies and load balancers
+ * before it.
+ */
 const PASSING_STATUSES = new Set([409, 424, 429, 500, 502, 503, 504]);
 
 /**
- * @param wait Milliseconds that the service wants to be left alone, as far as its headers said.
- * @returns `undefined` for an answer of the server's own, and for what is no failure of the way.
+ * @param wait Milliseconds that the service requests before the next attempt, from its headers.
+ * @returns `undefined` for the server's own answer, and for errors that are not failures of the
+ *   transport.
  */
 export function verdictOn(answer: Answer, wait = 0): Verdict | undefined {
   if ('response' in answer) {
@@ -83,7 +88,7 @@ function verdictOnFailure({ code, data = {}, message }: AgentCoreError): Verdict
       status === 409 && name !== 'RetryableConflictException' && !/please retry/i.test(message);
     return { outcome, wait, passes: PASSING_STATUSES.has(status) && !lasts };
   }
-  // Once it was sent, a timeout has used up the time that the call had.
+  // After a call was sent, a timeout means that its time is used up.
   if (code === 'timeout') return { outcome, wait, passes: outcome === 'not sent' };
   return { outcome, wait, passes: error === undefined || PASSING.has(String(error)) };
 }
