@@ -1,13 +1,13 @@
 /**
- * Work that can pause: it yields after each small part, so that a large message does not hold up
- * the others. It yields work for other threads as a function that starts it (see {@link awaited}).
+ * Work that can pause. It yields after each small part, so that a large message does not delay
+ * others. It yields work for other threads as a function that starts it (see {@link awaited}).
  */
 export type Sliced<T> = Generator<(() => Promise<void>) | undefined, T, undefined>;
 
-/** Milliseconds after which other work of the process gets its turn. */
+/** Milliseconds after which other work of the process can run. */
 const SLICE_MS = 10;
 
-/** Runs the work; a small one ends without a pause. */
+/** Runs the work. Small work ends without a pause. */
 export async function inSlices<T>(work: Sliced<T>): Promise<T> {
   let began = performance.now();
   for (let step = work.next(); ; step = work.next()) {
@@ -19,7 +19,7 @@ export async function inSlices<T>(work: Sliced<T>): Promise<T> {
   }
 }
 
-/** Resolves when all other work of the process that was ready has had its turn. */
+/** Resolves after all other pending work of the process has run. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -29,7 +29,7 @@ export function atOnce<T>(work: Sliced<T>): T {
   for (let step = work.next(); ; step = work.next()) if (step.done) return step.value;
 }
 
-/** The result of work in another thread; undefined if the caller does not wait ({@link atOnce}). */
+/** The result of work in another thread. Undefined if the caller does not wait ({@link atOnce}). */
 export function* awaited<T>(start: () => Promise<T>): Sliced<T | undefined> {
   let result: T | undefined;
   yield async () => {

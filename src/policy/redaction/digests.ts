@@ -2,15 +2,18 @@ import { createHmac } from 'node:crypto';
 import { Recent } from './recent.ts';
 import { ID_LENGTH } from './tokens.ts';
 
-/** Bytes of values whose digest is known: somebody whom a conversation is about comes up again. */
+/**
+ * Bytes of cached digests and their values. The data of one person usually occurs several times in
+ * a conversation.
+ */
 const MOST_KNOWN = 512 * 1024;
 
-/** What hidden values are called by: the same for the same value, kind and purpose. */
+/** Creates the ids of hidden values: the same id for the same value, kind and purpose. */
 export class Digests {
   readonly #salt: Buffer;
   readonly #known = new Recent<string>(MOST_KNOWN, (key) => 2 * key.length + 100);
 
-  /** @param salt Without it nobody can tell by trying which value a digest is of. */
+  /** @param salt Without the salt, a value cannot be recovered from its digest by guessing. */
   constructor(salt: Buffer) {
     this.#salt = salt;
   }

@@ -7,36 +7,36 @@ import { type FileSystem, JournalPart, prepareFolder } from '../../journal/journ
 import { type Kept, MemoryVault, type Vault } from './vault.ts';
 
 export interface EncryptedVaultOptions {
-  /** The vault's alone; made where it is not there. */
+  /** A folder for the vault alone, created if it does not exist. */
   readonly folder: string;
-  /** 32 bytes that are kept somewhere else. */
+  /** 32 bytes, stored elsewhere. */
   readonly key: Buffer;
   readonly now?: () => Date;
   readonly files?: FileSystem;
-  /** Bytes after which the next file is begun. */
+  /** File size in bytes after which the next file begins. */
   readonly partBytes?: number;
-  /** Bytes that all files may hold together. */
+  /** Maximum size of all files together, in bytes. */
   readonly maxBytes?: number;
 }
 
 const CIPHER = 'aes-256-gcm';
 const NONCE = 12;
 const TAG = 16;
-/** Entries that wait for the disk at most. */
+/** Maximum number of entries that wait to be written. */
 const MOST_WAITING = 10_000;
-/** Milliseconds after which nobody's data is kept any longer. */
+/** Maximum age of stored values in milliseconds. */
 const MAX_AGE = 30 * 24 * 60 * 60 * 1000;
 
 /**
- * A vault that outlives its process and is shared with others of the user: each writes files of
- * its own, a line an entry, each line encrypted by itself and bound to its file. What another key
- * has written, or somebody has changed, is not there.
+ * A vault on disk that outlives its process and is shared with other processes of the user. Each
+ * process writes separate files with one entry per line. Each line is encrypted separately and
+ * bound to its file. Entries with another key and modified entries are ignored.
  */
 export class EncryptedVault implements Vault {
   readonly #options: Required<EncryptedVaultOptions>;
   readonly #memory = new MemoryVault();
   readonly #run: string;
-  /** How much of each file was read. */
+  /** The number of bytes that were read of each file. */
   readonly #read = new Map<string, number>();
   #waiting: [string, Kept][] = [];
   #part: JournalPart | undefined;
@@ -55,7 +55,7 @@ export class EncryptedVault implements Vault {
     this.#run = runName(this.#options.now(), process.pid, randomBytes(3).toString('hex'));
   }
 
-  /** @throws {AgentCoreError} `config` where the key is none, or the folder cannot be listed. */
+  /** @throws {AgentCoreError} `config` if the key is invalid, or if the folder cannot be listed. */
   static async open(options: EncryptedVaultOptions): Promise<EncryptedVault> {
     if (options.key.length !== 32) {
       throw new AgentCoreError('config', 'The key of the redaction vault must have 32 bytes');
@@ -73,7 +73,7 @@ export class EncryptedVault implements Vault {
   keep(id: string, kept: Kept): void {
     this.#memory.keep(id, kept);
     this.#waiting.push([id, kept]);
-    // Only where the disk takes nothing: then none of their messages was sent.
+    // Only if the disk accepts no writes. In that case no message with these tokens was sent.
     if (this.#waiting.length > MOST_WAITING) this.#waiting.shift();
   }
 
@@ -81,7 +81,10 @@ export class EncryptedVault implements Vault {
     return this.#memory.find(id);
   }
 
-  /** @throws {AgentCoreError} `config`: what waits is tried again the next time. */
+  /**
+   * @throws {AgentCoreError} `config` if the entries cannot be written. They are tried again at the
+   *   next call.
+   */
   settled(): Promise<void> {
     const work = this.#work.catch(() => undefined).then(() => this.#write());
     this.#work = work;
@@ -97,7 +100,7 @@ export class EncryptedVault implements Vault {
     let hasNew = false;
     for (const name of await vaultFiles(folder)) {
       if (name.startsWith(`${this.#run}.`)) continue;
-      // A file that cannot be read holds nothing that is known.
+      // An unreadable file is ignored.
       hasNew = (await this.#readOn(join(folder, name)).catch(() => false)) || hasNew;
     }
     return hasNew;
@@ -138,7 +141,7 @@ export class EncryptedVault implements Vault {
     this.#part = await JournalPart.create(files, this.#path, Buffer.alloc(0));
   }
 
-  /** Removes what is too old, and the oldest of what is too much. */
+  /** Removes files that are too old, and the oldest files beyond the size limit. */
   async #prune(): Promise<void> {
     const { folder, files, maxBytes, now, partBytes } = this.#options;
     let left = maxBytes - partBytes;
@@ -194,7 +197,7 @@ export class EncryptedVault implements Vault {
   }
 }
 
-/** By start of their program, then by part. */
+/** Sorted by the start of their program, then by part number. */
 async function vaultFiles(folder: string): Promise<string[]> {
   const names = (await namesIn(folder)).filter((name) => name.endsWith('.vault'));
   return names.sort((one, other) => one.localeCompare(other, 'en', { numeric: true }));

@@ -1,30 +1,31 @@
 /**
- * What makes a text look other than it reads: signs without width or place of their own, the
- * letters, digits and signs of other scripts that stand for those of ASCII, and characters written
- * as escapes of URLs (of URLs in URLs, too), JSON, programs or HTML.
+ * Characters that make a text look different from its meaning: characters without width, letters,
+ * digits and punctuation of other scripts that stand for ASCII, and escapes of URLs (also nested),
+ * JSON, programs or HTML.
  */
 const DISGUISE =
   /(?:\p{Cf}|\p{Cs}|\p{Variation_Selector}|(?![\t\n\r])\p{Cc}|\u034f|[\u115f\u1160\u2800\u3164\uffa0]|(?<=[!-~])\p{Mn})+|(?! )\p{Zs}|[\u2010-\u2015\u2043\u2212\u2024\u3002]|[\ufe50-\ufe6b\uff01-\uff61]|(?!\d)\p{Nd}|[\u00b2\u00b3\u00b9\u2070-\u208e\u2460-\u2468\u24ea]|[\u{1d400}-\u{1d7cb}\u24b6-\u24e9]|%(?:25){0,4}[2-7][\da-f]|\\u00[2-7][\da-f]|\\(?:x|u\{0{0,4})[2-7][\da-f]\}?|&#(?:0{0,5}\d{2,3}|x0{0,5}[2-7][\da-f]);|&(?:commat|period);/giu;
 const MAY_BE_DISGUISED = /[^\t\n\r -~]|%[2-7][\dA-Fa-f]|\\[ux]|&#|&commat|&period/i;
 
-/** A text as it reads, and where each place of it stands in the text as it was written. */
+/** A normalized text, with the mapping of its places to the original text. */
 interface Folded {
   readonly text: string;
-  /** The place in the original at which the character at `place` begins. */
+  /** The place in the original of the character that begins at `place`. */
   readonly from: (place: number) => number;
-  /** The place in the original at which the character before `place` ends. */
+  /** The place in the original of the end of the character before `place`. */
   readonly upTo: (place: number) => number;
 }
 
-/** One way to read a text. */
+/** One interpretation of a text. */
 export interface Reading extends Folded {
-  /** Whether what was found by it at a place of the original counts; undefined if all does. */
+  /** Whether a find at a place of the original counts. Undefined if all finds count. */
   readonly accepts?: (kind: string, start: number, end: number) => boolean;
 }
 
 /**
- * The ways to read a text: without its disguises, and where it may be one, as quoted-printable
- * (RFC 2045) and with its broken lines joined. By the latter, only what they alone show counts.
+ * Returns the interpretations of a text: the normalized one and, if the text may have these forms,
+ * one as quoted-printable (RFC 2045) and one with joined lines. From the latter two, only
+ * additional finds count.
  */
 export function readingsOf(text: string): readonly Reading[] {
   const first = folded(text);
@@ -35,7 +36,7 @@ export function readingsOf(text: string): readonly Reading[] {
   return others.length === 0 ? [first] : [first, ...others];
 }
 
-/** Undoes disguises, so that nothing is overlooked for its writing alone. */
+/** Normalizes a text, so that no form of writing prevents detection. */
 function folded(text: string): Folded {
   if (!MAY_BE_DISGUISED.test(text)) return { text, from: same, upTo: same };
   const changes = new Changes(text);
@@ -48,7 +49,7 @@ function folded(text: string): Folded {
 
 const QUOTED = /=(?:[2-7][\dA-F]|[ \t]*\r?\n)/;
 const QUOTATION = /=(?:([\dA-F]{2})|[ \t]*\r?\n)/g;
-/** An equals sign that quoted-printable would have written otherwise. */
+/** An equals sign that quoted-printable would have encoded. */
 const NOT_QUOTED = /=(?![\dA-F]{2}|[ \t]*\r?$)/;
 
 function quotedPrintable(text: string): Reading | undefined {
@@ -74,10 +75,10 @@ function quotedPrintable(text: string): Reading | undefined {
 
 const BROKEN = /[A-Za-z\d][ \t]*\r?\n[ \t>]*\d/;
 const BREAK = /(?<=[A-Za-z\d])[ \t]{0,8}\r?\n[ \t>]{0,8}(?=\d)/g;
-/** Characters of a group of a number that somebody has grouped. */
+/** Maximum number of characters in a group of a grouped number. */
 const MAX_GROUP = 6;
 
-/** Numbers of cards and accounts that go on in the next line. */
+/** Joins card and account numbers that continue on the next line. */
 function unwrapped(text: string): Reading | undefined {
   if (!BROKEN.test(text)) return undefined;
   const changes = new Changes(text);
@@ -88,19 +89,19 @@ function unwrapped(text: string): Reading | undefined {
     accepts: (kind, start, end) => {
       if (changes.within(start, end) !== 1) return false;
       if (kind === 'iban') return true;
-      // Two numbers below each other in a column are two.
+      // Two numbers in a column are separate numbers.
       const groups = text.slice(start, end).split(/[^A-Za-z\d]+/);
       return kind === 'card' && (!isColumn || groups.every(({ length }) => length <= MAX_GROUP));
     },
   };
 }
 
-/** Collects what reads otherwise than it is written, in order. */
+/** Collects, in order, the parts of a text whose normalized form differs. */
 class Changes {
   readonly #text: string;
   #plain = '';
   #copied = 0;
-  /** For each change: where it begins and ends in the plain text, and in the original. */
+  /** For each change: its start and end in the normalized text, and in the original. */
   readonly #places: number[] = [];
 
   constructor(text: string) {
@@ -115,7 +116,7 @@ class Changes {
     this.#copied = index + length;
   }
 
-  /** How many changes there are between two places of the original. */
+  /** The number of changes between two places of the original. */
   within(start: number, end: number): number {
     let count = 0;
     for (let at = 2; at < this.#places.length; at += 4) {
@@ -173,7 +174,7 @@ function readingOf(written: string): string {
   if (/^\p{Nd}/u.test(written)) return String(digitOf(code));
   if (/^[\u2010-\u2015\u2043\u2212]/.test(written)) return '-';
   if (/^[\u2024\u3002\uff61]/.test(written)) return '.';
-  // What has no width or place reads as nothing; all others are what NFKC takes them for.
+  // Characters without width are removed. All others are normalized by NFKC.
   return isNothing(written) ? '' : written.normalize('NFKC');
 }
 
@@ -186,7 +187,7 @@ function characterOf(code: string, base: number): string {
   return /[\x20-\x7e]/.test(character) ? character : ' ';
 }
 
-/** Unicode keeps decimal digits in tens, each from its zero on. */
+/** Unicode assigns decimal digits in blocks of ten that begin with the digit zero. */
 function digitOf(code: number): number {
   if (code >= 0x1d7ce && code <= 0x1d7ff) return (code - 0x1d7ce) % 10;
   let zero = code;

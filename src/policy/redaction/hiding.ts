@@ -7,48 +7,49 @@ import type { RedactionMode } from './rules.ts';
 import { tokenOf } from './tokens.ts';
 import type { TokenHolder, Vault } from './vault.ts';
 
-/** What is hidden from whom. */
+/** The configuration of detection and replacement for one direction. */
 export interface Hiding {
   readonly finders: ReadonlyMap<string, readonly Finder[]>;
   readonly modes: ReadonlyMap<string, RedactionMode>;
-  /** Whether there are kinds of a policy's own, of which nothing is known. */
+  /** Whether there are kinds of a policy's own patterns, for which no shortcut applies. */
   readonly hasOwnPatterns: boolean;
-  /** Who gets the tokens. */
+  /** The side that receives the tokens. */
   readonly holder: TokenHolder;
   readonly vault: Vault;
   readonly digests: Digests;
 }
 
-/** A place in a text that is to be hidden. */
+/** A range of a text to hide. */
 export interface Hidden {
   start: number;
   end: number;
   kind: string;
   mode: RedactionMode;
-  /** Characters of the find that gave it its kind. */
+  /** The length of the find that determines the kind, in characters. */
   longest: number;
 }
 
 const STRICTNESS: readonly RedactionMode[] = ['tokenize', 'hash', 'mask'];
 
-/** How often what stands right at a find is looked at once more. */
+/** Maximum number of further searches next to a find. */
 export const MOST_LOOKS = 10;
 const GLUE = /[^\s",;]/;
-/** Characters of the shortest find of a known kind: `a@b.cc`. */
+/** Minimum length of a find of a built-in kind: `a@b.cc`. */
 const FEWEST = 6;
 
-/** Characters of a text that are looked at without a pause; patterns never see many more. */
+/** Characters that are searched without a pause. Patterns never receive many more. */
 const WINDOW = 16 * 1024;
-/** Characters before a window that a find in it may depend on, such as a word that explains it. */
+/** Characters before a window that may affect a find in it, such as an explanatory word. */
 const LEAD = 576;
-/** Characters behind a window up to which a find that begins in it is whole. */
+/** Characters after a window up to which a find that begins in it is complete. */
 const REACH = 2 * 1024;
-/** Characters at a window's end in which a space is looked for, so that no word is cut. */
+/** Characters at the end of a window in which a space is searched, so that no word is cut. */
 const SEAM = 512;
 
 /**
- * The places of a text to hide, in order and apart from each other. Where something stands right
- * at a find, it is looked at again without it: what is part of no longer word may be somebody's.
+ * Returns the ranges of a text to hide, sorted and without overlap. If other text directly follows
+ * or precedes a find, that text is searched again without the find, because it may contain data
+ * once it is no longer part of a longer word.
  */
 export function* findingsIn(
   text: string,
@@ -86,7 +87,7 @@ export function* findingsIn(
   return all;
 }
 
-/** What one look at a short text finds, in order and apart from each other. */
+/** The finds of a single search in a short text, sorted and without overlap. */
 export function firstFindingsIn(
   text: string,
   member: string | undefined,
@@ -95,7 +96,10 @@ export function firstFindingsIn(
   return apart(placesIn(text, member, hiding));
 }
 
-/** The same for a long text, a window at a time. A find that goes beyond one is followed to its end. */
+/**
+ * The same for a long text, one window at a time. A find that exceeds its window is followed to its
+ * end.
+ */
 function* inWindows(text: string, hiding: Hiding): Sliced<readonly Hidden[]> {
   const all: Hidden[] = [];
   for (let from = 0; from < text.length; ) {
@@ -117,14 +121,14 @@ function* inWindows(text: string, hiding: Hiding): Sliced<readonly Hidden[]> {
   return all;
 }
 
-/** Behind the last space before a place, unless that is far. */
+/** The place after the last space before `place`, if it is near. */
 function seamOf(text: string, place: number): number {
   if (place >= text.length) return text.length;
   for (let at = place; at > place - SEAM; at--) if (/\s/.test(text[at - 1] as string)) return at;
   return place;
 }
 
-/** A private key goes up to its last line, all else up to the next space. */
+/** A private key extends to its last line. Other finds extend to the next space. */
 function endOfLongFind(text: string, { kind, end }: Hidden): number {
   if (kind === 'private-key') {
     const mark = text.indexOf('-----END ', end - '-----END '.length);
@@ -155,7 +159,10 @@ function placesIn(text: string, member: string | undefined, { finders, modes }: 
   return all;
 }
 
-/** Letters around a find that make it a part of a picture or the like, in which any letters are. */
+/**
+ * Number of base64 characters next to a find that make it part of encoded data, such as a picture,
+ * which can contain any letters.
+ */
 const MIN_DATA = 512;
 const OF_BASE64 = /^[A-Za-z\d+/_-]*$/;
 const KNOWN_KINDS: ReadonlySet<string> = new Set(REDACTION_KINDS);
@@ -171,7 +178,7 @@ function isOfData(text: string, start: number, end: number): boolean {
   return (isBehind && OF_BASE64.test(before)) || isBefore;
 }
 
-/** The same places in order, those that overlap as one, behind those that are there already. */
+/** Sorts the ranges and merges overlapping ones, and appends them to `before`. */
 function apart(places: Hidden[], before: Hidden[] = []): readonly Hidden[] {
   if (places.length > 1) {
     places.sort((one, other) => one.start - other.start || other.end - one.end);
@@ -184,7 +191,7 @@ function apart(places: Hidden[], before: Hidden[] = []): readonly Hidden[] {
   return before;
 }
 
-/** Of two that overlap nothing stays, and the stricter mode holds. */
+/** Merges two overlapping ranges. The stricter mode applies. */
 function join(one: Hidden, other: Hidden): void {
   one.end = Math.max(one.end, other.end);
   if (other.longest > one.longest) {
@@ -194,7 +201,7 @@ function join(one: Hidden, other: Hidden): void {
   if (STRICTNESS.indexOf(other.mode) > STRICTNESS.indexOf(one.mode)) one.mode = other.mode;
 }
 
-/** What stands in the place of a value; a token is kept in the vault. */
+/** Returns the replacement of a value. Stores the original of a token in the vault. */
 export function standIn(
   { kind, mode }: Pick<Hidden, 'kind' | 'mode'>,
   original: string,

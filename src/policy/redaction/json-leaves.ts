@@ -1,20 +1,22 @@
 import type { Sliced } from '../../slices.ts';
 import { TextBuilder } from './text-builder.ts';
 
-/** Where in a JSON text a string or a number stands. */
+/** The position of a string or a number in a JSON text. */
 export interface LeafPlace {
-  /** The name of a member rather than a value. */
+  /** Whether it is the name of a member, as opposed to a value. */
   readonly isKey: boolean;
-  /** The members that lead to it, those of arrays not counted; its own name is the last one. */
+  /**
+   * The names of the members that lead to it, without array indices. The last one is its own name.
+   */
   readonly path: readonly string[];
 }
 
-/** What most leaves become is known at once: work that can pause costs more than that. */
+/** Most results are available at once, because work that can pause has a higher cost. */
 export type Rewritten = string | undefined | Sliced<string | undefined>;
 
-/** Says what stands in a leaf's place; `undefined` leaves it as it is, to the byte. */
+/** Returns the replacement of a leaf. `undefined` keeps all of its bytes. */
 export interface LeafRewriter {
-  /** @returns a JSON text; for a key that of a string. */
+  /** @returns A JSON text. For a key, the JSON text of a string. */
   string(text: string, place: LeafPlace): Rewritten;
   /** @param token The number as it is written. */
   number(token: string, place: LeafPlace): Rewritten;
@@ -26,12 +28,12 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * A JSON text with some of its strings and numbers replaced; all other bytes stay. It takes what
- * `JSON.parse` has accepted, of any depth, and gives what `JSON.parse` accepts. Keys that become
- * the same are told apart by a number.
+ * Replaces some strings and numbers of a JSON text, and keeps all other bytes. The input must be
+ * accepted by `JSON.parse`, at any depth. The output is accepted by `JSON.parse`. Keys that become
+ * equal get distinct numbers.
  *
- * @param numberFrom The number of the first key that is changed; the second one of the same reading
- *   has 2 by default, and the first one none.
+ * @param numberFrom The number of the first changed key. By default the first key gets no number,
+ *   and the second equal key gets 2.
  */
 export function* rewriteLeaves(
   json: string,
@@ -39,9 +41,9 @@ export function* rewriteLeaves(
   numberFrom?: number,
 ): Sliced<string> {
   const path: string[] = [];
-  /** Of each container that is open: the length of the path around it. */
+  /** For each open container, the length of the path around it. */
   const open: number[] = [];
-  /** The keys that were written in place of others, by object. */
+  /** The replaced keys, by object. */
   const written: (Map<string, number> | undefined)[] = [];
   const rewritten = new TextBuilder();
   let copied = 0;
@@ -79,7 +81,7 @@ export function* rewriteLeaves(
     } else if (isOfNumber(code)) {
       let end = at + 1;
       while (end < json.length && isOfNumber(json.charCodeAt(end))) end++;
-      // The letters of `true` and `false` pass as parts of numbers.
+      // The letters of `true` and `false` are handled like parts of numbers.
       const first = json.charCodeAt(at);
       const isNumber = first === 0x2d || (first >= 0x30 && first <= 0x39);
       const made = isNumber && rewriter.number(json.slice(at, end), { isKey: false, path });
@@ -98,9 +100,9 @@ export function* rewriteLeaves(
   return rewritten.text;
 }
 
-/** Whether an object of a text that `JSON.parse` has accepted has a key twice. */
+/** Whether an object of a text that `JSON.parse` has accepted has a duplicate key. */
 export function* hasKeyTwice(json: string): Sliced<boolean> {
-  /** The keys of each object that is open; none for arrays. */
+  /** The keys of each open object, or undefined for arrays. */
   const open: (Set<string> | undefined)[] = [];
   let pauseAt = STRETCH;
   for (let at = 0; at < json.length; at++) {
@@ -163,7 +165,7 @@ function isFollowedByColon(json: string, start: number): boolean {
   return json.charCodeAt(at) === 0x3a;
 }
 
-/** Digits, signs, the point and the e of an exponent. */
+/** Digits, signs, the decimal point and the e of an exponent. */
 function isOfNumber(code: number): boolean {
   return (
     (code >= 0x30 && code <= 0x39) ||

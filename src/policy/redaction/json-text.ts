@@ -1,17 +1,17 @@
 import type { Sliced } from '../../slices.ts';
 import { TextBuilder } from './text-builder.ts';
 
-/** Characters of a string that are written in JSON without a pause. */
+/** Characters of a string that are serialized without a pause. */
 const LONGEST_PIECE = 64 * 1024;
 
-/** Writes a string in JSON as `JSON.stringify` does. */
+/** Serializes a string like `JSON.stringify`. */
 export function* jsonOf(text: string): Sliced<string> {
   if (text.length <= LONGEST_PIECE) return JSON.stringify(text);
   const written = new TextBuilder();
   written.add('"');
   for (let at = 0; at < text.length; ) {
     let end = Math.min(text.length, at + LONGEST_PIECE);
-    // A lone half of a surrogate pair would be written as an escape.
+    // Half of a surrogate pair would be written as an escape.
     if ((text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end += 1;
     written.add(JSON.stringify(text.slice(at, end)).slice(1, -1));
     at = end;

@@ -1,4 +1,4 @@
-/** What is looked for; beside these, the names of a policy's own patterns are kinds. */
+/** The built-in kinds. The names of a policy's own patterns are further kinds. */
 export const REDACTION_KINDS = [
   'email',
   'phone',
@@ -13,5 +13,5 @@ export const REDACTION_KINDS = [
 
 export type RedactionKind = (typeof REDACTION_KINDS)[number];
 
-/** What a kind's name may look like: it stands in tokens. */
+/** The format of a kind's name, which is part of tokens. */
 export const KIND_NAME = /^[a-z][a-z0-9-]{0,31}$/;

@@ -4,12 +4,12 @@ import * as zlib from 'node:zlib';
 import { isJson } from '../../mcp/json-parser.ts';
 import { awaited, type Sliced } from '../../slices.ts';
 
-/** What a string is when it is more than a text. */
+/** The structure of a string that contains other text. */
 export type Layer =
   | { readonly kind: 'json' }
   /** A JSON text in each line that is not blank. */
   | { readonly kind: 'json-lines' }
-  /** A text as `encodeURIComponent` writes it. */
+  /** A text encoded with `encodeURIComponent`. */
   | { readonly kind: 'url'; readonly text: string }
   | Encoded;
 
@@ -26,10 +26,10 @@ interface Encoded {
 
 type Compression = keyof typeof COMPRESSIONS;
 
-/** Bytes of a decompressed text at most: what takes more is no text that somebody has written. */
+/** Maximum size of a decompressed text in bytes. Larger content was not written by a person. */
 const MAX_DECOMPRESSED_BYTES = 8 * 1024 * 1024;
 
-/** Bytes of a text that is compressed or decompressed in this thread. */
+/** Bytes of a text that are compressed or decompressed in this thread. */
 const MAX_BYTES_AT_ONCE = 64 * 1024;
 
 const COMPRESSIONS = {
@@ -56,25 +56,27 @@ const COMPRESSIONS = {
 const SHORTEST = 16;
 /** Characters after which the work may pause. */
 const STRETCH = 4_096;
-/** Bytes up to which raw deflate has but one block, of fixed codes. */
+/** Bytes up to which raw deflate has only one block, with fixed codes. */
 const ONE_BLOCK_BYTES = 64;
-/** Characters by which most texts show that they are in no encoding; a longer one is decoded. */
+/** The first characters, which exclude an encoding for most texts. A longer text is decoded. */
 const BEGINNING = 256;
 const BASE64_BEGINNING = /^[A-Za-z\d+/_-]+={0,2}$/;
 const HEX_BEGINNING = /^(?:[\da-f]+|[\dA-F]+)$/;
 const URL_BEGINNING = /^(?:[\w.!~*'()-]|%[\dA-F]{2})+%?[\dA-F]?$/;
-/** An id that is in most results. Its hyphens make it look like base64url, but it holds no text. */
+/**
+ * An id that is in most results. Its hyphens make it look like base64url, but it contains no text.
+ */
 const UUID = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/i;
 const DATA_URL = /^data:[^,]{0,200};base64,/i;
 const BLANK = /^[ \t\r]*$/;
-/** Neither a text's nor a line's. */
+/** Control characters other than tab and line breaks. */
 const CONTROL = /[^\P{Cc}\t\n\r]/u;
 
-/** Texts up to this length are looked at for what makes a layer, or part of one, at once. */
+/** Texts up to this length are checked at once for signs of a layer or an embedded layer. */
 const SHORT = 1_024;
 const MAY_BE_LAYERED = /^\s*[[{"]|%|[A-Za-z\d+/_-]{16}/;
 
-/** Whether a text is short and neither of a layer nor has an encoded word. */
+/** Whether a text is short and contains neither a layer nor an encoded word. */
 export function isSimple(text: string): boolean {
   return text.length <= SHORT && (!MAY_BE_LAYERED.test(text) || UUID.test(text));
 }
@@ -105,7 +107,7 @@ function* hasJsonLines(text: string): Sliced<boolean> {
   return true;
 }
 
-/** Where the line that begins at a place ends, its line feed not counted. */
+/** The end of the line that begins at a place, without its line feed. */
 export function endOfLine(text: string, start: number): number {
   const end = text.indexOf('\n', start);
   return end === -1 ? text.length : end;
@@ -123,14 +125,14 @@ function* urlOf(text: string): Sliced<Layer | undefined> {
   }
 }
 
-/** An encoded text among other words, such as the one behind the comma of a `data:` URL. */
+/** An encoded text among other words, such as the data of a `data:` URL. */
 export interface EmbeddedLayer {
   readonly start: number;
   readonly end: number;
   readonly layer: Encoded;
 }
 
-/** Where another text stands encoded within a text, from a place on. */
+/** Finds the next encoded text within a text from a place on. */
 export function* embeddedFrom(text: string, from: number): Sliced<EmbeddedLayer | undefined> {
   if (text.length <= SHORTEST) return undefined;
   let pauseAt = from + STRETCH;
@@ -169,7 +171,10 @@ export function isBlank(line: string): boolean {
   return BLANK.test(line);
 }
 
-/** The string whose layer has this text in it; undefined if it would take another thread in vain. */
+/**
+ * Encodes a text in this layer. Undefined if the compression needs another thread and the caller
+ * does not wait.
+ */
 export function* encoded(layer: Omit<Encoded, 'text'>, text: string): Sliced<string | undefined> {
   const { prefix, style, isPadded, isUpperCase, compression } = layer;
   yield;
@@ -183,7 +188,7 @@ export function* encoded(layer: Omit<Encoded, 'text'>, text: string): Sliced<str
   return prefix + (isPadded ? unpadded.padEnd(Math.ceil(unpadded.length / 4) * 4, '=') : unpadded);
 }
 
-/** Whether a text in this layer would be read back as one in the other. */
+/** Whether a text in this layer would be decoded as the same layer. */
 export function isSameStyle(one: Encoded, other: Layer | undefined): boolean {
   return (
     other?.kind === 'encoded' &&
@@ -210,7 +215,7 @@ function* hexOf(written: string): Sliced<Encoded | undefined> {
   if (bytes.length * 2 !== written.length || !isUtf8(bytes)) return undefined;
   yield;
   const text = bytes.toString();
-  // Most hexadecimal numbers are none of a text.
+  // Most hexadecimal numbers do not encode a text.
   if (CONTROL.test(text)) return undefined;
   return {
     kind: 'encoded',
@@ -233,14 +238,14 @@ function* base64Of(prefix: string, written: string): Sliced<Encoded | undefined>
   if (!content) return undefined;
   yield;
   const plain = { ...form, compression: undefined };
-  // Only what is written in base64 throughout is the same when it is written again.
+  // Accepts only a text that has the same form when it is encoded again.
   const isWhole = content.compression
     ? bytes.toString(style).replace(/=+$/, '') === written.replace(/={0,2}$/, '')
     : (yield* encoded(plain, content.text)) === written;
   return isWhole ? { ...form, prefix, ...content } : undefined;
 }
 
-/** The text that bytes are, decompressed. */
+/** Decodes bytes to text, after decompression. */
 function* contentOf(bytes: Buffer): Sliced<Pick<Encoded, 'text' | 'compression'> | undefined> {
   if (isUtf8(bytes)) return { text: bytes.toString(), compression: undefined };
   const compression = compressionOf(bytes);
@@ -255,7 +260,7 @@ function* compressed(plain: Buffer, compression: Compression): Sliced<Buffer | u
   return yield* awaited(() => compress(plain));
 }
 
-/** Undefined for what is not compressed, or takes more than the bound. */
+/** Undefined if the bytes are not compressed, or exceed the bound. */
 function* decompressed(bytes: Buffer, compression: Compression): Sliced<Buffer | undefined> {
   const { decompressAtOnce, decompress } = COMPRESSIONS[compression];
   try {
@@ -267,7 +272,10 @@ function* decompressed(bytes: Buffer, compression: Compression): Sliced<Buffer |
   return yield* awaited(() => decompress(bytes, options).catch(() => undefined));
 }
 
-/** By the head of the format (RFC 1950, 1951, 1952): a raw one has but the type of its first block. */
+/**
+ * Detects the compression by the header of the format (RFC 1950, 1951, 1952). Raw deflate has only
+ * the type of its first block.
+ */
 function compressionOf(bytes: Buffer): Compression | undefined {
   const [first = 0, second = 0] = bytes;
   if (first === 0x1f && second === 0x8b) return 'gzip';

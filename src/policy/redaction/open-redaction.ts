@@ -10,27 +10,32 @@ import type { RedactionRules } from './rules.ts';
 import { MemoryVault } from './vault.ts';
 
 export interface RedactionOptions {
-  /** Of all policies that hold for the runtime now; the same list as long as they are the same. */
+  /**
+   * The rules of all policies in force for the runtime. Returns the same list until they change.
+   */
   readonly rules: () => readonly RedactionRules[];
   readonly stateFolder: string;
-  /** 32 bytes in base64. With it the vault is on disk and outlives the program. */
+  /** 32 bytes in base64. If set, the vault is on disk and outlives the program. */
   readonly vaultKey?: string | undefined;
-  /** Whether a request to the client is a question of a policy about what the client has sent. */
+  /**
+   * Whether a request to the client is an approval question of the policy about the client's own
+   * data.
+   */
   readonly isOurs?: (request: Request) => boolean;
 }
 
 export interface Redaction {
   readonly interceptor: RedactionInterceptor;
-  /** Closes the vault; what was given to the server is on disk already. */
+  /** Closes the vault. Values whose tokens were sent are already on disk. */
   close(): Promise<void>;
 }
 
 /**
- * Redaction for one conversation. Its salt is the user's, so that the same value is the same hash
- * from one program to the next.
+ * Creates the redaction for one conversation. Its salt belongs to the user, so that equal values
+ * have equal hashes in all programs.
  *
- * @throws {AgentCoreError} `config` where a rule cannot be used, or salt or vault cannot be kept;
- *   `usage` where the key is none.
+ * @throws {AgentCoreError} `config` if a rule cannot be used, or if the salt or the vault cannot be
+ *   stored; `usage` if the key is invalid.
  */
 export async function openRedaction(options: RedactionOptions): Promise<Redaction> {
   const { rules, stateFolder, vaultKey } = options;
@@ -55,7 +60,7 @@ export async function openRedaction(options: RedactionOptions): Promise<Redactio
   return { interceptor: new RedactionInterceptor(redactorOf, options.isOurs), close };
 }
 
-/** The redactor of the rules that hold now; none as long as there never were any. */
+/** Returns the redactor for the rules in force, or undefined if there were never any. */
 function redactorFor(
   rules: () => readonly RedactionRules[],
   create: (rules: readonly RedactionRules[]) => Promise<Redactor>,

@@ -1,6 +1,6 @@
 /**
- * A map that keeps about the latest half of its bound at least, and never more than its bound: what
- * is used moves to the younger of two generations, and the older one goes at once.
+ * A cache that keeps at least the latest half of its bound, and never exceeds its bound. Used
+ * entries move to the younger of two generations, and the older generation is dropped at once.
  */
 export class Recent<V> {
   readonly #most: number;
@@ -9,7 +9,7 @@ export class Recent<V> {
   #old = new Map<string, V>();
   #weight = 0;
 
-  /** @param most What all keys and values may weigh. */
+  /** @param most The maximum weight of all keys and values. */
   constructor(most: number, weightOf: (key: string, value: V) => number) {
     this.#most = most;
     this.#weightOf = weightOf;

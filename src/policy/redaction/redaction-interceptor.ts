@@ -6,22 +6,22 @@ import { Cancelled, type Peer, type Trail } from '../../relay/peer.ts';
 import { inSlices, nextTurn } from '../../slices.ts';
 import type { About, Redacted, Redactor } from './redactor.ts';
 
-/** What a conversation's method never has in it but by somebody's intention. */
+/** The format of ordinary method names. Others may contain data on purpose. */
 const METHOD = /^[A-Za-z$][A-Za-z$/_-]{0,100}$/;
 
 /**
- * Has every message of both sides redacted on its way, and the originals of tokens put back on
- * theirs. It stands behind whoever may see originals (policies, approvals, the audit's hash), and
- * before whoever may not: recording and whatever sends.
+ * Redacts every message of both sides, and restores the originals of tokens. Interceptors that may
+ * see originals (policies, approvals, the audit's hash) come before it. Recorders and senders come
+ * after it.
  */
 export class RedactionInterceptor implements Interceptor {
   readonly #redactorOf: () => Promise<Redactor | undefined>;
   readonly #isOurs: (request: Request) => boolean;
 
   /**
-   * @param redactorOf The redactor of the rules that hold now; none where there are no rules.
-   * @param isOurs Whether a request to the client is no server's but one about what the client
-   *   itself has sent, which it may see.
+   * @param redactorOf Returns the redactor for the rules in force, or undefined if there are none.
+   * @param isOurs Whether a request to the client comes from the policy and not from the server. It
+   *   is about the client's own data, which the client may see.
    */
   constructor(
     redactorOf: () => Promise<Redactor | undefined>,
@@ -31,9 +31,9 @@ export class RedactionInterceptor implements Interceptor {
     this.#isOurs = isOurs;
   }
 
-  /** @throws {AgentCoreError} where a message cannot be redacted; it is not passed on then. */
+  /** @throws {AgentCoreError} If a message cannot be redacted. It is not sent in that case. */
   async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
-    // The answer is under the rules of its request, whatever becomes of them meanwhile.
+    // The rules of the request also apply to its answer, even if they change meanwhile.
     const redactor = await this.#redactorOf();
     const isOfClient = passage.from === 'client';
     if (!redactor || (!isOfClient && this.#isOurs(request))) return next.request(request, passage);
@@ -104,7 +104,7 @@ async function rewritten<M extends Message>(
   return message.kind === 'response' ? { ...message, bytes, error } : { ...message, bytes, params };
 }
 
-/** A method is not to be changed, and so not to be anything that would have to be. */
+/** A method cannot be changed, so a method with data to hide is refused. */
 async function refuseHidden(redactor: Redactor, method: string): Promise<void> {
   const { json } = await redactor.toServer(JSON.stringify({ params: method }), {});
   if (json === JSON.stringify({ params: method })) return;
@@ -114,7 +114,7 @@ async function refuseHidden(redactor: Redactor, method: string): Promise<void> {
   );
 }
 
-/** An error that quotes the server, with the client's own values in the quotation. */
+/** Restores the client's own values in an error that quotes the server. */
 async function readable(redactor: Redactor, error: AgentCoreError): Promise<AgentCoreError> {
   const said = JSON.stringify({ error: { message: error.message, data: error.data } });
   const { json } = await redactor.toClient(said, {});
@@ -126,7 +126,7 @@ async function readable(redactor: Redactor, error: AgentCoreError): Promise<Agen
   return new AgentCoreError(error.code, message, { cause: error.cause, ...(data && { data }) });
 }
 
-/** Passes a cancellation on in other words: what its reason says is hidden as well. */
+/** Forwards a cancellation with a redacted reason. */
 class Cancelling {
   readonly #outer: AbortSignal;
   readonly #inner = new AbortController();
@@ -140,7 +140,7 @@ class Cancelling {
       if (!notification) return this.#inner.abort(reason);
       rewrite(notification).then(
         (rewritten) => this.#inner.abort(new Cancelled(rewritten)),
-        // It cannot be told why, but that it is over.
+        // If the reason cannot be redacted, the cancellation is sent without it.
         () => this.#inner.abort(new Cancelled()),
       );
     };
@@ -152,7 +152,7 @@ class Cancelling {
     return this.#inner.signal;
   }
 
-  /** The sender's own cancellation, for whoever is on its side. */
+  /** Returns the original cancellation for the sender's side. */
   original(thrown: unknown): unknown {
     return thrown instanceof Cancelled && this.#outer.reason instanceof Cancelled
       ? this.#outer.reason

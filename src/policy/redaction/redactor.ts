@@ -13,28 +13,28 @@ import { tokenPattern } from './tokens.ts';
 import type { Vault } from './vault.ts';
 
 export interface RedactorOptions {
-  /** Of all policies; where several name a kind, the strictest counts. */
+  /** The rules of all policies. If several name a kind, the strictest applies. */
   readonly rules: readonly RedactionRules[];
   readonly vault: Vault;
-  /** Random, 16 bytes or more; the same for as long as the vault. */
+  /** At least 16 random bytes. They stay the same for the lifetime of the vault. */
   readonly salt: Buffer;
 }
 
-/** Which request a message is, or answers. */
+/** The request that a message is or answers. */
 export interface About {
   readonly method?: string | undefined;
-  /** The name that `tools/call` has. */
+  /** The tool name of a `tools/call`. */
   readonly tool?: string | undefined;
 }
 
 export interface Redacted {
-  /** The message's JSON text, the very same where nothing had to change. */
+  /** The JSON text of the message. It is the same string if nothing was changed. */
   readonly json: string;
-  /** How many values of each kind were hidden. */
+  /** The number of hidden values of each kind. */
   readonly counts: Readonly<Record<string, number>>;
-  /** How many tokens were turned back. */
+  /** The number of restored tokens. */
   readonly restored: number;
-  /** Ids of the tokens that were put in, and of those that were turned back: 500 each at most. */
+  /** Ids of inserted and of restored tokens, at most 500 each. */
   readonly issuedIds: ReadonlySet<string>;
   readonly restoredIds: ReadonlySet<string>;
 }
@@ -45,19 +45,20 @@ interface RewrittenMessage {
   readonly hasKeyTwice: boolean;
 }
 
-/** What a server says of itself is no result of a call, and nobody's data. */
+/** A server's description of itself is not a result of a call, and contains no personal data. */
 const SELF_DESCRIPTIONS = new Set(['initialize', 'server/discover', 'tools/list', 'ping']);
-/** Values by which the client names what the server has listed, as they stand in a result. */
+/** Members of a result with which the client later refers to listed items. */
 const ECHOED = new Set(['uri', 'name', 'nextCursor', 'requestState', 'taskId']);
 const MOST_ECHOED = 8 * 1024 * 1024;
-/** How often keys that have become the same are renamed at random. */
+/** Maximum number of attempts to rename equal keys at random. */
 const MAX_RENAMINGS = 3;
 
 /**
- * Hides personal data and secrets in the messages of one conversation from the side that is not
- * to have them, and puts the originals of tokens back on their way to the other. It reads strings
- * and numbers at any depth, keys, and what strings hold: JSON, lines of JSON, texts in base64 or hexadecimal digits, compressed or not. A
- * large message is read in slices, so that others go on meanwhile.
+ * Hides personal data and secrets of one conversation from the side that must not receive them, and
+ * restores the originals of tokens for the other side. It reads strings and numbers at any depth,
+ * keys, and the content of strings: JSON, lines of JSON, and texts in base64 or hexadecimal digits,
+ * compressed or not. A large message is processed in slices, so that other messages continue
+ * meanwhile.
  */
 export class Redactor {
   readonly #options: RedactorOptions;
@@ -65,7 +66,7 @@ export class Redactor {
   readonly #tokens: RegExp | undefined;
   readonly #digests: Digests;
   readonly #hasOwnPatterns: boolean;
-  /** What the server has named by itself: it learns nothing when it gets that back. */
+  /** Values that the server sent unredacted. Sending them back reveals nothing to it. */
   readonly #echoes = new Recent<true>(MOST_ECHOED, (key) => key.length + 50);
   readonly #modes = new Recent<ReadonlyMap<string, RedactionMode>>(
     100_000,
@@ -86,24 +87,27 @@ export class Redactor {
     this.#tokens = tokenPattern([...REDACTION_KINDS, ...own]);
   }
 
-  /** @throws {AgentCoreError} `config` where a rule cannot be used. */
+  /** @throws {AgentCoreError} `config` if a rule cannot be used. */
   static async create(options: RedactorOptions): Promise<Redactor> {
     return new Redactor(options, await findersFor(options.rules));
   }
 
   /**
-   * A message of the client's as the server may have it. All but `jsonrpc`, `id` and `method` is
-   * looked at, and what the server itself has named goes back unchanged.
+   * Redacts a message of the client for the server. It checks everything except `jsonrpc`, `id` and
+   * `method`, and returns the server's own names to it unchanged.
    *
    * @param json The text of the whole message.
-   * @throws {AgentCoreError} `usage` where it has a token that the client was not given;
-   *   `config` where the vault cannot keep what it has to.
+   * @throws {AgentCoreError} `usage` if the message contains a token that the client did not
+   *   receive; `config` if the vault cannot store a value.
    */
   async toServer(json: string, about: About): Promise<Redacted> {
     return this.#rewritten(json, 'server', this.#modesFor('arguments', about.tool));
   }
 
-  /** The same for a message of the server's; `protocol` where it has a token that it was not given. */
+  /**
+   * The same for a message of the server. Throws `protocol` if it contains a token that the server
+   * did not receive.
+   */
   async toClient(json: string, about: About): Promise<Redacted> {
     const isHidden = !SELF_DESCRIPTIONS.has(about.method ?? '');
     const modes = isHidden ? this.#modesFor('results', about.tool) : new Map();
@@ -131,7 +135,7 @@ export class Redactor {
     let rewriting = await rewrite();
     if (rewriting.leaves.unknown > 0 && (await vault.refresh())) rewriting = await rewrite();
     if (rewriting.leaves.unknown > 0) throw unknownToken(towards);
-    // A key may read already as another one does now.
+    // A renamed key may equal an existing key.
     for (let times = 1; rewriting.hasKeyTwice; times++) {
       if (times > MAX_RENAMINGS) throw sameKeys();
       rewriting = await rewrite(randomInt(2 ** 40));
@@ -180,7 +184,10 @@ export class Redactor {
     return { json: rewritten, leaves, hasKeyTwice: isUnclear };
   }
 
-  /** What the server names goes back to it as it is, unless it is changed for the client. */
+  /**
+   * Stores names of the server that were not changed for the client, so that they return to it
+   * unchanged.
+   */
   *#remembered(text: string, rewritten: Rewritten): Sliced<string | undefined> {
     const token = typeof rewritten === 'object' ? yield* rewritten : rewritten;
     if (token === undefined) this.#echoes.set(text, true);
@@ -196,7 +203,7 @@ function isCode(path: readonly string[]): boolean {
   return isEnvelope(path[0]) || (path.length === 2 && path[0] === 'error' && path[1] === 'code');
 }
 
-/** `uri`, `name`, `cursor`, … of the params, or of the reference that completion is asked for. */
+/** `uri`, `name`, `cursor`, … of the params, or of the reference in a completion request. */
 function isName([first, second, third, ...more]: readonly string[]): boolean {
   if (first !== 'params' || more.length > 0) return false;
   const name = second === 'ref' ? third : third === undefined ? second : undefined;

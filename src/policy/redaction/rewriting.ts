@@ -25,31 +25,31 @@ import { idOf, tokensIn, type WrittenToken } from './tokens.ts';
 import type { Kept } from './vault.ts';
 
 /**
- * Texts within texts that are looked into; further down they are plain texts. Each JSON within JSON
- * takes twice the backslashes.
+ * Maximum depth of nested texts. Deeper ones are treated as plain text. Each level of JSON in JSON
+ * doubles the backslashes.
  */
 const DEEPEST = 12;
-/** Digits below which no number is anybody's. */
+/** Minimum number of digits of a personal number. */
 const FEWEST_DIGITS = 4;
-/** Characters of a number that is read in any writing. */
+/** Maximum length of a number that is interpreted in every notation, such as an exponent. */
 const LONGEST_NUMBER = 400;
 
-/** What a token begins with, however it is written. */
+/** The first characters of a token in any encoding. */
 const MAY_BE_TOKEN = /[<&%\\]/;
-/** Ids of tokens that are kept of one message. */
+/** Maximum number of token ids that are recorded for one message. */
 const MAX_IDS = 500;
 
-/** Too short for a secret, and without what all other kinds have. */
+/** Texts that are too short for a secret and lack the characters of all other kinds. */
 const ORDINARY = /^[A-Za-z _.,:-]{0,12}$/;
 
-/** What becomes of the strings and numbers of one message, and what that amounts to. */
+/** Rewrites the strings and numbers of one message, and counts the changes. */
 export class Rewriting implements LeafRewriter {
   readonly counts: Record<string, number> = {};
   restored = 0;
-  /** Ids of the tokens that were put in and taken back: the first of them, for the record. */
+  /** The first ids of inserted and of restored tokens, for the record. */
   readonly issuedIds = new Set<string>();
   readonly restoredIds = new Set<string>();
-  /** Tokens of the right form that were not given to whoever sent them. */
+  /** The number of well-formed tokens that their sender did not receive. */
   unknown = 0;
   hasNewKeys = false;
   hasNewTokens = false;
@@ -58,7 +58,7 @@ export class Rewriting implements LeafRewriter {
   #depth = 0;
   #latestKind = '';
 
-  /** @param tokens Finds tokens; undefined where none were ever given out. */
+  /** @param tokens Matches tokens. Undefined if no rule creates any. */
   constructor(hiding: Hiding, tokens: RegExp | undefined) {
     this.#hiding = hiding;
     this.#tokens = tokens;
@@ -75,7 +75,7 @@ export class Rewriting implements LeafRewriter {
     return first.length === 0 ? undefined : this.#string(text, isKey, member, first);
   }
 
-  /** @param first What one look has found in a simple text. */
+  /** @param first The finds of a first search in a simple text. */
   *#string(
     text: string,
     isKey: boolean,
@@ -101,7 +101,7 @@ export class Rewriting implements LeafRewriter {
     return first && JSON.stringify(this.#standIn(first, token, true));
   }
 
-  /** The number that a token alone stands for. */
+  /** The number that a single token replaces. */
   #numberOf(text: string): string | undefined {
     if (!this.#tokens || text[0] !== '<' || text.length > 60) return undefined;
     const [token] = tokensIn(text, this.#tokens);
@@ -118,7 +118,7 @@ export class Rewriting implements LeafRewriter {
     const rewritten = first
       ? yield* this.#hidden(text, member, first)
       : yield* this.#plain(text, member);
-    // Without the secret in it, what was no JSON has become some: it would not be turned back.
+    // Without the secret, a text that was not JSON has become JSON, and could not be restored.
     if (rewritten !== text && this.#hiding.modes.size > 0 && (yield* layerOf(rewritten))) {
       return this.#whole(text);
     }
@@ -140,7 +140,7 @@ export class Rewriting implements LeafRewriter {
         }
         case 'encoded': {
           const inner = yield* this.#text(layer.text, member);
-          // What is no text may be a secret all the same.
+          // The encoded form itself may be a secret.
           if (inner === layer.text) return yield* this.#plain(text, member);
           const written = yield* encoded(layer, inner);
           const isSame = written !== undefined && isSameStyle(layer, yield* layerOf(written));
@@ -165,7 +165,7 @@ export class Rewriting implements LeafRewriter {
     return rewritten.text;
   }
 
-  /** Tokens turned back, and what lies between them hidden. */
+  /** Restores tokens, and hides data between them. */
   *#plain(text: string, member: string | undefined): Sliced<string> {
     if (!this.#tokens) return yield* this.#hidden(text, member);
     const rewritten = new TextBuilder();
@@ -206,7 +206,7 @@ export class Rewriting implements LeafRewriter {
     return rewritten.text;
   }
 
-  /** What stands encoded among other words. */
+  /** Rewrites encoded texts among other words. */
   *#embedded(text: string): Sliced<string> {
     if (this.#depth === DEEPEST) return text;
     const rewritten = new TextBuilder();
@@ -226,12 +226,12 @@ export class Rewriting implements LeafRewriter {
     return rewritten.text;
   }
 
-  /** Sees without looking closer that a text is of no known kind, as most names are. */
+  /** A fast check that a text has no data of any kind, as most names. */
   #isOrdinary(text: string): boolean {
     return text.length < 2 || (!this.#hiding.hasOwnPatterns && ORDINARY.test(text));
   }
 
-  /** One token for all of a text whose parts could not be turned back to the same. */
+  /** One token for the whole text, if its parts could not be restored to the same bytes. */
   #whole(text: string): string {
     const kind = this.#latestKind;
     const mode = this.#hiding.modes.get(kind) ?? 'mask';
@@ -257,16 +257,16 @@ export class Rewriting implements LeafRewriter {
     if (this.restoredIds.size < MAX_IDS) this.restoredIds.add(id);
   }
 
-  /** What the sender holds, which is the other side than the one that is written to. */
+  /** Finds a token that the sender holds. The sender is the side opposite to the receiver. */
   #find({ kind, id }: WrittenToken): Kept | undefined {
     const kept = this.#hiding.vault.find(id);
     return kept?.kind === kind && kept.holder !== this.#hiding.holder ? kept : undefined;
   }
 }
 
-/** The digits of a number before its point, however it is written. */
+/** The digits before the decimal point of a number in any notation. */
 function digitsOf(token: string): string | undefined {
-  // No longer number is anybody's, but by a policy's own pattern.
+  // Longer numbers are never personal, but a policy's own pattern may match them.
   if (token.length > LONGEST_NUMBER) return leadingDigits(token);
   const [, digits] = /^-?(\d+)(?:\.\d+)?$/.exec(token) ?? [];
   if (digits !== undefined) return digits;

@@ -2,15 +2,15 @@ import { AgentCoreError } from '../../error.ts';
 import { KIND_NAME, REDACTION_KINDS, type RedactionKind } from './kinds.ts';
 
 /**
- * What stands in place of what was found: `[redacted:email]`, a salted hash that is the same for
- * the same value, or a token that is turned back into the value on its way to whoever had it.
+ * The replacement of a detected value: `[redacted:email]`, a salted hash that is equal for equal
+ * values, or a token. The proxy replaces a token with the value on its way back.
  */
 export type RedactionMode = 'mask' | 'hash' | 'tokenize';
 
-/** What the client sends, or what the server does. */
+/** Messages of the client (`arguments`) or of the server (`results`). */
 export type RedactionDirection = 'arguments' | 'results';
 
-/** A pattern of a policy's own, in RE2's syntax. Its name is a kind beside the known ones. */
+/** A policy's own pattern in RE2 syntax. Its name is an additional kind. */
 export interface OwnPattern {
   readonly name: string;
   readonly pattern: string;
@@ -18,32 +18,33 @@ export interface OwnPattern {
   readonly mode?: RedactionMode;
 }
 
-/** One section `redact` of a policy. All that is left out is the default. */
+/** A `redact` section of a policy. Omitted fields have their defaults. */
 export interface RedactionRules {
-  /** Turns kinds off, or on in a mode of their own. All are on. */
+  /** Disables kinds, or sets their mode. All kinds are enabled by default. */
   readonly kinds?: Partial<Readonly<Record<RedactionKind, boolean | RedactionMode>>>;
   readonly patterns?: readonly OwnPattern[];
-  /** `tokenize` */
+  /** Default: `tokenize`. */
   readonly mode?: RedactionMode;
-  /** `arguments` */
+  /** Default: `arguments`. */
   readonly directions?: readonly RedactionDirection[];
   /**
-   * Names of tools, `*` for any characters and `?` for one; all. A message that is no call of a
-   * tool, or the answer to one, is under all rules: nobody can tell which tool it belongs to.
+   * Names of tools, with `*` for any characters and `?` for one. Default: all. All rules apply to a
+   * message that is neither a tool call nor the answer to one, because it cannot be assigned to a
+   * tool.
    */
   readonly tools?: readonly string[];
-  /** Countries whose telephone numbers are found without their country code too (ISO 3166). */
+  /** Countries whose telephone numbers are also detected without their country code (ISO 3166). */
   readonly countries?: readonly string[];
 }
 
 const MOST_PATTERNS = 100;
-/** Where several rules name a kind, the one that gives least away counts. */
+/** If several rules name a kind, the strictest mode applies. Sorted from the least strict. */
 const STRICTNESS: readonly RedactionMode[] = ['tokenize', 'hash', 'mask'];
 
 /**
- * The mode of each kind that the rules have found on the way of a message.
+ * Returns the mode of each kind to detect in messages of a direction.
  *
- * @param tool The tool that is called; undefined for all other messages.
+ * @param tool The called tool, or undefined for all other messages.
  */
 export function modesFor(
   rules: readonly RedactionRules[],
@@ -68,7 +69,10 @@ export function modesFor(
   return modes;
 }
 
-/** @throws {AgentCoreError} `config` where own patterns cannot be told from others, or are too many. */
+/**
+ * @throws {AgentCoreError} `config` if a pattern's name is invalid or reserved, or if there are too
+ *   many patterns.
+ */
 export function ownPatterns(rules: readonly RedactionRules[]): readonly OwnPattern[] {
   const patterns = rules.flatMap((rule) => rule.patterns ?? []);
   if (patterns.length > MOST_PATTERNS) {
@@ -87,7 +91,7 @@ export function ownPatterns(rules: readonly RedactionRules[]): readonly OwnPatte
   return patterns;
 }
 
-/** A name that only reads like one that is meant, meant or not, is under the rule as well. */
+/** A rule also applies to tool names that look like a matching name. */
 function isNamed(tool: string, glob: string): boolean {
   return matches(tool, glob) || matches(plainName(tool), plainName(glob));
 }
@@ -99,7 +103,7 @@ function plainName(name: string): string {
     .toLowerCase();
 }
 
-/** Goes back to the latest star only, so that it takes no more than the product of the lengths. */
+/** Backtracks to the latest star only, so the time is bounded by the product of the lengths. */
 function matches(name: string, glob: string): boolean {
   let at = 0;
   let inGlob = 0;

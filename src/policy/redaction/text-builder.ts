@@ -1,7 +1,10 @@
-/** Characters of a piece: the engine would put many small strings together at once, at the end. */
+/**
+ * Characters of a piece. Without pieces, the engine would join many small strings at once at the
+ * end.
+ */
 const PIECE = 16 * 1024;
 
-/** A long text out of many parts, put together bit by bit. */
+/** Builds a long text from many parts, with the work spread over the calls. */
 export class TextBuilder {
   readonly #pieces: string[] = [];
   #parts: string[] = [];
@@ -11,7 +14,7 @@ export class TextBuilder {
     this.#parts.push(part);
     this.#length += part.length;
     if (this.#length < PIECE) return;
-    // Joining copies the characters; the sum of two strings would refer to both.
+    // `join` copies the characters. A concatenated string would refer to both parts.
     this.#pieces.push(this.#parts.join(''));
     this.#parts = [];
     this.#length = 0;

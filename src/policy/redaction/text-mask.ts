@@ -6,9 +6,10 @@ import { Rewriting } from './rewriting.ts';
 import { MemoryVault } from './vault.ts';
 
 /**
- * Masks these kinds in short texts, at once, for what is written to files without a policy.
+ * Creates a synchronous function that masks these kinds in short texts. Used for files that are
+ * written without a policy.
  *
- * @param kinds Any but telephone numbers, whose library is large.
+ * @param kinds Any except telephone numbers, whose library is large.
  */
 export function textMask(kinds: readonly Exclude<RedactionKind, 'phone'>[]) {
   const hiding = {

@@ -1,30 +1,30 @@
 /**
- * `<email:1f3a5b7c9d0e2f46>`: the kind, and an id of 64 bits. It fits into any JSON string, and is
- * found again where somebody wrote it into a URL, into HTML or into JSON within a text.
+ * `<email:1f3a5b7c9d0e2f46>`: the kind and an id of 64 bits. It is valid in any JSON string, and is
+ * also found in URLs, in HTML and in JSON within a text.
  */
 export function tokenOf(kind: string, id: string): string {
   return `<${kind}:${id}>`;
 }
 
-/** The id of what {@link tokenOf} has made. */
+/** The id of a token of {@link tokenOf}. */
 export function idOf(token: string): string {
   return token.slice(-1 - ID_LENGTH, -1);
 }
 
-/** Hexadecimal digits of an id. */
+/** Number of hexadecimal digits of an id. */
 export const ID_LENGTH = 16;
 
-/** A token as it stands in a text. */
+/** A token in a text. */
 export interface WrittenToken {
   readonly kind: string;
   readonly id: string;
   readonly start: number;
   readonly end: number;
-  /** Writes the original as the token was written. */
+  /** Encodes the original in the same way as the token. */
   readonly written: (original: string) => string;
 }
 
-/** Finds what has the form of a token of one of these kinds, known or not. */
+/** Matches every text in the format of a token of these kinds, known or not. */
 export function tokenPattern(kinds: readonly string[]): RegExp {
   const names = kinds.toSorted((one, other) => other.length - one.length).join('|');
   return new RegExp(
@@ -36,7 +36,7 @@ export function tokenPattern(kinds: readonly string[]): RegExp {
 export function* tokensIn(text: string, pattern: RegExp): Iterable<WrittenToken> {
   let from = 0;
   for (;;) {
-    // The pattern is shared with texts that are read in between.
+    // The pattern is shared, and other texts are searched in between.
     pattern.lastIndex = from;
     const match = pattern.exec(text);
     if (!match) return;

@@ -1,9 +1,9 @@
 import { Recent } from './recent.ts';
 
-/** The side of the conversation that has tokens in place of values. */
+/** The side of the conversation that receives tokens and not values. */
 export type TokenHolder = 'client' | 'server';
 
-/** What a token stands for. */
+/** The original of a token. */
 export interface Kept {
   readonly kind: string;
   readonly holder: TokenHolder;
@@ -12,22 +12,28 @@ export interface Kept {
   readonly isNumber: boolean;
 }
 
-/** Where the originals of tokens are. */
+/** Stores the originals of tokens. */
 export interface Vault {
   keep(id: string, kept: Kept): void;
   find(id: string): Kept | undefined;
-  /** Resolves once all that was kept would outlive this process, where it is meant to; throws where it cannot be. */
+  /**
+   * Resolves once all stored values would survive this process, if the vault is persistent. Rejects
+   * if they cannot be written.
+   */
   settled(): Promise<void>;
-  /** Learns what other processes have kept. False where nothing can have changed. */
+  /**
+   * Reads the values that other processes have stored. Resolves with false if nothing can have
+   * changed.
+   */
   refresh(): Promise<boolean>;
 }
 
-/** Characters of originals that are kept at most. */
+/** Maximum number of characters of stored originals. */
 const MOST = 64 * 1024 * 1024;
-/** What an entry takes beside its original. */
+/** The weight of an entry without its original. */
 const ENTRY = 200;
 
-/** A vault that goes with its process. Of more than fits, what was not used for longest is gone. */
+/** A vault in memory. Beyond its limit, the least recently used values are dropped. */
 export class MemoryVault implements Vault {
   readonly #kept: Recent<Kept>;
 

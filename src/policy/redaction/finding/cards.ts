@@ -2,7 +2,7 @@ import { isArticleNumber, passesLuhn } from './check-digits.ts';
 import { groupedDigits } from './digit-groups.ts';
 import type { Place } from './finder.ts';
 
-/** Payment cards: 13 to 19 digits of an issuer's range that pass Luhn's check. */
+/** Detects payment cards: 13 to 19 digits of an issuer's range that pass Luhn's check. */
 export function findCards(text: string): Iterable<Place> {
   return groupedDigits(text, 13, 19, isCard);
 }
@@ -12,7 +12,7 @@ function isCard(digits: string): boolean {
   return isIssued(digits) && passesLuhn(digits);
 }
 
-/** The ranges that networks issue from, with the lengths that they issue (ISO/IEC 7812). */
+/** The ranges and lengths that card networks issue (ISO/IEC 7812). */
 function isIssued(digits: string): boolean {
   const { length } = digits;
   const two = Number(digits.slice(0, 2));

@@ -1,4 +1,4 @@
-/** True where the digits end with the check digit of Luhn's algorithm (ISO/IEC 7812-1). */
+/** True if the last digit is the check digit of Luhn's algorithm (ISO/IEC 7812-1). */
 export function passesLuhn(digits: string): boolean {
   let sum = 0;
   for (let at = digits.length - 1, doubled = false; at >= 0; at--, doubled = !doubled) {
@@ -8,7 +8,7 @@ export function passesLuhn(digits: string): boolean {
   return sum % 10 === 0;
 }
 
-/** The rest of a decimal number of any length. */
+/** The remainder of a decimal number of any length. */
 export function remainder(digits: string, divisor: number): number {
   let rest = 0;
   for (let at = 0; at < digits.length; at++) {
@@ -17,7 +17,7 @@ export function remainder(digits: string, divisor: number): number {
   return rest;
 }
 
-/** The sum of digits, each times its weight. */
+/** The sum of digits, each multiplied by its weight. */
 export function weighted(digits: string, weights: readonly number[]): number {
   return weights.reduce((sum, weight, at) => sum + weight * (digits.charCodeAt(at) - 48), 0);
 }
@@ -51,12 +51,12 @@ function dihedral(one: number, other: number): number {
   return other < 5 ? 5 + ((one - 5 - other + 5) % 5) : (one - other + 5) % 5;
 }
 
-/** EAN-13: weights 1 and 3 by turns; books (ISO 2108) and all other articles have it. */
+/** EAN-13, with alternating weights 1 and 3, for books (ISO 2108) and all other articles. */
 export function isArticleNumber(digits: string): boolean {
   return weighted(digits, [1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 === 0;
 }
 
-/** ISBN, of ten or thirteen digits. */
+/** An ISBN of ten or thirteen digits. */
 export function isBookNumber(digits: string): boolean {
   if (digits.length === 13) return /^97[89]/.test(digits) && isArticleNumber(digits);
   if (!/^\d{9}[\dX]$/.test(digits)) return false;

@@ -1,15 +1,15 @@
 import { matchesOf, type Place } from './finder.ts';
 
-/** Digits in a row, and whatever stands between its groups. */
+/** Digits in a row, with optional separators between groups. */
 const RUN = /\d(?:[ \t.\-_/]{0,2}\d){12,}/g;
 
 const GROUP = /\d+/g;
 const SPACED_DIGITS = /^\d(?:[ \t.\-_/]{1,2}\d)+$/;
 
 /**
- * Numbers of so many digits as people write them: in one, or in groups of three and more with a
- * sign between. Digits that stand one by one count only where there are no others around, or any
- * list of numbers would hold some.
+ * Finds numbers within a range of lengths as people write them: in one group, or in groups of three
+ * or more digits with separators. Single separated digits count only if there are no others next to
+ * them. Otherwise any list of numbers would match.
  *
  * @param least Thirteen or more.
  */
@@ -62,7 +62,7 @@ function* within(
   }
 }
 
-/** One group behind a point, as the digits of `0.4111111111111111` are. */
+/** True for one group after a decimal point, such as the digits of `0.4111111111111111`. */
 function isFraction(
   run: string,
   groups: readonly { readonly index: number; readonly digits: string }[],
@@ -74,10 +74,15 @@ function isFraction(
   return run[index - 1] === '.' && /\d/.test(run[index - 2] ?? '');
 }
 
-/** Letters and digits of a hash, a key or a picture in some encoding, which has any digits. */
+/**
+ * Minimum length of a word that is treated as a hash, a key or encoded data, which can contain any
+ * digits.
+ */
 const LONG_WORD = 32;
 
-/** Whether digits have letters right beside them, in a word that nobody would write. */
+/**
+ * Whether the digits have letters right next to them, in a word that is too long for normal text.
+ */
 function isOfLongWord(text: string, start: number, end: number): boolean {
   if (!/[A-Za-z]/.test(`${text[start - 1] ?? ''}${text[end] ?? ''}`)) return false;
   let from = start;

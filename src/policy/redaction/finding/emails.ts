@@ -1,25 +1,26 @@
 import type { Place } from './finder.ts';
 
-/** RFC 5321, 4.5.3.1: the most characters before the @, and behind it. */
+/** RFC 5321, 4.5.3.1: the maximum lengths before and after the @. */
 const LONGEST_LOCAL_PART = 64;
 const LONGEST_DOMAIN = 255;
-/** Spaces on each side of an @ that may belong to an address. */
+/** Maximum number of spaces on each side of an @ in an address. */
 const MOST_SPACES = 3;
 
-// Of RFC 5322's atext without what joins an address to other things in URLs and queries.
+// RFC 5322's atext without the characters that separate an address from other parts of URLs and
+// queries.
 const LOCAL = /[\w.!$%*+~^'\-\u0080-\uffff]/;
-/** In a script without spaces, words may stand right before and behind an address. */
+/** In a script without spaces, words may be directly before and after an address. */
 const LATIN_LOCAL = /[\w.!$%*+~^'\-\u00c0-\u024f]/;
 const LATIN = /[\w\u00c0-\u024f]/;
 const DOMAIN = /[A-Za-z\d.\-\u0080-\uffff]/;
 const TOP_LEVEL = /^(?:[A-Za-z]{2,63}|[\u0080-\uffff]{2,63}|xn--[A-Za-z\d-]{2,59})$/;
-/** Signs that stand around an address rather than in it. */
+/** Punctuation around an address, which is not part of it. */
 const AROUND = new Set([...".'*~^!-\u2018\u2019\u201c\u201d\u00ab\u00bb\u2026\u3002\uff0c"]);
 
-/** Accounts of version control, which are nobody's: `git@github.com:org/repo.git`. */
+/** Accounts of version control systems, which are not personal: `git@github.com:org/repo.git`. */
 const SERVICE = /^(?:git|hg|svn|cvs|aur|gitea|forgejo)$/i;
 const REPOSITORY = /^:[\w.~/-]{1,200}\.git\b/;
-/** Endings of files and of systemd's units; none is a top-level domain. */
+/** Extensions of files and of systemd units. None is a top-level domain. */
 const FILE_ENDING = new RegExp(
   `\\.(?:${[
     'avif|bmp|gif|ico|jpe?g|png|svg|tiff?|webp|woff2?|ttf|otf|eot|mp[34]|webm|wav|ogg|pdf|docx?|xlsx?',
@@ -29,13 +30,13 @@ const FILE_ENDING = new RegExp(
   ].join('|')})$`,
   'i',
 );
-/** `1.2.3-beta.rc`, `4.17.21.x`, `v2.next`; but `163.com` is a domain. */
+/** `1.2.3-beta.rc`, `4.17.21.x`, `v2.next`. In contrast, `163.com` is a domain. */
 const VERSION = /^(?:v?\d+\.\d+(?:\.\d+)*[-+]|v?\d+(?:\.\d+){1,3}\.[a-z]+$|v\d+\.[a-z]+$)/i;
-/** Top-level domains of most addresses: one that is written with spaces needs more to show. */
+/** Common top-level domains. An address with spaces must have one of these. */
 const COMMON_DOMAIN =
   /\.(?:com|org|net|edu|gov|mil|int|info|biz|io|dev|app|ai|example|test|co|eu|uk|us|ca|au|nz|de|at|ch|fr|es|it|pt|nl|be|lu|ie|dk|se|no|fi|is|pl|cz|sk|hu|ro|bg|gr|tr|ua|ru|cn|jp|kr|in|br|mx|ar|cl|za|il|ae|sg|hk|tw)$/i;
 
-/** E-mail addresses with a domain of two labels or more, also with spaces around the @. */
+/** Detects e-mail addresses with a domain of two or more labels, also with spaces around the @. */
 export function* findEmails(text: string): Iterable<Place> {
   let behind = 0;
   for (let at = text.indexOf('@'); at !== -1; at = text.indexOf('@', at + 1)) {
@@ -56,7 +57,10 @@ function addressAt(text: string, at: number, least: number): Place | undefined {
   return REPOSITORY.test(text.slice(end, end + LONGEST_DOMAIN)) ? undefined : { start, end };
 }
 
-/** `jane.doe @ example.com`, `jane@ example.com`; a name behind a space and an @ is a handle. */
+/**
+ * Detects `jane.doe @ example.com` and `jane@ example.com`. A name after a space and an @ is a
+ * handle.
+ */
 function spacedAddressAt(text: string, at: number, least: number): Place | undefined {
   let before = at;
   while (at - before < MOST_SPACES && isSpace(text[before - 1])) before--;
@@ -99,7 +103,7 @@ function endOfDomain(text: string, start: number): number | undefined {
   while (end > start && AROUND.has(text[end - 1] as string)) end--;
   const labels = text.slice(start, end).split('.');
   if (labels[0] === '') return undefined;
-  // A sentence, a number or another script may go on behind the address without a space.
+  // A sentence, a number or another script may follow the address without a space.
   for (let label = labels.pop(); label !== undefined && labels.length > 0; label = labels.pop()) {
     if (TOP_LEVEL.test(label)) return end;
     const behind = /^[a-z]{2,63}(?![a-z-])/i.exec(label);

@@ -1,18 +1,21 @@
-/** A place in a text: from `start` up to, but not including, `end`. */
+/** A range of a text from `start` up to, but not including, `end`. */
 export interface Place {
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * Finds one kind of thing in a text that was folded (`folding.ts`). It takes time linear in the
- * text, whatever that is: it is somebody else's.
+ * Finds one kind of data in a folded text (`folding.ts`). It must take linear time for every text,
+ * because texts come from other parties.
  *
- * @param member The name of the member that the text is the value of, where it is one's.
+ * @param member The name of the member whose value is the text, if there is one.
  */
 export type Finder = (text: string, member?: string) => Iterable<Place>;
 
-/** All matches of a global pattern that matches no empty text; without the copy that `matchAll` makes. */
+/**
+ * All matches of a global pattern that does not match the empty text. Avoids the copy that
+ * `matchAll` makes.
+ */
 export function matchesOf(text: string, pattern: RegExp): readonly RegExpExecArray[] {
   pattern.lastIndex = 0;
   const first = pattern.exec(text);

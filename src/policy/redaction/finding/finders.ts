@@ -22,16 +22,16 @@ const BUILT_IN: readonly (readonly [RedactionKind, Finder])[] = [
   ['ip', ifDigits(findIpAddresses)],
 ];
 
-/** Those that need no library, by kind. */
+/** The finders that need no library, by kind. */
 export function builtInFinders(): Map<string, Finder[]> {
   return new Map(BUILT_IN.map(([kind, finder]) => [kind, [finder]]));
 }
 
 /**
- * All finders that the rules need, by kind; the larger libraries are loaded only for rules that
- * need them.
+ * Returns all finders that the rules need, by kind. The larger libraries are loaded only for rules
+ * that need them.
  *
- * @throws {AgentCoreError} `config` where a pattern of a policy's own cannot be used.
+ * @throws {AgentCoreError} `config` if a policy's own pattern cannot be used.
  */
 export async function findersFor(
   rules: readonly RedactionRules[],

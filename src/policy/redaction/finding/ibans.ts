@@ -1,7 +1,7 @@
 import { remainder } from './check-digits.ts';
 import { matchesOf, type Place } from './finder.ts';
 
-/** Characters of an IBAN by country (SWIFT's IBAN registry). */
+/** The number of characters of an IBAN by country (SWIFT's IBAN registry). */
 const LENGTHS: ReadonlyMap<string, number> = new Map(
   (
     'AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 ' +
@@ -15,13 +15,13 @@ const LENGTHS: ReadonlyMap<string, number> = new Map(
 );
 
 /**
- * At the beginning of a word, behind the word IBAN, or where capitals follow on small letters. The
- * head comes first, because most places fail there, and looking behind takes longer.
+ * Matches at the start of a word, after the word IBAN, or at a change from lower to upper case. The
+ * lookahead comes first, because it fails in most places, and the lookbehind takes longer.
  */
 const START =
   /(?=[A-Za-z]{2}[ -]?\d{2})(?:(?<![A-Za-z\d])|(?<=[Ii][Bb][Aa][Nn])|(?<=[a-z])(?=[A-Z]))[A-Za-z]{2}[ -]?\d{2}(?=(?:[ .-]?[A-Za-z\d]){11})/g;
 
-/** International bank account numbers, in one or in groups, by their length and check digits. */
+/** Detects international bank account numbers, grouped or not, by their length and check digits. */
 export function* findIbans(text: string): Iterable<Place> {
   for (const { 0: head, index } of matchesOf(text, START)) {
     const length = LENGTHS.get(head.slice(0, 2).toUpperCase());
@@ -31,7 +31,7 @@ export function* findIbans(text: string): Iterable<Place> {
   }
 }
 
-/** Where the last of so many letters and digits ends; undefined where there are more or fewer. */
+/** The end of the given number of letters and digits, or undefined if there are more or fewer. */
 function endOf(text: string, start: number, length: number): number | undefined {
   let left = length;
   let at = start;
@@ -50,7 +50,10 @@ function isWordCharacter(text: string, at: number): boolean {
   return /[A-Za-z\d]/.test(text[at] ?? '');
 }
 
-/** ISO 13616: with its head moved to the end, and letters as 10 to 35, the rest by 97 is 1. */
+/**
+ * ISO 13616: the number modulo 97 is 1, with the first four characters moved to the end and letters
+ * replaced with 10 to 35.
+ */
 function passesCheck(written: string): boolean {
   const iban = written.replace(/[^A-Za-z\d]/g, '').toUpperCase();
   const digits = (iban.slice(4) + iban.slice(0, 4)).replace(/[A-Z]/g, (letter) =>

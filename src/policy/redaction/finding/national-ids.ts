@@ -12,7 +12,7 @@ const TIMESTAMP = /^20[2-9]\d{5}(?:[01]\d|2[0-3])[0-5]\d$/;
 interface NationalId {
   /** A regular expression for the id as it is written. */
   readonly written: string;
-  /** Judges the id's letters, in capitals, and digits. */
+  /** Validates the id's letters, in upper case, and digits. */
   readonly isOne?: (id: string) => boolean;
 }
 
@@ -20,8 +20,9 @@ const DAY = '(?:0[1-9]|[12]\\d|3[01])';
 const MONTH = '(?:0[1-9]|1[0-2])';
 
 /**
- * Ids that people have from a state. One whose check tells little is recognised only as it is
- * usually grouped: every twelfth number would be somebody's Aadhaar, an AWS account among them.
+ * Ids that a state issues to people. If the check digits exclude too few numbers, only the usual
+ * grouping is recognized. Otherwise every twelfth number, including AWS account numbers, would be
+ * detected as an Aadhaar.
  */
 const IDS: readonly NationalId[] = [
   // United States: social security number, and taxpayer's number (9xx)
@@ -41,7 +42,7 @@ const IDS: readonly NationalId[] = [
   },
   // Germany: tax id
   { written: '[1-9]\\d ?\\d{3} ?\\d{3} ?\\d{3}', isOne: isGermanTaxId },
-  // France: NIR, of Corsica too
+  // France: NIR, also for Corsica
   {
     written: '[1278] ?\\d\\d ?(?:0[1-9]|1[0-2]|[2-9]\\d) ?(?:\\d\\d|2[AB]) ?\\d{3} ?\\d{3} ?\\d\\d',
     isOne: isNir,
@@ -54,7 +55,7 @@ const IDS: readonly NationalId[] = [
       '[A-Z]{3} ?[A-Z]{3} ?[\\dLMNP-V]{2}[A-EHLMPRST][\\dLMNP-V]{2} ?[A-Z][\\dLMNP-V]{3}[A-Z]',
     isOne: isCodiceFiscale,
   },
-  // Belgium: national register number, of those born from 2000 on too
+  // Belgium: national register number, also for people born from 2000 on
   {
     written: `\\d\\d\\.?${MONTH}\\.?${DAY}[ -]?\\d{3}[ .]?\\d\\d`,
     isOne: (digits) => {
@@ -63,15 +64,15 @@ const IDS: readonly NationalId[] = [
       return remainder(number, 97) === check || remainder(`2${number}`, 97) === check;
     },
   },
-  // Poland: PESEL, whose month tells the century
+  // Poland: PESEL, whose month contains the century
   {
     written: `\\d\\d(?:[02468][1-9]|[13579][0-2])${DAY}\\d{5}`,
     isOne: (digits) => weighted(digits, [1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]) % 10 === 0,
   },
-  // Sweden: personnummer, with its sign
+  // Sweden: personnummer, with its separator
   {
     written: `(?:19|20)?\\d\\d${MONTH}(?:${DAY}|[67-9]\\d)[-+]\\d{4}`,
-    // `20261121-1530` is more often a time than somebody who was born then.
+    // `20261121-1530` is more often a time than a personal number.
     isOne: (digits) => !TIMESTAMP.test(digits) && passesLuhn(digits.slice(-10)),
   },
   // Finland: henkilötunnus
@@ -99,17 +100,17 @@ const IDS: readonly NationalId[] = [
   },
 ];
 
-/** `4111 4111 4111`: one group again and again is an example or a filling, and no id. */
+/** A repeated group such as `4111 4111 4111` is an example or padding, and not an id. */
 const ONE_GROUP = /^(\d+)(?:[ -]\1)+$/;
 
-/** Groups of four digits, which most texts do not have. */
+/** Groups of four digits, which most texts do not contain. */
 const GROUPS_OF_FOUR = /\d{4}[ -]\d{4}[ -]\d{4}/;
-/** India: Aadhaar. Its groups of four are those that most cards begin with. */
+/** India: Aadhaar. Most cards begin with the same groups of four. */
 const AADHAAR = { written: '[2-9]\\d{3}([ -])\\d{4}\\1\\d{4}', isOne: passesVerhoeff };
 
 /**
- * Matches wherever one of them does but the last, for of most texts that is all there is to know.
- * What a group has matched stands for itself here: groups have other numbers.
+ * Matches if any of the patterns except Aadhaar matches, so that most texts need only this one
+ * check. Back references are replaced with separators, because group numbers differ here.
  */
 const ANY = id(
   IDS.map(({ written }) => written.replaceAll('\\1', '[ -]').replaceAll('([ -])', '[ -]')).join(
@@ -118,12 +119,12 @@ const ANY = id(
 );
 const PATTERNS = [...IDS, AADHAAR].map((one) => ({ ...one, pattern: id(one.written) }));
 
-/** Members whose value is such an id although nothing but nine digits tells it. */
+/** Names of members whose value is an id, although it is only nine digits. */
 const MEMBER =
   /^(?:ssn|sin|bsn|itin|nino|tin)$|social.?(?:security|insurance)|national.?id|burgerservice|tax.?(?:payer)?.?id/i;
 const NINE_DIGITS = /^\s*\d{3}[ .-]?\d{2,3}[ .-]?\d{3,4}\s*$/;
 
-/** What all of them have: six digits with little in between. */
+/** The common part of all ids: six digits with few other characters in between. */
 const DIGITS = /\d(?:[A-Z .\-+]{0,2}\d){5}/i;
 
 export function* findNationalIds(text: string, member?: string): Iterable<Place> {
@@ -152,7 +153,7 @@ function id(written: string): RegExp {
   );
 }
 
-/** Of its first ten digits one comes twice or three times, all others once at most. */
+/** One of the first ten digits occurs two or three times, and all others at most once. */
 function isGermanTaxId(digits: string): boolean {
   const counts = new Array<number>(10).fill(0);
   for (const digit of digits.slice(0, 10)) counts[Number(digit)] = (counts[Number(digit)] ?? 0) + 1;
@@ -171,7 +172,9 @@ function isDni(id: string): boolean {
   return 'TRWAGMYFPDXBNJZSQVHLCKE'[Number(number) % 23] === id.at(-1);
 }
 
-/** What the odd places of a codice fiscale count for, 0 to 9 as A to J. */
+/**
+ * The values of the characters in odd places of a codice fiscale. 0 to 9 have the values of A to J.
+ */
 const ODD_PLACES = [
   1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23,
 ];

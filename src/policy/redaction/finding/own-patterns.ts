@@ -5,11 +5,11 @@ import type { Finder, Place } from './finder.ts';
 const LONGEST_PATTERN = 1_000;
 
 /**
- * A policy's own pattern, in the syntax of RE2: its engine takes linear time for every pattern,
- * and is loaded here, for only such a policy needs it.
+ * Creates a finder for a policy's own pattern in RE2 syntax. The engine takes linear time for every
+ * pattern. It is loaded here, because only these policies need it.
  *
- * @throws {AgentCoreError} `config` where the pattern is none, or has what RE2 leaves out
- *   (lookaround and backreferences).
+ * @throws {AgentCoreError} `config` if the pattern is invalid, or uses features that RE2 lacks
+ *   (lookaround and back references).
  */
 export async function ownFinder({ name, pattern, ignoreCase }: OwnPattern): Promise<Finder> {
   if (pattern.length > LONGEST_PATTERN) {

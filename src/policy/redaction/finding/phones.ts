@@ -4,43 +4,46 @@ import { isBookNumber } from './check-digits.ts';
 import { isVersionAt } from './context.ts';
 import { type Finder, matchesOf, type Place } from './finder.ts';
 
-/** A number with its country, as it is written anywhere: `+41 44 668 18 00`, `0041 …`. */
+/** A number with its country code in any format: `+41 44 668 18 00`, `0041 …`. */
 const INTERNATIONAL =
   /(?=[+0])(?:(?<![A-Za-z\d])|(?<=(?:tel|phone|fax|mobile|mobil|cell|call)\.?))(?:\+|00[ .-]?(?=[1-9]))(?:[ .\-/()]{0,3}\d){7,17}(?!\d)/gi;
-/** North America's, as it is usually written: `(415) 555-2671`, `415.555.2671`. */
+/** A North American number in its usual format: `(415) 555-2671`, `415.555.2671`. */
 const NORTH_AMERICAN = /(?<![\w+.-])(?:\(\d{3}\)[ ]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-]|\.\d)/g;
-/** Whatever may be a number of a country: with signs between, or with a 0 in front. */
+/** A possible national number, with separators or a leading 0. */
 const NATIONAL =
   /(?<![\w+.-]|\d[,:]|::)(?:\(?\d{1,5}\)?[ .\-/]{1,2}\d|0\d)(?:[ .\-/()]{0,3}\d){4,12}(?!\w|-\w|[.,]\d)/g;
-/** Bytes of numbers that are known to be one, or none. */
+/** Bytes of cached results of number checks. */
 const MOST_LOOKED = 64 * 1024;
 const DAY = '(?:0?[1-9]|[12]\\d|3[01])';
 const MONTH = '(?:0?[1-9]|1[0-2])';
 const YEAR = '(?:1[89]|20|21)\\d\\d';
-/** A date in the order of any country, alone or with what follows on it. */
+/** A date in any country's order, alone or with text after it. */
 const DATE = new RegExp(
   `^(?:${YEAR}([-./ ])${MONTH}\\1${DAY}|${DAY}([-./ ])${MONTH}\\2(?:${YEAR}|\\d\\d)|` +
     `${MONTH}([-./])${DAY}\\3(?:${YEAR}|\\d\\d)|${YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\\d|3[01]))(?!\\d)`,
 );
 /** `0-306-40615-2`, `978-3-16-148410-0` */
 const BOOK = /^(?:97[89][- ]?)?\d{1,5}[- ]\d{1,7}[- ]\d{1,7}[- ][\dX]$/;
-/** `126.0.6478.127`, `0.5`, `47.3769`, `0.5 12.25`: a group has one digit, or there is but a point. */
+/**
+ * `126.0.6478.127`, `0.5`, `47.3769`, `0.5 12.25`: a group has one digit, or there is only a
+ * decimal point.
+ */
 const VERSION = /^\d{1,5}(?:\.\d{1,5}){2,}$/;
 const LONE_DIGIT = /(?:^|\.)\d(?:\.|$)/;
 const DECIMALS = /^(?:0|[1-9]\d*)\.\d+(?:[ /-]{1,2}(?:0|[1-9]\d*)\.\d+)*$/;
 
 /**
- * Telephone numbers that exist as far as libphonenumber knows. The library is loaded here, for it
- * is larger than all the rest.
+ * Creates a finder for telephone numbers that are valid according to libphonenumber. The library is
+ * loaded here, because it is larger than all other code.
  *
- * @param countries Whose national numbers are recognised too (ISO 3166, `CH`); without them those
- *   of North America are, in their usual form.
+ * @param countries Countries whose national numbers are recognized as well (ISO 3166, `CH`). North
+ *   American numbers in their usual format are always recognized.
  */
 export async function phoneFinder(countries: readonly string[]): Promise<Finder> {
   const { isSupportedCountry, parsePhoneNumberFromString } = await import('libphonenumber-js/min');
   const known = countries.filter((country): country is CountryCode => isSupportedCountry(country));
 
-  // What is found on its way to one side comes back from it, as a rule more than once.
+  // A value usually passes in both directions, often more than once.
   const looked = new Recent<boolean>(MOST_LOOKED, (key) => 2 * key.length + 50);
   const isPhone = (written: string, country?: CountryCode) => {
     const key = `${country ?? ''} ${written}`;
@@ -69,11 +72,11 @@ export async function phoneFinder(countries: readonly string[]): Promise<Finder>
 
   return function* findPhones(text, member): Iterable<Place> {
     yield* each(text, INTERNATIONAL, (written) => isPhone(written.replace(/^00[ .-]?/, '+')));
-    // Also where countries are named: a document that adds one takes nothing away.
+    // Also if countries are configured: adding a country must not remove detections.
     yield* each(text, NORTH_AMERICAN, (written) => isPhone(written, 'US'));
     if (known.length === 0) return;
     for (const { 0: written, index } of matchesOf(text, NATIONAL)) {
-      // Behind a date, a number may follow.
+      // A number may follow a date.
       const date = DATE.exec(written)?.[0].length ?? 0;
       const rest = written.slice(date).replace(/^[ .\-/]+/, '');
       const start = index + written.length - rest.length;
@@ -84,7 +87,7 @@ export async function phoneFinder(countries: readonly string[]): Promise<Finder>
   };
 }
 
-/** What has the form of a number and is more often something else. */
+/** Text in the format of a number that is usually something else. */
 function isOrdinary(bracketed: string): boolean {
   const written = bracketed.replace(/[()]/g, '');
   if (/^0[.-]|^00|^[1-9]\d*-\d+ |^[1-9]\d{0,2}(?: 000)+$/.test(written)) return true;
@@ -95,7 +98,7 @@ function isOrdinary(bracketed: string): boolean {
   return BOOK.test(written) && isBookNumber(written.replace(/[^\dX]/g, ''));
 }
 
-/** A national number has its trunk prefix, such as 0, in the countries that have one. */
+/** A national number must have its trunk prefix, such as 0, in countries that have one. */
 function hasTrunkPrefix(written: string, parsed: PhoneNumber | undefined): boolean {
   if (parsed?.countryCallingCode === '1') return true;
   return digitsOf(parsed?.formatNational() ?? '').length === digitsOf(written).length;
@@ -105,7 +108,10 @@ function digitsOf(text: string): string {
   return text.replace(/\D/g, '');
 }
 
-/** Of digits that go on behind a number, those groups that are the number; undefined for none. */
+/**
+ * The length of the leading groups that are a number, if other digits follow. Undefined if there is
+ * none.
+ */
 function lengthOfPhone(written: string, isOne: (written: string) => boolean): number | undefined {
   let rest = written;
   for (let tries = 0; tries < 6 && rest.length > 6; tries++) {

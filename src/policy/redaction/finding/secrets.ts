@@ -5,13 +5,13 @@ import {
 } from '../../../journal/secret-patterns.ts';
 import { type Finder, matchesOf, type Place } from './finder.ts';
 
-/** No secret of these forms has fewer characters, its mark counted. */
+/** The minimum length of a secret of these forms, including its prefix. */
 const SHORTEST = 13;
 
-/** Secrets of a kind by the form that their issuer gives them. */
+/** Detects secrets of a kind by the format of their issuer. */
 export function secretFinder(kind: SecretKind): Finder {
   const patterns = SECRET_PATTERNS.filter((secret) => secret.kind === kind);
-  // Matches wherever one of them does: most texts have none, and are then looked through once.
+  // Matches if any of the patterns matches, so that most texts need only one scan.
   const any = new RegExp(patterns.map(({ pattern }) => pattern.source).join('|'), 'i');
   return function* findSecrets(text): Iterable<Place> {
     if (text.length < SHORTEST) return;
