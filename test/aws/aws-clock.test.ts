@@ -14,8 +14,8 @@ function clock() {
   };
 }
 
-describe('the time of AWS', () => {
-  it('is the machine’s where the two are close enough', () => {
+describe('the signing clock', () => {
+  it('uses the local time if it is close to AWS time', () => {
     const { clock: aws, said } = clock();
     for (const date of ['Thu, 01 Jan 2026 12:01:50 GMT', undefined, 'yesterday']) aws.learn(date);
     expect(aws.now()).toBe(NOW);
@@ -23,7 +23,7 @@ describe('the time of AWS', () => {
     expect(said).toEqual([]);
   });
 
-  it('is what its answers say where they are not, and that is said once', () => {
+  it('uses the time from AWS responses otherwise, and reports this once', () => {
     const { clock: aws, said } = clock();
     aws.learn('Thu, 01 Jan 2026 11:40:00 GMT');
     aws.learn('Thu, 01 Jan 2026 11:40:05 GMT');
@@ -33,7 +33,7 @@ describe('the time of AWS', () => {
     ]);
   });
 
-  it('is the machine’s again once that has been set', () => {
+  it('uses the local time again once that is corrected', () => {
     const { clock: aws, said } = clock();
     aws.learn('Thu, 01 Jan 2026 17:00:00 GMT');
     const moment = performance.now();

@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A clock of three seconds whose request has been sent. */
+/** A clock with timeouts of three seconds, for a request that was sent. */
 function startClock(more: Partial<Timeouts> = {}): SilenceClock {
   const request = Object.assign(new EventEmitter(), { destroy: () => undefined });
   const timeouts = { connect: 1_000, read: 3_000, ...more };
@@ -19,7 +19,7 @@ function startClock(more: Partial<Timeouts> = {}): SilenceClock {
   return clock;
 }
 
-/** Lets time pass with something to hear every 200 ms. */
+/** Advances the time, with a signal every 200 ms. */
 function pass(clock: SilenceClock, milliseconds: number): void {
   for (let passed = 0; passed < milliseconds; passed += 200) {
     vi.advanceTimersByTime(200);
@@ -36,7 +36,7 @@ it('ends a call after the read timeout without a byte', () => {
   expect(clock.expired?.data).toEqual({ outcome: 'unknown' });
 });
 
-it('ends a call after four times as long without a message, whatever else comes', () => {
+it('ends a call after four read timeouts without a message, despite other data', () => {
   const clock = startClock();
   pass(clock, 11_000);
   expect(clock.expired).toBeUndefined();
@@ -45,7 +45,7 @@ it('ends a call after four times as long without a message, whatever else comes'
   expect(clock.expired?.data).toEqual({ outcome: 'unknown' });
 });
 
-it('goes on for as long as messages come', () => {
+it('continues as long as messages arrive', () => {
   const clock = startClock();
   for (let times = 0; times < 10; times++) {
     pass(clock, 10_000);
@@ -54,7 +54,7 @@ it('goes on for as long as messages come', () => {
   expect(clock.expired).toBeUndefined();
 });
 
-it('does not count the time that others are waited for', () => {
+it('does not count the time of pending server requests', () => {
   const clock = startClock();
   pass(clock, 11_000);
   clock.hold(true);
@@ -69,7 +69,7 @@ it('does not count the time that others are waited for', () => {
   expect(clock.expired).toBeDefined();
 });
 
-it('never ends a stream for its comments that is meant to have no messages', () => {
+it('never ends a stream because of its comments if it is not expected to carry messages', () => {
   const clock = startClock({ total: Number.POSITIVE_INFINITY });
   pass(clock, 100_000);
   expect(clock.expired).toBeUndefined();

@@ -14,7 +14,7 @@ import { judgeSessions } from './judge-sessions.ts';
 import type { Offence } from './offence.ts';
 import { storyOf } from './story.ts';
 
-/** What came of a campaign. */
+/** The result of a campaign. */
 export interface Account {
   readonly seed: number;
   readonly folder: string;
@@ -22,25 +22,25 @@ export interface Account {
   readonly figures: Figures;
   readonly faults: ReadonlyMap<string, number>;
   readonly offences: readonly Offence[];
-  /** The stories of the first calls that an offence is about. */
+  /** The stories of the first calls with offences. */
   readonly stories: readonly string[];
 }
 
-/** Counts, by what is counted. */
+/** Counts by name. */
 export type Figures = Readonly<Record<string, number>>;
 
 interface Evidence {
-  /** The file in which the server wrote down what it did. */
+  /** The file in which the server recorded its executions. */
   readonly executions: string;
-  /** The sessions that there were when all proxies had ended. */
+  /** The running sessions after all proxies had ended. */
   readonly running: readonly SessionRecord[];
-  /** The descriptors that this process had before. */
+  /** The open descriptors of this process before the campaign. */
   readonly descriptors: Descriptors;
 }
 
 const MOST_STORIES = 5;
 
-/** Takes the account once the local AgentCore is closed. */
+/** Creates the account once the local AgentCore is closed. */
 export async function takeAccount(
   campaign: Campaign,
   { executions: file, running, descriptors }: Evidence,
@@ -54,7 +54,8 @@ export async function takeAccount(
   });
   const { entries } = await readSessions({
     folder: journal,
-    // The campaign's own timeouts are short: what AgentCore has by default keeps all of it billing.
+    // The campaign's own timeouts are short. With AgentCore's defaults, all sessions count as
+    // billed.
     lifecycles: { of: async () => () => ASSUMED_LIFECYCLE },
     now: Date.now,
   });

@@ -4,11 +4,11 @@ import { planCampaign } from './plan.ts';
 import { figureLines, offenceReport } from './report.ts';
 
 const SEEDS = process.env.CAMPAIGN_SEED ? [Number(process.env.CAMPAIGN_SEED)] : [1, 2, 3];
-/** Milliseconds; a quiet machine needs a fortieth of it. */
+/** Milliseconds. A quiet machine needs a fortieth of it. */
 const PATIENCE = 600_000;
 
 it.each(SEEDS)(
-  'what is told, what was done and what is on record agree, whatever fails (seed %i)',
+  'answers, executions and records agree despite all faults (seed %i)',
   async (seed) => {
     const account = await runCampaign(planCampaign(seed, { clients: 24, livesEach: 1 }), PATIENCE);
     const words = `${offenceReport(account)}\n${figureLines(account.figures)}`;

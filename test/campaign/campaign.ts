@@ -20,27 +20,29 @@ import { buildServer, runtimeInput } from './runtimes.ts';
 import { measureSlowness } from './slowness.ts';
 import { Wire } from './wire.ts';
 
-/** Milliseconds for the platform to end what the proxies have asked it to end. */
+/** Milliseconds for the platform to end the sessions that the proxies have stopped. */
 const SETTLING = 5_000;
 
-/** A campaign as it goes: its parts, and what has been noticed so far. */
+/** A running campaign: its parts and the offences so far. */
 export interface Campaign {
   readonly plan: Plan;
-  /** Holds the proxies' state and the account of the server. */
+  /** The folder of the proxies' state and of the server's executions. */
   readonly folder: string;
   readonly local: LocalRuntime;
   readonly log: PlatformLog;
   readonly network: ExchangeLog;
   readonly lives: Life[];
   readonly offences: Offence[];
-  /** By how much the times of the plan are stretched, from 1; see {@link measureSlowness}. */
+  /**
+   * The factor by which the times of the plan are extended, from 1. See {@link measureSlowness}.
+   */
   readonly slowness: number;
 }
 
 /**
- * Runs a plan against a local AgentCore and takes the account.
+ * Runs a plan against a local AgentCore and returns the account.
  *
- * @param patience Milliseconds after which it is given up, which is an offence.
+ * @param patience Milliseconds after which the campaign is aborted, which is an offence.
  */
 export async function runCampaign(plan: Plan, patience: number): Promise<Account> {
   const started = performance.now();
@@ -93,7 +95,7 @@ export async function runCampaign(plan: Plan, patience: number): Promise<Account
   return { ...account, seconds };
 }
 
-/** Lets each client live its lives, one after the other, while the mishaps happen. */
+/** Runs the successive lives of each client while the mishaps happen. */
 async function liveAll(campaign: Campaign, wire: Wire, signal: AbortSignal): Promise<void> {
   const { plan, folder, local, lives, offences, slowness } = campaign;
   const program = installProxy(folder);
@@ -121,7 +123,7 @@ async function liveAll(campaign: Campaign, wire: Wire, signal: AbortSignal): Pro
   await Promise.all(plan.clients.map(live));
 }
 
-/** A copy of the proxy that was built: a build that happens meanwhile takes nothing from under it. */
+/** A copy of the built proxy, so that a build during the campaign does not affect it. */
 function installProxy(folder: string): string {
   const dist = fileURLToPath(new URL('../../dist', import.meta.url));
   cpSync(dist, join(folder, 'dist'), { recursive: true });
@@ -157,12 +159,12 @@ async function strike(
   }
 }
 
-/** A delay that is longer than a call has time stays so. */
+/** A delay that exceeds the time of a call must still exceed it. */
 function stretched(fault: Fault, slowness: number): Fault {
   return fault.kind === 'delay' ? { ...fault, ms: Math.round(fault.ms * slowness) } : fault;
 }
 
-/** Waits until no session is at work or between two states any more. */
+/** Waits until no session is busy or changing its state. */
 async function settle(local: LocalRuntime): Promise<void> {
   const until = Date.now() + SETTLING;
   let calm = 0;
@@ -174,7 +176,9 @@ async function settle(local: LocalRuntime): Promise<void> {
   }
 }
 
-/** Where a container may restart by itself, a session can be without one that is not stopped. */
+/**
+ * A container that may restart can leave a session without a process, although it is not stopped.
+ */
 function isRunning({ state, pid }: SessionRecord): boolean {
   return state !== 'Stopped' && pid !== undefined;
 }

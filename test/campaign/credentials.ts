@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Two keys of the same user, so that credentials can be renewed. */
+/** Two keys of the same user, so that credentials can be refreshed. */
 export const accessKeys = [
   { id: 'AKIACAMPAIGNEXAMPLE1', secret: 'not-a-secret' },
   { id: 'AKIACAMPAIGNEXAMPLE2', secret: 'nor-is-this' },
 ];
 
-/** Writes a profile `rotating` whose credentials come of a process, the one key and then the other. */
+/** Writes a profile `rotating` with a process that returns the two keys alternately. */
 export function writeRotatingKeys(folder: string): void {
   const program = join(folder, 'keys.mjs');
   const answers = accessKeys.map(({ id, secret }) =>

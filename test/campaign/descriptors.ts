@@ -3,20 +3,23 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What a process has open, by descriptor; nothing where the system does not tell. */
+/** The open files of a process by descriptor. Empty if the system does not provide them. */
 export type Descriptors = ReadonlyMap<string, string>;
 
 const FOLDER = '/proc/self/fd';
 
-/** What this process has open. The pipe by which Node hears of its children is opened first. */
+/**
+ * The open descriptors of this process. First opens the pipe through which Node watches its child
+ * processes.
+ */
 export async function openDescriptors(): Promise<Descriptors> {
   await once(spawn(process.execPath, ['--version'], { stdio: 'ignore' }), 'close');
   return listed();
 }
 
-/** What has been opened since and stays open, in words. */
+/** Descriptions of the descriptors that were opened since and are still open. */
 export async function descriptorsSince(before: Descriptors): Promise<readonly string[]> {
-  // Sockets that are closed go with the next turns of the event loop.
+  // Closed sockets disappear in the next turns of the event loop.
   for (let turn = 0; turn < 20 && newcomers(before).length > 0; turn += 1) await delay(50);
   return newcomers(before).map(
     ([descriptor, target]) => `${descriptor} is ${target} ${socketWords(target)}`,
@@ -35,7 +38,7 @@ function listed(): Descriptors {
   }
 }
 
-/** What the kernel knows of a socket: its addresses, or that it leads to a child. */
+/** The kernel's data about a socket: its addresses, or that it leads to a child process. */
 function socketWords(target: string): string {
   const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
   if (inode === undefined) return '';
@@ -51,10 +54,10 @@ function socketWords(target: string): string {
 function targetOf(descriptor: string): [string, string][] {
   try {
     const target = readlinkSync(`${FOLDER}/${descriptor}`);
-    // Node keeps one in reserve, from some moment on, for when there are no more.
+    // Node keeps one descriptor in reserve for the case that none are left.
     return target === '/dev/null' ? [] : [[descriptor, target]];
   } catch {
-    // The one by which the folder itself is listed.
+    // The descriptor that lists the folder itself.
     return [];
   }
 }

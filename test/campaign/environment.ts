@@ -2,15 +2,15 @@ import { join } from 'node:path';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import type { PlannedLife } from './plan.ts';
 
-/** Milliseconds that a call has altogether on a machine with nothing else to do. */
+/** The total time limit of a call in milliseconds, on an idle machine. */
 export const CALL_TIME_MS = 2_000;
 
-/** Has Node keep compiled code: hundreds of processes start. */
+/** Makes Node cache compiled code, because hundreds of processes start. */
 export function codeCache(folder: string): { readonly NODE_COMPILE_CACHE: string } {
   return { NODE_COMPILE_CACHE: join(folder, 'compiled') };
 }
 
-/** The environment of a proxy, apart from the settings of its life. */
+/** The environment of a proxy without the settings of its life. */
 export function environment(
   folder: string,
   local: LocalRuntime,

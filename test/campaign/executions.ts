@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ToolName } from './tools.ts';
 
-/** One run of a tool, as its server wrote it down before it did the work. */
+/** One run of a tool, recorded by its server before it did the work. */
 export interface Execution {
   readonly key: string;
   readonly tool: ToolName;
@@ -9,7 +9,7 @@ export interface Execution {
   readonly at: number;
 }
 
-/** The server's own account, by the key of the call. */
+/** The executions that the server recorded, by the key of the call. */
 export function readExecutions(file: string): ReadonlyMap<string, readonly Execution[]> {
   const byKey = new Map<string, Execution[]>();
   for (const line of readFileSync(file, 'utf8').split('\n')) {

@@ -7,7 +7,7 @@ import { ONCE } from './tools.ts';
 
 type Executions = ReadonlyMap<string, readonly Execution[]>;
 
-/** Holds what the clients were told against what the server did. */
+/** Compares the answers to the clients with the executions of the server. */
 export function judgeCalls(lives: readonly Life[], executions: Executions): Offence[] {
   return lives.flatMap((life) => {
     const planned = new Map(life.planned.calls.map((call) => [call.key, call]));
@@ -22,7 +22,7 @@ export function judgeCalls(lives: readonly Life[], executions: Executions): Offe
   });
 }
 
-/** A killed proxy owes nothing, and a call that was cancelled may have been answered already. */
+/** A killed proxy need not answer, and a cancelled call may have been answered already. */
 function answeredOnce({ id, method, key, answers, cancelled }: Asked, life: Life): Offence[] {
   const owed = life.wasKilled || cancelled ? 0 : 1;
   if (answers.length >= owed && answers.length <= 1) return [];
@@ -52,7 +52,7 @@ function askedOnce({ key }: PlannedCall, questions: number): Offence[] {
   return [{ rule: 'no question is asked twice', words: `asked ${questions} times`, key }];
 }
 
-/** True where an error says that the server has seen nothing of the call. */
+/** True if an error states that the server did not receive the call. */
 function claimsNothing(answer: Line | undefined): boolean {
   const outcome = answer?.error?.data?.outcome;
   return outcome === 'refused' || outcome === 'not sent';

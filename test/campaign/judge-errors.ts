@@ -29,7 +29,7 @@ export function judgeErrors({
     return [...life.client.asked.values()].flatMap((asked) => {
       const call = calls.get(asked.key ?? '');
       const error = asked.answers[0]?.error;
-      // Nobody waits for a call that was cancelled, so nobody repeats it.
+      // No client waits for a cancelled call, so the proxy does not retry it.
       if (!call || !error || asked.cancelled) return [];
       const failures = new CallFailures({ network, life, asked, key: call.key, slowness });
       const why = reasonToShow(error, call, life, failures, timeMs);
@@ -94,7 +94,7 @@ function repeatsOf(env: Readonly<Record<string, string>>): number {
   return Number(env.AGENTCORE_RETRIES ?? STANDARD_REPEATS);
 }
 
-/** True if the client has listed the tools, so that the proxy knows which may run twice. */
+/** True if the client has listed the tools, so that the proxy knows which ones may run twice. */
 function knowsTools(asked: readonly Asked[]): boolean {
   return asked.some(
     ({ method, answers }) => method === 'tools/list' && answers[0]?.result !== undefined,

@@ -9,22 +9,22 @@ import type { Offence } from './offence.ts';
 
 export interface SessionEvidence {
   readonly local: Pick<LocalRuntime, 'runtime'>;
-  /** Every microVM that there ever was. */
+  /** All microVMs of the campaign. */
   readonly microVms: readonly MicroVmRecord[];
-  /** Those that were there when all proxies had ended. */
+  /** The running sessions after all proxies had ended. */
   readonly running: readonly SessionRecord[];
-  /** What the journal says, by record and by session. */
+  /** The facts of the journal, by record and by session. */
   readonly facts: readonly SessionFacts[];
   readonly entries: readonly SessionEntry[];
   readonly lives: readonly Life[];
-  /** What the platform saw of a runtime session id. */
+  /** The platform's history of a runtime session id. */
   readonly historyOf: (runtimeSessionId: string) => readonly string[];
 }
 
-/** Lines of a session's history that are told. */
+/** Maximum number of history lines in a report. */
 const MOST_HISTORY = 25;
 
-/** Ids by which a session may be known. */
+/** The ids of a session. */
 interface Ids {
   readonly runtime: string;
   readonly runtimeSessionId: string;
@@ -32,7 +32,7 @@ interface Ids {
   readonly returnedId?: string | undefined;
 }
 
-/** Holds the journal against the sessions that there were. */
+/** Compares the journal with the actual sessions. */
 export function judgeSessions(evidence: SessionEvidence): Offence[] {
   const { local, microVms, running, facts, entries } = evidence;
   const arnOf = (name: string) => local.runtime(name).arn;
@@ -47,7 +47,7 @@ export function judgeSessions(evidence: SessionEvidence): Offence[] {
     .filter((microVm) => !facts.some((known) => isSame(known, microVm, arnOf)))
     .map((microVm) => offence('no session is without a record', microVm));
   const judged = running.flatMap((session) => {
-    // Whoever stops one of them by the runtime session id stops them all.
+    // A stop by the runtime session id stops all of them.
     const matching = entries.filter((entry) => isSame(entry, session, arnOf));
     const billing = matching.filter(({ mayBill }) => mayBill);
     if (billing.length === 0) {

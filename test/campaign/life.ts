@@ -4,13 +4,13 @@ import type { PlannedCall, PlannedLife } from './plan.ts';
 import { type Line, ProxyClient } from './proxy-client.ts';
 
 /**
- * Milliseconds after which a proxy that was asked to end hangs, however busy the machine is. That it
- * ends in time is tested where nothing else runs.
+ * Milliseconds after which a stopped proxy counts as hanging, on any machine. Other tests check its
+ * exact shutdown time.
  */
 const ENDING = 60_000;
-/** Milliseconds after which a call will not be answered any more, however busy the machine is. */
+/** Milliseconds after which a call counts as unanswered, on any machine. */
 const ANSWERING = 240_000;
-/** How often a client tries to initialize before it gives up. */
+/** Maximum number of `initialize` attempts of a client. */
 const HANDSHAKES = 10;
 
 const META = {
@@ -28,17 +28,17 @@ const REPLIES = {
 
 export interface LifeOptions {
   readonly life: PlannedLife;
-  /** The proxy's program, and what it finds in its environment besides the life's own settings. */
+  /** The proxy's program, and its environment besides the settings of the life. */
   readonly program: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Called as each call of a tool begins. */
+  /** Called when each tool call begins. */
   readonly onCall: () => void;
   readonly onWrong: (rule: string, words: string, key?: string) => void;
-  /** Aborts when the campaign is given up. */
+  /** Aborts when the campaign is aborted. */
   readonly signal: AbortSignal;
 }
 
-/** One proxy from its start to its end, and the client that uses it. */
+/** One proxy from start to end, and its client. */
 export class Life {
   readonly planned: PlannedLife;
   readonly client: ProxyClient;
@@ -61,17 +61,17 @@ export class Life {
     return this.planned.end.how === 'sigkill';
   }
 
-  /** Resolves when the process is gone. */
+  /** Resolves when the process has exited. */
   async run(): Promise<void> {
     const { calls, end } = this.planned;
     const work = this.#begin().then((begun) => (begun ? this.#callAll() : undefined));
-    // How long that takes is up to the machine: the campaign as a whole has a bound.
+    // The duration depends on the machine. The campaign as a whole has a limit.
     if (calls.length > 0) await Promise.race([work, this.client.exited]);
     if (end.open) await delay(end.after);
     await this.#end();
   }
 
-  /** @returns false where the client has no server. */
+  /** @returns False if the client has no server. */
   async #begin(): Promise<boolean> {
     const { era, lists } = this.planned;
     if (era === 'handshake' && !(await this.#initialize())) return false;
@@ -100,7 +100,10 @@ export class Life {
     return false;
   }
 
-  /** As many calls at once as the window allows; resolves when all have begun or been answered. */
+  /**
+   * Runs as many concurrent calls as the window allows. Resolves when all have begun or been
+   * answered.
+   */
   async #callAll(): Promise<void> {
     const { calls, window, end, era, initializesAgainAfter } = this.planned;
     const open = new Set<Promise<unknown>>();

@@ -1,8 +1,8 @@
-/** Something that must not have happened. */
+/** A violation of a rule. */
 export interface Offence {
-  /** What should have been. */
+  /** The rule that was violated. */
   readonly rule: string;
   readonly words: string;
-  /** The call that it is about. */
+  /** The affected call. */
   readonly key?: string | undefined;
 }

@@ -5,53 +5,56 @@ import { Random } from './random.ts';
 import { type PlannedRuntime, planRuntimes } from './runtimes.ts';
 import type { ToolName } from './tools.ts';
 
-/** One call of a tool. Times are milliseconds. */
+/** One call of a tool. Times are in milliseconds. */
 export interface PlannedCall {
-  /** Nobody else's: it names the call in the account of the server. */
+  /** Unique. It identifies the call in the server's records. */
   readonly key: string;
   readonly tool: ToolName;
   readonly pause: number;
   readonly stream: boolean;
   readonly wrong: boolean;
-  /** After how long the client cancels it. */
+  /** The time after which the client cancels the call. */
   readonly cancelAfter: number | undefined;
-  /** What the client says to a question; to `silence` only the server's own patience is an answer. */
+  /**
+   * The client's answer to a server request. With `silence`, only the server's own timeout ends the
+   * wait.
+   */
   readonly reply: 'accept' | 'decline' | 'error' | 'silence';
 }
 
-/** How a proxy ends: `open` without waiting for answers. */
+/** The end of a proxy. `open`: without waiting for answers. */
 interface PlannedEnd {
   readonly how: 'eof' | 'sigterm' | 'sigkill';
   readonly open: boolean;
-  /** Milliseconds after the last call, or after the start where there are no calls. */
+  /** Milliseconds after the last call, or after the start if there are no calls. */
   readonly after: number;
 }
 
-/** What one proxy process goes through. */
+/** The plan for one proxy process. */
 export interface PlannedLife {
   /** Traces its handshakes. */
   readonly name: string;
   readonly runtime: string;
   readonly mode: SessionMode;
   readonly era: 'handshake' | 'stateless';
-  /** Where the proxy finds its credentials; those of a process change each time. */
+  /** The source of the proxy's credentials. Those of a process change each time. */
   readonly credentials: 'environment' | 'process';
   readonly env: Readonly<Record<string, string>>;
   readonly lists: boolean;
-  /** How many calls may be open at once. */
+  /** Maximum number of open calls. */
   readonly window: number;
-  /** After which call the client initializes once more; none where it does not. */
+  /** The call after which the client initializes again, if any. */
   readonly initializesAgainAfter: number | undefined;
   readonly calls: readonly PlannedCall[];
   readonly end: PlannedEnd;
 }
 
-/** What happens besides the calls, once so many of them have begun. */
+/** An event apart from the calls, after this many calls have begun. */
 export interface PlannedMishap {
   readonly atCall: number;
   readonly what:
     | { readonly kind: 'fault'; readonly fault: Fault }
-    /** To one of the sessions that run then; `choice`, from 0 to 1, says to which. */
+    /** Affects one of the running sessions. `choice`, from 0 to 1, selects it. */
     | { readonly kind: 'restart' | 'kill'; readonly choice: number }
     | { readonly kind: 'refuse-connections'; readonly milliseconds: number }
     | { readonly kind: 'reset-connections'; readonly share: number };
@@ -60,7 +63,7 @@ export interface PlannedMishap {
 export interface Plan {
   readonly seed: number;
   readonly runtimes: readonly PlannedRuntime[];
-  /** The lives that follow each other, by client. */
+  /** The successive lives of each client. */
   readonly clients: readonly (readonly PlannedLife[])[];
   readonly mishaps: readonly PlannedMishap[];
   readonly calls: number;
@@ -71,7 +74,7 @@ export interface PlanSize {
   readonly livesEach: number;
 }
 
-/** All that a campaign does, from its seed alone. */
+/** Creates the whole plan of a campaign from its seed alone. */
 export function planCampaign(seed: number, { clients, livesEach }: PlanSize): Plan {
   const random = new Random(seed);
   const runtimes = planRuntimes(random);
@@ -101,7 +104,7 @@ function planLife(random: Random, name: string, runtime: PlannedRuntime): Planne
     planCall(random, `${name}-${index}`, runtime, era),
   );
   const end = planEnd(random);
-  // Whoever is killed is so somewhere on the way.
+  // A killed proxy is killed after a random part of its calls.
   const lived = end.how === 'sigkill' ? calls.slice(0, random.from(0, count)) : calls;
   return {
     name,
@@ -123,7 +126,10 @@ function planLife(random: Random, name: string, runtime: PlannedRuntime): Planne
   };
 }
 
-/** How many calls a life has, from and to: none should be much longer than the others. */
+/**
+ * The minimum and maximum number of calls of a life. No life should take much longer than the
+ * others.
+ */
 function callsOf(mode: SessionMode, window: number): readonly [number, number] {
   // Each request of this mode starts a process.
   if (mode === 'request') return [6, 12];

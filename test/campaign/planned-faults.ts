@@ -8,9 +8,9 @@ const HTML = '<html><head><title>Bad gateway</title></head><body>sorry</body></h
 const REFUSED = { phase: 'before' } as const;
 
 /**
- * What can befall an invocation, each as often as its weight says. A platform that refuses a call
- * did not run it, so a refusal comes before the container; of what says nothing about that, half
- * comes after the container did its work.
+ * The possible faults of an invocation, with their weights. A refused call did not run, so a
+ * refusal occurs before the container. Half of the faults with an unknown outcome occur after the
+ * container did its work.
  */
 const INVOKE_FAULTS: readonly (readonly [number, (random: Random, phase: Phase) => object])[] = [
   [3, (random) => ({ ...REFUSED, kind: 'throttle', times: random.from(1, 3) })],
@@ -59,7 +59,7 @@ const INVOKE_FAULTS: readonly (readonly [number, (random: Random, phase: Phase) 
   [4, (random) => ({ kind: 'restart-container', ...moment(random) })],
   [4, (random) => ({ kind: 'kill-microvm', ...moment(random) })],
   [3, (_, phase) => ({ kind: 'json-rpc-error', phase, ...INTERNAL })],
-  // A server's own errors, under numbers that the platform uses as well.
+  // A server's own errors, with numbers that the platform uses as well.
   [1, () => ({ kind: 'json-rpc-error', phase: 'after', code: -32005, message: 'please retry' })],
   [
     1,
@@ -109,7 +109,7 @@ const STS_FAULTS: readonly (readonly [number, (random: Random) => object])[] = [
   [1, () => ({ kind: 'reset' })],
 ];
 
-/** One fault of any kind, aimed at one of the runtimes. */
+/** Creates one fault of any kind for one of the runtimes. */
 export function planFault(random: Random, runtimes: readonly PlannedRuntime[]): Fault {
   const operation = random.weighted([
     [50, 'invoke'],

@@ -4,14 +4,14 @@ import type { SessionRecord } from '../../src/local/sessions/session-record.ts';
 import { traceOf } from './life.ts';
 
 const RUNTIME_SESSION = 'x-amzn-bedrock-agentcore-runtime-session-id';
-/** Lines of a session's history that are kept. */
+/** Maximum number of stored history lines of a session. */
 const MOST_LINES = 200;
 
-/** What the local AgentCore says of the requests of each call, and of all that befell them. */
+/** The local AgentCore's records of each call's requests and the faults that affected them. */
 export class PlatformLog {
-  /** How often each kind of fault was met. */
+  /** The number of faults that were applied, by kind. */
   readonly faults = new Map<string, number>();
-  /** The processes that were containers. */
+  /** The process ids of containers. */
   readonly pids = new Set<number>();
   requests = 0;
   readonly #byTrace = new Map<string, string[]>();
@@ -34,12 +34,12 @@ export class PlatformLog {
     this.faults.set(kind, (this.faults.get(kind) ?? 0) + 1);
   }
 
-  /** The requests that were made for a call, in words, in the order in which they ended. */
+  /** The requests of a call as text, in the order of their end. */
   of(key: string): readonly string[] {
     return this.#byTrace.get(traceOf(key)) ?? [];
   }
 
-  /** What happened to the sessions of a runtime session id, in words. */
+  /** The events of the sessions of a runtime session id, as text. */
   ofSession(id: string): readonly string[] {
     return this.#bySession.get(id) ?? [];
   }

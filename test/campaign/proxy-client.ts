@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** A message as it stands on a line. */
+/** A message on one line. */
 export interface Line {
   readonly jsonrpc?: unknown;
   readonly id?: unknown;
@@ -23,28 +23,28 @@ export interface Line {
   };
 }
 
-/** A request of the client's, and what came of it. */
+/** A request of the client, and its answers. */
 export interface Asked {
   readonly id: number;
   readonly method: string;
-  /** Of a tool's call. */
+  /** The key of a tool call. */
   readonly key: string | undefined;
   readonly answers: Line[];
   cancelled: boolean;
   /** Milliseconds from the request to its first answer. */
   milliseconds: number;
   readonly askedAt: number;
-  /** The last progress that was reported; kept for calls with a token alone. */
+  /** The last reported progress. Recorded only for calls with a token. */
   progress: number;
 }
 
-/** What went against the protocol on the proxy's stdout, in words. */
+/** Called with each protocol violation on the proxy's stdout, as text. */
 type OnWrong = (rule: string, words: string, key?: string) => void;
 
-/** `dist/proxy.js` as a client runs it, and a raw account of what passes between the two. */
+/** Runs `dist/proxy.js` like a client, and records all messages between the two. */
 export class ProxyClient {
   readonly asked = new Map<number, Asked>();
-  /** How often the client was asked something, by the key of the call. */
+  /** The number of server requests, by the key of the call. */
   readonly questions = new Map<string, number>();
   stderr = '';
   readonly exited: Promise<{ readonly code: number | null }>;
@@ -55,7 +55,10 @@ export class ProxyClient {
   #rest = '';
   #hasExited = false;
 
-  /** @param replyTo What the client answers a question about a call; nothing for silence. */
+  /**
+   * @param replyTo Returns the client's answer to a server request of a call, or undefined for
+   *   silence.
+   */
   constructor(
     program: string,
     env: Readonly<Record<string, string>>,
@@ -85,7 +88,7 @@ export class ProxyClient {
     return this.#child.pid ?? 0;
   }
 
-  /** Resolves with the answer; with nothing once there will be none. */
+  /** Resolves with the answer, or with undefined once there can be none. */
   async request(method: string, params: object, key?: string): Promise<Line | undefined> {
     const id = this.asked.size + 1;
     const asked: Asked = {
@@ -109,7 +112,7 @@ export class ProxyClient {
     this.#send({ method, params });
   }
 
-  /** Nobody waits for the answer any more. */
+  /** Cancels a request, whose answer is not awaited any more. */
   cancel(asked: Asked): void {
     if (asked.answers.length > 0 || asked.cancelled) return;
     asked.cancelled = true;

@@ -2,7 +2,7 @@ import type { Account, Figures } from './account.ts';
 
 const MOST_OFFENCES = 20;
 
-/** What a person needs to see of the offences, and to run the same plan again. */
+/** A description of the offences, with the command that runs the same plan again. */
 export function offenceReport({ seed, folder, offences, stories }: Account): string {
   const lines = offences
     .slice(0, MOST_OFFENCES)
@@ -16,7 +16,7 @@ export function offenceReport({ seed, folder, offences, stories }: Account): str
   ].join('\n');
 }
 
-/** Counts in a line each, the names in a column. */
+/** One count per line, with aligned names. */
 export function figureLines(figures: Figures): string {
   const width = Math.max(...Object.keys(figures).map((name) => name.length));
   return Object.entries(figures)
@@ -24,7 +24,7 @@ export function figureLines(figures: Figures): string {
     .join('\n');
 }
 
-/** The sums of several accounts, and how often each kind of fault was met. */
+/** The sums of several accounts, and the number of applied faults by kind. */
 export function totalOf(accounts: readonly Pick<Account, 'figures' | 'faults'>[]): {
   readonly figures: Figures;
   readonly faults: Figures;

@@ -5,7 +5,7 @@ import type { RuntimeInput } from '../../src/local/config.ts';
 import type { SwitchesInput } from '../../src/local/switches.ts';
 import type { Random } from './random.ts';
 
-/** How the server of a runtime keeps its clients. */
+/** The way in which a server stores its clients. */
 type Keeping = 'stateless' | 'remembering' | 'stateful';
 
 /** A runtime of the campaign. */
@@ -27,7 +27,7 @@ export function buildServer(folder: string): string {
   return outfile;
 }
 
-/** One runtime of each keeping, and some more, with the undocumented switches thrown at random. */
+/** At least one runtime of each kind, with random values of the undocumented switches. */
 export function planRuntimes(random: Random): readonly PlannedRuntime[] {
   const keepings: readonly Keeping[] = ['stateless', 'remembering', 'stateful', 'stateful'];
   return keepings.map((keeping, index) => ({
@@ -42,7 +42,7 @@ export function planRuntimes(random: Random): readonly PlannedRuntime[] {
 function planSwitches(random: Random, keeping: Keeping): SwitchesInput {
   const routeMcpBy = random.pick(['mcp-session-id', 'mcp-session-id', 'either'] as const);
   return {
-    // By `either`, the handshake and the calls after it may have a microVM each.
+    // With `either`, the handshake and the later calls may have separate microVMs.
     ...(keeping === 'stateless' && { routeMcpBy }),
     goneSession: random.pick([
       'not-found',
@@ -66,7 +66,7 @@ function planSwitches(random: Random, keeping: Keeping): SwitchesInput {
   };
 }
 
-/** The runtime as the local AgentCore is configured with it. */
+/** The configuration of the runtime for the local AgentCore. */
 export function runtimeInput(
   planned: PlannedRuntime,
   server: string,

@@ -1,16 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Milliseconds in which Node starts on a machine with nothing else to do. */
+/** Milliseconds in which Node starts on an idle machine. */
 const START_MS = 20;
-/** So that calls that are never answered end within 80 s. */
+/** Limits calls that are never answered to 80 s. */
 const MAX_SLOWNESS = 40;
-/** As many as start at once in a campaign. */
+/** The number of processes that start concurrently in a campaign. */
 const STARTS = 8;
 
 /**
- * How many times as long as on a machine with nothing else to do it takes to start processes, which
- * is what most calls of a campaign wait for; 1 to {@link MAX_SLOWNESS}.
+ * The time to start processes relative to an idle machine, from 1 to {@link MAX_SLOWNESS}. Most
+ * calls of a campaign wait for process starts.
  */
 export async function measureSlowness(): Promise<number> {
   const started = performance.now();

@@ -1,4 +1,4 @@
-// The campaign for longer: `npm run soak -- --minutes 10 --seed 7`, or `-- --calls 10000 --seed 7`.
+// A longer campaign: `npm run soak -- --minutes 10 --seed 7`, or `-- --calls 10000 --seed 7`.
 import { parseArgs } from 'node:util';
 import type { Account } from './account.ts';
 import { runCampaign } from './campaign.ts';
@@ -9,7 +9,7 @@ const PATIENCE = 1_200_000;
 /** Between the seeds of two rounds, so that soaks from seeds 1, 2 and 3 share no round. */
 const SEED_STEP = 1_000;
 
-/** @returns the exit code: 1 for an offence, 2 for bad usage. */
+/** @returns The exit code: 1 for an offence, 2 for bad usage. */
 async function soak(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
@@ -36,7 +36,7 @@ async function soak(args: readonly string[]): Promise<number> {
   for (let round = 0; round === 0 || Date.now() < until || made < calls; round += 1) {
     const plan = planCampaign(seed + round * SEED_STEP, { clients: 10, livesEach: 3 });
     const account = await runCampaign(plan, PATIENCE);
-    // What was asked and told is not kept: there are many rounds.
+    // Requests and answers are not stored, because there are many rounds.
     accounts.push(account);
     const { figures, offences, seconds } = account;
     made += figures.calls ?? 0;

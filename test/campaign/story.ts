@@ -2,7 +2,7 @@ import type { Campaign } from './campaign.ts';
 import type { Execution } from './executions.ts';
 import { traceOf } from './life.ts';
 
-/** All that is known of a call, for a person who wants to know what went wrong. */
+/** All facts about a call, for the analysis of an offence. */
 export function storyOf(
   key: string,
   { lives, log, network }: Campaign,

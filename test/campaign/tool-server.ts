@@ -1,7 +1,7 @@
-// The MCP server of the campaign, for both eras. It writes each execution of a tool to the file that
-// EXECUTIONS names before it does the work, and answers after. SESSIONS is `stateful` where it issues
-// session ids, `stateless` where it keeps nothing, `remembering` where it keeps who has initialized
-// it; STRANGERS says what a client hears that it does not know.
+// The MCP server of the campaign, for both eras. It records each execution of a tool in the file
+// EXECUTIONS before it does the work, and answers afterwards. SESSIONS is `stateful` if it issues
+// session ids, `stateless` if it stores nothing, `remembering` if it stores which clients have
+// initialized. STRANGERS sets the error for an unknown client.
 import { randomUUID } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -21,9 +21,9 @@ interface Message {
 interface Arguments {
   readonly key?: string;
   readonly region?: string;
-  /** What the server finds fault with, before it does anything. */
+  /** Makes the server reject the call before it does anything. */
   readonly wrong?: boolean;
-  /** Whether the answer comes as a stream. */
+  /** Whether the answer is a stream. */
   readonly stream?: boolean;
 }
 
@@ -31,10 +31,10 @@ const executions = process.env.EXECUTIONS ?? '';
 const sessions = process.env.SESSIONS;
 const strangers = process.env.STRANGERS;
 const known = new Set<string>();
-/** Who waits for the client's answer to a question of ours, by the question's id. */
+/** Callbacks for the client's answers to server requests, by request id. */
 const asked = new Map<string, (action: string) => void>();
 
-/** Milliseconds for which a client may think about a question. */
+/** Maximum time for a client's answer to a server request, in milliseconds. */
 const PATIENCE = 3_000 * Number(process.env.SLOWNESS ?? 1);
 
 createServer(async (request, response) => {
@@ -42,7 +42,7 @@ createServer(async (request, response) => {
   for await (const chunk of request.setEncoding('utf8')) body += chunk;
   await handle(JSON.parse(body), request, response);
 }).listen(Number(process.env.PORT), process.env.HOST);
-// A campaign that is killed while it starts this one has had no time to tell anybody of it.
+// A campaign that is killed during the start of this process could not stop it otherwise.
 process.stdin.once('end', () => process.exit()).resume();
 
 async function handle(
@@ -89,7 +89,7 @@ function initialize(message: Message, session: string, response: ServerResponse)
   });
 }
 
-/** As servers do that were never initialized, or do not know the session. */
+/** Answers like a server that was never initialized, or does not know the session. */
 function turnAway({ id = null }: { readonly id?: unknown }, response: ServerResponse): void {
   const refuse = (status: number, code: number, message: string) =>
     send(response, status, { id: status === 200 ? id : null, error: { code, message } });
@@ -122,7 +122,7 @@ async function call(
   answer(message, response, { content: [{ type: 'text', text: `${key} ${text}` }] });
 }
 
-/** Asks the client, on the stream of its call. */
+/** Sends a request to the client on the stream of its call. */
 async function ask(key: string, response: ServerResponse): Promise<string> {
   begin(response);
   const id = `ask-${randomUUID()}`;

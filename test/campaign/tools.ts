@@ -1,4 +1,4 @@
-/** The tools of the campaign. Which of them may run twice, their annotations alone say. */
+/** The tools of the campaign. Only their annotations state which of them may run twice. */
 export type ToolName = 'add' | 'look' | 'set' | 'slow' | 'ask';
 
 const KEY = { key: { type: 'string' } };

@@ -7,8 +7,8 @@ import type { Random } from './random.ts';
 const LISTEN_AGAIN_MS = 20;
 
 /**
- * The network between the proxies and AgentCore, which can break: it refuses connections for a
- * while, or resets those that stand, whatever is under way on them.
+ * The network between the proxies and AgentCore, which can fail: it refuses connections for some
+ * time, or resets open connections with their requests.
  */
 export class Wire {
   readonly log = new ExchangeLog();
@@ -29,7 +29,7 @@ export class Wire {
     });
   }
 
-  /** @param target The port of 127.0.0.1 at the far end. */
+  /** @param target The port of the server on 127.0.0.1. */
   static async open(target: number): Promise<Wire> {
     const wire = new Wire(target);
     wire.#server.listen(0, '127.0.0.1');
@@ -54,7 +54,7 @@ export class Wire {
     this.#timer = setTimeout(() => this.#server.listen(this.#port, '127.0.0.1'), milliseconds);
   }
 
-  /** @param share Of the connections, from 0 to 1. */
+  /** @param share The share of connections, from 0 to 1. */
   reset(random: Random, share: number): void {
     const now = performance.now();
     this.log.outages.push({ from: now, until: now });
@@ -88,7 +88,7 @@ export class Wire {
       this.#pairs.delete(client);
       far.destroy();
     });
-    // A reset that comes from the far end has to arrive as one.
+    // A reset by the server must reach the client as a reset.
     far.on('close', (broke) => (broke ? breakOff(client) : client.end()));
     client.on('data', (chunk: Buffer) => {
       // A connection carries one request after the other.
@@ -108,17 +108,18 @@ export class Wire {
 }
 
 /**
- * Calls back once what has come meanwhile is known. libuv accepts one connection a turn, so on a busy
- * machine connections wait for seconds, and with them requests that their senders have given up:
- * passed on, each would begin a session again that was stopped long ago.
+ * Calls back once connections that arrived meanwhile are accepted. libuv accepts one connection per
+ * turn. On a busy machine, connections wait for seconds, and with them requests that their senders
+ * have abandoned. Forwarded, each of them would restart a session that was stopped long ago.
  */
 function afterNextPoll(go: () => void): void {
   setImmediate(() => setImmediate(go));
 }
 
 /**
- * Resets a connection. Node cannot while it sends its own end of one: the descriptor would stay, and
- * `close` would never come (libuv's `uv_tcp_close_reset` refuses a handle that is shutting down).
+ * Resets a connection. Node cannot do this while it ends its own side: the descriptor would stay
+ * open, and `close` would never be emitted (libuv's `uv_tcp_close_reset` rejects a handle that is
+ * shutting down).
  */
 function breakOff(socket: Socket): void {
   if (socket.writableEnded) socket.destroy();

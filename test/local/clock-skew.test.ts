@@ -29,7 +29,7 @@ describe.each([
   ['ahead', HOUR, /^Signature expired: \d{8}T\d{6}Z is now earlier than/],
   ['behind', -HOUR, /^Signature not yet current: \d{8}T\d{6}Z is still later than/],
 ])("a clock that is an hour %s of the client's", (_, clockSkew, sentence) => {
-  test('refuses its signatures in the words of AWS, in every service', async () => {
+  test('rejects its signatures with the AWS error in every service', async () => {
     const local = await start({ notes: statelessMcp() }, { clockSkew });
     await expect(control(local, 1)()).rejects.toMatchObject({
       name: 'InvalidSignatureException',
@@ -42,7 +42,7 @@ describe.each([
     expect(local.requests.at(-1)?.refusal).toMatch(sentence);
   });
 
-  test('is told in the Date of each answer, by which the SDK corrects its own', async () => {
+  test('is sent in the Date header of each answer, from which the SDK corrects its clock', async () => {
     const local = await start({ notes: statelessMcp() }, { clockSkew });
     const { $metadata } = await control(local, 3)();
     expect($metadata.attempts).toBe(2);
@@ -54,7 +54,7 @@ describe.each([
   });
 });
 
-test('a clock may go wrong, and be set right again, while clients are there', async () => {
+test('a clock can become wrong and be corrected while clients are connected', async () => {
   const local = await start({ notes: statelessMcp() });
   const list = control(local, 1);
   await list();
@@ -65,7 +65,7 @@ test('a clock may go wrong, and be set right again, while clients are there', as
   await expect(fresh()).resolves.toBeDefined();
 });
 
-test('a difference of less than five minutes is nobody’s concern', async () => {
+test('a difference of less than five minutes has no effect', async () => {
   const local = await start({ notes: statelessMcp() }, { clockSkew: 280 });
   await expect(control(local, 1)()).resolves.toBeDefined();
   local.setClockSkew(-280);

@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/local/clock.ts';
 
-/** A clock that stands still until a test moves it. */
+/** A clock that only a test advances. */
 export class ManualClock implements Clock {
   #now: number;
   readonly #timers = new Set<{ readonly at: number; readonly run: () => void }>();
@@ -19,7 +19,7 @@ export class ManualClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
-  /** Moves on, and calls what has come due on the way, in its order. */
+  /** Advances the time, and calls due timers in order. */
   advance(ms: number): void {
     const end = this.#now + ms;
     for (let due = this.#nextDue(end); due; due = this.#nextDue(end)) {

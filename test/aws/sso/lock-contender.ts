@@ -1,4 +1,4 @@
-/** Takes a lock again and again, and fails if it is ever inside together with another process. */
+/** Takes a lock repeatedly, and fails if another process holds it at the same time. */
 import { appendFileSync, closeSync, openSync, rmSync, utimesSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { locked } from '../../../src/aws/sso/private-file.ts';
@@ -12,7 +12,7 @@ for (let round = 0; round < 25; round++) {
     await setImmediate();
     appendFileSync(`${file}.entries`, '.');
     rmSync(`${file}.inside`);
-    // Every other holder dies here as far as the others can see.
+    // Every other holder appears to be dead to the other processes.
     if (round % 2 === 1) utimesSync(`${file}.lock`, LONG_AGO, LONG_AGO);
   });
 }

@@ -11,7 +11,7 @@ const never = new AbortController().signal;
 const LONG_AGO = new Date(Date.now() - 3_600_000);
 
 describe('a lock', () => {
-  it('is never taken by two of many processes, also when its holder died', async () => {
+  it('is never held by two of many processes, even if its holder died', async () => {
     const file = join(await temporaryFolder(), 'file');
     const program = fileURLToPath(new URL('./lock-contender.ts', import.meta.url));
     const contenders = Array.from({ length: 4 }, () =>
@@ -27,8 +27,8 @@ describe('a lock', () => {
 
   it.each([
     ['an hour ago', LONG_AGO],
-    ['in an hour, by a clock that was wrong', new Date(Date.now() + 3_600_000)],
-  ])('of a program that died counts for nothing if it was made %s', async (_, time) => {
+    ['in an hour, by a wrong clock', new Date(Date.now() + 3_600_000)],
+  ])('of a dead program is ignored if it was created %s', async (_, time) => {
     const file = join(await temporaryFolder(), 'file');
     await writeFile(`${file}.lock`, '');
     await utimes(`${file}.lock`, time, time);
@@ -36,7 +36,7 @@ describe('a lock', () => {
     expect(await readdir(join(file, '..'))).toEqual([]);
   });
 
-  it('is taken over even if another program died while it took it over', async () => {
+  it('is taken over even if another program died during its takeover', async () => {
     const file = join(await temporaryFolder(), 'file');
     await writeFile(`${file}.lock`, '');
     await utimes(`${file}.lock`, LONG_AGO, LONG_AGO);
@@ -48,7 +48,7 @@ describe('a lock', () => {
     expect(await readdir(join(file, '..'))).toEqual([]);
   });
 
-  it('that was taken over is not removed by the holder that was too slow', async () => {
+  it('that was taken over is not removed by its slow former holder', async () => {
     const file = join(await temporaryFolder(), 'file');
     await locked(file, never, async () => {
       await utimes(`${file}.lock`, LONG_AGO, LONG_AGO);

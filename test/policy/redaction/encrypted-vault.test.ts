@@ -15,7 +15,7 @@ async function openVault(folder: string, more: object = {}) {
   return vault;
 }
 
-test('a token outlives the process that gave it out, and no file shows its original', async () => {
+test('a token outlives its process, and no file shows its original', async () => {
   const folder = join(await temporaryFolder(), 'vault');
   const token = await sent(await redactorOf({}, await openVault(folder)), 'me@example.com');
   const [name] = await readdir(folder);
@@ -26,7 +26,7 @@ test('a token outlives the process that gave it out, and no file shows its origi
   expect(await received(later, token)).toBe('me@example.com');
 });
 
-test('two processes at once know each other’s tokens', async () => {
+test('two concurrent processes share their tokens', async () => {
   const folder = join(await temporaryFolder(), 'vault');
   const [one, other] = await Promise.all(
     [1, 2].map(async () => redactorOf({}, await openVault(folder))),
@@ -38,7 +38,7 @@ test('two processes at once know each other’s tokens', async () => {
   }
 });
 
-test('another key, and a file that somebody has changed, know nothing', async () => {
+test('entries with another key and modified files are ignored', async () => {
   const folder = join(await temporaryFolder(), 'vault');
   const token = await sent(await redactorOf({}, await openVault(folder)), 'me@example.com');
   const stranger = await redactorOf({}, await openVault(folder, { key: randomBytes(32) }));
@@ -53,7 +53,7 @@ test('another key, and a file that somebody has changed, know nothing', async ()
   await expect(received(later, token)).rejects.toMatchObject({ code: 'protocol' });
 });
 
-test('where the vault cannot be written nothing is sent, until it can be', async () => {
+test('nothing is sent while the vault cannot be written', async () => {
   const folder = join(await temporaryFolder(), 'vault');
   await writeFile(folder, 'a file in the way');
   const open = EncryptedVault.open({ folder, key: KEY });
@@ -70,7 +70,7 @@ test('where the vault cannot be written nothing is sent, until it can be', async
   expect(await received(later, token)).toBe('me@example.com');
 });
 
-test('files are bounded: the oldest go', async () => {
+test('the size of all files is bounded, and the oldest are removed', async () => {
   const folder = join(await temporaryFolder(), 'vault');
   const bounds = { partBytes: 2_000, maxBytes: 8_000 };
   const redactor = await redactorOf({}, await openVault(folder, bounds));
@@ -86,14 +86,14 @@ test('files are bounded: the oldest go', async () => {
   await expect(received(later, first)).rejects.toMatchObject({ code: 'protocol' });
 });
 
-test('a key of another length is refused', async () => {
+test('a key of another length is rejected', async () => {
   const folder = join(await temporaryFolder(), 'vault');
   await mkdir(folder);
   const open = EncryptedVault.open({ folder, key: Buffer.alloc(16) });
   await expect(open).rejects.toMatchObject({ code: 'config' });
 });
 
-test('a vault in memory is bounded, and forgets what was not used for longest', async () => {
+test('a vault in memory is bounded, and drops the least recently used values', async () => {
   const redactor = await redactorOf({}, new MemoryVault(2_000));
   const first = await sent(redactor, 'user0@example.com');
   const used = await sent(redactor, 'used@example.com');

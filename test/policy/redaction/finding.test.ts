@@ -17,16 +17,16 @@ const EVERY = Object.entries(SAMPLES).flatMap(([kind, samples]) =>
 );
 const masking = await redactorOf({ mode: 'mask' });
 
-describe.each(EVERY)('of kind %s, %j', (kind, sample) => {
+describe.each(EVERY)('data of kind %s, %j', (kind, sample) => {
   const gone = `[redacted:${kind}]`;
 
-  test('is found alone, in a sentence, and in a list', async () => {
+  test('is detected alone, in a sentence, and in a list', async () => {
     expect(await sent(masking, sample)).toBe(gone);
     expect(await sent(masking, `It is ${sample}, I believe.`)).toBe(`It is ${gone}, I believe.`);
     expect(await sent(masking, `a\n${sample}\n${sample}\nb`)).toBe(`a\n${gone}\n${gone}\nb`);
   });
 
-  test('is found as a key, deep down, and in JSON within strings', async () => {
+  test('is detected as a key, deep in a structure, and in JSON within strings', async () => {
     expect(await sent(masking, { [sample]: 1 })).toEqual({ [gone]: 1 });
     expect(await sent(masking, { a: [[{ b: sample }]] })).toEqual({ a: [[{ b: gone }]] });
     const twice = JSON.stringify({ c: JSON.stringify([sample]) });
@@ -35,13 +35,13 @@ describe.each(EVERY)('of kind %s, %j', (kind, sample) => {
     expect(await sent(masking, lines)).toBe(`{"a":"${gone}"}\n["${gone}"]\n`);
   });
 
-  test('is found in base64', async () => {
+  test('is detected in base64', async () => {
     const text = Buffer.from(`It is ${sample}, yes`).toString('base64');
     const got = (await sent(masking, text)) as string;
     expect(Buffer.from(got, 'base64').toString()).toBe(`It is ${gone}, yes`);
   });
 
-  test('is found however its ASCII is disguised', async () => {
+  test('is detected in each disguise of its ASCII characters', async () => {
     const disguises: Record<string, (character: string) => string> = {
       url: (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
       json: (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
@@ -56,14 +56,14 @@ describe.each(EVERY)('of kind %s, %j', (kind, sample) => {
   });
 });
 
-test.each(ORDINARY)('%j is nobody’s', async (text) => {
+test.each(ORDINARY)('%j is not personal data', async (text) => {
   expect(await sent(masking, text)).toBe(text);
 });
 
 const COUNTRIES = 'AT BR CH DE ES FR GB IN IT JP NL US'.split(' ');
 const ofCountries = await redactorOf({ mode: 'mask', countries: COUNTRIES });
 
-describe.each(Object.entries(ORDINARY_TEXTS))('leaves %s as they are', (_, texts) => {
+describe.each(Object.entries(ORDINARY_TEXTS))('leaves %s unchanged', (_, texts) => {
   test.each(texts)('%j', async (text) => {
     for (const redactor of [masking, ofCountries]) {
       const message = callText({ value: text, list: [`${text}\n${text}`] });
@@ -72,13 +72,13 @@ describe.each(Object.entries(ORDINARY_TEXTS))('leaves %s as they are', (_, texts
   });
 });
 
-test('leaves versions as they are under names that say so', async () => {
+test('leaves versions unchanged under member names for versions', async () => {
   const versions = { version: '4.8.0.1', fileVersion: '10.2.5.1', release: '3.1.4.1' };
   expect(await sent(ofCountries, versions)).toEqual(versions);
   expect(await sent(masking, { host: '4.8.0.1' })).toEqual({ host: '[redacted:ip]' });
 });
 
-test.each(HIDDEN_TEXTS)('finds %s', async (_, text, part) => {
+test.each(HIDDEN_TEXTS)('detects %s', async (_, text, part) => {
   const got = await sent(masking, text);
   expect(got).not.toBe(text);
   expect(got).not.toContain(part);
@@ -92,7 +92,7 @@ describe.each([
   const packed = (text: string) => compress(text).toString('base64');
   const unpacked = (text: string) => decompress(Buffer.from(text, 'base64')).toString();
 
-  test('a text in base64 is looked into, alone and among other words', async () => {
+  test('a base64 text is searched, alone and among other words', async () => {
     const text = packed('Write to jane.doe@example.com, please');
     const gone = 'Write to [redacted:email], please';
     expect(unpacked((await sent(masking, text)) as string)).toBe(gone);
@@ -103,7 +103,7 @@ describe.each([
     expect(await sent(masking, ordinary)).toBe(ordinary);
   });
 
-  test('a token is turned back', async () => {
+  test('a token is restored', async () => {
     const redactor = await redactorOf();
     const token = await sent(redactor, packed('Write to jane.doe@example.com, please'));
     expect(unpacked(token as string)).toMatch(/^Write to <email:[\da-f]{16}>, please$/);
@@ -112,7 +112,7 @@ describe.each([
   });
 });
 
-test('a text in hexadecimal digits keeps its case, and its tokens are turned back', async () => {
+test('a hexadecimal text keeps its case, and its tokens are restored', async () => {
   const redactor = await redactorOf();
   const text = Buffer.from('to jane.doe@example.com').toString('hex').toUpperCase();
   const token = (await sent(redactor, text)) as string;
@@ -122,7 +122,7 @@ test('a text in hexadecimal digits keeps its case, and its tokens are turned bac
 });
 
 test.each(['4111 4111 4111', '4111 '.repeat(40), '2222-2222-2222'])(
-  'takes one group of digits again and again for nobody’s number: %j',
+  'does not treat a repeated group of digits as a personal number: %j',
   async (text) => {
     expect(await sent(masking, text)).toBe(text);
   },

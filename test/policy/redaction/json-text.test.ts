@@ -4,7 +4,7 @@ import { jsonOf } from '../../../src/policy/redaction/json-text.ts';
 import { atOnce } from '../../../src/slices.ts';
 
 test.each(['a"\\\n', '\u{1f600}', 'x\u{1f600}', '\ud83d', '\ude00x', '\u2028é'])(
-  'writes %j, many times, as JSON.stringify does',
+  'writes %j, repeated many times, like JSON.stringify',
   (part) => {
     for (const text of [part, part.repeat(70_000)]) {
       expect(atOnce(jsonOf(text)) === JSON.stringify(text)).toBe(true);
@@ -17,6 +17,6 @@ test.each([
   ['[{"a":{"b":1,"\\u0062":2}}]', true],
   ['{"a":"b","b":"a","c":{"a":1},"d":[{"a":1},{"a":1}]}', false],
   ['["a","a"]', false],
-])('sees whether an object of %s has a key twice', (json, is) => {
+])('detects whether an object of %s has a duplicate key', (json, is) => {
   expect(atOnce(hasKeyTwice(json))).toBe(is);
 });

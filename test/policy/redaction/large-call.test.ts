@@ -43,11 +43,11 @@ it('answers pings while a call of 5 MB is redacted', async () => {
   expect(answeredBefore).toBeGreaterThan(1);
   expect(turns.length).toBeGreaterThan(1);
   const longest = Math.max(...turns.map(({ cpuMs }) => cpuMs));
-  // On a slower machine, reading the message, which cannot be cut up, takes more than that.
+  // On a slower machine, parsing the message, which cannot be interrupted, takes longer than that.
   expect(longest).toBeLessThan(Math.max(100, 4 * readingMs(JSON.stringify({ note }))));
 }, 120_000);
 
-/** What it takes of the CPU to read a JSON text: the most of three times. */
+/** CPU time for parsing a JSON text in milliseconds: the maximum of three runs. */
 function readingMs(text: string): number {
   const bytes = Buffer.from(text);
   const times = [1, 2, 3].map(() => {

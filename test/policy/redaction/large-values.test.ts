@@ -5,13 +5,13 @@ import { rewriteLeaves } from '../../../src/policy/redaction/json-leaves.ts';
 import { inSlices, type Sliced } from '../../../src/slices.ts';
 import { callText, redactorOf, sent } from './redaction-fixture.ts';
 
-// Of large texts, a busy machine has much to do.
+// Large texts take long on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
 
 const masking = await redactorOf({ mode: 'mask', countries: ['CH'] });
 const tokenizing = await redactorOf();
 
-/** The longest words and numbers that patterns once failed on, and other shapes. */
+/** Long words and numbers for which patterns once failed, and other shapes. */
 const VALUES: readonly (readonly [string, () => string])[] = [
   [
     'a picture of 4.3 MB in base64',
@@ -34,7 +34,7 @@ const VALUES: readonly (readonly [string, () => string])[] = [
 ];
 
 test.each(VALUES)(
-  'passes %s on',
+  'forwards %s',
   async (_, make) => {
     const message = callText(null).replace('"arguments":null', `"arguments":{"value":${make()}}`);
     for (const redactor of [masking, tokenizing]) {
@@ -46,7 +46,7 @@ test.each(VALUES)(
   120_000,
 );
 
-test('leaves what reads like somebody’s in the middle of a picture as it is', async () => {
+test('leaves text that looks like personal data inside a picture unchanged', async () => {
   const letters = 'aB3/'.repeat(300);
   const picture = `${letters}/AB123456C/DE89370400440532013000+41446681800/${letters}`;
   expect(await sent(masking, { picture, html: `<img src="data:a/b;base64,${picture}">` })).toEqual({
@@ -58,18 +58,18 @@ test('leaves what reads like somebody’s in the middle of a picture as it is', 
 test.each([
   ['at its end', (text: string) => `${text} me@example.com`],
   [
-    'at the seam of two windows',
+    'at the boundary of two windows',
     (text: string) => `${text.slice(0, 16_380)}me@example.com ${text}`,
   ],
-  ['around a seam', (text: string) => `${text.slice(0, 16_384)}4111 1111 1111 1111 ${text}`],
-  ['behind an unbroken word', (text: string) => `${text.replaceAll(' ', '')} me@example.com`],
-])('finds what stands in a long text %s', async (_, make) => {
+  ['across a boundary', (text: string) => `${text.slice(0, 16_384)}4111 1111 1111 1111 ${text}`],
+  ['after an unbroken word', (text: string) => `${text.replaceAll(' ', '')} me@example.com`],
+])('detects data in a long text %s', async (_, make) => {
   const text = make('word '.repeat(8_000));
   const got = (await sent(masking, text)) as string;
   expect(/example|4111/.test(got)).toBe(false);
 });
 
-test('hides a secret as a whole that is longer than what is looked at at once', async () => {
+test('hides a whole secret that is longer than a window', async () => {
   const lines = Array.from({ length: 1_000 }, () => randomBytes(48).toString('base64'));
   const key = ['-----BEGIN PRIVATE KEY-----', ...lines, '-----END PRIVATE KEY-----'].join('\n');
   const got = await sent(masking, {
@@ -79,14 +79,14 @@ test('hides a secret as a whole that is longer than what is looked at at once', 
   expect(got).toEqual({ key: 'a\n[redacted:private-key]\nb', jwt: 'x [redacted:token] y' });
 });
 
-test('redacts a long text that is compressed, and compresses it again', async () => {
+test('redacts a compressed long text, and compresses it again', async () => {
   const text = 'some words of a text '.repeat(50_000);
   const got = await sent(masking, gzipSync(`${text} me@example.com`).toString('base64'));
   const plain = gunzipSync(Buffer.from(got as string, 'base64')).toString();
   expect(plain === `${text} [redacted:email]`).toBe(true);
 });
 
-/** Values of 5 MB, most of which is found or held in another encoding. */
+/** Values of 5 MB with many finds, or with much encoded text. */
 const HEAVY: readonly (readonly [string, () => unknown])[] = [
   ['groups of digits', () => '4111 '.repeat(1_000_000)],
   ['e-mail addresses', () => list(250_000, (at) => `u${at}@example.com`).join(' ')],
@@ -98,7 +98,7 @@ const HEAVY: readonly (readonly [string, () => unknown])[] = [
   ['text in base64', () => Buffer.from('to me@example.com '.repeat(210_000)).toString('base64')],
 ];
 
-test.each(HEAVY)('never holds up other work for long with 5 MB of %s', async (_, make) => {
+test.each(HEAVY)('never delays other work for long with 5 MB of %s', async (_, make) => {
   const message = callText({ value: make() });
   const readMs = cpuMs(() => JSON.parse(Buffer.from(message).toString()));
   let longest = 0;
@@ -112,10 +112,10 @@ test.each(HEAVY)('never holds up other work for long with 5 MB of %s', async (_,
   };
   setImmediate(take);
   await masking.toServer(message, { method: 'tools/call', tool: 'tool' });
-  // The last stretch counts as well.
+  // The last slice counts as well.
   await new Promise((resolve) => setImmediate(resolve));
   isOver = true;
-  // By the CPU, not the clock. A machine that reads the message slowly may take longer.
+  // CPU time, not elapsed time. A machine that parses the message slowly may take longer.
   expect(longest).toBeLessThan(Math.max(150, 5 * readMs));
 });
 
@@ -130,15 +130,15 @@ function cpuMs(work: () => void): number {
   return (user + system) / 1000;
 }
 
-test('turns many tokens back to the same bytes', async () => {
+test('restores many tokens to the same bytes', async () => {
   const message = callText(Array.from({ length: 50 }, (_, at) => `u${at}@example.com `.repeat(50)));
   const { json } = await tokenizing.toServer(message, {});
   expect(json.includes('example')).toBe(false);
   expect((await tokenizing.toClient(json, {})).json === message).toBe(true);
 });
 
-test('other work gets its turn while a large message is redacted', async () => {
-  // Each look at the clock takes longer than a slice may.
+test('other work runs while a large message is redacted', async () => {
+  // Each clock reading takes longer than a slice may.
   let now = 0;
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 25));
   onTestFinished(() => clock.mockRestore());
@@ -153,7 +153,7 @@ test('other work gets its turn while a large message is redacted', async () => {
   const work = sent(masking, text);
   await work;
   isOver = true;
-  // At least once for each stretch of text that is looked at at once.
+  // At least once for each window of text.
   expect(turns).toBeGreaterThan(text.length / (32 * 1024));
 });
 

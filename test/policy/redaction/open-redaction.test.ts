@@ -24,12 +24,12 @@ async function conversation(options: RedactionOptions) {
   const server = throughInterceptors([interceptor], upstream);
   let answer: unknown = '';
   return {
-    /** What the server gets for the client's argument. */
+    /** The value that the server receives for the client's argument. */
     async told(argument: unknown): Promise<unknown> {
       await server.request(requestOf('tools/call', { arguments: argument }), exchangeWith());
       return upstream.requests.at(-1)?.params?.arguments;
     },
-    /** What the client gets for the server's answer. */
+    /** The value that the client receives for the server's answer. */
     async heard(text: unknown): Promise<unknown> {
       answer = text;
       const response: Response = await server.request(requestOf('tools/call', {}), exchangeWith());
@@ -38,7 +38,7 @@ async function conversation(options: RedactionOptions) {
   };
 }
 
-test('hashes are the same from one program to the next, and other users’ are others', async () => {
+test('hashes are the same in all programs of a user, and different for other users', async () => {
   const stateFolder = await temporaryFolder();
   const rules = () => [{ mode: 'hash' as const }];
   const hashes = [stateFolder, stateFolder, await temporaryFolder()].map(async (folder) =>
@@ -49,7 +49,7 @@ test('hashes are the same from one program to the next, and other users’ are o
   expect(one).not.toBe(other);
 });
 
-test('with a key tokens outlive the program, without one they do not', async () => {
+test('tokens outlive the program with a key, but not without one', async () => {
   const stateFolder = await temporaryFolder();
   const kept = { rules: () => [{}], stateFolder, vaultKey: VAULT_KEY };
   const token = await (await conversation(kept)).told('me@example.com');
@@ -60,7 +60,7 @@ test('with a key tokens outlive the program, without one they do not', async () 
   expect((await readdir(stateFolder)).sort()).toEqual(['audit', 'vault']);
 });
 
-test('a key that is none is refused', async () => {
+test('an invalid key is rejected', async () => {
   const stateFolder = await temporaryFolder();
   const opening = openRedaction({ rules: () => [{}], stateFolder, vaultKey: 'short' });
   await expect(opening).rejects.toMatchObject({ code: 'usage' });

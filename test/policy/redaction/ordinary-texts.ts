@@ -1,4 +1,4 @@
-/** Texts of every day's development, in which nothing is anybody's. */
+/** Texts from everyday development without personal data. */
 export const ORDINARY_TEXTS: Readonly<Record<string, readonly string[]>> = {
   'addresses of repositories': [
     'git@github.com:org/repo.git',
@@ -121,7 +121,7 @@ export const ORDINARY_TEXTS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** What is somebody's, each in a form that is easily overlooked, and what it becomes. */
+/** Personal data in forms that are easily missed, with the expected result. */
 export const HIDDEN_TEXTS: readonly (readonly [string, string, string])[] = [
   ['hexadecimal digits', Buffer.from('to jane.doe@example.com').toString('hex'), 'jane.doe'],
   [

@@ -3,7 +3,7 @@ import { Random } from '../../campaign/random.ts';
 import { callText, redactorOf } from './redaction-fixture.ts';
 import { ORDINARY, SAMPLES } from './samples.ts';
 
-/** A seed that has once found a fault stays here. */
+/** Keep every seed that has once found a bug. */
 const SEEDS = [1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233];
 const ROUNDS = 60;
 
@@ -85,7 +85,7 @@ function someValue(random: Random, depth: number): unknown {
   ])();
 }
 
-test.each(SEEDS)('seed %d: what was tokenized is turned back to the same bytes', async (seed) => {
+test.each(SEEDS)('seed %d: tokens are restored to the same bytes', async (seed) => {
   const random = new Random(seed);
   const redactor = await redactorOf();
   for (let round = 0; round < ROUNDS; round++) {
@@ -97,25 +97,22 @@ test.each(SEEDS)('seed %d: what was tokenized is turned back to the same bytes',
   }
 });
 
-test.each(SEEDS)(
-  'seed %d: of what is hidden nothing is left, and what is left is JSON',
-  async (seed) => {
-    const random = new Random(seed);
-    for (const mode of ['mask', 'hash', 'tokenize'] as const) {
-      const redactor = await redactorOf({ mode });
-      for (let round = 0; round < ROUNDS; round++) {
-        const { json } = await redactor.toServer(callText(hiddenIn(random, 5)), {});
-        const texts = textsIn(JSON.parse(json)).join('\n');
-        const left = HIDDEN.filter((sample) => texts.includes(sample));
-        expect(left, `seed ${seed}, round ${round}, ${mode}`).toEqual([]);
-      }
+test.each(SEEDS)('seed %d: no hidden value is left, and the result is JSON', async (seed) => {
+  const random = new Random(seed);
+  for (const mode of ['mask', 'hash', 'tokenize'] as const) {
+    const redactor = await redactorOf({ mode });
+    for (let round = 0; round < ROUNDS; round++) {
+      const { json } = await redactor.toServer(callText(hiddenIn(random, 5)), {});
+      const texts = textsIn(JSON.parse(json)).join('\n');
+      const left = HIDDEN.filter((sample) => texts.includes(sample));
+      expect(left, `seed ${seed}, round ${round}, ${mode}`).toEqual([]);
     }
-  },
-);
+  }
+});
 
 const HIDDEN = Object.values(SAMPLES).flat();
 
-/** A value with a sample somewhere in it, in whatever wrapping. */
+/** A value that contains a sample in random wrapping. */
 function hiddenIn(random: Random, depth: number): unknown {
   const text = [random.pick(ORDINARY), random.pick(HIDDEN), random.pick(ORDINARY)].join(' | ');
   if (depth === 0) return text;
@@ -134,7 +131,7 @@ function hiddenIn(random: Random, depth: number): unknown {
   ])();
 }
 
-/** All strings of a value, and what they hold in JSON, base64 or as part of a URL. */
+/** All strings of a value, and their content in JSON, base64 or URL encoding. */
 function textsIn(value: unknown): string[] {
   if (Array.isArray(value)) return value.flatMap(textsIn);
   if (typeof value === 'object' && value !== null) {
@@ -146,7 +143,7 @@ function textsIn(value: unknown): string[] {
     try {
       texts.push(...textsIn(JSON.parse(line)));
     } catch {
-      // No JSON.
+      // Not JSON.
     }
   }
   if (value.length >= 16 && /^[\w+/=-]+$/.test(value)) {
@@ -156,7 +153,7 @@ function textsIn(value: unknown): string[] {
     try {
       texts.push(...textsIn(decodeURIComponent(value)));
     } catch {
-      // No part of a URL.
+      // Not URL-encoded.
     }
   }
   return texts;

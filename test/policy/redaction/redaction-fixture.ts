@@ -11,7 +11,7 @@ export function redactorOf(
   return Redactor.create({ rules: [rules].flat(), vault, salt: SALT });
 }
 
-/** The arguments of a call as the server gets them. */
+/** The arguments of a call as the server receives them. */
 export async function sent(
   redactor: Redactor,
   value: unknown,
@@ -21,7 +21,7 @@ export async function sent(
   return JSON.parse(json).params.arguments;
 }
 
-/** The result that a server answers with as the client gets it. */
+/** The server's result as the client receives it. */
 export async function received(
   redactor: Redactor,
   value: unknown,

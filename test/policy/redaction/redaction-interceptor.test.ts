@@ -43,7 +43,7 @@ const call = (args: unknown) => requestOf('tools/call', { name: 'tool', argument
 const argumentsOf = ({ params }: Request) => params?.arguments;
 const echo: Script = (request) => resultFor(request, { structuredContent: argumentsOf(request) });
 
-test('the server has tokens, in the bytes and in the params, and the client its own values', async () => {
+test('the server receives tokens in the bytes and the params, and the client its own values', async () => {
   const { upstream, server } = await redacting(echo);
   const value = { to: 'me@example.com', card: 4111111111111111 };
   const response = await server.request(call(value), exchangeWith());
@@ -53,14 +53,14 @@ test('the server has tokens, in the bytes and in the params, and the client its 
   expect(request.bytes.toString()).not.toMatch(/example|4111/);
 });
 
-test('what nothing had to change is the very same message', async () => {
+test('a message without changes is the same object', async () => {
   const { upstream, server } = await redacting(echo);
   const request = call({ a: 1 });
   await server.request(request, exchangeWith());
   expect(upstream.requests[0]).toBe(request);
 });
 
-test('errors, the server’s and the relay’s, speak of the client’s own values', async () => {
+test('errors of the server and of the relay contain the client’s own values', async () => {
   const { server } = await redacting((request) => {
     const { to, how } = argumentsOf(request) as { to: string; how: string };
     if (how === 'throws') {
@@ -81,7 +81,7 @@ test('errors, the server’s and the relay’s, speak of the client’s own valu
   });
 });
 
-test('progress, log messages and the server’s questions reach the client with its values, and its answers the server without', async () => {
+test('progress, log messages and server requests reach the client with its values, and its answers reach the server without', async () => {
   const client = new ScriptedClient();
   const asked: Request[] = [];
   client.request = async (request) => {
@@ -113,7 +113,7 @@ test('progress, log messages and the server’s questions reach the client with 
   expect(JSON.stringify(resultOf(response))).toContain('Sent to me@example.com');
 });
 
-test('in the stateless era, what the server needs to know comes the same way', async () => {
+test('in the stateless era, input requests of the server are handled the same way', async () => {
   const { upstream, server } = await redacting((request) =>
     resultFor(request, {
       resultType: 'input_required',
@@ -158,23 +158,23 @@ test('a client’s notifications, and the reason of its cancellation, are redact
     reason: 'me@example.com has asked for it',
   });
   const cancelled = new Cancelled(given);
-  // Once the request is with the server.
+  // After the server has received the request.
   while (upstream.requests.length === 0) await new Promise(setImmediate);
   abort.abort(cancelled);
   await expect(asking).rejects.toBe(cancelled);
   expect((reason as Cancelled).notification?.bytes.toString()).toMatch(/<email:[\da-f]{16}> has/);
 });
 
-describe('a token that was not given out', () => {
+describe('an unknown token', () => {
   const forged = '<email:0123456789abcdef>';
 
-  test('fails the call that has it, before it is sent', async () => {
+  test('fails the call that contains it, before it is sent', async () => {
     const { upstream, server } = await redacting(echo);
     await expect(server.request(call({ a: forged }), exchangeWith())).rejects.toThrow('token');
     expect(upstream.requests).toEqual([]);
   });
 
-  test('fails the call whose answer, progress or question has it', async () => {
+  test('fails the call whose answer, progress or server request contains it', async () => {
     const { server } = await redacting((request) => resultFor(request, { a: forged }));
     await expect(server.request(call(1), exchangeWith())).rejects.toThrow('token');
     const client = new ScriptedClient();
@@ -188,7 +188,7 @@ describe('a token that was not given out', () => {
   });
 });
 
-test('a method that is somebody’s address is not sent', async () => {
+test('a method that is a personal address is not sent', async () => {
   const { upstream, server } = await redacting(echo);
   await expect(server.request(requestOf('me@example.com'), exchangeWith())).rejects.toThrow(
     'method',
@@ -197,7 +197,7 @@ test('a method that is somebody’s address is not sent', async () => {
   expect(upstream.methods).toEqual(['tools/x_9']);
 });
 
-test('what was hidden is counted on the trail, for the audit', async () => {
+test('hidden values are counted on the trail, for the audit', async () => {
   const { server } = await redacting(echo, { directions: ['arguments', 'results'] });
   const trail: Trail = { attempts: 0 };
   await server.request(call(['a@example.com', '203.0.113.7', '203.0.113.8']), {
@@ -207,7 +207,7 @@ test('what was hidden is counted on the trail, for the audit', async () => {
   expect(trail.redactions).toEqual({ email: 1, ip: 2 });
 });
 
-test('known data of every kind appears nowhere upstream, nor in any file', async () => {
+test('known data of every kind is neither sent upstream nor written to a file', async () => {
   const state = await temporaryFolder();
   const vault = await EncryptedVault.open({
     folder: join(state, 'vault'),

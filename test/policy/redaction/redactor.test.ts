@@ -4,7 +4,7 @@ import { callText, received, redactorOf, sent } from './redaction-fixture.ts';
 const TOKEN = /^<[a-z-]+:[\da-f]{16}>$/;
 
 describe('in mode tokenize', () => {
-  test('the server gets a token, the same for the same value, and the client the original', async () => {
+  test('the server receives a token, the same for the same value, and the client the original', async () => {
     const redactor = await redactorOf();
     const token = (await sent(redactor, 'me@example.com')) as string;
     expect(token).toMatch(/^<email:[\da-f]{16}>$/);
@@ -26,7 +26,7 @@ describe('in mode tokenize', () => {
     expect(await sent(redactor, '4111111111111111')).not.toBe(token.card);
   });
 
-  test('a number in an exponent’s writing is the same number', async () => {
+  test('a number with an exponent is the same number', async () => {
     const redactor = await redactorOf();
     const { json } = await redactor.toServer('{"params":{"a":4.111111111111111e15}}', {});
     expect(json).toContain('<card:');
@@ -35,7 +35,7 @@ describe('in mode tokenize', () => {
     );
   });
 
-  test('what else is in the message stays as it was, to the byte', async () => {
+  test('the rest of the message keeps its bytes', async () => {
     const redactor = await redactorOf();
     const rest = '"n" : 12345678901234567890123, "t":"a\\u0041\\/", "f":1.0,"e":1E2 ';
     const text = `{"jsonrpc":"2.0","id":4111111111111111,"params":{ ${rest},"to":"me@example.com"}}`;
@@ -46,7 +46,7 @@ describe('in mode tokenize', () => {
     expect((await redactor.toServer(untouched, {})).json).toBe(untouched);
   });
 
-  test('a token is turned back however the server wrote it', async () => {
+  test('a token is restored in every encoding of the server', async () => {
     const redactor = await redactorOf();
     const token = (await sent(redactor, "o'neill@example.com")) as string;
     expect(await received(redactor, token.toUpperCase())).toBe("o'neill@example.com");
@@ -65,7 +65,7 @@ describe('in mode tokenize', () => {
     );
   });
 
-  test('a token that nobody was given fails the message, whoever sends it', async () => {
+  test('an unknown token fails the message, regardless of its sender', async () => {
     const redactor = await redactorOf();
     const token = (await sent(redactor, 'me@example.com')) as string;
     const forged = '<email:0123456789abcdef>';
@@ -75,7 +75,7 @@ describe('in mode tokenize', () => {
     });
     await expect(received(redactor, token.replace('email', 'card'))).rejects.toThrow('token');
     await expect(sent(redactor, [forged])).rejects.toMatchObject({ code: 'usage' });
-    // The server's token is not the client's to use.
+    // The client must not use the server's token.
     await expect(sent(redactor, token)).rejects.toMatchObject({ code: 'usage' });
     await expect(sent(redactor, JSON.stringify({ [forged]: 1 }))).rejects.toThrow('token');
     expect(await sent(redactor, '<b:0123456789abcdef> <email:0123>')).toBe(
@@ -83,7 +83,7 @@ describe('in mode tokenize', () => {
     );
   });
 
-  test('results can be kept from the client, which uses the tokens in its next call', async () => {
+  test('results can be hidden from the client, which uses the tokens in its next call', async () => {
     const redactor = await redactorOf({ directions: ['results'] });
     const token = (await received(redactor, 'me@example.com')) as string;
     expect(token).toMatch(TOKEN);
@@ -92,7 +92,7 @@ describe('in mode tokenize', () => {
     expect(await sent(redactor, 'you@example.com')).toBe('you@example.com');
   });
 
-  test('both ways at once, each side has tokens of its own', async () => {
+  test('in both directions at once, each side has separate tokens', async () => {
     const redactor = await redactorOf({ directions: ['arguments', 'results'] });
     const held = (await sent(redactor, 'me@example.com')) as string;
     const seen = (await received(redactor, `${held} you@example.com`)) as string;
@@ -102,7 +102,7 @@ describe('in mode tokenize', () => {
 });
 
 describe('in mode hash', () => {
-  test('the same value is the same hash, which needs the salt and is not turned back', async () => {
+  test('the same value has the same hash, which depends on the salt and is not restored', async () => {
     const redactor = await redactorOf({ mode: 'hash' });
     const hash = (await sent(redactor, 'me@example.com')) as string;
     expect(hash).toMatch(/^\[email#[\da-f]{16}\]$/);
@@ -113,7 +113,7 @@ describe('in mode hash', () => {
 });
 
 describe('in mode mask', () => {
-  test('keys that become the same are told apart', async () => {
+  test('keys that become equal are distinguished', async () => {
     const redactor = await redactorOf({ mode: 'mask' });
     expect(await sent(redactor, { 'a@b.cc': 1, 'd@e.ff': 2, x: { 'a@b.cc': 3 } })).toEqual({
       '[redacted:email]': 1,
@@ -126,28 +126,28 @@ describe('in mode mask', () => {
 describe('the rules', () => {
   const both = { a: 'me@example.com', b: '203.0.113.7' };
 
-  test('turn kinds off, or give them a mode of their own', async () => {
+  test('disable kinds, or set their mode', async () => {
     const redactor = await redactorOf({ kinds: { email: false, ip: 'mask' } });
     expect(await sent(redactor, both)).toEqual({ a: 'me@example.com', b: '[redacted:ip]' });
   });
 
-  test('are for tools by glob, also for a name that only reads like theirs', async () => {
+  test('apply to tools by glob, also to a name that only looks similar', async () => {
     const redactor = await redactorOf({ tools: ['crm_*'], mode: 'mask' });
     const to = (tool?: string) => sent(redactor, 'me@example.com', { method: 'tools/call', tool });
     expect(await to('crm_find')).toBe('[redacted:email]');
     expect(await to('CRM_find')).toBe('[redacted:email]');
     expect(await to('ｃrm_\u200bfind')).toBe('[redacted:email]');
     expect(await to('weather')).toBe('me@example.com');
-    // Whose it is cannot be told.
+    // The tool is unknown.
     expect(await to(undefined)).toBe('[redacted:email]');
   });
 
-  test('that name a kind several times hold in the strictest mode', async () => {
+  test('use the strictest mode if they name a kind several times', async () => {
     const redactor = await redactorOf([{ mode: 'mask' }, { kinds: { email: false } }, {}]);
     expect(await sent(redactor, 'me@example.com')).toBe('[redacted:email]');
   });
 
-  test('have patterns of their own, for numbers too', async () => {
+  test('may have their own patterns, also for numbers', async () => {
     const patterns = [{ name: 'employee', pattern: '\\bE?\\d{7}\\b' }];
     const redactor = await redactorOf({ patterns, mode: 'mask' });
     expect(await sent(redactor, ['by E1234567', 1234567, 12])).toEqual([
@@ -158,16 +158,16 @@ describe('the rules', () => {
   });
 
   test.each([
-    ['a backreference', { name: 'x', pattern: '(a)\\1' }],
+    ['a back reference', { name: 'x', pattern: '(a)\\1' }],
     ['an open group', { name: 'x', pattern: '(a' }],
-    ['a name that is taken', { name: 'email', pattern: 'a' }],
-    ['a name that does not fit into a token', { name: 'A b', pattern: 'a' }],
-    ['an endless pattern', { name: 'x', pattern: 'a'.repeat(2_000) }],
-  ])('cannot have a pattern with %s', async (_, pattern) => {
+    ['a reserved name', { name: 'email', pattern: 'a' }],
+    ['a name that is invalid in a token', { name: 'A b', pattern: 'a' }],
+    ['a pattern that is too long', { name: 'x', pattern: 'a'.repeat(2_000) }],
+  ])('reject a pattern with %s', async (_, pattern) => {
     await expect(redactorOf({ patterns: [pattern] })).rejects.toMatchObject({ code: 'config' });
   });
 
-  test('find national telephone numbers of their countries', async () => {
+  test('detect national telephone numbers of their countries', async () => {
     const redactor = await redactorOf({ countries: ['CH', 'DE'], mode: 'mask' });
     expect(await sent(redactor, 'Tel. 044 668 18 00 or 030 901820, 2026-11-21')).toBe(
       'Tel. [redacted:phone] or [redacted:phone], 2026-11-21',
@@ -175,7 +175,7 @@ describe('the rules', () => {
   });
 });
 
-describe('what the server itself has named goes back as it was', () => {
+describe('a value that the server named itself is returned unchanged', () => {
   const list = {
     resources: [{ uri: 'crm://me@example.com', name: 'x' }],
     nextCursor: '203.0.113.7',
@@ -197,7 +197,7 @@ describe('what the server itself has named goes back as it was', () => {
     expect((await redactor.toServer(other, {})).json).toContain('<email:');
   });
 
-  test('nothing that it had only as a token', async () => {
+  test('but not a value that the server received only as a token', async () => {
     const redactor = await redactorOf();
     const token = await sent(redactor, 'me@example.com');
     const result = JSON.stringify({ id: 1, result: { uri: `crm://${token}` } });
@@ -207,7 +207,7 @@ describe('what the server itself has named goes back as it was', () => {
   });
 });
 
-test('every part of a message but its envelope is looked at', async () => {
+test('every part of a message except its envelope is searched', async () => {
   const redactor = await redactorOf({ mode: 'mask' });
   const text = JSON.stringify({
     jsonrpc: '2.0',
@@ -227,7 +227,7 @@ test('every part of a message but its envelope is looked at', async () => {
   });
 });
 
-test('a client’s version is no IP address', async () => {
+test('a client’s version is not an IP address', async () => {
   const redactor = await redactorOf();
   const info = { clientInfo: { name: 'x', version: '1.101.2.0' } };
   const meta = { _meta: { 'io.modelcontextprotocol/clientInfo': info.clientInfo } };
@@ -237,7 +237,7 @@ test('a client’s version is no IP address', async () => {
   }
 });
 
-test('what was hidden is counted by kind', async () => {
+test('hidden values are counted by kind', async () => {
   const redactor = await redactorOf();
   const { counts } = await redactor.toServer(
     callText(['a@example.com b@example.com', 4111111111111111]),
@@ -246,7 +246,7 @@ test('what was hidden is counted by kind', async () => {
   expect(counts).toEqual({ email: 2, card: 1 });
 });
 
-test('hides what stands in JSON within JSON of any depth, and never fails the call', async () => {
+test('hides data in JSON within JSON of any depth, and never fails the call', async () => {
   const redactor = await redactorOf({ mode: 'mask' });
   let text = JSON.stringify('me@example.com');
   for (let depth = 0; depth < 14; depth++) {
@@ -255,7 +255,7 @@ test('hides what stands in JSON within JSON of any depth, and never fails the ca
   }
 });
 
-test('tells keys apart that read already as another one does now', async () => {
+test('distinguishes a changed key from an existing equal key', async () => {
   const redactor = await redactorOf({ mode: 'mask' });
   const keys = { '[redacted:email]': 1, 'me@example.com': 2, '[redacted:email] (2)': 3 };
   const got = (await sent(redactor, keys)) as Record<string, number>;
@@ -263,7 +263,7 @@ test('tells keys apart that read already as another one does now', async () => {
   expect(JSON.stringify(got)).not.toContain('me@example.com');
 });
 
-test('lists the ids of the tokens that a message put in and took back', async () => {
+test('lists the ids of the tokens that a message inserted and restored', async () => {
   const redactor = await redactorOf();
   const there = await redactor.toServer(
     callText(['a@example.com', 'a@example.com', 4111111111111111]),
@@ -277,14 +277,14 @@ test('lists the ids of the tokens that a message put in and took back', async ()
   expect(back.issuedIds.size).toBe(0);
 });
 
-test('any depth of plain structure is followed', async () => {
+test('any depth of plain structure is searched', async () => {
   const redactor = await redactorOf({ mode: 'mask' });
   const deep = `${'['.repeat(5_000)}"me@example.com"${']'.repeat(5_000)}`;
   const { json } = await redactor.toServer(`{"params":{"a":${deep}}}`, {});
   expect(json).toContain('[redacted:email]');
 });
 
-test('what stands right at a find is found as well', async () => {
+test('text directly next to a find is searched as well', async () => {
   const redactor = await redactorOf({ mode: 'mask' });
   expect(await sent(redactor, 'me@example.com078-05-1120')).toBe(
     '[redacted:email][redacted:national-id]',
@@ -294,7 +294,7 @@ test('what stands right at a find is found as well', async () => {
   );
 });
 
-test('what overlaps goes as a whole', async () => {
+test('overlapping finds are replaced as a whole', async () => {
   const redactor = await redactorOf({
     mode: 'mask',
     patterns: [{ name: 'ticket', pattern: 'T-\\d+ of [a-z]+' }],
@@ -302,7 +302,7 @@ test('what overlaps goes as a whole', async () => {
   expect(await sent(redactor, 'see T-1 of me@example.com.')).toMatch(/^see \[redacted:[a-z]+\]\.$/);
 });
 
-test('what becomes JSON only without the secret in it is turned back all the same', async () => {
+test('a text that becomes JSON only without its secret is still restored', async () => {
   const redactor = await redactorOf();
   const key = '-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----';
   const text = `{"key":"${key}","to":"me@example.com"}`;

@@ -6,7 +6,9 @@ const PEM = [
   '-----END PRIVATE KEY-----',
 ].join('\n');
 
-/** Data of each kind that belongs to nobody: of documentation, test ranges and examples of standards. */
+/**
+ * Samples of each kind from documentation, test ranges and standards, which belong to no person.
+ */
 export const SAMPLES: Readonly<Record<RedactionKind, readonly string[]>> = {
   email: [
     'jane.doe@example.com',
@@ -68,7 +70,7 @@ export const SAMPLES: Readonly<Record<RedactionKind, readonly string[]>> = {
   'private-key': [PEM],
 };
 
-/** What only looks like data of somebody's. */
+/** Values that only look like personal data. */
 export const ORDINARY: readonly string[] = [
   'The meeting is on 2026-11-21 at 15:21:48.',
   '2026-11-21T15:21:48.123Z',

@@ -4,9 +4,10 @@ import { closeSync, openSync } from 'node:fs';
 import { AgentCoreError } from '../../../src/error.ts';
 
 /**
- * Runs `work` while no other process does so under the same lock file. The lock belongs to the open
- * file, so the kernel takes it back however this process ends, and none is ever left behind.
- * @throws AgentCoreError `timeout` when another one has held it for that long.
+ * Runs `work` while no other process does so with the same lock file. The lock belongs to the open
+ * file, so the kernel releases it when this process ends in any way, and none is ever left behind.
+ *
+ * @throws AgentCoreError `timeout` if another process holds it for that long.
  */
 export async function whileLocked<T>(
   file: string,
@@ -15,7 +16,7 @@ export async function whileLocked<T>(
 ): Promise<T> {
   const opened = openSync(file, 'a');
   try {
-    // flock(1) of util-linux locks the file that it is handed as its descriptor 3, which is ours.
+    // flock(1) of util-linux locks the file that it receives as descriptor 3.
     const args = ['--timeout', String(maxMinutes * 60), '3'];
     const flock = spawn('flock', args, { stdio: ['ignore', 'inherit', 'inherit', opened] });
     const [code] = await once(flock, 'exit');
