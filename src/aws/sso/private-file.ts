@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type BigIntStats, closeSync, openSync, rmSync, type Stats, statSync } from 'node:fs';
-import { chmod, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentCoreError, messageOf } from '../../error.ts';
@@ -12,14 +12,13 @@ const LOCK_PAUSE = 50;
 const REPLACE_ATTEMPTS = 20;
 
 /**
- * Creates a directory with access for its owner only. Restricts an existing directory of this user.
+ * Creates a directory with access for its owner only, and its missing parents. An existing one
+ * stays as it is: the user or the AWS CLI has chosen its mode, and {@link replaceFile} makes each
+ * file private.
  */
 export async function privateFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
-    if (process.getuid === undefined) return;
-    const { mode, uid } = await stat(path);
-    if (uid === process.getuid() && (mode & 0o077) !== 0) await chmod(path, 0o700);
   } catch (cause) {
     throw unwritable(path, cause);
   }

@@ -1,5 +1,5 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { RoleTargets } from '../../../src/aws/credentials/role-targets.ts';
 import { temporaryFolder } from '../../fixtures/tls.ts';
@@ -64,6 +64,15 @@ describe('role targets', () => {
     expect(await targets.list()).toHaveLength(10);
     if (process.platform !== 'win32') expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(JSON.parse(await readFile(file, 'utf8')).targets).toHaveLength(10);
+  });
+
+  it.skipIf(process.platform === 'win32')('leave the mode of an existing state folder', async () => {
+    const { targets, file } = await targetsOf();
+    await mkdir(dirname(file));
+    await chmod(dirname(file), 0o755);
+    await targets.touch(role('a'));
+    expect((await stat(dirname(file))).mode & 0o777).toBe(0o755);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
   });
 
   it('are empty if the file is broken, and can be written again', async () => {

@@ -31,13 +31,14 @@ describe('the token cache', () => {
     expect(readdirSync(dirname(path))).toEqual([CORP_FILE]);
   });
 
-  it('makes an existing folder private', async () => {
+  it('does not change the mode of an existing folder', async () => {
     const home = new Home(CONFIG);
     const folder = join(home.path, '.aws', 'sso', 'cache');
     mkdirSync(folder, { recursive: true });
     chmodSync(folder, 0o755);
     await home.signIn(HOUR);
-    expect(modeOf(folder)).toBe(0o700);
+    expect(modeOf(folder)).toBe(0o755);
+    expect(modeOf(join(folder, CORP_FILE))).toBe(0o600);
   });
 
   it('replaces a symbolic link, and does not change its target', async () => {
