@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ScriptedModel } from '../../examples/agent/scripted-model.ts';
+import { runtimeEnv } from '../fixtures/proxied-runtime.ts';
 import { ProxyProcess } from '../fixtures/proxy-process.ts';
 import { endWithTest } from '../fixtures/running.ts';
 import { fixture, start } from '../local/harness.ts';
@@ -11,10 +12,11 @@ async function transcriptOf(server: string) {
   const local = await start({
     server: { command: [...NODE, fixture(server)], sessions: 'stateful' },
   });
-  const agent = new ProxyProcess(
-    { ...local.env, AGENTCORE_AGENT_ARN: local.runtime('server').arn },
-    ['--disable-warning=ExperimentalWarning', 'examples/agent/main.ts', 'My task'],
-  );
+  const agent = new ProxyProcess(runtimeEnv(local), [
+    '--disable-warning=ExperimentalWarning',
+    'examples/agent/main.ts',
+    'My task',
+  ]);
   endWithTest(agent, () => agent.kill());
   const { code } = await agent.exited;
   return { local, code, lines: agent.noise, stderr: agent.stderr };

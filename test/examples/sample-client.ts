@@ -10,6 +10,7 @@ import {
 import { onTestFinished } from 'vitest';
 import { parseConfig } from '../../src/local/config-file.ts';
 import { type LocalRuntime, startResolved } from '../../src/local/local-runtime.ts';
+import { proxyCommand } from '../fixtures/proxied-runtime.ts';
 import type { Line } from '../fixtures/proxy-process.ts';
 import { endWithTest } from '../fixtures/running.ts';
 
@@ -58,10 +59,7 @@ export async function connect(
   user: typeof ADA | 'declines' = ADA,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<SampleClient> {
-  const { PATH = '', HOME = '' } = process.env;
-  const arn = local.runtime(sample).arn;
-  const env = { PATH, HOME, ...local.env, AGENTCORE_AGENT_ARN: arn, ...settings };
-  const proxy = { command: process.execPath, args: ['dist/proxy.js'], env };
+  const proxy = proxyCommand(local, settings, sample);
   const asked: string[] = [];
   const script: Script = {
     model({ messages }) {

@@ -3,10 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import {
-  getDefaultEnvironment,
-  StdioClientTransport,
-} from '@modelcontextprotocol/sdk/client/stdio.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { ListRootsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, it } from 'vitest';
 import {
@@ -16,8 +13,8 @@ import {
   STDIO_SERVER,
   startBridge,
 } from '../fixtures/bridge-process.ts';
+import { proxyCommand, proxyTo } from '../fixtures/proxied-runtime.ts';
 import type { Line } from '../fixtures/proxy-process.ts';
-import { startProxy } from '../fixtures/proxy-process.ts';
 import { endWithTest } from '../fixtures/running.ts';
 import { temporaryFolder } from '../fixtures/tls.ts';
 import { start } from '../local/harness.ts';
@@ -352,10 +349,7 @@ describe('the proxy in front of the bridge, on a local AgentCore', () => {
     ['MCP, stateful', { ...bridgeCommand, sessions: 'stateful' as const }],
   ])('supports sampling and elicitation on an %s runtime', async (_, runtime) => {
     const local = await start({ server: runtime });
-    const proxy = startProxy(local.url, {
-      ...local.env,
-      AGENTCORE_AGENT_ARN: local.runtime('server').arn,
-    });
+    const proxy = proxyTo(local);
     expect((await proxy.initialize()).result.serverInfo.name).toBe('stdio');
     const id = proxy.begin('tools/call', { name: 'interview' });
     for (const method of ['sampling/createMessage', 'elicitation/create']) {
@@ -486,16 +480,7 @@ describe('a server message while no request is open', () => {
         env: { MCP_SERVER_CMD: FOLDER_SERVER, SERVER_PORT: '{port}', SERVER_HOST: '127.0.0.1' },
       },
     });
-    const transport = new StdioClientTransport({
-      command: process.execPath,
-      args: ['dist/proxy.js'],
-      env: {
-        ...getDefaultEnvironment(),
-        AGENTCORE_STATE_DIR: process.env.AGENTCORE_STATE_DIR ?? '',
-        ...local.env,
-        AGENTCORE_AGENT_ARN: local.runtime('server').arn,
-      },
-    });
+    const transport = new StdioClientTransport(proxyCommand(local));
     const client = new Client(
       { name: 'test', version: '1' },
       { capabilities: { roots: { listChanged: true } } },

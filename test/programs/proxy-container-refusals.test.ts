@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import type { SwitchesInput } from '../../src/local/switches.ts';
 import { KnownSessions } from '../../src/sessions/known-sessions.ts';
-import { running, startState } from '../fixtures/proxied-runtime.ts';
-import { type ProxyProcess, startProxy } from '../fixtures/proxy-process.ts';
+import { proxyTo, running, startState } from '../fixtures/proxied-runtime.ts';
+import type { ProxyProcess } from '../fixtures/proxy-process.ts';
 import { start } from '../local/harness.ts';
 
 const SERVER = fileURLToPath(new URL('../fixtures/refusing-server.mjs', import.meta.url));
@@ -29,13 +29,7 @@ async function startRefused(
     switches,
   };
   const local = await start({ server });
-  const { arn } = local.runtime('server');
-  const proxy = startProxy(local.url, {
-    ...local.env,
-    ...env,
-    AGENTCORE_AGENT_ARN: arn,
-    AGENTCORE_RETRIES: '0',
-  });
+  const proxy = proxyTo(local, { ...env, AGENTCORE_RETRIES: '0' });
   return { local, proxy, env };
 }
 

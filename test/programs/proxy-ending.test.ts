@@ -4,14 +4,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import {
-  getDefaultEnvironment,
-  StdioClientTransport,
-} from '@modelcontextprotocol/sdk/client/stdio.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { describe, expect, it } from 'vitest';
 import { CALLS_END_MS, LAST_MOMENT_MS, STOPPING_ENDS_MS } from '../../src/programs/ending.ts';
 import { OUTPUT_ENDS_MS } from '../../src/programs/main.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
+import { proxyCommand, proxyTo } from '../fixtures/proxied-runtime.ts';
 import { type Line, ProxyProcess, RUNTIME_ARN, startProxy } from '../fixtures/proxy-process.ts';
 import { endWithTest, within } from '../fixtures/running.ts';
 import {
@@ -176,9 +174,7 @@ it('loads no module to stop a session', async () => {
   const local = await start({ server: statefulMcp() });
   const loaded = join(await temporaryFolder(), 'loaded-modules');
   await writeFile(loaded, '');
-  const proxy = startProxy(local.url, {
-    ...local.env,
-    AGENTCORE_AGENT_ARN: local.runtime('server').arn,
+  const proxy = proxyTo(local, {
     NODE_OPTIONS: `--import=${LOG_MODULES}`,
     LOADED_MODULES: loaded,
   });
@@ -197,16 +193,7 @@ it('loads no module to stop a session', async () => {
 describe('the official SDK client', () => {
   it('leaves no microVM if it closes with an open call', async () => {
     const local = await start({ server: statefulMcp() });
-    const transport = new StdioClientTransport({
-      command: process.execPath,
-      args: ['dist/proxy.js'],
-      env: {
-        ...getDefaultEnvironment(),
-        ...local.env,
-        AGENTCORE_AGENT_ARN: local.runtime('server').arn,
-        AGENTCORE_STATE_DIR: process.env.AGENTCORE_STATE_DIR ?? '',
-      },
-    });
+    const transport = new StdioClientTransport(proxyCommand(local));
     const client = new Client({ name: 'test', version: '1' });
     await client.connect(transport);
     const call = client.callTool({ name: 'hang' }).catch((thrown) => thrown);

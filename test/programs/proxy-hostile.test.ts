@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
+import { proxyTo } from '../fixtures/proxied-runtime.ts';
 import { startProxy } from '../fixtures/proxy-process.ts';
 import { within } from '../fixtures/running.ts';
 import {
@@ -233,10 +234,7 @@ describe('a misbehaving client', () => {
       { server: statefulMcp() },
       { switches: { stopBy: 'mcp-session-id' } },
     );
-    const proxy = startProxy(local.url, {
-      ...local.env,
-      AGENTCORE_AGENT_ARN: local.runtime('server').arn,
-    });
+    const proxy = proxyTo(local);
     await proxy.initialize();
     await proxy.initialize();
     await proxy.call('count');

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { proxyTo } from '../fixtures/proxied-runtime.ts';
 import { startProxy } from '../fixtures/proxy-process.ts';
 import { startUpstream } from '../fixtures/scripted-upstream.ts';
 import { startForwardProxy, startTlsFront, temporaryFolder } from '../fixtures/tls.ts';
@@ -105,9 +106,7 @@ describe('the network connection', () => {
     const local = await start({ server: statelessMcp() }, { roles: [{ arn: ROLE }] });
     const front = await startTlsFront(local.url);
     const forward = await startForwardProxy();
-    const proxy = startProxy(local.url, {
-      ...local.env,
-      AGENTCORE_AGENT_ARN: local.runtime('server').arn,
+    const proxy = proxyTo(local, {
       AGENTCORE_ASSUME_ROLE_ARN: ROLE,
       AWS_ENDPOINT_URL_STS: front.url,
       AWS_CA_BUNDLE: front.authority,

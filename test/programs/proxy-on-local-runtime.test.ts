@@ -6,24 +6,10 @@ import {
   ListRootsRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, it } from 'vitest';
-import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import type { Switches } from '../../src/local/switches.ts';
-import { type ProxyProcess, startProxy } from '../fixtures/proxy-process.ts';
+import { proxyCommand, proxyTo, textOf } from '../fixtures/proxied-runtime.ts';
 import { endWithTest } from '../fixtures/running.ts';
 import { fixture, start, statefulMcp, statelessMcp } from '../local/harness.ts';
-
-function proxyTo(
-  local: LocalRuntime,
-  runtime: string,
-  env: Record<string, string> = {},
-): ProxyProcess {
-  const arn = local.runtime(runtime).arn;
-  return startProxy(local.url, { ...local.env, AGENTCORE_AGENT_ARN: arn, ...env });
-}
-
-async function textOf(answer: Promise<{ result: { content: { text: string }[] } }>) {
-  return (await answer).result.content[0]?.text;
-}
 
 const isStopped = ({ state }: { state: string }) => state === 'Stopped';
 
@@ -31,7 +17,7 @@ describe('the session mode', () => {
   it('session keeps one microVM for the process, and stops it at the end', async () => {
     for (const server of [statefulMcp(), statelessMcp()]) {
       const local = await start({ server });
-      const proxy = proxyTo(local, 'server');
+      const proxy = proxyTo(local);
       await proxy.initialize();
       expect(await textOf(proxy.call('count'))).toBe('1');
       expect(await textOf(proxy.call('count'))).toBe('2');
@@ -53,7 +39,7 @@ describe('the session mode', () => {
   ])('session works the same with %s', async (_, switches) => {
     for (const server of [statefulMcp(), statelessMcp()]) {
       const local = await start({ server }, { switches });
-      const proxy = proxyTo(local, 'server');
+      const proxy = proxyTo(local);
       await proxy.initialize();
       await Promise.all([proxy.call('count'), proxy.call('count')]);
       expect(await textOf(proxy.call('count'))).toBe('3');
@@ -65,7 +51,7 @@ describe('the session mode', () => {
   it('identity gives the same principal the same session, and leaves it running', async () => {
     const local = await start({ server: statelessMcp() });
     for (const count of ['1', '2']) {
-      const proxy = proxyTo(local, 'server', { RUNTIME_SESSION_MODE: 'identity' });
+      const proxy = proxyTo(local, { RUNTIME_SESSION_MODE: 'identity' });
       await proxy.initialize();
       expect(await textOf(proxy.call('count'))).toBe(count);
       await proxy.close();
@@ -78,7 +64,7 @@ describe('the session mode', () => {
     'identity is ignored for a server that chooses its sessions and rejects the proxy’s id (%s), with one warning',
     async (refusedId) => {
       const local = await start({ server: statefulMcp() }, { switches: { refusedId } });
-      const proxy = proxyTo(local, 'server', {
+      const proxy = proxyTo(local, {
         RUNTIME_SESSION_MODE: 'identity',
         LOG_LEVEL: 'warning',
       });
@@ -92,7 +78,7 @@ describe('the session mode', () => {
 
   it('request gives each request a separate session, and stops each', async () => {
     const local = await start({ server: statelessMcp({ warm: 1 }) });
-    const proxy = proxyTo(local, 'server', { RUNTIME_SESSION_MODE: 'request' });
+    const proxy = proxyTo(local, { RUNTIME_SESSION_MODE: 'request' });
     await proxy.initialize();
     expect(await textOf(proxy.call('count'))).toBe('1');
     expect(await textOf(proxy.call('count'))).toBe('1');
@@ -103,7 +89,7 @@ describe('the session mode', () => {
 
   it('request sends each answer to the microVM that sent the request, even for equal requests', async () => {
     const local = await start({ server: statelessMcp() });
-    const proxy = proxyTo(local, 'server', { RUNTIME_SESSION_MODE: 'request' });
+    const proxy = proxyTo(local, { RUNTIME_SESSION_MODE: 'request' });
     const calls = [
       proxy.begin('tools/call', { name: 'ask' }),
       proxy.begin('tools/call', { name: 'ask' }),
@@ -148,14 +134,7 @@ describe('the official client', () => {
     client.setRequestHandler(ListRootsRequestSchema, () => ({
       roots: [{ uri: 'file:///work', name: 'work' }],
     }));
-    const { PATH = '', HOME = '' } = process.env;
-    await client.connect(
-      new StdioClientTransport({
-        command: process.execPath,
-        args: ['dist/proxy.js'],
-        env: { PATH, HOME, ...local.env, AGENTCORE_AGENT_ARN: local.runtime('server').arn },
-      }),
-    );
+    await client.connect(new StdioClientTransport(proxyCommand(local)));
     endWithTest(client, () => client.close());
     const progress: number[] = [];
     const { content } = await client.callTool({ name: 'interview' }, undefined, {
@@ -187,14 +166,7 @@ describe('the official client', () => {
       { name: 'modern', version: '1' },
       { versionNegotiation: { mode: { pin: '2026-07-28' } } },
     );
-    const { PATH = '', HOME = '' } = process.env;
-    await client.connect(
-      new ModernStdio({
-        command: process.execPath,
-        args: ['dist/proxy.js'],
-        env: { PATH, HOME, ...local.env, AGENTCORE_AGENT_ARN: local.runtime('server').arn },
-      }),
-    );
+    await client.connect(new ModernStdio(proxyCommand(local)));
     endWithTest(client, () => client.close());
     const { tools } = await client.listTools();
     expect(tools.map(({ name }) => name)).toEqual(['greet']);

@@ -8,8 +8,7 @@ import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import type { SessionEntry } from '../../src/sessions/session-book.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { type CliResult, runCli, startCli } from '../fixtures/cli-process.ts';
-import { running } from '../fixtures/proxied-runtime.ts';
-import { startProxy } from '../fixtures/proxy-process.ts';
+import { proxyTo, running } from '../fixtures/proxied-runtime.ts';
 import { within } from '../fixtures/running.ts';
 import { ago, StateFolder, started } from '../fixtures/written-journal.ts';
 import {
@@ -280,9 +279,7 @@ describe('a killed proxy', () => {
   ])('leaves its session in the list %s, and the session can be stopped', async (_, tool) => {
     const local = await start({ server: statelessMcp() });
     const state = new StateFolder();
-    const proxy = startProxy(local.url, {
-      ...local.env,
-      AGENTCORE_AGENT_ARN: local.runtime('server').arn,
+    const proxy = proxyTo(local, {
       AGENTCORE_STATE_DIR: state.path,
     });
     await proxy.initialize();
@@ -308,9 +305,7 @@ describe('a container that fails while its session starts, with a killed program
   async function failedStart(server: RuntimeInput) {
     const local = await start({ server });
     const state = new StateFolder();
-    const proxy = startProxy(local.url, {
-      ...local.env,
-      AGENTCORE_AGENT_ARN: local.runtime('server').arn,
+    const proxy = proxyTo(local, {
       AGENTCORE_STATE_DIR: state.path,
       AGENTCORE_RETRIES: '0',
     });
