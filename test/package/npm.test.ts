@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { installedTarball, type Unpacked, unexpected, unmatched } from './packages.ts';
 
 const MEGABYTE = 1024 * 1024;
@@ -46,7 +47,7 @@ describe('the npm package', () => {
     const program = join(npm.folder, 'node_modules/.bin/agentcore-mcp');
     const { version } = JSON.parse(await readFile('package.json', 'utf8'));
     const { stdout, stderr } = await promisify(execFile)(program, ['--version'], {
-      timeout: 20_000,
+      timeout: MAX_WAIT_MS,
       shell: process.platform === 'win32',
     });
     expect(stdout.trim()).toBe(version);

@@ -147,7 +147,7 @@ describe('a tool list', () => {
     ['returns broken JSON', { kind: 'broken-json' }],
   ])('that permanently %s is an error, never an empty list', async (_, fault) => {
     const { local, proxy } = await startProxied({
-      env: { AGENTCORE_READ_TIMEOUT: '1', AGENTCORE_RETRIES: '1' },
+      env: { AGENTCORE_READ_TIMEOUT: '10', AGENTCORE_RETRIES: '1' },
     });
     await proxy.initialize();
     local.faults.inject({ ...fault, method: 'tools/list', times: 'always' });

@@ -115,11 +115,8 @@ describe('the runtime session id', () => {
       ['server', 'beta'],
       ['other', 'beta'],
     ] as const) {
-      const proxy = proxyTo(local, {
-        RUNTIME_SESSION_MODE: 'identity',
-        AGENTCORE_AGENT_ARN: local.runtime(name).arn,
-        AGENTCORE_QUALIFIER: qualifier,
-      });
+      const env = { RUNTIME_SESSION_MODE: 'identity', AGENTCORE_QUALIFIER: qualifier };
+      const proxy = proxyTo(local, env, name);
       await proxy.initialize();
       await proxy.close();
     }
@@ -427,7 +424,7 @@ describe('on exit, the proxy', () => {
       else refuse(seen, 403, 'AccessDeniedException');
       return true;
     });
-    const settings = { AGENTCORE_READ_TIMEOUT: '1', AGENTCORE_RETRIES: '0' };
+    const settings = { AGENTCORE_READ_TIMEOUT: '5', AGENTCORE_RETRIES: '0' };
     const proxy = startProxy(upstream.url, { ...env, ...settings });
     expect((await proxy.initialize()).result).toBeDefined();
     await upstream.sawMethod('notifications/initialized');

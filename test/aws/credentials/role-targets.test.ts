@@ -66,14 +66,17 @@ describe('role targets', () => {
     expect(JSON.parse(await readFile(file, 'utf8')).targets).toHaveLength(10);
   });
 
-  it.skipIf(process.platform === 'win32')('leave the mode of an existing state folder', async () => {
-    const { targets, file } = await targetsOf();
-    await mkdir(dirname(file));
-    await chmod(dirname(file), 0o755);
-    await targets.touch(role('a'));
-    expect((await stat(dirname(file))).mode & 0o777).toBe(0o755);
-    expect((await stat(file)).mode & 0o777).toBe(0o600);
-  });
+  it.skipIf(process.platform === 'win32')(
+    'leave the mode of an existing state folder',
+    async () => {
+      const { targets, file } = await targetsOf();
+      await mkdir(dirname(file));
+      await chmod(dirname(file), 0o755);
+      await targets.touch(role('a'));
+      expect((await stat(dirname(file))).mode & 0o777).toBe(0o755);
+      expect((await stat(file)).mode & 0o777).toBe(0o600);
+    },
+  );
 
   it('are empty if the file is broken, and can be written again', async () => {
     const { targets, file } = await targetsOf();

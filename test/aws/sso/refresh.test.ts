@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { currentToken, requireToken } from '../../../src/aws/sso/refresh.ts';
 import { tokenFile } from '../../../src/aws/sso/token-cache.ts';
 import { waitForLogin } from '../../../src/aws/sso/wait-for-login.ts';
+import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 import { CONFIG, HOUR, Home, NEVER } from './home.ts';
 import { ScriptedIdentityCenter } from './scripted-identity-center.ts';
 
@@ -129,7 +130,7 @@ describe('waiting for a login', () => {
     const home = new Home(CONFIG);
     await home.signIn(-HOUR);
     const session = await home.session();
-    const options = { context: home.context(), signal: NEVER, patience: 20_000 };
+    const options = { context: home.context(), signal: NEVER, patience: MAX_WAIT_MS };
     const pending = waitForLogin(session, options);
     await home.signIn(HOUR, undefined, 'from-the-aws-cli');
     expect((await pending).accessToken).toBe('from-the-aws-cli');
@@ -137,7 +138,7 @@ describe('waiting for a login', () => {
 
   it('ends when the user signs in for the first time', async () => {
     const home = new Home(CONFIG);
-    const options = { context: home.context(), signal: NEVER, patience: 20_000 };
+    const options = { context: home.context(), signal: NEVER, patience: MAX_WAIT_MS };
     const pending = waitForLogin(await home.session(), options);
     await home.signIn(HOUR);
     expect((await pending).accessToken).toBe('access-on-file');

@@ -31,13 +31,10 @@ async function setUp(policy = POLICY, env: Record<string, string> = ENV) {
   const pending = async (): Promise<PendingApproval> => {
     let found: PendingApproval | undefined;
     await expect
-      .poll(
-        async () => {
-          [found] = await readPending(folder, Date.now());
-          return found;
-        },
-        { timeout: 20_000 },
-      )
+      .poll(async () => {
+        [found] = await readPending(folder, Date.now());
+        return found;
+      })
       .toBeDefined();
     return found as PendingApproval;
   };

@@ -8,6 +8,7 @@ import {
   writePending,
 } from '../../../src/policy/approvals/approvals-folder.ts';
 import { Audit } from '../../../src/policy/audit/audit.ts';
+import { stepMs } from '../harness/browser.ts';
 import { until } from '../harness/until.ts';
 import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
 
@@ -24,9 +25,6 @@ const scene = useAgentCore(
     name: 'policies',
   }),
 );
-
-/** Milliseconds for changes that the extension polls. */
-const SEEN = 20_000;
 
 test('a mistake in a policy is marked at its position', async () => {
   const { driver, folder, workbench } = scene().vsCode;
@@ -47,7 +45,7 @@ test('a mistake in a policy is marked at its position', async () => {
     await editor?.edit((text) => text.replace(new Range(2, 3, 2, 7), 'tools'));
     await editor?.document.save();
   });
-  await until(SEEN, 'The end of the mark', async () => (await marks()).length === 0);
+  await until(stepMs, 'The end of the mark', async () => (await marks()).length === 0);
   await workbench.editors.closeAll();
 });
 
@@ -97,6 +95,6 @@ test('a call that waits for approval is approved with one click', async () => {
   const sessions = workbench.view('Sessions');
   await sessions.waitForDescription('forget', /^waits for you/);
   await sessions.runInlineAction('forget', 'Approve Once');
-  const answer = await until(SEEN, 'The answer', () => readAnswerFile(folder, question.id));
+  const answer = await until(stepMs, 'The answer', () => readAnswerFile(folder, question.id));
   expect(answer).toBe('once');
 });

@@ -101,7 +101,7 @@ test('the extension activates despite an unreadable journal and a dead endpoint'
   writeFileSync(folder.state, 'no folder');
   await local.close();
   await vsCode.load();
-  await until(20_000, 'The extension', () =>
+  await until(stepMs, 'The extension', () =>
     driver.run(
       ({ extensions }) => extensions.getExtension('agentcore-mcp.agentcore-mcp')?.isActive,
     ),

@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { stepMs } from './browser.ts';
 import { descendantsOf, isRunning } from './process-tree.ts';
 import { until } from './until.ts';
 
@@ -21,5 +22,5 @@ test('a folder is not trusted at first, and VS Code ends with a killed test', as
   const started = descendantsOf(child.pid ?? 0);
   expect(started.length).toBeGreaterThan(5);
   child.kill('SIGKILL');
-  await until(20_000, 'The end of all that it started', () => !started.some(isRunning));
+  await until(stepMs, 'The end of all that it started', () => !started.some(isRunning));
 });

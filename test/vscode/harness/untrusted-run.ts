@@ -1,3 +1,4 @@
+import { stepMs } from './browser.ts';
 import { until } from './until.ts';
 import { VsCode } from './vs-code.ts';
 
@@ -7,5 +8,5 @@ const isTrusted = () => driver.run(({ workspace }) => workspace.isTrusted);
 const before = await isTrusted();
 await workbench.trustWorkspace();
 // The extension host is informed after the window shows it.
-const after = await until(20_000, 'A trusted folder in the extension host', isTrusted);
+const after = await until(stepMs, 'A trusted folder in the extension host', isTrusted);
 process.stdout.write(`${JSON.stringify({ before, after, root: folder.root })}\n`);
