@@ -1,6 +1,6 @@
 /**
- * What users and their scripts rely on: help texts, variables, settings, commands and fields of
- * records. A change of a snapshot is a change of a contract: it needs a CHANGELOG line.
+ * The contracts with users and their scripts: help texts, variables, settings, commands and fields
+ * of records. A changed snapshot is a changed contract, and needs a CHANGELOG line.
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ async function readHelp(...verb: readonly string[]): Promise<string> {
   return stdout;
 }
 
-/** Names of the verbs that a help text lists. */
+/** The names of the commands in a help text. */
 function findVerbs(help: string): readonly string[] {
   const [, list = ''] = /\nCommands:\n([\s\S]*?)(?:\n\n|$)/.exec(help) ?? [];
   return Array.from(list.matchAll(/^ {2}([a-z][\w-]*)/gm), ([, verb = '']) => verb).filter(
@@ -27,7 +27,7 @@ function findVerbs(help: string): readonly string[] {
   );
 }
 
-it('keeps the verbs and options of the command line', async () => {
+it('keeps the commands and options of the command line', async () => {
   const texts = [await readHelp()];
   for (const verb of findVerbs(texts[0] as string)) {
     const help = await readHelp(verb);
@@ -44,7 +44,7 @@ it('keeps the names of environment variables', async () => {
   const variable =
     /\b(?:AGENTCORE|AGENT|AWS|MCP|RUNTIME_SESSION|SERVER|LOG|NODE|OTEL|LANGFUSE)_[A-Z][A-Z0-9_]*[A-Z0-9]\b/g;
   for (const text of texts) for (const [name] of text.matchAll(variable)) names.add(name);
-  // A constant is declared; a variable is only read.
+  // A constant is declared. An environment variable is only read.
   const constants = texts.flatMap((text) =>
     Array.from(text.matchAll(/\b(?:const|readonly) ([A-Z_0-9]+)\b/g), ([, name = '']) => name),
   );
@@ -52,7 +52,7 @@ it('keeps the names of environment variables', async () => {
   await expect(`${[...names].sort().join('\n')}\n`).toMatchFileSnapshot('contracts/variables.txt');
 });
 
-it('keeps what the extension contributes', async () => {
+it('keeps the contributions of the extension', async () => {
   const {
     commands,
     configuration,

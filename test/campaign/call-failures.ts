@@ -3,19 +3,19 @@ import type { Exchange, ExchangeLog, Outage } from './exchanges.ts';
 import { type Life, traceOf } from './life.ts';
 import type { Asked } from './proxy-client.ts';
 
-/** Milliseconds before the first repetition; each further one waits up to twice as long. */
+/** Milliseconds before the first retry. Each further delay is up to twice as long. */
 const FIRST_PAUSE_MS = 200;
 const MAX_PAUSE_MS = 5_000;
-/** The longest that a fault of the plan asks to be left alone. */
+/** The longest Retry-After of a fault in the plan, in milliseconds. */
 const RETRY_AFTER_MS = 1_000;
-/** Milliseconds, on a quiet machine, until a proxy knows that its connection is broken. */
+/** Milliseconds, on an idle machine, until a proxy detects that its connection is broken. */
 const NOTICED_AFTER_MS = 250;
 
-/** How often a request failed before its error, and what the next attempt would take. */
+/** The failed attempts of a request before its error, and the cost of the next attempt. */
 interface Failures {
-  /** The most that the faults allow. A refusal of a busy service is none. */
+  /** The maximum number that the faults explain. Refusals by a busy service do not count. */
   readonly failures: number;
-  /** The longest pause before the next attempt. */
+  /** The longest possible delay before the next attempt. */
   readonly pauseMs: number;
   readonly spentMs: number;
 }
@@ -28,7 +28,7 @@ export interface CallFailuresOptions {
   readonly slowness: number;
 }
 
-/** The faults that one call met, from the log of the network. */
+/** The faults that affected one call, from the log of the network. */
 export class CallFailures {
   readonly #options: CallFailuresOptions;
   readonly #exchanges: readonly Exchange[];
@@ -38,7 +38,7 @@ export class CallFailures {
     this.#exchanges = options.network.of(traceOf(options.key));
   }
 
-  /** How often the server said that it does not know the session. */
+  /** The number of errors in which the server reported an unknown session. */
   get losses(): number {
     return this.#exchanges.filter((exchange) => kindOfExchange(exchange) === 'lost').length;
   }
@@ -115,7 +115,10 @@ export class CallFailures {
     };
   }
 
-  /** The most attempts that can have failed without reaching the network's other end. */
+  /**
+   * The maximum number of attempts that can have failed without reaching the other end of the
+   * network.
+   */
   #unseenFailures(since: number): number {
     const { network, slowness } = this.#options;
     const from = since - NOTICED_AFTER_MS * slowness;
@@ -131,7 +134,7 @@ function overlapMs({ from, until = Number.POSITIVE_INFINITY }: Outage, since: nu
   return Math.min(until, to) - Math.max(from, since);
 }
 
-/** Pauses are at least half as long as they may be, and each is twice as long as the one before. */
+/** Delays are at least half as long as their maximum, and each maximum is twice the one before. */
 function attemptsWithin(milliseconds: number): number {
   return 1 + Math.floor(Math.log2(1 + milliseconds / (FIRST_PAUSE_MS / 2)));
 }

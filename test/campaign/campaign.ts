@@ -47,7 +47,7 @@ export interface Campaign {
 export async function runCampaign(plan: Plan, patience: number): Promise<Account> {
   const started = performance.now();
   const folder = mkdtempSync(join(tmpdir(), 'agentcore-campaign-'));
-  // First, because the compiler keeps a process.
+  // First, because the compiler keeps a process running.
   const server = buildServer(folder);
   const descriptors = await openDescriptors();
   const executions = join(folder, 'executions.jsonl');

@@ -2,13 +2,13 @@ import type { Exchange } from './exchanges.ts';
 import type { Line } from './proxy-client.ts';
 
 /**
- * What an error says of its call. `own`: the server's answer. `lasting`: another attempt would fail
- * as well. `busy`: the service refused it for now. `unsent`: it never left. `unknown`: it may have
- * run. `ended`: the proxy was ended. `lost`: its session is gone.
+ * The meaning of an error for its call. `own`: the server's answer. `lasting`: another attempt
+ * would fail as well. `busy`: the service refused it temporarily. `unsent`: it was never sent.
+ * `unknown`: it may have run. `ended`: the proxy was ended. `lost`: its session is lost.
  */
 export type ErrorKind = 'own' | 'lasting' | 'busy' | 'unsent' | 'unknown' | 'ended' | 'lost';
 
-/** Texts of the parts of a campaign. The first match decides. */
+/** Error messages of the parts of a campaign. The first match decides. */
 const TEXTS: readonly (readonly [RegExp, ErrorKind])[] = [
   [/program was ended|proxy has ended|other side has ended/, 'ended'],
   [/HTTP 40[1239]|ExpiredToken|no MCP message|security token .* expired/, 'lasting'],
@@ -36,7 +36,7 @@ const STATUSES: Readonly<Record<number, ErrorKind>> = {
   504: 'unknown',
 };
 
-/** Classifies an error that a client was shown. */
+/** Classifies an error that a client received. */
 export function kindOf({ message = '', data = {} }: NonNullable<Line['error']>): ErrorKind {
   const { status, name, outcome } = data;
   if (name === 'RetryableConflictException') return 'busy';

@@ -1,4 +1,4 @@
-/** Bytes of a response that are kept: an error, or the start of a result. */
+/** Bytes of a response that are stored: an error, or the start of a result. */
 const MAX_KEPT_BYTES = 4_096;
 
 const RUNTIME_SESSION = 'x-amzn-bedrock-agentcore-runtime-session-id';
@@ -41,7 +41,7 @@ export class Exchange {
     return status === undefined ? undefined : Number(status);
   }
 
-  /** True if the proxy was sent the whole response. */
+  /** True if the proxy received the whole response. */
   get isComplete(): boolean {
     const head = this.#response.indexOf('\r\n\r\n');
     if (head < 0) return false;
@@ -54,18 +54,18 @@ export class Exchange {
     return this.isComplete && this.#response.includes('"result":');
   }
 
-  /** What an error of the server or the platform says; `undefined` if there are no words. */
+  /** The error message of the server or the platform, or `undefined` if there is none. */
   get message(): string | undefined {
     const [, message] = /"message":("(?:[^"\\]|\\.)*")/.exec(this.#response) ?? [];
     return message === undefined ? undefined : (JSON.parse(message) as string);
   }
 
-  /** The exception's name of AgentCore. */
+  /** The name of AgentCore's exception. */
   get name(): string | undefined {
     return headerOf(this.#response, 'x-amzn-errortype');
   }
 
-  /** In words, for a person. */
+  /** A description for people. */
   toString(): string {
     const { at, endedAt, method = 'a message', status = 'no status', message } = this;
     const end = endedAt === undefined ? 'open' : `${Math.round(endedAt - at)} ms`;
@@ -74,14 +74,14 @@ export class Exchange {
   }
 }
 
-/** A time in which the network refused connections, or the moment in which it broke some. */
+/** A period in which the network refused connections, or the moment in which it broke some. */
 export interface Outage {
   readonly from: number;
-  /** `undefined`: it lasts. */
+  /** `undefined` while it lasts. */
   until: number | undefined;
 }
 
-/** What the network carried, and when it could not. */
+/** All requests on the network, and its outages. */
 export class ExchangeLog {
   readonly exchanges: Exchange[] = [];
   readonly outages: Outage[] = [];
@@ -91,7 +91,7 @@ export class ExchangeLog {
     return this.exchanges.filter((exchange) => exchange.trace === trace);
   }
 
-  /** Requests that the proxy made by itself in these sessions, such as probes. */
+  /** The proxy's own requests in these sessions, such as probes. */
   ownRequests(method: string, sessions: ReadonlySet<string | undefined>): readonly Exchange[] {
     return this.exchanges.filter(
       (exchange) =>

@@ -10,14 +10,14 @@ import type { ToolName } from './tools.ts';
 
 type RpcError = NonNullable<Line['error']>;
 
-/** Repetitions if AGENTCORE_RETRIES is not set, and those of handshakes at least. */
+/** The number of retries if AGENTCORE_RETRIES is not set, and the minimum for handshakes. */
 const STANDARD_REPEATS = 4;
-/** How often a call is sent again because its session is lost. */
+/** Maximum number of times that one call is sent again because its session is lost. */
 const MAX_REPLAYS = 3;
 
 const IDEMPOTENT: ReadonlySet<ToolName> = new Set(['look', 'set']);
 
-/** Judges every error of a call by the faults that the call and its handshakes met. */
+/** Judges every error of a call by the faults that affected the call and its handshakes. */
 export function judgeErrors({
   lives,
   network,
@@ -40,7 +40,9 @@ export function judgeErrors({
   });
 }
 
-/** Why the proxy may show an error; `undefined` if it had to send the call again. */
+/**
+ * The reason for which the proxy may return an error, or `undefined` if it had to retry the call.
+ */
 function reasonToShow(
   error: RpcError,
   { tool }: PlannedCall,
@@ -51,7 +53,7 @@ function reasonToShow(
   const message = error.message ?? '';
   const [, cause] = /could not be set up: (.*)/s.exec(message) ?? [];
   if (cause !== undefined) {
-    // Handshakes are repeated whatever the calls are set to.
+    // Handshakes are retried regardless of the setting for calls.
     return reasonNotToRepeat(
       kindOf({ ...error, message: cause }),
       Math.max(STANDARD_REPEATS, repeatsOf(planned.env)),
@@ -85,7 +87,7 @@ function reasonNotToRepeat(
   if (kind === 'lasting') return 'another attempt would fail as well';
   if (kind === 'ended') return 'the proxy was ended';
   if (repeats === 0) return 'nothing is to be repeated';
-  // A service that is busy uses up no repetitions.
+  // Refusals by a busy service do not count as retries.
   if (kind !== 'busy' && failures > repeats) return 'it failed as often as it may';
   return spentMs + pauseMs >= timeMs ? 'its time is over' : undefined;
 }

@@ -64,7 +64,7 @@ export function judgeSessions(evidence: SessionEvidence): Offence[] {
   return [...unrecorded, ...judged];
 }
 
-/** On a busy machine, the time that a proxy has to stop its sessions may be over before they are. */
+/** On a busy machine, the time of a proxy to stop its sessions may be too short. */
 function mayLeaveSessions({ planned, wasKilled, endMs = 0 }: Life): boolean {
   const isOutOfTime = endMs >= STOPPING_ENDS_MS;
   return wasKilled || planned.env.AGENTCORE_STOP_ON_EXIT === 'false' || isOutOfTime;

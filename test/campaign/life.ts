@@ -42,7 +42,7 @@ export interface LifeOptions {
 export class Life {
   readonly planned: PlannedLife;
   readonly client: ProxyClient;
-  /** Milliseconds from the request to end to the exit. */
+  /** Milliseconds from the stop signal to the exit. */
   endMs: number | undefined;
   readonly #options: LifeOptions;
   readonly #calls: ReadonlyMap<string, PlannedCall>;

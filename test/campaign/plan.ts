@@ -32,7 +32,7 @@ interface PlannedEnd {
 
 /** The plan for one proxy process. */
 export interface PlannedLife {
-  /** Traces its handshakes. */
+  /** Identifies the handshakes in traces. */
   readonly name: string;
   readonly runtime: string;
   readonly mode: SessionMode;

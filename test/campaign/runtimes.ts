@@ -20,7 +20,10 @@ export interface PlannedRuntime {
 
 const SERVER = fileURLToPath(new URL('./tool-server.ts', import.meta.url));
 
-/** Compiles the server: hundreds of processes start, and stripping the types takes half their time. */
+/**
+ * Compiles the server, because hundreds of processes start, and stripping the types takes half of
+ * their start time.
+ */
 export function buildServer(folder: string): string {
   const outfile = join(folder, 'tool-server.mjs');
   buildSync({ entryPoints: [SERVER], bundle: true, platform: 'node', format: 'esm', outfile });

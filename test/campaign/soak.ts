@@ -6,7 +6,9 @@ import { planCampaign } from './plan.ts';
 import { figureLines, offenceReport, totalOf } from './report.ts';
 
 const PATIENCE = 1_200_000;
-/** Between the seeds of two rounds, so that soaks from seeds 1, 2 and 3 share no round. */
+/**
+ * The distance between the seeds of two rounds, so that soaks from seeds 1, 2 and 3 share no round.
+ */
 const SEED_STEP = 1_000;
 
 /** @returns The exit code: 1 for an offence, 2 for bad usage. */

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { Exchange, ExchangeLog, type Outage } from './exchanges.ts';
 import type { Random } from './random.ts';
 
-/** Milliseconds until a port that another program has taken is tried again. */
+/** Milliseconds until the next attempt to listen on a port that another program uses. */
 const LISTEN_AGAIN_MS = 20;
 
 /**
@@ -91,7 +91,7 @@ export class Wire {
     // A reset by the server must reach the client as a reset.
     far.on('close', (broke) => (broke ? breakOff(client) : client.end()));
     client.on('data', (chunk: Buffer) => {
-      // A connection carries one request after the other.
+      // A connection carries one request after another.
       if (current?.hasResponse) end();
       if (!current) {
         current = new Exchange();

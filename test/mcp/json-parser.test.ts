@@ -3,7 +3,7 @@ import { isJson, MAX_LENGTH_AT_ONCE, parseJson } from '../../src/mcp/json-parser
 import { atOnce } from '../../src/slices.ts';
 import { Random } from '../campaign/random.ts';
 
-/** Makes any text too long to be parsed at once. */
+/** Makes any text too long to be parsed without a pause. */
 const SPACE = ' '.repeat(MAX_LENGTH_AT_ONCE);
 
 const ACCEPTED = [
@@ -32,11 +32,11 @@ const REFUSED = [
   ],
 ].flat();
 
-test.each([...ACCEPTED, ...REFUSED])('accepts or rejects %j as JSON.parse does', (text) => {
+test.each([...ACCEPTED, ...REFUSED])('accepts or rejects %j like JSON.parse', (text) => {
   expect(atOnce(isJson(text))).toBe(isAccepted(text));
 });
 
-test('accepts or rejects texts with random changes as JSON.parse does', () => {
+test('accepts or rejects texts with random changes like JSON.parse', () => {
   const random = new Random(13);
   const signs = [...'{}[]",:\\ \n0123456789.eE+-truefalsn'];
   let accepted = 0;
@@ -51,11 +51,11 @@ test('accepts or rejects texts with random changes as JSON.parse does', () => {
   expect(accepted).toBeGreaterThan(1_000);
 });
 
-test.each([...ACCEPTED, ...REFUSED])('parses %j within a large text as JSON.parse does', (text) => {
+test.each([...ACCEPTED, ...REFUSED])('parses %j within a large text like JSON.parse', (text) => {
   expect(parsed(SPACE + text)).toStrictEqual(isAccepted(text) ? JSON.parse(text) : 'no JSON');
 });
 
-test('parses large texts with random changes as JSON.parse does', () => {
+test('parses large texts with random changes like JSON.parse', () => {
   const random = new Random(14);
   for (let round = 0; round < 50; round++) {
     const items = Array.from({ length: 20 }, () => random.pick(ACCEPTED));
@@ -63,7 +63,7 @@ test('parses large texts with random changes as JSON.parse does', () => {
     const expected: unknown = JSON.parse(text);
     const value = parsed(SPACE + text);
     expect(value).toStrictEqual(expected);
-    // The order of keys as well.
+    // Compares the order of keys as well.
     expect(JSON.stringify(value)).toBe(JSON.stringify(expected));
   }
 });

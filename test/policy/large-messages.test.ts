@@ -43,10 +43,10 @@ test.each<[string, string, string]>([
     `[{"jsonrpc":"2.0","method":"notifications/a","params":${OBJECT}},${SMALL}]`,
   ],
 ])(
-  'lets other work through while %s with 20,000 members passes',
+  'lets other work run while %s with 20,000 members is processed',
   async (_, params, answer) => {
     const { client, output } = await govern(answer);
-    // Each reading of the clock takes longer than a slice may, so each possible pause is one.
+    // Each clock reading takes longer than a slice may, so every possible pause occurs.
     let now = 0;
     const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 25));
     const parse = JSON.parse;
@@ -71,14 +71,14 @@ test.each<[string, string, string]>([
     isOver = true;
     expect(line.includes('"id":7')).toBe(true);
     expect(line.includes('example')).toBe(false);
-    // Once when it is parsed, and once when it is redacted.
+    // Once for parsing, and once for redaction.
     expect(turns).toBeGreaterThan((2 * OBJECT.length) / 8_192);
     expect(longest).toBeLessThan(MAX_LENGTH_AT_ONCE);
   },
   120_000,
 );
 
-/** A client with a policy and redaction before a server that gives one answer. */
+/** A client with a policy and redaction, in front of a server with one answer. */
 async function govern(answer: string) {
   const folder = await mkdtemp(join(tmpdir(), 'agentcore-mcp-test-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));

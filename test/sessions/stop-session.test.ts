@@ -43,7 +43,9 @@ function stop(target: StopTarget, ids = [ID], timeoutMs = MAX_WAIT_MS): Promise<
   return stopSession(target, ids, { signal: new AbortController().signal, timeoutMs });
 }
 
-/** Replies to the attempts one by one, and to all further ones as AgentCore does after a stop. */
+/**
+ * Answers the first attempts with these scripts, and all further ones like AgentCore after a stop.
+ */
 function replies(...scripts: readonly ((seen: Seen) => unknown)[]): Promise<ScriptedUpstream> {
   let attempt = 0;
   return startUpstream((seen) => {
@@ -151,7 +153,7 @@ describe('stopSession', () => {
     expect(upstream.seen).toHaveLength(3);
   });
 
-  it('corrects its clock by the time of AWS', async () => {
+  it('corrects its clock from AWS time', async () => {
     const date = new Date(Date.now() - 3_600_000).toUTCString();
     const upstream = await replies(
       error(403, 'InvalidSignatureException', 'Signature not yet current', { date }),
@@ -172,13 +174,13 @@ describe('stopSession', () => {
     expect(right?.localeCompare(String(wrong))).toBe(-1);
   });
 
-  it('stops waiting when its time is over', async () => {
+  it('stops waiting at its timeout', async () => {
     const upstream = await replies(() => undefined);
     const reason = 'no answer within 0.2 s';
     expect(await stop(targetOf(upstream), [ID], 200)).toMatchObject({ how: 'failed', reason });
   });
 
-  it('reports the last reason when its time ends between two attempts', async () => {
+  it('reports the last reason if the timeout expires between two attempts', async () => {
     const upstream = await replies(
       error(429, 'ThrottlingException', 'Rate exceeded', { 'retry-after': '3600' }),
     );
