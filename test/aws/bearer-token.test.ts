@@ -130,7 +130,7 @@ describe('a cached token', () => {
 });
 
 describe('a bearer token', () => {
-  it('expires when its issuer said, or else at its own exp claim', () => {
+  it('expires at the time from its issuer, or else at its exp claim', () => {
     const exp = Math.floor(IN_AN_HOUR() / 1000);
     expect(makeToken(jwt({ exp }), undefined, 'It wrote').expiresAt).toBe(exp * 1000);
     const end = IN_AN_HOUR() + 5_000;

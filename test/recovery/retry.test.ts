@@ -416,7 +416,7 @@ async function strict(list: (request: Request) => Response | undefined = () => u
 }
 
 describe.concurrent('a call whose headers do not match its body', () => {
-  it('shares one list of the tools with the other calls, and all are sent again', async () => {
+  it('shares one list request with the other calls, and all are sent again', async () => {
     const { server, call } = await strict();
     const answers = await Promise.all([call(), call(), call()]);
     expect(answers.filter(({ error }) => error)).toEqual([]);
@@ -424,7 +424,7 @@ describe.concurrent('a call whose headers do not match its body', () => {
     expect(server.count('tools/call')).toBe(6);
   });
 
-  it('is sent again after a list that failed twice in ways that pass', async () => {
+  it('is sent again after two temporary failures of the tool list', async () => {
     const failures = [THROTTLED, RESET];
     const { server, call } = await strict((request) => failures.shift()?.(request));
     expect((await call()).error).toBeUndefined();
@@ -440,7 +440,7 @@ describe.concurrent('a call whose headers do not match its body', () => {
     expect(server.count('tools/call')).toBe(1);
   });
 
-  it('does not lose the list if the call that asked for it is cancelled', async () => {
+  it('keeps the list request if the call that started it is cancelled', async () => {
     const abort = new AbortController();
     const reason = new Cancelled();
     const { server, call } = await strict(() => {
@@ -454,7 +454,7 @@ describe.concurrent('a call whose headers do not match its body', () => {
     expect(server.count('tools/list')).toBe(1);
   });
 
-  it('gets the mismatch if the tools are the same', async () => {
+  it('gets the mismatch error if the tools are unchanged', async () => {
     const { server, call } = await strict((request) => resultFor(request, { tools: [] }));
     expect((await call()).error?.code).toBe(-32020);
     expect(server.count('tools/list')).toBe(1);

@@ -341,7 +341,7 @@ describe('the profile of the environment', () => {
   });
 
   it.each(['AWS_PROFILE', 'AWS_DEFAULT_PROFILE'])(
-    'wins over an access key when %s names it, with a warning',
+    'overrides an access key if %s names it, with a warning',
     async (variable) => {
       const key = { AWS_ACCESS_KEY_ID: PROD, AWS_SECRET_ACCESS_KEY: 'not-a-secret' };
       const { id, warnings } = await signing(undefined, { config }, { [variable]: 'dev', ...key });
