@@ -1,5 +1,4 @@
 import type { Sliced } from '../slices.ts';
-import type { JsonObject } from './message.ts';
 
 /** Characters after which the work may pause. */
 const STRETCH = 4_096;
@@ -91,11 +90,11 @@ class ValueBuilder {
   value: unknown;
   /** True if an object had a key twice. The last value of the key counts. */
   repeatsKeys = false;
-  readonly #open: (JsonObject | unknown[])[] = [];
+  readonly #open: (Record<string, unknown> | unknown[])[] = [];
   /** The key of the next value. */
   #key = '';
 
-  open(container: JsonObject | unknown[]): void {
+  open(container: Record<string, unknown> | unknown[]): void {
     this.#put(container);
     this.#open.push(container);
   }
@@ -120,7 +119,7 @@ class ValueBuilder {
     else this.#set(parent, value);
   }
 
-  #set(parent: JsonObject, value: unknown): void {
+  #set(parent: Record<string, unknown>, value: unknown): void {
     const key = this.#key;
     if (Object.hasOwn(parent, key)) this.repeatsKeys = true;
     // An assignment would set the prototype.
