@@ -3,6 +3,7 @@ import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import { escapeControls } from '../log.ts';
 import { KnownSessions } from '../sessions/known-sessions.ts';
+import type { UnlistedEnd } from '../sessions/read-sessions.ts';
 import { recordLine } from '../sessions/record-words.ts';
 import type { SessionEntry } from '../sessions/session-book.ts';
 import { findSession, shortIds } from '../sessions/session-lookup.ts';
@@ -56,7 +57,8 @@ export class SessionVerbs {
    * @throws {AgentCoreError} `usage` if the id matches no session or several.
    */
   async show(id: string, options: { readonly json?: boolean }): Promise<number> {
-    const entry = findSession(await this.#read(), id);
+    // Their records remain in the journal.
+    const entry = findSession(await this.#read(['lost', 'dismissed']), id);
     const records = await this.#sessions.recordsOf(entry);
     if (options.json) return this.#say(`${JSON.stringify({ ...entry, records }, null, 2)}\n`);
     const lines = records.flatMap((record) => recordLine(record) ?? []).slice(-LAST_RECORDS);
@@ -126,8 +128,8 @@ export class SessionVerbs {
     );
   }
 
-  async #read(): Promise<readonly SessionEntry[]> {
-    const { entries, problems } = await this.#sessions.read();
+  async #read(unlisted?: readonly UnlistedEnd[]): Promise<readonly SessionEntry[]> {
+    const { entries, problems } = await this.#sessions.read(unlisted);
     this.#warn(problems);
     return entries;
   }

@@ -8,7 +8,7 @@ import type { JournalRecord } from '../journal/records.ts';
 import { type PruneReport, prune } from '../journal/retention.ts';
 import { journalFolder, stateFolder } from '../journal/state-folder.ts';
 import { Lifecycles } from './lifecycle.ts';
-import { type ReadSessions, readSessions } from './read-sessions.ts';
+import { type ReadSessions, readSessions, type UnlistedEnd } from './read-sessions.ts';
 import { type ExternalIdOf, SessionAccess } from './session-access.ts';
 import type { SessionEntry } from './session-book.ts';
 import { oursOf } from './session-lookup.ts';
@@ -42,8 +42,9 @@ export class KnownSessions {
   }
 
   /** As {@link readSessions}, as of now. */
-  read(): Promise<ReadSessions> {
-    return readSessions({ folder: this.folder, lifecycles: this.#lifecycles, now: Date.now });
+  read(unlisted?: readonly UnlistedEnd[]): Promise<ReadSessions> {
+    const [folder, lifecycles] = [this.folder, this.#lifecycles];
+    return readSessions({ folder, lifecycles, now: Date.now, ...(unlisted && { unlisted }) });
   }
 
   /** All records of one session, by time. */

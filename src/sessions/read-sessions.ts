@@ -62,7 +62,7 @@ function subjectsOf(sessions: readonly RecordedSession[], now: number): Lifecycl
 }
 
 /** `lost`: AgentCore never started the session. `dismissed`: until the session is used again. */
-type UnlistedEnd = 'lost' | 'dismissed';
+export type UnlistedEnd = 'lost' | 'dismissed';
 
 function isIncluded(
   { facts: { end }, use }: RecordedSession,

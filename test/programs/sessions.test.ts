@@ -205,6 +205,16 @@ describe('agentcore-mcp sessions', () => {
     expect(stdout.match(/session dismissed/g)).toHaveLength(1);
   });
 
+  it('shows a dismissed session with its records', async () => {
+    const state = new StateFolder();
+    state.write({ program: 'dead', records: [started('orphan-1', ago(MINUTE))] });
+    await sessions(state, ['dismiss', 'orphan-1']);
+    const { code, stdout } = await sessions(state, ['show', 'orphan-1']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Session orphan-1\n/);
+    expect(stdout).toMatch(/session dismissed\n$/);
+  });
+
   it('keeps the records of a dismissed session in its log', async () => {
     const state = new StateFolder();
     state.write({ program: 'dead', records: [started('orphan-1', ago(MINUTE))] });
