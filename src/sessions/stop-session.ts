@@ -23,7 +23,7 @@ export const STOP_TIMEOUT_MS = 20_000;
 /** Timeout of one attempt after it is signed, in milliseconds. */
 const ATTEMPT_TIMEOUT_MS = 5_000;
 /** Milliseconds between two attempts. */
-const BACKOFF = { initialMs: 100, maxMs: 2_000 };
+const BACKOFF = { initialMs: 100, maxMs: 2_000, maxAfterConflictMs: 500 };
 /** Attempts without an answer, or with a server error. Conflicts and throttling have no limit. */
 const MAX_UNANSWERED_ATTEMPTS = 3;
 /** The response's body has no content that matters. */
@@ -98,7 +98,7 @@ export async function stopSession(
     }
     return { how: 'gone' };
   } catch (cause) {
-    const isLate = deadline.aborted && cause === deadline.reason;
+    const isLate = deadline.aborted && [cause, (cause as Error).cause].includes(deadline.reason);
     const reason = isLate ? `no answer within ${timeoutMs / 1000} s` : messageOf(cause);
     return { how: 'failed', reason, cause };
   }
@@ -140,7 +140,9 @@ async function stopAs(
       if (!passes(thrown) && !(isUnanswered(thrown) && ++unanswered < MAX_UNANSWERED_ATTEMPTS)) {
         throw thrown;
       }
-      const { retryAfter = 0 } = factsOf(thrown);
+      const { retryAfter = 0, status } = factsOf(thrown);
+      // A session starts within seconds, and a program that ends has few of them left.
+      if (status === 409) pause = Math.min(pause, BACKOFF.maxAfterConflictMs);
       const wait = Math.max(pause * (0.5 + Math.random() / 2), retryAfter * 1000);
       await delay(wait, undefined, { signal }).catch(() => {
         throw thrown;
@@ -170,6 +172,7 @@ async function send(
     signal,
   );
   const timeout = AbortSignal.timeout(ATTEMPT_TIMEOUT_MS);
+  let isSent = false;
   const reply = await post({
     target,
     headers,
@@ -180,7 +183,14 @@ async function send(
     timeouts: { connect: 2 * ATTEMPT_TIMEOUT_MS, read: 2 * ATTEMPT_TIMEOUT_MS },
     signal: AbortSignal.any([signal, timeout]),
     urgent: true,
+    onSend: () => {
+      isSent = true;
+    },
   }).catch((thrown) => {
+    if (isSent && thrown === signal.reason) {
+      const sentence = `${messageOf(thrown)} before AgentCore answered; the session may be stopped`;
+      throw new AgentCoreError('timeout', sentence, { cause: thrown });
+    }
     if (thrown !== timeout.reason) throw thrown;
     const sentence = `no answer within ${ATTEMPT_TIMEOUT_MS / 1000} s`;
     throw new AgentCoreError('timeout', sentence, { cause: thrown });

@@ -188,6 +188,17 @@ describe('stopSession', () => {
     expect(await stop(targetOf(upstream), [ID], 3_000)).toMatchObject({ how: 'failed', reason });
   });
 
+  it('reports that the session may be stopped if the signal aborts after the request left', async () => {
+    const abort = new AbortController();
+    const upstream = await replies(() => abort.abort(new Error('the program had to end')));
+    const { signal } = abort;
+    const result = await stopSession(targetOf(upstream), [ID], { signal, timeoutMs: MAX_WAIT_MS });
+    expect(result).toMatchObject({
+      how: 'failed',
+      reason: 'the program had to end before AgentCore answered; the session may be stopped',
+    });
+  });
+
   it('sends nothing after the signal has aborted', async () => {
     const upstream = await startUpstream();
     const signal = AbortSignal.abort(new Error('no time left'));
