@@ -75,12 +75,15 @@ export class UpstreamEnd implements Peer {
   async notify(notification: Notification, exchange?: Exchange): Promise<void> {
     const routed = this.#progress.routeOf(notification);
     if (routed) return routed.server.notify(routed.notification);
-    if (this.#options.mode === 'request') {
-      const { method } = notification;
-      return this.#options.log('debug', `${method} concerns no open session and was not sent`);
-    }
+    if (this.#options.mode === 'request') return this.#skip(notification);
     return this.#turns.take(async () => {
+      this.#closing.signal.throwIfAborted();
       const server = this.#shared ?? (await this.#share(this.#closing.signal));
+      const isInitialized = server.session.protocolVersion !== undefined;
+      if (!isInitialized && eraOf(notification) === 'handshake') {
+        // Sending it would start a microVM whose server only refuses it.
+        return this.#skip(notification);
+      }
       await server.notify(notification, exchange);
     }, ACKNOWLEDGEMENT_TIMEOUT_MS);
   }
@@ -92,6 +95,10 @@ export class UpstreamEnd implements Peer {
     this.#closing.abort(ending);
   }
 
+  #skip({ method }: Notification): void {
+    this.#options.log('debug', `${method} concerns no open session and was not sent`);
+  }
+
   /** If a client initializes again, it gets a new session with the server. */
   async #initialize(request: Request, exchange: Exchange): Promise<Response> {
     exchange.signal.throwIfAborted();
@@ -99,10 +106,19 @@ export class UpstreamEnd implements Peer {
     if (!before.session.mayRun) return before.request(request, exchange);
     const { sessions } = this.#options;
     const after = this.#open(sessions.begin(before.session.id));
-    this.#shared = after;
-    sessions.supersede(before.session);
-    void before.session.idle().then(() => this.#peers.delete(before));
-    return after.request(request, exchange);
+    try {
+      return await after.request(request, exchange);
+    } finally {
+      if (after.session.mayRun) {
+        this.#shared = after;
+        sessions.supersede(before.session);
+        void before.session.idle().then(() => this.#peers.delete(before));
+      } else {
+        // Nothing was started, so the earlier session continues.
+        this.#peers.delete(after);
+        sessions.leave(after.session);
+      }
+    }
   }
 
   async #requestAlone(request: Request, exchange: Exchange): Promise<Response> {
