@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
+import { AgentCoreError } from '../error.ts';
 import type { JournalRecord, SessionOrigin, SessionRecord } from '../journal/records.ts';
 
 /** Milliseconds of work after which the journal says that a session is at work. */
@@ -22,6 +24,7 @@ export class RuntimeSession {
   protocolVersion: string | undefined;
   readonly #origin: CommonOrigin;
   readonly #journal: SessionJournal;
+  readonly #closing = new AbortController();
   #key = randomUUID();
   #onRecord: Promise<void> | undefined;
   /** True once AgentCore took an invoke, or may have. */
@@ -40,6 +43,19 @@ export class RuntimeSession {
     this.id = id;
     this.#origin = origin;
     this.#journal = journal;
+    setMaxListeners(0, this.#closing.signal);
+  }
+
+  /** Aborts before the session is stopped. A message after that would start a new microVM. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** Aborts all messages of the session and refuses new ones. */
+  close(): void {
+    if (this.#closing.signal.aborted) return;
+    const reason = 'The runtime session is being stopped, so no message can be sent in it';
+    this.#closing.abort(new AgentCoreError('shutdown', reason));
   }
 
   /** Its name in the journal; another one after nothing had come of the first. */

@@ -3,6 +3,8 @@ import type { Log } from '../log.ts';
 import { type CommonOrigin, RuntimeSession, type SessionJournal } from './runtime-session.ts';
 import { STOP_TIMEOUT_MS, type StopResult, type StopTarget, stopSession } from './stop-session.ts';
 
+/** Maximum time until aborted messages have ended, in milliseconds. */
+const ABORTED_END_MS = 200;
 /** Milliseconds in which an attempt that is given up notices that. */
 const LAST_WORDS = 200;
 /** Its microVM may go by an id that was never learnt, so that none by the one sent proves nothing. */
@@ -48,7 +50,12 @@ export class SessionRegister {
 
   /** Begins to stop a session that no further request will use, as soon as its calls are over. */
   end(session: RuntimeSession): void {
-    this.#track(session.idle().then(() => this.#stop(session, newRound())));
+    this.#track(
+      session.idle().then(() => {
+        session.close();
+        return this.#stop(session, newRound());
+      }),
+    );
   }
 
   /**
@@ -63,11 +70,18 @@ export class SessionRegister {
     this.#open.delete(oldest as RuntimeSession);
   }
 
-  /** Stops all that are open, whatever their calls do. */
+  /** Aborts the messages of all open sessions and stops the sessions. */
   endAll(): void {
-    const round = newRound();
     // An id that several have is tried by the newest one, as its likeliest; older ones share the outcome.
-    for (const session of [...this.#open].reverse()) this.#track(this.#stop(session, round));
+    const sessions = [...this.#open].reverse();
+    for (const session of sessions) session.close();
+    const round = newRound();
+    // The stop must be the last request of a session.
+    const ended = Promise.race([
+      Promise.all(sessions.map((session) => session.idle())),
+      delay(ABORTED_END_MS, undefined, { ref: false }),
+    ]);
+    for (const session of sessions) this.#track(ended.then(() => this.#stop(session, round)));
   }
 
   /** Lets a session go on without this process. */
@@ -81,7 +95,10 @@ export class SessionRegister {
 
   /** Resolves when all that were ended are stopped, or after `milliseconds`. */
   async settled(milliseconds: number): Promise<void> {
-    const timer = setTimeout(() => this.#abort.abort(new Error('no time left')), milliseconds);
+    const timer = setTimeout(
+      () => this.#abort.abort(new Error('the program had to end')),
+      milliseconds,
+    );
     const aborted = new Promise((resolve) =>
       this.#abort.signal.addEventListener('abort', resolve, { once: true }),
     );

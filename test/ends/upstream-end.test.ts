@@ -11,7 +11,7 @@ import { ToolHeaders } from '../../src/mcp/tool-headers.ts';
 import { freshSessionId, type SessionMode } from '../../src/sessions/session-ids.ts';
 import { SessionRegister } from '../../src/sessions/session-register.ts';
 import { createStopTarget } from '../../src/sessions/stop-session.ts';
-import { json, startUpstream } from '../fixtures/scripted-upstream.ts';
+import { isCall, json, startUpstream } from '../fixtures/scripted-upstream.ts';
 import { RUNTIME_SESSION } from '../local/harness.ts';
 import { callOf, requestOf, ScriptedClient } from '../recovery/scripted-peers.ts';
 
@@ -94,6 +94,33 @@ it('a runtime receives no request after its sessions were stopped', async () => 
     code: 'shutdown',
   });
   expect(signed()).toBe(1);
+});
+
+it('a session receives no message once its stop has begun, even if another one replaced it', async () => {
+  const upstream = await startUpstream((seen) => isCall(seen));
+  const { end, sessions, types } = startEnd({ url: upstream.url });
+  const initialize = requestOf('initialize', { protocolVersion: '2025-11-25' });
+  const calls: Promise<unknown>[] = [];
+  for (const name of ['in the earlier session', 'in the last session']) {
+    await end.request(initialize, exchange);
+    calls.push(end.request(callOf(name), exchange));
+    await upstream.saw('the call', (seen) => isCall(seen, name));
+  }
+  const before = upstream.seen.length;
+  sessions.endAll();
+  const late = [
+    end.request(callOf('late'), exchange),
+    end.notify(makeNotification('notifications/roots/list_changed')),
+  ];
+  for (const message of [...calls, ...late]) {
+    await expect(message).rejects.toMatchObject({ code: 'shutdown' });
+  }
+  await sessions.settled(20_000);
+  expect(upstream.seen.slice(before).map(({ path }) => path.split('/').at(-1))).toEqual([
+    'stopruntimesession',
+    'stopruntimesession',
+  ]);
+  expect(types().slice(-2)).toEqual(['session.stopped', 'session.stopped']);
 });
 
 it('a session stays in the list if its last handshake was cut off, even without a session of its id', async () => {

@@ -17,7 +17,14 @@ import {
 } from '../fixtures/proxied-runtime.ts';
 import { ProxyProcess, RUNTIME_ARN, startProxy } from '../fixtures/proxy-process.ts';
 import { endWithTest, within } from '../fixtures/running.ts';
-import { isCall, json, result, type Seen, startUpstream } from '../fixtures/scripted-upstream.ts';
+import {
+  isCall,
+  json,
+  result,
+  type Seen,
+  startUpstream,
+  stream,
+} from '../fixtures/scripted-upstream.ts';
 import { RUNTIME_SESSION, start, statelessMcp } from '../local/harness.ts';
 
 const MODES = ['session', 'identity', 'request'] as const;
@@ -216,6 +223,30 @@ describe('the session of a single request', () => {
     expect(state).toMatchObject({ initialized: 1, level: 'critical' });
   });
 
+  it('receives no response to a server request after its stop', async () => {
+    const question = { jsonrpc: '2.0', id: 'q', method: 'roots/list' };
+    const upstream = await startUpstream((seen) => {
+      if (!isCall(seen, 'asks')) return isCall(seen) && (result(seen, { content: [] }) ?? true);
+      const send = stream(seen);
+      send(question);
+      send({ jsonrpc: '2.0', id: seen.message.id, result: { content: [] } });
+      // The stream stays open.
+      return true;
+    });
+    const proxy = startProxy(upstream.url, { RUNTIME_SESSION_MODE: 'request' });
+    await proxy.initialize({ roots: {} });
+    await proxy.call('asks');
+    const { headers } = await upstream.saw('the call', (seen) => isCall(seen, 'asks'));
+    const isOwn = (seen: Seen) => seen.headers[RUNTIME_SESSION] === headers[RUNTIME_SESSION];
+    await upstream.saw('its stop', (seen) => isStop(seen) && isOwn(seen));
+    const asked = await proxy.next('the question', ({ method }) => method === 'roots/list');
+    proxy.send({ jsonrpc: '2.0', id: asked.id, result: { roots: [] } });
+    // The proxy handles messages in order.
+    await proxy.call('other');
+    await proxy.close();
+    expect(isStop(upstream.seen.filter(isOwn).at(-1) as Seen)).toBe(true);
+  });
+
   it('that is lost before its call is followed by another one', async () => {
     const { local, proxy } = await startProxied({ env: { RUNTIME_SESSION_MODE: 'request' } });
     await proxy.initialize();
@@ -369,6 +400,59 @@ describe('on exit, the proxy', () => {
     expect(running(local)).toBe(2);
     expect((await proxy.close()).code).toBe(0);
     expect(running(local)).toBe(0);
+  });
+
+  it('continues the earlier session after a refused handshake, and starts no other', async () => {
+    const { local, proxy } = await startProxied({
+      switches: { mcpErrors: 'status' },
+      env: { AGENTCORE_RETRIES: '0' },
+    });
+    await proxy.initialize();
+    expect(await textOf(proxy.call('count'))).toBe('1');
+    local.faults.inject({ kind: 'throttle', method: 'initialize' });
+    expect((await proxy.initialize()).error).toBeDefined();
+    expect(await textOf(proxy.call('count'))).toBe('2');
+    await proxy.close();
+    expect(local.microVms).toHaveLength(1);
+  });
+
+  it('starts no microVM for a notification after a refused or unanswered handshake', async () => {
+    const { local, proxy } = await startProxied({
+      switches: { mcpErrors: 'status' },
+      env: { AGENTCORE_RETRIES: '0' },
+    });
+    local.faults.inject({ kind: 'throttle', method: 'initialize' });
+    expect((await proxy.initialize()).error).toBeDefined();
+    local.faults.inject({ kind: 'reset', phase: 'after', method: 'initialize' });
+    expect((await proxy.initialize()).error).toBeDefined();
+    expect((await proxy.close()).code).toBe(0);
+    expect(delivered(local, 'notifications/initialized')).toBe(0);
+    expect(local.microVms).toHaveLength(1);
+    expect(running(local)).toBe(0);
+  });
+
+  it('sends nothing after the first stop, with messages in every state', async () => {
+    const { env, journal } = await startState();
+    const upstream = await startUpstream((seen) => {
+      return isCall(seen) || seen.message?.method === 'notifications/initialized';
+    });
+    const proxy = startProxy(upstream.url, env);
+    const isCancellation = ({ message }: Seen) => message?.method === 'notifications/cancelled';
+    for (const name of ['in the earlier session', 'in the last session']) {
+      await proxy.initialize();
+      // The call is sent although the notification is never acknowledged.
+      const requestId = proxy.begin('tools/call', { name });
+      await upstream.saw('the call', (seen) => isCall(seen, name));
+      proxy.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } });
+    }
+    proxy.send({ jsonrpc: '2.0', method: 'notifications/roots/list_changed' });
+    await upstream.saw('the cancellation', isCancellation);
+    proxy.child.kill('SIGTERM');
+    expect(await within(MAX_WAIT_MS, 'the exit', proxy.exited)).toMatchObject({ code: 0 });
+    const first = upstream.seen.findIndex(isStop);
+    expect(first).toBeGreaterThan(0);
+    expect(upstream.seen.slice(first).filter((seen) => !isStop(seen))).toEqual([]);
+    expect((await recorded(journal)).map(({ end }) => end?.how)).toEqual(['stopped', 'stopped']);
   });
 
   /** A proxy whose client has initialized twice without an answer, in one runtime session. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { UpstreamSession, UpstreamSessions } from '../upstream/upstream.ts';
 
 /**
@@ -8,6 +9,8 @@ class GatewaySession implements UpstreamSession {
   readonly id: string;
   readonly key = undefined;
   readonly routingId = undefined;
+  /** Never aborts, because nothing stops the session. */
+  readonly closing = new AbortController().signal;
   protocolVersion: string | undefined;
   mcpSessionId: string | undefined;
   mayRun = false;
@@ -17,6 +20,7 @@ class GatewaySession implements UpstreamSession {
 
   constructor(id: string) {
     this.id = id;
+    setMaxListeners(0, this.closing);
   }
 
   nextRequestNumber(): number {

@@ -76,6 +76,8 @@ export class AuthorizedPost {
         ...headers,
       },
     });
+    // An aborted message must not put a session on record.
+    signal.throwIfAborted();
     await session.onRecord();
     signal.throwIfAborted();
     const reply = await post({

@@ -159,6 +159,8 @@ export class OpenCall {
         if (message.id?.key !== request.id.key) return this.#keepMisaddressed(message);
         this.#answered = true;
         answer(message);
+        // The session may be stopped from now on.
+        if (this.#options.endsSession) this.#takeBackQuestions();
         return this.#lingerFor(ANSWERED_LINGER);
       case 'request': {
         this.#begin(this.#serve(message, answer));
@@ -246,7 +248,7 @@ export class OpenCall {
     try {
       reply = await respond(response, this.signal);
     } catch (thrown) {
-      if (this.signal.aborted) return;
+      if (this.signal.aborted || isShutdown(thrown)) return;
       // The server would wait for a response that cannot arrive, so end the call.
       const reason = `The answer to the ${noun}'s ${what} could not be delivered: ${messageOf(thrown)}`;
       log('error', reason);
@@ -278,9 +280,7 @@ export class OpenCall {
       return await exchange.back.request(onServerRequest(message), { ...exchange, signal });
     } catch (thrown) {
       if (thrown instanceof Cancelled) return undefined;
-      if (!(thrown instanceof AgentCoreError) || thrown.code !== 'shutdown') {
-        return failureAnswer(message.id, thrown);
-      }
+      if (!isShutdown(thrown)) return failureAnswer(message.id, thrown);
       this.end(thrown);
       return undefined;
     } finally {
@@ -333,4 +333,8 @@ export class OpenCall {
       { data },
     );
   }
+}
+
+function isShutdown(thrown: unknown): thrown is AgentCoreError {
+  return thrown instanceof AgentCoreError && thrown.code === 'shutdown';
 }

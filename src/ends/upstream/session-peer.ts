@@ -58,6 +58,8 @@ export class SessionPeer implements Peer {
   constructor(options: SessionPeerOptions) {
     this.#options = options;
     this.session = options.session;
+    const { closing } = options.session;
+    closing.addEventListener('abort', () => this.close(closing.reason), { once: true });
   }
 
   async request(request: Request, exchange: Exchange): Promise<Response> {
@@ -231,7 +233,7 @@ export class SessionPeer implements Peer {
     const attempt: Attempt = { isSent: false };
     try {
       const invocation = {
-        signal,
+        signal: AbortSignal.any([signal, this.session.closing]),
         body: message.bytes,
         headers,
         urgent: true,
@@ -272,6 +274,7 @@ export class SessionPeer implements Peer {
     const { upstream, session, closing } = this.#options;
     // Sending to a stopped session would start a new microVM.
     closing.throwIfAborted();
+    session.closing.throwIfAborted();
     attempt.isSent = false;
     const before = trail?.mayHaveRun ?? false;
     const onSend = () => {

@@ -45,6 +45,8 @@ export interface UpstreamSession {
   readonly key: string | undefined;
   /** Routing id for messages of MCP 2026-07-28, which has no sessions; `undefined` if unused. */
   readonly routingId: string | undefined;
+  /** Aborts before the session is stopped. After that, nothing may be sent in it. */
+  readonly closing: AbortSignal;
   /** True if the session may have started. */
   readonly mayRun: boolean;
   /** MCP version negotiated by `initialize`. */
