@@ -54,6 +54,7 @@ export class SessionPeer implements Peer {
   readonly session: UpstreamSession;
   readonly #options: SessionPeerOptions;
   readonly #calls = new Set<OpenCall>();
+  #hasAnswered = false;
 
   constructor(options: SessionPeerOptions) {
     this.#options = options;
@@ -85,6 +86,11 @@ export class SessionPeer implements Peer {
         reply.discard();
         ended();
       });
+  }
+
+  /** True if a request of the session, such as `initialize`, has succeeded. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
   }
 
   /** Ends all open calls. Their callers get `reason`. */
@@ -172,6 +178,7 @@ export class SessionPeer implements Peer {
       );
       if (isRefusedByPlatform(response)) session.refused();
       else session.accepted();
+      if (!response.error) this.#hasAnswered = true;
       return withoutEmptyCursor(sent, response);
     } catch (thrown) {
       settle(session, attempt, thrown, request.method);

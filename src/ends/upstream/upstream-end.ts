@@ -79,8 +79,7 @@ export class UpstreamEnd implements Peer {
     return this.#turns.take(async () => {
       this.#closing.signal.throwIfAborted();
       const server = this.#shared ?? (await this.#share(this.#closing.signal));
-      const isInitialized = server.session.protocolVersion !== undefined;
-      if (!isInitialized && eraOf(notification) === 'handshake') {
+      if (!server.hasAnswered && eraOf(notification) === 'handshake') {
         // Sending it would start a microVM whose server only refuses it.
         return this.#skip(notification);
       }
