@@ -2,7 +2,7 @@
  * The bare calls run in a process of their own, so that their code is as warm, their heap as
  * full and their memory as measurable as a proxy's. Takes one order at a time from its parent.
  */
-import { messageOf } from '../src/error.ts';
+import { getErrorMessage } from '../src/error.ts';
 import { BareCaller, type BareTarget } from './bare.ts';
 import { initializeParams } from './mcp-caller.ts';
 import { runWorkload, type Workload } from './workloads.ts';
@@ -26,7 +26,7 @@ async function carryOut(order: BareOrder): Promise<readonly number[]> {
 process.on('message', (order: BareOrder) => {
   carryOut(order).then(
     (samples) => process.send?.({ samples } satisfies BareReport),
-    (error) => process.send?.({ failure: messageOf(error) } satisfies BareReport),
+    (error) => process.send?.({ failure: getErrorMessage(error) } satisfies BareReport),
   );
 });
 process.on('disconnect', () => process.exit());

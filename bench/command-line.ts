@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { AgentCoreError, messageOf } from '../src/error.ts';
+import { AgentCoreError, getErrorMessage } from '../src/error.ts';
 
 export interface CommandLine {
   readonly help: boolean;
@@ -46,6 +46,6 @@ export function readCommandLine(args: readonly string[]): CommandLine {
       beside: [...values.beside, ...positionals],
     };
   } catch (error) {
-    throw new AgentCoreError('usage', messageOf(error), { cause: error });
+    throw new AgentCoreError('usage', getErrorMessage(error), { cause: error });
   }
 }

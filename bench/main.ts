@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AgentCoreError, messageOf } from '../src/error.ts';
+import { AgentCoreError, getErrorMessage } from '../src/error.ts';
 import { judge } from './bars.ts';
 import { Children } from './children.ts';
 import { type Command, nameOf } from './command.ts';
@@ -137,7 +137,7 @@ async function measure(
       contender.pairs[figure].push(pair);
     });
   } catch (error) {
-    contender.failure = messageOf(error);
+    contender.failure = getErrorMessage(error);
   } finally {
     await local.close();
   }
@@ -155,6 +155,6 @@ function report(contenders: readonly Contender[], rounds: number, json: boolean)
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  console.error(messageOf(error));
+  console.error(getErrorMessage(error));
   process.exitCode = error instanceof AgentCoreError && error.code === 'usage' ? 2 : 1;
 }

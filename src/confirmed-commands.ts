@@ -8,6 +8,7 @@ import { AgentCoreError } from './error.ts';
  * commands may run.
  */
 export const CONFIRMED_PROCESSES = 'AGENTCORE_CONFIRMED_PROCESSES';
+
 export const CONFIRMED_CONFIG = 'AGENTCORE_CONFIRMED_CONFIG';
 
 /** A command or file of the workspace, to be confirmed by the user before its use. */

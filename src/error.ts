@@ -17,7 +17,7 @@ export type ErrorCode =
   /** The program is ending and stopped waiting. */
   | 'shutdown';
 
-export interface ErrorDetails {
+interface ErrorDetails {
   readonly cause?: unknown;
   /** Facts for programs (statuses, request ids, …). Never a secret. */
   readonly data?: Readonly<Record<string, unknown>>;
@@ -45,6 +45,6 @@ export class AgentCoreError extends Error {
 }
 
 /** The message of any thrown value. */
-export function messageOf(thrown: unknown): string {
+export function getErrorMessage(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }

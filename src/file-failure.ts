@@ -1,4 +1,4 @@
-import { messageOf } from './error.ts';
+import { getErrorMessage } from './error.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or folder',
@@ -9,7 +9,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** The reason of a file error, to follow the path and a colon. */
-export function fileFailure(thrown: unknown): string {
+export function describeFileError(thrown: unknown): string {
   const { code } = (thrown ?? {}) as NodeJS.ErrnoException;
-  return REASONS[code ?? ''] ?? messageOf(thrown);
+  return REASONS[code ?? ''] ?? getErrorMessage(thrown);
 }

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { AgentCoreError } from './error.ts';
-import { fileFailure } from './file-failure.ts';
+import { describeFileError } from './file-failure.ts';
 
 /** Bytes per read. */
 const CHUNK_BYTES = 64 * 1024;
@@ -21,7 +21,7 @@ export function readRegularFile(path: string, maxBytes: number): Buffer {
   try {
     const status = fstatSync(descriptor);
     checkIsRegular(path, status);
-    if (status.size > maxBytes) throw tooLarge(path, maxBytes);
+    if (status.size > maxBytes) throw createTooLargeError(path, maxBytes);
     return readAtMost(descriptor, path, maxBytes);
   } finally {
     closeSync(descriptor);
@@ -38,7 +38,9 @@ export function readRegularText(path: string, maxBytes: number): string {
     return decodeUtf8(readRegularFile(path, maxBytes));
   } catch (cause) {
     if (cause instanceof AgentCoreError) throw cause;
-    throw new AgentCoreError('config', `Could not read ${path}: ${fileFailure(cause)}`, { cause });
+    throw new AgentCoreError('config', `Could not read ${path}: ${describeFileError(cause)}`, {
+      cause,
+    });
   }
 }
 
@@ -60,7 +62,7 @@ function readAtMost(descriptor: number, path: string, maxBytes: number): Buffer 
     const count = readSync(descriptor, chunk, 0, chunk.length, null);
     if (count === 0) return Buffer.concat(chunks, total);
     total += count;
-    if (total > maxBytes) throw tooLarge(path, maxBytes);
+    if (total > maxBytes) throw createTooLargeError(path, maxBytes);
     chunks.push(chunk.subarray(0, count));
   }
 }
@@ -69,18 +71,18 @@ function checkIsRegular(path: string, status: Stats): void {
   if (status.isFile()) return;
   throw new AgentCoreError(
     'config',
-    `Could not read ${path}: it is ${kindOf(status)}, not a regular file. Name a regular file`,
+    `Could not read ${path}: it is ${getFileKind(status)}, not a regular file. Name a regular file`,
   );
 }
 
-function kindOf(status: Stats): string {
+function getFileKind(status: Stats): string {
   if (status.isDirectory()) return 'a folder';
   if (status.isFIFO()) return 'a FIFO';
   if (status.isSocket()) return 'a socket';
   return 'a device';
 }
 
-function tooLarge(path: string, maxBytes: number): AgentCoreError {
+function createTooLargeError(path: string, maxBytes: number): AgentCoreError {
   return new AgentCoreError(
     'config',
     `Could not read ${path}: it is larger than ${maxBytes} bytes. Name a smaller file`,

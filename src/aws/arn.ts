@@ -1,5 +1,5 @@
 import { AgentCoreError } from '../error.ts';
-import { isPrivate } from './private-url.ts';
+import { isSecureUrl } from './private-url.ts';
 
 /** The parts of an AgentCore Runtime ARN. */
 export interface RuntimeArn {
@@ -30,17 +30,18 @@ const RUNTIME_ARN_SHAPE = 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:runtime/RUNT
 
 /** The path of runtime invocations: `…/runtimes/{ARN or id}/invocations`. */
 const INVOCATIONS_PATH = /^(.*)\/runtimes\/(.+)\/invocations\/?$/;
+
 /** AgentCore's data plane in AWS. */
 const DATA_PLANE_HOST =
   /^bedrock-agentcore(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-\d{1,2})\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws|api\.amazonwebservices\.com\.cn)$/;
 
 /** Whether the text is the invocation URL of a runtime. */
 export function isInvocationsUrl(text: string): boolean {
-  return invocationsUrl(text) !== undefined;
+  return toInvocationsUrl(text) !== undefined;
 }
 
 /** Decodes a percent-encoded ARN, for example copied from a URL. */
-export function plainArn(text: string): string {
+export function decodeArn(text: string): string {
   const arn = text.trim();
   if (!/^arn%/i.test(arn)) return arn;
   try {
@@ -56,11 +57,11 @@ export function plainArn(text: string): string {
  * @throws {AgentCoreError} `usage`, with the invalid part if it is known.
  */
 export function parseRuntimeArn(text: string): RuntimeArn {
-  const url = invocationsUrl(text);
-  return url ? parseInvocationsUrl(url) : parseArn(plainArn(text));
+  const url = toInvocationsUrl(text);
+  return url ? parseInvocationsUrl(url) : parseArn(decodeArn(text));
 }
 
-function invocationsUrl(text: string): URL | undefined {
+function toInvocationsUrl(text: string): URL | undefined {
   const trimmed = text.trim();
   const url = /^https?:/i.test(trimmed) && URL.canParse(trimmed) ? new URL(trimmed) : undefined;
   return url && INVOCATIONS_PATH.test(url.pathname) ? url : undefined;
@@ -68,7 +69,7 @@ function invocationsUrl(text: string): URL | undefined {
 
 function parseInvocationsUrl(url: URL): RuntimeArn {
   const [, base = '', label = ''] = INVOCATIONS_PATH.exec(url.pathname) ?? [];
-  if (url.username || url.password || !isPrivate(url)) {
+  if (url.username || url.password || !isSecureUrl(url)) {
     throw new AgentCoreError(
       'usage',
       `Could not use the runtime's URL at ${url.host}: it has a user in it, or is neither https nor on this machine. Give the ARN, or https://HOST/runtimes/ARN/invocations`,
@@ -76,9 +77,9 @@ function parseInvocationsUrl(url: URL): RuntimeArn {
   }
   const accountId = url.searchParams.get('accountId');
   const [, region, suffix] = DATA_PLANE_HOST.exec(url.hostname) ?? [];
-  let named = plainArn(decodeLabel(label));
+  let named = decodeArn(decodeLabel(label));
   if (!named.includes(':') && region !== undefined && accountId !== null) {
-    named = `arn:${partitionOf(region)}:bedrock-agentcore:${region}:${accountId}:runtime/${named}`;
+    named = `arn:${parsePartition(region)}:bedrock-agentcore:${region}:${accountId}:runtime/${named}`;
   }
   const runtime = parseArn(named);
   const isOwn =
@@ -90,7 +91,7 @@ function parseInvocationsUrl(url: URL): RuntimeArn {
   };
 }
 
-function partitionOf(region: string): Partition {
+function parsePartition(region: string): Partition {
   if (region.startsWith('cn-')) return 'aws-cn';
   return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
 }
@@ -108,7 +109,7 @@ function parseArn(arn: string): RuntimeArn {
   if (!match) {
     throw new AgentCoreError(
       'usage',
-      `Not the ARN of an AgentCore runtime (${faultOf(arn)}), expected ${RUNTIME_ARN_SHAPE}: ${arn}`,
+      `Not the ARN of an AgentCore runtime (${describeArnFault(arn)}), expected ${RUNTIME_ARN_SHAPE}: ${arn}`,
     );
   }
   const [, partition, region, account, runtimeId, endpoint] = match;
@@ -123,7 +124,7 @@ function parseArn(arn: string): RuntimeArn {
   };
 }
 
-function faultOf(arn: string): string {
+function describeArnFault(arn: string): string {
   const [prefix, partition, service, region, account, ...resource] = arn.split(':');
   if (prefix !== 'arn') return 'it does not begin with "arn:"';
   if (!/^aws(-cn|-us-gov)?$/.test(partition ?? '')) return `unknown partition "${partition ?? ''}"`;

@@ -1,11 +1,11 @@
 import type { Log } from '../log.ts';
-import { BEARABLE_SKEW, skewSentence } from './clock-skew.ts';
+import { BEARABLE_SKEW, describeClockSkew } from './clock-skew.ts';
 
 /**
  * The clock for signatures and credential expiry. It is the system clock, corrected by the `Date`
  * header of AWS responses if the difference is too large for a valid signature.
  */
-export class AwsClock {
+export class SigningClock {
   readonly #machine: () => number;
   readonly #log: Log | undefined;
   /** Milliseconds by which AWS is ahead of the system clock. */
@@ -33,7 +33,7 @@ export class AwsClock {
     const machine = this.#machine();
     const offset = Date.parse(date ?? '') - machine;
     if (!(Math.abs(offset - this.#offset) > BEARABLE_SKEW)) return;
-    const skew = skewSentence(date, machine);
+    const skew = describeClockSkew(date, machine);
     this.#offset = skew ? offset : 0;
     this.#correctedAt = performance.now();
     if (skew) this.#log?.('warning', `Requests are signed with the time of AWS: ${skew}`);

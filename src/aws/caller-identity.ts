@@ -1,7 +1,7 @@
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
 import type { Network } from './network.ts';
-import { sdkRequestHandler } from './sdk-request-handler.ts';
+import { createSdkRequestHandler } from './sdk-request-handler.ts';
 import type { Credentials } from './signer.ts';
 import { createStsClient, type StsEndpoint } from './sts.ts';
 
@@ -10,7 +10,7 @@ import { createStsClient, type StsEndpoint } from './sts.ts';
  *
  * @throws {AgentCoreError} `credentials`
  */
-export async function callerArn(options: {
+export async function getCallerArn(options: {
   readonly credentials: Credentials;
   readonly region: string;
   readonly network: Network;
@@ -21,7 +21,7 @@ export async function callerArn(options: {
     credentials: options.credentials,
     region: options.region,
     sts: options.sts,
-    requestHandler: sdkRequestHandler(agent, { connect: 10_000, read: 30_000 }),
+    requestHandler: createSdkRequestHandler(agent, { connect: 10_000, read: 30_000 }),
   });
   try {
     const { Arn } = await client.send(new GetCallerIdentityCommand({}));
@@ -30,7 +30,7 @@ export async function callerArn(options: {
   } catch (cause) {
     throw new AgentCoreError(
       'credentials',
-      `Could not ask STS who is calling, which the session mode "identity" needs: ${messageOf(cause)}`,
+      `Could not ask STS who is calling, which the session mode "identity" needs: ${getErrorMessage(cause)}`,
       { cause },
     );
   } finally {

@@ -9,7 +9,7 @@ export const BEARABLE_SKEW = 120_000;
  * @param date The `Date` header of a response.
  * @param now The clock's time, in milliseconds since the epoch.
  */
-export function skewSentence(date: string | undefined, now = Date.now()): string | undefined {
+export function describeClockSkew(date: string | undefined, now = Date.now()): string | undefined {
   const skew = now - Date.parse(date ?? '');
   if (!(Math.abs(skew) > BEARABLE_SKEW)) return undefined;
   const minutes = Math.round(Math.abs(skew) / 60_000);

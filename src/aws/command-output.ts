@@ -2,12 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Environment } from '../environment.ts';
 
 /** Command timeout in milliseconds. Some commands open a browser. */
-const RUN_WITHIN = 50_000;
-const MOST_OUTPUT = 1024 * 1024;
-/** Maximum characters of stderr in an error message, from its end. */
-const MOST_STDERR = 400;
+const COMMAND_TIMEOUT_MS = 50_000;
 
-export interface CommandOptions {
+const MAX_OUTPUT_BYTES = 1024 * 1024;
+
+/** Maximum characters of stderr in an error message, from its end. */
+const MAX_STDERR_LENGTH = 400;
+
+interface CommandOptions {
   readonly command: string;
   readonly env: Environment;
   readonly signal: AbortSignal;
@@ -24,11 +26,11 @@ export interface CommandOptions {
  *
  * @param fail Creates the error from a text to append to the command's name.
  */
-export async function commandOutput(
+export async function runCommand(
   options: CommandOptions,
   fail: (what: string) => Error,
 ): Promise<string> {
-  const { command, env, signal, within = RUN_WITHIN, quote = String } = options;
+  const { command, env, signal, within = COMMAND_TIMEOUT_MS, quote = String } = options;
   const child = spawn(command, {
     shell: true,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -37,7 +39,7 @@ export async function commandOutput(
     // A separate process group allows killing the child processes of the shell.
     detached: process.platform !== 'win32',
   });
-  const stop = () => endGroup(child);
+  const stop = () => killProcessGroup(child);
   process.once('exit', stop);
   signal.addEventListener('abort', stop, { once: true });
   let timer: NodeJS.Timeout | undefined;
@@ -47,10 +49,10 @@ export async function commandOutput(
       let errors = '';
       child.stdout?.setEncoding('utf8').on('data', (text: string) => {
         output += text;
-        if (output.length > MOST_OUTPUT) reject(fail('wrote more than 1 MB'));
+        if (output.length > MAX_OUTPUT_BYTES) reject(fail('wrote more than 1 MB'));
       });
       child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-        errors = (errors + text).slice(-MOST_STDERR);
+        errors = (errors + text).slice(-MAX_STDERR_LENGTH);
       });
       const said = () => {
         const words = quote(errors).trim();
@@ -77,7 +79,7 @@ export async function commandOutput(
   }
 }
 
-function endGroup(child: ChildProcess): void {
+function killProcessGroup(child: ChildProcess): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   try {
     if (process.platform === 'win32') child.kill();

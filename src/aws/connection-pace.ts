@@ -1,15 +1,19 @@
 import { readFileSync } from 'node:fs';
 
 /** Maximum concurrent requests before new ones wait for a connection. */
-const FREE = 64;
+const MAX_IMMEDIATE_REQUESTS = 64;
+
 /** If no connection becomes free for this many milliseconds, all waiting requests proceed. */
 const STALL = 25;
+
 /** Maximum wait of a request, in milliseconds. */
-const PATIENCE = 250;
+const THROTTLE_TIMEOUT_MS = 250;
 
 /** File descriptors reserved for other uses than connections. */
 const RESERVED_FILES = 40;
+
 const MIN_CONNECTIONS = 4;
+
 /** Connections above the limit for messages needed by open calls. */
 const URGENT_CONNECTIONS = 4;
 
@@ -18,7 +22,7 @@ const URGENT_CONNECTIONS = 4;
  * connections may be busy with calls that wait for a user, so a request waits only briefly. Only if
  * the file descriptor limit allows no more connections do requests wait for each other.
  */
-export class ConnectionPace {
+export class ConnectionThrottle {
   #knownLimit: number | undefined;
   /** Requests with a connection or about to open one. */
   #going = 0;
@@ -32,7 +36,7 @@ export class ConnectionPace {
   /** Read only when it matters, because reading it takes time. */
   get #limit(): number {
     if (this.#knownLimit === undefined && this.#going < MIN_CONNECTIONS) return MIN_CONNECTIONS;
-    this.#knownLimit ??= maxConnections();
+    this.#knownLimit ??= getMaxConnections();
     return this.#knownLimit;
   }
 
@@ -44,7 +48,7 @@ export class ConnectionPace {
   enter(isUrgent = false): Promise<void> | undefined {
     const isFree = isUrgent
       ? this.#going < this.#limit + URGENT_CONNECTIONS
-      : this.#going < Math.min(FREE, this.#limit);
+      : this.#going < Math.min(MAX_IMMEDIATE_REQUESTS, this.#limit);
     if (isFree) {
       this.#going++;
       return undefined;
@@ -59,7 +63,7 @@ export class ConnectionPace {
       };
       const patience = setTimeout(() => {
         if (this.#going < this.#limit) go();
-      }, PATIENCE);
+      }, THROTTLE_TIMEOUT_MS);
       this.#waiting.add(go);
     });
   }
@@ -81,12 +85,12 @@ export class ConnectionPace {
 }
 
 /** Maximum connections under the file descriptor limit. Windows has no such limit. */
-function maxConnections(): number {
-  const files = process.platform === 'win32' ? Infinity : (limitFromProc() ?? limitFromReport());
+function getMaxConnections(): number {
+  const files = process.platform === 'win32' ? Infinity : (readProcLimit() ?? readReportLimit());
   return Math.max(MIN_CONNECTIONS, files - RESERVED_FILES);
 }
 
-function limitFromProc(): number | undefined {
+function readProcLimit(): number | undefined {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8');
     const [, files] = /^Max open files\s+(\d+)/m.exec(limits) ?? [];
@@ -97,7 +101,7 @@ function limitFromProc(): number | undefined {
 }
 
 /** A report takes 10 ms or more, but works on every POSIX system. */
-function limitFromReport(): number {
+function readReportLimit(): number {
   const report: Report = process.report;
   const { excludeNetwork, excludeEnv } = report;
   // Looking up the names of all connected hosts could take seconds.

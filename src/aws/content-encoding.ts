@@ -1,6 +1,6 @@
 import { pipeline, type Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
 
 /** No server applies more. The limit matters because each encoding can expand data 1,000 times. */
 const MAX_ENCODINGS = 3;
@@ -20,7 +20,7 @@ const DECODERS: Readonly<Record<string, DecoderFactory>> = {
 };
 
 /** Parses the encodings of a body, in the order of application. */
-export function contentEncodings(header: string | undefined): readonly string[] {
+export function parseContentEncodings(header: string | undefined): readonly string[] {
   if (!header) return [];
   const names = header.split(',').map((name) => name.trim().toLowerCase());
   return names.filter((name) => name !== '' && name !== 'identity');
@@ -32,18 +32,18 @@ export function contentEncodings(header: string | undefined): readonly string[] 
  *
  * @throws {AgentCoreError} `protocol` if it cannot be decoded. Errors of the body are rethrown.
  */
-export async function* decoded(
+export async function* decodeBody(
   body: AsyncIterable<Buffer>,
   encodings: readonly string[],
 ): AsyncGenerator<Buffer, void, void> {
   if (encodings.length > MAX_ENCODINGS) {
-    throw undecodable(encodings, `it has ${encodings.length} encodings`);
+    throw createDecodingError(encodings, `it has ${encodings.length} encodings`);
   }
   let chunks = body;
   for (const encoding of encodings.toReversed()) {
     const factory = Object.hasOwn(DECODERS, encoding) ? DECODERS[encoding] : undefined;
-    if (!factory) throw undecodable(encodings, 'the encoding is not known');
-    chunks = decodedOnce(chunks, factory);
+    if (!factory) throw createDecodingError(encodings, 'the encoding is not known');
+    chunks = decodeOnce(chunks, factory);
   }
   try {
     yield* chunks;
@@ -51,11 +51,11 @@ export async function* decoded(
     const { code } = error as NodeJS.ErrnoException;
     // zlib's own errors. All others come from the connection.
     const isOfDecoder = typeof code === 'string' && /^(Z_|ERR_(_|BROTLI))/.test(code);
-    throw isOfDecoder ? undecodable(encodings, messageOf(error), error) : error;
+    throw isOfDecoder ? createDecodingError(encodings, getErrorMessage(error), error) : error;
   }
 }
 
-async function* decodedOnce(
+async function* decodeOnce(
   body: AsyncIterable<Buffer>,
   create: DecoderFactory,
 ): AsyncGenerator<Buffer, void, void> {
@@ -73,7 +73,11 @@ async function* decodedOnce(
   for await (const chunk of decoder) yield chunk as Buffer;
 }
 
-function undecodable(encodings: readonly string[], why: string, cause?: unknown): AgentCoreError {
+function createDecodingError(
+  encodings: readonly string[],
+  why: string,
+  cause?: unknown,
+): AgentCoreError {
   const names = JSON.stringify(encodings.join(', ').slice(0, 100));
   return new AgentCoreError(
     'protocol',

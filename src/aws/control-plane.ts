@@ -3,9 +3,9 @@ import {
   GetAgentRuntimeCommand,
 } from '@aws-sdk/client-bedrock-agentcore-control';
 import type { RuntimeArn } from './arn.ts';
-import { dataPlaneUrl, type EndpointOptions } from './endpoints.ts';
+import { type EndpointOptions, getDataPlaneUrl } from './endpoints.ts';
 import type { Network } from './network.ts';
-import { sdkRequestHandler } from './sdk-request-handler.ts';
+import { createSdkRequestHandler } from './sdk-request-handler.ts';
 import type { Credentials } from './signer.ts';
 
 /** Session timeouts of a runtime, in seconds. */
@@ -21,11 +21,11 @@ export interface LifecycleConfiguration {
  * @throws {AgentCoreError} `usage` if the override is not an HTTP URL or conflicts with other
  * options.
  */
-export function controlPlaneUrl(
+export function getControlPlaneUrl(
   place: Pick<RuntimeArn, 'partition' | 'region'>,
   options: EndpointOptions,
 ): URL {
-  const url = dataPlaneUrl(place, options);
+  const url = getDataPlaneUrl(place, options);
   if (options.override === undefined) {
     url.hostname = url.hostname.replace(/^bedrock-agentcore/, 'bedrock-agentcore-control');
   }
@@ -53,7 +53,7 @@ export async function readLifecycle(options: {
     region: runtime.region,
     credentials,
     maxAttempts: 1,
-    requestHandler: sdkRequestHandler(agent, { connect: 5_000, read: 5_000 }),
+    requestHandler: createSdkRequestHandler(agent, { connect: 5_000, read: 5_000 }),
   });
   try {
     const command = new GetAgentRuntimeCommand({ agentRuntimeId: runtime.runtimeId });

@@ -23,7 +23,7 @@ const SUFFIXES: Readonly<Record<Partition, { plain: string; dualStack: string }>
  * @throws {AgentCoreError} `usage` if the override is not an HTTP URL or conflicts with other
  * options.
  */
-export function dataPlaneUrl(
+export function getDataPlaneUrl(
   { partition, region }: { partition: Partition; region: string },
   { fips, dualStack, override }: EndpointOptions,
 ): URL {
@@ -34,13 +34,13 @@ export function dataPlaneUrl(
         `A custom endpoint (${override}) cannot be a FIPS or dual-stack one: unset AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT, or the endpoint`,
       );
     }
-    return httpUrl(override);
+    return parseHttpUrl(override);
   }
   const suffix = SUFFIXES[partition][dualStack ? 'dualStack' : 'plain'];
   return new URL(`https://bedrock-agentcore${fips ? '-fips' : ''}.${region}.${suffix}`);
 }
 
-function httpUrl(text: string): URL {
+function parseHttpUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) {
     throw new AgentCoreError(

@@ -1,7 +1,7 @@
-import type { Reply } from './post.ts';
+import type { HttpReply } from './post.ts';
 
 /** The facts of an error reply that are common to all AWS services. */
-export interface ErrorReply {
+interface ErrorReply {
   /** The start of the body. */
   readonly body: Buffer;
   /** The exception's name. An MCP runtime does not send it, so the message text is used. */
@@ -18,6 +18,7 @@ export interface ErrorReply {
 
 /** Maximum bytes of an error body to parse. */
 const BODY_LIMIT = 64 * 1024;
+
 const MAX_WORDS_LENGTH = 500;
 
 /** Members with the message in AgentCore, OAuth and web frameworks. */
@@ -26,27 +27,27 @@ const WORDS = ['message', 'Message', 'error_description', 'detail', 'error'];
 const EXPIRED = /security token .*expired/i;
 
 /** Reads an error reply. Never rejects: the status is known, and a truncated body adds nothing. */
-export async function readErrorReply(reply: Reply): Promise<ErrorReply> {
+export async function readErrorReply(reply: HttpReply): Promise<ErrorReply> {
   const body = await readStart(reply);
-  const members = membersOf(body);
-  const words = wordsOf(reply, body, members);
+  const members = parseMembers(body);
+  const words = readErrorMessage(reply, body, members);
   return {
     body,
-    name: nameOf(reply, members, words),
+    name: readErrorName(reply, members, words),
     words,
-    retryAfter: secondsOf(headerOf(reply, 'retry-after')),
-    requestId: headerOf(reply, 'x-amzn-requestid'),
+    retryAfter: parseRetryAfter(getHeader(reply, 'retry-after')),
+    requestId: getHeader(reply, 'x-amzn-requestid'),
   };
 }
 
 /** The first value of a header. */
-export function headerOf({ headers }: Reply, name: string): string | undefined {
+export function getHeader({ headers }: HttpReply, name: string): string | undefined {
   const value = headers[name];
   return Array.isArray(value) ? value[0] : value;
 }
 
 /** Parses `Retry-After` to seconds. It may be a date (RFC 9110, 10.2.3). */
-export function secondsOf(retryAfter: string | undefined): number | undefined {
+export function parseRetryAfter(retryAfter: string | undefined): number | undefined {
   if (retryAfter === undefined) return undefined;
   const seconds = /^\d+(\.\d+)?$/.test(retryAfter)
     ? Number(retryAfter)
@@ -54,7 +55,7 @@ export function secondsOf(retryAfter: string | undefined): number | undefined {
   return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
 }
 
-async function readStart(reply: Reply): Promise<Buffer> {
+async function readStart(reply: HttpReply): Promise<Buffer> {
   try {
     return (await reply.whole(BODY_LIMIT)).subarray(0, BODY_LIMIT);
   } catch {
@@ -65,7 +66,7 @@ async function readStart(reply: Reply): Promise<Buffer> {
 type Members = Readonly<Record<string, unknown>>;
 
 /** The members of a JSON object, or of the first one in an array. */
-function membersOf(body: Buffer): Members {
+function parseMembers(body: Buffer): Members {
   try {
     const [first]: unknown[] = [JSON.parse(body.toString('utf8'))].flat();
     return typeof first === 'object' && first !== null ? (first as Members) : {};
@@ -74,10 +75,10 @@ function membersOf(body: Buffer): Members {
   }
 }
 
-function wordsOf(reply: Reply, body: Buffer, members: Members): string | undefined {
+function readErrorMessage(reply: HttpReply, body: Buffer, members: Members): string | undefined {
   const { error } = members;
   const ofJsonRpc = typeof error === 'object' && error !== null && (error as Members).message;
-  const isText = headerOf(reply, 'content-type')?.startsWith('text/plain');
+  const isText = getHeader(reply, 'content-type')?.startsWith('text/plain');
   const words =
     WORDS.map((name) => members[name]).find((value) => typeof value === 'string') ??
     (ofJsonRpc || (isText ? body.toString('utf8').trim() : ''));
@@ -85,8 +86,12 @@ function wordsOf(reply: Reply, body: Buffer, members: Members): string | undefin
   return words.split('\n', 1)[0]?.slice(0, MAX_WORDS_LENGTH);
 }
 
-function nameOf(reply: Reply, { __type }: Members, words: string | undefined): string | undefined {
-  const type = headerOf(reply, 'x-amzn-errortype') ?? __type;
+function readErrorName(
+  reply: HttpReply,
+  { __type }: Members,
+  words: string | undefined,
+): string | undefined {
+  const type = getHeader(reply, 'x-amzn-errortype') ?? __type;
   if (typeof type === 'string') return type.split(':')[0]?.split('#').at(-1);
   return EXPIRED.test(words ?? '') ? 'ExpiredTokenException' : undefined;
 }

@@ -1,11 +1,11 @@
 import { statSync } from 'node:fs';
 
 /** Returns a fingerprint that changes when a file is written, replaced, created or deleted. */
-export function stampOf(paths: Iterable<string>): string {
-  return [...paths].map(stamp).join('\n');
+export function getFileFingerprint(paths: Iterable<string>): string {
+  return [...paths].map(getPathFingerprint).join('\n');
 }
 
-function stamp(path: string): string {
+function getPathFingerprint(path: string): string {
   try {
     // Most of these files do not exist, and creating an error takes longer than the check.
     const status = statSync(path, { throwIfNoEntry: false });

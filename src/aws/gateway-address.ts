@@ -2,7 +2,7 @@ import { AgentCoreError } from '../error.ts';
 import { isInvocationsUrl, type Partition, parseRuntimeArn } from './arn.ts';
 import type { EndpointOptions } from './endpoints.ts';
 import { isGatewayArn, parseGatewayArn } from './iam/gateway-arn.ts';
-import { isPrivate } from './private-url.ts';
+import { isSecureUrl } from './private-url.ts';
 
 /** A gateway, identified by its ARN or its MCP URL. */
 export type GatewayAddress =
@@ -36,7 +36,7 @@ export function isGatewayAddress(text: string): boolean {
  *
  * @throws {AgentCoreError} `usage` if it is an ARN or a URL, but not that of a server.
  */
-export function serverNameOf(address: string): string {
+export function getServerName(address: string): string {
   if (isGatewayAddress(address)) return parseGatewayAddress(address).name;
   return /^\s*(arn[:%]|https?:)/i.test(address) ? parseRuntimeArn(address).arn : address;
 }
@@ -53,7 +53,7 @@ export function parseGatewayAddress(text: string): GatewayAddress {
     return { name: arn, region, partition, gatewayId, url: undefined };
   }
   const url = /^https?:/i.test(address) && URL.canParse(address) ? new URL(address) : undefined;
-  if (!url || url.username || url.password || !isPrivate(url)) {
+  if (!url || url.username || url.password || !isSecureUrl(url)) {
     throw new AgentCoreError(
       'usage',
       'Not the address of an AgentCore gateway, expected its ARN or https://GATEWAY_ID.gateway.bedrock-agentcore.REGION.amazonaws.com/mcp',
@@ -70,7 +70,7 @@ export function parseGatewayAddress(text: string): GatewayAddress {
  *
  * @throws {AgentCoreError} `usage`
  */
-export function gatewayUrl(address: GatewayAddress, endpoint: EndpointOptions): URL {
+export function getGatewayUrl(address: GatewayAddress, endpoint: EndpointOptions): URL {
   if (address.url) return address.url;
   const { gatewayId, region, partition } = address;
   const { override, fips, dualStack } = endpoint;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type AgentOptions, Agent as HttpAgent, type RequestOptions } from 'node:http';
 import { getProxyForUrl } from 'proxy-from-env';
 import type { Environment } from '../environment.ts';
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
 
 /**
  * Creates HTTP agents with the configured proxies and certificate authorities. Connections use
@@ -15,7 +15,7 @@ export class Network {
   readonly #authorities: readonly string[];
 
   /** @param caBundle The result of {@link readServiceSettings}. The default is `AWS_CA_BUNDLE`. */
-  constructor(env: Environment, caBundle: CaBundle | undefined = environmentBundle(env)) {
+  constructor(env: Environment, caBundle: CaBundle | undefined = getEnvironmentBundle(env)) {
     const nodeBundle = env.NODE_EXTRA_CA_CERTS;
     const bundles = [
       nodeBundle ? { path: nodeBundle, setting: 'NODE_EXTRA_CA_CERTS' } : undefined,
@@ -34,7 +34,7 @@ export class Network {
   /** Creates an agent for requests to one origin. */
   async agentFor(url: URL): Promise<HttpAgent> {
     const options = await this.#agentOptions();
-    const proxy = proxyFor(url);
+    const proxy = getProxyUrl(url);
     if (url.protocol === 'https:') {
       if (!proxy) return new (await import('node:https')).Agent(options);
       const { HttpsProxyAgent } = await import('https-proxy-agent');
@@ -80,7 +80,7 @@ export class Network {
 }
 
 /** @throws {AgentCoreError} `config` if the applicable variable is not a URL. */
-function proxyFor(url: URL): string {
+function getProxyUrl(url: URL): string {
   const proxy = getProxyForUrl(url.href);
   if (proxy === '' || URL.canParse(proxy)) return proxy;
   const variable = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';
@@ -98,7 +98,7 @@ interface CaBundle {
   readonly setting: string;
 }
 
-function environmentBundle({ AWS_CA_BUNDLE: path }: Environment): CaBundle | undefined {
+function getEnvironmentBundle({ AWS_CA_BUNDLE: path }: Environment): CaBundle | undefined {
   return path ? { path, setting: 'AWS_CA_BUNDLE' } : undefined;
 }
 
@@ -108,7 +108,7 @@ function readBundle({ path, setting }: CaBundle): string {
   } catch (cause) {
     throw new AgentCoreError(
       'config',
-      `Could not read the certificates of ${setting}: ${messageOf(cause)}. Correct the path`,
+      `Could not read the certificates of ${setting}: ${getErrorMessage(cause)}. Correct the path`,
       { cause },
     );
   }

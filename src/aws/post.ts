@@ -1,15 +1,15 @@
 import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
-import { AgentCoreError, messageOf } from '../error.ts';
-import type { ConnectionPace } from './connection-pace.ts';
-import { contentEncodings, decoded } from './content-encoding.ts';
-import { SilenceClock, type Timeouts } from './silence-clock.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
+import type { ConnectionThrottle } from './connection-pace.ts';
+import { decodeBody, parseContentEncodings } from './content-encoding.ts';
+import { IdleTimeout, type Timeouts } from './silence-clock.ts';
 
-export interface PostOptions {
-  readonly target: Target;
+interface PostOptions {
+  readonly target: RequestTarget;
   readonly headers: Record<string, string>;
   readonly body: Buffer;
   readonly agent: Agent;
-  readonly pace: ConnectionPace;
+  readonly pace: ConnectionThrottle;
   readonly timeouts: Timeouts;
   readonly signal: AbortSignal;
   /** Called right before the request leaves. If it throws, the request is not sent. */
@@ -19,7 +19,7 @@ export interface PostOptions {
 }
 
 /** The parts of a URL for requests and signatures. */
-export interface Target {
+export interface RequestTarget {
   readonly protocol: string;
   readonly host: string;
   readonly hostname: string;
@@ -29,7 +29,7 @@ export interface Target {
   readonly search: string;
 }
 
-export function targetOf(url: URL): Target {
+export function toRequestTarget(url: URL): RequestTarget {
   return {
     protocol: url.protocol,
     host: url.host,
@@ -46,7 +46,7 @@ export function targetOf(url: URL): Target {
 const PROGRESS_BYTES = 64 * 1024;
 
 /** A response whose headers have arrived and whose body has not been read. */
-export interface Reply {
+export interface HttpReply {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   /**
@@ -73,7 +73,7 @@ export interface Reply {
  * server cannot have received the request, else `unknown`.
  * @throws the signal's reason if the signal aborts.
  */
-export async function post(options: PostOptions): Promise<Reply> {
+export async function post(options: PostOptions): Promise<HttpReply> {
   const { target, signal, timeouts, body, pace } = options;
   const turn = pace.enter(options.urgent);
   if (turn) await turn;
@@ -84,8 +84,8 @@ export async function post(options: PostOptions): Promise<Reply> {
     pace.leave();
     throw thrown;
   }
-  const outgoing = begin(options);
-  const clock = new SilenceClock(outgoing, timeouts, target.host);
+  const outgoing = startRequest(options);
+  const clock = new IdleTimeout(outgoing, timeouts, target.host);
   const abort = () => outgoing.destroy(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
   outgoing.once('close', () => {
@@ -96,10 +96,10 @@ export async function post(options: PostOptions): Promise<Reply> {
     if (signal.aborted) return signal.reason;
     return clock.expired ?? toFailure(error, clock.isConnected, options);
   };
-  return new Promise<Reply>((resolve, reject) => {
+  return new Promise<HttpReply>((resolve, reject) => {
     outgoing.once('response', (response) => {
       clock.heard();
-      resolve(replyOf(response, clock, failure));
+      resolve(toReply(response, clock, failure));
     });
     // Keep this listener: an error after the headers is reported through the body, and must not
     // crash the process.
@@ -111,7 +111,7 @@ export async function post(options: PostOptions): Promise<Reply> {
 }
 
 /** @throws {AgentCoreError} `protocol` if a header contains invalid characters. */
-function begin({ target, headers, body, agent, pace }: PostOptions): ClientRequest {
+function startRequest({ target, headers, body, agent, pace }: PostOptions): ClientRequest {
   try {
     return request({
       method: 'POST',
@@ -124,18 +124,18 @@ function begin({ target, headers, body, agent, pace }: PostOptions): ClientReque
     });
   } catch (cause) {
     pace.leave();
-    throw new AgentCoreError('protocol', `Could not send the request: ${messageOf(cause)}`, {
+    throw new AgentCoreError('protocol', `Could not send the request: ${getErrorMessage(cause)}`, {
       cause,
     });
   }
 }
 
-function replyOf(
+function toReply(
   response: IncomingMessage,
-  clock: SilenceClock,
+  clock: IdleTimeout,
   failure: (error: Error) => unknown,
-): Reply {
-  const encodings = contentEncodings(response.headers['content-encoding']);
+): HttpReply {
+  const encodings = parseContentEncodings(response.headers['content-encoding']);
   async function* received(): AsyncGenerator<Buffer, void, void> {
     try {
       for await (const chunk of response) {
@@ -149,7 +149,7 @@ function replyOf(
     }
   }
   const isEncoded = encodings.length > 0;
-  const chunks = () => (isEncoded ? decoded(received(), encodings) : received());
+  const chunks = () => (isEncoded ? decodeBody(received(), encodings) : received());
   return {
     status: response.statusCode ?? 0,
     headers: response.headers,
@@ -193,6 +193,7 @@ function replyOf(
 
 const UNTRUSTED =
   'its certificate is not trusted; name the certificate authority in NODE_EXTRA_CA_CERTS, or set NODE_USE_SYSTEM_CA=1';
+
 const CLOSED = 'it closed the connection, so whether the call took effect is unknown';
 
 const ADVICE: Readonly<Record<string, string>> = {
@@ -221,7 +222,7 @@ function toFailure(
   const way = proxy ? `${host} through the proxy ${proxy.host}` : host;
   return new AgentCoreError(
     'connection',
-    `The connection to ${way} failed: ${ADVICE[code] ?? messageOf(error)} (${code})`,
+    `The connection to ${way} failed: ${ADVICE[code] ?? getErrorMessage(error)} (${code})`,
     { cause: error, data: { error: code, outcome: wasSent ? 'unknown' : 'not sent' } },
   );
 }

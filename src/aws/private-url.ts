@@ -2,12 +2,12 @@
  * Whether a client secret may be sent to the URL: encrypted or local, and without other
  * credentials.
  */
-export function takesSecret(url: URL): boolean {
-  return isPrivate(url) && !url.username && !url.password;
+export function canReceiveSecret(url: URL): boolean {
+  return isSecureUrl(url) && !url.username && !url.password;
 }
 
 /** Whether traffic is protected from eavesdropping: by TLS, or because it stays on this machine. */
-export function isPrivate({ protocol, hostname }: URL): boolean {
+export function isSecureUrl({ protocol, hostname }: URL): boolean {
   if (protocol === 'https:') return true;
   const isHere = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
   return protocol === 'http:' && isHere;

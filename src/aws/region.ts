@@ -1,8 +1,10 @@
-import { valueFault } from './value-fault.ts';
+import { describeValueFault } from './value-fault.ts';
 
 const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
+
 /** Availability Zones, Local Zones and Wavelength Zones: a region with a suffix. */
 const ZONE = /^([a-z]{2,5}(?:-[a-z]+)+-\d{1,2})(?:[a-z]|(?:-[a-z\d]+)+)$/;
+
 const ZONE_ID = /^[a-z]{2,6}\d-[a-z\d-]*az\d+$/;
 
 /**
@@ -10,9 +12,9 @@ const ZONE_ID = /^[a-z]{2,6}\d-[a-z\d-]*az\d+$/;
  * sentence about the setting:
  * `is "us-east-1a", an availability zone: write us-east-1`.
  */
-export function regionFault(text: string): string | undefined {
+export function describeRegionFault(text: string): string | undefined {
   if (REGION.test(text)) return undefined;
-  const fault = valueFault(text);
+  const fault = describeValueFault(text);
   if (fault) return fault;
   const [, region] = ZONE.exec(text) ?? [];
   if (region) return `is "${text}", an availability zone: write ${region}`;

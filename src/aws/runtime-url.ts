@@ -1,24 +1,24 @@
 import type { RuntimeArn } from './arn.ts';
 
 /** The invocation URL of a runtime, below the base URL of the data plane. */
-export function runtimeInvocationsUrl(
+export function getRuntimeInvocationsUrl(
   endpoint: URL,
   runtime: RuntimeArn,
   qualifier: string | undefined,
 ): URL {
-  return runtimeUrl(endpoint, runtime, qualifier, 'invocations');
+  return getRuntimeUrl(endpoint, runtime, qualifier, 'invocations');
 }
 
 /** The URL of StopRuntimeSession, below the base URL of the data plane. */
-export function runtimeStopUrl(
+export function getRuntimeStopUrl(
   endpoint: URL,
   runtime: RuntimeArn,
   qualifier: string | undefined,
 ): URL {
-  return runtimeUrl(endpoint, runtime, qualifier, 'stopruntimesession');
+  return getRuntimeUrl(endpoint, runtime, qualifier, 'stopruntimesession');
 }
 
-function runtimeUrl(
+function getRuntimeUrl(
   endpoint: URL,
   { arn }: RuntimeArn,
   qualifier: string | undefined,

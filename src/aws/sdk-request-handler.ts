@@ -1,6 +1,6 @@
 import type { Agent } from 'node:http';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import type { AwsClock } from './aws-clock.ts';
+import type { SigningClock } from './aws-clock.ts';
 import type { Timeouts } from './silence-clock.ts';
 
 type Handle = NodeHttpHandler['handle'];
@@ -11,10 +11,10 @@ type Handle = NodeHttpHandler['handle'];
  * @param clock Receives the time from responses. Each SDK client corrects its own signatures
  * itself.
  */
-export function sdkRequestHandler(
+export function createSdkRequestHandler(
   agent: Agent,
   timeouts: Timeouts,
-  clock?: AwsClock,
+  clock?: SigningClock,
 ): NodeHttpHandler {
   const handler = new NodeHttpHandler({
     httpAgent: agent,

@@ -1,20 +1,20 @@
 import type { Environment } from '../environment.ts';
-import { messageOf } from '../error.ts';
+import { getErrorMessage } from '../error.ts';
 import {
+  describeProfileFault,
+  describeServicesFault,
   expandPath,
+  formatSettingLocation,
+  getProfileWarnings,
+  getServicesBlock,
   type ProfileFiles,
-  placeOf,
-  profileFault,
-  profileWarnings,
   readProfileFiles,
   type Section,
-  servicesBlock,
-  servicesFault,
 } from './credentials/profile-files.ts';
 import type { EndpointOptions } from './endpoints.ts';
-import { environmentProfile } from './environment-profile.ts';
+import { getEnvironmentProfile } from './environment-profile.ts';
 import { Network } from './network.ts';
-import { regionFault } from './region.ts';
+import { describeRegionFault } from './region.ts';
 
 /** Settings for one service from the environment and the profile. */
 export interface ServiceSettings extends EndpointOptions {
@@ -43,15 +43,15 @@ export async function readServiceSettings(
   profileName: string | undefined,
   env: Environment,
 ): Promise<ServiceSettings> {
-  const name = profileName || environmentProfile(env) || 'default';
+  const name = profileName || getEnvironmentProfile(env) || 'default';
   const { files, fault, warnings } = await readFiles(name, env);
   const profile: Section = (!fault && files?.profiles.get(name)) || {};
   const services = profile.services;
   const servicesProblem =
-    services !== undefined && files ? servicesFault(services, files) : undefined;
+    services !== undefined && files ? describeServicesFault(services, files) : undefined;
   const block =
     services !== undefined && files && !servicesProblem
-      ? servicesBlock(files, services, serviceId.toLowerCase().replaceAll(' ', '_'))
+      ? getServicesBlock(files, services, serviceId.toLowerCase().replaceAll(' ', '_'))
       : {};
   const all = servicesProblem ? [...warnings, `Profile "${name}" ${servicesProblem}`] : warnings;
   const ignoreUrls =
@@ -100,9 +100,9 @@ export function readRegion(
   const variable = ['AWS_REGION', 'AWS_DEFAULT_REGION'].find((one) => env[one]?.trim());
   const text = (variable ? env[variable] : profile.region)?.trim();
   if (!text) return { region: undefined, regionProblem: undefined };
-  const fault = regionFault(text);
+  const fault = describeRegionFault(text);
   if (!fault) return { region: text, regionProblem: undefined };
-  const place = files && placeOf(name, 'region', files);
+  const place = files && formatSettingLocation(name, 'region', files);
   const setting =
     variable ?? `The region of profile "${name}"${place === undefined ? '' : ` (${place})`}`;
   return { region: undefined, regionProblem: `${setting} ${fault}` };
@@ -121,12 +121,16 @@ async function readFiles(
   try {
     files = await readProfileFiles(env);
   } catch (thrown) {
-    return { files: undefined, fault: undefined, warnings: [...twoProfiles, messageOf(thrown)] };
+    return {
+      files: undefined,
+      fault: undefined,
+      warnings: [...twoProfiles, getErrorMessage(thrown)],
+    };
   }
-  const fault = profileFault(name, files);
+  const fault = describeProfileFault(name, files);
   const own = fault
     ? [`The settings of profile "${name}" are not used, because it ${fault}`]
-    : profileWarnings(name, files);
+    : getProfileWarnings(name, files);
   const profileAndKey = describeProfileAndKey(name, files.profiles.get(name), env);
   return { files, fault, warnings: [...twoProfiles, ...profileAndKey, ...own] };
 }
@@ -150,7 +154,7 @@ function describeProfileAndKey(
   profile: Section | undefined,
   env: Environment,
 ): readonly string[] {
-  const isChosen = environmentProfile(env) === name;
+  const isChosen = getEnvironmentProfile(env) === name;
   if (!isChosen || !env.AWS_ACCESS_KEY_ID?.trim() || !env.AWS_SECRET_ACCESS_KEY?.trim()) return [];
   // The profile may assume its role with this key.
   if (profile?.credential_source?.toLowerCase() === 'environment') return [];

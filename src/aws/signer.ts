@@ -1,8 +1,8 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { AwsCredentialIdentity, Checksum, HttpRequest, SourceData } from '@smithy/types';
-import type { AwsClock } from './aws-clock.ts';
-import type { Target } from './post.ts';
+import type { SigningClock } from './aws-clock.ts';
+import type { RequestTarget } from './post.ts';
 
 /**
  * Resolves to valid credentials. Caches and refreshes them when needed or if `forceRefresh` is set.
@@ -15,17 +15,17 @@ export type Credentials = (options?: {
 
 /** Returns the request headers with authorization added. */
 export type Signer = (request: {
-  readonly target: Target;
+  readonly target: RequestTarget;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }) => Promise<Record<string, string>>;
 
 /** Signs POST requests with AWS Signature Version 4. */
-export function sigV4Signer(
+export function createSigV4Signer(
   credentials: Credentials,
   region: string,
   service: string,
-  clock?: AwsClock,
+  clock?: SigningClock,
 ): Signer {
   const signer = new SignatureV4({ credentials, region, service, sha256: Sha256 });
   return async ({ target, headers, body }) => {

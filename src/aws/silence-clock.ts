@@ -25,7 +25,7 @@ const TOTAL_OF_READ = 4;
  * Destroys a request if it does not connect, if the server is silent, or if only keep-alives
  * arrive. One timer serves the whole request and is rescheduled for the remaining time.
  */
-export class SilenceClock {
+export class IdleTimeout {
   /** The timeout error, set when the request is destroyed. */
   expired: AgentCoreError | undefined;
   readonly #request: ClientRequest;

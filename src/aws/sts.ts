@@ -1,7 +1,7 @@
 import { STSClient } from '@aws-sdk/client-sts';
 import type { AwsCredentialIdentity } from '@smithy/types';
 import type { EndpointOptions } from './endpoints.ts';
-import type { sdkRequestHandler } from './sdk-request-handler.ts';
+import type { createSdkRequestHandler } from './sdk-request-handler.ts';
 import type { Credentials } from './signer.ts';
 
 /** STS endpoint settings from the environment and the selected profile. */
@@ -24,7 +24,7 @@ export function createStsClient(options: {
   /** Absent for unsigned calls. */
   readonly credentials?: AwsCredentialIdentity | Credentials | undefined;
   readonly sts: StsEndpoint;
-  readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
+  readonly requestHandler: ReturnType<typeof createSdkRequestHandler>;
 }): STSClient {
   const { region, credentials, requestHandler } = options;
   const { fips, dualStack, override } = options.sts;

@@ -8,7 +8,7 @@ const PLACEHOLDER = /\$\{[^}]*\}|\{\{[^}]*\}\}|^\$\w+$|^%\w+%$|^<[^<>]*>$/;
  * is the end of a sentence about the setting:
  * `is in quotes, which belong to the value: remove them`.
  */
-export function valueFault(value: string): string | undefined {
+export function describeValueFault(value: string): string | undefined {
   const [placeholder] = PLACEHOLDER.exec(value) ?? [];
   if (placeholder) {
     return `has the placeholder ${placeholder}, which was not replaced: set the variable where the program is started, or write the value`;
@@ -32,9 +32,9 @@ export function valueFault(value: string): string | undefined {
  * @param name The name of the setting, for the error: `AWS_ACCESS_KEY_ID`.
  * @throws {AgentCoreError} `credentials` if it is not valid in a header. The error omits the value.
  */
-export function cleanKey(value: string, name: string): string {
+export function normalizeKey(value: string, name: string): string {
   const text = value.trim();
-  const fault = valueFault(text) ?? (/^[!-~]*$/.test(text) ? undefined : WRONG_CHARACTERS);
+  const fault = describeValueFault(text) ?? (/^[!-~]*$/.test(text) ? undefined : WRONG_CHARACTERS);
   if (fault) {
     throw new AgentCoreError('credentials', `Could not use the AWS credentials: ${name} ${fault}`);
   }

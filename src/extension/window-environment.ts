@@ -2,8 +2,8 @@ import * as vscode from 'vscode';
 import { CONFIRMED_PROCESSES } from '../confirmed-commands.ts';
 import type { Environment } from '../environment.ts';
 import { Settings } from './contributions.ts';
-import { entryPath } from './runtimes/entry-path.ts';
-import { workspaceFolder } from './workspace-folder.ts';
+import { resolveEntryPath } from './runtimes/entry-path.ts';
+import { getWorkspaceFolder } from './workspace-folder.ts';
 import { isWorkspacePath, isWorkspaceSetting } from './workspace-settings.ts';
 
 /**
@@ -12,11 +12,11 @@ import { isWorkspacePath, isWorkspaceSetting } from './workspace-settings.ts';
  * @param confirmed Digests of the confirmed commands. Only these commands of AWS files may run if
  *   the workspace sets the file paths.
  */
-export function windowEnvironment(confirmed: readonly string[] = []): Environment {
+export function getWindowEnvironment(confirmed: readonly string[] = []): Environment {
   return {
     ...process.env,
-    ...awsFiles(),
-    ...(workspaceAwsFiles().length > 0 && { [CONFIRMED_PROCESSES]: confirmed.join() || 'none' }),
+    ...getAwsFiles(),
+    ...(getWorkspaceAwsFiles().length > 0 && { [CONFIRMED_PROCESSES]: confirmed.join() || 'none' }),
   };
 }
 
@@ -28,33 +28,35 @@ export const AWS_FILE_VARIABLES = [
 ] as const;
 
 /** A cache key for data from the AWS files. */
-export function awsFilesKey(env: Environment): string {
+export function getAwsFilesKey(env: Environment): string {
   return JSON.stringify(AWS_FILE_VARIABLES.map((name) => env[name] ?? null));
 }
 
 /** Paths of the AWS files inside the workspace or set by it. */
-export function workspaceAwsFiles(): readonly string[] {
+export function getWorkspaceAwsFiles(): readonly string[] {
   return [Settings.awsConfigFile, Settings.awsCredentialsFile].flatMap((setting) => {
-    const path = pathOf(setting);
-    return path && (isWorkspaceSetting(setting) || isWorkspacePath(path)) ? [resolved(path)] : [];
+    const path = readPathSetting(setting);
+    return path && (isWorkspaceSetting(setting) || isWorkspacePath(path))
+      ? [resolvePath(path)]
+      : [];
   });
 }
 
 /** The AWS file paths from the settings `agentcore.aws.*`. Ignores other values than strings. */
-export function awsFiles(): Readonly<Record<string, string>> {
-  const config = pathOf(Settings.awsConfigFile);
-  const credentials = pathOf(Settings.awsCredentialsFile);
+export function getAwsFiles(): Readonly<Record<string, string>> {
+  const config = readPathSetting(Settings.awsConfigFile);
+  const credentials = readPathSetting(Settings.awsCredentialsFile);
   return {
-    ...(config && { AWS_CONFIG_FILE: resolved(config) }),
-    ...(credentials && { AWS_SHARED_CREDENTIALS_FILE: resolved(credentials) }),
+    ...(config && { AWS_CONFIG_FILE: resolvePath(config) }),
+    ...(credentials && { AWS_SHARED_CREDENTIALS_FILE: resolvePath(credentials) }),
   };
 }
 
-function pathOf(setting: string): string | undefined {
+function readPathSetting(setting: string): string | undefined {
   const value = vscode.workspace.getConfiguration('agentcore').get<unknown>(setting);
   return typeof value === 'string' ? value.trim() || undefined : undefined;
 }
 
-function resolved(path: string): string {
-  return entryPath(path, workspaceFolder());
+function resolvePath(path: string): string {
+  return resolveEntryPath(path, getWorkspaceFolder());
 }

@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path';
 import * as vscode from 'vscode';
-import { workspaceFolder } from './workspace-folder.ts';
+import { getWorkspaceFolder } from './workspace-folder.ts';
 
 /**
  * Whether the workspace or one of its folders sets this setting below `agentcore.`. If so, its
@@ -17,5 +17,5 @@ export function isWorkspaceSetting(setting: string): boolean {
  */
 export function isWorkspacePath(path: string): boolean {
   const startsElsewhere = isAbsolute(path) || /^~[\\/]/.test(path);
-  return !startsElsewhere && workspaceFolder() !== undefined;
+  return !startsElsewhere && getWorkspaceFolder() !== undefined;
 }

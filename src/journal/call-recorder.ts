@@ -1,13 +1,13 @@
 import { AgentCoreError } from '../error.ts';
-import { spanAt } from '../mcp/json-spans.ts';
-import { type Request, type Response, resultOf } from '../mcp/message.ts';
+import { findSpanAt } from '../mcp/json-spans.ts';
+import { type JsonRpcRequest, type JsonRpcResponse, parseResult } from '../mcp/message.ts';
 import type { Interceptor, Passage } from '../relay/interceptors.ts';
-import { Cancelled, type Peer, type Trail } from '../relay/peer.ts';
+import { type CallInfo, CancelledError, type Peer } from '../relay/peer.ts';
 import type { CallOutcome, CallRecord, JournalRecord } from './records.ts';
-import { redacted } from './redaction.ts';
+import { sanitizeValue } from './redaction.ts';
 
 /** Records each client request when it has ended. */
-export class CallRecorder implements Interceptor {
+export class CallRecorderInterceptor implements Interceptor {
   readonly #record: (record: JournalRecord) => void;
   readonly #withContent: boolean;
 
@@ -17,25 +17,26 @@ export class CallRecorder implements Interceptor {
     this.#withContent = withContent;
   }
 
-  async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
-    if (passage.from === 'server') return next.request(request, passage);
+  async request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+    if (context.from === 'server') return next.request(request, context);
     const began = { at: new Date().toISOString(), time: performance.now() };
-    const trail: Trail = passage.trail ?? { attempts: 0 };
+    const callInfo: CallInfo = context.call ?? { attempts: 0 };
     try {
-      const response = await next.request(request, { ...passage, trail });
+      const response = await next.request(request, { ...context, call: callInfo });
       this.#record({
-        ...this.#callOf(request, began, trail),
+        ...this.#createCallRecord(request, began, callInfo),
         bytesOut: response.bytes.length,
-        outcome: outcomeOf(response),
+        outcome: getCallOutcome(response),
         ...(response.error && { code: Number(response.error.code) }),
-        ...(this.#withContent && !response.error && { result: redacted(resultOf(response)) }),
+        ...(this.#withContent &&
+          !response.error && { result: sanitizeValue(parseResult(response)) }),
       });
       return response;
     } catch (thrown) {
-      const isCancelled = thrown instanceof Cancelled;
+      const isCancelled = thrown instanceof CancelledError;
       const code = thrown instanceof AgentCoreError ? thrown.data?.jsonRpcCode : undefined;
       this.#record({
-        ...this.#callOf(request, began, trail),
+        ...this.#createCallRecord(request, began, callInfo),
         bytesOut: 0,
         outcome: isCancelled ? 'cancelled' : 'failed',
         ...(typeof code === 'number' && { code }),
@@ -44,10 +45,10 @@ export class CallRecorder implements Interceptor {
     }
   }
 
-  #callOf(
-    { method, params, bytes }: Request,
+  #createCallRecord(
+    { method, params, bytes }: JsonRpcRequest,
     began: { readonly at: string; readonly time: number },
-    { attempts, session, requestId, traceId }: Trail,
+    { attempts, session, requestId, traceId }: CallInfo,
   ): Omit<CallRecord, 'bytesOut' | 'outcome'> {
     const name = params?.name ?? params?.uri;
     return {
@@ -61,20 +62,20 @@ export class CallRecorder implements Interceptor {
       attempts,
       requestId,
       traceId,
-      ...(this.#withContent && { arguments: redacted(params?.arguments ?? params) }),
+      ...(this.#withContent && { arguments: sanitizeValue(params?.arguments ?? params) }),
     };
   }
 }
 
 /** The outcome of a request with a response. */
-export function outcomeOf(response: Response): CallOutcome {
+export function getCallOutcome(response: JsonRpcResponse): CallOutcome {
   if (response.error) return 'error';
   return isToolError(response) ? 'tool-error' : 'result';
 }
 
 /** Searches the bytes first and parses only on a match, because a response may be large. */
-function isToolError({ bytes }: Response): boolean {
+function isToolError({ bytes }: JsonRpcResponse): boolean {
   if (!bytes.includes('"isError"')) return false;
-  const span = spanAt(bytes, ['result', 'isError']);
+  const span = findSpanAt(bytes, ['result', 'isError']);
   return span !== undefined && bytes.toString('latin1', span.start, span.end) === 'true';
 }

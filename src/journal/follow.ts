@@ -1,9 +1,9 @@
 import { watch } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { type JournalPath, journalPaths } from './journal-files.ts';
+import { type JournalPath, listJournalPaths } from './journal-files.ts';
 import { LineSplitter } from './line-splitter.ts';
-import { headOf } from './reader.ts';
-import { parseLine } from './record-line.ts';
+import { readSegmentHeader } from './reader.ts';
+import { parseRecord } from './record-line.ts';
 import type { JournalRecord, ProgramRecord } from './records.ts';
 
 /** A new record, with its file and the head of the file. */
@@ -33,12 +33,12 @@ export async function* followJournal(
 ): AsyncGenerator<FollowedRecord, void, void> {
   const { from = 'end', interval = 500 } = options;
   const tails = new Map<string, Tail>();
-  const bell = new Bell(folder, interval, signal);
+  const bell = new ChangeSignal(folder, interval, signal);
   let skipsPresent = from === 'end';
   try {
     while (!signal.aborted) {
       bell.reset();
-      const files = await journalPaths(folder).catch(() => []);
+      const files = await listJournalPaths(folder).catch(() => []);
       for (const file of files) {
         let tail = tails.get(file.path);
         if (!tail) {
@@ -111,9 +111,9 @@ class Tail {
 
   *#take(line: string): Generator<FollowedRecord, void, void> {
     if (this.#isNoJournal || (this.#isSkipping && this.#head)) return;
-    const record = parseLine(line);
+    const record = parseRecord(line);
     try {
-      this.#head ??= headOf(record);
+      this.#head ??= readSegmentHeader(record);
     } catch {
       this.#isNoJournal = true;
       return;
@@ -124,7 +124,7 @@ class Tail {
 }
 
 /** Emits if a file in the folder may have changed. */
-class Bell {
+class ChangeSignal {
   readonly #interval: number;
   readonly #signal: AbortSignal;
   readonly #close: () => void;
@@ -139,7 +139,7 @@ class Bell {
       this.#ring?.();
     };
     signal.addEventListener('abort', ring);
-    const closeWatcher = watched(folder, ring);
+    const closeWatcher = watchFolder(folder, ring);
     this.#close = () => {
       signal.removeEventListener('abort', ring);
       closeWatcher();
@@ -170,7 +170,7 @@ class Bell {
 }
 
 /** Network file systems and exhausted watch limits produce no events. Polling covers both. */
-function watched(folder: string, onChange: () => void): () => void {
+function watchFolder(folder: string, onChange: () => void): () => void {
   try {
     const watcher = watch(folder, onChange);
     watcher.on('error', () => watcher.close());

@@ -10,17 +10,17 @@ export interface JournalPath {
 }
 
 /** Creates a name such as `20261121T114539Z-4711-a0b1c2`. Names sort by time. */
-export function runName(startedAt: Date, pid: number, random: string): string {
+export function createRunName(startedAt: Date, pid: number, random: string): string {
   const time = startedAt.toISOString().replace(/[-:]|\.\d+/g, '');
   return `${time}-${pid}-${random}`;
 }
 
-export function partPath(folder: string, run: string, part: number): string {
+export function getPartPath(folder: string, run: string, part: number): string {
   return join(folder, `${run}.${part}.jsonl`);
 }
 
 /** Temporary path of a part until its head and the sessions carried over are written. */
-export function unfinishedPath(path: string): string {
+export function getTemporaryPath(path: string): string {
   return `${path}.tmp`;
 }
 
@@ -35,9 +35,9 @@ export function isPart(name: string): boolean {
 }
 
 /** All journal files, sorted by program start and part; empty if the folder does not exist. */
-export async function journalPaths(folder: string): Promise<JournalPath[]> {
+export async function listJournalPaths(folder: string): Promise<JournalPath[]> {
   const paths: JournalPath[] = [];
-  for (const name of await namesIn(folder)) {
+  for (const name of await listFileNames(folder)) {
     const [, run, part] = PART.exec(name) ?? [];
     if (run && part) paths.push({ path: join(folder, name), run, part: Number(part) });
   }
@@ -45,7 +45,7 @@ export async function journalPaths(folder: string): Promise<JournalPath[]> {
 }
 
 /** The names in a folder; empty if it does not exist. */
-export async function namesIn(folder: string): Promise<string[]> {
+export async function listFileNames(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);
   } catch (thrown) {

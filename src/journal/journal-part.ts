@@ -1,7 +1,7 @@
 import { type BigIntStats, constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { unfinishedPath } from './journal-files.ts';
+import { getTemporaryPath } from './journal-files.ts';
 import { checkOwnFolder } from './state-folder.ts';
 
 /** The file system functions that a journal needs. */
@@ -14,7 +14,7 @@ export type FileSystem = Pick<
 const AFRESH = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND;
 
 /** An open file of the journal. */
-export class JournalPart {
+export class SegmentFile {
   readonly #files: FileSystem;
   readonly #path: string;
   readonly #handle: FileHandle;
@@ -35,10 +35,10 @@ export class JournalPart {
    * Creates a part that appears in the folder with all of `lines` or not at all. A reader finds
    * each session in the previous part or in this one, even after a crash.
    */
-  static async create(files: FileSystem, path: string, lines: Buffer): Promise<JournalPart> {
-    const unfinished = unfinishedPath(path);
+  static async create(files: FileSystem, path: string, lines: Buffer): Promise<SegmentFile> {
+    const unfinished = getTemporaryPath(path);
     const handle = await files.open(unfinished, AFRESH, 0o600);
-    const part = new JournalPart(files, path, handle);
+    const part = new SegmentFile(files, path, handle);
     try {
       await part.append(lines);
       await files.rename(unfinished, path);
@@ -110,17 +110,17 @@ export class JournalPart {
  */
 export async function prepareFolder(files: FileSystem, folder: string): Promise<void> {
   const state = dirname(folder);
-  const stateStats = await statsOf(files, state);
+  const stateStats = await readStats(files, state);
   // In a sticky folder such as /tmp, users cannot move files of other users.
   if (!stateStats || (stateStats.mode & 0o1000) === 0) checkOwnFolder(state, stateStats);
-  checkOwnFolder(folder, await statsOf(files, folder));
+  checkOwnFolder(folder, await readStats(files, folder));
   await files.mkdir(folder, { recursive: true, mode: 0o700 });
   const stats = await files.stat(folder);
   checkOwnFolder(folder, stats);
   if (process.platform !== 'win32' && stats.mode & 0o077) await files.chmod(folder, 0o700);
 }
 
-async function statsOf(files: FileSystem, path: string): Promise<Stats | undefined> {
+async function readStats(files: FileSystem, path: string): Promise<Stats | undefined> {
   return files.stat(path).catch((thrown: NodeJS.ErrnoException) => {
     if (thrown.code === 'ENOENT') return undefined;
     throw thrown;

@@ -1,8 +1,8 @@
 import { type JournalSource, type OnRecord, type ScanOptions, scanJournal } from './reader.ts';
 import type { SessionFacts, SessionRecord } from './records.ts';
-import { foldSession, isOfSession, isOrigin, withCall } from './session-facts.ts';
+import { isOrigin, isSessionRecord, reduceCall, reduceSession } from './session-facts.ts';
 
-export interface JournalSessions {
+interface JournalSessions {
   /** By `session`, the local session ID. */
   readonly facts: ReadonlyMap<string, SessionFacts>;
   /** The newest file that started or carried over each session. Its program owns the session. */
@@ -11,13 +11,13 @@ export interface JournalSessions {
   readonly problems: readonly string[];
 }
 
-export interface FoldOptions extends ScanOptions {
+interface FoldOptions extends ScanOptions {
   /** Called with every record. */
   readonly onRecord?: OnRecord;
 }
 
 /** Reduces all files to the current state of all sessions. Throws like `readJournal`. */
-export async function foldSessions(
+export async function readSessionFacts(
   folder: string,
   options: FoldOptions = {},
 ): Promise<JournalSessions> {
@@ -26,7 +26,7 @@ export async function foldSessions(
   const early: SessionRecord[] = [];
 
   const fold = (record: SessionRecord): boolean => {
-    const next = foldSession(facts.get(record.session), record);
+    const next = reduceSession(facts.get(record.session), record);
     if (next) facts.set(record.session, next);
     return next !== undefined;
   };
@@ -34,8 +34,8 @@ export async function foldSessions(
     options.onRecord?.(record, file);
     if (record.type === 'call') {
       const known = record.session === undefined ? undefined : facts.get(record.session);
-      if (known) facts.set(known.session, withCall(known, record));
-    } else if (isOfSession(record)) {
+      if (known) facts.set(known.session, reduceCall(known, record));
+    } else if (isSessionRecord(record)) {
       // If another program stopped the session, its files may be read before the session's own.
       if (!fold(record)) early.push(record);
       const origin = origins.get(record.session);
@@ -44,7 +44,7 @@ export async function foldSessions(
       }
     }
   });
-  for (const record of early.sort(byTime)) fold(record);
+  for (const record of early.sort(compareByTime)) fold(record);
 
   const byPath = new Map(sources.map((source) => [source.path, source]));
   const owners = new Map<string, JournalSource>();
@@ -55,6 +55,6 @@ export async function foldSessions(
   return { facts, owners, sources, problems };
 }
 
-function byTime(one: SessionRecord, other: SessionRecord): number {
+function compareByTime(one: SessionRecord, other: SessionRecord): number {
   return one.at < other.at ? -1 : one.at > other.at ? 1 : 0;
 }

@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import * as nodeFiles from 'node:fs/promises';
-import { messageOf } from '../error.ts';
+import { getErrorMessage } from '../error.ts';
 import { HEARTBEAT } from './heartbeat.ts';
-import { partPath, runName } from './journal-files.ts';
-import { type FileSystem, JournalPart, prepareFolder } from './journal-part.ts';
-import { LiveSessions } from './live-sessions.ts';
-import { viewpoint } from './liveness.ts';
+import { createRunName, getPartPath } from './journal-files.ts';
+import { type FileSystem, prepareFolder, SegmentFile } from './journal-part.ts';
+import { OpenSessions } from './live-sessions.ts';
+import { getHostView } from './liveness.ts';
 import { MAX_LIFETIME } from './max-lifetime.ts';
-import { programRecord } from './program-identity.ts';
-import { lineOf } from './record-line.ts';
+import { createProgramRecord } from './program-identity.ts';
+import { serializeRecord } from './record-line.ts';
 import type { JournalRecord, SessionFacts } from './records.ts';
-import { sanitized } from './sanitized-record.ts';
+import { sanitizeRecord } from './sanitized-record.ts';
 import { type Pending, WriteBuffer } from './write-buffer.ts';
 
-export interface JournalOptions {
+export interface JournalWriterOptions {
   /** The folder of all programs' files. Created if missing. */
   readonly folder: string;
   /** The program that writes: `proxy`, `cli`, `extension`. */
@@ -39,14 +39,17 @@ export interface JournalOptions {
 
 /** Maximum milliseconds to collect records for one write. */
 const FLUSH_AFTER = 200;
+
 /** Characters after which no further line joins a write. */
 const BATCH = 1024 * 1024;
+
 /**
  * Maximum milliseconds that an invoke waits for the record of its session. A busy disk or processor
  * can take more than a second. If the program is killed before the write, the session is lost. A
  * blocked disk must not delay calls any longer.
  */
 const MAX_WAIT_MS = 5_000;
+
 /** Maximum milliseconds to close. Clients kill a program that ends too slowly. */
 const MAX_CLOSE_MS = 1_000;
 
@@ -54,12 +57,13 @@ const MAX_CLOSE_MS = 1_000;
  * Records the sessions, calls and errors of this process in its own files. Never throws: without a
  * working disk the program continues, and pending records are written when the disk recovers.
  */
-export class Journal {
-  readonly #options: Required<Omit<JournalOptions, 'name'>> & Pick<JournalOptions, 'name'>;
+export class JournalWriter {
+  readonly #options: Required<Omit<JournalWriterOptions, 'name'>> &
+    Pick<JournalWriterOptions, 'name'>;
   readonly #run: string;
   readonly #buffer = new WriteBuffer();
-  readonly #sessions: LiveSessions;
-  #part: JournalPart | undefined;
+  readonly #sessions: OpenSessions;
+  #part: SegmentFile | undefined;
   #nextPart = 0;
   /** True from a failed write until a new part is started. */
   #isFailing = false;
@@ -72,7 +76,7 @@ export class Journal {
   #beating: NodeJS.Timeout | undefined;
   #pruning: NodeJS.Timeout | undefined;
 
-  constructor(options: JournalOptions) {
+  constructor(options: JournalWriterOptions) {
     this.#options = {
       partBytes: 4 * 1024 * 1024,
       now: () => new Date(),
@@ -83,15 +87,15 @@ export class Journal {
       pruneAfter: 5_000,
       ...options,
     };
-    this.#sessions = new LiveSessions(this.#options.lifetimeOf);
+    this.#sessions = new OpenSessions(this.#options.lifetimeOf);
     const startedAt = new Date(performance.timeOrigin);
-    this.#run = runName(startedAt, process.pid, randomBytes(3).toString('hex'));
+    this.#run = createRunName(startedAt, process.pid, randomBytes(3).toString('hex'));
   }
 
   /** Queues the record. It is written soon and in order. */
   record(record: JournalRecord): void {
     if (this.#isClosed) return;
-    this.#buffer.add(sanitized(record));
+    this.#buffer.add(sanitizeRecord(record));
     if (this.#isWorking || this.#isFailing) return;
     if (this.#buffer.characters > BATCH) void this.#kick();
     else this.#flushing ??= setTimeout(() => void this.#kick(), FLUSH_AFTER).unref();
@@ -110,7 +114,7 @@ export class Journal {
         this.#complain(`it has not answered for ${maxWaitMs} ms`);
         resolve();
       }, maxWaitMs);
-      this.#buffer.add(sanitized(record), () => {
+      this.#buffer.add(sanitizeRecord(record), () => {
         clearTimeout(impatience);
         resolve();
       });
@@ -156,7 +160,7 @@ export class Journal {
     } catch (thrown) {
       this.#isFailing = true;
       this.#buffer.settleAll();
-      this.#complain(messageOf(thrown));
+      this.#complain(getErrorMessage(thrown));
     } finally {
       // Synchronous with the last check of the buffer, so that a later record restarts the work.
       this.#isWorking = false;
@@ -195,7 +199,7 @@ export class Journal {
         await this.#beginPart(lines);
       }
     } catch (thrown) {
-      unwritten = afterBytes(batch, (part?.bytes ?? 0) - before);
+      unwritten = skipBytes(batch, (part?.bytes ?? 0) - before);
       this.#buffer.putBack(unwritten);
       throw thrown;
     } finally {
@@ -211,11 +215,11 @@ export class Journal {
     const { folder, files, program, version, name, now } = this.#options;
     await prepareFolder(files, folder);
     const at = now();
-    const head = programRecord({ program, version, name, part: this.#nextPart, at });
-    const carried = this.#sessions.carried(at).map(lineOf);
-    const path = partPath(folder, this.#run, this.#nextPart);
-    const first = Buffer.from([lineOf(head), ...carried, lines].join(''));
-    const part = await JournalPart.create(files, path, first);
+    const head = createProgramRecord({ program, version, name, part: this.#nextPart, at });
+    const carried = this.#sessions.carried(at).map(serializeRecord);
+    const path = getPartPath(folder, this.#run, this.#nextPart);
+    const first = Buffer.from([serializeRecord(head), ...carried, lines].join(''));
+    const part = await SegmentFile.create(files, path, first);
     await this.#part?.close();
     this.#part = part;
     this.#nextPart += 1;
@@ -228,7 +232,7 @@ export class Journal {
     const work = async () => {
       // Imported lazily to keep the start fast.
       const { prune } = await import('./retention.ts');
-      await prune(folder, { now: now(), lifetimeOf, here: viewpoint(heartbeat) });
+      await prune(folder, { now: now(), lifetimeOf, here: getHostView(heartbeat) });
     };
     // If it fails, the next program tries again.
     return setTimeout(() => void work().catch(() => {}), pruneAfter).unref();
@@ -252,7 +256,7 @@ export class Journal {
 }
 
 /** The records of a batch after its first `bytes` bytes. */
-function afterBytes(batch: readonly Pending[], bytes: number): readonly Pending[] {
+function skipBytes(batch: readonly Pending[], bytes: number): readonly Pending[] {
   let rest = bytes;
   const first = batch.findIndex(({ line }) => {
     rest -= Buffer.byteLength(line);

@@ -1,25 +1,25 @@
 import { open, stat } from 'node:fs/promises';
-import { type JournalPath, journalPaths } from './journal-files.ts';
-import { isAlive, type Viewpoint, viewpoint } from './liveness.ts';
-import { headOf } from './reader.ts';
-import { parseLine } from './record-line.ts';
+import { type JournalPath, listJournalPaths } from './journal-files.ts';
+import { getHostView, getLiveness, type Viewpoint } from './liveness.ts';
+import { readSegmentHeader } from './reader.ts';
+import { parseRecord } from './record-line.ts';
 import type { ProgramRecord } from './records.ts';
 
 /** In bytes; a head is far shorter. */
-const LONGEST_HEAD = 16 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
 
 /**
  * Lists the running programs. Reads only the heads of their files, so frequent calls are cheap.
  * Ignores unreadable files and other formats.
  */
-export class LivePrograms {
+export class RunningPrograms {
   readonly #folder: string;
   readonly #here: Viewpoint;
   /** By path. A head never changes. */
   #heads = new Map<string, ProgramRecord>();
 
   /** @param folder The journal folder. */
-  constructor(folder: string, here: Viewpoint = viewpoint()) {
+  constructor(folder: string, here: Viewpoint = getHostView()) {
     this.#folder = folder;
     this.#here = here;
   }
@@ -28,7 +28,7 @@ export class LivePrograms {
   async list(now = new Date()): Promise<readonly ProgramRecord[]> {
     const heads = new Map<string, ProgramRecord>();
     const runs = new Map<string, { readonly head: ProgramRecord; readonly touchedAt: Date }>();
-    for (const { path, run } of await journalPaths(this.#folder)) {
+    for (const { path, run } of await listJournalPaths(this.#folder)) {
       try {
         const status = await stat(path);
         // Opening a named pipe would block until a writer appears.
@@ -45,7 +45,7 @@ export class LivePrograms {
     }
     this.#heads = heads;
     return [...runs.values()].flatMap(({ head, touchedAt }) =>
-      isAlive(head, touchedAt, now, this.#here) === 'alive' ? [head] : [],
+      getLiveness(head, touchedAt, now, this.#here) === 'alive' ? [head] : [],
     );
   }
 }
@@ -54,9 +54,14 @@ export class LivePrograms {
 async function readHead(path: JournalPath['path']): Promise<ProgramRecord | undefined> {
   const file = await open(path);
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(LONGEST_HEAD), 0, LONGEST_HEAD, 0);
+    const { buffer, bytesRead } = await file.read(
+      Buffer.alloc(MAX_HEADER_BYTES),
+      0,
+      MAX_HEADER_BYTES,
+      0,
+    );
     const end = buffer.subarray(0, bytesRead).indexOf('\n');
-    return end < 0 ? undefined : headOf(parseLine(buffer.toString('utf8', 0, end)));
+    return end < 0 ? undefined : readSegmentHeader(parseRecord(buffer.toString('utf8', 0, end)));
   } finally {
     await file.close();
   }

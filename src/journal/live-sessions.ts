@@ -1,13 +1,13 @@
 import type { JournalRecord, SessionCarried, SessionFacts } from './records.ts';
-import { foldSession, isOver, withCall } from './session-facts.ts';
+import { hasEnded, reduceCall, reduceSession } from './session-facts.ts';
 
 /** The recorded sessions without an end. The next file must carry them over. */
-export class LiveSessions {
+export class OpenSessions {
   readonly #facts = new Map<string, SessionFacts>();
-  readonly #lifetimeOf: (facts: SessionFacts) => number;
+  readonly #getLifetimeMs: (facts: SessionFacts) => number;
 
   constructor(lifetimeOf: (facts: SessionFacts) => number) {
-    this.#lifetimeOf = lifetimeOf;
+    this.#getLifetimeMs = lifetimeOf;
   }
 
   get isEmpty(): boolean {
@@ -18,11 +18,11 @@ export class LiveSessions {
     if (record.type === 'program' || record.type === 'error') return;
     const known = record.session === undefined ? undefined : this.#facts.get(record.session);
     if (record.type === 'call') {
-      if (known) this.#facts.set(known.session, withCall(known, record));
+      if (known) this.#facts.set(known.session, reduceCall(known, record));
       return;
     }
-    const facts = foldSession(known, record);
-    if (facts && !isOver(facts)) this.#facts.set(record.session, facts);
+    const facts = reduceSession(known, record);
+    if (facts && !hasEnded(facts)) this.#facts.set(record.session, facts);
     else this.#facts.delete(record.session);
   }
 
@@ -34,7 +34,7 @@ export class LiveSessions {
     const at = now.toISOString();
     const carried: SessionCarried[] = [];
     for (const [session, facts] of this.#facts) {
-      const goneAt = Date.parse(facts.lastActiveAt) + this.#lifetimeOf(facts);
+      const goneAt = Date.parse(facts.lastActiveAt) + this.#getLifetimeMs(facts);
       if (facts.end && goneAt < now.getTime()) this.#facts.delete(session);
       else carried.push({ type: 'session.carried', at, session, facts });
     }

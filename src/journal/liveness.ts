@@ -1,10 +1,10 @@
 import { HEARTBEAT, HEARTBEATS_MISSED } from './heartbeat.ts';
 import {
+  getMachine,
+  isProcessRunning,
   type Machine,
   type ProcessState,
-  processExists,
-  processState,
-  thisMachine,
+  readProcessState,
 } from './program-identity.ts';
 import type { ProgramRecord } from './records.ts';
 
@@ -22,8 +22,8 @@ export interface Viewpoint extends Machine {
   readonly heartbeat: number;
 }
 
-export function viewpoint(heartbeat: number = HEARTBEAT): Viewpoint {
-  return { ...thisMachine(), exists: processExists, state: processState, heartbeat };
+export function getHostView(heartbeat: number = HEARTBEAT): Viewpoint {
+  return { ...getMachine(), exists: isProcessRunning, state: readProcessState, heartbeat };
 }
 
 /**
@@ -32,7 +32,7 @@ export function viewpoint(heartbeat: number = HEARTBEAT): Viewpoint {
  * @param head The first record of the file.
  * @param heartbeatAt When the program last touched its file.
  */
-export function isAlive(
+export function getLiveness(
   head: ProgramRecord,
   heartbeatAt: Date,
   now: Date,
@@ -42,7 +42,7 @@ export function isAlive(
   if (head.bootId !== undefined && here.bootId !== undefined && head.bootId !== here.bootId) {
     return 'dead';
   }
-  if (sharesPids(head, here)) {
+  if (hasSamePidNamespace(head, here)) {
     if (!here.exists(head.pid)) return 'dead';
     const state = here.state(head.pid);
     if (state?.hasEnded) return 'dead';
@@ -56,7 +56,7 @@ export function isAlive(
 }
 
 /** True if a process ID means the same here as for the writer. */
-function sharesPids(head: ProgramRecord, here: Viewpoint): boolean {
+function hasSamePidNamespace(head: ProgramRecord, here: Viewpoint): boolean {
   if (head.pidNamespace !== undefined || here.pidNamespace !== undefined) {
     return head.pidNamespace === here.pidNamespace;
   }

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import type { ProgramRecord } from './records.ts';
 
 /** Creates the head record of this process. */
-export function programRecord(program: {
+export function createProgramRecord(program: {
   readonly program: string;
   readonly version: string;
   readonly part: number;
@@ -11,8 +11,8 @@ export function programRecord(program: {
   readonly at: Date;
   readonly name?: string | undefined;
 }): ProgramRecord {
-  const { bootId, pidNamespace } = thisMachine();
-  const processStart = processState(process.pid)?.start;
+  const { bootId, pidNamespace } = getMachine();
+  const processStart = readProcessState(process.pid)?.start;
   return {
     type: 'program',
     at: program.at.toISOString(),
@@ -41,13 +41,13 @@ export interface Machine {
   readonly pidNamespace?: string | undefined;
 }
 
-export function thisMachine(): Machine {
+export function getMachine(): Machine {
   return {
     platform: process.platform,
     host: hostname(),
     // The kernel provides these files, so reading them needs no disk access.
-    bootId: attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()),
-    pidNamespace: attempt(() => readlinkSync('/proc/self/ns/pid')),
+    bootId: tryRead(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()),
+    pidNamespace: tryRead(() => readlinkSync('/proc/self/ns/pid')),
   };
 }
 
@@ -62,8 +62,8 @@ export interface ProcessState {
  * The state of a process on Linux. `undefined` on other systems, or if the process does not exist
  * or is hidden.
  */
-export function processState(pid: number): ProcessState | undefined {
-  const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'latin1'));
+export function readProcessState(pid: number): ProcessState | undefined {
+  const stat = tryRead(() => readFileSync(`/proc/${pid}/stat`, 'latin1'));
   if (stat === undefined) return undefined;
   // The second field is the name in parentheses, and it may contain any character
   // (proc_pid_stat(5)).
@@ -74,7 +74,7 @@ export function processState(pid: number): ProcessState | undefined {
 }
 
 /** False only if there is certainly no such process. */
-export function processExists(pid: number): boolean {
+export function isProcessRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (thrown) {
@@ -82,7 +82,7 @@ export function processExists(pid: number): boolean {
   }
 }
 
-function attempt<T>(read: () => T): T | undefined {
+function tryRead<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch {

@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { messageOf } from '../error.ts';
-import { type JournalPath, journalPaths } from './journal-files.ts';
+import { getErrorMessage } from '../error.ts';
+import { type JournalPath, listJournalPaths } from './journal-files.ts';
 import { LineSplitter } from './line-splitter.ts';
-import { isAlive, type Liveness, type Viewpoint, viewpoint } from './liveness.ts';
-import { parseLine } from './record-line.ts';
+import { getHostView, getLiveness, type Liveness, type Viewpoint } from './liveness.ts';
+import { parseRecord } from './record-line.ts';
 import type { JournalRecord, ProgramRecord } from './records.ts';
 
 /** A journal file with its head and file status. */
@@ -27,12 +27,12 @@ export interface ScanOptions {
   readonly here?: Viewpoint;
 }
 
-export interface ReadOptions extends ScanOptions {
+interface ReadOptions extends ScanOptions {
   /** If set, returns only records of these types. */
   readonly types?: readonly JournalRecord['type'][];
 }
 
-export interface ReadJournal {
+interface ReadJournal {
   /** By start of the program, then by part. */
   readonly files: readonly JournalFile[];
   /** One sentence for each unreadable file. */
@@ -65,16 +65,16 @@ export async function scanJournal(
   options: ScanOptions,
   onRecord: OnRecord,
 ): Promise<{ readonly sources: readonly JournalSource[]; readonly problems: readonly string[] }> {
-  const { now = new Date(), here = viewpoint() } = options;
+  const { now = new Date(), here = getHostView() } = options;
   const scans: Scan[] = [];
   const problems: string[] = [];
-  for (const file of await journalPaths(folder)) {
+  for (const file of await listJournalPaths(folder)) {
     try {
       const scan = await scanFile(file, onRecord);
       if (scan) scans.push(scan);
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') continue;
-      problems.push(`Could not read ${file.path}: ${messageOf(thrown)}`);
+      problems.push(`Could not read ${file.path}: ${getErrorMessage(thrown)}`);
     }
   }
   const heartbeats = new Map<string, Date>();
@@ -84,7 +84,7 @@ export async function scanJournal(
   }
   const sources = scans.map(({ touchedAt, ...scan }) => {
     const heartbeatAt = heartbeats.get(scan.run) ?? touchedAt;
-    return { ...scan, heartbeatAt, liveness: isAlive(scan.head, heartbeatAt, now, here) };
+    return { ...scan, heartbeatAt, liveness: getLiveness(scan.head, heartbeatAt, now, here) };
   });
   return { sources, problems };
 }
@@ -107,9 +107,9 @@ async function scanFile(file: JournalPath, onRecord: OnRecord): Promise<Scan | u
   let head: ProgramRecord | undefined;
   let damaged = 0;
   const take = (line: string) => {
-    const record = parseLine(line);
+    const record = parseRecord(line);
     if (!head) {
-      head = headOf(record);
+      head = readSegmentHeader(record);
     } else if (record === 'damaged') {
       damaged += 1;
       return;
@@ -128,7 +128,7 @@ async function scanFile(file: JournalPath, onRecord: OnRecord): Promise<Scan | u
   return { ...file, head, touchedAt: mtime, bytes: size, damaged: damaged + splitter.tooLong };
 }
 
-export function headOf(record: ReturnType<typeof parseLine>): ProgramRecord {
+export function readSegmentHeader(record: ReturnType<typeof parseRecord>): ProgramRecord {
   if (typeof record !== 'object' || record.type !== 'program') {
     throw new Error('It does not begin as a journal does.');
   }

@@ -1,7 +1,7 @@
 import type { JournalRecord } from './records.ts';
 
 /** Serializes a record as a line, including the line feed. */
-export function lineOf(record: JournalRecord): string {
+export function serializeRecord(record: JournalRecord): string {
   return `${JSON.stringify(record)}\n`;
 }
 
@@ -9,7 +9,7 @@ export function lineOf(record: JournalRecord): string {
  * Parses a line. Returns `unknown` for record types of later versions and `damaged` for invalid
  * lines.
  */
-export function parseLine(line: string): JournalRecord | 'unknown' | 'damaged' {
+export function parseRecord(line: string): JournalRecord | 'unknown' | 'damaged' {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -25,6 +25,7 @@ export function parseLine(line: string): JournalRecord | 'unknown' | 'damaged' {
 }
 
 type Kind = 'string' | 'number' | 'boolean';
+
 type Shape = Readonly<Record<string, Kind>>;
 
 /** The required members of each record type. Readers must check optional members themselves. */
@@ -34,7 +35,9 @@ const ORIGIN = {
   mode: 'string',
   endpoint: 'string',
 } as const;
+
 const OF_SESSION = { session: 'string' } as const;
+
 const SHAPES: ReadonlyMap<string, Shape> = new Map<JournalRecord['type'], Shape>([
   [
     'program',
@@ -53,6 +56,7 @@ const SHAPES: ReadonlyMap<string, Shape> = new Map<JournalRecord['type'], Shape>
   ['call', { method: 'string', milliseconds: 'number' }],
   ['error', { message: 'string' }],
 ]);
+
 const FACTS: Shape = {
   ...ORIGIN,
   ...OF_SESSION,

@@ -1,4 +1,4 @@
-import { textMask } from '../policy/redaction/text-mask.ts';
+import { createTextMask } from '../policy/redaction/text-mask.ts';
 
 export const REDACTED = '[redacted]';
 
@@ -46,10 +46,10 @@ const SURROUNDINGS: readonly (readonly [RegExp, string])[] = [
   [/\b([a-z][a-z\d+.-]{1,20}:\/\/)[^\s/?#]*@/gi, `$1${REDACTED}@`],
 ];
 
-const masked = textMask(['private-key', 'aws-key', 'token']);
+const masked = createTextMask(['private-key', 'aws-key', 'token']);
 
 /** Replaces likely secrets in a text, detected by their form or their context. */
-export function redactedText(text: string): string {
+export function sanitizeText(text: string): string {
   let redacted = masked(text).replace(/\[redacted:(?:private-key|aws-key|token)\]/g, REDACTED);
   for (const [pattern, replacement] of SURROUNDINGS) {
     redacted = redacted.replace(pattern, replacement);

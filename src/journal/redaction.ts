@@ -1,14 +1,20 @@
-import { isSecretName, REDACTED, redactedText } from './redacted-text.ts';
+import { isSecretName, REDACTED, sanitizeText } from './redacted-text.ts';
 
 /** Maximum characters kept of a string. */
 const STRING_LENGTH = 500;
+
 /** Characters of a string to search, so that no secret is cut off before it is detected. */
 const LOOKED_AT = STRING_LENGTH + 4_000;
+
 /** Maximum characters of a string to parse as JSON. */
 const JSON_LENGTH = 64 * 1024;
+
 const NAME_LENGTH = 100;
+
 const DEPTH = 8;
+
 const BREADTH = 50;
+
 /** Maximum bytes of the result as JSON. The rest up to 8 KB is reserved for truncation marks. */
 const BYTES = 7 * 1024;
 
@@ -17,7 +23,7 @@ const BYTES = 7 * 1024;
  * also in JSON within strings, and limits the result to 8 KB of JSON. Detection is heuristic: it
  * misses secrets that look like ordinary words.
  */
-export function redacted(value: unknown): unknown {
+export function sanitizeValue(value: unknown): unknown {
   return new Redaction().of(value, 0);
 }
 
@@ -26,7 +32,7 @@ class Redaction {
 
   of(value: unknown, depth: number): unknown {
     if (this.#left <= 0) return '[cut]';
-    if (typeof value === 'string') return this.#spend(redactedString(value, depth));
+    if (typeof value === 'string') return this.#spend(sanitizeString(value, depth));
     if (typeof value === 'bigint') return this.#spend(`${value}`);
     if (typeof value !== 'object' || value === null) return this.#spend(value);
     if (depth >= DEPTH) return this.#spend('[too deep]');
@@ -56,7 +62,11 @@ class Redaction {
       }
       const isSecret =
         (isSecretName(name) && mayBeSecret(name, value)) || (isSecretPair && name === 'value');
-      const shownName = cut(redactedText(name.slice(0, LOOKED_AT)), name.length, NAME_LENGTH);
+      const shownName = truncateText(
+        sanitizeText(name.slice(0, LOOKED_AT)),
+        name.length,
+        NAME_LENGTH,
+      );
       this.#spend(shownName);
       kept.push([shownName, isSecret ? this.#spend(REDACTED) : this.of(value, depth + 1)]);
     }
@@ -70,11 +80,11 @@ class Redaction {
   }
 }
 
-function redactedString(text: string, depth: number): string {
+function sanitizeString(text: string, depth: number): string {
   if (text.length <= JSON_LENGTH && /^\s*[[{"]/.test(text) && depth < DEPTH) {
     try {
       const inner = JSON.stringify(new Redaction().of(JSON.parse(text), depth + 1));
-      return cut(inner, text.length, STRING_LENGTH);
+      return truncateText(inner, text.length, STRING_LENGTH);
     } catch {
       // Not JSON after all.
     }
@@ -83,10 +93,10 @@ function redactedString(text: string, depth: number): string {
   const isEncoded = !/\s/.test(text.slice(0, LOOKED_AT));
   if (isEncoded && text.length > JSON_LENGTH) return `[${text.length} characters]`;
   const looked = isEncoded ? text : text.slice(0, LOOKED_AT);
-  return cut(redactedText(looked), text.length, STRING_LENGTH);
+  return truncateText(sanitizeText(looked), text.length, STRING_LENGTH);
 }
 
-function cut(text: string, originalLength: number, length: number): string {
+function truncateText(text: string, originalLength: number, length: number): string {
   if (text.length <= length && originalLength <= LOOKED_AT) return text;
   return `${text.slice(0, length)}… [${originalLength} characters]`;
 }

@@ -1,23 +1,26 @@
 import { stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from '../error.ts';
-import { isPart, isUnfinished, namesIn } from './journal-files.ts';
-import { foldSessions } from './journal-sessions.ts';
+import { getErrorMessage } from '../error.ts';
+import { isPart, isUnfinished, listFileNames } from './journal-files.ts';
+import { readSessionFacts } from './journal-sessions.ts';
 import { MAX_LIFETIME } from './max-lifetime.ts';
 import type { JournalSource, ScanOptions } from './reader.ts';
 import type { SessionFacts } from './records.ts';
-import { SessionTraces } from './session-traces.ts';
+import { SegmentIndex } from './session-traces.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
+
 const MAX_AGE = 30 * DAY;
+
 const MAX_BYTES = 64 * 1024 * 1024;
+
 /**
  * Milliseconds without a heartbeat before the latest file of a program on another host may be
  * removed. Allows for clock differences.
  */
 const ELSEWHERE_PATIENCE = 60 * 60 * 1000;
 
-export interface PruneOptions extends ScanOptions {
+interface PruneOptions extends ScanOptions {
   /** Maximum bytes of all files together. */
   readonly maxBytes?: number;
   /** Maximum milliseconds since the last write to a file. */
@@ -42,7 +45,7 @@ export interface PruneReport {
  */
 export async function prune(folder: string, options: PruneOptions = {}): Promise<PruneReport> {
   const { now = new Date(), maxBytes = MAX_BYTES, maxAge = MAX_AGE } = options;
-  const listed = await filesIn(folder);
+  const listed = await listFiles(folder);
   const age = (file: Listed) => now.getTime() - file.touchedAt.getTime();
   let bytes = listed.reduce((sum, file) => sum + file.bytes, 0);
   const removed: string[] = [];
@@ -54,7 +57,7 @@ export async function prune(folder: string, options: PruneOptions = {}): Promise
       removed.push(file.path);
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') {
-        problems.push(`Could not remove ${file.path}: ${messageOf(thrown)}`);
+        problems.push(`Could not remove ${file.path}: ${getErrorMessage(thrown)}`);
         return false;
       }
       // Another program has already removed it.
@@ -69,7 +72,7 @@ export async function prune(folder: string, options: PruneOptions = {}): Promise
   const parts = listed.filter(({ isPart }) => isPart).sort((a, b) => age(b) - age(a));
   // Read all files only if one of them may have to be removed.
   if (bytes > maxBytes || parts.some((part) => age(part) > maxAge)) {
-    const survey = await surveyed(folder, { ...options, now });
+    const survey = await inspectJournal(folder, { ...options, now });
     problems.push(...survey.problems);
     for (const part of parts) {
       const isOld = age(part) > maxAge;
@@ -90,9 +93,9 @@ interface Listed {
   readonly touchedAt: Date;
 }
 
-async function filesIn(folder: string): Promise<Listed[]> {
+async function listFiles(folder: string): Promise<Listed[]> {
   const files: Listed[] = [];
-  for (const name of await namesIn(folder)) {
+  for (const name of await listFileNames(folder)) {
     if (!isPart(name) && !isUnfinished(name)) continue;
     const path = join(folder, name);
     const status = await stat(path).catch(() => undefined);
@@ -102,11 +105,11 @@ async function filesIn(folder: string): Promise<Listed[]> {
   return files;
 }
 
-async function surveyed(folder: string, options: PruneOptions & { readonly now: Date }) {
+async function inspectJournal(folder: string, options: PruneOptions & { readonly now: Date }) {
   const { now, lifetimeOf = () => MAX_LIFETIME } = options;
-  const traces = new SessionTraces();
+  const traces = new SegmentIndex();
   const onRecord = traces.add.bind(traces);
-  const { facts, sources, problems } = await foldSessions(folder, { ...options, onRecord });
+  const { facts, sources, problems } = await readSessionFacts(folder, { ...options, onRecord });
   const known = new Map(sources.map((source) => [source.path, source]));
   // Sources are sorted by part, so the last one of a run is its current file.
   const latest = new Map(sources.map((source) => [source.run, source]));
@@ -127,7 +130,7 @@ async function surveyed(folder: string, options: PruneOptions & { readonly now: 
     isNeeded(path: string): boolean {
       const source = known.get(path);
       if (source && mayBeWritten(source)) return true;
-      return [...traces.sessionsOf(path)].some((id) => {
+      return [...traces.getSessions(path)].some((id) => {
         const session = facts.get(id);
         return session && mayStillRun(session) && !traces.isRetoldElsewhere(path, session);
       });

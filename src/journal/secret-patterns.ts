@@ -1,7 +1,7 @@
 /** Kinds of secrets with a detectable form. */
 export type SecretKind = 'aws-key' | 'token' | 'private-key';
 
-export interface SecretPattern {
+interface SecretPattern {
   readonly kind: SecretKind;
   /** Global, and linear or bounded, because the text comes from other parties. */
   readonly pattern: RegExp;
@@ -66,7 +66,7 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
 const FORTY = /(?<![\w/+-])[A-Za-z\d/+]{40}(?![\w/+=-])/g;
 
 /** Calls `found` for each likely AWS secret access key in a text. */
-export function eachAwsSecret(text: string, found: (start: number, end: number) => void): void {
+export function forEachAwsSecret(text: string, found: (start: number, end: number) => void): void {
   for (const { 0: word, index } of text.matchAll(FORTY)) {
     if (isRandom(word)) found(index, index + word.length);
   }

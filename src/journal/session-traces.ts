@@ -1,6 +1,6 @@
 import type { JournalPath } from './journal-files.ts';
 import type { JournalRecord, SessionFacts } from './records.ts';
-import { isEnd, isOfSession, isOrigin, isOver } from './session-facts.ts';
+import { hasEnded, isEnd, isOrigin, isSessionRecord } from './session-facts.ts';
 
 /** The records of one session in one file. */
 interface Trace {
@@ -10,12 +10,12 @@ interface Trace {
 }
 
 /** Maps sessions to the files with their records. */
-export class SessionTraces {
+export class SegmentIndex {
   readonly #bySession = new Map<string, Map<string, Trace>>();
   readonly #byPath = new Map<string, Set<string>>();
 
   add(record: JournalRecord, file: JournalPath): void {
-    if (!isOfSession(record)) return;
+    if (!isSessionRecord(record)) return;
     const traces = this.#bySession.get(record.session) ?? new Map<string, Trace>();
     this.#bySession.set(record.session, traces);
     const trace = traces.get(file.path) ?? { file, tellsOrigin: false, tellsEnd: false };
@@ -27,7 +27,7 @@ export class SessionTraces {
     sessions.add(record.session);
   }
 
-  sessionsOf(path: string): Iterable<string> {
+  getSessions(path: string): Iterable<string> {
     return this.#byPath.get(path) ?? [];
   }
 
@@ -37,7 +37,7 @@ export class SessionTraces {
     const own = traces?.get(path);
     if (!traces || !own) return true;
     const others = [...traces.values()].filter((trace) => trace !== own);
-    if (isOver(facts)) {
+    if (hasEnded(facts)) {
       // Without the end record, a remaining start record would make the session appear to run.
       return (
         others.some(({ tellsEnd }) => tellsEnd) || !others.some(({ tellsOrigin }) => tellsOrigin)
@@ -51,7 +51,7 @@ export class SessionTraces {
 
   /** Removes a deleted file. */
   forget(path: string): void {
-    for (const session of this.sessionsOf(path)) this.#bySession.get(session)?.delete(path);
+    for (const session of this.getSessions(path)) this.#bySession.get(session)?.delete(path);
     this.#byPath.delete(path);
   }
 }

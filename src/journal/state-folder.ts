@@ -4,6 +4,7 @@ import { basename, dirname, join, posix, win32 } from 'node:path';
 import { AgentCoreError } from '../error.ts';
 
 const NAME = 'agentcore-mcp';
+
 const SET_ANOTHER = 'Set AGENTCORE_STATE_DIR to a folder in which only you can write.';
 
 /**
@@ -13,15 +14,15 @@ const SET_ANOTHER = 'Set AGENTCORE_STATE_DIR to a folder in which only you can w
  * @throws {AgentCoreError} `usage` if the variable is not an absolute path, `config` if other users
  *   can change the contents of the folder.
  */
-export function stateFolder(
+export function getStateDirectory(
   env: NodeJS.ProcessEnv,
   platform: NodeJS.Platform = process.platform,
   home: string = homedir(),
 ): string {
-  const folder = folderOf(env, platform, home);
+  const folder = resolveStateDirectory(env, platform, home);
   if (platform === process.platform) {
     checkWayTo(folder);
-    checkOwnFolder(folder, statsOf(folder));
+    checkOwnFolder(folder, readStats(folder));
   }
   return folder;
 }
@@ -41,11 +42,14 @@ export function checkOwnFolder(
   if (!stats) return;
   const us = process.getuid?.();
   if (us !== undefined && stats.uid !== us) {
-    throw unusable(folder, `it belongs to user ${stats.uid}, and this program runs as user ${us}`);
+    throw createStateDirectoryError(
+      folder,
+      `it belongs to user ${stats.uid}, and this program runs as user ${us}`,
+    );
   }
   if (us !== undefined && (stats.mode & 0o022) !== 0) {
     const mode = (stats.mode & 0o777).toString(8);
-    throw unusable(
+    throw createStateDirectoryError(
       folder,
       `others can write in it (mode ${mode})`,
       `Run chmod go-w '${folder}' to keep them out.`,
@@ -60,22 +64,22 @@ export function checkOwnFolder(
 function checkWayTo(folder: string): void {
   const us = process.getuid?.();
   const parent = dirname(folder);
-  const real = realPathOf(parent);
+  const real = resolveRealPath(parent);
   if (us === undefined || real === parent) return;
   for (let place = real; place !== dirname(place); place = dirname(place)) {
-    const stats = statsOf(place);
+    const stats = readStats(place);
     if (!stats) continue;
     const isForeign = stats.uid !== us && stats.uid !== 0;
     // In a sticky folder such as /tmp, users cannot move files of other users.
     const isOpen = (stats.mode & 0o1002) === 0o002;
     if (!isForeign && !isOpen) continue;
     const reason = isForeign ? `belongs to user ${stats.uid}` : 'can be written by everybody';
-    throw unusable(folder, `a link on the way leads to ${place}, which ${reason}`);
+    throw createStateDirectoryError(folder, `a link on the way leads to ${place}, which ${reason}`);
   }
 }
 
 /** `undefined` if it cannot be read. A failing disk is no reason to reject a folder. */
-function statsOf(path: string): Stats | undefined {
+function readStats(path: string): Stats | undefined {
   try {
     return statSync(path);
   } catch {
@@ -84,23 +88,31 @@ function statsOf(path: string): Stats | undefined {
 }
 
 /** Resolves links in the existing part of the path. */
-function realPathOf(path: string): string {
+function resolveRealPath(path: string): string {
   try {
     return realpathSync(path);
   } catch {
     const parent = dirname(path);
-    return parent === path ? path : join(realPathOf(parent), basename(path));
+    return parent === path ? path : join(resolveRealPath(parent), basename(path));
   }
 }
 
-function unusable(folder: string, reason: string, action = SET_ANOTHER): AgentCoreError {
+function createStateDirectoryError(
+  folder: string,
+  reason: string,
+  action = SET_ANOTHER,
+): AgentCoreError {
   return new AgentCoreError(
     'config',
     `Could not use the state folder ${folder}: ${reason}. ${action}`,
   );
 }
 
-function folderOf(env: NodeJS.ProcessEnv, platform: NodeJS.Platform, home: string): string {
+function resolveStateDirectory(
+  env: NodeJS.ProcessEnv,
+  platform: NodeJS.Platform,
+  home: string,
+): string {
   const path = platform === 'win32' ? win32 : posix;
   const chosen = env.AGENTCORE_STATE_DIR;
   if (chosen) {
@@ -121,6 +133,6 @@ function folderOf(env: NodeJS.ProcessEnv, platform: NodeJS.Platform, home: strin
 }
 
 /** The folder of journal files in the state folder. */
-export function journalFolder(state: string): string {
+export function getJournalDirectory(state: string): string {
   return join(state, 'journal');
 }

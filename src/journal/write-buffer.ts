@@ -1,6 +1,6 @@
-import { lineOf } from './record-line.ts';
+import { serializeRecord } from './record-line.ts';
 import type { JournalRecord } from './records.ts';
-import { isEnd, isOfSession } from './session-facts.ts';
+import { isEnd, isSessionRecord } from './session-facts.ts';
 
 /** A record in the queue. */
 export interface Pending {
@@ -10,7 +10,7 @@ export interface Pending {
   readonly settle?: (() => void) | undefined;
 }
 
-export interface BufferBounds {
+interface BufferBounds {
   /** Maximum pending records, except session records. */
   readonly records: number;
   /** Maximum pending characters, except those of session records. */
@@ -44,13 +44,13 @@ export class WriteBuffer {
   }
 
   add(record: JournalRecord, settle?: () => void): void {
-    if (!isOfSession(record) && this.#isFull) {
+    if (!isSessionRecord(record) && this.#isFull) {
       this.#dropped += 1;
       settle?.();
       return;
     }
     try {
-      const line = lineOf(record);
+      const line = serializeRecord(record);
       this.#pending.push({ record, line, settle });
       this.#characters += line.length;
     } catch {
@@ -107,7 +107,7 @@ export class WriteBuffer {
     const past = new Set<string>();
     for (const { record } of this.#pending) {
       if (record.type === 'session.started') started.add(record.session);
-      if (isOfSession(record) && isEnd(record) && started.has(record.session)) {
+      if (isSessionRecord(record) && isEnd(record) && started.has(record.session)) {
         past.add(record.session);
       }
     }

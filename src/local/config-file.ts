@@ -43,22 +43,23 @@ export function parseConfig(text: string, file: string): ResolvedConfig {
     }));
     const folders = [
       ...runtimes.map(({ name, cwd }) => ({ path: ['runtimes', name, 'cwd'], cwd })),
-      ...gateways.flatMap(foldersOf),
+      ...gateways.flatMap(getWorkingFolders),
     ];
     const missing = folders.filter(({ cwd }) => !isFolder(cwd));
     if (missing.length === 0) return { ...config, runtimes, gateways };
     const sentences = missing.map(
-      ({ path, cwd }) => `${at(offsetOf(document, path))}: ${dotted(path)}no such folder: ${cwd}`,
+      ({ path, cwd }) =>
+        `${at(getOffset(document, path))}: ${formatPath(path)}no such folder: ${cwd}`,
     );
     throw new AgentCoreError('config', sentences.join('\n'));
   }
   const mistakes = parsed.error.issues.flatMap((issue) => {
     if (issue.code !== 'unrecognized_keys') {
-      return [`${at(offsetOf(document, issue.path))}: ${dotted(issue.path)}${issue.message}`];
+      return [`${at(getOffset(document, issue.path))}: ${formatPath(issue.path)}${issue.message}`];
     }
     return issue.keys.map(
       (key) =>
-        `${at(offsetOf(document, issue.path, key))}: ${dotted([...issue.path, key])}unknown setting`,
+        `${at(getOffset(document, issue.path, key))}: ${formatPath([...issue.path, key])}unknown setting`,
     );
   });
   throw new AgentCoreError('config', mistakes.join('\n'));
@@ -71,7 +72,7 @@ function withFolder(target: TargetConfig, folder: string): TargetConfig {
 }
 
 /** The working folders of a gateway's own servers, without those of its runtimes. */
-function foldersOf({
+function getWorkingFolders({
   name,
   targets,
 }: GatewayConfig): { readonly path: Path; readonly cwd: string }[] {
@@ -89,7 +90,7 @@ function isFolder(path: string): boolean {
 type Path = readonly PropertyKey[];
 
 /** The offset of a field; if it is missing, that of its innermost existing parent. */
-function offsetOf(document: ReturnType<typeof parseDocument>, path: Path, key?: string): number {
+function getOffset(document: ReturnType<typeof parseDocument>, path: Path, key?: string): number {
   for (let length = path.length; length >= 0; length -= 1) {
     const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);
     const range = (node as Node | undefined)?.range;
@@ -103,6 +104,6 @@ function offsetOf(document: ReturnType<typeof parseDocument>, path: Path, key?: 
   return 0;
 }
 
-function dotted(path: Path): string {
+function formatPath(path: Path): string {
   return path.length === 0 ? '' : `${path.map(String).join('.')}: `;
 }

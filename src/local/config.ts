@@ -7,7 +7,7 @@ import {
   jwtAuthorizerSchema,
 } from './authorization/jwt-authorizer.ts';
 import { milliseconds, seconds } from './durations.ts';
-import { faultSchema, mistakeOfAim } from './fault.ts';
+import { faultSchema, validateFaultTarget } from './fault.ts';
 import type { GatewayConfig } from './gateways/gateway.ts';
 import { gatewaysSchema } from './gateways/gateway-config.ts';
 import { resolveGateways } from './gateways/resolve-gateways.ts';
@@ -27,6 +27,7 @@ import {
 } from './switches.ts';
 
 const version = z.number().int().min(1).max(99_999);
+
 const endpointName = z.string().min(1);
 
 const containerSettings = {
@@ -94,12 +95,19 @@ const runtimeSchema = z.preprocess(
 );
 
 const ACCOUNT_RULE = 'twelve digits, in quotes';
+
 const NAME_RULE = 'a name begins with a letter, and has letters, digits and _, 48 at most';
 
 /**
  * The message for a mistake in `runtimes` itself; `undefined` if zod's own message is sufficient.
  */
-function mistakeInRuntimes({ code, input }: { readonly code: string; readonly input?: unknown }) {
+function describeRuntimesError({
+  code,
+  input,
+}: {
+  readonly code: string;
+  readonly input?: unknown;
+}) {
   if (code === 'invalid_key') return NAME_RULE;
   return input === undefined ? 'missing: name a runtime here, and its command' : undefined;
 }
@@ -122,7 +130,7 @@ const localConfigFields = z.strictObject({
   /** Roles for AssumeRole. */
   roles: z.array(roleSchema).default([]),
   runtimes: z.record(z.string().regex(/^[a-zA-Z][a-zA-Z0-9_]{0,47}$/, NAME_RULE), runtimeSchema, {
-    error: mistakeInRuntimes,
+    error: describeRuntimesError,
   }),
   /** IAM Identity Center. Absent: not available. */
   sso: ssoSchema.optional(),
@@ -149,7 +157,7 @@ export const localConfigSchema = localConfigFields.superRefine(
     }
     const known = Object.entries(runtimes).map(([name, { protocol }]) => ({ name, protocol }));
     for (const [index, fault] of faults.entries()) {
-      const mistake = mistakeOfAim(fault, known);
+      const mistake = validateFaultTarget(fault, known);
       if (!mistake) continue;
       const { field, message } = mistake;
       context.addIssue({ code: 'custom', path: ['faults', index, field], message });
@@ -165,6 +173,7 @@ export const localConfigSchema = localConfigFields.superRefine(
 );
 
 type McpRuntimeInput = z.input<typeof mcpRuntimeSchema>;
+
 export type RuntimeInput =
   | (Omit<McpRuntimeInput, 'protocol'> & { readonly protocol?: 'MCP' | undefined })
   | z.input<typeof httpRuntimeSchema>;
@@ -239,11 +248,11 @@ export function resolveConfig(config: LocalConfig): ResolvedConfig {
 
 export function resolveParsed(config: z.output<typeof localConfigSchema>): ResolvedConfig {
   const { region, account } = config;
-  const partition = partitionOf(region);
-  const switches: Switches = { ...DEFAULT_SWITCHES, ...defined(config.switches) };
+  const partition = getPartition(region);
+  const switches: Switches = { ...DEFAULT_SWITCHES, ...withoutUndefined(config.switches) };
   const arnPrefix = `arn:${partition}:bedrock-agentcore:${region}:${account}:`;
-  const runtimeOf = (name: string, settings: RuntimeSettings): RuntimeConfig => {
-    const runtimeId = `${name}-${suffixOf(name)}`;
+  const toRuntime = (name: string, settings: RuntimeSettings): RuntimeConfig => {
+    const runtimeId = `${name}-${createIdSuffix(name)}`;
     return {
       ...settings,
       name,
@@ -254,17 +263,17 @@ export function resolveParsed(config: z.output<typeof localConfigSchema>): Resol
       ),
       authorizer: settings.authorizer === 'JWT' ? ANY_LOCAL_TOKEN : settings.authorizer,
       sessions: settings.protocol === 'MCP' ? settings.sessions : undefined,
-      switches: { ...switches, ...defined(settings.switches) },
+      switches: { ...switches, ...withoutUndefined(settings.switches) },
     };
   };
   const runtimes = Object.entries(config.runtimes).map(([name, settings]) =>
-    runtimeOf(name, settings),
+    toRuntime(name, settings),
   );
   const gateways = resolveGateways(config.gateways, {
     arnPrefix,
-    suffixOf,
+    suffixOf: createIdSuffix,
     runtimeOf: (name, command) =>
-      runtimeOf(name, mcpRuntimeSchema.parse({ protocol: 'MCP', ...command })),
+      toRuntime(name, mcpRuntimeSchema.parse({ protocol: 'MCP', ...command })),
   });
   const [first = EXAMPLE_KEY, ...others] = config.accessKeys ?? [];
   return {
@@ -284,12 +293,12 @@ export function resolveParsed(config: z.output<typeof localConfigSchema>): Resol
   };
 }
 
-function partitionOf(region: string): string {
+function getPartition(region: string): string {
   if (region.startsWith('cn-')) return 'aws-cn';
   return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
 }
 
-function suffixOf(name: string): string {
+function createIdSuffix(name: string): string {
   const digits = createHash('sha256').update(name).digest('hex').slice(0, 15);
   return Number.parseInt(digits, 16).toString(36).padStart(10, '0').slice(-10);
 }
@@ -299,6 +308,6 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** Removes undefined values, because they would override defaults. */
-function defined(switches: SwitchesInput = {}): Partial<Switches> {
+function withoutUndefined(switches: SwitchesInput = {}): Partial<Switches> {
   return Object.fromEntries(Object.entries(switches).filter(([, value]) => value !== undefined));
 }

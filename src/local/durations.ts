@@ -2,6 +2,7 @@ import * as z from 'zod';
 
 /** Node fires a timer immediately if its delay is longer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+
 const MAX_SECONDS = Math.floor(MAX_TIMER_MS / 1000);
 
 /** Seconds within Node's timer limit. */

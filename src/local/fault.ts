@@ -228,6 +228,7 @@ const NEVER_IN = {
 
 /** A fault as written in tests, in the configuration file and after `--fault`. */
 export type Fault = z.input<typeof faultSchema>;
+
 export type ArmedFault = z.output<typeof faultSchema>;
 
 /** The fields of a runtime for the check of selectors. */
@@ -237,7 +238,7 @@ export interface AimedRuntime {
 }
 
 /** Why a fault can match no request of these runtimes; `undefined` if it can. */
-export function mistakeOfAim(
+export function validateFaultTarget(
   fault: ArmedFault,
   runtimes: readonly AimedRuntime[],
 ): { readonly field: 'runtime' | 'method' | 'tool'; readonly message: string } | undefined {

@@ -1,11 +1,11 @@
 import type { z } from 'zod';
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
 import {
   type AimedRuntime,
   type ArmedFault,
   type Fault,
   faultSchema,
-  mistakeOfAim,
+  validateFaultTarget,
 } from './fault.ts';
 
 /** The properties of a request to match with faults. */
@@ -43,9 +43,9 @@ export class Faults {
   inject(fault: Fault): InjectedFault {
     const parsed = faultSchema.safeParse(fault);
     if (!parsed.success) {
-      throw new AgentCoreError('config', `Not a fault: ${oneLine(parsed.error)}`);
+      throw new AgentCoreError('config', `Not a fault: ${formatIssues(parsed.error)}`);
     }
-    const mistake = mistakeOfAim(parsed.data, this.#runtimes);
+    const mistake = validateFaultTarget(parsed.data, this.#runtimes);
     if (mistake) {
       throw new AgentCoreError('config', `Not a fault: ${mistake.field}: ${mistake.message}`);
     }
@@ -69,7 +69,7 @@ export class Faults {
   take(target: FaultTarget): ArmedFault | undefined {
     if (this.#rules.length === 0) return undefined;
     for (const rule of this.#rules) {
-      if (!fits(rule.fault, target)) continue;
+      if (!matchesTarget(rule.fault, target)) continue;
       if (rule.skipped < rule.fault.skip) {
         rule.skipped += 1;
         continue;
@@ -83,7 +83,7 @@ export class Faults {
   }
 }
 
-function fits(fault: ArmedFault, target: FaultTarget): boolean {
+function matchesTarget(fault: ArmedFault, target: FaultTarget): boolean {
   return (
     fault.operation === target.operation &&
     (fault.runtime === undefined || fault.runtime === target.runtime) &&
@@ -119,34 +119,38 @@ const VALUE_OF: Readonly<Record<string, string>> = {
  * @throws {AgentCoreError} `usage`
  */
 export function parseFault(text: string): ArmedFault {
-  const raw = text.trim().startsWith('{') ? faultFromJson(text) : faultFromShortForm(text.trim());
+  const raw = text.trim().startsWith('{') ? parseFaultJson(text) : parseShortFault(text.trim());
   const parsed = faultSchema.safeParse(raw);
   if (!parsed.success) {
     throw new AgentCoreError(
       'usage',
-      `Not a fault (${oneLine(parsed.error)}), expected ${FAULT_SHAPE}: ${text}`,
+      `Not a fault (${formatIssues(parsed.error)}), expected ${FAULT_SHAPE}: ${text}`,
     );
   }
   return parsed.data;
 }
 
-function oneLine({ issues }: z.ZodError): string {
+function formatIssues({ issues }: z.ZodError): string {
   return issues
     .map(({ path, message }) => [...path.map(String), message].join(': ').replace(/\s+/g, ' '))
     .join('; ');
 }
 
-function faultFromJson(text: string): unknown {
+function parseFaultJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new AgentCoreError('usage', `Not a fault, its JSON is broken (${messageOf(cause)})`, {
-      cause,
-    });
+    throw new AgentCoreError(
+      'usage',
+      `Not a fault, its JSON is broken (${getErrorMessage(cause)})`,
+      {
+        cause,
+      },
+    );
   }
 }
 
-function faultFromShortForm(text: string): unknown {
+function parseShortFault(text: string): unknown {
   const match = SHORT_FAULT.exec(text);
   if (!match) throw new AgentCoreError('usage', `Not a fault, expected ${FAULT_SHAPE}: ${text}`);
   const [, when, kind, value, method, tool, times] = match;

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { Agent, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
 import { HttpExchange } from './answers/http-exchange.ts';
-import { restAnswer } from './answers/platform-error.ts';
-import { foreignAnswer } from './answers/request-guard.ts';
+import { createRestErrorResponse } from './answers/platform-error.ts';
+import { rejectForeignRequest } from './answers/request-guard.ts';
 import { BearerVerifier } from './authorization/bearer-verifier.ts';
 import { type Clock, SkewedClock, systemClock } from './clock.ts';
 import {
@@ -20,14 +20,14 @@ import type { Fault } from './fault.ts';
 import { Faults, type InjectedFault } from './faults.ts';
 import {
   type GatewayConfig,
-  gatewayInfo,
   type LocalGatewayInfo,
   type ServedGateway,
+  toGatewayInfo,
 } from './gateways/gateway.ts';
 import { GatewayService } from './gateways/gateway-service.ts';
 import { RateLimit } from './invocations/rate-limit.ts';
 import { Newest } from './newest.ts';
-import { createOAuth, type LocalOAuth, oauthHandle } from './oauth/oauth.ts';
+import { createOAuth, createOAuthHandle, type LocalOAuth } from './oauth/oauth.ts';
 import { OAUTH_PATH, OAuthServer } from './oauth/oauth-server.ts';
 import type { Platform, ServedRuntime } from './platform.ts';
 import type { RequestRecord } from './request-log.ts';
@@ -44,10 +44,15 @@ import { AccessKeys } from './signatures/access-keys.ts';
 import { SigV4Verifier } from './signatures/sigv4-verifier.ts';
 
 const HOST = '127.0.0.1';
+
 const CLOSE_GRACE_MS = 1000;
+
 const UNTIL_MS = 60_000;
+
 const KEEP_ALIVE_MS = 60_000;
+
 const REQUEST_LIMIT = 2000;
+
 const MICROVM_LIMIT = 10_000;
 
 /** Idle limit for connections to a container. The container may close them after a longer time. */
@@ -238,7 +243,7 @@ export async function startResolved(
       'connection',
       (cause as NodeJS.ErrnoException).code === 'EADDRINUSE'
         ? `Could not listen on ${HOST}:${config.port}: another program has this port. End it, or take another port; 0 is any free one`
-        : `Could not listen on ${HOST}:${config.port ?? 0}: ${messageOf(cause)}`,
+        : `Could not listen on ${HOST}:${config.port ?? 0}: ${getErrorMessage(cause)}`,
       { cause },
     );
   }
@@ -257,19 +262,19 @@ export async function startResolved(
       invocationUrl: `${url}/runtimes/${encodeURIComponent(arn)}/invocations?qualifier=DEFAULT`,
     }),
   );
-  const gatewayInfos = config.gateways.map((gateway) => gatewayInfo(url, gateway));
+  const gatewayInfos = config.gateways.map((gateway) => toGatewayInfo(url, gateway));
   const [key] = config.accessKeys;
   const ssoHandle = sso?.handle(url);
   let closing: Promise<void> | undefined;
 
-  function sessionsOf(runtime?: string): RuntimeSession[] {
+  function getSessions(runtime?: string): RuntimeSession[] {
     const ofTargets = gateways.flatMap(({ targets }) => targets.map((target) => target.runtime));
     return [...new Set([...served, ...ofTargets])]
       .filter(({ config: { name } }) => runtime === undefined || name === runtime)
       .flatMap(({ sessions }) => sessions.all());
   }
   function sessionById(id: string): RuntimeSession {
-    const found = sessionsOf().findLast(
+    const found = getSessions().findLast(
       (session) => session.runtimeSessionId === id || session.mcpSessionId === id,
     );
     if (found) return found;
@@ -278,7 +283,7 @@ export async function startResolved(
   async function close(): Promise<void> {
     server.close();
     server.closeAllConnections();
-    const sessions = sessionsOf();
+    const sessions = getSessions();
     // Do not wait for sessions that are still starting. `fleet.close` ends them within its time
     // limit.
     for (const session of sessions) void session.stop('shutdown');
@@ -303,7 +308,7 @@ export async function startResolved(
       if (found) return found;
       throw new AgentCoreError('usage', `No gateway has this name: ${name}`);
     },
-    oauth: oauthHandle(oauth),
+    oauth: createOAuthHandle(oauth),
     setClockSkew(seconds) {
       clock.skewMs = seconds * 1000;
     },
@@ -321,7 +326,7 @@ export async function startResolved(
       AWS_SECRET_ACCESS_KEY: key.secret,
       ...(key.sessionToken !== undefined && { AWS_SESSION_TOKEN: key.sessionToken }),
     },
-    sessions: (runtime) => sessionsOf(runtime).map((session) => session.record),
+    sessions: (runtime) => getSessions(runtime).map((session) => session.record),
     requests: requests.items,
     deliveries: deliveries.all,
     microVms: microVms.items,
@@ -366,19 +371,21 @@ function serveGateway(
 }
 
 async function dispatch(exchange: HttpExchange, services: readonly AwsService[]): Promise<void> {
-  const foreign = foreignAnswer(exchange);
+  const foreign = rejectForeignRequest(exchange);
   if (foreign) {
     exchange.answer(foreign);
     return;
   }
   const service = services.find((candidate) => candidate.claims(exchange));
   if (!service) {
-    exchange.answer(restAnswer(404, 'UnknownOperationException', 'Unknown operation'));
+    exchange.answer(createRestErrorResponse(404, 'UnknownOperationException', 'Unknown operation'));
     return;
   }
   try {
     await service.handle(exchange);
   } catch (error) {
-    exchange.answer(restAnswer(500, 'InternalServerException', messageOf(error)));
+    exchange.answer(
+      createRestErrorResponse(500, 'InternalServerException', getErrorMessage(error)),
+    );
   }
 }

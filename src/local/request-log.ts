@@ -53,11 +53,11 @@ const SECRET_HEADERS = new Set([
 
 const SECRET_PARAMETERS = /(^|&)(code|state|user_code)=[^&]*/g;
 
-export function recordedQuery(query: string): string {
+export function sanitizeQuery(query: string): string {
   return query.replace(SECRET_PARAMETERS, '$1$2=');
 }
 
-export function recordedHeaders(
+export function sanitizeHeaders(
   headers: Readonly<Record<string, string | readonly string[] | undefined>>,
 ): Record<string, string> {
   const kept: Record<string, string> = {};

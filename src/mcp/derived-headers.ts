@@ -1,5 +1,10 @@
-import { declaredVersion } from './era.ts';
-import { isObject, type JsonObject, type Notification, type Request } from './message.ts';
+import { getProtocolVersion } from './era.ts';
+import {
+  isObject,
+  type JsonObject,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+} from './message.ts';
 
 /**
  * HTTP headers derived from the body of a request in MCP 2026-07-28 (Streamable HTTP, "Standard
@@ -25,20 +30,22 @@ const NAME_SOURCES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Bound on recursion. Real arguments are not nested this deep. */
-const DEEPEST = 100;
+const MAX_DEPTH = 100;
 
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name`; none in the handshake era. */
-export function standardHeaders(message: Request | Notification): Record<string, string> {
-  const version = declaredVersion(message);
+export function createStandardHeaders(
+  message: JsonRpcRequest | JsonRpcNotification,
+): Record<string, string> {
+  const version = getProtocolVersion(message);
   if (version === undefined) return {};
   const source = NAME_SOURCES.get(message.method);
   const name = source === undefined ? undefined : message.params?.[source];
   return {
-    'mcp-protocol-version': headerValue(version),
-    'mcp-method': headerValue(message.method),
-    ...(typeof name === 'string' && { 'mcp-name': headerValue(name) }),
+    'mcp-protocol-version': encodeHeaderValue(version),
+    'mcp-method': encodeHeaderValue(message.method),
+    ...(typeof name === 'string' && { 'mcp-name': encodeHeaderValue(name) }),
   };
 }
 
@@ -48,7 +55,7 @@ const TRACE_HEADERS = { traceparent: 128, tracestate: 512, baggage: 8192 } as co
 /**
  * The trace context in the request's `_meta`, as headers with their OpenTelemetry names (SEP-414).
  */
-export function traceHeaders(request: Request): Record<string, string> {
+export function createTraceHeaders(request: JsonRpcRequest): Record<string, string> {
   const meta = request.params?._meta;
   if (!isObject(meta)) return {};
   const headers: Record<string, string> = {};
@@ -66,14 +73,14 @@ const VISIBLE = /^[\x20-\x7e]+$/;
  * The `Mcp-Param-*` headers of a `tools/call`. As the specification requires, an argument gets no
  * header if it is absent, null or not a safe scalar.
  */
-export function paramHeaders(
-  request: Request,
+export function createParamHeaders(
+  request: JsonRpcRequest,
   declared: readonly ParamHeader[],
 ): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const { name, path } of declared) {
-    const text = scalarText(valueAt(request.params?.arguments, path));
-    if (text !== undefined) headers[`mcp-param-${name.toLowerCase()}`] = headerValue(text);
+    const text = toScalarText(getValueAt(request.params?.arguments, path));
+    if (text !== undefined) headers[`mcp-param-${name.toLowerCase()}`] = encodeHeaderValue(text);
   }
   return headers;
 }
@@ -84,10 +91,10 @@ export function paramHeaders(
  * than string, integer or boolean, or a repeated name. Such a tool is invalid, and its server
  * checks the headers itself.
  */
-export function declaredParamHeaders(inputSchema: unknown): ParamHeader[] {
+export function parseParamHeaders(inputSchema: unknown): ParamHeader[] {
   const found = new Map<string, ParamHeader>();
   const visit = (schema: unknown, path: readonly string[]) => {
-    if (!isObject(schema) || path.length > DEEPEST) return;
+    if (!isObject(schema) || path.length > MAX_DEPTH) return;
     const name = schema['x-mcp-header'];
     if (path.length > 0 && typeof name === 'string' && isMarkable(schema, name)) {
       if (!found.has(name.toLowerCase())) found.set(name.toLowerCase(), { name, path });
@@ -103,7 +110,7 @@ function isMarkable(schema: JsonObject, name: string): boolean {
   return HEADER_NAME.test(name) && /^(string|integer|boolean)$/.test(String(schema.type));
 }
 
-function valueAt(root: unknown, path: readonly string[]): unknown {
+function getValueAt(root: unknown, path: readonly string[]): unknown {
   let value = root;
   for (const key of path) {
     if (!isObject(value) || !Object.hasOwn(value, key)) return undefined;
@@ -112,7 +119,7 @@ function valueAt(root: unknown, path: readonly string[]): unknown {
   return value;
 }
 
-function scalarText(value: unknown): string | undefined {
+function toScalarText(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   if (typeof value === 'boolean') return String(value);
   if (typeof value !== 'number') return undefined;
@@ -120,7 +127,7 @@ function scalarText(value: unknown): string | undefined {
 }
 
 /** Returns the text unchanged if HTTP can carry it, else in the specification's Base64 form. */
-function headerValue(text: string): string {
+function encodeHeaderValue(text: string): string {
   const plain =
     /^[\t\x20-\x7e]+$/.test(text) &&
     text === text.trim() &&

@@ -2,19 +2,30 @@ import type { Sliced } from '../slices.ts';
 
 /** Characters after which the work may pause. */
 const STRETCH = 4_096;
+
 /** Texts up to this length are parsed without a pause. */
 export const MAX_LENGTH_AT_ONCE = 256 * 1024;
 
 const QUOTE = 0x22;
+
 const COMMA = 0x2c;
+
 const MINUS = 0x2d;
+
 const POINT = 0x2e;
+
 const ZERO = 0x30;
+
 const COLON = 0x3a;
+
 const OPEN_BRACKET = 0x5b;
+
 const BACKSLASH = 0x5c;
+
 const OPEN_BRACE = 0x7b;
+
 const CLOSE_BRACE = 0x7d;
+
 /** Not a position in a text. */
 const NOWHERE = -1;
 
@@ -59,7 +70,7 @@ function* readJson(text: string, builder: ValueBuilder | undefined): Sliced<bool
       at = skipSpace(text, at + 1);
       open.push(code + 2);
     } else {
-      const end = endOfScalar(text, at);
+      const end = findScalarEnd(text, at);
       if (end === NOWHERE) return false;
       if (end > pauseAt) yield;
       builder?.add(text.slice(at, end));
@@ -76,7 +87,7 @@ function* readJson(text: string, builder: ValueBuilder | undefined): Sliced<bool
       at = skipSpace(text, at + 1);
     }
     if (open.at(-1) !== CLOSE_BRACE) continue;
-    const end = text.charCodeAt(at) === QUOTE ? endOfString(text, at) : NOWHERE;
+    const end = text.charCodeAt(at) === QUOTE ? findStringEnd(text, at) : NOWHERE;
     if (end === NOWHERE) return false;
     builder?.name(text.slice(at, end));
     at = skipSpace(text, end);
@@ -137,15 +148,15 @@ function skipSpace(text: string, start: number): number {
   }
 }
 
-function endOfScalar(text: string, start: number): number {
+function findScalarEnd(text: string, start: number): number {
   const code = text.charCodeAt(start);
-  if (code === QUOTE) return endOfString(text, start);
-  if (code === MINUS || isDigit(code)) return endOfNumber(text, start);
+  if (code === QUOTE) return findStringEnd(text, start);
+  if (code === MINUS || isDigit(code)) return findNumberEnd(text, start);
   const word = ['true', 'false', 'null'].find((each) => text.startsWith(each, start));
   return word === undefined ? NOWHERE : start + word.length;
 }
 
-function endOfString(text: string, start: number): number {
+function findStringEnd(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) return at + 1;
@@ -159,15 +170,15 @@ function endOfString(text: string, start: number): number {
   return NOWHERE;
 }
 
-function endOfNumber(text: string, start: number): number {
+function findNumberEnd(text: string, start: number): number {
   let at = text.charCodeAt(start) === MINUS ? start + 1 : start;
-  at = text.charCodeAt(at) === ZERO ? at + 1 : endOfDigits(text, at);
-  if (at !== NOWHERE && text.charCodeAt(at) === POINT) at = endOfDigits(text, at + 1);
+  at = text.charCodeAt(at) === ZERO ? at + 1 : findDigitsEnd(text, at);
+  if (at !== NOWHERE && text.charCodeAt(at) === POINT) at = findDigitsEnd(text, at + 1);
   if (at === NOWHERE || !/[eE]/.test(text.charAt(at))) return at;
-  return endOfDigits(text, /[+-]/.test(text.charAt(at + 1)) ? at + 2 : at + 1);
+  return findDigitsEnd(text, /[+-]/.test(text.charAt(at + 1)) ? at + 2 : at + 1);
 }
 
-function endOfDigits(text: string, start: number): number {
+function findDigitsEnd(text: string, start: number): number {
   let at = start;
   while (isDigit(text.charCodeAt(at))) at++;
   return at === start ? NOWHERE : at;

@@ -1,35 +1,44 @@
+import type { Sliced } from '../slices.ts';
+
 /**
  * Locates values in JSON bytes without parsing them, so unchanged parts keep their original bytes.
  * All functions require valid JSON, as accepted by `JSON.parse`.
  */
 
-import type { Sliced } from '../slices.ts';
-
 /** A range of bytes from `start` up to, but not including, `end`. */
-export interface Span {
+interface Span {
   readonly start: number;
   readonly end: number;
 }
 
 /** Bytes after which the work may pause. */
 const STRETCH = 4_096;
+
 /** Bytes of a string that a loop searches. A native search costs more to begin. */
 const MAX_LOOP_LENGTH = 64;
 
 const QUOTE = 0x22;
+
 const COMMA = 0x2c;
+
 const COLON = 0x3a;
+
 const OPEN_BRACKET = 0x5b;
+
 const BACKSLASH = 0x5c;
+
 const CLOSE_BRACKET = 0x5d;
+
 const OPEN_BRACE = 0x7b;
+
 const CLOSE_BRACE = 0x7d;
+
 const SPACE = 0x20;
 
 /**
  * A member whose key occurs again later in the same object. The span includes the comma after it.
  */
-export interface RepeatedMember extends Span {
+interface RepeatedMember extends Span {
   readonly key: string;
   /** 1 for members of the outermost object. */
   readonly depth: number;
@@ -39,7 +48,7 @@ export interface RepeatedMember extends Span {
  * Members ignored by `JSON.parse` because a later member has the same key. Covers all depths and
  * all escapes of keys. Adjacent members form one span. Pauses within a large message.
  */
-export function* repeatedMembers(bytes: Buffer): Sliced<RepeatedMember[]> {
+export function* findRepeatedMembers(bytes: Buffer): Sliced<RepeatedMember[]> {
   const repeated: RepeatedMember[] = [];
   /**
    * Per open object: the start of each member and the last index of each key. `undefined` for
@@ -65,10 +74,10 @@ export function* repeatedMembers(bytes: Buffer): Sliced<RepeatedMember[]> {
         open.pop();
         break;
       case QUOTE: {
-        const end = endOfString(bytes, at);
+        const end = findStringEnd(bytes, at);
         const object = open.at(-1);
         if (object && bytes[skipSpace(bytes, end)] === COLON) {
-          const key = stringAt(bytes, at, end);
+          const key = readStringAt(bytes, at, end);
           const earlier = object.last.get(key);
           object.last.set(key, object.starts.push(at) - 1);
           if (earlier !== undefined) {
@@ -105,8 +114,8 @@ export function withoutSpans(bytes: Buffer, spans: readonly Span[]): Buffer {
 
 /** Removes the member at a path of keys. */
 export function withoutMember(bytes: Buffer, path: readonly string[]): Buffer {
-  const parent = spanAt(bytes, path.slice(0, -1));
-  const member = parent && memberOf(bytes, path.at(-1) as string, parent);
+  const parent = findSpanAt(bytes, path.slice(0, -1));
+  const member = parent && findMember(bytes, path.at(-1) as string, parent);
   if (!member) return bytes;
   const next = skipSpace(bytes, member.end);
   if (bytes[next] === COMMA) return withoutSpans(bytes, [{ start: member.key, end: next + 1 }]);
@@ -122,54 +131,58 @@ interface Member extends Span {
 }
 
 /** Finds a member of the object at `within`. */
-function memberOf(bytes: Buffer, key: string, within: Span = whole(bytes)): Member | undefined {
+function findMember(
+  bytes: Buffer,
+  key: string,
+  within: Span = getWholeSpan(bytes),
+): Member | undefined {
   let at = skipSpace(bytes, within.start);
   if (bytes[at] !== OPEN_BRACE) return undefined;
   at = skipSpace(bytes, at + 1);
   while (bytes[at] === QUOTE) {
-    const endOfKey = endOfString(bytes, at);
+    const endOfKey = findStringEnd(bytes, at);
     const start = skipSpace(bytes, skipSpace(bytes, endOfKey) + 1);
-    const end = endOfValue(bytes, start);
-    if (stringAt(bytes, at, endOfKey) === key) return { key: at, start, end };
-    at = nextItem(bytes, end);
+    const end = findValueEnd(bytes, start);
+    if (readStringAt(bytes, at, endOfKey) === key) return { key: at, start, end };
+    at = skipToNextItem(bytes, end);
   }
   return undefined;
 }
 
 /** Keys of the object at `within`, in order; empty if the value is not an object. */
-export function keysOf(bytes: Buffer, within: Span = whole(bytes)): string[] {
+export function readKeys(bytes: Buffer, within: Span = getWholeSpan(bytes)): string[] {
   const keys: string[] = [];
   let at = skipSpace(bytes, within.start);
   if (bytes[at] !== OPEN_BRACE) return keys;
   at = skipSpace(bytes, at + 1);
   while (bytes[at] === QUOTE) {
-    const endOfKey = endOfString(bytes, at);
-    keys.push(stringAt(bytes, at, endOfKey));
+    const endOfKey = findStringEnd(bytes, at);
+    keys.push(readStringAt(bytes, at, endOfKey));
     const start = skipSpace(bytes, skipSpace(bytes, endOfKey) + 1);
-    at = nextItem(bytes, endOfValue(bytes, start));
+    at = skipToNextItem(bytes, findValueEnd(bytes, start));
   }
   return keys;
 }
 
 /** Elements of the array at `within`, in order. */
-export function elementsOf(bytes: Buffer, within: Span = whole(bytes)): Span[] {
+export function findElements(bytes: Buffer, within: Span = getWholeSpan(bytes)): Span[] {
   const elements: Span[] = [];
   let at = skipSpace(bytes, within.start);
   if (bytes[at] !== OPEN_BRACKET) return elements;
   at = skipSpace(bytes, at + 1);
   while (at < within.end && bytes[at] !== CLOSE_BRACKET) {
-    const end = endOfValue(bytes, at);
+    const end = findValueEnd(bytes, at);
     elements.push({ start: at, end });
-    at = nextItem(bytes, end);
+    at = skipToNextItem(bytes, end);
   }
   return elements;
 }
 
 /** The value at a path of keys; `undefined` if the path does not exist. */
-export function spanAt(bytes: Buffer, path: readonly string[]): Span | undefined {
-  let span: Span | undefined = whole(bytes);
+export function findSpanAt(bytes: Buffer, path: readonly string[]): Span | undefined {
+  let span: Span | undefined = getWholeSpan(bytes);
   for (const key of path) {
-    span = span && memberOf(bytes, key, span);
+    span = span && findMember(bytes, key, span);
   }
   return span;
 }
@@ -183,29 +196,29 @@ export function splice(bytes: Buffer, span: Span, text: string): Buffer {
   ]);
 }
 
-function whole(bytes: Buffer): Span {
+function getWholeSpan(bytes: Buffer): Span {
   return { start: 0, end: bytes.length };
 }
 
-function endOfValue(bytes: Buffer, start: number): number {
+function findValueEnd(bytes: Buffer, start: number): number {
   const first = bytes[start];
-  if (first === QUOTE) return endOfString(bytes, start);
-  if (first === OPEN_BRACE || first === OPEN_BRACKET) return endOfContainer(bytes, start);
+  if (first === QUOTE) return findStringEnd(bytes, start);
+  if (first === OPEN_BRACE || first === OPEN_BRACKET) return findContainerEnd(bytes, start);
   let at = start;
-  while (at < bytes.length && !endsScalar(bytes[at] as number)) at++;
+  while (at < bytes.length && !isScalarEnd(bytes[at] as number)) at++;
   return at;
 }
 
-function endsScalar(byte: number): boolean {
+function isScalarEnd(byte: number): boolean {
   return byte <= SPACE || byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET;
 }
 
-function endOfContainer(bytes: Buffer, start: number): number {
+function findContainerEnd(bytes: Buffer, start: number): number {
   let depth = 0;
   for (let at = start; at < bytes.length; at++) {
     const byte = bytes[at];
     if (byte === QUOTE) {
-      at = endOfString(bytes, at) - 1;
+      at = findStringEnd(bytes, at) - 1;
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       depth++;
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
@@ -217,7 +230,7 @@ function endOfContainer(bytes: Buffer, start: number): number {
 }
 
 /** The index after the closing quote of the string at `start`. */
-function endOfString(bytes: Buffer, start: number): number {
+function findStringEnd(bytes: Buffer, start: number): number {
   const near = Math.min(bytes.length, start + MAX_LOOP_LENGTH);
   let at = start + 1;
   for (; at < near; at++) {
@@ -236,12 +249,12 @@ function isEscaped(bytes: Buffer, at: number): boolean {
   return backslashes % 2 === 1;
 }
 
-function stringAt(bytes: Buffer, start: number, end: number): string {
+function readStringAt(bytes: Buffer, start: number, end: number): string {
   const text = bytes.toString('utf8', start + 1, end - 1);
   return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
 }
 
-function nextItem(bytes: Buffer, end: number): number {
+function skipToNextItem(bytes: Buffer, end: number): number {
   const at = skipSpace(bytes, end);
   return bytes[at] === COMMA ? skipSpace(bytes, at + 1) : at;
 }

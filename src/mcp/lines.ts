@@ -1,6 +1,7 @@
-import { OversizedLine } from './oversized-line.ts';
+import { OversizedMessage } from './oversized-line.ts';
 
 const LINE_FEED = 0x0a;
+
 const CARRIAGE_RETURN = 0x0d;
 
 /**
@@ -11,20 +12,20 @@ const CARRIAGE_RETURN = 0x0d;
  * @param limit Maximum bytes of a line. Of a longer line, only the parts for an error response are
  * kept.
  */
-export async function* readLines(
+export async function* readStdioMessages(
   input: AsyncIterable<Buffer>,
   limit: number,
-): AsyncGenerator<Buffer | OversizedLine, void, void> {
+): AsyncGenerator<Buffer | OversizedMessage, void, void> {
   let parts: Buffer[] = [];
   let length = 0;
-  let oversized: OversizedLine | undefined;
+  let oversized: OversizedMessage | undefined;
 
   const add = (part: Buffer) => {
     length += part.length;
     if (oversized) {
       oversized.add(part);
     } else if (length > limit) {
-      oversized = new OversizedLine();
+      oversized = new OversizedMessage();
       for (const earlier of parts) oversized.add(earlier);
       oversized.add(part);
       parts = [];
@@ -32,7 +33,7 @@ export async function* readLines(
       parts.push(part);
     }
   };
-  const take = (): Buffer | OversizedLine => {
+  const take = (): Buffer | OversizedMessage => {
     const line =
       oversized ??
       withoutCarriageReturn(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts));
@@ -48,14 +49,14 @@ export async function* readLines(
       add(chunk.subarray(start, end));
       start = end + 1;
       const line = take();
-      if (line instanceof OversizedLine || !isBlank(line)) yield line;
+      if (line instanceof OversizedMessage || !isBlank(line)) yield line;
     }
     if (start < chunk.length) add(chunk.subarray(start));
   }
   // A last line without a line feed is still a message.
   if (length === 0) return;
   const line = take();
-  if (line instanceof OversizedLine || !isBlank(line)) yield line;
+  if (line instanceof OversizedMessage || !isBlank(line)) yield line;
 }
 
 function withoutCarriageReturn(line: Buffer): Buffer {

@@ -1,17 +1,17 @@
 import { isUtf8 } from 'node:buffer';
-import { atOnce, nextTurn, type Sliced } from '../slices.ts';
+import { runSynchronously, type Sliced, yieldToEventLoop } from '../slices.ts';
 import { MAX_LENGTH_AT_ONCE, type ParsedJson, parseJson } from './json-parser.ts';
 import {
-  elementsOf,
-  repeatedMembers,
-  spanAt,
+  findElements,
+  findRepeatedMembers,
+  findSpanAt,
   splice,
   withoutMember,
   withoutSpans,
 } from './json-spans.ts';
 
 /** Maximum characters of foreign text in an error message. */
-const LONGEST_QUOTE = 100;
+const MAX_QUOTE_LENGTH = 100;
 
 /** The sending side. */
 export type Sender = 'client' | 'server';
@@ -31,20 +31,20 @@ interface Sent {
   readonly bytes: Buffer;
 }
 
-export interface Request extends Sent {
+export interface JsonRpcRequest extends Sent {
   readonly kind: 'request';
   readonly id: RequestId;
   readonly method: string;
   readonly params: JsonObject | undefined;
 }
 
-export interface Notification extends Sent {
+export interface JsonRpcNotification extends Sent {
   readonly kind: 'notification';
   readonly method: string;
   readonly params: JsonObject | undefined;
 }
 
-export interface Response extends Sent {
+export interface JsonRpcResponse extends Sent {
   readonly kind: 'response';
   /** `undefined` if the sender could not identify the request (JSON-RPC `null`). */
   readonly id: RequestId | undefined;
@@ -54,10 +54,10 @@ export interface Response extends Sent {
   readonly httpStatus?: number;
 }
 
-export type Message = Request | Notification | Response;
+export type JsonRpcMessage = JsonRpcRequest | JsonRpcNotification | JsonRpcResponse;
 
 /** The reason why bytes are not a valid message, for the error response. */
-export interface MessageFault {
+export interface InvalidMessage {
   readonly kind: 'fault';
   readonly code: -32700 | -32600;
   readonly reason: string;
@@ -78,9 +78,9 @@ export interface MessageFault {
 export function* readMessages(
   received: Buffer | string,
   sender: Sender,
-): Sliced<(Message | MessageFault)[]> {
+): Sliced<(JsonRpcMessage | InvalidMessage)[]> {
   // Collecting a large message has taken part of this turn already.
-  if (received.length > MAX_LENGTH_AT_ONCE) yield nextTurn;
+  if (received.length > MAX_LENGTH_AT_ONCE) yield yieldToEventLoop;
   let bytes: Buffer;
   let text: string;
   if (typeof received === 'string') {
@@ -89,7 +89,8 @@ export function* readMessages(
   } else {
     bytes = withoutByteOrderMark(received);
     const isValid = isUtf8(bytes);
-    if (!isValid && sender === 'client') return [fault(-32700, 'The message is not UTF-8')];
+    if (!isValid && sender === 'client')
+      return [createInvalidMessage(-32700, 'The message is not UTF-8')];
     text = bytes.toString('utf8');
     if (!isValid) bytes = Buffer.from(text, 'utf8');
   }
@@ -98,15 +99,15 @@ export function* readMessages(
   try {
     parsed = yield* parseJson(text);
   } catch (thrown) {
-    return [fault(-32700, `The message is not JSON: ${(thrown as Error).message}`)];
+    return [createInvalidMessage(-32700, `The message is not JSON: ${(thrown as Error).message}`)];
   }
   const { value, mayRepeatKeys } = parsed;
-  const line = onOneLine(bytes);
+  const line = replaceLineEnds(bytes);
   yield;
   if (!Array.isArray(value)) return [yield* readMessage(value, line, sender, mayRepeatKeys)];
-  if (value.length === 0) return [fault(-32600, 'The batch is empty')];
-  const messages: (Message | MessageFault)[] = [];
-  for (const { start, end } of elementsOf(line)) {
+  if (value.length === 0) return [createInvalidMessage(-32600, 'The batch is empty')];
+  const messages: (JsonRpcMessage | InvalidMessage)[] = [];
+  for (const { start, end } of findElements(line)) {
     const element: unknown = value[messages.length];
     const span = line.subarray(start, end);
     messages.push(yield* readMessage(element, span, sender, mayRepeatKeys));
@@ -118,8 +119,11 @@ export function* readMessages(
 const BYTE_ORDER_MARK = '\ufeff';
 
 /** Like {@link readMessages}, without a pause: for small messages. */
-export function parseMessages(received: Buffer, sender: Sender): (Message | MessageFault)[] {
-  return atOnce(readMessages(received, sender));
+export function parseMessages(
+  received: Buffer,
+  sender: Sender,
+): (JsonRpcMessage | InvalidMessage)[] {
+  return runSynchronously(readMessages(received, sender));
 }
 
 /** Editors and shells on Windows may write a byte order mark. RFC 8259, 8.1 allows ignoring it. */
@@ -133,7 +137,7 @@ function* readMessage(
   bytes: Buffer,
   sender: Sender,
   mayRepeatKeys: boolean,
-): Sliced<Message | MessageFault> {
+): Sliced<JsonRpcMessage | InvalidMessage> {
   // Some client libraries send `null` for absent params.
   const hasNull = sender === 'client' && isObject(value) && value.params === null;
   const meant = hasNull ? { ...value, params: undefined } : value;
@@ -147,24 +151,24 @@ function* readMessage(
   // Other JSON output of a server may contain an id too. Output of a client with an id counts as a
   // response.
   const isAnswer = sender === 'client' || 'result' in value || 'error' in value;
-  return isAnswer ? { ...message, answers: idOf(bytes) } : message;
+  return isAnswer ? { ...message, answers: readId(bytes) } : message;
 }
 
 function* withOneReading(
-  message: Message | MessageFault,
+  message: JsonRpcMessage | InvalidMessage,
   sender: Sender,
-): Sliced<Message | MessageFault> {
+): Sliced<JsonRpcMessage | InvalidMessage> {
   if (message.kind === 'fault') return message;
-  const repeated = yield* repeatedMembers(message.bytes);
+  const repeated = yield* findRepeatedMembers(message.bytes);
   const [first] = repeated;
   if (!first) return message;
   const isAmbiguous = repeated.some(({ depth }) => depth === 1);
   if (sender === 'server' && message.kind !== 'request' && !isAmbiguous) {
     return { ...message, bytes: withoutSpans(message.bytes, repeated) };
   }
-  const key = JSON.stringify(first.key.slice(0, LONGEST_QUOTE));
+  const key = JSON.stringify(first.key.slice(0, MAX_QUOTE_LENGTH));
   const id = message.kind === 'request' && !isAmbiguous ? message.id : undefined;
-  return fault(-32600, `An object of the message has the key ${key} twice`, id);
+  return createInvalidMessage(-32600, `An object of the message has the key ${key} twice`, id);
 }
 
 const MEMBERS = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
@@ -174,38 +178,48 @@ function isTakenForMember(key: string): boolean {
   return !MEMBERS.has(key) && MEMBERS.has(key.normalize('NFKC').toLowerCase());
 }
 
-function toMessage(value: unknown, bytes: Buffer): Message | MessageFault {
+function toMessage(value: unknown, bytes: Buffer): JsonRpcMessage | InvalidMessage {
   if (!isObject(value)) {
-    return fault(-32600, 'A message is a JSON object with "method", "result" or "error"');
+    return createInvalidMessage(
+      -32600,
+      'A message is a JSON object with "method", "result" or "error"',
+    );
   }
-  const id = 'id' in value ? idOf(bytes) : undefined;
+  const id = 'id' in value ? readId(bytes) : undefined;
   const meant = 'method' in value ? id : undefined;
-  if (value.jsonrpc !== '2.0') return fault(-32600, 'A message has "jsonrpc": "2.0"', meant);
+  if (value.jsonrpc !== '2.0')
+    return createInvalidMessage(-32600, 'A message has "jsonrpc": "2.0"', meant);
   const odd = Object.keys(value).find(isTakenForMember);
   if (odd !== undefined) {
-    const quoted = JSON.stringify(odd.slice(0, LONGEST_QUOTE));
-    return fault(-32600, `The message has ${quoted}, which some take for another member`, meant);
+    const quoted = JSON.stringify(odd.slice(0, MAX_QUOTE_LENGTH));
+    return createInvalidMessage(
+      -32600,
+      `The message has ${quoted}, which some take for another member`,
+      meant,
+    );
   }
   if ('id' in value && !id && !(value.id === null && 'error' in value)) {
-    return fault(-32600, 'An id is a string or a number');
+    return createInvalidMessage(-32600, 'An id is a string or a number');
   }
   if ('method' in value) {
     if ('result' in value || 'error' in value) {
-      return fault(-32600, 'A message is a request or a response, not both', meant);
+      return createInvalidMessage(-32600, 'A message is a request or a response, not both', meant);
     }
     const { method, params } = value;
-    if (typeof method !== 'string') return fault(-32600, 'A method is a string', meant);
+    if (typeof method !== 'string')
+      return createInvalidMessage(-32600, 'A method is a string', meant);
     if (params !== undefined && !isObject(params)) {
-      return fault(-32600, 'The params of an MCP message are an object', meant);
+      return createInvalidMessage(-32600, 'The params of an MCP message are an object', meant);
     }
     return id
       ? { kind: 'request', id, method, params, bytes }
       : { kind: 'notification', method, params, bytes };
   }
   if ('result' in value === 'error' in value || ('result' in value && !id)) {
-    return fault(-32600, 'A response has an id and either "result" or "error"');
+    return createInvalidMessage(-32600, 'A response has an id and either "result" or "error"');
   }
-  if ('error' in value && !isObject(value.error)) return fault(-32600, 'An error is an object');
+  if ('error' in value && !isObject(value.error))
+    return createInvalidMessage(-32600, 'An error is an object');
   return { kind: 'response', id, error: value.error as JsonObject | undefined, bytes };
 }
 
@@ -217,18 +231,18 @@ export function toRequestId(token: string): RequestId | undefined {
   return { token, key: Number.isSafeInteger(value) ? String(value) : token };
 }
 
-function idOf(bytes: Buffer): RequestId | undefined {
-  const token = tokenAt(bytes, ['id']);
+function readId(bytes: Buffer): RequestId | undefined {
+  const token = readTokenAt(bytes, ['id']);
   return token === undefined ? undefined : toRequestId(token);
 }
 
 /** Equal for `"2"` and `2`: some servers return numeric ids as strings. */
-export function untyped({ key }: RequestId): string {
+export function getUntypedId({ key }: RequestId): string {
   return key.startsWith('"') ? (JSON.parse(key) as string) : key;
 }
 
 /** Creates an id for a request of the proxy. */
-export function numericId(number: number): RequestId {
+export function createRequestId(number: number): RequestId {
   const token = String(number);
   return { token, key: token };
 }
@@ -236,15 +250,15 @@ export function numericId(number: number): RequestId {
 /**
  * Reads an id or a progress token in the params, such as `requestId` of `notifications/cancelled`.
  */
-export function idAt(message: Message, path: readonly string[]): RequestId | undefined {
-  const token = tokenAt(message.bytes, path);
+export function readIdAt(message: JsonRpcMessage, path: readonly string[]): RequestId | undefined {
+  const token = readTokenAt(message.bytes, path);
   return token === undefined ? undefined : toRequestId(token);
 }
 
 /** Replaces the id and keeps all other bytes. */
-export function withId<M extends Request | Response>(message: M, id: RequestId): M {
+export function withId<M extends JsonRpcRequest | JsonRpcResponse>(message: M, id: RequestId): M {
   if (message.id?.token === id.token) return message;
-  const span = spanAt(message.bytes, ['id']);
+  const span = findSpanAt(message.bytes, ['id']);
   if (span) return { ...message, id, bytes: splice(message.bytes, span, id.token) };
   // Only an error may lack an id (MCP 2025-11-25). Insert it before the first member.
   const start = message.bytes.indexOf('{') + 1;
@@ -256,8 +270,12 @@ export function withId<M extends Request | Response>(message: M, id: RequestId):
 }
 
 /** Replaces the JSON text at `path` and keeps all other bytes. */
-export function withTokenAt<M extends Message>(message: M, path: string[], token: string): M {
-  const span = spanAt(message.bytes, path);
+export function replaceValueAt<M extends JsonRpcMessage>(
+  message: M,
+  path: string[],
+  token: string,
+): M {
+  const span = findSpanAt(message.bytes, path);
   if (!span) return message;
   const bytes = splice(message.bytes, span, token);
   if (message.kind === 'response') return { ...message, bytes };
@@ -275,35 +293,35 @@ function withValueAt(value: unknown, [key, ...rest]: readonly string[], next: un
 }
 
 /** The parsed result of a response; `undefined` for an error. */
-export function resultOf(response: Response): unknown {
+export function parseResult(response: JsonRpcResponse): unknown {
   return (JSON.parse(response.bytes.toString('utf8')) as JsonObject).result;
 }
 
-export function makeRequest(id: RequestId, method: string, params?: JsonObject): Request {
+export function createRequest(id: RequestId, method: string, params?: JsonObject): JsonRpcRequest {
   const bytes = Buffer.from(
-    `{"jsonrpc":"2.0","id":${id.token},"method":${JSON.stringify(method)}${paramsText(params)}}`,
+    `{"jsonrpc":"2.0","id":${id.token},"method":${JSON.stringify(method)}${serializeParams(params)}}`,
   );
   return { kind: 'request', id, method, params, bytes };
 }
 
-export function makeNotification(method: string, params?: JsonObject): Notification {
+export function createNotification(method: string, params?: JsonObject): JsonRpcNotification {
   const bytes = Buffer.from(
-    `{"jsonrpc":"2.0","method":${JSON.stringify(method)}${paramsText(params)}}`,
+    `{"jsonrpc":"2.0","method":${JSON.stringify(method)}${serializeParams(params)}}`,
   );
   return { kind: 'notification', method, params, bytes };
 }
 
-export function makeError(
+export function createErrorResponse(
   id: RequestId | undefined,
   error: { code: number; message: string; data?: unknown },
-): Response {
+): JsonRpcResponse {
   const bytes = Buffer.from(
     `{"jsonrpc":"2.0","id":${id?.token ?? 'null'},"error":${JSON.stringify(error)}}`,
   );
   return { kind: 'response', id, error, bytes };
 }
 
-function paramsText(params: JsonObject | undefined): string {
+function serializeParams(params: JsonObject | undefined): string {
   return params ? `,"params":${JSON.stringify(params)}` : '';
 }
 
@@ -311,13 +329,13 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function tokenAt(bytes: Buffer, path: readonly string[]): string | undefined {
-  const span = spanAt(bytes, path);
+function readTokenAt(bytes: Buffer, path: readonly string[]): string | undefined {
+  const span = findSpanAt(bytes, path);
   return span && bytes.toString('utf8', span.start, span.end);
 }
 
 /** JSON allows line ends only between tokens, so spaces have the same meaning. */
-function onOneLine(bytes: Buffer): Buffer {
+function replaceLineEnds(bytes: Buffer): Buffer {
   if (!bytes.includes(0x0a) && !bytes.includes(0x0d)) return bytes;
   const line = Buffer.from(bytes);
   for (let at = 0; at < line.length; at++) {
@@ -326,6 +344,10 @@ function onOneLine(bytes: Buffer): Buffer {
   return line;
 }
 
-function fault(code: -32700 | -32600, reason: string, id?: RequestId): MessageFault {
+function createInvalidMessage(
+  code: -32700 | -32600,
+  reason: string,
+  id?: RequestId,
+): InvalidMessage {
   return { kind: 'fault', code, reason, id };
 }

@@ -1,18 +1,18 @@
 import { type RequestId, toRequestId } from './message.ts';
 
 /** Limit for an id, in bytes. Valid ids are much shorter. */
-const LONGEST_TOKEN = 1024;
+const MAX_TOKEN_LENGTH = 1024;
 
 /**
  * Scans a line, byte by byte, if it is too long to buffer. Keeps only the id of the request or of
  * the response, at any position in the line.
  */
-export class OversizedLine {
+export class OversizedMessage {
   length = 0;
   #depth = 0;
   #inString = false;
   #escaped = false;
-  /** The last top-level key or value, one character per byte, up to `LONGEST_TOKEN`. */
+  /** The last top-level key or value, one character per byte, up to `MAX_TOKEN_LENGTH`. */
   #token = '';
   #key: string | undefined;
   readonly #seen = new Map<string, string>();
@@ -24,15 +24,15 @@ export class OversizedLine {
 
   /** Id of the request in the line; `undefined` if there is none. */
   get id(): RequestId | undefined {
-    return this.#seen.has('method') ? this.#idOf() : undefined;
+    return this.#seen.has('method') ? this.#getServerId() : undefined;
   }
 
   /** Id of the response in the line; `undefined` if the line is no response or has no id. */
   get answers(): RequestId | undefined {
-    return this.#seen.has('method') ? undefined : this.#idOf();
+    return this.#seen.has('method') ? undefined : this.#getServerId();
   }
 
-  #idOf(): RequestId | undefined {
+  #getServerId(): RequestId | undefined {
     const bytes = this.#seen.get('id');
     if (bytes === undefined) return undefined;
     const token = Buffer.from(bytes, 'latin1').toString('utf8');
@@ -81,7 +81,7 @@ export class OversizedLine {
   }
 
   #keep(character: string): void {
-    if (this.#depth === 1 && this.#token.length < LONGEST_TOKEN) this.#token += character;
+    if (this.#depth === 1 && this.#token.length < MAX_TOKEN_LENGTH) this.#token += character;
   }
 
   #endMember(): void {

@@ -1,5 +1,5 @@
-import { spanAt, withoutMember } from './json-spans.ts';
-import type { Request, Response } from './message.ts';
+import { findSpanAt, withoutMember } from './json-spans.ts';
+import type { JsonRpcRequest, JsonRpcResponse } from './message.ts';
 
 /** Bound against endless lists. Real lists have fewer pages. */
 const MAX_PAGES = 100;
@@ -31,10 +31,13 @@ export async function* readPages<P>(
  * Removes a `nextCursor` that is null or empty. Both mean the end, but many clients reject null and
  * read the first page again for an empty one.
  */
-export function withoutEmptyCursor(request: Request, response: Response): Response {
+export function withoutEmptyCursor(
+  request: JsonRpcRequest,
+  response: JsonRpcResponse,
+): JsonRpcResponse {
   if (!request.method.endsWith('/list') || response.error) return response;
   if (!response.bytes.includes('"nextCursor"')) return response;
-  const span = spanAt(response.bytes, CURSOR_IN_RESULT);
+  const span = findSpanAt(response.bytes, CURSOR_IN_RESULT);
   const token = span && response.bytes.toString('utf8', span.start, span.end);
   if (token !== 'null' && token !== '""') return response;
   return { ...response, bytes: withoutMember(response.bytes, CURSOR_IN_RESULT) };

@@ -1,7 +1,7 @@
 import { ErrorCode } from './errors.ts';
 
 /** Classification of an error from AgentCore. */
-export interface PlatformError {
+interface PlatformError {
   /** `refused` calls never reached the server. Otherwise it is unknown. */
   readonly outcome: 'refused' | 'unknown';
   /** True if the same call may succeed after a short wait. */
@@ -89,7 +89,7 @@ const TABLE: readonly (PlatformError & { readonly code: number; readonly text: R
 ];
 
 /** Classifies an error of AgentCore; `undefined` for an error of the MCP server. */
-export function platformError(error: {
+export function findPlatformError(error: {
   readonly code?: unknown;
   readonly message?: unknown;
 }): PlatformError | undefined {

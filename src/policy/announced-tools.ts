@@ -1,24 +1,24 @@
 import { createHash } from 'node:crypto';
 import { AgentCoreError } from '../error.ts';
 import {
+  createRequest,
+  createRequestId,
   isObject,
   type JsonObject,
-  makeRequest,
-  numericId,
-  type Request,
-  type Response,
-  resultOf,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  parseResult,
 } from '../mcp/message.ts';
 import { readPages } from '../mcp/pages.ts';
-import type { Exchange, Peer } from '../relay/peer.ts';
-import { unlessAborted } from '../relay/peer.ts';
-import { type Hints, hintsOf, type ToolFacts } from './decisions/facts.ts';
-import { itemsOf, LISTS, type ListShape } from './lists.ts';
+import { type Peer, type RequestContext, withAbort } from '../relay/peer.ts';
+import { type Hints, parseHints, type ToolFacts } from './decisions/facts.ts';
+import { LISTS, type ListShape, parseListItems } from './lists.ts';
 
 /** More tools than any server lists. */
-const MOST_TOOLS = 10_000;
+const MAX_ANNOUNCED_TOOLS = 10_000;
+
 /** Milliseconds for all pages together. */
-const PATIENCE = 60_000;
+const LIST_TOOLS_TIMEOUT_MS = 60_000;
 
 /** Members included in an approval: if one of them changes, the person must agree again. */
 const DEFINING = [
@@ -56,7 +56,7 @@ export class AnnouncedTools {
       const name = isObject(item) ? item[this.#shape.named] : undefined;
       if (!isObject(item) || typeof name !== 'string') continue;
       const before = this.#items.get(name);
-      if (!before && this.#items.size >= MOST_TOOLS) continue;
+      if (!before && this.#items.size >= MAX_ANNOUNCED_TOOLS) continue;
       this.#items.set(name, new AnnouncedItem(item, this.#generation, before?.hints));
     }
   }
@@ -78,33 +78,33 @@ export class AnnouncedTools {
    */
   async find(
     name: string,
-    call: Request,
+    call: JsonRpcRequest,
     server: Peer,
-    exchange: Exchange,
+    context: RequestContext,
   ): Promise<ToolFacts | undefined> {
     const known = this.known(name);
     if (known) return known;
     if (!this.#listing) {
-      const listing = this.#list(call, server, exchange).finally(() => {
+      const listing = this.#list(call, server, context).finally(() => {
         this.#listing = undefined;
       });
       listing.catch(() => undefined);
       this.#listing = listing;
     }
-    await unlessAborted(this.#listing, exchange.signal);
+    await withAbort(this.#listing, context.signal);
     return this.known(name);
   }
 
-  async #list(call: Request, server: Peer, { back }: Exchange): Promise<void> {
+  async #list(call: JsonRpcRequest, server: Peer, { sender }: RequestContext): Promise<void> {
     // Other calls wait for the same listing, so it continues if the first call is cancelled.
-    const exchange = { back, signal: AbortSignal.timeout(PATIENCE) };
+    const exchange = { sender, signal: AbortSignal.timeout(LIST_TOOLS_TIMEOUT_MS) };
     const read = (cursor: string | undefined) => {
-      const params = { ...withoutProgress(call), ...(cursor !== undefined && { cursor }) };
-      return server.request(makeRequest(numericId(0), this.#method, params), exchange);
+      const params = { ...withoutProgressToken(call), ...(cursor !== undefined && { cursor }) };
+      return server.request(createRequest(createRequestId(0), this.#method, params), exchange);
     };
-    const next = (page: Response) => (resultOf(page) as JsonObject).nextCursor;
+    const next = (page: JsonRpcResponse) => (parseResult(page) as JsonObject).nextCursor;
     for await (const page of readPages(read, next)) {
-      const items = itemsOf(page, this.#shape);
+      const items = parseListItems(page, this.#shape);
       if (!items) {
         throw new AgentCoreError('protocol', `The server does not answer ${this.#method}`);
       }
@@ -123,7 +123,7 @@ class AnnouncedItem implements ToolFacts {
 
   /** @param before The strictest hints so far. */
   constructor(item: JsonObject, generation: number, before: Hints | undefined) {
-    const { writes, destroys } = hintsOf(item.annotations);
+    const { writes, destroys } = parseHints(item.annotations);
     this.generation = generation;
     this.inputSchema = item.inputSchema;
     this.hints = {
@@ -143,7 +143,7 @@ class AnnouncedItem implements ToolFacts {
 }
 
 /** Keeps `_meta`: each stateless request carries its protocol version there. */
-function withoutProgress({ params }: Request): JsonObject {
+function withoutProgressToken({ params }: JsonRpcRequest): JsonObject {
   if (!isObject(params?._meta)) return {};
   const { progressToken: _, ...meta } = params._meta;
   return { _meta: meta };

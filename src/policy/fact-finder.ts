@@ -1,15 +1,15 @@
 import type { JsonObject } from '../mcp/message.ts';
-import type { Facts, Spent } from './decisions/facts.ts';
+import type { EvaluationInput, Spent } from './decisions/facts.ts';
 import type { Policy } from './documents/policy.ts';
-import { calendarWindow, type Window } from './documents/windows.ts';
-import { needsOf } from './needs.ts';
+import { createCalendarWindow, type Window } from './documents/windows.ts';
+import { getRequiredFacts } from './needs.ts';
 
-const TODAY = calendarWindow('day');
+const TODAY = createCalendarWindow('day');
 
 /** The facts about a message and its sender, collected before the decision. */
-export interface Gathered {
+export interface PolicyInput {
   readonly policies: readonly Policy[];
-  readonly from: Facts['from'];
+  readonly from: EvaluationInput['from'];
   readonly method: string;
   readonly params: JsonObject;
   readonly caller: string | undefined;
@@ -37,11 +37,11 @@ export class FactFinder {
 
   async gather(
     policies: readonly Policy[],
-    from: Facts['from'],
+    from: EvaluationInput['from'],
     method: string,
     params: JsonObject,
-  ): Promise<Gathered> {
-    const needs = needsOf(policies);
+  ): Promise<PolicyInput> {
+    const needs = getRequiredFacts(policies);
     const windows = from === 'client' ? needs.windows : [];
     const caller = needs.caller ? this.#findCaller() : undefined;
     const spent = windows.length > 0 ? await this.#findSpent(windows) : NOTHING_SPENT;

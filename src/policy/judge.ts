@@ -1,16 +1,16 @@
-import type { JsonObject, Request } from '../mcp/message.ts';
+import type { JsonObject, JsonRpcRequest } from '../mcp/message.ts';
 import type { Passage } from '../relay/interceptors.ts';
-import { Cancelled, type Peer } from '../relay/peer.ts';
+import { CancelledError, type Peer } from '../relay/peer.ts';
 import { AnnouncedTools } from './announced-tools.ts';
-import type { Shown } from './approvals/approvals.ts';
+import type { ApprovalDetails } from './approvals/approvals.ts';
 import type { Counters, Receipt, ReserveOutcome } from './counters/counters.ts';
 import { decide } from './decisions/decide.ts';
 import type { Decision, Reservation } from './decisions/facts.ts';
-import { SchemaCheck } from './decisions/schema-check.ts';
+import { SchemaValidator } from './decisions/schema-check.ts';
 import { isPlainName, type Subject } from './decisions/subjects.ts';
 import type { Policy, SubjectKind } from './documents/policy.ts';
-import { FactFinder, type FactFinderOptions, type Gathered } from './fact-finder.ts';
-import { needsOf } from './needs.ts';
+import { FactFinder, type FactFinderOptions, type PolicyInput } from './fact-finder.ts';
+import { getRequiredFacts } from './needs.ts';
 
 export interface JudgeOptions extends FactFinderOptions {
   readonly counters: Counters;
@@ -20,7 +20,7 @@ export interface JudgeOptions extends FactFinderOptions {
   readonly session: string;
 }
 
-type Caller = Pick<Gathered, 'caller'>;
+type Caller = Pick<PolicyInput, 'caller'>;
 
 /** Decides messages by the facts about their sender and the server, and counts allowed ones. */
 export class Judge {
@@ -28,7 +28,7 @@ export class Judge {
   readonly tools = new AnnouncedTools();
   readonly prompts = new AnnouncedTools('prompts/list');
   readonly #options: JudgeOptions;
-  readonly #schemas = new SchemaCheck();
+  readonly #schemas = new SchemaValidator();
   readonly #facts: FactFinder;
 
   constructor(options: JudgeOptions) {
@@ -37,12 +37,12 @@ export class Judge {
   }
 
   /** Collects the facts that the documents need about a message and its sender. */
-  gather(...message: Parameters<FactFinder['gather']>): Promise<Gathered> {
+  gather(...message: Parameters<FactFinder['gather']>): Promise<PolicyInput> {
     return this.#facts.gather(...message);
   }
 
   /** Details for the question to a person. */
-  async shown(): Promise<Shown> {
+  async shown(): Promise<ApprovalDetails> {
     return { runtime: this.#options.runtime, ...(await this.#facts.gatherForPerson()) };
   }
 
@@ -54,19 +54,19 @@ export class Judge {
   async prepare(
     policies: readonly Policy[],
     { kind, name }: Subject,
-    request: Request,
-    passage: Passage,
+    request: JsonRpcRequest,
+    context: Passage,
     server: Peer,
     isAsking: boolean,
   ): Promise<void> {
     const announced = this.#announced(kind);
     if (!announced) return;
-    const { schemas, annotations } = needsOf(policies);
+    const { schemas, annotations } = getRequiredFacts(policies);
     if (schemas) await this.#schemas.prepare();
     if (!schemas && !annotations && !isAsking && isPlainName(name)) return;
     // If the listing fails, the tool counts as not listed.
-    await announced.find(name, request, server, passage).catch((thrown) => {
-      if (thrown instanceof Cancelled) throw thrown;
+    await announced.find(name, request, server, context).catch((thrown) => {
+      if (thrown instanceof CancelledError) throw thrown;
     });
   }
 
@@ -74,7 +74,7 @@ export class Judge {
    * @param subjects The subjects of the message. If there are several, all of them must be allowed.
    */
   decide(
-    { from, method, params, caller, spent, policies }: Gathered,
+    { from, method, params, caller, spent, policies }: PolicyInput,
     subjects: readonly Subject[],
     args: JsonObject,
   ): Decision {

@@ -1,5 +1,5 @@
-import { elementsOf, spanAt, splice } from '../mcp/json-spans.ts';
-import { isObject, type JsonObject, type Response, resultOf } from '../mcp/message.ts';
+import { findElements, findSpanAt, splice } from '../mcp/json-spans.ts';
+import { isObject, type JsonObject, type JsonRpcResponse, parseResult } from '../mcp/message.ts';
 import type { SubjectKind } from './documents/policy.ts';
 
 /** The member with the items of a list result, their kind, and the member with their name. */
@@ -20,8 +20,11 @@ export const LISTS: ReadonlyMap<string, ListShape> = new Map([
 ]);
 
 /** The items of a list result, or `undefined` if the response has none. */
-export function itemsOf(response: Response, { member }: ListShape): readonly unknown[] | undefined {
-  const result = response.error ? undefined : resultOf(response);
+export function parseListItems(
+  response: JsonRpcResponse,
+  { member }: ListShape,
+): readonly unknown[] | undefined {
+  const result = response.error ? undefined : parseResult(response);
   const items = isObject(result) ? result[member] : undefined;
   return Array.isArray(items) ? items : undefined;
 }
@@ -33,15 +36,15 @@ export function itemsOf(response: Response, { member }: ListShape): readonly unk
  * @param judge Returns the prefix for an item's description, or `undefined` to remove the item.
  */
 export function withList(
-  response: Response,
+  response: JsonRpcResponse,
   shape: ListShape,
   items: readonly unknown[],
   judge: (item: JsonObject) => string | undefined,
-): Response {
-  const span = spanAt(response.bytes, ['result', shape.member]);
+): JsonRpcResponse {
+  const span = findSpanAt(response.bytes, ['result', shape.member]);
   if (!span) return response;
   let isSame = true;
-  const kept = elementsOf(response.bytes, span).flatMap(({ start, end }, index) => {
+  const kept = findElements(response.bytes, span).flatMap(({ start, end }, index) => {
     const item = items[index];
     const prefix = isObject(item) ? judge(item) : undefined;
     if (prefix === undefined) {
@@ -51,16 +54,16 @@ export function withList(
     const bytes = response.bytes.subarray(start, end);
     if (prefix === '') return [bytes.toString('utf8')];
     isSame = false;
-    return [described(bytes, item as JsonObject, prefix)];
+    return [addDescriptionPrefix(bytes, item as JsonObject, prefix)];
   });
   if (isSame) return response;
   return { ...response, bytes: splice(response.bytes, span, `[${kept.join(',')}]`) };
 }
 
-function described(bytes: Buffer, { description }: JsonObject, prefix: string): string {
+function addDescriptionPrefix(bytes: Buffer, { description }: JsonObject, prefix: string): string {
   const text = typeof description === 'string' ? `${prefix}${description}` : prefix.trim();
   const json = JSON.stringify(text);
-  const span = spanAt(bytes, ['description']);
+  const span = findSpanAt(bytes, ['description']);
   if (span) return splice(bytes, span, json).toString('utf8');
   return bytes
     .toString('utf8')

@@ -2,7 +2,7 @@ import type { Policy } from './documents/policy.ts';
 import type { Window } from './documents/windows.ts';
 
 /** The facts needed by the rules of some documents. The proxy looks up no others. */
-export interface Needs {
+interface Needs {
   readonly caller: boolean;
   readonly schemas: boolean;
   readonly annotations: boolean;
@@ -14,7 +14,7 @@ export interface Needs {
 
 const known = new WeakMap<readonly Policy[], Needs>();
 
-export function needsOf(policies: readonly Policy[]): Needs {
+export function getRequiredFacts(policies: readonly Policy[]): Needs {
   const before = known.get(policies);
   if (before) return before;
   const bodies = policies.flatMap(({ body, sections }) => [body, ...sections]);

@@ -1,27 +1,27 @@
 import type { RedactInput } from './documents/document-schema.ts';
-import type { PolicySet } from './documents/policy-set.ts';
+import type { PolicyDocumentSet } from './documents/policy-set.ts';
 import type { RedactionRules } from './redaction/rules.ts';
 
 /**
  * Returns a function that returns the redaction rules of the documents in force. It returns the
  * same list until a document changes.
  */
-export function redactionRules(
-  documents: Pick<PolicySet, 'current'>,
+export function createRedactionRulesReader(
+  documents: Pick<PolicyDocumentSet, 'current'>,
 ): () => readonly RedactionRules[] {
-  let policies: ReturnType<PolicySet['current']>['policies'] | undefined;
+  let policies: ReturnType<PolicyDocumentSet['current']>['policies'] | undefined;
   let rules: readonly RedactionRules[] = [];
   return () => {
     const now = documents.current().policies;
     if (now !== policies) {
       policies = now;
-      rules = now.flatMap(({ redact }) => (redact ? [rulesOf(redact)] : []));
+      rules = now.flatMap(({ redact }) => (redact ? [toRedactionRules(redact)] : []));
     }
     return rules;
   };
 }
 
 /** Removes members with the value `undefined`. */
-function rulesOf(redact: RedactInput): RedactionRules {
+function toRedactionRules(redact: RedactInput): RedactionRules {
   return JSON.parse(JSON.stringify(redact)) as RedactionRules;
 }

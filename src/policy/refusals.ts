@@ -1,7 +1,12 @@
-import { eraOf } from '../mcp/era.ts';
+import { getProtocolEra } from '../mcp/era.ts';
 import { ErrorCode } from '../mcp/errors.ts';
-import { makeError, type Request, type RequestId, type Response } from '../mcp/message.ts';
-import type { Ruling } from './decisions/facts.ts';
+import {
+  createErrorResponse,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  type RequestId,
+} from '../mcp/message.ts';
+import type { RuleMatch } from './decisions/facts.ts';
 
 /** Key of the denying rule in a result's `_meta`. */
 const META = 'agentcore-mcp/policy';
@@ -10,23 +15,26 @@ const META = 'agentcore-mcp/policy';
  * The response to a denied request. For a tool call, it is a tool result, because the model reads
  * it and can react. For other methods, it is an error.
  */
-export function refusal(request: Request, { pointer, sentence }: Ruling): Response {
+export function createDeniedResponse(
+  request: JsonRpcRequest,
+  { pointer, message }: RuleMatch,
+): JsonRpcResponse {
   if (request.method !== 'tools/call') {
-    return makeError(request.id, {
+    return createErrorResponse(request.id, {
       code: ErrorCode.accessDenied,
-      message: `Refused by policy: ${sentence}`,
+      message: `Refused by policy: ${message}`,
       data: { reason: 'policy', rule: pointer, outcome: 'refused' },
     });
   }
-  return makeResult(request.id, {
-    ...(eraOf(request) === 'stateless' && { resultType: 'complete' }),
-    content: [{ type: 'text', text: `Refused by policy: ${sentence}` }],
+  return createResultResponse(request.id, {
+    ...(getProtocolEra(request) === 'stateless' && { resultType: 'complete' }),
+    content: [{ type: 'text', text: `Refused by policy: ${message}` }],
     isError: true,
     _meta: { [META]: { rule: pointer } },
   });
 }
 
-export function makeResult(id: RequestId, result: object): Response {
+export function createResultResponse(id: RequestId, result: object): JsonRpcResponse {
   const bytes = Buffer.from(
     `{"jsonrpc":"2.0","id":${id.token},"result":${JSON.stringify(result)}}`,
   );

@@ -4,7 +4,7 @@ import { AgentCoreError } from '../error.ts';
 import { isLogLevel, type LogLevel } from '../log.ts';
 
 /** Settings of the bridge, from its environment. */
-export interface BridgeSettings {
+interface BridgeSettings {
   readonly program: string;
   readonly args: readonly string[];
   readonly cwd: string | undefined;

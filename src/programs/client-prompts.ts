@@ -2,13 +2,20 @@ import { randomUUID } from 'node:crypto';
 import type { CredentialPrompts } from '../aws/credentials/prompts.ts';
 import type { SsoContext } from '../aws/sso/sso-context.ts';
 import { AgentCoreError } from '../error.ts';
-import { isObject, type JsonObject, makeRequest, numericId, resultOf } from '../mcp/message.ts';
+import {
+  createRequest,
+  createRequestId,
+  isObject,
+  type JsonObject,
+  parseResult,
+} from '../mcp/message.ts';
 import type { Peer } from '../relay/peer.ts';
 
 /** Milliseconds to answer a prompt. */
-const ANSWER_WITHIN = 60_000;
+const RESPONSE_TIMEOUT_MS = 60_000;
+
 /** Milliseconds for a login, where the user must open and read a page. */
-const LOGIN_WITHIN = 120_000;
+const LOGIN_TIMEOUT_MS = 120_000;
 
 /** Elicitation modes that the client declared. */
 interface Elicitation {
@@ -20,7 +27,7 @@ interface Elicitation {
  * Prompts the client's user by MCP elicitation, after `initialize` and if the client supports it.
  * Stands before all interceptors, so prompts and answers reach neither the server nor the journal.
  */
-export class ClientPrompts implements CredentialPrompts {
+export class ElicitationPrompts implements CredentialPrompts {
   readonly #context: SsoContext;
   #client: Peer | undefined;
   #can: Elicitation = { form: false, url: false };
@@ -34,12 +41,12 @@ export class ClientPrompts implements CredentialPrompts {
   /** Wraps the server and records the client's declared capabilities. */
   before(server: Peer): Peer {
     return {
-      notify: (notification, exchange) => server.notify(notification, exchange),
-      request: async (request, exchange) => {
-        const response = await server.request(request, exchange);
+      notify: (notification, context) => server.notify(notification, context),
+      request: async (request, context) => {
+        const response = await server.request(request, context);
         if (request.method === 'initialize' && !response.error) {
-          this.#client = exchange.back;
-          this.#can = elicitationOf(request.params);
+          this.#client = context.sender;
+          this.#can = getElicitationSupport(request.params);
         }
         return response;
       },
@@ -48,8 +55,8 @@ export class ClientPrompts implements CredentialPrompts {
 
   async mfaCode(serial: string, signal: AbortSignal): Promise<string> {
     const content = await this.#inTurn(signal, () => {
-      if (!this.#can.form) throw unavailable();
-      return this.#ask(signal, ANSWER_WITHIN, {
+      if (!this.#can.form) throw createUnavailableError();
+      return this.#ask(signal, RESPONSE_TIMEOUT_MS, {
         message: `AWS wants the code that the MFA device ${serial} shows now.`,
         requestedSchema: {
           type: 'object',
@@ -68,7 +75,7 @@ export class ClientPrompts implements CredentialPrompts {
     return this.#inTurn(signal, async () => {
       if (this.#can.url && (await this.#loginByPage(profile, signal))) return true;
       if (!this.#can.form) return false;
-      await this.#ask(signal, LOGIN_WITHIN, {
+      await this.#ask(signal, LOGIN_TIMEOUT_MS, {
         message: `${reason}. The call goes on by itself then.`,
         requestedSchema: { type: 'object', properties: {} },
       });
@@ -93,7 +100,7 @@ export class ClientPrompts implements CredentialPrompts {
         readonly verificationUri: string;
         readonly verificationUriComplete: string | undefined;
       }) => {
-        await this.#ask(signal, LOGIN_WITHIN, {
+        await this.#ask(signal, LOGIN_TIMEOUT_MS, {
           mode: 'url',
           elicitationId: randomUUID(),
           url: code.verificationUriComplete ?? code.verificationUri,
@@ -101,7 +108,7 @@ export class ClientPrompts implements CredentialPrompts {
         });
       },
     };
-    const within = AbortSignal.any([signal, AbortSignal.timeout(LOGIN_WITHIN)]);
+    const within = AbortSignal.any([signal, AbortSignal.timeout(LOGIN_TIMEOUT_MS)]);
     await login(session, prompts, {
       context: this.#context,
       signal: within,
@@ -114,13 +121,13 @@ export class ClientPrompts implements CredentialPrompts {
   /** Resolves with the user's input. Throws with the reason if there is none. */
   async #ask(signal: AbortSignal, milliseconds: number, params: JsonObject): Promise<unknown> {
     const client = this.#client;
-    if (!client) throw unavailable();
+    if (!client) throw createUnavailableError();
     const late = AbortSignal.timeout(milliseconds);
-    const exchange = { signal: AbortSignal.any([signal, late]), back: nobody };
+    const exchange = { signal: AbortSignal.any([signal, late]), sender: nobody };
     let response: Awaited<ReturnType<Peer['request']>>;
     try {
       response = await client.request(
-        makeRequest(numericId(0), 'elicitation/create', params),
+        createRequest(createRequestId(0), 'elicitation/create', params),
         exchange,
       );
     } catch (cause) {
@@ -128,7 +135,7 @@ export class ClientPrompts implements CredentialPrompts {
       const reason = `nobody answered within ${milliseconds / 1000} s`;
       throw new AgentCoreError('credentials', reason, { cause });
     }
-    const result = response.error ? undefined : resultOf(response);
+    const result = response.error ? undefined : parseResult(response);
     if (!isObject(result))
       throw new AgentCoreError('credentials', 'the client could not ask for it');
     if (result.action !== 'accept') throw new AgentCoreError('credentials', 'it was declined');
@@ -146,7 +153,7 @@ export class ClientPrompts implements CredentialPrompts {
 }
 
 /** An empty `elicitation` means forms (MCP 2025-11-25, "Elicitation"). */
-function elicitationOf(params: JsonObject | undefined): Elicitation {
+function getElicitationSupport(params: JsonObject | undefined): Elicitation {
   const capabilities = isObject(params?.capabilities) ? params.capabilities : {};
   const { elicitation } = capabilities;
   if (!isObject(elicitation)) return { form: false, url: false };
@@ -154,12 +161,12 @@ function elicitationOf(params: JsonObject | undefined): Elicitation {
   return { form: isObject(elicitation.form) || !url, url };
 }
 
-function unavailable(): AgentCoreError {
+function createUnavailableError(): AgentCoreError {
   return new AgentCoreError('credentials', 'the client cannot ask for it now');
 }
 
 /** Sender of the elicitation. The client must not send requests to it. */
 const nobody: Peer = {
-  request: () => Promise.reject(unavailable()),
+  request: () => Promise.reject(createUnavailableError()),
   notify: () => Promise.resolve(),
 };

@@ -1,5 +1,5 @@
 /** The reason for the program's exit. */
-export type Ending = 'input' | 'signal' | 'output' | 'parent' | 'fault';
+type ShutdownReason = 'input' | 'signal' | 'output' | 'parent' | 'fault';
 
 /**
  * Milliseconds after the end of input: until open calls get errors, until the proxy stops waiting
@@ -7,13 +7,16 @@ export type Ending = 'input' | 'signal' | 'output' | 'parent' | 'fault';
  * and SIGKILL 2 s later.
  */
 export const CALLS_END_MS = 1_500;
+
 export const STOPPING_ENDS_MS = 2_700;
+
 export const LAST_MOMENT_MS = 3_000;
 
 /** Conventional shell exit code after Ctrl-C. */
 export const INTERRUPTED = 130;
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** Interval of the parent check, in milliseconds. */
 const PARENT_CHECK = 1_000;
 
@@ -23,13 +26,13 @@ const PARENT_CHECK = 1_000;
  *
  * @param onSignal Called for each signal with the number of signals so far.
  */
-export async function askedToEnd(
+export async function waitForShutdown(
   streams: { onFault?: () => void },
   onSignal: (count: number) => void = () => undefined,
   program: NodeJS.Process = process,
-): Promise<Ending> {
+): Promise<ShutdownReason> {
   const parent = program.ppid;
-  return new Promise<Ending>((resolve) => {
+  return new Promise<ShutdownReason>((resolve) => {
     streams.onFault = () => resolve('fault');
     let signals = 0;
     // Never removed: a second signal must not kill the program during its shutdown.
@@ -40,7 +43,7 @@ export async function askedToEnd(
       });
     }
     const timer = setInterval(() => {
-      if (isAlive(program, parent)) return;
+      if (isParentAlive(program, parent)) return;
       clearInterval(timer);
       resolve('parent');
     }, PARENT_CHECK);
@@ -48,7 +51,7 @@ export async function askedToEnd(
   });
 }
 
-function isAlive(program: NodeJS.Process, parent: number): boolean {
+function isParentAlive(program: NodeJS.Process, parent: number): boolean {
   if (program.platform !== 'win32') return program.ppid === parent;
   try {
     return program.kill(parent, 0);

@@ -3,7 +3,7 @@ import type { Log } from '../log.ts';
 import type { PolicyPlace } from '../policy/documents/policy-places.ts';
 import type { Interceptor } from '../relay/interceptors.ts';
 
-export interface GovernOptions {
+interface GovernOptions {
   /** Possible policy documents. If empty, no policy applies. */
   readonly places: readonly PolicyPlace[];
   /** ARN or URL of the runtime or gateway. */
@@ -19,7 +19,7 @@ export interface GovernOptions {
 }
 
 /** Policy interceptors of a conversation, in a request's order from the client to the server. */
-export interface Governance {
+interface Governance {
   readonly interceptors: readonly Interceptor[];
   close(): Promise<void>;
 }
@@ -32,17 +32,17 @@ export interface Governance {
  *
  * @throws {AgentCoreError} `config` or `usage` if the vault or the salt is unavailable.
  */
-export async function govern(options: GovernOptions): Promise<Governance> {
+export async function createGovernance(options: GovernOptions): Promise<Governance> {
   const { places, runtime, stateFolder, vaultKey, asksInVsCode, log } = options;
   if (places.length === 0) return { interceptors: [], close: async () => undefined };
   const [
     { startPolicy },
     { openRedaction },
-    { redactionRules },
-    { Audit },
+    { createRedactionRulesReader: redactionRules },
+    { AuditLog: Audit },
     { AuditInterceptor },
-    { auditSalt },
-    { nameMask },
+    { getOrCreateAuditSalt: auditSalt },
+    { createNameMask: nameMask },
     { PendingApprovals },
   ] = await Promise.all([
     import('../policy/start-policy.ts'),

@@ -3,14 +3,14 @@ import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/client';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Environment } from '../environment.ts';
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
 import type { JsonObject } from '../mcp/message.ts';
 import { readPages } from '../mcp/pages.ts';
 import { ProxyTransport } from '../smoke/proxy-transport.ts';
 import { readProxySettings } from './proxy-settings.ts';
 
 /** Milliseconds. Without warm capacity, a microVM takes about twenty seconds to start. */
-const PATIENCE = 60_000;
+const LIST_TOOLS_TIMEOUT_MS = 60_000;
 
 /**
  * Lists a runtime's tools through the proxy, without the policies of AGENTCORE_POLICY: `policy
@@ -27,9 +27,9 @@ export async function listTools(
   const proxyEnv = { ...rest, ...(runtime !== undefined && { AGENTCORE_AGENT_ARN: runtime }) };
   // Validate first, so that invalid settings are not reported as an exit of the proxy.
   readProxySettings(proxyEnv);
-  const transport = new ProxyTransport(proxyProgram(), proxyEnv);
+  const transport = new ProxyTransport(resolveProxyPath(), proxyEnv);
   const client = new Client({ name: 'agentcore-mcp', version: packageJson.version });
-  const options = { timeout: PATIENCE };
+  const options = { timeout: LIST_TOOLS_TIMEOUT_MS };
   try {
     await client.connect(transport, options);
     const tools: JsonObject[] = [];
@@ -43,7 +43,7 @@ export async function listTools(
     }
     return tools;
   } catch (cause) {
-    const said = transport.stderr.trim() || messageOf(cause);
+    const said = transport.stderr.trim() || getErrorMessage(cause);
     throw new AgentCoreError('connection', `Could not list the tools: ${said}`, { cause });
   } finally {
     await client.close();
@@ -51,7 +51,7 @@ export async function listTools(
 }
 
 /** `proxy.js` is next to the program or, from a chunk, one folder up. */
-function proxyProgram(): string {
+function resolveProxyPath(): string {
   const places = ['./proxy.js', '../proxy.js', '../../dist/proxy.js'];
   const paths = places.map((path) => fileURLToPath(new URL(path, import.meta.url)));
   const found = paths.find((path) => existsSync(path));

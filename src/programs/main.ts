@@ -1,11 +1,12 @@
 import module from 'node:module';
 import type { Readable, Writable } from 'node:stream';
 import type { Environment } from '../environment.ts';
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
 import { escapeLines } from '../log.ts';
 
 /** Minimum Node version: shipped with VS Code 1.101 and required by package.json. */
-const OLDEST = '22.15';
+const MIN_NODE_VERSION = '22.15';
+
 /** Milliseconds for the last output to leave the process. */
 export const OUTPUT_ENDS_MS = 500;
 
@@ -39,7 +40,7 @@ type Program = (env: Environment, streams: ProgramStreams) => Promise<number>;
 export async function main(program: Program): Promise<void> {
   if (isTooOld(process.versions.node)) {
     process.stderr.write(
-      `agentcore-mcp needs Node ${OLDEST} or newer, and this is ${process.version}\n`,
+      `agentcore-mcp needs Node ${MIN_NODE_VERSION} or newer, and this is ${process.version}\n`,
     );
     process.exit(1);
   }
@@ -49,40 +50,40 @@ export async function main(program: Program): Promise<void> {
   const streams = new ProcessStreams();
   let isFaulty = false;
   process.on('uncaughtException', (thrown) => {
-    if (!streams.onFault) return void fail(thrown);
+    if (!streams.onFault) return void exitWithError(thrown);
     // The program is shutting down; report only the first error.
-    if (!isFaulty) process.stderr.write(`agentcore-mcp: ${escapeLines(messageOf(thrown))}\n`);
+    if (!isFaulty) process.stderr.write(`agentcore-mcp: ${escapeLines(getErrorMessage(thrown))}\n`);
     isFaulty = true;
     streams.onFault();
   });
   try {
     const code = await program(process.env, streams);
-    await exit(isFaulty ? 1 : code);
+    await exitAfterFlush(isFaulty ? 1 : code);
   } catch (thrown) {
-    await fail(thrown);
+    await exitWithError(thrown);
   }
 }
 
 function isTooOld(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [oldestMajor = 0, oldestMinor = 0] = OLDEST.split('.').map(Number);
+  const [oldestMajor = 0, oldestMinor = 0] = MIN_NODE_VERSION.split('.').map(Number);
   return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
 }
 
-async function fail(thrown: unknown): Promise<void> {
-  process.stderr.write(`agentcore-mcp: ${escapeLines(messageOf(thrown))}\n`);
+async function exitWithError(thrown: unknown): Promise<void> {
+  process.stderr.write(`agentcore-mcp: ${escapeLines(getErrorMessage(thrown))}\n`);
   const isUsage =
     thrown instanceof AgentCoreError && (thrown.code === 'usage' || thrown.code === 'config');
-  await exit(isUsage ? 2 : 1);
+  await exitAfterFlush(isUsage ? 2 : 1);
 }
 
-async function exit(code: number): Promise<void> {
+async function exitAfterFlush(code: number): Promise<void> {
   // Keep-alive sockets would keep the process running, and a plain exit would truncate the output.
   setTimeout(() => process.exit(code), OUTPUT_ENDS_MS).unref();
-  await Promise.all([process.stdout, process.stderr].map(flushed));
+  await Promise.all([process.stdout, process.stderr].map(flushStream));
   process.exit(code);
 }
 
-async function flushed(stream: NodeJS.WriteStream): Promise<void> {
+async function flushStream(stream: NodeJS.WriteStream): Promise<void> {
   if (stream.writableLength > 0) await new Promise((resolve) => stream.write('', resolve));
 }

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import type { AuthorizationSettings } from '../aws/authorization/authorization-settings.ts';
 import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
-import { environmentProfile } from '../aws/environment-profile.ts';
+import { getEnvironmentProfile } from '../aws/environment-profile.ts';
 import type { Timeouts } from '../aws/silence-clock.ts';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
-import { stateFolder } from '../journal/state-folder.ts';
+import { getStateDirectory } from '../journal/state-folder.ts';
 import { isLogLevel, type LogLevel } from '../log.ts';
-import { type PolicyPlace, policyPlaces } from '../policy/documents/policy-places.ts';
+import { getPolicyLocations, type PolicyPlace } from '../policy/documents/policy-places.ts';
 import { SESSION_MODES, type SessionMode } from '../sessions/session-ids.ts';
 import { readServer, type ServerSettings } from './server-settings.ts';
 
@@ -45,9 +45,12 @@ export interface ProxySettings {
 
 /** AgentCore's limit for a synchronous request. */
 const READ_TIMEOUT_SECONDS = 15 * 60;
+
 const CONNECT_TIMEOUT_SECONDS = 10;
+
 export const STANDARD_REPEATS = 4;
-const MOST_REPEATS = 10;
+
+const MAX_REPEATS = 10;
 
 /**
  * Reads the proxy's environment.
@@ -58,7 +61,7 @@ export function readProxySettings(env: Environment): ProxySettings {
   const mode = readMode(env.RUNTIME_SESSION_MODE);
   return {
     ...readServer(env, mode),
-    profile: environmentProfile(env),
+    profile: getEnvironmentProfile(env),
     mode,
     assumeRole: readAssumeRole(env),
     timeouts: {
@@ -71,9 +74,9 @@ export function readProxySettings(env: Environment): ProxySettings {
     keepAlive: env.AGENTCORE_KEEP_ALIVE ? readSeconds(env, 'AGENTCORE_KEEP_ALIVE', 0) : undefined,
     asksInVsCode: readApprovals(env.AGENTCORE_APPROVALS),
     vaultKey: env.AGENTCORE_VAULT_KEY || undefined,
-    stateFolder: stateFolder(env),
+    stateFolder: getStateDirectory(env),
     serverName: env.AGENTCORE_SERVER_NAME || undefined,
-    policies: presentPolicies(env),
+    policies: findPolicyLocations(env),
     recordsContent: readSwitch(env, 'AGENTCORE_JOURNAL_CONTENT', false),
     stderrLevel: readStderrLevel(env),
   };
@@ -92,16 +95,19 @@ function readApprovals(text: string | undefined): boolean {
  * Returns all locations if any document exists, so that a later document applies too. Returns none
  * if no document exists.
  */
-function presentPolicies(env: Environment): readonly PolicyPlace[] {
-  const places = policyPlaces(env);
+function findPolicyLocations(env: Environment): readonly PolicyPlace[] {
+  const places = getPolicyLocations(env);
   return places.some(({ path, isRequired }) => isRequired || existsSync(path)) ? places : [];
 }
 
 const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;
+
 /** AWS limits in seconds: role chaining, and the minimum and maximum for a role. */
-const LONGEST_CHAINED = 3_600;
-const SHORTEST_ROLE = 900;
-const LONGEST_ROLE = 43_200;
+const MAX_CHAINED_ROLE_SECONDS = 3_600;
+
+const MIN_ROLE_SECONDS = 900;
+
+const MAX_ROLE_SECONDS = 43_200;
 
 function readAssumeRole(env: Environment): AssumeRole | undefined {
   const prefix = 'AGENTCORE_ASSUME_ROLE';
@@ -155,12 +161,13 @@ function readAssumeRole(env: Environment): AssumeRole | undefined {
 function readDuration(text: string | undefined, isChained: boolean): number | undefined {
   if (!text) return undefined;
   const seconds = Number(text);
-  const longest = isChained ? LONGEST_CHAINED : LONGEST_ROLE;
-  if (Number.isInteger(seconds) && seconds >= SHORTEST_ROLE && seconds <= longest) return seconds;
+  const longest = isChained ? MAX_CHAINED_ROLE_SECONDS : MAX_ROLE_SECONDS;
+  if (Number.isInteger(seconds) && seconds >= MIN_ROLE_SECONDS && seconds <= longest)
+    return seconds;
   const why = isChained ? ', the most for a role that is assumed by means of another' : '';
   throw new AgentCoreError(
     'usage',
-    `AGENTCORE_ASSUME_ROLE_DURATION is "${text}", expected a whole number of seconds from ${SHORTEST_ROLE} to ${longest}${why}`,
+    `AGENTCORE_ASSUME_ROLE_DURATION is "${text}", expected a whole number of seconds from ${MIN_ROLE_SECONDS} to ${longest}${why}`,
   );
 }
 
@@ -190,10 +197,10 @@ function readSeconds(env: Environment, name: string, standard: number): number {
 function readRepeats(text: string | undefined): number {
   if (!text) return STANDARD_REPEATS;
   const repeats = Number(text);
-  if (Number.isInteger(repeats) && repeats >= 0 && repeats <= MOST_REPEATS) return repeats;
+  if (Number.isInteger(repeats) && repeats >= 0 && repeats <= MAX_REPEATS) return repeats;
   throw new AgentCoreError(
     'usage',
-    `AGENTCORE_RETRIES is "${text}", expected a whole number from 0 to ${MOST_REPEATS}`,
+    `AGENTCORE_RETRIES is "${text}", expected a whole number from 0 to ${MAX_REPEATS}`,
   );
 }
 

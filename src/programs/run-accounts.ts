@@ -5,9 +5,9 @@ import type { SsoContext } from '../aws/sso/sso-context.ts';
 import { findSsoSession, type SsoChoice, type SsoSession } from '../aws/sso/sso-session.ts';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
-import { printable } from '../sessions/session-words.ts';
+import { sanitizeForTerminal } from '../sessions/session-words.ts';
 import { INTERRUPTED } from './ending.ts';
-import { textTable } from './text-table.ts';
+import { formatTable } from './text-table.ts';
 
 interface Streams {
   readonly stdout: NodeJS.WritableStream & { readonly columns?: number };
@@ -77,16 +77,16 @@ async function list(
     streams.stdout.write('This login gives access to no account. Ask who manages it for one.\n');
   } else {
     const { columns = Infinity } = streams.stdout;
-    const rows = [['ACCOUNT', 'NAME', 'ROLE'], ...accounts.flatMap(rowsOf)];
-    streams.stdout.write(textTable(rows, columns));
+    const rows = [['ACCOUNT', 'NAME', 'ROLE'], ...accounts.flatMap(createRows)];
+    streams.stdout.write(formatTable(rows, columns));
   }
-  for (const problem of problems) streams.stderr.write(`${printable(problem)}\n`);
+  for (const problem of problems) streams.stderr.write(`${sanitizeForTerminal(problem)}\n`);
   return problems.length > 0 ? 1 : 0;
 }
 
-function rowsOf({ id, name, roles }: Account): string[][] {
+function createRows({ id, name, roles }: Account): string[][] {
   const shown = roles.length > 0 ? roles : ['-'];
-  return shown.map((role) => [id, name, role].map(printable));
+  return shown.map((role) => [id, name, role].map(sanitizeForTerminal));
 }
 
 async function write(

@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
-import { fileFailure } from '../file-failure.ts';
-import { stateFolder } from '../journal/state-folder.ts';
+import { describeFileError } from '../file-failure.ts';
+import { getStateDirectory } from '../journal/state-folder.ts';
 import { escapeControls } from '../log.ts';
-import { auditFolder } from '../policy/audit/audit-folder.ts';
-import { findToken, type TokenUse } from '../policy/audit/find-token.ts';
+import { getAuditDirectory } from '../policy/audit/audit-folder.ts';
+import { findTokenUses, type TokenUse } from '../policy/audit/find-token.ts';
 import { type AuditEnd, verifyAudit } from '../policy/audit/verify-audit.ts';
-import { printable } from '../sessions/session-words.ts';
+import { sanitizeForTerminal } from '../sessions/session-words.ts';
 
 export interface AuditVerifyOptions {
   readonly json?: boolean | undefined;
@@ -19,7 +19,7 @@ export interface AuditVerifyOptions {
   readonly noted?: string | undefined;
 }
 
-interface Streams {
+interface AuditStreams {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
 }
@@ -33,15 +33,15 @@ interface Streams {
 export async function runAuditVerify(
   { json, noted }: AuditVerifyOptions,
   env: Environment,
-  { stdout, stderr }: Streams,
+  { stdout, stderr }: AuditStreams,
 ): Promise<number> {
-  const state = stateFolder(env);
+  const state = getStateDirectory(env);
   const report = await verifyAudit(state, noted === undefined ? [] : await readNoted(noted));
   const { files, records, problems, ends } = report;
   if (json) {
     stdout.write(`${JSON.stringify(report)}\n`);
   } else if (files === 0 && problems.length === 0) {
-    stdout.write(`Nothing is on record in ${auditFolder(state)}\n`);
+    stdout.write(`Nothing is on record in ${getAuditDirectory(state)}\n`);
   } else {
     for (const problem of problems) stderr.write(`${escapeControls(problem)}\n`);
     const verdict = problems.length === 0 ? 'as they were written' : 'not as they were written';
@@ -70,7 +70,7 @@ export async function runAuditFind(
   token: string,
   { json }: AuditFindOptions,
   env: Environment,
-  { stdout, stderr }: Streams,
+  { stdout, stderr }: AuditStreams,
 ): Promise<number> {
   const id = TOKEN.exec(token)?.[1]?.toLowerCase();
   if (id === undefined) {
@@ -79,25 +79,25 @@ export async function runAuditFind(
       'Could not look for the token: it is not of the form <email:1f3a5b7c9d0e2f46>. Pass a whole token in quotes, or the 16 digits of its id.',
     );
   }
-  const state = stateFolder(env);
-  const { uses, problems } = await findToken(state, id);
+  const state = getStateDirectory(env);
+  const { uses, problems } = await findTokenUses(state, id);
   for (const problem of problems) stderr.write(`${problem}\n`);
   if (json) {
     stdout.write(`${JSON.stringify({ id, uses, problems })}\n`);
   } else if (uses.length === 0) {
-    stdout.write(`No call in ${auditFolder(state)} has the token ${id}\n`);
+    stdout.write(`No call in ${getAuditDirectory(state)} has the token ${id}\n`);
   } else {
-    for (const use of uses) stdout.write(`${lineOf(use)}\n`);
+    for (const use of uses) stdout.write(`${formatAuditLine(use)}\n`);
   }
   return uses.length > 0 && problems.length === 0 ? 0 : 1;
 }
 
-function lineOf({ record, issued, restored }: TokenUse): string {
+function formatAuditLine({ record, issued, restored }: TokenUse): string {
   const { at, id, method, name, caller, session, from } = record;
   const call = name === undefined ? method : `${method} ${name}`;
   const words = [
     at,
-    printable(from === 'server' ? `the server's ${call}` : call),
+    sanitizeForTerminal(from === 'server' ? `the server's ${call}` : call),
     [issued && 'put in', restored && 'taken back'].filter(Boolean).join(' and '),
     `record ${id}`,
     session && `session ${session}`,
@@ -111,7 +111,7 @@ async function readNoted(path: string): Promise<readonly AuditEnd[]> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    const message = `${path} cannot be read: ${fileFailure(cause)}`;
+    const message = `${path} cannot be read: ${describeFileError(cause)}`;
     throw new AgentCoreError('config', message, { cause });
   }
   try {

@@ -2,15 +2,15 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
-import { ChildEnd } from '../ends/child/child-end.ts';
-import { HttpEnd } from '../ends/http/http-end.ts';
+import { ChildProcessTransport } from '../ends/child/child-end.ts';
+import { HttpServerTransport } from '../ends/http/http-end.ts';
 import { Outbox } from '../ends/http/outbox.ts';
 import type { Environment } from '../environment.ts';
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
 import { escapeControls, isLoud, type Log } from '../log.ts';
-import { throughInterceptors } from '../relay/interceptors.ts';
+import { applyInterceptors } from '../relay/interceptors.ts';
 import { readBridgeSettings } from './bridge-settings.ts';
-import { askedToEnd } from './ending.ts';
+import { waitForShutdown } from './ending.ts';
 import type { ProgramStreams } from './main.ts';
 
 /**
@@ -23,7 +23,7 @@ export async function runBridge(
   env: Environment,
   streams: Pick<ProgramStreams, 'stderr' | 'onFault'>,
 ): Promise<number> {
-  const asked = askedToEnd(streams);
+  const asked = waitForShutdown(streams);
   const { stderr } = streams;
   const { program, args, cwd, host, ports, logLevel } = readBridgeSettings(env);
   const log: Log = (level, sentence) => {
@@ -33,7 +33,7 @@ export async function runBridge(
 
   let sessionId: string | undefined;
   const outbox = new Outbox(log);
-  const child = new ChildEnd({
+  const child = new ChildProcessTransport({
     command: () => ({
       program,
       args,
@@ -44,8 +44,8 @@ export async function runBridge(
     messageLimit: PAYLOAD_LIMIT,
     log,
   });
-  const front = new HttpEnd({
-    server: throughInterceptors([], child),
+  const front = new HttpServerTransport({
+    server: applyInterceptors([], child),
     outbox,
     host,
     health: () => {
@@ -69,7 +69,7 @@ export async function runBridge(
   return 0;
 }
 
-async function listen(front: HttpEnd, host: string, port: number): Promise<Server> {
+async function listen(front: HttpServerTransport, host: string, port: number): Promise<Server> {
   const server = createServer((request, response) => void front.handle(request, response));
   // A stream may be silent while its request runs. AgentCore enforces the time limits.
   server.requestTimeout = 0;
@@ -81,7 +81,7 @@ async function listen(front: HttpEnd, host: string, port: number): Promise<Serve
       'connection',
       (cause as NodeJS.ErrnoException).code === 'EADDRINUSE'
         ? `Could not listen on ${host}:${port}: another program has this port. End it, or set SERVER_PORT to another one`
-        : `Could not listen on ${host}:${port}: ${messageOf(cause)}`,
+        : `Could not listen on ${host}:${port}: ${getErrorMessage(cause)}`,
       { cause },
     );
   }

@@ -40,7 +40,7 @@ export async function runCli(
   addAccountVerbs(group);
   addJournalVerbs(group);
   addPolicyVerbs(group);
-  pointToHelp(cli);
+  setHelpHint(cli);
 
   try {
     await cli.parseAsync(argv);
@@ -53,7 +53,7 @@ export async function runCli(
 }
 
 /** Makes the usage error of each verb point to the verb's own help. */
-function pointToHelp(command: Command, path = command.name()): void {
+function setHelpHint(command: Command, path = command.name()): void {
   command.showHelpAfterError(`Try: ${path} --help`);
-  for (const verb of command.commands) pointToHelp(verb, `${path} ${verb.name()}`);
+  for (const verb of command.commands) setHelpHint(verb, `${path} ${verb.name()}`);
 }

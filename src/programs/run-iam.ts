@@ -1,8 +1,13 @@
 import { parseRuntimeArn } from '../aws/arn.ts';
-import { accessPolicy, callerPolicy, type Needs, type Targets } from '../aws/iam/access-policy.ts';
+import {
+  createAccessPolicy,
+  createCallerPolicy,
+  type Needs,
+  type Targets,
+} from '../aws/iam/access-policy.ts';
 import { parseGatewayArn } from '../aws/iam/gateway-arn.ts';
 import type { PolicyDocument, TrustPolicy } from '../aws/iam/policy-document.ts';
-import { parseRoleArn, trustPolicy } from '../aws/iam/trust-policy.ts';
+import { createTrustPolicy, parseRoleArn } from '../aws/iam/trust-policy.ts';
 import { AgentCoreError } from '../error.ts';
 
 interface Streams {
@@ -53,7 +58,7 @@ export function runIam(options: IamArguments, streams: Streams): number {
     list: options.list ?? false,
     userId: options.userId ?? false,
   };
-  const documents = documentsFor(options, targets, needs);
+  const documents = createDocuments(options, targets, needs);
   if (options.json) {
     streams.stdout.write(`${JSON.stringify(documents, null, 2)}\n`);
     return 0;
@@ -86,7 +91,7 @@ function readTargets({ runtime = [], gateway = [], qualifier }: IamArguments): T
   };
 }
 
-function documentsFor(options: IamArguments, targets: Targets, needs: Needs): Documents {
+function createDocuments(options: IamArguments, targets: Targets, needs: Needs): Documents {
   const { role, trustPrincipal, externalId, mfa, sourceIdentity } = options;
   if (role === undefined) {
     const orphan = [
@@ -98,17 +103,17 @@ function documentsFor(options: IamArguments, targets: Targets, needs: Needs): Do
     if (orphan) {
       throw new AgentCoreError('usage', `${orphan} is about a role: name it with --role ARN`);
     }
-    return { caller: callerPolicy(targets, needs) };
+    return { caller: createCallerPolicy(targets, needs) };
   }
   const arn = parseRoleArn(role);
   const partition = arn.split(':')[1];
   return {
-    caller: callerPolicy(targets, needs, { roles: [arn], sourceIdentity }),
+    caller: createCallerPolicy(targets, needs, { roles: [arn], sourceIdentity }),
     role: {
       arn,
-      permissions: accessPolicy(targets, needs),
+      permissions: createAccessPolicy(targets, needs),
       ...(trustPrincipal && {
-        trust: trustPolicy(
+        trust: createTrustPolicy(
           { principal: trustPrincipal, externalId, mfa, sourceIdentity },
           partition,
         ),
@@ -119,13 +124,13 @@ function documentsFor(options: IamArguments, targets: Targets, needs: Needs): Do
 
 function report({ caller, role }: Documents): string {
   const sections = [
-    section('Policy of the caller (your user or role)', caller),
-    ...(role ? [section(`Policy of ${role.arn}`, role.permissions)] : []),
-    ...(role?.trust ? [section(`Trust policy of ${role.arn}`, role.trust)] : []),
+    formatSection('Policy of the caller (your user or role)', caller),
+    ...(role ? [formatSection(`Policy of ${role.arn}`, role.permissions)] : []),
+    ...(role?.trust ? [formatSection(`Trust policy of ${role.arn}`, role.trust)] : []),
   ];
   return sections.join('\n');
 }
 
-function section(heading: string, document: object): string {
+function formatSection(heading: string, document: object): string {
   return `${heading}:\n${JSON.stringify(document, null, 2)}\n`;
 }

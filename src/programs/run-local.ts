@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { requireConfirmed } from '../confirmed-commands.ts';
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
 import type { ResolvedConfig } from '../local/config.ts';
 import { parseConfig } from '../local/config-file.ts';
 import type { LocalEvent, LocalListener, SessionChange } from '../local/events.ts';
@@ -12,14 +12,21 @@ import { escapeControls, escapeLines } from '../log.ts';
 import { readRegularText } from '../regular-file.ts';
 
 const DEFAULT_CONFIG_FILE = 'agentcore-local.yaml';
+
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
+
 const DEFAULT_PORT = 8787;
+
 /** Milliseconds until a stuck container is killed, so that the program can exit. */
 const CLOSE_MS = 6000;
+
 const QUIET_CHANGES: ReadonlySet<SessionChange> = new Set(['starting', 'invoked', 'answered']);
+
 const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
 /** npm and `timeout` forward a signal that the terminal also sent to this process. */
 const SAME_SIGNAL_MS = 500;
+
 const PARENT_CHECK_MS = 1000;
 
 export interface LocalOptions {
@@ -62,13 +69,13 @@ export async function runLocal(options: LocalOptions, streams: LocalStreams): Pr
     local = await startLocal(options, listener);
   } catch (error) {
     end.stop();
-    streams.stderr.write(`${escapeLines(messageOf(error))}\n`);
+    streams.stderr.write(`${escapeLines(getErrorMessage(error))}\n`);
     const misused = error instanceof AgentCoreError && ['config', 'usage'].includes(error.code);
     return misused ? 2 : 1;
   }
   const killNow = () => local.killNow();
   streams.signals.on('exit', killNow);
-  streams.stdout.write(options.json ? readyLine(local) : summary(local));
+  streams.stdout.write(options.json ? formatReadyLine(local) : formatSummary(local));
   for (const event of early ?? []) report(event, options, streams);
   early = undefined;
   const unwatch = watchParent(options, streams);
@@ -120,7 +127,7 @@ function readConfig(path: string): ResolvedConfig {
   return parseConfig(text, path);
 }
 
-interface Ending {
+interface ShutdownReason {
   /** By a signal, or because stdout closed. */
   readonly asked: Promise<void>;
   /** By a later signal. */
@@ -128,7 +135,7 @@ interface Ending {
   stop(): void;
 }
 
-function listenForEnd({ signals, stdout, stderr }: LocalStreams): Ending {
+function listenForEnd({ signals, stdout, stderr }: LocalStreams): ShutdownReason {
   let first = () => {};
   let second = () => {};
   const asked = new Promise<void>((resolve) => {
@@ -184,7 +191,7 @@ function report(event: LocalEvent, { json }: LocalOptions, { stdout, stderr }: L
   if (event.type === 'request') return;
   if (json) stdout.write(`${JSON.stringify({ event: event.type, ...withoutType(event) })}\n`);
   else {
-    const line = sentence(event);
+    const line = formatEvent(event);
     if (line !== undefined) stdout.write(`${escapeLines(line)}\n`);
   }
 }
@@ -193,7 +200,7 @@ function withoutType({ type: _, ...rest }: LocalEvent): object {
   return rest;
 }
 
-function sentence(event: LocalEvent): string | undefined {
+function formatEvent(event: LocalEvent): string | undefined {
   switch (event.type) {
     case 'session': {
       const { runtime, runtimeSessionId, mcpSessionId, pid, why } = event.session;
@@ -215,28 +222,28 @@ function sentence(event: LocalEvent): string | undefined {
     case 'container-warm':
       return `${event.runtime}: process ${event.pid} is warm`;
     case 'fault':
-      return `${subject(event.request)}: fault ${event.request.fault} met ${calledOf(event.request)}`;
+      return `${getRequestTarget(event.request)}: fault ${event.request.fault} met ${getCalledName(event.request)}`;
     case 'signature-refused':
-      return `${subject(event.request)}: signature refused: ${event.reason}`;
+      return `${getRequestTarget(event.request)}: signature refused: ${event.reason}`;
     case 'token-refused':
-      return `${subject(event.request)}: token refused: ${event.reason}`;
+      return `${getRequestTarget(event.request)}: token refused: ${event.reason}`;
     case 'access-denied':
-      return `${subject(event.request)}: access denied: ${event.reason}`;
+      return `${getRequestTarget(event.request)}: access denied: ${event.reason}`;
     default:
       return undefined;
   }
 }
 
-function subject({ runtime, operation, path }: RequestRecord): string {
+function getRequestTarget({ runtime, operation, path }: RequestRecord): string {
   return runtime ?? (operation === 'sts' ? 'sts' : path);
 }
 
-function calledOf({ operation, rpcMethod, tool }: RequestRecord): string {
+function getCalledName({ operation, rpcMethod, tool }: RequestRecord): string {
   const called = rpcMethod ?? operation ?? 'a request';
   return tool === undefined ? called : `${called} ${tool}`;
 }
 
-function readyLine(local: LocalRuntime): string {
+function formatReadyLine(local: LocalRuntime): string {
   const { url, region, account, runtimes, gateways, env } = local;
   const { issuer, discoveryUrl, tokenUrl, clients } = local.oauth;
   return `${JSON.stringify({
@@ -248,16 +255,16 @@ function readyLine(local: LocalRuntime): string {
     runtimes,
     gateways,
     oauth: { issuer, discoveryUrl, tokenUrl, clients },
-    ...(local.hasSso && { sso: signInOf(local.sso) }),
+    ...(local.hasSso && { sso: pickSignInFields(local.sso) }),
     env,
   })}\n`;
 }
 
-function signInOf({ startUrl, region, users }: LocalSso) {
+function pickSignInFields({ startUrl, region, users }: LocalSso) {
   return { startUrl, region, users };
 }
 
-function summary(local: LocalRuntime): string {
+function formatSummary(local: LocalRuntime): string {
   const { url, region, account, runtimes, gateways, env } = local;
   const isWindows = process.platform === 'win32';
   const assign = isWindows ? 'set' : 'export';
@@ -278,7 +285,7 @@ function summary(local: LocalRuntime): string {
       (gateway) => `  ${gateway.name} (gateway, ${gateway.authorizer})\n    ${gateway.url}`,
     ),
     '',
-    ...waysToSignIn(local),
+    ...formatSignInOptions(local),
     'For a client:',
     '',
     ...unset,
@@ -290,7 +297,7 @@ function summary(local: LocalRuntime): string {
 }
 
 /** Only the configured ones: most configurations have no users and no clients. */
-function waysToSignIn(local: LocalRuntime): string[] {
+function formatSignInOptions(local: LocalRuntime): string[] {
   const { tokenUrl, clients } = local.oauth;
   const lines: string[] = [];
   if (local.hasSso) {

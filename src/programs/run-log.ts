@@ -2,12 +2,17 @@ import type { Environment } from '../environment.ts';
 import { followJournal } from '../journal/follow.ts';
 import { readJournal } from '../journal/reader.ts';
 import type { JournalRecord, ProgramRecord } from '../journal/records.ts';
-import { journalFolder, stateFolder } from '../journal/state-folder.ts';
+import { getJournalDirectory, getStateDirectory } from '../journal/state-folder.ts';
 import { escapeControls } from '../log.ts';
-import { ASSUMED_LIFECYCLE } from '../sessions/lifecycle.ts';
+import { DEFAULT_LIFECYCLE } from '../sessions/lifecycle.ts';
 import { readSessions } from '../sessions/read-sessions.ts';
-import { isWanted, type RecordFilter, recordLine, timeOf } from '../sessions/record-words.ts';
-import { findSession, oursOf } from '../sessions/session-lookup.ts';
+import {
+  formatRecordLine,
+  getRecordTime,
+  isWanted,
+  type RecordFilter,
+} from '../sessions/record-words.ts';
+import { findSession, getRecordIds } from '../sessions/session-lookup.ts';
 
 export interface LogOptions extends Omit<RecordFilter, 'sessions'> {
   /** Continue with new records. */
@@ -38,8 +43,8 @@ export async function runLog(
   streams: Streams,
   signal: AbortSignal,
 ): Promise<number> {
-  const folder = journalFolder(stateFolder(env));
-  const filter = { ...options, sessions: await sessionsOf(options, folder) };
+  const folder = getJournalDirectory(getStateDirectory(env));
+  const filter = { ...options, sessions: await findSessionIds(options, folder) };
   const { files, problems } = await readJournal(folder);
   for (const problem of problems) streams.stderr.write(`${escapeControls(problem)}\n`);
 
@@ -47,8 +52,8 @@ export async function runLog(
     .flatMap(({ head, records }) => records.map((record) => ({ head, record })))
     .filter(({ record }) => isWanted(record, filter))
     .map(({ head, record }) => ({
-      at: Date.parse(timeOf(record)),
-      line: lineOf(record, head, options),
+      at: Date.parse(getRecordTime(record)),
+      line: formatLogLine(record, head, options),
     }))
     .filter(({ line }) => line !== undefined)
     .sort((one, other) => one.at - other.at)
@@ -67,13 +72,13 @@ export async function runLog(
       seen.set(path, left - 1);
       continue;
     }
-    const line = isWanted(record, filter) ? lineOf(record, head, options) : undefined;
+    const line = isWanted(record, filter) ? formatLogLine(record, head, options) : undefined;
     if (line !== undefined) await write(streams.stdout, `${line}\n`);
   }
   return 0;
 }
 
-async function sessionsOf(
+async function findSessionIds(
   { session }: LogOptions,
   folder: string,
 ): Promise<ReadonlySet<string> | undefined> {
@@ -81,20 +86,20 @@ async function sessionsOf(
   const { entries } = await readSessions({
     folder,
     // The log does not need the sessions' end times.
-    lifecycles: { of: async () => () => ASSUMED_LIFECYCLE },
+    lifecycles: { of: async () => () => DEFAULT_LIFECYCLE },
     now: Date.now,
     // Their records remain in the journal.
     unlisted: ['lost', 'dismissed'],
   });
-  return new Set(oursOf(findSession(entries, session)));
+  return new Set(getRecordIds(findSession(entries, session)));
 }
 
-function lineOf(
+function formatLogLine(
   record: JournalRecord,
   head: ProgramRecord,
   { json }: LogOptions,
 ): string | undefined {
-  if (!json) return recordLine(record, head);
+  if (!json) return formatRecordLine(record, head);
   const { program, pid, host } = head;
   return JSON.stringify({ ...record, program, pid, host });
 }

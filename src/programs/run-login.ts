@@ -6,14 +6,14 @@ import type { LoginPrompts, SignInCode } from '../aws/sso/prompts.ts';
 import type { SsoContext } from '../aws/sso/sso-context.ts';
 import {
   findSsoSession,
-  loginCommand,
-  nameOf,
+  formatLoginCommand,
+  formatSsoSessionName,
   type SsoChoice,
   type SsoSession,
 } from '../aws/sso/sso-session.ts';
-import { type LoginStatus, loginStatus } from '../aws/sso/status.ts';
+import { type LoginStatus, readLoginStatus } from '../aws/sso/status.ts';
 import type { Environment } from '../environment.ts';
-import { formatTime, printable } from '../sessions/session-words.ts';
+import { formatTime, sanitizeForTerminal } from '../sessions/session-words.ts';
 import { INTERRUPTED } from './ending.ts';
 
 interface Streams {
@@ -55,18 +55,21 @@ export async function runLogin(
   const context = { env, network: await openNetwork(session.profile, env) };
   if (options.status) return showStatus(session, context, options, streams);
   const { browser = true, force, json } = options;
-  const device = options.device || (browser && lacksBrowser(env));
+  const device = options.device || (browser && isBrowserUnavailable(env));
   const prompts = json
     ? new JsonPrompts(streams, browser ? open : undefined)
     : new TerminalPrompts(streams, env, browser ? open : undefined);
   try {
     const { how, until } = await login(session, prompts, { context, signal, device, force });
     if (json) {
-      sayJson(streams, { type: 'signed-in', how, ...describe(session), until });
+      writeJson(streams, { type: 'signed-in', how, ...describe(session), until });
     } else {
       const where = session.name === undefined ? '' : ` (${session.startUrl})`;
       const already = how === 'held' ? 'Already signed in' : 'Signed in';
-      say(streams, `${already} to ${nameOf(session)}${where} until ${timeOf(until)}`);
+      writeLine(
+        streams,
+        `${already} to ${formatSsoSessionName(session)}${where} until ${formatDate(until)}`,
+      );
     }
     return 0;
   } catch (thrown) {
@@ -89,12 +92,13 @@ export async function runLogout(
       { env, network: await openNetwork(session.profile, env) },
       signal,
     );
-    if (options.json) sayJson(streams, { type: 'signed-out', ...describe(session), ...ended });
-    else if (ended.wasSignedIn) say(streams, `Signed out of ${nameOf(session)}`);
-    else say(streams, `Not signed in to ${nameOf(session)}`);
+    if (options.json) writeJson(streams, { type: 'signed-out', ...describe(session), ...ended });
+    else if (ended.wasSignedIn)
+      writeLine(streams, `Signed out of ${formatSsoSessionName(session)}`);
+    else writeLine(streams, `Not signed in to ${formatSsoSessionName(session)}`);
     if (ended.problem !== undefined) {
       streams.stderr.write(
-        `${printable(ended.problem)}; the login is removed here, and ends at AWS when it expires\n`,
+        `${sanitizeForTerminal(ended.problem)}; the login is removed here, and ends at AWS when it expires\n`,
       );
     }
     return 0;
@@ -108,7 +112,7 @@ export async function runLogout(
  * True if a browser started by this program would run on another machine than the user's, or could
  * not reach the loopback callback.
  */
-export function lacksBrowser(
+export function isBrowserUnavailable(
   env: Environment,
   platform: NodeJS.Platform = process.platform,
   exists: (path: string) => boolean = existsSync,
@@ -129,25 +133,25 @@ async function showStatus(
   { json }: LoginArguments,
   streams: Streams,
 ): Promise<number> {
-  const status = await loginStatus(session, context);
-  if (json) sayJson(streams, { ...describe(session), ...status });
-  else say(streams, statusWords(session, status));
+  const status = await readLoginStatus(session, context);
+  if (json) writeJson(streams, { ...describe(session), ...status });
+  else writeLine(streams, formatLoginStatus(session, status));
   return status.state === 'signed-in' || status.state === 'refreshable' ? 0 : 1;
 }
 
-function statusWords(session: SsoSession, status: LoginStatus): string {
-  const name = nameOf(session);
+function formatLoginStatus(session: SsoSession, status: LoginStatus): string {
+  const name = formatSsoSessionName(session);
   switch (status.state) {
     case 'signed-out':
-      return `Not signed in to ${name}: run "${loginCommand(session)}"`;
+      return `Not signed in to ${name}: run "${formatLoginCommand(session)}"`;
     case 'signed-in': {
       const then = status.isRefreshable ? ', and renewed then without you' : '';
-      return `Signed in to ${name} until ${timeOf(status.until)}${then}`;
+      return `Signed in to ${name} until ${formatDate(status.until)}${then}`;
     }
     case 'refreshable':
-      return `The login to ${name} expired at ${timeOf(status.until)} and is renewed when it is used`;
+      return `The login to ${name} expired at ${formatDate(status.until)} and is renewed when it is used`;
     case 'expired':
-      return `The login to ${name} expired at ${timeOf(status.until)}: run "${loginCommand(session)}"`;
+      return `The login to ${name} expired at ${formatDate(status.until)}: run "${formatLoginCommand(session)}"`;
   }
 }
 
@@ -155,7 +159,7 @@ function statusWords(session: SsoSession, status: LoginStatus): string {
  * Escape sequence for copying a text to the clipboard (OSC 52), also over SSH. Terminals without
  * support ignore it.
  */
-function copied(text: string): string {
+function createClipboardSequence(text: string): string {
   return `\x1b]52;c;${Buffer.from(text).toString('base64')}\x07`;
 }
 
@@ -177,7 +181,7 @@ class TerminalPrompts implements LoginPrompts {
     const what = this.#open
       ? 'Opening this page in your browser. If it does not show, open it yourself:'
       : 'Open this page in a browser on this machine:';
-    say(this.#streams, `${what}\n  ${printable(url)}`);
+    writeLine(this.#streams, `${what}\n  ${sanitizeForTerminal(url)}`);
     return isShown(this.#open, url);
   }
 
@@ -185,22 +189,23 @@ class TerminalPrompts implements LoginPrompts {
   showCode({ userCode, verificationUri, verificationUriComplete, expiresAt }: SignInCode): void {
     const short = verificationUriComplete && [
       'or open it with the code filled in:',
-      `  ${printable(verificationUriComplete)}`,
+      `  ${sanitizeForTerminal(verificationUriComplete)}`,
     ];
     const lines = [
       'Open this page on any device:',
-      `  ${printable(verificationUri)}`,
+      `  ${sanitizeForTerminal(verificationUri)}`,
       this.#copies ? 'and type the code, or paste it:' : 'and type the code:',
-      `  ${printable(userCode)}`,
+      `  ${sanitizeForTerminal(userCode)}`,
       ...(short || []),
-      `The code is good until ${timeOf(expiresAt)}.`,
+      `The code is good until ${formatDate(expiresAt)}.`,
     ];
-    say(this.#streams, lines.join('\n'));
-    if (this.#copies) this.#streams.stdout.write(copied(printable(userCode)));
+    writeLine(this.#streams, lines.join('\n'));
+    if (this.#copies)
+      this.#streams.stdout.write(createClipboardSequence(sanitizeForTerminal(userCode)));
   }
 
   progress(sentence: string): void {
-    say(this.#streams, sentence);
+    writeLine(this.#streams, sentence);
   }
 }
 
@@ -214,16 +219,16 @@ class JsonPrompts implements LoginPrompts {
   }
 
   async openBrowser(url: string): Promise<boolean> {
-    sayJson(this.#streams, { type: 'page', url, opens: this.#open !== undefined });
+    writeJson(this.#streams, { type: 'page', url, opens: this.#open !== undefined });
     return isShown(this.#open, url);
   }
 
   showCode(code: SignInCode): void {
-    sayJson(this.#streams, { type: 'code', ...code });
+    writeJson(this.#streams, { type: 'code', ...code });
   }
 
   progress(sentence: string): void {
-    sayJson(this.#streams, { type: 'progress', sentence });
+    writeJson(this.#streams, { type: 'progress', sentence });
   }
 }
 
@@ -244,14 +249,14 @@ function describe({ name, profile, startUrl, region }: SsoSession) {
   return { ssoSession: name, profile, startUrl, region };
 }
 
-function timeOf(date: Date): string {
+function formatDate(date: Date): string {
   return formatTime(date.toISOString());
 }
 
-function say({ stdout }: Streams, text: string): void {
+function writeLine({ stdout }: Streams, text: string): void {
   stdout.write(`${text}\n`);
 }
 
-function sayJson({ stdout }: Streams, value: unknown): void {
+function writeJson({ stdout }: Streams, value: unknown): void {
   stdout.write(`${JSON.stringify(value)}\n`);
 }

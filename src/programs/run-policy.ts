@@ -1,24 +1,24 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { serverNameOf } from '../aws/gateway-address.ts';
+import { getServerName } from '../aws/gateway-address.ts';
 import type { Environment } from '../environment.ts';
-import { AgentCoreError, messageOf } from '../error.ts';
-import { fileFailure } from '../file-failure.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
+import { describeFileError } from '../file-failure.ts';
 import { escapeControls } from '../log.ts';
 import { isObject, type JsonObject } from '../mcp/message.ts';
 import {
   DocumentText,
+  formatProblem,
   MAX_DOCUMENT_BYTES,
-  problemLine,
 } from '../policy/documents/document-text.ts';
 import type { Policy } from '../policy/documents/policy.ts';
-import { policyPlaces } from '../policy/documents/policy-places.ts';
-import { readPolicy } from '../policy/documents/read-policy.ts';
+import { getPolicyLocations } from '../policy/documents/policy-places.ts';
+import { parsePolicy } from '../policy/documents/read-policy.ts';
 import { readExamples } from '../policy/trials/example-file.ts';
-import { mistakeOf } from '../policy/trials/run-example.ts';
-import { Trial, toolIn } from '../policy/trials/trial.ts';
-import { policyText } from '../policy/writing/policy-text.ts';
+import { runExample } from '../policy/trials/run-example.ts';
+import { findTool, PolicyTest } from '../policy/trials/trial.ts';
+import { generatePolicy } from '../policy/writing/policy-text.ts';
 import { readRegularText } from '../regular-file.ts';
 import { listTools } from './list-tools.ts';
 
@@ -82,8 +82,8 @@ export async function runPolicyCheck(
   } else {
     for (const { file, policy, problems: found } of read) {
       for (const problem of found)
-        streams.stdout.write(`${escapeControls(problemLine(problem))}\n`);
-      if (policy) streams.stdout.write(`${file}: ok, ${words(policy)}\n`);
+        streams.stdout.write(`${escapeControls(formatProblem(problem))}\n`);
+      if (policy) streams.stdout.write(`${file}: ok, ${summarizePolicy(policy)}\n`);
     }
   }
   return problems.length > 0 ? 1 : 0;
@@ -100,7 +100,7 @@ export async function runPolicyExplain(
   env: Environment,
   streams: Streams,
 ): Promise<number> {
-  const { tool, method, caller, runtime = runtimeIn(env) ?? '' } = options;
+  const { tool, method, caller, runtime = getRuntimeArn(env) ?? '' } = options;
   if ((tool === undefined) === (method === undefined)) {
     throw new AgentCoreError('usage', 'Name what is to be explained: a tool, or --method METHOD');
   }
@@ -108,17 +108,17 @@ export async function runPolicyExplain(
   const documents = readValid(options, env);
   const listed = options.tools ? readTools(options.tools) : undefined;
   const policies = documents.map(({ policy }) => policy);
-  const trial = await new Trial(policies, serverNameOf, Date.now).prepare();
+  const trial = await new PolicyTest(policies, getServerName, Date.now).prepare();
   const params = tool === undefined ? args : { name: tool, arguments: args };
-  const facts = { caller, runtime, tool: toolIn(listed, params.name) };
+  const facts = { caller, runtime, tool: findTool(listed, params.name) };
   const { effect, ruling, limits } = trial.judge(method ?? 'tools/call', params, facts);
-  const lineOf = (file: string, pointer: string) => {
+  const findLine = (file: string, pointer: string) => {
     const text = documents.find((one) => one.file === file)?.text;
-    return text === undefined ? undefined : lineOfPointer(text, file, pointer);
+    return text === undefined ? undefined : getPointerLine(text, file, pointer);
   };
-  const rule = ruling && { ...place(ruling, lineOf), sentence: ruling.sentence };
+  const rule = ruling && { ...toLocation(ruling, findLine), sentence: ruling.message };
   const counted = limits.map((limit) => ({
-    ...place(limit, lineOf),
+    ...toLocation(limit, findLine),
     counter: limit.counter.key,
     amount: limit.amount,
     most: limit.most,
@@ -155,9 +155,9 @@ export async function runPolicyInit(
   if (out !== undefined && existsSync(out)) {
     throw new AgentCoreError('usage', `${out} is there already: remove it, or name another file`);
   }
-  const runtime = options.runtime ?? runtimeIn(env);
+  const runtime = options.runtime ?? getRuntimeArn(env);
   const tools = file ? readTools(file) : await listTools(runtime, env);
-  const text = policyText(tools, file ?? runtime ?? 'the runtime');
+  const text = generatePolicy(tools, file ?? runtime ?? 'the runtime');
   if (out === undefined) {
     streams.stdout.write(text);
     return 0;
@@ -165,10 +165,12 @@ export async function runPolicyInit(
   try {
     await writeFile(out, text, { flag: 'wx' });
   } catch (cause) {
-    throw new AgentCoreError('config', `Could not write ${out}: ${fileFailure(cause)}`, { cause });
+    throw new AgentCoreError('config', `Could not write ${out}: ${describeFileError(cause)}`, {
+      cause,
+    });
   }
   streams.stdout.write(
-    `${out}: ${plural(tools.length, 'tool')}. Have it obeyed: AGENTCORE_POLICY=${resolve(out)}\n`,
+    `${out}: ${pluralize(tools.length, 'tool')}. Have it obeyed: AGENTCORE_POLICY=${resolve(out)}\n`,
   );
   return 0;
 }
@@ -187,18 +189,18 @@ export async function runPolicyTest(
   const { file } = options;
   const read = readExamples(readRegularText(file, MAX_DOCUMENT_BYTES), file);
   if ('problems' in read) {
-    throw new AgentCoreError('config', read.problems.map(problemLine).join('\n'));
+    throw new AgentCoreError('config', read.problems.map(formatProblem).join('\n'));
   }
   const documents = readValid({ files: read.policies }, env);
   const policies = documents.map(({ policy }) => policy);
   const tools = options.tools ? readTools(options.tools) : undefined;
-  const runtime = runtimeIn(env);
+  const runtime = getRuntimeArn(env);
   const results: { name: string; line: number; mistake: string | undefined }[] = [];
   for (const example of read.examples) {
-    const mistake = await mistakeOf(example, policies, Date.now(), {
+    const mistake = await runExample(example, policies, Date.now(), {
       tools,
       runtime,
-      serverName: serverNameOf,
+      serverName: getServerName,
     });
     results.push({ name: example.name, line: example.line, mistake });
   }
@@ -218,11 +220,11 @@ interface ReadDocument {
   readonly file: string;
   readonly text: string;
   readonly policy: Policy | undefined;
-  readonly problems: ReturnType<typeof readPolicy>['problems'];
+  readonly problems: ReturnType<typeof parsePolicy>['problems'];
 }
 
 function readAll({ files = [] }: OfDocuments, env: Environment): ReadDocument[] {
-  const present = policyPlaces(env).filter(
+  const present = getPolicyLocations(env).filter(
     ({ path, isRequired }) => isRequired || existsSync(path),
   );
   const paths = files.length > 0 ? files : present.map(({ path }) => path);
@@ -234,14 +236,15 @@ function readAll({ files = [] }: OfDocuments, env: Environment): ReadDocument[] 
   }
   return paths.map((file) => {
     const text = readRegularText(file, MAX_DOCUMENT_BYTES);
-    return { file, text, policy: undefined, ...readPolicy(text, file) };
+    return { file, text, policy: undefined, ...parsePolicy(text, file) };
   });
 }
 
 function readValid(options: OfDocuments, env: Environment) {
   const read = readAll(options, env);
   const problems = read.flatMap((one) => one.problems);
-  if (problems.length > 0) throw new AgentCoreError('config', problems.map(problemLine).join('\n'));
+  if (problems.length > 0)
+    throw new AgentCoreError('config', problems.map(formatProblem).join('\n'));
   return read.flatMap(({ file, text, policy }) => (policy ? [{ file, text, policy }] : []));
 }
 
@@ -252,7 +255,7 @@ function readTools(path: string): JsonObject[] {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new AgentCoreError('config', `${path} is not JSON: ${messageOf(cause)}`, { cause });
+    throw new AgentCoreError('config', `${path} is not JSON: ${getErrorMessage(cause)}`, { cause });
   }
   const result = isObject(value) && 'result' in value ? value.result : value;
   const tools = isObject(result) ? result.tools : result;
@@ -261,7 +264,7 @@ function readTools(path: string): JsonObject[] {
 }
 
 /** The runtime that the proxy would call. */
-function runtimeIn(env: Environment): string | undefined {
+function getRuntimeArn(env: Environment): string | undefined {
   return env.AGENTCORE_AGENT_ARN || env.AGENT_ARN;
 }
 
@@ -271,38 +274,38 @@ function readObject(text: string | undefined): JsonObject {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new AgentCoreError('usage', `--args is not JSON: ${messageOf(cause)}`, { cause });
+    throw new AgentCoreError('usage', `--args is not JSON: ${getErrorMessage(cause)}`, { cause });
   }
   if (isObject(value)) return value;
   throw new AgentCoreError('usage', '--args is not a JSON object');
 }
 
-function place(
+function toLocation(
   { file, pointer }: { readonly file: string; readonly pointer: string },
   lineOf: (file: string, pointer: string) => number | undefined,
 ) {
   return { file, line: lineOf(file, pointer), pointer };
 }
 
-function lineOfPointer(text: string, file: string, pointer: string): number {
+function getPointerLine(text: string, file: string, pointer: string): number {
   const keys = pointer.split('/').slice(1);
   const path = keys.map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'));
   return new DocumentText(text, file).problem(path, '').line;
 }
 
-function words({ body, sections }: Policy): string {
+function summarizePolicy({ body, sections }: Policy): string {
   const rules = [body, ...sections]
     .flatMap(({ entries }) => entries)
     .flatMap((entry) => entry.rules);
   const standard = body.default?.effect ?? 'allow';
   return [
     `default ${standard}`,
-    plural(body.entries.length, 'entry', 'entries'),
-    plural(rules.length, 'rule'),
-    plural(sections.length, 'section'),
+    pluralize(body.entries.length, 'entry', 'entries'),
+    pluralize(rules.length, 'rule'),
+    pluralize(sections.length, 'section'),
   ].join(', ');
 }
 
-function plural(count: number, one: string, several = `${one}s`): string {
+function pluralize(count: number, one: string, several = `${one}s`): string {
   return `${count} ${count === 1 ? one : several}`;
 }

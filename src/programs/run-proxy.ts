@@ -1,30 +1,30 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import { AwsClock } from '../aws/aws-clock.ts';
-import { findCredentials } from '../aws/credentials/credentials.ts';
+import { SigningClock } from '../aws/aws-clock.ts';
+import { createCredentialProvider } from '../aws/credentials/credentials.ts';
 import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
 import { Network } from '../aws/network.ts';
 import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
 import { readServiceSettings } from '../aws/shared-config.ts';
 import type { Environment } from '../environment.ts';
-import { messageOf } from '../error.ts';
-import { CallRecorder } from '../journal/call-recorder.ts';
-import { Journal } from '../journal/journal.ts';
-import { journalFolder } from '../journal/state-folder.ts';
+import { getErrorMessage } from '../error.ts';
+import { CallRecorderInterceptor } from '../journal/call-recorder.ts';
+import { JournalWriter } from '../journal/journal.ts';
+import { getJournalDirectory } from '../journal/state-folder.ts';
 import { escapeControls, isLoud, type Log } from '../log.ts';
 import { ToolHeaders } from '../mcp/tool-headers.ts';
 import { Idempotence } from '../recovery/idempotence.ts';
-import { Replay } from '../recovery/replay.ts';
-import { Retry } from '../recovery/retry.ts';
-import { ClientLog } from '../relay/client-log.ts';
-import { Connection } from '../relay/connection.ts';
-import { throughInterceptors } from '../relay/interceptors.ts';
-import { KeepAlive } from '../relay/keep-alive.ts';
-import { ClientPrompts } from './client-prompts.ts';
-import { askedToEnd, CALLS_END_MS, LAST_MOMENT_MS, STOPPING_ENDS_MS } from './ending.ts';
-import { govern } from './govern.ts';
+import { SessionReplayInterceptor } from '../recovery/replay.ts';
+import { RetryInterceptor } from '../recovery/retry.ts';
+import { ClientLogInterceptor } from '../relay/client-log.ts';
+import { StdioConnection } from '../relay/connection.ts';
+import { applyInterceptors } from '../relay/interceptors.ts';
+import { KeepAliveInterceptor } from '../relay/keep-alive.ts';
+import { ElicitationPrompts } from './client-prompts.ts';
+import { CALLS_END_MS, LAST_MOMENT_MS, STOPPING_ENDS_MS, waitForShutdown } from './ending.ts';
+import { createGovernance } from './govern.ts';
 import type { ProgramStreams } from './main.ts';
 import { type ProxySettings, readProxySettings, STANDARD_REPEATS } from './proxy-settings.ts';
-import { regionOf, serverOf } from './server-of.ts';
+import { getRegion, openUpstream } from './server-of.ts';
 
 const OPEN_LIMIT = 10_000;
 
@@ -37,21 +37,21 @@ const OPEN_LIMIT = 10_000;
 export async function runProxy(env: Environment, streams: ProgramStreams): Promise<number> {
   const calls = new AbortController();
   const waits = new AbortController();
-  const asked = askedToEnd(streams, (signals) => {
+  const asked = waitForShutdown(streams, (signals) => {
     calls.abort();
     if (signals > 1) waits.abort();
   });
   const settings = readProxySettings(env);
   const { profile, assumeRole, mode, timeouts, stderrLevel } = settings;
-  const clientLog = new ClientLog();
+  const clientLog = new ClientLogInterceptor();
   const say: Log = (level, sentence) => {
     clientLog.say(level, sentence);
     if (stderrLevel && isLoud(level, stderrLevel)) {
       streams.stderr.write(`agentcore-mcp: ${level}: ${escapeControls(sentence)}\n`);
     }
   };
-  const journal = new Journal({
-    folder: journalFolder(settings.stateFolder),
+  const journal = new JournalWriter({
+    folder: getJournalDirectory(settings.stateFolder),
     program: 'proxy',
     version: packageJson.version,
     name: settings.serverName,
@@ -65,10 +65,10 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
 
   const service = await readServiceSettings('Bedrock AgentCore', profile, env);
   const network = new Network(env, service.caBundle);
-  const region = regionOf(settings.server) ?? service.region ?? 'us-east-1';
-  const prompts = new ClientPrompts({ env, network });
-  const clock = new AwsClock(log);
-  const credentials = findCredentials({
+  const region = getRegion(settings.server) ?? service.region ?? 'us-east-1';
+  const prompts = new ElicitationPrompts({ env, network });
+  const clock = new SigningClock(log);
+  const credentials = createCredentialProvider({
     profile,
     region,
     assumeRole,
@@ -78,29 +78,29 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     log,
     clock,
     onFound: () => {
-      if (assumeRole) void rememberRole(assumeRole, settings).catch(() => undefined);
+      if (assumeRole) void addRecentRole(assumeRole, settings).catch(() => undefined);
     },
   });
   const idempotence = new Idempotence();
   const tools = new ToolHeaders();
   const patience = timeouts.read;
   const { repeats } = settings;
-  const retry = new Retry({ repeats, patience, idempotence, tools, log });
+  const retry = new RetryInterceptor({ repeats, patience, idempotence, tools, log });
   // Retry handshakes even if retries of calls are off: a random failure of a probe must not lose a
   // healthy session.
-  const handshakeRetry = new Retry({
+  const handshakeRetry = new RetryInterceptor({
     repeats: Math.max(repeats, STANDARD_REPEATS),
     patience,
     idempotence,
     tools,
     log,
   });
-  const { name, url, end, sessions, caller } = await serverOf({
+  const { name, url, end, sessions, caller } = await openUpstream({
     settings,
     service,
     credentials,
     clock,
-    assumeRole: assumeRole && recordedRole(assumeRole),
+    assumeRole: assumeRole && toRecordedRole(assumeRole),
     env,
     network,
     journal,
@@ -109,7 +109,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     tools,
     handshakeRetry,
   });
-  const replay = new Replay({
+  const replay = new SessionReplayInterceptor({
     patience,
     retry: handshakeRetry,
     onReplay: ({ session, next, ...report }) => {
@@ -119,7 +119,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     },
     log,
   });
-  const governance = await govern({
+  const governance = await createGovernance({
     places: settings.policies,
     runtime: name,
     stateFolder: settings.stateFolder,
@@ -128,12 +128,12 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     caller,
     log,
   });
-  const server = throughInterceptors(
+  const server = applyInterceptors(
     [
       clientLog,
-      ...(settings.keepAlive ? [new KeepAlive(settings.keepAlive)] : []),
+      ...(settings.keepAlive ? [new KeepAliveInterceptor(settings.keepAlive)] : []),
       ...governance.interceptors,
-      new CallRecorder((record) => journal.record(record), settings.recordsContent),
+      new CallRecorderInterceptor((record) => journal.record(record), settings.recordsContent),
       retry,
       ...(mode === 'request' ? [] : [replay]),
     ],
@@ -144,7 +144,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
   const output = new Promise<void>((resolve) => {
     outputClosed = resolve;
   });
-  const connection = new Connection({
+  const connection = new StdioConnection({
     input: streams.stdin,
     output: streams.stdout,
     messageLimit: PAYLOAD_LIMIT,
@@ -175,22 +175,25 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     await journal.close();
   };
   const lastMoment = new Promise<void>((resolve) => setTimeout(resolve, LAST_MOMENT_MS));
-  await Promise.race([close().catch((thrown) => log('error', messageOf(thrown))), lastMoment]);
+  await Promise.race([
+    close().catch((thrown) => log('error', getErrorMessage(thrown))),
+    lastMoment,
+  ]);
   return 0;
 }
 
 /** The extension offers roles that were used before. */
-async function rememberRole(role: AssumeRole, settings: ProxySettings): Promise<void> {
+async function addRecentRole(role: AssumeRole, settings: ProxySettings): Promise<void> {
   const { RoleTargets } = await import('../aws/credentials/role-targets.ts');
   const wantsExternalId = role.externalId !== undefined;
   await new RoleTargets(settings.stateFolder).touch({
-    ...recordedRole(role),
+    ...toRecordedRole(role),
     ...(wantsExternalId && { wantsExternalId }),
     sourceProfile: settings.profile,
   });
 }
 
 /** The facts for assuming the role again, without the external id. */
-function recordedRole({ arn, sessionName, chain, mfaSerial, sourceIdentity }: AssumeRole) {
+function toRecordedRole({ arn, sessionName, chain, mfaSerial, sourceIdentity }: AssumeRole) {
   return { arn, sessionName, chain, mfaSerial, sourceIdentity };
 }

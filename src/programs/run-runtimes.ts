@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import type { DiscoveredPlace } from '../aws/discovery/discovered-place.ts';
+import type { DiscoveredScope } from '../aws/discovery/discovered-place.ts';
 import { Discovery } from '../aws/discovery/discovery.ts';
-import { resolvePlaces } from '../aws/discovery/place.ts';
-import { usableAs } from '../aws/discovery/usable-as.ts';
-import { missingStatements, statementText } from '../aws/iam/access-denied.ts';
+import { resolveScopes } from '../aws/discovery/place.ts';
+import { getCallability } from '../aws/discovery/usable-as.ts';
+import { createMissingStatements, formatStatement } from '../aws/iam/access-denied.ts';
 import type { Environment } from '../environment.ts';
-import { stateFolder } from '../journal/state-folder.ts';
-import { roleToAssume } from './run-whoami.ts';
-import { problemLines, runtimeList } from './runtime-report.ts';
+import { getStateDirectory } from '../journal/state-folder.ts';
+import { parseAssumeRole } from './run-whoami.ts';
+import { formatProblems, formatRuntimeList } from './runtime-report.ts';
 
 interface Streams {
   readonly stdout: NodeJS.WritableStream & { readonly columns?: number };
@@ -41,20 +41,20 @@ export async function runRuntimes(
   streams: Streams,
   signal?: AbortSignal,
 ): Promise<number> {
-  const { places, problems: unplaced } = await resolvePlaces(
+  const { places, problems: unplaced } = await resolveScopes(
     {
       profiles: options.profile ?? [],
       regions: options.region ?? [],
       allProfiles: options.allProfiles,
-      assumeRole: options.role ? roleToAssume(options.role) : undefined,
+      assumeRole: options.role ? parseAssumeRole(options.role) : undefined,
     },
     env,
   );
-  const discovery = new Discovery({ env, cacheFolder: join(stateFolder(env), 'discovery') });
+  const discovery = new Discovery({ env, cacheFolder: join(getStateDirectory(env), 'discovery') });
   const { gateways, versions, refresh } = options;
   const found = await discovery.discoverAll({ places, gateways, versions, refresh, signal });
   const problems = [...unplaced, ...found.flatMap((place) => place.problems)];
-  const missing = missingStatements(problems.flatMap(({ denial }) => denial ?? []));
+  const missing = createMissingStatements(problems.flatMap(({ denial }) => denial ?? []));
 
   if (options.json) {
     const answer = { places: found.map(withUses), problems, missing };
@@ -62,11 +62,11 @@ export async function runRuntimes(
   } else {
     const { columns: width = Infinity } = streams.stdout;
     const { arn: arns = false, versions: withVersions = false } = options;
-    streams.stdout.write(runtimeList(found, { arns, withVersions, now: Date.now(), width }));
-    for (const line of problemLines(problems)) streams.stderr.write(`${line}\n`);
+    streams.stdout.write(formatRuntimeList(found, { arns, withVersions, now: Date.now(), width }));
+    for (const line of formatProblems(problems)) streams.stderr.write(`${line}\n`);
     if (missing.length > 0) {
       streams.stderr.write(
-        `Missing permissions, as statements to copy:\n${missing.map(statementText).join(',\n')}\n`,
+        `Missing permissions, as statements to copy:\n${missing.map(formatStatement).join(',\n')}\n`,
       );
     }
   }
@@ -74,17 +74,17 @@ export async function runRuntimes(
 }
 
 /** True if AWS returned anything now, or everything a short while ago. */
-function hasSucceeded({ runtimes, gateways, problems }: DiscoveredPlace): boolean {
+function hasSucceeded({ runtimes, gateways, problems }: DiscoveredScope): boolean {
   if (problems.length === 0) return true;
   return runtimes?.source === 'aws' || gateways?.source === 'aws';
 }
 
-function withUses(place: DiscoveredPlace): object {
+function withUses(place: DiscoveredScope): object {
   const { runtimes, gateways, problems: _, isDone: __, ...rest } = place;
   const used = (listing: typeof runtimes | typeof gateways) =>
     listing && {
       ...listing,
-      items: listing.items.map((item) => ({ ...item, use: usableAs(item) })),
+      items: listing.items.map((item) => ({ ...item, use: getCallability(item) })),
     };
   return { ...rest, runtimes: used(runtimes), gateways: used(gateways) };
 }

@@ -2,14 +2,14 @@ import { basename } from 'node:path';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
 import { escapeControls } from '../log.ts';
-import { KnownSessions } from '../sessions/known-sessions.ts';
+import { SessionStore } from '../sessions/known-sessions.ts';
 import type { UnlistedEnd } from '../sessions/read-sessions.ts';
-import { recordLine } from '../sessions/record-words.ts';
-import type { SessionEntry } from '../sessions/session-book.ts';
-import { findSession, shortIds } from '../sessions/session-lookup.ts';
-import { printable, runtimeName } from '../sessions/session-words.ts';
+import { formatRecordLine } from '../sessions/record-words.ts';
+import type { SessionInfo } from '../sessions/session-book.ts';
+import { abbreviateIds, findSession } from '../sessions/session-lookup.ts';
+import { formatRuntimeName, sanitizeForTerminal } from '../sessions/session-words.ts';
 import type { StopResult } from '../sessions/stop-session.ts';
-import { sessionDetails, sessionList } from './session-report.ts';
+import { formatSessionDetails, formatSessionList } from './session-report.ts';
 
 interface Streams {
   readonly stdout: NodeJS.WritableStream & { readonly columns?: number };
@@ -17,7 +17,7 @@ interface Streams {
 }
 
 /** Selection of sessions. */
-export interface StopChoice {
+interface StopChoice {
   readonly ids: readonly string[];
   /** All sessions that may bill. */
   readonly all?: boolean | undefined;
@@ -26,19 +26,20 @@ export interface StopChoice {
 
 /** Number of latest records shown with a session. */
 const LAST_RECORDS = 20;
+
 const DAY = 24 * 3_600_000;
 
 /** Verbs of `agentcore-mcp sessions`, over the journal of all programs of this user. */
-export class SessionVerbs {
+export class SessionsCommand {
   readonly #streams: Streams;
-  readonly #sessions: KnownSessions;
+  readonly #sessions: SessionStore;
 
   /**
    * @throws {AgentCoreError} `usage` if the environment names an invalid state folder.
    */
   constructor(env: Environment, streams: Streams) {
     this.#streams = streams;
-    this.#sessions = new KnownSessions(env, 'cli');
+    this.#sessions = new SessionStore(env, 'cli');
   }
 
   /**
@@ -50,7 +51,7 @@ export class SessionVerbs {
     if (options.json) return this.#say(`${JSON.stringify(entries, null, 2)}\n`);
     const { columns = Infinity } = this.#streams.stdout;
     const all = options.all ?? false;
-    return this.#say(sessionList(entries, { all, now: Date.now(), width: columns }));
+    return this.#say(formatSessionList(entries, { all, now: Date.now(), width: columns }));
   }
 
   /**
@@ -59,11 +60,11 @@ export class SessionVerbs {
   async show(id: string, options: { readonly json?: boolean }): Promise<number> {
     // Their records remain in the journal.
     const entry = findSession(await this.#read(['lost', 'dismissed']), id);
-    const records = await this.#sessions.recordsOf(entry);
+    const records = await this.#sessions.readRecords(entry);
     if (options.json) return this.#say(`${JSON.stringify({ ...entry, records }, null, 2)}\n`);
-    const lines = records.flatMap((record) => recordLine(record) ?? []).slice(-LAST_RECORDS);
+    const lines = records.flatMap((record) => formatRecordLine(record) ?? []).slice(-LAST_RECORDS);
     const list = lines.map((line) => `  ${line}\n`).join('');
-    return this.#say(`${sessionDetails(entry, Date.now())}\nLast records:\n${list}`);
+    return this.#say(`${formatSessionDetails(entry, Date.now())}\nLast records:\n${list}`);
   }
 
   /**
@@ -77,17 +78,17 @@ export class SessionVerbs {
       throw new AgentCoreError('usage', 'Name sessions by their ids, or give --all or --orphaned');
     }
     const entries = await this.#read();
-    const chosen = chosenOf(entries, choice);
+    const chosen = selectSessions(entries, choice);
     if (chosen.length === 0) return this.#say('There is no session to stop.\n');
-    const shortOf = shortIds(entries);
+    const abbreviate = abbreviateIds(entries);
     let failures = 0;
     await this.#sessions.stop(chosen, {
       signal,
       onFailure: (sentence) => this.#warn([sentence]),
       onResult: (entry, result) => {
         if (result.how === 'failed') failures++;
-        const name = `${shortOf(entry)} on ${runtimeName(entry)}`;
-        this.#say(`${printable(`${name}: ${formatResult(result)}`)}\n`);
+        const name = `${abbreviate(entry)} on ${formatRuntimeName(entry)}`;
+        this.#say(`${sanitizeForTerminal(`${name}: ${formatResult(result)}`)}\n`);
       },
     });
     return failures > 0 ? 1 : 0;
@@ -103,12 +104,14 @@ export class SessionVerbs {
       throw new AgentCoreError('usage', 'Name sessions by their ids, or give --orphaned');
     }
     const entries = await this.#read();
-    const chosen = chosenOf(entries, choice);
+    const chosen = selectSessions(entries, choice);
     if (chosen.length === 0) return this.#say('There is no session to dismiss.\n');
     await this.#sessions.dismiss(chosen, (sentence) => this.#warn([sentence]));
-    const shortOf = shortIds(entries);
+    const abbreviate = abbreviateIds(entries);
     for (const entry of chosen) {
-      this.#say(`${printable(`${shortOf(entry)} on ${runtimeName(entry)}: dismissed`)}\n`);
+      this.#say(
+        `${sanitizeForTerminal(`${abbreviate(entry)} on ${formatRuntimeName(entry)}: dismissed`)}\n`,
+      );
     }
     return 0;
   }
@@ -128,7 +131,7 @@ export class SessionVerbs {
     );
   }
 
-  async #read(unlisted?: readonly UnlistedEnd[]): Promise<readonly SessionEntry[]> {
+  async #read(unlisted?: readonly UnlistedEnd[]): Promise<readonly SessionInfo[]> {
     const { entries, problems } = await this.#sessions.read(unlisted);
     this.#warn(problems);
     return entries;
@@ -144,10 +147,10 @@ export class SessionVerbs {
   }
 }
 
-function chosenOf(
-  entries: readonly SessionEntry[],
+function selectSessions(
+  entries: readonly SessionInfo[],
   { ids, orphaned }: StopChoice,
-): readonly SessionEntry[] {
+): readonly SessionInfo[] {
   if (ids.length > 0) return [...new Set(ids.map((id) => findSession(entries, id)))];
   return entries.filter(({ state, mayBill }) => (orphaned ? state === 'orphaned' : mayBill));
 }

@@ -39,10 +39,13 @@ const EXIT_CODES: Readonly<Record<StepName, number>> = {
   progress: 15,
   stop: 16,
 };
+
 /** Without warm capacity, a microVM takes about twenty seconds to start. */
 const TIMEOUT_SECONDS = 60;
+
 /** Lines of the proxy's stderr to show after a failure. */
-const MOST_LINES = 10;
+const MAX_LINES = 10;
+
 const HEARD_LEVELS = /^(debug|info|notice|warn|warning)$/i;
 
 /**
@@ -56,13 +59,13 @@ export async function runSmoke(
   env: Environment,
   streams: { readonly stdout: NodeJS.WritableStream; readonly stderr: NodeJS.WritableStream },
 ): Promise<number> {
-  const proxyEnv = environmentOf(options, env);
+  const proxyEnv = createSmokeEnvironment(options, env);
   const { mode } = readProxySettings(proxyEnv);
   const { tool, args, sample, elicit, progress } = options;
   if (args !== undefined && tool === undefined) {
     throw new AgentCoreError('usage', '--args are the arguments of a tool: name it by --tool');
   }
-  const transport = new ProxyTransport(proxyProgram(), proxyEnv);
+  const transport = new ProxyTransport(resolveProxyPath(), proxyEnv);
   const test = new SmokeTest({
     transport,
     version: packageJson.version,
@@ -80,7 +83,7 @@ export async function runSmoke(
   for await (const outcome of test.steps()) {
     if (outcome.status === 'failed') failed.push(outcome.step);
     streams.stdout.write(
-      `${options.json ? JSON.stringify(outcome) : escapeLines(sentence(outcome))}\n`,
+      `${options.json ? JSON.stringify(outcome) : escapeLines(formatStepOutcome(outcome))}\n`,
     );
   }
   const code = failed[0] ? EXIT_CODES[failed[0]] : 0;
@@ -90,12 +93,12 @@ export async function runSmoke(
     streams.stdout.write(`Failed: ${failed.join(', ')} (exit code ${code})\n`);
   }
   if (code > 0)
-    for (const line of lastLines(transport.stderr))
+    for (const line of getLastLines(transport.stderr))
       streams.stderr.write(`${escapeControls(line)}\n`);
   return code;
 }
 
-function environmentOf({ runtime }: SmokeOptions, env: Environment): NodeJS.ProcessEnv {
+function createSmokeEnvironment({ runtime }: SmokeOptions, env: Environment): NodeJS.ProcessEnv {
   return {
     ...env,
     ...(runtime !== undefined && { AGENTCORE_AGENT_ARN: runtime }),
@@ -105,7 +108,7 @@ function environmentOf({ runtime }: SmokeOptions, env: Environment): NodeJS.Proc
 }
 
 /** `proxy.js` is next to the program or, from a chunk, one folder up. */
-function proxyProgram(): string {
+function resolveProxyPath(): string {
   const places = ['./proxy.js', '../proxy.js', '../../dist/proxy.js'];
   const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
   const found = paths.find((path) => existsSync(path));
@@ -137,11 +140,11 @@ function readArguments(
   throw new AgentCoreError('usage', `${option} is not a JSON object: ${text}`);
 }
 
-function sentence({ step, status, detail, milliseconds }: StepOutcome): string {
+function formatStepOutcome({ step, status, detail, milliseconds }: StepOutcome): string {
   const time = status === 'skipped' ? '' : ` (${milliseconds} ms)`;
   return `${status.padEnd(7)}  ${step.padEnd(10)}  ${detail}${time}`;
 }
 
-function lastLines(text: string): string[] {
-  return text.split('\n').filter(Boolean).slice(-MOST_LINES);
+function getLastLines(text: string): string[] {
+  return text.split('\n').filter(Boolean).slice(-MAX_LINES);
 }

@@ -1,17 +1,17 @@
 import { parseRuntimeArn } from '../aws/arn.ts';
 import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
 import { requireRegion } from '../aws/discovery/place.ts';
-import { type Identity, mismatch, whoAmI } from '../aws/discovery/who-am-i.ts';
-import { environmentProfile } from '../aws/environment-profile.ts';
+import { describeMismatches, getCallerIdentity, type Identity } from '../aws/discovery/who-am-i.ts';
+import { getEnvironmentProfile } from '../aws/environment-profile.ts';
 import { isGatewayArn, parseGatewayArn } from '../aws/iam/gateway-arn.ts';
 import { parseRoleArn } from '../aws/iam/trust-policy.ts';
 import { Network } from '../aws/network.ts';
 import { readServiceSettings } from '../aws/shared-config.ts';
 import type { Environment } from '../environment.ts';
-import { formatDuration, formatTime, printable } from '../sessions/session-words.ts';
-import { textTable } from './text-table.ts';
+import { formatDuration, formatTime, sanitizeForTerminal } from '../sessions/session-words.ts';
+import { formatTable } from './text-table.ts';
 
-interface Streams {
+interface WhoAmIStreams {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
 }
@@ -37,64 +37,64 @@ const SESSION_NAME = 'agentcore-mcp';
 export async function runWhoAmI(
   options: WhoAmIArguments,
   env: Environment,
-  streams: Streams,
+  streams: WhoAmIStreams,
 ): Promise<number> {
   if (options.region !== undefined) requireRegion(options.region);
-  const target = options.runtime && targetOf(options.runtime);
-  const assumeRole = options.role ? roleToAssume(options.role) : undefined;
-  const profile = options.profile ?? environmentProfile(env);
+  const target = options.runtime && parseTargetArn(options.runtime);
+  const assumeRole = options.role ? parseAssumeRole(options.role) : undefined;
+  const profile = options.profile ?? getEnvironmentProfile(env);
   const settings = await readServiceSettings('Bedrock AgentCore', profile, env);
   const region = options.region ?? settings.region;
   const network = new Network(env, settings.caBundle);
-  const identity = await whoAmI({ profile, region, assumeRole, env, network });
+  const identity = await getCallerIdentity({ profile, region, assumeRole, env, network });
   const { regionProblem } = settings;
   const warnings = [
     ...(settings.warnings ?? []),
     ...(regionProblem && options.region === undefined ? [regionProblem] : []),
-    ...(target ? mismatch(identity, target) : []),
+    ...(target ? describeMismatches(identity, target) : []),
   ];
   if (options.json) {
     streams.stdout.write(`${JSON.stringify({ ...identity, warnings }, null, 2)}\n`);
     return 0;
   }
-  streams.stdout.write(identityReport(identity, Date.now()));
-  for (const warning of warnings) streams.stderr.write(`${printable(warning)}.\n`);
+  streams.stdout.write(formatIdentityReport(identity, Date.now()));
+  for (const warning of warnings) streams.stderr.write(`${sanitizeForTerminal(warning)}.\n`);
   return 0;
 }
 
 /**
  * @throws {AgentCoreError} `usage`
  */
-export function roleToAssume(arn: string): AssumeRole {
+export function parseAssumeRole(arn: string): AssumeRole {
   return { arn: parseRoleArn(arn), sessionName: SESSION_NAME };
 }
 
 /** Short form of an identity: `role Reader (alice)`. */
-export function identityWords({ kind, name, sessionName, arn }: Identity): string {
+export function formatIdentity({ kind, name, sessionName, arn }: Identity): string {
   if (kind === 'unknown') return arn;
   if (kind === 'root') return 'the root user';
   const session = sessionName ? ` (${sessionName})` : '';
   return `${kind.replace('-', ' ')} ${name}${session}`;
 }
 
-function identityReport(identity: Identity, now: number): string {
+function formatIdentityReport(identity: Identity, now: number): string {
   const { expiresAt } = identity;
   const facts: readonly (readonly [string, string])[] = [
     ['Account', identity.account],
-    ['Identity', identityWords(identity)],
+    ['Identity', formatIdentity(identity)],
     ['ARN', identity.arn],
     ['Region', identity.region ?? 'none: set AWS_REGION, or add "region = …" to the profile'],
     ['Credentials', identity.source],
-    ['Expiry', expiresAt === undefined ? 'none' : expiryWords(expiresAt, now)],
+    ['Expiry', expiresAt === undefined ? 'none' : formatExpiry(expiresAt, now)],
   ];
-  return textTable(facts.map(([name, value]) => [name, printable(value)]));
+  return formatTable(facts.map(([name, value]) => [name, sanitizeForTerminal(value)]));
 }
 
-function expiryWords(expiresAt: string, now: number): string {
+function formatExpiry(expiresAt: string, now: number): string {
   const left = Date.parse(expiresAt) - now;
   return left > 0 ? `${formatTime(expiresAt)}, in ${formatDuration(left)}` : 'expired';
 }
 
-function targetOf(arn: string): string {
+function parseTargetArn(arn: string): string {
   return isGatewayArn(arn) ? parseGatewayArn(arn).arn : parseRuntimeArn(arn).arn;
 }

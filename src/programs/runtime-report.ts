@@ -1,13 +1,13 @@
 import type { DiscoveredGateway, DiscoveredRuntime } from '../aws/discovery/discovered.ts';
-import type { DiscoveredPlace, Listing } from '../aws/discovery/discovered-place.ts';
-import { placeName } from '../aws/discovery/place-name.ts';
+import type { DiscoveredScope, Listing } from '../aws/discovery/discovered-place.ts';
+import { formatScopeName } from '../aws/discovery/place-name.ts';
 import type { Problem } from '../aws/discovery/problem.ts';
-import { kindOf, usableAs } from '../aws/discovery/usable-as.ts';
-import { formatDuration, printable } from '../sessions/session-words.ts';
-import { identityWords } from './run-whoami.ts';
-import { textTable } from './text-table.ts';
+import { getCallability, getTargetKind } from '../aws/discovery/usable-as.ts';
+import { formatDuration, sanitizeForTerminal } from '../sessions/session-words.ts';
+import { formatIdentity } from './run-whoami.ts';
+import { formatTable } from './text-table.ts';
 
-export interface ListOptions {
+interface ListOptions {
   readonly arns: boolean;
   readonly withVersions: boolean;
   readonly now: number;
@@ -23,29 +23,34 @@ interface Row {
 
 /** Number of newest versions to list. */
 const NEWEST = 5;
+
 /** Maximum number of names for the same use. */
 const NAMED = 8;
+
 const JUST_NOW = 10_000;
 
 /** Formats runtimes and gateways as a table, with their possible uses and the age of the data. */
-export function runtimeList(found: readonly DiscoveredPlace[], options: ListOptions): string {
-  const rows = rowsOf(found);
+export function formatRuntimeList(found: readonly DiscoveredScope[], options: ListOptions): string {
+  const rows = createRows(found);
   const width = options.arns ? Infinity : options.width;
   const parts = [
-    rows.length > 0 ? textTable([columns(options), ...cells(rows, options)], width) : '',
-    lines(uses(rows.map(({ target }) => target))),
-    lines(found.flatMap((place) => ageLine(place, options.now))),
+    rows.length > 0
+      ? formatTable([getColumnNames(options), ...createCells(rows, options)], width)
+      : '',
+    formatLines(formatUses(rows.map(({ target }) => target))),
+    formatLines(found.flatMap((place) => formatAge(place, options.now))),
   ];
   return parts.filter((part) => part !== '').join('\n');
 }
 
 /** Formats problems. Problems of the same kind are grouped. */
-export function problemLines(problems: readonly Problem[]): readonly string[] {
+export function formatProblems(problems: readonly Problem[]): readonly string[] {
   const groups = new Map<string, Problem[]>();
   for (const problem of problems) {
     const { place, api, kind, sentence } = problem;
     // Invalid credentials fail in every region.
-    const where = kind === 'credentials' ? placeName({ profile: place.profile }) : placeName(place);
+    const where =
+      kind === 'credentials' ? formatScopeName({ profile: place.profile }) : formatScopeName(place);
     const what = api && problem.subject ? `${api} ${kind}` : sentence;
     const key = JSON.stringify([where, what]);
     groups.set(key, [...(groups.get(key) ?? []), problem]);
@@ -54,18 +59,18 @@ export function problemLines(problems: readonly Problem[]): readonly string[] {
     const [where] = JSON.parse(key) as [string];
     const alike = first?.subject ? others.length : 0;
     const more = alike > 0 ? ` (and likewise for ${alike} more)` : '';
-    return printable(`${where}: ${first?.sentence}${more}`);
+    return sanitizeForTerminal(`${where}: ${first?.sentence}${more}`);
   });
 }
 
-function rowsOf(found: readonly DiscoveredPlace[]): readonly Row[] {
+function createRows(found: readonly DiscoveredScope[]): readonly Row[] {
   const rows = new Map<string, Row>();
   for (const { place, runtimes, gateways } of found) {
     const profile = place.profile ?? '-';
     for (const target of [...(runtimes?.items ?? []), ...(gateways?.items ?? [])]) {
       const { target: before = target, profiles = [] } = rows.get(target.arn) ?? {};
       rows.set(target.arn, {
-        target: facts(target) > facts(before) ? target : before,
+        target: countFields(target) > countFields(before) ? target : before,
         profiles: [...profiles, profile],
       });
     }
@@ -74,11 +79,11 @@ function rowsOf(found: readonly DiscoveredPlace[]): readonly Row[] {
 }
 
 /** Prefer the profile that can read more fields. */
-function facts(target: object): number {
+function countFields(target: object): number {
   return Object.values(target).filter((value) => value !== undefined).length;
 }
 
-function columns({ arns, withVersions }: ListOptions): string[] {
+function getColumnNames({ arns, withVersions }: ListOptions): string[] {
   return [
     'NAME',
     'KIND',
@@ -92,24 +97,24 @@ function columns({ arns, withVersions }: ListOptions): string[] {
   ];
 }
 
-function cells(rows: readonly Row[], { arns, withVersions }: ListOptions): string[][] {
+function createCells(rows: readonly Row[], { arns, withVersions }: ListOptions): string[][] {
   return rows.map(({ target, profiles }) =>
     [
       target.name,
-      kindOf(target),
+      getTargetKind(target),
       target.status.toLowerCase().replaceAll('_', ' '),
-      endpointWords(target),
-      ...(withVersions ? [versionWords(target)] : []),
+      formatEndpoint(target),
+      ...(withVersions ? [formatVersion(target)] : []),
       target.region,
       target.account,
       [...new Set(profiles)].join(', '),
       ...(arns ? [target.arn] : []),
-    ].map(printable),
+    ].map(sanitizeForTerminal),
   );
 }
 
 /** `DEFAULT → 3`; during an update `DEFAULT → 3 (→ 4)`. */
-function endpointWords(target: DiscoveredRuntime | DiscoveredGateway): string {
+function formatEndpoint(target: DiscoveredRuntime | DiscoveredGateway): string {
   if (target.kind === 'gateway') return '-';
   if (target.endpoints === undefined) return '?';
   const words = target.endpoints.map(({ name, liveVersion, targetVersion, status }) => {
@@ -120,7 +125,7 @@ function endpointWords(target: DiscoveredRuntime | DiscoveredGateway): string {
   return words.length > 0 ? words.join(', ') : 'none';
 }
 
-function versionWords(target: DiscoveredRuntime | DiscoveredGateway): string {
+function formatVersion(target: DiscoveredRuntime | DiscoveredGateway): string {
   if (target.kind === 'gateway') return '-';
   if (target.versions === undefined) return '?';
   const newest = target.versions.slice(0, NEWEST).map(({ version }) => version);
@@ -129,10 +134,10 @@ function versionWords(target: DiscoveredRuntime | DiscoveredGateway): string {
 }
 
 /** The possible uses, with the targets of each. */
-function uses(targets: readonly (DiscoveredRuntime | DiscoveredGateway)[]): string[] {
+function formatUses(targets: readonly (DiscoveredRuntime | DiscoveredGateway)[]): string[] {
   const names = new Map<string, string[]>();
   for (const target of targets) {
-    const { sentence } = usableAs(target);
+    const { sentence } = getCallability(target);
     names.set(sentence, [...(names.get(sentence) ?? []), target.name]);
   }
   return [...names].map(([sentence, all]) => {
@@ -141,18 +146,21 @@ function uses(targets: readonly (DiscoveredRuntime | DiscoveredGateway)[]): stri
   });
 }
 
-function ageLine(found: DiscoveredPlace, now: number): string[] {
+function formatAge(found: DiscoveredScope, now: number): string[] {
   const { place, identity, runtimes, gateways, problems } = found;
-  const parts = [countAndAge(runtimes, 'runtime', now), countAndAge(gateways, 'gateway', now)];
+  const parts = [
+    formatCountAndAge(runtimes, 'runtime', now),
+    formatCountAndAge(gateways, 'gateway', now),
+  ];
   const told = parts.filter((part) => part !== undefined).join(', ');
   if (told === '') return [];
-  const who = identity ? `account ${identity.account} as ${identityWords(identity)}; ` : '';
+  const who = identity ? `account ${identity.account} as ${formatIdentity(identity)}; ` : '';
   const isOld = problems.length > 0 && [runtimes, gateways].some((one) => one?.source === 'cache');
   const why = isOld ? ', since AWS did not tell now' : '';
-  return [`${placeName(place)}: ${who}${told}${why}`];
+  return [`${formatScopeName(place)}: ${who}${told}${why}`];
 }
 
-function countAndAge(
+function formatCountAndAge(
   listing: Listing<unknown> | undefined,
   thing: string,
   now: number,
@@ -165,6 +173,6 @@ function countAndAge(
   return `${count} ${thing}${listing.items.length === 1 ? '' : 's'} (${when})`;
 }
 
-function lines(sentences: readonly string[]): string {
-  return sentences.map((sentence) => `${printable(sentence)}\n`).join('');
+function formatLines(sentences: readonly string[]): string {
+  return sentences.map((sentence) => `${sanitizeForTerminal(sentence)}\n`).join('');
 }

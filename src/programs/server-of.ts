@@ -1,35 +1,39 @@
 import type { AuthorizationSettings } from '../aws/authorization/authorization-settings.ts';
 import {
   type Authorizer,
-  bearerAuthorizer,
-  iamAuthorizer,
+  createBearerAuthorizer,
+  createIamAuthorizer,
   NO_AUTHORIZER,
 } from '../aws/authorization/authorizer.ts';
-import { findToken } from '../aws/authorization/find-token.ts';
+import { createTokenProvider } from '../aws/authorization/find-token.ts';
 import type { KeptToken } from '../aws/authorization/kept-token.ts';
-import type { AwsClock } from '../aws/aws-clock.ts';
-import type { FoundCredentials } from '../aws/credentials/credentials.ts';
-import { dataPlaneUrl } from '../aws/endpoints.ts';
-import { gatewayUrl } from '../aws/gateway-address.ts';
+import type { SigningClock } from '../aws/aws-clock.ts';
+import type { CredentialProvider } from '../aws/credentials/credentials.ts';
+import { getDataPlaneUrl } from '../aws/endpoints.ts';
+import { getGatewayUrl } from '../aws/gateway-address.ts';
 import type { Network } from '../aws/network.ts';
 import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
-import { runtimeInvocationsUrl } from '../aws/runtime-url.ts';
+import { getRuntimeInvocationsUrl } from '../aws/runtime-url.ts';
 import { readServiceSettings, type ServiceSettings } from '../aws/shared-config.ts';
 import type { Timeouts } from '../aws/silence-clock.ts';
 import { GatewayInvoker } from '../ends/gateway/gateway-invoker.ts';
 import { GatewaySessions } from '../ends/gateway/gateway-sessions.ts';
 import { RuntimeInvoker } from '../ends/runtime/invoker.ts';
-import { UpstreamEnd } from '../ends/upstream/upstream-end.ts';
+import { SessionRouter } from '../ends/upstream/upstream-end.ts';
 import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
-import type { Journal } from '../journal/journal.ts';
+import type { JournalWriter } from '../journal/journal.ts';
 import type { SessionOrigin } from '../journal/records.ts';
 import type { Log } from '../log.ts';
 import type { ToolHeaders } from '../mcp/tool-headers.ts';
-import { HandshakeFirst } from '../recovery/handshake-first.ts';
+import { InitializeFirstInterceptor } from '../recovery/handshake-first.ts';
 import type { Interceptor } from '../relay/interceptors.ts';
-import { freshSessionId, identitySessionId, type SessionMode } from '../sessions/session-ids.ts';
-import { SessionRegister } from '../sessions/session-register.ts';
+import {
+  createSessionId,
+  deriveIdentitySessionId,
+  type SessionMode,
+} from '../sessions/session-ids.ts';
+import { SessionManager } from '../sessions/session-register.ts';
 import { createStopTarget } from '../sessions/stop-session.ts';
 import type { ServerSettings } from './server-settings.ts';
 
@@ -47,17 +51,17 @@ interface ConnectSettings {
   readonly stopsSessions: boolean;
 }
 
-export interface ServerOptions {
+interface ServerOptions {
   readonly settings: ConnectSettings;
   readonly service: ServiceSettings;
   /** IAM credentials. May be unused if the gateway or runtime takes bearer tokens. */
-  readonly credentials: FoundCredentials;
-  readonly clock: AwsClock;
+  readonly credentials: CredentialProvider;
+  readonly clock: SigningClock;
   /** The assumed role, as recorded in the journal. */
   readonly assumeRole: SessionOrigin['assumeRole'];
   readonly env: Environment;
   readonly network: Network;
-  readonly journal: Journal;
+  readonly journal: JournalWriter;
   readonly log: Log;
   /** Logs what the journal has in a record of its own. */
   readonly say: Log;
@@ -67,44 +71,48 @@ export interface ServerOptions {
 }
 
 /** The proxy's server. */
-export interface Server {
+interface Server {
   /** ARN or URL. */
   readonly name: string;
   readonly url: URL;
-  readonly end: UpstreamEnd;
+  readonly end: SessionRouter;
   /** The caller's ARN, or the subject of the bearer token. Cached. */
   readonly caller: () => Promise<string>;
   /** Sessions that cost money; `undefined` for a gateway. */
-  readonly sessions: SessionRegister | undefined;
+  readonly sessions: SessionManager | undefined;
 }
 
 /**
  * @throws {AgentCoreError} `usage` or `config`
  */
-export function serverOf(options: ServerOptions): Promise<Server> {
+export function openUpstream(options: ServerOptions): Promise<Server> {
   const { server } = options.settings;
-  return server.kind === 'runtime' ? runtimeOf(server, options) : gatewayOf(server, options);
+  return server.kind === 'runtime' ? openRuntime(server, options) : openGateway(server, options);
 }
 
 /** The region of a server; `undefined` if its address contains none. */
-export function regionOf(server: ServerSettings): string | undefined {
+export function getRegion(server: ServerSettings): string | undefined {
   return server.kind === 'runtime' ? server.runtime.region : server.gateway.region;
 }
 
-async function runtimeOf(
+async function openRuntime(
   { runtime, qualifier }: ServerSettings & { readonly kind: 'runtime' },
   options: ServerOptions,
 ): Promise<Server> {
   const { settings, service, credentials, clock, assumeRole, env, network, journal, say } = options;
   const { mode, profile, authorization, timeouts } = settings;
   const { region } = runtime;
-  const endpoint = runtime.dataPlane ? new URL(runtime.dataPlane) : dataPlaneUrl(runtime, service);
+  const endpoint = runtime.dataPlane
+    ? new URL(runtime.dataPlane)
+    : getDataPlaneUrl(runtime, service);
   const agent = await network.agentFor(endpoint);
-  const url = runtimeInvocationsUrl(endpoint, runtime, qualifier);
-  const token = findToken(authorization, url, { network, env });
-  const authorizer = token ? bearerAuthorizer(token) : iamAuthorizer(credentials, region, clock);
+  const url = getRuntimeInvocationsUrl(endpoint, runtime, qualifier);
+  const token = createTokenProvider(authorization, url, { network, env });
+  const authorizer = token
+    ? createBearerAuthorizer(token)
+    : createIamAuthorizer(credentials, region, clock);
   const { method } = authorization;
-  const sessions = new SessionRegister({
+  const sessions = new SessionManager({
     origin: {
       runtime: runtime.arn,
       qualifier,
@@ -126,12 +134,16 @@ async function runtimeOf(
     }),
     say,
   });
-  const caller = callerOf(options, token, region);
+  const caller = createPrincipalReader(options, token, region);
   const sessionId = async () => {
-    if (mode !== 'identity') return freshSessionId();
-    return identitySessionId({ callerArn: await caller(), runtimeArn: runtime.arn, qualifier });
+    if (mode !== 'identity') return createSessionId();
+    return deriveIdentitySessionId({
+      callerArn: await caller(),
+      runtimeArn: runtime.arn,
+      qualifier,
+    });
   };
-  const end = new UpstreamEnd({
+  const end = new SessionRouter({
     upstream: new RuntimeInvoker({
       runtime,
       qualifier,
@@ -143,51 +155,57 @@ async function runtimeOf(
     }),
     sessions,
     sessionId,
-    ...common(options),
+    ...createCommonOptions(options),
   });
   return { name: runtime.arn, url: endpoint, end, sessions, caller };
 }
 
-async function gatewayOf(
+async function openGateway(
   { gateway }: ServerSettings & { readonly kind: 'gateway' },
   options: ServerOptions,
 ): Promise<Server> {
   const { settings, service, env, network } = options;
-  const url = gatewayUrl(gateway, service);
+  const url = getGatewayUrl(gateway, service);
   const agent = await network.agentFor(url);
-  const token = findToken(settings.authorization, url, { network, env });
-  const authorizer = authorizerOf(options, token);
+  const token = createTokenProvider(settings.authorization, url, { network, env });
+  const authorizer = createAuthorizer(options, token);
   const { name, region } = gateway;
   const { timeouts } = settings;
-  const end = new UpstreamEnd({
+  const end = new SessionRouter({
     upstream: new GatewayInvoker({ name, url, authorizer, agent, network, timeouts }),
     sessions: new GatewaySessions(),
-    sessionId: async () => freshSessionId(),
-    ...common(options),
+    sessionId: async () => createSessionId(),
+    ...createCommonOptions(options),
   });
-  return { name, url, end, sessions: undefined, caller: callerOf(options, token, region) };
+  return {
+    name,
+    url,
+    end,
+    sessions: undefined,
+    caller: createPrincipalReader(options, token, region),
+  };
 }
 
-function authorizerOf(
+function createAuthorizer(
   { settings, service, credentials, clock }: ServerOptions,
   token: KeptToken | undefined,
 ): Authorizer {
-  if (token) return bearerAuthorizer(token);
+  if (token) return createBearerAuthorizer(token);
   if (settings.authorization.method === 'none') return NO_AUTHORIZER;
-  const region = regionOf(settings.server) ?? service.region;
-  if (region !== undefined) return iamAuthorizer(credentials, region, clock);
+  const region = getRegion(settings.server) ?? service.region;
+  if (region !== undefined) return createIamAuthorizer(credentials, region, clock);
   throw new AgentCoreError(
     'usage',
     "AGENTCORE_AGENT_ARN does not say in which region the gateway is: set AWS_REGION to it, or give the gateway's ARN",
   );
 }
 
-function common({ settings, tools, handshakeRetry, log }: ServerOptions) {
+function createCommonOptions({ settings, tools, handshakeRetry, log }: ServerOptions) {
   const { mode, stopsSessions } = settings;
   return {
     mode,
     tools,
-    alone: [new HandshakeFirst(handshakeRetry)],
+    alone: [new InitializeFirstInterceptor(handshakeRetry)],
     endsSessions: stopsSessions,
     messageLimit: PAYLOAD_LIMIT,
     log,
@@ -195,16 +213,16 @@ function common({ settings, tools, handshakeRetry, log }: ServerOptions) {
 }
 
 /** Caches the caller. A failure is not cached. */
-function callerOf(
+function createPrincipalReader(
   { settings, service, credentials, env, network }: ServerOptions,
   token: KeptToken | undefined,
   region: string | undefined,
 ): () => Promise<string> {
   let asked: Promise<string> | undefined;
   const ask = async () => {
-    if (token) return holderOfToken(token);
+    if (token) return readTokenSubject(token);
     if (settings.authorization.method === 'none') return 'anonymous';
-    const { callerArn } = await import('../aws/caller-identity.ts');
+    const { getCallerArn: callerArn } = await import('../aws/caller-identity.ts');
     return callerArn({
       credentials,
       region: service.region ?? region ?? ANY_REGION,
@@ -222,8 +240,8 @@ function callerOf(
 }
 
 /** An identity's session is shared by the subject of the token. */
-async function holderOfToken(token: KeptToken): Promise<string> {
-  const { holderOf } = await import('../aws/authorization/token.ts');
+async function readTokenSubject(token: KeptToken): Promise<string> {
+  const { getTokenSubject: holderOf } = await import('../aws/authorization/token.ts');
   const holder = holderOf(await token.get());
   if (holder !== undefined) return holder;
   throw new AgentCoreError(

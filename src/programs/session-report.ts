@@ -1,15 +1,15 @@
 import { RUNTIME_PRICES } from '../aws/prices.ts';
-import { formatCost, totalCost } from '../sessions/cost.ts';
-import type { SessionEntry, SessionProgram } from '../sessions/session-book.ts';
-import { shortIds } from '../sessions/session-lookup.ts';
+import { formatCost, sumCosts } from '../sessions/cost.ts';
+import type { SessionInfo, SessionProgram } from '../sessions/session-book.ts';
+import { abbreviateIds } from '../sessions/session-lookup.ts';
 import {
   formatDuration,
+  formatRuntimeName,
+  formatSessionNotes,
   formatTime,
-  notesOn,
-  printable,
-  runtimeName,
+  sanitizeForTerminal,
 } from '../sessions/session-words.ts';
-import { textTable } from './text-table.ts';
+import { formatTable } from './text-table.ts';
 
 /** Milliseconds for which an ended session stays in the list. */
 const RECENT = 24 * 3_600_000;
@@ -27,7 +27,7 @@ const COLUMNS = [
   'PROGRAM',
 ];
 
-export interface ListOptions {
+interface ListOptions {
   /** Include sessions that ended more than a day ago. */
   readonly all: boolean;
   readonly now: number;
@@ -36,7 +36,7 @@ export interface ListOptions {
 }
 
 /** Formats sessions as a table, with notes and total costs. */
-export function sessionList(entries: readonly SessionEntry[], options: ListOptions): string {
+export function formatSessionList(entries: readonly SessionInfo[], options: ListOptions): string {
   const { all, now, width } = options;
   if (entries.length === 0) {
     return 'No sessions are on record. They appear here as soon as agentcore-mcp proxy uses a runtime.\n';
@@ -44,25 +44,25 @@ export function sessionList(entries: readonly SessionEntry[], options: ListOptio
   const shown = entries.filter(
     ({ endedAt }) => all || endedAt === undefined || now - Date.parse(endedAt) < RECENT,
   );
-  const shortOf = shortIds(entries);
-  const rows = shown.map((entry) => rowOf(entry, shortOf(entry)));
+  const abbreviate = abbreviateIds(entries);
+  const rows = shown.map((entry) => createRow(entry, abbreviate(entry)));
   const notes = shown.flatMap((entry) =>
-    notesOn(entry).map((note) => `${shortOf(entry)}: ${printable(note)}`),
+    formatSessionNotes(entry).map((note) => `${abbreviate(entry)}: ${sanitizeForTerminal(note)}`),
   );
   const older = entries.length - shown.length;
   return [
-    shown.length > 0 ? textTable([COLUMNS, ...rows], width) : '',
-    paragraph(notes),
-    paragraph([
-      ...summary(shown),
-      ...(older > 0 ? [`${counted(older, 'older one')} not shown: sessions list --all`] : []),
+    shown.length > 0 ? formatTable([COLUMNS, ...rows], width) : '',
+    joinLines(notes),
+    joinLines([
+      ...formatSummary(shown),
+      ...(older > 0 ? [`${pluralize(older, 'older one')} not shown: sessions list --all`] : []),
     ]),
   ]
     .filter((part) => part !== '')
     .join('\n');
 }
 
-function rowOf(entry: SessionEntry, id: string): string[] {
+function createRow(entry: SessionInfo, id: string): string[] {
   const { state, mayBill, idleLeft, lifetimeLeft, lifecycle, programs } = entry;
   const about = lifecycle.source === 'assumed' ? '~' : '';
   const left = (milliseconds: number) =>
@@ -70,28 +70,28 @@ function rowOf(entry: SessionEntry, id: string): string[] {
   return [
     id,
     state,
-    printable(runtimeName(entry)),
+    sanitizeForTerminal(formatRuntimeName(entry)),
     formatDuration(entry.age),
     formatCost(entry.cost),
     mayBill ? formatCost(entry.costToCome) : '-',
     // The idle timer does not run during calls.
     state === 'active' ? '-' : left(idleLeft),
     left(lifetimeLeft),
-    programs.map(({ program, pid }) => printable(`${program} ${pid}`)).join(', '),
+    programs.map(({ program, pid }) => sanitizeForTerminal(`${program} ${pid}`)).join(', '),
   ];
 }
 
-function summary(shown: readonly SessionEntry[]): string[] {
+function formatSummary(shown: readonly SessionInfo[]): string[] {
   const billing = shown.filter(({ mayBill }) => mayBill);
   if (billing.length === 0) return ['None of them should cost anything any more.'];
-  const cost = formatCost(totalCost(billing.map((entry) => entry.cost)));
-  const toCome = formatCost(totalCost(billing.map(({ costToCome }) => costToCome)));
+  const cost = formatCost(sumCosts(billing.map((entry) => entry.cost)));
+  const toCome = formatCost(sumCosts(billing.map(({ costToCome }) => costToCome)));
   const orphaned = billing.filter(({ state }) => state === 'orphaned').length;
   return [
-    `${counted(billing.length, 'session')} may bill: ${cost} so far, ${toCome} to come if left alone.`,
+    `${pluralize(billing.length, 'session')} may bill: ${cost} so far, ${toCome} to come if left alone.`,
     ...(orphaned > 0
       ? [
-          `${counted(orphaned, 'session')} without a program: agentcore-mcp sessions stop --orphaned`,
+          `${pluralize(orphaned, 'session')} without a program: agentcore-mcp sessions stop --orphaned`,
         ]
       : []),
     ...(billing.some(({ lifecycle }) => lifecycle.source === 'assumed')
@@ -102,7 +102,7 @@ function summary(shown: readonly SessionEntry[]): string[] {
 }
 
 /** Formats a session without its records. */
-export function sessionDetails(entry: SessionEntry, now: number): string {
+export function formatSessionDetails(entry: SessionInfo, now: number): string {
   const { lifecycle, mayBill, mayBillUntil, state, endedAt, assumeRole } = entry;
   const ago = (moment: string) =>
     `${formatTime(moment)}, ${formatDuration(Math.max(0, now - Date.parse(moment)))} ago`;
@@ -117,7 +117,7 @@ export function sessionDetails(entry: SessionEntry, now: number): string {
     ['Session id sent', entry.runtimeSessionId],
     ['Session id returned', entry.returnedId],
     ['MCP session id', entry.mcpSessionId],
-    ...entry.programs.map((program) => ['Program', programWords(program)] as const),
+    ...entry.programs.map((program) => ['Program', formatProgram(program)] as const),
     ['Profile', entry.profile],
     ['Role', assumeRole?.arn],
     ['Started', ago(entry.startedAt)],
@@ -129,23 +129,23 @@ export function sessionDetails(entry: SessionEntry, now: number): string {
     ['Lifetime left', mayBill ? formatDuration(entry.lifetimeLeft) : undefined],
     ['Cost so far', formatCost(entry.cost)],
     ['To come', mayBill ? `${formatCost(entry.costToCome)} if left alone` : undefined],
-    ...notesOn(entry).map((note) => ['Note', note] as const),
+    ...formatSessionNotes(entry).map((note) => ['Note', note] as const),
   ];
   const rows = facts.flatMap(([name, value]) =>
-    value === undefined ? [] : [[`  ${name}`, printable(value)]],
+    value === undefined ? [] : [[`  ${name}`, sanitizeForTerminal(value)]],
   );
-  return `Session ${entry.id}\n${textTable(rows)}`;
+  return `Session ${entry.id}\n${formatTable(rows)}`;
 }
 
-function programWords({ program, pid, host, liveness }: SessionProgram): string {
+function formatProgram({ program, pid, host, liveness }: SessionProgram): string {
   const state = { alive: 'running', dead: 'ended', elsewhere: 'on another machine' }[liveness];
   return `${program} ${pid} on ${host}, ${state}`;
 }
 
-function paragraph(lines: readonly string[]): string {
+function joinLines(lines: readonly string[]): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function counted(number: number, thing: string): string {
+function pluralize(number: number, thing: string): string {
   return `${number} ${thing}${number === 1 ? '' : 's'}`;
 }

@@ -3,21 +3,21 @@
  *
  * @param width Terminal width; longer lines are cut off.
  */
-export function textTable(rows: readonly (readonly string[])[], width = Infinity): string {
+export function formatTable(rows: readonly (readonly string[])[], width = Infinity): string {
   const widths: number[] = [];
   for (const row of rows) {
     for (const [column, cell] of row.entries()) {
       widths[column] = Math.max(widths[column] ?? 0, cell.length);
     }
   }
-  const lineOf = (row: readonly string[]) =>
+  const formatRow = (row: readonly string[]) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd();
-  return rows.map((row) => `${cut(lineOf(row), width)}\n`).join('');
+  return rows.map((row) => `${truncateLine(formatRow(row), width)}\n`).join('');
 }
 
-function cut(line: string, width: number): string {
+function truncateLine(line: string, width: number): string {
   return line.length <= width ? line : `${line.slice(0, Math.max(0, width - 1))}…`;
 }

@@ -1,20 +1,20 @@
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
 import {
+  createNotification,
+  createRequest,
+  createRequestId,
   isObject,
-  makeNotification,
-  makeRequest,
-  type Notification,
-  numericId,
-  type Request,
-  type Response,
-  resultOf,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  parseResult,
 } from '../mcp/message.ts';
 import { readPages } from '../mcp/pages.ts';
-import { ACKNOWLEDGEMENT_TIMEOUT_MS, type Exchange, type Peer } from '../relay/peer.ts';
-import { settledWithin } from '../relay/settled-within.ts';
+import { ACKNOWLEDGEMENT_TIMEOUT_MS, type Peer, type RequestContext } from '../relay/peer.ts';
+import { waitUntilSettled } from '../relay/settled-within.ts';
 
 /** Maximum number of stored subscriptions. A client with more has to subscribe again itself. */
-const MOST_SUBSCRIPTIONS = 10_000;
+const MAX_SUBSCRIPTIONS = 10_000;
 
 /** Lists that only an initialized server returns, by the capability that announces them. */
 const LISTS: readonly (readonly [capability: string, method: string])[] = [
@@ -25,10 +25,10 @@ const LISTS: readonly (readonly [capability: string, method: string])[] = [
 
 /** The requests with which a client has set up its server, for repetition on the next one. */
 export class Handshake {
-  #initialize: Request | undefined;
-  #initialized: Notification | undefined;
-  #setLevel: Request | undefined;
-  readonly #subscriptions = new Map<string, Request>();
+  #initialize: JsonRpcRequest | undefined;
+  #initialized: JsonRpcNotification | undefined;
+  #setLevel: JsonRpcRequest | undefined;
+  readonly #subscriptions = new Map<string, JsonRpcRequest>();
   #list: string | undefined;
   /** The pages of tools that the client has received, in order, as JSON. */
   #tools: string[] | undefined;
@@ -44,7 +44,7 @@ export class Handshake {
   }
 
   /** Records a request with its response. */
-  answered(request: Request, response: Response): void {
+  answered(request: JsonRpcRequest, response: JsonRpcResponse): void {
     if (response.error) return;
     const { method, params } = request;
     switch (method) {
@@ -55,7 +55,7 @@ export class Handshake {
         this.#setLevel = request;
         break;
       case 'resources/subscribe':
-        if (this.#subscriptions.size < MOST_SUBSCRIPTIONS) {
+        if (this.#subscriptions.size < MAX_SUBSCRIPTIONS) {
           this.#subscriptions.set(String(params?.uri), request);
         }
         break;
@@ -64,12 +64,12 @@ export class Handshake {
         break;
       case 'tools/list':
         if (params?.cursor === undefined) this.#tools = [];
-        this.#tools?.push(toolsOf(response).text);
+        this.#tools?.push(parseToolsPage(response).text);
     }
   }
 
   /** Records a notification of the client. */
-  told(notification: Notification): void {
+  told(notification: JsonRpcNotification): void {
     if (notification.method === 'notifications/initialized') this.#initialized = notification;
   }
 
@@ -80,9 +80,9 @@ export class Handshake {
    * @throws {AgentCoreError} `upstream` if the server refuses `initialize`; otherwise the errors of
    *   `server`.
    */
-  async repeat(server: Peer, exchange: Exchange): Promise<void> {
+  async repeat(server: Peer, context: RequestContext): Promise<void> {
     if (!this.#initialize) throw new Error('There was no handshake that could be repeated');
-    const response = await server.request(this.#initialize, exchange);
+    const response = await server.request(this.#initialize, context);
     if (response.error) {
       throw new AgentCoreError(
         'upstream',
@@ -90,25 +90,25 @@ export class Handshake {
         { data: { jsonRpcCode: response.error.code, outcome: 'refused' } },
       );
     }
-    const initialized = this.#initialized ?? makeNotification('notifications/initialized');
-    await settledWithin(server.notify(initialized, exchange), ACKNOWLEDGEMENT_TIMEOUT_MS);
+    const initialized = this.#initialized ?? createNotification('notifications/initialized');
+    await waitUntilSettled(server.notify(initialized, context), ACKNOWLEDGEMENT_TIMEOUT_MS);
     const settings = [...(this.#setLevel ? [this.#setLevel] : []), ...this.#subscriptions.values()];
     // A setting that the new server refuses must not make the handshake fail.
-    await Promise.allSettled(settings.map((request) => server.request(request, exchange)));
+    await Promise.allSettled(settings.map((request) => server.request(request, context)));
   }
 
   /**
    * True if the server lists other tools than the client has received. False if the client never
    * listed tools.
    */
-  async hasOtherTools(server: Peer, exchange: Exchange): Promise<boolean> {
+  async hasOtherTools(server: Peer, context: RequestContext): Promise<boolean> {
     const seen = this.#tools;
     if (!seen) return false;
     const now: string[] = [];
     const read = async (cursor: string | undefined) => {
       const params = cursor === undefined ? {} : { cursor };
-      const list = makeRequest(numericId(0), 'tools/list', params);
-      return toolsOf(await server.request(list, exchange));
+      const list = createRequest(createRequestId(0), 'tools/list', params);
+      return parseToolsPage(await server.request(list, context));
     };
     for await (const { text } of readPages(read, ({ cursor }) => cursor, seen.length)) {
       now.push(text);
@@ -116,13 +116,13 @@ export class Handshake {
     return now.join() !== seen.join();
   }
 
-  #begin(request: Request, response: Response): void {
+  #begin(request: JsonRpcRequest, response: JsonRpcResponse): void {
     this.#initialize = request;
     this.#initialized = undefined;
     this.#setLevel = undefined;
     this.#subscriptions.clear();
     this.#tools = undefined;
-    const result = resultOf(response);
+    const result = parseResult(response);
     const capabilities = isObject(result) && isObject(result.capabilities) && result.capabilities;
     this.#list = capabilities
       ? LISTS.find(([capability]) => capability in capabilities)?.[1]
@@ -130,8 +130,8 @@ export class Handshake {
   }
 }
 
-function toolsOf(response: Response): { text: string; cursor: string | undefined } {
-  const result = response.error ? undefined : resultOf(response);
+function parseToolsPage(response: JsonRpcResponse): { text: string; cursor: string | undefined } {
+  const result = response.error ? undefined : parseResult(response);
   if (!isObject(result)) throw new AgentCoreError('protocol', 'The server lists no tools');
   const { nextCursor } = result;
   const cursor = typeof nextCursor === 'string' && nextCursor !== '' ? nextCursor : undefined;
@@ -147,7 +147,7 @@ function toolsOf(response: Response): { text: string; cursor: string | undefined
 export function createHandshakeError(sentence: string, cause: unknown): AgentCoreError {
   const { code, data } = cause instanceof AgentCoreError ? cause : { code: 'timeout' as const };
   const jsonRpcCode = data?.jsonRpcCode;
-  return new AgentCoreError(code, `${sentence}: ${messageOf(cause)}`, {
+  return new AgentCoreError(code, `${sentence}: ${getErrorMessage(cause)}`, {
     cause,
     data: { jsonRpcCode, error: 'session lost', outcome: 'refused' },
   });

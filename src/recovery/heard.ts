@@ -1,8 +1,8 @@
-import type { Notification, Request, Response } from '../mcp/message.ts';
-import type { Exchange, Peer } from '../relay/peer.ts';
+import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../mcp/message.ts';
+import type { Peer, RequestContext } from '../relay/peer.ts';
 
 /** The client of one request. Records whether messages have arrived on the request's stream. */
-export class Heard implements Peer {
+export class ObservedSender implements Peer {
   readonly #client: Peer;
   #anything = false;
   #question = false;
@@ -22,13 +22,13 @@ export class Heard implements Peer {
     return this.#question;
   }
 
-  request(request: Request, exchange: Exchange): Promise<Response> {
+  request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
     this.#anything = true;
     this.#question = true;
-    return this.#client.request(request, exchange);
+    return this.#client.request(request, context);
   }
 
-  async notify(notification: Notification, exchange: Exchange): Promise<void> {
+  async notify(notification: JsonRpcNotification, context: RequestContext): Promise<void> {
     this.#anything = true;
     if (notification.method === 'notifications/progress') {
       const progress = Number(notification.params?.progress);
@@ -37,6 +37,6 @@ export class Heard implements Peer {
       if (progress <= this.#progress) return;
       this.#progress = progress;
     }
-    return this.#client.notify(notification, exchange);
+    return this.#client.notify(notification, context);
   }
 }

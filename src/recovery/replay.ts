@@ -1,22 +1,22 @@
 import type { Log } from '../log.ts';
-import { eraOf } from '../mcp/era.ts';
+import { getProtocolEra } from '../mcp/era.ts';
 import {
-  makeNotification,
-  type Notification,
-  type Request,
-  type Response,
+  createNotification,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
 } from '../mcp/message.ts';
-import { type Interceptor, type Passage, throughInterceptors } from '../relay/interceptors.ts';
-import { type Exchange, type Peer, type Trail, unlessAborted } from '../relay/peer.ts';
+import { applyInterceptors, type Interceptor, type Passage } from '../relay/interceptors.ts';
+import { type CallInfo, type Peer, type RequestContext, withAbort } from '../relay/peer.ts';
 import { createHandshakeError, Handshake } from './handshake.ts';
-import { Heard } from './heard.ts';
-import { hasForgotten, type Loss, lossIn } from './session-loss.ts';
-import { answerOf, unwrap } from './verdict.ts';
+import { ObservedSender } from './heard.ts';
+import { confirmSessionLoss, detectSessionLoss, type SessionLoss } from './session-loss.ts';
+import { getOrThrow, settle } from './verdict.ts';
 
 /**
  * Maximum number of new sessions for one call. A call that ends each session must not start more.
  */
-const MOST_REPLAYS = 3;
+const MAX_REPLAYS = 3;
 
 /** A report of a replay for the journal. */
 interface ReplayReport {
@@ -32,7 +32,7 @@ interface ReplayReport {
   readonly toolsChanged: boolean;
 }
 
-export interface ReplayOptions {
+interface ReplayOptions {
   /** Maximum duration of a replay in milliseconds. */
   readonly patience: number;
   /** The interceptor for the requests of the replay. */
@@ -42,7 +42,7 @@ export interface ReplayOptions {
 }
 
 /** A handshake in progress. */
-interface UnderWay {
+interface PendingHandshake {
   readonly done: Promise<void>;
   calls: number;
 }
@@ -52,61 +52,63 @@ interface UnderWay {
  * repeats the client's original handshake once for all open calls, and then sends the calls again.
  * A session of MCP 2026-07-28 has no handshake, so there is nothing to repeat.
  */
-export class Replay implements Interceptor {
+export class SessionReplayInterceptor implements Interceptor {
   readonly #options: ReplayOptions;
   readonly #handshake = new Handshake();
   /** The journal's id of the session that answered last. */
   #session: string | undefined;
   /** Counts the sessions with the server. */
   #generation = 0;
-  #underWay: UnderWay | undefined;
+  #underWay: PendingHandshake | undefined;
   /** The generation in which the server refused a notification although it knew the client. */
   #refusesIn: number | undefined;
   /** The reason for which the next call has to replace the session. */
-  #unmended: Loss | undefined;
+  #unmended: SessionLoss | undefined;
 
   constructor(options: ReplayOptions) {
     this.#options = options;
   }
 
-  async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
-    if (passage.from === 'server' || eraOf(request) === 'stateless') {
-      return next.request(request, passage);
+  async request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+    if (context.from === 'server' || getProtocolEra(request) === 'stateless') {
+      return next.request(request, context);
     }
-    if (request.method === 'initialize') return this.#initialize(request, passage, next);
-    const heard = new Heard(passage.back);
-    const trail: Trail = passage.trail ?? { attempts: 0 };
+    if (request.method === 'initialize') return this.#initialize(request, context, next);
+    const heard = new ObservedSender(context.sender);
+    const callInfo: CallInfo = context.call ?? { attempts: 0 };
     for (let replays = 0; ; replays++) {
-      await this.#ready(passage, next);
+      await this.#ready(context, next);
       const generation = this.#generation;
-      const answer = await answerOf(next.request(request, { ...passage, back: heard, trail }));
-      if (generation === this.#generation) this.#session = trail.session ?? this.#session;
+      const answer = await settle(
+        next.request(request, { ...context, sender: heard, call: callInfo }),
+      );
+      if (generation === this.#generation) this.#session = callInfo.session ?? this.#session;
       if ('response' in answer) this.#handshake.answered(request, answer.response);
-      const loss = lossIn(answer);
-      if (!loss || heard.anything || !this.#handshake.isComplete || replays === MOST_REPLAYS) {
-        return unwrap(answer);
+      const loss = detectSessionLoss(answer);
+      if (!loss || heard.anything || !this.#handshake.isComplete || replays === MAX_REPLAYS) {
+        return getOrThrow(answer);
       }
       // A second 404 in a row may be the server's normal answer to this request.
       const sign = replays === 0 ? loss : { ...loss, isCertain: false };
-      if (!(await this.#isLost(sign, generation, passage, next))) return unwrap(answer);
+      if (!(await this.#isLost(sign, generation, context, next))) return getOrThrow(answer);
       // The caller decides whether to send it again. The next call starts a new session.
-      if (loss.mayHaveRun) return unwrap(answer);
+      if (loss.mayHaveRun) return getOrThrow(answer);
     }
   }
 
-  async notify(notification: Notification, passage: Passage, next: Peer): Promise<void> {
-    if (passage.from === 'server') return next.notify(notification, passage);
+  async notify(notification: JsonRpcNotification, context: Passage, next: Peer): Promise<void> {
+    if (context.from === 'server') return next.notify(notification, context);
     this.#handshake.told(notification);
     const generation = this.#generation;
     try {
-      await next.notify(notification, passage);
+      await next.notify(notification, context);
     } catch (thrown) {
-      const loss = lossIn({ thrown });
+      const loss = detectSessionLoss({ thrown });
       if (!loss || !this.#handshake.isComplete || this.#refusesIn === generation) throw thrown;
       // A refused notification proves nothing, because some servers refuse all of them.
       const sign = { ...loss, isCertain: false, isSaid: false };
       // Not sent again, because the handshake with the next session has the same effect.
-      if (await this.#isLost(sign, generation, passage, next)) return;
+      if (await this.#isLost(sign, generation, context, next)) return;
       this.#refusesIn = generation;
       throw thrown;
     }
@@ -116,19 +118,23 @@ export class Replay implements Interceptor {
    * A handshake of the client and a replay exclude each other. The later one waits, and its result
    * applies.
    */
-  async #initialize(request: Request, passage: Passage, next: Peer): Promise<Response> {
+  async #initialize(
+    request: JsonRpcRequest,
+    context: Passage,
+    next: Peer,
+  ): Promise<JsonRpcResponse> {
     while (this.#underWay) {
-      await unlessAborted(settled(this.#underWay.done), passage.signal);
+      await withAbort(ignoreOutcome(this.#underWay.done), context.signal);
     }
-    const answer = this.#begin(request, passage, next);
-    this.#occupy(settled(answer));
+    const answer = this.#begin(request, context, next);
+    this.#occupy(ignoreOutcome(answer));
     return answer;
   }
 
-  async #begin(request: Request, passage: Passage, next: Peer): Promise<Response> {
-    const trail: Trail = passage.trail ?? { attempts: 0 };
-    const response = await next.request(request, { ...passage, trail });
-    this.#session = trail.session;
+  async #begin(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+    const callInfo: CallInfo = context.call ?? { attempts: 0 };
+    const response = await next.request(request, { ...context, call: callInfo });
+    this.#session = callInfo.session;
     this.#handshake.answered(request, response);
     if (!response.error) {
       this.#generation++;
@@ -141,16 +147,16 @@ export class Replay implements Interceptor {
    * Resolves when no handshake is in progress and the session is not known to be lost. If it is
    * lost, starts a replay first.
    */
-  async #ready({ back, signal }: Passage, next: Peer): Promise<void> {
+  async #ready({ sender, signal }: Passage, next: Peer): Promise<void> {
     const started = performance.now();
     for (let mayJoin = true; ; ) {
       const loss = this.#unmended;
       const joined = this.#underWay;
-      const underWay = joined ?? (loss && this.#occupy(this.#replay(loss, back, next)));
+      const underWay = joined ?? (loss && this.#occupy(this.#replay(loss, sender, next)));
       if (!underWay) return;
       underWay.calls++;
       try {
-        await unlessAborted(underWay.done, signal);
+        await withAbort(underWay.done, signal);
       } catch (thrown) {
         // Other calls used up the time of a replay that this call joined late.
         const isLate = performance.now() - started < this.#options.patience / 2;
@@ -160,7 +166,7 @@ export class Replay implements Interceptor {
     }
   }
 
-  #occupy(work: Promise<void>): UnderWay {
+  #occupy(work: Promise<void>): PendingHandshake {
     const done = work.finally(() => {
       this.#underWay = undefined;
     });
@@ -175,16 +181,19 @@ export class Replay implements Interceptor {
    * meanwhile, a new session may have answered the probe.
    */
   async #isLost(
-    loss: Loss,
+    loss: SessionLoss,
     generation: number,
-    { back, signal }: Passage,
+    { sender, signal }: Passage,
     next: Peer,
   ): Promise<boolean> {
     const isCurrent = () => generation === this.#generation && !this.#underWay;
     if (!isCurrent()) return true;
     if (!loss.isCertain) {
-      const server = throughInterceptors([this.#options.retry], next);
-      const isForgotten = await hasForgotten(loss, this.#handshake.list, server, { signal, back });
+      const server = applyInterceptors([this.#options.retry], next);
+      const isForgotten = await confirmSessionLoss(loss, this.#handshake.list, server, {
+        signal,
+        sender,
+      });
       if (!isCurrent()) return true;
       if (!isForgotten) return false;
     }
@@ -192,14 +201,14 @@ export class Replay implements Interceptor {
     return true;
   }
 
-  async #replay(loss: Loss, back: Peer, next: Peer): Promise<void> {
+  async #replay(loss: SessionLoss, back: Peer, next: Peer): Promise<void> {
     const { patience, retry, onReplay, log } = this.#options;
     const started = performance.now();
     const before = this.#session;
-    const trail: Trail = { attempts: 0 };
+    const callInfo: CallInfo = { attempts: 0 };
     // Other calls wait for the replay as well, so it continues if this call is cancelled.
-    const exchange = { back, signal: AbortSignal.timeout(patience), trail };
-    const server = throughInterceptors([retry], next);
+    const exchange = { sender: back, signal: AbortSignal.timeout(patience), call: callInfo };
+    const server = applyInterceptors([retry], next);
     try {
       await this.#handshake.repeat(server, exchange);
     } catch (cause) {
@@ -210,7 +219,7 @@ export class Replay implements Interceptor {
     }
     this.#generation++;
     this.#unmended = undefined;
-    this.#session = trail.session;
+    this.#session = callInfo.session;
     const milliseconds = Math.round(performance.now() - started);
     const calls = this.#underWay?.calls ?? 0;
     log(
@@ -219,23 +228,30 @@ export class Replay implements Interceptor {
     );
     void this.#compareTools(server, exchange).then((toolsChanged) => {
       const { reason } = loss;
-      onReplay({ session: before, next: trail.session, reason, milliseconds, calls, toolsChanged });
+      onReplay({
+        session: before,
+        next: callInfo.session,
+        reason,
+        milliseconds,
+        calls,
+        toolsChanged,
+      });
     });
   }
 
   /** Notifies the client of a changed tool list if the new server has other tools. */
-  async #compareTools(server: Peer, { back, signal }: Exchange): Promise<boolean> {
-    const exchange = { back, signal };
+  async #compareTools(server: Peer, { sender, signal }: RequestContext): Promise<boolean> {
+    const exchange = { sender, signal };
     const differ = await this.#handshake.hasOtherTools(server, exchange).catch(() => false);
     if (differ) {
-      const changed = makeNotification('notifications/tools/list_changed');
-      await back.notify(changed, exchange).catch(() => undefined);
+      const changed = createNotification('notifications/tools/list_changed');
+      await sender.notify(changed, exchange).catch(() => undefined);
     }
     return differ;
   }
 }
 
-function settled(work: Promise<unknown>): Promise<void> {
+function ignoreOutcome(work: Promise<unknown>): Promise<void> {
   return work.then(
     () => undefined,
     () => undefined,

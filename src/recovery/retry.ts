@@ -1,34 +1,37 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
 import type { Log } from '../log.ts';
-import { isLongLived } from '../mcp/era.ts';
+import { isSubscriptionRequest } from '../mcp/era.ts';
 import { ErrorCode } from '../mcp/errors.ts';
 import {
+  createErrorResponse,
+  createRequest,
+  createRequestId,
   isObject,
-  makeError,
-  makeRequest,
-  numericId,
-  type Request,
-  type Response,
-  resultOf,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  parseResult,
 } from '../mcp/message.ts';
 import { readPages } from '../mcp/pages.ts';
 import type { ToolHeaders } from '../mcp/tool-headers.ts';
 import { withUnknownOutcome } from '../relay/answers.ts';
-import { type Interceptor, type Passage, throughInterceptors } from '../relay/interceptors.ts';
-import { type Exchange, type Peer, type Trail, unlessAborted } from '../relay/peer.ts';
-import { Heard } from './heard.ts';
+import { applyInterceptors, type Interceptor, type Passage } from '../relay/interceptors.ts';
+import { type CallInfo, type Peer, type RequestContext, withAbort } from '../relay/peer.ts';
+import { ObservedSender } from './heard.ts';
 import type { Idempotence } from './idempotence.ts';
-import { type Answer, answerOf, unwrap, type Verdict, verdictOn } from './verdict.ts';
+import { classifyFailure, type FailureClass, getOrThrow, type Settled, settle } from './verdict.ts';
 
 /** Milliseconds before the first retry. Each further delay is twice as long, up to the maximum. */
-const FIRST_PAUSE = 200;
-const LONGEST_PAUSE = 5_000;
+const INITIAL_DELAY_MS = 200;
+
+const MAX_DELAY_MS = 5_000;
+
 /**
  * Milliseconds for which a service may be busy, or a session may be starting, before the call
  * fails.
  */
 const BUSY_FOR = 60_000;
+
 /** How often one call is sent again because its headers were derived from outdated tools. */
 const MAX_HEADER_UPDATES = 2;
 
@@ -48,7 +51,7 @@ export interface RetryOptions {
  * Retries a call after a temporary failure if that cannot run a tool twice: the call is idempotent,
  * or the failure proves that it reached no server.
  */
-export class Retry implements Interceptor {
+export class RetryInterceptor implements Interceptor {
   readonly #options: RetryOptions;
   /** The current list of tools after a header mismatch, shared by all calls that wait for it. */
   #listing: Promise<void> | undefined;
@@ -57,28 +60,30 @@ export class Retry implements Interceptor {
     this.#options = options;
   }
 
-  async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
-    if (passage.from === 'server' || isLongLived(request)) return next.request(request, passage);
+  async request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+    if (context.from === 'server' || isSubscriptionRequest(request))
+      return next.request(request, context);
     const { idempotence, log } = this.#options;
     const started = performance.now();
-    const heard = new Heard(passage.back);
-    const trail: Trail = passage.trail ?? { attempts: 0 };
-    const exchange = { ...passage, back: heard, trail };
+    const heard = new ObservedSender(context.sender);
+    const callInfo: CallInfo = context.call ?? { attempts: 0 };
+    const exchange = { ...context, sender: heard, call: callInfo };
     let failures = 0;
     let headerUpdates = 0;
     for (let attempt = 1; ; attempt++) {
-      trail.retryAfter = undefined;
-      const headers = this.#headersOf(request);
-      const answer = await answerOf(next.request(request, exchange));
+      callInfo.retryAfter = undefined;
+      const headers = this.#learnToolHeaders(request);
+      const answer = await settle(next.request(request, exchange));
       if (request.method === 'tools/list' && 'response' in answer) {
         idempotence.learn(answer.response);
       }
       if (isHeaderMismatch(answer) && headerUpdates++ < MAX_HEADER_UPDATES) {
-        if (headers === this.#headersOf(request)) await this.#listTools(request, passage, next);
-        if (headers !== this.#headersOf(request)) continue;
+        if (headers === this.#learnToolHeaders(request))
+          await this.#listTools(request, context, next);
+        if (headers !== this.#learnToolHeaders(request)) continue;
       }
-      const verdict = verdictOn(answer, (trail.retryAfter ?? 0) * 1000);
-      if (!verdict) return unwrap(answer);
+      const verdict = classifyFailure(answer, (callInfo.retryAfter ?? 0) * 1000);
+      if (!verdict) return getOrThrow(answer);
       // Refusals by a busy service do not count as retries.
       if (verdict.outcome !== 'refused') failures++;
       const isIdempotent = idempotence.isIdempotent(request);
@@ -87,21 +92,21 @@ export class Retry implements Interceptor {
       const isSafe = isIdempotent
         ? !heard.question
         : (outcome === 'not sent' || outcome === 'refused') && !heard.anything;
-      if (!isSafe || pause === undefined || passage.signal.aborted) {
-        return unwrap(outcome === 'unknown' ? unsure(answer) : answer);
+      if (!isSafe || pause === undefined || context.signal.aborted) {
+        return getOrThrow(outcome === 'unknown' ? markUncertain(answer) : answer);
       }
       log(
         'debug',
-        `Sending ${request.method} again in ${Math.round(pause)} ms: ${wordsOf(answer)}`,
+        `Sending ${request.method} again in ${Math.round(pause)} ms: ${getMessageText(answer)}`,
       );
-      await delay(pause, undefined, { signal: passage.signal }).catch(() => {
-        throw passage.signal.reason;
+      await delay(pause, undefined, { signal: context.signal }).catch(() => {
+        throw context.signal.reason;
       });
     }
   }
 
   /** The headers that depend on the listed tools, for comparison. */
-  #headersOf(request: Request): string {
+  #learnToolHeaders(request: JsonRpcRequest): string {
     return JSON.stringify(this.#options.tools.for(request));
   }
 
@@ -109,25 +114,27 @@ export class Retry implements Interceptor {
    * Lists the tools again after a header mismatch. The server checks the headers before the body, so
    * the call did not run.
    */
-  async #listTools(request: Request, { back, signal }: Passage, next: Peer): Promise<void> {
+  async #listTools(
+    request: JsonRpcRequest,
+    { sender, signal }: Passage,
+    next: Peer,
+  ): Promise<void> {
     // Other calls wait for the list as well, so it continues if this call is cancelled.
-    const exchange = { back, signal: AbortSignal.timeout(this.#options.patience) };
-    this.#listing ??= readTools(request, throughInterceptors([this], next), exchange).finally(
-      () => {
-        this.#listing = undefined;
-      },
-    );
+    const exchange = { sender, signal: AbortSignal.timeout(this.#options.patience) };
+    this.#listing ??= readTools(request, applyInterceptors([this], next), exchange).finally(() => {
+      this.#listing = undefined;
+    });
     // All waiting calls may be cancelled before it fails.
     this.#listing.catch(() => undefined);
     try {
-      await unlessAborted(this.#listing, signal);
+      await withAbort(this.#listing, signal);
     } catch (cause) {
       signal.throwIfAborted();
       const { code, data } = cause instanceof AgentCoreError ? cause : { code: 'timeout' as const };
       const name = String(request.params?.name);
       throw new AgentCoreError(
         code,
-        `Could not call ${name}: the server refused its headers, and listing the tools to correct them failed: ${messageOf(cause)}`,
+        `Could not call ${name}: the server refused its headers, and listing the tools to correct them failed: ${getErrorMessage(cause)}`,
         { cause, data: { ...data, outcome: 'refused' } },
       );
     }
@@ -136,12 +143,12 @@ export class Retry implements Interceptor {
   /** Milliseconds until the next attempt, or `undefined` if there is none. */
   #pauseAfter(
     { attempt, failures }: { readonly attempt: number; readonly failures: number },
-    verdict: Verdict,
+    verdict: FailureClass,
     spent: number,
   ): number | undefined {
     const { repeats, patience, random = Math.random } = this.#options;
     if (!verdict.passes || repeats === 0) return undefined;
-    const backoff = Math.min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE);
+    const backoff = Math.min(INITIAL_DELAY_MS * 2 ** (attempt - 1), MAX_DELAY_MS);
     const pause = Math.max(verdict.wait, backoff * (0.5 + random() / 2));
     // A busy service refuses without any effect, so the proxy retries for longer.
     const bound = verdict.outcome === 'refused' ? Math.min(patience, BUSY_FOR) : patience;
@@ -150,18 +157,25 @@ export class Retry implements Interceptor {
   }
 }
 
-function isHeaderMismatch(answer: Answer): boolean {
+function isHeaderMismatch(answer: Settled): boolean {
   return 'response' in answer && answer.response.error?.code === ErrorCode.headerMismatch;
 }
 
 /** Reads all pages of `tools/list` in the name of a call. The server's end stores the tools. */
-async function readTools({ params }: Request, server: Peer, exchange: Exchange): Promise<void> {
+async function readTools(
+  { params }: JsonRpcRequest,
+  server: Peer,
+  context: RequestContext,
+): Promise<void> {
   const given = isObject(params?._meta) ? params._meta : {};
   const { progressToken: _, ..._meta } = given;
   const read = async (cursor: string | undefined) => {
     const page = cursor === undefined ? { _meta } : { _meta, cursor };
-    const response = await server.request(makeRequest(numericId(0), 'tools/list', page), exchange);
-    if (!response.error) return resultOf(response);
+    const response = await server.request(
+      createRequest(createRequestId(0), 'tools/list', page),
+      context,
+    );
+    if (!response.error) return parseResult(response);
     const { code, message, data } = response.error;
     throw new AgentCoreError('upstream', String(message), {
       data: { ...(isObject(data) && data), jsonRpcCode: code },
@@ -170,14 +184,14 @@ async function readTools({ params }: Request, server: Peer, exchange: Exchange):
   for await (const _ of readPages(read, (page) => isObject(page) && page.nextCursor));
 }
 
-function wordsOf(answer: Answer): string {
+function getMessageText(answer: Settled): string {
   if ('thrown' in answer) return (answer.thrown as Error).message;
   return String(answer.response.error?.message);
 }
 
 /** Adds the unknown outcome to an error: the call may have run. */
-function unsure(answer: Answer): Answer {
-  const sentence = withUnknownOutcome(wordsOf(answer));
+function markUncertain(answer: Settled): Settled {
+  const sentence = withUnknownOutcome(getMessageText(answer));
   if ('thrown' in answer) {
     const { code, data } = answer.thrown as AgentCoreError;
     return {
@@ -190,7 +204,7 @@ function unsure(answer: Answer): Answer {
   const { id, error } = answer.response;
   const given = typeof error?.data === 'object' ? error.data : { data: error?.data };
   return {
-    response: makeError(id, {
+    response: createErrorResponse(id, {
       code: Number(error?.code),
       message: sentence,
       data: { ...given, outcome: 'unknown' },

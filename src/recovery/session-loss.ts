@@ -1,17 +1,17 @@
 import { AgentCoreError } from '../error.ts';
 import { ErrorCode } from '../mcp/errors.ts';
-import { makeRequest, numericId } from '../mcp/message.ts';
-import { platformError } from '../mcp/platform-errors.ts';
-import type { Exchange, Peer } from '../relay/peer.ts';
-import { type Answer, answerOf } from './verdict.ts';
+import { createRequest, createRequestId } from '../mcp/message.ts';
+import { findPlatformError } from '../mcp/platform-errors.ts';
+import type { Peer, RequestContext } from '../relay/peer.ts';
+import { type Settled, settle } from './verdict.ts';
 
 /**
  * Milliseconds for the response to a probe. A slow server has not necessarily forgotten the client.
  */
-const PATIENCE = 10_000;
+const PROBE_TIMEOUT_MS = 10_000;
 
 /** A sign that the server has forgotten the client. */
-export interface Loss {
+export interface SessionLoss {
   readonly reason: string;
   /** False if a server that knows its client may return the same error for another reason. */
   readonly isCertain: boolean;
@@ -31,7 +31,7 @@ const FORGETFUL =
 const WRAPPED = /Received error \(4\d\d\) from runtime/;
 
 /** Returns the session loss that an answer indicates, or `undefined`. */
-export function lossIn(answer: Answer): Loss | undefined {
+export function detectSessionLoss(answer: Settled): SessionLoss | undefined {
   if ('thrown' in answer) {
     const { thrown } = answer;
     if (!(thrown instanceof AgentCoreError)) return undefined;
@@ -53,7 +53,7 @@ export function lossIn(answer: Answer): Loss | undefined {
   // Streamable HTTP, "Session Management": a session that has ended is answered with 404.
   if (httpStatus === 404) return { reason, isCertain: true, isSaid: true, mayHaveRun: false };
   // AgentCore's error for a container or microVM that failed before or during the call.
-  if (platformError(error)?.outcome === 'unknown') {
+  if (findPlatformError(error)?.outcome === 'unknown') {
     return { reason, isCertain: false, isSaid: false, mayHaveRun: true };
   }
   const isSaid = FORGETFUL.test(reason);
@@ -69,17 +69,17 @@ export function lossIn(answer: Answer): Loss | undefined {
  *
  * @param list For example `tools/list`. If the server announced no list, its error message decides.
  */
-export async function hasForgotten(
-  loss: Loss,
+export async function confirmSessionLoss(
+  loss: SessionLoss,
   list: string | undefined,
   server: Peer,
-  exchange: Exchange,
+  context: RequestContext,
 ): Promise<boolean> {
   if (list === undefined) return loss.isSaid;
-  const signal = AbortSignal.any([exchange.signal, AbortSignal.timeout(PATIENCE)]);
-  const probe = makeRequest(numericId(0), list);
-  const answer = await answerOf(server.request(probe, { ...exchange, signal }));
-  if (lossIn(answer)) return true;
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
+  const probe = createRequest(createRequestId(0), list);
+  const answer = await settle(server.request(probe, { ...context, signal }));
+  if (detectSessionLoss(answer)) return true;
   // An unanswered probe proves nothing, so the server's error message decides here as well.
-  return 'thrown' in answer && !exchange.signal.aborted && loss.isSaid;
+  return 'thrown' in answer && !context.signal.aborted && loss.isSaid;
 }

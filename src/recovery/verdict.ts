@@ -1,12 +1,12 @@
 import { AgentCoreError } from '../error.ts';
 import { ErrorCode } from '../mcp/errors.ts';
-import type { Response } from '../mcp/message.ts';
-import { platformError } from '../mcp/platform-errors.ts';
+import type { JsonRpcResponse } from '../mcp/message.ts';
+import { findPlatformError } from '../mcp/platform-errors.ts';
 
 /** The outcome of a request: a response or an error. */
-export type Answer = { readonly response: Response } | { readonly thrown: unknown };
+export type Settled = { readonly response: JsonRpcResponse } | { readonly thrown: unknown };
 
-export async function answerOf(work: Promise<Response>): Promise<Answer> {
+export async function settle(work: Promise<JsonRpcResponse>): Promise<Settled> {
   try {
     return { response: await work };
   } catch (thrown) {
@@ -15,13 +15,13 @@ export async function answerOf(work: Promise<Response>): Promise<Answer> {
 }
 
 /** Returns the response, or throws the error. */
-export function unwrap(answer: Answer): Response {
+export function getOrThrow(answer: Settled): JsonRpcResponse {
   if ('thrown' in answer) throw answer.thrown;
   return answer.response;
 }
 
 /** The classification of a call that failed before its server answered. */
-export interface Verdict {
+export interface FailureClass {
   /**
    * `not sent`: no connection was made. `refused`: AgentCore refused it, and the server did not
    * receive it. `unknown`: it may have run. `answered`: the server's own error, which is final for
@@ -58,11 +58,11 @@ const PASSING_STATUSES = new Set([409, 424, 429, 500, 502, 503, 504]);
  * @returns `undefined` for the server's own answer, and for errors that are not failures of the
  *   transport.
  */
-export function verdictOn(answer: Answer, wait = 0): Verdict | undefined {
+export function classifyFailure(answer: Settled, wait = 0): FailureClass | undefined {
   if ('response' in answer) {
     const { error, httpStatus } = answer.response;
     if (!error) return undefined;
-    const known = platformError(error);
+    const known = findPlatformError(error);
     if (known) return { ...known, wait };
     const isThrottled = error.code === ErrorCode.throttled || httpStatus === 429;
     return isThrottled ? { outcome: 'answered', passes: true, wait } : undefined;
@@ -73,13 +73,13 @@ export function verdictOn(answer: Answer, wait = 0): Verdict | undefined {
     case 'connection':
     case 'timeout':
     case 'upstream':
-      return verdictOnFailure(thrown);
+      return classifyError(thrown);
     default:
       return undefined;
   }
 }
 
-function verdictOnFailure({ code, data = {}, message }: AgentCoreError): Verdict {
+function classifyError({ code, data = {}, message }: AgentCoreError): FailureClass {
   const { outcome: known, status, error, name, retryAfter } = data;
   const outcome = known === 'not sent' || known === 'refused' ? known : 'unknown';
   const wait = typeof retryAfter === 'number' ? retryAfter * 1000 : 0;

@@ -1,6 +1,11 @@
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
 import { ErrorCode } from '../mcp/errors.ts';
-import { type MessageFault, makeError, type RequestId, type Response } from '../mcp/message.ts';
+import {
+  createErrorResponse,
+  type InvalidMessage,
+  type JsonRpcResponse,
+  type RequestId,
+} from '../mcp/message.ts';
 
 /** Matches messages with a statement of an unknown outcome. */
 const SAYS_UNKNOWN = /took effect is unknown|may still be running/;
@@ -11,15 +16,19 @@ const SAYS_UNKNOWN = /took effect is unknown|may still be running/;
  * @param mayHaveRun True if the request left this machine and no refusal is known. The response
  * then reports an unknown outcome, unless the error has a more exact one.
  */
-export function failureAnswer(id: RequestId, thrown: unknown, mayHaveRun = false): Response {
+export function toErrorResponse(
+  id: RequestId,
+  thrown: unknown,
+  mayHaveRun = false,
+): JsonRpcResponse {
   const isKnown = thrown instanceof AgentCoreError;
   const { jsonRpcCode, ...data } = (isKnown && thrown.data) || {};
   const outcome = data.outcome ?? (mayHaveRun ? 'unknown' : undefined);
   const message = isKnown
     ? thrown.message
-    : `Internal error of agentcore-mcp: ${messageOf(thrown)}`;
-  return makeError(id, {
-    code: typeof jsonRpcCode === 'number' ? jsonRpcCode : codeOf(thrown),
+    : `Internal error of agentcore-mcp: ${getErrorMessage(thrown)}`;
+  return createErrorResponse(id, {
+    code: typeof jsonRpcCode === 'number' ? jsonRpcCode : getErrorCode(thrown),
     message: outcome === 'unknown' ? withUnknownOutcome(message) : message,
     data: {
       ...(isKnown && { reason: thrown.code }),
@@ -36,11 +45,11 @@ export function withUnknownOutcome(sentence: string): string {
 }
 
 /** The error response to invalid bytes. */
-export function faultAnswer(fault: MessageFault): Response {
-  return makeError(fault.id, { code: fault.code, message: fault.reason });
+export function toInvalidMessageResponse(fault: InvalidMessage): JsonRpcResponse {
+  return createErrorResponse(fault.id, { code: fault.code, message: fault.reason });
 }
 
-function codeOf(thrown: unknown): number {
+function getErrorCode(thrown: unknown): number {
   switch (thrown instanceof AgentCoreError ? thrown.code : undefined) {
     case 'connection':
     case 'timeout':

@@ -1,38 +1,38 @@
 import { isLogLevel, isLoud, type LogLevel } from '../log.ts';
-import { makeNotification, type Request, type Response } from '../mcp/message.ts';
+import { createNotification, type JsonRpcRequest, type JsonRpcResponse } from '../mcp/message.ts';
 import type { Interceptor, Passage } from './interceptors.ts';
 import type { Peer } from './peer.ts';
 
 /** Limit of log messages waiting for a slow client. */
-const MOST_WAITING = 100;
+const MAX_WAITING = 100;
 
 /**
  * Sends the proxy's log messages to the client as MCP log messages, at the client's log level. A
  * client of the stateless era gets none: there, log messages belong to a request.
  */
-export class ClientLog implements Interceptor {
+export class ClientLogInterceptor implements Interceptor {
   #threshold: LogLevel = 'info';
   #client: Peer | undefined;
   #waiting = 0;
 
-  request(request: Request, passage: Passage, next: Peer): Promise<Response> {
-    const answer = next.request(request, passage);
-    if (passage.from === 'server') return answer;
-    if (request.method === 'initialize') return this.#onceAnswered(answer, passage);
+  request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+    const answer = next.request(request, context);
+    if (context.from === 'server') return answer;
+    if (request.method === 'initialize') return this.#onceAnswered(answer, context);
     if (request.method !== 'logging/setLevel') return answer;
-    return this.#onceAnswered(answer, passage, request.params?.level);
+    return this.#onceAnswered(answer, context, request.params?.level);
   }
 
   say(level: LogLevel, sentence: string): void {
     if (!this.#client || !isLoud(level, this.#threshold)) return;
     // If the client does not read, drop messages rather than buffer without limit.
-    if (this.#waiting >= MOST_WAITING) return;
-    const message = makeNotification('notifications/message', {
+    if (this.#waiting >= MAX_WAITING) return;
+    const message = createNotification('notifications/message', {
       level,
       logger: 'agentcore-mcp',
       data: sentence,
     });
-    const exchange = { signal: new AbortController().signal, back: this.#client };
+    const exchange = { signal: new AbortController().signal, sender: this.#client };
     this.#waiting++;
     this.#client
       .notify(message, exchange)
@@ -43,13 +43,13 @@ export class ClientLog implements Interceptor {
   }
 
   async #onceAnswered(
-    answer: Promise<Response>,
-    { back }: Passage,
+    answer: Promise<JsonRpcResponse>,
+    { sender }: Passage,
     level?: unknown,
-  ): Promise<Response> {
+  ): Promise<JsonRpcResponse> {
     const response = await answer;
     if (response.error) return response;
-    this.#client = back;
+    this.#client = sender;
     if (isLogLevel(level)) this.#threshold = level;
     return response;
   }

@@ -1,34 +1,35 @@
 import type { Readable, Writable } from 'node:stream';
-import { AgentCoreError, messageOf } from '../error.ts';
-import { isLongLived } from '../mcp/era.ts';
-import { readLines } from '../mcp/lines.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
+import { isSubscriptionRequest } from '../mcp/era.ts';
+import { readStdioMessages } from '../mcp/lines.ts';
 import {
-  idAt,
-  type Message,
-  type MessageFault,
-  makeNotification,
-  type Notification,
-  numericId,
-  type Request,
+  createNotification,
+  createRequestId,
+  getUntypedId,
+  type InvalidMessage,
+  type JsonRpcMessage,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
   type RequestId,
-  type Response,
+  readIdAt,
   readMessages,
+  replaceValueAt,
   type Sender,
-  untyped,
   withId,
-  withTokenAt,
 } from '../mcp/message.ts';
-import { inSlices } from '../slices.ts';
-import { failureAnswer, faultAnswer } from './answers.ts';
-import { LineWriter } from './line-writer.ts';
-import { Cancelled, type Exchange, type Peer, type Trail } from './peer.ts';
+import { runInSlices } from '../slices.ts';
+import { toErrorResponse, toInvalidMessageResponse } from './answers.ts';
+import { MessageWriter } from './line-writer.ts';
+import { type CallInfo, CancelledError, type Peer, type RequestContext } from './peer.ts';
 
 /** Limit of the other side's notifications in delivery. */
-const MOST_PASSING = 1_000;
-/** Time to write the last responses, in milliseconds. */
-const WRITING_GRACE = 300;
+const MAX_UNSETTLED = 1_000;
 
-export interface ConnectionOptions {
+/** Time to write the last responses, in milliseconds. */
+const WRITE_TIMEOUT_MS = 300;
+
+export interface StdioConnectionOptions {
   readonly input: Readable;
   readonly output: Writable;
   /** Maximum size of a message in bytes. */
@@ -45,14 +46,14 @@ export interface ConnectionOptions {
 
 /** An open request from the other side. */
 interface Incoming {
-  readonly request: Request;
+  readonly request: JsonRpcRequest;
   readonly abort: AbortController;
   cancelled: boolean;
 }
 
 /** A request to the other side without a response yet. */
 interface Outgoing {
-  readonly settle: (response: Response) => void;
+  readonly settle: (response: JsonRpcResponse) => void;
   readonly fail: (error: Error) => void;
 }
 
@@ -61,9 +62,9 @@ interface Outgoing {
  * request to the serving peer and writes exactly one response, or none if the request was
  * cancelled. For the rest of the relay, the connection is the peer of the other side.
  */
-export class Connection implements Peer {
-  readonly #options: ConnectionOptions;
-  readonly #writer: LineWriter;
+export class StdioConnection implements Peer {
+  readonly #options: StdioConnectionOptions;
+  readonly #writer: MessageWriter;
   readonly #incoming = new Set<Incoming>();
   readonly #outgoing = new Map<string, Outgoing>();
   #nextId = 1;
@@ -74,18 +75,18 @@ export class Connection implements Peer {
   #onRoom: (() => void) | undefined;
   #passing = 0;
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: StdioConnectionOptions) {
     this.#options = options;
-    this.#writer = new LineWriter(options.output, options.onOutputClosed);
+    this.#writer = new MessageWriter(options.output, options.onOutputClosed);
   }
 
   /** Serves the other side until its input ends. Requests may still be open then. */
   async serve(peer: Peer): Promise<void> {
     const { input, messageLimit, otherSide, onDropped } = this.#options;
     try {
-      for await (const line of readLines(input, messageLimit)) {
+      for await (const line of readStdioMessages(input, messageLimit)) {
         if (Buffer.isBuffer(line)) {
-          const messages = await inSlices(readMessages(line, otherSide));
+          const messages = await runInSlices(readMessages(line, otherSide));
           for (const message of messages) await this.#receive(message, peer);
         } else {
           const reason = `The message has ${line.length} bytes, more than the ${messageLimit} that fit`;
@@ -95,7 +96,7 @@ export class Connection implements Peer {
       }
     } catch (thrown) {
       // A broken input counts as ended. If `close()` destroyed the input, do not report it.
-      if (!this.#ended) onDropped(`The input broke: ${messageOf(thrown)}`);
+      if (!this.#ended) onDropped(`The input broke: ${getErrorMessage(thrown)}`);
     } finally {
       this.#end();
     }
@@ -103,40 +104,40 @@ export class Connection implements Peer {
 
   /** @param onId Called with the request's id on this connection, before the request is sent. */
   async request(
-    request: Request,
-    exchange: Exchange,
+    request: JsonRpcRequest,
+    context: RequestContext,
     onId?: (id: RequestId) => void,
-  ): Promise<Response> {
+  ): Promise<JsonRpcResponse> {
     if (this.#ended) throw this.#ended;
-    exchange.signal.throwIfAborted();
-    const id = numericId(this.#nextId++);
+    context.signal.throwIfAborted();
+    const id = createRequestId(this.#nextId++);
     onId?.(id);
-    const answer = new Promise<Response>((settle, fail) => {
+    const answer = new Promise<JsonRpcResponse>((settle, fail) => {
       this.#outgoing.set(id.key, { settle, fail });
     });
     this.#onRoom?.();
     let written = false;
     const giveUp = () => {
-      const { reason } = exchange.signal;
+      const { reason } = context.signal;
       this.#outgoing.get(id.key)?.fail(reason);
-      if (written) void this.#writer.write(cancellation(id, reason).bytes);
+      if (written) void this.#writer.write(createCancelledNotification(id, reason).bytes);
     };
-    exchange.signal.addEventListener('abort', giveUp, { once: true });
+    context.signal.addEventListener('abort', giveUp, { once: true });
     const write = this.#writer.write(withId(request, id).bytes, () => {
-      written = !exchange.signal.aborted;
-      if (written && exchange.trail) exchange.trail.mayHaveRun = true;
+      written = !context.signal.aborted;
+      if (written && context.call) context.call.mayHaveRun = true;
       return !written;
     });
     try {
       await Promise.race([answer, write]);
       return withId(await answer, request.id);
     } finally {
-      exchange.signal.removeEventListener('abort', giveUp);
+      context.signal.removeEventListener('abort', giveUp);
       this.#outgoing.delete(id.key);
     }
   }
 
-  async notify(notification: Notification): Promise<void> {
+  async notify(notification: JsonRpcNotification): Promise<void> {
     await this.#writer.write(notification.bytes);
   }
 
@@ -149,7 +150,7 @@ export class Connection implements Peer {
   async close(grace: number, hurry?: AbortSignal): Promise<void> {
     this.#end();
     this.#options.input.destroy();
-    this.#abort((incoming) => isLongLived(incoming.request));
+    this.#abort((incoming) => isSubscriptionRequest(incoming.request));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, hurry?.aborted ? 0 : grace);
@@ -167,7 +168,7 @@ export class Connection implements Peer {
   async flushed(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, WRITING_GRACE);
+      timer = setTimeout(resolve, WRITE_TIMEOUT_MS);
     });
     await Promise.race([this.#served(), late]);
     clearTimeout(timer);
@@ -202,7 +203,7 @@ export class Connection implements Peer {
     this.#onRoom?.();
   }
 
-  async #receive(message: Message | MessageFault, peer: Peer): Promise<void> {
+  async #receive(message: JsonRpcMessage | InvalidMessage, peer: Peer): Promise<void> {
     switch (message.kind) {
       case 'fault':
         return this.#refuse(message);
@@ -213,7 +214,7 @@ export class Connection implements Peer {
         if (this.#isFull) {
           const reason = `There are ${this.#incoming.size} open requests; wait for answers first`;
           return this.#writer.write(
-            failureAnswer(message.id, new AgentCoreError('usage', reason)).bytes,
+            toErrorResponse(message.id, new AgentCoreError('usage', reason)).bytes,
           );
         }
         void this.#answer(message, peer);
@@ -241,7 +242,7 @@ export class Connection implements Peer {
     this.#onRoom = undefined;
   }
 
-  async #refuse(fault: MessageFault): Promise<void> {
+  async #refuse(fault: InvalidMessage): Promise<void> {
     const meant = fault.answers && this.#outgoing.get(fault.answers.key);
     if (meant) {
       const reason = `The answer was no response (${fault.reason})`;
@@ -252,19 +253,22 @@ export class Connection implements Peer {
       // Other output of a server needs no response, but its requests do.
       if (!fault.id) return;
     }
-    await this.#writer.write(faultAnswer(fault).bytes);
+    await this.#writer.write(toInvalidMessageResponse(fault).bytes);
   }
 
-  async #answer(request: Request, peer: Peer): Promise<void> {
+  async #answer(request: JsonRpcRequest, peer: Peer): Promise<void> {
     const incoming: Incoming = { request, abort: new AbortController(), cancelled: false };
     this.#incoming.add(incoming);
-    let answer: Response;
-    const trail: Trail = { attempts: 0 };
+    let answer: JsonRpcResponse;
+    const callInfo: CallInfo = { attempts: 0 };
     try {
       const { signal } = incoming.abort;
-      answer = withId(await peer.request(request, { signal, back: this, trail }), request.id);
+      answer = withId(
+        await peer.request(request, { signal, sender: this, call: callInfo }),
+        request.id,
+      );
     } catch (thrown) {
-      answer = failureAnswer(request.id, thrown, trail.mayHaveRun);
+      answer = toErrorResponse(request.id, thrown, callInfo.mayHaveRun);
     }
     await this.#writer.write(answer.bytes, () => incoming.cancelled);
     this.#incoming.delete(incoming);
@@ -272,41 +276,43 @@ export class Connection implements Peer {
     this.#onServed?.();
   }
 
-  async #pass(notification: Notification, peer: Peer): Promise<void> {
-    if (this.#passing >= MOST_PASSING) {
+  async #pass(notification: JsonRpcNotification, peer: Peer): Promise<void> {
+    if (this.#passing >= MAX_UNSETTLED) {
       return this.#options.onDropped(
-        `Dropped ${notification.method}: ${MOST_PASSING} notifications are waiting already`,
+        `Dropped ${notification.method}: ${MAX_UNSETTLED} notifications are waiting already`,
       );
     }
     this.#passing++;
     try {
-      await peer.notify(notification, { signal: new AbortController().signal, back: this });
+      await peer.notify(notification, { signal: new AbortController().signal, sender: this });
     } catch (thrown) {
-      this.#options.onDropped(`Could not deliver ${notification.method}: ${messageOf(thrown)}`);
+      this.#options.onDropped(
+        `Could not deliver ${notification.method}: ${getErrorMessage(thrown)}`,
+      );
     } finally {
       this.#passing--;
       this.#onServed?.();
     }
   }
 
-  #settle(response: Response): void {
+  #settle(response: JsonRpcResponse): void {
     const { otherSide, onDropped } = this.#options;
     const { id } = response;
     // All our ids are numbers, so a server may return them as strings without ambiguity.
-    const outgoing = id && this.#outgoing.get(otherSide === 'server' ? untyped(id) : id.key);
+    const outgoing = id && this.#outgoing.get(otherSide === 'server' ? getUntypedId(id) : id.key);
     const words = response.error ? `: ${response.error.message}` : '';
     if (outgoing) outgoing.settle(response);
     else onDropped(`Dropped an answer to no open request, id ${id?.token ?? 'null'}${words}`);
   }
 
-  #cancel(notification: Notification): void {
-    const id = idAt(notification, ['params', 'requestId']);
+  #cancel(notification: JsonRpcNotification): void {
+    const id = readIdAt(notification, ['params', 'requestId']);
     let found = false;
     for (const incoming of this.#incoming) {
       if (incoming.request.id.key !== id?.key) continue;
       found = true;
       incoming.cancelled = true;
-      incoming.abort.abort(new Cancelled(notification));
+      incoming.abort.abort(new CancelledError(notification));
     }
     if (!found) this.#options.onDropped(`Dropped a cancellation of no open request: ${id?.token}`);
   }
@@ -316,10 +322,10 @@ export class Connection implements Peer {
  * The `notifications/cancelled` for one of our requests. Keeps the sender's notification, if there
  * is one, with our id.
  */
-function cancellation(id: RequestId, reason: unknown): Notification {
-  const given = reason instanceof Cancelled ? reason.notification : undefined;
-  if (given) return withTokenAt(given, ['params', 'requestId'], id.token);
-  return makeNotification('notifications/cancelled', {
+function createCancelledNotification(id: RequestId, reason: unknown): JsonRpcNotification {
+  const given = reason instanceof CancelledError ? reason.notification : undefined;
+  if (given) return replaceValueAt(given, ['params', 'requestId'], id.token);
+  return createNotification('notifications/cancelled', {
     requestId: Number(id.token),
     reason: 'The request around it has ended',
   });

@@ -1,8 +1,13 @@
-import type { Notification, Request, Response, Sender } from '../mcp/message.ts';
-import type { Exchange, Peer } from './peer.ts';
+import type {
+  JsonRpcNotification,
+  JsonRpcRequest,
+  JsonRpcResponse,
+  Sender,
+} from '../mcp/message.ts';
+import type { Peer, RequestContext } from './peer.ts';
 
 /** Context of a message in transit, with its sending side. */
-export interface Passage extends Exchange {
+export interface Passage extends RequestContext {
   readonly from: Sender;
 }
 
@@ -12,43 +17,43 @@ export interface Passage extends Exchange {
  * own messages to `next` or `passage.back`. Responses to its own requests return to it.
  */
 export interface Interceptor {
-  request?(request: Request, passage: Passage, next: Peer): Promise<Response>;
-  notify?(notification: Notification, passage: Passage, next: Peer): Promise<void>;
+  request?(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse>;
+  notify?(notification: JsonRpcNotification, context: Passage, next: Peer): Promise<void>;
 }
 
 /**
  * Wraps the server in the interceptors. Messages from the client pass the first interceptor first;
  * messages from the server pass the last one first.
  */
-export function throughInterceptors(interceptors: readonly Interceptor[], server: Peer): Peer {
-  const toServer = chain(interceptors, 'client', server);
+export function applyInterceptors(interceptors: readonly Interceptor[], server: Peer): Peer {
+  const toServer = chainInterceptors(interceptors, 'client', server);
   const backwards = interceptors.toReversed();
   // Cache: the client is the same peer as long as its connection lasts.
   const clients = new WeakMap<Peer, Peer>();
-  const facing = (exchange: Exchange): Exchange => {
-    const { back } = exchange;
-    let client = clients.get(back);
+  const facing = (context: RequestContext): RequestContext => {
+    const { sender } = context;
+    let client = clients.get(sender);
     if (!client) {
-      client = chain(backwards, 'server', back);
-      clients.set(back, client);
+      client = chainInterceptors(backwards, 'server', sender);
+      clients.set(sender, client);
     }
-    return { ...exchange, back: client };
+    return { ...context, sender: client };
   };
   return {
-    request: (request, exchange) => toServer.request(request, facing(exchange)),
-    notify: (notification, exchange) => toServer.notify(notification, facing(exchange)),
+    request: (request, context) => toServer.request(request, facing(context)),
+    notify: (notification, context) => toServer.notify(notification, facing(context)),
   };
 }
 
-function chain(interceptors: readonly Interceptor[], from: Sender, end: Peer): Peer {
+function chainInterceptors(interceptors: readonly Interceptor[], from: Sender, end: Peer): Peer {
   return interceptors.reduceRight<Peer>(
     (next, interceptor) => ({
-      request: (request, exchange) =>
-        interceptor.request?.(request, { ...exchange, from }, next) ??
-        next.request(request, exchange),
-      notify: (notification, exchange) =>
-        interceptor.notify?.(notification, { ...exchange, from }, next) ??
-        next.notify(notification, exchange),
+      request: (request, context) =>
+        interceptor.request?.(request, { ...context, from }, next) ??
+        next.request(request, context),
+      notify: (notification, context) =>
+        interceptor.notify?.(notification, { ...context, from }, next) ??
+        next.notify(notification, context),
     }),
     end,
   );

@@ -1,20 +1,20 @@
-import { isLongLived } from '../mcp/era.ts';
+import { isSubscriptionRequest } from '../mcp/era.ts';
 import {
-  idAt,
-  makeNotification,
-  type Notification,
-  type Request,
-  type Response,
-  withTokenAt,
+  createNotification,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  readIdAt,
+  replaceValueAt,
 } from '../mcp/message.ts';
 import type { Interceptor, Passage } from './interceptors.ts';
-import type { Exchange, Peer } from './peer.ts';
+import type { Peer, RequestContext } from './peer.ts';
 
 /**
  * Reports progress to a client with a progress token, so its open call does not time out. Stops
  * when the server reports its own progress.
  */
-export class KeepAlive implements Interceptor {
+export class KeepAliveInterceptor implements Interceptor {
   readonly #interval: number;
 
   /** @param interval Milliseconds between progress notifications. */
@@ -22,26 +22,26 @@ export class KeepAlive implements Interceptor {
     this.#interval = interval;
   }
 
-  async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
-    const token = idAt(request, ['params', '_meta', 'progressToken'])?.token;
-    if (passage.from === 'server' || token === undefined || isLongLived(request)) {
-      return next.request(request, passage);
+  async request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+    const token = readIdAt(request, ['params', '_meta', 'progressToken'])?.token;
+    if (context.from === 'server' || token === undefined || isSubscriptionRequest(request)) {
+      return next.request(request, context);
     }
     let told = 0;
     const timer = setInterval(() => {
       const seconds = Math.round((++told * this.#interval) / 1000);
-      const alive = makeNotification('notifications/progress', {
+      const alive = createNotification('notifications/progress', {
         progressToken: 0,
         // Progress must increase. Negative values stay below the first value of a server.
         progress: -1 / told,
         message: `Still running after ${seconds} s`,
       });
-      const named = withTokenAt(alive, ['params', 'progressToken'], token);
-      passage.back.notify(named, passage).catch(() => undefined);
+      const named = replaceValueAt(alive, ['params', 'progressToken'], token);
+      context.sender.notify(named, context).catch(() => undefined);
     }, this.#interval);
-    const back = new UntilProgress(passage.back, () => clearInterval(timer));
+    const back = new ProgressWatcher(context.sender, () => clearInterval(timer));
     try {
-      return await next.request(request, { ...passage, back });
+      return await next.request(request, { ...context, sender: back });
     } finally {
       clearInterval(timer);
     }
@@ -49,7 +49,7 @@ export class KeepAlive implements Interceptor {
 }
 
 /** Forwards to the client and detects the first progress notification of the server. */
-class UntilProgress implements Peer {
+class ProgressWatcher implements Peer {
   readonly #client: Peer;
   readonly #onProgress: () => void;
 
@@ -58,12 +58,12 @@ class UntilProgress implements Peer {
     this.#onProgress = onProgress;
   }
 
-  request(request: Request, exchange: Exchange): Promise<Response> {
-    return this.#client.request(request, exchange);
+  request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
+    return this.#client.request(request, context);
   }
 
-  notify(notification: Notification, exchange: Exchange): Promise<void> {
+  notify(notification: JsonRpcNotification, context: RequestContext): Promise<void> {
     if (notification.method === 'notifications/progress') this.#onProgress();
-    return this.#client.notify(notification, exchange);
+    return this.#client.notify(notification, context);
   }
 }

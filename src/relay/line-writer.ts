@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 
 const LINE_FEED = Buffer.from('\n');
+
 /** Below this size in bytes, one write of a copy costs less than two writes. */
 const WORTH_COPYING = 16 * 1024;
 
@@ -8,7 +9,7 @@ const WORTH_COPYING = 16 * 1024;
  * Writes one message per line at the reader's pace. At most one message waits in the stream; the
  * others wait with their senders.
  */
-export class LineWriter {
+export class MessageWriter {
   readonly #output: Writable;
   #waiting: (() => void)[] = [];
   #closed = false;

@@ -1,4 +1,4 @@
-import type { Notification, Request, Response } from '../mcp/message.ts';
+import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../mcp/message.ts';
 
 /**
  * One side of an MCP conversation, as the other side sees it. Both ends of a relay and each
@@ -10,31 +10,31 @@ export interface Peer {
    * @returns the response, possibly an error response.
    * @throws {AgentCoreError} if no response arrived; {@link Cancelled} if the sender cancelled.
    */
-  request(request: Request, exchange: Exchange): Promise<Response>;
+  request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse>;
   /** Resolves when there is room for more: a waiting caller slows to the peer's pace. */
-  notify(notification: Notification, exchange: Exchange): Promise<void>;
+  notify(notification: JsonRpcNotification, context: RequestContext): Promise<void>;
 }
 
 /** How long later messages wait for a server to acknowledge a notification, in milliseconds. */
 export const ACKNOWLEDGEMENT_TIMEOUT_MS = 1_000;
 
 /** Context of one message in transit. */
-export interface Exchange {
+export interface RequestContext {
   /** Aborts with {@link Cancelled} if the sender cancels, or with an error if the program ends. */
   readonly signal: AbortSignal;
   /** The sender. Receives notifications and requests for this message. */
-  readonly back: Peer;
+  readonly sender: Peer;
   /**
    * Called right before each time the message leaves the machine, after all waiting. Throws if the
    * message must no longer be sent.
    */
   readonly beforeSend?: (() => void) | undefined;
   /** Set if a caller records the request. */
-  readonly trail?: Trail | undefined;
+  readonly call?: CallInfo | undefined;
 }
 
 /** Facts about a request, collected in transit and recorded. */
-export interface Trail {
+export interface CallInfo {
   /** The last session to answer. */
   attempts: number;
   /** The session that answered last. */
@@ -51,11 +51,11 @@ export interface Trail {
   /** Ids of issued and restored redaction tokens, in the request and its response. */
   tokens?: { readonly issued: Set<string>; readonly restored: Set<string> };
   /** The policy decision. */
-  decision?: Decided;
+  decision?: RecordedDecision;
 }
 
 /** A policy decision in its recorded form. */
-interface Decided {
+interface RecordedDecision {
   /** `allow`, `deny`, or the outcome of an approval. */
   readonly effect: string;
   /** The deciding rule, as a JSON pointer into its document. */
@@ -65,21 +65,21 @@ interface Decided {
 }
 
 /** Abort reason of a request that its sender cancelled. Such a request gets no response. */
-export class Cancelled extends Error {
+export class CancelledError extends Error {
   override readonly name = 'Cancelled';
   /**
    * The received `notifications/cancelled`; `undefined` if the enclosing exchange ended instead.
    */
-  readonly notification: Notification | undefined;
+  readonly notification: JsonRpcNotification | undefined;
 
-  constructor(notification?: Notification) {
+  constructor(notification?: JsonRpcNotification) {
     super('The request was cancelled');
     this.notification = notification;
   }
 }
 
 /** Resolves like `work`, or throws the signal's reason if the signal aborts first. */
-export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+export async function withAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   let giveUp: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {

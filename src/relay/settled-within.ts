@@ -1,5 +1,8 @@
 /** Resolves when `work` has settled, even with an error, or after `milliseconds`. Never rejects. */
-export async function settledWithin(work: Promise<unknown>, milliseconds: number): Promise<void> {
+export async function waitUntilSettled(
+  work: Promise<unknown>,
+  milliseconds: number,
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, milliseconds);

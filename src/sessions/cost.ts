@@ -12,23 +12,23 @@ export const NO_COST: CostRange = { least: 0, most: 0 };
  * What a session has cost after so many milliseconds: from one that used no CPU and the least memory
  * that is charged, to one that used all its CPU and memory all the time.
  */
-export function costOfUse(milliseconds: number): CostRange {
+export function estimateCost(milliseconds: number): CostRange {
   const { perVcpuHour, mostVcpus } = RUNTIME_PRICES;
-  const { least, most } = costOfIdling(milliseconds);
-  return { least, most: most + hours(milliseconds) * mostVcpus * perVcpuHour };
+  const { least, most } = estimateIdleCost(milliseconds);
+  return { least, most: most + toBilledHours(milliseconds) * mostVcpus * perVcpuHour };
 }
 
 /**
  * What a session costs that stays idle for so many milliseconds: memory alone, from the least that is
  * charged to all that it can have, since CPU is charged only as far as it is used.
  */
-export function costOfIdling(milliseconds: number): CostRange {
+export function estimateIdleCost(milliseconds: number): CostRange {
   const { perGigabyteHour, leastGigabytes, mostGigabytes } = RUNTIME_PRICES;
-  const perGigabyte = hours(milliseconds) * perGigabyteHour;
+  const perGigabyte = toBilledHours(milliseconds) * perGigabyteHour;
   return { least: perGigabyte * leastGigabytes, most: perGigabyte * mostGigabytes };
 }
 
-export function totalCost(costs: readonly CostRange[]): CostRange {
+export function sumCosts(costs: readonly CostRange[]): CostRange {
   return costs.reduce(
     (sum, { least, most }) => ({ least: sum.least + least, most: sum.most + most }),
     NO_COST,
@@ -50,6 +50,6 @@ function formatMoney(dollars: number): string {
 }
 
 /** Billed by the second, and a second that has begun is one. */
-function hours(milliseconds: number): number {
+function toBilledHours(milliseconds: number): number {
   return Math.ceil(Math.max(0, milliseconds) / 1000) / 3600;
 }

@@ -2,39 +2,39 @@ import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Environment } from '../environment.ts';
 import { AgentCoreError } from '../error.ts';
-import { Journal } from '../journal/journal.ts';
+import { JournalWriter } from '../journal/journal.ts';
 import { readJournal } from '../journal/reader.ts';
 import type { JournalRecord } from '../journal/records.ts';
 import { type PruneReport, prune } from '../journal/retention.ts';
-import { journalFolder, stateFolder } from '../journal/state-folder.ts';
-import { Lifecycles } from './lifecycle.ts';
+import { getJournalDirectory, getStateDirectory } from '../journal/state-folder.ts';
+import { LifecycleCache } from './lifecycle.ts';
 import { type ReadSessions, readSessions, type UnlistedEnd } from './read-sessions.ts';
-import { type ExternalIdOf, SessionAccess } from './session-access.ts';
-import type { SessionEntry } from './session-book.ts';
-import { oursOf } from './session-lookup.ts';
+import { type GetExternalId, SessionClientFactory } from './session-access.ts';
+import type { SessionInfo } from './session-book.ts';
+import { getRecordIds } from './session-lookup.ts';
 import { stopSessions } from './session-stopping.ts';
-import { runtimeName } from './session-words.ts';
+import { formatRuntimeName } from './session-words.ts';
 import type { StopResult } from './stop-session.ts';
 
 /** The sessions that all programs of this user have put on record: read, stopped, forgotten. */
-export class KnownSessions {
+export class SessionStore {
   /** Of the journal. */
   readonly folder: string;
   readonly #program: string;
-  readonly #access: SessionAccess;
-  readonly #lifecycles: Lifecycles;
+  readonly #access: SessionClientFactory;
+  readonly #lifecycles: LifecycleCache;
 
   /**
    * @param program What the journal calls the program that stops sessions: `cli`, `extension`.
    * @param externalIdOf Asked for roles that were assumed; what it does not know, the environment may.
    * @throws {AgentCoreError} `usage` where the environment names no state folder that can be.
    */
-  constructor(env: Environment, program: string, externalIdOf?: ExternalIdOf) {
-    const state = stateFolder(env);
-    this.folder = journalFolder(state);
+  constructor(env: Environment, program: string, externalIdOf?: GetExternalId) {
+    const state = getStateDirectory(env);
+    this.folder = getJournalDirectory(state);
     this.#program = program;
-    this.#access = new SessionAccess(env, externalIdOf);
-    this.#lifecycles = new Lifecycles({
+    this.#access = new SessionClientFactory(env, externalIdOf);
+    this.#lifecycles = new LifecycleCache({
       file: join(state, 'lifecycles.json'),
       read: (subject, signal) => this.#access.readLifecycle(subject, signal),
       now: Date.now,
@@ -48,8 +48,8 @@ export class KnownSessions {
   }
 
   /** All records of one session, by time. */
-  async recordsOf(entry: SessionEntry): Promise<readonly JournalRecord[]> {
-    const ours = oursOf(entry);
+  async readRecords(entry: SessionInfo): Promise<readonly JournalRecord[]> {
+    const ours = getRecordIds(entry);
     const { files } = await readJournal(this.folder);
     return files
       .flatMap(({ records }) => records)
@@ -59,10 +59,10 @@ export class KnownSessions {
 
   /** Stops sessions by the credentials that they were used with, and puts on record how that went. */
   async stop(
-    entries: readonly SessionEntry[],
+    entries: readonly SessionInfo[],
     options: {
       readonly signal: AbortSignal;
-      readonly onResult: (entry: SessionEntry, result: StopResult) => void;
+      readonly onResult: (entry: SessionInfo, result: StopResult) => void;
       /** Told once where the record cannot be written. */
       readonly onFailure: (sentence: string) => void;
     },
@@ -73,7 +73,7 @@ export class KnownSessions {
         access: this.#access,
         signal,
         onResult: async (entry, result) => {
-          await recordOnce(journal, entry, eventOf(result));
+          await recordOnce(journal, entry, toSessionEvent(result));
           onResult(entry, result);
         },
       }),
@@ -88,14 +88,14 @@ export class KnownSessions {
    * @throws {AgentCoreError} `usage` where one is not orphaned; none is dismissed then.
    */
   async dismiss(
-    entries: readonly SessionEntry[],
+    entries: readonly SessionInfo[],
     onFailure: (sentence: string) => void,
   ): Promise<void> {
     for (const entry of entries) {
       if (entry.state === 'orphaned') continue;
       throw new AgentCoreError(
         'usage',
-        `Could not dismiss the session on ${runtimeName(entry)}: it is ${entry.state}, and only orphaned sessions can be dismissed. ${entry.mayBill ? 'Stop it instead.' : 'It leaves the list by itself.'}`,
+        `Could not dismiss the session on ${formatRuntimeName(entry)}: it is ${entry.state}, and only orphaned sessions can be dismissed. ${entry.mayBill ? 'Stop it instead.' : 'It leaves the list by itself.'}`,
       );
     }
     await this.#withJournal(onFailure, async (journal) => {
@@ -105,11 +105,11 @@ export class KnownSessions {
 
   async #withJournal(
     onFailure: (sentence: string) => void,
-    work: (journal: Journal) => Promise<void>,
+    work: (journal: JournalWriter) => Promise<void>,
   ): Promise<void> {
     const { version } = packageJson;
     const program = this.#program;
-    const journal = new Journal({ folder: this.folder, program, version, onFailure });
+    const journal = new JournalWriter({ folder: this.folder, program, version, onFailure });
     await work(journal);
     await journal.close();
   }
@@ -123,7 +123,7 @@ export class KnownSessions {
     const { entries } = await this.read();
     const lifetimes = new Map(
       entries.flatMap((entry) =>
-        oursOf(entry).map((session) => [session, entry.lifecycle.maxLifetime]),
+        getRecordIds(entry).map((session) => [session, entry.lifecycle.maxLifetime]),
       ),
     );
     return prune(this.folder, {
@@ -140,19 +140,19 @@ type SessionEvent =
 
 /** One event for all records of a runtime session, which logs show once. */
 async function recordOnce(
-  journal: Journal,
-  entry: SessionEntry,
+  journal: JournalWriter,
+  entry: SessionInfo,
   event: SessionEvent,
 ): Promise<void> {
   const at = new Date().toISOString();
-  const [first, ...others] = oursOf(entry) as [string, ...string[]];
+  const [first, ...others] = getRecordIds(entry) as [string, ...string[]];
   await journal.recordNow({ ...event, at, session: first });
   for (const session of others) {
     await journal.recordNow({ ...event, at, session, sameAs: first });
   }
 }
 
-function eventOf(result: StopResult): SessionEvent {
+function toSessionEvent(result: StopResult): SessionEvent {
   return result.how === 'failed'
     ? { type: 'session.stop-failed', reason: result.reason }
     : { type: 'session.stopped', wasGone: result.how === 'gone' };

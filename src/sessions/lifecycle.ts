@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { LifecycleConfiguration } from '../aws/control-plane.ts';
-import { privateFolder, replaceFile } from '../aws/sso/private-file.ts';
+import { ensurePrivateDirectory, replaceFile } from '../aws/sso/private-file.ts';
 import type { SessionOrigin } from '../journal/records.ts';
 
 /** How long sessions of a runtime last, in milliseconds. */
@@ -15,9 +15,10 @@ export interface Lifecycle {
 }
 
 const SECOND = 1000;
+
 const HOUR = 3600 * SECOND;
 
-export const ASSUMED_LIFECYCLE: Lifecycle = {
+export const DEFAULT_LIFECYCLE: Lifecycle = {
   idleTimeout: 900 * SECOND,
   maxLifetime: 28_800 * SECOND,
   source: 'assumed',
@@ -29,7 +30,7 @@ export type LifecycleSubject = Pick<
   'runtime' | 'endpoint' | 'profile' | 'assumeRole'
 >;
 
-export interface LifecyclesOptions {
+interface LifecycleCacheOptions {
   /** What was read before, kept for the next program; made where it is missing. */
   readonly file: string;
   readonly read: (
@@ -43,9 +44,12 @@ export interface LifecyclesOptions {
 
 /** Loading the AWS client alone takes seconds on a busy machine. */
 const MAX_WAIT = 5 * SECOND;
+
 /** How long an answer, and a refusal, is taken for the present one. */
 const ANSWER_HOLDS = 24 * HOUR;
+
 const REFUSAL_HOLDS = HOUR;
+
 /** An answer this old goes out of the file: no session is left that began under it. */
 const FORGOTTEN_AFTER = 30 * 24 * HOUR;
 
@@ -57,10 +61,10 @@ interface Entry {
 }
 
 /** The lifecycles of runtimes, asked of AgentCore where it answers, and never a reason to fail. */
-export class Lifecycles {
-  readonly #options: LifecyclesOptions;
+export class LifecycleCache {
+  readonly #options: LifecycleCacheOptions;
 
-  constructor(options: LifecyclesOptions) {
+  constructor(options: LifecycleCacheOptions) {
     this.#options = options;
   }
 
@@ -72,8 +76,8 @@ export class Lifecycles {
     const entries = await readEntries(file);
     const due = new Map(
       subjects
-        .filter((subject) => this.#isDue(subject, entries.get(keyOf(subject))))
-        .map((subject) => [keyOf(subject), subject]),
+        .filter((subject) => this.#isDue(subject, entries.get(getKey(subject))))
+        .map((subject) => [getKey(subject), subject]),
     );
     if (due.size > 0) {
       const abort = new AbortController();
@@ -90,7 +94,7 @@ export class Lifecycles {
       abort.abort();
       await this.#keep(entries);
     }
-    return (subject) => entries.get(keyOf(subject))?.lifecycle ?? ASSUMED_LIFECYCLE;
+    return (subject) => entries.get(getKey(subject))?.lifecycle ?? DEFAULT_LIFECYCLE;
   }
 
   #isDue({ endpoint }: LifecycleSubject, entry: Entry | undefined): boolean {
@@ -108,7 +112,7 @@ export class Lifecycles {
   ): Promise<Entry | undefined> {
     const { read, now } = this.#options;
     try {
-      return { lifecycle: lifecycleOf(await read(subject, signal)), readAt: now() };
+      return { lifecycle: toLifecycle(await read(subject, signal)), readAt: now() };
     } catch (thrown) {
       // What was known once is nearer to the truth than a default.
       return isRefusal(thrown) ? { ...before, refusedAt: now() } : undefined;
@@ -122,7 +126,7 @@ export class Lifecycles {
       ([, { readAt = 0, refusedAt = 0 }]) => Math.max(readAt, refusedAt) > oldest,
     );
     try {
-      await privateFolder(dirname(file));
+      await ensurePrivateDirectory(dirname(file));
       await replaceFile(file, `${JSON.stringify(Object.fromEntries(kept))}\n`);
     } catch {
       // It is asked again next time.
@@ -136,11 +140,11 @@ export function isAwsEndpoint(endpoint: string): boolean {
   return /\.(amazonaws\.com(\.cn)?|api\.aws|api\.amazonwebservices\.com\.cn)$/.test(host);
 }
 
-function lifecycleOf(configuration: LifecycleConfiguration = {}): Lifecycle {
+function toLifecycle(configuration: LifecycleConfiguration = {}): Lifecycle {
   const { idleRuntimeSessionTimeout: idle, maxLifetime: max } = configuration;
   return {
-    idleTimeout: idle === undefined ? ASSUMED_LIFECYCLE.idleTimeout : idle * SECOND,
-    maxLifetime: max === undefined ? ASSUMED_LIFECYCLE.maxLifetime : max * SECOND,
+    idleTimeout: idle === undefined ? DEFAULT_LIFECYCLE.idleTimeout : idle * SECOND,
+    maxLifetime: max === undefined ? DEFAULT_LIFECYCLE.maxLifetime : max * SECOND,
     source: idle === undefined || max === undefined ? 'assumed' : 'runtime',
   };
 }
@@ -154,7 +158,7 @@ function isRefusal(thrown: unknown): boolean {
 }
 
 /** The same runtime id may be served by AWS and by a local runtime. */
-function keyOf({ runtime, endpoint }: LifecycleSubject): string {
+function getKey({ runtime, endpoint }: LifecycleSubject): string {
   return `${runtime} ${endpoint}`;
 }
 

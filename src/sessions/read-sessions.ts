@@ -1,16 +1,16 @@
-import { foldSessions } from '../journal/journal-sessions.ts';
+import { readSessionFacts } from '../journal/journal-sessions.ts';
 import type { OnRecord } from '../journal/reader.ts';
-import { isOver } from '../journal/session-facts.ts';
-import type { LifecycleSubject, Lifecycles } from './lifecycle.ts';
-import { type RecordedSession, type SessionEntry, sessionEntries } from './session-book.ts';
-import { SessionUses } from './session-uses.ts';
+import { hasEnded } from '../journal/session-facts.ts';
+import type { LifecycleCache, LifecycleSubject } from './lifecycle.ts';
+import { buildSessionList, type SessionInfo, type SessionRecordSet } from './session-book.ts';
+import { SessionActivityIndex } from './session-uses.ts';
 
 /** The longest that a runtime can let its sessions live, in milliseconds. */
-const LONGEST_LIFETIME = 1_209_600_000;
+const MAX_LIFETIME_MS = 1_209_600_000;
 
 export interface ReadSessions {
   /** Newest first. */
-  readonly entries: readonly SessionEntry[];
+  readonly entries: readonly SessionInfo[];
   /** A sentence for each file that could not be read. */
   readonly problems: readonly string[];
 }
@@ -22,7 +22,7 @@ export interface ReadSessions {
 export async function readSessions(options: {
   /** The journal's. */
   readonly folder: string;
-  readonly lifecycles: Pick<Lifecycles, 'of'>;
+  readonly lifecycles: Pick<LifecycleCache, 'of'>;
   readonly now: () => number;
   /** Is given every record on the way. */
   readonly onRecord?: OnRecord;
@@ -30,8 +30,8 @@ export async function readSessions(options: {
   readonly unlisted?: readonly UnlistedEnd[];
 }): Promise<ReadSessions> {
   const { folder, lifecycles, now, onRecord, unlisted = [] } = options;
-  const uses = new SessionUses();
-  const { facts, owners, problems } = await foldSessions(folder, {
+  const uses = new SessionActivityIndex();
+  const { facts, owners, problems } = await readSessionFacts(folder, {
     now: new Date(now()),
     onRecord: (record, file) => {
       uses.add(record);
@@ -46,17 +46,20 @@ export async function readSessions(options: {
     }))
     .filter(hasTimes)
     .filter((session) => isIncluded(session, unlisted));
-  const lifecycleOf = await lifecycles.of(subjectsOf(sessions, now()));
-  return { entries: sessionEntries(sessions, lifecycleOf, now()), problems };
+  const toLifecycle = await lifecycles.of(getLifecycleSubjects(sessions, now()));
+  return { entries: buildSessionList(sessions, toLifecycle, now()), problems };
 }
 
 /** Those whose end depends on their runtime's settings. */
-function subjectsOf(sessions: readonly RecordedSession[], now: number): LifecycleSubject[] {
+function getLifecycleSubjects(
+  sessions: readonly SessionRecordSet[],
+  now: number,
+): LifecycleSubject[] {
   return sessions
     .filter(({ facts, use }) => {
       const isRevived = use.lastBegin > Math.max(...use.ends);
       const age = now - Date.parse(facts.lastActiveAt);
-      return (!isOver(facts) || isRevived) && age < LONGEST_LIFETIME;
+      return (!hasEnded(facts) || isRevived) && age < MAX_LIFETIME_MS;
     })
     .map(({ facts }) => facts);
 }
@@ -65,7 +68,7 @@ function subjectsOf(sessions: readonly RecordedSession[], now: number): Lifecycl
 export type UnlistedEnd = 'lost' | 'dismissed';
 
 function isIncluded(
-  { facts: { end }, use }: RecordedSession,
+  { facts: { end }, use }: SessionRecordSet,
   unlisted: readonly UnlistedEnd[],
 ): boolean {
   if (end?.how !== 'lost' && end?.how !== 'dismissed') return true;
@@ -74,6 +77,6 @@ function isIncluded(
 }
 
 /** What a damaged file says of a session may have none. */
-function hasTimes({ facts: { startedAt, lastActiveAt } }: RecordedSession): boolean {
+function hasTimes({ facts: { startedAt, lastActiveAt } }: SessionRecordSet): boolean {
   return !Number.isNaN(Date.parse(startedAt)) && !Number.isNaN(Date.parse(lastActiveAt));
 }

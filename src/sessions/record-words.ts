@@ -1,5 +1,5 @@
 import type { CallRecord, JournalRecord, ProgramRecord } from '../journal/records.ts';
-import { formatTime, printable, runtimeName } from './session-words.ts';
+import { formatRuntimeName, formatTime, sanitizeForTerminal } from './session-words.ts';
 
 /** Which records are asked for; where nothing is, all of them. */
 export interface RecordFilter {
@@ -29,7 +29,7 @@ function isFailure(record: JournalRecord): boolean {
 }
 
 /** When it happened: a file may begin after its program has. */
-export function timeOf(record: JournalRecord): string {
+export function getRecordTime(record: JournalRecord): string {
   return record.type === 'program' ? (record.startedAt ?? record.at) : record.at;
 }
 
@@ -38,20 +38,25 @@ export function timeOf(record: JournalRecord): string {
  *
  * @param head Who wrote it, where that is to be said.
  */
-export function recordLine(record: JournalRecord, head?: ProgramRecord): string | undefined {
-  const words = recordWords(record);
+export function formatRecordLine(record: JournalRecord, head?: ProgramRecord): string | undefined {
+  const words = formatRecord(record);
   if (words === undefined) return undefined;
   const { session } = record as { readonly session?: string };
   const who = head && `${head.program} ${head.pid}`.padEnd(12);
-  const which = session === undefined ? undefined : printable(session).slice(0, 8);
+  const which = session === undefined ? undefined : sanitizeForTerminal(session).slice(0, 8);
   // Names and messages come from servers, and a terminal would obey what is in them.
-  return [formatTime(timeOf(record)), who, (which ?? '-').padEnd(8), printable(words)]
+  return [
+    formatTime(getRecordTime(record)),
+    who,
+    (which ?? '-').padEnd(8),
+    sanitizeForTerminal(words),
+  ]
     .filter((part) => part !== undefined)
     .join('  ');
 }
 
 /** What a record says, without when and by whom; nothing for what only programs need. */
-export function recordWords(record: JournalRecord): string | undefined {
+export function formatRecord(record: JournalRecord): string | undefined {
   if ('sameAs' in record) return undefined;
   switch (record.type) {
     case 'program':
@@ -62,7 +67,7 @@ export function recordWords(record: JournalRecord): string | undefined {
       return undefined;
     case 'session.started': {
       const { mode, runtimeSessionId } = record;
-      return `session started on ${runtimeName(record)}, mode "${mode}", runtime session ${runtimeSessionId}`;
+      return `session started on ${formatRuntimeName(record)}, mode "${mode}", runtime session ${runtimeSessionId}`;
     }
     case 'session.identified': {
       const { returnedId, mcpSessionId } = record;
@@ -73,11 +78,13 @@ export function recordWords(record: JournalRecord): string | undefined {
       return `session known as ${ids.filter(Boolean).join(', ') || 'nothing new'}`;
     }
     case 'session.active':
-      return record.open === 0 ? 'no call under way' : `${count(record.open, 'call')} under way`;
+      return record.open === 0
+        ? 'no call under way'
+        : `${pluralize(record.open, 'call')} under way`;
     case 'session.replayed': {
       const { next, reason, milliseconds, calls, toolsChanged } = record;
       const tools = toolsChanged ? ', its tools have changed' : '';
-      return `handshake repeated in ${Math.round(milliseconds)} ms, ${count(calls, 'call')} sent again${tools}, goes on as ${next.slice(0, 8)}: ${reason}`;
+      return `handshake repeated in ${Math.round(milliseconds)} ms, ${pluralize(calls, 'call')} sent again${tools}, goes on as ${next.slice(0, 8)}: ${reason}`;
     }
     case 'session.lost':
       return `session lost: ${record.reason}`;
@@ -90,7 +97,7 @@ export function recordWords(record: JournalRecord): string | undefined {
     case 'session.dismissed':
       return 'session dismissed';
     case 'call':
-      return callWords(record);
+      return formatCall(record);
     case 'error':
       return `${record.level ?? 'error'}: ${record.message}`;
   }
@@ -104,7 +111,7 @@ const OUTCOMES: Readonly<Record<string, string>> = {
   cancelled: 'cancelled',
 };
 
-function callWords(call: CallRecord): string {
+function formatCall(call: CallRecord): string {
   const { method, name, outcome, code, milliseconds, bytesIn, bytesOut, attempts } = call;
   const called = name === undefined ? method : `${method} ${name}`;
   const ended = code === undefined ? (OUTCOMES[outcome] ?? outcome) : `${outcome} ${code}`;
@@ -114,6 +121,6 @@ function callWords(call: CallRecord): string {
   return `${called}: ${ended} in ${Math.round(milliseconds)} ms (${sizes}${again}${request})`;
 }
 
-function count(number: number, thing: string): string {
+function pluralize(number: number, thing: string): string {
   return `${number} ${thing}${number === 1 ? '' : 's'}`;
 }

@@ -1,14 +1,17 @@
 import { parseRuntimeArn, type RuntimeArn } from '../aws/arn.ts';
 import { isBearer, readAuthorization } from '../aws/authorization/authorization-settings.ts';
-import { findToken } from '../aws/authorization/find-token.ts';
+import { createTokenProvider } from '../aws/authorization/find-token.ts';
 import type { KeptToken } from '../aws/authorization/kept-token.ts';
-import { AwsClock } from '../aws/aws-clock.ts';
+import { SigningClock } from '../aws/aws-clock.ts';
 import type { LifecycleConfiguration } from '../aws/control-plane.ts';
-import { type FoundCredentials, findCredentials } from '../aws/credentials/credentials.ts';
+import {
+  type CredentialProvider,
+  createCredentialProvider,
+} from '../aws/credentials/credentials.ts';
 import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
-import { environmentProfile } from '../aws/environment-profile.ts';
+import { getEnvironmentProfile } from '../aws/environment-profile.ts';
 import type { Network } from '../aws/network.ts';
-import { runtimeInvocationsUrl } from '../aws/runtime-url.ts';
+import { getRuntimeInvocationsUrl } from '../aws/runtime-url.ts';
 import { openNetwork, readServiceSettings } from '../aws/shared-config.ts';
 import type { Environment } from '../environment.ts';
 import type { SessionOrigin } from '../journal/records.ts';
@@ -21,28 +24,28 @@ const EXAMPLE_KEY = {
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
 };
 
-const EXAMPLE_CREDENTIALS: FoundCredentials = Object.assign(async () => EXAMPLE_KEY, {
+const EXAMPLE_CREDENTIALS: CredentialProvider = Object.assign(async () => EXAMPLE_KEY, {
   renew: async () => false,
 });
 
 /** The external id by which a role is assumed, for who knows it: no record has it. */
-export type ExternalIdOf = (role: Pick<AssumeRole, 'arn' | 'chain'>) => string | undefined;
+export type GetExternalId = (role: Pick<AssumeRole, 'arn' | 'chain'>) => string | undefined;
 
 /**
  * Reaches AgentCore as the program did that started a session: with its profile and role where it
  * named them, else with what the environment has; at its region and endpoint.
  */
-export class SessionAccess {
+export class SessionClientFactory {
   readonly #env: Environment;
-  readonly #externalIdOf: ExternalIdOf;
-  readonly #credentials = new Map<string, FoundCredentials>();
-  readonly #clock = new AwsClock();
+  readonly #getExternalId: GetExternalId;
+  readonly #credentials = new Map<string, CredentialProvider>();
+  readonly #clock = new SigningClock();
   /** By the URL of what they are for. */
   readonly #tokens = new Map<string, KeptToken | undefined>();
 
-  constructor(env: Environment, externalIdOf: ExternalIdOf = () => undefined) {
+  constructor(env: Environment, externalIdOf: GetExternalId = () => undefined) {
     this.#env = env;
-    this.#externalIdOf = externalIdOf;
+    this.#getExternalId = externalIdOf;
   }
 
   /** What GetAgentRuntime says of the session's runtime; throws as the SDK's client does. */
@@ -50,11 +53,13 @@ export class SessionAccess {
     session: LifecycleSubject,
     signal: AbortSignal,
   ): Promise<LifecycleConfiguration | undefined> {
-    const { controlPlaneUrl, readLifecycle } = await import('../aws/control-plane.ts');
+    const { getControlPlaneUrl: controlPlaneUrl, readLifecycle } = await import(
+      '../aws/control-plane.ts'
+    );
     const runtime = parseRuntimeArn(session.runtime);
     const settings = await readServiceSettings(
       'Bedrock AgentCore Control',
-      this.#profileOf(session),
+      this.#getProfile(session),
       this.#env,
     );
     // A local runtime serves both planes, and the environment may mean another by now.
@@ -62,23 +67,23 @@ export class SessionAccess {
     return readLifecycle({
       runtime,
       endpoint: isLocal ? new URL(session.endpoint) : controlPlaneUrl(runtime, settings),
-      credentials: await this.#credentialsOf(session),
-      network: await this.#networkOf(session),
+      credentials: await this.#createCredentials(session),
+      network: await this.#getNetwork(session),
       signal,
     });
   }
 
   /** The endpoint and the authorization to stop the session. */
-  async stopTargetOf(session: SessionOrigin): Promise<StopTarget> {
+  async createStopTargetFor(session: SessionOrigin): Promise<StopTarget> {
     const endpoint = new URL(session.endpoint);
     const runtime = parseRuntimeArn(session.runtime);
-    const network = await this.#networkOf(session);
+    const network = await this.#getNetwork(session);
     return createStopTarget({
       runtime,
       qualifier: session.qualifier,
       endpoint,
-      token: this.#tokenOf(session, runtime, endpoint, network),
-      credentials: await this.#credentialsOf(session),
+      token: this.#createToken(session, runtime, endpoint, network),
+      credentials: await this.#createCredentials(session),
       clock: this.#clock,
       agent: await network.agentFor(endpoint),
     });
@@ -88,7 +93,7 @@ export class SessionAccess {
    * What it takes to get a token is not in the journal: the environment has it, as it had for the
    * program that began the session, or IAM credentials have to do.
    */
-  #tokenOf(
+  #createToken(
     session: SessionOrigin,
     runtime: RuntimeArn,
     endpoint: URL,
@@ -97,30 +102,30 @@ export class SessionAccess {
     if (session.authorization === undefined) return undefined;
     const settings = readAuthorization(this.#env);
     if (!isBearer(settings)) return undefined;
-    const url = runtimeInvocationsUrl(endpoint, runtime, session.qualifier);
+    const url = getRuntimeInvocationsUrl(endpoint, runtime, session.qualifier);
     if (!this.#tokens.has(url.href)) {
-      this.#tokens.set(url.href, findToken(settings, url, { network, env: this.#env }));
+      this.#tokens.set(url.href, createTokenProvider(settings, url, { network, env: this.#env }));
     }
     return this.#tokens.get(url.href);
   }
 
   /** Sessions of the same user share one look-up. */
-  async #credentialsOf(session: LifecycleSubject): Promise<FoundCredentials> {
+  async #createCredentials(session: LifecycleSubject): Promise<CredentialProvider> {
     const { region } = parseRuntimeArn(session.runtime);
-    const profile = this.#profileOf(session);
+    const profile = this.#getProfile(session);
     if (profile === undefined && this.#isOfNobody(session)) return EXAMPLE_CREDENTIALS;
     const assumeRole = session.assumeRole && {
       ...session.assumeRole,
       // Where nobody knows it, whoever stops says it again.
       externalId:
-        this.#externalIdOf(session.assumeRole) ??
+        this.#getExternalId(session.assumeRole) ??
         (this.#env.AGENTCORE_ASSUME_ROLE_EXTERNAL_ID || undefined),
     };
-    const network = await this.#networkOf(session);
+    const network = await this.#getNetwork(session);
     const key = JSON.stringify([region, profile, assumeRole]);
     let credentials = this.#credentials.get(key);
     if (!credentials) {
-      credentials = findCredentials({
+      credentials = createCredentialProvider({
         profile,
         region,
         assumeRole,
@@ -140,11 +145,11 @@ export class SessionAccess {
   }
 
   /** Opened when it is needed: what is wrong with its settings concerns nobody before. */
-  #networkOf(subject: LifecycleSubject): Promise<Network> {
-    return openNetwork(this.#profileOf(subject), this.#env);
+  #getNetwork(subject: LifecycleSubject): Promise<Network> {
+    return openNetwork(this.#getProfile(subject), this.#env);
   }
 
-  #profileOf({ profile }: LifecycleSubject): string | undefined {
-    return profile ?? environmentProfile(this.#env);
+  #getProfile({ profile }: LifecycleSubject): string | undefined {
+    return profile ?? getEnvironmentProfile(this.#env);
   }
 }

@@ -1,9 +1,9 @@
 import type { JournalSource } from '../journal/reader.ts';
 import type { SessionFacts, SessionOrigin } from '../journal/records.ts';
-import { type CostRange, costOfIdling, costOfUse, NO_COST } from './cost.ts';
+import { type CostRange, estimateCost, estimateIdleCost, NO_COST } from './cost.ts';
 import type { Lifecycle, LifecycleSubject } from './lifecycle.ts';
-import { lifeOf, type SessionLife } from './session-life.ts';
-import { type SessionUse, united } from './session-uses.ts';
+import { createTimeline, type SessionTimeline } from './session-life.ts';
+import { mergeSpans, type SessionUse } from './session-uses.ts';
 
 /**
  * `active`: calls are under way. `idle`: none are, and its time is not over. `orphaned`: neither is
@@ -24,7 +24,7 @@ export interface SessionProgram {
 }
 
 /** A runtime session as people and scripts are told of it: plain data, times in ISO 8601. */
-export interface SessionEntry extends SessionOrigin {
+export interface SessionInfo extends SessionOrigin {
   /** The id of our own of its oldest record. */
   readonly id: string;
   readonly state: SessionState;
@@ -62,32 +62,34 @@ export interface SessionEntry extends SessionOrigin {
 }
 
 /** What the journal knows of a session. */
-export interface RecordedSession {
+export interface SessionRecordSet {
   readonly facts: SessionFacts;
   readonly use: SessionUse;
   readonly owner: Pick<JournalSource, 'head' | 'liveness' | 'heartbeatAt'> | undefined;
 }
 
 /** The longest that AgentCore lets a call go on, which is one that streams. */
-const LONGEST_CALL = 3_600_000;
+const MAX_CALL_MS = 3_600_000;
+
 /** The last moment that a date can name. */
-const LAST_MOMENT = 8.64e15;
+const MAX_DATE_MS = 8.64e15;
+
 /** A program on another machine that has been silent for so long is not counted as calling. */
 const SILENCE = 60_000;
 
 /** All runtime sessions on record, newest first. */
-export function sessionEntries(
-  sessions: readonly RecordedSession[],
+export function buildSessionList(
+  sessions: readonly SessionRecordSet[],
   lifecycleOf: (subject: LifecycleSubject) => Lifecycle,
   now: number,
-): readonly SessionEntry[] {
-  const byStart = [...sessions].sort((one, other) => startOf(one) - startOf(other));
+): readonly SessionInfo[] {
+  const byStart = [...sessions].sort((one, other) => getStartTime(one) - getStartTime(other));
   const groups: Group[] = [];
   const latest = new Map<string, Group>();
   for (const session of byStart) {
-    const key = keyOf(session.facts);
+    const key = getKey(session.facts);
     const group = latest.get(key);
-    if (group && startOf(session) <= group.endsAt) {
+    if (group && getStartTime(session) <= group.endsAt) {
       group.add(session);
       continue;
     }
@@ -102,43 +104,43 @@ export function sessionEntries(
  * Records of one runtime session have the same id on the header that routes: programs that share an
  * identity share it. Where two servers each gave a Mcp-Session-Id of their own, they are two.
  */
-function keyOf(facts: SessionFacts): string {
+function getKey(facts: SessionFacts): string {
   const { runtime, qualifier = 'DEFAULT', endpoint, mcpSessionId, runtimeSessionId } = facts;
   return JSON.stringify([runtime, qualifier, endpoint, mcpSessionId ?? runtimeSessionId]);
 }
 
 /** The records of one runtime session. */
 class Group {
-  readonly #members: RecordedSession[];
+  readonly #members: SessionRecordSet[];
   readonly #lifecycle: Lifecycle;
   readonly #now: number;
 
-  constructor(first: RecordedSession, lifecycle: Lifecycle, now: number) {
+  constructor(first: SessionRecordSet, lifecycle: Lifecycle, now: number) {
     this.#members = [first];
     this.#lifecycle = lifecycle;
     this.#now = now;
   }
 
-  add(member: RecordedSession): void {
+  add(member: SessionRecordSet): void {
     this.#members.push(member);
   }
 
   /** When the session is over unless it is used again. */
   get endsAt(): number {
-    return endOf(this.#life());
+    return getEndTime(this.#life());
   }
 
-  entry(): SessionEntry {
+  entry(): SessionInfo {
     const members = this.#members;
     const now = this.#now;
     const life = this.#life();
     const state = this.#state(life);
     const mayBill = state !== 'stopped' && state !== 'expired';
-    const first = (members[0] as RecordedSession).facts;
-    const newest = (members.at(-1) as RecordedSession).facts;
+    const first = (members[0] as SessionRecordSet).facts;
+    const newest = (members.at(-1) as SessionRecordSet).facts;
     const startedAt = Date.parse(first.startedAt);
     const lastActiveAt = Math.max(...members.map(({ facts }) => Date.parse(facts.lastActiveAt)));
-    const end = endOf(life);
+    const end = getEndTime(life);
     // Until its calls end, the idle timer does not run.
     const latest = state === 'active' ? life.lifetimeUntil : end;
     const left = (moment: number) => (mayBill ? Math.max(0, moment - now) : 0);
@@ -148,10 +150,10 @@ class Group {
       state,
       mayBill,
       runtimeSessionId: newest.runtimeSessionId,
-      returnedId: lastOf(members, ({ facts }) => facts.returnedId),
-      mcpSessionId: lastOf(members, ({ facts }) => facts.mcpSessionId),
+      returnedId: findLastValue(members, ({ facts }) => facts.returnedId),
+      mcpSessionId: findLastValue(members, ({ facts }) => facts.mcpSessionId),
       idsKnown: members.some(({ facts }) => facts.returnedId ?? facts.mcpSessionId),
-      stopIds: [...new Set(members.flatMap(({ facts }) => idsOf(facts)))],
+      stopIds: [...new Set(members.flatMap(({ facts }) => getSessionIds(facts)))],
       runtime: newest.runtime,
       qualifier: newest.qualifier,
       mode: newest.mode,
@@ -159,11 +161,11 @@ class Group {
       profile: newest.profile,
       assumeRole: newest.assumeRole,
       authorization: newest.authorization,
-      programs: members.flatMap(programOf),
-      startedAt: iso(startedAt),
-      lastActiveAt: iso(lastActiveAt),
-      endedAt: mayBill ? undefined : iso(end),
-      mayBillUntil: mayBill ? iso(latest) : undefined,
+      programs: members.flatMap(getPrograms),
+      startedAt: toIsoTime(startedAt),
+      lastActiveAt: toIsoTime(lastActiveAt),
+      endedAt: mayBill ? undefined : toIsoTime(end),
+      mayBillUntil: mayBill ? toIsoTime(latest) : undefined,
       age: Math.max(0, (mayBill ? now : end) - startedAt),
       idleLeft: left(life.idleUntil),
       lifetimeLeft: left(life.lifetimeUntil),
@@ -171,17 +173,17 @@ class Group {
       mayRunOn: mayBill && this.#unseen > 0,
       open: state === 'active' ? sum(members.map(({ use }) => use.open)) : 0,
       calls: sum(members.map(({ facts }) => facts.calls)),
-      cost: { least: costOfUse(life.ran.least).least, most: costOfUse(life.ran.most).most },
+      cost: { least: estimateCost(life.ran.least).least, most: estimateCost(life.ran.most).most },
       costToCome: mayBill ? this.#costToCome(state, life) : NO_COST,
-      stopFailure: mayBill ? failures.sort(byTime).at(-1) : undefined,
+      stopFailure: mayBill ? failures.sort(compareByTime).at(-1) : undefined,
     };
   }
 
-  #state(life: SessionLife): SessionState {
+  #state(life: SessionTimeline): SessionState {
     const members = this.#members;
     if (life.endedAt !== undefined) return 'stopped';
     if (members.some((member) => this.#isCalling(member))) return 'active';
-    if (this.#now >= endOf(life)) return 'expired';
+    if (this.#now >= getEndTime(life)) return 'expired';
     const isWanted = members.some(
       ({ facts, owner }) =>
         facts.end?.how === 'left' || (owner !== undefined && owner.liveness !== 'dead'),
@@ -193,21 +195,21 @@ class Group {
    * Left alone, an idle session costs memory until its idle timeout. What calls that are under way
    * will take nobody knows: they may end at once, or keep all CPU busy until the maximum lifetime.
    */
-  #costToCome(state: SessionState, life: SessionLife): CostRange {
+  #costToCome(state: SessionState, life: SessionTimeline): CostRange {
     const now = this.#now;
     const lifetimeLeft = Math.max(0, life.lifetimeUntil - now);
     const idleLeft = Math.min(lifetimeLeft, Math.max(0, life.idleFrom - now));
-    const { least } = costOfIdling(idleLeft);
-    if (state === 'active') return { least, most: costOfUse(lifetimeLeft).most };
+    const { least } = estimateIdleCost(idleLeft);
+    if (state === 'active') return { least, most: estimateCost(lifetimeLeft).most };
     const left = Math.min(lifetimeLeft, Math.max(0, life.idleUntil - now));
     const busyLeft = Math.max(0, left - this.#lifecycle.idleTimeout);
-    return { least, most: costOfUse(busyLeft).most + costOfIdling(left - busyLeft).most };
+    return { least, most: estimateCost(busyLeft).most + estimateIdleCost(left - busyLeft).most };
   }
 
-  #life(): SessionLife {
+  #life(): SessionTimeline {
     const members = this.#members;
     const ends = members.flatMap(({ use }) => use.ends);
-    const lastBegin = Math.max(...members.map(({ use, facts }) => lastBeginOf(use, facts)));
+    const lastBegin = Math.max(...members.map(({ use, facts }) => getLastStart(use, facts)));
     const spans = members.flatMap((member) => {
       const { use, facts } = member;
       const [from, to] = [Date.parse(facts.startedAt), Date.parse(facts.lastActiveAt)];
@@ -216,8 +218,8 @@ class Group {
       const lastUse = known.at(-1)?.to ?? to;
       return [...known, { from: lastUse, to: Math.max(lastUse, this.#seenBusyAt(member)) }];
     });
-    return lifeOf({
-      spans: united(spans),
+    return createTimeline({
+      spans: mergeSpans(spans),
       lastBegin,
       ends,
       unseen: this.#unseen,
@@ -228,45 +230,48 @@ class Group {
 
   /** Calls whose program has died go on at the other end for as long as AgentCore lets them. */
   get #unseen(): number {
-    const isCutOff = (member: RecordedSession) => member.use.open > 0 && !this.#isCalling(member);
-    return this.#members.some(isCutOff) ? LONGEST_CALL : 0;
+    const isCutOff = (member: SessionRecordSet) => member.use.open > 0 && !this.#isCalling(member);
+    return this.#members.some(isCutOff) ? MAX_CALL_MS : 0;
   }
 
-  #isCalling({ use, owner }: RecordedSession): boolean {
+  #isCalling({ use, owner }: SessionRecordSet): boolean {
     if (use.open === 0 || !owner || owner.liveness === 'dead') return false;
     if (owner.liveness === 'alive') return true;
     return this.#now - owner.heartbeatAt.getTime() < SILENCE;
   }
 
-  #seenBusyAt(member: RecordedSession): number {
+  #seenBusyAt(member: SessionRecordSet): number {
     if (this.#isCalling(member)) return this.#now;
     return Math.min(this.#now, member.owner?.heartbeatAt.getTime() ?? -Infinity);
   }
 }
 
-function endOf({ idleUntil, lifetimeUntil, endedAt = Infinity }: SessionLife): number {
+function getEndTime({ idleUntil, lifetimeUntil, endedAt = Infinity }: SessionTimeline): number {
   return Math.min(idleUntil, lifetimeUntil, endedAt);
 }
 
-function lastBeginOf(use: SessionUse, facts: SessionFacts): number {
+function getLastStart(use: SessionUse, facts: SessionFacts): number {
   return Math.max(use.lastBegin, Date.parse(facts.startedAt));
 }
 
-function startOf({ facts }: RecordedSession): number {
+function getStartTime({ facts }: SessionRecordSet): number {
   return Date.parse(facts.startedAt);
 }
 
-function idsOf({ returnedId, runtimeSessionId, mcpSessionId }: SessionFacts): string[] {
+function getSessionIds({ returnedId, runtimeSessionId, mcpSessionId }: SessionFacts): string[] {
   return [returnedId ?? runtimeSessionId, ...(mcpSessionId === undefined ? [] : [mcpSessionId])];
 }
 
-function programOf({ facts, owner }: RecordedSession): SessionProgram[] {
+function getPrograms({ facts, owner }: SessionRecordSet): SessionProgram[] {
   if (!owner) return [];
   const { program, pid, host } = owner.head;
   return [{ session: facts.session, program, pid, host, liveness: owner.liveness }];
 }
 
-function lastOf<T, V>(items: readonly T[], value: (item: T) => V | undefined): V | undefined {
+function findLastValue<T, V>(
+  items: readonly T[],
+  value: (item: T) => V | undefined,
+): V | undefined {
   return items.map(value).findLast((found) => found !== undefined);
 }
 
@@ -274,11 +279,11 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
 }
 
-function byTime(one: { readonly at: string }, other: { readonly at: string }): number {
+function compareByTime(one: { readonly at: string }, other: { readonly at: string }): number {
   return one.at < other.at ? -1 : one.at > other.at ? 1 : 0;
 }
 
 /** No file that was damaged shall keep the others from being listed. */
-function iso(time: number): string {
-  return new Date(Math.min(time, LAST_MOMENT)).toISOString();
+function toIsoTime(time: number): string {
+  return new Date(Math.min(time, MAX_DATE_MS)).toISOString();
 }

@@ -9,12 +9,12 @@ export const SESSION_MODES = ['session', 'identity', 'request'] as const;
 export type SessionMode = (typeof SESSION_MODES)[number];
 
 /** A runtime session id that nobody else has: 50 characters of the 33 to 100 that AgentCore takes. */
-export function freshSessionId(): string {
+export function createSessionId(): string {
   return `agentcore-mcp-${randomUUID()}`;
 }
 
 /** The runtime session id that an identity has with a runtime endpoint, 78 characters. */
-export function identitySessionId(identity: {
+export function deriveIdentitySessionId(identity: {
   /** The caller's ARN, from STS GetCallerIdentity. */
   readonly callerArn: string;
   readonly runtimeArn: string;

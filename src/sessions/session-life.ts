@@ -2,7 +2,7 @@ import type { Lifecycle } from './lifecycle.ts';
 import type { Span } from './session-uses.ts';
 
 /** What is known of the use of one runtime session. Times are milliseconds since 1970. */
-export interface LifeFacts {
+interface LifeFacts {
   /** When it was at work, in order; never empty. */
   readonly spans: readonly Span[];
   /** When it was last put to work. */
@@ -16,7 +16,7 @@ export interface LifeFacts {
 }
 
 /** How long its microVMs, one after the other, have lived, and how long the last one may. */
-export interface SessionLife {
+export interface SessionTimeline {
   /** Milliseconds for which it has had a microVM. */
   readonly ran: { readonly least: number; readonly most: number };
   /** When the last microVM has been idle for long enough, at the latest. */
@@ -36,10 +36,10 @@ interface MicroVm extends Span {
 }
 
 /** A microVM ends when it was idle for long enough or is stopped, and the next call boots another. */
-export function lifeOf(facts: LifeFacts): SessionLife {
+export function createTimeline(facts: LifeFacts): SessionTimeline {
   const { ends, lastBegin, unseen, lifecycle, now } = facts;
   const { idleTimeout, maxLifetime } = lifecycle;
-  const microVms = microVmsOf(facts);
+  const microVms = toMicroVms(facts);
   const last = microVms.at(-1) as MicroVm;
   const earlier = microVms.slice(0, -1).reduce((sum, { from, to, cut = Infinity }) => {
     return sum + Math.min(to + idleTimeout, cut, from + maxLifetime) - from;
@@ -64,10 +64,10 @@ export function lifeOf(facts: LifeFacts): SessionLife {
   };
 }
 
-function microVmsOf({ spans, ends, lifecycle }: LifeFacts): readonly MicroVm[] {
+function toMicroVms({ spans, ends, lifecycle }: LifeFacts): readonly MicroVm[] {
   const cuts = [...ends].sort((one, other) => one - other);
   const microVms: MicroVm[] = [];
-  for (const piece of spans.flatMap((span) => cutAt(span, cuts))) {
+  for (const piece of spans.flatMap((span) => splitSpan(span, cuts))) {
     const last = microVms.at(-1);
     const cut = last && cuts.find((cut) => last.to <= cut && cut <= piece.from);
     if (last && cut === undefined && piece.from - last.to <= lifecycle.idleTimeout) {
@@ -80,7 +80,7 @@ function microVmsOf({ spans, ends, lifecycle }: LifeFacts): readonly MicroVm[] {
   return microVms;
 }
 
-function cutAt(span: Span, cuts: readonly number[]): Span[] {
+function splitSpan(span: Span, cuts: readonly number[]): Span[] {
   const inside = cuts.filter((cut) => span.from < cut && cut < span.to);
   const bounds = [span.from, ...inside, span.to];
   return bounds.slice(1).map((to, index) => ({ from: bounds[index] as number, to }));

@@ -5,15 +5,17 @@ import { STOP_TIMEOUT_MS, type StopResult, type StopTarget, stopSession } from '
 
 /** Maximum time until aborted messages have ended, in milliseconds. */
 const ABORTED_END_MS = 200;
+
 /** Milliseconds in which an attempt that is given up notices that. */
 const LAST_WORDS = 200;
+
 /** Its microVM may go by an id that was never learnt, so that none by the one sent proves nothing. */
 const UNKNOWN = 'AgentCore knows no session by the id that was sent, and its own was never learnt';
 
 /** Sessions of earlier handshakes that are remembered, to be stopped at the end. */
-const MOST_SUPERSEDED = 100;
+const MAX_SUPERSEDED = 100;
 
-export interface SessionRegisterOptions {
+interface SessionManagerOptions {
   readonly origin: CommonOrigin;
   readonly journal: SessionJournal;
   readonly stopTarget: StopTarget;
@@ -22,21 +24,21 @@ export interface SessionRegisterOptions {
 }
 
 /** What sessions that are stopped together share. */
-interface Round {
+interface StopBatch {
   /** The stop of each id. */
   readonly stops: Map<string, Promise<StopResult>>;
   readonly warnings: Set<string>;
 }
 
 /** The runtime sessions of this process: what begins one puts it on record, what ends one stops it. */
-export class SessionRegister {
-  readonly #options: SessionRegisterOptions;
+export class SessionManager {
+  readonly #options: SessionManagerOptions;
   readonly #abort = new AbortController();
   readonly #open = new Set<RuntimeSession>();
   readonly #superseded = new Set<RuntimeSession>();
   readonly #stopping = new Set<Promise<void>>();
 
-  constructor(options: SessionRegisterOptions) {
+  constructor(options: SessionManagerOptions) {
     this.#options = options;
   }
 
@@ -53,7 +55,7 @@ export class SessionRegister {
     this.#track(
       session.idle().then(() => {
         session.close();
-        return this.#stop(session, newRound());
+        return this.#stop(session, createStopBatch());
       }),
     );
   }
@@ -64,7 +66,7 @@ export class SessionRegister {
    */
   supersede(session: RuntimeSession): void {
     this.#superseded.add(session);
-    if (this.#superseded.size <= MOST_SUPERSEDED) return;
+    if (this.#superseded.size <= MAX_SUPERSEDED) return;
     const [oldest] = this.#superseded;
     this.#superseded.delete(oldest as RuntimeSession);
     this.#open.delete(oldest as RuntimeSession);
@@ -75,7 +77,7 @@ export class SessionRegister {
     // An id that several have is tried by the newest one, as its likeliest; older ones share the outcome.
     const sessions = [...this.#open].reverse();
     for (const session of sessions) session.close();
-    const round = newRound();
+    const round = createStopBatch();
     // The stop must be the last request of a session.
     const ended = Promise.race([
       Promise.all(sessions.map((session) => session.idle())),
@@ -114,7 +116,7 @@ export class SessionRegister {
     this.#stopping.add(tracked);
   }
 
-  async #stop(session: RuntimeSession, round: Round): Promise<void> {
+  async #stop(session: RuntimeSession, round: StopBatch): Promise<void> {
     if (!this.#open.delete(session) || !session.mayRun) return;
     const own = session.stopIds.filter((id) => !round.stops.has(id));
     const shared = session.stopIds.filter((id) => round.stops.has(id));
@@ -127,7 +129,7 @@ export class SessionRegister {
     else session.stopped((own.length > 0 ? ofOwn : result).how === 'gone');
   }
 
-  #stopFailed(session: RuntimeSession, reason: string, round: Round): void {
+  #stopFailed(session: RuntimeSession, reason: string, round: StopBatch): void {
     session.stopFailed(reason);
     // Tried once more when the program ends.
     this.#open.add(session);
@@ -138,7 +140,7 @@ export class SessionRegister {
   }
 
   /** Stops the session of the first id that AgentCore knows. The likelier id comes first. */
-  async #stopAny(ids: readonly string[], { stops }: Round): Promise<StopResult> {
+  async #stopAny(ids: readonly string[], { stops }: StopBatch): Promise<StopResult> {
     const { signal } = this.#abort;
     for (const id of ids) {
       const stop =
@@ -152,6 +154,6 @@ export class SessionRegister {
   }
 }
 
-function newRound(): Round {
+function createStopBatch(): StopBatch {
   return { stops: new Map(), warnings: new Set() };
 }

@@ -1,19 +1,19 @@
-import { AgentCoreError, messageOf } from '../error.ts';
-import type { SessionAccess } from './session-access.ts';
-import type { SessionEntry } from './session-book.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
+import type { SessionClientFactory } from './session-access.ts';
+import type { SessionInfo } from './session-book.ts';
 import { formatTime } from './session-words.ts';
 import { STOP_TIMEOUT_MS, type StopResult, stopSession } from './stop-session.ts';
 
 /** AgentCore throttles, so a crowd of sessions is not stopped all at once. */
-const AT_ONCE = 8;
+const STOP_CONCURRENCY = 8;
 
 /** Stops sessions, some at a time, and reports each result immediately. Never rejects. */
 export async function stopSessions(
-  entries: readonly SessionEntry[],
+  entries: readonly SessionInfo[],
   options: {
-    readonly access: Pick<SessionAccess, 'stopTargetOf'>;
+    readonly access: Pick<SessionClientFactory, 'createStopTargetFor'>;
     readonly signal: AbortSignal;
-    readonly onResult: (entry: SessionEntry, result: StopResult) => void | Promise<void>;
+    readonly onResult: (entry: SessionInfo, result: StopResult) => void | Promise<void>;
   },
 ): Promise<void> {
   const waiting = [...entries];
@@ -23,31 +23,32 @@ export async function stopSessions(
       await options.onResult(entry, result);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  await Promise.all(Array.from({ length: STOP_CONCURRENCY }, worker));
 }
 
 async function stopRecorded(
-  entry: SessionEntry,
-  access: Pick<SessionAccess, 'stopTargetOf'>,
+  entry: SessionInfo,
+  access: Pick<SessionClientFactory, 'createStopTargetFor'>,
   signal: AbortSignal,
 ): Promise<StopResult> {
-  if (signal.aborted) return failed('interrupted before it was tried');
+  if (signal.aborted) return createFailedResult('interrupted before it was tried');
   try {
-    const target = await access.stopTargetOf(entry);
+    const target = await access.createStopTargetFor(entry);
     const options = { signal, timeoutMs: STOP_TIMEOUT_MS };
     const result = await stopSession(target, entry.stopIds, options);
-    if (result.how === 'gone' && !entry.idsKnown && entry.mayBill) return failed(unknownId(entry));
+    if (result.how === 'gone' && !entry.idsKnown && entry.mayBill)
+      return createFailedResult(describeUnknownId(entry));
     if (result.how !== 'failed') return result;
-    if (signal.aborted) return failed('interrupted');
+    if (signal.aborted) return createFailedResult('interrupted');
     const lacksToken = entry.authorization !== undefined && !target.fallback;
     return lacksToken ? withNeed(result, entry.authorization) : result;
   } catch (cause) {
-    return failed(messageOf(cause), cause);
+    return createFailedResult(getErrorMessage(cause), cause);
   }
 }
 
 /** Its microVM may have an id that was never received, so a 404 for the sent id proves nothing. */
-function unknownId({ mayBillUntil }: SessionEntry): string {
+function describeUnknownId({ mayBillUntil }: SessionInfo): string {
   const until = mayBillUntil ? ` until ${formatTime(mayBillUntil)}` : '';
   return `AgentCore knows no session by the id that was sent, and its own was never learnt; it may bill${until}`;
 }
@@ -55,7 +56,7 @@ function unknownId({ mayBillUntil }: SessionEntry): string {
 /** Without the token of the session's calls, only IAM credentials were tried. */
 function withNeed(
   result: StopResult & { readonly how: 'failed' },
-  authorization: SessionEntry['authorization'],
+  authorization: SessionInfo['authorization'],
 ): StopResult {
   const { reason, cause } = result;
   const isOfCaller =
@@ -71,6 +72,6 @@ function withNeed(
   };
 }
 
-function failed(reason: string, cause?: unknown): StopResult {
+function createFailedResult(reason: string, cause?: unknown): StopResult {
   return { how: 'failed', reason, ...(cause !== undefined && { cause }) };
 }

@@ -21,7 +21,8 @@ export interface SessionUse {
 const NO_USE: SessionUse = { spans: [], lastBegin: -Infinity, ends: [], open: 0 };
 
 /** The shortest idle timeout that a runtime can have: shorter pauses never end a microVM. */
-const SHORT_PAUSE = 60_000;
+const MERGE_GAP_MS = 60_000;
+
 /** That a session is at work is written with so much delay at the most. */
 const WRITTEN_AFTER = 1_000;
 
@@ -30,7 +31,7 @@ const WRITTEN_AFTER = 1_000;
  * so at first and at last; in between its microVM may have gone and come again, and who is stopped
  * is revived by the next call.
  */
-export class SessionUses {
+export class SessionActivityIndex {
   readonly #uses = new Map<string, SessionUse>();
   /** Since when calls have been under way, by session. */
   readonly #busySince = new Map<string, number>();
@@ -95,18 +96,18 @@ export class SessionUses {
     const { spans, lastBegin, ...rest } = this.of(session);
     this.#uses.set(session, {
       ...rest,
-      spans: united([...spans, span]),
+      spans: mergeSpans([...spans, span]),
       lastBegin: Math.max(lastBegin, begin),
     });
   }
 }
 
 /** The same times in order, with short pauses filled. */
-export function united(spans: readonly Span[]): readonly Span[] {
+export function mergeSpans(spans: readonly Span[]): readonly Span[] {
   const result: Span[] = [];
   for (const span of [...spans].sort((one, other) => one.from - other.from)) {
     const last = result.at(-1);
-    if (!last || span.from - last.to > SHORT_PAUSE) result.push(span);
+    if (!last || span.from - last.to > MERGE_GAP_MS) result.push(span);
     else result[result.length - 1] = { from: last.from, to: Math.max(last.to, span.to) };
   }
   return result;

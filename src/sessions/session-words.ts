@@ -1,8 +1,11 @@
-import type { SessionEntry } from './session-book.ts';
+import type { SessionInfo } from './session-book.ts';
 
 const SECOND = 1000;
+
 const MINUTE = 60 * SECOND;
+
 const HOUR = 60 * MINUTE;
+
 const DAY = 24 * HOUR;
 
 /** A duration in its two largest units: `45 s`, `12 m`, `8 h`, `3 h 5 m`, `2 d 4 h`. */
@@ -24,7 +27,7 @@ export function formatTime(moment: string): string {
 }
 
 /** What else is to be said of a session, as sentences without a full stop. */
-export function notesOn(entry: SessionEntry): readonly string[] {
+export function formatSessionNotes(entry: SessionInfo): readonly string[] {
   const { mayBillUntil, stopFailure, lifecycle, programs } = entry;
   const notes: string[] = [];
   const until = mayBillUntil && formatTime(mayBillUntil);
@@ -50,15 +53,15 @@ export function notesOn(entry: SessionEntry): readonly string[] {
 }
 
 /** The last part of a runtime's ARN, with the endpoint where it is not the default one. */
-export function runtimeName({
+export function formatRuntimeName({
   runtime,
   qualifier,
-}: Pick<SessionEntry, 'runtime' | 'qualifier'>): string {
+}: Pick<SessionInfo, 'runtime' | 'qualifier'>): string {
   const name = runtime.slice(runtime.lastIndexOf('/') + 1);
   return qualifier === undefined || qualifier === 'DEFAULT' ? name : `${name}:${qualifier}`;
 }
 
 /** Text from elsewhere without what would move a terminal's cursor or begin another line. */
-export function printable(text: string): string {
+export function sanitizeForTerminal(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').trim();
 }

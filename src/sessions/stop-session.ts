@@ -4,40 +4,44 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RuntimeArn } from '../aws/arn.ts';
 import {
   type Authorizer,
-  bearerAuthorizer,
   canRenewalHelp,
-  iamAuthorizer,
+  createBearerAuthorizer,
+  createIamAuthorizer,
 } from '../aws/authorization/authorizer.ts';
 import type { KeptToken } from '../aws/authorization/kept-token.ts';
-import type { AwsClock } from '../aws/aws-clock.ts';
-import { ConnectionPace } from '../aws/connection-pace.ts';
-import type { FoundCredentials } from '../aws/credentials/credentials.ts';
-import { unlessAborted } from '../aws/discovery/bounded.ts';
+import type { SigningClock } from '../aws/aws-clock.ts';
+import { ConnectionThrottle } from '../aws/connection-pace.ts';
+import type { CredentialProvider } from '../aws/credentials/credentials.ts';
+import { raceAbort } from '../aws/discovery/bounded.ts';
 import { readErrorReply } from '../aws/error-reply.ts';
-import { post, type Target, targetOf } from '../aws/post.ts';
-import { runtimeStopUrl } from '../aws/runtime-url.ts';
-import { AgentCoreError, messageOf } from '../error.ts';
+import { post, type RequestTarget, toRequestTarget } from '../aws/post.ts';
+import { getRuntimeStopUrl } from '../aws/runtime-url.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
 
 /** Timeout of one stop with all attempts, in milliseconds. */
 export const STOP_TIMEOUT_MS = 20_000;
+
 /** Timeout of one attempt after it is signed, in milliseconds. */
 const ATTEMPT_TIMEOUT_MS = 5_000;
+
 /** Milliseconds between two attempts. */
 const BACKOFF = { initialMs: 100, maxMs: 2_000, maxAfterConflictMs: 500 };
+
 /** Attempts without an answer, or with a server error. Conflicts and throttling have no limit. */
 const MAX_UNANSWERED_ATTEMPTS = 3;
+
 /** The response's body has no content that matters. */
 const MAX_BODY_BYTES = 64 * 1024;
 
 const SESSION_HEADER = 'x-amzn-bedrock-agentcore-runtime-session-id';
 
-export interface StopTargetOptions {
+interface StopTargetOptions {
   readonly runtime: RuntimeArn;
   readonly qualifier: string | undefined;
   /** Base URL of the data plane. */
   readonly endpoint: URL;
-  readonly credentials: FoundCredentials;
-  readonly clock: AwsClock;
+  readonly credentials: CredentialProvider;
+  readonly clock: SigningClock;
   /** The invocations' token, if the runtime takes bearer tokens. */
   readonly token?: KeptToken | undefined;
   /** The invocations' agent, whose idle connections are reused. */
@@ -46,7 +50,7 @@ export interface StopTargetOptions {
 
 /** The endpoint of a runtime, with the authorization to stop its sessions. */
 export interface StopTarget {
-  readonly target: Target;
+  readonly target: RequestTarget;
   readonly authorizer: Authorizer;
   /**
    * Used if AgentCore rejects the bearer token. AWS does not document whether a token can stop a
@@ -54,7 +58,7 @@ export interface StopTarget {
    */
   readonly fallback: Authorizer | undefined;
   readonly agent: Agent;
-  readonly pace: ConnectionPace;
+  readonly pace: ConnectionThrottle;
 }
 
 /** The outcome of a stop. `gone`: AgentCore knows no session by any of the ids. */
@@ -68,13 +72,13 @@ export function createStopTarget(options: StopTargetOptions): StopTarget {
   const cached = Object.assign(() => credentials({ preferCached: true }), {
     renew: credentials.renew,
   });
-  const iam = iamAuthorizer(cached, runtime.region, clock);
+  const iam = createIamAuthorizer(cached, runtime.region, clock);
   return {
-    target: targetOf(runtimeStopUrl(endpoint, runtime, qualifier)),
-    authorizer: token ? bearerAuthorizer(token) : iam,
+    target: toRequestTarget(getRuntimeStopUrl(endpoint, runtime, qualifier)),
+    authorizer: token ? createBearerAuthorizer(token) : iam,
     fallback: token && iam,
     agent,
-    pace: new ConnectionPace(),
+    pace: new ConnectionThrottle(),
   };
 }
 
@@ -99,7 +103,7 @@ export async function stopSession(
     return { how: 'gone' };
   } catch (cause) {
     const isLate = deadline.aborted && [cause, (cause as Error).cause].includes(deadline.reason);
-    const reason = isLate ? `no answer within ${timeoutMs / 1000} s` : messageOf(cause);
+    const reason = isLate ? `no answer within ${timeoutMs / 1000} s` : getErrorMessage(cause);
     return { how: 'failed', reason, cause };
   }
 }
@@ -110,9 +114,9 @@ async function stopById(target: StopTarget, id: string, signal: AbortSignal): Pr
   try {
     return await stopAs(authorizer, target, id, signal);
   } catch (ofToken) {
-    if (!fallback || !isOfCaller(ofToken)) throw ofToken;
+    if (!fallback || !isAuthFailure(ofToken)) throw ofToken;
     return stopAs(fallback, target, id, signal).catch((ofCredentials) => {
-      throw neither(ofToken, ofCredentials);
+      throw createStopRejectedError(ofToken, ofCredentials);
     });
   }
 }
@@ -133,14 +137,17 @@ async function stopAs(
       return await send(authorizer, target, { id, body }, signal);
     } catch (thrown) {
       if (signal.aborted) throw thrown;
-      if (!isRenewed && canRenewalHelp(authorizer.method, factsOf(thrown))) {
-        isRenewed = await unlessAborted(authorizer.renew(began), signal);
+      if (!isRenewed && canRenewalHelp(authorizer.method, getRejectionFacts(thrown))) {
+        isRenewed = await raceAbort(authorizer.renew(began), signal);
         if (isRenewed) continue;
       }
-      if (!passes(thrown) && !(isUnanswered(thrown) && ++unanswered < MAX_UNANSWERED_ATTEMPTS)) {
+      if (
+        !isTransient(thrown) &&
+        !(isUnanswered(thrown) && ++unanswered < MAX_UNANSWERED_ATTEMPTS)
+      ) {
         throw thrown;
       }
-      const { retryAfter = 0, status } = factsOf(thrown);
+      const { retryAfter = 0, status } = getRejectionFacts(thrown);
       // A session starts within seconds, and a program that ends has few of them left.
       if (status === 409) pause = Math.min(pause, BACKOFF.maxAfterConflictMs);
       const wait = Math.max(pause * (0.5 + Math.random() / 2), retryAfter * 1000);
@@ -159,7 +166,7 @@ async function send(
   signal: AbortSignal,
 ): Promise<boolean> {
   signal.throwIfAborted();
-  const headers = await unlessAborted(
+  const headers = await raceAbort(
     authorizer.sign({
       target,
       headers: {
@@ -188,7 +195,7 @@ async function send(
     },
   }).catch((thrown) => {
     if (isSent && thrown === signal.reason) {
-      const sentence = `${messageOf(thrown)} before AgentCore answered; the session may be stopped`;
+      const sentence = `${getErrorMessage(thrown)} before AgentCore answered; the session may be stopped`;
       throw new AgentCoreError('timeout', sentence, { cause: thrown });
     }
     if (thrown !== timeout.reason) throw thrown;
@@ -221,34 +228,34 @@ interface RejectionFacts {
   readonly requestId?: string | undefined;
 }
 
-function factsOf(thrown: unknown): RejectionFacts {
+function getRejectionFacts(thrown: unknown): RejectionFacts {
   return thrown instanceof AgentCoreError && thrown.code === 'upstream' ? (thrown.data ?? {}) : {};
 }
 
 /** True if the session is starting or stopping, or AgentCore throttles. */
-function passes(thrown: unknown): boolean {
-  const { status, name } = factsOf(thrown);
+function isTransient(thrown: unknown): boolean {
+  const { status, name } = getRejectionFacts(thrown);
   return status === 409 || status === 429 || name === 'ThrottlingException';
 }
 
 function isUnanswered(thrown: unknown): boolean {
-  const { status = 0 } = factsOf(thrown);
+  const { status = 0 } = getRejectionFacts(thrown);
   if (status >= 500) return true;
   return thrown instanceof AgentCoreError && ['connection', 'timeout'].includes(thrown.code);
 }
 
 /** True if AgentCore rejected the caller, or if there is no token. */
-function isOfCaller(thrown: unknown): boolean {
-  const { status } = factsOf(thrown);
+function isAuthFailure(thrown: unknown): boolean {
+  const { status } = getRejectionFacts(thrown);
   if (status !== undefined) return status === 401 || status === 403;
   return thrown instanceof AgentCoreError && thrown.code === 'credentials';
 }
 
-function neither(ofToken: unknown, ofCredentials: unknown): AgentCoreError {
-  const { status } = factsOf(ofToken);
+function createStopRejectedError(ofToken: unknown, ofCredentials: unknown): AgentCoreError {
+  const { status } = getRejectionFacts(ofToken);
   return new AgentCoreError(
     'upstream',
-    `It is stopped neither with a bearer token (${status === undefined ? messageOf(ofToken) : `HTTP ${status}`}) nor with IAM credentials (${messageOf(ofCredentials)}): see to it that the runtime's JWT authorizer allows the token, or set AWS_PROFILE to a profile that may call bedrock-agentcore:StopRuntimeSession`,
+    `It is stopped neither with a bearer token (${status === undefined ? getErrorMessage(ofToken) : `HTTP ${status}`}) nor with IAM credentials (${getErrorMessage(ofCredentials)}): see to it that the runtime's JWT authorizer allows the token, or set AWS_PROFILE to a profile that may call bedrock-agentcore:StopRuntimeSession`,
     { cause: ofToken },
   );
 }

@@ -10,6 +10,7 @@ import { AgentCoreError } from '../error.ts';
 
 /** Milliseconds. A proxy that still ends its session exits within nine seconds. */
 const END_TIMEOUT = 12_000;
+
 /** Maximum characters of the proxy's stderr to keep. */
 const STDERR_LIMIT = 16_384;
 

@@ -19,65 +19,67 @@ interface Schema {
 }
 
 const WORD = 'smoke';
+
 const FORMATS: Readonly<Record<string, string>> = {
   email: 'smoke@example.com',
   uri: 'https://example.com/',
   date: '2026-01-01',
   'date-time': '2026-01-01T00:00:00Z',
 };
+
 /** Bound on recursion. Real schemas are less deep. */
-const MOST_LEVELS = 16;
+const MAX_LEVELS = 16;
 
 /**
  * An object with the required properties of a JSON Schema, or with all of them. Patterns and
  * conditions are ignored, so a schema with them may reject the object.
  */
-export function scriptedObject(
+export function createSampleObject(
   schema: object,
   which: 'required' | 'all',
-  levels = MOST_LEVELS,
+  levels = MAX_LEVELS,
 ): Record<string, unknown> {
   const { properties = {}, required = [] } = schema as Schema;
   const names = which === 'all' ? Object.keys(properties) : required;
   return Object.fromEntries(
-    names.map((name) => [name, scriptedValue(properties[name] ?? {}, levels)]),
+    names.map((name) => [name, createSampleValue(properties[name] ?? {}, levels)]),
   );
 }
 
 /** A simple value for a schema: the default, the first allowed value, or the smallest value. */
-function scriptedValue(schema: Schema, levels: number): unknown {
+function createSampleValue(schema: Schema, levels: number): unknown {
   if (schema.default !== undefined) return schema.default;
   if (schema.const !== undefined) return schema.const;
   if (schema.enum?.length) return schema.enum[0];
   const [choice] = schema.oneOf ?? schema.anyOf ?? [];
-  if (choice && levels > 0) return scriptedValue(choice, levels - 1);
+  if (choice && levels > 0) return createSampleValue(choice, levels - 1);
   switch (typeof schema.type === 'string' ? schema.type : schema.type?.[0]) {
     case 'string':
-      return scriptedText(schema);
+      return createSampleText(schema);
     case 'integer':
     case 'number':
-      return scriptedNumber(schema);
+      return createSampleNumber(schema);
     case 'boolean':
       return true;
     case 'array':
       return levels > 0
         ? Array.from({ length: Math.min(schema.minItems ?? 0, 100) }, () =>
-            scriptedValue(schema.items ?? {}, levels - 1),
+            createSampleValue(schema.items ?? {}, levels - 1),
           )
         : [];
     case 'null':
       return null;
     default:
-      return levels > 0 ? scriptedObject(schema, 'required', levels - 1) : {};
+      return levels > 0 ? createSampleObject(schema, 'required', levels - 1) : {};
   }
 }
 
-function scriptedText({ format = '', minLength = 0, maxLength = 1000 }: Schema): string {
+function createSampleText({ format = '', minLength = 0, maxLength = 1000 }: Schema): string {
   const text = FORMATS[format] ?? WORD;
   return text.padEnd(Math.min(minLength, 1000), '-').slice(0, Math.max(maxLength, 0));
 }
 
-function scriptedNumber({ type, minimum, exclusiveMinimum, maximum }: Schema): number {
+function createSampleNumber({ type, minimum, exclusiveMinimum, maximum }: Schema): number {
   const least = Math.max(minimum ?? Number.NEGATIVE_INFINITY, (exclusiveMinimum ?? -1e300) + 1, 1);
   const value = Math.min(least, maximum ?? Number.POSITIVE_INFINITY);
   return type === 'integer' ? Math.ceil(value) : value;

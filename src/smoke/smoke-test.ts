@@ -1,16 +1,16 @@
 import { Client, type Tool } from '@modelcontextprotocol/client';
-import { AgentCoreError, messageOf } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../error.ts';
 import type { ProxyTransport } from './proxy-transport.ts';
-import { scriptedObject } from './scripted-value.ts';
+import { createSampleObject } from './scripted-value.ts';
 import {
   type ChosenCall,
   chooseToCall,
   chooseToShow,
   type NamedTool,
-  type Shown,
+  type SampleBehavior,
 } from './tool-choice.ts';
 
-export type StepName = 'initialize' | 'list' | 'call' | Shown | 'stop';
+export type StepName = 'initialize' | 'list' | 'call' | SampleBehavior | 'stop';
 
 export interface StepOutcome {
   readonly step: StepName;
@@ -20,7 +20,7 @@ export interface StepOutcome {
   readonly milliseconds: number;
 }
 
-export interface SmokeTestOptions {
+interface SmokeTestOptions {
   readonly transport: ProxyTransport;
   readonly version: string;
   /** Required MCP revision. If absent, the handshake of revisions up to 2025-11-25. */
@@ -28,18 +28,21 @@ export interface SmokeTestOptions {
   /** Limit for each step, in milliseconds. */
   readonly timeout: number;
   readonly call: NamedTool | undefined;
-  readonly show: Readonly<Record<Shown, NamedTool | undefined>>;
+  readonly show: Readonly<Record<SampleBehavior, NamedTool | undefined>>;
   /** True if the session mode lets the session run on after the proxy ends. */
   readonly leavesSession: boolean;
 }
 
 /** Error code of MCP 2026-07-28 for an unsupported revision. */
 const NO_SUCH_REVISION = -32022;
+
 /** Maximum characters of a tool's output to show. */
-const MOST_CHARACTERS = 300;
+const MAX_TEXT_LENGTH = 300;
+
 /** Matches the error of `sessions/session-ending.ts`. */
 const NOT_STOPPED = /Could not stop session.*/;
-const SHOWN: Readonly<Record<Shown, string>> = {
+
+const SHOWN: Readonly<Record<SampleBehavior, string>> = {
   sample: 'asks the model',
   elicit: 'asks the user',
   progress: 'reports progress',
@@ -58,7 +61,7 @@ export class SmokeTest {
   readonly #options: SmokeTestOptions;
   readonly #client: Client;
   /** Number of occurrences so far. */
-  readonly #seen: Record<Shown, number> = { sample: 0, elicit: 0, progress: 0 };
+  readonly #seen: Record<SampleBehavior, number> = { sample: 0, elicit: 0, progress: 0 };
   #tools: readonly Tool[] | undefined;
 
   constructor(options: SmokeTestOptions) {
@@ -93,14 +96,14 @@ export class SmokeTest {
     const outcome = (status: StepOutcome['status'], detail: string): StepOutcome => ({
       step,
       status,
-      detail: inOneLine(detail),
+      detail: toSingleLine(detail),
       milliseconds: Math.round(performance.now() - begun),
     });
     try {
       const result = await this.#within(work(), step);
       return result instanceof Skip ? outcome('skipped', result.reason) : outcome('ok', result);
     } catch (thrown) {
-      return outcome('failed', messageOf(thrown));
+      return outcome('failed', getErrorMessage(thrown));
     }
   }
 
@@ -138,7 +141,7 @@ export class SmokeTest {
       const isNewer = !protocol && (cause as { readonly code?: unknown }).code === NO_SUCH_REVISION;
       if (!isNewer) throw cause;
       const advice = 'the server speaks a newer MCP, so try --protocol 2026-07-28';
-      throw new AgentCoreError('protocol', `${messageOf(cause)}: ${advice}`, { cause });
+      throw new AgentCoreError('protocol', `${getErrorMessage(cause)}: ${advice}`, { cause });
     }
     const server = this.#client.getServerVersion();
     const agreed = this.#client.getNegotiatedProtocolVersion();
@@ -151,14 +154,16 @@ export class SmokeTest {
     const found: string[] = [];
     if (tools) {
       this.#tools = (await this.#client.listTools(undefined, options)).tools;
-      found.push(counted(this.#tools, 'tool'));
+      found.push(formatCountedNames(this.#tools, 'tool'));
     }
     if (prompts) {
-      found.push(counted((await this.#client.listPrompts(undefined, options)).prompts, 'prompt'));
+      found.push(
+        formatCountedNames((await this.#client.listPrompts(undefined, options)).prompts, 'prompt'),
+      );
     }
     if (resources) {
       const listed = await this.#client.listResources(undefined, options);
-      found.push(counted(listed.resources, 'resource'));
+      found.push(formatCountedNames(listed.resources, 'resource'));
     }
     if (found.length > 0) return found.join('; ');
     return new Skip('the server announces no tools, prompts or resources');
@@ -173,7 +178,7 @@ export class SmokeTest {
     return `${chosen.name}: ${await this.#call(chosen)}`;
   }
 
-  async #show(what: Shown): Promise<string | Skip> {
+  async #show(what: SampleBehavior): Promise<string | Skip> {
     if (!this.#tools) return this.#withoutTools();
     const chosen = chooseToShow(what, this.#tools, this.#options.show[what]);
     if (!chosen) return new Skip(`no tool is known that ${SHOWN[what]}: name one by --${what}`);
@@ -220,19 +225,19 @@ export class SmokeTest {
     this.#client.setRequestHandler('elicitation/create', ({ params }) => {
       this.#seen.elicit++;
       if (!('requestedSchema' in params)) return { action: 'decline' as const };
-      const content = scriptedObject(params.requestedSchema, 'all');
+      const content = createSampleObject(params.requestedSchema, 'all');
       return { action: 'accept' as const, content: content as Record<string, string> };
     });
     this.#client.setRequestHandler('roots/list', () => ({ roots: [] }));
   }
 }
 
-function counted(things: readonly { readonly name: string }[], noun: string): string {
+function formatCountedNames(things: readonly { readonly name: string }[], noun: string): string {
   const names = things.map(({ name }) => name).join(', ');
   return `${things.length} ${noun}${things.length === 1 ? '' : 's'}${names && `: ${names}`}`;
 }
 
-function inOneLine(text: string): string {
+function toSingleLine(text: string): string {
   const line = text.replace(/\s+/g, ' ').trim();
-  return line.length > MOST_CHARACTERS ? `${line.slice(0, MOST_CHARACTERS)}…` : line;
+  return line.length > MAX_TEXT_LENGTH ? `${line.slice(0, MAX_TEXT_LENGTH)}…` : line;
 }

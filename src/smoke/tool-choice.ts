@@ -1,6 +1,6 @@
 import type { Tool } from '@modelcontextprotocol/client';
 import { AgentCoreError } from '../error.ts';
-import { scriptedObject } from './scripted-value.ts';
+import { createSampleObject } from './scripted-value.ts';
 
 /** A tool that the user named, with optional arguments. */
 export interface NamedTool {
@@ -15,13 +15,13 @@ export interface ChosenCall {
 }
 
 /** The server behavior that a call demonstrates. */
-export type Shown = 'sample' | 'elicit' | 'progress';
+export type SampleBehavior = 'sample' | 'elicit' | 'progress';
 
 /**
  * Default tools for each behavior, from this project's samples. Names are compared without case and
  * separators. The verb's help lists them.
  */
-const KNOWN: Readonly<Record<Shown, readonly string[]>> = {
+const KNOWN: Readonly<Record<SampleBehavior, readonly string[]>> = {
   sample: ['tellstory'],
   elicit: ['createprofile'],
   progress: ['countdown'],
@@ -33,13 +33,13 @@ const KNOWN: Readonly<Record<Shown, readonly string[]>> = {
  * @throws {AgentCoreError} `usage` if the named tool is not in the list.
  */
 export function chooseToShow(
-  what: Shown,
+  what: SampleBehavior,
   tools: readonly Tool[],
   named: NamedTool | undefined,
 ): ChosenCall | undefined {
-  if (named) return callOf(find(tools, named.name), named.args);
-  const known = tools.find((tool) => isHarmless(tool) && isOneOf(tool.name, KNOWN[what]));
-  return known && callOf(known);
+  if (named) return createSampleCall(find(tools, named.name), named.args);
+  const known = tools.find((tool) => isHarmless(tool) && isAnyOf(tool.name, KNOWN[what]));
+  return known && createSampleCall(known);
 }
 
 /**
@@ -52,14 +52,14 @@ export function chooseToCall(
   tools: readonly Tool[],
   named: NamedTool | undefined,
 ): ChosenCall | undefined {
-  if (named) return callOf(find(tools, named.name), named.args);
+  if (named) return createSampleCall(find(tools, named.name), named.args);
   const known = tools.filter(
     ({ annotations, inputSchema }) =>
       annotations?.readOnlyHint === true && !inputSchema.required?.length,
   );
-  const plain = known.find(({ name }) => !isOneOf(name, Object.values(KNOWN).flat()));
+  const plain = known.find(({ name }) => !isAnyOf(name, Object.values(KNOWN).flat()));
   const tool = plain ?? known[0];
-  return tool && callOf(tool);
+  return tool && createSampleCall(tool);
 }
 
 function find(tools: readonly Tool[], name: string): Tool {
@@ -68,8 +68,11 @@ function find(tools: readonly Tool[], name: string): Tool {
   throw new AgentCoreError('usage', `The server has no tool "${name}"`);
 }
 
-function callOf(tool: Tool, args?: Readonly<Record<string, unknown>>): ChosenCall {
-  return { name: tool.name, args: { ...(args ?? scriptedObject(tool.inputSchema, 'required')) } };
+function createSampleCall(tool: Tool, args?: Readonly<Record<string, unknown>>): ChosenCall {
+  return {
+    name: tool.name,
+    args: { ...(args ?? createSampleObject(tool.inputSchema, 'required')) },
+  };
 }
 
 /** Never call a tool with a destructive hint unless the user named it. */
@@ -77,6 +80,6 @@ function isHarmless({ annotations }: Tool): boolean {
   return annotations?.readOnlyHint === true || annotations?.destructiveHint !== true;
 }
 
-function isOneOf(name: string, known: readonly string[]): boolean {
+function isAnyOf(name: string, known: readonly string[]): boolean {
   return known.includes(name.toLowerCase().replace(/[^a-z0-9]/g, ''));
 }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { AwsClock } from '../../src/aws/aws-clock.ts';
+import { SigningClock } from '../../src/aws/aws-clock.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00Z');
 
 function clock() {
   const said: string[] = [];
   return {
-    clock: new AwsClock(
+    clock: new SigningClock(
       (level, words) => said.push(`${level}: ${words}`),
       () => NOW,
     ),

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { readAuthorization } from '../../src/aws/authorization/authorization-settings.ts';
-import { findToken } from '../../src/aws/authorization/find-token.ts';
+import { createTokenProvider } from '../../src/aws/authorization/find-token.ts';
 import { Network } from '../../src/aws/network.ts';
 import { serve } from './credentials/credential-fixtures.ts';
 
@@ -49,7 +49,10 @@ function tokenFrom(url: string, env: Record<string, string> = {}) {
     AGENTCORE_OAUTH_CLIENT_SECRET: SECRET,
     ...env,
   });
-  const token = findToken(settings, new URL(`${url}/mcp`), { network: new Network({}), env: {} });
+  const token = createTokenProvider(settings, new URL(`${url}/mcp`), {
+    network: new Network({}),
+    env: {},
+  });
   if (!token) throw new Error('there is no token');
   return token;
 }

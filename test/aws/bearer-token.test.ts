@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { readAuthorization } from '../../src/aws/authorization/authorization-settings.ts';
-import { bearerAuthorizer } from '../../src/aws/authorization/authorizer.ts';
+import { createBearerAuthorizer } from '../../src/aws/authorization/authorizer.ts';
 import { readChallenge } from '../../src/aws/authorization/challenge.ts';
 import { KeptToken } from '../../src/aws/authorization/kept-token.ts';
-import { holderOf, makeToken, type Token } from '../../src/aws/authorization/token.ts';
-import { commandToken } from '../../src/aws/authorization/token-command.ts';
-import { targetOf } from '../../src/aws/post.ts';
+import {
+  getTokenSubject,
+  parseBearerToken,
+  type Token,
+} from '../../src/aws/authorization/token.ts';
+import { runTokenCommand } from '../../src/aws/authorization/token-command.ts';
+import { toRequestTarget } from '../../src/aws/post.ts';
 
 const IN_AN_HOUR = () => Date.now() + 3_600_000;
 
@@ -111,9 +115,9 @@ describe('a cached token', () => {
   });
 
   it('is never sent over an unencrypted connection', async () => {
-    const { sign } = bearerAuthorizer(source(undefined).kept);
+    const { sign } = createBearerAuthorizer(source(undefined).kept);
     const request = (url: string) => ({
-      target: targetOf(new URL(url)),
+      target: toRequestTarget(new URL(url)),
       headers: {},
       body: Buffer.alloc(0),
     });
@@ -132,34 +136,35 @@ describe('a cached token', () => {
 describe('a bearer token', () => {
   it('expires at the time from its issuer, or else at its exp claim', () => {
     const exp = Math.floor(IN_AN_HOUR() / 1000);
-    expect(makeToken(jwt({ exp }), undefined, 'It wrote').expiresAt).toBe(exp * 1000);
+    expect(parseBearerToken(jwt({ exp }), undefined, 'It wrote').expiresAt).toBe(exp * 1000);
     const end = IN_AN_HOUR() + 5_000;
-    expect(makeToken(jwt({ exp }), end, 'It wrote').expiresAt).toBe(end);
-    expect(makeToken('opaque', undefined, 'It wrote').expiresAt).toBeUndefined();
+    expect(parseBearerToken(jwt({ exp }), end, 'It wrote').expiresAt).toBe(end);
+    expect(parseBearerToken('opaque', undefined, 'It wrote').expiresAt).toBeUndefined();
   });
 
   it.each([['two words'], ['line\nbreak'], ['<html>'], ['']])(
     'is rejected if HTTP cannot carry it: %j',
     async (value) => {
-      const thrown = await failure(() => makeToken(value, undefined, 'It wrote'));
+      const thrown = await failure(() => parseBearerToken(value, undefined, 'It wrote'));
       expect(thrown.message).toBe('It wrote something that is no bearer token');
     },
   );
 
   it('has the same subject as the next token of the same user, and another than any other token', () => {
-    const holder = (claims: object) => holderOf({ value: jwt(claims), expiresAt: undefined });
+    const holder = (claims: object) =>
+      getTokenSubject({ value: jwt(claims), expiresAt: undefined });
     const ada = { iss: 'https://issuer', sub: 'ada', client_id: 'app' };
     expect(holder({ ...ada, jti: 1 })).toBe(holder({ ...ada, jti: 2 }));
     expect(holder(ada)).not.toBe(holder({ ...ada, sub: 'bob' }));
     expect(holder(ada)).not.toBe(holder({ ...ada, iss: 'https://other' }));
-    expect(holderOf({ value: 'opaque', expiresAt: undefined })).toBeUndefined();
+    expect(getTokenSubject({ value: 'opaque', expiresAt: undefined })).toBeUndefined();
   });
 });
 
 /** Runs a script, which may read its output from its environment. */
 function run(script: string, more: { within?: number; output?: string } = {}) {
   const { output = '', ...options } = more;
-  return commandToken({
+  return runTokenCommand({
     command: `"${process.execPath}" -e "${script}"`,
     env: { ...process.env, OUTPUT: output },
     signal: new AbortController().signal,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ConnectionPace } from '../../src/aws/connection-pace.ts';
+import { ConnectionThrottle } from '../../src/aws/connection-pace.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -10,13 +10,13 @@ afterEach(() => {
 
 describe('the connection limit', () => {
   it('delays no request while few connections are open', () => {
-    const pace = new ConnectionPace();
+    const pace = new ConnectionThrottle();
     for (let count = 0; count < 64; count++) expect(pace.enter()).toBeUndefined();
     expect(pace.enter()).toBeInstanceOf(Promise);
   });
 
   it('admits one waiting request when another leaves, in order of arrival', async () => {
-    const pace = new ConnectionPace();
+    const pace = new ConnectionThrottle();
     for (let count = 0; count < 64; count++) pace.enter();
     const gone: string[] = [];
     void pace.enter()?.then(() => gone.push('first'));
@@ -27,7 +27,7 @@ describe('the connection limit', () => {
   });
 
   it('admits all waiting requests if no connection becomes free for a moment', async () => {
-    const pace = new ConnectionPace();
+    const pace = new ConnectionThrottle();
     for (let count = 0; count < 64; count++) pace.enter();
     const late = [pace.enter(), pace.enter()];
     await vi.advanceTimersByTimeAsync(25);
@@ -35,7 +35,7 @@ describe('the connection limit', () => {
   });
 
   it('admits each request after a bounded time, even if others are admitted before it', async () => {
-    const pace = new ConnectionPace();
+    const pace = new ConnectionThrottle();
     for (let count = 0; count < 300; count++) void pace.enter();
     let gone = false;
     void pace.enter()?.then(() => {
@@ -51,7 +51,7 @@ describe('the connection limit', () => {
 });
 
 it('limits concurrent requests to the number of connections, and admits answers at once', async () => {
-  const pace = new ConnectionPace(2);
+  const pace = new ConnectionThrottle(2);
   expect([pace.enter(), pace.enter()]).toEqual([undefined, undefined]);
   let gone = 0;
   const third = pace.enter()?.then(() => {

@@ -7,7 +7,7 @@ import {
   gzipSync,
 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { contentEncodings, decoded } from '../../src/aws/content-encoding.ts';
+import { decodeBody, parseContentEncodings } from '../../src/aws/content-encoding.ts';
 
 async function* chunksOf(bytes: Buffer, size = bytes.length): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
@@ -15,7 +15,7 @@ async function* chunksOf(bytes: Buffer, size = bytes.length): AsyncGenerator<Buf
 
 async function decode(body: AsyncIterable<Buffer>, header: string): Promise<string> {
   const parts: Buffer[] = [];
-  for await (const part of decoded(body, contentEncodings(header))) parts.push(part);
+  for await (const part of decodeBody(body, parseContentEncodings(header))) parts.push(part);
   return Buffer.concat(parts).toString();
 }
 
@@ -73,7 +73,7 @@ describe('a response body with content encodings', () => {
         yield await new Promise<Buffer>((resolve) => gzip.once('data', resolve));
       }
     }
-    const parts = decoded(events(), ['gzip']);
+    const parts = decodeBody(events(), ['gzip']);
     expect(String((await parts.next()).value)).toBe('data: 1\n\n');
     expect(String((await parts.next()).value)).toBe('data: 2\n\n');
     expect(asked).toEqual([1, 2]);
@@ -82,7 +82,7 @@ describe('a response body with content encodings', () => {
   it('is not decoded further than it is read', async () => {
     const bomb = gzipSync(Buffer.alloc(200_000_000));
     let length = 0;
-    for await (const part of decoded(chunksOf(bomb), ['gzip'])) {
+    for await (const part of decodeBody(chunksOf(bomb), ['gzip'])) {
       length += part.length;
       if (length > 1_000_000) break;
     }

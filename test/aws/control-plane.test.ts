@@ -1,6 +1,6 @@
 import { BedrockAgentCoreControlClient } from '@aws-sdk/client-bedrock-agentcore-control';
 import { describe, expect, it } from 'vitest';
-import { controlPlaneUrl } from '../../src/aws/control-plane.ts';
+import { getControlPlaneUrl } from '../../src/aws/control-plane.ts';
 
 function sdkUrl(region: string, fips: boolean, dualStack: boolean): string {
   const client = new BedrockAgentCoreControlClient({ region });
@@ -21,7 +21,7 @@ describe('the control plane’s URL', () => {
     for (const fips of [false, true]) {
       for (const dualStack of [false, true]) {
         const options = { fips, dualStack, override: undefined };
-        const url = controlPlaneUrl({ partition, region }, options);
+        const url = getControlPlaneUrl({ partition, region }, options);
         expect(url.href).toBe(sdkUrl(region, fips, dualStack));
       }
     }
@@ -29,7 +29,7 @@ describe('the control plane’s URL', () => {
 
   it('is replaced by an override', () => {
     const options = { fips: false, dualStack: false, override: 'http://bedrock-agentcore:4566/' };
-    expect(controlPlaneUrl({ partition: 'aws', region: 'us-east-1' }, options).href).toBe(
+    expect(getControlPlaneUrl({ partition: 'aws', region: 'us-east-1' }, options).href).toBe(
       options.override,
     );
   });

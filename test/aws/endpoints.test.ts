@@ -1,6 +1,6 @@
 import { BedrockAgentCoreClient } from '@aws-sdk/client-bedrock-agentcore';
 import { describe, expect, it } from 'vitest';
-import { dataPlaneUrl } from '../../src/aws/endpoints.ts';
+import { getDataPlaneUrl } from '../../src/aws/endpoints.ts';
 
 const NO_OVERRIDE = undefined;
 
@@ -27,7 +27,10 @@ describe('the data plane’s URL', () => {
   ] as const)('is the one of the AWS SDK in %s, %s', async (partition, region) => {
     for (const fips of [false, true]) {
       for (const dualStack of [false, true]) {
-        const url = dataPlaneUrl({ partition, region }, { fips, dualStack, override: NO_OVERRIDE });
+        const url = getDataPlaneUrl(
+          { partition, region },
+          { fips, dualStack, override: NO_OVERRIDE },
+        );
         expect(url.href).toBe(await sdkUrl(region, fips, dualStack));
       }
     }
@@ -35,7 +38,7 @@ describe('the data plane’s URL', () => {
 
   it('is replaced by an override, including its path', () => {
     const options = { fips: false, dualStack: false, override: 'http://localhost:4566/base/' };
-    expect(dataPlaneUrl({ partition: 'aws', region: 'us-east-1' }, options).href).toBe(
+    expect(getDataPlaneUrl({ partition: 'aws', region: 'us-east-1' }, options).href).toBe(
       options.override,
     );
   });
@@ -45,7 +48,7 @@ describe('the data plane’s URL', () => {
     [{ fips: false, dualStack: true, override: 'http://x' }, /dual-stack/],
     [{ fips: false, dualStack: false, override: 'ftp://x' }, /not an http or https URL/],
   ])('rejects %o', (options, sentence) => {
-    expect(() => dataPlaneUrl({ partition: 'aws', region: 'us-east-1' }, options)).toThrow(
+    expect(() => getDataPlaneUrl({ partition: 'aws', region: 'us-east-1' }, options)).toThrow(
       sentence,
     );
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
-  gatewayUrl,
+  getGatewayUrl,
   isGatewayAddress,
   parseGatewayAddress,
 } from '../../src/aws/gateway-address.ts';
@@ -10,7 +10,7 @@ const URL_IN_AWS = 'https://tools-abcdefghij.gateway.bedrock-agentcore.eu-west-1
 const PLAIN = { fips: false, dualStack: false, override: undefined };
 
 const urlOf = (text: string, endpoint = {}) =>
-  gatewayUrl(parseGatewayAddress(text), { ...PLAIN, ...endpoint }).href;
+  getGatewayUrl(parseGatewayAddress(text), { ...PLAIN, ...endpoint }).href;
 
 describe('the URL of a gateway', () => {
   it.each([ARN, URL_IN_AWS, ` ${ARN}\n`])('is the AWS URL: %j', (text) => {

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ClientRequest } from 'node:http';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { SilenceClock, type Timeouts } from '../../src/aws/silence-clock.ts';
+import { IdleTimeout, type Timeouts } from '../../src/aws/silence-clock.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
@@ -11,16 +11,16 @@ afterEach(() => {
 });
 
 /** A clock with timeouts of three seconds, for a request that was sent. */
-function startClock(more: Partial<Timeouts> = {}): SilenceClock {
+function startClock(more: Partial<Timeouts> = {}): IdleTimeout {
   const request = Object.assign(new EventEmitter(), { destroy: () => undefined });
   const timeouts = { connect: 1_000, read: 3_000, ...more };
-  const clock = new SilenceClock(request as unknown as ClientRequest, timeouts, 'host');
+  const clock = new IdleTimeout(request as unknown as ClientRequest, timeouts, 'host');
   clock.heard();
   return clock;
 }
 
 /** Advances the time, with a signal every 200 ms. */
-function pass(clock: SilenceClock, milliseconds: number): void {
+function pass(clock: IdleTimeout, milliseconds: number): void {
   for (let passed = 0; passed < milliseconds; passed += 200) {
     vi.advanceTimersByTime(200);
     if (!clock.expired) clock.heard();

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { foldSessions } from '../../src/journal/journal-sessions.ts';
+import { readSessionFacts } from '../../src/journal/journal-sessions.ts';
 import type { JournalRecord } from '../../src/journal/records.ts';
-import { journalFolder } from '../../src/journal/state-folder.ts';
+import { getJournalDirectory } from '../../src/journal/state-folder.ts';
 import type { SessionRecord } from '../../src/local/sessions/session-record.ts';
-import { ASSUMED_LIFECYCLE } from '../../src/sessions/lifecycle.ts';
+import { DEFAULT_LIFECYCLE } from '../../src/sessions/lifecycle.ts';
 import { readSessions } from '../../src/sessions/read-sessions.ts';
 import type { Campaign } from './campaign.ts';
 import { type Descriptors, descriptorsSince } from './descriptors.ts';
@@ -47,16 +47,16 @@ export async function takeAccount(
 ): Promise<Omit<Account, 'seconds'>> {
   const { plan, folder, local, log, lives } = campaign;
   const executions = readExecutions(file);
-  const journal = journalFolder(join(folder, 'state'));
+  const journal = getJournalDirectory(join(folder, 'state'));
   const figures = new Map<string, number>();
-  const { facts, problems } = await foldSessions(journal, {
+  const { facts, problems } = await readSessionFacts(journal, {
     onRecord: (record) => countRecord(figures, record),
   });
   const { entries } = await readSessions({
     folder: journal,
     // The campaign's own timeouts are short. With AgentCore's defaults, all sessions count as
     // billed.
-    lifecycles: { of: async () => () => ASSUMED_LIFECYCLE },
+    lifecycles: { of: async () => () => DEFAULT_LIFECYCLE },
     now: Date.now,
   });
   const { microVms } = local;

@@ -40,7 +40,7 @@ export class CallFailures {
 
   /** The number of errors in which the server reported an unknown session. */
   get losses(): number {
-    return this.#exchanges.filter((exchange) => kindOfExchange(exchange) === 'lost').length;
+    return this.#exchanges.filter((context) => kindOfExchange(context) === 'lost').length;
   }
 
   /** True if a probe of the call's session got no answer while the call was open. */
@@ -58,7 +58,7 @@ export class CallFailures {
     const { askedAt } = this.#options.asked;
     const exchanges = [...this.#exchanges, ...this.#handshakes(timeMs)];
     return (
-      exchanges.some((exchange) => kindOfExchange(exchange) !== undefined) ||
+      exchanges.some((context) => kindOfExchange(context) !== undefined) ||
       this.#unseenFailures(askedAt - timeMs) > 0
     );
   }
@@ -75,7 +75,7 @@ export class CallFailures {
     const { network, asked } = this.#options;
     const before = this.#handshakes(timeMs);
     const success = before.findLastIndex(
-      (exchange) => exchange.hasResult && exchange.at < asked.askedAt,
+      (context) => context.hasResult && context.at < asked.askedAt,
     );
     const exchanges = before.slice(success + 1);
     const outage = network.outages.find(
@@ -104,7 +104,7 @@ export class CallFailures {
 
   #count(exchanges: readonly Exchange[], since: number): Failures {
     const spentMs = this.#until - since;
-    const failed = exchanges.filter((exchange) => kindOfExchange(exchange) === 'unknown').length;
+    const failed = exchanges.filter((context) => kindOfExchange(context) === 'unknown').length;
     const unseen = this.#unseenFailures(since);
     const attempts = exchanges.length + unseen;
     const backoffMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.max(0, attempts - 1));

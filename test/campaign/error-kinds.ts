@@ -48,10 +48,10 @@ export function kindOf({ message = '', data = {} }: NonNullable<Line['error']>):
 }
 
 /** Classifies the end of one request; `undefined` if it succeeded. */
-export function kindOfExchange(exchange: Exchange): ErrorKind | undefined {
-  if (!exchange.isComplete) return 'unknown';
-  if (exchange.hasResult) return undefined;
-  const { message, name, status } = exchange;
+export function kindOfExchange(context: Exchange): ErrorKind | undefined {
+  if (!context.isComplete) return 'unknown';
+  if (context.hasResult) return undefined;
+  const { message, name, status } = context;
   // An empty body.
   if (status === 200 && message === undefined) return 'unknown';
   return kindOf({ ...(message !== undefined && { message }), data: { name, status } });

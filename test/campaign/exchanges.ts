@@ -88,16 +88,14 @@ export class ExchangeLog {
 
   /** The exchanges of one trace, in the order of their requests. */
   of(trace: string): readonly Exchange[] {
-    return this.exchanges.filter((exchange) => exchange.trace === trace);
+    return this.exchanges.filter((context) => context.trace === trace);
   }
 
   /** The proxy's own requests in these sessions, such as probes. */
   ownRequests(method: string, sessions: ReadonlySet<string | undefined>): readonly Exchange[] {
     return this.exchanges.filter(
-      (exchange) =>
-        exchange.trace === undefined &&
-        exchange.method === method &&
-        sessions.has(exchange.session),
+      (context) =>
+        context.trace === undefined && context.method === method && sessions.has(context.session),
     );
   }
 }

@@ -3,7 +3,7 @@ import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import type { MicroVmRecord } from '../../src/local/sessions/microvm-record.ts';
 import type { SessionRecord } from '../../src/local/sessions/session-record.ts';
 import { STOPPING_ENDS_MS } from '../../src/programs/ending.ts';
-import type { SessionEntry } from '../../src/sessions/session-book.ts';
+import type { SessionInfo } from '../../src/sessions/session-book.ts';
 import type { Life } from './life.ts';
 import type { Offence } from './offence.ts';
 
@@ -15,7 +15,7 @@ export interface SessionEvidence {
   readonly running: readonly SessionRecord[];
   /** The facts of the journal, by record and by session. */
   readonly facts: readonly SessionFacts[];
-  readonly entries: readonly SessionEntry[];
+  readonly entries: readonly SessionInfo[];
   readonly lives: readonly Life[];
   /** The platform's history of a runtime session id. */
   readonly historyOf: (runtimeSessionId: string) => readonly string[];

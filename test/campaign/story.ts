@@ -17,9 +17,9 @@ export function storyOf(
     `  proxy ${life?.client.pid}: ${JSON.stringify({ runtime, mode, era, env, end })}`,
     ...(asked?.cancelled ? ['  cancelled by the client'] : []),
     ...log.of(key).map((words) => `  request at ${words}`),
-    ...network.of(traceOf(key)).map((exchange) => `  network at ${exchange}`),
+    ...network.of(traceOf(key)).map((context) => `  network at ${context}`),
     ...(life ? network.of(traceOf(life.planned.name)) : []).map(
-      (exchange) => `  handshake at ${exchange}`,
+      (context) => `  handshake at ${context}`,
     ),
     ...network.outages.map(
       ({ from, until }) => `  outage from ${Math.round(from)} to ${Math.round(until ?? NaN)} ms`,

@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MAX_WAIT_MS, Outbox } from '../../src/ends/http/outbox.ts';
-import { type Message, makeNotification, makeRequest, numericId } from '../../src/mcp/message.ts';
-import type { Exchange, Peer } from '../../src/relay/peer.ts';
+import {
+  createNotification,
+  createRequest,
+  createRequestId,
+  type JsonRpcMessage,
+} from '../../src/mcp/message.ts';
+import type { Peer, RequestContext } from '../../src/relay/peer.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -15,7 +20,7 @@ function outboxWithClient() {
   const outbox = new Outbox((level, sentence) => {
     if (level === 'warning') warnings.push(sentence);
   });
-  const received: Message[] = [];
+  const received: JsonRpcMessage[] = [];
   const call: Peer = {
     request: (request) => {
       received.push(request);
@@ -25,16 +30,16 @@ function outboxWithClient() {
       received.push(notification);
     },
   };
-  const exchange: Exchange = { signal: new AbortController().signal, back: call };
-  return { outbox, call, exchange, received, warnings };
+  const context: RequestContext = { signal: new AbortController().signal, sender: call };
+  return { outbox, call, exchange: context, received, warnings };
 }
-const question = makeRequest(numericId(1), 'roots/list');
-const change = makeNotification('notifications/tools/list_changed');
+const question = createRequest(createRequestId(1), 'roots/list');
+const change = createNotification('notifications/tools/list_changed');
 
 describe('a message for which no client request arrives in time', () => {
   it('fails with an error that names the time if it is a request, and is not sent later', async () => {
-    const { outbox, call, exchange, received } = outboxWithClient();
-    const answer = outbox.request(question, exchange);
+    const { outbox, call, exchange: context, received } = outboxWithClient();
+    const answer = outbox.request(question, context);
     answer.catch(() => undefined);
     vi.advanceTimersByTime(MAX_WAIT_MS);
     await expect(answer).rejects.toMatchObject({
@@ -47,8 +52,8 @@ describe('a message for which no client request arrives in time', () => {
   });
 
   it('is dropped with a warning if it is a notification', async () => {
-    const { outbox, call, exchange, received, warnings } = outboxWithClient();
-    await outbox.notify(change, exchange);
+    const { outbox, call, exchange: context, received, warnings } = outboxWithClient();
+    await outbox.notify(change, context);
     vi.advanceTimersByTime(MAX_WAIT_MS);
     outbox.deliverTo(call);
     expect(received).toEqual([]);
@@ -56,9 +61,9 @@ describe('a message for which no client request arrives in time', () => {
   });
 
   it('is sent once if a request arrives right before the timeout', async () => {
-    const { outbox, call, exchange, received, warnings } = outboxWithClient();
-    void outbox.request(question, exchange);
-    await outbox.notify(change, exchange);
+    const { outbox, call, exchange: context, received, warnings } = outboxWithClient();
+    void outbox.request(question, context);
+    await outbox.notify(change, context);
     vi.advanceTimersByTime(MAX_WAIT_MS - 1);
     outbox.deliverTo(call);
     vi.advanceTimersByTime(MAX_WAIT_MS);
@@ -69,19 +74,21 @@ describe('a message for which no client request arrives in time', () => {
 });
 
 it('drops progress and subscription messages of finished requests', async () => {
-  const { outbox, call, exchange, received } = outboxWithClient();
-  await outbox.notify(makeNotification('notifications/progress', { progressToken: 1 }), exchange);
+  const { outbox, call, exchange: context, received } = outboxWithClient();
+  await outbox.notify(createNotification('notifications/progress', { progressToken: 1 }), context);
   const _meta = { 'io.modelcontextprotocol/subscriptionId': 1 };
-  await outbox.notify(makeNotification('notifications/resources/updated', { _meta }), exchange);
+  await outbox.notify(createNotification('notifications/resources/updated', { _meta }), context);
   outbox.deliverTo(call);
   expect(received).toEqual([]);
 });
 
 it('rejects a message of more than 8 MB, and keeps the others', async () => {
-  const { outbox, call, exchange, received } = outboxWithClient();
-  await outbox.notify(change, exchange);
-  const large = makeRequest(numericId(2), 'roots/list', { data: 'x'.repeat(8 * 1024 * 1024) });
-  await expect(outbox.request(large, exchange)).rejects.toThrow(/more than 8 MB/);
+  const { outbox, call, exchange: context, received } = outboxWithClient();
+  await outbox.notify(change, context);
+  const large = createRequest(createRequestId(2), 'roots/list', {
+    data: 'x'.repeat(8 * 1024 * 1024),
+  });
+  await expect(outbox.request(large, context)).rejects.toThrow(/more than 8 MB/);
   outbox.deliverTo(call);
   expect(received).toEqual([change]);
 });

@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { ProgressRoutes } from '../../src/ends/upstream/progress-routes.ts';
-import { makeNotification, makeRequest, numericId } from '../../src/mcp/message.ts';
+import { ProgressTokenMap } from '../../src/ends/upstream/progress-routes.ts';
+import { createNotification, createRequest, createRequestId } from '../../src/mcp/message.ts';
 
 function server() {
   return { notify: async () => undefined };
 }
 
 function question(progressToken: unknown) {
-  return makeRequest(numericId(1), 'sampling/createMessage', { _meta: { progressToken } });
+  return createRequest(createRequestId(1), 'sampling/createMessage', { _meta: { progressToken } });
 }
 
 function progressOn(progressToken: unknown) {
-  return makeNotification('notifications/progress', { progressToken, progress: 1 });
+  return createNotification('notifications/progress', { progressToken, progress: 1 });
 }
 
 function tokenOf(message: { params: Record<string, unknown> | undefined }) {
@@ -21,7 +21,7 @@ function tokenOf(message: { params: Record<string, unknown> | undefined }) {
 
 describe('progress on server requests of two sessions', () => {
   it('reaches the session of the request, even if both chose the same token', () => {
-    const routes = new ProgressRoutes();
+    const routes = new ProgressTokenMap();
     const one = server();
     const two = server();
     const first = tokenOf(routes.enter(question(0), one));
@@ -29,18 +29,20 @@ describe('progress on server requests of two sessions', () => {
     expect(first).toBe(0);
     expect(second).not.toBe(0);
 
-    expect(routes.routeOf(progressOn(first))?.server).toBe(one);
-    const routed = routes.routeOf(progressOn(second));
+    expect(routes.findRoute(progressOn(first))?.server).toBe(one);
+    const routed = routes.findRoute(progressOn(second));
     expect(routed?.server).toBe(two);
     expect(routed?.notification.params).toEqual({ progressToken: 0, progress: 1 });
   });
 
   it('is dropped once the session has ended', () => {
-    const routes = new ProgressRoutes();
+    const routes = new ProgressTokenMap();
     const one = server();
     routes.enter(question('a'), one);
     routes.leave(one);
-    expect(routes.routeOf(progressOn('a'))).toBeUndefined();
-    expect(routes.routeOf(makeNotification('notifications/roots/list_changed'))).toBeUndefined();
+    expect(routes.findRoute(progressOn('a'))).toBeUndefined();
+    expect(
+      routes.findRoute(createNotification('notifications/roots/list_changed')),
+    ).toBeUndefined();
   });
 });

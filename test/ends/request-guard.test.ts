@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { refusalOf } from '../../src/ends/http/request-guard.ts';
+import { checkRequest } from '../../src/ends/http/request-guard.ts';
 
 const JSON_BODY = { 'content-type': 'application/json' };
 const statusOf = (host: string, headers: Record<string, string>, method = 'POST') =>
-  refusalOf({ headers, method }, host)?.status;
+  checkRequest({ headers, method }, host)?.status;
 
 describe('a loopback listener', () => {
   it.each(['127.0.0.1:8000', '127.0.0.1', 'localhost:8000', '[::1]:8000', '127.1.2.3'])(

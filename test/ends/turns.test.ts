@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Turns } from '../../src/ends/upstream/turns.ts';
+import { TaskQueue } from '../../src/ends/upstream/turns.ts';
 
 const never = () => new Promise<void>(() => undefined);
 
@@ -11,13 +11,13 @@ afterEach(() => {
 });
 
 /** Whether later work continues after this many more milliseconds. */
-async function goesOn(turns: Turns, milliseconds: number): Promise<boolean> {
+async function goesOn(turns: TaskQueue, milliseconds: number): Promise<boolean> {
   await vi.advanceTimersByTimeAsync(milliseconds);
   return turns.last === undefined;
 }
 
 it('runs work in order of arrival', async () => {
-  const turns = new Turns();
+  const turns = new TaskQueue();
   const done: string[] = [];
   let release = () => {};
   const first = turns.take(
@@ -38,7 +38,7 @@ it('runs work in order of arrival', async () => {
 });
 
 it('waits a bounded time for work that never ends, regardless of its amount', async () => {
-  const turns = new Turns();
+  const turns = new TaskQueue();
   void turns.take(never, 1_000);
   void turns.take(never, 1_000);
   expect(await goesOn(turns, 999)).toBe(false);
@@ -46,7 +46,7 @@ it('waits a bounded time for work that never ends, regardless of its amount', as
 });
 
 it('counts that time from the end of the previous work', async () => {
-  const turns = new Turns();
+  const turns = new TaskQueue();
   let release = () => {};
   void turns.take(
     () =>
@@ -62,7 +62,7 @@ it('counts that time from the end of the previous work', async () => {
 });
 
 it('continues after failed work', async () => {
-  const turns = new Turns();
+  const turns = new TaskQueue();
   const failed = turns.take(() => Promise.reject(new Error('refused')));
   await expect(failed).rejects.toThrow('refused');
   expect(await goesOn(turns, 0)).toBe(true);

@@ -1,15 +1,15 @@
 import { Agent } from 'node:http';
 import { expect, it } from 'vitest';
 import { parseRuntimeArn } from '../../src/aws/arn.ts';
-import { AwsClock } from '../../src/aws/aws-clock.ts';
+import { SigningClock } from '../../src/aws/aws-clock.ts';
 import { Network } from '../../src/aws/network.ts';
 import { RuntimeInvoker } from '../../src/ends/runtime/invoker.ts';
-import { UpstreamEnd } from '../../src/ends/upstream/upstream-end.ts';
+import { SessionRouter } from '../../src/ends/upstream/upstream-end.ts';
 import type { JournalRecord } from '../../src/journal/records.ts';
-import { makeNotification } from '../../src/mcp/message.ts';
+import { createNotification } from '../../src/mcp/message.ts';
 import { ToolHeaders } from '../../src/mcp/tool-headers.ts';
-import { freshSessionId, type SessionMode } from '../../src/sessions/session-ids.ts';
-import { SessionRegister } from '../../src/sessions/session-register.ts';
+import { createSessionId, type SessionMode } from '../../src/sessions/session-ids.ts';
+import { SessionManager } from '../../src/sessions/session-register.ts';
 import { createStopTarget } from '../../src/sessions/stop-session.ts';
 import { isCall, json, startUpstream } from '../fixtures/scripted-upstream.ts';
 import { RUNTIME_SESSION } from '../local/harness.ts';
@@ -36,7 +36,7 @@ function startEnd({
     { renew: async () => false },
   );
   const records: JournalRecord[] = [];
-  const sessions = new SessionRegister({
+  const sessions = new SessionManager({
     origin: { runtime: RUNTIME.arn, qualifier: undefined, mode, endpoint: endpoint.href },
     journal: {
       record: (record) => void records.push(record),
@@ -47,12 +47,12 @@ function startEnd({
       qualifier: undefined,
       endpoint,
       credentials,
-      clock: new AwsClock(),
+      clock: new SigningClock(),
       agent,
     }),
     say: log,
   });
-  const end = new UpstreamEnd({
+  const end = new SessionRouter({
     upstream: new RuntimeInvoker({
       runtime: RUNTIME,
       qualifier: undefined,
@@ -72,7 +72,7 @@ function startEnd({
     mode,
     sessions,
     tools: new ToolHeaders(),
-    sessionId: async () => freshSessionId(),
+    sessionId: async () => createSessionId(),
     alone: [],
     endsSessions: true,
     messageLimit: 1_000_000,
@@ -81,7 +81,7 @@ function startEnd({
   return { end, sessions, signed: () => signed, types: () => records.map(({ type }) => type) };
 }
 
-const exchange = { signal: new AbortController().signal, back: new ScriptedClient() };
+const exchange = { signal: new AbortController().signal, sender: new ScriptedClient() };
 
 it('a runtime receives no request after its sessions were stopped', async () => {
   const { end, signed } = startEnd();
@@ -90,7 +90,7 @@ it('a runtime receives no request after its sessions were stopped', async () => 
   end.close();
   // Session recovery does not belong to a call that the client could abort.
   await expect(end.request(callOf('second'), exchange)).rejects.toMatchObject({ code: 'shutdown' });
-  await expect(end.notify(makeNotification('notifications/message'))).rejects.toMatchObject({
+  await expect(end.notify(createNotification('notifications/message'))).rejects.toMatchObject({
     code: 'shutdown',
   });
   expect(signed()).toBe(1);
@@ -110,7 +110,7 @@ it('a session receives no message once its stop has begun, even if another one r
   sessions.endAll();
   const late = [
     end.request(callOf('late'), exchange),
-    end.notify(makeNotification('notifications/roots/list_changed')),
+    end.notify(createNotification('notifications/roots/list_changed')),
   ];
   for (const message of [...calls, ...late]) {
     await expect(message).rejects.toMatchObject({ code: 'shutdown' });

@@ -1,12 +1,18 @@
 import { expect, it } from 'vitest';
 import { AgentCoreError } from '../../src/error.ts';
-import { approvalItem, approvalsItem } from '../../src/extension/approvals/approval-items.ts';
-import { credentialItem } from '../../src/extension/credentials/credential-items.ts';
+import {
+  createApprovalItem,
+  createApprovalsItem,
+} from '../../src/extension/approvals/approval-items.ts';
+import { createCredentialItem } from '../../src/extension/credentials/credential-items.ts';
 import type { CredentialNode } from '../../src/extension/credentials/credential-node.ts';
 import { ReplayLogView } from '../../src/extension/replay-log/replay-log-view.ts';
 import { readEntry } from '../../src/extension/runtimes/runtime-entry.ts';
-import { runtimeItem } from '../../src/extension/runtimes/runtime-items.ts';
-import { configuredNode, type RuntimeNode } from '../../src/extension/runtimes/runtime-node.ts';
+import { createRuntimeItem } from '../../src/extension/runtimes/runtime-items.ts';
+import {
+  createConfiguredNode,
+  type RuntimeNode,
+} from '../../src/extension/runtimes/runtime-node.ts';
 import { SessionsView } from '../../src/extension/sessions/sessions-view.ts';
 import { EventEmitter } from './vscode-stub.ts';
 
@@ -27,7 +33,7 @@ const IDENTITY = {
 
 /** One node of each kind. Add every new kind here. */
 const RUNTIME_NODES = {
-  configured: configuredNode(readEntry({ name: 'weather', arn: ARN, profile: 'work' })),
+  configured: createConfiguredNode(readEntry({ name: 'weather', arn: ARN, profile: 'work' })),
   broken: { kind: 'broken', problem: { index: 1, field: 'arn', sentence: 'Runtime "x": arn' } },
   place: { kind: 'place', place: PLACE },
   discovered: {
@@ -96,7 +102,7 @@ function unsaid({ label, description, accessibilityInformation: said }: Shown): 
 it.each(Object.entries(RUNTIME_NODES))(
   'reads out everything that it shows of a runtime: %s',
   (_, node) => {
-    const item = runtimeItem(node, {
+    const item = createRuntimeItem(node, {
       placeOf: () => 'here',
       identityOf: () => undefined,
       found: () => undefined,
@@ -111,7 +117,7 @@ it.each(Object.entries(RUNTIME_NODES))(
 it.each(Object.entries(CREDENTIAL_NODES))(
   'reads out everything that it shows of credentials: %s',
   (_, node) => {
-    expect(unsaid(credentialItem(node, () => undefined, NOW))).toEqual([]);
+    expect(unsaid(createCredentialItem(node, () => undefined, NOW))).toEqual([]);
   },
 );
 
@@ -129,8 +135,10 @@ it('reads out everything that it shows of sessions and pending calls', () => {
   }
   view.dispose();
   const pending = { id: 'a', tool: 'drop', text: '', until: '2026-01-01T12:01:00Z' } as never;
-  expect(unsaid(approvalsItem([pending]))).toEqual([]);
-  expect(approvalItem(pending).accessibilityInformation?.label).toMatch(/^drop, waits for your/);
+  expect(unsaid(createApprovalsItem([pending]))).toEqual([]);
+  expect(createApprovalItem(pending).accessibilityInformation?.label).toMatch(
+    /^drop, waits for your/,
+  );
 });
 
 it('reads out everything that it shows of a record', () => {

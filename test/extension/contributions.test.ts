@@ -11,7 +11,7 @@ import {
 } from '../../src/extension/contributions.ts';
 import { isPolicyFile } from '../../src/extension/policies/policy-files.ts';
 import { readEntry } from '../../src/extension/runtimes/runtime-entry.ts';
-import { regionVerdict } from '../../src/extension/setup/typed-input.ts';
+import { validateRegion } from '../../src/extension/setup/typed-input.ts';
 
 interface Placed {
   readonly command: string;
@@ -179,7 +179,7 @@ describe('settings', () => {
       contributes.configuration.properties['agentcore.discovery.regions'].items;
     const isRight = (region: string) => new RegExp(pattern).test(region);
     for (const region of [...examples, 'us-gov-west-1', 'Ireland', 'eu-west', '']) {
-      expect(isRight(region), region).toBe(regionVerdict(region) === undefined);
+      expect(isRight(region), region).toBe(validateRegion(region) === undefined);
     }
   });
 

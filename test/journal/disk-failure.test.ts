@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { FileSystem } from '../../src/journal/journal-part.ts';
-import { foldSessions } from '../../src/journal/journal-sessions.ts';
+import { readSessionFacts } from '../../src/journal/journal-sessions.ts';
 import { readJournal } from '../../src/journal/reader.ts';
 import { WriteBuffer } from '../../src/journal/write-buffer.ts';
 import { eventually } from '../fixtures/eventually.ts';
@@ -90,7 +90,7 @@ describe.each(['ENOSPC', 'EROFS'])('if writing fails with %s', (code) => {
         ],
       ]),
     );
-    const { facts } = await foldSessions(folder);
+    const { facts } = await readSessionFacts(folder);
     expect(facts.get('before')).toMatchObject({ calls: 1 });
     expect(facts.get('stopped')).toMatchObject({ end: { how: 'stopped' } });
     expect(facts.get('meanwhile')?.end).toBeUndefined();
@@ -108,7 +108,9 @@ test('a partly written line is not continued, and no record counts twice', async
   journal.record(call('a', 1));
   await journal.recordNow(call('a', 2));
   disk.code = undefined;
-  await eventually(async () => expect((await foldSessions(folder)).facts.get('a')?.calls).toBe(2));
+  await eventually(async () =>
+    expect((await readSessionFacts(folder)).facts.get('a')?.calls).toBe(2),
+  );
   const { files } = await readJournal(folder);
   expect(files.map(({ damaged }) => damaged)).toEqual([1, 0]);
   expect((await readFile(files[0]?.path as string, 'utf8')).endsWith('\n')).toBe(false);
@@ -165,7 +167,7 @@ test.each(['file', 'folder'])(
       expect(await typesIn(folder)).toEqual([['program', 'session.carried']]),
     );
     await journal.recordNow(call('a'));
-    expect((await foldSessions(folder)).facts.get('a')).toMatchObject({ calls: 1 });
+    expect((await readSessionFacts(folder)).facts.get('a')).toMatchObject({ calls: 1 });
     expect(complaints).toEqual([]);
   },
 );

@@ -5,23 +5,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { Journal, type JournalOptions } from '../../src/journal/journal.ts';
-import { partPath } from '../../src/journal/journal-files.ts';
-import { programRecord } from '../../src/journal/program-identity.ts';
-import { lineOf } from '../../src/journal/record-line.ts';
+import { JournalWriter, type JournalWriterOptions } from '../../src/journal/journal.ts';
+import { getPartPath } from '../../src/journal/journal-files.ts';
+import { createProgramRecord } from '../../src/journal/program-identity.ts';
+import { serializeRecord } from '../../src/journal/record-line.ts';
 import type { JournalRecord, ProgramRecord } from '../../src/journal/records.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { START } from './records.ts';
 
 /** The header record of a program on another host. */
 export function foreignHead(more: Partial<ProgramRecord> = {}): ProgramRecord {
-  const own = programRecord({ program: 'proxy', version: '1.0.0', part: 0, at: START });
+  const own = createProgramRecord({ program: 'proxy', version: '1.0.0', part: 0, at: START });
   return { ...own, host: 'another-host', ...more };
 }
 
 /** The header record of a program whose process id now belongs to another process. */
 export function deadHead(more: Partial<ProgramRecord> = {}): ProgramRecord {
-  const own = programRecord({ program: 'proxy', version: '1.0.0', part: 0, at: START });
+  const own = createProgramRecord({ program: 'proxy', version: '1.0.0', part: 0, at: START });
   return { ...own, processStart: '1', ...more };
 }
 
@@ -41,16 +41,16 @@ export async function writePart(
   touchedAt: Date = START,
 ): Promise<string> {
   await mkdir(folder, { recursive: true });
-  const path = partPath(folder, run, head.part);
-  await writeFile(path, [head, ...records].map(lineOf).join(''));
+  const path = getPartPath(folder, run, head.part);
+  await writeFile(path, [head, ...records].map(serializeRecord).join(''));
   await utimes(path, touchedAt, touchedAt);
   return path;
 }
 
 /** A journal of this process that is closed after the test, and its failure messages. */
-export function openJournal(folder: string, options: Partial<JournalOptions> = {}) {
+export function openJournal(folder: string, options: Partial<JournalWriterOptions> = {}) {
   const complaints: string[] = [];
-  const journal = new Journal({
+  const journal = new JournalWriter({
     folder,
     program: 'proxy',
     version: '1.2.3',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { type FollowOptions, followJournal } from '../../src/journal/follow.ts';
-import { lineOf } from '../../src/journal/record-line.ts';
+import { serializeRecord } from '../../src/journal/record-line.ts';
 import { deadHead, openJournal, startWriter, temporaryFolder, writePart } from './fixture.ts';
 import { call, started } from './records.ts';
 
@@ -38,7 +38,7 @@ test('existing records are skipped, new ones are delivered', async () => {
   const path = await writePart(folder, 'run', deadHead(), [started('a'), call('a')]);
   const { next, ready } = follow(folder);
   await ready();
-  await appendFile(path, lineOf(call('a', 1, { name: 'new' })));
+  await appendFile(path, serializeRecord(call('a', 1, { name: 'new' })));
   expect(await next()).toBe('call new');
 });
 
@@ -55,7 +55,7 @@ test('from the start, all records are delivered', async () => {
 
 test('an incomplete line waits for its rest, also one that existed before', async () => {
   const folder = await temporaryFolder();
-  const line = lineOf(call('a', 1, { name: 'in two' }));
+  const line = serializeRecord(call('a', 1, { name: 'in two' }));
   const path = await writePart(folder, 'run', deadHead(), []);
   await appendFile(path, line.slice(0, 20));
   const { next, ready } = follow(folder);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { foldSessions } from '../../src/journal/journal-sessions.ts';
+import { readSessionFacts } from '../../src/journal/journal-sessions.ts';
 import { readJournal } from '../../src/journal/reader.ts';
 import { eventually } from '../fixtures/eventually.ts';
 import { kill, openJournal, startWriter, temporaryFolder } from './fixture.ts';
@@ -109,9 +109,9 @@ test('a record that JSON cannot represent is left out and does not affect others
 test('written records survive the kill of their process', async () => {
   const folder = await temporaryFolder();
   const child = await startWriter(folder, 'a', 3);
-  expect((await foldSessions(folder)).owners.get('a')?.liveness).toBe('alive');
+  expect((await readSessionFacts(folder)).owners.get('a')?.liveness).toBe('alive');
   await kill(child);
-  const { facts, owners, problems } = await foldSessions(folder);
+  const { facts, owners, problems } = await readSessionFacts(folder);
   expect(facts.get('a')).toMatchObject({ session: 'a', calls: 3 });
   expect(owners.get('a')).toMatchObject({ liveness: 'dead', damaged: 0 });
   expect(problems).toEqual([]);
@@ -121,7 +121,7 @@ test('eight processes write at once, each to its own file', async () => {
   const folder = await temporaryFolder();
   const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
   const children = await Promise.all(names.map((name) => startWriter(folder, name, 2_000)));
-  const { facts, sources } = await foldSessions(folder);
+  const { facts, sources } = await readSessionFacts(folder);
   await Promise.all(children.map(kill));
   expect(sources.map(({ damaged }) => damaged)).toEqual(names.map(() => 0));
   expect([...facts.values()].map(({ session, calls }) => [session, calls]).sort()).toEqual(

@@ -1,19 +1,19 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { LivePrograms } from '../../src/journal/live-programs.ts';
-import { programRecord } from '../../src/journal/program-identity.ts';
+import { RunningPrograms } from '../../src/journal/live-programs.ts';
+import { createProgramRecord } from '../../src/journal/program-identity.ts';
 import { deadHead, foreignHead, temporaryFolder, writePart } from './fixture.ts';
 
 const own = (name: string, part = 0) =>
-  programRecord({ program: 'proxy', version: '1.0.0', part, at: new Date(), name });
+  createProgramRecord({ program: 'proxy', version: '1.0.0', part, at: new Date(), name });
 
 it('lists running programs with their names and parent processes', async () => {
   const folder = await temporaryFolder();
   await writePart(folder, 'a', own('weather'), [], new Date());
   await writePart(folder, 'b', deadHead({ name: 'gone' }), []);
   await writePart(folder, 'c', foreignHead({ name: 'elsewhere' }), []);
-  expect(await new LivePrograms(folder).list()).toMatchObject([
+  expect(await new RunningPrograms(folder).list()).toMatchObject([
     { name: 'weather', pid: process.pid, parentPid: process.ppid },
   ]);
 });
@@ -21,12 +21,12 @@ it('lists running programs with their names and parent processes', async () => {
 it('counts a program once, however many files it has', async () => {
   const folder = await temporaryFolder();
   for (const part of [0, 1, 2]) await writePart(folder, 'a', own('weather', part), [], new Date());
-  expect(await new LivePrograms(folder).list()).toHaveLength(1);
+  expect(await new RunningPrograms(folder).list()).toHaveLength(1);
 });
 
 it('finds programs that started since the last call', async () => {
   const folder = await temporaryFolder();
-  const programs = new LivePrograms(folder);
+  const programs = new RunningPrograms(folder);
   expect(await programs.list()).toEqual([]);
   await writePart(folder, 'a', own('weather'), [], new Date());
   expect(await programs.list()).toHaveLength(1);
@@ -38,5 +38,5 @@ it('skips files that are not journals, and a journal whose header is still being
   await writeFile(join(folder, 'garbage.0.jsonl'), 'garbage\n');
   await writeFile(join(folder, 'begun.0.jsonl'), '{"type":"program"');
   await writePart(folder, 'a', own('weather'), [], new Date());
-  expect(await new LivePrograms(folder).list()).toHaveLength(1);
+  expect(await new RunningPrograms(folder).list()).toHaveLength(1);
 });

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { expect, test } from 'vitest';
-import { isAlive, type Viewpoint, viewpoint } from '../../src/journal/liveness.ts';
-import { programRecord } from '../../src/journal/program-identity.ts';
+import { getHostView, getLiveness, type Viewpoint } from '../../src/journal/liveness.ts';
+import { createProgramRecord } from '../../src/journal/program-identity.ts';
 import { readJournal } from '../../src/journal/reader.ts';
 import type { ProgramRecord } from '../../src/journal/records.ts';
 import { kill, startWriter, temporaryFolder } from './fixture.ts';
@@ -89,21 +89,21 @@ const rows: Row[] = [
 
 test.each(rows)('a program %s is %s', (_, expected, silence, head, here) => {
   const now = new Date(START.getTime() + silence);
-  expect(isAlive({ ...HEAD, ...head }, START, now, { ...HERE, ...here })).toBe(expected);
+  expect(getLiveness({ ...HEAD, ...head }, START, now, { ...HERE, ...here })).toBe(expected);
 });
 
 test('this process is alive, and its header names its host', () => {
-  const head = programRecord({ program: 'proxy', version: '1.0.0', part: 0, at: START });
+  const head = createProgramRecord({ program: 'proxy', version: '1.0.0', part: 0, at: START });
   expect(head.host).toBe(hostname());
-  expect(isAlive(head, new Date(), new Date(), viewpoint())).toBe('alive');
+  expect(getLiveness(head, new Date(), new Date(), getHostView())).toBe('alive');
 });
 
 test.skipIf(process.platform !== 'linux')(
   'a live process with the same id is not mistaken for the writer',
   () => {
-    const head = programRecord({ program: 'proxy', version: '1.0.0', part: 0, at: START });
+    const head = createProgramRecord({ program: 'proxy', version: '1.0.0', part: 0, at: START });
     const earlier = { ...head, processStart: String(Number(head.processStart) - 1) };
-    expect(isAlive(earlier, new Date(), new Date(), viewpoint())).toBe('dead');
+    expect(getLiveness(earlier, new Date(), new Date(), getHostView())).toBe('dead');
   },
 );
 

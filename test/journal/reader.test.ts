@@ -1,7 +1,7 @@
 import { appendFile, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { foldSessions } from '../../src/journal/journal-sessions.ts';
+import { readSessionFacts } from '../../src/journal/journal-sessions.ts';
 import { readJournal } from '../../src/journal/reader.ts';
 import type { JournalRecord } from '../../src/journal/records.ts';
 import { deadHead, foreignHead, temporaryFolder, writePart } from './fixture.ts';
@@ -118,7 +118,7 @@ test('a session that another program stopped is stopped, in any reading order', 
     };
     await writePart(folder, '2-proxy', foreignHead(), [started('a'), call('a', 1), call('a', 2)]);
     await writePart(folder, run, foreignHead({ program: 'cli' }), [stopped]);
-    const { facts: known, owners } = await foldSessions(folder, { now: START });
+    const { facts: known, owners } = await readSessionFacts(folder, { now: START });
     expect(known.get('a')).toEqual(
       facts('a', { calls: 2, lastActiveAt: at(2.5), end: { how: 'stopped', at: at(5) } }),
     );
@@ -136,7 +136,7 @@ test('a session that is carried over belongs to the newest part, and its calls c
   };
   await writePart(folder, 'run', foreignHead(), [started('a'), call('a', 1), call('a', 2)]);
   await writePart(folder, 'run', foreignHead({ part: 1 }), [carried, call('a', 4)]);
-  const { facts: known, owners } = await foldSessions(folder);
+  const { facts: known, owners } = await readSessionFacts(folder);
   expect(known.get('a')).toMatchObject({ calls: 3, lastActiveAt: at(4.5) });
   expect(owners.get('a')).toMatchObject({ part: 1, liveness: 'elsewhere' });
 });

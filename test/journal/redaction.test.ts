@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { redacted } from '../../src/journal/redaction.ts';
+import { sanitizeValue } from '../../src/journal/redaction.ts';
 
 const GONE = '[redacted]';
 const SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
@@ -23,8 +23,8 @@ test.each([
   'privateKey',
   'AccessKeyId',
 ])('the value of %s is never stored', (name) => {
-  expect(redacted({ [name]: 'hunter2' })).toEqual({ [name]: GONE });
-  expect(redacted({ deep: [{ [name]: { user: 'me', value: 'hunter2' } }] })).toEqual({
+  expect(sanitizeValue({ [name]: 'hunter2' })).toEqual({ [name]: GONE });
+  expect(sanitizeValue({ deep: [{ [name]: { user: 'me', value: 'hunter2' } }] })).toEqual({
     deep: [{ [name]: GONE }],
   });
 });
@@ -43,7 +43,7 @@ test('ordinary values are stored unchanged', () => {
     nothing: null,
     list: ['a', 1, false],
   };
-  expect(redacted(value)).toEqual(value);
+  expect(sanitizeValue(value)).toEqual(value);
 });
 
 test.each([
@@ -70,16 +70,16 @@ test.each([
   ],
   ['a private key without an end', '-----BEGIN PRIVATE KEY-----\nMIIE', GONE],
 ])('%s is removed from a text', (_, text, expected) => {
-  expect(redacted(text)).toBe(expected);
-  expect(redacted({ text: [text] })).toEqual({ text: [expected] });
+  expect(sanitizeValue(text)).toBe(expected);
+  expect(sanitizeValue({ text: [text] })).toEqual({ text: [expected] });
 });
 
 test('JSON within a string is searched, at any depth', () => {
   const inner = JSON.stringify({ password: 'hunter2', user: 'me' });
-  expect(redacted(inner)).toBe(JSON.stringify({ password: GONE, user: 'me' }));
+  expect(sanitizeValue(inner)).toBe(JSON.stringify({ password: GONE, user: 'me' }));
   const twice = JSON.stringify([JSON.stringify({ inner })]);
-  expect(JSON.stringify(redacted(twice))).not.toContain('hunter2');
-  expect(JSON.stringify(redacted(`data: ${inner}`))).not.toContain('hunter2');
+  expect(JSON.stringify(sanitizeValue(twice))).not.toContain('hunter2');
+  expect(JSON.stringify(sanitizeValue(`data: ${inner}`))).not.toContain('hunter2');
 });
 
 test.each([
@@ -92,26 +92,26 @@ test.each([
   for (const secret of [SECRET, TOKEN, 'AKIAIOSFODNN7EXAMPLE']) {
     const text = wrapped(`it is ${secret}!`);
     for (const value of [text, `say ${text} twice`]) {
-      expect(redacted(value)).not.toBe(value);
-      expect(JSON.stringify(redacted(value))).not.toContain(text);
+      expect(sanitizeValue(value)).not.toBe(value);
+      expect(JSON.stringify(sanitizeValue(value))).not.toContain(text);
     }
   }
 });
 
 test('values that only resemble credentials are stored', () => {
   const text = 'a basic understanding of bearer token-based authentication';
-  expect(redacted(text)).toBe(text);
+  expect(sanitizeValue(text)).toBe(text);
 });
 
 test('no part of a long encoded text is stored', () => {
   const secrets = `${SECRET}\n`.repeat(20_000);
   const packed = gzipSync(Buffer.concat([Buffer.from(secrets), randomBytes(100_000)]));
-  expect(redacted(packed.toString('base64'))).toMatch(/^\[\d+ characters\]$/);
+  expect(sanitizeValue(packed.toString('base64'))).toMatch(/^\[\d+ characters\]$/);
 });
 
 test('a list of names and values is searched by name', () => {
   expect(
-    redacted([
+    sanitizeValue([
       { name: 'Authorization', value: 'abc' },
       { name: 'Accept', value: 'abc' },
     ]),
@@ -122,27 +122,27 @@ test('a list of names and values is searched by name', () => {
 });
 
 test('a secret that is used as a name is removed', () => {
-  expect(redacted({ AKIAIOSFODNN7EXAMPLE: 1 })).toEqual({ [GONE]: 1 });
+  expect(sanitizeValue({ AKIAIOSFODNN7EXAMPLE: 1 })).toEqual({ [GONE]: 1 });
 });
 
 describe('stored values are bounded', () => {
   test('long strings are cut and state their length', () => {
-    expect(redacted('word '.repeat(1_000))).toBe(`${'word '.repeat(100)}… [5000 characters]`);
-    expect(redacted('x'.repeat(500))).toBe('x'.repeat(500));
+    expect(sanitizeValue('word '.repeat(1_000))).toBe(`${'word '.repeat(100)}… [5000 characters]`);
+    expect(sanitizeValue('x'.repeat(500))).toBe('x'.repeat(500));
   });
 
   test('no secret is cut before it is recognized', () => {
     const text = `${'word '.repeat(98)}${TOKEN}`;
-    expect(redacted(text)).not.toContain('eyJ');
+    expect(sanitizeValue(text)).not.toContain('eyJ');
   });
 
   test('many members, items and levels are cut', () => {
-    expect((redacted(Array(1_000).fill(1)) as unknown[]).at(-1)).toBe('[950 more]');
+    expect((sanitizeValue(Array(1_000).fill(1)) as unknown[]).at(-1)).toBe('[950 more]');
     const wide = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`m${i}`, i]));
-    expect(Object.keys(redacted(wide) as object)).toHaveLength(51);
+    expect(Object.keys(sanitizeValue(wide) as object)).toHaveLength(51);
     const deep: unknown[] = [];
     deep.push(deep);
-    expect(JSON.stringify(redacted(deep))).toContain('too deep');
+    expect(JSON.stringify(sanitizeValue(deep))).toContain('too deep');
   });
 
   test.each([
@@ -153,7 +153,7 @@ describe('stored values are bounded', () => {
     ['JSON in JSON', JSON.stringify(Array(50).fill(JSON.stringify(Array(50).fill('"'.repeat(9)))))],
     ['control characters', Array(50).fill('\u0000'.repeat(400))],
   ])('8 KB of JSON hold everything that is stored of %s', (_, value) => {
-    const json = JSON.stringify(redacted(value));
+    const json = JSON.stringify(sanitizeValue(value));
     expect(Buffer.byteLength(json)).toBeLessThanOrEqual(8 * 1024);
   });
 
@@ -167,13 +167,13 @@ describe('stored values are bounded', () => {
       'a://'.repeat(25_000),
       '-----BEGIN PRIVATE KEY-----'.repeat(4_000),
     ];
-    for (const text of texts) redacted(text);
+    for (const text of texts) sanitizeValue(text);
     expect(process.cpuUsage(begun).user).toBeLessThan(2_000_000);
   });
 });
 
 test('a member named __proto__ is an ordinary member', () => {
-  const value = redacted(JSON.parse('{"__proto__":{"admin":true}}')) as object;
+  const value = sanitizeValue(JSON.parse('{"__proto__":{"admin":true}}')) as object;
   expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
   expect(JSON.stringify(value)).toBe('{"__proto__":{"admin":true}}');
 });

@@ -1,9 +1,9 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { unfinishedPath } from '../../src/journal/journal-files.ts';
-import { foldSessions } from '../../src/journal/journal-sessions.ts';
+import { getTemporaryPath } from '../../src/journal/journal-files.ts';
+import { readSessionFacts } from '../../src/journal/journal-sessions.ts';
 import { readJournal } from '../../src/journal/reader.ts';
-import { lineOf } from '../../src/journal/record-line.ts';
+import { serializeRecord } from '../../src/journal/record-line.ts';
 import { deadHead, openJournal, temporaryFolder, writePart } from './fixture.ts';
 import { at, call, facts, started } from './records.ts';
 
@@ -38,13 +38,13 @@ test('the next part carries over the open sessions, and the old part can be remo
   const count = await fill(journal, 'running');
   await journal.recordNow(call('running'));
 
-  const whole = await foldSessions(folder);
+  const whole = await readSessionFacts(folder);
   expect(whole.sources.map(({ part }) => part)).toEqual([0, 1]);
   expect(whole.facts.get('running')).toMatchObject({ calls: count + 1, mcpSessionId: 'm' });
   expect(whole.owners.get('running')).toMatchObject({ part: 1, liveness: 'alive' });
 
   await rm(whole.sources[0]?.path as string);
-  const { facts: carried } = await foldSessions(folder);
+  const { facts: carried } = await readSessionFacts(folder);
   expect(carried.get('running')).toEqual(whole.facts.get('running'));
   expect(carried.get('left')).toEqual(whole.facts.get('left'));
   expect(carried.has('over')).toBe(false);
@@ -63,9 +63,9 @@ test('a part with many carried sessions is not full at once', async () => {
 test('a part that a crash left incomplete is skipped', async () => {
   const folder = await temporaryFolder();
   const path = await writePart(folder, 'run', deadHead(), [started('a')]);
-  const next = `${lineOf(deadHead({ part: 1 }))}{"type":"session.car`;
-  await writeFile(unfinishedPath(path.replace('.0.', '.1.')), next);
-  const { facts: known, sources, problems } = await foldSessions(folder);
+  const next = `${serializeRecord(deadHead({ part: 1 }))}{"type":"session.car`;
+  await writeFile(getTemporaryPath(path.replace('.0.', '.1.')), next);
+  const { facts: known, sources, problems } = await readSessionFacts(folder);
   expect([...known]).toEqual([['a', facts('a')]]);
   expect(sources).toHaveLength(1);
   expect(problems).toEqual([]);

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { SessionFacts, SessionRecord } from '../../src/journal/records.ts';
-import { foldSession, withCall } from '../../src/journal/session-facts.ts';
+import { reduceCall, reduceSession } from '../../src/journal/session-facts.ts';
 import { at, call, facts, ORIGIN, started } from './records.ts';
 
 const fold = (...records: SessionRecord[]) =>
-  records.reduce<SessionFacts | undefined>(foldSession, undefined);
+  records.reduce<SessionFacts | undefined>(reduceSession, undefined);
 
 const active = (seconds: number, open = 1): SessionRecord => ({
   type: 'session.active',
@@ -142,19 +142,19 @@ test('a failed stop is kept until the session is stopped', () => {
 
 describe('a call', () => {
   test('is counted, and the session is active until its end', () => {
-    expect(withCall(facts('a'), call('a', 3))).toMatchObject({ calls: 1, lastActiveAt: at(3.5) });
+    expect(reduceCall(facts('a'), call('a', 3))).toMatchObject({ calls: 1, lastActiveAt: at(3.5) });
     const later = facts('a', { lastActiveAt: at(9), calls: 4 });
-    expect(withCall(later, call('a', 3))).toMatchObject({ calls: 5, lastActiveAt: at(9) });
+    expect(reduceCall(later, call('a', 3))).toMatchObject({ calls: 5, lastActiveAt: at(9) });
   });
 
   test('that began after the session was detached puts it in use again', () => {
     const known = facts('a', { end: { how: 'left', at: at(5) } });
-    expect(withCall(known, call('a', 6)).end).toBeUndefined();
-    expect(withCall(known, call('a', 4)).end).toEqual(known.end);
+    expect(reduceCall(known, call('a', 6)).end).toBeUndefined();
+    expect(reduceCall(known, call('a', 4)).end).toEqual(known.end);
   });
 
   test('of an impossible duration counts as zero', () => {
-    const known = withCall(facts('a'), call('a', 3, { milliseconds: 1e300 }));
+    const known = reduceCall(facts('a'), call('a', 3, { milliseconds: 1e300 }));
     expect(known.lastActiveAt).toBe(at(3));
   });
 });
@@ -167,9 +167,9 @@ describe('a session that is carried over', () => {
 
   test('counts each call once, and keeps the later activity', () => {
     const known = facts('a', { calls: 7, lastActiveAt: at(8), open: 2 });
-    expect(foldSession(known, carried(9, { calls: 7, lastActiveAt: at(6) }))).toEqual(known);
+    expect(reduceSession(known, carried(9, { calls: 7, lastActiveAt: at(6) }))).toEqual(known);
     expect(
-      foldSession(known, carried(9, { calls: 8, lastActiveAt: at(9), open: 1 })),
+      reduceSession(known, carried(9, { calls: 8, lastActiveAt: at(9), open: 1 })),
     ).toMatchObject({ calls: 8, lastActiveAt: at(9), open: 1 });
   });
 

@@ -3,7 +3,7 @@ import { chmod, chown, mkdir, readdir, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { prepareFolder } from '../../src/journal/journal-part.ts';
-import { journalFolder, stateFolder } from '../../src/journal/state-folder.ts';
+import { getJournalDirectory, getStateDirectory } from '../../src/journal/state-folder.ts';
 import { startCli } from '../fixtures/cli-process.ts';
 import { temporaryFolder } from '../fixtures/tls.ts';
 
@@ -19,11 +19,11 @@ test.each([
   ['win32', 'C:\\Users\\me', { AGENTCORE_STATE_DIR: 'D:\\mine' }, 'D:\\mine'],
   ['linux', '/home/me', { AGENTCORE_STATE_DIR: '' }, '/home/me/.local/state/agentcore-mcp'],
 ] as const)('on %s with home %s and %o, state is in %s', (platform, home, env, expected) => {
-  expect(stateFolder(env, platform, home)).toBe(expected);
+  expect(getStateDirectory(env, platform, home)).toBe(expected);
 });
 
 test('a relative state folder is rejected, because it would differ for each program', () => {
-  expect(() => stateFolder({ AGENTCORE_STATE_DIR: 'mine' }, 'linux', '/home/me')).toThrow(
+  expect(() => getStateDirectory({ AGENTCORE_STATE_DIR: 'mine' }, 'linux', '/home/me')).toThrow(
     expect.objectContaining({
       code: 'usage',
       message: expect.stringContaining('AGENTCORE_STATE_DIR must be an absolute path'),
@@ -32,7 +32,7 @@ test('a relative state folder is rejected, because it would differ for each prog
 });
 
 test('the journal has its own folder in the state folder', () => {
-  expect(journalFolder(join('/', 'mine'))).toBe(join('/', 'mine', 'journal'));
+  expect(getJournalDirectory(join('/', 'mine'))).toBe(join('/', 'mine', 'journal'));
 });
 
 describe.skipIf(process.platform === 'win32')('a state folder', () => {
@@ -80,7 +80,7 @@ describe.skipIf(process.platform === 'win32')('a state folder', () => {
   ])('that is %s is rejected with the reason, and nothing is changed', async (_, make, reason) => {
     const folder = await make();
     const before = await stat(folder).catch(() => undefined);
-    expect(() => stateFolder({ AGENTCORE_STATE_DIR: folder })).toThrow(
+    expect(() => getStateDirectory({ AGENTCORE_STATE_DIR: folder })).toThrow(
       expect.objectContaining({ code: 'config', message: expect.stringMatching(reason) }),
     );
     if (before) {
@@ -93,7 +93,7 @@ describe.skipIf(process.platform === 'win32')('a state folder', () => {
   test('of the user is accepted, also through a symbolic link', async () => {
     const own = await temporaryFolder();
     const link = await linkTo(own);
-    expect(stateFolder({ AGENTCORE_STATE_DIR: link })).toBe(link);
+    expect(getStateDirectory({ AGENTCORE_STATE_DIR: link })).toBe(link);
     await prepareFolder(nodeFiles, join(link, 'journal'));
     expect(await readdir(own)).toEqual(['journal']);
   });

@@ -1,4 +1,4 @@
-import { Journal } from '../../src/journal/journal.ts';
+import { JournalWriter } from '../../src/journal/journal.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { at, call, started } from './records.ts';
 
@@ -8,7 +8,7 @@ import { at, call, started } from './records.ts';
  */
 const [folder = '', session = '', count = '0'] = process.argv.slice(2);
 
-const journal = new Journal({
+const journal = new JournalWriter({
   folder,
   program: 'proxy',
   version: '1.2.3',

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import {
-  declaredParamHeaders,
-  paramHeaders,
-  standardHeaders,
+  createParamHeaders,
+  createStandardHeaders,
+  parseParamHeaders,
 } from '../../src/mcp/derived-headers.ts';
-import { type JsonObject, makeRequest, numericId } from '../../src/mcp/message.ts';
+import { createRequest, createRequestId, type JsonObject } from '../../src/mcp/message.ts';
 
 const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
 
 function call(params: JsonObject) {
-  return makeRequest(numericId(1), 'tools/call', { ...params, _meta: META });
+  return createRequest(createRequestId(1), 'tools/call', { ...params, _meta: META });
 }
 
 describe('the standard headers of the stateless era', () => {
@@ -23,8 +23,8 @@ describe('the standard headers of the stateless era', () => {
     ['tools/call', { name: '=?base64?eA==?=' }, '=?base64?PT9iYXNlNjQ/ZUE9PT89?='],
     ['tools/call', { name: '' }, '=?base64??='],
   ])('of %s %o contain %s', (method, params, name) => {
-    const request = makeRequest(numericId(1), method, { ...params, _meta: META });
-    expect(standardHeaders(request)).toEqual({
+    const request = createRequest(createRequestId(1), method, { ...params, _meta: META });
+    expect(createStandardHeaders(request)).toEqual({
       'mcp-protocol-version': '2026-07-28',
       'mcp-method': method,
       'mcp-name': name,
@@ -32,12 +32,14 @@ describe('the standard headers of the stateless era', () => {
   });
 
   it('have no name if the method has none', () => {
-    const request = makeRequest(numericId(1), 'tools/list', { name: 'x', _meta: META });
-    expect(standardHeaders(request)).not.toHaveProperty('mcp-name');
+    const request = createRequest(createRequestId(1), 'tools/list', { name: 'x', _meta: META });
+    expect(createStandardHeaders(request)).not.toHaveProperty('mcp-name');
   });
 
   it('are absent in the handshake era', () => {
-    expect(standardHeaders(makeRequest(numericId(1), 'tools/call', { name: 'a' }))).toEqual({});
+    expect(
+      createStandardHeaders(createRequest(createRequestId(1), 'tools/call', { name: 'a' })),
+    ).toEqual({});
   });
 });
 
@@ -56,7 +58,7 @@ describe('arguments as headers', () => {
       twice: { type: 'string', 'x-mcp-header': 'REGION' },
     },
   };
-  const declared = declaredParamHeaders(schema);
+  const declared = parseParamHeaders(schema);
 
   it('are those with a valid mark in the schema', () => {
     expect(declared.map(({ name }) => name)).toEqual(['Region', 'Count', 'Dry-Run', 'Deep']);
@@ -66,7 +68,7 @@ describe('arguments as headers', () => {
     const request = call({
       arguments: { region: 'Zürich', count: 3, dry: false, deep: { id: 'x' } },
     });
-    expect(paramHeaders(request, declared)).toEqual({
+    expect(createParamHeaders(request, declared)).toEqual({
       'mcp-param-region': '=?base64?WsO8cmljaA==?=',
       'mcp-param-count': '3',
       'mcp-param-dry-run': 'false',
@@ -76,7 +78,7 @@ describe('arguments as headers', () => {
 
   it('are left out if no value is safe to repeat', () => {
     const request = call({ arguments: { region: null, count: 2 ** 60, deep: 'no object' } });
-    expect(paramHeaders(request, declared)).toEqual({});
-    expect(paramHeaders(call({}), declared)).toEqual({});
+    expect(createParamHeaders(request, declared)).toEqual({});
+    expect(createParamHeaders(call({}), declared)).toEqual({});
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { isJson, MAX_LENGTH_AT_ONCE, parseJson } from '../../src/mcp/json-parser.ts';
-import { atOnce } from '../../src/slices.ts';
+import { runSynchronously } from '../../src/slices.ts';
 import { Random } from '../campaign/random.ts';
 
 /** Makes any text too long to be parsed without a pause. */
@@ -33,7 +33,7 @@ const REFUSED = [
 ].flat();
 
 test.each([...ACCEPTED, ...REFUSED])('accepts or rejects %j like JSON.parse', (text) => {
-  expect(atOnce(isJson(text))).toBe(isAccepted(text));
+  expect(runSynchronously(isJson(text))).toBe(isAccepted(text));
 });
 
 test('accepts or rejects texts with random changes like JSON.parse', () => {
@@ -46,7 +46,8 @@ test('accepts or rejects texts with random changes like JSON.parse', () => {
     const sign = random.pick(signs);
     const changed = text.slice(0, at) + sign + text.slice(at + random.from(0, 1));
     if (isAccepted(changed)) accepted += 1;
-    if (atOnce(isJson(changed)) !== isAccepted(changed)) expect.fail(JSON.stringify(changed));
+    if (runSynchronously(isJson(changed)) !== isAccepted(changed))
+      expect.fail(JSON.stringify(changed));
   }
   expect(accepted).toBeGreaterThan(1_000);
 });
@@ -88,7 +89,7 @@ test.each([
   ['{"__proto__":1,"__proto__":2}', true],
   ['{"constructor":1,"a":"b","b":"a","c":{"a":1},"d":[{"a":1},{"a":1}]}', false],
 ])('reports whether an object of a large %s may have a key twice', (text, expected) => {
-  expect(atOnce(parseJson(SPACE + text)).mayRepeatKeys).toBe(expected);
+  expect(runSynchronously(parseJson(SPACE + text)).mayRepeatKeys).toBe(expected);
 });
 
 test('pauses within a large text', () => {
@@ -100,7 +101,7 @@ test('pauses within a large text', () => {
 
 function parsed(text: string): unknown {
   try {
-    return atOnce(parseJson(text)).value;
+    return runSynchronously(parseJson(text)).value;
   } catch {
     return 'no JSON';
   }

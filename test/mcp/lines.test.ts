@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { readLines } from '../../src/mcp/lines.ts';
-import { OversizedLine } from '../../src/mcp/oversized-line.ts';
+import { readStdioMessages } from '../../src/mcp/lines.ts';
+import { OversizedMessage } from '../../src/mcp/oversized-line.ts';
 
 async function* chunks(...parts: (string | Buffer)[]): AsyncGenerator<Buffer> {
   for (const part of parts) yield Buffer.from(part);
 }
 
 async function linesOf(limit: number, ...parts: (string | Buffer)[]) {
-  const lines: (string | OversizedLine)[] = [];
-  for await (const line of readLines(chunks(...parts), limit)) {
+  const lines: (string | OversizedMessage)[] = [];
+  for await (const line of readStdioMessages(chunks(...parts), limit)) {
     lines.push(Buffer.isBuffer(line) ? line.toString() : line);
   }
   return lines;
@@ -44,20 +44,20 @@ describe('lines', () => {
       `"é-7"}\n{"ok":1}\n`,
     );
     expect(lines[1]).toBe('{"ok":1}');
-    const [oversized] = lines as [OversizedLine];
-    expect(oversized).toBeInstanceOf(OversizedLine);
+    const [oversized] = lines as [OversizedMessage];
+    expect(oversized).toBeInstanceOf(OversizedMessage);
     expect(oversized.length).toBeGreaterThan(100);
     expect(oversized.id).toEqual({ token: '"é-7"', key: '"é-7"' });
   });
 
   it('of exactly the bound are accepted', async () => {
-    expect(await linesOf(4, '1234\n12345\n')).toEqual(['1234', expect.any(OversizedLine)]);
+    expect(await linesOf(4, '1234\n12345\n')).toEqual(['1234', expect.any(OversizedMessage)]);
   });
 
   it('beyond the bound have no id if they are not requests', async () => {
     const pad = ' '.repeat(100);
     for (const text of [`{"id":1,${pad}"result":{}}`, `[{"id":1,"method":"a"}${pad}]`, `${pad}x`]) {
-      const [oversized] = (await linesOf(10, text)) as [OversizedLine];
+      const [oversized] = (await linesOf(10, text)) as [OversizedMessage];
       expect(oversized.id).toBeUndefined();
     }
   });

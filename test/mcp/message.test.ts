@@ -1,33 +1,36 @@
 import { describe, expect, it } from 'vitest';
 import {
-  idAt,
-  type Message,
-  type MessageFault,
-  makeError,
+  createErrorResponse,
+  getUntypedId,
+  type InvalidMessage,
+  type JsonRpcMessage,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
   parseMessages,
-  type Request,
-  type Response,
-  resultOf,
+  parseResult,
+  readIdAt,
+  replaceValueAt,
   type Sender,
-  untyped,
   withId,
-  withTokenAt,
 } from '../../src/mcp/message.ts';
 
-function parse(text: string | Buffer, sender: Sender = 'client'): (Message | MessageFault)[] {
+function parse(
+  text: string | Buffer,
+  sender: Sender = 'client',
+): (JsonRpcMessage | InvalidMessage)[] {
   return parseMessages(Buffer.from(text), sender);
 }
 
-function parseOne(text: string | Buffer, sender?: Sender): Message | MessageFault {
+function parseOne(text: string | Buffer, sender?: Sender): JsonRpcMessage | InvalidMessage {
   const [message, ...more] = parse(text, sender);
   expect(more).toEqual([]);
-  return message as Message;
+  return message as JsonRpcMessage;
 }
 
-function parseRequest(text: string): Request {
+function parseRequest(text: string): JsonRpcRequest {
   const message = parseOne(text);
   expect(message.kind).toBe('request');
-  return message as Request;
+  return message as JsonRpcRequest;
 }
 
 describe('classifying messages', () => {
@@ -95,7 +98,9 @@ describe('classifying messages', () => {
       '[ {"jsonrpc":"2.0","id":1,"method":"a"} , 5,{"jsonrpc":"2.0","method":"b"}]',
     );
     expect(messages.map(({ kind }) => kind)).toEqual(['request', 'fault', 'notification']);
-    expect((messages[0] as Request).bytes.toString()).toBe('{"jsonrpc":"2.0","id":1,"method":"a"}');
+    expect((messages[0] as JsonRpcRequest).bytes.toString()).toBe(
+      '{"jsonrpc":"2.0","id":1,"method":"a"}',
+    );
   });
 });
 
@@ -109,7 +114,7 @@ describe('members with similar names', () => {
   ])('are rejected, because some parsers use the last of them: %s', (text) => {
     const [fault] = parse(text);
     expect(fault).toMatchObject({ kind: 'fault', code: -32600 });
-    expect((fault as MessageFault).reason).toContain('take for another member');
+    expect((fault as InvalidMessage).reason).toContain('take for another member');
   });
 
   it('are accepted as different if they are not confusable', () => {
@@ -130,7 +135,7 @@ describe('duplicate keys in an object', () => {
   ])('are rejected from a client: %s', (text) => {
     const fault = parseOne(text);
     expect(fault).toMatchObject({ kind: 'fault', code: -32600 });
-    expect((fault as MessageFault).reason).toContain('twice');
+    expect((fault as InvalidMessage).reason).toContain('twice');
   });
 
   it('affect one message of a batch', () => {
@@ -157,9 +162,12 @@ describe('duplicate keys in an object', () => {
     ['[{"x":"\\"","x":"}"},{"x":[{"y":1,"y":2}]}]', '[{"x":"}"},{"x":[{"y":2}]}]'],
     ['{"a":1,"b":0,"a":2,"c":0,"a":3}', '{"b":0,"c":0,"a":3}'],
   ])('are reduced to the last one in a result, and nothing else changes: %s', (given, right) => {
-    const response = parseOne(`{"jsonrpc":"2.0","id":1,"result":${given}}`, 'server') as Response;
+    const response = parseOne(
+      `{"jsonrpc":"2.0","id":1,"result":${given}}`,
+      'server',
+    ) as JsonRpcResponse;
     expect(response.bytes.toString()).toBe(`{"jsonrpc":"2.0","id":1,"result":${right}}`);
-    expect(resultOf(response)).toEqual(JSON.parse(given));
+    expect(parseResult(response)).toEqual(JSON.parse(given));
   });
 
   it.each([
@@ -187,7 +195,10 @@ describe('normalizing messages', () => {
   const NULL = '{"jsonrpc":"2.0","id":1,"method":"tools/list","params":null}';
 
   it.each<Sender>(['client', 'server'])('removes the byte order mark of a %s', (sender) => {
-    const message = parseOne('\ufeff{"jsonrpc":"2.0","id":1,"result":{}}', sender) as Response;
+    const message = parseOne(
+      '\ufeff{"jsonrpc":"2.0","id":1,"result":{}}',
+      sender,
+    ) as JsonRpcResponse;
     expect(message.bytes.toString()).toBe('{"jsonrpc":"2.0","id":1,"result":{}}');
   });
 
@@ -196,7 +207,7 @@ describe('normalizing messages', () => {
     ['{"params" : null , "jsonrpc":"2.0","method":"a"}', '{ "jsonrpc":"2.0","method":"a"}'],
     ['{"jsonrpc":"2.0", "params":null, "method":"a"}', '{"jsonrpc":"2.0",  "method":"a"}'],
   ])('removes null params of a client: %s', (given, right) => {
-    const message = parseOne(given) as Request;
+    const message = parseOne(given) as JsonRpcRequest;
     expect(message.params).toBeUndefined();
     expect(message.bytes.toString()).toBe(right);
   });
@@ -207,7 +218,7 @@ describe('normalizing messages', () => {
 
   it('replaces invalid UTF-8 in the answer of a server with U+FFFD', () => {
     const bytes = Buffer.from('{"jsonrpc":"2.0","id":1,"result":{"t":"caf\xe9"}}', 'latin1');
-    const response = parseOne(bytes, 'server') as Response;
+    const response = parseOne(bytes, 'server') as JsonRpcResponse;
     expect(response.bytes.toString()).toBe('{"jsonrpc":"2.0","id":1,"result":{"t":"caf\ufffd"}}');
   });
 });
@@ -225,10 +236,10 @@ describe('unchanged bytes', () => {
 
   it('are kept when a nested value is replaced', () => {
     const request = parseRequest(text);
-    const changed = withTokenAt(request, ['params', 'big'], '1');
+    const changed = replaceValueAt(request, ['params', 'big'], '1');
     expect(changed.bytes.toString()).toBe(text.replace('12345678901234567890', '1'));
     expect(changed.params).toMatchObject({ big: 1 });
-    expect(withTokenAt(request, ['params', 'nothing'], '1')).toBe(request);
+    expect(replaceValueAt(request, ['params', 'nothing'], '1')).toBe(request);
     // Other members may be large, so they are neither parsed again nor copied.
     expect(changed.params?.o).toBe(request.params?.o);
   });
@@ -237,7 +248,7 @@ describe('unchanged bytes', () => {
     'return an id %s as it was written',
     (token) => {
       const request = parseRequest(`{"jsonrpc":"2.0","id":${token},"method":"a"}`);
-      const answer = makeError(request.id, { code: 1, message: 'x' });
+      const answer = createErrorResponse(request.id, { code: 1, message: 'x' });
       expect(answer.bytes.toString()).toContain(`"id":${token},`);
     },
   );
@@ -247,7 +258,7 @@ describe('unchanged bytes', () => {
       '{"jsonrpc":"2.0","error":{"code":1,"message":"x"}}',
       '{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"x"}}',
     ]) {
-      const answer = withId(parseOne(text) as Response, { token: '5', key: '5' });
+      const answer = withId(parseOne(text) as JsonRpcResponse, { token: '5', key: '5' });
       expect(JSON.parse(answer.bytes.toString())).toEqual({
         jsonrpc: '2.0',
         id: 5,
@@ -258,19 +269,21 @@ describe('unchanged bytes', () => {
 
   it('fit on one line, whatever whitespace was between the tokens', () => {
     const pretty = JSON.stringify({ jsonrpc: '2.0', id: 1, result: { a: ['\n'] } }, null, 2);
-    const response = parseOne(pretty.replaceAll('\n', '\r\n')) as Response;
+    const response = parseOne(pretty.replaceAll('\n', '\r\n')) as JsonRpcResponse;
     expect(response.bytes.toString()).not.toMatch(/[\r\n]/);
-    expect(resultOf(response)).toEqual({ a: ['\n'] });
+    expect(parseResult(response)).toEqual({ a: ['\n'] });
   });
 });
 
 describe('ids', () => {
   it('are equal regardless of their spelling', () => {
     const cancel = (token: string) =>
-      idAt(parseOne(`{"jsonrpc":"2.0","method":"n","params":{"requestId":${token}}}`) as Message, [
-        'params',
-        'requestId',
-      ])?.key;
+      readIdAt(
+        parseOne(
+          `{"jsonrpc":"2.0","method":"n","params":{"requestId":${token}}}`,
+        ) as JsonRpcMessage,
+        ['params', 'requestId'],
+      )?.key;
     expect(cancel('"\\u0061"')).toBe(
       parseRequest('{"jsonrpc":"2.0","id":"a","method":"x"}').id.key,
     );
@@ -284,6 +297,6 @@ describe('ids', () => {
     const ids = ['2', '"2"', '2.0', '"\\u0032"', '"2.0"', '3'].map(
       (token) => parseRequest(`{"jsonrpc":"2.0","id":${token},"method":"x"}`).id,
     );
-    expect(ids.map(untyped)).toEqual(['2', '2', '2', '2', '2.0', '3']);
+    expect(ids.map(getUntypedId)).toEqual(['2', '2', '2', '2', '2.0', '3']);
   });
 });

@@ -1,5 +1,10 @@
 import { expect, it } from 'vitest';
-import { makeRequest, numericId, parseMessages, type Response } from '../../src/mcp/message.ts';
+import {
+  createRequest,
+  createRequestId,
+  type JsonRpcResponse,
+  parseMessages,
+} from '../../src/mcp/message.ts';
 import { readPages, withoutEmptyCursor } from '../../src/mcp/pages.ts';
 
 /** The cursors that a client sends to read pages with these next cursors. The last one repeats. */
@@ -37,6 +42,9 @@ it.each([
 ])('removes a final cursor from %s: %s', (method, given, right) => {
   const text = `{"jsonrpc":"2.0","id":1,"result":${given}}`;
   const [response] = parseMessages(Buffer.from(text), 'server');
-  const list = withoutEmptyCursor(makeRequest(numericId(1), method), response as Response);
+  const list = withoutEmptyCursor(
+    createRequest(createRequestId(1), method),
+    response as JsonRpcResponse,
+  );
   expect(list.bytes.toString()).toBe(text.replace(given, right));
 });

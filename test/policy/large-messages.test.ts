@@ -4,13 +4,18 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { MAX_LENGTH_AT_ONCE } from '../../src/mcp/json-parser.ts';
-import { idAt, type Request, type Response, readMessages } from '../../src/mcp/message.ts';
+import {
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  readIdAt,
+  readMessages,
+} from '../../src/mcp/message.ts';
 import { Counters } from '../../src/policy/counters/counters.ts';
 import { PolicyInterceptor } from '../../src/policy/policy-interceptor.ts';
 import { RedactionInterceptor } from '../../src/policy/redaction/redaction-interceptor.ts';
-import { Connection } from '../../src/relay/connection.ts';
-import { throughInterceptors } from '../../src/relay/interceptors.ts';
-import { inSlices } from '../../src/slices.ts';
+import { StdioConnection } from '../../src/relay/connection.ts';
+import { applyInterceptors } from '../../src/relay/interceptors.ts';
+import { runInSlices } from '../../src/slices.ts';
 import { redactorOf } from './redaction/redaction-fixture.ts';
 import { policyOf } from './written-policy.ts';
 
@@ -96,20 +101,20 @@ async function govern(answer: string) {
   });
   const redactor = redactorOf({ mode: 'mask', directions: ['arguments', 'results'] });
   const redaction = new RedactionInterceptor(() => redactor);
-  const server = throughInterceptors([policy, redaction], {
-    request: async (request, { back, signal }) => {
-      let response: Response | undefined;
-      for (const message of await inSlices(readMessages(Buffer.from(answer), 'server'))) {
+  const server = applyInterceptors([policy, redaction], {
+    request: async (request, { sender, signal }) => {
+      let response: JsonRpcResponse | undefined;
+      for (const message of await runInSlices(readMessages(Buffer.from(answer), 'server'))) {
         if (message.kind === 'response') response = message;
-        if (message.kind === 'notification') await back.notify(message, { back, signal });
+        if (message.kind === 'notification') await sender.notify(message, { sender, signal });
       }
-      expect(idAt(request as Request, ['id'])?.key).toBe('7');
-      return response as Response;
+      expect(readIdAt(request as JsonRpcRequest, ['id'])?.key).toBe('7');
+      return response as JsonRpcResponse;
     },
     notify: async () => undefined,
   });
   const [client, written] = [new PassThrough(), new PassThrough()];
-  const connection = new Connection({
+  const connection = new StdioConnection({
     input: client,
     output: written,
     messageLimit: 100_000_000,

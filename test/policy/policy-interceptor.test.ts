@@ -3,26 +3,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
+  createErrorResponse,
+  createNotification,
+  createRequest,
+  createRequestId,
   type JsonObject,
-  makeError,
-  makeNotification,
-  makeRequest,
-  numericId,
-  type Request,
-  type Response,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
 } from '../../src/mcp/message.ts';
 import { Counters } from '../../src/policy/counters/counters.ts';
 import type { PolicyState } from '../../src/policy/documents/policy-set.ts';
 import { PolicyInterceptor } from '../../src/policy/policy-interceptor.ts';
-import { makeResult } from '../../src/policy/refusals.ts';
-import { throughInterceptors } from '../../src/relay/interceptors.ts';
-import type { Exchange, Peer } from '../../src/relay/peer.ts';
+import { createResultResponse } from '../../src/policy/refusals.ts';
+import { applyInterceptors } from '../../src/relay/interceptors.ts';
+import type { Peer, RequestContext } from '../../src/relay/peer.ts';
 import { endWithTest } from '../fixtures/running.ts';
 import { policyOf } from './written-policy.ts';
 
 const ACT = { name: 'act', description: 'Acts', inputSchema: { type: 'object' } };
 
-type Answer = (request: Request, exchange: Exchange) => unknown;
+type Answer = (request: JsonRpcRequest, context: RequestContext) => unknown;
 
 /** A policy between a server and a client that approves everything for the session. */
 async function govern(text: string, answer: Answer, caller?: () => Promise<string>) {
@@ -40,11 +40,11 @@ async function govern(text: string, answer: Answer, caller?: () => Promise<strin
     now: Date.now,
   });
   const server: Peer = {
-    request: async (request, exchange) => {
-      const result = await answer(request, exchange);
-      exchange.beforeSend?.();
+    request: async (request, context) => {
+      const result = await answer(request, context);
+      context.beforeSend?.();
       sent.push(request.method);
-      return makeResult(request.id, result as object);
+      return createResultResponse(request.id, result as object);
     },
     notify: async () => undefined,
   };
@@ -53,14 +53,14 @@ async function govern(text: string, answer: Answer, caller?: () => Promise<strin
     request: async (request) => {
       questions.push(String(request.params?.message));
       whileAsked.shift()?.();
-      return makeResult(request.id, { action: 'accept', content: { allow: 'session' } });
+      return createResultResponse(request.id, { action: 'accept', content: { allow: 'session' } });
     },
     notify: async () => undefined,
   };
-  const peer = throughInterceptors([interceptor], server);
-  const exchange = { signal: new AbortController().signal, back: client };
+  const peer = applyInterceptors([interceptor], server);
+  const exchange = { signal: new AbortController().signal, sender: client };
   const send = (method: string, params: JsonObject = {}) =>
-    peer.request(makeRequest(numericId(1), method, params), exchange);
+    peer.request(createRequest(createRequestId(1), method, params), exchange);
   await send('initialize', { capabilities: { elicitation: {} } });
   sent.length = 0;
   return {
@@ -74,17 +74,17 @@ async function govern(text: string, answer: Answer, caller?: () => Promise<strin
     },
     /** Sends a notification from the server. */
     notify: (method: string) =>
-      throughInterceptors([interceptor], {
-        request: (_, { back, ...more }) =>
-          back
-            .notify(makeNotification(method), { back, ...more })
-            .then(() => makeError(undefined, { code: 0, message: '' })),
+      applyInterceptors([interceptor], {
+        request: (_, { sender, ...more }) =>
+          sender
+            .notify(createNotification(method), { sender, ...more })
+            .then(() => createErrorResponse(undefined, { code: 0, message: '' })),
         notify: async () => undefined,
-      }).request(makeRequest(numericId(9), 'ping'), exchange),
+      }).request(createRequest(createRequestId(9), 'ping'), exchange),
   };
 }
 
-const textOf = (response: Response) => response.bytes.toString();
+const textOf = (response: JsonRpcResponse) => response.bytes.toString();
 
 const DENY = 'version: "1"\ntools: { act: { rules: [{ name: no, action: deny }] } }';
 const DONE = { content: [] };

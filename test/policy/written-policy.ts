@@ -1,44 +1,52 @@
-import { decide, hiddenBy } from '../../src/policy/decisions/decide.ts';
-import type { Facts, Reservation } from '../../src/policy/decisions/facts.ts';
-import { SchemaCheck } from '../../src/policy/decisions/schema-check.ts';
-import { subjectsOf } from '../../src/policy/decisions/subjects.ts';
-import { problemLine } from '../../src/policy/documents/document-text.ts';
+import { decide, findHidingRule } from '../../src/policy/decisions/decide.ts';
+import type { EvaluationInput, Reservation } from '../../src/policy/decisions/facts.ts';
+import { SchemaValidator } from '../../src/policy/decisions/schema-check.ts';
+import { getSubjects } from '../../src/policy/decisions/subjects.ts';
+import { formatProblem } from '../../src/policy/documents/document-text.ts';
 import type { Policy } from '../../src/policy/documents/policy.ts';
-import { readPolicy } from '../../src/policy/documents/read-policy.ts';
+import { parsePolicy } from '../../src/policy/documents/read-policy.ts';
 
 const RUNTIME = 'arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/shop-abcdefghij';
 
 /** Parses a policy. Fails with its mistakes. */
 export function policyOf(text: string, file = 'policy.yaml'): Policy {
-  const { policy, problems } = readPolicy(text, file);
-  if (!policy) throw new Error(problems.map(problemLine).join('\n'));
+  const { policy, problems } = parsePolicy(text, file);
+  if (!policy) throw new Error(problems.map(formatProblem).join('\n'));
   return policy;
 }
 
 /** The mistakes in a text, one per line. */
 export function mistakesIn(text: string, file = 'policy.yaml'): string[] {
-  return readPolicy(text, file).problems.map(problemLine);
+  return parsePolicy(text, file).problems.map(formatProblem);
 }
 
 /** Decides successive calls, and counts them in memory. */
 export class Judge {
-  readonly schemas = new SchemaCheck();
+  readonly schemas = new SchemaValidator();
   readonly #policies: readonly Policy[];
-  readonly #facts: Partial<Facts>;
+  readonly #facts: Partial<EvaluationInput>;
   readonly #counts = new Map<string, number>();
 
-  constructor(policies: readonly Policy[], facts: Partial<Facts> = {}) {
+  constructor(policies: readonly Policy[], facts: Partial<EvaluationInput> = {}) {
     this.#policies = policies;
     this.#facts = facts;
   }
 
   /** `allow`, `ask POINTER`, or `deny POINTER`. */
-  call(name: string, args: Record<string, unknown> = {}, facts: Partial<Facts> = {}): string {
+  call(
+    name: string,
+    args: Record<string, unknown> = {},
+    facts: Partial<EvaluationInput> = {},
+  ): string {
     return this.message('tools/call', { name, arguments: args }, facts);
   }
 
-  message(method: string, params: Record<string, unknown> = {}, more: Partial<Facts> = {}): string {
-    const about = subjectsOf(method, params);
+  message(
+    method: string,
+    params: Record<string, unknown> = {},
+    more: Partial<EvaluationInput> = {},
+  ): string {
+    const about = getSubjects(method, params);
     if ('fault' in about) return `fault ${about.fault}`;
     const facts = { ...this.#facts, ...more };
     const decision = decide(this.#policies, {
@@ -56,13 +64,13 @@ export class Judge {
       ...facts,
     });
     if (decision.effect === 'deny') {
-      this.said = decision.ruling.sentence;
+      this.said = decision.ruling.message;
       return `deny ${decision.ruling.pointer}`;
     }
     if (decision.asks.length > 0) return `ask ${decision.asks[0]?.pointer}`;
     const beyond = decision.reservations.find((one) => this.#isBeyond(one));
     if (beyond) {
-      this.said = beyond.sentence;
+      this.said = beyond.message;
       return `deny ${beyond.pointer}`;
     }
     for (const { counter, amount } of decision.reservations) {
@@ -75,7 +83,7 @@ export class Judge {
   said = '';
 
   isListed(name: string, caller: string | undefined = this.#facts.caller): boolean {
-    return !hiddenBy(this.#policies, { kind: 'tool', name }, { runtime: RUNTIME, caller });
+    return !findHidingRule(this.#policies, { kind: 'tool', name }, { runtime: RUNTIME, caller });
   }
 
   #isBeyond({ counter, amount, most, isExclusive }: Reservation): boolean {

@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Journal } from '../../src/journal/journal.ts';
+import { JournalWriter } from '../../src/journal/journal.ts';
 import type { CallRecord, JournalRecord } from '../../src/journal/records.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { type CliResult, runCli, startCli } from '../fixtures/cli-process.ts';
@@ -179,7 +179,7 @@ describe('agentcore-mcp log --follow', () => {
       maxWaitMs: MAX_WAIT_MS,
       onFailure,
     };
-    const journal = endWithTest(new Journal(options), (journal) => journal.close());
+    const journal = endWithTest(new JournalWriter(options), (journal) => journal.close());
     await journal.recordNow(call('2', 'elsewhere', ago(0)));
     await cli.until('what another program wrote', (stdout) => stdout.includes('elsewhere'));
 

@@ -4,9 +4,9 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { type AccountsArguments, runAccounts } from '../../src/programs/run-accounts.ts';
 import {
+  isBrowserUnavailable,
   type LoginArguments,
   type LogoutArguments,
-  lacksBrowser,
   runLogin,
   runLogout,
 } from '../../src/programs/run-login.ts';
@@ -189,7 +189,7 @@ describe('agentcore-mcp login', () => {
     const env = { ...home.env, ...DISPLAY, WSL_DISTRO_NAME: 'x' };
     expect(await runLogin({ profile: 'work' }, env, output, NEVER, open)).toBe(0);
     // In a container, the login uses a device code at once.
-    expect(opened).toHaveLength(lacksBrowser(env) ? 0 : 1);
+    expect(opened).toHaveLength(isBrowserUnavailable(env) ? 0 : 1);
     expect(center.to('/device_authorization')).toHaveLength(1);
   });
 
@@ -308,7 +308,7 @@ describe('the availability of a browser', () => {
     ['Docker', DISPLAY, 'linux', (path: string) => path === '/.dockerenv', true],
     ['Podman', DISPLAY, 'linux', (path: string) => path === '/run/.containerenv', true],
   ] as const)('is detected on %s', (_, env, platform, exists, expected) => {
-    expect(lacksBrowser(env, platform, exists)).toBe(expected);
+    expect(isBrowserUnavailable(env, platform, exists)).toBe(expected);
   });
 });
 

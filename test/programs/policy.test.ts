@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import type { Environment } from '../../src/environment.ts';
-import { readPolicy } from '../../src/policy/documents/read-policy.ts';
+import { parsePolicy } from '../../src/policy/documents/read-policy.ts';
 import {
   runPolicyCheck,
   runPolicyExplain,
@@ -211,7 +211,7 @@ describe('policy init', () => {
     expect(code).toBe(0);
     expect(text).toContain('12 tools');
     const written_ = await readFile(out, 'utf8');
-    const { policy, problems } = readPolicy(written_, out);
+    const { policy, problems } = parsePolicy(written_, out);
     expect(problems).toEqual([]);
     expect(policy?.body.default?.effect).toBe('deny');
     expect(written_).toMatch(/These read\.\n {2}read: { rules: \[\] }\n {2}list_orders/);
@@ -234,7 +234,7 @@ describe('policy init', () => {
     const folder = await written({ 'tools.json': JSON.stringify({ result: { tools } }) });
     const options = { tools: join(folder, 'tools.json') };
     const { text } = await printed((streams) => runPolicyInit(options, ENV, streams));
-    expect(readPolicy(text, 'x').problems).toEqual([]);
+    expect(parsePolicy(text, 'x').problems).toEqual([]);
     const [, reads = '', writes = '', destroys = '', runs = ''] = text.split('  # ');
     expect(reads).toContain('get_x:');
     expect(reads).toContain('getWeather:');
@@ -252,7 +252,7 @@ describe('policy init', () => {
     const folder = await written({ 'tools.json': JSON.stringify(tools) });
     const options = { tools: join(folder, 'tools.json') };
     const { text } = await printed((streams) => runPolicyInit(options, ENV, streams));
-    const { policy, problems } = readPolicy(text, 'x');
+    const { policy, problems } = parsePolicy(text, 'x');
     expect(problems).toEqual([]);
     const listed = policy?.body.entries.map(({ name }) => name.text);
     expect(listed?.toSorted()).toEqual(['a_', '<<', 'null', '1', '"', ...odd, '*'].toSorted());

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import type { SwitchesInput } from '../../src/local/switches.ts';
-import { KnownSessions } from '../../src/sessions/known-sessions.ts';
+import { SessionStore } from '../../src/sessions/known-sessions.ts';
 import { proxyTo, running, startState } from '../fixtures/proxied-runtime.ts';
 import type { ProxyProcess } from '../fixtures/proxy-process.ts';
 import { start } from '../local/harness.ts';
@@ -34,7 +34,7 @@ async function startRefused(
 }
 
 async function listed(env: Record<string, string>) {
-  const { entries } = await new KnownSessions(env, 'cli').read();
+  const { entries } = await new SessionStore(env, 'cli').read();
   return entries.map(({ state, mayBill, runtimeSessionId }) => ({
     state,
     mayBill,

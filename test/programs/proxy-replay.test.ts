@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { foldSessions } from '../../src/journal/journal-sessions.ts';
+import { readSessionFacts } from '../../src/journal/journal-sessions.ts';
 import { readJournal } from '../../src/journal/reader.ts';
 import type { SwitchesInput } from '../../src/local/switches.ts';
 import {
@@ -238,7 +238,7 @@ describe('after the loss of its microVM, a session', () => {
         toolsChanged: false,
       }),
     ]);
-    const { facts } = await foldSessions(journal);
+    const { facts } = await readSessionFacts(journal);
     const [first, next] = [...facts.values()];
     expect(first).toMatchObject({ end: { how: 'stopped' }, next: next?.session });
     expect(next).toMatchObject({ end: { how: 'stopped' } });

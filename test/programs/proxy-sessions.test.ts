@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { foldSessions } from '../../src/journal/journal-sessions.ts';
+import { readSessionFacts } from '../../src/journal/journal-sessions.ts';
 import { readJournal } from '../../src/journal/reader.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import { isWanted } from '../../src/sessions/record-words.ts';
@@ -44,7 +44,7 @@ function refuse({ response }: Seen, status: number, name: string): void {
 }
 
 async function recorded(journal: string) {
-  const { facts, owners } = await foldSessions(journal);
+  const { facts, owners } = await readSessionFacts(journal);
   return [...facts.values()].map((session) => ({
     ...session,
     liveness: owners.get(session.session)?.liveness,

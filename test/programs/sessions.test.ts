@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { JournalRecord, SessionStarted } from '../../src/journal/records.ts';
 import type { RuntimeInput } from '../../src/local/config.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
-import type { SessionEntry } from '../../src/sessions/session-book.ts';
+import type { SessionInfo } from '../../src/sessions/session-book.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { type CliResult, runCli, startCli } from '../fixtures/cli-process.ts';
 import { proxyTo, running } from '../fixtures/proxied-runtime.ts';
@@ -39,7 +39,7 @@ function sessions(
 async function entriesOf(
   state: StateFolder,
   env?: Readonly<Record<string, string>>,
-): Promise<SessionEntry[]> {
+): Promise<SessionInfo[]> {
   const { stdout, code } = await sessions(state, ['list', '--json'], env);
   expect(code).toBe(0);
   return JSON.parse(stdout);
@@ -324,7 +324,7 @@ describe('a container that fails while its session starts, with a killed program
     await proxy.kill();
     const entries = await entriesOf(state, local.env);
     expect(entries).toMatchObject([{ state: 'orphaned', mayBill: true }]);
-    const [{ id }] = entries as [SessionEntry];
+    const [{ id }] = entries as [SessionInfo];
     const stops = () => local.requests.filter(({ operation }) => operation === 'stop').length;
     const rows = async () => {
       const { lines } = await runCli(['log'], { AGENTCORE_STATE_DIR: state.path });

@@ -1,12 +1,17 @@
 import { describe, expect, it, vi } from 'vitest';
 import { AgentCoreError } from '../../src/error.ts';
-import { makeError, makeNotification, type Request, type Response } from '../../src/mcp/message.ts';
+import {
+  createErrorResponse,
+  createNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+} from '../../src/mcp/message.ts';
 import { ToolHeaders } from '../../src/mcp/tool-headers.ts';
 import { Idempotence } from '../../src/recovery/idempotence.ts';
-import { Replay } from '../../src/recovery/replay.ts';
-import { Retry } from '../../src/recovery/retry.ts';
-import { throughInterceptors } from '../../src/relay/interceptors.ts';
-import { Cancelled, type Exchange, type Peer } from '../../src/relay/peer.ts';
+import { SessionReplayInterceptor } from '../../src/recovery/replay.ts';
+import { RetryInterceptor } from '../../src/recovery/retry.ts';
+import { applyInterceptors } from '../../src/relay/interceptors.ts';
+import { CancelledError, type Peer, type RequestContext } from '../../src/relay/peer.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import {
   callOf,
@@ -18,9 +23,11 @@ import {
   ScriptedServer,
 } from './scripted-peers.ts';
 
-type ReplayReport = Parameters<ConstructorParameters<typeof Replay>[0]['onReplay']>[0];
+type ReplayReport = Parameters<
+  ConstructorParameters<typeof SessionReplayInterceptor>[0]['onReplay']
+>[0];
 
-type Refusal = (request: Request) => Response;
+type Refusal = (request: JsonRpcRequest) => JsonRpcResponse;
 
 /** The errors with which a runtime reports a lost microVM. */
 const SHAPES = {
@@ -56,18 +63,18 @@ interface ServerOptions {
   readonly pages?: () => object[][];
   /** Answers other requests of a known client. By default with an empty result. */
   readonly answer?: (
-    request: Request,
-    exchange: Exchange,
-  ) => Response | Promise<Response> | undefined;
+    request: JsonRpcRequest,
+    context: RequestContext,
+  ) => JsonRpcResponse | Promise<JsonRpcResponse> | undefined;
   /** Delays a request before the server handles it. */
-  readonly hold?: (request: Request) => Promise<void> | undefined;
+  readonly hold?: (request: JsonRpcRequest) => Promise<void> | undefined;
   /** Handles a notification after it was counted. */
   readonly notified?: (method: string) => Promise<void> | undefined;
   /** Answers the handshake of this number, from 1. By default as usual. */
   readonly initialize?: (
-    request: Request,
+    request: JsonRpcRequest,
     number: number,
-  ) => Response | Promise<Response | undefined> | undefined;
+  ) => JsonRpcResponse | Promise<JsonRpcResponse | undefined> | undefined;
 }
 
 /** A server that knows its client after `initialize`, until it forgets it. */
@@ -76,11 +83,11 @@ function forgetfulServer(options: ServerOptions = {}) {
   let knows = false;
   let sessions = 0;
   let handshakes = 0;
-  const server = new ScriptedServer(async (request, exchange) => {
+  const server = new ScriptedServer(async (request, context) => {
     await options.hold?.(request);
-    if (exchange.trail) {
-      exchange.trail.attempts++;
-      exchange.trail.session = `session-${sessions + (request.method === 'initialize' ? 1 : 0)}`;
+    if (context.call) {
+      context.call.attempts++;
+      context.call.session = `session-${sessions + (request.method === 'initialize' ? 1 : 0)}`;
     }
     if (request.method === 'initialize') {
       const refusal = await options.initialize?.(request, ++handshakes);
@@ -90,7 +97,7 @@ function forgetfulServer(options: ServerOptions = {}) {
       return resultFor(request, { protocolVersion: '2025-11-25', capabilities });
     }
     if (!knows) return shape(request);
-    const answer = await options.answer?.(request, exchange);
+    const answer = await options.answer?.(request, context);
     if (answer) return answer;
     if (request.method !== 'tools/list') return resultFor(request, { session: sessions });
     const page = Number(request.params?.cursor ?? 0);
@@ -115,7 +122,7 @@ function replaying(server: Peer) {
   const log = (level: string, sentence: string) => {
     if (level !== 'debug') said.push(`${level}: ${sentence}`);
   };
-  const retry = new Retry({
+  const retry = new RetryInterceptor({
     repeats: 2,
     patience: MAX_WAIT_MS,
     idempotence: new Idempotence(),
@@ -123,20 +130,20 @@ function replaying(server: Peer) {
     log,
     random: () => 0,
   });
-  const replay = new Replay({
+  const replay = new SessionReplayInterceptor({
     patience: MAX_WAIT_MS,
     retry,
     onReplay: (report) => reports.push(report),
     log,
   });
-  const peer = throughInterceptors([replay], server);
+  const peer = applyInterceptors([replay], server);
   const client = new ScriptedClient();
-  const request = (request: Request, signal?: AbortSignal) =>
+  const request = (request: JsonRpcRequest, signal?: AbortSignal) =>
     peer.request(request, {
       ...exchangeWith(client, signal),
-      trail: { attempts: 0 },
+      call: { attempts: 0 },
     });
-  const notify = (method: string) => peer.notify(makeNotification(method), exchangeWith(client));
+  const notify = (method: string) => peer.notify(createNotification(method), exchangeWith(client));
   return {
     client,
     reports,
@@ -182,7 +189,7 @@ describe('a call to a server that has forgotten its client', () => {
     await request(requestOf('resources/subscribe', { uri: 'file:///dropped' }));
     await request(requestOf('resources/unsubscribe', { uri: 'file:///dropped' }));
     const before = server.methods.length;
-    const initialize = textOf(server.requests[0] as Request);
+    const initialize = textOf(server.requests[0] as JsonRpcRequest);
     server.forget();
     await call();
     expect(server.methods.slice(before)).toEqual([
@@ -194,7 +201,7 @@ describe('a call to a server that has forgotten its client', () => {
       'tools/call',
     ]);
     const again = server.requests.slice(-4);
-    expect(textOf(again[0] as Request)).toBe(initialize);
+    expect(textOf(again[0] as JsonRpcRequest)).toBe(initialize);
     expect(again[1]?.params).toEqual({ level: 'debug' });
     expect(again[2]?.params).toEqual({ uri: 'file:///kept' });
   });
@@ -244,7 +251,7 @@ describe('a call to a server that has forgotten its client', () => {
   });
 
   it('shares it with calls that arrive during the handshake', async () => {
-    let late: Promise<Response> | undefined;
+    let late: Promise<JsonRpcResponse> | undefined;
     const { server, call } = await started({
       initialize: async (_, number) => {
         if (number === 1) return undefined;
@@ -256,7 +263,7 @@ describe('a call to a server that has forgotten its client', () => {
     });
     server.forget();
     await call();
-    expect(textOf((await late) as Response)).toContain('{"session":2}');
+    expect(textOf((await late) as JsonRpcResponse)).toContain('{"session":2}');
     expect(server.count('initialize')).toBe(2);
     const lateCalls = server.requests.filter(({ params }) => params?.name === 'late');
     expect(lateCalls).toHaveLength(1);
@@ -276,7 +283,7 @@ describe('a call to a server that has forgotten its client', () => {
     server.forget();
     const first = request(callOf('first'), abort.signal);
     const second = call('second');
-    const reason = new Cancelled();
+    const reason = new CancelledError();
     const cancelled = expect(first).rejects.toBe(reason);
     while (!release) await new Promise(setImmediate);
     abort.abort(reason);
@@ -341,8 +348,8 @@ describe('a call to a server that has forgotten its client', () => {
     });
     const { initialize, call } = replaying({
       notify: (notification) => server.notify(notification),
-      request: async (request, exchange) => {
-        const answer = await server.request(request, exchange);
+      request: async (request, context) => {
+        const answer = await server.request(request, context);
         if (request.params?.name === 'late' && answer.error) await released;
         return answer;
       },
@@ -400,9 +407,12 @@ describe('a call to a server that has forgotten its client', () => {
 
   it('is not sent again after a message on its stream', async () => {
     const { server, call } = await started({
-      answer: async (request, { back, signal }) => {
+      answer: async (request, { sender, signal }) => {
         const params = { level: 'info', data: 'at work' };
-        await back.notify(makeNotification('notifications/message', params), { back, signal });
+        await sender.notify(createNotification('notifications/message', params), {
+          sender,
+          signal,
+        });
         server.forget();
         return NOT_FOUND(request);
       },
@@ -696,8 +706,10 @@ describe('a rejected notification', () => {
 });
 
 describe('a failed replay', () => {
-  const refuseSecond = (request: Request, number: number) =>
-    number === 2 ? makeError(request.id, { code: -32000, message: 'Out of order' }) : undefined;
+  const refuseSecond = (request: JsonRpcRequest, number: number) =>
+    number === 2
+      ? createErrorResponse(request.id, { code: -32000, message: 'Out of order' })
+      : undefined;
 
   it('causes one error with the loss and the reason of the failure', async () => {
     const { server, call } = await started({ initialize: refuseSecond });
@@ -730,7 +742,7 @@ describe('a failed replay', () => {
 
   it('is retried once by a call that joined it late', async () => {
     const { server, answer } = await joined((number) => number === 2);
-    expect(textOf(answer as Response)).toContain('{"session":2}');
+    expect(textOf(answer as JsonRpcResponse)).toContain('{"session":2}');
     expect(server.count('initialize')).toBe(3);
   });
 

@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { AgentCoreError } from '../../src/error.ts';
-import { makeNotification, type Request, type Response } from '../../src/mcp/message.ts';
+import {
+  createNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+} from '../../src/mcp/message.ts';
 import { ToolHeaders } from '../../src/mcp/tool-headers.ts';
 import { Idempotence } from '../../src/recovery/idempotence.ts';
-import { Retry, type RetryOptions } from '../../src/recovery/retry.ts';
-import { throughInterceptors } from '../../src/relay/interceptors.ts';
-import { Cancelled, type Exchange } from '../../src/relay/peer.ts';
+import { RetryInterceptor, type RetryOptions } from '../../src/recovery/retry.ts';
+import { applyInterceptors } from '../../src/relay/interceptors.ts';
+import { CancelledError, type RequestContext } from '../../src/relay/peer.ts';
 import {
   callOf,
   errorFor,
@@ -16,7 +20,7 @@ import {
   ScriptedServer,
 } from './scripted-peers.ts';
 
-type Failure = (request: Request) => Response;
+type Failure = (request: JsonRpcRequest) => JsonRpcResponse;
 
 const throws =
   (code: 'connection' | 'timeout' | 'upstream', data: Record<string, unknown>): Failure =>
@@ -45,15 +49,18 @@ const TOOLS = {
 
 /** A server behind a {@link Retry} with listed tools and minimal random numbers. */
 async function retrying(
-  script: (request: Request, exchange: Exchange) => Response | Promise<Response>,
+  script: (
+    request: JsonRpcRequest,
+    context: RequestContext,
+  ) => JsonRpcResponse | Promise<JsonRpcResponse>,
   options: Partial<RetryOptions> = {},
 ) {
-  const server = new ScriptedServer((request, exchange) =>
+  const server = new ScriptedServer((request, context) =>
     request.method === 'tools/list' && !options.idempotence
       ? resultFor(request, TOOLS)
-      : script(request, exchange),
+      : script(request, context),
   );
-  const retry = new Retry({
+  const retry = new RetryInterceptor({
     repeats: 4,
     patience: 10_000,
     idempotence: new Idempotence(),
@@ -62,7 +69,7 @@ async function retrying(
     random: () => 0,
     ...options,
   });
-  const peer = throughInterceptors([retry], server);
+  const peer = applyInterceptors([retry], server);
   if (!options.idempotence) await peer.request(requestOf('tools/list'), exchangeWith());
   server.methods.length = 0;
   server.requests.length = 0;
@@ -72,7 +79,7 @@ async function retrying(
 /** Fails once with `failure`, and then succeeds. */
 function once(failure: Failure) {
   let failed = false;
-  return (request: Request) => {
+  return (request: JsonRpcRequest) => {
     if (failed) return resultFor(request, { fine: true });
     failed = true;
     return failure(request);
@@ -230,9 +237,12 @@ describe.concurrent('a failed call is sent again', () => {
   });
 
   it('not after a message of the server on its stream', async () => {
-    const { server, peer } = await retrying(async (request, { back, signal }) => {
-      const working = makeNotification('notifications/message', { level: 'info', data: 'working' });
-      await back.notify(working, { back, signal });
+    const { server, peer } = await retrying(async (request, { sender, signal }) => {
+      const working = createNotification('notifications/message', {
+        level: 'info',
+        data: 'working',
+      });
+      await sender.notify(working, { sender, signal });
       return THROTTLED(request);
     });
     const answer = await peer.request(callOf('plain'), exchangeWith());
@@ -241,8 +251,8 @@ describe.concurrent('a failed call is sent again', () => {
   });
 
   it('not after a server request to the client, even if it is read-only', async () => {
-    const { server, peer } = await retrying(async (request, { back, signal }) => {
-      await back.request(requestOf('elicitation/create'), { back, signal });
+    const { server, peer } = await retrying(async (request, { sender, signal }) => {
+      await sender.request(requestOf('elicitation/create'), { sender, signal });
       return RESET(request);
     });
     await expect(peer.request(callOf('read'), exchangeWith())).rejects.toThrow();
@@ -251,10 +261,13 @@ describe.concurrent('a failed call is sent again', () => {
 
   it('without progress that decreases', async () => {
     let attempt = 0;
-    const { peer } = await retrying(async (request, { back, signal }) => {
+    const { peer } = await retrying(async (request, { sender, signal }) => {
       for (const progress of [1, 2]) {
         const params = { progressToken: 1, progress };
-        await back.notify(makeNotification('notifications/progress', params), { back, signal });
+        await sender.notify(createNotification('notifications/progress', params), {
+          sender,
+          signal,
+        });
       }
       return ++attempt === 1 ? RESET(request) : resultFor(request, {});
     });
@@ -340,7 +353,7 @@ describe.concurrent('between two attempts', () => {
 
   it('a cancelled request is abandoned', async () => {
     const abort = new AbortController();
-    const reason = new Cancelled();
+    const reason = new CancelledError();
     const { server, peer } = await retrying(
       (request) => {
         setImmediate(() => abort.abort(reason));
@@ -390,7 +403,9 @@ const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
  *
  * @param list Returns another answer to `tools/list`.
  */
-async function strict(list: (request: Request) => Response | undefined = () => undefined) {
+async function strict(
+  list: (request: JsonRpcRequest) => JsonRpcResponse | undefined = () => undefined,
+) {
   const tools = new ToolHeaders();
   const inputSchema = { type: 'object', properties: { region: REGION } };
   const { server, peer } = await retrying(
@@ -442,7 +457,7 @@ describe.concurrent('a call whose headers do not match its body', () => {
 
   it('keeps the list request if the call that started it is cancelled', async () => {
     const abort = new AbortController();
-    const reason = new Cancelled();
+    const reason = new CancelledError();
     const { server, call } = await strict(() => {
       abort.abort(reason);
       return undefined;

@@ -1,40 +1,40 @@
 import {
+  createErrorResponse,
+  createRequest,
+  createRequestId,
   type JsonObject,
-  makeError,
-  makeRequest,
-  type Notification,
-  numericId,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
   parseMessages,
-  type Request,
-  type Response,
 } from '../../src/mcp/message.ts';
-import type { Exchange, Peer } from '../../src/relay/peer.ts';
+import type { Peer, RequestContext } from '../../src/relay/peer.ts';
 
-type Answer = Response | Promise<Response>;
+type Answer = JsonRpcResponse | Promise<JsonRpcResponse>;
 
 /** A server for a test, which records its messages and answers according to the script. */
 export class ScriptedServer implements Peer {
-  readonly requests: Request[] = [];
+  readonly requests: JsonRpcRequest[] = [];
   /** Methods of requests and notifications, in order of arrival. */
   readonly methods: string[] = [];
-  readonly #script: (request: Request, exchange: Exchange) => Answer;
+  readonly #script: (request: JsonRpcRequest, context: RequestContext) => Answer;
   readonly #notified: (method: string) => Promise<void> | undefined;
 
   constructor(
-    script: (request: Request, exchange: Exchange) => Answer,
+    script: (request: JsonRpcRequest, context: RequestContext) => Answer,
     notified: (method: string) => Promise<void> | undefined = () => undefined,
   ) {
     this.#script = script;
     this.#notified = notified;
   }
 
-  async request(request: Request, exchange: Exchange): Promise<Response> {
+  async request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
     this.requests.push(request);
     this.methods.push(request.method);
-    return this.#script(request, exchange);
+    return this.#script(request, context);
   }
 
-  async notify({ method }: Notification): Promise<void> {
+  async notify({ method }: JsonRpcNotification): Promise<void> {
     this.methods.push(method);
     await this.#notified(method);
   }
@@ -46,38 +46,38 @@ export class ScriptedServer implements Peer {
 
 /** A client that records its messages, and answers every request. */
 export class ScriptedClient implements Peer {
-  readonly told: Notification[] = [];
+  readonly told: JsonRpcNotification[] = [];
 
-  async request(request: Request): Promise<Response> {
+  async request(request: JsonRpcRequest): Promise<JsonRpcResponse> {
     return resultFor(request, {});
   }
 
-  async notify(notification: Notification): Promise<void> {
+  async notify(notification: JsonRpcNotification): Promise<void> {
     this.told.push(notification);
   }
 }
 
-export function requestOf(method: string, params?: JsonObject): Request {
-  return makeRequest(numericId(1), method, params);
+export function requestOf(method: string, params?: JsonObject): JsonRpcRequest {
+  return createRequest(createRequestId(1), method, params);
 }
 
-export function callOf(name: string, meta?: JsonObject): Request {
+export function callOf(name: string, meta?: JsonObject): JsonRpcRequest {
   return requestOf('tools/call', { name, arguments: {}, ...(meta && { _meta: meta }) });
 }
 
-export function resultFor({ id }: Request, result: unknown): Response {
+export function resultFor({ id }: JsonRpcRequest, result: unknown): JsonRpcResponse {
   const text = `{"jsonrpc":"2.0","id":${id.token},"result":${JSON.stringify(result)}}`;
-  return parseMessages(Buffer.from(text), 'server')[0] as Response;
+  return parseMessages(Buffer.from(text), 'server')[0] as JsonRpcResponse;
 }
 
-export function errorFor({ id }: Request, code: number, message: string): Response {
-  return makeError(id, { code, message });
+export function errorFor({ id }: JsonRpcRequest, code: number, message: string): JsonRpcResponse {
+  return createErrorResponse(id, { code, message });
 }
 
 /** The context of one client request. */
 export function exchangeWith(
   back: Peer = new ScriptedClient(),
   signal: AbortSignal = new AbortController().signal,
-): Exchange {
-  return { back, signal };
+): RequestContext {
+  return { sender: back, signal };
 }

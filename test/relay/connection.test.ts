@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { Connection, type ConnectionOptions } from '../../src/relay/connection.ts';
-import type { Exchange, Peer } from '../../src/relay/peer.ts';
+import { StdioConnection, type StdioConnectionOptions } from '../../src/relay/connection.ts';
+import type { Peer, RequestContext } from '../../src/relay/peer.ts';
 
 /** A grace period that no test waits for, in milliseconds. */
 const AN_HOUR = 3_600_000;
@@ -11,18 +11,18 @@ const lineOf = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...messa
 /** A peer that answers when the test allows it, or when its exchange is aborted. */
 class SlowPeer implements Peer {
   readonly begun: string[] = [];
-  readonly exchanges: Exchange[] = [];
+  readonly exchanges: RequestContext[] = [];
   readonly #answers = new Map<string, () => void>();
 
-  request: Peer['request'] = (request, exchange) => {
+  request: Peer['request'] = (request, context) => {
     this.begun.push(request.id.token);
-    this.exchanges.push(exchange);
+    this.exchanges.push(context);
     return new Promise((resolve, reject) => {
       const bytes = Buffer.from(lineOf({ id: Number(request.id.token), result: {} }).trim());
       this.#answers.set(request.id.token, () =>
         resolve({ kind: 'response', id: request.id, bytes, result: {} } as never),
       );
-      exchange.signal.addEventListener('abort', () => reject(exchange.signal.reason));
+      context.signal.addEventListener('abort', () => reject(context.signal.reason));
     });
   };
 
@@ -33,9 +33,9 @@ class SlowPeer implements Peer {
   }
 }
 
-function connect(options: Partial<ConnectionOptions> = {}) {
+function connect(options: Partial<StdioConnectionOptions> = {}) {
   const [input, output] = [new PassThrough(), new PassThrough()];
-  const connection = new Connection({
+  const connection = new StdioConnection({
     input,
     output,
     messageLimit: 1_000_000,

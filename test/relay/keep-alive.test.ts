@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
-  makeNotification,
-  type Notification,
+  createNotification,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
   parseMessages,
-  type Request,
-  type Response,
 } from '../../src/mcp/message.ts';
-import { throughInterceptors } from '../../src/relay/interceptors.ts';
-import { KeepAlive } from '../../src/relay/keep-alive.ts';
-import type { Exchange, Peer } from '../../src/relay/peer.ts';
+import { applyInterceptors } from '../../src/relay/interceptors.ts';
+import { KeepAliveInterceptor } from '../../src/relay/keep-alive.ts';
+import type { Peer, RequestContext } from '../../src/relay/peer.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -17,15 +17,15 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function parsed<M extends Request | Response>(text: string): M {
+function parsed<M extends JsonRpcRequest | JsonRpcResponse>(text: string): M {
   return parseMessages(Buffer.from(text), 'server')[0] as M;
 }
 
 /** A slow call with a keep-alive of one second, the notifications to its client, and its end. */
 function slowCall({ meta = '{"progressToken":"t"}', method = 'tools/call' } = {}) {
-  const told: Notification[] = [];
-  let end: ((response: Response) => void) | undefined;
-  let exchange: Exchange | undefined;
+  const told: JsonRpcNotification[] = [];
+  let end: ((response: JsonRpcResponse) => void) | undefined;
+  let exchange: RequestContext | undefined;
   const server: Peer = {
     request: (_, given) => {
       exchange = given;
@@ -43,25 +43,28 @@ function slowCall({ meta = '{"progressToken":"t"}', method = 'tools/call' } = {}
       told.push(notification);
     },
   };
-  const request = parsed<Request>(
+  const request = parsed<JsonRpcRequest>(
     `{"jsonrpc":"2.0","id":1,"method":"${method}","params":{"name":"slow","_meta":${meta}}}`,
   );
-  const peer = throughInterceptors([new KeepAlive(1_000)], server);
-  const answer = peer.request(request, { back: client, signal: new AbortController().signal });
+  const peer = applyInterceptors([new KeepAliveInterceptor(1_000)], server);
+  const answer = peer.request(request, { sender: client, signal: new AbortController().signal });
   return {
     told,
     /** Resolves with the call's answer. */
     end: async () => {
-      end?.(parsed<Response>('{"jsonrpc":"2.0","id":1,"result":{}}'));
+      end?.(parsed<JsonRpcResponse>('{"jsonrpc":"2.0","id":1,"result":{}}'));
       return answer;
     },
     /** Sends a server notification on the call's stream. */
     say: (said: string, params: Record<string, unknown>) =>
-      (exchange as Exchange).back.notify(makeNotification(said, params), exchange as Exchange),
+      (exchange as RequestContext).sender.notify(
+        createNotification(said, params),
+        exchange as RequestContext,
+      ),
   };
 }
 
-const progressOf = (told: readonly Notification[]) =>
+const progressOf = (told: readonly JsonRpcNotification[]) =>
   told.map(({ params }) => params?.progress as number);
 
 describe('a client that sent a progress token', () => {

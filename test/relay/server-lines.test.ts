@@ -1,8 +1,13 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { expect, it } from 'vitest';
-import { makeRequest, numericId, type Response, resultOf } from '../../src/mcp/message.ts';
-import { Connection } from '../../src/relay/connection.ts';
+import {
+  createRequest,
+  createRequestId,
+  type JsonRpcResponse,
+  parseResult,
+} from '../../src/mcp/message.ts';
+import { StdioConnection } from '../../src/relay/connection.ts';
 import type { Peer } from '../../src/relay/peer.ts';
 
 const NOBODY: Peer = {
@@ -14,14 +19,14 @@ const NOBODY: Peer = {
 async function startServer(): Promise<{
   readonly print: (line: string | Buffer) => void;
   readonly read: () => Promise<string>;
-  readonly answer: Promise<Response>;
+  readonly answer: Promise<JsonRpcResponse>;
   readonly dropped: string[];
   readonly trail: { attempts: number; mayHaveRun?: boolean };
 }> {
   const input = new PassThrough();
   const output = new PassThrough();
   const dropped: string[] = [];
-  const connection = new Connection({
+  const connection = new StdioConnection({
     input,
     output,
     messageLimit: 1_000,
@@ -32,10 +37,10 @@ async function startServer(): Promise<{
   });
   void connection.serve(NOBODY);
   const trail = { attempts: 0 };
-  const answer = connection.request(makeRequest(numericId(9), 'tools/call'), {
+  const answer = connection.request(createRequest(createRequestId(9), 'tools/call'), {
     signal: new AbortController().signal,
-    back: NOBODY,
-    trail,
+    sender: NOBODY,
+    call: trail,
   });
   answer.catch(() => undefined);
   const read = async () => String((await once(output, 'data'))[0]);
@@ -53,7 +58,7 @@ it('continues when a server prints a line that is not a message', async () => {
   print('{"jsonrpc":"2.0","method":"n","params":null}');
   print('{"jsonrpc":"2.0","id":null,"error":{"code":-1,"message":"odd"}}');
   print(Buffer.from('{"jsonrpc":"2.0","id":"1","result":{"a":1,"a":"caf\xe9"}}', 'latin1'));
-  expect(resultOf(await answer)).toEqual({ a: 'caf\ufffd' });
+  expect(parseResult(await answer)).toEqual({ a: 'caf\ufffd' });
   expect(dropped).toHaveLength(3);
   expect(dropped[2]).toContain('odd');
   expect(trail).toMatchObject({ mayHaveRun: true });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { costOfIdling, costOfUse, formatCost, totalCost } from '../../src/sessions/cost.ts';
+import { estimateCost, estimateIdleCost, formatCost, sumCosts } from '../../src/sessions/cost.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -7,33 +7,33 @@ const HOUR = 60 * MINUTE;
 
 describe('the cost of a session', () => {
   it('for an hour is between 128 MB and 2 vCPU with 8 GB', () => {
-    const { least, most } = costOfUse(HOUR);
+    const { least, most } = estimateCost(HOUR);
     // 0.125 GB × $0.00945; 2 vCPU × $0.0895 + 8 GB × $0.00945
     expect(least).toBeCloseTo(0.00118125, 10);
     expect(most).toBeCloseTo(0.2546, 10);
   });
 
   it('is memory alone while it is idle', () => {
-    const { least, most } = costOfIdling(15 * MINUTE);
+    const { least, most } = estimateIdleCost(15 * MINUTE);
     expect(least).toBeCloseTo(0.0002953125, 10);
     expect(most).toBeCloseTo(0.0189, 10);
   });
 
   it('is charged per started second', () => {
-    expect(costOfUse(1)).toEqual(costOfUse(SECOND));
-    expect(costOfUse(SECOND + 1)).toEqual(costOfUse(2 * SECOND));
-    expect(costOfUse(3600 * SECOND).most / costOfUse(SECOND).most).toBeCloseTo(3600, 6);
+    expect(estimateCost(1)).toEqual(estimateCost(SECOND));
+    expect(estimateCost(SECOND + 1)).toEqual(estimateCost(2 * SECOND));
+    expect(estimateCost(3600 * SECOND).most / estimateCost(SECOND).most).toBeCloseTo(3600, 6);
   });
 
   it('is zero for no time, or for a time before its start', () => {
-    expect(costOfUse(0)).toEqual({ least: 0, most: 0 });
-    expect(costOfUse(-5 * SECOND)).toEqual({ least: 0, most: 0 });
+    expect(estimateCost(0)).toEqual({ least: 0, most: 0 });
+    expect(estimateCost(-5 * SECOND)).toEqual({ least: 0, most: 0 });
   });
 
   it('can be summed', () => {
     const cost = { least: 0.25, most: 1 };
-    expect(totalCost([cost, cost])).toEqual({ least: 0.5, most: 2 });
-    expect(totalCost([])).toEqual({ least: 0, most: 0 });
+    expect(sumCosts([cost, cost])).toEqual({ least: 0.5, most: 2 });
+    expect(sumCosts([])).toEqual({ least: 0, most: 0 });
   });
 
   it.each([

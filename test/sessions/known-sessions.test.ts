@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { AgentCoreError } from '../../src/error.ts';
-import { KnownSessions } from '../../src/sessions/known-sessions.ts';
-import type { ExternalIdOf } from '../../src/sessions/session-access.ts';
+import { SessionStore } from '../../src/sessions/known-sessions.ts';
+import type { GetExternalId } from '../../src/sessions/session-access.ts';
 import type { StopResult } from '../../src/sessions/stop-session.ts';
 import { accessKey, CredentialHome, keys } from '../aws/credentials/credential-fixtures.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
@@ -14,7 +14,7 @@ const ROLE = 'arn:aws:iam::123456789012:role/Caller';
 const EXTERNAL_ID = 'agreed-with-the-partner';
 
 /** Stops a session whose role requires an external ID. */
-async function stopped(externalIdOf?: ExternalIdOf): Promise<StopResult> {
+async function stopped(externalIdOf?: GetExternalId): Promise<StopResult> {
   const roles = [{ arn: ROLE, externalId: EXTERNAL_ID }];
   const local = await start({ server: statelessMcp() }, { accessKeys: [USER.config], roles });
   const home = await CredentialHome.make({ credentials: keys('work', USER) });
@@ -40,7 +40,7 @@ async function stopped(externalIdOf?: ExternalIdOf): Promise<StopResult> {
     },
   ];
   await writePart(join(home.file('state'), 'journal'), 'run', deadHead(), records);
-  const sessions = new KnownSessions(
+  const sessions = new SessionStore(
     { ...home.env, AWS_ENDPOINT_URL: local.url },
     'extension',
     externalIdOf,

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { LifecycleConfiguration } from '../../src/aws/control-plane.ts';
 import {
-  ASSUMED_LIFECYCLE,
+  DEFAULT_LIFECYCLE,
+  LifecycleCache,
   type LifecycleSubject,
-  Lifecycles,
 } from '../../src/sessions/lifecycle.ts';
 import { StateFolder } from '../fixtures/written-journal.ts';
 
@@ -29,7 +29,7 @@ class ControlPlane {
 
   /** Reads the lifecycle like a program that has just started. */
   async lifecycleOf(subject: LifecycleSubject, patience?: number) {
-    const lifecycles = new Lifecycles({
+    const lifecycles = new LifecycleCache({
       file: this.file,
       read: async ({ runtime }) => {
         this.asked.push(runtime);
@@ -77,8 +77,8 @@ describe('the lifecycle of a runtime', () => {
     plane.answer = () => {
       throw denied();
     };
-    expect(await plane.lifecycleOf(AWS)).toEqual(ASSUMED_LIFECYCLE);
-    expect(ASSUMED_LIFECYCLE).toMatchObject({ idleTimeout: 900_000, maxLifetime: 28_800_000 });
+    expect(await plane.lifecycleOf(AWS)).toEqual(DEFAULT_LIFECYCLE);
+    expect(DEFAULT_LIFECYCLE).toMatchObject({ idleTimeout: 900_000, maxLifetime: 28_800_000 });
     plane.now += HOUR - 1;
     await plane.lifecycleOf(AWS);
     expect(plane.asked).toHaveLength(1);
@@ -104,14 +104,14 @@ describe('the lifecycle of a runtime', () => {
     plane.answer = () => {
       throw new Error('no network');
     };
-    expect(await plane.lifecycleOf(AWS)).toEqual(ASSUMED_LIFECYCLE);
+    expect(await plane.lifecycleOf(AWS)).toEqual(DEFAULT_LIFECYCLE);
     plane.answer = () => TEN_MINUTES;
     expect(await plane.lifecycleOf(AWS)).toMatchObject({ source: 'runtime' });
   });
 
   it('is awaited for a bounded time', async () => {
     plane.answer = () => new Promise<never>(() => undefined);
-    expect(await plane.lifecycleOf(AWS, 1)).toEqual(ASSUMED_LIFECYCLE);
+    expect(await plane.lifecycleOf(AWS, 1)).toEqual(DEFAULT_LIFECYCLE);
   });
 
   it('is stored in a file for this user alone, without a temporary file next to it', async () => {
@@ -135,7 +135,7 @@ describe('the lifecycle of a runtime', () => {
   it('works without the file if it cannot be written', async () => {
     const folder = new StateFolder().path;
     writeFileSync(join(folder, 'taken'), '');
-    const lifecycles = new Lifecycles({
+    const lifecycles = new LifecycleCache({
       file: join(folder, 'taken', 'lifecycles.json'),
       read: async () => TEN_MINUTES,
       now: Date.now,

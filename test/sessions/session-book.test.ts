@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { JournalRecord } from '../../src/journal/records.ts';
-import { ASSUMED_LIFECYCLE, type Lifecycle } from '../../src/sessions/lifecycle.ts';
+import { DEFAULT_LIFECYCLE, type Lifecycle } from '../../src/sessions/lifecycle.ts';
 import { readSessions } from '../../src/sessions/read-sessions.ts';
-import type { SessionEntry } from '../../src/sessions/session-book.ts';
-import { notesOn } from '../../src/sessions/session-words.ts';
+import type { SessionInfo } from '../../src/sessions/session-book.ts';
+import { formatSessionNotes } from '../../src/sessions/session-words.ts';
 import { StateFolder, started, type WrittenFile } from '../fixtures/written-journal.ts';
 
 const SECOND = 1000;
@@ -42,7 +42,7 @@ function stopped(at: string, session = ID): JournalRecord {
 async function entriesOf(
   files: readonly WrittenFile[],
   lifecycle: Lifecycle = LIFECYCLE,
-): Promise<readonly SessionEntry[]> {
+): Promise<readonly SessionInfo[]> {
   const state = new StateFolder();
   for (const file of files) state.write(file);
   const { entries, problems } = await readSessions({
@@ -54,16 +54,16 @@ async function entriesOf(
   return entries;
 }
 
-async function entryOf(file: WrittenFile, lifecycle?: Lifecycle): Promise<SessionEntry> {
+async function entryOf(file: WrittenFile, lifecycle?: Lifecycle): Promise<SessionInfo> {
   const entries = await entriesOf([file], lifecycle);
   expect(entries).toHaveLength(1);
-  return entries[0] as SessionEntry;
+  return entries[0] as SessionInfo;
 }
 
 describe('the state of a session', () => {
   const begun = started(ID, ago(5 * MINUTE));
 
-  it.each<[string, WrittenFile, Partial<SessionEntry>]>([
+  it.each<[string, WrittenFile, Partial<SessionInfo>]>([
     [
       'active while its program is alive and calls are open',
       { program: 'alive', records: [begun, active(2, ago(MINUTE))] },
@@ -256,14 +256,14 @@ describe('the state of a session', () => {
     );
     const entry = await entryOf({ program: 'dead', records: [begun, ...failures] });
     expect(entry).toMatchObject({ state: 'orphaned', stopFailure: { reason: 'latest' } });
-    expect(notesOn(entry).join()).toContain('latest');
+    expect(formatSessionNotes(entry).join()).toContain('latest');
   });
 
   it('has an unknown id, and may be billed, if the program died before an answer', async () => {
     const entry = await entryOf({ program: 'dead', records: [begun] });
     expect(entry).toMatchObject({ idsKnown: false, mayBillUntil: ago(-10 * MINUTE) });
     expect(entry.stopIds).toEqual([begun.runtimeSessionId]);
-    expect(notesOn(entry).join()).toMatch(/^id unknown, may bill until \d{4}-/);
+    expect(formatSessionNotes(entry).join()).toMatch(/^id unknown, may bill until \d{4}-/);
     const identified: JournalRecord = {
       type: 'session.identified',
       at: ago(5 * MINUTE),
@@ -273,7 +273,7 @@ describe('the state of a session', () => {
     };
     const known = await entryOf({ program: 'dead', records: [begun, identified] });
     expect(known).toMatchObject({ idsKnown: true, stopIds: ['returned', 'mcp'] });
-    expect(notesOn(known)).toEqual([]);
+    expect(formatSessionNotes(known)).toEqual([]);
   });
 
   it('allows for a call that outlives its program', async () => {
@@ -288,7 +288,7 @@ describe('the state of a session', () => {
     });
     // A stream may continue for an hour after the last heartbeat, and then the idle timeout runs.
     expect(entry).toMatchObject({ state: 'orphaned', mayRunOn: true, idleLeft: 55 * MINUTE });
-    expect(notesOn(entry).join()).toContain('may have run on');
+    expect(formatSessionNotes(entry).join()).toContain('may have run on');
   });
 
   it('is known despite meaningless records', async () => {
@@ -308,8 +308,10 @@ describe('the state of a session', () => {
 
   it('mentions an assumed timeout if the session expired by it', async () => {
     const file: WrittenFile = { program: 'dead', records: [started(ID, ago(20 * MINUTE))] };
-    expect(notesOn(await entryOf(file, ASSUMED_LIFECYCLE)).join()).toContain('default timeouts');
-    expect(notesOn(await entryOf(file)).join()).not.toContain('default timeouts');
+    expect(formatSessionNotes(await entryOf(file, DEFAULT_LIFECYCLE)).join()).toContain(
+      'default timeouts',
+    );
+    expect(formatSessionNotes(await entryOf(file)).join()).not.toContain('default timeouts');
   });
 });
 

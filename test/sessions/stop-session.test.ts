@@ -5,7 +5,7 @@ import {
 } from '@aws-sdk/client-bedrock-agentcore';
 import { describe, expect, it } from 'vitest';
 import { parseRuntimeArn } from '../../src/aws/arn.ts';
-import { AwsClock } from '../../src/aws/aws-clock.ts';
+import { SigningClock } from '../../src/aws/aws-clock.ts';
 import {
   createStopTarget,
   type StopResult,
@@ -34,7 +34,7 @@ function targetOf(upstream: ScriptedUpstream, qualifier?: string): StopTarget {
     qualifier,
     endpoint: new URL(upstream.url),
     credentials: Object.assign(async () => KEY, { renew: async () => false }),
-    clock: new AwsClock(),
+    clock: new SigningClock(),
     agent,
   });
 }
@@ -158,7 +158,7 @@ describe('stopSession', () => {
     const upstream = await replies(
       error(403, 'InvalidSignatureException', 'Signature not yet current', { date }),
     );
-    const clock = new AwsClock();
+    const clock = new SigningClock();
     const target = createStopTarget({
       runtime: RUNTIME,
       qualifier: undefined,

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { AgentCoreError, messageOf } from '../../src/error.ts';
+import { AgentCoreError, getErrorMessage } from '../../src/error.ts';
 import { chromiumSteps } from './install/chromium.ts';
 import { installCodeServer, isInstalled } from './install/code-server.ts';
 import { layout, versions } from './install/layout.ts';
@@ -49,6 +49,6 @@ process.once('SIGTERM', () => process.exit(143));
 try {
   await main();
 } catch (error) {
-  process.stderr.write(`${messageOf(error)}\n`);
+  process.stderr.write(`${getErrorMessage(error)}\n`);
   process.exitCode = 1;
 }

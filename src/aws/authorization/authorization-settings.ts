@@ -1,6 +1,6 @@
 import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
-import { takesSecret } from '../private-url.ts';
+import { canReceiveSecret } from '../private-url.ts';
 
 /** The authorization method of requests: IAM signature, bearer token or none. */
 export type AuthorizationSettings =
@@ -23,9 +23,13 @@ export interface OAuthSettings {
 }
 
 const METHODS = ['iam', 'oauth', 'token-command', 'none'] as const;
+
 const COMMAND = 'AGENTCORE_TOKEN_COMMAND';
+
 const CLIENT_ID = 'AGENTCORE_OAUTH_CLIENT_ID';
+
 const CLIENT_SECRET = 'AGENTCORE_OAUTH_CLIENT_SECRET';
+
 const TOKEN_URL = 'AGENTCORE_OAUTH_TOKEN_URL';
 
 /**
@@ -97,7 +101,7 @@ function readOAuth(env: Environment): OAuthSettings {
 function readTokenUrl(text: string | undefined): URL | undefined {
   if (!text) return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url && takesSecret(url)) return url;
+  if (url && canReceiveSecret(url)) return url;
   throw new AgentCoreError(
     'usage',
     `${TOKEN_URL} is not an https URL without a user in it, such as https://HOST/oauth2/token`,

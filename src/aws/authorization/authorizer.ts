@@ -1,8 +1,8 @@
 import { AgentCoreError } from '../../error.ts';
-import type { AwsClock } from '../aws-clock.ts';
-import type { FoundCredentials } from '../credentials/credentials.ts';
-import { isPrivate } from '../private-url.ts';
-import { type Signer, sigV4Signer } from '../signer.ts';
+import type { SigningClock } from '../aws-clock.ts';
+import type { CredentialProvider } from '../credentials/credentials.ts';
+import { isSecureUrl } from '../private-url.ts';
+import { createSigV4Signer, type Signer } from '../signer.ts';
 import type { KeptToken } from './kept-token.ts';
 
 /** Adds authorization to requests. */
@@ -25,26 +25,26 @@ export interface Authorizer {
 }
 
 /** Signs with AWS Signature Version 4, using the time of AWS. */
-export function iamAuthorizer(
-  credentials: FoundCredentials,
+export function createIamAuthorizer(
+  credentials: CredentialProvider,
   region: string,
-  clock: AwsClock,
+  clock: SigningClock,
 ): Authorizer {
   return {
     method: 'iam',
-    sign: sigV4Signer(credentials, region, 'bedrock-agentcore', clock),
+    sign: createSigV4Signer(credentials, region, 'bedrock-agentcore', clock),
     renew: credentials.renew,
     learnTime: (date) => clock.learn(date),
   };
 }
 
 /** Sends a bearer token (RFC 6750, 2.1), only by TLS or within this machine. */
-export function bearerAuthorizer(token: KeptToken): Authorizer {
+export function createBearerAuthorizer(token: KeptToken): Authorizer {
   return {
     method: 'bearer',
     sign: async ({ target, headers }) => {
       const { protocol, hostname, host } = target;
-      if (!isPrivate(new URL(`${protocol}//${host}`))) {
+      if (!isSecureUrl(new URL(`${protocol}//${host}`))) {
         throw new AgentCoreError(
           'usage',
           `A bearer token is not sent to ${hostname} in the clear: use an https endpoint`,

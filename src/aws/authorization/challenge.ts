@@ -1,8 +1,8 @@
 import type { Network } from '../network.ts';
-import { networkFetch } from './network-fetch.ts';
+import { fetchViaNetwork } from './network-fetch.ts';
 
 /** The token requirements in a server's response (RFC 6750, 3; RFC 9728, 5.1). */
-export interface Challenge {
+interface Challenge {
   readonly error?: string | undefined;
   readonly errorDescription?: string | undefined;
   /** Separated by spaces. */
@@ -12,7 +12,7 @@ export interface Challenge {
 }
 
 /** Maximum characters of a server's text in messages. */
-const LONGEST_WORDS = 300;
+const MAX_PARAMETER_LENGTH = 300;
 
 /**
  * Parses the `Bearer` challenge of a `WWW-Authenticate` header, which may contain other challenges.
@@ -30,17 +30,18 @@ export function readChallenge(header: string | null | undefined): Challenge | un
     const [, name = '', quoted, plain = ''] = match;
     members.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, '$1') ?? plain);
   }
-  const wordsOf = (name: string) => members.get(name)?.slice(0, LONGEST_WORDS) || undefined;
+  const readParameter = (name: string) =>
+    members.get(name)?.slice(0, MAX_PARAMETER_LENGTH) || undefined;
   return {
-    error: wordsOf('error'),
-    errorDescription: wordsOf('error_description'),
-    scope: wordsOf('scope'),
+    error: readParameter('error'),
+    errorDescription: readParameter('error_description'),
+    scope: readParameter('scope'),
     resourceMetadata: members.get('resource_metadata') || undefined,
   };
 }
 
 /** The authorization method of a server, as far as it can be detected. */
-export interface Wanted {
+export interface AuthProbeResult {
   readonly method: 'iam' | 'bearer' | 'none' | 'unknown';
   readonly challenge: Challenge | undefined;
 }
@@ -52,8 +53,12 @@ export interface Wanted {
  * @param signal Limits the wait.
  * @throws network errors, and the signal's reason.
  */
-export async function wantedBy(url: URL, network: Network, signal: AbortSignal): Promise<Wanted> {
-  const response = await networkFetch(network, url, {
+export async function probeAuthMethod(
+  url: URL,
+  network: Network,
+  signal: AbortSignal,
+): Promise<AuthProbeResult> {
+  const response = await fetchViaNetwork(network, url, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',

@@ -10,7 +10,7 @@ import type { OAuthTokens } from './oauth-token.ts';
  *
  * @param resource The URL of the MCP server that receives the token.
  */
-export function findToken(
+export function createTokenProvider(
   settings: AuthorizationSettings,
   resource: URL,
   {
@@ -33,7 +33,7 @@ export function findToken(
     }
     case 'token-command':
       return new KeptToken(async (signal) => {
-        const { commandToken } = await import('./token-command.ts');
+        const { runTokenCommand: commandToken } = await import('./token-command.ts');
         return commandToken({ command: settings.command, env, signal });
       });
     default:

@@ -1,24 +1,29 @@
-import { AgentCoreError, messageOf } from '../../error.ts';
-import { credentialsFailure } from '../credentials/credentials-failure.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
+import { createCredentialsError } from '../credentials/credentials-failure.ts';
 import type { Token } from './token.ts';
 
 /** Start the background refresh this many milliseconds before expiry. */
 const RENEW_BEFORE = 5 * 60 * 1000;
+
 /**
  * Maximum random milliseconds to refresh earlier. Prevents all programs from refreshing at once.
  */
 const JITTER = 60 * 1000;
+
 /** Stop using a token this many milliseconds before expiry. */
 const SAFETY = 5_000;
+
 /** Milliseconds to wait after a background refresh without a newer token. */
-const REST = 30_000;
+const RETRY_DELAY_MS = 30_000;
+
 /** Token request timeout in milliseconds. */
-const GET_WITHIN = 60_000;
+const GET_TOKEN_TIMEOUT_MS = 60_000;
+
 /** Maximum delay of a Node timer, in milliseconds. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Gets a token. Throws {@link AgentCoreError} `credentials`. */
-export type TokenSource = (signal: AbortSignal) => Promise<Token>;
+type TokenSource = (signal: AbortSignal) => Promise<Token>;
 
 interface Held {
   readonly token: Token;
@@ -74,24 +79,24 @@ export class KeptToken {
   }
 
   async #request(): Promise<Token> {
-    const signal = AbortSignal.timeout(GET_WITHIN);
+    const signal = AbortSignal.timeout(GET_TOKEN_TIMEOUT_MS);
     try {
-      const token = await Promise.race([this.#source(signal), rejectedAt(signal)]);
+      const token = await Promise.race([this.#source(signal), waitForAbort(signal)]);
       this.#keep(token);
       return token;
     } catch (thrown) {
       if (thrown instanceof AgentCoreError) throw thrown;
       const reason = signal.aborted
-        ? `none came within ${GET_WITHIN / 1000} s`
-        : messageOf(thrown).split('\n', 1)[0];
-      throw credentialsFailure(`No bearer token: ${reason}; try again`);
+        ? `none came within ${GET_TOKEN_TIMEOUT_MS / 1000} s`
+        : getErrorMessage(thrown).split('\n', 1)[0];
+      throw createCredentialsError(`No bearer token: ${reason}; try again`);
     }
   }
 
   #keep(token: Token): void {
     const now = Date.now();
     if (this.#held && this.#held.token.value !== token.value) this.#replacedAt = performance.now();
-    this.#held = { token, ...lifeOf(token, now) };
+    this.#held = { token, ...getTokenLife(token, now) };
     this.#wasUsed = false;
     this.#restsUntil = 0;
     this.#wakeUp(this.#held.dueAt);
@@ -102,7 +107,7 @@ export class KeptToken {
     if (this.#asking || Date.now() < this.#restsUntil) return;
     const before = this.#held?.token;
     const rest = () => {
-      this.#restsUntil = Date.now() + REST;
+      this.#restsUntil = Date.now() + RETRY_DELAY_MS;
       this.#wakeUp(this.#restsUntil);
     };
     this.#ask().then((token) => {
@@ -115,14 +120,14 @@ export class KeptToken {
     clearTimeout(this.#timer);
     const { overAt = 0 } = this.#held ?? {};
     if (at >= overAt || overAt === Number.POSITIVE_INFINITY) return;
-    const wait = Math.min(Math.max(at - Date.now(), 0), LONGEST_TIMER);
+    const wait = Math.min(Math.max(at - Date.now(), 0), MAX_TIMER_MS);
     this.#timer = setTimeout(() => {
       if (this.#wasUsed) this.#renewInBackground();
     }, wait).unref();
   }
 }
 
-function lifeOf({ expiresAt }: Token, now: number): Pick<Held, 'overAt' | 'dueAt'> {
+function getTokenLife({ expiresAt }: Token, now: number): Pick<Held, 'overAt' | 'dueAt'> {
   if (expiresAt === undefined) {
     return { overAt: Number.POSITIVE_INFINITY, dueAt: Number.POSITIVE_INFINITY };
   }
@@ -133,7 +138,7 @@ function lifeOf({ expiresAt }: Token, now: number): Pick<Held, 'overAt' | 'dueAt
   };
 }
 
-function rejectedAt(signal: AbortSignal): Promise<never> {
+function waitForAbort(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) =>
     signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
   );

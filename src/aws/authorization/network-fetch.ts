@@ -2,9 +2,9 @@ import { type IncomingMessage, request } from 'node:http';
 import type { Network } from '../network.ts';
 
 /** Maximum bytes of a response. Expected responses have a few thousand. */
-const MOST_BODY = 256 * 1024;
+const MAX_BODY_BYTES = 256 * 1024;
 
-export interface SmallRequest {
+interface SmallRequest {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | undefined;
@@ -15,7 +15,7 @@ export interface SmallRequest {
  * A `fetch` for small responses with the configured network settings. Node's own `fetch` ignores
  * them. This function follows no redirects, because requests may contain secrets.
  */
-export async function networkFetch(
+export async function fetchViaNetwork(
   network: Network,
   url: URL,
   { method, headers, body, signal }: SmallRequest,
@@ -27,7 +27,7 @@ export async function networkFetch(
         url,
         { method, headers: { ...headers }, agent, signal },
         (answer) => {
-          readWhole(answer).then((bytes) => resolve(responseOf(answer, bytes)), reject);
+          readWhole(answer).then((bytes) => resolve(toFetchResponse(answer, bytes)), reject);
         },
       );
       outgoing.on('error', reject);
@@ -43,13 +43,14 @@ async function readWhole(answer: IncomingMessage): Promise<Buffer> {
   let length = 0;
   for await (const chunk of answer) {
     length += (chunk as Buffer).length;
-    if (length > MOST_BODY) throw new Error(`its answer has more than ${MOST_BODY} bytes`);
+    if (length > MAX_BODY_BYTES)
+      throw new Error(`its answer has more than ${MAX_BODY_BYTES} bytes`);
     chunks.push(chunk as Buffer);
   }
   return Buffer.concat(chunks);
 }
 
-function responseOf({ statusCode = 500, headers }: IncomingMessage, bytes: Buffer): Response {
+function toFetchResponse({ statusCode = 500, headers }: IncomingMessage, bytes: Buffer): Response {
   const { 'content-type': type, 'www-authenticate': challenge } = headers;
   const isEmpty = statusCode === 204 || statusCode === 304;
   return new Response(isEmpty ? null : new Uint8Array(bytes), {

@@ -1,14 +1,14 @@
 import type * as OAuth from 'oauth4webapi';
 import { AgentCoreError } from '../../error.ts';
-import { credentialsFailure, wordsOf } from '../credentials/credentials-failure.ts';
+import { createCredentialsError, getErrorText } from '../credentials/credentials-failure.ts';
 import type { Network } from '../network.ts';
-import { isPrivate } from '../private-url.ts';
+import { isSecureUrl } from '../private-url.ts';
 import type { OAuthSettings } from './authorization-settings.ts';
-import { networkFetch } from './network-fetch.ts';
-import { makeToken, type Token } from './token.ts';
-import { tokenServerOf } from './token-server.ts';
+import { fetchViaNetwork } from './network-fetch.ts';
+import { parseBearerToken, type Token } from './token.ts';
+import { findTokenServer } from './token-server.ts';
 
-export interface OAuthTokenOptions {
+interface OAuthTokenOptions {
   readonly settings: OAuthSettings;
   /**
    * The MCP server that receives the token. Its metadata gives the token issuer if the settings do
@@ -59,7 +59,7 @@ export class OAuthTokens {
       const server = { issuer: tokenUrl.origin, token_endpoint: tokenUrl.href };
       return { server, scope: undefined, knownScopes: [], sendsSecretBy: 'basic' };
     }
-    const { server, scope, knownScopes } = await tokenServerOf({
+    const { server, scope, knownScopes } = await findTokenServer({
       resource,
       network,
       signal,
@@ -95,7 +95,7 @@ export class OAuthTokens {
   ): Promise<Token> {
     const { clientId, clientSecret, scopes = scope, audience, resource } = this.#options.settings;
     const client = { client_id: clientId };
-    const endpoint = endpointOf(server);
+    const endpoint = readTokenEndpoint(server);
     const authenticate = way === 'basic' ? oauth.ClientSecretBasic : oauth.ClientSecretPost;
     const parameters = {
       ...(scopes !== undefined && { scope: scopes }),
@@ -111,15 +111,19 @@ export class OAuthTokens {
         this.#ways(oauth, endpoint, signal),
       );
       const { status } = response;
-      if (status >= 300) throw await refusalOf(response, endpoint, knownScopes);
+      if (status >= 300) throw await createTokenError(response, endpoint, knownScopes);
       const answer = await oauth.processClientCredentialsResponse(server, client, response);
       const end =
         answer.expires_in === undefined ? undefined : Date.now() + answer.expires_in * 1000;
-      return makeToken(answer.access_token, end, `The OAuth server at ${endpoint.host} issued`);
+      return parseBearerToken(
+        answer.access_token,
+        end,
+        `The OAuth server at ${endpoint.host} issued`,
+      );
     } catch (thrown) {
       if (thrown instanceof AgentCoreError) throw thrown;
-      throw credentialsFailure(
-        `No bearer token: asking the OAuth server at ${endpoint.host} failed (${wordsOf(thrown)}); check the network, and AGENTCORE_OAUTH_TOKEN_URL if it is set`,
+      throw createCredentialsError(
+        `No bearer token: asking the OAuth server at ${endpoint.host} failed (${getErrorText(thrown)}); check the network, and AGENTCORE_OAUTH_TOKEN_URL if it is set`,
       );
     }
   }
@@ -128,12 +132,12 @@ export class OAuthTokens {
     const { network } = this.#options;
     return {
       signal,
-      [oauth.allowInsecureRequests]: url.protocol === 'http:' && isPrivate(url),
+      [oauth.allowInsecureRequests]: url.protocol === 'http:' && isSecureUrl(url),
       [oauth.customFetch]: (
         to: string,
         options: OAuth.CustomFetchOptions<string, URLSearchParams | undefined>,
       ) =>
-        networkFetch(network, new URL(to), {
+        fetchViaNetwork(network, new URL(to), {
           method: options.method,
           headers: options.headers,
           body: options.body?.toString(),
@@ -143,10 +147,10 @@ export class OAuthTokens {
   }
 }
 
-function endpointOf({ token_endpoint: text, issuer }: OAuth.AuthorizationServer): URL {
+function readTokenEndpoint({ token_endpoint: text, issuer }: OAuth.AuthorizationServer): URL {
   const url = text !== undefined && URL.canParse(text) ? new URL(text) : undefined;
-  if (url && isPrivate(url)) return url;
-  throw credentialsFailure(
+  if (url && isSecureUrl(url)) return url;
+  throw createCredentialsError(
     `The OAuth server ${issuer} names no token endpoint with an https address: set AGENTCORE_OAUTH_TOKEN_URL`,
   );
 }
@@ -160,7 +164,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 };
 
 /** Describes an OAuth error (RFC 6749, 5.2). Text that could be a secret is removed. */
-async function refusalOf(
+async function createTokenError(
   response: Response,
   endpoint: URL,
   knownScopes: readonly string[],

@@ -1,18 +1,20 @@
 import type { Environment } from '../../environment.ts';
-import { commandOutput } from '../command-output.ts';
-import { credentialsFailure } from '../credentials/credentials-failure.ts';
-import { makeToken, type Token } from './token.ts';
+import { runCommand } from '../command-output.ts';
+import { createCredentialsError } from '../credentials/credentials-failure.ts';
+import { parseBearerToken, type Token } from './token.ts';
 
 const WHOSE = 'The AGENTCORE_TOKEN_COMMAND';
+
 /**
  * Larger numbers are milliseconds since 1970, smaller ones seconds. The bound is the year 5138 in
  * seconds, or 1973 in milliseconds.
  */
 const SECONDS_END = 1e11;
-/** Larger numbers are timestamps, smaller ones lifetimes in seconds. No issuer grants 30 years. */
-const LONGEST_LIFE = 1e9;
 
-export interface TokenCommandOptions {
+/** Larger numbers are timestamps, smaller ones lifetimes in seconds. No issuer grants 30 years. */
+const MAX_RELATIVE_SECONDS = 1e9;
+
+interface TokenCommandOptions {
   readonly command: string;
   readonly env: Environment;
   readonly signal: AbortSignal;
@@ -28,24 +30,24 @@ export interface TokenCommandOptions {
  *
  * @throws {AgentCoreError} `credentials`
  */
-export async function commandToken(options: TokenCommandOptions): Promise<Token> {
-  const fail = (what: string) => credentialsFailure(`${WHOSE} ${what}`);
-  const output = (await commandOutput({ ...options, quote: withoutSecrets }, fail)).trim();
+export async function runTokenCommand(options: TokenCommandOptions): Promise<Token> {
+  const fail = (what: string) => createCredentialsError(`${WHOSE} ${what}`);
+  const output = (await runCommand({ ...options, quote: maskSecrets }, fail)).trim();
   if (output === '')
     throw fail('wrote nothing to stdout: run it in a terminal to see what it does');
-  const answer = objectIn(output);
+  const answer = parseObject(output);
   if (!answer) {
     if (/\s/.test(output)) throw fail('wrote more than one word: let it print the token alone');
-    return makeToken(output, undefined, `${WHOSE} wrote`);
+    return parseBearerToken(output, undefined, `${WHOSE} wrote`);
   }
   const value = [answer.access_token, answer.accessToken, answer.token].find(
     (member) => typeof member === 'string',
   );
   if (typeof value !== 'string') throw fail('wrote JSON without "access_token" or "token"');
-  return makeToken(value, endOf(answer, fail), `${WHOSE} wrote`);
+  return parseBearerToken(value, parseExpiry(answer, fail), `${WHOSE} wrote`);
 }
 
-function objectIn(output: string): Readonly<Record<string, unknown>> | undefined {
+function parseObject(output: string): Readonly<Record<string, unknown>> | undefined {
   if (!output.startsWith('{')) return undefined;
   try {
     return JSON.parse(output);
@@ -55,7 +57,7 @@ function objectIn(output: string): Readonly<Record<string, unknown>> | undefined
 }
 
 /** Milliseconds since 1970. */
-function endOf(
+function parseExpiry(
   answer: Readonly<Record<string, unknown>>,
   fail: (what: string) => Error,
 ): number | undefined {
@@ -64,18 +66,18 @@ function endOf(
   if (name === undefined || answer[name] === null) return undefined;
   const said = answer[name];
   const number = typeof said === 'string' && said.trim() === '' ? Number.NaN : Number(said);
-  const end = Number.isNaN(number) ? Date.parse(String(said)) : momentOf(number);
+  const end = Number.isNaN(number) ? Date.parse(String(said)) : toExpiryMs(number);
   if (Number.isFinite(end)) return end;
   throw fail(`wrote a "${name}" that is neither a number of seconds nor a time of ISO 8601`);
 }
 
-function momentOf(number: number): number {
-  if (number < LONGEST_LIFE) return Date.now() + number * 1000;
+function toExpiryMs(number: number): number {
+  if (number < MAX_RELATIVE_SECONDS) return Date.now() + number * 1000;
   return number < SECONDS_END ? number * 1000 : number;
 }
 
 /** Removes values after names like `token`, and any text long enough to be a secret. */
-function withoutSecrets(text: string): string {
+function maskSecrets(text: string): string {
   return text
     .replace(
       /((?:secret|token|password|passwd|pwd|key|bearer|code)["']?\s{0,5}[:=]?\s{0,5})\S+/gi,

@@ -1,18 +1,19 @@
 import type { AuthorizationServer } from 'oauth4webapi';
-import { credentialsFailure, wordsOf } from '../credentials/credentials-failure.ts';
+import { createCredentialsError, getErrorText } from '../credentials/credentials-failure.ts';
 import type { Network } from '../network.ts';
-import { isPrivate } from '../private-url.ts';
-import { wantedBy } from './challenge.ts';
-import { networkFetch } from './network-fetch.ts';
+import { isSecureUrl } from '../private-url.ts';
+import { probeAuthMethod } from './challenge.ts';
+import { fetchViaNetwork } from './network-fetch.ts';
 
 const SET_IT = 'set AGENTCORE_OAUTH_TOKEN_URL to where its tokens are issued';
+
 /**
  * The discovery document of AgentCore's authorizers. Some servers return its URL instead of their
  * issuer.
  */
 const DOCUMENT = /\/\.well-known\/(openid-configuration|oauth-authorization-server)$/;
 
-export interface TokenServer {
+interface TokenServer {
   readonly server: AuthorizationServer;
   /** The scopes requested by the resource, if any. */
   readonly scope: string | undefined;
@@ -27,7 +28,7 @@ export interface TokenServer {
  *
  * @throws {AgentCoreError} `credentials` if a step is missing or fails.
  */
-export async function tokenServerOf(options: {
+export async function findTokenServer(options: {
   readonly resource: URL;
   readonly network: Network;
   readonly signal: AbortSignal;
@@ -35,30 +36,30 @@ export async function tokenServerOf(options: {
   readonly discover: (issuer: URL, algorithm: 'oidc' | 'oauth2') => Promise<AuthorizationServer>;
 }): Promise<TokenServer> {
   const { resource, network, signal, discover } = options;
-  const { method, challenge } = await wantedBy(resource, network, signal).catch((thrown) => {
-    throw credentialsFailure(
-      `No bearer token: ${resource.host} was asked who issues its tokens, and could not be reached (${wordsOf(thrown)}): check the region, the endpoint and the network`,
+  const { method, challenge } = await probeAuthMethod(resource, network, signal).catch((thrown) => {
+    throw createCredentialsError(
+      `No bearer token: ${resource.host} was asked who issues its tokens, and could not be reached (${getErrorText(thrown)}): check the region, the endpoint and the network`,
     );
   });
   if (method === 'none') {
-    throw credentialsFailure(
+    throw createCredentialsError(
       `${resource.host} lets everybody in and wants no token: set AGENTCORE_AUTH to none`,
     );
   }
   if (method === 'iam') {
-    throw credentialsFailure(
+    throw createCredentialsError(
       `${resource.host} wants IAM signatures here, and no bearer tokens: set AGENTCORE_AUTH to iam, and AWS_PROFILE to the profile to sign with`,
     );
   }
   if (challenge?.resourceMetadata === undefined) {
-    throw credentialsFailure(`${resource.host} does not say who issues its tokens: ${SET_IT}`);
+    throw createCredentialsError(`${resource.host} does not say who issues its tokens: ${SET_IT}`);
   }
   const described = await readResource(challenge.resourceMetadata, resource, network, signal);
   const issuer = new URL(described.issuer);
   const server = await discover(issuer, 'oidc').catch((first) =>
     discover(issuer, 'oauth2').catch(() => {
-      throw credentialsFailure(
-        `The OAuth server ${issuer.href} cannot be used by what it says of itself (${wordsOf(first)}): ${SET_IT}`,
+      throw createCredentialsError(
+        `The OAuth server ${issuer.href} cannot be used by what it says of itself (${getErrorText(first)}): ${SET_IT}`,
       );
     }),
   );
@@ -76,12 +77,12 @@ async function readResource(
   signal: AbortSignal,
 ): Promise<{ readonly issuer: string; readonly scopes: readonly string[] }> {
   const fail = (what: string) =>
-    credentialsFailure(`What ${resource.host} says of itself ${what}: ${SET_IT}`);
+    createCredentialsError(`What ${resource.host} says of itself ${what}: ${SET_IT}`);
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.origin !== resource.origin) throw fail('is said to be at another address');
   let metadata: Record<string, unknown>;
   try {
-    const response = await networkFetch(network, url, {
+    const response = await fetchViaNetwork(network, url, {
       method: 'GET',
       headers: { accept: 'application/json' },
       signal,
@@ -89,7 +90,7 @@ async function readResource(
     if (!response.ok) throw new Error(`HTTP ${response.status}`);
     metadata = Object(await response.json());
   } catch (thrown) {
-    throw fail(`could not be read (${wordsOf(thrown)})`);
+    throw fail(`could not be read (${getErrorText(thrown)})`);
   }
   const { resource: whose, authorization_servers: servers, scopes_supported: scopes } = metadata;
   if (typeof whose === 'string' && (!URL.canParse(whose) || new URL(whose).origin !== url.origin)) {
@@ -97,7 +98,7 @@ async function readResource(
   }
   const named: unknown = Array.isArray(servers) ? servers[0] : undefined;
   const issuer = typeof named === 'string' ? named.replace(DOCUMENT, '') : '';
-  if (!URL.canParse(issuer) || !isPrivate(new URL(issuer))) {
+  if (!URL.canParse(issuer) || !isSecureUrl(new URL(issuer))) {
     throw fail('names no authorization server with an https address');
   }
   const known = Array.isArray(scopes) ? scopes.filter((scope) => typeof scope === 'string') : [];

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { credentialsFailure } from '../credentials/credentials-failure.ts';
+import { createCredentialsError } from '../credentials/credentials-failure.ts';
 
 /** A bearer token and its expiry. */
 export interface Token {
@@ -17,13 +17,18 @@ const TOKEN = /^[\w.~+/-]{1,16000}=*$/;
  * @param whose Start of the error message.
  * @throws {AgentCoreError} `credentials`, without the token
  */
-export function makeToken(value: string, expiresAt: number | undefined, whose: string): Token {
-  if (!TOKEN.test(value)) throw credentialsFailure(`${whose} something that is no bearer token`);
-  const { exp } = claimsOf(value);
+export function parseBearerToken(
+  value: string,
+  expiresAt: number | undefined,
+  whose: string,
+): Token {
+  if (!TOKEN.test(value))
+    throw createCredentialsError(`${whose} something that is no bearer token`);
+  const { exp } = parseClaims(value);
   const end = expiresAt ?? (typeof exp === 'number' ? exp * 1000 : undefined);
   if (end !== undefined && end <= Date.now()) {
-    throw credentialsFailure(
-      `${whose} a token that expired at ${momentOf(end)}: check the clock of this machine, and sign in where the token comes from`,
+    throw createCredentialsError(
+      `${whose} a token that expired at ${toIsoTime(end)}: check the clock of this machine, and sign in where the token comes from`,
     );
   }
   return { value, expiresAt: end };
@@ -32,8 +37,8 @@ export function makeToken(value: string, expiresAt: number | undefined, whose: s
 /**
  * Returns a stable identifier for the subject of a token. Returns `undefined` for an opaque token.
  */
-export function holderOf({ value }: Token): string | undefined {
-  const { iss, sub, client_id: client } = claimsOf(value);
+export function getTokenSubject({ value }: Token): string | undefined {
+  const { iss, sub, client_id: client } = parseClaims(value);
   if (typeof sub !== 'string' && typeof client !== 'string') return undefined;
   const digest = createHash('sha256').update(JSON.stringify([iss, sub, client]));
   return `jwt:${digest.digest('hex')}`;
@@ -43,7 +48,7 @@ export function holderOf({ value }: Token): string | undefined {
  * Decodes the claims of a JWT without verification, which only its receiver can do. Returns no
  * claims for other tokens.
  */
-function claimsOf(value: string): Readonly<Record<string, unknown>> {
+function parseClaims(value: string): Readonly<Record<string, unknown>> {
   const payload = /^[\w-]+\.([\w-]+)\.[\w-]*$/.exec(value)?.[1];
   if (payload === undefined) return {};
   try {
@@ -54,7 +59,7 @@ function claimsOf(value: string): Readonly<Record<string, unknown>> {
   }
 }
 
-function momentOf(time: number): string {
+function toIsoTime(time: number): string {
   const date = new Date(time);
   return Number.isNaN(date.getTime()) ? 'a time that is no date' : date.toISOString();
 }

@@ -1,6 +1,6 @@
 import type { AgentCoreError } from '../../error.ts';
 import { type TrustedPrincipal, toTrustedPrincipal } from '../iam/trust-policy.ts';
-import { credentialsFailure, signatureFailure, wordsOf } from './credentials-failure.ts';
+import { createCredentialsError, getErrorText, toSignatureError } from './credentials-failure.ts';
 import type { RoleStep } from './credentials-options.ts';
 
 /** A missing policy statement and the policy to add it to. */
@@ -12,10 +12,10 @@ interface MissingStatement {
 
 /** Converts an AssumeRole error to an error with the required change and the policy to change. */
 export function assumeRoleFailure(cause: unknown, role: RoleStep, whose: string): AgentCoreError {
-  const words = wordsOf(cause);
+  const words = getErrorText(cause);
   const { name } = cause as Error;
   const fail = (sentence: string) =>
-    credentialsFailure(`Could not assume ${role.arn}: ${sentence} (${words})`, { cause });
+    createCredentialsError(`Could not assume ${role.arn}: ${sentence} (${words})`, { cause });
   if (/MultiFactorAuthentication/i.test(words)) {
     return fail(
       role.mfaSerial
@@ -36,8 +36,8 @@ export function assumeRoleFailure(cause: unknown, role: RoleStep, whose: string)
   if (/RegionDisabled/.test(name)) {
     return fail('STS is not active in this region for the account: activate it, or set AWS_REGION');
   }
-  if (/^AccessDenied/.test(name)) return denied(cause, role, whose, words);
-  const ofSignature = signatureFailure(cause, 'STS', whose);
+  if (/^AccessDenied/.test(name)) return createAccessDeniedError(cause, role, whose, words);
+  const ofSignature = toSignatureError(cause, 'STS', whose);
   if (ofSignature) return ofSignature;
   if (/Validation/.test(name)) return fail('STS does not accept what was asked');
   return fail('STS could not be asked; check the network and try again');
@@ -47,23 +47,31 @@ export function assumeRoleFailure(cause: unknown, role: RoleStep, whose: string)
  * STS returns the same error for a missing permission and a missing trust. This function uses the
  * message text and the account IDs to find the cause.
  */
-function denied(cause: unknown, role: RoleStep, whose: string, words: string): AgentCoreError {
+function createAccessDeniedError(
+  cause: unknown,
+  role: RoleStep,
+  whose: string,
+  words: string,
+): AgentCoreError {
   const caller = /User: (arn:\S+)/.exec(words)?.[1];
   const action = /perform: (sts:\w+)/.exec(words)?.[1] ?? 'sts:AssumeRole';
   const isOwnAccount = caller?.split(':')[4] === role.arn.split(':')[4];
   const sides = {
-    caller: callerStatement(role, action),
-    trust: trustStatement(role, action, caller),
+    caller: createCallerStatement(role, action),
+    trust: createTrustStatement(role, action, caller),
   };
   const who = caller ?? `the principal ${whose}`;
-  const allowCaller = `allow ${who} to do it, by this statement in one of its policies: ${text(sides.caller)}`;
-  const allowTrust = `have the role trust it, by this statement in the trust policy of the role: ${text(sides.trust)}`;
+  const allowCaller = `allow ${who} to do it, by this statement in one of its policies: ${serializeStatement(sides.caller)}`;
+  const allowTrust = `have the role trust it, by this statement in the trust policy of the role: ${serializeStatement(sides.trust)}`;
   const begin = `Could not assume ${role.arn}`;
   const fail = (sentence: string, statements: readonly MissingStatement[]) =>
-    credentialsFailure(`${begin}: ${sentence}${besides(role, action)} (${words})`, {
-      cause,
-      statements,
-    });
+    createCredentialsError(
+      `${begin}: ${sentence}${describeOtherConditions(role, action)} (${words})`,
+      {
+        cause,
+        statements,
+      },
+    );
   if (/explicit deny/.test(words)) {
     return fail('a policy denies it, and no statement outweighs that; have the Deny changed', []);
   }
@@ -86,7 +94,7 @@ function denied(cause: unknown, role: RoleStep, whose: string, words: string): A
 }
 
 /** Trust policy conditions that STS does not mention in its error message. */
-function besides(role: RoleStep, action: string): string {
+function describeOtherConditions(role: RoleStep, action: string): string {
   if (action !== 'sts:AssumeRole') return '';
   const external = role.externalId
     ? 'the external id may be another than the trust policy wants'
@@ -94,12 +102,12 @@ function besides(role: RoleStep, action: string): string {
   return role.mfaSerial ? `; ${external}` : `; ${external} or MFA`;
 }
 
-function callerStatement(role: RoleStep, action: string): MissingStatement {
-  const actions = actionsOf(role, action);
+function createCallerStatement(role: RoleStep, action: string): MissingStatement {
+  const actions = getRequiredActions(role, action);
   return { of: 'caller', statement: { Effect: 'Allow', Action: actions, Resource: role.arn } };
 }
 
-function trustStatement(
+function createTrustStatement(
   role: RoleStep,
   action: string,
   caller: string | undefined,
@@ -109,27 +117,27 @@ function trustStatement(
     ...(role.externalId && { StringEquals: { 'sts:ExternalId': 'THE_EXTERNAL_ID' } }),
     ...(role.mfaSerial && { Bool: { 'aws:MultiFactorAuthPresent': 'true' } }),
   };
-  const { principal, condition } = principalOf(caller);
+  const { principal, condition } = toPrincipal(caller);
   const Condition = { ...conditions, ...condition };
   const statement = {
     Effect: 'Allow',
     Principal: { AWS: principal },
-    Action: actionsOf(role, action),
+    Action: getRequiredActions(role, action),
     ...(Object.keys(Condition).length > 0 && { Condition }),
   };
   return { of: 'trust', statement };
 }
 
-function actionsOf(role: RoleStep, action: string): string | readonly string[] {
+function getRequiredActions(role: RoleStep, action: string): string | readonly string[] {
   const needsIdentity = role.sourceIdentity !== undefined || action === 'sts:SetSourceIdentity';
   return needsIdentity ? ['sts:AssumeRole', 'sts:SetSourceIdentity'] : 'sts:AssumeRole';
 }
 
-function principalOf(caller: string | undefined): TrustedPrincipal {
+function toPrincipal(caller: string | undefined): TrustedPrincipal {
   if (caller === undefined) return { principal: 'ARN_OF_THE_CALLER' };
   return toTrustedPrincipal(caller) ?? { principal: caller };
 }
 
-function text({ statement }: MissingStatement): string {
+function serializeStatement({ statement }: MissingStatement): string {
   return JSON.stringify(statement);
 }

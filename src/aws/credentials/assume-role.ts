@@ -1,15 +1,15 @@
 import { AssumeRoleCommand, type Credentials as StsCredentials } from '@aws-sdk/client-sts';
 import type { AwsCredentialIdentity } from '@smithy/types';
 import type { Environment } from '../../environment.ts';
-import { messageOf } from '../../error.ts';
-import type { sdkRequestHandler } from '../sdk-request-handler.ts';
+import { getErrorMessage } from '../../error.ts';
+import type { createSdkRequestHandler } from '../sdk-request-handler.ts';
 import { createStsClient, type StsEndpoint } from '../sts.ts';
 import { assumeRoleFailure } from './assume-role-failure.ts';
-import { credentialsFailure, shellWord } from './credentials-failure.ts';
+import { createCredentialsError, quoteForShell } from './credentials-failure.ts';
 import type { RoleStep, Search } from './credentials-options.ts';
-import { throughRoleCache } from './role-cache.ts';
+import { withRoleCache } from './role-cache.ts';
 
-export interface RoleMeans {
+interface RoleMeans {
   readonly source: AwsCredentialIdentity;
   /** The owner of the credentials, for messages: `of profile "work"`, `of ROLE`. */
   readonly whose: string;
@@ -17,7 +17,7 @@ export interface RoleMeans {
   readonly profile: string | undefined;
   readonly region: string | undefined;
   readonly sts: StsEndpoint;
-  readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
+  readonly requestHandler: ReturnType<typeof createSdkRequestHandler>;
   readonly search: Search;
   readonly env: Environment;
 }
@@ -27,7 +27,7 @@ export async function assumeRole(role: RoleStep, means: RoleMeans): Promise<AwsC
   const { mfaSerial } = role;
   if (!mfaSerial) return assume(role, undefined, means);
   const { env, search } = means;
-  return throughRoleCache(role, { env, onFile: search.onFile }, async () =>
+  return withRoleCache(role, { env, onFile: search.onFile }, async () =>
     assume(role, await askForCode(role, mfaSerial, means), means),
   );
 }
@@ -38,7 +38,7 @@ async function assume(
   means: RoleMeans,
 ): Promise<AwsCredentialIdentity> {
   const { source, whose, region, sts, requestHandler, search } = means;
-  if (!region) throw noRegion(`assume ${role.arn}`, means.profile);
+  if (!region) throw createMissingRegionError(`assume ${role.arn}`, means.profile);
   const client = createStsClient({ region, credentials: source, sts, requestHandler });
   const command = new AssumeRoleCommand({
     RoleArn: role.arn,
@@ -50,7 +50,7 @@ async function assume(
   });
   try {
     const { Credentials: found } = await client.send(command, { abortSignal: search.signal });
-    return identityOf(found);
+    return toCredentialIdentity(found);
   } catch (cause) {
     throw assumeRoleFailure(cause, role, whose);
   }
@@ -58,7 +58,7 @@ async function assume(
 }
 
 /** Converts the credentials in an STS response. */
-export function identityOf(found: StsCredentials | undefined): AwsCredentialIdentity {
+export function toCredentialIdentity(found: StsCredentials | undefined): AwsCredentialIdentity {
   if (!found?.AccessKeyId || !found.SecretAccessKey) {
     throw new Error('the answer has no credentials');
   }
@@ -71,23 +71,23 @@ export function identityOf(found: StsCredentials | undefined): AwsCredentialIden
 }
 
 /** The error for an STS call without a region. */
-export function noRegion(what: string, profile: string | undefined): Error {
+export function createMissingRegionError(what: string, profile: string | undefined): Error {
   const where = profile ? `"region" in profile "${profile}"` : '"region" in the default profile';
-  return credentialsFailure(`No region to ${what} in: set AWS_REGION, or ${where}`);
+  return createCredentialsError(`No region to ${what} in: set AWS_REGION, or ${where}`);
 }
 
 async function askForCode(role: RoleStep, serial: string, means: RoleMeans): Promise<string> {
   const { search } = means;
   const needed = (why: string, cause?: unknown) =>
-    credentialsFailure(
-      `Assuming ${role.arn} needs a code of the MFA device ${serial}${why}: ${mfaCommand(role, serial, means.profile)}`,
+    createCredentialsError(
+      `Assuming ${role.arn} needs a code of the MFA device ${serial}${why}: ${formatMfaCommand(role, serial, means.profile)}`,
       { cause },
     );
   if (!search.prompts) throw needed(', and nobody can be asked for one here');
   try {
     return (await search.prompts.mfaCode(serial, search.signal)).trim();
   } catch (cause) {
-    throw needed(` (${messageOf(cause)})`, cause);
+    throw needed(` (${getErrorMessage(cause)})`, cause);
   }
 }
 
@@ -95,9 +95,9 @@ async function askForCode(role: RoleStep, serial: string, means: RoleMeans): Pro
  * Returns the AWS CLI command for these credentials. In a terminal, the CLI prompts for the MFA
  * code.
  */
-function mfaCommand(role: RoleStep, serial: string, profile: string | undefined): string {
+function formatMfaCommand(role: RoleStep, serial: string, profile: string | undefined): string {
   if (profile !== undefined) {
-    return `run "aws configure export-credentials --profile ${shellWord(profile)} --format env" in a terminal, and start this program with the variables that it prints and without AWS_PROFILE`;
+    return `run "aws configure export-credentials --profile ${quoteForShell(profile)} --format env" in a terminal, and start this program with the variables that it prints and without AWS_PROFILE`;
   }
-  return `run "aws sts assume-role --role-arn ${role.arn} --role-session-name ${shellWord(role.sessionName)} --serial-number ${shellWord(serial)} --token-code CODE" in a terminal, and start this program with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN set to what it prints and without AGENTCORE_ASSUME_ROLE_ARN`;
+  return `run "aws sts assume-role --role-arn ${role.arn} --role-session-name ${quoteForShell(role.sessionName)} --serial-number ${quoteForShell(serial)} --token-code CODE" in a terminal, and start this program with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN set to what it prints and without AGENTCORE_ASSUME_ROLE_ARN`;
 }

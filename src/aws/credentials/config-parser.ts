@@ -52,13 +52,20 @@ export interface ConfigFile {
 /** Python's whitespace. JavaScript's `\s` lacks the separators and U+0085, but includes U+FEFF. */
 const SPACE =
   '[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]';
+
 const LEADING = new RegExp(`^${SPACE}*`);
+
 const TRAILING = new RegExp(`${SPACE}+$`);
+
 const OPTION = new RegExp(`^(.*?)${SPACE}*[=:]${SPACE}*(.*)$`, 's');
+
 const HEADER = /^\[(.+)\]/s;
+
 /** The line boundaries of Python's `str.splitlines`. */
 const LINE_BREAKS = '\\n-\\r\\x1c-\\x1e\\x85\\u2028\\u2029';
+
 const LINE_ENDS = new RegExp(`\\r\\n|[${LINE_BREAKS}]`);
+
 /** Maximum characters of a header in a message. */
 const MAX_QUOTE_LENGTH = 80;
 
@@ -122,11 +129,11 @@ export function parseConfig(bytes: Buffer): ConfigFile {
       if (!isUtf8) note('error', at, 'is not UTF-8');
       setting.values.push(value);
       setting.lines.push(at);
-      const key = optionOf(value)?.key;
+      const key = parseOption(value)?.key;
       if (key) setting.swallowed.push({ key, line: at + 1 });
       const inner = HEADER.exec(value)?.[1];
       if (inner) {
-        const what = `is indented, so that "${quoted(`[${inner}]`)}" belongs to the value of ${setting.key}`;
+        const what = `is indented, so that "${sanitizeQuote(`[${inner}]`)}" belongs to the value of ${setting.key}`;
         note('warning', at, what, [section], inner);
       }
       continue;
@@ -144,7 +151,7 @@ export function parseConfig(bytes: Buffer): ConfigFile {
       };
       setting = undefined;
       if (header === undefined) {
-        const what = `is "${quoted(value)}", a section header without "]"`;
+        const what = `is "${sanitizeQuote(value)}", a section header without "]"`;
         note('error', at, what, [before, section], value.slice(1));
       } else {
         noteHeader(header, value);
@@ -154,7 +161,7 @@ export function parseConfig(bytes: Buffer): ConfigFile {
       continue;
     }
     if (!isUtf8) note('error', at, 'is not UTF-8');
-    const option = optionOf(value);
+    const option = parseOption(value);
     setting = undefined;
     if (!section) {
       note('error', at, 'is before the first section header');
@@ -180,7 +187,7 @@ export function parseConfig(bytes: Buffer): ConfigFile {
       note(
         'warning',
         at,
-        `has text behind the section header "${quoted(`[${header}]`)}", which is ignored`,
+        `has text behind the section header "${sanitizeQuote(`[${header}]`)}", which is ignored`,
       );
     }
     const twin = sections.find((one) => one.isUnderstood && one.header === header);
@@ -188,12 +195,12 @@ export function parseConfig(bytes: Buffer): ConfigFile {
       note(
         'error',
         at,
-        `begins the section [${quoted(header)}] again, which line ${twin.start + 1} begins`,
+        `begins the section [${sanitizeQuote(header)}] again, which line ${twin.start + 1} begins`,
         [twin, section],
       );
     }
     if (/\].*\[/s.test(header)) {
-      const what = `is "${quoted(value)}", of which all up to the last "]" is the section header`;
+      const what = `is "${sanitizeQuote(value)}", of which all up to the last "]" is the section header`;
       note('warning', at, what, [section], header);
     }
   }
@@ -227,7 +234,7 @@ export function parseConfig(bytes: Buffer): ConfigFile {
 }
 
 /** Splits like Python's `shlex.split`. Returns `undefined` if a quote is not closed. */
-export function splitWords(text: string): readonly string[] | undefined {
+export function splitArguments(text: string): readonly string[] | undefined {
   const words: string[] = [];
   let word: string | undefined;
   let quote = '';
@@ -258,7 +265,7 @@ export function splitWords(text: string): readonly string[] | undefined {
 }
 
 /** Sanitizes and truncates file content for a message. */
-export function quoted(text: string): string {
+export function sanitizeQuote(text: string): string {
   const shown = text.replace(/[^\P{C}\u200d]/gu, '\uFFFD');
   return shown.length > MAX_QUOTE_LENGTH ? `${shown.slice(0, MAX_QUOTE_LENGTH)}…` : shown;
 }
@@ -271,7 +278,7 @@ function decode(line: string): { text: string; isUtf8: boolean } {
   return { text, isUtf8: Buffer.from(text, 'utf8').equals(bytes) };
 }
 
-function optionOf(value: string): { key: string; text: string } | undefined {
+function parseOption(value: string): { key: string; text: string } | undefined {
   const [, key, text] = OPTION.exec(value) ?? [];
   if (key === undefined || text === undefined) return undefined;
   return { key: key.replace(TRAILING, '').toLowerCase(), text: text.replace(TRAILING, '') };

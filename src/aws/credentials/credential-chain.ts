@@ -1,30 +1,30 @@
 import type { AwsCredentialIdentity } from '@smithy/types';
-import { sdkRequestHandler } from '../sdk-request-handler.ts';
+import { createSdkRequestHandler } from '../sdk-request-handler.ts';
 import { readRegion, readServiceSettings } from '../shared-config.ts';
 import { assumeRole } from './assume-role.ts';
-import { credentialsFailure, wordsOf } from './credentials-failure.ts';
+import { createCredentialsError, getErrorText } from './credentials-failure.ts';
 import type { CredentialsOptions, Search } from './credentials-options.ts';
-import { environmentCredentials } from './environment-credentials.ts';
+import { getEnvironmentCredentials } from './environment-credentials.ts';
 import {
-  containerCredentials,
-  instanceCredentials,
+  getContainerCredentials,
+  getInstanceCredentials,
+  getWebIdentityCredentials,
   isInContainer,
-  mayAskInstance,
-  webIdentityCredentials,
+  isInstanceMetadataEnabled,
 } from './machine-credentials.ts';
-import { profileCredentials } from './profile-credentials.ts';
+import { getProfileCredentials } from './profile-credentials.ts';
 import {
-  misreadProfile,
+  describeMisreadProfile,
+  getProfilePaths,
+  getProfileWarnings,
   type ProfileFiles,
-  profilePaths,
-  profileWarnings,
   readProfileFiles,
   type Section,
 } from './profile-files.ts';
-import { describeProfile, nearestFirst } from './profiles.ts';
+import { describeProfile, sortBySimilarity } from './profiles.ts';
 
 /** Maximum profile names in an error message. */
-const MOST_NAMES = 5;
+const MAX_NAMES = 5;
 
 export interface Found {
   readonly identity: AwsCredentialIdentity;
@@ -41,17 +41,21 @@ export interface Found {
  * cached, so each search reads the current files. If the first source found does not work, the
  * search fails and does not try the next one.
  */
-export async function credentialChain(
+export async function createProviderChain(
   options: CredentialsOptions,
 ): Promise<(search: Search) => Promise<Found>> {
   const { env, network } = options;
   const agent = await network.agentForAnyHost();
-  const requestHandler = sdkRequestHandler(agent, { connect: 10_000, read: 30_000 }, options.clock);
+  const requestHandler = createSdkRequestHandler(
+    agent,
+    { connect: 10_000, read: 30_000 },
+    options.clock,
+  );
 
   const report = new WarningReport(options);
 
   return async (search) => {
-    const paths = profilePaths(env);
+    const paths = getProfilePaths(env);
     search.onFile(paths.config);
     search.onFile(paths.credentials);
     const files = await readProfileFiles(env);
@@ -61,12 +65,12 @@ export async function credentialChain(
       const own = readRegion(name, section, files, env);
       const { region, regionProblem } =
         own.region || own.regionProblem ? own : readRegion(used, settings ?? {}, files, env);
-      if (regionProblem) throw credentialsFailure(`Could not use the region: ${regionProblem}`);
+      if (regionProblem) throw createCredentialsError(`Could not use the region: ${regionProblem}`);
       return region ?? options.region;
     };
     const sts = await readServiceSettings('STS', options.profile, env);
     const around = { files, options, search, requestHandler, regionFor, sts };
-    let { identity, whose } = await baseCredentials(around);
+    let { identity, whose } = await getBaseCredentials(around);
     report.warn(sts.warnings ?? []);
     const role = options.assumeRole;
     const arns = role ? [...(role.chain ?? []), role.arn] : [];
@@ -119,33 +123,33 @@ interface Base {
   readonly whose: string;
 }
 
-type Surroundings = Parameters<typeof profileCredentials>[1];
+type Surroundings = Parameters<typeof getProfileCredentials>[1];
 
-async function baseCredentials(around: Surroundings): Promise<Base> {
+async function getBaseCredentials(around: Surroundings): Promise<Base> {
   const { options, files } = around;
   const { profile, env } = options;
   if (profile === undefined) {
-    const identity = environmentCredentials(env);
+    const identity = getEnvironmentCredentials(env);
     if (identity) return { identity, whose: 'in the environment' };
   } else if (!files.profiles.has(profile)) {
-    throw unknownProfile(profile, files, options);
+    throw createUnknownProfileError(profile, files, options);
   }
   const name = profile ?? 'default';
   const { kind, problem } = describeProfile(name, files);
   // The user did not choose the default profile. Only its role takes precedence over the web
   // identity in the environment.
   if (profile === undefined && kind !== 'role') {
-    const identity = await environmentWebIdentity(around);
+    const identity = await getEnvironmentWebIdentity(around);
     if (identity) return { identity, whose: 'in the environment' };
   }
   if (kind !== 'unknown' || problem) {
-    return { identity: await profileCredentials(name, around), whose: `of profile "${name}"` };
+    return { identity: await getProfileCredentials(name, around), whose: `of profile "${name}"` };
   }
-  return { identity: await machineCredentials(around), whose: 'of this machine' };
+  return { identity: await getMachineCredentials(around), whose: 'of this machine' };
 }
 
 /** Credentials of the web identity role in the environment, if it is set. */
-async function environmentWebIdentity(
+async function getEnvironmentWebIdentity(
   around: Surroundings,
 ): Promise<AwsCredentialIdentity | undefined> {
   const { options, files, search, requestHandler, regionFor, sts } = around;
@@ -158,11 +162,11 @@ async function environmentWebIdentity(
   const { role_arn: usualRole, role_session_name: usualName } = files.profiles.get('default') ?? {};
   const roleArn = AWS_ROLE_ARN || usualRole;
   if (!roleArn) {
-    throw credentialsFailure(
+    throw createCredentialsError(
       'Could not use the web identity in the environment: AWS_WEB_IDENTITY_TOKEN_FILE is set, but no role. Set AWS_ROLE_ARN',
     );
   }
-  return webIdentityCredentials({
+  return getWebIdentityCredentials({
     tokenFile,
     roleArn,
     sessionName: AWS_ROLE_SESSION_NAME || usualName,
@@ -176,25 +180,26 @@ async function environmentWebIdentity(
 }
 
 /** Credentials from sources without configuration: container and instance metadata. */
-async function machineCredentials({ options }: Surroundings): Promise<AwsCredentialIdentity> {
+async function getMachineCredentials({ options }: Surroundings): Promise<AwsCredentialIdentity> {
   const { env } = options;
-  if (isInContainer(env)) return containerCredentials(options);
-  if (!mayAskInstance(env)) throw noCredentials(options, 'the instance metadata service is off');
+  if (isInContainer(env)) return getContainerCredentials(options);
+  if (!isInstanceMetadataEnabled(env))
+    throw createMissingCredentialsError(options, 'the instance metadata service is off');
   try {
-    return await instanceCredentials(options);
+    return await getInstanceCredentials(options);
   } catch (cause) {
     // Most machines are not EC2 instances, so an error of the metadata service would mislead.
-    throw noCredentials(options, wordsOf(cause), cause);
+    throw createMissingCredentialsError(options, getErrorText(cause), cause);
   }
 }
 
-function noCredentials(
+function createMissingCredentialsError(
   { profile, env }: CredentialsOptions,
   words: string,
   cause?: unknown,
 ): Error {
   if (profile !== undefined) {
-    return credentialsFailure(
+    return createCredentialsError(
       `No AWS credentials in profile "${profile}": add keys, an SSO session, a role or a process to it (${words})`,
       { cause },
     );
@@ -204,27 +209,31 @@ function noCredentials(
     half.length === 1
       ? `${half[0]} is set, so set the other half of the key as well`
       : 'sign in, or set AWS_PROFILE';
-  return credentialsFailure(
+  return createCredentialsError(
     `No AWS credentials in the environment or the default profile: ${todo} (${words})`,
     { cause },
   );
 }
 
-function unknownProfile(profile: string, files: ProfileFiles, { env }: CredentialsOptions): Error {
-  const { config, credentials } = profilePaths(env);
-  const alike = misreadProfile(profile, files);
-  if (alike) return credentialsFailure(`Could not use profile "${profile}": ${alike}`);
-  const names = nearestFirst(profile, files.profiles.keys());
+function createUnknownProfileError(
+  profile: string,
+  files: ProfileFiles,
+  { env }: CredentialsOptions,
+): Error {
+  const { config, credentials } = getProfilePaths(env);
+  const alike = describeMisreadProfile(profile, files);
+  if (alike) return createCredentialsError(`Could not use profile "${profile}": ${alike}`);
+  const names = sortBySimilarity(profile, files.profiles.keys());
   const shown = names
-    .slice(0, MOST_NAMES)
+    .slice(0, MAX_NAMES)
     .map((name) => `"${name}"`)
     .join(', ');
-  const more = names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : '';
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
   const todo = shown
     ? `set AWS_PROFILE to one that is: ${shown}${more}`
     : 'add it, for instance by "aws configure sso"';
-  const warnings = profileWarnings(profile, files).map((warning) => `. ${warning}`);
-  return credentialsFailure(
+  const warnings = getProfileWarnings(profile, files).map((warning) => `. ${warning}`);
+  return createCredentialsError(
     `Profile "${profile}" is neither in ${config} nor in ${credentials}: ${todo}${warnings.join('')}`,
   );
 }

@@ -2,10 +2,12 @@ import type { AwsCredentialIdentity } from '@smithy/types';
 
 /** Start the background refresh this many milliseconds before expiry. */
 const RENEW_BEFORE = 5 * 60 * 1000;
+
 /**
  * Maximum random milliseconds to refresh earlier. Prevents all programs from refreshing at once.
  */
 const JITTER = 60 * 1000;
+
 /** Stop using credentials this many milliseconds before expiry. */
 const SAFETY = 5_000;
 
@@ -21,7 +23,7 @@ export interface Life {
  * Computes the lifetime of credentials. Short-lived credentials are refreshed at half of their
  * lifetime.
  */
-export function lifeOf({ expiration }: AwsCredentialIdentity, now: number): Life {
+export function getCredentialLife({ expiration }: AwsCredentialIdentity, now: number): Life {
   if (!expiration) return { overAt: Number.POSITIVE_INFINITY, dueAt: Number.POSITIVE_INFINITY };
   const end = expiration.getTime();
   const life = Math.max(end - now, 0);

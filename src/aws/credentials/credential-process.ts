@@ -1,11 +1,11 @@
 import type { AwsCredentialIdentity } from '@smithy/types';
 import { requireConfirmed } from '../../confirmed-commands.ts';
 import type { Environment } from '../../environment.ts';
-import { commandOutput } from '../command-output.ts';
-import { cleanKey } from '../value-fault.ts';
-import { credentialsFailure } from './credentials-failure.ts';
+import { runCommand } from '../command-output.ts';
+import { normalizeKey } from '../value-fault.ts';
+import { createCredentialsError } from './credentials-failure.ts';
 
-export interface ProcessOptions {
+interface ProcessOptions {
   readonly profile: string;
   readonly command: string;
   /** The profile's account ID, used if the process does not return one. */
@@ -25,7 +25,9 @@ export interface ProcessOptions {
  *
  * @throws {AgentCoreError} `credentials`
  */
-export async function processCredentials(options: ProcessOptions): Promise<AwsCredentialIdentity> {
+export async function getProcessCredentials(
+  options: ProcessOptions,
+): Promise<AwsCredentialIdentity> {
   const { profile, env, accountId, now = Date.now() } = options;
   // An indented line continues the command.
   const command = options.command.replace(/\s*\n\s*/g, ' ');
@@ -35,8 +37,8 @@ export async function processCredentials(options: ProcessOptions): Promise<AwsCr
     `Could not get the credentials of profile "${profile}": its credential_process comes from the workspace and is not confirmed. Review the command in VS Code.`,
   );
   const fail = (what: string) =>
-    credentialsFailure(`The credential_process of profile "${profile}" ${what}`);
-  const text = await commandOutput({ ...options, command }, fail);
+    createCredentialsError(`The credential_process of profile "${profile}" ${what}`);
+  const text = await runCommand({ ...options, command }, fail);
   let answer: Record<string, unknown> | null;
   try {
     answer = JSON.parse(text.trim());
@@ -59,7 +61,7 @@ export async function processCredentials(options: ProcessOptions): Promise<AwsCr
   }
   const account = AccountId || accountId;
   const clean = (value: string, name: string) =>
-    cleanKey(value, `the ${name} of the credential_process of profile "${profile}"`);
+    normalizeKey(value, `the ${name} of the credential_process of profile "${profile}"`);
   return {
     accessKeyId: clean(AccessKeyId, 'AccessKeyId'),
     secretAccessKey: clean(SecretAccessKey, 'SecretAccessKey'),

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Maximum milliseconds for a call to wait for the user's login. */
-const LOGIN_WITHIN = 120_000;
-/** Milliseconds between checks of the login files. */
-const LOOK_EVERY = 500;
+const LOGIN_TIMEOUT_MS = 120_000;
 
-export interface AwaitedLogin<T> {
+/** Milliseconds between checks of the login files. */
+const POLL_INTERVAL_MS = 500;
+
+interface AwaitedLogin<T> {
   /** Asks the user to log in. Resolves to false if there will be no login. */
   readonly ask: (signal: AbortSignal) => Promise<boolean>;
   /** Returns a fingerprint of the login files, which changes after a login. */
@@ -21,8 +22,8 @@ export interface AwaitedLogin<T> {
  * Waits for a login from any source. If another program or a terminal completes the login, the
  * prompt is withdrawn.
  */
-export async function afterLogin<T>(awaited: AwaitedLogin<T>): Promise<T> {
-  const { ask, stamp, search, failure, within = LOGIN_WITHIN } = awaited;
+export async function waitForLogin<T>(awaited: AwaitedLogin<T>): Promise<T> {
+  const { ask, stamp, search, failure, within = LOGIN_TIMEOUT_MS } = awaited;
   const withdrawn = new AbortController();
   const deadline = Date.now() + within;
   let answer: boolean | undefined;
@@ -38,7 +39,10 @@ export async function afterLogin<T>(awaited: AwaitedLogin<T>): Promise<T> {
   let wasAnswered = false;
   try {
     while (Date.now() < deadline) {
-      await Promise.race([delay(LOOK_EVERY), wasAnswered ? delay(LOOK_EVERY) : answered]);
+      await Promise.race([
+        delay(POLL_INTERVAL_MS),
+        wasAnswered ? delay(POLL_INTERVAL_MS) : answered,
+      ]);
       if (answer === false) throw failure;
       const now = stamp();
       const isNews = now !== seen || (answer === true && !wasAnswered);

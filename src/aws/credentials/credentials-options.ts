@@ -1,6 +1,6 @@
 import type { Environment } from '../../environment.ts';
 import type { Log } from '../../log.ts';
-import type { AwsClock } from '../aws-clock.ts';
+import type { SigningClock } from '../aws-clock.ts';
 import type { Network } from '../network.ts';
 import type { CredentialPrompts } from './prompts.ts';
 
@@ -37,7 +37,7 @@ export interface CredentialsOptions {
   readonly prompts?: CredentialPrompts | undefined;
   readonly log?: Log | undefined;
   /** The clock for expiry times. A new one is created by default. */
-  readonly clock?: AwsClock | undefined;
+  readonly clock?: SigningClock | undefined;
   /** Called once, when credentials are found for the first time. */
   readonly onFound?: (() => void) | undefined;
 }

@@ -1,35 +1,42 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AwsCredentialIdentity } from '@smithy/types';
-import { AgentCoreError, messageOf } from '../../error.ts';
-import { AwsClock } from '../aws-clock.ts';
-import { stampOf } from '../file-stamp.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
+import { SigningClock } from '../aws-clock.ts';
+import { getFileFingerprint } from '../file-stamp.ts';
 import type { Credentials } from '../signer.ts';
 import type { Found } from './credential-chain.ts';
-import { isOther, isSame, type Life, lifeOf } from './credential-life.ts';
-import { loginOf } from './credentials-failure.ts';
+import { getCredentialLife, isOther, isSame, type Life } from './credential-life.ts';
+import { findLogin } from './credentials-failure.ts';
 import type { CredentialsOptions, Search } from './credentials-options.ts';
-import { environmentCredentials } from './environment-credentials.ts';
+import { getEnvironmentCredentials } from './environment-credentials.ts';
 import type { CredentialPrompts } from './prompts.ts';
 
 /** Milliseconds to wait after a background refresh without newer credentials. */
-const REST = 30_000;
+const RETRY_DELAY_MS = 30_000;
+
 /** Maximum milliseconds of a search without prompts, and of a search with prompts. */
-const SEARCH_WITHIN = 60_000;
-const ASKING_WITHIN = 180_000;
+const SEARCH_TIMEOUT_MS = 60_000;
+
+const PROMPT_TIMEOUT_MS = 180_000;
+
 /** Milliseconds before the next check of unusable files. */
 const LOOK_AGAIN = 5_000;
+
 /** Maximum searches while a file is being written, and the milliseconds between them. */
 const WRITE_ATTEMPTS = 4;
-const WRITE_PAUSE = 100;
+
+const WRITE_DELAY_MS = 100;
+
 /**
  * Maximum milliseconds for a call to wait for changed files. It then uses the current credentials.
  */
-const CHANGE_WITHIN = 2_000;
+const CHANGE_TIMEOUT_MS = 2_000;
+
 /** Maximum delay of a Node timer, in milliseconds. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** A credential provider that refreshes its credentials. */
-export interface FoundCredentials extends Credentials {
+export interface CredentialProvider extends Credentials {
   /**
    * Refreshes the credentials after AWS rejected calls, perhaps because the credentials had
    * expired. Concurrent callers share one refresh. The user is prompted only if the credentials
@@ -50,7 +57,7 @@ export interface FoundCredentials extends Credentials {
  *
  * @returns a function that throws {@link AgentCoreError} `credentials`.
  */
-export function findCredentials(options: CredentialsOptions): FoundCredentials {
+export function createCredentialProvider(options: CredentialsOptions): CredentialProvider {
   const kept = new KeptCredentials(options);
   return Object.assign(
     ({ forceRefresh = false, preferCached = false } = {}) =>
@@ -63,7 +70,7 @@ type Held = Found & Life;
 
 class KeptCredentials {
   readonly #options: CredentialsOptions;
-  readonly #clock: AwsClock;
+  readonly #clock: SigningClock;
   #chain: Promise<(search: Search) => Promise<Found>> | undefined;
   #held: Held | undefined;
   /** When other credentials replaced the previous ones (`performance.now()`). */
@@ -85,7 +92,7 @@ class KeptCredentials {
   #lastWarning = '';
 
   constructor(options: CredentialsOptions) {
-    this.#clock = options.clock ?? new AwsClock();
+    this.#clock = options.clock ?? new SigningClock();
     this.#options = { ...options, clock: this.#clock };
   }
 
@@ -158,13 +165,13 @@ class KeptCredentials {
     try {
       return await this.#search(prompts);
     } catch (thrown) {
-      const profile = loginOf(thrown);
+      const profile = findLogin(thrown);
       if (profile === undefined || !prompts?.login) throw thrown;
-      const { afterLogin } = await import('./credentials-login.ts');
+      const { waitForLogin: afterLogin } = await import('./credentials-login.ts');
       return afterLogin({
         ask: (signal) =>
-          prompts.login?.(profile, messageOf(thrown), signal) ?? Promise.resolve(false),
-        stamp: () => stampOf(this.#files),
+          prompts.login?.(profile, getErrorMessage(thrown), signal) ?? Promise.resolve(false),
+        stamp: () => getFileFingerprint(this.#files),
         search: () => this.#search(undefined),
         failure: thrown,
       });
@@ -182,8 +189,8 @@ class KeptCredentials {
         this.#keep(found);
       })
       .catch(() => {
-        this.#restsUntil = Date.now() + REST;
-        this.#wakeUp(this.#clock.now() + REST);
+        this.#restsUntil = Date.now() + RETRY_DELAY_MS;
+        this.#wakeUp(this.#clock.now() + RETRY_DELAY_MS);
       })
       .finally(() => {
         this.#renewing = undefined;
@@ -193,7 +200,7 @@ class KeptCredentials {
 
   #filesChanged(): boolean {
     if (this.#files.size === 0) return false;
-    const stamp = stampOf(this.#files);
+    const stamp = getFileFingerprint(this.#files);
     return stamp !== (Date.now() < this.#nextLook ? this.#failedStamp : this.#stamp);
   }
 
@@ -209,28 +216,28 @@ class KeptCredentials {
           // The file may be incomplete or invalid. In both cases, keep the current credentials.
           this.#nextLook = Date.now() + LOOK_AGAIN;
           this.#stamp = '';
-          this.#failedStamp = stampOf(this.#files);
+          this.#failedStamp = getFileFingerprint(this.#files);
           this.#warn(
-            `The AWS files have changed, and cannot be used as they are now; calls go on with the credentials from before. ${messageOf(thrown)}`,
+            `The AWS files have changed, and cannot be used as they are now; calls go on with the credentials from before. ${getErrorMessage(thrown)}`,
           );
         },
       )
       .finally(() => {
         this.#following = undefined;
       });
-    await Promise.race([this.#following, delay(CHANGE_WITHIN, undefined, { ref: false })]);
+    await Promise.race([this.#following, delay(CHANGE_TIMEOUT_MS, undefined, { ref: false })]);
   }
 
   /** Repeats the search if a file changed during it, because programs write in several steps. */
   async #searchSettled(): Promise<Found> {
     for (let attempt = 1; ; attempt++) {
-      const stamp = stampOf(this.#files);
+      const stamp = getFileFingerprint(this.#files);
       try {
         return await this.#search(undefined);
       } catch (thrown) {
         if (attempt === WRITE_ATTEMPTS) throw thrown;
-        await delay(WRITE_PAUSE);
-        if (stampOf(this.#files) === stamp) throw thrown;
+        await delay(WRITE_DELAY_MS);
+        if (getFileFingerprint(this.#files) === stamp) throw thrown;
       }
     }
   }
@@ -262,7 +269,7 @@ class KeptCredentials {
     const now = this.#clock.now();
     if (!before) this.#options.onFound?.();
     else if (!isSame(before.identity, found.identity)) this.#replacedAt = performance.now();
-    this.#held = { ...found, ...lifeOf(found.identity, now) };
+    this.#held = { ...found, ...getCredentialLife(found.identity, now) };
     this.#wasUsed = false;
     this.#restsUntil = 0;
     this.#lastWarning = '';
@@ -275,7 +282,7 @@ class KeptCredentials {
     clearTimeout(this.#timer);
     const { overAt = 0 } = this.#held ?? {};
     if (at >= overAt || overAt === Number.POSITIVE_INFINITY) return;
-    const wait = Math.min(Math.max(at - this.#clock.now(), 0), LONGEST_TIMER);
+    const wait = Math.min(Math.max(at - this.#clock.now(), 0), MAX_TIMER_MS);
     this.#timer = setTimeout(() => {
       if (this.#wasUsed) void this.#renewInBackground();
     }, wait).unref();
@@ -286,11 +293,11 @@ class KeptCredentials {
     if (profile === undefined && !assumeRole) {
       // Fast path: child processes usually get their credentials in the environment, and this loads
       // no module.
-      const identity = environmentCredentials(env);
+      const identity = getEnvironmentCredentials(env);
       if (identity) return { identity, profileRegion: undefined };
     }
-    this.#chain ??= import('./credential-chain.ts').then(({ credentialChain }) =>
-      credentialChain(this.#options),
+    this.#chain ??= import('./credential-chain.ts').then(
+      ({ createProviderChain: credentialChain }) => credentialChain(this.#options),
     );
     const chain = await this.#chain;
     // Take fingerprints before reading, so that a write during the search counts as a change.
@@ -299,25 +306,25 @@ class KeptCredentials {
     const search = {
       prompts,
       signal: ending.signal,
-      onFile: (path: string) => void stamps.set(path, stampOf([path])),
+      onFile: (path: string) => void stamps.set(path, getFileFingerprint([path])),
     };
-    const limit = prompts ? ASKING_WITHIN : SEARCH_WITHIN;
+    const limit = prompts ? PROMPT_TIMEOUT_MS : SEARCH_TIMEOUT_MS;
     try {
-      const found = await within(limit, () => chain(search));
+      const found = await withTimeout(limit, () => chain(search));
       this.#files.clear();
       for (const path of stamps.keys()) this.#files.add(path);
       this.#stamp = [...stamps.values()].join('\n');
       return found;
     } catch (thrown) {
       for (const path of stamps.keys()) this.#files.add(path);
-      throw thrown instanceof AgentCoreError ? thrown : unexpected(thrown);
+      throw thrown instanceof AgentCoreError ? thrown : createUnexpectedError(thrown);
     } finally {
       ending.abort();
     }
   }
 }
 
-async function within<T>(milliseconds: number, work: () => Promise<T>): Promise<T> {
+async function withTimeout<T>(milliseconds: number, work: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
@@ -332,8 +339,8 @@ async function within<T>(milliseconds: number, work: () => Promise<T>): Promise<
   }
 }
 
-function unexpected(cause: unknown): AgentCoreError {
-  const words = messageOf(cause).split('\n', 1)[0];
+function createUnexpectedError(cause: unknown): AgentCoreError {
+  const words = getErrorMessage(cause).split('\n', 1)[0];
   return new AgentCoreError(
     'credentials',
     `No AWS credentials: looking for them failed; try again (${words})`,

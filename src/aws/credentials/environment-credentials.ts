@@ -1,7 +1,7 @@
 import type { AwsCredentialIdentity } from '@smithy/types';
 import type { Environment } from '../../environment.ts';
-import { cleanKey } from '../value-fault.ts';
-import { credentialsFailure } from './credentials-failure.ts';
+import { normalizeKey } from '../value-fault.ts';
+import { createCredentialsError } from './credentials-failure.ts';
 
 /**
  * Reads the access key from the environment. Returns `undefined` if there is none.
@@ -9,13 +9,13 @@ import { credentialsFailure } from './credentials-failure.ts';
  * @throws {AgentCoreError} `credentials` if one half is missing or a value cannot be a key.
  * Ignoring the key could sign requests for another account.
  */
-export function environmentCredentials(env: Environment): AwsCredentialIdentity | undefined {
-  const clean = (name: string) => cleanKey(env[name] ?? '', name);
+export function getEnvironmentCredentials(env: Environment): AwsCredentialIdentity | undefined {
+  const clean = (name: string) => normalizeKey(env[name] ?? '', name);
   const accessKeyId = clean('AWS_ACCESS_KEY_ID');
   if (!accessKeyId) return undefined;
   const secretAccessKey = clean('AWS_SECRET_ACCESS_KEY');
   if (!secretAccessKey) {
-    throw credentialsFailure(
+    throw createCredentialsError(
       'Could not use the AWS credentials of the environment: AWS_ACCESS_KEY_ID is set, so set the other half of the key as well, AWS_SECRET_ACCESS_KEY, or unset it',
     );
   }

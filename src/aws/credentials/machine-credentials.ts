@@ -7,17 +7,17 @@ import {
 } from '@aws-sdk/credential-providers';
 import type { AwsCredentialIdentity } from '@smithy/types';
 import type { Environment } from '../../environment.ts';
-import type { sdkRequestHandler } from '../sdk-request-handler.ts';
+import type { createSdkRequestHandler } from '../sdk-request-handler.ts';
 import { createStsClient, type StsEndpoint } from '../sts.ts';
-import { identityOf, noRegion } from './assume-role.ts';
-import { credentialsFailure, wordsOf } from './credentials-failure.ts';
+import { createMissingRegionError, toCredentialIdentity } from './assume-role.ts';
+import { createCredentialsError, getErrorText } from './credentials-failure.ts';
 import {
   type CredentialsOptions,
   PROFILE_SESSION_NAME,
   type Search,
 } from './credentials-options.ts';
 
-export interface WebIdentity {
+interface WebIdentity {
   readonly tokenFile: string;
   readonly roleArn: string;
   readonly sessionName: string | undefined;
@@ -26,21 +26,23 @@ export interface WebIdentity {
   readonly profile: string | undefined;
   readonly region: string | undefined;
   readonly sts: StsEndpoint;
-  readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
+  readonly requestHandler: ReturnType<typeof createSdkRequestHandler>;
   readonly search: Search;
 }
 
 /** Assumes a role with the token in a file, as in EKS pods and CI systems. */
-export async function webIdentityCredentials(given: WebIdentity): Promise<AwsCredentialIdentity> {
+export async function getWebIdentityCredentials(
+  given: WebIdentity,
+): Promise<AwsCredentialIdentity> {
   const { tokenFile, roleArn, sessionName, whose, region, requestHandler, search } = given;
   search.onFile(tokenFile);
-  if (!region) throw noRegion(`assume ${roleArn}`, given.profile);
+  if (!region) throw createMissingRegionError(`assume ${roleArn}`, given.profile);
   let token: string;
   try {
     token = await readFile(tokenFile, 'utf8');
   } catch (cause) {
-    throw credentialsFailure(
-      `The web identity token ${whose} cannot be read: have ${tokenFile} written, or name another file (${wordsOf(cause)})`,
+    throw createCredentialsError(
+      `The web identity token ${whose} cannot be read: have ${tokenFile} written, or name another file (${getErrorText(cause)})`,
       { cause },
     );
   }
@@ -53,7 +55,7 @@ export async function webIdentityCredentials(given: WebIdentity): Promise<AwsCre
       WebIdentityToken: token,
     });
     const { Credentials: found } = await client.send(command, { abortSignal: search.signal });
-    return identityOf(found);
+    return toCredentialIdentity(found);
   } catch (cause) {
     const { name } = cause as Error;
     const todo = /ExpiredToken|InvalidIdentityToken/.test(name)
@@ -61,8 +63,8 @@ export async function webIdentityCredentials(given: WebIdentity): Promise<AwsCre
       : /AccessDenied/.test(name)
         ? 'the trust policy of the role must allow sts:AssumeRoleWithWebIdentity to the identity provider, audience and subject of the token'
         : 'check the role, and the network';
-    throw credentialsFailure(
-      `Could not assume ${roleArn} with the web identity ${whose}: ${todo} (${wordsOf(cause)})`,
+    throw createCredentialsError(
+      `Could not assume ${roleArn} with the web identity ${whose}: ${todo} (${getErrorText(cause)})`,
       { cause },
     );
   }
@@ -75,40 +77,42 @@ export function isInContainer(env: Environment): boolean {
 }
 
 /** Credentials of the container, from the URI in the environment. */
-export async function containerCredentials({
+export async function getContainerCredentials({
   log,
 }: CredentialsOptions): Promise<AwsCredentialIdentity> {
   try {
-    return await fromHttp({ logger: quietLogger(log) })().catch(() => fromContainerMetadata()());
+    return await fromHttp({ logger: createQuietLogger(log) })().catch(() =>
+      fromContainerMetadata()(),
+    );
   } catch (cause) {
-    throw credentialsFailure(
-      `The container's credentials could not be had: check AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI, and that the container has a role (${wordsOf(cause)})`,
+    throw createCredentialsError(
+      `The container's credentials could not be had: check AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI, and that the container has a role (${getErrorText(cause)})`,
       { cause },
     );
   }
 }
 
-export function mayAskInstance(env: Environment): boolean {
+export function isInstanceMetadataEnabled(env: Environment): boolean {
   const disabled = env.AWS_EC2_METADATA_DISABLED;
   return !disabled || disabled === 'false';
 }
 
 /** Credentials of the EC2 instance role, from the instance metadata service. */
-export async function instanceCredentials({
+export async function getInstanceCredentials({
   log,
 }: CredentialsOptions): Promise<AwsCredentialIdentity> {
   try {
-    return await fromInstanceMetadata({ logger: quietLogger(log) })();
+    return await fromInstanceMetadata({ logger: createQuietLogger(log) })();
   } catch (cause) {
-    throw credentialsFailure(
-      `The instance metadata service gave no credentials: check that the instance has a role (${wordsOf(cause)})`,
+    throw createCredentialsError(
+      `The instance metadata service gave no credentials: check that the instance has a role (${getErrorText(cause)})`,
       { cause },
     );
   }
 }
 
 /** Without a logger, the SDK writes its warnings to the console. */
-function quietLogger(log: CredentialsOptions['log']) {
+function createQuietLogger(log: CredentialsOptions['log']) {
   const quiet = () => undefined;
   const warn = (words: string) => log?.('warning', words);
   return { debug: quiet, info: quiet, error: quiet, warn };

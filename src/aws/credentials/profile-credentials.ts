@@ -5,34 +5,39 @@ import { join } from 'node:path';
 import { fromLoginCredentials } from '@aws-sdk/credential-providers';
 import type { AwsCredentialIdentity } from '@smithy/types';
 import { AgentCoreError } from '../../error.ts';
-import type { sdkRequestHandler } from '../sdk-request-handler.ts';
-import { currentToken } from '../sso/refresh.ts';
+import type { createSdkRequestHandler } from '../sdk-request-handler.ts';
+import { getCurrentToken } from '../sso/refresh.ts';
 import { ACCOUNT_SCOPE, type SsoSession } from '../sso/sso-session.ts';
-import { tokenFile } from '../sso/token-cache.ts';
+import { getTokenPath } from '../sso/token-cache.ts';
 import type { StsEndpoint } from '../sts.ts';
-import { cleanKey } from '../value-fault.ts';
+import { normalizeKey } from '../value-fault.ts';
 import { assumeRole } from './assume-role.ts';
-import { processCredentials } from './credential-process.ts';
-import { credentialsFailure, shellWord, wordsOf } from './credentials-failure.ts';
+import { getProcessCredentials } from './credential-process.ts';
+import { createCredentialsError, getErrorText, quoteForShell } from './credentials-failure.ts';
 import {
   type CredentialsOptions,
   PROFILE_SESSION_NAME,
   type Search,
 } from './credentials-options.ts';
-import { environmentCredentials } from './environment-credentials.ts';
+import { getEnvironmentCredentials } from './environment-credentials.ts';
 import {
-  containerCredentials,
-  instanceCredentials,
-  webIdentityCredentials,
+  getContainerCredentials,
+  getInstanceCredentials,
+  getWebIdentityCredentials,
 } from './machine-credentials.ts';
-import { homeOf, type ProfileFiles, profilePaths, type Section } from './profile-files.ts';
-import { describeProfile, keySection, kindOf } from './profiles.ts';
+import {
+  getHomeDirectory,
+  getProfilePaths,
+  type ProfileFiles,
+  type Section,
+} from './profile-files.ts';
+import { describeProfile, getKeySection, getProfileKind } from './profiles.ts';
 
-export interface ProfileSurroundings {
+interface ProfileSurroundings {
   readonly files: ProfileFiles;
   readonly options: CredentialsOptions;
   readonly search: Search;
-  readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
+  readonly requestHandler: ReturnType<typeof createSdkRequestHandler>;
   /** Returns the region for STS calls of a profile. */
   readonly regionFor: (name: string, section?: Section) => string | undefined;
   /** The STS endpoint for the selected profile. */
@@ -46,7 +51,7 @@ export interface ProfileSurroundings {
  *
  * @throws {AgentCoreError} `credentials`
  */
-export async function profileCredentials(
+export async function getProfileCredentials(
   name: string,
   around: ProfileSurroundings,
   isSource = false,
@@ -55,19 +60,19 @@ export async function profileCredentials(
   const section = files.profiles.get(name) ?? {};
   const { problem } = describeProfile(name, files);
   if (problem) {
-    const { config, credentials } = profilePaths(options.env);
-    throw credentialsFailure(
+    const { config, credentials } = getProfilePaths(options.env);
+    throw createCredentialsError(
       `Profile "${name}" cannot be used, because it ${problem}: correct it in ${config} or ${credentials}`,
     );
   }
   const whose = `of profile "${name}"`;
-  switch (kindOf(name, files, isSource)) {
+  switch (getProfileKind(name, files, isSource)) {
     case 'static':
-      return keysOf(name, keySection(name, files));
+      return toStaticCredentials(name, getKeySection(name, files));
     case 'role':
-      return roleOf(name, section, around);
+      return assumeProfileRole(name, section, around);
     case 'web-identity':
-      return webIdentityCredentials({
+      return getWebIdentityCredentials({
         tokenFile: section.web_identity_token_file as string,
         roleArn: section.role_arn as string,
         sessionName: section.role_session_name,
@@ -79,7 +84,7 @@ export async function profileCredentials(
         search,
       });
     case 'process':
-      return processCredentials({
+      return getProcessCredentials({
         profile: name,
         command: section.credential_process as string,
         accountId: section.aws_account_id,
@@ -89,20 +94,20 @@ export async function profileCredentials(
       });
     case 'sso-session':
     case 'sso-legacy':
-      return ssoOf(name, section, around);
+      return getSsoCredentials(name, section, around);
     case 'login':
-      return loginSessionOf(name, section, around);
+      return getLoginSessionCredentials(name, section, around);
     case 'unknown':
       if (isSource && section.credential_source)
         return fromSource(section.credential_source, around);
-      throw credentialsFailure(
+      throw createCredentialsError(
         `Profile "${name}" does not say where its credentials come from: add keys, an SSO session, a role or a process to it`,
       );
   }
 }
 
-function keysOf(name: string, section: Section): AwsCredentialIdentity {
-  const clean = (key: string) => cleanKey(section[key] ?? '', `${key} of profile "${name}"`);
+function toStaticCredentials(name: string, section: Section): AwsCredentialIdentity {
+  const clean = (key: string) => normalizeKey(section[key] ?? '', `${key} of profile "${name}"`);
   // botocore reads the older name first.
   const sessionToken = clean(
     section.aws_security_token === undefined ? 'aws_session_token' : 'aws_security_token',
@@ -115,7 +120,7 @@ function keysOf(name: string, section: Section): AwsCredentialIdentity {
   };
 }
 
-async function roleOf(
+async function assumeProfileRole(
   name: string,
   section: Section,
   around: ProfileSurroundings,
@@ -123,7 +128,7 @@ async function roleOf(
   const { source_profile: sourceProfile, credential_source: credentialSource } = section;
   const duration = section.duration_seconds ? Number(section.duration_seconds) : undefined;
   if (duration !== undefined && !Number.isInteger(duration)) {
-    throw credentialsFailure(
+    throw createCredentialsError(
       `Profile "${name}" has the duration_seconds "${section.duration_seconds}": set a whole number`,
     );
   }
@@ -137,7 +142,7 @@ async function roleOf(
     },
     {
       source: sourceProfile
-        ? await profileCredentials(sourceProfile, around, true)
+        ? await getProfileCredentials(sourceProfile, around, true)
         : await fromSource(credentialSource as string, around),
       whose: sourceProfile ? `of profile "${sourceProfile}"` : `of ${credentialSource}`,
       profile: name,
@@ -154,16 +159,16 @@ async function fromSource(
   source: string,
   { options }: ProfileSurroundings,
 ): Promise<AwsCredentialIdentity> {
-  if (source === 'EcsContainer') return containerCredentials(options);
-  if (source === 'Ec2InstanceMetadata') return instanceCredentials(options);
-  const found = environmentCredentials(options.env);
+  if (source === 'EcsContainer') return getContainerCredentials(options);
+  if (source === 'Ec2InstanceMetadata') return getInstanceCredentials(options);
+  const found = getEnvironmentCredentials(options.env);
   if (found) return found;
-  throw credentialsFailure(
+  throw createCredentialsError(
     'The profile takes its credentials from the environment: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
   );
 }
 
-async function ssoOf(
+async function getSsoCredentials(
   name: string,
   section: Section,
   { files, options, search }: ProfileSurroundings,
@@ -179,12 +184,12 @@ async function ssoOf(
     scopes: [ACCOUNT_SCOPE],
     profile: name,
   };
-  search.onFile(tokenFile(login, options.env));
+  search.onFile(getTokenPath(login, options.env));
   // One program at a time refreshes the token, because a refresh token works once. Expiry is
   // checked with the system clock, because the times in the file were written by that clock.
   const { env, network } = options;
-  const token = await currentToken(login, { env, network }, search.signal);
-  if (!token) throw loggedOut(name);
+  const token = await getCurrentToken(login, { env, network }, search.signal);
+  if (!token) throw createLoggedOutError(name);
   const { readRoleCredentials } = await import('../sso/portal.ts');
   try {
     return await readRoleCredentials(
@@ -194,39 +199,40 @@ async function ssoOf(
       search.signal,
     );
   } catch (cause) {
-    const words = wordsOf(cause);
+    const words = getErrorText(cause);
     const status = cause instanceof AgentCoreError ? cause.data?.status : undefined;
     if (status === 403 || status === 404) {
-      throw credentialsFailure(
+      throw createCredentialsError(
         `The SSO login of profile "${name}" is good, but has no role ${ssoRoleName} in account ${ssoAccountId}: correct sso_role_name and sso_account_id, or have the role assigned (${words})`,
         { cause },
       );
     }
-    if (status === 401) throw loggedOut(name, cause);
-    throw credentialsFailure(
+    if (status === 401) throw createLoggedOutError(name, cause);
+    throw createCredentialsError(
       `AWS IAM Identity Center in ${ssoRegion} could not be asked for the credentials of profile "${name}": check sso_region and the network (${words})`,
       { cause },
     );
   }
 }
 
-function loggedOut(profile: string, cause?: unknown): Error {
-  const name = shellWord(profile);
-  const words = cause === undefined ? '' : ` (${wordsOf(cause)})`;
-  return credentialsFailure(
+function createLoggedOutError(profile: string, cause?: unknown): Error {
+  const name = quoteForShell(profile);
+  const words = cause === undefined ? '' : ` (${getErrorText(cause)})`;
+  return createCredentialsError(
     `The SSO login of profile "${profile}" is missing or has expired: run "agentcore-mcp login --profile ${name}" or "aws sso login --profile ${name}"${words}`,
     { cause, login: profile },
   );
 }
 
 /** Credentials of an `aws login` session. The SDK refreshes them while the session lasts. */
-async function loginSessionOf(
+async function getLoginSessionCredentials(
   name: string,
   section: Section,
   { options, search, requestHandler, regionFor }: ProfileSurroundings,
 ): Promise<AwsCredentialIdentity> {
   const { env } = options;
-  const folder = env.AWS_LOGIN_CACHE_DIRECTORY ?? join(homeOf(env), '.aws', 'login', 'cache');
+  const folder =
+    env.AWS_LOGIN_CACHE_DIRECTORY ?? join(getHomeDirectory(env), '.aws', 'login', 'cache');
   const file = createHash('sha256')
     .update(section.login_session as string)
     .digest('hex');
@@ -248,8 +254,8 @@ async function loginSessionOf(
       clientConfig: { ...(region && { region }), requestHandler },
     })();
   } catch (cause) {
-    throw credentialsFailure(
-      `The login of profile "${name}" is missing or has expired: run "aws login --profile ${shellWord(name)}" (${wordsOf(cause)})`,
+    throw createCredentialsError(
+      `The login of profile "${name}" is missing or has expired: run "aws login --profile ${quoteForShell(name)}" (${getErrorText(cause)})`,
       { cause, login: name },
     );
   } finally {

@@ -3,15 +3,15 @@ import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Environment } from '../../environment.ts';
-import { AgentCoreError, messageOf } from '../../error.ts';
-import { valueFault } from '../value-fault.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
+import { describeValueFault } from '../value-fault.ts';
 import {
   type ConfigFile,
   type ConfigSection,
   type ConfigSetting,
   parseConfig,
-  quoted,
-  splitWords,
+  sanitizeQuote,
+  splitArguments,
 } from './config-parser.ts';
 
 /** The raw settings of a section. */
@@ -40,26 +40,27 @@ export interface ProfileFiles {
   readonly credentials: SharedFile;
 }
 
-export interface ProfilePaths {
+interface ProfilePaths {
   readonly config: string;
   readonly credentials: string;
 }
 
 /** Maximum size of a file. */
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
+
 /** Maximum problems in a message. */
 const MAX_PROBLEMS = 3;
 
 /** The user's home directory, by the rules of the AWS SDKs. */
-export function homeOf(env: Environment): string {
+export function getHomeDirectory(env: Environment): string {
   return env.HOME || env.USERPROFILE || homedir();
 }
 
 /**
  * The paths of the shared files: `AWS_CONFIG_FILE`, `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws`.
  */
-export function profilePaths(env: Environment): ProfilePaths {
-  const home = homeOf(env);
+export function getProfilePaths(env: Environment): ProfilePaths {
+  const home = getHomeDirectory(env);
   return {
     config: expandPath(env.AWS_CONFIG_FILE || join(home, '.aws', 'config'), env),
     credentials: expandPath(
@@ -74,7 +75,7 @@ export function expandPath(path: string, env: Environment): string {
   const full = path
     .replace(/\$(\w+)|\$\{(\w+)\}/g, (text, plain, braced) => env[plain ?? braced] ?? text)
     .replace(process.platform === 'win32' ? /%(\w+)%/g : /$^/, (text, name) => env[name] ?? text);
-  return /^~($|[/\\])/.test(full) ? join(homeOf(env), full.slice(1)) : full;
+  return /^~($|[/\\])/.test(full) ? join(getHomeDirectory(env), full.slice(1)) : full;
 }
 
 /**
@@ -83,7 +84,7 @@ export function expandPath(path: string, env: Environment): string {
  * @throws {AgentCoreError} `credentials` if a file exists but cannot be read.
  */
 export async function readProfileFiles(env: Environment): Promise<ProfileFiles> {
-  const paths = profilePaths(env);
+  const paths = getProfilePaths(env);
   const [config, credentials] = await Promise.all([
     readSharedFile(paths.config),
     readSharedFile(paths.credentials),
@@ -109,7 +110,7 @@ export async function readSharedFile(path: string): Promise<Buffer | undefined> 
       if (!status.isFile()) throw new Error('it is not a regular file');
       if (status.size > MAX_FILE_BYTES) throw new Error('it is larger than 10 MB');
       const bytes = await file.readFile();
-      const kind = unreadableKind(bytes);
+      const kind = detectUnreadableKind(bytes);
       if (kind) throw new Error(`it is ${kind}`);
       return bytes;
     } finally {
@@ -120,14 +121,14 @@ export async function readSharedFile(path: string): Promise<Buffer | undefined> 
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw new AgentCoreError(
       'credentials',
-      `Could not read the AWS profiles: make ${path} a file of plain text in UTF-8 that you may read (${messageOf(cause)})`,
+      `Could not read the AWS profiles: make ${path} a file of plain text in UTF-8 that you may read (${getErrorMessage(cause)})`,
       { cause },
     );
   }
 }
 
 /** Returns the kind of content if it is not UTF-8 text and the kind is recognizable. */
-function unreadableKind(bytes: Buffer): string | undefined {
+function detectUnreadableKind(bytes: Buffer): string | undefined {
   const start = bytes.toString('latin1', 0, 512);
   const zeros = [...start].filter((char) => char === '\0').length;
   if (/^(\xff\xfe|\xfe\xff)/.test(start)) return 'UTF-16';
@@ -164,7 +165,7 @@ export function toSharedFile(
     if (kind === 'credentials' || header === 'default') {
       add(maps.profile, header);
     } else if (prefix) {
-      const [, name, ...more] = splitWords(header) ?? [];
+      const [, name, ...more] = splitArguments(header) ?? [];
       if (name !== undefined && more.length === 0) add(maps[prefix], name);
       else unnamed.push(section);
     }
@@ -183,21 +184,21 @@ export function toProfileFiles(config: SharedFile, credentials: SharedFile): Pro
   const profiles = new Map<string, Section>();
   for (const file of [config, credentials]) {
     for (const name of file.profiles.keys()) {
-      const section = sectionOf(file, file.profiles, name);
+      const section = getSection(file, file.profiles, name);
       profiles.set(name, Object.assign(Object.create(null), profiles.get(name), section));
     }
   }
   const ssoSessions = new Map(
     [...config.ssoSessions.keys()].map((name) => [
       name,
-      sectionOf(config, config.ssoSessions, name) ?? {},
+      getSection(config, config.ssoSessions, name) ?? {},
     ]),
   );
   return { profiles, ssoSessions, config, credentials };
 }
 
 /** The settings of a section, with the defaults of its file. */
-export function sectionOf(
+export function getSection(
   { text }: SharedFile,
   sections: SectionMap,
   name: string,
@@ -210,7 +211,7 @@ export function sectionOf(
 }
 
 /** The settings of a service in a `[services]` section, such as those under `sts =`. */
-export function servicesBlock(files: ProfileFiles, name: string, service: string): Section {
+export function getServicesBlock(files: ProfileFiles, name: string, service: string): Section {
   const [section] = files.config.services.get(name) ?? [];
   return section?.settings.find(({ key }) => key === service)?.nested ?? {};
 }
@@ -219,28 +220,31 @@ export function servicesBlock(files: ProfileFiles, name: string, service: string
  * Returns the reason why a profile must not be used: a duplicate section or unparseable lines. The
  * text is the end of a sentence: `is there twice …`.
  */
-export function profileFault(name: string, files: ProfileFiles): string | undefined {
+export function describeProfileFault(name: string, files: ProfileFiles): string | undefined {
   const { config, credentials } = files;
   return (
-    sectionFault(config, config.profiles, name) ??
-    sectionFault(credentials, credentials.profiles, name)
+    describeSectionFault(config, config.profiles, name) ??
+    describeSectionFault(credentials, credentials.profiles, name)
   );
 }
 
-/** Like {@link profileFault}, for an SSO session. */
-export function ssoSessionFault(name: string, { config }: ProfileFiles): string | undefined {
-  return sectionFault(config, config.ssoSessions, name);
+/** Like {@link describeProfileFault}, for an SSO session. */
+export function describeSsoSessionFault(
+  name: string,
+  { config }: ProfileFiles,
+): string | undefined {
+  return describeSectionFault(config, config.ssoSessions, name);
 }
 
-/** Like {@link profileFault}, for a services section. */
-export function servicesFault(name: string, { config }: ProfileFiles): string | undefined {
+/** Like {@link describeProfileFault}, for a services section. */
+export function describeServicesFault(name: string, { config }: ProfileFiles): string | undefined {
   if (!config.services.has(name)) {
     return `names the services section "${name}", which is not in ${config.path}`;
   }
-  return sectionFault(config, config.services, name);
+  return describeSectionFault(config, config.services, name);
 }
 
-function sectionFault(
+function describeSectionFault(
   { path, text }: SharedFile,
   sections: SectionMap,
   name: string,
@@ -264,7 +268,7 @@ function sectionFault(
  * Warnings to show before the profile is used: unparseable lines elsewhere in its files, and values
  * that the AWS SDK for JavaScript reads differently.
  */
-export function profileWarnings(name: string, files: ProfileFiles): readonly string[] {
+export function getProfileWarnings(name: string, files: ProfileFiles): readonly string[] {
   return [files.config, files.credentials].flatMap((file) => {
     const own = file.profiles.get(name) ?? [];
     const starts = own.map(({ start }) => start);
@@ -277,10 +281,10 @@ export function profileWarnings(name: string, files: ProfileFiles): readonly str
       ),
       ...file.unnamed.map(({ start, header }) => ({
         line: start + 1,
-        what: `is "[${quoted(header)}]", which is not understood: put a name with spaces in quotes`,
+        what: `is "[${sanitizeQuote(header)}]", which is not understood: put a name with spaces in quotes`,
       })),
-      ...repeated(file),
-      ...own.flatMap(({ settings }) => settings.flatMap(commentInValue)),
+      ...findRepeatedProfiles(file),
+      ...own.flatMap(({ settings }) => settings.flatMap(findCommentInValue)),
     ];
     if (problems.length === 0) return [];
     const shown = problems.slice(0, MAX_PROBLEMS).map(({ line, what }) => `line ${line} ${what}`);
@@ -291,7 +295,9 @@ export function profileWarnings(name: string, files: ProfileFiles): readonly str
 }
 
 /** Profiles with two sections whose headers are written differently. */
-function repeated({ profiles }: SharedFile): { readonly line: number; readonly what: string }[] {
+function findRepeatedProfiles({
+  profiles,
+}: SharedFile): { readonly line: number; readonly what: string }[] {
   return [...profiles].flatMap(([name, [first, second]]) =>
     first && second && first.header !== second.header
       ? [
@@ -304,14 +310,18 @@ function repeated({ profiles }: SharedFile): { readonly line: number; readonly w
   );
 }
 
-function commentInValue({ key, value, nested, lines: [at = 0] }: ConfigSetting) {
+function findCommentInValue({ key, value, nested, lines: [at = 0] }: ConfigSetting) {
   if (nested || !/[ \t][#;]/.test(value)) return [];
   const what = `has "#" or ";" in the value of ${key}, which is read as a part of it, as in the AWS CLI; the AWS SDK for JavaScript ends the value there`;
   return [{ line: at + 1, what }];
 }
 
 /** The location of a profile's setting: `line 3 of PATH`. */
-export function placeOf(name: string, key: string, files: ProfileFiles): string | undefined {
+export function formatSettingLocation(
+  name: string,
+  key: string,
+  files: ProfileFiles,
+): string | undefined {
   for (const { path, text, profiles } of [files.credentials, files.config]) {
     const section = profiles.get(name)?.at(-1);
     const found = [...(section?.settings ?? []), ...text.defaults].find((one) => one.key === key);
@@ -321,7 +331,11 @@ export function placeOf(name: string, key: string, files: ProfileFiles): string 
 }
 
 /** The location of a missing key if its line was parsed as part of another value. */
-export function swallowedKey(name: string, key: string, files: ProfileFiles): string | undefined {
+export function describeSwallowedKey(
+  name: string,
+  key: string,
+  files: ProfileFiles,
+): string | undefined {
   for (const { path, profiles } of [files.credentials, files.config]) {
     for (const setting of profiles.get(name)?.flatMap(({ settings }) => settings) ?? []) {
       const found = setting.swallowed.find((one) => one.key === key);
@@ -338,14 +352,14 @@ export function swallowedKey(name: string, key: string, files: ProfileFiles): st
  * characters.
  * Examples: `line 5 of PATH is …`, `its name is in quotes …`.
  */
-export function misreadProfile(name: string, files: ProfileFiles): string | undefined {
-  const alike = lookAlike('profile', name, files);
+export function describeMisreadProfile(name: string, files: ProfileFiles): string | undefined {
+  const alike = describeSimilarSection('profile', name, files);
   if (alike) return alike;
   const bare = name.trim().replace(/^(["'])(.*)\1$/s, '$2');
   if (bare !== name && files.profiles.has(bare)) {
     return `the name has quotes or spaces around it. Write it without them, as AWS_PROFILE=${bare}`;
   }
-  const fault = valueFault(name);
+  const fault = describeValueFault(name);
   return fault && `the name ${fault}`;
 }
 
@@ -353,21 +367,22 @@ export function misreadProfile(name: string, files: ProfileFiles): string | unde
  * Describes a section with a similar name:
  * `line 3 of PATH is "[dev]": write "[profile dev]"`.
  */
-export function lookAlike(
+export function describeSimilarSection(
   kind: 'profile' | 'sso-session',
   name: string,
   { config, credentials }: ProfileFiles,
 ): string | undefined {
-  const isAlike = (header: string) => mayName(header, kind, name);
+  const isAlike = (header: string) => isSimilarHeader(header, kind, name);
   for (const section of config.text.sections) {
     const { header, isUnderstood, start } = section;
     const is = (what: string) => `line ${start + 1} of ${config.path} is "${what}`;
-    if (header === name) return is(`[${quoted(name)}]": write "[${kind} ${quoted(name)}]"`);
+    if (header === name)
+      return is(`[${sanitizeQuote(name)}]": write "[${kind} ${sanitizeQuote(name)}]"`);
     if (isUnderstood && header !== header.trim() && isAlike(header)) {
-      return is(`[${quoted(header)}]": remove the spaces behind "[" and before "]"`);
+      return is(`[${sanitizeQuote(header)}]": remove the spaces behind "[" and before "]"`);
     }
     if (config.unnamed.includes(section) && isAlike(header)) {
-      return is(`[${quoted(header)}]": put the name in quotes, and nothing behind it`);
+      return is(`[${sanitizeQuote(header)}]": put the name in quotes, and nothing behind it`);
     }
   }
   for (const { path, text } of [config, credentials]) {
@@ -376,16 +391,16 @@ export function lookAlike(
   }
   if (kind === 'sso-session') return undefined;
   const wrong = credentials.text.sections.find(
-    ({ header }) => splitWords(header)?.join(' ') === `profile ${name}`,
+    ({ header }) => splitArguments(header)?.join(' ') === `profile ${name}`,
   );
   return (
     wrong &&
-    `line ${wrong.start + 1} of ${credentials.path} is "[${quoted(wrong.header)}]": write "[${quoted(name)}]" in this file`
+    `line ${wrong.start + 1} of ${credentials.path} is "[${sanitizeQuote(wrong.header)}]": write "[${sanitizeQuote(name)}]" in this file`
   );
 }
 
 /** Whether an unparseable header may contain a name, ignoring any text after the name. */
-function mayName(header: string, kind: string, name: string): boolean {
+function isSimilarHeader(header: string, kind: string, name: string): boolean {
   const plain = (text: string) => text.replace(/["'\s]/g, '').toLowerCase();
   const wanted = plain(name);
   const found = plain(header).replace(new RegExp(`^${kind}`), '');

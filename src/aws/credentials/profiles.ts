@@ -1,25 +1,26 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Environment } from '../../environment.ts';
-import { stampOf } from '../file-stamp.ts';
-import { valueFault } from '../value-fault.ts';
+import { getFileFingerprint } from '../file-stamp.ts';
+import { describeValueFault } from '../value-fault.ts';
 import {
-  lookAlike,
+  describeProfileFault,
+  describeSimilarSection,
+  describeSsoSessionFault,
+  describeSwallowedKey,
+  formatSettingLocation,
+  getProfilePaths,
+  getSection,
   type ProfileFiles,
-  placeOf,
-  profileFault,
-  profilePaths,
   readProfileFiles,
   type Section,
-  sectionOf,
-  ssoSessionFault,
-  swallowedKey,
 } from './profile-files.ts';
 
 /** Milliseconds between polls of the files, for systems that do not report every change. */
 const POLL_EVERY = 2_000;
+
 /** Debounce in milliseconds, because programs write in several steps. */
-const SETTLED_AFTER = 100;
+const SETTLED_AFTER_MS = 100;
 
 /** The source of a profile's credentials. */
 export type ProfileKind =
@@ -60,14 +61,14 @@ export function describeProfile(name: string, files: ProfileFiles): Profile {
   const section = files.profiles.get(name) ?? {};
   return {
     name,
-    kind: kindOf(name, files),
+    kind: getProfileKind(name, files),
     region: section.region,
     ssoSession: section.sso_session,
     roleArn: section.role_arn,
     sourceProfile: section.source_profile,
     credentialSource: section.credential_source,
     mfaSerial: section.mfa_serial,
-    problem: problemOf(name, files),
+    problem: describeProblem(name, files),
   };
 }
 
@@ -77,14 +78,14 @@ export function describeProfile(name: string, files: ProfileFiles): Profile {
  * @param isSource Whether another profile's role is assumed with it. If so, its keys take
  * precedence over its own role.
  */
-export function kindOf(name: string, files: ProfileFiles, isSource = false): ProfileKind {
+export function getProfileKind(name: string, files: ProfileFiles, isSource = false): ProfileKind {
   const section = files.profiles.get(name) ?? {};
   const has = (key: string) => section[key] !== undefined;
   const hasAnyKey = has('aws_access_key_id') || has('aws_secret_access_key');
   if (has('role_arn') && !has('web_identity_token_file') && !(isSource && hasAnyKey)) return 'role';
   if (section.web_identity_token_file) return 'web-identity';
   if (SSO_FIELDS.some(has)) return has('sso_session') ? 'sso-session' : 'sso-legacy';
-  const inCredentials = sectionOf(files.credentials, files.credentials.profiles, name);
+  const inCredentials = getSection(files.credentials, files.credentials.profiles, name);
   if (inCredentials?.aws_access_key_id !== undefined) return 'static';
   if (has('login_session')) return 'login';
   if (has('credential_process')) return 'process';
@@ -94,16 +95,20 @@ export function kindOf(name: string, files: ProfileFiles, isSource = false): Pro
 }
 
 /** Returns the section with a profile's keys. Both halves of a key come from the same file. */
-export function keySection(name: string, { config, credentials }: ProfileFiles): Section {
-  const inCredentials = sectionOf(credentials, credentials.profiles, name) ?? {};
+export function getKeySection(name: string, { config, credentials }: ProfileFiles): Section {
+  const inCredentials = getSection(credentials, credentials.profiles, name) ?? {};
   if (inCredentials.aws_access_key_id !== undefined) return inCredentials;
-  return sectionOf(config, config.profiles, name) ?? {};
+  return getSection(config, config.profiles, name) ?? {};
 }
 
 const KEYS = ['aws_access_key_id', 'aws_secret_access_key'];
+
 const SSO_FIELDS = ['sso_account_id', 'sso_role_name'];
+
 const SSO_PLACE = ['sso_start_url', 'sso_region'];
+
 const SOURCES = ['Environment', 'EcsContainer', 'Ec2InstanceMetadata'];
+
 /** Settings whose values have neither quotes nor spaces, by profile kind. */
 const PLAIN_SETTINGS: Readonly<Record<ProfileKind, readonly string[]>> = {
   static: [...KEYS, 'aws_session_token', 'aws_security_token'],
@@ -116,28 +121,35 @@ const PLAIN_SETTINGS: Readonly<Record<ProfileKind, readonly string[]>> = {
   unknown: [],
 };
 
-function problemOf(name: string, files: ProfileFiles, isSource = false): string | undefined {
-  const fault = profileFault(name, files);
+function describeProblem(name: string, files: ProfileFiles, isSource = false): string | undefined {
+  const fault = describeProfileFault(name, files);
   if (fault) return fault;
   const section = files.profiles.get(name) ?? {};
-  const lacks = (keys: readonly string[], of = section) => missing(keys, of, name, files);
-  const kind = kindOf(name, files, isSource);
+  const lacks = (keys: readonly string[], of = section) =>
+    describeMissingKeys(keys, of, name, files);
+  const kind = getProfileKind(name, files, isSource);
   switch (kind) {
     case 'static':
-      return lacks(KEYS, keySection(name, files)) ?? misspelt(kind, name, files);
+      return lacks(KEYS, getKeySection(name, files)) ?? describeInvalidValue(kind, name, files);
     case 'sso-session':
-      return ssoProblem(section, files) ?? lacks(SSO_FIELDS) ?? misspelt(kind, name, files);
+      return (
+        describeSsoProblem(section, files) ??
+        lacks(SSO_FIELDS) ??
+        describeInvalidValue(kind, name, files)
+      );
     case 'sso-legacy':
-      return lacks([...SSO_PLACE, ...SSO_FIELDS]) ?? misspelt(kind, name, files);
+      return lacks([...SSO_PLACE, ...SSO_FIELDS]) ?? describeInvalidValue(kind, name, files);
     case 'role':
-      return roleProblem(name, section, files) ?? misspelt(kind, name, files);
+      return describeRoleProblem(name, section, files) ?? describeInvalidValue(kind, name, files);
     case 'web-identity':
-      return lacks(['role_arn']) ?? misspelt(kind, name, files);
+      return lacks(['role_arn']) ?? describeInvalidValue(kind, name, files);
     case 'unknown':
       if (section.aws_secret_access_key !== undefined) return lacks(KEYS);
-      return section.source_profile ? 'has source_profile, but no role_arn' : noKind(name, files);
+      return section.source_profile
+        ? 'has source_profile, but no role_arn'
+        : describeMissingKind(name, files);
     default:
-      return misspelt(kind, name, files);
+      return describeInvalidValue(kind, name, files);
   }
 }
 
@@ -145,9 +157,9 @@ function problemOf(name: string, files: ProfileFiles, isSource = false): string 
  * Explains a profile without credential settings if one of its lines was parsed as part of another
  * value.
  */
-function noKind(name: string, files: ProfileFiles): string | undefined {
+function describeMissingKind(name: string, files: ProfileFiles): string | undefined {
   for (const key of Object.values(PLAIN_SETTINGS).flat()) {
-    const found = swallowedKey(name, key, files);
+    const found = describeSwallowedKey(name, key, files);
     if (found) return `lacks ${key}: ${found}`;
   }
   return undefined;
@@ -157,29 +169,33 @@ function noKind(name: string, files: ProfileFiles): string | undefined {
  * Returns the syntax error in a value that this kind needs. An existing section name is always
  * valid.
  */
-function misspelt(kind: ProfileKind, name: string, files: ProfileFiles): string | undefined {
+function describeInvalidValue(
+  kind: ProfileKind,
+  name: string,
+  files: ProfileFiles,
+): string | undefined {
   const section = files.profiles.get(name) ?? {};
   for (const key of PLAIN_SETTINGS[kind]) {
     const value = section[key];
     const isName =
       (key === 'source_profile' && files.profiles.has(value ?? '')) ||
       (key === 'sso_session' && files.ssoSessions.has(value ?? ''));
-    const fault = value === undefined || isName ? undefined : valueFault(value);
-    if (fault) return `has a ${key} that ${fault} (${placeOf(name, key, files)})`;
+    const fault = value === undefined || isName ? undefined : describeValueFault(value);
+    if (fault) return `has a ${key} that ${fault} (${formatSettingLocation(name, key, files)})`;
   }
   return undefined;
 }
 
-function ssoProblem(section: Section, files: ProfileFiles): string | undefined {
+function describeSsoProblem(section: Section, files: ProfileFiles): string | undefined {
   const name = section.sso_session as string;
   const session = files.ssoSessions.get(name);
   if (!session) {
-    const alike = lookAlike('sso-session', name, files);
-    const fault = valueFault(name);
+    const alike = describeSimilarSection('sso-session', name, files);
+    const fault = describeValueFault(name);
     if (fault) return `has an sso_session that ${fault}`;
     return `names the SSO session "${name}", which has no section [sso-session ${name}]${alike ? `; ${alike}` : ''}`;
   }
-  const fault = ssoSessionFault(name, files);
+  const fault = describeSsoSessionFault(name, files);
   if (fault) return `names the SSO session "${name}", which ${fault}`;
   const absent = SSO_PLACE.filter((key) => !session[key]);
   if (absent.length > 0) return `lacks ${absent.join(' and ')} in [sso-session ${name}]`;
@@ -188,13 +204,17 @@ function ssoProblem(section: Section, files: ProfileFiles): string | undefined {
     if (section[key] !== undefined && section[key] !== value) {
       return `has another ${key} than [sso-session ${name}], which it names: remove one of them`;
     }
-    const wrong = SSO_PLACE.includes(key) ? valueFault(value) : undefined;
+    const wrong = SSO_PLACE.includes(key) ? describeValueFault(value) : undefined;
     if (wrong) return `names the SSO session "${name}", whose ${key} ${wrong}`;
   }
   return undefined;
 }
 
-function roleProblem(name: string, section: Section, files: ProfileFiles): string | undefined {
+function describeRoleProblem(
+  name: string,
+  section: Section,
+  files: ProfileFiles,
+): string | undefined {
   const { source_profile: source, credential_source: credentialSource } = section;
   if (source && credentialSource) return 'has source_profile and credential_source: keep one';
   if (credentialSource) {
@@ -204,32 +224,32 @@ function roleProblem(name: string, section: Section, files: ProfileFiles): strin
   }
   if (!source) return 'has role_arn, but neither source_profile nor credential_source';
   if (!files.profiles.has(source)) {
-    const fault = valueFault(source);
+    const fault = describeValueFault(source);
     if (fault)
-      return `has a source_profile that ${fault} (${placeOf(name, 'source_profile', files)})`;
-    const alike = lookAlike('profile', source, files);
+      return `has a source_profile that ${fault} (${formatSettingLocation(name, 'source_profile', files)})`;
+    const alike = describeSimilarSection('profile', source, files);
     return `names the source profile "${source}", which ${alike ? `was not understood: ${alike}` : 'is not there'}`;
   }
-  const circle = circleFrom(name, files);
+  const circle = findCircularChain(name, files);
   if (circle) return `is its own source: ${circle.join(' → ')}`;
-  const problem = problemOf(source, files, true);
+  const problem = describeProblem(source, files, true);
   return problem && `has the source profile "${source}", which ${problem}`;
 }
 
 /** Returns the profiles of a circular source chain. */
-function circleFrom(name: string, files: ProfileFiles): readonly string[] | undefined {
+function findCircularChain(name: string, files: ProfileFiles): readonly string[] | undefined {
   const path = [name];
   for (let at = name; ; ) {
-    if (kindOf(at, files, path.length > 1) !== 'role') return undefined;
+    if (getProfileKind(at, files, path.length > 1) !== 'role') return undefined;
     const source = files.profiles.get(at)?.source_profile;
     if (!source) return undefined;
     at = source;
-    if (path.includes(at) && kindOf(at, files, true) === 'role') return [...path, at];
+    if (path.includes(at) && getProfileKind(at, files, true) === 'role') return [...path, at];
     path.push(at);
   }
 }
 
-function missing(
+function describeMissingKeys(
   keys: readonly string[],
   section: Section,
   name: string,
@@ -238,21 +258,21 @@ function missing(
   const absent = keys.filter((key) => !section[key]);
   if (absent.length === 0) return undefined;
   const empty = absent.find((key) => section[key] === '');
-  if (empty) return `has no value for ${empty} (${placeOf(name, empty, files)})`;
-  const swallowed = absent.map((key) => swallowedKey(name, key, files)).find(Boolean);
+  if (empty) return `has no value for ${empty} (${formatSettingLocation(name, empty, files)})`;
+  const swallowed = absent.map((key) => describeSwallowedKey(name, key, files)).find(Boolean);
   return `lacks ${absent.join(' and ')}${swallowed ? `: ${swallowed}` : ''}`;
 }
 
 /** Sorts the names by similarity to `wanted`. */
-export function nearestFirst(wanted: string, names: Iterable<string>): readonly string[] {
+export function sortBySimilarity(wanted: string, names: Iterable<string>): readonly string[] {
   return [...names]
-    .map((name) => ({ name, far: distance(wanted.toLowerCase(), name.toLowerCase()) }))
+    .map((name) => ({ name, far: computeEditDistance(wanted.toLowerCase(), name.toLowerCase()) }))
     .sort((a, b) => a.far - b.far || a.name.localeCompare(b.name))
     .map(({ name }) => name);
 }
 
 /** Levenshtein distance. */
-function distance(a: string, b: string): number {
+function computeEditDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, at) => at);
   for (const [i, char] of [...a].entries()) {
     let left = i + 1;
@@ -272,17 +292,17 @@ function distance(a: string, b: string): number {
  */
 export function watchProfiles(env: Environment, onChange: () => void, signal: AbortSignal): void {
   if (signal.aborted) return;
-  const paths = Object.values(profilePaths(env)) as string[];
+  const paths = Object.values(getProfilePaths(env)) as string[];
   const watchers = new Map<string, FSWatcher>();
-  let seen = stampOf(paths);
+  let seen = getFileFingerprint(paths);
   let settling: NodeJS.Timeout | undefined;
 
   const look = () => {
-    const stamp = stampOf(paths);
+    const stamp = getFileFingerprint(paths);
     if (stamp === seen) return;
     seen = stamp;
     clearTimeout(settling);
-    settling = setTimeout(onChange, SETTLED_AFTER).unref();
+    settling = setTimeout(onChange, SETTLED_AFTER_MS).unref();
   };
   const watchFolders = () => {
     for (const folder of new Set(paths.map((path) => dirname(path)))) {

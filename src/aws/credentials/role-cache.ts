@@ -3,12 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { AwsCredentialIdentity } from '@smithy/types';
 import type { Environment } from '../../environment.ts';
-import { privateFolder, replaceFile } from '../sso/private-file.ts';
+import { ensurePrivateDirectory, replaceFile } from '../sso/private-file.ts';
 import { PROFILE_SESSION_NAME, type RoleStep } from './credentials-options.ts';
-import { homeOf } from './profile-files.ts';
+import { getHomeDirectory } from './profile-files.ts';
 
 /** Minimum remaining milliseconds to skip the MFA prompt. The AWS CLI uses the same value. */
 const COMFORTABLE = 15 * 60_000;
+
 /** Minimum remaining milliseconds for cached credentials to be usable. */
 const USABLE = 60_000;
 
@@ -19,20 +20,20 @@ const USABLE = 60_000;
  *
  * @param onFile Called with the path of the cache file, which another program may write.
  */
-export async function throughRoleCache(
+export async function withRoleCache(
   role: RoleStep,
   options: { readonly env: Environment; readonly onFile: (path: string) => void },
   assume: () => Promise<AwsCredentialIdentity>,
 ): Promise<AwsCredentialIdentity> {
-  const path = roleCacheFile(role, options.env);
+  const path = getRoleCachePath(role, options.env);
   options.onFile(path);
   const kept = await readRole(path);
-  if (kept && timeLeft(kept) > COMFORTABLE) return kept;
+  if (kept && getRemainingMs(kept) > COMFORTABLE) return kept;
   let fresh: AwsCredentialIdentity;
   try {
     fresh = await assume();
   } catch (thrown) {
-    if (kept && timeLeft(kept) > USABLE) return kept;
+    if (kept && getRemainingMs(kept) > USABLE) return kept;
     throw thrown;
   }
   // A failed cache write is harmless: the next program prompts for its own code.
@@ -41,7 +42,7 @@ export async function throughRoleCache(
 }
 
 /** The cache path of the AWS CLI for a role (source: botocore, `AssumeRoleCredentialFetcher`). */
-export function roleCacheFile(role: RoleStep, env: Environment): string {
+export function getRoleCachePath(role: RoleStep, env: Environment): string {
   const { arn, sessionName, externalId, mfaSerial, duration, sourceIdentity } = role;
   // Sorted by name, like botocore.
   const members = {
@@ -55,14 +56,14 @@ export function roleCacheFile(role: RoleStep, env: Environment): string {
   };
   const text = Object.entries(members)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${pythonJson(name)}: ${pythonJson(value)}`)
+    .map(([name, value]) => `${toPythonJson(name)}: ${toPythonJson(value)}`)
     .join(', ');
   const key = createHash('sha1').update(`{${text}}`).digest('hex');
-  return join(homeOf(env), '.aws', 'cli', 'cache', `${key}.json`);
+  return join(getHomeDirectory(env), '.aws', 'cli', 'cache', `${key}.json`);
 }
 
 /** JSON as Python writes it: ASCII only. */
-function pythonJson(value: string | number | undefined): string {
+function toPythonJson(value: string | number | undefined): string {
   return JSON.stringify(value).replace(
     /[\u007f-\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
@@ -93,7 +94,7 @@ async function readRole(path: string): Promise<AwsCredentialIdentity | undefined
 async function writeRole(path: string, identity: AwsCredentialIdentity): Promise<void> {
   const { accessKeyId, secretAccessKey, sessionToken, expiration } = identity;
   if (!sessionToken || !expiration) return;
-  await privateFolder(dirname(path));
+  await ensurePrivateDirectory(dirname(path));
   const Credentials = {
     AccessKeyId: accessKeyId,
     SecretAccessKey: secretAccessKey,
@@ -103,6 +104,6 @@ async function writeRole(path: string, identity: AwsCredentialIdentity): Promise
   await replaceFile(path, JSON.stringify({ Credentials }));
 }
 
-function timeLeft({ expiration }: AwsCredentialIdentity): number {
+function getRemainingMs({ expiration }: AwsCredentialIdentity): number {
   return (expiration?.getTime() ?? 0) - Date.now();
 }

@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { AgentCoreError, messageOf } from '../../error.ts';
-import { locked, privateFolder, replaceFile } from '../sso/private-file.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
+import { ensurePrivateDirectory, replaceFile, withFileLock } from '../sso/private-file.ts';
 
 /** Maximum stored roles. The least recently used roles without a name are removed first. */
-const MOST_TARGETS = 50;
+const MAX_TARGETS = 50;
+
 /** Maximum milliseconds to wait for the file lock. */
-const PATIENCE = 5_000;
+const LOCK_TIMEOUT_MS = 5_000;
 
 /** A role that was assumed or that the user named. */
 export interface RoleTarget {
@@ -41,7 +42,7 @@ export class RoleTargets {
    * empty.
    */
   async list(): Promise<readonly RoleTarget[]> {
-    return sorted(await this.#read());
+    return sortTargets(await this.#read());
   }
 
   /**
@@ -74,14 +75,14 @@ export class RoleTargets {
 
   async #change(change: (targets: readonly RoleTarget[]) => readonly RoleTarget[]): Promise<void> {
     try {
-      await privateFolder(dirname(this.#path));
-      await locked(this.#path, AbortSignal.timeout(PATIENCE), async () => {
-        const targets = sorted(change(await this.#read())).slice(0, MOST_TARGETS);
+      await ensurePrivateDirectory(dirname(this.#path));
+      await withFileLock(this.#path, AbortSignal.timeout(LOCK_TIMEOUT_MS), async () => {
+        const targets = sortTargets(change(await this.#read())).slice(0, MAX_TARGETS);
         await replaceFile(this.#path, `${JSON.stringify({ targets }, undefined, 2)}\n`);
       });
     } catch (cause) {
       if (cause instanceof AgentCoreError) throw cause;
-      const sentence = `Could not write ${this.#path}: ${messageOf(cause)}`;
+      const sentence = `Could not write ${this.#path}: ${getErrorMessage(cause)}`;
       throw new AgentCoreError('config', sentence, { cause });
     }
   }
@@ -116,7 +117,7 @@ function isSameRole(one: Identity, other: Identity): boolean {
   );
 }
 
-function sorted(targets: readonly RoleTarget[]): readonly RoleTarget[] {
+function sortTargets(targets: readonly RoleTarget[]): readonly RoleTarget[] {
   return [...targets].sort((a, b) => {
     if ((a.name === undefined) !== (b.name === undefined)) return a.name === undefined ? 1 : -1;
     if (a.name !== undefined && b.name !== undefined) return a.name.localeCompare(b.name);

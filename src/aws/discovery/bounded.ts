@@ -1,7 +1,7 @@
 /**
- * Runs the work for each item, with at most `atOnce` at a time. Rejects after the first failure.
+ * Runs the work for each item, with at most `runSynchronously` at a time. Rejects after the first failure.
  */
-export async function forEachOf<T>(
+export async function forEachConcurrent<T>(
   items: Iterable<T>,
   atOnce: number,
   work: (item: T) => Promise<void>,
@@ -14,7 +14,7 @@ export async function forEachOf<T>(
 }
 
 /** Waits for work that has no cancellation. Rejects when the signal aborts. */
-export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+export async function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
     abort = () => reject(signal.reason);

@@ -7,21 +7,23 @@ import type {
   GetGatewayCommandOutput,
 } from '@aws-sdk/client-bedrock-agentcore-control';
 import type { Network } from '../network.ts';
-import { sdkRequestHandler } from '../sdk-request-handler.ts';
+import { createSdkRequestHandler } from '../sdk-request-handler.ts';
 import type { Credentials } from '../signer.ts';
-import type { Pace } from './pace.ts';
+import type { RateLimiter } from './pace.ts';
 
 const PAGE = 100;
-const CONNECT_WITHIN = 5_000;
-const ANSWER_WITHIN = 15_000;
 
-export interface ReaderOptions {
+const CONNECT_TIMEOUT_MS = 5_000;
+
+const RESPONSE_TIMEOUT_MS = 15_000;
+
+interface ReaderOptions {
   readonly endpoint: URL;
   readonly region: string;
   readonly account: string;
   readonly credentials: Credentials;
   readonly network: Network;
-  readonly pace: Pace;
+  readonly pace: RateLimiter;
   readonly signal: AbortSignal;
 }
 
@@ -46,7 +48,10 @@ export class ControlPlaneReader {
       credentials: options.credentials,
       // `Pace` does the retries.
       maxAttempts: 1,
-      requestHandler: sdkRequestHandler(agent, { connect: CONNECT_WITHIN, read: ANSWER_WITHIN }),
+      requestHandler: createSdkRequestHandler(agent, {
+        connect: CONNECT_TIMEOUT_MS,
+        read: RESPONSE_TIMEOUT_MS,
+      }),
     });
     return new ControlPlaneReader(sdk, client, options, () => {
       client.destroy();

@@ -12,7 +12,7 @@ import type {
   DiscoveredJwt,
   DiscoveredRuntime,
 } from './discovered.ts';
-import { partitionOf } from './partition.ts';
+import { getPartition } from './partition.ts';
 
 /** The account and region of a resource. */
 export interface Home {
@@ -21,7 +21,7 @@ export interface Home {
 }
 
 /** Converts a list entry. It has neither protocol nor authorizer. */
-export function runtimeOf(summary: AgentRuntime, home: Home): DiscoveredRuntime {
+export function toRuntime(summary: AgentRuntime, home: Home): DiscoveredRuntime {
   const { agentRuntimeArn = '', agentRuntimeId = '', agentRuntimeName } = summary;
   return {
     kind: 'runtime',
@@ -37,8 +37,8 @@ export function runtimeOf(summary: AgentRuntime, home: Home): DiscoveredRuntime 
 }
 
 /** Converts the details from GetAgentRuntime. Omits environment variables and the image. */
-export function runtimeDetails(answer: GetAgentRuntimeCommandOutput): Partial<DiscoveredRuntime> {
-  const jwt = jwtOf(answer.authorizerConfiguration);
+export function toRuntimeDetails(answer: GetAgentRuntimeCommandOutput): Partial<DiscoveredRuntime> {
+  const jwt = toJwtAuthorizer(answer.authorizerConfiguration);
   const { lifecycleConfiguration: lifecycle } = answer;
   return {
     ...(answer.status && { status: answer.status }),
@@ -55,7 +55,7 @@ export function runtimeDetails(answer: GetAgentRuntimeCommandOutput): Partial<Di
   };
 }
 
-export function endpointOf(endpoint: AgentRuntimeEndpoint): DiscoveredEndpoint {
+export function toEndpoint(endpoint: AgentRuntimeEndpoint): DiscoveredEndpoint {
   const { name = '', agentRuntimeEndpointArn = '', liveVersion, targetVersion } = endpoint;
   return {
     name,
@@ -66,7 +66,7 @@ export function endpointOf(endpoint: AgentRuntimeEndpoint): DiscoveredEndpoint {
   };
 }
 
-export function versionsOf(
+export function toVersions(
   versions: readonly AgentRuntime[],
 ): NonNullable<DiscoveredRuntime['versions']> {
   return versions
@@ -85,14 +85,14 @@ const AUTHORIZERS: Readonly<Record<string, DiscoveredGateway['authorizer']>> = {
 };
 
 /** Converts a list entry. It has no URL. */
-export function gatewayOf(summary: GatewaySummary, home: Home): DiscoveredGateway {
+export function toGateway(summary: GatewaySummary, home: Home): DiscoveredGateway {
   const { gatewayId = '', name, authorizerType = '' } = summary;
   const { region, account } = home;
   return {
     kind: 'gateway',
     ...home,
     // The list entry has no ARN.
-    arn: `arn:${partitionOf(region)}:bedrock-agentcore:${region}:${account}:gateway/${gatewayId}`,
+    arn: `arn:${getPartition(region)}:bedrock-agentcore:${region}:${account}:gateway/${gatewayId}`,
     id: gatewayId,
     name: name ?? gatewayId,
     description: summary.description,
@@ -104,16 +104,18 @@ export function gatewayOf(summary: GatewaySummary, home: Home): DiscoveredGatewa
 }
 
 /** Converts the details from GetGateway. */
-export function gatewayDetails(answer: GetGatewayCommandOutput): Partial<DiscoveredGateway> {
+export function toGatewayDetails(answer: GetGatewayCommandOutput): Partial<DiscoveredGateway> {
   return {
     ...(answer.gatewayArn && { arn: answer.gatewayArn }),
     ...(answer.status && { status: answer.status }),
     url: answer.gatewayUrl,
-    jwt: jwtOf(answer.authorizerConfiguration),
+    jwt: toJwtAuthorizer(answer.authorizerConfiguration),
   };
 }
 
-function jwtOf(configuration: AuthorizerConfiguration | undefined): DiscoveredJwt | undefined {
+function toJwtAuthorizer(
+  configuration: AuthorizerConfiguration | undefined,
+): DiscoveredJwt | undefined {
   const jwt = configuration?.customJWTAuthorizer;
   if (!jwt) return undefined;
   return {

@@ -1,5 +1,5 @@
 import type { DiscoveredGateway, DiscoveredRuntime } from './discovered.ts';
-import type { Place } from './place.ts';
+import type { DiscoveryScope } from './place.ts';
 import type { Problem } from './problem.ts';
 import type { Identity } from './who-am-i.ts';
 
@@ -13,8 +13,8 @@ export interface Listing<T> {
 }
 
 /** The current results for one account and region. */
-export interface DiscoveredPlace {
-  readonly place: Place;
+export interface DiscoveredScope {
+  readonly place: DiscoveryScope;
   /** Absent if the credentials could not be verified. */
   readonly identity: Identity | undefined;
   /** Absent if they could not be listed and are not cached. */
@@ -27,12 +27,12 @@ export interface DiscoveredPlace {
 }
 
 /** Collects and reports the results for one account and region during discovery. */
-export class Look {
-  readonly place: Place;
-  readonly #onChange: (state: DiscoveredPlace) => void;
-  #state: DiscoveredPlace;
+export class ScopeReport {
+  readonly place: DiscoveryScope;
+  readonly #onChange: (state: DiscoveredScope) => void;
+  #state: DiscoveredScope;
 
-  constructor(place: Place, onChange: (state: DiscoveredPlace) => void) {
+  constructor(place: DiscoveryScope, onChange: (state: DiscoveredScope) => void) {
     this.place = place;
     this.#onChange = onChange;
     this.#state = {
@@ -45,7 +45,7 @@ export class Look {
     };
   }
 
-  tell(more: Partial<DiscoveredPlace>): void {
+  tell(more: Partial<DiscoveredScope>): void {
     this.#state = { ...this.#state, ...more };
     this.#onChange(this.#state);
   }
@@ -56,7 +56,7 @@ export class Look {
 }
 
 /** @param readAt Milliseconds since 1970. */
-export function listing<T>(
+export function createListing<T>(
   items: readonly T[],
   readAt: number,
   source: Listing<T>['source'],

@@ -80,6 +80,9 @@ export const gatewaySchema = z.object({
 });
 
 export type DiscoveredJwt = Readonly<z.output<typeof jwtSchema>>;
+
 export type DiscoveredEndpoint = Readonly<z.output<typeof endpointSchema>>;
+
 export type DiscoveredRuntime = Readonly<z.output<typeof runtimeSchema>>;
+
 export type DiscoveredGateway = Readonly<z.output<typeof gatewaySchema>>;

@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { privateFolder, replaceFile } from '../sso/private-file.ts';
+import { ensurePrivateDirectory, replaceFile } from '../sso/private-file.ts';
 import { gatewaySchema, runtimeSchema } from './discovered.ts';
 
 const FORGOTTEN_AFTER = 30 * 24 * 3_600_000;
-const MOST_FILES = 200;
-const MOST_BYTES = 20_000_000;
+
+const MAX_FILES = 200;
+
+const MAX_CACHE_BYTES = 20_000_000;
 
 const readingFields = {
   /** Milliseconds since 1970. */
@@ -51,8 +53,8 @@ export class DiscoveryCache {
   }
 
   async read(key: CacheKey): Promise<CacheEntry | undefined> {
-    const entry = await readEntry(this.#pathOf(key));
-    return entry && isOf(entry, key) ? entry : undefined;
+    const entry = await readEntry(this.#getPath(key));
+    return entry && isEntryFor(entry, key) ? entry : undefined;
   }
 
   /** Returns the newest matching entry if the account could not be determined. */
@@ -60,8 +62,8 @@ export class DiscoveryCache {
     let newest: CacheEntry | undefined;
     for (const path of await this.#files()) {
       const entry = await readEntry(path);
-      if (!entry || !isOf(entry, { ...key, account: entry.account })) continue;
-      if (!newest || ageMark(entry) > ageMark(newest)) newest = entry;
+      if (!entry || !isEntryFor(entry, { ...key, account: entry.account })) continue;
+      if (!newest || getLastReadAt(entry) > getLastReadAt(newest)) newest = entry;
     }
     return newest;
   }
@@ -69,15 +71,15 @@ export class DiscoveryCache {
   /** Ignores failures: the next discovery reads the data again. */
   async write(entry: CacheEntry): Promise<void> {
     try {
-      await privateFolder(this.#folder);
-      await replaceFile(this.#pathOf(entry), `${JSON.stringify(entry)}\n`);
+      await ensurePrivateDirectory(this.#folder);
+      await replaceFile(this.#getPath(entry), `${JSON.stringify(entry)}\n`);
       await this.#forget();
     } catch {
       // For example a full disk, or a directory of another user.
     }
   }
 
-  #pathOf({ account, region, endpoint, profile = '', role = '' }: CacheKey): string {
+  #getPath({ account, region, endpoint, profile = '', role = '' }: CacheKey): string {
     const key = JSON.stringify([account, region, endpoint, profile, role]);
     const name = createHash('sha256').update(key).digest('hex').slice(0, 32);
     return join(this.#folder, `${name}.json`);
@@ -99,14 +101,14 @@ export class DiscoveryCache {
     );
     files.sort((one, other) => other.mtimeMs - one.mtimeMs);
     const oldest = this.#now() - FORGOTTEN_AFTER;
-    const old = files.filter(({ mtimeMs }, index) => index >= MOST_FILES || mtimeMs < oldest);
+    const old = files.filter(({ mtimeMs }, index) => index >= MAX_FILES || mtimeMs < oldest);
     await Promise.all(old.map(({ path }) => rm(path, { force: true })));
   }
 }
 
 async function readEntry(path: string): Promise<CacheEntry | undefined> {
   try {
-    if ((await stat(path)).size > MOST_BYTES) return undefined;
+    if ((await stat(path)).size > MAX_CACHE_BYTES) return undefined;
     const parsed = entrySchema.safeParse(JSON.parse(await readFile(path, 'utf8')));
     return parsed.success ? parsed.data : undefined;
   } catch {
@@ -115,7 +117,7 @@ async function readEntry(path: string): Promise<CacheEntry | undefined> {
   }
 }
 
-function isOf(entry: CacheEntry, key: CacheKey): boolean {
+function isEntryFor(entry: CacheEntry, key: CacheKey): boolean {
   return (
     entry.account === key.account &&
     entry.region === key.region &&
@@ -125,6 +127,6 @@ function isOf(entry: CacheEntry, key: CacheKey): boolean {
   );
 }
 
-function ageMark({ runtimes, gateways }: CacheEntry): number {
+function getLastReadAt({ runtimes, gateways }: CacheEntry): number {
   return Math.max(runtimes?.readAt ?? 0, gateways?.readAt ?? 0);
 }

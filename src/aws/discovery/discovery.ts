@@ -1,25 +1,25 @@
 import type { Environment } from '../../environment.ts';
-import { AgentCoreError, messageOf } from '../../error.ts';
-import { controlPlaneUrl } from '../control-plane.ts';
-import { findCredentials } from '../credentials/credentials.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
+import { getControlPlaneUrl } from '../control-plane.ts';
+import { createCredentialProvider } from '../credentials/credentials.ts';
 import type { Network } from '../network.ts';
 import { openNetwork, readServiceSettings } from '../shared-config.ts';
 import type { Credentials } from '../signer.ts';
-import { forEachOf, unlessAborted } from './bounded.ts';
+import { forEachConcurrent, raceAbort } from './bounded.ts';
 import { ControlPlaneReader } from './control-plane-reader.ts';
-import { type DiscoveredPlace, Look, listing } from './discovered-place.ts';
+import { createListing, type DiscoveredScope, ScopeReport } from './discovered-place.ts';
 import { type CacheEntry, type CacheKey, DiscoveryCache } from './discovery-cache.ts';
-import { Pace } from './pace.ts';
-import { partitionOf } from './partition.ts';
-import type { Place } from './place.ts';
-import { type Problem, problemOf } from './problem.ts';
+import { RateLimiter } from './pace.ts';
+import { getPartition } from './partition.ts';
+import type { DiscoveryScope } from './place.ts';
+import { type Problem, toProblem } from './problem.ts';
 import { type ReadingContext, readGateways, readRuntimes } from './readings.ts';
 import { SYSTEM_TIMING, type Timing } from './timing.ts';
 import { Updates } from './updates.ts';
-import { type Identity, whoAmI } from './who-am-i.ts';
+import { getCallerIdentity, type Identity } from './who-am-i.ts';
 
-export interface DiscoverRequest {
-  readonly places: readonly Place[];
+interface DiscoverRequest {
+  readonly places: readonly DiscoveryScope[];
   /** Default: true. */
   readonly gateways?: boolean | undefined;
   /** Whether to list the versions of each runtime. Needs one call per runtime. Default: false. */
@@ -36,7 +36,7 @@ export interface DiscoverRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface DiscoveryOptions {
+interface DiscoveryOptions {
   readonly env: Environment;
   /** The cache directory. It must contain nothing else. */
   readonly cacheFolder: string;
@@ -44,22 +44,24 @@ export interface DiscoveryOptions {
 }
 
 const MAX_AGE = 5 * 60_000;
-const PATIENCE = 2 * 60_000;
-const PLACES_AT_ONCE = 4;
+
+const SCOPE_TIMEOUT_MS = 2 * 60_000;
+
+const SCOPE_CONCURRENCY = 4;
 
 /** Finds runtimes and gateways. One instance applies the rate limits to all its requests. */
 export class Discovery {
   readonly #env: Environment;
   readonly #timing: Timing;
   readonly #cache: DiscoveryCache;
-  readonly #pace: Pace;
+  readonly #pace: RateLimiter;
   readonly #credentials = new Map<string, Credentials>();
 
   constructor({ env, cacheFolder, timing = SYSTEM_TIMING }: DiscoveryOptions) {
     this.#env = env;
     this.#timing = timing;
     this.#cache = new DiscoveryCache(cacheFolder, timing.now);
-    this.#pace = new Pace(timing);
+    this.#pace = new RateLimiter(timing);
   }
 
   /**
@@ -68,14 +70,14 @@ export class Discovery {
    *
    * @throws the signal's reason if the signal aborts.
    */
-  async *discover(request: DiscoverRequest): AsyncGenerator<DiscoveredPlace> {
+  async *discover(request: DiscoverRequest): AsyncGenerator<DiscoveredScope> {
     const ending = new AbortController();
     const signals = [ending.signal, ...(request.signal ? [request.signal] : [])];
     const signal = AbortSignal.any(signals);
-    const updates = new Updates<Place, DiscoveredPlace>();
+    const updates = new Updates<DiscoveryScope, DiscoveredScope>();
     const identities = new Map<string, Promise<Identity>>();
-    const work = forEachOf(request.places, PLACES_AT_ONCE, async (place) => {
-      const look = new Look(place, (state) => updates.set(place, state));
+    const work = forEachConcurrent(request.places, SCOPE_CONCURRENCY, async (place) => {
+      const look = new ScopeReport(place, (state) => updates.set(place, state));
       await this.#look(look, request, identities, signal);
     }).then(
       () => updates.end(),
@@ -91,35 +93,37 @@ export class Discovery {
   }
 
   /** Returns the last update of each account and region, in the order of the request. */
-  async discoverAll(request: DiscoverRequest): Promise<readonly DiscoveredPlace[]> {
-    const last = new Map<Place, DiscoveredPlace>();
+  async discoverAll(request: DiscoverRequest): Promise<readonly DiscoveredScope[]> {
+    const last = new Map<DiscoveryScope, DiscoveredScope>();
     for await (const found of this.discover(request)) last.set(found.place, found);
     return request.places.flatMap((place) => last.get(place) ?? []);
   }
 
   async #look(
-    look: Look,
+    look: ScopeReport,
     request: DiscoverRequest,
     identities: Map<string, Promise<Identity>>,
     signal: AbortSignal,
   ): Promise<void> {
     const { place } = look;
-    const patience = AbortSignal.timeout(request.patience ?? PATIENCE);
+    const patience = AbortSignal.timeout(request.patience ?? SCOPE_TIMEOUT_MS);
     const bounded = AbortSignal.any([signal, patience]);
     try {
-      const endpoint = await this.#endpointOf(place);
+      const endpoint = await this.#resolveEndpoint(place);
       const identity = await this.#identify(look, endpoint, request, identities, bounded);
       if (identity) await this.#read(look, endpoint, identity.account, request, bounded);
     } catch (thrown) {
       signal.throwIfAborted();
-      look.problem(patience.aborted ? outOfPatience(place) : unexpected(place, thrown));
+      look.problem(
+        patience.aborted ? createTimeoutProblem(place) : createUnexpectedProblem(place, thrown),
+      );
     }
     look.tell({ isDone: true });
   }
 
   /** Determines the account. If that fails, shows cached results. */
   async #identify(
-    look: Look,
+    look: ScopeReport,
     endpoint: URL,
     { gateways = true }: DiscoverRequest,
     identities: Map<string, Promise<Identity>>,
@@ -128,19 +132,19 @@ export class Discovery {
     const { place } = look;
     try {
       const asked = this.#whoAmIOnce(place, identities);
-      const identity = { ...(await unlessAborted(asked, signal)), region: place.region };
+      const identity = { ...(await raceAbort(asked, signal)), region: place.region };
       look.tell({ identity });
       return identity;
     } catch (thrown) {
-      show(look, await this.#cache.readAnyAccount(cacheKeyOf(place, endpoint)), gateways);
+      show(look, await this.#cache.readAnyAccount(getCacheKey(place, endpoint)), gateways);
       signal.throwIfAborted();
-      look.problem(problemOf(thrown, place, 'GetCallerIdentity', undefined));
+      look.problem(toProblem(thrown, place, 'GetCallerIdentity', undefined));
       return undefined;
     }
   }
 
   async #read(
-    look: Look,
+    look: ScopeReport,
     endpoint: URL,
     account: string,
     request: DiscoverRequest,
@@ -148,7 +152,7 @@ export class Discovery {
   ): Promise<void> {
     const { place } = look;
     const { gateways = true, versions = false } = request;
-    const key: CacheKey = { account, ...cacheKeyOf(place, endpoint) };
+    const key: CacheKey = { account, ...getCacheKey(place, endpoint) };
     const cached = await this.#cache.read(key);
     show(look, cached, gateways);
     const isDue = (reading: { readonly readAt: number; readonly isWhole: boolean } | undefined) =>
@@ -161,7 +165,7 @@ export class Discovery {
 
     const { region } = place;
     const network = await openNetwork(place.profile, this.#env);
-    const [credentials, pace] = [this.#credentialsOf(place, network), this.#pace];
+    const [credentials, pace] = [this.#createCredentials(place, network), this.#pace];
     const options = { endpoint, region, account, credentials, network, pace, signal };
     const reader = await ControlPlaneReader.open(options);
     const context = { reader, place, home: { account, region }, signal };
@@ -182,7 +186,7 @@ export class Discovery {
   }
 
   async #readRuntimes(
-    look: Look,
+    look: ScopeReport,
     context: Omit<ReadingContext, 'onProblem'>,
     hasVersions: boolean,
   ): Promise<CacheEntry['runtimes']> {
@@ -191,19 +195,19 @@ export class Discovery {
     const items = await readRuntimes(
       { ...context, onProblem: problems.add },
       { versions: hasVersions },
-      (runtimes) => look.tell({ runtimes: listing(runtimes, readAt, 'aws') }),
+      (runtimes) => look.tell({ runtimes: createListing(runtimes, readAt, 'aws') }),
     );
     return items && { readAt, isWhole: problems.areNone, hasVersions, items: [...items] };
   }
 
   async #readGateways(
-    look: Look,
+    look: ScopeReport,
     context: Omit<ReadingContext, 'onProblem'>,
   ): Promise<CacheEntry['gateways']> {
     const readAt = this.#timing.now();
     const problems = new Problems(look);
     const items = await readGateways({ ...context, onProblem: problems.add }, (gateways) =>
-      look.tell({ gateways: listing(gateways, readAt, 'aws') }),
+      look.tell({ gateways: createListing(gateways, readAt, 'aws') }),
     );
     return items && { readAt, isWhole: problems.areNone, items: [...items] };
   }
@@ -212,8 +216,11 @@ export class Discovery {
    * Regions with the same credentials share one call. A region rejects all credentials if it is not
    * enabled, so a rejection in another region is retried here.
    */
-  async #whoAmIOnce(place: Place, identities: Map<string, Promise<Identity>>): Promise<Identity> {
-    const key = credentialsKey(place);
+  async #whoAmIOnce(
+    place: DiscoveryScope,
+    identities: Map<string, Promise<Identity>>,
+  ): Promise<Identity> {
+    const key = getCredentialsKey(place);
     const known = identities.get(key);
     const asked = known ?? this.#whoAmI(place);
     identities.set(key, asked);
@@ -226,39 +233,39 @@ export class Discovery {
     }
   }
 
-  async #whoAmI(place: Place): Promise<Identity> {
+  async #whoAmI(place: DiscoveryScope): Promise<Identity> {
     const { profile, region, assumeRole } = place;
     const env = this.#env;
     const network = await openNetwork(place.profile, this.#env);
-    const credentials = this.#credentialsOf(place, network);
-    return whoAmI({ profile, region, assumeRole, env, network, credentials });
+    const credentials = this.#createCredentials(place, network);
+    return getCallerIdentity({ profile, region, assumeRole, env, network, credentials });
   }
 
-  #credentialsOf(place: Place, network: Network): Credentials {
-    const key = credentialsKey(place);
+  #createCredentials(place: DiscoveryScope, network: Network): Credentials {
+    const key = getCredentialsKey(place);
     let credentials = this.#credentials.get(key);
     if (!credentials) {
       const { profile, region, assumeRole } = place;
       const env = this.#env;
-      credentials = findCredentials({ profile, region, assumeRole, env, network });
+      credentials = createCredentialProvider({ profile, region, assumeRole, env, network });
       this.#credentials.set(key, credentials);
     }
     return credentials;
   }
 
-  async #endpointOf({ profile, region }: Place): Promise<URL> {
+  async #resolveEndpoint({ profile, region }: DiscoveryScope): Promise<URL> {
     const service = 'Bedrock AgentCore Control';
     const settings = await readServiceSettings(service, profile, this.#env);
-    return controlPlaneUrl({ partition: partitionOf(region), region }, settings);
+    return getControlPlaneUrl({ partition: getPartition(region), region }, settings);
   }
 }
 
 /** The problems of one listing. Each account and region has two listings. */
 class Problems {
   areNone = true;
-  readonly #look: Look;
+  readonly #look: ScopeReport;
 
-  constructor(look: Look) {
+  constructor(look: ScopeReport) {
     this.#look = look;
   }
 
@@ -269,34 +276,36 @@ class Problems {
 }
 
 /** Shows cached results until newer ones arrive. */
-function show(look: Look, entry: CacheEntry | undefined, withGateways: boolean): void {
+function show(look: ScopeReport, entry: CacheEntry | undefined, withGateways: boolean): void {
   const { runtimes, gateways } = entry ?? {};
   look.tell({
-    runtimes: runtimes && listing(runtimes.items, runtimes.readAt, 'cache'),
+    runtimes: runtimes && createListing(runtimes.items, runtimes.readAt, 'cache'),
     gateways:
-      withGateways && gateways ? listing(gateways.items, gateways.readAt, 'cache') : undefined,
+      withGateways && gateways
+        ? createListing(gateways.items, gateways.readAt, 'cache')
+        : undefined,
   });
 }
 
 /** Regions with the same credentials share one GetCallerIdentity call. */
-function credentialsKey({ profile, assumeRole }: Place): string {
+function getCredentialsKey({ profile, assumeRole }: DiscoveryScope): string {
   return JSON.stringify([profile, assumeRole]);
 }
 
-function cacheKeyOf(
-  { profile, region, assumeRole }: Place,
+function getCacheKey(
+  { profile, region, assumeRole }: DiscoveryScope,
   endpoint: URL,
 ): Omit<CacheKey, 'account'> {
   return { region, endpoint: endpoint.href, profile, role: assumeRole?.arn };
 }
 
-function outOfPatience(place: Place): Problem {
+function createTimeoutProblem(place: DiscoveryScope): Problem {
   const sentence = 'It took too long, so that something is missing: try again';
   return { place, kind: 'bound', api: undefined, subject: undefined, sentence };
 }
 
 /** Reports an error in the settings, such as an invalid endpoint URL. */
-function unexpected(place: Place, thrown: unknown): Problem {
-  const sentence = messageOf(thrown);
+function createUnexpectedProblem(place: DiscoveryScope, thrown: unknown): Problem {
+  const sentence = getErrorMessage(thrown);
   return { place, kind: 'failed', api: undefined, subject: undefined, sentence };
 }

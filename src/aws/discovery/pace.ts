@@ -4,15 +4,19 @@ import { TokenBucket } from './token-bucket.ts';
 
 /** API calls per second, for an account and region (source: AgentCore's quotas). */
 const LISTS_PER_SECOND = 5;
+
 const GETS_PER_SECOND = 50;
 
 const THROTTLED_TRIES = 8;
+
 const FAILED_TRIES = 3;
-const FIRST_PAUSE = 250;
-const LONGEST_PAUSE = 8_000;
+
+const INITIAL_DELAY_MS = 250;
+
+const MAX_DELAY_MS = 8_000;
 
 /** Calls APIs within AWS's rate limits, and retries temporary failures. */
-export class Pace {
+export class RateLimiter {
   readonly #timing: Timing;
   readonly #buckets = new Map<string, TokenBucket>();
 
@@ -32,7 +36,7 @@ export class Pace {
     signal: AbortSignal,
     send: () => Promise<T>,
   ): Promise<T> {
-    const bucket = this.#bucketOf(scope, api);
+    const bucket = this.#getBucket(scope, api);
     for (let tries = 1; ; tries++) {
       await bucket.take(signal);
       try {
@@ -51,11 +55,11 @@ export class Pace {
   }
 
   #pauseAfter(tries: number): number {
-    const whole = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (tries - 1));
+    const whole = Math.min(MAX_DELAY_MS, INITIAL_DELAY_MS * 2 ** (tries - 1));
     return whole * (0.5 + this.#timing.random() / 2);
   }
 
-  #bucketOf(scope: string, api: string): TokenBucket {
+  #getBucket(scope: string, api: string): TokenBucket {
     const key = `${scope} ${api}`;
     let bucket = this.#buckets.get(key);
     if (!bucket) {

@@ -1,15 +1,15 @@
 import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
 import type { AssumeRole } from '../credentials/credentials-options.ts';
-import { misreadProfile, readProfileFiles } from '../credentials/profile-files.ts';
+import { describeMisreadProfile, readProfileFiles } from '../credentials/profile-files.ts';
 import { listProfiles } from '../credentials/profiles.ts';
-import { environmentProfile } from '../environment-profile.ts';
-import { regionFault } from '../region.ts';
+import { getEnvironmentProfile } from '../environment-profile.ts';
+import { describeRegionFault } from '../region.ts';
 import { readServiceSettings, type ServiceSettings } from '../shared-config.ts';
 import type { Problem } from './problem.ts';
 
 /** An account in one region, given by its credentials. */
-export interface Place {
+export interface DiscoveryScope {
   /** If absent, the credentials of the environment. */
   readonly profile?: string | undefined;
   readonly region: string;
@@ -18,7 +18,7 @@ export interface Place {
 }
 
 /** The user's selection. */
-export interface PlaceChoice {
+interface ScopeChoice {
   /** If empty, the profile of the environment. */
   readonly profiles: readonly string[];
   /** If empty, the region of the environment, or else of each profile. */
@@ -35,14 +35,14 @@ export interface PlaceChoice {
  * @throws {AgentCoreError} `usage` if a region is invalid, or if the only profile has none;
  * `credentials` if the shared files cannot be read.
  */
-export async function resolvePlaces(
-  choice: PlaceChoice,
+export async function resolveScopes(
+  choice: ScopeChoice,
   env: Environment,
-): Promise<{ readonly places: readonly Place[]; readonly problems: readonly Problem[] }> {
+): Promise<{ readonly places: readonly DiscoveryScope[]; readonly problems: readonly Problem[] }> {
   const { assumeRole, regions } = choice;
   for (const region of regions) requireRegion(region);
-  const profiles = await profilesOf(choice, env);
-  const places: Place[] = [];
+  const profiles = await listProfileNames(choice, env);
+  const places: DiscoveryScope[] = [];
   const problems: Problem[] = [];
   for (const profile of profiles) {
     const settings = await readServiceSettings('Bedrock AgentCore Control', profile, env);
@@ -50,15 +50,19 @@ export async function resolvePlaces(
     const own = regions.length > 0 ? [...new Set(regions)] : usual;
     for (const region of own) places.push({ profile, region, assumeRole });
     if (own.length > 0) continue;
-    const problem = noRegion(profile, settings, await missingSentence(profile, env));
+    const problem = createMissingRegionProblem(
+      profile,
+      settings,
+      await describeMissingProfile(profile, env),
+    );
     if (profiles.length === 1) throw new AgentCoreError('usage', problem.sentence);
     problems.push(problem);
   }
   return { places, problems };
 }
 
-async function profilesOf(
-  { profiles, allProfiles }: PlaceChoice,
+async function listProfileNames(
+  { profiles, allProfiles }: ScopeChoice,
   env: Environment,
 ): Promise<readonly (string | undefined)[]> {
   if (allProfiles) {
@@ -69,30 +73,30 @@ async function profilesOf(
       'There are no AWS profiles: sign in with "aws configure sso", or go without --all-profiles',
     );
   }
-  return profiles.length > 0 ? [...new Set(profiles)] : [environmentProfile(env)];
+  return profiles.length > 0 ? [...new Set(profiles)] : [getEnvironmentProfile(env)];
 }
 
 /** @throws {AgentCoreError} `usage` */
 export function requireRegion(region: string): void {
-  if (regionFault(region) === undefined) return;
+  if (describeRegionFault(region) === undefined) return;
   throw new AgentCoreError('usage', `Not a region, expected one such as us-east-1: ${region}`);
 }
 
 /** Explains why the profile does not exist. Returns `undefined` if it exists. */
-async function missingSentence(
+async function describeMissingProfile(
   profile: string | undefined,
   env: Environment,
 ): Promise<string | undefined> {
   if (profile === undefined) return undefined;
   const files = await readProfileFiles(env);
   if (files.profiles.has(profile)) return undefined;
-  const misread = misreadProfile(profile, files);
+  const misread = describeMisreadProfile(profile, files);
   return misread
     ? `Could not use profile "${profile}": ${misread}`
     : `There is no profile "${profile}": name one that is in the AWS config file, or add it with "aws configure sso"`;
 }
 
-function noRegion(
+function createMissingRegionProblem(
   profile: string | undefined,
   { regionProblem, warnings = [] }: ServiceSettings,
   missing: string | undefined,

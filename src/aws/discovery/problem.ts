@@ -1,12 +1,12 @@
 import { findUnconfirmed, type WorkspaceCommand } from '../../confirmed-commands.ts';
-import { AgentCoreError, type ErrorCode, messageOf } from '../../error.ts';
-import { loginOf } from '../credentials/credentials-failure.ts';
-import { type AccessDenial, adviceOn, parseDenial } from '../iam/access-denied.ts';
-import type { Place } from './place.ts';
+import { AgentCoreError, type ErrorCode, getErrorMessage } from '../../error.ts';
+import { findLogin } from '../credentials/credentials-failure.ts';
+import { type AccessDenial, formatAdvice, parseDenial } from '../iam/access-denied.ts';
+import type { DiscoveryScope } from './place.ts';
 
 /** A failure during discovery. Other results are still shown. */
 export interface Problem {
-  readonly place: Partial<Place>;
+  readonly place: Partial<DiscoveryScope>;
   readonly kind:
     | 'no-region'
     | 'credentials'
@@ -22,7 +22,7 @@ export interface Problem {
   /** The name of the affected runtime or gateway, if any. */
   readonly subject: string | undefined;
   readonly sentence: string;
-  /** For `denied`, if AWS's error message could be parsed. See `missingStatements`. */
+  /** For `denied`, if AWS's error message could be parsed. See `createMissingStatements`. */
   readonly denial?: AccessDenial | undefined;
   /** For `credentials`: the profile for which a new login would help. */
   readonly login?: string | undefined;
@@ -47,18 +47,18 @@ const MISSING: Readonly<Record<string, string>> = {
 };
 
 /** Converts the error of a call to a problem. */
-export function problemOf(
+export function toProblem(
   thrown: unknown,
-  place: Place,
+  place: DiscoveryScope,
   api: string,
   subject: string | undefined,
 ): Problem {
   const what = `Could not ${MISSING[api] ?? `call ${api}`}${subject ? ` of ${subject}` : ''}`;
   const base = { place, api, subject };
-  const words = messageOf(thrown) || nameOf(thrown);
+  const words = getErrorMessage(thrown) || getErrorName(thrown);
   const denial = parseDenial(words);
   if (denial) {
-    const sentence = `${what}: ${denial.action} is not allowed; ${adviceOn(denial)}`;
+    const sentence = `${what}: ${denial.action} is not allowed; ${formatAdvice(denial)}`;
     return { ...base, kind: 'denied', sentence, denial };
   }
   if (thrown instanceof AgentCoreError) {
@@ -68,11 +68,11 @@ export function problemOf(
       ...base,
       kind,
       sentence: words,
-      login: loginOf(thrown),
+      login: findLogin(thrown),
       ...(unconfirmed && { unconfirmed }),
     };
   }
-  if (BAD_CREDENTIALS.test(nameOf(thrown))) {
+  if (BAD_CREDENTIALS.test(getErrorName(thrown))) {
     const sentence = `${what}: AWS does not take these credentials (${words})`;
     return { ...base, kind: 'credentials', sentence };
   }
@@ -87,40 +87,44 @@ export function problemOf(
 }
 
 export function isThrottling(thrown: unknown): boolean {
-  return /Throttl|TooManyRequests|SlowDown/.test(nameOf(thrown)) || statusOf(thrown) === 429;
+  return (
+    /Throttl|TooManyRequests|SlowDown/.test(getErrorName(thrown)) || getHttpStatus(thrown) === 429
+  );
 }
 
 /** Whether a retry may help. Retries are safe, because all calls of discovery only read. */
 export function isPassing(thrown: unknown): boolean {
-  const status = statusOf(thrown) ?? 0;
-  return status >= 500 || (isUnreached(thrown) && !UNREACHABLE.test(codeOf(thrown)));
+  const status = getHttpStatus(thrown) ?? 0;
+  return status >= 500 || (isUnreached(thrown) && !UNREACHABLE.test(getErrorCode(thrown)));
 }
 
 const UNREACHABLE =
   /^(ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ERR_SSL_.*|UNABLE_TO_.*|.*CERT.*)$/;
+
 const BROKEN = /^(ECONNRESET|EPIPE|ETIMEDOUT|ECONNABORTED)$/;
+
 /** Errors about the credentials themselves, before any authorization. */
 const BAD_CREDENTIALS = /Expired|UnrecognizedClient|InvalidClientToken|Signature/;
 
 /** Whether a call received no response. */
 export function isUnreached(thrown: unknown): boolean {
-  const code = codeOf(thrown);
-  return UNREACHABLE.test(code) || BROKEN.test(code) || nameOf(thrown) === 'TimeoutError';
+  const code = getErrorCode(thrown);
+  return UNREACHABLE.test(code) || BROKEN.test(code) || getErrorName(thrown) === 'TimeoutError';
 }
 
 function isRefusal(thrown: unknown): boolean {
-  return /AccessDenied|Unauthorized/.test(nameOf(thrown)) || statusOf(thrown) === 403;
+  return /AccessDenied|Unauthorized/.test(getErrorName(thrown)) || getHttpStatus(thrown) === 403;
 }
 
-function nameOf(thrown: unknown): string {
+function getErrorName(thrown: unknown): string {
   return thrown instanceof Error ? thrown.name : '';
 }
 
-function codeOf(thrown: unknown): string {
+function getErrorCode(thrown: unknown): string {
   return String((thrown as { readonly code?: unknown } | null)?.code ?? '');
 }
 
-function statusOf(thrown: unknown): number | undefined {
+function getHttpStatus(thrown: unknown): number | undefined {
   const { $metadata } = thrown as { readonly $metadata?: { readonly httpStatusCode?: number } };
   return $metadata?.httpStatusCode;
 }

@@ -1,26 +1,27 @@
-import { forEachOf } from './bounded.ts';
+import { forEachConcurrent } from './bounded.ts';
 import type { ControlPlaneReader } from './control-plane-reader.ts';
 import {
-  endpointOf,
-  gatewayDetails,
-  gatewayOf,
   type Home,
-  runtimeDetails,
-  runtimeOf,
-  versionsOf,
+  toEndpoint,
+  toGateway,
+  toGatewayDetails,
+  toRuntime,
+  toRuntimeDetails,
+  toVersions,
 } from './describe.ts';
 import type { DiscoveredGateway, DiscoveredRuntime } from './discovered.ts';
-import type { Place } from './place.ts';
-import { type Problem, problemOf } from './problem.ts';
+import type { DiscoveryScope } from './place.ts';
+import { type Problem, toProblem } from './problem.ts';
 
 /** Concurrent calls for one kind of detail. `Pace` also limits the rate. */
-const AT_ONCE = 8;
+const READ_CONCURRENCY = 8;
+
 /** Maximum items per account and region. More are omitted, with a problem in the result. */
-const MOST = 1000;
+const MAX_ITEMS = 1000;
 
 export interface ReadingContext {
   readonly reader: ControlPlaneReader;
-  readonly place: Place;
+  readonly place: DiscoveryScope;
   readonly home: Home;
   readonly signal: AbortSignal;
   readonly onProblem: (problem: Problem) => void;
@@ -44,18 +45,18 @@ export async function readRuntimes(
 ): Promise<readonly DiscoveredRuntime[] | undefined> {
   const { reader, home } = context;
   const known = new Shelf(onChange);
-  const pages = mapPages(reader.runtimes(), (summary) => runtimeOf(summary, home));
+  const pages = mapPages(reader.runtimes(), (summary) => toRuntime(summary, home));
   if (!(await list(context, 'ListAgentRuntimes', pages, known))) return undefined;
   await Promise.all([
-    detail(context, 'GetAgentRuntime', known, async ({ id }) =>
-      runtimeDetails(await reader.runtime(id)),
+    readDetails(context, 'GetAgentRuntime', known, async ({ id }) =>
+      toRuntimeDetails(await reader.runtime(id)),
     ),
-    detail(context, 'ListAgentRuntimeEndpoints', known, async ({ id }) => ({
-      endpoints: (await reader.endpoints(id)).map(endpointOf),
+    readDetails(context, 'ListAgentRuntimeEndpoints', known, async ({ id }) => ({
+      endpoints: (await reader.endpoints(id)).map(toEndpoint),
     })),
     options.versions &&
-      detail(context, 'ListAgentRuntimeVersions', known, async ({ id }) => ({
-        versions: versionsOf(await reader.versions(id)),
+      readDetails(context, 'ListAgentRuntimeVersions', known, async ({ id }) => ({
+        versions: toVersions(await reader.versions(id)),
       })),
   ]);
   return known.all;
@@ -68,10 +69,10 @@ export async function readGateways(
 ): Promise<readonly DiscoveredGateway[] | undefined> {
   const { reader, home } = context;
   const known = new Shelf(onChange);
-  const pages = mapPages(reader.gateways(), (summary) => gatewayOf(summary, home));
+  const pages = mapPages(reader.gateways(), (summary) => toGateway(summary, home));
   if (!(await list(context, 'ListGateways', pages, known))) return undefined;
-  await detail(context, 'GetGateway', known, async ({ id }) =>
-    gatewayDetails(await reader.gateway(id)),
+  await readDetails(context, 'GetGateway', known, async ({ id }) =>
+    toGatewayDetails(await reader.gateway(id)),
   );
   return known.all;
 }
@@ -111,10 +112,10 @@ async function list<T extends Named>(
   try {
     for await (const items of pages) {
       hasPage = true;
-      const room = MOST - known.all.length;
+      const room = MAX_ITEMS - known.all.length;
       known.put(items.slice(0, room));
       if (items.length > room) {
-        const sentence = `Only the first ${MOST} of ${api} are shown`;
+        const sentence = `Only the first ${MAX_ITEMS} of ${api} are shown`;
         const { place } = context;
         context.onProblem({ place, kind: 'bound', api, subject: undefined, sentence });
         break;
@@ -122,23 +123,23 @@ async function list<T extends Named>(
     }
   } catch (thrown) {
     context.signal.throwIfAborted();
-    context.onProblem(problemOf(thrown, context.place, api, undefined));
+    context.onProblem(toProblem(thrown, context.place, api, undefined));
   }
   return hasPage;
 }
 
-async function detail<T extends Named>(
+async function readDetails<T extends Named>(
   context: ReadingContext,
   api: string,
   known: Shelf<T>,
   ask: (item: T) => Promise<Partial<T>>,
 ): Promise<void> {
-  await forEachOf(known.all, AT_ONCE, async (item) => {
+  await forEachConcurrent(known.all, READ_CONCURRENCY, async (item) => {
     try {
       known.add(item.id, await ask(item));
     } catch (thrown) {
       context.signal.throwIfAborted();
-      context.onProblem(problemOf(thrown, context.place, api, item.name));
+      context.onProblem(toProblem(thrown, context.place, api, item.name));
     }
   });
 }

@@ -1,7 +1,7 @@
 import type { DiscoveredGateway, DiscoveredRuntime } from './discovered.ts';
 
 /** How a runtime or gateway can be used. */
-export interface Use {
+interface Use {
   /** For the picker: `MCP · IAM`, `Gateway · JWT`. */
   readonly kind: string;
   /**
@@ -13,15 +13,15 @@ export interface Use {
   readonly sentence: string;
 }
 
-export function usableAs(target: DiscoveredRuntime | DiscoveredGateway): Use {
-  const kind = kindOf(target);
-  const notReady = whyNotReady(target);
+export function getCallability(target: DiscoveredRuntime | DiscoveredGateway): Use {
+  const kind = getTargetKind(target);
+  const notReady = describeNotReady(target);
   if (notReady) return { kind, asServer: 'no', sentence: notReady };
-  return { kind, ...(target.kind === 'gateway' ? useOfGateway(target) : useOfRuntime(target)) };
+  return { kind, ...(target.kind === 'gateway' ? getGatewayUse(target) : getRuntimeUse(target)) };
 }
 
 /** Protocol and authorizer. `?` stands for an unknown value. */
-export function kindOf(target: DiscoveredRuntime | DiscoveredGateway): string {
+export function getTargetKind(target: DiscoveredRuntime | DiscoveredGateway): string {
   if (target.kind === 'gateway') return `Gateway · ${target.authorizer}`;
   const { protocol = '?', authorizer = '?' } = target;
   return `${protocol} · ${authorizer}`;
@@ -29,7 +29,7 @@ export function kindOf(target: DiscoveredRuntime | DiscoveredGateway): string {
 
 type Answer = Omit<Use, 'kind'>;
 
-function useOfRuntime({ protocol, authorizer }: DiscoveredRuntime): Answer {
+function getRuntimeUse({ protocol, authorizer }: DiscoveredRuntime): Answer {
   if (protocol === undefined || authorizer === undefined) {
     return {
       asServer: 'unknown',
@@ -67,7 +67,7 @@ function useOfRuntime({ protocol, authorizer }: DiscoveredRuntime): Answer {
   }
 }
 
-function useOfGateway({ authorizer, protocol, url }: DiscoveredGateway): Answer {
+function getGatewayUse({ authorizer, protocol, url }: DiscoveredGateway): Answer {
   if (protocol !== undefined && protocol !== 'MCP') {
     return { asServer: 'no', sentence: `It speaks ${protocol}, not MCP` };
   }
@@ -102,7 +102,7 @@ function useOfGateway({ authorizer, protocol, url }: DiscoveredGateway): Answer 
 /** The old version stays in service during an update and after a failed update. */
 const SERVING = ['READY', 'UPDATING', 'UPDATE_FAILED', 'UPDATE_UNSUCCESSFUL'];
 
-function whyNotReady(target: DiscoveredRuntime | DiscoveredGateway): string | undefined {
+function describeNotReady(target: DiscoveredRuntime | DiscoveredGateway): string | undefined {
   const { status } = target;
   const reason = target.kind === 'runtime' ? target.failureReason : undefined;
   if (SERVING.includes(status)) return undefined;

@@ -1,7 +1,7 @@
 import type { Environment } from '../../environment.ts';
-import { AgentCoreError, messageOf } from '../../error.ts';
-import { callerArn } from '../caller-identity.ts';
-import { findCredentials } from '../credentials/credentials.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
+import { getCallerArn } from '../caller-identity.ts';
+import { createCredentialProvider } from '../credentials/credentials.ts';
 import type { CredentialsOptions } from '../credentials/credentials-options.ts';
 import { readProfileFiles } from '../credentials/profile-files.ts';
 import { describeProfile, type ProfileKind } from '../credentials/profiles.ts';
@@ -29,7 +29,7 @@ export interface Identity {
   readonly source: string;
 }
 
-export interface WhoAmIOptions extends CredentialsOptions {
+interface WhoAmIOptions extends CredentialsOptions {
   /** Existing credentials to check. By default they are searched for. */
   readonly credentials?: Credentials | undefined;
 }
@@ -43,17 +43,23 @@ const ANY_REGION = 'us-east-1';
  * @throws {AgentCoreError} `credentials`, with the `region` in its data if STS rejected them there;
  * `connection` if STS was unreachable.
  */
-export async function whoAmI(options: WhoAmIOptions): Promise<Identity> {
-  const { profile, region, network, env, credentials = findCredentials(options) } = options;
+export async function getCallerIdentity(options: WhoAmIOptions): Promise<Identity> {
+  const {
+    profile,
+    region,
+    network,
+    env,
+    credentials = createCredentialProvider(options),
+  } = options;
   const { expiration } = await credentials();
   const sts = await readServiceSettings('STS', profile, env);
   const arn = await askSts({ credentials, region: region ?? ANY_REGION, network, sts });
   return {
-    ...partsOf(arn),
+    ...parseIdentityArn(arn),
     profile,
     region,
     expiresAt: expiration?.toISOString(),
-    source: await sourceOf(options),
+    source: await describeCredentialSource(options),
   };
 }
 
@@ -63,7 +69,7 @@ export async function whoAmI(options: WhoAmIOptions): Promise<Identity> {
  *
  * @returns sentences without a full stop. Empty if everything matches.
  */
-export function mismatch(identity: Identity, arn: string): readonly string[] {
+export function describeMismatches(identity: Identity, arn: string): readonly string[] {
   const [, partition = '', , region = '', account = ''] = arn.split(':');
   const what = /:gateway\//.test(arn) ? 'gateway' : 'runtime';
   if (partition !== identity.partition) {
@@ -85,24 +91,24 @@ export function mismatch(identity: Identity, arn: string): readonly string[] {
   return sentences;
 }
 
-async function askSts(options: Parameters<typeof callerArn>[0]): Promise<string> {
+async function askSts(options: Parameters<typeof getCallerArn>[0]): Promise<string> {
   const { region } = options;
   try {
-    return await callerArn(options);
+    return await getCallerArn(options);
   } catch (thrown) {
     const cause = thrown instanceof AgentCoreError ? (thrown.cause ?? thrown) : thrown;
     // Errors from the credential search already have a complete message.
     if (cause instanceof AgentCoreError) throw cause;
     const what = 'Could not ask STS who you are';
     if (!isUnreached(cause)) {
-      throw new AgentCoreError('credentials', `${what}: ${messageOf(cause)}`, {
+      throw new AgentCoreError('credentials', `${what}: ${getErrorMessage(cause)}`, {
         cause,
         data: { region },
       });
     }
     throw new AgentCoreError(
       'connection',
-      `${what}: AWS could not be reached, check the network and proxy settings (${messageOf(cause)})`,
+      `${what}: AWS could not be reached, check the network and proxy settings (${getErrorMessage(cause)})`,
       { cause },
     );
   }
@@ -110,7 +116,7 @@ async function askSts(options: Parameters<typeof callerArn>[0]): Promise<string>
 
 const CALLER = /^arn:([\w-]+):(iam|sts)::(\d{12}):(?:(root)|([\w-]+)\/(.+))$/;
 
-function partsOf(
+function parseIdentityArn(
   arn: string,
 ): Pick<Identity, 'account' | 'arn' | 'partition' | 'kind' | 'name' | 'sessionName'> {
   const [, partition = '', , account = '', root, type, path = ''] = CALLER.exec(arn) ?? [];
@@ -137,13 +143,17 @@ const BY_PROFILE: Readonly<Record<ProfileKind, string>> = {
   unknown: 'container or instance',
 };
 
-async function sourceOf({ profile, assumeRole, env }: WhoAmIOptions): Promise<string> {
-  const base = await sourceOfBase(profile, env);
+async function describeCredentialSource({
+  profile,
+  assumeRole,
+  env,
+}: WhoAmIOptions): Promise<string> {
+  const base = await describeBaseSource(profile, env);
   return assumeRole ? `${assumeRole.arn}, assumed with ${base}` : base;
 }
 
 /** In the order of the SDKs. */
-async function sourceOfBase(profile: string | undefined, env: Environment): Promise<string> {
+async function describeBaseSource(profile: string | undefined, env: Environment): Promise<string> {
   if (!profile && env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY) {
     return 'environment variables';
   }

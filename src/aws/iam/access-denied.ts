@@ -1,6 +1,6 @@
 import { DEFAULT_ENDPOINT } from './access-policy.ts';
-import { resourceKindOf } from './actions.ts';
-import { allow, oneOrAll, type Statement } from './policy-document.ts';
+import { getResourceKind } from './actions.ts';
+import { createAllowStatement, type Statement, toPolicyValue } from './policy-document.ts';
 
 /** The parts of AWS's access denied message. */
 export interface AccessDenial {
@@ -21,7 +21,9 @@ const RESOURCE_BASED = 'resource-based policy';
 
 const DENIAL =
   /User: (\S+) is not authorized to (?:perform|access): ([\w-]+:\w+)(?: on resource: (\S+))?/;
+
 const UNMENTIONED = /because no ([\w -]+?) allows/;
+
 const FORBIDDEN = /with an explicit deny in an? ([\w -]+?(?:policy|boundary))\b/;
 
 /** Parses AWS's message. Returns `undefined` for other messages. */
@@ -47,61 +49,68 @@ export function parseDenial(message: string): AccessDenial | undefined {
  * @returns no statement for an explicit deny, which overrides any allow, or for a resource-based
  * policy, which the caller cannot change.
  */
-export function missingStatements(denials: readonly AccessDenial[]): readonly Statement[] {
+export function createMissingStatements(denials: readonly AccessDenial[]): readonly Statement[] {
   const byAction = new Map<string, Statement>();
   for (const denial of denials) {
-    const statement = missingStatement(denial);
+    const statement = createMissingStatement(denial);
     if (!statement) continue;
     const before = byAction.get(denial.action)?.Resource ?? [];
     const resources = [before, statement.Resource].flat();
-    byAction.set(denial.action, { ...statement, Resource: oneOrAll(resources) });
+    byAction.set(denial.action, { ...statement, Resource: toPolicyValue(resources) });
   }
   return [...byAction.values()].sort((one, other) => (one.Sid < other.Sid ? -1 : 1));
 }
 
-function missingStatement(denial: AccessDenial): Statement | undefined {
+function createMissingStatement(denial: AccessDenial): Statement | undefined {
   const { action, reason, policy } = denial;
   if (reason === 'forbidden' || policy === RESOURCE_BASED) return undefined;
-  return allow(`Allow${action.slice(action.indexOf(':') + 1)}`, [action], resourcesOf(denial));
+  return createAllowStatement(
+    `Allow${action.slice(action.indexOf(':') + 1)}`,
+    [action],
+    getResourceArns(denial),
+  );
 }
 
 /** Formats a statement for a policy. */
-export function statementText(statement: Statement): string {
+export function formatStatement(statement: Statement): string {
   return JSON.stringify(statement, null, 2);
 }
 
 /** Returns advice for a denial, as a sentence without a full stop. */
-export function adviceOn({ reason, policy, action, principal }: AccessDenial): string {
+export function formatAdvice({ reason, policy, action, principal }: AccessDenial): string {
   if (reason === 'forbidden') {
-    return `${article(policy)} ${policy} forbids it, which no further permission overrides: ask whoever looks after that policy`;
+    return `${getArticle(policy)} ${policy} forbids it, which no further permission overrides: ask whoever looks after that policy`;
   }
   const missing = policy ?? 'identity-based policy';
   const where = new Map([
-    ['identity-based policy', `add it to a policy of ${holderOf(principal)}`],
+    ['identity-based policy', `add it to a policy of ${getPrincipalRole(principal)}`],
     [
       RESOURCE_BASED,
       action.startsWith('sts:')
         ? "add the caller to the role's trust policy"
         : 'add the caller to the resource policies of the runtime and of its endpoint, or assume a role of that account',
     ],
-    ['permissions boundary', `add it to the permissions boundary of ${holderOf(principal)}`],
+    [
+      'permissions boundary',
+      `add it to the permissions boundary of ${getPrincipalRole(principal)}`,
+    ],
     ['session policy', 'add it to the policy that the session was made with'],
   ]).get(missing);
   return where ?? `have it added to the ${missing}`;
 }
 
-function article(words = ''): string {
+function getArticle(words = ''): string {
   return /^[aeiou]/i.test(words) ? 'an' : 'a';
 }
 
 /** Returns the principal for an attached policy. For a session, this is its role. */
-function holderOf(principal: string): string {
+function getPrincipalRole(principal: string): string {
   const [, role] = /:assumed-role\/([^/]+)\//.exec(principal) ?? [];
   return role ? `the role ${role}` : principal;
 }
 
-function resourcesOf({ action, resource }: AccessDenial): readonly string[] {
-  const kind = resourceKindOf(action);
+function getResourceArns({ action, resource }: AccessDenial): readonly string[] {
+  const kind = getResourceKind(action);
   if (kind === 'any' || resource === undefined) return ['*'];
   if (kind !== 'runtime-and-endpoint') return [resource];
   const [runtime = resource, endpoint] = resource.split('/runtime-endpoint/');

@@ -1,7 +1,12 @@
 import type { RuntimeArn } from '../arn.ts';
-import { type AgentCoreAction, actionName, LIST_ACTIONS } from './actions.ts';
+import { type AgentCoreAction, getActionName, LIST_ACTIONS } from './actions.ts';
 import type { GatewayArn } from './gateway-arn.ts';
-import { allow, type PolicyDocument, policyOf, type Statement } from './policy-document.ts';
+import {
+  createAllowStatement,
+  createPolicyDocument,
+  type PolicyDocument,
+  type Statement,
+} from './policy-document.ts';
 
 /** A runtime and the invoked endpoint. */
 interface RuntimeTarget {
@@ -27,7 +32,7 @@ export interface Needs {
 }
 
 /** The roles to assume first, if any. */
-export interface RolesToAssume {
+interface RolesToAssume {
   readonly roles: readonly string[];
   /** Whether to set a source identity in the session. */
   readonly sourceIdentity?: boolean | undefined;
@@ -37,42 +42,44 @@ export interface RolesToAssume {
 export const DEFAULT_ENDPOINT = 'DEFAULT';
 
 /** The minimal policy for the signing principal. */
-export function accessPolicy(targets: Targets, needs: Needs): PolicyDocument {
-  return policyOf(accessStatements(targets, needs));
+export function createAccessPolicy(targets: Targets, needs: Needs): PolicyDocument {
+  return createPolicyDocument(createAccessStatements(targets, needs));
 }
 
 /**
  * The minimal policy for the caller. If the caller assumes a role, this is only the permission to
- * assume it. The role needs the rest, see {@link accessPolicy}.
+ * assume it. The role needs the rest, see {@link createAccessPolicy}.
  */
-export function callerPolicy(
+export function createCallerPolicy(
   targets: Targets,
   needs: Needs,
   { roles, sourceIdentity = false }: RolesToAssume = { roles: [] },
 ): PolicyDocument {
-  if (roles.length === 0) return accessPolicy(targets, needs);
-  return policyOf([
-    allow('AssumeRole', ['sts:AssumeRole'], roles),
-    ...(sourceIdentity ? [allow('SetSourceIdentity', ['sts:SetSourceIdentity'], roles)] : []),
+  if (roles.length === 0) return createAccessPolicy(targets, needs);
+  return createPolicyDocument([
+    createAllowStatement('AssumeRole', ['sts:AssumeRole'], roles),
+    ...(sourceIdentity
+      ? [createAllowStatement('SetSourceIdentity', ['sts:SetSourceIdentity'], roles)]
+      : []),
   ]);
 }
 
-function accessStatements({ runtimes, gateways }: Targets, needs: Needs): Statement[] {
-  const invocable = runtimes.flatMap((target) => [target.runtime.arn, endpointArn(target)]);
+function createAccessStatements({ runtimes, gateways }: Targets, needs: Needs): Statement[] {
+  const invocable = runtimes.flatMap((target) => [target.runtime.arn, getEndpointArn(target)]);
   const runtimeArns = runtimes.map(({ runtime }) => runtime.arn);
   const gatewayArns = gateways.map(({ arn }) => arn);
   return [
-    ...statement('InvokeRuntimes', ['InvokeAgentRuntime'], invocable),
-    ...statement(
+    ...createStatements('InvokeRuntimes', ['InvokeAgentRuntime'], invocable),
+    ...createStatements(
       'InvokeRuntimesForUsers',
       ['InvokeAgentRuntimeForUser'],
       needs.userId ? invocable : [],
     ),
-    ...statement('StopSessions', ['StopRuntimeSession'], needs.stop ? invocable : []),
+    ...createStatements('StopSessions', ['StopRuntimeSession'], needs.stop ? invocable : []),
     // Only this call returns the session timeouts, which determine the cost.
-    ...statement('ReadRuntimes', ['GetAgentRuntime'], needs.list ? [] : runtimeArns),
-    ...statement('InvokeGateways', ['InvokeGateway'], gatewayArns),
-    ...statement('ReadGateways', ['GetGateway'], needs.list ? [] : gatewayArns),
+    ...createStatements('ReadRuntimes', ['GetAgentRuntime'], needs.list ? [] : runtimeArns),
+    ...createStatements('InvokeGateways', ['InvokeGateway'], gatewayArns),
+    ...createStatements('ReadGateways', ['GetGateway'], needs.list ? [] : gatewayArns),
     ...(needs.list ? listStatements([...runtimes.map(({ runtime }) => runtime), ...gateways]) : []),
   ];
 }
@@ -87,24 +94,26 @@ function listStatements(homes: readonly Home[]): Statement[] {
     );
   const regions = [...new Set(homes.map(({ region }) => region))].sort();
   return [
-    allow('List', LIST_ACTIONS.map(actionName), ['*'], {
+    createAllowStatement('List', LIST_ACTIONS.map(getActionName), ['*'], {
       // AWS supports no narrower resource for these actions.
       StringEquals: { 'aws:RequestedRegion': regions },
     }),
-    ...statement('ReadAllRuntimes', ['GetAgentRuntime'], all('runtime')),
-    ...statement('ReadAllGateways', ['GetGateway'], all('gateway')),
+    ...createStatements('ReadAllRuntimes', ['GetAgentRuntime'], all('runtime')),
+    ...createStatements('ReadAllGateways', ['GetGateway'], all('gateway')),
   ];
 }
 
 /** Returns no statement if there are no resources. */
-function statement(
+function createStatements(
   sid: string,
   actions: readonly AgentCoreAction[],
   resources: readonly string[],
 ): Statement[] {
-  return resources.length === 0 ? [] : [allow(sid, actions.map(actionName), resources)];
+  return resources.length === 0
+    ? []
+    : [createAllowStatement(sid, actions.map(getActionName), resources)];
 }
 
-function endpointArn({ runtime, qualifier }: RuntimeTarget): string {
+function getEndpointArn({ runtime, qualifier }: RuntimeTarget): string {
   return `${runtime.arn}/runtime-endpoint/${qualifier ?? runtime.endpoint ?? DEFAULT_ENDPOINT}`;
 }

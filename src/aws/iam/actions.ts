@@ -5,7 +5,7 @@
  * Source: "Actions, resources, and condition keys for Amazon Bedrock AgentCore" in the Service
  * Authorization Reference, as of September 2026.
  */
-export const ACTION_RESOURCES = {
+const ACTION_RESOURCES = {
   InvokeAgentRuntime: 'runtime-and-endpoint',
   InvokeAgentRuntimeForUser: 'runtime-and-endpoint',
   StopRuntimeSession: 'runtime-and-endpoint',
@@ -31,12 +31,12 @@ export const LIST_ACTIONS: readonly AgentCoreAction[] = [
 ];
 
 /** Adds the IAM service prefix. */
-export function actionName(action: AgentCoreAction): string {
+export function getActionName(action: AgentCoreAction): string {
   return `bedrock-agentcore:${action}`;
 }
 
 /** Returns the resource kind of an action, or `undefined` for an unlisted action. */
-export function resourceKindOf(
+export function getResourceKind(
   action: string,
 ): (typeof ACTION_RESOURCES)[AgentCoreAction] | undefined {
   const [service, name = ''] = action.split(':');

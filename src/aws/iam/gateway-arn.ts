@@ -1,5 +1,5 @@
 import { AgentCoreError } from '../../error.ts';
-import { type Partition, plainArn } from '../arn.ts';
+import { decodeArn, type Partition } from '../arn.ts';
 
 /** The parts of an AgentCore Gateway ARN. */
 export interface GatewayArn {
@@ -19,12 +19,12 @@ const GATEWAY_ARN_SHAPE = 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:gateway/GATE
 
 /** Whether the text is an ARN of a gateway and not of a runtime. */
 export function isGatewayArn(text: string): boolean {
-  return /^arn:[\w-]+:bedrock-agentcore:[^:]*:[^:]*:gateway\//i.test(plainArn(text));
+  return /^arn:[\w-]+:bedrock-agentcore:[^:]*:[^:]*:gateway\//i.test(decodeArn(text));
 }
 
 /** @throws {AgentCoreError} `usage` */
 export function parseGatewayArn(text: string): GatewayArn {
-  const arn = plainArn(text);
+  const arn = decodeArn(text);
   const match = GATEWAY_ARN.exec(arn);
   if (!match) {
     throw new AgentCoreError(

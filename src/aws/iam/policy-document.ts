@@ -29,12 +29,14 @@ export interface PolicyDocument<S extends StatementBase = Statement> {
 export type TrustPolicy = PolicyDocument<TrustStatement>;
 
 /** Creates a document with statements sorted by Sid, so that the same needs give the same text. */
-export function policyOf<S extends StatementBase>(statements: readonly S[]): PolicyDocument<S> {
+export function createPolicyDocument<S extends StatementBase>(
+  statements: readonly S[],
+): PolicyDocument<S> {
   const sorted = [...statements].sort((one, other) => (one.Sid < other.Sid ? -1 : 1));
   return { Version: '2012-10-17', Statement: sorted };
 }
 
-export function allow(
+export function createAllowStatement(
   sid: string,
   actions: readonly string[],
   resources: readonly string[],
@@ -43,14 +45,14 @@ export function allow(
   return {
     Sid: sid,
     Effect: 'Allow',
-    Action: oneOrAll(actions),
-    Resource: oneOrAll(resources),
+    Action: toPolicyValue(actions),
+    Resource: toPolicyValue(resources),
     ...(condition && { Condition: condition }),
   };
 }
 
 /** Removes duplicates and sorts. Returns a string for a single value, as is usual in policies. */
-export function oneOrAll(values: readonly string[]): string | readonly string[] {
+export function toPolicyValue(values: readonly string[]): string | readonly string[] {
   const sorted = [...new Set(values)].sort();
   return sorted.length === 1 ? (sorted[0] as string) : sorted;
 }

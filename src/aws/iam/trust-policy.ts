@@ -1,14 +1,14 @@
 import { AgentCoreError } from '../../error.ts';
 import {
   type Conditions,
-  oneOrAll,
-  policyOf,
+  createPolicyDocument,
   type TrustPolicy,
   type TrustStatement,
+  toPolicyValue,
 } from './policy-document.ts';
 
 /** A trusted principal and its conditions. */
-export interface Trust {
+interface Trust {
   /** The ARN of a user, role or assumed role, or an account by its ID or root ARN. */
   readonly principal: string;
   readonly externalId?: string | undefined;
@@ -19,8 +19,11 @@ export interface Trust {
 }
 
 const ROLE = /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/;
+
 const PRINCIPAL = /^arn:(aws[a-z-]*):(iam|sts)::(\d{12}):(root|(user|role|assumed-role)\/(.+))$/;
+
 const SSO_ROLE = /^AWSReservedSSO_/;
+
 const SSO_PATH = 'aws-reserved/sso.amazonaws.com/';
 
 /** @throws {AgentCoreError} `usage` */
@@ -38,8 +41,8 @@ export function parseRoleArn(text: string): string {
  * @param partition The role's partition, for an account given by its ID.
  * @throws {AgentCoreError} `usage` if the principal is invalid.
  */
-export function trustPolicy(trust: Trust, partition = 'aws'): TrustPolicy {
-  const { principal, condition } = trustedPrincipal(trust.principal, partition);
+export function createTrustPolicy(trust: Trust, partition = 'aws'): TrustPolicy {
+  const { principal, condition } = parseTrustedPrincipal(trust.principal, partition);
   const base = { Effect: 'Allow', Principal: { AWS: principal } } as const;
   const terms: Conditions = {
     ...condition,
@@ -59,11 +62,11 @@ export function trustPolicy(trust: Trust, partition = 'aws'): TrustPolicy {
     statements.push({
       Sid: 'SetSourceIdentity',
       ...base,
-      Action: oneOrAll(['sts:SetSourceIdentity']),
+      Action: toPolicyValue(['sts:SetSourceIdentity']),
       ...(condition && { Condition: condition }),
     });
   }
-  return policyOf(statements);
+  return createPolicyDocument(statements);
 }
 
 /** A principal in a trust policy, and the condition that limits it. */
@@ -72,7 +75,7 @@ export interface TrustedPrincipal {
   readonly condition?: Conditions;
 }
 
-function trustedPrincipal(text: string, ofRole: string): TrustedPrincipal {
+function parseTrustedPrincipal(text: string, ofRole: string): TrustedPrincipal {
   const principal = text.trim();
   if (/^\d{12}$/.test(principal)) return { principal: `arn:${ofRole}:iam::${principal}:root` };
   const trusted = toTrustedPrincipal(principal);

@@ -3,12 +3,12 @@ import { AgentCoreError } from '../../error.ts';
 import { type CallbackAnswer, Loopback } from './loopback.ts';
 import type { Oidc } from './oidc.ts';
 import type { LoginPrompts } from './prompts.ts';
-import { refusalOf, until } from './service-call.ts';
-import { loginCommand, nameOf, type SsoSession } from './sso-session.ts';
+import { getOAuthErrorCode, rejectOnAbort } from './service-call.ts';
+import { formatLoginCommand, formatSsoSessionName, type SsoSession } from './sso-session.ts';
 import type { SsoToken } from './token-cache.ts';
 
 /** Maximum minutes for the user to sign in. */
-const PATIENCE_MINUTES = 10;
+const LOGIN_TIMEOUT_MINUTES = 10;
 
 /**
  * Signs in on a page with a redirect to this machine (the authorization code grant with PKCE).
@@ -32,15 +32,15 @@ export async function loginByBrowser(
   try {
     const { redirectUri } = loopback;
     const url = oidc.authorizationUrl(registration, { redirectUri, state, challenge });
-    const isShown = await until(signal, prompts.openBrowser(url)).catch((thrown) => {
+    const isShown = await rejectOnAbort(signal, prompts.openBrowser(url)).catch((thrown) => {
       if (signal.aborted) throw thrown;
       return false;
     });
     if (!isShown) return undefined;
     prompts.progress('Waiting for the sign-in in the browser');
-    const answer = await answerOf(loopback, session, signal);
-    return await finished(answer, async () => {
-      const code = codeOf(answer, session);
+    const answer = await waitForCallback(loopback, session, signal);
+    return await runAndFinish(answer, async () => {
+      const code = getAuthorizationCode(answer, session);
       prompts.progress('Finishing the sign-in');
       const grant = { grantType: 'authorization_code', code, codeVerifier, redirectUri };
       return oidc.createToken(registration, grant, signal);
@@ -48,7 +48,7 @@ export async function loginByBrowser(
   } catch (thrown) {
     // If Identity Center no longer has the client, it shows an error page without a redirect.
     const isUnknown = thrown instanceof AgentCoreError && thrown.code === 'timeout';
-    if (isUnknown || refusalOf(thrown) === 'invalid_client') {
+    if (isUnknown || getOAuthErrorCode(thrown) === 'invalid_client') {
       await oidc.forgetRegistration('browser');
     }
     throw thrown;
@@ -57,26 +57,26 @@ export async function loginByBrowser(
   }
 }
 
-async function answerOf(
+async function waitForCallback(
   loopback: Loopback,
   session: SsoSession,
   signal: AbortSignal,
 ): Promise<CallbackAnswer> {
-  const late = AbortSignal.timeout(PATIENCE_MINUTES * 60_000);
+  const late = AbortSignal.timeout(LOGIN_TIMEOUT_MINUTES * 60_000);
   try {
-    return await until(AbortSignal.any([signal, late]), loopback.answer);
+    return await rejectOnAbort(AbortSignal.any([signal, late]), loopback.answer);
   } catch (cause) {
     signal.throwIfAborted();
     throw new AgentCoreError(
       'timeout',
-      `Nobody signed in to ${nameOf(session)} within ${PATIENCE_MINUTES} minutes: run "${loginCommand(session)}" to start again`,
+      `Nobody signed in to ${formatSsoSessionName(session)} within ${LOGIN_TIMEOUT_MINUTES} minutes: run "${formatLoginCommand(session)}" to start again`,
       { cause },
     );
   }
 }
 
 /** Finishes last, because the browser page shows the result. */
-async function finished<T>(answer: CallbackAnswer, work: () => Promise<T>): Promise<T> {
+async function runAndFinish<T>(answer: CallbackAnswer, work: () => Promise<T>): Promise<T> {
   let isSignedIn = false;
   try {
     const result = await work();
@@ -87,10 +87,10 @@ async function finished<T>(answer: CallbackAnswer, work: () => Promise<T>): Prom
   }
 }
 
-function codeOf({ code, refusal }: CallbackAnswer, session: SsoSession): string {
+function getAuthorizationCode({ code, refusal }: CallbackAnswer, session: SsoSession): string {
   if (code !== undefined) return code;
   throw new AgentCoreError(
     'credentials',
-    `The sign-in to ${nameOf(session)} was refused (${refusal}): run "${loginCommand(session)}" to try again`,
+    `The sign-in to ${formatSsoSessionName(session)} was refused (${refusal}): run "${formatLoginCommand(session)}" to try again`,
   );
 }

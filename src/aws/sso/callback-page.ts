@@ -40,7 +40,7 @@ export const PAGE_HEADERS = {
   connection: 'close',
 } as const;
 
-export function html({ title, text }: CallbackPage): string {
+export function renderPage({ title, text }: CallbackPage): string {
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -32,7 +32,7 @@ export class ConfigText {
       this.#lines[this.#lines.length - 1] = this.#withEnd(last);
       if (last.trim() !== '') this.#lines.push(this.#end);
     }
-    this.#lines.push(`[${header}]${this.#end}`, ...this.#linesOf(settings, ''));
+    this.#lines.push(`[${header}]${this.#end}`, ...this.#formatLines(settings, ''));
   }
 
   /** Adds settings to a section and removes the settings whose keys match `goes`. */
@@ -47,10 +47,10 @@ export class ConfigText {
     const next = known.find(({ key }) => !goes(key)) ?? known[0];
     const indent = next ? /^\s*/.exec(this.#file.lines[next.lines[0] ?? 0] ?? '')?.[0] : '';
     const head = this.#withEnd(this.#lines[start] ?? '');
-    this.#lines[start] = [head, ...this.#linesOf(settings, indent ?? '')].join('');
+    this.#lines[start] = [head, ...this.#formatLines(settings, indent ?? '')].join('');
   }
 
-  #linesOf(settings: readonly Setting[], indent: string): string[] {
+  #formatLines(settings: readonly Setting[], indent: string): string[] {
     return settings.map(([key, value]) => `${indent}${key} = ${value}${this.#end}`);
   }
 

@@ -1,9 +1,9 @@
 import { AgentCoreError } from '../../error.ts';
 import type { Oidc } from './oidc.ts';
 import type { LoginPrompts } from './prompts.ts';
-import { refusalOf } from './service-call.ts';
+import { getOAuthErrorCode } from './service-call.ts';
 import type { Clock } from './sso-context.ts';
-import { loginCommand, nameOf, type SsoSession } from './sso-session.ts';
+import { formatLoginCommand, formatSsoSessionName, type SsoSession } from './sso-session.ts';
 import type { Registration, SsoToken } from './token-cache.ts';
 
 /** Increase of the polling interval after `slow_down` (RFC 8628), in milliseconds. */
@@ -36,10 +36,10 @@ export async function loginByDevice(
     try {
       return await oidc.createToken(registration, grant, ending);
     } catch (thrown) {
-      interval += delayAfter(thrown, session);
+      interval += getPollDelay(thrown, session);
     }
   }
-  throw expired(session);
+  throw createCodeExpiredError(session);
 }
 
 /** Retries with a new client if Identity Center no longer has the stored one. */
@@ -52,25 +52,25 @@ async function start(oidc: Oidc, signal: AbortSignal) {
   try {
     return await startWith(known);
   } catch (thrown) {
-    if (refusalOf(thrown) !== 'invalid_client') throw thrown;
+    if (getOAuthErrorCode(thrown) !== 'invalid_client') throw thrown;
     await oidc.forgetRegistration('device');
     return await startWith(await oidc.registration('device', signal));
   }
 }
 
 /** Returns the increase of the polling interval. Throws if the login has failed. */
-function delayAfter(thrown: unknown, session: SsoSession): number {
-  switch (refusalOf(thrown)) {
+function getPollDelay(thrown: unknown, session: SsoSession): number {
+  switch (getOAuthErrorCode(thrown)) {
     case 'authorization_pending':
       return 0;
     case 'slow_down':
       return SLOWER;
     case 'expired_token':
-      throw expired(session, thrown);
+      throw createCodeExpiredError(session, thrown);
     case 'access_denied':
       throw new AgentCoreError(
         'credentials',
-        `The sign-in to ${nameOf(session)} was denied: run "${loginCommand(session)}" to try again`,
+        `The sign-in to ${formatSsoSessionName(session)} was denied: run "${formatLoginCommand(session)}" to try again`,
         { cause: thrown },
       );
   }
@@ -81,10 +81,10 @@ function delayAfter(thrown: unknown, session: SsoSession): number {
   throw thrown;
 }
 
-function expired(session: SsoSession, cause?: unknown): AgentCoreError {
+function createCodeExpiredError(session: SsoSession, cause?: unknown): AgentCoreError {
   return new AgentCoreError(
     'timeout',
-    `The code expired before it was confirmed: run "${loginCommand(session)}" for a new one`,
+    `The code expired before it was confirmed: run "${formatLoginCommand(session)}" for a new one`,
     { cause },
   );
 }

@@ -2,13 +2,13 @@ import { loginByBrowser } from './browser-login.ts';
 import { loginByDevice } from './device-login.ts';
 import { Oidc } from './oidc.ts';
 import type { LoginPrompts } from './prompts.ts';
-import { currentToken } from './refresh.ts';
-import { clockOf, type SsoContext } from './sso-context.ts';
-import { nameOf, type SsoSession } from './sso-session.ts';
+import { getCurrentToken } from './refresh.ts';
+import { getClock, type SsoContext } from './sso-context.ts';
+import { formatSsoSessionName, type SsoSession } from './sso-session.ts';
 import { readToken, type SsoToken, writeToken } from './token-cache.ts';
-import { tokenAppears } from './wait-for-login.ts';
+import { waitForToken } from './wait-for-login.ts';
 
-export interface LoginOptions {
+interface LoginOptions {
   readonly context: SsoContext;
   /** Cancels the login. It then rejects with the signal's reason and closes all resources. */
   readonly signal: AbortSignal;
@@ -42,12 +42,12 @@ export async function login(
   signal.throwIfAborted();
   const before = await readToken(session, context.env);
   const isNew = ({ accessToken }: SsoToken) => accessToken !== before?.accessToken;
-  const held = force ? undefined : await currentToken(session, context, signal);
+  const held = force ? undefined : await getCurrentToken(session, context, signal);
   if (held) return { how: isNew(held) ? 'renewed' : 'held', until: held.expiresAt };
   const over = new AbortController();
   const ending = AbortSignal.any([signal, over.signal]);
   const asked = ask(session, prompts, options, ending);
-  const elsewhere = tokenAppears(session, context, isNew, ending).then((token) => ({
+  const elsewhere = waitForToken(session, context, isNew, ending).then((token) => ({
     how: 'elsewhere' as const,
     token,
   }));
@@ -68,12 +68,12 @@ async function ask(
   { context, device = false }: LoginOptions,
   signal: AbortSignal,
 ): Promise<{ readonly how: 'browser' | 'device'; readonly token: SsoToken }> {
-  prompts.progress(`Signing in to ${nameOf(session)}`);
+  prompts.progress(`Signing in to ${formatSsoSessionName(session)}`);
   const oidc = await Oidc.open(session, context);
   try {
     const token = device ? undefined : await loginByBrowser(oidc, session, prompts, signal);
     if (token) return { how: 'browser', token };
-    const clock = clockOf(context);
+    const clock = getClock(context);
     return { how: 'device', token: await loginByDevice(oidc, session, prompts, { signal, clock }) };
   } finally {
     oidc.close();

@@ -4,14 +4,15 @@ import type { AddressInfo } from 'node:net';
 import {
   type CallbackPage,
   FOREIGN_ANSWER,
-  html,
   NOT_FOUND,
   NOT_SIGNED_IN,
   PAGE_HEADERS,
+  renderPage,
   SIGNED_IN,
 } from './callback-page.ts';
 
 const HOST = '127.0.0.1';
+
 const PATH = '/oauth/callback';
 
 /** The OAuth callback from the browser. The browser waits for its page until `finish` is called. */
@@ -82,6 +83,6 @@ export class Loopback {
 async function show(response: ServerResponse, page: CallbackPage): Promise<void> {
   if (response.destroyed) return;
   const closed = once(response, 'close');
-  response.writeHead(page.status, PAGE_HEADERS).end(html(page));
+  response.writeHead(page.status, PAGE_HEADERS).end(renderPage(page));
   await closed.catch(() => undefined);
 }

@@ -8,8 +8,8 @@ import {
 } from '@aws-sdk/client-sso-oidc';
 import { AgentCoreError } from '../../error.ts';
 import type { SignInCode } from './prompts.ts';
-import { call, connect, type ServiceConnection } from './service-call.ts';
-import { clockOf, type SsoContext } from './sso-context.ts';
+import { call, connectService, type ServiceConnection } from './service-call.ts';
+import { getClock, type SsoContext } from './sso-context.ts';
 import type { SsoSession } from './sso-session.ts';
 import {
   type Registration,
@@ -37,16 +37,19 @@ interface DeviceAuthorization extends SignInCode {
 }
 
 const CLIENT_NAME = 'AgentCore MCP';
+
 /**
  * Registered without a port, because Identity Center accepts any port of a loopback address (RFC
  * 8252).
  */
 const REDIRECT_URI = 'http://127.0.0.1/oauth/callback';
+
 /**
  * Minimum remaining milliseconds of a reused registration. A login is refreshable only while its
  * registration is valid.
  */
 const REGISTRATION_LEFT = 24 * 3_600_000;
+
 /** The default of RFC 8628. */
 const INTERVAL_SECONDS = 5;
 
@@ -66,7 +69,7 @@ export class Oidc {
 
   static async open(session: SsoSession, context: SsoContext): Promise<Oidc> {
     const { endpointProvider } = new SSOOIDCClient({ region: session.region }).config;
-    const connection = await connect('SSO OIDC', endpointProvider, session, context);
+    const connection = await connectService('SSO OIDC', endpointProvider, session, context);
     return new Oidc(session, context, connection);
   }
 
@@ -97,9 +100,11 @@ export class Oidc {
       (options) => this.#client.send(new RegisterClientCommand(request), options),
     );
     const registration = {
-      clientId: told(answer.clientId, 'clientId'),
-      clientSecret: told(answer.clientSecret, 'clientSecret'),
-      expiresAt: new Date(told(answer.clientSecretExpiresAt, 'clientSecretExpiresAt') * 1000),
+      clientId: requireMember(answer.clientId, 'clientId'),
+      clientSecret: requireMember(answer.clientSecret, 'clientSecret'),
+      expiresAt: new Date(
+        requireMember(answer.clientSecretExpiresAt, 'clientSecretExpiresAt') * 1000,
+      ),
     };
     await writeRegistration(this.#session, purpose, registration, env);
     return registration;
@@ -143,11 +148,11 @@ export class Oidc {
       ),
     );
     return {
-      deviceCode: told(answer.deviceCode, 'deviceCode'),
-      userCode: told(answer.userCode, 'userCode'),
-      verificationUri: told(answer.verificationUri, 'verificationUri'),
+      deviceCode: requireMember(answer.deviceCode, 'deviceCode'),
+      userCode: requireMember(answer.userCode, 'userCode'),
+      verificationUri: requireMember(answer.verificationUri, 'verificationUri'),
       verificationUriComplete: answer.verificationUriComplete,
-      expiresAt: this.#after(told(answer.expiresIn, 'expiresIn')),
+      expiresAt: this.#after(requireMember(answer.expiresIn, 'expiresIn')),
       interval: (answer.interval || INTERVAL_SECONDS) * 1000,
     };
   }
@@ -163,8 +168,8 @@ export class Oidc {
       this.#client.send(new CreateTokenCommand({ clientId, clientSecret, ...grant }), options),
     );
     return {
-      accessToken: told(answer.accessToken, 'accessToken'),
-      expiresAt: this.#after(told(answer.expiresIn, 'expiresIn')),
+      accessToken: requireMember(answer.accessToken, 'accessToken'),
+      expiresAt: this.#after(requireMember(answer.expiresIn, 'expiresIn')),
       refreshToken: answer.refreshToken ?? grant.refreshToken,
       registration,
     };
@@ -179,7 +184,7 @@ export class Oidc {
   }
 
   #now(): number {
-    return clockOf(this.#context).now();
+    return getClock(this.#context).now();
   }
 
   #after(seconds: number): Date {
@@ -187,7 +192,7 @@ export class Oidc {
   }
 }
 
-function told<T>(value: T | undefined, member: string): T {
+function requireMember<T>(value: T | undefined, member: string): T {
   if (value !== undefined) return value;
   throw new AgentCoreError('protocol', `The answer of IAM Identity Center has no ${member}`);
 }

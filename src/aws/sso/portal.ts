@@ -7,11 +7,11 @@ import {
   SSOClient,
 } from '@aws-sdk/client-sso';
 import type { AwsCredentialIdentity } from '@smithy/types';
-import { AgentCoreError, messageOf } from '../../error.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
 import { requireToken } from './refresh.ts';
-import { call, connect, type ServiceConnection } from './service-call.ts';
+import { call, connectService, type ServiceConnection } from './service-call.ts';
 import type { SsoContext } from './sso-context.ts';
-import { loginCommand, nameOf, type SsoSession } from './sso-session.ts';
+import { formatLoginCommand, formatSsoSessionName, type SsoSession } from './sso-session.ts';
 import { readToken, removeToken } from './token-cache.ts';
 
 /** An AWS account available to the signed-in user. */
@@ -24,7 +24,7 @@ export interface Account {
   readonly roles: readonly string[];
 }
 
-export interface AccountListing {
+interface AccountListing {
   /** Sorted by name. If the roles of an account could not be listed, it has none. */
   readonly accounts: readonly Account[];
   /** One sentence for each account whose roles could not be listed. */
@@ -32,7 +32,8 @@ export interface AccountListing {
 }
 
 /** Concurrent ListAccountRoles calls. Identity Center throttles more. */
-const AT_ONCE = 4;
+const ACCOUNT_CONCURRENCY = 4;
+
 /** Maximum attempts of a throttled call, with increasing delays. */
 const ATTEMPTS = 6;
 
@@ -61,7 +62,7 @@ export async function listAccounts(
       } catch (thrown) {
         signal.throwIfAborted();
         if (isRevoked(thrown)) throw thrown;
-        problems.push(messageOf(thrown));
+        problems.push(getErrorMessage(thrown));
       }
       accounts.push({ id, name, email, roles });
     };
@@ -69,7 +70,7 @@ export async function listAccounts(
     const worker = async () => {
       for (const info of waiting) await describe(info);
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    await Promise.all(Array.from({ length: ACCOUNT_CONCURRENCY }, worker));
     accounts.sort((one, other) => one.name.localeCompare(other.name));
     return { accounts, problems: problems.sort() };
   });
@@ -102,7 +103,7 @@ export async function readRoleCredentials(
   return withPortal(session, context, (portal) => portal.roleCredentials(request, signal));
 }
 
-export interface Logout {
+interface Logout {
   /** False if there was no login. */
   readonly wasSignedIn: boolean;
   /**
@@ -126,7 +127,7 @@ export async function logout(
     }
   } catch (thrown) {
     // An expired or revoked login has already ended.
-    if (!isRevoked(thrown)) problem = messageOf(thrown);
+    if (!isRevoked(thrown)) problem = getErrorMessage(thrown);
   }
   return { wasSignedIn: await removeToken(session, context.env), problem };
 }
@@ -137,7 +138,7 @@ async function withPortal<T>(
   work: (portal: Portal) => Promise<T>,
 ): Promise<T> {
   const { endpointProvider } = new SSOClient({ region: session.region }).config;
-  const connection = await connect('SSO', endpointProvider, session, context);
+  const connection = await connectService('SSO', endpointProvider, session, context);
   try {
     return await work(new Portal(session, connection));
   } finally {
@@ -158,7 +159,7 @@ class Portal {
   }
 
   accounts(accessToken: string, signal: AbortSignal): Promise<AccountInfo[]> {
-    return allPages(async (nextToken) => {
+    return readAllPages(async (nextToken) => {
       const command = new ListAccountsCommand({ accessToken, nextToken });
       const page = await this.#call('Could not list accounts', signal, (options) =>
         this.#client.send(command, options),
@@ -168,7 +169,7 @@ class Portal {
   }
 
   async roles(accessToken: string, accountId: string, signal: AbortSignal): Promise<string[]> {
-    const infos = await allPages(async (nextToken) => {
+    const infos = await readAllPages(async (nextToken) => {
       const command = new ListAccountRolesCommand({ accessToken, accountId, nextToken });
       const page = await this.#call(`Could not list the roles of ${accountId}`, signal, (options) =>
         this.#client.send(command, options),
@@ -219,7 +220,7 @@ class Portal {
       if (!isRevoked(thrown)) throw thrown;
       throw new AgentCoreError(
         'credentials',
-        `AWS no longer accepts the login to ${nameOf(this.#session)}: run "${loginCommand(this.#session)} --force"`,
+        `AWS no longer accepts the login to ${formatSsoSessionName(this.#session)}: run "${formatLoginCommand(this.#session)} --force"`,
         { cause: thrown, data: { status: 401 } },
       );
     }
@@ -230,7 +231,7 @@ function isRevoked(thrown: unknown): boolean {
   return thrown instanceof AgentCoreError && thrown.data?.status === 401;
 }
 
-async function allPages<T>(
+async function readAllPages<T>(
   read: (nextToken: string | undefined) => Promise<{
     readonly items: readonly T[] | undefined;
     readonly nextToken: string | undefined;

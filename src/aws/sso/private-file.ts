@@ -3,11 +3,13 @@ import { type BigIntStats, closeSync, openSync, rmSync, type Stats, statSync } f
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AgentCoreError, messageOf } from '../../error.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
 
 /** Milliseconds after which a lock counts as abandoned. */
 const LOCK_LIFE = 60_000;
-const LOCK_PAUSE = 50;
+
+const LOCK_POLL_INTERVAL_MS = 50;
+
 /** Windows prevents replacing a file while another program reads it. */
 const REPLACE_ATTEMPTS = 20;
 
@@ -16,11 +18,11 @@ const REPLACE_ATTEMPTS = 20;
  * stays as it is: the user or the AWS CLI has chosen its mode, and {@link replaceFile} makes each
  * file private.
  */
-export async function privateFolder(path: string): Promise<void> {
+export async function ensurePrivateDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw unwritable(path, cause);
+    throw createWriteError(path, cause);
   }
 }
 
@@ -39,17 +41,17 @@ export async function replaceFile(
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   const mode = kept ? kept.mode & 0o7777 : 0o600;
   try {
-    const owner = kept ? ownerOfFile(kept) : await ownerOf(dirname(path));
+    const owner = kept ? getReplacedFileOwner(kept) : await getFileOwner(dirname(path));
     const file = await open(temporary, 'wx', mode);
     try {
-      await fill(file, content, mode, owner);
+      await writeContent(file, content, mode, owner);
     } finally {
       await file.close();
     }
-    await moveOver(temporary, path);
+    await renameWithRetry(temporary, path);
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw unwritable(path, cause);
+    throw createWriteError(path, cause);
   }
 }
 
@@ -57,17 +59,17 @@ export async function replaceFile(
  * Runs work on a file under a lock, exclusive among all programs that use this function. The work
  * must end within a minute, because older locks count as abandoned.
  */
-export async function locked<T>(
+export async function withFileLock<T>(
   path: string,
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T> {
   const lock = `${path}.lock`;
-  let own = take(lock);
+  let own = tryLock(lock);
   while (own === undefined) {
     signal.throwIfAborted();
-    await sleep(LOCK_PAUSE);
-    own = take(lock);
+    await sleep(LOCK_POLL_INTERVAL_MS);
+    own = tryLock(lock);
   }
   try {
     return await work();
@@ -81,13 +83,13 @@ export async function locked<T>(
 type LockIdentity = string;
 
 /** Takes the lock if it is free. Removes an expired lock, so that the next attempt can succeed. */
-function take(lock: string): LockIdentity | undefined {
+function tryLock(lock: string): LockIdentity | undefined {
   if (create(lock)) {
     const own = read(lock);
-    if (own) return identityOf(own);
+    if (own) return getLockIdentity(own);
   }
   const other = read(lock);
-  if (other && isTooOld(other)) removeIfSame(lock, identityOf(other));
+  if (other && isTooOld(other)) removeIfSame(lock, getLockIdentity(other));
   return undefined;
 }
 
@@ -101,12 +103,12 @@ function removeIfSame(lock: string, identity: LockIdentity): void {
   if (!create(right)) {
     // Left by a program that died during a removal.
     const left = read(right);
-    if (left && isTooOld(left)) removeIfSame(right, identityOf(left));
+    if (left && isTooOld(left)) removeIfSame(right, getLockIdentity(left));
     return;
   }
   try {
     const there = read(lock);
-    if (there && identityOf(there) === identity) rmSync(lock, { force: true });
+    if (there && getLockIdentity(there) === identity) rmSync(lock, { force: true });
   } finally {
     rmSync(right, { force: true });
   }
@@ -121,7 +123,7 @@ function create(path: string): boolean {
     const { code = '' } = thrown as NodeJS.ErrnoException;
     // Windows returns EPERM while a removed file is open elsewhere.
     if (code === 'EEXIST' || (process.platform === 'win32' && code === 'EPERM')) return false;
-    throw unwritable(path, thrown);
+    throw createWriteError(path, thrown);
   }
 }
 
@@ -129,7 +131,7 @@ function read(path: string): BigIntStats | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false });
 }
 
-function identityOf({ ino, mtimeNs }: BigIntStats): LockIdentity {
+function getLockIdentity({ ino, mtimeNs }: BigIntStats): LockIdentity {
   return `${ino}-${mtimeNs}`;
 }
 
@@ -144,7 +146,7 @@ interface Owner {
 }
 
 /** Returns the new owner for the file, or `undefined` if no change is needed. */
-async function ownerOf(folder: string): Promise<Owner | undefined> {
+async function getFileOwner(folder: string): Promise<Owner | undefined> {
   const us = process.getuid?.();
   if (us === undefined) return undefined;
   const { uid, gid } = await stat(folder);
@@ -154,15 +156,15 @@ async function ownerOf(folder: string): Promise<Owner | undefined> {
   throw new Error(`the folder ${folder} belongs to another user`);
 }
 
-/** Like {@link ownerOf}, for a replaced file. Its group may be another group of this user. */
-function ownerOfFile({ uid, gid }: Owner): Owner | undefined {
+/** Like {@link getFileOwner}, for a replaced file. Its group may be another group of this user. */
+function getReplacedFileOwner({ uid, gid }: Owner): Owner | undefined {
   const us = process.getuid?.();
   if (us === undefined || (uid === us && gid === process.getgid?.())) return undefined;
   if (uid === us || us === 0) return { uid, gid };
   throw new Error('the file belongs to another user');
 }
 
-async function fill(
+async function writeContent(
   file: FileHandle,
   content: string | Buffer,
   mode: number,
@@ -175,7 +177,7 @@ async function fill(
   await file.sync();
 }
 
-async function moveOver(from: string, to: string): Promise<void> {
+async function renameWithRetry(from: string, to: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await rename(from, to);
@@ -183,12 +185,14 @@ async function moveOver(from: string, to: string): Promise<void> {
       const { code = '' } = thrown as NodeJS.ErrnoException;
       const isBusy = process.platform === 'win32' && ['EPERM', 'EACCES', 'EBUSY'].includes(code);
       if (!isBusy || attempt === REPLACE_ATTEMPTS) throw thrown;
-      await sleep(LOCK_PAUSE);
+      await sleep(LOCK_POLL_INTERVAL_MS);
     }
   }
 }
 
-function unwritable(path: string, cause: unknown): AgentCoreError {
+function createWriteError(path: string, cause: unknown): AgentCoreError {
   if (cause instanceof AgentCoreError) return cause;
-  return new AgentCoreError('config', `Could not write ${path}: ${messageOf(cause)}`, { cause });
+  return new AgentCoreError('config', `Could not write ${path}: ${getErrorMessage(cause)}`, {
+    cause,
+  });
 }

@@ -4,21 +4,21 @@ import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
 import type { ConfigSection } from '../credentials/config-parser.ts';
 import {
-  lookAlike,
+  describeProfileFault,
+  describeSimilarSection,
+  describeSsoSessionFault,
+  getProfilePaths,
   type ProfileFiles,
-  profileFault,
-  profilePaths,
   readProfileFiles,
   readSharedFile,
   type SharedFile,
-  ssoSessionFault,
   toProfileFiles,
   toSharedFile,
 } from '../credentials/profile-files.ts';
 import { describeProfile } from '../credentials/profiles.ts';
-import { regionFault } from '../region.ts';
+import { describeRegionFault } from '../region.ts';
 import { ConfigText, type Setting } from './config-text.ts';
-import { locked, privateFolder, replaceFile } from './private-file.ts';
+import { ensurePrivateDirectory, replaceFile, withFileLock } from './private-file.ts';
 import { ACCOUNT_SCOPE, type SsoSession } from './sso-session.ts';
 
 /** Maximum attempts if another program changes the file at the same time. */
@@ -43,7 +43,9 @@ export interface SsoProfile {
 
 /** Characters that every SDK accepts without quotes. */
 const NAME = /^[\w@+.%:/-]+$/;
+
 const LETTERS = 'letters, digits and any of _ @ + . % : / -';
+
 /** Settings for credentials. Two kinds of them in one profile would conflict. */
 const CREDENTIAL_KEYS =
   /^(sso_\w+|role_arn|source_profile|credential_source|credential_process|web_identity_token_file|role_session_name|external_id|mfa_serial|duration_seconds|aws_(access_key_id|secret_access_key|session_token|security_token)|login_session)$/;
@@ -109,23 +111,24 @@ async function changeConfig(
   signal: AbortSignal,
   { change, isRight }: Change,
 ): Promise<string> {
-  const asked = profilePaths(env).config;
-  if (!(await realpath(dirname(asked)).catch(() => undefined))) await privateFolder(dirname(asked));
+  const asked = getProfilePaths(env).config;
+  if (!(await realpath(dirname(asked)).catch(() => undefined)))
+    await ensurePrivateDirectory(dirname(asked));
   // If the path is a link, write to its target and keep the link.
   const path = await realpath(asked).catch(() => asked);
-  await locked(path, signal, async () => {
+  await withFileLock(path, signal, async () => {
     for (let attempt = 1; ; attempt++) {
       const before = await readSharedFile(path);
       const files = toProfileFiles(
         toSharedFile(path, before ?? Buffer.alloc(0), 'config'),
         (await readProfileFiles(env)).credentials,
       );
-      requireUnderstood(what, files.config);
+      requireParsed(what, files.config);
       const text = new ConfigText(files.config.text);
       const changed = change(files, text);
       const bytes = Buffer.from(text.toString(), 'latin1');
       const after = toSharedFile(path, bytes, 'config');
-      const right = keepsOthers(files.config, changed, after);
+      const right = hasSameOtherSections(files.config, changed, after);
       if (!right || !isRight(toProfileFiles(after, files.credentials))) {
         throw new AgentCoreError(
           'config',
@@ -151,7 +154,7 @@ async function changeConfig(
  * @throws {AgentCoreError} `config` if the file has syntax errors, because a change could have
  * unknown effects.
  */
-function requireUnderstood(what: string, { path, text }: SharedFile): void {
+function requireParsed(what: string, { path, text }: SharedFile): void {
   const problem = text.problems.find(({ kind }) => kind === 'error');
   if (problem) {
     throw new AgentCoreError(
@@ -162,12 +165,12 @@ function requireUnderstood(what: string, { path, text }: SharedFile): void {
 }
 
 /** Whether all sections except `changed` have the same bytes in the same order. */
-function keepsOthers(
+function hasSameOtherSections(
   before: SharedFile,
   changed: readonly ConfigSection[],
   after: SharedFile,
 ): boolean {
-  const bytesOf = ({ text }: SharedFile, { start, end }: ConfigSection) =>
+  const toBytes = ({ text }: SharedFile, { start, end }: ConfigSection) =>
     text.lines.slice(start, end).join('').trimEnd();
   const hasNoMistake = after.text.problems.every(({ kind }) => kind !== 'error');
   return (
@@ -175,7 +178,7 @@ function keepsOthers(
     before.text.sections.every((section, at) => {
       const other = after.text.sections[at];
       if (other?.header !== section.header) return false;
-      return changed.includes(section) || bytesOf(before, section) === bytesOf(after, other);
+      return changed.includes(section) || toBytes(before, section) === toBytes(after, other);
     })
   );
 }
@@ -190,7 +193,7 @@ function putProfile(
   const { path, profiles } = files.config;
   // The file may have changed since the profile was checked.
   checkSession(session, files);
-  const fault = profileFault(name, files);
+  const fault = describeProfileFault(name, files);
   if (fault) {
     throw new AgentCoreError(
       'config',
@@ -198,10 +201,10 @@ function putProfile(
     );
   }
   if (session.name !== undefined) putSession(files, text, { ...session, name: session.name });
-  const settings = settingsOf(profile);
+  const settings = toProfileSettings(profile);
   const [section] = profiles.get(name) ?? [];
   if (!section) {
-    const alike = lookAlike('profile', name, files);
+    const alike = describeSimilarSection('profile', name, files);
     if (alike) throw new AgentCoreError('usage', `Could not write profile "${name}": ${alike}`);
     text.append(name === 'default' ? 'default' : `profile ${name}`, settings);
     return [];
@@ -237,7 +240,7 @@ function isWritten(profile: SsoProfile, files: ProfileFiles): boolean {
   return (
     problem === undefined &&
     kind === (session.name === undefined ? 'sso-legacy' : 'sso-session') &&
-    settingsOf(profile).every(([key, value]) => section[key] === value) &&
+    toProfileSettings(profile).every(([key, value]) => section[key] === value) &&
     (session.name === undefined || isSessionWritten({ ...session, name: session.name }, files))
   );
 }
@@ -247,7 +250,7 @@ function isSessionWritten({ name, startUrl, region }: NamedSession, files: Profi
   return section?.sso_start_url === startUrl && section.sso_region === region;
 }
 
-function settingsOf({ session, accountId, roleName, region }: SsoProfile): Setting[] {
+function toProfileSettings({ session, accountId, roleName, region }: SsoProfile): Setting[] {
   return [
     // Without a session name, the token cache uses the start URL. The profile must do the same.
     ...(session.name !== undefined
@@ -268,11 +271,12 @@ export async function checkProfile(profile: SsoProfile, env: Environment): Promi
   const files = await readProfileFiles(env);
   // An existing profile already has a header.
   if (!files.config.profiles.has(name) && (!NAME.test(name) || name === '__proto__')) {
-    throw mistake('The profile’s name', name, LETTERS);
+    throw createValueError('The profile’s name', name, LETTERS);
   }
-  if (!/^\d{12}$/.test(accountId)) throw mistake('The account', accountId, 'twelve digits');
+  if (!/^\d{12}$/.test(accountId))
+    throw createValueError('The account', accountId, 'twelve digits');
   if (!/^[\w+=,.@-]{1,64}$/.test(roleName)) {
-    throw mistake('The role', roleName, 'the name of a role, such as AdministratorAccess');
+    throw createValueError('The role', roleName, 'the name of a role, such as AdministratorAccess');
   }
   if (region !== undefined) checkRegion(region);
   checkSession(session, files);
@@ -293,14 +297,14 @@ function checkSession({ name, startUrl, region }: SsoSession, files: ProfileFile
   const { path, ssoSessions } = files.config;
   checkRegion(region);
   if (!/^https?:\/\/[!-~]+$/.test(startUrl)) {
-    throw mistake('The start URL', startUrl, 'one such as https://NAME.awsapps.com/start');
+    throw createValueError('The start URL', startUrl, 'one such as https://NAME.awsapps.com/start');
   }
   if (name === undefined) return;
   if (!ssoSessions.has(name)) {
-    if (!NAME.test(name)) throw mistake('The SSO session’s name', name, LETTERS);
+    if (!NAME.test(name)) throw createValueError('The SSO session’s name', name, LETTERS);
     return;
   }
-  const fault = ssoSessionFault(name, files);
+  const fault = describeSsoSessionFault(name, files);
   if (fault) throw new AgentCoreError('config', `Could not use SSO session "${name}": it ${fault}`);
   if (!isSessionWritten({ name, startUrl, region }, files)) {
     throw new AgentCoreError(
@@ -311,10 +315,10 @@ function checkSession({ name, startUrl, region }: SsoSession, files: ProfileFile
 }
 
 function checkRegion(region: string): void {
-  const fault = regionFault(region);
+  const fault = describeRegionFault(region);
   if (fault) throw new AgentCoreError('usage', `The region ${fault}`);
 }
 
-function mistake(what: string, value: string, expected: string): AgentCoreError {
+function createValueError(what: string, value: string, expected: string): AgentCoreError {
   return new AgentCoreError('usage', `${what} is "${value}", expected ${expected}`);
 }

@@ -1,16 +1,16 @@
 import { AgentCoreError } from '../../error.ts';
 import { Oidc } from './oidc.ts';
-import { locked } from './private-file.ts';
-import { refusalOf } from './service-call.ts';
-import { clockOf, type SsoContext } from './sso-context.ts';
-import { loginCommand, nameOf, type SsoSession } from './sso-session.ts';
+import { withFileLock } from './private-file.ts';
+import { getOAuthErrorCode } from './service-call.ts';
+import { getClock, type SsoContext } from './sso-context.ts';
+import { formatLoginCommand, formatSsoSessionName, type SsoSession } from './sso-session.ts';
 import {
+  getTokenPath,
   isDue,
   isRefreshable,
   isValid,
   readToken,
   type SsoToken,
-  tokenFile,
   writeToken,
 } from './token-cache.ts';
 
@@ -23,16 +23,18 @@ import {
  * stored login has expired.
  * @throws the signal's reason if the signal aborts.
  */
-export async function currentToken(
+export async function getCurrentToken(
   session: SsoSession,
   context: SsoContext,
   signal: AbortSignal,
 ): Promise<SsoToken | undefined> {
-  const now = clockOf(context).now();
+  const now = getClock(context).now();
   const token = await readToken(session, context.env);
   if (!token || !isDue(token, now)) return token;
   if (!isRefreshable(token, now)) return isValid(token, now) ? token : undefined;
-  return locked(tokenFile(session, context.env), signal, () => renewed(session, context, signal));
+  return withFileLock(getTokenPath(session, context.env), signal, () =>
+    renewToken(session, context, signal),
+  );
 }
 
 /** @throws {AgentCoreError} `credentials`, with the command to run, if no user is signed in. */
@@ -41,21 +43,21 @@ export async function requireToken(
   context: SsoContext,
   signal: AbortSignal,
 ): Promise<SsoToken> {
-  const token = await currentToken(session, context, signal);
+  const token = await getCurrentToken(session, context, signal);
   if (token) return token;
   throw new AgentCoreError(
     'credentials',
-    `Not signed in to ${nameOf(session)}: run "${loginCommand(session)}"`,
+    `Not signed in to ${formatSsoSessionName(session)}: run "${formatLoginCommand(session)}"`,
   );
 }
 
-async function renewed(
+async function renewToken(
   session: SsoSession,
   context: SsoContext,
   signal: AbortSignal,
 ): Promise<SsoToken | undefined> {
   const { env } = context;
-  const now = clockOf(context).now();
+  const now = getClock(context).now();
   // The previous lock holder may have refreshed it.
   const token = await readToken(session, env);
   if (!token || !isDue(token, now)) return token;
@@ -73,7 +75,7 @@ async function renewed(
     // A program without this lock may have refreshed it first.
     const found = await readToken(session, env);
     if (found && found.accessToken !== token.accessToken && isValid(found, now)) return found;
-    if (usable || refusalOf(thrown) !== undefined) return usable;
+    if (usable || getOAuthErrorCode(thrown) !== undefined) return usable;
     throw thrown;
   } finally {
     oidc.close();

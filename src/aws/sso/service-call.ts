@@ -1,5 +1,5 @@
-import { AgentCoreError, messageOf } from '../../error.ts';
-import { sdkRequestHandler } from '../sdk-request-handler.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
+import { createSdkRequestHandler } from '../sdk-request-handler.ts';
 import { readServiceSettings, type ServiceSettings } from '../shared-config.ts';
 import type { SsoContext } from './sso-context.ts';
 import type { SsoSession } from './sso-session.ts';
@@ -24,7 +24,7 @@ export interface ServiceConnection {
     readonly region: string;
     readonly useFipsEndpoint: false;
     readonly useDualstackEndpoint: false;
-    readonly requestHandler: ReturnType<typeof sdkRequestHandler>;
+    readonly requestHandler: ReturnType<typeof createSdkRequestHandler>;
   };
   /** Closes the sockets. */
   close(): void;
@@ -34,17 +34,17 @@ export interface ServiceConnection {
  * @param serviceId The SDK's service id, such as `SSO OIDC`.
  * @throws {AgentCoreError} `config` if endpoint settings conflict.
  */
-export async function connect(
+export async function connectService(
   serviceId: string,
   endpointProvider: unknown,
   session: SsoSession,
   { env, network }: SsoContext,
 ): Promise<ServiceConnection> {
   const settings = await readServiceSettings(serviceId, session.profile, env);
-  const endpoint = endpointOf(endpointProvider as EndpointProvider, session.region, settings);
+  const endpoint = resolveEndpoint(endpointProvider as EndpointProvider, session.region, settings);
   const agent = await network.agentFor(endpoint);
   // The handler would only log a read timeout to the console. `call` ends the request instead.
-  const requestHandler = sdkRequestHandler(agent, { connect: 10_000, read: 0 });
+  const requestHandler = createSdkRequestHandler(agent, { connect: 10_000, read: 0 });
   return {
     endpoint,
     settings: {
@@ -62,7 +62,7 @@ export async function connect(
   };
 }
 
-function endpointOf(
+function resolveEndpoint(
   endpointProvider: EndpointProvider,
   region: string,
   { fips, dualStack, override }: ServiceSettings,
@@ -77,7 +77,7 @@ function endpointOf(
   } catch (cause) {
     throw new AgentCoreError(
       'config',
-      `No endpoint of IAM Identity Center in ${region}: ${messageOf(cause)}`,
+      `No endpoint of IAM Identity Center in ${region}: ${getErrorMessage(cause)}`,
       { cause },
     );
   }
@@ -101,7 +101,7 @@ export async function call<T>(
   const late = AbortSignal.timeout(CALL_TIME);
   const ending = AbortSignal.any([signal, late]);
   try {
-    return await until(ending, send({ abortSignal: ending }));
+    return await rejectOnAbort(ending, send({ abortSignal: ending }));
   } catch (cause) {
     signal.throwIfAborted();
     if (late.aborted) {
@@ -111,12 +111,12 @@ export async function call<T>(
         { cause },
       );
     }
-    throw failureOf(what, host, cause);
+    throw createServiceError(what, host, cause);
   }
 }
 
 /** Resolves with the work's result. Rejects with the signal's reason if the signal aborts first. */
-export async function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+export async function rejectOnAbort<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
     abort = () => reject(signal.reason);
@@ -131,7 +131,7 @@ export async function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T
 }
 
 /** Returns the OAuth error code, such as `slow_down`, or `undefined` for other failures. */
-export function refusalOf(thrown: unknown): string | undefined {
+export function getOAuthErrorCode(thrown: unknown): string | undefined {
   const reason = thrown instanceof AgentCoreError ? thrown.data?.refusal : undefined;
   return typeof reason === 'string' ? reason : undefined;
 }
@@ -145,7 +145,7 @@ interface ServiceException {
   readonly $metadata?: { readonly httpStatusCode?: number };
 }
 
-function failureOf(what: string, host: string, cause: unknown): AgentCoreError {
+function createServiceError(what: string, host: string, cause: unknown): AgentCoreError {
   if (cause instanceof AgentCoreError) return cause;
   const {
     name,
@@ -158,7 +158,7 @@ function failureOf(what: string, host: string, cause: unknown): AgentCoreError {
   if (status === undefined) {
     return new AgentCoreError(
       'connection',
-      `${what}: the connection to ${host} failed, check the network and proxy settings (${messageOf(cause)})`,
+      `${what}: the connection to ${host} failed, check the network and proxy settings (${getErrorMessage(cause)})`,
       { cause },
     );
   }
@@ -166,7 +166,7 @@ function failureOf(what: string, host: string, cause: unknown): AgentCoreError {
   if (status >= 500 || status === 429) {
     return new AgentCoreError('upstream', `${what}: ${reason}`, { cause, data: { status } });
   }
-  const refusal = error ?? oauthName(name);
+  const refusal = error ?? toOAuthName(name);
   return new AgentCoreError('credentials', `${what}: ${reason}`, {
     cause,
     data: { status, refusal },
@@ -174,7 +174,7 @@ function failureOf(what: string, host: string, cause: unknown): AgentCoreError {
 }
 
 /** `SlowDownException` becomes OAuth's `slow_down`. */
-function oauthName(exception: string): string {
+function toOAuthName(exception: string): string {
   return exception
     .replace(/Exception$/, '')
     .replace(/(?<=.)[A-Z]/g, '_$&')

@@ -28,6 +28,6 @@ const systemClock: Clock = {
   },
 };
 
-export function clockOf({ clock = systemClock }: Pick<SsoContext, 'clock'>): Clock {
+export function getClock({ clock = systemClock }: Pick<SsoContext, 'clock'>): Clock {
   return clock;
 }

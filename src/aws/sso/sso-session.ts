@@ -1,15 +1,15 @@
 import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
 import {
-  lookAlike,
-  misreadProfile,
+  describeMisreadProfile,
+  describeProfileFault,
+  describeSimilarSection,
+  describeSsoSessionFault,
   type ProfileFiles,
-  profileFault,
   readProfileFiles,
   type Section,
-  ssoSessionFault,
 } from '../credentials/profile-files.ts';
-import { environmentProfile } from '../environment-profile.ts';
+import { getEnvironmentProfile } from '../environment-profile.ts';
 
 /** An access portal of IAM Identity Center, as configured in the shared files. */
 export interface SsoSession {
@@ -45,10 +45,10 @@ export async function findSsoSession(choice: SsoChoice, env: Environment): Promi
   }
   const files = await readProfileFiles(env);
   const file = files.config.path;
-  if (choice.ssoSession) return sessionNamed(choice.ssoSession, undefined, files);
-  const asked = choice.profile || environmentProfile(env);
-  const name = loginProfile(asked || 'default', files);
-  const fault = profileFault(name, files);
+  if (choice.ssoSession) return getSessionByName(choice.ssoSession, undefined, files);
+  const asked = choice.profile || getEnvironmentProfile(env);
+  const name = findLoginProfile(asked || 'default', files);
+  const fault = describeProfileFault(name, files);
   if (fault) {
     throw new AgentCoreError(
       'config',
@@ -56,14 +56,14 @@ export async function findSsoSession(choice: SsoChoice, env: Environment): Promi
     );
   }
   const profile = files.profiles.get(name);
-  if (profile?.sso_session) return sessionNamed(profile.sso_session, name, files);
+  if (profile?.sso_session) return getSessionByName(profile.sso_session, name, files);
   if (profile?.sso_start_url || profile?.sso_region) {
     const where = `profile "${name}" in ${file}`;
-    return sessionOf(profile, where, { name: undefined, profile: name });
+    return parseSsoSession(profile, where, { name: undefined, profile: name });
   }
-  if (asked) throw noSsoProfile(asked, files);
+  if (asked) throw createMissingSsoError(asked, files);
   const [only, ...others] = files.ssoSessions.keys();
-  if (only && others.length === 0) return sessionNamed(only, undefined, files);
+  if (only && others.length === 0) return getSessionByName(only, undefined, files);
   const advice = only
     ? `name one of the SSO sessions ${[only, ...others].join(', ')}, or a profile`
     : 'add one with "aws configure sso"';
@@ -71,7 +71,7 @@ export async function findSsoSession(choice: SsoChoice, env: Environment): Promi
 }
 
 /** Returns the profile with the login. For a role profile, this is a source profile. */
-function loginProfile(name: string, { profiles }: ProfileFiles): string {
+function findLoginProfile(name: string, { profiles }: ProfileFiles): string {
   const seen = new Set<string>();
   for (let at = name; !seen.has(at); ) {
     seen.add(at);
@@ -91,37 +91,42 @@ export async function listSsoSessions(env: Environment): Promise<readonly SsoSes
   const files = await readProfileFiles(env);
   return [...files.ssoSessions].flatMap(
     ([name, { sso_start_url: startUrl, sso_region: region }]) =>
-      startUrl && region && URL.canParse(startUrl) && !ssoSessionFault(name, files)
-        ? [sessionNamed(name, undefined, files)]
+      startUrl && region && URL.canParse(startUrl) && !describeSsoSessionFault(name, files)
+        ? [getSessionByName(name, undefined, files)]
         : [],
   );
 }
 
 /** The display name of the session. */
-export function nameOf({ name, startUrl }: SsoSession): string {
+export function formatSsoSessionName({ name, startUrl }: SsoSession): string {
   return name === undefined ? startUrl : `SSO session "${name}"`;
 }
 
 /** The command to sign in to it. */
-export function loginCommand({ name, profile }: SsoSession): string {
-  if (profile !== undefined) return `agentcore-mcp login --profile ${quoted(profile)}`;
-  if (name !== undefined) return `agentcore-mcp login --sso-session ${quoted(name)}`;
+export function formatLoginCommand({ name, profile }: SsoSession): string {
+  if (profile !== undefined) return `agentcore-mcp login --profile ${quoteName(profile)}`;
+  if (name !== undefined) return `agentcore-mcp login --sso-session ${quoteName(name)}`;
   return 'agentcore-mcp login';
 }
 
-function sessionNamed(name: string, profile: string | undefined, files: ProfileFiles): SsoSession {
+function getSessionByName(
+  name: string,
+  profile: string | undefined,
+  files: ProfileFiles,
+): SsoSession {
   const file = files.config.path;
   const section = files.ssoSessions.get(name);
-  const fault = ssoSessionFault(name, files);
+  const fault = describeSsoSessionFault(name, files);
   if (fault) {
     throw new AgentCoreError(
       'config',
       `Could not use SSO session "${name}": it ${fault}. Correct the file`,
     );
   }
-  if (section) return sessionOf(section, `[sso-session ${name}] in ${file}`, { name, profile });
+  if (section)
+    return parseSsoSession(section, `[sso-session ${name}] in ${file}`, { name, profile });
   const whose = profile === undefined ? '' : `, which profile "${profile}" names,`;
-  const alike = lookAlike('sso-session', name, files);
+  const alike = describeSimilarSection('sso-session', name, files);
   if (alike) {
     throw new AgentCoreError(
       'config',
@@ -134,12 +139,12 @@ function sessionNamed(name: string, profile: string | undefined, files: ProfileF
   );
 }
 
-function sessionOf(
+function parseSsoSession(
   section: Section,
   where: string,
   identity: Pick<SsoSession, 'name' | 'profile'>,
 ): SsoSession {
-  const startUrl = required(section, 'sso_start_url', where);
+  const startUrl = getRequired(section, 'sso_start_url', where);
   if (!URL.canParse(startUrl)) {
     throw new AgentCoreError('config', `sso_start_url of ${where} is not a URL: ${startUrl}`);
   }
@@ -147,21 +152,21 @@ function sessionOf(
   return {
     ...identity,
     startUrl,
-    region: required(section, 'sso_region', where),
+    region: getRequired(section, 'sso_region', where),
     scopes: scopes.length > 0 ? scopes : [ACCOUNT_SCOPE],
   };
 }
 
-function required(section: Section, field: string, where: string): string {
+function getRequired(section: Section, field: string, where: string): string {
   const value = section[field];
   if (value) return value;
   throw new AgentCoreError('config', `${field} is missing: add it to ${where}`);
 }
 
-function noSsoProfile(profile: string, files: ProfileFiles): AgentCoreError {
+function createMissingSsoError(profile: string, files: ProfileFiles): AgentCoreError {
   const file = files.config.path;
   const exists = files.profiles.has(profile);
-  const misread = exists ? undefined : misreadProfile(profile, files);
+  const misread = exists ? undefined : describeMisreadProfile(profile, files);
   if (misread) {
     return new AgentCoreError('usage', `Could not use profile "${profile}": ${misread}`);
   }
@@ -173,6 +178,6 @@ function noSsoProfile(profile: string, files: ProfileFiles): AgentCoreError {
   );
 }
 
-function quoted(name: string): string {
+function quoteName(name: string): string {
   return /^[\w@%+=:,./-]+$/.test(name) ? name : `"${name}"`;
 }

@@ -1,4 +1,4 @@
-import { clockOf, type SsoContext } from './sso-context.ts';
+import { getClock, type SsoContext } from './sso-context.ts';
 import type { SsoSession } from './sso-session.ts';
 import { isRefreshable, isValid, readToken } from './token-cache.ts';
 
@@ -14,11 +14,11 @@ export type LoginStatus =
     };
 
 /** Reads the login state from the stored token only. A login revoked by AWS still appears valid. */
-export async function loginStatus(
+export async function readLoginStatus(
   session: SsoSession,
   context: Pick<SsoContext, 'env' | 'clock'>,
 ): Promise<LoginStatus> {
-  const now = clockOf(context).now();
+  const now = getClock(context).now();
   const token = await readToken(session, context.env);
   if (!token) return { state: 'signed-out' };
   const renews = isRefreshable(token, now);

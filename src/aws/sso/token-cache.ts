@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Environment } from '../../environment.ts';
-import { homeOf } from '../credentials/profile-files.ts';
-import { privateFolder, replaceFile } from './private-file.ts';
+import { getHomeDirectory } from '../credentials/profile-files.ts';
+import { ensurePrivateDirectory, replaceFile } from './private-file.ts';
 import type { SsoSession } from './sso-session.ts';
 
 /** An OAuth client registration. The client is public, so its secret proves nothing. */
@@ -25,16 +25,16 @@ export interface SsoToken {
 const RENEW_BEFORE = 5 * 60_000;
 
 /** The token cache of the AWS CLI and the SDKs. No variable changes this path. */
-export function ssoCacheFolder(env: Environment): string {
-  return join(homeOf(env), '.aws', 'sso', 'cache');
+export function getSsoCacheDirectory(env: Environment): string {
+  return join(getHomeDirectory(env), '.aws', 'sso', 'cache');
 }
 
 /** The path where the AWS CLI and every SDK look for the session's token. */
-export function tokenFile({ name, startUrl }: SsoSession, env: Environment): string {
+export function getTokenPath({ name, startUrl }: SsoSession, env: Environment): string {
   const key = createHash('sha1')
     .update(name ?? startUrl)
     .digest('hex');
-  return join(ssoCacheFolder(env), `${key}.json`);
+  return join(getSsoCacheDirectory(env), `${key}.json`);
 }
 
 /** Reads the stored token. Returns `undefined` if it is missing, invalid or for another portal. */
@@ -42,16 +42,16 @@ export async function readToken(
   session: SsoSession,
   env: Environment,
 ): Promise<SsoToken | undefined> {
-  const members = await readMembers(tokenFile(session, env));
+  const members = await readMembers(getTokenPath(session, env));
   const { accessToken, refreshToken, startUrl } = members;
-  const expiresAt = dateOf(members.expiresAt);
+  const expiresAt = parseDate(members.expiresAt);
   if (typeof accessToken !== 'string' || accessToken === '' || !expiresAt) return undefined;
   if (startUrl !== undefined && startUrl !== session.startUrl) return undefined;
   return {
     accessToken,
     expiresAt,
     refreshToken: typeof refreshToken === 'string' ? refreshToken : undefined,
-    registration: registrationOf({ ...members, expiresAt: members.registrationExpiresAt }),
+    registration: parseRegistration({ ...members, expiresAt: members.registrationExpiresAt }),
   };
 }
 
@@ -61,15 +61,15 @@ export async function writeToken(
   env: Environment,
 ): Promise<void> {
   const { accessToken, expiresAt, refreshToken, registration } = token;
-  await writeMembers(tokenFile(session, env), env, {
+  await writeMembers(getTokenPath(session, env), env, {
     startUrl: session.startUrl,
     region: session.region,
     accessToken,
-    expiresAt: timestamp(expiresAt),
+    expiresAt: formatTimestamp(expiresAt),
     ...(registration && {
       clientId: registration.clientId,
       clientSecret: registration.clientSecret,
-      registrationExpiresAt: timestamp(registration.expiresAt),
+      registrationExpiresAt: formatTimestamp(registration.expiresAt),
     }),
     ...(refreshToken !== undefined && { refreshToken }),
   });
@@ -78,7 +78,7 @@ export async function writeToken(
 /** @returns false if there was none. */
 export async function removeToken(session: SsoSession, env: Environment): Promise<boolean> {
   try {
-    await rm(tokenFile(session, env));
+    await rm(getTokenPath(session, env));
     return true;
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return false;
@@ -106,7 +106,7 @@ export async function readRegistration(
   purpose: string,
   env: Environment,
 ): Promise<Registration | undefined> {
-  return registrationOf(await readMembers(registrationFile(session, purpose, env)));
+  return parseRegistration(await readMembers(getRegistrationPath(session, purpose, env)));
 }
 
 export async function writeRegistration(
@@ -115,8 +115,8 @@ export async function writeRegistration(
   { clientId, clientSecret, expiresAt }: Registration,
   env: Environment,
 ): Promise<void> {
-  const members = { clientId, clientSecret, expiresAt: timestamp(expiresAt) };
-  await writeMembers(registrationFile(session, purpose, env), env, members);
+  const members = { clientId, clientSecret, expiresAt: formatTimestamp(expiresAt) };
+  await writeMembers(getRegistrationPath(session, purpose, env), env, members);
 }
 
 export async function removeRegistration(
@@ -124,14 +124,14 @@ export async function removeRegistration(
   purpose: string,
   env: Environment,
 ): Promise<void> {
-  await rm(registrationFile(session, purpose, env), { force: true });
+  await rm(getRegistrationPath(session, purpose, env), { force: true });
 }
 
 /**
  * Named by a hash of its purpose, like the files of the AWS CLI. The client differs from the CLI's
  * and has its own name, so that users see the program requesting access.
  */
-function registrationFile(session: SsoSession, purpose: string, env: Environment): string {
+function getRegistrationPath(session: SsoSession, purpose: string, env: Environment): string {
   const { name, startUrl, region, scopes } = session;
   const identity = JSON.stringify({
     tool: 'agentcore-mcp',
@@ -142,12 +142,12 @@ function registrationFile(session: SsoSession, purpose: string, env: Environment
     scopes,
   });
   const key = createHash('sha1').update(identity).digest('hex');
-  return join(ssoCacheFolder(env), `${key}.json`);
+  return join(getSsoCacheDirectory(env), `${key}.json`);
 }
 
-function registrationOf(members: Members): Registration | undefined {
+function parseRegistration(members: Members): Registration | undefined {
   const { clientId, clientSecret } = members;
-  const expiresAt = dateOf(members.expiresAt);
+  const expiresAt = parseDate(members.expiresAt);
   if (typeof clientId !== 'string' || typeof clientSecret !== 'string' || !expiresAt) {
     return undefined;
   }
@@ -167,16 +167,16 @@ async function readMembers(path: string): Promise<Members> {
 }
 
 async function writeMembers(path: string, env: Environment, members: Members): Promise<void> {
-  await privateFolder(ssoCacheFolder(env));
+  await ensurePrivateDirectory(getSsoCacheDirectory(env));
   await replaceFile(path, JSON.stringify(members));
 }
 
 /** Whole seconds, as written by the AWS CLI. Some readers accept nothing else. */
-function timestamp(date: Date): string {
+function formatTimestamp(date: Date): string {
   return date.toISOString().replace(/\.\d{3}Z$/, 'Z');
 }
 
-function dateOf(text: unknown): Date | undefined {
+function parseDate(text: unknown): Date | undefined {
   if (typeof text !== 'string') return undefined;
   // Old versions of the AWS CLI wrote "UTC" instead of "Z".
   const date = new Date(text.replace(/UTC$/, 'Z'));

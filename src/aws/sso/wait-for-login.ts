@@ -1,12 +1,12 @@
 import { watch } from 'node:fs';
 import { AgentCoreError } from '../../error.ts';
-import { until } from './service-call.ts';
-import { clockOf, type SsoContext } from './sso-context.ts';
-import { loginCommand, nameOf, type SsoSession } from './sso-session.ts';
-import { isValid, readToken, type SsoToken, ssoCacheFolder } from './token-cache.ts';
+import { rejectOnAbort } from './service-call.ts';
+import { getClock, type SsoContext } from './sso-context.ts';
+import { formatLoginCommand, formatSsoSessionName, type SsoSession } from './sso-session.ts';
+import { getSsoCacheDirectory, isValid, readToken, type SsoToken } from './token-cache.ts';
 
 /** Polling interval in milliseconds, because some file systems do not report changes. */
-const LOOK_EVERY = 1_000;
+const POLL_INTERVAL_MS = 1_000;
 
 /**
  * Waits for a login by any program, such as this one in another window, or the AWS CLI.
@@ -26,12 +26,12 @@ export async function waitForLogin(
   const { context, signal, patience } = options;
   const late = AbortSignal.timeout(patience);
   try {
-    return await tokenAppears(session, context, () => true, AbortSignal.any([signal, late]));
+    return await waitForToken(session, context, () => true, AbortSignal.any([signal, late]));
   } catch (cause) {
     signal.throwIfAborted();
     throw new AgentCoreError(
       'credentials',
-      `The login to ${nameOf(session)} is missing or has expired, and nobody signed in within ${Math.round(patience / 1000)} s: run "${loginCommand(session)}"`,
+      `The login to ${formatSsoSessionName(session)} is missing or has expired, and nobody signed in within ${Math.round(patience / 1000)} s: run "${formatLoginCommand(session)}"`,
       { cause },
     );
   }
@@ -41,7 +41,7 @@ export async function waitForLogin(
  * Resolves when a valid and wanted token is stored. Rejects with the signal's reason if the signal
  * aborts.
  */
-export async function tokenAppears(
+export async function waitForToken(
   session: SsoSession,
   context: SsoContext,
   isWanted: (token: SsoToken) => boolean,
@@ -53,13 +53,13 @@ export async function tokenAppears(
   });
   const look = async () => {
     const token = await readToken(session, context.env);
-    if (token && isValid(token, clockOf(context).now()) && isWanted(token)) found(token);
+    if (token && isValid(token, getClock(context).now()) && isWanted(token)) found(token);
   };
-  const timer = setInterval(look, LOOK_EVERY);
-  const stopWatching = watchFolder(ssoCacheFolder(context.env), look);
+  const timer = setInterval(look, POLL_INTERVAL_MS);
+  const stopWatching = watchFolder(getSsoCacheDirectory(context.env), look);
   void look();
   try {
-    return await until(signal, appeared);
+    return await rejectOnAbort(signal, appeared);
   } finally {
     clearInterval(timer);
     stopWatching();

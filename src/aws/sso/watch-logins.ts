@@ -1,11 +1,12 @@
 import { type FSWatcher, watch } from 'node:fs';
 import type { Environment } from '../../environment.ts';
-import { ssoCacheFolder } from './token-cache.ts';
+import { getSsoCacheDirectory } from './token-cache.ts';
 
 /** Debounce in milliseconds. */
-const SETTLED_AFTER = 200;
+const SETTLED_AFTER_MS = 200;
+
 /** Milliseconds between checks for a missing directory. */
-const LOOK_EVERY = 3_000;
+const POLL_INTERVAL_MS = 3_000;
 
 /**
  * Calls `onChange` after a possible login or logout by any program, until the signal aborts. It may
@@ -13,13 +14,13 @@ const LOOK_EVERY = 3_000;
  */
 export function watchLogins(env: Environment, onChange: () => void, signal: AbortSignal): void {
   if (signal.aborted) return;
-  const folder = ssoCacheFolder(env);
+  const folder = getSsoCacheDirectory(env);
   let watcher: FSWatcher | undefined;
   let settling: NodeJS.Timeout | undefined;
 
   const settle = () => {
     clearTimeout(settling);
-    settling = setTimeout(onChange, SETTLED_AFTER).unref();
+    settling = setTimeout(onChange, SETTLED_AFTER_MS).unref();
   };
   const follow = () => {
     if (watcher) return false;
@@ -38,7 +39,7 @@ export function watchLogins(env: Environment, onChange: () => void, signal: Abor
   follow();
   const timer = setInterval(() => {
     if (follow()) settle();
-  }, LOOK_EVERY).unref();
+  }, POLL_INTERVAL_MS).unref();
   const end = () => {
     clearInterval(timer);
     clearTimeout(settling);

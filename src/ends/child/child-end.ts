@@ -1,26 +1,30 @@
 import { AgentCoreError } from '../../error.ts';
 import type { Log } from '../../log.ts';
-import { eraOf } from '../../mcp/era.ts';
+import { getProtocolEra } from '../../mcp/era.ts';
 import {
-  idAt,
-  type Notification,
-  type Request,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
   type RequestId,
-  type Response,
-  withTokenAt,
+  readIdAt,
+  replaceValueAt,
 } from '../../mcp/message.ts';
 import { withoutEmptyCursor } from '../../mcp/pages.ts';
-import { Connection } from '../../relay/connection.ts';
-import type { Exchange, Peer } from '../../relay/peer.ts';
+import { StdioConnection } from '../../relay/connection.ts';
+import type { Peer, RequestContext } from '../../relay/peer.ts';
 import { type ChildCommand, ChildProcess } from './child-process.ts';
 
 const SUBSCRIPTION_IN_PARAMS = ['params', '_meta', 'io.modelcontextprotocol/subscriptionId'];
+
 const SUBSCRIPTION_IN_RESULT = ['result', '_meta', 'io.modelcontextprotocol/subscriptionId'];
+
 const PROGRESS_TOKEN = ['params', 'progressToken'];
+
 const TOKEN_IN_REQUEST = ['params', '_meta', 'progressToken'];
+
 const OPEN_LIMIT = 10_000;
 
-export interface ChildEndOptions {
+interface ChildProcessTransportOptions {
   /** Returns the server's start command. Called at each start. */
   readonly command: () => ChildCommand;
   /** The client, for messages without an open request. */
@@ -31,29 +35,29 @@ export interface ChildEndOptions {
 
 /** A request in progress in the child process. */
 interface Open {
-  readonly request: Request;
-  readonly exchange: Exchange;
+  readonly request: JsonRpcRequest;
+  readonly exchange: RequestContext;
   /** The request's id on the child's connection. */
   id: RequestId | undefined;
 }
 
 interface Running {
   readonly process: ChildProcess;
-  readonly connection: Connection;
+  readonly connection: StdioConnection;
 }
 
 /**
  * Server end of a relay: a child process on stdio. The first message starts it. After it has ended,
  * the next message that begins a conversation starts it again.
  */
-export class ChildEnd implements Peer {
-  readonly #options: ChildEndOptions;
+export class ChildProcessTransport implements Peer {
+  readonly #options: ChildProcessTransportOptions;
   /** In order of arrival. */
   readonly #open = new Set<Open>();
   #running: Running | undefined;
   #failure: AgentCoreError | undefined;
 
-  constructor(options: ChildEndOptions) {
+  constructor(options: ChildProcessTransportOptions) {
     this.#options = options;
   }
 
@@ -66,17 +70,17 @@ export class ChildEnd implements Peer {
     return this.#open.size > 0;
   }
 
-  async request(request: Request, exchange: Exchange): Promise<Response> {
-    const begins = request.method === 'initialize' || eraOf(request) === 'stateless';
+  async request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
+    const begins = request.method === 'initialize' || getProtocolEra(request) === 'stateless';
     const { connection, process } = this.#run(begins);
-    const open: Open = { request, exchange, id: undefined };
+    const open: Open = { request, exchange: context, id: undefined };
     this.#open.add(open);
     try {
-      const response = await connection.request(request, exchange, (id) => {
+      const response = await connection.request(request, context, (id) => {
         open.id = id;
       });
       const list = withoutEmptyCursor(request, response);
-      return withTokenAt(list, SUBSCRIPTION_IN_RESULT, request.id.token);
+      return replaceValueAt(list, SUBSCRIPTION_IN_RESULT, request.id.token);
     } catch (thrown) {
       // The child's output has ended. Wait for its exit to report the reason.
       if (thrown instanceof AgentCoreError && thrown.code === 'shutdown') {
@@ -88,7 +92,7 @@ export class ChildEnd implements Peer {
     }
   }
 
-  async notify(notification: Notification): Promise<void> {
+  async notify(notification: JsonRpcNotification): Promise<void> {
     await this.#run(false).connection.notify(notification);
   }
 
@@ -102,7 +106,7 @@ export class ChildEnd implements Peer {
     if (this.#failure && !begins) throw this.#failure;
     const { command, log, messageLimit } = this.#options;
     const process = new ChildProcess(command(), log);
-    const connection = new Connection({
+    const connection = new StdioConnection({
       input: process.stdout,
       output: process.stdin,
       messageLimit,
@@ -134,31 +138,31 @@ export class ChildEnd implements Peer {
   #toClient(gone: AbortSignal): Peer {
     const { client } = this.#options;
     return {
-      request: (request, exchange) => {
-        const back = this.#latest()?.exchange.back ?? client;
+      request: (request, context) => {
+        const back = this.#latest()?.exchange.sender ?? client;
         return back.request(request, {
-          ...exchange,
-          signal: AbortSignal.any([exchange.signal, gone]),
+          ...context,
+          signal: AbortSignal.any([context.signal, gone]),
         });
       },
-      notify: (notification, exchange) => {
+      notify: (notification, context) => {
         const [open, told] = this.#owner(notification);
-        const back = open?.exchange.back ?? client;
-        return back.notify(told, { ...exchange, signal: gone });
+        const back = open?.exchange.sender ?? client;
+        return back.notify(told, { ...context, signal: gone });
       },
     };
   }
 
-  #owner(notification: Notification): [Open | undefined, Notification] {
-    const subscription = idAt(notification, SUBSCRIPTION_IN_PARAMS);
+  #owner(notification: JsonRpcNotification): [Open | undefined, JsonRpcNotification] {
+    const subscription = readIdAt(notification, SUBSCRIPTION_IN_PARAMS);
     if (subscription) {
       const open = this.#find(({ id }) => id?.key === subscription.key);
       const token = open?.request.id.token ?? subscription.token;
-      return [open, withTokenAt(notification, SUBSCRIPTION_IN_PARAMS, token)];
+      return [open, replaceValueAt(notification, SUBSCRIPTION_IN_PARAMS, token)];
     }
     if (notification.method === 'notifications/progress') {
-      const token = idAt(notification, PROGRESS_TOKEN)?.key;
-      const open = this.#find(({ request }) => idAt(request, TOKEN_IN_REQUEST)?.key === token);
+      const token = readIdAt(notification, PROGRESS_TOKEN)?.key;
+      const open = this.#find(({ request }) => readIdAt(request, TOKEN_IN_REQUEST)?.key === token);
       return [open, notification];
     }
     return [this.#latest(), notification];

@@ -1,15 +1,18 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { AgentCoreError, messageOf } from '../../error.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
 import type { Log } from '../../log.ts';
 
 /** The last lines of stderr and their length in characters, kept to explain an exit. */
 const LAST_LINES = 20;
+
 const LINE_LENGTH = 500;
+
 /** Milliseconds from SIGTERM to SIGKILL. */
-const STOP_GRACE = 5_000;
+const STOP_TIMEOUT_MS = 5_000;
+
 /** Milliseconds from the end of its output to SIGTERM. */
-const ENDING_GRACE = 1_000;
+const EXIT_TIMEOUT_MS = 1_000;
 
 export interface ChildCommand {
   readonly program: string;
@@ -41,7 +44,7 @@ export class ChildProcess {
     });
     this.ended = new Promise((resolve) => {
       this.#process.once('error', (cause) => {
-        if (this.#process.pid === undefined) resolve(this.#failure(messageOf(cause), cause));
+        if (this.#process.pid === undefined) resolve(this.#failure(getErrorMessage(cause), cause));
       });
       this.#process.once('close', (code, signal) => {
         resolve(this.#failure(signal ? `killed by ${signal}` : `exit code ${code}`));
@@ -56,7 +59,7 @@ export class ChildProcess {
 
   /** After the process closed its output, waits one second and then stops it. */
   async endSoon(): Promise<void> {
-    const timer = setTimeout(() => void this.stop(), ENDING_GRACE);
+    const timer = setTimeout(() => void this.stop(), EXIT_TIMEOUT_MS);
     await this.ended;
     clearTimeout(timer);
   }
@@ -65,7 +68,7 @@ export class ChildProcess {
   async stop(): Promise<void> {
     if (!this.started) return;
     this.#process.kill('SIGTERM');
-    const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_GRACE);
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_TIMEOUT_MS);
     await this.ended;
     clearTimeout(timer);
   }

@@ -1,11 +1,11 @@
-import type { Reply } from '../../aws/post.ts';
-import type { Request, Response } from '../../mcp/message.ts';
-import { AuthorizedPost, type AuthorizedPostOptions } from '../upstream/authorized-post.ts';
-import { type Refusals, readRefusal } from '../upstream/refusal.ts';
-import type { Invocation, Upstream } from '../upstream/upstream.ts';
-import { GATEWAY_MEANINGS } from './gateway-meanings.ts';
+import type { HttpReply } from '../../aws/post.ts';
+import type { JsonRpcRequest, JsonRpcResponse } from '../../mcp/message.ts';
+import { HttpClient, type HttpClientOptions } from '../upstream/authorized-post.ts';
+import { describeErrorReply, type ErrorContext } from '../upstream/refusal.ts';
+import type { OutgoingMessage, Upstream } from '../upstream/upstream.ts';
+import { GATEWAY_STATUS_DESCRIPTIONS } from './gateway-meanings.ts';
 
-export interface GatewayInvokerOptions extends AuthorizedPostOptions {
+interface GatewayInvokerOptions extends HttpClientOptions {
   /** ARN or URL. */
   readonly name: string;
 }
@@ -16,27 +16,27 @@ export interface GatewayInvokerOptions extends AuthorizedPostOptions {
  */
 export class GatewayInvoker implements Upstream {
   readonly noun = 'gateway';
-  readonly #post: AuthorizedPost;
-  readonly #refusals: Refusals;
+  readonly #post: HttpClient;
+  readonly #refusals: ErrorContext;
 
   constructor(options: GatewayInvokerOptions) {
     const { name } = options;
-    this.#post = new AuthorizedPost(options);
+    this.#post = new HttpClient(options);
     this.#refusals = {
       noun: 'gateway',
       method: this.#post.method,
       wanted: () => this.#post.wanted(),
       facts: { gateway: name },
-      meanings: GATEWAY_MEANINGS,
+      meanings: GATEWAY_STATUS_DESCRIPTIONS,
     };
   }
 
-  invoke(invocation: Invocation): Promise<Reply> {
+  invoke(invocation: OutgoingMessage): Promise<HttpReply> {
     return this.#post.send(invocation);
   }
 
-  readRefusal(reply: Reply, request: Request | undefined): Promise<Response> {
-    return readRefusal(reply, request, this.#refusals);
+  readRefusal(reply: HttpReply, request: JsonRpcRequest | undefined): Promise<JsonRpcResponse> {
+    return describeErrorReply(reply, request, this.#refusals);
   }
 
   renewAfter(thrown: unknown, since: number): Promise<boolean> {

@@ -1,8 +1,8 @@
 import { ErrorCode } from '../../mcp/errors.ts';
-import type { Meaning } from '../upstream/refusal.ts';
+import type { StatusDescription } from '../upstream/refusal.ts';
 
 /** HTTP statuses of a gateway (source: "Gateways" of the AgentCore developer guide). */
-export const GATEWAY_MEANINGS: Readonly<Record<number, Meaning>> = {
+export const GATEWAY_STATUS_DESCRIPTIONS: Readonly<Record<number, StatusDescription>> = {
   400: {
     code: ErrorCode.validation,
     what: 'The gateway refused the request as invalid',

@@ -1,9 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
 /** The body of a POST, or the reason for rejecting it. */
-export type Body =
-  | { readonly bytes: Buffer }
-  | { readonly status: 400 | 413; readonly refusal: string };
+type Body = { readonly bytes: Buffer } | { readonly status: 400 | 413; readonly refusal: string };
 
 /** Reads a body of at most `limit` bytes. */
 export async function readBody(request: IncomingMessage, limit: number): Promise<Body> {

@@ -1,16 +1,16 @@
 import { AgentCoreError } from '../../error.ts';
 import {
-  type Message,
-  type Notification,
-  numericId,
-  type Request,
-  type Response,
+  createRequestId,
+  type JsonRpcMessage,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  replaceValueAt,
   withId,
-  withTokenAt,
 } from '../../mcp/message.ts';
-import type { Cancelled, Exchange, Peer } from '../../relay/peer.ts';
+import type { CancelledError, Peer, RequestContext } from '../../relay/peer.ts';
 import type { Outbox } from './outbox.ts';
-import type { PostReply } from './post-reply.ts';
+import type { HttpServerReply } from './post-reply.ts';
 
 /**
  * Milliseconds. A person may have to answer, but the server must not wait for ever if the client
@@ -19,7 +19,7 @@ import type { PostReply } from './post-reply.ts';
 const MAX_ANSWER_TIME_MS = 10 * 60_000;
 
 /** The server's open requests to the client, by their id at the client. */
-export class Questions {
+export class PendingServerRequests {
   #last = 0;
   readonly #open = new Map<string, Question>();
   readonly #outbox: Outbox;
@@ -28,9 +28,13 @@ export class Questions {
     this.#outbox = outbox;
   }
 
-  ask(request: Request, call: FrontCall, signal: AbortSignal): Promise<Response> {
-    const id = numericId(++this.#last);
-    return new Promise<Response>((resolve, reject) => {
+  ask(
+    request: JsonRpcRequest,
+    call: HttpServerCall,
+    signal: AbortSignal,
+  ): Promise<JsonRpcResponse> {
+    const id = createRequestId(++this.#last);
+    return new Promise<JsonRpcResponse>((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
       const close = () => {
         clearTimeout(timer);
@@ -45,9 +49,9 @@ export class Questions {
         reject(signal.reason);
         // With one message per POST, the client still owes a POST, and the call continues on it.
         if (!call.takesTurns) close();
-        const { notification } = signal.reason as Partial<Cancelled>;
+        const { notification } = signal.reason as Partial<CancelledError>;
         if (!notification) return;
-        void this.#tell(call, withTokenAt(notification, ['params', 'requestId'], id.token));
+        void this.#tell(call, replaceValueAt(notification, ['params', 'requestId'], id.token));
       };
       signal.addEventListener('abort', takeBack, { once: true });
       this.#open.set(id.key, {
@@ -74,7 +78,7 @@ export class Questions {
   }
 
   /** Finds the server request that a response answers. */
-  answeredBy(response: Response): Question | undefined {
+  answeredBy(response: JsonRpcResponse): Question | undefined {
     return this.#open.get(response.id?.key ?? '');
   }
 
@@ -82,39 +86,39 @@ export class Questions {
    * Called when a client request ends. On stdio, a server request does not name its client request.
    * The client may therefore still answer the server requests of this call.
    */
-  release(call: FrontCall): void {
+  release(call: HttpServerCall): void {
     for (const question of this.#open.values()) if (question.call === call) question.expire();
   }
 
   /** Fails the server requests of a cancelled call. */
-  forget(call: FrontCall): void {
+  forget(call: HttpServerCall): void {
     const over = new AgentCoreError('connection', 'The request that this was asked for is over');
     for (const question of this.#open.values()) if (question.call === call) question.fail(over);
   }
 
-  async #tell(call: FrontCall, notification: Notification): Promise<void> {
+  async #tell(call: HttpServerCall, notification: JsonRpcNotification): Promise<void> {
     if (await call.say(notification)) return;
     const { signal } = new AbortController();
-    await this.#outbox.notify(notification, { signal, back: call });
+    await this.#outbox.notify(notification, { signal, sender: call });
   }
 }
 
-export interface Question {
-  readonly call: FrontCall;
-  readonly answer: (response: Response) => void;
+interface Question {
+  readonly call: HttpServerCall;
+  readonly answer: (response: JsonRpcResponse) => void;
   readonly fail: (error: Error) => void;
   /** Starts the remaining time for the client to respond. */
   readonly expire: () => void;
 }
 
-export interface FrontCallOptions {
-  readonly reply: PostReply;
+interface HttpServerCallOptions {
+  readonly reply: HttpServerReply;
   /**
    * True if the client sends and receives one message per POST. A server request then ends the
    * POST.
    */
   readonly takesTurns: boolean;
-  readonly questions: Questions;
+  readonly questions: PendingServerRequests;
   /** Receives messages if the POST of this call cannot carry them. */
   readonly outbox: Outbox;
 }
@@ -123,17 +127,20 @@ export interface FrontCallOptions {
  * An open request of an HTTP client. It is also the client's peer for the request: server messages
  * go out on the request's POST.
  */
-export class FrontCall implements Peer {
-  readonly asked: Request;
+export class HttpServerCall implements Peer {
+  readonly asked: JsonRpcRequest;
   readonly abort = new AbortController();
   readonly takesTurns: boolean;
-  readonly #questions: Questions;
+  readonly #questions: PendingServerRequests;
   readonly #outbox: Outbox;
-  #reply: PostReply;
+  #reply: HttpServerReply;
   /** Set until the client has sent the POST with the response to a server request. */
   #turnOfClient: { readonly over: Promise<void>; readonly end: () => void } | undefined;
 
-  constructor(request: Request, { reply, takesTurns, questions, outbox }: FrontCallOptions) {
+  constructor(
+    request: JsonRpcRequest,
+    { reply, takesTurns, questions, outbox }: HttpServerCallOptions,
+  ) {
     this.asked = request;
     this.#reply = reply;
     this.takesTurns = takesTurns;
@@ -141,24 +148,24 @@ export class FrontCall implements Peer {
     this.#outbox = outbox;
   }
 
-  request(request: Request, exchange: Exchange): Promise<Response> {
+  request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
     // The client has closed the POST but may send another one.
-    if (this.#reply.isOver && !this.takesTurns) return this.#outbox.request(request, exchange);
-    return this.#questions.ask(request, this, exchange.signal);
+    if (this.#reply.isOver && !this.takesTurns) return this.#outbox.request(request, context);
+    return this.#questions.ask(request, this, context.signal);
   }
 
-  async notify(notification: Notification, exchange: Exchange): Promise<void> {
-    if (this.#reply.isOver) return this.#outbox.notify(notification, exchange);
+  async notify(notification: JsonRpcNotification, context: RequestContext): Promise<void> {
+    if (this.#reply.isOver) return this.#outbox.notify(notification, context);
     await this.say(notification);
   }
 
   /** Returns false if the call's POST cannot carry the message. */
-  say(message: Message): Promise<boolean> {
+  say(message: JsonRpcMessage): Promise<boolean> {
     return this.#reply.say(message);
   }
 
   /** Sends a server request to the client. */
-  async put(question: Request): Promise<void> {
+  async put(question: JsonRpcRequest): Promise<void> {
     if (this.takesTurns) {
       // No `await` between the check and the next turn: several server requests may wait here.
       while (this.#turnOfClient) await this.#turnOfClient.over;
@@ -174,13 +181,13 @@ export class FrontCall implements Peer {
   }
 
   /** Continues the call on a new POST after a server request ended the previous one. */
-  continueOn(reply: PostReply): void {
+  continueOn(reply: HttpServerReply): void {
     this.#reply = reply;
     this.#turnOfClient?.end();
     this.#turnOfClient = undefined;
   }
 
-  async answer(response: Response, status: number): Promise<void> {
+  async answer(response: JsonRpcResponse, status: number): Promise<void> {
     while (this.#turnOfClient) await this.#turnOfClient.over;
     return this.#reply.answer(response, status);
   }

@@ -1,36 +1,36 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { AgentCoreError, messageOf } from '../../error.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
 import type { Log } from '../../log.ts';
-import { eraOf } from '../../mcp/era.ts';
+import { getProtocolEra } from '../../mcp/era.ts';
 import { ErrorCode } from '../../mcp/errors.ts';
 import {
-  idAt,
-  type Message,
-  type MessageFault,
-  makeError,
-  type Notification,
-  type Request,
-  type Response,
+  createErrorResponse,
+  type InvalidMessage,
+  type JsonRpcMessage,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  readIdAt,
   readMessages,
   withId,
 } from '../../mcp/message.ts';
-import { failureAnswer, faultAnswer } from '../../relay/answers.ts';
-import { Cancelled, type Peer, type Trail } from '../../relay/peer.ts';
-import { inSlices } from '../../slices.ts';
+import { toErrorResponse, toInvalidMessageResponse } from '../../relay/answers.ts';
+import { type CallInfo, CancelledError, type Peer } from '../../relay/peer.ts';
+import { runInSlices } from '../../slices.ts';
 import { readBody } from './body.ts';
-import { FrontCall, Questions } from './front-call.ts';
+import { HttpServerCall, PendingServerRequests } from './front-call.ts';
 import type { Outbox } from './outbox.ts';
-import { PostReply } from './post-reply.ts';
-import { refusalOf } from './request-guard.ts';
+import { HttpServerReply } from './post-reply.ts';
+import { checkRequest } from './request-guard.ts';
 
-export interface Health {
+interface Health {
   /** AgentCore keeps a busy microVM alive. `undefined` if the server cannot be used. */
   readonly status: 'Healthy' | 'HealthyBusy' | undefined;
   readonly reason?: string | undefined;
 }
 
-export interface HttpEndOptions {
+interface HttpServerTransportOptions {
   readonly server: Peer;
   /** Listening address. */
   readonly host: string;
@@ -47,18 +47,18 @@ export interface HttpEndOptions {
  * Client end of a relay over HTTP, with AgentCore's container contract. MCP is on `POST /mcp` (MCP
  * runtimes) and `POST /invocations` (HTTP runtimes), health on `GET /ping`.
  */
-export class HttpEnd {
-  readonly #options: HttpEndOptions;
-  readonly #questions: Questions;
-  readonly #calls = new Set<FrontCall>();
+export class HttpServerTransport {
+  readonly #options: HttpServerTransportOptions;
+  readonly #questions: PendingServerRequests;
+  readonly #calls = new Set<HttpServerCall>();
   #healthChanged = Math.floor(Date.now() / 1000);
   #lastStatus: Health['status'] = 'Healthy';
   #mcpSessionId: string | undefined;
   #sessionKnown = false;
 
-  constructor(options: HttpEndOptions) {
+  constructor(options: HttpServerTransportOptions) {
     this.#options = options;
-    this.#questions = new Questions(options.outbox);
+    this.#questions = new PendingServerRequests(options.outbox);
   }
 
   /** Request handler for a Node HTTP server. */
@@ -66,7 +66,7 @@ export class HttpEnd {
     response.on('error', () => undefined);
     const path = request.url?.split('?')[0];
     try {
-      const refusal = refusalOf(request, this.#options.host);
+      const refusal = checkRequest(request, this.#options.host);
       if (refusal) {
         this.#options.log('warning', `Refused a request: ${refusal.reason}`);
         return refuse(response, refusal.status, refusal.reason);
@@ -81,8 +81,8 @@ export class HttpEnd {
       }
       await this.#post(path, request, response);
     } catch (thrown) {
-      this.#options.log('error', `Could not answer a POST: ${messageOf(thrown)}`);
-      if (!response.headersSent) refuse(response, 500, messageOf(thrown));
+      this.#options.log('error', `Could not answer a POST: ${getErrorMessage(thrown)}`);
+      if (!response.headersSent) refuse(response, 500, getErrorMessage(thrown));
     }
   }
 
@@ -103,7 +103,7 @@ export class HttpEnd {
   async #post(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await readBody(request, this.#options.messageLimit);
     if ('refusal' in body) return refuse(response, body.status, body.refusal);
-    const messages = await inSlices(readMessages(body.bytes, 'client'));
+    const messages = await runInSlices(readMessages(body.bytes, 'client'));
     const [only] = messages;
     if (messages.length === 1 && only?.kind === 'fault') {
       return refuse(response, 400, only.reason, only.code);
@@ -114,7 +114,7 @@ export class HttpEnd {
     this.#learnSession(request);
     if (path === '/mcp' && messages.some(isInitialize)) {
       // If the platform sent a session id, it routes by that id. Otherwise the client returns ours.
-      this.#mcpSessionId = header(request, 'mcp-session-id') ?? randomUUID();
+      this.#mcpSessionId = getHeader(request, 'mcp-session-id') ?? randomUUID();
       response.setHeader('mcp-session-id', this.#mcpSessionId);
     }
     await this.#serve(path, request, response, messages);
@@ -124,21 +124,21 @@ export class HttpEnd {
     path: string,
     request: IncomingMessage,
     response: ServerResponse,
-    messages: readonly (Message | MessageFault)[],
+    messages: readonly (JsonRpcMessage | InvalidMessage)[],
   ): Promise<void> {
     const answered = messages.filter((message) => message.kind === 'response');
     const questions = answered.flatMap((each) => this.#questions.answeredBy(each) ?? []);
     const goesOn = questions.find(({ call }) => call.takesTurns)?.call;
     const owed = messages.filter(({ kind }) => kind === 'request' || kind === 'fault').length;
-    const reply = new PostReply(response, {
-      takesStream: accepts(request, 'text/event-stream'),
+    const reply = new HttpServerReply(response, {
+      takesStream: acceptsMediaType(request, 'text/event-stream'),
       owed: owed + (goesOn ? 1 : 0),
     });
     // A client with one message per POST answered a server request: continue the call on this POST.
     goesOn?.continueOn(reply);
     for (const each of answered) this.#questions.answeredBy(each)?.answer(each);
     for (const message of messages) {
-      if (message.kind === 'fault') await reply.answer(faultAnswer(message));
+      if (message.kind === 'fault') await reply.answer(toInvalidMessageResponse(message));
       else if (message.kind === 'notification') this.#notify(message);
       else if (message.kind === 'request') void this.#call(path, request, response, message, reply);
     }
@@ -149,39 +149,43 @@ export class HttpEnd {
     path: string,
     http: IncomingMessage,
     response: ServerResponse,
-    request: Request,
-    reply: PostReply,
+    request: JsonRpcRequest,
+    reply: HttpServerReply,
   ): Promise<void> {
     const { outbox } = this.#options;
-    const call = new FrontCall(request, {
+    const call = new HttpServerCall(request, {
       reply,
-      takesTurns: isOneMessageAPost(http, request),
+      takesTurns: expectsSingleMessage(http, request),
       questions: this.#questions,
       outbox,
     });
     this.#calls.add(call);
-    if (eraOf(request) === 'handshake') {
+    if (getProtocolEra(request) === 'handshake') {
       // Before initialization, a client cannot handle session messages.
       if (request.method !== 'initialize') outbox.deliverTo(call);
     } else {
       // Without a session, a client cancels by closing the POST (MCP 2026-07-28).
       response.once('close', () => {
-        if (!response.writableFinished) call.abort.abort(new Cancelled());
+        if (!response.writableFinished) call.abort.abort(new CancelledError());
       });
     }
-    let answer: Response;
+    let answer: JsonRpcResponse;
     let status = 200;
-    const trail: Trail = { attempts: 0 };
+    const callInfo: CallInfo = { attempts: 0 };
     try {
       const { signal } = call.abort;
-      answer = await this.#options.server.request(request, { signal, back: call, trail });
+      answer = await this.#options.server.request(request, {
+        signal,
+        sender: call,
+        call: callInfo,
+      });
     } catch (thrown) {
-      if (thrown instanceof Cancelled) {
+      if (thrown instanceof CancelledError) {
         this.#questions.forget(call);
         return call.forgo();
       }
-      const { mayHaveRun } = trail;
-      answer = failureAnswer(request.id, thrown, mayHaveRun);
+      const { mayHaveRun } = callInfo;
+      answer = toErrorResponse(request.id, thrown, mayHaveRun);
       const isGone = thrown instanceof AgentCoreError && thrown.code === 'upstream';
       // After a 404, an MCP client starts a new session and sends the request again. Use 404 only
       // if the server never received the request.
@@ -193,35 +197,38 @@ export class HttpEnd {
     await call.answer(withId(answer, request.id), status);
   }
 
-  #notify(notification: Notification): void {
+  #notify(notification: JsonRpcNotification): void {
     if (notification.method === 'notifications/cancelled') {
-      const id = idAt(notification, ['params', 'requestId']);
+      const id = readIdAt(notification, ['params', 'requestId']);
       for (const call of this.#calls) {
-        if (call.asked.id.key === id?.key) call.abort.abort(new Cancelled(notification));
+        if (call.asked.id.key === id?.key) call.abort.abort(new CancelledError(notification));
       }
       return;
     }
-    const exchange = { signal: new AbortController().signal, back: NOBODY };
+    const exchange = { signal: new AbortController().signal, sender: NOBODY };
     this.#options.server.notify(notification, exchange).catch((thrown) => {
       this.#options.log(
         'warning',
-        `Could not deliver ${notification.method}: ${messageOf(thrown)}`,
+        `Could not deliver ${notification.method}: ${getErrorMessage(thrown)}`,
       );
     });
   }
 
   /** An MCP client with the id of another session must initialize again. */
-  #isOurSession(request: IncomingMessage, messages: readonly (Message | MessageFault)[]): boolean {
-    const id = header(request, 'mcp-session-id');
+  #isOurSession(
+    request: IncomingMessage,
+    messages: readonly (JsonRpcMessage | InvalidMessage)[],
+  ): boolean {
+    const id = getHeader(request, 'mcp-session-id');
     if (id === undefined || id === this.#mcpSessionId) return true;
-    return messages.every((each) => each.kind !== 'fault' && startsAnew(each));
+    return messages.every((each) => each.kind !== 'fault' && isConversationStart(each));
   }
 
   #learnSession(request: IncomingMessage): void {
     if (this.#sessionKnown) return;
     const id =
-      header(request, 'x-amzn-bedrock-agentcore-runtime-session-id') ??
-      header(request, 'mcp-session-id');
+      getHeader(request, 'x-amzn-bedrock-agentcore-runtime-session-id') ??
+      getHeader(request, 'mcp-session-id');
     if (id === undefined) return;
     this.#sessionKnown = true;
     this.#options.onSession(id);
@@ -239,26 +246,26 @@ const NOBODY: Peer = {
  * POST. Such a client is detected by what it omits. Either it does not accept event streams, or it
  * lacks the protocol version header after `initialize`.
  */
-function isOneMessageAPost(http: IncomingMessage, request: Request): boolean {
-  if (!accepts(http, 'text/event-stream')) return true;
-  if (request.method === 'initialize' || eraOf(request) === 'stateless') return false;
-  return header(http, 'mcp-protocol-version') === undefined;
+function expectsSingleMessage(http: IncomingMessage, request: JsonRpcRequest): boolean {
+  if (!acceptsMediaType(http, 'text/event-stream')) return true;
+  if (request.method === 'initialize' || getProtocolEra(request) === 'stateless') return false;
+  return getHeader(http, 'mcp-protocol-version') === undefined;
 }
 
-function isInitialize(message: Message | MessageFault): boolean {
+function isInitialize(message: JsonRpcMessage | InvalidMessage): boolean {
   return message.kind === 'request' && message.method === 'initialize';
 }
 
-function startsAnew(message: Message): boolean {
-  return isInitialize(message) || eraOf(message) === 'stateless';
+function isConversationStart(message: JsonRpcMessage): boolean {
+  return isInitialize(message) || getProtocolEra(message) === 'stateless';
 }
 
-function accepts(request: IncomingMessage, type: string): boolean {
+function acceptsMediaType(request: IncomingMessage, type: string): boolean {
   const accepted = request.headers.accept ?? '';
   return accepted.includes(type) || accepted.includes('*/*');
 }
 
-function header(request: IncomingMessage, name: string): string | undefined {
+function getHeader(request: IncomingMessage, name: string): string | undefined {
   const value = request.headers[name];
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
@@ -269,6 +276,6 @@ function refuse(
   message: string,
   code: number = ErrorCode.invalidRequest,
 ): void {
-  const { bytes } = makeError(undefined, { code, message });
+  const { bytes } = createErrorResponse(undefined, { code, message });
   response.writeHead(status, { 'content-type': 'application/json' }).end(bytes);
 }

@@ -1,21 +1,23 @@
 import { AgentCoreError } from '../../error.ts';
 import type { Log } from '../../log.ts';
 import {
-  idAt,
-  type Message,
-  type Notification,
-  type Request,
-  type Response,
+  type JsonRpcMessage,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  readIdAt,
 } from '../../mcp/message.ts';
-import type { Exchange, Peer } from '../../relay/peer.ts';
+import type { Peer, RequestContext } from '../../relay/peer.ts';
 
 const MAX_WAITING_MESSAGES = 256;
+
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+
 export const MAX_WAIT_MS = 60_000;
 
 /** A server message waiting for a POST of the client. */
 interface WaitingMessage {
-  readonly message: Message;
+  readonly message: JsonRpcMessage;
   /** Sends the message on a call's POST. */
   readonly deliver: (call: Peer) => void;
   /** Discards the message. */
@@ -37,23 +39,23 @@ export class Outbox implements Peer {
     this.#log = log;
   }
 
-  request(request: Request, exchange: Exchange): Promise<Response> {
-    return new Promise<Response>((resolve, reject) => {
-      this.#add(request, exchange.signal, {
-        deliver: (call) => void call.request(request, exchange).then(resolve, reject),
+  request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
+    return new Promise<JsonRpcResponse>((resolve, reject) => {
+      this.#add(request, context.signal, {
+        deliver: (call) => void call.request(request, context).then(resolve, reject),
         drop: reject,
       });
     });
   }
 
   /** Resolves at once: if the server waited for the client, it could not answer the client. */
-  async notify(notification: Notification, exchange: Exchange): Promise<void> {
-    if (belongsToOneRequest(notification)) {
+  async notify(notification: JsonRpcNotification, context: RequestContext): Promise<void> {
+    if (isRequestScoped(notification)) {
       this.#log('debug', `${notification.method} belongs to no open request`);
       return;
     }
-    this.#add(notification, exchange.signal, {
-      deliver: (call) => void call.notify(notification, exchange).catch(() => undefined),
+    this.#add(notification, context.signal, {
+      deliver: (call) => void call.notify(notification, context).catch(() => undefined),
       drop: ({ message }) => this.#log('warning', message),
     });
   }
@@ -64,7 +66,7 @@ export class Outbox implements Peer {
   }
 
   #add(
-    message: Request | Notification,
+    message: JsonRpcRequest | JsonRpcNotification,
     signal: AbortSignal,
     { deliver, drop }: Pick<WaitingMessage, 'deliver' | 'drop'>,
   ): void {
@@ -80,7 +82,7 @@ export class Outbox implements Peer {
     const timer = setTimeout(
       () =>
         waiting.drop(
-          undelivered(message, `the client sent no request within ${MAX_WAIT_MS / 1000} s`),
+          createDeliveryError(message, `the client sent no request within ${MAX_WAIT_MS / 1000} s`),
         ),
       MAX_WAIT_MS,
     );
@@ -114,20 +116,22 @@ export class Outbox implements Peer {
     if (!isOver()) return;
     if (last.message.bytes.length > MAX_WAITING_BYTES) {
       const megabytes = MAX_WAITING_BYTES / 1024 / 1024;
-      last.drop(undelivered(last.message, `more than ${megabytes} MB cannot wait for a request`));
+      last.drop(
+        createDeliveryError(last.message, `more than ${megabytes} MB cannot wait for a request`),
+      );
       return;
     }
     const reason = `${MAX_WAITING_MESSAGES} messages or ${MAX_WAITING_BYTES / 1024 / 1024} MB wait for the client's next request already`;
     for (const each of [...this.#waiting, last]) {
       if (!isOver()) return;
       if (each.message.kind === 'notification' || each === last) {
-        each.drop(undelivered(each.message, reason));
+        each.drop(createDeliveryError(each.message, reason));
       }
     }
   }
 }
 
-function undelivered(message: Message, cause: string): AgentCoreError {
+function createDeliveryError(message: JsonRpcMessage, cause: string): AgentCoreError {
   const method = 'method' in message ? message.method : 'a response';
   return new AgentCoreError(
     'timeout',
@@ -136,9 +140,10 @@ function undelivered(message: Message, cause: string): AgentCoreError {
 }
 
 /** True if the notification has no meaning after the end of its request. */
-function belongsToOneRequest(notification: Notification): boolean {
+function isRequestScoped(notification: JsonRpcNotification): boolean {
   return (
     notification.method === 'notifications/progress' ||
-    idAt(notification, ['params', '_meta', 'io.modelcontextprotocol/subscriptionId']) !== undefined
+    readIdAt(notification, ['params', '_meta', 'io.modelcontextprotocol/subscriptionId']) !==
+      undefined
   );
 }

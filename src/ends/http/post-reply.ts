@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { Message, Response } from '../../mcp/message.ts';
+import type { JsonRpcMessage, JsonRpcResponse } from '../../mcp/message.ts';
 
 /**
  * Response to a POST: JSON for a single message. It becomes an event stream if another message
  * comes before the last response.
  */
-export class PostReply {
+export class HttpServerReply {
   readonly #response: ServerResponse;
   readonly #takesStream: boolean;
   /** Number of outstanding responses. The POST ends at zero. */
@@ -27,14 +27,14 @@ export class PostReply {
    * Sends a message other than a response. Resolves when there is room for more, or with false if
    * the message cannot be sent.
    */
-  async say(message: Message): Promise<boolean> {
+  async say(message: JsonRpcMessage): Promise<boolean> {
     if (this.isOver || !this.#takesStream) return false;
     await this.#event(message);
     return true;
   }
 
   /** Sends one of the outstanding responses. */
-  async answer(response: Response, status = 200): Promise<void> {
+  async answer(response: JsonRpcResponse, status = 200): Promise<void> {
     this.#owed--;
     if (this.isOver) return;
     if (this.#owed === 0 && !this.#response.headersSent) return this.#json(response, status);
@@ -43,7 +43,7 @@ export class PostReply {
   }
 
   /** Ends the POST with a message for the client to answer. */
-  async handOver(message: Message): Promise<void> {
+  async handOver(message: JsonRpcMessage): Promise<void> {
     if (this.isOver) return;
     if (!this.#response.headersSent) return this.#json(message, 200);
     await this.#event(message);
@@ -58,11 +58,11 @@ export class PostReply {
     this.#response.end();
   }
 
-  #json(message: Message, status: number): void {
+  #json(message: JsonRpcMessage, status: number): void {
     this.#response.writeHead(status, { 'content-type': 'application/json' }).end(message.bytes);
   }
 
-  async #event(message: Message): Promise<void> {
+  async #event(message: JsonRpcMessage): Promise<void> {
     const response = this.#response;
     if (!response.headersSent) {
       response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });

@@ -14,12 +14,12 @@ interface RequestRefusal {
  *
  * @param host Listening address.
  */
-export function refusalOf(
+export function checkRequest(
   { headers, method }: Pick<IncomingMessage, 'headers' | 'method'>,
   host: string,
 ): RequestRefusal | undefined {
   const { host: named, origin } = headers;
-  const isLocal = named === undefined || isLoopback(hostnameOf(named));
+  const isLocal = named === undefined || isLoopback(parseHostname(named));
   if (isLoopback(host) && !isLocal) {
     const reason = `The Host header names ${named}, but only this machine is served. Use http://127.0.0.1`;
     return { status: 403, reason };
@@ -38,7 +38,7 @@ export function refusalOf(
   return undefined;
 }
 
-function hostnameOf(host: string): string {
+function parseHostname(host: string): string {
   return URL.parse(`http://${host}`)?.hostname ?? host;
 }
 

@@ -1,15 +1,15 @@
 import type { RuntimeArn } from '../../aws/arn.ts';
-import type { Reply } from '../../aws/post.ts';
-import { runtimeInvocationsUrl } from '../../aws/runtime-url.ts';
-import type { Request, Response } from '../../mcp/message.ts';
-import { AuthorizedPost, type AuthorizedPostOptions } from '../upstream/authorized-post.ts';
-import { type Refusals, readRefusal } from '../upstream/refusal.ts';
-import type { Invocation, Upstream } from '../upstream/upstream.ts';
-import { RUNTIME_MEANINGS } from './runtime-meanings.ts';
+import type { HttpReply } from '../../aws/post.ts';
+import { getRuntimeInvocationsUrl } from '../../aws/runtime-url.ts';
+import type { JsonRpcRequest, JsonRpcResponse } from '../../mcp/message.ts';
+import { HttpClient, type HttpClientOptions } from '../upstream/authorized-post.ts';
+import { describeErrorReply, type ErrorContext } from '../upstream/refusal.ts';
+import type { OutgoingMessage, Upstream } from '../upstream/upstream.ts';
+import { RUNTIME_STATUS_DESCRIPTIONS } from './runtime-meanings.ts';
 
 const SESSION_HEADER = 'x-amzn-bedrock-agentcore-runtime-session-id';
 
-export interface InvokerOptions extends Omit<AuthorizedPostOptions, 'url'> {
+interface InvokerOptions extends Omit<HttpClientOptions, 'url'> {
   readonly runtime: RuntimeArn;
   readonly qualifier: string | undefined;
   /** Base URL of the data plane. */
@@ -22,24 +22,24 @@ export interface InvokerOptions extends Omit<AuthorizedPostOptions, 'url'> {
  */
 export class RuntimeInvoker implements Upstream {
   readonly noun = 'runtime';
-  readonly #post: AuthorizedPost;
-  readonly #refusals: Refusals;
+  readonly #post: HttpClient;
+  readonly #refusals: ErrorContext;
 
   constructor(options: InvokerOptions) {
     const { endpoint, runtime, qualifier } = options;
-    const url = runtimeInvocationsUrl(endpoint, runtime, qualifier);
-    this.#post = new AuthorizedPost({ ...options, url });
+    const url = getRuntimeInvocationsUrl(endpoint, runtime, qualifier);
+    this.#post = new HttpClient({ ...options, url });
     this.#refusals = {
       noun: 'runtime',
       method: this.#post.method,
       wanted: () => this.#post.wanted(),
       facts: { runtime: runtime.arn },
-      meanings: RUNTIME_MEANINGS,
+      meanings: RUNTIME_STATUS_DESCRIPTIONS,
       sessionHeader: SESSION_HEADER,
     };
   }
 
-  async invoke(invocation: Invocation): Promise<Reply> {
+  async invoke(invocation: OutgoingMessage): Promise<HttpReply> {
     const { session } = invocation;
     const reply = await this.#post.send(invocation, { [SESSION_HEADER]: session.id });
     const returnedId = reply.headers[SESSION_HEADER];
@@ -47,8 +47,8 @@ export class RuntimeInvoker implements Upstream {
     return reply;
   }
 
-  readRefusal(reply: Reply, request: Request | undefined): Promise<Response> {
-    return readRefusal(reply, request, this.#refusals);
+  readRefusal(reply: HttpReply, request: JsonRpcRequest | undefined): Promise<JsonRpcResponse> {
+    return describeErrorReply(reply, request, this.#refusals);
   }
 
   renewAfter(thrown: unknown, since: number): Promise<boolean> {

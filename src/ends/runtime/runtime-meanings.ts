@@ -1,8 +1,8 @@
 import { ErrorCode } from '../../mcp/errors.ts';
-import type { Meaning } from '../upstream/refusal.ts';
+import type { StatusDescription } from '../upstream/refusal.ts';
 
 /** HTTP statuses of InvokeAgentRuntime (source: its exceptions in the SDK's model). */
-export const RUNTIME_MEANINGS: Readonly<Record<number, Meaning>> = {
+export const RUNTIME_STATUS_DESCRIPTIONS: Readonly<Record<number, StatusDescription>> = {
   400: {
     code: ErrorCode.validation,
     what: 'AgentCore refused the request as invalid',

@@ -1,23 +1,25 @@
 import type { Agent } from 'node:http';
 import { type Authorizer, canRenewalHelp } from '../../aws/authorization/authorizer.ts';
-import { type Wanted, wantedBy } from '../../aws/authorization/challenge.ts';
-import { ConnectionPace } from '../../aws/connection-pace.ts';
+import { type AuthProbeResult, probeAuthMethod } from '../../aws/authorization/challenge.ts';
+import { ConnectionThrottle } from '../../aws/connection-pace.ts';
 import type { Network } from '../../aws/network.ts';
-import { post, type Reply, type Target, targetOf } from '../../aws/post.ts';
+import { type HttpReply, post, type RequestTarget, toRequestTarget } from '../../aws/post.ts';
 import type { Timeouts } from '../../aws/silence-clock.ts';
 import { AgentCoreError } from '../../error.ts';
-import type { Invocation } from './upstream.ts';
+import type { OutgoingMessage } from './upstream.ts';
 
 /**
  * Milliseconds. Must exceed the maximum duration of a silent stream: AgentCore's limit is one hour.
  */
 const STREAM_LIMIT = 61 * 60 * 1000;
-/** Milliseconds to cache the server's authorization method. */
-const WANTED_FOR = 60_000;
-/** Milliseconds for a rejected call to wait for the authorization method. */
-const ASK_WITHIN = 2_000;
 
-export interface AuthorizedPostOptions {
+/** Milliseconds to cache the server's authorization method. */
+const AUTH_PROBE_TTL_MS = 60_000;
+
+/** Milliseconds for a rejected call to wait for the authorization method. */
+const AUTH_PROBE_TIMEOUT_MS = 2_000;
+
+export interface HttpClientOptions {
   readonly url: URL;
   readonly authorizer: Authorizer;
   readonly agent: Agent;
@@ -26,15 +28,17 @@ export interface AuthorizedPostOptions {
 }
 
 /** Sends authorized POST requests to one URL. */
-export class AuthorizedPost {
-  readonly #options: AuthorizedPostOptions;
-  readonly #target: Target;
-  readonly #pace = new ConnectionPace();
-  #wanted: { readonly method: Promise<Wanted['method']>; readonly until: number } | undefined;
+export class HttpClient {
+  readonly #options: HttpClientOptions;
+  readonly #target: RequestTarget;
+  readonly #pace = new ConnectionThrottle();
+  #wanted:
+    | { readonly method: Promise<AuthProbeResult['method']>; readonly until: number }
+    | undefined;
 
-  constructor(options: AuthorizedPostOptions) {
+  constructor(options: HttpClientOptions) {
     this.#options = options;
-    this.#target = targetOf(options.url);
+    this.#target = toRequestTarget(options.url);
   }
 
   get method(): Authorizer['method'] {
@@ -44,15 +48,15 @@ export class AuthorizedPost {
   /**
    * The authorization method requested by the server from an unauthorized caller. Never rejects.
    */
-  wanted(): Promise<Wanted['method']> {
+  wanted(): Promise<AuthProbeResult['method']> {
     const now = performance.now();
     if (this.#wanted && this.#wanted.until > now) return this.#wanted.method;
     const { url, network } = this.#options;
-    const method = wantedBy(url, network, AbortSignal.timeout(ASK_WITHIN)).then(
+    const method = probeAuthMethod(url, network, AbortSignal.timeout(AUTH_PROBE_TIMEOUT_MS)).then(
       (wanted) => wanted.method,
       () => 'unknown' as const,
     );
-    this.#wanted = { method, until: now + WANTED_FOR };
+    this.#wanted = { method, until: now + AUTH_PROBE_TTL_MS };
     return method;
   }
 
@@ -61,9 +65,9 @@ export class AuthorizedPost {
    * authorizer.
    */
   async send(
-    { session, headers, body, signal, onSend, longLived, urgent }: Invocation,
+    { session, headers, body, signal, onSend, longLived, urgent }: OutgoingMessage,
     more: Readonly<Record<string, string>> = {},
-  ): Promise<Reply> {
+  ): Promise<HttpReply> {
     const { authorizer, agent, timeouts } = this.#options;
     const target = this.#target;
     const authorized = await authorizer.sign({
@@ -104,12 +108,12 @@ export class AuthorizedPost {
   /** See {@link Upstream.renewAfter}. */
   async renewAfter(thrown: unknown, since: number): Promise<boolean> {
     const { method, renew } = this.#options.authorizer;
-    return isOfCaller(thrown, method) && renew(since);
+    return isAuthFailure(thrown, method) && renew(since);
   }
 }
 
 /** True if the error is a rejection of the caller that a renewal may resolve. */
-function isOfCaller(thrown: unknown, method: Authorizer['method']): boolean {
+function isAuthFailure(thrown: unknown, method: Authorizer['method']): boolean {
   if (!(thrown instanceof AgentCoreError)) return false;
   const { name, status, wants, source } = thrown.data ?? {};
   if (source === 'server') return false;

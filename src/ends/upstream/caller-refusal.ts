@@ -1,6 +1,6 @@
 import type { Authorizer } from '../../aws/authorization/authorizer.ts';
-import { readChallenge, type Wanted } from '../../aws/authorization/challenge.ts';
-import { printable } from '../../sessions/session-words.ts';
+import { type AuthProbeResult, readChallenge } from '../../aws/authorization/challenge.ts';
+import { sanitizeForTerminal } from '../../sessions/session-words.ts';
 
 /** The kind of server and the caller's authorization method. */
 export interface Caller {
@@ -9,11 +9,11 @@ export interface Caller {
   /**
    * The authorization method requested by the server from an unauthorized caller. Never rejects.
    */
-  readonly wanted: () => Promise<Wanted['method']>;
+  readonly wanted: () => Promise<AuthProbeResult['method']>;
 }
 
 /** The explanation of an authorization failure. */
-export interface CallerRefusal {
+interface CallerRefusal {
   /** The method required by the server, if it differs from the caller's. */
   readonly wants?: 'iam' | 'bearer';
   readonly what: string;
@@ -27,6 +27,7 @@ const MISMATCH = /authorization method mismatch/i;
 
 const SET_BEARER =
   'set AGENTCORE_OAUTH_CLIENT_ID and AGENTCORE_OAUTH_CLIENT_SECRET, or AGENTCORE_TOKEN_COMMAND';
+
 const SET_IAM = 'set AGENTCORE_AUTH to iam, and AWS_PROFILE to the profile to sign with';
 
 /**
@@ -34,7 +35,7 @@ const SET_IAM = 'set AGENTCORE_AUTH to iam, and AWS_PROFILE to the profile to si
  * does not show whether the server takes signatures or tokens, the proxy sends an unauthorized
  * request to find out.
  */
-export async function callerRefusal(
+export async function describeAuthFailure(
   refusal: {
     readonly status: number;
     /** Name of the exception. */
@@ -49,8 +50,8 @@ export async function callerRefusal(
   if (status !== 401 && status !== 403) return undefined;
   const { noun, method } = caller;
   const challenge = readChallenge(refusal.challenge);
-  const wants = await methodWanted(refusal, caller, challenge !== undefined);
-  const mismatch = mismatchOf(noun, method, wants);
+  const wants = await detectRequiredMethod(refusal, caller, challenge !== undefined);
+  const mismatch = describeMismatch(noun, method, wants);
   if (mismatch) return mismatch;
   if (method !== 'bearer') return undefined;
   const said = challenge && (challenge.errorDescription ?? challenge.error);
@@ -63,12 +64,12 @@ export async function callerRefusal(
   return {
     what: `The ${noun} did not accept the bearer token`,
     // Mask long tokens: a server may repeat the bearer token in its message.
-    detail: printable(detail.join(', ')).replace(/[\w.~+/-]{60,}=*/g, '[…]'),
+    detail: sanitizeForTerminal(detail.join(', ')).replace(/[\w.~+/-]{60,}=*/g, '[…]'),
     todo: `${isScope ? 'check AGENTCORE_OAUTH_SCOPES, and ' : ''}see to it that the issuer, the audience, the client and the scopes of the token are those that the JWT authorizer of the ${noun} allows`,
   };
 }
 
-async function methodWanted(
+async function detectRequiredMethod(
   {
     status,
     name,
@@ -80,7 +81,7 @@ async function methodWanted(
   },
   { method, wanted }: Caller,
   isChallenged: boolean,
-): Promise<Wanted['method']> {
+): Promise<AuthProbeResult['method']> {
   if (isChallenged) return 'bearer';
   if (MISMATCH.test(words ?? '')) return method === 'bearer' ? 'iam' : 'bearer';
   // Bearer tokens are rejected with 401. A 403 with an exception name concerns permissions of a
@@ -89,10 +90,10 @@ async function methodWanted(
   return wanted();
 }
 
-function mismatchOf(
+function describeMismatch(
   noun: Caller['noun'],
   used: Authorizer['method'],
-  wanted: Wanted['method'],
+  wanted: AuthProbeResult['method'],
 ): CallerRefusal | undefined {
   if (wanted === 'bearer' && used !== 'bearer') {
     const instead = used === 'iam' ? ', not IAM signatures' : '';

@@ -1,48 +1,51 @@
-import type { Reply } from '../../aws/post.ts';
-import { AgentCoreError, messageOf } from '../../error.ts';
+import type { HttpReply } from '../../aws/post.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
 import type { Log } from '../../log.ts';
-import { eraOf } from '../../mcp/era.ts';
+import { getProtocolEra } from '../../mcp/era.ts';
 import {
-  idAt,
-  type Message,
-  type MessageFault,
-  type Notification,
-  type Request,
-  type Response,
-  untyped,
+  getUntypedId,
+  type InvalidMessage,
+  type JsonRpcMessage,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  readIdAt,
+  replaceValueAt,
   withId,
-  withTokenAt,
 } from '../../mcp/message.ts';
-import { failureAnswer, faultAnswer } from '../../relay/answers.ts';
-import { Cancelled, type Exchange } from '../../relay/peer.ts';
-import { replyMessages } from './reply-messages.ts';
+import { toErrorResponse, toInvalidMessageResponse } from '../../relay/answers.ts';
+import { CancelledError, type RequestContext } from '../../relay/peer.ts';
+import { readReplyMessages } from './reply-messages.ts';
 
 /** Milliseconds for remaining messages of a cancelled request. */
 const CANCELLED_LINGER = 1_000;
+
 /** Milliseconds for remaining messages after the response. */
 const ANSWERED_LINGER = 5_000;
+
 /** Limit of the server's open requests on one stream; further ones are rejected. */
-const MOST_SERVER_REQUESTS = 100;
+const MAX_SERVER_REQUESTS = 100;
+
 /**
  * Limit of kept responses with a missing or wrong id. With two, neither can be matched by
  * exclusion.
  */
 const MAX_MISADDRESSED = 2;
 
-export interface OpenCallOptions {
+interface HttpCallOptions {
   /** Name of the server in messages. */
   readonly noun: string;
   /** The request with its id at the server. */
-  readonly request: Request;
-  readonly exchange: Exchange;
+  readonly request: JsonRpcRequest;
+  readonly exchange: RequestContext;
   readonly messageLimit: number;
   readonly log: Log;
   /** Sends the client's notification to the server, in this call's session. */
-  readonly tell: (notification: Notification) => Promise<void>;
+  readonly tell: (notification: JsonRpcNotification) => Promise<void>;
   /** Sends the client's response to a server request. Resolves with the reply. */
-  readonly respond: (response: Response, signal: AbortSignal) => Promise<Reply>;
+  readonly respond: (response: JsonRpcResponse, signal: AbortSignal) => Promise<HttpReply>;
   /** Called with each server request before the client receives it. */
-  readonly onServerRequest: (request: Request) => Request;
+  readonly onServerRequest: (request: JsonRpcRequest) => JsonRpcRequest;
   /** True if the session ends with the call: later responses are then impossible. */
   readonly endsSession: boolean;
 }
@@ -51,21 +54,21 @@ export interface OpenCallOptions {
  * A request in progress at the server. Delivers the messages of the request's stream to the client,
  * returns the client's responses, and ends both when the request ends.
  */
-export class OpenCall {
-  readonly #options: OpenCallOptions;
+export class HttpCall {
+  readonly #options: HttpCallOptions;
   readonly #abort = new AbortController();
   readonly #serverRequests = new Map<string, AbortController>();
   readonly #serving = new Set<Promise<void>>();
-  #reply: Reply | undefined;
+  #reply: HttpReply | undefined;
   #linger: NodeJS.Timeout | undefined;
   #sent = false;
   #answered = false;
   /** Errors without an id and responses with a wrong id. */
-  readonly #misaddressed: Response[] = [];
+  readonly #misaddressed: JsonRpcResponse[] = [];
   /** The first dropped invalid message. */
-  #dropped: MessageFault | undefined;
+  #dropped: InvalidMessage | undefined;
 
-  constructor(options: OpenCallOptions) {
+  constructor(options: HttpCallOptions) {
     this.#options = options;
   }
 
@@ -92,12 +95,12 @@ export class OpenCall {
    * Sends the request and resolves with its response. Other messages are delivered until the stream
    * ends, but only for a bounded time after the response.
    */
-  async run(send: () => Promise<Reply | Response>): Promise<Response> {
+  async run(send: () => Promise<HttpReply | JsonRpcResponse>): Promise<JsonRpcResponse> {
     const { signal } = this.#options.exchange;
     signal.throwIfAborted();
     const giveUp = () => this.#giveUp(signal.reason);
     signal.addEventListener('abort', giveUp, { once: true });
-    return new Promise<Response>((resolve, reject) => {
+    return new Promise<JsonRpcResponse>((resolve, reject) => {
       // Reject at once, even if the work itself is stuck.
       this.signal.addEventListener('abort', () => reject(this.signal.reason), { once: true });
       this.#work(send, resolve)
@@ -112,8 +115,8 @@ export class OpenCall {
   }
 
   async #work(
-    send: () => Promise<Reply | Response>,
-    answer: (response: Response) => void,
+    send: () => Promise<HttpReply | JsonRpcResponse>,
+    answer: (response: JsonRpcResponse) => void,
   ): Promise<void> {
     try {
       const sent = await send();
@@ -136,8 +139,8 @@ export class OpenCall {
     }
   }
 
-  async #hear(reply: Reply, answer: (response: Response) => void): Promise<void> {
-    for await (const message of replyMessages(
+  async #hear(reply: HttpReply, answer: (response: JsonRpcResponse) => void): Promise<void> {
+    for await (const message of readReplyMessages(
       reply,
       this.#options.messageLimit,
       this.#options.noun,
@@ -148,10 +151,10 @@ export class OpenCall {
   }
 
   async #receive(
-    message: Message | MessageFault,
-    answer: (response: Response) => void,
+    message: JsonRpcMessage | InvalidMessage,
+    answer: (response: JsonRpcResponse) => void,
   ): Promise<void> {
-    const { request, exchange } = this.#options;
+    const { request, exchange: context } = this.#options;
     switch (message.kind) {
       case 'fault':
         return this.#drop(message, answer);
@@ -168,30 +171,31 @@ export class OpenCall {
       }
       case 'notification':
         if (message.method === 'notifications/cancelled') {
-          const id = idAt(message, ['params', 'requestId']);
+          const id = readIdAt(message, ['params', 'requestId']);
           const own = this.#serverRequests.get(id?.key ?? '');
-          if (own) return own.abort(new Cancelled(message));
+          if (own) return own.abort(new CancelledError(message));
           // With a session, this can only cancel a server request, under an id unknown to the
           // client. Without a session, it ends the request's own subscription.
-          if (eraOf(request) === 'handshake') return;
+          if (getProtocolEra(request) === 'handshake') return;
         }
-        return exchange.back.notify(message, exchange);
+        return context.sender.notify(message, context);
     }
   }
 
   /** Skips an invalid message. A heartbeat, for example, must not fail the call. */
-  #drop(fault: MessageFault, answer: (response: Response) => void): void {
+  #drop(fault: InvalidMessage, answer: (response: JsonRpcResponse) => void): void {
     const { log, noun } = this.#options;
     // Warn once per call: a heartbeat may arrive every second.
     const level = this.#dropped ? 'debug' : 'warning';
     this.#dropped ??= fault;
     log(level, `Dropped what the ${noun} sent, as it is no MCP message: ${fault.reason}`);
     // Answer an invalid server request, or the server would wait for ever.
-    if (fault.id) this.#begin(this.#respond(faultAnswer(fault), 'malformed request', answer));
+    if (fault.id)
+      this.#begin(this.#respond(toInvalidMessageResponse(fault), 'malformed request', answer));
   }
 
   /** An error without an id or a response with a wrong id may still belong to this call. */
-  #keepMisaddressed(response: Response): void {
+  #keepMisaddressed(response: JsonRpcResponse): void {
     const { log } = this.#options;
     if (!this.#answered && this.#misaddressed.length < MAX_MISADDRESSED) {
       this.#misaddressed.push(response);
@@ -205,14 +209,17 @@ export class OpenCall {
    * this request, the only one on its POST. The same applies to a single error with a wrong id, and
    * to a single response whose id differs only in type.
    */
-  #answerMisaddressed(answer: (response: Response) => void): void {
+  #answerMisaddressed(answer: (response: JsonRpcResponse) => void): void {
     const { request, log } = this.#options;
     const [only, ...more] = this.#misaddressed;
-    let meant: Response | undefined;
+    let meant: JsonRpcResponse | undefined;
     if (!this.#answered) {
       meant = this.#misaddressed.find(({ id }) => !id);
       const isSingle = only !== undefined && more.length === 0;
-      if (isSingle && (only.error || (only.id && untyped(only.id) === untyped(request.id)))) {
+      if (
+        isSingle &&
+        (only.error || (only.id && getUntypedId(only.id) === getUntypedId(request.id)))
+      ) {
         meant ??= withId(only, request.id);
       }
     }
@@ -230,7 +237,10 @@ export class OpenCall {
   }
 
   /** Forwards a server request to the client and sends its response. */
-  async #serve(message: Request, answer: (response: Response) => void): Promise<void> {
+  async #serve(
+    message: JsonRpcRequest,
+    answer: (response: JsonRpcResponse) => void,
+  ): Promise<void> {
     // The server may stay silent while a person decides.
     this.#reply?.holdClock(true);
     const response = await this.#ask(message).finally(() => this.#reply?.holdClock(false));
@@ -239,18 +249,18 @@ export class OpenCall {
 
   /** Sends the response to a server request and reads the reply's messages. */
   async #respond(
-    response: Response,
+    response: JsonRpcResponse,
     what: string,
-    answer: (response: Response) => void,
+    answer: (response: JsonRpcResponse) => void,
   ): Promise<void> {
     const { respond, log, noun } = this.#options;
-    let reply: Reply;
+    let reply: HttpReply;
     try {
       reply = await respond(response, this.signal);
     } catch (thrown) {
       if (this.signal.aborted || isShutdown(thrown)) return;
       // The server would wait for a response that cannot arrive, so end the call.
-      const reason = `The answer to the ${noun}'s ${what} could not be delivered: ${messageOf(thrown)}`;
+      const reason = `The answer to the ${noun}'s ${what} could not be delivered: ${getErrorMessage(thrown)}`;
       log('error', reason);
       return this.end(new AgentCoreError('connection', reason, { cause: thrown }));
     }
@@ -267,20 +277,20 @@ export class OpenCall {
    * Sends a server request to the client. Resolves with the response, or `undefined` if it is no
    * longer needed.
    */
-  async #ask(message: Request): Promise<Response | undefined> {
-    const { exchange, onServerRequest } = this.#options;
-    if (this.#serverRequests.size >= MOST_SERVER_REQUESTS) {
-      const reason = `${MOST_SERVER_REQUESTS} requests are open already; wait for answers first`;
-      return failureAnswer(message.id, new AgentCoreError('usage', reason));
+  async #ask(message: JsonRpcRequest): Promise<JsonRpcResponse | undefined> {
+    const { exchange: context, onServerRequest } = this.#options;
+    if (this.#serverRequests.size >= MAX_SERVER_REQUESTS) {
+      const reason = `${MAX_SERVER_REQUESTS} requests are open already; wait for answers first`;
+      return toErrorResponse(message.id, new AgentCoreError('usage', reason));
     }
     const abort = new AbortController();
     this.#serverRequests.set(message.id.key, abort);
     try {
       const { signal } = abort;
-      return await exchange.back.request(onServerRequest(message), { ...exchange, signal });
+      return await context.sender.request(onServerRequest(message), { ...context, signal });
     } catch (thrown) {
-      if (thrown instanceof Cancelled) return undefined;
-      if (!isShutdown(thrown)) return failureAnswer(message.id, thrown);
+      if (thrown instanceof CancelledError) return undefined;
+      if (!isShutdown(thrown)) return toErrorResponse(message.id, thrown);
       this.end(thrown);
       return undefined;
     } finally {
@@ -290,9 +300,9 @@ export class OpenCall {
 
   #giveUp(reason: Error): void {
     const { request, tell, log } = this.#options;
-    const { notification } = reason as Partial<Cancelled>;
+    const { notification } = reason as Partial<CancelledError>;
     const isPost =
-      !notification || eraOf(request) === 'stateless' || request.method === 'initialize';
+      !notification || getProtocolEra(request) === 'stateless' || request.method === 'initialize';
     if (isPost || this.#answered || !this.#sent) {
       // Without a session, closing the POST is the cancellation (MCP 2026-07-28).
       this.end(reason);
@@ -300,19 +310,19 @@ export class OpenCall {
     }
     this.#takeBackQuestions();
     this.#lingerFor(CANCELLED_LINGER, reason);
-    tell(withTokenAt(notification, ['params', 'requestId'], request.id.token)).catch((thrown) =>
-      log('warning', `Could not cancel a request: ${messageOf(thrown)}`),
+    tell(replaceValueAt(notification, ['params', 'requestId'], request.id.token)).catch((thrown) =>
+      log('warning', `Could not cancel a request: ${getErrorMessage(thrown)}`),
     );
   }
 
   /** Cancels server requests at the client when their responses are no longer needed. */
   #takeBackQuestions(): void {
-    for (const request of this.#serverRequests.values()) request.abort(new Cancelled());
+    for (const request of this.#serverRequests.values()) request.abort(new CancelledError());
   }
 
   #lingerFor(milliseconds: number, reason?: Error): void {
     clearTimeout(this.#linger);
-    this.#linger = setTimeout(() => this.end(reason ?? new Cancelled()), milliseconds);
+    this.#linger = setTimeout(() => this.end(reason ?? new CancelledError()), milliseconds);
   }
 
   #noAnswer(): AgentCoreError {

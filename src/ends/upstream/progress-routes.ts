@@ -1,11 +1,17 @@
-import { idAt, type Notification, type Request, withTokenAt } from '../../mcp/message.ts';
+import {
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  readIdAt,
+  replaceValueAt,
+} from '../../mcp/message.ts';
 
 const TOKEN_IN_REQUEST = ['params', '_meta', 'progressToken'];
+
 const TOKEN_IN_PROGRESS = ['params', 'progressToken'];
 
 /** The connection to a session's server. */
 interface Listener {
-  notify(notification: Notification): Promise<void>;
+  notify(notification: JsonRpcNotification): Promise<void>;
 }
 
 interface Route {
@@ -18,13 +24,13 @@ interface Route {
  * Maps the progress tokens of server requests to their sessions. Every microVM assigns its tokens
  * independently, so tokens may collide. The later one is replaced toward the client.
  */
-export class ProgressRoutes {
+export class ProgressTokenMap {
   readonly #routes = new Map<string, Route>();
   #renamed = 0;
 
   /** Registers a server request. Returns it with the token for the client. */
-  enter(request: Request, server: Listener): Request {
-    const id = idAt(request, TOKEN_IN_REQUEST);
+  enter(request: JsonRpcRequest, server: Listener): JsonRpcRequest {
+    const id = readIdAt(request, TOKEN_IN_REQUEST);
     if (!id) return request;
     const taken = this.#routes.get(id.key);
     if (!taken || taken.server === server) {
@@ -33,21 +39,21 @@ export class ProgressRoutes {
     }
     const token = JSON.stringify(`agentcore-mcp-${++this.#renamed}`);
     this.#routes.set(token, { server, token: id.token });
-    return withTokenAt(request, TOKEN_IN_REQUEST, token);
+    return replaceValueAt(request, TOKEN_IN_REQUEST, token);
   }
 
   /**
    * The target of a client's progress notification, and the notification with the server's token.
    */
-  routeOf(
-    notification: Notification,
-  ): { server: Listener; notification: Notification } | undefined {
+  findRoute(
+    notification: JsonRpcNotification,
+  ): { server: Listener; notification: JsonRpcNotification } | undefined {
     if (notification.method !== 'notifications/progress') return undefined;
-    const route = this.#routes.get(idAt(notification, TOKEN_IN_PROGRESS)?.key ?? '');
+    const route = this.#routes.get(readIdAt(notification, TOKEN_IN_PROGRESS)?.key ?? '');
     if (!route) return undefined;
     return {
       server: route.server,
-      notification: withTokenAt(notification, TOKEN_IN_PROGRESS, route.token),
+      notification: replaceValueAt(notification, TOKEN_IN_PROGRESS, route.token),
     };
   }
 

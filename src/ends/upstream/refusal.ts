@@ -1,35 +1,35 @@
-import { headerOf, readErrorReply } from '../../aws/error-reply.ts';
-import type { Reply } from '../../aws/post.ts';
+import { getHeader, readErrorReply } from '../../aws/error-reply.ts';
+import type { HttpReply } from '../../aws/post.ts';
 import { AgentCoreError } from '../../error.ts';
 import { ErrorCode } from '../../mcp/errors.ts';
 import {
+  createErrorResponse,
   isObject,
-  makeError,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
   parseMessages,
-  type Request,
-  type Response,
 } from '../../mcp/message.ts';
-import { platformError } from '../../mcp/platform-errors.ts';
-import { type Caller, callerRefusal } from './caller-refusal.ts';
+import { findPlatformError } from '../../mcp/platform-errors.ts';
+import { type Caller, describeAuthFailure } from './caller-refusal.ts';
 
 /** The meaning of an HTTP status, and the user's next step. */
-export interface Meaning {
+export interface StatusDescription {
   readonly code: number;
   readonly what: string;
   readonly todo: string;
 }
 
 /** Context for describing error replies: server and caller. */
-export interface Refusals extends Caller {
+export interface ErrorContext extends Caller {
   /** Facts about the server, for the error's data. */
   readonly facts: Readonly<Record<string, string>>;
-  readonly meanings: Readonly<Record<number, Meaning>>;
+  readonly meanings: Readonly<Record<number, StatusDescription>>;
   /** The header with the session id in replies of a microVM; a gateway has none. */
   readonly sessionHeader?: string;
 }
 
 /** Errors with a more exact name than their status (AWS "Common Errors"). */
-const NAMED: Readonly<Record<string, Pick<Meaning, 'what' | 'todo'>>> = {
+const NAMED: Readonly<Record<string, Pick<StatusDescription, 'what' | 'todo'>>> = {
   ExpiredTokenException: {
     what: 'The AWS credentials have expired',
     todo: 'sign in again (for an SSO profile: aws sso login) and repeat the call',
@@ -51,25 +51,25 @@ const NAMED: Readonly<Record<string, Pick<Meaning, 'what' | 'todo'>>> = {
  * @param request The request as sent; `undefined` for a notification or a response.
  * @throws {AgentCoreError} `upstream` with the cause, in all other cases.
  */
-export async function readRefusal(
-  reply: Reply,
-  request: Request | undefined,
-  refusals: Refusals,
-): Promise<Response> {
+export async function describeErrorReply(
+  reply: HttpReply,
+  request: JsonRpcRequest | undefined,
+  refusals: ErrorContext,
+): Promise<JsonRpcResponse> {
   const { body, name, words, retryAfter, requestId } = await readErrorReply(reply);
-  const error = jsonRpcError(body);
+  const error = parseJsonRpcError(body);
   const isOfServer = isFromMicroVm(reply, error?.error, refusals);
   const facts = {
     name,
     status: reply.status,
-    outcome: outcomeOf(reply.status, words, refusals),
+    outcome: getRefusalOutcome(reply.status, words, refusals),
     retryAfter,
     requestId,
     ...(isOfServer && { source: 'server' }),
     ...refusals.facts,
   };
   // The body of AgentCore's own 401 and 403 is less exact than our description.
-  const own = isOfServer || !isOfCaller(reply.status) ? error : undefined;
+  const own = isOfServer || !isAuthFailure(reply.status) ? error : undefined;
   if (own && request) {
     const httpStatus = reply.status;
     if (own.id?.key === request.id.key) return { ...own, httpStatus };
@@ -77,13 +77,13 @@ export async function readRefusal(
   }
   const ofCaller = isOfServer
     ? undefined
-    : await callerRefusal(
-        { ...facts, words, challenge: headerOf(reply, 'www-authenticate') },
+    : await describeAuthFailure(
+        { ...facts, words, challenge: getHeader(reply, 'www-authenticate') },
         refusals,
       );
   const meaning = isOfServer
     ? OF_SERVER
-    : { ...meaningOf(reply.status, refusals), ...NAMED[facts.name ?? ''], ...ofCaller };
+    : { ...getStatusDescription(reply.status, refusals), ...NAMED[facts.name ?? ''], ...ofCaller };
   const detail = ofCaller?.detail ?? words ?? facts.name;
   throw new AgentCoreError(
     'upstream',
@@ -99,7 +99,7 @@ export async function readRefusal(
 }
 
 /** For a reply of the MCP server in the microVM. The server's message contains the cause. */
-const OF_SERVER: Meaning = {
+const OF_SERVER: StatusDescription = {
   code: ErrorCode.internalError,
   what: 'The MCP server in the runtime refused the request',
   todo: "check the server's settings and its CloudWatch logs",
@@ -110,26 +110,28 @@ const OF_SERVER: Meaning = {
  * its own errors. If it does, its error type or its documented text identifies it.
  */
 function isFromMicroVm(
-  reply: Reply,
-  error: Response['error'],
-  { sessionHeader }: Refusals,
+  reply: HttpReply,
+  error: JsonRpcResponse['error'],
+  { sessionHeader }: ErrorContext,
 ): boolean {
-  if (sessionHeader === undefined || headerOf(reply, 'x-amzn-errortype') !== undefined)
+  if (sessionHeader === undefined || getHeader(reply, 'x-amzn-errortype') !== undefined)
     return false;
-  if (error && platformError(error)) return false;
-  if (headerOf(reply, sessionHeader)) return true;
+  if (error && findPlatformError(error)) return false;
+  if (getHeader(reply, sessionHeader)) return true;
   // Without a session id, a 401 or 403 is AgentCore's unless AgentCore never uses its code.
   const { code } = error ?? { code: ErrorCode.unauthorized };
   return (
-    isOfCaller(reply.status) && code !== ErrorCode.unauthorized && code !== ErrorCode.accessDenied
+    isAuthFailure(reply.status) &&
+    code !== ErrorCode.unauthorized &&
+    code !== ErrorCode.accessDenied
   );
 }
 
-function isOfCaller(status: number): boolean {
+function isAuthFailure(status: number): boolean {
   return status === 401 || status === 403;
 }
 
-function meaningOf(status: number, { meanings }: Refusals): Meaning {
+function getStatusDescription(status: number, { meanings }: ErrorContext): StatusDescription {
   return (
     meanings[status] ?? {
       code: ErrorCode.internalError,
@@ -143,16 +145,20 @@ function meaningOf(status: number, { meanings }: Refusals): Meaning {
 }
 
 /** An error without an id answers the only request of its POST. */
-function withFacts(error: Response, request: Request, facts: object): Response {
+function withFacts(
+  error: JsonRpcResponse,
+  request: JsonRpcRequest,
+  facts: object,
+): JsonRpcResponse {
   const { code, message, data } = error.error ?? {};
-  return makeError(request.id, {
+  return createErrorResponse(request.id, {
     code: typeof code === 'number' ? code : ErrorCode.internalError,
     message: String(message ?? 'The runtime answered with an error'),
     data: isObject(data) ? { ...facts, ...data } : { ...facts, data },
   });
 }
 
-function jsonRpcError(body: Buffer): Response | undefined {
+function parseJsonRpcError(body: Buffer): JsonRpcResponse | undefined {
   if (body.length === 0) return undefined;
   const [message] = parseMessages(body, 'server');
   return message?.kind === 'response' && message.error ? message : undefined;
@@ -162,10 +168,10 @@ function jsonRpcError(body: Buffer): Response | undefined {
  * Whether the call may have taken effect. If AgentCore's model defines the status, the call never
  * reached the server. A 424 did reach it, unless the text concerns the container's start.
  */
-function outcomeOf(
+function getRefusalOutcome(
   status: number,
   words: string | undefined,
-  { meanings }: Refusals,
+  { meanings }: ErrorContext,
 ): 'refused' | 'unknown' {
   if (status === 424) return STARTING.test(words ?? '') ? 'refused' : 'unknown';
   return status in meanings ? 'refused' : 'unknown';

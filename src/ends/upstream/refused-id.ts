@@ -1,18 +1,18 @@
 import { AgentCoreError } from '../../error.ts';
 import { ErrorCode } from '../../mcp/errors.ts';
-import type { Response } from '../../mcp/message.ts';
+import type { JsonRpcResponse } from '../../mcp/message.ts';
 
 /**
  * True if the server may have rejected an offered session id. A server that assigns its ids rejects
  * others as invalid or unknown.
  */
-export function isRefusedId(thrown: unknown): boolean {
+export function isUnknownSessionError(thrown: unknown): boolean {
   const status = thrown instanceof AgentCoreError ? thrown.data?.status : undefined;
   return status === 400 || status === 404;
 }
 
 /** The same for a rejection in a JSON-RPC error. */
-export function isRefusedError(response: Response): boolean {
+export function isRefusedError(response: JsonRpcResponse): boolean {
   const code = response.error?.code;
   return (
     code === ErrorCode.connectionFailed ||
@@ -27,7 +27,7 @@ export function isRefusedError(response: Response): boolean {
  * True for a 404 that may concern the request's session id. In MCP 2026-07-28 an unknown method has
  * the same status, but its own code.
  */
-export function isUnknownId(answer: Response | AgentCoreError): boolean {
+export function isUnknownId(answer: JsonRpcResponse | AgentCoreError): boolean {
   if (answer instanceof AgentCoreError) return answer.data?.status === 404;
   return answer.httpStatus === 404 && answer.error?.code !== ErrorCode.methodNotFound;
 }

@@ -1,32 +1,32 @@
-import { secondsOf } from '../../aws/error-reply.ts';
-import type { Reply } from '../../aws/post.ts';
+import { parseRetryAfter } from '../../aws/error-reply.ts';
+import type { HttpReply } from '../../aws/post.ts';
 import { AgentCoreError } from '../../error.ts';
 import type { Log } from '../../log.ts';
-import { standardHeaders, traceHeaders } from '../../mcp/derived-headers.ts';
-import { eraOf, isLongLived } from '../../mcp/era.ts';
+import { createStandardHeaders, createTraceHeaders } from '../../mcp/derived-headers.ts';
+import { getProtocolEra, isSubscriptionRequest } from '../../mcp/era.ts';
 import { ErrorCode } from '../../mcp/errors.ts';
 import {
+  createRequestId,
   isObject,
-  type Notification,
-  numericId,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
   parseMessages,
-  type Request,
-  type Response,
-  resultOf,
+  parseResult,
   withId,
 } from '../../mcp/message.ts';
 import { withoutEmptyCursor } from '../../mcp/pages.ts';
-import { platformError } from '../../mcp/platform-errors.ts';
+import { findPlatformError } from '../../mcp/platform-errors.ts';
 import type { ToolHeaders } from '../../mcp/tool-headers.ts';
-import type { Exchange, Peer, Trail } from '../../relay/peer.ts';
-import { OpenCall } from './open-call.ts';
-import { isRefusedError, isRefusedId, isUnknownId } from './refused-id.ts';
-import type { Invocation, Upstream, UpstreamSession } from './upstream.ts';
+import type { CallInfo, Peer, RequestContext } from '../../relay/peer.ts';
+import { HttpCall } from './open-call.ts';
+import { isRefusedError, isUnknownId, isUnknownSessionError } from './refused-id.ts';
+import type { OutgoingMessage, Upstream, UpstreamSession } from './upstream.ts';
 
 /** Maximum bytes of a reply without an expected response. */
 const SMALL_BODY = 64 * 1024;
 
-export interface SessionPeerOptions {
+interface HttpSessionOptions {
   readonly upstream: Upstream;
   readonly session: UpstreamSession;
   /** True if `initialize` offers our id as `Mcp-Session-Id`, for sharing with other processes. */
@@ -40,7 +40,7 @@ export interface SessionPeerOptions {
   /** Shared by all sessions with this server, and updated by each `tools/list` of 2026-07-28. */
   readonly tools: ToolHeaders;
   /** Called with each server request before the client receives it. */
-  readonly onServerRequest: (request: Request) => Request;
+  readonly onServerRequest: (request: JsonRpcRequest) => JsonRpcRequest;
   /** True if the session ends with its only call: later responses are then impossible. */
   readonly endsWithCall: boolean;
   /** Aborts when the program ends. */
@@ -50,26 +50,26 @@ export interface SessionPeerOptions {
 }
 
 /** The server within one session. */
-export class SessionPeer implements Peer {
+export class HttpSession implements Peer {
   readonly session: UpstreamSession;
-  readonly #options: SessionPeerOptions;
-  readonly #calls = new Set<OpenCall>();
+  readonly #options: HttpSessionOptions;
+  readonly #calls = new Set<HttpCall>();
   #hasAnswered = false;
 
-  constructor(options: SessionPeerOptions) {
+  constructor(options: HttpSessionOptions) {
     this.#options = options;
     this.session = options.session;
     const { closing } = options.session;
     closing.addEventListener('abort', () => this.close(closing.reason), { once: true });
   }
 
-  async request(request: Request, exchange: Exchange): Promise<Response> {
-    if (eraOf(request) === 'stateless') return this.#requestStateless(request, exchange);
-    if (request.method === 'initialize') return this.#initialize(request, exchange);
-    return this.#call(request, exchange, this.session.mcpSessionId);
+  async request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
+    if (getProtocolEra(request) === 'stateless') return this.#requestStateless(request, context);
+    if (request.method === 'initialize') return this.#initialize(request, context);
+    return this.#call(request, context, this.session.mcpSessionId);
   }
 
-  async notify(notification: Notification, exchange?: Exchange): Promise<void> {
+  async notify(notification: JsonRpcNotification, exchange?: RequestContext): Promise<void> {
     const reply = await this.#post(notification, this.#options.closing, exchange?.beforeSend);
     // The message is delivered once the head of the reply arrives. Reading the body frees the
     // connection, and the body may be an error of AgentCore.
@@ -98,8 +98,11 @@ export class SessionPeer implements Peer {
     for (const call of this.#calls) call.end(reason);
   }
 
-  async #requestStateless(request: Request, exchange: Exchange): Promise<Response> {
-    const response = await this.#callWithHint(request, exchange);
+  async #requestStateless(
+    request: JsonRpcRequest,
+    context: RequestContext,
+  ): Promise<JsonRpcResponse> {
+    const response = await this.#callWithHint(request, context);
     if (request.method === 'tools/list' && !response.error) this.#options.tools.learn(response);
     return response;
   }
@@ -108,60 +111,60 @@ export class SessionPeer implements Peer {
    * Sends the request with the routing hint. If the hint may be the cause of a rejection, sends it
    * again without the hint.
    */
-  async #callWithHint(request: Request, exchange: Exchange): Promise<Response> {
+  async #callWithHint(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
     const hint = this.#hint;
-    if (hint === undefined) return this.#call(request, exchange, undefined);
+    if (hint === undefined) return this.#call(request, context, undefined);
     try {
-      const response = await this.#call(request, exchange, hint);
+      const response = await this.#call(request, context, hint);
       if (!isUnknownId(response)) return response;
     } catch (thrown) {
       if (!(thrown instanceof AgentCoreError) || !isUnknownId(thrown)) throw thrown;
     }
-    const response = await this.#call(request, exchange, undefined);
+    const response = await this.#call(request, context, undefined);
     if (!isUnknownId(response)) this.#options.onHintRefused();
     return response;
   }
 
-  async #initialize(request: Request, exchange: Exchange): Promise<Response> {
+  async #initialize(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
     const { session, onOfferRefused } = this.#options;
     let isOffered = this.#options.offersId;
-    let response = await this.#call(request, exchange, isOffered ? session.id : undefined).catch(
+    let response = await this.#call(request, context, isOffered ? session.id : undefined).catch(
       (thrown) => {
-        if (isOffered && isRefusedId(thrown)) return undefined;
+        if (isOffered && isUnknownSessionError(thrown)) return undefined;
         throw thrown;
       },
     );
     if (isOffered && (!response || isRefusedError(response))) {
       onOfferRefused();
       isOffered = false;
-      response = await this.#call(request, exchange, undefined);
+      response = await this.#call(request, context, undefined);
     }
-    const result = response && !response.error ? resultOf(response) : undefined;
+    const result = response && !response.error ? parseResult(response) : undefined;
     if (isObject(result) && typeof result.protocolVersion === 'string') {
       session.protocolVersion = result.protocolVersion;
       // If that session has ended, the server may reject its id with any error.
       if (isOffered && session.mcpSessionId !== session.id) onOfferRefused();
     }
-    return response as Response;
+    return response as JsonRpcResponse;
   }
 
   /** @param mcpSessionId Value of the request's `Mcp-Session-Id`. */
   async #call(
-    request: Request,
-    exchange: Exchange,
+    request: JsonRpcRequest,
+    context: RequestContext,
     mcpSessionId: string | undefined,
-  ): Promise<Response> {
+  ): Promise<JsonRpcResponse> {
     const { session } = this.#options;
     // Without a session, an id is only valid within its POST, and the server repeats it in
     // subscription messages. Within a session, ids must be unique.
     const sent =
-      eraOf(request) === 'stateless'
+      getProtocolEra(request) === 'stateless'
         ? request
-        : withId(request, numericId(session.nextRequestNumber()));
-    const call = new OpenCall({
+        : withId(request, createRequestId(session.nextRequestNumber()));
+    const call = new HttpCall({
       noun: this.#options.upstream.noun,
       request: sent,
-      exchange,
+      exchange: context,
       messageLimit: this.#options.messageLimit,
       log: this.#options.log,
       tell: (notification) => this.notify(notification),
@@ -173,9 +176,7 @@ export class SessionPeer implements Peer {
     const attempt: Attempt = { isSent: false };
     const ended = session.callBegins();
     try {
-      const response = await call.run(() =>
-        this.#send(sent, call, attempt, exchange, mcpSessionId),
-      );
+      const response = await call.run(() => this.#send(sent, call, attempt, context, mcpSessionId));
       if (isRefusedByPlatform(response)) session.refused();
       else session.accepted();
       if (!response.error) this.#hasAnswered = true;
@@ -190,34 +191,34 @@ export class SessionPeer implements Peer {
   }
 
   async #send(
-    request: Request,
-    call: OpenCall,
+    request: JsonRpcRequest,
+    call: HttpCall,
     attempt: Attempt,
-    exchange: Exchange,
+    context: RequestContext,
     mcpSessionId: string | undefined,
-  ): Promise<Reply | Response> {
+  ): Promise<HttpReply | JsonRpcResponse> {
     const { session, tools } = this.#options;
     const answer = await this.#invoke(
       {
         signal: call.signal,
         onSend: () => {
-          exchange.beforeSend?.();
+          context.beforeSend?.();
           call.sent();
         },
         body: request.bytes,
-        longLived: isLongLived(request),
+        longLived: isSubscriptionRequest(request),
         headers: {
           ...this.#sessionHeaders(mcpSessionId),
-          ...standardHeaders(request),
-          ...traceHeaders(request),
+          ...createStandardHeaders(request),
+          ...createTraceHeaders(request),
           ...tools.for(request),
         },
       },
       request,
       attempt,
-      exchange.trail,
+      context.call,
     );
-    if ('kind' in answer || eraOf(request) === 'stateless') return answer;
+    if ('kind' in answer || getProtocolEra(request) === 'stateless') return answer;
     const id = answer.headers['mcp-session-id'];
     const offeredId = request.method === 'initialize' ? mcpSessionId : undefined;
     session.learnIds({ mcpSessionId: typeof id === 'string' ? id : offeredId });
@@ -226,14 +227,14 @@ export class SessionPeer implements Peer {
 
   /** Sends a message without an expected response. */
   async #post(
-    message: Notification | Response,
+    message: JsonRpcNotification | JsonRpcResponse,
     signal: AbortSignal,
     onSend?: () => void,
-  ): Promise<Reply> {
-    const id = eraOf(message) === 'stateless' ? this.#hint : this.session.mcpSessionId;
+  ): Promise<HttpReply> {
+    const id = getProtocolEra(message) === 'stateless' ? this.#hint : this.session.mcpSessionId;
     const headers = {
       ...this.#sessionHeaders(id),
-      ...(message.kind === 'notification' && standardHeaders(message)),
+      ...(message.kind === 'notification' && createStandardHeaders(message)),
     };
     // If the session were stopped before this message arrives, the message would start a new one.
     const delivered = this.session.callBegins();
@@ -246,7 +247,7 @@ export class SessionPeer implements Peer {
         urgent: true,
         ...(onSend && { onSend }),
       };
-      return (await this.#invoke(invocation, undefined, attempt)) as Reply;
+      return (await this.#invoke(invocation, undefined, attempt)) as HttpReply;
     } catch (thrown) {
       settle(this.session, attempt, thrown);
       throw thrown;
@@ -257,11 +258,11 @@ export class SessionPeer implements Peer {
 
   /** Resolves with a successful reply or with the server's own error. Throws all other failures. */
   async #invoke(
-    invocation: Omit<Invocation, 'session'>,
-    request: Request | undefined,
+    invocation: Omit<OutgoingMessage, 'session'>,
+    request: JsonRpcRequest | undefined,
     attempt: Attempt,
-    trail?: Trail,
-  ): Promise<Reply | Response> {
+    trail?: CallInfo,
+  ): Promise<HttpReply | JsonRpcResponse> {
     const { upstream } = this.#options;
     const began = performance.now();
     try {
@@ -273,11 +274,11 @@ export class SessionPeer implements Peer {
   }
 
   async #invokeOnce(
-    invocation: Omit<Invocation, 'session'>,
-    request: Request | undefined,
+    invocation: Omit<OutgoingMessage, 'session'>,
+    request: JsonRpcRequest | undefined,
     attempt: Attempt,
-    trail?: Trail,
-  ): Promise<Reply | Response> {
+    trail?: CallInfo,
+  ): Promise<HttpReply | JsonRpcResponse> {
     const { upstream, session, closing } = this.#options;
     // Sending to a stopped session would start a new microVM.
     closing.throwIfAborted();
@@ -344,19 +345,19 @@ function hasNotRun(thrown: unknown): boolean {
 }
 
 /** True for an AgentCore error that started no microVM. A failed container did have one. */
-function isRefusedByPlatform({ error }: Response): boolean {
+function isRefusedByPlatform({ error }: JsonRpcResponse): boolean {
   if (!error || error.code === ErrorCode.containerFailed) return false;
-  return platformError(error)?.outcome === 'refused';
+  return findPlatformError(error)?.outcome === 'refused';
 }
 
 /** Records the ids assigned by AWS to the attempt. */
-function follow(trail: Trail, { headers }: Reply, session: UpstreamSession): void {
-  trail.session = session.key;
-  trail.retryAfter = secondsOf(textOf(headers['retry-after']));
-  trail.requestId = textOf(headers['x-amzn-requestid']);
-  trail.traceId = textOf(headers['x-amzn-trace-id'] ?? headers.traceparent);
+function follow(callInfo: CallInfo, { headers }: HttpReply, session: UpstreamSession): void {
+  callInfo.session = session.key;
+  callInfo.retryAfter = parseRetryAfter(getHeaderText(headers['retry-after']));
+  callInfo.requestId = getHeaderText(headers['x-amzn-requestid']);
+  callInfo.traceId = getHeaderText(headers['x-amzn-trace-id'] ?? headers.traceparent);
 }
 
-function textOf(header: string | string[] | undefined): string | undefined {
+function getHeaderText(header: string | string[] | undefined): string | undefined {
   return Array.isArray(header) ? header[0] : header;
 }

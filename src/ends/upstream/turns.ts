@@ -1,7 +1,7 @@
-import { settledWithin } from '../../relay/settled-within.ts';
+import { waitUntilSettled } from '../../relay/settled-within.ts';
 
 /** Runs tasks in order of arrival. */
-export class Turns {
+export class TaskQueue {
   #last: Promise<void> | undefined;
   /** The latest task without a time limit. */
   #unbounded: Promise<void> | undefined;
@@ -27,7 +27,7 @@ export class Turns {
     const last =
       boundMs === undefined
         ? settled
-        : (this.#unbounded ?? Promise.resolve()).then(() => settledWithin(done, boundMs));
+        : (this.#unbounded ?? Promise.resolve()).then(() => waitUntilSettled(done, boundMs));
     if (boundMs === undefined) this.#unbounded = settled;
     this.#last = last;
     void last.then(() => {

@@ -1,23 +1,23 @@
 import { setMaxListeners } from 'node:events';
 import { AgentCoreError } from '../../error.ts';
 import type { Log } from '../../log.ts';
-import { eraOf } from '../../mcp/era.ts';
-import type { Notification, Request, Response } from '../../mcp/message.ts';
+import { getProtocolEra } from '../../mcp/era.ts';
+import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../../mcp/message.ts';
 import type { ToolHeaders } from '../../mcp/tool-headers.ts';
-import { type Interceptor, throughInterceptors } from '../../relay/interceptors.ts';
+import { applyInterceptors, type Interceptor } from '../../relay/interceptors.ts';
 import {
   ACKNOWLEDGEMENT_TIMEOUT_MS,
-  type Exchange,
   type Peer,
-  unlessAborted,
+  type RequestContext,
+  withAbort,
 } from '../../relay/peer.ts';
-import { freshSessionId, type SessionMode } from '../../sessions/session-ids.ts';
-import { ProgressRoutes } from './progress-routes.ts';
-import { SessionPeer } from './session-peer.ts';
-import { Turns } from './turns.ts';
+import { createSessionId, type SessionMode } from '../../sessions/session-ids.ts';
+import { ProgressTokenMap } from './progress-routes.ts';
+import { HttpSession } from './session-peer.ts';
+import { TaskQueue } from './turns.ts';
 import type { Upstream, UpstreamSession, UpstreamSessions } from './upstream.ts';
 
-export interface UpstreamEndOptions {
+interface SessionRouterOptions {
   readonly upstream: Upstream;
   readonly mode: SessionMode;
   readonly sessions: UpstreamSessions;
@@ -36,50 +36,50 @@ export interface UpstreamEndOptions {
 }
 
 /** Server end of a relay for Streamable HTTP: a runtime or a gateway. */
-export class UpstreamEnd implements Peer {
-  readonly #options: UpstreamEndOptions;
-  readonly #peers = new Set<SessionPeer>();
-  readonly #progress = new ProgressRoutes();
+export class SessionRouter implements Peer {
+  readonly #options: SessionRouterOptions;
+  readonly #peers = new Set<HttpSession>();
+  readonly #progress = new ProgressTokenMap();
   readonly #closing = new AbortController();
-  #shared: SessionPeer | undefined;
-  #sharing: Promise<SessionPeer> | undefined;
+  #shared: HttpSession | undefined;
+  #sharing: Promise<HttpSession> | undefined;
   #isSharable: boolean;
   #sendsHint = true;
   /** Keeps the client's notifications and `initialize` in order. */
-  readonly #turns = new Turns();
+  readonly #turns = new TaskQueue();
 
-  constructor(options: UpstreamEndOptions) {
+  constructor(options: SessionRouterOptions) {
     this.#options = options;
     this.#isSharable = options.mode === 'identity';
     setMaxListeners(0, this.#closing.signal);
   }
 
-  async request(request: Request, exchange: Exchange): Promise<Response> {
-    if (this.#options.mode === 'request') return this.#requestAlone(request, exchange);
-    const { signal } = exchange;
-    if (eraOf(request) === 'stateless') {
-      return (this.#shared ?? (await this.#share(signal))).request(request, exchange);
+  async request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
+    if (this.#options.mode === 'request') return this.#requestAlone(request, context);
+    const { signal } = context;
+    if (getProtocolEra(request) === 'stateless') {
+      return (this.#shared ?? (await this.#share(signal))).request(request, context);
     }
     // POST requests may overtake each other, and a server may reject requests before its handshake.
     if (request.method === 'initialize') {
-      return unlessAborted(
-        this.#turns.take(() => this.#initialize(request, exchange)),
+      return withAbort(
+        this.#turns.take(() => this.#initialize(request, context)),
         signal,
       );
     }
     const told = this.#turns.last;
-    if (told) await unlessAborted(told, signal);
-    return (this.#shared ?? (await this.#share(signal))).request(request, exchange);
+    if (told) await withAbort(told, signal);
+    return (this.#shared ?? (await this.#share(signal))).request(request, context);
   }
 
-  async notify(notification: Notification, exchange?: Exchange): Promise<void> {
-    const routed = this.#progress.routeOf(notification);
+  async notify(notification: JsonRpcNotification, exchange?: RequestContext): Promise<void> {
+    const routed = this.#progress.findRoute(notification);
     if (routed) return routed.server.notify(routed.notification);
     if (this.#options.mode === 'request') return this.#skip(notification);
     return this.#turns.take(async () => {
       this.#closing.signal.throwIfAborted();
       const server = this.#shared ?? (await this.#share(this.#closing.signal));
-      if (!server.hasAnswered && eraOf(notification) === 'handshake') {
+      if (!server.hasAnswered && getProtocolEra(notification) === 'handshake') {
         // Sending it would start a microVM whose server only refuses it.
         return this.#skip(notification);
       }
@@ -94,19 +94,19 @@ export class UpstreamEnd implements Peer {
     this.#closing.abort(ending);
   }
 
-  #skip({ method }: Notification): void {
+  #skip({ method }: JsonRpcNotification): void {
     this.#options.log('debug', `${method} concerns no open session and was not sent`);
   }
 
   /** If a client initializes again, it gets a new session with the server. */
-  async #initialize(request: Request, exchange: Exchange): Promise<Response> {
-    exchange.signal.throwIfAborted();
-    const before = this.#shared ?? (await this.#share(exchange.signal));
-    if (!before.session.mayRun) return before.request(request, exchange);
+  async #initialize(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
+    context.signal.throwIfAborted();
+    const before = this.#shared ?? (await this.#share(context.signal));
+    if (!before.session.mayRun) return before.request(request, context);
     const { sessions } = this.#options;
     const after = this.#open(sessions.begin(before.session.id));
     try {
-      return await after.request(request, exchange);
+      return await after.request(request, context);
     } finally {
       if (after.session.mayRun) {
         this.#shared = after;
@@ -120,11 +120,11 @@ export class UpstreamEnd implements Peer {
     }
   }
 
-  async #requestAlone(request: Request, exchange: Exchange): Promise<Response> {
+  async #requestAlone(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
     const { sessions, alone, endsSessions } = this.#options;
-    const server = this.#open(sessions.begin(freshSessionId()));
+    const server = this.#open(sessions.begin(createSessionId()));
     try {
-      return await throughInterceptors(alone, server).request(request, exchange);
+      return await applyInterceptors(alone, server).request(request, context);
     } finally {
       this.#progress.leave(server);
       this.#peers.delete(server);
@@ -133,9 +133,9 @@ export class UpstreamEnd implements Peer {
     }
   }
 
-  #open(session: UpstreamSession): SessionPeer {
+  #open(session: UpstreamSession): HttpSession {
     const { mode, upstream, tools, messageLimit, log } = this.#options;
-    const peer = new SessionPeer({
+    const peer = new HttpSession({
       upstream,
       session,
       offersId: this.#isSharable,
@@ -159,7 +159,7 @@ export class UpstreamEnd implements Peer {
     return peer;
   }
 
-  async #share(signal: AbortSignal): Promise<SessionPeer> {
+  async #share(signal: AbortSignal): Promise<HttpSession> {
     const { sessionId, sessions } = this.#options;
     this.#sharing ??= sessionId().then(
       (id) => {
@@ -172,6 +172,6 @@ export class UpstreamEnd implements Peer {
         throw thrown;
       },
     );
-    return unlessAborted(this.#sharing, signal);
+    return withAbort(this.#sharing, signal);
   }
 }

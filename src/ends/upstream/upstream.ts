@@ -1,8 +1,8 @@
-import type { Reply } from '../../aws/post.ts';
-import type { Request, Response } from '../../mcp/message.ts';
+import type { HttpReply } from '../../aws/post.ts';
+import type { JsonRpcRequest, JsonRpcResponse } from '../../mcp/message.ts';
 
 /** A message to send to the server. */
-export interface Invocation {
+export interface OutgoingMessage {
   readonly session: UpstreamSession;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
@@ -20,7 +20,7 @@ export interface Upstream {
   /** Name of the server in messages. */
   readonly noun: 'runtime' | 'gateway';
   /** Resolves with the head of the reply, whatever its status. */
-  invoke(invocation: Invocation): Promise<Reply>;
+  invoke(invocation: OutgoingMessage): Promise<HttpReply>;
   /**
    * Converts a reply with a status other than 2xx to the response of its request. Returns the
    * server's JSON-RPC error if the body contains one.
@@ -28,7 +28,7 @@ export interface Upstream {
    * @param request The request as sent; `undefined` for a notification or a response.
    * @throws {AgentCoreError} `upstream` otherwise.
    */
-  readRefusal(reply: Reply, request: Request | undefined): Promise<Response>;
+  readRefusal(reply: HttpReply, request: JsonRpcRequest | undefined): Promise<JsonRpcResponse>;
   /**
    * Renews the caller's authorization. True if another attempt may succeed.
    *

@@ -3,18 +3,18 @@ import type { GivenAnswer, PendingApproval } from '../../policy/approvals/approv
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
 import type { SessionNode } from '../sessions/session-node.ts';
-import { REVIEW, shownTool } from './approval-items.ts';
-import type { ApprovalsWatch } from './approvals-watch.ts';
+import { formatToolName, REVIEW } from './approval-items.ts';
+import type { ApprovalsModel } from './approvals-watch.ts';
 
 /** Notifies the user of calls that need approval and handles the answers. */
 export function registerApprovals(
   commands: CommandRegistry,
-  approvals: ApprovalsWatch,
+  approvals: ApprovalsModel,
 ): vscode.Disposable {
   const answer = async (pending: PendingApproval, given: GivenAnswer) => {
     if (await approvals.answer(pending, given)) return;
     throw new Error(
-      vscode.l10n.t('The call of {0} does not wait any more', shownTool(pending.tool)),
+      vscode.l10n.t('The call of {0} does not wait any more', formatToolName(pending.tool)),
     );
   };
   const answers: readonly [Parameters<CommandRegistry['register']>[0], GivenAnswer][] = [
@@ -35,18 +35,18 @@ export function registerApprovals(
   const told = new Set<string>();
   return approvals.onDidChange((all) => {
     for (const pending of all) {
-      if (!told.has(pending.id)) void tell(pending);
+      if (!told.has(pending.id)) void showPendingApproval(pending);
     }
     told.clear();
     for (const { id } of all) told.add(id);
   });
 }
 
-async function tell({ id, tool }: PendingApproval): Promise<void> {
+async function showPendingApproval({ id, tool }: PendingApproval): Promise<void> {
   const button = vscode.l10n.t('Review');
   const sentence = vscode.l10n.t(
     'An agent wants to call {0}, and waits for your approval',
-    shownTool(tool),
+    formatToolName(tool),
   );
   if ((await vscode.window.showWarningMessage(sentence, button)) === button) {
     await vscode.commands.executeCommand(REVIEW, id);
@@ -66,7 +66,7 @@ async function review(
     { title: vscode.l10n.t('Deny'), given: 'deny' },
   ];
   const chosen = await vscode.window.showWarningMessage(
-    vscode.l10n.t('Approve this call of {0}?', shownTool(pending.tool)),
+    vscode.l10n.t('Approve this call of {0}?', formatToolName(pending.tool)),
     { modal: true, detail: pending.text },
     ...choices,
   );

@@ -1,22 +1,22 @@
 import * as vscode from 'vscode';
 import type { PendingApproval } from '../../policy/approvals/approvals-folder.ts';
-import { printable } from '../../sessions/session-words.ts';
+import { sanitizeForTerminal } from '../../sessions/session-words.ts';
 
 /** Internal command: opens the approval dialog for the call with the given id. */
 export const REVIEW = '_agentcore.reviewApproval';
 
 /** In characters. */
-const LONGEST_NAME = 100;
+const MAX_NAME_LENGTH = 100;
 
 /**
  * Formats a tool name for display. The agent chooses the name, so this removes the characters that
  * VS Code would render as a link.
  */
-export function shownTool(tool: string): string {
-  return printable(tool.replace(/[[\]()]/g, ' ')).slice(0, LONGEST_NAME);
+export function formatToolName(tool: string): string {
+  return sanitizeForTerminal(tool.replace(/[[\]()]/g, ' ')).slice(0, MAX_NAME_LENGTH);
 }
 
-export function approvalsItem(all: readonly PendingApproval[]): vscode.TreeItem {
+export function createApprovalsItem(all: readonly PendingApproval[]): vscode.TreeItem {
   const item = new vscode.TreeItem(
     vscode.l10n.t('Approvals'),
     vscode.TreeItemCollapsibleState.Expanded,
@@ -27,8 +27,14 @@ export function approvalsItem(all: readonly PendingApproval[]): vscode.TreeItem 
   return item;
 }
 
-export function approvalItem({ id, tool, text, until, mayLast }: PendingApproval): vscode.TreeItem {
-  const name = shownTool(tool);
+export function createApprovalItem({
+  id,
+  tool,
+  text,
+  until,
+  mayLast,
+}: PendingApproval): vscode.TreeItem {
+  const name = formatToolName(tool);
   const item = new vscode.TreeItem(name);
   const seconds = Math.max(0, Math.round((Date.parse(until) - Date.now()) / 1000));
   item.id = id;

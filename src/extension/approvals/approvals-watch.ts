@@ -1,16 +1,17 @@
 import { type FSWatcher, watch } from 'node:fs';
 import * as vscode from 'vscode';
 import type { Environment } from '../../environment.ts';
-import { stateFolder } from '../../journal/state-folder.ts';
+import { getStateDirectory } from '../../journal/state-folder.ts';
 import type { GivenAnswer, PendingApproval } from '../../policy/approvals/approvals-folder.ts';
 
 /** Poll interval in milliseconds, for file systems without change notifications. */
-const LOOK_EVERY = 5_000;
+const POLL_INTERVAL_MS = 5_000;
+
 /** Debounce in milliseconds after a change in the directory. */
-const SETTLE = 100;
+const DEBOUNCE_MS = 100;
 
 /** The pending approvals of all programs of this user. */
-export class ApprovalsWatch implements vscode.Disposable {
+export class ApprovalsModel implements vscode.Disposable {
   readonly #env: () => Environment;
   readonly #lookEvery: number;
   readonly #changed = new vscode.EventEmitter<readonly PendingApproval[]>();
@@ -22,7 +23,7 @@ export class ApprovalsWatch implements vscode.Disposable {
   /**
    * @param lookEvery Poll interval in milliseconds, for file systems without change notifications.
    */
-  constructor(env: () => Environment, lookEvery: number = LOOK_EVERY) {
+  constructor(env: () => Environment, lookEvery: number = POLL_INTERVAL_MS) {
     this.#env = env;
     this.#lookEvery = lookEvery;
   }
@@ -76,12 +77,15 @@ export class ApprovalsWatch implements vscode.Disposable {
 
   async #open() {
     const approvals = await import('../../policy/approvals/approvals-folder.ts');
-    return { ...approvals, folder: approvals.approvalsFolder(stateFolder(this.#env())) };
+    return {
+      ...approvals,
+      folder: approvals.getApprovalsDirectory(getStateDirectory(this.#env())),
+    };
   }
 
   #take(pending: readonly PendingApproval[]): void {
-    const idsOf = (all: readonly PendingApproval[]) => all.map(({ id }) => id).join();
-    if (this.#isDisposed || idsOf(pending) === idsOf(this.#pending)) return;
+    const joinIds = (all: readonly PendingApproval[]) => all.map(({ id }) => id).join();
+    if (this.#isDisposed || joinIds(pending) === joinIds(this.#pending)) return;
     this.#pending = pending;
     this.#changed.fire(pending);
   }
@@ -90,7 +94,7 @@ export class ApprovalsWatch implements vscode.Disposable {
   #watch(folder: string): void {
     if (this.#watcher || this.#isDisposed) return;
     try {
-      const watcher = watch(folder, { persistent: false }, () => this.#lookIn(SETTLE));
+      const watcher = watch(folder, { persistent: false }, () => this.#lookIn(DEBOUNCE_MS));
       watcher.on('error', () => {
         watcher.close();
         if (this.#watcher === watcher) this.#watcher = undefined;

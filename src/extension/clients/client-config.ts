@@ -2,7 +2,7 @@ import { lstat, mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { replaceFile } from '../../aws/sso/private-file.ts';
 import { AgentCoreError } from '../../error.ts';
-import { fileFailure } from '../../file-failure.ts';
+import { describeFileError } from '../../file-failure.ts';
 
 /** Configurations have a few kilobytes. A larger file is not a configuration. */
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
@@ -33,7 +33,7 @@ export async function readConfig(file: string): Promise<string> {
   } catch (thrown) {
     if (thrown instanceof AgentCoreError) throw thrown;
     if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') {
-      throw fail(fileFailure(thrown), { cause: thrown });
+      throw fail(describeFileError(thrown), { cause: thrown });
     }
     const isLink = await lstat(file).then(
       () => true,
@@ -58,7 +58,7 @@ export async function writeConfig(file: string, before: string, after: string): 
     );
   }
   await mkdir(dirname(file), { recursive: true }).catch((cause: unknown) => {
-    const sentence = `Could not write ${file}: ${fileFailure(cause)}.`;
+    const sentence = `Could not write ${file}: ${describeFileError(cause)}.`;
     throw new AgentCoreError('config', sentence, { cause });
   });
   const path = await realpath(file).catch(() => file);

@@ -25,7 +25,7 @@ export interface ClientFile {
 }
 
 /** The VS Code of this window. */
-export interface ThisVsCode {
+interface ThisVsCode {
   readonly application: string;
   /** The extension's global storage, a directory of the VS Code profile. */
   readonly globalStorage: string;
@@ -47,15 +47,15 @@ const VS_CODES = {
  * Linux.
  */
 export async function findClientFiles(machine: Machine): Promise<readonly ClientFile[]> {
-  const { join } = pathsOf(machine);
-  const applications = applicationFolder(machine);
+  const { join } = getPathModule(machine);
+  const applications = getApplicationDirectory(machine);
   const vsCodes = await Promise.all(
     Object.entries(VS_CODES).map(async ([folder, application]) => {
       const user = join(applications, folder, 'User');
-      return (await isFolder(user, machine)) ? profileFiles(application, user, machine) : [];
+      return (await isFolder(user, machine)) ? listProfileFiles(application, user, machine) : [];
     }),
   );
-  const claudes = await claudeFolders(machine);
+  const claudes = await listClaudeDirectories(machine);
   return [
     ...vsCodes.flat(),
     ...claudes.map((folder) => ({
@@ -84,7 +84,7 @@ export async function findOwnFile(
   { application, globalStorage, workspace }: ThisVsCode,
   machine: Machine,
 ): Promise<ClientFile> {
-  const { basename, dirname, join } = pathsOf(machine);
+  const { basename, dirname, join } = getPathModule(machine);
   const profileFolder = dirname(dirname(globalStorage));
   const isNamed = basename(dirname(profileFolder)) === 'profiles';
   const user = isNamed ? dirname(dirname(profileFolder)) : profileFolder;
@@ -105,12 +105,12 @@ interface VsCodeProfile {
   readonly sharesServers: boolean;
 }
 
-async function profileFiles(
+async function listProfileFiles(
   application: string,
   user: string,
   machine: Machine,
 ): Promise<readonly ClientFile[]> {
-  const { join } = pathsOf(machine);
+  const { join } = getPathModule(machine);
   const { profiles } = await readProfiles(user, machine);
   const own = profiles.filter(({ sharesServers }) => !sharesServers);
   return [
@@ -134,7 +134,7 @@ async function readProfiles(
   readonly associations: Readonly<Record<string, unknown>>;
 }> {
   try {
-    const file = pathsOf(machine).join(user, 'globalStorage', 'storage.json');
+    const file = getPathModule(machine).join(user, 'globalStorage', 'storage.json');
     const { userDataProfiles, profileAssociations } = JSON.parse(await readFile(file, 'utf8'));
     const stored: readonly StoredProfile[] = Array.isArray(userDataProfiles)
       ? userDataProfiles
@@ -160,9 +160,9 @@ interface StoredProfile {
  * The Microsoft Store package reads a private directory instead of `%APPDATA%`. If both exist,
  * returns both.
  */
-async function claudeFolders(machine: Machine): Promise<readonly string[]> {
-  const { join } = pathsOf(machine);
-  const usual = join(applicationFolder(machine), 'Claude');
+async function listClaudeDirectories(machine: Machine): Promise<readonly string[]> {
+  const { join } = getPathModule(machine);
+  const usual = join(getApplicationDirectory(machine), 'Claude');
   if (machine.platform !== 'win32') return [usual];
   const { home, env } = machine;
   const packages = join(env.LOCALAPPDATA || join(home, 'AppData', 'Local'), 'Packages');
@@ -174,7 +174,7 @@ async function claudeFolders(machine: Machine): Promise<readonly string[]> {
 }
 
 /** The user's configuration directory of desktop applications. */
-function applicationFolder({ platform, home, env }: Machine): string {
+function getApplicationDirectory({ platform, home, env }: Machine): string {
   switch (platform) {
     case 'win32':
       return env.APPDATA || win32.join(home, 'AppData', 'Roaming');
@@ -187,7 +187,7 @@ function applicationFolder({ platform, home, env }: Machine): string {
   }
 }
 
-function pathsOf({ platform }: Machine): typeof posix {
+function getPathModule({ platform }: Machine): typeof posix {
   return platform === 'win32' ? win32 : posix;
 }
 

@@ -3,15 +3,15 @@ import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
 import { AgentCoreError } from '../../error.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
-import { pickEntry, subjectOf } from '../commands/command-subject.ts';
+import { pickEntry, resolveCommandTarget } from '../commands/command-subject.ts';
 import { Preview } from '../consent/preview.ts';
 import { Commands } from '../contributions.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import { type PickItem, pick } from '../setup/quick-steps.ts';
-import { BACK, type FlowStep, runFlow } from '../setup/step-flow.ts';
-import { awsFiles } from '../window-environment.ts';
-import { workspaceFolder } from '../workspace-folder.ts';
+import { BACK, type FlowStep, runWizard } from '../setup/step-flow.ts';
+import { getAwsFiles } from '../window-environment.ts';
+import { getWorkspaceFolder } from '../workspace-folder.ts';
 import type { ClientFile, ClientId, Machine } from './client-paths.ts';
 import type { ServerSnippet } from './snippets.ts';
 
@@ -42,15 +42,18 @@ export function registerInstallForOtherClient(
   const preview = new Preview('agentcore-preview');
   commands.register(Commands.installForOtherClient, async (item?: unknown) => {
     const isOnAws = ({ target }: RuntimeEntry) => target.kind !== 'local';
-    const entry = subjectOf(item, store).entry ?? (await pickEntry(store, isOnAws));
+    const entry = resolveCommandTarget(item, store).entry ?? (await pickEntry(store, isOnAws));
     const targets = await findTargets(globalStorage);
-    const { target, how } = await runFlow(stepsFor(entry, targets), {});
+    const { target, how } = await runWizard(createInstallSteps(entry, targets), {});
     if (!target) return;
-    const { needsSecret, SECRET_VARIABLE, serverSnippet, snippetText } = await import(
-      './snippets.ts'
-    );
+    const {
+      needsSecret,
+      SECRET_VARIABLE,
+      createServerSnippet: serverSnippet,
+      formatSnippet: snippetText,
+    } = await import('./snippets.ts');
     const { client, file, label } = target;
-    const files = awsFiles();
+    const files = getAwsFiles();
     const snippet = serverSnippet(client, entry, version, files);
     if (how === 'copy' || file === undefined) {
       await vscode.env.clipboard.writeText(snippetText(client, entry.name, snippet));
@@ -129,7 +132,10 @@ async function write(
   return true;
 }
 
-function stepsFor(entry: RuntimeEntry, targets: readonly Target[]): readonly FlowStep<Install>[] {
+function createInstallSteps(
+  entry: RuntimeEntry,
+  targets: readonly Target[],
+): readonly FlowStep<Install>[] {
   const title = vscode.l10n.t('Install {0} for Another Client', entry.name);
   return [
     {
@@ -138,7 +144,7 @@ function stepsFor(entry: RuntimeEntry, targets: readonly Target[]): readonly Flo
           title,
           position,
           placeholder: vscode.l10n.t('Pick the client'),
-          items: targets.map(targetItem),
+          items: targets.map(createTargetItem),
           isActive: ({ file, label }) =>
             file === install.target?.file && label === install.target?.label,
         });
@@ -168,7 +174,7 @@ function stepsFor(entry: RuntimeEntry, targets: readonly Target[]): readonly Flo
   ];
 }
 
-function targetItem(target: Target): PickItem<Target> {
+function createTargetItem(target: Target): PickItem<Target> {
   return {
     label: target.label,
     description: target.file ?? vscode.l10n.t('on your own machine: the server is copied'),
@@ -186,11 +192,11 @@ async function findTargets(globalStorage: string): Promise<readonly Target[]> {
   // Other editors based on VS Code have their own configuration files.
   const isVsCode = !/^(Cursor|Kiro)\b/.test(appName);
   const own = await findOwnFile({ application: appName, globalStorage, workspace }, machine);
-  const folder = workspaceFolder();
+  const folder = getWorkspaceFolder();
   const isRemote = remoteName !== undefined || vscode.env.uiKind === vscode.UIKind.Web;
   const others = (await findClientFiles(machine)).filter(({ file }) => file !== own.file);
   return [
-    ...(isVsCode ? [{ ...own, label: ownLabel(own, remoteName) }] : []),
+    ...(isVsCode ? [{ ...own, label: formatOwnLabel(own, remoteName) }] : []),
     ...(folder === undefined
       ? []
       : [
@@ -204,19 +210,19 @@ async function findTargets(globalStorage: string): Promise<readonly Target[]> {
       ? // These clients run on the user's own machine. Only this VS Code has a file on the remote machine.
         others
           .filter(({ client }) => client !== 'vscode')
-          .map((one) => ({ ...one, label: labelOf(one), file: undefined }))
-      : others.map((one) => ({ ...one, label: labelOf(one) }))),
+          .map((one) => ({ ...one, label: formatClientLabel(one), file: undefined }))
+      : others.map((one) => ({ ...one, label: formatClientLabel(one) }))),
   ];
 }
 
-function ownLabel(own: ClientFile, remote: string | undefined): string {
+function formatOwnLabel(own: ClientFile, remote: string | undefined): string {
   // In a browser window, `remoteName` is the address of the server.
   return remote === undefined || remote.includes(':')
-    ? vscode.l10n.t('{0}, all windows', labelOf(own))
-    : vscode.l10n.t('{0}, all windows on {1}', labelOf(own), remote);
+    ? vscode.l10n.t('{0}, all windows', formatClientLabel(own))
+    : vscode.l10n.t('{0}, all windows on {1}', formatClientLabel(own), remote);
 }
 
-function labelOf({ application, profile }: ClientFile): string {
+function formatClientLabel({ application, profile }: ClientFile): string {
   return profile === undefined
     ? application
     : vscode.l10n.t('{0}, profile {1}', application, profile);

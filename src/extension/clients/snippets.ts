@@ -10,7 +10,7 @@ import {
 } from 'jsonc-parser';
 import { AgentCoreError } from '../../error.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
-import { environmentOf, type ServerEnvironment } from '../servers/server-environment.ts';
+import { createServerEnvironment, type ServerEnvironment } from '../servers/server-environment.ts';
 import type { ClientId } from './client-paths.ts';
 
 /** A server in a client's configuration. */
@@ -25,6 +25,7 @@ export interface ServerSnippet {
 export const SECRET_VARIABLE = 'AGENTCORE_OAUTH_CLIENT_SECRET';
 
 const SECRET_INPUT = 'agentcore-client-secret';
+
 /** The key of the servers in each client's configuration. */
 const SERVERS: Readonly<Record<ClientId, string>> = {
   vscode: 'servers',
@@ -41,7 +42,7 @@ const SERVERS: Readonly<Record<ClientId, string>> = {
  * @throws {AgentCoreError} `usage` if the entry is on a local AgentCore, because only this
  *   extension starts it.
  */
-export function serverSnippet(
+export function createServerSnippet(
   client: ClientId,
   entry: RuntimeEntry,
   version: string,
@@ -54,7 +55,7 @@ export function serverSnippet(
     );
   }
   const env = Object.fromEntries(
-    Object.entries({ ...environmentOf(entry), ...files }).filter(
+    Object.entries({ ...createServerEnvironment(entry), ...files }).filter(
       (pair): pair is [string, string] => pair[1] !== null && pair[0] !== SECRET_VARIABLE,
     ),
   );
@@ -111,8 +112,8 @@ export function withServer(
   }
   const withSnippet =
     servers?.type === 'object'
-      ? changed(before, [key, name], snippet)
-      : changed(before, [key], { [name]: snippet });
+      ? editJson(before, [key, name], snippet)
+      : editJson(before, [key], { [name]: snippet });
   const after = asks ? withInput(withSnippet) : withSnippet;
   if (!isOnlyChange(before, after, key, name, snippet)) {
     throw fail(`the change would not be what a reader of the file finds`);
@@ -131,7 +132,7 @@ export function hasServer(
 }
 
 /** The text for the user to paste: a configuration with only this server. */
-export function snippetText(client: ClientId, name: string, snippet: ServerSnippet): string {
+export function formatSnippet(client: ClientId, name: string, snippet: ServerSnippet): string {
   return withServer('', client, name, snippet);
 }
 
@@ -147,13 +148,13 @@ function withInput(text: string): string {
     password: true,
   };
   return inputs
-    ? changed(text, ['inputs', inputs.length], input)
-    : changed(text, ['inputs'], [input]);
+    ? editJson(text, ['inputs', inputs.length], input)
+    : editJson(text, ['inputs'], [input]);
 }
 
-function changed(text: string, path: readonly (string | number)[], value: unknown): string {
+function editJson(text: string, path: readonly (string | number)[], value: unknown): string {
   const options: ModificationOptions = {
-    formattingOptions: indentationOf(text),
+    formattingOptions: detectIndentation(text),
   };
   return applyEdits(text, modify(text, [...path], value, options));
 }
@@ -230,7 +231,7 @@ function isStrictJson(text: string): boolean {
 }
 
 /** The indentation of the file. Two spaces if the file has none. */
-function indentationOf(text: string): NonNullable<ModificationOptions['formattingOptions']> {
+function detectIndentation(text: string): NonNullable<ModificationOptions['formattingOptions']> {
   const [, indent = '  '] = /^([ \t]+)\S/m.exec(text) ?? [];
   const eol = text.includes('\r\n') ? '\r\n' : '\n';
   return indent.startsWith('\t')

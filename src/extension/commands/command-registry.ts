@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import type { CommandId } from '../contributions.ts';
 import type { LogChannel } from '../log-channel.ts';
-import { Cancelled } from '../servers/server-preparation.ts';
-import { presentError } from './present-error.ts';
+import { UserCancelledError } from '../servers/server-preparation.ts';
+import { showError } from './present-error.ts';
 
 /** An internal command: not contributed in `package.json` and not in the Command Palette. */
 type InternalCommandId = `_agentcore.${string}`;
@@ -29,10 +29,10 @@ export class CommandRegistry implements vscode.Disposable {
       try {
         return await action(...(given as Given));
       } catch (thrown) {
-        if (thrown instanceof Cancelled) return undefined;
+        if (thrown instanceof UserCancelledError) return undefined;
         this.#log.error(`${id}: ${thrown instanceof Error ? thrown.message : thrown}`);
         // Not awaited: the command returns before the user closes the message.
-        void presentError(thrown);
+        void showError(thrown);
         return undefined;
       }
     };

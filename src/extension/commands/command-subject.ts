@@ -3,11 +3,11 @@ import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/d
 import { Commands } from '../contributions.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
-import { arnOf } from '../servers/server-environment.ts';
-import { Cancelled } from '../servers/server-preparation.ts';
+import { getTargetArn } from '../servers/server-environment.ts';
+import { UserCancelledError } from '../servers/server-preparation.ts';
 
 /** The target of a command. */
-export interface Subject {
+interface Subject {
   /** ARN of a runtime, a gateway or another item. */
   readonly arn: string | undefined;
   /** The entry in the settings. */
@@ -36,17 +36,17 @@ interface Item {
  * Reads the argument of a command. It can be absent, `{ name }` or a tree item. Tree items have
  * `entry` (runtime or session), `target` and `place` (discovered), or `arn` (identity).
  */
-export function subjectOf(item: unknown, store: RuntimeStore): Subject {
+export function resolveCommandTarget(item: unknown, store: RuntimeStore): Subject {
   const { name, arn, entry, target, place } = (item ?? {}) as Item;
   const found = isDiscovered(target) ? target : undefined;
   const known = store.find(String(name ?? entry?.name ?? ''));
-  const told = textOf(arn) ?? textOf(entry?.runtime) ?? found?.arn;
+  const told = getNonEmptyText(arn) ?? getNonEmptyText(entry?.runtime) ?? found?.arn;
   return {
-    arn: told ?? (known && arnOf(known)),
+    arn: told ?? (known && getTargetArn(known)),
     entry: known,
     found,
-    profile: textOf(place?.profile) ?? known?.profile,
-    qualifier: textOf(entry?.qualifier) ?? known?.qualifier,
+    profile: getNonEmptyText(place?.profile) ?? known?.profile,
+    qualifier: getNonEmptyText(entry?.qualifier) ?? known?.qualifier,
   };
 }
 
@@ -66,18 +66,18 @@ export async function pickEntry(
     const sentence = vscode.l10n.t('There is no runtime for this yet.');
     const chosen = await vscode.window.showInformationMessage(sentence, setUp);
     if (chosen === setUp) await vscode.commands.executeCommand(Commands.setUpRuntime);
-    throw new Cancelled();
+    throw new UserCancelledError();
   }
   if (entries.length === 1) return only;
   const chosen = await vscode.window.showQuickPick(
     entries.map((entry) => ({
       label: entry.name,
-      description: arnOf(entry) ?? vscode.l10n.t('local'),
+      description: getTargetArn(entry) ?? vscode.l10n.t('local'),
       entry,
     })),
     { placeHolder: vscode.l10n.t('Pick a runtime'), matchOnDescription: true },
   );
-  if (!chosen) throw new Cancelled();
+  if (!chosen) throw new UserCancelledError();
   return chosen.entry;
 }
 
@@ -86,6 +86,6 @@ function isDiscovered(value: unknown): value is DiscoveredRuntime | DiscoveredGa
   return (kind === 'runtime' || kind === 'gateway') && typeof arn === 'string';
 }
 
-function textOf(value: unknown): string | undefined {
+function getNonEmptyText(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -10,7 +10,7 @@ const DEFAULT_ENDPOINT = 'DEFAULT';
  * @param qualifier The endpoint, if the ARN contains none.
  * @throws {AgentCoreError} `usage` if the ARN is neither a runtime nor a gateway.
  */
-export function logGroupOf(arn: string, qualifier?: string): string {
+export function getLogGroupName(arn: string, qualifier?: string): string {
   if (arn.includes(':gateway/')) {
     const { gatewayId } = parseGatewayArn(arn);
     return `/aws/vendedlogs/bedrock-agentcore/gateway/APPLICATION_LOGS/${gatewayId}`;
@@ -19,15 +19,15 @@ export function logGroupOf(arn: string, qualifier?: string): string {
   return `/aws/bedrock-agentcore/runtimes/${runtimeId}-${qualifier ?? endpoint ?? DEFAULT_ENDPOINT}`;
 }
 
-/** URL of the log group in the AWS console. Throws like {@link logGroupOf}. */
-export function logGroupUrl(arn: string, qualifier?: string): string {
+/** URL of the log group in the AWS console. Throws like {@link getLogGroupName}. */
+export function getLogGroupUrl(arn: string, qualifier?: string): string {
   const [, partition, , region = ''] = arn.split(':');
   const host = {
     'aws-cn': 'console.amazonaws.cn',
     'aws-us-gov': 'console.amazonaws-us-gov.com',
   }[partition as string];
   // The console decodes its fragment twice and uses `$` instead of `%`.
-  const group = encodeURIComponent(encodeURIComponent(logGroupOf(arn, qualifier))).replaceAll(
+  const group = encodeURIComponent(encodeURIComponent(getLogGroupName(arn, qualifier))).replaceAll(
     '%',
     '$',
   );

@@ -1,4 +1,4 @@
-import { missingStatements } from '../../aws/iam/access-denied.ts';
+import { createMissingStatements } from '../../aws/iam/access-denied.ts';
 import type { Statement } from '../../aws/iam/policy-document.ts';
 
 /**
@@ -8,10 +8,13 @@ import type { Statement } from '../../aws/iam/policy-document.ts';
  * @param arn Of a runtime, a runtime endpoint or a gateway.
  * @param qualifier The endpoint, if the ARN contains none. Absent for `DEFAULT`.
  */
-export function statementToCall(arn: string, qualifier: string | undefined): Statement | undefined {
+export function createCallStatement(
+  arn: string,
+  qualifier: string | undefined,
+): Statement | undefined {
   const isGateway = arn.includes(':gateway/');
   const isWhole = isGateway || qualifier === undefined || arn.includes('/runtime-endpoint/');
-  const [statement] = missingStatements([
+  const [statement] = createMissingStatements([
     {
       principal: '',
       action: `bedrock-agentcore:${isGateway ? 'InvokeGateway' : 'InvokeAgentRuntime'}`,

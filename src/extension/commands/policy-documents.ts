@@ -1,20 +1,20 @@
 import { parseRuntimeArn } from '../../aws/arn.ts';
 import {
-  accessPolicy,
-  callerPolicy,
+  createAccessPolicy,
+  createCallerPolicy,
   type Needs,
   type Targets,
 } from '../../aws/iam/access-policy.ts';
 import { parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
 import type { PolicyDocument, TrustPolicy } from '../../aws/iam/policy-document.ts';
-import { trustPolicy } from '../../aws/iam/trust-policy.ts';
+import { createTrustPolicy } from '../../aws/iam/trust-policy.ts';
 import type { EntryRole } from '../runtimes/runtime-entry.ts';
 
 /** The extension's minimum permissions on a runtime. */
 const NEEDS: Needs = { stop: true, list: false, userId: false };
 
 /** The target of the policies and the way to access it. */
-export interface PolicySubject {
+interface PolicySubject {
   /** Of a runtime, a runtime endpoint or a gateway. */
   readonly arn: string;
   readonly qualifier?: string | undefined;
@@ -22,9 +22,9 @@ export interface PolicySubject {
 }
 
 /** The policy for the user or role of the profile's credentials. */
-export function policyOfCaller(subject: PolicySubject): PolicyDocument {
+export function createProfilePolicy(subject: PolicySubject): PolicyDocument {
   const { role } = subject;
-  return callerPolicy(targetsOf(subject), NEEDS, {
+  return createCallerPolicy(getPolicyTargets(subject), NEEDS, {
     // In a role chain, the caller assumes only the first role.
     roles: role ? role.arns.slice(0, 1) : [],
     sourceIdentity: role?.sourceIdentity !== undefined,
@@ -32,15 +32,15 @@ export function policyOfCaller(subject: PolicySubject): PolicyDocument {
 }
 
 /** The policy for the role that invokes the target. */
-export function policyOfRole(subject: PolicySubject): PolicyDocument {
-  return accessPolicy(targetsOf(subject), NEEDS);
+export function createRolePolicy(subject: PolicySubject): PolicyDocument {
+  return createAccessPolicy(getPolicyTargets(subject), NEEDS);
 }
 
 /** @param principal The ARN of the caller that assumes the first role. */
-export function trustPolicyOf(role: EntryRole, principal: string): TrustPolicy {
+export function createRoleTrustPolicy(role: EntryRole, principal: string): TrustPolicy {
   const { externalId, mfaSerial, sourceIdentity, arns } = role;
   const partition = arns[0]?.split(':')[1];
-  return trustPolicy(
+  return createTrustPolicy(
     {
       principal,
       externalId: arns.length === 1 ? externalId : undefined,
@@ -51,7 +51,7 @@ export function trustPolicyOf(role: EntryRole, principal: string): TrustPolicy {
   );
 }
 
-function targetsOf({ arn, qualifier }: PolicySubject): Targets {
+function getPolicyTargets({ arn, qualifier }: PolicySubject): Targets {
   return arn.includes(':gateway/')
     ? { runtimes: [], gateways: [parseGatewayArn(arn)] }
     : { runtimes: [{ runtime: parseRuntimeArn(arn), qualifier }], gateways: [] };

@@ -1,42 +1,42 @@
 import * as vscode from 'vscode';
-import { messageOf } from '../../error.ts';
+import { getErrorMessage } from '../../error.ts';
 import { REVIEW_COMMAND } from '../consent/command-consent.ts';
 import { Commands } from '../contributions.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
-import { configuredNode } from '../runtimes/runtime-node.ts';
-import { sessionNode } from '../sessions/session-node.ts';
+import { createConfiguredNode } from '../runtimes/runtime-node.ts';
+import { createSessionNode } from '../sessions/session-node.ts';
 import { ENTER_SECRET } from '../setup/client-secrets.ts';
-import { windowEnvironment } from '../window-environment.ts';
+import { getWindowEnvironment } from '../window-environment.ts';
 import { openSettings } from './open-settings.ts';
-import { type Remedy, remediesFor } from './remedies.ts';
+import { getRemedies, type Remedy } from './remedies.ts';
 
 /**
  * Shows an error message with a button for each remedy.
  *
  * @param entry The affected runtime, if there is one.
  */
-export async function presentError(thrown: unknown, entry?: RuntimeEntry): Promise<void> {
-  await presentProblem(messageOf(thrown), remediesFor(thrown, entry));
+export async function showError(thrown: unknown, entry?: RuntimeEntry): Promise<void> {
+  await showProblem(getErrorMessage(thrown), getRemedies(thrown, entry));
 }
 
-export async function presentProblem(sentence: string, remedies: readonly Remedy[]): Promise<void> {
-  const buttons = remedies.map((remedy) => ({ title: titleOf(remedy), remedy }));
-  const chosen = await vscode.window.showErrorMessage(shortened(sentence), ...buttons);
+export async function showProblem(sentence: string, remedies: readonly Remedy[]): Promise<void> {
+  const buttons = remedies.map((remedy) => ({ title: getRemedyTitle(remedy), remedy }));
+  const chosen = await vscode.window.showErrorMessage(shortenSentence(sentence), ...buttons);
   if (chosen) await apply(chosen.remedy);
 }
 
 /** In characters. A longer notification covers the window. The log has the full message. */
-const LONGEST = 300;
+const MAX_MESSAGE_LENGTH = 300;
 
 /** Cuts at the last punctuation mark within the limit. */
-function shortened(sentence: string): string {
-  if (sentence.length <= LONGEST) return sentence;
-  const room = sentence.slice(0, LONGEST);
+function shortenSentence(sentence: string): string {
+  if (sentence.length <= MAX_MESSAGE_LENGTH) return sentence;
+  const room = sentence.slice(0, MAX_MESSAGE_LENGTH);
   const [whole = room] = /^.{100,}(?=[:;,.] )/s.exec(room) ?? [];
   return `${whole} …`;
 }
 
-function titleOf({ kind }: Remedy): string {
+function getRemedyTitle({ kind }: Remedy): string {
   switch (kind) {
     case 'signIn':
       return vscode.l10n.t('Sign In');
@@ -77,7 +77,7 @@ async function apply(remedy: Remedy): Promise<unknown> {
       if ((await run(REVIEW_COMMAND, remedy.command)) && remedy.next) await apply(remedy.next);
       return undefined;
     case 'pickProfile':
-      return run(Commands.switchProfile, configuredNode(remedy.entry));
+      return run(Commands.switchProfile, createConfiguredNode(remedy.entry));
     case 'enterSecret':
       return run(ENTER_SECRET, remedy.entry.name);
     case 'openAwsConfig':
@@ -98,7 +98,7 @@ async function apply(remedy: Remedy): Promise<unknown> {
     case 'refreshRuntimes':
       return run(Commands.refreshRuntimes);
     case 'stopAgain':
-      return run(Commands.stopSession, undefined, remedy.sessions.map(sessionNode));
+      return run(Commands.stopSession, undefined, remedy.sessions.map(createSessionNode));
     case 'showOutput':
       return run(Commands.showServerOutput, { name: remedy.server });
     case 'listServers':
@@ -118,8 +118,8 @@ async function signIn(profile: string, next: Remedy | undefined): Promise<void> 
 
 /** The file may not exist yet. */
 async function openAwsConfig(): Promise<void> {
-  const { profilePaths } = await import('../../aws/credentials/profile-files.ts');
-  const file = vscode.Uri.file(profilePaths(windowEnvironment()).config);
+  const { getProfilePaths: profilePaths } = await import('../../aws/credentials/profile-files.ts');
+  const file = vscode.Uri.file(profilePaths(getWindowEnvironment()).config);
   const isThere = await vscode.workspace.fs.stat(file).then(
     () => true,
     () => false,

@@ -1,12 +1,12 @@
 import {
   type AccessDenial,
-  missingStatements,
+  createMissingStatements,
+  formatStatement,
   parseDenial,
-  statementText,
 } from '../../aws/iam/access-denied.ts';
 import { findUnconfirmed, type WorkspaceCommand } from '../../confirmed-commands.ts';
-import { AgentCoreError, messageOf } from '../../error.ts';
-import type { SessionEntry } from '../../sessions/session-book.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
+import type { SessionInfo } from '../../sessions/session-book.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 
 /** An action that may fix an error. */
@@ -36,15 +36,16 @@ export type Remedy =
   | { readonly kind: 'openSetting'; readonly setting: string }
   | { readonly kind: 'discoverySettings' }
   | { readonly kind: 'refreshRuntimes' }
-  | { readonly kind: 'stopAgain'; readonly sessions: readonly SessionEntry[] }
+  | { readonly kind: 'stopAgain'; readonly sessions: readonly SessionInfo[] }
   | { readonly kind: 'showOutput'; readonly server: string }
   | { readonly kind: 'listServers' }
   | { readonly kind: 'showLogs' };
 
 /** Users do not read more buttons than this. */
-const MOST = 3;
+const MAX_REMEDIES = 3;
+
 /** Maximum depth in the chain of `Error.cause`. */
-const DEEPEST = 6;
+const MAX_DEPTH = 6;
 
 const UNREACHED =
   /^(ENOTFOUND|ECONNREFUSED|ECONNRESET|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|EPIPE|ERR_SSL_.*|UNABLE_TO_.*|.*CERT.*)$/;
@@ -54,15 +55,15 @@ const UNREACHED =
  *
  * @param entry The affected runtime, if there is one.
  */
-export function remediesFor(thrown: unknown, entry?: RuntimeEntry): readonly Remedy[] {
-  return [...ofError(thrown, entry), { kind: 'showLogs' } as const].slice(0, MOST);
+export function getRemedies(thrown: unknown, entry?: RuntimeEntry): readonly Remedy[] {
+  return [...getErrorRemedies(thrown, entry), { kind: 'showLogs' } as const].slice(0, MAX_REMEDIES);
 }
 
-function* ofError(thrown: unknown, entry: RuntimeEntry | undefined): Generator<Remedy> {
+function* getErrorRemedies(thrown: unknown, entry: RuntimeEntry | undefined): Generator<Remedy> {
   const { code, data = {} } = thrown instanceof AgentCoreError ? thrown : { code: undefined };
   const { login, server, setting, statements, missingProfile, unstopped } = data;
   const stopAgain = Array.isArray(unstopped)
-    ? ({ kind: 'stopAgain', sessions: unstopped as readonly SessionEntry[] } as const)
+    ? ({ kind: 'stopAgain', sessions: unstopped as readonly SessionInfo[] } as const)
     : undefined;
   if (typeof server === 'string') yield { kind: 'showOutput', server };
   if (data.listsServers === true) yield { kind: 'listServers' };
@@ -73,7 +74,7 @@ function* ofError(thrown: unknown, entry: RuntimeEntry | undefined): Generator<R
   if (command) {
     yield { kind: 'reviewCommand', command, ...(stopAgain && { next: stopAgain }) };
   }
-  const statement = statementsOf(thrown, statements, entry);
+  const statement = findMissingStatements(thrown, statements, entry);
   if (statement !== undefined) yield { kind: 'copyStatement', text: statement };
   if (stopAgain) yield stopAgain;
   if (data.lacksSecret === true && entry) {
@@ -88,7 +89,7 @@ function* ofError(thrown: unknown, entry: RuntimeEntry | undefined): Generator<R
 }
 
 /** The missing policy statements as JSON to paste. */
-function statementsOf(
+function findMissingStatements(
   thrown: unknown,
   statements: unknown,
   entry: RuntimeEntry | undefined,
@@ -97,13 +98,13 @@ function statementsOf(
     const all = statements.map(({ statement }: { readonly statement: unknown }) => statement);
     return JSON.stringify(all.length === 1 ? all[0] : all, null, 2);
   }
-  const denial = parseDenial(messageOf(thrown));
-  const missing = denial && missingStatements([atEndpoint(denial, entry)])[0];
-  return missing && statementText(missing);
+  const denial = parseDenial(getErrorMessage(thrown));
+  const missing = denial && createMissingStatements([withEndpoint(denial, entry)])[0];
+  return missing && formatStatement(missing);
 }
 
 /** The AWS error names only the runtime, but the policy must also allow the endpoint. */
-function atEndpoint(denial: AccessDenial, entry: RuntimeEntry | undefined): AccessDenial {
+function withEndpoint(denial: AccessDenial, entry: RuntimeEntry | undefined): AccessDenial {
   const { resource } = denial;
   const qualifier = entry?.qualifier;
   if (!qualifier || !resource?.includes(':runtime/') || resource.includes('/runtime-endpoint/')) {
@@ -116,7 +117,7 @@ function atEndpoint(denial: AccessDenial, entry: RuntimeEntry | undefined): Acce
 function isUnreached(thrown: unknown): boolean {
   if (thrown instanceof AgentCoreError && thrown.code === 'connection') return true;
   let at = thrown;
-  for (let depth = 0; depth < DEEPEST && at instanceof Error; depth += 1) {
+  for (let depth = 0; depth < MAX_DEPTH && at instanceof Error; depth += 1) {
     if (UNREACHED.test(String((at as NodeJS.ErrnoException).code ?? ''))) return true;
     if (at.name === 'TimeoutError') return true;
     at = at.cause;

@@ -16,7 +16,7 @@ export async function revealEntry(name: string | undefined): Promise<void> {
   await vscode.commands.executeCommand(command, { revealSetting: { key: KEY } });
   const editor = vscode.window.activeTextEditor;
   if (!editor || !/\.(json|code-workspace)$/.test(editor.document.uri.path)) return;
-  const at = offsetOfEntry(editor.document.getText(), name);
+  const at = findEntryOffset(editor.document.getText(), name);
   if (at === undefined) return;
   const position = editor.document.positionAt(at);
   editor.selection = new vscode.Selection(position, position);
@@ -27,7 +27,7 @@ export async function revealEntry(name: string | undefined): Promise<void> {
 }
 
 /** The offset of the entry's name in a settings file. Falls back to the start of the list. */
-export function offsetOfEntry(text: string, name: string | undefined): number | undefined {
+export function findEntryOffset(text: string, name: string | undefined): number | undefined {
   const list = text.indexOf(`"${KEY}"`);
   if (list < 0) return undefined;
   if (name === undefined) return list;

@@ -1,32 +1,32 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
 import { Commands, Settings } from '../contributions.ts';
-import type { JournalWatch } from '../journal/journal-watch.ts';
+import type { SessionsModel } from '../journal/journal-watch.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import type { RuntimeStore, WrittenEntry } from '../runtimes/runtime-store.ts';
-import { arnOf } from '../servers/server-environment.ts';
+import { getTargetArn } from '../servers/server-environment.ts';
 import { stop } from '../sessions/session-commands.ts';
 import { findCaller } from '../setup/access-check.ts';
 import { pickMode } from '../setup/last-steps.ts';
 import { pickProfile } from '../setup/profile-step.ts';
 import { pickRole } from '../setup/role-step.ts';
-import { writtenRole } from '../setup/runtime-draft.ts';
-import { type SetupParts, setupContext } from '../setup/setup-commands.ts';
+import { toWrittenRole } from '../setup/runtime-draft.ts';
+import { createSetupContext, type SetupParts } from '../setup/setup-commands.ts';
 import { BACK } from '../setup/step-flow.ts';
 import type { CommandRegistry } from './command-registry.ts';
-import { pickEntry, subjectOf } from './command-subject.ts';
-import { logGroupUrl } from './log-group-url.ts';
+import { pickEntry, resolveCommandTarget } from './command-subject.ts';
+import { getLogGroupUrl } from './log-group-url.ts';
 import { openSettings } from './open-settings.ts';
 import { revealEntry } from './reveal-entry.ts';
 
 /** Registers the commands on one entry: change a field, remove it, copy or open related data. */
 export function registerRuntimeCommands(
   commands: CommandRegistry,
-  parts: SetupParts & { readonly journal: JournalWatch },
+  parts: SetupParts & { readonly journal: SessionsModel },
 ): void {
   const { store, servers, env, prompts } = parts;
-  const entryOf = async (item: unknown, isMeant?: (entry: RuntimeEntry) => boolean) =>
-    subjectOf(item, store).entry ?? pickEntry(store, isMeant);
+  const resolveEntry = async (item: unknown, isMeant?: (entry: RuntimeEntry) => boolean) =>
+    resolveCommandTarget(item, store).entry ?? pickEntry(store, isMeant);
   /** Writes only these fields. `undefined` removes a field. */
   const write = async (entry: RuntimeEntry, fields: Readonly<Record<string, unknown>>) => {
     const before = store.written(entry.name) ?? { name: entry.name };
@@ -37,54 +37,58 @@ export function registerRuntimeCommands(
   };
 
   commands.register(Commands.switchProfile, async (item?: unknown) => {
-    const entry = await entryOf(item, isOnAws);
-    const setup = setupContext(parts, vscode.l10n.t('Profile of {0}', entry.name));
+    const entry = await resolveEntry(item, isOnAws);
+    const setup = createSetupContext(parts, vscode.l10n.t('Profile of {0}', entry.name));
     const chosen = await pickProfile(setup, { profile: entry.profile });
     if (chosen !== BACK && chosen.profile !== entry.profile) await write(entry, chosen);
   });
 
   commands.register(Commands.switchRole, async (item?: unknown) => {
-    const entry = await entryOf(item, isOnAws);
-    const setup = setupContext(parts, vscode.l10n.t('Role of {0}', entry.name));
+    const entry = await resolveEntry(item, isOnAws);
+    const setup = createSetupContext(parts, vscode.l10n.t('Role of {0}', entry.name));
     const chosen = await pickRole(setup, { role: entry.role });
     if (chosen === BACK || isDeepStrictEqual(chosen.role, entry.role)) return;
-    await write(entry, { assumeRole: chosen.role && writtenRole(chosen.role) });
+    await write(entry, { assumeRole: chosen.role && toWrittenRole(chosen.role) });
   });
 
   commands.register(Commands.changeSessionMode, async (item?: unknown) => {
-    const entry = await entryOf(item);
-    const setup = setupContext(parts, vscode.l10n.t('Sessions of {0}', entry.name));
-    const mode = await pickMode(setup, { arn: arnOf(entry), sessionMode: entry.sessionMode });
+    const entry = await resolveEntry(item);
+    const setup = createSetupContext(parts, vscode.l10n.t('Sessions of {0}', entry.name));
+    const mode = await pickMode(setup, {
+      arn: getTargetArn(entry),
+      sessionMode: entry.sessionMode,
+    });
     if (mode !== BACK && mode !== entry.sessionMode) await write(entry, { sessionMode: mode });
   });
 
   commands.register(Commands.removeRuntime, async (item?: unknown) => {
-    const broken = brokenName(item);
+    const broken = findBrokenName(item);
     if (broken?.name !== undefined) return removeBroken(store, broken.name);
     // An entry without a unique name cannot be identified. The user has to edit the settings.
     if (broken) return revealEntry(undefined);
-    await removeEntry(await entryOf(item), parts);
+    await removeEntry(await resolveEntry(item), parts);
   });
 
   commands.register(Commands.openSettings, async (item?: unknown) => {
-    const entry = subjectOf(item, store).entry?.name ?? brokenName(item)?.name;
+    const entry = resolveCommandTarget(item, store).entry?.name ?? findBrokenName(item)?.name;
     if (item !== undefined && item !== null) return revealEntry(entry);
     return openSettings('@ext:agentcore-mcp.agentcore-mcp');
   });
 
   commands.register(Commands.copyArn, async (item?: unknown) => {
-    const arn = subjectOf(item, store).arn ?? arnOf(await entryOf(item, isOnAws));
+    const arn =
+      resolveCommandTarget(item, store).arn ?? getTargetArn(await resolveEntry(item, isOnAws));
     if (!arn) return;
     await vscode.env.clipboard.writeText(arn);
     vscode.window.setStatusBarMessage(vscode.l10n.t('Copied {0}', arn), 5_000);
   });
 
   commands.register(Commands.copyPolicy, async (item?: unknown) => {
-    const subject = subjectOf(item, store);
+    const subject = resolveCommandTarget(item, store);
     const entry = subject.entry ?? (subject.arn ? undefined : await pickEntry(store, isOnAws));
-    const arn = entry ? arnOf(entry) : subject.arn;
+    const arn = entry ? getTargetArn(entry) : subject.arn;
     if (!arn) return;
-    const text = await policyText(arn, entry, async () => {
+    const text = await createPolicyText(arn, entry, async () => {
       if (!entry) return '';
       return (await findCaller({ ...entry, role: undefined }, { env: env(), prompts })).before.arn;
     });
@@ -96,10 +100,10 @@ export function registerRuntimeCommands(
   });
 
   commands.register(Commands.openCloudWatchLogs, async (item?: unknown) => {
-    const { arn, qualifier } = subjectOf(item, store);
+    const { arn, qualifier } = resolveCommandTarget(item, store);
     const entry = arn ? undefined : await pickEntry(store, isOnAws);
-    const url = logGroupUrl(
-      arn ?? (arnOf(entry as RuntimeEntry) as string),
+    const url = getLogGroupUrl(
+      arn ?? (getTargetArn(entry as RuntimeEntry) as string),
       qualifier ?? entry?.qualifier,
     );
     // A string, because `Uri` would encode the URL again and the console would not find the group.
@@ -112,7 +116,7 @@ function isOnAws({ target }: RuntimeEntry): boolean {
 }
 
 /** Reads a tree item of an unusable entry. The name is `undefined` if missing or not unique. */
-function brokenName(item: unknown): { readonly name: string | undefined } | undefined {
+function findBrokenName(item: unknown): { readonly name: string | undefined } | undefined {
   const { problem } = (item ?? {}) as { readonly problem?: { readonly index?: unknown } };
   if (typeof problem?.index !== 'number') return undefined;
   const entries = vscode.workspace.getConfiguration('agentcore').get<unknown>(Settings.runtimes);
@@ -134,12 +138,12 @@ async function removeBroken(store: RuntimeStore, name: string): Promise<void> {
 
 async function removeEntry(
   entry: RuntimeEntry,
-  { store, journal, secrets }: SetupParts & { readonly journal: JournalWatch },
+  { store, journal, secrets }: SetupParts & { readonly journal: SessionsModel },
 ): Promise<void> {
   const billing = async () =>
     (await journal.refresh()).entries.filter(
       ({ mayBill, runtime, profile }) =>
-        mayBill && runtime === plainArn(entry) && profile === entry.profile,
+        mayBill && runtime === getRuntimeArn(entry) && profile === entry.profile,
     );
   const sessions = await billing();
   const remove = vscode.l10n.t('Remove');
@@ -163,20 +167,24 @@ async function removeEntry(
 }
 
 /** Sessions are recorded under the runtime ARN without an endpoint. */
-function plainArn({ target }: RuntimeEntry): string | undefined {
+function getRuntimeArn({ target }: RuntimeEntry): string | undefined {
   return target.kind === 'runtime' ? target.runtime.arn : undefined;
 }
 
 /** @param caller Requests the ARN of the caller that assumes the role from AWS. */
-async function policyText(
+async function createPolicyText(
   arn: string,
   entry: RuntimeEntry | undefined,
   caller: () => Promise<string>,
 ): Promise<string | undefined> {
-  const { policyOfCaller, policyOfRole, trustPolicyOf } = await import('./policy-documents.ts');
+  const {
+    createProfilePolicy: policyOfCaller,
+    createRolePolicy: policyOfRole,
+    createRoleTrustPolicy: trustPolicyOf,
+  } = await import('./policy-documents.ts');
   const role = entry?.role;
   const subject = { arn, qualifier: entry?.qualifier, role };
-  if (!role) return textOf(policyOfCaller(subject));
+  if (!role) return formatJson(policyOfCaller(subject));
   const name = role.arns.at(-1)?.split('/').at(-1) ?? '';
   const chosen = await vscode.window.showQuickPick(
     [
@@ -198,9 +206,9 @@ async function policyText(
     ],
     { placeHolder: vscode.l10n.t('Pick the policy to copy') },
   );
-  return chosen && textOf(await chosen.document());
+  return chosen && formatJson(await chosen.document());
 }
 
-function textOf(document: object): string {
+function formatJson(document: object): string {
   return JSON.stringify(document, undefined, 2);
 }

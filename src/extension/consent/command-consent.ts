@@ -14,10 +14,13 @@ export const REVIEW_COMMAND = '_agentcore.reviewCommand';
 
 /** Storage key of the digests, each with the kind of command. */
 const KEY = 'confirmedCommands';
+
 /** The oldest one is dropped first. */
 const MAX_CONFIRMED = 200;
+
 /** In characters. A longer text opens in an editor instead of the dialog. */
 const MAX_DIALOG_LENGTH = 600;
+
 const MAX_DIALOG_LINES = 8;
 
 /**
@@ -56,8 +59,8 @@ export class CommandConsent implements vscode.Disposable {
    *   {@link confirmNeeded}.
    */
   require(command: WorkspaceCommand, name: string): void {
-    if (this.#confirmed().includes(keyOf(command))) return;
-    throw new AgentCoreError('credentials', sentenceOf(command, name), {
+    if (this.#confirmed().includes(getKey(command))) return;
+    throw new AgentCoreError('credentials', formatUnconfirmedMessage(command, name), {
       cause: new UnconfirmedCommand(command),
     });
   }
@@ -74,7 +77,7 @@ export class CommandConsent implements vscode.Disposable {
 
   /** Shows the command and prompts the user to allow it. Concurrent calls share one prompt. */
   confirm(command: WorkspaceCommand): Promise<boolean> {
-    const key = keyOf(command);
+    const key = getKey(command);
     if (this.#confirmed().includes(key)) return Promise.resolve(true);
     let asking = this.#asking.get(key);
     if (!asking) {
@@ -92,8 +95,8 @@ export class CommandConsent implements vscode.Disposable {
   async #ask(command: WorkspaceCommand): Promise<boolean> {
     if (!this.#canAsk || !vscode.workspace.isTrusted) return false;
     const text = escapeInvisible(command.text);
-    const question = questionOf(command);
-    const action = actionOf(command);
+    const question = formatQuestion(command);
+    const action = getActionLabel(command);
     const isShort = text.length <= MAX_DIALOG_LENGTH && text.split('\n').length <= MAX_DIALOG_LINES;
     const chosen = isShort
       ? await vscode.window.showWarningMessage(question, { modal: true, detail: text }, action)
@@ -101,7 +104,7 @@ export class CommandConsent implements vscode.Disposable {
           vscode.window.showWarningMessage(question, action),
         );
     if (chosen !== action) return false;
-    const confirmed = [...this.#confirmed(), keyOf(command)].slice(-MAX_CONFIRMED);
+    const confirmed = [...this.#confirmed(), getKey(command)].slice(-MAX_CONFIRMED);
     await this.#memory.update(KEY, confirmed);
     this.#changed.fire();
     return true;
@@ -112,11 +115,11 @@ export class CommandConsent implements vscode.Disposable {
   }
 }
 
-function keyOf(command: WorkspaceCommand): string {
+function getKey(command: WorkspaceCommand): string {
   return `${command.kind}:${digestCommand(command)}`;
 }
 
-function questionOf({ kind }: WorkspaceCommand): string {
+function formatQuestion({ kind }: WorkspaceCommand): string {
   switch (kind) {
     case 'credential_process':
       return vscode.l10n.t(
@@ -142,7 +145,7 @@ function questionOf({ kind }: WorkspaceCommand): string {
 }
 
 /** The label of the button that confirms the command. */
-function actionOf({ kind }: WorkspaceCommand): string {
+function getActionLabel({ kind }: WorkspaceCommand): string {
   switch (kind) {
     case 'localConfig':
       return vscode.l10n.t('Run Commands');
@@ -153,7 +156,7 @@ function actionOf({ kind }: WorkspaceCommand): string {
   }
 }
 
-function sentenceOf({ kind }: WorkspaceCommand, name: string): string {
+function formatUnconfirmedMessage({ kind }: WorkspaceCommand, name: string): string {
   switch (kind) {
     case 'environmentSecret':
       return vscode.l10n.t(

@@ -64,13 +64,13 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
   async #close(shown: vscode.Uri): Promise<void> {
     const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
     await vscode.window.tabGroups.close(
-      tabs.filter(({ input }) => uriOf(input)?.toString() === shown.toString()),
+      tabs.filter(({ input }) => getTabUri(input)?.toString() === shown.toString()),
     );
     this.#texts.delete(shown.toString());
   }
 }
 
-function uriOf(input: unknown): vscode.Uri | undefined {
+function getTabUri(input: unknown): vscode.Uri | undefined {
   if (input instanceof vscode.TabInputTextDiff) return input.modified;
   return input instanceof vscode.TabInputText ? input.uri : undefined;
 }

@@ -1,5 +1,6 @@
 /** Characters that are invisible in a dialog or reorder others. */
 const INVISIBLE = /(?![\n\t ])[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/gu;
+
 /** Longer gaps could move the rest of the text out of view. */
 const GAP = / {20,}|\t{5,}|\n{3,}/g;
 

@@ -2,16 +2,17 @@ import * as vscode from 'vscode';
 import type { Account } from '../../aws/sso/portal.ts';
 import type { SsoSession } from '../../aws/sso/sso-session.ts';
 import type { Environment } from '../../environment.ts';
-import { Cancelled } from '../servers/server-preparation.ts';
-import { input, pick } from '../setup/quick-steps.ts';
-import { BACK, type FlowStep, runFlow } from '../setup/step-flow.ts';
-import { regionVerdict } from '../setup/typed-input.ts';
+import { UserCancelledError } from '../servers/server-preparation.ts';
+import { askText, pick } from '../setup/quick-steps.ts';
+import { BACK, type FlowStep, runWizard } from '../setup/step-flow.ts';
+import { validateRegion } from '../setup/typed-input.ts';
 import { signIn } from './sign-in.ts';
 
 /** In milliseconds. Listing is slow in a large organization, because AWS throttles the calls. */
-const LIST_WITHIN = 120_000;
+const LIST_TIMEOUT_MS = 120_000;
+
 /** Milliseconds to wait for the lock of the config file. */
-const WRITE_WITHIN = 10_000;
+const WRITE_TIMEOUT_MS = 10_000;
 
 /** The answers of the wizard. */
 interface Draft {
@@ -31,9 +32,14 @@ interface Draft {
  */
 export async function addProfile(session: SsoSession, env: Environment): Promise<string> {
   const accounts = await listAccounts(session, env);
-  const known = await profileNames(env);
-  const { account, role, region, name } = (await runFlow<Draft>(
-    [accountStep(accounts), roleStep(), regionStep(session, env), nameStep(known)],
+  const known = await readProfileNames(env);
+  const { account, role, region, name } = (await runWizard<Draft>(
+    [
+      createAccountStep(accounts),
+      createRoleStep(),
+      createRegionStep(session, env),
+      createNameStep(known),
+    ],
     {},
   )) as Required<Draft>;
   const { writeProfile } = await import('../../aws/sso/profile-writer.ts');
@@ -47,7 +53,7 @@ export async function addProfile(session: SsoSession, env: Environment): Promise
   const path = await writeProfile(profile, {
     env,
     replace: known.has(name),
-    signal: AbortSignal.timeout(WRITE_WITHIN),
+    signal: AbortSignal.timeout(WRITE_TIMEOUT_MS),
   });
   void vscode.window.showInformationMessage(vscode.l10n.t('Profile "{0}" is in {1}', name, path));
   return name;
@@ -62,7 +68,7 @@ async function listAccounts(session: SsoSession, env: Environment): Promise<read
   const { name, profile } = session;
   const choice = profile === undefined ? { ssoSession: name } : { profile };
   // If the login is valid or refreshable, this shows no prompt.
-  if (!(await signIn(choice, { env }))) throw new Cancelled();
+  if (!(await signIn(choice, { env }))) throw new UserCancelledError();
   const { accounts, problems } = await vscode.window.withProgress(
     {
       location: vscode.ProgressLocation.Notification,
@@ -71,8 +77,8 @@ async function listAccounts(session: SsoSession, env: Environment): Promise<read
     },
     async (_, token) => {
       const ending = new AbortController();
-      token.onCancellationRequested(() => ending.abort(new Cancelled()));
-      const signal = AbortSignal.any([ending.signal, AbortSignal.timeout(LIST_WITHIN)]);
+      token.onCancellationRequested(() => ending.abort(new UserCancelledError()));
+      const signal = AbortSignal.any([ending.signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
       const network = await openNetwork(session.profile, env);
       return portal.listAccounts(session, { env, network }, signal);
     },
@@ -82,7 +88,7 @@ async function listAccounts(session: SsoSession, env: Environment): Promise<read
 }
 
 /** @throws an error if the login gives access to no role. */
-function accountStep(accounts: readonly Account[]): FlowStep<Draft> {
+function createAccountStep(accounts: readonly Account[]): FlowStep<Draft> {
   const withRoles = accounts.filter(({ roles }) => roles.length > 0);
   if (withRoles.length === 0) {
     throw new Error(
@@ -92,7 +98,7 @@ function accountStep(accounts: readonly Account[]): FlowStep<Draft> {
   return {
     async ask(draft, position) {
       const account = await pick<Account>({
-        title: title(),
+        title: getTitle(),
         position,
         placeholder: vscode.l10n.t('Account'),
         items: withRoles.map((one) => ({
@@ -108,12 +114,12 @@ function accountStep(accounts: readonly Account[]): FlowStep<Draft> {
   };
 }
 
-function roleStep(): FlowStep<Draft> {
+function createRoleStep(): FlowStep<Draft> {
   return {
     async ask(draft, position) {
       const { name = '', roles = [] } = draft.account ?? {};
       const role = await pick<string>({
-        title: title(),
+        title: getTitle(),
         position,
         placeholder: vscode.l10n.t('Role in {0}', name),
         items: roles.map((label) => ({ label, value: label })),
@@ -124,28 +130,28 @@ function roleStep(): FlowStep<Draft> {
   };
 }
 
-function regionStep(session: SsoSession, env: Environment): FlowStep<Draft> {
+function createRegionStep(session: SsoSession, env: Environment): FlowStep<Draft> {
   return {
     async ask(draft, position) {
-      const region = await input({
-        title: title(),
+      const region = await askText({
+        title: getTitle(),
         position,
         prompt: vscode.l10n.t('Region of the runtimes to use with it; leave it empty for none'),
         placeholder: 'us-east-1',
         value: draft.region ?? env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? session.region,
-        check: (text) => (text === '' ? undefined : regionVerdict(text)),
+        check: (text) => (text === '' ? undefined : validateRegion(text)),
       });
       return region === BACK ? BACK : { ...draft, region };
     },
   };
 }
 
-function nameStep(known: ReadonlySet<string>): FlowStep<Draft> {
+function createNameStep(known: ReadonlySet<string>): FlowStep<Draft> {
   return {
     async ask(draft, position) {
       const { account, role } = draft;
-      const name = await input({
-        title: title(),
+      const name = await askText({
+        title: getTitle(),
         position,
         prompt: vscode.l10n.t('Name of the profile'),
         placeholder: vscode.l10n.t('Name'),
@@ -164,11 +170,11 @@ function nameStep(known: ReadonlySet<string>): FlowStep<Draft> {
   };
 }
 
-async function profileNames(env: Environment): Promise<ReadonlySet<string>> {
+async function readProfileNames(env: Environment): Promise<ReadonlySet<string>> {
   const { listProfiles } = await import('../../aws/credentials/profiles.ts');
   return new Set((await listProfiles(env)).map(({ name }) => name));
 }
 
-function title(): string {
+function getTitle(): string {
   return vscode.l10n.t('Add Profile');
 }

@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import type { WorkspaceCommand } from '../../confirmed-commands.ts';
 import type { Environment } from '../../environment.ts';
-import { Cancelled } from '../servers/server-preparation.ts';
-import { workspaceAwsFiles } from '../window-environment.ts';
+import { UserCancelledError } from '../servers/server-preparation.ts';
+import { getWorkspaceAwsFiles } from '../window-environment.ts';
 
 /**
  * Runs `aws login` for a profile in a terminal, because the AWS CLI owns this login. Callers detect
@@ -17,17 +17,18 @@ export async function openAwsLogin(
   env: Environment,
   confirm: (command: WorkspaceCommand) => Promise<boolean>,
 ): Promise<boolean> {
-  const [{ kindOf }, { readProfileFiles }, { shellWord }] = await Promise.all([
-    import('../../aws/credentials/profiles.ts'),
-    import('../../aws/credentials/profile-files.ts'),
-    import('../../aws/credentials/credentials-failure.ts'),
-  ]);
+  const [{ getProfileKind: kindOf }, { readProfileFiles }, { quoteForShell: shellWord }] =
+    await Promise.all([
+      import('../../aws/credentials/profiles.ts'),
+      import('../../aws/credentials/profile-files.ts'),
+      import('../../aws/credentials/credentials-failure.ts'),
+    ]);
   if (kindOf(profile, await readProfileFiles(env)) !== 'login') return false;
   const command = `aws login --profile ${shellWord(profile)}`;
   const files = await readWorkspaceFiles();
   if (files.length > 0) {
     const text = [command, ...files].join('\n\n');
-    if (!(await confirm({ kind: 'awsLogin', text }))) throw new Cancelled();
+    if (!(await confirm({ kind: 'awsLogin', text }))) throw new UserCancelledError();
   }
   const { AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE } = env;
   const terminal = vscode.window.createTerminal({
@@ -49,6 +50,6 @@ export async function openAwsLogin(
 async function readWorkspaceFiles(): Promise<readonly string[]> {
   const { readSharedFile } = await import('../../aws/credentials/profile-files.ts');
   return Promise.all(
-    workspaceAwsFiles().map(async (path) => `# ${path}\n${(await readSharedFile(path)) ?? ''}`),
+    getWorkspaceAwsFiles().map(async (path) => `# ${path}\n${(await readSharedFile(path)) ?? ''}`),
   );
 }

@@ -3,19 +3,19 @@ import type { SsoSession } from '../../aws/sso/sso-session.ts';
 import type { WorkspaceCommand } from '../../confirmed-commands.ts';
 import type { Environment } from '../../environment.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
-import { presentError } from '../commands/present-error.ts';
+import { showError } from '../commands/present-error.ts';
 import { Commands } from '../contributions.ts';
-import { Cancelled } from '../servers/server-preparation.ts';
+import { UserCancelledError } from '../servers/server-preparation.ts';
 import { addProfile } from './add-profile.ts';
 import { openAwsLogin } from './aws-login.ts';
-import { loginWords, SHOW_FAILURE } from './credential-items.ts';
+import { formatLogin, SHOW_FAILURE } from './credential-items.ts';
 import type { CredentialNode, SsoNode } from './credential-node.ts';
 import { readOverview } from './credential-overview.ts';
 import { addSsoSession } from './new-sso-session.ts';
 import { signIn } from './sign-in.ts';
 
 /** Sign-out timeout in milliseconds. */
-const SIGN_OUT_WITHIN = 30_000;
+const SIGN_OUT_TIMEOUT_MS = 30_000;
 
 /** Identifies a login: a tree item or a profile name. */
 type Given = CredentialNode | { readonly profile: string } | undefined;
@@ -34,13 +34,13 @@ export function registerCredentialCommands(
 
   /** Resolves to the expiry of the login, or to `undefined` if it continues in a terminal. */
   commands.register(Commands.signIn, async (given: Given) => {
-    const profile = profileOf(given);
+    const profile = getProfileName(given);
     if (profile !== undefined && (await openAwsLogin(profile, env(), review))) return undefined;
     const session = await choose(given, env(), 'sign in to');
     const until = session ? await signInTo(session, env()) : (await addSsoSession(env())).until;
-    if (!until) throw new Cancelled();
+    if (!until) throw new UserCancelledError();
     onChange();
-    void tellSignedIn(until, session === undefined);
+    void showSignedIn(until, session === undefined);
     return until;
   });
 
@@ -50,7 +50,7 @@ export function registerCredentialCommands(
       void vscode.window.showInformationMessage(vscode.l10n.t('There is nothing to sign out of.'));
       return;
     }
-    const [{ logout }, { nameOf }, { openNetwork }] = await Promise.all([
+    const [{ logout }, { formatSsoSessionName: nameOf }, { openNetwork }] = await Promise.all([
       import('../../aws/sso/portal.ts'),
       import('../../aws/sso/sso-session.ts'),
       import('../../aws/shared-config.ts'),
@@ -62,7 +62,7 @@ export function registerCredentialCommands(
         location: vscode.ProgressLocation.Window,
         title: vscode.l10n.t('Signing out of {0}', name),
       },
-      () => logout(session, context, AbortSignal.timeout(SIGN_OUT_WITHIN)),
+      () => logout(session, context, AbortSignal.timeout(SIGN_OUT_TIMEOUT_MS)),
     );
     onChange();
     if (problem !== undefined) {
@@ -90,7 +90,7 @@ export function registerCredentialCommands(
   commands.register(Commands.refreshCredentials, () => onChange());
 
   // Not awaited: the command returns before the user closes the message.
-  commands.register(SHOW_FAILURE, (failure: unknown) => void presentError(failure));
+  commands.register(SHOW_FAILURE, (failure: unknown) => void showError(failure));
 }
 
 /** Forces a new sign-in, because AWS may have revoked a valid-looking login. */
@@ -101,7 +101,7 @@ function signInTo(session: SsoSession, env: Environment): Promise<Date | undefin
 }
 
 /** @param isNew Whether this is the first login, which no profile uses yet. */
-async function tellSignedIn(until: Date, isNew: boolean): Promise<void> {
+async function showSignedIn(until: Date, isNew: boolean): Promise<void> {
   const add = vscode.l10n.t('Add Profile');
   const chosen = await vscode.window.showInformationMessage(
     vscode.l10n.t('Signed in until {0}', until.toLocaleString()),
@@ -123,7 +123,7 @@ async function choose(
 ): Promise<SsoSession | undefined> {
   if (given && 'kind' in given && given.kind === 'sso') return given.session;
   const { findSsoSession, listSsoSessions } = await import('../../aws/sso/sso-session.ts');
-  const profile = profileOf(given);
+  const profile = getProfileName(given);
   if (profile !== undefined) return findSsoSession({ profile }, env);
   const nodes = (await readOverview(env)).filter((node) => node.kind === 'sso');
   const [only] = nodes;
@@ -132,16 +132,16 @@ async function choose(
     await listSsoSessions(env);
     return undefined;
   }
-  return nodes.length === 1 ? only.session : pick(nodes, purpose);
+  return nodes.length === 1 ? only.session : pickSsoSession(nodes, purpose);
 }
 
-function profileOf(given: Given): string | undefined {
+function getProfileName(given: Given): string | undefined {
   if (!given) return undefined;
   if (!('kind' in given)) return given.profile;
   return given.kind === 'profile' ? given.profile.name : undefined;
 }
 
-async function pick(nodes: readonly SsoNode[], purpose: string): Promise<SsoSession> {
+async function pickSsoSession(nodes: readonly SsoNode[], purpose: string): Promise<SsoSession> {
   const placeHolders: Readonly<Record<string, string>> = {
     'sign in to': vscode.l10n.t('SSO session to sign in to'),
     'sign out of': vscode.l10n.t('SSO session to sign out of'),
@@ -149,7 +149,7 @@ async function pick(nodes: readonly SsoNode[], purpose: string): Promise<SsoSess
   };
   const items = nodes.map(({ session, status }) => ({
     label: session.name ?? session.startUrl,
-    description: loginWords(status, Date.now()),
+    description: formatLogin(status, Date.now()),
     detail: session.startUrl,
     session,
   }));
@@ -157,6 +157,6 @@ async function pick(nodes: readonly SsoNode[], purpose: string): Promise<SsoSess
     placeHolder: placeHolders[purpose] ?? '',
     matchOnDetail: true,
   });
-  if (!chosen) throw new Cancelled();
+  if (!chosen) throw new UserCancelledError();
   return chosen.session;
 }

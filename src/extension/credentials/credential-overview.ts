@@ -1,6 +1,6 @@
 import type { Environment } from '../../environment.ts';
-import { messageOf } from '../../error.ts';
-import { stateFolder } from '../../journal/state-folder.ts';
+import { getErrorMessage } from '../../error.ts';
+import { getStateDirectory } from '../../journal/state-folder.ts';
 import type { CredentialNode, SsoNode } from './credential-node.ts';
 
 /**
@@ -10,9 +10,9 @@ import type { CredentialNode, SsoNode } from './credential-node.ts';
  */
 export async function readOverview(env: Environment): Promise<readonly CredentialNode[]> {
   const parts = await Promise.all([
-    orProblem(readSessions(env)),
-    orProblem(readProfiles(env)),
-    orProblem(readRoles(env)),
+    catchAsProblem(readSessions(env)),
+    catchAsProblem(readProfiles(env)),
+    catchAsProblem(readRoles(env)),
   ]);
   const [sessions = [], profiles = [], roles = []] = parts;
   const hasKey = Boolean(env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY);
@@ -26,13 +26,13 @@ export async function readOverview(env: Environment): Promise<readonly Credentia
   const seen = new Set<string>();
   return nodes.filter((node) => {
     if (node.kind !== 'problem') return true;
-    const sentence = messageOf(node.failure);
+    const sentence = getErrorMessage(node.failure);
     return !seen.has(sentence) && seen.add(sentence);
   });
 }
 
 async function readSessions(env: Environment): Promise<readonly SsoNode[]> {
-  const [{ listSsoSessions, findSsoSession }, { loginStatus }, { listProfiles }] =
+  const [{ listSsoSessions, findSsoSession }, { readLoginStatus: loginStatus }, { listProfiles }] =
     await Promise.all([
       import('../../aws/sso/sso-session.ts'),
       import('../../aws/sso/status.ts'),
@@ -63,11 +63,11 @@ async function readProfiles(env: Environment): Promise<readonly CredentialNode[]
 
 async function readRoles(env: Environment): Promise<readonly CredentialNode[]> {
   const { RoleTargets } = await import('../../aws/credentials/role-targets.ts');
-  const roles = await new RoleTargets(stateFolder(env)).list();
+  const roles = await new RoleTargets(getStateDirectory(env)).list();
   return roles.length > 0 ? [{ kind: 'roles', roles }] : [];
 }
 
-async function orProblem(
+async function catchAsProblem(
   reading: Promise<readonly CredentialNode[]>,
 ): Promise<readonly CredentialNode[]> {
   try {

@@ -1,21 +1,22 @@
 import * as vscode from 'vscode';
 import type { Environment } from '../../environment.ts';
 import { Contexts, Views } from '../contributions.ts';
-import { credentialItem } from './credential-items.ts';
+import { createCredentialItem } from './credential-items.ts';
 import type { CredentialNode } from './credential-node.ts';
 import { readOverview } from './credential-overview.ts';
-import type { Identities } from './identities.ts';
+import type { IdentitiesModel } from './identities.ts';
 
 /** Refresh interval of logins and countdowns in milliseconds, while the view is visible. */
-const LOOK_EVERY = 15_000;
+const POLL_INTERVAL_MS = 15_000;
+
 /** Debounce in milliseconds. */
-const SETTLE = 100;
+const DEBOUNCE_MS = 100;
 
 /** The view "Credentials": sources of credentials and the caller identity of each. */
 export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>, vscode.Disposable {
   readonly #env: () => Environment;
   readonly #onShow: () => void;
-  readonly #identities: Identities;
+  readonly #identities: IdentitiesModel;
   readonly #changed = new vscode.EventEmitter<undefined>();
   readonly #view: vscode.TreeView<CredentialNode>;
   readonly #subscriptions: vscode.Disposable[];
@@ -26,7 +27,7 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
 
   constructor(parts: {
     readonly env: () => Environment;
-    readonly identities: Identities;
+    readonly identities: IdentitiesModel;
     /** Called each time the view becomes visible. */
     readonly onShow: () => void;
   }) {
@@ -44,7 +45,7 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
   }
 
   getTreeItem(node: CredentialNode): vscode.TreeItem {
-    return credentialItem(node, (profile) => this.#identities.known({ profile }), Date.now());
+    return createCredentialItem(node, (profile) => this.#identities.known({ profile }), Date.now());
   }
 
   async getChildren(node?: CredentialNode): Promise<CredentialNode[]> {
@@ -52,9 +53,9 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
       case undefined:
         return this.#roots();
       case 'profile':
-        return [await this.#identityOf(node.profile.name)];
+        return [await this.#createIdentityNode(node.profile.name)];
       case 'environment':
-        return [await this.#identityOf(undefined)];
+        return [await this.#createIdentityNode(undefined)];
       case 'roles':
         return node.roles.map((role) => ({ kind: 'role', role, arn: role.arn }));
       default:
@@ -80,7 +81,7 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
     return [...nodes];
   }
 
-  async #identityOf(profile: string | undefined): Promise<CredentialNode> {
+  async #createIdentityNode(profile: string | undefined): Promise<CredentialNode> {
     const { identity, failure } = await this.#identities.ask({ profile });
     if (!identity) return { kind: 'problem', failure };
     return { kind: 'identity', profile, identity, arn: identity.arn };
@@ -90,7 +91,7 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
     this.#settling ??= setTimeout(() => {
       this.#settling = undefined;
       this.#changed.fire(undefined);
-    }, SETTLE);
+    }, DEBOUNCE_MS);
   }
 
   /** Countdowns run only while the view is visible. */
@@ -99,6 +100,6 @@ export class CredentialsView implements vscode.TreeDataProvider<CredentialNode>,
     if (!isVisible) return;
     this.#onShow();
     this.#settle();
-    this.#timer = setInterval(() => this.#settle(), LOOK_EVERY);
+    this.#timer = setInterval(() => this.#settle(), POLL_INTERVAL_MS);
   }
 }

@@ -1,7 +1,7 @@
-import type { FoundCredentials } from '../../aws/credentials/credentials.ts';
+import type { CredentialProvider } from '../../aws/credentials/credentials.ts';
 import type { AssumeRole } from '../../aws/credentials/credentials-options.ts';
 import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
-import { environmentProfile } from '../../aws/environment-profile.ts';
+import { getEnvironmentProfile } from '../../aws/environment-profile.ts';
 import type { Environment } from '../../environment.ts';
 import type { EntryRole, RuntimeEntry } from '../runtimes/runtime-entry.ts';
 
@@ -11,20 +11,20 @@ const SESSION_NAME = 'mcpAgentCoreProxy';
 /**
  * Resolves the same credentials as the proxy of this entry, with prompts for the user if needed.
  */
-export async function credentialsOf(
+export async function createEntryCredentials(
   entry: Pick<RuntimeEntry, 'profile' | 'role' | 'target'>,
   options: { readonly env: Environment; readonly prompts?: CredentialPrompts | undefined },
-): Promise<FoundCredentials> {
-  const [{ findCredentials }, { openNetwork }] = await Promise.all([
+): Promise<CredentialProvider> {
+  const [{ createCredentialProvider: findCredentials }, { openNetwork }] = await Promise.all([
     import('../../aws/credentials/credentials.ts'),
     import('../../aws/shared-config.ts'),
   ]);
   const { env, prompts } = options;
-  const profile = entry.profile ?? environmentProfile(env);
+  const profile = entry.profile ?? getEnvironmentProfile(env);
   return findCredentials({
     profile,
-    region: regionOf(entry),
-    assumeRole: entry.role && roleOf(entry.role),
+    region: getRegion(entry),
+    assumeRole: entry.role && toAssumeRole(entry.role),
     network: await openNetwork(profile, env),
     env,
     ...(prompts && { prompts }),
@@ -32,7 +32,7 @@ export async function credentialsOf(
 }
 
 /** Returns `undefined` for a local AgentCore. */
-export function regionOf({ target }: Pick<RuntimeEntry, 'target'>): string | undefined {
+export function getRegion({ target }: Pick<RuntimeEntry, 'target'>): string | undefined {
   switch (target.kind) {
     case 'runtime':
       return target.runtime.region;
@@ -43,7 +43,7 @@ export function regionOf({ target }: Pick<RuntimeEntry, 'target'>): string | und
   }
 }
 
-export function roleOf({ arns, sessionName, ...role }: EntryRole): AssumeRole {
+export function toAssumeRole({ arns, sessionName, ...role }: EntryRole): AssumeRole {
   const chain = arns.slice(0, -1);
   return {
     ...role,

@@ -2,10 +2,10 @@ import * as vscode from 'vscode';
 import type { Identity } from '../../aws/discovery/who-am-i.ts';
 import type { Environment } from '../../environment.ts';
 import type { EntryRole } from '../runtimes/runtime-entry.ts';
-import { roleOf } from './entry-credentials.ts';
+import { toAssumeRole } from './entry-credentials.ts';
 
 /** The key of an identity. Without a profile, the credentials of the environment. */
-export interface IdentityOf {
+interface IdentityKey {
   readonly profile?: string | undefined;
   readonly role?: EntryRole | undefined;
 }
@@ -20,12 +20,14 @@ export type KnownIdentity =
  * earlier.
  */
 const GOOD_FOR = 15 * 60_000;
+
 /**
  * Cache lifetime of a failure in milliseconds. It is shorter, because the user may fix the cause.
  */
 const FAILED_FOR = 5 * 60_000;
+
 /** Maximum number of identities. The oldest one is dropped first. */
-const MOST = 200;
+const MAX_IDENTITIES = 200;
 
 interface Held {
   readonly known: KnownIdentity;
@@ -33,7 +35,7 @@ interface Held {
 }
 
 /** Caches the STS caller identity of profiles and roles. Never prompts the user to sign in. */
-export class Identities implements vscode.Disposable {
+export class IdentitiesModel implements vscode.Disposable {
   readonly #env: () => Environment;
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #held = new Map<string, Held>();
@@ -49,16 +51,16 @@ export class Identities implements vscode.Disposable {
   }
 
   /** Returns a cached identity without a request. */
-  known(of: IdentityOf): KnownIdentity | undefined {
-    const held = this.#held.get(keyOf(of));
+  known(of: IdentityKey): KnownIdentity | undefined {
+    const held = this.#held.get(getKey(of));
     return held && held.until > Date.now() ? held.known : undefined;
   }
 
   /** Never rejects: a failure is part of the result. */
-  ask(of: IdentityOf): Promise<KnownIdentity> {
+  ask(of: IdentityKey): Promise<KnownIdentity> {
     const known = this.known(of);
     if (known) return Promise.resolve(known);
-    const key = keyOf(of);
+    const key = getKey(of);
     let asking = this.#asking.get(key);
     if (!asking) {
       asking = this.#ask(of).finally(() => this.#asking.delete(key));
@@ -68,7 +70,7 @@ export class Identities implements vscode.Disposable {
   }
 
   /** Stores an identity from another source, such as discovery. */
-  learn(of: IdentityOf, identity: Identity): void {
+  learn(of: IdentityKey, identity: Identity): void {
     this.#keep(of, { identity });
   }
 
@@ -82,7 +84,7 @@ export class Identities implements vscode.Disposable {
     this.#changed.dispose();
   }
 
-  async #ask(of: IdentityOf): Promise<KnownIdentity> {
+  async #ask(of: IdentityKey): Promise<KnownIdentity> {
     const known = await this.#find(of).then(
       (identity) => ({ identity }),
       (failure: unknown) => ({ failure }),
@@ -91,20 +93,22 @@ export class Identities implements vscode.Disposable {
     return known;
   }
 
-  async #find({ profile, role }: IdentityOf): Promise<Identity> {
-    const [{ whoAmI }, { Network }, { readServiceSettings }] = await Promise.all([
-      import('../../aws/discovery/who-am-i.ts'),
-      import('../../aws/network.ts'),
-      import('../../aws/shared-config.ts'),
-    ]);
+  async #find({ profile, role }: IdentityKey): Promise<Identity> {
+    const [{ getCallerIdentity: whoAmI }, { Network }, { readServiceSettings }] = await Promise.all(
+      [
+        import('../../aws/discovery/who-am-i.ts'),
+        import('../../aws/network.ts'),
+        import('../../aws/shared-config.ts'),
+      ],
+    );
     const env = this.#env();
     const { region, caBundle } = await readServiceSettings('Bedrock AgentCore', profile, env);
     const network = new Network(env, caBundle);
-    return whoAmI({ profile, region, assumeRole: role && roleOf(role), env, network });
+    return whoAmI({ profile, region, assumeRole: role && toAssumeRole(role), env, network });
   }
 
-  #keep(of: IdentityOf, known: KnownIdentity): void {
-    const key = keyOf(of);
+  #keep(of: IdentityKey, known: KnownIdentity): void {
+    const key = getKey(of);
     const now = Date.now();
     const expiresAt = Date.parse(known.identity?.expiresAt ?? '');
     const until = known.identity
@@ -113,11 +117,11 @@ export class Identities implements vscode.Disposable {
     this.#held.delete(key);
     this.#held.set(key, { known, until });
     const [oldest] = this.#held.keys();
-    if (this.#held.size > MOST && oldest !== undefined) this.#held.delete(oldest);
+    if (this.#held.size > MAX_IDENTITIES && oldest !== undefined) this.#held.delete(oldest);
     this.#changed.fire();
   }
 }
 
-function keyOf({ profile, role }: IdentityOf): string {
+function getKey({ profile, role }: IdentityKey): string {
   return JSON.stringify([profile ?? null, role?.arns ?? [], role?.externalId ?? null]);
 }

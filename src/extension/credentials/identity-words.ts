@@ -3,7 +3,7 @@ import type { Identity } from '../../aws/discovery/who-am-i.ts';
 import { formatDuration } from '../../sessions/session-words.ts';
 
 /** Formats an identity. Example: `role Reader (alice)`. */
-export function identityWords({ kind, name, sessionName, arn }: Identity): string {
+export function formatIdentity({ kind, name, sessionName, arn }: Identity): string {
   switch (kind) {
     case 'root':
       return vscode.l10n.t('the root user');
@@ -23,7 +23,10 @@ export function identityWords({ kind, name, sessionName, arn }: Identity): strin
 /**
  * Formats an expiry. Examples: `expires in 50 m`, `expired`. Returns `undefined` if there is none.
  */
-export function expiryWords(expiresAt: string | Date | undefined, now: number): string | undefined {
+export function formatExpiry(
+  expiresAt: string | Date | undefined,
+  now: number,
+): string | undefined {
   if (expiresAt === undefined) return undefined;
   const left = new Date(expiresAt).getTime() - now;
   return left > 0

@@ -1,19 +1,19 @@
 import * as vscode from 'vscode';
-import { isPrivate } from '../../aws/private-url.ts';
+import { isSecureUrl } from '../../aws/private-url.ts';
 import type { SsoSession } from '../../aws/sso/sso-session.ts';
 import type { Environment } from '../../environment.ts';
-import { presentError } from '../commands/present-error.ts';
-import { Cancelled } from '../servers/server-preparation.ts';
-import { type InputQuestion, input } from '../setup/quick-steps.ts';
-import { BACK, type FlowStep, runFlow } from '../setup/step-flow.ts';
-import { regionVerdict } from '../setup/typed-input.ts';
+import { showError } from '../commands/present-error.ts';
+import { UserCancelledError } from '../servers/server-preparation.ts';
+import { askText, type InputQuestion } from '../setup/quick-steps.ts';
+import { BACK, type FlowStep, runWizard } from '../setup/step-flow.ts';
+import { validateRegion } from '../setup/typed-input.ts';
 import { signIn } from './sign-in.ts';
 
 /** Milliseconds to wait for the lock of the config file. */
-const WRITE_WITHIN = 10_000;
+const SESSION_WRITE_TIMEOUT_MS = 10_000;
 
 /** The same questions as in `aws configure sso`. */
-interface Draft {
+interface SsoSessionDraft {
   readonly startUrl?: string;
   readonly region?: string;
   readonly name?: string;
@@ -34,43 +34,46 @@ export async function addSsoSession(
     import('../../aws/sso/sso-session.ts'),
     import('../../aws/sso/profile-writer.ts'),
   ]);
-  let draft: Draft = {};
+  let draft: SsoSessionDraft = {};
   for (;;) {
-    draft = await runFlow(steps(), draft);
-    const { startUrl, region, name } = draft as Required<Draft>;
+    draft = await runWizard(createSteps(), draft);
+    const { startUrl, region, name } = draft as Required<SsoSessionDraft>;
     const session = { startUrl, region, name, scopes: [ACCOUNT_SCOPE], profile: undefined };
     try {
       const until = await signIn({ session }, { env, force: true });
-      if (!until) throw new Cancelled();
-      await writeSsoSession(session, { env, signal: AbortSignal.timeout(WRITE_WITHIN) });
+      if (!until) throw new UserCancelledError();
+      await writeSsoSession(session, {
+        env,
+        signal: AbortSignal.timeout(SESSION_WRITE_TIMEOUT_MS),
+      });
       return { session, until };
     } catch (thrown) {
-      if (thrown instanceof Cancelled) throw thrown;
-      void presentError(thrown);
+      if (thrown instanceof UserCancelledError) throw thrown;
+      void showError(thrown);
     }
   }
 }
 
-function steps(): readonly FlowStep<Draft>[] {
+function createSteps(): readonly FlowStep<SsoSessionDraft>[] {
   return [
-    step({
+    createFieldStep({
       prompt: vscode.l10n.t('The start URL of your AWS access portal'),
       placeholder: 'https://NAME.awsapps.com/start',
       read: ({ startUrl }) => startUrl,
-      write: (text) => ({ startUrl: startUrlOf(text) }),
-      check: startUrlVerdict,
+      write: (text) => ({ startUrl: normalizeStartUrl(text) }),
+      check: validateStartUrl,
     }),
-    step({
+    createFieldStep({
       prompt: vscode.l10n.t('The region of its IAM Identity Center'),
       placeholder: 'us-east-1',
       read: ({ region }) => region,
       write: (region) => ({ region }),
-      check: regionVerdict,
+      check: validateRegion,
     }),
-    step({
+    createFieldStep({
       prompt: vscode.l10n.t('A name for it in the AWS config file'),
       placeholder: vscode.l10n.t('Name'),
-      read: ({ name, startUrl = '' }) => name ?? suggestedName(startUrl),
+      read: ({ name, startUrl = '' }) => name ?? suggestSessionName(startUrl),
       write: (name) => ({ name }),
       check: (text) =>
         /^[\w@+.%:/-]+$/.test(text)
@@ -80,36 +83,36 @@ function steps(): readonly FlowStep<Draft>[] {
   ];
 }
 
-function step(
+function createFieldStep(
   field: Pick<InputQuestion, 'prompt' | 'placeholder' | 'check'> & {
-    readonly read: (draft: Draft) => string | undefined;
-    readonly write: (text: string) => Draft;
+    readonly read: (draft: SsoSessionDraft) => string | undefined;
+    readonly write: (text: string) => SsoSessionDraft;
   },
-): FlowStep<Draft> {
+): FlowStep<SsoSessionDraft> {
   const { read, write, ...question } = field;
   return {
     async ask(draft, position) {
       const title = vscode.l10n.t('Sign In');
-      const text = await input({ ...question, title, position, value: read(draft) });
+      const text = await askText({ ...question, title, position, value: read(draft) });
       return text === BACK ? BACK : { ...draft, ...write(text) };
     },
   };
 }
 
 /** Removes the fragment that the portal adds in the browser: `/start/#/?tab=…`. */
-function startUrlOf(text: string): string {
+function normalizeStartUrl(text: string): string {
   return text.replace(/#.*$/s, '').replace(/\/+$/, '');
 }
 
-function startUrlVerdict(text: string): string | undefined {
-  const isOne = /^[!-~]+$/.test(text) && URL.canParse(text) && isPrivate(new URL(text));
+function validateStartUrl(text: string): string | undefined {
+  const isOne = /^[!-~]+$/.test(text) && URL.canParse(text) && isSecureUrl(new URL(text));
   return isOne
     ? undefined
     : vscode.l10n.t('Expected an https URL such as https://NAME.awsapps.com/start');
 }
 
 /** Returns `corp` for `https://corp.awsapps.com/start`. */
-function suggestedName(startUrl: string): string {
+function suggestSessionName(startUrl: string): string {
   const [, name = 'sso'] = /^https:\/\/([a-z\d-]+)\.awsapps\./.exec(startUrl) ?? [];
   return name;
 }

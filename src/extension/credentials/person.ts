@@ -1,14 +1,14 @@
 import * as vscode from 'vscode';
 import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
 import type { LoginPrompts, SignInCode } from '../../aws/sso/prompts.ts';
-import { Cancelled } from '../servers/server-preparation.ts';
-import { missingLoginWords } from './profile-words.ts';
+import { UserCancelledError } from '../servers/server-preparation.ts';
+import { formatMissingLogin } from './profile-words.ts';
 
 /** Signs the user in to an SSO session. Resolves to `false` if the user cancels. */
-export type SignIn = (profile: string, signal: AbortSignal) => Promise<boolean>;
+type SignIn = (profile: string, signal: AbortSignal) => Promise<boolean>;
 
 /** Prompts the user of this window for MFA codes and logins. */
-export class PersonPrompts implements CredentialPrompts {
+export class WindowPrompts implements CredentialPrompts {
   readonly #signIn: SignIn;
 
   constructor(signIn: SignIn) {
@@ -16,7 +16,7 @@ export class PersonPrompts implements CredentialPrompts {
   }
 
   async mfaCode(serial: string, signal: AbortSignal): Promise<string> {
-    const ending = cancellationOf(signal);
+    const ending = toCancellationSource(signal);
     try {
       const code = await vscode.window.showInputBox(
         {
@@ -32,7 +32,7 @@ export class PersonPrompts implements CredentialPrompts {
         },
         ending.token,
       );
-      if (!code?.trim()) throw new Cancelled();
+      if (!code?.trim()) throw new UserCancelledError();
       return code.trim();
     } finally {
       ending.dispose();
@@ -42,8 +42,8 @@ export class PersonPrompts implements CredentialPrompts {
   /** Offers the sign-in page first. The browser opens only after a click. */
   async login(profile: string, _reason: string, signal: AbortSignal): Promise<boolean> {
     const signIn = vscode.l10n.t('Sign In');
-    const chosen = await untilAborted(
-      vscode.window.showWarningMessage(missingLoginWords(profile), signIn),
+    const chosen = await resolveOnAbort(
+      vscode.window.showWarningMessage(formatMissingLogin(profile), signIn),
       signal,
     );
     if (chosen !== signIn) return false;
@@ -99,7 +99,7 @@ export class WindowLoginPrompts implements LoginPrompts {
   }
 }
 
-function cancellationOf(signal: AbortSignal): vscode.CancellationTokenSource {
+function toCancellationSource(signal: AbortSignal): vscode.CancellationTokenSource {
   const source = new vscode.CancellationTokenSource();
   const cancel = () => source.cancel();
   if (signal.aborted) cancel();
@@ -108,7 +108,7 @@ function cancellationOf(signal: AbortSignal): vscode.CancellationTokenSource {
 }
 
 /** VS Code cannot close a notification. On abort, this only ends the wait. */
-async function untilAborted<T>(answer: Thenable<T>, signal: AbortSignal): Promise<T | undefined> {
+async function resolveOnAbort<T>(answer: Thenable<T>, signal: AbortSignal): Promise<T | undefined> {
   if (signal.aborted) return undefined;
   return Promise.race([
     answer,

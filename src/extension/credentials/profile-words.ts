@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { ProfileKind } from '../../aws/credentials/profiles.ts';
 
 /** Formats the kind of a profile's credentials. */
-export function kindWords(kind: ProfileKind): string {
+export function formatProfileKind(kind: ProfileKind): string {
   switch (kind) {
     case 'static':
       return vscode.l10n.t('access key');
@@ -23,6 +23,6 @@ export function kindWords(kind: ProfileKind): string {
 }
 
 /** Contains no shell command, because each message with this text has a sign-in button. */
-export function missingLoginWords(profile: string): string {
+export function formatMissingLogin(profile: string): string {
   return vscode.l10n.t('The login of profile "{0}" is missing or has expired', profile);
 }

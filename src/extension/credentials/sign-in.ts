@@ -4,7 +4,7 @@ import type { Environment } from '../../environment.ts';
 import { WindowLoginPrompts } from './person.ts';
 
 /** Sign-in timeout in milliseconds. */
-const SIGN_IN_WITHIN = 10 * 60_000;
+const SIGN_IN_TIMEOUT_MS = 10 * 60_000;
 
 /**
  * Signs the user in to an SSO session, with a progress notification. The session is that of a
@@ -24,11 +24,12 @@ export async function signIn(
   },
 ): Promise<Date | undefined> {
   const { env, signal, force } = options;
-  const [{ login }, { findSsoSession, nameOf }, { openNetwork }] = await Promise.all([
-    import('../../aws/sso/login.ts'),
-    import('../../aws/sso/sso-session.ts'),
-    import('../../aws/shared-config.ts'),
-  ]);
+  const [{ login }, { findSsoSession, formatSsoSessionName: nameOf }, { openNetwork }] =
+    await Promise.all([
+      import('../../aws/sso/login.ts'),
+      import('../../aws/sso/sso-session.ts'),
+      import('../../aws/shared-config.ts'),
+    ]);
   const session = 'session' in choice ? choice.session : await findSsoSession(choice, env);
   return vscode.window.withProgress(
     {
@@ -39,7 +40,7 @@ export async function signIn(
     async (progress, token) => {
       const ending = new AbortController();
       token.onCancellationRequested(() => ending.abort());
-      const within = AbortSignal.timeout(SIGN_IN_WITHIN);
+      const within = AbortSignal.timeout(SIGN_IN_TIMEOUT_MS);
       const all = AbortSignal.any([ending.signal, within, ...(signal ? [signal] : [])]);
       const prompts = new WindowLoginPrompts(progress, () => ending.abort());
       try {

@@ -1,18 +1,18 @@
 import * as vscode from 'vscode';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
-import type { JournalWatch } from '../journal/journal-watch.ts';
+import type { SessionsModel } from '../journal/journal-watch.ts';
 import type { LogChannel } from '../log-channel.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
-import { windowEnvironment } from '../window-environment.ts';
-import { diagnosticsText } from './diagnostics.ts';
+import { getWindowEnvironment } from '../window-environment.ts';
+import { formatDiagnostics } from './diagnostics.ts';
 
 export function registerDiagnosticsCommands(
   commands: CommandRegistry,
   parts: {
     readonly log: LogChannel;
     readonly store: RuntimeStore;
-    readonly journal: JournalWatch;
+    readonly journal: SessionsModel;
     readonly version: string;
   },
 ): void {
@@ -20,7 +20,7 @@ export function registerDiagnosticsCommands(
   commands.register(Commands.showLogs, () => log.show());
   commands.register(Commands.copyDiagnostics, async () => {
     const { entries } = await journal.refresh();
-    const text = diagnosticsText({
+    const text = formatDiagnostics({
       extension: version,
       vscode: vscode.version,
       remote: vscode.env.remoteName,
@@ -32,7 +32,7 @@ export function registerDiagnosticsCommands(
         ({ folder }) => folder,
         (thrown: Error) => thrown.message,
       ),
-      env: windowEnvironment(),
+      env: getWindowEnvironment(),
     });
     await vscode.env.clipboard.writeText(text);
     void vscode.window.showInformationMessage(

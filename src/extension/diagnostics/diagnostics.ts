@@ -1,10 +1,10 @@
 import { release } from 'node:os';
 import type { Environment } from '../../environment.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
-import { arnOf } from '../servers/server-environment.ts';
+import { getTargetArn } from '../servers/server-environment.ts';
 
 /** Facts for a problem report. They contain no secrets, and account numbers are masked. */
-export interface DiagnosticFacts {
+interface DiagnosticFacts {
   readonly extension: string;
   readonly vscode: string;
   readonly remote: string | undefined;
@@ -29,6 +29,7 @@ const SHOWN = [
   'NODE_USE_SYSTEM_CA',
   'AGENTCORE_STATE_DIR',
 ];
+
 /** The report contains only whether these variables are set. */
 const PRESENT = [
   'AWS_ACCESS_KEY_ID',
@@ -42,7 +43,7 @@ const PRESENT = [
 ];
 
 /** The text for a problem report. */
-export function diagnosticsText(facts: DiagnosticFacts): string {
+export function formatDiagnostics(facts: DiagnosticFacts): string {
   const { entries, problems, sessions, env } = facts;
   const lines = [
     `AgentCore MCP ${facts.extension}, VS Code ${facts.vscode}, Node ${process.versions.node}`,
@@ -50,7 +51,7 @@ export function diagnosticsText(facts: DiagnosticFacts): string {
     `Journal: ${facts.journal}`,
     '',
     `Runtimes: ${entries.length}`,
-    ...entries.map((entry) => `- ${entryLine(entry)}`),
+    ...entries.map((entry) => `- ${formatEntryLine(entry)}`),
     ...problems.map((problem) => `- broken: ${problem}`),
     '',
     `Sessions that may be billed: ${sessions.length}`,
@@ -60,14 +61,14 @@ export function diagnosticsText(facts: DiagnosticFacts): string {
     ...SHOWN.flatMap((name) => (env[name] ? [`- ${name}=${env[name]}`] : [])),
     ...PRESENT.flatMap((name) => (env[name] ? [`- ${name} is set`] : [])),
   ];
-  return `${masked(lines.join('\n'))}\n`;
+  return `${maskAccounts(lines.join('\n'))}\n`;
 }
 
-function entryLine(entry: RuntimeEntry): string {
+function formatEntryLine(entry: RuntimeEntry): string {
   const { name, target, sessionMode, profile, role, authorization } = entry;
   return [
     name,
-    arnOf(entry) ?? target.kind,
+    getTargetArn(entry) ?? target.kind,
     `mode ${sessionMode}`,
     profile && `profile ${profile}`,
     role && `${role.arns.length} role(s)`,
@@ -79,6 +80,6 @@ function entryLine(entry: RuntimeEntry): string {
 }
 
 /** Masks account numbers except for the last four digits. */
-function masked(text: string): string {
+function maskAccounts(text: string): string {
   return text.replace(/(?<!\d)\d{8}(\d{4})(?!\d)/g, '********$1');
 }

@@ -1,16 +1,16 @@
 import * as vscode from 'vscode';
 import type { Environment } from '../../environment.ts';
-import { messageOf } from '../../error.ts';
+import { getErrorMessage } from '../../error.ts';
 import type { FollowedRecord } from '../../journal/follow.ts';
-import type { KnownSessions } from '../../sessions/known-sessions.ts';
-import type { ExternalIdOf } from '../../sessions/session-access.ts';
-import type { SessionEntry } from '../../sessions/session-book.ts';
-import { awsFilesKey } from '../window-environment.ts';
+import type { SessionStore } from '../../sessions/known-sessions.ts';
+import type { GetExternalId } from '../../sessions/session-access.ts';
+import type { SessionInfo } from '../../sessions/session-book.ts';
+import { getAwsFilesKey } from '../window-environment.ts';
 
 /** The sessions at one point in time, or the reason why they are unavailable. */
 export interface SessionsSnapshot {
   /** Newest first. */
-  readonly entries: readonly SessionEntry[];
+  readonly entries: readonly SessionInfo[];
   /** One message per unreadable journal file. */
   readonly problems: readonly string[];
   /** Time of the read (`Date.now()`). */
@@ -19,21 +19,23 @@ export interface SessionsSnapshot {
 
 /** Poll intervals in milliseconds, with and without sessions that may be billed. */
 const LOOK_WHILE_BILLING = 5_000;
+
 const LOOK_OTHERWISE = 30_000;
+
 /** Debounce in milliseconds after a change of the journal. */
-const SETTLE = 300;
+const DEBOUNCE_MS = 300;
 
 /**
  * The sessions of all programs of this user, in all windows, as recorded in the journal. Reads the
  * journal when it changes and at intervals, because sessions also end by timeout.
  */
-export class JournalWatch implements vscode.Disposable {
+export class SessionsModel implements vscode.Disposable {
   readonly #env: () => Environment;
-  readonly #externalIdOf: ExternalIdOf;
+  readonly #getExternalId: GetExternalId;
   readonly #changed = new vscode.EventEmitter<SessionsSnapshot>();
   readonly #recorded = new vscode.EventEmitter<FollowedRecord>();
   readonly #ending = new AbortController();
-  #sessions: { readonly key: string; readonly known: Promise<KnownSessions> } | undefined;
+  #sessions: { readonly key: string; readonly known: Promise<SessionStore> } | undefined;
   #snapshot: SessionsSnapshot = { entries: [], problems: [], at: 0 };
   #reading: Promise<SessionsSnapshot> | undefined;
   #isStale = false;
@@ -41,9 +43,9 @@ export class JournalWatch implements vscode.Disposable {
   #settling: NodeJS.Timeout | undefined;
 
   /** @param externalIdOf Needed to stop a session if its role requires an external ID. */
-  constructor(env: () => Environment, externalIdOf: ExternalIdOf = () => undefined) {
+  constructor(env: () => Environment, externalIdOf: GetExternalId = () => undefined) {
     this.#env = env;
-    this.#externalIdOf = externalIdOf;
+    this.#getExternalId = externalIdOf;
   }
 
   get onDidChange(): vscode.Event<SessionsSnapshot> {
@@ -60,13 +62,13 @@ export class JournalWatch implements vscode.Disposable {
   }
 
   /** Loaded on first use. Rejects if the state directory in the environment is invalid. */
-  sessions(): Promise<KnownSessions> {
+  sessions(): Promise<SessionStore> {
     const env = this.#env();
-    const key = awsFilesKey(env);
+    const key = getAwsFilesKey(env);
     // Other AWS files or another confirmed command can lead to other credentials.
     if (this.#sessions?.key !== key) {
       const known = import('../../sessions/known-sessions.ts').then(
-        ({ KnownSessions: Sessions }) => new Sessions(env, 'extension', this.#externalIdOf),
+        ({ SessionStore: Sessions }) => new Sessions(env, 'extension', this.#getExternalId),
       );
       this.#sessions = { key, known };
     }
@@ -113,7 +115,7 @@ export class JournalWatch implements vscode.Disposable {
       const { entries, problems } = await (await this.sessions()).read();
       return { entries, problems, at };
     } catch (thrown) {
-      return { entries: this.#snapshot.entries, problems: [messageOf(thrown)], at };
+      return { entries: this.#snapshot.entries, problems: [getErrorMessage(thrown)], at };
     }
   }
 
@@ -129,7 +131,7 @@ export class JournalWatch implements vscode.Disposable {
         this.#settle();
       }
     } catch (thrown) {
-      this.#snapshot = { ...this.#snapshot, problems: [messageOf(thrown)], at: Date.now() };
+      this.#snapshot = { ...this.#snapshot, problems: [getErrorMessage(thrown)], at: Date.now() };
       this.#changed.fire(this.#snapshot);
     }
   }
@@ -138,7 +140,7 @@ export class JournalWatch implements vscode.Disposable {
     this.#settling ??= setTimeout(() => {
       this.#settling = undefined;
       void this.refresh();
-    }, SETTLE);
+    }, DEBOUNCE_MS);
   }
 
   /** Idle timeouts pass and sessions end without a record in the journal. */

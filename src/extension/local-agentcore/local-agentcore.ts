@@ -28,17 +28,21 @@ export interface LocalOptions {
 }
 
 /** Startup timeout in milliseconds. */
-const READY_WITHIN = 20_000;
+const READY_TIMEOUT_MS = 20_000;
+
 /**
- * In milliseconds. After `MOST_RESTARTS` exits within this window, it stays down until the next
+ * In milliseconds. After `MAX_RESTARTS` exits within this window, it stays down until the next
  * request.
  */
-const RESTART_WINDOW = 60_000;
-const MOST_RESTARTS = 3;
+const RESTART_WINDOW_MS = 60_000;
+
+const MAX_RESTARTS = 3;
+
 /** Milliseconds for programs to stop their sessions before the local AgentCore is killed. */
-const GRACE = 2_000;
+const STOP_TIMEOUT_MS = 2_000;
+
 /** Lines of stderr kept for the error message. */
-const MOST_LINES = 20;
+const MAX_LINES = 20;
 
 /**
  * A local AgentCore in a child process. It starts on first use. If it dies, it restarts on the same
@@ -84,7 +88,7 @@ export class LocalAgentCore {
     this.#isDisposed = true;
     const { child } = this.#running ?? {};
     if (!child) process.off('exit', this.#killNow);
-    else setTimeout(() => child.kill(), GRACE).unref();
+    else setTimeout(() => child.kill(), STOP_TIMEOUT_MS).unref();
   }
 
   #start(): Running {
@@ -103,7 +107,7 @@ export class LocalAgentCore {
     const said: string[] = [];
     createInterface({ input: child.stderr }).on('line', (line) => {
       said.push(line);
-      if (said.length > MOST_LINES) said.shift();
+      if (said.length > MAX_LINES) said.shift();
       log(line);
     });
     const running = { child, endpoint: this.#untilReady(child, said) };
@@ -120,10 +124,10 @@ export class LocalAgentCore {
   #untilReady(child: ChildProcess, said: readonly string[]): Promise<LocalEndpoint> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        const seconds = READY_WITHIN / 1000;
+        const seconds = READY_TIMEOUT_MS / 1000;
         const sentence = `The local AgentCore was not ready within ${seconds} s`;
         reject(new AgentCoreError('timeout', sentence));
-      }, READY_WITHIN);
+      }, READY_TIMEOUT_MS);
       const fail = (sentence: string) => {
         clearTimeout(timer);
         reject(new AgentCoreError('config', sentence));
@@ -134,7 +138,7 @@ export class LocalAgentCore {
       lines.once('line', (line) => {
         clearTimeout(timer);
         try {
-          resolve(endpointOf(line));
+          resolve(parseReadyLine(line));
         } catch {
           fail(`The local AgentCore said something else than that it serves: ${line}`);
         }
@@ -163,8 +167,8 @@ export class LocalAgentCore {
 
   #restart(): void {
     const now = Date.now();
-    const recent = this.#restarts.filter((at) => now - at < RESTART_WINDOW);
-    if (recent.length >= MOST_RESTARTS || this.#isDisposed || this.#running) return;
+    const recent = this.#restarts.filter((at) => now - at < RESTART_WINDOW_MS);
+    if (recent.length >= MAX_RESTARTS || this.#isDisposed || this.#running) return;
     this.#restarts = [...recent, now];
     this.#options.log('The local AgentCore ended, and is started again.');
     this.ready().catch((thrown: Error) => this.#options.log(thrown.message));
@@ -172,7 +176,7 @@ export class LocalAgentCore {
 }
 
 /** @throws if the line is not the `ready` event. */
-function endpointOf(line: string): LocalEndpoint {
+function parseReadyLine(line: string): LocalEndpoint {
   const { event, url, runtimes, env } = JSON.parse(line);
   if (event !== 'ready') throw new Error('not ready');
   return { url, runtimes, env };

@@ -22,7 +22,7 @@ const SET_ASIDE = [
  *
  * @throws {AgentCoreError} `config` if the local AgentCore has no runtime with that name.
  */
-export function localVariables(endpoint: LocalEndpoint, runtime: string): StartVariables {
+export function createLocalVariables(endpoint: LocalEndpoint, runtime: string): StartVariables {
   const { runtimes, env } = endpoint;
   const found = runtimes.find(({ name }) => name === runtime);
   if (!found) {

@@ -2,17 +2,17 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestCommand } from '../../confirmed-commands.ts';
 import { AgentCoreError } from '../../error.ts';
-import { fileFailure } from '../../file-failure.ts';
+import { describeFileError } from '../../file-failure.ts';
 import type { CommandConsent } from '../consent/command-consent.ts';
 import { Settings } from '../contributions.ts';
-import { entryPath } from '../runtimes/entry-path.ts';
+import { resolveEntryPath } from '../runtimes/entry-path.ts';
 import type { PreparationStep } from '../servers/server-preparation.ts';
 import { isWorkspacePath, isWorkspaceSetting } from '../workspace-settings.ts';
 import { LocalAgentCore, type LocalOptions } from './local-agentcore.ts';
-import { localVariables } from './local-variables.ts';
-import { sampleConfig } from './sample-config.ts';
+import { createLocalVariables } from './local-variables.ts';
+import { createSampleConfig } from './sample-config.ts';
 
-export interface LocalPlaces {
+interface LocalPlaces {
   /** The extension's storage directory on this machine. */
   readonly storage: string;
   /** The path of the sample server. */
@@ -34,7 +34,7 @@ export class LocalAgentCores {
 
   /** Returns the local AgentCore of a configuration file, or of the sample if it is `undefined`. */
   async of(config: string | undefined): Promise<LocalAgentCore> {
-    const path = config === undefined ? await this.#writeSample() : this.pathOf(config);
+    const path = config === undefined ? await this.#writeSample() : this.readPathSetting(config);
     const known = this.#byConfig.get(path);
     if (known) return known;
     const local = new LocalAgentCore({ ...this.#options, config: path });
@@ -42,8 +42,8 @@ export class LocalAgentCores {
     return local;
   }
 
-  pathOf(config: string): string {
-    return entryPath(config, this.#places.folder());
+  readPathSetting(config: string): string {
+    return resolveEntryPath(config, this.#places.folder());
   }
 
   dispose(): void {
@@ -56,7 +56,7 @@ export class LocalAgentCores {
   async #writeSample(): Promise<string> {
     const { storage, sampleServer } = this.#places;
     const path = join(storage, 'sample-agentcore.json');
-    const text = sampleConfig(process.execPath, sampleServer);
+    const text = createSampleConfig(process.execPath, sampleServer);
     if ((await readFile(path, 'utf8').catch(() => '')) !== text) {
       await mkdir(storage, { recursive: true });
       await writeFile(path, text);
@@ -83,9 +83,9 @@ export function prepareLocal(
     if (local.pid === undefined) {
       const isOfWorkspace =
         config !== undefined && (isWorkspaceSetting(Settings.runtimes) || isWorkspacePath(config));
-      local.confirmed = isOfWorkspace ? await confirmed(locals.pathOf(config)) : undefined;
+      local.confirmed = isOfWorkspace ? await confirmed(locals.readPathSetting(config)) : undefined;
     }
-    return localVariables(await local.ready(), runtime);
+    return createLocalVariables(await local.ready(), runtime);
 
     async function confirmed(path: string): Promise<string> {
       const command = { kind: 'localConfig', text: await readText(path) } as const;
@@ -99,6 +99,8 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    throw new AgentCoreError('config', `Could not read ${path}: ${fileFailure(cause)}`, { cause });
+    throw new AgentCoreError('config', `Could not read ${path}: ${describeFileError(cause)}`, {
+      cause,
+    });
   }
 }

@@ -6,7 +6,7 @@ import { SAMPLE_RUNTIME } from '../runtimes/runtime-entry.ts';
  * @param node VS Code's executable. `ELECTRON_RUN_AS_NODE` makes it run as Node.
  * @param server The path of the sample server.
  */
-export function sampleConfig(node: string, server: string): string {
+export function createSampleConfig(node: string, server: string): string {
   const sample = {
     command: [node, server],
     sessions: 'stateful',

@@ -3,21 +3,21 @@ import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
 import { type RuntimeEntry, SAMPLE_RUNTIME } from '../runtimes/runtime-entry.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
-import type { McpServers } from '../servers/mcp-servers.ts';
+import type { ServerController } from '../servers/mcp-servers.ts';
 import { EMPTY_DRAFT, suggestName } from '../setup/runtime-draft.ts';
-import { startAndList } from '../setup/start-and-list.ts';
+import { startServerAndShowTools } from '../setup/start-and-list.ts';
 
 /** Registers the command that runs the sample on a local AgentCore, without an AWS account. */
 export function registerTryLocally(
   commands: CommandRegistry,
-  parts: { readonly store: RuntimeStore; readonly servers: McpServers },
+  parts: { readonly store: RuntimeStore; readonly servers: ServerController },
 ): void {
   const { store, servers } = parts;
   commands.register(Commands.tryLocally, async () => {
     const known = store.entries.find(isSample);
-    const name = known?.name ?? freeName(store);
+    const name = known?.name ?? suggestFreeName(store);
     if (!known) await store.save({ name, local: {} });
-    await startAndList(name, servers, { known: undefined, isNew: known === undefined });
+    await startServerAndShowTools(name, servers, { known: undefined, isNew: known === undefined });
   });
 }
 
@@ -27,7 +27,7 @@ function isSample({ target }: RuntimeEntry): boolean {
   );
 }
 
-function freeName(store: RuntimeStore): string {
+function suggestFreeName(store: RuntimeStore): string {
   const found = { name: vscode.l10n.t('Sample (local)') } as never;
   return suggestName(
     { ...EMPTY_DRAFT, found },

@@ -31,13 +31,13 @@ export class PolicyDiagnostics implements vscode.Disposable {
 
   /** Returns the problems of a document, sorted by position. Empty if it is a valid policy. */
   async check(document: vscode.TextDocument): Promise<readonly Problem[]> {
-    const { readPolicy } = await import('../../policy/documents/read-policy.ts');
+    const { parsePolicy: readPolicy } = await import('../../policy/documents/read-policy.ts');
     const { problems } = readPolicy(document.getText(), document.fileName);
     const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
     if (!document.isClosed) {
       this.#diagnostics.set(
         document.uri,
-        sorted.map((problem) => diagnosticOf(problem, document)),
+        sorted.map((problem) => toDiagnostic(problem, document)),
       );
     }
     return sorted;
@@ -58,7 +58,7 @@ export class PolicyDiagnostics implements vscode.Disposable {
   }
 }
 
-function diagnosticOf({ line, column, message }: Problem, document: vscode.TextDocument) {
+function toDiagnostic({ line, column, message }: Problem, document: vscode.TextDocument) {
   // If something is missing at the end, the position can be past the end of the document.
   const start = document.validatePosition(new vscode.Position(line - 1, column - 1));
   const range =

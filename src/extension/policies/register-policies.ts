@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Environment } from '../../environment.ts';
-import { AgentCoreError, messageOf } from '../../error.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
 import type { LogChannel } from '../log-channel.ts';
@@ -21,7 +21,7 @@ export function registerPolicies(
   const { commands, store, env, log } = parts;
   const diagnostics = new PolicyDiagnostics({
     isPolicy: ({ uri }) => uri.scheme === 'file' && isPolicyFile(uri.fsPath, store.entries, env()),
-    onFailure: (thrown) => log.error(`The check of a policy: ${messageOf(thrown)}`),
+    onFailure: (thrown) => log.error(`The check of a policy: ${getErrorMessage(thrown)}`),
   });
   context.subscriptions.push(diagnostics);
   commands.register(Commands.checkPolicy, async () => {
@@ -35,7 +35,7 @@ export function registerPolicies(
     if (!first) {
       void vscode.window.showInformationMessage(vscode.l10n.t('{0} is a valid policy', name));
     } else {
-      void tell(
+      void showProblemWarning(
         others.length === 0
           ? vscode.l10n.t('{0} is no valid policy: {1}', name, first.message)
           : vscode.l10n.t(
@@ -49,7 +49,7 @@ export function registerPolicies(
   });
 }
 
-async function tell(sentence: string): Promise<void> {
+async function showProblemWarning(sentence: string): Promise<void> {
   const show = vscode.l10n.t('Show Problems');
   if ((await vscode.window.showWarningMessage(sentence, show)) === show) {
     await vscode.commands.executeCommand('workbench.actions.view.problems');

@@ -1,13 +1,13 @@
 import * as vscode from 'vscode';
 import type { Environment } from '../../environment.ts';
-import { stateFolder } from '../../journal/state-folder.ts';
+import { getStateDirectory } from '../../journal/state-folder.ts';
 import type { AuditReport } from '../../policy/audit/verify-audit.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
 
 export function registerAuditCommands(commands: CommandRegistry, env: () => Environment): void {
   commands.register(Commands.verifyAudit, async () => {
-    const state = stateFolder(env());
+    const state = getStateDirectory(env());
     const report = await vscode.window.withProgress(
       { location: vscode.ProgressLocation.Notification, title: vscode.l10n.t('Verifying audit') },
       async () => {
@@ -16,11 +16,11 @@ export function registerAuditCommands(commands: CommandRegistry, env: () => Envi
       },
     );
     // Not awaited: the command returns before the user closes the message.
-    void tell(report);
+    void showAuditReport(report);
   });
 }
 
-async function tell(report: AuditReport): Promise<void> {
+async function showAuditReport(report: AuditReport): Promise<void> {
   const { files, records, problems } = report;
   if (problems.length > 0) {
     const show = vscode.l10n.t('Show Details');
@@ -41,17 +41,17 @@ async function tell(report: AuditReport): Promise<void> {
         ? vscode.l10n.t('The audit is as it was written: {0} records in 1 file', records)
         : vscode.l10n.t('The audit is as it was written: {0} records in {1} files', records, files);
     if ((await vscode.window.showInformationMessage(sentence, copy)) !== copy) return;
-    await vscode.env.clipboard.writeText(endsOf(report));
+    await vscode.env.clipboard.writeText(formatChainEnds(report));
   }
 }
 
 async function open(report: AuditReport): Promise<void> {
-  const content = `${report.problems.join('\n')}\n\n${endsOf(report)}`;
+  const content = `${report.problems.join('\n')}\n\n${formatChainEnds(report)}`;
   const document = await vscode.workspace.openTextDocument({ language: 'plaintext', content });
   await vscode.window.showTextDocument(document, { preview: true });
 }
 
 /** The last hash of each file, in the format of `agentcore-mcp audit verify`. */
-function endsOf({ ends }: AuditReport): string {
+function formatChainEnds({ ends }: AuditReport): string {
   return ends.map(({ file, hash }) => `${file} ends with ${hash}\n`).join('');
 }

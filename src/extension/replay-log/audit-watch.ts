@@ -1,20 +1,21 @@
 import { type FSWatcher, watch } from 'node:fs';
 import * as vscode from 'vscode';
 import type { Environment } from '../../environment.ts';
-import { messageOf } from '../../error.ts';
-import { stateFolder } from '../../journal/state-folder.ts';
+import { getErrorMessage } from '../../error.ts';
+import { getStateDirectory } from '../../journal/state-folder.ts';
 import type { Audited, RecentAudit } from '../../policy/audit/recent-audit.ts';
 
 /** Debounce in milliseconds after a change of the audit. */
-const SETTLE = 300;
+const DEBOUNCE_MS = 300;
+
 /** Poll interval in milliseconds, if the directory is missing or has no change notifications. */
-const LOOK_EVERY = 10_000;
+const POLL_INTERVAL_MS = 10_000;
 
 /**
  * The policy decisions of all programs of this user, from the audit. Reads nothing before the first
  * call of {@link look}. Failures only set {@link problem}.
  */
-export class AuditWatch implements vscode.Disposable {
+export class ActivityModel implements vscode.Disposable {
   readonly #env: () => Environment;
   readonly #lookEvery: number;
   readonly #audited = new vscode.EventEmitter<readonly Audited[]>();
@@ -30,7 +31,7 @@ export class AuditWatch implements vscode.Disposable {
   /**
    * @param lookEvery Poll interval in milliseconds, for file systems without change notifications.
    */
-  constructor(env: () => Environment, lookEvery: number = LOOK_EVERY) {
+  constructor(env: () => Environment, lookEvery: number = POLL_INTERVAL_MS) {
     this.#env = env;
     this.#lookEvery = lookEvery;
   }
@@ -81,13 +82,13 @@ export class AuditWatch implements vscode.Disposable {
       this.#problem = problems[0];
       if (audited.length > 0 && !this.#isDisposed) this.#audited.fire(audited);
     } catch (thrown) {
-      this.#problem = messageOf(thrown);
+      this.#problem = getErrorMessage(thrown);
     }
   }
 
   async #open(): Promise<RecentAudit> {
     const { RecentAudit: Recent } = await import('../../policy/audit/recent-audit.ts');
-    return new Recent(stateFolder(this.#env()));
+    return new Recent(getStateDirectory(this.#env()));
   }
 
   /** Best effort: the directory may not exist yet, and some file systems emit no changes. */
@@ -110,6 +111,6 @@ export class AuditWatch implements vscode.Disposable {
     this.#settling ??= setTimeout(() => {
       this.#settling = undefined;
       void this.look();
-    }, SETTLE);
+    }, DEBOUNCE_MS);
   }
 }

@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
 import type { CallRecord, JournalRecord } from '../../journal/records.ts';
-import { decisionOf } from '../../policy/audit/decision-words.ts';
-import { printable, runtimeName } from '../../sessions/session-words.ts';
+import { formatDecisionEffect } from '../../policy/audit/decision-words.ts';
+import { formatRuntimeName, sanitizeForTerminal } from '../../sessions/session-words.ts';
 import type { LogEntry } from './log-filter.ts';
 
 /** The label and the description of a log entry. */
-export interface EntryWords {
+interface EntryText {
   readonly about: string;
   readonly said: string;
 }
@@ -14,22 +14,22 @@ export interface EntryWords {
  * Sanitizes the text, because servers choose names and messages. Control characters could reverse
  * the text direction.
  */
-export function entryWords(record: LogEntry['record']): EntryWords {
+export function formatEntry(record: LogEntry['record']): EntryText {
   const { about, said } =
     record.type === 'audit.request'
-      ? { about: record.name ?? record.method, said: decisionOf(record) }
-      : journalWords(record);
-  return { about: printable(about), said: printable(said) };
+      ? { about: record.name ?? record.method, said: formatDecisionEffect(record) }
+      : formatJournalRecord(record);
+  return { about: sanitizeForTerminal(about), said: sanitizeForTerminal(said) };
 }
 
-function journalWords(record: JournalRecord): EntryWords {
+function formatJournalRecord(record: JournalRecord): EntryText {
   switch (record.type) {
     case 'call':
-      return { about: record.name ?? record.method, said: callWords(record) };
+      return { about: record.name ?? record.method, said: formatCall(record) };
     case 'error':
       return { about: record.message, said: '' };
     case 'session.started':
-      return { about: vscode.l10n.t('Session started'), said: runtimeName(record) };
+      return { about: vscode.l10n.t('Session started'), said: formatRuntimeName(record) };
     case 'session.replayed': {
       const { milliseconds, calls, toolsChanged } = record;
       const again =
@@ -37,7 +37,7 @@ function journalWords(record: JournalRecord): EntryWords {
           ? vscode.l10n.t('1 call sent again')
           : vscode.l10n.t('{0} calls sent again', calls);
       const tools = toolsChanged ? [vscode.l10n.t('other tools')] : [];
-      const said = [again, duration(milliseconds), ...tools].join(' · ');
+      const said = [again, formatCallDuration(milliseconds), ...tools].join(' · ');
       return { about: vscode.l10n.t('Handshake repeated'), said };
     }
     case 'session.lost':
@@ -62,7 +62,7 @@ function journalWords(record: JournalRecord): EntryWords {
   }
 }
 
-function callWords({ outcome, code, milliseconds, attempts }: CallRecord): string {
+function formatCall({ outcome, code, milliseconds, attempts }: CallRecord): string {
   const failure: Readonly<Record<string, string>> = {
     'tool-error': vscode.l10n.t('the tool reported an error'),
     error: vscode.l10n.t('error {0}', code ?? ''),
@@ -71,7 +71,7 @@ function callWords({ outcome, code, milliseconds, attempts }: CallRecord): strin
   };
   return [
     failure[outcome]?.trim(),
-    duration(milliseconds),
+    formatCallDuration(milliseconds),
     attempts > 1 && vscode.l10n.t('{0} attempts', attempts),
   ]
     .filter(Boolean)
@@ -79,7 +79,7 @@ function callWords({ outcome, code, milliseconds, attempts }: CallRecord): strin
 }
 
 /** Examples: `87 ms`, `2.4 s`. */
-function duration(milliseconds: number): string {
+function formatCallDuration(milliseconds: number): string {
   return milliseconds < 1000
     ? vscode.l10n.t('{0} ms', Math.round(milliseconds))
     : vscode.l10n.t('{0} s', (milliseconds / 1000).toFixed(1));

@@ -1,7 +1,7 @@
 import type { JournalRecord, ProgramRecord } from '../../journal/records.ts';
 import type { AuditedRequest } from '../../policy/audit/audit-records.ts';
 import type { Audited } from '../../policy/audit/recent-audit.ts';
-import { isWanted, recordWords, timeOf } from '../../sessions/record-words.ts';
+import { formatRecord, getRecordTime, isWanted } from '../../sessions/record-words.ts';
 
 /** Filters log entries by kind and session. */
 export interface LogFilter {
@@ -11,6 +11,7 @@ export interface LogFilter {
 }
 
 export const LOG_KINDS = ['replays', 'errors', 'calls', 'decisions', 'sessions'] as const;
+
 export type LogKind = (typeof LOG_KINDS)[number];
 
 export const EVERYTHING: LogFilter = { kinds: new Set(LOG_KINDS) };
@@ -24,13 +25,13 @@ export interface LogEntry {
 }
 
 /** The newest matching entries, newest first. */
-export function filtered(
+export function filterEntries(
   entries: readonly LogEntry[],
   filter: LogFilter,
   limit: number,
 ): readonly LogEntry[] {
   return entries
-    .filter(({ record }) => passes(record, filter))
+    .filter(({ record }) => matchesFilter(record, filter))
     .sort((one, other) => other.at - one.at)
     .slice(0, limit);
 }
@@ -39,16 +40,16 @@ export function filtered(
 const OF_SESSIONS: readonly string[] = ['session.active', 'session.identified'];
 
 /** Returns `undefined` if the log does not show this type of record. */
-export function entryOf(record: JournalRecord, head: ProgramRecord): LogEntry | undefined {
-  if (OF_SESSIONS.includes(record.type) || recordWords(record) === undefined) return undefined;
-  return { record, head, at: Date.parse(timeOf(record)) };
+export function toLogEntry(record: JournalRecord, head: ProgramRecord): LogEntry | undefined {
+  if (OF_SESSIONS.includes(record.type) || formatRecord(record) === undefined) return undefined;
+  return { record, head, at: Date.parse(getRecordTime(record)) };
 }
 
-export function entryOfAudit({ record, head }: Audited): LogEntry {
+export function toAuditLogEntry({ record, head }: Audited): LogEntry {
   return { record, head, at: Date.parse(record.at) };
 }
 
-function passes(record: LogEntry['record'], { kinds, sessions }: LogFilter): boolean {
+function matchesFilter(record: LogEntry['record'], { kinds, sessions }: LogFilter): boolean {
   if (record.type === 'audit.request') {
     const isAsked = !sessions || (record.session !== undefined && sessions.has(record.session));
     return isAsked && kinds.has('decisions');

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import * as vscode from 'vscode';
 
 const SCHEME = 'agentcore-record';
+
 /** Older documents are dropped. Their open tabs show a hint. */
-const MOST_HELD = 100;
+const MAX_DOCUMENTS = 100;
 
 /** Opens records as read-only documents, so that closing one needs no confirmation. */
 export class RecordDocuments implements vscode.TextDocumentContentProvider, vscode.Disposable {
@@ -23,7 +24,7 @@ export class RecordDocuments implements vscode.TextDocumentContentProvider, vsco
     this.#texts.delete(query);
     this.#texts.set(query, json);
     const [oldest] = this.#texts.keys();
-    if (this.#texts.size > MOST_HELD && oldest !== undefined) this.#texts.delete(oldest);
+    if (this.#texts.size > MAX_DOCUMENTS && oldest !== undefined) this.#texts.delete(oldest);
     await vscode.window.showTextDocument(uri, { preview: true });
   }
 

@@ -1,16 +1,16 @@
 import { homedir } from 'node:os';
 import * as vscode from 'vscode';
-import { oursOf } from '../../sessions/session-lookup.ts';
+import { getRecordIds } from '../../sessions/session-lookup.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands, Views } from '../contributions.ts';
 import type { SessionNode } from '../sessions/session-node.ts';
-import { entryWords } from './entry-words.ts';
+import { formatEntry } from './entry-words.ts';
 import { EVERYTHING, LOG_KINDS, type LogEntry, type LogKind } from './log-filter.ts';
 import { RecordDocuments } from './record-documents.ts';
 import type { ReplayLogView } from './replay-log-view.ts';
 
 /** Maximum number of records in an export. */
-const MOST_EXPORTED = 100_000;
+const MAX_EXPORTED = 100_000;
 
 /** @returns the provider of the record documents. */
 export function registerReplayLogCommands(
@@ -22,7 +22,7 @@ export function registerReplayLogCommands(
   /** If run on a session, shows only the records of this session. */
   commands.register(Commands.showReplayLog, async (node?: SessionNode) => {
     if (node?.kind === 'session') {
-      log.filter = { ...EVERYTHING, sessions: new Set(oursOf(node.entry)) };
+      log.filter = { ...EVERYTHING, sessions: new Set(getRecordIds(node.entry)) };
     }
     await vscode.commands.executeCommand(`${Views.replayLog}.focus`);
   });
@@ -57,11 +57,11 @@ export function registerReplayLogCommands(
   });
 
   commands.register(Commands.openRecord, async (entry?: LogEntry) => {
-    if (entry) await documents.show(entryWords(entry.record).about, textOf(entry));
+    if (entry) await documents.show(formatEntry(entry.record).about, serializeEntry(entry));
   });
 
   commands.register(Commands.copyRecord, async (entry?: LogEntry) => {
-    if (entry) await vscode.env.clipboard.writeText(textOf(entry));
+    if (entry) await vscode.env.clipboard.writeText(serializeEntry(entry));
   });
 
   commands.register(Commands.exportReplayLog, async () => {
@@ -72,8 +72,8 @@ export function registerReplayLogCommands(
       filters: { [vscode.l10n.t('JSON Lines')]: ['jsonl'] },
     });
     if (!target) return;
-    const entries = [...(await log.shown(MOST_EXPORTED))].reverse();
-    const text = entries.map((entry) => `${JSON.stringify(plain(entry))}\n`).join('');
+    const entries = [...(await log.shown(MAX_EXPORTED))].reverse();
+    const text = entries.map((entry) => `${JSON.stringify(toPlainRecord(entry))}\n`).join('');
     await vscode.workspace.fs.writeFile(target, new TextEncoder().encode(text));
     void vscode.window.showInformationMessage(
       vscode.l10n.t('Exported {0} records to {1}', entries.length, target.fsPath),
@@ -82,10 +82,10 @@ export function registerReplayLogCommands(
   return documents;
 }
 
-function textOf(entry: LogEntry): string {
-  return `${JSON.stringify(plain(entry), null, 2)}\n`;
+function serializeEntry(entry: LogEntry): string {
+  return `${JSON.stringify(toPlainRecord(entry), null, 2)}\n`;
 }
 
-function plain({ record, head: { program, pid, host } }: LogEntry) {
+function toPlainRecord({ record, head: { program, pid, host } }: LogEntry) {
   return { ...record, program, pid, host };
 }

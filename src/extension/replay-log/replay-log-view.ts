@@ -1,34 +1,37 @@
 import * as vscode from 'vscode';
-import { messageOf } from '../../error.ts';
+import { getErrorMessage } from '../../error.ts';
 import type { CallRecord } from '../../journal/records.ts';
-import { decisionWords } from '../../policy/audit/decision-words.ts';
-import { recordWords } from '../../sessions/record-words.ts';
-import { formatTime, printable } from '../../sessions/session-words.ts';
+import { formatDecision } from '../../policy/audit/decision-words.ts';
+import { formatRecord } from '../../sessions/record-words.ts';
+import { formatTime, sanitizeForTerminal } from '../../sessions/session-words.ts';
 import { Commands, Contexts, Views } from '../contributions.ts';
-import type { JournalWatch } from '../journal/journal-watch.ts';
-import type { AuditWatch } from './audit-watch.ts';
-import { entryWords } from './entry-words.ts';
+import type { SessionsModel } from '../journal/journal-watch.ts';
+import type { ActivityModel } from './audit-watch.ts';
+import { formatEntry } from './entry-words.ts';
 import {
   EVERYTHING,
-  entryOf,
-  entryOfAudit,
-  filtered,
+  filterEntries,
   type LogEntry,
   type LogFilter,
+  toAuditLogEntry,
+  toLogEntry,
 } from './log-filter.ts';
 
 /** Maximum number of entries in memory and in the view. */
-const MOST_HELD = 5_000;
-const MOST_SHOWN = 500;
+const MAX_ENTRIES = 5_000;
+
+const MAX_SHOWN_ENTRIES = 500;
+
 /** In milliseconds. A record that was read may also arrive from the watch within this time. */
 const OVERLAP = 60_000;
+
 /** Debounce of the view in milliseconds. */
-const SETTLE = 200;
+const DEBOUNCE_MS = 200;
 
 /** The Replay Log view: journal and audit records of all programs, newest first. */
 export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.Disposable {
-  readonly #journal: JournalWatch;
-  readonly #audit: AuditWatch;
+  readonly #journal: SessionsModel;
+  readonly #audit: ActivityModel;
   readonly #changed = new vscode.EventEmitter<undefined>();
   readonly #view: vscode.TreeView<LogEntry>;
   readonly #subscriptions: vscode.Disposable[];
@@ -46,7 +49,7 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
 
   readonly onDidChangeTreeData = this.#changed.event;
 
-  constructor(journal: JournalWatch, audit: AuditWatch) {
+  constructor(journal: SessionsModel, audit: ActivityModel) {
     this.#journal = journal;
     this.#audit = audit;
     this.#view = vscode.window.createTreeView(Views.replayLog, { treeDataProvider: this });
@@ -54,11 +57,11 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
       this.#view,
       this.#changed,
       journal.onDidRecord(({ record, head }) => {
-        const entry = entryOf(record, head);
-        if (entry && this.#loading && !this.#expected.has(keyOf(entry))) this.#add([entry]);
+        const entry = toLogEntry(record, head);
+        if (entry && this.#loading && !this.#expected.has(getKey(entry))) this.#add([entry]);
       }),
       journal.onDidChange(({ problems }) => this.#readAgain(problems)),
-      audit.onDidAudit((audited) => this.#add(audited.map(entryOfAudit))),
+      audit.onDidAudit((audited) => this.#add(audited.map(toAuditLogEntry))),
     ];
   }
 
@@ -79,24 +82,24 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
   }
 
   /** The filtered entries, newest first. */
-  async shown(limit = MOST_SHOWN): Promise<readonly LogEntry[]> {
+  async shown(limit = MAX_SHOWN_ENTRIES): Promise<readonly LogEntry[]> {
     this.#loading ??= this.#load();
     // If decisions are hidden, the audit is not read.
     if (this.#filter.kinds.has('decisions')) this.#looking ??= this.#audit.look();
     await Promise.all([this.#loading, this.#looking]);
     this.#view.message = this.#journalProblem ?? this.#audit.problem ?? '';
-    return filtered(this.#entries, this.#filter, limit);
+    return filterEntries(this.#entries, this.#filter, limit);
   }
 
   getTreeItem(entry: LogEntry): vscode.TreeItem {
     const { record, head, at } = entry;
-    const { about, said } = entryWords(record);
+    const { about, said } = formatEntry(record);
     const time = formatTime(new Date(at).toISOString());
     const who = head.name ?? `${head.program} ${head.pid}`;
     const item = new vscode.TreeItem(about);
-    item.description = [said, time.slice(11), printable(who)].filter(Boolean).join(' · ');
-    item.tooltip = `${time} · ${head.program} ${head.pid}\n${wordsOf(record)}`;
-    item.iconPath = new vscode.ThemeIcon(iconOf(record));
+    item.description = [said, time.slice(11), sanitizeForTerminal(who)].filter(Boolean).join(' · ');
+    item.tooltip = `${time} · ${head.program} ${head.pid}\n${formatEntryText(record)}`;
+    item.iconPath = new vscode.ThemeIcon(getEntryIcon(record));
     item.contextValue = 'record';
     item.command = {
       command: Commands.openRecord,
@@ -132,55 +135,55 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
       ]);
       const { files, problems } = await readJournal(folder);
       const read = files.flatMap(({ head, records }) =>
-        records.flatMap((record) => entryOf(record, head) ?? []),
+        records.flatMap((record) => toLogEntry(record, head) ?? []),
       );
       // Records written during the read also arrived from the watch.
-      const known = new Set(this.#entries.map(keyOf));
-      const rest = read.filter((entry) => !known.has(keyOf(entry)));
+      const known = new Set(this.#entries.map(getKey));
+      const rest = read.filter((entry) => !known.has(getKey(entry)));
       const since = Date.now() - OVERLAP;
-      this.#expected = new Set(rest.filter(({ at }) => at > since).map(keyOf));
-      this.#entries = [...rest, ...this.#entries].sort((a, b) => a.at - b.at).slice(-MOST_HELD);
+      this.#expected = new Set(rest.filter(({ at }) => at > since).map(getKey));
+      this.#entries = [...rest, ...this.#entries].sort((a, b) => a.at - b.at).slice(-MAX_ENTRIES);
       this.#journalProblem = this.#entries.length > 0 ? problems[0] : undefined;
     } catch (thrown) {
-      this.#journalProblem = messageOf(thrown);
+      this.#journalProblem = getErrorMessage(thrown);
     }
   }
 
   #add(entries: readonly LogEntry[]): void {
     for (const entry of entries) this.#entries.push(entry);
-    if (this.#entries.length > 2 * MOST_HELD) {
-      this.#entries = this.#entries.sort((a, b) => a.at - b.at).slice(-MOST_HELD);
+    if (this.#entries.length > 2 * MAX_ENTRIES) {
+      this.#entries = this.#entries.sort((a, b) => a.at - b.at).slice(-MAX_ENTRIES);
     }
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#changed.fire(undefined);
-    }, SETTLE);
+    }, DEBOUNCE_MS);
   }
 }
 
-function keyOf({ record, head }: LogEntry): string {
+function getKey({ record, head }: LogEntry): string {
   return JSON.stringify([head.host, head.pid, record]);
 }
 
 /** The full record as a sentence. */
-function wordsOf(record: LogEntry['record']): string {
-  const words = record.type === 'audit.request' ? decisionWords(record) : recordWords(record);
-  return printable(words ?? record.type);
+function formatEntryText(record: LogEntry['record']): string {
+  const words = record.type === 'audit.request' ? formatDecision(record) : formatRecord(record);
+  return sanitizeForTerminal(words ?? record.type);
 }
 
-function iconOf(record: LogEntry['record']): string {
+function getEntryIcon(record: LogEntry['record']): string {
   const { type } = record;
   if (type === 'audit.request')
     return record.decision?.effect === 'deny' ? 'circle-slash' : 'shield';
   if (type === 'session.replayed') return 'history';
-  if (type === 'call') return iconOfCall(record);
+  if (type === 'call') return getCallIcon(record);
   if (type === 'error') return record.level === 'warning' ? 'warning' : 'error';
   if (type === 'session.lost' || type === 'session.stop-failed') return 'error';
   return type === 'program' ? 'terminal' : 'server-environment';
 }
 
 /** Only failures have their own icon. A cancelled call is not a failure. */
-function iconOfCall({ outcome }: CallRecord): string {
+function getCallIcon({ outcome }: CallRecord): string {
   if (outcome === 'tool-error') return 'warning';
   return outcome === 'error' || outcome === 'failed' ? 'error' : 'symbol-method';
 }

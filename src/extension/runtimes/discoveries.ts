@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import type { DiscoveredPlace } from '../../aws/discovery/discovered-place.ts';
+import type { DiscoveredScope } from '../../aws/discovery/discovered-place.ts';
 import type { Discovery } from '../../aws/discovery/discovery.ts';
-import type { Place } from '../../aws/discovery/place.ts';
+import type { DiscoveryScope } from '../../aws/discovery/place.ts';
 import type { Environment } from '../../environment.ts';
-import { messageOf } from '../../error.ts';
-import { stateFolder } from '../../journal/state-folder.ts';
-import { placeKey } from './runtime-node.ts';
+import { getErrorMessage } from '../../error.ts';
+import { getStateDirectory } from '../../journal/state-folder.ts';
+import { getScopeKey } from './runtime-node.ts';
 
 interface Look {
   /** Resolves when the first results are available. */
@@ -15,10 +15,10 @@ interface Look {
 }
 
 /** The discovery results by place. Discovers a place only when the user opens it. */
-export class Discoveries implements vscode.Disposable {
+export class DiscoveryModel implements vscode.Disposable {
   readonly #env: () => Environment;
-  readonly #changed = new vscode.EventEmitter<Place>();
-  readonly #found = new Map<string, DiscoveredPlace>();
+  readonly #changed = new vscode.EventEmitter<DiscoveryScope>();
+  readonly #found = new Map<string, DiscoveredScope>();
   readonly #looks = new Map<string, Look>();
   #discovery: Promise<Discovery> | undefined;
 
@@ -27,17 +27,17 @@ export class Discoveries implements vscode.Disposable {
   }
 
   /** Fires when there are new results for a place. */
-  get onDidChange(): vscode.Event<Place> {
+  get onDidChange(): vscode.Event<DiscoveryScope> {
     return this.#changed.event;
   }
 
   /** Returns `undefined` if the place was never discovered. */
-  found(place: Place): DiscoveredPlace | undefined {
-    return this.#found.get(placeKey(place));
+  found(place: DiscoveryScope): DiscoveredScope | undefined {
+    return this.#found.get(getScopeKey(place));
   }
 
-  isLooking(place: Place): boolean {
-    return this.#looks.has(placeKey(place));
+  isLooking(place: DiscoveryScope): boolean {
+    return this.#looks.has(getScopeKey(place));
   }
 
   /**
@@ -46,8 +46,8 @@ export class Discoveries implements vscode.Disposable {
    *
    * @param options.refresh Bypasses the cache and calls AWS.
    */
-  look(place: Place, { refresh = false } = {}): Promise<void> {
-    const key = placeKey(place);
+  look(place: DiscoveryScope, { refresh = false } = {}): Promise<void> {
+    const key = getScopeKey(place);
     const known = this.#looks.get(key);
     if (known) return known.begun;
     const ending = new AbortController();
@@ -80,7 +80,7 @@ export class Discoveries implements vscode.Disposable {
   }
 
   async #follow(
-    place: Place,
+    place: DiscoveryScope,
     refresh: boolean,
     signal: AbortSignal,
     onShown: () => void,
@@ -89,12 +89,13 @@ export class Discoveries implements vscode.Disposable {
       const discovery = await this.#open();
       for await (const found of discovery.discover({ places: [place], refresh, signal })) {
         if (signal.aborted) return;
-        this.#found.set(placeKey(place), found);
+        this.#found.set(getScopeKey(place), found);
         if (found.runtimes || found.gateways || found.problems.length > 0) onShown();
         this.#changed.fire(place);
       }
     } catch (thrown) {
-      if (!signal.aborted) this.#found.set(placeKey(place), failed(place, thrown));
+      if (!signal.aborted)
+        this.#found.set(getScopeKey(place), createFailedDiscovery(place, thrown));
     }
   }
 
@@ -107,12 +108,12 @@ export class Discoveries implements vscode.Disposable {
 /** Loads the discovery module on demand. Shares its cache with the command line. */
 export async function openDiscovery(env: Environment): Promise<Discovery> {
   const { Discovery: Opened } = await import('../../aws/discovery/discovery.ts');
-  return new Opened({ env, cacheFolder: join(stateFolder(env), 'discovery') });
+  return new Opened({ env, cacheFolder: join(getStateDirectory(env), 'discovery') });
 }
 
 /** For example, the state directory in the environment is invalid. */
-function failed(place: Place, thrown: unknown): DiscoveredPlace {
-  const sentence = messageOf(thrown);
+function createFailedDiscovery(place: DiscoveryScope, thrown: unknown): DiscoveredScope {
+  const sentence = getErrorMessage(thrown);
   return {
     place,
     identity: undefined,

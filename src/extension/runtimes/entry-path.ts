@@ -6,7 +6,7 @@ import { isAbsolute, join, resolve } from 'node:path';
  *
  * @param folder The base of relative paths. The home directory if no folder is open.
  */
-export function entryPath(path: string, folder: string | undefined): string {
+export function resolveEntryPath(path: string, folder: string | undefined): string {
   if (/^~[\\/]/.test(path)) return join(homedir(), path.slice(2));
   return isAbsolute(path) ? path : resolve(folder ?? homedir(), path);
 }

@@ -42,7 +42,7 @@ export class FieldReader {
     throw new InvalidField(this.#prefix + field, `is missing: give ${expected}`);
   }
 
-  oneOf<T extends string>(field: string, values: readonly T[]): T | undefined {
+  readChoice<T extends string>(field: string, values: readonly T[]): T | undefined {
     const value = this.#take(field);
     if (value === undefined) return undefined;
     const known = values.find((one) => one === value);

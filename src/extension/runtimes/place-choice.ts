@@ -1,20 +1,20 @@
-import type { Place } from '../../aws/discovery/place.ts';
+import type { DiscoveryScope } from '../../aws/discovery/place.ts';
 import type { Problem } from '../../aws/discovery/problem.ts';
-import { environmentProfile } from '../../aws/environment-profile.ts';
+import { getEnvironmentProfile } from '../../aws/environment-profile.ts';
 import type { Environment } from '../../environment.ts';
-import { messageOf } from '../../error.ts';
-import { regionOf, roleOf } from '../credentials/entry-credentials.ts';
+import { getErrorMessage } from '../../error.ts';
+import { getRegion, toAssumeRole } from '../credentials/entry-credentials.ts';
 import type { DiscoverySettings } from './discovery-settings.ts';
 import type { RuntimeEntry } from './runtime-entry.ts';
-import { placeKey } from './runtime-node.ts';
+import { getScopeKey } from './runtime-node.ts';
 
 /** The discovery settings and the entries. The entries apply if no profile is set. */
-export interface DiscoveryChoice extends DiscoverySettings {
+interface DiscoveryChoice extends DiscoverySettings {
   readonly entries: readonly RuntimeEntry[];
 }
 
-export interface ChosenPlaces {
-  readonly places: readonly Place[];
+export interface ChosenScopes {
+  readonly places: readonly DiscoveryScope[];
   readonly problems: readonly Problem[];
 }
 
@@ -25,46 +25,51 @@ export interface ChosenPlaces {
  *
  * @returns a problem for each unresolved place. Never throws.
  */
-export async function choosePlaces(
+export async function chooseScopes(
   choice: DiscoveryChoice,
   env: Environment,
-): Promise<ChosenPlaces> {
-  const { resolvePlaces } = await import('../../aws/discovery/place.ts');
-  const places = new Map<string, Place>();
-  const problems = choice.problems.map((sentence) => problemOf(sentence));
-  const add = (place: Place) => places.set(placeKey(place), place);
-  for (const { profile, assumeRole, region } of wishesOf(choice, env)) {
+): Promise<ChosenScopes> {
+  const { resolveScopes: resolvePlaces } = await import('../../aws/discovery/place.ts');
+  const places = new Map<string, DiscoveryScope>();
+  const problems = choice.problems.map((sentence) => createProblem(sentence));
+  const add = (place: DiscoveryScope) => places.set(getScopeKey(place), place);
+  for (const { profile, assumeRole, region } of getRequestedScopes(choice, env)) {
     const regions = choice.regions.length > 0 ? choice.regions : region ? [region] : [];
     try {
       const profiles = profile === undefined ? [] : [profile];
       const found = await resolvePlaces({ profiles, regions, assumeRole }, env);
       for (const place of found.places) add(place);
     } catch (thrown) {
-      const sentence = messageOf(thrown);
+      const sentence = getErrorMessage(thrown);
       if (problems.some((known) => known.sentence === sentence)) continue;
-      problems.push(problemOf(sentence, { profile, assumeRole }));
+      problems.push(createProblem(sentence, { profile, assumeRole }));
     }
   }
   return { places: [...places.values()], problems };
 }
 
 /** A problem that the user can fix in the discovery settings. */
-function problemOf(sentence: string, place: Partial<Place> = {}): Problem {
+function createProblem(sentence: string, place: Partial<DiscoveryScope> = {}): Problem {
   const { profile, assumeRole } = place;
   const kind = 'no-region';
   return { place: { profile, assumeRole }, kind, api: undefined, subject: undefined, sentence };
 }
 
 /** A place whose region may be unknown. */
-type Wish = Pick<Place, 'profile' | 'assumeRole'> & { readonly region: string | undefined };
+type ScopeRequest = Pick<DiscoveryScope, 'profile' | 'assumeRole'> & {
+  readonly region: string | undefined;
+};
 
-function wishesOf({ profiles, entries }: DiscoveryChoice, env: Environment): readonly Wish[] {
+function getRequestedScopes(
+  { profiles, entries }: DiscoveryChoice,
+  env: Environment,
+): readonly ScopeRequest[] {
   if (profiles.length > 0) return profiles.map((profile) => ({ profile, region: undefined }));
-  const usual = environmentProfile(env);
-  const ofEntries = entries.flatMap((entry): Wish[] => {
-    const region = regionOf(entry);
+  const usual = getEnvironmentProfile(env);
+  const ofEntries = entries.flatMap((entry): ScopeRequest[] => {
+    const region = getRegion(entry);
     if (region === undefined || entry.authorization.kind === 'none') return [];
-    const assumeRole = entry.role && roleOf(entry.role);
+    const assumeRole = entry.role && toAssumeRole(entry.role);
     return [{ profile: entry.profile ?? usual, assumeRole, region }];
   });
   const isNews = usual !== undefined && !ofEntries.some(({ profile }) => profile === usual);

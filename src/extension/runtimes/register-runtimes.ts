@@ -4,13 +4,13 @@ import type { Environment } from '../../environment.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { registerCredentialCommands } from '../credentials/credential-commands.ts';
 import { CredentialsView } from '../credentials/credentials-view.ts';
-import { Identities } from '../credentials/identities.ts';
-import type { JournalWatch } from '../journal/journal-watch.ts';
-import type { McpServers } from '../servers/mcp-servers.ts';
-import { McpSwitch } from '../servers/mcp-switch.ts';
-import type { RunningServers } from '../servers/running-servers.ts';
+import { IdentitiesModel } from '../credentials/identities.ts';
+import type { SessionsModel } from '../journal/journal-watch.ts';
+import type { ServerController } from '../servers/mcp-servers.ts';
+import { McpAvailability } from '../servers/mcp-switch.ts';
+import type { ServersModel } from '../servers/running-servers.ts';
 import { registerServerCommands } from '../servers/server-commands.ts';
-import { Discoveries } from './discoveries.ts';
+import { DiscoveryModel } from './discoveries.ts';
 import type { RuntimeStore } from './runtime-store.ts';
 import { RuntimesView } from './runtimes-view.ts';
 import { registerRuntimesViewCommands } from './runtimes-view-commands.ts';
@@ -24,9 +24,9 @@ export function registerRuntimes(
   parts: {
     readonly commands: CommandRegistry;
     readonly store: RuntimeStore;
-    readonly journal: JournalWatch;
-    readonly servers: McpServers;
-    readonly running: RunningServers;
+    readonly journal: SessionsModel;
+    readonly servers: ServerController;
+    readonly running: ServersModel;
     readonly env: () => Environment;
     /** Shows a workspace command and prompts the user to allow it. */
     readonly review: (command: WorkspaceCommand) => Promise<boolean>;
@@ -35,8 +35,8 @@ export function registerRuntimes(
   },
 ): void {
   const { commands, store, journal, servers, running, env, review, onDidConfirm } = parts;
-  const identities = new Identities(env);
-  const discoveries = new Discoveries(env);
+  const identities = new IdentitiesModel(env);
+  const discoveries = new DiscoveryModel(env);
   const onChange = () => {
     credentials.refresh();
     runtimes.reset();
@@ -48,7 +48,7 @@ export function registerRuntimes(
   registerServerCommands(commands, { store, servers, running, journal });
   registerRuntimesViewCommands(commands, runtimes);
   registerCredentialCommands(commands, { env, onChange, review });
-  const mcpSwitch = new McpSwitch((sentence) => {
+  const mcpSwitch = new McpAvailability((sentence) => {
     runtimes.message = sentence;
   });
   context.subscriptions.push(onDidConfirm(onChange));
@@ -56,7 +56,7 @@ export function registerRuntimes(
 }
 
 /** Callbacks for changed files. */
-interface Told {
+interface ChangeCallbacks {
   readonly onChange: () => void;
   /** Called after a sign-in, a sign-out or a token refresh. */
   readonly onLogin: () => void;
@@ -68,11 +68,11 @@ interface Told {
  */
 class ProfileWatch implements vscode.Disposable {
   readonly #env: () => Environment;
-  readonly #told: Told;
+  readonly #told: ChangeCallbacks;
   readonly #subscription: vscode.Disposable;
   #watching: AbortController | undefined;
 
-  constructor(env: () => Environment, told: Told) {
+  constructor(env: () => Environment, told: ChangeCallbacks) {
     this.#env = env;
     this.#told = told;
     this.#subscription = vscode.workspace.onDidChangeConfiguration((event) => {

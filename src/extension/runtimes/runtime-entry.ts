@@ -1,12 +1,12 @@
 import { parseRuntimeArn, type RuntimeArn } from '../../aws/arn.ts';
 import { type GatewayArn, isGatewayArn, parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
-import { takesSecret } from '../../aws/private-url.ts';
-import { messageOf } from '../../error.ts';
+import { canReceiveSecret } from '../../aws/private-url.ts';
+import { getErrorMessage } from '../../error.ts';
 import { SESSION_MODES, type SessionMode } from '../../sessions/session-ids.ts';
 import { FieldReader, InvalidField } from './field-reader.ts';
 
 /** The server's target: AgentCore on AWS, or a local AgentCore on this machine. */
-export type RuntimeTarget =
+type RuntimeTarget =
   | { readonly kind: 'runtime'; readonly runtime: RuntimeArn }
   | { readonly kind: 'gateway'; readonly gateway: GatewayArn }
   /** A configuration file and a runtime in it. If `config` is absent, the sample. */
@@ -84,8 +84,11 @@ export const SAMPLE_RUNTIME = 'sample';
  * invisible.
  */
 const SERVER_NAME = /^(?!\s)[^\p{Cc}]{1,64}(?<!\s)$/u;
+
 const NAME = /^[^\p{Cc}]{1,64}$/u;
+
 const ENDPOINT_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/;
+
 const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;
 
 /**
@@ -112,7 +115,7 @@ export function readEntries(value: unknown): ReadEntries {
       names.add(entry.name.toLowerCase());
       entries.push(entry);
     } catch (thrown) {
-      problems.push(problemOf(thrown, item, index));
+      problems.push(toEntryProblem(thrown, item, index));
     }
   });
   return { entries, problems };
@@ -130,7 +133,7 @@ export function readEntry(item: unknown): RuntimeEntry {
     profile: fields.text('profile', NAME, 'the name of an AWS profile'),
     role: readRole(fields),
     authorization: readAuthorization(fields),
-    sessionMode: fields.oneOf('sessionMode', SESSION_MODES) ?? 'session',
+    sessionMode: fields.readChoice('sessionMode', SESSION_MODES) ?? 'session',
     stopOnExit: fields.switch('stopOnExit'),
     readTimeout: fields.number('readTimeout', 1, 86_400),
     connectTimeout: fields.number('connectTimeout', 1, 600),
@@ -181,7 +184,7 @@ function readTarget(fields: FieldReader): RuntimeTarget {
       : { kind: 'runtime', runtime: parseRuntimeArn(arn) };
   } catch (thrown) {
     // The message starts with "Not the ARN".
-    const sentence = messageOf(thrown);
+    const sentence = getErrorMessage(thrown);
     throw new InvalidField('arn', `is ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`);
   }
 }
@@ -210,7 +213,7 @@ function readRole(fields: FieldReader): EntryRole | undefined {
 function readAuthorization(fields: FieldReader): EntryAuthorization {
   const told = fields.object('authorization');
   if (!told) return { kind: 'iam' };
-  const kind = told.oneOf('type', ['iam', 'oauth', 'tokenCommand', 'none'] as const) ?? 'iam';
+  const kind = told.readChoice('type', ['iam', 'oauth', 'tokenCommand', 'none'] as const) ?? 'iam';
   const read = (): EntryAuthorization => {
     switch (kind) {
       case 'iam':
@@ -236,17 +239,17 @@ function readAuthorization(fields: FieldReader): EntryAuthorization {
 /** The URL must be secure, because the proxy sends the client secret to it. */
 function readTokenUrl(told: FieldReader): string | undefined {
   const text = told.url('tokenUrl');
-  if (text === undefined || takesSecret(new URL(text))) return text;
+  if (text === undefined || canReceiveSecret(new URL(text))) return text;
   const expected = 'an https URL without a user in it, such as https://example.com/oauth2/token';
   throw new InvalidField('authorization.tokenUrl', `is not valid, expected ${expected}`);
 }
 
-function problemOf(thrown: unknown, item: unknown, index: number): EntryProblem {
+function toEntryProblem(thrown: unknown, item: unknown, index: number): EntryProblem {
   const written = (item as { readonly name?: unknown } | null)?.name;
   const name = typeof written === 'string' && written.trim() ? written.trim() : undefined;
   const which = name === undefined ? `number ${index + 1}` : `"${name}"`;
   const field = thrown instanceof InvalidField ? thrown.field : undefined;
-  const reason = `${field ? `${field} ` : ''}${messageOf(thrown)}`;
+  const reason = `${field ? `${field} ` : ''}${getErrorMessage(thrown)}`;
   const sentence = `Runtime ${which} in agentcore.runtimes: ${reason}`;
   return { index, name, field, reason, sentence };
 }

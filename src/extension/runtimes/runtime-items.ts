@@ -1,80 +1,81 @@
 import * as vscode from 'vscode';
-import type { DiscoveredPlace } from '../../aws/discovery/discovered-place.ts';
-import type { Place } from '../../aws/discovery/place.ts';
-import { placeName } from '../../aws/discovery/place-name.ts';
-import { usableAs } from '../../aws/discovery/usable-as.ts';
-import { printable } from '../../sessions/session-words.ts';
+import type { DiscoveredScope } from '../../aws/discovery/discovered-place.ts';
+import type { DiscoveryScope } from '../../aws/discovery/place.ts';
+import { formatScopeName } from '../../aws/discovery/place-name.ts';
+import { getCallability } from '../../aws/discovery/usable-as.ts';
+import { sanitizeForTerminal } from '../../sessions/session-words.ts';
 import { Commands } from '../contributions.ts';
 import type { KnownIdentity } from '../credentials/identities.ts';
-import { factsText } from '../facts-text.ts';
+import { createTooltip } from '../facts-text.ts';
 import type { RunningPlace } from '../servers/running-servers.ts';
 import {
   type BrokenNode,
   type ConfiguredNode,
   type DiscoveredNode,
   type EndpointNode,
-  type PlaceNode,
+  getScopeKey,
   type ProblemNode,
-  placeKey,
   type RuntimeNode,
+  type ScopeNode,
 } from './runtime-node.ts';
 import {
-  discoveredDescription,
-  discoveredTooltip,
-  entryDescription,
-  entryTooltip,
-  placeDescription,
+  createDiscoveredTooltip,
+  createEntryTooltip,
+  formatDiscoveredDescription,
+  formatEntryDescription,
+  formatScopeDescription,
 } from './runtime-words.ts';
 
 /** Internal command of a problem item: shows the problem. */
 export const SHOW_PROBLEM = '_agentcore.showProblem';
 
 /** The state that an item displays besides its node. */
-export interface Surroundings {
+interface Surroundings {
   readonly placeOf: (name: string) => RunningPlace | undefined;
   readonly identityOf: (node: ConfiguredNode) => KnownIdentity | undefined;
-  readonly found: (place: Place) => DiscoveredPlace | undefined;
-  readonly isLooking: (place: Place) => boolean;
+  readonly found: (place: DiscoveryScope) => DiscoveredScope | undefined;
+  readonly isLooking: (place: DiscoveryScope) => boolean;
   readonly isConfigured: (arn: string) => boolean;
   readonly now: number;
 }
 
-export function runtimeItem(node: RuntimeNode, around: Surroundings): vscode.TreeItem {
+export function createRuntimeItem(node: RuntimeNode, around: Surroundings): vscode.TreeItem {
   switch (node.kind) {
     case 'configured':
-      return configuredItem(node, around);
+      return createConfiguredItem(node, around);
     case 'broken':
-      return brokenItem(node);
+      return createBrokenItem(node);
     case 'place':
-      return placeItem(node, around);
+      return createScopeItem(node, around);
     case 'discovered':
-      return discoveredItem(node, around);
+      return createDiscoveredItem(node, around);
     case 'endpoint':
-      return endpointItem(node);
+      return createEndpointItem(node);
     case 'problem':
-      return problemItem(node);
+      return createProblemItem(node);
     case 'nothing': {
       const label = vscode.l10n.t('No runtimes or gateways');
-      return described(new vscode.TreeItem(label), placeName(node.place));
+      return setDescription(new vscode.TreeItem(label), formatScopeName(node.place));
     }
   }
 }
 
-function configuredItem(node: ConfiguredNode, around: Surroundings): vscode.TreeItem {
+function createConfiguredItem(node: ConfiguredNode, around: Surroundings): vscode.TreeItem {
   const { entry } = node;
   const place = around.placeOf(entry.name);
   const item = new vscode.TreeItem(entry.name);
   item.id = `configured ${entry.name}`;
-  item.tooltip = entryTooltip(entry, place, around.identityOf(node));
+  item.tooltip = createEntryTooltip(entry, place, around.identityOf(node));
   item.iconPath = new vscode.ThemeIcon(place === undefined ? 'circle-outline' : 'vm-running');
   // A server of another window can also be started in this one.
   item.contextValue = place === 'here' ? 'configured;running' : 'configured;stopped';
-  return described(item, entryDescription(entry, place));
+  return setDescription(item, formatEntryDescription(entry, place));
 }
 
-function brokenItem(node: BrokenNode): vscode.TreeItem {
+function createBrokenItem(node: BrokenNode): vscode.TreeItem {
   const { index, name, reason, sentence } = node.problem;
-  const label = name === undefined ? vscode.l10n.t('Runtime {0}', index + 1) : printable(name);
+  const label =
+    name === undefined ? vscode.l10n.t('Runtime {0}', index + 1) : sanitizeForTerminal(name);
   const item = new vscode.TreeItem(label);
   item.id = `broken ${index}`;
   item.tooltip = sentence;
@@ -85,43 +86,49 @@ function brokenItem(node: BrokenNode): vscode.TreeItem {
     title: vscode.l10n.t('Open Settings'),
     arguments: [node],
   };
-  return described(item, vscode.l10n.t('cannot be used: {0}', reason));
+  return setDescription(item, vscode.l10n.t('cannot be used: {0}', reason));
 }
 
-function placeItem({ place }: PlaceNode, around: Surroundings): vscode.TreeItem {
+function createScopeItem({ place }: ScopeNode, around: Surroundings): vscode.TreeItem {
   const found = around.found(place);
-  const item = new vscode.TreeItem(placeName(place), vscode.TreeItemCollapsibleState.Collapsed);
-  item.id = `place ${placeKey(place)}`;
+  const item = new vscode.TreeItem(
+    formatScopeName(place),
+    vscode.TreeItemCollapsibleState.Collapsed,
+  );
+  item.id = `place ${getScopeKey(place)}`;
   item.iconPath = new vscode.ThemeIcon('cloud');
   item.contextValue = 'place';
-  item.tooltip = factsText(placeName(place), [
+  item.tooltip = createTooltip(formatScopeName(place), [
     [vscode.l10n.t('Account'), found?.identity?.account],
     [vscode.l10n.t('Identity'), found?.identity?.arn],
     [vscode.l10n.t('Region'), place.region],
   ]);
-  return described(item, placeDescription(found, around.isLooking(place), around.now));
+  return setDescription(item, formatScopeDescription(found, around.isLooking(place), around.now));
 }
 
-function discoveredItem({ place, target }: DiscoveredNode, around: Surroundings): vscode.TreeItem {
-  const { asServer } = usableAs(target);
+function createDiscoveredItem(
+  { place, target }: DiscoveredNode,
+  around: Surroundings,
+): vscode.TreeItem {
+  const { asServer } = getCallability(target);
   const hasEndpoints = target.kind === 'runtime' && (target.endpoints?.length ?? 0) > 0;
   const item = new vscode.TreeItem(
-    printable(target.name),
+    sanitizeForTerminal(target.name),
     hasEndpoints ? vscode.TreeItemCollapsibleState.Collapsed : vscode.TreeItemCollapsibleState.None,
   );
-  item.id = `discovered ${placeKey(place)} ${target.arn}`;
-  item.tooltip = discoveredTooltip(target);
+  item.id = `discovered ${getScopeKey(place)} ${target.arn}`;
+  item.tooltip = createDiscoveredTooltip(target);
   item.iconPath = new vscode.ThemeIcon(
     target.kind === 'gateway' ? 'plug' : asServer === 'no' ? 'circle-slash' : 'server',
   );
   const isUsable = asServer === 'yes' || asServer === 'token';
   item.contextValue = isUsable ? 'discovered;usable' : 'discovered;other';
-  return described(item, discoveredDescription(target, around.isConfigured(target.arn)));
+  return setDescription(item, formatDiscoveredDescription(target, around.isConfigured(target.arn)));
 }
 
-function endpointItem({ runtime, endpoint }: EndpointNode): vscode.TreeItem {
-  const item = new vscode.TreeItem(printable(endpoint.name));
-  item.id = `endpoint ${placeKey(runtime.place)} ${endpoint.arn}`;
+function createEndpointItem({ runtime, endpoint }: EndpointNode): vscode.TreeItem {
+  const item = new vscode.TreeItem(sanitizeForTerminal(endpoint.name));
+  item.id = `endpoint ${getScopeKey(runtime.place)} ${endpoint.arn}`;
   item.iconPath = new vscode.ThemeIcon('link');
   item.contextValue = 'endpoint';
   const { liveVersion, targetVersion, status } = endpoint;
@@ -131,11 +138,11 @@ function endpointItem({ runtime, endpoint }: EndpointNode): vscode.TreeItem {
     status.toLowerCase().replaceAll('_', ' '),
   ];
   item.tooltip = endpoint.arn;
-  return described(item, words.filter(Boolean).join(' · '));
+  return setDescription(item, words.filter(Boolean).join(' · '));
 }
 
-function problemItem({ problem }: ProblemNode): vscode.TreeItem {
-  const item = new vscode.TreeItem(printable(problem.sentence));
+function createProblemItem({ problem }: ProblemNode): vscode.TreeItem {
+  const item = new vscode.TreeItem(sanitizeForTerminal(problem.sentence));
   item.iconPath = new vscode.ThemeIcon('warning');
   item.contextValue = 'problem';
   item.tooltip = problem.sentence;
@@ -149,8 +156,8 @@ function problemItem({ problem }: ProblemNode): vscode.TreeItem {
 }
 
 /** The description is also the label for screen readers. */
-function described(item: vscode.TreeItem, words: string): vscode.TreeItem {
-  const description = printable(words);
+function setDescription(item: vscode.TreeItem, words: string): vscode.TreeItem {
+  const description = sanitizeForTerminal(words);
   item.description = description;
   item.accessibilityInformation = {
     label: [item.label, description].filter(Boolean).join(', '),

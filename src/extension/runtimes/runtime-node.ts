@@ -3,21 +3,21 @@ import type {
   DiscoveredGateway,
   DiscoveredRuntime,
 } from '../../aws/discovery/discovered.ts';
-import type { Place } from '../../aws/discovery/place.ts';
+import type { DiscoveryScope } from '../../aws/discovery/place.ts';
 import type { Problem } from '../../aws/discovery/problem.ts';
-import { arnOf } from '../servers/server-environment.ts';
+import { getTargetArn } from '../servers/server-environment.ts';
 import type { EntryProblem, RuntimeEntry } from './runtime-entry.ts';
 
 /** The nodes of the view "Runtimes", also passed to its commands. */
 export type RuntimeNode =
   | ConfiguredNode
   | BrokenNode
-  | PlaceNode
+  | ScopeNode
   | DiscoveredNode
   | EndpointNode
   | ProblemNode
   /** An explicit item for an empty place. */
-  | { readonly kind: 'nothing'; readonly place: Place };
+  | { readonly kind: 'nothing'; readonly place: DiscoveryScope };
 
 /** A configured runtime. */
 export interface ConfiguredNode {
@@ -34,15 +34,15 @@ export interface BrokenNode {
 }
 
 /** An account and region. Its children are the results of the discovery. */
-export interface PlaceNode {
+export interface ScopeNode {
   readonly kind: 'place';
-  readonly place: Place;
+  readonly place: DiscoveryScope;
 }
 
 /** A discovered runtime or gateway. */
 export interface DiscoveredNode {
   readonly kind: 'discovered';
-  readonly place: Place;
+  readonly place: DiscoveryScope;
   readonly target: DiscoveredRuntime | DiscoveredGateway;
   readonly arn: string;
 }
@@ -61,12 +61,12 @@ export interface ProblemNode {
   readonly problem: Problem;
 }
 
-export function configuredNode(entry: RuntimeEntry): ConfiguredNode {
-  return { kind: 'configured', entry, arn: arnOf(entry) };
+export function createConfiguredNode(entry: RuntimeEntry): ConfiguredNode {
+  return { kind: 'configured', entry, arn: getTargetArn(entry) };
 }
 
 /** A unique and stable key of a place. */
-export function placeKey({ profile, region, assumeRole }: Place): string {
+export function getScopeKey({ profile, region, assumeRole }: DiscoveryScope): string {
   return JSON.stringify([
     profile ?? null,
     region,

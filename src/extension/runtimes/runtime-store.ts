@@ -1,16 +1,17 @@
 import * as vscode from 'vscode';
 import type { AssumeRole } from '../../aws/credentials/credentials-options.ts';
 import { Settings } from '../contributions.ts';
-import { workspaceFolder } from '../workspace-folder.ts';
-import { entryPath } from './entry-path.ts';
+import { getWorkspaceFolder } from '../workspace-folder.ts';
+import { resolveEntryPath } from './entry-path.ts';
 import { type ReadEntries, type RuntimeEntry, readEntries } from './runtime-entry.ts';
 
 /** An entry as written in the settings. */
 export type WrittenEntry = Readonly<Record<string, unknown>> & { readonly name: string };
 
 const SECTION = 'agentcore';
+
 /** Maximum number of external IDs in memory. */
-const MOST_EXTERNAL_IDS = 100;
+const MAX_EXTERNAL_IDS = 100;
 
 /** Reads and writes the setting `agentcore.runtimes`. */
 export class RuntimeStore implements vscode.Disposable {
@@ -52,11 +53,11 @@ export class RuntimeStore implements vscode.Disposable {
 
   /** The raw entry of the settings, including unknown fields. */
   written(name: string): WrittenEntry | undefined {
-    return writtenEntries(setting()).find((entry) => entry.name === name);
+    return getNamedEntries(readRuntimesSetting()).find((entry) => entry.name === name);
   }
 
   /** The external ID of a role, from the current or an earlier entry of this window. */
-  externalIdOf({ arn, chain = [] }: Pick<AssumeRole, 'arn' | 'chain'>): string | undefined {
+  getExternalId({ arn, chain = [] }: Pick<AssumeRole, 'arn' | 'chain'>): string | undefined {
     return this.#externalIds.get([...chain, arn].join());
   }
 
@@ -83,13 +84,13 @@ export class RuntimeStore implements vscode.Disposable {
   ): Promise<void> {
     const configuration = vscode.workspace.getConfiguration(SECTION);
     const told = configuration.inspect<unknown>(Settings.runtimes);
-    const has = (value: unknown) => writtenEntries(value).some((entry) => entry.name === name);
+    const has = (value: unknown) => getNamedEntries(value).some((entry) => entry.name === name);
     const isOfWorkspace = told?.workspaceValue !== undefined;
     const [value, scope] =
       has(told?.workspaceValue) || (isOfWorkspace && !has(told?.globalValue))
         ? [told?.workspaceValue, vscode.ConfigurationTarget.Workspace]
         : [told?.globalValue, vscode.ConfigurationTarget.Global];
-    await configuration.update(Settings.runtimes, change(entriesToWrite(value)), scope);
+    await configuration.update(Settings.runtimes, change(copyEntries(value)), scope);
   }
 
   #refresh(): void {
@@ -104,7 +105,7 @@ export class RuntimeStore implements vscode.Disposable {
       this.#externalIds.delete(role.arns.join());
       this.#externalIds.set(role.arns.join(), role.externalId);
     }
-    for (const oldest of [...this.#externalIds.keys()].slice(0, -MOST_EXTERNAL_IDS)) {
+    for (const oldest of [...this.#externalIds.keys()].slice(0, -MAX_EXTERNAL_IDS)) {
       this.#externalIds.delete(oldest);
     }
     return all;
@@ -112,7 +113,7 @@ export class RuntimeStore implements vscode.Disposable {
 }
 
 function read(): ReadEntries {
-  const { entries, problems } = readEntries(setting());
+  const { entries, problems } = readEntries(readRuntimesSetting());
   return { entries: entries.map(withPaths), problems };
 }
 
@@ -120,18 +121,18 @@ function read(): ReadEntries {
 export function withPaths(entry: RuntimeEntry): RuntimeEntry {
   return entry.policy === undefined
     ? entry
-    : { ...entry, policy: entryPath(entry.policy, workspaceFolder()) };
+    : { ...entry, policy: resolveEntryPath(entry.policy, getWorkspaceFolder()) };
 }
 
-function setting(): unknown {
+function readRuntimesSetting(): unknown {
   return vscode.workspace.getConfiguration(SECTION).get<unknown>(Settings.runtimes);
 }
 
-function writtenEntries(value: unknown): WrittenEntry[] {
-  return entriesToWrite(value).filter((entry) => typeof entry?.name === 'string');
+function getNamedEntries(value: unknown): WrittenEntry[] {
+  return copyEntries(value).filter((entry) => typeof entry?.name === 'string');
 }
 
 /** Keeps invalid entries, because the user wrote them. */
-function entriesToWrite(value: unknown): WrittenEntry[] {
+function copyEntries(value: unknown): WrittenEntry[] {
   return Array.isArray(value) ? [...value] : [];
 }

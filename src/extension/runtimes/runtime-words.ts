@@ -1,25 +1,28 @@
 import * as vscode from 'vscode';
 import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/discovered.ts';
-import type { DiscoveredPlace } from '../../aws/discovery/discovered-place.ts';
-import { usableAs } from '../../aws/discovery/usable-as.ts';
+import type { DiscoveredScope } from '../../aws/discovery/discovered-place.ts';
+import { getCallability } from '../../aws/discovery/usable-as.ts';
 import { formatDuration } from '../../sessions/session-words.ts';
 import type { KnownIdentity } from '../credentials/identities.ts';
-import { identityWords } from '../credentials/identity-words.ts';
-import { factsText } from '../facts-text.ts';
+import { formatIdentity } from '../credentials/identity-words.ts';
+import { createTooltip } from '../facts-text.ts';
 import type { RunningPlace } from '../servers/running-servers.ts';
-import { arnOf } from '../servers/server-environment.ts';
+import { getTargetArn } from '../servers/server-environment.ts';
 import type { RuntimeEntry } from './runtime-entry.ts';
 
 /** The state of a server for display. */
-function runningWords(place: RunningPlace | undefined): string {
+function formatRunningPlace(place: RunningPlace | undefined): string {
   if (place === 'here') return vscode.l10n.t('running');
   if (place === 'elsewhere') return vscode.l10n.t('running in another window');
   return vscode.l10n.t('stopped');
 }
 
 /** The description of a configured runtime in the tree. */
-export function entryDescription(entry: RuntimeEntry, place: RunningPlace | undefined): string {
-  return [runningWords(place), ...callerWords(entry), entry.sessionMode]
+export function formatEntryDescription(
+  entry: RuntimeEntry,
+  place: RunningPlace | undefined,
+): string {
+  return [formatRunningPlace(place), ...formatCaller(entry), entry.sessionMode]
     .filter(Boolean)
     .join(' · ');
 }
@@ -28,11 +31,11 @@ export function entryDescription(entry: RuntimeEntry, place: RunningPlace | unde
  * The caller of the runtime. A token request does not use the profile's identity, so the profile is
  * omitted.
  */
-function callerWords({ profile, role, target, authorization }: RuntimeEntry) {
+function formatCaller({ profile, role, target, authorization }: RuntimeEntry) {
   if (target.kind === 'local') return [vscode.l10n.t('on this machine')];
   switch (authorization.kind) {
     case 'iam':
-      return [profile, role && roleName(role.arns.at(-1) ?? '')];
+      return [profile, role && getRoleName(role.arns.at(-1) ?? '')];
     case 'oauth':
       return [vscode.l10n.t('OAuth')];
     case 'tokenCommand':
@@ -43,7 +46,7 @@ function callerWords({ profile, role, target, authorization }: RuntimeEntry) {
 }
 
 /** The details of a configured runtime as Markdown. */
-export function entryTooltip(
+export function createEntryTooltip(
   entry: RuntimeEntry,
   place: RunningPlace | undefined,
   known: KnownIdentity | undefined,
@@ -54,15 +57,15 @@ export function entryTooltip(
   const endpoint =
     entry.qualifier ?? (target.kind === 'runtime' ? target.runtime.endpoint : undefined);
   const identity = known?.identity;
-  return factsText(entry.name, [
-    [vscode.l10n.t('State'), runningWords(place)],
-    [vscode.l10n.t('ARN'), arnOf(entry)],
+  return createTooltip(entry.name, [
+    [vscode.l10n.t('State'), formatRunningPlace(place)],
+    [vscode.l10n.t('ARN'), getTargetArn(entry)],
     [vscode.l10n.t('Local AgentCore'), local],
     [vscode.l10n.t('Endpoint'), endpoint],
     [vscode.l10n.t('Endpoint URL'), endpointUrl],
     [vscode.l10n.t('Profile'), entry.profile],
     [vscode.l10n.t('Role'), role?.arns.join(' → ')],
-    [vscode.l10n.t('Identity'), identity && identityWords(identity)],
+    [vscode.l10n.t('Identity'), identity && formatIdentity(identity)],
     [vscode.l10n.t('Account'), identity?.account],
     [vscode.l10n.t('Authorization'), authorization.kind === 'iam' ? undefined : authorization.kind],
     [vscode.l10n.t('Session mode'), entry.sessionMode],
@@ -71,8 +74,8 @@ export function entryTooltip(
 }
 
 /** The description of a place: number of results and their age. */
-export function placeDescription(
-  found: DiscoveredPlace | undefined,
+export function formatScopeDescription(
+  found: DiscoveredScope | undefined,
   isLooking: boolean,
   now: number,
 ): string {
@@ -94,25 +97,25 @@ export function placeDescription(
 }
 
 /** Example: `MCP · IAM · ready`. */
-export function discoveredDescription(
+export function formatDiscoveredDescription(
   target: DiscoveredRuntime | DiscoveredGateway,
   isConfigured: boolean,
 ): string {
   const status = target.status.toLowerCase().replaceAll('_', ' ');
-  return [usableAs(target).kind, status, isConfigured && vscode.l10n.t('set up')]
+  return [getCallability(target).kind, status, isConfigured && vscode.l10n.t('set up')]
     .filter(Boolean)
     .join(' · ');
 }
 
-export function discoveredTooltip(
+export function createDiscoveredTooltip(
   target: DiscoveredRuntime | DiscoveredGateway,
 ): vscode.MarkdownString {
-  const { kind, sentence } = usableAs(target);
+  const { kind, sentence } = getCallability(target);
   const ofRuntime = target.kind === 'runtime' ? target : undefined;
   const lifecycle = ofRuntime?.lifecycle;
   const seconds = (value: number | undefined) =>
     value === undefined ? undefined : formatDuration(value * 1000);
-  return factsText(
+  return createTooltip(
     target.name,
     [
       [vscode.l10n.t('Kind'), kind],
@@ -131,6 +134,6 @@ export function discoveredTooltip(
 }
 
 /** Returns `Reader` for `arn:aws:iam::123456789012:role/team/Reader`. */
-function roleName(arn: string): string {
+function getRoleName(arn: string): string {
   return arn.slice(arn.lastIndexOf('/') + 1);
 }

@@ -1,7 +1,7 @@
 import type { Problem } from '../../aws/discovery/problem.ts';
-import { missingStatements, statementText } from '../../aws/iam/access-denied.ts';
+import { createMissingStatements, formatStatement } from '../../aws/iam/access-denied.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
-import { presentProblem } from '../commands/present-error.ts';
+import { showProblem } from '../commands/present-error.ts';
 import type { Remedy } from '../commands/remedies.ts';
 import { Commands } from '../contributions.ts';
 import { SHOW_PROBLEM } from './runtime-items.ts';
@@ -12,14 +12,19 @@ export function registerRuntimesViewCommands(commands: CommandRegistry, view: Ru
   commands.register(Commands.refreshRuntimes, () => view.refresh());
   // Not awaited: the command returns before the user closes the message.
   commands.register(SHOW_PROBLEM, (problem: Problem) => {
-    void presentProblem(problem.sentence, remediesOf(problem));
+    void showProblem(problem.sentence, getProblemRemedies(problem));
   });
 }
 
 /** Returns the remedies for a discovery problem. */
-export function remediesOf({ kind, login, denial, unconfirmed }: Problem): readonly Remedy[] {
+export function getProblemRemedies({
+  kind,
+  login,
+  denial,
+  unconfirmed,
+}: Problem): readonly Remedy[] {
   const again = { kind: 'refreshRuntimes' } as const;
-  const statement = denial && missingStatements([denial])[0];
+  const statement = denial && createMissingStatements([denial])[0];
   switch (kind) {
     case 'credentials':
       if (unconfirmed) return [{ kind: 'reviewCommand', command: unconfirmed }, again];
@@ -28,7 +33,7 @@ export function remediesOf({ kind, login, denial, unconfirmed }: Problem): reado
         : [{ kind: 'signIn', profile: login }, again];
     case 'denied':
       return statement
-        ? [{ kind: 'copyStatement', text: statementText(statement) }, again]
+        ? [{ kind: 'copyStatement', text: formatStatement(statement) }, again]
         : [again];
     case 'no-region':
       return [{ kind: 'discoverySettings' }, { kind: 'openAwsConfig' }];

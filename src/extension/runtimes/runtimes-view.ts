@@ -1,47 +1,48 @@
 import * as vscode from 'vscode';
 import type { AssumeRole } from '../../aws/credentials/credentials-options.ts';
-import type { Place } from '../../aws/discovery/place.ts';
+import type { DiscoveryScope } from '../../aws/discovery/place.ts';
 import type { Problem } from '../../aws/discovery/problem.ts';
-import { environmentProfile } from '../../aws/environment-profile.ts';
+import { getEnvironmentProfile } from '../../aws/environment-profile.ts';
 import type { Environment } from '../../environment.ts';
 import { Contexts, Views } from '../contributions.ts';
-import type { Identities } from '../credentials/identities.ts';
-import type { RunningServers } from '../servers/running-servers.ts';
-import { arnOf } from '../servers/server-environment.ts';
-import type { Discoveries } from './discoveries.ts';
+import type { IdentitiesModel } from '../credentials/identities.ts';
+import type { ServersModel } from '../servers/running-servers.ts';
+import { getTargetArn } from '../servers/server-environment.ts';
+import type { DiscoveryModel } from './discoveries.ts';
 import { readDiscoverySettings } from './discovery-settings.ts';
-import { type ChosenPlaces, choosePlaces } from './place-choice.ts';
+import { type ChosenScopes, chooseScopes } from './place-choice.ts';
 import type { EntryRole } from './runtime-entry.ts';
-import { runtimeItem } from './runtime-items.ts';
+import { createRuntimeItem } from './runtime-items.ts';
 import {
-  configuredNode,
+  createConfiguredNode,
   type DiscoveredNode,
-  type PlaceNode,
-  placeKey,
+  getScopeKey,
   type RuntimeNode,
+  type ScopeNode,
 } from './runtime-node.ts';
 import type { RuntimeStore } from './runtime-store.ts';
 
 /** Refresh interval of running servers and ages in milliseconds, while the view is visible. */
-const LOOK_EVERY = 5_000;
+const POLL_INTERVAL_MS = 5_000;
+
 /** Debounce in milliseconds. */
-const SETTLE = 100;
+const DEBOUNCE_MS = 100;
 
 /** The view "Runtimes": configured runtimes, invalid entries and discovered runtimes. */
 export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscode.Disposable {
   readonly #store: RuntimeStore;
-  readonly #running: RunningServers;
-  readonly #discoveries: Discoveries;
-  readonly #identities: Identities;
+  readonly #running: ServersModel;
+  readonly #discoveries: DiscoveryModel;
+  readonly #identities: IdentitiesModel;
   readonly #env: () => Environment;
   readonly #onShow: () => void;
   readonly #changed = new vscode.EventEmitter<RuntimeNode | undefined>();
   readonly #view: vscode.TreeView<RuntimeNode>;
   readonly #subscriptions: vscode.Disposable[];
   /** VS Code identifies an item by its node object, so each place keeps its node. */
-  readonly #placeNodes = new Map<string, PlaceNode>();
-  #choosing: Promise<ChosenPlaces> | undefined;
-  #places: ChosenPlaces | undefined;
+  readonly #placeNodes = new Map<string, ScopeNode>();
+  #choosing: Promise<ChosenScopes> | undefined;
+  #places: ChosenScopes | undefined;
   #timer: NodeJS.Timeout | undefined;
   #settling: NodeJS.Timeout | undefined;
 
@@ -49,9 +50,9 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
 
   constructor(parts: {
     readonly store: RuntimeStore;
-    readonly running: RunningServers;
-    readonly discoveries: Discoveries;
-    readonly identities: Identities;
+    readonly running: ServersModel;
+    readonly discoveries: DiscoveryModel;
+    readonly identities: IdentitiesModel;
     readonly env: () => Environment;
     /** Called each time the view becomes visible. */
     readonly onShow: () => void;
@@ -80,13 +81,13 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
   }
 
   getTreeItem(node: RuntimeNode): vscode.TreeItem {
-    return runtimeItem(node, {
-      placeOf: (name) => this.#running.placeOf(name),
+    return createRuntimeItem(node, {
+      placeOf: (name) => this.#running.getRunningPlace(name),
       identityOf: ({ entry: { profile, role } }) =>
         this.#identities.known({ profile: profile ?? this.#usualProfile(), role }),
       found: (place) => this.#discoveries.found(place),
       isLooking: (place) => this.#discoveries.isLooking(place),
-      isConfigured: (arn) => this.#store.entries.some((entry) => baseArn(entry) === arn),
+      isConfigured: (arn) => this.#store.entries.some((entry) => getBaseArn(entry) === arn),
       now: Date.now(),
     });
   }
@@ -94,7 +95,7 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
   getChildren(node?: RuntimeNode): RuntimeNode[] | Promise<RuntimeNode[]> {
     if (!node) return this.#roots();
     if (node.kind === 'place') return this.#found(node);
-    return node.kind === 'discovered' ? endpointsOf(node) : [];
+    return node.kind === 'discovered' ? createEndpointNodes(node) : [];
   }
 
   /** Repeats the discovery of every place with results. */
@@ -131,14 +132,14 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     // Show the entries immediately, without waiting for the profile files.
     if (!chosen) void this.#choosePlaces().then(() => this.#settle());
     return [
-      ...entries.map(configuredNode),
+      ...entries.map(createConfiguredNode),
       ...problems.map((problem) => ({ kind: 'broken' as const, problem })),
       ...(chosen?.places ?? []).map((place) => this.#placeNode(place)),
-      ...(chosen?.problems ?? []).map(problemNode),
+      ...(chosen?.problems ?? []).map(createProblemNode),
     ];
   }
 
-  async #found(node: PlaceNode): Promise<RuntimeNode[]> {
+  async #found(node: ScopeNode): Promise<RuntimeNode[]> {
     const { place } = node;
     if (!this.#discoveries.found(place)) await this.#discoveries.look(place);
     const { runtimes, gateways, problems = [], isDone } = this.#discoveries.found(place) ?? {};
@@ -152,15 +153,15 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
         target,
         arn: target.arn,
       })),
-      ...problems.map(problemNode),
+      ...problems.map(createProblemNode),
     ];
   }
 
   /** Reads the places on first use and again after each change. Never rejects. */
-  #choosePlaces(): Promise<ChosenPlaces> {
+  #choosePlaces(): Promise<ChosenScopes> {
     if (this.#choosing) return this.#choosing;
     const choice = { ...readDiscoverySettings(), entries: this.#store.entries };
-    const choosing = choosePlaces(choice, this.#env()).then((places) => {
+    const choosing = chooseScopes(choice, this.#env()).then((places) => {
       if (this.#choosing === choosing) this.#places = places;
       return places;
     });
@@ -168,8 +169,8 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     return choosing;
   }
 
-  #placeNode(place: Place): PlaceNode {
-    const key = placeKey(place);
+  #placeNode(place: DiscoveryScope): ScopeNode {
+    const key = getScopeKey(place);
     const node = this.#placeNodes.get(key) ?? { kind: 'place', place };
     this.#placeNodes.set(key, node);
     return node;
@@ -193,24 +194,24 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
         : undefined;
   }
 
-  #tell(place: Place): void {
+  #tell(place: DiscoveryScope): void {
     const identity = this.#discoveries.found(place)?.identity;
     const { profile, assumeRole } = place;
     if (identity)
-      this.#identities.learn({ profile, role: assumeRole && entryRole(assumeRole) }, identity);
-    const node = this.#placeNodes.get(placeKey(place));
+      this.#identities.learn({ profile, role: assumeRole && toEntryRole(assumeRole) }, identity);
+    const node = this.#placeNodes.get(getScopeKey(place));
     if (node) this.#changed.fire(node);
   }
 
   #usualProfile(): string | undefined {
-    return environmentProfile(this.#env());
+    return getEnvironmentProfile(this.#env());
   }
 
   #settle(): void {
     this.#settling ??= setTimeout(() => {
       this.#settling = undefined;
       this.#changed.fire(undefined);
-    }, SETTLE);
+    }, DEBOUNCE_MS);
   }
 
   /** Polls only while the view is visible. */
@@ -219,11 +220,11 @@ export class RuntimesView implements vscode.TreeDataProvider<RuntimeNode>, vscod
     if (!isVisible) return;
     this.#onShow();
     void this.#running.refresh();
-    this.#timer = setInterval(() => void this.#running.refresh(), LOOK_EVERY);
+    this.#timer = setInterval(() => void this.#running.refresh(), POLL_INTERVAL_MS);
   }
 }
 
-function endpointsOf(runtime: DiscoveredNode): RuntimeNode[] {
+function createEndpointNodes(runtime: DiscoveredNode): RuntimeNode[] {
   const { target } = runtime;
   if (target.kind !== 'runtime') return [];
   return (target.endpoints ?? []).map((endpoint) => ({
@@ -235,18 +236,18 @@ function endpointsOf(runtime: DiscoveredNode): RuntimeNode[] {
 }
 
 /** Converts a role to the form of an entry. */
-function entryRole({ arn, chain = [], ...role }: AssumeRole): EntryRole {
+function toEntryRole({ arn, chain = [], ...role }: AssumeRole): EntryRole {
   const { sessionName, externalId, mfaSerial, sourceIdentity } = role;
   return { arns: [...chain, arn], sessionName, externalId, mfaSerial, sourceIdentity };
 }
 
-function problemNode(problem: Problem): RuntimeNode {
+function createProblemNode(problem: Problem): RuntimeNode {
   return { kind: 'problem', problem };
 }
 
 /** The ARN without the endpoint. */
-function baseArn(entry: Parameters<typeof arnOf>[0]): string | undefined {
-  return arnOf(entry)?.split('/runtime-endpoint/')[0];
+function getBaseArn(entry: Parameters<typeof getTargetArn>[0]): string | undefined {
+  return getTargetArn(entry)?.split('/runtime-endpoint/')[0];
 }
 
 function setContext(key: string, value: boolean): void {

@@ -2,16 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import { AgentCoreError } from '../../error.ts';
 import { ErrorCode } from '../../mcp/errors.ts';
-import { statementToCall } from '../commands/missing-statement.ts';
+import { createCallStatement } from '../commands/missing-statement.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import { requireMcp } from './mcp-switch.ts';
-import type { RunningServers } from './running-servers.ts';
-import { arnOf } from './server-environment.ts';
-import { Cancelled } from './server-preparation.ts';
-import type { ServerProvider } from './server-provider.ts';
+import type { ServersModel } from './running-servers.ts';
+import { getTargetArn } from './server-environment.ts';
+import { UserCancelledError } from './server-preparation.ts';
+import type { McpDefinitionProvider } from './server-provider.ts';
 
 /** In milliseconds. */
-const PATIENCE = {
+const TIMEOUTS_MS = {
   /** Time for VS Code to register a new server. */
   known: 15_000,
   /** Between two attempts. VS Code ignores a start within one second after a change. */
@@ -25,26 +25,32 @@ const PATIENCE = {
   /** VS Code takes a while to kill a process that does not exit by itself. Includes a margin. */
   stopped: 25_000,
 };
+
 /** Poll interval in milliseconds. */
-const LOOK_EVERY = 200;
+const POLL_INTERVAL_MS = 200;
 
 /**
  * VS Code's commands (source: `mcpCommands.ts` of microsoft/vscode). They take a server id and do
  * nothing if the id is unknown. Older versions ignore `waitForLiveTools`.
  */
 const START = 'workbench.mcp.startServer';
+
 const STOP = 'workbench.mcp.stopServer';
+
 const SHOW_OUTPUT = 'workbench.mcp.showOutput';
 
-type ProviderEvents = Pick<ServerProvider, 'onDidPrepare' | 'onDidChangeMcpServerDefinitions'>;
+type ProviderEvents = Pick<
+  McpDefinitionProvider,
+  'onDidPrepare' | 'onDidChangeMcpServerDefinitions'
+>;
 
 /** Starts and stops the servers of this window with VS Code commands, because there is no API. */
-export class McpServers {
+export class ServerController {
   readonly #extensionId: string;
   readonly #store: Pick<RuntimeStore, 'find'>;
   readonly #provider: ProviderEvents;
-  readonly #running: RunningServers;
-  readonly #patience: typeof PATIENCE;
+  readonly #running: ServersModel;
+  readonly #patience: typeof TIMEOUTS_MS;
   /** Number of stops per server. A start uses it to detect a concurrent stop. */
   readonly #stops = new Map<string, number>();
 
@@ -53,14 +59,14 @@ export class McpServers {
     readonly extensionId: string;
     readonly store: Pick<RuntimeStore, 'find'>;
     readonly provider: ProviderEvents;
-    readonly running: RunningServers;
-    readonly patience?: Partial<typeof PATIENCE>;
+    readonly running: ServersModel;
+    readonly patience?: Partial<typeof TIMEOUTS_MS>;
   }) {
     this.#extensionId = options.extensionId;
     this.#store = options.store;
     this.#provider = options.provider;
     this.#running = options.running;
-    this.#patience = { ...PATIENCE, ...options.patience };
+    this.#patience = { ...TIMEOUTS_MS, ...options.patience };
   }
 
   /**
@@ -75,15 +81,15 @@ export class McpServers {
     requireMcp();
     await this.#running.refresh();
     if (this.#running.hasAnswered(name)) return;
-    await untilAborted(this.#start(name, new Set()), signal);
+    await resolveOnAbort(this.#start(name, new Set()), signal);
   }
 
   /** Resolves when the process has exited. Does nothing if the server is not running. */
   async stop(name: string): Promise<void> {
-    this.#stops.set(name, this.#stopsOf(name) + 1);
-    await vscode.commands.executeCommand(STOP, this.#idOf(name));
+    this.#stops.set(name, this.#getStopCount(name) + 1);
+    await vscode.commands.executeCommand(STOP, this.#getServerId(name));
     const isGone = await this.#becomes(
-      () => this.#running.pidsOf(name).length === 0,
+      () => this.#running.getPids(name).length === 0,
       this.#patience.stopped,
     );
     if (isGone) return;
@@ -102,7 +108,7 @@ export class McpServers {
    */
   async restart(name: string, between: () => Promise<void> = async () => {}): Promise<void> {
     await this.#running.refresh();
-    const before = new Set(this.#running.pidsOf(name));
+    const before = new Set(this.#running.getPids(name));
     await this.stop(name);
     try {
       await between();
@@ -117,7 +123,7 @@ export class McpServers {
    */
   async change(name: string, change: () => Promise<void>): Promise<void> {
     await this.#running.refresh();
-    if (this.#running.pidsOf(name).length === 0) return change();
+    if (this.#running.getPids(name).length === 0) return change();
     let tell = () => {};
     const told = new Promise<void>((resolve) => {
       tell = resolve;
@@ -134,23 +140,23 @@ export class McpServers {
   }
 
   async showOutput(name: string): Promise<void> {
-    await vscode.commands.executeCommand(SHOW_OUTPUT, this.#idOf(name));
+    await vscode.commands.executeCommand(SHOW_OUTPUT, this.#getServerId(name));
   }
 
   /** VS Code builds the id from the extension id in lower case and the label. */
-  #idOf(name: string): string {
+  #getServerId(name: string): string {
     return `${this.#extensionId.toLowerCase()}/${name}`;
   }
 
-  #stopsOf(name: string): number {
+  #getStopCount(name: string): number {
     return this.#stops.get(name) ?? 0;
   }
 
   async #start(name: string, before: ReadonlySet<number>): Promise<void> {
     const since = Date.now();
-    const stops = this.#stopsOf(name);
-    const isStopped = () => this.#stopsOf(name) !== stops;
-    const runs = () => this.#running.pidsOf(name).some((pid) => !before.has(pid));
+    const stops = this.#getStopCount(name);
+    const isStopped = () => this.#getStopCount(name) !== stops;
+    const runs = () => this.#running.getPids(name).some((pid) => !before.has(pid));
     let prepared: 'ready' | 'cancelled' | 'failed' | undefined;
     const subscription = this.#provider.onDidPrepare((event) => {
       if (event.name === name) prepared = event.outcome;
@@ -158,7 +164,7 @@ export class McpServers {
     try {
       const deadline = Date.now() + this.#patience.known;
       while (!runs() && prepared === undefined) {
-        if (Date.now() >= deadline) throw notTaken(name);
+        if (Date.now() >= deadline) throw createNotStartedError(name);
         await this.#ask(name).catch((thrown) => {
           // The preparation has already shown its error.
           if (prepared !== 'failed') throw thrown;
@@ -169,12 +175,12 @@ export class McpServers {
     } finally {
       subscription.dispose();
     }
-    if (prepared === 'cancelled' || prepared === 'failed') throw new Cancelled();
+    if (prepared === 'cancelled' || prepared === 'failed') throw new UserCancelledError();
     const wasAnswered = await this.#shakesHands(name, since, isStopped);
     // If the wait for `initialize` timed out, do not wait again.
     const patience = wasAnswered ? this.#patience.seen : 0;
     await this.#becomes(() => runs() || isStopped(), patience);
-    if (isStopped()) throw new Cancelled();
+    if (isStopped()) throw new UserCancelledError();
     if (runs()) return;
     throw new AgentCoreError(
       'upstream',
@@ -191,9 +197,9 @@ export class McpServers {
    *   could not be reached.
    */
   async #shakesHands(name: string, since: number, isStopped: () => boolean): Promise<boolean> {
-    const handshake = () => this.#running.handshakeOf(name, since);
+    const handshake = () => this.#running.findHandshake(name, since);
     await this.#becomes(() => handshake() !== undefined || isStopped(), this.#patience.seen);
-    if (isStopped()) throw new Cancelled();
+    if (isStopped()) throw new UserCancelledError();
     const { outcome, code } = handshake() ?? {};
     if (outcome === undefined) return false;
     if (outcome === 'result' || outcome === 'cancelled') return true;
@@ -212,8 +218,8 @@ export class McpServers {
    */
   #denied(name: string): AgentCoreError {
     const entry = this.#store.find(name);
-    const arn = entry?.authorization.kind === 'iam' ? arnOf(entry) : undefined;
-    const statement = arn && statementToCall(arn, entry?.qualifier);
+    const arn = entry?.authorization.kind === 'iam' ? getTargetArn(entry) : undefined;
+    const statement = arn && createCallStatement(arn, entry?.qualifier);
     return new AgentCoreError(
       'upstream',
       vscode.l10n.t('Runtime "{0}" does not let its credentials call it', name),
@@ -224,7 +230,7 @@ export class McpServers {
   /** Resolves when the tools are available, the start fails or the timeout passes. */
   async #ask(name: string): Promise<void> {
     const ending = new AbortController();
-    const command = vscode.commands.executeCommand(START, this.#idOf(name), {
+    const command = vscode.commands.executeCommand(START, this.#getServerId(name), {
       waitForLiveTools: true,
     });
     try {
@@ -243,12 +249,12 @@ export class McpServers {
       await this.#running.refresh();
       if (isSo()) return true;
       if (Date.now() >= deadline) return false;
-      await delay(LOOK_EVERY);
+      await delay(POLL_INTERVAL_MS);
     }
   }
 }
 
-function untilAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+function resolveOnAbort(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {
     const leave = () => resolve();
@@ -258,7 +264,7 @@ function untilAborted(work: Promise<void>, signal: AbortSignal | undefined): Pro
   });
 }
 
-function notTaken(name: string): AgentCoreError {
+function createNotStartedError(name: string): AgentCoreError {
   return new AgentCoreError(
     'timeout',
     vscode.l10n.t('VS Code has not started server "{0}": start it from the list of servers', name),

@@ -6,7 +6,7 @@ import { Contexts } from '../contributions.ts';
  * The VS Code setting that disables MCP servers, or `undefined` if they are enabled. An
  * organization's policy may control these settings.
  */
-function mcpSwitch(): string | undefined {
+function findDisablingSetting(): string | undefined {
   const chat = vscode.workspace.getConfiguration('chat');
   if (chat.get<boolean>('disableAIFeatures') === true) return 'chat.disableAIFeatures';
   if (chat.get<boolean>('agent.enabled') === false) return 'chat.agent.enabled';
@@ -17,14 +17,14 @@ function mcpSwitch(): string | undefined {
 
 /** @throws {AgentCoreError} `config`, with the setting, if VS Code starts no servers. */
 export function requireMcp(): void {
-  const setting = mcpSwitch();
+  const setting = findDisablingSetting();
   if (setting !== undefined) {
-    throw new AgentCoreError('config', offBy(setting), { data: { setting } });
+    throw new AgentCoreError('config', describeDisabledBy(setting), { data: { setting } });
   }
 }
 
 /** Updates the context key and calls `onChange` when the setting changes. */
-export class McpSwitch implements vscode.Disposable {
+export class McpAvailability implements vscode.Disposable {
   readonly #onChange: (sentence: string | undefined) => void;
   readonly #subscription: vscode.Disposable;
 
@@ -41,14 +41,14 @@ export class McpSwitch implements vscode.Disposable {
   }
 
   #tell(): void {
-    const setting = mcpSwitch();
+    const setting = findDisablingSetting();
     const isOff = setting !== undefined;
     void vscode.commands.executeCommand('setContext', Contexts.mcpIsOff, isOff);
-    this.#onChange(setting === undefined ? undefined : offBy(setting));
+    this.#onChange(setting === undefined ? undefined : describeDisabledBy(setting));
   }
 }
 
-function offBy(setting: string): string {
+function describeDisabledBy(setting: string): string {
   return vscode.l10n.t(
     'VS Code runs no MCP servers now: the setting {0} switches them off',
     setting,

@@ -1,6 +1,7 @@
 import type { Environment } from '../../environment.ts';
+
 /** VS Code's network settings, `http.*`. */
-export interface NetworkSettings {
+interface NetworkSettings {
   readonly proxy: string | undefined;
   readonly noProxy: readonly string[];
   /** `off` disables every proxy. */
@@ -15,38 +16,44 @@ export interface NetworkSettings {
  * existing variable applies. If the user disabled certificate checks in VS Code, they are disabled
  * here too, and Node prints a warning.
  */
-export function networkVariables(
+export function createNetworkVariables(
   { proxy, noProxy, proxySupport, strictSsl, systemCertificates }: NetworkSettings,
   env: Environment,
 ): Readonly<Record<string, string | null>> {
   return {
     ...(strictSsl === false && { NODE_TLS_REJECT_UNAUTHORIZED: '0' }),
     ...(systemCertificates && !env.NODE_USE_SYSTEM_CA && { NODE_USE_SYSTEM_CA: '1' }),
-    ...(proxySupport === 'off' ? withoutProxy() : proxyVariables(proxy, noProxy, env)),
+    ...(proxySupport === 'off'
+      ? createUnsetProxyVariables()
+      : createProxyVariables(proxy, noProxy, env)),
   };
 }
 
-function withoutProxy() {
-  return Object.fromEntries(variants(['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY'], null));
+function createUnsetProxyVariables() {
+  return Object.fromEntries(toCaseVariants(['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY'], null));
 }
 
-function proxyVariables(proxy: string | undefined, noProxy: readonly string[], env: Environment) {
+function createProxyVariables(
+  proxy: string | undefined,
+  noProxy: readonly string[],
+  env: Environment,
+) {
   if (!proxy && noProxy.length === 0) return {};
-  const exceptions = [...new Set([...noProxy, ...loopback(env.NO_PROXY ?? env.no_proxy ?? '')])];
+  const exceptions = [...new Set([...noProxy, ...addLoopback(env.NO_PROXY ?? env.no_proxy ?? '')])];
   return Object.fromEntries([
-    ...(proxy ? variants(['HTTPS_PROXY', 'HTTP_PROXY'], proxy) : []),
-    ...variants(['NO_PROXY'], exceptions.join(',')),
+    ...(proxy ? toCaseVariants(['HTTPS_PROXY', 'HTTP_PROXY'], proxy) : []),
+    ...toCaseVariants(['NO_PROXY'], exceptions.join(',')),
   ]);
 }
 
 /** A local AgentCore is reached directly, without a proxy. */
-function loopback(noProxy: string): readonly string[] {
+function addLoopback(noProxy: string): readonly string[] {
   const listed = noProxy.split(/[\s,]+/).filter(Boolean);
   return [...listed, 'localhost', '127.0.0.1'];
 }
 
 /** Sets both cases, because programs that read both prefer lower case. */
-function variants(names: readonly string[], value: string | null): [string, string | null][] {
+function toCaseVariants(names: readonly string[], value: string | null): [string, string | null][] {
   return names.flatMap((name) => [
     [name, value],
     [name.toLowerCase(), value],

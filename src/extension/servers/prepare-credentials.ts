@@ -1,9 +1,9 @@
 import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
 import type { Environment } from '../../environment.ts';
 import { AgentCoreError } from '../../error.ts';
-import { credentialsOf } from '../credentials/entry-credentials.ts';
+import { createEntryCredentials } from '../credentials/entry-credentials.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
-import { Cancelled, type PreparationStep } from './server-preparation.ts';
+import { type PreparationStep, UserCancelledError } from './server-preparation.ts';
 
 /**
  * Resolves the credentials of an entry before its server starts. If necessary, prompts the user to
@@ -18,13 +18,13 @@ export function prepareCredentials(options: {
     if (entry.target.kind === 'local' || entry.authorization.kind !== 'iam') return undefined;
     const env = options.env();
     await requireProfile(entry, env);
-    const asked = askedFor(options.prompts, signal);
-    const credentials = await credentialsOf(entry, { env, prompts: asked.prompts });
+    const asked = trackPrompts(options.prompts, signal);
+    const credentials = await createEntryCredentials(entry, { env, prompts: asked.prompts });
     try {
       await credentials();
     } catch (thrown) {
       // If the user declined a prompt, no error is shown.
-      if (asked.wasDeclined()) throw new Cancelled();
+      if (asked.wasDeclined()) throw new UserCancelledError();
       throw thrown;
     }
     return undefined;
@@ -38,7 +38,10 @@ export function prepareCredentials(options: {
  */
 async function requireProfile({ name, profile }: RuntimeEntry, env: Environment): Promise<void> {
   if (profile === undefined) return;
-  const [{ misreadProfile, profilePaths, readProfileFiles }, { nearestFirst }] = await Promise.all([
+  const [
+    { describeMisreadProfile: misreadProfile, getProfilePaths: profilePaths, readProfileFiles },
+    { sortBySimilarity: nearestFirst },
+  ] = await Promise.all([
     import('../../aws/credentials/profile-files.ts'),
     import('../../aws/credentials/profiles.ts'),
   ]);
@@ -63,10 +66,10 @@ async function requireProfile({ name, profile }: RuntimeEntry, env: Environment)
 }
 
 /** Cancels each prompt with the start, and records whether the user declined one. */
-function askedFor(prompts: CredentialPrompts, signal: AbortSignal) {
+function trackPrompts(prompts: CredentialPrompts, signal: AbortSignal) {
   let isDeclined = false;
   const noteDeclined = (thrown: unknown): never => {
-    isDeclined = thrown instanceof Cancelled;
+    isDeclined = thrown instanceof UserCancelledError;
     throw thrown;
   };
   const asked: CredentialPrompts = {

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { Environment } from '../../environment.ts';
 import { AWS_FILE_VARIABLES } from '../window-environment.ts';
-import { networkVariables } from './network-environment.ts';
+import { createNetworkVariables } from './network-environment.ts';
 import type { PreparationStep } from './server-preparation.ts';
 
 /** Passes the window's AWS file and network settings to the proxy as variables. */
@@ -9,7 +9,7 @@ export function prepareWindow(env: () => Environment): PreparationStep {
   return async () => {
     const http = vscode.workspace.getConfiguration('http');
     const window = env();
-    const network = networkVariables(
+    const network = createNetworkVariables(
       {
         proxy: http.get<string>('proxy') || undefined,
         noProxy: http.get<readonly string[]>('noProxy') ?? [],

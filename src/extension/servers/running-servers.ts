@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import type { FollowedRecord } from '../../journal/follow.ts';
-import type { LivePrograms } from '../../journal/live-programs.ts';
+import type { RunningPrograms } from '../../journal/live-programs.ts';
 import type { CallRecord } from '../../journal/records.ts';
-import type { JournalWatch } from '../journal/journal-watch.ts';
+import type { SessionsModel } from '../journal/journal-watch.ts';
 
 /** Whether a server runs as a process of this window or of another window or program. */
 export type RunningPlace = 'here' | 'elsewhere';
@@ -13,24 +13,24 @@ interface RunningServer {
 }
 
 /** Debounce in milliseconds after a journal record. */
-const SETTLE = 300;
+const DEBOUNCE_MS = 300;
 
 /**
  * Finds the running servers by their journal headers, because VS Code has no API for it. A proxy
  * has the name of its entry. If its parent is this process, it belongs to this window.
  */
-export class RunningServers implements vscode.Disposable {
-  readonly #journal: Pick<JournalWatch, 'sessions'>;
+export class ServersModel implements vscode.Disposable {
+  readonly #journal: Pick<SessionsModel, 'sessions'>;
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #subscriptions: vscode.Disposable[];
   /** By server name, so bounded by the number of entries. */
   readonly #handshakes = new Map<string, CallRecord & { readonly pid: number }>();
-  #programs: Promise<LivePrograms> | undefined;
+  #programs: Promise<RunningPrograms> | undefined;
   #servers: ReadonlyMap<string, readonly RunningServer[]> = new Map();
   #looking: Promise<void> | undefined;
   #settling: NodeJS.Timeout | undefined;
 
-  constructor(journal: Pick<JournalWatch, 'sessions' | 'onDidRecord' | 'onDidChange'>) {
+  constructor(journal: Pick<SessionsModel, 'sessions' | 'onDidRecord' | 'onDidChange'>) {
     this.#journal = journal;
     this.#subscriptions = [
       this.#changed,
@@ -49,13 +49,13 @@ export class RunningServers implements vscode.Disposable {
   }
 
   /** Returns `undefined` if the server is not running. This window takes precedence over others. */
-  placeOf(name: string): RunningPlace | undefined {
+  getRunningPlace(name: string): RunningPlace | undefined {
     const servers = this.#servers.get(name) ?? [];
     return servers.find(({ place }) => place === 'here')?.place ?? servers[0]?.place;
   }
 
   /** The processes of a server in this window. */
-  pidsOf(name: string): readonly number[] {
+  getPids(name: string): readonly number[] {
     const servers = this.#servers.get(name) ?? [];
     return servers.filter(({ place }) => place === 'here').map(({ pid }) => pid);
   }
@@ -65,7 +65,7 @@ export class RunningServers implements vscode.Disposable {
    *
    * @param since Milliseconds since 1970. Ignores earlier calls.
    */
-  handshakeOf(name: string, since: number): CallRecord | undefined {
+  findHandshake(name: string, since: number): CallRecord | undefined {
     const handshake = this.#handshakes.get(name);
     return handshake && Date.parse(handshake.at) >= since ? handshake : undefined;
   }
@@ -73,7 +73,7 @@ export class RunningServers implements vscode.Disposable {
   /** Whether a server runs in this window and its `initialize` has succeeded. */
   hasAnswered(name: string): boolean {
     const handshake = this.#handshakes.get(name);
-    return handshake?.outcome === 'result' && this.pidsOf(name).includes(handshake.pid);
+    return handshake?.outcome === 'result' && this.getPids(name).includes(handshake.pid);
   }
 
   /** Reads now. Never rejects: if the journal is unreadable, no server counts as running. */
@@ -99,21 +99,21 @@ export class RunningServers implements vscode.Disposable {
     this.#settling ??= setTimeout(() => {
       this.#settling = undefined;
       void this.refresh();
-    }, SETTLE);
+    }, DEBOUNCE_MS);
   }
 
   async #look(): Promise<void> {
     const servers = await this.#read().catch(() => new Map<string, RunningServer[]>());
-    const before = textOf(this.#servers);
+    const before = serializeServers(this.#servers);
     this.#servers = servers;
-    if (textOf(servers) !== before) this.#changed.fire();
+    if (serializeServers(servers) !== before) this.#changed.fire();
   }
 
   async #read(): Promise<Map<string, RunningServer[]>> {
     this.#programs ??= Promise.all([
       import('../../journal/live-programs.ts'),
       this.#journal.sessions(),
-    ]).then(([{ LivePrograms: Programs }, { folder }]) => new Programs(folder));
+    ]).then(([{ RunningPrograms: Programs }, { folder }]) => new Programs(folder));
     const servers = new Map<string, RunningServer[]>();
     for (const { program, name, pid, parentPid } of await (await this.#programs).list()) {
       if (program !== 'proxy' || name === undefined) continue;
@@ -124,6 +124,6 @@ export class RunningServers implements vscode.Disposable {
   }
 }
 
-function textOf(servers: ReadonlyMap<string, readonly RunningServer[]>): string {
+function serializeServers(servers: ReadonlyMap<string, readonly RunningServer[]>): string {
   return JSON.stringify([...servers]);
 }

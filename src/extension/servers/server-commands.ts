@@ -1,16 +1,16 @@
 import * as vscode from 'vscode';
-import type { SessionEntry } from '../../sessions/session-book.ts';
+import type { SessionInfo } from '../../sessions/session-book.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
-import type { JournalWatch } from '../journal/journal-watch.ts';
+import type { SessionsModel } from '../journal/journal-watch.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
-import { configuredNode, type RuntimeNode } from '../runtimes/runtime-node.ts';
+import { createConfiguredNode, type RuntimeNode } from '../runtimes/runtime-node.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
-import { entryDescription } from '../runtimes/runtime-words.ts';
+import { formatEntryDescription } from '../runtimes/runtime-words.ts';
 import { stop as stopSessions } from '../sessions/session-commands.ts';
-import type { McpServers } from './mcp-servers.ts';
-import type { RunningServers } from './running-servers.ts';
-import { Cancelled } from './server-preparation.ts';
+import type { ServerController } from './mcp-servers.ts';
+import type { ServersModel } from './running-servers.ts';
+import { UserCancelledError } from './server-preparation.ts';
 
 /** Identifies a server: a tree item or a name. */
 type Given = RuntimeNode | { readonly name: string } | undefined;
@@ -20,16 +20,16 @@ export function registerServerCommands(
   commands: CommandRegistry,
   parts: {
     readonly store: RuntimeStore;
-    readonly servers: McpServers;
-    readonly running: RunningServers;
-    readonly journal: JournalWatch;
+    readonly servers: ServerController;
+    readonly running: ServersModel;
+    readonly journal: SessionsModel;
   },
 ): void {
   const { store, servers, running, journal } = parts;
-  const isHere = ({ name }: RuntimeEntry) => running.placeOf(name) === 'here';
+  const isHere = ({ name }: RuntimeEntry) => running.getRunningPlace(name) === 'here';
 
   const choose = async (given: Given, isMeant: (entry: RuntimeEntry) => boolean) => {
-    const name = nameOf(given);
+    const name = getName(given);
     if (name !== undefined) return name;
     if (store.entries.length === 0) return offerSetUp();
     await running.refresh();
@@ -57,7 +57,7 @@ export function registerServerCommands(
 
   commands.register(Commands.resetSession, async (given: Given) => {
     const name = await choose(given, isHere);
-    const pids = new Set(running.pidsOf(name));
+    const pids = new Set(running.getPids(name));
     await withProgress(vscode.l10n.t('Resetting the session of {0}', name), () =>
       servers.restart(name, async () => {
         // Stop the sessions that the server left running, as it does in mode `identity`.
@@ -71,11 +71,11 @@ export function registerServerCommands(
   });
 }
 
-function isUsedBy({ mayBill, programs }: SessionEntry, pids: ReadonlySet<number>): boolean {
+function isUsedBy({ mayBill, programs }: SessionInfo, pids: ReadonlySet<number>): boolean {
   return mayBill && programs.some(({ pid, liveness }) => liveness !== 'elsewhere' && pids.has(pid));
 }
 
-function nameOf(given: Given): string | undefined {
+function getName(given: Given): string | undefined {
   if (!given) return undefined;
   if ('kind' in given) return given.kind === 'configured' ? given.entry.name : undefined;
   return given.name;
@@ -87,7 +87,7 @@ async function offerSetUp(): Promise<never> {
   const sentence = vscode.l10n.t('No runtime is set up.');
   const chosen = await vscode.window.showInformationMessage(sentence, setUp);
   if (chosen === setUp) await vscode.commands.executeCommand(Commands.setUpRuntime);
-  throw new Cancelled();
+  throw new UserCancelledError();
 }
 
 /**
@@ -98,7 +98,7 @@ async function offerSetUp(): Promise<never> {
  */
 async function pick(
   entries: readonly RuntimeEntry[],
-  running: RunningServers,
+  running: ServersModel,
   mustRun: boolean,
 ): Promise<string> {
   const [first] = entries;
@@ -107,19 +107,19 @@ async function pick(
       ? vscode.l10n.t('No server runs in this window.')
       : vscode.l10n.t('All servers run already.');
     void vscode.window.showInformationMessage(sentence);
-    throw new Cancelled();
+    throw new UserCancelledError();
   }
   if (entries.length === 1) return first.name;
   const items = entries.map((entry) => ({
     label: entry.name,
-    description: entryDescription(entry, running.placeOf(entry.name)),
-    detail: configuredNode(entry).arn ?? '',
+    description: formatEntryDescription(entry, running.getRunningPlace(entry.name)),
+    detail: createConfiguredNode(entry).arn ?? '',
   }));
   const chosen = await vscode.window.showQuickPick(items, {
     placeHolder: vscode.l10n.t('Pick a server'),
     matchOnDetail: true,
   });
-  if (!chosen) throw new Cancelled();
+  if (!chosen) throw new UserCancelledError();
   return chosen.label;
 }
 

@@ -8,24 +8,24 @@ export type ServerEnvironment = Readonly<Record<string, string | null>>;
  * Converts an entry to the proxy's environment. Clears inherited variables with the same purpose,
  * because only the entry applies.
  */
-export function environmentOf(entry: RuntimeEntry): ServerEnvironment {
+export function createServerEnvironment(entry: RuntimeEntry): ServerEnvironment {
   const { role, authorization } = entry;
   return withoutUndefined({
     AGENT_ARN: null,
     AGENTCORE_SERVER_NAME: entry.name,
-    AGENTCORE_AGENT_ARN: arnOf(entry) ?? null,
+    AGENTCORE_AGENT_ARN: getTargetArn(entry) ?? null,
     AGENTCORE_QUALIFIER: entry.qualifier ?? null,
     RUNTIME_SESSION_MODE: entry.sessionMode,
     AWS_PROFILE: entry.profile,
     // The proxy would only warn about it.
     AWS_DEFAULT_PROFILE: entry.profile === undefined ? undefined : null,
-    ...roleVariables(role),
-    ...authorizationVariables(authorization),
-    AGENTCORE_READ_TIMEOUT: textOf(entry.readTimeout),
-    AGENTCORE_CONNECT_TIMEOUT: textOf(entry.connectTimeout),
-    AGENTCORE_KEEP_ALIVE: textOf(entry.keepAlive),
-    AGENTCORE_RETRIES: textOf(entry.retries),
-    AGENTCORE_STOP_ON_EXIT: textOf(entry.stopOnExit),
+    ...createRoleVariables(role),
+    ...createAuthorizationVariables(authorization),
+    AGENTCORE_READ_TIMEOUT: toText(entry.readTimeout),
+    AGENTCORE_CONNECT_TIMEOUT: toText(entry.connectTimeout),
+    AGENTCORE_KEEP_ALIVE: toText(entry.keepAlive),
+    AGENTCORE_RETRIES: toText(entry.retries),
+    AGENTCORE_STOP_ON_EXIT: toText(entry.stopOnExit),
     AGENTCORE_POLICY: entry.policy,
     AWS_ENDPOINT_URL_BEDROCK_AGENTCORE: entry.endpointUrl,
   });
@@ -35,13 +35,16 @@ export function environmentOf(entry: RuntimeEntry): ServerEnvironment {
  * A version that changes with the server's configuration. VS Code restarts only the servers with a
  * new version.
  */
-export function versionOf(extensionVersion: string, environment: ServerEnvironment): string {
+export function getDefinitionVersion(
+  extensionVersion: string,
+  environment: ServerEnvironment,
+): string {
   const text = JSON.stringify(Object.entries(environment).sort());
   return `${extensionVersion}+${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
 }
 
 /** The ARN of an entry. `undefined` for a local AgentCore, which assigns its own ARN. */
-export function arnOf({ target }: Pick<RuntimeEntry, 'target'>): string | undefined {
+export function getTargetArn({ target }: Pick<RuntimeEntry, 'target'>): string | undefined {
   switch (target.kind) {
     case 'runtime':
       return target.runtime.endpoint
@@ -54,7 +57,7 @@ export function arnOf({ target }: Pick<RuntimeEntry, 'target'>): string | undefi
   }
 }
 
-function roleVariables(role: EntryRole | undefined) {
+function createRoleVariables(role: EntryRole | undefined) {
   const prefix = 'AGENTCORE_ASSUME_ROLE';
   return {
     [`${prefix}_DURATION`]: null,
@@ -67,7 +70,7 @@ function roleVariables(role: EntryRole | undefined) {
 }
 
 /** The client secret is added when the server starts. */
-function authorizationVariables(authorization: EntryAuthorization) {
+function createAuthorizationVariables(authorization: EntryAuthorization) {
   switch (authorization.kind) {
     case 'iam':
       return {
@@ -92,7 +95,7 @@ function authorizationVariables(authorization: EntryAuthorization) {
   }
 }
 
-function textOf(value: number | boolean | undefined): string | undefined {
+function toText(value: number | boolean | undefined): string | undefined {
   return value === undefined ? undefined : String(value);
 }
 

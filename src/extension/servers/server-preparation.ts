@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { messageOf } from '../../error.ts';
+import { getErrorMessage } from '../../error.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 
 /** Variables that are added when a server starts. VS Code does not store them. */
@@ -12,10 +12,10 @@ export type PreparationStep = (
 ) => Promise<StartVariables | undefined>;
 
 /** In milliseconds. The user may have to sign in. */
-const PREPARE_WITHIN = 5 * 60_000;
+const PREPARE_TIMEOUT_MS = 5 * 60_000;
 
 /** Thrown by a step if the user cancels. */
-export class Cancelled extends Error {
+export class UserCancelledError extends Error {
   override readonly name = 'Cancelled';
 }
 
@@ -70,7 +70,7 @@ export class ServerPreparation {
     pending.waiting += 1;
     const subscription = token.onCancellationRequested(() => {
       pending.waiting -= 1;
-      if (pending.waiting === 0) ending.abort(new Cancelled());
+      if (pending.waiting === 0) ending.abort(new UserCancelledError());
     });
     try {
       return await result;
@@ -86,7 +86,7 @@ export class ServerPreparation {
 
   async #run(entry: RuntimeEntry, ending: AbortController): Promise<StartVariables | undefined> {
     const { signal } = ending;
-    const minutes = PREPARE_WITHIN / 60_000;
+    const minutes = PREPARE_TIMEOUT_MS / 60_000;
     const late = new Error(
       vscode.l10n.t(
         'Runtime "{0}" was not ready to start within {1} minutes. Start it again.',
@@ -94,20 +94,20 @@ export class ServerPreparation {
         minutes,
       ),
     );
-    const timer = setTimeout(() => ending.abort(late), PREPARE_WITHIN);
+    const timer = setTimeout(() => ending.abort(late), PREPARE_TIMEOUT_MS);
     try {
       const added: Record<string, string | null> = {};
       for (const step of this.#steps) {
-        Object.assign(added, await untilAborted(this.#take(step, entry, signal), signal));
+        Object.assign(added, await rejectOnAbort(this.#take(step, entry, signal), signal));
       }
       return added;
     } catch (caught) {
       // After an abort, its reason counts and not the error of the step.
       const thrown = signal.aborted ? signal.reason : caught;
-      if (thrown instanceof Cancelled) return undefined;
+      if (thrown instanceof UserCancelledError) return undefined;
       if (thrown === late) throw late;
       this.#onFailure(thrown, entry);
-      throw new Error(messageOf(thrown));
+      throw new Error(getErrorMessage(thrown));
     } finally {
       clearTimeout(timer);
     }
@@ -125,13 +125,13 @@ export class ServerPreparation {
       } catch (thrown) {
         const isConfirmed = signal.aborted ? undefined : await this.#confirm(thrown);
         if (isConfirmed === undefined) throw thrown;
-        if (!isConfirmed) throw new Cancelled();
+        if (!isConfirmed) throw new UserCancelledError();
       }
     }
   }
 }
 
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const end = () => reject(signal.reason);
     if (signal.aborted) return end();

@@ -1,11 +1,15 @@
 import * as vscode from 'vscode';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
-import { environmentOf, type ServerEnvironment, versionOf } from './server-environment.ts';
+import {
+  createServerEnvironment,
+  getDefinitionVersion,
+  type ServerEnvironment,
+} from './server-environment.ts';
 import type { ServerPreparation, StartVariables } from './server-preparation.ts';
 
 /** Debounce in milliseconds. */
-const SETTLE = 100;
+const DEBOUNCE_MS = 100;
 
 /** The outcome of a preparation. VS Code requests one for each start. */
 export interface Prepared {
@@ -22,7 +26,7 @@ interface Snapshot {
  * Provides a server definition for each configured runtime. VS Code stores the definitions, so they
  * contain no secrets. Secrets are added at the start.
  */
-export class ServerProvider
+export class McpDefinitionProvider
   implements vscode.McpServerDefinitionProvider<vscode.McpStdioServerDefinition>, vscode.Disposable
 {
   readonly #store: RuntimeStore;
@@ -89,7 +93,7 @@ export class ServerProvider
     if (!added) return undefined;
     const { label, command, args, version } = definition;
     // Build a new environment. The definition's may be older than the last confirmation or edit.
-    const env = { ...this.#environmentOf(entry), ELECTRON_RUN_AS_NODE: '1', ...added };
+    const env = { ...this.#getEnvironment(entry), ELECTRON_RUN_AS_NODE: '1', ...added };
     return new vscode.McpStdioServerDefinition(label, command, args, env, version);
   }
 
@@ -115,13 +119,13 @@ export class ServerProvider
     }
   }
 
-  #environmentOf(entry: RuntimeEntry): ServerEnvironment {
-    return { ...environmentOf(entry), ...this.#shared() };
+  #getEnvironment(entry: RuntimeEntry): ServerEnvironment {
+    return { ...createServerEnvironment(entry), ...this.#shared() };
   }
 
   #settle(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#tell(), SETTLE);
+    this.#timer = setTimeout(() => this.#tell(), DEBOUNCE_MS);
   }
 
   /** The event stops running servers, so it fires only for real changes. */
@@ -134,13 +138,13 @@ export class ServerProvider
 
   #take(): Snapshot {
     const definitions = this.#store.entries.map((entry) => {
-      const environment = this.#environmentOf(entry);
+      const environment = this.#getEnvironment(entry);
       return new vscode.McpStdioServerDefinition(
         entry.name,
         process.execPath,
         [this.#extension.proxy],
         { ...environment, ELECTRON_RUN_AS_NODE: '1' },
-        versionOf(this.#extension.version, environment),
+        getDefinitionVersion(this.#extension.version, environment),
       );
     });
     return { definitions, text: JSON.stringify(definitions) };

@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type * as vscode from 'vscode';
-import { messageOf } from '../../error.ts';
+import { getErrorMessage } from '../../error.ts';
 import type { PreparationStep } from './server-preparation.ts';
 
 const NAME = 'redaction-vault-key';
+
 /** The key size of AES-256, which the proxy uses. */
 const KEY_BYTES = 32;
+
 /** In milliseconds. Another window may store its key at the same time. */
-const SETTLE = 200;
+const DEBOUNCE_MS = 200;
 
 /**
  * The key of the redaction vault. It is created on first use and stored only in VS Code's secret
@@ -37,7 +39,7 @@ export class VaultKey {
     const made = randomBytes(KEY_BYTES).toString('base64');
     await this.#storage.store(NAME, made);
     // If two windows create a key at the same time, the last stored key applies to both.
-    await delay(SETTLE);
+    await delay(DEBOUNCE_MS);
     return (await this.#storage.get(NAME)) ?? made;
   }
 }
@@ -51,7 +53,7 @@ export function prepareVaultKey(key: VaultKey, log: (line: string) => void): Pre
       return { AGENTCORE_VAULT_KEY: await key.get() };
     } catch (thrown) {
       // Without a key, the policy still applies, but the vault lasts only as long as its server.
-      log(`The key of the redaction vault cannot be kept: ${messageOf(thrown)}`);
+      log(`The key of the redaction vault cannot be kept: ${getErrorMessage(thrown)}`);
       return undefined;
     }
   };

@@ -1,21 +1,21 @@
 import * as vscode from 'vscode';
-import { formatCost, totalCost } from '../../sessions/cost.ts';
-import type { SessionEntry } from '../../sessions/session-book.ts';
-import { formatDuration, runtimeName } from '../../sessions/session-words.ts';
+import { formatCost, sumCosts } from '../../sessions/cost.ts';
+import type { SessionInfo } from '../../sessions/session-book.ts';
+import { formatDuration, formatRuntimeName } from '../../sessions/session-words.ts';
 import { Commands, Settings, Views } from '../contributions.ts';
-import type { JournalWatch, SessionsSnapshot } from '../journal/journal-watch.ts';
-import { sessionNode } from './session-node.ts';
-import { localNote } from './session-words.ts';
+import type { SessionsModel, SessionsSnapshot } from '../journal/journal-watch.ts';
+import { createSessionNode } from './session-node.ts';
+import { formatLocalNote } from './session-words.ts';
 
 const MINUTE = 60_000;
 
 /** Shows sessions that may be billed in the status bar, and a notice when one runs for too long. */
-export class BillingStatus implements vscode.Disposable {
+export class BillingStatusBar implements vscode.Disposable {
   readonly #item: vscode.StatusBarItem;
   readonly #subscriptions: vscode.Disposable[];
   readonly #noticed = new Set<string>();
 
-  constructor(journal: JournalWatch) {
+  constructor(journal: SessionsModel) {
     this.#item = vscode.window.createStatusBarItem(
       'agentcore.billing',
       vscode.StatusBarAlignment.Right,
@@ -42,14 +42,14 @@ export class BillingStatus implements vscode.Disposable {
     if (billing.length === 0 || !configuration.get<boolean>(Settings.statusBar, true)) {
       this.#item.hide();
     } else {
-      const cost = formatCost(totalCost(billing.map((entry) => entry.cost)));
-      const toCome = formatCost(totalCost(billing.map((entry) => entry.costToCome)));
+      const cost = formatCost(sumCosts(billing.map((entry) => entry.cost)));
+      const toCome = formatCost(sumCosts(billing.map((entry) => entry.costToCome)));
       this.#item.text = `$(server-environment) ${billing.length} · ${cost}`;
       this.#item.tooltip = [
         vscode.l10n.t('AgentCore sessions that may be billed: {0}', billing.length),
         vscode.l10n.t('Cost so far: {0}', cost),
         vscode.l10n.t('To come if left alone: {0}', toCome),
-        ...localNote(billing),
+        ...formatLocalNote(billing),
       ].join('\n');
       this.#item.accessibilityInformation = {
         label:
@@ -68,7 +68,7 @@ export class BillingStatus implements vscode.Disposable {
   }
 
   /** Once per session. */
-  #notice(billing: readonly SessionEntry[], threshold: number): void {
+  #notice(billing: readonly SessionInfo[], threshold: number): void {
     const due = billing.filter(({ id, age }) => age >= threshold && !this.#noticed.has(id));
     for (const { id } of due) this.#noticed.add(id);
     const oldest = due.at(-1);
@@ -77,7 +77,7 @@ export class BillingStatus implements vscode.Disposable {
       due.length === 1
         ? vscode.l10n.t(
             'A session on {0} has run for {1}. Cost so far: {2}',
-            runtimeName(oldest),
+            formatRuntimeName(oldest),
             formatDuration(oldest.age),
             formatCost(oldest.cost),
           )
@@ -85,19 +85,23 @@ export class BillingStatus implements vscode.Disposable {
             '{0} sessions have run for more than {1}. Cost so far: {2}',
             due.length,
             formatDuration(threshold),
-            formatCost(totalCost(due.map(({ cost }) => cost))),
+            formatCost(sumCosts(due.map(({ cost }) => cost))),
           );
     void offer(sentence, due);
   }
 }
 
-async function offer(sentence: string, entries: readonly SessionEntry[]): Promise<void> {
+async function offer(sentence: string, entries: readonly SessionInfo[]): Promise<void> {
   const stop =
     entries.length === 1 ? vscode.l10n.t('Stop Session') : vscode.l10n.t('Stop Sessions');
   const show = vscode.l10n.t('Show Sessions');
   const chosen = await vscode.window.showInformationMessage(sentence, stop, show);
   if (chosen === stop) {
-    await vscode.commands.executeCommand(Commands.stopSession, undefined, entries.map(sessionNode));
+    await vscode.commands.executeCommand(
+      Commands.stopSession,
+      undefined,
+      entries.map(createSessionNode),
+    );
   }
   if (chosen === show) await vscode.commands.executeCommand(`${Views.sessions}.focus`);
 }

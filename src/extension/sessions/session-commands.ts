@@ -1,18 +1,18 @@
 import * as vscode from 'vscode';
 import { findUnconfirmed } from '../../confirmed-commands.ts';
 import { AgentCoreError } from '../../error.ts';
-import { formatCost, totalCost } from '../../sessions/cost.ts';
-import type { SessionEntry } from '../../sessions/session-book.ts';
-import { runtimeName } from '../../sessions/session-words.ts';
+import { formatCost, sumCosts } from '../../sessions/cost.ts';
+import type { SessionInfo } from '../../sessions/session-book.ts';
+import { formatRuntimeName } from '../../sessions/session-words.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands, Views } from '../contributions.ts';
-import { missingLoginWords } from '../credentials/profile-words.ts';
-import type { JournalWatch } from '../journal/journal-watch.ts';
+import { formatMissingLogin } from '../credentials/profile-words.ts';
+import type { SessionsModel } from '../journal/journal-watch.ts';
 import type { SessionNode } from './session-node.ts';
-import { sessionDescription } from './session-words.ts';
+import { formatSessionDescription } from './session-words.ts';
 
 /** Registers the commands on sessions of all programs. */
-export function registerSessionCommands(commands: CommandRegistry, journal: JournalWatch): void {
+export function registerSessionCommands(commands: CommandRegistry, journal: SessionsModel): void {
   const billing = async () => (await journal.refresh()).entries.filter(({ mayBill }) => mayBill);
 
   const orphaned = async () => (await billing()).filter(({ state }) => state === 'orphaned');
@@ -34,7 +34,7 @@ export function registerSessionCommands(commands: CommandRegistry, journal: Jour
 
   commands.register(Commands.stopAllSessions, async () => {
     const entries = await billing();
-    if (entries.length === 0) return tellNone();
+    if (entries.length === 0) return showNoSession();
     const active = entries.filter(({ state }) => state === 'active').length;
     const stopAll = vscode.l10n.t('Stop Sessions');
     const chosen = await vscode.window.showWarningMessage(
@@ -55,7 +55,7 @@ export function registerSessionCommands(commands: CommandRegistry, journal: Jour
 
   commands.register(Commands.stopOrphanedSessions, async () => {
     const entries = await orphaned();
-    if (entries.length === 0) return tellNone();
+    if (entries.length === 0) return showNoSession();
     await stop(journal, entries);
   });
 
@@ -70,18 +70,18 @@ export function registerSessionCommands(commands: CommandRegistry, journal: Jour
 }
 
 /** Offers to stop orphaned sessions of earlier programs. Called once per window. */
-export async function offerOrphans(journal: JournalWatch): Promise<void> {
+export async function offerToStopOrphans(journal: SessionsModel): Promise<void> {
   const { entries } = await journal.refresh();
   const orphans = entries.filter(({ state }) => state === 'orphaned');
   if (orphans.length === 0) return;
   const stopThem = vscode.l10n.t('Stop Sessions');
   const show = vscode.l10n.t('Show Sessions');
-  const toCome = formatCost(totalCost(orphans.map(({ costToCome }) => costToCome)));
+  const toCome = formatCost(sumCosts(orphans.map(({ costToCome }) => costToCome)));
   const chosen = await vscode.window.showWarningMessage(
     orphans.length === 1
       ? vscode.l10n.t(
           'A session on {0} was left behind and may be billed: {1} to come',
-          runtimeName(orphans[0] as SessionEntry),
+          formatRuntimeName(orphans[0] as SessionInfo),
           toCome,
         )
       : vscode.l10n.t(
@@ -109,20 +109,20 @@ interface PickerTexts {
 /** Returns the sessions of the selected items, or lets the user pick some of `offered`. */
 async function resolveTarget(
   [node, selected]: SessionTarget,
-  offered: () => Promise<readonly SessionEntry[]>,
+  offered: () => Promise<readonly SessionInfo[]>,
   { placeHolder, ifNone }: PickerTexts,
-): Promise<readonly SessionEntry[]> {
+): Promise<readonly SessionInfo[]> {
   const nodes = selected?.length ? selected : node ? [node] : [];
   const named = nodes.flatMap((one) => (one.kind === 'session' ? [one.entry] : []));
   if (named.length > 0) return named;
   const entries = await offered();
   if (entries.length === 0) {
-    tellNone(ifNone);
+    showNoSession(ifNone);
     return [];
   }
   const items = entries.map((entry) => ({
-    label: runtimeName(entry),
-    description: sessionDescription(entry),
+    label: formatRuntimeName(entry),
+    description: formatSessionDescription(entry),
     detail: entry.returnedId ?? entry.runtimeSessionId,
     // Preselect the only session, so that Enter is enough.
     picked: entries.length === 1,
@@ -142,7 +142,7 @@ async function resolveTarget(
  * @throws {AgentCoreError} `upstream` with one message for all failed sessions, which are in
  *   `unstopped`. If a sign-in would help, `login` is its profile.
  */
-export async function stop(journal: JournalWatch, entries: readonly SessionEntry[]): Promise<void> {
+export async function stop(journal: SessionsModel, entries: readonly SessionInfo[]): Promise<void> {
   if (entries.length === 0) return;
   const sessions = await journal.sessions();
   const failures: Failure[] = [];
@@ -151,7 +151,10 @@ export async function stop(journal: JournalWatch, entries: readonly SessionEntry
       location: vscode.ProgressLocation.Notification,
       title:
         entries.length === 1
-          ? vscode.l10n.t('Stopping the session on {0}', runtimeName(entries[0] as SessionEntry))
+          ? vscode.l10n.t(
+              'Stopping the session on {0}',
+              formatRuntimeName(entries[0] as SessionInfo),
+            )
           : vscode.l10n.t('Stopping {0} sessions', entries.length),
       cancellable: true,
     },
@@ -170,18 +173,18 @@ export async function stop(journal: JournalWatch, entries: readonly SessionEntry
     },
   );
   await journal.refresh();
-  if (failures.length > 0) throw notStopped(failures);
+  if (failures.length > 0) throw createStopError(failures);
 }
 
 /** Removes sessions from the list after the user's confirmation. */
-async function dismiss(journal: JournalWatch, entries: readonly SessionEntry[]): Promise<void> {
+async function dismiss(journal: SessionsModel, entries: readonly SessionInfo[]): Promise<void> {
   const [first] = entries;
   if (!first) return;
   const dismissThem =
     entries.length === 1 ? vscode.l10n.t('Dismiss Session') : vscode.l10n.t('Dismiss Sessions');
   const chosen = await vscode.window.showWarningMessage(
     entries.length === 1
-      ? vscode.l10n.t('Dismiss the session on {0}?', runtimeName(first))
+      ? vscode.l10n.t('Dismiss the session on {0}?', formatRuntimeName(first))
       : vscode.l10n.t('Dismiss {0} sessions?', entries.length),
     {
       modal: true,
@@ -204,21 +207,21 @@ async function dismiss(journal: JournalWatch, entries: readonly SessionEntry[]):
 
 /** A session after a failed stop. */
 interface Failure {
-  readonly entry: SessionEntry;
+  readonly entry: SessionInfo;
   readonly reason: string;
   readonly cause?: unknown;
 }
 
-function notStopped(failures: readonly Failure[]): AgentCoreError {
+function createStopError(failures: readonly Failure[]): AgentCoreError {
   const byReason = new Map<string, readonly string[]>();
   for (const failure of failures) {
-    const login = loginOf(failure);
-    const reason = login === undefined ? failure.reason : missingLoginWords(login);
-    byReason.set(reason, [...(byReason.get(reason) ?? []), runtimeName(failure.entry)]);
+    const login = findLogin(failure);
+    const reason = login === undefined ? failure.reason : formatMissingLogin(login);
+    byReason.set(reason, [...(byReason.get(reason) ?? []), formatRuntimeName(failure.entry)]);
   }
   const words = [...byReason].map(([reason, names]) => `${names.join(', ')}: ${reason}`);
   const { cause } =
-    failures.find(loginOf) ??
+    failures.find(findLogin) ??
     failures.find((one) => findUnconfirmed(one.cause)) ??
     failures.find((one) => one.cause) ??
     {};
@@ -236,11 +239,11 @@ function notStopped(failures: readonly Failure[]): AgentCoreError {
 }
 
 /** The profile to sign in to, if a missing login is the cause. */
-function loginOf({ cause }: Failure): string | undefined {
+function findLogin({ cause }: Failure): string | undefined {
   const login = cause instanceof AgentCoreError ? cause.data?.login : undefined;
   return typeof login === 'string' ? login : undefined;
 }
 
-function tellNone(sentence = vscode.l10n.t('There is no session to stop.')): void {
+function showNoSession(sentence = vscode.l10n.t('There is no session to stop.')): void {
   void vscode.window.showInformationMessage(sentence);
 }

@@ -1,14 +1,19 @@
 import * as vscode from 'vscode';
-import type { SessionEntry } from '../../sessions/session-book.ts';
-import { approvalItem, approvalsItem } from '../approvals/approval-items.ts';
-import type { ApprovalsWatch } from '../approvals/approvals-watch.ts';
+import type { SessionInfo } from '../../sessions/session-book.ts';
+import { createApprovalItem, createApprovalsItem } from '../approvals/approval-items.ts';
+import type { ApprovalsModel } from '../approvals/approvals-watch.ts';
 import { Contexts, Views } from '../contributions.ts';
-import type { JournalWatch, SessionsSnapshot } from '../journal/journal-watch.ts';
-import { type SessionNode, sessionNode } from './session-node.ts';
-import { sessionDescription, sessionLabel, sessionTooltip } from './session-words.ts';
+import type { SessionsModel, SessionsSnapshot } from '../journal/journal-watch.ts';
+import { createSessionNode, type SessionNode } from './session-node.ts';
+import {
+  createSessionTooltip,
+  formatSessionDescription,
+  formatSessionLabel,
+} from './session-words.ts';
 
 /** In milliseconds. Sessions that ended longer ago are hidden. */
 const RECENT = 24 * 3_600_000;
+
 /** Refresh interval of countdowns in milliseconds. */
 const COUNT_EVERY = 10_000;
 
@@ -17,8 +22,8 @@ const COUNT_EVERY = 10_000;
  * sessions that ended within a day.
  */
 export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscode.Disposable {
-  readonly #journal: JournalWatch;
-  readonly #approvals: ApprovalsWatch;
+  readonly #journal: SessionsModel;
+  readonly #approvals: ApprovalsModel;
   readonly #changed = new vscode.EventEmitter<SessionNode[] | undefined>();
   readonly #view: vscode.TreeView<SessionNode>;
   readonly #subscriptions: vscode.Disposable[];
@@ -29,7 +34,7 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
 
   readonly onDidChangeTreeData = this.#changed.event;
 
-  constructor(journal: JournalWatch, approvals: ApprovalsWatch) {
+  constructor(journal: SessionsModel, approvals: ApprovalsModel) {
     this.#journal = journal;
     this.#approvals = approvals;
     this.#view = vscode.window.createTreeView(Views.sessions, { treeDataProvider: this });
@@ -47,13 +52,13 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
   getTreeItem(node: SessionNode): vscode.TreeItem {
     switch (node.kind) {
       case 'approvals':
-        return approvalsItem(node.all);
+        return createApprovalsItem(node.all);
       case 'approval':
-        return approvalItem(node.pending);
+        return createApprovalItem(node.pending);
       case 'ended':
-        return endedItem(node.entries);
+        return createEndedItem(node.entries);
       case 'session':
-        return sessionItem(node.entry);
+        return createSessionItem(node.entry);
     }
   }
 
@@ -61,12 +66,12 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
     if (node?.kind === 'approvals') {
       return node.all.map((pending) => ({ kind: 'approval', pending }));
     }
-    if (node) return node.kind === 'ended' ? node.entries.map(sessionNode) : [];
+    if (node) return node.kind === 'ended' ? node.entries.map(createSessionNode) : [];
     const { pending } = this.#approvals;
     const { entries } = this.#journal.snapshot;
     const ended = entries.filter(hasEndedOfLate);
     const billing = entries.filter(({ mayBill }) => mayBill);
-    this.#shape = shapeOf(entries);
+    this.#shape = serializeShape(entries);
     this.#billing = new Map(billing.map((entry) => [entry.id, { kind: 'session', entry }]));
     return [
       ...(pending.length > 0 ? [{ kind: 'approvals' as const, all: pending }] : []),
@@ -100,7 +105,7 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
    */
   #update(): void {
     const { entries } = this.#journal.snapshot;
-    if (shapeOf(entries) !== this.#shape) {
+    if (serializeShape(entries) !== this.#shape) {
       this.#changed.fire(undefined);
       return;
     }
@@ -123,31 +128,31 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
 /** A session that may be billed. VS Code identifies it by its node object. */
 interface ShownSession {
   readonly kind: 'session';
-  entry: SessionEntry;
+  entry: SessionInfo;
 }
 
 /** Identifies the shown sessions and their groups. */
-function shapeOf(entries: readonly SessionEntry[]): string {
+function serializeShape(entries: readonly SessionInfo[]): string {
   return JSON.stringify([
     entries.filter(({ mayBill }) => mayBill).map(({ id }) => id),
     entries.filter(hasEndedOfLate).map(({ id }) => id),
   ]);
 }
 
-function sessionItem(entry: SessionEntry): vscode.TreeItem {
-  const label = sessionLabel(entry);
+function createSessionItem(entry: SessionInfo): vscode.TreeItem {
+  const label = formatSessionLabel(entry);
   const item = new vscode.TreeItem(label);
   const { state, mayBill } = entry;
   item.id = entry.id;
-  item.description = sessionDescription(entry);
-  item.tooltip = sessionTooltip(entry);
+  item.description = formatSessionDescription(entry);
+  item.tooltip = createSessionTooltip(entry);
   item.iconPath = new vscode.ThemeIcon(ICONS[state]);
   item.contextValue = mayBill ? `session;bills;${state}` : 'session;ended';
   item.accessibilityInformation = { label: `${label}, ${item.description}` };
   return item;
 }
 
-const ICONS: Readonly<Record<SessionEntry['state'], string>> = {
+const ICONS: Readonly<Record<SessionInfo['state'], string>> = {
   active: 'pulse',
   idle: 'clock',
   orphaned: 'warning',
@@ -155,7 +160,7 @@ const ICONS: Readonly<Record<SessionEntry['state'], string>> = {
   stopped: 'circle-slash',
 };
 
-function endedItem(entries: readonly SessionEntry[]): vscode.TreeItem {
+function createEndedItem(entries: readonly SessionInfo[]): vscode.TreeItem {
   const item = new vscode.TreeItem(
     vscode.l10n.t('Ended'),
     vscode.TreeItemCollapsibleState.Collapsed,
@@ -168,6 +173,6 @@ function endedItem(entries: readonly SessionEntry[]): vscode.TreeItem {
   return item;
 }
 
-function hasEndedOfLate({ mayBill, endedAt }: SessionEntry): boolean {
+function hasEndedOfLate({ mayBill, endedAt }: SessionInfo): boolean {
   return !mayBill && endedAt !== undefined && Date.now() - Date.parse(endedAt) < RECENT;
 }

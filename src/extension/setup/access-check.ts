@@ -1,13 +1,17 @@
 import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
 import type { Identity } from '../../aws/discovery/who-am-i.ts';
-import { environmentProfile } from '../../aws/environment-profile.ts';
+import { getEnvironmentProfile } from '../../aws/environment-profile.ts';
 import type { Environment } from '../../environment.ts';
-import { credentialsOf, regionOf, roleOf } from '../credentials/entry-credentials.ts';
+import {
+  createEntryCredentials,
+  getRegion,
+  toAssumeRole,
+} from '../credentials/entry-credentials.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
-import { arnOf } from '../servers/server-environment.ts';
+import { getTargetArn } from '../servers/server-environment.ts';
 
 /** The caller of a runtime. */
-export interface Caller {
+interface Caller {
   /** The identity of the profile's or the environment's credentials. */
   readonly before: Identity;
   /** The identity after the entry's role is assumed, if it has a role. */
@@ -31,24 +35,25 @@ export async function findCaller(
   },
 ): Promise<Caller> {
   const { env, prompts, onBefore } = options;
-  const [{ mismatch, whoAmI }, { openNetwork }] = await Promise.all([
-    import('../../aws/discovery/who-am-i.ts'),
-    import('../../aws/shared-config.ts'),
-  ]);
-  const profile = entry.profile ?? environmentProfile(env);
+  const [{ describeMismatches: mismatch, getCallerIdentity: whoAmI }, { openNetwork }] =
+    await Promise.all([
+      import('../../aws/discovery/who-am-i.ts'),
+      import('../../aws/shared-config.ts'),
+    ]);
+  const profile = entry.profile ?? getEnvironmentProfile(env);
   const network = await openNetwork(profile, env);
   const identify = async (role: RuntimeEntry['role']) =>
     whoAmI({
       profile,
-      region: regionOf(entry),
-      assumeRole: role && roleOf(role),
+      region: getRegion(entry),
+      assumeRole: role && toAssumeRole(role),
       env,
       network,
-      credentials: await credentialsOf({ ...entry, role }, { env, prompts }),
+      credentials: await createEntryCredentials({ ...entry, role }, { env, prompts }),
     });
   const before = await identify(undefined);
   onBefore?.(before);
   const after = entry.role && (await identify(entry.role));
-  const arn = arnOf(entry);
+  const arn = getTargetArn(entry);
   return { before, after, warnings: arn ? mismatch(after ?? before, arn) : [] };
 }

@@ -1,16 +1,17 @@
 import * as vscode from 'vscode';
 import type { EntryAuthorization } from '../runtimes/runtime-entry.ts';
-import { input, pick } from './quick-steps.ts';
+import { askText, pick } from './quick-steps.ts';
 import { isGateway, type RuntimeDraft } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 import { BACK, type Back, type FlowStep } from './step-flow.ts';
-import { requiredVerdict, tokenUrlVerdict } from './typed-input.ts';
+import { validateRequired, validateTokenUrl } from './typed-input.ts';
 
 type Kind = EntryAuthorization['kind'];
+
 type OAuth = Extract<EntryAuthorization, { readonly kind: 'oauth' }>;
 
 /** The authorization of the runtime or gateway. If discovery found it, there is no question. */
-export function authorizationSteps(
+export function createAuthorizationSteps(
   setup: SetupContext,
   hasSecret: (draft: RuntimeDraft) => Promise<boolean>,
 ): readonly FlowStep<RuntimeDraft>[] {
@@ -24,45 +25,45 @@ export function authorizationSteps(
           title,
           position,
           placeholder: vscode.l10n.t('How does it let callers in?'),
-          items: kindItems(draft),
+          items: createKindItems(draft),
           isActive: (one) => one === draft.authorization.kind,
         });
         if (kind === BACK) return BACK;
         const isSame = kind === draft.authorization.kind;
-        return isSame ? draft : { ...draft, authorization: emptyAuthorization(kind) };
+        return isSame ? draft : { ...draft, authorization: createEmptyAuthorization(kind) };
       },
     },
     {
       applies: ({ authorization }) => authorization.kind === 'tokenCommand',
       async ask(draft, position) {
         const { authorization } = draft;
-        const command = await input({
+        const command = await askText({
           title,
           position,
           prompt: vscode.l10n.t('A command that prints a bearer token'),
           placeholder: 'my-login token --audience tools',
           value: authorization.kind === 'tokenCommand' ? authorization.command : '',
-          check: requiredVerdict,
+          check: validateRequired,
         });
         if (command === BACK) return BACK;
         return { ...draft, authorization: { kind: 'tokenCommand', command } };
       },
     },
-    oauthStep(title, {
+    createOAuthStep(title, {
       prompt: vscode.l10n.t('The client id of the OAuth client'),
       placeholder: vscode.l10n.t('Client id'),
       read: ({ clientId }) => clientId,
       write: (clientId) => ({ clientId }),
-      check: requiredVerdict,
+      check: validateRequired,
     }),
-    oauthStep(title, {
+    createOAuthStep(title, {
       prompt: vscode.l10n.t(
         'The token URL; leave it empty to have it found by the runtime’s answer',
       ),
       placeholder: 'https://example.com/oauth2/token',
       read: ({ tokenUrl = '' }) => tokenUrl,
       write: (tokenUrl) => ({ tokenUrl: tokenUrl || undefined }),
-      check: tokenUrlVerdict,
+      check: validateTokenUrl,
     }),
     // After the token URL, because the secret is bound to it.
     {
@@ -70,22 +71,22 @@ export function authorizationSteps(
       async ask(draft, position) {
         const { clientId, tokenUrl } = draft.authorization as OAuth;
         const isKept = await hasSecret(draft);
-        const clientSecret = await input({
+        const clientSecret = await askText({
           title,
           position,
           prompt: isKept
             ? vscode.l10n.t('The client secret; leave it empty to keep the one that is stored')
-            : secretPrompt(clientId, tokenUrl),
+            : formatSecretPrompt(clientId, tokenUrl),
           placeholder: vscode.l10n.t('Client secret'),
           value: draft.clientSecret,
           password: true,
-          ...(!isKept && { check: requiredVerdict }),
+          ...(!isKept && { check: validateRequired }),
         });
         if (clientSecret === BACK) return BACK;
         return { ...draft, clientSecret: clientSecret || undefined };
       },
     },
-    oauthStep(title, {
+    createOAuthStep(title, {
       prompt: vscode.l10n.t('Scopes to ask for, with spaces between; leave it empty for none'),
       placeholder: vscode.l10n.t('Scopes'),
       read: ({ scopes }) => scopes.join(' '),
@@ -95,7 +96,7 @@ export function authorizationSteps(
 }
 
 /** Shows the receiver of the secret, because workspace settings may have changed it. */
-export function secretPrompt(clientId: string, tokenUrl: string | undefined): string {
+export function formatSecretPrompt(clientId: string, tokenUrl: string | undefined): string {
   return tokenUrl === undefined
     ? vscode.l10n.t(
         'The secret of client {0}, for the OAuth server that the runtime names. VS Code keeps it in its secret storage.',
@@ -109,7 +110,7 @@ export function secretPrompt(clientId: string, tokenUrl: string | undefined): st
 }
 
 /** A question about one field of the OAuth client. */
-function oauthStep(
+function createOAuthStep(
   title: string,
   field: {
     readonly prompt: string;
@@ -125,7 +126,7 @@ function oauthStep(
     async ask(draft, position): Promise<RuntimeDraft | Back> {
       const oauth = draft.authorization as OAuth;
       const value = read(oauth);
-      const text = await input({ title, position, prompt, placeholder, value, check });
+      const text = await askText({ title, position, prompt, placeholder, value, check });
       return text === BACK ? BACK : { ...draft, authorization: { ...oauth, ...write(text) } };
     },
   };
@@ -135,7 +136,7 @@ function isKnown(authorizer: string | undefined): boolean {
   return authorizer === 'IAM' || authorizer === 'NONE';
 }
 
-function kindItems(draft: RuntimeDraft) {
+function createKindItems(draft: RuntimeDraft) {
   const iam = {
     label: vscode.l10n.t('IAM'),
     description: vscode.l10n.t('AWS credentials'),
@@ -163,7 +164,7 @@ function kindItems(draft: RuntimeDraft) {
   return isGateway(draft) ? [iam, ...tokens, none] : [iam, ...tokens];
 }
 
-function emptyAuthorization(kind: Kind): EntryAuthorization {
+function createEmptyAuthorization(kind: Kind): EntryAuthorization {
   switch (kind) {
     case 'iam':
     case 'none':

@@ -1,19 +1,19 @@
 import * as vscode from 'vscode';
 import type { Identity } from '../../aws/discovery/who-am-i.ts';
-import { statementText } from '../../aws/iam/access-denied.ts';
+import { formatStatement } from '../../aws/iam/access-denied.ts';
 import type { Statement } from '../../aws/iam/policy-document.ts';
 import { findUnconfirmed, type WorkspaceCommand } from '../../confirmed-commands.ts';
-import { AgentCoreError, messageOf } from '../../error.ts';
-import { presentError } from '../commands/present-error.ts';
-import { identityWords } from '../credentials/identity-words.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
+import { showError } from '../commands/present-error.ts';
+import { formatIdentity } from '../credentials/identity-words.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { withPaths } from '../runtimes/runtime-store.ts';
-import { environmentOf, type ServerEnvironment } from '../servers/server-environment.ts';
-import { Cancelled } from '../servers/server-preparation.ts';
+import { createServerEnvironment, type ServerEnvironment } from '../servers/server-environment.ts';
+import { UserCancelledError } from '../servers/server-preparation.ts';
 import { findCaller } from './access-check.ts';
-import { type PickItem, type PickList, pick, separator } from './quick-steps.ts';
-import { rememberRole } from './role-step.ts';
-import { entryOf, type RuntimeDraft } from './runtime-draft.ts';
+import { createSeparator, type PickItem, type PickList, pick } from './quick-steps.ts';
+import { addRecentRole } from './role-step.ts';
+import { type RuntimeDraft, toEntry } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 import { BACK, type FlowStep } from './step-flow.ts';
 
@@ -53,11 +53,11 @@ interface Findings {
 const NOTHING: Findings = { callers: [], warnings: [], isDone: false };
 
 /** Checks the caller and its permission to call, before anything is written. */
-export function checkStep(setup: SetupContext, check: CheckContext): FlowStep<RuntimeDraft> {
+export function createCheckStep(setup: SetupContext, check: CheckContext): FlowStep<RuntimeDraft> {
   let last: { readonly key: string; readonly findings: Findings } | undefined;
   return {
     async ask(draft, position) {
-      const key = JSON.stringify([entryOf(draft), draft.clientSecret]);
+      const key = JSON.stringify([toEntry(draft), draft.clientSecret]);
       if (last?.key !== key) last = undefined;
       for (;;) {
         let findings = last?.findings ?? NOTHING;
@@ -65,10 +65,10 @@ export function checkStep(setup: SetupContext, check: CheckContext): FlowStep<Ru
           title: setup.title,
           position,
           placeholder: vscode.l10n.t('Is the call allowed? A session is started and stopped again'),
-          items: findingItems(findings),
+          items: createFindingItems(findings),
           ...(!findings.isDone && {
             fill: async (list: PickList<Answer>) => {
-              findings = await look(draft, setup, check, list);
+              findings = await runChecks(draft, setup, check, list);
               if (findings.isDone) last = { key, findings };
             },
           }),
@@ -91,7 +91,7 @@ export function checkStep(setup: SetupContext, check: CheckContext): FlowStep<Ru
           case 'signIn':
             last = undefined;
             await setup.signIn(answer.profile).catch((thrown) => {
-              if (!(thrown instanceof Cancelled)) void presentError(thrown);
+              if (!(thrown instanceof UserCancelledError)) void showError(thrown);
             });
         }
       }
@@ -99,7 +99,7 @@ export function checkStep(setup: SetupContext, check: CheckContext): FlowStep<Ru
   };
 }
 
-async function look(
+async function runChecks(
   draft: RuntimeDraft,
   setup: SetupContext,
   check: CheckContext,
@@ -110,21 +110,21 @@ async function look(
   let findings = NOTHING;
   const tell = (more: Partial<Findings>) => {
     findings = { ...findings, ...more };
-    list.show(findingItems(findings));
+    list.show(createFindingItems(findings));
   };
   tell({});
   try {
-    const entry = withPaths(entryOf(draft));
+    const entry = withPaths(toEntry(draft));
     if (draft.authorization.kind === 'iam') {
       const { prompts } = setup;
       const onBefore = (identity: Identity) => tell({ callers: [identity] });
       const { before, after, warnings } = await findCaller(entry, { env, prompts, onBefore });
       tell({ callers: after ? [before, after] : [before], warnings });
-      if (after) await rememberRole(draft, env);
+      if (after) await addRecentRole(draft, env);
     }
     signal.throwIfAborted();
     const variables = {
-      ...environmentOf(entry),
+      ...createServerEnvironment(entry),
       ...(await check.startVariables(entry)),
       ...(draft.clientSecret && { AGENTCORE_OAUTH_CLIENT_SECRET: draft.clientSecret }),
     };
@@ -141,7 +141,7 @@ async function look(
     const login = thrown instanceof AgentCoreError ? thrown.data?.login : undefined;
     const isLogin = typeof login === 'string';
     tell({
-      failure: messageOf(thrown),
+      failure: getErrorMessage(thrown),
       ...(isLogin && { login }),
       unconfirmed: findUnconfirmed(thrown),
       isDone: true,
@@ -150,22 +150,24 @@ async function look(
   return findings;
 }
 
-function findingItems(findings: Findings): readonly PickItem<Answer>[] {
+function createFindingItems(findings: Findings): readonly PickItem<Answer>[] {
   const { callers, warnings, failure, isDone } = findings;
   return [
     // The first item is the default for Enter: a remedy if there is a failure.
     ...(failure
-      ? [...helpItems(findings), againItem(), continueItem(findings)]
-      : [continueItem(findings), ...(isDone ? [againItem()] : [])]),
-    ...(callers.length > 0 ? [separator(vscode.l10n.t('Caller'))] : []),
-    ...callers.map((identity, at) => identityItem(identity, at)),
-    ...warnings.map((warning) => textItem('warning', warning)),
-    ...(failure ? [separator(vscode.l10n.t('Failure')), textItem('error', failure)] : []),
-    ...toolItems(findings),
+      ? [...createHelpItems(findings), createCheckAgainItem(), createContinueItem(findings)]
+      : [createContinueItem(findings), ...(isDone ? [createCheckAgainItem()] : [])]),
+    ...(callers.length > 0 ? [createSeparator(vscode.l10n.t('Caller'))] : []),
+    ...callers.map((identity, at) => createIdentityItem(identity, at)),
+    ...warnings.map((warning) => createTextItem('warning', warning)),
+    ...(failure
+      ? [createSeparator(vscode.l10n.t('Failure')), createTextItem('error', failure)]
+      : []),
+    ...createToolItems(findings),
   ];
 }
 
-function continueItem({ isDone, failure }: Findings): PickItem<Answer> {
+function createContinueItem({ isDone, failure }: Findings): PickItem<Answer> {
   const value = { kind: 'continue' } as const;
   if (!isDone) return { label: vscode.l10n.t('Continue Without Waiting'), value };
   return failure
@@ -173,7 +175,7 @@ function continueItem({ isDone, failure }: Findings): PickItem<Answer> {
     : { label: `$(check) ${vscode.l10n.t('Continue')}`, value };
 }
 
-function helpItems({ missing, login, unconfirmed }: Findings): readonly PickItem<Answer>[] {
+function createHelpItems({ missing, login, unconfirmed }: Findings): readonly PickItem<Answer>[] {
   return [
     ...(unconfirmed
       ? [
@@ -188,7 +190,7 @@ function helpItems({ missing, login, unconfirmed }: Findings): readonly PickItem
           {
             label: `$(copy) ${vscode.l10n.t('Copy the Missing Statement')}`,
             description: [missing.Action].flat().join(', '),
-            value: { kind: 'copy', text: statementText(missing) } as const,
+            value: { kind: 'copy', text: formatStatement(missing) } as const,
           },
         ]
       : []),
@@ -204,13 +206,13 @@ function helpItems({ missing, login, unconfirmed }: Findings): readonly PickItem
   ];
 }
 
-function againItem(): PickItem<Answer> {
+function createCheckAgainItem(): PickItem<Answer> {
   return { label: `$(refresh) ${vscode.l10n.t('Check Again')}`, value: { kind: 'again' } };
 }
 
-function identityItem(identity: Identity, at: number): PickItem<Answer> {
+function createIdentityItem(identity: Identity, at: number): PickItem<Answer> {
   const { arn, account, source } = identity;
-  const words = identityWords(identity);
+  const words = formatIdentity(identity);
   return {
     label: `$(account) ${at > 0 ? vscode.l10n.t('then {0}', words) : words}`,
     description: account,
@@ -219,12 +221,12 @@ function identityItem(identity: Identity, at: number): PickItem<Answer> {
   };
 }
 
-function toolItems({ server, tools }: Findings): readonly PickItem<Answer>[] {
+function createToolItems({ server, tools }: Findings): readonly PickItem<Answer>[] {
   if (!tools) return [];
   const words =
     tools.length === 1 ? vscode.l10n.t('1 tool') : vscode.l10n.t('{0} tools', tools.length);
   return [
-    separator(vscode.l10n.t('Server')),
+    createSeparator(vscode.l10n.t('Server')),
     {
       label: `$(tools) ${server}`,
       description: words,
@@ -235,7 +237,7 @@ function toolItems({ server, tools }: Findings): readonly PickItem<Answer>[] {
 }
 
 /** Splits a long message at its first colon into label and detail. */
-function textItem(icon: string, text: string): PickItem<Answer> {
+function createTextItem(icon: string, text: string): PickItem<Answer> {
   const at = text.indexOf(': ');
   const [label, detail] = at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 2)];
   return {

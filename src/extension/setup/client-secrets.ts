@@ -10,7 +10,7 @@ import { isWorkspaceSetting } from '../workspace-settings.ts';
 export const ENTER_SECRET = '_agentcore.enterClientSecret';
 
 /** The fields of an entry that determine the receiver of its secret. */
-export type SecretOwner = Pick<RuntimeEntry, 'name' | 'target' | 'authorization' | 'endpointUrl'>;
+type SecretOwner = Pick<RuntimeEntry, 'name' | 'target' | 'authorization' | 'endpointUrl'>;
 
 /** The client and the receivers that a secret was entered for. `null` for an absent field. */
 interface Binding {
@@ -50,8 +50,8 @@ export class ClientSecrets {
   }
 
   async find(owner: SecretOwner): Promise<Lookup> {
-    const binding = bindingOf(owner);
-    const text = await this.#storage.get(keyOf(owner.name));
+    const binding = createBinding(owner);
+    const text = await this.#storage.get(getKey(owner.name));
     if (!binding || text === undefined) return { state: 'missing' };
     const stored = parse(text);
     if (!stored) return { state: 'unbound' };
@@ -63,44 +63,44 @@ export class ClientSecrets {
 
   /** Does nothing if the entry has no OAuth client. */
   async store(owner: SecretOwner, secret: string): Promise<void> {
-    const binding = bindingOf(owner);
+    const binding = createBinding(owner);
     if (!binding) return;
-    await this.#storage.store(keyOf(owner.name), JSON.stringify({ secret, binding }));
+    await this.#storage.store(getKey(owner.name), JSON.stringify({ secret, binding }));
   }
 
   async remove(name: string): Promise<void> {
-    await this.#storage.delete(keyOf(name));
+    await this.#storage.delete(getKey(name));
   }
 
   async rename(from: string, to: string): Promise<void> {
     if (from === to) return;
-    const text = await this.#storage.get(keyOf(from));
+    const text = await this.#storage.get(getKey(from));
     if (text === undefined) return;
-    await this.#storage.store(keyOf(to), text);
+    await this.#storage.store(getKey(to), text);
     await this.remove(from);
   }
 }
 
 const FIELDS = ['clientId', 'tokenUrl', 'arn', 'endpointUrl'] as const;
 
-function keyOf(name: string): string {
+function getKey(name: string): string {
   return `oauth:${name}`;
 }
 
-function bindingOf(owner: SecretOwner): Binding | undefined {
+function createBinding(owner: SecretOwner): Binding | undefined {
   const { authorization, endpointUrl } = owner;
   if (authorization.kind !== 'oauth') return undefined;
   const { clientId, tokenUrl } = authorization;
   return {
     clientId,
     tokenUrl: tokenUrl ?? null,
-    arn: plainArn(owner) ?? null,
+    arn: getBaseArn(owner) ?? null,
     endpointUrl: endpointUrl ?? null,
   };
 }
 
 /** The ARN without the endpoint, because the authorizer belongs to the runtime. */
-function plainArn({ target }: SecretOwner): string | undefined {
+function getBaseArn({ target }: SecretOwner): string | undefined {
   switch (target.kind) {
     case 'runtime':
       return target.runtime.arn;
@@ -139,9 +139,9 @@ export function prepareClientSecret(
     const found = await secrets.find(entry);
     if (found.state === 'usable') return { AGENTCORE_OAUTH_CLIENT_SECRET: found.secret };
     if (process.env.AGENTCORE_OAUTH_CLIENT_SECRET) {
-      return environmentSecret(entry, consent);
+      return confirmEnvironmentSecret(entry, consent);
     }
-    throw new AgentCoreError('credentials', sentenceOf(name, found), {
+    throw new AgentCoreError('credentials', formatSecretMessage(name, found), {
       data: { lacksSecret: true },
     });
   };
@@ -151,12 +151,12 @@ export function prepareClientSecret(
  * If the workspace sets the receiver, the user must confirm it before the environment's secret is
  * sent.
  */
-function environmentSecret(
+function confirmEnvironmentSecret(
   entry: SecretOwner,
   consent: Pick<CommandConsent, 'require'>,
 ): StartVariables | undefined {
   if (isWorkspaceSetting(Settings.runtimes)) {
-    const text = Object.entries(bindingOf(entry) ?? {})
+    const text = Object.entries(createBinding(entry) ?? {})
       .filter(([, value]) => value !== null)
       .map(([field, value]) => `${field}: ${value}`)
       .join('\n');
@@ -165,7 +165,7 @@ function environmentSecret(
   return undefined;
 }
 
-function sentenceOf(name: string, found: Lookup): string {
+function formatSecretMessage(name: string, found: Lookup): string {
   switch (found.state) {
     case 'unbound':
       return vscode.l10n.t(
@@ -176,7 +176,7 @@ function sentenceOf(name: string, found: Lookup): string {
       return vscode.l10n.t(
         'Could not use the client secret of runtime "{0}": it was entered for another {1}. Enter the secret again.',
         name,
-        found.fields.map(fieldName).join(', '),
+        found.fields.map(formatFieldName).join(', '),
       );
     default:
       return vscode.l10n.t(
@@ -186,7 +186,7 @@ function sentenceOf(name: string, found: Lookup): string {
   }
 }
 
-function fieldName(field: keyof Binding): string {
+function formatFieldName(field: keyof Binding): string {
   switch (field) {
     case 'clientId':
       return vscode.l10n.t('client id');

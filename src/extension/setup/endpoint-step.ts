@@ -5,35 +5,35 @@ import { type PickItem, type PickList, pick } from './quick-steps.ts';
 import { isGateway, type RuntimeDraft, withFound } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 import { BACK, type FlowStep } from './step-flow.ts';
-import { endpointVerdict } from './typed-input.ts';
+import { validateEndpoint } from './typed-input.ts';
 
 const DEFAULT_ENDPOINT = 'DEFAULT';
 
 /** Prompts for the endpoint of the runtime and shows the version of each. */
-export function endpointStep(setup: SetupContext): FlowStep<RuntimeDraft> {
+export function createEndpointStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     applies: (draft) => !isGateway(draft),
     async ask(draft, position) {
       const arn = draft.arn as string;
       const current = draft.qualifier ?? DEFAULT_ENDPOINT;
       const isKnown = (name: string) =>
-        endpointItems(known?.endpoints, current).some(({ label }) => label === name);
+        createEndpointItems(known?.endpoints, current).some(({ label }) => label === name);
       let known = draft.found?.kind === 'runtime' ? draft.found : undefined;
       const answer = await pick<string>({
         title: setup.title,
         position,
         placeholder: vscode.l10n.t('Pick the endpoint to call, or type its name'),
-        items: endpointItems(known?.endpoints, current),
+        items: createEndpointItems(known?.endpoints, current),
         isActive: (name) => name === current,
         typed: (text) =>
-          endpointVerdict(text) === undefined && !isKnown(text)
+          validateEndpoint(text) === undefined && !isKnown(text)
             ? { label: vscode.l10n.t('Use the endpoint {0}', text), value: text }
             : undefined,
         ...(known?.endpoints === undefined && {
           fill: async (list: PickList<string>) => {
             for await (const found of find(arn, draft, setup, list.signal)) {
               known = found;
-              list.show(endpointItems(found.endpoints, current));
+              list.show(createEndpointItems(found.endpoints, current));
             }
           },
         }),
@@ -66,7 +66,7 @@ async function* find(
   }
 }
 
-export function endpointItems(
+export function createEndpointItems(
   endpoints: readonly DiscoveredEndpoint[] | undefined,
   current: string,
 ): readonly PickItem<string>[] {
@@ -74,11 +74,19 @@ export function endpointItems(
   const names = new Set([...known.map(({ name }) => name), DEFAULT_ENDPOINT, current]);
   return [...names].map((name) => {
     const endpoint = known.find((one) => one.name === name);
-    return { label: name, description: endpoint ? words(endpoint) : '', value: name };
+    return {
+      label: name,
+      description: endpoint ? formatEndpointDescription(endpoint) : '',
+      value: name,
+    };
   });
 }
 
-function words({ liveVersion, targetVersion, status }: DiscoveredEndpoint): string {
+function formatEndpointDescription({
+  liveVersion,
+  targetVersion,
+  status,
+}: DiscoveredEndpoint): string {
   return [
     liveVersion && vscode.l10n.t('version {0}', liveVersion),
     targetVersion && vscode.l10n.t('version {0} on its way', targetVersion),

@@ -1,14 +1,14 @@
 import { Client } from '@modelcontextprotocol/client';
-import { missingStatements, parseDenial } from '../../aws/iam/access-denied.ts';
+import { createMissingStatements, parseDenial } from '../../aws/iam/access-denied.ts';
 import type { Statement } from '../../aws/iam/policy-document.ts';
 import type { Environment } from '../../environment.ts';
-import { messageOf } from '../../error.ts';
+import { getErrorMessage } from '../../error.ts';
 import { ProxyTransport } from '../../smoke/proxy-transport.ts';
-import { statementToCall } from '../commands/missing-statement.ts';
+import { createCallStatement } from '../commands/missing-statement.ts';
 import type { ServerEnvironment } from '../servers/server-environment.ts';
 
 /** The outcome of one test call to a runtime or gateway. */
-export type ProbeOutcome =
+type ProbeOutcome =
   | {
       readonly kind: 'answered';
       /** Name and version from `serverInfo`. */
@@ -28,7 +28,7 @@ export type ProbeOutcome =
  * Timeout of each step in milliseconds. Without warm capacity, a microVM starts in about 20
  * seconds.
  */
-const STEP_WITHIN = 60_000;
+const STEP_TIMEOUT_MS = 60_000;
 
 /**
  * Tests a runtime or gateway as a client: runs the proxy as a child process, initializes and lists
@@ -46,9 +46,9 @@ export async function probeInvoke(options: {
   const { proxy, version, env, variables, signal } = options;
   const transport = new ProxyTransport(proxy, probeEnvironment(env, variables));
   const client = new Client({ name: 'agentcore-setup', version });
-  const request = { timeout: STEP_WITHIN, signal };
+  const request = { timeout: STEP_TIMEOUT_MS, signal };
   // Before `connect`, because the client chains an `onclose` handler that is already set.
-  const over = Promise.race([endOf(transport), aborted(signal)]);
+  const over = Promise.race([waitForExit(transport), waitForAbort(signal)]);
   over.catch(() => undefined);
   try {
     await Promise.race([client.connect(transport, request), over]);
@@ -60,8 +60,8 @@ export async function probeInvoke(options: {
     const { name = '', version: serverVersion = '' } = client.getServerVersion() ?? {};
     return { kind: 'answered', server: `${name} ${serverVersion}`.trim(), tools };
   } catch (thrown) {
-    const reason = lastSentence(messageOf(thrown));
-    return { kind: 'failed', reason, missing: whatIsMissing(reason, variables) };
+    const reason = getLastLine(getErrorMessage(thrown));
+    return { kind: 'failed', reason, missing: findMissingStatement(reason, variables) };
   } finally {
     await transport.close();
   }
@@ -86,7 +86,7 @@ function probeEnvironment(env: Environment, variables: ServerEnvironment): Recor
 /** Start of the proxy's message if AgentCore returned access denied. */
 const DENIED = /Access was denied \(HTTP 403/;
 
-function whatIsMissing(
+function findMissingStatement(
   reason: string,
   {
     AGENTCORE_AGENT_ARN: arn,
@@ -95,12 +95,12 @@ function whatIsMissing(
   }: ServerEnvironment,
 ): Statement | undefined {
   const parsed = parseDenial(reason);
-  const told = parsed && missingStatements([parsed])[0];
+  const told = parsed && createMissingStatements([parsed])[0];
   if (told || !arn || auth || !DENIED.test(reason)) return told;
-  return statementToCall(arn, qualifier ?? undefined);
+  return createCallStatement(arn, qualifier ?? undefined);
 }
 
-function endOf(transport: { onclose?: () => void; readonly stderr: string }): Promise<never> {
+function waitForExit(transport: { onclose?: () => void; readonly stderr: string }): Promise<never> {
   return new Promise((_, reject) => {
     transport.onclose = () => {
       reject(new Error(transport.stderr.trim() || 'The proxy ended before it answered'));
@@ -108,7 +108,7 @@ function endOf(transport: { onclose?: () => void; readonly stderr: string }): Pr
   });
 }
 
-function aborted(signal: AbortSignal): Promise<never> {
+function waitForAbort(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const end = () => reject(signal.reason);
     if (signal.aborted) end();
@@ -117,6 +117,6 @@ function aborted(signal: AbortSignal): Promise<never> {
 }
 
 /** The last line of a program's output contains the reason of its exit. */
-function lastSentence(text: string): string {
+function getLastLine(text: string): string {
   return text.trim().split('\n').at(-1)?.trim() || text;
 }

@@ -1,13 +1,13 @@
 import * as vscode from 'vscode';
 import type { SessionMode } from '../../sessions/session-ids.ts';
-import { input, type PickItem, pick } from './quick-steps.ts';
+import { askText, type PickItem, pick } from './quick-steps.ts';
 import { isGateway, type RuntimeDraft, suggestName } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 import { BACK, type Back, type FlowStep, type StepPosition } from './step-flow.ts';
-import { nameVerdict } from './typed-input.ts';
+import { validateName } from './typed-input.ts';
 
 /** Prompts for the session mode: the lifetime and the sharing of the runtime's sessions. */
-export function modeStep(setup: SetupContext): FlowStep<RuntimeDraft> {
+export function createModeStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(draft, position) {
       const mode = await pickMode(setup, draft, position);
@@ -25,13 +25,13 @@ export function pickMode(
     title,
     position,
     placeholder: vscode.l10n.t('Pick how sessions of the runtime are used'),
-    items: modeItems(!isGateway(draft)),
+    items: createModeItems(!isGateway(draft)),
     isActive: (mode) => mode === draft.sessionMode,
   });
 }
 
 /** @param canShare `false` for a gateway, which has no sessions to share. */
-function modeItems(canShare: boolean): readonly PickItem<SessionMode>[] {
+function createModeItems(canShare: boolean): readonly PickItem<SessionMode>[] {
   const shared = {
     label: vscode.l10n.t('One for each identity'),
     description: 'identity',
@@ -56,17 +56,20 @@ function modeItems(canShare: boolean): readonly PickItem<SessionMode>[] {
 }
 
 /** @param own The current name of the edited entry, which counts as free. */
-export function nameStep({ title, store }: SetupContext, own?: string): FlowStep<RuntimeDraft> {
+export function createNameStep(
+  { title, store }: SetupContext,
+  own?: string,
+): FlowStep<RuntimeDraft> {
   return {
     async ask(draft, position) {
       const taken = store.entries.flatMap(({ name }) => (name === own ? [] : [name]));
-      const name = await input({
+      const name = await askText({
         title,
         position,
         prompt: vscode.l10n.t('The name of the server, as chat and the views show it'),
         placeholder: vscode.l10n.t('Name'),
         value: draft.name ?? suggestName(draft, taken),
-        check: (text) => nameVerdict(text, taken),
+        check: (text) => validateName(text, taken),
       });
       return name === BACK ? BACK : { ...draft, name };
     },

@@ -1,14 +1,14 @@
 import * as vscode from 'vscode';
-import type { Place } from '../../aws/discovery/place.ts';
-import { environmentProfile } from '../../aws/environment-profile.ts';
+import type { DiscoveryScope } from '../../aws/discovery/place.ts';
+import { getEnvironmentProfile } from '../../aws/environment-profile.ts';
 import type { Environment } from '../../environment.ts';
-import { regionOf } from '../credentials/entry-credentials.ts';
+import { getRegion } from '../credentials/entry-credentials.ts';
 import { pickProfile } from './profile-step.ts';
-import { type PickItem, pick, separator } from './quick-steps.ts';
+import { createSeparator, type PickItem, pick } from './quick-steps.ts';
 import type { RuntimeDraft } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 import { BACK, type Back, type StepPosition } from './step-flow.ts';
-import { regionVerdict } from './typed-input.ts';
+import { validateRegion } from './typed-input.ts';
 
 /** Regions with AgentCore Runtime, the most used first (source: AWS's list of endpoints). */
 const REGIONS = [
@@ -29,25 +29,25 @@ const REGIONS = [
 ];
 
 /** The default place to discover, or `undefined` if no region is configured. */
-export async function usualPlace(
+export async function getDefaultScope(
   draft: RuntimeDraft,
   setup: SetupContext,
-): Promise<Place | undefined> {
+): Promise<DiscoveryScope | undefined> {
   const { env, places } = setup;
-  const likely = await likelyProfiles(draft, setup);
+  const likely = await listLikelyProfiles(draft, setup);
   const profile = likely.length === 1 ? likely[0] : undefined;
   const ofArn = draft.arn?.split(':')[3];
   const region =
-    draft.region ?? ofArn ?? places().regions[0] ?? (await regionOfProfile(profile, env()));
+    draft.region ?? ofArn ?? places().regions[0] ?? (await readProfileRegion(profile, env()));
   return region ? { profile, region } : undefined;
 }
 
 /** Candidate profiles. Empty if the environment has an access key. */
-export async function likelyProfiles(
+export async function listLikelyProfiles(
   draft: RuntimeDraft,
   { env, places }: SetupContext,
 ): Promise<readonly string[]> {
-  const named = draft.profile ?? environmentProfile(env()) ?? places().profiles[0];
+  const named = draft.profile ?? getEnvironmentProfile(env()) ?? places().profiles[0];
   if (named !== undefined) return [named];
   if (env().AWS_ACCESS_KEY_ID) return [];
   const { listProfiles } = await import('../../aws/credentials/profiles.ts');
@@ -57,14 +57,14 @@ export async function likelyProfiles(
 }
 
 /** Prompts for a profile and a region to discover. */
-export async function choosePlace(
+export async function chooseScope(
   setup: SetupContext,
-  now: Place | undefined,
+  now: DiscoveryScope | undefined,
   position: StepPosition,
-): Promise<Place | Back> {
+): Promise<DiscoveryScope | Back> {
   const inner = { ...position, canGoBack: true };
   for (;;) {
-    const chosen = await pickPlaceProfile(setup, now?.profile, inner);
+    const chosen = await pickScopeProfile(setup, now?.profile, inner);
     if (chosen === BACK) return BACK;
     const region = await pickRegion(setup, { profile: chosen.profile, now, position: inner });
     if (region !== BACK) return { profile: chosen.profile, region };
@@ -72,7 +72,7 @@ export async function choosePlace(
 }
 
 /** Prompts for a profile for the discovery. */
-export function pickPlaceProfile(
+export function pickScopeProfile(
   setup: SetupContext,
   profile: string | undefined,
   position: StepPosition,
@@ -85,13 +85,13 @@ async function pickRegion(
   { title, env, store, places }: SetupContext,
   options: {
     readonly profile: string | undefined;
-    readonly now: Place | undefined;
+    readonly now: DiscoveryScope | undefined;
     readonly position: StepPosition;
   },
 ): Promise<string | Back> {
   const { profile, now, position } = options;
-  const ofProfile = await regionOfProfile(profile, env());
-  const used = store.entries.flatMap((entry) => regionOf(entry) ?? []);
+  const ofProfile = await readProfileRegion(profile, env());
+  const used = store.entries.flatMap((entry) => getRegion(entry) ?? []);
   const near = [...new Set([...(ofProfile ? [ofProfile] : []), ...places().regions, ...used])];
   const item = (region: string): PickItem<string> => ({
     label: region,
@@ -104,18 +104,18 @@ async function pickRegion(
     placeholder: vscode.l10n.t('Pick the region to look in, or type one'),
     items: [
       ...near.map(item),
-      separator(vscode.l10n.t('All regions')),
+      createSeparator(vscode.l10n.t('All regions')),
       ...REGIONS.filter((region) => !near.includes(region)).map(item),
     ],
     isActive: (region) => region === (now?.region ?? ofProfile),
     typed: (text) =>
-      regionVerdict(text) === undefined && !near.includes(text) && !REGIONS.includes(text)
+      validateRegion(text) === undefined && !near.includes(text) && !REGIONS.includes(text)
         ? item(text)
         : undefined,
   });
 }
 
-async function regionOfProfile(
+async function readProfileRegion(
   profile: string | undefined,
   env: Environment,
 ): Promise<string | undefined> {

@@ -3,11 +3,11 @@ import type { Profile } from '../../aws/credentials/profiles.ts';
 import type { LoginStatus } from '../../aws/sso/status.ts';
 import type { Environment } from '../../environment.ts';
 import { formatDuration } from '../../sessions/session-words.ts';
-import { presentError } from '../commands/present-error.ts';
+import { showError } from '../commands/present-error.ts';
 import { Commands } from '../contributions.ts';
-import { kindWords } from '../credentials/profile-words.ts';
-import { Cancelled } from '../servers/server-preparation.ts';
-import { type PickItem, type PickList, pick, separator } from './quick-steps.ts';
+import { formatProfileKind } from '../credentials/profile-words.ts';
+import { UserCancelledError } from '../servers/server-preparation.ts';
+import { createSeparator, type PickItem, type PickList, pick } from './quick-steps.ts';
 import type { RuntimeDraft } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 import { BACK, type Back, type FlowStep, type StepPosition } from './step-flow.ts';
@@ -24,7 +24,7 @@ interface ListedProfile {
 }
 
 /** Prompts for the profile of the credentials. */
-export function profileStep(setup: SetupContext): FlowStep<RuntimeDraft> {
+export function createProfileStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     applies: ({ authorization }) => authorization.kind === 'iam',
     async ask(draft, position) {
@@ -51,7 +51,7 @@ export async function pickProfile(
       position: options.position,
       placeholder,
       isActive: (one) => one.kind === 'profile' && one.profile === profile,
-      fill: async (list) => fill(list, setup.env()),
+      fill: async (list) => showProfiles(list, setup.env()),
       onItemButton: (one, _tooltip, list) => {
         if (one.kind === 'profile' && one.profile !== undefined) {
           list.answer({ kind: 'signIn', profile: one.profile });
@@ -61,32 +61,34 @@ export async function pickProfile(
     if (answer === BACK) return BACK;
     if (answer.kind === 'profile') return { profile: answer.profile };
     try {
-      if (answer.kind === 'add') profile = (await addedProfile(setup.env())) ?? profile;
+      if (answer.kind === 'add') profile = (await runAddProfile(setup.env())) ?? profile;
       else {
         profile = answer.profile;
         await setup.signIn(answer.profile);
       }
     } catch (thrown) {
-      if (!(thrown instanceof Cancelled)) void presentError(thrown);
+      if (!(thrown instanceof UserCancelledError)) void showError(thrown);
     }
   }
 }
 
-async function fill(list: PickList<Answer>, env: Environment): Promise<void> {
+async function showProfiles(list: PickList<Answer>, env: Environment): Promise<void> {
   const { listProfiles } = await import('../../aws/credentials/profiles.ts');
   const profiles = await listProfiles(env);
   list.show(
-    items(
+    createProfileItems(
       profiles.map((profile) => ({ profile, login: undefined })),
       env,
     ),
   );
-  list.show(items(await Promise.all(profiles.map((profile) => withLogin(profile, env))), env));
+  list.show(
+    createProfileItems(await Promise.all(profiles.map((profile) => withLogin(profile, env))), env),
+  );
 }
 
 async function withLogin(profile: Profile, env: Environment): Promise<ListedProfile> {
   if (!profile.kind.startsWith('sso') || profile.problem) return { profile, login: undefined };
-  const [{ findSsoSession }, { loginStatus }] = await Promise.all([
+  const [{ findSsoSession }, { readLoginStatus: loginStatus }] = await Promise.all([
     import('../../aws/sso/sso-session.ts'),
     import('../../aws/sso/status.ts'),
   ]);
@@ -99,7 +101,10 @@ async function withLogin(profile: Profile, env: Environment): Promise<ListedProf
   }
 }
 
-function items(listed: readonly ListedProfile[], env: Environment): readonly PickItem<Answer>[] {
+function createProfileItems(
+  listed: readonly ListedProfile[],
+  env: Environment,
+): readonly PickItem<Answer>[] {
   const hasKeys = Boolean(env.AWS_ACCESS_KEY_ID);
   return [
     {
@@ -109,9 +114,9 @@ function items(listed: readonly ListedProfile[], env: Environment): readonly Pic
         : vscode.l10n.t('what the environment has'),
       value: { kind: 'profile', profile: undefined },
     },
-    separator(vscode.l10n.t('Profiles')),
-    ...listed.map(profileItem),
-    separator(''),
+    createSeparator(vscode.l10n.t('Profiles')),
+    ...listed.map(createProfileItem),
+    createSeparator(''),
     {
       label: `$(add) ${vscode.l10n.t('Add a Profile…')}`,
       description: vscode.l10n.t('from the accounts and roles of an SSO session'),
@@ -121,12 +126,14 @@ function items(listed: readonly ListedProfile[], env: Environment): readonly Pic
   ];
 }
 
-function profileItem({ profile, login }: ListedProfile): PickItem<Answer> {
+function createProfileItem({ profile, login }: ListedProfile): PickItem<Answer> {
   const { name, kind, region, problem } = profile;
   const needsLogin = login?.state === 'expired' || login?.state === 'signed-out';
   return {
     label: name,
-    description: [kindWords(kind), login && loginWords(login), region].filter(Boolean).join(' · '),
+    description: [formatProfileKind(kind), login && formatLogin(login), region]
+      .filter(Boolean)
+      .join(' · '),
     ...(problem && { detail: `$(warning) ${vscode.l10n.t('Cannot be used: it {0}', problem)}` }),
     ...(needsLogin && {
       buttons: [{ iconPath: new vscode.ThemeIcon('sign-in'), tooltip: vscode.l10n.t('Sign In') }],
@@ -135,7 +142,7 @@ function profileItem({ profile, login }: ListedProfile): PickItem<Answer> {
   };
 }
 
-function loginWords(login: LoginStatus): string {
+function formatLogin(login: LoginStatus): string {
   switch (login.state) {
     case 'signed-out':
       return vscode.l10n.t('signed out');
@@ -149,7 +156,7 @@ function loginWords(login: LoginStatus): string {
 }
 
 /** Runs the command and returns the new profile, found by comparison with the profiles before. */
-async function addedProfile(env: Environment): Promise<string | undefined> {
+async function runAddProfile(env: Environment): Promise<string | undefined> {
   const { listProfiles } = await import('../../aws/credentials/profiles.ts');
   const before = new Set((await listProfiles(env)).map(({ name }) => name));
   await vscode.commands.executeCommand(Commands.addProfile);

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { Cancelled } from '../servers/server-preparation.ts';
+import { UserCancelledError } from '../servers/server-preparation.ts';
 import { BACK, type Back, type StepPosition } from './step-flow.ts';
 
 /** The common properties of a question. */
@@ -32,7 +32,7 @@ interface TitleButton<T> {
   readonly run: (list: PickList<T>) => void | Promise<void>;
 }
 
-export interface PickQuestion<T> extends Question {
+interface PickQuestion<T> extends Question {
   readonly placeholder: string;
   readonly items?: readonly PickItem<T>[] | undefined;
   /** Selects the initially active item. */
@@ -76,7 +76,7 @@ export function pick<T>(question: PickQuestion<T>): Promise<T | Back> {
   quickPick.placeholder = question.placeholder;
   quickPick.matchOnDescription = true;
   quickPick.matchOnDetail = true;
-  return settled<T>(quickPick, question, ({ signal, settle, fail }) => {
+  return showQuestion<T>(quickPick, question, ({ signal, settle, fail }) => {
     let items = question.items ?? [];
     let wasMoved = false;
     const show = () => {
@@ -84,7 +84,7 @@ export function pick<T>(question: PickQuestion<T>): Promise<T | Back> {
       const typed = question.typed?.(quickPick.value.trim());
       const before = quickPick.activeItems[0];
       quickPick.items = typed ? [{ ...typed, alwaysShow: true }, ...items] : items;
-      const active = wasMoved && before ? sameAs(before) : isStart(question.isActive);
+      const active = wasMoved && before ? createItemMatcher(before) : isStart(question.isActive);
       const kept = quickPick.items.find(active);
       if (kept && !typed) quickPick.activeItems = [kept];
     };
@@ -145,14 +145,14 @@ export function pick<T>(question: PickQuestion<T>): Promise<T | Back> {
  *
  * @throws {Cancelled} if the user presses Escape.
  */
-export function input(question: InputQuestion): Promise<string | Back> {
+export function askText(question: InputQuestion): Promise<string | Back> {
   const box = vscode.window.createInputBox();
   const check = (text: string) => question.check?.(text.trim());
   box.prompt = question.prompt;
   box.placeholder = question.placeholder;
   box.value = question.value ?? '';
   box.password = question.password ?? false;
-  return settled<string>(box, question, ({ settle }) => {
+  return showQuestion<string>(box, question, ({ settle }) => {
     const cautionOn = (text: string) => {
       const message = question.caution?.(text.trim());
       return message && { message, severity: vscode.InputBoxValidationSeverity.Warning };
@@ -178,7 +178,7 @@ interface Settling<T> {
 }
 
 /** Shows a question. The promise settles however the question closes. */
-function settled<T>(
+function showQuestion<T>(
   shown: vscode.QuickPick<PickItem<T>> | vscode.InputBox,
   { title, position, canGoBack = position?.canGoBack }: Question,
   begin: (settling: Settling<T>) => void,
@@ -196,7 +196,7 @@ function settled<T>(
     shown.onDidTriggerButton((button) => {
       if (button === vscode.QuickInputButtons.Back) resolve(BACK);
     });
-    shown.onDidHide(() => reject(new Cancelled()));
+    shown.onDidHide(() => reject(new UserCancelledError()));
     begin({ signal: over.signal, settle: resolve, fail: reject });
     shown.show();
   }).finally(() => {
@@ -205,7 +205,7 @@ function settled<T>(
   });
 }
 
-function sameAs<T>(before: PickItem<T>): (item: PickItem<T>) => boolean {
+function createItemMatcher<T>(before: PickItem<T>): (item: PickItem<T>) => boolean {
   return (item) => item.kind === before.kind && item.label === before.label;
 }
 
@@ -213,6 +213,6 @@ function isStart<T>(isActive: ((value: T) => boolean) | undefined): (item: PickI
   return (item) => 'value' in item && (isActive?.(item.value) ?? false);
 }
 
-export function separator(label: string): PickItem<never> {
+export function createSeparator(label: string): PickItem<never> {
   return { label, kind: vscode.QuickPickItemKind.Separator };
 }

@@ -5,14 +5,14 @@ import type { Environment } from '../../environment.ts';
 import { registerInstallForOtherClient } from '../clients/install-command.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { registerRuntimeCommands } from '../commands/runtime-commands.ts';
-import type { JournalWatch } from '../journal/journal-watch.ts';
+import type { SessionsModel } from '../journal/journal-watch.ts';
 import { registerTryLocally } from '../local-agentcore/try-locally.ts';
 import { openDiscovery } from '../runtimes/discoveries.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
-import type { McpServers } from '../servers/mcp-servers.ts';
+import type { ServerController } from '../servers/mcp-servers.ts';
 import type { PreparationStep } from '../servers/server-preparation.ts';
-import { awsFilesKey } from '../window-environment.ts';
+import { getAwsFilesKey } from '../window-environment.ts';
 import type { ClientSecrets } from './client-secrets.ts';
 import { registerSetupCommands } from './setup-commands.ts';
 import type { SetupContext } from './setup-context.ts';
@@ -23,8 +23,8 @@ export function registerSetup(
   parts: {
     readonly commands: CommandRegistry;
     readonly store: RuntimeStore;
-    readonly servers: McpServers;
-    readonly journal: JournalWatch;
+    readonly servers: ServerController;
+    readonly journal: SessionsModel;
     readonly secrets: ClientSecrets;
     readonly prompts: CredentialPrompts;
     readonly env: () => Environment;
@@ -39,7 +39,7 @@ export function registerSetup(
 ): void {
   const { commands, store, servers, secrets, env, windowStep, tokenStep, proxy, version } = parts;
   const startVariables = async (entry: RuntimeEntry) => {
-    const signal = AbortSignal.timeout(NETWORK_WITHIN);
+    const signal = AbortSignal.timeout(NETWORK_TIMEOUT_MS);
     await tokenStep(entry, signal);
     const secret = await secrets.get(entry);
     return {
@@ -50,7 +50,7 @@ export function registerSetup(
   const setup = {
     ...parts,
     check: { proxy, version, startVariables },
-    discovery: windowDiscovery(env),
+    discovery: createWindowDiscovery(env),
   };
   registerSetupCommands(commands, setup);
   registerRuntimeCommands(commands, setup);
@@ -61,17 +61,17 @@ export function registerSetup(
   );
 }
 
-const NETWORK_WITHIN = 10_000;
+const NETWORK_TIMEOUT_MS = 10_000;
 
 /**
  * One discovery per window, so that all requests share one rate limit. A change of the AWS files
  * creates a new one.
  */
-function windowDiscovery(env: () => Environment): () => Promise<Discovery> {
+function createWindowDiscovery(env: () => Environment): () => Promise<Discovery> {
   let kept: { readonly key: string; readonly discovery: Promise<Discovery> } | undefined;
   return () => {
     const now = env();
-    const key = awsFilesKey(now);
+    const key = getAwsFilesKey(now);
     if (kept?.key !== key) kept = { key, discovery: openDiscovery(now) };
     return kept.discovery;
   };

@@ -1,20 +1,20 @@
 import * as vscode from 'vscode';
 import { type RoleTarget, RoleTargets } from '../../aws/credentials/role-targets.ts';
 import type { Environment } from '../../environment.ts';
-import { stateFolder } from '../../journal/state-folder.ts';
+import { getStateDirectory } from '../../journal/state-folder.ts';
 import type { EntryRole } from '../runtimes/runtime-entry.ts';
-import { input, type PickItem, pick, separator } from './quick-steps.ts';
+import { askText, createSeparator, type PickItem, pick } from './quick-steps.ts';
 import type { RuntimeDraft } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 import { BACK, type Back, type FlowStep, type StepPosition } from './step-flow.ts';
 import {
-  externalIdVerdict,
   readRoleArns,
-  requiredVerdict,
-  roleArnsVerdict,
+  validateExternalId,
+  validateRequired,
+  validateRoleArns,
 } from './typed-input.ts';
 
-type Answer =
+type RolePick =
   | { readonly kind: 'none' }
   | RoleAnswer
   | { readonly kind: 'enter' }
@@ -29,7 +29,7 @@ interface RoleAnswer {
 }
 
 /** Prompts for the role to assume with the profile, if any. */
-export function roleStep(setup: SetupContext): FlowStep<RuntimeDraft> {
+export function createRoleStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     applies: ({ authorization }) => authorization.kind === 'iam',
     async ask(draft, position) {
@@ -45,24 +45,24 @@ export async function pickRole(
   options: { readonly role: EntryRole | undefined; readonly position?: StepPosition | undefined },
 ): Promise<{ readonly role: EntryRole | undefined } | Back> {
   const { role, position } = options;
-  const targets = new RoleTargets(stateFolder(setup.env()));
+  const targets = new RoleTargets(getStateDirectory(setup.env()));
   for (;;) {
     let text = '';
-    const answer = await pick<Answer>({
+    const answer = await pick<RolePick>({
       title: setup.title,
       position,
       placeholder: vscode.l10n.t('Pick a role to assume, or type its ARN'),
-      items: roleItems([], role),
+      items: createRoleItems([], role),
       isActive: (one) =>
         one.kind === 'none' ? !role : one.kind === 'role' && isSame(one.role, role),
-      fill: async (list) => list.show(roleItems(await targets.list(), role)),
+      fill: async (list) => list.show(createRoleItems(await targets.list(), role)),
       typed: (now) => {
         text = now;
-        return roleArnsVerdict(now) === undefined
+        return validateRoleArns(now) === undefined
           ? {
               label: `$(check) ${vscode.l10n.t('Assume this role')}`,
               detail: now,
-              value: { kind: 'role', role: roleOfArns(readRoleArns(now)) },
+              value: { kind: 'role', role: createEntryRole(readRoleArns(now)) },
             }
           : undefined;
       },
@@ -84,12 +84,12 @@ export async function pickRole(
         break;
       }
       case 'enter': {
-        const entered = await enterRole(setup, role, { position, text });
+        const entered = await askRole(setup, role, { position, text });
         if (entered !== BACK) return { role: entered };
         break;
       }
       case 'name':
-        await nameTarget(setup, targets, answer.target, position);
+        await askTargetName(setup, targets, answer.target, position);
     }
   }
 }
@@ -97,14 +97,14 @@ export async function pickRole(
 /**
  * Adds a role to the history of recent roles. Ignores errors, because this is only a convenience.
  */
-export async function rememberRole(
+export async function addRecentRole(
   { role, profile }: Pick<RuntimeDraft, 'role' | 'profile'>,
   env: Environment,
 ): Promise<void> {
   if (!role) return;
   const { arns, sessionName = 'mcpAgentCoreProxy', externalId, ...rest } = role;
   const chain = arns.slice(0, -1);
-  await new RoleTargets(stateFolder(env))
+  await new RoleTargets(getStateDirectory(env))
     .touch({
       ...rest,
       arn: arns.at(-1) as string,
@@ -116,10 +116,10 @@ export async function rememberRole(
     .catch(() => undefined);
 }
 
-export function roleItems(
+export function createRoleItems(
   targets: readonly RoleTarget[],
   current: EntryRole | undefined,
-): readonly PickItem<Answer>[] {
+): readonly PickItem<RolePick>[] {
   const named = targets.filter(({ name }) => name !== undefined);
   const recent = targets.filter(({ name }) => name === undefined);
   const isListed = targets.some((target) => isTarget(target, current));
@@ -136,22 +136,22 @@ export function roleItems(
       alwaysShow: true,
     },
     ...(current && !isListed
-      ? [separator(vscode.l10n.t('Now')), roleItem({ kind: 'role', role: current })]
+      ? [createSeparator(vscode.l10n.t('Now')), createRoleItem({ kind: 'role', role: current })]
       : []),
-    ...(named.length > 0 ? [separator(vscode.l10n.t('Named'))] : []),
-    ...named.map((target) => targetItem(target, current)),
-    ...(recent.length > 0 ? [separator(vscode.l10n.t('Recent'))] : []),
-    ...recent.map((target) => targetItem(target, current)),
+    ...(named.length > 0 ? [createSeparator(vscode.l10n.t('Named'))] : []),
+    ...named.map((target) => createTargetItem(target, current)),
+    ...(recent.length > 0 ? [createSeparator(vscode.l10n.t('Recent'))] : []),
+    ...recent.map((target) => createTargetItem(target, current)),
   ];
 }
 
-function targetItem(target: RoleTarget, current: EntryRole | undefined): PickItem<Answer> {
-  const answer = answerOf(target, current);
-  const words = targetWords(answer.role);
+function createTargetItem(target: RoleTarget, current: EntryRole | undefined): PickItem<RolePick> {
+  const answer = toRoleAnswer(target, current);
+  const words = formatRoleTarget(answer.role);
   const from = target.sourceProfile && vscode.l10n.t('from {0}', target.sourceProfile);
   const asks = answer.kind === 'unidentified' && vscode.l10n.t('takes an external id');
   return {
-    ...roleItem(answer),
+    ...createRoleItem(answer),
     label: target.name ?? words.label,
     description: [target.name && words.label, words.description, from, asks]
       .filter(Boolean)
@@ -164,18 +164,18 @@ function targetItem(target: RoleTarget, current: EntryRole | undefined): PickIte
   };
 }
 
-function roleItem(value: RoleAnswer): PickItem<Answer> {
-  return { ...targetWords(value.role), detail: value.role.arns.join(' → '), value };
+function createRoleItem(value: RoleAnswer): PickItem<RolePick> {
+  return { ...formatRoleTarget(value.role), detail: value.role.arns.join(' → '), value };
 }
 
 /** The current role keeps its external ID, which is stored only in the entry. */
-function answerOf(target: RoleTarget, current: EntryRole | undefined): RoleAnswer {
+function toRoleAnswer(target: RoleTarget, current: EntryRole | undefined): RoleAnswer {
   if (current && isTarget(target, current)) return { kind: 'role', role: current, target };
   const kind = target.wantsExternalId ? 'unidentified' : 'role';
-  return { kind, role: roleOfTarget(target), target };
+  return { kind, role: toEntryRole(target), target };
 }
 
-function targetWords({ arns }: EntryRole): {
+function formatRoleTarget({ arns }: EntryRole): {
   readonly label: string;
   readonly description: string;
 } {
@@ -184,7 +184,7 @@ function targetWords({ arns }: EntryRole): {
   return { label: arn.slice(arn.lastIndexOf('/') + 1), description: account };
 }
 
-async function enterRole(
+async function askRole(
   setup: SetupContext,
   before: EntryRole | undefined,
   options: {
@@ -196,20 +196,20 @@ async function enterRole(
   const { position, text } = options;
   let arns = text.startsWith('arn:') ? text : (before?.arns.join(', ') ?? '');
   for (;;) {
-    const entered = await input({
+    const entered = await askText({
       title: setup.title,
       position,
       canGoBack: true,
       prompt: vscode.l10n.t('The ARN of the role; several with commas between are assumed in turn'),
       placeholder: 'arn:aws:iam::ACCOUNT:role/NAME',
       value: arns,
-      check: roleArnsVerdict,
+      check: validateRoleArns,
     });
     if (entered === BACK) return BACK;
     arns = entered;
     const externalId = await askExternalId(setup, before?.externalId, position);
     if (externalId === BACK) continue;
-    return { ...before, ...roleOfArns(readRoleArns(arns)), externalId };
+    return { ...before, ...createEntryRole(readRoleArns(arns)), externalId };
   }
 }
 
@@ -218,7 +218,7 @@ async function askExternalId(
   value: string | undefined,
   position: StepPosition | undefined,
 ): Promise<string | undefined | Back> {
-  const entered = await input({
+  const entered = await askText({
     title,
     position,
     canGoBack: true,
@@ -227,31 +227,31 @@ async function askExternalId(
     ),
     placeholder: vscode.l10n.t('External id'),
     value,
-    check: externalIdVerdict,
+    check: validateExternalId,
   });
   return entered === BACK ? BACK : entered || undefined;
 }
 
-async function nameTarget(
+async function askTargetName(
   { title }: SetupContext,
   targets: RoleTargets,
   target: RoleTarget,
   position: StepPosition | undefined,
 ): Promise<void> {
-  const name = await input({
+  const name = await askText({
     title,
     position,
     canGoBack: true,
     prompt: vscode.l10n.t('A name for {0}', target.arn),
     placeholder: vscode.l10n.t('Name of the role'),
-    check: requiredVerdict,
+    check: validateRequired,
   });
   if (name === BACK) return;
   await targets.remove(target);
   await targets.add({ ...target, name });
 }
 
-function roleOfArns(arns: readonly string[]): EntryRole {
+function createEntryRole(arns: readonly string[]): EntryRole {
   return {
     arns,
     sessionName: undefined,
@@ -261,7 +261,7 @@ function roleOfArns(arns: readonly string[]): EntryRole {
   };
 }
 
-function roleOfTarget(target: RoleTarget): EntryRole {
+function toEntryRole(target: RoleTarget): EntryRole {
   const { chain = [], arn, sessionName, mfaSerial, sourceIdentity } = target;
   return { arns: [...chain, arn], sessionName, externalId: undefined, mfaSerial, sourceIdentity };
 }
@@ -271,7 +271,7 @@ function isTarget(target: RoleTarget, role: EntryRole | undefined): boolean {
   const takesOne = role?.externalId !== undefined;
   return (
     Boolean(target.wantsExternalId) === takesOne &&
-    isSame(roleOfTarget(target), role && { ...role, externalId: undefined })
+    isSame(toEntryRole(target), role && { ...role, externalId: undefined })
   );
 }
 

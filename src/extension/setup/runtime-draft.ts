@@ -9,7 +9,7 @@ import {
   readEntry,
 } from '../runtimes/runtime-entry.ts';
 import type { WrittenEntry } from '../runtimes/runtime-store.ts';
-import { arnOf } from '../servers/server-environment.ts';
+import { getTargetArn } from '../servers/server-environment.ts';
 
 /** The state of the setup wizard. */
 export interface RuntimeDraft {
@@ -40,11 +40,11 @@ export const EMPTY_DRAFT: RuntimeDraft = {
 };
 
 /** Converts an entry to a draft. */
-export function draftOf(entry: RuntimeEntry): RuntimeDraft {
+export function toDraft(entry: RuntimeEntry): RuntimeDraft {
   const { name, target, profile, role, authorization, sessionMode } = entry;
   const endpoint = target.kind === 'runtime' ? target.runtime.endpoint : undefined;
   return {
-    arn: target.kind === 'runtime' ? target.runtime.arn : arnOf(entry),
+    arn: target.kind === 'runtime' ? target.runtime.arn : getTargetArn(entry),
     qualifier: entry.qualifier ?? endpoint,
     profile,
     role,
@@ -61,7 +61,7 @@ export function withTarget(
   arn: string,
   found?: DiscoveredRuntime | DiscoveredGateway,
 ): RuntimeDraft {
-  const { arn: plain, endpoint, dataPlane } = targetOf(arn);
+  const { arn: plain, endpoint, dataPlane } = parseTarget(arn);
   const isSame = plain === draft.arn;
   const isShared = draft.sessionMode === 'identity' && isGateway({ arn });
   return {
@@ -72,7 +72,7 @@ export function withTarget(
     found: found ?? (isSame ? draft.found : undefined),
     qualifier: endpoint ?? (isSame ? draft.qualifier : undefined),
     endpointUrl: dataPlane ?? draft.endpointUrl,
-    authorization: isSame ? draft.authorization : authorizationFor(found),
+    authorization: isSame ? draft.authorization : createAuthorization(found),
     tools: undefined,
   };
 }
@@ -82,11 +82,15 @@ export function withFound(draft: RuntimeDraft, found: RuntimeDraft['found']): Ru
   if (!found) return draft;
   const takesToken = ['oauth', 'tokenCommand'].includes(draft.authorization.kind);
   const fits = found.authorizer === 'JWT' ? takesToken : !takesToken;
-  return { ...draft, found, authorization: fits ? draft.authorization : authorizationFor(found) };
+  return {
+    ...draft,
+    found,
+    authorization: fits ? draft.authorization : createAuthorization(found),
+  };
 }
 
 /** The authorization for a discovered target. IAM if the target is unknown. */
-function authorizationFor(
+function createAuthorization(
   found: DiscoveredRuntime | DiscoveredGateway | undefined,
 ): EntryAuthorization {
   switch (found?.authorizer) {
@@ -115,8 +119,8 @@ export function isGateway({ arn }: Pick<RuntimeDraft, 'arn'>): boolean {
 const PROBE = 'setup check';
 
 /** Converts a draft to an entry. A missing name gets a placeholder. */
-export function entryOf(draft: RuntimeDraft): RuntimeEntry {
-  return readEntry(writtenOf({ ...draft, name: draft.name ?? PROBE }));
+export function toEntry(draft: RuntimeDraft): RuntimeEntry {
+  return readEntry(toWrittenEntry({ ...draft, name: draft.name ?? PROBE }));
 }
 
 /**
@@ -124,7 +128,7 @@ export function entryOf(draft: RuntimeDraft): RuntimeEntry {
  *
  * @param before The entry to replace. Fields without a question keep their values.
  */
-export function writtenOf(draft: RuntimeDraft, before?: WrittenEntry): WrittenEntry {
+export function toWrittenEntry(draft: RuntimeDraft, before?: WrittenEntry): WrittenEntry {
   const {
     name = '',
     arn,
@@ -143,19 +147,19 @@ export function writtenOf(draft: RuntimeDraft, before?: WrittenEntry): WrittenEn
     ...(arn === undefined ? { local: local ?? {} } : { arn }),
     qualifier,
     profile,
-    assumeRole: role && writtenRole(role),
-    authorization: writtenAuthorization(authorization),
+    assumeRole: role && toWrittenRole(role),
+    authorization: toWrittenAuthorization(authorization),
     sessionMode: isUsual ? undefined : sessionMode,
     endpointUrl,
   });
 }
 
 /** Writes a single ARN as a string and a chain as a list. */
-export function writtenRole({ arns, ...role }: EntryRole): object {
+export function toWrittenRole({ arns, ...role }: EntryRole): object {
   return withoutUndefined({ arn: arns.length === 1 ? arns[0] : arns, ...role });
 }
 
-function writtenAuthorization(authorization: EntryAuthorization): object | undefined {
+function toWrittenAuthorization(authorization: EntryAuthorization): object | undefined {
   if (authorization.kind === 'iam') return undefined;
   const { kind, ...fields } = authorization;
   const scopes = 'scopes' in fields && fields.scopes.length > 0 ? fields.scopes : undefined;
@@ -177,7 +181,7 @@ export function suggestName(draft: RuntimeDraft, taken: readonly string[]): stri
   }
 }
 
-function targetOf(arn: string): Pick<RuntimeArn, 'arn'> & Partial<RuntimeArn> {
+function parseTarget(arn: string): Pick<RuntimeArn, 'arn'> & Partial<RuntimeArn> {
   return isGatewayArn(arn) ? parseGatewayArn(arn) : parseRuntimeArn(arn);
 }
 

@@ -1,15 +1,15 @@
 import { type RuntimeEntry, readEntry } from '../runtimes/runtime-entry.ts';
-import { authorizationSteps } from './authorization-step.ts';
-import { type CheckContext, checkStep } from './check-step.ts';
+import { createAuthorizationSteps } from './authorization-step.ts';
+import { type CheckContext, createCheckStep } from './check-step.ts';
 import type { ClientSecrets } from './client-secrets.ts';
-import { endpointStep } from './endpoint-step.ts';
-import { modeStep, nameStep } from './last-steps.ts';
-import { profileStep } from './profile-step.ts';
-import { roleStep } from './role-step.ts';
-import { draftOf, EMPTY_DRAFT, type RuntimeDraft, writtenOf } from './runtime-draft.ts';
+import { createEndpointStep } from './endpoint-step.ts';
+import { createModeStep, createNameStep } from './last-steps.ts';
+import { createProfileStep } from './profile-step.ts';
+import { createRoleStep } from './role-step.ts';
+import { EMPTY_DRAFT, type RuntimeDraft, toDraft, toWrittenEntry } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
-import { type FlowStep, runFlow } from './step-flow.ts';
-import { arnStep, targetStep } from './target-step.ts';
+import { type FlowStep, runWizard } from './step-flow.ts';
+import { createArnStep, createTargetStep } from './target-step.ts';
 
 /**
  * How the target is chosen: from the discovered runtimes, or only by ARN. `given` and `local` skip
@@ -37,24 +37,24 @@ export function askForRuntime(
 ): Promise<RuntimeDraft> {
   const { check, secrets, choice, begin = EMPTY_DRAFT, edits } = options;
   const targets: readonly FlowStep<RuntimeDraft>[] = {
-    discovered: [targetStep(setup)],
-    arn: [arnStep(setup)],
+    discovered: [createTargetStep(setup)],
+    arn: [createArnStep(setup)],
     given: [],
     local: [],
   }[choice];
   const onAws = [
-    endpointStep(setup),
-    ...authorizationSteps(setup, async (draft) => {
+    createEndpointStep(setup),
+    ...createAuthorizationSteps(setup, async (draft) => {
       if (edits === undefined) return false;
-      const written = writtenOf({ ...draft, name: edits }, setup.store.written(edits));
+      const written = toWrittenEntry({ ...draft, name: edits }, setup.store.written(edits));
       return secrets.has(readEntry(written));
     }),
-    profileStep(setup),
-    roleStep(setup),
-    checkStep(setup, check),
+    createProfileStep(setup),
+    createRoleStep(setup),
+    createCheckStep(setup, check),
   ];
   const steps = [...targets, ...(choice === 'local' ? [] : onAws)];
-  return runFlow([...steps, modeStep(setup), nameStep(setup, edits)], begin);
+  return runWizard([...steps, createModeStep(setup), createNameStep(setup, edits)], begin);
 }
 
 /**
@@ -69,7 +69,7 @@ export function askForChanges(
   return askForRuntime(setup, {
     ...options,
     choice: entry.target.kind === 'local' ? 'local' : 'discovered',
-    begin: draftOf(entry),
+    begin: toDraft(entry),
     edits: entry.name,
   });
 }

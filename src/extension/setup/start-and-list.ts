@@ -1,14 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import { Commands } from '../contributions.ts';
-import type { McpServers } from '../servers/mcp-servers.ts';
+import type { ServerController } from '../servers/mcp-servers.ts';
 
 /** Timeout for the tools in milliseconds. A microVM takes some time to start. */
-const UP_WITHIN = 90_000;
+const START_TIMEOUT_MS = 90_000;
+
 /** Poll interval in milliseconds. VS Code emits no event when the tools change. */
-const LOOK_EVERY = 250;
+const POLL_INTERVAL_MS = 250;
+
 /** Maximum number of tool names in the message. */
-const MOST_NAMES = 6;
+const MAX_NAMES = 6;
 
 /**
  * Starts the server of a saved entry and shows its tools.
@@ -16,13 +18,13 @@ const MOST_NAMES = 6;
  * @param options.known Tool names from the server itself, if the check listed them.
  * @param options.isNew Whether VS Code has no tools of this server yet.
  */
-export async function startAndList(
+export async function startServerAndShowTools(
   name: string,
-  servers: McpServers,
+  servers: ServerController,
   options: { readonly known: readonly string[] | undefined; readonly isNew: boolean },
 ): Promise<void> {
   const { known, isNew } = options;
-  const before = new Set(toolNames());
+  const before = new Set(getToolNames());
   const ending = new AbortController();
   const tools = await vscode.window.withProgress(
     {
@@ -38,15 +40,15 @@ export async function startAndList(
       });
       // Old and new tools cannot be distinguished.
       if (!isNew && !known) return [];
-      const signal = AbortSignal.any([ending.signal, AbortSignal.timeout(UP_WITHIN)]);
+      const signal = AbortSignal.any([ending.signal, AbortSignal.timeout(START_TIMEOUT_MS)]);
       const onFound = (found: readonly string[]) =>
-        progress.report({ message: countWords(found.length) });
+        progress.report({ message: formatToolCount(found.length) });
       return waitForTools({ before, known, signal, onFound });
     },
   );
   if (ending.signal.aborted) return;
-  if (tools) await tellReady(name, tools);
-  else await tellNotReady(name);
+  if (tools) await showReady(name, tools);
+  else await showNotReady(name);
 }
 
 /**
@@ -62,12 +64,19 @@ export async function waitForTools(options: {
   readonly names?: () => readonly string[];
   readonly every?: number;
 }): Promise<readonly string[] | undefined> {
-  const { before, known, signal, onFound, names = toolNames, every = LOOK_EVERY } = options;
+  const {
+    before,
+    known,
+    signal,
+    onFound,
+    names = getToolNames,
+    every = POLL_INTERVAL_MS,
+  } = options;
   // Without tools there is nothing to wait for.
   if (known?.length === 0) return known;
   let found: readonly string[] = [];
   for (;;) {
-    const now = serverTools(names(), before, known);
+    const now = findServerTools(names(), before, known);
     if (now.length > 0) onFound(known ?? now);
     // If the tools are unknown, the list is complete when two polls return the same number.
     if (known ? now.length > 0 : now.length > 0 && now.length === found.length) {
@@ -86,7 +95,7 @@ export async function waitForTools(options: {
  * Filters VS Code's tools by server. A name consists of `mcp_`, a part of the server's name and the
  * tool's name. If the server ran before, its tools are already in `before`.
  */
-export function serverTools(
+export function findServerTools(
   all: readonly string[],
   before: ReadonlySet<string>,
   known: readonly string[] | undefined,
@@ -97,25 +106,30 @@ export function serverTools(
   );
 }
 
-function toolNames(): readonly string[] {
+function getToolNames(): readonly string[] {
   return vscode.lm.tools.map(({ name }) => name);
 }
 
-async function tellReady(name: string, tools: readonly string[]): Promise<void> {
+async function showReady(name: string, tools: readonly string[]): Promise<void> {
   const openChat = vscode.l10n.t('Open Chat');
-  const names = tools.slice(0, MOST_NAMES).map(withoutPrefix).join(', ');
-  const more = tools.length > MOST_NAMES ? ', …' : '';
+  const names = tools.slice(0, MAX_NAMES).map(withoutPrefix).join(', ');
+  const more = tools.length > MAX_NAMES ? ', …' : '';
   const sentence =
     tools.length === 0
       ? vscode.l10n.t('{0} is ready.', name)
-      : vscode.l10n.t('{0} is ready with {1}: {2}', name, countWords(tools.length), names + more);
+      : vscode.l10n.t(
+          '{0} is ready with {1}: {2}',
+          name,
+          formatToolCount(tools.length),
+          names + more,
+        );
   const chosen = await vscode.window.showInformationMessage(sentence, openChat);
   if (chosen === openChat) {
     await vscode.commands.executeCommand('workbench.action.chat.open', { mode: 'agent' });
   }
 }
 
-async function tellNotReady(name: string): Promise<void> {
+async function showNotReady(name: string): Promise<void> {
   const showOutput = vscode.l10n.t('Show Output');
   const edit = vscode.l10n.t('Edit Runtime');
   const chosen = await vscode.window.showWarningMessage(
@@ -128,7 +142,7 @@ async function tellNotReady(name: string): Promise<void> {
   if (id) await vscode.commands.executeCommand(id, { name });
 }
 
-function countWords(count: number): string {
+function formatToolCount(count: number): string {
   return count === 1 ? vscode.l10n.t('1 tool') : vscode.l10n.t('{0} tools', count);
 }
 

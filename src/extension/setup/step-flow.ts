@@ -1,5 +1,6 @@
 /** The answer of a step if the user presses Back. */
 export const BACK = Symbol('back');
+
 export type Back = typeof BACK;
 
 /** The position within the flow. */
@@ -20,13 +21,13 @@ export interface FlowStep<Draft> {
 }
 
 /** Runs the steps in order and handles Back, until the last step has an answer. */
-export async function runFlow<Draft>(
+export async function runWizard<Draft>(
   steps: readonly FlowStep<Draft>[],
   begin: Draft,
 ): Promise<Draft> {
   let draft = begin;
   const asked: number[] = [];
-  for (let at = nextStep(steps, draft, 0); at < steps.length; ) {
+  for (let at = findNextStep(steps, draft, 0); at < steps.length; ) {
     const answer = await (steps[at] as FlowStep<Draft>).ask(draft, {
       step: asked.length + 1,
       total: asked.length + steps.slice(at).filter((step) => isAsked(step, draft)).length,
@@ -37,13 +38,17 @@ export async function runFlow<Draft>(
     } else {
       draft = answer;
       asked.push(at);
-      at = nextStep(steps, draft, at + 1);
+      at = findNextStep(steps, draft, at + 1);
     }
   }
   return draft;
 }
 
-function nextStep<Draft>(steps: readonly FlowStep<Draft>[], draft: Draft, from: number): number {
+function findNextStep<Draft>(
+  steps: readonly FlowStep<Draft>[],
+  draft: Draft,
+  from: number,
+): number {
   const at = steps.findIndex((step, index) => index >= from && isAsked(step, draft));
   return at < 0 ? steps.length : at;
 }

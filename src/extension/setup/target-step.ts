@@ -1,18 +1,23 @@
 import * as vscode from 'vscode';
 import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/discovered.ts';
-import type { DiscoveredPlace } from '../../aws/discovery/discovered-place.ts';
-import type { Place } from '../../aws/discovery/place.ts';
+import type { DiscoveredScope } from '../../aws/discovery/discovered-place.ts';
+import type { DiscoveryScope } from '../../aws/discovery/place.ts';
 import type { Problem } from '../../aws/discovery/problem.ts';
-import { kindOf, usableAs } from '../../aws/discovery/usable-as.ts';
+import { getCallability, getTargetKind } from '../../aws/discovery/usable-as.ts';
 import { formatDuration } from '../../sessions/session-words.ts';
-import { presentError } from '../commands/present-error.ts';
-import { Cancelled } from '../servers/server-preparation.ts';
-import { choosePlace, likelyProfiles, pickPlaceProfile, usualPlace } from './place-step.ts';
-import { input, type PickItem, type PickList, pick, separator } from './quick-steps.ts';
+import { showError } from '../commands/present-error.ts';
+import { UserCancelledError } from '../servers/server-preparation.ts';
+import {
+  chooseScope,
+  getDefaultScope,
+  listLikelyProfiles,
+  pickScopeProfile,
+} from './place-step.ts';
+import { askText, createSeparator, type PickItem, type PickList, pick } from './quick-steps.ts';
 import { type RuntimeDraft, withTarget } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
 import { BACK, type Back, type FlowStep, type StepPosition } from './step-flow.ts';
-import { arnVerdict, isAddress } from './typed-input.ts';
+import { isAddress, validateArn } from './typed-input.ts';
 
 type Target = DiscoveredRuntime | DiscoveredGateway;
 
@@ -26,17 +31,17 @@ type Answer =
   | { readonly kind: 'unusable'; readonly sentence: string };
 
 /** Prompts for a discovered runtime or gateway, or for an ARN. */
-export function targetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
+export function createTargetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(begin, position) {
       let draft = begin;
-      if ((await likelyProfiles(draft, setup)).length > 1) {
+      if ((await listLikelyProfiles(draft, setup)).length > 1) {
         // The first profile of the file may belong to another account.
-        const chosen = await pickPlaceProfile(setup, undefined, position);
+        const chosen = await pickScopeProfile(setup, undefined, position);
         if (chosen === BACK) return BACK;
         draft = { ...draft, profile: chosen.profile };
       }
-      let place = await usualPlace(draft, setup);
+      let place = await getDefaultScope(draft, setup);
       let hint: string | undefined;
       for (;;) {
         const answer = await pickTarget(setup, { draft, place, position, hint });
@@ -52,24 +57,24 @@ export function targetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
           case 'typed':
             return withTarget(draft, answer.arn);
           case 'enter': {
-            if (answer.text && arnVerdict(answer.text) === undefined) {
+            if (answer.text && validateArn(answer.text) === undefined) {
               return withTarget(draft, answer.text);
             }
             // Keep the typed text, so that the user can correct it.
             const typed = isAddress(answer.text) ? answer.text : draft.arn;
-            const arn = await enterArn(setup, typed, { ...position, canGoBack: true });
+            const arn = await askArn(setup, typed, { ...position, canGoBack: true });
             if (arn !== BACK) return withTarget(draft, arn);
             break;
           }
           case 'elsewhere': {
-            const chosen = await choosePlace(setup, place, position);
+            const chosen = await chooseScope(setup, place, position);
             if (chosen === BACK) break;
             place = chosen;
             draft = { ...draft, profile: chosen.profile, region: chosen.region };
             break;
           }
           case 'problem':
-            hint = await helpWith(answer.problem, setup);
+            hint = await handleProblem(answer.problem, setup);
             break;
           case 'unusable':
             hint = answer.sentence;
@@ -80,27 +85,27 @@ export function targetStep(setup: SetupContext): FlowStep<RuntimeDraft> {
 }
 
 /** Prompts for an ARN without discovery. */
-export function arnStep(setup: SetupContext): FlowStep<RuntimeDraft> {
+export function createArnStep(setup: SetupContext): FlowStep<RuntimeDraft> {
   return {
     async ask(draft, position) {
-      const arn = await enterArn(setup, draft.arn, position);
+      const arn = await askArn(setup, draft.arn, position);
       return arn === BACK ? BACK : withTarget(draft, arn);
     },
   };
 }
 
-function enterArn(
+function askArn(
   { title }: SetupContext,
   value: string | undefined,
   position: StepPosition,
 ): Promise<string | Back> {
-  return input({
+  return askText({
     title,
     position,
     prompt: vscode.l10n.t('The ARN of a runtime, of one of its endpoints, or of a gateway'),
     placeholder: 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:runtime/RUNTIME_ID',
     value,
-    check: arnVerdict,
+    check: validateArn,
   });
 }
 
@@ -108,13 +113,13 @@ function pickTarget(
   setup: SetupContext,
   options: {
     readonly draft: RuntimeDraft;
-    readonly place: Place | undefined;
+    readonly place: DiscoveryScope | undefined;
     readonly position: StepPosition;
     readonly hint: string | undefined;
   },
 ): Promise<Answer | Back> {
   const { draft, place, position, hint } = options;
-  const where = place && placeWords(place);
+  const where = place && formatScope(place);
   // The user may press Enter before the list contains a pasted ARN.
   const enter = { kind: 'enter' as const, text: '' };
   const fixed: readonly PickItem<Answer>[] = [
@@ -138,7 +143,7 @@ function pickTarget(
     const { signal } = list;
     try {
       for await (const found of discovery.discover({ places: [place], refresh, signal })) {
-        list.show([...fixed, ...itemsOf(found, Date.now())]);
+        list.show([...fixed, ...createTargetItems(found, Date.now())]);
       }
     } catch (thrown) {
       if (!signal.aborted) throw thrown;
@@ -155,7 +160,7 @@ function pickTarget(
     fill,
     typed: (text) => {
       enter.text = text;
-      return isAddress(text) ? typedItem(text) : undefined;
+      return isAddress(text) ? createTypedItem(text) : undefined;
     },
     buttons: [
       {
@@ -169,8 +174,8 @@ function pickTarget(
   });
 }
 
-function typedItem(arn: string): PickItem<Answer> {
-  const verdict = arnVerdict(arn);
+function createTypedItem(arn: string): PickItem<Answer> {
+  const verdict = validateArn(arn);
   return verdict === undefined
     ? {
         label: `$(check) ${vscode.l10n.t('Use this ARN')}`,
@@ -181,43 +186,46 @@ function typedItem(arn: string): PickItem<Answer> {
 }
 
 /** Converts the results of a place to items: usable targets, problems and other targets. */
-export function itemsOf(found: DiscoveredPlace, now: number): readonly PickItem<Answer>[] {
+export function createTargetItems(
+  found: DiscoveredScope,
+  now: number,
+): readonly PickItem<Answer>[] {
   const { place, runtimes, gateways, problems, isDone } = found;
   const targets: readonly Target[] = [...(runtimes?.items ?? []), ...(gateways?.items ?? [])];
-  const isUsable = (target: Target) => usableAs(target).asServer !== 'no';
+  const isUsable = (target: Target) => getCallability(target).asServer !== 'no';
   const usable = targets.filter(isUsable);
   const others = targets.filter((target) => !isUsable(target));
   const readAt = runtimes?.readAt ?? gateways?.readAt;
   const age = readAt === undefined ? 0 : now - Date.parse(readAt);
   const heading =
     age > 60_000
-      ? vscode.l10n.t('{0}, read {1} ago', placeWords(place), formatDuration(age))
-      : placeWords(place);
+      ? vscode.l10n.t('{0}, read {1} ago', formatScope(place), formatDuration(age))
+      : formatScope(place);
   return [
-    separator(heading),
-    ...usable.map((target) => targetItem(target, isDone)),
-    ...(isDone && targets.length === 0 && problems.length === 0 ? [nothingItem(place)] : []),
-    ...(problems.length > 0 ? [separator(vscode.l10n.t('Could not be read'))] : []),
-    ...problems.map(problemItem),
-    ...(others.length > 0 ? [separator(vscode.l10n.t('No MCP servers'))] : []),
-    ...others.map(otherItem),
+    createSeparator(heading),
+    ...usable.map((target) => createTargetItem(target, isDone)),
+    ...(isDone && targets.length === 0 && problems.length === 0 ? [createEmptyItem(place)] : []),
+    ...(problems.length > 0 ? [createSeparator(vscode.l10n.t('Could not be read'))] : []),
+    ...problems.map(createProblemItem),
+    ...(others.length > 0 ? [createSeparator(vscode.l10n.t('No MCP servers'))] : []),
+    ...others.map(createUnusableItem),
   ];
 }
 
-function targetItem(target: Target, isDone: boolean): PickItem<Answer> {
-  const isRead = isDone || usableAs(target).asServer !== 'unknown';
+function createTargetItem(target: Target, isDone: boolean): PickItem<Answer> {
+  const isRead = isDone || getCallability(target).asServer !== 'unknown';
   return {
     label: `$(${target.kind === 'gateway' ? 'plug' : 'server'}) ${target.name}`,
-    description: isRead ? kindOf(target) : vscode.l10n.t('being read'),
-    detail: [target.description, endpointWords(target), statusWords(target)]
+    description: isRead ? getTargetKind(target) : vscode.l10n.t('being read'),
+    detail: [target.description, formatEndpoint(target), formatTargetStatus(target)]
       .filter(Boolean)
       .join(' · '),
     value: { kind: 'target', target },
   };
 }
 
-function otherItem(target: Target): PickItem<Answer> {
-  const { kind, sentence } = usableAs(target);
+function createUnusableItem(target: Target): PickItem<Answer> {
+  const { kind, sentence } = getCallability(target);
   return {
     label: `$(circle-slash) ${target.name}`,
     description: kind,
@@ -226,7 +234,7 @@ function otherItem(target: Target): PickItem<Answer> {
   };
 }
 
-function problemItem(problem: Problem): PickItem<Answer> {
+function createProblemItem(problem: Problem): PickItem<Answer> {
   const help = {
     denied: vscode.l10n.t('Copy what IAM has to allow'),
     credentials: problem.unconfirmed
@@ -241,12 +249,12 @@ function problemItem(problem: Problem): PickItem<Answer> {
   };
 }
 
-function nothingItem(place: Place): PickItem<Answer> {
-  const sentence = vscode.l10n.t('There are no runtimes and gateways in {0}.', placeWords(place));
+function createEmptyItem(place: DiscoveryScope): PickItem<Answer> {
+  const sentence = vscode.l10n.t('There are no runtimes and gateways in {0}.', formatScope(place));
   return { label: `$(info) ${sentence}`, value: { kind: 'elsewhere' } };
 }
 
-function endpointWords(target: Target): string | undefined {
+function formatEndpoint(target: Target): string | undefined {
   if (target.kind === 'gateway') return undefined;
   const names = target.endpoints?.map(({ name, liveVersion }) =>
     liveVersion ? vscode.l10n.t('{0} (version {1})', name, liveVersion) : name,
@@ -254,19 +262,20 @@ function endpointWords(target: Target): string | undefined {
   return names?.join(', ');
 }
 
-function statusWords({ status }: Target): string | undefined {
+function formatTargetStatus({ status }: Target): string | undefined {
   return status === 'READY' ? undefined : status.toLowerCase().replaceAll('_', ' ');
 }
 
-function placeWords({ profile, region }: Place): string {
+function formatScope({ profile, region }: DiscoveryScope): string {
   return `${profile ?? vscode.l10n.t('environment')} · ${region}`;
 }
 
 /** @returns the placeholder of the list afterwards. */
-async function helpWith(problem: Problem, setup: SetupContext): Promise<string | undefined> {
+async function handleProblem(problem: Problem, setup: SetupContext): Promise<string | undefined> {
   const { denial, kind, place, unconfirmed } = problem;
   if (denial) {
-    const { missingStatements, statementText } = await import('../../aws/iam/access-denied.ts');
+    const { createMissingStatements: missingStatements, formatStatement: statementText } =
+      await import('../../aws/iam/access-denied.ts');
     const [statement] = missingStatements([denial]);
     if (!statement) return problem.sentence;
     await vscode.env.clipboard.writeText(statementText(statement));
@@ -280,7 +289,7 @@ async function helpWith(problem: Problem, setup: SetupContext): Promise<string |
   try {
     await setup.signIn(place.profile);
   } catch (thrown) {
-    if (!(thrown instanceof Cancelled)) void presentError(thrown);
+    if (!(thrown instanceof UserCancelledError)) void showError(thrown);
   }
   return undefined;
 }

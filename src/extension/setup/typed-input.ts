@@ -2,11 +2,11 @@ import * as vscode from 'vscode';
 import { isInvocationsUrl, parseRuntimeArn } from '../../aws/arn.ts';
 import { isGatewayArn, parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
 import { parseRoleArn } from '../../aws/iam/trust-policy.ts';
-import { takesSecret } from '../../aws/private-url.ts';
-import { messageOf } from '../../error.ts';
+import { canReceiveSecret } from '../../aws/private-url.ts';
+import { getErrorMessage } from '../../error.ts';
 
 /** A validation message, or `undefined` if the text is valid. */
-type Verdict = string | undefined;
+type ValidationMessage = string | undefined;
 
 /** Whether the text looks like an ARN, percent-encoded or not, or like an invocation URL. */
 export function isAddress(text: string): boolean {
@@ -14,16 +14,16 @@ export function isAddress(text: string): boolean {
 }
 
 /** Accepts the ARN of a runtime, a runtime endpoint or a gateway. */
-export function arnVerdict(text: string): Verdict {
-  return verdictOf(() => {
+export function validateArn(text: string): ValidationMessage {
+  return validateWith(() => {
     if (isGatewayArn(text)) parseGatewayArn(text);
     else parseRuntimeArn(text);
   });
 }
 
 /** Accepts the role ARNs of a chain, separated by commas. */
-export function roleArnsVerdict(text: string): Verdict {
-  return verdictOf(() => void readRoleArns(text));
+export function validateRoleArns(text: string): ValidationMessage {
+  return validateWith(() => void readRoleArns(text));
 }
 
 /** @throws {AgentCoreError} `usage` if one is not a role ARN. */
@@ -32,7 +32,7 @@ export function readRoleArns(text: string): readonly string[] {
 }
 
 /** @param taken Names of other entries. Case-insensitive, like in the settings. */
-export function nameVerdict(text: string, taken: readonly string[]): Verdict {
+export function validateName(text: string, taken: readonly string[]): ValidationMessage {
   if (!text) return vscode.l10n.t('Give it a name: it is what the server is called.');
   if (text.length > 64) return vscode.l10n.t('A name has at most 64 characters.');
   if (/\p{Cc}/u.test(text)) return vscode.l10n.t('A name has no control characters.');
@@ -40,43 +40,43 @@ export function nameVerdict(text: string, taken: readonly string[]): Verdict {
   return isTaken ? vscode.l10n.t('Another runtime is called "{0}".', text) : undefined;
 }
 
-export function endpointVerdict(text: string): Verdict {
+export function validateEndpoint(text: string): ValidationMessage {
   return /^[a-zA-Z][a-zA-Z0-9_]{0,47}$/.test(text)
     ? undefined
     : vscode.l10n.t('The name of an endpoint begins with a letter, and has letters, digits and _.');
 }
 
-export function regionVerdict(text: string): Verdict {
+export function validateRegion(text: string): ValidationMessage {
   return /^[a-z]{2}(-[a-z]+)+-\d{1,2}$/.test(text)
     ? undefined
     : vscode.l10n.t('Expected a region such as us-east-1.');
 }
 
 /** An empty text means no external ID. */
-export function externalIdVerdict(text: string): Verdict {
+export function validateExternalId(text: string): ValidationMessage {
   return text === '' || /^[\w+=,.@:/-]{2,1224}$/.test(text)
     ? undefined
     : vscode.l10n.t('An external id has 2 to 1224 letters, digits and +=,.@:/_-');
 }
 
 /** If empty, the proxy discovers the token URL of the identity provider. */
-export function tokenUrlVerdict(text: string): Verdict {
-  return text === '' || (URL.canParse(text) && takesSecret(new URL(text)))
+export function validateTokenUrl(text: string): ValidationMessage {
+  return text === '' || (URL.canParse(text) && canReceiveSecret(new URL(text)))
     ? undefined
     : vscode.l10n.t(
         'Expected an https URL without a user in it, such as https://example.com/oauth2/token',
       );
 }
 
-export function requiredVerdict(text: string): Verdict {
+export function validateRequired(text: string): ValidationMessage {
   return text ? undefined : vscode.l10n.t('This cannot be empty.');
 }
 
-function verdictOf(parse: () => void): Verdict {
+function validateWith(parse: () => void): ValidationMessage {
   try {
     parse();
     return undefined;
   } catch (thrown) {
-    return messageOf(thrown);
+    return getErrorMessage(thrown);
   }
 }

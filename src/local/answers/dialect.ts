@@ -2,11 +2,11 @@ import type { RuntimeConfig } from '../config.ts';
 import type { SignatureFault } from '../signatures/sigv4-verifier.ts';
 import {
   type Answer,
+  createMcpErrorResponse,
+  createRestErrorResponse,
+  createStatusResponse,
   type JsonRpcId,
-  mcpAnswer,
   type PlatformError,
-  restAnswer,
-  statusAnswer,
 } from './platform-error.ts';
 
 /**
@@ -30,11 +30,11 @@ const SIGNATURE_TYPES: Readonly<Record<SignatureFault, string>> = {
 /** AWS REST-JSON errors: for HTTP runtimes and for every operation except an invocation. */
 export const REST_DIALECT: Dialect = {
   id: null,
-  error: statusAnswer,
-  signature: (fault, message) => restAnswer(403, SIGNATURE_TYPES[fault], message),
+  error: createStatusResponse,
+  signature: (fault, message) => createRestErrorResponse(403, SIGNATURE_TYPES[fault], message),
 };
 
-export function invocationDialect(
+export function createInvocationDialect(
   config: Pick<RuntimeConfig, 'protocol' | 'switches'>,
   id: JsonRpcId,
 ): Dialect {
@@ -44,13 +44,14 @@ export function invocationDialect(
     id,
     error: (error) => {
       const text = error.kind === 'throttled' && throttleText ? throttleText : error.message;
-      if (!isMcp || mcpErrors === 'status') return statusAnswer({ ...error, message: text });
+      if (!isMcp || mcpErrors === 'status')
+        return createStatusResponse({ ...error, message: text });
       // MCP callers get the documented message unless a switch sets another text.
-      return mcpAnswer(error, id, error.kind === 'throttled' ? throttleText : '');
+      return createMcpErrorResponse(error, id, error.kind === 'throttled' ? throttleText : '');
     },
     signature: (fault, message) => {
       if (!isMcp || mcpSignatureErrors === 'status') return REST_DIALECT.signature(fault, message);
-      return mcpAnswer({ kind: mcpSignatureErrors, message }, id);
+      return createMcpErrorResponse({ kind: mcpSignatureErrors, message }, id);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
-import { type RequestRecord, recordedHeaders, recordedQuery } from '../request-log.ts';
+import { type RequestRecord, sanitizeHeaders, sanitizeQuery } from '../request-log.ts';
 import type { Answer } from './platform-error.ts';
 
 export interface RequestBody {
@@ -41,8 +41,8 @@ export class HttpExchange {
       at: clock.now(),
       method: request.method ?? '',
       path: this.path,
-      query: recordedQuery(this.query),
-      headers: recordedHeaders(request.headers),
+      query: sanitizeQuery(this.query),
+      headers: sanitizeHeaders(request.headers),
       operation: undefined,
       runtime: undefined,
       rpcMethod: undefined,
@@ -93,7 +93,7 @@ export class HttpExchange {
   /** Headers of every response. */
   platformHeaders(): Record<string, string> {
     const headers: Record<string, string> = { 'x-amzn-RequestId': this.record.id };
-    headers['X-Amzn-Trace-Id'] = this.header('x-amzn-trace-id') ?? newTraceId(this.record.at);
+    headers['X-Amzn-Trace-Id'] = this.header('x-amzn-trace-id') ?? createTraceId(this.record.at);
     for (const name of ['traceparent', 'tracestate', 'baggage']) {
       const value = this.header(name);
       if (value !== undefined) headers[name] = value;
@@ -173,7 +173,7 @@ export class HttpExchange {
   }
 }
 
-function newTraceId(at: number): string {
+function createTraceId(at: number): string {
   const seconds = Math.floor(at / 1000)
     .toString(16)
     .padStart(8, '0');

@@ -126,22 +126,26 @@ const SHAPES: Readonly<Record<PlatformErrorKind, Shape>> = {
 export type JsonRpcId = string | number | null;
 
 /** The response for callers of HTTP runtimes. */
-export function statusAnswer(error: PlatformError): Answer {
+export function createStatusResponse(error: PlatformError): Answer {
   const shape = SHAPES[error.kind];
-  return restAnswer(shape.status, shape.type, error.message || shape.mcpMessage);
+  return createRestErrorResponse(shape.status, shape.type, error.message || shape.mcpMessage);
 }
 
 /** The response for callers of MCP runtimes. `message` replaces the documented message if set. */
-export function mcpAnswer(error: PlatformError, id: JsonRpcId, message?: string): Answer {
+export function createMcpErrorResponse(
+  error: PlatformError,
+  id: JsonRpcId,
+  message?: string,
+): Answer {
   const shape = SHAPES[error.kind];
-  return jsonRpcAnswer(shape.mcpStatus, id, {
+  return createJsonRpcErrorResponse(shape.mcpStatus, id, {
     code: shape.code,
     message: message || shape.mcpMessage,
   });
 }
 
 /** An error of the AWS REST-JSON protocol. */
-export function restAnswer(status: number, type: string, message: string): Answer {
+export function createRestErrorResponse(status: number, type: string, message: string): Answer {
   return {
     status,
     headers: { 'Content-Type': 'application/json', 'x-amzn-ErrorType': type },
@@ -149,7 +153,7 @@ export function restAnswer(status: number, type: string, message: string): Answe
   };
 }
 
-export function jsonRpcAnswer(
+export function createJsonRpcErrorResponse(
   status: number,
   id: JsonRpcId,
   error: { readonly code: number; readonly message: string; readonly data?: unknown },

@@ -5,7 +5,7 @@ import type { LocalEvents } from '../events.ts';
  * Records the reason for a denied request of an authenticated caller, and emits an event for the
  * log.
  */
-export function noteDenial(
+export function recordDenial(
   { events }: { readonly events: LocalEvents },
   { record }: HttpExchange,
   reason: string,

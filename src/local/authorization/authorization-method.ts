@@ -8,18 +8,18 @@ const MISMATCH =
 type Method = 'sigv4' | 'bearer';
 
 /** The authorization method of a request; `undefined` if it has none. */
-export function methodOf(exchange: HttpExchange): Method | undefined {
+export function getAuthorizationMethod(exchange: HttpExchange): Method | undefined {
   const authorization = exchange.header('authorization') ?? '';
   if (/^bearer /i.test(authorization)) return 'bearer';
   return authorization.startsWith('AWS4-HMAC-SHA256') ? 'sigv4' : undefined;
 }
 
 /** Returns an error if the request uses a method outside `accepted`. */
-export function methodMismatch(
+export function checkMethod(
   exchange: HttpExchange,
   accepted: readonly Method[],
 ): PlatformError | undefined {
-  const used = methodOf(exchange);
+  const used = getAuthorizationMethod(exchange);
   if (used === undefined || accepted.includes(used)) return undefined;
   return { kind: 'access-denied', message: MISMATCH };
 }

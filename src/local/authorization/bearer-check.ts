@@ -3,7 +3,7 @@ import type { HttpExchange } from '../answers/http-exchange.ts';
 import type { PlatformError } from '../answers/platform-error.ts';
 import type { LocalEvents } from '../events.ts';
 import type { Switches } from '../switches.ts';
-import { type BearerVerifier, bearerToken } from './bearer-verifier.ts';
+import { type BearerVerifier, parseBearerToken } from './bearer-verifier.ts';
 import type { JwtAuthorizer } from './jwt-authorizer.ts';
 
 type BearerCheck =
@@ -18,7 +18,7 @@ export async function checkBearer(
   switches: Pick<Switches, 'jwtLeeway' | 'revokedTokens' | 'jwtClaimErrors'>,
 ): Promise<BearerCheck> {
   const verification = await bearer.verify(
-    bearerToken(exchange.header('authorization')),
+    parseBearerToken(exchange.header('authorization')),
     authorizer,
     {
       leeway: switches.jwtLeeway,

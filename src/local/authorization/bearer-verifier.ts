@@ -7,7 +7,7 @@ import {
   jwtVerify,
 } from 'jose';
 import * as z from 'zod';
-import { messageOf } from '../../error.ts';
+import { getErrorMessage } from '../../error.ts';
 import type { Clock } from '../clock.ts';
 import type { OAuth } from '../oauth/oauth.ts';
 import type { JwtAuthorizer } from './jwt-authorizer.ts';
@@ -35,7 +35,7 @@ interface TokenRefusal {
 
 type TokenVerification = { readonly ok: true; readonly claims: JWTPayload } | TokenRefusal;
 
-export interface TokenRules {
+interface TokenRules {
   /** Allowed clock difference in seconds. */
   readonly leeway: number;
   readonly refuseRevoked: boolean;
@@ -66,12 +66,16 @@ export class BearerVerifier {
     authorizer: JwtAuthorizer,
     { leeway, refuseRevoked }: TokenRules,
   ): Promise<TokenVerification> {
-    if (token === undefined) return refused('no-token', 'the request carries no bearer token');
+    if (token === undefined)
+      return createTokenRefusal('no-token', 'the request carries no bearer token');
     let source: KeySource;
     try {
-      source = await this.#sourceOf(authorizer.discoveryUrl);
+      source = await this.#getKeySource(authorizer.discoveryUrl);
     } catch (error) {
-      return refused('discovery', `could not read ${authorizer.discoveryUrl}: ${messageOf(error)}`);
+      return createTokenRefusal(
+        'discovery',
+        `could not read ${authorizer.discoveryUrl}: ${getErrorMessage(error)}`,
+      );
     }
     let claims: JWTPayload;
     try {
@@ -83,17 +87,17 @@ export class BearerVerifier {
       });
       claims = verified.payload;
     } catch (error) {
-      return refused(reasonOf(error), messageOf(error));
+      return createTokenRefusal(getRefusalReason(error), getErrorMessage(error));
     }
-    const mismatch = mismatchOf(claims, authorizer);
-    if (mismatch) return refused('token-claims', mismatch);
+    const mismatch = describeMismatch(claims, authorizer);
+    if (mismatch) return createTokenRefusal('token-claims', mismatch);
     if (refuseRevoked && this.#oauth.issuer.isRevoked(claims)) {
-      return refused('token-revoked', 'the token was revoked');
+      return createTokenRefusal('token-revoked', 'the token was revoked');
     }
     return { ok: true, claims };
   }
 
-  async #sourceOf(discoveryUrl: string | undefined): Promise<KeySource> {
+  async #getKeySource(discoveryUrl: string | undefined): Promise<KeySource> {
     const { issuerUrl, keys } = this.#oauth;
     if (discoveryUrl === undefined) {
       return { issuer: issuerUrl, keys: createLocalJWKSet(await keys.publicSet()) };
@@ -115,11 +119,11 @@ async function discover(discoveryUrl: string): Promise<KeySource> {
 }
 
 /** RFC 6750, 2.1. The scheme is case-insensitive. */
-export function bearerToken(authorization: string | undefined): string | undefined {
+export function parseBearerToken(authorization: string | undefined): string | undefined {
   return /^bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
 }
 
-function reasonOf(error: unknown): TokenRefusalReason {
+function getRefusalReason(error: unknown): TokenRefusalReason {
   if (error instanceof errors.JWTExpired) return 'token-expired';
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.claim === 'nbf') return 'token-not-yet-valid';
@@ -131,26 +135,26 @@ function reasonOf(error: unknown): TokenRefusalReason {
 }
 
 /** Each non-empty list of the authorizer requires one of its values in the token. */
-function mismatchOf(claims: JWTPayload, authorizer: JwtAuthorizer): string | undefined {
+function describeMismatch(claims: JWTPayload, authorizer: JwtAuthorizer): string | undefined {
   const { allowedAudience, allowedClients, allowedScopes } = authorizer;
   const { aud, client_id: client, scope } = claims;
   const audience = typeof aud === 'string' ? [aud] : (aud ?? []);
   const scopes = typeof scope === 'string' ? scope.split(' ') : [];
   const clients = typeof client === 'string' ? [client] : [];
-  if (!admits(allowedAudience, audience)) return mismatch('aud');
-  if (!admits(allowedClients, clients)) return mismatch('client_id');
-  if (!admits(allowedScopes, scopes)) return mismatch('scope');
+  if (!hasAllowedValue(allowedAudience, audience)) return describeClaimMismatch('aud');
+  if (!hasAllowedValue(allowedClients, clients)) return describeClaimMismatch('client_id');
+  if (!hasAllowedValue(allowedScopes, scopes)) return describeClaimMismatch('scope');
   return undefined;
 }
 
-function admits(allowed: readonly string[], given: readonly string[]): boolean {
+function hasAllowedValue(allowed: readonly string[], given: readonly string[]): boolean {
   return allowed.length === 0 || given.some((value) => allowed.includes(value));
 }
 
-function mismatch(claim: string): string {
+function describeClaimMismatch(claim: string): string {
   return `Claim '${claim}' value mismatch with configuration`;
 }
 
-function refused(why: TokenRefusalReason, reason: string): TokenRefusal {
+function createTokenRefusal(why: TokenRefusalReason, reason: string): TokenRefusal {
   return { ok: false, why, reason };
 }

@@ -29,7 +29,7 @@ export const ANY_LOCAL_TOKEN: JwtAuthorizer = jwtAuthorizerSchema.parse({});
 const SUFFIX = '/.well-known/openid-configuration';
 
 /** The URL of the authorization server for a discovery document. */
-export function authorizationServerOf(discoveryUrl: string): string {
+export function getAuthorizationServer(discoveryUrl: string): string {
   return discoveryUrl.slice(0, -SUFFIX.length);
 }
 

@@ -1,13 +1,13 @@
 import type { Answer } from '../answers/platform-error.ts';
-import { authorizationServerOf, type JwtAuthorizer } from './jwt-authorizer.ts';
+import { getAuthorizationServer, type JwtAuthorizer } from './jwt-authorizer.ts';
 
 /** RFC 9728 metadata: where clients get a token for this resource. */
-export function protectedResourceAnswer(
+export function createProtectedResourceResponse(
   resource: string,
   { discoveryUrl, allowedScopes }: JwtAuthorizer,
   localIssuer: string,
 ): Answer {
-  const server = discoveryUrl === undefined ? localIssuer : authorizationServerOf(discoveryUrl);
+  const server = discoveryUrl === undefined ? localIssuer : getAuthorizationServer(discoveryUrl);
   return {
     status: 200,
     headers: { 'Content-Type': 'application/json' },

@@ -7,7 +7,7 @@ import type { LocalEvents } from '../events.ts';
 import { Container, type ContainerExit } from './container.ts';
 import { OrphanGuard } from './orphan-guard.ts';
 import { PortReserve } from './port-reserve.ts';
-import { becomesReady } from './readiness.ts';
+import { waitUntilReady } from './readiness.ts';
 
 const PING_MS = 5000;
 
@@ -95,7 +95,7 @@ export class ContainerFleet {
   }
 
   async #start(config: RuntimeConfig): Promise<Boot> {
-    if (this.#closed) return failed('The local runtime is closing.');
+    if (this.#closed) return createFailedBoot('The local runtime is closing.');
     if (this.#containers.size + this.#booting >= config.switches.maxVms) {
       const message = config.switches.maxVmsText.replaceAll('{account}', this.#account);
       return { ok: false, error: { kind: 'quota-exceeded', message } };
@@ -104,7 +104,7 @@ export class ContainerFleet {
     const port = await this.#ports.take().finally(() => {
       this.#booting -= 1;
     });
-    if (this.#closed) return failed('The local runtime is closing.');
+    if (this.#closed) return createFailedBoot('The local runtime is closing.');
     const container = new Container(config, port, this.#clock, {
       output: ({ runtime, pid }, line) =>
         this.#events.emit(() => ({ type: 'container-output', runtime, pid, line })),
@@ -114,8 +114,8 @@ export class ContainerFleet {
     if (container.pid !== undefined) this.#guard.watch(container.pid);
     const { pid, runtime } = container;
     this.#events.emit(() => ({ type: 'container-started', runtime, pid, port }));
-    if (await becomesReady(container, config.protocol, config.initializationTimeout * 1000)) {
-      if (config.protocol === 'MCP' && config.switches.platformPing) ping(port, config.path);
+    if (await waitUntilReady(container, config.protocol, config.initializationTimeout * 1000)) {
+      if (config.protocol === 'MCP' && config.switches.platformPing) sendPing(port, config.path);
       return { ok: true, container };
     }
     const { running } = container;
@@ -127,9 +127,9 @@ export class ContainerFleet {
       reason: running
         ? `not ready on port ${port} within ${config.initializationTimeout} s`
         : 'exited before it was ready',
-      output: container.lastWords,
+      output: container.lastLines,
     }));
-    return failed(
+    return createFailedBoot(
       `Runtime initialization time exceeded. Please make sure that initialization completes in ${config.initializationTimeout}s.`,
     );
   }
@@ -151,7 +151,7 @@ export class ContainerFleet {
 }
 
 /** Sends an unsolicited `ping`, so a developer can test if the server tolerates it. */
-function ping(port: number, path: string): void {
+function sendPing(port: number, path: string): void {
   const headers = {
     'content-type': 'application/json',
     accept: 'application/json, text/event-stream',
@@ -164,6 +164,6 @@ function ping(port: number, path: string): void {
   sent.end('{"jsonrpc":"2.0","id":"platform-ping","method":"ping"}');
 }
 
-function failed(message: string): Boot {
+function createFailedBoot(message: string): Boot {
   return { ok: false, error: { kind: 'container-failed', message } };
 }

@@ -8,7 +8,9 @@ import { HAS_PROCESS_GROUPS, killGroupNow, signalGroup } from './process-group.t
 
 /** Maximum wait for a process to exit after SIGKILL. The kernel decides the actual time. */
 const KILLED_MS = 3000;
+
 const MAX_LINE = 4096;
+
 const TAIL_LINES = 20;
 
 export interface ContainerExit {
@@ -16,7 +18,7 @@ export interface ContainerExit {
   readonly signal: string | null;
 }
 
-export interface ContainerHooks {
+interface ContainerHooks {
   output(container: Container, line: string): void;
   /** Called when the process has exited, for any reason. */
   exited(container: Container, exit: ContainerExit): void;
@@ -89,7 +91,7 @@ export class Container {
   }
 
   /** The last lines of output, to explain a failed start. */
-  get lastWords(): string {
+  get lastLines(): string {
     return this.#tail.join('\n');
   }
 

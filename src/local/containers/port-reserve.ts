@@ -3,9 +3,12 @@ import { createServer, type Server } from 'node:net';
 import { AgentCoreError } from '../../error.ts';
 
 const HOST = '127.0.0.1';
+
 /** Below the ephemeral port ranges of Linux, macOS and Windows. */
 const FIRST = 10_240;
+
 const END = 32_768;
+
 const BLOCK = 64;
 
 /**

@@ -3,18 +3,21 @@ import { connect } from 'node:net';
 import type { Container } from './container.ts';
 
 const HOST = '127.0.0.1';
+
 const FIRST_PAUSE_MS = 4;
-const LONGEST_PAUSE_MS = 50;
+
+const MAX_POLL_INTERVAL_MS = 50;
+
 const PROBE_MS = 2000;
 
-export type HealthStatus = 'Healthy' | 'HealthyBusy';
+type HealthStatus = 'Healthy' | 'HealthyBusy';
 
 /**
  * Waits until a container is ready. An HTTP agent must answer `GET /ping`; an MCP server must
  * listen, because its contract has no health path. Returns false if the container exits first or is
  * not ready within `withinMs`.
  */
-export async function becomesReady(
+export async function waitUntilReady(
   container: Container,
   protocol: 'MCP' | 'HTTP',
   withinMs: number,
@@ -24,20 +27,20 @@ export async function becomesReady(
   while (container.running) {
     const ready =
       protocol === 'HTTP'
-        ? (await health(container.port)) !== undefined
-        : await listens(container.port);
+        ? (await probeHealth(container.port)) !== undefined
+        : await isListening(container.port);
     // Another process may have answered on the port if the container has exited.
     if (ready) return container.running;
     const left = deadline - performance.now();
     if (left <= 0) return false;
-    await pauseFor(Math.min(pause, left));
-    pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS);
+    await sleep(Math.min(pause, left));
+    pause = Math.min(pause * 1.5, MAX_POLL_INTERVAL_MS);
   }
   return false;
 }
 
 /** The status from `GET /ping`; `undefined` if the agent is not healthy. */
-export function health(port: number): Promise<HealthStatus | undefined> {
+export function probeHealth(port: number): Promise<HealthStatus | undefined> {
   return new Promise((resolve) => {
     const ping = request({ host: HOST, port, path: '/ping', agent: false, timeout: PROBE_MS });
     ping.on('timeout', () => ping.destroy());
@@ -72,7 +75,7 @@ function readHealth(status: number | undefined, body: string): HealthStatus | un
   }
 }
 
-function listens(port: number): Promise<boolean> {
+function isListening(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: HOST, port, timeout: PROBE_MS });
     const settle = (ready: boolean) => {
@@ -85,6 +88,6 @@ function listens(port: number): Promise<boolean> {
   });
 }
 
-function pauseFor(ms: number): Promise<void> {
+function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,11 +1,14 @@
 import * as z from 'zod';
 import { jwtAuthorizerSchema } from '../authorization/jwt-authorizer.ts';
 import { seconds } from '../durations.ts';
-import { keyRule } from '../key-rule.ts';
+import { createKeyErrorMap } from '../key-rule.ts';
 
 const GATEWAY_RULE = 'a gateway is named by letters, digits and single dashes, 48 at most';
+
 const gatewayName = z.string().regex(/^(?=.{1,48}$)[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$/);
+
 const TARGET_RULE = 'a target is named by letters, digits and single dashes, 100 at most';
+
 const targetName = z.string().regex(/^(?=.{1,100}$)[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$/);
 
 const targetSchema = z.union(
@@ -30,7 +33,9 @@ const gatewaySchema = z.strictObject({
   authorizer: z
     .union([z.enum(['AWS_IAM', 'CUSTOM_JWT', 'NONE']), jwtAuthorizerSchema])
     .default('AWS_IAM'),
-  targets: z.record(targetName, targetSchema, { error: keyRule(TARGET_RULE) }).default({}),
+  targets: z
+    .record(targetName, targetSchema, { error: createKeyErrorMap(TARGET_RULE) })
+    .default({}),
   /** Whether the gateway issues an Mcp-Session-Id to each client. */
   sessions: z.boolean().default(false),
   /**
@@ -41,8 +46,9 @@ const gatewaySchema = z.strictObject({
 });
 
 export const gatewaysSchema = z
-  .record(gatewayName, gatewaySchema, { error: keyRule(GATEWAY_RULE) })
+  .record(gatewayName, gatewaySchema, { error: createKeyErrorMap(GATEWAY_RULE) })
   .default({});
 
 export type GatewaySettings = z.output<typeof gatewaySchema>;
+
 export type TargetSettings = z.output<typeof targetSchema>;

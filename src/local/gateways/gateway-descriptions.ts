@@ -1,17 +1,17 @@
 import { describeJwtAuthorizer } from '../authorization/jwt-authorizer.ts';
 import type { ResolvedConfig } from '../config.ts';
 import {
-  authorizerTypeOf,
   GATEWAY_VERSIONS,
   type GatewayConfig,
-  gatewayUrlOf,
+  getAuthorizerType,
+  getGatewayUrl,
   type TargetConfig,
 } from './gateway.ts';
 
 const DESCRIPTION = 'Served by the local AgentCore';
 
 /** A gateway in the format of ListGateways, without its URL. */
-export function gatewaySummaryOf(gateway: GatewayConfig, since: string): object {
+export function summarizeGateway(gateway: GatewayConfig, since: string): object {
   return {
     gatewayId: gateway.gatewayId,
     name: gateway.name,
@@ -19,13 +19,13 @@ export function gatewaySummaryOf(gateway: GatewayConfig, since: string): object 
     description: DESCRIPTION,
     createdAt: since,
     updatedAt: since,
-    authorizerType: authorizerTypeOf(gateway),
+    authorizerType: getAuthorizerType(gateway),
     protocolType: 'MCP',
   };
 }
 
 /** A gateway in the format of GetGateway. */
-export function gatewayDescriptionOf(
+export function describeGateway(
   gateway: GatewayConfig,
   { partition, account }: ResolvedConfig,
   since: string,
@@ -33,9 +33,9 @@ export function gatewayDescriptionOf(
 ): object {
   const { authorizer, sessions, sessionTimeout } = gateway;
   return {
-    ...gatewaySummaryOf(gateway, since),
+    ...summarizeGateway(gateway, since),
     gatewayArn: gateway.arn,
-    gatewayUrl: gatewayUrlOf(urls.base, gateway),
+    gatewayUrl: getGatewayUrl(urls.base, gateway),
     roleArn: `arn:${partition}:iam::${account}:role/AgentCoreLocal-${gateway.name}`,
     protocolConfiguration: {
       mcp: {
@@ -51,7 +51,7 @@ export function gatewayDescriptionOf(
   };
 }
 
-export function targetSummaryOf({ name, targetId, server }: TargetConfig, since: string): object {
+export function summarizeTarget({ name, targetId, server }: TargetConfig, since: string): object {
   return {
     targetId,
     name,
@@ -64,14 +64,14 @@ export function targetSummaryOf({ name, targetId, server }: TargetConfig, since:
 }
 
 /** A target in the format of GetGatewayTarget. */
-export function targetDescriptionOf(
+export function describeTarget(
   target: TargetConfig,
   { arn }: GatewayConfig,
   since: string,
 ): object {
   const { server } = target;
   return {
-    ...targetSummaryOf(target, since),
+    ...summarizeTarget(target, since),
     gatewayArn: arn,
     targetConfiguration: {
       mcp: {

@@ -1,29 +1,35 @@
-import { type Dialect, invocationDialect } from '../answers/dialect.ts';
+import { createInvocationDialect, type Dialect } from '../answers/dialect.ts';
 import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
-import { type JsonRpcId, jsonRpcAnswer, restAnswer } from '../answers/platform-error.ts';
-import { notJsonAnswer } from '../answers/request-guard.ts';
-import { noteDenial } from '../authorization/access-denial.ts';
+import {
+  createJsonRpcErrorResponse,
+  createRestErrorResponse,
+  type JsonRpcId,
+} from '../answers/platform-error.ts';
+import { rejectNonJson } from '../answers/request-guard.ts';
+import { recordDenial } from '../authorization/access-denial.ts';
 import { checkBearer } from '../authorization/bearer-check.ts';
 import {
-  protectedResourceAnswer,
+  createProtectedResourceResponse,
   withBearerChallenge,
 } from '../authorization/protected-resource.ts';
-import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-answers.ts';
+import { answerWithFault, isAnswerFault, recordFault } from '../invocations/fault-answers.ts';
 import { readMcpMessage } from '../invocations/mcp-message.ts';
 import { MCP_SESSION, MCP_SESSION_HEADER } from '../invocations/request-headers.ts';
 import type { Platform } from '../platform.ts';
-import { denial } from '../services/permissions.ts';
+import { findDenial } from '../services/permissions.ts';
 import type { AwsService } from '../services/service.ts';
 import { checkSignature } from '../services/signature-check.ts';
-import { GATEWAY_VERSIONS, gatewayUrlOf, type ServedGateway } from './gateway.ts';
+import { GATEWAY_VERSIONS, getGatewayUrl, type ServedGateway } from './gateway.ts';
 import { GatewaySessions, type TargetLinks } from './gateway-sessions.ts';
 import { callTool, listTools, type ToolsAnswer } from './gateway-tools.ts';
 
 const MAX_BODY_BYTES = 6_000_000;
+
 const PATH = /^\/gateways\/([^/]+)\/(mcp|\.well-known\/oauth-protected-resource)$/;
+
 const ACTION = 'bedrock-agentcore:InvokeGateway';
 
-interface Message {
+interface JsonRpcMessage {
   readonly id: JsonRpcId | undefined;
   readonly method: string | undefined;
   readonly params: Readonly<Record<string, unknown>>;
@@ -59,21 +65,23 @@ export class GatewayService implements AwsService {
     const body = await exchange.readBody(MAX_BODY_BYTES);
     if (body === 'disconnected') return;
     if (!gateway) {
-      exchange.answer(restAnswer(404, 'ResourceNotFoundException', `No gateway has the id ${id}`));
+      exchange.answer(
+        createRestErrorResponse(404, 'ResourceNotFoundException', `No gateway has the id ${id}`),
+      );
       return;
     }
     if (part !== 'mcp') {
       this.#answerMetadata(exchange, gateway);
       return;
     }
-    const notJson = exchange.request.method === 'POST' ? notJsonAnswer(exchange) : undefined;
+    const notJson = exchange.request.method === 'POST' ? rejectNonJson(exchange) : undefined;
     if (notJson) {
       exchange.answer(notJson);
       return;
     }
     const message = body === 'too-large' ? undefined : readMessage(body.bytes);
     const { config } = this.#platform;
-    const dialect = invocationDialect(
+    const dialect = createInvocationDialect(
       { protocol: 'MCP', switches: config.switches },
       message?.id ?? null,
     );
@@ -95,8 +103,12 @@ export class GatewayService implements AwsService {
     const { url, oauth } = this.#platform;
     exchange.answer(
       typeof authorizer === 'string' || exchange.request.method !== 'GET'
-        ? restAnswer(404, 'ResourceNotFoundException', 'This gateway takes no bearer tokens')
-        : protectedResourceAnswer(gatewayUrlOf(url, config), authorizer, oauth.issuerUrl),
+        ? createRestErrorResponse(
+            404,
+            'ResourceNotFoundException',
+            'This gateway takes no bearer tokens',
+          )
+        : createProtectedResourceResponse(getGatewayUrl(url, config), authorizer, oauth.issuerUrl),
     );
   }
 
@@ -127,9 +139,9 @@ export class GatewayService implements AwsService {
       return undefined;
     }
     const { principal } = verification;
-    const refusal = denial(principal, [ACTION], { arn, account });
+    const refusal = findDenial(principal, [ACTION], { arn, account });
     if (!refusal) return principal.arn;
-    noteDenial(this.#platform, exchange, refusal.message);
+    recordDenial(this.#platform, exchange, refusal.message);
     exchange.answer(dialect.error(refusal));
     return undefined;
   }
@@ -137,7 +149,7 @@ export class GatewayService implements AwsService {
   async #post(
     exchange: HttpExchange,
     body: RequestBody,
-    message: Message | undefined,
+    message: JsonRpcMessage | undefined,
     caller: {
       readonly gateway: OpenGateway;
       readonly identity: string;
@@ -157,21 +169,25 @@ export class GatewayService implements AwsService {
       tool: target,
       sessionIds: [sessionId],
     });
-    noteFault(this.#platform, record, fault);
+    recordFault(this.#platform, record, fault);
     if (fault && isAnswerFault(fault)) {
       answerWithFault(exchange, fault, dialect);
       return;
     }
     if (!message) {
-      exchange.answer(jsonRpcAnswer(400, null, { code: -32700, message: 'Parse error' }));
+      exchange.answer(
+        createJsonRpcErrorResponse(400, null, { code: -32700, message: 'Parse error' }),
+      );
       return;
     }
     const opens = message.method === 'initialize';
-    const links = this.#linksOf(gateway, identity, opens ? undefined : sessionId, opens);
+    const links = this.#getLinks(gateway, identity, opens ? undefined : sessionId, opens);
     if (typeof links === 'number') {
       const code = links === 404 ? -32001 : -32600;
       const text = links === 404 ? 'Session not found' : 'Missing Mcp-Session-Id header';
-      exchange.answer(jsonRpcAnswer(links, message.id ?? null, { code, message: text }));
+      exchange.answer(
+        createJsonRpcErrorResponse(links, message.id ?? null, { code, message: text }),
+      );
       return;
     }
     if (message.id === undefined || message.method === undefined) {
@@ -196,7 +212,7 @@ export class GatewayService implements AwsService {
   }
 
   /** The target links, or an error status if the request belongs to no session. */
-  #linksOf(
+  #getLinks(
     { config, sessions }: OpenGateway,
     identity: string,
     sessionId: string | undefined,
@@ -209,7 +225,7 @@ export class GatewayService implements AwsService {
 
   async #answerTo(
     { config }: OpenGateway,
-    { method, params }: Message,
+    { method, params }: JsonRpcMessage,
     links: TargetLinks,
     exchange: HttpExchange,
   ): Promise<ToolsAnswer> {
@@ -238,7 +254,11 @@ export class GatewayService implements AwsService {
   #endSession(exchange: HttpExchange, { config, sessions }: OpenGateway, identity: string): void {
     const id = exchange.header(MCP_SESSION);
     if (exchange.request.method !== 'DELETE' || !config.sessions) {
-      const answer = restAnswer(405, 'UnsupportedOperationException', 'Method not allowed');
+      const answer = createRestErrorResponse(
+        405,
+        'UnsupportedOperationException',
+        'Method not allowed',
+      );
       exchange.answer({ ...answer, headers: { ...answer.headers, Allow: 'POST' } });
       return;
     }
@@ -249,7 +269,7 @@ export class GatewayService implements AwsService {
 }
 
 /** `undefined` if the body is not a JSON object. */
-function readMessage(bytes: Buffer): Message | undefined {
+function readMessage(bytes: Buffer): JsonRpcMessage | undefined {
   try {
     const message: unknown = JSON.parse(bytes.toString('utf8'));
     if (typeof message !== 'object' || message === null || Array.isArray(message)) return undefined;
@@ -257,7 +277,9 @@ function readMessage(bytes: Buffer): Message | undefined {
     return {
       id: typeof id === 'string' || typeof id === 'number' ? id : undefined,
       method: typeof method === 'string' ? method : undefined,
-      params: (typeof params === 'object' && params !== null ? params : {}) as Message['params'],
+      params: (typeof params === 'object' && params !== null
+        ? params
+        : {}) as JsonRpcMessage['params'],
     };
   } catch {
     return undefined;

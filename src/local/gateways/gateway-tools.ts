@@ -30,8 +30,8 @@ export async function listTools(links: TargetLinks): Promise<ToolsAnswer> {
       if (!outcome.ok) return { failure: outcome.error };
       const { answer } = outcome;
       if ('error' in answer) return answer;
-      tools.push(...toolsIn(answer.result).map((tool) => renamed(tool, target)));
-      cursor = textField(answer.result, 'nextCursor');
+      tools.push(...getTools(answer.result).map((tool) => prefixToolName(tool, target)));
+      cursor = getTextField(answer.result, 'nextCursor');
     }
   }
   return { result: { tools } };
@@ -44,7 +44,7 @@ export async function callTool(
   record: RequestRecord,
   deliveries: Deliveries,
 ): Promise<ToolsAnswer> {
-  const name = textField(params, 'name') ?? '';
+  const name = getTextField(params, 'name') ?? '';
   const at = name.indexOf(SEPARATOR);
   const link = at < 0 ? undefined : links.get(name.slice(0, at));
   if (!link) return { error: { code: -32602, message: `Unknown tool: ${name}` } };
@@ -55,16 +55,16 @@ export async function callTool(
   return outcome.ok ? outcome.answer : { failure: outcome.error };
 }
 
-function toolsIn(result: unknown): readonly object[] {
+function getTools(result: unknown): readonly object[] {
   const tools = typeof result === 'object' && result !== null && 'tools' in result && result.tools;
   return Array.isArray(tools) ? tools : [];
 }
 
-function renamed(tool: object, target: string): object {
-  return { ...tool, name: `${target}${SEPARATOR}${textField(tool, 'name') ?? ''}` };
+function prefixToolName(tool: object, target: string): object {
+  return { ...tool, name: `${target}${SEPARATOR}${getTextField(tool, 'name') ?? ''}` };
 }
 
-function textField(value: unknown, name: string): string | undefined {
+function getTextField(value: unknown, name: string): string | undefined {
   const field = (value as Readonly<Record<string, unknown>> | null | undefined)?.[name];
   return typeof field === 'string' ? field : undefined;
 }

@@ -37,12 +37,12 @@ export interface ServedGateway {
 export const GATEWAY_VERSIONS: readonly string[] = ['2025-03-26', '2025-06-18', '2025-11-25'];
 
 /** The authorizer type in the format of the control plane. */
-export function authorizerTypeOf({ authorizer }: GatewayConfig): string {
+export function getAuthorizerType({ authorizer }: GatewayConfig): string {
   return typeof authorizer === 'string' ? authorizer : 'CUSTOM_JWT';
 }
 
 /** The MCP endpoint of a gateway. On AWS, each gateway has its own host. */
-export function gatewayUrlOf(baseUrl: string, { gatewayId }: GatewayConfig): string {
+export function getGatewayUrl(baseUrl: string, { gatewayId }: GatewayConfig): string {
   return `${baseUrl}/gateways/${gatewayId}/mcp`;
 }
 
@@ -56,8 +56,8 @@ export interface LocalGatewayInfo {
   readonly url: string;
 }
 
-export function gatewayInfo(baseUrl: string, config: GatewayConfig): LocalGatewayInfo {
+export function toGatewayInfo(baseUrl: string, config: GatewayConfig): LocalGatewayInfo {
   const { name, arn, gatewayId } = config;
-  const authorizer = authorizerTypeOf(config);
-  return { name, arn, gatewayId, authorizer, url: gatewayUrlOf(baseUrl, config) };
+  const authorizer = getAuthorizerType(config);
+  return { name, arn, gatewayId, authorizer, url: getGatewayUrl(baseUrl, config) };
 }

@@ -11,7 +11,7 @@ export type TargetAnswer = { readonly result: unknown } | { readonly error: unkn
 export async function readTargetAnswer(response: Response, id: number): Promise<TargetAnswer> {
   const found = isStream(response)
     ? await fromStream(response, id)
-    : answerIn(await response.text(), id);
+    : parseTargetResponse(await response.text(), id);
   if (found) return found;
   throw new Error(`the target answered with status ${response.status} and no JSON-RPC answer`);
 }
@@ -24,7 +24,7 @@ async function fromStream({ body }: Response, id: number): Promise<TargetAnswer 
   let found: TargetAnswer | undefined;
   const parser = createParser({
     onEvent: ({ data }) => {
-      found ??= answerIn(data, id);
+      found ??= parseTargetResponse(data, id);
     },
   });
   const decoder = new TextDecoder();
@@ -36,7 +36,7 @@ async function fromStream({ body }: Response, id: number): Promise<TargetAnswer 
   return found;
 }
 
-function answerIn(text: string, id: number): TargetAnswer | undefined {
+function parseTargetResponse(text: string, id: number): TargetAnswer | undefined {
   let message: unknown;
   try {
     message = JSON.parse(text);

@@ -8,6 +8,7 @@ import type { ServedTarget } from './gateway.ts';
 import { readTargetAnswer, type TargetAnswer } from './target-answer.ts';
 
 const QUALIFIER = 'DEFAULT';
+
 const PROTOCOL_VERSION = '2025-06-18';
 
 /** The response of a target, or an error. */
@@ -64,7 +65,7 @@ export class TargetLink {
       sent?.(session, Buffer.from(body));
       return { ok: true, answer: await readTargetAnswer(await posted, id) };
     } catch {
-      return failed();
+      return createInternalError();
     } finally {
       session.release();
     }
@@ -92,7 +93,7 @@ export class TargetLink {
       return boot;
     } catch {
       session.release();
-      return failed();
+      return createInternalError();
     }
   }
 
@@ -152,6 +153,6 @@ export class TargetLink {
   }
 }
 
-function failed(): { readonly ok: false; readonly error: PlatformError } {
+function createInternalError(): { readonly ok: false; readonly error: PlatformError } {
   return { ok: false, error: { kind: 'internal', message: '' } };
 }

@@ -11,11 +11,11 @@ export async function disturb(
   session: RuntimeSession,
   moment: 'before' | 'after',
 ): Promise<void> {
-  if (isDisturbance(fault) && fault.when === moment) await strike(fault, session);
+  if (isDisturbance(fault) && fault.when === moment) await applyDisturbance(fault, session);
 }
 
 /** Hooks for a fault during the container's work on the request. */
-export function disturbanceDuring(
+export function createDisturbanceHooks(
   fault: ArmedFault | undefined,
   session: RuntimeSession,
   clock: Clock,
@@ -26,7 +26,7 @@ export function disturbanceDuring(
   }
   if (!isDisturbance(fault) || fault.when !== 'during') return {};
   const { afterEvents, afterMs } = fault;
-  const run = () => void strike(fault, session);
+  const run = () => void applyDisturbance(fault, session);
   if (afterEvents !== undefined) return { gate: { afterEvents, ending: 'cut', reached: run } };
   const end = (breakOff: () => void) => {
     // Drop the response even if the container was faster than the fault.
@@ -42,7 +42,7 @@ function isDisturbance(fault: ArmedFault | undefined): fault is Disturbance {
   return fault?.kind === 'restart-container' || fault?.kind === 'kill-microvm';
 }
 
-async function strike({ kind }: Disturbance, session: RuntimeSession): Promise<void> {
+async function applyDisturbance({ kind }: Disturbance, session: RuntimeSession): Promise<void> {
   if (kind === 'restart-container') await session.restart();
   else await session.stop('microvm-killed');
 }

@@ -5,6 +5,7 @@ export interface GateLimit {
 }
 
 const LF = 10;
+
 const CR = 13;
 
 /** Passes the first events or bytes of a stream and drops the rest. */

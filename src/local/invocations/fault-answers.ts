@@ -1,13 +1,17 @@
 import type { Dialect } from '../answers/dialect.ts';
 import type { HttpExchange } from '../answers/http-exchange.ts';
-import { type Answer, jsonRpcAnswer, restAnswer } from '../answers/platform-error.ts';
+import {
+  type Answer,
+  createJsonRpcErrorResponse,
+  createRestErrorResponse,
+} from '../answers/platform-error.ts';
 import type { LocalEvents } from '../events.ts';
 import type { ArmedFault } from '../fault.ts';
 import type { RequestRecord } from '../request-log.ts';
 import { EXPIRED_TOKEN } from '../signatures/sigv4-verifier.ts';
 
 /** Faults that replace the container's response. */
-export type AnswerFault = Exclude<
+type AnswerFault = Exclude<
   ArmedFault,
   { readonly kind: 'cut' | 'stall' | 'delay' | 'restart-container' | 'kill-microvm' }
 >;
@@ -17,7 +21,7 @@ export function isAnswerFault(fault: ArmedFault): fault is AnswerFault {
 }
 
 /** Records the fault of a request, if any. */
-export function noteFault(
+export function recordFault(
   { events }: { readonly events: LocalEvents },
   record: RequestRecord,
   fault: ArmedFault | undefined,
@@ -68,15 +72,15 @@ export function answerWithFault(
       exchange.answer(dialect.signature('expired-token', EXPIRED_TOKEN));
       return;
     case 'json-rpc-error':
-      exchange.answer(jsonRpcAnswer(fault.status, dialect.id, errorOf(fault)));
+      exchange.answer(createJsonRpcErrorResponse(fault.status, dialect.id, toJsonRpcError(fault)));
       return;
     case 'status':
-      exchange.answer(withRetryAfter(statusAnswer(fault), fault.retryAfter));
+      exchange.answer(withRetryAfter(createFaultResponse(fault), fault.retryAfter));
       return;
   }
 }
 
-function errorOf({
+function toJsonRpcError({
   code,
   message,
   data,
@@ -84,9 +88,9 @@ function errorOf({
   return data === undefined ? { code, message } : { code, message, data };
 }
 
-function statusAnswer(fault: Extract<AnswerFault, { readonly kind: 'status' }>): Answer {
+function createFaultResponse(fault: Extract<AnswerFault, { readonly kind: 'status' }>): Answer {
   if (fault.body === undefined && fault.status >= 400) {
-    const answer = restAnswer(
+    const answer = createRestErrorResponse(
       fault.status,
       fault.errorType ?? 'InternalServerException',
       fault.message ?? 'Injected error',

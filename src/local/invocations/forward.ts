@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import { EventGate, type GateLimit } from './event-gate.ts';
 
 /** How to handle a container's response, decided from its status and headers. */
-export type Verdict =
+export type ForwardAction =
   | {
       readonly kind: 'send';
       readonly status: number;
@@ -23,7 +23,7 @@ export interface Forward {
   readonly body: Buffer;
   readonly agent: Agent;
   readonly clock: Clock;
-  readonly judge: (answer: IncomingMessage) => Verdict;
+  readonly judge: (answer: IncomingMessage) => ForwardAction;
   /** Milliseconds until a non-streaming response is given up, and until a stream is cut. */
   readonly synchronousMs: number;
   readonly streamingMs: number;
@@ -41,7 +41,7 @@ interface Gate extends GateLimit {
   readonly reached?: (() => void) | undefined;
 }
 
-export type Forwarded =
+type Forwarded =
   /** The client has the complete response, or the part passed by an injected fault. */
   | 'sent'
   /** The response was complete and was discarded, as `judge` requested. */

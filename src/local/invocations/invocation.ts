@@ -9,9 +9,9 @@ import type { ArmedFault } from '../fault.ts';
 import type { ServedRuntime } from '../platform.ts';
 import type { RuntimeSession } from '../sessions/runtime-session.ts';
 import type { Switches } from '../switches.ts';
-import { disturb, disturbanceDuring } from './disturbance.ts';
+import { createDisturbanceHooks, disturb } from './disturbance.ts';
 import { answerWithFault, isAnswerFault } from './fault-answers.ts';
-import { forward, type Verdict } from './forward.ts';
+import { type ForwardAction, forward } from './forward.ts';
 
 /** The shared services that an invocation uses. */
 interface InvocationServices {
@@ -33,9 +33,9 @@ export interface Invocation {
 }
 
 /** The protocol's decision about a container's response. */
-export type Judgement = Extract<Verdict, { readonly kind: 'send' }> | PlatformError;
+export type Judgement = Extract<ForwardAction, { readonly kind: 'send' }> | PlatformError;
 
-export interface Service {
+interface Service {
   readonly session: RuntimeSession;
   readonly headers: Readonly<Record<string, string | string[]>>;
   judge(answer: IncomingMessage): Judgement;
@@ -54,22 +54,22 @@ export async function serve(invocation: Invocation, service: Service): Promise<v
   }
   exchange.record.pid = boot.container.pid;
   try {
-    await passOn(invocation, service, boot.container);
+    await forwardToContainer(invocation, service, boot.container);
   } finally {
     session.release();
   }
   await disturb(fault, session, 'after');
 }
 
-async function passOn(
+async function forwardToContainer(
   { platform, runtime, exchange, dialect, body, fault }: Invocation,
   { session, headers, judge }: Service,
   container: Container,
 ): Promise<void> {
   const { switches, path } = runtime.config;
   const replaced = fault && isAnswerFault(fault) ? fault : undefined;
-  if (fault?.kind === 'delay') await pause(platform, fault.ms);
-  const during = disturbanceDuring(fault, session, platform.clock);
+  if (fault?.kind === 'delay') await sleep(platform, fault.ms);
+  const during = createDisturbanceHooks(fault, session, platform.clock);
   let error: PlatformError | undefined;
   const outcome = await forward({
     exchange,
@@ -105,7 +105,7 @@ async function passOn(
 function answerLostCall(exchange: HttpExchange, dialect: Dialect, how: Switches['lostCall']): void {
   switch (how) {
     case 'container-failed':
-      exchange.answer(dialect.error(containerError(502)));
+      exchange.answer(dialect.error(createContainerError(502)));
       return;
     case 'internal':
       exchange.answer(dialect.error({ kind: 'internal', message: '' }));
@@ -123,14 +123,14 @@ function answerLostCall(exchange: HttpExchange, dialect: Dialect, how: Switches[
   }
 }
 
-function pause({ clock }: InvocationServices, ms: number): Promise<void> {
+function sleep({ clock }: InvocationServices, ms: number): Promise<void> {
   return new Promise((resolve) => {
     clock.after(ms, resolve);
   });
 }
 
 /** The error for a container response with an error status. */
-export function containerError(status: number): PlatformError {
+export function createContainerError(status: number): PlatformError {
   return {
     kind: 'container-failed',
     message: `Received error (${status}) from runtime. Please check your CloudWatch logs for more information.`,

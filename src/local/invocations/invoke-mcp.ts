@@ -3,11 +3,11 @@ import type { IncomingMessage } from 'node:http';
 import { type McpRoute, type McpRouting, routeMcp } from '../sessions/mcp-routing.ts';
 import type { RuntimeSession } from '../sessions/runtime-session.ts';
 import { disturb } from './disturbance.ts';
-import { containerError, type Invocation, type Judgement, serve } from './invocation.ts';
+import { createContainerError, type Invocation, type Judgement, serve } from './invocation.ts';
 import type { McpMessage } from './mcp-message.ts';
 import {
   acceptsMcp,
-  containerHeaders,
+  createContainerHeaders,
   MCP_SESSION,
   MCP_SESSION_HEADER,
   RUNTIME_SESSION,
@@ -29,7 +29,7 @@ export async function invokeMcp(invocation: Invocation, message: McpMessage): Pr
     mcpSessionId: exchange.header(MCP_SESSION),
     runtimeSessionId: exchange.header(RUNTIME_SESSION),
   };
-  const route = await routeThrough(routing, fault);
+  const route = await routeWithFault(routing, fault);
   if (route.kind === 'refused') {
     exchange.answer(route.answer);
     return;
@@ -41,25 +41,25 @@ export async function invokeMcp(invocation: Invocation, message: McpMessage): Pr
   const session = route.kind === 'new' ? route.open() : route.session;
   await serve(invocation, {
     session,
-    headers: headersFor(invocation, session, message),
-    judge: (answer) => judge(invocation, session, message, answer),
+    headers: createInvocationHeaders(invocation, session, message),
+    judge: (answer) => judgeResponse(invocation, session, message, answer),
   });
 }
 
 /** Routes a second time after a fault, because the fault may have ended the microVM. */
-async function routeThrough(routing: McpRouting, fault: Invocation['fault']): Promise<McpRoute> {
+async function routeWithFault(routing: McpRouting, fault: Invocation['fault']): Promise<McpRoute> {
   const route = routeMcp(routing);
   if (route.kind !== 'session' || !fault) return route;
   await disturb(fault, route.session, 'before');
   return routeMcp(routing);
 }
 
-function headersFor(
+function createInvocationHeaders(
   { runtime, exchange }: Invocation,
   session: RuntimeSession,
   message: McpMessage,
 ): Record<string, string | string[]> {
-  const headers = containerHeaders(exchange.headers, runtime.config);
+  const headers = createContainerHeaders(exchange.headers, runtime.config);
   headers[RUNTIME_SESSION] = session.runtimeSessionId;
   // A stateful server accepts only its own ids. Other servers get the platform's id.
   const fromClient = runtime.config.sessions === 'stateful' && !message.sessionless;
@@ -68,7 +68,7 @@ function headersFor(
   return headers;
 }
 
-function judge(
+function judgeResponse(
   invocation: Invocation,
   session: RuntimeSession,
   message: McpMessage,
@@ -78,9 +78,9 @@ function judge(
   const { switches } = runtime.config;
   const status = answer.statusCode ?? 500;
   if (status >= 500 || (status >= 400 && switches.containerClientErrors === 'wrap')) {
-    return containerError(status);
+    return createContainerError(status);
   }
-  learnSessionId(invocation, session, message, answer);
+  recordSessionId(invocation, session, message, answer);
   const headers = exchange.platformHeaders();
   if (switches.returnRuntimeSessionId) headers[RUNTIME_SESSION_HEADER] = session.runtimeSessionId;
   if (switches.returnMcpSessionId && session.mcpSessionId !== undefined) {
@@ -113,7 +113,7 @@ const PASSED_BACK = [
  * response to `initialize`, the platform issues one. Only the status decides whether `initialize`
  * succeeded.
  */
-function learnSessionId(
+function recordSessionId(
   { runtime, qualifier }: Invocation,
   session: RuntimeSession,
   message: McpMessage,

@@ -18,16 +18,17 @@ export interface McpMessage {
 /** Treats broken JSON as a message without id and method, so the container reports the error. */
 export function readMcpMessage(body: Buffer, versionHeader: string | undefined): McpMessage {
   const message = parse(body);
-  const params = field(message, 'params');
-  const id = field(message, 'id');
-  const method = text(field(message, 'method'));
+  const params = getField(message, 'params');
+  const id = getField(message, 'id');
+  const method = getText(getField(message, 'method'));
   const version =
-    versionHeader ?? text(field(field(params, '_meta'), 'io.modelcontextprotocol/protocolVersion'));
+    versionHeader ??
+    getText(getField(getField(params, '_meta'), 'io.modelcontextprotocol/protocolVersion'));
   const hasId = typeof id === 'string' || typeof id === 'number';
   return {
     id: hasId ? id : undefined,
     method,
-    target: text(field(params, 'name')) ?? text(field(params, 'uri')),
+    target: getText(getField(params, 'name')) ?? getText(getField(params, 'uri')),
     expectsAnswer:
       message === undefined || Array.isArray(message) || (hasId && method !== undefined),
     sessionless: version !== undefined && version >= SESSIONLESS_SINCE,
@@ -42,12 +43,12 @@ function parse(body: Buffer): unknown {
   }
 }
 
-function field(value: unknown, name: string): unknown {
+function getField(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null
     ? (value as Readonly<Record<string, unknown>>)[name]
     : undefined;
 }
 
-function text(value: unknown): string | undefined {
+function getText(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }

@@ -2,12 +2,17 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { RuntimeConfig } from '../config.ts';
 
 export const RUNTIME_SESSION_HEADER = 'X-Amzn-Bedrock-AgentCore-Runtime-Session-Id';
+
 export const RUNTIME_SESSION = RUNTIME_SESSION_HEADER.toLowerCase();
+
 export const MCP_SESSION_HEADER = 'Mcp-Session-Id';
+
 export const MCP_SESSION = 'mcp-session-id';
 
 const CUSTOM_PREFIX = 'x-amzn-bedrock-agentcore-runtime-custom-';
+
 const MAX_CUSTOM = 20;
+
 const MAX_CUSTOM_BYTES = 4096;
 
 /** Lengths from the service model of InvokeAgentRuntime. */
@@ -30,7 +35,7 @@ const BOUNDS: Readonly<Record<string, readonly [least: number, most: number]>> =
 const FORWARDED = Object.keys(BOUNDS).filter((name) => name !== MCP_SESSION);
 
 /** Returns the platform's message for an invalid header; `undefined` if all are valid. */
-export function headerFault(headers: IncomingHttpHeaders): string | undefined {
+export function validateHeaders(headers: IncomingHttpHeaders): string | undefined {
   for (const [name, [least, most]] of Object.entries(BOUNDS)) {
     const value = headers[name];
     if (typeof value !== 'string') continue;
@@ -57,7 +62,7 @@ export function acceptsMcp(accept: string | undefined): boolean {
 }
 
 /** Headers for a container, except the session ids. */
-export function containerHeaders(
+export function createContainerHeaders(
   headers: IncomingHttpHeaders,
   config: RuntimeConfig,
 ): Record<string, string | string[]> {

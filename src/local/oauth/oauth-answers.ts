@@ -2,7 +2,7 @@ import type { Dialect } from '../answers/dialect.ts';
 import type { Answer, PlatformErrorKind } from '../answers/platform-error.ts';
 
 /** Error codes from RFC 6749, 5.2, and other specifications. */
-export type OAuthError =
+type OAuthError =
   | 'invalid_request'
   | 'invalid_client'
   | 'invalid_grant'
@@ -13,12 +13,16 @@ export type OAuthError =
   | 'temporarily_unavailable'
   | 'slow_down';
 
-export function oauthAnswer(value: object): Answer {
-  return jsonAnswer(200, value);
+export function createOAuthResponse(value: object): Answer {
+  return createJsonResponse(200, value);
 }
 
-export function oauthError(error: OAuthError, description: string, status = 400): Answer {
-  const answer = jsonAnswer(status, { error, error_description: description });
+export function createOAuthErrorResponse(
+  error: OAuthError,
+  description: string,
+  status = 400,
+): Answer {
+  const answer = createJsonResponse(status, { error, error_description: description });
   if (status !== 401) return answer;
   return { ...answer, headers: { ...answer.headers, 'WWW-Authenticate': 'Basic realm="oauth"' } };
 }
@@ -37,12 +41,16 @@ export const OAUTH_DIALECT: Dialect = {
   id: null,
   error: ({ kind, message }) => {
     const [status, error] = KINDS[kind] ?? [500, 'server_error'];
-    return oauthError(error, message || (status === 429 ? 'Too many requests' : kind), status);
+    return createOAuthErrorResponse(
+      error,
+      message || (status === 429 ? 'Too many requests' : kind),
+      status,
+    );
   },
-  signature: (_, message) => oauthError('invalid_client', message, 401),
+  signature: (_, message) => createOAuthErrorResponse('invalid_client', message, 401),
 };
 
-function jsonAnswer(status: number, value: object): Answer {
+function createJsonResponse(status: number, value: object): Answer {
   return {
     status,
     // RFC 6749, 5.1: tokens must not be cached.

@@ -31,4 +31,5 @@ export const oauthSchema = z.strictObject({
 });
 
 export type OAuthConfig = z.output<typeof oauthSchema>;
+
 export type OAuthClient = z.output<typeof clientSchema>;

@@ -2,14 +2,15 @@ import { timingSafeEqual } from 'node:crypto';
 import type { HttpExchange } from '../answers/http-exchange.ts';
 import type { Answer } from '../answers/platform-error.ts';
 import type { OAUTH_ENDPOINTS } from '../fault.ts';
-import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-answers.ts';
+import { answerWithFault, isAnswerFault, recordFault } from '../invocations/fault-answers.ts';
 import type { Platform } from '../platform.ts';
 import type { AwsService } from '../services/service.ts';
-import { OAUTH_DIALECT, oauthAnswer, oauthError } from './oauth-answers.ts';
+import { createOAuthErrorResponse, createOAuthResponse, OAUTH_DIALECT } from './oauth-answers.ts';
 import type { OAuthClient } from './oauth-config.ts';
 import type { TokenIssuer } from './token-issuer.ts';
 
 const MAX_BODY_BYTES = 100_000;
+
 const AUTH_METHODS = ['client_secret_basic', 'client_secret_post'];
 
 /** The issuer's path. All endpoints are below it, except the RFC 8414 documents. */
@@ -52,17 +53,17 @@ export class OAuthServer implements AwsService {
     const body = await exchange.readBody(MAX_BODY_BYTES);
     if (body === 'disconnected') return;
     if (!endpoint) {
-      exchange.answer(oauthError('invalid_request', 'There is nothing here', 404));
+      exchange.answer(createOAuthErrorResponse('invalid_request', 'There is nothing here', 404));
       return;
     }
     const fault = this.#platform.faults.take({ operation: 'oauth', method: endpoint });
-    noteFault(this.#platform, exchange.record, fault);
+    recordFault(this.#platform, exchange.record, fault);
     if (fault && isAnswerFault(fault)) {
       answerWithFault(exchange, fault, OAUTH_DIALECT);
       return;
     }
     if (body === 'too-large') {
-      exchange.answer(oauthError('invalid_request', 'The request is too large', 413));
+      exchange.answer(createOAuthErrorResponse('invalid_request', 'The request is too large', 413));
       return;
     }
     const text = body.bytes.toString('utf8');
@@ -73,20 +74,24 @@ export class OAuthServer implements AwsService {
     const { issuer, keys } = this.#platform.oauth;
     const isPost = endpoint === 'token' || endpoint === 'revoke';
     if (exchange.request.method !== (isPost ? 'POST' : 'GET')) {
-      const answer = oauthError('invalid_request', 'Method not allowed', 405);
+      const answer = createOAuthErrorResponse('invalid_request', 'Method not allowed', 405);
       return { ...answer, headers: { ...answer.headers, Allow: isPost ? 'POST' : 'GET' } };
     }
-    if (endpoint === 'metadata') return oauthAnswer(this.#metadata());
-    if (endpoint === 'jwks') return oauthAnswer(await keys.publicSet());
+    if (endpoint === 'metadata') return createOAuthResponse(this.#metadata());
+    if (endpoint === 'jwks') return createOAuthResponse(await keys.publicSet());
     if (!exchange.header('content-type')?.startsWith('application/x-www-form-urlencoded')) {
-      return oauthError('invalid_request', 'The body has to be application/x-www-form-urlencoded');
+      return createOAuthErrorResponse(
+        'invalid_request',
+        'The body has to be application/x-www-form-urlencoded',
+      );
     }
     const parameters = new URLSearchParams(body);
     const caller = authenticate(exchange.header('authorization'), parameters, issuer);
-    if (!caller) return oauthError('invalid_client', 'Client authentication failed', 401);
+    if (!caller)
+      return createOAuthErrorResponse('invalid_client', 'Client authentication failed', 401);
     if (endpoint === 'revoke') {
       issuer.revoke(parameters.get('token') ?? '');
-      return oauthAnswer({});
+      return createOAuthResponse({});
     }
     return this.#token(parameters, caller);
   }
@@ -98,26 +103,31 @@ export class OAuthServer implements AwsService {
     const grantType = parameters.get('grant_type');
     switch (grantType) {
       case null:
-        return oauthError('invalid_request', 'grant_type is missing');
+        return createOAuthErrorResponse('invalid_request', 'grant_type is missing');
       case 'client_credentials': {
         const scopes = wanted ?? client.scopes;
-        if (!isWithin(scopes, client.scopes)) return invalidScope(scopes);
+        if (!isWithin(scopes, client.scopes)) return createInvalidScopeResponse(scopes);
         const issued = await issuer.issue({ clientId, scopes });
-        return tokenAnswer(issued, client.refreshTokens);
+        return createTokenResponse(issued, client.refreshTokens);
       }
       case 'refresh_token': {
         const refreshToken = parameters.get('refresh_token');
-        if (refreshToken === null) return oauthError('invalid_request', 'refresh_token is missing');
+        if (refreshToken === null)
+          return createOAuthErrorResponse('invalid_request', 'refresh_token is missing');
         const grant = issuer.grant(refreshToken, clientId);
-        if (!grant) return oauthError('invalid_grant', 'The refresh token is not valid');
+        if (!grant)
+          return createOAuthErrorResponse('invalid_grant', 'The refresh token is not valid');
         const scopes = wanted ?? grant.scopes;
-        if (!isWithin(scopes, grant.scopes)) return invalidScope(scopes);
+        if (!isWithin(scopes, grant.scopes)) return createInvalidScopeResponse(scopes);
         // OAuth 2.1: a refresh token is valid once, and each response contains the next one.
         issuer.revoke(refreshToken);
-        return tokenAnswer(await issuer.issue({ clientId, scopes, subject: grant.subject }), true);
+        return createTokenResponse(
+          await issuer.issue({ clientId, scopes, subject: grant.subject }),
+          true,
+        );
       }
       default:
-        return oauthError('unsupported_grant_type', `${grantType} is not served`);
+        return createOAuthErrorResponse('unsupported_grant_type', `${grantType} is not served`);
     }
   }
 
@@ -141,12 +151,12 @@ export class OAuthServer implements AwsService {
   }
 }
 
-function tokenAnswer(
+function createTokenResponse(
   issued: Awaited<ReturnType<TokenIssuer['issue']>>,
   withRefreshToken: boolean,
 ): Answer {
   const { accessToken, refreshToken, expiresIn, scopes } = issued;
-  return oauthAnswer({
+  return createOAuthResponse({
     access_token: accessToken,
     token_type: 'Bearer',
     expires_in: Math.floor(expiresIn),
@@ -155,8 +165,11 @@ function tokenAnswer(
   });
 }
 
-function invalidScope(scopes: readonly string[]): Answer {
-  return oauthError('invalid_scope', `Not all of these are granted: ${scopes.join(' ')}`);
+function createInvalidScopeResponse(scopes: readonly string[]): Answer {
+  return createOAuthErrorResponse(
+    'invalid_scope',
+    `Not all of these are granted: ${scopes.join(' ')}`,
+  );
 }
 
 function isWithin(wanted: readonly string[], granted: readonly string[]): boolean {
@@ -175,7 +188,7 @@ function authenticate(
   const id = basic?.id ?? parameters.get('client_id') ?? '';
   const client = issuer.client(id);
   const secret = basic?.secret ?? posted ?? '';
-  return client && sameText(client.secret, secret) ? { id, client } : undefined;
+  return client && isSameText(client.secret, secret) ? { id, client } : undefined;
 }
 
 /** Both parts are form-encoded separately. */
@@ -186,10 +199,13 @@ function readBasic(
   const text = Buffer.from(encoded ?? '', 'base64').toString('utf8');
   const colon = text.indexOf(':');
   if (colon < 0) return undefined;
-  return { id: formDecode(text.slice(0, colon)), secret: formDecode(text.slice(colon + 1)) };
+  return {
+    id: decodeFormValue(text.slice(0, colon)),
+    secret: decodeFormValue(text.slice(colon + 1)),
+  };
 }
 
-function formDecode(text: string): string {
+function decodeFormValue(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {
@@ -197,7 +213,7 @@ function formDecode(text: string): string {
   }
 }
 
-function sameText(a: string, b: string): boolean {
+function isSameText(a: string, b: string): boolean {
   const [left, right] = [Buffer.from(a), Buffer.from(b)];
   return left.length === right.length && timingSafeEqual(left, right);
 }

@@ -44,7 +44,7 @@ export function createOAuth(config: OAuthConfig, clock: Clock, issuerUrl: () => 
   };
 }
 
-export function oauthHandle({ issuerUrl, keys, issuer }: OAuth): LocalOAuth {
+export function createOAuthHandle({ issuerUrl, keys, issuer }: OAuth): LocalOAuth {
   return {
     issuer: issuerUrl,
     discoveryUrl: `${issuerUrl}/.well-known/openid-configuration`,

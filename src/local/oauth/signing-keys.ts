@@ -37,17 +37,17 @@ export class SigningKeys {
   /** Signs with a new key from now on. If `keepOld` is false, existing tokens become invalid. */
   async rotate(keepOld: boolean): Promise<void> {
     const old = keepOld ? await this.#published() : [];
-    this.#keys = newKey().then((key) => [key, ...old]);
+    this.#keys = createSigningKey().then((key) => [key, ...old]);
     await this.#keys;
   }
 
   #published(): Promise<readonly SigningKey[]> {
-    this.#keys ??= newKey().then((key) => [key]);
+    this.#keys ??= createSigningKey().then((key) => [key]);
     return this.#keys;
   }
 }
 
-async function newKey(): Promise<SigningKey> {
+async function createSigningKey(): Promise<SigningKey> {
   const { publicKey, privateKey } = await generateKeyPair(ALGORITHM);
   const id = randomUUID();
   const jwk = await exportJWK(publicKey);

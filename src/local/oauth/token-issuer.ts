@@ -96,7 +96,7 @@ export class TokenIssuer {
     });
     const refreshToken = randomBytes(32).toString('base64url');
     const expiresAt = now + this.#config.refreshDuration * 1000;
-    remember(this.#grants, refreshToken, { clientId, scopes, subject, expiresAt });
+    addBounded(this.#grants, refreshToken, { clientId, scopes, subject, expiresAt });
     return { accessToken, refreshToken, expiresIn, scopes };
   }
 
@@ -113,8 +113,8 @@ export class TokenIssuer {
   /** Revokes an access or refresh token. Ignores an unknown token (RFC 7009). */
   revoke(token: string): void {
     if (this.#grants.delete(token)) return;
-    const id = tokenId(token);
-    if (id !== undefined) remember(this.#revokedIds, id, true);
+    const id = getTokenId(token);
+    if (id !== undefined) addBounded(this.#revokedIds, id, true);
   }
 
   /** Makes a client unknown and its refresh tokens invalid. */
@@ -130,7 +130,7 @@ export class TokenIssuer {
   }
 }
 
-function tokenId(token: string): string | undefined {
+function getTokenId(token: string): string | undefined {
   try {
     return decodeJwt(token).jti;
   } catch {
@@ -138,7 +138,7 @@ function tokenId(token: string): string | undefined {
   }
 }
 
-function remember<T>(map: Map<string, T>, key: string, value: T): void {
+function addBounded<T>(map: Map<string, T>, key: string, value: T): void {
   map.set(key, value);
   const [oldest] = map.keys();
   if (map.size > MAX_REMEMBERED && oldest !== undefined) map.delete(oldest);

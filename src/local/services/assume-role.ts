@@ -1,17 +1,23 @@
 import type { ResolvedConfig } from '../config.ts';
-import { principalId } from '../signatures/access-keys.ts';
+import { createPrincipalId } from '../signatures/access-keys.ts';
 import type { Principal } from '../signatures/identity.ts';
 import type { RoleConfig } from '../signatures/principal-config.ts';
-import { identityPolicy } from './permissions.ts';
-import { nameMistake, type RoleRequest, readRoleRequest } from './role-request.ts';
-import { accessDenied, invalid, type StsRefusal } from './sts-answers.ts';
-import { trusts } from './trust.ts';
+import { evaluateIdentityPolicy } from './permissions.ts';
+import { type RoleRequest, readRoleRequest, validateName } from './role-request.ts';
+import {
+  createAccessDeniedRefusal,
+  createValidationRefusal,
+  type StsRefusal,
+} from './sts-answers.ts';
+import { isTrusted } from './trust.ts';
 
 const ACTION = 'sts:AssumeRole';
+
 const SOURCE_IDENTITY_ACTION = 'sts:SetSourceIdentity';
+
 const CHAIN_LIMIT = 3600;
 
-export type Assumption =
+type Assumption =
   | {
       readonly ok: true;
       readonly principal: Principal;
@@ -31,22 +37,23 @@ export function assumeRole(
   const { request } = read;
   const role = roles.find(({ arn }) => arn === request.roleArn);
   const refusal =
-    sourceIdentityMistake(parameters) ??
-    mfaMistake(role, parameters) ??
-    trustRefusal(role, request, parameters, caller) ??
-    sourceIdentityRefusal(role, parameters, caller) ??
-    durationRefusal(role, request, caller);
-  if (refusal || !role) return { ok: false, refusal: refusal ?? denied(caller, ACTION, request) };
+    checkSourceIdentityName(parameters) ??
+    checkMfa(role, parameters) ??
+    checkTrust(role, request, parameters, caller) ??
+    checkSourceIdentity(role, parameters, caller) ??
+    checkDuration(role, request, caller);
+  if (refusal || !role)
+    return { ok: false, refusal: refusal ?? createNotAuthorizedRefusal(caller, ACTION, request) };
   const sourceIdentity = parameters.get('SourceIdentity') ?? caller.sourceIdentity;
   return {
     ok: true,
-    principal: assumedPrincipal(role, request, sourceIdentity),
+    principal: createAssumedPrincipal(role, request, sourceIdentity),
     duration: role.sessionDuration ?? request.duration,
   };
 }
 
 /** The principal of a role session. */
-export function assumedPrincipal(
+export function createAssumedPrincipal(
   role: RoleConfig,
   { sessionName }: RoleRequest,
   sourceIdentity?: string,
@@ -56,7 +63,7 @@ export function assumedPrincipal(
   return {
     arn: `arn:${partition}:sts::${account}:assumed-role/${name}/${sessionName}`,
     account,
-    userId: `${principalId('AROA', role.arn)}:${sessionName}`,
+    userId: `${createPrincipalId('AROA', role.arn)}:${sessionName}`,
     allowed: role.allowed,
     denied: role.denied,
     roleArn: role.arn,
@@ -65,34 +72,40 @@ export function assumedPrincipal(
 }
 
 /** Refuses a duration above the role's maximum. `undefined` if it is allowed. */
-export function maxDurationRefusal(
+export function checkMaxDuration(
   { maxSessionDuration }: RoleConfig,
   { duration }: RoleRequest,
 ): StsRefusal | undefined {
   if (duration <= maxSessionDuration) return undefined;
-  return invalid('The requested DurationSeconds exceeds the MaxSessionDuration set for this role.');
+  return createValidationRefusal(
+    'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.',
+  );
 }
 
 /**
  * STS returns the same error in three cases: no such role, a role without trust in the caller, or
  * no policy of the caller that allows the action. Only an explicit deny has its own message.
  */
-function trustRefusal(
+function checkTrust(
   role: RoleConfig | undefined,
   request: RoleRequest,
   parameters: URLSearchParams,
   caller: Principal,
 ): StsRefusal | undefined {
-  const policy = identityPolicy(caller, ACTION);
+  const policy = evaluateIdentityPolicy(caller, ACTION);
   if (policy === 'denies') {
-    const { message } = denied(caller, ACTION, request);
-    return accessDenied(`${message} with an explicit deny in an identity-based policy`);
+    const { message } = createNotAuthorizedRefusal(caller, ACTION, request);
+    return createAccessDeniedRefusal(
+      `${message} with an explicit deny in an identity-based policy`,
+    );
   }
-  const cause = distrust(role, policy, parameters, caller);
-  return cause === undefined ? undefined : denied(caller, ACTION, request, cause);
+  const cause = describeDistrust(role, policy, parameters, caller);
+  return cause === undefined
+    ? undefined
+    : createNotAuthorizedRefusal(caller, ACTION, request, cause);
 }
 
-function distrust(
+function describeDistrust(
   role: RoleConfig | undefined,
   policy: 'silent' | 'allows',
   parameters: URLSearchParams,
@@ -100,10 +113,10 @@ function distrust(
 ): string | undefined {
   if (!role) return 'there is no such role';
   const { trustedPrincipals, externalId, mfa } = role;
-  if (policy === 'silent' && !namesCaller(role, caller)) {
+  if (policy === 'silent' && !trustsCallerByName(role, caller)) {
     return `no policy of the caller allows ${ACTION}`;
   }
-  if (trustedPrincipals && !trusts(trustedPrincipals, caller)) {
+  if (trustedPrincipals && !isTrusted(trustedPrincipals, caller)) {
     return 'the role does not trust the caller';
   }
   if (externalId !== undefined && parameters.get('ExternalId') !== externalId) {
@@ -114,14 +127,17 @@ function distrust(
 }
 
 /** Within an account, a trust policy that names the caller itself is sufficient. */
-function namesCaller({ arn, trustedPrincipals = [] }: RoleConfig, caller: Principal): boolean {
+function trustsCallerByName(
+  { arn, trustedPrincipals = [] }: RoleConfig,
+  caller: Principal,
+): boolean {
   const sameAccount = arn.split(':')[4] === caller.account;
   return (
     sameAccount && trustedPrincipals.some((name) => name === caller.arn || name === caller.roleArn)
   );
 }
 
-function mfaMistake(
+function checkMfa(
   role: RoleConfig | undefined,
   parameters: URLSearchParams,
 ): StsRefusal | undefined {
@@ -129,28 +145,30 @@ function mfaMistake(
   const code = parameters.get('TokenCode');
   if (!role?.mfa || (serial === null && code === null)) return undefined;
   if (serial === null || code === null) {
-    return accessDenied(
+    return createAccessDeniedRefusal(
       'MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.',
     );
   }
   if (serial !== role.mfa.serial) {
-    return accessDenied(
+    return createAccessDeniedRefusal(
       'MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user.',
     );
   }
   if (code === role.mfa.code) return undefined;
-  return accessDenied('MultiFactorAuthentication failed with invalid MFA one time pass code.');
+  return createAccessDeniedRefusal(
+    'MultiFactorAuthentication failed with invalid MFA one time pass code.',
+  );
 }
 
-function sourceIdentityMistake(parameters: URLSearchParams): StsRefusal | undefined {
+function checkSourceIdentityName(parameters: URLSearchParams): StsRefusal | undefined {
   const wanted = parameters.get('SourceIdentity');
   if (wanted === null) return undefined;
-  const mistake = nameMistake('sourceIdentity', wanted);
-  return mistake === undefined ? undefined : invalid(mistake);
+  const mistake = validateName('sourceIdentity', wanted);
+  return mistake === undefined ? undefined : createValidationRefusal(mistake);
 }
 
 /** Role chaining must keep its first source identity. */
-function sourceIdentityRefusal(
+function checkSourceIdentity(
   role: RoleConfig | undefined,
   parameters: URLSearchParams,
   caller: Principal,
@@ -159,31 +177,31 @@ function sourceIdentityRefusal(
   const kept = caller.sourceIdentity;
   if ((wanted ?? kept) === undefined || !role) return undefined;
   const changes = kept !== undefined && wanted !== undefined && wanted !== kept;
-  const mayPass = identityPolicy(caller, SOURCE_IDENTITY_ACTION) === 'allows';
+  const mayPass = evaluateIdentityPolicy(caller, SOURCE_IDENTITY_ACTION) === 'allows';
   if (role.sourceIdentity && mayPass && !changes) return undefined;
-  return denied(caller, SOURCE_IDENTITY_ACTION, { roleArn: role.arn });
+  return createNotAuthorizedRefusal(caller, SOURCE_IDENTITY_ACTION, { roleArn: role.arn });
 }
 
-function durationRefusal(
+function checkDuration(
   role: RoleConfig | undefined,
   request: RoleRequest,
   caller: Principal,
 ): StsRefusal | undefined {
   if (caller.roleArn !== undefined && request.duration > CHAIN_LIMIT) {
-    return invalid(
+    return createValidationRefusal(
       'The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining',
     );
   }
-  return role && maxDurationRefusal(role, request);
+  return role && checkMaxDuration(role, request);
 }
 
-function denied(
+function createNotAuthorizedRefusal(
   { arn }: Principal,
   action: string,
   { roleArn }: Pick<RoleRequest, 'roleArn'>,
   cause?: string,
 ): StsRefusal {
-  return accessDenied(
+  return createAccessDeniedRefusal(
     `User: ${arn} is not authorized to perform: ${action} on resource: ${roleArn}`,
     cause,
   );

@@ -1,34 +1,41 @@
 import { REST_DIALECT } from '../answers/dialect.ts';
 import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
 import type { PlatformError } from '../answers/platform-error.ts';
-import { noteDenial } from '../authorization/access-denial.ts';
+import { recordDenial } from '../authorization/access-denial.ts';
 import type { RuntimeConfig } from '../config.ts';
 import { CONTROL_OPERATIONS } from '../fault.ts';
 import type { GatewayConfig } from '../gateways/gateway.ts';
 import {
-  gatewayDescriptionOf,
-  gatewaySummaryOf,
-  targetDescriptionOf,
-  targetSummaryOf,
+  describeGateway,
+  describeTarget,
+  summarizeGateway,
+  summarizeTarget,
 } from '../gateways/gateway-descriptions.ts';
-import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-answers.ts';
+import { answerWithFault, isAnswerFault, recordFault } from '../invocations/fault-answers.ts';
 import { RateLimit } from '../invocations/rate-limit.ts';
 import type { Platform } from '../platform.ts';
 import { decodeLabel } from './label.ts';
-import { pageOf } from './pages.ts';
-import { denial } from './permissions.ts';
-import { descriptionOf, endpointOf, summaryOf } from './runtime-descriptions.ts';
+import { paginate } from './pages.ts';
+import { findDenial } from './permissions.ts';
+import { describeEndpoint, describeRuntime, summarizeRuntime } from './runtime-descriptions.ts';
 import type { AwsService } from './service.ts';
 import { checkSignature } from './signature-check.ts';
 
 const MAX_BODY_BYTES = 100_000;
+
 /** Maximum page sizes from the API reference. */
 const MAX_RUNTIMES = 100;
+
 const MAX_GATEWAYS = 1000;
+
 const PATH = /^\/runtimes(?:\/([^/]+)(?:\/(runtime-endpoints|versions))?)?\/?$/;
+
 const ENDPOINT_PATH = /^\/runtimes\/([^/]+)\/runtime-endpoints\/([^/]+)\/?$/;
+
 const GATEWAY_PATH = /^\/gateways(?:\/([^/]+)(?:\/(targets)(?:\/([^/]+))?)?)?\/?$/;
+
 const TAGS_PATH = /^\/tags\/([^/]+)\/?$/;
+
 const RUNTIME_VERSION = /^[1-9]\d{0,4}$/;
 
 type Operation = (typeof CONTROL_OPERATIONS)[number];
@@ -66,11 +73,11 @@ export class ControlPlane implements AwsService {
   }
 
   claims(exchange: HttpExchange): boolean {
-    return routeOf(exchange) !== undefined;
+    return findRoute(exchange) !== undefined;
   }
 
   async handle(exchange: HttpExchange): Promise<void> {
-    const route = routeOf(exchange);
+    const route = findRoute(exchange);
     if (!route) return;
     const { operation, id } = route;
     const { runtimes, gateways } = this.#platform.config;
@@ -90,7 +97,7 @@ export class ControlPlane implements AwsService {
     if (!admitted) return;
     const { faults } = this.#platform;
     const fault = faults.take({ operation: 'control', runtime: runtime?.name, method: operation });
-    noteFault(this.#platform, exchange.record, fault);
+    recordFault(this.#platform, exchange.record, fault);
     if (fault && isAnswerFault(fault)) {
       answerWithFault(exchange, fault, REST_DIALECT);
       return;
@@ -131,12 +138,12 @@ export class ControlPlane implements AwsService {
     }
     const kind = operation.includes('Gateway') ? 'gateway' : 'runtime';
     const any = `arn:${partition}:bedrock-agentcore:${region}:${account}:${kind}/*`;
-    const refusal = denial(verification.principal, [`bedrock-agentcore:${operation}`], {
+    const refusal = findDenial(verification.principal, [`bedrock-agentcore:${operation}`], {
       account,
       arn: named?.arn ?? any,
     });
     if (refusal) {
-      noteDenial(this.#platform, exchange, refusal.message);
+      recordDenial(this.#platform, exchange, refusal.message);
       exchange.answer(REST_DIALECT.error(refusal));
     }
     return refusal === undefined;
@@ -150,18 +157,18 @@ export class ControlPlane implements AwsService {
     const { config, oauth } = this.#platform;
     const since = this.#since;
     if (operation === 'ListAgentRuntimes') {
-      const summaries = config.runtimes.map((known) => summaryOf(known, since));
-      return listed(exchange, 'agentRuntimes', operation, summaries);
+      const summaries = config.runtimes.map((known) => summarizeRuntime(known, since));
+      return createListOutcome(exchange, 'agentRuntimes', operation, summaries);
     }
-    if (!runtime) return notFound(`Agent '${id}'`);
+    if (!runtime) return createNotFoundOutcome(`Agent '${id}'`);
     switch (operation) {
       // Local resources have no tags.
       case 'ListTagsForResource':
         return { ok: true, result: { tags: {} } };
       case 'GetAgentRuntimeEndpoint': {
         const endpoint = runtime.endpoints.find(({ name }) => name === part);
-        if (!endpoint) return notFound(`Endpoint '${part}' of agent '${id}'`);
-        return { ok: true, result: endpointOf(runtime, endpoint, since) };
+        if (!endpoint) return createNotFoundOutcome(`Endpoint '${part}' of agent '${id}'`);
+        return { ok: true, result: describeEndpoint(runtime, endpoint, since) };
       }
       case 'GetAgentRuntime': {
         const version = exchange.parameter('version') ?? String(runtime.version);
@@ -170,20 +177,22 @@ export class ControlPlane implements AwsService {
           return { ok: false, error: { kind: 'validation', message } };
         }
         if (Number(version) > runtime.version) {
-          return notFound(`Version ${version} of agent '${id}'`);
+          return createNotFoundOutcome(`Version ${version} of agent '${id}'`);
         }
-        const told = descriptionOf(runtime, version, config, { since, issuer: oauth.issuerUrl });
+        const told = describeRuntime(runtime, version, config, { since, issuer: oauth.issuerUrl });
         return { ok: true, result: told };
       }
       case 'ListAgentRuntimeEndpoints': {
-        const endpoints = runtime.endpoints.map((endpoint) => endpointOf(runtime, endpoint, since));
-        return listed(exchange, 'runtimeEndpoints', `${operation} ${id}`, endpoints);
+        const endpoints = runtime.endpoints.map((endpoint) =>
+          describeEndpoint(runtime, endpoint, since),
+        );
+        return createListOutcome(exchange, 'runtimeEndpoints', `${operation} ${id}`, endpoints);
       }
       default: {
         const versions = Array.from({ length: runtime.version }, (_, older) =>
-          summaryOf(runtime, since, String(runtime.version - older)),
+          summarizeRuntime(runtime, since, String(runtime.version - older)),
         );
-        return listed(exchange, 'agentRuntimes', `${operation} ${id}`, versions);
+        return createListOutcome(exchange, 'agentRuntimes', `${operation} ${id}`, versions);
       }
     }
   }
@@ -196,28 +205,28 @@ export class ControlPlane implements AwsService {
     const { config, url, oauth } = this.#platform;
     const since = this.#since;
     if (operation === 'ListGateways') {
-      const summaries = config.gateways.map((known) => gatewaySummaryOf(known, since));
-      return listed(exchange, 'items', operation, summaries);
+      const summaries = config.gateways.map((known) => summarizeGateway(known, since));
+      return createListOutcome(exchange, 'items', operation, summaries);
     }
-    if (!gateway) return notFound(`Gateway '${id}'`);
+    if (!gateway) return createNotFoundOutcome(`Gateway '${id}'`);
     if (operation === 'GetGateway') {
       const urls = { base: url, issuer: oauth.issuerUrl };
-      return { ok: true, result: gatewayDescriptionOf(gateway, config, since, urls) };
+      return { ok: true, result: describeGateway(gateway, config, since, urls) };
     }
     if (operation === 'ListTagsForResource') return { ok: true, result: { tags: {} } };
     if (operation === 'GetGatewayTarget') {
       const target = gateway.targets.find(({ targetId }) => targetId === part);
-      if (!target) return notFound(`Target '${part}' of gateway '${id}'`);
-      return { ok: true, result: targetDescriptionOf(target, gateway, since) };
+      if (!target) return createNotFoundOutcome(`Target '${part}' of gateway '${id}'`);
+      return { ok: true, result: describeTarget(target, gateway, since) };
     }
-    const targets = gateway.targets.map((target) => targetSummaryOf(target, since));
-    return listed(exchange, 'items', `${operation} ${gateway.gatewayId}`, targets);
+    const targets = gateway.targets.map((target) => summarizeTarget(target, since));
+    return createListOutcome(exchange, 'items', `${operation} ${gateway.gatewayId}`, targets);
   }
 }
 
-function routeOf({ request: { method }, path }: HttpExchange): Route | undefined {
+function findRoute({ request: { method }, path }: HttpExchange): Route | undefined {
   const match = PATH.exec(path);
-  if (!match) return method === 'GET' ? (partRouteOf(path) ?? gatewayRouteOf(path)) : undefined;
+  if (!match) return method === 'GET' ? (findPartRoute(path) ?? findGatewayRoute(path)) : undefined;
   const [, id, list] = match;
   if (id === undefined || list !== undefined) {
     return method === 'POST' ? { operation: listOperation(list), id } : undefined;
@@ -225,7 +234,7 @@ function routeOf({ request: { method }, path }: HttpExchange): Route | undefined
   return method === 'GET' ? { operation: 'GetAgentRuntime', id } : undefined;
 }
 
-function partRouteOf(path: string): Route | undefined {
+function findPartRoute(path: string): Route | undefined {
   const [, resource] = TAGS_PATH.exec(path) ?? [];
   if (resource !== undefined) {
     return {
@@ -238,7 +247,7 @@ function partRouteOf(path: string): Route | undefined {
   return { operation: 'GetAgentRuntimeEndpoint', id, part: decodeLabel(endpoint) };
 }
 
-function gatewayRouteOf(path: string): Route | undefined {
+function findGatewayRoute(path: string): Route | undefined {
   const match = GATEWAY_PATH.exec(path);
   if (!match) return undefined;
   const [, label, list, target] = match;
@@ -255,13 +264,13 @@ function listOperation(list: string | undefined): Operation {
   return list === 'versions' ? 'ListAgentRuntimeVersions' : 'ListAgentRuntimeEndpoints';
 }
 
-function listed(
+function createListOutcome(
   exchange: HttpExchange,
   field: string,
   list: string,
   all: readonly object[],
 ): Outcome {
-  const page = pageOf(all, list, {
+  const page = paginate(all, list, {
     maxResults: exchange.parameter('maxResults'),
     nextToken: exchange.parameter('nextToken'),
     limit: list.includes('Gateway') ? MAX_GATEWAYS : MAX_RUNTIMES,
@@ -271,7 +280,7 @@ function listed(
   return { ok: true, result: { [field]: items, nextToken } };
 }
 
-function notFound(what: string): Outcome {
+function createNotFoundOutcome(what: string): Outcome {
   const message = `${what} was not found. Please check the ID and try again.`;
   return { ok: false, error: { kind: 'not-found', message } };
 }

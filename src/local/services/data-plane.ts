@@ -1,35 +1,38 @@
-import { type Dialect, invocationDialect, REST_DIALECT } from '../answers/dialect.ts';
+import { createInvocationDialect, type Dialect, REST_DIALECT } from '../answers/dialect.ts';
 import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
-import { type PlatformError, restAnswer } from '../answers/platform-error.ts';
-import { notJsonAnswer } from '../answers/request-guard.ts';
-import { noteDenial } from '../authorization/access-denial.ts';
-import { methodMismatch, methodOf } from '../authorization/authorization-method.ts';
+import { createRestErrorResponse, type PlatformError } from '../answers/platform-error.ts';
+import { rejectNonJson } from '../answers/request-guard.ts';
+import { recordDenial } from '../authorization/access-denial.ts';
+import { checkMethod, getAuthorizationMethod } from '../authorization/authorization-method.ts';
 import { checkBearer } from '../authorization/bearer-check.ts';
 import {
-  protectedResourceAnswer,
+  createProtectedResourceResponse,
   withBearerChallenge,
 } from '../authorization/protected-resource.ts';
 import type { ArmedFault } from '../fault.ts';
-import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-answers.ts';
+import { answerWithFault, isAnswerFault, recordFault } from '../invocations/fault-answers.ts';
 import { invokeHttp } from '../invocations/invoke-http.ts';
 import { invokeMcp } from '../invocations/invoke-mcp.ts';
 import { type McpMessage, readMcpMessage } from '../invocations/mcp-message.ts';
 import {
-  headerFault,
   MCP_SESSION,
   RUNTIME_SESSION,
   RUNTIME_SESSION_HEADER,
+  validateHeaders,
 } from '../invocations/request-headers.ts';
 import type { Platform, ServedRuntime } from '../platform.ts';
 import { decodeLabel } from './label.ts';
-import { denial } from './permissions.ts';
+import { findDenial } from './permissions.ts';
 import type { AwsService } from './service.ts';
 import { checkSignature } from './signature-check.ts';
 import { type StopTokens, stopSession } from './stop-session.ts';
 
 const MAX_BODY_BYTES = 100_000_000;
+
 const MAX_STOP_BYTES = 100_000;
+
 const PATH = /^\/runtimes\/([^/]+)\/(invocations|stopruntimesession)$/;
+
 const METADATA_PATH = /^\/runtimes\/([^/]+)\/invocations\/\.well-known\/oauth-protected-resource$/;
 
 type Operation = 'invoke' | 'stop';
@@ -38,6 +41,7 @@ const ACTIONS: Readonly<Record<Operation, string>> = {
   invoke: 'bedrock-agentcore:InvokeAgentRuntime',
   stop: 'bedrock-agentcore:StopRuntimeSession',
 };
+
 const ACTION_FOR_USER = 'bedrock-agentcore:InvokeAgentRuntimeForUser';
 
 /** AgentCore's data plane: InvokeAgentRuntime and StopRuntimeSession. */
@@ -60,7 +64,7 @@ export class DataPlane implements AwsService {
       return;
     }
     const operation: Operation = match[2] === 'invocations' ? 'invoke' : 'stop';
-    const runtime = this.#runtimeOf(match[1], exchange.parameter('accountId'));
+    const runtime = this.#findRuntime(match[1], exchange.parameter('accountId'));
     exchange.record.operation = operation;
     exchange.record.runtime = runtime?.config.name;
     const sessionId = exchange.header(RUNTIME_SESSION);
@@ -69,14 +73,18 @@ export class DataPlane implements AwsService {
     }
     if (exchange.request.method !== 'POST') {
       const status = (runtime?.config ?? this.#platform.config).switches.unmodelledMethodStatus;
-      const answer = restAnswer(status, 'UnsupportedOperationException', 'Method not allowed');
+      const answer = createRestErrorResponse(
+        status,
+        'UnsupportedOperationException',
+        'Method not allowed',
+      );
       exchange.answer({ ...answer, headers: { ...answer.headers, Allow: 'POST' } });
       return;
     }
     const body = await exchange.readBody(operation === 'invoke' ? MAX_BODY_BYTES : MAX_STOP_BYTES);
     if (body === 'disconnected') return;
     const isMcpInvoke = operation === 'invoke' && runtime?.config.protocol === 'MCP';
-    const notJson = isMcpInvoke ? notJsonAnswer(exchange) : undefined;
+    const notJson = isMcpInvoke ? rejectNonJson(exchange) : undefined;
     if (notJson) {
       exchange.answer(notJson);
       return;
@@ -87,7 +95,7 @@ export class DataPlane implements AwsService {
         : undefined;
     const dialect =
       runtime && operation === 'invoke'
-        ? invocationDialect(runtime.config, message?.id ?? null)
+        ? createInvocationDialect(runtime.config, message?.id ?? null)
         : REST_DIALECT;
     if (body === 'too-large') {
       exchange.answer(
@@ -98,7 +106,7 @@ export class DataPlane implements AwsService {
     if (!(await this.#admit(exchange, body, dialect, runtime, operation))) return;
     const refusal = runtime
       ? this.#refusal(exchange, runtime, operation)
-      : notFound(exchange, decodeLabel(match[1]));
+      : createNotFoundError(exchange, decodeLabel(match[1]));
     if (refusal || !runtime) {
       if (refusal) exchange.answer(dialect.error(refusal));
       return;
@@ -108,7 +116,7 @@ export class DataPlane implements AwsService {
       answerWithFault(exchange, fault, dialect);
       return;
     }
-    const qualifier = qualifierOf(exchange, match[1]);
+    const qualifier = parseQualifier(exchange, match[1]);
     if (operation === 'stop') {
       await stopSession(exchange, runtime, qualifier, body.bytes, this.#stopTokens);
       return;
@@ -125,16 +133,16 @@ export class DataPlane implements AwsService {
   /** RFC 9728. Requires no token, because clients read it before they have one. */
   #answerMetadata(exchange: HttpExchange): void {
     const label = METADATA_PATH.exec(exchange.path)?.[1] ?? '';
-    const runtime = this.#runtimeOf(label, exchange.parameter('accountId'));
+    const runtime = this.#findRuntime(label, exchange.parameter('accountId'));
     const { url, oauth } = this.#platform;
     exchange.record.runtime = runtime?.config.name;
     if (!runtime || runtime.config.authorizer === 'IAM' || exchange.request.method !== 'GET') {
-      exchange.answer(REST_DIALECT.error(notFound(exchange, decodeLabel(label))));
+      exchange.answer(REST_DIALECT.error(createNotFoundError(exchange, decodeLabel(label))));
       return;
     }
-    const resource = `${invocationsUrl(url, label)}${qualifierQuery(exchange)}`;
+    const resource = `${getInvocationsUrl(url, label)}${getQualifierQuery(exchange)}`;
     const { authorizer } = runtime.config;
-    exchange.answer(protectedResourceAnswer(resource, authorizer, oauth.issuerUrl));
+    exchange.answer(createProtectedResourceResponse(resource, authorizer, oauth.issuerUrl));
   }
 
   /**
@@ -147,15 +155,15 @@ export class DataPlane implements AwsService {
     runtime: ServedRuntime | undefined,
     operation: Operation,
   ): Promise<boolean> {
-    const methods = methodsOf(runtime, operation);
-    const mismatch = methodMismatch(exchange, methods);
+    const methods = getAuthMethods(runtime, operation);
+    const mismatch = checkMethod(exchange, methods);
     if (mismatch) {
-      noteDenial(this.#platform, exchange, mismatch.message);
+      recordDenial(this.#platform, exchange, mismatch.message);
       exchange.answer(dialect.error(mismatch));
       return false;
     }
     const [first] = methods;
-    if (runtime && (methodOf(exchange) ?? first) === 'bearer') {
+    if (runtime && (getAuthorizationMethod(exchange) ?? first) === 'bearer') {
       return this.#admitBearer(exchange, dialect, runtime);
     }
     return this.#admitSigned(exchange, body, dialect, runtime, operation);
@@ -171,8 +179,8 @@ export class DataPlane implements AwsService {
     const check = await checkBearer(this.#platform, exchange, authorizer, switches);
     if (check.ok) return true;
     const answer = dialect.error(check.error);
-    const invocations = invocationsUrl(this.#platform.url, exchange.path.split('/')[2] ?? '');
-    const metadata = `${invocations}/.well-known/oauth-protected-resource${qualifierQuery(exchange)}`;
+    const invocations = getInvocationsUrl(this.#platform.url, exchange.path.split('/')[2] ?? '');
+    const metadata = `${invocations}/.well-known/oauth-protected-resource${getQualifierQuery(exchange)}`;
     exchange.answer(answer.status === 401 ? withBearerChallenge(answer, metadata) : answer);
     return false;
   }
@@ -196,9 +204,9 @@ export class DataPlane implements AwsService {
     if (exchange.header('x-amzn-bedrock-agentcore-runtime-user-id')) actions.push(ACTION_FOR_USER);
     const { arn = exchange.path, trustedPrincipals = [] } = runtime?.config ?? {};
     const resource = { arn, account, trustedPrincipals };
-    const refusal = denial(verification.principal, actions, resource);
+    const refusal = findDenial(verification.principal, actions, resource);
     if (refusal) {
-      noteDenial(this.#platform, exchange, refusal.message);
+      recordDenial(this.#platform, exchange, refusal.message);
       exchange.answer(dialect.error(refusal));
     }
     return refusal === undefined;
@@ -209,11 +217,11 @@ export class DataPlane implements AwsService {
     runtime: ServedRuntime,
     operation: Operation,
   ): PlatformError | undefined {
-    const qualifier = qualifierOf(exchange, exchange.path.split('/')[2] ?? '');
+    const qualifier = parseQualifier(exchange, exchange.path.split('/')[2] ?? '');
     if (!runtime.config.endpoints.some(({ name }) => name === qualifier)) {
-      return notFound(exchange, runtime.config.arn);
+      return createNotFoundError(exchange, runtime.config.arn);
     }
-    const fault = headerFault(exchange.headers);
+    const fault = validateHeaders(exchange.headers);
     if (fault) return { kind: 'validation', message: fault };
     if (operation === 'stop' && exchange.header(RUNTIME_SESSION) === undefined) {
       return { kind: 'validation', message: 'runtimeSessionId is required' };
@@ -238,12 +246,12 @@ export class DataPlane implements AwsService {
       tool: message?.target,
       sessionIds: [exchange.header(MCP_SESSION), exchange.header(RUNTIME_SESSION)],
     });
-    noteFault(this.#platform, record, fault);
+    recordFault(this.#platform, record, fault);
     return fault;
   }
 
   /** Accepts an ARN, the ARN of an endpoint, or an id together with the account. */
-  #runtimeOf(label: string, accountId: string | undefined): ServedRuntime | undefined {
+  #findRuntime(label: string, accountId: string | undefined): ServedRuntime | undefined {
     const id = decodeLabel(label).split('/runtime-endpoint/')[0];
     return this.#platform.runtimes.find(
       ({ config }) =>
@@ -256,7 +264,7 @@ export class DataPlane implements AwsService {
 /**
  * The accepted authorization methods. The first one determines the error for a request without any.
  */
-function methodsOf(
+function getAuthMethods(
   runtime: ServedRuntime | undefined,
   operation: Operation,
 ): readonly ('sigv4' | 'bearer')[] {
@@ -267,20 +275,20 @@ function methodsOf(
   return stopJwtBy === 'either' ? ['bearer', 'sigv4'] : [stopJwtBy];
 }
 
-function invocationsUrl(url: string, label: string): string {
+function getInvocationsUrl(url: string, label: string): string {
   return `${url}/runtimes/${label}/invocations`;
 }
 
-function qualifierQuery(exchange: HttpExchange): string {
+function getQualifierQuery(exchange: HttpExchange): string {
   return `?qualifier=${encodeURIComponent(exchange.parameter('qualifier') ?? 'DEFAULT')}`;
 }
 
-function qualifierOf(exchange: HttpExchange, label: string): string {
+function parseQualifier(exchange: HttpExchange, label: string): string {
   const endpoint = decodeLabel(label).split('/runtime-endpoint/')[1];
   return exchange.parameter('qualifier') ?? endpoint ?? 'DEFAULT';
 }
 
-function notFound(exchange: HttpExchange, agent: string): PlatformError {
+function createNotFoundError(exchange: HttpExchange, agent: string): PlatformError {
   const qualifier = exchange.parameter('qualifier') ?? 'DEFAULT';
   return {
     kind: 'not-found',

@@ -1,6 +1,7 @@
 import type { PlatformError } from '../answers/platform-error.ts';
 
 const DEFAULT_RESULTS = 100;
+
 const MAX_TOKEN = 2048;
 
 /** One page of a list and the token of the next page. */
@@ -20,19 +21,19 @@ interface PageRequest {
  * Returns the page for `maxResults` and `nextToken`. A token is valid only for the list that issued
  * it, identified by `list`.
  */
-export function pageOf<T>(
+export function paginate<T>(
   all: readonly T[],
   list: string,
   { maxResults, nextToken, limit }: PageRequest,
 ): Page<T> {
   const size = maxResults === undefined ? DEFAULT_RESULTS : Number(maxResults);
   if (!Number.isInteger(size) || size < 1 || size > limit) {
-    return invalid(
+    return createInvalidPage(
       `Value '${maxResults}' at 'maxResults' failed to satisfy constraint: Member must have value between 1 and ${limit}, inclusive`,
     );
   }
   const start = nextToken === undefined ? 0 : readToken(nextToken, list);
-  if (start === undefined) return invalid('The nextToken is not valid');
+  if (start === undefined) return createInvalidPage('The nextToken is not valid');
   const end = start + size;
   return {
     ok: true,
@@ -48,6 +49,6 @@ function readToken(token: string, list: string): number | undefined {
   return name === list ? Number(start) : undefined;
 }
 
-function invalid(message: string): Page<never> {
+function createInvalidPage(message: string): Page<never> {
   return { ok: false, error: { kind: 'validation', message } };
 }

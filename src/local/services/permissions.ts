@@ -1,9 +1,9 @@
 import type { PlatformError } from '../answers/platform-error.ts';
 import type { Principal } from '../signatures/identity.ts';
-import { trusts } from './trust.ts';
+import { isTrusted } from './trust.ts';
 
 /** The target of an action. */
-export interface Resource {
+interface Resource {
   readonly arn: string;
   readonly account: string;
   /** Principals of other accounts that its resource-based policy allows. */
@@ -15,13 +15,13 @@ export interface Resource {
  * in IAM, a deny overrides an allow. A principal of another account also needs a resource-based
  * policy.
  */
-export function denial(
+export function findDenial(
   principal: Principal,
   actions: readonly string[],
   resource: Resource,
 ): PlatformError | undefined {
   for (const action of actions) {
-    const cause = causeOf(principal, action, resource);
+    const cause = findDenialCause(principal, action, resource);
     if (!cause) continue;
     const message = `User: ${principal.arn} is not authorized to perform: ${action} on resource: ${resource.arn} ${cause}`;
     return { kind: 'access-denied', message };
@@ -29,8 +29,12 @@ export function denial(
   return undefined;
 }
 
-function causeOf(principal: Principal, action: string, resource: Resource): string | undefined {
-  switch (identityPolicy(principal, action)) {
+function findDenialCause(
+  principal: Principal,
+  action: string,
+  resource: Resource,
+): string | undefined {
+  switch (evaluateIdentityPolicy(principal, action)) {
     case 'denies':
       return 'with an explicit deny in an identity-based policy';
     case 'silent':
@@ -39,22 +43,22 @@ function causeOf(principal: Principal, action: string, resource: Resource): stri
       break;
   }
   const { account, trustedPrincipals = [] } = resource;
-  if (principal.account === account || trusts(trustedPrincipals, principal)) return undefined;
+  if (principal.account === account || isTrusted(trustedPrincipals, principal)) return undefined;
   return `because no resource-based policy allows the ${action} action`;
 }
 
 /** The effect of a principal's policies on an action. */
-export function identityPolicy(
+export function evaluateIdentityPolicy(
   { allowed, denied }: Pick<Principal, 'allowed' | 'denied'>,
   action: string,
 ): 'denies' | 'silent' | 'allows' {
-  if (denied.some((pattern) => matches(pattern, action))) return 'denies';
-  if (allowed && !allowed.some((pattern) => matches(pattern, action))) return 'silent';
+  if (denied.some((pattern) => matchesAction(pattern, action))) return 'denies';
+  if (allowed && !allowed.some((pattern) => matchesAction(pattern, action))) return 'silent';
   return 'allows';
 }
 
 /** Matches IAM wildcards. Actions are case-insensitive. */
-function matches(pattern: string, action: string): boolean {
+function matchesAction(pattern: string, action: string): boolean {
   const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&');
   const source = escaped.replaceAll('*', '.*').replaceAll('?', '.');
   return new RegExp(`^${source}$`, 'i').test(action);

@@ -4,7 +4,7 @@ import type { EndpointConfig, ResolvedConfig, RuntimeConfig } from '../config.ts
 const DESCRIPTION = 'Served by the local AgentCore';
 
 /** A version of a runtime in the format of the lists, without protocol and authorizer. */
-export function summaryOf(
+export function summarizeRuntime(
   runtime: RuntimeConfig,
   since: string,
   version = String(runtime.version),
@@ -24,7 +24,7 @@ export function summaryOf(
  * A version of a runtime in the format of GetAgentRuntime. All versions share one configuration.
  * Omits the command and the environment, because they may contain secrets.
  */
-export function descriptionOf(
+export function describeRuntime(
   runtime: RuntimeConfig,
   version: string,
   { partition, account }: ResolvedConfig,
@@ -32,7 +32,7 @@ export function descriptionOf(
 ): object {
   const { requestHeaderAllowlist, authorizer } = runtime;
   return {
-    ...summaryOf(runtime, since, version),
+    ...summarizeRuntime(runtime, since, version),
     createdAt: since,
     roleArn: `arn:${partition}:iam::${account}:role/AgentCoreLocal-${runtime.name}`,
     lifecycleConfiguration: {
@@ -53,7 +53,7 @@ export function descriptionOf(
 }
 
 /** An endpoint of a runtime. Its name is the qualifier of an invocation. */
-export function endpointOf(
+export function describeEndpoint(
   runtime: RuntimeConfig,
   { name, version }: EndpointConfig,
   since: string,

@@ -19,9 +19,9 @@ export async function stopSession(
   tokens: StopTokens,
 ): Promise<void> {
   const id = exchange.header(RUNTIME_SESSION) ?? '';
-  const token = clientToken(body);
+  const token = parseClientToken(body);
   const done = token !== undefined && tokens.get(token) === id;
-  const sessions = done ? [] : sessionsOf(runtime, qualifier, id);
+  const sessions = done ? [] : findSessions(runtime, qualifier, id);
   if (!done && sessions.every((session) => session.stopped && !session.changing)) {
     exchange.answer(
       REST_DIALECT.error({
@@ -37,7 +37,7 @@ export async function stopSession(
     return;
   }
   await Promise.all(sessions.map((session) => session.stop('stop-runtime-session')));
-  if (token !== undefined) remember(tokens, token, id);
+  if (token !== undefined) addBounded(tokens, token, id);
   exchange.answer({
     status: 200,
     headers: { 'Content-Type': 'application/json', [RUNTIME_SESSION_HEADER]: id },
@@ -45,7 +45,7 @@ export async function stopSession(
   });
 }
 
-function sessionsOf(runtime: ServedRuntime, qualifier: string, id: string): RuntimeSession[] {
+function findSessions(runtime: ServedRuntime, qualifier: string, id: string): RuntimeSession[] {
   const { protocol, switches } = runtime.config;
   const by = protocol === 'MCP' ? switches.stopBy : 'runtime-session-id';
   return runtime.sessions
@@ -58,7 +58,7 @@ function sessionsOf(runtime: ServedRuntime, qualifier: string, id: string): Runt
     );
 }
 
-function clientToken(body: Buffer): string | undefined {
+function parseClientToken(body: Buffer): string | undefined {
   try {
     const parsed: unknown = JSON.parse(body.toString('utf8'));
     const token =
@@ -73,7 +73,7 @@ function clientToken(body: Buffer): string | undefined {
   }
 }
 
-function remember(tokens: StopTokens, token: string, id: string): void {
+function addBounded(tokens: StopTokens, token: string, id: string): void {
   tokens.set(token, id);
   const [oldest] = tokens.keys();
   if (tokens.size > MAX_TOKENS && oldest !== undefined) tokens.delete(oldest);

@@ -15,16 +15,16 @@ export interface StsRefusal {
   readonly cause?: string;
 }
 
-export function invalid(message: string): StsRefusal {
+export function createValidationRefusal(message: string): StsRefusal {
   return { status: 400, code: 'ValidationError', message };
 }
 
-export function accessDenied(message: string, cause?: string): StsRefusal {
+export function createAccessDeniedRefusal(message: string, cause?: string): StsRefusal {
   return { status: 403, code: 'AccessDenied', message, ...(cause !== undefined && { cause }) };
 }
 
 /** Temporary credentials in the format of STS responses. */
-export function credentialsOf(key: AccessKey & { readonly expiresAt: number }): XmlTree {
+export function toCredentialsXml(key: AccessKey & { readonly expiresAt: number }): XmlTree {
   return {
     AccessKeyId: key.id,
     SecretAccessKey: key.secret,
@@ -48,50 +48,62 @@ const ERROR_CODES: Readonly<Partial<Record<PlatformErrorKind, readonly [number, 
 };
 
 /** Formats errors for the AWS query protocol. */
-export function queryDialect(exchange: HttpExchange): Dialect {
+export function createQueryDialect(exchange: HttpExchange): Dialect {
   return {
     id: null,
     error: ({ kind, message }) => {
       const [status, code] = ERROR_CODES[kind] ?? [500, 'InternalFailure'];
-      return failure(exchange, status, code, message || 'Rate exceeded');
+      return createQueryErrorResponse(exchange, status, code, message || 'Rate exceeded');
     },
     signature: (fault, message) =>
-      failure(exchange, fault === 'incomplete' ? 400 : 403, SIGNATURE_CODES[fault], message),
+      createQueryErrorResponse(
+        exchange,
+        fault === 'incomplete' ? 400 : 403,
+        SIGNATURE_CODES[fault],
+        message,
+      ),
   };
 }
 
-export type XmlTree = { readonly [name: string]: string | XmlTree };
+type XmlTree = { readonly [name: string]: string | XmlTree };
 
-export function success(exchange: HttpExchange, action: string, result: XmlTree): Answer {
-  const body = xml({
+export function createQueryResponse(
+  exchange: HttpExchange,
+  action: string,
+  result: XmlTree,
+): Answer {
+  const body = serializeXml({
     [`${action}Result`]: result,
     ResponseMetadata: { RequestId: exchange.record.id },
   });
-  return xmlAnswer(200, `<${action}Response xmlns="${NAMESPACE}">${body}</${action}Response>`);
+  return createXmlResponse(
+    200,
+    `<${action}Response xmlns="${NAMESPACE}">${body}</${action}Response>`,
+  );
 }
 
-export function failure(
+export function createQueryErrorResponse(
   exchange: HttpExchange,
   status: number,
   code: string,
   message: string,
 ): Answer {
-  const body = xml({
+  const body = serializeXml({
     Error: { Type: 'Sender', Code: code, Message: message },
     RequestId: exchange.record.id,
   });
-  return xmlAnswer(status, `<ErrorResponse xmlns="${NAMESPACE}">${body}</ErrorResponse>`);
+  return createXmlResponse(status, `<ErrorResponse xmlns="${NAMESPACE}">${body}</ErrorResponse>`);
 }
 
-function xmlAnswer(status: number, body: string): Answer {
+function createXmlResponse(status: number, body: string): Answer {
   return { status, headers: { 'Content-Type': 'text/xml' }, body };
 }
 
-function xml(tree: XmlTree): string {
+function serializeXml(tree: XmlTree): string {
   return Object.entries(tree)
     .map(
       ([name, value]) =>
-        `<${name}>${typeof value === 'string' ? escapeXml(value) : xml(value)}</${name}>`,
+        `<${name}>${typeof value === 'string' ? escapeXml(value) : serializeXml(value)}</${name}>`,
     )
     .join('');
 }

@@ -1,19 +1,27 @@
 import type { HttpExchange } from '../answers/http-exchange.ts';
-import { type Answer, restAnswer } from '../answers/platform-error.ts';
-import { noteDenial } from '../authorization/access-denial.ts';
+import { type Answer, createRestErrorResponse } from '../answers/platform-error.ts';
+import { recordDenial } from '../authorization/access-denial.ts';
 import { STS_ACTIONS } from '../fault.ts';
-import { answerWithFault, isAnswerFault, noteFault } from '../invocations/fault-answers.ts';
+import { answerWithFault, isAnswerFault, recordFault } from '../invocations/fault-answers.ts';
 import type { Platform } from '../platform.ts';
 import type { Principal } from '../signatures/identity.ts';
 import { assumeRole } from './assume-role.ts';
 import type { AwsService } from './service.ts';
 import { checkSignature } from './signature-check.ts';
-import { credentialsOf, failure, queryDialect, type StsRefusal, success } from './sts-answers.ts';
+import {
+  createQueryDialect,
+  createQueryErrorResponse,
+  createQueryResponse,
+  type StsRefusal,
+  toCredentialsXml,
+} from './sts-answers.ts';
 import { assumeRoleWithWebIdentity } from './web-identity.ts';
 
 const MAX_BODY_BYTES = 200_000;
+
 /** Needs no signature, because its token authenticates the caller. */
 const WEB_IDENTITY = 'AssumeRoleWithWebIdentity';
+
 const ACTIONS: readonly string[] = STS_ACTIONS;
 
 /** STS in the AWS query protocol: caller identity and role assumption. */
@@ -32,23 +40,30 @@ export class Sts implements AwsService {
     const body = await exchange.readBody(MAX_BODY_BYTES);
     if (body === 'disconnected') return;
     if (body === 'too-large') {
-      exchange.answer(failure(exchange, 413, 'RequestEntityTooLarge', 'The request is too large'));
+      exchange.answer(
+        createQueryErrorResponse(
+          exchange,
+          413,
+          'RequestEntityTooLarge',
+          'The request is too large',
+        ),
+      );
       return;
     }
     const parameters = new URLSearchParams(
       exchange.request.method === 'GET' ? exchange.query : body.bytes.toString('utf8'),
     );
     const action = parameters.get('Action') ?? '';
-    const service = scopedService(exchange.header('authorization'));
+    const service = parseScopedService(exchange.header('authorization'));
     if ((service ?? 'sts') !== 'sts' || (service === undefined && !ACTIONS.includes(action))) {
-      exchange.answer(notServed(exchange, service));
+      exchange.answer(createNotServedResponse(exchange, service));
       return;
     }
     exchange.record.operation = 'sts';
     exchange.record.rpcMethod = action;
     // The global STS endpoint is in us-east-1, regardless of the configured region.
     const regions = [this.#platform.config.region, 'us-east-1'];
-    const dialect = queryDialect(exchange);
+    const dialect = createQueryDialect(exchange);
     let principal: Principal | undefined;
     if (action !== WEB_IDENTITY) {
       const verification = checkSignature(this.#platform, exchange, body, 'sts', regions);
@@ -59,7 +74,7 @@ export class Sts implements AwsService {
       principal = verification.principal;
     }
     const fault = this.#platform.faults.take({ operation: 'sts', method: action });
-    noteFault(this.#platform, exchange.record, fault);
+    recordFault(this.#platform, exchange.record, fault);
     if (fault && isAnswerFault(fault)) {
       answerWithFault(exchange, fault, dialect);
       return;
@@ -79,15 +94,15 @@ export class Sts implements AwsService {
   ): Answer {
     switch (action) {
       case 'GetCallerIdentity':
-        return callerIdentity(exchange, principal);
+        return createCallerIdentityResponse(exchange, principal);
       case 'AssumeRole':
         return this.#assume(exchange, parameters, principal);
       default:
-        return failure(
+        return createQueryErrorResponse(
           exchange,
           400,
           'InvalidAction',
-          `Could not find operation ${action}: the local AgentCore serves only ${listed(ACTIONS)} of STS.`,
+          `Could not find operation ${action}: the local AgentCore serves only ${joinNames(ACTIONS)} of STS.`,
         );
     }
   }
@@ -98,18 +113,18 @@ export class Sts implements AwsService {
     if (!assumption.ok) return this.#refuse(exchange, assumption.refusal);
     const { principal, duration } = assumption;
     const { sourceIdentity } = principal;
-    return success(exchange, 'AssumeRole', {
+    return createQueryResponse(exchange, 'AssumeRole', {
       AssumedRoleUser: { AssumedRoleId: principal.userId, Arn: principal.arn },
-      Credentials: credentialsOf(keys.issue(principal, duration * 1000)),
+      Credentials: toCredentialsXml(keys.issue(principal, duration * 1000)),
       ...(sourceIdentity !== undefined && { SourceIdentity: sourceIdentity }),
     });
   }
 
   #refuse(exchange: HttpExchange, { status, code, message, cause }: StsRefusal): Answer {
     const reason = cause === undefined ? message : `${message}: ${cause}`;
-    if (status === 403) noteDenial(this.#platform, exchange, reason);
+    if (status === 403) recordDenial(this.#platform, exchange, reason);
     else exchange.record.refusal = reason;
-    return failure(exchange, status, code, message);
+    return createQueryErrorResponse(exchange, status, code, message);
   }
 
   async #assumeByToken(exchange: HttpExchange, parameters: URLSearchParams): Promise<Answer> {
@@ -117,34 +132,42 @@ export class Sts implements AwsService {
     const assumption = await assumeRoleWithWebIdentity(config, parameters, bearer, clock.now());
     if (!assumption.ok) return this.#refuse(exchange, assumption.refusal);
     const { principal, duration, claims } = assumption;
-    return success(exchange, WEB_IDENTITY, {
+    return createQueryResponse(exchange, WEB_IDENTITY, {
       SubjectFromWebIdentityToken: claims.sub ?? '',
       Audience: [claims.aud ?? ''].flat()[0] ?? '',
       Provider: claims.iss ?? '',
       AssumedRoleUser: { AssumedRoleId: principal.userId, Arn: principal.arn },
-      Credentials: credentialsOf(keys.issue(principal, duration * 1000)),
+      Credentials: toCredentialsXml(keys.issue(principal, duration * 1000)),
     });
   }
 }
 
 /** The service in the credential scope; `undefined` if the request is unsigned. */
-function scopedService(authorization: string | undefined): string | undefined {
+function parseScopedService(authorization: string | undefined): string | undefined {
   return /Credential=[^/,\s]+\/[^/,\s]*\/[^/,\s]*\/([^/,\s]+)/.exec(authorization ?? '')?.[1];
 }
 
 /** Rejects other services: each one with a single endpoint for all operations also posts to `/`. */
-function notServed(exchange: HttpExchange, service: string | undefined): Answer {
+function createNotServedResponse(exchange: HttpExchange, service: string | undefined): Answer {
   const message = `${service ?? 'This service'} is not served by the local AgentCore, only bedrock-agentcore, bedrock-agentcore-control and sts. Set AWS_ENDPOINT_URL_BEDROCK_AGENTCORE, AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL and AWS_ENDPOINT_URL_STS instead of AWS_ENDPOINT_URL.`;
   const type = exchange.header('content-type') ?? '';
   // Clients can parse errors only in their own protocol.
-  if (type.includes('json')) return restAnswer(404, 'UnknownOperationException', message);
-  return failure(exchange, 404, 'UnknownOperationException', message);
+  if (type.includes('json'))
+    return createRestErrorResponse(404, 'UnknownOperationException', message);
+  return createQueryErrorResponse(exchange, 404, 'UnknownOperationException', message);
 }
 
-function callerIdentity(exchange: HttpExchange, { arn, account, userId }: Principal): Answer {
-  return success(exchange, 'GetCallerIdentity', { UserId: userId, Account: account, Arn: arn });
+function createCallerIdentityResponse(
+  exchange: HttpExchange,
+  { arn, account, userId }: Principal,
+): Answer {
+  return createQueryResponse(exchange, 'GetCallerIdentity', {
+    UserId: userId,
+    Account: account,
+    Arn: arn,
+  });
 }
 
-function listed(names: readonly string[]): string {
+function joinNames(names: readonly string[]): string {
   return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }

@@ -4,7 +4,10 @@ import type { Principal } from '../signatures/identity.ts';
  * Whether `trusted` contains a principal: its ARN, its role's ARN, its account number, its
  * account's root ARN, or `*`.
  */
-export function trusts(trusted: readonly string[], { arn, roleArn, account }: Principal): boolean {
+export function isTrusted(
+  trusted: readonly string[],
+  { arn, roleArn, account }: Principal,
+): boolean {
   return trusted.some(
     (name) =>
       name === '*' ||

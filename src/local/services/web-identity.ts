@@ -3,9 +3,13 @@ import type { BearerVerifier, TokenRefusalReason } from '../authorization/bearer
 import { ANY_LOCAL_TOKEN } from '../authorization/jwt-authorizer.ts';
 import type { ResolvedConfig } from '../config.ts';
 import type { Principal } from '../signatures/identity.ts';
-import { assumedPrincipal, maxDurationRefusal } from './assume-role.ts';
+import { checkMaxDuration, createAssumedPrincipal } from './assume-role.ts';
 import { readRoleRequest } from './role-request.ts';
-import { accessDenied, invalid, type StsRefusal } from './sts-answers.ts';
+import {
+  createAccessDeniedRefusal,
+  createValidationRefusal,
+  type StsRefusal,
+} from './sts-answers.ts';
 
 const NOT_AUTHORIZED = 'Not authorized to perform sts:AssumeRoleWithWebIdentity';
 
@@ -31,27 +35,34 @@ export async function assumeRoleWithWebIdentity(
   const { request } = read;
   const token = parameters.get('WebIdentityToken');
   if (token === null) {
-    return refused(invalid('The request must contain the parameter WebIdentityToken.'));
+    return createRefusedAssumption(
+      createValidationRefusal('The request must contain the parameter WebIdentityToken.'),
+    );
   }
   const role = roles.find(({ arn }) => arn === request.roleArn);
   if (!role?.webIdentity) {
-    return refused(accessDenied(NOT_AUTHORIZED, 'there is no such role for web identities'));
+    return createRefusedAssumption(
+      createAccessDeniedRefusal(NOT_AUTHORIZED, 'there is no such role for web identities'),
+    );
   }
   const { audience, subjects } = role.webIdentity;
   const authorizer = { ...ANY_LOCAL_TOKEN, allowedAudience: audience };
   const verified = await bearer.verify(token, authorizer, { leeway: 0, refuseRevoked: false });
-  if (!verified.ok) return refused(tokenRefusal(verified.why, verified.reason, token, now));
+  if (!verified.ok)
+    return createRefusedAssumption(createTokenRefusal(verified.why, verified.reason, token, now));
   const { claims } = verified;
   if (subjects.length > 0 && !subjects.includes(claims.sub ?? '')) {
-    return refused(accessDenied(NOT_AUTHORIZED, 'the role does not trust the subject'));
+    return createRefusedAssumption(
+      createAccessDeniedRefusal(NOT_AUTHORIZED, 'the role does not trust the subject'),
+    );
   }
-  const tooLong = maxDurationRefusal(role, request);
-  if (tooLong) return refused(tooLong);
-  const principal = assumedPrincipal(role, request);
+  const tooLong = checkMaxDuration(role, request);
+  if (tooLong) return createRefusedAssumption(tooLong);
+  const principal = createAssumedPrincipal(role, request);
   return { ok: true, principal, duration: role.sessionDuration ?? request.duration, claims };
 }
 
-function tokenRefusal(
+function createTokenRefusal(
   why: TokenRefusalReason,
   cause: string,
   token: string,
@@ -82,6 +93,6 @@ function tokenRefusal(
   }
 }
 
-function refused(refusal: StsRefusal): WebAssumption {
+function createRefusedAssumption(refusal: StsRefusal): WebAssumption {
   return { ok: false, refusal };
 }

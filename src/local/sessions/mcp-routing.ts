@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { type Answer, type JsonRpcId, jsonRpcAnswer } from '../answers/platform-error.ts';
+import {
+  type Answer,
+  createJsonRpcErrorResponse,
+  type JsonRpcId,
+} from '../answers/platform-error.ts';
 import type { RuntimeConfig } from '../config.ts';
 import type { McpMessage } from '../invocations/mcp-message.ts';
 import type { RuntimeSession } from './runtime-session.ts';
@@ -27,19 +31,19 @@ const SHARED = '';
 
 export function routeMcp(routing: McpRouting): McpRoute {
   const { config, message, mcpSessionId, qualifier, sessions } = routing;
-  const id = routingId(routing);
+  const id = getRoutingId(routing);
   if (id === undefined) {
     const shared = config.switches.withoutSessionId === 'shared-microvm' && !message.sessionless;
-    return shared ? existingOrNew(routing, SHARED) : newSession(routing, undefined);
+    return shared ? findOrCreateRoute(routing, SHARED) : createNewRoute(routing, undefined);
   }
-  if (message.sessionless) return existingOrNew(routing, id);
+  if (message.sessionless) return findOrCreateRoute(routing, id);
   const known = sessions.find(qualifier, id);
   if (config.sessions === 'stateful' && mcpSessionId !== undefined) {
     if (known?.stopped && config.switches.goneSession !== 'fresh-container') {
-      return { kind: 'refused', answer: goneAnswer(routing) };
+      return { kind: 'refused', answer: createGoneResponse(routing) };
     }
     if (!known && config.switches.inventedIdOnStateful === 'refuse') {
-      return { kind: 'refused', answer: refusedAnswer(routing) };
+      return { kind: 'refused', answer: createRefusedResponse(routing) };
     }
   }
   if (
@@ -48,12 +52,12 @@ export function routeMcp(routing: McpRouting): McpRoute {
     id === mcpSessionId &&
     config.switches.inventedIdOnStateless === 'refuse'
   ) {
-    return { kind: 'refused', answer: refusedAnswer(routing) };
+    return { kind: 'refused', answer: createRefusedResponse(routing) };
   }
-  return existingOrNew(routing, id);
+  return findOrCreateRoute(routing, id);
 }
 
-function routingId({
+function getRoutingId({
   config,
   message,
   mcpSessionId,
@@ -72,12 +76,12 @@ function routingId({
   }
 }
 
-function existingOrNew(routing: McpRouting, id: string): McpRoute {
+function findOrCreateRoute(routing: McpRouting, id: string): McpRoute {
   const session = routing.sessions.find(routing.qualifier, id);
-  return session ? { kind: 'session', session } : newSession(routing, id);
+  return session ? { kind: 'session', session } : createNewRoute(routing, id);
 }
 
-function newSession(routing: McpRouting, id: string | undefined): McpRoute {
+function createNewRoute(routing: McpRouting, id: string | undefined): McpRoute {
   const { config, message, qualifier, sessions } = routing;
   return {
     kind: 'new',
@@ -89,7 +93,7 @@ function newSession(routing: McpRouting, id: string | undefined): McpRoute {
       const mcpSessionId = routing.mcpSessionId ?? (issuedByPlatform ? minted : undefined);
       const session = sessions.open({
         qualifier,
-        routingId: id ?? mintedRoute(routing, mcpSessionId, runtimeSessionId),
+        routingId: id ?? getLaterRoutingId(routing, mcpSessionId, runtimeSessionId),
         runtimeSessionId,
         mcpSessionId,
       });
@@ -102,7 +106,7 @@ function newSession(routing: McpRouting, id: string | undefined): McpRoute {
 }
 
 /** The id that routes later requests of the client to this microVM. */
-function mintedRoute(
+function getLaterRoutingId(
   { config, message }: McpRouting,
   mcpSessionId: string | undefined,
   runtimeSessionId: string,
@@ -113,38 +117,38 @@ function mintedRoute(
   return by === 'runtime-session-id' ? runtimeSessionId : mcpSessionId;
 }
 
-function goneAnswer({ config, message }: McpRouting): Answer {
+function createGoneResponse({ config, message }: McpRouting): Answer {
   const id = message.id ?? null;
   switch (config.switches.goneSession) {
     case 'server-not-initialized':
-      return jsonRpcAnswer(400, null, {
+      return createJsonRpcErrorResponse(400, null, {
         code: -32000,
         message: 'Bad Request: Server not initialized',
       });
     case 'invalid-params':
-      return jsonRpcAnswer(200, id, {
+      return createJsonRpcErrorResponse(200, id, {
         code: -32602,
         message: 'Invalid request parameters',
         data: '',
       });
     case 'internal-error':
-      return jsonRpcAnswer(200, id, {
+      return createJsonRpcErrorResponse(200, id, {
         code: -32603,
         message: 'An internal error occurred while processing the request.',
       });
     default:
-      return sessionNotFound(null);
+      return createSessionNotFoundResponse(null);
   }
 }
 
-function refusedAnswer({ config }: McpRouting): Answer {
-  if (config.switches.refusedId === 'not-found') return sessionNotFound(null);
-  return jsonRpcAnswer(400, null, {
+function createRefusedResponse({ config }: McpRouting): Answer {
+  if (config.switches.refusedId === 'not-found') return createSessionNotFoundResponse(null);
+  return createJsonRpcErrorResponse(400, null, {
     code: -32600,
     message: 'Bad Request: No valid session ID provided',
   });
 }
 
-function sessionNotFound(id: JsonRpcId): Answer {
-  return jsonRpcAnswer(404, id, { code: -32001, message: 'Session not found' });
+function createSessionNotFoundResponse(id: JsonRpcId): Answer {
+  return createJsonRpcErrorResponse(404, id, { code: -32001, message: 'Session not found' });
 }

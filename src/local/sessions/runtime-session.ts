@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { RuntimeConfig } from '../config.ts';
 import type { Container } from '../containers/container.ts';
 import type { Boot, ContainerFleet } from '../containers/container-fleet.ts';
-import { health } from '../containers/readiness.ts';
+import { probeHealth } from '../containers/readiness.ts';
 import type { LocalEvents, SessionChange } from '../events.ts';
 import type { Newest } from '../newest.ts';
 import type { MicroVmRecord } from './microvm-record.ts';
@@ -277,7 +277,8 @@ export class RuntimeSession {
     // Only the HTTP contract can report background work.
     const invocations = this.#invocations;
     const busy =
-      this.#parts.config.protocol === 'HTTP' && (await health(container.port)) === 'HealthyBusy';
+      this.#parts.config.protocol === 'HTTP' &&
+      (await probeHealth(container.port)) === 'HealthyBusy';
     // An invocation in the meantime has restarted the idle timeout.
     if (this.#container !== container || this.#invocations !== invocations) return;
     if (!busy) {

@@ -8,7 +8,7 @@ import type { SessionRecord } from './session-record.ts';
  */
 const MAX_STOPPED = 1000;
 
-export interface NewSession {
+interface NewSession {
   readonly qualifier: string;
   /** The routing id of requests; `undefined` until a stateful server has issued one. */
   readonly routingId: string | undefined;
@@ -20,14 +20,14 @@ export interface NewSession {
 export class SessionTable {
   readonly #parts: SessionParts;
   readonly #byRoute = new Map<string, RuntimeSession>();
-  readonly #routesOf = new Map<RuntimeSession, string[]>();
+  readonly #routesBySession = new Map<RuntimeSession, string[]>();
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
   }
 
   find(qualifier: string, routingId: string): RuntimeSession | undefined {
-    return this.#byRoute.get(routeKey(qualifier, routingId));
+    return this.#byRoute.get(getRouteKey(qualifier, routingId));
   }
 
   open(ids: NewSession): RuntimeSession {
@@ -36,7 +36,7 @@ export class SessionTable {
       runtimeSessionId: ids.runtimeSessionId ?? randomUUID(),
       mcpSessionId: ids.mcpSessionId,
     });
-    this.#routesOf.set(session, []);
+    this.#routesBySession.set(session, []);
     if (ids.routingId !== undefined) this.bind(session, ids.routingId);
     this.#forgetOldest();
     return session;
@@ -44,15 +44,15 @@ export class SessionTable {
 
   /** Routes requests with this id to this session. */
   bind(session: RuntimeSession, routingId: string): void {
-    const key = routeKey(session.qualifier, routingId);
+    const key = getRouteKey(session.qualifier, routingId);
     if (this.#byRoute.get(key) === session) return;
     this.#byRoute.set(key, session);
-    this.#routesOf.get(session)?.push(key);
+    this.#routesBySession.get(session)?.push(key);
   }
 
   /** Oldest first. */
   all(): RuntimeSession[] {
-    return [...this.#routesOf.keys()];
+    return [...this.#routesBySession.keys()];
   }
 
   records(): SessionRecord[] {
@@ -60,20 +60,20 @@ export class SessionTable {
   }
 
   #forgetOldest(): void {
-    if (this.#routesOf.size <= MAX_STOPPED) return;
-    for (const [session, routes] of this.#routesOf) {
+    if (this.#routesBySession.size <= MAX_STOPPED) return;
+    for (const [session, routes] of this.#routesBySession) {
       if (!session.stopped || session.changing) continue;
       for (const key of routes) {
         if (this.#byRoute.get(key) === session) this.#byRoute.delete(key);
       }
       session.dispose();
-      this.#routesOf.delete(session);
+      this.#routesBySession.delete(session);
       return;
     }
   }
 }
 
 /** A space is a safe separator, because qualifiers contain none. */
-function routeKey(qualifier: string, routingId: string): string {
+function getRouteKey(qualifier: string, routingId: string): string {
   return `${qualifier} ${routingId}`;
 }

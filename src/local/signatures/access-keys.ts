@@ -16,7 +16,7 @@ export class AccessKeys {
   constructor(config: ResolvedConfig, clock: Clock) {
     this.#clock = clock;
     for (const key of config.accessKeys) {
-      this.#permanent.set(key.id, permanentKey(key, config));
+      this.#permanent.set(key.id, createPermanentKey(key, config));
     }
   }
 
@@ -27,7 +27,7 @@ export class AccessKeys {
   /** Issues temporary credentials. */
   issue(principal: Principal, lifetimeMs: number): AccessKey & { readonly expiresAt: number } {
     const key = {
-      id: `ASIA${capitals(16)}`,
+      id: `ASIA${createRandomLetters(16)}`,
       secret: randomBytes(30).toString('base64'),
       sessionToken: randomBytes(96).toString('base64'),
       principal,
@@ -43,12 +43,12 @@ export class AccessKeys {
 }
 
 /** A stable id in the format of IAM principal ids. */
-export function principalId(prefix: 'AIDA' | 'AROA', arn: string): string {
+export function createPrincipalId(prefix: 'AIDA' | 'AROA', arn: string): string {
   const digest = createHash('sha256').update(arn).digest();
-  return prefix + [...digest.subarray(0, 17)].map(capital).join('');
+  return prefix + [...digest.subarray(0, 17)].map(toBase32Letter).join('');
 }
 
-function permanentKey(key: AccessKeyConfig, config: ResolvedConfig): AccessKey {
+function createPermanentKey(key: AccessKeyConfig, config: ResolvedConfig): AccessKey {
   const arn = key.principal ?? `arn:${config.partition}:iam::${config.account}:user/developer`;
   return {
     id: key.id,
@@ -57,7 +57,7 @@ function permanentKey(key: AccessKeyConfig, config: ResolvedConfig): AccessKey {
     principal: {
       arn,
       account: arn.split(':')[4] ?? config.account,
-      userId: principalId('AIDA', arn),
+      userId: createPrincipalId('AIDA', arn),
       allowed: key.allowed,
       denied: key.denied,
     },
@@ -65,11 +65,11 @@ function permanentKey(key: AccessKeyConfig, config: ResolvedConfig): AccessKey {
   };
 }
 
-function capitals(count: number): string {
-  return [...randomBytes(count)].map(capital).join('');
+function createRandomLetters(count: number): string {
+  return [...randomBytes(count)].map(toBase32Letter).join('');
 }
 
 /** AWS ids use the base32 alphabet. */
-function capital(byte: number): string {
+function toBase32Letter(byte: number): string {
   return 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.charAt(byte % 32);
 }

@@ -4,6 +4,7 @@ import { seconds } from '../durations.ts';
 const principalArn = z
   .string()
   .regex(/^arn:aws[a-z-]*:(iam|sts)::\d{12}:.+$/, 'the ARN of an IAM user or role');
+
 const sessionRoleArn = z
   .string()
   .regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/, 'arn:aws:iam::ACCOUNT:role/NAME');
@@ -61,4 +62,5 @@ export const roleSchema = z.strictObject({
 });
 
 export type AccessKeyConfig = z.output<typeof accessKeySchema>;
+
 export type RoleConfig = z.output<typeof roleSchema>;

@@ -8,7 +8,7 @@ import type { Principal } from './identity.ts';
 // with the tested signer could hide the signer's mistakes.
 
 /** The signed parts of a request, as received. */
-export interface SignedRequest {
+interface SignedRequest {
   readonly method: string;
   /** The path as sent: percent-encoded, without the query. */
   readonly path: string;
@@ -53,7 +53,9 @@ interface SignatureRefusal {
 export type Verification = { readonly ok: true; readonly principal: Principal } | SignatureRefusal;
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
+
 const MAX_SKEW_MS = 5 * 60 * 1000;
+
 /** Maximum number of cached keys. Each access key needs a new one per day. */
 const MAX_SIGNING_KEYS = 500;
 
@@ -79,7 +81,7 @@ export class SigV4Verifier {
   verify(request: SignedRequest, service: string, regions: readonly string[]): Verification {
     const { authorization } = request.headers;
     if (!authorization?.startsWith(ALGORITHM)) {
-      return fault(
+      return createSignatureRefusal(
         'missing',
         'Missing Authentication Token',
         'unsigned',
@@ -91,43 +93,52 @@ export class SigV4Verifier {
     const signature = fields.get('Signature');
     const signedHeaders = fields.get('SignedHeaders')?.split(';');
     if (!credential || !signature || !signedHeaders) {
-      return fault(
+      return createSignatureRefusal(
         'incomplete',
         "Authorization header requires 'Credential', 'Signature' and 'SignedHeaders' parameters.",
         'incomplete',
       );
     }
-    const sentDate = headerOf(request.headers, 'x-amz-date');
+    const sentDate = getHeader(request.headers, 'x-amz-date');
     const sentAt = sentDate === undefined ? undefined : readAmzDate(sentDate);
     if (sentDate === undefined || sentAt === undefined) {
-      return fault(
+      return createSignatureRefusal(
         'incomplete',
         "Authorization header requires existence of a valid 'X-Amz-Date'.",
         'incomplete',
       );
     }
     if (!signedHeaders.includes('host') || !signedHeaders.includes('x-amz-date')) {
-      return fault('invalid', "'Host' and 'X-Amz-Date' must be signed headers.", 'incomplete');
+      return createSignatureRefusal(
+        'invalid',
+        "'Host' and 'X-Amz-Date' must be signed headers.",
+        'incomplete',
+      );
     }
     const key = this.#keys.find(credential.keyId);
-    const token = headerOf(request.headers, 'x-amz-security-token');
+    const token = getHeader(request.headers, 'x-amz-security-token');
     if (!key) {
       const reason = `nobody here has the access key ${credential.keyId}`;
-      return fault('unknown-key', INVALID_TOKEN, 'unknown-key', reason);
+      return createSignatureRefusal('unknown-key', INVALID_TOKEN, 'unknown-key', reason);
     }
     if (key.sessionToken !== token) {
-      return fault('unknown-key', INVALID_TOKEN, 'session-token', tokenMistake(key, token));
+      return createSignatureRefusal(
+        'unknown-key',
+        INVALID_TOKEN,
+        'session-token',
+        describeSessionTokenMismatch(key, token),
+      );
     }
-    const wrongScope = scopeFault(credential, sentDate, service, regions);
-    if (wrongScope) return fault('invalid', wrongScope, 'scope');
+    const wrongScope = validateScope(credential, sentDate, service, regions);
+    if (wrongScope) return createSignatureRefusal('invalid', wrongScope, 'scope');
     const wrongTime = this.#timeFault(sentDate, sentAt);
-    if (wrongTime) return fault('invalid', wrongTime, 'skew');
-    const canonical = canonicalRequest(request, signedHeaders);
+    if (wrongTime) return createSignatureRefusal('invalid', wrongTime, 'skew');
+    const canonical = createCanonicalRequest(request, signedHeaders);
     if (
       canonical === undefined ||
       !this.#matches(signature, canonical, sentDate, credential, key)
     ) {
-      return fault(
+      return createSignatureRefusal(
         'invalid',
         'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.',
         'mismatch',
@@ -135,7 +146,7 @@ export class SigV4Verifier {
       );
     }
     if (key.expiresAt !== undefined && key.expiresAt <= this.#clock.now()) {
-      return fault(
+      return createSignatureRefusal(
         'expired-token',
         EXPIRED_TOKEN,
         'expired-token',
@@ -148,10 +159,10 @@ export class SigV4Verifier {
   #timeFault(sentDate: string, sentAt: number): string | undefined {
     const now = this.#clock.now();
     if (sentAt < now - MAX_SKEW_MS) {
-      return `Signature expired: ${sentDate} is now earlier than ${amzDate(now - MAX_SKEW_MS)} (${amzDate(now)} - 5 min.)`;
+      return `Signature expired: ${sentDate} is now earlier than ${formatAmzDate(now - MAX_SKEW_MS)} (${formatAmzDate(now)} - 5 min.)`;
     }
     if (sentAt > now + MAX_SKEW_MS) {
-      return `Signature not yet current: ${sentDate} is still later than ${amzDate(now + MAX_SKEW_MS)} (${amzDate(now)} + 5 min.)`;
+      return `Signature not yet current: ${sentDate} is still later than ${formatAmzDate(now + MAX_SKEW_MS)} (${formatAmzDate(now)} + 5 min.)`;
     }
     return undefined;
   }
@@ -188,9 +199,10 @@ export class SigV4Verifier {
 }
 
 export const EXPIRED_TOKEN = 'The security token included in the request is expired';
+
 const INVALID_TOKEN = 'The security token included in the request is invalid.';
 
-function fault(
+function createSignatureRefusal(
   kind: SignatureFault,
   message: string,
   why: RefusalReason,
@@ -199,7 +211,7 @@ function fault(
   return { ok: false, fault: kind, message, why, reason };
 }
 
-function tokenMistake(
+function describeSessionTokenMismatch(
   { id, sessionToken }: { readonly id: string; readonly sessionToken: string | undefined },
   sent: string | undefined,
 ): string {
@@ -224,7 +236,7 @@ function readCredential(text: string | undefined): Credential | undefined {
   return { keyId, date, region, service, terminator };
 }
 
-function scopeFault(
+function validateScope(
   { date, region, service, terminator }: Credential,
   sentDate: string,
   wantedService: string,
@@ -246,21 +258,21 @@ function scopeFault(
 }
 
 /** `undefined` if a signed header is missing, or if the query is not validly encoded. */
-function canonicalRequest(
+function createCanonicalRequest(
   request: SignedRequest,
   signedHeaders: readonly string[],
 ): string | undefined {
-  const query = canonicalQuery(request.query);
+  const query = createCanonicalQuery(request.query);
   if (query === undefined) return undefined;
   const headers: string[] = [];
   for (const name of signedHeaders) {
-    const value = headerOf(request.headers, name);
+    const value = getHeader(request.headers, name);
     if (value === undefined) return undefined;
     headers.push(`${name}:${value.trim().replace(/\s+/g, ' ')}\n`);
   }
   return [
     request.method,
-    canonicalPath(request.path),
+    createCanonicalPath(request.path),
     query,
     headers.join(''),
     signedHeaders.join(';'),
@@ -269,7 +281,7 @@ function canonicalRequest(
 }
 
 /** Every service except S3 encodes the already encoded path a second time. */
-function canonicalPath(path: string): string {
+function createCanonicalPath(path: string): string {
   const segments: string[] = [];
   for (const segment of path.split('/')) {
     if (segment === '..') segments.pop();
@@ -279,7 +291,7 @@ function canonicalPath(path: string): string {
   return `/${segments.join('/')}${trailing}`;
 }
 
-function canonicalQuery(query: string): string | undefined {
+function createCanonicalQuery(query: string): string | undefined {
   if (query === '') return '';
   const pairs: [string, string][] = [];
   for (const part of query.split('&')) {
@@ -317,7 +329,7 @@ function decode(text: string): string | undefined {
   }
 }
 
-function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {
+function getHeader(headers: IncomingHttpHeaders, name: string): string | undefined {
   const value = headers[name];
   return Array.isArray(value) ? value.join(',') : value;
 }
@@ -330,7 +342,7 @@ function readAmzDate(text: string): number | undefined {
   return Number.isNaN(time) ? undefined : time;
 }
 
-function amzDate(time: number): string {
+function formatAmzDate(time: number): string {
   return new Date(time).toISOString().replace(/[-:]|\.\d{3}/g, '');
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as nodeFiles from 'node:fs/promises';
 import { join } from 'node:path';
-import { namesIn } from '../../journal/journal-files.ts';
+import { listFileNames } from '../../journal/journal-files.ts';
 import { prepareFolder } from '../../journal/journal-part.ts';
 import { isObject } from '../../mcp/message.ts';
 
@@ -25,16 +25,20 @@ export interface PendingApproval {
 export type GivenAnswer = 'once' | 'session' | 'deny';
 
 /** Maximum pending questions of all programs together. */
-export const MOST_PENDING = 100;
+export const MAX_PENDING = 100;
+
 /** Maximum files to read. If programs crash, their files stay until the next question. */
-const MOST_FILES = 1_000;
+const MAX_FILES = 1_000;
+
 /** Maximum bytes of a question or answer file. */
-const LARGEST = 256 * 1024;
+const MAX_FILE_BYTES = 256 * 1024;
+
 const ANSWER = /^(.+)\.answer$/;
+
 const ID = /^[\da-f-]{36}$/;
 
 /** The folder of questions and answers in the state folder. */
-export function approvalsFolder(state: string): string {
+export function getApprovalsDirectory(state: string): string {
   return join(state, 'approvals');
 }
 
@@ -54,7 +58,7 @@ export async function removePending(folder: string, id: string): Promise<void> {
 /** The pending questions, oldest first. Ignores invalid files. */
 export async function readPending(folder: string, now: number): Promise<PendingApproval[]> {
   const all = await readAll(folder);
-  const names = new Set(await namesIn(folder));
+  const names = new Set(await listFileNames(folder));
   return all
     .filter(({ id, until }) => Date.parse(until) > now && !names.has(`${id}.answer`))
     .sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
@@ -65,7 +69,7 @@ export async function removeExpired(folder: string, now: number): Promise<void> 
   for (const { id, until } of await readAll(folder)) {
     if (Date.parse(until) <= now) await removePending(folder, id);
   }
-  const names = new Set(await namesIn(folder));
+  const names = new Set(await listFileNames(folder));
   for (const name of names) {
     const [, id] = ANSWER.exec(name) ?? [];
     // An answer without a question: it arrived too late.
@@ -99,9 +103,9 @@ export async function readAnswerFile(folder: string, id: string): Promise<GivenA
 }
 
 async function readAll(folder: string): Promise<PendingApproval[]> {
-  const names = (await namesIn(folder)).filter((name) => name.endsWith('.json'));
+  const names = (await listFileNames(folder)).filter((name) => name.endsWith('.json'));
   const all = await Promise.all(
-    names.slice(0, MOST_FILES).map(async (name) => {
+    names.slice(0, MAX_FILES).map(async (name) => {
       const read = await readSmall(join(folder, name));
       return isPending(read) && `${read.id}.json` === name ? [read] : [];
     }),
@@ -127,7 +131,7 @@ async function writeWhole(path: string, value: object): Promise<boolean> {
 async function readSmall(path: string): Promise<unknown> {
   try {
     const status = await nodeFiles.lstat(path);
-    if (!status.isFile() || status.size > LARGEST) return undefined;
+    if (!status.isFile() || status.size > MAX_FILE_BYTES) return undefined;
     return JSON.parse(await nodeFiles.readFile(path, 'utf8'));
   } catch {
     return undefined;

@@ -1,29 +1,29 @@
 import { createHash } from 'node:crypto';
-import { eraOf } from '../../mcp/era.ts';
-import { spanAt } from '../../mcp/json-spans.ts';
-import type { JsonObject, Request } from '../../mcp/message.ts';
-import type { Exchange } from '../../relay/peer.ts';
-import type { Ask } from '../decisions/facts.ts';
-import { Elicitation, showsForms, showsFormsStateless } from './elicitation.ts';
+import { getProtocolEra } from '../../mcp/era.ts';
+import { findSpanAt } from '../../mcp/json-spans.ts';
+import type { JsonObject, JsonRpcRequest } from '../../mcp/message.ts';
+import type { RequestContext } from '../../relay/peer.ts';
+import type { ApprovalRequirement } from '../decisions/facts.ts';
+import { Elicitation, supportsForms, supportsFormsStateless } from './elicitation.ts';
 import { InputRequired } from './input-required.ts';
-import type { Answer, Question } from './question.ts';
+import type { Answer, ApprovalQuestion } from './question.ts';
 
 /** Maximum remembered approvals; the oldest are removed first. */
-const MOST_REMEMBERED = 1_000;
+const MAX_REMEMBERED = 1_000;
 
-export type Review =
+export type ApprovalOutcome =
   /** The call continues as this request. */
-  | { readonly request: Request }
+  | { readonly request: JsonRpcRequest }
   /** The response to the call is a question. */
   | { readonly result: object }
   | { readonly refused: string };
 
 /** Details for the person besides the request. */
-export type Shown = Pick<Question, 'runtime' | 'caller' | 'spent'>;
+export type ApprovalDetails = Pick<ApprovalQuestion, 'runtime' | 'caller' | 'spent'>;
 
 /** Another channel to a person, such as VS Code. */
 export interface Approver {
-  ask(question: Question, exchange: Exchange): Promise<Answer>;
+  ask(question: ApprovalQuestion, context: RequestContext): Promise<Answer>;
 }
 
 /** Asks people for approval and remembers their answers. */
@@ -48,31 +48,31 @@ export class Approvals {
 
   /** Stores the capabilities of a client with an `initialize` handshake. */
   learn(initializeParams: JsonObject | undefined): void {
-    this.#clientShowsForms = showsForms(initializeParams?.capabilities);
+    this.#clientShowsForms = supportsForms(initializeParams?.capabilities);
   }
 
-  isOwn(request: Request): boolean {
+  isOwn(request: JsonRpcRequest): boolean {
     return this.#elicitation.isOwn(request);
   }
 
-  isAnswer(request: Request): boolean {
+  isAnswer(request: JsonRpcRequest): boolean {
     return this.#inputRequired.isAnswer(request);
   }
 
   /** Lets an approved call continue when the client repeats it with the requested input. */
-  continues(request: Request, requestState: string): void {
-    this.#continued.add(continuation(fingerprintOf(request), requestState));
-    forgetOldest(this.#continued);
+  continues(request: JsonRpcRequest, requestState: string): void {
+    this.#continued.add(getContinuationKey(getFingerprint(request), requestState));
+    evictOldest(this.#continued);
   }
 
   /** Asks a person to approve a call. Waits for the answer if the proxy asks through the client. */
   async review(
-    request: Request,
-    asks: readonly Ask[],
-    shown: () => Promise<Shown>,
-    exchange: Exchange,
-  ): Promise<Review> {
-    const fingerprint = fingerprintOf(request);
+    request: JsonRpcRequest,
+    asks: readonly ApprovalRequirement[],
+    shown: () => Promise<ApprovalDetails>,
+    context: RequestContext,
+  ): Promise<ApprovalOutcome> {
+    const fingerprint = getFingerprint(request);
     if (this.#inputRequired.isAnswer(request)) {
       const taken = this.#inputRequired.take(request, fingerprint);
       const answered = taken.question?.asks ?? [];
@@ -85,42 +85,42 @@ export class Approvals {
       return { refused: 'The policy has changed since the person was asked.' };
     }
     // Valid once, like the approval.
-    if (this.#continued.delete(continuation(fingerprint, request.params?.requestState))) {
+    if (this.#continued.delete(getContinuationKey(fingerprint, request.params?.requestState))) {
       return { request };
     }
-    return this.#ask(request, asks, shown, 'client', exchange);
+    return this.#ask(request, asks, shown, 'client', context);
   }
 
   /**
    * Like {@link review}, for a request of the server in any form. `exchange.back` is the client.
    */
   reviewServers(
-    request: Request,
-    asks: readonly Ask[],
-    shown: () => Promise<Shown>,
-    exchange: Exchange,
-  ): Promise<Review> {
-    return this.#ask(request, asks, shown, 'server', exchange);
+    request: JsonRpcRequest,
+    asks: readonly ApprovalRequirement[],
+    shown: () => Promise<ApprovalDetails>,
+    context: RequestContext,
+  ): Promise<ApprovalOutcome> {
+    return this.#ask(request, asks, shown, 'server', context);
   }
 
   async #ask(
-    request: Request,
-    asks: readonly Ask[],
-    shown: () => Promise<Shown>,
-    from: Question['from'],
-    exchange: Exchange,
-  ): Promise<Review> {
+    request: JsonRpcRequest,
+    asks: readonly ApprovalRequirement[],
+    shown: () => Promise<ApprovalDetails>,
+    from: ApprovalQuestion['from'],
+    context: RequestContext,
+  ): Promise<ApprovalOutcome> {
     const { method, params, bytes } = request;
-    const fingerprint = fingerprintOf(request);
+    const fingerprint = getFingerprint(request);
     const open = asks.filter((ask) => !this.#isAgreed(ask, request));
     if (open.length === 0) return { request };
-    if (open.some((ask) => (this.#declined.get(callKey(ask, fingerprint)) ?? 0) > this.#now())) {
+    if (open.some((ask) => (this.#declined.get(getCallKey(ask, fingerprint)) ?? 0) > this.#now())) {
       return { refused: 'The person who was asked did not agree to this call a moment ago.' };
     }
     const span =
-      spanAt(bytes, ['params', 'arguments']) ??
-      (method === 'tools/call' ? undefined : spanAt(bytes, ['params']));
-    const question: Question = {
+      findSpanAt(bytes, ['params', 'arguments']) ??
+      (method === 'tools/call' ? undefined : findSpanAt(bytes, ['params']));
+    const question: ApprovalQuestion = {
       ...(await shown()),
       from,
       method,
@@ -131,90 +131,96 @@ export class Approvals {
     };
     if (
       from === 'client' &&
-      eraOf(request) === 'stateless' &&
-      showsFormsStateless(request) &&
+      getProtocolEra(request) === 'stateless' &&
+      supportsFormsStateless(request) &&
       canAskBack(request)
     ) {
       return { result: this.#inputRequired.ask(request, question, fingerprint) };
     }
     const approver = this.#approverFor(request);
     if (!approver) return { refused: 'The client cannot ask a person (no elicitation).' };
-    const answer = await approver.ask(question, exchange);
+    const answer = await approver.ask(question, context);
     this.#remember(open, request, fingerprint, answer);
     return 'refused' in answer ? answer : { request };
   }
 
-  #approverFor(request: Request): Approver | undefined {
-    if (eraOf(request) === 'handshake' && this.#clientShowsForms) return this.#elicitation;
+  #approverFor(request: JsonRpcRequest): Approver | undefined {
+    if (getProtocolEra(request) === 'handshake' && this.#clientShowsForms) return this.#elicitation;
     return this.#other;
   }
 
-  #isAgreed(ask: Ask, request: Request): boolean {
-    return this.#agreed.has(toolKey(ask, request));
+  #isAgreed(ask: ApprovalRequirement, request: JsonRpcRequest): boolean {
+    return this.#agreed.has(getToolKey(ask, request));
   }
 
   /**
    * A yes applies to this call or to the session. A no stays valid for a while, so that repeated
    * questions cannot wear the person down.
    */
-  #remember(asks: readonly Ask[], request: Request, fingerprint: string, answer: Answer): void {
+  #remember(
+    asks: readonly ApprovalRequirement[],
+    request: JsonRpcRequest,
+    fingerprint: string,
+    answer: Answer,
+  ): void {
     for (const ask of asks) {
       if ('refused' in answer) {
-        if (ask.dedupe > 0) this.#declined.set(callKey(ask, fingerprint), this.#now() + ask.dedupe);
+        if (ask.dedupe > 0)
+          this.#declined.set(getCallKey(ask, fingerprint), this.#now() + ask.dedupe);
       } else if (answer.agreed === 'session') {
-        this.#agreed.add(toolKey(ask, request));
+        this.#agreed.add(getToolKey(ask, request));
       }
     }
-    forgetOldest(this.#agreed);
-    forgetOldest(this.#declined);
+    evictOldest(this.#agreed);
+    evictOldest(this.#declined);
   }
 }
 
-function forgetOldest(remembered: Map<string, number> | Set<string>): void {
+function evictOldest(remembered: Map<string, number> | Set<string>): void {
   for (const key of remembered.keys()) {
-    if (remembered.size <= MOST_REMEMBERED) return;
+    if (remembered.size <= MAX_REMEMBERED) return;
     remembered.delete(key);
   }
 }
 
 /** Methods with multi-round-trip requests in MCP 2026-07-28. */
-function canAskBack({ method }: Request): boolean {
+function canAskBack({ method }: JsonRpcRequest): boolean {
   return method === 'tools/call' || method === 'prompts/get' || method === 'resources/read';
 }
 
-function continuation(fingerprint: string, requestState: unknown): string {
+function getContinuationKey(fingerprint: string, requestState: unknown): string {
   return JSON.stringify([fingerprint, typeof requestState === 'string' ? requestState : null]);
 }
 
 /** An approval ends when the rule or the tool definition changes. */
-function toolKey(
-  { file, pointer, sentence, definition }: Ask,
-  { method, params }: Request,
+function getToolKey(
+  { file, pointer, message, definition }: ApprovalRequirement,
+  { method, params }: JsonRpcRequest,
 ): string {
-  return JSON.stringify([file, pointer, sentence, definition, method, params?.name ?? params?.uri]);
+  return JSON.stringify([file, pointer, message, definition, method, params?.name ?? params?.uri]);
 }
 
 /** True if an approval of one also covers the other. */
-export function isSameAsk(one: Ask, other: Ask): boolean {
+export function isSameAsk(one: ApprovalRequirement, other: ApprovalRequirement): boolean {
   return (
     one.file === other.file &&
     one.pointer === other.pointer &&
-    one.sentence === other.sentence &&
+    one.message === other.message &&
     one.definition === other.definition
   );
 }
 
-function callKey({ file, pointer }: Ask, fingerprint: string): string {
+function getCallKey({ file, pointer }: ApprovalRequirement, fingerprint: string): string {
   return JSON.stringify([file, pointer, fingerprint]);
 }
 
 /** Hash of the effect of a call: method, name and the exact bytes of the arguments. */
-function fingerprintOf(request: Request): string {
+function getFingerprint(request: JsonRpcRequest): string {
   const { method, params, bytes } = request;
   // Excludes other params: they differ when the client repeats the request with an answer.
   const span =
-    spanAt(bytes, ['params', 'arguments']) ??
-    (canAskBack(request) ? undefined : spanAt(bytes, ['params']));
+    findSpanAt(bytes, ['params', 'arguments']) ??
+    (canAskBack(request) ? undefined : findSpanAt(bytes, ['params']));
   const hash = createHash('sha256').update(JSON.stringify([method, params?.name, params?.uri]));
   if (span) hash.update(bytes.subarray(span.start, span.end));
   return hash.digest('base64url');

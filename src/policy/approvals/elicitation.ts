@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { messageOf } from '../../error.ts';
+import { getErrorMessage } from '../../error.ts';
 import {
+  createRequest,
   isObject,
   type JsonObject,
-  makeRequest,
-  type Request,
+  type JsonRpcRequest,
+  parseResult,
   type RequestId,
-  resultOf,
   toRequestId,
 } from '../../mcp/message.ts';
-import { Cancelled, type Exchange, type Peer } from '../../relay/peer.ts';
+import { CancelledError, type Peer, type RequestContext } from '../../relay/peer.ts';
 import {
   type Answer,
-  patienceOf,
-  type Question,
-  questionSchema,
-  questionText,
+  type ApprovalQuestion,
+  createQuestionSchema,
+  formatQuestion,
+  getApprovalTimeoutMs,
   readAnswer,
 } from './question.ts';
 
@@ -25,16 +25,16 @@ const CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';
  * True if the client supports form elicitation. An empty `elicitation` capability means forms (MCP
  * 2025-11-25, "Elicitation").
  */
-export function showsForms(capabilities: unknown): boolean {
+export function supportsForms(capabilities: unknown): boolean {
   const elicitation = isObject(capabilities) ? capabilities.elicitation : undefined;
   if (!isObject(elicitation)) return false;
   return isObject(elicitation.form) || !isObject(elicitation.url);
 }
 
-/** Like {@link showsForms}, for stateless clients: each request carries the capabilities. */
-export function showsFormsStateless(request: Request): boolean {
+/** Like {@link supportsForms}, for stateless clients: each request carries the capabilities. */
+export function supportsFormsStateless(request: JsonRpcRequest): boolean {
   const meta = request.params?._meta;
-  return showsForms(isObject(meta) ? meta[CLIENT_CAPABILITIES] : undefined);
+  return supportsForms(isObject(meta) ? meta[CLIENT_CAPABILITIES] : undefined);
 }
 
 /** Asks a person by an elicitation request to the client while the call waits. */
@@ -42,34 +42,34 @@ export class Elicitation {
   /** IDs of the proxy's own requests. Rules for server requests do not apply to them. */
   readonly #own = new Set<string>();
 
-  isOwn({ id }: Request): boolean {
+  isOwn({ id }: JsonRpcRequest): boolean {
     return this.#own.has(id.key);
   }
 
   /** @throws {Cancelled} if the call is cancelled in the meantime. */
-  async ask(question: Question, { back, signal }: Exchange): Promise<Answer> {
-    const patience = patienceOf(question);
+  async ask(question: ApprovalQuestion, { sender, signal }: RequestContext): Promise<Answer> {
+    const patience = getApprovalTimeoutMs(question);
     const late = AbortSignal.timeout(patience);
     const id = toRequestId(JSON.stringify(`policy-${randomUUID()}`)) as RequestId;
-    const request = makeRequest(id, 'elicitation/create', elicitationParams(question));
+    const request = createRequest(id, 'elicitation/create', createElicitationParams(question));
     this.#own.add(id.key);
     try {
-      const exchange = { signal: AbortSignal.any([signal, late]), back: nobody };
-      const response = await back.request(request, exchange);
-      if (!response.error) return readAnswer(resultOf(response), question);
+      const exchange = { signal: AbortSignal.any([signal, late]), sender: nobody };
+      const response = await sender.request(request, exchange);
+      if (!response.error) return readAnswer(parseResult(response), question);
       return { refused: 'The client could not ask the person.' };
     } catch (thrown) {
-      if (thrown instanceof Cancelled || signal.aborted) throw thrown;
+      if (thrown instanceof CancelledError || signal.aborted) throw thrown;
       if (late.aborted) return { refused: `Nobody answered within ${patience / 1000} s.` };
-      return { refused: `The person could not be asked: ${messageOf(thrown)}.` };
+      return { refused: `The person could not be asked: ${getErrorMessage(thrown)}.` };
     } finally {
       this.#own.delete(id.key);
     }
   }
 }
 
-export function elicitationParams(question: Question): JsonObject {
-  return { message: questionText(question), requestedSchema: questionSchema(question) };
+export function createElicitationParams(question: ApprovalQuestion): JsonObject {
+  return { message: formatQuestion(question), requestedSchema: createQuestionSchema(question) };
 }
 
 /** Return path of an elicitation: the client sends no requests while it answers. */

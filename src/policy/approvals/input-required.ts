@@ -1,16 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import { spanAt } from '../../mcp/json-spans.ts';
-import { isObject, type Request, withId, withTokenAt } from '../../mcp/message.ts';
-import { elicitationParams } from './elicitation.ts';
-import { type Answer, patienceOf, type Question, readAnswer } from './question.ts';
+import { findSpanAt } from '../../mcp/json-spans.ts';
+import { isObject, type JsonRpcRequest, replaceValueAt, withId } from '../../mcp/message.ts';
+import { createElicitationParams } from './elicitation.ts';
+import {
+  type Answer,
+  type ApprovalQuestion,
+  getApprovalTimeoutMs,
+  readAnswer,
+} from './question.ts';
 
 /** Maximum open questions; the oldest are removed first. */
-const MOST_OPEN = 1_000;
+const MAX_OPEN = 1_000;
+
 const KEY = 'agentcore-mcp-policy';
 
 interface Open {
-  readonly request: Request;
-  readonly question: Question;
+  readonly request: JsonRpcRequest;
+  readonly question: ApprovalQuestion;
   readonly fingerprint: string;
   /** Milliseconds of the monotonic clock. */
   readonly until: number;
@@ -25,31 +31,35 @@ export class InputRequired {
   readonly #open = new Map<string, Open>();
 
   /** Returns the result that carries the question. */
-  ask(request: Request, question: Question, fingerprint: string): object {
+  ask(request: JsonRpcRequest, question: ApprovalQuestion, fingerprint: string): object {
     const state = `${KEY}.${randomBytes(24).toString('base64url')}`;
-    const until = performance.now() + patienceOf(question);
+    const until = performance.now() + getApprovalTimeoutMs(question);
     this.#open.set(state, { request, question, fingerprint, until });
-    if (this.#open.size > MOST_OPEN) this.#open.delete(this.#open.keys().next().value ?? '');
+    if (this.#open.size > MAX_OPEN) this.#open.delete(this.#open.keys().next().value ?? '');
     return {
       resultType: 'input_required',
       inputRequests: {
-        [KEY]: { method: 'elicitation/create', params: elicitationParams(question) },
+        [KEY]: { method: 'elicitation/create', params: createElicitationParams(question) },
       },
       requestState: state,
     };
   }
 
   /** True if a request claims to answer a question of the proxy. */
-  isAnswer({ params }: Request): boolean {
+  isAnswer({ params }: JsonRpcRequest): boolean {
     const state = params?.requestState;
     return typeof state === 'string' && state.startsWith(`${KEY}.`);
   }
 
   /** Consumes an answer. It is valid once, and only for the original call. */
   take(
-    request: Request,
+    request: JsonRpcRequest,
     fingerprint: string,
-  ): { readonly answer: Answer; readonly request: Request; readonly question?: Question } {
+  ): {
+    readonly answer: Answer;
+    readonly request: JsonRpcRequest;
+    readonly question?: ApprovalQuestion;
+  } {
     const state = String(request.params?.requestState);
     const open = this.#open.get(state);
     this.#open.delete(state);
@@ -62,14 +72,18 @@ export class InputRequired {
     const responses = request.params?.inputResponses;
     const given = isObject(responses) ? responses[KEY] : undefined;
     const { question } = open;
-    return { answer: readAnswer(given, question), request: again(open.request, request), question };
+    return {
+      answer: readAnswer(given, question),
+      request: createRepeatedRequest(open.request, request),
+      question,
+    };
   }
 }
 
 /** The original call with the ID and progress token of its repetition. */
-function again(first: Request, repeated: Request): Request {
+function createRepeatedRequest(first: JsonRpcRequest, repeated: JsonRpcRequest): JsonRpcRequest {
   const path = ['params', '_meta', 'progressToken'];
-  const span = spanAt(repeated.bytes, path);
+  const span = findSpanAt(repeated.bytes, path);
   const token = span && repeated.bytes.toString('utf8', span.start, span.end);
-  return withId(token ? withTokenAt(first, path, token) : first, repeated.id);
+  return withId(token ? replaceValueAt(first, path, token) : first, repeated.id);
 }

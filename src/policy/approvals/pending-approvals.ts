@@ -1,22 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf } from '../../error.ts';
+import { getErrorMessage } from '../../error.ts';
 import { isObject } from '../../mcp/message.ts';
-import type { Exchange } from '../../relay/peer.ts';
+import type { RequestContext } from '../../relay/peer.ts';
 import type { Approver } from './approvals.ts';
 import {
-  approvalsFolder,
-  MOST_PENDING,
+  getApprovalsDirectory,
+  MAX_PENDING,
   readAnswerFile,
   readPending,
   removeExpired,
   removePending,
   writePending,
 } from './approvals-folder.ts';
-import { type Answer, patienceOf, type Question, questionText } from './question.ts';
+import {
+  type Answer,
+  type ApprovalQuestion,
+  formatQuestion,
+  getApprovalTimeoutMs,
+} from './question.ts';
 
 /** Milliseconds between checks for an answer. */
-const LOOK_EVERY = 250;
+const POLL_INTERVAL_MS = 250;
 
 /**
  * Asks the person in VS Code through a file in the state folder. For clients without form
@@ -34,21 +39,21 @@ export class PendingApprovals implements Approver {
     readonly hidesValues: () => boolean;
     readonly now: () => number;
   }) {
-    this.#folder = approvalsFolder(options.stateFolder);
+    this.#folder = getApprovalsDirectory(options.stateFolder);
     this.#hidesValues = options.hidesValues;
     this.#now = options.now;
   }
 
   /** Rejects with the signal's reason if the call is cancelled. */
-  async ask(question: Question, { signal }: Exchange): Promise<Answer> {
-    const patience = patienceOf(question);
+  async ask(question: ApprovalQuestion, { signal }: RequestContext): Promise<Answer> {
+    const patience = getApprovalTimeoutMs(question);
     const now = this.#now();
     const id = randomUUID();
     const { tool, runtime, mayLast } = question;
-    const asked = this.#hidesValues() ? withoutValues(question) : question;
+    const asked = this.#hidesValues() ? withoutArgumentValues(question) : question;
     try {
       await removeExpired(this.#folder, now);
-      if ((await readPending(this.#folder, now)).length >= MOST_PENDING) {
+      if ((await readPending(this.#folder, now)).length >= MAX_PENDING) {
         return { refused: 'Too many calls wait for a person.' };
       }
       await writePending(this.#folder, {
@@ -57,32 +62,32 @@ export class PendingApprovals implements Approver {
         until: new Date(now + patience).toISOString(),
         tool,
         runtime,
-        text: questionText(asked),
+        text: formatQuestion(asked),
         mayLast,
         pid: process.pid,
       });
       return await this.#answer(id, question, signal, now + patience);
     } catch (thrown) {
       if (signal.aborted) throw signal.reason;
-      return { refused: `The person could not be asked: ${messageOf(thrown)}.` };
+      return { refused: `The person could not be asked: ${getErrorMessage(thrown)}.` };
     } finally {
       await removePending(this.#folder, id);
     }
   }
 
-  async #answer(id: string, question: Question, signal: AbortSignal, until: number) {
+  async #answer(id: string, question: ApprovalQuestion, signal: AbortSignal, until: number) {
     while (this.#now() < until) {
       const given = await readAnswerFile(this.#folder, id);
       if (given === 'once' || (given === 'session' && question.mayLast)) return { agreed: given };
       if (given) return { refused: 'The person who was asked did not agree.' };
-      await delay(LOOK_EVERY, undefined, { signal });
+      await delay(POLL_INTERVAL_MS, undefined, { signal });
     }
-    return { refused: `Nobody answered within ${patienceOf(question) / 1000} s.` };
+    return { refused: `Nobody answered within ${getApprovalTimeoutMs(question) / 1000} s.` };
   }
 }
 
 /** The stored question contains only the names of the arguments. */
-function withoutValues(question: Question): Question {
+function withoutArgumentValues(question: ApprovalQuestion): ApprovalQuestion {
   const value: unknown = JSON.parse(question.arguments);
   const names = isObject(value) ? Object.keys(value) : [];
   const shown = Object.fromEntries(names.map((name) => [name, '(not shown)']));

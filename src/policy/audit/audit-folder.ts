@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import * as nodeFiles from 'node:fs/promises';
 import { join } from 'node:path';
-import { AgentCoreError, messageOf } from '../../error.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
 import { prepareFolder } from '../../journal/journal-part.ts';
 
 const SALT_BYTES = 32;
 
 /** The folder of audit files in the state folder. */
-export function auditFolder(state: string): string {
+export function getAuditDirectory(state: string): string {
   return join(state, 'audit');
 }
 
@@ -16,8 +16,8 @@ export function auditFolder(state: string): string {
  *
  * @throws {AgentCoreError} `config` if the salt can be neither read nor created.
  */
-export async function auditSalt(state: string): Promise<Buffer> {
-  const folder = auditFolder(state);
+export async function getOrCreateAuditSalt(state: string): Promise<Buffer> {
+  const folder = getAuditDirectory(state);
   const path = join(folder, 'salt');
   try {
     await prepareFolder(nodeFiles, folder);
@@ -37,8 +37,12 @@ export async function auditSalt(state: string): Promise<Buffer> {
     if (made.length !== SALT_BYTES) throw new Error(`it does not have ${SALT_BYTES} bytes`);
     return made;
   } catch (thrown) {
-    throw new AgentCoreError('config', `Could not keep the salt ${path}: ${messageOf(thrown)}`, {
-      cause: thrown,
-    });
+    throw new AgentCoreError(
+      'config',
+      `Could not keep the salt ${path}: ${getErrorMessage(thrown)}`,
+      {
+        cause: thrown,
+      },
+    );
   }
 }

@@ -1,24 +1,24 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { AgentCoreError } from '../../error.ts';
-import { outcomeOf } from '../../journal/call-recorder.ts';
-import { spanAt } from '../../mcp/json-spans.ts';
-import type { Notification, Request, Response } from '../../mcp/message.ts';
+import { getCallOutcome } from '../../journal/call-recorder.ts';
+import { findSpanAt } from '../../mcp/json-spans.ts';
+import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../../mcp/message.ts';
 import type { Interceptor, Passage } from '../../relay/interceptors.ts';
-import { Cancelled, type Peer, type Trail } from '../../relay/peer.ts';
-import type { Audit, AuditEntry } from './audit.ts';
+import { type CallInfo, CancelledError, type Peer } from '../../relay/peer.ts';
+import type { AuditEntry, AuditLog } from './audit.ts';
 import type { AuditedTokens } from './audit-records.ts';
 
-export interface AuditInterceptorOptions {
+interface AuditInterceptorOptions {
   /** The sender whose requests are recorded. */
   readonly from: 'client' | 'server';
-  readonly audit: Pick<Audit, 'record' | 'note'>;
+  readonly audit: Pick<AuditLog, 'record' | 'note'>;
   /** True if a request must be denied when it cannot be recorded. Called for every request. */
   readonly isRequired: () => boolean;
   readonly runtime: string;
   /** The ARN of the caller, if known yet. */
   readonly caller: () => string | undefined;
   readonly salt: Buffer;
-  /** Removes personal data from a name (`nameMask`). */
+  /** Removes personal data from a name (`createNameMask`). */
   readonly redactedName: (name: string) => Promise<string>;
 }
 
@@ -26,6 +26,7 @@ type Beginning = Omit<AuditEntry, 'phase'>;
 
 /** Maximum redaction token IDs in each list. */
 const MAX_TOKENS = 1_000;
+
 /** Size in bytes. A larger request is not kept in memory until its record is written. */
 const LARGE = 4_096;
 
@@ -42,18 +43,18 @@ export class AuditInterceptor implements Interceptor {
   }
 
   /** @throws {AgentCoreError} `config` if an audit is required and cannot be written. */
-  async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
+  async request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
     const { from } = this.#options;
-    if (request.method === 'ping' || passage.from !== from) return next.request(request, passage);
+    if (request.method === 'ping' || context.from !== from) return next.request(request, context);
     const isRequired = this.#options.isRequired();
     const began = performance.now();
     const entry = this.#beginning(request, isRequired);
     if (isRequired) await this.#required({ ...(await entry()), phase: 'begun' });
-    const trail: Trail = passage.trail ?? { attempts: 0 };
+    const callInfo: CallInfo = context.call ?? { attempts: 0 };
     const end = (outcome: AuditEntry['outcome'], code: unknown, upstreamStatus?: number) => {
       const milliseconds = Math.round((performance.now() - began) * 10) / 10;
       const ended = async (): Promise<AuditEntry> => {
-        const { attempts, session, requestId, traceId, redactions, tokens, decision } = trail;
+        const { attempts, session, requestId, traceId, redactions, tokens, decision } = callInfo;
         return {
           ...(await entry()),
           // Usually known by now, even for a request right after the start.
@@ -62,7 +63,7 @@ export class AuditInterceptor implements Interceptor {
           session,
           decision,
           redactions,
-          ...(tokens && { tokens: listed(tokens) }),
+          ...(tokens && { tokens: toAuditedTokens(tokens) }),
           milliseconds,
           attempts,
           upstreamStatus,
@@ -79,37 +80,41 @@ export class AuditInterceptor implements Interceptor {
         .catch(() => undefined);
     };
     try {
-      const response = await next.request(request, { ...passage, trail });
-      const status = trail.attempts > 0 ? (response.httpStatus ?? 200) : undefined;
-      const ended = end(outcomeOf(response), response.error?.code, status);
+      const response = await next.request(request, { ...context, call: callInfo });
+      const status = callInfo.attempts > 0 ? (response.httpStatus ?? 200) : undefined;
+      const ended = end(getCallOutcome(response), response.error?.code, status);
       if (ended) await ended;
       return response;
     } catch (thrown) {
       const data = thrown instanceof AgentCoreError ? thrown.data : undefined;
       const status = typeof data?.status === 'number' ? data.status : undefined;
-      await end(thrown instanceof Cancelled ? 'cancelled' : 'failed', data?.jsonRpcCode, status);
+      await end(
+        thrown instanceof CancelledError ? 'cancelled' : 'failed',
+        data?.jsonRpcCode,
+        status,
+      );
       throw thrown;
     }
   }
 
-  notify(notification: Notification, passage: Passage, next: Peer): Promise<void> {
-    return next.notify(notification, passage);
+  notify(notification: JsonRpcNotification, context: Passage, next: Peer): Promise<void> {
+    return next.notify(notification, context);
   }
 
   /**
    * Prepares the first part of a record. Its creation is delayed, because the request should not
    * wait. If this would keep a large request in memory, it is created at once.
    */
-  #beginning(request: Request, isNow: boolean): () => Promise<Beginning> {
+  #beginning(request: JsonRpcRequest, isNow: boolean): () => Promise<Beginning> {
     const at = new Date();
-    if (isNow || request.bytes.length > LARGE) return known(this.#entry(request, at));
+    if (isNow || request.bytes.length > LARGE) return createEntryGetter(this.#entry(request, at));
     return () => this.#entry(request, at);
   }
 
-  async #entry({ method, params, bytes }: Request, at: Date): Promise<Beginning> {
+  async #entry({ method, params, bytes }: JsonRpcRequest, at: Date): Promise<Beginning> {
     const { from, salt, runtime, caller } = this.#options;
     const name = params?.name ?? params?.uri;
-    const span = spanAt(bytes, ['params', 'arguments']) ?? spanAt(bytes, ['params']);
+    const span = findSpanAt(bytes, ['params', 'arguments']) ?? findSpanAt(bytes, ['params']);
     const hash = span && createHmac('sha256', salt).update(bytes.subarray(span.start, span.end));
     return {
       id: randomUUID(),
@@ -141,15 +146,15 @@ export class AuditInterceptor implements Interceptor {
   }
 }
 
-function listed({ issued, restored }: NonNullable<Trail['tokens']>): AuditedTokens {
-  return { issued: firstOf(issued), restored: firstOf(restored) };
+function toAuditedTokens({ issued, restored }: NonNullable<CallInfo['tokens']>): AuditedTokens {
+  return { issued: limitTokenIds(issued), restored: limitTokenIds(restored) };
 }
 
-function firstOf(ids: ReadonlySet<string>): readonly string[] {
+function limitTokenIds(ids: ReadonlySet<string>): readonly string[] {
   return [...ids].slice(0, MAX_TOKENS);
 }
 
 /** A separate function, so that the closure does not keep the request in memory. */
-function known(entry: Promise<Beginning>): () => Promise<Beginning> {
+function createEntryGetter(entry: Promise<Beginning>): () => Promise<Beginning> {
   return () => entry;
 }

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import * as nodeFiles from 'node:fs/promises';
 import { basename } from 'node:path';
-import { AgentCoreError, messageOf } from '../../error.ts';
-import { journalPaths, partPath, runName } from '../../journal/journal-files.ts';
-import { type FileSystem, JournalPart, prepareFolder } from '../../journal/journal-part.ts';
-import { programRecord } from '../../journal/program-identity.ts';
-import { lineOf } from '../../journal/record-line.ts';
-import { sanitized } from '../../journal/sanitized-record.ts';
-import { auditFolder } from './audit-folder.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
+import { createRunName, getPartPath, listJournalPaths } from '../../journal/journal-files.ts';
+import { type FileSystem, prepareFolder, SegmentFile } from '../../journal/journal-part.ts';
+import { createProgramRecord } from '../../journal/program-identity.ts';
+import { serializeRecord } from '../../journal/record-line.ts';
+import { sanitizeRecord } from '../../journal/sanitized-record.ts';
+import { getAuditDirectory } from './audit-folder.ts';
 import type { AuditedRequest, AuditOpened, AuditPruned } from './audit-records.ts';
-import { chained, lastHashOf, NO_HASH, withHead } from './chain.ts';
+import { appendToChain, NO_HASH, readLastHash, withHead } from './chain.ts';
 
 export interface AuditOptions {
   readonly stateFolder: string;
@@ -41,23 +41,26 @@ interface Waiting {
 }
 
 /** Maximum entries in the queue, and maximum of those not created yet. */
-const MOST_WAITING = 10_000;
-const MOST_UNMADE = 500;
+const MAX_WAITING = 10_000;
+
+const MAX_PENDING_RECORDS = 500;
+
 /** Milliseconds to collect entries for one write when no caller waits for them. */
 const GATHERING = 20;
+
 /** Milliseconds until a slow disk counts as a failure. */
-const PATIENCE = 5_000;
+const WRITE_TIMEOUT_MS = 5_000;
 
 /**
  * The audit of this process, in files of the journal's format. Each record includes the hash of the
  * previous one, and each file a link to the previous file. Unlike the journal, it reports every
  * record it could not write.
  */
-export class Audit {
+export class AuditLog {
   readonly #options: Required<AuditOptions>;
   readonly #folder: string;
   readonly #run: string;
-  #part: JournalPart | undefined;
+  #part: SegmentFile | undefined;
   #path: string | undefined;
   #hash = NO_HASH;
   #nextPart = 0;
@@ -75,8 +78,8 @@ export class Audit {
       maxBytes: 256 * 1024 * 1024,
       ...options,
     };
-    this.#folder = auditFolder(options.stateFolder);
-    this.#run = runName(this.#options.now(), process.pid, randomBytes(3).toString('hex'));
+    this.#folder = getAuditDirectory(options.stateFolder);
+    this.#run = createRunName(this.#options.now(), process.pid, randomBytes(3).toString('hex'));
   }
 
   /**
@@ -92,7 +95,7 @@ export class Audit {
     this.#hurry?.();
     let impatience: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      impatience = setTimeout(() => reject(this.#unanswered()), PATIENCE);
+      impatience = setTimeout(() => reject(this.#unanswered()), WRITE_TIMEOUT_MS);
     });
     try {
       await Promise.race([written, late]);
@@ -108,12 +111,12 @@ export class Audit {
    *   call does not wait for it. It must not fail.
    */
   note(entry: () => Promise<AuditEntry>): void {
-    const made = this.#waiting.length < MOST_UNMADE ? undefined : entry();
+    const made = this.#waiting.length < MAX_PENDING_RECORDS ? undefined : entry();
     this.#put(made ? () => made : entry);
   }
 
   #put(entry: Waiting['entry'], recorder?: Recorder): void {
-    const isFull = this.#waiting.length >= MOST_WAITING;
+    const isFull = this.#waiting.length >= MAX_WAITING;
     if (this.#isClosed || isFull) {
       const failure = this.#failed(isFull ? 'too much waits to be written' : 'it is closed');
       recorder?.reject(failure);
@@ -129,7 +132,7 @@ export class Audit {
     this.#hurry?.();
     let impatience: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
-      impatience = setTimeout(resolve, PATIENCE);
+      impatience = setTimeout(resolve, WRITE_TIMEOUT_MS);
     });
     await Promise.race([this.#work?.then(() => this.#part?.close()) ?? this.#part?.close(), late]);
     clearTimeout(impatience);
@@ -141,13 +144,13 @@ export class Audit {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
-      const impatience = setTimeout(() => this.#unanswered(), PATIENCE);
+      const impatience = setTimeout(() => this.#unanswered(), WRITE_TIMEOUT_MS);
       try {
         await this.#ready();
         const entries = await Promise.all(batch.map(({ entry }) => entry()));
-        await this.#append(entries.map((entry) => this.#recordOf(entry)));
+        await this.#append(entries.map((entry) => this.#createRecord(entry)));
       } catch (thrown) {
-        const failure = this.#failed(messageOf(thrown));
+        const failure = this.#failed(getErrorMessage(thrown));
         for (const { recorder } of batch) recorder?.reject(failure);
         continue;
       } finally {
@@ -158,9 +161,9 @@ export class Audit {
     this.#work = undefined;
   }
 
-  #recordOf(entry: AuditEntry): Omit<AuditedRequest, 'hash'> {
+  #createRecord(entry: AuditEntry): Omit<AuditedRequest, 'hash'> {
     const at = entry.at ?? this.#options.now().toISOString();
-    return sanitized({ type: 'audit.request', ...entry, at });
+    return sanitizeRecord({ type: 'audit.request', ...entry, at });
   }
 
   /** Lets responses leave before their records are created, unless a caller waits for a record. */
@@ -182,12 +185,12 @@ export class Audit {
   }
 
   async #append(records: readonly object[]): Promise<void> {
-    const part = this.#part as JournalPart;
+    const part = this.#part as SegmentFile;
     const path = this.#path as string;
     let hash = this.#hash;
     let lines = '';
     for (const record of records) {
-      const next = chained(record, hash);
+      const next = appendToChain(record, hash);
       lines += next.line;
       hash = next.hash;
     }
@@ -198,7 +201,7 @@ export class Audit {
       // the last one.
       this.#part = undefined;
       await part.close();
-      this.#hash = (await lastHashOf(path).catch(() => undefined)) ?? this.#hash;
+      this.#hash = (await readLastHash(path).catch(() => undefined)) ?? this.#hash;
       throw thrown;
     }
     this.#hash = hash;
@@ -209,15 +212,17 @@ export class Audit {
     await prepareFolder(files, this.#folder);
     const follows = await this.#latest();
     const at = now();
-    const head = lineOf(programRecord({ program, version, part: this.#nextPart, at }));
+    const head = serializeRecord(
+      createProgramRecord({ program, version, part: this.#nextPart, at }),
+    );
     const record: Omit<AuditOpened, 'hash'> = {
       type: 'audit.opened',
       at: at.toISOString(),
       ...(follows && { follows }),
     };
-    const { line, hash } = chained(record, withHead(follows?.hash ?? NO_HASH, head));
-    const path = partPath(this.#folder, this.#run, this.#nextPart);
-    const part = await JournalPart.create(files, path, Buffer.from(head + line));
+    const { line, hash } = appendToChain(record, withHead(follows?.hash ?? NO_HASH, head));
+    const path = getPartPath(this.#folder, this.#run, this.#nextPart);
+    const part = await SegmentFile.create(files, path, Buffer.from(head + line));
     await this.#part?.close();
     this.#part = part;
     this.#path = path;
@@ -233,7 +238,7 @@ export class Audit {
     if (this.#path) return { file: basename(this.#path), hash: this.#hash };
     const listed = await this.#listed();
     for (const { path } of listed.toReversed()) {
-      const hash = await lastHashOf(path).catch(() => undefined);
+      const hash = await readLastHash(path).catch(() => undefined);
       if (hash) return { file: basename(path), hash };
     }
     return undefined;
@@ -242,7 +247,7 @@ export class Audit {
   /** By time of the last write. */
   async #listed(): Promise<{ path: string; bytes: number; touchedAt: number }[]> {
     const listed = [];
-    for (const { path } of await journalPaths(this.#folder)) {
+    for (const { path } of await listJournalPaths(this.#folder)) {
       const status = await this.#options.files.stat(path).catch(() => undefined);
       if (!status) continue;
       listed.push({ path, bytes: status.size, touchedAt: status.mtimeMs });
@@ -257,7 +262,7 @@ export class Audit {
     let bytes = listed.reduce((sum, file) => sum + file.bytes, 0);
     for (const file of listed) {
       if (bytes <= maxBytes || file.path === this.#path) return;
-      const last = await lastHashOf(file.path).catch(() => undefined);
+      const last = await readLastHash(file.path).catch(() => undefined);
       const record: Omit<AuditPruned, 'hash'> = {
         type: 'audit.pruned',
         at: now().toISOString(),
@@ -271,7 +276,7 @@ export class Audit {
   }
 
   #unanswered(): AgentCoreError {
-    return this.#failed(`the disk has not answered for ${PATIENCE} ms`);
+    return this.#failed(`the disk has not answered for ${WRITE_TIMEOUT_MS} ms`);
   }
 
   #failed(reason: string): AgentCoreError {

@@ -5,29 +5,30 @@ import { open } from 'node:fs/promises';
 export const NO_HASH = '0'.repeat(64);
 
 const CHAINED = /^(\{.*),"hash":"([\da-f]{64})"\}$/s;
+
 /** Bytes to read from the end of a file for its last complete line. No record is longer. */
 const TAIL = 256 * 1024;
 
 /** Serializes a record as a line of the chain, including its line feed, and returns the hash. */
-export function chained(record: object, before: string): { line: string; hash: string } {
+export function appendToChain(record: object, before: string): { line: string; hash: string } {
   const body = JSON.stringify(record).slice(0, -1);
-  const hash = hashOf(before, body);
+  const hash = computeHash(before, body);
   return { line: `${body},"hash":"${hash}"}\n`, hash };
 }
 
 /** Adds the head of a file to the previous hash. The head is not part of the chain. */
 export function withHead(before: string, head: string): string {
-  return hashOf(before, head.trimEnd());
+  return computeHash(before, head.trimEnd());
 }
 
 /** Returns the hash of a line; `undefined` if the line was changed or does not follow `before`. */
-export function verified(line: string, before: string): string | undefined {
+export function verifyRecord(line: string, before: string): string | undefined {
   const [, body, hash] = CHAINED.exec(line) ?? [];
-  return body !== undefined && hash === hashOf(before, body) ? hash : undefined;
+  return body !== undefined && hash === computeHash(before, body) ? hash : undefined;
 }
 
 /** The hash of the last complete record of a file; `undefined` if there is none. */
-export async function lastHashOf(path: string): Promise<string | undefined> {
+export async function readLastHash(path: string): Promise<string | undefined> {
   const handle = await open(path, 'r');
   try {
     const { size } = await handle.stat();
@@ -41,6 +42,6 @@ export async function lastHashOf(path: string): Promise<string | undefined> {
   }
 }
 
-function hashOf(before: string, body: string): string {
+function computeHash(before: string, body: string): string {
   return createHash('sha256').update(before).update('\n').update(body).digest('hex');
 }

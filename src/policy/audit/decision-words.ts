@@ -10,14 +10,14 @@ const EFFECTS: Readonly<Record<string, string>> = {
 };
 
 /** Formats an audit record as one line for people, without time and caller. */
-export function decisionWords(record: AuditedRequest): string {
+export function formatDecision(record: AuditedRequest): string {
   const { from, method, name } = record;
   const asked = name === undefined ? method : `${method} ${name}`;
-  return `${from === 'server' ? `the server’s ${asked}` : asked}: ${decisionOf(record)}`;
+  return `${from === 'server' ? `the server’s ${asked}` : asked}: ${formatDecisionEffect(record)}`;
 }
 
 /** The decision about a request, and its redactions. */
-export function decisionOf({ decision, redactions }: AuditedRequest): string {
+export function formatDecisionEffect({ decision, redactions }: AuditedRequest): string {
   const effect = decision && (EFFECTS[decision.effect] ?? decision.effect);
   const rule = decision?.rule === undefined ? '' : ` by ${decision.rule || 'the document'}`;
   const document = decision?.document === undefined ? '' : ` of ${basename(decision.document)}`;

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { messageOf } from '../../error.ts';
-import { journalPaths } from '../../journal/journal-files.ts';
+import { getErrorMessage } from '../../error.ts';
+import { listJournalPaths } from '../../journal/journal-files.ts';
 import { LineSplitter } from '../../journal/line-splitter.ts';
-import { auditFolder } from './audit-folder.ts';
+import { getAuditDirectory } from './audit-folder.ts';
 import type { AuditedRequest } from './audit-records.ts';
 
 /** A call that issued or restored a redaction token. */
@@ -13,7 +13,7 @@ export interface TokenUse {
   readonly restored: boolean;
 }
 
-export interface TokenUses {
+interface TokenUses {
   /** By start time of the call. */
   readonly uses: readonly TokenUse[];
   /** One sentence for each unreadable file. */
@@ -21,29 +21,29 @@ export interface TokenUses {
 }
 
 /** Finds all uses of a redaction token in the audit. */
-export async function findToken(stateFolder: string, id: string): Promise<TokenUses> {
+export async function findTokenUses(stateFolder: string, id: string): Promise<TokenUses> {
   const uses: TokenUse[] = [];
   const problems: string[] = [];
-  for (const { path } of await journalPaths(auditFolder(stateFolder))) {
+  for (const { path } of await listJournalPaths(getAuditDirectory(stateFolder))) {
     try {
       // Opening a named pipe would block until a writer appears.
       if (!(await stat(path)).isFile()) continue;
       const splitter = new LineSplitter();
       for await (const bytes of createReadStream(path)) {
         for (const line of splitter.push(bytes as Buffer)) {
-          const use = line.includes(id) ? useOf(line, id) : undefined;
+          const use = line.includes(id) ? parseTokenUse(line, id) : undefined;
           if (use) uses.push(use);
         }
       }
     } catch (thrown) {
-      problems.push(`Could not read ${path}: ${messageOf(thrown)}`);
+      problems.push(`Could not read ${path}: ${getErrorMessage(thrown)}`);
     }
   }
   uses.sort((one, other) => one.record.at.localeCompare(other.record.at));
   return { uses, problems };
 }
 
-function useOf(line: string, id: string): TokenUse | undefined {
+function parseTokenUse(line: string, id: string): TokenUse | undefined {
   let record: Partial<AuditedRequest> | null;
   try {
     record = JSON.parse(line) as Partial<AuditedRequest> | null;

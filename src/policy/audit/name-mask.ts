@@ -1,10 +1,10 @@
-import { Recent } from '../redaction/recent.ts';
+import { LruCache } from '../redaction/recent.ts';
 import { Redactor } from '../redaction/redactor.ts';
 import type { RedactionRules } from '../redaction/rules.ts';
 import { MemoryVault } from '../redaction/vault.ts';
 
 /** Maximum weight of cached names in bytes. Most names repeat. */
-const MOST_KNOWN = 256 * 1024;
+const MAX_CACHE_WEIGHT = 256 * 1024;
 
 /**
  * Removes personal data and secrets from the names in the audit, regardless of the policy's
@@ -14,7 +14,7 @@ const MOST_KNOWN = 256 * 1024;
  *   same list until they change.
  * @throws {AgentCoreError} `config` if a rule is invalid. The returned function throws it as well.
  */
-export async function nameMask(
+export async function createNameMask(
   rules: () => readonly RedactionRules[] = () => [],
 ): Promise<(name: string) => Promise<string>> {
   let of = rules();
@@ -47,7 +47,7 @@ async function maskFor(
     vault: new MemoryVault(),
     salt: Buffer.alloc(32),
   });
-  const known = new Recent<string>(MOST_KNOWN, (name) => 2 * name.length + 50);
+  const known = new LruCache<string>(MAX_CACHE_WEIGHT, (name) => 2 * name.length + 50);
   return async (name) => {
     const before = known.get(name);
     if (before !== undefined) return before;

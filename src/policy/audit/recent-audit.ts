@@ -1,11 +1,11 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { messageOf } from '../../error.ts';
-import { type JournalPath, journalPaths } from '../../journal/journal-files.ts';
+import { getErrorMessage } from '../../error.ts';
+import { type JournalPath, listJournalPaths } from '../../journal/journal-files.ts';
 import { LineSplitter } from '../../journal/line-splitter.ts';
-import { headOf } from '../../journal/reader.ts';
-import { parseLine } from '../../journal/record-line.ts';
+import { readSegmentHeader } from '../../journal/reader.ts';
+import { parseRecord } from '../../journal/record-line.ts';
 import type { ProgramRecord } from '../../journal/records.ts';
-import { auditFolder } from './audit-folder.ts';
+import { getAuditDirectory } from './audit-folder.ts';
 import type { AuditedRequest } from './audit-records.ts';
 
 /** A request with a decision or redactions, and the head of its file. */
@@ -14,7 +14,7 @@ export interface Audited {
   readonly head: ProgramRecord;
 }
 
-export interface AuditNews {
+interface AuditNews {
   /** Within a file, in the order of writing. */
   readonly audited: readonly Audited[];
   /** One sentence for each unreadable file. */
@@ -30,6 +30,7 @@ const LIMITS = {
   /** Maximum bytes of all files. */
   bytes: 16 * 1024 * 1024,
 };
+
 /** Maximum bytes of a file's first line, the head. */
 const HEAD_BYTES = 16 * 1024;
 
@@ -55,7 +56,7 @@ export class RecentAudit {
   #progress = new Map<string, Progress>();
 
   constructor(stateFolder: string, limits: Partial<typeof LIMITS> = {}) {
-    this.folder = auditFolder(stateFolder);
+    this.folder = getAuditDirectory(stateFolder);
     this.#limits = { ...LIMITS, ...limits };
   }
 
@@ -63,7 +64,7 @@ export class RecentAudit {
   async look(): Promise<AuditNews> {
     const problems: string[] = [];
     const grown: Written[] = [];
-    const paths = (await journalPaths(this.folder)).slice(-this.#limits.files);
+    const paths = (await listJournalPaths(this.folder)).slice(-this.#limits.files);
     for (const file of paths) {
       const status = await stat(file.path).catch(() => undefined);
       // Opening a named pipe would block until a writer appears.
@@ -76,14 +77,14 @@ export class RecentAudit {
     let bytes = this.#limits.bytes;
     for (const { file, size } of grown.sort((one, other) => other.touchedAt - one.touchedAt)) {
       try {
-        const progress = this.#progressOf(file, size, bytes);
+        const progress = this.#getProgress(file, size, bytes);
         bytes -= size - progress.offset;
         audited.unshift(await this.#readOn(file, progress, size));
       } catch (thrown) {
         // Try again when the file has grown.
-        this.#progress.set(file.path, ended(size));
+        this.#progress.set(file.path, createProgress(size));
         if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') continue;
-        problems.push(`Could not read ${file.path}: ${messageOf(thrown)}`);
+        problems.push(`Could not read ${file.path}: ${getErrorMessage(thrown)}`);
       }
     }
     const present = new Set(paths.map(({ path }) => path));
@@ -92,11 +93,11 @@ export class RecentAudit {
   }
 
   /** Finds the offset to continue from, within the remaining byte limit. */
-  #progressOf({ path }: JournalPath, size: number, bytes: number): Progress {
+  #getProgress({ path }: JournalPath, size: number, bytes: number): Progress {
     const known = this.#progress.get(path);
     const first = Math.max(0, size - Math.min(this.#limits.fileBytes, Math.max(0, bytes)));
     const progress =
-      known && known.offset >= first ? known : { ...ended(first), head: known?.head };
+      known && known.offset >= first ? known : { ...createProgress(first), head: known?.head };
     this.#progress.set(path, progress);
     return progress;
   }
@@ -120,14 +121,14 @@ export class RecentAudit {
 }
 
 /** Starts at an offset. The rest of the current line is no valid record and is skipped. */
-function ended(offset: number): Progress {
+function createProgress(offset: number): Progress {
   return { head: undefined, splitter: new LineSplitter(), offset };
 }
 
 /** Throws if the file does not start with a journal head. */
 async function readHead(handle: FileHandle): Promise<ProgramRecord> {
   const [line = ''] = new LineSplitter().push(await readAt(handle, 0, HEAD_BYTES));
-  return headOf(parseLine(line));
+  return readSegmentHeader(parseRecord(line));
 }
 
 async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { messageOf } from '../../error.ts';
-import { type JournalPath, journalPaths } from '../../journal/journal-files.ts';
-import { auditFolder } from './audit-folder.ts';
+import { getErrorMessage } from '../../error.ts';
+import { type JournalPath, listJournalPaths } from '../../journal/journal-files.ts';
+import { getAuditDirectory } from './audit-folder.ts';
 import type { AuditOpened, AuditRecord } from './audit-records.ts';
-import { NO_HASH, verified, withHead } from './chain.ts';
+import { NO_HASH, verifyRecord, withHead } from './chain.ts';
 
 export interface AuditReport {
   readonly files: number;
@@ -48,11 +48,11 @@ export async function verifyAudit(
 ): Promise<AuditReport> {
   const problems: string[] = [];
   const files: ReadFile[] = [];
-  for (const path of await journalPaths(auditFolder(stateFolder))) {
+  for (const path of await listJournalPaths(getAuditDirectory(stateFolder))) {
     try {
       files.push(await readChain(path, problems));
     } catch (thrown) {
-      problems.push(`${basename(path.path)}: could not be read: ${messageOf(thrown)}`);
+      problems.push(`${basename(path.path)}: could not be read: ${getErrorMessage(thrown)}`);
     }
   }
   const byName = new Map(files.map((file) => [file.file, file]));
@@ -101,19 +101,19 @@ async function readChain({ path, run, part }: JournalPath, problems: string[]): 
   // Ignore an incomplete last line: its program or disk failed during the write.
   lines.pop();
   const [head = '', first = '', ...rest] = lines;
-  const opened = parsed(first);
+  const opened = parseAuditRecord(first);
   if (opened?.type !== 'audit.opened') {
     problems.push(`${file}: does not begin as an audit does`);
     return { file, run, part, opened: undefined, hashes: [], pruned: [] };
   }
-  const start = verified(first, withHead(opened.follows?.hash ?? NO_HASH, head));
+  const start = verifyRecord(first, withHead(opened.follows?.hash ?? NO_HASH, head));
   if (start === undefined) problems.push(`${file}: its first two lines were changed`);
   let hash = start ?? opened.hash;
   const hashes = [opened.hash];
   const pruned: string[] = [];
   for (const [index, line] of rest.entries()) {
-    const record = parsed(line);
-    const next: string | undefined = record && verified(line, hash);
+    const record = parseAuditRecord(line);
+    const next: string | undefined = record && verifyRecord(line, hash);
     if (next === undefined) {
       problems.push(
         `${file}: line ${index + 3} does not follow on the one before: it was changed, or another was removed or added`,
@@ -127,7 +127,7 @@ async function readChain({ path, run, part }: JournalPath, problems: string[]): 
   return { file, run, part, opened, hashes, pruned };
 }
 
-function parsed(line: string): AuditRecord | undefined {
+function parseAuditRecord(line: string): AuditRecord | undefined {
   try {
     const value = JSON.parse(line) as AuditRecord;
     return typeof value?.hash === 'string' && typeof value.type === 'string' ? value : undefined;

@@ -1,24 +1,25 @@
-import { ASSUMED_LIFECYCLE } from '../../sessions/lifecycle.ts';
+import { DEFAULT_LIFECYCLE } from '../../sessions/lifecycle.ts';
 import { readSessions } from '../../sessions/read-sessions.ts';
-import type { SessionEntry } from '../../sessions/session-book.ts';
+import type { SessionInfo } from '../../sessions/session-book.ts';
 import type { Spent } from '../decisions/facts.ts';
-import { type Window, windowStart } from '../documents/windows.ts';
+import { getWindowStart, type Window } from '../documents/windows.ts';
 
 /**
  * Ages of the last read in milliseconds: after `FRESH` it is refreshed in the background, after
  * `STALE` a call waits for the refresh.
  */
-const FRESH = 5_000;
-const STALE = 30_000;
+const REFRESH_AFTER_MS = 5_000;
+
+const WAIT_AFTER_MS = 30_000;
 
 /**
  * Usage of the runtime sessions of all programs of this user, from the journal. The journal is read
  * in the background. A call waits only if the last read is too old.
  */
-export class JournalSpending {
+export class SpendingReader {
   readonly #folder: string;
   readonly #now: () => number;
-  #entries: readonly SessionEntry[] = [];
+  #entries: readonly SessionInfo[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
@@ -32,10 +33,10 @@ export class JournalSpending {
   async in(window: Window): Promise<Spent> {
     // If the clock was set back, the last read appears to be in the future.
     const age = Math.abs(this.#now() - this.#readAt);
-    if (age > FRESH) this.#refresh();
-    if (age > STALE) await this.#reading;
+    if (age > REFRESH_AFTER_MS) this.#refresh();
+    if (age > WAIT_AFTER_MS) await this.#reading;
     const now = this.#now();
-    const start = window.kind === 'fixed' ? windowStart(window, now) : now - window.milliseconds;
+    const start = window.kind === 'fixed' ? getWindowStart(window, now) : now - window.milliseconds;
     let usd = 0;
     let sessions = 0;
     for (const { startedAt, age: lived, cost } of this.#entries) {
@@ -58,7 +59,7 @@ export class JournalSpending {
   }
 
   async #read(): Promise<void> {
-    const lifecycles = { of: async () => () => ASSUMED_LIFECYCLE };
+    const lifecycles = { of: async () => () => DEFAULT_LIFECYCLE };
     const { entries } = await readSessions({
       folder: this.#folder,
       lifecycles,

@@ -19,12 +19,12 @@ export interface Addition {
  * A line of a counter file. `head` is the first line, with all earlier counts. `add` applies
  * completely or not at all. After `seal`, the file ends and the next file continues.
  */
-export type CounterLine =
+type CounterLine =
   | { readonly head: Tallies }
   | { readonly id: string; readonly add: readonly Addition[] }
   | { readonly seal: number };
 
-export function headLine(tallies: Tallies): string {
+export function serializeHead(tallies: Tallies): string {
   return `${JSON.stringify({ format: 1, head: Object.fromEntries(tallies) })}\n`;
 }
 
@@ -34,12 +34,12 @@ export function addLine(id: string, additions: readonly Addition[]): string {
 }
 
 /** @param now Counters expired before this time are not carried over. */
-export function sealLine(now: number): string {
+export function serializeSeal(now: number): string {
   return `${JSON.stringify({ seal: now })}\n`;
 }
 
 /** `undefined` if the line is invalid. */
-export function readLine(text: string): CounterLine | undefined {
+export function parseLine(text: string): CounterLine | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -60,7 +60,7 @@ export function readLine(text: string): CounterLine | undefined {
 }
 
 /** Adds the amounts of a line. */
-export function count(tallies: Tallies, additions: readonly Addition[]): void {
+export function applyAdditions(tallies: Tallies, additions: readonly Addition[]): void {
   for (const { key, slice, amount, until } of additions) {
     tallies.set(key, withAmount(tallies.get(key) ?? NOTHING, slice, amount, until));
   }

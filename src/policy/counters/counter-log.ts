@@ -12,24 +12,27 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { AgentCoreError, messageOf } from '../../error.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
 import {
   type Addition,
   addLine,
-  count,
-  headLine,
-  readLine,
-  sealLine,
+  applyAdditions,
+  parseLine,
+  serializeHead,
+  serializeSeal,
   type Tallies,
 } from './counter-lines.ts';
 
 /** More counters than a policy has. Beyond this, counting fails, so calls are denied. */
-const MOST_COUNTERS = 10_000;
+const MAX_COUNTERS = 10_000;
+
 /** Minimum counters to keep, even if their windows have ended. */
 const MIN_KEPT_COUNTERS = 100;
+
 /** Maximum bytes of a file. A longer one is replaced by a new file with the totals. */
-const LONGEST_FILE = 256 * 1024;
-const MOST_TRIES = 100;
+const MAX_FILE_BYTES = 256 * 1024;
+
+const MAX_TRIES = 100;
 
 /**
  * The counters of one subject, in a file shared by several processes. All readers see the appended
@@ -59,7 +62,7 @@ export class CounterLog {
    */
   read(): Tallies {
     return this.#guarded(() => {
-      for (let tries = 0; tries < MOST_TRIES; tries++) {
+      for (let tries = 0; tries < MAX_TRIES; tries++) {
         const file = this.#current();
         file.readOn();
         if (!file.isSealed && file.isInPlace) return file.tallies;
@@ -88,17 +91,17 @@ export class CounterLog {
     return this.#guarded(() => {
       const id = `${this.#writer}${this.#lines++}`;
       const line = Buffer.from(addLine(id, additions));
-      for (let tries = 0; tries < MOST_TRIES; tries++) {
+      for (let tries = 0; tries < MAX_TRIES; tries++) {
         const file = this.#current();
         if (!file.isSealed) {
           append(file.descriptor, line);
           const landed = file.readOn({ id, additions, bytes: line.length });
-          if (landed && landed.size > MOST_COUNTERS) {
-            throw new Error(`it has more than ${MOST_COUNTERS} counters`);
+          if (landed && landed.size > MAX_COUNTERS) {
+            throw new Error(`it has more than ${MAX_COUNTERS} counters`);
           }
           if (landed && (file.isInPlace || file.isSealed)) {
-            if (file.offset > LONGEST_FILE && !file.isSealed) {
-              append(file.descriptor, Buffer.from(sealLine(this.#now())));
+            if (file.offset > MAX_FILE_BYTES && !file.isSealed) {
+              append(file.descriptor, Buffer.from(serializeSeal(this.#now())));
             }
             return landed;
           }
@@ -131,7 +134,7 @@ export class CounterLog {
       const live = new Map(
         latest.filter(([, { until }], at) => at < MIN_KEPT_COUNTERS || until > file.sealedAt),
       );
-      create(this.#path(next), headLine(live));
+      create(this.#path(next), serializeHead(live));
       // The other processes may already be further, so this file would be obsolete.
       if ((this.#newest() ?? 0) > next) rmSync(this.#path(next), { force: true });
     }
@@ -145,8 +148,8 @@ export class CounterLog {
   }
 
   #openNewest(): OpenFile {
-    for (let tries = 0; tries < MOST_TRIES; tries++) {
-      if (this.#newest() === undefined) create(this.#path(0), headLine(new Map()));
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      if (this.#newest() === undefined) create(this.#path(0), serializeHead(new Map()));
       const generation = this.#newest();
       if (generation === undefined) continue;
       const path = this.#path(generation);
@@ -192,7 +195,7 @@ export class CounterLog {
       this.#close();
       throw new AgentCoreError(
         'config',
-        `The counters of the policy in ${path} cannot be used: ${messageOf(cause)}. Remove the file to begin to count anew`,
+        `The counters of the policy in ${path} cannot be used: ${getErrorMessage(cause)}. Remove the file to begin to count anew`,
         { cause },
       );
     }
@@ -240,7 +243,7 @@ class OpenFile {
     if (size === this.offset && this.#hasHead) return undefined;
     if (own && size === this.offset + own.bytes && this.#hasHead) {
       // Fast path: only the own line is new, so there is no need to read it.
-      count(this.tallies, own.additions);
+      applyAdditions(this.tallies, own.additions);
       this.offset = size;
       return this.tallies;
     }
@@ -261,7 +264,7 @@ class OpenFile {
   }
 
   #take(text: string, onAdded: (id: string) => void): void {
-    const line = readLine(text);
+    const line = parseLine(text);
     if (!line || 'head' in line !== !this.#hasHead) {
       throw new Error(`the line at byte ${this.offset} cannot be understood`);
     }
@@ -272,7 +275,7 @@ class OpenFile {
       this.sealedAt = line.seal;
       this.isSealed = true;
     } else {
-      count(this.tallies, line.add);
+      applyAdditions(this.tallies, line.add);
       onAdded(line.id);
     }
   }

@@ -6,10 +6,10 @@ import type { Reservation } from '../decisions/facts.ts';
 import type { Counter, Scope } from '../documents/policy.ts';
 import type { Addition, Tallies } from './counter-lines.ts';
 import { CounterLog } from './counter-log.ts';
-import { countIn, isAhead, NOTHING, sliceAt } from './tally.ts';
+import { getCount, getSliceAt, isAhead, NOTHING } from './tally.ts';
 
 /** The subjects of counter scopes. */
-export interface CounterParty {
+interface CounterScope {
   /** Identifies the agent's session: the client program that started the proxy. */
   readonly session: string;
   /** ARN of the identity, needed for the scope `grant`. */
@@ -33,10 +33,12 @@ export type ReserveOutcome = { readonly receipt: Receipt } | { readonly refused:
 
 /** Milliseconds until every window of a file has ended. */
 const OVER_AFTER = 63 * 86_400_000;
+
 /** Minimum files to keep, regardless of age. */
 const MIN_KEPT_FILES = 500;
+
 /** Maximum subjects of one process: its session, its identities, and all. */
-const MOST_LOGS = 100;
+const MAX_LOGS = 100;
 
 /**
  * The counters of policies, in files shared by all programs of the user: one per session, one per
@@ -60,15 +62,15 @@ export class Counters {
    *
    * @throws {AgentCoreError} if it cannot be determined.
    */
-  value(file: string, counter: Counter, party: CounterParty): number {
+  value(file: string, counter: Counter, party: CounterScope): number {
     const log = this.#log(counter.scope, party);
     const tallies = log.read();
     this.#noteTime(log, tallies, [{ file, counter }], party);
-    return this.#countOf(tallies, file, counter, party);
+    return this.#getCount(tallies, file, counter, party);
   }
 
   /** The first reservation beyond its limit now. Counts nothing. */
-  exceeded(reservations: readonly Reservation[], party: CounterParty): Reservation | undefined {
+  exceeded(reservations: readonly Reservation[], party: CounterScope): Reservation | undefined {
     for (const [log, own] of this.#byLog(reservations, party)) {
       const tallies = log.read();
       const beyond = this.#beyond(tallies, own, party);
@@ -85,7 +87,7 @@ export class Counters {
    *
    * @throws {AgentCoreError} if the counters cannot be read or written: the call must be denied.
    */
-  reserve(reservations: readonly Reservation[], party: CounterParty): ReserveOutcome {
+  reserve(reservations: readonly Reservation[], party: CounterScope): ReserveOutcome {
     const counting: Counted[] = [];
     for (const [log, own] of this.#byLog(reservations, party)) {
       // If an amount exceeds the limit, do not write it, because refusals should need no space.
@@ -107,7 +109,7 @@ export class Counters {
       added.push(next);
       const lost = own.find((one) => {
         if (one.most === undefined) return false;
-        return isBeyond(one, this.#countOf(tallies, one.file, one.counter, party));
+        return isBeyond(one, this.#getCount(tallies, one.file, one.counter, party));
       });
       if (!lost) continue;
       this.release({ added });
@@ -135,10 +137,10 @@ export class Counters {
     log: CounterLog,
     tallies: Tallies,
     counted: readonly Pick<Reservation, 'file' | 'counter'>[],
-    party: CounterParty,
+    party: CounterScope,
   ): void {
     const ahead = counted.filter(({ file, counter }) =>
-      isAhead(tallies.get(keyOf(file, counter, party)) ?? NOTHING, counter.window, this.#now()),
+      isAhead(tallies.get(getKey(file, counter, party)) ?? NOTHING, counter.window, this.#now()),
     );
     if (ahead.length === 0) return;
     log.add(
@@ -152,29 +154,29 @@ export class Counters {
   #beyond(
     tallies: Tallies,
     reservations: readonly Reservation[],
-    party: CounterParty,
+    party: CounterScope,
   ): Reservation | undefined {
     return reservations.find((one) => {
       if (one.most === undefined) return false;
-      return isBeyond(one, this.#countOf(tallies, one.file, one.counter, party) + one.amount);
+      return isBeyond(one, this.#getCount(tallies, one.file, one.counter, party) + one.amount);
     });
   }
 
-  #countOf(tallies: Tallies, file: string, counter: Counter, party: CounterParty): number {
-    const tally = tallies.get(keyOf(file, counter, party)) ?? NOTHING;
-    return countIn(tally, counter.window, this.#now());
+  #getCount(tallies: Tallies, file: string, counter: Counter, party: CounterScope): number {
+    const tally = tallies.get(getKey(file, counter, party)) ?? NOTHING;
+    return getCount(tally, counter.window, this.#now());
   }
 
   /** If one counter has several limits, a call counts once, with the largest amount. */
   #additions(
     reservations: readonly Pick<Reservation, 'file' | 'counter' | 'amount'>[],
-    party: CounterParty,
+    party: CounterScope,
   ): Addition[] {
     const additions = new Map<string, Addition>();
     for (const { file, counter, amount } of reservations) {
-      const key = keyOf(file, counter, party);
+      const key = getKey(file, counter, party);
       const most = Math.max(amount, additions.get(key)?.amount ?? 0);
-      const slice = sliceAt(counter.window, this.#now());
+      const slice = getSliceAt(counter.window, this.#now());
       additions.set(key, { key, ...slice, amount: most });
     }
     return [...additions.values()];
@@ -182,7 +184,7 @@ export class Counters {
 
   #byLog(
     reservations: readonly Reservation[],
-    party: CounterParty,
+    party: CounterScope,
   ): Map<CounterLog, Reservation[]> {
     const groups = new Map<CounterLog, Reservation[]>();
     for (const reservation of reservations) {
@@ -192,7 +194,7 @@ export class Counters {
     return groups;
   }
 
-  #log(scope: Scope, { session, caller }: CounterParty): CounterLog {
+  #log(scope: Scope, { session, caller }: CounterScope): CounterLog {
     this.#prepare();
     const subject = scope === 'session' ? session : scope === 'grant' ? (caller ?? 'unknown') : '';
     const key = `${scope} ${subject}`;
@@ -201,7 +203,7 @@ export class Counters {
     const hash = createHash('sha256').update(subject).digest('hex').slice(0, 32);
     const name = scope === 'global' ? 'global' : `${scope}-${hash}`;
     const log = new CounterLog(this.#folder, name, this.#now);
-    if (this.#logs.size >= MOST_LOGS) this.#logs.delete(this.#logs.keys().next().value ?? '');
+    if (this.#logs.size >= MAX_LOGS) this.#logs.delete(this.#logs.keys().next().value ?? '');
     this.#logs.set(key, log);
     return log;
   }
@@ -228,6 +230,6 @@ function isBeyond({ most, isExclusive }: Reservation, total: number): boolean {
   return isExclusive ? total >= Number(most) : total > Number(most);
 }
 
-function keyOf(file: string, { key }: Counter, { runtime }: CounterParty): string {
+function getKey(file: string, { key }: Counter, { runtime }: CounterScope): string {
   return `${runtime} ${file} ${key}`;
 }

@@ -1,4 +1,4 @@
-import { type Window, windowEnd, windowStart } from '../documents/windows.ts';
+import { getWindowEnd, getWindowStart, type Window } from '../documents/windows.ts';
 
 /**
  * Amounts by time slice, oldest first. A fixed window is one slice, numbered by its start. A
@@ -19,15 +19,16 @@ export interface Tally {
 type Slice = readonly [slice: number, amount: number, seenIn?: number];
 
 const SLICES = 60;
+
 /** Older slices are outside every window. */
-const MOST_SLICES = SLICES + 4;
+const MAX_SLICES = SLICES + 4;
 
 export const NOTHING: Tally = { slices: [], until: 0 };
 
 /** The sum of the valid slices at `now`. */
-export function countIn({ slices }: Tally, window: Window, now: number): number {
-  const first = firstSlice(window, now);
-  const { slice: present } = sliceAt(window, now);
+export function getCount({ slices }: Tally, window: Window, now: number): number {
+  const first = getFirstSlice(window, now);
+  const { slice: present } = getSliceAt(window, now);
   return slices.reduce((sum, [slice, amount, seenIn]) => {
     const counted = slice > present ? Math.min(seenIn ?? present, present) : slice;
     return counted >= first ? sum + amount : sum;
@@ -36,20 +37,22 @@ export function countIn({ slices }: Tally, window: Window, now: number): number 
 
 /** True if a faster clock has counted ahead and the current time is not recorded yet. */
 export function isAhead({ slices }: Tally, window: Window, now: number): boolean {
-  const { slice: present } = sliceAt(window, now);
+  const { slice: present } = getSliceAt(window, now);
   return slices.some(
     ([slice, , seenIn]) => slice > present && (seenIn === undefined || seenIn > present),
   );
 }
 
 /** The current slice and its expiry time. */
-export function sliceAt(
+export function getSliceAt(
   window: Window,
   now: number,
 ): { readonly slice: number; readonly until: number } {
   const slice =
-    window.kind === 'fixed' ? windowStart(window, now) : Math.floor(now / sliceLength(window));
-  return { slice, until: endOf(window, slice) };
+    window.kind === 'fixed'
+      ? getWindowStart(window, now)
+      : Math.floor(now / getSliceLength(window));
+  return { slice, until: getSliceEnd(window, slice) };
 }
 
 /** Adds an amount to a slice at the current time. A negative amount takes it back. */
@@ -66,8 +69,8 @@ export function withAmount(tally: Tally, slice: number, amount: number, until: n
     .filter(([at]) => at > slice)
     // A negative amount goes to the slice of the original count, so `slice` is not the current
     // time.
-    .map((one) => (amount < 0 ? one : seenFrom(one, slice)));
-  const slices = [...past.slice(-MOST_SLICES), withMore(own, amount), ...atMost(ahead)];
+    .map((one) => (amount < 0 ? one : withFirstSeen(one, slice)));
+  const slices = [...past.slice(-MAX_SLICES), withMore(own, amount), ...limitSlices(ahead)];
   return { slices, until: longest };
 }
 
@@ -76,7 +79,7 @@ function withMore([slice, amount, seenIn]: Slice, more: number): Slice {
   return seenIn === undefined ? [slice, sum] : [slice, sum, seenIn];
 }
 
-function seenFrom([slice, amount, seenIn = slice]: Slice, present: number): Slice {
+function withFirstSeen([slice, amount, seenIn = slice]: Slice, present: number): Slice {
   return [slice, amount, Math.min(seenIn, present)];
 }
 
@@ -84,9 +87,9 @@ function seenFrom([slice, amount, seenIn = slice]: Slice, present: number): Slic
  * Limits the slices in the future. There are many only if a clock is repeatedly fast. The surplus
  * moves into a later slice, so it counts longer, never shorter.
  */
-function atMost(slices: readonly Slice[]): readonly Slice[] {
-  const more = slices.slice(0, -MOST_SLICES);
-  const [first, ...others] = slices.slice(-MOST_SLICES);
+function limitSlices(slices: readonly Slice[]): readonly Slice[] {
+  const more = slices.slice(0, -MAX_SLICES);
+  const [first, ...others] = slices.slice(-MAX_SLICES);
   if (!first || more.length === 0) return slices;
   return [
     withMore(
@@ -97,17 +100,17 @@ function atMost(slices: readonly Slice[]): readonly Slice[] {
   ];
 }
 
-function sliceLength({ milliseconds }: Window): number {
+function getSliceLength({ milliseconds }: Window): number {
   return Math.max(1, Math.ceil(milliseconds / SLICES));
 }
 
-function firstSlice(window: Window, now: number): number {
-  if (window.kind === 'fixed') return windowStart(window, now);
+function getFirstSlice(window: Window, now: number): number {
+  if (window.kind === 'fixed') return getWindowStart(window, now);
   // The slice in progress at the start of the window.
-  return Math.floor((now - window.milliseconds) / sliceLength(window));
+  return Math.floor((now - window.milliseconds) / getSliceLength(window));
 }
 
-function endOf(window: Window, slice: number): number {
-  if (window.kind === 'fixed') return windowEnd(window, slice);
-  return (slice + 1) * sliceLength(window) + window.milliseconds;
+function getSliceEnd(window: Window, slice: number): number {
+  if (window.kind === 'fixed') return getWindowEnd(window, slice);
+  return (slice + 1) * getSliceLength(window) + window.milliseconds;
 }

@@ -1,18 +1,18 @@
 import type { Entry, Policy, PolicyBody, Rule, SubjectKind } from '../documents/policy.ts';
-import { Recent } from '../redaction/recent.ts';
-import { effectiveBody, type Party } from './effective-body.ts';
+import { LruCache } from '../redaction/recent.ts';
+import { type RuleScope, resolveRules } from './effective-body.ts';
 import {
-  type Ask,
+  type ApprovalRequirement,
   type Decision,
-  type Facts,
-  hintsOf,
+  type EvaluationInput,
+  parseHints,
   type Reservation,
-  type Ruling,
+  type RuleMatch,
 } from './facts.ts';
-import { type GuardContext, holds } from './guards.ts';
+import { evaluateCondition, type GuardContext } from './guards.ts';
 import { isKnownMethod, resemblesKnownMethod } from './known-methods.ts';
-import { reservationOf } from './limits.ts';
-import { isPlainName, namesOf } from './subjects.ts';
+import { createReservation } from './limits.ts';
+import { getSubjectNames, isPlainName } from './subjects.ts';
 
 interface Subject {
   readonly kind: SubjectKind;
@@ -23,11 +23,11 @@ interface Subject {
  * Decides a message by all documents. A denial of one document is final, all their approvals are
  * required, and all limits apply. The decision depends on the arguments alone.
  */
-export function decide(policies: readonly Policy[], facts: Facts): Decision {
-  const asks: Ask[] = [];
+export function decide(policies: readonly Policy[], facts: EvaluationInput): Decision {
+  const asks: ApprovalRequirement[] = [];
   const reservations: Reservation[] = [];
   for (const policy of policies) {
-    const decision = decideByOne(policy, facts);
+    const decision = decideByPolicy(policy, facts);
     if (decision.effect === 'deny') return decision;
     asks.push(...decision.asks);
     reservations.push(...decision.reservations);
@@ -36,35 +36,35 @@ export function decide(policies: readonly Policy[], facts: Facts): Decision {
 }
 
 /** The rule for hiding a name from lists; `undefined` if the name stays. */
-export function hiddenBy(
+export function findHidingRule(
   policies: readonly Policy[],
   subject: Subject,
-  party: Party,
-): Ruling | undefined {
+  party: RuleScope,
+): RuleMatch | undefined {
   for (const policy of policies) {
-    if (policy.needsCaller && party.caller === undefined) return nobodyKnown(policy);
-    const body = effectiveBody(policy, party);
+    if (policy.needsCaller && party.caller === undefined) return createUnknownCallerMatch(policy);
+    const body = resolveRules(policy, party);
     const { file } = policy;
     const ruling =
-      concealment(file, body, subject) ??
-      entriesFor(body, subject)
+      checkVisibility(file, body, subject) ??
+      findEntries(body, subject)
         .flatMap(({ rules }) => rules)
         .filter((rule) => rule.kind === 'deny' && rule.when === undefined)
-        .map((rule) => rulingOf(file, rule, subject))[0];
+        .map((rule) => toRuleMatch(file, rule, subject))[0];
     if (ruling) return ruling;
   }
   return undefined;
 }
 
 /** The prefixes of a description, in document order. */
-export function prefixesOf(
+export function getNamePrefixes(
   policies: readonly Policy[],
   subject: Subject,
-  party: Party,
+  party: RuleScope,
 ): readonly string[] {
   const prefixes = policies.flatMap((policy) => {
-    const { entries, billable } = effectiveBody(policy, party);
-    const isBillable = subject.kind === 'tool' && marks(billable, subject.name);
+    const { entries, billable } = resolveRules(policy, party);
+    const isBillable = subject.kind === 'tool' && isMarked(billable, subject.name);
     return [
       ...(isBillable ? ['Billable: '] : []),
       ...entries
@@ -75,39 +75,43 @@ export function prefixesOf(
   return [...new Set(prefixes)];
 }
 
-function decideByOne(policy: Policy, facts: Facts): Decision {
+function decideByPolicy(policy: Policy, facts: EvaluationInput): Decision {
   const { file } = policy;
-  if (policy.needsCaller && facts.caller === undefined) return denied(nobodyKnown(policy));
-  const body = effectiveBody(policy, facts);
+  if (policy.needsCaller && facts.caller === undefined)
+    return createDenyDecision(createUnknownCallerMatch(policy));
+  const body = resolveRules(policy, facts);
   const method: Subject = { kind: 'method', name: facts.method };
   const { subject } = facts;
   const closed =
-    unknownMethod(file, body, facts.method) ?? (subject && lookAlike(file, body, subject, facts));
-  if (closed) return denied(closed);
-  const concealed = subject && wordsOf(file, body, subject).concealed;
-  if (concealed) return { ...denied(concealed), isHidden: true };
-  const overspent = budgetBy(file, body, facts);
-  if (overspent) return denied(overspent);
+    checkUnknownMethod(file, body, facts.method) ??
+    (subject && checkConfusableName(file, body, subject, facts));
+  if (closed) return createDenyDecision(closed);
+  const concealed = subject && getSubjectRules(file, body, subject).concealed;
+  if (concealed) return { ...createDenyDecision(concealed), isHidden: true };
+  const overspent = checkBudgets(file, body, facts);
+  if (overspent) return createDenyDecision(overspent);
 
   const context: GuardContext = {
     arguments: facts.arguments,
     params: facts.params,
     count: (counter) => facts.count(file, counter),
   };
-  const asks: Ask[] = subject?.kind === 'tool' ? marksAsking(policy, body, subject, facts) : [];
+  const asks: ApprovalRequirement[] =
+    subject?.kind === 'tool' ? getApprovalsByMark(policy, body, subject, facts) : [];
   const reservations: Reservation[] = [];
   for (const about of subject ? [subject, method] : [method]) {
-    for (const rule of wordsOf(file, body, about).rules) {
+    for (const rule of getSubjectRules(file, body, about).rules) {
       if (rule.kind === 'limit') {
-        const reservation = reservationOf(rule, file, facts);
-        if ('refused' in reservation) return denied(reservation.refused);
+        const reservation = createReservation(rule, file, facts);
+        if ('refused' in reservation) return createDenyDecision(reservation.refused);
         if (reservation.counter) reservations.push(reservation);
         continue;
       }
-      if (!applies(rule, context, facts)) continue;
-      if (rule.kind !== 'approval') return denied(rulingOf(file, rule, about, facts));
+      if (!isRuleTriggered(rule, context, facts)) continue;
+      if (rule.kind !== 'approval')
+        return createDenyDecision(toRuleMatch(file, rule, about, facts));
       const { dedupe, timeout } = policy.approvals;
-      const ruling = rulingOf(file, rule, about);
+      const ruling = toRuleMatch(file, rule, about);
       const definition = facts.tool?.definition;
       asks.push({ ...ruling, timeout: rule.timeout ?? timeout, dedupe, per: rule.per, definition });
     }
@@ -116,69 +120,75 @@ function decideByOne(policy: Policy, facts: Facts): Decision {
 }
 
 /** True if a rule without a limit stops the call. */
-function applies(
+function isRuleTriggered(
   rule: Exclude<Rule, { readonly kind: 'limit' }>,
   context: GuardContext,
-  facts: Facts,
+  facts: EvaluationInput,
 ): boolean {
   switch (rule.kind) {
     case 'require':
-      return !holds(rule.holds, context, 'requires');
+      return !evaluateCondition(rule.holds, context, 'requires');
     case 'schema':
       return facts.schemaFault(rule.extent) !== undefined;
     default:
-      return !rule.when || holds(rule.when, context, 'triggers');
+      return !rule.when || evaluateCondition(rule.when, context, 'triggers');
   }
 }
 
 /** The parts of a document about a name. They do not depend on the message. */
-interface Words {
-  readonly concealed: Ruling | undefined;
+interface SubjectRules {
+  readonly concealed: RuleMatch | undefined;
   readonly rules: readonly Rule[];
 }
 
 /** Maximum weight of cached names in bytes. Most calls use the same few tools. */
-const MOST_KNOWN = 256 * 1024;
-const LONGEST_KNOWN = 2048;
-const known = new WeakMap<PolicyBody, Recent<Words>>();
+const MAX_CACHE_WEIGHT = 256 * 1024;
 
-function wordsOf(file: string, body: PolicyBody, subject: Subject): Words {
+const MAX_CACHED_NAME_LENGTH = 2048;
+
+const known = new WeakMap<PolicyBody, LruCache<SubjectRules>>();
+
+function getSubjectRules(file: string, body: PolicyBody, subject: Subject): SubjectRules {
   let ofBody = known.get(body);
   if (!ofBody) {
-    ofBody = new Recent(MOST_KNOWN, (key, { rules }) => 2 * key.length + 8 * rules.length + 200);
+    ofBody = new LruCache(
+      MAX_CACHE_WEIGHT,
+      (key, { rules }) => 2 * key.length + 8 * rules.length + 200,
+    );
     known.set(body, ofBody);
   }
   const key = `${subject.kind} ${subject.name}`;
   const before = ofBody.get(key);
   if (before) return before;
   const said = {
-    concealed: concealment(file, body, subject),
-    rules: entriesFor(body, subject).flatMap(({ rules }) => rules),
+    concealed: checkVisibility(file, body, subject),
+    rules: findEntries(body, subject).flatMap(({ rules }) => rules),
   };
-  if (key.length <= LONGEST_KNOWN) ofBody.set(key, said);
+  if (key.length <= MAX_CACHED_NAME_LENGTH) ofBody.set(key, said);
   return said;
 }
 
-function entriesFor({ entries }: PolicyBody, subject: Subject): Entry[] {
-  const names = namesOf(subject);
+function findEntries({ entries }: PolicyBody, subject: Subject): Entry[] {
+  const names = getSubjectNames(subject);
   return entries.filter(
     (entry) => entry.kind === subject.kind && names.some((name) => entry.name.resembles(name)),
   );
 }
 
 /** The ruling that makes an item invisible for the agent. */
-function concealment(file: string, body: PolicyBody, subject: Subject): Ruling | undefined {
+function checkVisibility(file: string, body: PolicyBody, subject: Subject): RuleMatch | undefined {
   const { kind, name } = subject;
-  const names = namesOf(subject);
+  const names = getSubjectNames(subject);
   const hidden = body.hidden.find(
     (mark) => mark.kind === kind && names.some((one) => mark.name.resembles(one)),
   );
-  if (hidden) return ruling(file, hidden.pointer, `${words(subject)} is hidden by policy`);
+  if (hidden)
+    return createRuleMatch(file, hidden.pointer, `${describeSubject(subject)} is hidden by policy`);
   if (kind === 'tool' && body.catalog && !body.catalog.names.some((one) => one.matches(name))) {
-    return ruling(
+    return createRuleMatch(
       file,
       body.catalog.pointer,
-      `${words(subject)} is not in the catalog of this caller`,
+      `${describeSubject(subject)} is not in the catalog of this caller`,
     );
   }
   if (body.default?.effect !== 'deny' || kind === 'method') return undefined;
@@ -191,24 +201,24 @@ function concealment(file: string, body: PolicyBody, subject: Subject): Ruling |
     ofKind.some((entry) => entry.lists && entry.name.matches(one)),
   );
   if (isListed) return undefined;
-  return ruling(
+  return createRuleMatch(
     file,
     body.default.pointer,
-    `${words(subject)} is not allowed: the policy does not list it`,
+    `${describeSubject(subject)} is not allowed: the policy does not list it`,
   );
 }
 
-function unknownMethod(file: string, body: PolicyBody, method: string): Ruling | undefined {
+function checkUnknownMethod(file: string, body: PolicyBody, method: string): RuleMatch | undefined {
   const quoted = JSON.stringify(method.slice(0, 100));
   if (resemblesKnownMethod(method)) {
-    return ruling(file, '', `The method ${quoted} looks like one of MCP's, but is none`);
+    return createRuleMatch(file, '', `The method ${quoted} looks like one of MCP's, but is none`);
   }
   if (body.default?.effect !== 'deny' || isKnownMethod(method)) return undefined;
   const isListed = body.entries.some(
     ({ kind, lists, name }) => kind === 'method' && lists && name.matches(method),
   );
   if (isListed) return undefined;
-  return ruling(
+  return createRuleMatch(
     file,
     body.default.pointer,
     `The method ${quoted} is not MCP's, and the policy does not list it`,
@@ -220,31 +230,39 @@ function unknownMethod(file: string, body: PolicyBody, method: string): Ruling |
  * exactly. Otherwise it is denied, because the server may resolve it to another name. Servers need
  * not list resources, so their URIs are only compared with the names in the document.
  */
-function lookAlike(
+function checkConfusableName(
   file: string,
   body: PolicyBody,
   { kind, name }: Subject,
-  { tool }: Facts,
-): Ruling | undefined {
+  { tool }: EvaluationInput,
+): RuleMatch | undefined {
   if ((kind !== 'tool' && kind !== 'prompt') || tool || isPlainName(name)) return undefined;
   if (body.entries.some((entry) => entry.kind === kind && entry.name.text === name))
     return undefined;
-  return ruling(
+  return createRuleMatch(
     file,
     '',
     `No ${kind} is announced as ${JSON.stringify(name.slice(0, 100))}, and the name can be taken for another`,
   );
 }
 
-function budgetBy(file: string, { budgets }: PolicyBody, facts: Facts): Ruling | undefined {
+function checkBudgets(
+  file: string,
+  { budgets }: PolicyBody,
+  facts: EvaluationInput,
+): RuleMatch | undefined {
   if (facts.from === 'server' || facts.method === 'ping' || /^notifications\//.test(facts.method)) {
     return undefined;
   }
-  for (const { unit, most, window, pointer, sentence } of budgets) {
+  for (const { unit, most, window, pointer, message } of budgets) {
     const spent = facts.spent(window);
     const span = window.kind === 'fixed' ? `this ${window.words}` : `the last ${window.words}`;
     if (!spent)
-      return ruling(file, pointer, 'What sessions have cost cannot be told, and there is a budget');
+      return createRuleMatch(
+        file,
+        pointer,
+        'What sessions have cost cannot be told, and there is a budget',
+      );
     // If a session budget is used up, running sessions may continue, but no new one may start.
     const isBeginning = facts.method === 'initialize' || facts.method === 'server/discover';
     const isOver = unit === 'usd' ? spent.usd >= most : spent.sessions + Number(isBeginning) > most;
@@ -253,17 +271,22 @@ function budgetBy(file: string, { budgets }: PolicyBody, facts: Facts): Ruling |
       unit === 'usd'
         ? `The budget of $${most} for ${span} is used up: sessions may have cost $${spent.usd.toFixed(2)}`
         : `The budget of ${most} sessions for ${span} is used up`;
-    return ruling(file, pointer, sentence ?? standard);
+    return createRuleMatch(file, pointer, message ?? standard);
   }
   return undefined;
 }
 
-function marksAsking(policy: Policy, body: PolicyBody, { name }: Subject, { tool }: Facts): Ask[] {
-  const { writes, destroys } = tool?.hints ?? hintsOf(undefined);
+function getApprovalsByMark(
+  policy: Policy,
+  body: PolicyBody,
+  { name }: Subject,
+  { tool }: EvaluationInput,
+): ApprovalRequirement[] {
+  const { writes, destroys } = tool?.hints ?? parseHints(undefined);
   const kinds = {
     write: writes,
     destructive: destroys,
-    billable: marks(body.billable, name),
+    billable: isMarked(body.billable, name),
   };
   return body.approve
     .filter(({ of }) => (typeof of === 'string' ? kinds[of] : of.resembles(name)))
@@ -272,41 +295,58 @@ function marksAsking(policy: Policy, body: PolicyBody, { name }: Subject, { tool
       const why = typeof of === 'string' ? `${of} tools need` : `"${of.text}" needs`;
       const sentence = `The policy says that ${why} a person's agreement`;
       const definition = tool?.definition;
-      return { file: policy.file, pointer, sentence, timeout, dedupe, per: 'session', definition };
+      return {
+        file: policy.file,
+        pointer,
+        message: sentence,
+        timeout,
+        dedupe,
+        per: 'session',
+        definition,
+      };
     });
 }
 
-function marks(list: PolicyBody['billable'], name: string): boolean {
+function isMarked(list: PolicyBody['billable'], name: string): boolean {
   return list.some((mark) => mark.name.resembles(name));
 }
 
-function rulingOf(file: string, rule: Rule, subject: Subject, facts?: Facts): Ruling {
+function toRuleMatch(
+  file: string,
+  rule: Rule,
+  subject: Subject,
+  facts?: EvaluationInput,
+): RuleMatch {
   const named = rule.name ? `rule "${rule.name}"` : `rule ${rule.pointer}`;
   const fault = rule.kind === 'schema' && facts?.schemaFault(rule.extent);
   const standard = {
-    deny: `${words(subject)} is refused by ${named}`,
-    require: `${words(subject)} does not meet ${named}`,
-    schema: `The arguments do not fit ${words(subject, 'the tool')}: ${fault}`,
-    approval: `${words(subject)} needs a person's agreement by ${named}`,
-    limit: `${words(subject)} is limited by ${named}`,
+    deny: `${describeSubject(subject)} is refused by ${named}`,
+    require: `${describeSubject(subject)} does not meet ${named}`,
+    schema: `The arguments do not fit ${describeSubject(subject, 'the tool')}: ${fault}`,
+    approval: `${describeSubject(subject)} needs a person's agreement by ${named}`,
+    limit: `${describeSubject(subject)} is limited by ${named}`,
   }[rule.kind];
   const sentence =
-    rule.sentence && fault ? `${rule.sentence} (${fault})` : (rule.sentence ?? standard);
-  return ruling(file, rule.pointer, sentence);
+    rule.message && fault ? `${rule.message} (${fault})` : (rule.message ?? standard);
+  return createRuleMatch(file, rule.pointer, sentence);
 }
 
-function words({ kind, name }: Subject, noun = `The ${kind}`): string {
+function describeSubject({ kind, name }: Subject, noun = `The ${kind}`): string {
   return `${noun} ${JSON.stringify(name.slice(0, 100))}`;
 }
 
-function nobodyKnown({ file }: Policy): Ruling {
-  return ruling(file, '', 'The policy has rules for callers, and who calls could not be found out');
+function createUnknownCallerMatch({ file }: Policy): RuleMatch {
+  return createRuleMatch(
+    file,
+    '',
+    'The policy has rules for callers, and who calls could not be found out',
+  );
 }
 
-function ruling(file: string, pointer: string, sentence: string): Ruling {
-  return { file, pointer, sentence };
+function createRuleMatch(file: string, pointer: string, sentence: string): RuleMatch {
+  return { file, pointer, message: sentence };
 }
 
-function denied(by: Ruling): Extract<Decision, { effect: 'deny' }> {
+function createDenyDecision(by: RuleMatch): Extract<Decision, { effect: 'deny' }> {
   return { effect: 'deny', ruling: by, isHidden: false };
 }

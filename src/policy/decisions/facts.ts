@@ -17,14 +17,14 @@ export interface Hints {
 }
 
 /** Missing hints get the defaults of MCP: a tool writes and destroys. */
-export function hintsOf(annotations: unknown): Hints {
+export function parseHints(annotations: unknown): Hints {
   const given = isObject(annotations) ? annotations : {};
   const writes = given.readOnlyHint !== true;
   return { writes, destroys: writes && given.destructiveHint !== false };
 }
 
 /** All inputs of a decision. Equal facts always lead to the same decision. */
-export interface Facts {
+export interface EvaluationInput {
   readonly from: 'client' | 'server';
   readonly method: string;
   /** The named item of the message, besides the method. */
@@ -54,15 +54,15 @@ export interface Spent {
 }
 
 /** The rule and document of a decision, with the message for the agent. */
-export interface Ruling {
+export interface RuleMatch {
   readonly file: string;
   /** JSON pointer of the rule. */
   readonly pointer: string;
-  readonly sentence: string;
+  readonly message: string;
 }
 
 /** An amount to add to a counter if the sum stays within `most`. */
-export interface Reservation extends Ruling {
+export interface Reservation extends RuleMatch {
   readonly counter: Counter;
   readonly amount: number;
   readonly most: number | undefined;
@@ -70,7 +70,7 @@ export interface Reservation extends Ruling {
 }
 
 /** A required approval by a person. */
-export interface Ask extends Ruling {
+export interface ApprovalRequirement extends RuleMatch {
   /** Milliseconds until the question expires. */
   readonly timeout: number;
   /** Milliseconds after a decline. During this time the same call is denied without a question. */
@@ -81,9 +81,9 @@ export interface Ask extends Ruling {
 }
 
 export type Decision =
-  | { readonly effect: 'deny'; readonly ruling: Ruling; readonly isHidden: boolean }
+  | { readonly effect: 'deny'; readonly ruling: RuleMatch; readonly isHidden: boolean }
   | {
       readonly effect: 'allow';
-      readonly asks: readonly Ask[];
+      readonly asks: readonly ApprovalRequirement[];
       readonly reservations: readonly Reservation[];
     };

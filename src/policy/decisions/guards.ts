@@ -1,15 +1,21 @@
 import type { RE2JS } from 're2js';
 import { isObject } from '../../mcp/message.ts';
-import { skeletonOf } from '../documents/name-pattern.ts';
-import type { Comparison, Counter, Guard, Operator } from '../documents/policy.ts';
-import { containerIn, isContainer, isSurely, mayBe, readingsOf } from './readings.ts';
+import { toSkeleton } from '../documents/name-pattern.ts';
+import type { Comparison, Counter, GuardCondition, Operator } from '../documents/policy.ts';
+import {
+  certainlyEquals,
+  getInterpretations,
+  isContainer,
+  parseContainer,
+  possiblyEquals,
+} from './readings.ts';
 
 /**
  * How to treat ambiguous values. With `requires`, a guard holds only if it certainly holds, because
  * it lets the call pass. With `triggers`, a guard also holds if a server might read the message in
  * this way, because it stops the call.
  */
-export type Polarity = 'requires' | 'triggers';
+type Polarity = 'requires' | 'triggers';
 
 /** The values that guards refer to. */
 export interface GuardContext {
@@ -18,28 +24,37 @@ export interface GuardContext {
   readonly count: (counter: Counter) => number;
 }
 
-export function holds(guard: Guard, context: GuardContext, polarity: Polarity): boolean {
-  if ('all' in guard) return guard.all.every((one) => holds(one, context, polarity));
-  if ('any' in guard) return guard.any.some((one) => holds(one, context, polarity));
-  return compares(guard, context, polarity);
+export function evaluateCondition(
+  guard: GuardCondition,
+  context: GuardContext,
+  polarity: Polarity,
+): boolean {
+  if ('all' in guard) return guard.all.every((one) => evaluateCondition(one, context, polarity));
+  if ('any' in guard) return guard.any.some((one) => evaluateCondition(one, context, polarity));
+  return evaluateComparison(guard, context, polarity);
 }
 
-function compares({ path, op, value }: Comparison, context: GuardContext, polarity: Polarity) {
-  if ('counter' in path) return matches(op, context.count(path.counter), value, polarity);
+function evaluateComparison(
+  { path, op, value }: Comparison,
+  context: GuardContext,
+  polarity: Polarity,
+) {
+  if ('counter' in path) return evaluateOperator(op, context.count(path.counter), value, polarity);
   const root = path.text.startsWith('args.') ? context.arguments : context.params;
-  const { exact, alike } = valuesAt(root, path.keys);
+  const { exact, alike } = findValuesAt(root, path.keys);
   const all = [...exact, ...alike];
-  if (op === 'exists') return exists(value === true, exact, all, polarity);
+  if (op === 'exists') return evaluateExists(value === true, exact, all, polarity);
   // A missing field fails every operator except `exists`.
-  if (polarity === 'triggers') return all.some((actual) => matches(op, actual, value, polarity));
-  return exact.length > 0 && all.every((actual) => matches(op, actual, value, polarity));
+  if (polarity === 'triggers')
+    return all.some((actual) => evaluateOperator(op, actual, value, polarity));
+  return exact.length > 0 && all.every((actual) => evaluateOperator(op, actual, value, polarity));
 }
 
 /**
  * `null` counts as absent, as in Intercept. For `triggers`, it counts as present or absent,
  * whichever stops the call.
  */
-function exists(
+function evaluateExists(
   isWanted: boolean,
   exact: readonly unknown[],
   all: readonly unknown[],
@@ -58,14 +73,14 @@ interface Found {
 }
 
 /** The values at a path; `*` stands for each element of an array or object. */
-function valuesAt(root: unknown, keys: readonly string[]): Found {
+function findValuesAt(root: unknown, keys: readonly string[]): Found {
   let found: Found = { exact: [root], alike: [] };
   for (const key of keys) {
     const next: Found = { exact: [], alike: [] };
-    for (const value of found.exact) step(value, key, next);
+    for (const value of found.exact) collectValues(value, key, next);
     for (const value of found.alike) {
       const below: Found = { exact: [], alike: [] };
-      step(value, key, below);
+      collectValues(value, key, below);
       next.alike.push(...below.exact, ...below.alike);
     }
     found = next;
@@ -73,16 +88,16 @@ function valuesAt(root: unknown, keys: readonly string[]): Found {
   return found;
 }
 
-function step(value: unknown, key: string, found: Found): void {
+function collectValues(value: unknown, key: string, found: Found): void {
   if (Array.isArray(value)) {
     if (key === '*') for (const element of value) found.exact.push(element);
     else if (/^\d{1,9}$/.test(key) && Number(key) < value.length)
       found.exact.push(value[Number(key)]);
-    else for (const element of value) stepAlike(element, key, found);
+    else for (const element of value) collectSimilarValues(element, key, found);
     return;
   }
   if (typeof value === 'string') {
-    stepAlike(containerIn(value), key, found);
+    collectSimilarValues(parseContainer(value), key, found);
     return;
   }
   if (!isObject(value)) return;
@@ -90,70 +105,82 @@ function step(value: unknown, key: string, found: Found): void {
     found.exact.push(...Object.values(value));
     return;
   }
-  const skeleton = skeletonOf(key);
+  const skeleton = toSkeleton(key);
   for (const own of Object.keys(value)) {
     if (own === key) found.exact.push(value[own]);
-    else if (skeletonOf(own) === skeleton) found.alike.push(value[own]);
+    else if (toSkeleton(own) === skeleton) found.alike.push(value[own]);
   }
 }
 
 /** Looks into a list or a JSON string in the position of an object. */
-function stepAlike(value: unknown, key: string, { alike }: Found): void {
+function collectSimilarValues(value: unknown, key: string, { alike }: Found): void {
   const below: Found = { exact: [], alike: [] };
-  step(value, key, below);
+  collectValues(value, key, below);
   for (const one of [...below.exact, ...below.alike]) alike.push(one);
 }
 
-function matches(op: Operator, actual: unknown, value: unknown, polarity: Polarity): boolean {
+function evaluateOperator(
+  op: Operator,
+  actual: unknown,
+  value: unknown,
+  polarity: Polarity,
+): boolean {
   switch (op) {
     case 'eq':
       return isAny(actual, [value], polarity);
     case 'neq':
-      return differs(actual, [value], polarity);
+      return isNoneOf(actual, [value], polarity);
     case 'in':
       return isAny(actual, value as unknown[], polarity);
     case 'not_in':
-      return differs(actual, value as unknown[], polarity);
+      return isNoneOf(actual, value as unknown[], polarity);
     case 'regex':
-      return finds(actual, value as RE2JS, polarity);
+      return evaluateRegex(actual, value as RE2JS, polarity);
     case 'contains':
-      return contains(actual, value, polarity);
+      return evaluateContains(actual, value, polarity);
     case 'exists':
       return true;
     default:
-      return ranks(op, actual, value as number, polarity);
+      return evaluateOrder(op, actual, value as number, polarity);
   }
 }
 
 function isAny(actual: unknown, values: readonly unknown[], polarity: Polarity): boolean {
-  if (polarity === 'requires') return values.some((value) => isSurely(actual, value));
-  return someReading(actual, (one) => values.some((value) => mayBe(one, value)));
+  if (polarity === 'requires') return values.some((value) => certainlyEquals(actual, value));
+  return hasMatchingInterpretation(actual, (one) =>
+    values.some((value) => possiblyEquals(one, value)),
+  );
 }
 
 /** With `requires`, no interpretation of the value may equal an excluded value. */
-function differs(actual: unknown, values: readonly unknown[], polarity: Polarity): boolean {
-  if (polarity === 'triggers') return !values.some((value) => isSurely(actual, value));
-  return !someReading(actual, (one) => values.some((value) => mayBe(one, value)));
+function isNoneOf(actual: unknown, values: readonly unknown[], polarity: Polarity): boolean {
+  if (polarity === 'triggers') return !values.some((value) => certainlyEquals(actual, value));
+  return !hasMatchingInterpretation(actual, (one) =>
+    values.some((value) => possiblyEquals(one, value)),
+  );
 }
 
 /** Also true if the value has too many interpretations to check. */
-function someReading(actual: unknown, test: (one: unknown) => boolean): boolean {
-  return readingsOf(actual)?.some(test) ?? true;
+function hasMatchingInterpretation(actual: unknown, test: (one: unknown) => boolean): boolean {
+  return getInterpretations(actual)?.some(test) ?? true;
 }
 
-function finds(actual: unknown, pattern: RE2JS, polarity: Polarity): boolean {
+function evaluateRegex(actual: unknown, pattern: RE2JS, polarity: Polarity): boolean {
   const find = (text: string) => pattern.test(text);
   if (polarity === 'requires') return typeof actual === 'string' && find(actual);
-  return someText(actual, find);
+  return hasMatchingText(actual, find);
 }
 
-function contains(actual: unknown, value: unknown, polarity: Polarity): boolean {
+function evaluateContains(actual: unknown, value: unknown, polarity: Polarity): boolean {
   if (polarity === 'triggers') {
     const wanted = String(value).toLowerCase();
     const isIn = (text: string) => text.toLowerCase().includes(wanted);
-    return someText(actual, isIn) || someReading(actual, (one) => mayBe(one, value));
+    return (
+      hasMatchingText(actual, isIn) ||
+      hasMatchingInterpretation(actual, (one) => possiblyEquals(one, value))
+    );
   }
-  if (Array.isArray(actual)) return actual.some((one) => isSurely(one, value));
+  if (Array.isArray(actual)) return actual.some((one) => certainlyEquals(one, value));
   return typeof actual === 'string' && actual.includes(String(value));
 }
 
@@ -161,24 +188,24 @@ function contains(actual: unknown, value: unknown, polarity: Polarity): boolean 
  * Tests the JSON of the outermost container once, because it includes the text of nested
  * containers.
  */
-function someText(actual: unknown, test: (text: string) => boolean): boolean {
+function hasMatchingText(actual: unknown, test: (text: string) => boolean): boolean {
   if (isContainer(actual) && test(JSON.stringify(actual))) return true;
-  return someReading(actual, (one) => !isContainer(one) && test(String(one)));
+  return hasMatchingInterpretation(actual, (one) => !isContainer(one) && test(String(one)));
 }
 
 /**
  * A value without a number is never within a limit for `requires`, and always beyond it for
  * `triggers`.
  */
-function ranks(op: Operator, actual: unknown, value: number, polarity: Polarity): boolean {
-  const number = numberOf(actual, polarity);
+function evaluateOrder(op: Operator, actual: unknown, value: number, polarity: Polarity): boolean {
+  const number = toNumber(actual, polarity);
   if (number === undefined) return polarity === 'triggers';
   if (op === 'lt') return number < value;
   if (op === 'lte') return number <= value;
   return op === 'gt' ? number > value : number >= value;
 }
 
-function numberOf(actual: unknown, polarity: Polarity): number | undefined {
+function toNumber(actual: unknown, polarity: Polarity): number | undefined {
   if (typeof actual === 'number') return actual;
   if (polarity === 'requires' || typeof actual !== 'string' || actual.trim() === '')
     return undefined;

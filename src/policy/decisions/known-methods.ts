@@ -1,4 +1,4 @@
-import { squashed } from '../documents/name-pattern.ts';
+import { squashName } from '../documents/name-pattern.ts';
 
 /** Every method of MCP up to 2026-07-28, for clients and servers. */
 const KNOWN_METHODS = new Set([
@@ -40,7 +40,7 @@ const KNOWN_METHODS = new Set([
   'notifications/tasks/status',
 ]);
 
-const SKELETONS = new Set([...KNOWN_METHODS].map(squashed));
+const SKELETONS = new Set([...KNOWN_METHODS].map(squashName));
 
 export function isKnownMethod(method: string): boolean {
   return KNOWN_METHODS.has(method);
@@ -51,5 +51,5 @@ export function isKnownMethod(method: string): boolean {
  * or separators differ.
  */
 export function resemblesKnownMethod(method: string): boolean {
-  return !KNOWN_METHODS.has(method) && SKELETONS.has(squashed(method));
+  return !KNOWN_METHODS.has(method) && SKELETONS.has(squashName(method));
 }

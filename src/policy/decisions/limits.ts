@@ -1,7 +1,7 @@
 import { isObject } from '../../mcp/message.ts';
-import { skeletonOf } from '../documents/name-pattern.ts';
+import { toSkeleton } from '../documents/name-pattern.ts';
 import type { LimitRule } from '../documents/policy.ts';
-import type { Facts, Reservation, Ruling } from './facts.ts';
+import type { EvaluationInput, Reservation, RuleMatch } from './facts.ts';
 
 /** A passed check without a counter. */
 interface Nothing {
@@ -9,22 +9,22 @@ interface Nothing {
 }
 
 /** The reservation that a limit needs for this call, or a ruling if the call cannot be counted. */
-export function reservationOf(
+export function createReservation(
   rule: LimitRule,
   file: string,
-  facts: Facts,
-): Reservation | Nothing | { readonly refused: Ruling } {
+  facts: EvaluationInput,
+): Reservation | Nothing | { readonly refused: RuleMatch } {
   const { pointer, counter, most, isExclusive } = rule;
-  const amount = typeof rule.increment === 'number' ? rule.increment : numberAt(rule, facts);
+  const amount = typeof rule.increment === 'number' ? rule.increment : getAmount(rule, facts);
   if (amount === undefined) {
     const path = typeof rule.increment === 'object' ? rule.increment.text : '';
     const sentence = `The policy counts ${path}, which must be a number of 0 or more, once`;
-    return { refused: { file, pointer, sentence } };
+    return { refused: { file, pointer, message: sentence } };
   }
   const reservation = {
     file,
     pointer,
-    sentence: limitSentence(rule),
+    message: formatLimitMessage(rule),
     counter,
     amount,
     most,
@@ -34,8 +34,8 @@ export function reservationOf(
   return most !== undefined && amount > most ? { refused: reservation } : {};
 }
 
-function limitSentence({ sentence, counter, most, increment }: LimitRule): string {
-  if (sentence) return sentence;
+function formatLimitMessage({ message, counter, most, increment }: LimitRule): string {
+  if (message) return message;
   const { window } = counter;
   const per = window.kind === 'fixed' ? window.words : `${window.words} (sliding)`;
   if (increment === 1) return `Rate limit of ${most} per ${per} reached. Try again later.`;
@@ -46,13 +46,13 @@ function limitSentence({ sentence, counter, most, increment }: LimitRule): strin
  * The amount in the arguments. Rejects negative numbers, because they would refund earlier use.
  * Rejects ambiguous keys, because the server may read either of them.
  */
-function numberAt({ increment }: LimitRule, facts: Facts): number | undefined {
+function getAmount({ increment }: LimitRule, facts: EvaluationInput): number | undefined {
   if (typeof increment === 'number') return increment;
   let value: unknown = increment.text.startsWith('args.') ? facts.arguments : facts.params;
   for (const key of increment.keys) {
     if (!isObject(value) || !Object.hasOwn(value, key)) return undefined;
-    const skeleton = skeletonOf(key);
-    if (Object.keys(value).filter((own) => skeletonOf(own) === skeleton).length > 1)
+    const skeleton = toSkeleton(key);
+    if (Object.keys(value).filter((own) => toSkeleton(own) === skeleton).length > 1)
       return undefined;
     value = value[key];
   }

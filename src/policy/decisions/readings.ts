@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { isObject } from '../../mcp/message.ts';
 
 /** Maximum values to examine within a value. */
-const MOST_READINGS = 100_000;
+const MAX_READINGS = 100_000;
 
 /** Invisible characters and unpaired surrogates. */
 const UNSEEN = /[\p{Cf}\p{Cc}\p{Cs}\p{Variation_Selector}\u115f\u1160\u2800\u3164\uffa0]/gu;
@@ -19,27 +19,27 @@ const TRUTHS: Readonly<Record<string, readonly string[]>> = {
  *
  * @returns `undefined` if there are too many to examine.
  */
-export function readingsOf(actual: unknown): readonly unknown[] | undefined {
+export function getInterpretations(actual: unknown): readonly unknown[] | undefined {
   const all: unknown[] = [actual];
   for (let at = 0; at < all.length; at++) {
     const one = all[at];
-    const more = typeof one === 'string' ? readingsOfText(one) : membersOf(one);
-    if (all.length + more.length > MOST_READINGS) return undefined;
+    const more = typeof one === 'string' ? getTextInterpretations(one) : getMembers(one);
+    if (all.length + more.length > MAX_READINGS) return undefined;
     for (const reading of more) all.push(reading);
   }
   return all;
 }
 
 /** The list or object in a JSON text. Some servers accept the text form. */
-export function containerIn(text: string): unknown {
-  return /^\s*[[{]/.test(text) ? parsed(text) : undefined;
+export function parseContainer(text: string): unknown {
+  return /^\s*[[{]/.test(text) ? tryParse(text) : undefined;
 }
 
 /**
  * True if two values are certainly equal: a number and its digits are, two spellings of `main` are
  * not.
  */
-export function isSurely(actual: unknown, value: unknown): boolean {
+export function certainlyEquals(actual: unknown, value: unknown): boolean {
   // Beyond the safe integers, different numbers compare as equal here but may differ at the server.
   if (Number.isInteger(actual) && !Number.isSafeInteger(actual)) return false;
   if (actual === value) return true;
@@ -48,7 +48,7 @@ export function isSurely(actual: unknown, value: unknown): boolean {
 }
 
 /** True if a server might treat the values as equal. Many servers ignore case. */
-export function mayBe(actual: unknown, value: unknown): boolean {
+export function possiblyEquals(actual: unknown, value: unknown): boolean {
   if (actual === value) return true;
   if (isContainer(actual) || isContainer(value)) return isDeepStrictEqual(actual, value);
   const text = String(actual).trim().toLowerCase();
@@ -58,18 +58,18 @@ export function mayBe(actual: unknown, value: unknown): boolean {
   return text === wanted || (typeof actual === 'number' && actual === Number(value));
 }
 
-function readingsOfText(text: string): readonly unknown[] {
-  const plain = plainText(text);
-  const held = /^[[{"]/.test(plain) ? parsed(plain) : undefined;
+function getTextInterpretations(text: string): readonly unknown[] {
+  const plain = toPlainText(text);
+  const held = /^[[{"]/.test(plain) ? tryParse(plain) : undefined;
   return [...(plain === text ? [] : [plain]), ...(held === undefined ? [] : [held])];
 }
 
-function plainText(text: string): string {
+function toPlainText(text: string): string {
   const plain = /^[\x20-\x7e]*$/.test(text) ? text : text.normalize('NFKC').replace(UNSEEN, '');
   return plain.trim();
 }
 
-function membersOf(value: unknown): readonly unknown[] {
+function getMembers(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;
   return isObject(value) ? Object.values(value) : [];
 }
@@ -79,7 +79,7 @@ export function isContainer(value: unknown): boolean {
   return typeof value === 'object';
 }
 
-function parsed(text: string): unknown {
+function tryParse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

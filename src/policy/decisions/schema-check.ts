@@ -1,23 +1,26 @@
 import { createContext, Script } from 'node:vm';
 import type { Ajv, Options, ValidateFunction } from 'ajv';
 import { RE2JS } from 're2js';
-import { messageOf } from '../../error.ts';
+import { getErrorMessage } from '../../error.ts';
 import { isObject } from '../../mcp/message.ts';
-import { skeletonOf } from '../documents/name-pattern.ts';
+import { toSkeleton } from '../documents/name-pattern.ts';
 
 /** More schemas than a server has tools. */
-const MOST_SCHEMAS = 1_000;
+const MAX_SCHEMAS = 1_000;
+
 /** Maximum text length in characters if a pattern needs the backtracking engine. */
-const LONGEST_BACKTRACKED = 1_000;
+const MAX_BACKTRACKED_LENGTH = 1_000;
+
 /** Time limit for such a pattern in milliseconds. */
-const MOST_BACKTRACKING = 500;
+const MAX_BACKTRACKING = 500;
+
 /** Node can interrupt a regular expression only by the timeout of a script. */
 const SEARCH = new Script('compiled.test(text)');
 
 type Check = (value: unknown) => string | undefined;
 
 /** Checks arguments against the tool schemas of the server. Each schema is compiled once. */
-export class SchemaCheck {
+export class SchemaValidator {
   readonly #checks = new Map<unknown, Check>();
   #validators: { readonly old: Ajv; readonly present: Ajv } | undefined;
 
@@ -38,17 +41,17 @@ export class SchemaCheck {
   /** The mismatch of a tool's arguments, as the end of a sentence. */
   fault(inputSchema: unknown, value: unknown, extent: 'schema' | 'required'): string | undefined {
     if (!isObject(inputSchema)) return 'the server announces no schema for it';
-    if (extent === 'schema') return this.#checkOf(inputSchema)(value);
+    if (extent === 'schema') return this.#compileSchema(inputSchema)(value);
     const required = Array.isArray(inputSchema.required) ? inputSchema.required : [];
     const missing = required.find((key) => !isObject(value) || !Object.hasOwn(value, String(key)));
     return missing === undefined ? undefined : `"${missing}" is missing`;
   }
 
-  #checkOf(schema: object): Check {
+  #compileSchema(schema: object): Check {
     const known = this.#checks.get(schema);
     if (known) return known;
     const check = this.#compile(schema);
-    if (this.#checks.size >= MOST_SCHEMAS) this.#checks.clear();
+    if (this.#checks.size >= MAX_SCHEMAS) this.#checks.clear();
     this.#checks.set(schema, check);
     return check;
   }
@@ -65,12 +68,12 @@ export class SchemaCheck {
       const { $id: _, $schema: __, ...plain } = schema as Record<string, unknown>;
       validate = ajv.compile(plain);
     } catch (thrown) {
-      const reason = `the tool's own schema cannot be used (${messageOf(thrown)})`;
+      const reason = `the tool's own schema cannot be used (${getErrorMessage(thrown)})`;
       return () => reason;
     }
     return (value) => {
       if (validate(value)) {
-        const odd = oddKey(schema, value);
+        const odd = findUncheckedKey(schema, value);
         return odd === undefined
           ? undefined
           : `${JSON.stringify(odd.slice(0, 100))} is close to a property, but none`;
@@ -86,20 +89,22 @@ export class SchemaCheck {
  * Finds a key outside the schema with a close resemblance to a property, for example in different
  * case. A lenient server would use its value, although no schema has checked it.
  */
-function oddKey(schema: unknown, value: unknown): string | undefined {
+function findUncheckedKey(schema: unknown, value: unknown): string | undefined {
   if (!isObject(schema)) return undefined;
-  if (Array.isArray(value)) return firstOdd(value.map((one) => [schema.items, one]));
+  if (Array.isArray(value)) return findFirstUncheckedKey(value.map((one) => [schema.items, one]));
   if (!isObject(value)) return undefined;
   const properties = isObject(schema.properties) ? schema.properties : {};
-  const alike = new Set(Object.keys(properties).map(skeletonOf));
+  const alike = new Set(Object.keys(properties).map(toSkeleton));
   const own = Object.entries(value);
-  const odd = own.find(([key]) => !Object.hasOwn(properties, key) && alike.has(skeletonOf(key)));
-  return odd?.[0] ?? firstOdd(own.map(([key, one]) => [properties[key], one]));
+  const odd = own.find(([key]) => !Object.hasOwn(properties, key) && alike.has(toSkeleton(key)));
+  return odd?.[0] ?? findFirstUncheckedKey(own.map(([key, one]) => [properties[key], one]));
 }
 
-function firstOdd(pairs: readonly (readonly [unknown, unknown])[]): string | undefined {
+function findFirstUncheckedKey(
+  pairs: readonly (readonly [unknown, unknown])[],
+): string | undefined {
   for (const [schema, value] of pairs) {
-    const odd = oddKey(schema, value);
+    const odd = findUncheckedKey(schema, value);
     if (odd !== undefined) return odd;
   }
   return undefined;
@@ -111,14 +116,17 @@ const OPTIONS: Options = {
   validateSchema: false,
   ownProperties: true,
   logger: false,
-  code: { regExp: Object.assign(linearPattern, { code: '' }) },
+  code: { regExp: Object.assign(compileLinearPattern, { code: '' }) },
 };
 
 /**
  * Uses linear-time matching if the pattern allows it. Other patterns run only on short texts and
  * with a time limit. Pattern and text come from other parties, and backtracking could take forever.
  */
-function linearPattern(pattern: string, flags: string): { test(text: string): boolean } & RegExp {
+function compileLinearPattern(
+  pattern: string,
+  flags: string,
+): { test(text: string): boolean } & RegExp {
   let test: (text: string) => boolean;
   try {
     const compiled = RE2JS.compile(pattern);
@@ -126,10 +134,10 @@ function linearPattern(pattern: string, flags: string): { test(text: string): bo
   } catch {
     const context = createContext({ compiled: new RegExp(pattern, flags), text: '' });
     test = (text) => {
-      if (text.length > LONGEST_BACKTRACKED) return false;
+      if (text.length > MAX_BACKTRACKED_LENGTH) return false;
       context.text = text;
       try {
-        return SEARCH.runInContext(context, { timeout: MOST_BACKTRACKING }) as boolean;
+        return SEARCH.runInContext(context, { timeout: MAX_BACKTRACKING }) as boolean;
       } catch {
         return false;
       }

@@ -1,11 +1,11 @@
 import { isObject, type JsonObject } from '../../mcp/message.ts';
-import { squashed } from '../documents/name-pattern.ts';
+import { squashName } from '../documents/name-pattern.ts';
 import type { SubjectKind } from '../documents/policy.ts';
-import type { Facts } from './facts.ts';
+import type { EvaluationInput } from './facts.ts';
 
-export type Subject = NonNullable<Facts['subject']>;
+export type Subject = NonNullable<EvaluationInput['subject']>;
 
-export type Subjects =
+type Subjects =
   | { readonly subjects: readonly Subject[]; readonly arguments: JsonObject }
   /** The reason if the subject of the message is ambiguous. */
   | { readonly fault: string };
@@ -22,18 +22,18 @@ const TELLING: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Maximum URIs in one request. */
-const MOST_SUBJECTS = 1_000;
+const MAX_SUBJECTS = 1_000;
 
 /**
  * Finds the subjects of a client message by its method. An ambiguous message is a fault, because
  * the server might interpret it in a different way.
  */
-export function subjectsOf(method: string, params: JsonObject): Subjects {
+export function getSubjects(method: string, params: JsonObject): Subjects {
   const ref = isObject(params.ref) ? params.ref : {};
   const odd =
-    oddKey(Object.keys(params), TELLING[method] ?? []) ??
+    findSimilarKey(Object.keys(params), TELLING[method] ?? []) ??
     (method === 'completion/complete'
-      ? oddKey(Object.keys(ref), ['type', 'name', 'uri'])
+      ? findSimilarKey(Object.keys(ref), ['type', 'name', 'uri'])
       : undefined);
   if (odd !== undefined) {
     return {
@@ -42,22 +42,22 @@ export function subjectsOf(method: string, params: JsonObject): Subjects {
   }
   switch (method) {
     case 'tools/call':
-      return named('tool', params);
+      return createNamedSubjects('tool', params);
     case 'prompts/get':
-      return named('prompt', params);
+      return createNamedSubjects('prompt', params);
     case 'resources/read':
     case 'resources/subscribe':
     case 'resources/unsubscribe':
-      return of('resource', [params.uri], params);
+      return createSubjects('resource', [params.uri], params);
     case 'completion/complete': {
-      if (ref.type === 'ref/prompt') return of('prompt', [ref.name], params);
-      if (ref.type === 'ref/resource') return of('resource', [ref.uri], params);
+      if (ref.type === 'ref/prompt') return createSubjects('prompt', [ref.name], params);
+      if (ref.type === 'ref/resource') return createSubjects('resource', [ref.uri], params);
       return { fault: 'its "ref" names neither a prompt nor a resource' };
     }
     case 'subscriptions/listen': {
       const wanted = isObject(params.notifications) ? params.notifications : {};
       // Checks all lists of URIs, under any key.
-      return of('resource', Object.values(wanted).filter(Array.isArray).flat(), params);
+      return createSubjects('resource', Object.values(wanted).filter(Array.isArray).flat(), params);
     }
     default:
       return { subjects: [], arguments: params };
@@ -68,19 +68,22 @@ export function subjectsOf(method: string, params: JsonObject): Subjects {
  * Finds a key similar to one of `wanted`. Lenient readers ignore case, separators and invisible
  * characters.
  */
-export function oddKey(keys: readonly string[], wanted: readonly string[]): string | undefined {
-  const taken = wanted.map(squashed);
-  return keys.find((key) => !wanted.includes(key) && taken.includes(squashed(key)));
+export function findSimilarKey(
+  keys: readonly string[],
+  wanted: readonly string[],
+): string | undefined {
+  const taken = wanted.map(squashName);
+  return keys.find((key) => !wanted.includes(key) && taken.includes(squashName(key)));
 }
 
-function named(kind: SubjectKind, params: JsonObject): Subjects {
+function createNamedSubjects(kind: SubjectKind, params: JsonObject): Subjects {
   const args = params.arguments ?? {};
   if (!isObject(args)) return { fault: 'its "arguments" are no object' };
-  return of(kind, [params.name], args);
+  return createSubjects(kind, [params.name], args);
 }
 
-function of(kind: SubjectKind, names: readonly unknown[], args: JsonObject): Subjects {
-  if (names.length > MOST_SUBJECTS) return { fault: `it names more than ${MOST_SUBJECTS} things` };
+function createSubjects(kind: SubjectKind, names: readonly unknown[], args: JsonObject): Subjects {
+  if (names.length > MAX_SUBJECTS) return { fault: `it names more than ${MAX_SUBJECTS} things` };
   if (!names.every((name) => typeof name === 'string' && name !== '')) {
     return { fault: `it does not say which ${kind} it means` };
   }
@@ -93,28 +96,28 @@ export function isPlainName(name: string): boolean {
 }
 
 /** The equivalent forms of a name, because one URI can be written in several ways. */
-export function namesOf({ kind, name }: Subject): readonly string[] {
+export function getSubjectNames({ kind, name }: Subject): readonly string[] {
   if (kind !== 'resource') return [name];
   // Invisible characters could hide the actual path from a rule.
   const names = new Set([name, name.replace(/[\p{Cf}\p{Cc}]/gu, '')]);
   let decoded = [...names].at(-1) as string;
   // Servers usually decode once. Decoding twice also covers servers that do it again.
   for (let times = 0; times < 2; times++) {
-    decoded = percentDecoded(decoded);
+    decoded = decodePercent(decoded);
     names.add(decoded);
   }
   for (const one of [...names]) {
     if (!URL.canParse(one)) continue;
     const { protocol, host, pathname, search, hash } = new URL(one);
-    const path = percentDecoded(pathname).replace(/\/{2,}/g, '/');
+    const path = decodePercent(pathname).replace(/\/{2,}/g, '/');
     // In a file URI, a host that names this machine is equivalent to no host.
     names.add(`${protocol}//${protocol === 'file:' ? '' : host}${path}${search}${hash}`);
-    names.add(percentDecoded(new URL(one).href));
+    names.add(decodePercent(new URL(one).href));
   }
   return [...names];
 }
 
-function percentDecoded(text: string): string {
+function decodePercent(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

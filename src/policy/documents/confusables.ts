@@ -50,7 +50,7 @@ const bases = new Map(
 /**
  * The Latin letter or digit that resembles a character, or the character itself if there is none.
  */
-export function baseOf(character: string): string {
+export function getBaseCharacter(character: string): string {
   // Some capitals resemble the lower-case form of another letter, such as I and l.
   return bases.get(character.toLowerCase()) ?? bases.get(character) ?? character;
 }

@@ -8,13 +8,15 @@ import {
   windowSchema,
 } from './rule-schema.ts';
 
-const MOST_ENTRIES = 10_000;
-const MOST_RULES = 1_000;
+const MAX_ENTRIES = 10_000;
+
+const MAX_RULES = 1_000;
 
 const nameSchema = z.string().min(1, 'an entry must not be empty').max(2048);
+
 const namesSchema = z
   .array(nameSchema)
-  .max(MOST_ENTRIES)
+  .max(MAX_ENTRIES)
   .superRefine((names, context) => {
     names.forEach((name, index) => {
       if (names.indexOf(name) === index) return;
@@ -23,15 +25,15 @@ const namesSchema = z
   })
   .meta({ uniqueItems: true });
 
-const conditions = z.array(conditionSchema).max(MOST_RULES);
+const conditions = z.array(conditionSchema).max(MAX_RULES);
 
 const entrySchema = z
   .strictObject({
     description: z.string().optional(),
-    rules: z.array(ruleSchema).max(MOST_RULES).nullish(),
+    rules: z.array(ruleSchema).max(MAX_RULES).nullish(),
     require: conditions.optional().meta({ description: 'All of them have to hold.' }),
     deny_if: conditions.optional().meta({ description: 'None of them may hold.' }),
-    limits: z.array(limitSchema).max(MOST_RULES).optional(),
+    limits: z.array(limitSchema).max(MAX_RULES).optional(),
     describe: z
       .string()
       .min(1)
@@ -227,6 +229,6 @@ function isCountry(code: string): boolean {
 }
 
 /** The JSON schema for editors, published as `schemas/policy.schema.json`. */
-export function policyJsonSchema(): object {
+export function createPolicyJsonSchema(): object {
   return z.toJSONSchema(documentSchema, { target: 'draft-7', io: 'input' });
 }

@@ -1,6 +1,6 @@
 import { isAlias, isMap, isPair, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
-import { numberTags } from './yaml-numbers.ts';
+import { createNumberTags } from './yaml-numbers.ts';
 
 /** A problem and its position in a document. Lines and columns start at 1. */
 export interface Problem {
@@ -10,16 +10,18 @@ export interface Problem {
   readonly message: string;
 }
 
-export function problemLine({ file, line, column, message }: Problem): string {
+export function formatProblem({ file, line, column, message }: Problem): string {
   return `${file}:${line}:${column}: ${message}`;
 }
 
 /** Limits the expansion of aliases, so that a small document cannot become a huge value. */
-const MOST_ALIASES = 100;
+const MAX_ALIASES = 100;
+
 /** In characters. A policy with thousands of rules is shorter. */
-const LONGEST_DOCUMENT = 2_000_000;
+const MAX_DOCUMENT_LENGTH = 2_000_000;
+
 /** UTF-8 has at most 3 bytes per JavaScript character. */
-export const MAX_DOCUMENT_BYTES = 3 * LONGEST_DOCUMENT;
+export const MAX_DOCUMENT_BYTES = 3 * MAX_DOCUMENT_LENGTH;
 
 type Path = readonly PropertyKey[];
 
@@ -31,10 +33,10 @@ export class DocumentText {
   readonly #root: Node | null;
   readonly #lines = new LineCounter();
 
-  /** @param refusesDates See {@link numberTags}. */
+  /** @param refusesDates See {@link createNumberTags}. */
   constructor(text: string, file: string, refusesDates = false) {
     this.#file = file;
-    const isTooLong = text.length > LONGEST_DOCUMENT;
+    const isTooLong = text.length > MAX_DOCUMENT_LENGTH;
     // Other YAML readers support merge keys (`<<`), and existing documents use them.
     const document = parseDocument(isTooLong ? '' : text, {
       lineCounter: this.#lines,
@@ -45,7 +47,7 @@ export class DocumentText {
       stringKeys: true,
       customTags: (tags) => [
         ...tags.filter((tag) => typeof tag === 'string' || !/:(int|float)$/.test(tag.tag)),
-        ...numberTags(refusesDates),
+        ...createNumberTags(refusesDates),
       ],
     });
     this.#root = document.contents as Node | null;
@@ -58,9 +60,9 @@ export class DocumentText {
           .replace(/; please use .*/, ', of which only one can hold') ?? '',
       ),
     );
-    if (isTooLong) problems.push(this.#at(0, `is longer than ${LONGEST_DOCUMENT} characters`));
+    if (isTooLong) problems.push(this.#at(0, `is longer than ${MAX_DOCUMENT_LENGTH} characters`));
     try {
-      this.value = problems.length > 0 ? undefined : document.toJS({ maxAliasCount: MOST_ALIASES });
+      this.value = problems.length > 0 ? undefined : document.toJS({ maxAliasCount: MAX_ALIASES });
     } catch (thrown) {
       problems.push(this.#at(0, (thrown as Error).message));
     }
@@ -70,11 +72,11 @@ export class DocumentText {
   /** @param path Keys and indexes of the invalid or missing value. */
   problem(path: Path, message: string): Problem {
     const shown = path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message;
-    return this.#at(this.#offsetOf(path), shown);
+    return this.#at(this.#getOffset(path), shown);
   }
 
   /** Converts an issue of a schema. */
-  problemsOf(issue: z.core.$ZodIssue): Problem[] {
+  toProblems(issue: z.core.$ZodIssue): Problem[] {
     if (issue.code !== 'unrecognized_keys') return [this.problem(issue.path, issue.message)];
     return issue.keys.map((key) => this.problem([...issue.path, key], 'there is no such field'));
   }
@@ -85,9 +87,9 @@ export class DocumentText {
   }
 
   /** The offset of the key if it exists, otherwise of the nearest enclosing value. */
-  #offsetOf(path: Path): number {
+  #getOffset(path: Path): number {
     let node: unknown = this.#root;
-    let offset = rangeOf(node);
+    let offset = getRangeStart(node);
     for (const key of path) {
       if (isAlias(node)) break;
       const pair = isMap(node)
@@ -95,13 +97,13 @@ export class DocumentText {
         : undefined;
       const next = pair ? pair.value : isSeq(node) ? node.items[Number(key)] : undefined;
       if (!pair && !next) break;
-      offset = rangeOf(pair?.key) ?? rangeOf(next) ?? offset;
+      offset = getRangeStart(pair?.key) ?? getRangeStart(next) ?? offset;
       node = next;
     }
     return offset ?? 0;
   }
 }
 
-function rangeOf(node: unknown): number | undefined {
+function getRangeStart(node: unknown): number | undefined {
   return (node as Node | undefined)?.range?.[0];
 }

@@ -1,4 +1,4 @@
-import { baseOf } from './confusables.ts';
+import { getBaseCharacter } from './confusables.ts';
 
 /** A name, or a glob: `*` matches any characters and `?` matches one. */
 export interface NamePattern {
@@ -13,7 +13,7 @@ export interface NamePattern {
 }
 
 /** In characters. Longer than the names of any server, and bounds the work of a glob. */
-const LONGEST_NAME = 2048;
+const MAX_NAME_LENGTH = 2048;
 
 /** Invisible characters and white space, in NFKC. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Z}\p{M}\u115f\u1160\u3164\uffa0\u2800]/gu;
@@ -22,29 +22,29 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Z}\p{M}\u115f\u1160\u3164\u
  * Normalizes a name for tolerant comparison. Removes case, width, accents and invisible characters,
  * and replaces similar letters of other scripts.
  */
-export function skeletonOf(name: string): string {
+export function toSkeleton(name: string): string {
   if (/^[a-z0-9_./:-]*$/.test(name)) return name;
   const seen = name.normalize('NFKD').replace(INVISIBLE, '');
   return seen
-    .replace(/[^\0-\x7f]/gu, baseOf)
+    .replace(/[^\0-\x7f]/gu, getBaseCharacter)
     .toLowerCase()
     .normalize('NFKC');
 }
 
-/** Like {@link skeletonOf}, but keeps only letters and digits. For keys and methods. */
-export function squashed(name: string): string {
-  return skeletonOf(name).replace(/[^\p{L}\p{N}]/gu, '');
+/** Like {@link toSkeleton}, but keeps only letters and digits. For keys and methods. */
+export function squashName(name: string): string {
+  return toSkeleton(name).replace(/[^\p{L}\p{N}]/gu, '');
 }
 
-export function namePattern(text: string): NamePattern {
-  const skeleton = skeletonOf(text);
+export function createNamePattern(text: string): NamePattern {
+  const skeleton = toSkeleton(text);
   const isGlob = /[*?]/.test(text);
   const matches = isGlob ? globMatcher(text) : (name: string) => name === text;
   const resembles = isGlob ? globMatcher(skeleton) : (name: string) => name === skeleton;
   return {
     text,
     matches,
-    resembles: (name) => matches(name) || resembles(skeletonOf(name)),
+    resembles: (name) => matches(name) || resembles(toSkeleton(name)),
   };
 }
 
@@ -53,13 +53,13 @@ function globMatcher(glob: string): (name: string) => boolean {
   if (glob === '*') return () => true;
   const pattern = [...glob];
   return (name) => {
-    if (name.length > LONGEST_NAME) return false;
-    return globMatches(pattern, [...name]);
+    if (name.length > MAX_NAME_LENGTH) return false;
+    return matchesGlob(pattern, [...name]);
   };
 }
 
 /** Backtracks only to the latest `*`, which is sufficient: at most pattern × name steps. */
-function globMatches(pattern: readonly string[], name: readonly string[]): boolean {
+function matchesGlob(pattern: readonly string[], name: readonly string[]): boolean {
   let at = 0;
   let star = -1;
   let resume = 0;

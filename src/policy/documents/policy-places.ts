@@ -18,7 +18,7 @@ const NAME = 'agentcore-mcp';
  *
  * @throws {AgentCoreError} `usage` if a path is relative.
  */
-export function policyPlaces(
+export function getPolicyLocations(
   env: Environment,
   platform: NodeJS.Platform = process.platform,
   home: string = homedir(),
@@ -32,7 +32,7 @@ export function policyPlaces(
       `AGENTCORE_POLICY names "${relative}", expected absolute paths of policy documents with "${path.delimiter}" between`,
     );
   }
-  const usual = [organisationFolder(env, platform), userFolder(env, platform, home)];
+  const usual = [getOrganizationDirectory(env, platform), getUserDirectory(env, platform, home)];
   const places = [
     ...usual.map((folder) => ({ path: path.join(folder, 'policy.yaml'), isRequired: false })),
     ...named.map((one) => ({ path: path.normalize(one), isRequired: true })),
@@ -45,13 +45,13 @@ export function policyPlaces(
 }
 
 /** Writable by administrators only. */
-function organisationFolder(env: Environment, platform: NodeJS.Platform): string {
+function getOrganizationDirectory(env: Environment, platform: NodeJS.Platform): string {
   if (platform === 'darwin') return posix.join('/Library/Application Support', NAME);
   if (platform === 'win32') return win32.join(env.ProgramData || 'C:\\ProgramData', NAME);
   return posix.join('/etc', NAME);
 }
 
-function userFolder(env: Environment, platform: NodeJS.Platform, home: string): string {
+function getUserDirectory(env: Environment, platform: NodeJS.Platform, home: string): string {
   if (platform === 'darwin') return posix.join(home, 'Library', 'Application Support', NAME);
   if (platform === 'win32') {
     return win32.join(env.APPDATA || win32.join(home, 'AppData', 'Roaming'), NAME);

@@ -1,12 +1,12 @@
-import { stampOf } from '../../aws/file-stamp.ts';
+import { getFileFingerprint } from '../../aws/file-stamp.ts';
 import { AgentCoreError } from '../../error.ts';
-import { fileFailure } from '../../file-failure.ts';
+import { describeFileError } from '../../file-failure.ts';
 import type { Log } from '../../log.ts';
 import { decodeUtf8, readRegularFile } from '../../regular-file.ts';
-import { MAX_DOCUMENT_BYTES, problemLine } from './document-text.ts';
+import { formatProblem, MAX_DOCUMENT_BYTES } from './document-text.ts';
 import type { Policy } from './policy.ts';
 import type { PolicyPlace } from './policy-places.ts';
-import { readPolicy } from './read-policy.ts';
+import { parsePolicy } from './read-policy.ts';
 
 /** The documents in force. */
 export interface PolicyState {
@@ -16,14 +16,14 @@ export interface PolicyState {
 }
 
 /** Maximum problems in one message. */
-const MOST_NAMED = 5;
+const MAX_NAMED = 5;
 
 /**
  * Holds all documents in force and reloads them when one changes. If a document becomes invalid or
  * disappears, its last valid version stays in force. If it was never valid, all messages are
  * denied.
  */
-export class PolicySet {
+export class PolicyDocumentSet {
   readonly #places: readonly PolicyPlace[];
   readonly #log: Log;
   readonly #good = new Map<string, Policy>();
@@ -58,7 +58,7 @@ export class PolicySet {
       this.#isFresh = false;
     });
     // Taken before reading, so that a concurrent write is detected next time.
-    const stamp = stampOf(this.#places.map(({ path }) => path));
+    const stamp = getFileFingerprint(this.#places.map(({ path }) => path));
     if (stamp !== this.#stamp) {
       const isFirst = this.#stamp === undefined;
       this.#stamp = stamp;
@@ -93,15 +93,15 @@ export class PolicySet {
     } catch (thrown) {
       if (thrown instanceof AgentCoreError) return thrown.message;
       if (isMissing(thrown) && !isRequired && !this.#good.has(path)) return undefined;
-      return `Could not read ${path}: ${fileFailure(thrown)}`;
+      return `Could not read ${path}: ${describeFileError(thrown)}`;
     }
-    const { policy, problems } = readPolicy(text, path);
+    const { policy, problems } = parsePolicy(text, path);
     if (policy) {
       this.#good.set(path, policy);
       return undefined;
     }
-    const more = problems.length - MOST_NAMED;
-    const named = problems.slice(0, MOST_NAMED).map(problemLine).join('; ');
+    const more = problems.length - MAX_NAMED;
+    const named = problems.slice(0, MAX_NAMED).map(formatProblem).join('; ');
     return more > 0 ? `${named}; and ${more} more` : named;
   }
 }

@@ -71,7 +71,7 @@ interface OfRule {
   readonly pointer: string;
   readonly name: string | undefined;
   /** Message for the agent, if the document has one. */
-  readonly sentence: string | undefined;
+  readonly message: string | undefined;
 }
 
 export type Rule = DenyRule | RequireRule | ApprovalRule | SchemaRule | LimitRule;
@@ -79,19 +79,19 @@ export type Rule = DenyRule | RequireRule | ApprovalRule | SchemaRule | LimitRul
 /** Denies the call if its conditions hold, or always if it has none. */
 interface DenyRule extends OfRule {
   readonly kind: 'deny';
-  readonly when: Guard | undefined;
+  readonly when: GuardCondition | undefined;
 }
 
 /** Denies the call if its conditions do not hold. */
 interface RequireRule extends OfRule {
   readonly kind: 'require';
-  readonly holds: Guard;
+  readonly holds: GuardCondition;
 }
 
 /** Requires an approval if its conditions hold, or always if it has none. */
 interface ApprovalRule extends OfRule {
   readonly kind: 'approval';
-  readonly when: Guard | undefined;
+  readonly when: GuardCondition | undefined;
   /** Milliseconds. */
   readonly timeout: number | undefined;
   readonly per: 'call' | 'session';
@@ -146,9 +146,9 @@ export interface ArgumentPath {
   readonly keys: readonly string[];
 }
 
-export type Guard =
-  | { readonly all: readonly Guard[] }
-  | { readonly any: readonly Guard[] }
+export type GuardCondition =
+  | { readonly all: readonly GuardCondition[] }
+  | { readonly any: readonly GuardCondition[] }
   | Comparison;
 
 export interface Comparison {
@@ -171,4 +171,5 @@ export const OPERATORS = [
   'contains',
   'exists',
 ] as const;
+
 export type Operator = (typeof OPERATORS)[number];

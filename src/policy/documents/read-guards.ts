@@ -1,5 +1,5 @@
 import { RE2JS, RE2JSException } from 're2js';
-import type { ArgumentPath, Comparison, Counter, Guard } from './policy.ts';
+import type { ArgumentPath, Comparison, Counter, GuardCondition } from './policy.ts';
 import type { Condition } from './rule-schema.ts';
 
 /** Reports a problem at a path relative to the value. */
@@ -13,7 +13,7 @@ export function readCondition(
   condition: Condition,
   counterOf: FindCounter,
   complain: Complain,
-): Guard {
+): GuardCondition {
   for (const group of ['any_of', 'all_of'] as const) {
     const members = condition[group];
     if (!members) continue;
@@ -35,26 +35,33 @@ function readComparison(
   if (path.startsWith('state.')) {
     const counter = counterOf(path);
     if (counter)
-      return { path: { counter, text: path }, op, value: comparable(op, value, complain) };
+      return {
+        path: { counter, text: path },
+        op,
+        value: prepareComparisonValue(op, value, complain),
+      };
     complain(['path'], `no rule of this document counts "${path}"`);
   }
-  return { path: argumentPath(path), op, value: comparable(op, value, complain) };
+  return { path: parseArgumentPath(path), op, value: prepareComparisonValue(op, value, complain) };
 }
 
 /** `args.a.b`, or `params.a.b` for the params of a method. */
-export function argumentPath(text: string): ArgumentPath {
+export function parseArgumentPath(text: string): ArgumentPath {
   return { text, keys: text.split('.').slice(1) };
 }
 
-function comparable(op: Comparison['op'], value: unknown, complain: Complain): unknown {
+function prepareComparisonValue(op: Comparison['op'], value: unknown, complain: Complain): unknown {
   if (op !== 'regex') return value;
-  return compiled(String(value), (message) => complain(['value'], message));
+  return compilePattern(String(value), (message) => complain(['value'], message));
 }
 
 /**
  * Compiles a pattern with RE2: linear in the length of the text, and compatible with Go's syntax.
  */
-export function compiled(pattern: string, complain: (message: string) => void): RE2JS | undefined {
+export function compilePattern(
+  pattern: string,
+  complain: (message: string) => void,
+): RE2JS | undefined {
   try {
     return RE2JS.compile(pattern);
   } catch (thrown) {

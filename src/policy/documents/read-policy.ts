@@ -5,7 +5,7 @@ import {
   type EntryInput,
 } from './document-schema.ts';
 import { DocumentText, type Problem } from './document-text.ts';
-import { namePattern } from './name-pattern.ts';
+import { createNamePattern } from './name-pattern.ts';
 import type {
   ApprovalMark,
   Counter,
@@ -17,26 +17,27 @@ import type {
   Section,
   SubjectKind,
 } from './policy.ts';
-import { compiled, type FindCounter } from './read-guards.ts';
+import { compilePattern, type FindCounter } from './read-guards.ts';
 import { readRules, readWindow } from './read-rules.ts';
 import { readDuration } from './windows.ts';
 
-export type ReadPolicy =
+type ReadPolicy =
   | { readonly policy: Policy; readonly problems: readonly [] }
   | { readonly policy?: undefined; readonly problems: readonly Problem[] };
 
 /** Default time in milliseconds until a question to a person expires. */
 const APPROVAL_TIMEOUT = 120_000;
+
 const APPROVE_KINDS = ['destructive', 'write', 'billable'] as const;
 
 /**
  * Parses a policy document in any supported format: Intercept's YAML, PolicyLayer's JSON, catalog
  * snippets, and our extensions. Returns every problem with its position.
  */
-export function readPolicy(text: string, file: string): ReadPolicy {
+export function parsePolicy(text: string, file: string): ReadPolicy {
   const source = new DocumentText(text, file, true);
   if (source.problems.length > 0) return { problems: source.problems };
-  const unusable = pathsOfUnusableKeys(source.value);
+  const unusable = findUnusableKeys(source.value);
   if (unusable.length > 0) {
     return {
       problems: unusable.map((path) => source.problem(path, 'cannot be the name of anything')),
@@ -44,7 +45,7 @@ export function readPolicy(text: string, file: string): ReadPolicy {
   }
   const parsed = documentSchema.safeParse(source.value ?? {});
   if (!parsed.success) {
-    return { problems: parsed.error.issues.flatMap((issue) => source.problemsOf(issue)) };
+    return { problems: parsed.error.issues.flatMap((issue) => source.toProblems(issue)) };
   }
   const problems: Problem[] = [];
   const reader = new PolicyReader(parsed.data, (path, message) => {
@@ -78,13 +79,13 @@ class PolicyReader {
         (section, index): Section => ({
           ...this.#body(section, [of, index]),
           of,
-          matching: section.match.map(namePattern),
+          matching: section.match.map(createNamePattern),
         }),
       ),
     );
     const body = this.#body(document, []);
     document.redact?.patterns?.forEach(({ pattern }, index) => {
-      compiled(pattern, (message) =>
+      compilePattern(pattern, (message) =>
         this.#complain(['redact', 'patterns', index, 'pattern'], message),
       );
     });
@@ -94,7 +95,7 @@ class PolicyReader {
       body,
       sections,
       needsCaller:
-        sections.some(({ of }) => of === 'callers') || [body, ...sections].some(countsByGrant),
+        sections.some(({ of }) => of === 'callers') || [body, ...sections].some(hasGrantLimit),
       approvals: {
         timeout: readDuration(approvals?.timeout ?? '') ?? APPROVAL_TIMEOUT,
         dedupe: readDuration(approvals?.dedupe_window ?? '') ?? 0,
@@ -105,16 +106,16 @@ class PolicyReader {
   }
 
   #body(input: BodyInput, path: Path): PolicyBody {
-    const at = (...more: Path) => pointerOf([...path, ...more]);
+    const at = (...more: Path) => toJsonPointer([...path, ...more]);
     const marks = (
       key: 'hide' | 'hide_prompts' | 'hide_resources' | 'billable',
       kind: SubjectKind,
     ) =>
       (input[key] ?? []).map(
-        (name, index): Mark => ({ kind, name: namePattern(name), pointer: at(key, index) }),
+        (name, index): Mark => ({ kind, name: createNamePattern(name), pointer: at(key, index) }),
       );
     const entries: Entry[] = [];
-    this.#entriesOf(input, path, (entry, kind, name, entryPath) => {
+    this.#visitEntries(input, path, (entry, kind, name, entryPath) => {
       entries.push(this.#entry(entry, kind, name, entryPath));
     });
     return {
@@ -124,20 +125,23 @@ class PolicyReader {
         ...marks('hide_prompts', 'prompt'),
         ...marks('hide_resources', 'resource'),
       ],
-      catalog: input.catalog && { names: input.catalog.map(namePattern), pointer: at('catalog') },
+      catalog: input.catalog && {
+        names: input.catalog.map(createNamePattern),
+        pointer: at('catalog'),
+      },
       billable: marks('billable', 'tool'),
       approve: (input.approve ?? []).map(
         (name, index): ApprovalMark => ({
-          of: APPROVE_KINDS.find((kind) => kind === name) ?? namePattern(name),
+          of: APPROVE_KINDS.find((kind) => kind === name) ?? createNamePattern(name),
           pointer: at('approve', index),
         }),
       ),
       // Exact names come first, then globs, then `*`.
-      entries: entries.toSorted((a, b) => generality(a) - generality(b)),
+      entries: entries.toSorted((a, b) => getGenerality(a) - getGenerality(b)),
       budgets: (input.budgets ?? []).map((budget, index) => ({
         pointer: at('budgets', index),
         name: undefined,
-        sentence: budget.on_deny,
+        message: budget.on_deny,
         unit: budget.usd === undefined ? 'sessions' : 'usd',
         most: budget.usd ?? budget.sessions ?? 0,
         window: readWindow(budget.window),
@@ -146,10 +150,10 @@ class PolicyReader {
   }
 
   #entry(entry: EntryInput, kind: SubjectKind, name: string, path: Path): Entry {
-    const pointer = pointerOf(path);
+    const pointer = toJsonPointer(path);
     return {
       kind,
-      name: namePattern(name),
+      name: createNamePattern(name),
       pointer,
       lists: name !== '*',
       describe: entry.describe,
@@ -166,8 +170,8 @@ class PolicyReader {
     complain = this.#complain,
   ): Rule[] {
     return readRules(entry, {
-      pointer: pointerOf(path),
-      scopeName: scopeNameOf(kind, name),
+      pointer: toJsonPointer(path),
+      scopeName: getScopeName(kind, name),
       counterOf,
       complain: (more, message) => complain([...path, ...more], message),
     });
@@ -182,7 +186,7 @@ class PolicyReader {
       if (rule.kind !== 'limit') continue;
       const reference = `state.${rule.counter.key}`;
       if (seen.has(reference)) {
-        const where = rule.pointer.slice(pointerOf(path).length + 1).split('/');
+        const where = rule.pointer.slice(toJsonPointer(path).length + 1).split('/');
         this.#complain(
           [...path, ...where],
           `counts "${rule.counter.key}" a second time in this entry`,
@@ -204,15 +208,15 @@ class PolicyReader {
   }
 
   #eachEntry(visit: VisitEntry): void {
-    this.#entriesOf(this.#document, [], visit);
+    this.#visitEntries(this.#document, [], visit);
     for (const part of ['runtimes', 'callers'] as const) {
       this.#document[part]?.forEach((section, index) => {
-        this.#entriesOf(section, [part, index], visit);
+        this.#visitEntries(section, [part, index], visit);
       });
     }
   }
 
-  #entriesOf(input: BodyInput, path: Path, visit: VisitEntry): void {
+  #visitEntries(input: BodyInput, path: Path, visit: VisitEntry): void {
     for (const [key, kind] of ENTRY_KEYS) {
       for (const [name, entry] of Object.entries(input[key] ?? {})) {
         visit(entry ?? {}, kind, name, [...path, key, name]);
@@ -232,31 +236,31 @@ const ENTRY_KEYS = [
 ] as const;
 
 /** The prefix of an entry's counters in conditions: the tool's name, or `_global` for `*`. */
-function scopeNameOf(kind: SubjectKind, name: string): string {
+function getScopeName(kind: SubjectKind, name: string): string {
   const own = name === '*' ? '_global' : name;
   return kind === 'tool' ? own : `${kind}:${own}`;
 }
 
-function generality({ name }: Entry): number {
+function getGenerality({ name }: Entry): number {
   if (name.text === '*') return 2;
   return /[*?]/.test(name.text) ? 1 : 0;
 }
 
-function countsByGrant({ entries }: PolicyBody): boolean {
+function hasGrantLimit({ entries }: PolicyBody): boolean {
   return entries.some(({ rules }) =>
     rules.some((rule) => rule.kind === 'limit' && rule.counter.scope === 'grant'),
   );
 }
 
 /** JavaScript objects silently ignore `__proto__`, and a rule under that name would be lost. */
-function pathsOfUnusableKeys(value: unknown, path: Path = []): Path[] {
+function findUnusableKeys(value: unknown, path: Path = []): Path[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, below]) =>
-    key === '__proto__' ? [[...path, key]] : pathsOfUnusableKeys(below, [...path, key]),
+    key === '__proto__' ? [[...path, key]] : findUnusableKeys(below, [...path, key]),
   );
 }
 
 /** RFC 6901. */
-function pointerOf(path: Path): string {
+function toJsonPointer(path: Path): string {
   return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }

@@ -1,17 +1,22 @@
 import type { EntryInput } from './document-schema.ts';
-import type { Counter, Guard, LimitRule, Rule } from './policy.ts';
-import { argumentPath, type Complain, type FindCounter, readCondition } from './read-guards.ts';
+import type { Counter, GuardCondition, LimitRule, Rule } from './policy.ts';
+import {
+  type Complain,
+  type FindCounter,
+  parseArgumentPath,
+  readCondition,
+} from './read-guards.ts';
 import type { Condition, LimitInput, RuleInput, WindowInput } from './rule-schema.ts';
 import {
-  calendarWindow,
+  createCalendarWindow,
+  createSlidingWindow,
   NAMED_WINDOWS,
   readDuration,
-  slidingWindow,
   type Window,
 } from './windows.ts';
 
 /** The position of rules, and the counters available to them. */
-export interface RuleContext {
+interface RuleContext {
   /** The JSON pointer of the entry. */
   readonly pointer: string;
   /** Prefix of the entry's counters. */
@@ -20,14 +25,14 @@ export interface RuleContext {
   readonly complain: Complain;
 }
 
-type Common = Pick<Rule, 'pointer' | 'name' | 'sentence'>;
+type Common = Pick<Rule, 'pointer' | 'name' | 'message'>;
 
 /** All rules of an entry, in order of evaluation. */
 export function readRules(entry: EntryInput, context: RuleContext): Rule[] {
   const { pointer, counterOf } = context;
   const listed = (
     key: 'require' | 'deny_if',
-    make: (common: Common, guard: Guard) => Rule,
+    make: (common: Common, guard: GuardCondition) => Rule,
   ): Rule[] =>
     (entry[key] ?? []).map((condition: Condition, index) => {
       const guard = readCondition(condition, counterOf, (path, message) =>
@@ -36,7 +41,7 @@ export function readRules(entry: EntryInput, context: RuleContext): Rule[] {
       const common = {
         pointer: `${pointer}/${key}/${index}`,
         name: undefined,
-        sentence: sentenceOf(condition),
+        message: getDenyMessage(condition),
       };
       return make(common, guard);
     });
@@ -52,7 +57,7 @@ function readRule(rule: RuleInput, index: number, context: RuleContext): Rule[] 
   const common: Common = {
     pointer: `${context.pointer}/rules/${index}`,
     name: rule.name,
-    sentence: sentenceOf(rule),
+    message: getDenyMessage(rule),
   };
   if (rule.action === 'deny') return [{ ...common, kind: 'deny', when: undefined }];
   const complain: Complain = (path, message) =>
@@ -88,7 +93,7 @@ function readGuard(
   rule: RuleInput,
   { counterOf, scopeName }: RuleContext,
   complain: Complain,
-): Guard | undefined {
+): GuardCondition | undefined {
   const guards = (rule.conditions ?? []).flatMap((condition, index) => {
     if (isOwnLimit(condition, rule, scopeName)) return [];
     const complainHere: Complain = (path, message) =>
@@ -139,7 +144,7 @@ function readLimits(
     const adding = {
       ...plain,
       counter: counted,
-      increment: from ? argumentPath(from) : (increment ?? 1),
+      increment: from ? parseArgumentPath(from) : (increment ?? 1),
     };
     if (own.length === 0) limits.push({ ...adding, most: undefined });
     // If one counter has several maximums, the lowest applies.
@@ -150,9 +155,9 @@ function readLimits(
       limits.push({ ...adding, most: Number(lowest.value), isExclusive: lowest.op === 'lt' });
   }
   if (spend) {
-    const increment = argumentPath(spend.from ?? 'args.amount');
+    const increment = parseArgumentPath(spend.from ?? 'args.amount');
     if (spend.per_call !== undefined) {
-      const each = { ...calendarWindow('day'), milliseconds: 0, words: 'call' };
+      const each = { ...createCalendarWindow('day'), milliseconds: 0, words: 'call' };
       limits.push({
         ...plain,
         increment,
@@ -161,7 +166,7 @@ function readLimits(
       });
     }
     if (spend.daily !== undefined) {
-      const daily = counter('_spend_day', calendarWindow('day'));
+      const daily = counter('_spend_day', createCalendarWindow('day'));
       limits.push({ ...plain, increment, counter: daily, most: spend.daily });
     }
   }
@@ -174,9 +179,9 @@ function readLimit(limit: LimitInput, index: number, context: RuleContext): Limi
     kind: 'limit',
     pointer: `${context.pointer}/limits/${index}`,
     name: undefined,
-    sentence: sentenceOf(limit),
+    message: getDenyMessage(limit),
     counter: { key: `${context.scopeName}.${counter}`, window: readWindow(window), scope },
-    increment: from ? argumentPath(from) : increment,
+    increment: from ? parseArgumentPath(from) : increment,
     most: max,
     isExclusive: false,
   };
@@ -188,13 +193,13 @@ function readRate(rate: NonNullable<RuleInput['rate_limit']>): { most: number; w
   return { most: Number(count), window: readWindow(window) };
 }
 
-function sentenceOf({ on_deny: said, reason }: Pick<Condition, 'on_deny' | 'reason'>) {
+function getDenyMessage({ on_deny: said, reason }: Pick<Condition, 'on_deny' | 'reason'>) {
   return said || reason || undefined;
 }
 
 /** A name is a calendar window; a duration is a sliding window. */
 export function readWindow(input: WindowInput): Window {
-  if (typeof input === 'number') return slidingWindow(input * 1000, `${input} s`);
+  if (typeof input === 'number') return createSlidingWindow(input * 1000, `${input} s`);
   const named = NAMED_WINDOWS.find((name) => name === input);
-  return named ? calendarWindow(named) : slidingWindow(readDuration(input) ?? 0, input);
+  return named ? createCalendarWindow(named) : createSlidingWindow(readDuration(input) ?? 0, input);
 }

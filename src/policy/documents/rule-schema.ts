@@ -3,16 +3,19 @@ import { OPERATORS } from './policy.ts';
 import { NAMED_WINDOWS, readDuration } from './windows.ts';
 
 const DURATION = /^[1-9]\d{0,6}[smhd]$/;
+
 const RATE = /^[1-9]\d{0,8}\/(second|minute|hour|day|week|month|[1-9]\d{0,6}[smhd])$/;
+
 const CONDITION_PATH = /^((args|params)(\.[^.]+)+|state\.[^.]+(\.[^.]+)*\.[^.]+)$/;
+
 const ARGUMENT_PATH = /^(args|params)(\.[^.]+)+$/;
 
-const LONGEST_WINDOW_SECONDS = 31 * 86_400;
+const MAX_WINDOW_SECONDS = 31 * 86_400;
 
 export const durationSchema = z
   .string()
   .regex(DURATION, 'expected a length of time such as 90s, 15m, 2h or 7d')
-  .refine((text) => (readDuration(text) ?? 0) <= LONGEST_WINDOW_SECONDS * 1000, {
+  .refine((text) => (readDuration(text) ?? 0) <= MAX_WINDOW_SECONDS * 1000, {
     message: 'at most 31d',
   })
   .meta({ description: 'A length of time such as 90s, 15m, 2h or 7d.' });
@@ -25,7 +28,7 @@ export const windowSchema = z
     [
       z.enum(NAMED_WINDOWS),
       z.string().regex(DURATION, WINDOW_EXPECTED),
-      z.number().int().min(1).max(LONGEST_WINDOW_SECONDS),
+      z.number().int().min(1).max(MAX_WINDOW_SECONDS),
     ],
     { error: WINDOW_EXPECTED },
   )
@@ -42,10 +45,12 @@ const namedCounter = z
   .min(1)
   .max(100)
   .regex(/^[^.\s]+$/, 'a name without dots or spaces');
+
 const argumentPath = z
   .string()
   .max(500)
   .regex(ARGUMENT_PATH, 'expected args.NAME, such as args.amount');
+
 /** An empty sentence counts as absent. */
 const sentence = z.string().max(2000);
 
@@ -158,6 +163,7 @@ const spendSchema = z
 
 /** A rule needs at least one of these to decide anything. */
 const TESTS = ['conditions', 'any_of', 'rate_limit', 'state', 'validate', 'spend'] as const;
+
 type Test = (typeof TESTS)[number];
 
 /** The tests allowed for each action. */
@@ -167,6 +173,7 @@ const FITTING: Readonly<Record<string, readonly Test[]>> = {
   allow: ['rate_limit', 'validate', 'spend'],
   require_approval: ['conditions', 'any_of'],
 };
+
 const LONELY: readonly Test[] = ['conditions', 'any_of', 'state'];
 
 export const ruleSchema = z
@@ -282,6 +289,7 @@ export const limitSchema = z.strictObject({
 });
 
 export type LimitInput = z.infer<typeof limitSchema>;
+
 export type WindowInput = z.infer<typeof windowSchema>;
 
 function isString(value: unknown): boolean {

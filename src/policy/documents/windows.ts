@@ -8,10 +8,13 @@ export interface Window {
 }
 
 export const NAMED_WINDOWS = ['second', 'minute', 'hour', 'day', 'week', 'month'] as const;
+
 type WindowName = (typeof NAMED_WINDOWS)[number];
 
 const SECOND = 1000;
+
 const DAY = 86_400 * SECOND;
+
 /** A calendar month. Its length here is the maximum, for retention. */
 const LENGTHS: Readonly<Record<WindowName, number>> = {
   second: SECOND,
@@ -36,16 +39,16 @@ export function readDuration(text: string): number | undefined {
   return Number(match[1]) * (UNITS[match[2] as string] as number);
 }
 
-export function calendarWindow(name: WindowName): Window {
+export function createCalendarWindow(name: WindowName): Window {
   return { kind: 'fixed', milliseconds: LENGTHS[name], words: name };
 }
 
-export function slidingWindow(milliseconds: number, words: string): Window {
+export function createSlidingWindow(milliseconds: number, words: string): Window {
   return { kind: 'sliding', milliseconds, words };
 }
 
 /** The start of the fixed window around `now`. Weeks start on Monday, as in ISO 8601. */
-export function windowStart({ milliseconds, words }: Window, now: number): number {
+export function getWindowStart({ milliseconds, words }: Window, now: number): number {
   if (words === 'month') {
     const date = new Date(now);
     return Date.UTC(date.getUTCFullYear(), date.getUTCMonth());
@@ -56,7 +59,7 @@ export function windowStart({ milliseconds, words }: Window, now: number): numbe
 }
 
 /** The end of a fixed window with the given start. */
-export function windowEnd(window: Window, start: number): number {
+export function getWindowEnd(window: Window, start: number): number {
   if (window.words !== 'month') return start + window.milliseconds;
   const date = new Date(start);
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1);

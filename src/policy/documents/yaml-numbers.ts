@@ -2,8 +2,11 @@ import type { ScalarTag } from 'yaml';
 
 /** Integers of YAML 1.1 and 1.2, as in Go's `strconv.ParseInt` with base 0. */
 const INTEGER = /^([-+]?)(?:0[xX]([\da-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9]\d*))$/;
+
 const FLOAT = /^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$/;
+
 const NO_NUMBER = /^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
+
 const DATE =
   /^\d{4}-\d{1,2}-\d{1,2}(?:[Tt ]\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d+)?(?:Z|[-+]\d\d:\d\d)?)?$/;
 
@@ -16,13 +19,13 @@ type Complain = (message: string) => void;
  * @param refusesDates True if an unquoted date is an error: yaml.v3 reads it as a time, and a time
  *   never equals a text.
  */
-export function numberTags(refusesDates: boolean): ScalarTag[] {
+export function createNumberTags(refusesDates: boolean): ScalarTag[] {
   const resolve = (text: string, complain: Complain): unknown => {
     if (DATE.test(text)) {
       if (refusesDates) complain(`"${text}" is a date. Put it in quotes to compare it as text`);
       return text;
     }
-    return readNumber(text, complain) ?? text;
+    return parseNumber(text, complain) ?? text;
   };
   return ['int', 'float'].map((type) => ({
     tag: `tag:yaml.org,2002:${type}`,
@@ -33,14 +36,14 @@ export function numberTags(refusesDates: boolean): ScalarTag[] {
 }
 
 /** `undefined` if the text is not a number. */
-function readNumber(text: string, complain: Complain): number | undefined {
+function parseNumber(text: string, complain: Complain): number | undefined {
   if (NO_NUMBER.test(text)) {
     complain(`"${text}" is no number that can be compared`);
     return undefined;
   }
   // yaml.v3 removes underscores only if the first character is a digit or a sign.
   const plain = text.startsWith('.') ? text : text.replaceAll('_', '');
-  const integer = readInteger(plain);
+  const integer = parseInteger(plain);
   const number = integer === undefined && FLOAT.test(plain) ? Number(plain) : Number(integer);
   if (Number.isNaN(number)) return undefined;
   const isExact = integer === undefined ? Number.isFinite(number) : BigInt(number) === integer;
@@ -48,7 +51,7 @@ function readNumber(text: string, complain: Complain): number | undefined {
   return number;
 }
 
-function readInteger(plain: string): bigint | undefined {
+function parseInteger(plain: string): bigint | undefined {
   const match = INTEGER.exec(plain);
   if (!match) return undefined;
   const [, sign, hexadecimal, binary, octal, decimal = '0'] = match;

@@ -1,17 +1,17 @@
 import { createHmac } from 'node:crypto';
-import { Recent } from './recent.ts';
+import { LruCache } from './recent.ts';
 import { ID_LENGTH } from './tokens.ts';
 
 /**
  * Bytes of cached digests and their values. The data of one person usually occurs several times in
  * a conversation.
  */
-const MOST_KNOWN = 512 * 1024;
+const MAX_CACHE_WEIGHT = 512 * 1024;
 
 /** Creates the ids of hidden values: the same id for the same value, kind and purpose. */
 export class Digests {
   readonly #salt: Buffer;
-  readonly #known = new Recent<string>(MOST_KNOWN, (key) => 2 * key.length + 100);
+  readonly #known = new LruCache<string>(MAX_CACHE_WEIGHT, (key) => 2 * key.length + 100);
 
   /** @param salt Without the salt, a value cannot be recovered from its digest by guessing. */
   constructor(salt: Buffer) {

@@ -1,12 +1,12 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import * as nodeFiles from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { AgentCoreError, messageOf } from '../../error.ts';
-import { namesIn, runName } from '../../journal/journal-files.ts';
-import { type FileSystem, JournalPart, prepareFolder } from '../../journal/journal-part.ts';
-import { type Kept, MemoryVault, type Vault } from './vault.ts';
+import { AgentCoreError, getErrorMessage } from '../../error.ts';
+import { createRunName, listFileNames } from '../../journal/journal-files.ts';
+import { type FileSystem, prepareFolder, SegmentFile } from '../../journal/journal-part.ts';
+import { MemoryVault, type Vault, type VaultEntry } from './vault.ts';
 
-export interface EncryptedVaultOptions {
+interface EncryptedVaultOptions {
   /** A folder for the vault alone, created if it does not exist. */
   readonly folder: string;
   /** 32 bytes, stored elsewhere. */
@@ -20,10 +20,14 @@ export interface EncryptedVaultOptions {
 }
 
 const CIPHER = 'aes-256-gcm';
+
 const NONCE = 12;
+
 const TAG = 16;
+
 /** Maximum number of entries that wait to be written. */
-const MOST_WAITING = 10_000;
+const MAX_WAITING = 10_000;
+
 /** Maximum age of stored values in milliseconds. */
 const MAX_AGE = 30 * 24 * 60 * 60 * 1000;
 
@@ -38,8 +42,8 @@ export class EncryptedVault implements Vault {
   readonly #run: string;
   /** The number of bytes that were read of each file. */
   readonly #read = new Map<string, number>();
-  #waiting: [string, Kept][] = [];
-  #part: JournalPart | undefined;
+  #waiting: [string, VaultEntry][] = [];
+  #part: SegmentFile | undefined;
   #path = '';
   #nextPart = 0;
   #work: Promise<void> = Promise.resolve();
@@ -52,7 +56,7 @@ export class EncryptedVault implements Vault {
       maxBytes: 64 * 1024 * 1024,
       ...options,
     };
-    this.#run = runName(this.#options.now(), process.pid, randomBytes(3).toString('hex'));
+    this.#run = createRunName(this.#options.now(), process.pid, randomBytes(3).toString('hex'));
   }
 
   /** @throws {AgentCoreError} `config` if the key is invalid, or if the folder cannot be listed. */
@@ -64,20 +68,20 @@ export class EncryptedVault implements Vault {
     try {
       await vault.#readAll();
     } catch (thrown) {
-      const reason = `Could not read the redaction vault in ${options.folder}: ${messageOf(thrown)}`;
+      const reason = `Could not read the redaction vault in ${options.folder}: ${getErrorMessage(thrown)}`;
       throw new AgentCoreError('config', reason, { cause: thrown });
     }
     return vault;
   }
 
-  keep(id: string, kept: Kept): void {
+  keep(id: string, kept: VaultEntry): void {
     this.#memory.keep(id, kept);
     this.#waiting.push([id, kept]);
     // Only if the disk accepts no writes. In that case no message with these tokens was sent.
-    if (this.#waiting.length > MOST_WAITING) this.#waiting.shift();
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
   }
 
-  find(id: string): Kept | undefined {
+  find(id: string): VaultEntry | undefined {
     return this.#memory.find(id);
   }
 
@@ -98,7 +102,7 @@ export class EncryptedVault implements Vault {
   async #readAll(): Promise<boolean> {
     const { folder } = this.#options;
     let hasNew = false;
-    for (const name of await vaultFiles(folder)) {
+    for (const name of await listVaultFiles(folder)) {
       if (name.startsWith(`${this.#run}.`)) continue;
       // An unreadable file is ignored.
       hasNew = (await this.#readOn(join(folder, name)).catch(() => false)) || hasNew;
@@ -126,7 +130,7 @@ export class EncryptedVault implements Vault {
       this.#part = undefined;
       throw new AgentCoreError(
         'config',
-        `Could not keep the originals of redacted values in ${this.#options.folder}, so the message was not sent: ${messageOf(thrown)}`,
+        `Could not keep the originals of redacted values in ${this.#options.folder}, so the message was not sent: ${getErrorMessage(thrown)}`,
         { cause: thrown },
       );
     }
@@ -138,14 +142,14 @@ export class EncryptedVault implements Vault {
     await this.#prune();
     await this.#part?.close();
     this.#path = join(folder, `${this.#run}.${this.#nextPart++}.vault`);
-    this.#part = await JournalPart.create(files, this.#path, Buffer.alloc(0));
+    this.#part = await SegmentFile.create(files, this.#path, Buffer.alloc(0));
   }
 
   /** Removes files that are too old, and the oldest files beyond the size limit. */
   async #prune(): Promise<void> {
     const { folder, files, maxBytes, now, partBytes } = this.#options;
     let left = maxBytes - partBytes;
-    for (const name of (await vaultFiles(folder)).reverse()) {
+    for (const name of (await listVaultFiles(folder)).reverse()) {
       const path = join(folder, name);
       const status = await files.stat(path).catch(() => undefined);
       if (!status) continue;
@@ -175,7 +179,7 @@ export class EncryptedVault implements Vault {
     }
   }
 
-  #sealed(entry: readonly [string, Kept]): string {
+  #sealed(entry: readonly [string, VaultEntry]): string {
     const nonce = randomBytes(NONCE);
     const cipher = createCipheriv(CIPHER, this.#options.key, nonce);
     cipher.setAAD(Buffer.from(basename(this.#path)));
@@ -183,7 +187,7 @@ export class EncryptedVault implements Vault {
     return `${Buffer.concat([...sealed, cipher.getAuthTag()]).toString('base64')}\n`;
   }
 
-  #unsealed(line: string, path: string): [string, Kept] | undefined {
+  #unsealed(line: string, path: string): [string, VaultEntry] | undefined {
     const bytes = Buffer.from(line, 'base64');
     try {
       const decipher = createDecipheriv(CIPHER, this.#options.key, bytes.subarray(0, NONCE));
@@ -198,7 +202,7 @@ export class EncryptedVault implements Vault {
 }
 
 /** Sorted by the start of their program, then by part number. */
-async function vaultFiles(folder: string): Promise<string[]> {
-  const names = (await namesIn(folder)).filter((name) => name.endsWith('.vault'));
+async function listVaultFiles(folder: string): Promise<string[]> {
+  const names = (await listFileNames(folder)).filter((name) => name.endsWith('.vault'));
   return names.sort((one, other) => one.localeCompare(other, 'en', { numeric: true }));
 }

@@ -5,10 +5,11 @@
  */
 const DISGUISE =
   /(?:\p{Cf}|\p{Cs}|\p{Variation_Selector}|(?![\t\n\r])\p{Cc}|\u034f|[\u115f\u1160\u2800\u3164\uffa0]|(?<=[!-~])\p{Mn})+|(?! )\p{Zs}|[\u2010-\u2015\u2043\u2212\u2024\u3002]|[\ufe50-\ufe6b\uff01-\uff61]|(?!\d)\p{Nd}|[\u00b2\u00b3\u00b9\u2070-\u208e\u2460-\u2468\u24ea]|[\u{1d400}-\u{1d7cb}\u24b6-\u24e9]|%(?:25){0,4}[2-7][\da-f]|\\u00[2-7][\da-f]|\\(?:x|u\{0{0,4})[2-7][\da-f]\}?|&#(?:0{0,5}\d{2,3}|x0{0,5}[2-7][\da-f]);|&(?:commat|period);/giu;
+
 const MAY_BE_DISGUISED = /[^\t\n\r -~]|%[2-7][\dA-Fa-f]|\\[ux]|&#|&commat|&period/i;
 
 /** A normalized text, with the mapping of its places to the original text. */
-interface Folded {
+interface NormalizedText {
   readonly text: string;
   /** The place in the original of the character that begins at `place`. */
   readonly from: (place: number) => number;
@@ -17,7 +18,7 @@ interface Folded {
 }
 
 /** One interpretation of a text. */
-export interface Reading extends Folded {
+interface Reading extends NormalizedText {
   /** Whether a find at a place of the original counts. Undefined if all finds count. */
   readonly accepts?: (kind: string, start: number, end: number) => boolean;
 }
@@ -27,32 +28,34 @@ export interface Reading extends Folded {
  * one as quoted-printable (RFC 2045) and one with joined lines. From the latter two, only
  * additional finds count.
  */
-export function readingsOf(text: string): readonly Reading[] {
-  const first = folded(text);
+export function getInterpretations(text: string): readonly Reading[] {
+  const first = normalizeText(text);
   const others = [
-    text.includes('=') ? quotedPrintable(text) : undefined,
-    text.includes('\n') ? unwrapped(text) : undefined,
+    text.includes('=') ? decodeQuotedPrintable(text) : undefined,
+    text.includes('\n') ? unwrapLines(text) : undefined,
   ].filter((reading) => reading !== undefined);
   return others.length === 0 ? [first] : [first, ...others];
 }
 
 /** Normalizes a text, so that no form of writing prevents detection. */
-function folded(text: string): Folded {
-  if (!MAY_BE_DISGUISED.test(text)) return { text, from: same, upTo: same };
+function normalizeText(text: string): NormalizedText {
+  if (!MAY_BE_DISGUISED.test(text)) return { text, from: toSamePlace, upTo: toSamePlace };
   const changes = new Changes(text);
   for (const { 0: written, index } of text.matchAll(DISGUISE)) {
-    const reads = readingOf(written);
+    const reads = decodeCharacter(written);
     if (reads !== written) changes.add(index, written.length, reads);
   }
   return changes.folded();
 }
 
 const QUOTED = /=(?:[2-7][\dA-F]|[ \t]*\r?\n)/;
+
 const QUOTATION = /=(?:([\dA-F]{2})|[ \t]*\r?\n)/g;
+
 /** An equals sign that quoted-printable would have encoded. */
 const NOT_QUOTED = /=(?![\dA-F]{2}|[ \t]*\r?$)/;
 
-function quotedPrintable(text: string): Reading | undefined {
+function decodeQuotedPrintable(text: string): Reading | undefined {
   if (!QUOTED.test(text)) return undefined;
   const changes = new Changes(text);
   let endOfLine = -1;
@@ -74,12 +77,14 @@ function quotedPrintable(text: string): Reading | undefined {
 }
 
 const BROKEN = /[A-Za-z\d][ \t]*\r?\n[ \t>]*\d/;
+
 const BREAK = /(?<=[A-Za-z\d])[ \t]{0,8}\r?\n[ \t>]{0,8}(?=\d)/g;
+
 /** Maximum number of characters in a group of a grouped number. */
 const MAX_GROUP = 6;
 
 /** Joins card and account numbers that continue on the next line. */
-function unwrapped(text: string): Reading | undefined {
+function unwrapLines(text: string): Reading | undefined {
   if (!BROKEN.test(text)) return undefined;
   const changes = new Changes(text);
   for (const { 0: written, index } of text.matchAll(BREAK)) changes.add(index, written.length, ' ');
@@ -125,23 +130,23 @@ class Changes {
     return count;
   }
 
-  folded(): Folded {
+  folded(): NormalizedText {
     const places = this.#places;
-    if (places.length === 0) return { text: this.#text, from: same, upTo: same };
+    if (places.length === 0) return { text: this.#text, from: toSamePlace, upTo: toSamePlace };
     return {
       text: this.#plain + this.#text.slice(this.#copied),
-      from: (place) => original(places, place, false),
-      upTo: (place) => original(places, place, true),
+      from: (place) => toOriginalPlace(places, place, false),
+      upTo: (place) => toOriginalPlace(places, place, true),
     };
   }
 }
 
-function same(place: number): number {
+function toSamePlace(place: number): number {
   return place;
 }
 
 /** Binary search for the last change that begins before the place. */
-function original(changes: readonly number[], place: number, isEnd: boolean): number {
+function toOriginalPlace(changes: readonly number[], place: number, isEnd: boolean): number {
   let low = 0;
   let high = changes.length / 4;
   while (low < high) {
@@ -161,17 +166,17 @@ function original(changes: readonly number[], place: number, isEnd: boolean): nu
   return isEnd ? end : start;
 }
 
-function readingOf(written: string): string {
-  if (written.startsWith('%')) return characterOf(written.slice(-2), 16);
-  if (written.startsWith('\\')) return characterOf(written.replace('}', '').slice(-2), 16);
+function decodeCharacter(written: string): string {
+  if (written.startsWith('%')) return toCharacter(written.slice(-2), 16);
+  if (written.startsWith('\\')) return toCharacter(written.replace('}', '').slice(-2), 16);
   if (written.startsWith('&')) {
     if (/^&commat/i.test(written)) return '@';
     if (/^&period/i.test(written)) return '.';
     const isHex = /^&#x/i.test(written);
-    return characterOf(written.slice(isHex ? 3 : 2, -1), isHex ? 16 : 10);
+    return toCharacter(written.slice(isHex ? 3 : 2, -1), isHex ? 16 : 10);
   }
   const code = written.codePointAt(0) as number;
-  if (/^\p{Nd}/u.test(written)) return String(digitOf(code));
+  if (/^\p{Nd}/u.test(written)) return String(toAsciiDigit(code));
   if (/^[\u2010-\u2015\u2043\u2212]/.test(written)) return '-';
   if (/^[\u2024\u3002\uff61]/.test(written)) return '.';
   // Characters without width are removed. All others are normalized by NFKC.
@@ -182,13 +187,13 @@ function isNothing(written: string): boolean {
   return /^[\p{C}\p{Mn}\u115f\u1160\u2800\u3164\uffa0]/u.test(written);
 }
 
-function characterOf(code: string, base: number): string {
+function toCharacter(code: string, base: number): string {
   const character = String.fromCharCode(Number.parseInt(code, base));
   return /[\x20-\x7e]/.test(character) ? character : ' ';
 }
 
 /** Unicode assigns decimal digits in blocks of ten that begin with the digit zero. */
-function digitOf(code: number): number {
+function toAsciiDigit(code: number): number {
   if (code >= 0x1d7ce && code <= 0x1d7ff) return (code - 0x1d7ce) % 10;
   let zero = code;
   while (code - zero < 9 && /^\p{Nd}$/u.test(String.fromCodePoint(zero - 1))) zero--;

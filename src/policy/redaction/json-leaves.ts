@@ -24,7 +24,9 @@ export interface LeafRewriter {
 
 /** Characters after which the work may pause. */
 const STRETCH = 4_096;
+
 const QUOTE = 0x22;
+
 const BACKSLASH = 0x5c;
 
 /**
@@ -57,9 +59,9 @@ export function* rewriteLeaves(
     }
     const code = json.charCodeAt(at);
     if (code === QUOTE) {
-      const end = endOfString(json, at);
+      const end = findStringEnd(json, at);
       const isKey = isFollowedByColon(json, end);
-      const text = textOf(json, at, end);
+      const text = unescapeJsonString(json, at, end);
       if (end > pauseAt) yield;
       if (isKey) path[open.at(-1) as number] = text;
       if (isKey) path.length = (open.at(-1) as number) + 1;
@@ -67,7 +69,7 @@ export function* rewriteLeaves(
       const token = typeof made === 'object' ? yield* made : made;
       if (token !== undefined) {
         rewritten.add(json.slice(copied, at));
-        rewritten.add(isKey ? distinct(token, written, open.length, numberFrom) : token);
+        rewritten.add(isKey ? makeKeyUnique(token, written, open.length, numberFrom) : token);
         copied = end;
       }
       at = end;
@@ -78,9 +80,9 @@ export function* rewriteLeaves(
     } else if (code === 0x7d || code === 0x5d) {
       path.length = open.pop() as number;
       at += 1;
-    } else if (isOfNumber(code)) {
+    } else if (isNumberCharacter(code)) {
       let end = at + 1;
-      while (end < json.length && isOfNumber(json.charCodeAt(end))) end++;
+      while (end < json.length && isNumberCharacter(json.charCodeAt(end))) end++;
       // The letters of `true` and `false` are handled like parts of numbers.
       const first = json.charCodeAt(at);
       const isNumber = first === 0x2d || (first >= 0x30 && first <= 0x39);
@@ -101,7 +103,7 @@ export function* rewriteLeaves(
 }
 
 /** Whether an object of a text that `JSON.parse` has accepted has a duplicate key. */
-export function* hasKeyTwice(json: string): Sliced<boolean> {
+export function* hasDuplicateKey(json: string): Sliced<boolean> {
   /** The keys of each open object, or undefined for arrays. */
   const open: (Set<string> | undefined)[] = [];
   let pauseAt = STRETCH;
@@ -115,10 +117,10 @@ export function* hasKeyTwice(json: string): Sliced<boolean> {
     else if (code === 0x5b) open.push(undefined);
     else if (code === 0x7d || code === 0x5d) open.pop();
     else if (code === QUOTE) {
-      const end = endOfString(json, at);
+      const end = findStringEnd(json, at);
       const keys = open.at(-1);
       if (keys && isFollowedByColon(json, end)) {
-        const key = textOf(json, at, end);
+        const key = unescapeJsonString(json, at, end);
         if (keys.has(key)) return true;
         keys.add(key);
       }
@@ -128,7 +130,7 @@ export function* hasKeyTwice(json: string): Sliced<boolean> {
   return false;
 }
 
-function distinct(
+function makeKeyUnique(
   token: string,
   written: (Map<string, number> | undefined)[],
   depth: number,
@@ -142,7 +144,7 @@ function distinct(
   return `${token.slice(0, -1)} (${(numberFrom ?? 1) + times - 1})"`;
 }
 
-function endOfString(json: string, start: number): number {
+function findStringEnd(json: string, start: number): number {
   const quote = json.indexOf('"', start + 1);
   if (quote === -1) return json.length;
   if (json.charCodeAt(quote - 1) !== BACKSLASH) return quote + 1;
@@ -154,7 +156,7 @@ function endOfString(json: string, start: number): number {
   return json.length;
 }
 
-function textOf(json: string, start: number, end: number): string {
+function unescapeJsonString(json: string, start: number, end: number): string {
   const written = json.slice(start + 1, end - 1);
   return written.includes('\\') ? (JSON.parse(json.slice(start, end)) as string) : written;
 }
@@ -166,7 +168,7 @@ function isFollowedByColon(json: string, start: number): boolean {
 }
 
 /** Digits, signs, the decimal point and the e of an exponent. */
-function isOfNumber(code: number): boolean {
+function isNumberCharacter(code: number): boolean {
   return (
     (code >= 0x30 && code <= 0x39) ||
     code === 0x2d ||

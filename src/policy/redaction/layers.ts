@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { isJson } from '../../mcp/json-parser.ts';
-import { awaited, type Sliced } from '../../slices.ts';
+import { awaitResult, type Sliced } from '../../slices.ts';
 
 /** The structure of a string that contains other text. */
 export type Layer =
@@ -53,27 +53,38 @@ const COMPRESSIONS = {
   },
 } as const;
 
-const SHORTEST = 16;
+const MIN_LENGTH = 16;
+
 /** Characters after which the work may pause. */
 const STRETCH = 4_096;
+
 /** Bytes up to which raw deflate has only one block, with fixed codes. */
 const ONE_BLOCK_BYTES = 64;
+
 /** The first characters, which exclude an encoding for most texts. A longer text is decoded. */
 const BEGINNING = 256;
+
 const BASE64_BEGINNING = /^[A-Za-z\d+/_-]+={0,2}$/;
+
 const HEX_BEGINNING = /^(?:[\da-f]+|[\dA-F]+)$/;
+
 const URL_BEGINNING = /^(?:[\w.!~*'()-]|%[\dA-F]{2})+%?[\dA-F]?$/;
+
 /**
  * An id that is in most results. Its hyphens make it look like base64url, but it contains no text.
  */
 const UUID = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/i;
+
 const DATA_URL = /^data:[^,]{0,200};base64,/i;
+
 const BLANK = /^[ \t\r]*$/;
+
 /** Control characters other than tab and line breaks. */
 const CONTROL = /[^\P{Cc}\t\n\r]/u;
 
 /** Texts up to this length are checked at once for signs of a layer or an embedded layer. */
 const SHORT = 1_024;
+
 const MAY_BE_LAYERED = /^\s*[[{"]|%|[A-Za-z\d+/_-]{16}/;
 
 /** Whether a text is short and contains neither a layer nor an encoded word. */
@@ -81,13 +92,13 @@ export function isSimple(text: string): boolean {
   return text.length <= SHORT && (!MAY_BE_LAYERED.test(text) || UUID.test(text));
 }
 
-export function* layerOf(text: string): Sliced<Layer | undefined> {
+export function* decodeLayer(text: string): Sliced<Layer | undefined> {
   if (isOpening(text)) {
     if (yield* isJson(text)) return { kind: 'json' };
     return (yield* hasJsonLines(text)) ? { kind: 'json-lines' } : undefined;
   }
-  if (text.includes('%')) return yield* urlOf(text);
-  return text.length >= SHORTEST ? yield* encodedOf(text) : undefined;
+  if (text.includes('%')) return yield* decodeUrlComponent(text);
+  return text.length >= MIN_LENGTH ? yield* decodeText(text) : undefined;
 }
 
 function isOpening(text: string): boolean {
@@ -98,7 +109,7 @@ function isOpening(text: string): boolean {
 function* hasJsonLines(text: string): Sliced<boolean> {
   if (!text.includes('\n')) return false;
   for (let at = 0; at <= text.length; ) {
-    const end = endOfLine(text, at);
+    const end = findLineEnd(text, at);
     const line = text.slice(at, end);
     if (!BLANK.test(line) && !(yield* isJson(line))) return false;
     at = end + 1;
@@ -108,12 +119,12 @@ function* hasJsonLines(text: string): Sliced<boolean> {
 }
 
 /** The end of the line that begins at a place, without its line feed. */
-export function endOfLine(text: string, start: number): number {
+export function findLineEnd(text: string, start: number): number {
   const end = text.indexOf('\n', start);
   return end === -1 ? text.length : end;
 }
 
-function* urlOf(text: string): Sliced<Layer | undefined> {
+function* decodeUrlComponent(text: string): Sliced<Layer | undefined> {
   if (!URL_BEGINNING.test(text.slice(0, BEGINNING))) return undefined;
   try {
     yield;
@@ -126,15 +137,15 @@ function* urlOf(text: string): Sliced<Layer | undefined> {
 }
 
 /** An encoded text among other words, such as the data of a `data:` URL. */
-export interface EmbeddedLayer {
+interface EmbeddedLayer {
   readonly start: number;
   readonly end: number;
   readonly layer: Encoded;
 }
 
 /** Finds the next encoded text within a text from a place on. */
-export function* embeddedFrom(text: string, from: number): Sliced<EmbeddedLayer | undefined> {
-  if (text.length <= SHORTEST) return undefined;
+export function* findEmbeddedLayer(text: string, from: number): Sliced<EmbeddedLayer | undefined> {
+  if (text.length <= MIN_LENGTH) return undefined;
   let pauseAt = from + STRETCH;
   for (let at = from; at < text.length; at++) {
     if (at >= pauseAt) {
@@ -142,12 +153,12 @@ export function* embeddedFrom(text: string, from: number): Sliced<EmbeddedLayer 
       yield;
     }
     let start = at;
-    while (isOfBase64(text.charCodeAt(at))) at++;
-    if (at - start < SHORTEST) continue;
+    while (isBase64Character(text.charCodeAt(at))) at++;
+    if (at - start < MIN_LENGTH) continue;
     const padded = text.startsWith('==', at) ? at + 2 : text[at] === '=' ? at + 1 : at;
     if (start === 0 && padded === text.length && !isHexPrefix(text, start)) return undefined;
     if (isHexPrefix(text, start)) start += 2;
-    const layer = yield* encodedOf(text.slice(start, padded));
+    const layer = yield* decodeText(text.slice(start, padded));
     if (layer) return { start, end: padded, layer };
   }
   return undefined;
@@ -158,11 +169,12 @@ function isHexPrefix(text: string, at: number): boolean {
 }
 
 /** Letters, digits and `+ / - _`. */
-function isOfBase64(code: number): boolean {
+function isBase64Character(code: number): boolean {
   return code < 128 && OF_BASE64[code] === 1;
 }
 
 const OF_BASE64 = new Uint8Array(128);
+
 for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_') {
   OF_BASE64[character.charCodeAt(0)] = 1;
 }
@@ -175,11 +187,14 @@ export function isBlank(line: string): boolean {
  * Encodes a text in this layer. Undefined if the compression needs another thread and the caller
  * does not wait.
  */
-export function* encoded(layer: Omit<Encoded, 'text'>, text: string): Sliced<string | undefined> {
+export function* encodeLayer(
+  layer: Omit<Encoded, 'text'>,
+  text: string,
+): Sliced<string | undefined> {
   const { prefix, style, isPadded, isUpperCase, compression } = layer;
   yield;
   const plain = Buffer.from(text);
-  const bytes = compression ? yield* compressed(plain, compression) : plain;
+  const bytes = compression ? yield* compressBytes(plain, compression) : plain;
   if (!bytes) return undefined;
   yield;
   const written = bytes.toString(style);
@@ -199,17 +214,17 @@ export function isSameStyle(one: Encoded, other: Layer | undefined): boolean {
   );
 }
 
-function* encodedOf(text: string): Sliced<Encoded | undefined> {
+function* decodeText(text: string): Sliced<Encoded | undefined> {
   if (UUID.test(text)) return undefined;
   const prefix = DATA_URL.exec(text.slice(0, BEGINNING))?.[0] ?? '';
   const written = text.slice(prefix.length);
   const beginning = written.slice(0, BEGINNING);
   if (!BASE64_BEGINNING.test(beginning)) return undefined;
   const isHex = prefix === '' && written.length % 2 === 0 && HEX_BEGINNING.test(beginning);
-  return yield* isHex ? hexOf(written) : base64Of(prefix, written);
+  return yield* isHex ? decodeHex(written) : decodeBase64(prefix, written);
 }
 
-function* hexOf(written: string): Sliced<Encoded | undefined> {
+function* decodeHex(written: string): Sliced<Encoded | undefined> {
   yield;
   const bytes = Buffer.from(written, 'hex');
   if (bytes.length * 2 !== written.length || !isUtf8(bytes)) return undefined;
@@ -228,40 +243,40 @@ function* hexOf(written: string): Sliced<Encoded | undefined> {
   };
 }
 
-function* base64Of(prefix: string, written: string): Sliced<Encoded | undefined> {
+function* decodeBase64(prefix: string, written: string): Sliced<Encoded | undefined> {
   yield;
   const style = written.includes('-') || written.includes('_') ? 'base64url' : 'base64';
   const bytes = Buffer.from(written, style);
   const isPadded = written.length % 4 === 0;
   const form = { kind: 'encoded', prefix: '', style, isPadded, isUpperCase: false } as const;
-  const content = yield* contentOf(bytes);
+  const content = yield* decodeContent(bytes);
   if (!content) return undefined;
   yield;
   const plain = { ...form, compression: undefined };
   // Accepts only a text that has the same form when it is encoded again.
   const isWhole = content.compression
     ? bytes.toString(style).replace(/=+$/, '') === written.replace(/={0,2}$/, '')
-    : (yield* encoded(plain, content.text)) === written;
+    : (yield* encodeLayer(plain, content.text)) === written;
   return isWhole ? { ...form, prefix, ...content } : undefined;
 }
 
 /** Decodes bytes to text, after decompression. */
-function* contentOf(bytes: Buffer): Sliced<Pick<Encoded, 'text' | 'compression'> | undefined> {
+function* decodeContent(bytes: Buffer): Sliced<Pick<Encoded, 'text' | 'compression'> | undefined> {
   if (isUtf8(bytes)) return { text: bytes.toString(), compression: undefined };
-  const compression = compressionOf(bytes);
+  const compression = detectCompression(bytes);
   if (!compression) return undefined;
-  const inner = yield* decompressed(bytes, compression);
+  const inner = yield* decompressBytes(bytes, compression);
   return inner && isUtf8(inner) ? { text: inner.toString(), compression } : undefined;
 }
 
-function* compressed(plain: Buffer, compression: Compression): Sliced<Buffer | undefined> {
+function* compressBytes(plain: Buffer, compression: Compression): Sliced<Buffer | undefined> {
   const { compressAtOnce, compress } = COMPRESSIONS[compression];
   if (plain.length <= MAX_BYTES_AT_ONCE) return compressAtOnce(plain);
-  return yield* awaited(() => compress(plain));
+  return yield* awaitResult(() => compress(plain));
 }
 
 /** Undefined if the bytes are not compressed, or exceed the bound. */
-function* decompressed(bytes: Buffer, compression: Compression): Sliced<Buffer | undefined> {
+function* decompressBytes(bytes: Buffer, compression: Compression): Sliced<Buffer | undefined> {
   const { decompressAtOnce, decompress } = COMPRESSIONS[compression];
   try {
     return decompressAtOnce(bytes, { maxOutputLength: MAX_BYTES_AT_ONCE });
@@ -269,14 +284,14 @@ function* decompressed(bytes: Buffer, compression: Compression): Sliced<Buffer |
     if ((thrown as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') return undefined;
   }
   const options = { maxOutputLength: MAX_DECOMPRESSED_BYTES };
-  return yield* awaited(() => decompress(bytes, options).catch(() => undefined));
+  return yield* awaitResult(() => decompress(bytes, options).catch(() => undefined));
 }
 
 /**
  * Detects the compression by the header of the format (RFC 1950, 1951, 1952). Raw deflate has only
  * the type of its first block.
  */
-function compressionOf(bytes: Buffer): Compression | undefined {
+function detectCompression(bytes: Buffer): Compression | undefined {
   const [first = 0, second = 0] = bytes;
   if (first === 0x1f && second === 0x8b) return 'gzip';
   if ((first & 0x0f) === 8 && first >> 4 <= 7 && ((first << 8) | second) % 31 === 0) {

@@ -1,8 +1,8 @@
 import { hkdfSync } from 'node:crypto';
 import { join } from 'node:path';
 import { AgentCoreError } from '../../error.ts';
-import type { Request } from '../../mcp/message.ts';
-import { auditSalt } from '../audit/audit-folder.ts';
+import type { JsonRpcRequest } from '../../mcp/message.ts';
+import { getOrCreateAuditSalt } from '../audit/audit-folder.ts';
 import { EncryptedVault } from './encrypted-vault.ts';
 import { RedactionInterceptor } from './redaction-interceptor.ts';
 import { Redactor } from './redactor.ts';
@@ -21,10 +21,10 @@ export interface RedactionOptions {
    * Whether a request to the client is an approval question of the policy about the client's own
    * data.
    */
-  readonly isOurs?: (request: Request) => boolean;
+  readonly isOurs?: (request: JsonRpcRequest) => boolean;
 }
 
-export interface Redaction {
+interface Redaction {
   readonly interceptor: RedactionInterceptor;
   /** Closes the vault. Values whose tokens were sent are already on disk. */
   close(): Promise<void>;
@@ -39,29 +39,31 @@ export interface Redaction {
  */
 export async function openRedaction(options: RedactionOptions): Promise<Redaction> {
   const { rules, stateFolder, vaultKey } = options;
-  const key = vaultKey === undefined ? undefined : keyOf(vaultKey);
-  const salt = derived(key ?? (await auditSalt(stateFolder)), 'redaction salt');
+  const key = vaultKey === undefined ? undefined : parseVaultKey(vaultKey);
+  const salt = deriveKey(key ?? (await getOrCreateAuditSalt(stateFolder)), 'redaction salt');
   const vault = key
     ? await EncryptedVault.open({
         folder: join(stateFolder, 'vault'),
-        key: derived(key, 'redaction vault'),
+        key: deriveKey(key, 'redaction vault'),
       })
     : new MemoryVault();
   const close = async () => {
     if (vault instanceof EncryptedVault) await vault.close();
   };
-  const redactorOf = redactorFor(rules, (of) => Redactor.create({ rules: of, vault, salt }));
+  const getRedactor = createRedactorGetter(rules, (of) =>
+    Redactor.create({ rules: of, vault, salt }),
+  );
   try {
-    await redactorOf();
+    await getRedactor();
   } catch (thrown) {
     await close();
     throw thrown;
   }
-  return { interceptor: new RedactionInterceptor(redactorOf, options.isOurs), close };
+  return { interceptor: new RedactionInterceptor(getRedactor, options.isOurs), close };
 }
 
 /** Returns the redactor for the rules in force, or undefined if there were never any. */
-function redactorFor(
+function createRedactorGetter(
   rules: () => readonly RedactionRules[],
   create: (rules: readonly RedactionRules[]) => Promise<Redactor>,
 ): () => Promise<Redactor | undefined> {
@@ -77,7 +79,7 @@ function redactorFor(
   };
 }
 
-function keyOf(text: string): Buffer {
+function parseVaultKey(text: string): Buffer {
   const key = Buffer.from(text, 'base64');
   if (key.length === 32) return key;
   throw new AgentCoreError(
@@ -86,6 +88,6 @@ function keyOf(text: string): Buffer {
   );
 }
 
-function derived(secret: Buffer, purpose: string): Buffer {
+function deriveKey(secret: Buffer, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, '', `agentcore-mcp ${purpose}`, 32));
 }

@@ -2,9 +2,9 @@
  * A cache that keeps at least the latest half of its bound, and never exceeds its bound. Used
  * entries move to the younger of two generations, and the older generation is dropped at once.
  */
-export class Recent<V> {
+export class LruCache<V> {
   readonly #most: number;
-  readonly #weightOf: (key: string, value: V) => number;
+  readonly #weigh: (key: string, value: V) => number;
   #young = new Map<string, V>();
   #old = new Map<string, V>();
   #weight = 0;
@@ -12,7 +12,7 @@ export class Recent<V> {
   /** @param most The maximum weight of all keys and values. */
   constructor(most: number, weightOf: (key: string, value: V) => number) {
     this.#most = most;
-    this.#weightOf = weightOf;
+    this.#weigh = weightOf;
   }
 
   get(key: string): V | undefined {
@@ -24,7 +24,7 @@ export class Recent<V> {
   }
 
   set(key: string, value: V): void {
-    const weight = this.#weightOf(key, value);
+    const weight = this.#weigh(key, value);
     if (this.#weight + weight > this.#most / 2) {
       this.#old = this.#young;
       this.#young = new Map();

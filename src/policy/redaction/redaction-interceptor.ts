@@ -1,10 +1,16 @@
 import { AgentCoreError } from '../../error.ts';
 import { MAX_LENGTH_AT_ONCE, parseJson } from '../../mcp/json-parser.ts';
-import type { JsonObject, Message, Notification, Request, Response } from '../../mcp/message.ts';
+import type {
+  JsonObject,
+  JsonRpcMessage,
+  JsonRpcNotification,
+  JsonRpcRequest,
+  JsonRpcResponse,
+} from '../../mcp/message.ts';
 import type { Interceptor, Passage } from '../../relay/interceptors.ts';
-import { Cancelled, type Peer, type Trail } from '../../relay/peer.ts';
-import { inSlices, nextTurn } from '../../slices.ts';
-import type { About, Redacted, Redactor } from './redactor.ts';
+import { type CallInfo, CancelledError, type Peer } from '../../relay/peer.ts';
+import { runInSlices, yieldToEventLoop } from '../../slices.ts';
+import type { Redacted, Redactor, RequestInfo } from './redactor.ts';
 
 /** The format of ordinary method names. Others may contain data on purpose. */
 const METHOD = /^[A-Za-z$][A-Za-z$/_-]{0,100}$/;
@@ -15,8 +21,8 @@ const METHOD = /^[A-Za-z$][A-Za-z$/_-]{0,100}$/;
  * after it.
  */
 export class RedactionInterceptor implements Interceptor {
-  readonly #redactorOf: () => Promise<Redactor | undefined>;
-  readonly #isOurs: (request: Request) => boolean;
+  readonly #getRedactor: () => Promise<Redactor | undefined>;
+  readonly #isOurs: (request: JsonRpcRequest) => boolean;
 
   /**
    * @param redactorOf Returns the redactor for the rules in force, or undefined if there are none.
@@ -25,81 +31,81 @@ export class RedactionInterceptor implements Interceptor {
    */
   constructor(
     redactorOf: () => Promise<Redactor | undefined>,
-    isOurs: (request: Request) => boolean = () => false,
+    isOurs: (request: JsonRpcRequest) => boolean = () => false,
   ) {
-    this.#redactorOf = redactorOf;
+    this.#getRedactor = redactorOf;
     this.#isOurs = isOurs;
   }
 
   /** @throws {AgentCoreError} If a message cannot be redacted. It is not sent in that case. */
-  async request(request: Request, passage: Passage, next: Peer): Promise<Response> {
+  async request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
     // The rules of the request also apply to its answer, even if they change meanwhile.
-    const redactor = await this.#redactorOf();
-    const isOfClient = passage.from === 'client';
-    if (!redactor || (!isOfClient && this.#isOurs(request))) return next.request(request, passage);
-    const about = isOfClient ? aboutOf(request) : {};
+    const redactor = await this.#getRedactor();
+    const isOfClient = context.from === 'client';
+    if (!redactor || (!isOfClient && this.#isOurs(request))) return next.request(request, context);
+    const about = isOfClient ? getRequestInfo(request) : {};
     const [towards, back] = isOfClient ? [toServer, toClient] : [toClient, toServer];
-    const sent = await towards(redactor, request, about, passage);
-    const cancelling = new Cancelling(passage.signal, (notification) =>
-      towards(redactor, notification, {}, passage),
+    const sent = await towards(redactor, request, about, context);
+    const cancelling = new Cancelling(context.signal, (notification) =>
+      towards(redactor, notification, {}, context),
     );
     try {
-      const response = await next.request(sent, { ...passage, signal: cancelling.signal });
-      return await back(redactor, response, about, passage);
+      const response = await next.request(sent, { ...context, signal: cancelling.signal });
+      return await back(redactor, response, about, context);
     } catch (thrown) {
       if (!isOfClient || !(thrown instanceof AgentCoreError)) throw cancelling.original(thrown);
-      throw await readable(redactor, thrown);
+      throw await restoreErrorValues(redactor, thrown);
     } finally {
       cancelling.end();
     }
   }
 
-  async notify(notification: Notification, passage: Passage, next: Peer): Promise<void> {
-    const redactor = await this.#redactorOf();
-    if (!redactor) return next.notify(notification, passage);
-    const towards = passage.from === 'client' ? toServer : toClient;
-    await next.notify(await towards(redactor, notification, {}, passage), passage);
+  async notify(notification: JsonRpcNotification, context: Passage, next: Peer): Promise<void> {
+    const redactor = await this.#getRedactor();
+    if (!redactor) return next.notify(notification, context);
+    const towards = context.from === 'client' ? toServer : toClient;
+    await next.notify(await towards(redactor, notification, {}, context), context);
   }
 }
 
-async function toServer<M extends Message>(
+async function toServer<M extends JsonRpcMessage>(
   redactor: Redactor,
   message: M,
-  about: About,
-  { trail }: Passage,
+  about: RequestInfo,
+  { call }: Passage,
 ): Promise<M> {
   if (message.kind !== 'response' && !METHOD.test(message.method)) {
     await refuseHidden(redactor, message.method);
   }
-  return rewritten(message, trail, (json) => redactor.toServer(json, about));
+  return rewriteMessage(message, call, (json) => redactor.toServer(json, about));
 }
 
-async function toClient<M extends Message>(
+async function toClient<M extends JsonRpcMessage>(
   redactor: Redactor,
   message: M,
-  about: About,
-  { trail }: Passage,
+  about: RequestInfo,
+  { call }: Passage,
 ): Promise<M> {
-  return rewritten(message, trail, (json) => redactor.toClient(json, about));
+  return rewriteMessage(message, call, (json) => redactor.toClient(json, about));
 }
 
-async function rewritten<M extends Message>(
+async function rewriteMessage<M extends JsonRpcMessage>(
   message: M,
-  trail: Trail | undefined,
+  trail: CallInfo | undefined,
   redact: (json: string) => Promise<Redacted>,
 ): Promise<M> {
   const isLarge = message.bytes.length > MAX_LENGTH_AT_ONCE;
-  if (isLarge) await nextTurn();
+  if (isLarge) await yieldToEventLoop();
   const said = message.bytes.toString();
-  if (isLarge) await nextTurn();
+  if (isLarge) await yieldToEventLoop();
   const redacted = await redact(said);
-  if (trail) count(trail, redacted);
+  if (trail) recordRedactions(trail, redacted);
   if (redacted.json === said) return message;
-  if (isLarge) await nextTurn();
+  if (isLarge) await yieldToEventLoop();
   const bytes = Buffer.from(redacted.json);
   if (message.kind === 'response' && !message.error) return { ...message, bytes };
-  if (isLarge) await nextTurn();
-  const { value } = await inSlices(parseJson(redacted.json));
+  if (isLarge) await yieldToEventLoop();
+  const { value } = await runInSlices(parseJson(redacted.json));
   const { params, error } = value as { params?: JsonObject; error?: JsonObject };
   return message.kind === 'response' ? { ...message, bytes, error } : { ...message, bytes, params };
 }
@@ -115,7 +121,10 @@ async function refuseHidden(redactor: Redactor, method: string): Promise<void> {
 }
 
 /** Restores the client's own values in an error that quotes the server. */
-async function readable(redactor: Redactor, error: AgentCoreError): Promise<AgentCoreError> {
+async function restoreErrorValues(
+  redactor: Redactor,
+  error: AgentCoreError,
+): Promise<AgentCoreError> {
   const said = JSON.stringify({ error: { message: error.message, data: error.data } });
   const { json } = await redactor.toClient(said, {});
   if (json === said) return error;
@@ -132,16 +141,19 @@ class Cancelling {
   readonly #inner = new AbortController();
   readonly #giveUp: () => void;
 
-  constructor(outer: AbortSignal, rewrite: (notification: Notification) => Promise<Notification>) {
+  constructor(
+    outer: AbortSignal,
+    rewrite: (notification: JsonRpcNotification) => Promise<JsonRpcNotification>,
+  ) {
     this.#outer = outer;
     this.#giveUp = () => {
       const { reason } = outer;
-      const notification = reason instanceof Cancelled ? reason.notification : undefined;
+      const notification = reason instanceof CancelledError ? reason.notification : undefined;
       if (!notification) return this.#inner.abort(reason);
       rewrite(notification).then(
-        (rewritten) => this.#inner.abort(new Cancelled(rewritten)),
+        (rewritten) => this.#inner.abort(new CancelledError(rewritten)),
         // If the reason cannot be redacted, the cancellation is sent without it.
-        () => this.#inner.abort(new Cancelled()),
+        () => this.#inner.abort(new CancelledError()),
       );
     };
     if (outer.aborted) this.#giveUp();
@@ -154,7 +166,7 @@ class Cancelling {
 
   /** Returns the original cancellation for the sender's side. */
   original(thrown: unknown): unknown {
-    return thrown instanceof Cancelled && this.#outer.reason instanceof Cancelled
+    return thrown instanceof CancelledError && this.#outer.reason instanceof CancelledError
       ? this.#outer.reason
       : thrown;
   }
@@ -164,18 +176,18 @@ class Cancelling {
   }
 }
 
-function aboutOf({ method, params }: Request): About {
+function getRequestInfo({ method, params }: JsonRpcRequest): RequestInfo {
   const name = method === 'tools/call' ? params?.name : undefined;
   return { method, ...(typeof name === 'string' && { tool: name }) };
 }
 
-function count(trail: Trail, { counts, issuedIds, restoredIds }: Redacted): void {
+function recordRedactions(callInfo: CallInfo, { counts, issuedIds, restoredIds }: Redacted): void {
   for (const [kind, times] of Object.entries(counts)) {
-    trail.redactions ??= {};
-    trail.redactions[kind] = (trail.redactions[kind] ?? 0) + times;
+    callInfo.redactions ??= {};
+    callInfo.redactions[kind] = (callInfo.redactions[kind] ?? 0) + times;
   }
   if (issuedIds.size + restoredIds.size === 0) return;
-  trail.tokens ??= { issued: new Set(), restored: new Set() };
-  for (const id of issuedIds) trail.tokens.issued.add(id);
-  for (const id of restoredIds) trail.tokens.restored.add(id);
+  callInfo.tokens ??= { issued: new Set(), restored: new Set() };
+  for (const id of issuedIds) callInfo.tokens.issued.add(id);
+  for (const id of restoredIds) callInfo.tokens.restored.add(id);
 }

@@ -1,18 +1,23 @@
 import { randomInt } from 'node:crypto';
 import { AgentCoreError } from '../../error.ts';
-import { inSlices, type Sliced } from '../../slices.ts';
+import { runInSlices, type Sliced } from '../../slices.ts';
 import { Digests } from './digests.ts';
-import type { Finder } from './finding/finder.ts';
-import { findersFor } from './finding/finders.ts';
-import { hasKeyTwice, type LeafRewriter, type Rewritten, rewriteLeaves } from './json-leaves.ts';
+import type { Detector } from './finding/finder.ts';
+import { createDetectors } from './finding/finders.ts';
+import {
+  hasDuplicateKey,
+  type LeafRewriter,
+  type Rewritten,
+  rewriteLeaves,
+} from './json-leaves.ts';
 import { REDACTION_KINDS } from './kinds.ts';
-import { Recent } from './recent.ts';
-import { Rewriting } from './rewriting.ts';
-import { modesFor, ownPatterns, type RedactionMode, type RedactionRules } from './rules.ts';
-import { tokenPattern } from './tokens.ts';
+import { LruCache } from './recent.ts';
+import { MessageRewriter } from './rewriting.ts';
+import { collectPatterns, type RedactionMode, type RedactionRules, resolveModes } from './rules.ts';
+import { createTokenPattern } from './tokens.ts';
 import type { Vault } from './vault.ts';
 
-export interface RedactorOptions {
+interface RedactorOptions {
   /** The rules of all policies. If several name a kind, the strictest applies. */
   readonly rules: readonly RedactionRules[];
   readonly vault: Vault;
@@ -21,7 +26,7 @@ export interface RedactorOptions {
 }
 
 /** The request that a message is or answers. */
-export interface About {
+export interface RequestInfo {
   readonly method?: string | undefined;
   /** The tool name of a `tools/call`. */
   readonly tool?: string | undefined;
@@ -41,15 +46,18 @@ export interface Redacted {
 
 interface RewrittenMessage {
   readonly json: string;
-  readonly leaves: Rewriting;
+  readonly leaves: MessageRewriter;
   readonly hasKeyTwice: boolean;
 }
 
 /** A server's description of itself is not a result of a call, and contains no personal data. */
 const SELF_DESCRIPTIONS = new Set(['initialize', 'server/discover', 'tools/list', 'ping']);
+
 /** Members of a result with which the client later refers to listed items. */
 const ECHOED = new Set(['uri', 'name', 'nextCursor', 'requestState', 'taskId']);
-const MOST_ECHOED = 8 * 1024 * 1024;
+
+const MAX_ECHOED = 8 * 1024 * 1024;
+
 /** Maximum number of attempts to rename equal keys at random. */
 const MAX_RENAMINGS = 3;
 
@@ -62,34 +70,34 @@ const MAX_RENAMINGS = 3;
  */
 export class Redactor {
   readonly #options: RedactorOptions;
-  readonly #finders: ReadonlyMap<string, readonly Finder[]>;
+  readonly #finders: ReadonlyMap<string, readonly Detector[]>;
   readonly #tokens: RegExp | undefined;
   readonly #digests: Digests;
   readonly #hasOwnPatterns: boolean;
   /** Values that the server sent unredacted. Sending them back reveals nothing to it. */
-  readonly #echoes = new Recent<true>(MOST_ECHOED, (key) => key.length + 50);
-  readonly #modes = new Recent<ReadonlyMap<string, RedactionMode>>(
+  readonly #echoes = new LruCache<true>(MAX_ECHOED, (key) => key.length + 50);
+  readonly #modes = new LruCache<ReadonlyMap<string, RedactionMode>>(
     100_000,
     (key) => key.length + 50,
   );
 
-  private constructor(options: RedactorOptions, finders: ReadonlyMap<string, readonly Finder[]>) {
+  private constructor(options: RedactorOptions, finders: ReadonlyMap<string, readonly Detector[]>) {
     this.#options = options;
     this.#finders = finders;
     const { rules, salt } = options;
     this.#digests = new Digests(salt);
-    const own = ownPatterns(rules).map(({ name }) => name);
+    const own = collectPatterns(rules).map(({ name }) => name);
     this.#hasOwnPatterns = own.length > 0;
     const tokenizes = (['arguments', 'results'] as const).some((direction) =>
-      [...modesFor(rules, direction, undefined).values()].includes('tokenize'),
+      [...resolveModes(rules, direction, undefined).values()].includes('tokenize'),
     );
     if (!tokenizes) return;
-    this.#tokens = tokenPattern([...REDACTION_KINDS, ...own]);
+    this.#tokens = createTokenPattern([...REDACTION_KINDS, ...own]);
   }
 
   /** @throws {AgentCoreError} `config` if a rule cannot be used. */
   static async create(options: RedactorOptions): Promise<Redactor> {
-    return new Redactor(options, await findersFor(options.rules));
+    return new Redactor(options, await createDetectors(options.rules));
   }
 
   /**
@@ -100,7 +108,7 @@ export class Redactor {
    * @throws {AgentCoreError} `usage` if the message contains a token that the client did not
    *   receive; `config` if the vault cannot store a value.
    */
-  async toServer(json: string, about: About): Promise<Redacted> {
+  async toServer(json: string, about: RequestInfo): Promise<Redacted> {
     return this.#rewritten(json, 'server', this.#modesFor('arguments', about.tool));
   }
 
@@ -108,7 +116,7 @@ export class Redactor {
    * The same for a message of the server. Throws `protocol` if it contains a token that the server
    * did not receive.
    */
-  async toClient(json: string, about: About): Promise<Redacted> {
+  async toClient(json: string, about: RequestInfo): Promise<Redacted> {
     const isHidden = !SELF_DESCRIPTIONS.has(about.method ?? '');
     const modes = isHidden ? this.#modesFor('results', about.tool) : new Map();
     return this.#rewritten(json, 'client', modes);
@@ -118,7 +126,7 @@ export class Redactor {
     const key = tool === undefined ? direction : `${direction} ${tool}`;
     let modes = this.#modes.get(key);
     if (!modes) {
-      modes = modesFor(this.#options.rules, direction, tool);
+      modes = resolveModes(this.#options.rules, direction, tool);
       this.#modes.set(key, modes);
     }
     return modes;
@@ -131,13 +139,13 @@ export class Redactor {
   ): Promise<Redacted> {
     const { vault } = this.#options;
     const rewrite = (numberFrom?: number) =>
-      inSlices(this.#rewrite(json, towards, modes, numberFrom));
+      runInSlices(this.#rewrite(json, towards, modes, numberFrom));
     let rewriting = await rewrite();
     if (rewriting.leaves.unknown > 0 && (await vault.refresh())) rewriting = await rewrite();
-    if (rewriting.leaves.unknown > 0) throw unknownToken(towards);
+    if (rewriting.leaves.unknown > 0) throw createUnknownTokenError(towards);
     // A renamed key may equal an existing key.
     for (let times = 1; rewriting.hasKeyTwice; times++) {
-      if (times > MAX_RENAMINGS) throw sameKeys();
+      if (times > MAX_RENAMINGS) throw createDuplicateKeyError();
       rewriting = await rewrite(randomInt(2 ** 40));
     }
     const { counts, restored, issuedIds, restoredIds, hasNewTokens } = rewriting.leaves;
@@ -152,7 +160,7 @@ export class Redactor {
     numberFrom?: number,
   ): Sliced<RewrittenMessage> {
     const { vault } = this.#options;
-    const leaves = new Rewriting(
+    const leaves = new MessageRewriter(
       {
         finders: this.#finders,
         modes,
@@ -180,7 +188,7 @@ export class Redactor {
       number: (token, place) => (isCode(place.path) ? undefined : leaves.number(token, place)),
     };
     const rewritten = yield* rewriteLeaves(json, rewriter, numberFrom);
-    const isUnclear = leaves.hasNewKeys && (yield* hasKeyTwice(rewritten));
+    const isUnclear = leaves.hasNewKeys && (yield* hasDuplicateKey(rewritten));
     return { json: rewritten, leaves, hasKeyTwice: isUnclear };
   }
 
@@ -219,14 +227,14 @@ function isVersion(path: readonly string[], text: string): boolean {
   return isMeta && fourth === 'version' && path.length === 4;
 }
 
-function sameKeys(): AgentCoreError {
+function createDuplicateKeyError(): AgentCoreError {
   return new AgentCoreError(
     'usage',
     'Could not redact the message: two keys of one object become the same. Rename one of them.',
   );
 }
 
-function unknownToken(towards: 'client' | 'server'): AgentCoreError {
+function createUnknownTokenError(towards: 'client' | 'server'): AgentCoreError {
   return towards === 'server'
     ? new AgentCoreError(
         'usage',

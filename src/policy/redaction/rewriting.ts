@@ -1,41 +1,44 @@
 import type { Sliced } from '../../slices.ts';
 import {
-  findingsIn,
-  firstFindingsIn,
-  type Hidden,
-  type Hiding,
-  MOST_LOOKS,
-  standIn,
+  createPlaceholder,
+  type DetectedRange,
+  type DetectionConfig,
+  findValues,
+  findValuesOnce,
+  MAX_LOOKS,
 } from './hiding.ts';
 import { type LeafPlace, type LeafRewriter, type Rewritten, rewriteLeaves } from './json-leaves.ts';
-import { jsonOf } from './json-text.ts';
+import { serializeString } from './json-text.ts';
 import {
-  embeddedFrom,
-  encoded,
-  endOfLine,
+  decodeLayer,
+  encodeLayer,
+  findEmbeddedLayer,
+  findLineEnd,
   isBlank,
   isSameStyle,
   isSimple,
   type Layer,
-  layerOf,
 } from './layers.ts';
 import type { RedactionMode } from './rules.ts';
 import { TextBuilder } from './text-builder.ts';
-import { idOf, tokensIn, type WrittenToken } from './tokens.ts';
-import type { Kept } from './vault.ts';
+import { findTokens, getTokenId, type WrittenToken } from './tokens.ts';
+import type { VaultEntry } from './vault.ts';
 
 /**
  * Maximum depth of nested texts. Deeper ones are treated as plain text. Each level of JSON in JSON
  * doubles the backslashes.
  */
-const DEEPEST = 12;
+const MAX_DEPTH = 12;
+
 /** Minimum number of digits of a personal number. */
 const FEWEST_DIGITS = 4;
+
 /** Maximum length of a number that is interpreted in every notation, such as an exponent. */
-const LONGEST_NUMBER = 400;
+const MAX_NUMBER_LENGTH = 400;
 
 /** The first characters of a token in any encoding. */
 const MAY_BE_TOKEN = /[<&%\\]/;
+
 /** Maximum number of token ids that are recorded for one message. */
 const MAX_IDS = 500;
 
@@ -43,7 +46,7 @@ const MAX_IDS = 500;
 const ORDINARY = /^[A-Za-z _.,:-]{0,12}$/;
 
 /** Rewrites the strings and numbers of one message, and counts the changes. */
-export class Rewriting implements LeafRewriter {
+export class MessageRewriter implements LeafRewriter {
   readonly counts: Record<string, number> = {};
   restored = 0;
   /** The first ids of inserted and of restored tokens, for the record. */
@@ -53,13 +56,13 @@ export class Rewriting implements LeafRewriter {
   unknown = 0;
   hasNewKeys = false;
   hasNewTokens = false;
-  readonly #hiding: Hiding;
+  readonly #hiding: DetectionConfig;
   readonly #tokens: RegExp | undefined;
   #depth = 0;
   #latestKind = '';
 
   /** @param tokens Matches tokens. Undefined if no rule creates any. */
-  constructor(hiding: Hiding, tokens: RegExp | undefined) {
+  constructor(hiding: DetectionConfig, tokens: RegExp | undefined) {
     this.#hiding = hiding;
     this.#tokens = tokens;
   }
@@ -71,7 +74,7 @@ export class Rewriting implements LeafRewriter {
       return this.#string(text, isKey, member);
     }
     if (this.#hiding.modes.size === 0 || this.#isOrdinary(text)) return undefined;
-    const first = firstFindingsIn(text, member, this.#hiding);
+    const first = findValuesOnce(text, member, this.#hiding);
     return first.length === 0 ? undefined : this.#string(text, isKey, member, first);
   }
 
@@ -80,31 +83,31 @@ export class Rewriting implements LeafRewriter {
     text: string,
     isKey: boolean,
     member: string | undefined,
-    first?: readonly Hidden[],
+    first?: readonly DetectedRange[],
   ): Sliced<string | undefined> {
-    const number = isKey || first ? undefined : this.#numberOf(text);
+    const number = isKey || first ? undefined : this.#restoreNumber(text);
     if (number !== undefined) return number;
     const rewritten = yield* this.#text(text, member, first);
     if (rewritten === text) return undefined;
     if (isKey) this.hasNewKeys = true;
-    return yield* jsonOf(rewritten);
+    return yield* serializeString(rewritten);
   }
 
   number(token: string, { path }: LeafPlace): Rewritten {
     if (this.#hiding.modes.size === 0 || token.length < FEWEST_DIGITS) return undefined;
-    const digits = digitsOf(token);
+    const digits = getDigits(token);
     return digits === undefined ? undefined : this.#number(token, digits, path.at(-1));
   }
 
   *#number(token: string, digits: string, member: string | undefined): Sliced<string | undefined> {
-    const [first] = yield* findingsIn(digits, member, this.#hiding);
+    const [first] = yield* findValues(digits, member, this.#hiding);
     return first && JSON.stringify(this.#standIn(first, token, true));
   }
 
   /** The number that a single token replaces. */
-  #numberOf(text: string): string | undefined {
+  #restoreNumber(text: string): string | undefined {
     if (!this.#tokens || text[0] !== '<' || text.length > 60) return undefined;
-    const [token] = tokensIn(text, this.#tokens);
+    const [token] = findTokens(text, this.#tokens);
     if (!token || token.start > 0 || token.end < text.length) return undefined;
     const kept = this.#find(token);
     if (!kept?.isNumber) return undefined;
@@ -112,14 +115,18 @@ export class Rewriting implements LeafRewriter {
     return kept.original;
   }
 
-  *#text(text: string, member: string | undefined, first?: readonly Hidden[]): Sliced<string> {
-    const layer = !first && this.#depth < DEEPEST ? yield* layerOf(text) : undefined;
+  *#text(
+    text: string,
+    member: string | undefined,
+    first?: readonly DetectedRange[],
+  ): Sliced<string> {
+    const layer = !first && this.#depth < MAX_DEPTH ? yield* decodeLayer(text) : undefined;
     if (layer) return yield* this.#layered(text, layer, member);
     const rewritten = first
       ? yield* this.#hidden(text, member, first)
       : yield* this.#plain(text, member);
     // Without the secret, a text that was not JSON has become JSON, and could not be restored.
-    if (rewritten !== text && this.#hiding.modes.size > 0 && (yield* layerOf(rewritten))) {
+    if (rewritten !== text && this.#hiding.modes.size > 0 && (yield* decodeLayer(rewritten))) {
       return this.#whole(text);
     }
     return rewritten;
@@ -142,8 +149,8 @@ export class Rewriting implements LeafRewriter {
           const inner = yield* this.#text(layer.text, member);
           // The encoded form itself may be a secret.
           if (inner === layer.text) return yield* this.#plain(text, member);
-          const written = yield* encoded(layer, inner);
-          const isSame = written !== undefined && isSameStyle(layer, yield* layerOf(written));
+          const written = yield* encodeLayer(layer, inner);
+          const isSame = written !== undefined && isSameStyle(layer, yield* decodeLayer(written));
           return isSame ? written : this.#whole(text);
         }
       }
@@ -155,7 +162,7 @@ export class Rewriting implements LeafRewriter {
   *#lines(text: string): Sliced<string> {
     const rewritten = new TextBuilder();
     for (let at = 0; at <= text.length; ) {
-      const end = endOfLine(text, at);
+      const end = findLineEnd(text, at);
       const line = text.slice(at, end);
       rewritten.add(isBlank(line) ? line : yield* rewriteLeaves(line, this));
       rewritten.add(text.slice(end, end + 1));
@@ -170,7 +177,7 @@ export class Rewriting implements LeafRewriter {
     if (!this.#tokens) return yield* this.#hidden(text, member);
     const rewritten = new TextBuilder();
     let copied = 0;
-    for (const token of tokensIn(text, this.#tokens)) {
+    for (const token of findTokens(text, this.#tokens)) {
       yield;
       const original = this.#find(token)?.original;
       if (original === undefined) {
@@ -187,12 +194,16 @@ export class Rewriting implements LeafRewriter {
     return rewritten.text;
   }
 
-  *#hidden(text: string, member: string | undefined, first?: readonly Hidden[]): Sliced<string> {
+  *#hidden(
+    text: string,
+    member: string | undefined,
+    first?: readonly DetectedRange[],
+  ): Sliced<string> {
     if (this.#hiding.modes.size === 0) return yield* this.#embedded(text);
     if (this.#isOrdinary(text)) return text;
     const rewritten = new TextBuilder();
     let copied = 0;
-    for (const found of yield* findingsIn(text, member, this.#hiding, MOST_LOOKS, first)) {
+    for (const found of yield* findValues(text, member, this.#hiding, MAX_LOOKS, first)) {
       yield;
       const before = text.slice(copied, found.start);
       // Simple texts have no encoded words.
@@ -208,11 +219,11 @@ export class Rewriting implements LeafRewriter {
 
   /** Rewrites encoded texts among other words. */
   *#embedded(text: string): Sliced<string> {
-    if (this.#depth === DEEPEST) return text;
+    if (this.#depth === MAX_DEPTH) return text;
     const rewritten = new TextBuilder();
     let copied = 0;
-    let next = yield* embeddedFrom(text, 0);
-    for (; next; next = yield* embeddedFrom(text, next.end)) {
+    let next = yield* findEmbeddedLayer(text, 0);
+    for (; next; next = yield* findEmbeddedLayer(text, next.end)) {
       const { start, end, layer } = next;
       yield;
       const word = text.slice(start, end);
@@ -235,20 +246,24 @@ export class Rewriting implements LeafRewriter {
   #whole(text: string): string {
     const kind = this.#latestKind;
     const mode = this.#hiding.modes.get(kind) ?? 'mask';
-    return this.#issue(standIn({ kind, mode }, text, false, this.#hiding), mode);
+    return this.#issue(createPlaceholder({ kind, mode }, text, false, this.#hiding), mode);
   }
 
-  #standIn(found: Parameters<typeof standIn>[0], original: string, isNumber: boolean): string {
+  #standIn(
+    found: Parameters<typeof createPlaceholder>[0],
+    original: string,
+    isNumber: boolean,
+  ): string {
     const { kind, mode } = found;
     this.counts[kind] = (this.counts[kind] ?? 0) + 1;
     this.#latestKind = kind;
-    return this.#issue(standIn(found, original, isNumber, this.#hiding), mode);
+    return this.#issue(createPlaceholder(found, original, isNumber, this.#hiding), mode);
   }
 
   #issue(written: string, mode: RedactionMode): string {
     if (mode !== 'tokenize') return written;
     this.hasNewTokens = true;
-    if (this.issuedIds.size < MAX_IDS) this.issuedIds.add(idOf(written));
+    if (this.issuedIds.size < MAX_IDS) this.issuedIds.add(getTokenId(written));
     return written;
   }
 
@@ -258,23 +273,23 @@ export class Rewriting implements LeafRewriter {
   }
 
   /** Finds a token that the sender holds. The sender is the side opposite to the receiver. */
-  #find({ kind, id }: WrittenToken): Kept | undefined {
+  #find({ kind, id }: WrittenToken): VaultEntry | undefined {
     const kept = this.#hiding.vault.find(id);
     return kept?.kind === kind && kept.holder !== this.#hiding.holder ? kept : undefined;
   }
 }
 
 /** The digits before the decimal point of a number in any notation. */
-function digitsOf(token: string): string | undefined {
+function getDigits(token: string): string | undefined {
   // Longer numbers are never personal, but a policy's own pattern may match them.
-  if (token.length > LONGEST_NUMBER) return leadingDigits(token);
+  if (token.length > MAX_NUMBER_LENGTH) return getLeadingDigits(token);
   const [, digits] = /^-?(\d+)(?:\.\d+)?$/.exec(token) ?? [];
   if (digits !== undefined) return digits;
   const value = Math.trunc(Math.abs(Number(token)));
   return Number.isSafeInteger(value) ? String(value) : undefined;
 }
 
-function leadingDigits(token: string): string {
+function getLeadingDigits(token: string): string {
   const start = token[0] === '-' ? 1 : 0;
   let end = start;
   while (token.charCodeAt(end) >= 0x30 && token.charCodeAt(end) <= 0x39) end++;

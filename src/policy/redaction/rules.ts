@@ -8,7 +8,7 @@ import { KIND_NAME, REDACTION_KINDS, type RedactionKind } from './kinds.ts';
 export type RedactionMode = 'mask' | 'hash' | 'tokenize';
 
 /** Messages of the client (`arguments`) or of the server (`results`). */
-export type RedactionDirection = 'arguments' | 'results';
+type RedactionDirection = 'arguments' | 'results';
 
 /** A policy's own pattern in RE2 syntax. Its name is an additional kind. */
 export interface OwnPattern {
@@ -37,7 +37,8 @@ export interface RedactionRules {
   readonly countries?: readonly string[];
 }
 
-const MOST_PATTERNS = 100;
+const MAX_PATTERNS = 100;
+
 /** If several rules name a kind, the strictest mode applies. Sorted from the least strict. */
 const STRICTNESS: readonly RedactionMode[] = ['tokenize', 'hash', 'mask'];
 
@@ -46,7 +47,7 @@ const STRICTNESS: readonly RedactionMode[] = ['tokenize', 'hash', 'mask'];
  *
  * @param tool The called tool, or undefined for all other messages.
  */
-export function modesFor(
+export function resolveModes(
   rules: readonly RedactionRules[],
   direction: RedactionDirection,
   tool: string | undefined,
@@ -73,12 +74,12 @@ export function modesFor(
  * @throws {AgentCoreError} `config` if a pattern's name is invalid or reserved, or if there are too
  *   many patterns.
  */
-export function ownPatterns(rules: readonly RedactionRules[]): readonly OwnPattern[] {
+export function collectPatterns(rules: readonly RedactionRules[]): readonly OwnPattern[] {
   const patterns = rules.flatMap((rule) => rule.patterns ?? []);
-  if (patterns.length > MOST_PATTERNS) {
+  if (patterns.length > MAX_PATTERNS) {
     throw new AgentCoreError(
       'config',
-      `The policies redact ${patterns.length} patterns of their own, more than the ${MOST_PATTERNS} that fit; put some into one`,
+      `The policies redact ${patterns.length} patterns of their own, more than the ${MAX_PATTERNS} that fit; put some into one`,
     );
   }
   for (const { name } of patterns) {
@@ -93,10 +94,10 @@ export function ownPatterns(rules: readonly RedactionRules[]): readonly OwnPatte
 
 /** A rule also applies to tool names that look like a matching name. */
 function isNamed(tool: string, glob: string): boolean {
-  return matches(tool, glob) || matches(plainName(tool), plainName(glob));
+  return matchesGlob(tool, glob) || matchesGlob(normalizeName(tool), normalizeName(glob));
 }
 
-function plainName(name: string): string {
+function normalizeName(name: string): string {
   return name
     .normalize('NFKC')
     .replace(/[\p{Cf}\s]/gu, '')
@@ -104,7 +105,7 @@ function plainName(name: string): string {
 }
 
 /** Backtracks to the latest star only, so the time is bounded by the product of the lengths. */
-function matches(name: string, glob: string): boolean {
+function matchesGlob(name: string, glob: string): boolean {
   let at = 0;
   let inGlob = 0;
   let star = -1;

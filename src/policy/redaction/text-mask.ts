@@ -1,8 +1,8 @@
-import { atOnce } from '../../slices.ts';
+import { runSynchronously } from '../../slices.ts';
 import { Digests } from './digests.ts';
-import { builtInFinders } from './finding/finders.ts';
+import { createBuiltInDetectors } from './finding/finders.ts';
 import type { RedactionKind } from './kinds.ts';
-import { Rewriting } from './rewriting.ts';
+import { MessageRewriter } from './rewriting.ts';
 import { MemoryVault } from './vault.ts';
 
 /**
@@ -11,9 +11,9 @@ import { MemoryVault } from './vault.ts';
  *
  * @param kinds Any except telephone numbers, whose library is large.
  */
-export function textMask(kinds: readonly Exclude<RedactionKind, 'phone'>[]) {
+export function createTextMask(kinds: readonly Exclude<RedactionKind, 'phone'>[]) {
   const hiding = {
-    finders: builtInFinders(),
+    finders: createBuiltInDetectors(),
     modes: new Map(kinds.map((kind) => [kind, 'mask' as const])),
     hasOwnPatterns: false,
     holder: 'server' as const,
@@ -21,8 +21,8 @@ export function textMask(kinds: readonly Exclude<RedactionKind, 'phone'>[]) {
     digests: new Digests(Buffer.alloc(0)),
   };
   return (text: string): string => {
-    const made = new Rewriting(hiding, undefined).string(text, { isKey: false, path: [] });
-    const masked = typeof made === 'object' ? atOnce(made) : made;
+    const made = new MessageRewriter(hiding, undefined).string(text, { isKey: false, path: [] });
+    const masked = typeof made === 'object' ? runSynchronously(made) : made;
     return masked === undefined ? text : (JSON.parse(masked) as string);
   };
 }

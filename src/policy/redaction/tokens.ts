@@ -2,12 +2,12 @@
  * `<email:1f3a5b7c9d0e2f46>`: the kind and an id of 64 bits. It is valid in any JSON string, and is
  * also found in URLs, in HTML and in JSON within a text.
  */
-export function tokenOf(kind: string, id: string): string {
+export function formatToken(kind: string, id: string): string {
   return `<${kind}:${id}>`;
 }
 
-/** The id of a token of {@link tokenOf}. */
-export function idOf(token: string): string {
+/** The id of a token of {@link formatToken}. */
+export function getTokenId(token: string): string {
   return token.slice(-1 - ID_LENGTH, -1);
 }
 
@@ -25,7 +25,7 @@ export interface WrittenToken {
 }
 
 /** Matches every text in the format of a token of these kinds, known or not. */
-export function tokenPattern(kinds: readonly string[]): RegExp {
+export function createTokenPattern(kinds: readonly string[]): RegExp {
   const names = kinds.toSorted((one, other) => other.length - one.length).join('|');
   return new RegExp(
     `(<|&lt;|&#60;|&#x3c;|%3c|\\\\u003c)(${names})(?::|%3a|&#58;|&#x3a;)([\\da-f]{${ID_LENGTH}})(?:>|&gt;|&#62;|&#x3e;|%3e|\\\\u003e)`,
@@ -33,7 +33,7 @@ export function tokenPattern(kinds: readonly string[]): RegExp {
   );
 }
 
-export function* tokensIn(text: string, pattern: RegExp): Iterable<WrittenToken> {
+export function* findTokens(text: string, pattern: RegExp): Iterable<WrittenToken> {
   let from = 0;
   for (;;) {
     // The pattern is shared, and other texts are searched in between.
@@ -47,7 +47,7 @@ export function* tokensIn(text: string, pattern: RegExp): Iterable<WrittenToken>
       id: id.toLowerCase(),
       start: match.index,
       end: match.index + whole.length,
-      written: WRITING[opening[0] as string] ?? asItIs,
+      written: WRITING[opening[0] as string] ?? keepUnchanged,
     };
   }
 }
@@ -58,6 +58,6 @@ const WRITING: Readonly<Record<string, (original: string) => string>> = {
   '\\': (original) => JSON.stringify(original).slice(1, -1),
 };
 
-function asItIs(original: string): string {
+function keepUnchanged(original: string): string {
   return original;
 }

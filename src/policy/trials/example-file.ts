@@ -56,7 +56,7 @@ export interface Example {
   readonly line: number;
 }
 
-export interface ExampleFile {
+interface ExampleFile {
   /** Absolute paths. */
   readonly policies: readonly string[];
   readonly examples: readonly Example[];
@@ -72,7 +72,7 @@ export function readExamples(
   const parsed = fileSchema.safeParse(source.value ?? {});
   if (!parsed.success) {
     return {
-      problems: parsed.error.issues.flatMap((issue) => source.problemsOf(issue)),
+      problems: parsed.error.issues.flatMap((issue) => source.toProblems(issue)),
     };
   }
   const { policy, examples } = parsed.data;

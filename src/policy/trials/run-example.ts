@@ -1,10 +1,10 @@
 import type { JsonObject } from '../../mcp/message.ts';
 import type { Policy } from '../documents/policy.ts';
 import type { Example } from './example-file.ts';
-import { Trial, type TrialTool, toolIn } from './trial.ts';
+import { findTool, PolicyTest, type TrialTool } from './trial.ts';
 
 /** Settings for all examples of a file. */
-export interface TrialSetting {
+interface TrialSetting {
   /** The tools that the server lists. */
   readonly tools?: readonly JsonObject[] | undefined;
   /** ARN of the runtime if an example has none. */
@@ -17,34 +17,34 @@ export interface TrialSetting {
  * Runs an example. Returns the failure as a sentence, or `undefined` if the decision is as
  * expected.
  */
-export async function mistakeOf(
+export async function runExample(
   example: Example,
   policies: readonly Policy[],
   now: number,
   { tools, runtime = '', serverName }: TrialSetting,
 ): Promise<string | undefined> {
-  const trial = await new Trial(policies, serverName, () => now).prepare();
+  const trial = await new PolicyTest(policies, serverName, () => now).prepare();
   const { method, params, times, expect, rule } = example;
   const facts = {
     from: example.from,
     caller: example.caller,
     runtime: example.runtime ?? runtime,
-    tool: toolOf(example, toolIn(tools, params.name)),
+    tool: resolveTool(example, findTool(tools, params.name)),
   };
   for (let time = 1; time < times; time++) {
     const { effect, ruling } = trial.judge(method, params, facts);
     if (effect === 'allow') continue;
-    return `time ${time} of ${times}: expected allow, got ${effect} by ${ruling?.pointer || 'no rule'}: ${ruling?.sentence}`;
+    return `time ${time} of ${times}: expected allow, got ${effect} by ${ruling?.pointer || 'no rule'}: ${ruling?.message}`;
   }
   const { effect, ruling } = trial.judge(method, params, facts);
-  const by = ruling ? ` by ${ruling.pointer || 'no rule'}: ${ruling.sentence}` : '';
+  const by = ruling ? ` by ${ruling.pointer || 'no rule'}: ${ruling.message}` : '';
   if (effect !== expect) return `expected ${expect}, got ${effect}${by}`;
   if (rule !== undefined && ruling?.pointer !== rule) return `expected it by ${rule}, got it${by}`;
   return undefined;
 }
 
 /** Data in the example takes precedence over the tool list. */
-function toolOf(
+function resolveTool(
   { annotations, inputSchema }: Example,
   listed: TrialTool | undefined,
 ): TrialTool | undefined {

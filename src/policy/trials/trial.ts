@@ -1,28 +1,28 @@
 import type { JsonObject } from '../../mcp/message.ts';
-import { countIn, NOTHING, sliceAt, type Tally, withAmount } from '../counters/tally.ts';
+import { getCount, getSliceAt, NOTHING, type Tally, withAmount } from '../counters/tally.ts';
 import { decide } from '../decisions/decide.ts';
 import {
-  type Facts,
-  hintsOf,
+  type EvaluationInput,
+  parseHints,
   type Reservation,
-  type Ruling,
+  type RuleMatch,
   type ToolFacts,
 } from '../decisions/facts.ts';
-import { SchemaCheck } from '../decisions/schema-check.ts';
-import { type Subject, subjectsOf } from '../decisions/subjects.ts';
+import { SchemaValidator } from '../decisions/schema-check.ts';
+import { getSubjects, type Subject } from '../decisions/subjects.ts';
 import type { Policy } from '../documents/policy.ts';
 
 /** The decision of a policy about a message. */
-export interface Verdict {
+interface TestOutcome {
   /** `unknown` if it depends on the server's tool list and none was given. */
   readonly effect: 'allow' | 'ask' | 'deny' | 'unknown';
   /** The rule that denies, asks, or needs more data. */
-  readonly ruling: Ruling | undefined;
+  readonly ruling: RuleMatch | undefined;
   /** Limits that count the message. */
   readonly limits: readonly Reservation[];
 }
 
-export type TrialFacts = Partial<Pick<Facts, 'from' | 'caller' | 'runtime' | 'spent'>> & {
+type TrialFacts = Partial<Pick<EvaluationInput, 'from' | 'caller' | 'runtime' | 'spent'>> & {
   /** The tool as the server lists it; `undefined` if it is unknown whether the server lists it. */
   readonly tool?: TrialTool | undefined;
 };
@@ -36,7 +36,7 @@ export type TrialTool =
     };
 
 /** The tool in a `tools/list` result; `undefined` if there is no result. */
-export function toolIn(
+export function findTool(
   listed: readonly JsonObject[] | undefined,
   name: unknown,
 ): TrialTool | undefined {
@@ -47,10 +47,10 @@ export function toolIn(
 }
 
 /** Decides messages without sending them. Counts in memory only. */
-export class Trial {
+export class PolicyTest {
   readonly #policies: readonly Policy[];
   readonly #tallies = new Map<string, Tally>();
-  readonly #schemas = new SchemaCheck();
+  readonly #schemas = new SchemaValidator();
   readonly #serverName: (address: string) => string;
   readonly #now: () => number;
 
@@ -75,14 +75,14 @@ export class Trial {
    * @param given `runtime` may be any address accepted by the proxy.
    * @throws {AgentCoreError} `usage` if the proxy rejects the address.
    */
-  judge(method: string, params: JsonObject, given: TrialFacts = {}): Verdict {
+  judge(method: string, params: JsonObject, given: TrialFacts = {}): TestOutcome {
     const facts = { ...given, runtime: this.#serverName(given.runtime ?? '') };
-    const about = subjectsOf(method, params);
+    const about = getSubjects(method, params);
     if ('fault' in about) {
       const ruling = {
         file: '',
         pointer: '',
-        sentence: `It cannot be judged, because ${about.fault}`,
+        message: `It cannot be judged, because ${about.fault}`,
       };
       return { effect: 'deny', ruling, limits: [] };
     }
@@ -94,7 +94,7 @@ export class Trial {
       verdicts.find(({ effect }) => effect === 'unknown') ??
       verdicts.find(({ effect }) => effect === 'ask') ??
       verdicts[0];
-    return strictest as Verdict;
+    return strictest as TestOutcome;
   }
 
   #judgeOne(
@@ -102,9 +102,9 @@ export class Trial {
     params: JsonObject,
     subject: Subject | undefined,
     args: JsonObject,
-    facts: TrialFacts & Pick<Facts, 'runtime'>,
-  ): Verdict {
-    const by = (tool: ToolFacts | undefined, schemaFault: Facts['schemaFault']) =>
+    facts: TrialFacts & Pick<EvaluationInput, 'runtime'>,
+  ): TestOutcome {
+    const by = (tool: ToolFacts | undefined, schemaFault: EvaluationInput['schemaFault']) =>
       decide(this.#policies, {
         from: 'client',
         caller: undefined,
@@ -123,7 +123,7 @@ export class Trial {
     if (decision.effect === 'deny') return { ...decision, limits: [] };
     const strict = by(...this.#factsOf(facts.tool, args, 'against'));
     if (strict.effect === 'deny') {
-      const ruling = { ...strict.ruling, sentence: NOT_GIVEN };
+      const ruling = { ...strict.ruling, message: NOT_GIVEN };
       return { effect: 'unknown', ruling, limits: [] };
     }
     const limits = decision.reservations;
@@ -134,7 +134,7 @@ export class Trial {
     for (const { file, counter, amount } of limits) {
       const key = `${file} ${counter.key}`;
       const tally = this.#tallies.get(key) ?? NOTHING;
-      const { slice, until } = sliceAt(counter.window, this.#now());
+      const { slice, until } = getSliceAt(counter.window, this.#now());
       this.#tallies.set(key, withAmount(tally, slice, amount, until));
     }
     return { effect: 'allow', ruling: undefined, limits };
@@ -144,13 +144,13 @@ export class Trial {
     tool: TrialTool | undefined,
     args: JsonObject,
     side: 'in favour' | 'against',
-  ): [tool: ToolFacts | undefined, schemaFault: Facts['schemaFault']] {
+  ): [tool: ToolFacts | undefined, schemaFault: EvaluationInput['schemaFault']] {
     const given = typeof tool === 'object' ? tool : undefined;
     const isAnnounced = given !== undefined || (tool === undefined && side === 'in favour');
     const inputSchema = tool === 'not announced' ? null : given?.inputSchema;
     const unknown = () => (side === 'against' ? NOT_GIVEN : undefined);
     return [
-      isAnnounced ? { hints: hintsOf(given?.annotations), inputSchema } : undefined,
+      isAnnounced ? { hints: parseHints(given?.annotations), inputSchema } : undefined,
       inputSchema === undefined
         ? unknown
         : (extent) => this.#schemas.fault(inputSchema, args, extent),
@@ -158,7 +158,7 @@ export class Trial {
   }
 
   #count(file: string, { key, window }: Reservation['counter']): number {
-    return countIn(this.#tallies.get(`${file} ${key}`) ?? NOTHING, window, this.#now());
+    return getCount(this.#tallies.get(`${file} ${key}`) ?? NOTHING, window, this.#now());
   }
 }
 

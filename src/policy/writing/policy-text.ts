@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../mcp/message.ts';
-import { RISKS, type Risk, riskOf } from './risk.ts';
+import { classifyRisk, RISKS, type Risk } from './risk.ts';
 
 /** Initial rules for the tools of each risk, and the comment above them. */
 const BEGINNINGS: Readonly<Record<Risk, { readonly says: string; readonly rules: string }>> = {
@@ -21,32 +21,34 @@ const BEGINNINGS: Readonly<Record<Risk, { readonly says: string; readonly rules:
 };
 
 /** Same bound as in the document schema. */
-const LONGEST_NAME = 2048;
+const MAX_NAME_LENGTH = 2048;
 
 /**
  * Generates an initial policy from a server's tools: allows only these tools, with rules by risk.
  */
-export function policyText(tools: readonly JsonObject[], origin: string): string {
+export function generatePolicy(tools: readonly JsonObject[], origin: string): string {
   const lines = [
-    `# From the tools of ${plain(origin)}. Try it: agentcore-mcp policy check`,
+    `# From the tools of ${toPrintableAscii(origin)}. Try it: agentcore-mcp policy check`,
     'version: "1"',
     'default: deny',
     'tools:',
   ];
   const named = tools.filter(({ name }) => typeof name === 'string' && isEntry(name));
   for (const risk of RISKS) {
-    const names = named.filter((tool) => riskOf(tool) === risk).map(({ name }) => String(name));
+    const names = named
+      .filter((tool) => classifyRisk(tool) === risk)
+      .map(({ name }) => String(name));
     if (names.length === 0) continue;
     const { says, rules } = BEGINNINGS[risk];
     lines.push(`  # ${says}`);
-    for (const name of new Set(names)) lines.push(`  ${keyText(name)}: { rules: ${rules} }`);
+    for (const name of new Set(names)) lines.push(`  ${formatKey(name)}: { rules: ${rules} }`);
   }
   if (lines.at(-1) === 'tools:') lines[lines.length - 1] = 'tools: {}';
   else lines.push('  "*": { rules: [{ name: all, rate_limit: 120/minute }] }');
   const others = tools.filter((tool) => !named.includes(tool));
   for (const { name } of others) {
     lines.push(
-      `# Left out, because no entry can have its name: ${plain(`${JSON.stringify(name)}`)}`,
+      `# Left out, because no entry can have its name: ${toPrintableAscii(`${JSON.stringify(name)}`)}`,
     );
   }
   return `${lines.join('\n')}\n`;
@@ -54,16 +56,18 @@ export function policyText(tools: readonly JsonObject[], origin: string): string
 
 /** A tool name with a glob character would also match other tools. */
 function isEntry(name: string): boolean {
-  return name !== '' && name !== '__proto__' && name.length <= LONGEST_NAME && !/[*?]/.test(name);
+  return (
+    name !== '' && name !== '__proto__' && name.length <= MAX_NAME_LENGTH && !/[*?]/.test(name)
+  );
 }
 
-function keyText(name: string): string {
+function formatKey(name: string): string {
   return /^[A-Za-z_][\w-]*$/.test(name) && !/^(true|false|null|yes|no|on|off|y|n)$/i.test(name)
     ? name
     : JSON.stringify(name);
 }
 
 /** Converts a text to one line of printable ASCII for a YAML comment. */
-function plain(text: string): string {
+function toPrintableAscii(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 300);
 }

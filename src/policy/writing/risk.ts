@@ -2,6 +2,7 @@ import { isObject, type JsonObject } from '../../mcp/message.ts';
 
 /** Risks of a tool, from least to most harmful. */
 export const RISKS = ['read', 'write', 'destructive', 'execute'] as const;
+
 export type Risk = (typeof RISKS)[number];
 
 const VERBS: readonly (readonly [Risk, RegExp])[] = [
@@ -23,7 +24,7 @@ const VERBS: readonly (readonly [Risk, RegExp])[] = [
  * The risk of a tool by its annotations and its name, whichever is worse. For example, a read-only
  * hint is ignored for a tool named `delete_…`.
  */
-export function riskOf(tool: JsonObject): Risk {
+export function classifyRisk(tool: JsonObject): Risk {
   const hints = isObject(tool.annotations) ? tool.annotations : {};
   const words = String(tool.name)
     .replace(/([a-z\d])([A-Z])/g, '$1_$2')

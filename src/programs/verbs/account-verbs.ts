@@ -3,7 +3,7 @@ import type { IamArguments } from '../run-iam.ts';
 import type { LoginArguments, LogoutArguments } from '../run-login.ts';
 import type { RuntimesArguments } from '../run-runtimes.ts';
 import type { WhoAmIArguments } from '../run-whoami.ts';
-import { append, untilAskedToEnd, type VerbGroup } from './verb-group.ts';
+import { append, createShutdownSignal, type VerbGroup } from './verb-group.ts';
 
 /** Verbs for AWS accounts: login, identity, runtimes and IAM permissions. */
 export function addAccountVerbs(group: VerbGroup): void {
@@ -27,7 +27,7 @@ function addLogin({ cli, env, streams, exit }: VerbGroup): void {
     .option('--json', 'a JSON object a line, for scripts')
     .action(async (options: LoginArguments) => {
       const { runLogin } = await import('../run-login.ts');
-      exit(await runLogin(options, env, streams, untilAskedToEnd(streams)));
+      exit(await runLogin(options, env, streams, createShutdownSignal(streams)));
     });
   cli
     .command('logout')
@@ -37,7 +37,7 @@ function addLogin({ cli, env, streams, exit }: VerbGroup): void {
     .option('--json', 'as a JSON object, for scripts')
     .action(async (options: LogoutArguments) => {
       const { runLogout } = await import('../run-login.ts');
-      exit(await runLogout(options, env, streams, untilAskedToEnd(streams)));
+      exit(await runLogout(options, env, streams, createShutdownSignal(streams)));
     });
 }
 
@@ -55,7 +55,7 @@ function addAccounts({ cli, env, streams, exit }: VerbGroup): void {
     .option('--json', 'as a JSON object, for scripts')
     .action(async (options: AccountsArguments) => {
       const { runAccounts } = await import('../run-accounts.ts');
-      exit(await runAccounts(options, env, streams, untilAskedToEnd(streams)));
+      exit(await runAccounts(options, env, streams, createShutdownSignal(streams)));
     });
 }
 
@@ -90,7 +90,7 @@ function addRuntimes({ cli, env, streams, exit }: VerbGroup): void {
     .addHelpText('after', RUNTIMES_NOTES)
     .action(async (options: RuntimesArguments) => {
       const { runRuntimes } = await import('../run-runtimes.ts');
-      exit(await runRuntimes(options, env, streams, untilAskedToEnd(streams)));
+      exit(await runRuntimes(options, env, streams, createShutdownSignal(streams)));
     });
 }
 

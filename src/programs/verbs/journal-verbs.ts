@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { LogOptions } from '../run-log.ts';
-import type { SessionVerbs } from '../run-sessions.ts';
-import { readCount, readDays, untilAskedToEnd, type VerbGroup } from './verb-group.ts';
+import type { SessionsCommand } from '../run-sessions.ts';
+import { createShutdownSignal, readCount, readDays, type VerbGroup } from './verb-group.ts';
 
 /** Verbs that read the journal of all programs: sessions with their costs, and the log. */
 export function addJournalVerbs(group: VerbGroup): void {
@@ -10,8 +10,8 @@ export function addJournalVerbs(group: VerbGroup): void {
 }
 
 function addSessions({ cli, env, streams, exit }: VerbGroup): void {
-  const verbs = async (): Promise<SessionVerbs> => {
-    const { SessionVerbs: Verbs } = await import('../run-sessions.ts');
+  const verbs = async (): Promise<SessionsCommand> => {
+    const { SessionsCommand: Verbs } = await import('../run-sessions.ts');
     streams.stdout.on('error', () => undefined);
     return new Verbs(env, streams);
   };
@@ -51,7 +51,7 @@ function addSessions({ cli, env, streams, exit }: VerbGroup): void {
         options: { readonly all?: boolean; readonly orphaned?: boolean },
       ) => {
         const choice = { ids, ...options };
-        exit(await (await verbs()).stop(choice, untilAskedToEnd(streams)));
+        exit(await (await verbs()).stop(choice, createShutdownSignal(streams)));
       },
     );
   sessions
@@ -85,7 +85,7 @@ function addLog({ cli, env, streams, exit }: VerbGroup): void {
     .addHelpText('after', STATE_ENVIRONMENT)
     .action(async (options: LogOptions) => {
       const { runLog } = await import('../run-log.ts');
-      exit(await runLog(options, env, streams, untilAskedToEnd(streams)));
+      exit(await runLog(options, env, streams, createShutdownSignal(streams)));
     });
 }
 

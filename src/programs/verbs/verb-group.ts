@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Environment } from '../../environment.ts';
-import { askedToEnd } from '../ending.ts';
+import { waitForShutdown } from '../ending.ts';
 import type { ProgramStreams } from '../main.ts';
 
 /** Context for a group of verbs that adds itself to the command line. */
@@ -15,11 +15,11 @@ export interface VerbGroup {
 /**
  * Aborts on Ctrl-C, and when the reader of the output closes (`log | head`), which is not an error.
  */
-export function untilAskedToEnd(streams: ProgramStreams): AbortSignal {
+export function createShutdownSignal(streams: ProgramStreams): AbortSignal {
   const ending = new AbortController();
   const end = () => ending.abort();
   streams.stdout.on('error', end).on('close', end);
-  void askedToEnd(streams).then(end);
+  void waitForShutdown(streams).then(end);
   return ending.signal;
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { skewSentence } from '../../../src/aws/clock-skew.ts';
+import { describeClockSkew } from '../../../src/aws/clock-skew.ts';
 import { assumeRoleFailure } from '../../../src/aws/credentials/assume-role-failure.ts';
-import { signatureFailure } from '../../../src/aws/credentials/credentials-failure.ts';
+import { toSignatureError } from '../../../src/aws/credentials/credentials-failure.ts';
 
 const ROLE = { arn: 'arn:aws:iam::222222222222:role/reader', sessionName: 'me' };
 const OWN = 'arn:aws:iam::222222222222:user/me';
@@ -118,15 +118,15 @@ describe('a wrong clock', () => {
       'Signature expired',
       'Thu, 01 Jan 2026 11:40:00 GMT',
     );
-    expect(signatureFailure(cause, 'STS', 'of profile "work"', now)?.message).toBe(
+    expect(toSignatureError(cause, 'STS', 'of profile "work"', now)?.message).toBe(
       'STS did not accept the signature: the clock of this machine is 20 minutes fast, set it',
     );
-    expect(skewSentence('Thu, 01 Jan 2026 17:00:00 GMT', now)).toContain('5 hours slow');
+    expect(describeClockSkew('Thu, 01 Jan 2026 17:00:00 GMT', now)).toContain('5 hours slow');
   });
 
   it('is not blamed if the clock is right', () => {
     const cause = refusal('SignatureDoesNotMatch', 'No match', 'Thu, 01 Jan 2026 12:00:01 GMT');
-    expect(signatureFailure(cause, 'STS', 'of profile "work"', now)?.message).toContain(
+    expect(toSignatureError(cause, 'STS', 'of profile "work"', now)?.message).toContain(
       'the secret access key of profile "work" is not the one',
     );
   });

@@ -1,11 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findCredentials } from '../../../src/aws/credentials/credentials.ts';
+import { createCredentialProvider } from '../../../src/aws/credentials/credentials.ts';
 import { readProfileFiles } from '../../../src/aws/credentials/profile-files.ts';
 import { listProfiles } from '../../../src/aws/credentials/profiles.ts';
-import { resolvePlaces } from '../../../src/aws/discovery/place.ts';
-import { environmentProfile } from '../../../src/aws/environment-profile.ts';
+import { resolveScopes } from '../../../src/aws/discovery/place.ts';
+import { getEnvironmentProfile } from '../../../src/aws/environment-profile.ts';
 import { Network } from '../../../src/aws/network.ts';
 import { readServiceSettings } from '../../../src/aws/shared-config.ts';
 import { findSsoSession } from '../../../src/aws/sso/sso-session.ts';
@@ -45,8 +45,8 @@ async function signing(
 ): Promise<{ readonly id: string; readonly warnings: readonly string[] }> {
   const env = await home(files, more);
   const warnings: string[] = [];
-  const credentials = findCredentials({
-    profile: profile ?? environmentProfile(env),
+  const credentials = createCredentialProvider({
+    profile: profile ?? getEnvironmentProfile(env),
     region: 'us-east-1',
     assumeRole: undefined,
     network: new Network(env),
@@ -146,7 +146,7 @@ describe('the access keys of a running program', () => {
   it('change at the first call after an edit, and after a mistake is corrected', async () => {
     const env = await home({ credentials: `[dev]\n${keys()}` });
     const warnings: string[] = [];
-    const credentials = findCredentials({
+    const credentials = createCredentialProvider({
       profile: 'dev',
       region: undefined,
       assumeRole: undefined,
@@ -402,7 +402,7 @@ describe('malformed values', () => {
     expect(found).toBeUndefined();
     expect(regionProblem).toMatch(error);
     expect(regionProblem).toContain(`line 4 of ${env.AWS_CONFIG_FILE}`);
-    await expect(resolvePlaces({ profiles: ['dev'], regions: [] }, env)).rejects.toThrow(error);
+    await expect(resolveScopes({ profiles: ['dev'], regions: [] }, env)).rejects.toThrow(error);
     const fromEnv = await readServiceSettings('STS', 'dev', { ...env, AWS_REGION: region });
     expect(fromEnv.regionProblem).toMatch(error);
   });

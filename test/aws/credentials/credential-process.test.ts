@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { processCredentials } from '../../../src/aws/credentials/credential-process.ts';
+import { getProcessCredentials } from '../../../src/aws/credentials/credential-process.ts';
 
 const ANSWER = {
   Version: 1,
@@ -12,7 +12,7 @@ const ANSWER = {
 };
 
 function run(script: string, more: { within?: number; signal?: AbortSignal } = {}) {
-  return processCredentials({
+  return getProcessCredentials({
     profile: 'work',
     command: `"${process.execPath}" -e "${script.replaceAll('"', '\\"')}"`,
     accountId: '123456789012',

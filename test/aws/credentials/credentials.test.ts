@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { AwsClock } from '../../../src/aws/aws-clock.ts';
-import { findCredentials } from '../../../src/aws/credentials/credentials.ts';
+import { SigningClock } from '../../../src/aws/aws-clock.ts';
+import { createCredentialProvider } from '../../../src/aws/credentials/credentials.ts';
 import { Network } from '../../../src/aws/network.ts';
 import { CredentialHome, keys } from './credential-fixtures.ts';
 
@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 
 /** An environment that issues new keys for each lookup. `minutes` is their lifetime. */
-function issuing(minutes: number | undefined, clock = new AwsClock()) {
+function issuing(minutes: number | undefined, clock = new SigningClock()) {
   let issued = 0;
   let isFixed = false;
   const env = {
@@ -31,7 +31,14 @@ function issuing(minutes: number | undefined, clock = new AwsClock()) {
     },
   };
   const [profile, region, assumeRole, network] = [undefined, undefined, undefined, new Network({})];
-  const credentials = findCredentials({ profile, region, assumeRole, network, env, clock });
+  const credentials = createCredentialProvider({
+    profile,
+    region,
+    assumeRole,
+    network,
+    env,
+    clock,
+  });
   return {
     credentials,
     clock,
@@ -119,7 +126,7 @@ describe('credentials of a role that requires MFA', () => {
     const key = { accessKeyId: 'AKIABASE', secretAccessKey: 'hush' };
     const home = await CredentialHome.make({ credentials: keys('base', key) + keys('work', key) });
     let asked = 0;
-    const credentials = findCredentials({
+    const credentials = createCredentialProvider({
       profile: 'work',
       region: 'us-east-1',
       assumeRole: undefined,

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
-import { findCredentials } from '../../../src/aws/credentials/credentials.ts';
+import { createCredentialProvider } from '../../../src/aws/credentials/credentials.ts';
 import { Network } from '../../../src/aws/network.ts';
 import type { LocalConfig } from '../../../src/local/config.ts';
 import type { LocalRuntime } from '../../../src/local/local-runtime.ts';
@@ -345,7 +345,7 @@ describe('a profile of aws login', () => {
 
 describe('the error for an invalid profile', () => {
   const found = (home: CredentialHome, profile: string) =>
-    findCredentials({
+    createCredentialProvider({
       profile,
       region: undefined,
       assumeRole: undefined,

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   listProfiles,
-  nearestFirst,
+  sortBySimilarity,
   watchProfiles,
 } from '../../../src/aws/credentials/profiles.ts';
 import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
@@ -135,8 +135,8 @@ sts =
   });
 
   it('are found despite a small typing mistake', () => {
-    expect(nearestFirst('prd', ['development', 'prod', 'pr'])[0]).toMatch(/^pr/);
-    expect(nearestFirst('Prod-admn', ['prod', 'prod-admin', 'x'])[0]).toBe('prod-admin');
+    expect(sortBySimilarity('prd', ['development', 'prod', 'pr'])[0]).toMatch(/^pr/);
+    expect(sortBySimilarity('Prod-admn', ['prod', 'prod-admin', 'x'])[0]).toBe('prod-admin');
   });
 });
 

@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { roleCacheFile, throughRoleCache } from '../../../src/aws/credentials/role-cache.ts';
+import { getRoleCachePath, withRoleCache } from '../../../src/aws/credentials/role-cache.ts';
 
 const MINUTE = 60_000;
 const ROLE = {
@@ -23,7 +23,7 @@ function home() {
   const path = mkdtempSync(join(tmpdir(), 'role-cache-'));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
   const env = { HOME: path };
-  return { env, file: roleCacheFile(ROLE, env) };
+  return { env, file: getRoleCachePath(ROLE, env) };
 }
 
 /** Writes a cache file like the AWS CLI. */
@@ -47,7 +47,7 @@ const fresh = (minutes = 60) => ({
 });
 
 async function assumed(env: { HOME: string }, assume: () => Promise<ReturnType<typeof fresh>>) {
-  return (await throughRoleCache(ROLE, { env, onFile: () => undefined }, assume)).accessKeyId;
+  return (await withRoleCache(ROLE, { env, onFile: () => undefined }, assume)).accessKeyId;
 }
 
 const refuse = () => Promise.reject(new Error('nobody can be asked'));
@@ -55,7 +55,7 @@ const refuse = () => Promise.reject(new Error('nobody can be asked'));
 describe('the cache file name', () => {
   // Reference: hashlib.sha1(json.dumps(args, sort_keys=True).encode()).hexdigest() + '.json'
   it('equals the name that the AWS CLI derives from the arguments', () => {
-    const name = (role: object) => basename(roleCacheFile({ ...ROLE, ...role }, { HOME: '/' }));
+    const name = (role: object) => basename(getRoleCachePath({ ...ROLE, ...role }, { HOME: '/' }));
     expect(name({})).toBe('318d8928ab6eb5445b8d8bdf7443a09ce2e3e67f.json');
     expect(name({ externalId: 'x"1', duration: 900 })).toBe(
       'db8d59359a4fb1501ca46797f721d4efeaf70123.json',

@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { DiscoveredPlace } from '../../../src/aws/discovery/discovered-place.ts';
+import type { DiscoveredScope } from '../../../src/aws/discovery/discovered-place.ts';
 import { Discovery } from '../../../src/aws/discovery/discovery.ts';
 import type { LocalConfig, RuntimeInput } from '../../../src/local/config.ts';
 import type { LocalRuntime } from '../../../src/local/local-runtime.ts';
@@ -62,9 +62,9 @@ function calls(local: LocalRuntime): string[] {
   );
 }
 
-function only(found: readonly DiscoveredPlace[]): DiscoveredPlace {
+function only(found: readonly DiscoveredScope[]): DiscoveredScope {
   expect(found).toHaveLength(1);
-  return found[0] as DiscoveredPlace;
+  return found[0] as DiscoveredScope;
 }
 
 describe('discovery', () => {
@@ -129,7 +129,7 @@ describe('discovery', () => {
 
   it('shows partial results early, and reports each scope as done once', async () => {
     const { discovery } = await setUp();
-    const states: DiscoveredPlace[] = [];
+    const states: DiscoveredScope[] = [];
     for await (const state of discovery.discover({ places: [PLACE] })) states.push(state);
     expect(states.filter(({ isDone }) => isDone)).toEqual([states.at(-1)]);
     expect(states.some(({ isDone, identity }) => !isDone && identity)).toBe(true);

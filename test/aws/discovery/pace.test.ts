@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { forEachOf } from '../../../src/aws/discovery/bounded.ts';
-import { Pace } from '../../../src/aws/discovery/pace.ts';
+import { forEachConcurrent } from '../../../src/aws/discovery/bounded.ts';
+import { RateLimiter } from '../../../src/aws/discovery/pace.ts';
 import { SleepersTime, StillTime } from './still-time.ts';
 
 const NEVER = new AbortController().signal;
@@ -30,7 +30,7 @@ function failing(...failures: readonly Error[]) {
 describe('the rate limit of list calls', () => {
   it('is five calls a second after the first five', async () => {
     const time = new StillTime();
-    const pace = new Pace(time);
+    const pace = new RateLimiter(time);
     const calls = Array.from({ length: 12 }, () =>
       pace.call(SCOPE, 'ListAgentRuntimes', NEVER, async () => undefined),
     );
@@ -40,7 +40,7 @@ describe('the rate limit of list calls', () => {
 
   it('is separate for each list, account and region', async () => {
     const time = new StillTime();
-    const pace = new Pace(time);
+    const pace = new RateLimiter(time);
     for (let call = 0; call < 5; call++) {
       for (const scope of [SCOPE, '123456789012 eu-west-1', '210987654321 us-east-1']) {
         await pace.call(scope, 'ListAgentRuntimes', NEVER, async () => undefined);
@@ -52,7 +52,7 @@ describe('the rate limit of list calls', () => {
 
   it('recovers during idle time', async () => {
     const time = new StillTime();
-    const pace = new Pace(time);
+    const pace = new RateLimiter(time);
     const call = () => pace.call(SCOPE, 'ListGateways', NEVER, async () => undefined);
     for (let count = 0; count < 5; count++) await call();
     time.time += 1000;
@@ -64,7 +64,7 @@ describe('the rate limit of list calls', () => {
 
   it('is fifty calls a second for calls that read one resource', async () => {
     const time = new StillTime();
-    const pace = new Pace(time);
+    const pace = new RateLimiter(time);
     for (let count = 0; count < 51; count++) {
       await pace.call(SCOPE, 'GetAgentRuntime', NEVER, async () => undefined);
     }
@@ -75,13 +75,13 @@ describe('the rate limit of list calls', () => {
 describe('a throttled call', () => {
   it('is retried after growing delays, which also delay the other calls', async () => {
     const time = new SleepersTime();
-    const pace = new Pace(time);
+    const pace = new RateLimiter(time);
     const send = failing(throttled(), throttled(), throttled());
     expect(await pace.call(SCOPE, 'ListGateways', NEVER, send)).toBe('answer');
     // The backoff, and the delay of the rate limit after it.
     expect(time.slept).toEqual([450, 700, 1200]);
     const other = new StillTime();
-    const shared = new Pace(other);
+    const shared = new RateLimiter(other);
     const first = shared.call(SCOPE, 'ListGateways', NEVER, failing(throttled()));
     await Promise.resolve().then(() => undefined);
     await Promise.all([
@@ -94,7 +94,7 @@ describe('a throttled call', () => {
 
   it('waits no longer if several calls are throttled at once', async () => {
     const time = new StillTime();
-    const pace = new Pace(time);
+    const pace = new RateLimiter(time);
     const calls = Array.from({ length: 5 }, () =>
       pace.call(SCOPE, 'ListGateways', NEVER, failing(throttled())),
     );
@@ -104,7 +104,7 @@ describe('a throttled call', () => {
 
   it('fails after eight attempts', async () => {
     const send = failing(...Array.from({ length: 20 }, throttled));
-    const pace = new Pace(new SleepersTime());
+    const pace = new RateLimiter(new SleepersTime());
     await expect(pace.call(SCOPE, 'ListGateways', NEVER, send)).rejects.toThrow('Rate exceeded');
     expect(send.calls).toBe(8);
   });
@@ -113,7 +113,7 @@ describe('a throttled call', () => {
 describe('a failed call', () => {
   it('is retried if a retry may help, three attempts in all', async () => {
     const reset = failing(failed('ECONNRESET'), failed('ECONNRESET'));
-    const pace = new Pace(new SleepersTime());
+    const pace = new RateLimiter(new SleepersTime());
     expect(await pace.call(SCOPE, 'GetGateway', NEVER, reset)).toBe('answer');
     const down = failing(...Array.from({ length: 5 }, () => failed('ETIMEDOUT')));
     await expect(pace.call(SCOPE, 'GetGateway', NEVER, down)).rejects.toThrow('ETIMEDOUT');
@@ -124,7 +124,7 @@ describe('a failed call', () => {
     'is not retried after %s',
     async (code) => {
       const send = failing(failed(code));
-      const call = new Pace(new StillTime()).call(SCOPE, 'GetGateway', NEVER, send);
+      const call = new RateLimiter(new StillTime()).call(SCOPE, 'GetGateway', NEVER, send);
       await expect(call).rejects.toThrow(code);
       expect(send.calls).toBe(1);
     },
@@ -132,7 +132,7 @@ describe('a failed call', () => {
 
   it('stops when its signal aborts, during a delay and during a request', async () => {
     const ending = new AbortController();
-    const pace = new Pace(new StillTime());
+    const pace = new RateLimiter(new StillTime());
     const send = async () => {
       ending.abort(new Error('enough'));
       throw throttled();
@@ -146,7 +146,7 @@ describe('concurrent work', () => {
     let underWay = 0;
     let most = 0;
     const done: number[] = [];
-    await forEachOf([...Array(20).keys()], 4, async (item) => {
+    await forEachConcurrent([...Array(20).keys()], 4, async (item) => {
       underWay += 1;
       most = Math.max(most, underWay);
       await new Promise((resolve) => setImmediate(resolve));

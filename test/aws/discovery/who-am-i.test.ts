@@ -3,8 +3,8 @@ import type {
   DiscoveredGateway,
   DiscoveredRuntime,
 } from '../../../src/aws/discovery/discovered.ts';
-import { usableAs } from '../../../src/aws/discovery/usable-as.ts';
-import { type Identity, mismatch } from '../../../src/aws/discovery/who-am-i.ts';
+import { getCallability } from '../../../src/aws/discovery/usable-as.ts';
+import { describeMismatches, type Identity } from '../../../src/aws/discovery/who-am-i.ts';
 
 const IDENTITY: Identity = {
   account: '123456789012',
@@ -25,26 +25,26 @@ function arnIn(region: string, account: string, rest = 'runtime/a-k5qkx7arw0', p
 
 describe('a mismatch between runtime and credentials', () => {
   it('does not exist if account and region are the same, or if no region is known', () => {
-    expect(mismatch(IDENTITY, arnIn('us-east-1', IDENTITY.account))).toEqual([]);
+    expect(describeMismatches(IDENTITY, arnIn('us-east-1', IDENTITY.account))).toEqual([]);
     const nowhere = { ...IDENTITY, region: undefined };
-    expect(mismatch(nowhere, arnIn('eu-west-1', IDENTITY.account))).toEqual([]);
+    expect(describeMismatches(nowhere, arnIn('eu-west-1', IDENTITY.account))).toEqual([]);
   });
 
   it('names another account, another region, or both', () => {
-    const [account, region] = mismatch(IDENTITY, arnIn('eu-west-1', '210987654321'));
+    const [account, region] = describeMismatches(IDENTITY, arnIn('eu-west-1', '210987654321'));
     expect(account).toMatch(
       /^The runtime is in account 210987654321, and the credentials are of 123456789012: assume a role of 210987654321, or .* policy of the runtime and of its endpoint$/,
     );
     expect(region).toMatch(/^The runtime is in eu-west-1, and your region is us-east-1: /);
     const gateway = arnIn('us-east-1', '210987654321', 'gateway/tools-abcdefghij');
-    expect(mismatch(IDENTITY, gateway)).toEqual([
+    expect(describeMismatches(IDENTITY, gateway)).toEqual([
       'The gateway is in account 210987654321, and the credentials are of 123456789012: assume a role of 210987654321, or have its owner allow you in a resource policy',
     ]);
   });
 
   it('names only the partition if the partition differs', () => {
     const china = arnIn('cn-north-1', '210987654321', undefined, 'aws-cn');
-    expect(mismatch(IDENTITY, china)).toEqual([
+    expect(describeMismatches(IDENTITY, china)).toEqual([
       expect.stringContaining('choose a profile of an account in aws-cn'),
     ]);
   });
@@ -87,7 +87,7 @@ describe('the callability of', () => {
     ['NEW', 'IAM', 'NEW · IAM', 'no', /look for an update/],
     [undefined, undefined, '? · ?', 'unknown', /allow bedrock-agentcore:GetAgentRuntime/],
   ] as const)('a runtime of %s and %s', (protocol, authorizer, kind, asServer, sentence) => {
-    const use = usableAs({ ...RUNTIME, protocol, authorizer });
+    const use = getCallability({ ...RUNTIME, protocol, authorizer });
     expect(use).toEqual({ kind, asServer, sentence: expect.stringMatching(sentence) });
   });
 
@@ -99,7 +99,7 @@ describe('the callability of', () => {
     [{ protocol: 'SSH' }, 'Gateway · IAM', 'no', /speaks SSH, not MCP/],
     [{ url: undefined }, 'Gateway · IAM', 'unknown', /allow bedrock-agentcore:GetGateway/],
   ] as const)('a gateway of %j', (more, kind, asServer, sentence) => {
-    const use = usableAs({ ...GATEWAY, ...more });
+    const use = getCallability({ ...GATEWAY, ...more });
     expect(use).toEqual({ kind, asServer, sentence: expect.stringMatching(sentence) });
   });
 
@@ -110,7 +110,7 @@ describe('the callability of', () => {
     ['DELETING', 'no', /being deleted/],
     ['CREATE_FAILED', 'no', /not ready \(create failed\): no such image/],
   ] as const)('a runtime that is %s', (status, asServer, sentence) => {
-    const use = usableAs({ ...RUNTIME, status, failureReason: 'no such image' });
+    const use = getCallability({ ...RUNTIME, status, failureReason: 'no such image' });
     expect(use).toMatchObject({ asServer, sentence: expect.stringMatching(sentence) });
   });
 });

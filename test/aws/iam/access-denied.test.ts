@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { adviceOn, missingStatements, parseDenial } from '../../../src/aws/iam/access-denied.ts';
+import {
+  createMissingStatements,
+  formatAdvice,
+  parseDenial,
+} from '../../../src/aws/iam/access-denied.ts';
 
 const RUNTIME = 'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/server-k5qkx7arw0';
 const USER = 'arn:aws:iam::123456789012:user/ada';
@@ -68,7 +72,7 @@ describe('an AccessDenied message', () => {
       'add the caller to the resource policies of the runtime and of its endpoint, or assume a role of that account',
     ],
   ])('for %j leads to a next step', (cause, principal, advice) => {
-    expect(adviceOn(denial(sentence(cause, RUNTIME, principal)))).toBe(advice);
+    expect(formatAdvice(denial(sentence(cause, RUNTIME, principal)))).toBe(advice);
   });
 });
 
@@ -76,7 +80,7 @@ describe('the missing statements', () => {
   it('name the endpoint and the runtime, whichever one AWS names', () => {
     const endpoint = `${RUNTIME}/runtime-endpoint/prod`;
     const both = [RUNTIME, endpoint];
-    expect(missingStatements([denial(sentence(SILENT, endpoint))])).toEqual([
+    expect(createMissingStatements([denial(sentence(SILENT, endpoint))])).toEqual([
       {
         Sid: 'AllowInvokeAgentRuntime',
         Effect: 'Allow',
@@ -84,7 +88,7 @@ describe('the missing statements', () => {
         Resource: both,
       },
     ]);
-    const [statement] = missingStatements([denial(sentence(SILENT))]);
+    const [statement] = createMissingStatements([denial(sentence(SILENT))]);
     expect(statement?.Resource).toEqual([RUNTIME, `${RUNTIME}/runtime-endpoint/DEFAULT`]);
   });
 
@@ -94,7 +98,7 @@ describe('the missing statements', () => {
         `User: ${USER} is not authorized to perform: bedrock-agentcore:GetAgentRuntime on resource: ${name}`,
       ),
     );
-    expect(missingStatements([...others, denial(sentence(SILENT))])).toMatchObject([
+    expect(createMissingStatements([...others, denial(sentence(SILENT))])).toMatchObject([
       { Sid: 'AllowGetAgentRuntime', Resource: ['a', 'b'] },
       { Sid: 'AllowInvokeAgentRuntime' },
     ]);
@@ -104,6 +108,6 @@ describe('the missing statements', () => {
     ' with an explicit deny in a service control policy',
     ' because no resource-based policy allows the action',
   ])('are empty if a statement does not help:%s', (cause) => {
-    expect(missingStatements([denial(sentence(cause))])).toEqual([]);
+    expect(createMissingStatements([denial(sentence(cause))])).toEqual([]);
   });
 });

@@ -15,7 +15,11 @@ import {
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parseRuntimeArn } from '../../../src/aws/arn.ts';
-import { accessPolicy, callerPolicy, type Needs } from '../../../src/aws/iam/access-policy.ts';
+import {
+  createAccessPolicy,
+  createCallerPolicy,
+  type Needs,
+} from '../../../src/aws/iam/access-policy.ts';
 import { parseGatewayArn } from '../../../src/aws/iam/gateway-arn.ts';
 import type { PolicyDocument, Statement } from '../../../src/aws/iam/policy-document.ts';
 import type { LocalRuntime } from '../../../src/local/local-runtime.ts';
@@ -127,13 +131,16 @@ describe('the IAM policy for invoking', () => {
     ['stopping too', { ...LEAST, stop: true }],
   ])('allows %s, and does not with any one statement removed', async (_, needs) => {
     const { targets } = await named();
-    await expectToBeTheLeast(accessPolicy(targets, needs));
+    await expectToBeTheLeast(createAccessPolicy(targets, needs));
   });
 
   it('names the invoked runtime and endpoint, and no other', async () => {
     const runtime = parseRuntimeArn(`${HOME}:runtime/server-k5qkx7arw0`);
     const [policy, prod] = [undefined, 'prod'].map((qualifier) =>
-      accessPolicy({ runtimes: [{ runtime, qualifier }], gateways: [] }, { ...LEAST, stop: true }),
+      createAccessPolicy(
+        { runtimes: [{ runtime, qualifier }], gateways: [] },
+        { ...LEAST, stop: true },
+      ),
     );
     expect(policy?.Statement.map(({ Sid, Resource }) => [Sid, Resource])).toEqual([
       ['InvokeRuntimes', [runtime.arn, `${runtime.arn}/runtime-endpoint/DEFAULT`]],
@@ -152,7 +159,7 @@ describe('the IAM policy for invoking', () => {
         `arn:aws:bedrock-agentcore:${region}:123456789012:runtime/a-k5qkx7arw0`,
       ),
     }));
-    const { Statement } = accessPolicy({ runtimes, gateways: [] }, { ...LEAST, list: true });
+    const { Statement } = createAccessPolicy({ runtimes, gateways: [] }, { ...LEAST, list: true });
     expect(Statement.find(({ Sid }) => Sid === 'List')).toMatchObject({
       Resource: '*',
       Condition: { StringEquals: { 'aws:RequestedRegion': ['eu-west-1', 'us-east-1'] } },
@@ -165,7 +172,7 @@ describe('the IAM policy for invoking', () => {
 
   it('has unique Sids that IAM accepts', async () => {
     const { targets } = await named();
-    const sids = accessPolicy(targets, ALL).Statement.map(({ Sid }) => Sid);
+    const sids = createAccessPolicy(targets, ALL).Statement.map(({ Sid }) => Sid);
     expect(new Set(sids).size).toBe(sids.length);
     for (const sid of sids) expect(sid).toMatch(/^[A-Za-z0-9]+$/);
   });
@@ -176,7 +183,7 @@ describe('the policy of a caller that assumes a role', () => {
     'allows only assuming that role (source identity: %s)',
     async (sourceIdentity) => {
       const { targets } = await named();
-      await expectToBeTheLeast(callerPolicy(targets, ALL, { roles: [ROLE], sourceIdentity }));
+      await expectToBeTheLeast(createCallerPolicy(targets, ALL, { roles: [ROLE], sourceIdentity }));
     },
   );
 });

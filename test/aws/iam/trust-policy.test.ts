@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseGatewayArn } from '../../../src/aws/iam/gateway-arn.ts';
-import { parseRoleArn, trustPolicy } from '../../../src/aws/iam/trust-policy.ts';
+import { createTrustPolicy, parseRoleArn } from '../../../src/aws/iam/trust-policy.ts';
 
 const ACCOUNT = '123456789012';
 
@@ -19,7 +19,7 @@ describe('a trust policy', () => {
       `arn:aws:iam::${ACCOUNT}:role/aws-reserved/sso.amazonaws.com/eu-west-2/AWSReservedSSO_Dev_0123456789abcdef`,
     ],
   ])('trusts %s as %s', (principal, trusted) => {
-    expect(trustPolicy({ principal }).Statement).toEqual([
+    expect(createTrustPolicy({ principal }).Statement).toEqual([
       {
         Sid: 'AssumeRole',
         Effect: 'Allow',
@@ -33,7 +33,7 @@ describe('a trust policy', () => {
     `arn:aws:sts::${ACCOUNT}:assumed-role/AWSReservedSSO_Dev_0123456789abcdef/ada`,
     `arn:aws:iam::${ACCOUNT}:role/AWSReservedSSO_Dev_0123456789abcdef`,
   ])('trusts the IAM Identity Center role of %s in any region', (principal) => {
-    expect(trustPolicy({ principal }).Statement).toMatchObject([
+    expect(createTrustPolicy({ principal }).Statement).toMatchObject([
       {
         Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` },
         Condition: {
@@ -50,7 +50,7 @@ describe('a trust policy', () => {
 
   it('applies its conditions to everything except setting a source identity', () => {
     const trust = { principal: ACCOUNT, externalId: 'abc', mfa: true, sourceIdentity: true };
-    expect(trustPolicy(trust, 'aws-cn').Statement).toEqual([
+    expect(createTrustPolicy(trust, 'aws-cn').Statement).toEqual([
       {
         Sid: 'AssumeRole',
         Effect: 'Allow',
@@ -73,7 +73,7 @@ describe('a trust policy', () => {
   it.each(['ada', '*', '12345', `arn:aws:iam::${ACCOUNT}:assumed-role/a/b`])(
     'does not accept %j',
     (principal) => {
-      expect(() => trustPolicy({ principal })).toThrow(/Not a principal/);
+      expect(() => createTrustPolicy({ principal })).toThrow(/Not a principal/);
     },
   );
 });

@@ -13,7 +13,7 @@ import { onTestFinished } from 'vitest';
 import { Network } from '../../../src/aws/network.ts';
 import type { Clock, SsoContext } from '../../../src/aws/sso/sso-context.ts';
 import { findSsoSession, type SsoSession } from '../../../src/aws/sso/sso-session.ts';
-import { tokenFile, writeToken } from '../../../src/aws/sso/token-cache.ts';
+import { getTokenPath, writeToken } from '../../../src/aws/sso/token-cache.ts';
 
 export const HOUR = 3_600_000;
 
@@ -49,7 +49,7 @@ export class Home {
   }
 
   async tokenOnFile(): Promise<Record<string, string>> {
-    return JSON.parse(readFileSync(tokenFile(await this.session(), this.env), 'utf8'));
+    return JSON.parse(readFileSync(getTokenPath(await this.session(), this.env), 'utf8'));
   }
 
   /** Writes an SSO token that expires in `left` milliseconds. */

@@ -1,13 +1,13 @@
 /** Takes a lock repeatedly, and fails if another process holds it at the same time. */
 import { appendFileSync, closeSync, openSync, rmSync, utimesSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { locked } from '../../../src/aws/sso/private-file.ts';
+import { withFileLock } from '../../../src/aws/sso/private-file.ts';
 
 const file = process.argv[2] ?? '';
 const LONG_AGO = new Date(0);
 
 for (let round = 0; round < 25; round++) {
-  await locked(file, AbortSignal.timeout(120_000), async () => {
+  await withFileLock(file, AbortSignal.timeout(120_000), async () => {
     closeSync(openSync(`${file}.inside`, 'wx'));
     await setImmediate();
     appendFileSync(`${file}.entries`, '.');

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { locked } from '../../../src/aws/sso/private-file.ts';
+import { withFileLock } from '../../../src/aws/sso/private-file.ts';
 import { endWithTest } from '../../fixtures/running.ts';
 import { temporaryFolder } from '../../fixtures/tls.ts';
 
@@ -35,7 +35,7 @@ describe('a lock', () => {
     const file = join(await temporaryFolder(), 'file');
     await writeFile(`${file}.lock`, '');
     await utimes(`${file}.lock`, time, time);
-    expect(await locked(file, never, async () => 'done')).toBe('done');
+    expect(await withFileLock(file, never, async () => 'done')).toBe('done');
     expect(await readdir(join(file, '..'))).toEqual([]);
   });
 
@@ -47,15 +47,15 @@ describe('a lock', () => {
     const right = `${file}.lock.${ino}-${mtimeNs}`;
     await writeFile(right, '');
     await utimes(right, LONG_AGO, LONG_AGO);
-    expect(await locked(file, never, async () => 'done')).toBe('done');
+    expect(await withFileLock(file, never, async () => 'done')).toBe('done');
     expect(await readdir(join(file, '..'))).toEqual([]);
   });
 
   it('that was taken over is not removed by its slow former holder', async () => {
     const file = join(await temporaryFolder(), 'file');
-    await locked(file, never, async () => {
+    await withFileLock(file, never, async () => {
       await utimes(`${file}.lock`, LONG_AGO, LONG_AGO);
-      await locked(file, never, async () => undefined);
+      await withFileLock(file, never, async () => undefined);
       await writeFile(`${file}.lock`, 'of another');
     });
     expect(await readFile(`${file}.lock`, 'utf8')).toBe('of another');
@@ -66,7 +66,7 @@ describe('a lock', () => {
     const slow = new Waiter(file);
     // It has seen the expired lock, and is about to remove it.
     expect(await slow.next()).toBe('looked');
-    await locked(file, never, async () => {
+    await withFileLock(file, never, async () => {
       const { ino, mtimeNs } = await stat(`${file}.lock`, { bigint: true });
       for (let attempt = 0; attempt < 4; attempt++) {
         slow.proceed();

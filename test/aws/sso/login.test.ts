@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { fromSSO } from '@aws-sdk/credential-providers';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Login, login } from '../../../src/aws/sso/login.ts';
-import { loginStatus } from '../../../src/aws/sso/status.ts';
-import { readToken, tokenFile, writeToken } from '../../../src/aws/sso/token-cache.ts';
+import { readLoginStatus } from '../../../src/aws/sso/status.ts';
+import { getTokenPath, readToken, writeToken } from '../../../src/aws/sso/token-cache.ts';
 import { CONFIG, HOUR, Home, NEVER, SleepingClock, START_URL } from './home.ts';
 import { ScriptedIdentityCenter } from './scripted-identity-center.ts';
 import { ScriptedPerson } from './scripted-person.ts';
@@ -250,7 +250,7 @@ describe('a login', () => {
     const person = new ScriptedPerson();
     expect((await signIn(home, person)).how).toBe('renewed');
     expect(person.pages).toEqual([]);
-    expect((await loginStatus(await home.session(), home.context())).state).toBe('signed-in');
+    expect((await readLoginStatus(await home.session(), home.context())).state).toBe('signed-in');
   });
 
   it('prompts if the token cannot be refreshed', async () => {
@@ -291,7 +291,7 @@ describe('a login', () => {
     if (path) await center.seen(path);
     ending.abort(reason);
     await expect(pending).rejects.toBe(reason);
-    expect(existsSync(tokenFile(await home.session(), home.env))).toBe(false);
+    expect(existsSync(getTokenPath(await home.session(), home.env))).toBe(false);
     const person = center.to('/authorize')[0]?.query.get('redirect_uri');
     if (person) await expect(fetch(person)).rejects.toThrow('fetch failed');
   });

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { listAccounts, logout } from '../../../src/aws/sso/portal.ts';
-import { tokenFile } from '../../../src/aws/sso/token-cache.ts';
+import { getTokenPath } from '../../../src/aws/sso/token-cache.ts';
 import { CONFIG, HOUR, Home, NEVER } from './home.ts';
 import { ScriptedIdentityCenter } from './scripted-identity-center.ts';
 
@@ -88,7 +88,7 @@ describe('a logout', () => {
     const { center, home, session } = await setUp();
     expect(await logout(session, home.context(), NEVER)).toEqual({ wasSignedIn: true });
     expect(center.tokens.size).toBe(0);
-    expect(existsSync(tokenFile(session, home.env))).toBe(false);
+    expect(existsSync(getTokenPath(session, home.env))).toBe(false);
     expect(await logout(session, home.context(), NEVER)).toEqual({ wasSignedIn: false });
   });
 
@@ -105,6 +105,6 @@ describe('a logout', () => {
       wasSignedIn: true,
       problem: 'Could not tell AWS of the logout: Scripted InvalidRequestException',
     });
-    expect(existsSync(tokenFile(session, home.env))).toBe(false);
+    expect(existsSync(getTokenPath(session, home.env))).toBe(false);
   });
 });

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { utimesSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { currentToken, requireToken } from '../../../src/aws/sso/refresh.ts';
-import { tokenFile } from '../../../src/aws/sso/token-cache.ts';
+import { getCurrentToken, requireToken } from '../../../src/aws/sso/refresh.ts';
+import { getTokenPath } from '../../../src/aws/sso/token-cache.ts';
 import { waitForLogin } from '../../../src/aws/sso/wait-for-login.ts';
 import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 import { CONFIG, HOUR, Home, NEVER } from './home.ts';
@@ -15,7 +15,7 @@ async function setUp(left = -HOUR) {
   center.refreshTokens.add('refresh-on-file');
   await home.signIn(left, 'refresh-on-file');
   const session = await home.session();
-  return { center, home, session, current: () => currentToken(session, home.context(), NEVER) };
+  return { center, home, session, current: () => getCurrentToken(session, home.context(), NEVER) };
 }
 
 describe('a silent token refresh', () => {
@@ -72,7 +72,7 @@ describe('a silent token refresh', () => {
 
   it('ignores a lock that a dead program left behind', async () => {
     const { home, session, current } = await setUp();
-    const lock = `${tokenFile(session, home.env)}.lock`;
+    const lock = `${getTokenPath(session, home.env)}.lock`;
     writeFileSync(lock, '');
     const past = Date.now() / 1000 - 120;
     utimesSync(lock, past, past);
@@ -118,7 +118,7 @@ describe('a silent token refresh', () => {
     center.spoil('/token', 'hang');
     const reason = new Error('cancelled');
     const ending = new AbortController();
-    const pending = currentToken(session, home.context(), ending.signal);
+    const pending = getCurrentToken(session, home.context(), ending.signal);
     await center.seen('/token');
     ending.abort(reason);
     await expect(pending).rejects.toBe(reason);

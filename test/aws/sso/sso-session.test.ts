@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { findSsoSession, listSsoSessions, loginCommand } from '../../../src/aws/sso/sso-session.ts';
+import {
+  findSsoSession,
+  formatLoginCommand,
+  listSsoSessions,
+} from '../../../src/aws/sso/sso-session.ts';
 import { CONFIG, Home, START_URL } from './home.ts';
 
 const CORP = {
@@ -93,9 +97,9 @@ describe('the selected SSO session', () => {
 
   it('is named in the command that signs in to it', () => {
     const session = { ...CORP, profile: undefined };
-    expect(loginCommand({ ...session, profile: 'my work' })).toBe(
+    expect(formatLoginCommand({ ...session, profile: 'my work' })).toBe(
       'agentcore-mcp login --profile "my work"',
     );
-    expect(loginCommand(session)).toBe('agentcore-mcp login --sso-session corp');
+    expect(formatLoginCommand(session)).toBe('agentcore-mcp login --sso-session corp');
   });
 });

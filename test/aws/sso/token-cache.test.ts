@@ -11,8 +11,8 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loginStatus } from '../../../src/aws/sso/status.ts';
-import { readToken, removeToken, tokenFile } from '../../../src/aws/sso/token-cache.ts';
+import { readLoginStatus } from '../../../src/aws/sso/status.ts';
+import { getTokenPath, readToken, removeToken } from '../../../src/aws/sso/token-cache.ts';
 import { CONFIG, HOUR, Home } from './home.ts';
 
 /** The output of `printf corp | sha1sum`. */
@@ -23,7 +23,7 @@ const modeOf = (path: string) => statSync(path).mode & 0o777;
 describe('the token cache', () => {
   it('is at the path of the AWS CLI, readable by its owner alone', async () => {
     const home = new Home(CONFIG);
-    const path = tokenFile(await home.session(), home.env);
+    const path = getTokenPath(await home.session(), home.env);
     await home.signIn(HOUR);
     expect(path).toBe(join(home.path, '.aws', 'sso', 'cache', CORP_FILE));
     expect(modeOf(path)).toBe(0o600);
@@ -43,7 +43,7 @@ describe('the token cache', () => {
 
   it('replaces a symbolic link, and does not change its target', async () => {
     const home = new Home(CONFIG);
-    const path = tokenFile(await home.session(), home.env);
+    const path = getTokenPath(await home.session(), home.env);
     const elsewhere = join(home.path, 'elsewhere');
     writeFileSync(elsewhere, 'precious');
     mkdirSync(dirname(path), { recursive: true });
@@ -57,7 +57,7 @@ describe('the token cache', () => {
     'gives a file that root writes to the owner of the home directory',
     async () => {
       const home = new Home(CONFIG);
-      const path = tokenFile(await home.session(), home.env);
+      const path = getTokenPath(await home.session(), home.env);
       mkdirSync(dirname(path), { recursive: true });
       chownSync(dirname(path), 12_345, 12_345);
       await home.signIn(HOUR);
@@ -75,17 +75,17 @@ describe('the token cache', () => {
   ])('ignores %s', async (_, text) => {
     const home = new Home(CONFIG);
     const session = await home.session();
-    const path = tokenFile(session, home.env);
+    const path = getTokenPath(session, home.env);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
     expect(await readToken(session, home.env)).toBeUndefined();
-    expect(await loginStatus(session, home.context())).toEqual({ state: 'signed-out' });
+    expect(await readLoginStatus(session, home.context())).toEqual({ state: 'signed-out' });
   });
 
   it('reads the format of an old AWS CLI', async () => {
     const home = new Home(CONFIG);
     const session = await home.session();
-    const path = tokenFile(session, home.env);
+    const path = getTokenPath(session, home.env);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, '{"accessToken":"a","expiresAt":"2099-01-01T00:00:00UTC"}');
     expect(await readToken(session, home.env)).toMatchObject({
@@ -98,7 +98,7 @@ describe('the token cache', () => {
     const session = await home.session();
     await home.signIn(HOUR);
     expect(await removeToken(session, home.env)).toBe(true);
-    expect(existsSync(tokenFile(session, home.env))).toBe(false);
+    expect(existsSync(getTokenPath(session, home.env))).toBe(false);
     expect(await removeToken(session, home.env)).toBe(false);
   });
 });
@@ -112,7 +112,7 @@ describe('the state of a login', () => {
   ] as const)('is %s', async (state, left, refreshToken, isRefreshable) => {
     const home = new Home(CONFIG);
     await home.signIn(left, refreshToken);
-    const status = await loginStatus(await home.session(), home.context());
+    const status = await readLoginStatus(await home.session(), home.context());
     expect(status).toEqual({ state, isRefreshable, until: expect.any(Date) });
   });
 
@@ -120,7 +120,7 @@ describe('the state of a login', () => {
     const home = new Home(CONFIG);
     await home.signIn(-48 * HOUR, 'refresh');
     const clock = { now: () => Date.now() + 25 * HOUR, sleep: async () => {} };
-    const status = await loginStatus(await home.session(), home.context(clock));
+    const status = await readLoginStatus(await home.session(), home.context(clock));
     expect(status).toMatchObject({ state: 'expired', isRefreshable: false });
   });
 });

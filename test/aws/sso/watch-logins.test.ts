@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
-import { tokenFile } from '../../../src/aws/sso/token-cache.ts';
+import { getTokenPath } from '../../../src/aws/sso/token-cache.ts';
 import { watchLogins } from '../../../src/aws/sso/watch-logins.ts';
 import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 import { within } from '../../fixtures/running.ts';
@@ -17,7 +17,7 @@ it('reports the first login, a second login and a logout', async () => {
   for (const change of [
     () => home.signIn(HOUR),
     () => home.signIn(2 * HOUR),
-    async () => rmSync(tokenFile(await home.session(), home.env)),
+    async () => rmSync(getTokenPath(await home.session(), home.env)),
   ]) {
     const word = told();
     await change();

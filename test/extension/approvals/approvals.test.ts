@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { registerApprovals } from '../../../src/extension/approvals/approval-commands.ts';
-import { ApprovalsWatch } from '../../../src/extension/approvals/approvals-watch.ts';
+import { ApprovalsModel } from '../../../src/extension/approvals/approvals-watch.ts';
 import type { CommandRegistry } from '../../../src/extension/commands/command-registry.ts';
-import type { JournalWatch } from '../../../src/extension/journal/journal-watch.ts';
+import type { SessionsModel } from '../../../src/extension/journal/journal-watch.ts';
 import type { SessionNode } from '../../../src/extension/sessions/session-node.ts';
 import { SessionsView } from '../../../src/extension/sessions/sessions-view.ts';
 import {
-  approvalsFolder,
+  getApprovalsDirectory,
   type PendingApproval,
   readAnswerFile,
   removePending,
@@ -29,13 +29,13 @@ const QUESTION: PendingApproval = {
 
 async function setUp() {
   const state = await temporaryFolder();
-  const folder = approvalsFolder(state);
-  const approvals = new ApprovalsWatch(() => ({ AGENTCORE_STATE_DIR: state }), 50);
+  const folder = getApprovalsDirectory(state);
+  const approvals = new ApprovalsModel(() => ({ AGENTCORE_STATE_DIR: state }), 50);
   const journal = {
     snapshot: { entries: [], problems: [], at: 0 },
     onDidChange: new EventEmitter<never>().event,
     refresh: async () => undefined,
-  } as unknown as JournalWatch;
+  } as unknown as SessionsModel;
   const view = new SessionsView(journal, approvals);
   const register = (id: string, run: (...given: unknown[]) => unknown) =>
     void commands.handlers.set(id, run);

@@ -1,9 +1,9 @@
 import { parse } from 'jsonc-parser';
 import { describe, expect, it } from 'vitest';
 import {
+  createServerSnippet,
+  formatSnippet,
   hasServer,
-  serverSnippet,
-  snippetText,
   withServer,
 } from '../../../src/extension/clients/snippets.ts';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
@@ -18,7 +18,7 @@ const oauth = readEntry({
 
 describe('the snippet for another client', () => {
   it('runs the npm package of this version with the entry’s environment', () => {
-    expect(serverSnippet('claude', entry, '1.2.3')).toEqual({
+    expect(createServerSnippet('claude', entry, '1.2.3')).toEqual({
       command: 'npx',
       args: ['-y', 'agentcore-mcp@1.2.3', 'proxy'],
       env: {
@@ -31,8 +31,10 @@ describe('the snippet for another client', () => {
   });
 
   it('is under the key that the client reads', () => {
-    const keyOf = (client: Parameters<typeof serverSnippet>[0]) =>
-      Object.keys(JSON.parse(snippetText(client, 'weather', serverSnippet(client, entry, '1'))));
+    const keyOf = (client: Parameters<typeof createServerSnippet>[0]) =>
+      Object.keys(
+        JSON.parse(formatSnippet(client, 'weather', createServerSnippet(client, entry, '1'))),
+      );
     expect(keyOf('vscode')).toEqual(['servers']);
     expect(keyOf('claude')).toEqual(['mcpServers']);
     expect(keyOf('cursor')).toEqual(['mcpServers']);
@@ -40,31 +42,31 @@ describe('the snippet for another client', () => {
   });
 
   it('contains no secret: VS Code prompts for it, other clients get none', () => {
-    const text = snippetText('vscode', 'tools', serverSnippet('vscode', oauth, '1'));
+    const text = formatSnippet('vscode', 'tools', createServerSnippet('vscode', oauth, '1'));
     const { inputs, servers } = JSON.parse(text);
     expect(inputs).toMatchObject([{ type: 'promptString', password: true }]);
     expect(servers.tools.env.AGENTCORE_OAUTH_CLIENT_SECRET).toBe(`\${input:${inputs[0].id}}`);
-    expect(withServer(text, 'vscode', 'tools', serverSnippet('vscode', oauth, '2'))).toContain(
-      '@2',
-    );
+    expect(
+      withServer(text, 'vscode', 'tools', createServerSnippet('vscode', oauth, '2')),
+    ).toContain('@2');
     const again = JSON.parse(
-      withServer(text, 'vscode', 'more', serverSnippet('vscode', oauth, '1')),
+      withServer(text, 'vscode', 'more', createServerSnippet('vscode', oauth, '1')),
     );
     expect(again.inputs).toHaveLength(1);
-    expect(serverSnippet('kiro', oauth, '1').env).not.toHaveProperty(
+    expect(createServerSnippet('kiro', oauth, '1').env).not.toHaveProperty(
       'AGENTCORE_OAUTH_CLIENT_SECRET',
     );
   });
 
   it('contains the AWS files of the settings', () => {
     const files = { AWS_CONFIG_FILE: '/home/ada/aws/config' };
-    expect(serverSnippet('claude', entry, '1', files).env).toMatchObject(files);
-    expect(serverSnippet('claude', entry, '1').env).not.toHaveProperty('AWS_CONFIG_FILE');
+    expect(createServerSnippet('claude', entry, '1', files).env).toMatchObject(files);
+    expect(createServerSnippet('claude', entry, '1').env).not.toHaveProperty('AWS_CONFIG_FILE');
   });
 
   it('does not exist for a local AgentCore', () => {
     const local = readEntry({ name: 'Sample', local: {} });
-    expect(() => serverSnippet('cursor', local, '1')).toThrow('pick a runtime on AWS');
+    expect(() => createServerSnippet('cursor', local, '1')).toThrow('pick a runtime on AWS');
   });
 });
 
@@ -128,7 +130,7 @@ describe('a client’s configuration', () => {
   });
 
   it('of VS Code needs an inputs list if the server has a secret', () => {
-    const asking = serverSnippet('vscode', oauth, '1');
+    const asking = createServerSnippet('vscode', oauth, '1');
     const inputs = (text: string) => JSON.parse(withServer(text, 'vscode', 'w', asking)).inputs;
     expect(inputs('{"inputs": null}')).toHaveLength(1);
     expect(inputs('{"inputs": [null, {"id": "mine"}]}')).toHaveLength(3);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { subjectOf } from '../../../src/extension/commands/command-subject.ts';
+import { resolveCommandTarget } from '../../../src/extension/commands/command-subject.ts';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
@@ -9,13 +9,15 @@ const store = { find: (name: string) => (name === 'weather' ? entry : undefined)
 describe('the target of a command', () => {
   it('is an entry, from a tree item or by its name', () => {
     const expected = { entry, arn: ARN, profile: 'work', qualifier: 'prod' };
-    expect(subjectOf({ kind: 'configured', entry }, store)).toMatchObject(expected);
-    expect(subjectOf({ name: 'weather' }, store)).toMatchObject(expected);
+    expect(resolveCommandTarget({ kind: 'configured', entry }, store)).toMatchObject(expected);
+    expect(resolveCommandTarget({ name: 'weather' }, store)).toMatchObject(expected);
   });
 
   it('is a discovered runtime, with the profile that discovered it', () => {
     const target = { kind: 'runtime', arn: ARN, name: 'weather' };
-    expect(subjectOf({ kind: 'discovered', target, place: { profile: 'other' } }, store)).toEqual({
+    expect(
+      resolveCommandTarget({ kind: 'discovered', target, place: { profile: 'other' } }, store),
+    ).toEqual({
       entry: undefined,
       arn: ARN,
       found: target,
@@ -26,12 +28,15 @@ describe('the target of a command', () => {
 
   it('is the runtime of a session, or the ARN of an identity', () => {
     const session = { kind: 'session', entry: { id: 's', runtime: ARN, qualifier: 'beta' } };
-    expect(subjectOf(session, store)).toMatchObject({ arn: ARN, qualifier: 'beta' });
+    expect(resolveCommandTarget(session, store)).toMatchObject({ arn: ARN, qualifier: 'beta' });
     const arn = 'arn:aws:iam::123456789012:user/ada';
-    expect(subjectOf({ kind: 'identity', arn }, store)).toMatchObject({ arn });
+    expect(resolveCommandTarget({ kind: 'identity', arn }, store)).toMatchObject({ arn });
   });
 
   it('is undefined for a call from the Command Palette', () => {
-    expect(subjectOf(undefined, store)).toMatchObject({ arn: undefined, entry: undefined });
+    expect(resolveCommandTarget(undefined, store)).toMatchObject({
+      arn: undefined,
+      entry: undefined,
+    });
   });
 });

@@ -1,17 +1,17 @@
 import { expect, it } from 'vitest';
 import { AgentCoreError } from '../../../src/error.ts';
-import { remediesFor } from '../../../src/extension/commands/remedies.ts';
+import { getRemedies } from '../../../src/extension/commands/remedies.ts';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
 const ENTRY = readEntry({ name: 'weather', arn: ARN, qualifier: 'prod' });
 
 const kinds = (thrown: unknown, entry?: typeof ENTRY) =>
-  remediesFor(thrown, entry).map(({ kind }) => kind);
+  getRemedies(thrown, entry).map(({ kind }) => kind);
 
 it('offers to sign in if the login is missing', () => {
   const thrown = new AgentCoreError('credentials', 'expired', { data: { login: 'work' } });
-  expect(remediesFor(thrown, ENTRY)).toEqual([
+  expect(getRemedies(thrown, ENTRY)).toEqual([
     { kind: 'signIn', profile: 'work' },
     { kind: 'showLogs' },
   ]);
@@ -30,7 +30,7 @@ it('prompts for the secret of an OAuth client if it is not stored', () => {
 
 it('offers the missing IAM statement with the called endpoint if AWS names the denied action', () => {
   const sentence = `User: arn:aws:iam::123456789012:user/me is not authorized to perform: bedrock-agentcore:InvokeAgentRuntime on resource: ${ARN} because no identity-based policy allows the action`;
-  const [remedy] = remediesFor(new AgentCoreError('upstream', sentence), ENTRY);
+  const [remedy] = getRemedies(new AgentCoreError('upstream', sentence), ENTRY);
   expect(remedy).toMatchObject({ kind: 'copyStatement' });
   expect(remedy?.kind === 'copyStatement' && JSON.parse(remedy.text)).toMatchObject({
     Effect: 'Allow',
@@ -43,9 +43,9 @@ it('offers to stop a session again after a failed stop, and to sign in first if 
   const unstopped = [{ id: 'a' }, { id: 'b' }];
   const again = { kind: 'stopAgain', sessions: unstopped };
   const failed = new AgentCoreError('upstream', 'no answer', { data: { unstopped } });
-  expect(remediesFor(failed)).toEqual([again, { kind: 'showLogs' }]);
+  expect(getRemedies(failed)).toEqual([again, { kind: 'showLogs' }]);
   const data = { unstopped, login: 'work' };
-  expect(remediesFor(new AgentCoreError('upstream', 'expired', { data }))).toEqual([
+  expect(getRemedies(new AgentCoreError('upstream', 'expired', { data }))).toEqual([
     { kind: 'signIn', profile: 'work', next: again },
     again,
     { kind: 'showLogs' },
@@ -62,7 +62,7 @@ it('offers to stop a session again after a failed stop, and to sign in first if 
 it('offers the IAM statements for a role that could not be assumed', () => {
   const statement = { Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' };
   const data = { statements: [{ of: 'caller', statement }] };
-  const [remedy] = remediesFor(new AgentCoreError('credentials', 'denied', { data }), ENTRY);
+  const [remedy] = getRemedies(new AgentCoreError('credentials', 'denied', { data }), ENTRY);
   expect(remedy?.kind === 'copyStatement' && JSON.parse(remedy.text)).toEqual(statement);
 });
 
@@ -77,7 +77,7 @@ it('opens the output of a server that exited, and the settings if they are wrong
   expect(kinds(ended)).toEqual(['showOutput', 'showLogs']);
   expect(kinds(new AgentCoreError('config', 'wrong'))).toEqual(['openSettings', 'showLogs']);
   const data = { setting: 'chat.mcp.access' };
-  expect(remediesFor(new AgentCoreError('config', 'off', { data }))[0]).toEqual({
+  expect(getRemedies(new AgentCoreError('config', 'off', { data }))[0]).toEqual({
     kind: 'openSetting',
     ...data,
   });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { logGroupOf, logGroupUrl } from '../../../src/extension/commands/log-group-url.ts';
+import { getLogGroupName, getLogGroupUrl } from '../../../src/extension/commands/log-group-url.ts';
 import {
-  policyOfCaller,
-  policyOfRole,
-  trustPolicyOf,
+  createProfilePolicy,
+  createRolePolicy,
+  createRoleTrustPolicy,
 } from '../../../src/extension/commands/policy-documents.ts';
-import { offsetOfEntry } from '../../../src/extension/commands/reveal-entry.ts';
+import { findEntryOffset } from '../../../src/extension/commands/reveal-entry.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
 const GATEWAY = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:gateway/tools-ab12cd34ef';
@@ -14,20 +14,22 @@ const ROLE = 'arn:aws:iam::210987654321:role/Caller';
 describe('the link to CloudWatch logs', () => {
   it('opens the log group of the endpoint', () => {
     const group = '/aws/bedrock-agentcore/runtimes/weather-Ab12Cd34Ef';
-    expect(logGroupOf(ARN)).toBe(`${group}-DEFAULT`);
-    expect(logGroupOf(ARN, 'prod')).toBe(`${group}-prod`);
-    expect(logGroupOf(`${ARN}/runtime-endpoint/beta`)).toBe(`${group}-beta`);
-    expect(logGroupOf(GATEWAY)).toContain('/gateway/APPLICATION_LOGS/tools-ab12cd34ef');
+    expect(getLogGroupName(ARN)).toBe(`${group}-DEFAULT`);
+    expect(getLogGroupName(ARN, 'prod')).toBe(`${group}-prod`);
+    expect(getLogGroupName(`${ARN}/runtime-endpoint/beta`)).toBe(`${group}-beta`);
+    expect(getLogGroupName(GATEWAY)).toContain('/gateway/APPLICATION_LOGS/tools-ab12cd34ef');
   });
 
   it('uses the console of the partition, and encodes the log group for it', () => {
-    expect(logGroupUrl(ARN)).toBe(
+    expect(getLogGroupUrl(ARN)).toBe(
       'https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/$252Faws$252Fbedrock-agentcore$252Fruntimes$252Fweather-Ab12Cd34Ef-DEFAULT',
     );
     const china = ARN.replace('arn:aws:', 'arn:aws-cn:').replace('eu-west-1', 'cn-north-1');
-    expect(logGroupUrl(china)).toMatch(/^https:\/\/console\.amazonaws\.cn\/.*region=cn-north-1#/);
+    expect(getLogGroupUrl(china)).toMatch(
+      /^https:\/\/console\.amazonaws\.cn\/.*region=cn-north-1#/,
+    );
     const gov = ARN.replace('arn:aws:', 'arn:aws-us-gov:').replace('eu-west-1', 'us-gov-west-1');
-    expect(logGroupUrl(gov)).toMatch(/^https:\/\/console\.amazonaws-us-gov\.com\//);
+    expect(getLogGroupUrl(gov)).toMatch(/^https:\/\/console\.amazonaws-us-gov\.com\//);
   });
 });
 
@@ -41,24 +43,24 @@ describe('the IAM policies to copy', () => {
   };
 
   it('allow the caller to call the runtime, or to assume the first role of the chain', () => {
-    const actions = policyOfCaller({ arn: ARN }).Statement.flatMap(({ Action }) => Action);
+    const actions = createProfilePolicy({ arn: ARN }).Statement.flatMap(({ Action }) => Action);
     expect(actions).toContain('bedrock-agentcore:InvokeAgentRuntime');
-    expect(policyOfCaller({ arn: ARN, role }).Statement).toMatchObject([
+    expect(createProfilePolicy({ arn: ARN, role }).Statement).toMatchObject([
       { Action: 'sts:AssumeRole', Resource: ROLE },
     ]);
-    expect(JSON.stringify(policyOfRole({ arn: GATEWAY, role }))).toContain('InvokeGateway');
+    expect(JSON.stringify(createRolePolicy({ arn: GATEWAY, role }))).toContain('InvokeGateway');
   });
 
   it('allow assuming a role, with the external ID only if this role requires it', () => {
     const principal = 'arn:aws:iam::123456789012:user/ada';
-    const alone = trustPolicyOf({ ...role, arns: [ROLE] }, principal);
+    const alone = createRoleTrustPolicy({ ...role, arns: [ROLE] }, principal);
     expect(alone.Statement).toMatchObject([
       {
         Principal: { AWS: principal },
         Condition: { StringEquals: { 'sts:ExternalId': 'x1' } },
       },
     ]);
-    expect(JSON.stringify(trustPolicyOf(role, principal))).not.toContain('ExternalId');
+    expect(JSON.stringify(createRoleTrustPolicy(role, principal))).not.toContain('ExternalId');
   });
 });
 
@@ -67,12 +69,12 @@ describe('the settings position of an entry', () => {
     '{ "x": { "name": "weather" }, "agentcore.runtimes": [\n { "name" : "a.b" }, { "name": "weather" } ] }';
 
   it('is found by its name, only in the list of runtimes', () => {
-    expect(text.slice(offsetOfEntry(text, 'weather'))).toMatch(/^"name": "weather" } ] }/);
-    expect(text.slice(offsetOfEntry(text, 'a.b'))).toMatch(/^"name" : "a\.b"/);
+    expect(text.slice(findEntryOffset(text, 'weather'))).toMatch(/^"name": "weather" } ] }/);
+    expect(text.slice(findEntryOffset(text, 'a.b'))).toMatch(/^"name" : "a\.b"/);
   });
 
   it('is the list itself without a name, and undefined if there is no list', () => {
-    expect(text.slice(offsetOfEntry(text, undefined))).toMatch(/^"agentcore\.runtimes"/);
-    expect(offsetOfEntry('{}', 'weather')).toBeUndefined();
+    expect(text.slice(findEntryOffset(text, undefined))).toMatch(/^"agentcore\.runtimes"/);
+    expect(findEntryOffset('{}', 'weather')).toBeUndefined();
   });
 });

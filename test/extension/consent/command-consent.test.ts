@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findUnconfirmed, type WorkspaceCommand } from '../../../src/confirmed-commands.ts';
-import { remediesFor } from '../../../src/extension/commands/remedies.ts';
+import { getRemedies } from '../../../src/extension/commands/remedies.ts';
 import { CommandConsent } from '../../../src/extension/consent/command-consent.ts';
 import { prepareTokenCommand } from '../../../src/extension/consent/prepare-consent.ts';
 import { escapeInvisible, wrapLines } from '../../../src/extension/consent/shown-command.ts';
 import { openAwsLogin } from '../../../src/extension/credentials/aws-login.ts';
-import { credentialsOf } from '../../../src/extension/credentials/entry-credentials.ts';
-import { Identities } from '../../../src/extension/credentials/identities.ts';
+import { createEntryCredentials } from '../../../src/extension/credentials/entry-credentials.ts';
+import { IdentitiesModel } from '../../../src/extension/credentials/identities.ts';
 import {
   LocalAgentCores,
   prepareLocal,
@@ -18,8 +18,8 @@ import { openDiscovery } from '../../../src/extension/runtimes/discoveries.ts';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 import { prepareWindow } from '../../../src/extension/servers/prepare-window.ts';
 import { ServerPreparation } from '../../../src/extension/servers/server-preparation.ts';
-import { windowEnvironment } from '../../../src/extension/window-environment.ts';
-import { KnownSessions } from '../../../src/sessions/known-sessions.ts';
+import { getWindowEnvironment } from '../../../src/extension/window-environment.ts';
+import { SessionStore } from '../../../src/sessions/known-sessions.ts';
 import { endWithTest } from '../../fixtures/running.ts';
 import { window, workspace } from '../vscode-stub.ts';
 
@@ -131,7 +131,7 @@ describe('the confirmation of a command', () => {
       consent.require(command, 'tools');
       expect.unreachable();
     } catch (thrown) {
-      expect(remediesFor(thrown)[0]).toEqual({ kind: 'reviewCommand', command });
+      expect(getRemedies(thrown)[0]).toEqual({ kind: 'reviewCommand', command });
     }
   });
 });
@@ -181,16 +181,19 @@ describe('a credential_process', () => {
   it('from an AWS file in the user settings runs without a prompt', async () => {
     const { config, mark } = await awsFile('ran');
     configure({ 'agentcore.aws.configFile': config }, 'user');
-    await (await credentialsOf(entry, { env: windowEnvironment() }))();
+    await (await createEntryCredentials(entry, { env: getWindowEnvironment() }))();
     expect(await exists(mark)).toBe(true);
   });
 
   it.each([
-    ['the start of a server', (env: Env) => credentialsOf(entry, { env }).then((get) => get())],
+    [
+      'the start of a server',
+      (env: Env) => createEntryCredentials(entry, { env }).then((get) => get()),
+    ],
     [
       'the view of credentials',
       async (env: Env) => {
-        const { failure } = await new Identities(() => env).ask({ profile: 'dev' });
+        const { failure } = await new IdentitiesModel(() => env).ask({ profile: 'dev' });
         throw failure;
       },
     ],
@@ -211,7 +214,7 @@ describe('a credential_process', () => {
     [
       'stopping a session',
       async (env: Env) => {
-        const sessions = new KnownSessions({ ...env, AGENTCORE_STATE_DIR: folder }, 'extension');
+        const sessions = new SessionStore({ ...env, AGENTCORE_STATE_DIR: folder }, 'extension');
         const session = {
           runtime: ARN,
           profile: 'dev',
@@ -235,7 +238,7 @@ describe('a credential_process', () => {
   ])('from an AWS file in the workspace settings is refused at %s', async (_, work) => {
     const { config, mark } = await awsFile('ran');
     configure({ 'agentcore.aws.configFile': config }, 'workspace');
-    const thrown = await work(windowEnvironment()).then(
+    const thrown = await work(getWindowEnvironment()).then(
       () => undefined,
       (error: unknown) => error,
     );
@@ -247,10 +250,10 @@ describe('a credential_process', () => {
     const { config, mark } = await awsFile('first');
     configure({ 'agentcore.aws.configFile': config }, 'workspace');
     const consent = consentOf();
-    const env = () => windowEnvironment(consent.digests('credential_process'));
+    const env = () => getWindowEnvironment(consent.digests('credential_process'));
     const steps = [
       async () => {
-        await (await credentialsOf(entry, { env: env() }))();
+        await (await createEntryCredentials(entry, { env: env() }))();
         return undefined;
       },
       prepareWindow(env),
@@ -265,7 +268,7 @@ describe('a credential_process', () => {
     // The server that runs with these variables runs no other command from the file.
     const other = await awsFile('second');
     const server = { ...process.env, ...variables } as Env;
-    await expect((await credentialsOf(entry, { env: server }))()).rejects.toThrow(
+    await expect((await createEntryCredentials(entry, { env: server }))()).rejects.toThrow(
       'is not confirmed',
     );
     window.pressed = undefined;
@@ -278,9 +281,9 @@ describe('a credential_process', () => {
     const { mark } = await awsFile('ran');
     workspace.workspaceFolders = [{ uri: { scheme: 'file', fsPath: folder } }];
     configure({ 'agentcore.aws.configFile': 'config' }, 'user');
-    await expect((await credentialsOf(entry, { env: windowEnvironment() }))()).rejects.toThrow(
-      'is not confirmed',
-    );
+    await expect(
+      (await createEntryCredentials(entry, { env: getWindowEnvironment() }))(),
+    ).rejects.toThrow('is not confirmed');
     expect(await exists(mark)).toBe(false);
   });
 });
@@ -297,7 +300,9 @@ describe('aws login', () => {
     configure({ 'agentcore.aws.configFile': config }, scope);
     window.pressed = pressed;
     const consent = consentOf();
-    const login = openAwsLogin('dev', windowEnvironment(), (command) => consent.confirm(command));
+    const login = openAwsLogin('dev', getWindowEnvironment(), (command) =>
+      consent.confirm(command),
+    );
     if (scope === 'workspace' && !pressed) {
       await expect(login).rejects.toMatchObject({ name: 'Cancelled' });
     } else {
@@ -344,7 +349,7 @@ describe('the configuration of a local AgentCore', () => {
   });
 });
 
-type Env = ReturnType<typeof windowEnvironment>;
+type Env = ReturnType<typeof getWindowEnvironment>;
 
 function kill(pid: number | undefined): void {
   if (pid !== undefined) process.kill(pid);

@@ -4,7 +4,7 @@ import { findSsoSession } from '../../../src/aws/sso/sso-session.ts';
 import { writeToken } from '../../../src/aws/sso/token-cache.ts';
 import type { CredentialNode } from '../../../src/extension/credentials/credential-node.ts';
 import { CredentialsView } from '../../../src/extension/credentials/credentials-view.ts';
-import { Identities } from '../../../src/extension/credentials/identities.ts';
+import { IdentitiesModel } from '../../../src/extension/credentials/identities.ts';
 import { accessKey, CredentialHome, keys } from '../../aws/credentials/credential-fixtures.ts';
 import { start, statelessMcp } from '../../local/harness.ts';
 import { commands } from '../vscode-stub.ts';
@@ -31,7 +31,7 @@ sso_region = eu-west-1
 async function setUp(config: string, env: Record<string, string> = {}) {
   const home = await CredentialHome.make({ config, credentials: keys('work', USER) });
   const all = { ...home.env, ...env };
-  const identities = new Identities(() => all);
+  const identities = new IdentitiesModel(() => all);
   const view = new CredentialsView({ env: () => all, identities, onShow: () => undefined });
   onTestFinished(() => view.dispose());
   const told = async (node?: CredentialNode) =>

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { diagnosticsText } from '../../../src/extension/diagnostics/diagnostics.ts';
+import { formatDiagnostics } from '../../../src/extension/diagnostics/diagnostics.ts';
 import { readEntries } from '../../../src/extension/runtimes/runtime-entry.ts';
 
 it('lists runtimes and problems, without secrets or full account numbers', () => {
-  const text = diagnosticsText({
+  const text = formatDiagnostics({
     extension: '1.2.3',
     vscode: '1.101.0',
     remote: 'ssh-remote',

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { LocalAgentCore } from '../../../src/extension/local-agentcore/local-agentcore.ts';
-import { localVariables } from '../../../src/extension/local-agentcore/local-variables.ts';
+import { createLocalVariables } from '../../../src/extension/local-agentcore/local-variables.ts';
 import {
   LocalAgentCores,
   prepareLocal,
@@ -135,8 +135,10 @@ describe('an entry for a local AgentCore', () => {
       runtimes: [{ name: 'mine', arn: 'arn:mine' }],
       env: { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' },
     };
-    expect(localVariables(endpoint, 'mine')).toMatchObject({ AGENTCORE_AGENT_ARN: 'arn:mine' });
-    expect(() => localVariables(endpoint, 'yours')).toThrow('name one of mine');
+    expect(createLocalVariables(endpoint, 'mine')).toMatchObject({
+      AGENTCORE_AGENT_ARN: 'arn:mine',
+    });
+    expect(() => createLocalVariables(endpoint, 'yours')).toThrow('name one of mine');
   });
 
   it('is the only kind that is prepared here', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { entryWords } from '../../../src/extension/replay-log/entry-words.ts';
-import { entryOf } from '../../../src/extension/replay-log/log-filter.ts';
+import { formatEntry } from '../../../src/extension/replay-log/entry-words.ts';
+import { toLogEntry } from '../../../src/extension/replay-log/log-filter.ts';
 import type { CallRecord, JournalRecord } from '../../../src/journal/records.ts';
 import { foreignHead } from '../../journal/fixture.ts';
 
@@ -32,7 +32,7 @@ describe('an entry of the replay log shows', () => {
     ['the error code', { outcome: 'error', code: -32_010 }, 'remember', 'error -32010 · 87 ms'],
     ['a name without bidirectional control characters', { name: 'a\u202eb' }, 'ab', '87 ms'],
   ])('%s', (_, more, about, said) => {
-    const words = entryWords({ ...CALL, ...more });
+    const words = formatEntry({ ...CALL, ...more });
     expect(words.said).toBe(said);
     expect(words.about.replace(/[^\w/]/g, '')).toBe(about);
     expect(words.about).not.toContain('\u202e');
@@ -40,7 +40,7 @@ describe('an entry of the replay log shows', () => {
 
   it('a repeated handshake and the calls after it', () => {
     const replayed = { type: 'session.replayed', ...OF_SESSION, next: 'b', reason: '404' } as const;
-    const words = entryWords({ ...replayed, milliseconds: 2276, calls: 1, toolsChanged: true });
+    const words = formatEntry({ ...replayed, milliseconds: 2276, calls: 1, toolsChanged: true });
     expect(words).toEqual({
       about: 'Handshake repeated',
       said: '1 call sent again · 2.3 s · other tools',
@@ -48,7 +48,7 @@ describe('an entry of the replay log shows', () => {
   });
 
   it('the policy decision on a request', () => {
-    const words = entryWords({
+    const words = formatEntry({
       type: 'audit.request',
       at: AT,
       phase: 'ended',
@@ -68,6 +68,6 @@ it.each<JournalRecord>([
   { type: 'session.active', ...OF_SESSION, open: 1 },
   { type: 'session.identified', ...OF_SESSION, returnedId: 'b' },
 ])('a record that only serves the session list is not an entry: $type', (record) => {
-  expect(entryOf(record, foreignHead())).toBeUndefined();
-  expect(entryOf(CALL, foreignHead())).toBeDefined();
+  expect(toLogEntry(record, foreignHead())).toBeUndefined();
+  expect(toLogEntry(CALL, foreignHead())).toBeDefined();
 });

@@ -1,14 +1,14 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { CommandRegistry } from '../../../src/extension/commands/command-registry.ts';
-import { JournalWatch } from '../../../src/extension/journal/journal-watch.ts';
+import { SessionsModel } from '../../../src/extension/journal/journal-watch.ts';
 import { registerAuditCommands } from '../../../src/extension/replay-log/audit-commands.ts';
-import { AuditWatch } from '../../../src/extension/replay-log/audit-watch.ts';
+import { ActivityModel } from '../../../src/extension/replay-log/audit-watch.ts';
 import { LOG_KINDS } from '../../../src/extension/replay-log/log-filter.ts';
 import { ReplayLogView } from '../../../src/extension/replay-log/replay-log-view.ts';
-import { journalFolder } from '../../../src/journal/state-folder.ts';
-import { Audit } from '../../../src/policy/audit/audit.ts';
-import { auditFolder } from '../../../src/policy/audit/audit-folder.ts';
+import { getJournalDirectory } from '../../../src/journal/state-folder.ts';
+import { AuditLog } from '../../../src/policy/audit/audit.ts';
+import { getAuditDirectory } from '../../../src/policy/audit/audit-folder.ts';
 import { foreignHead, temporaryFolder, writePart } from '../../journal/fixture.ts';
 import { EventEmitter, env as vscodeEnv, window } from '../vscode-stub.ts';
 
@@ -25,14 +25,14 @@ const DENIED = { ...REQUEST, decision: { effect: 'deny', rule: '/default' } } as
 async function setUp() {
   const state = await temporaryFolder();
   const env = () => ({ AGENTCORE_STATE_DIR: state });
-  const audit = new Audit({
+  const audit = new AuditLog({
     stateFolder: state,
     program: 'proxy',
     version: '1.2.3',
     onFailure: () => undefined,
   });
-  const journal = new JournalWatch(env);
-  const watch = new AuditWatch(env, 50);
+  const journal = new SessionsModel(env);
+  const watch = new ActivityModel(env, 50);
   const view = new ReplayLogView(journal, watch);
   onTestFinished(() => audit.close());
   for (const one of [journal, watch, view]) onTestFinished(() => one.dispose());
@@ -106,11 +106,11 @@ describe('the replay log', () => {
 
   it('shows the journal even if the audit cannot be read', async () => {
     const { state, labels } = await setUp();
-    await writeFile(auditFolder(state), 'no folder');
+    await writeFile(getAuditDirectory(state), 'no folder');
     const at = new Date().toISOString();
     const refused = { type: 'error', at, level: 'error', message: 'refused' } as const;
-    await mkdir(journalFolder(state));
-    await writePart(journalFolder(state), 'run', foreignHead(), [refused]);
+    await mkdir(getJournalDirectory(state));
+    await writePart(getJournalDirectory(state), 'run', foreignHead(), [refused]);
     expect(await labels()).toContain('refused');
     await expect.poll(() => window.view?.message).toMatch(/ENOTDIR/);
   });
@@ -143,14 +143,14 @@ describe('the replay log', () => {
 
   it('recovers once an unreadable journal is readable again', async () => {
     const { state, journal, labels } = await setUp();
-    await writeFile(journalFolder(state), 'no folder');
+    await writeFile(getJournalDirectory(state), 'no folder');
     await journal.refresh();
     expect(await labels()).toEqual([]);
-    await rm(journalFolder(state));
-    await mkdir(journalFolder(state));
+    await rm(getJournalDirectory(state));
+    await mkdir(getJournalDirectory(state));
     const at = new Date().toISOString();
     const refused = { type: 'error', at, level: 'error', message: 'refused' } as const;
-    await writePart(journalFolder(state), 'run', foreignHead(), [refused]);
+    await writePart(getJournalDirectory(state), 'run', foreignHead(), [refused]);
     await journal.refresh();
     expect(await labels()).toContain('refused');
     expect(window.view?.message).toBe('');
@@ -172,8 +172,8 @@ describe('the command that verifies the audit', () => {
   it('reports a change', async () => {
     const { state, audit, verify } = await setUp();
     await audit.record(DENIED);
-    const [name] = await readdir(auditFolder(state));
-    const path = `${auditFolder(state)}/${name}`;
+    const [name] = await readdir(getAuditDirectory(state));
+    const path = `${getAuditDirectory(state)}/${name}`;
     await writeFile(path, (await readFile(path, 'utf8')).replace('delete_db', 'harmless'));
     window.pressed = 'Show Details';
     expect(await verify()).toMatch(

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { Identities } from '../../../src/extension/credentials/identities.ts';
-import { Discoveries } from '../../../src/extension/runtimes/discoveries.ts';
+import { IdentitiesModel } from '../../../src/extension/credentials/identities.ts';
+import { DiscoveryModel } from '../../../src/extension/runtimes/discoveries.ts';
 import { readEntries } from '../../../src/extension/runtimes/runtime-entry.ts';
 import type { RuntimeNode } from '../../../src/extension/runtimes/runtime-node.ts';
 import type { RuntimeStore } from '../../../src/extension/runtimes/runtime-store.ts';
 import { RuntimesView } from '../../../src/extension/runtimes/runtimes-view.ts';
-import { remediesOf } from '../../../src/extension/runtimes/runtimes-view-commands.ts';
+import { getProblemRemedies } from '../../../src/extension/runtimes/runtimes-view-commands.ts';
 import { accessKey, CredentialHome, keys } from '../../aws/credentials/credential-fixtures.ts';
 import { httpAgent, start, statelessMcp } from '../../local/harness.ts';
 import { journalOfServers } from '../servers/journal-of-servers.ts';
@@ -19,8 +19,8 @@ async function setUp(entries: readonly object[], env: Record<string, string> = {
   const journal = await journalOfServers();
   const all = { ...home.env, ...env };
   const changed = new EventEmitter<void>();
-  const identities = new Identities(() => all);
-  const discoveries = new Discoveries(() => all);
+  const identities = new IdentitiesModel(() => all);
+  const discoveries = new DiscoveryModel(() => all);
   const store = { ...readEntries(entries), onDidChange: changed.event };
   const view = new RuntimesView({
     store: store as unknown as RuntimeStore,
@@ -162,7 +162,7 @@ describe('discovered runtimes', () => {
     const [problem] = await view.getChildren(node);
     expect(problem).toMatchObject({ kind: 'problem', problem: { kind: 'credentials' } });
     expect((await items(node))[0]?.command?.command).toBe('_agentcore.showProblem');
-    expect(problem?.kind === 'problem' && remediesOf(problem.problem)).toEqual([
+    expect(problem?.kind === 'problem' && getProblemRemedies(problem.problem)).toEqual([
       { kind: 'openAwsConfig' },
       { kind: 'refreshRuntimes' },
     ]);

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { readEntries, readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { environmentOf } from '../../../src/extension/servers/server-environment.ts';
+import { createServerEnvironment } from '../../../src/extension/servers/server-environment.ts';
 import { readProxySettings } from '../../../src/programs/proxy-settings.ts';
 
 const manifest = JSON.parse(await readFile('package.json', 'utf8'));
@@ -131,7 +131,7 @@ const WINDOW = {
 /** The proxy settings of an entry in that window. */
 function proxySettings(entry: object) {
   const env: Record<string, string | undefined> = { ...WINDOW };
-  for (const [name, value] of Object.entries(environmentOf(readEntry(entry)))) {
+  for (const [name, value] of Object.entries(createServerEnvironment(readEntry(entry)))) {
     if (value === null) delete env[name];
     else env[name] = value;
   }

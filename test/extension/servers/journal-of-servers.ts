@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
-import type { JournalWatch } from '../../../src/extension/journal/journal-watch.ts';
-import { RunningServers } from '../../../src/extension/servers/running-servers.ts';
-import { processState, programRecord } from '../../../src/journal/program-identity.ts';
+import type { SessionsModel } from '../../../src/extension/journal/journal-watch.ts';
+import { ServersModel } from '../../../src/extension/servers/running-servers.ts';
+import { createProgramRecord, readProcessState } from '../../../src/journal/program-identity.ts';
 import { temporaryFolder, writePart } from '../../journal/fixture.ts';
 import { EventEmitter } from '../vscode-stub.ts';
 
@@ -9,13 +9,13 @@ import { EventEmitter } from '../vscode-stub.ts';
 export async function journalOfServers() {
   const folder = await temporaryFolder();
   const recorded = new EventEmitter<unknown>();
-  const running = new RunningServers({
+  const running = new ServersModel({
     sessions: async () => ({ folder }),
     onDidRecord: recorded.event,
     onDidChange: recorded.event,
-  } as unknown as JournalWatch);
+  } as unknown as SessionsModel);
   const begin = (name: string, run = name, parentPid = process.pid, pid = process.pid) => {
-    const own = programRecord({
+    const own = createProgramRecord({
       program: 'proxy',
       version: '1.0.0',
       part: 0,
@@ -41,6 +41,6 @@ export async function journalOfServers() {
  * later process of the same id.
  */
 function startOf(pid: number): { readonly processStart?: string } {
-  const start = processState(pid)?.start;
+  const start = readProcessState(pid)?.start;
   return start === undefined ? {} : { processStart: start };
 }

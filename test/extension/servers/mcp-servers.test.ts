@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { McpServers } from '../../../src/extension/servers/mcp-servers.ts';
-import { Cancelled } from '../../../src/extension/servers/server-preparation.ts';
+import { ServerController } from '../../../src/extension/servers/mcp-servers.ts';
+import { UserCancelledError } from '../../../src/extension/servers/server-preparation.ts';
 import type { Prepared } from '../../../src/extension/servers/server-provider.ts';
 import { EventEmitter, commands as stub, workspace } from '../vscode-stub.ts';
 import { journalOfServers } from './journal-of-servers.ts';
@@ -22,7 +22,7 @@ async function setUp(patience: { known?: number; told?: number; seen?: number } 
   const journal = await journalOfServers();
   const prepared = new EventEmitter<Prepared>();
   const changed = new EventEmitter<void>();
-  const servers = new McpServers({
+  const servers = new ServerController({
     extensionId: 'Publisher.Name',
     store: { find: (name) => (name === 'weather' ? WEATHER : undefined) },
     provider: {
@@ -48,7 +48,7 @@ describe('starting a server', () => {
       await begin('weather');
     });
     await servers.start('weather');
-    expect(running.placeOf('weather')).toBe('here');
+    expect(running.getRunningPlace('weather')).toBe('here');
     expect(asked(START)).toEqual(Array(3).fill([START, ID, { waitForLiveTools: true }]));
   });
 
@@ -72,12 +72,12 @@ describe('starting a server', () => {
   it('is not repeated after the user cancelled or saw the error', async () => {
     const { servers, tell } = await setUp();
     stub.handlers.set(START, () => tell('cancelled'));
-    await expect(servers.start('weather')).rejects.toThrow(Cancelled);
+    await expect(servers.start('weather')).rejects.toThrow(UserCancelledError);
     stub.handlers.set(START, () => {
       tell('failed');
       throw new Error('what was shown already');
     });
-    await expect(servers.start('weather')).rejects.toThrow(Cancelled);
+    await expect(servers.start('weather')).rejects.toThrow(UserCancelledError);
     expect(asked(START)).toHaveLength(2);
   });
 
@@ -125,7 +125,7 @@ describe('starting a server', () => {
       path = await begin('weather');
       stopped = servers.stop('weather');
     });
-    await expect(servers.start('weather')).rejects.toThrow(Cancelled);
+    await expect(servers.start('weather')).rejects.toThrow(UserCancelledError);
     await stopped;
   });
 
@@ -171,7 +171,7 @@ it('stopping a server ends when its process has exited', async () => {
   const path = await begin('weather');
   stub.handlers.set(STOP, () => end(path));
   await servers.stop('weather');
-  expect(running.placeOf('weather')).toBeUndefined();
+  expect(running.getRunningPlace('weather')).toBeUndefined();
   expect(asked(STOP)).toEqual([[STOP, ID]]);
 });
 
@@ -198,7 +198,7 @@ it('restarting a server runs the given action between the two processes', async 
     order.push('between');
   });
   expect(order).toEqual(['stopped', 'between', 'started']);
-  expect(running.pidsOf('weather')).toEqual([process.ppid]);
+  expect(running.getPids('weather')).toEqual([process.ppid]);
 });
 
 describe('a change of a server’s configuration', () => {
@@ -223,7 +223,7 @@ describe('a change of a server’s configuration', () => {
       });
     });
     expect(order).toEqual(['stopped', 'changed', 'told to VS Code', 'started']);
-    expect(running.pidsOf('weather')).toEqual([process.ppid]);
+    expect(running.getPids('weather')).toEqual([process.ppid]);
   });
 
   it('does not start a server that was stopped', async () => {
@@ -245,7 +245,7 @@ describe('a change of a server’s configuration', () => {
       await begin('weather', 'second', process.pid, process.ppid);
     });
     await servers.change('weather', async () => {});
-    expect(running.placeOf('weather')).toBe('here');
+    expect(running.getRunningPlace('weather')).toBe('here');
   });
 
   it('reports its failure once the server runs again', async () => {
@@ -258,6 +258,6 @@ describe('a change of a server’s configuration', () => {
     });
     const change = () => Promise.reject(new Error('the settings cannot be written'));
     await expect(servers.change('weather', change)).rejects.toThrow('cannot be written');
-    expect(running.pidsOf('weather')).toEqual([process.ppid]);
+    expect(running.getPids('weather')).toEqual([process.ppid]);
   });
 });

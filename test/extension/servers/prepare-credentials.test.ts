@@ -2,7 +2,7 @@ import { expect, it, vi } from 'vitest';
 import type { CredentialPrompts } from '../../../src/aws/credentials/prompts.ts';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 import { prepareCredentials } from '../../../src/extension/servers/prepare-credentials.ts';
-import { Cancelled } from '../../../src/extension/servers/server-preparation.ts';
+import { UserCancelledError } from '../../../src/extension/servers/server-preparation.ts';
 import { accessKey, CredentialHome, keys } from '../../aws/credentials/credential-fixtures.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
@@ -34,10 +34,10 @@ it('names the missing profile and a similar one', async () => {
 
 it.each([
   ['declines it', async () => false],
-  ['cancels it', () => Promise.reject(new Cancelled())],
+  ['cancels it', () => Promise.reject(new UserCancelledError())],
 ])('offers to sign in, and shows no error if the user %s', async (_, answer) => {
   const login = vi.fn<() => Promise<boolean>>(answer);
-  await expect(prepared({ profile: 'sso' }, { login })).rejects.toThrow(Cancelled);
+  await expect(prepared({ profile: 'sso' }, { login })).rejects.toThrow(UserCancelledError);
   expect(login).toHaveBeenCalledExactlyOnceWith(
     'sso',
     expect.stringContaining('sso'),
@@ -46,10 +46,10 @@ it.each([
 });
 
 it('prompts for the MFA code of a role, and shows no error if the user enters none', async () => {
-  const mfaCode = vi.fn(() => Promise.reject(new Cancelled()));
+  const mfaCode = vi.fn(() => Promise.reject(new UserCancelledError()));
   const assumeRole = { arn: 'arn:aws:iam::123456789012:role/Deployer', mfaSerial: MFA };
   const entry = { profile: 'work', assumeRole };
-  await expect(prepared(entry, { mfaCode })).rejects.toThrow(Cancelled);
+  await expect(prepared(entry, { mfaCode })).rejects.toThrow(UserCancelledError);
   expect(mfaCode).toHaveBeenCalledExactlyOnceWith(MFA, expect.any(AbortSignal));
 });
 

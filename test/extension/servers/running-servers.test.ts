@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
-import { LivePrograms } from '../../../src/journal/live-programs.ts';
+import { RunningPrograms } from '../../../src/journal/live-programs.ts';
 import { accessKey, CredentialHome } from '../../aws/credentials/credential-fixtures.ts';
 import { start, statelessMcp } from '../../local/harness.ts';
 import { journalOfServers } from './journal-of-servers.ts';
@@ -10,11 +10,11 @@ it('distinguishes servers of this window from those of others', async () => {
   await begin('weather');
   await begin('tools', 'tools', 1);
   await running.refresh();
-  expect(running.placeOf('weather')).toBe('here');
-  expect(running.pidsOf('weather')).toEqual([process.pid]);
-  expect(running.placeOf('tools')).toBe('elsewhere');
-  expect(running.pidsOf('tools')).toEqual([]);
-  expect(running.placeOf('other')).toBeUndefined();
+  expect(running.getRunningPlace('weather')).toBe('here');
+  expect(running.getPids('weather')).toEqual([process.pid]);
+  expect(running.getRunningPlace('tools')).toBe('elsewhere');
+  expect(running.getPids('tools')).toEqual([]);
+  expect(running.getRunningPlace('other')).toBeUndefined();
 });
 
 it('prefers a server in this window to the same server in another', async () => {
@@ -22,7 +22,7 @@ it('prefers a server in this window to the same server in another', async () => 
   await begin('weather', 'a', 1);
   await begin('weather', 'b');
   await running.refresh();
-  expect(running.placeOf('weather')).toBe('here');
+  expect(running.getRunningPlace('weather')).toBe('here');
 });
 
 it('checks again after each record, and reports only started and stopped servers', async () => {
@@ -37,13 +37,13 @@ it('checks again after each record, and reports only started and stopped servers
   const changed = once(emitter, 'change');
   recorded.fire(undefined);
   await changed;
-  expect(running.placeOf('weather')).toBe('here');
+  expect(running.getRunningPlace('weather')).toBe('here');
   await running.refresh();
   expect(changes).toBe(1);
   await end(path);
   await running.refresh();
   expect(changes).toBe(2);
-  expect(running.placeOf('weather')).toBeUndefined();
+  expect(running.getRunningPlace('weather')).toBeUndefined();
   subscription.dispose();
 });
 
@@ -51,7 +51,7 @@ it('identifies the proxy by the name of its entry and by its parent process', as
   const user = accessKey('user');
   const local = await start({ server: statelessMcp() }, { accessKeys: [user.config] });
   const home = await CredentialHome.make();
-  const programs = new LivePrograms(home.file('state/journal'));
+  const programs = new RunningPrograms(home.file('state/journal'));
   const proxy = home.proxy(local, {
     AWS_ACCESS_KEY_ID: user.accessKeyId,
     AWS_SECRET_ACCESS_KEY: user.secretAccessKey,

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Commands } from '../../../src/extension/contributions.ts';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 import { registerServerCommands } from '../../../src/extension/servers/server-commands.ts';
-import { Cancelled } from '../../../src/extension/servers/server-preparation.ts';
+import { UserCancelledError } from '../../../src/extension/servers/server-preparation.ts';
 import { commands as stub, window } from '../vscode-stub.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
@@ -36,7 +36,7 @@ function command(
 }
 
 async function fromPalette(id: string, names: readonly string[], runs: readonly string[]) {
-  await expect(command(id, names, runs)?.()).rejects.toThrow(Cancelled);
+  await expect(command(id, names, runs)?.()).rejects.toThrow(UserCancelledError);
   return window.said;
 }
 

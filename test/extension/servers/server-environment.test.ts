@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { environmentOf, versionOf } from '../../../src/extension/servers/server-environment.ts';
+import {
+  createServerEnvironment,
+  getDefinitionVersion,
+} from '../../../src/extension/servers/server-environment.ts';
 import { readProxySettings } from '../../../src/programs/proxy-settings.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
@@ -9,7 +12,7 @@ const ROLE = 'arn:aws:iam::210987654321:role/Caller';
 /** Starts the proxy as VS Code does, in a window with other variables in its environment. */
 function startedWith(entry: object, window: Record<string, string> = {}) {
   const env: Record<string, string | undefined> = { ...window };
-  for (const [name, value] of Object.entries(environmentOf(readEntry(entry)))) {
+  for (const [name, value] of Object.entries(createServerEnvironment(readEntry(entry)))) {
     if (value === null) delete env[name];
     else env[name] = value;
   }
@@ -68,7 +71,8 @@ describe('the environment of a server', () => {
 });
 
 describe('the version of a server', () => {
-  const version = (entry: object) => versionOf('1.2.3', environmentOf(readEntry(entry)));
+  const version = (entry: object) =>
+    getDefinitionVersion('1.2.3', createServerEnvironment(readEntry(entry)));
 
   it('stays the same as long as nothing changes', () => {
     expect(version({ name: 'weather', arn: ARN })).toBe(version({ arn: ARN, name: 'weather' }));
@@ -80,7 +84,10 @@ describe('the version of a server', () => {
       version({ name: 'weather', arn: ARN }),
       version({ name: 'weather', arn: ARN, profile: 'work' }),
       version({ name: 'weather', arn: ARN, sessionMode: 'request' }),
-      versionOf('1.2.4', environmentOf(readEntry({ name: 'weather', arn: ARN }))),
+      getDefinitionVersion(
+        '1.2.4',
+        createServerEnvironment(readEntry({ name: 'weather', arn: ARN })),
+      ),
     ];
     expect(new Set(versions).size).toBe(versions.length);
   });

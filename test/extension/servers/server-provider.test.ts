@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type RuntimeEntry, readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 import {
-  Cancelled,
   type PreparationStep,
   ServerPreparation,
+  UserCancelledError,
 } from '../../../src/extension/servers/server-preparation.ts';
-import { ServerProvider } from '../../../src/extension/servers/server-provider.ts';
-import { awsFiles } from '../../../src/extension/window-environment.ts';
+import { McpDefinitionProvider } from '../../../src/extension/servers/server-provider.ts';
+import { getAwsFiles } from '../../../src/extension/window-environment.ts';
 import { EventEmitter, workspace } from '../vscode-stub.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
@@ -33,11 +33,11 @@ function provider(entries: readonly object[], step: PreparationStep = async () =
   const failures: unknown[] = [];
   const preparation = new ServerPreparation([step], (thrown) => failures.push(thrown));
   const extension = { version: '1.2.3', proxy: '/extension/dist/proxy.js' };
-  const made = new ServerProvider({
+  const made = new McpDefinitionProvider({
     store: store as never,
     preparation,
     extension,
-    shared: awsFiles,
+    shared: getAwsFiles,
   });
   let events = 0;
   made.onDidChangeMcpServerDefinitions(() => {
@@ -200,7 +200,9 @@ describe('a start', () => {
   });
 
   it('ends silently if the user cancels', async () => {
-    const { resolve, failures } = provider([WEATHER], () => Promise.reject(new Cancelled()));
+    const { resolve, failures } = provider([WEATHER], () =>
+      Promise.reject(new UserCancelledError()),
+    );
     expect(await resolve('weather')).toBeUndefined();
     expect(failures).toEqual([]);
   });

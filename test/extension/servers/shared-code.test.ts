@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { expect, it, vi } from 'vitest';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 import { prepareCredentials } from '../../../src/extension/servers/prepare-credentials.ts';
-import { environmentOf } from '../../../src/extension/servers/server-environment.ts';
+import { createServerEnvironment } from '../../../src/extension/servers/server-environment.ts';
 import {
   accessKey,
   CredentialHome,
@@ -38,7 +38,7 @@ it('an MFA code that was entered before the start suffices for the proxy, which 
   expect(mfaCode).toHaveBeenCalledOnce();
   expect(await readdir(home.file('.aws/cli/cache'))).toHaveLength(1);
 
-  const told = Object.entries(environmentOf(entry)).filter(([, value]) => value !== null);
+  const told = Object.entries(createServerEnvironment(entry)).filter(([, value]) => value !== null);
   const proxy = home.proxy(local, {
     ...(Object.fromEntries(told) as Record<string, string>),
     AWS_ENDPOINT_URL: recorder.url,

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { environmentOf } from '../../../src/extension/servers/server-environment.ts';
+import { createServerEnvironment } from '../../../src/extension/servers/server-environment.ts';
 import { prepareVaultKey, VaultKey } from '../../../src/extension/servers/vault-key.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
@@ -46,7 +46,7 @@ describe('the key of the redaction vault', () => {
     const { kept, prepare } = storage();
     expect(await prepare(free, signal)).toBeUndefined();
     expect(kept.size).toBe(0);
-    expect(Object.keys(environmentOf(governed))).not.toContain('AGENTCORE_VAULT_KEY');
+    expect(Object.keys(createServerEnvironment(governed))).not.toContain('AGENTCORE_VAULT_KEY');
   });
 
   it('is not set if the environment has one', async () => {

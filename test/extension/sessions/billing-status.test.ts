@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SessionsSnapshot } from '../../../src/extension/journal/journal-watch.ts';
-import { BillingStatus } from '../../../src/extension/sessions/billing-status.ts';
+import { BillingStatusBar } from '../../../src/extension/sessions/billing-status.ts';
 import { EventEmitter, window, workspace } from '../vscode-stub.ts';
 
 const MINUTE = 60_000;
@@ -21,7 +21,7 @@ function setUp(age: number, endpoint = 'https://bedrock-agentcore.us-east-1.amaz
   const costs = { cost: COST, costToCome: COST };
   const entry = { id: 'a', mayBill: true, age, ...costs, runtime: 'arn:x/y', endpoint };
   const snapshot = { entries: [entry], problems: [], at: 0 } as never;
-  const status = new BillingStatus({ onDidChange: changed.event, snapshot } as never);
+  const status = new BillingStatusBar({ onDidChange: changed.event, snapshot } as never);
   changed.fire(snapshot);
   return status;
 }

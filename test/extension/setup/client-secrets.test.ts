@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { environmentOf } from '../../../src/extension/servers/server-environment.ts';
+import { createServerEnvironment } from '../../../src/extension/servers/server-environment.ts';
 import { ClientSecrets, prepareClientSecret } from '../../../src/extension/setup/client-secrets.ts';
 import { workspace } from '../vscode-stub.ts';
 
@@ -45,7 +45,7 @@ describe('the secret of an OAuth client', () => {
     expect(await prepareClientSecret(secrets, consent)(oauth, signal)).toEqual({
       AGENTCORE_OAUTH_CLIENT_SECRET: 'hush',
     });
-    expect(JSON.stringify(environmentOf(oauth))).not.toContain('hush');
+    expect(JSON.stringify(createServerEnvironment(oauth))).not.toContain('hush');
   });
 
   it('is requested by an error message if it is missing, but not for other entries', async () => {

@@ -2,14 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DiscoveredRuntime } from '../../../src/aws/discovery/discovered.ts';
-import type { DiscoveredPlace } from '../../../src/aws/discovery/discovered-place.ts';
-import { authorizationSteps } from '../../../src/extension/setup/authorization-step.ts';
-import { endpointItems } from '../../../src/extension/setup/endpoint-step.ts';
+import type { DiscoveredScope } from '../../../src/aws/discovery/discovered-place.ts';
+import { createAuthorizationSteps } from '../../../src/extension/setup/authorization-step.ts';
+import { createEndpointItems } from '../../../src/extension/setup/endpoint-step.ts';
 import { pickMode } from '../../../src/extension/setup/last-steps.ts';
-import { rememberRole, roleItems } from '../../../src/extension/setup/role-step.ts';
+import { addRecentRole, createRoleItems } from '../../../src/extension/setup/role-step.ts';
 import { EMPTY_DRAFT, type RuntimeDraft } from '../../../src/extension/setup/runtime-draft.ts';
 import type { SetupContext } from '../../../src/extension/setup/setup-context.ts';
-import { itemsOf } from '../../../src/extension/setup/target-step.ts';
+import { createTargetItems } from '../../../src/extension/setup/target-step.ts';
 import { temporaryFolder } from '../../journal/fixture.ts';
 import { window } from '../vscode-stub.ts';
 
@@ -39,7 +39,7 @@ function runtime(name: string, more: Partial<DiscoveredRuntime> = {}): Discovere
   };
 }
 
-function place(more: Partial<DiscoveredPlace>): DiscoveredPlace {
+function place(more: Partial<DiscoveredScope>): DiscoveredScope {
   return {
     place: { profile: 'work', region: 'eu-west-1' },
     identity: undefined,
@@ -60,7 +60,7 @@ const listing = (items: readonly DiscoveredRuntime[], readAt = NOW) => ({
 describe('discovered runtimes', () => {
   it('are grouped: MCP servers first, then the others with the reason', () => {
     const items = [runtime('agent', { protocol: 'HTTP' }), runtime('weather')];
-    const shown = itemsOf(place({ runtimes: listing(items) }), NOW);
+    const shown = createTargetItems(place({ runtimes: listing(items) }), NOW);
     expect(shown.map(({ label, description }) => [label, description])).toEqual([
       ['work · eu-west-1', undefined],
       ['$(server) weather', 'MCP · IAM'],
@@ -79,7 +79,9 @@ describe('discovered runtimes', () => {
       sentence: 'Could not list gateways',
     };
     const runtimes = listing([runtime('weather')], NOW - 5 * 60_000);
-    const labels = itemsOf(place({ runtimes, problems: [problem] }), NOW).map(({ label }) => label);
+    const labels = createTargetItems(place({ runtimes, problems: [problem] }), NOW).map(
+      ({ label }) => label,
+    );
     expect(labels[0]).toMatch(/^work · eu-west-1, read 5/);
     expect(labels).toContain('$(server) weather');
     expect(labels).toContain('$(warning) Could not list gateways');
@@ -87,21 +89,23 @@ describe('discovered runtimes', () => {
 
   it('show a loading state until the protocol is known, and a message if there are none', () => {
     const unread = runtime('weather', { protocol: undefined, authorizer: undefined });
-    const [, item] = itemsOf(place({ runtimes: listing([unread]), isDone: false }), NOW);
+    const [, item] = createTargetItems(place({ runtimes: listing([unread]), isDone: false }), NOW);
     expect(item).toMatchObject({ label: '$(server) weather', description: 'being read' });
-    expect(itemsOf(place({ runtimes: listing([]) }), NOW)[1]?.label).toContain('no runtimes');
+    expect(createTargetItems(place({ runtimes: listing([]) }), NOW)[1]?.label).toContain(
+      'no runtimes',
+    );
   });
 });
 
 describe('the endpoint list', () => {
   it('shows live versions, and always contains DEFAULT and the current endpoint', () => {
     const prod = { name: 'prod', arn: '', status: 'READY', liveVersion: '2', targetVersion: '3' };
-    expect(endpointItems([prod], 'old')).toMatchObject([
+    expect(createEndpointItems([prod], 'old')).toMatchObject([
       { label: 'prod', description: 'version 2 · version 3 on its way' },
       { label: 'DEFAULT', description: '' },
       { label: 'old' },
     ]);
-    expect(endpointItems(undefined, 'DEFAULT')).toHaveLength(1);
+    expect(createEndpointItems(undefined, 'DEFAULT')).toHaveLength(1);
   });
 });
 
@@ -112,7 +116,7 @@ describe('the role list', () => {
       { arn: `${ROLE}2`, sessionName: 's', chain: [ROLE], sourceProfile: 'work' },
     ];
     const present = { ...ROLE_OF, arns: [`${ROLE}3`] };
-    const shown = roleItems(targets, present).slice(2);
+    const shown = createRoleItems(targets, present).slice(2);
     expect(shown.map(({ label, detail }) => [label, detail])).toEqual([
       ['Now', undefined],
       ['Caller3', `${ROLE}3`],
@@ -127,14 +131,14 @@ describe('the role list', () => {
   it('shows a recent current role once, with the external ID of the current one', () => {
     const target = { arn: ROLE, sessionName: 's', wantsExternalId: true };
     const present = { ...ROLE_OF, externalId: 'secret-of-the-partner' };
-    const shown = roleItems([target], present).slice(2);
+    const shown = createRoleItems([target], present).slice(2);
     expect(shown.map(({ label }) => label)).toEqual(['Recent', 'Caller']);
     expect(shown[1]).toMatchObject({ value: { kind: 'role', role: present } });
   });
 
   it('marks a role that requires an unknown external ID', () => {
     const target = { arn: ROLE, sessionName: 's', wantsExternalId: true };
-    const shown = roleItems([target], ROLE_OF).slice(2);
+    const shown = createRoleItems([target], ROLE_OF).slice(2);
     expect(shown.map(({ label }) => label)).toEqual(['Now', 'Caller', 'Recent', 'Caller']);
     expect(shown[3]).toMatchObject({
       description: '210987654321 · takes an external id',
@@ -146,7 +150,7 @@ describe('the role list', () => {
 it('a role is stored without its external ID', async () => {
   const state = await temporaryFolder();
   const role = { ...ROLE_OF, externalId: 'secret-of-the-partner' };
-  await rememberRole({ role, profile: 'work' }, { AGENTCORE_STATE_DIR: state });
+  await addRecentRole({ role, profile: 'work' }, { AGENTCORE_STATE_DIR: state });
   const text = await readFile(join(state, 'role-targets.json'), 'utf8');
   expect(JSON.parse(text).targets).toMatchObject([{ arn: ROLE, wantsExternalId: true }]);
   expect(text).not.toContain(role.externalId);
@@ -168,7 +172,7 @@ describe('the options for gateways and runtimes', () => {
     const mode = (draft: RuntimeDraft) => pickMode(setup, draft);
     expect(await offered(mode, ARN)).toContain('One for each identity');
     expect(await offered(mode, GATEWAY)).not.toContain('One for each identity');
-    const [kinds] = authorizationSteps(setup, async () => false);
+    const [kinds] = createAuthorizationSteps(setup, async () => false);
     const kind = async (draft: RuntimeDraft) =>
       kinds?.ask(draft, { step: 1, total: 2, canGoBack: false });
     expect(await offered(kind, ARN)).not.toContain('Nothing');

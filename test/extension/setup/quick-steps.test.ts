@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Cancelled } from '../../../src/extension/servers/server-preparation.ts';
-import { input, type PickList, pick } from '../../../src/extension/setup/quick-steps.ts';
+import { UserCancelledError } from '../../../src/extension/servers/server-preparation.ts';
+import { askText, type PickList, pick } from '../../../src/extension/setup/quick-steps.ts';
 import { BACK } from '../../../src/extension/setup/step-flow.ts';
 import { type InputBox, QuickInputButtons, type QuickPick, window } from '../vscode-stub.ts';
 
@@ -36,7 +36,7 @@ describe('a quick pick', () => {
   it('always settles: Escape cancels, the Back button goes back', async () => {
     const escaped = pick({ title: '', placeholder: '', items });
     shown().escape();
-    await expect(escaped).rejects.toBeInstanceOf(Cancelled);
+    await expect(escaped).rejects.toBeInstanceOf(UserCancelledError);
 
     const back = pick({ title: '', position, placeholder: '', items });
     shown().press(QuickInputButtons.Back);
@@ -125,7 +125,7 @@ describe('an input box', () => {
   const check = (text: string) => (text.startsWith('arn:') ? undefined : 'Not an ARN');
 
   it('validates while the user types, and accepts valid text only', async () => {
-    const answer = input({ title: '', position, prompt: '', placeholder: '', check });
+    const answer = askText({ title: '', position, prompt: '', placeholder: '', check });
     shown().type('x');
     expect(shown().validationMessage).toBe('Not an ARN');
     shown().accept();
@@ -140,16 +140,16 @@ describe('an input box', () => {
   });
 
   it('always settles: Escape cancels, the Back button goes back', async () => {
-    const escaped = input({ title: '', prompt: '', placeholder: '' });
+    const escaped = askText({ title: '', prompt: '', placeholder: '' });
     shown().escape();
-    await expect(escaped).rejects.toBeInstanceOf(Cancelled);
-    const back = input({ title: '', position, prompt: '', placeholder: '' });
+    await expect(escaped).rejects.toBeInstanceOf(UserCancelledError);
+    const back = askText({ title: '', position, prompt: '', placeholder: '' });
     shown().press(QuickInputButtons.Back);
     expect(await back).toBe(BACK);
   });
 
   it('has a Back button after a quick pick without step numbers', async () => {
-    const back = input({ title: '', canGoBack: true, prompt: '', placeholder: '' });
+    const back = askText({ title: '', canGoBack: true, prompt: '', placeholder: '' });
     shown().press(QuickInputButtons.Back);
     expect(await back).toBe(BACK);
     expect(shown().step).toBeUndefined();
@@ -157,7 +157,7 @@ describe('an input box', () => {
 
   it('accepts a value despite a warning, which is shown from the start', async () => {
     const caution = (text: string) => (text === 'dev' ? 'It will be replaced' : undefined);
-    const answer = input({ title: '', prompt: '', placeholder: '', value: 'dev', caution });
+    const answer = askText({ title: '', prompt: '', placeholder: '', value: 'dev', caution });
     expect(shown().validationMessage).toEqual({ message: 'It will be replaced', severity: 2 });
     shown().accept();
     expect(await answer).toBe('dev');

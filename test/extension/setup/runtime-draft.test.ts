@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 import {
-  draftOf,
   EMPTY_DRAFT,
   suggestName,
+  toDraft,
+  toWrittenEntry,
   withFound,
   withTarget,
-  writtenOf,
 } from '../../../src/extension/setup/runtime-draft.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
@@ -28,11 +28,11 @@ const runtime = {
 describe('a draft', () => {
   it('is written without default values', () => {
     const draft = { ...withTarget(EMPTY_DRAFT, ARN), name: 'weather' };
-    expect(writtenOf(draft)).toEqual({ name: 'weather', arn: ARN });
+    expect(toWrittenEntry(draft)).toEqual({ name: 'weather', arn: ARN });
   });
 
   it('is written with all choices, and can be read back', () => {
-    const written = writtenOf({
+    const written = toWrittenEntry({
       ...withTarget(EMPTY_DRAFT, GATEWAY),
       name: 'tools',
       profile: 'work',
@@ -78,9 +78,9 @@ describe('a draft', () => {
       readTimeout: 60,
       sessionMode: 'session',
     };
-    expect(writtenOf(draftOf(readEntry(before)), before)).toEqual(before);
-    const changed = { ...draftOf(readEntry(before)), qualifier: undefined, profile: 'work' };
-    expect(writtenOf(changed, before)).toEqual({
+    expect(toWrittenEntry(toDraft(readEntry(before)), before)).toEqual(before);
+    const changed = { ...toDraft(readEntry(before)), qualifier: undefined, profile: 'work' };
+    expect(toWrittenEntry(changed, before)).toEqual({
       name: 'weather',
       arn: ARN,
       profile: 'work',
@@ -91,12 +91,12 @@ describe('a draft', () => {
 
   it('of a local entry stays local, and becomes remote when it gets an ARN', () => {
     const before = { name: 'Sample', local: { config: '/a.yaml', runtime: 'r' } };
-    const draft = draftOf(readEntry(before));
-    expect(writtenOf({ ...draft, sessionMode: 'request' }, before)).toEqual({
+    const draft = toDraft(readEntry(before));
+    expect(toWrittenEntry({ ...draft, sessionMode: 'request' }, before)).toEqual({
       ...before,
       sessionMode: 'request',
     });
-    expect(writtenOf(withTarget(draft, ARN), before)).toEqual({ name: 'Sample', arn: ARN });
+    expect(toWrittenEntry(withTarget(draft, ARN), before)).toEqual({ name: 'Sample', arn: ARN });
   });
 
   it('takes the endpoint from an ARN, and drops it for another target', () => {

@@ -9,7 +9,7 @@ import {
   digestCommand,
   type WorkspaceCommand,
 } from '../../../src/confirmed-commands.ts';
-import { writtenOf } from '../../../src/extension/setup/runtime-draft.ts';
+import { toWrittenEntry } from '../../../src/extension/setup/runtime-draft.ts';
 import type { SetupContext } from '../../../src/extension/setup/setup-context.ts';
 import { askForRuntime } from '../../../src/extension/setup/setup-wizard.ts';
 import { type LocalRuntime, startLocalRuntime } from '../../../src/local/local-runtime.ts';
@@ -215,7 +215,7 @@ describe('the runtime setup', () => {
     name.accept();
 
     const draft = await answer;
-    expect(writtenOf(draft)).toEqual({
+    expect(toWrittenEntry(draft)).toEqual({
       name: 'mine',
       arn: local.runtime('server').arn,
       profile: 'work',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { serverTools, waitForTools } from '../../../src/extension/setup/start-and-list.ts';
+import { findServerTools, waitForTools } from '../../../src/extension/setup/start-and-list.ts';
 import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 
 const before = new Set(['mcp_other_a', 'copilot_readFile']);
@@ -13,8 +13,10 @@ function looks(...lists: readonly (readonly string[])[]): () => readonly string[
 describe('the tools of a started server', () => {
   it('are the new ones, or the ones that the server reported', () => {
     const all = [...before, 'mcp_weather_get_weather', 'copilot_new'];
-    expect(serverTools(all, before, undefined)).toEqual(['mcp_weather_get_weather']);
-    expect(serverTools(all, new Set(all), ['get_weather'])).toEqual(['mcp_weather_get_weather']);
+    expect(findServerTools(all, before, undefined)).toEqual(['mcp_weather_get_weather']);
+    expect(findServerTools(all, new Set(all), ['get_weather'])).toEqual([
+      'mcp_weather_get_weather',
+    ]);
   });
 
   it('have the server’s own names once VS Code lists them', async () => {

@@ -3,7 +3,7 @@ import {
   BACK,
   type Back,
   type FlowStep,
-  runFlow,
+  runWizard,
   type StepPosition,
 } from '../../../src/extension/setup/step-flow.ts';
 
@@ -29,7 +29,7 @@ function step(
 describe('the wizard steps', () => {
   it('run in order, with step numbers', async () => {
     const seen: [string, StepPosition, Draft][] = [];
-    const draft = await runFlow([step('a', ['1'], seen), step('b', ['2'], seen)], {});
+    const draft = await runWizard([step('a', ['1'], seen), step('b', ['2'], seen)], {});
     expect(draft).toEqual({ a: '1', b: '2' });
     expect(seen.map(([name, position]) => [name, position])).toEqual([
       ['a', { step: 1, total: 2, canGoBack: false }],
@@ -45,7 +45,7 @@ describe('the wizard steps', () => {
       step('c', [BACK, '3'], seen),
     ];
     steps[1] = step('b', ['2', BACK, '2 again'], seen);
-    expect(await runFlow(steps, {})).toEqual({ a: '1 again', b: '2 again', c: '3' });
+    expect(await runWizard(steps, {})).toEqual({ a: '1 again', b: '2 again', c: '3' });
     expect(seen.map(([name]) => name)).toEqual(['a', 'b', 'c', 'b', 'a', 'b', 'c']);
     expect(seen[4]?.[2]).toEqual({ a: '1', b: '2' });
   });
@@ -57,7 +57,7 @@ describe('the wizard steps', () => {
       step('secret', ['s'], seen, ({ kind }) => kind === 'jwt'),
       step('name', [BACK, 'n'], seen),
     ];
-    expect(await runFlow(steps, {})).toEqual({ kind: 'jwt', secret: 's', name: 'n' });
+    expect(await runWizard(steps, {})).toEqual({ kind: 'jwt', secret: 's', name: 'n' });
     expect(seen.map(([name, { step: at, total }]) => [name, at, total])).toEqual([
       ['kind', 1, 2],
       ['name', 2, 2],
@@ -69,11 +69,11 @@ describe('the wizard steps', () => {
 
   it('stay at the first step on Back', async () => {
     const seen: [string, StepPosition, Draft][] = [];
-    expect(await runFlow([step('a', [BACK, '1'], seen)], {})).toEqual({ a: '1' });
+    expect(await runWizard([step('a', [BACK, '1'], seen)], {})).toEqual({ a: '1' });
   });
 
   it('fail with the error of a step', async () => {
     const cancel: FlowStep<Draft> = { ask: () => Promise.reject(new Error('Escape')) };
-    await expect(runFlow([cancel], {})).rejects.toThrow('Escape');
+    await expect(runWizard([cancel], {})).rejects.toThrow('Escape');
   });
 });

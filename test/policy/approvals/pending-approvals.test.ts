@@ -2,8 +2,8 @@ import { mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
-  approvalsFolder,
   type GivenAnswer,
+  getApprovalsDirectory,
   type PendingApproval,
   readPending,
   removeExpired,
@@ -27,7 +27,7 @@ async function setUp(policy = POLICY, env: Record<string, string> = ENV) {
   const { proxy, state } = await startGuarded(policy, env);
   // A client that cannot prompt.
   await proxy.initialize();
-  const folder = approvalsFolder(state);
+  const folder = getApprovalsDirectory(state);
   const pending = async (): Promise<PendingApproval> => {
     let found: PendingApproval | undefined;
     await expect

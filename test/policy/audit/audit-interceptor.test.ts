@@ -1,14 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { AgentCoreError } from '../../../src/error.ts';
-import { CallRecorder } from '../../../src/journal/call-recorder.ts';
-import { makeError, type Request, type Response } from '../../../src/mcp/message.ts';
+import { CallRecorderInterceptor } from '../../../src/journal/call-recorder.ts';
+import {
+  createErrorResponse,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+} from '../../../src/mcp/message.ts';
 import type { AuditEntry } from '../../../src/policy/audit/audit.ts';
 import { AuditInterceptor } from '../../../src/policy/audit/audit-interceptor.ts';
-import { nameMask } from '../../../src/policy/audit/name-mask.ts';
+import { createNameMask } from '../../../src/policy/audit/name-mask.ts';
 import { RedactionInterceptor } from '../../../src/policy/redaction/redaction-interceptor.ts';
 import type { RedactionRules } from '../../../src/policy/redaction/rules.ts';
-import { type Interceptor, throughInterceptors } from '../../../src/relay/interceptors.ts';
+import { applyInterceptors, type Interceptor } from '../../../src/relay/interceptors.ts';
 import {
   exchangeWith,
   requestOf,
@@ -20,7 +24,7 @@ import { redactorOf } from '../redaction/redaction-fixture.ts';
 const SALT = randomBytes(32);
 
 async function audited(
-  script: (request: Request) => Response,
+  script: (request: JsonRpcRequest) => JsonRpcResponse,
   {
     isRequired = false,
     record,
@@ -28,17 +32,17 @@ async function audited(
 ) {
   const entries: AuditEntry[] = [];
   let noted: Promise<void> = Promise.resolve();
-  const upstream = new ScriptedServer((request, { trail }) => {
-    if (trail) Object.assign(trail, { attempts: 1, requestId: 'aws-1', traceId: 'trace-1' });
+  const upstream = new ScriptedServer((request, { call }) => {
+    if (call) Object.assign(call, { attempts: 1, requestId: 'aws-1', traceId: 'trace-1' });
     return script(request);
   });
   const deciding: Interceptor = {
-    request(request, passage, next) {
-      if (passage.trail) passage.trail.decision = { effect: 'allow', rule: '/tools/tool/rules/0' };
-      return next.request(request, passage);
+    request(request, context, next) {
+      if (context.call) context.call.decision = { effect: 'allow', rule: '/tools/tool/rules/0' };
+      return next.request(request, context);
     },
   };
-  const server = throughInterceptors(
+  const server = applyInterceptors(
     [
       new AuditInterceptor({
         from: 'client',
@@ -53,11 +57,11 @@ async function audited(
         runtime: 'arn',
         caller: () => 'caller',
         salt: SALT,
-        redactedName: await nameMask(),
+        redactedName: await createNameMask(),
       }),
       deciding,
       new RedactionInterceptor(redactorOf),
-      new CallRecorder(() => undefined, false),
+      new CallRecorderInterceptor(() => undefined, false),
     ],
     upstream,
   );
@@ -118,7 +122,7 @@ test('errors and failures are recorded as such, and names without personal data'
   const { entries, noted, server } = await audited((request) => {
     if (request.method === 'tools/call')
       throw new AgentCoreError('upstream', 'no', { data: { status: 502 } });
-    return makeError(request.id, { code: -32602, message: 'no' });
+    return createErrorResponse(request.id, { code: -32602, message: 'no' });
   });
   const uri = { uri: 'crm://me@example.com' };
   await server.request(requestOf('resources/read', uri), exchangeWith());
@@ -134,7 +138,7 @@ test('a required audit that cannot be written denies the call before anything is
   const record = async () => {
     throw new AgentCoreError('config', 'No room');
   };
-  const script = (request: Request) => resultFor(request, {});
+  const script = (request: JsonRpcRequest) => resultFor(request, {});
   const required = await audited(script, { isRequired: true, record });
   await expect(required.server.request(call(1), exchangeWith())).rejects.toThrow(
     'requires an audit',
@@ -162,7 +166,7 @@ test('a required audit contains the call before it is sent, and its end with the
 
 test('names are stored without the personal data of the current rules', async () => {
   let rules: readonly RedactionRules[] = [];
-  const mask = await nameMask(() => rules);
+  const mask = await createNameMask(() => rules);
   expect(await mask('orders://ORD-1/me@example.com')).toBe('orders://ORD-1/[redacted:email]');
   rules = [{ patterns: [{ name: 'order', pattern: 'ORD-[0-9]+' }] }];
   expect(await mask('orders://ORD-1')).toBe('orders://[redacted:order]');

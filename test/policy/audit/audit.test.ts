@@ -3,8 +3,8 @@ import { appendFile, cp, readdir, readFile, rm, stat, unlink, writeFile } from '
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { FileSystem } from '../../../src/journal/journal-part.ts';
-import { Audit, type AuditOptions } from '../../../src/policy/audit/audit.ts';
-import { auditFolder, auditSalt } from '../../../src/policy/audit/audit-folder.ts';
+import { AuditLog, type AuditOptions } from '../../../src/policy/audit/audit.ts';
+import { getAuditDirectory, getOrCreateAuditSalt } from '../../../src/policy/audit/audit-folder.ts';
 import { verifyAudit } from '../../../src/policy/audit/verify-audit.ts';
 import { runAuditFind, runAuditVerify } from '../../../src/programs/run-audit.ts';
 import { temporaryFolder } from '../../journal/fixture.ts';
@@ -20,7 +20,7 @@ const ENTRY = {
 
 function openAudit(stateFolder: string, more: Partial<AuditOptions> = {}) {
   const complaints: string[] = [];
-  const audit = new Audit({
+  const audit = new AuditLog({
     stateFolder,
     program: 'proxy',
     version: '1.2.3',
@@ -31,14 +31,14 @@ function openAudit(stateFolder: string, more: Partial<AuditOptions> = {}) {
   return { audit, complaints };
 }
 
-async function recordMany(audit: Audit, count: number): Promise<void> {
+async function recordMany(audit: AuditLog, count: number): Promise<void> {
   for (let index = 0; index < count; index++) await audit.record({ ...ENTRY, id: `r${index}` });
 }
 
 async function pathsIn(state: string): Promise<string[]> {
-  const names = (await readdir(auditFolder(state))).filter((name) => name.endsWith('.jsonl'));
+  const names = (await readdir(getAuditDirectory(state))).filter((name) => name.endsWith('.jsonl'));
   // The parts of a run sort by number while there are fewer than ten.
-  return names.sort().map((name) => join(auditFolder(state), name));
+  return names.sort().map((name) => join(getAuditDirectory(state), name));
 }
 
 /** A state folder with an audit of one run in at least three files. */
@@ -96,7 +96,7 @@ test('records without a waiting caller are on disk in order once the program has
 
 test('the user gets a message if a record without a waiting caller cannot be written', async () => {
   const state = await temporaryFolder();
-  await writeFile(auditFolder(state), 'a file in the way');
+  await writeFile(getAuditDirectory(state), 'a file in the way');
   const { audit, complaints } = openAudit(state);
   audit.note(async () => ENTRY);
   await audit.close();
@@ -155,7 +155,7 @@ describe('verification reports', () => {
 
   test('a record with a valid hash that was added after its program continued in the next file', async () => {
     const { state, paths } = await written();
-    const { chained } = await import('../../../src/policy/audit/chain.ts');
+    const { appendToChain: chained } = await import('../../../src/policy/audit/chain.ts');
     const { ends } = await verifyAudit(state);
     const { line } = chained({ type: 'audit.request', ...ENTRY }, ends[0]?.hash as string);
     await appendFile(paths[0] as string, line);
@@ -184,12 +184,12 @@ test('the oldest files are removed if there are too many, which is recorded and 
 
 test('a caller gets an error if its record cannot be written, and recording continues when it can', async () => {
   const state = await temporaryFolder();
-  await writeFile(auditFolder(state), 'a file in the way');
+  await writeFile(getAuditDirectory(state), 'a file in the way');
   const { audit, complaints } = openAudit(state);
   await expect(audit.record(ENTRY)).rejects.toMatchObject({ code: 'config' });
   await expect(audit.record(ENTRY)).rejects.toThrow('audit');
   expect(complaints).toHaveLength(1);
-  await rm(auditFolder(state));
+  await rm(getAuditDirectory(state));
   await audit.record(ENTRY);
   expect(await verifyAudit(state)).toMatchObject({ problems: [], records: 2 });
 });
@@ -222,10 +222,10 @@ test('a full disk in the middle of a record does not break the chain', async () 
 
 test('the salt of hashes is created once, for all concurrent programs', async () => {
   const state = await temporaryFolder();
-  const salts = await Promise.all(Array.from({ length: 8 }, () => auditSalt(state)));
+  const salts = await Promise.all(Array.from({ length: 8 }, () => getOrCreateAuditSalt(state)));
   expect(new Set(salts.map((salt) => salt.toString('hex'))).size).toBe(1);
-  expect(await auditSalt(state)).toEqual(salts[0]);
-  expect(await readdir(auditFolder(state))).toEqual(['salt']);
+  expect(await getOrCreateAuditSalt(state)).toEqual(salts[0]);
+  expect(await readdir(getAuditDirectory(state))).toEqual(['salt']);
 });
 
 test('agentcore-mcp audit verify reports in text, in JSON and by its exit code', async () => {
@@ -270,7 +270,7 @@ test('agentcore-mcp audit verify reports in text, in JSON and by its exit code',
 test('an audit from before records had tokens is verified and continued', async () => {
   const state = await temporaryFolder();
   const before = new URL('../../fixtures/audit-format-1/', import.meta.url);
-  await cp(before, auditFolder(state), { recursive: true });
+  await cp(before, getAuditDirectory(state), { recursive: true });
   expect(await verifyAudit(state)).toMatchObject({ problems: [], files: 3, records: 7 });
   const { audit } = openAudit(state);
   await audit.record({ ...ENTRY, tokens: { issued: ['1f3a5b7c9d0e2f46'], restored: [] } });

@@ -1,10 +1,10 @@
 import { appendFile, mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { Audit, type AuditEntry } from '../../../src/policy/audit/audit.ts';
-import { auditFolder } from '../../../src/policy/audit/audit-folder.ts';
+import { type AuditEntry, AuditLog } from '../../../src/policy/audit/audit.ts';
+import { getAuditDirectory } from '../../../src/policy/audit/audit-folder.ts';
 import type { AuditedRequest } from '../../../src/policy/audit/audit-records.ts';
-import { decisionWords } from '../../../src/policy/audit/decision-words.ts';
+import { formatDecision } from '../../../src/policy/audit/decision-words.ts';
 import { RecentAudit } from '../../../src/policy/audit/recent-audit.ts';
 import { temporaryFolder } from '../../journal/fixture.ts';
 
@@ -19,7 +19,7 @@ const DENIED = {
 } as const satisfies AuditEntry;
 
 function openAudit(stateFolder: string, partBytes?: number) {
-  const audit = new Audit({
+  const audit = new AuditLog({
     stateFolder,
     program: 'proxy',
     version: '1.2.3',
@@ -34,7 +34,7 @@ const idsOf = async (recent: RecentAudit) =>
   (await recent.look()).audited.map(({ record }) => record.id);
 
 const pathsIn = async (state: string) =>
-  (await readdir(auditFolder(state))).map((name) => join(auditFolder(state), name));
+  (await readdir(getAuditDirectory(state))).map((name) => join(getAuditDirectory(state), name));
 
 test('decisions are found with their program, and then only new ones', async () => {
   const state = await temporaryFolder();
@@ -82,8 +82,8 @@ test('garbage, torn lines and other files do not affect the remaining records', 
   await audit.record({ ...DENIED, id: 'a' });
   const [path] = await pathsIn(state);
   await appendFile(path as string, 'garbage\nnull\n{"type":"audit.request","phase":"ended"}\n{"ty');
-  await writeFile(join(auditFolder(state), '20261121T000000Z-1-a.0.jsonl'), 'no head\n');
-  await mkdir(join(auditFolder(state), '20261121T000000Z-2-a.0.jsonl'));
+  await writeFile(join(getAuditDirectory(state), '20261121T000000Z-1-a.0.jsonl'), 'no head\n');
+  await mkdir(join(getAuditDirectory(state), '20261121T000000Z-2-a.0.jsonl'));
   const recent = new RecentAudit(state);
   const { audited, problems } = await recent.look();
   expect(audited.map(({ record }) => record.id)).toEqual(['a']);
@@ -94,7 +94,7 @@ test('garbage, torn lines and other files do not affect the remaining records', 
 
 test('a decision is shown on one line, with its rule and its redactions', () => {
   const words = (more: Partial<AuditedRequest>) =>
-    decisionWords({ ...DENIED, ...more } as AuditedRequest);
+    formatDecision({ ...DENIED, ...more } as AuditedRequest);
   expect(words({})).toBe('tools/call delete_db: denied by /tools/delete_db/rules/0 of policy.yaml');
   expect(words({ decision: { effect: 'allow' }, redactions: { email: 2, card: 1 } })).toBe(
     'tools/call delete_db: allowed; hidden: 2 email, 1 card',

@@ -2,16 +2,19 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { JournalRecord } from '../../../src/journal/records.ts';
-import { JournalSpending } from '../../../src/policy/budgets/journal-spending.ts';
-import { calendarWindow, slidingWindow } from '../../../src/policy/documents/windows.ts';
-import { costOfUse } from '../../../src/sessions/cost.ts';
+import { SpendingReader } from '../../../src/policy/budgets/journal-spending.ts';
+import {
+  createCalendarWindow,
+  createSlidingWindow,
+} from '../../../src/policy/documents/windows.ts';
+import { estimateCost } from '../../../src/sessions/cost.ts';
 import { eventually } from '../../fixtures/eventually.ts';
 import { deadHead, temporaryFolder, writePart } from '../../journal/fixture.ts';
 import { at, call, START, started } from '../../journal/records.ts';
 
 const HOUR = 3600;
-const DAY = calendarWindow('day');
-const LAST_DAY = slidingWindow(24 * HOUR * 1000, '24h');
+const DAY = createCalendarWindow('day');
+const LAST_DAY = createSlidingWindow(24 * HOUR * 1000, '24h');
 
 /** A session that was active between two seconds after noon, and stopped then. */
 function session(id: string, from: number, to: number): JournalRecord[] {
@@ -29,7 +32,7 @@ async function startSpending(...sessions: readonly JournalRecord[][]) {
     writePart(folder, run, deadHead(), records);
   await write('20261121T000000Z-1-aaaaaa', sessions.flat());
   const clock = { now: START.getTime() };
-  return { folder, write, clock, spending: new JournalSpending(folder, () => clock.now) };
+  return { folder, write, clock, spending: new SpendingReader(folder, () => clock.now) };
 }
 
 describe('the spending of sessions', () => {
@@ -42,18 +45,18 @@ describe('the spending of sessions', () => {
     );
     expect((await spending.in(DAY)).sessions).toBe(2);
     expect((await spending.in(LAST_DAY)).sessions).toBe(3);
-    expect((await spending.in(calendarWindow('month'))).sessions).toBe(4);
-    expect((await spending.in(slidingWindow(600_000, '10m'))).sessions).toBe(1);
+    expect((await spending.in(createCalendarWindow('month'))).sessions).toBe(4);
+    expect((await spending.in(createSlidingWindow(600_000, '10m'))).sessions).toBe(1);
   });
 
   it('counts the upper bound of their cost, and the share of a session that began earlier', async () => {
     const { spending } = await startSpending(session('a', -12 * HOUR - 600, -12 * HOUR + 300));
     const whole = (await spending.in(LAST_DAY)).usd;
-    expect(whole).toBeCloseTo(costOfUse(900_000).most, 6);
+    expect(whole).toBeCloseTo(estimateCost(900_000).most, 6);
     const { usd, sessions } = await spending.in(DAY);
     expect(usd).toBeCloseTo(whole / 3, 6);
     expect(sessions).toBe(0);
-    expect((await spending.in(slidingWindow(60_000, '60s'))).usd).toBe(0);
+    expect((await spending.in(createSlidingWindow(60_000, '60s'))).usd).toBe(0);
   });
 
   it('counts dismissed sessions', async () => {
@@ -64,7 +67,7 @@ describe('the spending of sessions', () => {
       dismissed,
     ]);
     expect(await spending.in(DAY)).toEqual({
-      usd: expect.closeTo(costOfUse(50_000).most, 2),
+      usd: expect.closeTo(estimateCost(50_000).most, 2),
       sessions: 1,
     });
   });
@@ -88,14 +91,14 @@ describe('the spending of sessions', () => {
   it('is unknown while the journal cannot be read', async () => {
     const folder = join(await temporaryFolder(), 'journal');
     await writeFile(folder, 'a file where a folder has to be');
-    const spending = new JournalSpending(folder, () => START.getTime());
+    const spending = new SpendingReader(folder, () => START.getTime());
     await expect(spending.in(DAY)).rejects.toThrow();
     await expect(spending.in(DAY)).rejects.toThrow();
   });
 
   it('is zero if there is no journal yet', async () => {
     const folder = join(await temporaryFolder(), 'none');
-    const spending = new JournalSpending(folder, () => START.getTime());
+    const spending = new SpendingReader(folder, () => START.getTime());
     expect(await spending.in(DAY)).toEqual({ usd: 0, sessions: 0 });
   });
 });

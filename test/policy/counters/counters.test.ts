@@ -9,8 +9,8 @@ import { Counters } from '../../../src/policy/counters/counters.ts';
 import type { Reservation } from '../../../src/policy/decisions/facts.ts';
 import type { Scope } from '../../../src/policy/documents/policy.ts';
 import {
-  calendarWindow,
-  slidingWindow,
+  createCalendarWindow,
+  createSlidingWindow,
   type Window,
 } from '../../../src/policy/documents/windows.ts';
 import { endWithTest } from '../../fixtures/running.ts';
@@ -31,12 +31,12 @@ interface Limit {
 function limit({
   most = 2,
   amount = 1,
-  window = calendarWindow('minute'),
+  window = createCalendarWindow('minute'),
   scope = 'session',
   key = 'a',
 }: Limit = {}): Reservation {
   const counter = { key, window, scope };
-  return { file: 'p', pointer: '/x', sentence: '', counter, amount, most, isExclusive: false };
+  return { file: 'p', pointer: '/x', message: '', counter, amount, most, isExclusive: false };
 }
 
 async function startCounters() {
@@ -61,7 +61,7 @@ describe('counters', () => {
 
   it('never exceed the limit in any part of a sliding window', async () => {
     const { clock, reserve } = await startCounters();
-    const window = slidingWindow(MINUTE, '60s');
+    const window = createSlidingWindow(MINUTE, '60s');
     const taken: number[] = [];
     for (let at = 0; at < 5 * MINUTE; at += 700) {
       clock.now = NOON + at;
@@ -83,13 +83,13 @@ describe('counters', () => {
     expect(await reserve()).toBe(false);
   });
 
-  const SLIDING = { window: slidingWindow(3_000, '3 s') };
+  const SLIDING = { window: createSlidingWindow(3_000, '3 s') };
   const DAY = 86_400_000;
 
   it.each([
     ['a year', 365 * DAY, SLIDING.window],
     ['an hour', 3_600_000, SLIDING.window],
-    ['a year', 365 * DAY, calendarWindow('second')],
+    ['a year', 365 * DAY, createCalendarWindow('second')],
   ])('are not blocked by a call with a clock that is %s fast', async (_, fast, window) => {
     const { clock, open, reserve } = await startCounters();
     const one = { window, most: 1 };
@@ -127,7 +127,7 @@ describe('counters', () => {
     expect(counters.value('p', limit(SLIDING).counter, PARTY)).toBe(0);
   });
 
-  it.each([calendarWindow('day'), SLIDING.window])(
+  it.each([createCalendarWindow('day'), SLIDING.window])(
     'stay used up while the clock is two days slow, and after it is corrected (%j)',
     async (window) => {
       const { clock, reserve } = await startCounters();
@@ -166,7 +166,7 @@ describe('counters', () => {
 
   it('survive that a process with a fast clock cleans up and replaces their files', async () => {
     const { clock, open, reserve } = await startCounters();
-    await reserve([{ most: 1, window: calendarWindow('day') }]);
+    await reserve([{ most: 1, window: createCalendarWindow('day') }]);
     clock.now = NOON + 365 * DAY;
     const fast = open();
     const key = 'k'.repeat(200);
@@ -174,7 +174,7 @@ describe('counters', () => {
       fast.reserve([limit({ most: 1500, key })], PARTY);
     }
     clock.now = NOON;
-    expect(await reserve([{ most: 1, window: calendarWindow('day') }])).toBe(false);
+    expect(await reserve([{ most: 1, window: createCalendarWindow('day') }])).toBe(false);
   });
 
   it('reserve all or nothing', async () => {

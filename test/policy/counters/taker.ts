@@ -1,14 +1,18 @@
 /** Reserves from a counter as often as requested, and reports the number of successes. */
 import { Counters } from '../../../src/policy/counters/counters.ts';
-import { calendarWindow } from '../../../src/policy/documents/windows.ts';
+import { createCalendarWindow } from '../../../src/policy/documents/windows.ts';
 
 const [folder = '', times = '0', most = '0'] = process.argv.slice(2);
 const counters = new Counters(folder, () => Date.UTC(2026, 6, 28, 12));
-const counter = { key: 'k'.repeat(300), window: calendarWindow('day'), scope: 'global' } as const;
+const counter = {
+  key: 'k'.repeat(300),
+  window: createCalendarWindow('day'),
+  scope: 'global',
+} as const;
 const limit = {
   file: 'p',
   pointer: '',
-  sentence: '',
+  message: '',
   counter,
   amount: 1,
   most: Number(most),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { SchemaCheck } from '../../../src/policy/decisions/schema-check.ts';
+import { SchemaValidator } from '../../../src/policy/decisions/schema-check.ts';
 
-const check = new SchemaCheck();
+const check = new SchemaValidator();
 await check.prepare();
 const fault = (pattern: string, id: string) =>
   check.fault({ properties: { id: { type: 'string', pattern } } }, { id }, 'schema');

@@ -1,22 +1,22 @@
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { hintsOf } from '../../../src/policy/decisions/facts.ts';
-import { policyJsonSchema } from '../../../src/policy/documents/document-schema.ts';
+import { parseHints } from '../../../src/policy/decisions/facts.ts';
+import { createPolicyJsonSchema } from '../../../src/policy/documents/document-schema.ts';
 import { Judge, mistakesIn, policyOf } from '../written-policy.ts';
 import { INVALID, VALID } from './examples.ts';
 
 const tool = (annotations: Record<string, unknown>, inputSchema: object = { type: 'object' }) => ({
-  tool: { hints: hintsOf(annotations), inputSchema },
+  tool: { hints: parseHints(annotations), inputSchema },
 });
 
 describe('the JSON schema of policies', () => {
   it('is the one that editors use', async () => {
-    const text = `${JSON.stringify(policyJsonSchema(), null, 2)}\n`;
+    const text = `${JSON.stringify(createPolicyJsonSchema(), null, 2)}\n`;
     await expect(text).toMatchFileSnapshot('../../../schemas/policy.schema.json');
   });
 
-  const validate = new Ajv({ strict: false }).compile(policyJsonSchema());
+  const validate = new Ajv({ strict: false }).compile(createPolicyJsonSchema());
   it.each(Object.entries(VALID))('accepts %s, as the parser does', (_, text) => {
     expect(mistakesIn(text)).toEqual([]);
     expect(validate(parse(text, { merge: true })), JSON.stringify(validate.errors)).toBe(true);

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { hasKeyTwice } from '../../../src/policy/redaction/json-leaves.ts';
-import { jsonOf } from '../../../src/policy/redaction/json-text.ts';
-import { atOnce } from '../../../src/slices.ts';
+import { hasDuplicateKey } from '../../../src/policy/redaction/json-leaves.ts';
+import { serializeString } from '../../../src/policy/redaction/json-text.ts';
+import { runSynchronously } from '../../../src/slices.ts';
 
 test.each(['a"\\\n', '\u{1f600}', 'x\u{1f600}', '\ud83d', '\ude00x', '\u2028é'])(
   'writes %j, repeated many times, like JSON.stringify',
   (part) => {
     for (const text of [part, part.repeat(70_000)]) {
-      expect(atOnce(jsonOf(text)) === JSON.stringify(text)).toBe(true);
+      expect(runSynchronously(serializeString(text)) === JSON.stringify(text)).toBe(true);
     }
   },
 );
@@ -18,5 +18,5 @@ test.each([
   ['{"a":"b","b":"a","c":{"a":1},"d":[{"a":1},{"a":1}]}', false],
   ['["a","a"]', false],
 ])('detects whether an object of %s has a duplicate key', (json, is) => {
-  expect(atOnce(hasKeyTwice(json))).toBe(is);
+  expect(runSynchronously(hasDuplicateKey(json))).toBe(is);
 });

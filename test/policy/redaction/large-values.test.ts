@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { rewriteLeaves } from '../../../src/policy/redaction/json-leaves.ts';
-import { inSlices, type Sliced } from '../../../src/slices.ts';
+import { runInSlices, type Sliced } from '../../../src/slices.ts';
 import { callText, redactorOf, sent } from './redaction-fixture.ts';
 
 // Large texts take long on a busy machine.
@@ -167,7 +167,7 @@ test('a small message is redacted without a pause', async () => {
   }
   const leaves = { string: () => undefined, number: () => undefined };
   let isOver = false;
-  const done = inSlices(counted(rewriteLeaves('{"a":[1,"b"]}', leaves))).then(() => {
+  const done = runInSlices(counted(rewriteLeaves('{"a":[1,"b"]}', leaves))).then(() => {
     isOver = true;
   });
   await Promise.resolve();

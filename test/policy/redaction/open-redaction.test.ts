@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Response, resultOf } from '../../../src/mcp/message.ts';
+import { type JsonRpcResponse, parseResult } from '../../../src/mcp/message.ts';
 import {
   openRedaction,
   type RedactionOptions,
 } from '../../../src/policy/redaction/open-redaction.ts';
-import { throughInterceptors } from '../../../src/relay/interceptors.ts';
+import { applyInterceptors } from '../../../src/relay/interceptors.ts';
 import { temporaryFolder } from '../../journal/fixture.ts';
 import {
   exchangeWith,
@@ -21,7 +21,7 @@ async function conversation(options: RedactionOptions) {
   const { interceptor, close } = await openRedaction(options);
   onTestFinished(close);
   const upstream = new ScriptedServer((request) => resultFor(request, { text: answer }));
-  const server = throughInterceptors([interceptor], upstream);
+  const server = applyInterceptors([interceptor], upstream);
   let answer: unknown = '';
   return {
     /** The value that the server receives for the client's argument. */
@@ -32,8 +32,11 @@ async function conversation(options: RedactionOptions) {
     /** The value that the client receives for the server's answer. */
     async heard(text: unknown): Promise<unknown> {
       answer = text;
-      const response: Response = await server.request(requestOf('tools/call', {}), exchangeWith());
-      return (resultOf(response) as { text: unknown }).text;
+      const response: JsonRpcResponse = await server.request(
+        requestOf('tools/call', {}),
+        exchangeWith(),
+      );
+      return (parseResult(response) as { text: unknown }).text;
     },
   };
 }

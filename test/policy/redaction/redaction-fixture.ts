@@ -1,4 +1,4 @@
-import { type About, Redactor } from '../../../src/policy/redaction/redactor.ts';
+import { Redactor, type RequestInfo } from '../../../src/policy/redaction/redactor.ts';
 import type { RedactionRules } from '../../../src/policy/redaction/rules.ts';
 import { MemoryVault, type Vault } from '../../../src/policy/redaction/vault.ts';
 
@@ -15,7 +15,7 @@ export function redactorOf(
 export async function sent(
   redactor: Redactor,
   value: unknown,
-  about: About = { method: 'tools/call', tool: 'tool' },
+  about: RequestInfo = { method: 'tools/call', tool: 'tool' },
 ): Promise<unknown> {
   const { json } = await redactor.toServer(callText(value), about);
   return JSON.parse(json).params.arguments;
@@ -25,7 +25,7 @@ export async function sent(
 export async function received(
   redactor: Redactor,
   value: unknown,
-  about: About = { method: 'tools/call', tool: 'tool' },
+  about: RequestInfo = { method: 'tools/call', tool: 'tool' },
 ): Promise<unknown> {
   const text = JSON.stringify({ jsonrpc: '2.0', id: 1, result: { structuredContent: value } });
   const { json } = await redactor.toClient(text, about);

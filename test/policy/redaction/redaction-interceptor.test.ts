@@ -2,23 +2,23 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { AgentCoreError } from '../../../src/error.ts';
-import { CallRecorder } from '../../../src/journal/call-recorder.ts';
+import { CallRecorderInterceptor } from '../../../src/journal/call-recorder.ts';
 import {
-  makeError,
-  makeNotification,
-  makeRequest,
-  numericId,
+  createErrorResponse,
+  createNotification,
+  createRequest,
+  createRequestId,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
   parseMessages,
-  type Request,
-  type Response,
-  resultOf,
+  parseResult,
 } from '../../../src/mcp/message.ts';
 import { EncryptedVault } from '../../../src/policy/redaction/encrypted-vault.ts';
 import { RedactionInterceptor } from '../../../src/policy/redaction/redaction-interceptor.ts';
 import type { RedactionRules } from '../../../src/policy/redaction/rules.ts';
 import type { Vault } from '../../../src/policy/redaction/vault.ts';
-import { throughInterceptors } from '../../../src/relay/interceptors.ts';
-import { Cancelled, type Exchange, type Trail } from '../../../src/relay/peer.ts';
+import { applyInterceptors } from '../../../src/relay/interceptors.ts';
+import { type CallInfo, CancelledError, type RequestContext } from '../../../src/relay/peer.ts';
 import { openJournal, temporaryFolder } from '../../journal/fixture.ts';
 import {
   exchangeWith,
@@ -30,25 +30,28 @@ import {
 import { redactorOf } from './redaction-fixture.ts';
 import { SAMPLES } from './samples.ts';
 
-type Script = (request: Request, exchange: Exchange) => Response | Promise<Response>;
+type Script = (
+  request: JsonRpcRequest,
+  context: RequestContext,
+) => JsonRpcResponse | Promise<JsonRpcResponse>;
 
 async function redacting(script: Script, rules: RedactionRules = {}, vault?: Vault) {
   const upstream = new ScriptedServer(script);
   const redactor = redactorOf(rules, vault);
   const interceptor = new RedactionInterceptor(() => redactor);
-  return { upstream, server: throughInterceptors([interceptor], upstream) };
+  return { upstream, server: applyInterceptors([interceptor], upstream) };
 }
 
 const call = (args: unknown) => requestOf('tools/call', { name: 'tool', arguments: args });
-const argumentsOf = ({ params }: Request) => params?.arguments;
+const argumentsOf = ({ params }: JsonRpcRequest) => params?.arguments;
 const echo: Script = (request) => resultFor(request, { structuredContent: argumentsOf(request) });
 
 test('the server receives tokens in the bytes and the params, and the client its own values', async () => {
   const { upstream, server } = await redacting(echo);
   const value = { to: 'me@example.com', card: 4111111111111111 };
   const response = await server.request(call(value), exchangeWith());
-  expect(resultOf(response)).toEqual({ structuredContent: value });
-  const [request] = upstream.requests as [Request];
+  expect(parseResult(response)).toEqual({ structuredContent: value });
+  const [request] = upstream.requests as [JsonRpcRequest];
   expect(parseMessages(request.bytes, 'client')[0]).toEqual(request);
   expect(request.bytes.toString()).not.toMatch(/example|4111/);
 });
@@ -66,7 +69,7 @@ test('errors of the server and of the relay contain the client’s own values', 
     if (how === 'throws') {
       throw new AgentCoreError('upstream', `No user ${to}`, { data: { user: to } });
     }
-    return makeError(request.id, { code: -32602, message: `No ${to}`, data: [{ to }] });
+    return createErrorResponse(request.id, { code: -32602, message: `No ${to}`, data: [{ to }] });
   });
   const ask = (how: string) => server.request(call({ to: 'me@example.com', how }), exchangeWith());
   expect((await ask('answers')).error).toEqual({
@@ -83,22 +86,24 @@ test('errors of the server and of the relay contain the client’s own values', 
 
 test('progress, log messages and server requests reach the client with its values, and its answers reach the server without', async () => {
   const client = new ScriptedClient();
-  const asked: Request[] = [];
+  const asked: JsonRpcRequest[] = [];
   client.request = async (request) => {
     asked.push(request);
     return resultFor(request, { action: 'accept', content: { phone: '+41 44 668 18 00' } });
   };
-  let answered: Response | undefined;
-  const { server } = await redacting(async (request, { back, signal }) => {
+  let answered: JsonRpcResponse | undefined;
+  const { server } = await redacting(async (request, { sender, signal }) => {
     const to = argumentsOf(request) as string;
-    const exchange = { back, signal };
-    await back.notify(
-      makeNotification('notifications/progress', { progressToken: 1, message: `To ${to}` }),
+    const exchange = { sender, signal };
+    await sender.notify(
+      createNotification('notifications/progress', { progressToken: 1, message: `To ${to}` }),
       exchange,
     );
-    await back.notify(makeNotification('notifications/message', { data: { to } }), exchange);
-    const question = makeRequest(numericId(9), 'elicitation/create', { message: `Ring ${to}?` });
-    answered = await back.request(question, exchange);
+    await sender.notify(createNotification('notifications/message', { data: { to } }), exchange);
+    const question = createRequest(createRequestId(9), 'elicitation/create', {
+      message: `Ring ${to}?`,
+    });
+    answered = await sender.request(question, exchange);
     return resultFor(request, { content: [{ type: 'text', text: `Sent to ${to}` }] });
   });
   const response = await server.request(call('me@example.com'), exchangeWith(client));
@@ -107,10 +112,10 @@ test('progress, log messages and server requests reach the client with its value
     { data: { to: 'me@example.com' } },
   ]);
   expect(asked[0]?.params).toEqual({ message: 'Ring me@example.com?' });
-  expect(resultOf(answered as Response)).toMatchObject({
+  expect(parseResult(answered as JsonRpcResponse)).toMatchObject({
     content: { phone: expect.stringMatching(/^<phone:/) },
   });
-  expect(JSON.stringify(resultOf(response))).toContain('Sent to me@example.com');
+  expect(JSON.stringify(parseResult(response))).toContain('Sent to me@example.com');
 });
 
 test('in the stateless era, input requests of the server are handled the same way', async () => {
@@ -124,7 +129,7 @@ test('in the stateless era, input requests of the server are handled the same wa
     }),
   );
   const first = await server.request(call('me@example.com'), exchangeWith());
-  expect(JSON.stringify(resultOf(first))).toContain('Is it me@example.com?');
+  expect(JSON.stringify(parseResult(first))).toContain('Is it me@example.com?');
   const again = requestOf('tools/call', {
     name: 'tool',
     arguments: 'me@example.com',
@@ -146,23 +151,25 @@ test('a client’s notifications, and the reason of its cancellation, are redact
   });
   upstream.notify = async ({ bytes }) => void told.push(bytes.toString());
   await server.notify(
-    makeNotification('notifications/message', { text: 'me@example.com' }),
+    createNotification('notifications/message', { text: 'me@example.com' }),
     exchangeWith(),
   );
   expect(told[0]).toMatch(/<email:[\da-f]{16}>/);
 
   const abort = new AbortController();
   const asking = server.request(call(1), exchangeWith(undefined, abort.signal));
-  const given = makeNotification('notifications/cancelled', {
+  const given = createNotification('notifications/cancelled', {
     requestId: 1,
     reason: 'me@example.com has asked for it',
   });
-  const cancelled = new Cancelled(given);
+  const cancelled = new CancelledError(given);
   // After the server has received the request.
   while (upstream.requests.length === 0) await new Promise(setImmediate);
   abort.abort(cancelled);
   await expect(asking).rejects.toBe(cancelled);
-  expect((reason as Cancelled).notification?.bytes.toString()).toMatch(/<email:[\da-f]{16}> has/);
+  expect((reason as CancelledError).notification?.bytes.toString()).toMatch(
+    /<email:[\da-f]{16}> has/,
+  );
 });
 
 describe('an unknown token', () => {
@@ -178,9 +185,12 @@ describe('an unknown token', () => {
     const { server } = await redacting((request) => resultFor(request, { a: forged }));
     await expect(server.request(call(1), exchangeWith())).rejects.toThrow('token');
     const client = new ScriptedClient();
-    const other = await redacting(async (request, { back, signal }) => {
-      const exchange = { back, signal };
-      await back.notify(makeNotification('notifications/progress', { message: forged }), exchange);
+    const other = await redacting(async (request, { sender, signal }) => {
+      const exchange = { sender, signal };
+      await sender.notify(
+        createNotification('notifications/progress', { message: forged }),
+        exchange,
+      );
       return resultFor(request, {});
     });
     await expect(other.server.request(call(1), exchangeWith(client))).rejects.toThrow('token');
@@ -199,12 +209,12 @@ test('a method that is a personal address is not sent', async () => {
 
 test('hidden values are counted on the trail, for the audit', async () => {
   const { server } = await redacting(echo, { directions: ['arguments', 'results'] });
-  const trail: Trail = { attempts: 0 };
+  const callInfo: CallInfo = { attempts: 0 };
   await server.request(call(['a@example.com', '203.0.113.7', '203.0.113.8']), {
     ...exchangeWith(),
-    trail,
+    call: callInfo,
   });
-  expect(trail.redactions).toEqual({ email: 1, ip: 2 });
+  expect(callInfo.redactions).toEqual({ email: 1, ip: 2 });
 });
 
 test('known data of every kind is neither sent upstream nor written to a file', async () => {
@@ -219,10 +229,10 @@ test('known data of every kind is neither sent upstream nor written to a file', 
     seen.push(request.bytes.toString());
     return echo(request, exchangeWith());
   });
-  const server = throughInterceptors(
+  const server = applyInterceptors(
     [
       new RedactionInterceptor(() => redactorOf({}, vault)),
-      new CallRecorder((record) => journal.record(record), true),
+      new CallRecorderInterceptor((record) => journal.record(record), true),
     ],
     upstream,
   );
@@ -234,7 +244,7 @@ test('known data of every kind is neither sent upstream nor written to a file', 
       base64: Buffer.from(`It is ${sample}, yes`).toString('base64'),
     };
     const response = await server.request(call(value), exchangeWith());
-    expect(resultOf(response)).toEqual({ structuredContent: value });
+    expect(parseResult(response)).toEqual({ structuredContent: value });
   }
   await journal.close();
   await vault.close();

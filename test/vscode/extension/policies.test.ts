@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import {
-  approvalsFolder,
+  getApprovalsDirectory,
   type PendingApproval,
   readAnswerFile,
   removePending,
   writePending,
 } from '../../../src/policy/approvals/approvals-folder.ts';
-import { Audit } from '../../../src/policy/audit/audit.ts';
+import { AuditLog } from '../../../src/policy/audit/audit.ts';
 import { stepMs } from '../harness/browser.ts';
 import { until } from '../harness/until.ts';
 import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';
@@ -51,7 +51,7 @@ test('a mistake in a policy is marked at its position', async () => {
 
 test('policy decisions are in the replay log, and the audit is verified', async () => {
   const { folder, workbench } = scene().vsCode;
-  const audit = new Audit({
+  const audit = new AuditLog({
     stateFolder: folder.state,
     program: 'proxy',
     version: '1.0.0',
@@ -77,7 +77,7 @@ test('policy decisions are in the replay log, and the audit is verified', async 
 
 test('a call that waits for approval is approved with one click', async () => {
   const { folder: run, workbench } = scene().vsCode;
-  const folder = approvalsFolder(run.state);
+  const folder = getApprovalsDirectory(run.state);
   const question: PendingApproval = {
     id: '00000000-0000-4000-8000-000000000001',
     at: new Date().toISOString(),

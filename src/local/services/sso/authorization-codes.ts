@@ -7,7 +7,7 @@ import type { SsoConfig } from './sso-config.ts';
 const MAX_CODES = 10_000;
 
 /** A request approved by the user in the browser. */
-export interface ApprovedRequest {
+interface ApprovedRequest {
   readonly client: Registration;
   readonly user: string;
   readonly scopes: readonly string[];

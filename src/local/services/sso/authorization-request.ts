@@ -1,6 +1,6 @@
 import type { ClientRegistrations, Registration } from './client-registrations.ts';
-import { grantedScopes } from './oidc-requests.ts';
-import { fitsRegistered, redirectTo } from './redirect-uri.ts';
+import { getGrantedScopes } from './oidc-requests.ts';
+import { createRedirectUrl, isRegisteredUri } from './redirect-uri.ts';
 
 /** The request of a browser to the authorization page. */
 export type AuthorizationRequest =
@@ -30,13 +30,13 @@ export function readAuthorizationRequest(
     return { kind: 'unusable', sentence: 'The program is not registered, or no longer.' };
   }
   const redirectUri = parameters.get('redirect_uri') ?? '';
-  if (!fitsRegistered(redirectUri, client.redirectUris)) {
+  if (!isRegisteredUri(redirectUri, client.redirectUris)) {
     return { kind: 'unusable', sentence: 'The program has not registered its redirect URI.' };
   }
   const state = parameters.get('state') ?? undefined;
   const refused = (error: string, description: string): AuthorizationRequest => ({
     kind: 'refused',
-    location: redirectTo(redirectUri, { error, error_description: description, state }),
+    location: createRedirectUrl(redirectUri, { error, error_description: description, state }),
   });
   if (parameters.get('response_type') !== 'code') {
     return refused('unsupported_response_type', 'The response_type has to be code');
@@ -49,13 +49,13 @@ export function readAuthorizationRequest(
   if (!isS256 || !/^[\w-]{43}$/.test(codeChallenge)) {
     return refused('invalid_request', 'A code_challenge by S256 is required');
   }
-  const scopes = grantedScopes(client, scopesOf(parameters));
+  const scopes = getGrantedScopes(client, parseScopes(parameters));
   if (!scopes) return refused('invalid_scope', 'A scope was not registered');
   return { kind: 'good', client, redirectUri, state, codeChallenge, scopes };
 }
 
 /** The AWS CLI sends `scopes`; the standard name is `scope`. */
-function scopesOf(parameters: URLSearchParams): string[] {
+function parseScopes(parameters: URLSearchParams): string[] {
   const text = parameters.get('scopes') ?? parameters.get('scope') ?? '';
   return text.split(/[\s,]+/).filter((scope) => scope !== '');
 }

@@ -5,17 +5,19 @@ import { type AuthorizationRequest, readAuthorizationRequest } from './authoriza
 import { html } from './html.ts';
 import type { IdentityCenter } from './identity-center.ts';
 import {
-  decisionForm,
-  isFromElsewhere,
-  pageAnswer,
+  createDecisionForm,
+  createErrorPageResponse,
+  createPageResponse,
+  createRedirectResponse,
+  isCrossSite,
   readDecision,
-  redirectAnswer,
-  refusalPage,
 } from './page.ts';
-import { redirectTo } from './redirect-uri.ts';
+import { createRedirectUrl } from './redirect-uri.ts';
 
 const PATH = '/authorize';
+
 const MAX_BODY_BYTES = 100_000;
+
 const CANNOT = 'This sign-in cannot go on';
 
 type GoodRequest = Extract<AuthorizationRequest, { readonly kind: 'good' }>;
@@ -37,11 +39,11 @@ export class AuthorizePage implements AwsService {
     if (body === 'disconnected') return;
     const request = readAuthorizationRequest(exchange.query, this.#center.clients);
     if (request.kind === 'unusable') {
-      exchange.answer(refusalPage(CANNOT, request.sentence));
-    } else if (body === 'too-large' || (isPost(exchange) && isFromElsewhere(exchange))) {
-      exchange.answer(refusalPage(CANNOT, 'The form came from another page.', 403));
+      exchange.answer(createErrorPageResponse(CANNOT, request.sentence));
+    } else if (body === 'too-large' || (isPost(exchange) && isCrossSite(exchange))) {
+      exchange.answer(createErrorPageResponse(CANNOT, 'The form came from another page.', 403));
     } else if (request.kind === 'refused') {
-      exchange.answer(redirectAnswer(request.location));
+      exchange.answer(createRedirectResponse(request.location));
     } else if (isPost(exchange)) {
       exchange.answer(this.#decide(request, new URLSearchParams(body.bytes.toString('utf8'))));
     } else {
@@ -56,19 +58,19 @@ export class AuthorizePage implements AwsService {
     if (decision === 'denied') {
       const error_description = 'The user has denied access';
       const parameters = { error: 'access_denied', error_description, state };
-      return redirectAnswer(redirectTo(redirectUri, parameters));
+      return createRedirectResponse(createRedirectUrl(redirectUri, parameters));
     }
     const code = this.#center.codes.issue({ ...request, user: decision.user });
-    return redirectAnswer(redirectTo(redirectUri, { code, state }));
+    return createRedirectResponse(createRedirectUrl(redirectUri, { code, state }));
   }
 
   #page({ client, redirectUri, scopes }: GoodRequest, mistake?: string): Answer {
-    return pageAnswer({
+    return createPageResponse({
       title: 'Sign in to the local AgentCore',
       status: mistake === undefined ? 200 : 400,
       redirectUri,
       body: html`${mistake === undefined ? undefined : html`<p role="alert">${mistake}</p>\n`}<p><strong>${client.name}</strong> asks for ${scopes.join(', ')}. It gets your answer at ${new URL(redirectUri).host}.</p>
-${decisionForm(this.#center.config, undefined, {})}`,
+${createDecisionForm(this.#center.config, undefined, {})}`,
     });
   }
 }

@@ -6,7 +6,9 @@ import type { SsoConfig } from './sso-config.ts';
 const MAX_REGISTRATIONS = 10_000;
 
 export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
+
 export const GRANT_TYPES = ['authorization_code', 'refresh_token', DEVICE_CODE_GRANT] as const;
+
 type GrantType = (typeof GRANT_TYPES)[number];
 
 /** Required scope of a token for the portal API. */

@@ -5,10 +5,13 @@ import { NewestByKey } from './newest-by-key.ts';
 import type { SsoConfig } from './sso-config.ts';
 
 const MAX_AUTHORIZATIONS = 10_000;
+
 /** Added to the polling interval after each SlowDown, on both sides (RFC 8628). */
 const SLOW_DOWN_MS = 5000;
+
 /** Network delay varies and timers may fire early. */
 const TOLERANCE_MS = 100;
+
 /** From RFC 8628: without vowels, to avoid words. */
 const USER_CODE_LETTERS = 'BCDFGHJKLMNPQRSTVWXZ';
 
@@ -29,7 +32,7 @@ interface Entry extends DeviceAuthorization {
 }
 
 /** The result of a token request by a device. */
-export type DevicePoll = Decision | 'unknown' | 'expired' | 'pending' | 'slow-down';
+type DevicePoll = Decision | 'unknown' | 'expired' | 'pending' | 'slow-down';
 
 export class DeviceAuthorizations {
   readonly #entries = new NewestByKey<Entry>(MAX_AUTHORIZATIONS);
@@ -44,7 +47,7 @@ export class DeviceAuthorizations {
   start(client: Registration): DeviceAuthorization {
     const entry: Entry = {
       deviceCode: randomBytes(48).toString('base64url'),
-      userCode: newUserCode(),
+      userCode: createUserCode(),
       client,
       expiresAt: this.#clock.now() + this.#config.deviceCodeDuration * 1000,
       intervalMs: this.#config.deviceInterval * 1000,
@@ -80,7 +83,9 @@ export class DeviceAuthorizations {
 
   /** Finds an undecided authorization. Ignores case and separators in the code. */
   find(userCode: string): DeviceAuthorization | undefined {
-    return this.#undecided().find((entry) => lettersOf(entry.userCode) === lettersOf(userCode));
+    return this.#undecided().find(
+      (entry) => normalizeUserCode(entry.userCode) === normalizeUserCode(userCode),
+    );
   }
 
   decide({ deviceCode }: DeviceAuthorization, decision: Decision): void {
@@ -96,13 +101,13 @@ export class DeviceAuthorizations {
   }
 }
 
-function newUserCode(): string {
+function createUserCode(): string {
   const letters = Array.from({ length: 8 }, () =>
     USER_CODE_LETTERS.charAt(randomInt(USER_CODE_LETTERS.length)),
   ).join('');
   return `${letters.slice(0, 4)}-${letters.slice(4)}`;
 }
 
-function lettersOf(userCode: string): string {
+function normalizeUserCode(userCode: string): string {
   return userCode.toUpperCase().replace(/[^A-Z]/g, '');
 }

@@ -11,16 +11,16 @@ type Part = string | Html | readonly Html[] | undefined;
 
 /** Template tag for markup. Escapes strings; inserts `Html` values unchanged. */
 export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
-  return new Html(String.raw({ raw: strings }, ...parts.map(markup)));
+  return new Html(String.raw({ raw: strings }, ...parts.map(toMarkup)));
 }
 
-function markup(part: Part): string {
+function toMarkup(part: Part): string {
   if (part === undefined) return '';
   if (part instanceof Html) return part.text;
-  return typeof part === 'string' ? escaped(part) : part.map(({ text }) => text).join('');
+  return typeof part === 'string' ? escapeHtml(part) : part.map(({ text }) => text).join('');
 }
 
-function escaped(text: string): string {
+function escapeHtml(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

@@ -5,16 +5,16 @@ import type { Platform } from '../../platform.ts';
 import type { AwsService } from '../service.ts';
 import { DEVICE_CODE_GRANT, GRANT_TYPES, type Registration } from './client-registrations.ts';
 import type { IdentityCenter } from './identity-center.ts';
-import { OIDC_DIALECT, type OidcErrorType, oidcAnswer } from './oidc-errors.ts';
+import { createOidcErrorResponse, OIDC_DIALECT, type OidcErrorType } from './oidc-errors.ts';
 import {
   createTokenSchema,
   deviceAuthorizationSchema,
-  grantedScopes,
+  getGrantedScopes,
   readMetadata,
   readOidcBody,
   registerClientSchema,
 } from './oidc-requests.ts';
-import { originOf } from './origin.ts';
+import { getOrigin } from './origin.ts';
 import type { IssuedTokens } from './sign-ins.ts';
 import { isStartUrl } from './sso-config.ts';
 import { answerUnlessFaulty } from './sso-faults.ts';
@@ -59,12 +59,12 @@ export class OidcApi implements AwsService {
     const body = await exchange.readBody(MAX_BODY_BYTES);
     if (body === 'disconnected') return;
     if (body === 'too-large') {
-      exchange.answer(refusal('InvalidRequestException', 'The request is too large'));
+      exchange.answer(createRefusalResponse('InvalidRequestException', 'The request is too large'));
       return;
     }
     const target = { operation: 'sso-oidc', method: operation } as const;
     answerUnlessFaulty(this.#platform, exchange, target, OIDC_DIALECT, () => {
-      const origin = originOf(exchange);
+      const origin = getOrigin(exchange);
       if (operation === 'RegisterClient') return this.#registerClient(body.bytes, origin);
       if (operation === 'CreateToken') return this.#createToken(body.bytes);
       return this.#startDeviceAuthorization(body.bytes, origin);
@@ -73,15 +73,15 @@ export class OidcApi implements AwsService {
 
   #registerClient(bytes: Buffer, origin: string): Answer {
     const body = readOidcBody(registerClientSchema, bytes);
-    if (!body.ok) return oidcAnswer(body.error);
+    if (!body.ok) return createOidcErrorResponse(body.error);
     const { issuerUrl } = body.value;
     if (issuerUrl && !isStartUrl(this.#center.config, origin, issuerUrl)) {
-      return refusal('InvalidRequestException', 'Invalid issuer URL provided');
+      return createRefusalResponse('InvalidRequestException', 'Invalid issuer URL provided');
     }
     const metadata = readMetadata(body.value);
-    if (!metadata.ok) return oidcAnswer(metadata.error);
+    if (!metadata.ok) return createOidcErrorResponse(metadata.error);
     const client = this.#center.clients.add(metadata.value);
-    return success({
+    return createSuccessResponse({
       clientId: client.id,
       clientSecret: client.secret,
       clientIdIssuedAt: Math.floor(client.issuedAt / 1000),
@@ -91,18 +91,18 @@ export class OidcApi implements AwsService {
 
   #startDeviceAuthorization(bytes: Buffer, origin: string): Answer {
     const body = readOidcBody(deviceAuthorizationSchema, bytes);
-    if (!body.ok) return oidcAnswer(body.error);
+    if (!body.ok) return createOidcErrorResponse(body.error);
     const { clientId, clientSecret, startUrl } = body.value;
     const { clients, config, devices } = this.#center;
     const client = clients.authenticate(clientId, clientSecret);
-    if (!client) return invalidClient();
-    if (!client.grantTypes.includes(DEVICE_CODE_GRANT)) return unauthorizedClient();
+    if (!client) return createInvalidClientResponse();
+    if (!client.grantTypes.includes(DEVICE_CODE_GRANT)) return createUnauthorizedClientResponse();
     if (!isStartUrl(config, origin, startUrl)) {
-      return refusal('InvalidRequestException', 'Invalid start url provided');
+      return createRefusalResponse('InvalidRequestException', 'Invalid start url provided');
     }
     const { deviceCode, userCode } = devices.start(client);
     const verificationUri = `${origin}/device`;
-    return success({
+    return createSuccessResponse({
       deviceCode,
       userCode,
       verificationUri,
@@ -114,15 +114,16 @@ export class OidcApi implements AwsService {
 
   #createToken(bytes: Buffer): Answer {
     const body = readOidcBody(createTokenSchema, bytes);
-    if (!body.ok) return oidcAnswer(body.error);
+    if (!body.ok) return createOidcErrorResponse(body.error);
     const { clientId, clientSecret, grantType, scope } = body.value;
     const grant = GRANT_TYPES.find((known) => known === grantType);
-    if (!grant) return refusal('UnsupportedGrantTypeException', 'Unsupported grant type');
+    if (!grant)
+      return createRefusalResponse('UnsupportedGrantTypeException', 'Unsupported grant type');
     const client = this.#center.clients.authenticate(clientId, clientSecret);
-    if (!client) return invalidClient();
-    if (!client.grantTypes.includes(grant)) return unauthorizedClient();
-    if (!grantedScopes(client, scope ?? [])) {
-      return refusal('InvalidScopeException', 'A scope was not registered');
+    if (!client) return createInvalidClientResponse();
+    if (!client.grantTypes.includes(grant)) return createUnauthorizedClientResponse();
+    if (!getGrantedScopes(client, scope ?? [])) {
+      return createRefusalResponse('InvalidScopeException', 'A scope was not registered');
     }
     if (grant === 'authorization_code') return this.#redeemCode(client, body.value);
     return grant === 'refresh_token'
@@ -132,46 +133,58 @@ export class OidcApi implements AwsService {
 
   #redeemCode(client: Registration, { code, redirectUri, codeVerifier }: TokenRequest): Answer {
     if (!code || !redirectUri || !codeVerifier) {
-      return refusal('InvalidRequestException', 'Missing code, redirectUri or codeVerifier');
+      return createRefusalResponse(
+        'InvalidRequestException',
+        'Missing code, redirectUri or codeVerifier',
+      );
     }
     const { codes, signIns } = this.#center;
     const approved = codes.redeem(code, client, redirectUri, codeVerifier);
-    if (!approved) return refusal('InvalidGrantException', 'Invalid authorization code provided');
-    return tokens(signIns.start(approved.user, client, approved.scopes));
+    if (!approved)
+      return createRefusalResponse('InvalidGrantException', 'Invalid authorization code provided');
+    return createTokenResponse(signIns.start(approved.user, client, approved.scopes));
   }
 
   #pollDevice(client: Registration, { deviceCode }: TokenRequest): Answer {
-    if (!deviceCode) return refusal('InvalidRequestException', 'Missing deviceCode');
+    if (!deviceCode) return createRefusalResponse('InvalidRequestException', 'Missing deviceCode');
     const poll = this.#center.devices.poll(deviceCode, client);
     switch (poll) {
       case 'unknown':
-        return refusal('InvalidGrantException', 'Invalid device code provided');
+        return createRefusalResponse('InvalidGrantException', 'Invalid device code provided');
       case 'expired':
-        return refusal('ExpiredTokenException', 'The device code has expired');
+        return createRefusalResponse('ExpiredTokenException', 'The device code has expired');
       case 'pending':
-        return refusal('AuthorizationPendingException', 'The user has not decided yet');
+        return createRefusalResponse(
+          'AuthorizationPendingException',
+          'The user has not decided yet',
+        );
       case 'slow-down':
-        return refusal('SlowDownException', 'The device asks more often than its interval');
+        return createRefusalResponse(
+          'SlowDownException',
+          'The device asks more often than its interval',
+        );
       case 'denied':
-        return refusal('AccessDeniedException', 'The user has denied access');
+        return createRefusalResponse('AccessDeniedException', 'The user has denied access');
       default:
-        return tokens(this.#center.signIns.start(poll.user, client, client.scopes));
+        return createTokenResponse(this.#center.signIns.start(poll.user, client, client.scopes));
     }
   }
 
   #refresh(client: Registration, { refreshToken }: TokenRequest): Answer {
-    if (!refreshToken) return refusal('InvalidRequestException', 'Missing refreshToken');
+    if (!refreshToken)
+      return createRefusalResponse('InvalidRequestException', 'Missing refreshToken');
     const issued = this.#center.signIns.refresh(refreshToken, client);
-    if (!issued) return refusal('InvalidGrantException', 'Invalid refresh token provided');
-    return tokens(issued);
+    if (!issued)
+      return createRefusalResponse('InvalidGrantException', 'Invalid refresh token provided');
+    return createTokenResponse(issued);
   }
 }
 
-function tokens({ accessToken, refreshToken, expiresIn }: IssuedTokens): Answer {
-  return success({ accessToken, tokenType: 'Bearer', expiresIn, refreshToken });
+function createTokenResponse({ accessToken, refreshToken, expiresIn }: IssuedTokens): Answer {
+  return createSuccessResponse({ accessToken, tokenType: 'Bearer', expiresIn, refreshToken });
 }
 
-function success(result: object): Answer {
+function createSuccessResponse(result: object): Answer {
   return {
     status: 200,
     headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
@@ -179,14 +192,17 @@ function success(result: object): Answer {
   };
 }
 
-function invalidClient(): Answer {
-  return refusal('InvalidClientException', 'Invalid or expired client');
+function createInvalidClientResponse(): Answer {
+  return createRefusalResponse('InvalidClientException', 'Invalid or expired client');
 }
 
-function unauthorizedClient(): Answer {
-  return refusal('UnauthorizedClientException', 'The client is not registered for this grant type');
+function createUnauthorizedClientResponse(): Answer {
+  return createRefusalResponse(
+    'UnauthorizedClientException',
+    'The client is not registered for this grant type',
+  );
 }
 
-function refusal(type: OidcErrorType, description: string): Answer {
-  return oidcAnswer({ type, description });
+function createRefusalResponse(type: OidcErrorType, description: string): Answer {
+  return createOidcErrorResponse({ type, description });
 }

@@ -1,5 +1,9 @@
 import type { Dialect } from '../../answers/dialect.ts';
-import { type Answer, type PlatformErrorKind, statusAnswer } from '../../answers/platform-error.ts';
+import {
+  type Answer,
+  createStatusResponse,
+  type PlatformErrorKind,
+} from '../../answers/platform-error.ts';
 
 /** HTTP status and OAuth name of each error. Source: the service model of SSO-OIDC. */
 const ERRORS = {
@@ -26,7 +30,7 @@ export interface OidcError {
   readonly description: string;
 }
 
-export function oidcAnswer({ type, description }: OidcError): Answer {
+export function createOidcErrorResponse({ type, description }: OidcError): Answer {
   const [status, error] = ERRORS[type];
   return {
     status,
@@ -52,8 +56,9 @@ export const OIDC_DIALECT: Dialect = {
   id: null,
   error(error) {
     const type = TYPES[error.kind];
-    if (!type) return statusAnswer(error);
-    return oidcAnswer({ type, description: error.message || 'Injected error' });
+    if (!type) return createStatusResponse(error);
+    return createOidcErrorResponse({ type, description: error.message || 'Injected error' });
   },
-  signature: (_, message) => oidcAnswer({ type: 'ExpiredTokenException', description: message }),
+  signature: (_, message) =>
+    createOidcErrorResponse({ type: 'ExpiredTokenException', description: message }),
 };

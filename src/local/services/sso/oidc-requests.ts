@@ -38,11 +38,11 @@ export const createTokenSchema = z.object({
 
 /** Parses a JSON body. An error names the missing or invalid field. */
 export function readOidcBody<T>(schema: z.ZodType<T>, bytes: Buffer): Read<T> {
-  const parsed = schema.safeParse(jsonOf(bytes));
+  const parsed = schema.safeParse(parseJson(bytes));
   if (parsed.success) return { ok: true, value: parsed.data };
   const [issue] = parsed.error.issues;
   const field = issue?.path.join('.');
-  return refused('InvalidRequestException', field ? `Invalid ${field}` : 'Invalid request');
+  return createRefusal('InvalidRequestException', field ? `Invalid ${field}` : 'Invalid request');
 }
 
 /** Validates a client registration. Returns an error if it contains something unsupported. */
@@ -50,23 +50,23 @@ export function readMetadata(body: z.output<typeof registerClientSchema>): Read<
   const redirectUris = body.redirectUris ?? [];
   const grantTypes = body.grantTypes ?? undefined;
   if (body.clientType !== 'public') {
-    return refused('InvalidClientMetadataException', 'Only public clients are supported');
+    return createRefusal('InvalidClientMetadataException', 'Only public clients are supported');
   }
   const known = GRANT_TYPES.filter((grant) => grantTypes?.includes(grant));
   if (grantTypes && known.length !== new Set(grantTypes).size) {
-    return refused('UnsupportedGrantTypeException', 'A grant type is not supported');
+    return createRefusal('UnsupportedGrantTypeException', 'A grant type is not supported');
   }
   if (!redirectUris.every(isLoopbackRedirect)) {
-    return refused(
+    return createRefusal(
       'InvalidRedirectUriException',
       'A redirect URI is not one of a loopback address',
     );
   }
   if (known.includes('authorization_code') && redirectUris.length === 0) {
-    return refused('InvalidRequestException', 'The authorization code needs a redirect URI');
+    return createRefusal('InvalidRequestException', 'The authorization code needs a redirect URI');
   }
   if (!(body.scopes ?? []).every((scope) => /^[a-z0-9_-]+(:[a-z0-9_-]+)+$/i.test(scope))) {
-    return refused('InvalidScopeException', 'A scope is not supported');
+    return createRefusal('InvalidScopeException', 'A scope is not supported');
   }
   return {
     ok: true,
@@ -82,7 +82,7 @@ export function readMetadata(body: z.output<typeof registerClientSchema>): Read<
 /**
  * Returns the granted scopes; `undefined` if one is not registered. Default: all registered scopes.
  */
-export function grantedScopes(
+export function getGrantedScopes(
   client: Registration,
   asked: readonly string[],
 ): readonly string[] | undefined {
@@ -90,11 +90,11 @@ export function grantedScopes(
   return asked.every((scope) => client.scopes.includes(scope)) ? asked : undefined;
 }
 
-function refused(type: OidcErrorType, description: string): Read<never> {
+function createRefusal(type: OidcErrorType, description: string): Read<never> {
   return { ok: false, error: { type, description } };
 }
 
-function jsonOf(bytes: Buffer): unknown {
+function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch {

@@ -18,9 +18,10 @@ button, input[name=user_code] { font: inherit; padding: .5rem 1rem; margin-right
 [role=alert] { border-left: .25rem solid #d13212; padding-left: .75rem; }
 :focus-visible { outline: .2rem solid Highlight; outline-offset: .1rem; }
 `;
+
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');
 
-export interface Page {
+interface Page {
   readonly title: string;
   readonly body: Html;
   readonly status?: number;
@@ -32,7 +33,7 @@ export interface Page {
 }
 
 /** A page of the identity center. It needs no script and no external resource. */
-export function pageAnswer({ title, body, status = 200, redirectUri }: Page): Answer {
+export function createPageResponse({ title, body, status = 200, redirectUri }: Page): Answer {
   const text = html`<!doctype html>
 <html lang="en">
 <head>
@@ -58,7 +59,7 @@ ${body}
       'Content-Security-Policy': [
         "default-src 'none'",
         `style-src 'sha256-${STYLE_HASH}'`,
-        `form-action 'self' ${redirectUri ? formTarget(redirectUri) : ''}`.trim(),
+        `form-action 'self' ${redirectUri ? getFormTarget(redirectUri) : ''}`.trim(),
         "base-uri 'none'",
         "frame-ancestors 'none'",
       ].join('; '),
@@ -71,23 +72,23 @@ ${body}
 }
 
 /** An error page. */
-export function refusalPage(title: string, sentence: string, status = 400): Answer {
-  return pageAnswer({ title, status, body: html`<p role="alert">${sentence}</p>` });
+export function createErrorPageResponse(title: string, sentence: string, status = 400): Answer {
+  return createPageResponse({ title, status, body: html`<p role="alert">${sentence}</p>` });
 }
 
 /** Redirects by 303, so the browser always follows with GET. */
-export function redirectAnswer(location: string): Answer {
+export function createRedirectResponse(location: string): Answer {
   return { status: 303, headers: { Location: location, 'Cache-Control': 'no-store' }, body: '' };
 }
 
 /** Whether another site caused the browser to send this form. */
-export function isFromElsewhere(exchange: HttpExchange): boolean {
+export function isCrossSite(exchange: HttpExchange): boolean {
   const site = exchange.header('sec-fetch-site');
   return site !== undefined && site !== 'same-origin' && site !== 'none';
 }
 
 /** A form with a choice of users and two buttons. Denying needs no choice. */
-export function decisionForm(
+export function createDecisionForm(
   { users }: SsoConfig,
   action: string | undefined,
   hidden: Readonly<Record<string, string>>,
@@ -129,7 +130,7 @@ export function readDecision(
 }
 
 /** A CSP cannot contain an IPv6 address, so allow its whole scheme. */
-function formTarget(redirectUri: string): string {
+function getFormTarget(redirectUri: string): string {
   const { hostname, origin } = new URL(redirectUri);
   return hostname.startsWith('[') ? 'http:' : origin;
 }

@@ -2,23 +2,26 @@ import type { Dialect } from '../../answers/dialect.ts';
 import type { HttpExchange } from '../../answers/http-exchange.ts';
 import {
   type Answer,
+  createRestErrorResponse,
+  createStatusResponse,
   type PlatformErrorKind,
-  restAnswer,
-  statusAnswer,
 } from '../../answers/platform-error.ts';
 import type { SSO_OPERATIONS } from '../../fault.ts';
 import type { Platform } from '../../platform.ts';
-import { pageOf } from '../pages.ts';
+import { paginate } from '../pages.ts';
 import type { AwsService } from '../service.ts';
 import { ACCOUNT_ACCESS } from './client-registrations.ts';
 import type { IdentityCenter } from './identity-center.ts';
-import { reservedRolePrincipal } from './reserved-role.ts';
+import { createReservedRolePrincipal } from './reserved-role.ts';
 import type { SsoAccount } from './sso-config.ts';
 import { answerUnlessFaulty } from './sso-faults.ts';
 
 const MAX_BODY_BYTES = 100_000;
+
 const MAX_RESULTS = 100;
+
 const TOKEN_HEADER = 'x-amz-sso_bearer_token';
+
 const BAD_TOKEN = 'Session token not found or invalid';
 
 type Operation = (typeof SSO_OPERATIONS)[number];
@@ -41,21 +44,21 @@ export class PortalApi implements AwsService {
   }
 
   claims(exchange: HttpExchange): boolean {
-    return operationOf(exchange) !== undefined;
+    return findOperation(exchange) !== undefined;
   }
 
   async handle(exchange: HttpExchange): Promise<void> {
-    const operation = operationOf(exchange);
+    const operation = findOperation(exchange);
     if (!operation) return;
     exchange.record.operation = 'sso';
     exchange.record.rpcMethod = operation;
     // Consume the (empty) body of Logout.
     if ((await exchange.readBody(MAX_BODY_BYTES)) === 'disconnected') return;
     const token = exchange.header(TOKEN_HEADER) ?? '';
-    const user = this.#center.signIns.userOf(token, ACCOUNT_ACCESS);
+    const user = this.#center.signIns.findUser(token, ACCOUNT_ACCESS);
     const accounts = user === undefined ? undefined : this.#center.config.users[user]?.accounts;
     if (user === undefined || !accounts) {
-      exchange.answer(restAnswer(401, 'UnauthorizedException', BAD_TOKEN));
+      exchange.answer(createRestErrorResponse(401, 'UnauthorizedException', BAD_TOKEN));
       return;
     }
     const target = { operation: 'sso', method: operation } as const;
@@ -76,22 +79,23 @@ export class PortalApi implements AwsService {
 
   #listAccountRoles(exchange: HttpExchange, user: string, accounts: Accounts): Answer {
     const accountId = exchange.parameter('account_id');
-    if (!accountId) return invalid('The parameter account_id is missing');
-    const account = own(accounts, accountId);
+    if (!accountId) return createInvalidRequestResponse('The parameter account_id is missing');
+    const account = getOwn(accounts, accountId);
     if (!account) return this.#noAccess('account');
     const roles = Object.keys(account.roles).map((roleName) => ({ roleName, accountId }));
-    return listed(exchange, 'roleList', `ListAccountRoles ${user} ${accountId}`, roles);
+    return createListResponse(exchange, 'roleList', `ListAccountRoles ${user} ${accountId}`, roles);
   }
 
   #getRoleCredentials(exchange: HttpExchange, user: string, accounts: Accounts): Answer {
     const { config, keys } = this.#platform;
     const accountId = exchange.parameter('account_id');
     const roleName = exchange.parameter('role_name');
-    if (!accountId || !roleName) return invalid('The parameter account_id or role_name is missing');
-    const role = own(own(accounts, accountId)?.roles ?? {}, roleName);
+    if (!accountId || !roleName)
+      return createInvalidRequestResponse('The parameter account_id or role_name is missing');
+    const role = getOwn(getOwn(accounts, accountId)?.roles ?? {}, roleName);
     if (!role) return this.#noAccess('role');
     const key = keys.issue(
-      reservedRolePrincipal(config, this.#center.config, accountId, roleName, role, user),
+      createReservedRolePrincipal(config, this.#center.config, accountId, roleName, role, user),
       role.sessionDuration * 1000,
     );
     const roleCredentials = {
@@ -100,25 +104,25 @@ export class PortalApi implements AwsService {
       sessionToken: key.sessionToken,
       expiration: key.expiresAt,
     };
-    return success({ roleCredentials });
+    return createSuccessResponse({ roleCredentials });
   }
 
   /** AWS's message does not reveal whether the account or role exists. */
   #noAccess(what: 'account' | 'role'): Answer {
     return this.#platform.config.switches.ssoNoAccess === 'forbidden'
-      ? restAnswer(403, 'ForbiddenException', 'No access')
-      : restAnswer(404, 'ResourceNotFoundException', `The ${what} was not found`);
+      ? createRestErrorResponse(403, 'ForbiddenException', 'No access')
+      : createRestErrorResponse(404, 'ResourceNotFoundException', `The ${what} was not found`);
   }
 }
 
 type Accounts = Readonly<Record<string, SsoAccount>>;
 
-function operationOf({ request: { method }, path }: HttpExchange): Operation | undefined {
-  return own(OPERATIONS, `${method} ${path}`);
+function findOperation({ request: { method }, path }: HttpExchange): Operation | undefined {
+  return getOwn(OPERATIONS, `${method} ${path}`);
 }
 
 /** Ignores inherited properties such as `constructor`. */
-function own<T>(entries: Readonly<Record<string, T>>, key: string): T | undefined {
+function getOwn<T>(entries: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(entries, key) ? entries[key] : undefined;
 }
 
@@ -128,26 +132,26 @@ function listAccounts(exchange: HttpExchange, user: string, accounts: Accounts):
     accountName: name ?? accountId,
     emailAddress: email,
   }));
-  return listed(exchange, 'accountList', `ListAccounts ${user}`, list);
+  return createListResponse(exchange, 'accountList', `ListAccounts ${user}`, list);
 }
 
-function listed(
+function createListResponse(
   exchange: HttpExchange,
   field: string,
   list: string,
   all: readonly object[],
 ): Answer {
   const size = exchange.parameter('max_result');
-  const page = pageOf(all, list, {
+  const page = paginate(all, list, {
     maxResults: size,
     nextToken: exchange.parameter('next_token'),
     limit: MAX_RESULTS,
   });
-  if (!page.ok) return invalid(page.error.message);
-  return success({ nextToken: page.nextToken, [field]: page.items });
+  if (!page.ok) return createInvalidRequestResponse(page.error.message);
+  return createSuccessResponse({ nextToken: page.nextToken, [field]: page.items });
 }
 
-function success(result: object): Answer {
+function createSuccessResponse(result: object): Answer {
   return {
     status: 200,
     headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
@@ -155,8 +159,8 @@ function success(result: object): Answer {
   };
 }
 
-function invalid(message: string): Answer {
-  return restAnswer(400, 'InvalidRequestException', message);
+function createInvalidRequestResponse(message: string): Answer {
+  return createRestErrorResponse(400, 'InvalidRequestException', message);
 }
 
 /**
@@ -173,8 +177,8 @@ const PORTAL_DIALECT: Dialect = {
   id: null,
   error(error) {
     const [status, type, usual] = ERRORS[error.kind] ?? [];
-    if (!status || !type || !usual) return statusAnswer(error);
-    return restAnswer(status, type, error.message || usual);
+    if (!status || !type || !usual) return createStatusResponse(error);
+    return createRestErrorResponse(status, type, error.message || usual);
   },
-  signature: () => restAnswer(401, 'UnauthorizedException', BAD_TOKEN),
+  signature: () => createRestErrorResponse(401, 'UnauthorizedException', BAD_TOKEN),
 };

@@ -6,13 +6,13 @@ export function isLoopbackRedirect(uri: string): boolean {
 }
 
 /** Whether the URI is registered. Any port is accepted, because native apps use a free one. */
-export function fitsRegistered(uri: string, registered: readonly string[]): boolean {
+export function isRegisteredUri(uri: string, registered: readonly string[]): boolean {
   const asked = withoutPort(uri);
   return asked !== undefined && registered.some((known) => withoutPort(known) === asked);
 }
 
 /** Adds query parameters to a redirect URI. Omits parameters without a value. */
-export function redirectTo(
+export function createRedirectUrl(
   uri: string,
   parameters: Readonly<Record<string, string | undefined>>,
 ): string {

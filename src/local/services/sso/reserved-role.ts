@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ResolvedConfig } from '../../config.ts';
-import { principalId } from '../../signatures/access-keys.ts';
+import { createPrincipalId } from '../../signatures/access-keys.ts';
 import type { Principal } from '../../signatures/identity.ts';
 import type { SsoConfig, SsoRole } from './sso-config.ts';
 
@@ -8,7 +8,7 @@ import type { SsoConfig, SsoRole } from './sso-config.ts';
  * The principal of SSO role credentials. IAM Identity Center creates a role in the account, named
  * after the permission set and 16 hex digits. The session name is the user name.
  */
-export function reservedRolePrincipal(
+export function createReservedRolePrincipal(
   { partition, region: home }: ResolvedConfig,
   { region = home }: SsoConfig,
   account: string,
@@ -20,7 +20,7 @@ export function reservedRolePrincipal(
   const name = `AWSReservedSSO_${roleName}_${digits}`;
   // The path omits the region us-east-1.
   const path = `aws-reserved/sso.amazonaws.com/${region === 'us-east-1' ? '' : `${region}/`}`;
-  const roleId = principalId('AROA', `arn:${partition}:iam::${account}:role/${path}${name}`);
+  const roleId = createPrincipalId('AROA', `arn:${partition}:iam::${account}:role/${path}${name}`);
   return {
     arn: `arn:${partition}:sts::${account}:assumed-role/${name}/${user}`,
     account,

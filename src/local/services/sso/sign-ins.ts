@@ -81,7 +81,7 @@ export class SignIns {
   }
 
   /** The user of an access token; `undefined` if the token is invalid or lacks the scope. */
-  userOf(token: string, scope: string): string | undefined {
+  findUser(token: string, scope: string): string | undefined {
     const accessToken = this.#accessTokens.get(token);
     if (!accessToken || !this.#isGood(accessToken)) return undefined;
     const { user, scopes } = accessToken.signIn;

@@ -1,14 +1,15 @@
 import * as z from 'zod';
-import { keyRule } from '../../key-rule.ts';
+import { createKeyErrorMap } from '../../key-rule.ts';
 
 const YEAR_SECONDS = 31_536_000;
+
 const wholeSeconds = z
   .number()
   .int('whole seconds')
   .min(1, '1 second or more')
   .max(YEAR_SECONDS, `${YEAR_SECONDS} seconds (a year) at most`);
 
-const roleSchema = z.strictObject({
+const ssoRoleSchema = z.strictObject({
   /** Lifetime of its credentials in seconds. */
   sessionDuration: wholeSeconds.default(3600),
   /** The only IAM actions allowed by its permission set. Absent: all actions. */
@@ -18,6 +19,7 @@ const roleSchema = z.strictObject({
 });
 
 const ROLE_RULE = 'letters, digits and +=,.@_-, 32 at most';
+
 const roleName = z.string().regex(/^[\w+=,.@-]{1,32}$/, ROLE_RULE);
 
 const accountSchema = z.strictObject({
@@ -25,18 +27,22 @@ const accountSchema = z.strictObject({
   name: z.string().min(1).optional(),
   email: z.string().min(1).optional(),
   /** Permission sets of IAM Identity Center. */
-  roles: z.record(roleName, roleSchema, { error: keyRule(ROLE_RULE) }).default({}),
+  roles: z.record(roleName, ssoRoleSchema, { error: createKeyErrorMap(ROLE_RULE) }).default({}),
 });
 
-const ACCOUNT_RULE = 'an account is twelve digits, in quotes';
-const accountId = z.string().regex(/^\d{12}$/, ACCOUNT_RULE);
+const SSO_ACCOUNT_RULE = 'an account is twelve digits, in quotes';
+
+const accountId = z.string().regex(/^\d{12}$/, SSO_ACCOUNT_RULE);
 
 const userSchema = z.strictObject({
-  accounts: z.record(accountId, accountSchema, { error: keyRule(ACCOUNT_RULE) }).default({}),
+  accounts: z
+    .record(accountId, accountSchema, { error: createKeyErrorMap(SSO_ACCOUNT_RULE) })
+    .default({}),
 });
 
 /** User names become session names of assumed roles, so the same limits apply. */
 const USER_RULE = 'a user has letters, digits and +=,.@_-, 2 to 64 of them';
+
 const userName = z.string().regex(/^[\w+=,.@-]{2,64}$/, USER_RULE);
 
 /** IAM Identity Center: users, their accounts and roles, and lifetimes. */
@@ -61,16 +67,18 @@ export const ssoSchema = z.strictObject({
   /** Minimum polling interval of a device in seconds. */
   deviceInterval: z.number().int('whole seconds').min(1).max(60).default(1),
   users: z
-    .record(userName, userSchema, { error: keyRule(USER_RULE) })
+    .record(userName, userSchema, { error: createKeyErrorMap(USER_RULE) })
     .refine((users) => Object.keys(users).length > 0, 'name a user here'),
 });
 
 export type SsoConfig = z.output<typeof ssoSchema>;
+
 export type SsoAccount = z.output<typeof accountSchema>;
-export type SsoRole = z.output<typeof roleSchema>;
+
+export type SsoRole = z.output<typeof ssoRoleSchema>;
 
 /** The start URL for clients. */
-export function startUrlOf(config: SsoConfig, origin: string): string {
+export function getStartUrl(config: SsoConfig, origin: string): string {
   return config.startUrl ?? `${origin}/start`;
 }
 
@@ -79,9 +87,9 @@ export function startUrlOf(config: SsoConfig, origin: string): string {
  * the end.
  */
 export function isStartUrl(config: SsoConfig, origin: string, asked: string): boolean {
-  return trimmed(asked) === trimmed(startUrlOf(config, origin));
+  return trimUrl(asked) === trimUrl(getStartUrl(config, origin));
 }
 
-function trimmed(url: string): string {
+function trimUrl(url: string): string {
   return url.replace(/#.*$/, '').replace(/\/+$/, '');
 }

@@ -2,7 +2,7 @@ import type { Dialect } from '../../answers/dialect.ts';
 import type { HttpExchange } from '../../answers/http-exchange.ts';
 import type { Answer } from '../../answers/platform-error.ts';
 import type { FaultTarget } from '../../faults.ts';
-import { answerWithFault, isAnswerFault, noteFault } from '../../invocations/fault-answers.ts';
+import { answerWithFault, isAnswerFault, recordFault } from '../../invocations/fault-answers.ts';
 import type { Platform } from '../../platform.ts';
 
 /**
@@ -17,7 +17,7 @@ export function answerUnlessFaulty(
   work: () => Answer,
 ): void {
   const fault = platform.faults.take(target);
-  noteFault(platform, exchange.record, fault);
+  recordFault(platform, exchange.record, fault);
   if (!fault || !isAnswerFault(fault)) {
     exchange.answer(work());
     return;

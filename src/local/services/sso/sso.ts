@@ -8,7 +8,7 @@ import { IdentityCenter } from './identity-center.ts';
 import { OidcApi } from './oidc-api.ts';
 import { PortalApi } from './portal-api.ts';
 import type { LiveToken } from './sign-ins.ts';
-import { type SsoConfig, startUrlOf } from './sso-config.ts';
+import { getStartUrl, type SsoConfig } from './sso-config.ts';
 
 interface WaitingDevice {
   readonly userCode: string;
@@ -77,7 +77,7 @@ export class Sso {
       throw new AgentCoreError('usage', 'No device waits with this user code');
     }
     return {
-      startUrl: startUrlOf(config, origin),
+      startUrl: getStartUrl(config, origin),
       region: this.#region,
       users: Object.keys(config.users),
       get tokens() {

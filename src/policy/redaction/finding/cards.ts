@@ -1,10 +1,10 @@
 import { isArticleNumber, passesLuhn } from './check-digits.ts';
-import { groupedDigits } from './digit-groups.ts';
+import { findGroupedDigits } from './digit-groups.ts';
 import type { Place } from './finder.ts';
 
 /** Detects payment cards: 13 to 19 digits of an issuer's range that pass Luhn's check. */
 export function findCards(text: string): Iterable<Place> {
-  return groupedDigits(text, 13, 19, isCard);
+  return findGroupedDigits(text, 13, 19, isCard);
 }
 
 function isCard(digits: string): boolean {

@@ -9,7 +9,7 @@ export function passesLuhn(digits: string): boolean {
 }
 
 /** The remainder of a decimal number of any length. */
-export function remainder(digits: string, divisor: number): number {
+export function computeRemainder(digits: string, divisor: number): number {
   let rest = 0;
   for (let at = 0; at < digits.length; at++) {
     rest = (rest * 10 + digits.charCodeAt(at) - 48) % divisor;
@@ -18,7 +18,7 @@ export function remainder(digits: string, divisor: number): number {
 }
 
 /** The sum of digits, each multiplied by its weight. */
-export function weighted(digits: string, weights: readonly number[]): number {
+export function computeWeightedSum(digits: string, weights: readonly number[]): number {
   return weights.reduce((sum, weight, at) => sum + weight * (digits.charCodeAt(at) - 48), 0);
 }
 
@@ -40,20 +40,20 @@ export function passesVerhoeff(digits: string): boolean {
   for (let place = 0; place < digits.length; place++) {
     let digit = digits.charCodeAt(digits.length - 1 - place) - 48;
     for (let times = place % 8; times > 0; times--) digit = VERHOEFF_PERMUTATION[digit] as number;
-    check = dihedral(check, digit);
+    check = multiplyDihedral(check, digit);
   }
   return check === 0;
 }
 
 /** The product in the dihedral group of order ten. */
-function dihedral(one: number, other: number): number {
+function multiplyDihedral(one: number, other: number): number {
   if (one < 5) return other < 5 ? (one + other) % 5 : 5 + ((one + other - 5) % 5);
   return other < 5 ? 5 + ((one - 5 - other + 5) % 5) : (one - other + 5) % 5;
 }
 
 /** EAN-13, with alternating weights 1 and 3, for books (ISO 2108) and all other articles. */
 export function isArticleNumber(digits: string): boolean {
-  return weighted(digits, [1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 === 0;
+  return computeWeightedSum(digits, [1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 === 0;
 }
 
 /** An ISBN of ten or thirteen digits. */
@@ -61,5 +61,5 @@ export function isBookNumber(digits: string): boolean {
   if (digits.length === 13) return /^97[89]/.test(digits) && isArticleNumber(digits);
   if (!/^\d{9}[\dX]$/.test(digits)) return false;
   const last = digits.endsWith('X') ? 10 : digits.charCodeAt(9) - 48;
-  return (weighted(digits.slice(0, 9), [10, 9, 8, 7, 6, 5, 4, 3, 2]) + last) % 11 === 0;
+  return (computeWeightedSum(digits.slice(0, 9), [10, 9, 8, 7, 6, 5, 4, 3, 2]) + last) % 11 === 0;
 }

@@ -1,9 +1,10 @@
-import { matchesOf, type Place } from './finder.ts';
+import { findMatches, type Place } from './finder.ts';
 
 /** Digits in a row, with optional separators between groups. */
 const RUN = /\d(?:[ \t.\-_/]{0,2}\d){12,}/g;
 
 const GROUP = /\d+/g;
+
 const SPACED_DIGITS = /^\d(?:[ \t.\-_/]{1,2}\d)+$/;
 
 /**
@@ -13,14 +14,14 @@ const SPACED_DIGITS = /^\d(?:[ \t.\-_/]{1,2}\d)+$/;
  *
  * @param least Thirteen or more.
  */
-export function* groupedDigits(
+export function* findGroupedDigits(
   text: string,
   least: number,
   most: number,
   isOne: (digits: string) => boolean,
 ): Iterable<Place> {
-  for (const { 0: run, index } of matchesOf(text, RUN)) {
-    if (isOfLongWord(text, index, index + run.length)) continue;
+  for (const { 0: run, index } of findMatches(text, RUN)) {
+    if (isInLongWord(text, index, index + run.length)) continue;
     if (SPACED_DIGITS.test(run)) {
       const digits = run.replace(/\D/g, '');
       if (digits.length >= least && digits.length <= most && isOne(digits)) {
@@ -28,18 +29,18 @@ export function* groupedDigits(
       }
       continue;
     }
-    yield* within(run, index, least, most, isOne);
+    yield* findGroupsInRun(run, index, least, most, isOne);
   }
 }
 
-function* within(
+function* findGroupsInRun(
   run: string,
   offset: number,
   least: number,
   most: number,
   isOne: (digits: string) => boolean,
 ): Iterable<Place> {
-  const groups = matchesOf(run, GROUP).map(({ 0: digits, index }) => ({ digits, index }));
+  const groups = findMatches(run, GROUP).map(({ 0: digits, index }) => ({ digits, index }));
   let from = 0;
   while (from < groups.length) {
     let digits = '';
@@ -83,7 +84,7 @@ const LONG_WORD = 32;
 /**
  * Whether the digits have letters right next to them, in a word that is too long for normal text.
  */
-function isOfLongWord(text: string, start: number, end: number): boolean {
+function isInLongWord(text: string, start: number, end: number): boolean {
   if (!/[A-Za-z]/.test(`${text[start - 1] ?? ''}${text[end] ?? ''}`)) return false;
   let from = start;
   while (end - from < LONG_WORD && /[A-Za-z\d]/.test(text[from - 1] ?? '')) from--;

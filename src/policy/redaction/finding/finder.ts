@@ -10,13 +10,13 @@ export interface Place {
  *
  * @param member The name of the member whose value is the text, if there is one.
  */
-export type Finder = (text: string, member?: string) => Iterable<Place>;
+export type Detector = (text: string, member?: string) => Iterable<Place>;
 
 /**
  * All matches of a global pattern that does not match the empty text. Avoids the copy that
  * `matchAll` makes.
  */
-export function matchesOf(text: string, pattern: RegExp): readonly RegExpExecArray[] {
+export function findMatches(text: string, pattern: RegExp): readonly RegExpExecArray[] {
   pattern.lastIndex = 0;
   const first = pattern.exec(text);
   if (!first) return NONE;

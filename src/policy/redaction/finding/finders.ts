@@ -1,29 +1,28 @@
 import type { RedactionKind } from '../kinds.ts';
-import type { RedactionRules } from '../rules.ts';
-import { modesFor, ownPatterns } from '../rules.ts';
+import { collectPatterns, type RedactionRules, resolveModes } from '../rules.ts';
 import { findCards } from './cards.ts';
 import { findEmails } from './emails.ts';
-import type { Finder } from './finder.ts';
+import type { Detector } from './finder.ts';
 import { findIbans } from './ibans.ts';
 import { findIpAddresses } from './ip-addresses.ts';
 import { findNationalIds } from './national-ids.ts';
-import { ownFinder } from './own-patterns.ts';
-import { phoneFinder } from './phones.ts';
-import { secretFinder } from './secrets.ts';
+import { createPatternDetector } from './own-patterns.ts';
+import { createPhoneDetector } from './phones.ts';
+import { createSecretDetector } from './secrets.ts';
 
-const BUILT_IN: readonly (readonly [RedactionKind, Finder])[] = [
-  ['private-key', secretFinder('private-key')],
-  ['aws-key', secretFinder('aws-key')],
-  ['token', secretFinder('token')],
-  ['email', ifAny('@', findEmails)],
-  ['card', ifDigits(findCards)],
-  ['iban', ifDigits(findIbans)],
-  ['national-id', ifDigits(findNationalIds)],
-  ['ip', ifDigits(findIpAddresses)],
+const BUILT_IN: readonly (readonly [RedactionKind, Detector])[] = [
+  ['private-key', createSecretDetector('private-key')],
+  ['aws-key', createSecretDetector('aws-key')],
+  ['token', createSecretDetector('token')],
+  ['email', requireSign('@', findEmails)],
+  ['card', requireDigits(findCards)],
+  ['iban', requireDigits(findIbans)],
+  ['national-id', requireDigits(findNationalIds)],
+  ['ip', requireDigits(findIpAddresses)],
 ];
 
 /** The finders that need no library, by kind. */
-export function builtInFinders(): Map<string, Finder[]> {
+export function createBuiltInDetectors(): Map<string, Detector[]> {
   return new Map(BUILT_IN.map(([kind, finder]) => [kind, [finder]]));
 }
 
@@ -33,27 +32,27 @@ export function builtInFinders(): Map<string, Finder[]> {
  *
  * @throws {AgentCoreError} `config` if a policy's own pattern cannot be used.
  */
-export async function findersFor(
+export async function createDetectors(
   rules: readonly RedactionRules[],
-): Promise<ReadonlyMap<string, readonly Finder[]>> {
-  const finders = builtInFinders();
+): Promise<ReadonlyMap<string, readonly Detector[]>> {
+  const finders = createBuiltInDetectors();
   const wantsPhones = (['arguments', 'results'] as const).some((direction) =>
-    modesFor(rules, direction, undefined).has('phone'),
+    resolveModes(rules, direction, undefined).has('phone'),
   );
   if (wantsPhones) {
     const countries = new Set(rules.flatMap((rule) => rule.countries ?? []));
-    finders.set('phone', [ifDigits(await phoneFinder([...countries]))]);
+    finders.set('phone', [requireDigits(await createPhoneDetector([...countries]))]);
   }
-  for (const own of ownPatterns(rules)) {
-    finders.set(own.name, [...(finders.get(own.name) ?? []), await ownFinder(own)]);
+  for (const own of collectPatterns(rules)) {
+    finders.set(own.name, [...(finders.get(own.name) ?? []), await createPatternDetector(own)]);
   }
   return finders;
 }
 
-function ifAny(sign: string, finder: Finder): Finder {
+function requireSign(sign: string, finder: Detector): Detector {
   return (text, member) => (text.includes(sign) ? finder(text, member) : []);
 }
 
-function ifDigits(finder: Finder): Finder {
+function requireDigits(finder: Detector): Detector {
   return (text, member) => (/\d/.test(text) ? finder(text, member) : []);
 }

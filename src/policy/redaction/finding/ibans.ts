@@ -1,5 +1,5 @@
-import { remainder } from './check-digits.ts';
-import { matchesOf, type Place } from './finder.ts';
+import { computeRemainder } from './check-digits.ts';
+import { findMatches, type Place } from './finder.ts';
 
 /** The number of characters of an IBAN by country (SWIFT's IBAN registry). */
 const LENGTHS: ReadonlyMap<string, number> = new Map(
@@ -23,16 +23,16 @@ const START =
 
 /** Detects international bank account numbers, grouped or not, by their length and check digits. */
 export function* findIbans(text: string): Iterable<Place> {
-  for (const { 0: head, index } of matchesOf(text, START)) {
+  for (const { 0: head, index } of findMatches(text, START)) {
     const length = LENGTHS.get(head.slice(0, 2).toUpperCase());
     if (length === undefined) continue;
-    const end = endOf(text, index, length);
-    if (end !== undefined && passesCheck(text.slice(index, end))) yield { start: index, end };
+    const end = findIbanEnd(text, index, length);
+    if (end !== undefined && passesMod97(text.slice(index, end))) yield { start: index, end };
   }
 }
 
 /** The end of the given number of letters and digits, or undefined if there are more or fewer. */
-function endOf(text: string, start: number, length: number): number | undefined {
+function findIbanEnd(text: string, start: number, length: number): number | undefined {
   let left = length;
   let at = start;
   for (let gap = 0; left > 0; at++) {
@@ -54,10 +54,10 @@ function isWordCharacter(text: string, at: number): boolean {
  * ISO 13616: the number modulo 97 is 1, with the first four characters moved to the end and letters
  * replaced with 10 to 35.
  */
-function passesCheck(written: string): boolean {
+function passesMod97(written: string): boolean {
   const iban = written.replace(/[^A-Za-z\d]/g, '').toUpperCase();
   const digits = (iban.slice(4) + iban.slice(0, 4)).replace(/[A-Z]/g, (letter) =>
     String(letter.charCodeAt(0) - 55),
   );
-  return remainder(digits, 97) === 1;
+  return computeRemainder(digits, 97) === 1;
 }

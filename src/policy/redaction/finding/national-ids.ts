@@ -1,11 +1,11 @@
 import {
+  computeRemainder,
+  computeWeightedSum,
   passesLuhn,
   passesMod11With10,
   passesVerhoeff,
-  remainder,
-  weighted,
 } from './check-digits.ts';
-import { matchesOf, type Place } from './finder.ts';
+import { findMatches, type Place } from './finder.ts';
 
 const TIMESTAMP = /^20[2-9]\d{5}(?:[01]\d|2[0-3])[0-5]\d$/;
 
@@ -17,7 +17,15 @@ interface NationalId {
 }
 
 const DAY = '(?:0[1-9]|[12]\\d|3[01])';
+
 const MONTH = '(?:0[1-9]|1[0-2])';
+
+/**
+ * The values of the characters in odd places of a codice fiscale. 0 to 9 have the values of A to J.
+ */
+const ODD_PLACES = [
+  1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23,
+];
 
 /**
  * Ids that a state issues to people. If the check digits exclude too few numbers, only the usual
@@ -38,7 +46,8 @@ const IDS: readonly NationalId[] = [
   // Switzerland: AHV number
   {
     written: '756[ .]?\\d{4}[ .]?\\d{4}[ .]?\\d\\d',
-    isOne: (digits) => weighted(digits, [1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 === 0,
+    isOne: (digits) =>
+      computeWeightedSum(digits, [1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 === 0,
   },
   // Germany: tax id
   { written: '[1-9]\\d ?\\d{3} ?\\d{3} ?\\d{3}', isOne: isGermanTaxId },
@@ -61,13 +70,13 @@ const IDS: readonly NationalId[] = [
     isOne: (digits) => {
       const check = 97 - Number(digits.slice(9));
       const number = digits.slice(0, 9);
-      return remainder(number, 97) === check || remainder(`2${number}`, 97) === check;
+      return computeRemainder(number, 97) === check || computeRemainder(`2${number}`, 97) === check;
     },
   },
   // Poland: PESEL, whose month contains the century
   {
     written: `\\d\\d(?:[02468][1-9]|[13579][0-2])${DAY}\\d{5}`,
-    isOne: (digits) => weighted(digits, [1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]) % 10 === 0,
+    isOne: (digits) => computeWeightedSum(digits, [1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]) % 10 === 0,
   },
   // Sweden: personnummer, with its separator
   {
@@ -86,8 +95,8 @@ const IDS: readonly NationalId[] = [
   {
     written: `${DAY}${MONTH}\\d\\d ?\\d{5}`,
     isOne: (digits) =>
-      weighted(digits, [3, 7, 6, 1, 8, 9, 4, 5, 2, 1]) % 11 === 0 &&
-      weighted(digits, [5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]) % 11 === 0,
+      computeWeightedSum(digits, [3, 7, 6, 1, 8, 9, 4, 5, 2, 1]) % 11 === 0 &&
+      computeWeightedSum(digits, [5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]) % 11 === 0,
   },
   // Brazil: CPF
   { written: '\\d{3}\\.?\\d{3}\\.?\\d{3}-?\\d\\d', isOne: isCpf },
@@ -95,8 +104,9 @@ const IDS: readonly NationalId[] = [
   {
     written: `\\d{6}(?:19|20)\\d\\d${MONTH}${DAY}\\d{3}[\\dX]`,
     isOne: (id) =>
-      '10X98765432'[weighted(id, [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]) % 11] ===
-      id.at(-1),
+      '10X98765432'[
+        computeWeightedSum(id, [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]) % 11
+      ] === id.at(-1),
   },
 ];
 
@@ -105,6 +115,7 @@ const ONE_GROUP = /^(\d+)(?:[ -]\1)+$/;
 
 /** Groups of four digits, which most texts do not contain. */
 const GROUPS_OF_FOUR = /\d{4}[ -]\d{4}[ -]\d{4}/;
+
 /** India: Aadhaar. Most cards begin with the same groups of four. */
 const AADHAAR = { written: '[2-9]\\d{3}([ -])\\d{4}\\1\\d{4}', isOne: passesVerhoeff };
 
@@ -112,16 +123,21 @@ const AADHAAR = { written: '[2-9]\\d{3}([ -])\\d{4}\\1\\d{4}', isOne: passesVerh
  * Matches if any of the patterns except Aadhaar matches, so that most texts need only this one
  * check. Back references are replaced with separators, because group numbers differ here.
  */
-const ANY = id(
+const ANY = createIdPattern(
   IDS.map(({ written }) => written.replaceAll('\\1', '[ -]').replaceAll('([ -])', '[ -]')).join(
     '|',
   ),
 );
-const PATTERNS = [...IDS, AADHAAR].map((one) => ({ ...one, pattern: id(one.written) }));
+
+const PATTERNS = [...IDS, AADHAAR].map((one) => ({
+  ...one,
+  pattern: createIdPattern(one.written),
+}));
 
 /** Names of members whose value is an id, although it is only nine digits. */
 const MEMBER =
   /^(?:ssn|sin|bsn|itin|nino|tin)$|social.?(?:security|insurance)|national.?id|burgerservice|tax.?(?:payer)?.?id/i;
+
 const NINE_DIGITS = /^\s*\d{3}[ .-]?\d{2,3}[ .-]?\d{3,4}\s*$/;
 
 /** The common part of all ids: six digits with few other characters in between. */
@@ -129,8 +145,8 @@ const DIGITS = /\d(?:[A-Z .\-+]{0,2}\d){5}/i;
 
 export function* findNationalIds(text: string, member?: string): Iterable<Place> {
   if (!DIGITS.test(text)) return;
-  for (const { pattern, isOne } of patternsFor(text)) {
-    for (const { 0: written, index } of matchesOf(text, pattern)) {
+  for (const { pattern, isOne } of selectPatterns(text)) {
+    for (const { 0: written, index } of findMatches(text, pattern)) {
       if (ONE_GROUP.test(written)) continue;
       if (isOne && !isOne(written.replace(/[^A-Za-z\d]/g, '').toUpperCase())) continue;
       yield { start: index, end: index + written.length };
@@ -141,12 +157,12 @@ export function* findNationalIds(text: string, member?: string): Iterable<Place>
   }
 }
 
-function patternsFor(text: string): readonly (typeof PATTERNS)[number][] {
+function selectPatterns(text: string): readonly (typeof PATTERNS)[number][] {
   if (text.search(ANY) !== -1) return PATTERNS;
   return GROUPS_OF_FOUR.test(text) ? PATTERNS.slice(-1) : [];
 }
 
-function id(written: string): RegExp {
+function createIdPattern(written: string): RegExp {
   return new RegExp(
     `(?:(?<![A-Za-z\\d]|\\d[.-])|(?<=\\b(?:ssn|nino|sin|id|no|nr)))(?:${written})(?![A-Za-z\\d]|[.-]\\d|-[\\da-f]{4,12}-)`,
     'gi',
@@ -164,20 +180,13 @@ function isGermanTaxId(digits: string): boolean {
 function isNir(id: string): boolean {
   // INSEE counts Corsica's departments as 19 and 18.
   const number = id.slice(0, 13).replace('2A', '19').replace('2B', '18');
-  return /^\d+$/.test(number) && 97 - remainder(number, 97) === Number(id.slice(13));
+  return /^\d+$/.test(number) && 97 - computeRemainder(number, 97) === Number(id.slice(13));
 }
 
 function isDni(id: string): boolean {
   const number = id.slice(0, -1).replace(/^[XYZ]/, (letter) => String('XYZ'.indexOf(letter)));
   return 'TRWAGMYFPDXBNJZSQVHLCKE'[Number(number) % 23] === id.at(-1);
 }
-
-/**
- * The values of the characters in odd places of a codice fiscale. 0 to 9 have the values of A to J.
- */
-const ODD_PLACES = [
-  1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23,
-];
 
 function isCodiceFiscale(id: string): boolean {
   let sum = 0;
@@ -193,7 +202,7 @@ function isCpf(digits: string): boolean {
   if (/^(\d)\1+$/.test(digits)) return false;
   const check = (sum: number) => ((sum * 10) % 11) % 10;
   return (
-    check(weighted(digits, [10, 9, 8, 7, 6, 5, 4, 3, 2])) === Number(digits[9]) &&
-    check(weighted(digits, [11, 10, 9, 8, 7, 6, 5, 4, 3, 2])) === Number(digits[10])
+    check(computeWeightedSum(digits, [10, 9, 8, 7, 6, 5, 4, 3, 2])) === Number(digits[9]) &&
+    check(computeWeightedSum(digits, [11, 10, 9, 8, 7, 6, 5, 4, 3, 2])) === Number(digits[10])
   );
 }

@@ -1,35 +1,46 @@
 import type { CountryCode, PhoneNumber } from 'libphonenumber-js/min';
-import { Recent } from '../recent.ts';
+import { LruCache } from '../recent.ts';
 import { isBookNumber } from './check-digits.ts';
 import { isVersionAt } from './context.ts';
-import { type Finder, matchesOf, type Place } from './finder.ts';
+import { type Detector, findMatches, type Place } from './finder.ts';
 
 /** A number with its country code in any format: `+41 44 668 18 00`, `0041 …`. */
 const INTERNATIONAL =
   /(?=[+0])(?:(?<![A-Za-z\d])|(?<=(?:tel|phone|fax|mobile|mobil|cell|call)\.?))(?:\+|00[ .-]?(?=[1-9]))(?:[ .\-/()]{0,3}\d){7,17}(?!\d)/gi;
+
 /** A North American number in its usual format: `(415) 555-2671`, `415.555.2671`. */
 const NORTH_AMERICAN = /(?<![\w+.-])(?:\(\d{3}\)[ ]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-]|\.\d)/g;
+
 /** A possible national number, with separators or a leading 0. */
 const NATIONAL =
   /(?<![\w+.-]|\d[,:]|::)(?:\(?\d{1,5}\)?[ .\-/]{1,2}\d|0\d)(?:[ .\-/()]{0,3}\d){4,12}(?!\w|-\w|[.,]\d)/g;
+
 /** Bytes of cached results of number checks. */
-const MOST_LOOKED = 64 * 1024;
+const MAX_SCANNED_LENGTH = 64 * 1024;
+
 const DAY = '(?:0?[1-9]|[12]\\d|3[01])';
+
 const MONTH = '(?:0?[1-9]|1[0-2])';
+
 const YEAR = '(?:1[89]|20|21)\\d\\d';
+
 /** A date in any country's order, alone or with text after it. */
 const DATE = new RegExp(
   `^(?:${YEAR}([-./ ])${MONTH}\\1${DAY}|${DAY}([-./ ])${MONTH}\\2(?:${YEAR}|\\d\\d)|` +
     `${MONTH}([-./])${DAY}\\3(?:${YEAR}|\\d\\d)|${YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\\d|3[01]))(?!\\d)`,
 );
+
 /** `0-306-40615-2`, `978-3-16-148410-0` */
 const BOOK = /^(?:97[89][- ]?)?\d{1,5}[- ]\d{1,7}[- ]\d{1,7}[- ][\dX]$/;
+
 /**
  * `126.0.6478.127`, `0.5`, `47.3769`, `0.5 12.25`: a group has one digit, or there is only a
  * decimal point.
  */
 const VERSION = /^\d{1,5}(?:\.\d{1,5}){2,}$/;
+
 const LONE_DIGIT = /(?:^|\.)\d(?:\.|$)/;
+
 const DECIMALS = /^(?:0|[1-9]\d*)\.\d+(?:[ /-]{1,2}(?:0|[1-9]\d*)\.\d+)*$/;
 
 /**
@@ -39,12 +50,12 @@ const DECIMALS = /^(?:0|[1-9]\d*)\.\d+(?:[ /-]{1,2}(?:0|[1-9]\d*)\.\d+)*$/;
  * @param countries Countries whose national numbers are recognized as well (ISO 3166, `CH`). North
  *   American numbers in their usual format are always recognized.
  */
-export async function phoneFinder(countries: readonly string[]): Promise<Finder> {
+export async function createPhoneDetector(countries: readonly string[]): Promise<Detector> {
   const { isSupportedCountry, parsePhoneNumberFromString } = await import('libphonenumber-js/min');
   const known = countries.filter((country): country is CountryCode => isSupportedCountry(country));
 
   // A value usually passes in both directions, often more than once.
-  const looked = new Recent<boolean>(MOST_LOOKED, (key) => 2 * key.length + 50);
+  const looked = new LruCache<boolean>(MAX_SCANNED_LENGTH, (key) => 2 * key.length + 50);
   const isPhone = (written: string, country?: CountryCode) => {
     const key = `${country ?? ''} ${written}`;
     const before = looked.get(key);
@@ -61,8 +72,8 @@ export async function phoneFinder(countries: readonly string[]): Promise<Finder>
     pattern: RegExp,
     isOne: (written: string) => boolean,
   ): Iterable<Place> {
-    for (const { 0: written, index } of matchesOf(text, pattern)) {
-      const length = lengthOfPhone(written, isOne);
+    for (const { 0: written, index } of findMatches(text, pattern)) {
+      const length = findPhoneLength(written, isOne);
       if (length !== undefined) yield { start: index, end: index + length };
     }
   }
@@ -75,13 +86,13 @@ export async function phoneFinder(countries: readonly string[]): Promise<Finder>
     // Also if countries are configured: adding a country must not remove detections.
     yield* each(text, NORTH_AMERICAN, (written) => isPhone(written, 'US'));
     if (known.length === 0) return;
-    for (const { 0: written, index } of matchesOf(text, NATIONAL)) {
+    for (const { 0: written, index } of findMatches(text, NATIONAL)) {
       // A number may follow a date.
       const date = DATE.exec(written)?.[0].length ?? 0;
       const rest = written.slice(date).replace(/^[ .\-/]+/, '');
       const start = index + written.length - rest.length;
       if (isOrdinary(rest) || isVersionAt(text, start, member)) continue;
-      const length = lengthOfPhone(rest, isNational);
+      const length = findPhoneLength(rest, isNational);
       if (length !== undefined) yield { start, end: start + length };
     }
   };
@@ -101,10 +112,10 @@ function isOrdinary(bracketed: string): boolean {
 /** A national number must have its trunk prefix, such as 0, in countries that have one. */
 function hasTrunkPrefix(written: string, parsed: PhoneNumber | undefined): boolean {
   if (parsed?.countryCallingCode === '1') return true;
-  return digitsOf(parsed?.formatNational() ?? '').length === digitsOf(written).length;
+  return getDigits(parsed?.formatNational() ?? '').length === getDigits(written).length;
 }
 
-function digitsOf(text: string): string {
+function getDigits(text: string): string {
   return text.replace(/\D/g, '');
 }
 
@@ -112,7 +123,7 @@ function digitsOf(text: string): string {
  * The length of the leading groups that are a number, if other digits follow. Undefined if there is
  * none.
  */
-function lengthOfPhone(written: string, isOne: (written: string) => boolean): number | undefined {
+function findPhoneLength(written: string, isOne: (written: string) => boolean): number | undefined {
   let rest = written;
   for (let tries = 0; tries < 6 && rest.length > 6; tries++) {
     if (isOne(rest)) return rest.length;

@@ -1,22 +1,22 @@
 import {
-  eachAwsSecret,
+  forEachAwsSecret,
   SECRET_PATTERNS,
   type SecretKind,
 } from '../../../journal/secret-patterns.ts';
-import { type Finder, matchesOf, type Place } from './finder.ts';
+import { type Detector, findMatches, type Place } from './finder.ts';
 
 /** The minimum length of a secret of these forms, including its prefix. */
-const SHORTEST = 13;
+const MIN_LENGTH = 13;
 
 /** Detects secrets of a kind by the format of their issuer. */
-export function secretFinder(kind: SecretKind): Finder {
+export function createSecretDetector(kind: SecretKind): Detector {
   const patterns = SECRET_PATTERNS.filter((secret) => secret.kind === kind);
   // Matches if any of the patterns matches, so that most texts need only one scan.
   const any = new RegExp(patterns.map(({ pattern }) => pattern.source).join('|'), 'i');
   return function* findSecrets(text): Iterable<Place> {
-    if (text.length < SHORTEST) return;
+    if (text.length < MIN_LENGTH) return;
     for (const { pattern, hasLead, isOne } of any.test(text) ? patterns : []) {
-      for (const { 0: whole, 1: lead, index } of matchesOf(text, pattern)) {
+      for (const { 0: whole, 1: lead, index } of findMatches(text, pattern)) {
         if (isOne && !isOne(hasLead ? whole.slice((lead as string).length) : whole)) continue;
         const start = hasLead ? index + (lead as string).length : index;
         yield { start, end: index + whole.length };
@@ -24,7 +24,7 @@ export function secretFinder(kind: SecretKind): Finder {
     }
     if (kind !== 'aws-key') return;
     const found: Place[] = [];
-    eachAwsSecret(text, (start, end) => found.push({ start, end }));
+    forEachAwsSecret(text, (start, end) => found.push({ start, end }));
     yield* found;
   };
 }
