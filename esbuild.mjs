@@ -1,5 +1,5 @@
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
 
 /** Errors are told in English, and not in fifty languages that nobody chose. */
@@ -100,7 +100,10 @@ const extension = await build({
 
 /** One entry a program; what they share, and what they load late, lies in `dist/chunks`. */
 const programs = [
-  ...['proxy', 'bridge', 'cli'].map((name) => ({ in: `src/programs/${name}.ts`, out: name })),
+  ...['programs/proxy', 'programs/bridge', 'cli/cli'].map((path) => ({
+    in: `src/${path}.ts`,
+    out: basename(path),
+  })),
   // What the extension's "Try It Without AWS" runs on the local AgentCore.
   { in: 'examples/runtimes/stateful/server.ts', out: 'sample-server' },
 ];

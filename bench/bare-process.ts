@@ -2,7 +2,7 @@
  * The bare calls run in a process of their own, so that their code is as warm, their heap as
  * full and their memory as measurable as a proxy's. Takes one order at a time from its parent.
  */
-import { getErrorMessage } from '../src/error.ts';
+import { getErrorMessage } from '../src/base/errors.ts';
 import { BareCaller, type BareTarget } from './bare.ts';
 import { initializeParams } from './mcp-caller.ts';
 import { runWorkload, type Workload } from './workloads.ts';

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { AgentCoreError } from '../src/error.ts';
+import { AgentCoreError } from '../src/base/errors.ts';
 import type { BareTarget } from './bare.ts';
 import type { BareOrder, BareReport } from './bare-process.ts';
 import type { Children } from './children.ts';

@@ -2,7 +2,7 @@ import { createHash, createHmac, type Hash, type Hmac, randomUUID } from 'node:c
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { Checksum, SourceData } from '@smithy/types';
-import { AgentCoreError } from '../src/error.ts';
+import { AgentCoreError } from '../src/base/errors.ts';
 import { type McpCaller, type Message, protocolVersion } from './mcp-caller.ts';
 
 export interface BareTarget {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { AgentCoreError, getErrorMessage } from '../src/error.ts';
+import { AgentCoreError, getErrorMessage } from '../src/base/errors.ts';
 
 export interface CommandLine {
   readonly help: boolean;

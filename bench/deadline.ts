@@ -1,4 +1,4 @@
-import { AgentCoreError } from '../src/error.ts';
+import { AgentCoreError } from '../src/base/errors.ts';
 
 /** What `promise` gives, or AgentCoreError `timeout` once `ms` have passed without it. */
 export async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {

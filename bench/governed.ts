@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { AgentCoreError } from '../src/error.ts';
+import { AgentCoreError } from '../src/base/errors.ts';
 import type { McpCaller } from './mcp-caller.ts';
 
 const forbidden = 'drop_index';

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { AgentCoreError } from '../src/error.ts';
+import { AgentCoreError } from '../src/base/errors.ts';
 import type { LocalConfig } from '../src/local/config.ts';
 import type { BareTarget } from './bare.ts';
 import type { Children } from './children.ts';

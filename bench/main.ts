@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AgentCoreError, getErrorMessage } from '../src/error.ts';
+import { AgentCoreError, getErrorMessage } from '../src/base/errors.ts';
 import { judge } from './bars.ts';
 import { Children } from './children.ts';
 import { type Command, nameOf } from './command.ts';

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { AgentCoreError } from '../src/error.ts';
+import { AgentCoreError } from '../src/base/errors.ts';
 import type { McpCaller, Message } from './mcp-caller.ts';
 
 const newline = 0x0a;

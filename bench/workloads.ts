@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AgentCoreError } from '../src/error.ts';
+import { AgentCoreError } from '../src/base/errors.ts';
 import type { McpCaller } from './mcp-caller.ts';
 
 /** Something to do through any caller, as data, so that it can be sent to a process. */

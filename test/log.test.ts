@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { escapeControls, escapeLines } from '../src/log.ts';
+import { escapeControls, escapeLines } from '../src/base/logger.ts';
 
 it.each([
   ['a line end', 'one\r\ntwo', 'one\\r\\ntwo'],

@@ -1,5 +1,5 @@
-import { AgentCoreError } from '../error.ts';
-import { isSecureUrl } from './private-url.ts';
+import { AgentCoreError } from '../base/errors.ts';
+import { isSecureUrl } from '../http/secure-url.ts';
 
 /** The parts of an AgentCore Runtime ARN. */
 export interface RuntimeArn {
@@ -41,7 +41,7 @@ export function isInvocationsUrl(text: string): boolean {
 }
 
 /** Decodes a percent-encoded ARN, for example copied from a URL. */
-export function decodeArn(text: string): string {
+function decodeArn(text: string): string {
   const arn = text.trim();
   if (!/^arn%/i.test(arn)) return arn;
   try {
@@ -133,4 +133,112 @@ function describeArnFault(arn: string): string {
   if (!/^\d{12}$/.test(account ?? '')) return `the account is not twelve digits`;
   if (!resource.join(':').startsWith('runtime/')) return 'its resource is not "runtime/…"';
   return 'the runtime id or endpoint name has characters that none can have';
+}
+
+/** A gateway, identified by its ARN or its MCP URL. */
+export type GatewayAddress =
+  | {
+      /** The given ARN or the AWS URL, for messages. */
+      readonly name: string;
+      readonly region: string;
+      readonly partition: Partition;
+      readonly gatewayId: string;
+      readonly url: undefined;
+    }
+  | {
+      readonly name: string;
+      /** Absent, because the host is not an AWS gateway host. */
+      readonly region: undefined;
+      readonly url: URL;
+    };
+
+const GATEWAY_HOST =
+  /^([0-9a-z-]{1,120})\.gateway\.bedrock-agentcore\.([a-z]{2}(?:-[a-z]+)+-\d{1,2})\.amazonaws\.com$/;
+
+/** Whether the text may be a gateway's address and cannot be a runtime's. */
+export function isGatewayAddress(text: string): boolean {
+  if (isGatewayArn(text)) return true;
+  return /^\s*https?:\/\//i.test(text) && !isInvocationsUrl(text);
+}
+
+/**
+ * The name by which policies know the server at an address: the ARN of a runtime or gateway, or the
+ * URL of a gateway. Any other text is returned as it is, such as a runtime's id.
+ *
+ * @throws {AgentCoreError} `usage` if it is an ARN or a URL, but not that of a server.
+ */
+export function getServerName(address: string): string {
+  if (isGatewayAddress(address)) return parseGatewayAddress(address).name;
+  return /^\s*(arn[:%]|https?:)/i.test(address) ? parseRuntimeArn(address).arn : address;
+}
+
+/**
+ * Parses a gateway's ARN, its URL or the URL of a custom domain.
+ *
+ * @throws {AgentCoreError} `usage`
+ */
+export function parseGatewayAddress(text: string): GatewayAddress {
+  const address = text.trim();
+  if (/^arn[:%]/i.test(address)) {
+    const { arn, partition, region, gatewayId } = parseGatewayArn(address);
+    return { name: arn, region, partition, gatewayId, url: undefined };
+  }
+  const url = /^https?:/i.test(address) && URL.canParse(address) ? new URL(address) : undefined;
+  if (!url || url.username || url.password || !isSecureUrl(url)) {
+    throw new AgentCoreError(
+      'usage',
+      'Not the address of an AgentCore gateway, expected its ARN or https://GATEWAY_ID.gateway.bedrock-agentcore.REGION.amazonaws.com/mcp',
+    );
+  }
+  const [, gatewayId, region] = GATEWAY_HOST.exec(url.hostname) ?? [];
+  const name = url.origin + url.pathname;
+  if (gatewayId === undefined || region === undefined) return { name, region: undefined, url };
+  return { name, region, partition: 'aws', gatewayId, url: undefined };
+}
+
+/** The parts of an AgentCore Gateway ARN. */
+export interface GatewayArn {
+  readonly arn: string;
+  readonly partition: Partition;
+  readonly region: string;
+  /** Twelve digits. */
+  readonly account: string;
+  readonly gatewayId: string;
+}
+
+/** Source: `GatewayArn` in the model of `@aws-sdk/client-bedrock-agentcore-control`. */
+const GATEWAY_ARN =
+  /^arn:(aws|aws-cn|aws-us-gov):bedrock-agentcore:([a-z]{2}(?:-[a-z]+)+-\d{1,2}):(\d{12}):gateway\/([0-9a-z](?:[0-9a-z-]{0,108}[0-9a-z])?)$/i;
+
+const GATEWAY_ARN_SHAPE = 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:gateway/GATEWAY_ID';
+
+/** Whether the text is an ARN of a gateway and not of a runtime. */
+export function isGatewayArn(text: string): boolean {
+  return /^arn:[\w-]+:bedrock-agentcore:[^:]*:[^:]*:gateway\//i.test(decodeArn(text));
+}
+
+/** @throws {AgentCoreError} `usage` */
+export function parseGatewayArn(text: string): GatewayArn {
+  const arn = decodeArn(text);
+  const match = GATEWAY_ARN.exec(arn);
+  if (!match) {
+    throw new AgentCoreError(
+      'usage',
+      `Not the ARN of an AgentCore gateway, expected ${GATEWAY_ARN_SHAPE}: ${arn}`,
+    );
+  }
+  const [, partition, region, account, gatewayId] = match;
+  return {
+    arn,
+    partition: partition as Partition,
+    region: region as string,
+    account: account as string,
+    gatewayId: gatewayId as string,
+  };
+}
+
+/** The partition of a region in AgentCore ARNs. */
+export function getPartition(region: string): Partition {
+  if (region.startsWith('cn-')) return 'aws-cn';
+  return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
 }

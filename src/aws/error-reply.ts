@@ -1,4 +1,4 @@
-import type { HttpReply } from './post.ts';
+import type { HttpReply } from '../http/post.ts';
 
 /** The facts of an error reply that are common to all AWS services. */
 interface ErrorReply {

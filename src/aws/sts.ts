@@ -1,8 +1,8 @@
 import { STSClient } from '@aws-sdk/client-sts';
 import type { AwsCredentialIdentity } from '@smithy/types';
 import type { EndpointOptions } from './endpoints.ts';
-import type { createSdkRequestHandler } from './sdk-request-handler.ts';
-import type { Credentials } from './signer.ts';
+import type { createSdkRequestHandler } from './sdk-client.ts';
+import type { Credentials } from './sigv4.ts';
 
 /** STS endpoint settings from the environment and the selected profile. */
 export type StsEndpoint = EndpointOptions;

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { WorkspaceCommand } from '../confirmed-commands.ts';
+import type { WorkspaceCommand } from '../base/exec.ts';
 import { registerApprovals } from './approvals/approval-commands.ts';
 import { ApprovalsModel } from './approvals/approvals-watch.ts';
 import { CommandRegistry } from './commands/command-registry.ts';

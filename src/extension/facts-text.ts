@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { sanitizeForTerminal } from '../sessions/session-words.ts';
+import { sanitizeForTerminal } from '../base/format.ts';
 
 /** Formats a name, its facts and additional sentences as a Markdown tooltip. */
 export function createTooltip(

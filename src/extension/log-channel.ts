@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { escapeLines } from '../log.ts';
+import { escapeLines } from '../base/logger.ts';
 
 /** The extension's log. */
 export interface LogChannel extends vscode.Disposable {

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import { CONFIRMED_PROCESSES } from '../confirmed-commands.ts';
-import type { Environment } from '../environment.ts';
+import type { Environment } from '../base/environment.ts';
+import { CONFIRMED_PROCESSES } from '../base/exec.ts';
 import { Settings } from './contributions.ts';
 import { resolveEntryPath } from './runtimes/entry-path.ts';
 import { getWorkspaceFolder } from './workspace-folder.ts';

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isMap, LineCounter, type Node, parseDocument } from 'yaml';
-import { AgentCoreError } from '../error.ts';
+import { AgentCoreError } from '../base/errors.ts';
 import { localConfigSchema, type ResolvedConfig, resolveParsed } from './config.ts';
 import type { GatewayConfig, TargetConfig } from './gateways/gateway.ts';
 

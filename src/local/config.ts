@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import { AgentCoreError } from '../error.ts';
+import { AgentCoreError } from '../base/errors.ts';
 import {
   ANY_LOCAL_TOKEN,
   type JwtAuthorizer,

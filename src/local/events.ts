@@ -1,4 +1,4 @@
-import { AgentCoreError } from '../error.ts';
+import { AgentCoreError } from '../base/errors.ts';
 import type { TokenRefusalReason } from './authorization/bearer-verifier.ts';
 import type { RequestRecord } from './request-log.ts';
 import type { SessionRecord } from './sessions/session-record.ts';

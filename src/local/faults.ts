@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { AgentCoreError, getErrorMessage } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import {
   type AimedRuntime,
   type ArmedFault,

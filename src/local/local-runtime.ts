@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Agent, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { AgentCoreError, getErrorMessage } from '../error.ts';
+import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import { HttpExchange } from './answers/http-exchange.ts';
 import { createRestErrorResponse } from './answers/platform-error.ts';
 import { rejectForeignRequest } from './answers/request-guard.ts';

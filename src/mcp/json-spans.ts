@@ -1,4 +1,4 @@
-import type { Sliced } from '../slices.ts';
+import type { Sliced } from '../base/async.ts';
 
 /**
  * Locates values in JSON bytes without parsing them, so unchanged parts keep their original bytes.

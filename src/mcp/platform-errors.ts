@@ -1,4 +1,4 @@
-import { ErrorCode } from './errors.ts';
+import { ErrorCode } from './message.ts';
 
 /** Classification of an error from AgentCore. */
 interface PlatformError {

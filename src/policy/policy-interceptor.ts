@@ -1,34 +1,37 @@
-import { AgentCoreError, getErrorMessage } from '../error.ts';
-import { ErrorCode } from '../mcp/errors.ts';
+import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import { findSpanAt, readKeys } from '../mcp/json-spans.ts';
 import {
   createErrorResponse,
+  ErrorCode,
   isObject,
   type JsonObject,
   type JsonRpcNotification,
   type JsonRpcRequest,
   type JsonRpcResponse,
   parseResult,
+  type RequestId,
 } from '../mcp/message.ts';
-import type { Interceptor, Passage } from '../relay/interceptors.ts';
-import { CancelledError, type Peer } from '../relay/peer.ts';
+import {
+  getProtocolEra,
+  LISTS,
+  type ListShape,
+  parseListItems,
+  withList,
+} from '../mcp/protocol.ts';
+import { CancelledError, type Interceptor, type Passage, type Peer } from '../relay/peer.ts';
 import {
   type ApprovalOutcome,
   Approvals,
   type Approver,
   isSameAsk,
 } from './approvals/approvals.ts';
-import type { Receipt } from './counters/counters.ts';
-import { findHidingRule, getNamePrefixes } from './decisions/decide.ts';
-import type { ApprovalRequirement, RuleMatch } from './decisions/facts.ts';
-import { resemblesKnownMethod } from './decisions/known-methods.ts';
-import { findSimilarKey, getSubjects } from './decisions/subjects.ts';
-import type { Policy } from './documents/policy.ts';
-import type { PolicyState } from './documents/policy-set.ts';
-import { Judge, type JudgeOptions } from './judge.ts';
-import { LISTS, type ListShape, parseListItems, withList } from './lists.ts';
-import { getRequiredFacts } from './needs.ts';
-import { createDeniedResponse, createResultResponse } from './refusals.ts';
+import type { PolicyState } from './documents/document-set.ts';
+import type { Policy } from './documents/model.ts';
+import type { Receipt } from './engine/counters.ts';
+import type { ApprovalRequirement, RuleMatch } from './engine/decision.ts';
+import { getRequiredFacts, Judge, type JudgeOptions } from './engine/engine.ts';
+import { findHidingRule, getNamePrefixes } from './engine/evaluate.ts';
+import { findSimilarKey, getSubjects, resemblesKnownMethod } from './engine/subjects.ts';
 
 interface PolicyOptions extends JudgeOptions {
   /** The policy documents in force. */
@@ -443,4 +446,37 @@ function isRefused({ error }: JsonRpcResponse): boolean {
 function hasNoEffect(thrown: unknown): boolean {
   const outcome = thrown instanceof AgentCoreError ? thrown.data?.outcome : undefined;
   return outcome === 'refused' || outcome === 'not sent';
+}
+
+/** Key of the denying rule in a result's `_meta`. */
+const META = 'agentcore-mcp/policy';
+
+/**
+ * The response to a denied request. For a tool call, it is a tool result, because the model reads
+ * it and can react. For other methods, it is an error.
+ */
+function createDeniedResponse(
+  request: JsonRpcRequest,
+  { pointer, message }: RuleMatch,
+): JsonRpcResponse {
+  if (request.method !== 'tools/call') {
+    return createErrorResponse(request.id, {
+      code: ErrorCode.accessDenied,
+      message: `Refused by policy: ${message}`,
+      data: { reason: 'policy', rule: pointer, outcome: 'refused' },
+    });
+  }
+  return createResultResponse(request.id, {
+    ...(getProtocolEra(request) === 'stateless' && { resultType: 'complete' }),
+    content: [{ type: 'text', text: `Refused by policy: ${message}` }],
+    isError: true,
+    _meta: { [META]: { rule: pointer } },
+  });
+}
+
+export function createResultResponse(id: RequestId, result: object): JsonRpcResponse {
+  const bytes = Buffer.from(
+    `{"jsonrpc":"2.0","id":${id.token},"result":${JSON.stringify(result)}}`,
+  );
+  return { kind: 'response', id, error: undefined, bytes };
 }

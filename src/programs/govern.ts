@@ -1,7 +1,7 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import type { Log } from '../log.ts';
-import type { PolicyPlace } from '../policy/documents/policy-places.ts';
-import type { Interceptor } from '../relay/interceptors.ts';
+import type { Log } from '../base/logger.ts';
+import type { PolicyPlace } from '../policy/documents/locations.ts';
+import type { Interceptor } from '../relay/peer.ts';
 
 interface GovernOptions {
   /** Possible policy documents. If empty, no policy applies. */
@@ -45,14 +45,14 @@ export async function createGovernance(options: GovernOptions): Promise<Governan
     { createNameMask: nameMask },
     { PendingApprovals },
   ] = await Promise.all([
-    import('../policy/start-policy.ts'),
-    import('../policy/redaction/open-redaction.ts'),
-    import('../policy/redaction-rules.ts'),
-    import('../policy/audit/audit.ts'),
-    import('../policy/audit/audit-interceptor.ts'),
-    import('../policy/audit/audit-folder.ts'),
-    import('../policy/audit/name-mask.ts'),
-    import('../policy/approvals/pending-approvals.ts'),
+    import('../policy/governance.ts'),
+    import('../policy/redaction/redaction-interceptor.ts'),
+    import('../policy/redaction/redactor.ts'),
+    import('../state/audit/audit-log.ts'),
+    import('../policy/audit-interceptor.ts'),
+    import('../state/audit/audit-log.ts'),
+    import('../policy/audit-interceptor.ts'),
+    import('../policy/approvals/stored-approver.ts'),
   ]);
   let knownCaller: string | undefined;
   const caller = async () => {

@@ -1,15 +1,15 @@
 import { existsSync } from 'node:fs';
-import type { AuthorizationSettings } from '../aws/authorization/authorization-settings.ts';
-import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
-import { getEnvironmentProfile } from '../aws/environment-profile.ts';
-import type { Timeouts } from '../aws/silence-clock.ts';
-import type { Environment } from '../environment.ts';
-import { AgentCoreError } from '../error.ts';
-import { getStateDirectory } from '../journal/state-folder.ts';
-import { isLogLevel, type LogLevel } from '../log.ts';
-import { getPolicyLocations, type PolicyPlace } from '../policy/documents/policy-places.ts';
-import { SESSION_MODES, type SessionMode } from '../sessions/session-ids.ts';
-import { readServer, type ServerSettings } from './server-settings.ts';
+import { isGatewayAddress, parseGatewayAddress, parseRuntimeArn } from '../aws/arn.ts';
+import { type AuthorizationSettings, readAuthorization } from '../aws/auth/settings.ts';
+import type { AssumeRole } from '../aws/credentials/options.ts';
+import { getEnvironmentProfile } from '../aws/shared-config.ts';
+import { type Environment, getStateDirectory } from '../base/environment.ts';
+import { AgentCoreError } from '../base/errors.ts';
+import { isLogLevel, type LogLevel } from '../base/logger.ts';
+import type { Timeouts } from '../http/post.ts';
+import { getPolicyLocations, type PolicyPlace } from '../policy/documents/locations.ts';
+import { SESSION_MODES, type SessionMode } from '../sessions/runtime-session.ts';
+import type { ServerSettings } from '../upstream/connect.ts';
 
 /** Settings of the proxy, from its environment. */
 export interface ProxySettings {
@@ -218,4 +218,42 @@ function readStderrLevel(env: Environment): LogLevel | undefined {
   const level = env.LOG_LEVEL?.toLowerCase();
   if (level === 'warn') return 'warning';
   return isLogLevel(level) ? level : undefined;
+}
+
+/**
+ * Reads the server's address and the caller's authorization method.
+ *
+ * @throws {AgentCoreError} `usage`; the message names the variable.
+ */
+function readServer(
+  env: Environment,
+  mode: SessionMode,
+): { readonly server: ServerSettings; readonly authorization: AuthorizationSettings } {
+  const address = env.AGENTCORE_AGENT_ARN || env.AGENT_ARN;
+  if (!address) {
+    throw new AgentCoreError(
+      'usage',
+      'AGENTCORE_AGENT_ARN is not set: set it to the ARN of the runtime or gateway to talk to',
+    );
+  }
+  const authorization = readAuthorization(env);
+  if (isGatewayAddress(address)) {
+    const gateway = parseGatewayAddress(address);
+    if (mode === 'identity') {
+      throw new AgentCoreError(
+        'usage',
+        'RUNTIME_SESSION_MODE is "identity", but a gateway has no sessions to share: set it to session or request',
+      );
+    }
+    return { server: { kind: 'gateway', gateway }, authorization };
+  }
+  const runtime = parseRuntimeArn(address);
+  if (authorization.method === 'none') {
+    throw new AgentCoreError(
+      'usage',
+      'AGENTCORE_AUTH is "none", but a runtime lets nobody in unasked: set it to iam, oauth or token-command',
+    );
+  }
+  const qualifier = env.AGENTCORE_QUALIFIER || runtime.endpoint;
+  return { server: { kind: 'runtime', runtime, qualifier }, authorization };
 }

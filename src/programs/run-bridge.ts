@@ -1,17 +1,16 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
-import { ChildProcessTransport } from '../ends/child/child-end.ts';
-import { HttpServerTransport } from '../ends/http/http-end.ts';
-import { Outbox } from '../ends/http/outbox.ts';
-import type { Environment } from '../environment.ts';
-import { AgentCoreError, getErrorMessage } from '../error.ts';
-import { escapeControls, isLoud, type Log } from '../log.ts';
-import { applyInterceptors } from '../relay/interceptors.ts';
-import { readBridgeSettings } from './bridge-settings.ts';
-import { waitForShutdown } from './ending.ts';
-import type { ProgramStreams } from './main.ts';
+import { parseArgsStringToArgv } from 'string-argv';
+import { PAYLOAD_LIMIT } from '../aws/endpoints.ts';
+import type { Environment } from '../base/environment.ts';
+import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
+import { escapeControls, isLogLevel, isLoud, type Log, type LogLevel } from '../base/logger.ts';
+import { applyInterceptors } from '../relay/peer.ts';
+import { ChildProcessTransport } from '../transports/child-process.ts';
+import { HttpServerTransport } from '../transports/http-server.ts';
+import { Outbox } from '../transports/outbox.ts';
+import { type ProgramStreams, waitForShutdown } from './main.ts';
 
 /**
  * The bridge inside a runtime's container, between AgentCore's HTTP and an MCP server on stdio.
@@ -86,4 +85,47 @@ async function listen(front: HttpServerTransport, host: string, port: number): P
     );
   }
   return server;
+}
+
+/** Settings of the bridge, from its environment. */
+interface BridgeSettings {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly cwd: string | undefined;
+  readonly host: string;
+  readonly ports: readonly number[];
+  readonly logLevel: LogLevel;
+}
+
+/** Container ports in AgentCore's contract: HTTP runtimes, then MCP runtimes. */
+const AGENTCORE_PORTS = [8080, 8000];
+
+/**
+ * Reads the bridge's environment.
+ *
+ * @throws {AgentCoreError} `usage`; the message names the variable.
+ */
+function readBridgeSettings(env: Environment): BridgeSettings {
+  const [program, ...args] = parseArgsStringToArgv(env.MCP_SERVER_CMD ?? '');
+  if (!program) {
+    throw new AgentCoreError(
+      'usage',
+      'MCP_SERVER_CMD is not set: set it to the command that starts the MCP server on stdio',
+    );
+  }
+  const level = env.LOG_LEVEL?.toLowerCase();
+  return {
+    program,
+    args,
+    cwd: env.MCP_SERVER_CWD || undefined,
+    host: env.SERVER_HOST || '0.0.0.0',
+    ports: env.SERVER_PORT ? [readPort(env.SERVER_PORT)] : AGENTCORE_PORTS,
+    logLevel: isLogLevel(level) ? level : 'info',
+  };
+}
+
+function readPort(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new AgentCoreError('usage', `SERVER_PORT is "${text}", expected a number from 0 to 65535`);
 }

@@ -1,30 +1,32 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import { SigningClock } from '../aws/aws-clock.ts';
-import { createCredentialProvider } from '../aws/credentials/credentials.ts';
-import type { AssumeRole } from '../aws/credentials/credentials-options.ts';
-import { Network } from '../aws/network.ts';
-import { PAYLOAD_LIMIT } from '../aws/payload-limit.ts';
-import { readServiceSettings } from '../aws/shared-config.ts';
-import type { Environment } from '../environment.ts';
-import { getErrorMessage } from '../error.ts';
-import { CallRecorderInterceptor } from '../journal/call-recorder.ts';
-import { JournalWriter } from '../journal/journal.ts';
-import { getJournalDirectory } from '../journal/state-folder.ts';
-import { escapeControls, isLoud, type Log } from '../log.ts';
-import { ToolHeaders } from '../mcp/tool-headers.ts';
-import { Idempotence } from '../recovery/idempotence.ts';
-import { SessionReplayInterceptor } from '../recovery/replay.ts';
+import type { AssumeRole } from '../aws/credentials/options.ts';
+import { createCredentialProvider } from '../aws/credentials/provider.ts';
+import { PAYLOAD_LIMIT, readServiceSettings } from '../aws/endpoints.ts';
+import { SigningClock } from '../aws/sigv4.ts';
+import { type Environment, getJournalDirectory } from '../base/environment.ts';
+import { getErrorMessage } from '../base/errors.ts';
+import { escapeControls, isLoud, type Log } from '../base/logger.ts';
+import { Network } from '../http/network.ts';
 import { RetryInterceptor } from '../recovery/retry.ts';
+import { SessionReplayInterceptor } from '../recovery/session-replay.ts';
 import { ClientLogInterceptor } from '../relay/client-log.ts';
-import { StdioConnection } from '../relay/connection.ts';
-import { applyInterceptors } from '../relay/interceptors.ts';
 import { KeepAliveInterceptor } from '../relay/keep-alive.ts';
-import { ElicitationPrompts } from './client-prompts.ts';
-import { CALLS_END_MS, LAST_MOMENT_MS, STOPPING_ENDS_MS, waitForShutdown } from './ending.ts';
+import { applyInterceptors } from '../relay/peer.ts';
+import { Idempotence, ToolHeaders } from '../relay/tool-catalog.ts';
+import { JournalWriter } from '../state/journal/writer.ts';
+import { CallRecorderInterceptor } from '../telemetry/call-recorder.ts';
+import { StdioConnection } from '../transports/stdio.ts';
+import { getRegion, openUpstream } from '../upstream/connect.ts';
+import { ElicitationPrompts } from './credential-prompts.ts';
 import { createGovernance } from './govern.ts';
-import type { ProgramStreams } from './main.ts';
+import {
+  CALLS_END_MS,
+  LAST_MOMENT_MS,
+  type ProgramStreams,
+  STOPPING_ENDS_MS,
+  waitForShutdown,
+} from './main.ts';
 import { type ProxySettings, readProxySettings, STANDARD_REPEATS } from './proxy-settings.ts';
-import { getRegion, openUpstream } from './server-of.ts';
 
 const OPEN_LIMIT = 10_000;
 
@@ -184,7 +186,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
 
 /** The extension offers roles that were used before. */
 async function addRecentRole(role: AssumeRole, settings: ProxySettings): Promise<void> {
-  const { RoleTargets } = await import('../aws/credentials/role-targets.ts');
+  const { RoleTargets } = await import('../aws/credentials/recent-roles.ts');
   const wantsExternalId = role.externalId !== undefined;
   await new RoleTargets(settings.stateFolder).touch({
     ...toRecordedRole(role),

@@ -1,4 +1,5 @@
-import { AgentCoreError, getErrorMessage } from '../error.ts';
+import { waitUntilSettled } from '../base/async.ts';
+import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import {
   createNotification,
   createRequest,
@@ -9,9 +10,8 @@ import {
   type JsonRpcResponse,
   parseResult,
 } from '../mcp/message.ts';
-import { readPages } from '../mcp/pages.ts';
+import { readPages } from '../mcp/protocol.ts';
 import { ACKNOWLEDGEMENT_TIMEOUT_MS, type Peer, type RequestContext } from '../relay/peer.ts';
-import { waitUntilSettled } from '../relay/settled-within.ts';
 
 /** Maximum number of stored subscriptions. A client with more has to subscribe again itself. */
 const MAX_SUBSCRIPTIONS = 10_000;

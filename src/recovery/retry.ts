@@ -1,25 +1,30 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { AgentCoreError, getErrorMessage } from '../error.ts';
-import type { Log } from '../log.ts';
-import { isSubscriptionRequest } from '../mcp/era.ts';
-import { ErrorCode } from '../mcp/errors.ts';
+import { withAbort } from '../base/async.ts';
+import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
+import type { Log } from '../base/logger.ts';
 import {
   createErrorResponse,
   createRequest,
   createRequestId,
+  ErrorCode,
   isObject,
   type JsonRpcRequest,
   type JsonRpcResponse,
   parseResult,
 } from '../mcp/message.ts';
-import { readPages } from '../mcp/pages.ts';
-import type { ToolHeaders } from '../mcp/tool-headers.ts';
-import { withUnknownOutcome } from '../relay/answers.ts';
-import { applyInterceptors, type Interceptor, type Passage } from '../relay/interceptors.ts';
-import { type CallInfo, type Peer, type RequestContext, withAbort } from '../relay/peer.ts';
-import { ObservedSender } from './heard.ts';
-import type { Idempotence } from './idempotence.ts';
-import { classifyFailure, type FailureClass, getOrThrow, type Settled, settle } from './verdict.ts';
+import { isSubscriptionRequest, readPages } from '../mcp/protocol.ts';
+import {
+  applyInterceptors,
+  type CallInfo,
+  type Interceptor,
+  type Passage,
+  type Peer,
+  type RequestContext,
+  withUnknownOutcome,
+} from '../relay/peer.ts';
+import type { Idempotence, ToolHeaders } from '../relay/tool-catalog.ts';
+import { classifyFailure, type FailureClass, getOrThrow, type Settled, settle } from './failure.ts';
+import { ObservedSender } from './session-replay.ts';
 
 /** Milliseconds before the first retry. Each further delay is twice as long, up to the maximum. */
 const INITIAL_DELAY_MS = 200;

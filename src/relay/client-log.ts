@@ -1,7 +1,6 @@
-import { isLogLevel, isLoud, type LogLevel } from '../log.ts';
+import { isLogLevel, isLoud, type LogLevel } from '../base/logger.ts';
 import { createNotification, type JsonRpcRequest, type JsonRpcResponse } from '../mcp/message.ts';
-import type { Interceptor, Passage } from './interceptors.ts';
-import type { Peer } from './peer.ts';
+import type { Interceptor, Passage, Peer } from './peer.ts';
 
 /** Limit of log messages waiting for a slow client. */
 const MAX_WAITING = 100;

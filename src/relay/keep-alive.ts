@@ -1,4 +1,3 @@
-import { isSubscriptionRequest } from '../mcp/era.ts';
 import {
   createNotification,
   type JsonRpcNotification,
@@ -7,8 +6,8 @@ import {
   readIdAt,
   replaceValueAt,
 } from '../mcp/message.ts';
-import type { Interceptor, Passage } from './interceptors.ts';
-import type { Peer, RequestContext } from './peer.ts';
+import { isSubscriptionRequest } from '../mcp/protocol.ts';
+import type { Interceptor, Passage, Peer, RequestContext } from './peer.ts';
 
 /**
  * Reports progress to a client with a progress token, so its open call does not time out. Stops

@@ -1,4 +1,14 @@
-import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../mcp/message.ts';
+import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
+import {
+  createErrorResponse,
+  ErrorCode,
+  type InvalidMessage,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  type RequestId,
+  type Sender,
+} from '../mcp/message.ts';
 
 /**
  * One side of an MCP conversation, as the other side sees it. Both ends of a relay and each
@@ -78,17 +88,108 @@ export class CancelledError extends Error {
   }
 }
 
-/** Resolves like `work`, or throws the signal's reason if the signal aborts first. */
-export async function withAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let giveUp: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    giveUp = () => reject(signal.reason);
-    signal.addEventListener('abort', giveUp, { once: true });
+/** Context of a message in transit, with its sending side. */
+export interface Passage extends RequestContext {
+  readonly from: Sender;
+}
+
+/**
+ * A step between the two ends. It receives every request and notification of both sides. It may
+ * forward a message (unchanged, changed, or several times), answer a request itself, or send its
+ * own messages to `next` or `passage.back`. Responses to its own requests return to it.
+ */
+export interface Interceptor {
+  request?(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse>;
+  notify?(notification: JsonRpcNotification, context: Passage, next: Peer): Promise<void>;
+}
+
+/**
+ * Wraps the server in the interceptors. Messages from the client pass the first interceptor first;
+ * messages from the server pass the last one first.
+ */
+export function applyInterceptors(interceptors: readonly Interceptor[], server: Peer): Peer {
+  const toServer = chainInterceptors(interceptors, 'client', server);
+  const backwards = interceptors.toReversed();
+  // Cache: the client is the same peer as long as its connection lasts.
+  const clients = new WeakMap<Peer, Peer>();
+  const facing = (context: RequestContext): RequestContext => {
+    const { sender } = context;
+    let client = clients.get(sender);
+    if (!client) {
+      client = chainInterceptors(backwards, 'server', sender);
+      clients.set(sender, client);
+    }
+    return { ...context, sender: client };
+  };
+  return {
+    request: (request, context) => toServer.request(request, facing(context)),
+    notify: (notification, context) => toServer.notify(notification, facing(context)),
+  };
+}
+
+function chainInterceptors(interceptors: readonly Interceptor[], from: Sender, end: Peer): Peer {
+  return interceptors.reduceRight<Peer>(
+    (next, interceptor) => ({
+      request: (request, context) =>
+        interceptor.request?.(request, { ...context, from }, next) ??
+        next.request(request, context),
+      notify: (notification, context) =>
+        interceptor.notify?.(notification, { ...context, from }, next) ??
+        next.notify(notification, context),
+    }),
+    end,
+  );
+}
+
+/** Matches messages with a statement of an unknown outcome. */
+const SAYS_UNKNOWN = /took effect is unknown|may still be running/;
+
+/**
+ * Converts an error of a request to its error response.
+ *
+ * @param mayHaveRun True if the request left this machine and no refusal is known. The response
+ * then reports an unknown outcome, unless the error has a more exact one.
+ */
+export function toErrorResponse(
+  id: RequestId,
+  thrown: unknown,
+  mayHaveRun = false,
+): JsonRpcResponse {
+  const isKnown = thrown instanceof AgentCoreError;
+  const { jsonRpcCode, ...data } = (isKnown && thrown.data) || {};
+  const outcome = data.outcome ?? (mayHaveRun ? 'unknown' : undefined);
+  const message = isKnown
+    ? thrown.message
+    : `Internal error of agentcore-mcp: ${getErrorMessage(thrown)}`;
+  return createErrorResponse(id, {
+    code: typeof jsonRpcCode === 'number' ? jsonRpcCode : getErrorCode(thrown),
+    message: outcome === 'unknown' ? withUnknownOutcome(message) : message,
+    data: {
+      ...(isKnown && { reason: thrown.code }),
+      ...data,
+      ...(outcome !== undefined && { outcome }),
+    },
   });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (giveUp) signal.removeEventListener('abort', giveUp);
+}
+
+/** Adds that the outcome of the call is unknown, unless the sentence already states it. */
+export function withUnknownOutcome(sentence: string): string {
+  if (SAYS_UNKNOWN.test(sentence)) return sentence;
+  return `${sentence}; whether the call took effect is unknown`;
+}
+
+/** The error response to invalid bytes. */
+export function toInvalidMessageResponse(fault: InvalidMessage): JsonRpcResponse {
+  return createErrorResponse(fault.id, { code: fault.code, message: fault.reason });
+}
+
+function getErrorCode(thrown: unknown): number {
+  switch (thrown instanceof AgentCoreError ? thrown.code : undefined) {
+    case 'connection':
+    case 'timeout':
+    case 'shutdown':
+      return ErrorCode.connectionFailed;
+    default:
+      return ErrorCode.internalError;
   }
 }

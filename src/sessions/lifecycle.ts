@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { LifecycleConfiguration } from '../aws/control-plane.ts';
-import { ensurePrivateDirectory, replaceFile } from '../aws/sso/private-file.ts';
-import type { SessionOrigin } from '../journal/records.ts';
+import type { LifecycleConfiguration } from '../aws/sdk-client.ts';
+import { ensurePrivateDirectory, replaceFile } from '../base/files.ts';
+import type { SessionOrigin } from '../state/journal/records.ts';
 
 /** How long sessions of a runtime last, in milliseconds. */
 export interface Lifecycle {

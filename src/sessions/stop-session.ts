@@ -1,22 +1,37 @@
 import { randomUUID } from 'node:crypto';
 import type { Agent } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RuntimeArn } from '../aws/arn.ts';
+import { parseRuntimeArn, type RuntimeArn } from '../aws/arn.ts';
 import {
   type Authorizer,
   canRenewalHelp,
   createBearerAuthorizer,
   createIamAuthorizer,
-} from '../aws/authorization/authorizer.ts';
-import type { KeptToken } from '../aws/authorization/kept-token.ts';
-import type { SigningClock } from '../aws/aws-clock.ts';
-import { ConnectionThrottle } from '../aws/connection-pace.ts';
-import type { CredentialProvider } from '../aws/credentials/credentials.ts';
-import { raceAbort } from '../aws/discovery/bounded.ts';
+  createTokenProvider,
+} from '../aws/auth/authorizer.ts';
+import type { KeptToken } from '../aws/auth/bearer-token.ts';
+import { isBearer, readAuthorization } from '../aws/auth/settings.ts';
+import type { AssumeRole } from '../aws/credentials/options.ts';
+import { type CredentialProvider, createCredentialProvider } from '../aws/credentials/provider.ts';
+import {
+  getRuntimeInvocationsUrl,
+  getRuntimeStopUrl,
+  openNetwork,
+  readServiceSettings,
+} from '../aws/endpoints.ts';
 import { readErrorReply } from '../aws/error-reply.ts';
-import { post, type RequestTarget, toRequestTarget } from '../aws/post.ts';
-import { getRuntimeStopUrl } from '../aws/runtime-url.ts';
-import { AgentCoreError, getErrorMessage } from '../error.ts';
+import type { LifecycleConfiguration } from '../aws/sdk-client.ts';
+import { getEnvironmentProfile } from '../aws/shared-config.ts';
+import { SigningClock } from '../aws/sigv4.ts';
+import { raceAbort } from '../base/async.ts';
+import type { Environment } from '../base/environment.ts';
+import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
+import { formatTime } from '../base/format.ts';
+import type { Network } from '../http/network.ts';
+import { ConnectionThrottle, post, type RequestTarget, toRequestTarget } from '../http/post.ts';
+import type { SessionOrigin } from '../state/journal/records.ts';
+import { isAwsEndpoint, type LifecycleSubject } from './lifecycle.ts';
+import type { SessionInfo } from './session-info.ts';
 
 /** Timeout of one stop with all attempts, in milliseconds. */
 export const STOP_TIMEOUT_MS = 20_000;
@@ -258,4 +273,212 @@ function createStopRejectedError(ofToken: unknown, ofCredentials: unknown): Agen
     `It is stopped neither with a bearer token (${status === undefined ? getErrorMessage(ofToken) : `HTTP ${status}`}) nor with IAM credentials (${getErrorMessage(ofCredentials)}): see to it that the runtime's JWT authorizer allows the token, or set AWS_PROFILE to a profile that may call bedrock-agentcore:StopRuntimeSession`,
     { cause: ofToken },
   );
+}
+
+/** AgentCore throttles, so a crowd of sessions is not stopped all at once. */
+const STOP_CONCURRENCY = 8;
+
+/** Stops sessions, some at a time, and reports each result immediately. Never rejects. */
+export async function stopSessions(
+  entries: readonly SessionInfo[],
+  options: {
+    readonly access: Pick<SessionClientFactory, 'createStopTargetFor'>;
+    readonly signal: AbortSignal;
+    readonly onResult: (entry: SessionInfo, result: StopResult) => void | Promise<void>;
+  },
+): Promise<void> {
+  const waiting = [...entries];
+  const worker = async () => {
+    for (let entry = waiting.shift(); entry; entry = waiting.shift()) {
+      const result = await stopRecorded(entry, options.access, options.signal);
+      await options.onResult(entry, result);
+    }
+  };
+  await Promise.all(Array.from({ length: STOP_CONCURRENCY }, worker));
+}
+
+async function stopRecorded(
+  entry: SessionInfo,
+  access: Pick<SessionClientFactory, 'createStopTargetFor'>,
+  signal: AbortSignal,
+): Promise<StopResult> {
+  if (signal.aborted) return createFailedResult('interrupted before it was tried');
+  try {
+    const target = await access.createStopTargetFor(entry);
+    const options = { signal, timeoutMs: STOP_TIMEOUT_MS };
+    const result = await stopSession(target, entry.stopIds, options);
+    if (result.how === 'gone' && !entry.idsKnown && entry.mayBill)
+      return createFailedResult(describeUnknownId(entry));
+    if (result.how !== 'failed') return result;
+    if (signal.aborted) return createFailedResult('interrupted');
+    const lacksToken = entry.authorization !== undefined && !target.fallback;
+    return lacksToken ? withNeed(result, entry.authorization) : result;
+  } catch (cause) {
+    return createFailedResult(getErrorMessage(cause), cause);
+  }
+}
+
+/** Its microVM may have an id that was never received, so a 404 for the sent id proves nothing. */
+function describeUnknownId({ mayBillUntil }: SessionInfo): string {
+  const until = mayBillUntil ? ` until ${formatTime(mayBillUntil)}` : '';
+  return `AgentCore knows no session by the id that was sent, and its own was never learnt; it may bill${until}`;
+}
+
+/** Without the token of the session's calls, only IAM credentials were tried. */
+function withNeed(
+  result: StopResult & { readonly how: 'failed' },
+  authorization: SessionInfo['authorization'],
+): StopResult {
+  const { reason, cause } = result;
+  const isOfCaller =
+    cause instanceof AgentCoreError && (cause.code === 'upstream' || cause.code === 'credentials');
+  if (!isOfCaller) return result;
+  const variables =
+    authorization === 'oauth'
+      ? 'AGENTCORE_OAUTH_CLIENT_ID and AGENTCORE_OAUTH_CLIENT_SECRET'
+      : 'AGENTCORE_TOKEN_COMMAND';
+  return {
+    ...result,
+    reason: `${reason.replace(/[.;:\s]+$/, '')}; its runtime takes bearer tokens, so set ${variables} as they were set for the program that began it`,
+  };
+}
+
+function createFailedResult(reason: string, cause?: unknown): StopResult {
+  return { how: 'failed', reason, ...(cause !== undefined && { cause }) };
+}
+
+/** The key that AWS's documentation has as its example; a local AgentCore takes it by default. */
+const EXAMPLE_KEY = {
+  accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
+  secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+};
+
+const EXAMPLE_CREDENTIALS: CredentialProvider = Object.assign(async () => EXAMPLE_KEY, {
+  renew: async () => false,
+});
+
+/** The external id by which a role is assumed, for who knows it: no record has it. */
+export type GetExternalId = (role: Pick<AssumeRole, 'arn' | 'chain'>) => string | undefined;
+
+/**
+ * Reaches AgentCore as the program did that started a session: with its profile and role where it
+ * named them, else with what the environment has; at its region and endpoint.
+ */
+export class SessionClientFactory {
+  readonly #env: Environment;
+  readonly #getExternalId: GetExternalId;
+  readonly #credentials = new Map<string, CredentialProvider>();
+  readonly #clock = new SigningClock();
+  /** By the URL of what they are for. */
+  readonly #tokens = new Map<string, KeptToken | undefined>();
+
+  constructor(env: Environment, externalIdOf: GetExternalId = () => undefined) {
+    this.#env = env;
+    this.#getExternalId = externalIdOf;
+  }
+
+  /** What GetAgentRuntime says of the session's runtime; throws as the SDK's client does. */
+  async readLifecycle(
+    session: LifecycleSubject,
+    signal: AbortSignal,
+  ): Promise<LifecycleConfiguration | undefined> {
+    const { getControlPlaneUrl: controlPlaneUrl, readLifecycle } = await import(
+      '../aws/sdk-client.ts'
+    );
+    const runtime = parseRuntimeArn(session.runtime);
+    const settings = await readServiceSettings(
+      'Bedrock AgentCore Control',
+      this.#getProfile(session),
+      this.#env,
+    );
+    // A local runtime serves both planes, and the environment may mean another by now.
+    const isLocal = !isAwsEndpoint(session.endpoint);
+    return readLifecycle({
+      runtime,
+      endpoint: isLocal ? new URL(session.endpoint) : controlPlaneUrl(runtime, settings),
+      credentials: await this.#createCredentials(session),
+      network: await this.#getNetwork(session),
+      signal,
+    });
+  }
+
+  /** The endpoint and the authorization to stop the session. */
+  async createStopTargetFor(session: SessionOrigin): Promise<StopTarget> {
+    const endpoint = new URL(session.endpoint);
+    const runtime = parseRuntimeArn(session.runtime);
+    const network = await this.#getNetwork(session);
+    return createStopTarget({
+      runtime,
+      qualifier: session.qualifier,
+      endpoint,
+      token: this.#createToken(session, runtime, endpoint, network),
+      credentials: await this.#createCredentials(session),
+      clock: this.#clock,
+      agent: await network.agentFor(endpoint),
+    });
+  }
+
+  /**
+   * What it takes to get a token is not in the journal: the environment has it, as it had for the
+   * program that began the session, or IAM credentials have to do.
+   */
+  #createToken(
+    session: SessionOrigin,
+    runtime: RuntimeArn,
+    endpoint: URL,
+    network: Network,
+  ): KeptToken | undefined {
+    if (session.authorization === undefined) return undefined;
+    const settings = readAuthorization(this.#env);
+    if (!isBearer(settings)) return undefined;
+    const url = getRuntimeInvocationsUrl(endpoint, runtime, session.qualifier);
+    if (!this.#tokens.has(url.href)) {
+      this.#tokens.set(url.href, createTokenProvider(settings, url, { network, env: this.#env }));
+    }
+    return this.#tokens.get(url.href);
+  }
+
+  /** Sessions of the same user share one look-up. */
+  async #createCredentials(session: LifecycleSubject): Promise<CredentialProvider> {
+    const { region } = parseRuntimeArn(session.runtime);
+    const profile = this.#getProfile(session);
+    if (profile === undefined && this.#isOfNobody(session)) return EXAMPLE_CREDENTIALS;
+    const assumeRole = session.assumeRole && {
+      ...session.assumeRole,
+      // Where nobody knows it, whoever stops says it again.
+      externalId:
+        this.#getExternalId(session.assumeRole) ??
+        (this.#env.AGENTCORE_ASSUME_ROLE_EXTERNAL_ID || undefined),
+    };
+    const network = await this.#getNetwork(session);
+    const key = JSON.stringify([region, profile, assumeRole]);
+    let credentials = this.#credentials.get(key);
+    if (!credentials) {
+      credentials = createCredentialProvider({
+        profile,
+        region,
+        assumeRole,
+        network,
+        env: this.#env,
+        clock: this.#clock,
+      });
+      this.#credentials.set(key, credentials);
+    }
+    return credentials;
+  }
+
+  /** A local AgentCore is used with a key of its own, which whoever looks at its sessions has not. */
+  #isOfNobody({ endpoint, assumeRole }: LifecycleSubject): boolean {
+    const isLoopback = ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(endpoint).hostname);
+    return isLoopback && !assumeRole && !this.#env.AWS_ACCESS_KEY_ID;
+  }
+
+  /** Opened when it is needed: what is wrong with its settings concerns nobody before. */
+  #getNetwork(subject: LifecycleSubject): Promise<Network> {
+    return openNetwork(this.#getProfile(subject), this.#env);
+  }
+
+  #getProfile({ profile }: LifecycleSubject): string | undefined {
+    return profile ?? getEnvironmentProfile(this.#env);
+  }
 }

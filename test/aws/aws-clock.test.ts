@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SigningClock } from '../../src/aws/aws-clock.ts';
+import { SigningClock } from '../../src/aws/sigv4.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00Z');
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { readAuthorization } from '../../src/aws/authorization/authorization-settings.ts';
-import { createTokenProvider } from '../../src/aws/authorization/find-token.ts';
-import { Network } from '../../src/aws/network.ts';
+import { createTokenProvider } from '../../src/aws/auth/authorizer.ts';
+import { readAuthorization } from '../../src/aws/auth/settings.ts';
+import { Network } from '../../src/http/network.ts';
 import { serve } from './credentials/credential-fixtures.ts';
 
 const SECRET = 'hush: of %the client';

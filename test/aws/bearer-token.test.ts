@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { readAuthorization } from '../../src/aws/authorization/authorization-settings.ts';
-import { createBearerAuthorizer } from '../../src/aws/authorization/authorizer.ts';
-import { readChallenge } from '../../src/aws/authorization/challenge.ts';
-import { KeptToken } from '../../src/aws/authorization/kept-token.ts';
+import { createBearerAuthorizer } from '../../src/aws/auth/authorizer.ts';
 import {
   getTokenSubject,
+  KeptToken,
   parseBearerToken,
+  runTokenCommand,
   type Token,
-} from '../../src/aws/authorization/token.ts';
-import { runTokenCommand } from '../../src/aws/authorization/token-command.ts';
-import { toRequestTarget } from '../../src/aws/post.ts';
+} from '../../src/aws/auth/bearer-token.ts';
+import { readAuthorization } from '../../src/aws/auth/settings.ts';
+import { readChallenge } from '../../src/aws/auth/www-authenticate.ts';
+import { toRequestTarget } from '../../src/http/post.ts';
 
 const IN_AN_HOUR = () => Date.now() + 3_600_000;
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ConnectionThrottle } from '../../src/aws/connection-pace.ts';
+import { ConnectionThrottle } from '../../src/http/post.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -7,7 +7,7 @@ import {
   gzipSync,
 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { decodeBody, parseContentEncodings } from '../../src/aws/content-encoding.ts';
+import { decodeBody, parseContentEncodings } from '../../src/http/post.ts';
 
 async function* chunksOf(bytes: Buffer, size = bytes.length): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);

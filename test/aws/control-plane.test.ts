@@ -1,6 +1,6 @@
 import { BedrockAgentCoreControlClient } from '@aws-sdk/client-bedrock-agentcore-control';
 import { describe, expect, it } from 'vitest';
-import { getControlPlaneUrl } from '../../src/aws/control-plane.ts';
+import { getControlPlaneUrl } from '../../src/aws/sdk-client.ts';
 
 function sdkUrl(region: string, fips: boolean, dualStack: boolean): string {
   const client = new BedrockAgentCoreControlClient({ region });

@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  getGatewayUrl,
-  isGatewayAddress,
-  parseGatewayAddress,
-} from '../../src/aws/gateway-address.ts';
+import { isGatewayAddress, parseGatewayAddress } from '../../src/aws/arn.ts';
+import { getGatewayUrl } from '../../src/aws/endpoints.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:gateway/tools-abcdefghij';
 const URL_IN_AWS = 'https://tools-abcdefghij.gateway.bedrock-agentcore.eu-west-1.amazonaws.com/mcp';

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readServiceSettings } from '../../src/aws/shared-config.ts';
+import { readServiceSettings } from '../../src/aws/endpoints.ts';
 
 const CONFIG = `
 [default]

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ClientRequest } from 'node:http';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { IdleTimeout, type Timeouts } from '../../src/aws/silence-clock.ts';
+import { IdleTimeout, type Timeouts } from '../../src/http/post.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });

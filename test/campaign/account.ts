@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { readSessionFacts } from '../../src/journal/journal-sessions.ts';
-import type { JournalRecord } from '../../src/journal/records.ts';
-import { getJournalDirectory } from '../../src/journal/state-folder.ts';
+import { getJournalDirectory } from '../../src/base/environment.ts';
 import type { SessionRecord } from '../../src/local/sessions/session-record.ts';
 import { DEFAULT_LIFECYCLE } from '../../src/sessions/lifecycle.ts';
-import { readSessions } from '../../src/sessions/read-sessions.ts';
+import { readSessions } from '../../src/sessions/session-store.ts';
+import { readSessionFacts } from '../../src/state/journal/reader.ts';
+import type { JournalRecord } from '../../src/state/journal/records.ts';
 import type { Campaign } from './campaign.ts';
 import { type Descriptors, descriptorsSince } from './descriptors.ts';
 import { type Execution, readExecutions } from './executions.ts';

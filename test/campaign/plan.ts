@@ -1,5 +1,5 @@
 import type { Fault } from '../../src/local/fault.ts';
-import type { SessionMode } from '../../src/sessions/session-ids.ts';
+import type { SessionMode } from '../../src/sessions/runtime-session.ts';
 import { planFault } from './planned-faults.ts';
 import { Random } from './random.ts';
 import { type PlannedRuntime, planRuntimes } from './runtimes.ts';

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { MAX_WAIT_MS, Outbox } from '../../src/ends/http/outbox.ts';
 import {
   createNotification,
   createRequest,
@@ -7,6 +6,7 @@ import {
   type JsonRpcMessage,
 } from '../../src/mcp/message.ts';
 import type { Peer, RequestContext } from '../../src/relay/peer.ts';
+import { MAX_WAIT_MS, Outbox } from '../../src/transports/outbox.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();

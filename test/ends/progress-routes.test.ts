@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ProgressTokenMap } from '../../src/ends/upstream/progress-routes.ts';
 import { createNotification, createRequest, createRequestId } from '../../src/mcp/message.ts';
+import { ProgressTokenMap } from '../../src/upstream/session-router.ts';
 
 function server() {
   return { notify: async () => undefined };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkRequest } from '../../src/ends/http/request-guard.ts';
+import { checkRequest } from '../../src/transports/request-guard.ts';
 
 const JSON_BODY = { 'content-type': 'application/json' };
 const statusOf = (host: string, headers: Record<string, string>, method = 'POST') =>

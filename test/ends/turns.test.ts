@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { TaskQueue } from '../../src/ends/upstream/turns.ts';
+import { TaskQueue } from '../../src/base/async.ts';
 
 const never = () => new Promise<void>(() => undefined);
 

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readExamples } from '../../src/policy/trials/example-file.ts';
+import { readExamples } from '../../src/policy/authoring/test-runner.ts';
 import { runCli } from '../fixtures/cli-process.ts';
 
 const FOLDER = 'examples/policies';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { AgentCoreError } from '../../src/error.ts';
+import { AgentCoreError } from '../../src/base/errors.ts';
 import {
   createApprovalItem,
   createApprovalsItem,

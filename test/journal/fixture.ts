@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { JournalWriter, type JournalWriterOptions } from '../../src/journal/journal.ts';
-import { getPartPath } from '../../src/journal/journal-files.ts';
-import { createProgramRecord } from '../../src/journal/program-identity.ts';
-import { serializeRecord } from '../../src/journal/record-line.ts';
-import type { JournalRecord, ProgramRecord } from '../../src/journal/records.ts';
+import { createProgramRecord } from '../../src/state/journal/processes.ts';
+import type { JournalRecord, ProgramRecord } from '../../src/state/journal/records.ts';
+import { serializeRecord } from '../../src/state/journal/records.ts';
+import { getPartPath } from '../../src/state/journal/segment.ts';
+import { JournalWriter, type JournalWriterOptions } from '../../src/state/journal/writer.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { START } from './records.ts';
 

@@ -2,8 +2,8 @@ import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { type FollowOptions, followJournal } from '../../src/journal/follow.ts';
-import { serializeRecord } from '../../src/journal/record-line.ts';
+import { type FollowOptions, followJournal } from '../../src/state/journal/follow.ts';
+import { serializeRecord } from '../../src/state/journal/records.ts';
 import { deadHead, openJournal, startWriter, temporaryFolder, writePart } from './fixture.ts';
 import { call, started } from './records.ts';
 

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { RunningPrograms } from '../../src/journal/live-programs.ts';
-import { createProgramRecord } from '../../src/journal/program-identity.ts';
+import { createProgramRecord } from '../../src/state/journal/processes.ts';
+import { RunningPrograms } from '../../src/state/journal/reader.ts';
 import { deadHead, foreignHead, temporaryFolder, writePart } from './fixture.ts';
 
 const own = (name: string, part = 0) =>

@@ -1,9 +1,13 @@
 import { hostname } from 'node:os';
 import { expect, test } from 'vitest';
-import { getHostView, getLiveness, type Viewpoint } from '../../src/journal/liveness.ts';
-import { createProgramRecord } from '../../src/journal/program-identity.ts';
-import { readJournal } from '../../src/journal/reader.ts';
-import type { ProgramRecord } from '../../src/journal/records.ts';
+import {
+  createProgramRecord,
+  getHostView,
+  getLiveness,
+  type Viewpoint,
+} from '../../src/state/journal/processes.ts';
+import { readJournal } from '../../src/state/journal/reader.ts';
+import type { ProgramRecord } from '../../src/state/journal/records.ts';
 import { kill, startWriter, temporaryFolder } from './fixture.ts';
 import { START } from './records.ts';
 

@@ -1,9 +1,8 @@
 import { appendFile, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readSessionFacts } from '../../src/journal/journal-sessions.ts';
-import { readJournal } from '../../src/journal/reader.ts';
-import type { JournalRecord } from '../../src/journal/records.ts';
+import { readJournal, readSessionFacts } from '../../src/state/journal/reader.ts';
+import type { JournalRecord } from '../../src/state/journal/records.ts';
 import { deadHead, foreignHead, temporaryFolder, writePart } from './fixture.ts';
 import { at, call, facts, START, started } from './records.ts';
 

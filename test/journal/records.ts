@@ -1,4 +1,4 @@
-import type { CallRecord, SessionFacts, SessionStarted } from '../../src/journal/records.ts';
+import type { CallRecord, SessionFacts, SessionStarted } from '../../src/state/journal/records.ts';
 
 export const START = new Date('2026-11-21T12:00:00.000Z');
 

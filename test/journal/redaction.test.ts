@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { sanitizeValue } from '../../src/journal/redaction.ts';
+import { sanitizeValue } from '../../src/state/journal/sanitize.ts';
 
 const GONE = '[redacted]';
 const SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';

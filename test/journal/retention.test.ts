@@ -1,9 +1,9 @@
 import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { MAX_LIFETIME } from '../../src/journal/max-lifetime.ts';
-import type { JournalRecord, ProgramRecord } from '../../src/journal/records.ts';
-import { prune } from '../../src/journal/retention.ts';
+import type { JournalRecord, ProgramRecord } from '../../src/state/journal/records.ts';
+import { MAX_LIFETIME } from '../../src/state/journal/records.ts';
+import { prune } from '../../src/state/journal/retention.ts';
 import { eventually } from '../fixtures/eventually.ts';
 import {
   deadHead,

@@ -1,9 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { getTemporaryPath } from '../../src/journal/journal-files.ts';
-import { readSessionFacts } from '../../src/journal/journal-sessions.ts';
-import { readJournal } from '../../src/journal/reader.ts';
-import { serializeRecord } from '../../src/journal/record-line.ts';
+import { readJournal, readSessionFacts } from '../../src/state/journal/reader.ts';
+import { serializeRecord } from '../../src/state/journal/records.ts';
+import { getTemporaryPath } from '../../src/state/journal/segment.ts';
 import { deadHead, openJournal, temporaryFolder, writePart } from './fixture.ts';
 import { at, call, facts, started } from './records.ts';
 

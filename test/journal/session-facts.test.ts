@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { SessionFacts, SessionRecord } from '../../src/journal/records.ts';
-import { reduceCall, reduceSession } from '../../src/journal/session-facts.ts';
+import { reduceCall, reduceSession } from '../../src/state/journal/fold.ts';
+import type { SessionFacts, SessionRecord } from '../../src/state/journal/records.ts';
 import { at, call, facts, ORIGIN, started } from './records.ts';
 
 const fold = (...records: SessionRecord[]) =>

@@ -2,8 +2,8 @@ import * as nodeFiles from 'node:fs/promises';
 import { chmod, chown, mkdir, readdir, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { prepareFolder } from '../../src/journal/journal-part.ts';
-import { getJournalDirectory, getStateDirectory } from '../../src/journal/state-folder.ts';
+import { getJournalDirectory, getStateDirectory } from '../../src/base/environment.ts';
+import { prepareFolder } from '../../src/state/journal/segment.ts';
 import { startCli } from '../fixtures/cli-process.ts';
 import { temporaryFolder } from '../fixtures/tls.ts';
 

@@ -1,4 +1,4 @@
-import { JournalWriter } from '../../src/journal/journal.ts';
+import { JournalWriter } from '../../src/state/journal/writer.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { at, call, started } from './records.ts';
 

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable, Writable } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { runCli } from '../../src/cli/commands.ts';
+import type { LocalOptions } from '../../src/cli/local.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
-import { runCli } from '../../src/programs/run-cli.ts';
-import type { LocalOptions } from '../../src/programs/run-local.ts';
 import { fixture, INITIALIZE, isAlive, nodeCommand, poster, read, toolCall } from './harness.ts';
 
 const SERVER = nodeCommand('mcp-server.ts');

@@ -3,7 +3,7 @@ import {
   createParamHeaders,
   createStandardHeaders,
   parseParamHeaders,
-} from '../../src/mcp/derived-headers.ts';
+} from '../../src/mcp/http-headers.ts';
 import { createRequest, createRequestId, type JsonObject } from '../../src/mcp/message.ts';
 
 const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readEvents } from '../../src/mcp/event-stream.ts';
+import { readEvents } from '../../src/mcp/sse.ts';
 
 async function* chunks(parts: Buffer[]): AsyncGenerator<Buffer> {
   yield* parts;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { isJson, MAX_LENGTH_AT_ONCE, parseJson } from '../../src/mcp/json-parser.ts';
-import { runSynchronously } from '../../src/slices.ts';
+import { runSynchronously } from '../../src/base/async.ts';
+import { isJson, MAX_LENGTH_AT_ONCE, parseJson } from '../../src/base/json-parser.ts';
 import { Random } from '../campaign/random.ts';
 
 /** Makes any text too long to be parsed without a pause. */

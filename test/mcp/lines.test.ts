@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readStdioMessages } from '../../src/mcp/lines.ts';
-import { OversizedMessage } from '../../src/mcp/oversized-line.ts';
+import { OversizedMessage, readStdioMessages } from '../../src/mcp/stdio-framing.ts';
 
 async function* chunks(...parts: (string | Buffer)[]): AsyncGenerator<Buffer> {
   for (const part of parts) yield Buffer.from(part);

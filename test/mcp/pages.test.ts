@@ -5,7 +5,7 @@ import {
   type JsonRpcResponse,
   parseMessages,
 } from '../../src/mcp/message.ts';
-import { readPages, withoutEmptyCursor } from '../../src/mcp/pages.ts';
+import { readPages, withoutEmptyCursor } from '../../src/mcp/protocol.ts';
 
 /** The cursors that a client sends to read pages with these next cursors. The last one repeats. */
 async function readWith(cursors: readonly unknown[], maxPages?: number): Promise<unknown[]> {

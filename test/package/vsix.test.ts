@@ -2,7 +2,7 @@ import { access, readFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { AgentCoreError } from '../../src/error.ts';
+import { AgentCoreError } from '../../src/base/errors.ts';
 import { ProxyProcess } from '../fixtures/proxy-process.ts';
 import { endWithTest } from '../fixtures/running.ts';
 import { start, statefulMcp } from '../local/harness.ts';
@@ -71,14 +71,14 @@ describe('the packaged extension', () => {
     expect(atOnce).toContain('vscode');
     expect(atOnce.filter((name) => name !== 'vscode' && !isBuiltin(name))).toEqual([]);
     const late = [...code.matchAll(/\bimport\("\.\/([^"]+)"\)/g)].map(([, path]) => path);
-    expect(late).toContain('late/sessions/known-sessions.mjs');
+    expect(late).toContain('late/sessions/session-store.mjs');
     expect(late.filter((path) => !vsix.paths.includes(`extension/dist/${path}`))).toEqual([]);
     expect(code.length).toBeLessThan(MEGABYTE / 4);
   });
 
   it('recognizes errors of the modules that it loads later from another bundle', async () => {
-    const { KnownSessions } = await import(inside('dist/late/sessions/known-sessions.mjs'));
-    const error = thrownBy(() => new KnownSessions({ AGENTCORE_STATE_DIR: 'here' }, 'extension'));
+    const { SessionStore } = await import(inside('dist/late/sessions/session-store.mjs'));
+    const error = thrownBy(() => new SessionStore({ AGENTCORE_STATE_DIR: 'here' }, 'extension'));
     expect(error.constructor).not.toBe(AgentCoreError);
     expect(error).toBeInstanceOf(AgentCoreError);
   });

@@ -3,19 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { MAX_LENGTH_AT_ONCE } from '../../src/mcp/json-parser.ts';
+import { runInSlices } from '../../src/base/async.ts';
+import { MAX_LENGTH_AT_ONCE } from '../../src/base/json-parser.ts';
 import {
   type JsonRpcRequest,
   type JsonRpcResponse,
   readIdAt,
   readMessages,
 } from '../../src/mcp/message.ts';
-import { Counters } from '../../src/policy/counters/counters.ts';
+import { Counters } from '../../src/policy/engine/counters.ts';
 import { PolicyInterceptor } from '../../src/policy/policy-interceptor.ts';
 import { RedactionInterceptor } from '../../src/policy/redaction/redaction-interceptor.ts';
-import { StdioConnection } from '../../src/relay/connection.ts';
-import { applyInterceptors } from '../../src/relay/interceptors.ts';
-import { runInSlices } from '../../src/slices.ts';
+import { applyInterceptors } from '../../src/relay/peer.ts';
+import { StdioConnection } from '../../src/transports/stdio.ts';
 import { redactorOf } from './redaction/redaction-fixture.ts';
 import { policyOf } from './written-policy.ts';
 

@@ -11,12 +11,11 @@ import {
   type JsonRpcRequest,
   type JsonRpcResponse,
 } from '../../src/mcp/message.ts';
-import { Counters } from '../../src/policy/counters/counters.ts';
-import type { PolicyState } from '../../src/policy/documents/policy-set.ts';
-import { PolicyInterceptor } from '../../src/policy/policy-interceptor.ts';
-import { createResultResponse } from '../../src/policy/refusals.ts';
-import { applyInterceptors } from '../../src/relay/interceptors.ts';
+import type { PolicyState } from '../../src/policy/documents/document-set.ts';
+import { Counters } from '../../src/policy/engine/counters.ts';
+import { createResultResponse, PolicyInterceptor } from '../../src/policy/policy-interceptor.ts';
 import type { Peer, RequestContext } from '../../src/relay/peer.ts';
+import { applyInterceptors } from '../../src/relay/peer.ts';
 import { endWithTest } from '../fixtures/running.ts';
 import { policyOf } from './written-policy.ts';
 

@@ -1,10 +1,10 @@
-import { decide, findHidingRule } from '../../src/policy/decisions/decide.ts';
-import type { EvaluationInput, Reservation } from '../../src/policy/decisions/facts.ts';
-import { SchemaValidator } from '../../src/policy/decisions/schema-check.ts';
-import { getSubjects } from '../../src/policy/decisions/subjects.ts';
-import { formatProblem } from '../../src/policy/documents/document-text.ts';
-import type { Policy } from '../../src/policy/documents/policy.ts';
-import { parsePolicy } from '../../src/policy/documents/read-policy.ts';
+import type { Policy } from '../../src/policy/documents/model.ts';
+import { parsePolicy } from '../../src/policy/documents/parser.ts';
+import { formatProblem } from '../../src/policy/documents/source-text.ts';
+import type { EvaluationInput, Reservation } from '../../src/policy/engine/decision.ts';
+import { decide, findHidingRule } from '../../src/policy/engine/evaluate.ts';
+import { SchemaValidator } from '../../src/policy/engine/schema-validator.ts';
+import { getSubjects } from '../../src/policy/engine/subjects.ts';
 
 const RUNTIME = 'arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/shop-abcdefghij';
 

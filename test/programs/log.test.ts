@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { JournalWriter } from '../../src/journal/journal.ts';
-import type { CallRecord, JournalRecord } from '../../src/journal/records.ts';
+import type { CallRecord, JournalRecord } from '../../src/state/journal/records.ts';
+import { JournalWriter } from '../../src/state/journal/writer.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { type CliResult, runCli, startCli } from '../fixtures/cli-process.ts';
 import { endWithTest, within } from '../fixtures/running.ts';

@@ -2,14 +2,14 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { type AccountsArguments, runAccounts } from '../../src/programs/run-accounts.ts';
+import { type AccountsArguments, runAccounts } from '../../src/cli/accounts.ts';
 import {
   isBrowserUnavailable,
   type LoginArguments,
   type LogoutArguments,
   runLogin,
   runLogout,
-} from '../../src/programs/run-login.ts';
+} from '../../src/cli/login.ts';
 import { CONFIG, HOUR, Home, NEVER, START_URL } from '../aws/sso/home.ts';
 import { ScriptedIdentityCenter } from '../aws/sso/scripted-identity-center.ts';
 import { httpAgent, start } from '../local/harness.ts';

@@ -4,11 +4,10 @@ import { join, relative } from 'node:path';
 import { execPath } from 'node:process';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { runAccounts, runWhoAmI } from '../../src/cli/accounts.ts';
+import { runLogin, runLogout } from '../../src/cli/login.ts';
+import { runRuntimes } from '../../src/cli/runtimes.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
-import { runAccounts } from '../../src/programs/run-accounts.ts';
-import { runLogin, runLogout } from '../../src/programs/run-login.ts';
-import { runRuntimes } from '../../src/programs/run-runtimes.ts';
-import { runWhoAmI } from '../../src/programs/run-whoami.ts';
 import {
   accessKey,
   CredentialHome,

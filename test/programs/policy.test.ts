@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import type { Environment } from '../../src/environment.ts';
-import { parsePolicy } from '../../src/policy/documents/read-policy.ts';
+import type { Environment } from '../../src/base/environment.ts';
 import {
   runPolicyCheck,
   runPolicyExplain,
   runPolicyInit,
   runPolicyTest,
-} from '../../src/programs/run-policy.ts';
+} from '../../src/cli/policy.ts';
+import { parsePolicy } from '../../src/policy/documents/parser.ts';
 import { runCli } from '../fixtures/cli-process.ts';
 import { proxyTo } from '../fixtures/proxied-runtime.ts';
 import { endWithTest } from '../fixtures/running.ts';

@@ -6,8 +6,12 @@ import type { Readable } from 'node:stream';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { describe, expect, it } from 'vitest';
-import { CALLS_END_MS, LAST_MOMENT_MS, STOPPING_ENDS_MS } from '../../src/programs/ending.ts';
-import { OUTPUT_ENDS_MS } from '../../src/programs/main.ts';
+import {
+  CALLS_END_MS,
+  LAST_MOMENT_MS,
+  OUTPUT_ENDS_MS,
+  STOPPING_ENDS_MS,
+} from '../../src/programs/main.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { proxyCommand, proxyTo } from '../fixtures/proxied-runtime.ts';
 import { type Line, ProxyProcess, RUNTIME_ARN, startProxy } from '../fixtures/proxy-process.ts';

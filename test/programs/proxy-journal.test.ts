@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readJournal } from '../../src/journal/reader.ts';
-import type { CallRecord, JournalRecord } from '../../src/journal/records.ts';
+import { readJournal } from '../../src/state/journal/reader.ts';
+import type { CallRecord, JournalRecord } from '../../src/state/journal/records.ts';
 import { startProxied, startState } from '../fixtures/proxied-runtime.ts';
 import { startProxy } from '../fixtures/proxy-process.ts';
 import { isCall, json, result, startUpstream } from '../fixtures/scripted-upstream.ts';

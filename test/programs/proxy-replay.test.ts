@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readSessionFacts } from '../../src/journal/journal-sessions.ts';
-import { readJournal } from '../../src/journal/reader.ts';
 import type { SwitchesInput } from '../../src/local/switches.ts';
+import { readJournal, readSessionFacts } from '../../src/state/journal/reader.ts';
 import {
   delivered,
   killAll,

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { readSessionFacts } from '../../src/journal/journal-sessions.ts';
-import { readJournal } from '../../src/journal/reader.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
-import { isWanted } from '../../src/sessions/record-words.ts';
+import { isWanted } from '../../src/sessions/format.ts';
+import { readJournal, readSessionFacts } from '../../src/state/journal/reader.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import {
   delivered,

@@ -1,17 +1,20 @@
 import { describe, expect, it, vi } from 'vitest';
-import { AgentCoreError } from '../../src/error.ts';
+import { AgentCoreError } from '../../src/base/errors.ts';
 import {
   createErrorResponse,
   createNotification,
   type JsonRpcRequest,
   type JsonRpcResponse,
 } from '../../src/mcp/message.ts';
-import { ToolHeaders } from '../../src/mcp/tool-headers.ts';
-import { Idempotence } from '../../src/recovery/idempotence.ts';
-import { SessionReplayInterceptor } from '../../src/recovery/replay.ts';
 import { RetryInterceptor } from '../../src/recovery/retry.ts';
-import { applyInterceptors } from '../../src/relay/interceptors.ts';
-import { CancelledError, type Peer, type RequestContext } from '../../src/relay/peer.ts';
+import { SessionReplayInterceptor } from '../../src/recovery/session-replay.ts';
+import {
+  applyInterceptors,
+  CancelledError,
+  type Peer,
+  type RequestContext,
+} from '../../src/relay/peer.ts';
+import { Idempotence, ToolHeaders } from '../../src/relay/tool-catalog.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import {
   callOf,

@@ -1,15 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { AgentCoreError } from '../../src/error.ts';
+import { AgentCoreError } from '../../src/base/errors.ts';
 import {
   createNotification,
   type JsonRpcRequest,
   type JsonRpcResponse,
 } from '../../src/mcp/message.ts';
-import { ToolHeaders } from '../../src/mcp/tool-headers.ts';
-import { Idempotence } from '../../src/recovery/idempotence.ts';
 import { RetryInterceptor, type RetryOptions } from '../../src/recovery/retry.ts';
-import { applyInterceptors } from '../../src/relay/interceptors.ts';
-import { CancelledError, type RequestContext } from '../../src/relay/peer.ts';
+import { applyInterceptors, CancelledError, type RequestContext } from '../../src/relay/peer.ts';
+import { Idempotence, ToolHeaders } from '../../src/relay/tool-catalog.ts';
 import {
   callOf,
   errorFor,

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { StdioConnection, type StdioConnectionOptions } from '../../src/relay/connection.ts';
 import type { Peer, RequestContext } from '../../src/relay/peer.ts';
+import { StdioConnection, type StdioConnectionOptions } from '../../src/transports/stdio.ts';
 
 /** A grace period that no test waits for, in milliseconds. */
 const AN_HOUR = 3_600_000;

@@ -6,9 +6,9 @@ import {
   type JsonRpcResponse,
   parseMessages,
 } from '../../src/mcp/message.ts';
-import { applyInterceptors } from '../../src/relay/interceptors.ts';
 import { KeepAliveInterceptor } from '../../src/relay/keep-alive.ts';
 import type { Peer, RequestContext } from '../../src/relay/peer.ts';
+import { applyInterceptors } from '../../src/relay/peer.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();

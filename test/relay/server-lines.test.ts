@@ -7,8 +7,8 @@ import {
   type JsonRpcResponse,
   parseResult,
 } from '../../src/mcp/message.ts';
-import { StdioConnection } from '../../src/relay/connection.ts';
 import type { Peer } from '../../src/relay/peer.ts';
+import { StdioConnection } from '../../src/transports/stdio.ts';
 
 const NOBODY: Peer = {
   request: () => Promise.reject(new Error('Nothing is asked')),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { estimateCost, estimateIdleCost, formatCost, sumCosts } from '../../src/sessions/cost.ts';
+import { estimateCost, estimateIdleCost, formatCost, sumCosts } from '../../src/aws/pricing.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { AgentCoreError } from '../../src/error.ts';
-import { SessionStore } from '../../src/sessions/known-sessions.ts';
-import type { GetExternalId } from '../../src/sessions/session-access.ts';
-import type { StopResult } from '../../src/sessions/stop-session.ts';
+import { AgentCoreError } from '../../src/base/errors.ts';
+import { SessionStore } from '../../src/sessions/session-store.ts';
+import type { GetExternalId, StopResult } from '../../src/sessions/stop-session.ts';
 import { accessKey, CredentialHome, keys } from '../aws/credentials/credential-fixtures.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { deadHead, writePart } from '../journal/fixture.ts';

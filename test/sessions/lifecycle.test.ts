@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { LifecycleConfiguration } from '../../src/aws/control-plane.ts';
+import type { LifecycleConfiguration } from '../../src/aws/sdk-client.ts';
 import {
   DEFAULT_LIFECYCLE,
   LifecycleCache,

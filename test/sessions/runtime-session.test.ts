@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { JournalRecord } from '../../src/journal/records.ts';
 import { RuntimeSession } from '../../src/sessions/runtime-session.ts';
+import type { JournalRecord } from '../../src/state/journal/records.ts';
 
 const ORIGIN = {
   runtime: 'arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/my_server-AbCdEf1234',

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { JournalRecord } from '../../src/journal/records.ts';
+import { formatSessionNotes } from '../../src/sessions/format.ts';
 import { DEFAULT_LIFECYCLE, type Lifecycle } from '../../src/sessions/lifecycle.ts';
-import { readSessions } from '../../src/sessions/read-sessions.ts';
-import type { SessionInfo } from '../../src/sessions/session-book.ts';
-import { formatSessionNotes } from '../../src/sessions/session-words.ts';
+import type { SessionInfo } from '../../src/sessions/session-info.ts';
+import { readSessions } from '../../src/sessions/session-store.ts';
+import type { JournalRecord } from '../../src/state/journal/records.ts';
 import { StateFolder, started, type WrittenFile } from '../fixtures/written-journal.ts';
 
 const SECOND = 1000;

@@ -5,7 +5,7 @@ import {
 } from '@aws-sdk/client-bedrock-agentcore';
 import { describe, expect, it } from 'vitest';
 import { parseRuntimeArn } from '../../src/aws/arn.ts';
-import { SigningClock } from '../../src/aws/aws-clock.ts';
+import { SigningClock } from '../../src/aws/sigv4.ts';
 import {
   createStopTarget,
   type StopResult,

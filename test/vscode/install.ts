@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { AgentCoreError, getErrorMessage } from '../../src/error.ts';
+import { AgentCoreError, getErrorMessage } from '../../src/base/errors.ts';
 import { chromiumSteps } from './install/chromium.ts';
 import { installCodeServer, isInstalled } from './install/code-server.ts';
 import { layout, versions } from './install/layout.ts';

@@ -1,20 +1,20 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Environment } from '../../environment.ts';
-import { getFileFingerprint } from '../file-stamp.ts';
-import { describeValueFault } from '../value-fault.ts';
+import type { Environment } from '../../base/environment.ts';
+import { getFileFingerprint } from '../../base/files.ts';
 import {
   describeProfileFault,
   describeSimilarSection,
   describeSsoSessionFault,
   describeSwallowedKey,
+  describeValueFault,
   formatSettingLocation,
   getProfilePaths,
   getSection,
   type ProfileFiles,
   readProfileFiles,
   type Section,
-} from './profile-files.ts';
+} from '../shared-config.ts';
 
 /** Milliseconds between polls of the files, for systems that do not report every change. */
 const POLL_EVERY = 2_000;

@@ -1,22 +1,29 @@
-import type { Environment } from '../../environment.ts';
-import { AgentCoreError, getErrorMessage } from '../../error.ts';
-import { getControlPlaneUrl } from '../control-plane.ts';
-import { createCredentialProvider } from '../credentials/credentials.ts';
-import type { Network } from '../network.ts';
-import { openNetwork, readServiceSettings } from '../shared-config.ts';
-import type { Credentials } from '../signer.ts';
-import { forEachConcurrent, raceAbort } from './bounded.ts';
-import { ControlPlaneReader } from './control-plane-reader.ts';
-import { createListing, type DiscoveredScope, ScopeReport } from './discovered-place.ts';
-import { type CacheEntry, type CacheKey, DiscoveryCache } from './discovery-cache.ts';
-import { RateLimiter } from './pace.ts';
-import { getPartition } from './partition.ts';
-import type { DiscoveryScope } from './place.ts';
-import { type Problem, toProblem } from './problem.ts';
-import { type ReadingContext, readGateways, readRuntimes } from './readings.ts';
-import { SYSTEM_TIMING, type Timing } from './timing.ts';
-import { Updates } from './updates.ts';
-import { getCallerIdentity, type Identity } from './who-am-i.ts';
+import {
+  forEachConcurrent,
+  raceAbort,
+  SYSTEM_TIMING,
+  type Timing,
+  Updates,
+} from '../../base/async.ts';
+import type { Environment } from '../../base/environment.ts';
+import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
+import type { Network } from '../../http/network.ts';
+import { getPartition } from '../arn.ts';
+import { getCallerIdentity, type Identity } from '../credentials/caller-identity.ts';
+import { createCredentialProvider } from '../credentials/provider.ts';
+import { openNetwork, readServiceSettings } from '../endpoints.ts';
+import { getControlPlaneUrl } from '../sdk-client.ts';
+import type { Credentials } from '../sigv4.ts';
+import { type CacheEntry, type CacheKey, DiscoveryCache } from './cache.ts';
+import {
+  ControlPlaneReader,
+  type ReadingContext,
+  readGateways,
+  readRuntimes,
+} from './control-plane.ts';
+import type { DiscoveredGateway, DiscoveredRuntime, DiscoveryScope, Problem } from './model.ts';
+import { toProblem } from './problems.ts';
+import { RateLimiter } from './rate-limit.ts';
 
 interface DiscoverRequest {
   readonly places: readonly DiscoveryScope[];
@@ -308,4 +315,65 @@ function createTimeoutProblem(place: DiscoveryScope): Problem {
 function createUnexpectedProblem(place: DiscoveryScope, thrown: unknown): Problem {
   const sentence = getErrorMessage(thrown);
   return { place, kind: 'failed', api: undefined, subject: undefined, sentence };
+}
+
+/** Items read at one time. */
+export interface Listing<T> {
+  readonly items: readonly T[];
+  /** ISO 8601. */
+  readonly readAt: string;
+  /** `cache`: read earlier by this or another program. */
+  readonly source: 'aws' | 'cache';
+}
+
+/** The current results for one account and region. */
+export interface DiscoveredScope {
+  readonly place: DiscoveryScope;
+  /** Absent if the credentials could not be verified. */
+  readonly identity: Identity | undefined;
+  /** Absent if they could not be listed and are not cached. */
+  readonly runtimes: Listing<DiscoveredRuntime> | undefined;
+  /** Absent if they could not be listed and are not cached, or were not requested. */
+  readonly gateways: Listing<DiscoveredGateway> | undefined;
+  readonly problems: readonly Problem[];
+  /** Whether this is the final update. */
+  readonly isDone: boolean;
+}
+
+/** Collects and reports the results for one account and region during discovery. */
+class ScopeReport {
+  readonly place: DiscoveryScope;
+  readonly #onChange: (state: DiscoveredScope) => void;
+  #state: DiscoveredScope;
+
+  constructor(place: DiscoveryScope, onChange: (state: DiscoveredScope) => void) {
+    this.place = place;
+    this.#onChange = onChange;
+    this.#state = {
+      place,
+      identity: undefined,
+      runtimes: undefined,
+      gateways: undefined,
+      problems: [],
+      isDone: false,
+    };
+  }
+
+  tell(more: Partial<DiscoveredScope>): void {
+    this.#state = { ...this.#state, ...more };
+    this.#onChange(this.#state);
+  }
+
+  problem(problem: Problem): void {
+    this.tell({ problems: [...this.#state.problems, problem] });
+  }
+}
+
+/** @param readAt Milliseconds since 1970. */
+function createListing<T>(
+  items: readonly T[],
+  readAt: number,
+  source: Listing<T>['source'],
+): Listing<T> {
+  return { items, readAt: new Date(readAt).toISOString(), source };
 }

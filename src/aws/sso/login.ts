@@ -1,12 +1,20 @@
-import { loginByBrowser } from './browser-login.ts';
-import { loginByDevice } from './device-login.ts';
-import { Oidc } from './oidc.ts';
-import type { LoginPrompts } from './prompts.ts';
-import { getCurrentToken } from './refresh.ts';
-import { getClock, type SsoContext } from './sso-context.ts';
-import { formatSsoSessionName, type SsoSession } from './sso-session.ts';
-import { readToken, type SsoToken, writeToken } from './token-cache.ts';
-import { waitForToken } from './wait-for-login.ts';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { rejectOnAbort } from '../../base/async.ts';
+import { AgentCoreError } from '../../base/errors.ts';
+import { type CallbackAnswer, Loopback } from './callback-server.ts';
+import { Oidc } from './oidc-client.ts';
+import { getOAuthErrorCode } from './service-client.ts';
+import {
+  type Clock,
+  formatLoginCommand,
+  formatSsoSessionName,
+  getClock,
+  type LoginPrompts,
+  type SsoContext,
+  type SsoSession,
+} from './sso-session.ts';
+import { type Registration, readToken, type SsoToken, writeToken } from './token-cache.ts';
+import { getCurrentToken, waitForToken } from './token-refresh.ts';
 
 interface LoginOptions {
   readonly context: SsoContext;
@@ -78,4 +86,175 @@ async function ask(
   } finally {
     oidc.close();
   }
+}
+
+/** Maximum minutes for the user to sign in. */
+const LOGIN_TIMEOUT_MINUTES = 10;
+
+/**
+ * Signs in on a page with a redirect to this machine (the authorization code grant with PKCE).
+ *
+ * @returns `undefined` if the page could not be opened, or the redirect server could not start.
+ * @throws {AgentCoreError} `credentials` if the user or Identity Center denies access, `timeout` if
+ * the user does not sign in.
+ */
+async function loginByBrowser(
+  oidc: Oidc,
+  session: SsoSession,
+  prompts: LoginPrompts,
+  signal: AbortSignal,
+): Promise<SsoToken | undefined> {
+  const registration = await oidc.registration('browser', signal);
+  const state = randomUUID();
+  const codeVerifier = randomBytes(32).toString('base64url');
+  const challenge = createHash('sha256').update(codeVerifier).digest('base64url');
+  const loopback = await Loopback.listen(state).catch(() => undefined);
+  if (!loopback) return undefined;
+  try {
+    const { redirectUri } = loopback;
+    const url = oidc.authorizationUrl(registration, { redirectUri, state, challenge });
+    const isShown = await rejectOnAbort(signal, prompts.openBrowser(url)).catch((thrown) => {
+      if (signal.aborted) throw thrown;
+      return false;
+    });
+    if (!isShown) return undefined;
+    prompts.progress('Waiting for the sign-in in the browser');
+    const answer = await waitForCallback(loopback, session, signal);
+    return await runAndFinish(answer, async () => {
+      const code = getAuthorizationCode(answer, session);
+      prompts.progress('Finishing the sign-in');
+      const grant = { grantType: 'authorization_code', code, codeVerifier, redirectUri };
+      return oidc.createToken(registration, grant, signal);
+    });
+  } catch (thrown) {
+    // If Identity Center no longer has the client, it shows an error page without a redirect.
+    const isUnknown = thrown instanceof AgentCoreError && thrown.code === 'timeout';
+    if (isUnknown || getOAuthErrorCode(thrown) === 'invalid_client') {
+      await oidc.forgetRegistration('browser');
+    }
+    throw thrown;
+  } finally {
+    loopback.close();
+  }
+}
+
+async function waitForCallback(
+  loopback: Loopback,
+  session: SsoSession,
+  signal: AbortSignal,
+): Promise<CallbackAnswer> {
+  const late = AbortSignal.timeout(LOGIN_TIMEOUT_MINUTES * 60_000);
+  try {
+    return await rejectOnAbort(AbortSignal.any([signal, late]), loopback.answer);
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new AgentCoreError(
+      'timeout',
+      `Nobody signed in to ${formatSsoSessionName(session)} within ${LOGIN_TIMEOUT_MINUTES} minutes: run "${formatLoginCommand(session)}" to start again`,
+      { cause },
+    );
+  }
+}
+
+/** Finishes last, because the browser page shows the result. */
+async function runAndFinish<T>(answer: CallbackAnswer, work: () => Promise<T>): Promise<T> {
+  let isSignedIn = false;
+  try {
+    const result = await work();
+    isSignedIn = true;
+    return result;
+  } finally {
+    await answer.finish(isSignedIn);
+  }
+}
+
+function getAuthorizationCode({ code, refusal }: CallbackAnswer, session: SsoSession): string {
+  if (code !== undefined) return code;
+  throw new AgentCoreError(
+    'credentials',
+    `The sign-in to ${formatSsoSessionName(session)} was refused (${refusal}): run "${formatLoginCommand(session)}" to try again`,
+  );
+}
+
+/** Increase of the polling interval after `slow_down` (RFC 8628), in milliseconds. */
+const SLOWER = 5_000;
+
+/**
+ * Signs in with a code that the user enters on a page, in a browser on any machine (the device
+ * authorization grant).
+ *
+ * @throws {AgentCoreError} `credentials` if the user or Identity Center denies access, `timeout` if
+ * the code expires.
+ */
+async function loginByDevice(
+  oidc: Oidc,
+  session: SsoSession,
+  prompts: LoginPrompts,
+  { signal, clock }: { readonly signal: AbortSignal; readonly clock: Clock },
+): Promise<SsoToken> {
+  const { registration, authorization } = await start(oidc, signal);
+  const { deviceCode, interval: firstInterval, ...code } = authorization;
+  const failing = new AbortController();
+  const ending = AbortSignal.any([signal, failing.signal]);
+  // Do not wait: a dialog may stay open after the user confirms the code.
+  void (async () => prompts.showCode(code))().catch((thrown: unknown) => failing.abort(thrown));
+  prompts.progress('Waiting for the code to be confirmed');
+  const grant = { grantType: 'urn:ietf:params:oauth:grant-type:device_code', deviceCode };
+  let interval = firstInterval;
+  while (clock.now() < code.expiresAt.getTime()) {
+    await clock.sleep(interval, ending);
+    try {
+      return await oidc.createToken(registration, grant, ending);
+    } catch (thrown) {
+      interval += getPollDelay(thrown, session);
+    }
+  }
+  throw createCodeExpiredError(session);
+}
+
+/** Retries with a new client if Identity Center no longer has the stored one. */
+async function start(oidc: Oidc, signal: AbortSignal) {
+  const known = await oidc.registration('device', signal);
+  const startWith = async (registration: Registration) => ({
+    registration,
+    authorization: await oidc.startDevice(registration, signal),
+  });
+  try {
+    return await startWith(known);
+  } catch (thrown) {
+    if (getOAuthErrorCode(thrown) !== 'invalid_client') throw thrown;
+    await oidc.forgetRegistration('device');
+    return await startWith(await oidc.registration('device', signal));
+  }
+}
+
+/** Returns the increase of the polling interval. Throws if the login has failed. */
+function getPollDelay(thrown: unknown, session: SsoSession): number {
+  switch (getOAuthErrorCode(thrown)) {
+    case 'authorization_pending':
+      return 0;
+    case 'slow_down':
+      return SLOWER;
+    case 'expired_token':
+      throw createCodeExpiredError(session, thrown);
+    case 'access_denied':
+      throw new AgentCoreError(
+        'credentials',
+        `The sign-in to ${formatSsoSessionName(session)} was denied: run "${formatLoginCommand(session)}" to try again`,
+        { cause: thrown },
+      );
+  }
+  // A short network failure must not end the login, because the user may have entered the code
+  // already.
+  const passes = ['connection', 'timeout', 'upstream'];
+  if (thrown instanceof AgentCoreError && passes.includes(thrown.code)) return SLOWER;
+  throw thrown;
+}
+
+function createCodeExpiredError(session: SsoSession, cause?: unknown): AgentCoreError {
+  return new AgentCoreError(
+    'timeout',
+    `The code expired before it was confirmed: run "${formatLoginCommand(session)}" for a new one`,
+    { cause },
+  );
 }

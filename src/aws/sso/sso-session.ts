@@ -1,15 +1,17 @@
-import type { Environment } from '../../environment.ts';
-import { AgentCoreError } from '../../error.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Environment } from '../../base/environment.ts';
+import { AgentCoreError } from '../../base/errors.ts';
+import type { Network } from '../../http/network.ts';
 import {
   describeMisreadProfile,
   describeProfileFault,
   describeSimilarSection,
   describeSsoSessionFault,
+  getEnvironmentProfile,
   type ProfileFiles,
   readProfileFiles,
   type Section,
-} from '../credentials/profile-files.ts';
-import { getEnvironmentProfile } from '../environment-profile.ts';
+} from '../shared-config.ts';
 
 /** An access portal of IAM Identity Center, as configured in the shared files. */
 export interface SsoSession {
@@ -180,4 +182,56 @@ function createMissingSsoError(profile: string, files: ProfileFiles): AgentCoreE
 
 function quoteName(name: string): string {
   return /^[\w@%+=:,./-]+$/.test(name) ? name : `"${name}"`;
+}
+
+/** Current time and delays, in milliseconds. Tests replace it. */
+export interface Clock {
+  now(): number;
+  /** Rejects with the signal's reason if the signal aborts. */
+  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
+}
+
+/** The environment of login operations. */
+export interface SsoContext {
+  readonly env: Environment;
+  readonly network: Network;
+  /** Default: the system clock. */
+  readonly clock?: Clock;
+}
+
+const systemClock: Clock = {
+  now: Date.now,
+  async sleep(milliseconds, signal) {
+    try {
+      await sleep(milliseconds, undefined, { signal });
+    } catch {
+      throw signal.reason;
+    }
+  },
+};
+
+export function getClock({ clock = systemClock }: Pick<SsoContext, 'clock'>): Clock {
+  return clock;
+}
+
+/** The code for a sign-in and the page to enter it on. */
+export interface SignInCode {
+  readonly userCode: string;
+  readonly verificationUri: string;
+  /** The same page with the code filled in, if available. */
+  readonly verificationUriComplete: string | undefined;
+  readonly expiresAt: Date;
+}
+
+/**
+ * User interaction of a login. The CLI prints messages, and the extension shows them. The login
+ * itself does neither.
+ */
+export interface LoginPrompts {
+  /** Opens the page. Returns false if it could not be opened, and the login then uses a code. */
+  openBrowser(url: string): Promise<boolean>;
+  /** Shows the code. The login polls for confirmation and does not wait for this call. */
+  showCode(code: SignInCode): Promise<void> | void;
+  /** Shows a short progress sentence, without a full stop. */
+  progress(sentence: string): void;
 }

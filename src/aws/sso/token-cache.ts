@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
+import { type FSWatcher, watch } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Environment } from '../../environment.ts';
-import { getHomeDirectory } from '../credentials/profile-files.ts';
-import { ensurePrivateDirectory, replaceFile } from './private-file.ts';
-import type { SsoSession } from './sso-session.ts';
+import type { Environment } from '../../base/environment.ts';
+import { ensurePrivateDirectory, replaceFile } from '../../base/files.ts';
+import { getHomeDirectory } from '../shared-config.ts';
+import { getClock, type SsoContext, type SsoSession } from './sso-session.ts';
 
 /** An OAuth client registration. The client is public, so its secret proves nothing. */
 export interface Registration {
@@ -181,4 +182,78 @@ function parseDate(text: unknown): Date | undefined {
   // Old versions of the AWS CLI wrote "UTC" instead of "Z".
   const date = new Date(text.replace(/UTC$/, 'Z'));
   return Number.isNaN(date.getTime()) ? undefined : date;
+}
+
+/** The state of a login, for views. */
+export type LoginStatus =
+  | { readonly state: 'signed-out' }
+  | {
+      /** `refreshable`: expired, but the next use refreshes it without the user. */
+      readonly state: 'signed-in' | 'refreshable' | 'expired';
+      readonly until: Date;
+      /** Whether it can be refreshed after `until` without the user, based on the stored data. */
+      readonly isRefreshable: boolean;
+    };
+
+/** Reads the login state from the stored token only. A login revoked by AWS still appears valid. */
+export async function readLoginStatus(
+  session: SsoSession,
+  context: Pick<SsoContext, 'env' | 'clock'>,
+): Promise<LoginStatus> {
+  const now = getClock(context).now();
+  const token = await readToken(session, context.env);
+  if (!token) return { state: 'signed-out' };
+  const renews = isRefreshable(token, now);
+  const expired = renews ? 'refreshable' : 'expired';
+  return {
+    state: isValid(token, now) ? 'signed-in' : expired,
+    until: token.expiresAt,
+    isRefreshable: renews,
+  };
+}
+
+/** Debounce in milliseconds. */
+const SETTLED_AFTER_MS = 200;
+
+/** Milliseconds between checks for a missing directory. */
+const POLL_INTERVAL_MS = 3_000;
+
+/**
+ * Calls `onChange` after a possible login or logout by any program, until the signal aborts. It may
+ * miss changes if the file system does not report them.
+ */
+export function watchLogins(env: Environment, onChange: () => void, signal: AbortSignal): void {
+  if (signal.aborted) return;
+  const folder = getSsoCacheDirectory(env);
+  let watcher: FSWatcher | undefined;
+  let settling: NodeJS.Timeout | undefined;
+
+  const settle = () => {
+    clearTimeout(settling);
+    settling = setTimeout(onChange, SETTLED_AFTER_MS).unref();
+  };
+  const follow = () => {
+    if (watcher) return false;
+    try {
+      const begun = watch(folder, { persistent: false }, settle);
+      watcher = begun.on('error', () => {
+        begun.close();
+        if (watcher === begun) watcher = undefined;
+      });
+      return true;
+    } catch {
+      // The first login creates the directory.
+      return false;
+    }
+  };
+  follow();
+  const timer = setInterval(() => {
+    if (follow()) settle();
+  }, POLL_INTERVAL_MS).unref();
+  const end = () => {
+    clearInterval(timer);
+    clearTimeout(settling);
+    watcher?.close();
+  };
+  signal.addEventListener('abort', end, { once: true });
 }

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { GivenAnswer, PendingApproval } from '../../policy/approvals/approvals-folder.ts';
+import type { GivenAnswer, PendingApproval } from '../../state/files/approval-files.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
 import type { SessionNode } from '../sessions/session-node.ts';

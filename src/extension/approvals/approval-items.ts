@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import type { PendingApproval } from '../../policy/approvals/approvals-folder.ts';
-import { sanitizeForTerminal } from '../../sessions/session-words.ts';
+import { sanitizeForTerminal } from '../../base/format.ts';
+import type { PendingApproval } from '../../state/files/approval-files.ts';
 
 /** Internal command: opens the approval dialog for the call with the given id. */
 export const REVIEW = '_agentcore.reviewApproval';

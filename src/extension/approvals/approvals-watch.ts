@@ -1,8 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import * as vscode from 'vscode';
-import type { Environment } from '../../environment.ts';
-import { getStateDirectory } from '../../journal/state-folder.ts';
-import type { GivenAnswer, PendingApproval } from '../../policy/approvals/approvals-folder.ts';
+import { type Environment, getStateDirectory } from '../../base/environment.ts';
+import type { GivenAnswer, PendingApproval } from '../../state/files/approval-files.ts';
 
 /** Poll interval in milliseconds, for file systems without change notifications. */
 const POLL_INTERVAL_MS = 5_000;
@@ -76,7 +75,7 @@ export class ApprovalsModel implements vscode.Disposable {
   }
 
   async #open() {
-    const approvals = await import('../../policy/approvals/approvals-folder.ts');
+    const approvals = await import('../../state/files/approval-files.ts');
     return {
       ...approvals,
       folder: approvals.getApprovalsDirectory(getStateDirectory(this.#env())),

@@ -1,8 +1,7 @@
 import { lstat, mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { replaceFile } from '../../aws/sso/private-file.ts';
-import { AgentCoreError } from '../../error.ts';
-import { describeFileError } from '../../file-failure.ts';
+import { AgentCoreError, describeFileError } from '../../base/errors.ts';
+import { replaceFile } from '../../base/files.ts';
 
 /** Configurations have a few kilobytes. A larger file is not a configuration. */
 const MAX_FILE_BYTES = 10 * 1024 * 1024;

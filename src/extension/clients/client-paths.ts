@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { posix, win32 } from 'node:path';
-import type { Environment } from '../../environment.ts';
+import type { Environment } from '../../base/environment.ts';
 
 /** A client with a configuration file for MCP servers. */
 export type ClientId = 'vscode' | 'claude' | 'cursor' | 'kiro';

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
-import { AgentCoreError } from '../../error.ts';
+import { AgentCoreError } from '../../base/errors.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { pickEntry, resolveCommandTarget } from '../commands/command-subject.ts';
 import { Preview } from '../consent/preview.ts';

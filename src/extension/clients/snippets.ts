@@ -8,7 +8,7 @@ import {
   parse,
   parseTree,
 } from 'jsonc-parser';
-import { AgentCoreError } from '../../error.ts';
+import { AgentCoreError } from '../../base/errors.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { createServerEnvironment, type ServerEnvironment } from '../servers/server-environment.ts';
 import type { ClientId } from './client-paths.ts';

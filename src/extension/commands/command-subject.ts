@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/discovered.ts';
+import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/model.ts';
 import { Commands } from '../contributions.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';

@@ -1,5 +1,4 @@
-import { parseRuntimeArn } from '../../aws/arn.ts';
-import { parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
+import { parseGatewayArn, parseRuntimeArn } from '../../aws/arn.ts';
 
 const DEFAULT_ENDPOINT = 'DEFAULT';
 

@@ -1,13 +1,13 @@
-import { parseRuntimeArn } from '../../aws/arn.ts';
+import { parseGatewayArn, parseRuntimeArn } from '../../aws/arn.ts';
 import {
   createAccessPolicy,
   createCallerPolicy,
+  createTrustPolicy,
   type Needs,
+  type PolicyDocument,
   type Targets,
-} from '../../aws/iam/access-policy.ts';
-import { parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
-import type { PolicyDocument, TrustPolicy } from '../../aws/iam/policy-document.ts';
-import { createTrustPolicy } from '../../aws/iam/trust-policy.ts';
+  type TrustPolicy,
+} from '../../aws/iam/policies.ts';
 import type { EntryRole } from '../runtimes/runtime-entry.ts';
 
 /** The extension's minimum permissions on a runtime. */

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { getErrorMessage } from '../../error.ts';
+import { getErrorMessage } from '../../base/errors.ts';
 import { REVIEW_COMMAND } from '../consent/command-consent.ts';
 import { Commands } from '../contributions.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
@@ -118,7 +118,7 @@ async function signIn(profile: string, next: Remedy | undefined): Promise<void> 
 
 /** The file may not exist yet. */
 async function openAwsConfig(): Promise<void> {
-  const { getProfilePaths: profilePaths } = await import('../../aws/credentials/profile-files.ts');
+  const { getProfilePaths: profilePaths } = await import('../../aws/shared-config.ts');
   const file = vscode.Uri.file(profilePaths(getWindowEnvironment()).config);
   const isThere = await vscode.workspace.fs.stat(file).then(
     () => true,

@@ -4,9 +4,9 @@ import {
   formatStatement,
   parseDenial,
 } from '../../aws/iam/access-denied.ts';
-import { findUnconfirmed, type WorkspaceCommand } from '../../confirmed-commands.ts';
-import { AgentCoreError, getErrorMessage } from '../../error.ts';
-import type { SessionInfo } from '../../sessions/session-book.ts';
+import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
+import { findUnconfirmed, type WorkspaceCommand } from '../../base/exec.ts';
+import type { SessionInfo } from '../../sessions/session-info.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 
 /** An action that may fix an error. */

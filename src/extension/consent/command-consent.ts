@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
+import { AgentCoreError } from '../../base/errors.ts';
 import {
   digestCommand,
   findUnconfirmed,
   UnconfirmedCommand,
   type WorkspaceCommand,
-} from '../../confirmed-commands.ts';
-import { AgentCoreError } from '../../error.ts';
+} from '../../base/exec.ts';
 import { Preview } from './preview.ts';
 import { escapeInvisible, wrapLines } from './shown-command.ts';
 

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
-import type { Account } from '../../aws/sso/portal.ts';
+import type { Account } from '../../aws/sso/portal-client.ts';
 import type { SsoSession } from '../../aws/sso/sso-session.ts';
-import type { Environment } from '../../environment.ts';
+import type { Environment } from '../../base/environment.ts';
 import { UserCancelledError } from '../servers/server-preparation.ts';
 import { askText, pick } from '../setup/quick-steps.ts';
 import { BACK, type FlowStep, runWizard } from '../setup/step-flow.ts';
@@ -42,7 +42,7 @@ export async function addProfile(session: SsoSession, env: Environment): Promise
     ],
     {},
   )) as Required<Draft>;
-  const { writeProfile } = await import('../../aws/sso/profile-writer.ts');
+  const { writeProfile } = await import('../../aws/credentials/profile-writer.ts');
   const profile = {
     name,
     session,
@@ -62,8 +62,8 @@ export async function addProfile(session: SsoSession, env: Environment): Promise
 /** Prompts the user to sign in first if there is no login. */
 async function listAccounts(session: SsoSession, env: Environment): Promise<readonly Account[]> {
   const [portal, { openNetwork }] = await Promise.all([
-    import('../../aws/sso/portal.ts'),
-    import('../../aws/shared-config.ts'),
+    import('../../aws/sso/portal-client.ts'),
+    import('../../aws/endpoints.ts'),
   ]);
   const { name, profile } = session;
   const choice = profile === undefined ? { ssoSession: name } : { profile };

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import type { WorkspaceCommand } from '../../confirmed-commands.ts';
-import type { Environment } from '../../environment.ts';
+import type { Environment } from '../../base/environment.ts';
+import type { WorkspaceCommand } from '../../base/exec.ts';
 import { UserCancelledError } from '../servers/server-preparation.ts';
 import { getWorkspaceAwsFiles } from '../window-environment.ts';
 
@@ -20,8 +20,8 @@ export async function openAwsLogin(
   const [{ getProfileKind: kindOf }, { readProfileFiles }, { quoteForShell: shellWord }] =
     await Promise.all([
       import('../../aws/credentials/profiles.ts'),
-      import('../../aws/credentials/profile-files.ts'),
-      import('../../aws/credentials/credentials-failure.ts'),
+      import('../../aws/shared-config.ts'),
+      import('../../aws/credentials/errors.ts'),
     ]);
   if (kindOf(profile, await readProfileFiles(env)) !== 'login') return false;
   const command = `aws login --profile ${shellWord(profile)}`;
@@ -48,7 +48,7 @@ export async function openAwsLogin(
  * the sign-in address.
  */
 async function readWorkspaceFiles(): Promise<readonly string[]> {
-  const { readSharedFile } = await import('../../aws/credentials/profile-files.ts');
+  const { readSharedFile } = await import('../../aws/shared-config.ts');
   return Promise.all(
     getWorkspaceAwsFiles().map(async (path) => `# ${path}\n${(await readSharedFile(path)) ?? ''}`),
   );

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { SsoSession } from '../../aws/sso/sso-session.ts';
-import type { WorkspaceCommand } from '../../confirmed-commands.ts';
-import type { Environment } from '../../environment.ts';
+import type { Environment } from '../../base/environment.ts';
+import type { WorkspaceCommand } from '../../base/exec.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { showError } from '../commands/present-error.ts';
 import { Commands } from '../contributions.ts';
@@ -51,9 +51,9 @@ export function registerCredentialCommands(
       return;
     }
     const [{ logout }, { formatSsoSessionName: nameOf }, { openNetwork }] = await Promise.all([
-      import('../../aws/sso/portal.ts'),
+      import('../../aws/sso/portal-client.ts'),
       import('../../aws/sso/sso-session.ts'),
-      import('../../aws/shared-config.ts'),
+      import('../../aws/endpoints.ts'),
     ]);
     const name = nameOf(session);
     const context = { env: env(), network: await openNetwork(session.profile, env()) };

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
-import type { LoginStatus } from '../../aws/sso/status.ts';
-import { getErrorMessage } from '../../error.ts';
-import { formatDuration, formatTime, sanitizeForTerminal } from '../../sessions/session-words.ts';
+import type { LoginStatus } from '../../aws/sso/token-cache.ts';
+import { getErrorMessage } from '../../base/errors.ts';
+import { formatDuration, formatTime, sanitizeForTerminal } from '../../base/format.ts';
 import { createTooltip } from '../facts-text.ts';
 import type {
   CredentialNode,

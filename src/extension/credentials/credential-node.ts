@@ -1,8 +1,8 @@
+import type { Identity } from '../../aws/credentials/caller-identity.ts';
 import type { Profile } from '../../aws/credentials/profiles.ts';
-import type { RoleTarget } from '../../aws/credentials/role-targets.ts';
-import type { Identity } from '../../aws/discovery/who-am-i.ts';
+import type { RoleTarget } from '../../aws/credentials/recent-roles.ts';
 import type { SsoSession } from '../../aws/sso/sso-session.ts';
-import type { LoginStatus } from '../../aws/sso/status.ts';
+import type { LoginStatus } from '../../aws/sso/token-cache.ts';
 
 /** The nodes of the view "Credentials", also passed to its commands. */
 export type CredentialNode =

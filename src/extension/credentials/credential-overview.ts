@@ -1,6 +1,5 @@
-import type { Environment } from '../../environment.ts';
-import { getErrorMessage } from '../../error.ts';
-import { getStateDirectory } from '../../journal/state-folder.ts';
+import { type Environment, getStateDirectory } from '../../base/environment.ts';
+import { getErrorMessage } from '../../base/errors.ts';
 import type { CredentialNode, SsoNode } from './credential-node.ts';
 
 /**
@@ -35,7 +34,7 @@ async function readSessions(env: Environment): Promise<readonly SsoNode[]> {
   const [{ listSsoSessions, findSsoSession }, { readLoginStatus: loginStatus }, { listProfiles }] =
     await Promise.all([
       import('../../aws/sso/sso-session.ts'),
-      import('../../aws/sso/status.ts'),
+      import('../../aws/sso/token-cache.ts'),
       import('../../aws/credentials/profiles.ts'),
     ]);
   const named = await listSsoSessions(env);
@@ -62,7 +61,7 @@ async function readProfiles(env: Environment): Promise<readonly CredentialNode[]
 }
 
 async function readRoles(env: Environment): Promise<readonly CredentialNode[]> {
-  const { RoleTargets } = await import('../../aws/credentials/role-targets.ts');
+  const { RoleTargets } = await import('../../aws/credentials/recent-roles.ts');
   const roles = await new RoleTargets(getStateDirectory(env)).list();
   return roles.length > 0 ? [{ kind: 'roles', roles }] : [];
 }

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Environment } from '../../environment.ts';
+import type { Environment } from '../../base/environment.ts';
 import { Contexts, Views } from '../contributions.ts';
 import { createCredentialItem } from './credential-items.ts';
 import type { CredentialNode } from './credential-node.ts';

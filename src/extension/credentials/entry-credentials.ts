@@ -1,8 +1,7 @@
-import type { CredentialProvider } from '../../aws/credentials/credentials.ts';
-import type { AssumeRole } from '../../aws/credentials/credentials-options.ts';
-import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
-import { getEnvironmentProfile } from '../../aws/environment-profile.ts';
-import type { Environment } from '../../environment.ts';
+import type { AssumeRole, CredentialPrompts } from '../../aws/credentials/options.ts';
+import type { CredentialProvider } from '../../aws/credentials/provider.ts';
+import { getEnvironmentProfile } from '../../aws/shared-config.ts';
+import type { Environment } from '../../base/environment.ts';
 import type { EntryRole, RuntimeEntry } from '../runtimes/runtime-entry.ts';
 
 /** The proxy's default role session name. */
@@ -16,8 +15,8 @@ export async function createEntryCredentials(
   options: { readonly env: Environment; readonly prompts?: CredentialPrompts | undefined },
 ): Promise<CredentialProvider> {
   const [{ createCredentialProvider: findCredentials }, { openNetwork }] = await Promise.all([
-    import('../../aws/credentials/credentials.ts'),
-    import('../../aws/shared-config.ts'),
+    import('../../aws/credentials/provider.ts'),
+    import('../../aws/endpoints.ts'),
   ]);
   const { env, prompts } = options;
   const profile = entry.profile ?? getEnvironmentProfile(env);

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import type { Identity } from '../../aws/discovery/who-am-i.ts';
-import type { Environment } from '../../environment.ts';
+import type { Identity } from '../../aws/credentials/caller-identity.ts';
+import type { Environment } from '../../base/environment.ts';
 import type { EntryRole } from '../runtimes/runtime-entry.ts';
 import { toAssumeRole } from './entry-credentials.ts';
 
@@ -96,9 +96,9 @@ export class IdentitiesModel implements vscode.Disposable {
   async #find({ profile, role }: IdentityKey): Promise<Identity> {
     const [{ getCallerIdentity: whoAmI }, { Network }, { readServiceSettings }] = await Promise.all(
       [
-        import('../../aws/discovery/who-am-i.ts'),
-        import('../../aws/network.ts'),
-        import('../../aws/shared-config.ts'),
+        import('../../aws/credentials/caller-identity.ts'),
+        import('../../http/network.ts'),
+        import('../../aws/endpoints.ts'),
       ],
     );
     const env = this.#env();

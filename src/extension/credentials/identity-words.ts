@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import type { Identity } from '../../aws/discovery/who-am-i.ts';
-import { formatDuration } from '../../sessions/session-words.ts';
+import type { Identity } from '../../aws/credentials/caller-identity.ts';
+import { formatDuration } from '../../base/format.ts';
 
 /** Formats an identity. Example: `role Reader (alice)`. */
 export function formatIdentity({ kind, name, sessionName, arn }: Identity): string {

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
-import { isSecureUrl } from '../../aws/private-url.ts';
 import type { SsoSession } from '../../aws/sso/sso-session.ts';
-import type { Environment } from '../../environment.ts';
+import type { Environment } from '../../base/environment.ts';
+import { isSecureUrl } from '../../http/secure-url.ts';
 import { showError } from '../commands/present-error.ts';
 import { UserCancelledError } from '../servers/server-preparation.ts';
 import { askText, type InputQuestion } from '../setup/quick-steps.ts';
@@ -32,7 +32,7 @@ export async function addSsoSession(
 ): Promise<{ readonly session: SsoSession; readonly until: Date }> {
   const [{ ACCOUNT_SCOPE }, { writeSsoSession }] = await Promise.all([
     import('../../aws/sso/sso-session.ts'),
-    import('../../aws/sso/profile-writer.ts'),
+    import('../../aws/credentials/profile-writer.ts'),
   ]);
   let draft: SsoSessionDraft = {};
   for (;;) {

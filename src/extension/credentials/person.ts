@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
-import type { LoginPrompts, SignInCode } from '../../aws/sso/prompts.ts';
+import type { CredentialPrompts } from '../../aws/credentials/options.ts';
+import type { LoginPrompts, SignInCode } from '../../aws/sso/sso-session.ts';
 import { UserCancelledError } from '../servers/server-preparation.ts';
 import { formatMissingLogin } from './profile-words.ts';
 

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { SsoChoice, SsoSession } from '../../aws/sso/sso-session.ts';
-import type { Environment } from '../../environment.ts';
+import type { Environment } from '../../base/environment.ts';
 import { WindowLoginPrompts } from './person.ts';
 
 /** Sign-in timeout in milliseconds. */
@@ -28,7 +28,7 @@ export async function signIn(
     await Promise.all([
       import('../../aws/sso/login.ts'),
       import('../../aws/sso/sso-session.ts'),
-      import('../../aws/shared-config.ts'),
+      import('../../aws/endpoints.ts'),
     ]);
   const session = 'session' in choice ? choice.session : await findSsoSession(choice, env);
   return vscode.window.withProgress(

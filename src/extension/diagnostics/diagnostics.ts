@@ -1,5 +1,5 @@
 import { release } from 'node:os';
-import type { Environment } from '../../environment.ts';
+import type { Environment } from '../../base/environment.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { getTargetArn } from '../servers/server-environment.ts';
 

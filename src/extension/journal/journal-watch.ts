@@ -1,10 +1,10 @@
 import * as vscode from 'vscode';
-import type { Environment } from '../../environment.ts';
-import { getErrorMessage } from '../../error.ts';
-import type { FollowedRecord } from '../../journal/follow.ts';
-import type { SessionStore } from '../../sessions/known-sessions.ts';
-import type { GetExternalId } from '../../sessions/session-access.ts';
-import type { SessionInfo } from '../../sessions/session-book.ts';
+import type { Environment } from '../../base/environment.ts';
+import { getErrorMessage } from '../../base/errors.ts';
+import type { SessionInfo } from '../../sessions/session-info.ts';
+import type { SessionStore } from '../../sessions/session-store.ts';
+import type { GetExternalId } from '../../sessions/stop-session.ts';
+import type { FollowedRecord } from '../../state/journal/follow.ts';
 import { getAwsFilesKey } from '../window-environment.ts';
 
 /** The sessions at one point in time, or the reason why they are unavailable. */
@@ -67,7 +67,7 @@ export class SessionsModel implements vscode.Disposable {
     const key = getAwsFilesKey(env);
     // Other AWS files or another confirmed command can lead to other credentials.
     if (this.#sessions?.key !== key) {
-      const known = import('../../sessions/known-sessions.ts').then(
+      const known = import('../../sessions/session-store.ts').then(
         ({ SessionStore: Sessions }) => new Sessions(env, 'extension', this.#getExternalId),
       );
       this.#sessions = { key, known };
@@ -123,7 +123,7 @@ export class SessionsModel implements vscode.Disposable {
     const { signal } = this.#ending;
     try {
       const [{ followJournal }, { folder }] = await Promise.all([
-        import('../../journal/follow.ts'),
+        import('../../state/journal/follow.ts'),
         this.sessions(),
       ]);
       for await (const record of followJournal(folder, signal)) {

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { CONFIRMED_CONFIG } from '../../confirmed-commands.ts';
-import type { Environment } from '../../environment.ts';
-import { AgentCoreError } from '../../error.ts';
+import type { Environment } from '../../base/environment.ts';
+import { AgentCoreError } from '../../base/errors.ts';
+import { CONFIRMED_CONFIG } from '../../base/exec.ts';
 
 /** The address and the runtimes of a running local AgentCore. */
 export interface LocalEndpoint {

@@ -1,4 +1,4 @@
-import { AgentCoreError } from '../../error.ts';
+import { AgentCoreError } from '../../base/errors.ts';
 import type { StartVariables } from '../servers/server-preparation.ts';
 import type { LocalEndpoint } from './local-agentcore.ts';
 

@@ -1,8 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { digestCommand } from '../../confirmed-commands.ts';
-import { AgentCoreError } from '../../error.ts';
-import { describeFileError } from '../../file-failure.ts';
+import { AgentCoreError, describeFileError } from '../../base/errors.ts';
+import { digestCommand } from '../../base/exec.ts';
 import type { CommandConsent } from '../consent/command-consent.ts';
 import { Settings } from '../contributions.ts';
 import { resolveEntryPath } from '../runtimes/entry-path.ts';

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Problem } from '../../policy/documents/document-text.ts';
+import type { Problem } from '../../policy/documents/source-text.ts';
 
 /** A key, a name or a value: the range to underline. */
 const TERM = /[^\s:,[\]{}"']+/;
@@ -31,7 +31,7 @@ export class PolicyDiagnostics implements vscode.Disposable {
 
   /** Returns the problems of a document, sorted by position. Empty if it is a valid policy. */
   async check(document: vscode.TextDocument): Promise<readonly Problem[]> {
-    const { parsePolicy: readPolicy } = await import('../../policy/documents/read-policy.ts');
+    const { parsePolicy: readPolicy } = await import('../../policy/documents/parser.ts');
     const { problems } = readPolicy(document.getText(), document.fileName);
     const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
     if (!document.isClosed) {

@@ -1,6 +1,6 @@
 import { basename, normalize } from 'node:path';
-import type { Environment } from '../../environment.ts';
-import { getPolicyLocations } from '../../policy/documents/policy-places.ts';
+import type { Environment } from '../../base/environment.ts';
+import { getPolicyLocations } from '../../policy/documents/locations.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 
 /** File names of policy documents. `package.json` has the same patterns for the schema. */

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import type { Environment } from '../../environment.ts';
-import { AgentCoreError, getErrorMessage } from '../../error.ts';
+import type { Environment } from '../../base/environment.ts';
+import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
 import type { LogChannel } from '../log-channel.ts';

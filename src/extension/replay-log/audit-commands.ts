@@ -1,7 +1,6 @@
 import * as vscode from 'vscode';
-import type { Environment } from '../../environment.ts';
-import { getStateDirectory } from '../../journal/state-folder.ts';
-import type { AuditReport } from '../../policy/audit/verify-audit.ts';
+import { type Environment, getStateDirectory } from '../../base/environment.ts';
+import type { AuditReport } from '../../state/audit/verify.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
 
@@ -11,7 +10,7 @@ export function registerAuditCommands(commands: CommandRegistry, env: () => Envi
     const report = await vscode.window.withProgress(
       { location: vscode.ProgressLocation.Notification, title: vscode.l10n.t('Verifying audit') },
       async () => {
-        const { verifyAudit } = await import('../../policy/audit/verify-audit.ts');
+        const { verifyAudit } = await import('../../state/audit/verify.ts');
         return verifyAudit(state);
       },
     );

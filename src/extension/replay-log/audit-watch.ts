@@ -1,9 +1,8 @@
 import { type FSWatcher, watch } from 'node:fs';
 import * as vscode from 'vscode';
-import type { Environment } from '../../environment.ts';
-import { getErrorMessage } from '../../error.ts';
-import { getStateDirectory } from '../../journal/state-folder.ts';
-import type { Audited, RecentAudit } from '../../policy/audit/recent-audit.ts';
+import { type Environment, getStateDirectory } from '../../base/environment.ts';
+import { getErrorMessage } from '../../base/errors.ts';
+import type { Audited, RecentAudit } from '../../state/audit/recent.ts';
 
 /** Debounce in milliseconds after a change of the audit. */
 const DEBOUNCE_MS = 300;
@@ -87,7 +86,7 @@ export class ActivityModel implements vscode.Disposable {
   }
 
   async #open(): Promise<RecentAudit> {
-    const { RecentAudit: Recent } = await import('../../policy/audit/recent-audit.ts');
+    const { RecentAudit: Recent } = await import('../../state/audit/recent.ts');
     return new Recent(getStateDirectory(this.#env()));
   }
 

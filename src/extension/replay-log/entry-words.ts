@@ -1,7 +1,8 @@
 import * as vscode from 'vscode';
-import type { CallRecord, JournalRecord } from '../../journal/records.ts';
-import { formatDecisionEffect } from '../../policy/audit/decision-words.ts';
-import { formatRuntimeName, sanitizeForTerminal } from '../../sessions/session-words.ts';
+import { sanitizeForTerminal } from '../../base/format.ts';
+import { formatDecisionEffect } from '../../policy/engine/decision.ts';
+import { formatRuntimeName } from '../../sessions/format.ts';
+import type { CallRecord, JournalRecord } from '../../state/journal/records.ts';
 import type { LogEntry } from './log-filter.ts';
 
 /** The label and the description of a log entry. */

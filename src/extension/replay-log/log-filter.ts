@@ -1,7 +1,7 @@
-import type { JournalRecord, ProgramRecord } from '../../journal/records.ts';
-import type { AuditedRequest } from '../../policy/audit/audit-records.ts';
-import type { Audited } from '../../policy/audit/recent-audit.ts';
-import { formatRecord, getRecordTime, isWanted } from '../../sessions/record-words.ts';
+import { formatRecord, getRecordTime, isWanted } from '../../sessions/format.ts';
+import type { Audited } from '../../state/audit/recent.ts';
+import type { AuditedRequest } from '../../state/audit/records.ts';
+import type { JournalRecord, ProgramRecord } from '../../state/journal/records.ts';
 
 /** Filters log entries by kind and session. */
 export interface LogFilter {

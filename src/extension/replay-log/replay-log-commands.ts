@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import * as vscode from 'vscode';
-import { getRecordIds } from '../../sessions/session-lookup.ts';
+import { getRecordIds } from '../../sessions/session-info.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands, Views } from '../contributions.ts';
 import type { SessionNode } from '../sessions/session-node.ts';

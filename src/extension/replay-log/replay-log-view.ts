@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
-import { getErrorMessage } from '../../error.ts';
-import type { CallRecord } from '../../journal/records.ts';
-import { formatDecision } from '../../policy/audit/decision-words.ts';
-import { formatRecord } from '../../sessions/record-words.ts';
-import { formatTime, sanitizeForTerminal } from '../../sessions/session-words.ts';
+import { getErrorMessage } from '../../base/errors.ts';
+import { formatTime, sanitizeForTerminal } from '../../base/format.ts';
+import { formatDecision } from '../../policy/engine/decision.ts';
+import { formatRecord } from '../../sessions/format.ts';
+import type { CallRecord } from '../../state/journal/records.ts';
 import { Commands, Contexts, Views } from '../contributions.ts';
 import type { SessionsModel } from '../journal/journal-watch.ts';
 import type { ActivityModel } from './audit-watch.ts';
@@ -130,7 +130,7 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
     this.#missing = this.#journal.snapshot.problems.join('\n');
     try {
       const [{ readJournal }, { folder }] = await Promise.all([
-        import('../../journal/reader.ts'),
+        import('../../state/journal/reader.ts'),
         this.#journal.sessions(),
       ]);
       const { files, problems } = await readJournal(folder);

@@ -1,12 +1,10 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import type { DiscoveredScope } from '../../aws/discovery/discovered-place.ts';
-import type { Discovery } from '../../aws/discovery/discovery.ts';
-import type { DiscoveryScope } from '../../aws/discovery/place.ts';
-import type { Environment } from '../../environment.ts';
-import { getErrorMessage } from '../../error.ts';
-import { getStateDirectory } from '../../journal/state-folder.ts';
-import { getScopeKey } from './runtime-node.ts';
+import type { DiscoveredScope, Discovery } from '../../aws/discovery/discovery.ts';
+import type { DiscoveryScope } from '../../aws/discovery/model.ts';
+import { getScopeKey } from '../../aws/discovery/scopes.ts';
+import { type Environment, getStateDirectory } from '../../base/environment.ts';
+import { getErrorMessage } from '../../base/errors.ts';
 
 interface Look {
   /** Resolves when the first results are available. */

@@ -1,12 +1,11 @@
-import type { DiscoveryScope } from '../../aws/discovery/place.ts';
-import type { Problem } from '../../aws/discovery/problem.ts';
-import { getEnvironmentProfile } from '../../aws/environment-profile.ts';
-import type { Environment } from '../../environment.ts';
-import { getErrorMessage } from '../../error.ts';
+import type { DiscoveryScope, Problem } from '../../aws/discovery/model.ts';
+import { getScopeKey } from '../../aws/discovery/scopes.ts';
+import { getEnvironmentProfile } from '../../aws/shared-config.ts';
+import type { Environment } from '../../base/environment.ts';
+import { getErrorMessage } from '../../base/errors.ts';
 import { getRegion, toAssumeRole } from '../credentials/entry-credentials.ts';
 import type { DiscoverySettings } from './discovery-settings.ts';
 import type { RuntimeEntry } from './runtime-entry.ts';
-import { getScopeKey } from './runtime-node.ts';
 
 /** The discovery settings and the entries. The entries apply if no profile is set. */
 interface DiscoveryChoice extends DiscoverySettings {
@@ -29,7 +28,7 @@ export async function chooseScopes(
   choice: DiscoveryChoice,
   env: Environment,
 ): Promise<ChosenScopes> {
-  const { resolveScopes: resolvePlaces } = await import('../../aws/discovery/place.ts');
+  const { resolveScopes: resolvePlaces } = await import('../../aws/discovery/scopes.ts');
   const places = new Map<string, DiscoveryScope>();
   const problems = choice.problems.map((sentence) => createProblem(sentence));
   const add = (place: DiscoveryScope) => places.set(getScopeKey(place), place);

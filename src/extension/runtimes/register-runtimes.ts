@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import type { WorkspaceCommand } from '../../confirmed-commands.ts';
-import type { Environment } from '../../environment.ts';
+import type { Environment } from '../../base/environment.ts';
+import type { WorkspaceCommand } from '../../base/exec.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { registerCredentialCommands } from '../credentials/credential-commands.ts';
 import { CredentialsView } from '../credentials/credentials-view.ts';
@@ -100,7 +100,7 @@ class ProfileWatch implements vscode.Disposable {
     const { onChange, onLogin } = this.#told;
     void Promise.all([
       import('../../aws/credentials/profiles.ts'),
-      import('../../aws/sso/watch-logins.ts'),
+      import('../../aws/sso/token-cache.ts'),
     ]).then(([{ watchProfiles }, { watchLogins }]) => {
       watchProfiles(this.#env(), onChange, watching.signal);
       watchLogins(this.#env(), onLogin, watching.signal);

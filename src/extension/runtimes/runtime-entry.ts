@@ -1,8 +1,13 @@
-import { parseRuntimeArn, type RuntimeArn } from '../../aws/arn.ts';
-import { type GatewayArn, isGatewayArn, parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
-import { canReceiveSecret } from '../../aws/private-url.ts';
-import { getErrorMessage } from '../../error.ts';
-import { SESSION_MODES, type SessionMode } from '../../sessions/session-ids.ts';
+import {
+  type GatewayArn,
+  isGatewayArn,
+  parseGatewayArn,
+  parseRuntimeArn,
+  type RuntimeArn,
+} from '../../aws/arn.ts';
+import { getErrorMessage } from '../../base/errors.ts';
+import { canReceiveSecret } from '../../http/secure-url.ts';
+import { SESSION_MODES, type SessionMode } from '../../sessions/runtime-session.ts';
 import { FieldReader, InvalidField } from './field-reader.ts';
 
 /** The server's target: AgentCore on AWS, or a local AgentCore on this machine. */

@@ -1,22 +1,21 @@
 import * as vscode from 'vscode';
-import type { DiscoveredScope } from '../../aws/discovery/discovered-place.ts';
-import type { DiscoveryScope } from '../../aws/discovery/place.ts';
-import { formatScopeName } from '../../aws/discovery/place-name.ts';
-import { getCallability } from '../../aws/discovery/usable-as.ts';
-import { sanitizeForTerminal } from '../../sessions/session-words.ts';
+import { getCallability } from '../../aws/discovery/callability.ts';
+import type { DiscoveredScope } from '../../aws/discovery/discovery.ts';
+import type { DiscoveryScope } from '../../aws/discovery/model.ts';
+import { formatScopeName, getScopeKey } from '../../aws/discovery/scopes.ts';
+import { sanitizeForTerminal } from '../../base/format.ts';
 import { Commands } from '../contributions.ts';
 import type { KnownIdentity } from '../credentials/identities.ts';
 import { createTooltip } from '../facts-text.ts';
 import type { RunningPlace } from '../servers/running-servers.ts';
-import {
-  type BrokenNode,
-  type ConfiguredNode,
-  type DiscoveredNode,
-  type EndpointNode,
-  getScopeKey,
-  type ProblemNode,
-  type RuntimeNode,
-  type ScopeNode,
+import type {
+  BrokenNode,
+  ConfiguredNode,
+  DiscoveredNode,
+  EndpointNode,
+  ProblemNode,
+  RuntimeNode,
+  ScopeNode,
 } from './runtime-node.ts';
 import {
   createDiscoveredTooltip,

@@ -2,9 +2,9 @@ import type {
   DiscoveredEndpoint,
   DiscoveredGateway,
   DiscoveredRuntime,
-} from '../../aws/discovery/discovered.ts';
-import type { DiscoveryScope } from '../../aws/discovery/place.ts';
-import type { Problem } from '../../aws/discovery/problem.ts';
+  DiscoveryScope,
+  Problem,
+} from '../../aws/discovery/model.ts';
 import { getTargetArn } from '../servers/server-environment.ts';
 import type { EntryProblem, RuntimeEntry } from './runtime-entry.ts';
 
@@ -63,14 +63,4 @@ export interface ProblemNode {
 
 export function createConfiguredNode(entry: RuntimeEntry): ConfiguredNode {
   return { kind: 'configured', entry, arn: getTargetArn(entry) };
-}
-
-/** A unique and stable key of a place. */
-export function getScopeKey({ profile, region, assumeRole }: DiscoveryScope): string {
-  return JSON.stringify([
-    profile ?? null,
-    region,
-    assumeRole?.arn ?? null,
-    assumeRole?.chain ?? [],
-  ]);
 }

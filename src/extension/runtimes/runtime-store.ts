@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { AssumeRole } from '../../aws/credentials/credentials-options.ts';
+import type { AssumeRole } from '../../aws/credentials/options.ts';
 import { Settings } from '../contributions.ts';
 import { getWorkspaceFolder } from '../workspace-folder.ts';
 import { resolveEntryPath } from './entry-path.ts';

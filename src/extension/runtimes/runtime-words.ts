@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
-import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/discovered.ts';
-import type { DiscoveredScope } from '../../aws/discovery/discovered-place.ts';
-import { getCallability } from '../../aws/discovery/usable-as.ts';
-import { formatDuration } from '../../sessions/session-words.ts';
+import { getCallability } from '../../aws/discovery/callability.ts';
+import type { DiscoveredScope } from '../../aws/discovery/discovery.ts';
+import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/model.ts';
+import { formatDuration } from '../../base/format.ts';
 import type { KnownIdentity } from '../credentials/identities.ts';
 import { formatIdentity } from '../credentials/identity-words.ts';
 import { createTooltip } from '../facts-text.ts';

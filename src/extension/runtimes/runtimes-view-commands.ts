@@ -1,4 +1,4 @@
-import type { Problem } from '../../aws/discovery/problem.ts';
+import type { Problem } from '../../aws/discovery/model.ts';
 import { createMissingStatements, formatStatement } from '../../aws/iam/access-denied.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { showProblem } from '../commands/present-error.ts';

@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
-import type { AssumeRole } from '../../aws/credentials/credentials-options.ts';
-import type { DiscoveryScope } from '../../aws/discovery/place.ts';
-import type { Problem } from '../../aws/discovery/problem.ts';
-import { getEnvironmentProfile } from '../../aws/environment-profile.ts';
-import type { Environment } from '../../environment.ts';
+import type { AssumeRole } from '../../aws/credentials/options.ts';
+import type { DiscoveryScope, Problem } from '../../aws/discovery/model.ts';
+import { getScopeKey } from '../../aws/discovery/scopes.ts';
+import { getEnvironmentProfile } from '../../aws/shared-config.ts';
+import type { Environment } from '../../base/environment.ts';
 import { Contexts, Views } from '../contributions.ts';
 import type { IdentitiesModel } from '../credentials/identities.ts';
 import type { ServersModel } from '../servers/running-servers.ts';
@@ -16,7 +16,6 @@ import { createRuntimeItem } from './runtime-items.ts';
 import {
   createConfiguredNode,
   type DiscoveredNode,
-  getScopeKey,
   type RuntimeNode,
   type ScopeNode,
 } from './runtime-node.ts';

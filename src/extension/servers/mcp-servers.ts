@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
-import { AgentCoreError } from '../../error.ts';
-import { ErrorCode } from '../../mcp/errors.ts';
-import { createCallStatement } from '../commands/missing-statement.ts';
+import { createCallStatement } from '../../aws/iam/access-denied.ts';
+import { AgentCoreError } from '../../base/errors.ts';
+import { ErrorCode } from '../../mcp/message.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 import { requireMcp } from './mcp-switch.ts';
 import type { ServersModel } from './running-servers.ts';

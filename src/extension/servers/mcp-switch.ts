@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { AgentCoreError } from '../../error.ts';
+import { AgentCoreError } from '../../base/errors.ts';
 import { Contexts } from '../contributions.ts';
 
 /**

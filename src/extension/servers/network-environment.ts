@@ -1,4 +1,4 @@
-import type { Environment } from '../../environment.ts';
+import type { Environment } from '../../base/environment.ts';
 
 /** VS Code's network settings, `http.*`. */
 interface NetworkSettings {

@@ -1,6 +1,6 @@
-import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
-import type { Environment } from '../../environment.ts';
-import { AgentCoreError } from '../../error.ts';
+import type { CredentialPrompts } from '../../aws/credentials/options.ts';
+import type { Environment } from '../../base/environment.ts';
+import { AgentCoreError } from '../../base/errors.ts';
 import { createEntryCredentials } from '../credentials/entry-credentials.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 import { type PreparationStep, UserCancelledError } from './server-preparation.ts';
@@ -42,7 +42,7 @@ async function requireProfile({ name, profile }: RuntimeEntry, env: Environment)
     { describeMisreadProfile: misreadProfile, getProfilePaths: profilePaths, readProfileFiles },
     { sortBySimilarity: nearestFirst },
   ] = await Promise.all([
-    import('../../aws/credentials/profile-files.ts'),
+    import('../../aws/shared-config.ts'),
     import('../../aws/credentials/profiles.ts'),
   ]);
   const files = await readProfileFiles(env);

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Environment } from '../../environment.ts';
+import type { Environment } from '../../base/environment.ts';
 import { AWS_FILE_VARIABLES } from '../window-environment.ts';
 import { createNetworkVariables } from './network-environment.ts';
 import type { PreparationStep } from './server-preparation.ts';

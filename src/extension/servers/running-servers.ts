@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
-import type { FollowedRecord } from '../../journal/follow.ts';
-import type { RunningPrograms } from '../../journal/live-programs.ts';
-import type { CallRecord } from '../../journal/records.ts';
+import type { FollowedRecord } from '../../state/journal/follow.ts';
+import type { RunningPrograms } from '../../state/journal/reader.ts';
+import type { CallRecord } from '../../state/journal/records.ts';
 import type { SessionsModel } from '../journal/journal-watch.ts';
 
 /** Whether a server runs as a process of this window or of another window or program. */
@@ -111,7 +111,7 @@ export class ServersModel implements vscode.Disposable {
 
   async #read(): Promise<Map<string, RunningServer[]>> {
     this.#programs ??= Promise.all([
-      import('../../journal/live-programs.ts'),
+      import('../../state/journal/reader.ts'),
       this.#journal.sessions(),
     ]).then(([{ RunningPrograms: Programs }, { folder }]) => new Programs(folder));
     const servers = new Map<string, RunningServer[]>();

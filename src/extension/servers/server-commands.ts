@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { SessionInfo } from '../../sessions/session-book.ts';
+import type { SessionInfo } from '../../sessions/session-info.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands } from '../contributions.ts';
 import type { SessionsModel } from '../journal/journal-watch.ts';

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { getErrorMessage } from '../../error.ts';
+import { getErrorMessage } from '../../base/errors.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
 
 /** Variables that are added when a server starts. VS Code does not store them. */

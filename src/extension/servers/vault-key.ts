@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type * as vscode from 'vscode';
-import { getErrorMessage } from '../../error.ts';
+import { getErrorMessage } from '../../base/errors.ts';
 import type { PreparationStep } from './server-preparation.ts';
 
 const NAME = 'redaction-vault-key';

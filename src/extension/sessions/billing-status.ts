@@ -1,7 +1,8 @@
 import * as vscode from 'vscode';
-import { formatCost, sumCosts } from '../../sessions/cost.ts';
-import type { SessionInfo } from '../../sessions/session-book.ts';
-import { formatDuration, formatRuntimeName } from '../../sessions/session-words.ts';
+import { formatCost, sumCosts } from '../../aws/pricing.ts';
+import { formatDuration } from '../../base/format.ts';
+import { formatRuntimeName } from '../../sessions/format.ts';
+import type { SessionInfo } from '../../sessions/session-info.ts';
 import { Commands, Settings, Views } from '../contributions.ts';
 import type { SessionsModel, SessionsSnapshot } from '../journal/journal-watch.ts';
 import { createSessionNode } from './session-node.ts';

@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
-import { findUnconfirmed } from '../../confirmed-commands.ts';
-import { AgentCoreError } from '../../error.ts';
-import { formatCost, sumCosts } from '../../sessions/cost.ts';
-import type { SessionInfo } from '../../sessions/session-book.ts';
-import { formatRuntimeName } from '../../sessions/session-words.ts';
+import { formatCost, sumCosts } from '../../aws/pricing.ts';
+import { AgentCoreError } from '../../base/errors.ts';
+import { findUnconfirmed } from '../../base/exec.ts';
+import { formatRuntimeName } from '../../sessions/format.ts';
+import type { SessionInfo } from '../../sessions/session-info.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { Commands, Views } from '../contributions.ts';
 import { formatMissingLogin } from '../credentials/profile-words.ts';

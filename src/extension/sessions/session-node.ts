@@ -1,5 +1,5 @@
-import type { PendingApproval } from '../../policy/approvals/approvals-folder.ts';
-import type { SessionInfo } from '../../sessions/session-book.ts';
+import type { SessionInfo } from '../../sessions/session-info.ts';
+import type { PendingApproval } from '../../state/files/approval-files.ts';
 
 /** The nodes of the view "Sessions", also passed to its commands. */
 export type SessionNode =

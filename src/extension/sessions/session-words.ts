@@ -1,12 +1,8 @@
 import * as vscode from 'vscode';
-import { formatCost } from '../../sessions/cost.ts';
-import type { SessionInfo } from '../../sessions/session-book.ts';
-import {
-  formatDuration,
-  formatRuntimeName,
-  formatSessionNotes,
-  formatTime,
-} from '../../sessions/session-words.ts';
+import { formatCost } from '../../aws/pricing.ts';
+import { formatDuration, formatTime } from '../../base/format.ts';
+import { formatRuntimeName, formatSessionNotes } from '../../sessions/format.ts';
+import type { SessionInfo } from '../../sessions/session-info.ts';
 import { createTooltip } from '../facts-text.ts';
 
 /** Formats the state of a session. Example: `idle, ends in 12 m`. */

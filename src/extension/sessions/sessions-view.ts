@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { SessionInfo } from '../../sessions/session-book.ts';
+import type { SessionInfo } from '../../sessions/session-info.ts';
 import { createApprovalItem, createApprovalsItem } from '../approvals/approval-items.ts';
 import type { ApprovalsModel } from '../approvals/approvals-watch.ts';
 import { Contexts, Views } from '../contributions.ts';

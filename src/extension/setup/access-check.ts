@@ -1,7 +1,7 @@
-import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
-import type { Identity } from '../../aws/discovery/who-am-i.ts';
-import { getEnvironmentProfile } from '../../aws/environment-profile.ts';
-import type { Environment } from '../../environment.ts';
+import type { Identity } from '../../aws/credentials/caller-identity.ts';
+import type { CredentialPrompts } from '../../aws/credentials/options.ts';
+import { getEnvironmentProfile } from '../../aws/shared-config.ts';
+import type { Environment } from '../../base/environment.ts';
 import {
   createEntryCredentials,
   getRegion,
@@ -37,8 +37,8 @@ export async function findCaller(
   const { env, prompts, onBefore } = options;
   const [{ describeMismatches: mismatch, getCallerIdentity: whoAmI }, { openNetwork }] =
     await Promise.all([
-      import('../../aws/discovery/who-am-i.ts'),
-      import('../../aws/shared-config.ts'),
+      import('../../aws/credentials/caller-identity.ts'),
+      import('../../aws/endpoints.ts'),
     ]);
   const profile = entry.profile ?? getEnvironmentProfile(env);
   const network = await openNetwork(profile, env);

@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
-import type { Identity } from '../../aws/discovery/who-am-i.ts';
+import type { Identity } from '../../aws/credentials/caller-identity.ts';
 import { formatStatement } from '../../aws/iam/access-denied.ts';
-import type { Statement } from '../../aws/iam/policy-document.ts';
-import { findUnconfirmed, type WorkspaceCommand } from '../../confirmed-commands.ts';
-import { AgentCoreError, getErrorMessage } from '../../error.ts';
+import type { Statement } from '../../aws/iam/policies.ts';
+import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
+import { findUnconfirmed, type WorkspaceCommand } from '../../base/exec.ts';
 import { showError } from '../commands/present-error.ts';
 import { formatIdentity } from '../credentials/identity-words.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';

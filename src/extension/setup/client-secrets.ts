@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { AgentCoreError } from '../../error.ts';
+import { AgentCoreError } from '../../base/errors.ts';
 import type { CommandConsent } from '../consent/command-consent.ts';
 import { Settings } from '../contributions.ts';
 import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';

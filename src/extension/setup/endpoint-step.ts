@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { parseRuntimeArn } from '../../aws/arn.ts';
-import type { DiscoveredEndpoint, DiscoveredRuntime } from '../../aws/discovery/discovered.ts';
+import type { DiscoveredEndpoint, DiscoveredRuntime } from '../../aws/discovery/model.ts';
 import { type PickItem, type PickList, pick } from './quick-steps.ts';
 import { isGateway, type RuntimeDraft, withFound } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';

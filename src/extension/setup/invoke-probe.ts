@@ -1,10 +1,13 @@
 import { Client } from '@modelcontextprotocol/client';
-import { createMissingStatements, parseDenial } from '../../aws/iam/access-denied.ts';
-import type { Statement } from '../../aws/iam/policy-document.ts';
-import type { Environment } from '../../environment.ts';
-import { getErrorMessage } from '../../error.ts';
-import { ProxyTransport } from '../../smoke/proxy-transport.ts';
-import { createCallStatement } from '../commands/missing-statement.ts';
+import {
+  createCallStatement,
+  createMissingStatements,
+  parseDenial,
+} from '../../aws/iam/access-denied.ts';
+import type { Statement } from '../../aws/iam/policies.ts';
+import type { Environment } from '../../base/environment.ts';
+import { getErrorMessage } from '../../base/errors.ts';
+import { ProxyTransport } from '../../client/proxy-client.ts';
 import type { ServerEnvironment } from '../servers/server-environment.ts';
 
 /** The outcome of one test call to a runtime or gateway. */

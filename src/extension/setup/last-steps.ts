@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { SessionMode } from '../../sessions/session-ids.ts';
+import type { SessionMode } from '../../sessions/runtime-session.ts';
 import { askText, type PickItem, pick } from './quick-steps.ts';
 import { isGateway, type RuntimeDraft, suggestName } from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
-import type { DiscoveryScope } from '../../aws/discovery/place.ts';
-import { getEnvironmentProfile } from '../../aws/environment-profile.ts';
-import type { Environment } from '../../environment.ts';
+import type { DiscoveryScope } from '../../aws/discovery/model.ts';
+import { getEnvironmentProfile } from '../../aws/shared-config.ts';
+import type { Environment } from '../../base/environment.ts';
 import { getRegion } from '../credentials/entry-credentials.ts';
 import { pickProfile } from './profile-step.ts';
 import { createSeparator, type PickItem, pick } from './quick-steps.ts';
@@ -119,6 +119,6 @@ async function readProfileRegion(
   profile: string | undefined,
   env: Environment,
 ): Promise<string | undefined> {
-  const { readServiceSettings } = await import('../../aws/shared-config.ts');
+  const { readServiceSettings } = await import('../../aws/endpoints.ts');
   return (await readServiceSettings('Bedrock AgentCore Control', profile, env)).region;
 }

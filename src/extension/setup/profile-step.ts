@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import type { Profile } from '../../aws/credentials/profiles.ts';
-import type { LoginStatus } from '../../aws/sso/status.ts';
-import type { Environment } from '../../environment.ts';
-import { formatDuration } from '../../sessions/session-words.ts';
+import type { LoginStatus } from '../../aws/sso/token-cache.ts';
+import type { Environment } from '../../base/environment.ts';
+import { formatDuration } from '../../base/format.ts';
 import { showError } from '../commands/present-error.ts';
 import { Commands } from '../contributions.ts';
 import { formatProfileKind } from '../credentials/profile-words.ts';
@@ -90,7 +90,7 @@ async function withLogin(profile: Profile, env: Environment): Promise<ListedProf
   if (!profile.kind.startsWith('sso') || profile.problem) return { profile, login: undefined };
   const [{ findSsoSession }, { readLoginStatus: loginStatus }] = await Promise.all([
     import('../../aws/sso/sso-session.ts'),
-    import('../../aws/sso/status.ts'),
+    import('../../aws/sso/token-cache.ts'),
   ]);
   try {
     const session = await findSsoSession({ profile: profile.name }, env);

@@ -1,7 +1,7 @@
 import type * as vscode from 'vscode';
-import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
+import type { CredentialPrompts } from '../../aws/credentials/options.ts';
 import type { Discovery } from '../../aws/discovery/discovery.ts';
-import type { Environment } from '../../environment.ts';
+import type { Environment } from '../../base/environment.ts';
 import { registerInstallForOtherClient } from '../clients/install-command.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { registerRuntimeCommands } from '../commands/runtime-commands.ts';

@@ -1,7 +1,6 @@
 import * as vscode from 'vscode';
-import { type RoleTarget, RoleTargets } from '../../aws/credentials/role-targets.ts';
-import type { Environment } from '../../environment.ts';
-import { getStateDirectory } from '../../journal/state-folder.ts';
+import { type RoleTarget, RoleTargets } from '../../aws/credentials/recent-roles.ts';
+import { type Environment, getStateDirectory } from '../../base/environment.ts';
 import type { EntryRole } from '../runtimes/runtime-entry.ts';
 import { askText, createSeparator, type PickItem, pick } from './quick-steps.ts';
 import type { RuntimeDraft } from './runtime-draft.ts';

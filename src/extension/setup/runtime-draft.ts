@@ -1,7 +1,6 @@
-import { parseRuntimeArn, type RuntimeArn } from '../../aws/arn.ts';
-import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/discovered.ts';
-import { isGatewayArn, parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
-import type { SessionMode } from '../../sessions/session-ids.ts';
+import { isGatewayArn, parseGatewayArn, parseRuntimeArn, type RuntimeArn } from '../../aws/arn.ts';
+import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/model.ts';
+import type { SessionMode } from '../../sessions/runtime-session.ts';
 import {
   type EntryAuthorization,
   type EntryRole,

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Environment } from '../../environment.ts';
+import type { Environment } from '../../base/environment.ts';
 import type { CommandRegistry } from '../commands/command-registry.ts';
 import { pickEntry, resolveCommandTarget } from '../commands/command-subject.ts';
 import { Commands } from '../contributions.ts';

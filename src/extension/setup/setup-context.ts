@@ -1,7 +1,7 @@
-import type { CredentialPrompts } from '../../aws/credentials/prompts.ts';
+import type { CredentialPrompts } from '../../aws/credentials/options.ts';
 import type { Discovery } from '../../aws/discovery/discovery.ts';
-import type { WorkspaceCommand } from '../../confirmed-commands.ts';
-import type { Environment } from '../../environment.ts';
+import type { Environment } from '../../base/environment.ts';
+import type { WorkspaceCommand } from '../../base/exec.ts';
 import type { RuntimeStore } from '../runtimes/runtime-store.ts';
 
 /** The common context of all questions of the setup. */

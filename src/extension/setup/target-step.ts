@@ -1,10 +1,13 @@
 import * as vscode from 'vscode';
-import type { DiscoveredGateway, DiscoveredRuntime } from '../../aws/discovery/discovered.ts';
-import type { DiscoveredScope } from '../../aws/discovery/discovered-place.ts';
-import type { DiscoveryScope } from '../../aws/discovery/place.ts';
-import type { Problem } from '../../aws/discovery/problem.ts';
-import { getCallability, getTargetKind } from '../../aws/discovery/usable-as.ts';
-import { formatDuration } from '../../sessions/session-words.ts';
+import { getCallability, getTargetKind } from '../../aws/discovery/callability.ts';
+import type { DiscoveredScope } from '../../aws/discovery/discovery.ts';
+import type {
+  DiscoveredGateway,
+  DiscoveredRuntime,
+  DiscoveryScope,
+  Problem,
+} from '../../aws/discovery/model.ts';
+import { formatDuration } from '../../base/format.ts';
 import { showError } from '../commands/present-error.ts';
 import { UserCancelledError } from '../servers/server-preparation.ts';
 import {

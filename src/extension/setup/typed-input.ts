@@ -1,9 +1,8 @@
 import * as vscode from 'vscode';
-import { isInvocationsUrl, parseRuntimeArn } from '../../aws/arn.ts';
-import { isGatewayArn, parseGatewayArn } from '../../aws/iam/gateway-arn.ts';
-import { parseRoleArn } from '../../aws/iam/trust-policy.ts';
-import { canReceiveSecret } from '../../aws/private-url.ts';
-import { getErrorMessage } from '../../error.ts';
+import { isGatewayArn, isInvocationsUrl, parseGatewayArn, parseRuntimeArn } from '../../aws/arn.ts';
+import { parseRoleArn } from '../../aws/iam/policies.ts';
+import { getErrorMessage } from '../../base/errors.ts';
+import { canReceiveSecret } from '../../http/secure-url.ts';
 
 /** A validation message, or `undefined` if the text is valid. */
 type ValidationMessage = string | undefined;

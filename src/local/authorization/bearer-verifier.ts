@@ -7,7 +7,7 @@ import {
   jwtVerify,
 } from 'jose';
 import * as z from 'zod';
-import { getErrorMessage } from '../../error.ts';
+import { getErrorMessage } from '../../base/errors.ts';
 import type { Clock } from '../clock.ts';
 import type { OAuth } from '../oauth/oauth.ts';
 import type { JwtAuthorizer } from './jwt-authorizer.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
-import { AgentCoreError } from '../../error.ts';
+import { AgentCoreError } from '../../base/errors.ts';
 
 const HOST = '127.0.0.1';
 

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { decodeJwt } from 'jose';
-import { AgentCoreError } from '../../error.ts';
+import { AgentCoreError } from '../../base/errors.ts';
 import type { Clock } from '../clock.ts';
 import type { OAuthClient, OAuthConfig } from './oauth-config.ts';
 import type { SigningKeys } from './signing-keys.ts';

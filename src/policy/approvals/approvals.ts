@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto';
-import { getProtocolEra } from '../../mcp/era.ts';
 import { findSpanAt } from '../../mcp/json-spans.ts';
 import type { JsonObject, JsonRpcRequest } from '../../mcp/message.ts';
+import { getProtocolEra } from '../../mcp/protocol.ts';
 import type { RequestContext } from '../../relay/peer.ts';
-import type { ApprovalRequirement } from '../decisions/facts.ts';
-import { Elicitation, supportsForms, supportsFormsStateless } from './elicitation.ts';
-import { InputRequired } from './input-required.ts';
-import type { Answer, ApprovalQuestion } from './question.ts';
+import type { ApprovalDetails, ApprovalQuestion, ApprovalRequirement } from '../engine/decision.ts';
+import {
+  type Answer,
+  Elicitation,
+  InputRequired,
+  supportsForms,
+  supportsFormsStateless,
+} from './elicitation.ts';
 
 /** Maximum remembered approvals; the oldest are removed first. */
 const MAX_REMEMBERED = 1_000;
@@ -17,9 +21,6 @@ export type ApprovalOutcome =
   /** The response to the call is a question. */
   | { readonly result: object }
   | { readonly refused: string };
-
-/** Details for the person besides the request. */
-export type ApprovalDetails = Pick<ApprovalQuestion, 'runtime' | 'caller' | 'spent'>;
 
 /** Another channel to a person, such as VS Code. */
 export interface Approver {

@@ -1,5 +1,6 @@
-import { randomUUID } from 'node:crypto';
-import { getErrorMessage } from '../../error.ts';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { getErrorMessage } from '../../base/errors.ts';
+import { findSpanAt } from '../../mcp/json-spans.ts';
 import {
   createRequest,
   isObject,
@@ -7,17 +8,12 @@ import {
   type JsonRpcRequest,
   parseResult,
   type RequestId,
+  replaceValueAt,
   toRequestId,
+  withId,
 } from '../../mcp/message.ts';
 import { CancelledError, type Peer, type RequestContext } from '../../relay/peer.ts';
-import {
-  type Answer,
-  type ApprovalQuestion,
-  createQuestionSchema,
-  formatQuestion,
-  getApprovalTimeoutMs,
-  readAnswer,
-} from './question.ts';
+import type { ApprovalQuestion } from '../engine/decision.ts';
 
 const CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';
 
@@ -68,7 +64,7 @@ export class Elicitation {
   }
 }
 
-export function createElicitationParams(question: ApprovalQuestion): JsonObject {
+function createElicitationParams(question: ApprovalQuestion): JsonObject {
   return { message: formatQuestion(question), requestedSchema: createQuestionSchema(question) };
 }
 
@@ -77,3 +73,160 @@ const nobody: Peer = {
   request: () => Promise.reject(new Error('an answer to a question asks nothing')),
   notify: () => Promise.resolve(),
 };
+
+/** Maximum open questions; the oldest are removed first. */
+const MAX_OPEN = 1_000;
+
+const KEY = 'agentcore-mcp-policy';
+
+interface Open {
+  readonly request: JsonRpcRequest;
+  readonly question: ApprovalQuestion;
+  readonly fingerprint: string;
+  /** Milliseconds of the monotonic clock. */
+  readonly until: number;
+}
+
+/**
+ * Asks a person in MCP 2026-07-28: the response `input_required` requests input, and the client
+ * repeats the call with the answer. The proxy forwards the original call under the new ID. It takes
+ * only the answer and the progress token from the repetition.
+ */
+export class InputRequired {
+  readonly #open = new Map<string, Open>();
+
+  /** Returns the result that carries the question. */
+  ask(request: JsonRpcRequest, question: ApprovalQuestion, fingerprint: string): object {
+    const state = `${KEY}.${randomBytes(24).toString('base64url')}`;
+    const until = performance.now() + getApprovalTimeoutMs(question);
+    this.#open.set(state, { request, question, fingerprint, until });
+    if (this.#open.size > MAX_OPEN) this.#open.delete(this.#open.keys().next().value ?? '');
+    return {
+      resultType: 'input_required',
+      inputRequests: {
+        [KEY]: { method: 'elicitation/create', params: createElicitationParams(question) },
+      },
+      requestState: state,
+    };
+  }
+
+  /** True if a request claims to answer a question of the proxy. */
+  isAnswer({ params }: JsonRpcRequest): boolean {
+    const state = params?.requestState;
+    return typeof state === 'string' && state.startsWith(`${KEY}.`);
+  }
+
+  /** Consumes an answer. It is valid once, and only for the original call. */
+  take(
+    request: JsonRpcRequest,
+    fingerprint: string,
+  ): {
+    readonly answer: Answer;
+    readonly request: JsonRpcRequest;
+    readonly question?: ApprovalQuestion;
+  } {
+    const state = String(request.params?.requestState);
+    const open = this.#open.get(state);
+    this.#open.delete(state);
+    const refused = (why: string) => ({ answer: { refused: why }, request });
+    if (!open) return refused('The question that this answers is not open any more.');
+    if (performance.now() > open.until) return refused('Nobody answered in time.');
+    if (open.fingerprint !== fingerprint) {
+      return refused('The call is another one than the person was shown.');
+    }
+    const responses = request.params?.inputResponses;
+    const given = isObject(responses) ? responses[KEY] : undefined;
+    const { question } = open;
+    return {
+      answer: readAnswer(given, question),
+      request: createRepeatedRequest(open.request, request),
+      question,
+    };
+  }
+}
+
+/** The original call with the ID and progress token of its repetition. */
+function createRepeatedRequest(first: JsonRpcRequest, repeated: JsonRpcRequest): JsonRpcRequest {
+  const path = ['params', '_meta', 'progressToken'];
+  const span = findSpanAt(repeated.bytes, path);
+  const token = span && repeated.bytes.toString('utf8', span.start, span.end);
+  return withId(token ? replaceValueAt(first, path, token) : first, repeated.id);
+}
+
+export type Answer =
+  | { readonly agreed: 'once' | 'session' }
+  /** The reason for the denial, as a sentence. */
+  | { readonly refused: string };
+
+/** Maximum characters of arguments to show; a person does not read more. */
+const MAX_SHOWN_LENGTH = 4_000;
+
+/** The text of the question. Shows invisible and bidirectional control characters as escapes. */
+export function formatQuestion(question: ApprovalQuestion): string {
+  const { arguments: args, runtime, caller, asks } = question;
+  const shown = escapeInvisible(args);
+  const more = shown.length - MAX_SHOWN_LENGTH;
+  return [
+    describeRequestedCall(question),
+    `Why you are asked: ${asks.map(({ message }) => message).join(' ')}`,
+    `Server: ${runtime}`,
+    `As: ${caller ?? 'the identity of this profile'}`,
+    `Cost: the session it runs in is billed by AgentCore while it is in use.${formatSpending(question)}`,
+    `Arguments: ${shown.slice(0, MAX_SHOWN_LENGTH)}${more > 0 ? ` … and ${more} characters more, not shown` : ''}`,
+  ].join('\n');
+}
+
+function formatSpending({ spent }: ApprovalQuestion): string {
+  if (!spent) return '';
+  return ` Your sessions of today may have cost $${spent.usd.toFixed(2)} so far.`;
+}
+
+function describeRequestedCall({ from, method, tool }: ApprovalQuestion): string {
+  const named = escapeInvisible(JSON.stringify(tool));
+  if (from === 'server') return `The server asks the client for ${escapeInvisible(method)}.`;
+  if (method === 'tools/call') return `An agent wants to call the tool ${named}.`;
+  return `An agent asks for ${escapeInvisible(method)}${tool === method ? '' : ` of ${named}`}.`;
+}
+
+/** The form schema for MCP elicitation. */
+function createQuestionSchema({ mayLast }: ApprovalQuestion): JsonObject {
+  const choices = mayLast ? ['once', 'session'] : ['once'];
+  return {
+    type: 'object',
+    properties: {
+      allow: {
+        type: 'string',
+        title: 'Allow',
+        description: mayLast ? 'This call, or this tool until the session ends' : 'This call',
+        enum: choices,
+        default: 'once',
+      },
+    },
+    required: ['allow'],
+  };
+}
+
+/** Parses the result of an elicitation. Only a clear yes counts as approval. */
+function readAnswer(result: unknown, { mayLast }: ApprovalQuestion): Answer {
+  const { action, content } = (result ?? {}) as { action?: unknown; content?: unknown };
+  if (action !== 'accept') return { refused: 'The person who was asked did not agree.' };
+  const allow = (content as { allow?: unknown } | null | undefined)?.allow;
+  if (allow === 'once') return { agreed: 'once' };
+  if (allow === 'session' && mayLast) return { agreed: 'session' };
+  return { refused: 'The answer of the person who was asked does not say what is allowed.' };
+}
+
+/** Maximum timer delay in milliseconds, about 25 days. A longer delay fires at once. */
+const MAX_WAIT_MS = 2 ** 31 - 1;
+
+/** The shortest timeout of the rules involved, in milliseconds. */
+export function getApprovalTimeoutMs({ asks }: Pick<ApprovalQuestion, 'asks'>): number {
+  return Math.min(MAX_WAIT_MS, ...asks.map(({ timeout }) => timeout));
+}
+
+function escapeInvisible(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}

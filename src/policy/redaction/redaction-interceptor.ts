@@ -1,5 +1,8 @@
-import { AgentCoreError } from '../../error.ts';
-import { MAX_LENGTH_AT_ONCE, parseJson } from '../../mcp/json-parser.ts';
+import { hkdfSync } from 'node:crypto';
+import { join } from 'node:path';
+import { runInSlices, yieldToEventLoop } from '../../base/async.ts';
+import { AgentCoreError } from '../../base/errors.ts';
+import { MAX_LENGTH_AT_ONCE, parseJson } from '../../base/json-parser.ts';
 import type {
   JsonObject,
   JsonRpcMessage,
@@ -7,10 +10,18 @@ import type {
   JsonRpcRequest,
   JsonRpcResponse,
 } from '../../mcp/message.ts';
-import type { Interceptor, Passage } from '../../relay/interceptors.ts';
-import { type CallInfo, CancelledError, type Peer } from '../../relay/peer.ts';
-import { runInSlices, yieldToEventLoop } from '../../slices.ts';
-import type { Redacted, Redactor, RequestInfo } from './redactor.ts';
+import type { RedactionRules } from '../../redaction/rules.ts';
+import { MemoryVault } from '../../redaction/tokens.ts';
+import {
+  type CallInfo,
+  CancelledError,
+  type Interceptor,
+  type Passage,
+  type Peer,
+} from '../../relay/peer.ts';
+import { getOrCreateAuditSalt } from '../../state/audit/audit-log.ts';
+import { EncryptedVault } from '../../state/files/vault-file.ts';
+import { type Redacted, Redactor, type RequestInfo } from './redactor.ts';
 
 /** The format of ordinary method names. Others may contain data on purpose. */
 const METHOD = /^[A-Za-z$][A-Za-z$/_-]{0,100}$/;
@@ -190,4 +201,87 @@ function recordRedactions(callInfo: CallInfo, { counts, issuedIds, restoredIds }
   callInfo.tokens ??= { issued: new Set(), restored: new Set() };
   for (const id of issuedIds) callInfo.tokens.issued.add(id);
   for (const id of restoredIds) callInfo.tokens.restored.add(id);
+}
+
+export interface RedactionOptions {
+  /**
+   * The rules of all policies in force for the runtime. Returns the same list until they change.
+   */
+  readonly rules: () => readonly RedactionRules[];
+  readonly stateFolder: string;
+  /** 32 bytes in base64. If set, the vault is on disk and outlives the program. */
+  readonly vaultKey?: string | undefined;
+  /**
+   * Whether a request to the client is an approval question of the policy about the client's own
+   * data.
+   */
+  readonly isOurs?: (request: JsonRpcRequest) => boolean;
+}
+
+interface Redaction {
+  readonly interceptor: RedactionInterceptor;
+  /** Closes the vault. Values whose tokens were sent are already on disk. */
+  close(): Promise<void>;
+}
+
+/**
+ * Creates the redaction for one conversation. Its salt belongs to the user, so that equal values
+ * have equal hashes in all programs.
+ *
+ * @throws {AgentCoreError} `config` if a rule cannot be used, or if the salt or the vault cannot be
+ *   stored; `usage` if the key is invalid.
+ */
+export async function openRedaction(options: RedactionOptions): Promise<Redaction> {
+  const { rules, stateFolder, vaultKey } = options;
+  const key = vaultKey === undefined ? undefined : parseVaultKey(vaultKey);
+  const salt = deriveKey(key ?? (await getOrCreateAuditSalt(stateFolder)), 'redaction salt');
+  const vault = key
+    ? await EncryptedVault.open({
+        folder: join(stateFolder, 'vault'),
+        key: deriveKey(key, 'redaction vault'),
+      })
+    : new MemoryVault();
+  const close = async () => {
+    if (vault instanceof EncryptedVault) await vault.close();
+  };
+  const getRedactor = createRedactorGetter(rules, (of) =>
+    Redactor.create({ rules: of, vault, salt }),
+  );
+  try {
+    await getRedactor();
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+  return { interceptor: new RedactionInterceptor(getRedactor, options.isOurs), close };
+}
+
+/** Returns the redactor for the rules in force, or undefined if there were never any. */
+function createRedactorGetter(
+  rules: () => readonly RedactionRules[],
+  create: (rules: readonly RedactionRules[]) => Promise<Redactor>,
+): () => Promise<Redactor | undefined> {
+  let of: readonly RedactionRules[] = [];
+  let redactor: Promise<Redactor> | undefined;
+  return async () => {
+    const now = rules();
+    if (now !== of && (now.length > 0 || redactor)) {
+      of = now;
+      redactor = create(now);
+    }
+    return redactor;
+  };
+}
+
+function parseVaultKey(text: string): Buffer {
+  const key = Buffer.from(text, 'base64');
+  if (key.length === 32) return key;
+  throw new AgentCoreError(
+    'usage',
+    'The key of the redaction vault must be 32 bytes in base64; `openssl rand -base64 32` makes one',
+  );
+}
+
+function deriveKey(secret: Buffer, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, '', `agentcore-mcp ${purpose}`, 32));
 }

@@ -1,21 +1,26 @@
 import { randomInt } from 'node:crypto';
-import { AgentCoreError } from '../../error.ts';
-import { runInSlices, type Sliced } from '../../slices.ts';
-import { Digests } from './digests.ts';
-import type { Detector } from './finding/finder.ts';
-import { createDetectors } from './finding/finders.ts';
+import { runInSlices, type Sliced } from '../../base/async.ts';
+import { LruCache } from '../../base/cache.ts';
+import { AgentCoreError } from '../../base/errors.ts';
+import { createDetectors } from '../../redaction/detectors.ts';
 import {
   hasDuplicateKey,
   type LeafRewriter,
   type Rewritten,
   rewriteLeaves,
-} from './json-leaves.ts';
-import { REDACTION_KINDS } from './kinds.ts';
-import { LruCache } from './recent.ts';
-import { MessageRewriter } from './rewriting.ts';
-import { collectPatterns, type RedactionMode, type RedactionRules, resolveModes } from './rules.ts';
-import { createTokenPattern } from './tokens.ts';
-import type { Vault } from './vault.ts';
+} from '../../redaction/json-leaves.ts';
+import { MessageRewriter } from '../../redaction/rewriter.ts';
+import {
+  collectPatterns,
+  type Detector,
+  REDACTION_KINDS,
+  type RedactionMode,
+  type RedactionRules,
+  resolveModes,
+} from '../../redaction/rules.ts';
+import { createTokenPattern, Digests, type Vault } from '../../redaction/tokens.ts';
+import type { PolicyDocumentSet } from '../documents/document-set.ts';
+import type { RedactInput } from '../documents/schema.ts';
 
 interface RedactorOptions {
   /** The rules of all policies. If several name a kind, the strictest applies. */
@@ -244,4 +249,28 @@ function createUnknownTokenError(towards: 'client' | 'server'): AgentCoreError {
         'protocol',
         'The server answered with a redaction token that it was not given, so its answer was not passed on',
       );
+}
+
+/**
+ * Returns a function that returns the redaction rules of the documents in force. It returns the
+ * same list until a document changes.
+ */
+export function createRedactionRulesReader(
+  documents: Pick<PolicyDocumentSet, 'current'>,
+): () => readonly RedactionRules[] {
+  let policies: ReturnType<PolicyDocumentSet['current']>['policies'] | undefined;
+  let rules: readonly RedactionRules[] = [];
+  return () => {
+    const now = documents.current().policies;
+    if (now !== policies) {
+      policies = now;
+      rules = now.flatMap(({ redact }) => (redact ? [toRedactionRules(redact)] : []));
+    }
+    return rules;
+  };
+}
+
+/** Removes members with the value `undefined`. */
+function toRedactionRules(redact: RedactInput): RedactionRules {
+  return JSON.parse(JSON.stringify(redact)) as RedactionRules;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { describeClockSkew } from '../../../src/aws/clock-skew.ts';
-import { assumeRoleFailure } from '../../../src/aws/credentials/assume-role-failure.ts';
-import { toSignatureError } from '../../../src/aws/credentials/credentials-failure.ts';
+import { assumeRoleFailure } from '../../../src/aws/credentials/assume-role.ts';
+import { toSignatureError } from '../../../src/aws/credentials/errors.ts';
+import { describeClockSkew } from '../../../src/aws/sigv4.ts';
 
 const ROLE = { arn: 'arn:aws:iam::222222222222:role/reader', sessionName: 'me' };
 const OWN = 'arn:aws:iam::222222222222:user/me';

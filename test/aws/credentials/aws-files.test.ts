@@ -1,14 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createCredentialProvider } from '../../../src/aws/credentials/credentials.ts';
-import { readProfileFiles } from '../../../src/aws/credentials/profile-files.ts';
 import { listProfiles } from '../../../src/aws/credentials/profiles.ts';
-import { resolveScopes } from '../../../src/aws/discovery/place.ts';
-import { getEnvironmentProfile } from '../../../src/aws/environment-profile.ts';
-import { Network } from '../../../src/aws/network.ts';
-import { readServiceSettings } from '../../../src/aws/shared-config.ts';
+import { createCredentialProvider } from '../../../src/aws/credentials/provider.ts';
+import { resolveScopes } from '../../../src/aws/discovery/scopes.ts';
+import { readServiceSettings } from '../../../src/aws/endpoints.ts';
+import { getEnvironmentProfile, readProfileFiles } from '../../../src/aws/shared-config.ts';
 import { findSsoSession } from '../../../src/aws/sso/sso-session.ts';
+import { Network } from '../../../src/http/network.ts';
 import { temporaryFolder } from '../../fixtures/tls.ts';
 
 const DEV = 'AKIADEVELOPEREXAMPLE';

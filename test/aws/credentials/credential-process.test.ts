@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { getProcessCredentials } from '../../../src/aws/credentials/credential-process.ts';
+import { getProcessCredentials } from '../../../src/aws/credentials/profile-provider.ts';
 
 const ANSWER = {
   Version: 1,

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { SigningClock } from '../../../src/aws/aws-clock.ts';
-import { createCredentialProvider } from '../../../src/aws/credentials/credentials.ts';
-import { Network } from '../../../src/aws/network.ts';
+import { createCredentialProvider } from '../../../src/aws/credentials/provider.ts';
+import { SigningClock } from '../../../src/aws/sigv4.ts';
+import { Network } from '../../../src/http/network.ts';
 import { CredentialHome, keys } from './credential-fixtures.ts';
 
 const MINUTE = 60_000;

@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { getRoleCachePath, withRoleCache } from '../../../src/aws/credentials/role-cache.ts';
+import { getRoleCachePath, withRoleCache } from '../../../src/aws/credentials/assume-role.ts';
 
 const MINUTE = 60_000;
 const ROLE = {

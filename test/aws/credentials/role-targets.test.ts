@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { RoleTargets } from '../../../src/aws/credentials/role-targets.ts';
+import { RoleTargets } from '../../../src/aws/credentials/recent-roles.ts';
 import { temporaryFolder } from '../../fixtures/tls.ts';
 
 const arn = (name: string) => `arn:aws:iam::123456789012:role/${name}`;

@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { DiscoveredScope } from '../../../src/aws/discovery/discovered-place.ts';
+import type { DiscoveredScope } from '../../../src/aws/discovery/discovery.ts';
 import { Discovery } from '../../../src/aws/discovery/discovery.ts';
 import type { LocalConfig, RuntimeInput } from '../../../src/local/config.ts';
 import type { LocalRuntime } from '../../../src/local/local-runtime.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { forEachConcurrent } from '../../../src/aws/discovery/bounded.ts';
-import { RateLimiter } from '../../../src/aws/discovery/pace.ts';
+import { RateLimiter } from '../../../src/aws/discovery/rate-limit.ts';
+import { forEachConcurrent } from '../../../src/base/async.ts';
 import { SleepersTime, StillTime } from './still-time.ts';
 
 const NEVER = new AbortController().signal;

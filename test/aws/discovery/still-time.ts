@@ -1,4 +1,4 @@
-import type { Timing } from '../../../src/aws/discovery/timing.ts';
+import type { Timing } from '../../../src/base/async.ts';
 
 /**
  * A clock that advances only if a test advances it. A sleep returns at once, and its length is

@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type {
-  DiscoveredGateway,
-  DiscoveredRuntime,
-} from '../../../src/aws/discovery/discovered.ts';
-import { getCallability } from '../../../src/aws/discovery/usable-as.ts';
-import { describeMismatches, type Identity } from '../../../src/aws/discovery/who-am-i.ts';
+import { describeMismatches, type Identity } from '../../../src/aws/credentials/caller-identity.ts';
+import { getCallability } from '../../../src/aws/discovery/callability.ts';
+import type { DiscoveredGateway, DiscoveredRuntime } from '../../../src/aws/discovery/model.ts';
 
 const IDENTITY: Identity = {
   account: '123456789012',

@@ -14,14 +14,13 @@ import {
 } from '@aws-sdk/client-bedrock-agentcore-control';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { parseRuntimeArn } from '../../../src/aws/arn.ts';
+import { parseGatewayArn, parseRuntimeArn } from '../../../src/aws/arn.ts';
+import type { PolicyDocument, Statement } from '../../../src/aws/iam/policies.ts';
 import {
   createAccessPolicy,
   createCallerPolicy,
   type Needs,
-} from '../../../src/aws/iam/access-policy.ts';
-import { parseGatewayArn } from '../../../src/aws/iam/gateway-arn.ts';
-import type { PolicyDocument, Statement } from '../../../src/aws/iam/policy-document.ts';
+} from '../../../src/aws/iam/policies.ts';
 import type { LocalRuntime } from '../../../src/local/local-runtime.ts';
 import { httpAgent, start } from '../../local/harness.ts';
 

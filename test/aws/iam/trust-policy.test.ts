@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseGatewayArn } from '../../../src/aws/iam/gateway-arn.ts';
-import { createTrustPolicy, parseRoleArn } from '../../../src/aws/iam/trust-policy.ts';
+import { parseGatewayArn } from '../../../src/aws/arn.ts';
+import { createTrustPolicy, parseRoleArn } from '../../../src/aws/iam/policies.ts';
 
 const ACCOUNT = '123456789012';
 

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { withFileLock } from '../../../src/aws/sso/private-file.ts';
+import { withFileLock } from '../../../src/base/files.ts';
 import { endWithTest } from '../../fixtures/running.ts';
 import { temporaryFolder } from '../../fixtures/tls.ts';
 

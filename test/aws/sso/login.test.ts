@@ -2,8 +2,12 @@ import { existsSync } from 'node:fs';
 import { fromSSO } from '@aws-sdk/credential-providers';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Login, login } from '../../../src/aws/sso/login.ts';
-import { readLoginStatus } from '../../../src/aws/sso/status.ts';
-import { getTokenPath, readToken, writeToken } from '../../../src/aws/sso/token-cache.ts';
+import {
+  getTokenPath,
+  readLoginStatus,
+  readToken,
+  writeToken,
+} from '../../../src/aws/sso/token-cache.ts';
 import { CONFIG, HOUR, Home, NEVER, SleepingClock, START_URL } from './home.ts';
 import { ScriptedIdentityCenter } from './scripted-identity-center.ts';
 import { ScriptedPerson } from './scripted-person.ts';

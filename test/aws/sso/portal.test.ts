@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { listAccounts, logout } from '../../../src/aws/sso/portal.ts';
+import { listAccounts, logout } from '../../../src/aws/sso/portal-client.ts';
 import { getTokenPath } from '../../../src/aws/sso/token-cache.ts';
 import { CONFIG, HOUR, Home, NEVER } from './home.ts';
 import { ScriptedIdentityCenter } from './scripted-identity-center.ts';

@@ -5,7 +5,7 @@ import {
   type SsoProfile,
   writeProfile,
   writeSsoSession,
-} from '../../../src/aws/sso/profile-writer.ts';
+} from '../../../src/aws/credentials/profile-writer.ts';
 import { findSsoSession, type SsoSession } from '../../../src/aws/sso/sso-session.ts';
 import { CONFIG, Home, NEVER, START_URL } from './home.ts';
 

@@ -1,4 +1,4 @@
-import type { LoginPrompts, SignInCode } from '../../../src/aws/sso/prompts.ts';
+import type { LoginPrompts, SignInCode } from '../../../src/aws/sso/sso-session.ts';
 
 /** A user who signs in as soon as a page is shown, with a browser that follows redirects. */
 export class ScriptedPerson implements LoginPrompts {

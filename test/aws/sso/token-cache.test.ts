@@ -11,8 +11,12 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readLoginStatus } from '../../../src/aws/sso/status.ts';
-import { getTokenPath, readToken, removeToken } from '../../../src/aws/sso/token-cache.ts';
+import {
+  getTokenPath,
+  readLoginStatus,
+  readToken,
+  removeToken,
+} from '../../../src/aws/sso/token-cache.ts';
 import { CONFIG, HOUR, Home } from './home.ts';
 
 /** The output of `printf corp | sha1sum`. */

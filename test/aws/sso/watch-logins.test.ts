@@ -1,7 +1,6 @@
 import { rmSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
-import { getTokenPath } from '../../../src/aws/sso/token-cache.ts';
-import { watchLogins } from '../../../src/aws/sso/watch-logins.ts';
+import { getTokenPath, watchLogins } from '../../../src/aws/sso/token-cache.ts';
 import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 import { within } from '../../fixtures/running.ts';
 import { CONFIG, HOUR, Home } from './home.ts';

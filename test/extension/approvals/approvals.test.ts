@@ -11,7 +11,7 @@ import {
   readAnswerFile,
   removePending,
   writePending,
-} from '../../../src/policy/approvals/approvals-folder.ts';
+} from '../../../src/state/files/approval-files.ts';
 import { temporaryFolder } from '../../journal/fixture.ts';
 import { commands, EventEmitter, window } from '../vscode-stub.ts';
 

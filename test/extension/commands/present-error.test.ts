@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { AgentCoreError } from '../../../src/error.ts';
+import { AgentCoreError } from '../../../src/base/errors.ts';
 import { showError } from '../../../src/extension/commands/present-error.ts';
 import { commands as stub, window } from '../vscode-stub.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { AgentCoreError } from '../../../src/error.ts';
+import { AgentCoreError } from '../../../src/base/errors.ts';
 import { getRemedies } from '../../../src/extension/commands/remedies.ts';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findUnconfirmed, type WorkspaceCommand } from '../../../src/confirmed-commands.ts';
+import { findUnconfirmed, type WorkspaceCommand } from '../../../src/base/exec.ts';
 import { getRemedies } from '../../../src/extension/commands/remedies.ts';
 import { CommandConsent } from '../../../src/extension/consent/command-consent.ts';
 import { prepareTokenCommand } from '../../../src/extension/consent/prepare-consent.ts';
@@ -19,7 +19,7 @@ import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 import { prepareWindow } from '../../../src/extension/servers/prepare-window.ts';
 import { ServerPreparation } from '../../../src/extension/servers/server-preparation.ts';
 import { getWindowEnvironment } from '../../../src/extension/window-environment.ts';
-import { SessionStore } from '../../../src/sessions/known-sessions.ts';
+import { SessionStore } from '../../../src/sessions/session-store.ts';
 import { endWithTest } from '../../fixtures/running.ts';
 import { window, workspace } from '../vscode-stub.ts';
 

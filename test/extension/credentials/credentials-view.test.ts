@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { RoleTargets } from '../../../src/aws/credentials/role-targets.ts';
+import { RoleTargets } from '../../../src/aws/credentials/recent-roles.ts';
 import { findSsoSession } from '../../../src/aws/sso/sso-session.ts';
 import { writeToken } from '../../../src/aws/sso/token-cache.ts';
 import type { CredentialNode } from '../../../src/extension/credentials/credential-node.ts';

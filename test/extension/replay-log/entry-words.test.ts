@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatEntry } from '../../../src/extension/replay-log/entry-words.ts';
 import { toLogEntry } from '../../../src/extension/replay-log/log-filter.ts';
-import type { CallRecord, JournalRecord } from '../../../src/journal/records.ts';
+import type { CallRecord, JournalRecord } from '../../../src/state/journal/records.ts';
 import { foreignHead } from '../../journal/fixture.ts';
 
 const AT = '2026-01-01T12:00:00.000Z';

@@ -1,14 +1,13 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { getJournalDirectory } from '../../../src/base/environment.ts';
 import type { CommandRegistry } from '../../../src/extension/commands/command-registry.ts';
 import { SessionsModel } from '../../../src/extension/journal/journal-watch.ts';
 import { registerAuditCommands } from '../../../src/extension/replay-log/audit-commands.ts';
 import { ActivityModel } from '../../../src/extension/replay-log/audit-watch.ts';
 import { LOG_KINDS } from '../../../src/extension/replay-log/log-filter.ts';
 import { ReplayLogView } from '../../../src/extension/replay-log/replay-log-view.ts';
-import { getJournalDirectory } from '../../../src/journal/state-folder.ts';
-import { AuditLog } from '../../../src/policy/audit/audit.ts';
-import { getAuditDirectory } from '../../../src/policy/audit/audit-folder.ts';
+import { AuditLog, getAuditDirectory } from '../../../src/state/audit/audit-log.ts';
 import { foreignHead, temporaryFolder, writePart } from '../../journal/fixture.ts';
 import { EventEmitter, env as vscodeEnv, window } from '../vscode-stub.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import type { CredentialPrompts } from '../../../src/aws/credentials/prompts.ts';
+import type { CredentialPrompts } from '../../../src/aws/credentials/options.ts';
 import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
 import { prepareCredentials } from '../../../src/extension/servers/prepare-credentials.ts';
 import { UserCancelledError } from '../../../src/extension/servers/server-preparation.ts';

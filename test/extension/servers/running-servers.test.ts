@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
-import { RunningPrograms } from '../../../src/journal/live-programs.ts';
+import { RunningPrograms } from '../../../src/state/journal/reader.ts';
 import { accessKey, CredentialHome } from '../../aws/credentials/credential-fixtures.ts';
 import { start, statelessMcp } from '../../local/harness.ts';
 import { journalOfServers } from './journal-of-servers.ts';

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { DiscoveredRuntime } from '../../../src/aws/discovery/discovered.ts';
-import type { DiscoveredScope } from '../../../src/aws/discovery/discovered-place.ts';
+import type { DiscoveredScope } from '../../../src/aws/discovery/discovery.ts';
+import type { DiscoveredRuntime } from '../../../src/aws/discovery/model.ts';
 import { createAuthorizationSteps } from '../../../src/extension/setup/authorization-step.ts';
 import { createEndpointItems } from '../../../src/extension/setup/endpoint-step.ts';
 import { pickMode } from '../../../src/extension/setup/last-steps.ts';

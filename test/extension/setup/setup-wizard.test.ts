@@ -8,7 +8,7 @@ import {
   CONFIRMED_PROCESSES,
   digestCommand,
   type WorkspaceCommand,
-} from '../../../src/confirmed-commands.ts';
+} from '../../../src/base/exec.ts';
 import { toWrittenEntry } from '../../../src/extension/setup/runtime-draft.ts';
 import type { SetupContext } from '../../../src/extension/setup/setup-context.ts';
 import { askForRuntime } from '../../../src/extension/setup/setup-wizard.ts';

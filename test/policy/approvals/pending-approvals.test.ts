@@ -9,7 +9,7 @@ import {
   removeExpired,
   writeAnswer,
   writePending,
-} from '../../../src/policy/approvals/approvals-folder.ts';
+} from '../../../src/state/files/approval-files.ts';
 import type { Line } from '../../fixtures/proxy-process.ts';
 import { temporaryFolder } from '../../journal/fixture.ts';
 import { startGuarded } from '../adversarial/guarded.ts';

@@ -1,18 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { AgentCoreError } from '../../../src/error.ts';
-import { CallRecorderInterceptor } from '../../../src/journal/call-recorder.ts';
+import { AgentCoreError } from '../../../src/base/errors.ts';
 import {
   createErrorResponse,
   type JsonRpcRequest,
   type JsonRpcResponse,
 } from '../../../src/mcp/message.ts';
-import type { AuditEntry } from '../../../src/policy/audit/audit.ts';
-import { AuditInterceptor } from '../../../src/policy/audit/audit-interceptor.ts';
-import { createNameMask } from '../../../src/policy/audit/name-mask.ts';
+import { AuditInterceptor, createNameMask } from '../../../src/policy/audit-interceptor.ts';
 import { RedactionInterceptor } from '../../../src/policy/redaction/redaction-interceptor.ts';
-import type { RedactionRules } from '../../../src/policy/redaction/rules.ts';
-import { applyInterceptors, type Interceptor } from '../../../src/relay/interceptors.ts';
+import type { RedactionRules } from '../../../src/redaction/rules.ts';
+import { applyInterceptors, type Interceptor } from '../../../src/relay/peer.ts';
+import type { AuditEntry } from '../../../src/state/audit/audit-log.ts';
+import { CallRecorderInterceptor } from '../../../src/telemetry/call-recorder.ts';
 import {
   exchangeWith,
   requestOf,

@@ -2,11 +2,15 @@ import * as nodeFiles from 'node:fs/promises';
 import { appendFile, cp, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { FileSystem } from '../../../src/journal/journal-part.ts';
-import { AuditLog, type AuditOptions } from '../../../src/policy/audit/audit.ts';
-import { getAuditDirectory, getOrCreateAuditSalt } from '../../../src/policy/audit/audit-folder.ts';
-import { verifyAudit } from '../../../src/policy/audit/verify-audit.ts';
-import { runAuditFind, runAuditVerify } from '../../../src/programs/run-audit.ts';
+import { runAuditFind, runAuditVerify } from '../../../src/cli/log.ts';
+import {
+  AuditLog,
+  type AuditOptions,
+  getAuditDirectory,
+  getOrCreateAuditSalt,
+} from '../../../src/state/audit/audit-log.ts';
+import { verifyAudit } from '../../../src/state/audit/verify.ts';
+import type { FileSystem } from '../../../src/state/journal/segment.ts';
 import { temporaryFolder } from '../../journal/fixture.ts';
 
 const ENTRY = {
@@ -155,7 +159,7 @@ describe('verification reports', () => {
 
   test('a record with a valid hash that was added after its program continued in the next file', async () => {
     const { state, paths } = await written();
-    const { appendToChain: chained } = await import('../../../src/policy/audit/chain.ts');
+    const { appendToChain: chained } = await import('../../../src/state/audit/hash-chain.ts');
     const { ends } = await verifyAudit(state);
     const { line } = chained({ type: 'audit.request', ...ENTRY }, ends[0]?.hash as string);
     await appendFile(paths[0] as string, line);

@@ -1,11 +1,14 @@
 import { appendFile, mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { type AuditEntry, AuditLog } from '../../../src/policy/audit/audit.ts';
-import { getAuditDirectory } from '../../../src/policy/audit/audit-folder.ts';
-import type { AuditedRequest } from '../../../src/policy/audit/audit-records.ts';
-import { formatDecision } from '../../../src/policy/audit/decision-words.ts';
-import { RecentAudit } from '../../../src/policy/audit/recent-audit.ts';
+import { formatDecision } from '../../../src/policy/engine/decision.ts';
+import {
+  type AuditEntry,
+  AuditLog,
+  getAuditDirectory,
+} from '../../../src/state/audit/audit-log.ts';
+import { RecentAudit } from '../../../src/state/audit/recent.ts';
+import type { AuditedRequest } from '../../../src/state/audit/records.ts';
 import { temporaryFolder } from '../../journal/fixture.ts';
 
 const DENIED = {

@@ -1,13 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { JournalRecord } from '../../../src/journal/records.ts';
-import { SpendingReader } from '../../../src/policy/budgets/journal-spending.ts';
+import { estimateCost } from '../../../src/aws/pricing.ts';
 import {
   createCalendarWindow,
   createSlidingWindow,
 } from '../../../src/policy/documents/windows.ts';
-import { estimateCost } from '../../../src/sessions/cost.ts';
+import { SpendingReader } from '../../../src/policy/engine/spending.ts';
+import type { JournalRecord } from '../../../src/state/journal/records.ts';
 import { eventually } from '../../fixtures/eventually.ts';
 import { deadHead, temporaryFolder, writePart } from '../../journal/fixture.ts';
 import { at, call, START, started } from '../../journal/records.ts';

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { Counters } from '../../../src/policy/counters/counters.ts';
-import type { Reservation } from '../../../src/policy/decisions/facts.ts';
-import type { Scope } from '../../../src/policy/documents/policy.ts';
+import type { Scope } from '../../../src/policy/documents/model.ts';
 import {
   createCalendarWindow,
   createSlidingWindow,
   type Window,
 } from '../../../src/policy/documents/windows.ts';
+import { Counters } from '../../../src/policy/engine/counters.ts';
+import type { Reservation } from '../../../src/policy/engine/decision.ts';
 import { endWithTest } from '../../fixtures/running.ts';
 
 const run = promisify(execFile);

@@ -1,6 +1,7 @@
 /** Reserves from a counter as often as requested, and reports the number of successes. */
-import { Counters } from '../../../src/policy/counters/counters.ts';
+
 import { createCalendarWindow } from '../../../src/policy/documents/windows.ts';
+import { Counters } from '../../../src/policy/engine/counters.ts';
 
 const [folder = '', times = '0', most = '0'] = process.argv.slice(2);
 const counters = new Counters(folder, () => Date.UTC(2026, 6, 28, 12));

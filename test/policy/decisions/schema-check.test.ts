@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SchemaValidator } from '../../../src/policy/decisions/schema-check.ts';
+import { SchemaValidator } from '../../../src/policy/engine/schema-validator.ts';
 
 const check = new SchemaValidator();
 await check.prepare();

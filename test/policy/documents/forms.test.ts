@@ -1,8 +1,8 @@
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { parseHints } from '../../../src/policy/decisions/facts.ts';
-import { createPolicyJsonSchema } from '../../../src/policy/documents/document-schema.ts';
+import { createPolicyJsonSchema } from '../../../src/policy/documents/schema.ts';
+import { parseHints } from '../../../src/relay/tool-catalog.ts';
 import { Judge, mistakesIn, policyOf } from '../written-policy.ts';
 import { INVALID, VALID } from './examples.ts';
 

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { EncryptedVault } from '../../../src/policy/redaction/encrypted-vault.ts';
-import { MemoryVault } from '../../../src/policy/redaction/vault.ts';
+import { MemoryVault } from '../../../src/redaction/tokens.ts';
+import { EncryptedVault } from '../../../src/state/files/vault-file.ts';
 import { temporaryFolder } from '../../journal/fixture.ts';
 import { received, redactorOf, sent } from './redaction-fixture.ts';
 

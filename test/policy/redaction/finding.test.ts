@@ -7,7 +7,7 @@ import {
   inflateSync,
 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import type { RedactionKind } from '../../../src/policy/redaction/kinds.ts';
+import type { RedactionKind } from '../../../src/redaction/rules.ts';
 import { HIDDEN_TEXTS, ORDINARY_TEXTS } from './ordinary-texts.ts';
 import { callText, received, redactorOf, sent } from './redaction-fixture.ts';
 import { ORDINARY, SAMPLES } from './samples.ts';

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { rewriteLeaves } from '../../../src/policy/redaction/json-leaves.ts';
-import { runInSlices, type Sliced } from '../../../src/slices.ts';
+import { runInSlices, type Sliced } from '../../../src/base/async.ts';
+import { rewriteLeaves } from '../../../src/redaction/json-leaves.ts';
 import { callText, redactorOf, sent } from './redaction-fixture.ts';
 
 // Large texts take long on a busy machine.

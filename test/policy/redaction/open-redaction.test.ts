@@ -5,8 +5,8 @@ import { type JsonRpcResponse, parseResult } from '../../../src/mcp/message.ts';
 import {
   openRedaction,
   type RedactionOptions,
-} from '../../../src/policy/redaction/open-redaction.ts';
-import { applyInterceptors } from '../../../src/relay/interceptors.ts';
+} from '../../../src/policy/redaction/redaction-interceptor.ts';
+import { applyInterceptors } from '../../../src/relay/peer.ts';
 import { temporaryFolder } from '../../journal/fixture.ts';
 import {
   exchangeWith,

@@ -1,6 +1,6 @@
 import { Redactor, type RequestInfo } from '../../../src/policy/redaction/redactor.ts';
-import type { RedactionRules } from '../../../src/policy/redaction/rules.ts';
-import { MemoryVault, type Vault } from '../../../src/policy/redaction/vault.ts';
+import type { RedactionRules } from '../../../src/redaction/rules.ts';
+import { MemoryVault, type Vault } from '../../../src/redaction/tokens.ts';
 
 const SALT = Buffer.from('a salt of the tests, 32 bytes ok');
 

@@ -1,8 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { AgentCoreError } from '../../../src/error.ts';
-import { CallRecorderInterceptor } from '../../../src/journal/call-recorder.ts';
+import { AgentCoreError } from '../../../src/base/errors.ts';
 import {
   createErrorResponse,
   createNotification,
@@ -13,12 +12,17 @@ import {
   parseMessages,
   parseResult,
 } from '../../../src/mcp/message.ts';
-import { EncryptedVault } from '../../../src/policy/redaction/encrypted-vault.ts';
 import { RedactionInterceptor } from '../../../src/policy/redaction/redaction-interceptor.ts';
-import type { RedactionRules } from '../../../src/policy/redaction/rules.ts';
-import type { Vault } from '../../../src/policy/redaction/vault.ts';
-import { applyInterceptors } from '../../../src/relay/interceptors.ts';
-import { type CallInfo, CancelledError, type RequestContext } from '../../../src/relay/peer.ts';
+import type { RedactionRules } from '../../../src/redaction/rules.ts';
+import type { Vault } from '../../../src/redaction/tokens.ts';
+import {
+  applyInterceptors,
+  type CallInfo,
+  CancelledError,
+  type RequestContext,
+} from '../../../src/relay/peer.ts';
+import { EncryptedVault } from '../../../src/state/files/vault-file.ts';
+import { CallRecorderInterceptor } from '../../../src/telemetry/call-recorder.ts';
 import { openJournal, temporaryFolder } from '../../journal/fixture.ts';
 import {
   exchangeWith,

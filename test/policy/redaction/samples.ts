@@ -1,4 +1,4 @@
-import type { RedactionKind } from '../../../src/policy/redaction/kinds.ts';
+import type { RedactionKind } from '../../../src/redaction/rules.ts';
 
 const PEM = [
   '-----BEGIN PRIVATE KEY-----',

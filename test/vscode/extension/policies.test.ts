@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { AuditLog } from '../../../src/state/audit/audit-log.ts';
 import {
   getApprovalsDirectory,
   type PendingApproval,
   readAnswerFile,
   removePending,
   writePending,
-} from '../../../src/policy/approvals/approvals-folder.ts';
-import { AuditLog } from '../../../src/policy/audit/audit.ts';
+} from '../../../src/state/files/approval-files.ts';
 import { stepMs } from '../harness/browser.ts';
 import { until } from '../harness/until.ts';
 import { DEVELOPER, developerFiles, sampleServer, useAgentCore } from './use-agentcore.ts';

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
-import { AgentCoreError } from '../../../src/error.ts';
+import { AgentCoreError } from '../../../src/base/errors.ts';
 import { socketVariable } from '../driver-extension/protocol.ts';
 import { layout } from '../install/layout.ts';
 import type { RunFolder } from './run-folder.ts';

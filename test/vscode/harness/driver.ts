@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import type * as vscode from 'vscode';
-import { AgentCoreError } from '../../../src/error.ts';
+import { AgentCoreError } from '../../../src/base/errors.ts';
 import type {
   ChatRecord,
   ChatScript,

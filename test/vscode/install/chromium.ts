@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { AgentCoreError } from '../../../src/error.ts';
+import { AgentCoreError } from '../../../src/base/errors.ts';
 import type { Step } from './step.ts';
 
 /** The paths of browsers that Playwright supports, on Debian and common CI images. */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { AgentCoreError } from '../../../src/error.ts';
+import { AgentCoreError } from '../../../src/base/errors.ts';
 
 /**
  * Runs `work` while no other process does so with the same lock file. The lock belongs to the open

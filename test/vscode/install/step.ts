@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { AgentCoreError } from '../../../src/error.ts';
+import { AgentCoreError } from '../../../src/base/errors.ts';
 
 /** One command of the installation. */
 export interface Step {

@@ -1,4 +1,4 @@
-import { AgentCoreError } from '../../../error.ts';
+import { AgentCoreError } from '../../../base/errors.ts';
 import type { Platform } from '../../platform.ts';
 import type { AwsService } from '../service.ts';
 import { AuthorizePage } from './authorize-page.ts';

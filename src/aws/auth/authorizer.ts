@@ -1,0 +1,123 @@
+import type { Environment } from '../../base/environment.ts';
+import { AgentCoreError } from '../../base/errors.ts';
+import type { Network } from '../../http/network.ts';
+import { isSecureUrl } from '../../http/secure-url.ts';
+import type { CredentialProvider } from '../credentials/provider.ts';
+import { createSigV4Signer, type Signer, type SigningClock } from '../sigv4.ts';
+import { KeptToken } from './bearer-token.ts';
+import type { OAuthTokens } from './oauth.ts';
+import type { AuthorizationSettings } from './settings.ts';
+
+/** Adds authorization to requests. */
+export interface Authorizer {
+  readonly method: 'iam' | 'bearer' | 'none';
+  /** Adds authorization headers. Throws {@link AgentCoreError} `credentials` if that fails. */
+  readonly sign: Signer;
+  /**
+   * Gets a new token or credentials after a call was rejected. Concurrent callers share one
+   * refresh.
+   *
+   * @param since The start of the rejected call (`performance.now()`).
+   * @returns false if a retry would not help.
+   */
+  readonly renew: (since: number) => Promise<boolean>;
+  /**
+   * Called with the `Date` header of each rejection, because a wrong local clock may be the cause.
+   */
+  readonly learnTime?: (date: string | undefined) => void;
+}
+
+/** Signs with AWS Signature Version 4, using the time of AWS. */
+export function createIamAuthorizer(
+  credentials: CredentialProvider,
+  region: string,
+  clock: SigningClock,
+): Authorizer {
+  return {
+    method: 'iam',
+    sign: createSigV4Signer(credentials, region, 'bedrock-agentcore', clock),
+    renew: credentials.renew,
+    learnTime: (date) => clock.learn(date),
+  };
+}
+
+/** Sends a bearer token (RFC 6750, 2.1), only by TLS or within this machine. */
+export function createBearerAuthorizer(token: KeptToken): Authorizer {
+  return {
+    method: 'bearer',
+    sign: async ({ target, headers }) => {
+      const { protocol, hostname, host } = target;
+      if (!isSecureUrl(new URL(`${protocol}//${host}`))) {
+        throw new AgentCoreError(
+          'usage',
+          `A bearer token is not sent to ${hostname} in the clear: use an https endpoint`,
+        );
+      }
+      return { ...headers, authorization: `Bearer ${(await token.get()).value}` };
+    },
+    renew: (since) => token.renew(since),
+  };
+}
+
+/** For a gateway without authorization. */
+export const NO_AUTHORIZER: Authorizer = {
+  method: 'none',
+  sign: async ({ headers }) => ({ ...headers }),
+  renew: async () => false,
+};
+
+const OF_CREDENTIALS =
+  /^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|InvalidSignature|Request(Expired|InTheFuture|TimeTooSkewed))/;
+
+/**
+ * True if {@link Authorizer.renew} may resolve a rejection. Examples are an expired token, a deleted
+ * key and a wrong signing time.
+ *
+ * @param rejection The HTTP status and the exception's name.
+ */
+export function canRenewalHelp(
+  method: Authorizer['method'],
+  { status, name }: { readonly status?: unknown; readonly name?: unknown },
+): boolean {
+  if (method === 'bearer') return status === 401;
+  if (status !== 401 && status !== 403) return name === 'ExpiredTokenException';
+  // An MCP runtime only reports that access is denied, whatever is wrong with the signature.
+  return typeof name !== 'string' || OF_CREDENTIALS.test(name);
+}
+
+/**
+ * Creates the bearer token source for these settings. Returns `undefined` if they need no token.
+ * The token and its module are loaded on first use.
+ *
+ * @param resource The URL of the MCP server that receives the token.
+ */
+export function createTokenProvider(
+  settings: AuthorizationSettings,
+  resource: URL,
+  {
+    network,
+    env,
+  }: {
+    readonly network: Network;
+    readonly env: Environment;
+  },
+): KeptToken | undefined {
+  switch (settings.method) {
+    case 'oauth': {
+      let tokens: Promise<OAuthTokens> | undefined;
+      return new KeptToken(async (signal) => {
+        tokens ??= import('./oauth.ts').then(
+          ({ OAuthTokens: Tokens }) => new Tokens({ settings, resource, network }),
+        );
+        return (await tokens).get(signal);
+      });
+    }
+    case 'token-command':
+      return new KeptToken(async (signal) => {
+        const { runTokenCommand: commandToken } = await import('./bearer-token.ts');
+        return commandToken({ command: settings.command, env, signal });
+      });
+    default:
+      return undefined;
+  }
+}

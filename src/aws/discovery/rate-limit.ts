@@ -1,0 +1,112 @@
+import type { Timing } from '../../base/async.ts';
+import { isPassing, isThrottling } from '../sdk-errors.ts';
+
+/** API calls per second, for an account and region (source: AgentCore's quotas). */
+const LISTS_PER_SECOND = 5;
+
+const GETS_PER_SECOND = 50;
+
+const THROTTLED_TRIES = 8;
+
+const FAILED_TRIES = 3;
+
+const INITIAL_DELAY_MS = 250;
+
+const MAX_DELAY_MS = 8_000;
+
+/** Calls APIs within AWS's rate limits, and retries temporary failures. */
+export class RateLimiter {
+  readonly #timing: Timing;
+  readonly #buckets = new Map<string, TokenBucket>();
+
+  constructor(timing: Timing) {
+    this.#timing = timing;
+  }
+
+  /**
+   * Makes a call when the rate limit allows it.
+   *
+   * @param scope The unit of the rate limit apart from the API: an account in a region.
+   * @throws the error of the last attempt, or the signal's reason.
+   */
+  async call<T>(
+    scope: string,
+    api: string,
+    signal: AbortSignal,
+    send: () => Promise<T>,
+  ): Promise<T> {
+    const bucket = this.#getBucket(scope, api);
+    for (let tries = 1; ; tries++) {
+      await bucket.take(signal);
+      try {
+        return await send();
+      } catch (thrown) {
+        signal.throwIfAborted();
+        const isThrottled = isThrottling(thrown);
+        const most = isThrottled ? THROTTLED_TRIES : isPassing(thrown) ? FAILED_TRIES : 1;
+        if (tries >= most) throw thrown;
+        const pause = this.#pauseAfter(tries);
+        // Pause all calls, because the waiting ones would be throttled too.
+        if (isThrottled) bucket.pause(pause);
+        else await this.#timing.sleep(pause, signal);
+      }
+    }
+  }
+
+  #pauseAfter(tries: number): number {
+    const whole = Math.min(MAX_DELAY_MS, INITIAL_DELAY_MS * 2 ** (tries - 1));
+    return whole * (0.5 + this.#timing.random() / 2);
+  }
+
+  #getBucket(scope: string, api: string): TokenBucket {
+    const key = `${scope} ${api}`;
+    let bucket = this.#buckets.get(key);
+    if (!bucket) {
+      const rate = api.startsWith('Get') ? GETS_PER_SECOND : LISTS_PER_SECOND;
+      bucket = new TokenBucket(rate, this.#timing);
+      this.#buckets.set(key, bucket);
+    }
+    return bucket;
+  }
+}
+
+/** Limits calls like AWS does: an initial burst, and the same number again each second. */
+class TokenBucket {
+  readonly #perSecond: number;
+  readonly #timing: Timing;
+  /** If negative, the number of calls already waiting. */
+  #tokens: number;
+  #filledAt: number;
+
+  constructor(perSecond: number, timing: Timing) {
+    this.#perSecond = perSecond;
+    this.#timing = timing;
+    this.#tokens = perSecond;
+    this.#filledAt = timing.now();
+  }
+
+  /** Resolves when the rate limit allows a call. */
+  async take(signal: AbortSignal): Promise<void> {
+    this.#fill();
+    this.#tokens -= 1;
+    if (this.#tokens < 0) {
+      await this.#timing.sleep((-this.#tokens / this.#perSecond) * 1000, signal);
+    }
+  }
+
+  /**
+   * Blocks all calls for a time, because other programs share the account's rate limit. If pauses
+   * overlap, the longest applies.
+   */
+  pause(milliseconds: number): void {
+    this.#fill();
+    this.#tokens = Math.min(this.#tokens, -(milliseconds / 1000) * this.#perSecond);
+  }
+
+  #fill(): void {
+    const now = this.#timing.now();
+    const gained = (Math.max(0, now - this.#filledAt) / 1000) * this.#perSecond;
+    this.#tokens = Math.min(this.#perSecond, this.#tokens + gained);
+    this.#filledAt = now;
+  }
+}

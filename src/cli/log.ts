@@ -1,0 +1,233 @@
+import { readFile } from 'node:fs/promises';
+import * as z from 'zod';
+import { type Environment, getJournalDirectory, getStateDirectory } from '../base/environment.ts';
+import { AgentCoreError, describeFileError } from '../base/errors.ts';
+import { sanitizeForTerminal } from '../base/format.ts';
+import { escapeControls } from '../base/logger.ts';
+import {
+  formatRecordLine,
+  getRecordTime,
+  isWanted,
+  type RecordFilter,
+} from '../sessions/format.ts';
+import { DEFAULT_LIFECYCLE } from '../sessions/lifecycle.ts';
+import { findSession, getRecordIds } from '../sessions/session-info.ts';
+import { readSessions } from '../sessions/session-store.ts';
+import { getAuditDirectory } from '../state/audit/audit-log.ts';
+import { type AuditEnd, findTokenUses, type TokenUse, verifyAudit } from '../state/audit/verify.ts';
+import { followJournal } from '../state/journal/follow.ts';
+import { readJournal } from '../state/journal/reader.ts';
+import type { JournalRecord, ProgramRecord } from '../state/journal/records.ts';
+
+export interface LogOptions extends Omit<RecordFilter, 'sessions'> {
+  /** Continue with new records. */
+  readonly follow?: boolean | undefined;
+  readonly json?: boolean | undefined;
+  /** Any id of a session. */
+  readonly session?: string | undefined;
+  /** Maximum number of existing records to print. */
+  readonly limit?: number | undefined;
+}
+
+interface Streams {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+}
+
+const LIMIT = 100;
+
+/**
+ * Prints the journal records of all programs by time. With `follow`, continues with new records.
+ *
+ * @param signal Ends `follow`.
+ * @throws {AgentCoreError} `usage` if the session is not in the journal.
+ */
+export async function runLog(
+  options: LogOptions,
+  env: Environment,
+  streams: Streams,
+  signal: AbortSignal,
+): Promise<number> {
+  const folder = getJournalDirectory(getStateDirectory(env));
+  const filter = { ...options, sessions: await findSessionIds(options, folder) };
+  const { files, problems } = await readJournal(folder);
+  for (const problem of problems) streams.stderr.write(`${escapeControls(problem)}\n`);
+
+  const lines = files
+    .flatMap(({ head, records }) => records.map((record) => ({ head, record })))
+    .filter(({ record }) => isWanted(record, filter))
+    .map(({ head, record }) => ({
+      at: Date.parse(getRecordTime(record)),
+      line: formatLogLine(record, head, options),
+    }))
+    .filter(({ line }) => line !== undefined)
+    .sort((one, other) => one.at - other.at)
+    .slice(-(options.limit ?? LIMIT));
+  if (lines.length === 0 && !options.json && !options.follow) {
+    streams.stdout.write(`Nothing of that is on record in ${folder}\n`);
+  }
+  streams.stdout.write(lines.map(({ line }) => `${line}\n`).join(''));
+  if (!options.follow) return 0;
+
+  // Skip records that were read above. Files only grow, so a count per file is enough.
+  const seen = new Map(files.map(({ path, records }) => [path, records.length]));
+  for await (const { path, record, head } of followJournal(folder, signal, { from: 'start' })) {
+    const left = seen.get(path) ?? 0;
+    if (left > 0) {
+      seen.set(path, left - 1);
+      continue;
+    }
+    const line = isWanted(record, filter) ? formatLogLine(record, head, options) : undefined;
+    if (line !== undefined) await write(streams.stdout, `${line}\n`);
+  }
+  return 0;
+}
+
+async function findSessionIds(
+  { session }: LogOptions,
+  folder: string,
+): Promise<ReadonlySet<string> | undefined> {
+  if (session === undefined) return undefined;
+  const { entries } = await readSessions({
+    folder,
+    // The log does not need the sessions' end times.
+    lifecycles: { of: async () => () => DEFAULT_LIFECYCLE },
+    now: Date.now,
+    // Their records remain in the journal.
+    unlisted: ['lost', 'dismissed'],
+  });
+  return new Set(getRecordIds(findSession(entries, session)));
+}
+
+function formatLogLine(
+  record: JournalRecord,
+  head: ProgramRecord,
+  { json }: LogOptions,
+): string | undefined {
+  if (!json) return formatRecordLine(record, head);
+  const { program, pid, host } = head;
+  return JSON.stringify({ ...record, program, pid, host });
+}
+
+/** Waits if the reader is slower than the programs. */
+async function write(stream: NodeJS.WritableStream, text: string): Promise<void> {
+  if (stream.write(text)) return;
+  await new Promise<void>((resolve) => {
+    stream.once('drain', resolve);
+    stream.once('close', resolve);
+  });
+}
+
+export interface AuditVerifyOptions {
+  readonly json?: boolean | undefined;
+  /**
+   * File with earlier `--json` output. It must be kept where the writers of the audit log cannot
+   * change it.
+   */
+  readonly noted?: string | undefined;
+}
+
+interface AuditStreams {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+}
+
+/**
+ * Verifies that the audit log is unchanged.
+ *
+ * @returns 0 if unchanged, 1 if a record was changed, removed or added.
+ * @throws {AgentCoreError} `config` if the `noted` file is invalid.
+ */
+export async function runAuditVerify(
+  { json, noted }: AuditVerifyOptions,
+  env: Environment,
+  { stdout, stderr }: AuditStreams,
+): Promise<number> {
+  const state = getStateDirectory(env);
+  const report = await verifyAudit(state, noted === undefined ? [] : await readNoted(noted));
+  const { files, records, problems, ends } = report;
+  if (json) {
+    stdout.write(`${JSON.stringify(report)}\n`);
+  } else if (files === 0 && problems.length === 0) {
+    stdout.write(`Nothing is on record in ${getAuditDirectory(state)}\n`);
+  } else {
+    for (const problem of problems) stderr.write(`${escapeControls(problem)}\n`);
+    const verdict = problems.length === 0 ? 'as they were written' : 'not as they were written';
+    stdout.write(
+      `${records} records in ${files === 1 ? '1 file' : `${files} files`} are ${verdict}\n`,
+    );
+    for (const { file, hash } of ends) stdout.write(`${file} ends with ${hash}\n`);
+  }
+  return problems.length === 0 ? 0 : 1;
+}
+
+export interface AuditFindOptions {
+  readonly json?: boolean | undefined;
+}
+
+/** `<email:1f3a5b7c9d0e2f46>`, or its id alone. */
+const TOKEN = /^(?:<?[a-z][a-z\d-]{0,31}:)?([\da-f]{16})>?$/i;
+
+/**
+ * Lists the calls that issued or restored a redaction token.
+ *
+ * @returns 0 if there are any, 1 if there are none or a file could not be read.
+ * @throws {AgentCoreError} `usage` if the token is invalid.
+ */
+export async function runAuditFind(
+  token: string,
+  { json }: AuditFindOptions,
+  env: Environment,
+  { stdout, stderr }: AuditStreams,
+): Promise<number> {
+  const id = TOKEN.exec(token)?.[1]?.toLowerCase();
+  if (id === undefined) {
+    throw new AgentCoreError(
+      'usage',
+      'Could not look for the token: it is not of the form <email:1f3a5b7c9d0e2f46>. Pass a whole token in quotes, or the 16 digits of its id.',
+    );
+  }
+  const state = getStateDirectory(env);
+  const { uses, problems } = await findTokenUses(state, id);
+  for (const problem of problems) stderr.write(`${problem}\n`);
+  if (json) {
+    stdout.write(`${JSON.stringify({ id, uses, problems })}\n`);
+  } else if (uses.length === 0) {
+    stdout.write(`No call in ${getAuditDirectory(state)} has the token ${id}\n`);
+  } else {
+    for (const use of uses) stdout.write(`${formatAuditLine(use)}\n`);
+  }
+  return uses.length > 0 && problems.length === 0 ? 0 : 1;
+}
+
+function formatAuditLine({ record, issued, restored }: TokenUse): string {
+  const { at, id, method, name, caller, session, from } = record;
+  const call = name === undefined ? method : `${method} ${name}`;
+  const words = [
+    at,
+    sanitizeForTerminal(from === 'server' ? `the server's ${call}` : call),
+    [issued && 'put in', restored && 'taken back'].filter(Boolean).join(' and '),
+    `record ${id}`,
+    session && `session ${session}`,
+    caller && `caller ${caller}`,
+  ];
+  return words.filter(Boolean).join('  ');
+}
+
+async function readNoted(path: string): Promise<readonly AuditEnd[]> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    const message = `${path} cannot be read: ${describeFileError(cause)}`;
+    throw new AgentCoreError('config', message, { cause });
+  }
+  try {
+    return notedSchema.parse(JSON.parse(text)).ends;
+  } catch (cause) {
+    const message = `${path} is not what \`agentcore-mcp audit verify --json\` prints`;
+    throw new AgentCoreError('config', message, { cause });
+  }
+}
+
+const notedSchema = z.object({ ends: z.array(z.object({ file: z.string(), hash: z.string() })) });

@@ -1,0 +1,172 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import {
+  Client,
+  type JSONRPCMessage,
+  ReadBuffer,
+  serializeMessage,
+  type Transport,
+} from '@modelcontextprotocol/client';
+import packageJson from '../../package.json' with { type: 'json' };
+import { PAYLOAD_LIMIT } from '../aws/endpoints.ts';
+import type { Environment } from '../base/environment.ts';
+import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
+import type { JsonObject } from '../mcp/message.ts';
+import { readPages } from '../mcp/protocol.ts';
+import { readProxySettings } from '../programs/proxy-settings.ts';
+
+/** Milliseconds. A proxy that still ends its session exits within nine seconds. */
+const END_TIMEOUT = 12_000;
+
+/** Maximum characters of the proxy's stderr to keep. */
+const STDERR_LIMIT = 16_384;
+
+/**
+ * Runs the proxy in its own process, as a client does. Unlike the SDK's transport, it waits for the
+ * proxy's exit and reports the result.
+ */
+export class ProxyTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: <T extends JSONRPCMessage>(message: T) => void;
+  readonly #program: string;
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #buffer = new ReadBuffer({ maxBufferSize: PAYLOAD_LIMIT });
+  #child: ChildProcess | undefined;
+  #exited: Promise<string | undefined> = Promise.resolve(undefined);
+  #stderr = '';
+  #isEnding = false;
+
+  /** @param program Path of `proxy.js`. */
+  constructor(program: string, env: NodeJS.ProcessEnv) {
+    this.#program = program;
+    this.#env = env;
+  }
+
+  /** The end of the proxy's stderr. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** True if this process ended the proxy; false if the proxy exits by itself. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  async start(): Promise<void> {
+    const child = spawn(process.execPath, [this.#program], {
+      env: this.#env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      windowsHide: true,
+    });
+    this.#child = child;
+    this.#exited = new Promise((resolve) => {
+      child.once('error', ({ message }) => resolve(`The proxy did not start: ${message}`));
+      child.once('close', (code, signal) => {
+        resolve(code === 0 ? undefined : `The proxy ended with ${signal ?? `exit code ${code}`}`);
+        this.onclose?.();
+      });
+    });
+    // The proxy closes its stdin if it exits early, so writes may fail.
+    child.stdin.on('error', (error) => this.onerror?.(error));
+    child.stdout.on('data', (bytes: Buffer) => this.#read(bytes));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-STDERR_LIMIT);
+    });
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    this.#child?.stdin?.write(serializeMessage(message));
+  }
+
+  async close(): Promise<void> {
+    // The client closes the transport after a failed connect. `end` reports the exit.
+    await this.end().catch(() => undefined);
+  }
+
+  /**
+   * Ends the proxy's input and waits for its exit. Kills the proxy after the timeout.
+   *
+   * @throws {AgentCoreError} with the exit reason, if the exit was not clean.
+   */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    this.#child?.stdin?.end();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<string>((resolve) => {
+      timer = setTimeout(() => {
+        this.#child?.kill('SIGKILL');
+        resolve(`The proxy was not gone after ${END_TIMEOUT / 1000} s and was killed`);
+      }, END_TIMEOUT);
+    });
+    const fault = await Promise.race([this.#exited, late]);
+    clearTimeout(timer);
+    if (fault) throw new AgentCoreError('shutdown', fault);
+  }
+
+  #read(bytes: Buffer): void {
+    try {
+      this.#buffer.append(bytes);
+      for (;;) {
+        const message = this.#buffer.readMessage();
+        if (message === null) return;
+        // The client handles a response before a notification that arrived just ahead of it, and
+        // would drop the last progress. One event loop turn per message keeps the order.
+        setImmediate(() => this.onmessage?.(message));
+      }
+    } catch (thrown) {
+      this.onerror?.(thrown as Error);
+    }
+  }
+}
+
+/** Milliseconds. Without warm capacity, a microVM takes about twenty seconds to start. */
+const LIST_TOOLS_TIMEOUT_MS = 60_000;
+
+/**
+ * Lists a runtime's tools through the proxy, without the policies of AGENTCORE_POLICY: `policy
+ * init` is about to write them.
+ *
+ * @throws {AgentCoreError} `usage` if the proxy would reject the settings, `connection` if the
+ * tools could not be listed.
+ */
+export async function listTools(
+  runtime: string | undefined,
+  env: Environment,
+): Promise<JsonObject[]> {
+  const { AGENTCORE_POLICY: _, ...rest } = env;
+  const proxyEnv = { ...rest, ...(runtime !== undefined && { AGENTCORE_AGENT_ARN: runtime }) };
+  // Validate first, so that invalid settings are not reported as an exit of the proxy.
+  readProxySettings(proxyEnv);
+  const transport = new ProxyTransport(resolveProxyPath(), proxyEnv);
+  const client = new Client({ name: 'agentcore-mcp', version: packageJson.version });
+  const options = { timeout: LIST_TOOLS_TIMEOUT_MS };
+  try {
+    await client.connect(transport, options);
+    const tools: JsonObject[] = [];
+    const read = (cursor: string | undefined) =>
+      client.request(
+        { method: 'tools/list', params: cursor === undefined ? {} : { cursor } },
+        options,
+      );
+    for await (const page of readPages(read, ({ nextCursor }) => nextCursor)) {
+      tools.push(...(page.tools as unknown as JsonObject[]));
+    }
+    return tools;
+  } catch (cause) {
+    const said = transport.stderr.trim() || getErrorMessage(cause);
+    throw new AgentCoreError('connection', `Could not list the tools: ${said}`, { cause });
+  } finally {
+    await client.close();
+  }
+}
+
+/** `proxy.js` is next to the program or, from a chunk, one folder up. */
+function resolveProxyPath(): string {
+  const places = ['./proxy.js', '../proxy.js', '../../dist/proxy.js'];
+  const paths = places.map((path) => fileURLToPath(new URL(path, import.meta.url)));
+  const found = paths.find((path) => existsSync(path));
+  if (found) return found;
+  throw new AgentCoreError('config', `The proxy's program is not there: ${paths.join(', ')}`);
+}

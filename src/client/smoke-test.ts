@@ -1,0 +1,404 @@
+import { Client, type Tool } from '@modelcontextprotocol/client';
+import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
+import type { ProxyTransport } from './proxy-client.ts';
+
+export type StepName = 'initialize' | 'list' | 'call' | SampleBehavior | 'stop';
+
+export interface StepOutcome {
+  readonly step: StepName;
+  readonly status: 'ok' | 'failed' | 'skipped';
+  /** Result, failure or reason for skipping, on one line. */
+  readonly detail: string;
+  readonly milliseconds: number;
+}
+
+interface SmokeTestOptions {
+  readonly transport: ProxyTransport;
+  readonly version: string;
+  /** Required MCP revision. If absent, the handshake of revisions up to 2025-11-25. */
+  readonly protocol: string | undefined;
+  /** Limit for each step, in milliseconds. */
+  readonly timeout: number;
+  readonly call: NamedTool | undefined;
+  readonly show: Readonly<Record<SampleBehavior, NamedTool | undefined>>;
+  /** True if the session mode lets the session run on after the proxy ends. */
+  readonly leavesSession: boolean;
+}
+
+/** Error code of MCP 2026-07-28 for an unsupported revision. */
+const NO_SUCH_REVISION = -32022;
+
+/** Maximum characters of a tool's output to show. */
+const MAX_TEXT_LENGTH = 300;
+
+/** Matches the error of `sessions/session-ending.ts`. */
+const NOT_STOPPED = /Could not stop session.*/;
+
+const SHOWN: Readonly<Record<SampleBehavior, string>> = {
+  sample: 'asks the model',
+  elicit: 'asks the user',
+  progress: 'reports progress',
+};
+
+/** The reason for skipping a step. */
+class Skip {
+  readonly reason: string;
+  constructor(reason: string) {
+    this.reason = reason;
+  }
+}
+
+/** Runs every kind of client operation against a server once. */
+export class SmokeTest {
+  readonly #options: SmokeTestOptions;
+  readonly #client: Client;
+  /** Number of occurrences so far. */
+  readonly #seen: Record<SampleBehavior, number> = { sample: 0, elicit: 0, progress: 0 };
+  #tools: readonly Tool[] | undefined;
+
+  constructor(options: SmokeTestOptions) {
+    this.#options = options;
+    this.#client = new Client(
+      { name: 'agentcore-mcp-smoke', version: options.version },
+      {
+        capabilities: { sampling: {}, elicitation: { form: {} }, roots: {} },
+        ...(options.protocol && { versionNegotiation: { mode: { pin: options.protocol } } }),
+      },
+    );
+    this.#answerTheServer();
+  }
+
+  /** Runs the steps. The last step always runs and stops the session of the first. */
+  async *steps(): AsyncGenerator<StepOutcome> {
+    const began = await this.#step('initialize', () => this.#initialize());
+    yield began;
+    const isUp = began.status === 'ok';
+    const step = (name: StepName, work: () => Promise<string | Skip>) =>
+      this.#step(name, isUp ? work : async () => new Skip('initialize failed'));
+    yield await step('list', () => this.#list());
+    yield await step('call', () => this.#callAny());
+    for (const what of ['sample', 'elicit', 'progress'] as const) {
+      yield await step(what, () => this.#show(what));
+    }
+    yield await this.#step('stop', () => this.#stop());
+  }
+
+  async #step(step: StepName, work: () => Promise<string | Skip>): Promise<StepOutcome> {
+    const begun = performance.now();
+    const outcome = (status: StepOutcome['status'], detail: string): StepOutcome => ({
+      step,
+      status,
+      detail: toSingleLine(detail),
+      milliseconds: Math.round(performance.now() - begun),
+    });
+    try {
+      const result = await this.#within(work(), step);
+      return result instanceof Skip ? outcome('skipped', result.reason) : outcome('ok', result);
+    } catch (thrown) {
+      return outcome('failed', getErrorMessage(thrown));
+    }
+  }
+
+  /** The proxy's exit has its own time limit, so `stop` gets none here. */
+  async #within<T>(work: Promise<T>, step: StepName): Promise<T> {
+    if (step === 'stop') return work;
+    const { timeout } = this.#options;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new AgentCoreError('timeout', `No answer within ${timeout / 1000} s`)),
+        timeout,
+      );
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #initialize(): Promise<string> {
+    const { transport, timeout, protocol } = this.#options;
+    const early = new Promise<never>((_, reject) => {
+      transport.onclose = () => {
+        // If the client gives up, it ends the proxy first and then throws the reason.
+        if (transport.isEnding) return;
+        const said = transport.stderr.trim();
+        reject(new AgentCoreError('connection', said || 'The proxy ended'));
+      };
+    });
+    try {
+      await Promise.race([this.#client.connect(transport, { timeout }), early]);
+    } catch (cause) {
+      const isNewer = !protocol && (cause as { readonly code?: unknown }).code === NO_SUCH_REVISION;
+      if (!isNewer) throw cause;
+      const advice = 'the server speaks a newer MCP, so try --protocol 2026-07-28';
+      throw new AgentCoreError('protocol', `${getErrorMessage(cause)}: ${advice}`, { cause });
+    }
+    const server = this.#client.getServerVersion();
+    const agreed = this.#client.getNegotiatedProtocolVersion();
+    return `${server ? `${server.name} ${server.version}` : 'a server without a name'}, MCP ${agreed}`;
+  }
+
+  async #list(): Promise<string | Skip> {
+    const { tools, prompts, resources } = this.#client.getServerCapabilities() ?? {};
+    const options = { timeout: this.#options.timeout };
+    const found: string[] = [];
+    if (tools) {
+      this.#tools = (await this.#client.listTools(undefined, options)).tools;
+      found.push(formatCountedNames(this.#tools, 'tool'));
+    }
+    if (prompts) {
+      found.push(
+        formatCountedNames((await this.#client.listPrompts(undefined, options)).prompts, 'prompt'),
+      );
+    }
+    if (resources) {
+      const listed = await this.#client.listResources(undefined, options);
+      found.push(formatCountedNames(listed.resources, 'resource'));
+    }
+    if (found.length > 0) return found.join('; ');
+    return new Skip('the server announces no tools, prompts or resources');
+  }
+
+  async #callAny(): Promise<string | Skip> {
+    if (!this.#tools) return this.#withoutTools();
+    const chosen = chooseToCall(this.#tools, this.#options.call);
+    if (!chosen) {
+      return new Skip('no tool says that it only reads and needs no argument: name one by --tool');
+    }
+    return `${chosen.name}: ${await this.#call(chosen)}`;
+  }
+
+  async #show(what: SampleBehavior): Promise<string | Skip> {
+    if (!this.#tools) return this.#withoutTools();
+    const chosen = chooseToShow(what, this.#tools, this.#options.show[what]);
+    if (!chosen) return new Skip(`no tool is known that ${SHOWN[what]}: name one by --${what}`);
+    const before = this.#seen[what];
+    const said = await this.#call(chosen);
+    const times = this.#seen[what] - before;
+    if (times > 0) return `${chosen.name} ${SHOWN[what]} (${times}): ${said}`;
+    throw new AgentCoreError('protocol', `${chosen.name} answered, but nothing ${SHOWN[what]}`);
+  }
+
+  #withoutTools(): Skip {
+    const hasTools = this.#client.getServerCapabilities()?.tools;
+    return new Skip(hasTools ? 'the tools could not be listed' : 'the server announces no tools');
+  }
+
+  async #call({ name, args }: ChosenCall): Promise<string> {
+    const { timeout } = this.#options;
+    const { content = [], isError } = await this.#client.callTool(
+      { name, arguments: args },
+      { timeout, maxTotalTimeout: timeout, onprogress: () => void this.#seen.progress++ },
+    );
+    const [first] = content;
+    const text = first?.type === 'text' ? first.text : (first?.type ?? 'no content');
+    if (isError) throw new AgentCoreError('upstream', `${name} failed: ${text}`);
+    return text;
+  }
+
+  async #stop(): Promise<string> {
+    const { transport, leavesSession } = this.#options;
+    await transport.end();
+    const [notStopped] = NOT_STOPPED.exec(transport.stderr) ?? [];
+    if (notStopped) throw new AgentCoreError('upstream', notStopped);
+    return leavesSession
+      ? 'the proxy has ended; its session goes on, as RUNTIME_SESSION_MODE says'
+      : 'the proxy has stopped its session and ended';
+  }
+
+  #answerTheServer(): void {
+    this.#client.setRequestHandler('sampling/createMessage', () => {
+      this.#seen.sample++;
+      const content = { type: 'text' as const, text: 'A scripted answer of the smoke test.' };
+      return { model: 'scripted', role: 'assistant' as const, stopReason: 'endTurn', content };
+    });
+    this.#client.setRequestHandler('elicitation/create', ({ params }) => {
+      this.#seen.elicit++;
+      if (!('requestedSchema' in params)) return { action: 'decline' as const };
+      const content = createSampleObject(params.requestedSchema, 'all');
+      return { action: 'accept' as const, content: content as Record<string, string> };
+    });
+    this.#client.setRequestHandler('roots/list', () => ({ roots: [] }));
+  }
+}
+
+function formatCountedNames(things: readonly { readonly name: string }[], noun: string): string {
+  const names = things.map(({ name }) => name).join(', ');
+  return `${things.length} ${noun}${things.length === 1 ? '' : 's'}${names && `: ${names}`}`;
+}
+
+function toSingleLine(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length > MAX_TEXT_LENGTH ? `${line.slice(0, MAX_TEXT_LENGTH)}…` : line;
+}
+
+/** Supported part of JSON Schema. */
+interface Schema {
+  readonly type?: string | readonly string[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly items?: Schema;
+  readonly default?: unknown;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly oneOf?: readonly Schema[];
+  readonly anyOf?: readonly Schema[];
+  readonly format?: string;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly minimum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly maximum?: number;
+}
+
+const WORD = 'smoke';
+
+const FORMATS: Readonly<Record<string, string>> = {
+  email: 'smoke@example.com',
+  uri: 'https://example.com/',
+  date: '2026-01-01',
+  'date-time': '2026-01-01T00:00:00Z',
+};
+
+/** Bound on recursion. Real schemas are less deep. */
+const MAX_LEVELS = 16;
+
+/**
+ * An object with the required properties of a JSON Schema, or with all of them. Patterns and
+ * conditions are ignored, so a schema with them may reject the object.
+ */
+function createSampleObject(
+  schema: object,
+  which: 'required' | 'all',
+  levels = MAX_LEVELS,
+): Record<string, unknown> {
+  const { properties = {}, required = [] } = schema as Schema;
+  const names = which === 'all' ? Object.keys(properties) : required;
+  return Object.fromEntries(
+    names.map((name) => [name, createSampleValue(properties[name] ?? {}, levels)]),
+  );
+}
+
+/** A simple value for a schema: the default, the first allowed value, or the smallest value. */
+function createSampleValue(schema: Schema, levels: number): unknown {
+  if (schema.default !== undefined) return schema.default;
+  if (schema.const !== undefined) return schema.const;
+  if (schema.enum?.length) return schema.enum[0];
+  const [choice] = schema.oneOf ?? schema.anyOf ?? [];
+  if (choice && levels > 0) return createSampleValue(choice, levels - 1);
+  switch (typeof schema.type === 'string' ? schema.type : schema.type?.[0]) {
+    case 'string':
+      return createSampleText(schema);
+    case 'integer':
+    case 'number':
+      return createSampleNumber(schema);
+    case 'boolean':
+      return true;
+    case 'array':
+      return levels > 0
+        ? Array.from({ length: Math.min(schema.minItems ?? 0, 100) }, () =>
+            createSampleValue(schema.items ?? {}, levels - 1),
+          )
+        : [];
+    case 'null':
+      return null;
+    default:
+      return levels > 0 ? createSampleObject(schema, 'required', levels - 1) : {};
+  }
+}
+
+function createSampleText({ format = '', minLength = 0, maxLength = 1000 }: Schema): string {
+  const text = FORMATS[format] ?? WORD;
+  return text.padEnd(Math.min(minLength, 1000), '-').slice(0, Math.max(maxLength, 0));
+}
+
+function createSampleNumber({ type, minimum, exclusiveMinimum, maximum }: Schema): number {
+  const least = Math.max(minimum ?? Number.NEGATIVE_INFINITY, (exclusiveMinimum ?? -1e300) + 1, 1);
+  const value = Math.min(least, maximum ?? Number.POSITIVE_INFINITY);
+  return type === 'integer' ? Math.ceil(value) : value;
+}
+
+/** A tool that the user named, with optional arguments. */
+export interface NamedTool {
+  readonly name: string;
+  readonly args?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A tool call to make. */
+interface ChosenCall {
+  readonly name: string;
+  readonly args: Record<string, unknown>;
+}
+
+/** The server behavior that a call demonstrates. */
+type SampleBehavior = 'sample' | 'elicit' | 'progress';
+
+/**
+ * Default tools for each behavior, from this project's samples. Names are compared without case and
+ * separators. The verb's help lists them.
+ */
+const KNOWN: Readonly<Record<SampleBehavior, readonly string[]>> = {
+  sample: ['tellstory'],
+  elicit: ['createprofile'],
+  progress: ['countdown'],
+};
+
+/**
+ * Chooses a call that demonstrates a behavior; `undefined` if the server has no known tool for it.
+ *
+ * @throws {AgentCoreError} `usage` if the named tool is not in the list.
+ */
+function chooseToShow(
+  what: SampleBehavior,
+  tools: readonly Tool[],
+  named: NamedTool | undefined,
+): ChosenCall | undefined {
+  if (named) return createSampleCall(find(tools, named.name), named.args);
+  const known = tools.find((tool) => isHarmless(tool) && isAnyOf(tool.name, KNOWN[what]));
+  return known && createSampleCall(known);
+}
+
+/**
+ * Chooses a call of the named tool, else of a read-only tool without required arguments;
+ * `undefined` if there is none.
+ *
+ * @throws {AgentCoreError} `usage` if the named tool is not in the list.
+ */
+function chooseToCall(
+  tools: readonly Tool[],
+  named: NamedTool | undefined,
+): ChosenCall | undefined {
+  if (named) return createSampleCall(find(tools, named.name), named.args);
+  const known = tools.filter(
+    ({ annotations, inputSchema }) =>
+      annotations?.readOnlyHint === true && !inputSchema.required?.length,
+  );
+  const plain = known.find(({ name }) => !isAnyOf(name, Object.values(KNOWN).flat()));
+  const tool = plain ?? known[0];
+  return tool && createSampleCall(tool);
+}
+
+function find(tools: readonly Tool[], name: string): Tool {
+  const tool = tools.find((tool) => tool.name === name);
+  if (tool) return tool;
+  throw new AgentCoreError('usage', `The server has no tool "${name}"`);
+}
+
+function createSampleCall(tool: Tool, args?: Readonly<Record<string, unknown>>): ChosenCall {
+  return {
+    name: tool.name,
+    args: { ...(args ?? createSampleObject(tool.inputSchema, 'required')) },
+  };
+}
+
+/** Never call a tool with a destructive hint unless the user named it. */
+function isHarmless({ annotations }: Tool): boolean {
+  return annotations?.readOnlyHint === true || annotations?.destructiveHint !== true;
+}
+
+function isAnyOf(name: string, known: readonly string[]): boolean {
+  return known.includes(name.toLowerCase().replace(/[^a-z0-9]/g, ''));
+}

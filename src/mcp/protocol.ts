@@ -1,0 +1,148 @@
+import { findElements, findSpanAt, splice, withoutMember } from './json-spans.ts';
+import {
+  isObject,
+  type JsonObject,
+  type JsonRpcMessage,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  parseResult,
+} from './message.ts';
+
+/** The kinds of items that rules apply to. A method stands for all its messages. */
+export type SubjectKind = 'tool' | 'prompt' | 'resource' | 'method';
+
+/**
+ * The protocol family of a message. `handshake`: MCP up to 2025-11-25, with `initialize`, sessions
+ * and requests from the server. `stateless`: MCP 2026-07-28 and later, with the protocol version in
+ * the `_meta` of each request.
+ */
+type Era = 'handshake' | 'stateless';
+
+const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion';
+
+export function getProtocolEra(message: JsonRpcMessage): Era {
+  return getProtocolVersion(message) === undefined ? 'handshake' : 'stateless';
+}
+
+/** The protocol version in the message's `_meta`. Only the stateless era writes it there. */
+export function getProtocolVersion(message: JsonRpcMessage): string | undefined {
+  const meta = message.kind === 'response' ? undefined : message.params?._meta;
+  const version = isObject(meta) ? meta[PROTOCOL_VERSION] : undefined;
+  return typeof version === 'string' ? version : undefined;
+}
+
+/** True for requests that stay open until one side ends them (MCP 2026-07-28, Subscriptions). */
+export function isSubscriptionRequest(request: JsonRpcRequest): boolean {
+  return request.method === 'subscriptions/listen';
+}
+
+/** The member with the items of a list result, their kind, and the member with their name. */
+export interface ListShape {
+  readonly member: string;
+  readonly kind: SubjectKind;
+  readonly named: string;
+}
+
+export const LISTS: ReadonlyMap<string, ListShape> = new Map([
+  ['tools/list', { member: 'tools', kind: 'tool', named: 'name' }],
+  ['prompts/list', { member: 'prompts', kind: 'prompt', named: 'name' }],
+  ['resources/list', { member: 'resources', kind: 'resource', named: 'uri' }],
+  [
+    'resources/templates/list',
+    { member: 'resourceTemplates', kind: 'resource', named: 'uriTemplate' },
+  ],
+]);
+
+/** The items of a list result, or `undefined` if the response has none. */
+export function parseListItems(
+  response: JsonRpcResponse,
+  { member }: ListShape,
+): readonly unknown[] | undefined {
+  const result = response.error ? undefined : parseResult(response);
+  const items = isObject(result) ? result[member] : undefined;
+  return Array.isArray(items) ? items : undefined;
+}
+
+/**
+ * Filters a list and prefixes descriptions. All other bytes stay the same, including those of
+ * unchanged items.
+ *
+ * @param judge Returns the prefix for an item's description, or `undefined` to remove the item.
+ */
+export function withList(
+  response: JsonRpcResponse,
+  shape: ListShape,
+  items: readonly unknown[],
+  judge: (item: JsonObject) => string | undefined,
+): JsonRpcResponse {
+  const span = findSpanAt(response.bytes, ['result', shape.member]);
+  if (!span) return response;
+  let isSame = true;
+  const kept = findElements(response.bytes, span).flatMap(({ start, end }, index) => {
+    const item = items[index];
+    const prefix = isObject(item) ? judge(item) : undefined;
+    if (prefix === undefined) {
+      isSame = false;
+      return [];
+    }
+    const bytes = response.bytes.subarray(start, end);
+    if (prefix === '') return [bytes.toString('utf8')];
+    isSame = false;
+    return [addDescriptionPrefix(bytes, item as JsonObject, prefix)];
+  });
+  if (isSame) return response;
+  return { ...response, bytes: splice(response.bytes, span, `[${kept.join(',')}]`) };
+}
+
+function addDescriptionPrefix(bytes: Buffer, { description }: JsonObject, prefix: string): string {
+  const text = typeof description === 'string' ? `${prefix}${description}` : prefix.trim();
+  const json = JSON.stringify(text);
+  const span = findSpanAt(bytes, ['description']);
+  if (span) return splice(bytes, span, json).toString('utf8');
+  return bytes
+    .toString('utf8')
+    .replace('{', () => `{"description":${json},`)
+    .replace(/,\s*}$/, '}');
+}
+
+/** Bound against endless lists. Real lists have fewer pages. */
+const MAX_PAGES = 100;
+
+const CURSOR_IN_RESULT = ['result', 'nextCursor'];
+
+/**
+ * Reads the pages of a list with the cursor of the page before. The list ends if the cursor is
+ * absent, null or empty, or if it repeats: a repeated cursor would loop.
+ */
+export async function* readPages<P>(
+  read: (cursor: string | undefined) => Promise<P>,
+  nextCursorOf: (page: P) => unknown,
+  maxPages = MAX_PAGES,
+): AsyncGenerator<P, void, void> {
+  const seen = new Set<string>();
+  let cursor: string | undefined;
+  for (let count = 0; count < maxPages; count++) {
+    const page = await read(cursor);
+    yield page;
+    const next = nextCursorOf(page);
+    if (typeof next !== 'string' || next === '' || seen.has(next)) return;
+    seen.add(next);
+    cursor = next;
+  }
+}
+
+/**
+ * Removes a `nextCursor` that is null or empty. Both mean the end, but many clients reject null and
+ * read the first page again for an empty one.
+ */
+export function withoutEmptyCursor(
+  request: JsonRpcRequest,
+  response: JsonRpcResponse,
+): JsonRpcResponse {
+  if (!request.method.endsWith('/list') || response.error) return response;
+  if (!response.bytes.includes('"nextCursor"')) return response;
+  const span = findSpanAt(response.bytes, CURSOR_IN_RESULT);
+  const token = span && response.bytes.toString('utf8', span.start, span.end);
+  if (token !== 'null' && token !== '""') return response;
+  return { ...response, bytes: withoutMember(response.bytes, CURSOR_IN_RESULT) };
+}

@@ -1,0 +1,320 @@
+import { dirname, resolve } from 'node:path';
+import * as z from 'zod';
+import type { JsonObject } from '../../mcp/message.ts';
+import { parseHints, type ToolFacts } from '../../relay/tool-catalog.ts';
+import { NOTHING, type Tally, withAmount } from '../../state/files/counter-file.ts';
+import type { Policy } from '../documents/model.ts';
+import { DocumentText, type Problem } from '../documents/source-text.ts';
+import { getCount, getSliceAt } from '../engine/counters.ts';
+import type { EvaluationInput, Reservation, RuleMatch } from '../engine/decision.ts';
+import { decide } from '../engine/evaluate.ts';
+import { SchemaValidator } from '../engine/schema-validator.ts';
+import { getSubjects, type Subject } from '../engine/subjects.ts';
+
+/** The decision of a policy about a message. */
+interface TestOutcome {
+  /** `unknown` if it depends on the server's tool list and none was given. */
+  readonly effect: 'allow' | 'ask' | 'deny' | 'unknown';
+  /** The rule that denies, asks, or needs more data. */
+  readonly ruling: RuleMatch | undefined;
+  /** Limits that count the message. */
+  readonly limits: readonly Reservation[];
+}
+
+type TrialFacts = Partial<Pick<EvaluationInput, 'from' | 'caller' | 'runtime' | 'spent'>> & {
+  /** The tool as the server lists it; `undefined` if it is unknown whether the server lists it. */
+  readonly tool?: TrialTool | undefined;
+};
+
+type TrialTool =
+  | 'not announced'
+  | {
+      readonly annotations: unknown;
+      /** `undefined` if unknown. Any other invalid schema counts as no schema. */
+      readonly inputSchema: unknown;
+    };
+
+/** The tool in a `tools/list` result; `undefined` if there is no result. */
+export function findTool(
+  listed: readonly JsonObject[] | undefined,
+  name: unknown,
+): TrialTool | undefined {
+  if (!listed) return undefined;
+  const found = listed.filter((tool) => tool.name === name).at(-1);
+  if (!found) return 'not announced';
+  return { annotations: found.annotations, inputSchema: found.inputSchema ?? null };
+}
+
+/** Decides messages without sending them. Counts in memory only. */
+export class PolicyTest {
+  readonly #policies: readonly Policy[];
+  readonly #tallies = new Map<string, Tally>();
+  readonly #schemas = new SchemaValidator();
+  readonly #serverName: (address: string) => string;
+  readonly #now: () => number;
+
+  /** @param serverName Returns the ARN or URL by which policies name the server at an address. */
+  constructor(
+    policies: readonly Policy[],
+    serverName: (address: string) => string,
+    now: () => number,
+  ) {
+    this.#policies = policies;
+    this.#serverName = serverName;
+    this.#now = now;
+  }
+
+  /** Loads the schema validator. */
+  async prepare(): Promise<this> {
+    await this.#schemas.prepare();
+    return this;
+  }
+
+  /**
+   * @param given `runtime` may be any address accepted by the proxy.
+   * @throws {AgentCoreError} `usage` if the proxy rejects the address.
+   */
+  judge(method: string, params: JsonObject, given: TrialFacts = {}): TestOutcome {
+    const facts = { ...given, runtime: this.#serverName(given.runtime ?? '') };
+    const about = getSubjects(method, params);
+    if ('fault' in about) {
+      const ruling = {
+        file: '',
+        pointer: '',
+        message: `It cannot be judged, because ${about.fault}`,
+      };
+      return { effect: 'deny', ruling, limits: [] };
+    }
+    const verdicts = (about.subjects.length > 0 ? about.subjects : [undefined]).map((subject) =>
+      this.#judgeOne(method, params, subject, about.arguments, facts),
+    );
+    const strictest =
+      verdicts.find(({ effect }) => effect === 'deny') ??
+      verdicts.find(({ effect }) => effect === 'unknown') ??
+      verdicts.find(({ effect }) => effect === 'ask') ??
+      verdicts[0];
+    return strictest as TestOutcome;
+  }
+
+  #judgeOne(
+    method: string,
+    params: JsonObject,
+    subject: Subject | undefined,
+    args: JsonObject,
+    facts: TrialFacts & Pick<EvaluationInput, 'runtime'>,
+  ): TestOutcome {
+    const by = (tool: ToolFacts | undefined, schemaFault: EvaluationInput['schemaFault']) =>
+      decide(this.#policies, {
+        from: 'client',
+        caller: undefined,
+        spent: () => ({ usd: 0, sessions: 0 }),
+        ...facts,
+        tool,
+        method,
+        params,
+        subject,
+        arguments: args,
+        count: (file, counter) => this.#count(file, counter),
+        schemaFault,
+      });
+    // Unknown facts are assumed once in favor of the call, and once against it.
+    const decision = by(...this.#factsOf(facts.tool, args, 'in favour'));
+    if (decision.effect === 'deny') return { ...decision, limits: [] };
+    const strict = by(...this.#factsOf(facts.tool, args, 'against'));
+    if (strict.effect === 'deny') {
+      const ruling = { ...strict.ruling, message: NOT_GIVEN };
+      return { effect: 'unknown', ruling, limits: [] };
+    }
+    const limits = decision.reservations;
+    const beyond = limits.find((one) => isBeyond(one, this.#count(one.file, one.counter)));
+    if (beyond) return { effect: 'deny', ruling: beyond, limits };
+    const [ask] = decision.asks;
+    if (ask) return { effect: 'ask', ruling: ask, limits };
+    for (const { file, counter, amount } of limits) {
+      const key = `${file} ${counter.key}`;
+      const tally = this.#tallies.get(key) ?? NOTHING;
+      const { slice, until } = getSliceAt(counter.window, this.#now());
+      this.#tallies.set(key, withAmount(tally, slice, amount, until));
+    }
+    return { effect: 'allow', ruling: undefined, limits };
+  }
+
+  #factsOf(
+    tool: TrialTool | undefined,
+    args: JsonObject,
+    side: 'in favour' | 'against',
+  ): [tool: ToolFacts | undefined, schemaFault: EvaluationInput['schemaFault']] {
+    const given = typeof tool === 'object' ? tool : undefined;
+    const isAnnounced = given !== undefined || (tool === undefined && side === 'in favour');
+    const inputSchema = tool === 'not announced' ? null : given?.inputSchema;
+    const unknown = () => (side === 'against' ? NOT_GIVEN : undefined);
+    return [
+      isAnnounced ? { hints: parseHints(given?.annotations), inputSchema } : undefined,
+      inputSchema === undefined
+        ? unknown
+        : (extent) => this.#schemas.fault(inputSchema, args, extent),
+    ];
+  }
+
+  #count(file: string, { key, window }: Reservation['counter']): number {
+    return getCount(this.#tallies.get(`${file} ${key}`) ?? NOTHING, window, this.#now());
+  }
+}
+
+const NOT_GIVEN = 'its schema was not given. Name a file with the result of tools/list by --tools';
+
+function isBeyond({ amount, most, isExclusive }: Reservation, value: number): boolean {
+  if (most === undefined) return false;
+  return isExclusive ? value + amount >= most : value + amount > most;
+}
+
+const exampleSchema = z
+  .strictObject({
+    name: z.string().optional(),
+    /** The tool to call. */
+    call: z.string().optional(),
+    args: z.record(z.string(), z.unknown()).optional(),
+    method: z.string().optional(),
+    params: z.record(z.string(), z.unknown()).optional(),
+    from: z.enum(['client', 'server']).optional(),
+    caller: z.string().optional(),
+    runtime: z.string().optional(),
+    annotations: z.record(z.string(), z.unknown()).optional(),
+    inputSchema: z.record(z.string(), z.unknown()).optional(),
+    times: z.number().int().min(1).max(100_000).optional(),
+    expect: z.enum(['allow', 'ask', 'deny']),
+    rule: z.string().optional(),
+  })
+  .superRefine(({ call, method }, context) => {
+    if ((call === undefined) === (method === undefined)) {
+      context.addIssue('an example has either "call" with the name of a tool, or "method"');
+    }
+  });
+
+const fileSchema = z.strictObject({
+  policy: z.union([z.string(), z.array(z.string()).min(1)], {
+    error: 'expected the path of a document, or a list of them',
+  }),
+  examples: z
+    .array(exampleSchema, { error: 'expected a list of examples' })
+    .min(1, 'there is no example')
+    .max(10_000),
+});
+
+/** A message and the expected decision. */
+interface Example {
+  readonly name: string;
+  readonly method: string;
+  readonly params: JsonObject;
+  readonly from: 'client' | 'server';
+  readonly caller: string | undefined;
+  readonly runtime: string | undefined;
+  /** Annotations of the tool, if the example has any. */
+  readonly annotations: JsonObject | undefined;
+  readonly inputSchema: JsonObject | undefined;
+  /** Number of times to send it. All but the last must be allowed. */
+  readonly times: number;
+  readonly expect: 'allow' | 'ask' | 'deny';
+  /** JSON pointer of the expected rule. */
+  readonly rule: string | undefined;
+  /** Line in the file. */
+  readonly line: number;
+}
+
+interface ExampleFile {
+  /** Absolute paths. */
+  readonly policies: readonly string[];
+  readonly examples: readonly Example[];
+}
+
+/** Reads a file of examples. Relative paths start at its folder. */
+export function readExamples(
+  text: string,
+  file: string,
+): ExampleFile | { readonly problems: readonly Problem[] } {
+  const source = new DocumentText(text, file);
+  if (source.problems.length > 0) return { problems: source.problems };
+  const parsed = fileSchema.safeParse(source.value ?? {});
+  if (!parsed.success) {
+    return {
+      problems: parsed.error.issues.flatMap((issue) => source.toProblems(issue)),
+    };
+  }
+  const { policy, examples } = parsed.data;
+  const policies = [policy].flat().map((path) => resolve(dirname(resolve(file)), path));
+  return {
+    policies,
+    examples: examples.map((example, index) => {
+      const { call, args = {}, method = 'tools/call', params, expect } = example;
+      const name =
+        example.name ?? `${call ?? method} ${JSON.stringify(call ? args : (params ?? {}))}`;
+      return {
+        name,
+        method,
+        params: call === undefined ? (params ?? {}) : { name: call, arguments: args },
+        from: example.from ?? 'client',
+        caller: example.caller,
+        runtime: example.runtime,
+        annotations: example.annotations,
+        inputSchema: example.inputSchema,
+        times: example.times ?? 1,
+        expect,
+        rule: example.rule,
+        line: source.problem(['examples', index], '').line,
+      };
+    }),
+  };
+}
+
+/** Settings for all examples of a file. */
+interface TrialSetting {
+  /** The tools that the server lists. */
+  readonly tools?: readonly JsonObject[] | undefined;
+  /** ARN of the runtime if an example has none. */
+  readonly runtime?: string | undefined;
+  /** Returns the ARN or URL by which policies name the server at an address. */
+  readonly serverName: (address: string) => string;
+}
+
+/**
+ * Runs an example. Returns the failure as a sentence, or `undefined` if the decision is as
+ * expected.
+ */
+export async function runExample(
+  example: Example,
+  policies: readonly Policy[],
+  now: number,
+  { tools, runtime = '', serverName }: TrialSetting,
+): Promise<string | undefined> {
+  const trial = await new PolicyTest(policies, serverName, () => now).prepare();
+  const { method, params, times, expect, rule } = example;
+  const facts = {
+    from: example.from,
+    caller: example.caller,
+    runtime: example.runtime ?? runtime,
+    tool: resolveTool(example, findTool(tools, params.name)),
+  };
+  for (let time = 1; time < times; time++) {
+    const { effect, ruling } = trial.judge(method, params, facts);
+    if (effect === 'allow') continue;
+    return `time ${time} of ${times}: expected allow, got ${effect} by ${ruling?.pointer || 'no rule'}: ${ruling?.message}`;
+  }
+  const { effect, ruling } = trial.judge(method, params, facts);
+  const by = ruling ? ` by ${ruling.pointer || 'no rule'}: ${ruling.message}` : '';
+  if (effect !== expect) return `expected ${expect}, got ${effect}${by}`;
+  if (rule !== undefined && ruling?.pointer !== rule) return `expected it by ${rule}, got it${by}`;
+  return undefined;
+}
+
+/** Data in the example takes precedence over the tool list. */
+function resolveTool(
+  { annotations, inputSchema }: Example,
+  listed: TrialTool | undefined,
+): TrialTool | undefined {
+  if (annotations === undefined && inputSchema === undefined) return listed;
+  const other = typeof listed === 'object' ? listed : undefined;
+  return {
+    annotations: annotations ?? other?.annotations,
+    inputSchema: inputSchema ?? other?.inputSchema,
+  };
+}

@@ -1,0 +1,118 @@
+import { AgentCoreError, describeFileError } from '../../base/errors.ts';
+import { decodeUtf8, getFileFingerprint, readRegularFile } from '../../base/files.ts';
+import type { Log } from '../../base/logger.ts';
+import type { PolicyPlace } from './locations.ts';
+import type { Policy } from './model.ts';
+import { parsePolicy } from './parser.ts';
+import { formatProblem, MAX_DOCUMENT_BYTES } from './source-text.ts';
+
+/** The documents in force. */
+export interface PolicyState {
+  readonly policies: readonly Policy[];
+  /** The reason to deny all messages: a document has never been valid. */
+  readonly failure: string | undefined;
+}
+
+/** Maximum problems in one message. */
+const MAX_NAMED = 5;
+
+/**
+ * Holds all documents in force and reloads them when one changes. If a document becomes invalid or
+ * disappears, its last valid version stays in force. If it was never valid, all messages are
+ * denied.
+ */
+export class PolicyDocumentSet {
+  readonly #places: readonly PolicyPlace[];
+  readonly #log: Log;
+  readonly #good = new Map<string, Policy>();
+  #stamp: string | undefined;
+  #isFresh = false;
+  #state: PolicyState = { policies: [], failure: undefined };
+
+  constructor(places: readonly PolicyPlace[], log: Log) {
+    this.#places = places;
+    this.#log = log;
+  }
+
+  /**
+   * Reads the documents for the first time.
+   *
+   * @throws {AgentCoreError} if a path can never be a document, such as a FIFO. If this happens
+   *   later, it is reported like an invalid document.
+   */
+  start(): void {
+    for (const { path } of this.#places) readIfThere(path);
+    this.current();
+  }
+
+  /**
+   * Costs one `stat` per document if nothing has changed. All callers in the same event loop turn
+   * get the same state, such as the interceptors of one message.
+   */
+  current(): PolicyState {
+    if (this.#isFresh) return this.#state;
+    this.#isFresh = true;
+    process.nextTick(() => {
+      this.#isFresh = false;
+    });
+    // Taken before reading, so that a concurrent write is detected next time.
+    const stamp = getFileFingerprint(this.#places.map(({ path }) => path));
+    if (stamp !== this.#stamp) {
+      const isFirst = this.#stamp === undefined;
+      this.#stamp = stamp;
+      this.#state = this.#read(isFirst);
+    }
+    return this.#state;
+  }
+
+  #read(isFirst: boolean): PolicyState {
+    const failures: string[] = [];
+    for (const place of this.#places) {
+      const { path } = place;
+      const mistake = this.#readOne(place);
+      if (mistake === undefined) continue;
+      if (this.#good.has(path)) {
+        this.#log('warning', `What ${path} said before stays in force: ${mistake}`);
+      } else {
+        failures.push(mistake);
+        this.#log('error', `Nothing is allowed, because a policy cannot be used: ${mistake}`);
+      }
+    }
+    if (!isFirst && failures.length === 0) this.#log('notice', 'The policy was read anew');
+    const policies = this.#places.flatMap(({ path }) => this.#good.get(path) ?? []);
+    return { policies, failure: failures[0] };
+  }
+
+  /** @returns the problem, if there is one. */
+  #readOne({ path, isRequired }: PolicyPlace): string | undefined {
+    let text: string;
+    try {
+      text = decodeUtf8(readRegularFile(path, MAX_DOCUMENT_BYTES));
+    } catch (thrown) {
+      if (thrown instanceof AgentCoreError) return thrown.message;
+      if (isMissing(thrown) && !isRequired && !this.#good.has(path)) return undefined;
+      return `Could not read ${path}: ${describeFileError(thrown)}`;
+    }
+    const { policy, problems } = parsePolicy(text, path);
+    if (policy) {
+      this.#good.set(path, policy);
+      return undefined;
+    }
+    const more = problems.length - MAX_NAMED;
+    const named = problems.slice(0, MAX_NAMED).map(formatProblem).join('; ');
+    return more > 0 ? `${named}; and ${more} more` : named;
+  }
+}
+
+function readIfThere(path: string): void {
+  try {
+    readRegularFile(path, MAX_DOCUMENT_BYTES);
+  } catch (thrown) {
+    // Ignore other failures: the file or its permissions may change while the proxy runs.
+    if (thrown instanceof AgentCoreError) throw thrown;
+  }
+}
+
+function isMissing(thrown: unknown): boolean {
+  return (thrown as NodeJS.ErrnoException).code === 'ENOENT';
+}

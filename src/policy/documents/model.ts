@@ -1,0 +1,157 @@
+import type { SubjectKind } from '../../mcp/protocol.ts';
+import type { NamePattern } from './name-pattern.ts';
+import type { Operator, RedactInput } from './schema.ts';
+import type { Window } from './windows.ts';
+
+/**
+ * The parsed form of a policy document in any format. Pointers are JSON pointers into the document.
+ */
+export interface Policy {
+  readonly file: string;
+  readonly body: PolicyBody;
+  /** Parts for specific runtimes or callers, in document order. */
+  readonly sections: readonly Section[];
+  /** True if a rule depends on the caller. */
+  readonly needsCaller: boolean;
+  readonly approvals: ApprovalSettings;
+  /** True if calls must be denied when they cannot be recorded. */
+  readonly auditRequired: boolean;
+  /** Redaction settings. */
+  readonly redact: RedactInput | undefined;
+}
+
+/** The rules of a document or of one section. */
+export interface PolicyBody {
+  readonly default: { readonly effect: 'allow' | 'deny'; readonly pointer: string } | undefined;
+  readonly hidden: readonly Mark[];
+  /** The only tools available to the agent; all tools if absent. */
+  readonly catalog:
+    | { readonly names: readonly NamePattern[]; readonly pointer: string }
+    | undefined;
+  readonly billable: readonly Mark[];
+  /** Tools that require a person's approval. */
+  readonly approve: readonly ApprovalMark[];
+  readonly entries: readonly Entry[];
+  readonly budgets: readonly Budget[];
+}
+
+export interface Section extends PolicyBody {
+  readonly of: 'runtimes' | 'callers';
+  readonly matching: readonly NamePattern[];
+}
+
+/** A name in a list of the document. */
+export interface Mark {
+  readonly kind: SubjectKind;
+  readonly name: NamePattern;
+  readonly pointer: string;
+}
+
+export interface ApprovalMark {
+  /** A category from the tool's annotations, or a name. */
+  readonly of: 'destructive' | 'write' | 'billable' | NamePattern;
+  readonly pointer: string;
+}
+
+/** The rules for a tool, prompt, resource or method. */
+export interface Entry {
+  readonly kind: SubjectKind;
+  readonly name: NamePattern;
+  readonly pointer: string;
+  /** False for `*`: it does not allow a tool under `default: deny`. */
+  readonly lists: boolean;
+  readonly rules: readonly Rule[];
+  /** Prefix for the description in lists. */
+  readonly describe: string | undefined;
+}
+
+interface OfRule {
+  readonly pointer: string;
+  readonly name: string | undefined;
+  /** Message for the agent, if the document has one. */
+  readonly message: string | undefined;
+}
+
+export type Rule = DenyRule | RequireRule | ApprovalRule | SchemaRule | LimitRule;
+
+/** Denies the call if its conditions hold, or always if it has none. */
+interface DenyRule extends OfRule {
+  readonly kind: 'deny';
+  readonly when: GuardCondition | undefined;
+}
+
+/** Denies the call if its conditions do not hold. */
+interface RequireRule extends OfRule {
+  readonly kind: 'require';
+  readonly holds: GuardCondition;
+}
+
+/** Requires an approval if its conditions hold, or always if it has none. */
+interface ApprovalRule extends OfRule {
+  readonly kind: 'approval';
+  readonly when: GuardCondition | undefined;
+  /** Milliseconds. */
+  readonly timeout: number | undefined;
+  readonly per: 'call' | 'session';
+}
+
+/**
+ * Checks the arguments against the tool's own schema, or only that required arguments are present.
+ */
+interface SchemaRule extends OfRule {
+  readonly kind: 'schema';
+  readonly extent: 'schema' | 'required';
+}
+
+/** Counts the call, and denies it if the count would exceed `most`. */
+export interface LimitRule extends OfRule {
+  readonly kind: 'limit';
+  readonly counter: Counter;
+  /** A fixed amount, or the path of an argument. */
+  readonly increment: number | ArgumentPath;
+  readonly most: number | undefined;
+  /** True if the count must stay below `most`. */
+  readonly isExclusive: boolean;
+}
+
+export interface Counter {
+  /** Unique in the document: the entry and the counter's name. */
+  readonly key: string;
+  readonly window: Window;
+  readonly scope: Scope;
+}
+
+/** The calls with a shared count: those of one agent session, of one identity, or all. */
+export type Scope = 'session' | 'grant' | 'global';
+
+/** Maximum cost of runtime sessions, or maximum number of new ones. */
+interface Budget extends OfRule {
+  readonly unit: 'usd' | 'sessions';
+  readonly most: number;
+  readonly window: Window;
+}
+
+interface ApprovalSettings {
+  /** Milliseconds until a question expires. */
+  readonly timeout: number;
+  /** Milliseconds after a decline. During this time the same call is denied without a question. */
+  readonly dedupe: number;
+}
+
+/** Keys of a value in the arguments, or in the params of a method. */
+export interface ArgumentPath {
+  readonly text: string;
+  readonly keys: readonly string[];
+}
+
+export type GuardCondition =
+  | { readonly all: readonly GuardCondition[] }
+  | { readonly any: readonly GuardCondition[] }
+  | Comparison;
+
+export interface Comparison {
+  readonly path: ArgumentPath | { readonly counter: Counter; readonly text: string };
+  readonly op: Operator;
+  /** In the type that the operator needs; a compiled expression for `regex`. */
+  readonly value: unknown;
+}

@@ -1,0 +1,295 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { RE2JS } from 're2js';
+import { isObject } from '../../mcp/message.ts';
+import type { Comparison, Counter, GuardCondition } from '../documents/model.ts';
+import { toSkeleton } from '../documents/name-pattern.ts';
+import type { Operator } from '../documents/schema.ts';
+
+/**
+ * How to treat ambiguous values. With `requires`, a guard holds only if it certainly holds, because
+ * it lets the call pass. With `triggers`, a guard also holds if a server might read the message in
+ * this way, because it stops the call.
+ */
+type Polarity = 'requires' | 'triggers';
+
+/** The values that guards refer to. */
+export interface GuardContext {
+  readonly arguments: unknown;
+  readonly params: unknown;
+  readonly count: (counter: Counter) => number;
+}
+
+export function evaluateCondition(
+  guard: GuardCondition,
+  context: GuardContext,
+  polarity: Polarity,
+): boolean {
+  if ('all' in guard) return guard.all.every((one) => evaluateCondition(one, context, polarity));
+  if ('any' in guard) return guard.any.some((one) => evaluateCondition(one, context, polarity));
+  return evaluateComparison(guard, context, polarity);
+}
+
+function evaluateComparison(
+  { path, op, value }: Comparison,
+  context: GuardContext,
+  polarity: Polarity,
+) {
+  if ('counter' in path) return evaluateOperator(op, context.count(path.counter), value, polarity);
+  const root = path.text.startsWith('args.') ? context.arguments : context.params;
+  const { exact, alike } = findValuesAt(root, path.keys);
+  const all = [...exact, ...alike];
+  if (op === 'exists') return evaluateExists(value === true, exact, all, polarity);
+  // A missing field fails every operator except `exists`.
+  if (polarity === 'triggers')
+    return all.some((actual) => evaluateOperator(op, actual, value, polarity));
+  return exact.length > 0 && all.every((actual) => evaluateOperator(op, actual, value, polarity));
+}
+
+/**
+ * `null` counts as absent, as in Intercept. For `triggers`, it counts as present or absent,
+ * whichever stops the call.
+ */
+function evaluateExists(
+  isWanted: boolean,
+  exact: readonly unknown[],
+  all: readonly unknown[],
+  polarity: Polarity,
+): boolean {
+  const isThere = (value: unknown) => value !== null;
+  if (polarity === 'triggers') return isWanted ? all.length > 0 : !exact.some(isThere);
+  return isWanted ? exact.some(isThere) : !all.some(isThere);
+}
+
+interface Found {
+  /** Values under exactly these keys. */
+  readonly exact: unknown[];
+  /** Values under similar keys. A lenient server may treat them as these keys. */
+  readonly alike: unknown[];
+}
+
+/** The values at a path; `*` stands for each element of an array or object. */
+function findValuesAt(root: unknown, keys: readonly string[]): Found {
+  let found: Found = { exact: [root], alike: [] };
+  for (const key of keys) {
+    const next: Found = { exact: [], alike: [] };
+    for (const value of found.exact) collectValues(value, key, next);
+    for (const value of found.alike) {
+      const below: Found = { exact: [], alike: [] };
+      collectValues(value, key, below);
+      next.alike.push(...below.exact, ...below.alike);
+    }
+    found = next;
+  }
+  return found;
+}
+
+function collectValues(value: unknown, key: string, found: Found): void {
+  if (Array.isArray(value)) {
+    if (key === '*') for (const element of value) found.exact.push(element);
+    else if (/^\d{1,9}$/.test(key) && Number(key) < value.length)
+      found.exact.push(value[Number(key)]);
+    else for (const element of value) collectSimilarValues(element, key, found);
+    return;
+  }
+  if (typeof value === 'string') {
+    collectSimilarValues(parseContainer(value), key, found);
+    return;
+  }
+  if (!isObject(value)) return;
+  if (key === '*') {
+    found.exact.push(...Object.values(value));
+    return;
+  }
+  const skeleton = toSkeleton(key);
+  for (const own of Object.keys(value)) {
+    if (own === key) found.exact.push(value[own]);
+    else if (toSkeleton(own) === skeleton) found.alike.push(value[own]);
+  }
+}
+
+/** Looks into a list or a JSON string in the position of an object. */
+function collectSimilarValues(value: unknown, key: string, { alike }: Found): void {
+  const below: Found = { exact: [], alike: [] };
+  collectValues(value, key, below);
+  for (const one of [...below.exact, ...below.alike]) alike.push(one);
+}
+
+function evaluateOperator(
+  op: Operator,
+  actual: unknown,
+  value: unknown,
+  polarity: Polarity,
+): boolean {
+  switch (op) {
+    case 'eq':
+      return isAny(actual, [value], polarity);
+    case 'neq':
+      return isNoneOf(actual, [value], polarity);
+    case 'in':
+      return isAny(actual, value as unknown[], polarity);
+    case 'not_in':
+      return isNoneOf(actual, value as unknown[], polarity);
+    case 'regex':
+      return evaluateRegex(actual, value as RE2JS, polarity);
+    case 'contains':
+      return evaluateContains(actual, value, polarity);
+    case 'exists':
+      return true;
+    default:
+      return evaluateOrder(op, actual, value as number, polarity);
+  }
+}
+
+function isAny(actual: unknown, values: readonly unknown[], polarity: Polarity): boolean {
+  if (polarity === 'requires') return values.some((value) => certainlyEquals(actual, value));
+  return hasMatchingInterpretation(actual, (one) =>
+    values.some((value) => possiblyEquals(one, value)),
+  );
+}
+
+/** With `requires`, no interpretation of the value may equal an excluded value. */
+function isNoneOf(actual: unknown, values: readonly unknown[], polarity: Polarity): boolean {
+  if (polarity === 'triggers') return !values.some((value) => certainlyEquals(actual, value));
+  return !hasMatchingInterpretation(actual, (one) =>
+    values.some((value) => possiblyEquals(one, value)),
+  );
+}
+
+/** Also true if the value has too many interpretations to check. */
+function hasMatchingInterpretation(actual: unknown, test: (one: unknown) => boolean): boolean {
+  return getInterpretations(actual)?.some(test) ?? true;
+}
+
+function evaluateRegex(actual: unknown, pattern: RE2JS, polarity: Polarity): boolean {
+  const find = (text: string) => pattern.test(text);
+  if (polarity === 'requires') return typeof actual === 'string' && find(actual);
+  return hasMatchingText(actual, find);
+}
+
+function evaluateContains(actual: unknown, value: unknown, polarity: Polarity): boolean {
+  if (polarity === 'triggers') {
+    const wanted = String(value).toLowerCase();
+    const isIn = (text: string) => text.toLowerCase().includes(wanted);
+    return (
+      hasMatchingText(actual, isIn) ||
+      hasMatchingInterpretation(actual, (one) => possiblyEquals(one, value))
+    );
+  }
+  if (Array.isArray(actual)) return actual.some((one) => certainlyEquals(one, value));
+  return typeof actual === 'string' && actual.includes(String(value));
+}
+
+/**
+ * Tests the JSON of the outermost container once, because it includes the text of nested
+ * containers.
+ */
+function hasMatchingText(actual: unknown, test: (text: string) => boolean): boolean {
+  if (isContainer(actual) && test(JSON.stringify(actual))) return true;
+  return hasMatchingInterpretation(actual, (one) => !isContainer(one) && test(String(one)));
+}
+
+/**
+ * A value without a number is never within a limit for `requires`, and always beyond it for
+ * `triggers`.
+ */
+function evaluateOrder(op: Operator, actual: unknown, value: number, polarity: Polarity): boolean {
+  const number = toNumber(actual, polarity);
+  if (number === undefined) return polarity === 'triggers';
+  if (op === 'lt') return number < value;
+  if (op === 'lte') return number <= value;
+  return op === 'gt' ? number > value : number >= value;
+}
+
+function toNumber(actual: unknown, polarity: Polarity): number | undefined {
+  if (typeof actual === 'number') return actual;
+  if (polarity === 'requires' || typeof actual !== 'string' || actual.trim() === '')
+    return undefined;
+  const number = Number(actual);
+  return Number.isNaN(number) ? undefined : number;
+}
+
+/** Maximum values to examine within a value. */
+const MAX_READINGS = 100_000;
+
+/** Invisible characters and unpaired surrogates. */
+const UNSEEN = /[\p{Cf}\p{Cc}\p{Cs}\p{Variation_Selector}\u115f\u1160\u2800\u3164\uffa0]/gu;
+
+/** Lower-case values that lenient servers accept as booleans. */
+const TRUTHS: Readonly<Record<string, readonly string[]>> = {
+  true: ['true', '1', 'yes', 'on', 'y', 't'],
+  false: ['false', '0', 'no', 'off', 'n', 'f'],
+};
+
+/**
+ * All interpretations of a value by a server with lenient types: the trimmed and normalized text,
+ * the value of JSON text, and the members of lists and objects.
+ *
+ * @returns `undefined` if there are too many to examine.
+ */
+function getInterpretations(actual: unknown): readonly unknown[] | undefined {
+  const all: unknown[] = [actual];
+  for (let at = 0; at < all.length; at++) {
+    const one = all[at];
+    const more = typeof one === 'string' ? getTextInterpretations(one) : getMembers(one);
+    if (all.length + more.length > MAX_READINGS) return undefined;
+    for (const reading of more) all.push(reading);
+  }
+  return all;
+}
+
+/** The list or object in a JSON text. Some servers accept the text form. */
+function parseContainer(text: string): unknown {
+  return /^\s*[[{]/.test(text) ? tryParse(text) : undefined;
+}
+
+/**
+ * True if two values are certainly equal: a number and its digits are, two spellings of `main` are
+ * not.
+ */
+function certainlyEquals(actual: unknown, value: unknown): boolean {
+  // Beyond the safe integers, different numbers compare as equal here but may differ at the server.
+  if (Number.isInteger(actual) && !Number.isSafeInteger(actual)) return false;
+  if (actual === value) return true;
+  if (isContainer(actual) || isContainer(value)) return isDeepStrictEqual(actual, value);
+  return String(actual) === String(value);
+}
+
+/** True if a server might treat the values as equal. Many servers ignore case. */
+function possiblyEquals(actual: unknown, value: unknown): boolean {
+  if (actual === value) return true;
+  if (isContainer(actual) || isContainer(value)) return isDeepStrictEqual(actual, value);
+  const text = String(actual).trim().toLowerCase();
+  if (typeof value === 'boolean') return TRUTHS[String(value)]?.includes(text) === true;
+  if (typeof value === 'number') return text !== '' && Number(actual) === value;
+  const wanted = String(value).trim().toLowerCase();
+  return text === wanted || (typeof actual === 'number' && actual === Number(value));
+}
+
+function getTextInterpretations(text: string): readonly unknown[] {
+  const plain = toPlainText(text);
+  const held = /^[[{"]/.test(plain) ? tryParse(plain) : undefined;
+  return [...(plain === text ? [] : [plain]), ...(held === undefined ? [] : [held])];
+}
+
+function toPlainText(text: string): string {
+  const plain = /^[\x20-\x7e]*$/.test(text) ? text : text.normalize('NFKC').replace(UNSEEN, '');
+  return plain.trim();
+}
+
+function getMembers(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  return isObject(value) ? Object.values(value) : [];
+}
+
+/** Lists, objects and `null`, compared as a whole. */
+function isContainer(value: unknown): boolean {
+  return typeof value === 'object';
+}
+
+function tryParse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,468 @@
+import { LruCache } from '../../base/cache.ts';
+import { isObject } from '../../mcp/message.ts';
+import type { SubjectKind } from '../../mcp/protocol.ts';
+import { parseHints } from '../../relay/tool-catalog.ts';
+import type { Entry, LimitRule, Policy, PolicyBody, Rule } from '../documents/model.ts';
+import { toSkeleton } from '../documents/name-pattern.ts';
+import { evaluateCondition, type GuardContext } from './conditions.ts';
+import type {
+  ApprovalRequirement,
+  Decision,
+  EvaluationInput,
+  Reservation,
+  RuleMatch,
+} from './decision.ts';
+import { getSubjectNames, isKnownMethod, isPlainName, resemblesKnownMethod } from './subjects.ts';
+
+interface Subject {
+  readonly kind: SubjectKind;
+  readonly name: string;
+}
+
+/**
+ * Decides a message by all documents. A denial of one document is final, all their approvals are
+ * required, and all limits apply. The decision depends on the arguments alone.
+ */
+export function decide(policies: readonly Policy[], facts: EvaluationInput): Decision {
+  const asks: ApprovalRequirement[] = [];
+  const reservations: Reservation[] = [];
+  for (const policy of policies) {
+    const decision = decideByPolicy(policy, facts);
+    if (decision.effect === 'deny') return decision;
+    asks.push(...decision.asks);
+    reservations.push(...decision.reservations);
+  }
+  return { effect: 'allow', asks, reservations };
+}
+
+/** The rule for hiding a name from lists; `undefined` if the name stays. */
+export function findHidingRule(
+  policies: readonly Policy[],
+  subject: Subject,
+  party: RuleScope,
+): RuleMatch | undefined {
+  for (const policy of policies) {
+    if (policy.needsCaller && party.caller === undefined) return createUnknownCallerMatch(policy);
+    const body = resolveRules(policy, party);
+    const { file } = policy;
+    const ruling =
+      checkVisibility(file, body, subject) ??
+      findEntries(body, subject)
+        .flatMap(({ rules }) => rules)
+        .filter((rule) => rule.kind === 'deny' && rule.when === undefined)
+        .map((rule) => toRuleMatch(file, rule, subject))[0];
+    if (ruling) return ruling;
+  }
+  return undefined;
+}
+
+/** The prefixes of a description, in document order. */
+export function getNamePrefixes(
+  policies: readonly Policy[],
+  subject: Subject,
+  party: RuleScope,
+): readonly string[] {
+  const prefixes = policies.flatMap((policy) => {
+    const { entries, billable } = resolveRules(policy, party);
+    const isBillable = subject.kind === 'tool' && isMarked(billable, subject.name);
+    return [
+      ...(isBillable ? ['Billable: '] : []),
+      ...entries
+        .filter(({ kind, name }) => kind === subject.kind && name.matches(subject.name))
+        .flatMap(({ describe }) => describe ?? []),
+    ];
+  });
+  return [...new Set(prefixes)];
+}
+
+function decideByPolicy(policy: Policy, facts: EvaluationInput): Decision {
+  const { file } = policy;
+  if (policy.needsCaller && facts.caller === undefined)
+    return createDenyDecision(createUnknownCallerMatch(policy));
+  const body = resolveRules(policy, facts);
+  const method: Subject = { kind: 'method', name: facts.method };
+  const { subject } = facts;
+  const closed =
+    checkUnknownMethod(file, body, facts.method) ??
+    (subject && checkConfusableName(file, body, subject, facts));
+  if (closed) return createDenyDecision(closed);
+  const concealed = subject && getSubjectRules(file, body, subject).concealed;
+  if (concealed) return { ...createDenyDecision(concealed), isHidden: true };
+  const overspent = checkBudgets(file, body, facts);
+  if (overspent) return createDenyDecision(overspent);
+
+  const context: GuardContext = {
+    arguments: facts.arguments,
+    params: facts.params,
+    count: (counter) => facts.count(file, counter),
+  };
+  const asks: ApprovalRequirement[] =
+    subject?.kind === 'tool' ? getApprovalsByMark(policy, body, subject, facts) : [];
+  const reservations: Reservation[] = [];
+  for (const about of subject ? [subject, method] : [method]) {
+    for (const rule of getSubjectRules(file, body, about).rules) {
+      if (rule.kind === 'limit') {
+        const reservation = createReservation(rule, file, facts);
+        if ('refused' in reservation) return createDenyDecision(reservation.refused);
+        if (reservation.counter) reservations.push(reservation);
+        continue;
+      }
+      if (!isRuleTriggered(rule, context, facts)) continue;
+      if (rule.kind !== 'approval')
+        return createDenyDecision(toRuleMatch(file, rule, about, facts));
+      const { dedupe, timeout } = policy.approvals;
+      const ruling = toRuleMatch(file, rule, about);
+      const definition = facts.tool?.definition;
+      asks.push({ ...ruling, timeout: rule.timeout ?? timeout, dedupe, per: rule.per, definition });
+    }
+  }
+  return { effect: 'allow', asks, reservations };
+}
+
+/** True if a rule without a limit stops the call. */
+function isRuleTriggered(
+  rule: Exclude<Rule, { readonly kind: 'limit' }>,
+  context: GuardContext,
+  facts: EvaluationInput,
+): boolean {
+  switch (rule.kind) {
+    case 'require':
+      return !evaluateCondition(rule.holds, context, 'requires');
+    case 'schema':
+      return facts.schemaFault(rule.extent) !== undefined;
+    default:
+      return !rule.when || evaluateCondition(rule.when, context, 'triggers');
+  }
+}
+
+/** The parts of a document about a name. They do not depend on the message. */
+interface SubjectRules {
+  readonly concealed: RuleMatch | undefined;
+  readonly rules: readonly Rule[];
+}
+
+/** Maximum weight of cached names in bytes. Most calls use the same few tools. */
+const MAX_CACHE_WEIGHT = 256 * 1024;
+
+const MAX_CACHED_NAME_LENGTH = 2048;
+
+const known = new WeakMap<PolicyBody, LruCache<SubjectRules>>();
+
+function getSubjectRules(file: string, body: PolicyBody, subject: Subject): SubjectRules {
+  let ofBody = known.get(body);
+  if (!ofBody) {
+    ofBody = new LruCache(
+      MAX_CACHE_WEIGHT,
+      (key, { rules }) => 2 * key.length + 8 * rules.length + 200,
+    );
+    known.set(body, ofBody);
+  }
+  const key = `${subject.kind} ${subject.name}`;
+  const before = ofBody.get(key);
+  if (before) return before;
+  const said = {
+    concealed: checkVisibility(file, body, subject),
+    rules: findEntries(body, subject).flatMap(({ rules }) => rules),
+  };
+  if (key.length <= MAX_CACHED_NAME_LENGTH) ofBody.set(key, said);
+  return said;
+}
+
+function findEntries({ entries }: PolicyBody, subject: Subject): Entry[] {
+  const names = getSubjectNames(subject);
+  return entries.filter(
+    (entry) => entry.kind === subject.kind && names.some((name) => entry.name.resembles(name)),
+  );
+}
+
+/** The ruling that makes an item invisible for the agent. */
+function checkVisibility(file: string, body: PolicyBody, subject: Subject): RuleMatch | undefined {
+  const { kind, name } = subject;
+  const names = getSubjectNames(subject);
+  const hidden = body.hidden.find(
+    (mark) => mark.kind === kind && names.some((one) => mark.name.resembles(one)),
+  );
+  if (hidden)
+    return createRuleMatch(file, hidden.pointer, `${describeSubject(subject)} is hidden by policy`);
+  if (kind === 'tool' && body.catalog && !body.catalog.names.some((one) => one.matches(name))) {
+    return createRuleMatch(
+      file,
+      body.catalog.pointer,
+      `${describeSubject(subject)} is not in the catalog of this caller`,
+    );
+  }
+  if (body.default?.effect !== 'deny' || kind === 'method') return undefined;
+  const ofKind = body.entries.filter((entry) => entry.kind === kind);
+  // If the document has no entries for prompts or resources, `default: deny` does not apply to
+  // them.
+  if (kind !== 'tool' && ofKind.length === 0) return undefined;
+  // An ambiguous URI must be listed in every interpretation.
+  const isListed = names.every((one) =>
+    ofKind.some((entry) => entry.lists && entry.name.matches(one)),
+  );
+  if (isListed) return undefined;
+  return createRuleMatch(
+    file,
+    body.default.pointer,
+    `${describeSubject(subject)} is not allowed: the policy does not list it`,
+  );
+}
+
+function checkUnknownMethod(file: string, body: PolicyBody, method: string): RuleMatch | undefined {
+  const quoted = JSON.stringify(method.slice(0, 100));
+  if (resemblesKnownMethod(method)) {
+    return createRuleMatch(file, '', `The method ${quoted} looks like one of MCP's, but is none`);
+  }
+  if (body.default?.effect !== 'deny' || isKnownMethod(method)) return undefined;
+  const isListed = body.entries.some(
+    ({ kind, lists, name }) => kind === 'method' && lists && name.matches(method),
+  );
+  if (isListed) return undefined;
+  return createRuleMatch(
+    file,
+    body.default.pointer,
+    `The method ${quoted} is not MCP's, and the policy does not list it`,
+  );
+}
+
+/**
+ * A tool or prompt name with confusable characters must match a listed item or a document entry
+ * exactly. Otherwise it is denied, because the server may resolve it to another name. Servers need
+ * not list resources, so their URIs are only compared with the names in the document.
+ */
+function checkConfusableName(
+  file: string,
+  body: PolicyBody,
+  { kind, name }: Subject,
+  { tool }: EvaluationInput,
+): RuleMatch | undefined {
+  if ((kind !== 'tool' && kind !== 'prompt') || tool || isPlainName(name)) return undefined;
+  if (body.entries.some((entry) => entry.kind === kind && entry.name.text === name))
+    return undefined;
+  return createRuleMatch(
+    file,
+    '',
+    `No ${kind} is announced as ${JSON.stringify(name.slice(0, 100))}, and the name can be taken for another`,
+  );
+}
+
+function checkBudgets(
+  file: string,
+  { budgets }: PolicyBody,
+  facts: EvaluationInput,
+): RuleMatch | undefined {
+  if (facts.from === 'server' || facts.method === 'ping' || /^notifications\//.test(facts.method)) {
+    return undefined;
+  }
+  for (const { unit, most, window, pointer, message } of budgets) {
+    const spent = facts.spent(window);
+    const span = window.kind === 'fixed' ? `this ${window.words}` : `the last ${window.words}`;
+    if (!spent)
+      return createRuleMatch(
+        file,
+        pointer,
+        'What sessions have cost cannot be told, and there is a budget',
+      );
+    // If a session budget is used up, running sessions may continue, but no new one may start.
+    const isBeginning = facts.method === 'initialize' || facts.method === 'server/discover';
+    const isOver = unit === 'usd' ? spent.usd >= most : spent.sessions + Number(isBeginning) > most;
+    if (!isOver) continue;
+    const standard =
+      unit === 'usd'
+        ? `The budget of $${most} for ${span} is used up: sessions may have cost $${spent.usd.toFixed(2)}`
+        : `The budget of ${most} sessions for ${span} is used up`;
+    return createRuleMatch(file, pointer, message ?? standard);
+  }
+  return undefined;
+}
+
+function getApprovalsByMark(
+  policy: Policy,
+  body: PolicyBody,
+  { name }: Subject,
+  { tool }: EvaluationInput,
+): ApprovalRequirement[] {
+  const { writes, destroys } = tool?.hints ?? parseHints(undefined);
+  const kinds = {
+    write: writes,
+    destructive: destroys,
+    billable: isMarked(body.billable, name),
+  };
+  return body.approve
+    .filter(({ of }) => (typeof of === 'string' ? kinds[of] : of.resembles(name)))
+    .map(({ of, pointer }) => {
+      const { timeout, dedupe } = policy.approvals;
+      const why = typeof of === 'string' ? `${of} tools need` : `"${of.text}" needs`;
+      const sentence = `The policy says that ${why} a person's agreement`;
+      const definition = tool?.definition;
+      return {
+        file: policy.file,
+        pointer,
+        message: sentence,
+        timeout,
+        dedupe,
+        per: 'session',
+        definition,
+      };
+    });
+}
+
+function isMarked(list: PolicyBody['billable'], name: string): boolean {
+  return list.some((mark) => mark.name.resembles(name));
+}
+
+function toRuleMatch(
+  file: string,
+  rule: Rule,
+  subject: Subject,
+  facts?: EvaluationInput,
+): RuleMatch {
+  const named = rule.name ? `rule "${rule.name}"` : `rule ${rule.pointer}`;
+  const fault = rule.kind === 'schema' && facts?.schemaFault(rule.extent);
+  const standard = {
+    deny: `${describeSubject(subject)} is refused by ${named}`,
+    require: `${describeSubject(subject)} does not meet ${named}`,
+    schema: `The arguments do not fit ${describeSubject(subject, 'the tool')}: ${fault}`,
+    approval: `${describeSubject(subject)} needs a person's agreement by ${named}`,
+    limit: `${describeSubject(subject)} is limited by ${named}`,
+  }[rule.kind];
+  const sentence =
+    rule.message && fault ? `${rule.message} (${fault})` : (rule.message ?? standard);
+  return createRuleMatch(file, rule.pointer, sentence);
+}
+
+function describeSubject({ kind, name }: Subject, noun = `The ${kind}`): string {
+  return `${noun} ${JSON.stringify(name.slice(0, 100))}`;
+}
+
+function createUnknownCallerMatch({ file }: Policy): RuleMatch {
+  return createRuleMatch(
+    file,
+    '',
+    'The policy has rules for callers, and who calls could not be found out',
+  );
+}
+
+function createRuleMatch(file: string, pointer: string, sentence: string): RuleMatch {
+  return { file, pointer, message: sentence };
+}
+
+function createDenyDecision(by: RuleMatch): Extract<Decision, { effect: 'deny' }> {
+  return { effect: 'deny', ruling: by, isHidden: false };
+}
+
+/** The runtime and caller of a message. */
+interface RuleScope {
+  readonly runtime: string;
+  readonly caller: string | undefined;
+}
+
+/** Maximum callers of one proxy; more would indicate invented identities. */
+const MAX_PARTIES = 100;
+
+const bodies = new WeakMap<Policy, Map<string, PolicyBody>>();
+
+/** The rules of a document for one runtime and caller: its own and those of matching sections. */
+function resolveRules(policy: Policy, party: RuleScope): PolicyBody {
+  if (policy.sections.length === 0) return policy.body;
+  const known = bodies.get(policy) ?? new Map<string, PolicyBody>();
+  bodies.set(policy, known);
+  const key = `${party.runtime} ${party.caller}`;
+  const body = known.get(key) ?? mergeSections(policy, party);
+  if (known.size >= MAX_PARTIES) known.clear();
+  known.set(key, body);
+  return body;
+}
+
+function mergeSections({ body, sections }: Policy, { runtime, caller }: RuleScope): PolicyBody {
+  const names = {
+    runtimes: getRuntimeNames(runtime),
+    callers: caller ? getCallerNames(caller) : [],
+  };
+  const fitting = sections.filter(({ of, matching }) =>
+    matching.some((pattern) => names[of].some((name) => pattern.matches(name))),
+  );
+  const all = [body, ...fitting];
+  const defaults = fitting.flatMap((section) => section.default ?? []);
+  const catalogs = all.flatMap(({ catalog }) => catalog ?? []);
+  return {
+    // The default of a section overrides the document's. If several sections match, the strictest
+    // default applies.
+    default: defaults.find(({ effect }) => effect === 'deny') ?? defaults[0] ?? body.default,
+    // The catalog of the last matching section applies, or the document's if none has one.
+    catalog: catalogs.at(-1),
+    hidden: all.flatMap(({ hidden }) => hidden),
+    billable: all.flatMap(({ billable }) => billable),
+    approve: all.flatMap(({ approve }) => approve),
+    entries: all.flatMap(({ entries }) => entries),
+    budgets: all.flatMap(({ budgets }) => budgets),
+  };
+}
+
+/** The ARN, the ID, and the name at the start of the ID. */
+function getRuntimeNames(arn: string): string[] {
+  const id = arn.split('/')[1] ?? arn;
+  return [arn, id, id.replace(/-[A-Za-z0-9]{10}$/, '')];
+}
+
+/** The ARN from STS. For an assumed role, also the ARN of the role. */
+function getCallerNames(arn: string): string[] {
+  const match = /^(arn:[^:]+):sts::(\d+):assumed-role\/(.+)\/[^/]+$/.exec(arn);
+  return match ? [arn, `${match[1]}:iam::${match[2]}:role/${match[3]}`] : [arn];
+}
+
+/** A passed check without a counter. */
+interface Nothing {
+  readonly counter?: undefined;
+}
+
+/** The reservation that a limit needs for this call, or a ruling if the call cannot be counted. */
+function createReservation(
+  rule: LimitRule,
+  file: string,
+  facts: EvaluationInput,
+): Reservation | Nothing | { readonly refused: RuleMatch } {
+  const { pointer, counter, most, isExclusive } = rule;
+  const amount = typeof rule.increment === 'number' ? rule.increment : getAmount(rule, facts);
+  if (amount === undefined) {
+    const path = typeof rule.increment === 'object' ? rule.increment.text : '';
+    const sentence = `The policy counts ${path}, which must be a number of 0 or more, once`;
+    return { refused: { file, pointer, message: sentence } };
+  }
+  const reservation = {
+    file,
+    pointer,
+    message: formatLimitMessage(rule),
+    counter,
+    amount,
+    most,
+    isExclusive,
+  };
+  if (counter.window.words !== 'call') return reservation;
+  return most !== undefined && amount > most ? { refused: reservation } : {};
+}
+
+function formatLimitMessage({ message, counter, most, increment }: LimitRule): string {
+  if (message) return message;
+  const { window } = counter;
+  const per = window.kind === 'fixed' ? window.words : `${window.words} (sliding)`;
+  if (increment === 1) return `Rate limit of ${most} per ${per} reached. Try again later.`;
+  return `The limit of ${most} per ${per} would be exceeded.`;
+}
+
+/**
+ * The amount in the arguments. Rejects negative numbers, because they would refund earlier use.
+ * Rejects ambiguous keys, because the server may read either of them.
+ */
+function getAmount({ increment }: LimitRule, facts: EvaluationInput): number | undefined {
+  if (typeof increment === 'number') return increment;
+  let value: unknown = increment.text.startsWith('args.') ? facts.arguments : facts.params;
+  for (const key of increment.keys) {
+    if (!isObject(value) || !Object.hasOwn(value, key)) return undefined;
+    const skeleton = toSkeleton(key);
+    if (Object.keys(value).filter((own) => toSkeleton(own) === skeleton).length > 1)
+      return undefined;
+    value = value[key];
+  }
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
+}

@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto';
+import type { CredentialPrompts } from '../aws/credentials/options.ts';
+import type { SsoContext } from '../aws/sso/sso-session.ts';
+import { AgentCoreError } from '../base/errors.ts';
+import {
+  createRequest,
+  createRequestId,
+  isObject,
+  type JsonObject,
+  parseResult,
+} from '../mcp/message.ts';
+import type { Peer } from '../relay/peer.ts';
+
+/** Milliseconds to answer a prompt. */
+const RESPONSE_TIMEOUT_MS = 60_000;
+
+/** Milliseconds for a login, where the user must open and read a page. */
+const LOGIN_TIMEOUT_MS = 120_000;
+
+/** Elicitation modes that the client declared. */
+interface Elicitation {
+  readonly form: boolean;
+  readonly url: boolean;
+}
+
+/**
+ * Prompts the client's user by MCP elicitation, after `initialize` and if the client supports it.
+ * Stands before all interceptors, so prompts and answers reach neither the server nor the journal.
+ */
+export class ElicitationPrompts implements CredentialPrompts {
+  readonly #context: SsoContext;
+  #client: Peer | undefined;
+  #can: Elicitation = { form: false, url: false };
+  /** Serializes prompts: one at a time. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(context: SsoContext) {
+    this.#context = context;
+  }
+
+  /** Wraps the server and records the client's declared capabilities. */
+  before(server: Peer): Peer {
+    return {
+      notify: (notification, context) => server.notify(notification, context),
+      request: async (request, context) => {
+        const response = await server.request(request, context);
+        if (request.method === 'initialize' && !response.error) {
+          this.#client = context.sender;
+          this.#can = getElicitationSupport(request.params);
+        }
+        return response;
+      },
+    };
+  }
+
+  async mfaCode(serial: string, signal: AbortSignal): Promise<string> {
+    const content = await this.#inTurn(signal, () => {
+      if (!this.#can.form) throw createUnavailableError();
+      return this.#ask(signal, RESPONSE_TIMEOUT_MS, {
+        message: `AWS wants the code that the MFA device ${serial} shows now.`,
+        requestedSchema: {
+          type: 'object',
+          properties: { code: { type: 'string', title: 'MFA code', minLength: 6, maxLength: 8 } },
+          required: ['code'],
+        },
+      });
+    });
+    const code = isObject(content) ? content.code : undefined;
+    if (typeof code === 'string' && /^\s*\d{6,8}\s*$/.test(code)) return code.trim();
+    throw new AgentCoreError('credentials', 'what was entered is not a code of digits');
+  }
+
+  async login(profile: string, reason: string, signal: AbortSignal): Promise<boolean> {
+    if (!this.#can.form && !this.#can.url) return false;
+    return this.#inTurn(signal, async () => {
+      if (this.#can.url && (await this.#loginByPage(profile, signal))) return true;
+      if (!this.#can.form) return false;
+      await this.#ask(signal, LOGIN_TIMEOUT_MS, {
+        message: `${reason}. The call goes on by itself then.`,
+        requestedSchema: { type: 'object', properties: {} },
+      });
+      return true;
+    });
+  }
+
+  /** @returns false if the profile has no login of this kind. Throws if the user declines. */
+  async #loginByPage(profile: string, signal: AbortSignal): Promise<boolean> {
+    const [{ login }, { findSsoSession }] = await Promise.all([
+      import('../aws/sso/login.ts'),
+      import('../aws/sso/sso-session.ts'),
+    ]);
+    const session = await findSsoSession({ profile }, this.#context.env).catch(() => undefined);
+    if (!session) return false;
+    const prompts = {
+      // Only the client opens pages, after its user has clicked.
+      openBrowser: async () => false,
+      progress: () => undefined,
+      showCode: async (code: {
+        readonly userCode: string;
+        readonly verificationUri: string;
+        readonly verificationUriComplete: string | undefined;
+      }) => {
+        await this.#ask(signal, LOGIN_TIMEOUT_MS, {
+          mode: 'url',
+          elicitationId: randomUUID(),
+          url: code.verificationUriComplete ?? code.verificationUri,
+          message: `The AWS login of profile "${profile}" has expired. Sign in on this page, and confirm the code ${code.userCode}.`,
+        });
+      },
+    };
+    const within = AbortSignal.any([signal, AbortSignal.timeout(LOGIN_TIMEOUT_MS)]);
+    await login(session, prompts, {
+      context: this.#context,
+      signal: within,
+      device: true,
+      force: true,
+    });
+    return true;
+  }
+
+  /** Resolves with the user's input. Throws with the reason if there is none. */
+  async #ask(signal: AbortSignal, milliseconds: number, params: JsonObject): Promise<unknown> {
+    const client = this.#client;
+    if (!client) throw createUnavailableError();
+    const late = AbortSignal.timeout(milliseconds);
+    const exchange = { signal: AbortSignal.any([signal, late]), sender: nobody };
+    let response: Awaited<ReturnType<Peer['request']>>;
+    try {
+      response = await client.request(
+        createRequest(createRequestId(0), 'elicitation/create', params),
+        exchange,
+      );
+    } catch (cause) {
+      if (!late.aborted) throw cause;
+      const reason = `nobody answered within ${milliseconds / 1000} s`;
+      throw new AgentCoreError('credentials', reason, { cause });
+    }
+    const result = response.error ? undefined : parseResult(response);
+    if (!isObject(result))
+      throw new AgentCoreError('credentials', 'the client could not ask for it');
+    if (result.action !== 'accept') throw new AgentCoreError('credentials', 'it was declined');
+    return result.content;
+  }
+
+  async #inTurn<T>(signal: AbortSignal, question: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(() => {
+      signal.throwIfAborted();
+      return question();
+    });
+    this.#last = mine.catch(() => undefined);
+    return mine;
+  }
+}
+
+/** An empty `elicitation` means forms (MCP 2025-11-25, "Elicitation"). */
+function getElicitationSupport(params: JsonObject | undefined): Elicitation {
+  const capabilities = isObject(params?.capabilities) ? params.capabilities : {};
+  const { elicitation } = capabilities;
+  if (!isObject(elicitation)) return { form: false, url: false };
+  const url = isObject(elicitation.url);
+  return { form: isObject(elicitation.form) || !url, url };
+}
+
+function createUnavailableError(): AgentCoreError {
+  return new AgentCoreError('credentials', 'the client cannot ask for it now');
+}
+
+/** Sender of the elicitation. The client must not send requests to it. */
+const nobody: Peer = {
+  request: () => Promise.reject(createUnavailableError()),
+  notify: () => Promise.resolve(),
+};

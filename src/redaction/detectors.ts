@@ -1,0 +1,143 @@
+import { runSynchronously } from '../base/async.ts';
+import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
+import { createPhoneDetector, findEmails, findIpAddresses } from './detect-contacts.ts';
+import { findCards, findIbans, findNationalIds } from './detect-identifiers.ts';
+import { MessageRewriter } from './rewriter.ts';
+import {
+  collectPatterns,
+  type Detector,
+  findMatches,
+  type OwnPattern,
+  type Place,
+  type RedactionKind,
+  type RedactionRules,
+  resolveModes,
+} from './rules.ts';
+import { forEachAwsSecret, SECRET_PATTERNS, type SecretKind } from './secret-patterns.ts';
+import { Digests, MemoryVault } from './tokens.ts';
+
+/** The minimum length of a secret of these forms, including its prefix. */
+const MIN_LENGTH = 13;
+
+const BUILT_IN: readonly (readonly [RedactionKind, Detector])[] = [
+  ['private-key', createSecretDetector('private-key')],
+  ['aws-key', createSecretDetector('aws-key')],
+  ['token', createSecretDetector('token')],
+  ['email', requireSign('@', findEmails)],
+  ['card', requireDigits(findCards)],
+  ['iban', requireDigits(findIbans)],
+  ['national-id', requireDigits(findNationalIds)],
+  ['ip', requireDigits(findIpAddresses)],
+];
+
+/** The finders that need no library, by kind. */
+function createBuiltInDetectors(): Map<string, Detector[]> {
+  return new Map(BUILT_IN.map(([kind, finder]) => [kind, [finder]]));
+}
+
+/**
+ * Returns all finders that the rules need, by kind. The larger libraries are loaded only for rules
+ * that need them.
+ *
+ * @throws {AgentCoreError} `config` if a policy's own pattern cannot be used.
+ */
+export async function createDetectors(
+  rules: readonly RedactionRules[],
+): Promise<ReadonlyMap<string, readonly Detector[]>> {
+  const finders = createBuiltInDetectors();
+  const wantsPhones = (['arguments', 'results'] as const).some((direction) =>
+    resolveModes(rules, direction, undefined).has('phone'),
+  );
+  if (wantsPhones) {
+    const countries = new Set(rules.flatMap((rule) => rule.countries ?? []));
+    finders.set('phone', [requireDigits(await createPhoneDetector([...countries]))]);
+  }
+  for (const own of collectPatterns(rules)) {
+    finders.set(own.name, [...(finders.get(own.name) ?? []), await createPatternDetector(own)]);
+  }
+  return finders;
+}
+
+function requireSign(sign: string, finder: Detector): Detector {
+  return (text, member) => (text.includes(sign) ? finder(text, member) : []);
+}
+
+function requireDigits(finder: Detector): Detector {
+  return (text, member) => (/\d/.test(text) ? finder(text, member) : []);
+}
+
+/** Detects secrets of a kind by the format of their issuer. */
+function createSecretDetector(kind: SecretKind): Detector {
+  const patterns = SECRET_PATTERNS.filter((secret) => secret.kind === kind);
+  // Matches if any of the patterns matches, so that most texts need only one scan.
+  const any = new RegExp(patterns.map(({ pattern }) => pattern.source).join('|'), 'i');
+  return function* findSecrets(text): Iterable<Place> {
+    if (text.length < MIN_LENGTH) return;
+    for (const { pattern, hasLead, isOne } of any.test(text) ? patterns : []) {
+      for (const { 0: whole, 1: lead, index } of findMatches(text, pattern)) {
+        if (isOne && !isOne(hasLead ? whole.slice((lead as string).length) : whole)) continue;
+        const start = hasLead ? index + (lead as string).length : index;
+        yield { start, end: index + whole.length };
+      }
+    }
+    if (kind !== 'aws-key') return;
+    const found: Place[] = [];
+    forEachAwsSecret(text, (start, end) => found.push({ start, end }));
+    yield* found;
+  };
+}
+
+const MAX_PATTERN_LENGTH = 1_000;
+
+/**
+ * Creates a finder for a policy's own pattern in RE2 syntax. The engine takes linear time for every
+ * pattern. It is loaded here, because only these policies need it.
+ *
+ * @throws {AgentCoreError} `config` if the pattern is invalid, or uses features that RE2 lacks
+ *   (lookaround and back references).
+ */
+async function createPatternDetector({ name, pattern, ignoreCase }: OwnPattern): Promise<Detector> {
+  if (pattern.length > MAX_PATTERN_LENGTH) {
+    throw createPatternError(name, `it has more than ${MAX_PATTERN_LENGTH} characters`);
+  }
+  const { RE2JS } = await import('re2js');
+  let compiled: InstanceType<typeof RE2JS>;
+  try {
+    compiled = RE2JS.compile(pattern, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0);
+  } catch (thrown) {
+    throw createPatternError(name, getErrorMessage(thrown));
+  }
+  return function* findOwn(text): Iterable<Place> {
+    const matcher = compiled.matcher(text);
+    while (matcher.find()) {
+      const place = { start: matcher.start(), end: matcher.end() };
+      if (place.end > place.start) yield place;
+    }
+  };
+}
+
+function createPatternError(name: string, reason: string): AgentCoreError {
+  return new AgentCoreError('config', `The pattern "${name}" to redact cannot be used: ${reason}`);
+}
+
+/**
+ * Creates a synchronous function that masks these kinds in short texts. Used for files that are
+ * written without a policy.
+ *
+ * @param kinds Any except telephone numbers, whose library is large.
+ */
+export function createTextMask(kinds: readonly Exclude<RedactionKind, 'phone'>[]) {
+  const hiding = {
+    finders: createBuiltInDetectors(),
+    modes: new Map(kinds.map((kind) => [kind, 'mask' as const])),
+    hasOwnPatterns: false,
+    holder: 'server' as const,
+    vault: new MemoryVault(),
+    digests: new Digests(Buffer.alloc(0)),
+  };
+  return (text: string): string => {
+    const made = new MessageRewriter(hiding, undefined).string(text, { isKey: false, path: [] });
+    const masked = typeof made === 'object' ? runSynchronously(made) : made;
+    return masked === undefined ? text : (JSON.parse(masked) as string);
+  };
+}

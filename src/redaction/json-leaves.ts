@@ -1,0 +1,180 @@
+import type { Sliced } from '../base/async.ts';
+import { TextBuilder } from './json-text.ts';
+
+/** The position of a string or a number in a JSON text. */
+export interface LeafPlace {
+  /** Whether it is the name of a member, as opposed to a value. */
+  readonly isKey: boolean;
+  /**
+   * The names of the members that lead to it, without array indices. The last one is its own name.
+   */
+  readonly path: readonly string[];
+}
+
+/** Most results are available at once, because work that can pause has a higher cost. */
+export type Rewritten = string | undefined | Sliced<string | undefined>;
+
+/** Returns the replacement of a leaf. `undefined` keeps all of its bytes. */
+export interface LeafRewriter {
+  /** @returns A JSON text. For a key, the JSON text of a string. */
+  string(text: string, place: LeafPlace): Rewritten;
+  /** @param token The number as it is written. */
+  number(token: string, place: LeafPlace): Rewritten;
+}
+
+/** Characters after which the work may pause. */
+const STRETCH = 4_096;
+
+const QUOTE = 0x22;
+
+const BACKSLASH = 0x5c;
+
+/**
+ * Replaces some strings and numbers of a JSON text, and keeps all other bytes. The input must be
+ * accepted by `JSON.parse`, at any depth. The output is accepted by `JSON.parse`. Keys that become
+ * equal get distinct numbers.
+ *
+ * @param numberFrom The number of the first changed key. By default the first key gets no number,
+ *   and the second equal key gets 2.
+ */
+export function* rewriteLeaves(
+  json: string,
+  rewriter: LeafRewriter,
+  numberFrom?: number,
+): Sliced<string> {
+  const path: string[] = [];
+  /** For each open container, the length of the path around it. */
+  const open: number[] = [];
+  /** The replaced keys, by object. */
+  const written: (Map<string, number> | undefined)[] = [];
+  const rewritten = new TextBuilder();
+  let copied = 0;
+  let at = 0;
+  let pauseAt = STRETCH;
+
+  while (at < json.length) {
+    if (at >= pauseAt) {
+      pauseAt = at + STRETCH;
+      yield;
+    }
+    const code = json.charCodeAt(at);
+    if (code === QUOTE) {
+      const end = findStringEnd(json, at);
+      const isKey = isFollowedByColon(json, end);
+      const text = unescapeJsonString(json, at, end);
+      if (end > pauseAt) yield;
+      if (isKey) path[open.at(-1) as number] = text;
+      if (isKey) path.length = (open.at(-1) as number) + 1;
+      const made = rewriter.string(text, { isKey, path });
+      const token = typeof made === 'object' ? yield* made : made;
+      if (token !== undefined) {
+        rewritten.add(json.slice(copied, at));
+        rewritten.add(isKey ? makeKeyUnique(token, written, open.length, numberFrom) : token);
+        copied = end;
+      }
+      at = end;
+    } else if (code === 0x7b || code === 0x5b) {
+      open.push(path.length);
+      written.length = open.length;
+      at += 1;
+    } else if (code === 0x7d || code === 0x5d) {
+      path.length = open.pop() as number;
+      at += 1;
+    } else if (isNumberCharacter(code)) {
+      let end = at + 1;
+      while (end < json.length && isNumberCharacter(json.charCodeAt(end))) end++;
+      // The letters of `true` and `false` are handled like parts of numbers.
+      const first = json.charCodeAt(at);
+      const isNumber = first === 0x2d || (first >= 0x30 && first <= 0x39);
+      const made = isNumber && rewriter.number(json.slice(at, end), { isKey: false, path });
+      const token = typeof made === 'object' ? yield* made : made;
+      if (typeof token === 'string') {
+        rewritten.add(json.slice(copied, at) + token);
+        copied = end;
+      }
+      at = end;
+    } else {
+      at += 1;
+    }
+  }
+  if (copied === 0) return json;
+  rewritten.add(json.slice(copied));
+  return rewritten.text;
+}
+
+/** Whether an object of a text that `JSON.parse` has accepted has a duplicate key. */
+export function* hasDuplicateKey(json: string): Sliced<boolean> {
+  /** The keys of each open object, or undefined for arrays. */
+  const open: (Set<string> | undefined)[] = [];
+  let pauseAt = STRETCH;
+  for (let at = 0; at < json.length; at++) {
+    if (at >= pauseAt) {
+      pauseAt = at + STRETCH;
+      yield;
+    }
+    const code = json.charCodeAt(at);
+    if (code === 0x7b) open.push(new Set());
+    else if (code === 0x5b) open.push(undefined);
+    else if (code === 0x7d || code === 0x5d) open.pop();
+    else if (code === QUOTE) {
+      const end = findStringEnd(json, at);
+      const keys = open.at(-1);
+      if (keys && isFollowedByColon(json, end)) {
+        const key = unescapeJsonString(json, at, end);
+        if (keys.has(key)) return true;
+        keys.add(key);
+      }
+      at = end - 1;
+    }
+  }
+  return false;
+}
+
+function makeKeyUnique(
+  token: string,
+  written: (Map<string, number> | undefined)[],
+  depth: number,
+  numberFrom: number | undefined,
+): string {
+  const keys = written[depth] ?? new Map<string, number>();
+  written[depth] = keys;
+  const times = (keys.get(token) ?? 0) + 1;
+  keys.set(token, times);
+  if (times === 1 && numberFrom === undefined) return token;
+  return `${token.slice(0, -1)} (${(numberFrom ?? 1) + times - 1})"`;
+}
+
+function findStringEnd(json: string, start: number): number {
+  const quote = json.indexOf('"', start + 1);
+  if (quote === -1) return json.length;
+  if (json.charCodeAt(quote - 1) !== BACKSLASH) return quote + 1;
+  for (let at = start + 1; at < json.length; at++) {
+    const code = json.charCodeAt(at);
+    if (code === QUOTE) return at + 1;
+    if (code === BACKSLASH) at += 1;
+  }
+  return json.length;
+}
+
+function unescapeJsonString(json: string, start: number, end: number): string {
+  const written = json.slice(start + 1, end - 1);
+  return written.includes('\\') ? (JSON.parse(json.slice(start, end)) as string) : written;
+}
+
+function isFollowedByColon(json: string, start: number): boolean {
+  let at = start;
+  while (json.charCodeAt(at) <= 0x20) at++;
+  return json.charCodeAt(at) === 0x3a;
+}
+
+/** Digits, signs, the decimal point and the e of an exponent. */
+function isNumberCharacter(code: number): boolean {
+  return (
+    (code >= 0x30 && code <= 0x39) ||
+    code === 0x2d ||
+    code === 0x2b ||
+    code === 0x2e ||
+    code === 0x65 ||
+    code === 0x45
+  );
+}

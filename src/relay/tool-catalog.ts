@@ -1,0 +1,253 @@
+import { createHash } from 'node:crypto';
+import { withAbort } from '../base/async.ts';
+import { AgentCoreError } from '../base/errors.ts';
+import { createParamHeaders, type ParamHeader, parseParamHeaders } from '../mcp/http-headers.ts';
+import {
+  createRequest,
+  createRequestId,
+  isObject,
+  type JsonObject,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  parseResult,
+} from '../mcp/message.ts';
+import { LISTS, type ListShape, parseListItems, readPages } from '../mcp/protocol.ts';
+import type { Peer, RequestContext } from './peer.ts';
+
+/** A tool or prompt as the server lists it. */
+export interface ToolFacts {
+  readonly hints: Hints;
+  readonly inputSchema: unknown;
+  /** Stays equal while the server describes the tool in the same way; `undefined` if not known. */
+  readonly definition?: string | undefined;
+}
+
+/** The effects of a tool according to its annotations. */
+interface Hints {
+  readonly writes: boolean;
+  readonly destroys: boolean;
+}
+
+/** Missing hints get the defaults of MCP: a tool writes and destroys. */
+export function parseHints(annotations: unknown): Hints {
+  const given = isObject(annotations) ? annotations : {};
+  const writes = given.readOnlyHint !== true;
+  return { writes, destroys: writes && given.destructiveHint !== false };
+}
+
+/** More tools than any server lists. */
+const MAX_ANNOUNCED_TOOLS = 10_000;
+
+/** Milliseconds for all pages together. */
+const LIST_TOOLS_TIMEOUT_MS = 60_000;
+
+/** Members included in an approval: if one of them changes, the person must agree again. */
+const DEFINING = [
+  'title',
+  'description',
+  'inputSchema',
+  'outputSchema',
+  'annotations',
+  'arguments',
+] as const;
+
+/**
+ * A catalog of the server's tools or prompts, from list results of the client or from a request of
+ * the proxy.
+ */
+export class AnnouncedTools {
+  readonly #method: 'tools/list' | 'prompts/list';
+  readonly #shape: ListShape;
+  readonly #items = new Map<string, AnnouncedItem>();
+  /** Increases when the server reports a changed list. */
+  #generation = 0;
+  #listing: Promise<void> | undefined;
+
+  constructor(method: 'tools/list' | 'prompts/list' = 'tools/list') {
+    this.#method = method;
+    this.#shape = LISTS.get(method) as ListShape;
+  }
+
+  /**
+   * Adds listed items. The strictest hints ever seen for a tool stay in force. Tools beyond the
+   * bound are not stored, so the strictest assumptions apply to them.
+   */
+  learn(items: readonly unknown[]): void {
+    for (const item of items) {
+      const name = isObject(item) ? item[this.#shape.named] : undefined;
+      if (!isObject(item) || typeof name !== 'string') continue;
+      const before = this.#items.get(name);
+      if (!before && this.#items.size >= MAX_ANNOUNCED_TOOLS) continue;
+      this.#items.set(name, new AnnouncedItem(item, this.#generation, before?.hints));
+    }
+  }
+
+  /** Marks all entries as outdated. Their hints still count. */
+  forget(): void {
+    this.#generation++;
+  }
+
+  /** The current entry of a tool. */
+  known(name: string): ToolFacts | undefined {
+    const item = this.#items.get(name);
+    return item?.generation === this.#generation ? item : undefined;
+  }
+
+  /**
+   * Like {@link known}, but lists the server's tools first if the entry is missing. Concurrent
+   * calls share one listing.
+   */
+  async find(
+    name: string,
+    call: JsonRpcRequest,
+    server: Peer,
+    context: RequestContext,
+  ): Promise<ToolFacts | undefined> {
+    const known = this.known(name);
+    if (known) return known;
+    if (!this.#listing) {
+      const listing = this.#list(call, server, context).finally(() => {
+        this.#listing = undefined;
+      });
+      listing.catch(() => undefined);
+      this.#listing = listing;
+    }
+    await withAbort(this.#listing, context.signal);
+    return this.known(name);
+  }
+
+  async #list(call: JsonRpcRequest, server: Peer, { sender }: RequestContext): Promise<void> {
+    // Other calls wait for the same listing, so it continues if the first call is cancelled.
+    const exchange = { sender, signal: AbortSignal.timeout(LIST_TOOLS_TIMEOUT_MS) };
+    const read = (cursor: string | undefined) => {
+      const params = { ...withoutProgressToken(call), ...(cursor !== undefined && { cursor }) };
+      return server.request(createRequest(createRequestId(0), this.#method, params), exchange);
+    };
+    const next = (page: JsonRpcResponse) => (parseResult(page) as JsonObject).nextCursor;
+    for await (const page of readPages(read, next)) {
+      const items = parseListItems(page, this.#shape);
+      if (!items) {
+        throw new AgentCoreError('protocol', `The server does not answer ${this.#method}`);
+      }
+      this.learn(items);
+    }
+  }
+}
+
+/** The latest listed version of a tool or prompt. */
+class AnnouncedItem implements ToolFacts {
+  readonly generation: number;
+  readonly inputSchema: unknown;
+  readonly hints: Hints;
+  readonly #defining: readonly unknown[];
+  #definition: string | undefined;
+
+  /** @param before The strictest hints so far. */
+  constructor(item: JsonObject, generation: number, before: Hints | undefined) {
+    const { writes, destroys } = parseHints(item.annotations);
+    this.generation = generation;
+    this.inputSchema = item.inputSchema;
+    this.hints = {
+      writes: writes || before?.writes === true,
+      destroys: destroys || before?.destroys === true,
+    };
+    this.#defining = DEFINING.map((key) => item[key]);
+  }
+
+  /** A hash, because definitions can be large and are rarely compared. */
+  get definition(): string {
+    this.#definition ??= createHash('sha256')
+      .update(JSON.stringify(this.#defining))
+      .digest('base64url');
+    return this.#definition;
+  }
+}
+
+/** Keeps `_meta`: each stateless request carries its protocol version there. */
+function withoutProgressToken({ params }: JsonRpcRequest): JsonObject {
+  if (!isObject(params?._meta)) return {};
+  const { progressToken: _, ...meta } = params._meta;
+  return { _meta: meta };
+}
+
+/** Servers announce fewer tools. Above the limit, the oldest are dropped. */
+const MAX_TOOLS = 10_000;
+
+/** Tool arguments to send as headers, learned from `tools/list`. */
+export class ToolHeaders {
+  readonly #declared = new Map<string, readonly ParamHeader[]>();
+
+  /** Stores a page of tools. */
+  learn(response: JsonRpcResponse): void {
+    const result = parseResult(response);
+    if (!isObject(result) || !Array.isArray(result.tools)) return;
+    for (const tool of result.tools as unknown[]) {
+      if (isObject(tool) && typeof tool.name === 'string') this.#set(tool.name, tool);
+    }
+  }
+
+  /** The `Mcp-Param-*` headers for a call; none if the tool was not listed. */
+  for(request: JsonRpcRequest): Record<string, string> {
+    if (request.method !== 'tools/call') return {};
+    const declared = this.#declared.get(String(request.params?.name));
+    return declared ? createParamHeaders(request, declared) : {};
+  }
+
+  #set(name: string, tool: JsonObject): void {
+    this.#declared.delete(name);
+    this.#declared.set(name, parseParamHeaders(tool.inputSchema));
+    if (this.#declared.size <= MAX_TOOLS) return;
+    for (const oldest of this.#declared.keys()) {
+      this.#declared.delete(oldest);
+      break;
+    }
+  }
+}
+
+/** Methods for which a second run has no further effect. */
+const IDEMPOTENT_METHODS = new Set([
+  'initialize',
+  'ping',
+  'server/discover',
+  'tools/list',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'prompts/list',
+  'prompts/get',
+  'completion/complete',
+  'logging/setLevel',
+  'tasks/get',
+  'tasks/list',
+  'tasks/result',
+]);
+
+/** More than any server announces. Beyond it, the oldest tools are removed. */
+const MAX_IDEMPOTENT_TOOLS = 10_000;
+
+/** Decides whether a request may run twice, from its method and the tool's annotations. */
+export class Idempotence {
+  readonly #tools = new Map<string, boolean>();
+
+  /** Records the response to a `tools/list`. */
+  learn(response: JsonRpcResponse): void {
+    const result = response.error ? undefined : parseResult(response);
+    if (!isObject(result) || !Array.isArray(result.tools)) return;
+    for (const tool of result.tools as unknown[]) {
+      if (!isObject(tool) || typeof tool.name !== 'string') continue;
+      const hints = isObject(tool.annotations) ? tool.annotations : {};
+      this.#tools.delete(tool.name);
+      this.#tools.set(tool.name, hints.readOnlyHint === true || hints.idempotentHint === true);
+      if (this.#tools.size > MAX_IDEMPOTENT_TOOLS)
+        this.#tools.delete(this.#tools.keys().next().value ?? '');
+    }
+  }
+
+  /** False for a tool that was never listed, because without annotations it may have any effect. */
+  isIdempotent({ method, params }: JsonRpcRequest): boolean {
+    if (method === 'tools/call') return this.#tools.get(String(params?.name)) ?? false;
+    return IDEMPOTENT_METHODS.has(method);
+  }
+}

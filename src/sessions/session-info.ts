@@ -1,0 +1,350 @@
+import { type CostRange, estimateCost, estimateIdleCost, NO_COST } from '../aws/pricing.ts';
+import { AgentCoreError } from '../base/errors.ts';
+import { formatTime, sanitizeForTerminal } from '../base/format.ts';
+import type { JournalSource } from '../state/journal/reader.ts';
+import type { SessionFacts, SessionOrigin } from '../state/journal/records.ts';
+import type { Lifecycle, LifecycleSubject } from './lifecycle.ts';
+import {
+  createTimeline,
+  mergeSpans,
+  type SessionTimeline,
+  type SessionUse,
+} from './session-usage.ts';
+
+/**
+ * `active`: calls are under way. `idle`: none are, and its time is not over. `orphaned`: neither is
+ * its time, but its program is dead and had not meant it to stay. `expired`: idle for longer than the
+ * runtime allows, or beyond its lifetime. `stopped`: by us or AgentCore, as far as anybody is told.
+ */
+type SessionState = 'active' | 'idle' | 'expired' | 'stopped' | 'orphaned';
+
+/** A program that has used a session. */
+export interface SessionProgram {
+  /** The id of our own under which it has the session on record. */
+  readonly session: string;
+  readonly program: string;
+  readonly pid: number;
+  readonly host: string;
+  /** `elsewhere`: on another machine, where nobody here can look. */
+  readonly liveness: 'alive' | 'dead' | 'elsewhere';
+}
+
+/** A runtime session as people and scripts are told of it: plain data, times in ISO 8601. */
+export interface SessionInfo extends SessionOrigin {
+  /** The id of our own of its oldest record. */
+  readonly id: string;
+  readonly state: SessionState;
+  readonly mayBill: boolean;
+  readonly returnedId: string | undefined;
+  readonly mcpSessionId: string | undefined;
+  /** False where no answer has told yet by which ids AgentCore knows the session. */
+  readonly idsKnown: boolean;
+  /** The ids by which StopRuntimeSession may know it, the likelier one first. */
+  readonly stopIds: readonly string[];
+  readonly programs: readonly SessionProgram[];
+  readonly startedAt: string;
+  readonly lastActiveAt: string;
+  /** When it ended, as near as that is known, where it has. */
+  readonly endedAt: string | undefined;
+  /** When it ends at the latest if nobody uses it any more; nothing where it has ended. */
+  readonly mayBillUntil: string | undefined;
+  /** Milliseconds from its start until now, or until it ended. */
+  readonly age: number;
+  /** Milliseconds until it has been idle for long enough; while calls are under way, all of them. */
+  readonly idleLeft: number;
+  /** Milliseconds until its maximum lifetime. */
+  readonly lifetimeLeft: number;
+  readonly lifecycle: Lifecycle;
+  /** True where calls were under way when its program died: they may have run on unseen. */
+  readonly mayRunOn: boolean;
+  /** Calls under way, and calls that have ended. */
+  readonly open: number;
+  readonly calls: number;
+  /** US$ so far. */
+  readonly cost: CostRange;
+  /** US$ still to come if nobody uses or stops it. */
+  readonly costToCome: CostRange;
+  readonly stopFailure: SessionFacts['stopFailure'];
+}
+
+/** What the journal knows of a session. */
+export interface SessionRecordSet {
+  readonly facts: SessionFacts;
+  readonly use: SessionUse;
+  readonly owner: Pick<JournalSource, 'head' | 'liveness' | 'heartbeatAt'> | undefined;
+}
+
+/** The longest that AgentCore lets a call go on, which is one that streams. */
+const MAX_CALL_MS = 3_600_000;
+
+/** The last moment that a date can name. */
+const MAX_DATE_MS = 8.64e15;
+
+/** A program on another machine that has been silent for so long is not counted as calling. */
+const SILENCE = 60_000;
+
+/** All runtime sessions on record, newest first. */
+export function buildSessionList(
+  sessions: readonly SessionRecordSet[],
+  lifecycleOf: (subject: LifecycleSubject) => Lifecycle,
+  now: number,
+): readonly SessionInfo[] {
+  const byStart = [...sessions].sort((one, other) => getStartTime(one) - getStartTime(other));
+  const groups: Group[] = [];
+  const latest = new Map<string, Group>();
+  for (const session of byStart) {
+    const key = getKey(session.facts);
+    const group = latest.get(key);
+    if (group && getStartTime(session) <= group.endsAt) {
+      group.add(session);
+      continue;
+    }
+    const next = new Group(session, lifecycleOf(session.facts), now);
+    latest.set(key, next);
+    groups.push(next);
+  }
+  return groups.map((group) => group.entry()).reverse();
+}
+
+/**
+ * Records of one runtime session have the same id on the header that routes: programs that share an
+ * identity share it. Where two servers each gave a Mcp-Session-Id of their own, they are two.
+ */
+function getKey(facts: SessionFacts): string {
+  const { runtime, qualifier = 'DEFAULT', endpoint, mcpSessionId, runtimeSessionId } = facts;
+  return JSON.stringify([runtime, qualifier, endpoint, mcpSessionId ?? runtimeSessionId]);
+}
+
+/** The records of one runtime session. */
+class Group {
+  readonly #members: SessionRecordSet[];
+  readonly #lifecycle: Lifecycle;
+  readonly #now: number;
+
+  constructor(first: SessionRecordSet, lifecycle: Lifecycle, now: number) {
+    this.#members = [first];
+    this.#lifecycle = lifecycle;
+    this.#now = now;
+  }
+
+  add(member: SessionRecordSet): void {
+    this.#members.push(member);
+  }
+
+  /** When the session is over unless it is used again. */
+  get endsAt(): number {
+    return getEndTime(this.#life());
+  }
+
+  entry(): SessionInfo {
+    const members = this.#members;
+    const now = this.#now;
+    const life = this.#life();
+    const state = this.#state(life);
+    const mayBill = state !== 'stopped' && state !== 'expired';
+    const first = (members[0] as SessionRecordSet).facts;
+    const newest = (members.at(-1) as SessionRecordSet).facts;
+    const startedAt = Date.parse(first.startedAt);
+    const lastActiveAt = Math.max(...members.map(({ facts }) => Date.parse(facts.lastActiveAt)));
+    const end = getEndTime(life);
+    // Until its calls end, the idle timer does not run.
+    const latest = state === 'active' ? life.lifetimeUntil : end;
+    const left = (moment: number) => (mayBill ? Math.max(0, moment - now) : 0);
+    const failures = members.flatMap(({ facts }) => facts.stopFailure ?? []);
+    return {
+      id: first.session,
+      state,
+      mayBill,
+      runtimeSessionId: newest.runtimeSessionId,
+      returnedId: findLastValue(members, ({ facts }) => facts.returnedId),
+      mcpSessionId: findLastValue(members, ({ facts }) => facts.mcpSessionId),
+      idsKnown: members.some(({ facts }) => facts.returnedId ?? facts.mcpSessionId),
+      stopIds: [...new Set(members.flatMap(({ facts }) => getSessionIds(facts)))],
+      runtime: newest.runtime,
+      qualifier: newest.qualifier,
+      mode: newest.mode,
+      endpoint: newest.endpoint,
+      profile: newest.profile,
+      assumeRole: newest.assumeRole,
+      authorization: newest.authorization,
+      programs: members.flatMap(getPrograms),
+      startedAt: toIsoTime(startedAt),
+      lastActiveAt: toIsoTime(lastActiveAt),
+      endedAt: mayBill ? undefined : toIsoTime(end),
+      mayBillUntil: mayBill ? toIsoTime(latest) : undefined,
+      age: Math.max(0, (mayBill ? now : end) - startedAt),
+      idleLeft: left(life.idleUntil),
+      lifetimeLeft: left(life.lifetimeUntil),
+      lifecycle: this.#lifecycle,
+      mayRunOn: mayBill && this.#unseen > 0,
+      open: state === 'active' ? sum(members.map(({ use }) => use.open)) : 0,
+      calls: sum(members.map(({ facts }) => facts.calls)),
+      cost: { least: estimateCost(life.ran.least).least, most: estimateCost(life.ran.most).most },
+      costToCome: mayBill ? this.#costToCome(state, life) : NO_COST,
+      stopFailure: mayBill ? failures.sort(compareByTime).at(-1) : undefined,
+    };
+  }
+
+  #state(life: SessionTimeline): SessionState {
+    const members = this.#members;
+    if (life.endedAt !== undefined) return 'stopped';
+    if (members.some((member) => this.#isCalling(member))) return 'active';
+    if (this.#now >= getEndTime(life)) return 'expired';
+    const isWanted = members.some(
+      ({ facts, owner }) =>
+        facts.end?.how === 'left' || (owner !== undefined && owner.liveness !== 'dead'),
+    );
+    return isWanted ? 'idle' : 'orphaned';
+  }
+
+  /**
+   * Left alone, an idle session costs memory until its idle timeout. What calls that are under way
+   * will take nobody knows: they may end at once, or keep all CPU busy until the maximum lifetime.
+   */
+  #costToCome(state: SessionState, life: SessionTimeline): CostRange {
+    const now = this.#now;
+    const lifetimeLeft = Math.max(0, life.lifetimeUntil - now);
+    const idleLeft = Math.min(lifetimeLeft, Math.max(0, life.idleFrom - now));
+    const { least } = estimateIdleCost(idleLeft);
+    if (state === 'active') return { least, most: estimateCost(lifetimeLeft).most };
+    const left = Math.min(lifetimeLeft, Math.max(0, life.idleUntil - now));
+    const busyLeft = Math.max(0, left - this.#lifecycle.idleTimeout);
+    return { least, most: estimateCost(busyLeft).most + estimateIdleCost(left - busyLeft).most };
+  }
+
+  #life(): SessionTimeline {
+    const members = this.#members;
+    const ends = members.flatMap(({ use }) => use.ends);
+    const lastBegin = Math.max(...members.map(({ use, facts }) => getLastStart(use, facts)));
+    const spans = members.flatMap((member) => {
+      const { use, facts } = member;
+      const [from, to] = [Date.parse(facts.startedAt), Date.parse(facts.lastActiveAt)];
+      const known = use.spans.length > 0 ? use.spans : [{ from, to: Math.max(from, to) }];
+      if (use.open === 0) return known;
+      const lastUse = known.at(-1)?.to ?? to;
+      return [...known, { from: lastUse, to: Math.max(lastUse, this.#seenBusyAt(member)) }];
+    });
+    return createTimeline({
+      spans: mergeSpans(spans),
+      lastBegin,
+      ends,
+      unseen: this.#unseen,
+      lifecycle: this.#lifecycle,
+      now: this.#now,
+    });
+  }
+
+  /** Calls whose program has died go on at the other end for as long as AgentCore lets them. */
+  get #unseen(): number {
+    const isCutOff = (member: SessionRecordSet) => member.use.open > 0 && !this.#isCalling(member);
+    return this.#members.some(isCutOff) ? MAX_CALL_MS : 0;
+  }
+
+  #isCalling({ use, owner }: SessionRecordSet): boolean {
+    if (use.open === 0 || !owner || owner.liveness === 'dead') return false;
+    if (owner.liveness === 'alive') return true;
+    return this.#now - owner.heartbeatAt.getTime() < SILENCE;
+  }
+
+  #seenBusyAt(member: SessionRecordSet): number {
+    if (this.#isCalling(member)) return this.#now;
+    return Math.min(this.#now, member.owner?.heartbeatAt.getTime() ?? -Infinity);
+  }
+}
+
+function getEndTime({ idleUntil, lifetimeUntil, endedAt = Infinity }: SessionTimeline): number {
+  return Math.min(idleUntil, lifetimeUntil, endedAt);
+}
+
+function getLastStart(use: SessionUse, facts: SessionFacts): number {
+  return Math.max(use.lastBegin, Date.parse(facts.startedAt));
+}
+
+function getStartTime({ facts }: SessionRecordSet): number {
+  return Date.parse(facts.startedAt);
+}
+
+function getSessionIds({ returnedId, runtimeSessionId, mcpSessionId }: SessionFacts): string[] {
+  return [returnedId ?? runtimeSessionId, ...(mcpSessionId === undefined ? [] : [mcpSessionId])];
+}
+
+function getPrograms({ facts, owner }: SessionRecordSet): SessionProgram[] {
+  if (!owner) return [];
+  const { program, pid, host } = owner.head;
+  return [{ session: facts.session, program, pid, host, liveness: owner.liveness }];
+}
+
+function findLastValue<T, V>(
+  items: readonly T[],
+  value: (item: T) => V | undefined,
+): V | undefined {
+  return items.map(value).findLast((found) => found !== undefined);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+function compareByTime(one: { readonly at: string }, other: { readonly at: string }): number {
+  return one.at < other.at ? -1 : one.at > other.at ? 1 : 0;
+}
+
+/** No file that was damaged shall keep the others from being listed. */
+function toIsoTime(time: number): string {
+  return new Date(Math.min(time, MAX_DATE_MS)).toISOString();
+}
+
+/** The fewest characters by which people are shown a session. */
+const MIN_LENGTH = 8;
+
+/**
+ * The session that a person means: by an id of our own or the beginning of one, or by the id that
+ * AgentCore or the server knows it by. Such an id may name several sessions one after the other, of
+ * which the one that may still bill is meant, or else the newest.
+ *
+ * @throws {AgentCoreError} `usage` where none or more than one is meant.
+ */
+export function findSession(entries: readonly SessionInfo[], id: string): SessionInfo {
+  const byOurs = entries.filter((entry) =>
+    getRecordIds(entry).some((ours) => ours === id || (id !== '' && ours.startsWith(id))),
+  );
+  const exact = byOurs.find((entry) => getRecordIds(entry).includes(id));
+  if (exact) return exact;
+  if (byOurs.length > 1) throw createAmbiguousIdError(id, byOurs);
+  const byTheirs = entries.filter(({ runtimeSessionId, returnedId, mcpSessionId }) =>
+    [runtimeSessionId, returnedId, mcpSessionId].includes(id),
+  );
+  const running = byTheirs.filter(({ mayBill }) => mayBill);
+  if (running.length > 1) throw createAmbiguousIdError(id, running);
+  const found = byOurs[0] ?? running[0] ?? byTheirs[0];
+  if (found) return found;
+  throw new AgentCoreError(
+    'usage',
+    `No session on record is "${sanitizeForTerminal(id)}": agentcore-mcp sessions list --all shows them`,
+  );
+}
+
+/** The ids of our own of a session. */
+export function getRecordIds({ id, programs }: SessionInfo): readonly string[] {
+  return [...new Set([id, ...programs.map(({ session }) => session)])];
+}
+
+/** The beginnings of our ids that are long enough to tell these sessions apart. */
+export function abbreviateIds(entries: readonly SessionInfo[]): (entry: SessionInfo) => string {
+  const all = entries.flatMap(getRecordIds);
+  const isEnough = (length: number) =>
+    new Set(all.map((id) => id.slice(0, length))).size === new Set(all).size;
+  let length = MIN_LENGTH;
+  const longest = Math.max(...all.map((id) => id.length));
+  while (length < longest && !isEnough(length)) length++;
+  return ({ id }) => id.slice(0, length);
+}
+
+function createAmbiguousIdError(id: string, entries: readonly SessionInfo[]): AgentCoreError {
+  const abbreviate = abbreviateIds(entries);
+  const choices = entries.map((entry) => `${abbreviate(entry)} of ${formatTime(entry.startedAt)}`);
+  return new AgentCoreError(
+    'usage',
+    `"${sanitizeForTerminal(id)}" may be any of ${choices.join(', ')}: give more of its id`,
+  );
+}

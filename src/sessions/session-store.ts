@@ -1,0 +1,242 @@
+import { join } from 'node:path';
+import packageJson from '../../package.json' with { type: 'json' };
+import { type Environment, getJournalDirectory, getStateDirectory } from '../base/environment.ts';
+import { AgentCoreError } from '../base/errors.ts';
+import { hasEnded } from '../state/journal/fold.ts';
+import { type OnRecord, readJournal, readSessionFacts } from '../state/journal/reader.ts';
+import type { JournalRecord } from '../state/journal/records.ts';
+import { type PruneReport, prune } from '../state/journal/retention.ts';
+import { JournalWriter } from '../state/journal/writer.ts';
+import { formatRuntimeName } from './format.ts';
+import { LifecycleCache, type LifecycleSubject } from './lifecycle.ts';
+import {
+  buildSessionList,
+  getRecordIds,
+  type SessionInfo,
+  type SessionRecordSet,
+} from './session-info.ts';
+import { SessionActivityIndex } from './session-usage.ts';
+import {
+  type GetExternalId,
+  SessionClientFactory,
+  type StopResult,
+  stopSessions,
+} from './stop-session.ts';
+
+/** The sessions that all programs of this user have put on record: read, stopped, forgotten. */
+export class SessionStore {
+  /** Of the journal. */
+  readonly folder: string;
+  readonly #program: string;
+  readonly #access: SessionClientFactory;
+  readonly #lifecycles: LifecycleCache;
+
+  /**
+   * @param program What the journal calls the program that stops sessions: `cli`, `extension`.
+   * @param externalIdOf Asked for roles that were assumed; what it does not know, the environment may.
+   * @throws {AgentCoreError} `usage` where the environment names no state folder that can be.
+   */
+  constructor(env: Environment, program: string, externalIdOf?: GetExternalId) {
+    const state = getStateDirectory(env);
+    this.folder = getJournalDirectory(state);
+    this.#program = program;
+    this.#access = new SessionClientFactory(env, externalIdOf);
+    this.#lifecycles = new LifecycleCache({
+      file: join(state, 'lifecycles.json'),
+      read: (subject, signal) => this.#access.readLifecycle(subject, signal),
+      now: Date.now,
+    });
+  }
+
+  /** As {@link readSessions}, as of now. */
+  read(unlisted?: readonly UnlistedEnd[]): Promise<ReadSessions> {
+    const [folder, lifecycles] = [this.folder, this.#lifecycles];
+    return readSessions({ folder, lifecycles, now: Date.now, ...(unlisted && { unlisted }) });
+  }
+
+  /** All records of one session, by time. */
+  async readRecords(entry: SessionInfo): Promise<readonly JournalRecord[]> {
+    const ours = getRecordIds(entry);
+    const { files } = await readJournal(this.folder);
+    return files
+      .flatMap(({ records }) => records)
+      .filter((record) => 'session' in record && ours.includes(record.session ?? ''))
+      .sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
+  }
+
+  /** Stops sessions by the credentials that they were used with, and puts on record how that went. */
+  async stop(
+    entries: readonly SessionInfo[],
+    options: {
+      readonly signal: AbortSignal;
+      readonly onResult: (entry: SessionInfo, result: StopResult) => void;
+      /** Told once where the record cannot be written. */
+      readonly onFailure: (sentence: string) => void;
+    },
+  ): Promise<void> {
+    const { signal, onResult, onFailure } = options;
+    await this.#withJournal(onFailure, (journal) =>
+      stopSessions(entries, {
+        access: this.#access,
+        signal,
+        onResult: async (entry, result) => {
+          await recordOnce(journal, entry, toSessionEvent(result));
+          onResult(entry, result);
+        },
+      }),
+    );
+  }
+
+  /**
+   * Takes orphaned sessions off the list: those that cannot be stopped, such as one whose id is
+   * unknown.
+   *
+   * @param onFailure Told once where the record cannot be written.
+   * @throws {AgentCoreError} `usage` where one is not orphaned; none is dismissed then.
+   */
+  async dismiss(
+    entries: readonly SessionInfo[],
+    onFailure: (sentence: string) => void,
+  ): Promise<void> {
+    for (const entry of entries) {
+      if (entry.state === 'orphaned') continue;
+      throw new AgentCoreError(
+        'usage',
+        `Could not dismiss the session on ${formatRuntimeName(entry)}: it is ${entry.state}, and only orphaned sessions can be dismissed. ${entry.mayBill ? 'Stop it instead.' : 'It leaves the list by itself.'}`,
+      );
+    }
+    await this.#withJournal(onFailure, async (journal) => {
+      for (const entry of entries) await recordOnce(journal, entry, { type: 'session.dismissed' });
+    });
+  }
+
+  async #withJournal(
+    onFailure: (sentence: string) => void,
+    work: (journal: JournalWriter) => Promise<void>,
+  ): Promise<void> {
+    const { version } = packageJson;
+    const program = this.#program;
+    const journal = new JournalWriter({ folder: this.folder, program, version, onFailure });
+    await work(journal);
+    await journal.close();
+  }
+
+  /**
+   * Removes the journal files that no session which may run is in.
+   *
+   * @param maxAge Milliseconds; files that were written before stay for no other reason.
+   */
+  async prune(maxAge: number): Promise<PruneReport> {
+    const { entries } = await this.read();
+    const lifetimes = new Map(
+      entries.flatMap((entry) =>
+        getRecordIds(entry).map((session) => [session, entry.lifecycle.maxLifetime]),
+      ),
+    );
+    return prune(this.folder, {
+      maxAge,
+      lifetimeOf: ({ session }) => lifetimes.get(session) ?? Infinity,
+    });
+  }
+}
+
+type SessionEvent =
+  | { readonly type: 'session.stop-failed'; readonly reason: string }
+  | { readonly type: 'session.stopped'; readonly wasGone: boolean }
+  | { readonly type: 'session.dismissed' };
+
+/** One event for all records of a runtime session, which logs show once. */
+async function recordOnce(
+  journal: JournalWriter,
+  entry: SessionInfo,
+  event: SessionEvent,
+): Promise<void> {
+  const at = new Date().toISOString();
+  const [first, ...others] = getRecordIds(entry) as [string, ...string[]];
+  await journal.recordNow({ ...event, at, session: first });
+  for (const session of others) {
+    await journal.recordNow({ ...event, at, session, sameAs: first });
+  }
+}
+
+function toSessionEvent(result: StopResult): SessionEvent {
+  return result.how === 'failed'
+    ? { type: 'session.stop-failed', reason: result.reason }
+    : { type: 'session.stopped', wasGone: result.how === 'gone' };
+}
+
+/** The longest that a runtime can let its sessions live, in milliseconds. */
+const MAX_LIFETIME_MS = 1_209_600_000;
+
+interface ReadSessions {
+  /** Newest first. */
+  readonly entries: readonly SessionInfo[];
+  /** A sentence for each file that could not be read. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * What the journal of all programs says of sessions, as of now. Throws where the folder of the
+ * journal cannot be listed.
+ */
+export async function readSessions(options: {
+  /** The journal's. */
+  readonly folder: string;
+  readonly lifecycles: Pick<LifecycleCache, 'of'>;
+  readonly now: () => number;
+  /** Is given every record on the way. */
+  readonly onRecord?: OnRecord;
+  /** Also returns sessions with these ends, which lists do not show. */
+  readonly unlisted?: readonly UnlistedEnd[];
+}): Promise<ReadSessions> {
+  const { folder, lifecycles, now, onRecord, unlisted = [] } = options;
+  const uses = new SessionActivityIndex();
+  const { facts, owners, problems } = await readSessionFacts(folder, {
+    now: new Date(now()),
+    onRecord: (record, file) => {
+      uses.add(record);
+      onRecord?.(record, file);
+    },
+  });
+  const sessions = [...facts]
+    .map(([session, known]) => ({
+      facts: known,
+      use: uses.of(session),
+      owner: owners.get(session),
+    }))
+    .filter(hasTimes)
+    .filter((session) => isIncluded(session, unlisted));
+  const toLifecycle = await lifecycles.of(getLifecycleSubjects(sessions, now()));
+  return { entries: buildSessionList(sessions, toLifecycle, now()), problems };
+}
+
+/** Those whose end depends on their runtime's settings. */
+function getLifecycleSubjects(
+  sessions: readonly SessionRecordSet[],
+  now: number,
+): LifecycleSubject[] {
+  return sessions
+    .filter(({ facts, use }) => {
+      const isRevived = use.lastBegin > Math.max(...use.ends);
+      const age = now - Date.parse(facts.lastActiveAt);
+      return (!hasEnded(facts) || isRevived) && age < MAX_LIFETIME_MS;
+    })
+    .map(({ facts }) => facts);
+}
+
+/** `lost`: AgentCore never started the session. `dismissed`: until the session is used again. */
+export type UnlistedEnd = 'lost' | 'dismissed';
+
+function isIncluded(
+  { facts: { end }, use }: SessionRecordSet,
+  unlisted: readonly UnlistedEnd[],
+): boolean {
+  if (end?.how !== 'lost' && end?.how !== 'dismissed') return true;
+  if (unlisted.includes(end.how)) return true;
+  return use.lastBegin > Date.parse(end.at);
+}
+
+/** What a damaged file says of a session may have none. */
+function hasTimes({ facts: { startedAt, lastActiveAt } }: SessionRecordSet): boolean {
+  return !Number.isNaN(Date.parse(startedAt)) && !Number.isNaN(Date.parse(lastActiveAt));
+}

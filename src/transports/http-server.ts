@@ -1,0 +1,548 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { runInSlices } from '../base/async.ts';
+import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
+import type { Log } from '../base/logger.ts';
+import {
+  createErrorResponse,
+  createRequestId,
+  ErrorCode,
+  type InvalidMessage,
+  type JsonRpcMessage,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  readIdAt,
+  readMessages,
+  replaceValueAt,
+  withId,
+} from '../mcp/message.ts';
+import { getProtocolEra } from '../mcp/protocol.ts';
+import {
+  type CallInfo,
+  CancelledError,
+  type Peer,
+  type RequestContext,
+  toErrorResponse,
+  toInvalidMessageResponse,
+} from '../relay/peer.ts';
+import type { Outbox } from './outbox.ts';
+import { checkRequest, readBody } from './request-guard.ts';
+
+interface Health {
+  /** AgentCore keeps a busy microVM alive. `undefined` if the server cannot be used. */
+  readonly status: 'Healthy' | 'HealthyBusy' | undefined;
+  readonly reason?: string | undefined;
+}
+
+interface HttpServerTransportOptions {
+  readonly server: Peer;
+  /** Listening address. */
+  readonly host: string;
+  /** Holds the server's messages while no client request can carry them. */
+  readonly outbox: Outbox;
+  readonly health: () => Health;
+  /** Called with the microVM's session id before the first message reaches the server. */
+  readonly onSession: (id: string) => void;
+  readonly messageLimit: number;
+  readonly log: Log;
+}
+
+/**
+ * Client end of a relay over HTTP, with AgentCore's container contract. MCP is on `POST /mcp` (MCP
+ * runtimes) and `POST /invocations` (HTTP runtimes), health on `GET /ping`.
+ */
+export class HttpServerTransport {
+  readonly #options: HttpServerTransportOptions;
+  readonly #questions: PendingServerRequests;
+  readonly #calls = new Set<HttpServerCall>();
+  #healthChanged = Math.floor(Date.now() / 1000);
+  #lastStatus: Health['status'] = 'Healthy';
+  #mcpSessionId: string | undefined;
+  #sessionKnown = false;
+
+  constructor(options: HttpServerTransportOptions) {
+    this.#options = options;
+    this.#questions = new PendingServerRequests(options.outbox);
+  }
+
+  /** Request handler for a Node HTTP server. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on('error', () => undefined);
+    const path = request.url?.split('?')[0];
+    try {
+      const refusal = checkRequest(request, this.#options.host);
+      if (refusal) {
+        this.#options.log('warning', `Refused a request: ${refusal.reason}`);
+        return refuse(response, refusal.status, refusal.reason);
+      }
+      if (path === '/ping') return this.#ping(response);
+      if (path !== '/mcp' && path !== '/invocations') {
+        return refuse(response, 404, `There is nothing at ${path}`);
+      }
+      if (request.method !== 'POST') {
+        response.setHeader('allow', 'POST');
+        return refuse(response, 405, 'Messages are sent by POST');
+      }
+      await this.#post(path, request, response);
+    } catch (thrown) {
+      this.#options.log('error', `Could not answer a POST: ${getErrorMessage(thrown)}`);
+      if (!response.headersSent) refuse(response, 500, getErrorMessage(thrown));
+    }
+  }
+
+  #ping(response: ServerResponse): void {
+    const { status, reason } = this.#options.health();
+    if (status !== this.#lastStatus) {
+      this.#lastStatus = status;
+      this.#healthChanged = Math.floor(Date.now() / 1000);
+    }
+    const body = status
+      ? { status, time_of_last_update: this.#healthChanged }
+      : { status: 'Unhealthy', reason, time_of_last_update: this.#healthChanged };
+    response
+      .writeHead(status ? 200 : 503, { 'content-type': 'application/json' })
+      .end(JSON.stringify(body));
+  }
+
+  async #post(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await readBody(request, this.#options.messageLimit);
+    if ('refusal' in body) return refuse(response, body.status, body.refusal);
+    const messages = await runInSlices(readMessages(body.bytes, 'client'));
+    const [only] = messages;
+    if (messages.length === 1 && only?.kind === 'fault') {
+      return refuse(response, 400, only.reason, only.code);
+    }
+    if (path === '/mcp' && !this.#isOurSession(request, messages)) {
+      return refuse(response, 404, 'Session not found: initialize again', ErrorCode.unauthorized);
+    }
+    this.#learnSession(request);
+    if (path === '/mcp' && messages.some(isInitialize)) {
+      // If the platform sent a session id, it routes by that id. Otherwise the client returns ours.
+      this.#mcpSessionId = getHeader(request, 'mcp-session-id') ?? randomUUID();
+      response.setHeader('mcp-session-id', this.#mcpSessionId);
+    }
+    await this.#serve(path, request, response, messages);
+  }
+
+  async #serve(
+    path: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    messages: readonly (JsonRpcMessage | InvalidMessage)[],
+  ): Promise<void> {
+    const answered = messages.filter((message) => message.kind === 'response');
+    const questions = answered.flatMap((each) => this.#questions.answeredBy(each) ?? []);
+    const goesOn = questions.find(({ call }) => call.takesTurns)?.call;
+    const owed = messages.filter(({ kind }) => kind === 'request' || kind === 'fault').length;
+    const reply = new HttpServerReply(response, {
+      takesStream: acceptsMediaType(request, 'text/event-stream'),
+      owed: owed + (goesOn ? 1 : 0),
+    });
+    // A client with one message per POST answered a server request: continue the call on this POST.
+    goesOn?.continueOn(reply);
+    for (const each of answered) this.#questions.answeredBy(each)?.answer(each);
+    for (const message of messages) {
+      if (message.kind === 'fault') await reply.answer(toInvalidMessageResponse(message));
+      else if (message.kind === 'notification') this.#notify(message);
+      else if (message.kind === 'request') void this.#call(path, request, response, message, reply);
+    }
+    if (owed === 0 && !goesOn) response.writeHead(202).end();
+  }
+
+  async #call(
+    path: string,
+    http: IncomingMessage,
+    response: ServerResponse,
+    request: JsonRpcRequest,
+    reply: HttpServerReply,
+  ): Promise<void> {
+    const { outbox } = this.#options;
+    const call = new HttpServerCall(request, {
+      reply,
+      takesTurns: expectsSingleMessage(http, request),
+      questions: this.#questions,
+      outbox,
+    });
+    this.#calls.add(call);
+    if (getProtocolEra(request) === 'handshake') {
+      // Before initialization, a client cannot handle session messages.
+      if (request.method !== 'initialize') outbox.deliverTo(call);
+    } else {
+      // Without a session, a client cancels by closing the POST (MCP 2026-07-28).
+      response.once('close', () => {
+        if (!response.writableFinished) call.abort.abort(new CancelledError());
+      });
+    }
+    let answer: JsonRpcResponse;
+    let status = 200;
+    const callInfo: CallInfo = { attempts: 0 };
+    try {
+      const { signal } = call.abort;
+      answer = await this.#options.server.request(request, {
+        signal,
+        sender: call,
+        call: callInfo,
+      });
+    } catch (thrown) {
+      if (thrown instanceof CancelledError) {
+        this.#questions.forget(call);
+        return call.forgo();
+      }
+      const { mayHaveRun } = callInfo;
+      answer = toErrorResponse(request.id, thrown, mayHaveRun);
+      const isGone = thrown instanceof AgentCoreError && thrown.code === 'upstream';
+      // After a 404, an MCP client starts a new session and sends the request again. Use 404 only
+      // if the server never received the request.
+      if (path === '/mcp' && isGone && !mayHaveRun) status = 404;
+    } finally {
+      this.#calls.delete(call);
+      this.#questions.release(call);
+    }
+    await call.answer(withId(answer, request.id), status);
+  }
+
+  #notify(notification: JsonRpcNotification): void {
+    if (notification.method === 'notifications/cancelled') {
+      const id = readIdAt(notification, ['params', 'requestId']);
+      for (const call of this.#calls) {
+        if (call.asked.id.key === id?.key) call.abort.abort(new CancelledError(notification));
+      }
+      return;
+    }
+    const exchange = { signal: new AbortController().signal, sender: NOBODY };
+    this.#options.server.notify(notification, exchange).catch((thrown) => {
+      this.#options.log(
+        'warning',
+        `Could not deliver ${notification.method}: ${getErrorMessage(thrown)}`,
+      );
+    });
+  }
+
+  /** An MCP client with the id of another session must initialize again. */
+  #isOurSession(
+    request: IncomingMessage,
+    messages: readonly (JsonRpcMessage | InvalidMessage)[],
+  ): boolean {
+    const id = getHeader(request, 'mcp-session-id');
+    if (id === undefined || id === this.#mcpSessionId) return true;
+    return messages.every((each) => each.kind !== 'fault' && isConversationStart(each));
+  }
+
+  #learnSession(request: IncomingMessage): void {
+    if (this.#sessionKnown) return;
+    const id =
+      getHeader(request, 'x-amzn-bedrock-agentcore-runtime-session-id') ??
+      getHeader(request, 'mcp-session-id');
+    if (id === undefined) return;
+    this.#sessionKnown = true;
+    this.#options.onSession(id);
+  }
+}
+
+/** Sender of a notification that came without a request. */
+const NOBODY: Peer = {
+  request: () => Promise.reject(new AgentCoreError('usage', 'Nobody waits for this')),
+  notify: () => Promise.resolve(),
+};
+
+/**
+ * mcp-agentcore-proxy reads a POST to its end before it continues, so a server request must end the
+ * POST. Such a client is detected by what it omits. Either it does not accept event streams, or it
+ * lacks the protocol version header after `initialize`.
+ */
+function expectsSingleMessage(http: IncomingMessage, request: JsonRpcRequest): boolean {
+  if (!acceptsMediaType(http, 'text/event-stream')) return true;
+  if (request.method === 'initialize' || getProtocolEra(request) === 'stateless') return false;
+  return getHeader(http, 'mcp-protocol-version') === undefined;
+}
+
+function isInitialize(message: JsonRpcMessage | InvalidMessage): boolean {
+  return message.kind === 'request' && message.method === 'initialize';
+}
+
+function isConversationStart(message: JsonRpcMessage): boolean {
+  return isInitialize(message) || getProtocolEra(message) === 'stateless';
+}
+
+function acceptsMediaType(request: IncomingMessage, type: string): boolean {
+  const accepted = request.headers.accept ?? '';
+  return accepted.includes(type) || accepted.includes('*/*');
+}
+
+function getHeader(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function refuse(
+  response: ServerResponse,
+  status: number,
+  message: string,
+  code: number = ErrorCode.invalidRequest,
+): void {
+  const { bytes } = createErrorResponse(undefined, { code, message });
+  response.writeHead(status, { 'content-type': 'application/json' }).end(bytes);
+}
+
+/**
+ * Milliseconds. A person may have to answer, but the server must not wait for ever if the client
+ * has gone.
+ */
+const MAX_ANSWER_TIME_MS = 10 * 60_000;
+
+/** The server's open requests to the client, by their id at the client. */
+class PendingServerRequests {
+  #last = 0;
+  readonly #open = new Map<string, Question>();
+  readonly #outbox: Outbox;
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox;
+  }
+
+  ask(
+    request: JsonRpcRequest,
+    call: HttpServerCall,
+    signal: AbortSignal,
+  ): Promise<JsonRpcResponse> {
+    const id = createRequestId(++this.#last);
+    return new Promise<JsonRpcResponse>((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      const close = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', takeBack);
+        this.#open.delete(id.key);
+      };
+      const fail = (error: Error) => {
+        close();
+        reject(error);
+      };
+      const takeBack = () => {
+        reject(signal.reason);
+        // With one message per POST, the client still owes a POST, and the call continues on it.
+        if (!call.takesTurns) close();
+        const { notification } = signal.reason as Partial<CancelledError>;
+        if (!notification) return;
+        void this.#tell(call, replaceValueAt(notification, ['params', 'requestId'], id.token));
+      };
+      signal.addEventListener('abort', takeBack, { once: true });
+      this.#open.set(id.key, {
+        call,
+        answer: (response) => {
+          close();
+          resolve(withId(response, request.id));
+        },
+        fail,
+        expire: () => {
+          timer ??= setTimeout(() => {
+            const minutes = MAX_ANSWER_TIME_MS / 60_000;
+            fail(
+              new AgentCoreError(
+                'timeout',
+                `The client did not answer ${request.method} within ${minutes} minutes of the end of the request that carried it. Ask again while a request is open.`,
+              ),
+            );
+          }, MAX_ANSWER_TIME_MS);
+        },
+      });
+      call.put(withId(request, id)).catch(fail);
+    });
+  }
+
+  /** Finds the server request that a response answers. */
+  answeredBy(response: JsonRpcResponse): Question | undefined {
+    return this.#open.get(response.id?.key ?? '');
+  }
+
+  /**
+   * Called when a client request ends. On stdio, a server request does not name its client request.
+   * The client may therefore still answer the server requests of this call.
+   */
+  release(call: HttpServerCall): void {
+    for (const question of this.#open.values()) if (question.call === call) question.expire();
+  }
+
+  /** Fails the server requests of a cancelled call. */
+  forget(call: HttpServerCall): void {
+    const over = new AgentCoreError('connection', 'The request that this was asked for is over');
+    for (const question of this.#open.values()) if (question.call === call) question.fail(over);
+  }
+
+  async #tell(call: HttpServerCall, notification: JsonRpcNotification): Promise<void> {
+    if (await call.say(notification)) return;
+    const { signal } = new AbortController();
+    await this.#outbox.notify(notification, { signal, sender: call });
+  }
+}
+
+interface Question {
+  readonly call: HttpServerCall;
+  readonly answer: (response: JsonRpcResponse) => void;
+  readonly fail: (error: Error) => void;
+  /** Starts the remaining time for the client to respond. */
+  readonly expire: () => void;
+}
+
+interface HttpServerCallOptions {
+  readonly reply: HttpServerReply;
+  /**
+   * True if the client sends and receives one message per POST. A server request then ends the
+   * POST.
+   */
+  readonly takesTurns: boolean;
+  readonly questions: PendingServerRequests;
+  /** Receives messages if the POST of this call cannot carry them. */
+  readonly outbox: Outbox;
+}
+
+/**
+ * An open request of an HTTP client. It is also the client's peer for the request: server messages
+ * go out on the request's POST.
+ */
+class HttpServerCall implements Peer {
+  readonly asked: JsonRpcRequest;
+  readonly abort = new AbortController();
+  readonly takesTurns: boolean;
+  readonly #questions: PendingServerRequests;
+  readonly #outbox: Outbox;
+  #reply: HttpServerReply;
+  /** Set until the client has sent the POST with the response to a server request. */
+  #turnOfClient: { readonly over: Promise<void>; readonly end: () => void } | undefined;
+
+  constructor(
+    request: JsonRpcRequest,
+    { reply, takesTurns, questions, outbox }: HttpServerCallOptions,
+  ) {
+    this.asked = request;
+    this.#reply = reply;
+    this.takesTurns = takesTurns;
+    this.#questions = questions;
+    this.#outbox = outbox;
+  }
+
+  request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
+    // The client has closed the POST but may send another one.
+    if (this.#reply.isOver && !this.takesTurns) return this.#outbox.request(request, context);
+    return this.#questions.ask(request, this, context.signal);
+  }
+
+  async notify(notification: JsonRpcNotification, context: RequestContext): Promise<void> {
+    if (this.#reply.isOver) return this.#outbox.notify(notification, context);
+    await this.say(notification);
+  }
+
+  /** Returns false if the call's POST cannot carry the message. */
+  say(message: JsonRpcMessage): Promise<boolean> {
+    return this.#reply.say(message);
+  }
+
+  /** Sends a server request to the client. */
+  async put(question: JsonRpcRequest): Promise<void> {
+    if (this.takesTurns) {
+      // No `await` between the check and the next turn: several server requests may wait here.
+      while (this.#turnOfClient) await this.#turnOfClient.over;
+      let end = () => {};
+      const over = new Promise<void>((resolve) => {
+        end = resolve;
+      });
+      this.#turnOfClient = { over, end };
+      return this.#reply.handOver(question);
+    }
+    if (await this.say(question)) return;
+    throw new AgentCoreError('connection', 'The client that would have to answer is gone');
+  }
+
+  /** Continues the call on a new POST after a server request ended the previous one. */
+  continueOn(reply: HttpServerReply): void {
+    this.#reply = reply;
+    this.#turnOfClient?.end();
+    this.#turnOfClient = undefined;
+  }
+
+  async answer(response: JsonRpcResponse, status: number): Promise<void> {
+    while (this.#turnOfClient) await this.#turnOfClient.over;
+    return this.#reply.answer(response, status);
+  }
+
+  forgo(): void {
+    this.#reply.forgo();
+  }
+}
+
+/**
+ * Response to a POST: JSON for a single message. It becomes an event stream if another message
+ * comes before the last response.
+ */
+class HttpServerReply {
+  readonly #response: ServerResponse;
+  readonly #takesStream: boolean;
+  /** Number of outstanding responses. The POST ends at zero. */
+  #owed: number;
+
+  /** @param takesStream False if the client accepts only JSON. It then gets one message. */
+  constructor(response: ServerResponse, options: { takesStream: boolean; owed: number }) {
+    this.#response = response;
+    this.#takesStream = options.takesStream;
+    this.#owed = options.owed;
+  }
+
+  get isOver(): boolean {
+    return this.#response.writableEnded || this.#response.destroyed;
+  }
+
+  /**
+   * Sends a message other than a response. Resolves when there is room for more, or with false if
+   * the message cannot be sent.
+   */
+  async say(message: JsonRpcMessage): Promise<boolean> {
+    if (this.isOver || !this.#takesStream) return false;
+    await this.#event(message);
+    return true;
+  }
+
+  /** Sends one of the outstanding responses. */
+  async answer(response: JsonRpcResponse, status = 200): Promise<void> {
+    this.#owed--;
+    if (this.isOver) return;
+    if (this.#owed === 0 && !this.#response.headersSent) return this.#json(response, status);
+    await this.#event(response);
+    if (this.#owed === 0) this.#response.end();
+  }
+
+  /** Ends the POST with a message for the client to answer. */
+  async handOver(message: JsonRpcMessage): Promise<void> {
+    if (this.isOver) return;
+    if (!this.#response.headersSent) return this.#json(message, 200);
+    await this.#event(message);
+    this.#response.end();
+  }
+
+  /** Drops one outstanding response, because its request was cancelled. */
+  forgo(): void {
+    this.#owed--;
+    if (this.#owed > 0 || this.isOver) return;
+    if (!this.#response.headersSent) this.#response.writeHead(202);
+    this.#response.end();
+  }
+
+  #json(message: JsonRpcMessage, status: number): void {
+    this.#response.writeHead(status, { 'content-type': 'application/json' }).end(message.bytes);
+  }
+
+  async #event(message: JsonRpcMessage): Promise<void> {
+    const response = this.#response;
+    if (!response.headersSent) {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
+    }
+    response.cork();
+    response.write('event: message\ndata: ');
+    response.write(message.bytes);
+    const hasRoom = response.write('\n\n');
+    response.uncork();
+    if (!hasRoom && !response.destroyed) {
+      await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import type { Agent } from 'node:http';
+import { type Authorizer, canRenewalHelp } from '../aws/auth/authorizer.ts';
+import { type AuthProbeResult, probeAuthMethod } from '../aws/auth/www-authenticate.ts';
+import { runInSlices } from '../base/async.ts';
+import { AgentCoreError } from '../base/errors.ts';
+import type { Network } from '../http/network.ts';
+import {
+  ConnectionThrottle,
+  type HttpReply,
+  post,
+  type RequestTarget,
+  type Timeouts,
+  toRequestTarget,
+} from '../http/post.ts';
+import {
+  type InvalidMessage,
+  type JsonRpcMessage,
+  readMessages,
+  withoutByteOrderMark,
+} from '../mcp/message.ts';
+import { isMessageEvent, readEvents, type StreamEvent } from '../mcp/sse.ts';
+import type { OutgoingMessage } from './upstream.ts';
+
+/**
+ * Milliseconds. Must exceed the maximum duration of a silent stream: AgentCore's limit is one hour.
+ */
+const STREAM_LIMIT = 61 * 60 * 1000;
+
+/** Milliseconds to cache the server's authorization method. */
+const AUTH_PROBE_TTL_MS = 60_000;
+
+/** Milliseconds for a rejected call to wait for the authorization method. */
+const AUTH_PROBE_TIMEOUT_MS = 2_000;
+
+export interface HttpClientOptions {
+  readonly url: URL;
+  readonly authorizer: Authorizer;
+  readonly agent: Agent;
+  readonly network: Network;
+  readonly timeouts: Timeouts;
+}
+
+/** Sends authorized POST requests to one URL. */
+export class HttpClient {
+  readonly #options: HttpClientOptions;
+  readonly #target: RequestTarget;
+  readonly #pace = new ConnectionThrottle();
+  #wanted:
+    | { readonly method: Promise<AuthProbeResult['method']>; readonly until: number }
+    | undefined;
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+    this.#target = toRequestTarget(options.url);
+  }
+
+  get method(): Authorizer['method'] {
+    return this.#options.authorizer.method;
+  }
+
+  /**
+   * The authorization method requested by the server from an unauthorized caller. Never rejects.
+   */
+  wanted(): Promise<AuthProbeResult['method']> {
+    const now = performance.now();
+    if (this.#wanted && this.#wanted.until > now) return this.#wanted.method;
+    const { url, network } = this.#options;
+    const method = probeAuthMethod(url, network, AbortSignal.timeout(AUTH_PROBE_TIMEOUT_MS)).then(
+      (wanted) => wanted.method,
+      () => 'unknown' as const,
+    );
+    this.#wanted = { method, until: now + AUTH_PROBE_TTL_MS };
+    return method;
+  }
+
+  /**
+   * Resolves with the head of the reply, whatever its status. Throws like {@link post} and the
+   * authorizer.
+   */
+  async send(
+    { session, headers, body, signal, onSend, longLived, urgent }: OutgoingMessage,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<HttpReply> {
+    const { authorizer, agent, timeouts } = this.#options;
+    const target = this.#target;
+    const authorized = await authorizer.sign({
+      target,
+      body,
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        ...more,
+        ...headers,
+      },
+    });
+    // An aborted message must not put a session on record.
+    signal.throwIfAborted();
+    await session.onRecord();
+    signal.throwIfAborted();
+    const reply = await post({
+      target,
+      headers: authorized,
+      body,
+      agent,
+      pace: this.#pace,
+      signal,
+      urgent,
+      onSend,
+      timeouts: longLived
+        ? {
+            ...timeouts,
+            read: Math.max(timeouts.read, STREAM_LIMIT),
+            total: Number.POSITIVE_INFINITY,
+          }
+        : timeouts,
+    });
+    if (reply.status === 401 || reply.status === 403) authorizer.learnTime?.(reply.headers.date);
+    return reply;
+  }
+
+  /** See {@link Upstream.renewAfter}. */
+  async renewAfter(thrown: unknown, since: number): Promise<boolean> {
+    const { method, renew } = this.#options.authorizer;
+    return isAuthFailure(thrown, method) && renew(since);
+  }
+}
+
+/** True if the error is a rejection of the caller that a renewal may resolve. */
+function isAuthFailure(thrown: unknown, method: Authorizer['method']): boolean {
+  if (!(thrown instanceof AgentCoreError)) return false;
+  const { name, status, wants, source } = thrown.data ?? {};
+  if (source === 'server') return false;
+  if (wants !== undefined && wants !== method) return false;
+  return canRenewalHelp(method, { name, status });
+}
+
+/**
+ * Parses the messages of a 2xx reply, in order and as soon as each is complete. Yields a fault for
+ * each invalid message, and nothing for an empty body.
+ *
+ * @param limit Maximum bytes of one message.
+ * @param noun Name of the server in messages.
+ * @throws {AgentCoreError} `protocol` if a message is larger.
+ */
+export async function* readReplyMessages(
+  reply: HttpReply,
+  limit: number,
+  noun: string,
+): AsyncGenerator<JsonRpcMessage | InvalidMessage, void, void> {
+  const type = String(reply.headers['content-type'] ?? '').toLowerCase();
+  if (type.startsWith('text/event-stream')) {
+    for await (const event of readEvents(reply.chunks(), limit)) {
+      yield* isMessageEvent(event)
+        ? await runInSlices(readMessages(event.data, 'server'))
+        : [createInvalidEventMessage(event)];
+    }
+  } else {
+    const body = withoutByteOrderMark(await reply.whole(limit));
+    if (body.length > limit) {
+      throw new AgentCoreError('protocol', `The ${noun}'s answer is larger than ${limit} bytes`);
+    }
+    if (!isBlank(body)) yield* await runInSlices(readMessages(body, 'server'));
+  }
+}
+
+/** Maximum characters of an event type in an error message. */
+const MAX_TYPE_LENGTH = 100;
+
+function createInvalidEventMessage({ type }: StreamEvent): InvalidMessage {
+  const quoted = JSON.stringify(type.slice(0, MAX_TYPE_LENGTH));
+  const reason = `An event of the type ${quoted} carries no MCP message`;
+  return { kind: 'fault', code: -32600, reason, id: undefined };
+}
+
+function isBlank(body: Buffer): boolean {
+  return body.every((byte) => byte <= 0x20);
+}

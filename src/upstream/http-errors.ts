@@ -1,0 +1,320 @@
+import type { Authorizer } from '../aws/auth/authorizer.ts';
+import { type AuthProbeResult, readChallenge } from '../aws/auth/www-authenticate.ts';
+import { getHeader, readErrorReply } from '../aws/error-reply.ts';
+import { AgentCoreError } from '../base/errors.ts';
+import { sanitizeForTerminal } from '../base/format.ts';
+import type { HttpReply } from '../http/post.ts';
+import {
+  createErrorResponse,
+  ErrorCode,
+  isObject,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  parseMessages,
+} from '../mcp/message.ts';
+import { findPlatformError } from '../mcp/platform-errors.ts';
+
+/** The meaning of an HTTP status, and the user's next step. */
+export interface StatusDescription {
+  readonly code: number;
+  readonly what: string;
+  readonly todo: string;
+}
+
+/** Context for describing error replies: server and caller. */
+export interface ErrorContext extends Caller {
+  /** Facts about the server, for the error's data. */
+  readonly facts: Readonly<Record<string, string>>;
+  readonly meanings: Readonly<Record<number, StatusDescription>>;
+  /** The header with the session id in replies of a microVM; a gateway has none. */
+  readonly sessionHeader?: string;
+}
+
+/** Errors with a more exact name than their status (AWS "Common Errors"). */
+const NAMED: Readonly<Record<string, Pick<StatusDescription, 'what' | 'todo'>>> = {
+  ExpiredTokenException: {
+    what: 'The AWS credentials have expired',
+    todo: 'sign in again (for an SSO profile: aws sso login) and repeat the call',
+  },
+  InvalidSignatureException: {
+    what: 'AWS did not accept the signature',
+    todo: 'check the secret access key and the clock of this machine',
+  },
+  UnrecognizedClientException: {
+    what: 'AWS does not know the access key',
+    todo: 'check the credentials and that they belong to the partition of the runtime',
+  },
+};
+
+/**
+ * Converts a reply with a status other than 2xx to the response of its request. Returns the
+ * server's JSON-RPC error if the body contains one.
+ *
+ * @param request The request as sent; `undefined` for a notification or a response.
+ * @throws {AgentCoreError} `upstream` with the cause, in all other cases.
+ */
+export async function describeErrorReply(
+  reply: HttpReply,
+  request: JsonRpcRequest | undefined,
+  refusals: ErrorContext,
+): Promise<JsonRpcResponse> {
+  const { body, name, words, retryAfter, requestId } = await readErrorReply(reply);
+  const error = parseJsonRpcError(body);
+  const isOfServer = isFromMicroVm(reply, error?.error, refusals);
+  const facts = {
+    name,
+    status: reply.status,
+    outcome: getRefusalOutcome(reply.status, words, refusals),
+    retryAfter,
+    requestId,
+    ...(isOfServer && { source: 'server' }),
+    ...refusals.facts,
+  };
+  // The body of AgentCore's own 401 and 403 is less exact than our description.
+  const own = isOfServer || !isAuthFailure(reply.status) ? error : undefined;
+  if (own && request) {
+    const httpStatus = reply.status;
+    if (own.id?.key === request.id.key) return { ...own, httpStatus };
+    if (!own.id) return { ...withFacts(own, request, facts), httpStatus };
+  }
+  const ofCaller = isOfServer
+    ? undefined
+    : await describeAuthFailure(
+        { ...facts, words, challenge: getHeader(reply, 'www-authenticate') },
+        refusals,
+      );
+  const meaning = isOfServer
+    ? OF_SERVER
+    : { ...getStatusDescription(reply.status, refusals), ...NAMED[facts.name ?? ''], ...ofCaller };
+  const detail = ofCaller?.detail ?? words ?? facts.name;
+  throw new AgentCoreError(
+    'upstream',
+    `${meaning.what} (HTTP ${reply.status}${detail ? `: ${detail}` : ''}): ${meaning.todo}`,
+    {
+      data: {
+        jsonRpcCode: meaning.code,
+        ...facts,
+        ...(ofCaller?.wants && { wants: ofCaller.wants }),
+      },
+    },
+  );
+}
+
+/** For a reply of the MCP server in the microVM. The server's message contains the cause. */
+const OF_SERVER: StatusDescription = {
+  code: ErrorCode.internalError,
+  what: 'The MCP server in the runtime refused the request',
+  todo: "check the server's settings and its CloudWatch logs",
+};
+
+/**
+ * True for a reply of the MCP server in a microVM. AgentCore is not known to send a session id with
+ * its own errors. If it does, its error type or its documented text identifies it.
+ */
+function isFromMicroVm(
+  reply: HttpReply,
+  error: JsonRpcResponse['error'],
+  { sessionHeader }: ErrorContext,
+): boolean {
+  if (sessionHeader === undefined || getHeader(reply, 'x-amzn-errortype') !== undefined)
+    return false;
+  if (error && findPlatformError(error)) return false;
+  if (getHeader(reply, sessionHeader)) return true;
+  // Without a session id, a 401 or 403 is AgentCore's unless AgentCore never uses its code.
+  const { code } = error ?? { code: ErrorCode.unauthorized };
+  return (
+    isAuthFailure(reply.status) &&
+    code !== ErrorCode.unauthorized &&
+    code !== ErrorCode.accessDenied
+  );
+}
+
+function isAuthFailure(status: number): boolean {
+  return status === 401 || status === 403;
+}
+
+function getStatusDescription(status: number, { meanings }: ErrorContext): StatusDescription {
+  return (
+    meanings[status] ?? {
+      code: ErrorCode.internalError,
+      what: status >= 500 ? 'AgentCore failed' : 'AgentCore answered with an unexpected status',
+      todo:
+        status >= 500
+          ? 'whether the call took effect is unknown; try again if repeating it does no harm'
+          : 'check the endpoint, and the proxy between if there is one',
+    }
+  );
+}
+
+/** An error without an id answers the only request of its POST. */
+function withFacts(
+  error: JsonRpcResponse,
+  request: JsonRpcRequest,
+  facts: object,
+): JsonRpcResponse {
+  const { code, message, data } = error.error ?? {};
+  return createErrorResponse(request.id, {
+    code: typeof code === 'number' ? code : ErrorCode.internalError,
+    message: String(message ?? 'The runtime answered with an error'),
+    data: isObject(data) ? { ...facts, ...data } : { ...facts, data },
+  });
+}
+
+function parseJsonRpcError(body: Buffer): JsonRpcResponse | undefined {
+  if (body.length === 0) return undefined;
+  const [message] = parseMessages(body, 'server');
+  return message?.kind === 'response' && message.error ? message : undefined;
+}
+
+/**
+ * Whether the call may have taken effect. If AgentCore's model defines the status, the call never
+ * reached the server. A 424 did reach it, unless the text concerns the container's start.
+ */
+function getRefusalOutcome(
+  status: number,
+  words: string | undefined,
+  { meanings }: ErrorContext,
+): 'refused' | 'unknown' {
+  if (status === 424) return STARTING.test(words ?? '') ? 'refused' : 'unknown';
+  return status in meanings ? 'refused' : 'unknown';
+}
+
+const STARTING = /^Runtime initialization time exceeded/;
+
+/** The kind of server and the caller's authorization method. */
+interface Caller {
+  readonly noun: 'runtime' | 'gateway';
+  readonly method: Authorizer['method'];
+  /**
+   * The authorization method requested by the server from an unauthorized caller. Never rejects.
+   */
+  readonly wanted: () => Promise<AuthProbeResult['method']>;
+}
+
+/** The explanation of an authorization failure. */
+interface CallerRefusal {
+  /** The method required by the server, if it differs from the caller's. */
+  readonly wants?: 'iam' | 'bearer';
+  readonly what: string;
+  readonly todo: string;
+  /** The server's message. */
+  readonly detail?: string;
+}
+
+/** AgentCore's message for a request with the wrong authorization method, as reported by users. */
+const MISMATCH = /authorization method mismatch/i;
+
+const SET_BEARER =
+  'set AGENTCORE_OAUTH_CLIENT_ID and AGENTCORE_OAUTH_CLIENT_SECRET, or AGENTCORE_TOKEN_COMMAND';
+
+const SET_IAM = 'set AGENTCORE_AUTH to iam, and AWS_PROFILE to the profile to sign with';
+
+/**
+ * Explains a 401 or 403 beyond its status; `undefined` if there is nothing to add. If the reply
+ * does not show whether the server takes signatures or tokens, the proxy sends an unauthorized
+ * request to find out.
+ */
+async function describeAuthFailure(
+  refusal: {
+    readonly status: number;
+    /** Name of the exception. */
+    readonly name: string | undefined;
+    readonly words: string | undefined;
+    /** The `WWW-Authenticate` header. */
+    readonly challenge: string | undefined;
+  },
+  caller: Caller,
+): Promise<CallerRefusal | undefined> {
+  const { status, name, words } = refusal;
+  if (status !== 401 && status !== 403) return undefined;
+  const { noun, method } = caller;
+  const challenge = readChallenge(refusal.challenge);
+  const wants = await detectRequiredMethod(refusal, caller, challenge !== undefined);
+  const mismatch = describeMismatch(noun, method, wants);
+  if (mismatch) return mismatch;
+  if (method !== 'bearer') return undefined;
+  const said = challenge && (challenge.errorDescription ?? challenge.error);
+  const detail = [
+    challenge?.errorDescription && challenge.error,
+    said ?? words ?? name,
+    challenge?.scope && `it asks for the scope "${challenge.scope}"`,
+  ].filter(Boolean);
+  const isScope = challenge?.error === 'insufficient_scope' || challenge?.scope !== undefined;
+  return {
+    what: `The ${noun} did not accept the bearer token`,
+    // Mask long tokens: a server may repeat the bearer token in its message.
+    detail: sanitizeForTerminal(detail.join(', ')).replace(/[\w.~+/-]{60,}=*/g, '[…]'),
+    todo: `${isScope ? 'check AGENTCORE_OAUTH_SCOPES, and ' : ''}see to it that the issuer, the audience, the client and the scopes of the token are those that the JWT authorizer of the ${noun} allows`,
+  };
+}
+
+async function detectRequiredMethod(
+  {
+    status,
+    name,
+    words,
+  }: {
+    readonly status: number;
+    readonly name: string | undefined;
+    readonly words: string | undefined;
+  },
+  { method, wanted }: Caller,
+  isChallenged: boolean,
+): Promise<AuthProbeResult['method']> {
+  if (isChallenged) return 'bearer';
+  if (MISMATCH.test(words ?? '')) return method === 'bearer' ? 'iam' : 'bearer';
+  // Bearer tokens are rejected with 401. A 403 with an exception name concerns permissions of a
+  // signed request.
+  if (method === 'iam' && status === 403 && name !== undefined) return 'iam';
+  return wanted();
+}
+
+function describeMismatch(
+  noun: Caller['noun'],
+  used: Authorizer['method'],
+  wanted: AuthProbeResult['method'],
+): CallerRefusal | undefined {
+  if (wanted === 'bearer' && used !== 'bearer') {
+    const instead = used === 'iam' ? ', not IAM signatures' : '';
+    return {
+      wants: 'bearer',
+      what: `The ${noun} takes JWT bearer tokens${instead}`,
+      todo: SET_BEARER,
+    };
+  }
+  if (wanted === 'iam' && used !== 'iam') {
+    const instead = used === 'bearer' ? ', not bearer tokens' : '';
+    return { wants: 'iam', what: `The ${noun} takes IAM signatures${instead}`, todo: SET_IAM };
+  }
+  return undefined;
+}
+
+/**
+ * True if the server may have rejected an offered session id. A server that assigns its ids rejects
+ * others as invalid or unknown.
+ */
+export function isUnknownSessionError(thrown: unknown): boolean {
+  const status = thrown instanceof AgentCoreError ? thrown.data?.status : undefined;
+  return status === 400 || status === 404;
+}
+
+/** The same for a rejection in a JSON-RPC error. */
+export function isRefusedError(response: JsonRpcResponse): boolean {
+  const code = response.error?.code;
+  return (
+    code === ErrorCode.connectionFailed ||
+    code === ErrorCode.invalidRequest ||
+    code === ErrorCode.unauthorized ||
+    code === ErrorCode.notFound ||
+    code === ErrorCode.validation
+  );
+}
+
+/**
+ * True for a 404 that may concern the request's session id. In MCP 2026-07-28 an unknown method has
+ * the same status, but its own code.
+ */
+export function isUnknownId(answer: JsonRpcResponse | AgentCoreError): boolean {
+  if (answer instanceof AgentCoreError) return answer.data?.status === 404;
+  return answer.httpStatus === 404 && answer.error?.code !== ErrorCode.methodNotFound;
+}

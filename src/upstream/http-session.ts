@@ -1,0 +1,362 @@
+import { parseRetryAfter } from '../aws/error-reply.ts';
+import { AgentCoreError } from '../base/errors.ts';
+import type { Log } from '../base/logger.ts';
+import type { HttpReply } from '../http/post.ts';
+import { createStandardHeaders, createTraceHeaders } from '../mcp/http-headers.ts';
+import {
+  createRequestId,
+  ErrorCode,
+  isObject,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  parseMessages,
+  parseResult,
+  withId,
+} from '../mcp/message.ts';
+import { findPlatformError } from '../mcp/platform-errors.ts';
+import { getProtocolEra, isSubscriptionRequest, withoutEmptyCursor } from '../mcp/protocol.ts';
+import type { CallInfo, Peer, RequestContext } from '../relay/peer.ts';
+import type { ToolHeaders } from '../relay/tool-catalog.ts';
+import { HttpCall } from './http-call.ts';
+import { isRefusedError, isUnknownId, isUnknownSessionError } from './http-errors.ts';
+import type { OutgoingMessage, Upstream, UpstreamSession } from './upstream.ts';
+
+/** Maximum bytes of a reply without an expected response. */
+const SMALL_BODY = 64 * 1024;
+
+interface HttpSessionOptions {
+  readonly upstream: Upstream;
+  readonly session: UpstreamSession;
+  /** True if `initialize` offers our id as `Mcp-Session-Id`, for sharing with other processes. */
+  readonly offersId: boolean;
+  /** Called if the server rejects the offer because it assigns its own session ids. */
+  readonly onOfferRefused: () => void;
+  /** True if messages of MCP 2026-07-28 carry an `Mcp-Session-Id` as a routing hint. */
+  readonly sendsHint: () => boolean;
+  /** Called if the server takes the hint for an unknown session. */
+  readonly onHintRefused: () => void;
+  /** Shared by all sessions with this server, and updated by each `tools/list` of 2026-07-28. */
+  readonly tools: ToolHeaders;
+  /** Called with each server request before the client receives it. */
+  readonly onServerRequest: (request: JsonRpcRequest) => JsonRpcRequest;
+  /** True if the session ends with its only call: later responses are then impossible. */
+  readonly endsWithCall: boolean;
+  /** Aborts when the program ends. */
+  readonly closing: AbortSignal;
+  readonly messageLimit: number;
+  readonly log: Log;
+}
+
+/** The server within one session. */
+export class HttpSession implements Peer {
+  readonly session: UpstreamSession;
+  readonly #options: HttpSessionOptions;
+  readonly #calls = new Set<HttpCall>();
+  #hasAnswered = false;
+
+  constructor(options: HttpSessionOptions) {
+    this.#options = options;
+    this.session = options.session;
+    const { closing } = options.session;
+    closing.addEventListener('abort', () => this.close(closing.reason), { once: true });
+  }
+
+  async request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
+    if (getProtocolEra(request) === 'stateless') return this.#requestStateless(request, context);
+    if (request.method === 'initialize') return this.#initialize(request, context);
+    return this.#call(request, context, this.session.mcpSessionId);
+  }
+
+  async notify(notification: JsonRpcNotification, exchange?: RequestContext): Promise<void> {
+    const reply = await this.#post(notification, this.#options.closing, exchange?.beforeSend);
+    // The message is delivered once the head of the reply arrives. Reading the body frees the
+    // connection, and the body may be an error of AgentCore.
+    const ended = this.session.callBegins();
+    reply
+      .whole(SMALL_BODY)
+      .then((body) => {
+        const [answer] = body.length > 0 ? parseMessages(body, 'server') : [];
+        if (answer?.kind === 'response' && isRefusedByPlatform(answer)) this.session.refused();
+        else this.session.accepted();
+      })
+      .catch(() => this.session.accepted())
+      .finally(() => {
+        reply.discard();
+        ended();
+      });
+  }
+
+  /** True if a request of the session, such as `initialize`, has succeeded. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
+  }
+
+  /** Ends all open calls. Their callers get `reason`. */
+  close(reason: Error): void {
+    for (const call of this.#calls) call.end(reason);
+  }
+
+  async #requestStateless(
+    request: JsonRpcRequest,
+    context: RequestContext,
+  ): Promise<JsonRpcResponse> {
+    const response = await this.#callWithHint(request, context);
+    if (request.method === 'tools/list' && !response.error) this.#options.tools.learn(response);
+    return response;
+  }
+
+  /**
+   * Sends the request with the routing hint. If the hint may be the cause of a rejection, sends it
+   * again without the hint.
+   */
+  async #callWithHint(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
+    const hint = this.#hint;
+    if (hint === undefined) return this.#call(request, context, undefined);
+    try {
+      const response = await this.#call(request, context, hint);
+      if (!isUnknownId(response)) return response;
+    } catch (thrown) {
+      if (!(thrown instanceof AgentCoreError) || !isUnknownId(thrown)) throw thrown;
+    }
+    const response = await this.#call(request, context, undefined);
+    if (!isUnknownId(response)) this.#options.onHintRefused();
+    return response;
+  }
+
+  async #initialize(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
+    const { session, onOfferRefused } = this.#options;
+    let isOffered = this.#options.offersId;
+    let response = await this.#call(request, context, isOffered ? session.id : undefined).catch(
+      (thrown) => {
+        if (isOffered && isUnknownSessionError(thrown)) return undefined;
+        throw thrown;
+      },
+    );
+    if (isOffered && (!response || isRefusedError(response))) {
+      onOfferRefused();
+      isOffered = false;
+      response = await this.#call(request, context, undefined);
+    }
+    const result = response && !response.error ? parseResult(response) : undefined;
+    if (isObject(result) && typeof result.protocolVersion === 'string') {
+      session.protocolVersion = result.protocolVersion;
+      // If that session has ended, the server may reject its id with any error.
+      if (isOffered && session.mcpSessionId !== session.id) onOfferRefused();
+    }
+    return response as JsonRpcResponse;
+  }
+
+  /** @param mcpSessionId Value of the request's `Mcp-Session-Id`. */
+  async #call(
+    request: JsonRpcRequest,
+    context: RequestContext,
+    mcpSessionId: string | undefined,
+  ): Promise<JsonRpcResponse> {
+    const { session } = this.#options;
+    // Without a session, an id is only valid within its POST, and the server repeats it in
+    // subscription messages. Within a session, ids must be unique.
+    const sent =
+      getProtocolEra(request) === 'stateless'
+        ? request
+        : withId(request, createRequestId(session.nextRequestNumber()));
+    const call = new HttpCall({
+      noun: this.#options.upstream.noun,
+      request: sent,
+      exchange: context,
+      messageLimit: this.#options.messageLimit,
+      log: this.#options.log,
+      tell: (notification) => this.notify(notification),
+      respond: (response, signal) => this.#post(response, signal),
+      onServerRequest: this.#options.onServerRequest,
+      endsSession: this.#options.endsWithCall,
+    });
+    this.#calls.add(call);
+    const attempt: Attempt = { isSent: false };
+    const ended = session.callBegins();
+    try {
+      const response = await call.run(() => this.#send(sent, call, attempt, context, mcpSessionId));
+      if (isRefusedByPlatform(response)) session.refused();
+      else session.accepted();
+      if (!response.error) this.#hasAnswered = true;
+      return withoutEmptyCursor(sent, response);
+    } catch (thrown) {
+      settle(session, attempt, thrown, request.method);
+      throw thrown;
+    } finally {
+      this.#calls.delete(call);
+      ended();
+    }
+  }
+
+  async #send(
+    request: JsonRpcRequest,
+    call: HttpCall,
+    attempt: Attempt,
+    context: RequestContext,
+    mcpSessionId: string | undefined,
+  ): Promise<HttpReply | JsonRpcResponse> {
+    const { session, tools } = this.#options;
+    const answer = await this.#invoke(
+      {
+        signal: call.signal,
+        onSend: () => {
+          context.beforeSend?.();
+          call.sent();
+        },
+        body: request.bytes,
+        longLived: isSubscriptionRequest(request),
+        headers: {
+          ...this.#sessionHeaders(mcpSessionId),
+          ...createStandardHeaders(request),
+          ...createTraceHeaders(request),
+          ...tools.for(request),
+        },
+      },
+      request,
+      attempt,
+      context.call,
+    );
+    if ('kind' in answer || getProtocolEra(request) === 'stateless') return answer;
+    const id = answer.headers['mcp-session-id'];
+    const offeredId = request.method === 'initialize' ? mcpSessionId : undefined;
+    session.learnIds({ mcpSessionId: typeof id === 'string' ? id : offeredId });
+    return answer;
+  }
+
+  /** Sends a message without an expected response. */
+  async #post(
+    message: JsonRpcNotification | JsonRpcResponse,
+    signal: AbortSignal,
+    onSend?: () => void,
+  ): Promise<HttpReply> {
+    const id = getProtocolEra(message) === 'stateless' ? this.#hint : this.session.mcpSessionId;
+    const headers = {
+      ...this.#sessionHeaders(id),
+      ...(message.kind === 'notification' && createStandardHeaders(message)),
+    };
+    // If the session were stopped before this message arrives, the message would start a new one.
+    const delivered = this.session.callBegins();
+    const attempt: Attempt = { isSent: false };
+    try {
+      const invocation = {
+        signal: AbortSignal.any([signal, this.session.closing]),
+        body: message.bytes,
+        headers,
+        urgent: true,
+        ...(onSend && { onSend }),
+      };
+      return (await this.#invoke(invocation, undefined, attempt)) as HttpReply;
+    } catch (thrown) {
+      settle(this.session, attempt, thrown);
+      throw thrown;
+    } finally {
+      delivered();
+    }
+  }
+
+  /** Resolves with a successful reply or with the server's own error. Throws all other failures. */
+  async #invoke(
+    invocation: Omit<OutgoingMessage, 'session'>,
+    request: JsonRpcRequest | undefined,
+    attempt: Attempt,
+    trail?: CallInfo,
+  ): Promise<HttpReply | JsonRpcResponse> {
+    const { upstream } = this.#options;
+    const began = performance.now();
+    try {
+      return await this.#invokeOnce(invocation, request, attempt, trail);
+    } catch (thrown) {
+      if (!(await upstream.renewAfter(thrown, began))) throw thrown;
+      return this.#invokeOnce(invocation, request, attempt, trail);
+    }
+  }
+
+  async #invokeOnce(
+    invocation: Omit<OutgoingMessage, 'session'>,
+    request: JsonRpcRequest | undefined,
+    attempt: Attempt,
+    trail?: CallInfo,
+  ): Promise<HttpReply | JsonRpcResponse> {
+    const { upstream, session, closing } = this.#options;
+    // Sending to a stopped session would start a new microVM.
+    closing.throwIfAborted();
+    session.closing.throwIfAborted();
+    attempt.isSent = false;
+    const before = trail?.mayHaveRun ?? false;
+    const onSend = () => {
+      invocation.onSend?.();
+      attempt.isSent = true;
+      if (trail) trail.mayHaveRun = true;
+    };
+    if (trail) trail.attempts++;
+    try {
+      const reply = await upstream.invoke({ ...invocation, session, onSend });
+      if (trail) follow(trail, reply, session);
+      const isSuccess = reply.status >= 200 && reply.status < 300;
+      return isSuccess ? reply : await upstream.readRefusal(reply, request);
+    } catch (thrown) {
+      if (trail && hasNotRun(thrown)) trail.mayHaveRun = before;
+      throw thrown;
+    }
+  }
+
+  /** The stateless era has no session id, but the platform routes by one. */
+  get #hint(): string | undefined {
+    return this.#options.sendsHint() ? this.session.routingId : undefined;
+  }
+
+  #sessionHeaders(mcpSessionId: string | undefined): Record<string, string> {
+    const { session } = this.#options;
+    return {
+      ...(mcpSessionId !== undefined && { 'mcp-session-id': mcpSessionId }),
+      ...(session.protocolVersion !== undefined && {
+        'mcp-protocol-version': session.protocolVersion,
+      }),
+    };
+  }
+}
+
+/** The latest attempt to send a message. */
+interface Attempt {
+  /** Set right before the message leaves the machine. */
+  isSent: boolean;
+}
+
+/** Records whether a failed attempt may have started the session. */
+function settle(
+  session: UpstreamSession,
+  { isSent }: Attempt,
+  thrown: unknown,
+  method?: string,
+): void {
+  const { outcome, jsonRpcCode } = (thrown instanceof AgentCoreError && thrown.data) || {};
+  const isRefused = outcome === 'refused' && jsonRpcCode !== ErrorCode.containerFailed;
+  if (!isSent || outcome === 'not sent' || isRefused) session.refused();
+  else if (method === 'initialize') session.startedUnseen();
+  else session.accepted();
+}
+
+/** True if the error proves that the call did not run. */
+function hasNotRun(thrown: unknown): boolean {
+  const outcome = thrown instanceof AgentCoreError ? thrown.data?.outcome : undefined;
+  return outcome === 'not sent' || outcome === 'refused';
+}
+
+/** True for an AgentCore error that started no microVM. A failed container did have one. */
+function isRefusedByPlatform({ error }: JsonRpcResponse): boolean {
+  if (!error || error.code === ErrorCode.containerFailed) return false;
+  return findPlatformError(error)?.outcome === 'refused';
+}
+
+/** Records the ids assigned by AWS to the attempt. */
+function follow(callInfo: CallInfo, { headers }: HttpReply, session: UpstreamSession): void {
+  callInfo.session = session.key;
+  callInfo.retryAfter = parseRetryAfter(getHeaderText(headers['retry-after']));
+  callInfo.requestId = getHeaderText(headers['x-amzn-requestid']);
+  callInfo.traceId = getHeaderText(headers['x-amzn-trace-id'] ?? headers.traceparent);
+}
+
+function getHeaderText(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}
