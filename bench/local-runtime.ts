@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { AgentCoreError } from '../src/base/errors.ts';
-import type { LocalConfig } from '../src/local/config.ts';
+import type { LocalConfig } from '../src/local/config/schema.ts';
 import type { BareTarget } from './bare.ts';
 import type { Children } from './children.ts';
 import { within } from './deadline.ts';

@@ -3,12 +3,12 @@ import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import { requireConfirmed } from '../base/exec.ts';
 import { readRegularText } from '../base/files.ts';
 import { escapeControls, escapeLines } from '../base/logger.ts';
-import type { ResolvedConfig } from '../local/config.ts';
-import { parseConfig } from '../local/config-file.ts';
-import type { LocalEvent, LocalListener, SessionChange } from '../local/events.ts';
-import { parseFault } from '../local/faults.ts';
+import { parseConfig } from '../local/config/config-file.ts';
+import type { ResolvedConfig } from '../local/config/schema.ts';
+import type { LocalEvent, LocalListener, SessionChange } from '../local/core/events.ts';
+import { parseFault } from '../local/core/fault-injector.ts';
+import type { RequestRecord } from '../local/core/history.ts';
 import { type LocalRuntime, startResolved } from '../local/local-runtime.ts';
-import type { RequestRecord } from '../local/request-log.ts';
 import type { LocalSso } from '../local/services/sso/sso.ts';
 
 const DEFAULT_CONFIG_FILE = 'agentcore-local.yaml';

@@ -2,46 +2,45 @@ import { once } from 'node:events';
 import { Agent, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
-import { HttpExchange } from './answers/http-exchange.ts';
-import { createRestErrorResponse } from './answers/platform-error.ts';
-import { rejectForeignRequest } from './answers/request-guard.ts';
-import { BearerVerifier } from './authorization/bearer-verifier.ts';
-import { type Clock, SkewedClock, systemClock } from './clock.ts';
+import type { Fault } from './config/faults.ts';
 import {
+  type GatewayConfig,
   type LocalConfig,
   type ResolvedConfig,
   type RuntimeConfig,
   resolveConfig,
-} from './config.ts';
+} from './config/schema.ts';
 import { ContainerFleet } from './containers/container-fleet.ts';
-import { Deliveries, type Delivery } from './deliveries.ts';
-import { LocalEvents, type LocalListener } from './events.ts';
-import type { Fault } from './fault.ts';
-import { Faults, type InjectedFault } from './faults.ts';
+import { type Clock, SkewedClock, systemClock } from './core/clock.ts';
 import {
-  type GatewayConfig,
+  LocalEvents,
+  type LocalListener,
+  type MicroVmRecord,
+  type SessionRecord,
+} from './core/events.ts';
+import { Faults, type InjectedFault } from './core/fault-injector.ts';
+import { Deliveries, type Delivery, Newest, type RequestRecord } from './core/history.ts';
+import { createRestErrorResponse } from './http/errors.ts';
+import { HttpExchange, rejectForeignRequest } from './http/exchange.ts';
+import type { AwsService } from './http/service.ts';
+import { AccessKeys } from './identity/access-keys.ts';
+import { BearerVerifier } from './identity/bearer-verifier.ts';
+import { SigV4Verifier } from './identity/sigv4-verifier.ts';
+import { createOAuth, createOAuthHandle, type LocalOAuth } from './identity/token-issuer.ts';
+import { RateLimit, type ServedRuntime } from './invocations/invocation.ts';
+import { ControlPlane } from './services/control-plane.ts';
+import { DataPlane } from './services/data-plane.ts';
+import { GatewayService } from './services/gateway.ts';
+import {
   type LocalGatewayInfo,
   type ServedGateway,
   toGatewayInfo,
-} from './gateways/gateway.ts';
-import { GatewayService } from './gateways/gateway-service.ts';
-import { RateLimit } from './invocations/rate-limit.ts';
-import { Newest } from './newest.ts';
-import { createOAuth, createOAuthHandle, type LocalOAuth } from './oauth/oauth.ts';
-import { OAUTH_PATH, OAuthServer } from './oauth/oauth-server.ts';
-import type { Platform, ServedRuntime } from './platform.ts';
-import type { RequestRecord } from './request-log.ts';
-import { ControlPlane } from './services/control-plane.ts';
-import { DataPlane } from './services/data-plane.ts';
-import type { AwsService } from './services/service.ts';
+} from './services/gateway-targets.ts';
+import { OAUTH_PATH, OAuthServer } from './services/oauth-server.ts';
+import type { Platform } from './services/platform.ts';
 import { type LocalSso, Sso } from './services/sso/sso.ts';
 import { Sts } from './services/sts.ts';
-import type { MicroVmRecord } from './sessions/microvm-record.ts';
-import type { RuntimeSession } from './sessions/runtime-session.ts';
-import type { SessionRecord } from './sessions/session-record.ts';
-import { SessionTable } from './sessions/session-table.ts';
-import { AccessKeys } from './signatures/access-keys.ts';
-import { SigV4Verifier } from './signatures/sigv4-verifier.ts';
+import { type RuntimeSession, SessionTable } from './sessions/runtime-session.ts';
 
 const HOST = '127.0.0.1';
 

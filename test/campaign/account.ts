@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { getJournalDirectory } from '../../src/base/environment.ts';
-import type { SessionRecord } from '../../src/local/sessions/session-record.ts';
+import type { SessionRecord } from '../../src/local/core/events.ts';
 import { DEFAULT_LIFECYCLE } from '../../src/sessions/lifecycle.ts';
 import { readSessions } from '../../src/sessions/session-store.ts';
 import { readSessionFacts } from '../../src/state/journal/reader.ts';

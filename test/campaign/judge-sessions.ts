@@ -1,6 +1,5 @@
+import type { MicroVmRecord, SessionRecord } from '../../src/local/core/events.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
-import type { MicroVmRecord } from '../../src/local/sessions/microvm-record.ts';
-import type { SessionRecord } from '../../src/local/sessions/session-record.ts';
 import { STOPPING_ENDS_MS } from '../../src/programs/main.ts';
 import type { SessionInfo } from '../../src/sessions/session-info.ts';
 import type { SessionFacts } from '../../src/state/journal/records.ts';

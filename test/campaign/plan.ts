@@ -1,4 +1,4 @@
-import type { Fault } from '../../src/local/fault.ts';
+import type { Fault } from '../../src/local/config/faults.ts';
 import type { SessionMode } from '../../src/sessions/runtime-session.ts';
 import { planFault } from './planned-faults.ts';
 import { Random } from './random.ts';

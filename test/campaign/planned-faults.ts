@@ -1,4 +1,4 @@
-import type { Fault } from '../../src/local/fault.ts';
+import type { Fault } from '../../src/local/config/faults.ts';
 import type { Random } from './random.ts';
 import type { PlannedRuntime } from './runtimes.ts';
 

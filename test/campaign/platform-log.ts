@@ -1,6 +1,5 @@
-import type { LocalEvent } from '../../src/local/events.ts';
-import type { RequestRecord } from '../../src/local/request-log.ts';
-import type { SessionRecord } from '../../src/local/sessions/session-record.ts';
+import type { LocalEvent, SessionRecord } from '../../src/local/core/events.ts';
+import type { RequestRecord } from '../../src/local/core/history.ts';
 import { traceOf } from './life.ts';
 
 const RUNTIME_SESSION = 'x-amzn-bedrock-agentcore-runtime-session-id';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
-import type { RuntimeInput } from '../../src/local/config.ts';
-import type { SwitchesInput } from '../../src/local/switches.ts';
+import type { RuntimeInput } from '../../src/local/config/schema.ts';
+import type { SwitchesInput } from '../../src/local/config/switches.ts';
 import type { Random } from './random.ts';
 
 /** The way in which a server stores its clients. */

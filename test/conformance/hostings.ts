@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { RuntimeInput } from '../../src/local/config.ts';
+import type { RuntimeInput } from '../../src/local/config/schema.ts';
 import { startLocalRuntime } from '../../src/local/local-runtime.ts';
 import { endpointOf, startEverything } from './everything/endpoint.ts';
 import { startStdioFront } from './stdio-to-http.ts';

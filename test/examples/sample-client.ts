@@ -8,7 +8,7 @@ import {
   ElicitRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import { onTestFinished } from 'vitest';
-import { parseConfig } from '../../src/local/config-file.ts';
+import { parseConfig } from '../../src/local/config/config-file.ts';
 import { type LocalRuntime, startResolved } from '../../src/local/local-runtime.ts';
 import { proxyCommand } from '../fixtures/proxied-runtime.ts';
 import type { Line } from '../fixtures/proxy-process.ts';

@@ -6,8 +6,8 @@ import {
   STSClient,
 } from '@aws-sdk/client-sts';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { LocalConfig } from '../../src/local/config.ts';
-import type { LocalEvent } from '../../src/local/events.ts';
+import type { LocalConfig } from '../../src/local/config/schema.ts';
+import type { LocalEvent } from '../../src/local/core/events.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import { start } from './harness.ts';
 import { ManualClock } from './manual-clock.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Fault } from '../../src/local/fault.ts';
-import { parseFault } from '../../src/local/faults.ts';
+import type { Fault } from '../../src/local/config/faults.ts';
+import { parseFault } from '../../src/local/core/fault-injector.ts';
 import {
   httpAgent,
   INITIALIZE,

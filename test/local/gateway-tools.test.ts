@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { TargetLinks } from '../../src/local/gateways/gateway-sessions.ts';
-import { listTools } from '../../src/local/gateways/gateway-tools.ts';
+import type { TargetLinks } from '../../src/local/services/gateway-targets.ts';
+import { listTools } from '../../src/local/services/gateway-targets.ts';
 
 /**
  * Lists a target whose pages have these cursors. The last one repeats. Returns the requested

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { Checksum, SourceData } from '@smithy/types';
 import { onTestFinished } from 'vitest';
-import type { LocalConfig, RuntimeInput } from '../../src/local/config.ts';
+import type { LocalConfig, RuntimeInput } from '../../src/local/config/schema.ts';
 import {
   type LocalRuntime,
   type LocalRuntimeOptions,

@@ -2,8 +2,8 @@ import { EventEmitter, once } from 'node:events';
 import { createServer, get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { HttpExchange } from '../../src/local/answers/http-exchange.ts';
-import { systemClock } from '../../src/local/clock.ts';
+import { systemClock } from '../../src/local/core/clock.ts';
+import { HttpExchange } from '../../src/local/http/exchange.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import { endWithTest, within } from '../fixtures/running.ts';
 

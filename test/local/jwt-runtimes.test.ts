@@ -3,8 +3,8 @@ import {
   GetAgentRuntimeCommand,
 } from '@aws-sdk/client-bedrock-agentcore-control';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { LocalConfig } from '../../src/local/config.ts';
-import type { LocalEvent } from '../../src/local/events.ts';
+import type { LocalConfig } from '../../src/local/config/schema.ts';
+import type { LocalEvent } from '../../src/local/core/events.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import {
   httpAgent,

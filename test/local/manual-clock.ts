@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/local/clock.ts';
+import type { Clock } from '../../src/local/core/clock.ts';
 
 /** A clock that only a test advances. */
 export class ManualClock implements Clock {

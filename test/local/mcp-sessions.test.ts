@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { RuntimeInput } from '../../src/local/config.ts';
-import type { Switches } from '../../src/local/switches.ts';
+import type { RuntimeInput } from '../../src/local/config/schema.ts';
+import type { Switches } from '../../src/local/config/switches.ts';
 import {
   INITIALIZE,
   INVENTED_ID,

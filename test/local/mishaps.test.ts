@@ -1,8 +1,8 @@
 // The known effects of AgentCore on a call, each as a fault: the answer to the client, and whether
 // the server had done its work.
 import { describe, expect, test } from 'vitest';
-import type { Fault } from '../../src/local/fault.ts';
-import type { Switches } from '../../src/local/switches.ts';
+import type { Fault } from '../../src/local/config/faults.ts';
+import type { Switches } from '../../src/local/config/switches.ts';
 import {
   httpAgent,
   openSession,

@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
 import { describe, expect, test } from 'vitest';
-import type { LocalConfig } from '../../src/local/config.ts';
+import type { LocalConfig } from '../../src/local/config/schema.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import { read, type Sent, start } from './harness.ts';
 import { ManualClock } from './manual-clock.ts';

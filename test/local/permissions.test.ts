@@ -11,7 +11,7 @@ import {
   ListGatewayTargetsCommand,
 } from '@aws-sdk/client-bedrock-agentcore-control';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { LocalConfig } from '../../src/local/config.ts';
+import type { LocalConfig } from '../../src/local/config/schema.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import {
   httpAgent,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { PlatformErrorKind } from '../../src/local/answers/platform-error.ts';
+import type { PlatformErrorKind } from '../../src/local/config/faults.ts';
 import {
   httpAgent,
   INITIALIZE,

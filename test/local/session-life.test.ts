@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { LocalEvent } from '../../src/local/events.ts';
+import type { LocalEvent } from '../../src/local/core/events.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import {
   fixture,

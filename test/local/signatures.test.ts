@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { resolveConfig } from '../../src/local/config.ts';
-import type { LocalEvent } from '../../src/local/events.ts';
-import { AccessKeys } from '../../src/local/signatures/access-keys.ts';
-import { SigV4Verifier } from '../../src/local/signatures/sigv4-verifier.ts';
+import { resolveConfig } from '../../src/local/config/schema.ts';
+import type { LocalEvent } from '../../src/local/core/events.ts';
+import { AccessKeys } from '../../src/local/identity/access-keys.ts';
+import { SigV4Verifier } from '../../src/local/identity/sigv4-verifier.ts';
 import {
   httpAgent,
   poster,

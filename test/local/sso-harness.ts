@@ -16,7 +16,7 @@ import {
   StartDeviceAuthorizationCommand,
 } from '@aws-sdk/client-sso-oidc';
 import { onTestFinished, vi } from 'vitest';
-import type { LocalConfig } from '../../src/local/config.ts';
+import type { LocalConfig } from '../../src/local/config/schema.ts';
 import type { LocalRuntime, LocalRuntimeOptions } from '../../src/local/local-runtime.ts';
 import { start } from './harness.ts';
 

@@ -12,8 +12,8 @@ import {
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { fromIni, fromSSO } from '@aws-sdk/credential-providers';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { LocalEvent } from '../../src/local/events.ts';
-import type { Fault } from '../../src/local/fault.ts';
+import type { Fault } from '../../src/local/config/faults.ts';
+import type { LocalEvent } from '../../src/local/core/events.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import { httpAgent, signingFetch, start } from './harness.ts';
 import { ManualClock } from './manual-clock.ts';

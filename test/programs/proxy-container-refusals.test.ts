@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import type { SwitchesInput } from '../../src/local/config/switches.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
-import type { SwitchesInput } from '../../src/local/switches.ts';
 import { SessionStore } from '../../src/sessions/session-store.ts';
 import { proxyTo, running, startState } from '../fixtures/proxied-runtime.ts';
 import type { ProxyProcess } from '../fixtures/proxy-process.ts';

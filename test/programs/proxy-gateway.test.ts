@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LocalConfig } from '../../src/local/config.ts';
+import type { LocalConfig } from '../../src/local/config/schema.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import { CredentialHome, serve } from '../aws/credentials/credential-fixtures.ts';
 import { runCli } from '../fixtures/cli-process.ts';

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { RuntimeInput } from '../../src/local/config.ts';
+import type { RuntimeInput } from '../../src/local/config/schema.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import { CredentialHome, serve } from '../aws/credentials/credential-fixtures.ts';
 import { runCli } from '../fixtures/cli-process.ts';

@@ -6,7 +6,7 @@ import {
   ListRootsRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, it } from 'vitest';
-import type { Switches } from '../../src/local/switches.ts';
+import type { Switches } from '../../src/local/config/switches.ts';
 import { proxyCommand, proxyTo, textOf } from '../fixtures/proxied-runtime.ts';
 import { endWithTest } from '../fixtures/running.ts';
 import { fixture, start, statefulMcp, statelessMcp } from '../local/harness.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { SwitchesInput } from '../../src/local/switches.ts';
+import type { SwitchesInput } from '../../src/local/config/switches.ts';
 import { readJournal, readSessionFacts } from '../../src/state/journal/reader.ts';
 import {
   delivered,

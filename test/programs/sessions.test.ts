@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { RuntimeInput } from '../../src/local/config.ts';
+import type { RuntimeInput } from '../../src/local/config/schema.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import type { SessionInfo } from '../../src/sessions/session-info.ts';
 import type { JournalRecord, SessionStarted } from '../../src/state/journal/records.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RuntimeInput } from '../../src/local/config.ts';
+import type { RuntimeInput } from '../../src/local/config/schema.ts';
 import type { LocalRuntime } from '../../src/local/local-runtime.ts';
 import { ProxyProcess } from '../fixtures/proxy-process.ts';
 import { endWithTest } from '../fixtures/running.ts';

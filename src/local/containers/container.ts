@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { request } from 'node:http';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import type { Clock } from '../clock.ts';
-import type { RuntimeConfig } from '../config.ts';
-import { HAS_PROCESS_GROUPS, killGroupNow, signalGroup } from './process-group.ts';
+import type { RuntimeConfig } from '../config/schema.ts';
+import type { Clock } from '../core/clock.ts';
 
 /** Maximum wait for a process to exit after SIGKILL. The kernel decides the actual time. */
 const KILLED_MS = 3000;
@@ -141,4 +142,130 @@ export class Container {
     this.#tail.push(line.slice(0, MAX_LINE));
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();
   }
+}
+
+const HOST = '127.0.0.1';
+
+const FIRST_PAUSE_MS = 4;
+
+const MAX_POLL_INTERVAL_MS = 50;
+
+const PROBE_MS = 2000;
+
+type HealthStatus = 'Healthy' | 'HealthyBusy';
+
+/**
+ * Waits until a container is ready. An HTTP agent must answer `GET /ping`; an MCP server must
+ * listen, because its contract has no health path. Returns false if the container exits first or is
+ * not ready within `withinMs`.
+ */
+export async function waitUntilReady(
+  container: Container,
+  protocol: 'MCP' | 'HTTP',
+  withinMs: number,
+): Promise<boolean> {
+  const deadline = performance.now() + withinMs;
+  let pause = FIRST_PAUSE_MS;
+  while (container.running) {
+    const ready =
+      protocol === 'HTTP'
+        ? (await probeHealth(container.port)) !== undefined
+        : await isListening(container.port);
+    // Another process may have answered on the port if the container has exited.
+    if (ready) return container.running;
+    const left = deadline - performance.now();
+    if (left <= 0) return false;
+    await sleep(Math.min(pause, left));
+    pause = Math.min(pause * 1.5, MAX_POLL_INTERVAL_MS);
+  }
+  return false;
+}
+
+/** The status from `GET /ping`; `undefined` if the agent is not healthy. */
+export function probeHealth(port: number): Promise<HealthStatus | undefined> {
+  return new Promise((resolve) => {
+    const ping = request({ host: HOST, port, path: '/ping', agent: false, timeout: PROBE_MS });
+    ping.on('timeout', () => ping.destroy());
+    ping.on('error', () => resolve(undefined));
+    ping.on('response', (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        if (body.length < MAX_PING) body += chunk;
+      });
+      response.on('close', () => resolve(readHealth(response.statusCode, body)));
+    });
+    ping.end();
+  });
+}
+
+const MAX_PING = 10_000;
+
+function readHealth(status: number | undefined, body: string): HealthStatus | undefined {
+  if (status !== 200) return undefined;
+  try {
+    const answer: unknown = JSON.parse(body);
+    const busy =
+      typeof answer === 'object' &&
+      answer !== null &&
+      'status' in answer &&
+      answer.status === 'HealthyBusy';
+    return busy ? 'HealthyBusy' : 'Healthy';
+  } catch {
+    // A 200 without JSON counts as healthy.
+    return 'Healthy';
+  }
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: HOST, port, timeout: PROBE_MS });
+    const settle = (ready: boolean) => {
+      socket.destroy();
+      resolve(ready);
+    };
+    socket.on('connect', () => settle(true));
+    socket.on('error', () => settle(false));
+    socket.on('timeout', () => settle(false));
+  });
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+const WINDOWS = process.platform === 'win32';
+
+/** Whether a `detached` child leads a process group, which signals can address as a whole. */
+export const HAS_PROCESS_GROUPS = !WINDOWS;
+
+/**
+ * Signals a child and all its descendants. Ignores groups that have already ended.
+ *
+ * Ids of 1 or less are ignored: they could address every process of the user.
+ */
+function signalGroup(leader: number | undefined, signal: 'SIGTERM' | 'SIGKILL'): void {
+  if (leader === undefined || !Number.isSafeInteger(leader) || leader <= 1) return;
+  if (WINDOWS) {
+    // Windows has no SIGTERM. taskkill ends the whole process tree.
+    spawn('taskkill', ['/pid', String(leader), '/T', '/F'], { stdio: 'ignore' }).on(
+      'error',
+      () => {},
+    );
+    return;
+  }
+  try {
+    process.kill(-leader, signal);
+  } catch {
+    // The group has already ended.
+  }
+}
+
+/** Kills the group synchronously, for process exit. */
+function killGroupNow(leader: number | undefined): void {
+  if (WINDOWS && leader !== undefined && leader > 1) {
+    spawnSync('taskkill', ['/pid', String(leader), '/T', '/F'], { stdio: 'ignore' });
+    return;
+  }
+  signalGroup(leader, 'SIGKILL');
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { HAS_PROCESS_GROUPS } from './process-group.ts';
+import { HAS_PROCESS_GROUPS } from './container.ts';
 
 /**
  * Reads `+ PID` and `- PID` lines. When its input ends, it kills the remaining process groups. The

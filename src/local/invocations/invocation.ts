@@ -1,17 +1,28 @@
-import type { Agent, IncomingMessage } from 'node:http';
-import type { Dialect } from '../answers/dialect.ts';
-import type { HttpExchange } from '../answers/http-exchange.ts';
-import type { PlatformError } from '../answers/platform-error.ts';
-import type { Clock } from '../clock.ts';
+import type { Agent, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { ArmedFault } from '../config/faults.ts';
+import type { RuntimeConfig } from '../config/schema.ts';
+import type { Switches } from '../config/switches.ts';
 import type { Container } from '../containers/container.ts';
-import type { Deliveries } from '../deliveries.ts';
-import type { ArmedFault } from '../fault.ts';
-import type { ServedRuntime } from '../platform.ts';
-import type { RuntimeSession } from '../sessions/runtime-session.ts';
-import type { Switches } from '../switches.ts';
-import { createDisturbanceHooks, disturb } from './disturbance.ts';
-import { answerWithFault, isAnswerFault } from './fault-answers.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Deliveries } from '../core/history.ts';
+import type { PlatformError } from '../http/errors.ts';
+import type { Dialect, HttpExchange } from '../http/exchange.ts';
+import type { RuntimeSession, SessionTable } from '../sessions/runtime-session.ts';
+import {
+  answerWithFault,
+  createDisturbanceHooks,
+  disturb,
+  isAnswerFault,
+} from './fault-effects.ts';
 import { type ForwardAction, forward } from './forward.ts';
+
+/** A running runtime: its settings and its state. */
+export interface ServedRuntime {
+  readonly config: RuntimeConfig;
+  readonly sessions: SessionTable;
+  readonly invocationRate: RateLimit;
+  readonly newSessionRate: RateLimit;
+}
 
 /** The shared services that an invocation uses. */
 interface InvocationServices {
@@ -135,4 +146,111 @@ export function createContainerError(status: number): PlatformError {
     kind: 'container-failed',
     message: `Received error (${status}) from runtime. Please check your CloudWatch logs for more information.`,
   };
+}
+
+export const RUNTIME_SESSION_HEADER = 'X-Amzn-Bedrock-AgentCore-Runtime-Session-Id';
+
+export const RUNTIME_SESSION = RUNTIME_SESSION_HEADER.toLowerCase();
+
+export const MCP_SESSION_HEADER = 'Mcp-Session-Id';
+
+export const MCP_SESSION = 'mcp-session-id';
+
+const CUSTOM_PREFIX = 'x-amzn-bedrock-agentcore-runtime-custom-';
+
+const MAX_CUSTOM = 20;
+
+const MAX_CUSTOM_BYTES = 4096;
+
+/** Lengths from the service model of InvokeAgentRuntime. */
+const BOUNDS: Readonly<Record<string, readonly [least: number, most: number]>> = {
+  'content-type': [1, 256],
+  accept: [1, 256],
+  [MCP_SESSION]: [1, 1024],
+  'mcp-protocol-version': [1, 1024],
+  'mcp-method': [1, 1024],
+  'mcp-name': [1, 1024],
+  [RUNTIME_SESSION]: [33, 256],
+  'x-amzn-bedrock-agentcore-runtime-user-id': [1, 1024],
+  'x-amzn-trace-id': [0, 128],
+  traceparent: [0, 128],
+  tracestate: [0, 512],
+  baggage: [0, 8192],
+};
+
+/** Headers forwarded to every container, in addition to the runtime's allowlist. */
+const FORWARDED = Object.keys(BOUNDS).filter((name) => name !== MCP_SESSION);
+
+/** Returns the platform's message for an invalid header; `undefined` if all are valid. */
+export function validateHeaders(headers: IncomingHttpHeaders): string | undefined {
+  for (const [name, [least, most]] of Object.entries(BOUNDS)) {
+    const value = headers[name];
+    if (typeof value !== 'string') continue;
+    if (value.length < least || value.length > most) {
+      return `Value at '${name}' failed to satisfy constraint: Member must have length between ${least} and ${most}, inclusive`;
+    }
+  }
+  const custom = Object.entries(headers).filter(([name]) => name.startsWith(CUSTOM_PREFIX));
+  if (custom.length > MAX_CUSTOM) return `More than ${MAX_CUSTOM} custom headers`;
+  const tooLong = custom.find(([, value]) => String(value).length > MAX_CUSTOM_BYTES);
+  return tooLong
+    ? `Custom header '${tooLong[0]}' is longer than ${MAX_CUSTOM_BYTES} bytes`
+    : undefined;
+}
+
+/** The MCP transport requires both types, because a server may respond with either. */
+export function acceptsMcp(accept: string | undefined): boolean {
+  const types = (accept ?? '').split(',').map((type) => type.split(';')[0]?.trim().toLowerCase());
+  if (types.includes('*/*')) return true;
+  return (
+    (types.includes('application/json') || types.includes('application/*')) &&
+    (types.includes('text/event-stream') || types.includes('text/*'))
+  );
+}
+
+/** Headers for a container, except the session ids. */
+export function createContainerHeaders(
+  headers: IncomingHttpHeaders,
+  config: RuntimeConfig,
+): Record<string, string | string[]> {
+  const kept: Record<string, string | string[]> = {};
+  const allowed = config.requestHeaderAllowlist.map((name) => name.toLowerCase());
+  for (const name of [...FORWARDED, ...allowed]) {
+    const value = headers[name];
+    if (value !== undefined) kept[name] = value;
+  }
+  for (const name in headers) {
+    const param = config.switches.forwardMcpParamHeaders && name.startsWith('mcp-param-');
+    const value = headers[name];
+    if (value !== undefined && (param || name.startsWith(CUSTOM_PREFIX))) kept[name] = value;
+  }
+  return kept;
+}
+
+/** Fixed-window rate limit. A window starts with its first request. */
+export class RateLimit {
+  readonly #limit: number;
+  readonly #windowMs: number;
+  readonly #clock: Clock;
+  #windowStart = Number.NEGATIVE_INFINITY;
+  #count = 0;
+
+  /** A `limit` of 0 means no limit. */
+  constructor(limit: number, windowMs: number, clock: Clock) {
+    this.#limit = limit;
+    this.#windowMs = windowMs;
+    this.#clock = clock;
+  }
+
+  admit(): boolean {
+    if (this.#limit === 0) return true;
+    const now = this.#clock.now();
+    // Also start a new window if the clock was set back.
+    if (now < this.#windowStart || now - this.#windowStart >= this.#windowMs) {
+      this.#windowStart = now;
+      this.#count = 0;
+    }
+    this.#count += 1;
+    return this.#count <= this.#limit;
+  }
 }

@@ -1,25 +1,21 @@
-import { REST_DIALECT } from '../answers/dialect.ts';
-import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
-import type { PlatformError } from '../answers/platform-error.ts';
-import { recordDenial } from '../authorization/access-denial.ts';
-import type { RuntimeConfig } from '../config.ts';
-import { CONTROL_OPERATIONS } from '../fault.ts';
-import type { GatewayConfig } from '../gateways/gateway.ts';
+import { CONTROL_OPERATIONS } from '../config/faults.ts';
 import {
-  describeGateway,
-  describeTarget,
-  summarizeGateway,
-  summarizeTarget,
-} from '../gateways/gateway-descriptions.ts';
-import { answerWithFault, isAnswerFault, recordFault } from '../invocations/fault-answers.ts';
-import { RateLimit } from '../invocations/rate-limit.ts';
-import type { Platform } from '../platform.ts';
-import { decodeLabel } from './label.ts';
-import { paginate } from './pages.ts';
-import { findDenial } from './permissions.ts';
-import { describeEndpoint, describeRuntime, summarizeRuntime } from './runtime-descriptions.ts';
-import type { AwsService } from './service.ts';
-import { checkSignature } from './signature-check.ts';
+  describeJwtAuthorizer,
+  type EndpointConfig,
+  type GatewayConfig,
+  type ResolvedConfig,
+  type RuntimeConfig,
+} from '../config/schema.ts';
+import type { PlatformError } from '../http/errors.ts';
+import { type HttpExchange, REST_DIALECT, type RequestBody } from '../http/exchange.ts';
+import { type AwsService, decodeLabel, paginate } from '../http/service.ts';
+import { findDenial } from '../identity/access-keys.ts';
+import { recordDenial } from '../identity/bearer-verifier.ts';
+import { checkSignature } from '../identity/sigv4-verifier.ts';
+import { answerWithFault, isAnswerFault, recordFault } from '../invocations/fault-effects.ts';
+import { RateLimit } from '../invocations/invocation.ts';
+import { describeGateway, describeTarget, summarizeGateway, summarizeTarget } from './gateway.ts';
+import type { Platform } from './platform.ts';
 
 const MAX_BODY_BYTES = 100_000;
 
@@ -283,4 +279,73 @@ function createListOutcome(
 function createNotFoundOutcome(what: string): Outcome {
   const message = `${what} was not found. Please check the ID and try again.`;
   return { ok: false, error: { kind: 'not-found', message } };
+}
+
+const DESCRIPTION = 'Served by the local AgentCore';
+
+/** A version of a runtime in the format of the lists, without protocol and authorizer. */
+function summarizeRuntime(
+  runtime: RuntimeConfig,
+  since: string,
+  version = String(runtime.version),
+): object {
+  return {
+    agentRuntimeArn: runtime.arn,
+    agentRuntimeId: runtime.runtimeId,
+    agentRuntimeVersion: version,
+    agentRuntimeName: runtime.name,
+    description: DESCRIPTION,
+    lastUpdatedAt: since,
+    status: 'READY',
+  };
+}
+
+/**
+ * A version of a runtime in the format of GetAgentRuntime. All versions share one configuration.
+ * Omits the command and the environment, because they may contain secrets.
+ */
+function describeRuntime(
+  runtime: RuntimeConfig,
+  version: string,
+  { partition, account }: ResolvedConfig,
+  { since, issuer }: { readonly since: string; readonly issuer: string },
+): object {
+  const { requestHeaderAllowlist, authorizer } = runtime;
+  return {
+    ...summarizeRuntime(runtime, since, version),
+    createdAt: since,
+    roleArn: `arn:${partition}:iam::${account}:role/AgentCoreLocal-${runtime.name}`,
+    lifecycleConfiguration: {
+      // AWS has whole seconds, but local timeouts can be fractions.
+      idleRuntimeSessionTimeout: Math.ceil(runtime.idleTimeout),
+      maxLifetime: Math.ceil(runtime.maxLifetime),
+    },
+    networkConfiguration: { networkMode: 'PUBLIC' },
+    protocolConfiguration: { serverProtocol: runtime.protocol },
+    // Absent if the runtime uses SigV4.
+    ...(authorizer !== 'IAM' && {
+      authorizerConfiguration: describeJwtAuthorizer(authorizer, issuer),
+    }),
+    ...(requestHeaderAllowlist.length > 0 && {
+      requestHeaderConfiguration: { requestHeaderAllowlist },
+    }),
+  };
+}
+
+/** An endpoint of a runtime. Its name is the qualifier of an invocation. */
+function describeEndpoint(
+  runtime: RuntimeConfig,
+  { name, version }: EndpointConfig,
+  since: string,
+): object {
+  return {
+    name,
+    id: name,
+    liveVersion: String(version),
+    agentRuntimeEndpointArn: `${runtime.arn}/runtime-endpoint/${name}`,
+    agentRuntimeArn: runtime.arn,
+    status: 'READY',
+    createdAt: since,
+    lastUpdatedAt: since,
+  };
 }

@@ -1,31 +1,36 @@
-import { createInvocationDialect, type Dialect, REST_DIALECT } from '../answers/dialect.ts';
-import type { HttpExchange, RequestBody } from '../answers/http-exchange.ts';
-import { createRestErrorResponse, type PlatformError } from '../answers/platform-error.ts';
-import { rejectNonJson } from '../answers/request-guard.ts';
-import { recordDenial } from '../authorization/access-denial.ts';
-import { checkMethod, getAuthorizationMethod } from '../authorization/authorization-method.ts';
-import { checkBearer } from '../authorization/bearer-check.ts';
+import type { ArmedFault } from '../config/faults.ts';
+import { createRestErrorResponse, type PlatformError } from '../http/errors.ts';
 import {
+  createInvocationDialect,
+  type Dialect,
+  type HttpExchange,
+  REST_DIALECT,
+  type RequestBody,
+  rejectNonJson,
+} from '../http/exchange.ts';
+import { type AwsService, decodeLabel } from '../http/service.ts';
+import { findDenial } from '../identity/access-keys.ts';
+import {
+  checkBearer,
+  checkMethod,
   createProtectedResourceResponse,
+  getAuthorizationMethod,
+  recordDenial,
   withBearerChallenge,
-} from '../authorization/protected-resource.ts';
-import type { ArmedFault } from '../fault.ts';
-import { answerWithFault, isAnswerFault, recordFault } from '../invocations/fault-answers.ts';
-import { invokeHttp } from '../invocations/invoke-http.ts';
-import { invokeMcp } from '../invocations/invoke-mcp.ts';
-import { type McpMessage, readMcpMessage } from '../invocations/mcp-message.ts';
+} from '../identity/bearer-verifier.ts';
+import { checkSignature } from '../identity/sigv4-verifier.ts';
+import { answerWithFault, isAnswerFault, recordFault } from '../invocations/fault-effects.ts';
 import {
   MCP_SESSION,
   RUNTIME_SESSION,
   RUNTIME_SESSION_HEADER,
+  type ServedRuntime,
   validateHeaders,
-} from '../invocations/request-headers.ts';
-import type { Platform, ServedRuntime } from '../platform.ts';
-import { decodeLabel } from './label.ts';
-import { findDenial } from './permissions.ts';
-import type { AwsService } from './service.ts';
-import { checkSignature } from './signature-check.ts';
-import { type StopTokens, stopSession } from './stop-session.ts';
+} from '../invocations/invocation.ts';
+import { invokeHttp, invokeMcp } from '../invocations/invoke.ts';
+import { type McpMessage, readMcpMessage } from '../sessions/mcp-routing.ts';
+import type { RuntimeSession } from '../sessions/runtime-session.ts';
+import type { Platform } from './platform.ts';
 
 const MAX_BODY_BYTES = 100_000_000;
 
@@ -294,4 +299,79 @@ function createNotFoundError(exchange: HttpExchange, agent: string): PlatformErr
     kind: 'not-found',
     message: `No endpoint or agent found with qualifier '${qualifier}' for agent '${agent}'`,
   };
+}
+
+/** Maximum number of client tokens to keep. */
+const MAX_TOKENS = 1000;
+
+/** Session id by client token of each successful stop. A repeated token gets the same response. */
+type StopTokens = Map<string, string>;
+
+/** Stops all sessions with an id. Several MCP handshakes may have used the same one. */
+async function stopSession(
+  exchange: HttpExchange,
+  runtime: ServedRuntime,
+  qualifier: string,
+  body: Buffer,
+  tokens: StopTokens,
+): Promise<void> {
+  const id = exchange.header(RUNTIME_SESSION) ?? '';
+  const token = parseClientToken(body);
+  const done = token !== undefined && tokens.get(token) === id;
+  const sessions = done ? [] : findSessions(runtime, qualifier, id);
+  if (!done && sessions.every((session) => session.stopped && !session.changing)) {
+    exchange.answer(
+      REST_DIALECT.error({
+        kind: 'not-found',
+        message: `Session ${id} was not found or has ended`,
+      }),
+    );
+    return;
+  }
+  const { conflictWhileChanging } = runtime.config.switches;
+  if (conflictWhileChanging && sessions.some((session) => session.changing)) {
+    exchange.answer(REST_DIALECT.error({ kind: 'retryable-conflict', message: '' }));
+    return;
+  }
+  await Promise.all(sessions.map((session) => session.stop('stop-runtime-session')));
+  if (token !== undefined) addBounded(tokens, token, id);
+  exchange.answer({
+    status: 200,
+    headers: { 'Content-Type': 'application/json', [RUNTIME_SESSION_HEADER]: id },
+    body: '{}',
+  });
+}
+
+function findSessions(runtime: ServedRuntime, qualifier: string, id: string): RuntimeSession[] {
+  const { protocol, switches } = runtime.config;
+  const by = protocol === 'MCP' ? switches.stopBy : 'runtime-session-id';
+  return runtime.sessions
+    .all()
+    .filter(
+      (session) =>
+        session.qualifier === qualifier &&
+        ((by !== 'mcp-session-id' && session.runtimeSessionId === id) ||
+          (by !== 'runtime-session-id' && session.mcpSessionId === id)),
+    );
+}
+
+function parseClientToken(body: Buffer): string | undefined {
+  try {
+    const parsed: unknown = JSON.parse(body.toString('utf8'));
+    const token =
+      typeof parsed === 'object' &&
+      parsed !== null &&
+      'clientToken' in parsed &&
+      parsed.clientToken;
+    return typeof token === 'string' ? token : undefined;
+  } catch {
+    // The body is optional.
+    return undefined;
+  }
+}
+
+function addBounded(tokens: StopTokens, token: string, id: string): void {
+  tokens.set(token, id);
+  const [oldest] = tokens.keys();
+  if (tokens.size > MAX_TOKENS && oldest !== undefined) tokens.delete(oldest);
 }

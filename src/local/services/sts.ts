@@ -1,21 +1,20 @@
-import type { HttpExchange } from '../answers/http-exchange.ts';
-import { type Answer, createRestErrorResponse } from '../answers/platform-error.ts';
-import { recordDenial } from '../authorization/access-denial.ts';
-import { STS_ACTIONS } from '../fault.ts';
-import { answerWithFault, isAnswerFault, recordFault } from '../invocations/fault-answers.ts';
-import type { Platform } from '../platform.ts';
-import type { Principal } from '../signatures/identity.ts';
-import { assumeRole } from './assume-role.ts';
-import type { AwsService } from './service.ts';
-import { checkSignature } from './signature-check.ts';
+import { STS_ACTIONS } from '../config/faults.ts';
+import { type Answer, createRestErrorResponse } from '../http/errors.ts';
+import type { HttpExchange } from '../http/exchange.ts';
+import type { AwsService } from '../http/service.ts';
+import type { Principal } from '../identity/access-keys.ts';
+import { recordDenial } from '../identity/bearer-verifier.ts';
+import { checkSignature } from '../identity/sigv4-verifier.ts';
+import { answerWithFault, isAnswerFault, recordFault } from '../invocations/fault-effects.ts';
+import type { Platform } from './platform.ts';
 import {
   createQueryDialect,
   createQueryErrorResponse,
   createQueryResponse,
   type StsRefusal,
   toCredentialsXml,
-} from './sts-answers.ts';
-import { assumeRoleWithWebIdentity } from './web-identity.ts';
+} from './sts-responses.ts';
+import { assumeRole, assumeRoleWithWebIdentity } from './sts-roles.ts';
 
 const MAX_BODY_BYTES = 200_000;
 

@@ -1,13 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import {
-  type Answer,
-  createJsonRpcErrorResponse,
-  type JsonRpcId,
-} from '../answers/platform-error.ts';
-import type { RuntimeConfig } from '../config.ts';
-import type { McpMessage } from '../invocations/mcp-message.ts';
-import type { RuntimeSession } from './runtime-session.ts';
-import type { SessionTable } from './session-table.ts';
+import type { RuntimeConfig } from '../config/schema.ts';
+import { type Answer, createJsonRpcErrorResponse, type JsonRpcId } from '../http/errors.ts';
+import type { RuntimeSession, SessionTable } from './runtime-session.ts';
 
 /** The destination of a message: an existing session, a new session, or a rejection. */
 export type McpRoute =
@@ -151,4 +145,57 @@ function createRefusedResponse({ config }: McpRouting): Answer {
 
 function createSessionNotFoundResponse(id: JsonRpcId): Answer {
   return createJsonRpcErrorResponse(404, id, { code: -32001, message: 'Session not found' });
+}
+
+/** The first MCP version without a handshake and without sessions. */
+const SESSIONLESS_SINCE = '2026-07-28';
+
+/** The fields read by the platform before it forwards a message. */
+export interface McpMessage {
+  /** `undefined` for notifications, and for bodies without a valid id. */
+  readonly id: JsonRpcId | undefined;
+  readonly method: string | undefined;
+  /** `params.name` or `params.uri`. */
+  readonly target: string | undefined;
+  /** True for requests, batches and invalid JSON; false for notifications and responses. */
+  readonly expectsAnswer: boolean;
+  readonly sessionless: boolean;
+}
+
+/** Treats broken JSON as a message without id and method, so the container reports the error. */
+export function readMcpMessage(body: Buffer, versionHeader: string | undefined): McpMessage {
+  const message = parse(body);
+  const params = getField(message, 'params');
+  const id = getField(message, 'id');
+  const method = getText(getField(message, 'method'));
+  const version =
+    versionHeader ??
+    getText(getField(getField(params, '_meta'), 'io.modelcontextprotocol/protocolVersion'));
+  const hasId = typeof id === 'string' || typeof id === 'number';
+  return {
+    id: hasId ? id : undefined,
+    method,
+    target: getText(getField(params, 'name')) ?? getText(getField(params, 'uri')),
+    expectsAnswer:
+      message === undefined || Array.isArray(message) || (hasId && method !== undefined),
+    sessionless: version !== undefined && version >= SESSIONLESS_SINCE,
+  };
+}
+
+function parse(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function getField(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null
+    ? (value as Readonly<Record<string, unknown>>)[name]
+    : undefined;
+}
+
+function getText(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }

@@ -1,14 +1,18 @@
-import type { Clock } from '../clock.ts';
-import type { RuntimeConfig } from '../config.ts';
-import type { Container } from '../containers/container.ts';
+import { randomUUID } from 'node:crypto';
+import type { RuntimeConfig } from '../config/schema.ts';
+import { type Container, probeHealth } from '../containers/container.ts';
 import type { Boot, ContainerFleet } from '../containers/container-fleet.ts';
-import { probeHealth } from '../containers/readiness.ts';
-import type { LocalEvents, SessionChange } from '../events.ts';
-import type { Newest } from '../newest.ts';
-import type { MicroVmRecord } from './microvm-record.ts';
-import type { SessionRecord, StopReason } from './session-record.ts';
+import type { Clock } from '../core/clock.ts';
+import type {
+  LocalEvents,
+  MicroVmRecord,
+  SessionChange,
+  SessionRecord,
+  StopReason,
+} from '../core/events.ts';
+import type { Newest } from '../core/history.ts';
 
-export interface SessionParts {
+interface SessionParts {
   readonly config: RuntimeConfig;
   readonly fleet: ContainerFleet;
   readonly clock: Clock;
@@ -292,4 +296,80 @@ export class RuntimeSession {
   #changed(change: SessionChange): void {
     this.#parts.events.emit(() => ({ type: 'session', change, session: this.record }));
   }
+}
+
+/**
+ * Maximum number of sessions. Above it, the oldest stopped one is dropped. Until then, its id
+ * counts as gone instead of unknown.
+ */
+const MAX_STOPPED = 1000;
+
+interface NewSession {
+  readonly qualifier: string;
+  /** The routing id of requests; `undefined` until a stateful server has issued one. */
+  readonly routingId: string | undefined;
+  readonly runtimeSessionId: string | undefined;
+  readonly mcpSessionId: string | undefined;
+}
+
+/** The runtime sessions of one runtime, running and stopped. */
+export class SessionTable {
+  readonly #parts: SessionParts;
+  readonly #byRoute = new Map<string, RuntimeSession>();
+  readonly #routesBySession = new Map<RuntimeSession, string[]>();
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+  }
+
+  find(qualifier: string, routingId: string): RuntimeSession | undefined {
+    return this.#byRoute.get(getRouteKey(qualifier, routingId));
+  }
+
+  open(ids: NewSession): RuntimeSession {
+    const session = new RuntimeSession(this.#parts, {
+      qualifier: ids.qualifier,
+      runtimeSessionId: ids.runtimeSessionId ?? randomUUID(),
+      mcpSessionId: ids.mcpSessionId,
+    });
+    this.#routesBySession.set(session, []);
+    if (ids.routingId !== undefined) this.bind(session, ids.routingId);
+    this.#forgetOldest();
+    return session;
+  }
+
+  /** Routes requests with this id to this session. */
+  bind(session: RuntimeSession, routingId: string): void {
+    const key = getRouteKey(session.qualifier, routingId);
+    if (this.#byRoute.get(key) === session) return;
+    this.#byRoute.set(key, session);
+    this.#routesBySession.get(session)?.push(key);
+  }
+
+  /** Oldest first. */
+  all(): RuntimeSession[] {
+    return [...this.#routesBySession.keys()];
+  }
+
+  records(): SessionRecord[] {
+    return this.all().map((session) => session.record);
+  }
+
+  #forgetOldest(): void {
+    if (this.#routesBySession.size <= MAX_STOPPED) return;
+    for (const [session, routes] of this.#routesBySession) {
+      if (!session.stopped || session.changing) continue;
+      for (const key of routes) {
+        if (this.#byRoute.get(key) === session) this.#byRoute.delete(key);
+      }
+      session.dispose();
+      this.#routesBySession.delete(session);
+      return;
+    }
+  }
+}
+
+/** A space is a safe separator, because qualifiers contain none. */
+function getRouteKey(qualifier: string, routingId: string): string {
+  return `${qualifier} ${routingId}`;
 }

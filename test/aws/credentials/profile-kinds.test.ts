@@ -7,7 +7,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { createCredentialProvider } from '../../../src/aws/credentials/provider.ts';
 import { runLogin } from '../../../src/cli/login.ts';
 import { Network } from '../../../src/http/network.ts';
-import type { LocalConfig } from '../../../src/local/config.ts';
+import type { LocalConfig } from '../../../src/local/config/schema.ts';
 import type { LocalRuntime } from '../../../src/local/local-runtime.ts';
 import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 import { start, statelessMcp } from '../../local/harness.ts';

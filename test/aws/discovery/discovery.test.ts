@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { DiscoveredScope } from '../../../src/aws/discovery/discovery.ts';
 import { Discovery } from '../../../src/aws/discovery/discovery.ts';
-import type { LocalConfig, RuntimeInput } from '../../../src/local/config.ts';
+import type { LocalConfig, RuntimeInput } from '../../../src/local/config/schema.ts';
 import type { LocalRuntime } from '../../../src/local/local-runtime.ts';
 import { httpAgent, start, statelessMcp } from '../../local/harness.ts';
 import { SleepersTime } from './still-time.ts';

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, inject } from 'vitest';
-import type { LocalConfig, RuntimeInput } from '../../../src/local/config.ts';
+import type { LocalConfig, RuntimeInput } from '../../../src/local/config/schema.ts';
 import { type LocalRuntime, startLocalRuntime } from '../../../src/local/local-runtime.ts';
 import { useVsCode } from '../harness/use-vs-code.ts';
 import type { VsCode, VsCodeOptions } from '../harness/vs-code.ts';

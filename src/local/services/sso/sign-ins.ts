@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import type { Clock } from '../../clock.ts';
-import type { Switches } from '../../switches.ts';
-import type { Registration } from './client-registrations.ts';
-import { NewestByKey } from './newest-by-key.ts';
-import type { SsoConfig } from './sso-config.ts';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
+import type { SsoConfig } from '../../config/identity-schema.ts';
+import type { Switches } from '../../config/switches.ts';
+import type { Clock } from '../../core/clock.ts';
+import { NewestByKey } from '../../core/history.ts';
 
 const MAX_TOKENS = 10_000;
 
@@ -42,7 +41,7 @@ export interface LiveToken {
 }
 
 /** Sign-ins and their tokens. */
-export class SignIns {
+class SignIns {
   readonly #accessTokens = new NewestByKey<AccessToken>(MAX_TOKENS);
   readonly #refreshTokens = new NewestByKey<SignIn>(MAX_TOKENS);
   readonly #config: SsoConfig;
@@ -147,4 +146,256 @@ export class SignIns {
 
 function mayRefresh(client: Registration): boolean {
   return client.grantTypes.includes('refresh_token');
+}
+
+const MAX_AUTHORIZATIONS = 10_000;
+
+/** Added to the polling interval after each SlowDown, on both sides (RFC 8628). */
+const SLOW_DOWN_MS = 5000;
+
+/** Network delay varies and timers may fire early. */
+const TOLERANCE_MS = 100;
+
+/** From RFC 8628: without vowels, to avoid words. */
+const USER_CODE_LETTERS = 'BCDFGHJKLMNPQRSTVWXZ';
+
+/** A device authorization until the user enters its code. */
+export interface DeviceAuthorization {
+  readonly deviceCode: string;
+  readonly userCode: string;
+  readonly client: Registration;
+  readonly expiresAt: number;
+}
+
+type Decision = { readonly user: string } | 'denied';
+
+interface Entry extends DeviceAuthorization {
+  intervalMs: number;
+  polledAt: number | undefined;
+  decision: Decision | undefined;
+}
+
+/** The result of a token request by a device. */
+type DevicePoll = Decision | 'unknown' | 'expired' | 'pending' | 'slow-down';
+
+class DeviceAuthorizations {
+  readonly #entries = new NewestByKey<Entry>(MAX_AUTHORIZATIONS);
+  readonly #config: SsoConfig;
+  readonly #clock: Clock;
+
+  constructor(config: SsoConfig, clock: Clock) {
+    this.#config = config;
+    this.#clock = clock;
+  }
+
+  start(client: Registration): DeviceAuthorization {
+    const entry: Entry = {
+      deviceCode: randomBytes(48).toString('base64url'),
+      userCode: createUserCode(),
+      client,
+      expiresAt: this.#clock.now() + this.#config.deviceCodeDuration * 1000,
+      intervalMs: this.#config.deviceInterval * 1000,
+      polledAt: undefined,
+      decision: undefined,
+    };
+    this.#entries.set(entry.deviceCode, entry);
+    return entry;
+  }
+
+  /** Handles a token request of a device. Returning a user consumes the code. */
+  poll(deviceCode: string, client: Registration): DevicePoll {
+    const entry = this.#entries.get(deviceCode);
+    if (!entry || entry.client.id !== client.id) return 'unknown';
+    const now = this.#clock.now();
+    if (entry.expiresAt <= now) return 'expired';
+    const tooSoon =
+      entry.polledAt !== undefined && now - entry.polledAt < entry.intervalMs - TOLERANCE_MS;
+    entry.polledAt = now;
+    if (tooSoon) {
+      entry.intervalMs += SLOW_DOWN_MS;
+      return 'slow-down';
+    }
+    if (entry.decision === undefined) return 'pending';
+    if (entry.decision !== 'denied') this.#entries.delete(deviceCode);
+    return entry.decision;
+  }
+
+  /** Undecided authorizations, oldest first. */
+  waiting(): DeviceAuthorization[] {
+    return this.#undecided();
+  }
+
+  /** Finds an undecided authorization. Ignores case and separators in the code. */
+  find(userCode: string): DeviceAuthorization | undefined {
+    return this.#undecided().find(
+      (entry) => normalizeUserCode(entry.userCode) === normalizeUserCode(userCode),
+    );
+  }
+
+  decide({ deviceCode }: DeviceAuthorization, decision: Decision): void {
+    const entry = this.#entries.get(deviceCode);
+    if (entry) entry.decision = decision;
+  }
+
+  #undecided(): Entry[] {
+    const now = this.#clock.now();
+    return this.#entries
+      .all()
+      .filter(({ decision, expiresAt }) => decision === undefined && expiresAt > now);
+  }
+}
+
+function createUserCode(): string {
+  const letters = Array.from({ length: 8 }, () =>
+    USER_CODE_LETTERS.charAt(randomInt(USER_CODE_LETTERS.length)),
+  ).join('');
+  return `${letters.slice(0, 4)}-${letters.slice(4)}`;
+}
+
+function normalizeUserCode(userCode: string): string {
+  return userCode.toUpperCase().replace(/[^A-Z]/g, '');
+}
+
+const MAX_CODES = 10_000;
+
+/** A request approved by the user in the browser. */
+interface ApprovedRequest {
+  readonly client: Registration;
+  readonly user: string;
+  readonly scopes: readonly string[];
+  /** Includes the port. The client must repeat it exactly. */
+  readonly redirectUri: string;
+  /** PKCE code challenge, method S256. */
+  readonly codeChallenge: string;
+}
+
+/** Authorization codes, each valid for one exchange. */
+class AuthorizationCodes {
+  readonly #codes = new NewestByKey<ApprovedRequest & { readonly expiresAt: number }>(MAX_CODES);
+  readonly #lifetimeMs: number;
+  readonly #clock: Clock;
+
+  constructor(config: SsoConfig, clock: Clock) {
+    this.#lifetimeMs = config.codeDuration * 1000;
+    this.#clock = clock;
+  }
+
+  issue(request: ApprovedRequest): string {
+    const code = randomBytes(32).toString('base64url');
+    this.#codes.set(code, { ...request, expiresAt: this.#clock.now() + this.#lifetimeMs });
+    return code;
+  }
+
+  /**
+   * Returns the approved request. Every attempt uses up the code, even with a wrong client or
+   * verifier.
+   */
+  redeem(
+    code: string,
+    client: Registration,
+    redirectUri: string,
+    codeVerifier: string,
+  ): ApprovedRequest | undefined {
+    const approved = this.#codes.get(code);
+    this.#codes.delete(code);
+    const good =
+      approved !== undefined &&
+      approved.expiresAt > this.#clock.now() &&
+      approved.client.id === client.id &&
+      approved.redirectUri === redirectUri &&
+      approved.codeChallenge === createHash('sha256').update(codeVerifier).digest('base64url');
+    return good ? approved : undefined;
+  }
+}
+
+const MAX_REGISTRATIONS = 10_000;
+
+export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
+
+export const GRANT_TYPES = ['authorization_code', 'refresh_token', DEVICE_CODE_GRANT] as const;
+
+type GrantType = (typeof GRANT_TYPES)[number];
+
+/** Required scope of a token for the portal API. */
+export const ACCOUNT_ACCESS = 'sso:account:access';
+
+/** The registration data of a client. */
+export interface ClientMetadata {
+  readonly name: string;
+  /** Absent: the device flow, plus refresh tokens if the client requests scopes. */
+  readonly grantTypes: readonly GrantType[] | undefined;
+  readonly scopes: readonly string[] | undefined;
+  readonly redirectUris: readonly string[];
+}
+
+/** A registered OAuth client. */
+export interface Registration {
+  readonly id: string;
+  readonly secret: string;
+  readonly name: string;
+  readonly grantTypes: readonly GrantType[];
+  readonly scopes: readonly string[];
+  readonly redirectUris: readonly string[];
+  /** Milliseconds since the epoch, like `expiresAt`. */
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+}
+
+/** Clients of the identity center. They register themselves and are all public clients. */
+export class ClientRegistrations {
+  readonly #clients = new NewestByKey<Registration>(MAX_REGISTRATIONS);
+  readonly #lifetimeMs: number;
+  readonly #clock: Clock;
+
+  constructor(config: SsoConfig, clock: Clock) {
+    this.#lifetimeMs = config.registrationDuration * 1000;
+    this.#clock = clock;
+  }
+
+  add({ name, grantTypes, scopes, redirectUris }: ClientMetadata): Registration {
+    const issuedAt = this.#clock.now();
+    const client: Registration = {
+      id: randomBytes(16).toString('base64url'),
+      secret: randomBytes(48).toString('base64url'),
+      name,
+      // A legacy profile registers without scopes and gets no refresh token [W].
+      grantTypes:
+        grantTypes ?? (scopes ? [DEVICE_CODE_GRANT, 'refresh_token'] : [DEVICE_CODE_GRANT]),
+      scopes: scopes ?? [ACCOUNT_ACCESS],
+      redirectUris,
+      issuedAt,
+      expiresAt: issuedAt + this.#lifetimeMs,
+    };
+    this.#clients.set(client.id, client);
+    return client;
+  }
+
+  /** Returns a client with an unexpired registration. */
+  find(id: string): Registration | undefined {
+    const client = this.#clients.get(id);
+    return client && client.expiresAt > this.#clock.now() ? client : undefined;
+  }
+
+  /** Like `find`, but also checks the secret. */
+  authenticate(id: string, secret: string): Registration | undefined {
+    const client = this.find(id);
+    return client?.secret === secret ? client : undefined;
+  }
+}
+
+/** State shared by the APIs and the pages. It is not kept across restarts. */
+export class IdentityCenter {
+  readonly config: SsoConfig;
+  readonly clients: ClientRegistrations;
+  readonly codes: AuthorizationCodes;
+  readonly devices: DeviceAuthorizations;
+  readonly signIns: SignIns;
+
+  constructor(config: SsoConfig, switches: Switches, clock: Clock) {
+    this.config = config;
+    this.clients = new ClientRegistrations(config, clock);
+    this.codes = new AuthorizationCodes(config, clock);
+    this.devices = new DeviceAuthorizations(config, clock);
+    this.signIns = new SignIns(config, switches, clock);
+  }
 }

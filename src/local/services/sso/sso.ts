@@ -1,14 +1,11 @@
 import { AgentCoreError } from '../../../base/errors.ts';
-import type { Platform } from '../../platform.ts';
-import type { AwsService } from '../service.ts';
-import { AuthorizePage } from './authorize-page.ts';
-import type { DeviceAuthorization } from './device-authorizations.ts';
-import { DevicePage } from './device-page.ts';
-import { IdentityCenter } from './identity-center.ts';
-import { OidcApi } from './oidc-api.ts';
-import { PortalApi } from './portal-api.ts';
-import type { LiveToken } from './sign-ins.ts';
-import { getStartUrl, type SsoConfig } from './sso-config.ts';
+import { getStartUrl, type SsoConfig } from '../../config/identity-schema.ts';
+import type { AwsService } from '../../http/service.ts';
+import type { Platform } from '../platform.ts';
+import { OidcApi } from './oidc-service.ts';
+import { AuthorizePage, DevicePage } from './pages.ts';
+import { PortalApi } from './portal-service.ts';
+import { type DeviceAuthorization, IdentityCenter, type LiveToken } from './sign-ins.ts';
 
 interface WaitingDevice {
   readonly userCode: string;
