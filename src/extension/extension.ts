@@ -1,40 +1,39 @@
 import * as vscode from 'vscode';
 import type { WorkspaceCommand } from '../base/exec.ts';
-import { registerApprovals } from './approvals/approval-commands.ts';
-import { ApprovalsModel } from './approvals/approvals-watch.ts';
-import { CommandRegistry } from './commands/command-registry.ts';
-import { showError } from './commands/present-error.ts';
-import { CommandConsent, REVIEW_COMMAND } from './consent/command-consent.ts';
-import { prepareTokenCommand } from './consent/prepare-consent.ts';
-import { PROVIDER_ID } from './contributions.ts';
-import { openAwsLogin } from './credentials/aws-login.ts';
-import { WindowPrompts } from './credentials/person.ts';
-import { signIn } from './credentials/sign-in.ts';
-import { registerDiagnosticsCommands } from './diagnostics/diagnostics-commands.ts';
-import { SessionsModel } from './journal/journal-watch.ts';
-import { LocalAgentCores, prepareLocal } from './local-agentcore/prepare-local.ts';
-import { openLogChannel } from './log-channel.ts';
-import { registerPolicies } from './policies/register-policies.ts';
-import { registerAuditCommands } from './replay-log/audit-commands.ts';
-import { ActivityModel } from './replay-log/audit-watch.ts';
-import { registerReplayLogCommands } from './replay-log/replay-log-commands.ts';
-import { ReplayLogView } from './replay-log/replay-log-view.ts';
-import { registerRuntimes } from './runtimes/register-runtimes.ts';
-import { RuntimeStore } from './runtimes/runtime-store.ts';
-import { ServerController } from './servers/mcp-servers.ts';
-import { prepareCredentials } from './servers/prepare-credentials.ts';
-import { prepareWindow } from './servers/prepare-window.ts';
-import { ServersModel } from './servers/running-servers.ts';
-import { ServerPreparation } from './servers/server-preparation.ts';
-import { McpDefinitionProvider } from './servers/server-provider.ts';
-import { prepareVaultKey, VaultKey } from './servers/vault-key.ts';
-import { BillingStatusBar } from './sessions/billing-status.ts';
-import { offerToStopOrphans, registerSessionCommands } from './sessions/session-commands.ts';
-import { SessionsView } from './sessions/sessions-view.ts';
-import { ClientSecrets, prepareClientSecret } from './setup/client-secrets.ts';
-import { registerSetup } from './setup/register-setup.ts';
-import { getAwsFiles, getWindowEnvironment } from './window-environment.ts';
-import { getWorkspaceFolder } from './workspace-folder.ts';
+import { registerAuditCommands, registerReplayLogCommands } from './commands/activity-commands.ts';
+import { registerDiagnosticsCommands } from './commands/diagnostics-commands.ts';
+import { registerApprovals, registerPolicies } from './commands/policy-commands.ts';
+import { registerRuntimes } from './commands/profile-watcher.ts';
+import { offerToStopOrphans, registerSessionCommands } from './commands/session-commands.ts';
+import { registerSetup } from './commands/setup-commands.ts';
+import { ActivityModel } from './models/activity-model.ts';
+import { ApprovalsModel } from './models/approvals-model.ts';
+import { ServersModel } from './models/servers-model.ts';
+import { SessionsModel } from './models/sessions-model.ts';
+import { CommandConsent, prepareTokenCommand, REVIEW_COMMAND } from './servers/command-consent.ts';
+import { McpDefinitionProvider } from './servers/definition-provider.ts';
+import { LocalAgentCores, prepareLocal } from './servers/local-agentcore.ts';
+import { prepareCredentials, prepareWindow, ServerPreparation } from './servers/preparation.ts';
+import {
+  ClientSecrets,
+  prepareClientSecret,
+  prepareVaultKey,
+  VaultKey,
+} from './servers/secrets.ts';
+import { ServerController } from './servers/server-control.ts';
+import { PROVIDER_ID } from './settings/contributions.ts';
+import { RuntimeStore } from './settings/runtime-store.ts';
+import {
+  getAwsFiles,
+  getWindowEnvironment,
+  getWorkspaceFolder,
+} from './settings/window-settings.ts';
+import { CommandRegistry, openLogChannel } from './ui/command-registry.ts';
+import { showError } from './ui/errors.ts';
+import { openAwsLogin, signIn, WindowPrompts } from './ui/sign-in.ts';
+import { ReplayLogView } from './views/activity-view.ts';
+import { SessionsView } from './views/sessions-view.ts';
+import { BillingStatusBar } from './views/status-bar.ts';
 
 /** Creates all parts and registers them with VS Code. Nothing here waits for disk or network. */
 export function activate(context: vscode.ExtensionContext): void {

@@ -1,19 +1,16 @@
 import { expect, it } from 'vitest';
 import { AgentCoreError } from '../../src/base/errors.ts';
+import type { CredentialNode } from '../../src/extension/models/profiles-model.ts';
+import { createConfiguredNode, type RuntimeNode } from '../../src/extension/models/tree-nodes.ts';
+import { readEntry } from '../../src/extension/settings/runtime-entry.ts';
+import { ReplayLogView } from '../../src/extension/views/activity-view.ts';
+import { createCredentialItem } from '../../src/extension/views/credentials-view.ts';
+import { createRuntimeItem } from '../../src/extension/views/runtime-tree-items.ts';
 import {
   createApprovalItem,
   createApprovalsItem,
-} from '../../src/extension/approvals/approval-items.ts';
-import { createCredentialItem } from '../../src/extension/credentials/credential-items.ts';
-import type { CredentialNode } from '../../src/extension/credentials/credential-node.ts';
-import { ReplayLogView } from '../../src/extension/replay-log/replay-log-view.ts';
-import { readEntry } from '../../src/extension/runtimes/runtime-entry.ts';
-import { createRuntimeItem } from '../../src/extension/runtimes/runtime-items.ts';
-import {
-  createConfiguredNode,
-  type RuntimeNode,
-} from '../../src/extension/runtimes/runtime-node.ts';
-import { SessionsView } from '../../src/extension/sessions/sessions-view.ts';
+  SessionsView,
+} from '../../src/extension/views/sessions-view.ts';
 import { EventEmitter } from './vscode-stub.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00Z');

@@ -2,16 +2,16 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { matchesGlob } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { isPolicyFile } from '../../src/extension/commands/policy-commands.ts';
 import {
   Commands,
   Contexts,
   PROVIDER_ID,
   Settings,
   Views,
-} from '../../src/extension/contributions.ts';
-import { isPolicyFile } from '../../src/extension/policies/policy-files.ts';
-import { readEntry } from '../../src/extension/runtimes/runtime-entry.ts';
-import { validateRegion } from '../../src/extension/setup/typed-input.ts';
+} from '../../src/extension/settings/contributions.ts';
+import { readEntry } from '../../src/extension/settings/runtime-entry.ts';
+import { validateRegion } from '../../src/extension/setup/runtime-draft.ts';
 
 interface Placed {
   readonly command: string;

@@ -8,7 +8,7 @@ import {
   type Targets,
   type TrustPolicy,
 } from '../../aws/iam/policies.ts';
-import type { EntryRole } from '../runtimes/runtime-entry.ts';
+import type { EntryRole } from '../settings/runtime-entry.ts';
 
 /** The extension's minimum permissions on a runtime. */
 const NEEDS: Needs = { stop: true, list: false, userId: false };

@@ -1,23 +1,25 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
-import { Commands, Settings } from '../contributions.ts';
-import type { SessionsModel } from '../journal/journal-watch.ts';
-import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
-import type { RuntimeStore, WrittenEntry } from '../runtimes/runtime-store.ts';
-import { getTargetArn } from '../servers/server-environment.ts';
-import { stop } from '../sessions/session-commands.ts';
-import { findCaller } from '../setup/access-check.ts';
-import { pickMode } from '../setup/last-steps.ts';
-import { pickProfile } from '../setup/profile-step.ts';
-import { pickRole } from '../setup/role-step.ts';
+import { parseGatewayArn, parseRuntimeArn } from '../../aws/arn.ts';
+import type { Problem } from '../../aws/discovery/model.ts';
+import { createMissingStatements, formatStatement } from '../../aws/iam/access-denied.ts';
+import type { SessionsModel } from '../models/sessions-model.ts';
+import { Commands, Settings } from '../settings/contributions.ts';
+import type { RuntimeEntry } from '../settings/runtime-entry.ts';
+import type { RuntimeStore, WrittenEntry } from '../settings/runtime-store.ts';
+import { getTargetArn } from '../settings/server-environment.ts';
+import { findCaller } from '../setup/check-step.ts';
+import { pickProfile, pickRole } from '../setup/identity-steps.ts';
 import { toWrittenRole } from '../setup/runtime-draft.ts';
-import { createSetupContext, type SetupParts } from '../setup/setup-commands.ts';
-import { BACK } from '../setup/step-flow.ts';
-import type { CommandRegistry } from './command-registry.ts';
-import { pickEntry, resolveCommandTarget } from './command-subject.ts';
-import { getLogGroupUrl } from './log-group-url.ts';
-import { openSettings } from './open-settings.ts';
-import { revealEntry } from './reveal-entry.ts';
+import { pickMode } from '../setup/setup.ts';
+import { createSetupContext, type SetupParts } from '../setup/setup-context.ts';
+import type { CommandRegistry } from '../ui/command-registry.ts';
+import { openSettings, type Remedy, showProblem } from '../ui/errors.ts';
+import { BACK } from '../ui/wizard.ts';
+import { SHOW_PROBLEM } from '../views/runtime-tree-items.ts';
+import type { RuntimesView } from '../views/runtimes-view.ts';
+import { pickEntry, resolveCommandTarget } from './command-target.ts';
+import { stop } from './session-commands.ts';
 
 /** Registers the commands on one entry: change a field, remove it, copy or open related data. */
 export function registerRuntimeCommands(
@@ -211,4 +213,111 @@ async function createPolicyText(
 
 function formatJson(document: object): string {
   return JSON.stringify(document, undefined, 2);
+}
+
+const DEFAULT_ENDPOINT = 'DEFAULT';
+
+/**
+ * The CloudWatch log group of a runtime endpoint or a gateway. Sources: AgentCore Developer Guide,
+ * "Observability", for runtimes; the default name in the console for gateways.
+ *
+ * @param qualifier The endpoint, if the ARN contains none.
+ * @throws {AgentCoreError} `usage` if the ARN is neither a runtime nor a gateway.
+ */
+export function getLogGroupName(arn: string, qualifier?: string): string {
+  if (arn.includes(':gateway/')) {
+    const { gatewayId } = parseGatewayArn(arn);
+    return `/aws/vendedlogs/bedrock-agentcore/gateway/APPLICATION_LOGS/${gatewayId}`;
+  }
+  const { runtimeId, endpoint } = parseRuntimeArn(arn);
+  return `/aws/bedrock-agentcore/runtimes/${runtimeId}-${qualifier ?? endpoint ?? DEFAULT_ENDPOINT}`;
+}
+
+/** URL of the log group in the AWS console. Throws like {@link getLogGroupName}. */
+export function getLogGroupUrl(arn: string, qualifier?: string): string {
+  const [, partition, , region = ''] = arn.split(':');
+  const host = {
+    'aws-cn': 'console.amazonaws.cn',
+    'aws-us-gov': 'console.amazonaws-us-gov.com',
+  }[partition as string];
+  // The console decodes its fragment twice and uses `$` instead of `%`.
+  const group = encodeURIComponent(encodeURIComponent(getLogGroupName(arn, qualifier))).replaceAll(
+    '%',
+    '$',
+  );
+  return `https://${host ?? `${region}.console.aws.amazon.com`}/cloudwatch/home?region=${region}#logsV2:log-groups/log-group/${group}`;
+}
+
+const KEY = `agentcore.${Settings.runtimes}`;
+
+/** Opens the settings file at the entry with this name, or at the list if `name` is absent. */
+async function revealEntry(name: string | undefined): Promise<void> {
+  const told = vscode.workspace.getConfiguration().inspect<unknown>(KEY);
+  // In a remote window, the machine settings are on the remote host.
+  const ofUser =
+    vscode.env.remoteName === undefined
+      ? 'workbench.action.openSettingsJson'
+      : 'workbench.action.openRemoteSettingsFile';
+  const command =
+    told?.workspaceValue === undefined ? ofUser : 'workbench.action.openWorkspaceSettingsFile';
+  await vscode.commands.executeCommand(command, { revealSetting: { key: KEY } });
+  const editor = vscode.window.activeTextEditor;
+  if (!editor || !/\.(json|code-workspace)$/.test(editor.document.uri.path)) return;
+  const at = findEntryOffset(editor.document.getText(), name);
+  if (at === undefined) return;
+  const position = editor.document.positionAt(at);
+  editor.selection = new vscode.Selection(position, position);
+  editor.revealRange(
+    new vscode.Range(position, position),
+    vscode.TextEditorRevealType.InCenterIfOutsideViewport,
+  );
+}
+
+/** The offset of the entry's name in a settings file. Falls back to the start of the list. */
+export function findEntryOffset(text: string, name: string | undefined): number | undefined {
+  const list = text.indexOf(`"${KEY}"`);
+  if (list < 0) return undefined;
+  if (name === undefined) return list;
+  const written = JSON.stringify(name).replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const found = new RegExp(`"name"\\s*:\\s*${written}`).exec(text.slice(list));
+  return list + (found?.index ?? 0);
+}
+
+/** Registers the commands of the view "Runtimes". */
+export function registerRuntimesViewCommands(commands: CommandRegistry, view: RuntimesView): void {
+  commands.register(Commands.refreshRuntimes, () => view.refresh());
+  // Not awaited: the command returns before the user closes the message.
+  commands.register(SHOW_PROBLEM, (problem: Problem) => {
+    void showProblem(problem.sentence, getProblemRemedies(problem));
+  });
+}
+
+/** Returns the remedies for a discovery problem. */
+export function getProblemRemedies({
+  kind,
+  login,
+  denial,
+  unconfirmed,
+}: Problem): readonly Remedy[] {
+  const again = { kind: 'refreshRuntimes' } as const;
+  const statement = denial && createMissingStatements([denial])[0];
+  switch (kind) {
+    case 'credentials':
+      if (unconfirmed) return [{ kind: 'reviewCommand', command: unconfirmed }, again];
+      return login === undefined
+        ? [{ kind: 'openAwsConfig' }, again]
+        : [{ kind: 'signIn', profile: login }, again];
+    case 'denied':
+      return statement
+        ? [{ kind: 'copyStatement', text: formatStatement(statement) }, again]
+        : [again];
+    case 'no-region':
+      return [{ kind: 'discoverySettings' }, { kind: 'openAwsConfig' }];
+    case 'network':
+      return [{ kind: 'networkSettings' }, again];
+    case 'throttled':
+    case 'bound':
+    case 'failed':
+      return [again, { kind: 'showLogs' }];
+  }
 }

@@ -1,10 +1,13 @@
 import * as vscode from 'vscode';
-import type { EntryAuthorization } from '../runtimes/runtime-entry.ts';
-import { askText, pick } from './quick-steps.ts';
-import { isGateway, type RuntimeDraft } from './runtime-draft.ts';
+import type { EntryAuthorization } from '../settings/runtime-entry.ts';
+import { askText, BACK, type Back, type FlowStep, pick } from '../ui/wizard.ts';
+import {
+  isGateway,
+  type RuntimeDraft,
+  validateRequired,
+  validateTokenUrl,
+} from './runtime-draft.ts';
 import type { SetupContext } from './setup-context.ts';
-import { BACK, type Back, type FlowStep } from './step-flow.ts';
-import { validateRequired, validateTokenUrl } from './typed-input.ts';
 
 type Kind = EntryAuthorization['kind'];
 

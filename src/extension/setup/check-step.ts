@@ -1,32 +1,30 @@
 import * as vscode from 'vscode';
 import type { Identity } from '../../aws/credentials/caller-identity.ts';
+import type { CredentialPrompts } from '../../aws/credentials/options.ts';
 import { formatStatement } from '../../aws/iam/access-denied.ts';
 import type { Statement } from '../../aws/iam/policies.ts';
+import { getEnvironmentProfile } from '../../aws/shared-config.ts';
+import type { Environment } from '../../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { findUnconfirmed, type WorkspaceCommand } from '../../base/exec.ts';
-import { showError } from '../commands/present-error.ts';
-import { formatIdentity } from '../credentials/identity-words.ts';
-import type { RuntimeEntry } from '../runtimes/runtime-entry.ts';
-import { withPaths } from '../runtimes/runtime-store.ts';
-import { createServerEnvironment, type ServerEnvironment } from '../servers/server-environment.ts';
-import { UserCancelledError } from '../servers/server-preparation.ts';
-import { findCaller } from './access-check.ts';
-import { createSeparator, type PickItem, type PickList, pick } from './quick-steps.ts';
-import { addRecentRole } from './role-step.ts';
+import { createEntryCredentials, getRegion, toAssumeRole } from '../models/identities-model.ts';
+import { UserCancelledError } from '../servers/preparation.ts';
+import type { RuntimeEntry } from '../settings/runtime-entry.ts';
+import { withPaths } from '../settings/runtime-store.ts';
+import { createServerEnvironment, getTargetArn } from '../settings/server-environment.ts';
+import { showError } from '../ui/errors.ts';
+import { formatIdentity } from '../ui/labels.ts';
+import {
+  BACK,
+  createSeparator,
+  type FlowStep,
+  type PickItem,
+  type PickList,
+  pick,
+} from '../ui/wizard.ts';
+import { addRecentRole } from './identity-steps.ts';
 import { type RuntimeDraft, toEntry } from './runtime-draft.ts';
-import type { SetupContext } from './setup-context.ts';
-import { BACK, type FlowStep } from './step-flow.ts';
-
-/** The additional parameters of the check. */
-export interface CheckContext {
-  /** The path of `proxy.js`. */
-  readonly proxy: string;
-  readonly version: string;
-  /**
-   * The variables that a start adds: the network settings, and the client secret if it is stored.
-   */
-  readonly startVariables: (entry: RuntimeEntry) => Promise<ServerEnvironment>;
-}
+import type { CheckContext, SetupContext } from './setup-context.ts';
 
 type Answer =
   | { readonly kind: 'continue' }
@@ -245,4 +243,52 @@ function createTextItem(icon: string, text: string): PickItem<Answer> {
     ...(detail && { detail }),
     value: { kind: 'copy', text },
   };
+}
+
+/** The caller of a runtime. */
+interface Caller {
+  /** The identity of the profile's or the environment's credentials. */
+  readonly before: Identity;
+  /** The identity after the entry's role is assumed, if it has a role. */
+  readonly after: Identity | undefined;
+  /** Differences from the runtime, such as another account or region. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Requests the caller's identity from AWS, before and after the role is assumed.
+ *
+ * @param onBefore Receives the identity that assumes the role, before the role is assumed.
+ * @throws {AgentCoreError} `credentials` if the credentials cannot be resolved.
+ */
+export async function findCaller(
+  entry: RuntimeEntry,
+  options: {
+    readonly env: Environment;
+    readonly prompts: CredentialPrompts;
+    readonly onBefore?: (identity: Identity) => void;
+  },
+): Promise<Caller> {
+  const { env, prompts, onBefore } = options;
+  const [{ describeMismatches: mismatch, getCallerIdentity: whoAmI }, { openNetwork }] =
+    await Promise.all([
+      import('../../aws/credentials/caller-identity.ts'),
+      import('../../aws/endpoints.ts'),
+    ]);
+  const profile = entry.profile ?? getEnvironmentProfile(env);
+  const network = await openNetwork(profile, env);
+  const identify = async (role: RuntimeEntry['role']) =>
+    whoAmI({
+      profile,
+      region: getRegion(entry),
+      assumeRole: role && toAssumeRole(role),
+      env,
+      network,
+      credentials: await createEntryCredentials({ ...entry, role }, { env, prompts }),
+    });
+  const before = await identify(undefined);
+  onBefore?.(before);
+  const after = entry.role && (await identify(entry.role));
+  const arn = getTargetArn(entry);
+  return { before, after, warnings: arn ? mismatch(after ?? before, arn) : [] };
 }

@@ -8,7 +8,7 @@ import type { Statement } from '../../aws/iam/policies.ts';
 import type { Environment } from '../../base/environment.ts';
 import { getErrorMessage } from '../../base/errors.ts';
 import { ProxyTransport } from '../../client/proxy-client.ts';
-import type { ServerEnvironment } from '../servers/server-environment.ts';
+import type { ServerEnvironment } from '../settings/server-environment.ts';
 
 /** The outcome of one test call to a runtime or gateway. */
 type ProbeOutcome =

@@ -2,7 +2,54 @@ import type { CredentialPrompts } from '../../aws/credentials/options.ts';
 import type { Discovery } from '../../aws/discovery/discovery.ts';
 import type { Environment } from '../../base/environment.ts';
 import type { WorkspaceCommand } from '../../base/exec.ts';
-import type { RuntimeStore } from '../runtimes/runtime-store.ts';
+import { UserCancelledError } from '../servers/preparation.ts';
+import type { ClientSecrets } from '../servers/secrets.ts';
+import type { ServerController } from '../servers/server-control.ts';
+import type { RuntimeEntry } from '../settings/runtime-entry.ts';
+import type { RuntimeStore } from '../settings/runtime-store.ts';
+import type { ServerEnvironment } from '../settings/server-environment.ts';
+import { readDiscoverySettings } from '../settings/window-settings.ts';
+import { signIn } from '../ui/sign-in.ts';
+
+/** The additional parameters of the check. */
+export interface CheckContext {
+  /** The path of `proxy.js`. */
+  readonly proxy: string;
+  readonly version: string;
+  /**
+   * The variables that a start adds: the network settings, and the client secret if it is stored.
+   */
+  readonly startVariables: (entry: RuntimeEntry) => Promise<ServerEnvironment>;
+}
+
+export interface SetupParts {
+  readonly env: () => Environment;
+  readonly store: RuntimeStore;
+  readonly servers: ServerController;
+  readonly secrets: ClientSecrets;
+  readonly check: CheckContext;
+  readonly prompts: SetupContext['prompts'];
+  readonly discovery: SetupContext['discovery'];
+  readonly review: SetupContext['review'];
+}
+
+/** The common context of all questions under one title. */
+export function createSetupContext(parts: SetupParts, title: string): SetupContext {
+  const { env, store, prompts, discovery, review } = parts;
+  return {
+    title,
+    env,
+    store,
+    prompts,
+    discovery,
+    review,
+    async signIn(profile) {
+      const until = await signIn({ profile }, { env: env(), force: true });
+      if (!until) throw new UserCancelledError();
+    },
+    places: readDiscoverySettings,
+  };
+}
 
 /** The common context of all questions of the setup. */
 export interface SetupContext {

@@ -1,26 +1,44 @@
 import * as vscode from 'vscode';
+import { parseRuntimeArn } from '../../aws/arn.ts';
 import { getCallability, getTargetKind } from '../../aws/discovery/callability.ts';
 import type { DiscoveredScope } from '../../aws/discovery/discovery.ts';
 import type {
+  DiscoveredEndpoint,
   DiscoveredGateway,
   DiscoveredRuntime,
   DiscoveryScope,
   Problem,
 } from '../../aws/discovery/model.ts';
 import { formatDuration } from '../../base/format.ts';
-import { showError } from '../commands/present-error.ts';
-import { UserCancelledError } from '../servers/server-preparation.ts';
+import { UserCancelledError } from '../servers/preparation.ts';
+import { showError } from '../ui/errors.ts';
+import {
+  askText,
+  BACK,
+  type Back,
+  createSeparator,
+  type FlowStep,
+  type PickItem,
+  type PickList,
+  pick,
+  type StepPosition,
+} from '../ui/wizard.ts';
+import {
+  isAddress,
+  isGateway,
+  type RuntimeDraft,
+  validateArn,
+  validateEndpoint,
+  withFound,
+  withTarget,
+} from './runtime-draft.ts';
 import {
   chooseScope,
   getDefaultScope,
   listLikelyProfiles,
   pickScopeProfile,
-} from './place-step.ts';
-import { askText, createSeparator, type PickItem, type PickList, pick } from './quick-steps.ts';
-import { type RuntimeDraft, withTarget } from './runtime-draft.ts';
+} from './scope-step.ts';
 import type { SetupContext } from './setup-context.ts';
-import { BACK, type Back, type FlowStep, type StepPosition } from './step-flow.ts';
-import { isAddress, validateArn } from './typed-input.ts';
 
 type Target = DiscoveredRuntime | DiscoveredGateway;
 
@@ -295,4 +313,93 @@ async function handleProblem(problem: Problem, setup: SetupContext): Promise<str
     if (!(thrown instanceof UserCancelledError)) void showError(thrown);
   }
   return undefined;
+}
+
+const DEFAULT_ENDPOINT = 'DEFAULT';
+
+/** Prompts for the endpoint of the runtime and shows the version of each. */
+export function createEndpointStep(setup: SetupContext): FlowStep<RuntimeDraft> {
+  return {
+    applies: (draft) => !isGateway(draft),
+    async ask(draft, position) {
+      const arn = draft.arn as string;
+      const current = draft.qualifier ?? DEFAULT_ENDPOINT;
+      const isKnown = (name: string) =>
+        createEndpointItems(known?.endpoints, current).some(({ label }) => label === name);
+      let known = draft.found?.kind === 'runtime' ? draft.found : undefined;
+      const answer = await pick<string>({
+        title: setup.title,
+        position,
+        placeholder: vscode.l10n.t('Pick the endpoint to call, or type its name'),
+        items: createEndpointItems(known?.endpoints, current),
+        isActive: (name) => name === current,
+        typed: (text) =>
+          validateEndpoint(text) === undefined && !isKnown(text)
+            ? { label: vscode.l10n.t('Use the endpoint {0}', text), value: text }
+            : undefined,
+        ...(known?.endpoints === undefined && {
+          fill: async (list: PickList<string>) => {
+            for await (const found of find(arn, draft, setup, list.signal)) {
+              known = found;
+              list.show(createEndpointItems(found.endpoints, current));
+            }
+          },
+        }),
+      });
+      if (answer === BACK) return BACK;
+      // AgentCore uses DEFAULT if no qualifier is sent.
+      const qualifier = answer === DEFAULT_ENDPOINT ? undefined : answer;
+      return withFound({ ...draft, qualifier }, known);
+    },
+  };
+}
+
+/** Discovers a runtime that the user entered by ARN, for its endpoints and authorizer. */
+async function* find(
+  arn: string,
+  { profile }: RuntimeDraft,
+  setup: SetupContext,
+  signal: AbortSignal,
+): AsyncGenerator<DiscoveredRuntime> {
+  const place = { profile, region: parseRuntimeArn(arn).region };
+  try {
+    const discovery = await setup.discovery();
+    const request = { places: [place], gateways: false, signal };
+    for await (const { runtimes } of discovery.discover(request)) {
+      const found = runtimes?.items.find((runtime) => runtime.arn === arn);
+      if (found) yield found;
+    }
+  } catch {
+    // Without permission to list endpoints, the user can still type a name.
+  }
+}
+
+export function createEndpointItems(
+  endpoints: readonly DiscoveredEndpoint[] | undefined,
+  current: string,
+): readonly PickItem<string>[] {
+  const known = endpoints ?? [];
+  const names = new Set([...known.map(({ name }) => name), DEFAULT_ENDPOINT, current]);
+  return [...names].map((name) => {
+    const endpoint = known.find((one) => one.name === name);
+    return {
+      label: name,
+      description: endpoint ? formatEndpointDescription(endpoint) : '',
+      value: name,
+    };
+  });
+}
+
+function formatEndpointDescription({
+  liveVersion,
+  targetVersion,
+  status,
+}: DiscoveredEndpoint): string {
+  return [
+    liveVersion && vscode.l10n.t('version {0}', liveVersion),
+    targetVersion && vscode.l10n.t('version {0} on its way', targetVersion),
+    status !== 'READY' && status.toLowerCase().replaceAll('_', ' '),
+  ]
+    .filter(Boolean)
+    .join(' · ');
 }

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
-import { registerApprovals } from '../../../src/extension/approvals/approval-commands.ts';
-import { ApprovalsModel } from '../../../src/extension/approvals/approvals-watch.ts';
-import type { CommandRegistry } from '../../../src/extension/commands/command-registry.ts';
-import type { SessionsModel } from '../../../src/extension/journal/journal-watch.ts';
-import type { SessionNode } from '../../../src/extension/sessions/session-node.ts';
-import { SessionsView } from '../../../src/extension/sessions/sessions-view.ts';
+import { registerApprovals } from '../../../src/extension/commands/policy-commands.ts';
+import { ApprovalsModel } from '../../../src/extension/models/approvals-model.ts';
+import type { SessionsModel } from '../../../src/extension/models/sessions-model.ts';
+import type { SessionNode } from '../../../src/extension/models/tree-nodes.ts';
+import type { CommandRegistry } from '../../../src/extension/ui/command-registry.ts';
+import { SessionsView } from '../../../src/extension/views/sessions-view.ts';
 import {
   getApprovalsDirectory,
   type PendingApproval,

@@ -13,8 +13,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { readConfig, writeConfig } from '../../../src/extension/clients/client-config.ts';
-import { hasServer, withServer } from '../../../src/extension/clients/snippets.ts';
+import {
+  hasServer,
+  readConfig,
+  withServer,
+  writeConfig,
+} from '../../../src/extension/commands/client-config.ts';
 import { endWithTest } from '../../fixtures/running.ts';
 
 const SERVER = { command: 'npx', args: ['-y'], env: {} };

@@ -7,7 +7,7 @@ import {
   findClientFiles,
   findOwnFile,
   type Machine,
-} from '../../../src/extension/clients/client-paths.ts';
+} from '../../../src/extension/commands/client-config.ts';
 import { endWithTest } from '../../fixtures/running.ts';
 
 let root: string;

@@ -5,8 +5,8 @@ import {
   formatSnippet,
   hasServer,
   withServer,
-} from '../../../src/extension/clients/snippets.ts';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+} from '../../../src/extension/commands/client-config.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
 const entry = readEntry({ name: 'weather', arn: ARN, profile: 'work' });

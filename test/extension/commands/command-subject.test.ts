@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { resolveCommandTarget } from '../../../src/extension/commands/command-subject.ts';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+import { resolveCommandTarget } from '../../../src/extension/commands/command-target.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
 const entry = readEntry({ name: 'weather', arn: ARN, profile: 'work', qualifier: 'prod' });

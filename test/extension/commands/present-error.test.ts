@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { AgentCoreError } from '../../../src/base/errors.ts';
-import { showError } from '../../../src/extension/commands/present-error.ts';
+import { showError } from '../../../src/extension/ui/errors.ts';
 import { commands as stub, window } from '../vscode-stub.ts';
 
 beforeEach(() => {

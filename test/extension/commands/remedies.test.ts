@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { AgentCoreError } from '../../../src/base/errors.ts';
-import { getRemedies } from '../../../src/extension/commands/remedies.ts';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
+import { getRemedies } from '../../../src/extension/ui/errors.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
 const ENTRY = readEntry({ name: 'weather', arn: ARN, qualifier: 'prod' });

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { getLogGroupName, getLogGroupUrl } from '../../../src/extension/commands/log-group-url.ts';
 import {
   createProfilePolicy,
   createRolePolicy,
   createRoleTrustPolicy,
 } from '../../../src/extension/commands/policy-documents.ts';
-import { findEntryOffset } from '../../../src/extension/commands/reveal-entry.ts';
+import {
+  findEntryOffset,
+  getLogGroupName,
+  getLogGroupUrl,
+} from '../../../src/extension/commands/runtime-commands.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
 const GATEWAY = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:gateway/tools-ab12cd34ef';

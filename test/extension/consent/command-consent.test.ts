@@ -3,22 +3,22 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findUnconfirmed, type WorkspaceCommand } from '../../../src/base/exec.ts';
-import { getRemedies } from '../../../src/extension/commands/remedies.ts';
-import { CommandConsent } from '../../../src/extension/consent/command-consent.ts';
-import { prepareTokenCommand } from '../../../src/extension/consent/prepare-consent.ts';
-import { escapeInvisible, wrapLines } from '../../../src/extension/consent/shown-command.ts';
-import { openAwsLogin } from '../../../src/extension/credentials/aws-login.ts';
-import { createEntryCredentials } from '../../../src/extension/credentials/entry-credentials.ts';
-import { IdentitiesModel } from '../../../src/extension/credentials/identities.ts';
+import { openDiscovery } from '../../../src/extension/models/discovery-model.ts';
 import {
-  LocalAgentCores,
-  prepareLocal,
-} from '../../../src/extension/local-agentcore/prepare-local.ts';
-import { openDiscovery } from '../../../src/extension/runtimes/discoveries.ts';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { prepareWindow } from '../../../src/extension/servers/prepare-window.ts';
-import { ServerPreparation } from '../../../src/extension/servers/server-preparation.ts';
-import { getWindowEnvironment } from '../../../src/extension/window-environment.ts';
+  createEntryCredentials,
+  IdentitiesModel,
+} from '../../../src/extension/models/identities-model.ts';
+import {
+  CommandConsent,
+  prepareTokenCommand,
+} from '../../../src/extension/servers/command-consent.ts';
+import { LocalAgentCores, prepareLocal } from '../../../src/extension/servers/local-agentcore.ts';
+import { prepareWindow, ServerPreparation } from '../../../src/extension/servers/preparation.ts';
+import { escapeInvisible, wrapLines } from '../../../src/extension/servers/preview.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
+import { getWindowEnvironment } from '../../../src/extension/settings/window-settings.ts';
+import { getRemedies } from '../../../src/extension/ui/errors.ts';
+import { openAwsLogin } from '../../../src/extension/ui/sign-in.ts';
 import { SessionStore } from '../../../src/sessions/session-store.ts';
 import { endWithTest } from '../../fixtures/running.ts';
 import { window, workspace } from '../vscode-stub.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { formatDiagnostics } from '../../../src/extension/diagnostics/diagnostics.ts';
-import { readEntries } from '../../../src/extension/runtimes/runtime-entry.ts';
+import { formatDiagnostics } from '../../../src/extension/commands/diagnostics-commands.ts';
+import { readEntries } from '../../../src/extension/settings/runtime-entry.ts';
 
 it('lists runtimes and problems, without secrets or full account numbers', () => {
   const text = formatDiagnostics({

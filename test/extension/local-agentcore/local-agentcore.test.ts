@@ -2,13 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { LocalAgentCore } from '../../../src/extension/local-agentcore/local-agentcore.ts';
-import { createLocalVariables } from '../../../src/extension/local-agentcore/local-variables.ts';
 import {
+  createLocalVariables,
+  LocalAgentCore,
   LocalAgentCores,
   prepareLocal,
-} from '../../../src/extension/local-agentcore/prepare-local.ts';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+} from '../../../src/extension/servers/local-agentcore.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
 import { probeInvoke } from '../../../src/extension/setup/invoke-probe.ts';
 import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 import { endWithTest } from '../../fixtures/running.ts';

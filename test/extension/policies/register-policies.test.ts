@@ -1,9 +1,8 @@
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { CommandRegistry } from '../../../src/extension/commands/command-registry.ts';
-import { isPolicyFile } from '../../../src/extension/policies/policy-files.ts';
-import { registerPolicies } from '../../../src/extension/policies/register-policies.ts';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { RuntimeStore } from '../../../src/extension/runtimes/runtime-store.ts';
+import { isPolicyFile, registerPolicies } from '../../../src/extension/commands/policy-commands.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
+import { RuntimeStore } from '../../../src/extension/settings/runtime-store.ts';
+import type { CommandRegistry } from '../../../src/extension/ui/command-registry.ts';
 import { commands, languages, Position, Range, window, workspace } from '../vscode-stub.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { formatEntry } from '../../../src/extension/replay-log/entry-words.ts';
-import { toLogEntry } from '../../../src/extension/replay-log/log-filter.ts';
+import { toLogEntry } from '../../../src/extension/models/activity-model.ts';
+import { formatEntry } from '../../../src/extension/views/activity-view.ts';
 import type { CallRecord, JournalRecord } from '../../../src/state/journal/records.ts';
 import { foreignHead } from '../../journal/fixture.ts';
 

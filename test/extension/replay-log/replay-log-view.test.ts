@@ -1,12 +1,11 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { getJournalDirectory } from '../../../src/base/environment.ts';
-import type { CommandRegistry } from '../../../src/extension/commands/command-registry.ts';
-import { SessionsModel } from '../../../src/extension/journal/journal-watch.ts';
-import { registerAuditCommands } from '../../../src/extension/replay-log/audit-commands.ts';
-import { ActivityModel } from '../../../src/extension/replay-log/audit-watch.ts';
-import { LOG_KINDS } from '../../../src/extension/replay-log/log-filter.ts';
-import { ReplayLogView } from '../../../src/extension/replay-log/replay-log-view.ts';
+import { registerAuditCommands } from '../../../src/extension/commands/activity-commands.ts';
+import { ActivityModel, LOG_KINDS } from '../../../src/extension/models/activity-model.ts';
+import { SessionsModel } from '../../../src/extension/models/sessions-model.ts';
+import type { CommandRegistry } from '../../../src/extension/ui/command-registry.ts';
+import { ReplayLogView } from '../../../src/extension/views/activity-view.ts';
 import { AuditLog, getAuditDirectory } from '../../../src/state/audit/audit-log.ts';
 import { foreignHead, temporaryFolder, writePart } from '../../journal/fixture.ts';
 import { EventEmitter, env as vscodeEnv, window } from '../vscode-stub.ts';

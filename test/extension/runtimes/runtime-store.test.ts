@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { RuntimeStore } from '../../../src/extension/runtimes/runtime-store.ts';
+import { RuntimeStore } from '../../../src/extension/settings/runtime-store.ts';
 import { workspace } from '../vscode-stub.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { IdentitiesModel } from '../../../src/extension/credentials/identities.ts';
-import { DiscoveryModel } from '../../../src/extension/runtimes/discoveries.ts';
-import { readEntries } from '../../../src/extension/runtimes/runtime-entry.ts';
-import type { RuntimeNode } from '../../../src/extension/runtimes/runtime-node.ts';
-import type { RuntimeStore } from '../../../src/extension/runtimes/runtime-store.ts';
-import { RuntimesView } from '../../../src/extension/runtimes/runtimes-view.ts';
-import { getProblemRemedies } from '../../../src/extension/runtimes/runtimes-view-commands.ts';
+import { getProblemRemedies } from '../../../src/extension/commands/runtime-commands.ts';
+import { DiscoveryModel } from '../../../src/extension/models/discovery-model.ts';
+import { IdentitiesModel } from '../../../src/extension/models/identities-model.ts';
+import type { RuntimeNode } from '../../../src/extension/models/tree-nodes.ts';
+import { readEntries } from '../../../src/extension/settings/runtime-entry.ts';
+import type { RuntimeStore } from '../../../src/extension/settings/runtime-store.ts';
+import { RuntimesView } from '../../../src/extension/views/runtimes-view.ts';
 import { accessKey, CredentialHome, keys } from '../../aws/credentials/credential-fixtures.ts';
 import { httpAgent, start, statelessMcp } from '../../local/harness.ts';
 import { journalOfServers } from '../servers/journal-of-servers.ts';

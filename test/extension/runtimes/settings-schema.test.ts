@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
-import { readEntries, readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { createServerEnvironment } from '../../../src/extension/servers/server-environment.ts';
+import { readEntries, readEntry } from '../../../src/extension/settings/runtime-entry.ts';
+import { createServerEnvironment } from '../../../src/extension/settings/server-environment.ts';
 import { readProxySettings } from '../../../src/programs/proxy-settings.ts';
 
 const manifest = JSON.parse(await readFile('package.json', 'utf8'));

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
-import type { SessionsModel } from '../../../src/extension/journal/journal-watch.ts';
-import { ServersModel } from '../../../src/extension/servers/running-servers.ts';
+import { ServersModel } from '../../../src/extension/models/servers-model.ts';
+import type { SessionsModel } from '../../../src/extension/models/sessions-model.ts';
 import { createProgramRecord, readProcessState } from '../../../src/state/journal/processes.ts';
 import { temporaryFolder, writePart } from '../../journal/fixture.ts';
 import { EventEmitter } from '../vscode-stub.ts';

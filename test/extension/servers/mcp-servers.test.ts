@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { ServerController } from '../../../src/extension/servers/mcp-servers.ts';
-import { UserCancelledError } from '../../../src/extension/servers/server-preparation.ts';
-import type { Prepared } from '../../../src/extension/servers/server-provider.ts';
+import type { Prepared } from '../../../src/extension/servers/definition-provider.ts';
+import { UserCancelledError } from '../../../src/extension/servers/preparation.ts';
+import { ServerController } from '../../../src/extension/servers/server-control.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
 import { EventEmitter, commands as stub, workspace } from '../vscode-stub.ts';
 import { journalOfServers } from './journal-of-servers.ts';
 

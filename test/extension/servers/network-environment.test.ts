@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createNetworkVariables } from '../../../src/extension/servers/network-environment.ts';
+import { createNetworkVariables } from '../../../src/extension/settings/window-settings.ts';
 
 const NOTHING = {
   proxy: undefined,

@@ -1,8 +1,10 @@
 import { expect, it, vi } from 'vitest';
 import type { CredentialPrompts } from '../../../src/aws/credentials/options.ts';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { prepareCredentials } from '../../../src/extension/servers/prepare-credentials.ts';
-import { UserCancelledError } from '../../../src/extension/servers/server-preparation.ts';
+import {
+  prepareCredentials,
+  UserCancelledError,
+} from '../../../src/extension/servers/preparation.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
 import { accessKey, CredentialHome, keys } from '../../aws/credentials/credential-fixtures.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';

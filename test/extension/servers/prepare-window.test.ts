@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { prepareWindow } from '../../../src/extension/servers/prepare-window.ts';
+import { prepareWindow } from '../../../src/extension/servers/preparation.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
 import { workspace } from '../vscode-stub.ts';
 
 const entry = readEntry({ name: 'sample', local: {} });

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Commands } from '../../../src/extension/contributions.ts';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { registerServerCommands } from '../../../src/extension/servers/server-commands.ts';
-import { UserCancelledError } from '../../../src/extension/servers/server-preparation.ts';
+import { registerServerCommands } from '../../../src/extension/commands/server-commands.ts';
+import { UserCancelledError } from '../../../src/extension/servers/preparation.ts';
+import { Commands } from '../../../src/extension/settings/contributions.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
 import { commands as stub, window } from '../vscode-stub.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
 import {
   createServerEnvironment,
   getDefinitionVersion,
-} from '../../../src/extension/servers/server-environment.ts';
+} from '../../../src/extension/settings/server-environment.ts';
 import { readProxySettings } from '../../../src/programs/proxy-settings.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';

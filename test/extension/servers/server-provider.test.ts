@@ -1,14 +1,14 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type RuntimeEntry, readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+import { McpDefinitionProvider } from '../../../src/extension/servers/definition-provider.ts';
 import {
   type PreparationStep,
   ServerPreparation,
   UserCancelledError,
-} from '../../../src/extension/servers/server-preparation.ts';
-import { McpDefinitionProvider } from '../../../src/extension/servers/server-provider.ts';
-import { getAwsFiles } from '../../../src/extension/window-environment.ts';
+} from '../../../src/extension/servers/preparation.ts';
+import { type RuntimeEntry, readEntry } from '../../../src/extension/settings/runtime-entry.ts';
+import { getAwsFiles } from '../../../src/extension/settings/window-settings.ts';
 import { EventEmitter, workspace } from '../vscode-stub.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { expect, it, vi } from 'vitest';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { prepareCredentials } from '../../../src/extension/servers/prepare-credentials.ts';
-import { createServerEnvironment } from '../../../src/extension/servers/server-environment.ts';
+import { prepareCredentials } from '../../../src/extension/servers/preparation.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
+import { createServerEnvironment } from '../../../src/extension/settings/server-environment.ts';
 import {
   accessKey,
   CredentialHome,

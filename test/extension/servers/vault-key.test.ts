@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { createServerEnvironment } from '../../../src/extension/servers/server-environment.ts';
-import { prepareVaultKey, VaultKey } from '../../../src/extension/servers/vault-key.ts';
+import { prepareVaultKey, VaultKey } from '../../../src/extension/servers/secrets.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
+import { createServerEnvironment } from '../../../src/extension/settings/server-environment.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
 const free = readEntry({ name: 'free', arn: ARN });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { SessionsSnapshot } from '../../../src/extension/journal/journal-watch.ts';
-import { BillingStatusBar } from '../../../src/extension/sessions/billing-status.ts';
+import type { SessionsSnapshot } from '../../../src/extension/models/sessions-model.ts';
+import { BillingStatusBar } from '../../../src/extension/views/status-bar.ts';
 import { EventEmitter, window, workspace } from '../vscode-stub.ts';
 
 const MINUTE = 60_000;

@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
-import type { SessionsSnapshot } from '../../../src/extension/journal/journal-watch.ts';
-import type { SessionNode } from '../../../src/extension/sessions/session-node.ts';
-import { SessionsView } from '../../../src/extension/sessions/sessions-view.ts';
+import type { SessionsSnapshot } from '../../../src/extension/models/sessions-model.ts';
+import type { SessionNode } from '../../../src/extension/models/tree-nodes.ts';
+import { SessionsView } from '../../../src/extension/views/sessions-view.ts';
 import { EventEmitter } from '../vscode-stub.ts';
 
 /** A view of sessions that may be billed, and the events that VS Code receives. */

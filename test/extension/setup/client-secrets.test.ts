@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
-import { createServerEnvironment } from '../../../src/extension/servers/server-environment.ts';
-import { ClientSecrets, prepareClientSecret } from '../../../src/extension/setup/client-secrets.ts';
+import { ClientSecrets, prepareClientSecret } from '../../../src/extension/servers/secrets.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
+import { createServerEnvironment } from '../../../src/extension/settings/server-environment.ts';
 import { workspace } from '../vscode-stub.ts';
 
 const ARN = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';

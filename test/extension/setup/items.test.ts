@@ -4,12 +4,14 @@ import { describe, expect, it } from 'vitest';
 import type { DiscoveredScope } from '../../../src/aws/discovery/discovery.ts';
 import type { DiscoveredRuntime } from '../../../src/aws/discovery/model.ts';
 import { createAuthorizationSteps } from '../../../src/extension/setup/authorization-step.ts';
-import { createEndpointItems } from '../../../src/extension/setup/endpoint-step.ts';
-import { pickMode } from '../../../src/extension/setup/last-steps.ts';
-import { addRecentRole, createRoleItems } from '../../../src/extension/setup/role-step.ts';
+import { addRecentRole, createRoleItems } from '../../../src/extension/setup/identity-steps.ts';
 import { EMPTY_DRAFT, type RuntimeDraft } from '../../../src/extension/setup/runtime-draft.ts';
+import { pickMode } from '../../../src/extension/setup/setup.ts';
 import type { SetupContext } from '../../../src/extension/setup/setup-context.ts';
-import { createTargetItems } from '../../../src/extension/setup/target-step.ts';
+import {
+  createEndpointItems,
+  createTargetItems,
+} from '../../../src/extension/setup/target-step.ts';
 import { temporaryFolder } from '../../journal/fixture.ts';
 import { window } from '../vscode-stub.ts';
 

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { UserCancelledError } from '../../../src/extension/servers/server-preparation.ts';
-import { askText, type PickList, pick } from '../../../src/extension/setup/quick-steps.ts';
-import { BACK } from '../../../src/extension/setup/step-flow.ts';
+import { UserCancelledError } from '../../../src/extension/servers/preparation.ts';
+import { askText, BACK, type PickList, pick } from '../../../src/extension/ui/wizard.ts';
 import { type InputBox, QuickInputButtons, type QuickPick, window } from '../vscode-stub.ts';
 
 const items = [

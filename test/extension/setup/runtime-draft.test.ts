@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readEntry } from '../../../src/extension/runtimes/runtime-entry.ts';
+import { readEntry } from '../../../src/extension/settings/runtime-entry.ts';
 import {
   EMPTY_DRAFT,
   suggestName,

@@ -10,8 +10,8 @@ import {
   type WorkspaceCommand,
 } from '../../../src/base/exec.ts';
 import { toWrittenEntry } from '../../../src/extension/setup/runtime-draft.ts';
+import { askForRuntime } from '../../../src/extension/setup/setup.ts';
 import type { SetupContext } from '../../../src/extension/setup/setup-context.ts';
-import { askForRuntime } from '../../../src/extension/setup/setup-wizard.ts';
 import { type LocalRuntime, startLocalRuntime } from '../../../src/local/local-runtime.ts';
 import { forgetfulRuntime, running } from '../../fixtures/proxied-runtime.ts';
 import { endWithTest } from '../../fixtures/running.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findServerTools, waitForTools } from '../../../src/extension/setup/start-and-list.ts';
+import { findServerTools, waitForTools } from '../../../src/extension/setup/start-server.ts';
 import { MAX_WAIT_MS } from '../../fixtures/bounds.ts';
 
 const before = new Set(['mcp_other_a', 'copilot_readFile']);

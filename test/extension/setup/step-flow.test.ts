@@ -5,7 +5,7 @@ import {
   type FlowStep,
   runWizard,
   type StepPosition,
-} from '../../../src/extension/setup/step-flow.ts';
+} from '../../../src/extension/ui/wizard.ts';
 
 type Draft = Readonly<Record<string, string | undefined>>;
 

@@ -7,7 +7,7 @@ import {
   validateRegion,
   validateRoleArns,
   validateTokenUrl,
-} from '../../../src/extension/setup/typed-input.ts';
+} from '../../../src/extension/setup/runtime-draft.ts';
 
 const RUNTIME = 'arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/weather-Ab12Cd34Ef';
 

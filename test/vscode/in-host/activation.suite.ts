@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { suite, suiteSetup, teardown, test } from 'mocha';
 import * as vscode from 'vscode';
-import { Commands, Settings, Views } from '../../../src/extension/contributions.ts';
+import { Commands, Settings, Views } from '../../../src/extension/settings/contributions.ts';
 
 const SECTION = 'agentcore';
 

@@ -1,0 +1,128 @@
+import * as vscode from 'vscode';
+import type { SessionInfo } from '../../sessions/session-info.ts';
+import type { ServersModel } from '../models/servers-model.ts';
+import type { SessionsModel } from '../models/sessions-model.ts';
+import { createConfiguredNode, type RuntimeNode } from '../models/tree-nodes.ts';
+import { UserCancelledError } from '../servers/preparation.ts';
+import type { ServerController } from '../servers/server-control.ts';
+import { Commands } from '../settings/contributions.ts';
+import type { RuntimeEntry } from '../settings/runtime-entry.ts';
+import type { RuntimeStore } from '../settings/runtime-store.ts';
+import type { CommandRegistry } from '../ui/command-registry.ts';
+import { formatEntryDescription } from '../views/runtime-tree-items.ts';
+import { stop as stopSessions } from './session-commands.ts';
+
+/** Identifies a server: a tree item or a name. */
+type Given = RuntimeNode | { readonly name: string } | undefined;
+
+/** Registers the commands on the servers of this window. */
+export function registerServerCommands(
+  commands: CommandRegistry,
+  parts: {
+    readonly store: RuntimeStore;
+    readonly servers: ServerController;
+    readonly running: ServersModel;
+    readonly journal: SessionsModel;
+  },
+): void {
+  const { store, servers, running, journal } = parts;
+  const isHere = ({ name }: RuntimeEntry) => running.getRunningPlace(name) === 'here';
+
+  const choose = async (given: Given, isMeant: (entry: RuntimeEntry) => boolean) => {
+    const name = getName(given);
+    if (name !== undefined) return name;
+    if (store.entries.length === 0) return offerSetUp();
+    await running.refresh();
+    return pick(store.entries.filter(isMeant), running, isMeant === isHere);
+  };
+
+  commands.register(Commands.startServer, async (given: Given) => {
+    const name = await choose(given, (entry) => !isHere(entry));
+    await withProgress(vscode.l10n.t('Starting {0}', name), () => servers.start(name));
+  });
+
+  commands.register(Commands.stopServer, async (given: Given) => {
+    const name = await choose(given, isHere);
+    await withProgress(vscode.l10n.t('Stopping {0}', name), () => servers.stop(name));
+  });
+
+  commands.register(Commands.restartServer, async (given: Given) => {
+    const name = await choose(given, isHere);
+    await withProgress(vscode.l10n.t('Restarting {0}', name), () => servers.restart(name));
+  });
+
+  commands.register(Commands.showServerOutput, async (given: Given) => {
+    await servers.showOutput(await choose(given, () => true));
+  });
+
+  commands.register(Commands.resetSession, async (given: Given) => {
+    const name = await choose(given, isHere);
+    const pids = new Set(running.getPids(name));
+    await withProgress(vscode.l10n.t('Resetting the session of {0}', name), () =>
+      servers.restart(name, async () => {
+        // Stop the sessions that the server left running, as it does in mode `identity`.
+        const { entries } = await journal.refresh();
+        await stopSessions(
+          journal,
+          entries.filter((entry) => isUsedBy(entry, pids)),
+        );
+      }),
+    );
+  });
+}
+
+function isUsedBy({ mayBill, programs }: SessionInfo, pids: ReadonlySet<number>): boolean {
+  return mayBill && programs.some(({ pid, liveness }) => liveness !== 'elsewhere' && pids.has(pid));
+}
+
+function getName(given: Given): string | undefined {
+  if (!given) return undefined;
+  if ('kind' in given) return given.kind === 'configured' ? given.entry.name : undefined;
+  return given.name;
+}
+
+/** @throws {Cancelled} always, because there is no server for the command. */
+async function offerSetUp(): Promise<never> {
+  const setUp = vscode.l10n.t('Set Up Runtime');
+  const sentence = vscode.l10n.t('No runtime is set up.');
+  const chosen = await vscode.window.showInformationMessage(sentence, setUp);
+  if (chosen === setUp) await vscode.commands.executeCommand(Commands.setUpRuntime);
+  throw new UserCancelledError();
+}
+
+/**
+ * Lets the user pick a server. If there is only one, returns it without a prompt.
+ *
+ * @param mustRun Whether `entries` are the running or the stopped servers.
+ * @throws {Cancelled} if there is no server or the user cancels.
+ */
+async function pick(
+  entries: readonly RuntimeEntry[],
+  running: ServersModel,
+  mustRun: boolean,
+): Promise<string> {
+  const [first] = entries;
+  if (!first) {
+    const sentence = mustRun
+      ? vscode.l10n.t('No server runs in this window.')
+      : vscode.l10n.t('All servers run already.');
+    void vscode.window.showInformationMessage(sentence);
+    throw new UserCancelledError();
+  }
+  if (entries.length === 1) return first.name;
+  const items = entries.map((entry) => ({
+    label: entry.name,
+    description: formatEntryDescription(entry, running.getRunningPlace(entry.name)),
+    detail: createConfiguredNode(entry).arn ?? '',
+  }));
+  const chosen = await vscode.window.showQuickPick(items, {
+    placeHolder: vscode.l10n.t('Pick a server'),
+    matchOnDetail: true,
+  });
+  if (!chosen) throw new UserCancelledError();
+  return chosen.label;
+}
+
+function withProgress(title: string, work: () => Promise<void>): Thenable<void> {
+  return vscode.window.withProgress({ location: vscode.ProgressLocation.Window, title }, work);
+}

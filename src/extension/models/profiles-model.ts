@@ -1,0 +1,133 @@
+import type { Identity } from '../../aws/credentials/caller-identity.ts';
+import type { Profile } from '../../aws/credentials/profiles.ts';
+import type { RoleTarget } from '../../aws/credentials/recent-roles.ts';
+import type { SsoSession } from '../../aws/sso/sso-session.ts';
+import type { LoginStatus } from '../../aws/sso/token-cache.ts';
+import { type Environment, getStateDirectory } from '../../base/environment.ts';
+import { getErrorMessage } from '../../base/errors.ts';
+
+/**
+ * Reads all sources of credentials from files on this machine: SSO sessions and their logins,
+ * profiles, the environment's access key, and roles. If one source is unreadable, it becomes a
+ * problem node and the others remain.
+ */
+export async function readOverview(env: Environment): Promise<readonly CredentialNode[]> {
+  const parts = await Promise.all([
+    catchAsProblem(readSessions(env)),
+    catchAsProblem(readProfiles(env)),
+    catchAsProblem(readRoles(env)),
+  ]);
+  const [sessions = [], profiles = [], roles = []] = parts;
+  const hasKey = Boolean(env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY);
+  const nodes = [
+    ...sessions,
+    ...profiles,
+    ...(hasKey ? [{ kind: 'environment' as const }] : []),
+    ...roles,
+  ];
+  // Sessions and profiles share one file, so its error is shown only once.
+  const seen = new Set<string>();
+  return nodes.filter((node) => {
+    if (node.kind !== 'problem') return true;
+    const sentence = getErrorMessage(node.failure);
+    return !seen.has(sentence) && seen.add(sentence);
+  });
+}
+
+async function readSessions(env: Environment): Promise<readonly SsoNode[]> {
+  const [{ listSsoSessions, findSsoSession }, { readLoginStatus: loginStatus }, { listProfiles }] =
+    await Promise.all([
+      import('../../aws/sso/sso-session.ts'),
+      import('../../aws/sso/token-cache.ts'),
+      import('../../aws/credentials/profiles.ts'),
+    ]);
+  const named = await listSsoSessions(env);
+  // Legacy SSO profiles have no session name. Treat each start URL as one session.
+  const legacy = (await listProfiles(env)).filter(
+    ({ kind, problem }) => kind === 'sso-legacy' && problem === undefined,
+  );
+  const unnamed = await Promise.all(
+    legacy.map(({ name }) => findSsoSession({ profile: name }, env)),
+  );
+  const byUrl = new Map(unnamed.map((session) => [session.startUrl, session]));
+  return Promise.all(
+    [...named, ...byUrl.values()].map(async (session) => ({
+      kind: 'sso' as const,
+      session,
+      status: await loginStatus(session, { env }),
+    })),
+  );
+}
+
+async function readProfiles(env: Environment): Promise<readonly CredentialNode[]> {
+  const { listProfiles } = await import('../../aws/credentials/profiles.ts');
+  return (await listProfiles(env)).map((profile) => ({ kind: 'profile', profile }));
+}
+
+async function readRoles(env: Environment): Promise<readonly CredentialNode[]> {
+  const { RoleTargets } = await import('../../aws/credentials/recent-roles.ts');
+  const roles = await new RoleTargets(getStateDirectory(env)).list();
+  return roles.length > 0 ? [{ kind: 'roles', roles }] : [];
+}
+
+async function catchAsProblem(
+  reading: Promise<readonly CredentialNode[]>,
+): Promise<readonly CredentialNode[]> {
+  try {
+    return await reading;
+  } catch (failure) {
+    return [{ kind: 'problem', failure }];
+  }
+}
+
+/** The nodes of the view "Credentials", also passed to its commands. */
+export type CredentialNode =
+  | SsoNode
+  | ProfileNode
+  | EnvironmentNode
+  | RolesNode
+  | RoleNode
+  | IdentityNode
+  | CredentialProblemNode;
+
+export interface SsoNode {
+  readonly kind: 'sso';
+  readonly session: SsoSession;
+  readonly status: LoginStatus;
+}
+
+export interface ProfileNode {
+  readonly kind: 'profile';
+  readonly profile: Profile;
+}
+
+/** The access key in VS Code's environment. */
+interface EnvironmentNode {
+  readonly kind: 'environment';
+}
+
+/** Recently used and named roles. */
+interface RolesNode {
+  readonly kind: 'roles';
+  readonly roles: readonly RoleTarget[];
+}
+
+export interface RoleNode {
+  readonly kind: 'role';
+  readonly role: RoleTarget;
+  readonly arn: string;
+}
+
+export interface IdentityNode {
+  readonly kind: 'identity';
+  /** The profile of the identity. Absent for the environment. */
+  readonly profile: string | undefined;
+  readonly identity: Identity;
+  readonly arn: string;
+}
+
+/** An error of a profile, a file or an identity. */
+export interface CredentialProblemNode {
+  readonly kind: 'problem';
+  readonly failure: unknown;
+}

@@ -1,0 +1,153 @@
+import * as vscode from 'vscode';
+import type { Environment } from '../../base/environment.ts';
+import { getErrorMessage } from '../../base/errors.ts';
+import type { SessionInfo } from '../../sessions/session-info.ts';
+import type { SessionStore } from '../../sessions/session-store.ts';
+import type { GetExternalId } from '../../sessions/stop-session.ts';
+import type { FollowedRecord } from '../../state/journal/follow.ts';
+import { getAwsFilesKey } from '../settings/window-settings.ts';
+
+/** The sessions at one point in time, or the reason why they are unavailable. */
+export interface SessionsSnapshot {
+  /** Newest first. */
+  readonly entries: readonly SessionInfo[];
+  /** One message per unreadable journal file. */
+  readonly problems: readonly string[];
+  /** Time of the read (`Date.now()`). */
+  readonly at: number;
+}
+
+/** Poll intervals in milliseconds, with and without sessions that may be billed. */
+const LOOK_WHILE_BILLING = 5_000;
+
+const LOOK_OTHERWISE = 30_000;
+
+/** Debounce in milliseconds after a change of the journal. */
+const DEBOUNCE_MS = 300;
+
+/**
+ * The sessions of all programs of this user, in all windows, as recorded in the journal. Reads the
+ * journal when it changes and at intervals, because sessions also end by timeout.
+ */
+export class SessionsModel implements vscode.Disposable {
+  readonly #env: () => Environment;
+  readonly #getExternalId: GetExternalId;
+  readonly #changed = new vscode.EventEmitter<SessionsSnapshot>();
+  readonly #recorded = new vscode.EventEmitter<FollowedRecord>();
+  readonly #ending = new AbortController();
+  #sessions: { readonly key: string; readonly known: Promise<SessionStore> } | undefined;
+  #snapshot: SessionsSnapshot = { entries: [], problems: [], at: 0 };
+  #reading: Promise<SessionsSnapshot> | undefined;
+  #isStale = false;
+  #timer: NodeJS.Timeout | undefined;
+  #settling: NodeJS.Timeout | undefined;
+
+  /** @param externalIdOf Needed to stop a session if its role requires an external ID. */
+  constructor(env: () => Environment, externalIdOf: GetExternalId = () => undefined) {
+    this.#env = env;
+    this.#getExternalId = externalIdOf;
+  }
+
+  get onDidChange(): vscode.Event<SessionsSnapshot> {
+    return this.#changed.event;
+  }
+
+  /** Fires for each new record of any program. */
+  get onDidRecord(): vscode.Event<FollowedRecord> {
+    return this.#recorded.event;
+  }
+
+  get snapshot(): SessionsSnapshot {
+    return this.#snapshot;
+  }
+
+  /** Loaded on first use. Rejects if the state directory in the environment is invalid. */
+  sessions(): Promise<SessionStore> {
+    const env = this.#env();
+    const key = getAwsFilesKey(env);
+    // Other AWS files or another confirmed command can lead to other credentials.
+    if (this.#sessions?.key !== key) {
+      const known = import('../../sessions/session-store.ts').then(
+        ({ SessionStore: Sessions }) => new Sessions(env, 'extension', this.#getExternalId),
+      );
+      this.#sessions = { key, known };
+    }
+    return this.#sessions.known;
+  }
+
+  /** Starts watching and returns immediately, so activation does not wait. */
+  start(): void {
+    void this.#follow();
+    void this.refresh();
+  }
+
+  /** Reads the journal now. Never rejects. */
+  refresh(): Promise<SessionsSnapshot> {
+    this.#isStale = true;
+    this.#reading ??= this.#readUntilFresh().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  dispose(): void {
+    this.#ending.abort();
+    clearTimeout(this.#timer);
+    clearTimeout(this.#settling);
+    this.#changed.dispose();
+    this.#recorded.dispose();
+  }
+
+  async #readUntilFresh(): Promise<SessionsSnapshot> {
+    while (this.#isStale && !this.#ending.signal.aborted) {
+      this.#isStale = false;
+      this.#snapshot = await this.#read();
+    }
+    if (this.#ending.signal.aborted) return this.#snapshot;
+    this.#changed.fire(this.#snapshot);
+    this.#wakeUp();
+    return this.#snapshot;
+  }
+
+  async #read(): Promise<SessionsSnapshot> {
+    const at = Date.now();
+    try {
+      const { entries, problems } = await (await this.sessions()).read();
+      return { entries, problems, at };
+    } catch (thrown) {
+      return { entries: this.#snapshot.entries, problems: [getErrorMessage(thrown)], at };
+    }
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#ending;
+    try {
+      const [{ followJournal }, { folder }] = await Promise.all([
+        import('../../state/journal/follow.ts'),
+        this.sessions(),
+      ]);
+      for await (const record of followJournal(folder, signal)) {
+        this.#recorded.fire(record);
+        this.#settle();
+      }
+    } catch (thrown) {
+      this.#snapshot = { ...this.#snapshot, problems: [getErrorMessage(thrown)], at: Date.now() };
+      this.#changed.fire(this.#snapshot);
+    }
+  }
+
+  #settle(): void {
+    this.#settling ??= setTimeout(() => {
+      this.#settling = undefined;
+      void this.refresh();
+    }, DEBOUNCE_MS);
+  }
+
+  /** Idle timeouts pass and sessions end without a record in the journal. */
+  #wakeUp(): void {
+    clearTimeout(this.#timer);
+    const bills = this.#snapshot.entries.some(({ mayBill }) => mayBill);
+    const wait = bills ? LOOK_WHILE_BILLING : LOOK_OTHERWISE;
+    this.#timer = setTimeout(() => void this.refresh(), wait);
+  }
+}

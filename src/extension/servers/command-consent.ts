@@ -1,0 +1,194 @@
+import * as vscode from 'vscode';
+import { AgentCoreError } from '../../base/errors.ts';
+import {
+  digestCommand,
+  findUnconfirmed,
+  UnconfirmedCommand,
+  type WorkspaceCommand,
+} from '../../base/exec.ts';
+import { Settings } from '../settings/contributions.ts';
+import { isWorkspaceSetting } from '../settings/window-settings.ts';
+import type { PreparationStep } from './preparation.ts';
+import { escapeInvisible, Preview, wrapLines } from './preview.ts';
+
+/** Internal command of a button: shows a workspace command for confirmation. */
+export const REVIEW_COMMAND = '_agentcore.reviewCommand';
+
+/** Storage key of the digests, each with the kind of command. */
+const KEY = 'confirmedCommands';
+
+/** The oldest one is dropped first. */
+const MAX_CONFIRMED = 200;
+
+/** In characters. A longer text opens in an editor instead of the dialog. */
+const MAX_DIALOG_LENGTH = 600;
+
+const MAX_DIALOG_LINES = 8;
+
+/**
+ * The confirmed workspace commands, by their exact text. Confirmations apply only
+ * to this workspace, because a relative path is a different program in another one.
+ */
+export class CommandConsent implements vscode.Disposable {
+  readonly #memory: vscode.Memento;
+  readonly #canAsk: boolean;
+  readonly #preview = new Preview('agentcore-command');
+  readonly #changed = new vscode.EventEmitter<void>();
+  readonly #asking = new Map<string, Promise<boolean>>();
+
+  /**
+   * @param canAsk `false` if there is no user, as in extension tests. All commands are then denied.
+   */
+  constructor(memory: vscode.Memento, canAsk: boolean) {
+    this.#memory = memory;
+    this.#canAsk = canAsk;
+  }
+
+  /** Fires when the user confirms a command. */
+  get onDidChange(): vscode.Event<void> {
+    return this.#changed.event;
+  }
+
+  /** The digests of all confirmed commands of a kind. */
+  digests(kind: WorkspaceCommand['kind']): readonly string[] {
+    return this.#confirmed()
+      .filter((entry) => entry.startsWith(`${kind}:`))
+      .map((entry) => entry.slice(kind.length + 1));
+  }
+
+  /**
+   * @throws {AgentCoreError} `credentials` if it is not confirmed. Pass it to
+   *   {@link confirmNeeded}.
+   */
+  require(command: WorkspaceCommand, name: string): void {
+    if (this.#confirmed().includes(getKey(command))) return;
+    throw new AgentCoreError('credentials', formatUnconfirmedMessage(command, name), {
+      cause: new UnconfirmedCommand(command),
+    });
+  }
+
+  /**
+   * Prompts for the command that an error requires.
+   *
+   * @returns whether it is confirmed now, or `undefined` if the error requires none.
+   */
+  async confirmNeeded(thrown: unknown): Promise<boolean | undefined> {
+    const command = findUnconfirmed(thrown);
+    return command && this.confirm(command);
+  }
+
+  /** Shows the command and prompts the user to allow it. Concurrent calls share one prompt. */
+  confirm(command: WorkspaceCommand): Promise<boolean> {
+    const key = getKey(command);
+    if (this.#confirmed().includes(key)) return Promise.resolve(true);
+    let asking = this.#asking.get(key);
+    if (!asking) {
+      asking = this.#ask(command).finally(() => this.#asking.delete(key));
+      this.#asking.set(key, asking);
+    }
+    return asking;
+  }
+
+  dispose(): void {
+    this.#changed.dispose();
+    this.#preview.dispose();
+  }
+
+  async #ask(command: WorkspaceCommand): Promise<boolean> {
+    if (!this.#canAsk || !vscode.workspace.isTrusted) return false;
+    const text = escapeInvisible(command.text);
+    const question = formatQuestion(command);
+    const action = getActionLabel(command);
+    const isShort = text.length <= MAX_DIALOG_LENGTH && text.split('\n').length <= MAX_DIALOG_LINES;
+    const chosen = isShort
+      ? await vscode.window.showWarningMessage(question, { modal: true, detail: text }, action)
+      : await this.#preview.show('command', wrapLines(text), () =>
+          vscode.window.showWarningMessage(question, action),
+        );
+    if (chosen !== action) return false;
+    const confirmed = [...this.#confirmed(), getKey(command)].slice(-MAX_CONFIRMED);
+    await this.#memory.update(KEY, confirmed);
+    this.#changed.fire();
+    return true;
+  }
+
+  #confirmed(): readonly string[] {
+    return this.#memory.get<readonly string[]>(KEY, []);
+  }
+}
+
+function getKey(command: WorkspaceCommand): string {
+  return `${command.kind}:${digestCommand(command)}`;
+}
+
+function formatQuestion({ kind }: WorkspaceCommand): string {
+  switch (kind) {
+    case 'credential_process':
+      return vscode.l10n.t(
+        'Run this command to get AWS credentials? It comes from an AWS file of this workspace.',
+      );
+    case 'tokenCommand':
+      return vscode.l10n.t(
+        'Run this command to get a bearer token? It comes from the settings of this workspace.',
+      );
+    case 'awsLogin':
+      return vscode.l10n.t(
+        'Run this command with these AWS files? They come from this workspace, and the AWS CLI can start programs that they name.',
+      );
+    case 'localConfig':
+      return vscode.l10n.t(
+        'Run the commands of this local AgentCore configuration? It comes from this workspace.',
+      );
+    case 'environmentSecret':
+      return vscode.l10n.t(
+        'Send the OAuth client secret of the environment (AGENTCORE_OAUTH_CLIENT_SECRET)? The receiver comes from the settings of this workspace.',
+      );
+  }
+}
+
+/** The label of the button that confirms the command. */
+function getActionLabel({ kind }: WorkspaceCommand): string {
+  switch (kind) {
+    case 'localConfig':
+      return vscode.l10n.t('Run Commands');
+    case 'environmentSecret':
+      return vscode.l10n.t('Send Secret');
+    default:
+      return vscode.l10n.t('Run Command');
+  }
+}
+
+function formatUnconfirmedMessage({ kind }: WorkspaceCommand, name: string): string {
+  switch (kind) {
+    case 'environmentSecret':
+      return vscode.l10n.t(
+        'Could not start runtime "{0}": the receiver of its client secret comes from the workspace and is not confirmed. Review it.',
+        name,
+      );
+    case 'localConfig':
+      return vscode.l10n.t(
+        'Could not start runtime "{0}": the commands of its local AgentCore come from the workspace and are not confirmed. Review them.',
+        name,
+      );
+    default:
+      return vscode.l10n.t(
+        'Could not start runtime "{0}": its command comes from the workspace and is not confirmed. Review it.',
+        name,
+      );
+  }
+}
+
+/**
+ * Allows a token command only if the user wrote or confirmed it.
+ *
+ * @returns a step that throws {@link AgentCoreError} `credentials` if it is not confirmed.
+ */
+export function prepareTokenCommand(consent: Pick<CommandConsent, 'require'>): PreparationStep {
+  return async ({ name, authorization }) => {
+    if (authorization.kind !== 'tokenCommand') return undefined;
+    if (isWorkspaceSetting(Settings.runtimes)) {
+      consent.require({ kind: 'tokenCommand', text: authorization.command }, name);
+    }
+    return undefined;
+  };
+}

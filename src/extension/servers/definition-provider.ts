@@ -1,0 +1,152 @@
+import * as vscode from 'vscode';
+import type { RuntimeEntry } from '../settings/runtime-entry.ts';
+import type { RuntimeStore } from '../settings/runtime-store.ts';
+import {
+  createServerEnvironment,
+  getDefinitionVersion,
+  type ServerEnvironment,
+} from '../settings/server-environment.ts';
+import type { ServerPreparation, StartVariables } from './preparation.ts';
+
+/** Debounce in milliseconds. */
+const DEBOUNCE_MS = 100;
+
+/** The outcome of a preparation. VS Code requests one for each start. */
+export interface Prepared {
+  readonly name: string;
+  readonly outcome: 'ready' | 'cancelled' | 'failed';
+}
+
+interface Snapshot {
+  readonly text: string;
+  readonly definitions: vscode.McpStdioServerDefinition[];
+}
+
+/**
+ * Provides a server definition for each configured runtime. VS Code stores the definitions, so they
+ * contain no secrets. Secrets are added at the start.
+ */
+export class McpDefinitionProvider
+  implements vscode.McpServerDefinitionProvider<vscode.McpStdioServerDefinition>, vscode.Disposable
+{
+  readonly #store: RuntimeStore;
+  readonly #preparation: ServerPreparation;
+  readonly #extension: { readonly version: string; readonly proxy: string };
+  readonly #shared: () => ServerEnvironment;
+  readonly #changed = new vscode.EventEmitter<void>();
+  readonly #prepared = new vscode.EventEmitter<Prepared>();
+  readonly #subscriptions: readonly vscode.Disposable[];
+  #snapshot: Snapshot;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: {
+    readonly store: RuntimeStore;
+    readonly preparation: ServerPreparation;
+    /** The extension's version and the path of its proxy. */
+    readonly extension: { readonly version: string; readonly proxy: string };
+    /** Variables for all servers, from the settings below `agentcore.aws`. */
+    readonly shared: () => ServerEnvironment;
+  }) {
+    this.#store = options.store;
+    this.#preparation = options.preparation;
+    this.#extension = options.extension;
+    this.#shared = options.shared;
+    this.#snapshot = this.#take();
+    this.#subscriptions = [
+      this.#store.onDidChange(() => this.#settle()),
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration('agentcore.aws')) this.#settle();
+      }),
+    ];
+  }
+
+  get onDidChangeMcpServerDefinitions(): vscode.Event<void> {
+    return this.#changed.event;
+  }
+
+  /** Fires after the preparation of each start. */
+  get onDidPrepare(): vscode.Event<Prepared> {
+    return this.#prepared.event;
+  }
+
+  provideMcpServerDefinitions(): vscode.McpStdioServerDefinition[] {
+    return this.#snapshot.definitions;
+  }
+
+  /**
+   * @returns `undefined` if the user cancelled.
+   * @throws an error with a message that includes the next step.
+   */
+  async resolveMcpServerDefinition(
+    definition: vscode.McpStdioServerDefinition,
+    token: vscode.CancellationToken,
+  ): Promise<vscode.McpStdioServerDefinition | undefined> {
+    const entry = this.#store.find(definition.label);
+    if (!entry) {
+      const sentence = vscode.l10n.t(
+        'Runtime "{0}" is not set up any more. Set it up again, or remove the server.',
+        definition.label,
+      );
+      throw new Error(sentence);
+    }
+    const added = await this.#prepare(entry, token);
+    if (!added) return undefined;
+    const { label, command, args, version } = definition;
+    // Build a new environment. The definition's may be older than the last confirmation or edit.
+    const env = { ...this.#getEnvironment(entry), ELECTRON_RUN_AS_NODE: '1', ...added };
+    return new vscode.McpStdioServerDefinition(label, command, args, env, version);
+  }
+
+  dispose(): void {
+    clearTimeout(this.#timer);
+    for (const subscription of this.#subscriptions) subscription.dispose();
+    this.#changed.dispose();
+    this.#prepared.dispose();
+  }
+
+  async #prepare(
+    entry: RuntimeEntry,
+    token: vscode.CancellationToken,
+  ): Promise<StartVariables | undefined> {
+    const { name } = entry;
+    try {
+      const added = await this.#preparation.prepare(entry, token);
+      this.#prepared.fire({ name, outcome: added ? 'ready' : 'cancelled' });
+      return added;
+    } catch (thrown) {
+      this.#prepared.fire({ name, outcome: 'failed' });
+      throw thrown;
+    }
+  }
+
+  #getEnvironment(entry: RuntimeEntry): ServerEnvironment {
+    return { ...createServerEnvironment(entry), ...this.#shared() };
+  }
+
+  #settle(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#tell(), DEBOUNCE_MS);
+  }
+
+  /** The event stops running servers, so it fires only for real changes. */
+  #tell(): void {
+    const snapshot = this.#take();
+    if (snapshot.text === this.#snapshot.text) return;
+    this.#snapshot = snapshot;
+    this.#changed.fire();
+  }
+
+  #take(): Snapshot {
+    const definitions = this.#store.entries.map((entry) => {
+      const environment = this.#getEnvironment(entry);
+      return new vscode.McpStdioServerDefinition(
+        entry.name,
+        process.execPath,
+        [this.#extension.proxy],
+        { ...environment, ELECTRON_RUN_AS_NODE: '1' },
+        getDefinitionVersion(this.#extension.version, environment),
+      );
+    });
+    return { definitions, text: JSON.stringify(definitions) };
+  }
+}

@@ -1,0 +1,336 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Environment } from '../../base/environment.ts';
+import { AgentCoreError, describeFileError } from '../../base/errors.ts';
+import { CONFIRMED_CONFIG, digestCommand } from '../../base/exec.ts';
+import { Settings } from '../settings/contributions.ts';
+import { SAMPLE_RUNTIME } from '../settings/runtime-entry.ts';
+import {
+  isWorkspacePath,
+  isWorkspaceSetting,
+  resolveEntryPath,
+} from '../settings/window-settings.ts';
+import type { CommandConsent } from './command-consent.ts';
+import type { PreparationStep, StartVariables } from './preparation.ts';
+
+/** The address and the runtimes of a running local AgentCore. */
+interface LocalEndpoint {
+  readonly url: string;
+  readonly runtimes: readonly { readonly name: string; readonly arn: string }[];
+  /** Variables for a client: the URL, the region and the access key. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly endpoint: Promise<LocalEndpoint>;
+}
+
+interface LocalOptions {
+  /** The path of `cli.js`. */
+  readonly program: string;
+  /** The path of the configuration file. */
+  readonly config: string;
+  readonly env: () => Environment;
+  /** Called with each line of stderr, including the output of the containers. */
+  readonly log: (line: string) => void;
+}
+
+/** Startup timeout in milliseconds. */
+const READY_TIMEOUT_MS = 20_000;
+
+/**
+ * In milliseconds. After `MAX_RESTARTS` exits within this window, it stays down until the next
+ * request.
+ */
+const RESTART_WINDOW_MS = 60_000;
+
+const MAX_RESTARTS = 3;
+
+/** Milliseconds for programs to stop their sessions before the local AgentCore is killed. */
+const STOP_TIMEOUT_MS = 2_000;
+
+/** Lines of stderr kept for the error message. */
+const MAX_LINES = 20;
+
+/**
+ * A local AgentCore in a child process. It starts on first use. If it dies, it restarts on the same
+ * port so that its clients can continue.
+ */
+export class LocalAgentCore {
+  readonly #options: LocalOptions;
+  #running: Running | undefined;
+  #port = 0;
+  #restarts: readonly number[] = [];
+  #isDisposed = false;
+  /** If set, only a configuration with this digest may be used, now and at restarts. */
+  confirmed: string | undefined;
+  readonly #killNow = () => this.#running?.child.kill();
+
+  constructor(options: LocalOptions) {
+    this.#options = options;
+    process.once('exit', this.#killNow);
+  }
+
+  /** The process id, or `undefined` if it is not running. */
+  get pid(): number | undefined {
+    return this.#running?.child.pid;
+  }
+
+  /**
+   * Starts the process if it is not running. Resolves when it accepts requests.
+   *
+   * @throws {AgentCoreError} `config` if the process exits because of a configuration error,
+   *   `timeout` if the startup takes too long.
+   */
+  async ready(): Promise<LocalEndpoint> {
+    if (this.#isDisposed) throw new AgentCoreError('shutdown', 'This window is ending');
+    this.#running ??= this.#start();
+    return this.#running.endpoint;
+  }
+
+  /**
+   * Kills the process after {@link GRACE}, so that servers can first stop their sessions. If the
+   * extension host exits earlier, the process ends with it.
+   */
+  dispose(): void {
+    this.#isDisposed = true;
+    const { child } = this.#running ?? {};
+    if (!child) process.off('exit', this.#killNow);
+    else setTimeout(() => child.kill(), STOP_TIMEOUT_MS).unref();
+  }
+
+  #start(): Running {
+    const { program, config, env, log } = this.#options;
+    const port = String(this.#port);
+    const args = [program, 'local', '--config', config, '--port', port, '--json'];
+    const child = spawn(process.execPath, args, {
+      env: {
+        ...env(),
+        ELECTRON_RUN_AS_NODE: '1',
+        ...(this.confirmed && { [CONFIRMED_CONFIG]: this.confirmed }),
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      windowsHide: true,
+    });
+    const said: string[] = [];
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      said.push(line);
+      if (said.length > MAX_LINES) said.shift();
+      log(line);
+    });
+    const running = { child, endpoint: this.#untilReady(child, said) };
+    running.endpoint.then(
+      ({ url }) => {
+        this.#port = Number(new URL(url).port);
+      },
+      () => child.kill(),
+    );
+    child.once('close', () => this.#ended(running));
+    return running;
+  }
+
+  #untilReady(child: ChildProcess, said: readonly string[]): Promise<LocalEndpoint> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const seconds = READY_TIMEOUT_MS / 1000;
+        const sentence = `The local AgentCore was not ready within ${seconds} s`;
+        reject(new AgentCoreError('timeout', sentence));
+      }, READY_TIMEOUT_MS);
+      const fail = (sentence: string) => {
+        clearTimeout(timer);
+        reject(new AgentCoreError('config', sentence));
+      };
+      child.once('error', ({ message }) => fail(`The local AgentCore did not start: ${message}`));
+      child.once('close', () => fail(said.join('\n') || 'The local AgentCore ended at once'));
+      const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+      lines.once('line', (line) => {
+        clearTimeout(timer);
+        try {
+          resolve(parseReadyLine(line));
+        } catch {
+          fail(`The local AgentCore said something else than that it serves: ${line}`);
+        }
+      });
+      // Drain stdout, so that the process does not block on a full pipe.
+      lines.on('line', () => {});
+    });
+  }
+
+  #ended(running: Running): void {
+    if (this.#running !== running) return;
+    this.#running = undefined;
+    if (this.#isDisposed) {
+      process.off('exit', this.#killNow);
+      return;
+    }
+    // After a failed start, it stays down until the next request.
+    running.endpoint.then(
+      () => this.#restart(),
+      () => {
+        // The old port may be in use.
+        this.#port = 0;
+      },
+    );
+  }
+
+  #restart(): void {
+    const now = Date.now();
+    const recent = this.#restarts.filter((at) => now - at < RESTART_WINDOW_MS);
+    if (recent.length >= MAX_RESTARTS || this.#isDisposed || this.#running) return;
+    this.#restarts = [...recent, now];
+    this.#options.log('The local AgentCore ended, and is started again.');
+    this.ready().catch((thrown: Error) => this.#options.log(thrown.message));
+  }
+}
+
+/** @throws if the line is not the `ready` event. */
+function parseReadyLine(line: string): LocalEndpoint {
+  const { event, url, runtimes, env } = JSON.parse(line);
+  if (event !== 'ready') throw new Error('not ready');
+  return { url, runtimes, env };
+}
+
+interface LocalPlaces {
+  /** The extension's storage directory on this machine. */
+  readonly storage: string;
+  /** The path of the sample server. */
+  readonly sampleServer: string;
+  /** The base of relative configuration paths. Returns `undefined` if no folder is open. */
+  readonly folder: () => string | undefined;
+}
+
+/** The local AgentCores of this window, one per configuration file. */
+export class LocalAgentCores {
+  readonly #options: Omit<LocalOptions, 'config'>;
+  readonly #places: LocalPlaces;
+  readonly #byConfig = new Map<string, LocalAgentCore>();
+
+  constructor(options: Omit<LocalOptions, 'config'>, places: LocalPlaces) {
+    this.#options = options;
+    this.#places = places;
+  }
+
+  /** Returns the local AgentCore of a configuration file, or of the sample if it is `undefined`. */
+  async of(config: string | undefined): Promise<LocalAgentCore> {
+    const path = config === undefined ? await this.#writeSample() : this.readPathSetting(config);
+    const known = this.#byConfig.get(path);
+    if (known) return known;
+    const local = new LocalAgentCore({ ...this.#options, config: path });
+    this.#byConfig.set(path, local);
+    return local;
+  }
+
+  readPathSetting(config: string): string {
+    return resolveEntryPath(config, this.#places.folder());
+  }
+
+  dispose(): void {
+    for (const local of this.#byConfig.values()) local.dispose();
+  }
+
+  /**
+   * Rewrites the file after an update of the extension or VS Code, because it contains their paths.
+   */
+  async #writeSample(): Promise<string> {
+    const { storage, sampleServer } = this.#places;
+    const path = join(storage, 'sample-agentcore.json');
+    const text = createSampleConfig(process.execPath, sampleServer);
+    if ((await readFile(path, 'utf8').catch(() => '')) !== text) {
+      await mkdir(storage, { recursive: true });
+      await writeFile(path, text);
+    }
+    return path;
+  }
+}
+
+/**
+ * Starts the local AgentCore of an entry before its server and returns the variables for it.
+ *
+ * @returns a step that throws {@link AgentCoreError} `credentials` if the workspace controls the
+ *   configuration and the user has not confirmed its commands.
+ */
+export function prepareLocal(
+  locals: LocalAgentCores,
+  consent: Pick<CommandConsent, 'require'>,
+): PreparationStep {
+  return async ({ name, target }) => {
+    if (target.kind !== 'local') return undefined;
+    const { config, runtime } = target;
+    const local = await locals.of(config);
+    // A running process has already read its configuration.
+    if (local.pid === undefined) {
+      const isOfWorkspace =
+        config !== undefined && (isWorkspaceSetting(Settings.runtimes) || isWorkspacePath(config));
+      local.confirmed = isOfWorkspace ? await confirmed(locals.readPathSetting(config)) : undefined;
+    }
+    return createLocalVariables(await local.ready(), runtime);
+
+    async function confirmed(path: string): Promise<string> {
+      const command = { kind: 'localConfig', text: await readText(path) } as const;
+      consent.require(command, name);
+      return digestCommand(command);
+    }
+  };
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new AgentCoreError('config', `Could not read ${path}: ${describeFileError(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** Variables that would change the endpoint or the signing identity. `null` removes a variable. */
+const SET_ASIDE = [
+  'AWS_PROFILE',
+  'AWS_DEFAULT_PROFILE',
+  'AWS_SESSION_TOKEN',
+  'AWS_SECURITY_TOKEN',
+  'AWS_ENDPOINT_URL_BEDROCK_AGENTCORE',
+  'AWS_ENDPOINT_URL_STS',
+  'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS',
+  'AWS_USE_FIPS_ENDPOINT',
+  'AWS_USE_DUALSTACK_ENDPOINT',
+  // The local AgentCore is on this machine, and an HTTP proxy cannot reach it.
+  ...['HTTP_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()]),
+];
+
+/**
+ * The variables that direct a proxy to a runtime of a local AgentCore.
+ *
+ * @throws {AgentCoreError} `config` if the local AgentCore has no runtime with that name.
+ */
+export function createLocalVariables(endpoint: LocalEndpoint, runtime: string): StartVariables {
+  const { runtimes, env } = endpoint;
+  const found = runtimes.find(({ name }) => name === runtime);
+  if (!found) {
+    const names = runtimes.map(({ name }) => name).join(', ') || 'none';
+    throw new AgentCoreError(
+      'config',
+      `The local AgentCore has no runtime "${runtime}": name one of ${names}`,
+    );
+  }
+  const nothing = Object.fromEntries(SET_ASIDE.map((name) => [name, null]));
+  return { ...nothing, ...env, AGENTCORE_AGENT_ARN: found.arn };
+}
+
+/**
+ * The configuration of a local AgentCore with the sample server. It is JSON, which is valid YAML.
+ *
+ * @param node VS Code's executable. `ELECTRON_RUN_AS_NODE` makes it run as Node.
+ * @param server The path of the sample server.
+ */
+function createSampleConfig(node: string, server: string): string {
+  const sample = {
+    command: [node, server],
+    sessions: 'stateful',
+    env: { ELECTRON_RUN_AS_NODE: '1' },
+  };
+  return `${JSON.stringify({ runtimes: { [SAMPLE_RUNTIME]: sample } }, undefined, 2)}\n`;
+}

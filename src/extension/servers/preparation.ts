@@ -1,0 +1,249 @@
+import * as vscode from 'vscode';
+import type { CredentialPrompts } from '../../aws/credentials/options.ts';
+import type { Environment } from '../../base/environment.ts';
+import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
+import { createEntryCredentials } from '../models/identities-model.ts';
+import type { RuntimeEntry } from '../settings/runtime-entry.ts';
+import { AWS_FILE_VARIABLES, createNetworkVariables } from '../settings/window-settings.ts';
+
+/** Variables that are added when a server starts. VS Code does not store them. */
+export type StartVariables = Readonly<Record<string, string | null>>;
+
+/** A prerequisite for the start of a server. It may prompt the user. */
+export type PreparationStep = (
+  entry: RuntimeEntry,
+  signal: AbortSignal,
+) => Promise<StartVariables | undefined>;
+
+/** In milliseconds. The user may have to sign in. */
+const PREPARE_TIMEOUT_MS = 5 * 60_000;
+
+/** Thrown by a step if the user cancels. */
+export class UserCancelledError extends Error {
+  override readonly name = 'Cancelled';
+}
+
+/** A running preparation and the number of its waiting callers. */
+interface Pending {
+  readonly result: Promise<StartVariables | undefined>;
+  readonly ending: AbortController;
+  waiting: number;
+}
+
+/**
+ * Runs the preparation steps before a server starts. VS Code may request one start twice.
+ * Concurrent requests share one preparation, which is aborted when all of them are cancelled.
+ */
+export class ServerPreparation {
+  readonly #steps: readonly PreparationStep[];
+  readonly #onFailure: (thrown: unknown, entry: RuntimeEntry) => void;
+  readonly #confirm: (thrown: unknown) => Promise<boolean | undefined>;
+  readonly #pending = new Map<string, Pending>();
+
+  /**
+   * @param onFailure Receives the error of a step, because VS Code shows errors without buttons.
+   * @param confirm Prompts the user to confirm the command that an error requires. Resolves to
+   *   `undefined` if it requires none.
+   */
+  constructor(
+    steps: readonly PreparationStep[],
+    onFailure: (thrown: unknown, entry: RuntimeEntry) => void = () => undefined,
+    confirm: (thrown: unknown) => Promise<boolean | undefined> = async () => undefined,
+  ) {
+    this.#steps = steps;
+    this.#onFailure = onFailure;
+    this.#confirm = confirm;
+  }
+
+  /**
+   * @returns `undefined` if the user cancelled.
+   * @throws an error with a message that includes the next step.
+   */
+  async prepare(
+    entry: RuntimeEntry,
+    token: vscode.CancellationToken,
+  ): Promise<StartVariables | undefined> {
+    if (token.isCancellationRequested) return undefined;
+    const key = JSON.stringify(entry);
+    let pending = this.#pending.get(key);
+    if (!pending) {
+      pending = this.#begin(entry, () => this.#pending.delete(key));
+      this.#pending.set(key, pending);
+    }
+    const { result, ending } = pending;
+    pending.waiting += 1;
+    const subscription = token.onCancellationRequested(() => {
+      pending.waiting -= 1;
+      if (pending.waiting === 0) ending.abort(new UserCancelledError());
+    });
+    try {
+      return await result;
+    } finally {
+      subscription.dispose();
+    }
+  }
+
+  #begin(entry: RuntimeEntry, onEnd: () => void): Pending {
+    const ending = new AbortController();
+    return { result: this.#run(entry, ending).finally(onEnd), ending, waiting: 0 };
+  }
+
+  async #run(entry: RuntimeEntry, ending: AbortController): Promise<StartVariables | undefined> {
+    const { signal } = ending;
+    const minutes = PREPARE_TIMEOUT_MS / 60_000;
+    const late = new Error(
+      vscode.l10n.t(
+        'Runtime "{0}" was not ready to start within {1} minutes. Start it again.',
+        entry.name,
+        minutes,
+      ),
+    );
+    const timer = setTimeout(() => ending.abort(late), PREPARE_TIMEOUT_MS);
+    try {
+      const added: Record<string, string | null> = {};
+      for (const step of this.#steps) {
+        Object.assign(added, await rejectOnAbort(this.#take(step, entry, signal), signal));
+      }
+      return added;
+    } catch (caught) {
+      // After an abort, its reason counts and not the error of the step.
+      const thrown = signal.aborted ? signal.reason : caught;
+      if (thrown instanceof UserCancelledError) return undefined;
+      if (thrown === late) throw late;
+      this.#onFailure(thrown, entry);
+      throw new Error(getErrorMessage(thrown));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Repeats the step after each command that the user confirms. */
+  async #take(
+    step: PreparationStep,
+    entry: RuntimeEntry,
+    signal: AbortSignal,
+  ): Promise<StartVariables | undefined> {
+    for (;;) {
+      try {
+        return await step(entry, signal);
+      } catch (thrown) {
+        const isConfirmed = signal.aborted ? undefined : await this.#confirm(thrown);
+        if (isConfirmed === undefined) throw thrown;
+        if (!isConfirmed) throw new UserCancelledError();
+      }
+    }
+  }
+}
+
+function rejectOnAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const end = () => reject(signal.reason);
+    if (signal.aborted) return end();
+    signal.addEventListener('abort', end, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', end));
+  });
+}
+
+/**
+ * Resolves the credentials of an entry before its server starts. If necessary, prompts the user to
+ * sign in or enter an MFA code. The proxy then finds the login in the shared SSO cache, and the
+ * role credentials after MFA in the cache of the AWS CLI.
+ */
+export function prepareCredentials(options: {
+  readonly env: () => Environment;
+  readonly prompts: CredentialPrompts;
+}): PreparationStep {
+  return async (entry, signal) => {
+    if (entry.target.kind === 'local' || entry.authorization.kind !== 'iam') return undefined;
+    const env = options.env();
+    await requireProfile(entry, env);
+    const asked = trackPrompts(options.prompts, signal);
+    const credentials = await createEntryCredentials(entry, { env, prompts: asked.prompts });
+    try {
+      await credentials();
+    } catch (thrown) {
+      // If the user declined a prompt, no error is shown.
+      if (asked.wasDeclined()) throw new UserCancelledError();
+      throw thrown;
+    }
+    return undefined;
+  };
+}
+
+/**
+ * Reports a missing profile, the most common error on a new machine.
+ *
+ * @throws {AgentCoreError} `credentials`, with the profile as `missingProfile`.
+ */
+async function requireProfile({ name, profile }: RuntimeEntry, env: Environment): Promise<void> {
+  if (profile === undefined) return;
+  const [
+    { describeMisreadProfile: misreadProfile, getProfilePaths: profilePaths, readProfileFiles },
+    { sortBySimilarity: nearestFirst },
+  ] = await Promise.all([
+    import('../../aws/shared-config.ts'),
+    import('../../aws/credentials/profiles.ts'),
+  ]);
+  const files = await readProfileFiles(env);
+  const { profiles } = files;
+  if (profiles.has(profile)) return;
+  const misread = misreadProfile(profile, files);
+  if (misread) {
+    throw new AgentCoreError(
+      'credentials',
+      `Could not use profile "${profile}" of runtime "${name}": ${misread}`,
+      { data: { missingProfile: profile } },
+    );
+  }
+  const [nearest] = nearestFirst(profile, profiles.keys());
+  const other = nearest === undefined ? 'add it' : `add it, or pick another, such as "${nearest}"`;
+  throw new AgentCoreError(
+    'credentials',
+    `Runtime "${name}" uses profile "${profile}", which is not in ${profilePaths(env).config}: ${other}`,
+    { data: { missingProfile: profile } },
+  );
+}
+
+/** Cancels each prompt with the start, and records whether the user declined one. */
+function trackPrompts(prompts: CredentialPrompts, signal: AbortSignal) {
+  let isDeclined = false;
+  const noteDeclined = (thrown: unknown): never => {
+    isDeclined = thrown instanceof UserCancelledError;
+    throw thrown;
+  };
+  const asked: CredentialPrompts = {
+    mfaCode: (serial, within) =>
+      prompts.mfaCode(serial, AbortSignal.any([within, signal])).catch(noteDeclined),
+    login: async (profile, reason, within) => {
+      const all = AbortSignal.any([within, signal]);
+      const isOn = (await prompts.login?.(profile, reason, all).catch(noteDeclined)) ?? false;
+      isDeclined = !isOn;
+      return isOn;
+    },
+  };
+  return { prompts: asked, wasDeclined: () => isDeclined };
+}
+
+/** Passes the window's AWS file and network settings to the proxy as variables. */
+export function prepareWindow(env: () => Environment): PreparationStep {
+  return async () => {
+    const http = vscode.workspace.getConfiguration('http');
+    const window = env();
+    const network = createNetworkVariables(
+      {
+        proxy: http.get<string>('proxy') || undefined,
+        noProxy: http.get<readonly string[]>('noProxy') ?? [],
+        proxySupport: http.get<string>('proxySupport'),
+        strictSsl: http.get<boolean>('proxyStrictSSL'),
+        systemCertificates: http.get<boolean>('systemCertificates'),
+      },
+      window,
+    );
+    return {
+      ...network,
+      ...Object.fromEntries(
+        AWS_FILE_VARIABLES.flatMap((name) => (window[name] ? [[name, window[name]]] : [])),
+      ),
+    };
+  };
+}

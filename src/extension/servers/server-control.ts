@@ -1,0 +1,326 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import * as vscode from 'vscode';
+import { createCallStatement } from '../../aws/iam/access-denied.ts';
+import { AgentCoreError } from '../../base/errors.ts';
+import { ErrorCode } from '../../mcp/message.ts';
+import type { ServersModel } from '../models/servers-model.ts';
+import { Contexts } from '../settings/contributions.ts';
+import type { RuntimeStore } from '../settings/runtime-store.ts';
+import { getTargetArn } from '../settings/server-environment.ts';
+import type { McpDefinitionProvider } from './definition-provider.ts';
+import { UserCancelledError } from './preparation.ts';
+
+/** In milliseconds. */
+const TIMEOUTS_MS = {
+  /** Time for VS Code to register a new server. */
+  known: 15_000,
+  /** Between two attempts. VS Code ignores a start within one second after a change. */
+  again: 500,
+  /** Start timeout. The user may have to sign in first. */
+  started: 6 * 60_000,
+  /** Between the end of a start and the first journal record of the server. */
+  seen: 5_000,
+  /** Time for a settings change to reach the server definitions. Not every change does. */
+  told: 1_000,
+  /** VS Code takes a while to kill a process that does not exit by itself. Includes a margin. */
+  stopped: 25_000,
+};
+
+/** Poll interval in milliseconds. */
+const POLL_INTERVAL_MS = 200;
+
+/**
+ * VS Code's commands (source: `mcpCommands.ts` of microsoft/vscode). They take a server id and do
+ * nothing if the id is unknown. Older versions ignore `waitForLiveTools`.
+ */
+const START = 'workbench.mcp.startServer';
+
+const STOP = 'workbench.mcp.stopServer';
+
+const SHOW_OUTPUT = 'workbench.mcp.showOutput';
+
+type ProviderEvents = Pick<
+  McpDefinitionProvider,
+  'onDidPrepare' | 'onDidChangeMcpServerDefinitions'
+>;
+
+/** Starts and stops the servers of this window with VS Code commands, because there is no API. */
+export class ServerController {
+  readonly #extensionId: string;
+  readonly #store: Pick<RuntimeStore, 'find'>;
+  readonly #provider: ProviderEvents;
+  readonly #running: ServersModel;
+  readonly #patience: typeof TIMEOUTS_MS;
+  /** Number of stops per server. A start uses it to detect a concurrent stop. */
+  readonly #stops = new Map<string, number>();
+
+  constructor(options: {
+    /** `publisher.name`. */
+    readonly extensionId: string;
+    readonly store: Pick<RuntimeStore, 'find'>;
+    readonly provider: ProviderEvents;
+    readonly running: ServersModel;
+    readonly patience?: Partial<typeof TIMEOUTS_MS>;
+  }) {
+    this.#extensionId = options.extensionId;
+    this.#store = options.store;
+    this.#provider = options.provider;
+    this.#running = options.running;
+    this.#patience = { ...TIMEOUTS_MS, ...options.patience };
+  }
+
+  /**
+   * Resolves when the server runs. Does nothing if it already runs.
+   *
+   * @param signal Aborting it ends only the wait. The start continues.
+   * @throws {Cancelled} if the user cancelled or has already seen the error.
+   * @throws {AgentCoreError} `upstream` if the server exited again, `timeout` if VS Code does not
+   *   start it, `config` if a setting disables MCP servers.
+   */
+  async start(name: string, signal?: AbortSignal): Promise<void> {
+    requireMcp();
+    await this.#running.refresh();
+    if (this.#running.hasAnswered(name)) return;
+    await resolveOnAbort(this.#start(name, new Set()), signal);
+  }
+
+  /** Resolves when the process has exited. Does nothing if the server is not running. */
+  async stop(name: string): Promise<void> {
+    this.#stops.set(name, this.#getStopCount(name) + 1);
+    await vscode.commands.executeCommand(STOP, this.#getServerId(name));
+    const isGone = await this.#becomes(
+      () => this.#running.getPids(name).length === 0,
+      this.#patience.stopped,
+    );
+    if (isGone) return;
+    throw new AgentCoreError(
+      'timeout',
+      vscode.l10n.t('Server "{0}" has not ended within {1} s', name, this.#patience.stopped / 1000),
+      { data: { server: name } },
+    );
+  }
+
+  /**
+   * Starts a new process, and in modes `session` and `request` also a new session.
+   *
+   * @param between Runs while the server is stopped. If it throws, the server starts before the
+   *   error is rethrown, so that the user still has a server.
+   */
+  async restart(name: string, between: () => Promise<void> = async () => {}): Promise<void> {
+    await this.#running.refresh();
+    const before = new Set(this.#running.getPids(name));
+    await this.stop(name);
+    try {
+      await between();
+    } finally {
+      await this.#start(name, before);
+    }
+  }
+
+  /**
+   * Changes the definition of a server. VS Code stops a server when its definition changes and
+   * starts it only on demand. If the server was running, this restarts it.
+   */
+  async change(name: string, change: () => Promise<void>): Promise<void> {
+    await this.#running.refresh();
+    if (this.#running.getPids(name).length === 0) return change();
+    let tell = () => {};
+    const told = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    const subscription = this.#provider.onDidChangeMcpServerDefinitions(() => tell());
+    try {
+      await this.restart(name, async () => {
+        await change();
+        await Promise.race([told, delay(this.#patience.told)]);
+      });
+    } finally {
+      subscription.dispose();
+    }
+  }
+
+  async showOutput(name: string): Promise<void> {
+    await vscode.commands.executeCommand(SHOW_OUTPUT, this.#getServerId(name));
+  }
+
+  /** VS Code builds the id from the extension id in lower case and the label. */
+  #getServerId(name: string): string {
+    return `${this.#extensionId.toLowerCase()}/${name}`;
+  }
+
+  #getStopCount(name: string): number {
+    return this.#stops.get(name) ?? 0;
+  }
+
+  async #start(name: string, before: ReadonlySet<number>): Promise<void> {
+    const since = Date.now();
+    const stops = this.#getStopCount(name);
+    const isStopped = () => this.#getStopCount(name) !== stops;
+    const runs = () => this.#running.getPids(name).some((pid) => !before.has(pid));
+    let prepared: 'ready' | 'cancelled' | 'failed' | undefined;
+    const subscription = this.#provider.onDidPrepare((event) => {
+      if (event.name === name) prepared = event.outcome;
+    });
+    try {
+      const deadline = Date.now() + this.#patience.known;
+      while (!runs() && prepared === undefined) {
+        if (Date.now() >= deadline) throw createNotStartedError(name);
+        await this.#ask(name).catch((thrown) => {
+          // The preparation has already shown its error.
+          if (prepared !== 'failed') throw thrown;
+        });
+        await this.#running.refresh();
+        if (!runs() && prepared === undefined) await delay(this.#patience.again);
+      }
+    } finally {
+      subscription.dispose();
+    }
+    if (prepared === 'cancelled' || prepared === 'failed') throw new UserCancelledError();
+    const wasAnswered = await this.#shakesHands(name, since, isStopped);
+    // If the wait for `initialize` timed out, do not wait again.
+    const patience = wasAnswered ? this.#patience.seen : 0;
+    await this.#becomes(() => runs() || isStopped(), patience);
+    if (isStopped()) throw new UserCancelledError();
+    if (runs()) return;
+    throw new AgentCoreError(
+      'upstream',
+      vscode.l10n.t('Server "{0}" has ended again: its output says why', name),
+      { data: { server: name } },
+    );
+  }
+
+  /**
+   * VS Code stops a server if the runtime does not answer, and reports it only in the output.
+   *
+   * @returns whether the journal contains an answer.
+   * @throws {AgentCoreError} `upstream` if the runtime answered with an error, `connection` if it
+   *   could not be reached.
+   */
+  async #shakesHands(name: string, since: number, isStopped: () => boolean): Promise<boolean> {
+    const handshake = () => this.#running.findHandshake(name, since);
+    await this.#becomes(() => handshake() !== undefined || isStopped(), this.#patience.seen);
+    if (isStopped()) throw new UserCancelledError();
+    const { outcome, code } = handshake() ?? {};
+    if (outcome === undefined) return false;
+    if (outcome === 'result' || outcome === 'cancelled') return true;
+    if (code === ErrorCode.accessDenied) throw this.#denied(name);
+    const sentence =
+      code === undefined
+        ? vscode.l10n.t('Runtime "{0}" could not be reached: its output says why', name)
+        : vscode.l10n.t('Runtime "{0}" answered with an error: its output says why', name);
+    const kind = code === undefined ? 'connection' : 'upstream';
+    throw new AgentCoreError(kind, sentence, { data: { server: name } });
+  }
+
+  /**
+   * Adds the missing statement if IAM authorizes the call. With a token, the runtime's own
+   * authorizer decides.
+   */
+  #denied(name: string): AgentCoreError {
+    const entry = this.#store.find(name);
+    const arn = entry?.authorization.kind === 'iam' ? getTargetArn(entry) : undefined;
+    const statement = arn && createCallStatement(arn, entry?.qualifier);
+    return new AgentCoreError(
+      'upstream',
+      vscode.l10n.t('Runtime "{0}" does not let its credentials call it', name),
+      { data: { server: name, ...(statement && { statements: [{ statement }] }) } },
+    );
+  }
+
+  /** Resolves when the tools are available, the start fails or the timeout passes. */
+  async #ask(name: string): Promise<void> {
+    const ending = new AbortController();
+    const command = vscode.commands.executeCommand(START, this.#getServerId(name), {
+      waitForLiveTools: true,
+    });
+    try {
+      await Promise.race([
+        command,
+        delay(this.#patience.started, undefined, { signal: ending.signal, ref: false }),
+      ]);
+    } finally {
+      ending.abort();
+    }
+  }
+
+  async #becomes(isSo: () => boolean, within: number): Promise<boolean> {
+    const deadline = Date.now() + within;
+    for (;;) {
+      await this.#running.refresh();
+      if (isSo()) return true;
+      if (Date.now() >= deadline) return false;
+      await delay(POLL_INTERVAL_MS);
+    }
+  }
+}
+
+function resolveOnAbort(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const leave = () => resolve();
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
+}
+
+function createNotStartedError(name: string): AgentCoreError {
+  return new AgentCoreError(
+    'timeout',
+    vscode.l10n.t('VS Code has not started server "{0}": start it from the list of servers', name),
+    { data: { listsServers: true } },
+  );
+}
+
+/**
+ * The VS Code setting that disables MCP servers, or `undefined` if they are enabled. An
+ * organization's policy may control these settings.
+ */
+function findDisablingSetting(): string | undefined {
+  const chat = vscode.workspace.getConfiguration('chat');
+  if (chat.get<boolean>('disableAIFeatures') === true) return 'chat.disableAIFeatures';
+  if (chat.get<boolean>('agent.enabled') === false) return 'chat.agent.enabled';
+  if (chat.get<string>('mcp.access') === 'none') return 'chat.mcp.access';
+  // Predecessor of `chat.mcp.access`.
+  return chat.get<boolean>('mcp.enabled') === false ? 'chat.mcp.enabled' : undefined;
+}
+
+/** @throws {AgentCoreError} `config`, with the setting, if VS Code starts no servers. */
+function requireMcp(): void {
+  const setting = findDisablingSetting();
+  if (setting !== undefined) {
+    throw new AgentCoreError('config', describeDisabledBy(setting), { data: { setting } });
+  }
+}
+
+/** Updates the context key and calls `onChange` when the setting changes. */
+export class McpAvailability implements vscode.Disposable {
+  readonly #onChange: (sentence: string | undefined) => void;
+  readonly #subscription: vscode.Disposable;
+
+  constructor(onChange: (sentence: string | undefined) => void) {
+    this.#onChange = onChange;
+    this.#subscription = vscode.workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration('chat')) this.#tell();
+    });
+    this.#tell();
+  }
+
+  dispose(): void {
+    this.#subscription.dispose();
+  }
+
+  #tell(): void {
+    const setting = findDisablingSetting();
+    const isOff = setting !== undefined;
+    void vscode.commands.executeCommand('setContext', Contexts.mcpIsOff, isOff);
+    this.#onChange(setting === undefined ? undefined : describeDisabledBy(setting));
+  }
+}
+
+function describeDisabledBy(setting: string): string {
+  return vscode.l10n.t(
+    'VS Code runs no MCP servers now: the setting {0} switches them off',
+    setting,
+  );
+}

@@ -1,0 +1,306 @@
+import { createHash } from 'node:crypto';
+import * as vscode from 'vscode';
+import { getErrorMessage } from '../../base/errors.ts';
+import { formatTime, sanitizeForTerminal } from '../../base/format.ts';
+import { formatDecision, formatDecisionEffect } from '../../policy/engine/decision.ts';
+import { formatRecord, formatRuntimeName } from '../../sessions/format.ts';
+import type { CallRecord, JournalRecord } from '../../state/journal/records.ts';
+import {
+  type ActivityModel,
+  EVERYTHING,
+  filterEntries,
+  type LogEntry,
+  type LogFilter,
+  toAuditLogEntry,
+  toLogEntry,
+} from '../models/activity-model.ts';
+import type { SessionsModel } from '../models/sessions-model.ts';
+import { Commands, Contexts, Views } from '../settings/contributions.ts';
+
+/** Maximum number of entries in memory and in the view. */
+const MAX_ENTRIES = 5_000;
+
+const MAX_SHOWN_ENTRIES = 500;
+
+/** In milliseconds. A record that was read may also arrive from the watch within this time. */
+const OVERLAP = 60_000;
+
+/** Debounce of the view in milliseconds. */
+const DEBOUNCE_MS = 200;
+
+/** The Replay Log view: journal and audit records of all programs, newest first. */
+export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.Disposable {
+  readonly #journal: SessionsModel;
+  readonly #audit: ActivityModel;
+  readonly #changed = new vscode.EventEmitter<undefined>();
+  readonly #view: vscode.TreeView<LogEntry>;
+  readonly #subscriptions: vscode.Disposable[];
+  #filter = EVERYTHING;
+  /** The entries from the first read, plus those written since. */
+  #entries: LogEntry[] = [];
+  /** Recent entries from the read that may still arrive from the watch. Prevents duplicates. */
+  #expected: ReadonlySet<string> = new Set();
+  #loading: Promise<void> | undefined;
+  #looking: Promise<void> | undefined;
+  #journalProblem: string | undefined;
+  /** The journal problems at the last read. If they change, the journal is read again. */
+  #missing = '';
+  #timer: NodeJS.Timeout | undefined;
+
+  readonly onDidChangeTreeData = this.#changed.event;
+
+  constructor(journal: SessionsModel, audit: ActivityModel) {
+    this.#journal = journal;
+    this.#audit = audit;
+    this.#view = vscode.window.createTreeView(Views.replayLog, { treeDataProvider: this });
+    this.#subscriptions = [
+      this.#view,
+      this.#changed,
+      journal.onDidRecord(({ record, head }) => {
+        const entry = toLogEntry(record, head);
+        if (entry && this.#loading && !this.#expected.has(getKey(entry))) this.#add([entry]);
+      }),
+      journal.onDidChange(({ problems }) => this.#readAgain(problems)),
+      audit.onDidAudit((audited) => this.#add(audited.map(toAuditLogEntry))),
+    ];
+  }
+
+  get filter(): LogFilter {
+    return this.#filter;
+  }
+
+  set filter(filter: LogFilter) {
+    this.#filter = filter;
+    const isFiltered = filter !== EVERYTHING;
+    this.#view.description = filter.sessions
+      ? vscode.l10n.t('one session')
+      : isFiltered
+        ? vscode.l10n.t('filtered')
+        : '';
+    void vscode.commands.executeCommand('setContext', Contexts.logIsFiltered, isFiltered);
+    this.#changed.fire(undefined);
+  }
+
+  /** The filtered entries, newest first. */
+  async shown(limit = MAX_SHOWN_ENTRIES): Promise<readonly LogEntry[]> {
+    this.#loading ??= this.#load();
+    // If decisions are hidden, the audit is not read.
+    if (this.#filter.kinds.has('decisions')) this.#looking ??= this.#audit.look();
+    await Promise.all([this.#loading, this.#looking]);
+    this.#view.message = this.#journalProblem ?? this.#audit.problem ?? '';
+    return filterEntries(this.#entries, this.#filter, limit);
+  }
+
+  getTreeItem(entry: LogEntry): vscode.TreeItem {
+    const { record, head, at } = entry;
+    const { about, said } = formatEntry(record);
+    const time = formatTime(new Date(at).toISOString());
+    const who = head.name ?? `${head.program} ${head.pid}`;
+    const item = new vscode.TreeItem(about);
+    item.description = [said, time.slice(11), sanitizeForTerminal(who)].filter(Boolean).join(' · ');
+    item.tooltip = `${time} · ${head.program} ${head.pid}\n${formatEntryText(record)}`;
+    item.iconPath = new vscode.ThemeIcon(getEntryIcon(record));
+    item.contextValue = 'record';
+    item.command = {
+      command: Commands.openRecord,
+      title: vscode.l10n.t('Open Record'),
+      arguments: [entry],
+    };
+    item.accessibilityInformation = { label: `${about}, ${item.description}` };
+    return item;
+  }
+
+  async getChildren(entry?: LogEntry): Promise<LogEntry[]> {
+    return entry ? [] : [...(await this.shown())];
+  }
+
+  dispose(): void {
+    clearTimeout(this.#timer);
+    for (const subscription of this.#subscriptions) subscription.dispose();
+  }
+
+  /** Reads again when the journal's problems change, for example after it becomes readable. */
+  #readAgain(problems: readonly string[]): void {
+    if (!this.#loading || problems.join('\n') === this.#missing) return;
+    this.#loading = undefined;
+    this.#changed.fire(undefined);
+  }
+
+  async #load(): Promise<void> {
+    this.#missing = this.#journal.snapshot.problems.join('\n');
+    try {
+      const [{ readJournal }, { folder }] = await Promise.all([
+        import('../../state/journal/reader.ts'),
+        this.#journal.sessions(),
+      ]);
+      const { files, problems } = await readJournal(folder);
+      const read = files.flatMap(({ head, records }) =>
+        records.flatMap((record) => toLogEntry(record, head) ?? []),
+      );
+      // Records written during the read also arrived from the watch.
+      const known = new Set(this.#entries.map(getKey));
+      const rest = read.filter((entry) => !known.has(getKey(entry)));
+      const since = Date.now() - OVERLAP;
+      this.#expected = new Set(rest.filter(({ at }) => at > since).map(getKey));
+      this.#entries = [...rest, ...this.#entries].sort((a, b) => a.at - b.at).slice(-MAX_ENTRIES);
+      this.#journalProblem = this.#entries.length > 0 ? problems[0] : undefined;
+    } catch (thrown) {
+      this.#journalProblem = getErrorMessage(thrown);
+    }
+  }
+
+  #add(entries: readonly LogEntry[]): void {
+    for (const entry of entries) this.#entries.push(entry);
+    if (this.#entries.length > 2 * MAX_ENTRIES) {
+      this.#entries = this.#entries.sort((a, b) => a.at - b.at).slice(-MAX_ENTRIES);
+    }
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#changed.fire(undefined);
+    }, DEBOUNCE_MS);
+  }
+}
+
+function getKey({ record, head }: LogEntry): string {
+  return JSON.stringify([head.host, head.pid, record]);
+}
+
+/** The full record as a sentence. */
+function formatEntryText(record: LogEntry['record']): string {
+  const words = record.type === 'audit.request' ? formatDecision(record) : formatRecord(record);
+  return sanitizeForTerminal(words ?? record.type);
+}
+
+function getEntryIcon(record: LogEntry['record']): string {
+  const { type } = record;
+  if (type === 'audit.request')
+    return record.decision?.effect === 'deny' ? 'circle-slash' : 'shield';
+  if (type === 'session.replayed') return 'history';
+  if (type === 'call') return getCallIcon(record);
+  if (type === 'error') return record.level === 'warning' ? 'warning' : 'error';
+  if (type === 'session.lost' || type === 'session.stop-failed') return 'error';
+  return type === 'program' ? 'terminal' : 'server-environment';
+}
+
+/** Only failures have their own icon. A cancelled call is not a failure. */
+function getCallIcon({ outcome }: CallRecord): string {
+  if (outcome === 'tool-error') return 'warning';
+  return outcome === 'error' || outcome === 'failed' ? 'error' : 'symbol-method';
+}
+
+/** The label and the description of a log entry. */
+interface EntryText {
+  readonly about: string;
+  readonly said: string;
+}
+
+/**
+ * Sanitizes the text, because servers choose names and messages. Control characters could reverse
+ * the text direction.
+ */
+export function formatEntry(record: LogEntry['record']): EntryText {
+  const { about, said } =
+    record.type === 'audit.request'
+      ? { about: record.name ?? record.method, said: formatDecisionEffect(record) }
+      : formatJournalRecord(record);
+  return { about: sanitizeForTerminal(about), said: sanitizeForTerminal(said) };
+}
+
+function formatJournalRecord(record: JournalRecord): EntryText {
+  switch (record.type) {
+    case 'call':
+      return { about: record.name ?? record.method, said: formatCall(record) };
+    case 'error':
+      return { about: record.message, said: '' };
+    case 'session.started':
+      return { about: vscode.l10n.t('Session started'), said: formatRuntimeName(record) };
+    case 'session.replayed': {
+      const { milliseconds, calls, toolsChanged } = record;
+      const again =
+        calls === 1
+          ? vscode.l10n.t('1 call sent again')
+          : vscode.l10n.t('{0} calls sent again', calls);
+      const tools = toolsChanged ? [vscode.l10n.t('other tools')] : [];
+      const said = [again, formatCallDuration(milliseconds), ...tools].join(' · ');
+      return { about: vscode.l10n.t('Handshake repeated'), said };
+    }
+    case 'session.lost':
+      return { about: vscode.l10n.t('Session lost'), said: record.reason };
+    case 'session.left':
+      return { about: vscode.l10n.t('Session left running'), said: '' };
+    case 'session.stopped':
+      return {
+        about: record.wasGone
+          ? vscode.l10n.t('Session was gone already')
+          : vscode.l10n.t('Session stopped'),
+        said: '',
+      };
+    case 'session.stop-failed':
+      return { about: vscode.l10n.t('Session could not be stopped'), said: record.reason };
+    case 'session.dismissed':
+      return { about: vscode.l10n.t('Session dismissed'), said: '' };
+    case 'program':
+      return { about: vscode.l10n.t('{0} started', record.program), said: record.version };
+    default:
+      return { about: record.type, said: '' };
+  }
+}
+
+function formatCall({ outcome, code, milliseconds, attempts }: CallRecord): string {
+  const failure: Readonly<Record<string, string>> = {
+    'tool-error': vscode.l10n.t('the tool reported an error'),
+    error: vscode.l10n.t('error {0}', code ?? ''),
+    failed: vscode.l10n.t('failed'),
+    cancelled: vscode.l10n.t('cancelled'),
+  };
+  return [
+    failure[outcome]?.trim(),
+    formatCallDuration(milliseconds),
+    attempts > 1 && vscode.l10n.t('{0} attempts', attempts),
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+/** Examples: `87 ms`, `2.4 s`. */
+function formatCallDuration(milliseconds: number): string {
+  return milliseconds < 1000
+    ? vscode.l10n.t('{0} ms', Math.round(milliseconds))
+    : vscode.l10n.t('{0} s', (milliseconds / 1000).toFixed(1));
+}
+
+const SCHEME = 'agentcore-record';
+
+/** Older documents are dropped. Their open tabs show a hint. */
+const MAX_DOCUMENTS = 100;
+
+/** Opens records as read-only documents, so that closing one needs no confirmation. */
+export class RecordDocuments implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  readonly #texts = new Map<string, string>();
+  readonly #registration: vscode.Disposable;
+
+  constructor() {
+    this.#registration = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
+  }
+
+  /** @param name The tab title. It becomes the file name of the URI. */
+  async show(name: string, json: string): Promise<void> {
+    const title = name.replace(/[^\w .-]+/g, ' ').trim() || 'record';
+    // The same record has the same URI, so its open tab is shown again.
+    const query = createHash('sha256').update(json).digest('hex').slice(0, 16);
+    const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${title}.json`, query });
+    this.#texts.delete(query);
+    this.#texts.set(query, json);
+    const [oldest] = this.#texts.keys();
+    if (this.#texts.size > MAX_DOCUMENTS && oldest !== undefined) this.#texts.delete(oldest);
+    await vscode.window.showTextDocument(uri, { preview: true });
+  }
+
+  provideTextDocumentContent({ query }: vscode.Uri): string {
+    return this.#texts.get(query) ?? vscode.l10n.t('Open this record in the replay log again.');
+  }
+
+  dispose(): void {
+    this.#registration.dispose();
+  }
+}
