@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { ServersModel } from '../../../src/extension/models/servers-model.ts';
 import type { SessionsModel } from '../../../src/extension/models/sessions-model.ts';
 import { createProgramRecord, readProcessState } from '../../../src/state/journal/processes.ts';
-import { temporaryFolder, writePart } from '../../journal/fixture.ts';
+import { temporaryFolder, writePart } from '../../state/journal/fixture.ts';
 import { EventEmitter } from '../vscode-stub.ts';
 
 /** A journal in which this process stands for the proxies, and the model that reads it. */

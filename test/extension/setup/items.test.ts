@@ -12,7 +12,7 @@ import {
   createEndpointItems,
   createTargetItems,
 } from '../../../src/extension/setup/target-step.ts';
-import { temporaryFolder } from '../../journal/fixture.ts';
+import { temporaryFolder } from '../../state/journal/fixture.ts';
 import { window } from '../vscode-stub.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00Z');

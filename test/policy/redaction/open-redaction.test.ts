@@ -7,13 +7,13 @@ import {
   type RedactionOptions,
 } from '../../../src/policy/redaction/redaction-interceptor.ts';
 import { applyInterceptors } from '../../../src/relay/peer.ts';
-import { temporaryFolder } from '../../journal/fixture.ts';
 import {
   exchangeWith,
   requestOf,
   resultFor,
   ScriptedServer,
 } from '../../recovery/scripted-peers.ts';
+import { temporaryFolder } from '../../state/journal/fixture.ts';
 
 const VAULT_KEY = randomBytes(32).toString('base64');
 

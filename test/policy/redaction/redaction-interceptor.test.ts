@@ -23,7 +23,6 @@ import {
 } from '../../../src/relay/peer.ts';
 import { EncryptedVault } from '../../../src/state/files/vault-file.ts';
 import { CallRecorderInterceptor } from '../../../src/telemetry/call-recorder.ts';
-import { openJournal, temporaryFolder } from '../../journal/fixture.ts';
 import {
   exchangeWith,
   requestOf,
@@ -31,6 +30,7 @@ import {
   ScriptedClient,
   ScriptedServer,
 } from '../../recovery/scripted-peers.ts';
+import { openJournal, temporaryFolder } from '../../state/journal/fixture.ts';
 import { redactorOf } from './redaction-fixture.ts';
 import { SAMPLES } from './samples.ts';
 

@@ -1,0 +1,124 @@
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { registerApprovals } from '../../../src/extension/commands/policy-commands.ts';
+import { ApprovalsModel } from '../../../src/extension/models/approvals-model.ts';
+import type { SessionsModel } from '../../../src/extension/models/sessions-model.ts';
+import type { SessionNode } from '../../../src/extension/models/tree-nodes.ts';
+import type { CommandRegistry } from '../../../src/extension/ui/command-registry.ts';
+import { SessionsView } from '../../../src/extension/views/sessions-view.ts';
+import {
+  getApprovalsDirectory,
+  type PendingApproval,
+  readAnswerFile,
+  removePending,
+  writePending,
+} from '../../../src/state/files/approval-files.ts';
+import { temporaryFolder } from '../../state/journal/fixture.ts';
+import { commands, EventEmitter, window } from '../vscode-stub.ts';
+
+const ID = '00000000-0000-4000-8000-000000000001';
+const QUESTION: PendingApproval = {
+  id: ID,
+  at: new Date().toISOString(),
+  until: new Date(Date.now() + 600_000).toISOString(),
+  tool: 'pay',
+  runtime: 'arn',
+  text: 'An agent wants to pay.',
+  mayLast: true,
+  pid: process.pid,
+};
+
+async function setUp() {
+  const state = await temporaryFolder();
+  const folder = getApprovalsDirectory(state);
+  const approvals = new ApprovalsModel(() => ({ AGENTCORE_STATE_DIR: state }), 50);
+  const journal = {
+    snapshot: { entries: [], problems: [], at: 0 },
+    onDidChange: new EventEmitter<never>().event,
+    refresh: async () => undefined,
+  } as unknown as SessionsModel;
+  const view = new SessionsView(journal, approvals);
+  const register = (id: string, run: (...given: unknown[]) => unknown) =>
+    void commands.handlers.set(id, run);
+  const subscription = registerApprovals({ register } as unknown as CommandRegistry, approvals);
+  for (const one of [approvals, view, subscription]) onTestFinished(() => one.dispose());
+  const group = () => view.getChildren().find(({ kind }) => kind === 'approvals');
+  /** The pending calls, once there are `count`. */
+  const waiting = async (count: number): Promise<SessionNode[]> => {
+    await expect.poll(() => approvals.pending.length).toBe(count);
+    const node = group();
+    return node ? view.getChildren(node) : [];
+  };
+  approvals.start();
+  return { folder, approvals, view, waiting };
+}
+
+const run = (id: string, node: unknown) => commands.handlers.get(id)?.(node);
+
+afterEach(() => {
+  commands.handlers.clear();
+  commands.run.length = 0;
+  window.said.length = 0;
+  window.pressed = undefined;
+});
+
+describe('a call that waits for approval', () => {
+  it('is shown above the sessions with one notification, and disappears when the proxy stops waiting', async () => {
+    const { folder, view, waiting } = await setUp();
+    expect(await waiting(0)).toEqual([]);
+    await writePending(folder, QUESTION);
+    const [node] = await waiting(1);
+    const item = view.getTreeItem(node as SessionNode);
+    expect(item).toMatchObject({ label: 'pay', contextValue: 'approval;session' });
+    expect(item.accessibilityInformation?.label).toMatch(
+      /^pay, waits for your approval for \d+ s$/,
+    );
+    expect(item.tooltip).toBe(QUESTION.text);
+    await writePending(folder, { ...QUESTION, id: ID.replace(/1$/, '2'), mayLast: false });
+    const [, other] = await waiting(2);
+    expect(view.getTreeItem(other as SessionNode).contextValue).toBe('approval;once');
+    expect(window.said).toHaveLength(2);
+    await removePending(folder, ID);
+    await waiting(1);
+    expect(window.said).toHaveLength(2);
+  });
+
+  it.each([
+    ['agentcore.approveOnce', 'once'],
+    ['agentcore.approveForSession', 'session'],
+    ['agentcore.denyCall', 'deny'],
+  ])('is answered by %s', async (command, answer) => {
+    const { folder, waiting } = await setUp();
+    await writePending(folder, QUESTION);
+    const [node] = await waiting(1);
+    await run(command, node);
+    expect(await readAnswerFile(folder, ID)).toBe(answer);
+  });
+
+  it('is answered from its full question, and keeps waiting if the user closes the question', async () => {
+    const { folder, waiting } = await setUp();
+    await writePending(folder, QUESTION);
+    await waiting(1);
+    await run('_agentcore.reviewApproval', ID);
+    expect(await readAnswerFile(folder, ID)).toBeUndefined();
+    window.pressed = 'Approve Once';
+    await run('_agentcore.reviewApproval', ID);
+    expect(await readAnswerFile(folder, ID)).toBe('once');
+  });
+
+  it('shows a message if it no longer waits', async () => {
+    const { folder, waiting } = await setUp();
+    await writePending(folder, QUESTION);
+    const [node] = await waiting(1);
+    await removePending(folder, ID);
+    await expect(run('agentcore.approveOnce', node)).rejects.toThrow('does not wait any more');
+  });
+
+  it('is shown without text that VS Code would turn into a link', async () => {
+    const { folder, view, waiting } = await setUp();
+    await writePending(folder, { ...QUESTION, tool: '[ok](command:evil)' });
+    const [node] = await waiting(1);
+    for (const text of [view.getTreeItem(node as SessionNode).label, ...window.said]) {
+      expect(text).not.toMatch(/[[\]()]/);
+    }
+  });
+});
