@@ -260,15 +260,15 @@ export class HttpSession implements Peer {
     invocation: Omit<OutgoingMessage, 'session'>,
     request: JsonRpcRequest | undefined,
     attempt: Attempt,
-    trail?: CallInfo,
+    callInfo?: CallInfo,
   ): Promise<HttpReply | JsonRpcResponse> {
     const { upstream } = this.#options;
     const began = performance.now();
     try {
-      return await this.#invokeOnce(invocation, request, attempt, trail);
+      return await this.#invokeOnce(invocation, request, attempt, callInfo);
     } catch (thrown) {
       if (!(await upstream.renewAfter(thrown, began))) throw thrown;
-      return this.#invokeOnce(invocation, request, attempt, trail);
+      return this.#invokeOnce(invocation, request, attempt, callInfo);
     }
   }
 
@@ -276,27 +276,27 @@ export class HttpSession implements Peer {
     invocation: Omit<OutgoingMessage, 'session'>,
     request: JsonRpcRequest | undefined,
     attempt: Attempt,
-    trail?: CallInfo,
+    callInfo?: CallInfo,
   ): Promise<HttpReply | JsonRpcResponse> {
     const { upstream, session, closing } = this.#options;
     // Sending to a stopped session would start a new microVM.
     closing.throwIfAborted();
     session.closing.throwIfAborted();
     attempt.isSent = false;
-    const before = trail?.mayHaveRun ?? false;
+    const before = callInfo?.mayHaveRun ?? false;
     const onSend = () => {
       invocation.onSend?.();
       attempt.isSent = true;
-      if (trail) trail.mayHaveRun = true;
+      if (callInfo) callInfo.mayHaveRun = true;
     };
-    if (trail) trail.attempts++;
+    if (callInfo) callInfo.attempts++;
     try {
       const reply = await upstream.invoke({ ...invocation, session, onSend });
-      if (trail) follow(trail, reply, session);
+      if (callInfo) follow(callInfo, reply, session);
       const isSuccess = reply.status >= 200 && reply.status < 300;
       return isSuccess ? reply : await upstream.readRefusal(reply, request);
     } catch (thrown) {
-      if (trail && hasNotRun(thrown)) trail.mayHaveRun = before;
+      if (callInfo && hasNotRun(thrown)) callInfo.mayHaveRun = before;
       throw thrown;
     }
   }

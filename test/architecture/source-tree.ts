@@ -1,9 +1,9 @@
-/** Reads `src` as text: files and their imports. It needs no compiler. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix, sep } from 'node:path';
 
 const SRC = join(import.meta.dirname, '../../src');
 
+/** A file of `src`, read as text. */
 export interface SourceFile {
   /** Path below `src`, with `/`. */
   readonly path: string;
@@ -13,6 +13,7 @@ export interface SourceFile {
   readonly imports: readonly string[];
 }
 
+/** All files of `src`, sorted by path. */
 export function readSourceTree(): readonly SourceFile[] {
   return readdirSync(SRC, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.ts'))
@@ -22,6 +23,11 @@ export function readSourceTree(): readonly SourceFile[] {
       const text = readFileSync(join(SRC, path), 'utf8');
       return { path, text, lines: text.split('\n').length - 1, imports: findImports(path, text) };
     });
+}
+
+/** The first folder of a path below `src`. */
+export function getTopFolder(path: string): string {
+  return path.split('/')[0] ?? '';
 }
 
 function findImports(path: string, text: string): readonly string[] {

@@ -102,7 +102,7 @@ async function toClient<M extends JsonRpcMessage>(
 
 async function rewriteMessage<M extends JsonRpcMessage>(
   message: M,
-  trail: CallInfo | undefined,
+  callInfo: CallInfo | undefined,
   redact: (json: string) => Promise<Redacted>,
 ): Promise<M> {
   const isLarge = message.bytes.length > MAX_LENGTH_AT_ONCE;
@@ -110,7 +110,7 @@ async function rewriteMessage<M extends JsonRpcMessage>(
   const said = message.bytes.toString();
   if (isLarge) await yieldToEventLoop();
   const redacted = await redact(said);
-  if (trail) recordRedactions(trail, redacted);
+  if (callInfo) recordRedactions(callInfo, redacted);
   if (redacted.json === said) return message;
   if (isLarge) await yieldToEventLoop();
   const bytes = Buffer.from(redacted.json);
