@@ -31,7 +31,7 @@ import {
 import { CommandRegistry, openLogChannel } from './ui/command-registry.ts';
 import { showError } from './ui/errors.ts';
 import { openAwsLogin, signIn, WindowPrompts } from './ui/sign-in.ts';
-import { ReplayLogView } from './views/activity-view.ts';
+import { ActivityView } from './views/activity-view.ts';
 import { SessionsView } from './views/sessions-view.ts';
 import { BillingStatusBar } from './views/status-bar.ts';
 
@@ -45,7 +45,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const consent = new CommandConsent(context.workspaceState, !isTest);
   const env = () => getWindowEnvironment(consent.digests('credential_process'));
   const store = new RuntimeStore();
-  const journal = new SessionsModel(env, (role) => store.getExternalId(role));
+  const sessionsModel = new SessionsModel(env, (role) => store.getExternalId(role));
 
   const review = (command: WorkspaceCommand) => consent.confirm(command);
   const prompts = new WindowPrompts(async (profile, signal) => {
@@ -84,7 +84,7 @@ export function activate(context: vscode.ExtensionContext): void {
     extension: { version, proxy },
     shared: getAwsFiles,
   });
-  const running = new ServersModel(journal);
+  const running = new ServersModel(sessionsModel);
   const servers = new ServerController({
     extensionId: context.extension.id,
     store,
@@ -94,17 +94,17 @@ export function activate(context: vscode.ExtensionContext): void {
 
   commands.register(REVIEW_COMMAND, review);
   const { onDidChange: onDidConfirm } = consent;
-  const shown = { store, journal, servers, running, env, review, onDidConfirm };
+  const shown = { store, journal: sessionsModel, servers, running, env, review, onDidConfirm };
   registerRuntimes(context, { commands, ...shown });
   const approvals = new ApprovalsModel(env);
-  const sessionsView = new SessionsView(journal, approvals);
+  const sessionsView = new SessionsView(sessionsModel, approvals);
   const audit = new ActivityModel(env);
-  const replayLog = new ReplayLogView(journal, audit);
-  registerSessionCommands(commands, journal);
+  const replayLog = new ActivityView(sessionsModel, audit);
+  registerSessionCommands(commands, sessionsModel);
   registerAuditCommands(commands, env);
   registerPolicies(context, { commands, store, env, log });
-  registerDiagnosticsCommands(commands, { log, store, journal, version });
-  const parts = { commands, store, servers, journal, secrets, prompts, env };
+  registerDiagnosticsCommands(commands, { log, store, journal: sessionsModel, version });
+  const parts = { commands, store, servers, journal: sessionsModel, secrets, prompts, env };
   const steps = { windowStep, tokenStep };
   registerSetup(context, { ...parts, ...steps, review, proxy, version });
 
@@ -113,7 +113,7 @@ export function activate(context: vscode.ExtensionContext): void {
     commands,
     consent,
     store,
-    journal,
+    sessionsModel,
     provider,
     locals,
     running,
@@ -123,14 +123,14 @@ export function activate(context: vscode.ExtensionContext): void {
     audit,
     replayLog,
     registerReplayLogCommands(commands, replayLog),
-    new BillingStatusBar(journal),
+    new BillingStatusBar(sessionsModel),
     vscode.lm.registerMcpServerDefinitionProvider(PROVIDER_ID, provider),
   );
   // Loading these files blocks the extension host. Return to VS Code first.
   const beginning = setImmediate(() => {
-    journal.start();
+    sessionsModel.start();
     approvals.start();
-    void offerToStopOrphans(journal);
+    void offerToStopOrphans(sessionsModel);
   });
   context.subscriptions.push({ dispose: () => clearImmediate(beginning) });
 }

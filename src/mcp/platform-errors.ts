@@ -5,7 +5,7 @@ interface PlatformError {
   /** `refused` calls never reached the server. Otherwise it is unknown. */
   readonly outcome: 'refused' | 'unknown';
   /** True if the same call may succeed after a short wait. */
-  readonly passes: boolean;
+  readonly isTransient: boolean;
 }
 
 /**
@@ -18,73 +18,73 @@ const TABLE: readonly (PlatformError & { readonly code: number; readonly text: R
     code: ErrorCode.unauthorized,
     text: /^Authentication error - Invalid credentials$/,
     outcome: 'refused',
-    passes: false,
+    isTransient: false,
   },
   {
     code: ErrorCode.accessDenied,
     text: /^Authorization error - Insufficient permissions$/,
     outcome: 'refused',
-    passes: false,
+    isTransient: false,
   },
   {
     code: ErrorCode.throttled,
     text: /^Rate limit exceeded - Too many requests$/,
     outcome: 'refused',
-    passes: true,
+    isTransient: true,
   },
   {
     code: ErrorCode.notFound,
     text: /^Resource not found - Requested resource does not exist$/,
     outcome: 'refused',
-    passes: false,
+    isTransient: false,
   },
   {
     code: ErrorCode.conflict,
     text: /^Session operation in progress, please retry$/,
     outcome: 'refused',
-    passes: true,
+    isTransient: true,
   },
   {
     code: ErrorCode.conflict,
     text: /^Resource conflict - Resource already exists$/,
     outcome: 'refused',
-    passes: false,
+    isTransient: false,
   },
   {
     code: ErrorCode.validation,
     text: /^Validation error - Invalid request data$/,
     outcome: 'refused',
-    passes: false,
+    isTransient: false,
   },
   {
     code: ErrorCode.containerFailed,
     text: /^Runtime initialization time exceeded/,
     outcome: 'refused',
-    passes: true,
+    isTransient: true,
   },
   {
     code: ErrorCode.containerFailed,
     text: /^Tool execution error - Please check your CloudWatch logs/,
     outcome: 'unknown',
-    passes: true,
+    isTransient: true,
   },
   {
     code: ErrorCode.notAcceptable,
     text: /^Accept Header Error - /,
     outcome: 'refused',
-    passes: false,
+    isTransient: false,
   },
   {
     code: ErrorCode.internalError,
     text: /^Internal error - Server error$/,
     outcome: 'unknown',
-    passes: true,
+    isTransient: true,
   },
   {
     code: ErrorCode.internalError,
     text: /^An internal error occurred while processing the request/,
     outcome: 'unknown',
-    passes: true,
+    isTransient: true,
   },
 ];
 

@@ -9,7 +9,7 @@ import {
   type CallInfo,
   CancelledError,
   type Interceptor,
-  type Passage,
+  type InterceptorContext,
   type Peer,
 } from '../relay/peer.ts';
 import type { AuditEntry, AuditLog } from '../state/audit/audit-log.ts';
@@ -52,7 +52,11 @@ export class AuditInterceptor implements Interceptor {
   }
 
   /** @throws {AgentCoreError} `config` if an audit is required and cannot be written. */
-  async request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+  async request(
+    request: JsonRpcRequest,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<JsonRpcResponse> {
     const { from } = this.#options;
     if (request.method === 'ping' || context.from !== from) return next.request(request, context);
     const isRequired = this.#options.isRequired();
@@ -106,7 +110,11 @@ export class AuditInterceptor implements Interceptor {
     }
   }
 
-  notify(notification: JsonRpcNotification, context: Passage, next: Peer): Promise<void> {
+  notify(
+    notification: JsonRpcNotification,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<void> {
     return next.notify(notification, context);
   }
 

@@ -18,7 +18,12 @@ import {
   parseListItems,
   withList,
 } from '../mcp/protocol.ts';
-import { CancelledError, type Interceptor, type Passage, type Peer } from '../relay/peer.ts';
+import {
+  CancelledError,
+  type Interceptor,
+  type InterceptorContext,
+  type Peer,
+} from '../relay/peer.ts';
 import {
   type ApprovalOutcome,
   Approvals,
@@ -29,11 +34,11 @@ import type { PolicyState } from './documents/document-set.ts';
 import type { Policy } from './documents/model.ts';
 import type { Receipt } from './engine/counters.ts';
 import type { ApprovalRequirement, RuleMatch } from './engine/decision.ts';
-import { getRequiredFacts, Judge, type JudgeOptions } from './engine/engine.ts';
+import { getRequiredFacts, PolicyEngine, type PolicyEngineOptions } from './engine/engine.ts';
 import { findHidingRule, getNamePrefixes } from './engine/evaluate.ts';
 import { findSimilarKey, getSubjects, resemblesKnownMethod } from './engine/subjects.ts';
 
-interface PolicyOptions extends JudgeOptions {
+interface PolicyOptions extends PolicyEngineOptions {
   /** The policy documents in force. */
   readonly current: () => PolicyState;
   /** Fallback if the client does not support form elicitation. */
@@ -48,15 +53,19 @@ interface PolicyOptions extends JudgeOptions {
 export class PolicyInterceptor implements Interceptor {
   readonly #options: PolicyOptions;
   readonly #approvals: Approvals;
-  readonly #judge: Judge;
+  readonly #judge: PolicyEngine;
 
   constructor(options: PolicyOptions) {
     this.#options = options;
-    this.#judge = new Judge(options);
+    this.#judge = new PolicyEngine(options);
     this.#approvals = new Approvals(options.now, options.approver);
   }
 
-  async request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+  async request(
+    request: JsonRpcRequest,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<JsonRpcResponse> {
     if (context.from === 'server') return this.#fromServer(request, context, next);
     if (request.method === 'initialize') this.#approvals.learn(request.params);
     const judging: Judging = { request, agreed: [], times: 0 };
@@ -88,7 +97,11 @@ export class PolicyInterceptor implements Interceptor {
     }
   }
 
-  async notify(notification: JsonRpcNotification, context: Passage, next: Peer): Promise<void> {
+  async notify(
+    notification: JsonRpcNotification,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<void> {
     const { method, params } = notification;
     const { policies, failure } = this.#options.current();
     if (context.from === 'server') {
@@ -121,7 +134,7 @@ export class PolicyInterceptor implements Interceptor {
   /** Decides requests of the server by their method alone. */
   async #fromServer(
     request: JsonRpcRequest,
-    context: Passage,
+    context: InterceptorContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
     if (this.#approvals.isOwn(request)) return next.request(request, context);
@@ -152,7 +165,7 @@ export class PolicyInterceptor implements Interceptor {
    * message against its limits.
    */
   async #rulingOn(
-    from: Passage['from'],
+    from: InterceptorContext['from'],
     method: string,
     params: JsonObject,
     review?: AskPerson,
@@ -187,7 +200,7 @@ export class PolicyInterceptor implements Interceptor {
   }
 
   /** Decides a request of the client. On success, `judging.request` is the request to send. */
-  async #judged(judging: Judging, context: Passage, next: Peer): Promise<Judged> {
+  async #judged(judging: Judging, context: InterceptorContext, next: Peer): Promise<Judged> {
     const { request: first } = judging;
     const refused = (by: RuleMatch): Judged => ({ response: this.#refuse(first, context, by) });
     const { method, params = {} } = first;
@@ -211,9 +224,9 @@ export class PolicyInterceptor implements Interceptor {
       if (this.#isOutdated(policies)) continue;
       const decision = this.#judge.decide(facts, about.subjects, about.arguments);
       if (decision.effect === 'deny') {
-        const { ruling } = decision;
-        if (askedBy === undefined || askedBy === policies) return refused(ruling);
-        return refused({ ...ruling, message: joinSentences(CHANGED, ruling.message) });
+        const { ruling: match } = decision;
+        if (askedBy === undefined || askedBy === policies) return refused(match);
+        return refused({ ...match, message: joinSentences(CHANGED, match.message) });
       }
 
       const { asks, reservations } = decision;
@@ -266,7 +279,7 @@ export class PolicyInterceptor implements Interceptor {
     request: JsonRpcRequest,
     response: JsonRpcResponse,
     { wasAsked }: Allowed,
-    context: Passage,
+    context: InterceptorContext,
   ): Promise<JsonRpcResponse> {
     const span = response.error ? undefined : findSpanAt(response.bytes, ['result']);
     if (!span) return response;
@@ -314,7 +327,7 @@ export class PolicyInterceptor implements Interceptor {
     request: JsonRpcRequest,
     response: JsonRpcResponse,
     shape: ListShape,
-    context: Passage,
+    context: InterceptorContext,
   ): Promise<JsonRpcResponse> {
     const items = parseListItems(response, shape);
     if (!items) {
@@ -346,7 +359,7 @@ export class PolicyInterceptor implements Interceptor {
   }
 
   /** Stops a message right before it is sent if the documents changed after the decision. */
-  #checkBeforeSend(policies: readonly Policy[], context: Passage) {
+  #checkBeforeSend(policies: readonly Policy[], context: InterceptorContext) {
     let isOutdated = false;
     const beforeSend = () => {
       context.beforeSend?.();
@@ -360,9 +373,9 @@ export class PolicyInterceptor implements Interceptor {
     return this.#options.current().policies !== policies;
   }
 
-  #refuse(request: JsonRpcRequest, context: Passage, ruling: RuleMatch): JsonRpcResponse {
-    put(context, 'deny', ruling);
-    return createDeniedResponse(request, ruling);
+  #refuse(request: JsonRpcRequest, context: InterceptorContext, match: RuleMatch): JsonRpcResponse {
+    put(context, 'deny', match);
+    return createDeniedResponse(request, match);
   }
 }
 
@@ -408,7 +421,7 @@ function getMissingApprovals(
 }
 
 /** Stores the decision for the audit. */
-function put({ call }: Passage, effect: string, ruling: RuleMatch | undefined): void {
+function put({ call }: InterceptorContext, effect: string, ruling: RuleMatch | undefined): void {
   if (call) call.decision = { effect, rule: ruling?.pointer, document: ruling?.file };
 }
 

@@ -3,7 +3,7 @@ import type { Log } from '../base/logger.ts';
 import type { PolicyPlace } from '../policy/documents/locations.ts';
 import type { Interceptor } from '../relay/peer.ts';
 
-interface GovernOptions {
+interface GovernanceOptions {
   /** Possible policy documents. If empty, no policy applies. */
   readonly places: readonly PolicyPlace[];
   /** ARN or URL of the runtime or gateway. */
@@ -32,24 +32,20 @@ interface Governance {
  *
  * @throws {AgentCoreError} `config` or `usage` if the vault or the salt is unavailable.
  */
-export async function createGovernance(options: GovernOptions): Promise<Governance> {
+export async function createGovernance(options: GovernanceOptions): Promise<Governance> {
   const { places, runtime, stateFolder, vaultKey, asksInVsCode, log } = options;
   if (places.length === 0) return { interceptors: [], close: async () => undefined };
   const [
     { startPolicy },
     { openRedaction },
-    { createRedactionRulesReader: redactionRules },
-    { AuditLog: Audit },
-    { AuditInterceptor },
-    { getOrCreateAuditSalt: auditSalt },
-    { createNameMask: nameMask },
+    { createRedactionRulesReader },
+    { AuditLog, getOrCreateAuditSalt },
+    { AuditInterceptor, createNameMask },
     { PendingApprovals },
   ] = await Promise.all([
     import('../policy/governance.ts'),
     import('../policy/redaction/redaction-interceptor.ts'),
     import('../policy/redaction/redactor.ts'),
-    import('../state/audit/audit-log.ts'),
-    import('../policy/audit-interceptor.ts'),
     import('../state/audit/audit-log.ts'),
     import('../policy/audit-interceptor.ts'),
     import('../policy/approvals/stored-approver.ts'),
@@ -69,14 +65,14 @@ export async function createGovernance(options: GovernOptions): Promise<Governan
     approver: asksInVsCode ? inVsCode : undefined,
     log,
   });
-  const rules = redactionRules(documents);
+  const rules = createRedactionRulesReader(documents);
   const redaction = await openRedaction({
     rules,
     stateFolder,
     vaultKey,
     isOurs: (request) => policy.isOwnQuestion(request),
   });
-  const audit = new Audit({
+  const audit = new AuditLog({
     stateFolder,
     program: 'proxy',
     version: packageJson.version,
@@ -89,8 +85,8 @@ export async function createGovernance(options: GovernOptions): Promise<Governan
     isRequired: () => documents.current().policies.some(({ auditRequired }) => auditRequired),
     runtime,
     caller: () => knownCaller,
-    salt: await auditSalt(stateFolder),
-    redactedName: await nameMask(rules),
+    salt: await getOrCreateAuditSalt(stateFolder),
+    redactedName: await createNameMask(rules),
   };
   return {
     interceptors: [

@@ -20,7 +20,7 @@ export interface ProxySettings {
   readonly assumeRole: AssumeRole | undefined;
   readonly timeouts: Timeouts;
   /** Maximum number of retries for a failed call. */
-  readonly repeats: number;
+  readonly maxRetries: number;
   /** Whether to stop the sessions when the proxy ends. */
   readonly stopsSessions: boolean;
   /**
@@ -48,9 +48,9 @@ const READ_TIMEOUT_SECONDS = 15 * 60;
 
 const CONNECT_TIMEOUT_SECONDS = 10;
 
-export const STANDARD_REPEATS = 4;
+export const DEFAULT_MAX_RETRIES = 4;
 
-const MAX_REPEATS = 10;
+const MAX_RETRIES = 10;
 
 /**
  * Reads the proxy's environment.
@@ -68,7 +68,7 @@ export function readProxySettings(env: Environment): ProxySettings {
       read: readSeconds(env, 'AGENTCORE_READ_TIMEOUT', READ_TIMEOUT_SECONDS),
       connect: readSeconds(env, 'AGENTCORE_CONNECT_TIMEOUT', CONNECT_TIMEOUT_SECONDS),
     },
-    repeats: readRepeats(env.AGENTCORE_RETRIES),
+    maxRetries: readMaxRetries(env.AGENTCORE_RETRIES),
     // Other processes may share an identity's session.
     stopsSessions: readSwitch(env, 'AGENTCORE_STOP_ON_EXIT', mode !== 'identity'),
     keepAlive: env.AGENTCORE_KEEP_ALIVE ? readSeconds(env, 'AGENTCORE_KEEP_ALIVE', 0) : undefined,
@@ -194,13 +194,13 @@ function readSeconds(env: Environment, name: string, standard: number): number {
   );
 }
 
-function readRepeats(text: string | undefined): number {
-  if (!text) return STANDARD_REPEATS;
+function readMaxRetries(text: string | undefined): number {
+  if (!text) return DEFAULT_MAX_RETRIES;
   const repeats = Number(text);
-  if (Number.isInteger(repeats) && repeats >= 0 && repeats <= MAX_REPEATS) return repeats;
+  if (Number.isInteger(repeats) && repeats >= 0 && repeats <= MAX_RETRIES) return repeats;
   throw new AgentCoreError(
     'usage',
-    `AGENTCORE_RETRIES is "${text}", expected a whole number from 0 to ${MAX_REPEATS}`,
+    `AGENTCORE_RETRIES is "${text}", expected a whole number from 0 to ${MAX_RETRIES}`,
   );
 }
 

@@ -12,7 +12,7 @@ import { SessionReplayInterceptor } from '../recovery/session-replay.ts';
 import { ClientLogInterceptor } from '../relay/client-log.ts';
 import { KeepAliveInterceptor } from '../relay/keep-alive.ts';
 import { applyInterceptors } from '../relay/peer.ts';
-import { Idempotence, ToolHeaders } from '../relay/tool-catalog.ts';
+import { IdempotenceCatalog, ToolHeaderCatalog } from '../relay/tool-catalog.ts';
 import { JournalWriter } from '../state/journal/writer.ts';
 import { CallRecorderInterceptor } from '../telemetry/call-recorder.ts';
 import { StdioConnection } from '../transports/stdio.ts';
@@ -26,7 +26,7 @@ import {
   STOPPING_ENDS_MS,
   waitForShutdown,
 } from './main.ts';
-import { type ProxySettings, readProxySettings, STANDARD_REPEATS } from './proxy-settings.ts';
+import { DEFAULT_MAX_RETRIES, type ProxySettings, readProxySettings } from './proxy-settings.ts';
 
 const OPEN_LIMIT = 10_000;
 
@@ -83,16 +83,16 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
       if (assumeRole) void addRecentRole(assumeRole, settings).catch(() => undefined);
     },
   });
-  const idempotence = new Idempotence();
-  const tools = new ToolHeaders();
-  const patience = timeouts.read;
-  const { repeats } = settings;
-  const retry = new RetryInterceptor({ repeats, patience, idempotence, tools, log });
+  const idempotence = new IdempotenceCatalog();
+  const tools = new ToolHeaderCatalog();
+  const timeoutMs = timeouts.read;
+  const { maxRetries } = settings;
+  const retry = new RetryInterceptor({ maxRetries, timeoutMs, idempotence, tools, log });
   // Retry handshakes even if retries of calls are off: a random failure of a probe must not lose a
   // healthy session.
   const handshakeRetry = new RetryInterceptor({
-    repeats: Math.max(repeats, STANDARD_REPEATS),
-    patience,
+    maxRetries: Math.max(maxRetries, DEFAULT_MAX_RETRIES),
+    timeoutMs,
     idempotence,
     tools,
     log,
@@ -112,7 +112,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
     handshakeRetry,
   });
   const replay = new SessionReplayInterceptor({
-    patience,
+    timeoutMs,
     retry: handshakeRetry,
     onReplay: ({ session, next, ...report }) => {
       if (session === undefined || next === undefined) return;

@@ -28,13 +28,13 @@ export interface FailureClass {
    */
   readonly outcome: 'not sent' | 'refused' | 'unknown' | 'answered';
   /** True if the same call may succeed a little later. */
-  readonly passes: boolean;
+  readonly isTransient: boolean;
   /** Milliseconds that the service requests before the next attempt. */
   readonly wait: number;
 }
 
 /** Network errors that may be temporary. Others, such as certificate errors, are permanent. */
-const PASSING = new Set([
+const TRANSIENT_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',
@@ -50,7 +50,7 @@ const PASSING = new Set([
  * Temporary HTTP statuses: those of AgentCore's model, and those of the proxies and load balancers
  * before it.
  */
-const PASSING_STATUSES = new Set([409, 424, 429, 500, 502, 503, 504]);
+const TRANSIENT_STATUSES = new Set([409, 424, 429, 500, 502, 503, 504]);
 
 /**
  * @param wait Milliseconds that the service requests before the next attempt, from its headers.
@@ -64,7 +64,7 @@ export function classifyFailure(answer: Settled, wait = 0): FailureClass | undef
     const known = findPlatformError(error);
     if (known) return { ...known, wait };
     const isThrottled = error.code === ErrorCode.throttled || httpStatus === 429;
-    return isThrottled ? { outcome: 'answered', passes: true, wait } : undefined;
+    return isThrottled ? { outcome: 'answered', isTransient: true, wait } : undefined;
   }
   const { thrown } = answer;
   if (!(thrown instanceof AgentCoreError)) return undefined;
@@ -85,9 +85,9 @@ function classifyError({ code, data = {}, message }: AgentCoreError): FailureCla
   if (typeof status === 'number' && code === 'upstream') {
     const lasts =
       status === 409 && name !== 'RetryableConflictException' && !/please retry/i.test(message);
-    return { outcome, wait, passes: PASSING_STATUSES.has(status) && !lasts };
+    return { outcome, wait, isTransient: TRANSIENT_STATUSES.has(status) && !lasts };
   }
   // After a call was sent, a timeout means that its time is used up.
-  if (code === 'timeout') return { outcome, wait, passes: outcome === 'not sent' };
-  return { outcome, wait, passes: error === undefined || PASSING.has(String(error)) };
+  if (code === 'timeout') return { outcome, wait, isTransient: outcome === 'not sent' };
+  return { outcome, wait, isTransient: error === undefined || TRANSIENT_CODES.has(String(error)) };
 }

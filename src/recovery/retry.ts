@@ -17,12 +17,12 @@ import {
   applyInterceptors,
   type CallInfo,
   type Interceptor,
-  type Passage,
+  type InterceptorContext,
   type Peer,
   type RequestContext,
   withUnknownOutcome,
 } from '../relay/peer.ts';
-import type { Idempotence, ToolHeaders } from '../relay/tool-catalog.ts';
+import type { IdempotenceCatalog, ToolHeaderCatalog } from '../relay/tool-catalog.ts';
 import { classifyFailure, type FailureClass, getOrThrow, type Settled, settle } from './failure.ts';
 import { ObservedSender } from './session-replay.ts';
 
@@ -42,11 +42,11 @@ const MAX_HEADER_UPDATES = 2;
 
 export interface RetryOptions {
   /** Maximum number of retries after a failure of the network or the server. 0 disables retries. */
-  readonly repeats: number;
+  readonly maxRetries: number;
   /** Maximum duration of a request with all its attempts, in milliseconds. */
-  readonly patience: number;
-  readonly idempotence: Idempotence;
-  readonly tools: ToolHeaders;
+  readonly timeoutMs: number;
+  readonly idempotence: IdempotenceCatalog;
+  readonly tools: ToolHeaderCatalog;
   readonly log: Log;
   /** Returns a number from 0 to 1. */
   readonly random?: () => number;
@@ -65,7 +65,11 @@ export class RetryInterceptor implements Interceptor {
     this.#options = options;
   }
 
-  async request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+  async request(
+    request: JsonRpcRequest,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<JsonRpcResponse> {
     if (context.from === 'server' || isSubscriptionRequest(request))
       return next.request(request, context);
     const { idempotence, log } = this.#options;
@@ -121,11 +125,11 @@ export class RetryInterceptor implements Interceptor {
    */
   async #listTools(
     request: JsonRpcRequest,
-    { sender, signal }: Passage,
+    { sender, signal }: InterceptorContext,
     next: Peer,
   ): Promise<void> {
     // Other calls wait for the list as well, so it continues if this call is cancelled.
-    const exchange = { sender, signal: AbortSignal.timeout(this.#options.patience) };
+    const exchange = { sender, signal: AbortSignal.timeout(this.#options.timeoutMs) };
     this.#listing ??= readTools(request, applyInterceptors([this], next), exchange).finally(() => {
       this.#listing = undefined;
     });
@@ -151,13 +155,13 @@ export class RetryInterceptor implements Interceptor {
     verdict: FailureClass,
     spent: number,
   ): number | undefined {
-    const { repeats, patience, random = Math.random } = this.#options;
-    if (!verdict.passes || repeats === 0) return undefined;
+    const { maxRetries, timeoutMs, random = Math.random } = this.#options;
+    if (!verdict.isTransient || maxRetries === 0) return undefined;
     const backoff = Math.min(INITIAL_DELAY_MS * 2 ** (attempt - 1), MAX_DELAY_MS);
     const pause = Math.max(verdict.wait, backoff * (0.5 + random() / 2));
     // A busy service refuses without any effect, so the proxy retries for longer.
-    const bound = verdict.outcome === 'refused' ? Math.min(patience, BUSY_FOR) : patience;
-    if (verdict.outcome !== 'refused' && failures > repeats) return undefined;
+    const bound = verdict.outcome === 'refused' ? Math.min(timeoutMs, BUSY_FOR) : timeoutMs;
+    if (verdict.outcome !== 'refused' && failures > maxRetries) return undefined;
     return spent + pause > bound ? undefined : pause;
   }
 }

@@ -16,7 +16,7 @@ import {
   applyInterceptors,
   type CallInfo,
   type Interceptor,
-  type Passage,
+  type InterceptorContext,
   type Peer,
   type RequestContext,
 } from '../relay/peer.ts';
@@ -44,7 +44,7 @@ interface ReplayReport {
 
 interface ReplayOptions {
   /** Maximum duration of a replay in milliseconds. */
-  readonly patience: number;
+  readonly timeoutMs: number;
   /** The interceptor for the requests of the replay. */
   readonly retry: Interceptor;
   readonly onReplay: (report: ReplayReport) => void;
@@ -79,7 +79,11 @@ export class SessionReplayInterceptor implements Interceptor {
     this.#options = options;
   }
 
-  async request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+  async request(
+    request: JsonRpcRequest,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<JsonRpcResponse> {
     if (context.from === 'server' || getProtocolEra(request) === 'stateless') {
       return next.request(request, context);
     }
@@ -106,7 +110,11 @@ export class SessionReplayInterceptor implements Interceptor {
     }
   }
 
-  async notify(notification: JsonRpcNotification, context: Passage, next: Peer): Promise<void> {
+  async notify(
+    notification: JsonRpcNotification,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<void> {
     if (context.from === 'server') return next.notify(notification, context);
     this.#handshake.told(notification);
     const generation = this.#generation;
@@ -130,7 +138,7 @@ export class SessionReplayInterceptor implements Interceptor {
    */
   async #initialize(
     request: JsonRpcRequest,
-    context: Passage,
+    context: InterceptorContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
     while (this.#underWay) {
@@ -141,7 +149,11 @@ export class SessionReplayInterceptor implements Interceptor {
     return answer;
   }
 
-  async #begin(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+  async #begin(
+    request: JsonRpcRequest,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<JsonRpcResponse> {
     const callInfo: CallInfo = context.call ?? { attempts: 0 };
     const response = await next.request(request, { ...context, call: callInfo });
     this.#session = callInfo.session;
@@ -157,7 +169,7 @@ export class SessionReplayInterceptor implements Interceptor {
    * Resolves when no handshake is in progress and the session is not known to be lost. If it is
    * lost, starts a replay first.
    */
-  async #ready({ sender, signal }: Passage, next: Peer): Promise<void> {
+  async #ready({ sender, signal }: InterceptorContext, next: Peer): Promise<void> {
     const started = performance.now();
     for (let mayJoin = true; ; ) {
       const loss = this.#unmended;
@@ -169,7 +181,7 @@ export class SessionReplayInterceptor implements Interceptor {
         await withAbort(underWay.done, signal);
       } catch (thrown) {
         // Other calls used up the time of a replay that this call joined late.
-        const isLate = performance.now() - started < this.#options.patience / 2;
+        const isLate = performance.now() - started < this.#options.timeoutMs / 2;
         if (!joined || !mayJoin || !isLate || signal.aborted) throw thrown;
         mayJoin = false;
       }
@@ -193,7 +205,7 @@ export class SessionReplayInterceptor implements Interceptor {
   async #isLost(
     loss: SessionLoss,
     generation: number,
-    { sender, signal }: Passage,
+    { sender, signal }: InterceptorContext,
     next: Peer,
   ): Promise<boolean> {
     const isCurrent = () => generation === this.#generation && !this.#underWay;
@@ -212,12 +224,12 @@ export class SessionReplayInterceptor implements Interceptor {
   }
 
   async #replay(loss: SessionLoss, back: Peer, next: Peer): Promise<void> {
-    const { patience, retry, onReplay, log } = this.#options;
+    const { timeoutMs, retry, onReplay, log } = this.#options;
     const started = performance.now();
     const before = this.#session;
     const callInfo: CallInfo = { attempts: 0 };
     // Other calls wait for the replay as well, so it continues if this call is cancelled.
-    const exchange = { sender: back, signal: AbortSignal.timeout(patience), call: callInfo };
+    const exchange = { sender: back, signal: AbortSignal.timeout(timeoutMs), call: callInfo };
     const server = applyInterceptors([retry], next);
     try {
       await this.#handshake.repeat(server, exchange);
@@ -404,7 +416,11 @@ export class InitializeFirstInterceptor implements Interceptor {
     this.#retry = retry;
   }
 
-  async request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+  async request(
+    request: JsonRpcRequest,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<JsonRpcResponse> {
     const handshake = this.#handshake;
     if (context.from === 'server' || getProtocolEra(request) === 'stateless') {
       return next.request(request, context);
@@ -429,13 +445,17 @@ export class InitializeFirstInterceptor implements Interceptor {
     }
   }
 
-  async #isLost(loss: SessionLoss, { signal, sender }: Passage, next: Peer): Promise<boolean> {
+  async #isLost(
+    loss: SessionLoss,
+    { signal, sender }: InterceptorContext,
+    next: Peer,
+  ): Promise<boolean> {
     if (loss.isCertain) return true;
     const server = applyInterceptors([this.#retry], next);
     return confirmSessionLoss(loss, this.#handshake.list, server, { signal, sender });
   }
 
-  async #initialize({ signal, sender }: Passage, next: Peer): Promise<void> {
+  async #initialize({ signal, sender }: InterceptorContext, next: Peer): Promise<void> {
     const server = applyInterceptors([this.#retry], next);
     try {
       await this.#handshake.repeat(server, { signal, sender });

@@ -1,6 +1,6 @@
 import { isLogLevel, isLoud, type LogLevel } from '../base/logger.ts';
 import { createNotification, type JsonRpcRequest, type JsonRpcResponse } from '../mcp/message.ts';
-import type { Interceptor, Passage, Peer } from './peer.ts';
+import type { Interceptor, InterceptorContext, Peer } from './peer.ts';
 
 /** Limit of log messages waiting for a slow client. */
 const MAX_WAITING = 100;
@@ -14,7 +14,11 @@ export class ClientLogInterceptor implements Interceptor {
   #client: Peer | undefined;
   #waiting = 0;
 
-  request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+  request(
+    request: JsonRpcRequest,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<JsonRpcResponse> {
     const answer = next.request(request, context);
     if (context.from === 'server') return answer;
     if (request.method === 'initialize') return this.#onceAnswered(answer, context);
@@ -43,7 +47,7 @@ export class ClientLogInterceptor implements Interceptor {
 
   async #onceAnswered(
     answer: Promise<JsonRpcResponse>,
-    { sender }: Passage,
+    { sender }: InterceptorContext,
     level?: unknown,
   ): Promise<JsonRpcResponse> {
     const response = await answer;

@@ -7,7 +7,7 @@ import {
   replaceValueAt,
 } from '../mcp/message.ts';
 import { isSubscriptionRequest } from '../mcp/protocol.ts';
-import type { Interceptor, Passage, Peer, RequestContext } from './peer.ts';
+import type { Interceptor, InterceptorContext, Peer, RequestContext } from './peer.ts';
 
 /**
  * Reports progress to a client with a progress token, so its open call does not time out. Stops
@@ -21,7 +21,11 @@ export class KeepAliveInterceptor implements Interceptor {
     this.#interval = interval;
   }
 
-  async request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+  async request(
+    request: JsonRpcRequest,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<JsonRpcResponse> {
     const token = readIdAt(request, ['params', '_meta', 'progressToken'])?.token;
     if (context.from === 'server' || token === undefined || isSubscriptionRequest(request)) {
       return next.request(request, context);

@@ -89,7 +89,7 @@ export class CancelledError extends Error {
 }
 
 /** Context of a message in transit, with its sending side. */
-export interface Passage extends RequestContext {
+export interface InterceptorContext extends RequestContext {
   readonly from: Sender;
 }
 
@@ -99,8 +99,16 @@ export interface Passage extends RequestContext {
  * own messages to `next` or `passage.back`. Responses to its own requests return to it.
  */
 export interface Interceptor {
-  request?(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse>;
-  notify?(notification: JsonRpcNotification, context: Passage, next: Peer): Promise<void>;
+  request?(
+    request: JsonRpcRequest,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<JsonRpcResponse>;
+  notify?(
+    notification: JsonRpcNotification,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<void>;
 }
 
 /**

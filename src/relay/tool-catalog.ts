@@ -55,7 +55,7 @@ const DEFINING = [
  * A catalog of the server's tools or prompts, from list results of the client or from a request of
  * the proxy.
  */
-export class AnnouncedTools {
+export class ToolCatalog {
   readonly #method: 'tools/list' | 'prompts/list';
   readonly #shape: ListShape;
   readonly #items = new Map<string, AnnouncedItem>();
@@ -174,7 +174,7 @@ function withoutProgressToken({ params }: JsonRpcRequest): JsonObject {
 const MAX_TOOLS = 10_000;
 
 /** Tool arguments to send as headers, learned from `tools/list`. */
-export class ToolHeaders {
+export class ToolHeaderCatalog {
   readonly #declared = new Map<string, readonly ParamHeader[]>();
 
   /** Stores a page of tools. */
@@ -228,7 +228,7 @@ const IDEMPOTENT_METHODS = new Set([
 const MAX_IDEMPOTENT_TOOLS = 10_000;
 
 /** Decides whether a request may run twice, from its method and the tool's annotations. */
-export class Idempotence {
+export class IdempotenceCatalog {
   readonly #tools = new Map<string, boolean>();
 
   /** Records the response to a `tools/list`. */

@@ -39,7 +39,7 @@ interface LifecycleCacheOptions {
   ) => Promise<LifecycleConfiguration | undefined>;
   readonly now: () => number;
   /** Milliseconds for all reading together. */
-  readonly patience?: number;
+  readonly timeoutMs?: number;
 }
 
 /** Loading the AWS client alone takes seconds on a busy machine. */
@@ -72,7 +72,7 @@ export class LifecycleCache {
   async of(
     subjects: readonly LifecycleSubject[],
   ): Promise<(subject: LifecycleSubject) => Lifecycle> {
-    const { file, patience = MAX_WAIT } = this.#options;
+    const { file, timeoutMs = MAX_WAIT } = this.#options;
     const entries = await readEntries(file);
     const due = new Map(
       subjects
@@ -83,7 +83,7 @@ export class LifecycleCache {
       const abort = new AbortController();
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise((resolve) => {
-        timer = setTimeout(resolve, patience);
+        timer = setTimeout(resolve, timeoutMs);
       });
       const asked = [...due].map(async ([key, subject]) => {
         const entry = await this.#ask(subject, entries.get(key), abort.signal);

@@ -9,7 +9,7 @@ import {
   createIamAuthorizer,
   createTokenProvider,
 } from '../aws/auth/authorizer.ts';
-import type { KeptToken } from '../aws/auth/bearer-token.ts';
+import type { CachedToken } from '../aws/auth/bearer-token.ts';
 import { isBearer, readAuthorization } from '../aws/auth/settings.ts';
 import type { AssumeRole } from '../aws/credentials/options.ts';
 import { type CredentialProvider, createCredentialProvider } from '../aws/credentials/provider.ts';
@@ -58,7 +58,7 @@ interface StopTargetOptions {
   readonly credentials: CredentialProvider;
   readonly clock: SigningClock;
   /** The invocations' token, if the runtime takes bearer tokens. */
-  readonly token?: KeptToken | undefined;
+  readonly token?: CachedToken | undefined;
   /** The invocations' agent, whose idle connections are reused. */
   readonly agent: Agent;
 }
@@ -370,7 +370,7 @@ export class SessionClientFactory {
   readonly #credentials = new Map<string, CredentialProvider>();
   readonly #clock = new SigningClock();
   /** By the URL of what they are for. */
-  readonly #tokens = new Map<string, KeptToken | undefined>();
+  readonly #tokens = new Map<string, CachedToken | undefined>();
 
   constructor(env: Environment, externalIdOf: GetExternalId = () => undefined) {
     this.#env = env;
@@ -427,7 +427,7 @@ export class SessionClientFactory {
     runtime: RuntimeArn,
     endpoint: URL,
     network: Network,
-  ): KeptToken | undefined {
+  ): CachedToken | undefined {
     if (session.authorization === undefined) return undefined;
     const settings = readAuthorization(this.#env);
     if (!isBearer(settings)) return undefined;

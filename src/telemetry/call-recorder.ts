@@ -4,7 +4,7 @@ import {
   type CallInfo,
   CancelledError,
   type Interceptor,
-  type Passage,
+  type InterceptorContext,
   type Peer,
 } from '../relay/peer.ts';
 import { type CallRecord, getCallOutcome, type JournalRecord } from '../state/journal/records.ts';
@@ -21,7 +21,11 @@ export class CallRecorderInterceptor implements Interceptor {
     this.#withContent = withContent;
   }
 
-  async request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+  async request(
+    request: JsonRpcRequest,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<JsonRpcResponse> {
     if (context.from === 'server') return next.request(request, context);
     const began = { at: new Date().toISOString(), time: performance.now() };
     const callInfo: CallInfo = context.call ?? { attempts: 0 };

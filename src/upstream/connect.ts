@@ -6,7 +6,7 @@ import {
   createTokenProvider,
   NO_AUTHORIZER,
 } from '../aws/auth/authorizer.ts';
-import type { KeptToken } from '../aws/auth/bearer-token.ts';
+import type { CachedToken } from '../aws/auth/bearer-token.ts';
 import type { AuthorizationSettings } from '../aws/auth/settings.ts';
 import type { CredentialProvider } from '../aws/credentials/provider.ts';
 import {
@@ -25,7 +25,7 @@ import type { Network } from '../http/network.ts';
 import type { Timeouts } from '../http/post.ts';
 import { InitializeFirstInterceptor } from '../recovery/session-replay.ts';
 import type { Interceptor } from '../relay/peer.ts';
-import type { ToolHeaders } from '../relay/tool-catalog.ts';
+import type { ToolHeaderCatalog } from '../relay/tool-catalog.ts';
 import {
   createSessionId,
   deriveIdentitySessionId,
@@ -76,7 +76,7 @@ interface ServerOptions {
   readonly log: Log;
   /** Logs what the journal has in a record of its own. */
   readonly say: Log;
-  readonly tools: ToolHeaders;
+  readonly tools: ToolHeaderCatalog;
   /** Interceptor for the handshakes that the proxy repeats. */
   readonly handshakeRetry: Interceptor;
 }
@@ -199,7 +199,7 @@ async function openGateway(
 
 function createAuthorizer(
   { settings, service, credentials, clock }: ServerOptions,
-  token: KeptToken | undefined,
+  token: CachedToken | undefined,
 ): Authorizer {
   if (token) return createBearerAuthorizer(token);
   if (settings.authorization.method === 'none') return NO_AUTHORIZER;
@@ -226,7 +226,7 @@ function createCommonOptions({ settings, tools, handshakeRetry, log }: ServerOpt
 /** Caches the caller. A failure is not cached. */
 function createPrincipalReader(
   { settings, service, credentials, env, network }: ServerOptions,
-  token: KeptToken | undefined,
+  token: CachedToken | undefined,
   region: string | undefined,
 ): () => Promise<string> {
   let asked: Promise<string> | undefined;
@@ -251,7 +251,7 @@ function createPrincipalReader(
 }
 
 /** An identity's session is shared by the subject of the token. */
-async function readTokenSubject(token: KeptToken): Promise<string> {
+async function readTokenSubject(token: CachedToken): Promise<string> {
   const { getTokenSubject: holderOf } = await import('../aws/auth/bearer-token.ts');
   const holder = holderOf(await token.get());
   if (holder !== undefined) return holder;

@@ -27,7 +27,7 @@ export class GatewayInvoker implements Upstream {
       method: this.#post.method,
       wanted: () => this.#post.wanted(),
       facts: { gateway: name },
-      meanings: GATEWAY_STATUS_DESCRIPTIONS,
+      statusDescriptions: GATEWAY_STATUS_DESCRIPTIONS,
     };
   }
 

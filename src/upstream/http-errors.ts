@@ -25,7 +25,7 @@ export interface StatusDescription {
 export interface ErrorContext extends Caller {
   /** Facts about the server, for the error's data. */
   readonly facts: Readonly<Record<string, string>>;
-  readonly meanings: Readonly<Record<number, StatusDescription>>;
+  readonly statusDescriptions: Readonly<Record<number, StatusDescription>>;
   /** The header with the session id in replies of a microVM; a gateway has none. */
   readonly sessionHeader?: string;
 }
@@ -133,9 +133,12 @@ function isAuthFailure(status: number): boolean {
   return status === 401 || status === 403;
 }
 
-function getStatusDescription(status: number, { meanings }: ErrorContext): StatusDescription {
+function getStatusDescription(
+  status: number,
+  { statusDescriptions }: ErrorContext,
+): StatusDescription {
   return (
-    meanings[status] ?? {
+    statusDescriptions[status] ?? {
       code: ErrorCode.internalError,
       what: status >= 500 ? 'AgentCore failed' : 'AgentCore answered with an unexpected status',
       todo:
@@ -173,10 +176,10 @@ function parseJsonRpcError(body: Buffer): JsonRpcResponse | undefined {
 function getRefusalOutcome(
   status: number,
   words: string | undefined,
-  { meanings }: ErrorContext,
+  { statusDescriptions }: ErrorContext,
 ): 'refused' | 'unknown' {
   if (status === 424) return STARTING.test(words ?? '') ? 'refused' : 'unknown';
-  return status in meanings ? 'refused' : 'unknown';
+  return status in statusDescriptions ? 'refused' : 'unknown';
 }
 
 const STARTING = /^Runtime initialization time exceeded/;

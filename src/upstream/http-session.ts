@@ -17,7 +17,7 @@ import {
 import { findPlatformError } from '../mcp/platform-errors.ts';
 import { getProtocolEra, isSubscriptionRequest, withoutEmptyCursor } from '../mcp/protocol.ts';
 import type { CallInfo, Peer, RequestContext } from '../relay/peer.ts';
-import type { ToolHeaders } from '../relay/tool-catalog.ts';
+import type { ToolHeaderCatalog } from '../relay/tool-catalog.ts';
 import { HttpCall } from './http-call.ts';
 import { isRefusedError, isUnknownId, isUnknownSessionError } from './http-errors.ts';
 import type { OutgoingMessage, Upstream, UpstreamSession } from './upstream.ts';
@@ -37,7 +37,7 @@ interface HttpSessionOptions {
   /** Called if the server takes the hint for an unknown session. */
   readonly onHintRefused: () => void;
   /** Shared by all sessions with this server, and updated by each `tools/list` of 2026-07-28. */
-  readonly tools: ToolHeaders;
+  readonly tools: ToolHeaderCatalog;
   /** Called with each server request before the client receives it. */
   readonly onServerRequest: (request: JsonRpcRequest) => JsonRpcRequest;
   /** True if the session ends with its only call: later responses are then impossible. */

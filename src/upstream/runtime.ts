@@ -33,7 +33,7 @@ export class RuntimeInvoker implements Upstream {
       method: this.#post.method,
       wanted: () => this.#post.wanted(),
       facts: { runtime: runtime.arn },
-      meanings: RUNTIME_STATUS_DESCRIPTIONS,
+      statusDescriptions: RUNTIME_STATUS_DESCRIPTIONS,
       sessionHeader: SESSION_HEADER,
     };
   }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createBearerAuthorizer } from '../../src/aws/auth/authorizer.ts';
 import {
+  CachedToken,
   getTokenSubject,
-  KeptToken,
   parseBearerToken,
   runTokenCommand,
   type Token,
@@ -30,7 +30,7 @@ async function failure(work: () => unknown): Promise<Error & { code?: string }> 
 /** A token source that returns the tokens that the test prepared, and counts its calls. */
 function source(...lives: readonly (number | undefined)[]) {
   const asked: Token[] = [];
-  const kept = new KeptToken(async () => {
+  const kept = new CachedToken(async () => {
     const life = lives[Math.min(asked.length, lives.length - 1)];
     const expiresAt = life === undefined ? undefined : Date.now() + life;
     asked.push({ value: `token-${asked.length + 1}`, expiresAt });
@@ -68,7 +68,7 @@ describe('a cached token', () => {
     const begun = new Promise<void>((resolve) => {
       renewing = resolve;
     });
-    const kept = new KeptToken(async () => {
+    const kept = new CachedToken(async () => {
       if (++asked === 1) return { value: 'old', expiresAt: Date.now() + 600 };
       renewing?.();
       await new Promise<void>((resolve) => {
@@ -97,14 +97,14 @@ describe('a cached token', () => {
   });
 
   it('returns false from a refresh that yields the same token', async () => {
-    const kept = new KeptToken(async () => ({ value: 'same', expiresAt: undefined }));
+    const kept = new CachedToken(async () => ({ value: 'same', expiresAt: undefined }));
     await kept.get();
     expect(await kept.renew(performance.now())).toBe(false);
   });
 
   it('is loaded again after a failure', async () => {
     let asked = 0;
-    const kept = new KeptToken(async () => {
+    const kept = new CachedToken(async () => {
       if (++asked === 1) throw new Error('no network\nsecret: hush');
       return { value: 'fine', expiresAt: undefined };
     });

@@ -3,7 +3,7 @@ import { AgentCoreError } from '../../src/base/errors.ts';
 import type { CredentialNode } from '../../src/extension/models/profiles-model.ts';
 import { createConfiguredNode, type RuntimeNode } from '../../src/extension/models/tree-nodes.ts';
 import { readEntry } from '../../src/extension/settings/runtime-entry.ts';
-import { ReplayLogView } from '../../src/extension/views/activity-view.ts';
+import { ActivityView } from '../../src/extension/views/activity-view.ts';
 import { createCredentialItem } from '../../src/extension/views/credentials-view.ts';
 import { createRuntimeItem } from '../../src/extension/views/runtime-tree-items.ts';
 import {
@@ -142,7 +142,7 @@ it('reads out everything that it shows of a record', () => {
   const { event } = new EventEmitter<object>();
   const journal = { onDidRecord: event, onDidChange: event };
   const audit = { onDidAudit: event };
-  const view = new ReplayLogView(journal as never, audit as never);
+  const view = new ActivityView(journal as never, audit as never);
   const record = { type: 'call', method: 'tools/call', at: '2026-01-01T12:00:00Z' };
   const head = { program: 'proxy', pid: 7, host: 'here' };
   expect(unsaid(view.getTreeItem({ record, head, at: NOW } as never))).toEqual([]);

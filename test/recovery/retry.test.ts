@@ -7,7 +7,7 @@ import {
 } from '../../src/mcp/message.ts';
 import { RetryInterceptor, type RetryOptions } from '../../src/recovery/retry.ts';
 import { applyInterceptors, CancelledError, type RequestContext } from '../../src/relay/peer.ts';
-import { Idempotence, ToolHeaders } from '../../src/relay/tool-catalog.ts';
+import { IdempotenceCatalog, ToolHeaderCatalog } from '../../src/relay/tool-catalog.ts';
 import {
   callOf,
   errorFor,
@@ -59,10 +59,10 @@ async function retrying(
       : script(request, context),
   );
   const retry = new RetryInterceptor({
-    repeats: 4,
-    patience: 10_000,
-    idempotence: new Idempotence(),
-    tools: new ToolHeaders(),
+    maxRetries: 4,
+    timeoutMs: 10_000,
+    idempotence: new IdempotenceCatalog(),
+    tools: new ToolHeaderCatalog(),
     log: () => undefined,
     random: () => 0,
     ...options,
@@ -201,7 +201,7 @@ describe.concurrent('a failed call is sent again', () => {
     ['tasks/cancel', 1],
     ['vendor/method', 1],
   ])('after a broken connection, if its method allows it: %s', async (method, attempts) => {
-    const { server, peer } = await retrying(once(RESET), { idempotence: new Idempotence() });
+    const { server, peer } = await retrying(once(RESET), { idempotence: new IdempotenceCatalog() });
     await peer.request(requestOf(method), exchangeWith()).catch(() => undefined);
     expect(server.requests).toHaveLength(attempts);
   });
@@ -211,14 +211,14 @@ describe.concurrent('a failed call is sent again', () => {
     const failures = [busy, busy, busy, RESET, RESET, RESET];
     const { server, peer } = await retrying(
       (request) => failures.shift()?.(request) ?? resultFor(request, { fine: true }),
-      { repeats: 3 },
+      { maxRetries: 3 },
     );
     expect((await peer.request(callOf('read'), exchangeWith())).error).toBeUndefined();
     expect(server.requests).toHaveLength(7);
   });
 
   it('according to the latest list of its tool', async () => {
-    const idempotence = new Idempotence();
+    const idempotence = new IdempotenceCatalog();
     let annotations: object = { readOnlyHint: true };
     const { server, peer } = await retrying(
       (request) =>
@@ -343,7 +343,7 @@ describe.concurrent('between two attempts', () => {
 
   it('the request fails at once if the delay exceeds its time limit', async () => {
     const { server, peer } = await retrying(status(429, 'refused', { retryAfter: 60 }), {
-      patience: 1_000,
+      timeoutMs: 1_000,
     });
     await expect(peer.request(callOf('plain'), exchangeWith())).rejects.toThrow('It failed');
     expect(server.requests).toHaveLength(1);
@@ -367,27 +367,27 @@ describe.concurrent('between two attempts', () => {
 
 describe.concurrent('a permanent failure', () => {
   it('is returned after the maximum number of attempts', async () => {
-    const { server, peer } = await retrying(REFUSED, { repeats: 2 });
+    const { server, peer } = await retrying(REFUSED, { maxRetries: 2 });
     await expect(peer.request(callOf('plain'), exchangeWith())).rejects.toThrow('It failed');
     expect(server.requests).toHaveLength(3);
   });
 
   it('is returned at the time limit of the request if the service stays busy', async () => {
-    const patience = 3_000;
+    const timeoutMs = 3_000;
     const pauses: number[] = [];
     const { server, peer } = await retrying(THROTTLED, {
-      patience,
-      repeats: 1,
+      timeoutMs,
+      maxRetries: 1,
       log: (_level, sentence) => pauses.push(Number(/again in (\d+) ms/.exec(sentence)?.[1])),
     });
     const { error } = await peer.request(callOf('plain'), exchangeWith());
     expect(error?.code).toBe(-32003);
-    expect(pauses.reduce((sum, pause) => sum + pause)).toBeLessThanOrEqual(patience);
+    expect(pauses.reduce((sum, pause) => sum + pause)).toBeLessThanOrEqual(timeoutMs);
     expect(server.requests.length).toBeGreaterThan(2);
   });
 
   it('is returned at once if nothing may be repeated', async () => {
-    const { server, peer } = await retrying(THROTTLED, { repeats: 0 });
+    const { server, peer } = await retrying(THROTTLED, { maxRetries: 0 });
     expect((await peer.request(callOf('plain'), exchangeWith())).error?.code).toBe(-32003);
     expect(server.requests).toHaveLength(1);
   });
@@ -404,7 +404,7 @@ const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
 async function strict(
   list: (request: JsonRpcRequest) => JsonRpcResponse | undefined = () => undefined,
 ) {
-  const tools = new ToolHeaders();
+  const tools = new ToolHeaderCatalog();
   const inputSchema = { type: 'object', properties: { region: REGION } };
   const { server, peer } = await retrying(
     async (request) => {
@@ -418,7 +418,7 @@ async function strict(
         ? resultFor(request, { fine: true })
         : errorFor(request, -32020, 'Mcp-Param-Region does not match');
     },
-    { tools, idempotence: new Idempotence() },
+    { tools, idempotence: new IdempotenceCatalog() },
   );
   const call = (signal?: AbortSignal) =>
     peer.request(

@@ -14,7 +14,7 @@ import {
   type Peer,
   type RequestContext,
 } from '../../src/relay/peer.ts';
-import { Idempotence, ToolHeaders } from '../../src/relay/tool-catalog.ts';
+import { IdempotenceCatalog, ToolHeaderCatalog } from '../../src/relay/tool-catalog.ts';
 import { MAX_WAIT_MS } from '../fixtures/bounds.ts';
 import {
   callOf,
@@ -126,15 +126,15 @@ function replaying(server: Peer) {
     if (level !== 'debug') said.push(`${level}: ${sentence}`);
   };
   const retry = new RetryInterceptor({
-    repeats: 2,
-    patience: MAX_WAIT_MS,
-    idempotence: new Idempotence(),
-    tools: new ToolHeaders(),
+    maxRetries: 2,
+    timeoutMs: MAX_WAIT_MS,
+    idempotence: new IdempotenceCatalog(),
+    tools: new ToolHeaderCatalog(),
     log,
     random: () => 0,
   });
   const replay = new SessionReplayInterceptor({
-    patience: MAX_WAIT_MS,
+    timeoutMs: MAX_WAIT_MS,
     retry,
     onReplay: (report) => reports.push(report),
     log,

@@ -28,7 +28,7 @@ class ControlPlane {
   readonly file = join(new StateFolder().path, 'lifecycles.json');
 
   /** Reads the lifecycle like a program that has just started. */
-  async lifecycleOf(subject: LifecycleSubject, patience?: number) {
+  async lifecycleOf(subject: LifecycleSubject, timeoutMs?: number) {
     const lifecycles = new LifecycleCache({
       file: this.file,
       read: async ({ runtime }) => {
@@ -36,7 +36,7 @@ class ControlPlane {
         return this.answer();
       },
       now: () => this.now,
-      ...(patience !== undefined && { patience }),
+      ...(timeoutMs !== undefined && { timeoutMs }),
     });
     return (await lifecycles.of([subject]))(subject);
   }

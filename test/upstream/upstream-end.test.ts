@@ -4,7 +4,7 @@ import { parseRuntimeArn } from '../../src/aws/arn.ts';
 import { SigningClock } from '../../src/aws/sigv4.ts';
 import { Network } from '../../src/http/network.ts';
 import { createNotification } from '../../src/mcp/message.ts';
-import { ToolHeaders } from '../../src/relay/tool-catalog.ts';
+import { ToolHeaderCatalog } from '../../src/relay/tool-catalog.ts';
 import { createSessionId, type SessionMode } from '../../src/sessions/runtime-session.ts';
 import { SessionManager } from '../../src/sessions/session-manager.ts';
 import { createStopTarget } from '../../src/sessions/stop-session.ts';
@@ -71,7 +71,7 @@ function startEnd({
     }),
     mode,
     sessions,
-    tools: new ToolHeaders(),
+    tools: new ToolHeaderCatalog(),
     sessionId: async () => createSessionId(),
     alone: [],
     endsSessions: true,

@@ -4,7 +4,7 @@ import type { Network } from '../../http/network.ts';
 import { isSecureUrl } from '../../http/secure-url.ts';
 import type { CredentialProvider } from '../credentials/provider.ts';
 import { createSigV4Signer, type Signer, type SigningClock } from '../sigv4.ts';
-import { KeptToken } from './bearer-token.ts';
+import { CachedToken } from './bearer-token.ts';
 import type { OAuthTokens } from './oauth.ts';
 import type { AuthorizationSettings } from './settings.ts';
 
@@ -42,7 +42,7 @@ export function createIamAuthorizer(
 }
 
 /** Sends a bearer token (RFC 6750, 2.1), only by TLS or within this machine. */
-export function createBearerAuthorizer(token: KeptToken): Authorizer {
+export function createBearerAuthorizer(token: CachedToken): Authorizer {
   return {
     method: 'bearer',
     sign: async ({ target, headers }) => {
@@ -101,11 +101,11 @@ export function createTokenProvider(
     readonly network: Network;
     readonly env: Environment;
   },
-): KeptToken | undefined {
+): CachedToken | undefined {
   switch (settings.method) {
     case 'oauth': {
       let tokens: Promise<OAuthTokens> | undefined;
-      return new KeptToken(async (signal) => {
+      return new CachedToken(async (signal) => {
         tokens ??= import('./oauth.ts').then(
           ({ OAuthTokens: Tokens }) => new Tokens({ settings, resource, network }),
         );
@@ -113,7 +113,7 @@ export function createTokenProvider(
       });
     }
     case 'token-command':
-      return new KeptToken(async (signal) => {
+      return new CachedToken(async (signal) => {
         const { runTokenCommand: commandToken } = await import('./bearer-token.ts');
         return commandToken({ command: settings.command, env, signal });
       });

@@ -38,7 +38,7 @@ interface Held {
  * Caches a token until shortly before expiry and refreshes it in the background. Concurrent callers
  * share one request.
  */
-export class KeptToken {
+export class CachedToken {
   readonly #source: TokenSource;
   #held: Held | undefined;
   /** When another token replaced the previous one (`performance.now()`). */

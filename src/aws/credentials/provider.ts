@@ -59,7 +59,7 @@ export interface CredentialProvider extends Credentials {
  * @returns a function that throws {@link AgentCoreError} `credentials`.
  */
 export function createCredentialProvider(options: CredentialsOptions): CredentialProvider {
-  const kept = new KeptCredentials(options);
+  const kept = new CachedCredentials(options);
   return Object.assign(
     ({ forceRefresh = false, preferCached = false } = {}) =>
       forceRefresh ? kept.find() : kept.get(preferCached),
@@ -69,7 +69,7 @@ export function createCredentialProvider(options: CredentialsOptions): Credentia
 
 type Held = Found & Life;
 
-class KeptCredentials {
+class CachedCredentials {
   readonly #options: CredentialsOptions;
   readonly #clock: SigningClock;
   #chain: Promise<(search: Search) => Promise<Found>> | undefined;

@@ -39,7 +39,7 @@ interface DiscoverRequest {
    * Timeout for each account and region in milliseconds. Later results are dropped. Default: two
    * minutes.
    */
-  readonly patience?: number | undefined;
+  readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -113,8 +113,8 @@ export class Discovery {
     signal: AbortSignal,
   ): Promise<void> {
     const { place } = look;
-    const patience = AbortSignal.timeout(request.patience ?? SCOPE_TIMEOUT_MS);
-    const bounded = AbortSignal.any([signal, patience]);
+    const timeoutMs = AbortSignal.timeout(request.timeoutMs ?? SCOPE_TIMEOUT_MS);
+    const bounded = AbortSignal.any([signal, timeoutMs]);
     try {
       const endpoint = await this.#resolveEndpoint(place);
       const identity = await this.#identify(look, endpoint, request, identities, bounded);
@@ -122,7 +122,7 @@ export class Discovery {
     } catch (thrown) {
       signal.throwIfAborted();
       look.problem(
-        patience.aborted ? createTimeoutProblem(place) : createUnexpectedProblem(place, thrown),
+        timeoutMs.aborted ? createTimeoutProblem(place) : createUnexpectedProblem(place, thrown),
       );
     }
     look.tell({ isDone: true });

@@ -96,7 +96,7 @@ const POLL_INTERVAL_MS = 1_000;
 /**
  * Waits for a login by any program, such as this one in another window, or the AWS CLI.
  *
- * @param options.patience Milliseconds.
+ * @param options.timeoutMs Milliseconds.
  * @throws {AgentCoreError} `credentials`, with the command to run, if there is no login in time.
  * @throws the signal's reason if the signal aborts.
  */
@@ -105,18 +105,18 @@ export async function waitForLogin(
   options: {
     readonly context: SsoContext;
     readonly signal: AbortSignal;
-    readonly patience: number;
+    readonly timeoutMs: number;
   },
 ): Promise<SsoToken> {
-  const { context, signal, patience } = options;
-  const late = AbortSignal.timeout(patience);
+  const { context, signal, timeoutMs } = options;
+  const late = AbortSignal.timeout(timeoutMs);
   try {
     return await waitForToken(session, context, () => true, AbortSignal.any([signal, late]));
   } catch (cause) {
     signal.throwIfAborted();
     throw new AgentCoreError(
       'credentials',
-      `The login to ${formatSsoSessionName(session)} is missing or has expired, and nobody signed in within ${Math.round(patience / 1000)} s: run "${formatLoginCommand(session)}"`,
+      `The login to ${formatSsoSessionName(session)} is missing or has expired, and nobody signed in within ${Math.round(timeoutMs / 1000)} s: run "${formatLoginCommand(session)}"`,
       { cause },
     );
   }

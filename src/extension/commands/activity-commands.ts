@@ -7,7 +7,7 @@ import { EVERYTHING, LOG_KINDS, type LogEntry, type LogKind } from '../models/ac
 import type { SessionNode } from '../models/tree-nodes.ts';
 import { Commands, Views } from '../settings/contributions.ts';
 import type { CommandRegistry } from '../ui/command-registry.ts';
-import { formatEntry, RecordDocuments, type ReplayLogView } from '../views/activity-view.ts';
+import { type ActivityView, formatEntry, RecordDocuments } from '../views/activity-view.ts';
 
 /** Maximum number of records in an export. */
 const MAX_EXPORTED = 100_000;
@@ -15,7 +15,7 @@ const MAX_EXPORTED = 100_000;
 /** @returns the provider of the record documents. */
 export function registerReplayLogCommands(
   commands: CommandRegistry,
-  log: ReplayLogView,
+  log: ActivityView,
 ): vscode.Disposable {
   const documents = new RecordDocuments();
 

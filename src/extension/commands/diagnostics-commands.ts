@@ -18,10 +18,10 @@ export function registerDiagnosticsCommands(
     readonly version: string;
   },
 ): void {
-  const { log, store, journal, version } = parts;
+  const { log, store, journal: sessionsModel, version } = parts;
   commands.register(Commands.showLogs, () => log.show());
   commands.register(Commands.copyDiagnostics, async () => {
-    const { entries } = await journal.refresh();
+    const { entries } = await sessionsModel.refresh();
     const text = formatDiagnostics({
       extension: version,
       vscode: vscode.version,
@@ -30,7 +30,7 @@ export function registerDiagnosticsCommands(
       entries: store.entries,
       problems: store.problems.map(({ sentence }) => sentence),
       sessions: entries.filter(({ mayBill }) => mayBill),
-      journal: await journal.sessions().then(
+      journal: await sessionsModel.sessions().then(
         ({ folder }) => folder,
         (thrown: Error) => thrown.message,
       ),

@@ -33,7 +33,16 @@ export function registerRuntimes(
     readonly onDidConfirm: vscode.Event<void>;
   },
 ): void {
-  const { commands, store, journal, servers, running, env, review, onDidConfirm } = parts;
+  const {
+    commands,
+    store,
+    journal: sessionsModel,
+    servers,
+    running,
+    env,
+    review,
+    onDidConfirm,
+  } = parts;
   const identities = new IdentitiesModel(env);
   const discoveries = new DiscoveryModel(env);
   const onChange = () => {
@@ -44,7 +53,7 @@ export function registerRuntimes(
   const onShow = () => files.begin();
   const runtimes = new RuntimesView({ store, running, discoveries, identities, env, onShow });
   const credentials = new CredentialsView({ env, identities, onShow });
-  registerServerCommands(commands, { store, servers, running, journal });
+  registerServerCommands(commands, { store, servers, running, journal: sessionsModel });
   registerRuntimesViewCommands(commands, runtimes);
   registerCredentialCommands(commands, { env, onChange, review });
   const mcpSwitch = new McpAvailability((sentence) => {

@@ -140,10 +140,10 @@ async function removeBroken(store: RuntimeStore, name: string): Promise<void> {
 
 async function removeEntry(
   entry: RuntimeEntry,
-  { store, journal, secrets }: SetupParts & { readonly journal: SessionsModel },
+  { store, journal: sessionsModel, secrets }: SetupParts & { readonly journal: SessionsModel },
 ): Promise<void> {
   const billing = async () =>
-    (await journal.refresh()).entries.filter(
+    (await sessionsModel.refresh()).entries.filter(
       ({ mayBill, runtime, profile }) =>
         mayBill && runtime === getRuntimeArn(entry) && profile === entry.profile,
     );
@@ -165,7 +165,7 @@ async function removeEntry(
   if (chosen !== remove) return;
   await store.remove(entry.name);
   await secrets.remove(entry.name);
-  await stop(journal, await billing());
+  await stop(sessionsModel, await billing());
 }
 
 /** Sessions are recorded under the runtime ARN without an endpoint. */

@@ -25,7 +25,7 @@ export function registerServerCommands(
     readonly journal: SessionsModel;
   },
 ): void {
-  const { store, servers, running, journal } = parts;
+  const { store, servers, running, journal: sessionsModel } = parts;
   const isHere = ({ name }: RuntimeEntry) => running.getRunningPlace(name) === 'here';
 
   const choose = async (given: Given, isMeant: (entry: RuntimeEntry) => boolean) => {
@@ -61,9 +61,9 @@ export function registerServerCommands(
     await withProgress(vscode.l10n.t('Resetting the session of {0}', name), () =>
       servers.restart(name, async () => {
         // Stop the sessions that the server left running, as it does in mode `identity`.
-        const { entries } = await journal.refresh();
+        const { entries } = await sessionsModel.refresh();
         await stopSessions(
-          journal,
+          sessionsModel,
           entries.filter((entry) => isUsedBy(entry, pids)),
         );
       }),

@@ -11,8 +11,12 @@ import type { CommandRegistry } from '../ui/command-registry.ts';
 import { formatMissingLogin, formatSessionDescription } from '../ui/labels.ts';
 
 /** Registers the commands on sessions of all programs. */
-export function registerSessionCommands(commands: CommandRegistry, journal: SessionsModel): void {
-  const billing = async () => (await journal.refresh()).entries.filter(({ mayBill }) => mayBill);
+export function registerSessionCommands(
+  commands: CommandRegistry,
+  sessionsModel: SessionsModel,
+): void {
+  const billing = async () =>
+    (await sessionsModel.refresh()).entries.filter(({ mayBill }) => mayBill);
 
   const orphaned = async () => (await billing()).filter(({ state }) => state === 'orphaned');
 
@@ -20,7 +24,7 @@ export function registerSessionCommands(commands: CommandRegistry, journal: Sess
     const entries = await resolveTarget(target, billing, {
       placeHolder: vscode.l10n.t('Pick the sessions to stop'),
     });
-    await stop(journal, entries);
+    await stop(sessionsModel, entries);
   });
 
   commands.register(Commands.dismissSession, async (...target: SessionTarget) => {
@@ -28,7 +32,7 @@ export function registerSessionCommands(commands: CommandRegistry, journal: Sess
       placeHolder: vscode.l10n.t('Pick the sessions to dismiss'),
       ifNone: vscode.l10n.t('There is no orphaned session to dismiss.'),
     });
-    await dismiss(journal, entries);
+    await dismiss(sessionsModel, entries);
   });
 
   commands.register(Commands.stopAllSessions, async () => {
@@ -49,16 +53,16 @@ export function registerSessionCommands(commands: CommandRegistry, journal: Sess
       },
       stopAll,
     );
-    if (chosen === stopAll) await stop(journal, entries);
+    if (chosen === stopAll) await stop(sessionsModel, entries);
   });
 
   commands.register(Commands.stopOrphanedSessions, async () => {
     const entries = await orphaned();
     if (entries.length === 0) return showNoSession();
-    await stop(journal, entries);
+    await stop(sessionsModel, entries);
   });
 
-  commands.register(Commands.refreshSessions, () => journal.refresh());
+  commands.register(Commands.refreshSessions, () => sessionsModel.refresh());
 
   commands.register(Commands.copySessionId, async (node?: SessionNode) => {
     const [entry] = await resolveTarget([node], billing, {
@@ -69,8 +73,8 @@ export function registerSessionCommands(commands: CommandRegistry, journal: Sess
 }
 
 /** Offers to stop orphaned sessions of earlier programs. Called once per window. */
-export async function offerToStopOrphans(journal: SessionsModel): Promise<void> {
-  const { entries } = await journal.refresh();
+export async function offerToStopOrphans(sessionsModel: SessionsModel): Promise<void> {
+  const { entries } = await sessionsModel.refresh();
   const orphans = entries.filter(({ state }) => state === 'orphaned');
   if (orphans.length === 0) return;
   const stopThem = vscode.l10n.t('Stop Sessions');
@@ -141,9 +145,12 @@ async function resolveTarget(
  * @throws {AgentCoreError} `upstream` with one message for all failed sessions, which are in
  *   `unstopped`. If a sign-in would help, `login` is its profile.
  */
-export async function stop(journal: SessionsModel, entries: readonly SessionInfo[]): Promise<void> {
+export async function stop(
+  sessionsModel: SessionsModel,
+  entries: readonly SessionInfo[],
+): Promise<void> {
   if (entries.length === 0) return;
-  const sessions = await journal.sessions();
+  const sessions = await sessionsModel.sessions();
   const failures: Failure[] = [];
   await vscode.window.withProgress(
     {
@@ -171,12 +178,15 @@ export async function stop(journal: SessionsModel, entries: readonly SessionInfo
       });
     },
   );
-  await journal.refresh();
+  await sessionsModel.refresh();
   if (failures.length > 0) throw createStopError(failures);
 }
 
 /** Removes sessions from the list after the user's confirmation. */
-async function dismiss(journal: SessionsModel, entries: readonly SessionInfo[]): Promise<void> {
+async function dismiss(
+  sessionsModel: SessionsModel,
+  entries: readonly SessionInfo[],
+): Promise<void> {
   const [first] = entries;
   if (!first) return;
   const dismissThem =
@@ -199,9 +209,9 @@ async function dismiss(journal: SessionsModel, entries: readonly SessionInfo[]):
     dismissThem,
   );
   if (chosen !== dismissThem) return;
-  const sessions = await journal.sessions();
+  const sessions = await sessionsModel.sessions();
   await sessions.dismiss(entries, (sentence) => void vscode.window.showWarningMessage(sentence));
-  await journal.refresh();
+  await sessionsModel.refresh();
 }
 
 /** A session after a failed stop. */

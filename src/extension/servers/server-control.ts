@@ -50,7 +50,7 @@ export class ServerController {
   readonly #store: Pick<RuntimeStore, 'find'>;
   readonly #provider: ProviderEvents;
   readonly #running: ServersModel;
-  readonly #patience: typeof TIMEOUTS_MS;
+  readonly #timeoutsMs: typeof TIMEOUTS_MS;
   /** Number of stops per server. A start uses it to detect a concurrent stop. */
   readonly #stops = new Map<string, number>();
 
@@ -60,13 +60,13 @@ export class ServerController {
     readonly store: Pick<RuntimeStore, 'find'>;
     readonly provider: ProviderEvents;
     readonly running: ServersModel;
-    readonly patience?: Partial<typeof TIMEOUTS_MS>;
+    readonly timeoutsMs?: Partial<typeof TIMEOUTS_MS>;
   }) {
     this.#extensionId = options.extensionId;
     this.#store = options.store;
     this.#provider = options.provider;
     this.#running = options.running;
-    this.#patience = { ...TIMEOUTS_MS, ...options.patience };
+    this.#timeoutsMs = { ...TIMEOUTS_MS, ...options.timeoutsMs };
   }
 
   /**
@@ -90,12 +90,16 @@ export class ServerController {
     await vscode.commands.executeCommand(STOP, this.#getServerId(name));
     const isGone = await this.#becomes(
       () => this.#running.getPids(name).length === 0,
-      this.#patience.stopped,
+      this.#timeoutsMs.stopped,
     );
     if (isGone) return;
     throw new AgentCoreError(
       'timeout',
-      vscode.l10n.t('Server "{0}" has not ended within {1} s', name, this.#patience.stopped / 1000),
+      vscode.l10n.t(
+        'Server "{0}" has not ended within {1} s',
+        name,
+        this.#timeoutsMs.stopped / 1000,
+      ),
       { data: { server: name } },
     );
   }
@@ -132,7 +136,7 @@ export class ServerController {
     try {
       await this.restart(name, async () => {
         await change();
-        await Promise.race([told, delay(this.#patience.told)]);
+        await Promise.race([told, delay(this.#timeoutsMs.told)]);
       });
     } finally {
       subscription.dispose();
@@ -162,7 +166,7 @@ export class ServerController {
       if (event.name === name) prepared = event.outcome;
     });
     try {
-      const deadline = Date.now() + this.#patience.known;
+      const deadline = Date.now() + this.#timeoutsMs.known;
       while (!runs() && prepared === undefined) {
         if (Date.now() >= deadline) throw createNotStartedError(name);
         await this.#ask(name).catch((thrown) => {
@@ -170,7 +174,7 @@ export class ServerController {
           if (prepared !== 'failed') throw thrown;
         });
         await this.#running.refresh();
-        if (!runs() && prepared === undefined) await delay(this.#patience.again);
+        if (!runs() && prepared === undefined) await delay(this.#timeoutsMs.again);
       }
     } finally {
       subscription.dispose();
@@ -178,8 +182,8 @@ export class ServerController {
     if (prepared === 'cancelled' || prepared === 'failed') throw new UserCancelledError();
     const wasAnswered = await this.#shakesHands(name, since, isStopped);
     // If the wait for `initialize` timed out, do not wait again.
-    const patience = wasAnswered ? this.#patience.seen : 0;
-    await this.#becomes(() => runs() || isStopped(), patience);
+    const timeoutsMs = wasAnswered ? this.#timeoutsMs.seen : 0;
+    await this.#becomes(() => runs() || isStopped(), timeoutsMs);
     if (isStopped()) throw new UserCancelledError();
     if (runs()) return;
     throw new AgentCoreError(
@@ -198,7 +202,7 @@ export class ServerController {
    */
   async #shakesHands(name: string, since: number, isStopped: () => boolean): Promise<boolean> {
     const handshake = () => this.#running.findHandshake(name, since);
-    await this.#becomes(() => handshake() !== undefined || isStopped(), this.#patience.seen);
+    await this.#becomes(() => handshake() !== undefined || isStopped(), this.#timeoutsMs.seen);
     if (isStopped()) throw new UserCancelledError();
     const { outcome, code } = handshake() ?? {};
     if (outcome === undefined) return false;
@@ -236,7 +240,7 @@ export class ServerController {
     try {
       await Promise.race([
         command,
-        delay(this.#patience.started, undefined, { signal: ending.signal, ref: false }),
+        delay(this.#timeoutsMs.started, undefined, { signal: ending.signal, ref: false }),
       ]);
     } finally {
       ending.abort();

@@ -29,7 +29,7 @@ const OVERLAP = 60_000;
 const DEBOUNCE_MS = 200;
 
 /** The Replay Log view: journal and audit records of all programs, newest first. */
-export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.Disposable {
+export class ActivityView implements vscode.TreeDataProvider<LogEntry>, vscode.Disposable {
   readonly #journal: SessionsModel;
   readonly #audit: ActivityModel;
   readonly #changed = new vscode.EventEmitter<undefined>();
@@ -49,18 +49,18 @@ export class ReplayLogView implements vscode.TreeDataProvider<LogEntry>, vscode.
 
   readonly onDidChangeTreeData = this.#changed.event;
 
-  constructor(journal: SessionsModel, audit: ActivityModel) {
-    this.#journal = journal;
+  constructor(sessionsModel: SessionsModel, audit: ActivityModel) {
+    this.#journal = sessionsModel;
     this.#audit = audit;
     this.#view = vscode.window.createTreeView(Views.replayLog, { treeDataProvider: this });
     this.#subscriptions = [
       this.#view,
       this.#changed,
-      journal.onDidRecord(({ record, head }) => {
+      sessionsModel.onDidRecord(({ record, head }) => {
         const entry = toLogEntry(record, head);
         if (entry && this.#loading && !this.#expected.has(getKey(entry))) this.#add([entry]);
       }),
-      journal.onDidChange(({ problems }) => this.#readAgain(problems)),
+      sessionsModel.onDidChange(({ problems }) => this.#readAgain(problems)),
       audit.onDidAudit((audited) => this.#add(audited.map(toAuditLogEntry))),
     ];
   }

@@ -35,18 +35,18 @@ export class SessionsView implements vscode.TreeDataProvider<SessionNode>, vscod
 
   readonly onDidChangeTreeData = this.#changed.event;
 
-  constructor(journal: SessionsModel, approvals: ApprovalsModel) {
-    this.#journal = journal;
+  constructor(sessionsModel: SessionsModel, approvals: ApprovalsModel) {
+    this.#journal = sessionsModel;
     this.#approvals = approvals;
     this.#view = vscode.window.createTreeView(Views.sessions, { treeDataProvider: this });
     this.#subscriptions = [
       this.#view,
       this.#changed,
-      journal.onDidChange((snapshot) => this.#show(snapshot)),
+      sessionsModel.onDidChange((snapshot) => this.#show(snapshot)),
       approvals.onDidChange(() => this.#changed.fire(undefined)),
       this.#view.onDidChangeVisibility(({ visible }) => this.#count(visible)),
     ];
-    this.#show(journal.snapshot);
+    this.#show(sessionsModel.snapshot);
     this.#count(this.#view.visible);
   }
 

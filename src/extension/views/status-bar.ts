@@ -16,7 +16,7 @@ export class BillingStatusBar implements vscode.Disposable {
   readonly #subscriptions: vscode.Disposable[];
   readonly #noticed = new Set<string>();
 
-  constructor(journal: SessionsModel) {
+  constructor(sessionsModel: SessionsModel) {
     this.#item = vscode.window.createStatusBarItem(
       'agentcore.billing',
       vscode.StatusBarAlignment.Right,
@@ -26,9 +26,9 @@ export class BillingStatusBar implements vscode.Disposable {
     this.#item.command = `${Views.sessions}.focus`;
     this.#subscriptions = [
       this.#item,
-      journal.onDidChange((snapshot) => this.#show(snapshot)),
+      sessionsModel.onDidChange((snapshot) => this.#show(snapshot)),
       vscode.workspace.onDidChangeConfiguration((event) => {
-        if (event.affectsConfiguration('agentcore.sessions')) this.#show(journal.snapshot);
+        if (event.affectsConfiguration('agentcore.sessions')) this.#show(sessionsModel.snapshot);
       }),
     ];
   }

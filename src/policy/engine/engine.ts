@@ -1,7 +1,7 @@
 import type { JsonObject, JsonRpcRequest } from '../../mcp/message.ts';
 import type { SubjectKind } from '../../mcp/protocol.ts';
-import { CancelledError, type Passage, type Peer } from '../../relay/peer.ts';
-import { AnnouncedTools } from '../../relay/tool-catalog.ts';
+import { CancelledError, type InterceptorContext, type Peer } from '../../relay/peer.ts';
+import { ToolCatalog } from '../../relay/tool-catalog.ts';
 import type { Policy } from '../documents/model.ts';
 import { createCalendarWindow, type Window } from '../documents/windows.ts';
 import type { Counters, Receipt, ReserveOutcome } from './counters.ts';
@@ -10,7 +10,7 @@ import { decide } from './evaluate.ts';
 import { SchemaValidator } from './schema-validator.ts';
 import { isPlainName, type Subject } from './subjects.ts';
 
-export interface JudgeOptions extends FactFinderOptions {
+export interface PolicyEngineOptions extends PolicyInputReaderOptions {
   readonly counters: Counters;
   /** ARN of the runtime or gateway. */
   readonly runtime: string;
@@ -21,21 +21,21 @@ export interface JudgeOptions extends FactFinderOptions {
 type Caller = Pick<PolicyInput, 'caller'>;
 
 /** Decides messages by the facts about their sender and the server, and counts allowed ones. */
-export class Judge {
+export class PolicyEngine {
   /** The tools listed by the server so far. */
-  readonly tools = new AnnouncedTools();
-  readonly prompts = new AnnouncedTools('prompts/list');
-  readonly #options: JudgeOptions;
+  readonly tools = new ToolCatalog();
+  readonly prompts = new ToolCatalog('prompts/list');
+  readonly #options: PolicyEngineOptions;
   readonly #schemas = new SchemaValidator();
-  readonly #facts: FactFinder;
+  readonly #facts: PolicyInputReader;
 
-  constructor(options: JudgeOptions) {
+  constructor(options: PolicyEngineOptions) {
     this.#options = options;
-    this.#facts = new FactFinder(options);
+    this.#facts = new PolicyInputReader(options);
   }
 
   /** Collects the facts that the documents need about a message and its sender. */
-  gather(...message: Parameters<FactFinder['gather']>): Promise<PolicyInput> {
+  gather(...message: Parameters<PolicyInputReader['gather']>): Promise<PolicyInput> {
     return this.#facts.gather(...message);
   }
 
@@ -53,7 +53,7 @@ export class Judge {
     policies: readonly Policy[],
     { kind, name }: Subject,
     request: JsonRpcRequest,
-    context: Passage,
+    context: InterceptorContext,
     server: Peer,
     isAsking: boolean,
   ): Promise<void> {
@@ -120,7 +120,7 @@ export class Judge {
     }
   }
 
-  #announced(kind: SubjectKind): AnnouncedTools | undefined {
+  #announced(kind: SubjectKind): ToolCatalog | undefined {
     if (kind === 'tool') return this.tools;
     return kind === 'prompt' ? this.prompts : undefined;
   }
@@ -144,7 +144,7 @@ interface PolicyInput {
   readonly spent: ReadonlyMap<string, Spent>;
 }
 
-interface FactFinderOptions {
+interface PolicyInputReaderOptions {
   /** Returns the ARN of the calling identity. Called once, and only if a document needs the ARN. */
   readonly caller: () => Promise<string>;
   /** Returns the usage of runtime sessions. Rejects if the usage cannot be determined. */
@@ -154,11 +154,11 @@ interface FactFinderOptions {
 const NOTHING_SPENT: ReadonlyMap<string, Spent> = new Map();
 
 /** Collects the facts that the rules of some documents need, and no others. */
-class FactFinder {
-  readonly #options: FactFinderOptions;
+class PolicyInputReader {
+  readonly #options: PolicyInputReaderOptions;
   #caller: Promise<string> | undefined;
 
-  constructor(options: FactFinderOptions) {
+  constructor(options: PolicyInputReaderOptions) {
     this.#options = options;
   }
 

@@ -111,9 +111,9 @@ function decideByPolicy(policy: Policy, facts: EvaluationInput): Decision {
       if (rule.kind !== 'approval')
         return createDenyDecision(toRuleMatch(file, rule, about, facts));
       const { dedupe, timeout } = policy.approvals;
-      const ruling = toRuleMatch(file, rule, about);
+      const match = toRuleMatch(file, rule, about);
       const definition = facts.tool?.definition;
-      asks.push({ ...ruling, timeout: rule.timeout ?? timeout, dedupe, per: rule.per, definition });
+      asks.push({ ...match, timeout: rule.timeout ?? timeout, dedupe, per: rule.per, definition });
     }
   }
   return { effect: 'allow', asks, reservations };

@@ -16,7 +16,7 @@ import {
   type CallInfo,
   CancelledError,
   type Interceptor,
-  type Passage,
+  type InterceptorContext,
   type Peer,
 } from '../../relay/peer.ts';
 import { getOrCreateAuditSalt } from '../../state/audit/audit-log.ts';
@@ -49,7 +49,11 @@ export class RedactionInterceptor implements Interceptor {
   }
 
   /** @throws {AgentCoreError} If a message cannot be redacted. It is not sent in that case. */
-  async request(request: JsonRpcRequest, context: Passage, next: Peer): Promise<JsonRpcResponse> {
+  async request(
+    request: JsonRpcRequest,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<JsonRpcResponse> {
     // The rules of the request also apply to its answer, even if they change meanwhile.
     const redactor = await this.#getRedactor();
     const isOfClient = context.from === 'client';
@@ -71,7 +75,11 @@ export class RedactionInterceptor implements Interceptor {
     }
   }
 
-  async notify(notification: JsonRpcNotification, context: Passage, next: Peer): Promise<void> {
+  async notify(
+    notification: JsonRpcNotification,
+    context: InterceptorContext,
+    next: Peer,
+  ): Promise<void> {
     const redactor = await this.#getRedactor();
     if (!redactor) return next.notify(notification, context);
     const towards = context.from === 'client' ? toServer : toClient;
@@ -83,7 +91,7 @@ async function toServer<M extends JsonRpcMessage>(
   redactor: Redactor,
   message: M,
   about: RequestInfo,
-  { call }: Passage,
+  { call }: InterceptorContext,
 ): Promise<M> {
   if (message.kind !== 'response' && !METHOD.test(message.method)) {
     await refuseHidden(redactor, message.method);
@@ -95,7 +103,7 @@ async function toClient<M extends JsonRpcMessage>(
   redactor: Redactor,
   message: M,
   about: RequestInfo,
-  { call }: Passage,
+  { call }: InterceptorContext,
 ): Promise<M> {
   return rewriteMessage(message, call, (json) => redactor.toClient(json, about));
 }

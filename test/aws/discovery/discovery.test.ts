@@ -202,7 +202,7 @@ describe('discovery', () => {
       method: 'GetAgentRuntime',
       times: 'always',
     });
-    const place = only(await discovery.discoverAll({ places: [PLACE], patience: 10_000 }));
+    const place = only(await discovery.discoverAll({ places: [PLACE], timeoutMs: 10_000 }));
     expect(place.runtimes?.items).toMatchObject([{ name: 'server' }]);
     expect(place.problems).toMatchObject([{ kind: 'bound' }]);
   });

@@ -129,7 +129,7 @@ describe('waiting for a login', () => {
     const home = new Home(CONFIG);
     await home.signIn(-HOUR);
     const session = await home.session();
-    const options = { context: home.context(), signal: NEVER, patience: MAX_WAIT_MS };
+    const options = { context: home.context(), signal: NEVER, timeoutMs: MAX_WAIT_MS };
     const pending = waitForLogin(session, options);
     await home.signIn(HOUR, undefined, 'from-the-aws-cli');
     expect((await pending).accessToken).toBe('from-the-aws-cli');
@@ -137,7 +137,7 @@ describe('waiting for a login', () => {
 
   it('ends when the user signs in for the first time', async () => {
     const home = new Home(CONFIG);
-    const options = { context: home.context(), signal: NEVER, patience: MAX_WAIT_MS };
+    const options = { context: home.context(), signal: NEVER, timeoutMs: MAX_WAIT_MS };
     const pending = waitForLogin(await home.session(), options);
     await home.signIn(HOUR);
     expect((await pending).accessToken).toBe('access-on-file');
@@ -146,7 +146,7 @@ describe('waiting for a login', () => {
   it('ends after a timeout, with the command to run', async () => {
     const home = new Home(CONFIG);
     await home.signIn(-HOUR);
-    const options = { context: home.context(), signal: NEVER, patience: 50 };
+    const options = { context: home.context(), signal: NEVER, timeoutMs: 50 };
     await expect(waitForLogin(await home.session(), options)).rejects.toMatchObject({
       code: 'credentials',
       message: expect.stringMatching(
@@ -158,7 +158,11 @@ describe('waiting for a login', () => {
   it('ends when its caller aborts', async () => {
     const home = new Home(CONFIG);
     const reason = new Error('cancelled');
-    const options = { context: home.context(), signal: AbortSignal.abort(reason), patience: 9_000 };
+    const options = {
+      context: home.context(),
+      signal: AbortSignal.abort(reason),
+      timeoutMs: 9_000,
+    };
     await expect(waitForLogin(await home.session(), options)).rejects.toBe(reason);
   });
 });

@@ -31,12 +31,12 @@ async function setUp() {
   const state = await temporaryFolder();
   const folder = getApprovalsDirectory(state);
   const approvals = new ApprovalsModel(() => ({ AGENTCORE_STATE_DIR: state }), 50);
-  const journal = {
+  const sessionsModel = {
     snapshot: { entries: [], problems: [], at: 0 },
     onDidChange: new EventEmitter<never>().event,
     refresh: async () => undefined,
   } as unknown as SessionsModel;
-  const view = new SessionsView(journal, approvals);
+  const view = new SessionsView(sessionsModel, approvals);
   const register = (id: string, run: (...given: unknown[]) => unknown) =>
     void commands.handlers.set(id, run);
   const subscription = registerApprovals({ register } as unknown as CommandRegistry, approvals);

@@ -18,7 +18,7 @@ beforeEach(() => {
   workspace.settings = {};
 });
 
-async function setUp(patience: { known?: number; told?: number; seen?: number } = {}) {
+async function setUp(timeoutsMs: { known?: number; told?: number; seen?: number } = {}) {
   const journal = await journalOfServers();
   const prepared = new EventEmitter<Prepared>();
   const changed = new EventEmitter<void>();
@@ -30,7 +30,7 @@ async function setUp(patience: { known?: number; told?: number; seen?: number } 
       onDidChangeMcpServerDefinitions: changed.event as never,
     },
     running: journal.running,
-    patience: { again: 1, seen: 1, stopped: 1, ...patience },
+    timeoutsMs: { again: 1, seen: 1, stopped: 1, ...timeoutsMs },
   });
   const tell = (outcome: Prepared['outcome']) => prepared.fire({ name: 'weather', outcome });
   return { ...journal, servers, tell, definitionsChanged: () => changed.fire() };

@@ -5,7 +5,7 @@ import { registerAuditCommands } from '../../../src/extension/commands/activity-
 import { ActivityModel, LOG_KINDS } from '../../../src/extension/models/activity-model.ts';
 import { SessionsModel } from '../../../src/extension/models/sessions-model.ts';
 import type { CommandRegistry } from '../../../src/extension/ui/command-registry.ts';
-import { ReplayLogView } from '../../../src/extension/views/activity-view.ts';
+import { ActivityView } from '../../../src/extension/views/activity-view.ts';
 import { AuditLog, getAuditDirectory } from '../../../src/state/audit/audit-log.ts';
 import { foreignHead, temporaryFolder, writePart } from '../../state/journal/fixture.ts';
 import { EventEmitter, env as vscodeEnv, window } from '../vscode-stub.ts';
@@ -29,11 +29,11 @@ async function setUp() {
     version: '1.2.3',
     onFailure: () => undefined,
   });
-  const journal = new SessionsModel(env);
+  const sessionsModel = new SessionsModel(env);
   const watch = new ActivityModel(env, 50);
-  const view = new ReplayLogView(journal, watch);
+  const view = new ActivityView(sessionsModel, watch);
   onTestFinished(() => audit.close());
-  for (const one of [journal, watch, view]) onTestFinished(() => one.dispose());
+  for (const one of [sessionsModel, watch, view]) onTestFinished(() => one.dispose());
   const labels = async () =>
     (await view.getChildren()).map((entry) => view.getTreeItem(entry).label);
   const verify = async () => {
@@ -45,7 +45,7 @@ async function setUp() {
     await run?.();
     return window.said.at(-1);
   };
-  return { state, audit, journal, view, labels, verify };
+  return { state, audit, journal: sessionsModel, view, labels, verify };
 }
 
 afterEach(() => {
@@ -124,7 +124,7 @@ describe('the replay log', () => {
       sessions: async () => ({ folder }),
     };
     const audit = { onDidAudit: event, look: async () => undefined };
-    const view = new ReplayLogView(journal as never, audit as never);
+    const view = new ActivityView(journal as never, audit as never);
     onTestFinished(() => view.dispose());
     const record = (message: string) =>
       ({ type: 'error', at: new Date().toISOString(), level: 'error', message }) as const;
@@ -140,16 +140,16 @@ describe('the replay log', () => {
   });
 
   it('recovers once an unreadable journal is readable again', async () => {
-    const { state, journal, labels } = await setUp();
+    const { state, journal: sessionsModel, labels } = await setUp();
     await writeFile(getJournalDirectory(state), 'no folder');
-    await journal.refresh();
+    await sessionsModel.refresh();
     expect(await labels()).toEqual([]);
     await rm(getJournalDirectory(state));
     await mkdir(getJournalDirectory(state));
     const at = new Date().toISOString();
     const refused = { type: 'error', at, level: 'error', message: 'refused' } as const;
     await writePart(getJournalDirectory(state), 'run', foreignHead(), [refused]);
-    await journal.refresh();
+    await sessionsModel.refresh();
     expect(await labels()).toContain('refused');
     expect(window.view?.message).toBe('');
   });
