@@ -12,10 +12,7 @@ export interface RuntimeArn {
   readonly runtimeId: string;
   /** The endpoint name in the ARN or invocation URL, if any. It is the qualifier of invocations. */
   readonly endpoint: string | undefined;
-  /**
-   * The base URL of the data plane, if an invocation URL contains another one than the region's
-   * default.
-   */
+  /** The base URL of the data plane, if it is not the region's default. From an invocation URL. */
   readonly dataPlane?: string | undefined;
 }
 
@@ -35,7 +32,7 @@ const INVOCATIONS_PATH = /^(.*)\/runtimes\/(.+)\/invocations\/?$/;
 const DATA_PLANE_HOST =
   /^bedrock-agentcore(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-\d{1,2})\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws|api\.amazonwebservices\.com\.cn)$/;
 
-/** Whether the text is the invocation URL of a runtime. */
+/** True if the text is the invocation URL of a runtime. */
 export function isInvocationsUrl(text: string): boolean {
   return toInvocationsUrl(text) !== undefined;
 }
@@ -155,17 +152,17 @@ export type GatewayAddress =
 const GATEWAY_HOST =
   /^([0-9a-z-]{1,120})\.gateway\.bedrock-agentcore\.([a-z]{2}(?:-[a-z]+)+-\d{1,2})\.amazonaws\.com$/;
 
-/** Whether the text may be a gateway's address and cannot be a runtime's. */
+/** True if the text may be a gateway's address and cannot be a runtime's. */
 export function isGatewayAddress(text: string): boolean {
   if (isGatewayArn(text)) return true;
   return /^\s*https?:\/\//i.test(text) && !isInvocationsUrl(text);
 }
 
 /**
- * The name by which policies know the server at an address: the ARN of a runtime or gateway, or the
- * URL of a gateway. Any other text is returned as it is, such as a runtime's id.
+ * Returns the name of a server in policies: the ARN of a runtime or gateway, or the URL of a
+ * gateway. Any other text is returned unchanged, such as a runtime's id.
  *
- * @throws {AgentCoreError} `usage` if it is an ARN or a URL, but not that of a server.
+ * @throws {AgentCoreError} `usage` if it is an ARN or a URL, but not of a runtime or gateway.
  */
 export function getServerName(address: string): string {
   if (isGatewayAddress(address)) return parseGatewayAddress(address).name;
@@ -212,7 +209,7 @@ const GATEWAY_ARN =
 
 const GATEWAY_ARN_SHAPE = 'arn:aws:bedrock-agentcore:REGION:ACCOUNT:gateway/GATEWAY_ID';
 
-/** Whether the text is an ARN of a gateway and not of a runtime. */
+/** True if the text is the ARN of a gateway, valid or not. */
 export function isGatewayArn(text: string): boolean {
   return /^arn:[\w-]+:bedrock-agentcore:[^:]*:[^:]*:gateway\//i.test(decodeArn(text));
 }

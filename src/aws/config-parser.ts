@@ -1,3 +1,6 @@
+/** Parses AWS config and credentials files like botocore, and reports lines with problems. */
+
+/** A setting and its position in the file. */
 export interface ConfigSetting {
   /** In lower case. */
   readonly key: string;
@@ -15,6 +18,7 @@ export interface ConfigSetting {
   readonly swallowed: readonly { readonly key: string; readonly line: number }[];
 }
 
+/** A section, from its header to the line before the next header. */
 export interface ConfigSection {
   /** The text between the brackets, or the whole line if the header could not be parsed. */
   readonly header: string;

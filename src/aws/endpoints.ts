@@ -1,3 +1,5 @@
+/** URLs of AgentCore, and the endpoint, region and CA settings from environment and profile. */
+
 import type { Environment } from '../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../base/errors.ts';
 import { Network } from '../http/network.ts';
@@ -59,8 +61,8 @@ const SUFFIXES: Readonly<Record<Partition, { plain: string; dualStack: string }>
 };
 
 /**
- * The base URL of AgentCore's data plane. It follows the SDK's endpoint rule set, whose loading
- * would take a fifth of the proxy's startup time. A test compares the two.
+ * The base URL of AgentCore's data plane. It follows the SDK's endpoint rule set, but does not load
+ * it: loading would take a fifth of the proxy's startup time. A test compares the two.
  *
  * @throws {AgentCoreError} `usage` if the override is not an HTTP URL or conflicts with other
  * options.

@@ -16,17 +16,18 @@ export const RUNTIME_PRICES = {
   date: '2026-11-21',
 } as const;
 
-/** US$ between which a cost lies: nobody but AWS knows what a session really used. */
+/** A range of costs in US$, because only AWS measures the CPU and memory of a session. */
 export interface CostRange {
   readonly least: number;
   readonly most: number;
 }
 
+/** A cost of zero. */
 export const NO_COST: CostRange = { least: 0, most: 0 };
 
 /**
- * What a session has cost after so many milliseconds: from one that used no CPU and the least memory
- * that is charged, to one that used all its CPU and memory all the time.
+ * Estimates the cost of a session that has run for this many milliseconds. `least`: no CPU and the
+ * minimum memory. `most`: all CPU and memory for the whole time.
  */
 export function estimateCost(milliseconds: number): CostRange {
   const { perVcpuHour, mostVcpus } = RUNTIME_PRICES;
@@ -35,8 +36,8 @@ export function estimateCost(milliseconds: number): CostRange {
 }
 
 /**
- * What a session costs that stays idle for so many milliseconds: memory alone, from the least that is
- * charged to all that it can have, since CPU is charged only as far as it is used.
+ * Estimates the cost of an idle session for this many milliseconds: from the minimum to the maximum
+ * memory. Idle sessions use no CPU, and CPU is charged by use.
  */
 export function estimateIdleCost(milliseconds: number): CostRange {
   const { perGigabyteHour, leastGigabytes, mostGigabytes } = RUNTIME_PRICES;
@@ -44,6 +45,7 @@ export function estimateIdleCost(milliseconds: number): CostRange {
   return { least: perGigabyte * leastGigabytes, most: perGigabyte * mostGigabytes };
 }
 
+/** Adds the ranges. */
 export function sumCosts(costs: readonly CostRange[]): CostRange {
   return costs.reduce(
     (sum, { least, most }) => ({ least: sum.least + least, most: sum.most + most }),
@@ -51,13 +53,13 @@ export function sumCosts(costs: readonly CostRange[]): CostRange {
   );
 }
 
-/** A range for people, such as `$0.0003 – $0.21`. */
+/** Formats a range for people, such as `$0.0003 – $0.21`. Equal ends are shown once. */
 export function formatCost({ least, most }: CostRange): string {
   const [from, to] = [formatMoney(least), formatMoney(most)];
   return from === to ? from : `${from} – ${to}`;
 }
 
-/** Cents, and below ten of them as much as it takes for two digits that say something. */
+/** Cents from $0.10, a third decimal from $0.01, and a fourth below. */
 function formatMoney(dollars: number): string {
   if (dollars === 0) return '$0';
   if (dollars < 0.0001) return '<$0.0001';
@@ -65,7 +67,7 @@ function formatMoney(dollars: number): string {
   return `$${dollars.toFixed(decimals)}`;
 }
 
-/** Billed by the second, and a second that has begun is one. */
+/** Hours to bill. AWS bills by the second and rounds up. */
 function toBilledHours(milliseconds: number): number {
   return Math.ceil(Math.max(0, milliseconds) / 1000) / 3600;
 }

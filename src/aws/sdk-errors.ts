@@ -1,10 +1,11 @@
+/** True if AWS throttled the call. */
 export function isThrottling(thrown: unknown): boolean {
   return (
     /Throttl|TooManyRequests|SlowDown/.test(getErrorName(thrown)) || getHttpStatus(thrown) === 429
   );
 }
 
-/** Whether a retry may help. Retries are safe, because all calls of discovery only read. */
+/** True if a retry may help. Callers must only read, because the call may have taken effect. */
 export function isPassing(thrown: unknown): boolean {
   const status = getHttpStatus(thrown) ?? 0;
   return status >= 500 || (isUnreached(thrown) && !UNREACHABLE.test(getErrorCode(thrown)));
@@ -15,16 +16,18 @@ const UNREACHABLE =
 
 const BROKEN = /^(ECONNRESET|EPIPE|ETIMEDOUT|ECONNABORTED)$/;
 
-/** Whether a call received no response. */
+/** True if a call received no response. */
 export function isUnreached(thrown: unknown): boolean {
   const code = getErrorCode(thrown);
   return UNREACHABLE.test(code) || BROKEN.test(code) || getErrorName(thrown) === 'TimeoutError';
 }
 
+/** True if AWS denied access. */
 export function isRefusal(thrown: unknown): boolean {
   return /AccessDenied|Unauthorized/.test(getErrorName(thrown)) || getHttpStatus(thrown) === 403;
 }
 
+/** The name of an SDK exception, such as `AccessDeniedException`. Empty for other values. */
 export function getErrorName(thrown: unknown): string {
   return thrown instanceof Error ? thrown.name : '';
 }

@@ -1,3 +1,8 @@
+/**
+ * Reads the shared AWS files and finds profiles, SSO sessions and services in them. Explains
+ * settings that are invalid, misplaced or misspelled.
+ */
+
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -179,6 +184,7 @@ export function toSharedFile(
   };
 }
 
+/** Merges the two files. For each key of a profile, the credentials file takes precedence. */
 export function toProfileFiles(config: SharedFile, credentials: SharedFile): ProfileFiles {
   const profiles = new Map<string, Section>();
   for (const file of [config, credentials]) {
@@ -398,7 +404,7 @@ export function describeSimilarSection(
   );
 }
 
-/** Whether an unparseable header may contain a name, ignoring any text after the name. */
+/** True if an unparseable header may contain the name. Text after the name is ignored. */
 function isSimilarHeader(header: string, kind: string, name: string): boolean {
   const plain = (text: string) => text.replace(/["'\s]/g, '').toLowerCase();
   const wanted = plain(name);
@@ -451,7 +457,7 @@ export function normalizeKey(value: string, name: string): string {
 const WRONG_CHARACTERS =
   'has spaces, line breaks or other characters in it that no key has: copy it again';
 
-/** `AWS_PROFILE` takes precedence, as in the AWS SDKs. */
+/** Returns `AWS_PROFILE` or else `AWS_DEFAULT_PROFILE`, as the AWS SDKs do. */
 export function getEnvironmentProfile(env: Environment): string | undefined {
   return env.AWS_PROFILE || env.AWS_DEFAULT_PROFILE || undefined;
 }

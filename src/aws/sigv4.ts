@@ -111,7 +111,7 @@ export class SigningClock {
     if (skew) this.#log?.('warning', `Requests are signed with the time of AWS: ${skew}`);
   }
 
-  /** Whether the clock was corrected after a moment (`performance.now()`). */
+  /** True if the clock was corrected after this time (`performance.now()`). */
   wasCorrectedSince(moment: number): boolean {
     return this.#correctedAt > moment;
   }

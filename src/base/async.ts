@@ -1,6 +1,13 @@
+/**
+ * Concurrency: cancellation of waits, limits, queues, long work in slices, and a clock for tests.
+ */
+
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Resolves with the work's result. Rejects with the signal's reason if the signal aborts first. */
+/**
+ * Resolves with the work's result. Rejects with the signal's reason if the signal aborts first. If
+ * both have happened before the call, the result counts.
+ */
 export async function rejectOnAbort<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -15,7 +22,10 @@ export async function rejectOnAbort<T>(signal: AbortSignal, work: Promise<T>): P
   }
 }
 
-/** Resolves like `work`, or throws the signal's reason if the signal aborts first. */
+/**
+ * Resolves with the work's result. Rejects with the signal's reason if the signal aborts first. If
+ * the signal is already aborted, it rejects immediately and does not observe `work`.
+ */
 export async function withAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   let giveUp: (() => void) | undefined;
@@ -31,7 +41,8 @@ export async function withAbort<T>(work: Promise<T>, signal: AbortSignal): Promi
 }
 
 /**
- * Runs the work for each item, with at most `runSynchronously` at a time. Rejects after the first failure.
+ * Runs the work for each item, at most `atOnce` at a time. Rejects after the first failure, but the
+ * other workers continue.
  */
 export async function forEachConcurrent<T>(
   items: Iterable<T>,
@@ -45,7 +56,10 @@ export async function forEachConcurrent<T>(
   await Promise.all(Array.from({ length: atOnce }, worker));
 }
 
-/** Waits for work that has no cancellation. Rejects when the signal aborts. */
+/**
+ * Waits for work without cancellation. Rejects with the signal's reason if the signal aborts first.
+ * If both have happened before the call, the abort counts.
+ */
 export async function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -109,6 +123,7 @@ export class Updates<K, V> implements AsyncIterable<V> {
   #ended: { readonly failure?: unknown } | undefined;
   #wake: (() => void) | undefined;
 
+  /** Queues a value. It replaces a pending value with the same key. */
   set(key: K, value: V): void {
     this.#waiting.set(key, value);
     this.#wake?.();
@@ -126,6 +141,7 @@ export class Updates<K, V> implements AsyncIterable<V> {
     this.#wake?.();
   }
 
+  /** Supports one consumer only. */
   async *[Symbol.asyncIterator](): AsyncGenerator<V> {
     for (;;) {
       for (const [key, value] of this.#waiting) {
@@ -163,7 +179,7 @@ export async function waitUntilSettled(
 
 /**
  * Work that can pause. It yields after each small part, so that a large message does not delay
- * others. It yields work for other threads as a function that starts it (see {@link awaited}).
+ * others. It yields work for other threads as a function that starts it (see {@link awaitResult}).
  */
 export type Sliced<T> = Generator<(() => Promise<void>) | undefined, T, undefined>;
 
@@ -192,7 +208,10 @@ export function runSynchronously<T>(work: Sliced<T>): T {
   for (let step = work.next(); ; step = work.next()) if (step.done) return step.value;
 }
 
-/** The result of work in another thread. Undefined if the caller does not wait ({@link runSynchronously}). */
+/**
+ * Returns the result of work in another thread. `undefined` if the caller does not wait, as in
+ * {@link runSynchronously}.
+ */
 export function* awaitResult<T>(start: () => Promise<T>): Sliced<T | undefined> {
   let result: T | undefined;
   yield async () => {
@@ -211,6 +230,7 @@ export interface Timing {
   random(): number;
 }
 
+/** The real clock and `Math.random`. */
 export const SYSTEM_TIMING: Timing = {
   now: Date.now,
   random: Math.random,

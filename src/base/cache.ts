@@ -1,6 +1,6 @@
 /**
  * A cache that keeps at least the latest half of its bound, and never exceeds its bound. Used
- * entries move to the younger of two generations, and the older generation is dropped at once.
+ * entries move to the younger of two generations. The older generation is dropped as a whole.
  */
 export class LruCache<V> {
   readonly #most: number;
@@ -15,6 +15,7 @@ export class LruCache<V> {
     this.#weigh = weightOf;
   }
 
+  /** Returns the value, and marks it as used. */
   get(key: string): V | undefined {
     const value = this.#young.get(key);
     if (value !== undefined) return value;

@@ -1,3 +1,5 @@
+/** Runs shell commands, and restricts VS Code to confirmed commands. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import type { Environment } from './environment.ts';
@@ -6,6 +8,7 @@ import { AgentCoreError } from './errors.ts';
 /** Command timeout in milliseconds. Some commands open a browser. */
 const COMMAND_TIMEOUT_MS = 50_000;
 
+/** Maximum length of stdout. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 /** Maximum characters of stderr in an error message, from its end. */
@@ -92,12 +95,13 @@ function killProcessGroup(child: ChildProcess): void {
 }
 
 /**
- * Environment variables by which VS Code restricts its programs to confirmed workspace commands.
- * The value is `none` or a comma-separated list of SHA-256 digests. Without the variable, all
- * commands may run.
+ * Environment variable by which VS Code restricts its programs to confirmed workspace commands. The
+ * value is `none` or a comma-separated list of SHA-256 digests. If it is not set, all commands may
+ * run.
  */
 export const CONFIRMED_PROCESSES = 'AGENTCORE_CONFIRMED_PROCESSES';
 
+/** Like {@link CONFIRMED_PROCESSES}, for configuration files of the kind `localConfig`. */
 export const CONFIRMED_CONFIG = 'AGENTCORE_CONFIRMED_CONFIG';
 
 /** A command or file of the workspace, to be confirmed by the user before its use. */
@@ -112,7 +116,7 @@ export interface WorkspaceCommand {
   readonly text: string;
 }
 
-/** Error cause. The user can resolve the error by confirming the command. */
+/** Cause of an error that the user can resolve by confirming the command. */
 export class UnconfirmedCommand extends Error {
   override readonly name = 'UnconfirmedCommand';
   readonly command: WorkspaceCommand;
@@ -134,8 +138,10 @@ export function findUnconfirmed(thrown: unknown): WorkspaceCommand | undefined {
   return undefined;
 }
 
+/** Maximum length of a chain of causes. */
 const MAX_DEPTH = 6;
 
+/** SHA-256 of the text, in hexadecimal. */
 export function digestCommand({ text }: Pick<WorkspaceCommand, 'text'>): string {
   return createHash('sha256').update(text).digest('hex');
 }

@@ -1,3 +1,5 @@
+/** Files: private directories, atomic replacement, locks, bounded reads, and fingerprints. */
+
 import { randomBytes } from 'node:crypto';
 import {
   type BigIntStats,
@@ -18,9 +20,10 @@ import { AgentCoreError, describeFileError, getErrorMessage } from './errors.ts'
 /** Milliseconds after which a lock counts as abandoned. */
 const LOCK_LIFE = 60_000;
 
+/** Also the pause between two attempts to replace a file. */
 const LOCK_POLL_INTERVAL_MS = 50;
 
-/** Windows prevents replacing a file while another program reads it. */
+/** Maximum attempts. Windows prevents the replacement while another program reads the file. */
 const REPLACE_ATTEMPTS = 20;
 
 /**
@@ -68,6 +71,8 @@ export async function replaceFile(
 /**
  * Runs work on a file under a lock, exclusive among all programs that use this function. The work
  * must end within a minute, because older locks count as abandoned.
+ *
+ * @param signal Ends the wait for the lock. It does not stop the work.
  */
 export async function withFileLock<T>(
   path: string,
@@ -111,7 +116,7 @@ function tryLock(lock: string): LockIdentity | undefined {
 function removeIfSame(lock: string, identity: LockIdentity): void {
   const right = `${lock}.${identity}`;
   if (!create(right)) {
-    // Left by a program that died during a removal.
+    // Left after a crash during a removal.
     const left = read(right);
     if (left && isTooOld(left)) removeIfSame(right, getLockIdentity(left));
     return;
@@ -250,7 +255,9 @@ export function readRegularText(path: string, maxBytes: number): string {
 }
 
 /**
- * @throws {Error} if the bytes are not UTF-8. A leading byte order mark is removed.
+ * Decodes UTF-8 and removes a leading byte order mark.
+ *
+ * @throws {Error} if the bytes are not UTF-8.
  */
 export function decodeUtf8(bytes: Buffer): string {
   try {

@@ -16,7 +16,11 @@ export function formatDuration(milliseconds: number): string {
   return `${whole(DAY)} d${and(whole(HOUR) % 24, 'h')}`;
 }
 
-/** A moment in local time: `2026-11-21 12:03:07`. */
+/**
+ * Formats a time in the local time zone: `2026-11-21 12:03:07`.
+ *
+ * @param moment ISO 8601.
+ */
 export function formatTime(moment: string): string {
   const date = new Date(moment);
   const two = (number: number) => String(number).padStart(2, '0');
@@ -24,7 +28,7 @@ export function formatTime(moment: string): string {
   return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
 }
 
-/** Text from elsewhere without what would move a terminal's cursor or begin another line. */
+/** Replaces control and format characters with a space: they could move the cursor or add lines. */
 export function sanitizeForTerminal(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').trim();
 }

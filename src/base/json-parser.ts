@@ -1,3 +1,5 @@
+/** A JSON parser with pauses, because a large message must not block the process. */
+
 import type { Sliced } from './async.ts';
 
 /** Characters after which the work may pause. */
@@ -29,6 +31,7 @@ const CLOSE_BRACE = 0x7d;
 /** Not a position in a text. */
 const NOWHERE = -1;
 
+/** The result of {@link parseJson}. */
 export interface ParsedJson {
   readonly value: unknown;
   /** False only if no object has duplicate keys. Small texts are not checked. */

@@ -20,6 +20,7 @@ export function isLoud(level: LogLevel, threshold: LogLevel): boolean {
   return LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(threshold);
 }
 
+/** True if the text is the name of an MCP log level. */
 export function isLogLevel(text: unknown): text is LogLevel {
   return LOG_LEVELS.includes(text as LogLevel);
 }

@@ -13,7 +13,8 @@ interface SmallRequest {
 
 /**
  * A `fetch` for small responses with the configured network settings. Node's own `fetch` ignores
- * them. This function follows no redirects, because requests may contain secrets.
+ * them. This function follows no redirects, because requests may contain secrets. The response has
+ * no headers except `content-type` and `www-authenticate`. Rejects if the body is too large.
  */
 export async function fetchViaNetwork(
   network: Network,

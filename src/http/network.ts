@@ -14,7 +14,10 @@ export class Network {
   readonly #options: AgentOptions;
   readonly #authorities: readonly string[];
 
-  /** @param caBundle The result of {@link readServiceSettings}. The default is `AWS_CA_BUNDLE`. */
+  /**
+   * @param caBundle The setting from `readServiceSettings`. The default is `AWS_CA_BUNDLE`.
+   * @throws {AgentCoreError} `config` if a certificate file cannot be read.
+   */
   constructor(env: Environment, caBundle: CaBundle | undefined = getEnvironmentBundle(env)) {
     const nodeBundle = env.NODE_EXTRA_CA_CERTS;
     const bundles = [
@@ -31,7 +34,11 @@ export class Network {
     this.#authorities = bundles.flatMap((bundle) => (bundle ? [readBundle(bundle)] : []));
   }
 
-  /** Creates an agent for requests to one origin. */
+  /**
+   * Creates an agent for requests to one origin.
+   *
+   * @throws {AgentCoreError} `config` if the applicable proxy variable is not a URL.
+   */
   async agentFor(url: URL): Promise<HttpAgent> {
     const options = await this.#agentOptions();
     const proxy = getProxyUrl(url);

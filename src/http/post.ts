@@ -1,3 +1,8 @@
+/**
+ * Sends one streaming POST request: timeouts, limits on connections, decoding of the body, and
+ * errors with advice. All requests to AgentCore and other MCP servers use it.
+ */
+
 import { readFileSync } from 'node:fs';
 import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { pipeline, type Transform } from 'node:stream';
@@ -12,7 +17,7 @@ interface PostOptions {
   readonly pace: ConnectionThrottle;
   readonly timeouts: Timeouts;
   readonly signal: AbortSignal;
-  /** Called right before the request leaves. If it throws, the request is not sent. */
+  /** Called right before the request is sent. If it throws, the request is not sent. */
   readonly onSend?: (() => void) | undefined;
   /** True for a response needed by an open call. */
   readonly urgent?: boolean | undefined;
@@ -29,6 +34,7 @@ export interface RequestTarget {
   readonly search: string;
 }
 
+/** Splits a URL into the parts for requests and signatures. */
 export function toRequestTarget(url: URL): RequestTarget {
   return {
     protocol: url.protocol,
@@ -60,7 +66,7 @@ export interface HttpReply {
   whole(limit: number): Promise<Buffer>;
   /** Must be called for each message in the body. Only messages extend the total timeout. */
   onMessage(): void;
-  /** Pauses the read timeout, or resumes it, while the call waits for another party. */
+  /** Pauses the timeouts, or resumes them, while the call waits for another party. */
   holdClock(hold: boolean): void;
   /** Closes the connection. Must be called when the body is no longer read. */
   discard(): void;
@@ -70,8 +76,9 @@ export interface HttpReply {
  * Sends a POST request and resolves when the response headers arrive.
  *
  * @throws {AgentCoreError} `connection` or `timeout`. Its `data.outcome` is `not sent` if the
- * server cannot have received the request, else `unknown`.
- * @throws the signal's reason if the signal aborts.
+ * server cannot have received the request, else `unknown`. `protocol` if a request header contains
+ * invalid characters.
+ * @throws the signal's reason if the signal aborts, or the error of `onSend`.
  */
 export async function post(options: PostOptions): Promise<HttpReply> {
   const { target, signal, timeouts, body, pace } = options;
@@ -227,6 +234,7 @@ function toFailure(
   );
 }
 
+/** Timeouts of one request. */
 export interface Timeouts {
   /** Connection timeout in milliseconds, including the TLS handshake. */
   readonly connect: number;
@@ -364,15 +372,16 @@ const THROTTLE_TIMEOUT_MS = 250;
 /** File descriptors reserved for other uses than connections. */
 const RESERVED_FILES = 40;
 
+/** Connections to allow even if the file descriptor limit is lower. */
 const MIN_CONNECTIONS = 4;
 
 /** Connections above the limit for messages needed by open calls. */
 const URGENT_CONNECTIONS = 4;
 
 /**
- * Delays requests in a burst so that they reuse connections and avoid a TLS handshake each. The
- * connections may be busy with calls that wait for a user, so a request waits only briefly. Only if
- * the file descriptor limit allows no more connections do requests wait for each other.
+ * Delays requests in a burst, so that they reuse connections and avoid a TLS handshake each. The
+ * connections may be busy with calls that wait for a user, so a request waits only briefly. If the
+ * file descriptor limit allows no more connections, it waits until another request has ended.
  */
 export class ConnectionThrottle {
   #knownLimit: number | undefined;

@@ -88,7 +88,7 @@ export function createParamHeaders(
 /**
  * Finds the arguments with `x-mcp-header` in a tool's `inputSchema`, at any depth below
  * `properties`. Ignores marks that break the specification: a name that is no token, a type other
- * than string, integer or boolean, or a repeated name. Such a tool is invalid, and its server
+ * than string, integer or boolean, or a repeated name. The tool is then invalid, and its server
  * checks the headers itself.
  */
 export function parseParamHeaders(inputSchema: unknown): ParamHeader[] {

@@ -149,7 +149,7 @@ function findMember(
   return undefined;
 }
 
-/** Keys of the object at `within`, in order; empty if the value is not an object. */
+/** Returns the keys of the object at `within`, in order. Empty if the value is not an object. */
 export function readKeys(bytes: Buffer, within: Span = getWholeSpan(bytes)): string[] {
   const keys: string[] = [];
   let at = skipSpace(bytes, within.start);
@@ -164,7 +164,7 @@ export function readKeys(bytes: Buffer, within: Span = getWholeSpan(bytes)): str
   return keys;
 }
 
-/** Elements of the array at `within`, in order. */
+/** Returns the spans of an array's elements, in order. Empty if the value is not an array. */
 export function findElements(bytes: Buffer, within: Span = getWholeSpan(bytes)): Span[] {
   const elements: Span[] = [];
   let at = skipSpace(bytes, within.start);

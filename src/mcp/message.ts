@@ -1,3 +1,8 @@
+/**
+ * MCP messages: parsing, creation, and edits. A message keeps the bytes as received. An edit
+ * changes only the affected bytes.
+ */
+
 import { isUtf8 } from 'node:buffer';
 import { runSynchronously, type Sliced, yieldToEventLoop } from '../base/async.ts';
 import { MAX_LENGTH_AT_ONCE, type ParsedJson, parseJson } from '../base/json-parser.ts';
@@ -68,12 +73,13 @@ export interface InvalidMessage {
 }
 
 /**
- * Parses a line or a body with one message or a batch.
+ * Parses a line or a body with one message or a batch. Pauses within a large message. Removes a
+ * byte order mark.
+ *
  * All readers of a message must see the same content. A client's message is therefore rejected if
- * it is not UTF-8 or if an object has duplicate keys. A server's response is kept, because its work
- * is done. It is rewritten with U+FFFD and the last of the duplicate keys, so later readers of the
- * bytes agree. The strict rule also applies to a server's requests, and to the top-level members of
- * every message. A byte order mark is removed. Pauses within a large message.
+ * it is not UTF-8 or if an object has duplicate keys. The rule for keys also applies to a server's
+ * requests, and to the top-level members of every message. Other messages of a server are not
+ * rejected, because the work is done. They are rewritten with U+FFFD and the last duplicate key.
  */
 export function* readMessages(
   received: Buffer | string,
@@ -118,7 +124,7 @@ export function* readMessages(
 
 const BYTE_ORDER_MARK = '\ufeff';
 
-/** Like {@link readMessages}, without a pause: for small messages. */
+/** Like {@link readMessages}, but without pauses. For small messages. */
 export function parseMessages(
   received: Buffer,
   sender: Sender,
@@ -126,7 +132,7 @@ export function parseMessages(
   return runSynchronously(readMessages(received, sender));
 }
 
-/** Editors and shells on Windows may write a byte order mark. RFC 8259, 8.1 allows ignoring it. */
+/** Removes a byte order mark, as some Windows programs write. RFC 8259, 8.1 allows this. */
 export function withoutByteOrderMark(bytes: Buffer): Buffer {
   const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
   return hasMark ? bytes.subarray(3) : bytes;
@@ -146,7 +152,7 @@ function* readMessage(
   if (message.kind !== 'fault') {
     return hasNull ? { ...message, bytes: withoutMember(message.bytes, ['params']) } : message;
   }
-  // Identify the request of an invalid response, or its sender would wait for ever.
+  // Identify the request of an invalid response. Otherwise, its sender would wait forever.
   if (!isObject(value) || 'method' in value) return message;
   // Other JSON output of a server may contain an id too. Output of a client with an id counts as a
   // response.
@@ -236,7 +242,7 @@ function readId(bytes: Buffer): RequestId | undefined {
   return token === undefined ? undefined : toRequestId(token);
 }
 
-/** Equal for `"2"` and `2`: some servers return numeric ids as strings. */
+/** Returns the same text for `"2"` and `2`, because some servers return numeric ids as strings. */
 export function getUntypedId({ key }: RequestId): string {
   return key.startsWith('"') ? (JSON.parse(key) as string) : key;
 }
@@ -248,7 +254,8 @@ export function createRequestId(number: number): RequestId {
 }
 
 /**
- * Reads an id or a progress token in the params, such as `requestId` of `notifications/cancelled`.
+ * Reads an id or a progress token at a path of keys, such as `requestId` in the params of
+ * `notifications/cancelled`.
  */
 export function readIdAt(message: JsonRpcMessage, path: readonly string[]): RequestId | undefined {
   const token = readTokenAt(message.bytes, path);
@@ -311,6 +318,7 @@ export function createNotification(method: string, params?: JsonObject): JsonRpc
   return { kind: 'notification', method, params, bytes };
 }
 
+/** @param id `undefined` if the request could not be identified. It is then sent as `null`. */
 export function createErrorResponse(
   id: RequestId | undefined,
   error: { code: number; message: string; data?: unknown },

@@ -2,7 +2,7 @@ import { ErrorCode } from './message.ts';
 
 /** Classification of an error from AgentCore. */
 interface PlatformError {
-  /** `refused` calls never reached the server. Otherwise it is unknown. */
+  /** `refused`: the call never reached the server. `unknown`: it may have reached it. */
   readonly outcome: 'refused' | 'unknown';
   /** True if the same call may succeed after a short wait. */
   readonly isTransient: boolean;

@@ -8,7 +8,7 @@ import {
   parseResult,
 } from './message.ts';
 
-/** The kinds of items that rules apply to. A method stands for all its messages. */
+/** The kinds of items in rules. A method stands for all its messages. */
 export type SubjectKind = 'tool' | 'prompt' | 'resource' | 'method';
 
 /**
@@ -20,6 +20,7 @@ type Era = 'handshake' | 'stateless';
 
 const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion';
 
+/** `stateless` if the message has a protocol version in its `_meta`. */
 export function getProtocolEra(message: JsonRpcMessage): Era {
   return getProtocolVersion(message) === undefined ? 'handshake' : 'stateless';
 }
@@ -43,6 +44,7 @@ export interface ListShape {
   readonly named: string;
 }
 
+/** The shape of the result of each list method. */
 export const LISTS: ReadonlyMap<string, ListShape> = new Map([
   ['tools/list', { member: 'tools', kind: 'tool', named: 'name' }],
   ['prompts/list', { member: 'prompts', kind: 'prompt', named: 'name' }],
@@ -105,14 +107,14 @@ function addDescriptionPrefix(bytes: Buffer, { description }: JsonObject, prefix
     .replace(/,\s*}$/, '}');
 }
 
-/** Bound against endless lists. Real lists have fewer pages. */
+/** Maximum pages of a list. Real lists have fewer. */
 const MAX_PAGES = 100;
 
 const CURSOR_IN_RESULT = ['result', 'nextCursor'];
 
 /**
- * Reads the pages of a list with the cursor of the page before. The list ends if the cursor is
- * absent, null or empty, or if it repeats: a repeated cursor would loop.
+ * Reads the pages of a list, each with the cursor of the page before. The list ends if the cursor
+ * is absent, null or empty. It also ends if a cursor repeats, because this would be a loop.
  */
 export async function* readPages<P>(
   read: (cursor: string | undefined) => Promise<P>,
@@ -132,8 +134,8 @@ export async function* readPages<P>(
 }
 
 /**
- * Removes a `nextCursor` that is null or empty. Both mean the end, but many clients reject null and
- * read the first page again for an empty one.
+ * Removes a `nextCursor` that is null or empty. Servers send both at the end of a list. Many
+ * clients reject null, and read the first page again if the cursor is empty.
  */
 export function withoutEmptyCursor(
   request: JsonRpcRequest,

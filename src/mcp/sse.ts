@@ -4,6 +4,7 @@ import { AgentCoreError } from '../base/errors.ts';
 /** The event type of MCP messages, and the default if an event has no type. */
 const MESSAGE = 'message';
 
+/** An event with data. */
 export interface StreamEvent {
   readonly type: string;
   readonly data: string;

@@ -9,8 +9,7 @@ const CARRIAGE_RETURN = 0x0d;
  * ordinary characters in a JSON string, so Node's `readline` cannot be used. Drops blank lines, and
  * a carriage return before the line feed.
  *
- * @param limit Maximum bytes of a line. Of a longer line, only the parts for an error response are
- * kept.
+ * @param limit Maximum bytes of a line. A longer line is yielded as an {@link OversizedMessage}.
  */
 export async function* readStdioMessages(
   input: AsyncIterable<Buffer>,
@@ -75,6 +74,7 @@ const MAX_TOKEN_LENGTH = 1024;
  * the response, at any position in the line.
  */
 export class OversizedMessage {
+  /** Bytes of the line so far. */
   length = 0;
   #depth = 0;
   #inString = false;
@@ -84,6 +84,7 @@ export class OversizedMessage {
   #key: string | undefined;
   readonly #seen = new Map<string, string>();
 
+  /** Scans the next bytes of the line. */
   add(bytes: Buffer): void {
     this.length += bytes.length;
     for (const byte of bytes) this.#step(byte);

@@ -1,8 +1,13 @@
+/** Text about sessions and journal records, for lists and logs. */
+
 import { formatTime, sanitizeForTerminal } from '../base/format.ts';
 import type { CallRecord, JournalRecord, ProgramRecord } from '../state/journal/records.ts';
 import type { SessionInfo } from './session-info.ts';
 
-/** What else is to be said of a session, as sentences without a full stop. */
+/**
+ * Formats notes about a session: unknown id, failed stop, assumed timeouts, program elsewhere.
+ * Returns sentences without a full stop.
+ */
 export function formatSessionNotes(entry: SessionInfo): readonly string[] {
   const { mayBillUntil, stopFailure, lifecycle, programs } = entry;
   const notes: string[] = [];
@@ -28,7 +33,7 @@ export function formatSessionNotes(entry: SessionInfo): readonly string[] {
   return notes;
 }
 
-/** The last part of a runtime's ARN, with the endpoint where it is not the default one. */
+/** The runtime's name from its ARN. `:qualifier` is added if it is not `DEFAULT`. */
 export function formatRuntimeName({
   runtime,
   qualifier,
@@ -37,15 +42,16 @@ export function formatRuntimeName({
   return qualifier === undefined || qualifier === 'DEFAULT' ? name : `${name}:${qualifier}`;
 }
 
-/** Which records are asked for; where nothing is, all of them. */
+/** Selects journal records. Without `errors`, `replays` and `calls`, all types are selected. */
 export interface RecordFilter {
   readonly errors?: boolean | undefined;
   readonly replays?: boolean | undefined;
   readonly calls?: boolean | undefined;
-  /** Ids of our own. */
+  /** Local ids of sessions. If set, records of other sessions are left out. */
   readonly sessions?: ReadonlySet<string> | undefined;
 }
 
+/** True if the filter selects the record. */
 export function isWanted(record: JournalRecord, filter: RecordFilter): boolean {
   const { errors, replays, calls, sessions } = filter;
   const { session } = record as { readonly session?: string };
@@ -64,15 +70,15 @@ function isFailure(record: JournalRecord): boolean {
   return ['error', 'session.lost', 'session.stop-failed'].includes(record.type);
 }
 
-/** When it happened: a file may begin after its program has. */
+/** ISO 8601 time of the event. The start of the program, because its file may start later. */
 export function getRecordTime(record: JournalRecord): string {
   return record.type === 'program' ? (record.startedAt ?? record.at) : record.at;
 }
 
 /**
- * A record as one line for people; nothing for what only programs need.
+ * Formats a record as one line for people. Returns `undefined` if only programs need the record.
  *
- * @param head Who wrote it, where that is to be said.
+ * @param head The writing program. If given, the line contains its name and pid.
  */
 export function formatRecordLine(record: JournalRecord, head?: ProgramRecord): string | undefined {
   const words = formatRecord(record);
@@ -80,7 +86,7 @@ export function formatRecordLine(record: JournalRecord, head?: ProgramRecord): s
   const { session } = record as { readonly session?: string };
   const who = head && `${head.program} ${head.pid}`.padEnd(12);
   const which = session === undefined ? undefined : sanitizeForTerminal(session).slice(0, 8);
-  // Names and messages come from servers, and a terminal would obey what is in them.
+  // Names and messages come from servers and may contain control sequences for a terminal.
   return [
     formatTime(getRecordTime(record)),
     who,
@@ -91,7 +97,7 @@ export function formatRecordLine(record: JournalRecord, head?: ProgramRecord): s
     .join('  ');
 }
 
-/** What a record says, without when and by whom; nothing for what only programs need. */
+/** The text of a record without time and program, or `undefined` if only programs need it. */
 export function formatRecord(record: JournalRecord): string | undefined {
   if ('sameAs' in record) return undefined;
   switch (record.type) {

@@ -4,13 +4,13 @@ import type { LifecycleConfiguration } from '../aws/sdk-client.ts';
 import { ensurePrivateDirectory, replaceFile } from '../base/files.ts';
 import type { SessionOrigin } from '../state/journal/records.ts';
 
-/** How long sessions of a runtime last, in milliseconds. */
+/** Timeouts of a runtime's sessions, in milliseconds. Source: `GetAgentRuntime`. */
 export interface Lifecycle {
-  /** From the last use. */
+  /** Counts from the last use. */
   readonly idleTimeout: number;
-  /** From the start, however busy. */
+  /** Counts from the start, even if the session is busy. */
   readonly maxLifetime: number;
-  /** `assumed` where the runtime could not be asked: AgentCore's own defaults. */
+  /** `assumed` if at least one timeout is AgentCore's default and was not read from the runtime. */
   readonly source: 'runtime' | 'assumed';
 }
 
@@ -18,49 +18,55 @@ const SECOND = 1000;
 
 const HOUR = 3600 * SECOND;
 
+/** AgentCore's defaults: 15 minutes idle, 8 hours in total. */
 export const DEFAULT_LIFECYCLE: Lifecycle = {
   idleTimeout: 900 * SECOND,
   maxLifetime: 28_800 * SECOND,
   source: 'assumed',
 };
 
-/** Who asks for a lifecycle: any session of the runtime. */
+/** The runtime of a session, and the profile and role to read it. */
 export type LifecycleSubject = Pick<
   SessionOrigin,
   'runtime' | 'endpoint' | 'profile' | 'assumeRole'
 >;
 
 interface LifecycleCacheOptions {
-  /** What was read before, kept for the next program; made where it is missing. */
+  /** Path of the JSON file, shared by all programs. Created if it is missing. */
   readonly file: string;
+  /** Calls `GetAgentRuntime`. Rejects as the SDK client does. */
   readonly read: (
     subject: LifecycleSubject,
     signal: AbortSignal,
   ) => Promise<LifecycleConfiguration | undefined>;
   readonly now: () => number;
-  /** Milliseconds for all reading together. */
+  /** Timeout for all reads of one `of` call together, in milliseconds. */
   readonly timeoutMs?: number;
 }
 
-/** Loading the AWS client alone takes seconds on a busy machine. */
+/** Default of `timeoutMs`. Loading the AWS client alone takes seconds on a busy machine. */
 const MAX_WAIT = 5 * SECOND;
 
-/** How long an answer, and a refusal, is taken for the present one. */
+/** Milliseconds until a lifecycle is read again. */
 const ANSWER_HOLDS = 24 * HOUR;
 
+/** Milliseconds until the next attempt after AgentCore denied access. */
 const REFUSAL_HOLDS = HOUR;
 
-/** An answer this old goes out of the file: no session is left that began under it. */
+/** Maximum age of an entry in the file. Sessions live 14 days at most. */
 const FORGOTTEN_AFTER = 30 * 24 * HOUR;
 
-/** What is known of one runtime. Times are milliseconds since 1970. */
+/** The cached facts about one runtime. Times are milliseconds since 1970. */
 interface Entry {
   readonly lifecycle?: Lifecycle | undefined;
   readonly readAt?: number | undefined;
   readonly refusedAt?: number | undefined;
 }
 
-/** The lifecycles of runtimes, asked of AgentCore where it answers, and never a reason to fail. */
+/**
+ * Reads the lifecycles of runtimes from AgentCore and caches them on disk. Failures are ignored:
+ * they lead to an older value or the default.
+ */
 export class LifecycleCache {
   readonly #options: LifecycleCacheOptions;
 
@@ -68,7 +74,10 @@ export class LifecycleCache {
     this.#options = options;
   }
 
-  /** Reads what is not known yet, in parallel, and returns what then is known of each. */
+  /**
+   * Reads missing and outdated lifecycles in parallel. Returns a look-up by session. Its default is
+   * {@link DEFAULT_LIFECYCLE}. Never rejects.
+   */
   async of(
     subjects: readonly LifecycleSubject[],
   ): Promise<(subject: LifecycleSubject) => Lifecycle> {
@@ -98,13 +107,13 @@ export class LifecycleCache {
   }
 
   #isDue({ endpoint }: LifecycleSubject, entry: Entry | undefined): boolean {
-    // A local runtime is configured anew at any time, and answers at once.
+    // The configuration of a local runtime may change at any time, and reading it is fast.
     if (!entry || !isAwsEndpoint(endpoint)) return true;
     const age = (time: number | undefined) => this.#options.now() - (time ?? -Infinity);
     return age(entry.readAt) >= ANSWER_HOLDS && age(entry.refusedAt) >= REFUSAL_HOLDS;
   }
 
-  /** What is known after asking; nothing where that did not say anything. */
+  /** Reads one lifecycle. Returns `undefined` if the failure does not concern access rights. */
   async #ask(
     subject: LifecycleSubject,
     before: Entry | undefined,
@@ -114,7 +123,7 @@ export class LifecycleCache {
     try {
       return { lifecycle: toLifecycle(await read(subject, signal)), readAt: now() };
     } catch (thrown) {
-      // What was known once is nearer to the truth than a default.
+      // If access is denied now, an older lifecycle is still better than the default.
       return isRefusal(thrown) ? { ...before, refusedAt: now() } : undefined;
     }
   }
@@ -129,12 +138,12 @@ export class LifecycleCache {
       await ensurePrivateDirectory(dirname(file));
       await replaceFile(file, `${JSON.stringify(Object.fromEntries(kept))}\n`);
     } catch {
-      // It is asked again next time.
+      // Without the file, the next program reads the lifecycles again.
     }
   }
 }
 
-/** Where it is AWS's own, and not that of a local runtime or somebody's gateway. */
+/** True if the URL's host belongs to AWS, false for a local runtime or any other host. */
 export function isAwsEndpoint(endpoint: string): boolean {
   const host = URL.canParse(endpoint) ? new URL(endpoint).hostname : '';
   return /\.(amazonaws\.com(\.cn)?|api\.aws|api\.amazonwebservices\.com\.cn)$/.test(host);
@@ -157,7 +166,7 @@ function isRefusal(thrown: unknown): boolean {
   return name === 'AccessDeniedException' || $metadata?.httpStatusCode === 403;
 }
 
-/** The same runtime id may be served by AWS and by a local runtime. */
+/** Contains the endpoint, because AWS and a local runtime may both serve the same ARN. */
 function getKey({ runtime, endpoint }: LifecycleSubject): string {
   return `${runtime} ${endpoint}`;
 }
@@ -167,7 +176,7 @@ async function readEntries(file: string): Promise<Map<string, Entry>> {
     const parsed: unknown = JSON.parse(await readFile(file, 'utf8'));
     return new Map(Object.entries(parsed as object).filter(isEntry));
   } catch {
-    // None yet, or broken: it is only what was read before.
+    // The file is missing or damaged. It is only a cache.
     return new Map();
   }
 }

@@ -3,33 +3,36 @@ import { setMaxListeners } from 'node:events';
 import { AgentCoreError } from '../base/errors.ts';
 import type { JournalRecord, SessionOrigin, SessionRecord } from '../state/journal/records.ts';
 
-/** Milliseconds of work after which the journal says that a session is at work. */
+/** Milliseconds with open calls before `session.active` is recorded. Short calls need no record. */
 const WORTH_RECORDING = 500;
 
-/** Where a session's life is written down. */
+/** The methods of the journal writer for sessions. */
 export interface SessionJournal {
   record(record: JournalRecord): void;
-  /** Resolves when the record is on disk, or cannot get there; never rejects. */
+  /** Resolves when the record is on disk, or if it could not be written. Never rejects. */
   recordNow(record: JournalRecord): Promise<void>;
 }
 
-/** What all sessions of a process have in common. */
+/** The facts shared by all sessions of a process. */
 export type CommonOrigin = Omit<SessionOrigin, 'runtimeSessionId'>;
 
-/** A runtime session, as far as this process knows it. All that it learns goes into the journal. */
+/**
+ * A runtime session of this process: its ids, its open calls, and whether it may have a microVM.
+ * Each change is written to the journal. `SessionManager` starts and stops sessions.
+ */
 export class RuntimeSession {
-  /** What every invoke of the session carries as runtime session id. */
+  /** Runtime session id in each invoke of the session. */
   readonly id: string;
-  /** The version of MCP that `initialize` ended with. */
+  /** MCP version negotiated by `initialize`. */
   protocolVersion: string | undefined;
   readonly #origin: CommonOrigin;
   readonly #journal: SessionJournal;
   readonly #closing = new AbortController();
   #key = randomUUID();
   #onRecord: Promise<void> | undefined;
-  /** True once AgentCore took an invoke, or may have. */
+  /** True if AgentCore accepted an invoke or may have accepted it. */
   #isAccepted = false;
-  /** True if an `initialize` got no answer: the microVM that it started may go by unknown ids. */
+  /** True if an `initialize` got no response. The ids of its microVM may be unknown. */
   #startedUnseen = false;
   #mcpSessionId: string | undefined;
   #returnedId: string | undefined;
@@ -58,22 +61,25 @@ export class RuntimeSession {
     this.#closing.abort(new AgentCoreError('shutdown', reason));
   }
 
-  /** Its name in the journal; another one after nothing had come of the first. */
+  /** Local id of the session in the journal. Changes if AgentCore refused all invokes so far. */
   get key(): string {
     return this.#key;
   }
 
-  /** What routes the messages of MCP 2026-07-28, which has no sessions. */
+  /** Routes messages of MCP 2026-07-28 (stateless era) to the same microVM. */
   get routingId(): string {
     return this.id;
   }
 
-  /** True where it may have a microVM, which costs money. */
+  /** True if the session may have a microVM and cost money. */
   get mayRun(): boolean {
     return this.#onRecord !== undefined;
   }
 
-  /** To be awaited before each invoke, so that no session begins that is not on record. */
+  /**
+   * Records the session. Resolves when the record is on disk. Never rejects. Await it before each
+   * invoke: the record of a session must exist before the session can cost money.
+   */
   onRecord(): Promise<void> {
     if (this.#onRecord) return this.#onRecord;
     this.#onRecord = this.#journal.recordNow({
@@ -87,19 +93,20 @@ export class RuntimeSession {
     return this.#onRecord;
   }
 
-  /** AgentCore took an invoke, or may have. */
+  /** Called if AgentCore accepted an invoke or may have accepted it. */
   accepted(): void {
     this.#isAccepted = true;
   }
 
+  /** Called if an `initialize` ended without a response. It may have started a microVM. */
   startedUnseen(): void {
     this.#startedUnseen = true;
     this.accepted();
   }
 
   /**
-   * AgentCore refused an invoke, or never heard of it: if that was the first, nothing has begun,
-   * unless another one that is under way begins it.
+   * Called if AgentCore refused an invoke or never received it. If none was accepted before and no
+   * other call is open, the session has not started.
    */
   refused(): void {
     if (this.#isAccepted || this.#open > 1) return;
@@ -108,18 +115,18 @@ export class RuntimeSession {
     this.#onRecord = undefined;
   }
 
-  /** What the server answered `initialize` with as `Mcp-Session-Id`, to be echoed from then on. */
+  /** `Mcp-Session-Id` from the response to `initialize`. Later requests must repeat it. */
   get mcpSessionId(): string | undefined {
     return this.#mcpSessionId;
   }
 
-  /** The ids that an answer brought; the runtime session id may be another one than was sent. */
+  /** Stores the ids from a response. The runtime session id may differ from the sent one. */
   learnIds(ids: {
     readonly returnedId?: string;
     readonly mcpSessionId?: string | undefined;
   }): void {
     const { returnedId = this.#returnedId, mcpSessionId = this.#mcpSessionId } = ids;
-    // Only a microVM's answer names a runtime session, whatever else it says.
+    // Only the response of a microVM contains a runtime session id, even if it is an error.
     if (ids.returnedId !== undefined) this.#isAccepted = true;
     if (returnedId === this.#returnedId && mcpSessionId === this.#mcpSessionId) return;
     this.#returnedId = returnedId;
@@ -127,12 +134,12 @@ export class RuntimeSession {
     this.#recordIds();
   }
 
-  /** Request ids count anew in each session, as its microVM does. */
+  /** Request ids start at 1 in each session, because each has its own microVM. */
   nextRequestNumber(): number {
     return ++this.#lastRequest;
   }
 
-  /** A call begins; the function that is returned is to be called when it has ended. */
+  /** Registers a call. The caller must call the returned function when the call has ended. */
   callBegins(): () => void {
     this.#open++;
     this.#timer ??= setTimeout(() => this.#recordActivity(), WORTH_RECORDING).unref();
@@ -146,31 +153,36 @@ export class RuntimeSession {
     };
   }
 
-  /** Resolves when no call is under way. */
+  /** Resolves when no call is open. */
   async idle(): Promise<void> {
     if (this.#open > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 
-  /** The program ends, and the session is meant to stay for others. */
+  /** Records the end of the program. The session stays on purpose. */
   left(): void {
     this.#record({ type: 'session.left' });
   }
 
+  /** @param wasGone True if AgentCore no longer had the session. */
   stopped(wasGone: boolean): void {
     this.#record({ type: 'session.stopped', wasGone });
   }
 
+  /** Records a failed stop, also if the session itself is not recorded yet. */
   stopFailed(reason: string): void {
     void this.onRecord();
     this.#record({ type: 'session.stop-failed', reason });
   }
 
-  /** False as long as no answer has told by which ids AgentCore knows all that the session began. */
+  /**
+   * True if a response contained an id, and each `initialize` got a response. If false, the id of a
+   * microVM may be unknown.
+   */
   get isIdentified(): boolean {
     return !this.#startedUnseen && (this.#returnedId ?? this.#mcpSessionId) !== undefined;
   }
 
-  /** The ids by which StopRuntimeSession may know the session, the likelier one first. */
+  /** Possible ids for StopRuntimeSession, the likelier one first. */
   get stopIds(): readonly string[] {
     const ids = [this.#returnedId ?? this.id, this.#mcpSessionId];
     return [...new Set(ids.filter((id) => id !== undefined))];
@@ -196,19 +208,19 @@ export class RuntimeSession {
 type Unstamped<R> = R extends SessionRecord ? Omit<R, 'at' | 'session'> : never;
 
 /**
- * How long a runtime session lives on our side: as long as the process, as long as the IAM identity
- * (the same on every machine), or for one request.
+ * Scope of a runtime session. `session`: one per process. `identity`: one per IAM identity, shared
+ * by all machines. `request`: one per request.
  */
 export const SESSION_MODES = ['session', 'identity', 'request'] as const;
 
 export type SessionMode = (typeof SESSION_MODES)[number];
 
-/** A runtime session id that nobody else has: 50 characters of the 33 to 100 that AgentCore takes. */
+/** Creates a unique runtime session id of 50 characters. AgentCore accepts 33 to 100. */
 export function createSessionId(): string {
   return `agentcore-mcp-${randomUUID()}`;
 }
 
-/** The runtime session id that an identity has with a runtime endpoint, 78 characters. */
+/** Derives the runtime session id of an IAM identity for a runtime endpoint: 78 characters. */
 export function deriveIdentitySessionId(identity: {
   /** The caller's ARN, from STS GetCallerIdentity. */
   readonly callerArn: string;

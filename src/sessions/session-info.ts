@@ -1,3 +1,8 @@
+/**
+ * The list of runtime sessions as people and scripts see it: state, timeouts, cost and ids of each,
+ * computed from journal facts. Also finds one session by an id from the command line.
+ */
+
 import { type CostRange, estimateCost, estimateIdleCost, NO_COST } from '../aws/pricing.ts';
 import { AgentCoreError } from '../base/errors.ts';
 import { formatTime, sanitizeForTerminal } from '../base/format.ts';
@@ -12,78 +17,89 @@ import {
 } from './session-usage.ts';
 
 /**
- * `active`: calls are under way. `idle`: none are, and its time is not over. `orphaned`: neither is
- * its time, but its program is dead and had not meant it to stay. `expired`: idle for longer than the
- * runtime allows, or beyond its lifetime. `stopped`: by us or AgentCore, as far as anybody is told.
+ * The state of a session:
+ *
+ * - `active`: calls are open.
+ * - `idle`: no calls are open, and no timeout has passed.
+ * - `orphaned`: idle, but its programs have ended without keeping it on purpose.
+ * - `expired`: the idle timeout or the maximum lifetime has passed.
+ * - `stopped`: the journal contains its end: stopped, gone, lost or dismissed.
  */
 type SessionState = 'active' | 'idle' | 'expired' | 'stopped' | 'orphaned';
 
-/** A program that has used a session. */
+/** A program with records of the session. */
 export interface SessionProgram {
-  /** The id of our own under which it has the session on record. */
+  /** Local id of the session in the records of this program. */
   readonly session: string;
   readonly program: string;
   readonly pid: number;
   readonly host: string;
-  /** `elsewhere`: on another machine, where nobody here can look. */
+  /** `elsewhere`: on another machine, so the process cannot be checked. */
   readonly liveness: 'alive' | 'dead' | 'elsewhere';
 }
 
-/** A runtime session as people and scripts are told of it: plain data, times in ISO 8601. */
+/** A runtime session as lists and `--json` show it: plain data, times in ISO 8601. */
 export interface SessionInfo extends SessionOrigin {
-  /** The id of our own of its oldest record. */
+  /** Local id in its oldest record. */
   readonly id: string;
   readonly state: SessionState;
+  /** True if the session may still run and cost money: neither `stopped` nor `expired`. */
   readonly mayBill: boolean;
   readonly returnedId: string | undefined;
   readonly mcpSessionId: string | undefined;
-  /** False where no answer has told yet by which ids AgentCore knows the session. */
+  /** False if no response has contained an id of the session yet. */
   readonly idsKnown: boolean;
-  /** The ids by which StopRuntimeSession may know it, the likelier one first. */
+  /** Possible ids for StopRuntimeSession, the likelier one first. */
   readonly stopIds: readonly string[];
   readonly programs: readonly SessionProgram[];
   readonly startedAt: string;
   readonly lastActiveAt: string;
-  /** When it ended, as near as that is known, where it has. */
+  /** End of the session, as exact as the records allow. `undefined` if it may still run. */
   readonly endedAt: string | undefined;
-  /** When it ends at the latest if nobody uses it any more; nothing where it has ended. */
+  /** Latest end if the session is not used again. `undefined` if it has ended. */
   readonly mayBillUntil: string | undefined;
-  /** Milliseconds from its start until now, or until it ended. */
+  /** Milliseconds from its start until now or until its end. */
   readonly age: number;
-  /** Milliseconds until it has been idle for long enough; while calls are under way, all of them. */
+  /** Milliseconds until the idle timeout. The full timeout if calls are open, 0 after the end. */
   readonly idleLeft: number;
-  /** Milliseconds until its maximum lifetime. */
+  /** Milliseconds until the maximum lifetime. 0 if the session has ended. */
   readonly lifetimeLeft: number;
   readonly lifecycle: Lifecycle;
-  /** True where calls were under way when its program died: they may have run on unseen. */
+  /** True if calls were open when its program ended. They may still run in the microVM. */
   readonly mayRunOn: boolean;
-  /** Calls under way, and calls that have ended. */
+  /** Number of open calls. */
   readonly open: number;
+  /** Number of ended calls. */
   readonly calls: number;
-  /** US$ so far. */
+  /** Cost until now, in US$. */
   readonly cost: CostRange;
-  /** US$ still to come if nobody uses or stops it. */
+  /** Further cost in US$ if the session is neither used nor stopped. */
   readonly costToCome: CostRange;
   readonly stopFailure: SessionFacts['stopFailure'];
 }
 
-/** What the journal knows of a session. */
+/** The facts from the journal about one local session id. */
 export interface SessionRecordSet {
   readonly facts: SessionFacts;
   readonly use: SessionUse;
   readonly owner: Pick<JournalSource, 'head' | 'liveness' | 'heartbeatAt'> | undefined;
 }
 
-/** The longest that AgentCore lets a call go on, which is one that streams. */
+/** Maximum duration of a call in AgentCore: one hour, for a streaming response. */
 const MAX_CALL_MS = 3_600_000;
 
-/** The last moment that a date can name. */
+/** Maximum time value of a `Date`. */
 const MAX_DATE_MS = 8.64e15;
 
-/** A program on another machine that has been silent for so long is not counted as calling. */
+/** Milliseconds without a heartbeat until calls of a program on another machine are ignored. */
 const SILENCE = 60_000;
 
-/** All runtime sessions on record, newest first. */
+/**
+ * Groups the records by runtime session and computes state, timeouts and cost of each. Returns the
+ * newest session first.
+ *
+ * @param now Milliseconds since 1970.
+ */
 export function buildSessionList(
   sessions: readonly SessionRecordSet[],
   lifecycleOf: (subject: LifecycleSubject) => Lifecycle,
@@ -107,8 +123,9 @@ export function buildSessionList(
 }
 
 /**
- * Records of one runtime session have the same id on the header that routes: programs that share an
- * identity share it. Where two servers each gave a Mcp-Session-Id of their own, they are two.
+ * Returns the same key for records of one runtime session: programs with the same identity send the
+ * same runtime session id. If the server returned different `Mcp-Session-Id`s, there are two
+ * sessions.
  */
 function getKey(facts: SessionFacts): string {
   const { runtime, qualifier = 'DEFAULT', endpoint, mcpSessionId, runtimeSessionId } = facts;
@@ -131,7 +148,7 @@ class Group {
     this.#members.push(member);
   }
 
-  /** When the session is over unless it is used again. */
+  /** End of the session if it is not used again, in milliseconds since 1970. */
   get endsAt(): number {
     return getEndTime(this.#life());
   }
@@ -147,7 +164,7 @@ class Group {
     const startedAt = Date.parse(first.startedAt);
     const lastActiveAt = Math.max(...members.map(({ facts }) => Date.parse(facts.lastActiveAt)));
     const end = getEndTime(life);
-    // Until its calls end, the idle timer does not run.
+    // The idle timeout starts only after the last call has ended.
     const latest = state === 'active' ? life.lifetimeUntil : end;
     const left = (moment: number) => (mayBill ? Math.max(0, moment - now) : 0);
     const failures = members.flatMap(({ facts }) => facts.stopFailure ?? []);
@@ -198,8 +215,8 @@ class Group {
   }
 
   /**
-   * Left alone, an idle session costs memory until its idle timeout. What calls that are under way
-   * will take nobody knows: they may end at once, or keep all CPU busy until the maximum lifetime.
+   * An idle session costs memory until its idle timeout. Open calls may end immediately, or use all
+   * CPUs until the maximum lifetime.
    */
   #costToCome(state: SessionState, life: SessionTimeline): CostRange {
     const now = this.#now;
@@ -234,7 +251,7 @@ class Group {
     });
   }
 
-  /** Calls whose program has died go on at the other end for as long as AgentCore lets them. */
+  /** Maximum milliseconds of calls in the microVM after their program has ended. */
   get #unseen(): number {
     const isCutOff = (member: SessionRecordSet) => member.use.open > 0 && !this.#isCalling(member);
     return this.#members.some(isCutOff) ? MAX_CALL_MS : 0;
@@ -289,20 +306,20 @@ function compareByTime(one: { readonly at: string }, other: { readonly at: strin
   return one.at < other.at ? -1 : one.at > other.at ? 1 : 0;
 }
 
-/** No file that was damaged shall keep the others from being listed. */
+/** Clamps the time, because a damaged file must not prevent the list of the other sessions. */
 function toIsoTime(time: number): string {
   return new Date(Math.min(time, MAX_DATE_MS)).toISOString();
 }
 
-/** The fewest characters by which people are shown a session. */
+/** Minimum number of characters of an abbreviated id. */
 const MIN_LENGTH = 8;
 
 /**
- * The session that a person means: by an id of our own or the beginning of one, or by the id that
- * AgentCore or the server knows it by. Such an id may name several sessions one after the other, of
- * which the one that may still bill is meant, or else the newest.
+ * Finds a session by its local id, a prefix of it, its runtime session id or its `Mcp-Session-Id`.
+ * If several sessions had the same id one after the other, it returns the one with `mayBill`, or
+ * else the newest.
  *
- * @throws {AgentCoreError} `usage` where none or more than one is meant.
+ * @throws {AgentCoreError} `usage` if no session matches, or more than one.
  */
 export function findSession(entries: readonly SessionInfo[], id: string): SessionInfo {
   const byOurs = entries.filter((entry) =>
@@ -324,12 +341,12 @@ export function findSession(entries: readonly SessionInfo[], id: string): Sessio
   );
 }
 
-/** The ids of our own of a session. */
+/** The local ids of a session, one for each of its programs. */
 export function getRecordIds({ id, programs }: SessionInfo): readonly string[] {
   return [...new Set([id, ...programs.map(({ session }) => session)])];
 }
 
-/** The beginnings of our ids that are long enough to tell these sessions apart. */
+/** Shortens local ids to prefixes of one length, unique among these sessions. */
 export function abbreviateIds(entries: readonly SessionInfo[]): (entry: SessionInfo) => string {
   const all = entries.flatMap(getRecordIds);
   const isEnough = (length: number) =>

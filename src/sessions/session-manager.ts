@@ -6,31 +6,32 @@ import { STOP_TIMEOUT_MS, type StopResult, type StopTarget, stopSession } from '
 /** Maximum time until aborted messages have ended, in milliseconds. */
 const ABORTED_END_MS = 200;
 
-/** Milliseconds in which an attempt that is given up notices that. */
+/** Milliseconds for aborted stops to fail and to be recorded. */
 const LAST_WORDS = 200;
 
-/** Its microVM may go by an id that was never learnt, so that none by the one sent proves nothing. */
+/** Reason if AgentCore returns 404 for the sent id, but the microVM may have another id. */
 const UNKNOWN = 'AgentCore knows no session by the id that was sent, and its own was never learnt';
 
-/** Sessions of earlier handshakes that are remembered, to be stopped at the end. */
+/** Maximum number of superseded sessions to stop when the program ends. */
 const MAX_SUPERSEDED = 100;
 
 interface SessionManagerOptions {
   readonly origin: CommonOrigin;
   readonly journal: SessionJournal;
   readonly stopTarget: StopTarget;
-  /** Takes what the journal has in a session's record. */
+  /** Logs failed stops. The journal has them in the session's records. */
   readonly say: Log;
 }
 
-/** What sessions that are stopped together share. */
+/** Shared by sessions if they are stopped together. */
 interface StopBatch {
   /** The stop of each id. */
   readonly stops: Map<string, Promise<StopResult>>;
+  /** Warnings already logged. Each is logged once. */
   readonly warnings: Set<string>;
 }
 
-/** The runtime sessions of this process: what begins one puts it on record, what ends one stops it. */
+/** Starts and stops the runtime sessions of this process. */
 export class SessionManager {
   readonly #options: SessionManagerOptions;
   readonly #abort = new AbortController();
@@ -42,7 +43,7 @@ export class SessionManager {
     this.#options = options;
   }
 
-  /** A session that is about to be used; it costs nothing before its first invoke. */
+  /** Creates a session without any request. It costs nothing before its first invoke. */
   begin(id: string): RuntimeSession {
     const { origin, journal } = this.#options;
     const session = new RuntimeSession(id, origin, journal);
@@ -50,7 +51,7 @@ export class SessionManager {
     return session;
   }
 
-  /** Begins to stop a session that no further request will use, as soon as its calls are over. */
+  /** Stops a session when its calls have ended. No further request may use it. */
   end(session: RuntimeSession): void {
     this.#track(
       session.idle().then(() => {
@@ -61,8 +62,8 @@ export class SessionManager {
   }
 
   /**
-   * Keeps a session, which another one follows under the same runtime session id, until the end:
-   * depending on how AgentCore routes, what stops the one could stop the other.
+   * Keeps a session until the program ends, because a new session uses the same runtime session id.
+   * Depending on how AgentCore routes, stopping the old one could stop the new one.
    */
   supersede(session: RuntimeSession): void {
     this.#superseded.add(session);
@@ -74,7 +75,7 @@ export class SessionManager {
 
   /** Aborts the messages of all open sessions and stops the sessions. */
   endAll(): void {
-    // An id that several have is tried by the newest one, as its likeliest; older ones share the outcome.
+    // If sessions share an id, the newest one tries it. Older ones use the same result.
     const sessions = [...this.#open].reverse();
     for (const session of sessions) session.close();
     const round = createStopBatch();
@@ -86,16 +87,17 @@ export class SessionManager {
     for (const session of sessions) this.#track(ended.then(() => this.#stop(session, round)));
   }
 
-  /** Lets a session go on without this process. */
+  /** Releases a session without stopping it. Records it as kept on purpose. */
   leave(session: RuntimeSession): void {
     if (this.#open.delete(session) && session.mayRun) session.left();
   }
 
+  /** Releases all open sessions without stopping them. */
   leaveAll(): void {
     for (const session of this.#open) this.leave(session);
   }
 
-  /** Resolves when all that were ended are stopped, or after `milliseconds`. */
+  /** Resolves when all stops have ended. Aborts them after `milliseconds`. */
   async settled(milliseconds: number): Promise<void> {
     const timer = setTimeout(
       () => this.#abort.abort(new Error('the program had to end')),
@@ -107,7 +109,7 @@ export class SessionManager {
     const stopped = Promise.all(this.#stopping);
     await Promise.race([stopped, aborted]);
     clearTimeout(timer);
-    // What was given up has to be put on record yet.
+    // Aborted stops must still be recorded.
     if (this.#abort.signal.aborted) await Promise.race([stopped, delay(LAST_WORDS)]);
   }
 
@@ -121,7 +123,7 @@ export class SessionManager {
     const own = session.stopIds.filter((id) => !round.stops.has(id));
     const shared = session.stopIds.filter((id) => round.stops.has(id));
     const ofOwn = await this.#stopAny(own, round);
-    // Its microVM may have an id that it shares, and the stop of that id may fail.
+    // The microVM may have a shared id, and the stop of that id may fail.
     const result = ofOwn.how === 'gone' ? await this.#stopAny(shared, round) : ofOwn;
     if (result.how === 'failed') this.#stopFailed(session, result.reason, round);
     else if (result.how === 'gone' && !session.isIdentified)
@@ -131,7 +133,7 @@ export class SessionManager {
 
   #stopFailed(session: RuntimeSession, reason: string, round: StopBatch): void {
     session.stopFailed(reason);
-    // Tried once more when the program ends.
+    // `endAll` tries again.
     this.#open.add(session);
     const warning = `Could not stop session ${session.id}, which may cost until it is idle for long enough: ${reason}`;
     if (round.warnings.has(warning)) return;
@@ -139,7 +141,7 @@ export class SessionManager {
     this.#options.say('warning', warning);
   }
 
-  /** Stops the session of the first id that AgentCore knows. The likelier id comes first. */
+  /** Tries the ids in order until AgentCore finds a session. The likelier id comes first. */
   async #stopAny(ids: readonly string[], { stops }: StopBatch): Promise<StopResult> {
     const { signal } = this.#abort;
     for (const id of ids) {

@@ -23,18 +23,20 @@ import {
   stopSessions,
 } from './stop-session.ts';
 
-/** The sessions that all programs of this user have put on record: read, stopped, forgotten. */
+/** Lists and stops the sessions in the journal. All programs of a user share the journal. */
 export class SessionStore {
-  /** Of the journal. */
+  /** Path of the journal. */
   readonly folder: string;
   readonly #program: string;
   readonly #access: SessionClientFactory;
   readonly #lifecycles: LifecycleCache;
 
   /**
-   * @param program What the journal calls the program that stops sessions: `cli`, `extension`.
-   * @param externalIdOf Asked for roles that were assumed; what it does not know, the environment may.
-   * @throws {AgentCoreError} `usage` where the environment names no state folder that can be.
+   * @param program Name of this program in the journal: `cli`, `extension`.
+   * @param externalIdOf Returns the external id of a role. If it returns `undefined`,
+   * `AGENTCORE_ASSUME_ROLE_EXTERNAL_ID` is used.
+   * @throws {AgentCoreError} `usage` if `AGENTCORE_STATE_DIR` is not absolute, `config` if other
+   * users can write in the folder.
    */
   constructor(env: Environment, program: string, externalIdOf?: GetExternalId) {
     const state = getStateDirectory(env);
@@ -48,13 +50,13 @@ export class SessionStore {
     });
   }
 
-  /** As {@link readSessions}, as of now. */
+  /** Calls {@link readSessions} with the folder and the lifecycles of this store. */
   read(unlisted?: readonly UnlistedEnd[]): Promise<ReadSessions> {
     const [folder, lifecycles] = [this.folder, this.#lifecycles];
     return readSessions({ folder, lifecycles, now: Date.now, ...(unlisted && { unlisted }) });
   }
 
-  /** All records of one session, by time. */
+  /** Returns all records of one session, oldest first. */
   async readRecords(entry: SessionInfo): Promise<readonly JournalRecord[]> {
     const ours = getRecordIds(entry);
     const { files } = await readJournal(this.folder);
@@ -64,13 +66,13 @@ export class SessionStore {
       .sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
   }
 
-  /** Stops sessions by the credentials that they were used with, and puts on record how that went. */
+  /** Stops sessions with the profile and role of their programs, and records each result. */
   async stop(
     entries: readonly SessionInfo[],
     options: {
       readonly signal: AbortSignal;
       readonly onResult: (entry: SessionInfo, result: StopResult) => void;
-      /** Told once where the record cannot be written. */
+      /** Called once if a record could not be written. */
       readonly onFailure: (sentence: string) => void;
     },
   ): Promise<void> {
@@ -88,11 +90,11 @@ export class SessionStore {
   }
 
   /**
-   * Takes orphaned sessions off the list: those that cannot be stopped, such as one whose id is
-   * unknown.
+   * Removes orphaned sessions from the list. Use it if a stop is impossible, for example because
+   * the id is unknown.
    *
-   * @param onFailure Told once where the record cannot be written.
-   * @throws {AgentCoreError} `usage` where one is not orphaned; none is dismissed then.
+   * @param onFailure Called once if a record could not be written.
+   * @throws {AgentCoreError} `usage` if a session is not orphaned. Then none is dismissed.
    */
   async dismiss(
     entries: readonly SessionInfo[],
@@ -122,9 +124,9 @@ export class SessionStore {
   }
 
   /**
-   * Removes the journal files that no session which may run is in.
+   * Removes old journal files. A file stays if a session in it may still run.
    *
-   * @param maxAge Milliseconds; files that were written before stay for no other reason.
+   * @param maxAge Maximum milliseconds since the last write to a file.
    */
   async prune(maxAge: number): Promise<PruneReport> {
     const { entries } = await this.read();
@@ -145,7 +147,7 @@ type SessionEvent =
   | { readonly type: 'session.stopped'; readonly wasGone: boolean }
   | { readonly type: 'session.dismissed' };
 
-/** One event for all records of a runtime session, which logs show once. */
+/** Records one event under each local id of a session. `sameAs` lets logs show it once. */
 async function recordOnce(
   journal: JournalWriter,
   entry: SessionInfo,
@@ -165,28 +167,28 @@ function toSessionEvent(result: StopResult): SessionEvent {
     : { type: 'session.stopped', wasGone: result.how === 'gone' };
 }
 
-/** The longest that a runtime can let its sessions live, in milliseconds. */
+/** Maximum `maxLifetime` of a runtime: 14 days, in milliseconds. */
 const MAX_LIFETIME_MS = 1_209_600_000;
 
 interface ReadSessions {
   /** Newest first. */
   readonly entries: readonly SessionInfo[];
-  /** A sentence for each file that could not be read. */
+  /** One sentence for each unreadable file. */
   readonly problems: readonly string[];
 }
 
 /**
- * What the journal of all programs says of sessions, as of now. Throws where the folder of the
- * journal cannot be listed.
+ * Reads the sessions of all programs from the journal. Rejects if the folder cannot be listed.
+ * Unreadable files are skipped and reported in `problems`.
  */
 export async function readSessions(options: {
-  /** The journal's. */
+  /** Path of the journal. */
   readonly folder: string;
   readonly lifecycles: Pick<LifecycleCache, 'of'>;
   readonly now: () => number;
-  /** Is given every record on the way. */
+  /** Called for each record. */
   readonly onRecord?: OnRecord;
-  /** Also returns sessions with these ends, which lists do not show. */
+  /** Also returns sessions with these ends. Lists do not show them. */
   readonly unlisted?: readonly UnlistedEnd[];
 }): Promise<ReadSessions> {
   const { folder, lifecycles, now, onRecord, unlisted = [] } = options;
@@ -210,7 +212,7 @@ export async function readSessions(options: {
   return { entries: buildSessionList(sessions, toLifecycle, now()), problems };
 }
 
-/** Those whose end depends on their runtime's settings. */
+/** Returns the sessions whose end depends on their runtime's timeouts. */
 function getLifecycleSubjects(
   sessions: readonly SessionRecordSet[],
   now: number,
@@ -224,7 +226,10 @@ function getLifecycleSubjects(
     .map(({ facts }) => facts);
 }
 
-/** `lost`: AgentCore never started the session. `dismissed`: until the session is used again. */
+/**
+ * After these ends, lists hide a session until its next use. `lost`: AgentCore never started the
+ * session. `dismissed`: the user removed it.
+ */
 export type UnlistedEnd = 'lost' | 'dismissed';
 
 function isIncluded(
@@ -236,7 +241,7 @@ function isIncluded(
   return use.lastBegin > Date.parse(end.at);
 }
 
-/** What a damaged file says of a session may have none. */
+/** False if a damaged file contains no valid times for the session. */
 function hasTimes({ facts: { startedAt, lastActiveAt } }: SessionRecordSet): boolean {
   return !Number.isNaN(Date.parse(startedAt)) && !Number.isNaN(Date.parse(lastActiveAt));
 }

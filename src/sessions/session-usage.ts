@@ -1,41 +1,49 @@
+/**
+ * Computes from journal records when each session was used, how many microVMs it had, and how long
+ * they ran. Cost and timeouts are based on these times.
+ */
+
 import type { JournalRecord } from '../state/journal/records.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
-/** What is known of the use of one runtime session. Times are milliseconds since 1970. */
+/** The known use of one runtime session. Times are milliseconds since 1970. */
 interface LifeFacts {
-  /** When it was at work, in order; never empty. */
+  /** Times of use in order. Never empty. */
   readonly spans: readonly Span[];
-  /** When it was last put to work. */
+  /** Start of the last use. */
   readonly lastBegin: number;
-  /** When it was stopped, or found to be gone. */
+  /** Times of its ends: stopped, dismissed, lost, or found to be gone. */
   readonly ends: readonly number[];
-  /** Milliseconds after its last known use for which it may have been at work unseen. */
+  /** Maximum milliseconds of calls after the last known use. */
   readonly unseen: number;
   readonly lifecycle: Lifecycle;
   readonly now: number;
 }
 
-/** How long its microVMs, one after the other, have lived, and how long the last one may. */
+/** Lifetimes of a session's successive microVMs. Times are milliseconds since 1970. */
 export interface SessionTimeline {
-  /** Milliseconds for which it has had a microVM. */
+  /** Total milliseconds with a microVM. */
   readonly ran: { readonly least: number; readonly most: number };
-  /** When the last microVM has been idle for long enough, at the latest. */
+  /** Latest possible idle timeout of the last microVM. */
   readonly idleUntil: number;
-  /** The same if the session was not at work unseen. */
+  /** Earliest possible idle timeout, if no call ran on after the last known use. */
   readonly idleFrom: number;
-  /** When the last microVM has reached its maximum lifetime, at the latest. */
+  /** Latest possible end of the last microVM by its maximum lifetime. */
   readonly lifetimeUntil: number;
-  /** When it was stopped or found to be gone, unless it has been used again. */
+  /** Time of the first end after the last use. `undefined` if there is none. */
   readonly endedAt: number | undefined;
 }
 
-/** A microVM by the first and last known use of it. */
+/** The first and last known use of a microVM. */
 interface MicroVm extends Span {
-  /** When it was stopped or found to be gone, and another one followed. */
+  /** Time of its end by a stop or a loss, if another microVM followed. */
   readonly cut?: number | undefined;
 }
 
-/** A microVM ends when it was idle for long enough or is stopped, and the next call boots another. */
+/**
+ * Computes the lifetimes of a session's microVMs. A microVM ends at its idle timeout, at its
+ * maximum lifetime or when it is stopped. The next call starts another one.
+ */
 export function createTimeline(facts: LifeFacts): SessionTimeline {
   const { ends, lastBegin, unseen, lifecycle, now } = facts;
   const { idleTimeout, maxLifetime } = lifecycle;
@@ -44,12 +52,12 @@ export function createTimeline(facts: LifeFacts): SessionTimeline {
   const earlier = microVms.slice(0, -1).reduce((sum, { from, to, cut = Infinity }) => {
     return sum + Math.min(to + idleTimeout, cut, from + maxLifetime) - from;
   }, 0);
-  // One that was used beyond its lifetime has been replaced meanwhile, at the latest by its last use.
+  // After its maximum lifetime, another microVM replaced it, at the latest for the last use.
   const bornAt = last.to - last.from > maxLifetime ? last.to : last.from;
   const idleFrom = last.to + idleTimeout;
   const idleUntil = idleFrom + unseen;
   const lifetimeUntil = bornAt + maxLifetime;
-  // The first proof counts: whoever finds the session gone later tells nothing new.
+  // The first end counts. Later ones only confirm it.
   const endedAt = ends.filter((end) => end >= lastBegin).sort((one, other) => one - other)[0];
   const ranUntil = (moment: number) => {
     const until = Math.min(now, moment, lifetimeUntil, endedAt ?? Infinity);
@@ -86,42 +94,43 @@ function splitSpan(span: Span, cuts: readonly number[]): Span[] {
   return bounds.slice(1).map((to, index) => ({ from: bounds[index] as number, to }));
 }
 
-/** A stretch of time, in milliseconds since 1970. */
+/** A period of time, in milliseconds since 1970. */
 interface Span {
   readonly from: number;
   readonly to: number;
 }
 
-/** When a session was at work, as far as the journal tells. */
+/** The use of a session according to the journal. Times are milliseconds since 1970. */
 export interface SessionUse {
   /** In order, without overlaps. */
   readonly spans: readonly Span[];
-  /** When it was last put to work: later than its end, it has been revived. */
+  /** Start of the last use. If it is later than the last end, the session has started again. */
   readonly lastBegin: number;
-  /** Whenever it was stopped, or found to be gone. */
+  /** Times of its ends: stopped, dismissed, lost, or found to be gone. */
   readonly ends: readonly number[];
-  /** Calls under way when its program last said so, be it before the session's end. */
+  /** Number of open calls in the last record with this number. An end does not reset it. */
   readonly open: number;
 }
 
 const NO_USE: SessionUse = { spans: [], lastBegin: -Infinity, ends: [], open: 0 };
 
-/** The shortest idle timeout that a runtime can have: shorter pauses never end a microVM. */
+/** Minimum idle timeout of a runtime. Shorter pauses never end a microVM. */
 const MERGE_GAP_MS = 60_000;
 
-/** That a session is at work is written with so much delay at the most. */
+/** Maximum milliseconds between the start of activity and its record. */
 const WRITTEN_AFTER = 1_000;
 
 /**
- * Learns from records in any order when each session was at work. The folded facts say when it was
- * so at first and at last; in between its microVM may have gone and come again, and who is stopped
- * is revived by the next call.
+ * Collects the times of use of each session from records. `SessionFacts` have only the first and
+ * the last time, but microVMs may have ended and started between them. Programs may come in any
+ * order, but the records of one program must be in order.
  */
 export class SessionActivityIndex {
   readonly #uses = new Map<string, SessionUse>();
-  /** Since when calls have been under way, by session. */
+  /** Start of the current activity, by session. */
   readonly #busySince = new Map<string, number>();
 
+  /** @param session Local id. A session without records has no use. */
   of(session: string): SessionUse {
     return this.#uses.get(session) ?? NO_USE;
   }
@@ -143,7 +152,7 @@ export class SessionActivityIndex {
         break;
       }
       case 'session.identified':
-        // The answer to a call that is going on, so nothing begins.
+        // Part of the response to an open call, so it does not count as a start.
         this.#used(session, { from: at, to: at }, -Infinity);
         break;
       case 'call':
@@ -188,7 +197,7 @@ export class SessionActivityIndex {
   }
 }
 
-/** The same times in order, with short pauses filled. */
+/** Sorts the spans and merges those with overlaps or with pauses up to `MERGE_GAP_MS`. */
 export function mergeSpans(spans: readonly Span[]): readonly Span[] {
   const result: Span[] = [];
   for (const span of [...spans].sort((one, other) => one.from - other.from)) {

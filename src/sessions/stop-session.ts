@@ -1,3 +1,5 @@
+/** Stops one or several runtime sessions, with the profile and role of their records. */
+
 import { randomUUID } from 'node:crypto';
 import type { Agent } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -45,7 +47,7 @@ const BACKOFF = { initialMs: 100, maxMs: 2_000, maxAfterConflictMs: 500 };
 /** Attempts without an answer, or with a server error. Conflicts and throttling have no limit. */
 const MAX_UNANSWERED_ATTEMPTS = 3;
 
-/** The response's body has no content that matters. */
+/** Maximum body to read after a success. Its content is not needed. */
 const MAX_BODY_BYTES = 64 * 1024;
 
 const SESSION_HEADER = 'x-amzn-bedrock-agentcore-runtime-session-id';
@@ -76,11 +78,12 @@ export interface StopTarget {
   readonly pace: ConnectionThrottle;
 }
 
-/** The outcome of a stop. `gone`: AgentCore knows no session by any of the ids. */
+/** The outcome of a stop. `gone`: AgentCore finds no session for any of the ids. */
 export type StopResult =
   | { readonly how: 'stopped' | 'gone' }
   | { readonly how: 'failed'; readonly reason: string; readonly cause?: unknown };
 
+/** Signs with the bearer token if there is one, and with IAM credentials otherwise. */
 export function createStopTarget(options: StopTargetOptions): StopTarget {
   const { runtime, qualifier, endpoint, credentials, clock, token, agent } = options;
   // Files that change during the shutdown must not keep valid credentials from stopping a session.
@@ -98,11 +101,11 @@ export function createStopTarget(options: StopTargetOptions): StopTarget {
 }
 
 /**
- * Stops a runtime session, so that its microVM is no longer billed. This is the only code that
- * stops one. It calls StopRuntimeSession without the SDK, whose client takes too long to load when
- * a program ends. Throttling, conflicts and network failures are retried. Never rejects.
+ * Stops a runtime session and thereby the billing of its microVM. This is the only code for it. It
+ * calls StopRuntimeSession without the SDK, because loading the SDK takes too long when a program
+ * ends. Throttling, conflicts and network failures are retried. Never rejects.
  *
- * @param ids The ids by which AgentCore may know the session, the likelier one first.
+ * @param ids Possible ids of the session in AgentCore, the likelier one first.
  */
 export async function stopSession(
   target: StopTarget,
@@ -123,7 +126,7 @@ export async function stopSession(
   }
 }
 
-/** @returns false if AgentCore knows no session by this id. */
+/** @returns false if AgentCore finds no session for this id. */
 async function stopById(target: StopTarget, id: string, signal: AbortSignal): Promise<boolean> {
   const { authorizer, fallback } = target;
   try {
@@ -163,7 +166,7 @@ async function stopAs(
         throw thrown;
       }
       const { retryAfter = 0, status } = getRejectionFacts(thrown);
-      // A session starts within seconds, and a program that ends has few of them left.
+      // Retry early: a session starts within seconds, and an ending program has little time.
       if (status === 409) pause = Math.min(pause, BACKOFF.maxAfterConflictMs);
       const wait = Math.max(pause * (0.5 + Math.random() / 2), retryAfter * 1000);
       await delay(wait, undefined, { signal }).catch(() => {
@@ -173,7 +176,11 @@ async function stopAs(
   }
 }
 
-/** @throws {AgentCoreError} with {@link RejectionFacts} if AgentCore rejects the request. */
+/**
+ * Sends one signed request. Returns false on a 404 for the session.
+ *
+ * @throws {AgentCoreError} `upstream` with {@link RejectionFacts} if AgentCore rejects the request.
+ */
 async function send(
   authorizer: Authorizer,
   { target, agent, pace }: StopTarget,
@@ -219,7 +226,7 @@ async function send(
   });
   const { status } = reply;
   if (status >= 200 && status < 300) {
-    // Read the body, so that the connection can be reused.
+    // Read the body to make the connection reusable.
     reply.whole(MAX_BODY_BYTES).catch(() => undefined);
     return true;
   }
@@ -236,6 +243,7 @@ async function send(
   );
 }
 
+/** The `data` of an error after a rejection. `retryAfter` is in seconds. */
 interface RejectionFacts {
   readonly status?: number | undefined;
   readonly name?: string | undefined;
@@ -253,6 +261,7 @@ function isTransient(thrown: unknown): boolean {
   return status === 409 || status === 429 || name === 'ThrottlingException';
 }
 
+/** True if AgentCore returned a server error or no response. */
 function isUnanswered(thrown: unknown): boolean {
   const { status = 0 } = getRejectionFacts(thrown);
   if (status >= 500) return true;
@@ -275,7 +284,7 @@ function createStopRejectedError(ofToken: unknown, ofCredentials: unknown): Agen
   );
 }
 
-/** AgentCore throttles, so a crowd of sessions is not stopped all at once. */
+/** Maximum number of concurrent stops, because AgentCore throttles. */
 const STOP_CONCURRENCY = 8;
 
 /** Stops sessions, some at a time, and reports each result immediately. Never rejects. */
@@ -318,13 +327,13 @@ async function stopRecorded(
   }
 }
 
-/** Its microVM may have an id that was never received, so a 404 for the sent id proves nothing. */
+/** Reason if a 404 proves nothing: the id of the microVM may be unknown. */
 function describeUnknownId({ mayBillUntil }: SessionInfo): string {
   const until = mayBillUntil ? ` until ${formatTime(mayBillUntil)}` : '';
   return `AgentCore knows no session by the id that was sent, and its own was never learnt; it may bill${until}`;
 }
 
-/** Without the token of the session's calls, only IAM credentials were tried. */
+/** Adds the missing settings to the reason, because only IAM credentials were tried. */
 function withNeed(
   result: StopResult & { readonly how: 'failed' },
   authorization: SessionInfo['authorization'],
@@ -347,7 +356,7 @@ function createFailedResult(reason: string, cause?: unknown): StopResult {
   return { how: 'failed', reason, ...(cause !== undefined && { cause }) };
 }
 
-/** The key that AWS's documentation has as its example; a local AgentCore takes it by default. */
+/** Example key from the AWS documentation. A local AgentCore accepts it by default. */
 const EXAMPLE_KEY = {
   accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
@@ -357,19 +366,19 @@ const EXAMPLE_CREDENTIALS: CredentialProvider = Object.assign(async () => EXAMPL
   renew: async () => false,
 });
 
-/** The external id by which a role is assumed, for who knows it: no record has it. */
+/** Returns the external id of a role, or `undefined` if unknown. Records do not contain it. */
 export type GetExternalId = (role: Pick<AssumeRole, 'arn' | 'chain'>) => string | undefined;
 
 /**
- * Reaches AgentCore as the program did that started a session: with its profile and role where it
- * named them, else with what the environment has; at its region and endpoint.
+ * Creates clients that stop a session or read its runtime. They use the region, endpoint, profile
+ * and role of the session's record. The environment provides missing values.
  */
 export class SessionClientFactory {
   readonly #env: Environment;
   readonly #getExternalId: GetExternalId;
   readonly #credentials = new Map<string, CredentialProvider>();
   readonly #clock = new SigningClock();
-  /** By the URL of what they are for. */
+  /** Tokens by invocations URL. */
   readonly #tokens = new Map<string, CachedToken | undefined>();
 
   constructor(env: Environment, externalIdOf: GetExternalId = () => undefined) {
@@ -377,7 +386,7 @@ export class SessionClientFactory {
     this.#getExternalId = externalIdOf;
   }
 
-  /** What GetAgentRuntime says of the session's runtime; throws as the SDK's client does. */
+  /** Calls `GetAgentRuntime` for the session's runtime. Rejects as the SDK client does. */
   async readLifecycle(
     session: LifecycleSubject,
     signal: AbortSignal,
@@ -391,7 +400,7 @@ export class SessionClientFactory {
       this.#getProfile(session),
       this.#env,
     );
-    // A local runtime serves both planes, and the environment may mean another by now.
+    // A local runtime serves both planes. The environment may now name another endpoint.
     const isLocal = !isAwsEndpoint(session.endpoint);
     return readLifecycle({
       runtime,
@@ -402,7 +411,10 @@ export class SessionClientFactory {
     });
   }
 
-  /** The endpoint and the authorization to stop the session. */
+  /**
+   * Returns the endpoint and the authorization to stop the session. Rejects if the record's ARN or
+   * endpoint, or the environment's settings, are invalid.
+   */
   async createStopTargetFor(session: SessionOrigin): Promise<StopTarget> {
     const endpoint = new URL(session.endpoint);
     const runtime = parseRuntimeArn(session.runtime);
@@ -419,8 +431,8 @@ export class SessionClientFactory {
   }
 
   /**
-   * What it takes to get a token is not in the journal: the environment has it, as it had for the
-   * program that began the session, or IAM credentials have to do.
+   * Creates a token from the environment, because the journal does not contain secrets. Returns
+   * `undefined` if the session used IAM credentials, or if the environment has no token settings.
    */
   #createToken(
     session: SessionOrigin,
@@ -438,14 +450,14 @@ export class SessionClientFactory {
     return this.#tokens.get(url.href);
   }
 
-  /** Sessions of the same user share one look-up. */
+  /** Creates credentials. Sessions with the same region, profile and role share them. */
   async #createCredentials(session: LifecycleSubject): Promise<CredentialProvider> {
     const { region } = parseRuntimeArn(session.runtime);
     const profile = this.#getProfile(session);
     if (profile === undefined && this.#isOfNobody(session)) return EXAMPLE_CREDENTIALS;
     const assumeRole = session.assumeRole && {
       ...session.assumeRole,
-      // Where nobody knows it, whoever stops says it again.
+      // Records do not contain the external id.
       externalId:
         this.#getExternalId(session.assumeRole) ??
         (this.#env.AGENTCORE_ASSUME_ROLE_EXTERNAL_ID || undefined),
@@ -467,13 +479,13 @@ export class SessionClientFactory {
     return credentials;
   }
 
-  /** A local AgentCore is used with a key of its own, which whoever looks at its sessions has not. */
+  /** True if the session is of a local AgentCore and the environment has no key for it. */
   #isOfNobody({ endpoint, assumeRole }: LifecycleSubject): boolean {
     const isLoopback = ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(endpoint).hostname);
     return isLoopback && !assumeRole && !this.#env.AWS_ACCESS_KEY_ID;
   }
 
-  /** Opened when it is needed: what is wrong with its settings concerns nobody before. */
+  /** Opened late, so that invalid proxy settings fail only the requests that need them. */
   #getNetwork(subject: LifecycleSubject): Promise<Network> {
     return openNetwork(this.#getProfile(subject), this.#env);
   }

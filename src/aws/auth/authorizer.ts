@@ -70,8 +70,8 @@ const OF_CREDENTIALS =
   /^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|InvalidSignature|Request(Expired|InTheFuture|TimeTooSkewed))/;
 
 /**
- * True if {@link Authorizer.renew} may resolve a rejection. Examples are an expired token, a deleted
- * key and a wrong signing time.
+ * True if {@link Authorizer.renew} may resolve a rejection. Examples are an expired token, a
+ * deleted key and a wrong signing time.
  *
  * @param rejection The HTTP status and the exception's name.
  */
@@ -81,7 +81,7 @@ export function canRenewalHelp(
 ): boolean {
   if (method === 'bearer') return status === 401;
   if (status !== 401 && status !== 403) return name === 'ExpiredTokenException';
-  // An MCP runtime only reports that access is denied, whatever is wrong with the signature.
+  // An MCP runtime reports each error of the signature as denied access, without a name.
   return typeof name !== 'string' || OF_CREDENTIALS.test(name);
 }
 

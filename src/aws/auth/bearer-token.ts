@@ -1,3 +1,5 @@
+/** Bearer tokens: their cache, their syntax and claims, and the command that prints one. */
+
 import { createHash } from 'node:crypto';
 import type { Environment } from '../../base/environment.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
@@ -8,7 +10,7 @@ import { createCredentialsError } from '../credentials/errors.ts';
 const RENEW_BEFORE = 5 * 60 * 1000;
 
 /**
- * Maximum random milliseconds to refresh earlier. Prevents all programs from refreshing at once.
+ * Maximum random milliseconds to refresh earlier, so that programs do not refresh simultaneously.
  */
 const JITTER = 60 * 1000;
 
@@ -52,7 +54,11 @@ export class CachedToken {
     this.#source = source;
   }
 
-  /** @throws {AgentCoreError} `credentials` */
+  /**
+   * Returns the cached token, or requests one.
+   *
+   * @throws {AgentCoreError} `credentials`
+   */
   async get(): Promise<Token> {
     const held = this.#held;
     if (!held || held.overAt <= Date.now()) return this.#ask();

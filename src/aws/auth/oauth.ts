@@ -40,6 +40,8 @@ export class OAuthTokens {
   }
 
   /**
+   * Requests a token.
+   *
    * @throws {AgentCoreError} `credentials`. The message contains neither the secret nor token data.
    */
   async get(signal: AbortSignal): Promise<Token> {

@@ -50,7 +50,7 @@ export function readAuthorization(env: Environment): AuthorizationSettings {
   );
 }
 
-/** Whether requests carry a bearer token. */
+/** True if requests carry a bearer token. */
 export function isBearer({ method }: { readonly method: string }): boolean {
   return method === 'oauth' || method === 'token-command';
 }

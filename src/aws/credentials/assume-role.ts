@@ -26,7 +26,11 @@ interface RoleMeans {
   readonly env: Environment;
 }
 
-/** @throws {AgentCoreError} `credentials`, with the action to take. */
+/**
+ * Assumes a role. If the role needs MFA, it uses the cache of the AWS CLI or prompts for a code.
+ *
+ * @throws {AgentCoreError} `credentials`, with the action to take.
+ */
 export async function assumeRole(role: RoleStep, means: RoleMeans): Promise<AwsCredentialIdentity> {
   const { mfaSerial } = role;
   if (!mfaSerial) return assume(role, undefined, means);

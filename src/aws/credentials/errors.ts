@@ -4,7 +4,11 @@ import { describeClockSkew } from '../sigv4.ts';
 /** Maximum characters of a third-party message in an error. */
 const MAX_QUOTE_LENGTH = 400;
 
-/** @param login The profile for which a new login would help, if any. */
+/**
+ * Creates an error with the code `credentials`.
+ *
+ * @param login The profile for which a new login would help, if any.
+ */
 export function createCredentialsError(
   sentence: string,
   details: {

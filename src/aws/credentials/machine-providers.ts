@@ -66,6 +66,7 @@ export async function getWebIdentityCredentials(
   }
 }
 
+/** True if the environment contains the URI of a container's credentials. */
 export function isInContainer(env: Environment): boolean {
   return Boolean(
     env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI || env.AWS_CONTAINER_CREDENTIALS_FULL_URI,
@@ -88,6 +89,7 @@ export async function getContainerCredentials({
   }
 }
 
+/** False if `AWS_EC2_METADATA_DISABLED` is set to anything but `false`. */
 export function isInstanceMetadataEnabled(env: Environment): boolean {
   const disabled = env.AWS_EC2_METADATA_DISABLED;
   return !disabled || disabled === 'false';

@@ -57,6 +57,7 @@ export const PROFILE_SESSION_NAME = 'agentcore-mcp';
 /** One role, assumed with other credentials. */
 export type RoleStep = Omit<AssumeRole, 'chain'>;
 
+/** The selected profile and role, and the surroundings of a credential search. */
 export interface CredentialsOptions {
   readonly profile: string | undefined;
   /** The region for STS calls if neither the environment nor the profile sets one. */

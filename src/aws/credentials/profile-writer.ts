@@ -55,7 +55,7 @@ const CREDENTIAL_KEYS =
  * back as requested. Otherwise nothing is written. A replaced profile keeps settings unrelated to
  * credentials, such as `output`.
  *
- * @param options.replace Whether an existing profile may be changed.
+ * @param options.replace True if an existing profile may be changed.
  * @returns the path of the file.
  * @throws {AgentCoreError} `usage` if the profile exists or has invalid values, `config` if the
  * file cannot be read, parsed or written.
@@ -100,7 +100,7 @@ export async function writeSsoSession(
 interface Change {
   /** @returns the changed sections. */
   readonly change: (files: ProfileFiles, text: ConfigText) => readonly ConfigSection[];
-  /** Whether the files contain the requested settings. */
+  /** True if the files contain the requested settings. */
   readonly isRight: (files: ProfileFiles) => boolean;
 }
 
@@ -163,7 +163,7 @@ function requireParsed(what: string, { path, text }: SharedFile): void {
   }
 }
 
-/** Whether all sections except `changed` have the same bytes in the same order. */
+/** True if all sections except `changed` have the same bytes in the same order. */
 function hasSameOtherSections(
   before: SharedFile,
   changed: readonly ConfigSection[],
@@ -262,6 +262,8 @@ function toProfileSettings({ session, accountId, roleName, region }: SsoProfile)
 }
 
 /**
+ * Checks the values of a profile before it is written.
+ *
  * @throws {AgentCoreError} `usage` if a value is invalid, `credentials` if the shared files cannot
  * be read.
  */

@@ -1,3 +1,5 @@
+/** Lists and describes the profiles of the shared files, and watches the files for changes. */
+
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Environment } from '../../base/environment.ts';
@@ -75,8 +77,8 @@ export function describeProfile(name: string, files: ProfileFiles): Profile {
 /**
  * Returns the credential source of a profile, in the order of botocore's credential providers.
  *
- * @param isSource Whether another profile's role is assumed with it. If so, its keys take
- * precedence over its own role.
+ * @param isSource True if another profile's role is assumed with it. Then its keys take precedence
+ * over its own role.
  */
 export function getProfileKind(name: string, files: ProfileFiles, isSource = false): ProfileKind {
   const section = files.profiles.get(name) ?? {};

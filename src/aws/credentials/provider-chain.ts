@@ -25,6 +25,7 @@ import { describeProfile, sortBySimilarity } from './profiles.ts';
 /** Maximum profile names in an error message. */
 const MAX_NAMES = 5;
 
+/** The result of a credential search. */
 export interface Found {
   readonly identity: AwsCredentialIdentity;
   /** The region of the profile, even if the search did not need it. */
@@ -33,8 +34,8 @@ export interface Found {
 
 /**
  * Creates a credential search in the order of the AWS SDKs:
- * - the named profile,
- * - or else environment variables, the default profile, web identity, container and instance.
+ * - the named profile, if there is one,
+ * - otherwise environment variables, the default profile, web identity, container and instance.
  *
  * It then assumes the configured roles. All clients use the configured network settings. Nothing is
  * cached, so each search reads the current files. If the first source found does not work, the
@@ -187,7 +188,7 @@ async function getMachineCredentials({ options }: Surroundings): Promise<AwsCred
   try {
     return await getInstanceCredentials(options);
   } catch (cause) {
-    // Most machines are not EC2 instances, so an error of the metadata service would mislead.
+    // Most machines are not EC2 instances, so the error of the metadata service is only a detail.
     throw createMissingCredentialsError(options, getErrorText(cause), cause);
   }
 }

@@ -353,7 +353,7 @@ function createUnexpectedError(cause: unknown): AgentCoreError {
 const RENEW_BEFORE = 5 * 60 * 1000;
 
 /**
- * Maximum random milliseconds to refresh earlier. Prevents all programs from refreshing at once.
+ * Maximum random milliseconds to refresh earlier, so that programs do not refresh simultaneously.
  */
 const JITTER = 60 * 1000;
 
@@ -383,7 +383,7 @@ function getCredentialLife({ expiration }: AwsCredentialIdentity, now: number): 
 }
 
 /**
- * Whether the credentials belong to another principal. Temporary keys change with each refresh, so
+ * True if the credentials belong to another principal. Temporary keys change with each refresh, so
  * for them only the account is compared.
  */
 function isOther(one: AwsCredentialIdentity, other: AwsCredentialIdentity): boolean {
@@ -391,7 +391,7 @@ function isOther(one: AwsCredentialIdentity, other: AwsCredentialIdentity): bool
   return one.accountId !== other.accountId;
 }
 
-/** Whether both produce the same signatures. */
+/** True if both produce the same signatures. */
 function isSame(one: AwsCredentialIdentity, other: AwsCredentialIdentity): boolean {
   return (
     one.accessKeyId === other.accessKeyId &&

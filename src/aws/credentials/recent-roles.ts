@@ -16,7 +16,7 @@ export interface RoleTarget {
   readonly sessionName: string;
   /** Roles to assume before it. */
   readonly chain?: readonly string[] | undefined;
-  /** Whether the role needs an external ID. The ID itself is not stored here. */
+  /** True if the role needs an external ID. The ID itself is not stored here. */
   readonly wantsExternalId?: boolean | undefined;
   readonly sourceProfile?: string | undefined;
   readonly mfaSerial?: string | undefined;

@@ -14,7 +14,7 @@ const MAX_CACHE_BYTES = 20_000_000;
 const readingFields = {
   /** Milliseconds since 1970. */
   readAt: z.number(),
-  /** Whether it is complete, without any problem. */
+  /** True if it was read completely, without any problem. */
   isWhole: z.boolean(),
 };
 
@@ -37,6 +37,7 @@ const entrySchema = z.object({
 /** The cached results for one account, region and identity. */
 export type CacheEntry = Readonly<z.output<typeof entrySchema>>;
 
+/** The members that identify an entry and its file. */
 export type CacheKey = Pick<CacheEntry, 'account' | 'region' | 'endpoint' | 'profile' | 'role'>;
 
 /**
@@ -52,6 +53,7 @@ export class DiscoveryCache {
     this.#now = now;
   }
 
+  /** Returns the entry, or `undefined` if its file is missing or invalid. */
   async read(key: CacheKey): Promise<CacheEntry | undefined> {
     const entry = await readEntry(this.#getPath(key));
     return entry && isEntryFor(entry, key) ? entry : undefined;

@@ -5,7 +5,7 @@ interface Use {
   /** For the picker: `MCP · IAM`, `Gateway · JWT`. */
   readonly kind: string;
   /**
-   * Whether it can be an MCP server now. `token`: only with a bearer token. `unknown`: its details
+   * `yes` if it can be an MCP server now. `token`: only with a bearer token. `unknown`: its details
    * could not be read.
    */
   readonly asServer: 'yes' | 'token' | 'no' | 'unknown';
@@ -13,6 +13,7 @@ interface Use {
   readonly sentence: string;
 }
 
+/** Checks if a runtime or gateway can be added as an MCP server: status, protocol, authorizer. */
 export function getCallability(target: DiscoveredRuntime | DiscoveredGateway): Use {
   const kind = getTargetKind(target);
   const notReady = describeNotReady(target);

@@ -51,6 +51,7 @@ export class ControlPlaneReader {
   readonly #options: ReaderOptions;
   readonly #close: () => void;
 
+  /** Loads the SDK and creates its client. */
   static async open(options: ReaderOptions): Promise<ControlPlaneReader> {
     const agent = await options.network.agentFor(options.endpoint);
     const sdk = await import('@aws-sdk/client-bedrock-agentcore-control');
@@ -58,7 +59,7 @@ export class ControlPlaneReader {
       endpoint: options.endpoint.href,
       region: options.region,
       credentials: options.credentials,
-      // `Pace` does the retries.
+      // The rate limiter retries.
       maxAttempts: 1,
       requestHandler: createSdkRequestHandler(agent, {
         connect: CONNECT_TIMEOUT_MS,
@@ -83,6 +84,7 @@ export class ControlPlaneReader {
     this.#close = close;
   }
 
+  /** Yields the pages of ListAgentRuntimes. */
   runtimes(): AsyncGenerator<readonly AgentRuntime[]> {
     return this.#pages(async (page) => {
       const { agentRuntimes, nextToken } = await this.#call('ListAgentRuntimes', (abort) =>
@@ -124,6 +126,7 @@ export class ControlPlaneReader {
     });
   }
 
+  /** Yields the pages of ListGateways. */
   gateways(): AsyncGenerator<readonly GatewaySummary[]> {
     return this.#pages(async (page) => {
       const { items, nextToken } = await this.#call('ListGateways', (abort) =>
@@ -139,6 +142,7 @@ export class ControlPlaneReader {
     );
   }
 
+  /** Closes the client and its connections. */
   close(): void {
     this.#close();
   }
@@ -174,12 +178,13 @@ type FetchPage<T> = (page: {
   readonly nextToken: string | undefined;
 }) => Promise<{ readonly items: T[] | undefined; readonly nextToken?: string | undefined }>;
 
-/** Concurrent calls for one kind of detail. `Pace` also limits the rate. */
+/** Maximum concurrent calls for one kind of detail. The rate limiter also applies. */
 const READ_CONCURRENCY = 8;
 
 /** Maximum items per account and region. More are omitted, with a problem in the result. */
 const MAX_ITEMS = 1000;
 
+/** The reader of one account and region, and the receiver of its problems. */
 export interface ReadingContext {
   readonly reader: ControlPlaneReader;
   readonly place: DiscoveryScope;
@@ -196,7 +201,7 @@ interface Named {
 /**
  * Reads all runtimes. Calls `onChange` with all of them after each update.
  *
- * @returns `undefined` if not even the names could be listed.
+ * @returns `undefined` if the names could not be listed.
  * @throws only the signal's reason.
  */
 export async function readRuntimes(

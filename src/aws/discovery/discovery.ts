@@ -29,7 +29,7 @@ interface DiscoverRequest {
   readonly places: readonly DiscoveryScope[];
   /** Default: true. */
   readonly gateways?: boolean | undefined;
-  /** Whether to list the versions of each runtime. Needs one call per runtime. Default: false. */
+  /** Also lists the versions of each runtime, with one call for each. Default: false. */
   readonly versions?: boolean | undefined;
   /** Maximum age of cached results in milliseconds. Default: five minutes. */
   readonly maxAge?: number | undefined;
@@ -336,7 +336,7 @@ export interface DiscoveredScope {
   /** Absent if they could not be listed and are not cached, or were not requested. */
   readonly gateways: Listing<DiscoveredGateway> | undefined;
   readonly problems: readonly Problem[];
-  /** Whether this is the final update. */
+  /** True for the final update. */
   readonly isDone: boolean;
 }
 

@@ -72,6 +72,7 @@ const placeFields = {
   region: z.string(),
 };
 
+/** A runtime from ListAgentRuntimes, with the details from GetAgentRuntime. */
 export const runtimeSchema = z.object({
   ...placeFields,
   kind: z.literal('runtime'),
@@ -100,6 +101,7 @@ export const runtimeSchema = z.object({
   updatedAt: z.string().optional(),
 });
 
+/** A gateway from ListGateways, with the details from GetGateway. */
 export const gatewaySchema = z.object({
   ...placeFields,
   kind: z.literal('gateway'),

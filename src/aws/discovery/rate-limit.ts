@@ -6,8 +6,10 @@ const LISTS_PER_SECOND = 5;
 
 const GETS_PER_SECOND = 50;
 
+/** Maximum attempts of a throttled call. */
 const THROTTLED_TRIES = 8;
 
+/** Maximum attempts after a temporary failure. */
 const FAILED_TRIES = 3;
 
 const INITIAL_DELAY_MS = 250;

@@ -10,7 +10,7 @@ import {
 } from '../shared-config.ts';
 import type { DiscoveryScope, Problem } from './model.ts';
 
-/** A unique and stable key of a place. */
+/** A unique and stable key of a scope. */
 export function getScopeKey({ profile, region, assumeRole }: DiscoveryScope): string {
   return JSON.stringify([
     profile ?? null,
@@ -34,7 +34,7 @@ interface ScopeChoice {
 /**
  * Combines every selected profile with every selected region.
  *
- * @returns a problem for each unusable profile, and the places of the others.
+ * @returns a problem for each unusable profile, and the scopes of the others.
  * @throws {AgentCoreError} `usage` if a region is invalid, or if the only profile has none;
  * `credentials` if the shared files cannot be read.
  */
@@ -79,7 +79,7 @@ async function listProfileNames(
   return profiles.length > 0 ? [...new Set(profiles)] : [getEnvironmentProfile(env)];
 }
 
-/** @throws {AgentCoreError} `usage` */
+/** @throws {AgentCoreError} `usage` if the text is not a region. */
 export function requireRegion(region: string): void {
   if (describeRegionFault(region) === undefined) return;
   throw new AgentCoreError('usage', `Not a region, expected one such as us-east-1: ${region}`);

@@ -1,3 +1,5 @@
+/** Creates minimal IAM policies and trust policies for the use of runtimes and gateways. */
+
 import { AgentCoreError } from '../../base/errors.ts';
 import type { GatewayArn, RuntimeArn } from '../arn.ts';
 
@@ -27,7 +29,7 @@ export interface Needs {
 /** The roles to assume first, if any. */
 interface RolesToAssume {
   readonly roles: readonly string[];
-  /** Whether to set a source identity in the session. */
+  /** True if the session sets a source identity. */
   readonly sourceIdentity?: boolean | undefined;
 }
 
@@ -118,7 +120,7 @@ interface Trust {
   readonly externalId?: string | undefined;
   /** Requires a login with an MFA device. */
   readonly mfa?: boolean | undefined;
-  /** Whether callers may set a source identity. */
+  /** True if callers may set a source identity. */
   readonly sourceIdentity?: boolean | undefined;
 }
 
@@ -130,7 +132,7 @@ const SSO_ROLE = /^AWSReservedSSO_/;
 
 const SSO_PATH = 'aws-reserved/sso.amazonaws.com/';
 
-/** @throws {AgentCoreError} `usage` */
+/** @throws {AgentCoreError} `usage` if the text is not the ARN of a role. */
 export function parseRoleArn(text: string): string {
   if (ROLE.test(text.trim())) return text.trim();
   throw new AgentCoreError(
@@ -237,6 +239,7 @@ interface TrustStatement extends StatementBase {
   readonly Principal: { readonly AWS: string };
 }
 
+/** An IAM policy document. */
 export interface PolicyDocument<S extends StatementBase = Statement> {
   readonly Version: '2012-10-17';
   readonly Statement: readonly S[];
@@ -252,6 +255,7 @@ function createPolicyDocument<S extends StatementBase>(
   return { Version: '2012-10-17', Statement: sorted };
 }
 
+/** Creates a statement with sorted and unique actions and resources. */
 export function createAllowStatement(
   sid: string,
   actions: readonly string[],

@@ -33,8 +33,8 @@ export interface Login {
 }
 
 /**
- * Signs the user in to an SSO session, and stores the token where the AWS CLI and every SDK find
- * it. If a login is valid or refreshable, the user is not prompted. During the prompt, a login by
+ * Signs the user in to an SSO session, and stores the token in the cache of the AWS CLI and the
+ * SDKs. If a login is valid or refreshable, the user is not prompted. During the prompt, a login by
  * another program also counts.
  *
  * @throws {AgentCoreError} `credentials` if access is denied, `timeout` if the user does not sign

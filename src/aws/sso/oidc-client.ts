@@ -133,6 +133,7 @@ export class Oidc {
     return url.href;
   }
 
+  /** Requests a user code. */
   async startDevice(registration: Registration, signal: AbortSignal): Promise<DeviceAuthorization> {
     const { clientId, clientSecret } = registration;
     const answer = await this.#call('Could not get a code to sign in with', signal, (options) =>
@@ -155,7 +156,7 @@ export class Oidc {
     };
   }
 
-  /** If it throws, `refusalOf` returns the OAuth error code. */
+  /** Exchanges a grant for a token. If it throws, `getOAuthErrorCode` returns OAuth's error. */
   async createToken(
     registration: Registration,
     grant: Grant,

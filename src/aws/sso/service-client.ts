@@ -1,3 +1,5 @@
+/** Connects SDK clients of Identity Center, and makes calls with a timeout and clear errors. */
+
 import { rejectOnAbort } from '../../base/async.ts';
 import { AgentCoreError, getErrorMessage } from '../../base/errors.ts';
 import { readServiceSettings, type ServiceSettings } from '../endpoints.ts';
@@ -31,6 +33,8 @@ export interface ServiceConnection {
 }
 
 /**
+ * Creates the connection to a service, with the endpoint and network settings of the profile.
+ *
  * @param serviceId The SDK's service id, such as `SSO OIDC`.
  * @throws {AgentCoreError} `config` if endpoint settings conflict.
  */

@@ -1,3 +1,5 @@
+/** Finds the SSO sessions of the shared files, and defines the context of logins to them. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Environment } from '../../base/environment.ts';
 import { AgentCoreError } from '../../base/errors.ts';

@@ -1,3 +1,5 @@
+/** Reads and writes the SSO token cache, which the AWS CLI and all SDKs share. */
+
 import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
@@ -30,7 +32,7 @@ export function getSsoCacheDirectory(env: Environment): string {
   return join(getHomeDirectory(env), '.aws', 'sso', 'cache');
 }
 
-/** The path where the AWS CLI and every SDK look for the session's token. */
+/** The path of the session's token, as in the AWS CLI and every SDK. */
 export function getTokenPath({ name, startUrl }: SsoSession, env: Environment): string {
   const key = createHash('sha1')
     .update(name ?? startUrl)
@@ -56,6 +58,7 @@ export async function readToken(
   };
 }
 
+/** @throws {AgentCoreError} `config` if the file cannot be written. */
 export async function writeToken(
   session: SsoSession,
   token: SsoToken,
@@ -76,7 +79,7 @@ export async function writeToken(
   });
 }
 
-/** @returns false if there was none. */
+/** Removes the stored token. Returns false if there was none. */
 export async function removeToken(session: SsoSession, env: Environment): Promise<boolean> {
   try {
     await rm(getTokenPath(session, env));
@@ -87,16 +90,17 @@ export async function removeToken(session: SsoSession, env: Environment): Promis
   }
 }
 
+/** @param now Milliseconds since 1970. */
 export function isValid({ expiresAt }: SsoToken, now: number): boolean {
   return expiresAt.getTime() > now;
 }
 
-/** Whether the token has expired or should be refreshed. */
+/** True if the token has expired or should be refreshed. */
 export function isDue({ expiresAt }: SsoToken, now: number): boolean {
   return expiresAt.getTime() - now < RENEW_BEFORE;
 }
 
-/** Whether it can be refreshed without the user, based on the stored data. */
+/** True if it can be refreshed without the user, based on the stored data. */
 export function isRefreshable({ refreshToken, registration }: SsoToken, now: number): boolean {
   return refreshToken !== undefined && (registration?.expiresAt.getTime() ?? 0) > now;
 }
@@ -191,7 +195,7 @@ export type LoginStatus =
       /** `refreshable`: expired, but the next use refreshes it without the user. */
       readonly state: 'signed-in' | 'refreshable' | 'expired';
       readonly until: Date;
-      /** Whether it can be refreshed after `until` without the user, based on the stored data. */
+      /** True if it can be refreshed after `until` without the user, based on the stored data. */
       readonly isRefreshable: boolean;
     };
 

@@ -16,9 +16,10 @@ import {
 import { appendToChain, NO_HASH, readLastHash, withHead } from './hash-chain.ts';
 import type { AuditedRequest, AuditOpened, AuditPruned } from './records.ts';
 
+/** Options of {@link AuditLog}. */
 export interface AuditOptions {
   readonly stateFolder: string;
-  /** The program that writes: `proxy`, `serve`. */
+  /** The writing program: `proxy`, `serve`. */
   readonly program: string;
   readonly version: string;
   /** Called with a message for the user at the first failed write. */
@@ -90,8 +91,8 @@ export class AuditLog {
   /**
    * Resolves when the record would survive the end of this process.
    *
-   * @throws {AgentCoreError} `config` if the write fails or takes more than five seconds. The
-   *   record may then be missing.
+   * @throws {AgentCoreError} `config` if the write fails or takes more than five seconds, or if the
+   *   audit is closed. The record may then be missing.
    */
   async record(entry: AuditEntry): Promise<void> {
     const written = new Promise<void>((resolve, reject) => {
@@ -110,7 +111,7 @@ export class AuditLog {
   }
 
   /**
-   * Records an entry without a wait. It is written within 20 ms, or the user is notified.
+   * Queues an entry. The write starts after 20 ms at most. If it fails, `onFailure` is called.
    *
    * @param entry Creates the entry, usually at the time of the write: a batch is cheaper, and the
    *   call does not wait for it. It must not fail.
@@ -171,7 +172,7 @@ export class AuditLog {
     return sanitizeRecord({ type: 'audit.request', ...entry, at });
   }
 
-  /** Lets responses leave before their records are created, unless a caller waits for a record. */
+  /** Waits 20 ms, because responses are sent first. `record` and `close` end the wait. */
   #gathered(): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#hurry?.(), GATHERING);

@@ -7,6 +7,7 @@ import { getAuditDirectory } from './audit-log.ts';
 import { NO_HASH, verifyRecord, withHead } from './hash-chain.ts';
 import type { AuditedRequest, AuditOpened, AuditRecord } from './records.ts';
 
+/** The result of {@link verifyAudit}. The audit is intact if there are no `problems`. */
 export interface AuditReport {
   readonly files: number;
   readonly records: number;
@@ -37,11 +38,11 @@ interface ReadFile {
 }
 
 /**
- * Verifies that the audit is unchanged: every record follows the previous one, every file its
- * predecessor, and no file is missing without a record of its removal. A person with write access
- * to the files can create a new chain. Only hashes kept elsewhere can detect that.
+ * Verifies that the audit is unchanged: every record follows the previous one, and every file its
+ * predecessor. A file may be missing only if its removal is recorded. A person with write access to
+ * the files can create a new chain. Only hashes in another place can detect this.
  *
- * @param noted Ends of an earlier report, which must still exist.
+ * @param noted Ends of an earlier report. They must still exist.
  */
 export async function verifyAudit(
   stateFolder: string,

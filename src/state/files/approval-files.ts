@@ -1,3 +1,5 @@
+/** Questions about calls with a required approval, and their answers, as files for all programs. */
+
 import { randomUUID } from 'node:crypto';
 import * as nodeFiles from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,3 +1,5 @@
+/** The counters of policy limits: their time slices, and their files shared by processes. */
+
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
@@ -33,14 +35,21 @@ export interface Tally {
  */
 type Slice = readonly [slice: number, amount: number, seenIn?: number];
 
+/** Number of slices of a sliding window. */
 export const SLICES = 60;
 
 /** Older slices are outside every window. */
 const MAX_SLICES = SLICES + 4;
 
+/** The tally of a counter without amounts. */
 export const NOTHING: Tally = { slices: [], until: 0 };
 
-/** Adds an amount to a slice at the current time. A negative amount takes it back. */
+/**
+ * Adds an amount to a slice. A negative amount takes back an earlier one.
+ *
+ * @param slice For a positive amount, the slice of the current time.
+ * @param until Milliseconds since 1970 at which the slice expires.
+ */
 export function withAmount(tally: Tally, slice: number, amount: number, until: number): Tally {
   const latest = tally.slices.at(-1);
   const longest = Math.max(tally.until, until);
@@ -85,15 +94,16 @@ function limitSlices(slices: readonly Slice[]): readonly Slice[] {
   ];
 }
 
-/** More counters than a policy has. Beyond this, counting fails, so calls are denied. */
+/** Maximum counters in a file, more than any policy has. Beyond this, calls are denied. */
 const MAX_COUNTERS = 10_000;
 
-/** Minimum counters to keep, even if their windows have ended. */
+/** Minimum counters to carry into the next file, even if their windows have ended. */
 const MIN_KEPT_COUNTERS = 100;
 
 /** Maximum bytes of a file. A longer one is replaced by a new file with the totals. */
 const MAX_FILE_BYTES = 256 * 1024;
 
+/** Maximum attempts if other processes replace the file at the same time. */
 const MAX_TRIES = 100;
 
 /**

@@ -26,8 +26,10 @@ interface EncryptedVaultOptions {
 
 const CIPHER = 'aes-256-gcm';
 
+/** Bytes of the nonce before each encrypted entry. */
 const NONCE = 12;
 
+/** Bytes of the authentication tag after each encrypted entry. */
 const TAG = 16;
 
 /** Maximum number of entries that wait to be written. */
@@ -79,10 +81,11 @@ export class EncryptedVault implements Vault {
     return vault;
   }
 
+  /** Stores an entry in memory and queues it for the disk. {@link settled} writes the queue. */
   keep(id: string, kept: VaultEntry): void {
     this.#memory.keep(id, kept);
     this.#waiting.push([id, kept]);
-    // Only if the disk accepts no writes. In that case no message with these tokens was sent.
+    // The queue is full only if writes fail. Then no message with these tokens was sent.
     if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
   }
 
@@ -91,8 +94,9 @@ export class EncryptedVault implements Vault {
   }
 
   /**
-   * @throws {AgentCoreError} `config` if the entries cannot be written. They are tried again at the
-   *   next call.
+   * Writes all queued entries.
+   *
+   * @throws {AgentCoreError} `config` if the write fails. The next call tries again.
    */
   settled(): Promise<void> {
     const work = this.#work.catch(() => undefined).then(() => this.#write());
@@ -100,6 +104,7 @@ export class EncryptedVault implements Vault {
     return work;
   }
 
+  /** Reads new lines of other processes. Resolves to true if there were any. Never rejects. */
   refresh(): Promise<boolean> {
     return this.#readAll().catch(() => false);
   }
@@ -130,7 +135,7 @@ export class EncryptedVault implements Vault {
       await this.#part?.append(Buffer.from(batch.map((entry) => this.#sealed(entry)).join('')));
     } catch (thrown) {
       this.#waiting = [...batch, ...this.#waiting];
-      // Its last line may be torn.
+      // The last line of the file may be incomplete.
       await this.#part?.close();
       this.#part = undefined;
       throw new AgentCoreError(

@@ -10,6 +10,7 @@ export interface FollowedRecord extends JournalPath {
   readonly head: ProgramRecord;
 }
 
+/** Options of {@link followJournal}. */
 export interface FollowOptions {
   /** `start` returns existing records first; `end`, the default, only new ones. */
   readonly from?: 'start' | 'end';
@@ -21,7 +22,7 @@ const CHUNK = 64 * 1024;
 
 /**
  * Yields the records of all files as they are written, including new files. Records of one run are
- * in order, records of several runs are not. A new file starts with its head and the sessions
+ * in order, but records of several runs are mixed. A new file starts with its head and the sessions
  * carried over. Ends when `signal` is aborted. Retries unreadable files.
  */
 export async function* followJournal(
@@ -149,7 +150,7 @@ class ChangeSignal {
     this.#hasRung = false;
   }
 
-  /** Resolves at the next change, at once if there was one since `reset`, or after the interval. */
+  /** Resolves after a change, immediately if one came since `reset`, or after the interval. */
   async rung(): Promise<void> {
     if (this.#hasRung || this.#signal.aborted) return;
     await new Promise<void>((resolve) => {

@@ -1,3 +1,8 @@
+/**
+ * Identifies the program of a journal file and checks whether it is still running: by host, boot,
+ * process id, start time and heartbeat.
+ */
+
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { ProgramRecord } from './records.ts';
@@ -41,6 +46,7 @@ interface Machine {
   readonly pidNamespace?: string | undefined;
 }
 
+/** Returns the identity of this machine. Members are `undefined` if the system has none. */
 export function getMachine(): Machine {
   return {
     platform: process.platform,
@@ -104,6 +110,7 @@ export interface Viewpoint extends Machine {
   readonly heartbeat: number;
 }
 
+/** @param heartbeat Milliseconds between touches of a program's file. */
 export function getHostView(heartbeat: number = HEARTBEAT): Viewpoint {
   return { ...getMachine(), exists: isProcessRunning, state: readProcessState, heartbeat };
 }

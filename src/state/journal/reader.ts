@@ -27,6 +27,7 @@ interface JournalFile extends JournalSource {
   readonly records: readonly JournalRecord[];
 }
 
+/** The current time and machine, to check if the programs of the files are running. */
 export interface ScanOptions {
   readonly now?: Date;
   readonly here?: Viewpoint;
@@ -133,6 +134,7 @@ async function scanFile(file: JournalPath, onRecord: OnRecord): Promise<Scan | u
   return { ...file, head, touchedAt: mtime, bytes: size, damaged: damaged + splitter.tooLong };
 }
 
+/** Returns the first record of a file. Throws if it is no head, or of another format. */
 export function readSegmentHeader(record: ReturnType<typeof parseRecord>): ProgramRecord {
   if (typeof record !== 'object' || record.type !== 'program') {
     throw new Error('It does not begin as a journal does.');

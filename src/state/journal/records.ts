@@ -1,7 +1,9 @@
+/** The record types of the journal: how each is serialized, parsed and checked. */
+
 import { findSpanAt } from '../../mcp/json-spans.ts';
 import type { JsonRpcResponse } from '../../mcp/message.ts';
 
-/** The outcome of a request with a response. */
+/** Returns the outcome of a request with a response: `result`, `tool-error` or `error`. */
 export function getCallOutcome(response: JsonRpcResponse): CallOutcome {
   if (response.error) return 'error';
   return isToolError(response) ? 'tool-error' : 'result';
@@ -51,6 +53,7 @@ export interface ProgramRecord {
   readonly part: number;
 }
 
+/** An event of a session. A stop by another program is in the files of the other program. */
 export type SessionRecord =
   | SessionStarted
   | SessionIdentified
@@ -188,7 +191,7 @@ export interface SessionFacts extends SessionOrigin {
 /** The outcome of a request for its sender. */
 export type CallOutcome = 'result' | 'tool-error' | 'error' | 'failed' | 'cancelled';
 
-/** A client request that has ended. */
+/** An ended request of a client. */
 export interface CallRecord {
   readonly type: 'call';
   /** Arrival time. */
@@ -250,7 +253,6 @@ type Kind = 'string' | 'number' | 'boolean';
 
 type Shape = Readonly<Record<string, Kind>>;
 
-/** The required members of each record type. Readers must check optional members themselves. */
 const ORIGIN = {
   runtimeSessionId: 'string',
   runtime: 'string',
@@ -260,6 +262,7 @@ const ORIGIN = {
 
 const OF_SESSION = { session: 'string' } as const;
 
+/** The required members of each record type. Readers must check optional members themselves. */
 const SHAPES: ReadonlyMap<string, Shape> = new Map<JournalRecord['type'], Shape>([
   [
     'program',

@@ -8,8 +8,10 @@ import { isPart, isUnfinished, type JournalPath, listFileNames } from './segment
 
 const DAY = 24 * 60 * 60 * 1000;
 
+/** Default of `maxAge`. */
 const MAX_AGE = 30 * DAY;
 
+/** Default of `maxBytes`. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -27,6 +29,7 @@ interface PruneOptions extends ScanOptions {
   readonly lifetimeOf?: (facts: SessionFacts) => number;
 }
 
+/** The result of {@link prune}. */
 export interface PruneReport {
   /** Paths of the removed files. */
   readonly removed: readonly string[];
@@ -39,7 +42,7 @@ export interface PruneReport {
 /**
  * Removes files beyond the age limit, and the oldest ones beyond the size limit. A file always
  * stays if its program may still write to it. It also stays if it is needed to describe a session
- * that may still run. Several processes may prune at once. Throws if the folder cannot be listed.
+ * that may still run. Processes may prune concurrently. Throws if the folder cannot be listed.
  */
 export async function prune(folder: string, options: PruneOptions = {}): Promise<PruneReport> {
   const { now = new Date(), maxBytes = MAX_BYTES, maxAge = MAX_AGE } = options;

@@ -1,3 +1,5 @@
+/** Removes secrets and personal data from records before they are written to disk. */
+
 import { LruCache } from '../../base/cache.ts';
 import { createTextMask } from '../../redaction/detectors.ts';
 import type { JournalRecord } from './records.ts';
@@ -11,10 +13,13 @@ const LOOKED_AT = STRING_LENGTH + 4_000;
 /** Maximum characters of a string to parse as JSON. */
 const JSON_LENGTH = 64 * 1024;
 
+/** Maximum characters kept of a member name. */
 const NAME_LENGTH = 100;
 
+/** Maximum depth of nested values. */
 const DEPTH = 8;
 
+/** Maximum members of an object and items of an array. */
 const BREADTH = 50;
 
 /** Maximum bytes of the result as JSON. The rest up to 8 KB is reserved for truncation marks. */
@@ -29,6 +34,7 @@ export function sanitizeValue(value: unknown): unknown {
   return new Redaction().of(value, 0);
 }
 
+/** Sanitizes one value. All its parts share the limit `BYTES`. */
 class Redaction {
   #left = BYTES;
 

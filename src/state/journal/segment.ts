@@ -1,3 +1,8 @@
+/**
+ * Files of the journal and of the audit: their names, their folder, how lines are appended, and how
+ * bytes are split into lines. A program run writes a series of files, its parts.
+ */
+
 import { type BigIntStats, constants, type Stats } from 'node:fs';
 import { type FileHandle, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -76,6 +81,7 @@ export class SegmentFile {
     }
   }
 
+  /** Sets the modification time, the heartbeat of its program. */
   async touch(now: Date): Promise<void> {
     await this.#handle.utimes(now, now);
   }
@@ -140,6 +146,7 @@ export function createRunName(startedAt: Date, pid: number, random: string): str
   return `${time}-${pid}-${random}`;
 }
 
+/** Returns the path of a part: `RUN.PART.jsonl`. */
 export function getPartPath(folder: string, run: string, part: number): string {
   return join(folder, `${run}.${part}.jsonl`);
 }
@@ -149,12 +156,14 @@ export function getTemporaryPath(path: string): string {
   return `${path}.tmp`;
 }
 
+/** True for the temporary name of a part, left by a crash or still in use. */
 export function isUnfinished(name: string): boolean {
   return name.endsWith('.jsonl.tmp');
 }
 
 const PART = /^(.+)\.(\d{1,9})\.jsonl$/;
 
+/** True for the file name of a complete part. */
 export function isPart(name: string): boolean {
   return PART.test(name);
 }

@@ -19,10 +19,11 @@ import {
   SegmentFile,
 } from './segment.ts';
 
+/** Options of {@link JournalWriter}. */
 export interface JournalWriterOptions {
   /** The folder of all programs' files. Created if missing. */
   readonly folder: string;
-  /** The program that writes: `proxy`, `cli`, `extension`. */
+  /** The writing program: `proxy`, `cli`, `extension`. */
   readonly program: string;
   readonly version: string;
   /** The display name, if it has one. */
@@ -216,7 +217,7 @@ export class JournalWriter {
     }
   }
 
-  /** Starts the next part: its head, the facts of all live sessions, and then `lines`. */
+  /** Starts the next part: its head, the facts of all open sessions, and then `lines`. */
   async #beginPart(lines: string): Promise<void> {
     const { folder, files, program, version, name, now } = this.#options;
     await prepareFolder(files, folder);
@@ -312,6 +313,7 @@ export class WriteBuffer {
     return this.#characters;
   }
 
+  /** @param settle Called when the record is written or dropped, or when the write failed. */
   add(record: JournalRecord, settle?: () => void): void {
     if (!isSessionRecord(record) && this.#isFull) {
       this.#dropped += 1;
@@ -392,7 +394,7 @@ export class WriteBuffer {
   }
 }
 
-/** The recorded sessions without an end. The next file must carry them over. */
+/** The recorded sessions that may still run. The next file must carry them over. */
 class OpenSessions {
   readonly #facts = new Map<string, SessionFacts>();
   readonly #getLifetimeMs: (facts: SessionFacts) => number;
