@@ -141,7 +141,8 @@ describe('the microVMs', () => {
     const local = await start({ broken: { command } });
     await read(poster(local, 'broken')(INITIALIZE));
     expect(local.microVms).toMatchObject([{ runtime: 'broken', why: 'start-failed' }]);
-    expect(local.microVms[0]?.endedAt).toBe(local.microVms[0]?.startedAt);
+    const [{ startedAt, endedAt = Number.NaN } = { startedAt: Number.NaN }] = local.microVms;
+    expect(endedAt).toBeGreaterThanOrEqual(startedAt);
   });
 
   test('count as one if the container restarts inside', async () => {

@@ -52,13 +52,13 @@ describe('a silent token refresh', () => {
   it('runs once for all programs', async () => {
     const { center, home } = await setUp();
     const program = `
-      import { Network } from './src/aws/network.ts';
-      import { currentToken } from './src/aws/sso/refresh.ts';
+      import { Network } from './src/http/network.ts';
+      import { getCurrentToken } from './src/aws/sso/token-refresh.ts';
       import { findSsoSession } from './src/aws/sso/sso-session.ts';
       const env = process.env;
       const session = await findSsoSession({ profile: 'work' }, env);
       const signal = new AbortController().signal;
-      const token = await currentToken(session, { env, network: new Network(env) }, signal);
+      const token = await getCurrentToken(session, { env, network: new Network(env) }, signal);
       process.exit(token?.accessToken.startsWith('access-') ? 0 : 1);`;
     const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', program];
     const programs = Array.from({ length: 3 }, () =>

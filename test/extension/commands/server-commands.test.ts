@@ -27,7 +27,7 @@ function command(
     store: { entries: names.map((name) => readEntry({ name, arn: ARN })) } as never,
     running: {
       refresh: async () => undefined,
-      placeOf: (name: string) => (runs.includes(name) ? 'here' : undefined),
+      getRunningPlace: (name: string) => (runs.includes(name) ? 'here' : undefined),
     } as never,
     servers: servers as never,
     journal: {} as never,
