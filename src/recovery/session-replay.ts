@@ -1,3 +1,5 @@
+/** Recovery of lost MCP sessions: detects a loss, and repeats the handshake in a new session. */
+
 import { withAbort } from '../base/async.ts';
 import { AgentCoreError } from '../base/errors.ts';
 import type { Log } from '../base/logger.ts';

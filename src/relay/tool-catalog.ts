@@ -1,3 +1,8 @@
+/**
+ * Facts from `tools/list` and `prompts/list`: effects and definitions for policies, headers of
+ * calls, and idempotence for retries.
+ */
+
 import { createHash } from 'node:crypto';
 import { withAbort } from '../base/async.ts';
 import { AgentCoreError } from '../base/errors.ts';
