@@ -49,6 +49,7 @@ const READ_TIMEOUT_SECONDS = 15 * 60;
 
 const CONNECT_TIMEOUT_SECONDS = 10;
 
+/** Default and maximum number of retries for a failed call. */
 export const STANDARD_REPEATS = 4;
 
 const MAX_REPEATS = 10;

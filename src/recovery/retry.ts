@@ -50,8 +50,8 @@ export interface RetryOptions {
 }
 
 /**
- * Retries a call after a temporary failure if a second attempt is safe: the call is idempotent, or
- * the failure proves that no server received it.
+ * Retries a call after a temporary failure if a second attempt is safe. It is safe if the call is
+ * idempotent, or if the failure proves that no server received it.
  */
 export class RetryInterceptor implements Interceptor {
   readonly #options: RetryOptions;

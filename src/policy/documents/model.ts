@@ -73,6 +73,7 @@ interface OfRule {
   readonly message: string | undefined;
 }
 
+/** A rule of an entry. */
 export type Rule = DenyRule | RequireRule | ApprovalRule | SchemaRule | LimitRule;
 
 /** Denies the call if its conditions hold. Without conditions, always. */

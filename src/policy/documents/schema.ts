@@ -16,6 +16,7 @@ const OPERATORS = [
   'exists',
 ] as const;
 
+/** A comparison operator of a condition. */
 export type Operator = (typeof OPERATORS)[number];
 
 const MAX_ENTRIES = 10_000;
@@ -397,6 +398,7 @@ const sectionSchema = z
   })
   .meta({ id: 'section' });
 
+/** The members that a document and its sections have in common. */
 export type BodyInput = Omit<z.infer<typeof sectionSchema>, 'match' | 'description'>;
 
 const modeSchema = z.enum(['mask', 'hash', 'tokenize']);

@@ -225,7 +225,7 @@ const TRUTHS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Returns all interpretations of a value by servers with lenient types: the trimmed and normalized
+ * Returns all interpretations of a value by servers with lenient types. These are the normalized
  * text, the value of JSON text, and the members of lists and objects.
  *
  * @returns `undefined` if there are too many to examine.
@@ -241,7 +241,7 @@ function getInterpretations(actual: unknown): readonly unknown[] | undefined {
   return all;
 }
 
-/** Parses the list or object in a JSON text. Some servers accept it in place of the value. */
+/** Parses the list or object in a JSON text. Some servers accept the text as the value. */
 function parseContainer(text: string): unknown {
   return /^\s*[[{]/.test(text) ? tryParse(text) : undefined;
 }
