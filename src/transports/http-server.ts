@@ -195,7 +195,7 @@ export class HttpServerTransport {
       const { mayHaveRun } = callInfo;
       answer = toErrorResponse(request.id, thrown, mayHaveRun);
       const isGone = thrown instanceof AgentCoreError && thrown.code === 'upstream';
-      // An MCP client reacts to a 404 with a new session, and sends the request again. Use it only
+      // An MCP client reacts to a 404 with a new session, and sends the request again. Send it only
       // if the server never received the request.
       if (path === '/mcp' && isGone && !mayHaveRun) status = 404;
     } finally {
@@ -222,7 +222,7 @@ export class HttpServerTransport {
     });
   }
 
-  /** False if the request has the id of another session. The client must then initialize again. */
+  /** False if the request has the id of another session, unless it starts a conversation. */
   #isOurSession(
     request: IncomingMessage,
     messages: readonly (JsonRpcMessage | InvalidMessage)[],

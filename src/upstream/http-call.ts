@@ -30,7 +30,7 @@ const ANSWERED_LINGER = 5_000;
 /** Maximum open server requests of one call. Further ones are rejected. */
 const MAX_SERVER_REQUESTS = 100;
 
-/** Maximum kept responses with a missing or wrong id. Only a single one can be matched. */
+/** Maximum kept responses with a missing or wrong id. Two wrong ids already exclude a match. */
 const MAX_MISADDRESSED = 2;
 
 interface HttpCallOptions {

@@ -112,7 +112,8 @@ const OF_SERVER: StatusDescription = {
 
 /**
  * True if the MCP server in the microVM sent the reply, rather than AgentCore. Its replies have a
- * session id. AgentCore's errors have an error type or a documented text.
+ * session id. AgentCore's errors are not known to have one. If they do, their error type or their
+ * documented text identifies them.
  */
 function isFromMicroVm(
   reply: HttpReply,

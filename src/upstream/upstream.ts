@@ -9,7 +9,7 @@ export interface OutgoingMessage {
   readonly signal: AbortSignal;
   /** Called right before the request leaves the machine. */
   readonly onSend?: () => void;
-  /** True if an open call may depend on this message. It then skips the connection throttle. */
+  /** True if an open call may depend on this message. It may exceed the connection limit. */
   readonly urgent?: boolean;
   /** True if the reply is a long-lived stream. It may be silent while it is open. */
   readonly longLived?: boolean;
@@ -67,11 +67,11 @@ export interface UpstreamSession {
    * has started.
    */
   learnIds(ids: { readonly returnedId?: string; readonly mcpSessionId?: string | undefined }): void;
-  /** Called if the server received a message or may have received it. */
+  /** Called during a call if the server received a message or may have received it. */
   accepted(): void;
   /** Like `accepted`, for an `initialize` without a response: it may have started a microVM. */
   startedUnseen(): void;
-  /** Called if AgentCore rejected a message or never received it. */
+  /** Called during a call if AgentCore rejected a message or never received it. */
   refused(): void;
 }
 
