@@ -18,31 +18,32 @@ import { getCallOutcome } from '../state/journal/records.ts';
 import { Redactor } from './redaction/redactor.ts';
 
 interface AuditInterceptorOptions {
-  /** The sender whose requests are recorded. */
+  /** The side of the conversation whose requests are recorded. */
   readonly from: 'client' | 'server';
   readonly audit: Pick<AuditLog, 'record' | 'note'>;
-  /** True if a request must be denied when it cannot be recorded. Called for every request. */
+  /** True if a request without an audit record must be denied. Called for every request. */
   readonly isRequired: () => boolean;
   readonly runtime: string;
-  /** The ARN of the caller, if known yet. */
+  /** Returns the ARN of the caller; `undefined` while it is not known. */
   readonly caller: () => string | undefined;
   readonly salt: Buffer;
   /** Removes personal data from a name (`createNameMask`). */
   readonly redactedName: (name: string) => Promise<string>;
 }
 
+/** The part of a record that does not depend on the outcome. */
 type Beginning = Omit<AuditEntry, 'phase'>;
 
-/** Maximum redaction token IDs in each list. */
+/** Maximum redaction token ids in each list of a record. */
 const MAX_TOKENS = 1_000;
 
-/** Size in bytes. A larger request is not kept in memory until its record is written. */
+/** Size of a large request in bytes. It is not kept in memory until its record is written. */
 const LARGE = 4_096;
 
 /**
- * Records each request of one side with its decision and redactions. It is the first interceptor on
- * that side. It sees original arguments, final responses, and also requests denied by a later
- * interceptor.
+ * Records each request of one side in the audit, with its decision and redactions. It is the first
+ * interceptor for that side, so it gets the original arguments and the final responses. Requests
+ * denied by a later interceptor are recorded too.
  */
 export class AuditInterceptor implements Interceptor {
   readonly #options: AuditInterceptorOptions;
@@ -51,7 +52,7 @@ export class AuditInterceptor implements Interceptor {
     this.#options = options;
   }
 
-  /** @throws {AgentCoreError} `config` if an audit is required and cannot be written. */
+  /** @throws {AgentCoreError} `config` if a required record cannot be written. */
   async request(
     request: JsonRpcRequest,
     context: InterceptorContext,
@@ -70,7 +71,7 @@ export class AuditInterceptor implements Interceptor {
         const { attempts, session, requestId, traceId, redactions, tokens, decision } = callInfo;
         return {
           ...(await entry()),
-          // Usually known by now, even for a request right after the start.
+          // Read again: for a request right after the start, it is usually known by now.
           caller: this.#options.caller(),
           phase: 'ended',
           session,
@@ -87,7 +88,7 @@ export class AuditInterceptor implements Interceptor {
         };
       };
       if (!isRequired) return this.#options.audit.note(ended);
-      // Ignore a failure: the call is complete. The user is notified, and the next request fails.
+      // Ignore a failure: the call is complete. The log warns the user, and the next request fails.
       return ended()
         .then((record) => this.#options.audit.record(record))
         .catch(() => undefined);
@@ -119,8 +120,8 @@ export class AuditInterceptor implements Interceptor {
   }
 
   /**
-   * Prepares the first part of a record. Its creation is delayed, because the request should not
-   * wait. If this would keep a large request in memory, it is created at once.
+   * Returns a function for the first part of a record. The part is created later, so the request
+   * does not wait. If the request is large, it is created at once, to free the memory.
    */
   #beginning(request: JsonRpcRequest, isNow: boolean): () => Promise<Beginning> {
     const at = new Date();
@@ -145,7 +146,7 @@ export class AuditInterceptor implements Interceptor {
     };
   }
 
-  /** Replaces a name entirely if it cannot be checked for personal data. */
+  /** Masks personal data in a name. If the check fails, replaces the whole name. */
   #named(name: string): Promise<string> {
     return this.#options.redactedName(name).catch(() => '[redacted]');
   }
@@ -171,21 +172,21 @@ function limitTokenIds(ids: ReadonlySet<string>): readonly string[] {
   return [...ids].slice(0, MAX_TOKENS);
 }
 
-/** A separate function, so that the closure does not keep the request in memory. */
+/** A separate function: its closure does not keep the request in memory. */
 function createEntryGetter(entry: Promise<Beginning>): () => Promise<Beginning> {
   return () => entry;
 }
 
-/** Maximum weight of cached names in bytes. Most names repeat. */
+/** Maximum weight of cached names in bytes. */
 const MAX_CACHE_WEIGHT = 256 * 1024;
 
 /**
- * Removes personal data and secrets from the names in the audit, regardless of the policy's
- * redaction settings. A URI may contain such data.
+ * Creates a function that masks personal data and secrets in a name, for the audit. It ignores the
+ * modes and directions of the policy's redaction, because a URI may always contain such data.
  *
- * @param rules Returns the rules of the policies in force, for their own patterns. Must return the
- *   same list until they change.
- * @throws {AgentCoreError} `config` if a rule is invalid. The returned function throws it as well.
+ * @param rules Returns the rules of the policies in force, for their patterns and countries. Must
+ *   return the same list until they change.
+ * @throws {AgentCoreError} `config` if a rule is invalid. The returned function may throw it too.
  */
 export async function createNameMask(
   rules: () => readonly RedactionRules[] = () => [],
@@ -205,8 +206,7 @@ export async function createNameMask(
 async function maskFor(
   rules: readonly RedactionRules[],
 ): Promise<(name: string) => Promise<string>> {
-  // Excludes phone numbers, because their library is large. If a policy enables them, it is loaded
-  // anyway.
+  // Phone numbers are masked only if a policy enables them, because their library is large.
   const own = rules.map(
     ({ kinds, patterns, countries }): RedactionRules => ({
       mode: 'mask',

@@ -20,13 +20,18 @@ interface PolicyStart {
   readonly log: Log;
 }
 
-/** The policy of a program: the interceptor and the documents. */
+/** The policy of a program: its interceptor and its documents. */
 interface StartedPolicy {
   readonly interceptor: PolicyInterceptor;
   /** The documents in force, for their redaction and audit sections. */
   readonly documents: PolicyDocumentSet;
 }
 
+/**
+ * Reads the policy documents and creates the interceptor with its counters.
+ *
+ * @throws {AgentCoreError} if a path can never be a document, such as a FIFO.
+ */
 export function startPolicy(options: PolicyStart): StartedPolicy {
   const { places, runtime, stateFolder, caller, approver, log } = options;
   const documents = new PolicyDocumentSet(places, log);
@@ -46,8 +51,8 @@ export function startPolicy(options: PolicyStart): StartedPolicy {
 }
 
 /**
- * Identifies the agent's session by the parent process, so that its counts survive a restart of the
- * proxy. If the system cannot identify the parent process, this process is its own session.
+ * Identifies the agent's session by the parent process, so its counts survive a restart of the
+ * proxy. If the parent process cannot be identified, each proxy counts as one session.
  */
 function getAgentSessionId(): string {
   const { bootId, pidNamespace } = getMachine();

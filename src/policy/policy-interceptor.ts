@@ -47,8 +47,9 @@ interface PolicyOptions extends PolicyEngineOptions {
 }
 
 /**
- * Enforces the policies on each message in its final form, before it leaves the machine. Items that
- * a policy denies are neither listed nor callable.
+ * Enforces the policies on every message of both sides. Denied tools, prompts and resources are
+ * neither listed nor callable. A decision is repeated if the documents change before the message is
+ * sent.
  */
 export class PolicyInterceptor implements Interceptor {
   readonly #options: PolicyOptions;
@@ -131,14 +132,14 @@ export class PolicyInterceptor implements Interceptor {
     return this.#approvals.isOwn(request);
   }
 
-  /** Decides requests of the server by their method alone. */
+  /** Decides a server request by its method alone. */
   async #fromServer(
     request: JsonRpcRequest,
     context: InterceptorContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
     if (this.#approvals.isOwn(request)) return next.request(request, context);
-    // The request goes to the client, and so does the question to the person.
+    // The question to the person goes to the client, like the request.
     const towards = { ...context, sender: next };
     const ruling = await this.#rulingOnServer(request.method, request.params ?? {}, (asks) =>
       this.#approvals.reviewServers(request, asks, () => this.#judge.shown(), towards),
@@ -161,8 +162,10 @@ export class PolicyInterceptor implements Interceptor {
   }
 
   /**
-   * Decides a message by its method. Returns the ruling that denies it; otherwise counts the
-   * message against its limits.
+   * Decides a message by its method, and counts it if it is allowed. Returns the denying rule, or
+   * `undefined` if the message is allowed.
+   *
+   * @param review Asks a person. Without it, a required approval is a denial.
    */
   async #rulingOn(
     from: InterceptorContext['from'],
@@ -199,7 +202,7 @@ export class PolicyInterceptor implements Interceptor {
     return createMatchWithoutDocument(UNSETTLED);
   }
 
-  /** Decides a request of the client. On success, `judging.request` is the request to send. */
+  /** Decides a client request and counts it. If allowed, `judging.request` is the one to send. */
   async #judged(judging: Judging, context: InterceptorContext, next: Peer): Promise<Judged> {
     const { request: first } = judging;
     const refused = (by: RuleMatch): Judged => ({ response: this.#refuse(first, context, by) });
@@ -220,7 +223,7 @@ export class PolicyInterceptor implements Interceptor {
         await this.#judge.prepare(policies, subject, first, context, next, isAsking);
       }
       const facts = await this.#judge.gather(policies, 'client', method, params);
-      // A document changed in the meantime and may need other facts.
+      // If a document has changed meanwhile, it may need other facts.
       if (this.#isOutdated(policies)) continue;
       const decision = this.#judge.decide(facts, about.subjects, about.arguments);
       if (decision.effect === 'deny') {
@@ -237,7 +240,7 @@ export class PolicyInterceptor implements Interceptor {
         if (subject) continue;
       }
       if (ask) {
-        // If a limit would deny the call anyway, do not ask a person about it.
+        // If a limit denies the call anyway, do not ask a person.
         const beyond = this.#judge.exceeded(reservations, facts);
         if (beyond) return refused(beyond);
         const review = await this.#approvals.review(
@@ -274,7 +277,7 @@ export class PolicyInterceptor implements Interceptor {
     return refused(createMatchWithoutDocument(UNSETTLED));
   }
 
-  /** The server's response, with hidden items and disallowed server requests removed or denied. */
+  /** Checks the server's response. Removes hidden items, and denies server requests in it. */
   async #received(
     request: JsonRpcRequest,
     response: JsonRpcResponse,
@@ -307,7 +310,7 @@ export class PolicyInterceptor implements Interceptor {
     return response;
   }
 
-  /** Returns the ruling against a server request in a result, if there is one. */
+  /** Returns the rule that denies a server request in a result; `undefined` if all are allowed. */
   async #rulingOnInput(response: JsonRpcResponse): Promise<RuleMatch | undefined> {
     const { inputRequests } = parseResult(response) as JsonObject;
     if (!isObject(inputRequests)) return createMatchWithoutDocument(NO_INPUT_REQUESTS);
@@ -322,7 +325,7 @@ export class PolicyInterceptor implements Interceptor {
     return undefined;
   }
 
-  /** Filters a list result by the documents in force when the result arrives. */
+  /** Removes hidden items from a list result, by the documents in force at its arrival. */
   async #listed(
     request: JsonRpcRequest,
     response: JsonRpcResponse,
@@ -358,7 +361,7 @@ export class PolicyInterceptor implements Interceptor {
     });
   }
 
-  /** Stops a message right before it is sent if the documents changed after the decision. */
+  /** Returns a `beforeSend` that stops the message if the documents changed after the decision. */
   #checkBeforeSend(policies: readonly Policy[], context: InterceptorContext) {
     let isOutdated = false;
     const beforeSend = () => {
@@ -379,32 +382,34 @@ export class PolicyInterceptor implements Interceptor {
   }
 }
 
-/** Asks a person to agree. */
+/** Asks a person to approve. */
 type AskPerson = (asks: readonly ApprovalRequirement[]) => Promise<ApprovalOutcome>;
 
 const CHANGED = 'The policy has changed since the person was asked.';
 
 const NOBODY_TO_ASK = 'Nobody can be asked about it at this place.';
 
-/** Maximum decisions for one message, because documents may change repeatedly while it waits. */
+/** Maximum decisions for one message. Documents may change repeatedly while it waits. */
 const MAX_JUDGEMENTS = 10;
 
 const UNSETTLED = 'The policy changed again and again while the message waited.';
 
-/** The members of a result for requests of the server. */
+/** Members of a result with server requests (MCP 2026-07-28). */
 const ASKING = ['resultType', 'inputRequests', 'requestState'];
 
 const NO_INPUT_REQUESTS = "The server's answer asks for something, and what it is cannot be told.";
 
-/** A request and its decisions so far. */
+/** A client request during its decisions. */
 interface Judging {
-  /** The request approved by the person. */
+  /** The request to send. Changes if the client repeats it with a person's answer. */
   request: JsonRpcRequest;
   /** The approvals given so far. */
   agreed: readonly ApprovalRequirement[];
+  /** Number of decisions so far. */
   times: number;
 }
 
+/** An allowed request, already counted. */
 interface Allowed {
   readonly receipt: Receipt;
   readonly policies: readonly Policy[];
@@ -420,17 +425,17 @@ function getMissingApprovals(
   return asks.filter((ask) => !agreed.some((one) => isSameAsk(one, ask)));
 }
 
-/** Stores the decision for the audit. */
+/** Stores the decision in the call's facts, for the audit. */
 function put({ call }: InterceptorContext, effect: string, ruling: RuleMatch | undefined): void {
   if (call) call.decision = { effect, rule: ruling?.pointer, document: ruling?.file };
 }
 
-/** A ruling without a document. */
+/** Creates a denial for a reason outside the documents. */
 function createMatchWithoutDocument(sentence: string): RuleMatch {
   return { file: '', pointer: '', message: sentence };
 }
 
-/** Adds a period between the sentences if the first one has none. */
+/** Joins two sentences. Adds a period if the first one has none. */
 function joinSentences(one: string, other: string): string {
   return `${one}${/[.!?\u3002]$/.test(one) ? '' : '.'} ${other}`;
 }
@@ -449,8 +454,8 @@ function createInvalidParamsResponse(request: JsonRpcRequest, fault: string): Js
 }
 
 /**
- * A failed call does not count against a limit, as Intercept documents it. A tool error is a result
- * and does count.
+ * True if the call failed without an effect, so it does not count against a limit. This is
+ * documented for Intercept. A tool error is a result and counts.
  */
 function isRefused({ error }: JsonRpcResponse): boolean {
   return error !== undefined && !(isObject(error.data) && error.data.outcome === 'unknown');
@@ -465,8 +470,8 @@ function hasNoEffect(thrown: unknown): boolean {
 const META = 'agentcore-mcp/policy';
 
 /**
- * The response to a denied request. For a tool call, it is a tool result, because the model reads
- * it and can react. For other methods, it is an error.
+ * Creates the response to a denied request. For a tool call it is a tool result, because the model
+ * reads it and can react. For other methods it is an error.
  */
 function createDeniedResponse(
   request: JsonRpcRequest,
@@ -487,6 +492,7 @@ function createDeniedResponse(
   });
 }
 
+/** Creates a successful response. */
 export function createResultResponse(id: RequestId, result: object): JsonRpcResponse {
   const bytes = Buffer.from(
     `{"jsonrpc":"2.0","id":${id.token},"result":${JSON.stringify(result)}}`,

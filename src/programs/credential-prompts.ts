@@ -11,10 +11,10 @@ import {
 } from '../mcp/message.ts';
 import type { Peer } from '../relay/peer.ts';
 
-/** Milliseconds to answer a prompt. */
+/** Milliseconds for the user to answer a prompt. */
 const RESPONSE_TIMEOUT_MS = 60_000;
 
-/** Milliseconds for a login, where the user must open and read a page. */
+/** Milliseconds for a login. It takes longer, because the user must open and read a page. */
 const LOGIN_TIMEOUT_MS = 120_000;
 
 /** Elicitation modes that the client declared. */
@@ -24,21 +24,21 @@ interface Elicitation {
 }
 
 /**
- * Prompts the client's user by MCP elicitation, after `initialize` and if the client supports it.
+ * Asks the client's user for MFA codes and logins by MCP elicitation, if the client supports it.
  * Stands before all interceptors, so prompts and answers reach neither the server nor the journal.
  */
 export class ElicitationPrompts implements CredentialPrompts {
   readonly #context: SsoContext;
   #client: Peer | undefined;
   #can: Elicitation = { form: false, url: false };
-  /** Serializes prompts: one at a time. */
+  /** The latest prompt. The next one waits for it. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(context: SsoContext) {
     this.#context = context;
   }
 
-  /** Wraps the server and records the client's declared capabilities. */
+  /** Wraps the server and reads the client's capabilities from `initialize`. */
   before(server: Peer): Peer {
     return {
       notify: (notification, context) => server.notify(notification, context),
@@ -83,7 +83,10 @@ export class ElicitationPrompts implements CredentialPrompts {
     });
   }
 
-  /** @returns false if the profile has no login of this kind. Throws if the user declines. */
+  /**
+   * Shows the page of an IAM Identity Center login. Resolves with false if the profile has no SSO
+   * session. Throws if the user declines.
+   */
   async #loginByPage(profile: string, signal: AbortSignal): Promise<boolean> {
     const [{ login }, { findSsoSession }] = await Promise.all([
       import('../aws/sso/login.ts'),
@@ -92,7 +95,7 @@ export class ElicitationPrompts implements CredentialPrompts {
     const session = await findSsoSession({ profile }, this.#context.env).catch(() => undefined);
     if (!session) return false;
     const prompts = {
-      // Only the client opens pages, after its user has clicked.
+      // The client opens the page, after its user has clicked.
       openBrowser: async () => false,
       progress: () => undefined,
       showCode: async (code: {
@@ -165,7 +168,7 @@ function createUnavailableError(): AgentCoreError {
   return new AgentCoreError('credentials', 'the client cannot ask for it now');
 }
 
-/** Sender of the elicitation. The client must not send requests to it. */
+/** Sender of the elicitation. It rejects requests of the client. */
 const nobody: Peer = {
   request: () => Promise.reject(createUnavailableError()),
   notify: () => Promise.resolve(),

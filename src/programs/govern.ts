@@ -18,19 +18,20 @@ interface GovernanceOptions {
   readonly log: Log;
 }
 
-/** Policy interceptors of a conversation, in a request's order from the client to the server. */
+/** Policy interceptors of a conversation, in the order of a client request. */
 interface Governance {
   readonly interceptors: readonly Interceptor[];
   close(): Promise<void>;
 }
 
 /**
- * Creates audit, policy and redaction, in this order. The audit and the approving user see the
- * original arguments, while the server only receives redacted ones. Requests from the server pass
- * in reverse, so the last interceptor is an audit too. Loads these modules only if there is a
- * policy.
+ * Creates the interceptors for audit, policy and redaction, in this order. The audit and the
+ * approving user get the original arguments, and the server gets redacted ones. Server requests
+ * pass in reverse order, so the last interceptor audits them. Loads these modules only if there is
+ * a policy.
  *
- * @throws {AgentCoreError} `config` or `usage` if the vault or the salt is unavailable.
+ * @throws {AgentCoreError} `config` if a document, the vault or the salt is unusable; `usage` if
+ *   the vault key is invalid.
  */
 export async function createGovernance(options: GovernanceOptions): Promise<Governance> {
   const { places, runtime, stateFolder, vaultKey, asksInVsCode, log } = options;
@@ -78,7 +79,7 @@ export async function createGovernance(options: GovernanceOptions): Promise<Gove
     version: packageJson.version,
     onFailure: (sentence) => log('warning', sentence),
   });
-  // Records contain the caller from the first call after it is known.
+  // Look up the caller now, so the first audit records contain it.
   void caller().catch(() => undefined);
   const auditing = {
     audit,

@@ -7,10 +7,10 @@ import { escapeLines } from '../base/logger.ts';
 /** Minimum Node version: shipped with VS Code 1.101 and required by package.json. */
 const MIN_NODE_VERSION = '22.15';
 
-/** Milliseconds for the last output to leave the process. */
+/** Milliseconds to write the last output before the exit. */
 export const OUTPUT_ENDS_MS = 500;
 
-/** Streams of a program. */
+/** Streams of a program, and its handler for uncaught errors. */
 export interface ProgramStreams {
   readonly stdin: Readable;
   readonly stdout: Writable;
@@ -30,12 +30,12 @@ class ProcessStreams implements ProgramStreams {
   }
 }
 
+/** Runs until the program ends. Resolves with the exit code. */
 type Program = (env: Environment, streams: ProgramStreams) => Promise<number>;
 
 /**
  * Runs a program and exits with its code: 2 for invalid usage or configuration, 1 for other
- * failures. Failures print a message on stderr. Enables V8's compile cache for the program's
- * imports.
+ * failures. A failure prints a message on stderr. Enables V8's compile cache for later imports.
  */
 export async function main(program: Program): Promise<void> {
   if (isTooOld(process.versions.node)) {
@@ -51,7 +51,7 @@ export async function main(program: Program): Promise<void> {
   let isFaulty = false;
   process.on('uncaughtException', (thrown) => {
     if (!streams.onFault) return void exitWithError(thrown);
-    // The program is shutting down; report only the first error.
+    // Further errors may follow during the shutdown. Print only the first one.
     if (!isFaulty) process.stderr.write(`agentcore-mcp: ${escapeLines(getErrorMessage(thrown))}\n`);
     isFaulty = true;
     streams.onFault();
@@ -78,7 +78,8 @@ async function exitWithError(thrown: unknown): Promise<void> {
 }
 
 async function exitAfterFlush(code: number): Promise<void> {
-  // Keep-alive sockets would keep the process running, and a plain exit would truncate the output.
+  // Exit explicitly, because keep-alive sockets keep the process running. Flush first, because an
+  // exit truncates the output.
   setTimeout(() => process.exit(code), OUTPUT_ENDS_MS).unref();
   await Promise.all([process.stdout, process.stderr].map(flushStream));
   process.exit(code);
@@ -88,13 +89,13 @@ async function flushStream(stream: NodeJS.WriteStream): Promise<void> {
   if (stream.writableLength > 0) await new Promise((resolve) => stream.write('', resolve));
 }
 
-/** The reason for the program's exit. */
+/** The reason for the shutdown of a program. */
 type ShutdownReason = 'input' | 'signal' | 'output' | 'parent' | 'fault';
 
 /**
- * Milliseconds after the end of input: until open calls get errors, until the proxy stops waiting
- * for session stops, and until it exits. The official SDKs send SIGTERM 2 s after they close stdin,
- * and SIGKILL 2 s later.
+ * Milliseconds from the start of the shutdown: until open calls get errors, until the proxy stops
+ * waiting for session stops, and until it exits. The official MCP SDKs send SIGTERM 2 s after they
+ * close stdin, and SIGKILL 2 s later.
  */
 export const CALLS_END_MS = 1_500;
 
@@ -102,7 +103,7 @@ export const STOPPING_ENDS_MS = 2_700;
 
 export const LAST_MOMENT_MS = 3_000;
 
-/** Conventional shell exit code after Ctrl-C. */
+/** Exit code after Ctrl-C, by convention of shells: 128 + SIGINT. */
 export const INTERRUPTED = 130;
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -111,10 +112,10 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const PARENT_CHECK = 1_000;
 
 /**
- * Resolves when the program should end: on a signal, an uncaught error, or the death of the parent.
- * The parent check is needed because another process may hold the other end of a pipe open.
+ * Resolves when the program should end: on a signal, an uncaught error, or the exit of the parent.
+ * The parent must be polled: stdin does not end if another process holds the pipe open.
  *
- * @param onSignal Called for each signal with the number of signals so far.
+ * @param onSignal Called for each signal, with the number of signals so far.
  */
 export async function waitForShutdown(
   streams: { onFault?: () => void },
@@ -125,7 +126,7 @@ export async function waitForShutdown(
   return new Promise<ShutdownReason>((resolve) => {
     streams.onFault = () => resolve('fault');
     let signals = 0;
-    // Never removed: a second signal must not kill the program during its shutdown.
+    // Keep the handlers: a second signal must not kill the program during its shutdown.
     for (const signal of SIGNALS) {
       program.on(signal, () => {
         onSignal(++signals);

@@ -21,10 +21,11 @@ export interface ProxySettings {
   readonly timeouts: Timeouts;
   /** Maximum number of retries for a failed call. */
   readonly maxRetries: number;
-  /** Whether to stop the sessions when the proxy ends. */
+  /** True if the sessions are stopped when they or the proxy end. */
   readonly stopsSessions: boolean;
   /**
-   * Milliseconds between progress notifications for an open call of a client with a progress token.
+   * Milliseconds between progress notifications for an open call with a progress token; `undefined`
+   * disables them.
    */
   readonly keepAlive: number | undefined;
   /** 32 bytes in base64, for a vault of redacted values that outlives the proxy. */
@@ -35,7 +36,7 @@ export interface ProxySettings {
   readonly stateFolder: string;
   /** The client's name for this server, recorded in the journal. */
   readonly serverName: string | undefined;
-  /** Policy documents that exist or must exist. If empty, no policy applies. */
+  /** Locations of policy documents. If empty, no policy applies. */
   readonly policies: readonly PolicyPlace[];
   /** Whether to record redacted arguments and results in the journal. */
   readonly recordsContent: boolean;
@@ -43,17 +44,18 @@ export interface ProxySettings {
   readonly stderrLevel: LogLevel | undefined;
 }
 
-/** AgentCore's limit for a synchronous request. */
+/** AgentCore's limit for a synchronous request, in seconds. */
 const READ_TIMEOUT_SECONDS = 15 * 60;
 
 const CONNECT_TIMEOUT_SECONDS = 10;
 
+/** Default and maximum number of retries for a failed call. */
 export const DEFAULT_MAX_RETRIES = 4;
 
 const MAX_RETRIES = 10;
 
 /**
- * Reads the proxy's environment.
+ * Reads the settings of the proxy from its environment.
  *
  * @throws {AgentCoreError} `usage`; the message names the variable.
  */
@@ -92,8 +94,8 @@ function readApprovals(text: string | undefined): boolean {
 }
 
 /**
- * Returns all locations if any document exists, so that a later document applies too. Returns none
- * if no document exists.
+ * Returns all locations if a document exists or is required, so documents that are created later
+ * apply too. Otherwise returns none.
  */
 function findPolicyLocations(env: Environment): readonly PolicyPlace[] {
   const places = getPolicyLocations(env);
@@ -102,7 +104,7 @@ function findPolicyLocations(env: Environment): readonly PolicyPlace[] {
 
 const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,577}$/;
 
-/** AWS limits in seconds: role chaining, and the minimum and maximum for a role. */
+/** AWS limits for the duration of a role in seconds: with role chaining, minimum, and maximum. */
 const MAX_CHAINED_ROLE_SECONDS = 3_600;
 
 const MIN_ROLE_SECONDS = 900;
@@ -157,7 +159,7 @@ function readAssumeRole(env: Environment): AssumeRole | undefined {
   };
 }
 
-/** In seconds. */
+/** Reads the duration of an assumed role, in seconds. */
 function readDuration(text: string | undefined, isChained: boolean): number | undefined {
   if (!text) return undefined;
   const seconds = Number(text);
@@ -181,12 +183,13 @@ function readMode(text: string | undefined): SessionMode {
   );
 }
 
-/** In milliseconds. */
+/** Reads a variable in seconds. Returns milliseconds. */
 function readSeconds(env: Environment, name: string, standard: number): number {
   const text = env[name];
   if (!text) return standard * 1000;
   const seconds = Number(text);
-  // Node's timers are limited to 2^31 - 1 ms, about 24 days. AbortSignal.timeout() takes whole milliseconds.
+  // Node's timers have a maximum of 2^31 - 1 ms, about 24 days. AbortSignal.timeout() requires
+  // whole milliseconds.
   if (seconds > 0 && seconds <= 86_400) return Math.max(1, Math.round(seconds * 1000));
   throw new AgentCoreError(
     'usage',
@@ -212,7 +215,7 @@ function readSwitch(env: Environment, name: string, standard: boolean): boolean 
   throw new AgentCoreError('usage', `${name} is "${text}", expected true or false`);
 }
 
-/** Other programs use `LOG_LEVEL` too, so an unknown level is not an error. */
+/** Reads the log level. Ignores unknown levels, because other programs use `LOG_LEVEL` too. */
 function readStderrLevel(env: Environment): LogLevel | undefined {
   if (/^(1|true|yes|on)$/i.test(env.MCP_PROXY_DEBUG ?? '')) return 'debug';
   const level = env.LOG_LEVEL?.toLowerCase();

@@ -13,7 +13,7 @@ import { Outbox } from '../transports/outbox.ts';
 import { type ProgramStreams, waitForShutdown } from './main.ts';
 
 /**
- * The bridge inside a runtime's container, between AgentCore's HTTP and an MCP server on stdio.
+ * Runs the bridge in a runtime's container: from AgentCore's HTTP to an MCP server on stdio.
  *
  * @returns the exit code, after the server and its child have ended.
  * @throws {AgentCoreError} `usage`, or `connection` if a port is in use.
@@ -70,7 +70,7 @@ export async function runBridge(
 
 async function listen(front: HttpServerTransport, host: string, port: number): Promise<Server> {
   const server = createServer((request, response) => void front.handle(request, response));
-  // A stream may be silent while its request runs. AgentCore enforces the time limits.
+  // Disable Node's timeout: a request may run for long. AgentCore enforces the time limits.
   server.requestTimeout = 0;
   server.listen(port, host);
   try {
@@ -97,7 +97,7 @@ interface BridgeSettings {
   readonly logLevel: LogLevel;
 }
 
-/** Container ports in AgentCore's contract: HTTP runtimes, then MCP runtimes. */
+/** Ports of AgentCore's container contract: HTTP runtimes, then MCP runtimes. */
 const AGENTCORE_PORTS = [8080, 8000];
 
 /**

@@ -28,10 +28,12 @@ import {
 } from './main.ts';
 import { DEFAULT_MAX_RETRIES, type ProxySettings, readProxySettings } from './proxy-settings.ts';
 
+/** Maximum open requests of the client. */
 const OPEN_LIMIT = 10_000;
 
 /**
- * The stdio proxy between an MCP client and an AgentCore runtime or gateway.
+ * Runs the stdio proxy between an MCP client and an AgentCore runtime or gateway. Builds the chain
+ * of interceptors.
  *
  * @returns the exit code, after the shutdown.
  * @throws {AgentCoreError} `usage` or `config`, before any input or output.
@@ -88,8 +90,8 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
   const timeoutMs = timeouts.read;
   const { maxRetries } = settings;
   const retry = new RetryInterceptor({ maxRetries, timeoutMs, idempotence, tools, log });
-  // Retry handshakes even if retries of calls are off: a random failure of a probe must not lose a
-  // healthy session.
+  // Retry handshakes even if retries are disabled: a temporary failure of a probe must not replace
+  // a healthy session.
   const handshakeRetry = new RetryInterceptor({
     maxRetries: Math.max(maxRetries, DEFAULT_MAX_RETRIES),
     timeoutMs,
@@ -184,7 +186,7 @@ export async function runProxy(env: Environment, streams: ProgramStreams): Promi
   return 0;
 }
 
-/** The extension offers roles that were used before. */
+/** Stores the role for the extension, which offers recent roles. */
 async function addRecentRole(role: AssumeRole, settings: ProxySettings): Promise<void> {
   const { RoleTargets } = await import('../aws/credentials/recent-roles.ts');
   const wantsExternalId = role.externalId !== undefined;
@@ -195,7 +197,7 @@ async function addRecentRole(role: AssumeRole, settings: ProxySettings): Promise
   });
 }
 
-/** The facts for assuming the role again, without the external id. */
+/** Returns the role without the external id, for records on disk. */
 function toRecordedRole({ arn, sessionName, chain, mfaSerial, sourceIdentity }: AssumeRole) {
   return { arn, sessionName, chain, mfaSerial, sourceIdentity };
 }

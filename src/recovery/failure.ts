@@ -5,6 +5,7 @@ import { findPlatformError } from '../mcp/platform-errors.ts';
 /** The outcome of a request: a response or an error. */
 export type Settled = { readonly response: JsonRpcResponse } | { readonly thrown: unknown };
 
+/** Waits for a request and returns its outcome. Never rejects. */
 export async function settle(work: Promise<JsonRpcResponse>): Promise<Settled> {
   try {
     return { response: await work };
@@ -19,17 +20,17 @@ export function getOrThrow(answer: Settled): JsonRpcResponse {
   return answer.response;
 }
 
-/** The classification of a call that failed before its server answered. */
+/** The class of a failed call. It decides whether the proxy may send the call again. */
 export interface FailureClass {
   /**
-   * `not sent`: no connection was made. `refused`: AgentCore refused it, and the server did not
-   * receive it. `unknown`: it may have run. `answered`: the server's own error, which is final for
-   * a call that must not run twice.
+   * `not sent`: no connection was made. `refused`: AgentCore refused the call, and the server did
+   * not receive it. `unknown`: the call may have run. `answered`: the server's own error. It is
+   * final if the call must not run twice.
    */
   readonly outcome: 'not sent' | 'refused' | 'unknown' | 'answered';
-  /** True if the same call may succeed a little later. */
+  /** True if the failure is temporary: the same call may succeed a little later. */
   readonly isTransient: boolean;
-  /** Milliseconds that the service requests before the next attempt. */
+  /** Minimum delay before the next attempt, as requested by the service. In milliseconds. */
   readonly wait: number;
 }
 
@@ -46,15 +47,14 @@ const TRANSIENT_CODES = new Set([
   'EMFILE',
 ]);
 
-/**
- * Temporary HTTP statuses: those of AgentCore's model, and those of the proxies and load balancers
- * before it.
- */
+/** Temporary HTTP statuses of AgentCore (source: its SDK model), proxies and load balancers. */
 const TRANSIENT_STATUSES = new Set([409, 424, 429, 500, 502, 503, 504]);
 
 /**
- * @param wait Milliseconds that the service requests before the next attempt, from its headers.
- * @returns `undefined` for the server's own answer, and for errors that are not failures of the
+ * Classifies the outcome of a request for a retry.
+ *
+ * @param wait Milliseconds from the service's `Retry-After` header.
+ * @returns `undefined` if the outcome is final: the server's own response, or an error outside the
  *   transport.
  */
 export function classifyFailure(answer: Settled, wait = 0): FailureClass | undefined {
@@ -87,7 +87,7 @@ function classifyError({ code, data = {}, message }: AgentCoreError): FailureCla
       status === 409 && name !== 'RetryableConflictException' && !/please retry/i.test(message);
     return { outcome, wait, isTransient: TRANSIENT_STATUSES.has(status) && !lasts };
   }
-  // After a call was sent, a timeout means that its time is used up.
+  // If a call timed out after it was sent, no time is left for another attempt.
   if (code === 'timeout') return { outcome, wait, isTransient: outcome === 'not sent' };
   return { outcome, wait, isTransient: error === undefined || TRANSIENT_CODES.has(String(error)) };
 }

@@ -13,24 +13,27 @@ import {
 import { readPages } from '../mcp/protocol.ts';
 import { ACKNOWLEDGEMENT_TIMEOUT_MS, type Peer, type RequestContext } from '../relay/peer.ts';
 
-/** Maximum number of stored subscriptions. A client with more has to subscribe again itself. */
+/** Maximum number of stored subscriptions. Later ones are not repeated in a new session. */
 const MAX_SUBSCRIPTIONS = 10_000;
 
-/** Lists that only an initialized server returns, by the capability that announces them. */
+/** List methods by capability. Only an initialized server answers them. */
 const LISTS: readonly (readonly [capability: string, method: string])[] = [
   ['tools', 'tools/list'],
   ['resources', 'resources/list'],
   ['prompts', 'prompts/list'],
 ];
 
-/** The requests with which a client has set up its server, for repetition on the next one. */
+/**
+ * A client's handshake and settings: log level, subscriptions, and the listed tools. Recorded in
+ * one session with the server, and repeated in the next one.
+ */
 export class Handshake {
   #initialize: JsonRpcRequest | undefined;
   #initialized: JsonRpcNotification | undefined;
   #setLevel: JsonRpcRequest | undefined;
   readonly #subscriptions = new Map<string, JsonRpcRequest>();
   #list: string | undefined;
-  /** The pages of tools that the client has received, in order, as JSON. */
+  /** The pages of tools sent to the client, in order, as JSON. */
   #tools: string[] | undefined;
 
   /** True after a successful `initialize` of the client. */
@@ -38,7 +41,7 @@ export class Handshake {
     return this.#initialize !== undefined;
   }
 
-  /** A list method that the server supports. An initialized server answers it. */
+  /** A list method from the server's capabilities, for example `tools/list`. Used as a probe. */
   get list(): string | undefined {
     return this.#list;
   }
@@ -74,8 +77,8 @@ export class Handshake {
   }
 
   /**
-   * Repeats the handshake and the settings. A server may refuse `initialized` or never acknowledge
-   * it, because a refused notification proves nothing.
+   * Repeats the handshake and the settings. Ignores a refused or unacknowledged `initialized`: some
+   * servers refuse every notification.
    *
    * @throws {AgentCoreError} `upstream` if the server refuses `initialize`; otherwise the errors of
    *   `server`.
@@ -93,12 +96,12 @@ export class Handshake {
     const initialized = this.#initialized ?? createNotification('notifications/initialized');
     await waitUntilSettled(server.notify(initialized, context), ACKNOWLEDGEMENT_TIMEOUT_MS);
     const settings = [...(this.#setLevel ? [this.#setLevel] : []), ...this.#subscriptions.values()];
-    // A setting that the new server refuses must not make the handshake fail.
+    // If the new server refuses a setting, the handshake must still succeed.
     await Promise.allSettled(settings.map((request) => server.request(request, context)));
   }
 
   /**
-   * True if the server lists other tools than the client has received. False if the client never
+   * True if the server's tools differ from those last sent to the client. False if the client never
    * listed tools.
    */
   async hasOtherTools(server: Peer, context: RequestContext): Promise<boolean> {
@@ -139,8 +142,8 @@ function parseToolsPage(response: JsonRpcResponse): { text: string; cursor: stri
 }
 
 /**
- * Creates the error of a call that could not be sent because its handshake failed. The call reached
- * no server, and further attempts at the handshake would not help.
+ * Creates the error of a call whose handshake failed. The call reached no server, so its outcome is
+ * `refused`.
  *
  * @param sentence The beginning of the message. The cause follows it.
  */

@@ -26,18 +26,15 @@ import type { IdempotenceCatalog, ToolHeaderCatalog } from '../relay/tool-catalo
 import { classifyFailure, type FailureClass, getOrThrow, type Settled, settle } from './failure.ts';
 import { ObservedSender } from './session-replay.ts';
 
-/** Milliseconds before the first retry. Each further delay is twice as long, up to the maximum. */
+/** Backoff in milliseconds: each delay is twice as long as the one before, up to the maximum. */
 const INITIAL_DELAY_MS = 200;
 
 const MAX_DELAY_MS = 5_000;
 
-/**
- * Milliseconds for which a service may be busy, or a session may be starting, before the call
- * fails.
- */
+/** Maximum milliseconds of retries while the service is busy or the session is starting. */
 const BUSY_FOR = 60_000;
 
-/** How often one call is sent again because its headers were derived from outdated tools. */
+/** Maximum number of attempts with corrected headers, if outdated tools caused wrong headers. */
 const MAX_HEADER_UPDATES = 2;
 
 export interface RetryOptions {
@@ -53,12 +50,12 @@ export interface RetryOptions {
 }
 
 /**
- * Retries a call after a temporary failure if that cannot run a tool twice: the call is idempotent,
- * or the failure proves that it reached no server.
+ * Retries a call after a temporary failure if a second attempt is safe. It is safe if the call is
+ * idempotent, or if the failure proves that no server received it.
  */
 export class RetryInterceptor implements Interceptor {
   readonly #options: RetryOptions;
-  /** The current list of tools after a header mismatch, shared by all calls that wait for it. */
+  /** The `tools/list` in progress after a header mismatch. All waiting calls share it. */
   #listing: Promise<void> | undefined;
 
   constructor(options: RetryOptions) {
@@ -114,26 +111,28 @@ export class RetryInterceptor implements Interceptor {
     }
   }
 
-  /** The headers that depend on the listed tools, for comparison. */
+  /** The call's headers derived from the listed tools, as a string for comparison. */
   #learnToolHeaders(request: JsonRpcRequest): string {
     return JSON.stringify(this.#options.tools.for(request));
   }
 
   /**
-   * Lists the tools again after a header mismatch. The server checks the headers before the body, so
-   * the call did not run.
+   * Lists the tools again after a header mismatch. The server checks the headers before the body,
+   * so the call did not run.
+   *
+   * @throws {AgentCoreError} with the outcome `refused` if the listing fails.
    */
   async #listTools(
     request: JsonRpcRequest,
     { sender, signal }: InterceptorContext,
     next: Peer,
   ): Promise<void> {
-    // Other calls wait for the list as well, so it continues if this call is cancelled.
+    // Other calls wait for the list too, so it continues if this call is cancelled.
     const exchange = { sender, signal: AbortSignal.timeout(this.#options.timeoutMs) };
     this.#listing ??= readTools(request, applyInterceptors([this], next), exchange).finally(() => {
       this.#listing = undefined;
     });
-    // All waiting calls may be cancelled before it fails.
+    // If every waiting call is cancelled, the failure must not become an unhandled rejection.
     this.#listing.catch(() => undefined);
     try {
       await withAbort(this.#listing, signal);
@@ -149,7 +148,11 @@ export class RetryInterceptor implements Interceptor {
     }
   }
 
-  /** Milliseconds until the next attempt, or `undefined` if there is none. */
+  /**
+   * Returns the delay before the next attempt in milliseconds; `undefined` if there is none.
+   *
+   * @param spent Milliseconds since the first attempt.
+   */
   #pauseAfter(
     { attempt, failures }: { readonly attempt: number; readonly failures: number },
     verdict: FailureClass,
@@ -159,7 +162,7 @@ export class RetryInterceptor implements Interceptor {
     if (!verdict.isTransient || maxRetries === 0) return undefined;
     const backoff = Math.min(INITIAL_DELAY_MS * 2 ** (attempt - 1), MAX_DELAY_MS);
     const pause = Math.max(verdict.wait, backoff * (0.5 + random() / 2));
-    // A busy service refuses without any effect, so the proxy retries for longer.
+    // A refusal has no effect, so only time bounds it. Other failures also count against `maxRetries`.
     const bound = verdict.outcome === 'refused' ? Math.min(timeoutMs, BUSY_FOR) : timeoutMs;
     if (verdict.outcome !== 'refused' && failures > maxRetries) return undefined;
     return spent + pause > bound ? undefined : pause;
@@ -170,7 +173,7 @@ function isHeaderMismatch(answer: Settled): boolean {
   return 'response' in answer && answer.response.error?.code === ErrorCode.headerMismatch;
 }
 
-/** Reads all pages of `tools/list` in the name of a call. The server's end stores the tools. */
+/** Reads all pages of `tools/list`, with the `_meta` of a call. `HttpSession` stores the tools. */
 async function readTools(
   { params }: JsonRpcRequest,
   server: Peer,
@@ -198,7 +201,7 @@ function getMessageText(answer: Settled): string {
   return String(answer.response.error?.message);
 }
 
-/** Adds the unknown outcome to an error: the call may have run. */
+/** Sets the outcome of an error to `unknown`, because the call may have run. */
 function markUncertain(answer: Settled): Settled {
   const sentence = withUnknownOutcome(getMessageText(answer));
   if ('thrown' in answer) {

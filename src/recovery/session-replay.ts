@@ -1,3 +1,5 @@
+/** Recovery of lost MCP sessions: detects a loss, and repeats the handshake in a new session. */
+
 import { withAbort } from '../base/async.ts';
 import { AgentCoreError } from '../base/errors.ts';
 import type { Log } from '../base/logger.ts';
@@ -23,22 +25,20 @@ import {
 import { getOrThrow, type Settled, settle } from './failure.ts';
 import { createHandshakeError, Handshake } from './handshake.ts';
 
-/**
- * Maximum number of new sessions for one call. A call that ends each session must not start more.
- */
+/** Maximum number of new sessions for one call. A call may end its session at every attempt. */
 const MAX_REPLAYS = 3;
 
 /** A report of a replay for the journal. */
 interface ReplayReport {
-  /** The journal's ids of the lost session and of the next one. */
+  /** Keys of the lost session and of the next one in the journal. */
   readonly session: string | undefined;
   readonly next: string | undefined;
   /** The reason of the replay, as a sentence. */
   readonly reason: string;
   readonly milliseconds: number;
-  /** The number of calls that were sent again. */
+  /** Number of calls that waited for the replay. */
   readonly calls: number;
-  /** True if the new server lists other tools than the client has received. */
+  /** True if the tools of the new session differ from those last sent to the client. */
   readonly toolsChanged: boolean;
 }
 
@@ -51,28 +51,29 @@ interface ReplayOptions {
   readonly log: Log;
 }
 
-/** A handshake in progress. */
+/** A handshake in progress: the client's own, or a replay. */
 interface PendingHandshake {
   readonly done: Promise<void>;
+  /** Number of calls waiting for it. */
   calls: number;
 }
 
 /**
- * Keeps a client's session alive beyond its microVM. If the server has forgotten the client, it
- * repeats the client's original handshake once for all open calls, and then sends the calls again.
- * A session of MCP 2026-07-28 has no handshake, so there is nothing to repeat.
+ * Replays the client's handshake in a new session if the server has lost the old one, for example
+ * because its microVM ended. One replay serves all open calls. Each call is sent again after it,
+ * unless it may have run. MCP 2026-07-28 has no handshake, so its messages pass unchanged.
  */
 export class SessionReplayInterceptor implements Interceptor {
   readonly #options: ReplayOptions;
   readonly #handshake = new Handshake();
-  /** The journal's id of the session that answered last. */
+  /** Journal key of the session behind the last response. */
   #session: string | undefined;
-  /** Counts the sessions with the server. */
+  /** Number of handshakes so far. Changes with every new session. */
   #generation = 0;
   #underWay: PendingHandshake | undefined;
-  /** The generation in which the server refused a notification although it knew the client. */
+  /** Generation with a refused notification although the session exists. Prevents more probes. */
   #refusesIn: number | undefined;
-  /** The reason for which the next call has to replace the session. */
+  /** A detected loss without a replay yet. The next call starts the replay. */
   #unmended: SessionLoss | undefined;
 
   constructor(options: ReplayOptions) {
@@ -102,10 +103,10 @@ export class SessionReplayInterceptor implements Interceptor {
       if (!loss || heard.anything || !this.#handshake.isComplete || replays === MAX_REPLAYS) {
         return getOrThrow(answer);
       }
-      // A second 404 in a row may be the server's normal answer to this request.
+      // If the request gets a second 404, it may be the server's normal response to it.
       const sign = replays === 0 ? loss : { ...loss, isCertain: false };
       if (!(await this.#isLost(sign, generation, context, next))) return getOrThrow(answer);
-      // The caller decides whether to send it again. The next call starts a new session.
+      // The call may have run, so the caller decides about a retry. The next call starts a session.
       if (loss.mayHaveRun) return getOrThrow(answer);
     }
   }
@@ -123,9 +124,9 @@ export class SessionReplayInterceptor implements Interceptor {
     } catch (thrown) {
       const loss = detectSessionLoss({ thrown });
       if (!loss || !this.#handshake.isComplete || this.#refusesIn === generation) throw thrown;
-      // A refused notification proves nothing, because some servers refuse all of them.
+      // Some servers refuse every notification, so a refusal proves nothing.
       const sign = { ...loss, isCertain: false, isSaid: false };
-      // Not sent again, because the handshake with the next session has the same effect.
+      // Do not send it again: the next handshake has the same effect.
       if (await this.#isLost(sign, generation, context, next)) return;
       this.#refusesIn = generation;
       throw thrown;
@@ -133,8 +134,7 @@ export class SessionReplayInterceptor implements Interceptor {
   }
 
   /**
-   * A handshake of the client and a replay exclude each other. The later one waits, and its result
-   * applies.
+   * Runs the client's own handshake. It waits for a replay in progress, and replaces its session.
    */
   async #initialize(
     request: JsonRpcRequest,
@@ -166,8 +166,9 @@ export class SessionReplayInterceptor implements Interceptor {
   }
 
   /**
-   * Resolves when no handshake is in progress and the session is not known to be lost. If it is
-   * lost, starts a replay first.
+   * Resolves when no handshake is in progress. If the session is lost, starts a replay first.
+   *
+   * @throws {AgentCoreError} if the replay fails.
    */
   async #ready({ sender, signal }: InterceptorContext, next: Peer): Promise<void> {
     const started = performance.now();
@@ -180,7 +181,7 @@ export class SessionReplayInterceptor implements Interceptor {
       try {
         await withAbort(underWay.done, signal);
       } catch (thrown) {
-        // Other calls used up the time of a replay that this call joined late.
+        // This call joined a replay late and got less time than others. Give it one more replay.
         const isLate = performance.now() - started < this.#options.timeoutMs / 2;
         if (!joined || !mayJoin || !isLate || signal.aborted) throw thrown;
         mayJoin = false;
@@ -192,15 +193,15 @@ export class SessionReplayInterceptor implements Interceptor {
     const done = work.finally(() => {
       this.#underWay = undefined;
     });
-    // All waiting calls may be cancelled before it fails.
+    // If every waiting call is cancelled, the failure must not become an unhandled rejection.
     done.catch(() => undefined);
     this.#underWay = { done, calls: 0 };
     return this.#underWay;
   }
 
   /**
-   * Whether the session of a refused request is lost. If other requests have detected that
-   * meanwhile, a new session may have answered the probe.
+   * True if the session of a refused request is lost. Also true if another request has detected the
+   * loss meanwhile: a new session may then have answered the probe.
    */
   async #isLost(
     loss: SessionLoss,
@@ -228,7 +229,7 @@ export class SessionReplayInterceptor implements Interceptor {
     const started = performance.now();
     const before = this.#session;
     const callInfo: CallInfo = { attempts: 0 };
-    // Other calls wait for the replay as well, so it continues if this call is cancelled.
+    // Other calls wait for the replay too, so it continues if this call is cancelled.
     const exchange = { sender: back, signal: AbortSignal.timeout(timeoutMs), call: callInfo };
     const server = applyInterceptors([retry], next);
     try {
@@ -261,7 +262,7 @@ export class SessionReplayInterceptor implements Interceptor {
     });
   }
 
-  /** Notifies the client of a changed tool list if the new server has other tools. */
+  /** Sends `notifications/tools/list_changed` if the new session has other tools. */
   async #compareTools(server: Peer, { sender, signal }: RequestContext): Promise<boolean> {
     const exchange = { sender, signal };
     const differ = await this.#handshake.hasOtherTools(server, exchange).catch(() => false);
@@ -280,7 +281,7 @@ function ignoreOutcome(work: Promise<unknown>): Promise<void> {
   );
 }
 
-/** The client of one request. Records whether messages have arrived on the request's stream. */
+/** Wraps the sender of one request. Records the kinds of messages from the server for it. */
 export class ObservedSender implements Peer {
   readonly #client: Peer;
   #anything = false;
@@ -291,12 +292,12 @@ export class ObservedSender implements Peer {
     this.#client = client;
   }
 
-  /** True after any message of the server, which proves that the server was working. */
+  /** True after any message from the server: the server had started the call. */
   get anything(): boolean {
     return this.#anything;
   }
 
-  /** True after a server request, which the client must not receive twice. */
+  /** True after a server request. The client must not receive it twice. */
   get question(): boolean {
     return this.#question;
   }
@@ -311,8 +312,7 @@ export class ObservedSender implements Peer {
     this.#anything = true;
     if (notification.method === 'notifications/progress') {
       const progress = Number(notification.params?.progress);
-      // Drops the progress that a second attempt repeats, because progress has to increase (MCP,
-      // "Progress").
+      // Progress must increase (MCP, "Progress"), so drop the values repeated by a second attempt.
       if (progress <= this.#progress) return;
       this.#progress = progress;
     }
@@ -320,32 +320,28 @@ export class ObservedSender implements Peer {
   }
 }
 
-/**
- * Milliseconds for the response to a probe. A slow server has not necessarily forgotten the client.
- */
+/** Milliseconds for the response to a probe. */
 const PROBE_TIMEOUT_MS = 10_000;
 
-/** A sign that the server has forgotten the client. */
+/** A possible or certain loss of the session, detected in a response or an error. */
 interface SessionLoss {
   readonly reason: string;
-  /** False if a server that knows its client may return the same error for another reason. */
+  /** False if the same error may have another cause while the session exists. */
   readonly isCertain: boolean;
   /** True if the error message mentions a session or a handshake. */
   readonly isSaid: boolean;
-  /** True if the session may have ended after the call ran, so that a retry may run it twice. */
+  /** True if the session may have ended after the call ran: a retry may run it twice. */
   readonly mayHaveRun: boolean;
 }
 
-/**
- * Error messages of servers that were never initialized or do not know a session, apart from a 404.
- */
+/** Error messages of a server without the session or its handshake. A 404 needs no message. */
 const FORGETFUL =
   /not (been )?initialized|before initialization|session (was )?(not found|expired|terminated|unknown)|(unknown|invalid|missing|no valid|no) (mcp[- ])?session/i;
 
-/** AgentCore's message for a 4xx of its container. */
+/** AgentCore's message if the container answered with a 4xx. */
 const WRAPPED = /Received error \(4\d\d\) from runtime/;
 
-/** Returns the session loss that an answer indicates, or `undefined`. */
+/** Detects a session loss in the outcome of a request. Returns `undefined` if there is no sign. */
 function detectSessionLoss(answer: Settled): SessionLoss | undefined {
   if ('thrown' in answer) {
     const { thrown } = answer;
@@ -363,26 +359,25 @@ function detectSessionLoss(answer: Settled): SessionLoss | undefined {
   const { error, httpStatus, id } = answer.response;
   if (!error) return undefined;
   const reason = String(error.message);
-  // A server that rejects an unknown method knows its client.
+  // The server checked the method, so the session exists.
   if (error.code === ErrorCode.methodNotFound) return undefined;
-  // Streamable HTTP, "Session Management": a session that has ended is answered with 404.
+  // MCP, "Session Management": a server answers 404 if the session has ended.
   if (httpStatus === 404) return { reason, isCertain: true, isSaid: true, mayHaveRun: false };
-  // AgentCore's error for a container or microVM that failed before or during the call.
+  // AgentCore's error if a container or microVM failed before or during the call.
   if (findPlatformError(error)?.outcome === 'unknown') {
     return { reason, isCertain: false, isSaid: false, mayHaveRun: true };
   }
   const isSaid = FORGETFUL.test(reason);
-  // An error without a request id (`id: null`) comes from a server that did not process the
-  // request.
+  // An error with `id: null` shows that the server did not process the request.
   if (!isSaid && id && error.code !== ErrorCode.invalidParams) return undefined;
   return { reason, isCertain: false, isSaid, mayHaveRun: false };
 }
 
 /**
- * Probes a server with a list that it announced, which it returns only to a client that it knows.
- * `ping` proves nothing, because it is legal before initialization.
+ * Probes the server with a list method. It succeeds only if the session is initialized, unlike
+ * `ping`.
  *
- * @param list For example `tools/list`. If the server announced no list, its error message decides.
+ * @param list For example `tools/list`. If the server supports no list, its error message decides.
  */
 async function confirmSessionLoss(
   loss: SessionLoss,
@@ -395,7 +390,7 @@ async function confirmSessionLoss(
   const probe = createRequest(createRequestId(0), list);
   const answer = await settle(server.request(probe, { ...context, signal }));
   if (detectSessionLoss(answer)) return true;
-  // An unanswered probe proves nothing, so the server's error message decides here as well.
+  // If the probe gets no response, the server's error message decides.
   return 'thrown' in answer && !context.signal.aborted && loss.isSaid;
 }
 
@@ -403,8 +398,8 @@ async function confirmSessionLoss(
 const MAX_HANDSHAKES = 3;
 
 /**
- * For sessions of a single request: initializes the session first if the server requires it, as a
- * stateful server does.
+ * For sessions of a single request: initializes the session first if the server requires it. A
+ * rejected request without a handshake shows this.
  */
 export class InitializeFirstInterceptor implements Interceptor {
   readonly #handshake = new Handshake();
@@ -435,11 +430,11 @@ export class InitializeFirstInterceptor implements Interceptor {
       const answer = await settle(next.request(request, { ...context, sender: heard }));
       const loss = heard.anything ? undefined : detectSessionLoss(answer);
       if (!loss || handshakes === MAX_HANDSHAKES) return this.#done(request, answer);
-      // A 404 after a handshake may be the server's normal answer to this request.
+      // If a 404 follows a handshake, it may be the server's normal response to this request.
       const sign = isInitialized ? { ...loss, isCertain: false } : loss;
       if (!(await this.#isLost(sign, context, next))) return this.#done(request, answer);
       this.#isNeeded = true;
-      // If the caller sends it again, the retry starts a new session.
+      // The call may have run, so the caller decides about a retry. A retry gets a new session.
       if (loss.mayHaveRun) return getOrThrow(answer);
       isInitialized = true;
     }

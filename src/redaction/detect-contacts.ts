@@ -4,19 +4,18 @@ import { LruCache } from '../base/cache.ts';
 import { isBookNumber } from './detect-identifiers.ts';
 import { type Detector, findMatches, type Place } from './rules.ts';
 
-/** RFC 5321, 4.5.3.1: the maximum lengths before and after the @. */
+/** Maximum lengths before and after the @ (RFC 5321, 4.5.3.1). */
 const MAX_LOCAL_PART_LENGTH = 64;
 
 const MAX_DOMAIN_LENGTH = 255;
 
-/** Maximum number of spaces on each side of an @ in an address. */
+/** Maximum spaces on each side of an @ in an address. */
 const MAX_SPACES = 3;
 
-// RFC 5322's atext without the characters that separate an address from other parts of URLs and
-// queries.
+// RFC 5322's atext, without the separators of URLs and queries.
 const LOCAL = /[\w.!$%*+~^'\-\u0080-\uffff]/;
 
-/** In a script without spaces, words may be directly before and after an address. */
+/** Used if a Latin character precedes the @: text in a script without spaces may be before it. */
 const LATIN_LOCAL = /[\w.!$%*+~^'\-\u00c0-\u024f]/;
 
 const LATIN = /[\w\u00c0-\u024f]/;
@@ -25,15 +24,15 @@ const DOMAIN = /[A-Za-z\d.\-\u0080-\uffff]/;
 
 const TOP_LEVEL = /^(?:[A-Za-z]{2,63}|[\u0080-\uffff]{2,63}|xn--[A-Za-z\d-]{2,59})$/;
 
-/** Punctuation around an address, which is not part of it. */
+/** Punctuation around an address. It is not part of the address. */
 const AROUND = new Set([...".'*~^!-\u2018\u2019\u201c\u201d\u00ab\u00bb\u2026\u3002\uff0c"]);
 
-/** Accounts of version control systems, which are not personal: `git@github.com:org/repo.git`. */
+/** Accounts of version control systems. They are not personal: `git@github.com:org/repo.git`. */
 const SERVICE = /^(?:git|hg|svn|cvs|aur|gitea|forgejo)$/i;
 
 const REPOSITORY = /^:[\w.~/-]{1,200}\.git\b/;
 
-/** Extensions of files and of systemd units. None is a top-level domain. */
+/** Extensions of files and systemd units. None is a common top-level domain. */
 const FILE_ENDING = new RegExp(
   `\\.(?:${[
     'avif|bmp|gif|ico|jpe?g|png|svg|tiff?|webp|woff2?|ttf|otf|eot|mp[34]|webm|wav|ogg|pdf|docx?|xlsx?',
@@ -44,14 +43,17 @@ const FILE_ENDING = new RegExp(
   'i',
 );
 
-/** `1.2.3-beta.rc`, `4.17.21.x`, `v2.next`. In contrast, `163.com` is a domain. */
+/**
+ * Versions of packages: `1.2.3-beta.rc`, `4.17.21.x`, `v2.next`. In contrast, `163.com` is a
+ * domain.
+ */
 const PACKAGE_VERSION = /^(?:v?\d+\.\d+(?:\.\d+)*[-+]|v?\d+(?:\.\d+){1,3}\.[a-z]+$|v\d+\.[a-z]+$)/i;
 
-/** Common top-level domains. An address with spaces must have one of these. */
+/** Common top-level domains. If an address has spaces, it must have one of these. */
 const COMMON_DOMAIN =
   /\.(?:com|org|net|edu|gov|mil|int|info|biz|io|dev|app|ai|example|test|co|eu|uk|us|ca|au|nz|de|at|ch|fr|es|it|pt|nl|be|lu|ie|dk|se|no|fi|is|pl|cz|sk|hu|ro|bg|gr|tr|ua|ru|cn|jp|kr|in|br|mx|ar|cl|za|il|ae|sg|hk|tw)$/i;
 
-/** Detects e-mail addresses with a domain of two or more labels, also with spaces around the @. */
+/** Detects e-mail addresses with two or more domain labels, also with spaces around the @. */
 export function* findEmails(text: string): Iterable<Place> {
   let behind = 0;
   for (let at = text.indexOf('@'); at !== -1; at = text.indexOf('@', at + 1)) {
@@ -73,8 +75,8 @@ function findAddressAt(text: string, at: number, least: number): Place | undefin
 }
 
 /**
- * Detects `jane.doe @ example.com` and `jane@ example.com`. A name after a space and an @ is a
- * handle.
+ * Detects `jane.doe @ example.com` and `jane@ example.com`. If only the @ has a space before it,
+ * the local part must have a dot, digit or underscore: otherwise it is a handle.
  */
 function findSpacedAddressAt(text: string, at: number, least: number): Place | undefined {
   let before = at;
@@ -118,7 +120,7 @@ function findDomainEnd(text: string, start: number): number | undefined {
   while (end > start && AROUND.has(text[end - 1] as string)) end--;
   const labels = text.slice(start, end).split('.');
   if (labels[0] === '') return undefined;
-  // A sentence, a number or another script may follow the address without a space.
+  // Remove labels until the last is a top-level domain: other text may follow without a space.
   for (let label = labels.pop(); label !== undefined && labels.length > 0; label = labels.pop()) {
     if (TOP_LEVEL.test(label)) return end;
     const behind = /^[a-z]{2,63}(?![a-z-])/i.exec(label);
@@ -128,18 +130,18 @@ function findDomainEnd(text: string, start: number): number | undefined {
   return undefined;
 }
 
-/** A number with its country code in any format: `+41 44 668 18 00`, `0041 …`. */
+/** A telephone number with its country code, in any format: `+41 44 668 18 00`, `0041 …`. */
 const INTERNATIONAL =
   /(?=[+0])(?:(?<![A-Za-z\d])|(?<=(?:tel|phone|fax|mobile|mobil|cell|call)\.?))(?:\+|00[ .-]?(?=[1-9]))(?:[ .\-/()]{0,3}\d){7,17}(?!\d)/gi;
 
-/** A North American number in its usual format: `(415) 555-2671`, `415.555.2671`. */
+/** A North American number in its usual formats: `(415) 555-2671`, `415.555.2671`. */
 const NORTH_AMERICAN = /(?<![\w+.-])(?:\(\d{3}\)[ ]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-]|\.\d)/g;
 
-/** A possible national number, with separators or a leading 0. */
+/** A possible national telephone number, with separators or a leading 0. */
 const NATIONAL =
   /(?<![\w+.-]|\d[,:]|::)(?:\(?\d{1,5}\)?[ .\-/]{1,2}\d|0\d)(?:[ .\-/()]{0,3}\d){4,12}(?!\w|-\w|[.,]\d)/g;
 
-/** Bytes of cached results of number checks. */
+/** Maximum weight of cached number checks in bytes. */
 const MAX_SCANNED_LENGTH = 64 * 1024;
 
 const DAY = '(?:0?[1-9]|[12]\\d|3[01])';
@@ -148,18 +150,18 @@ const MONTH = '(?:0?[1-9]|1[0-2])';
 
 const YEAR = '(?:1[89]|20|21)\\d\\d';
 
-/** A date in any country's order, alone or with text after it. */
+/** A date in the order of any country, alone or with text after it. */
 const DATE = new RegExp(
   `^(?:${YEAR}([-./ ])${MONTH}\\1${DAY}|${DAY}([-./ ])${MONTH}\\2(?:${YEAR}|\\d\\d)|` +
     `${MONTH}([-./])${DAY}\\3(?:${YEAR}|\\d\\d)|${YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\\d|3[01]))(?!\\d)`,
 );
 
-/** `0-306-40615-2`, `978-3-16-148410-0` */
+/** The format of an ISBN: `0-306-40615-2`, `978-3-16-148410-0`. */
 const BOOK = /^(?:97[89][- ]?)?\d{1,5}[- ]\d{1,7}[- ]\d{1,7}[- ][\dX]$/;
 
 /**
- * `126.0.6478.127`, `0.5`, `47.3769`, `0.5 12.25`: a group has one digit, or there is only a
- * decimal point.
+ * Versions and decimal numbers: `126.0.6478.127`, `0.5`, `47.3769`, `0.5 12.25`. A version has a
+ * group of one digit.
  */
 const VERSION = /^\d{1,5}(?:\.\d{1,5}){2,}$/;
 
@@ -168,17 +170,17 @@ const LONE_DIGIT = /(?:^|\.)\d(?:\.|$)/;
 const DECIMALS = /^(?:0|[1-9]\d*)\.\d+(?:[ /-]{1,2}(?:0|[1-9]\d*)\.\d+)*$/;
 
 /**
- * Creates a finder for telephone numbers that are valid according to libphonenumber. The library is
- * loaded here, because it is larger than all other code.
+ * Creates a detector for telephone numbers, validated by libphonenumber. The library is loaded
+ * here, because it is larger than all other code.
  *
- * @param countries Countries whose national numbers are recognized as well (ISO 3166, `CH`). North
- *   American numbers in their usual format are always recognized.
+ * @param countries Countries (ISO 3166, `CH`) for the detection of national numbers. North American
+ *   numbers in their usual formats are always detected.
  */
 export async function createPhoneDetector(countries: readonly string[]): Promise<Detector> {
   const { isSupportedCountry, parsePhoneNumberFromString } = await import('libphonenumber-js/min');
   const known = countries.filter((country): country is CountryCode => isSupportedCountry(country));
 
-  // A value usually passes in both directions, often more than once.
+  // Cache: a value usually passes in both directions, often more than once.
   const looked = new LruCache<boolean>(MAX_SCANNED_LENGTH, (key) => 2 * key.length + 50);
   const isPhone = (written: string, country?: CountryCode) => {
     const key = `${country ?? ''} ${written}`;
@@ -207,11 +209,11 @@ export async function createPhoneDetector(countries: readonly string[]): Promise
 
   return function* findPhones(text, member): Iterable<Place> {
     yield* each(text, INTERNATIONAL, (written) => isPhone(written.replace(/^00[ .-]?/, '+')));
-    // Also if countries are configured: adding a country must not remove detections.
+    // Even if countries are configured: adding a country must not remove detections.
     yield* each(text, NORTH_AMERICAN, (written) => isPhone(written, 'US'));
     if (known.length === 0) return;
     for (const { 0: written, index } of findMatches(text, NATIONAL)) {
-      // A number may follow a date.
+      // If the match begins with a date, check the number after it.
       const date = DATE.exec(written)?.[0].length ?? 0;
       const rest = written.slice(date).replace(/^[ .\-/]+/, '');
       const start = index + written.length - rest.length;
@@ -222,7 +224,7 @@ export async function createPhoneDetector(countries: readonly string[]): Promise
   };
 }
 
-/** Text in the format of a number that is usually something else. */
+/** True if the format is more usual for other numbers: dates, decimals, versions, ISBNs. */
 function isOrdinary(bracketed: string): boolean {
   const written = bracketed.replace(/[()]/g, '');
   if (/^0[.-]|^00|^[1-9]\d*-\d+ |^[1-9]\d{0,2}(?: 000)+$/.test(written)) return true;
@@ -233,7 +235,7 @@ function isOrdinary(bracketed: string): boolean {
   return BOOK.test(written) && isBookNumber(written.replace(/[^\dX]/g, ''));
 }
 
-/** A national number must have its trunk prefix, such as 0, in countries that have one. */
+/** True if the number has its trunk prefix, such as 0, or if its country has none. */
 function hasTrunkPrefix(written: string, parsed: PhoneNumber | undefined): boolean {
   if (parsed?.countryCallingCode === '1') return true;
   return getDigits(parsed?.formatNational() ?? '').length === getDigits(written).length;
@@ -244,8 +246,8 @@ function getDigits(text: string): string {
 }
 
 /**
- * The length of the leading groups that are a number, if other digits follow. Undefined if there is
- * none.
+ * Returns the length of the longest prefix of groups that is a telephone number: other digits may
+ * follow it. Returns `undefined` if there is none.
  */
 function findPhoneLength(written: string, isOne: (written: string) => boolean): number | undefined {
   let rest = written;
@@ -262,19 +264,19 @@ const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
 
 const IPV4 = new RegExp(`(?<![\\w.-])(?:${OCTET}\\.){3}${OCTET}(?![\\w-]|\\.\\d)`, 'g');
 
-/** Maximum number of characters between two versions. */
+/** Maximum characters between two versions. */
 const REACH = 20;
 
 const IPV6 =
   /(?<![\w:.])(?:[\da-f]{0,4}:){2,8}(?:[\da-f]{1,4}|(?:\d{1,3}\.){3}\d{1,3})?(?![\w:])/gi;
 
-/** RFC 1122, 5735 and 5771: this network, loopback, multicast, masks and broadcast. */
+/** Addresses without a host (RFC 1122, 5735, 5771): loopback, multicast, masks and broadcast. */
 const NOBODY = /^(?:0|127|22[4-9]|2[3-5]\d)\./;
 
-/** Text between two versions: `from 1.2.3.4 to 1.2.3.5`. */
+/** Text between two versions, such as `from 1.2.3.4 to 1.2.3.5`. */
 const CHAIN = /^(?:\s?(?:to|and|or|through|->|=>|→|-|–|,|\|\||\.\.\.?)\s?v?[<>=~^]{0,2}\s?)$/;
 
-/** Detects IP addresses, except those without a host and versions of four numbers. */
+/** Detects IP addresses of hosts. Excludes versions of four numbers. */
 export function* findIpAddresses(text: string, member?: string): Iterable<Place> {
   let endOfVersion = -1;
   for (const { 0: address, index } of text.includes('.') ? findMatches(text, IPV4) : []) {
@@ -288,13 +290,13 @@ export function* findIpAddresses(text: string, member?: string): Iterable<Place>
   const colon = text.indexOf(':');
   if (colon === -1 || text.indexOf(':', colon + 1) === -1) return;
   for (const { 0: address, index } of findMatches(text, IPV6)) {
-    // `a::b` is an address, but also a name in many programming languages.
+    // Skip short ones: `a::b` is an address, but also a name in many programming languages.
     if (address.replace(/[^\da-f]/gi, '').length < 4 || !/\d/.test(address)) continue;
     if (isIPv6(address)) yield { start: index, end: index + address.length };
   }
 }
 
-/** Text right before a version, as opposed to an address or a personal number. */
+/** Text right before a version. The number is then neither an address nor personal. */
 const VERSION_BEFORE =
   /(?:\b(?:versions?|ver|v|releases?|rev|build|builds|firmware|fw|kernel|assembly|oid|sections?|sect|chapter|clause|figure|table|paragraph|appendix|rfc)\b|§)[\w-]{0,12}["']?\s?[=:]?\s?["'(]?(?:is |to |from |of |>=?|<=?|\^|~>?|==?)?\s?v?$/i;
 
@@ -303,10 +305,10 @@ const OPERATOR_BEFORE = /(?:[<>~^!=]=|[~^]|~>)\s?$|\b[A-Z][A-Za-z]{2,}\/$|(?:^|\
 
 const VERSION_MEMBER = /(?:^|[a-z_.-])(?:version|release|build|firmware|semver|oid)s?$/i;
 
-/** Number of characters to check before a place. */
+/** Characters to check before a number. */
 const CONTEXT_REACH = 40;
 
-/** Whether a place, or the value of the member, is a version and not a personal number. */
+/** True if the number at `start` is a version, by the text before it or the member's name. */
 function isVersionAt(text: string, start: number, member: string | undefined): boolean {
   if (member !== undefined && VERSION_MEMBER.test(member)) return true;
   const before = text.slice(Math.max(0, start - CONTEXT_REACH), start);

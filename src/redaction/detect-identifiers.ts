@@ -2,10 +2,11 @@ import { findMatches, type Place } from './rules.ts';
 
 const TIMESTAMP = /^20[2-9]\d{5}(?:[01]\d|2[0-3])[0-5]\d$/;
 
+/** The format of a national id. */
 interface NationalId {
-  /** A regular expression for the id as it is written. */
+  /** Regular expression for the id with its separators. */
   readonly written: string;
-  /** Validates the id's letters, in upper case, and digits. */
+  /** Validates the check digits. The id has upper-case letters and no separators. */
   readonly isOne?: (id: string) => boolean;
 }
 
@@ -14,16 +15,15 @@ const DAY = '(?:0[1-9]|[12]\\d|3[01])';
 const MONTH = '(?:0[1-9]|1[0-2])';
 
 /**
- * The values of the characters in odd places of a codice fiscale. 0 to 9 have the values of A to J.
+ * Values of the characters at odd places of a codice fiscale. 0 to 9 have the values of A to J.
  */
 const ODD_PLACES = [
   1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23,
 ];
 
 /**
- * Ids that a state issues to people. If the check digits exclude too few numbers, only the usual
- * grouping is recognized. Otherwise every twelfth number, including AWS account numbers, would be
- * detected as an Aadhaar.
+ * Ids of people, issued by states. If the check digits exclude too few numbers, only the usual
+ * grouping is detected. Otherwise too many ordinary numbers would match, such as AWS account ids.
  */
 const IDS: readonly NationalId[] = [
   // United States: social security number, and taxpayer's number (9xx)
@@ -66,7 +66,7 @@ const IDS: readonly NationalId[] = [
       return computeRemainder(number, 97) === check || computeRemainder(`2${number}`, 97) === check;
     },
   },
-  // Poland: PESEL, whose month contains the century
+  // Poland: PESEL. Its month contains the century.
   {
     written: `\\d\\d(?:[02468][1-9]|[13579][0-2])${DAY}\\d{5}`,
     isOne: (digits) => computeWeightedSum(digits, [1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]) % 10 === 0,
@@ -74,7 +74,7 @@ const IDS: readonly NationalId[] = [
   // Sweden: personnummer, with its separator
   {
     written: `(?:19|20)?\\d\\d${MONTH}(?:${DAY}|[67-9]\\d)[-+]\\d{4}`,
-    // `20261121-1530` is more often a time than a personal number.
+    // Exclude times: `20261121-1530` is more often a time than a personal number.
     isOne: (digits) => !TIMESTAMP.test(digits) && passesLuhn(digits.slice(-10)),
   },
   // Finland: henkilötunnus
@@ -103,20 +103,20 @@ const IDS: readonly NationalId[] = [
   },
 ];
 
-/** A repeated group such as `4111 4111 4111` is an example or padding, and not an id. */
+/** A repeated group such as `4111 4111 4111`. It is an example or padding, not an id. */
 const ONE_GROUP = /^(\d+)(?:[ -]\1)+$/;
 
-/** Groups of four digits, which most texts do not contain. */
+/** Groups of four digits. A fast check, because most texts have none. */
 const GROUPS_OF_FOUR = /\d{4}[ -]\d{4}[ -]\d{4}/;
 
 const VERHOEFF_PERMUTATION = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
 
-/** India: Aadhaar. Most cards begin with the same groups of four. */
+/** India: Aadhaar. Separate from the other ids, because most payment cards have such groups. */
 const AADHAAR = { written: '[2-9]\\d{3}([ -])\\d{4}\\1\\d{4}', isOne: passesVerhoeff };
 
 /**
- * Matches if any of the patterns except Aadhaar matches, so that most texts need only this one
- * check. Back references are replaced with separators, because group numbers differ here.
+ * Matches if any of the patterns but Aadhaar matches. Most texts need only this check. Separators
+ * replace the back references, because group numbers differ here.
  */
 const ANY = createIdPattern(
   IDS.map(({ written }) => written.replaceAll('\\1', '[ -]').replaceAll('([ -])', '[ -]')).join(
@@ -129,15 +129,16 @@ const PATTERNS = [...IDS, AADHAAR].map((one) => ({
   pattern: createIdPattern(one.written),
 }));
 
-/** Names of members whose value is an id, although it is only nine digits. */
+/** Names of members with an id as value. Their value of nine digits counts as an id. */
 const MEMBER =
   /^(?:ssn|sin|bsn|itin|nino|tin)$|social.?(?:security|insurance)|national.?id|burgerservice|tax.?(?:payer)?.?id/i;
 
 const NINE_DIGITS = /^\s*\d{3}[ .-]?\d{2,3}[ .-]?\d{3,4}\s*$/;
 
-/** The common part of all ids: six digits with few other characters in between. */
+/** The common part of all ids: six digits with few other characters between. */
 const DIGITS = /\d(?:[A-Z .\-+]{0,2}\d){5}/i;
 
+/** Detects ids of people, issued by the states in {@link IDS} and India. */
 export function* findNationalIds(text: string, member?: string): Iterable<Place> {
   if (!DIGITS.test(text)) return;
   for (const { pattern, isOne } of selectPatterns(text)) {
@@ -164,7 +165,9 @@ function createIdPattern(written: string): RegExp {
   );
 }
 
-/** One of the first ten digits occurs two or three times, and all others at most once. */
+/**
+ * True if exactly one of the first ten digits occurs two or three times, and the check digit fits.
+ */
 function isGermanTaxId(digits: string): boolean {
   const counts = new Array<number>(10).fill(0);
   for (const digit of digits.slice(0, 10)) counts[Number(digit)] = (counts[Number(digit)] ?? 0) + 1;
@@ -173,7 +176,7 @@ function isGermanTaxId(digits: string): boolean {
 }
 
 function isNir(id: string): boolean {
-  // INSEE counts Corsica's departments as 19 and 18.
+  // For the check digits, Corsica's departments count as 19 and 18 (INSEE).
   const number = id.slice(0, 13).replace('2A', '19').replace('2B', '18');
   return /^\d+$/.test(number) && 97 - computeRemainder(number, 97) === Number(id.slice(13));
 }
@@ -202,7 +205,7 @@ function isCpf(digits: string): boolean {
   );
 }
 
-/** Detects payment cards: 13 to 19 digits of an issuer's range that pass Luhn's check. */
+/** Detects payment cards: 13 to 19 digits in an issuer's range, with a Luhn check digit. */
 export function findCards(text: string): Iterable<Place> {
   return findGroupedDigits(text, 13, 19, isCard);
 }
@@ -212,7 +215,7 @@ function isCard(digits: string): boolean {
   return isIssued(digits) && passesLuhn(digits);
 }
 
-/** The ranges and lengths that card networks issue (ISO/IEC 7812). */
+/** True for the ranges and lengths of card networks (ISO/IEC 7812). */
 function isIssued(digits: string): boolean {
   const { length } = digits;
   const two = Number(digits.slice(0, 2));
@@ -234,7 +237,7 @@ function isIssued(digits: string): boolean {
   return two === 50 || (two >= 56 && two <= 69);
 }
 
-/** The number of characters of an IBAN by country (SWIFT's IBAN registry). */
+/** Characters of an IBAN by country (source: SWIFT's IBAN registry). */
 const LENGTHS: ReadonlyMap<string, number> = new Map(
   (
     'AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 ' +
@@ -248,8 +251,8 @@ const LENGTHS: ReadonlyMap<string, number> = new Map(
 );
 
 /**
- * Matches at the start of a word, after the word IBAN, or at a change from lower to upper case. The
- * lookahead comes first, because it fails in most places, and the lookbehind takes longer.
+ * The start of an IBAN: at the start of a word, after the word IBAN, or at a change from lower to
+ * upper case. The lookahead comes first, because it fails at most places and is faster.
  */
 const START =
   /(?=[A-Za-z]{2}[ -]?\d{2})(?:(?<![A-Za-z\d])|(?<=[Ii][Bb][Aa][Nn])|(?<=[a-z])(?=[A-Z]))[A-Za-z]{2}[ -]?\d{2}(?=(?:[ .-]?[A-Za-z\d]){11})/g;
@@ -264,7 +267,7 @@ export function* findIbans(text: string): Iterable<Place> {
   }
 }
 
-/** The end of the given number of letters and digits, or undefined if there are more or fewer. */
+/** Returns the end of `length` letters and digits; `undefined` if there are more or fewer. */
 function findIbanEnd(text: string, start: number, length: number): number | undefined {
   let left = length;
   let at = start;
@@ -284,8 +287,8 @@ function isWordCharacter(text: string, at: number): boolean {
 }
 
 /**
- * ISO 13616: the number modulo 97 is 1, with the first four characters moved to the end and letters
- * replaced with 10 to 35.
+ * True if the check digits of an IBAN fit (ISO 13616). The first four characters move to the end,
+ * and letters become 10 to 35. Then the number modulo 97 is 1.
  */
 function passesMod97(written: string): boolean {
   const iban = written.replace(/[^A-Za-z\d]/g, '').toUpperCase();
@@ -303,9 +306,9 @@ const GROUP = /\d+/g;
 const SPACED_DIGITS = /^\d(?:[ \t.\-_/]{1,2}\d)+$/;
 
 /**
- * Finds numbers within a range of lengths as people write them: in one group, or in groups of three
- * or more digits with separators. Single separated digits count only if there are no others next to
- * them. Otherwise any list of numbers would match.
+ * Finds numbers of `least` to `most` digits: in one group, or in groups of three or more digits
+ * with separators. If single digits are separated, the whole run must be one number. Otherwise any
+ * list of numbers would match.
  *
  * @param least Thirteen or more.
  */
@@ -358,7 +361,7 @@ function* findGroupsInRun(
   }
 }
 
-/** True for one group after a decimal point, such as the digits of `0.4111111111111111`. */
+/** True for a single group after a decimal point, such as the decimals of `0.4111111111111111`. */
 function isFraction(
   run: string,
   groups: readonly { readonly index: number; readonly digits: string }[],
@@ -371,13 +374,12 @@ function isFraction(
 }
 
 /**
- * Minimum length of a word that is treated as a hash, a key or encoded data, which can contain any
- * digits.
+ * Minimum length of a word that counts as a hash, a key or encoded data. It can contain any digits.
  */
 const LONG_WORD = 32;
 
 /**
- * Whether the digits have letters right next to them, in a word that is too long for normal text.
+ * True if letters are next to the digits, in a word too long for normal text.
  */
 function isInLongWord(text: string, start: number, end: number): boolean {
   if (!/[A-Za-z]/.test(`${text[start - 1] ?? ''}${text[end] ?? ''}`)) return false;
@@ -388,7 +390,7 @@ function isInLongWord(text: string, start: number, end: number): boolean {
   return to - from >= LONG_WORD;
 }
 
-/** True if the last digit is the check digit of Luhn's algorithm (ISO/IEC 7812-1). */
+/** True if the last digit is the Luhn check digit (ISO/IEC 7812-1). */
 function passesLuhn(digits: string): boolean {
   let sum = 0;
   for (let at = digits.length - 1, doubled = false; at >= 0; at--, doubled = !doubled) {
@@ -398,7 +400,7 @@ function passesLuhn(digits: string): boolean {
   return sum % 10 === 0;
 }
 
-/** The remainder of a decimal number of any length. */
+/** Computes the remainder of a decimal number of any length. */
 function computeRemainder(digits: string, divisor: number): number {
   let rest = 0;
   for (let at = 0; at < digits.length; at++) {
@@ -407,12 +409,12 @@ function computeRemainder(digits: string, divisor: number): number {
   return rest;
 }
 
-/** The sum of digits, each multiplied by its weight. */
+/** Computes the sum of the digits, each multiplied by its weight. */
 function computeWeightedSum(digits: string, weights: readonly number[]): number {
   return weights.reduce((sum, weight, at) => sum + weight * (digits.charCodeAt(at) - 48), 0);
 }
 
-/** ISO/IEC 7064, MOD 11,10: the last digit is the check digit. */
+/** True if the last digit is the check digit of ISO/IEC 7064, MOD 11,10. */
 function passesMod11With10(digits: string): boolean {
   let product = 10;
   for (let at = 0; at < digits.length - 1; at++) {
@@ -422,7 +424,7 @@ function passesMod11With10(digits: string): boolean {
   return (11 - product) % 10 === digits.charCodeAt(digits.length - 1) - 48;
 }
 
-/** Verhoeff's algorithm: the last digit is the check digit. */
+/** True if the last digit is the check digit of Verhoeff's algorithm. */
 function passesVerhoeff(digits: string): boolean {
   let check = 0;
   for (let place = 0; place < digits.length; place++) {
@@ -433,18 +435,18 @@ function passesVerhoeff(digits: string): boolean {
   return check === 0;
 }
 
-/** The product in the dihedral group of order ten. */
+/** Computes the product in the dihedral group of order ten. */
 function multiplyDihedral(one: number, other: number): number {
   if (one < 5) return other < 5 ? (one + other) % 5 : 5 + ((one + other - 5) % 5);
   return other < 5 ? 5 + ((one - 5 - other + 5) % 5) : (one - other + 5) % 5;
 }
 
-/** EAN-13, with alternating weights 1 and 3, for books (ISO 2108) and all other articles. */
+/** True for an EAN-13 of books (ISO 2108) or other articles. */
 function isArticleNumber(digits: string): boolean {
   return computeWeightedSum(digits, [1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 === 0;
 }
 
-/** An ISBN of ten or thirteen digits. */
+/** True for an ISBN of ten or thirteen digits. */
 export function isBookNumber(digits: string): boolean {
   if (digits.length === 13) return /^97[89]/.test(digits) && isArticleNumber(digits);
   if (!/^\d{9}[\dX]$/.test(digits)) return false;

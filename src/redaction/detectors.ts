@@ -16,7 +16,7 @@ import {
 import { forEachAwsSecret, SECRET_PATTERNS, type SecretKind } from './secret-patterns.ts';
 import { Digests, MemoryVault } from './tokens.ts';
 
-/** The minimum length of a secret of these forms, including its prefix. */
+/** Minimum length of a secret with a known form, including its prefix. */
 const MIN_LENGTH = 13;
 
 const BUILT_IN: readonly (readonly [RedactionKind, Detector])[] = [
@@ -30,14 +30,14 @@ const BUILT_IN: readonly (readonly [RedactionKind, Detector])[] = [
   ['ip', requireDigits(findIpAddresses)],
 ];
 
-/** The finders that need no library, by kind. */
+/** Creates the detectors that need no library, by kind. */
 function createBuiltInDetectors(): Map<string, Detector[]> {
   return new Map(BUILT_IN.map(([kind, finder]) => [kind, [finder]]));
 }
 
 /**
- * Returns all finders that the rules need, by kind. The larger libraries are loaded only for rules
- * that need them.
+ * Creates the detectors for some rules, by kind. Loads the larger libraries only if a rule needs
+ * them.
  *
  * @throws {AgentCoreError} `config` if a policy's own pattern cannot be used.
  */
@@ -66,10 +66,10 @@ function requireDigits(finder: Detector): Detector {
   return (text, member) => (/\d/.test(text) ? finder(text, member) : []);
 }
 
-/** Detects secrets of a kind by the format of their issuer. */
+/** Creates a detector for secrets of a kind, by the formats of their issuers. */
 function createSecretDetector(kind: SecretKind): Detector {
   const patterns = SECRET_PATTERNS.filter((secret) => secret.kind === kind);
-  // Matches if any of the patterns matches, so that most texts need only one scan.
+  // Matches if any of the patterns matches, so most texts need only one scan.
   const any = new RegExp(patterns.map(({ pattern }) => pattern.source).join('|'), 'i');
   return function* findSecrets(text): Iterable<Place> {
     if (text.length < MIN_LENGTH) return;
@@ -90,11 +90,11 @@ function createSecretDetector(kind: SecretKind): Detector {
 const MAX_PATTERN_LENGTH = 1_000;
 
 /**
- * Creates a finder for a policy's own pattern in RE2 syntax. The engine takes linear time for every
- * pattern. It is loaded here, because only these policies need it.
+ * Creates a detector for a policy's own pattern in RE2 syntax. RE2 takes linear time for every
+ * pattern. It is loaded here, because only policies with patterns need it.
  *
- * @throws {AgentCoreError} `config` if the pattern is invalid, or uses features that RE2 lacks
- *   (lookaround and back references).
+ * @throws {AgentCoreError} `config` if the pattern is invalid. RE2 has no lookaround and no back
+ *   references.
  */
 async function createPatternDetector({ name, pattern, ignoreCase }: OwnPattern): Promise<Detector> {
   if (pattern.length > MAX_PATTERN_LENGTH) {
@@ -121,10 +121,10 @@ function createPatternError(name: string, reason: string): AgentCoreError {
 }
 
 /**
- * Creates a synchronous function that masks these kinds in short texts. Used for files that are
- * written without a policy.
+ * Creates a synchronous function that masks some kinds in short texts. Used for files on disk,
+ * which no policy covers.
  *
- * @param kinds Any except telephone numbers, whose library is large.
+ * @param kinds Any kinds but telephone numbers. Their library is large.
  */
 export function createTextMask(kinds: readonly Exclude<RedactionKind, 'phone'>[]) {
   const hiding = {

@@ -4,16 +4,16 @@ import * as zlib from 'node:zlib';
 import { awaitResult, type Sliced } from '../base/async.ts';
 import { isJson } from '../base/json-parser.ts';
 
-/** The structure of a string that contains other text. */
+/** The encoding of a text within a string. */
 export type Layer =
   | { readonly kind: 'json' }
-  /** A JSON text in each line that is not blank. */
+  /** Each line is a JSON text or blank. */
   | { readonly kind: 'json-lines' }
   /** A text encoded with `encodeURIComponent`. */
   | { readonly kind: 'url'; readonly text: string }
   | Encoded;
 
-/** A text in base64 (perhaps as a `data:` URL) or in hexadecimal digits, compressed or not. */
+/** A text in base64 or hexadecimal digits, compressed or not. Base64 may be a `data:` URL. */
 interface Encoded {
   readonly kind: 'encoded';
   readonly prefix: string;
@@ -26,10 +26,10 @@ interface Encoded {
 
 type Compression = keyof typeof COMPRESSIONS;
 
-/** Maximum size of a decompressed text in bytes. Larger content was not written by a person. */
+/** Maximum size of a decompressed text in bytes. Larger content is not checked. */
 const MAX_DECOMPRESSED_BYTES = 8 * 1024 * 1024;
 
-/** Bytes of a text that are compressed or decompressed in this thread. */
+/** Maximum bytes to compress or decompress in this thread. */
 const MAX_BYTES_AT_ONCE = 64 * 1024;
 
 const COMPRESSIONS = {
@@ -55,13 +55,13 @@ const COMPRESSIONS = {
 
 const MIN_LENGTH = 16;
 
-/** Characters after which the work may pause. */
+/** Characters between two pauses of the work. */
 const STRETCH = 4_096;
 
-/** Bytes up to which raw deflate has only one block, with fixed codes. */
+/** Bytes below which raw deflate has one block with fixed codes. */
 const ONE_BLOCK_BYTES = 64;
 
-/** The first characters, which exclude an encoding for most texts. A longer text is decoded. */
+/** Characters to check first. In most texts they exclude an encoding. */
 const BEGINNING = 256;
 
 const BASE64_BEGINNING = /^[A-Za-z\d+/_-]+={0,2}$/;
@@ -70,9 +70,7 @@ const HEX_BEGINNING = /^(?:[\da-f]+|[\dA-F]+)$/;
 
 const URL_BEGINNING = /^(?:[\w.!~*'()-]|%[\dA-F]{2})+%?[\dA-F]?$/;
 
-/**
- * An id that is in most results. Its hyphens make it look like base64url, but it contains no text.
- */
+/** A UUID. Its hyphens make it look like base64url, but it contains no text. */
 const UUID = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/i;
 
 const DATA_URL = /^data:[^,]{0,200};base64,/i;
@@ -82,16 +80,17 @@ const BLANK = /^[ \t\r]*$/;
 /** Control characters other than tab and line breaks. */
 const CONTROL = /[^\P{Cc}\t\n\r]/u;
 
-/** Texts up to this length are checked at once for signs of a layer or an embedded layer. */
+/** Maximum characters of a text for the fast check of {@link isSimple}. */
 const SHORT = 1_024;
 
 const MAY_BE_LAYERED = /^\s*[[{"]|%|[A-Za-z\d+/_-]{16}/;
 
-/** Whether a text is short and contains neither a layer nor an encoded word. */
+/** True if a text is short, and neither is nor contains an encoded text. A fast check. */
 export function isSimple(text: string): boolean {
   return text.length <= SHORT && (!MAY_BE_LAYERED.test(text) || UUID.test(text));
 }
 
+/** Decodes a text if it is encoded as a whole. Returns `undefined` otherwise. */
 export function* decodeLayer(text: string): Sliced<Layer | undefined> {
   if (isOpening(text)) {
     if (yield* isJson(text)) return { kind: 'json' };
@@ -118,7 +117,7 @@ function* hasJsonLines(text: string): Sliced<boolean> {
   return true;
 }
 
-/** The end of the line that begins at a place, without its line feed. */
+/** Returns the end of the line at `start`, before its line feed. */
 export function findLineEnd(text: string, start: number): number {
   const end = text.indexOf('\n', start);
   return end === -1 ? text.length : end;
@@ -136,14 +135,14 @@ function* decodeUrlComponent(text: string): Sliced<Layer | undefined> {
   }
 }
 
-/** An encoded text among other words, such as the data of a `data:` URL. */
+/** An encoded text within other text, such as the data of a `data:` URL. */
 interface EmbeddedLayer {
   readonly start: number;
   readonly end: number;
   readonly layer: Encoded;
 }
 
-/** Finds the next encoded text within a text from a place on. */
+/** Finds the next encoded text within a text, from position `from` on. */
 export function* findEmbeddedLayer(text: string, from: number): Sliced<EmbeddedLayer | undefined> {
   if (text.length <= MIN_LENGTH) return undefined;
   let pauseAt = from + STRETCH;
@@ -168,7 +167,7 @@ function isHexPrefix(text: string, at: number): boolean {
   return text[at] === '0' && (text[at + 1] === 'x' || text[at + 1] === 'X');
 }
 
-/** Letters, digits and `+ / - _`. */
+/** True for letters, digits and `+ / - _`. */
 function isBase64Character(code: number): boolean {
   return code < 128 && OF_BASE64[code] === 1;
 }
@@ -184,8 +183,8 @@ export function isBlank(line: string): boolean {
 }
 
 /**
- * Encodes a text in this layer. Undefined if the compression needs another thread and the caller
- * does not wait.
+ * Encodes a text in a layer. Returns `undefined` if the compression needs another thread, and the
+ * caller is synchronous.
  */
 export function* encodeLayer(
   layer: Omit<Encoded, 'text'>,
@@ -203,7 +202,7 @@ export function* encodeLayer(
   return prefix + (isPadded ? unpadded.padEnd(Math.ceil(unpadded.length / 4) * 4, '=') : unpadded);
 }
 
-/** Whether a text in this layer would be decoded as the same layer. */
+/** True if two layers have the same encoding. */
 export function isSameStyle(one: Encoded, other: Layer | undefined): boolean {
   return (
     other?.kind === 'encoded' &&
@@ -230,7 +229,7 @@ function* decodeHex(written: string): Sliced<Encoded | undefined> {
   if (bytes.length * 2 !== written.length || !isUtf8(bytes)) return undefined;
   yield;
   const text = bytes.toString();
-  // Most hexadecimal numbers do not encode a text.
+  // Exclude binary data: most hexadecimal numbers do not encode a text.
   if (CONTROL.test(text)) return undefined;
   return {
     kind: 'encoded',
@@ -253,14 +252,14 @@ function* decodeBase64(prefix: string, written: string): Sliced<Encoded | undefi
   if (!content) return undefined;
   yield;
   const plain = { ...form, compression: undefined };
-  // Accepts only a text that has the same form when it is encoded again.
+  // Accept a text only if encoding it again returns the same characters.
   const isWhole = content.compression
     ? bytes.toString(style).replace(/=+$/, '') === written.replace(/={0,2}$/, '')
     : (yield* encodeLayer(plain, content.text)) === written;
   return isWhole ? { ...form, prefix, ...content } : undefined;
 }
 
-/** Decodes bytes to text, after decompression. */
+/** Decodes bytes to text, and decompresses them first if necessary. */
 function* decodeContent(bytes: Buffer): Sliced<Pick<Encoded, 'text' | 'compression'> | undefined> {
   if (isUtf8(bytes)) return { text: bytes.toString(), compression: undefined };
   const compression = detectCompression(bytes);
@@ -275,7 +274,7 @@ function* compressBytes(plain: Buffer, compression: Compression): Sliced<Buffer 
   return yield* awaitResult(() => compress(plain));
 }
 
-/** Undefined if the bytes are not compressed, or exceed the bound. */
+/** Returns `undefined` if the bytes are not compressed, or exceed the maximum size. */
 function* decompressBytes(bytes: Buffer, compression: Compression): Sliced<Buffer | undefined> {
   const { decompressAtOnce, decompress } = COMPRESSIONS[compression];
   try {
@@ -288,8 +287,8 @@ function* decompressBytes(bytes: Buffer, compression: Compression): Sliced<Buffe
 }
 
 /**
- * Detects the compression by the header of the format (RFC 1950, 1951, 1952). Raw deflate has only
- * the type of its first block.
+ * Detects the compression by its header (RFC 1950, 1951, 1952). For raw deflate, only the type of
+ * the first block is available.
  */
 function detectCompression(bytes: Buffer): Compression | undefined {
   const [first = 0, second = 0] = bytes;

@@ -1,28 +1,30 @@
 import type { Sliced } from '../base/async.ts';
 import { TextBuilder } from './json-text.ts';
 
-/** The position of a string or a number in a JSON text. */
+/** The position of a leaf (a string or a number) in a JSON text. */
 export interface LeafPlace {
-  /** Whether it is the name of a member, as opposed to a value. */
+  /** True if the leaf is the name of a member, not a value. */
   readonly isKey: boolean;
   /**
-   * The names of the members that lead to it, without array indices. The last one is its own name.
+   * Names of the members around the leaf, without array indices. The last one is its own name.
    */
   readonly path: readonly string[];
 }
 
-/** Most results are available at once, because work that can pause has a higher cost. */
+/**
+ * The JSON text of a replaced leaf. Available at once in most cases, because pauses have a cost.
+ */
 export type Rewritten = string | undefined | Sliced<string | undefined>;
 
-/** Returns the replacement of a leaf. `undefined` keeps all of its bytes. */
+/** Replaces leaves. `undefined` keeps the bytes of a leaf. */
 export interface LeafRewriter {
-  /** @returns A JSON text. For a key, the JSON text of a string. */
+  /** Returns a JSON text. For a key, the JSON text of a string. */
   string(text: string, place: LeafPlace): Rewritten;
-  /** @param token The number as it is written. */
+  /** @param token The unchanged JSON text of the number. */
   number(token: string, place: LeafPlace): Rewritten;
 }
 
-/** Characters after which the work may pause. */
+/** Characters between two pauses of the work. */
 const STRETCH = 4_096;
 
 const QUOTE = 0x22;
@@ -30,12 +32,12 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * Replaces some strings and numbers of a JSON text, and keeps all other bytes. The input must be
- * accepted by `JSON.parse`, at any depth. The output is accepted by `JSON.parse`. Keys that become
- * equal get distinct numbers.
+ * Replaces some strings and numbers of a JSON text, and keeps all other bytes. Input and output are
+ * valid for `JSON.parse`, at any depth. If changed keys of an object become equal, they get
+ * distinct numbers.
  *
- * @param numberFrom The number of the first changed key. By default the first key gets no number,
- *   and the second equal key gets 2.
+ * @param numberFrom Number of the first changed key. By default it gets none, and the second equal
+ *   key gets 2.
  */
 export function* rewriteLeaves(
   json: string,
@@ -83,7 +85,7 @@ export function* rewriteLeaves(
     } else if (isNumberCharacter(code)) {
       let end = at + 1;
       while (end < json.length && isNumberCharacter(json.charCodeAt(end))) end++;
-      // The letters of `true` and `false` are handled like parts of numbers.
+      // The e of `true` and `false` matches too. It is not a number.
       const first = json.charCodeAt(at);
       const isNumber = first === 0x2d || (first >= 0x30 && first <= 0x39);
       const made = isNumber && rewriter.number(json.slice(at, end), { isKey: false, path });
@@ -102,9 +104,9 @@ export function* rewriteLeaves(
   return rewritten.text;
 }
 
-/** Whether an object of a text that `JSON.parse` has accepted has a duplicate key. */
+/** True if an object in a valid JSON text has a duplicate key. */
 export function* hasDuplicateKey(json: string): Sliced<boolean> {
-  /** The keys of each open object, or undefined for arrays. */
+  /** The keys of each open object; `undefined` for arrays. */
   const open: (Set<string> | undefined)[] = [];
   let pauseAt = STRETCH;
   for (let at = 0; at < json.length; at++) {
@@ -167,7 +169,7 @@ function isFollowedByColon(json: string, start: number): boolean {
   return json.charCodeAt(at) === 0x3a;
 }
 
-/** Digits, signs, the decimal point and the e of an exponent. */
+/** True for digits, signs, the decimal point and the e of an exponent. */
 function isNumberCharacter(code: number): boolean {
   return (
     (code >= 0x30 && code <= 0x39) ||

@@ -1,12 +1,12 @@
 import type { Sliced } from '../base/async.ts';
 
 /**
- * Characters of a piece. Without pieces, the engine would join many small strings at once at the
+ * Characters of a piece. Without pieces, the engine joins many small strings in one step at the
  * end.
  */
 const PIECE = 16 * 1024;
 
-/** Builds a long text from many parts, with the work spread over the calls. */
+/** Builds a long text from many parts. Spreads the work over the calls. */
 export class TextBuilder {
   readonly #pieces: string[] = [];
   #parts: string[] = [];
@@ -16,7 +16,7 @@ export class TextBuilder {
     this.#parts.push(part);
     this.#length += part.length;
     if (this.#length < PIECE) return;
-    // `join` copies the characters. A concatenated string would refer to both parts.
+    // Use `join`, because it copies the characters. A concatenated string refers to its parts.
     this.#pieces.push(this.#parts.join(''));
     this.#parts = [];
     this.#length = 0;
@@ -27,17 +27,17 @@ export class TextBuilder {
   }
 }
 
-/** Characters of a string that are serialized without a pause. */
+/** Maximum characters to serialize without a pause. */
 const MAX_PIECE_LENGTH = 64 * 1024;
 
-/** Serializes a string like `JSON.stringify`. */
+/** Serializes a string like `JSON.stringify`, with pauses if it is long. */
 export function* serializeString(text: string): Sliced<string> {
   if (text.length <= MAX_PIECE_LENGTH) return JSON.stringify(text);
   const written = new TextBuilder();
   written.add('"');
   for (let at = 0; at < text.length; ) {
     let end = Math.min(text.length, at + MAX_PIECE_LENGTH);
-    // Half of a surrogate pair would be written as an escape.
+    // Do not split a surrogate pair: `JSON.stringify` would escape its halves.
     if ((text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end += 1;
     written.add(JSON.stringify(text.slice(at, end)).slice(1, -1));
     at = end;

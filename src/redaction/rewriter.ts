@@ -25,34 +25,34 @@ import {
 } from './tokens.ts';
 
 /**
- * Maximum depth of nested texts. Deeper ones are treated as plain text. Each level of JSON in JSON
- * doubles the backslashes.
+ * Maximum depth of nested encoded texts. Deeper ones are treated as plain text. Each level of JSON
+ * in JSON doubles the backslashes.
  */
 const MAX_DEPTH = 12;
 
-/** Minimum number of digits of a personal number. */
+/** Minimum digits of a personal number. */
 const FEWEST_DIGITS = 4;
 
-/** Maximum length of a number that is interpreted in every notation, such as an exponent. */
+/** Maximum length of a number to interpret in every notation, such as an exponent. */
 const MAX_NUMBER_LENGTH = 400;
 
 /** The first characters of a token in any encoding. */
 const MAY_BE_TOKEN = /[<&%\\]/;
 
-/** Maximum number of token ids that are recorded for one message. */
+/** Maximum recorded token ids of one message. */
 const MAX_IDS = 500;
 
-/** Texts that are too short for a secret and lack the characters of all other kinds. */
+/** Texts too short for a secret, without the characters of all other kinds. */
 const ORDINARY = /^[A-Za-z _.,:-]{0,12}$/;
 
-/** Rewrites the strings and numbers of one message, and counts the changes. */
+/** Redacts the strings and numbers of one message, restores tokens, and counts both. */
 export class MessageRewriter implements LeafRewriter {
   readonly counts: Record<string, number> = {};
   restored = 0;
-  /** The first ids of inserted and of restored tokens, for the record. */
+  /** Ids of the first inserted and restored tokens, for the audit. */
   readonly issuedIds = new Set<string>();
   readonly restoredIds = new Set<string>();
-  /** The number of well-formed tokens that their sender did not receive. */
+  /** Number of well-formed tokens without a known value for their sender. */
   unknown = 0;
   hasNewKeys = false;
   hasNewTokens = false;
@@ -61,7 +61,7 @@ export class MessageRewriter implements LeafRewriter {
   #depth = 0;
   #latestKind = '';
 
-  /** @param tokens Matches tokens. Undefined if no rule creates any. */
+  /** @param tokens Matches tokens. `undefined` if no rule creates tokens. */
   constructor(hiding: DetectionConfig, tokens: RegExp | undefined) {
     this.#hiding = hiding;
     this.#tokens = tokens;
@@ -78,7 +78,7 @@ export class MessageRewriter implements LeafRewriter {
     return first.length === 0 ? undefined : this.#string(text, isKey, member, first);
   }
 
-  /** @param first The finds of a first search in a simple text. */
+  /** @param first The detected values of a simple text, if it was searched before. */
   *#string(
     text: string,
     isKey: boolean,
@@ -104,7 +104,7 @@ export class MessageRewriter implements LeafRewriter {
     return first && JSON.stringify(this.#standIn(first, token, true));
   }
 
-  /** The number that a single token replaces. */
+  /** Returns the number behind a token, if the text is one token of a number. */
   #restoreNumber(text: string): string | undefined {
     if (!this.#tokens || text[0] !== '<' || text.length > 60) return undefined;
     const [token] = findTokens(text, this.#tokens);
@@ -125,7 +125,8 @@ export class MessageRewriter implements LeafRewriter {
     const rewritten = first
       ? yield* this.#hidden(text, member, first)
       : yield* this.#plain(text, member);
-    // Without the secret, a text that was not JSON has become JSON, and could not be restored.
+    // If redaction turned plain text into an encoded text, it could not be restored. Replace it
+    // as a whole.
     if (rewritten !== text && this.#hiding.modes.size > 0 && (yield* decodeLayer(rewritten))) {
       return this.#whole(text);
     }
@@ -147,7 +148,7 @@ export class MessageRewriter implements LeafRewriter {
         }
         case 'encoded': {
           const inner = yield* this.#text(layer.text, member);
-          // The encoded form itself may be a secret.
+          // Check the encoded text itself too: it may be a secret.
           if (inner === layer.text) return yield* this.#plain(text, member);
           const written = yield* encodeLayer(layer, inner);
           const isSame = written !== undefined && isSameStyle(layer, yield* decodeLayer(written));
@@ -172,7 +173,7 @@ export class MessageRewriter implements LeafRewriter {
     return rewritten.text;
   }
 
-  /** Restores tokens, and hides data between them. */
+  /** Restores the tokens of a text, and hides values between them. */
   *#plain(text: string, member: string | undefined): Sliced<string> {
     if (!this.#tokens) return yield* this.#hidden(text, member);
     const rewritten = new TextBuilder();
@@ -217,7 +218,7 @@ export class MessageRewriter implements LeafRewriter {
     return rewritten.text;
   }
 
-  /** Rewrites encoded texts among other words. */
+  /** Redacts encoded texts within other text. */
   *#embedded(text: string): Sliced<string> {
     if (this.#depth === MAX_DEPTH) return text;
     const rewritten = new TextBuilder();
@@ -237,12 +238,12 @@ export class MessageRewriter implements LeafRewriter {
     return rewritten.text;
   }
 
-  /** A fast check that a text has no data of any kind, as most names. */
+  /** Fast check: true if a text cannot contain a value of any kind, like most names. */
   #isOrdinary(text: string): boolean {
     return text.length < 2 || (!this.#hiding.hasOwnPatterns && ORDINARY.test(text));
   }
 
-  /** One token for the whole text, if its parts could not be restored to the same bytes. */
+  /** Replaces the whole text. Used if redacted parts could not be restored to the same bytes. */
   #whole(text: string): string {
     const kind = this.#latestKind;
     const mode = this.#hiding.modes.get(kind) ?? 'mask';
@@ -272,16 +273,16 @@ export class MessageRewriter implements LeafRewriter {
     if (this.restoredIds.size < MAX_IDS) this.restoredIds.add(id);
   }
 
-  /** Finds a token that the sender holds. The sender is the side opposite to the receiver. */
+  /** Finds the value of a token. The sender must hold the token, that is, not the receiver. */
   #find({ kind, id }: WrittenToken): VaultEntry | undefined {
     const kept = this.#hiding.vault.find(id);
     return kept?.kind === kind && kept.holder !== this.#hiding.holder ? kept : undefined;
   }
 }
 
-/** The digits before the decimal point of a number in any notation. */
+/** Returns the digits before the decimal point of a number in any notation. */
 function getDigits(token: string): string | undefined {
-  // Longer numbers are never personal, but a policy's own pattern may match them.
+  // Longer numbers are not personal, but a policy's own pattern may match them.
   if (token.length > MAX_NUMBER_LENGTH) return getLeadingDigits(token);
   const [, digits] = /^-?(\d+)(?:\.\d+)?$/.exec(token) ?? [];
   if (digits !== undefined) return digits;
@@ -300,9 +301,9 @@ function getLeadingDigits(token: string): string {
 interface DetectionConfig {
   readonly finders: ReadonlyMap<string, readonly Detector[]>;
   readonly modes: ReadonlyMap<string, RedactionMode>;
-  /** Whether there are kinds of a policy's own patterns, for which no shortcut applies. */
+  /** True if a policy has its own patterns. The fast checks do not apply to them. */
   readonly hasOwnPatterns: boolean;
-  /** The side that receives the tokens. */
+  /** The receiver of the message, and of its tokens. */
   readonly holder: TokenHolder;
   readonly vault: Vault;
   readonly digests: Digests;
@@ -314,36 +315,36 @@ interface DetectedRange {
   end: number;
   kind: string;
   mode: RedactionMode;
-  /** The length of the find that determines the kind, in characters. */
+  /** Characters of the longest merged detection. It determines the kind. */
   longest: number;
 }
 
 const STRICTNESS: readonly RedactionMode[] = ['tokenize', 'hash', 'mask'];
 
-/** Maximum number of further searches next to a find. */
+/** Maximum depth of further searches next to a detected value. */
 const MAX_LOOKS = 10;
 
 const GLUE = /[^\s",;]/;
 
-/** Minimum length of a find of a built-in kind: `a@b.cc`. */
+/** Minimum length of a value of a built-in kind: `a@b.cc`. */
 const FEWEST = 6;
 
-/** Characters that are searched without a pause. Patterns never receive many more. */
+/** Characters of a window of a long text. Each window is searched without a pause. */
 const WINDOW = 16 * 1024;
 
-/** Characters before a window that may affect a find in it, such as an explanatory word. */
+/** Characters before a window. They may affect a detection in it, such as an explanatory word. */
 const LEAD = 576;
 
-/** Characters after a window up to which a find that begins in it is complete. */
+/** Characters after a window. A value that begins in the window may end there. */
 const REACH = 2 * 1024;
 
-/** Characters at the end of a window in which a space is searched, so that no word is cut. */
+/** Characters at the end of a window to search for a space, so no word is cut. */
 const SEAM = 512;
 
 /**
- * Returns the ranges of a text to hide, sorted and without overlap. If other text directly follows
- * or precedes a find, that text is searched again without the find, because it may contain data
- * once it is no longer part of a longer word.
+ * Returns the ranges of a text to hide, sorted and without overlap. If other text is directly next
+ * to a detected value, it is searched again without the value. A detector may have missed it as
+ * part of a longer word.
  */
 function* findValues(
   text: string,
@@ -381,7 +382,7 @@ function* findValues(
   return all;
 }
 
-/** The finds of a single search in a short text, sorted and without overlap. */
+/** Returns the values of one search in a short text, sorted and without overlap. */
 function findValuesOnce(
   text: string,
   member: string | undefined,
@@ -391,8 +392,8 @@ function findValuesOnce(
 }
 
 /**
- * The same for a long text, one window at a time. A find that exceeds its window is followed to its
- * end.
+ * Like {@link findValuesOnce}, for a long text, one window at a time. If a value exceeds its
+ * window, it is followed to its end.
  */
 function* findValuesInWindows(
   text: string,
@@ -418,14 +419,16 @@ function* findValuesInWindows(
   return all;
 }
 
-/** The place after the last space before `place`, if it is near. */
+/** Returns the position after the last space before `place`; `place` if there is none nearby. */
 function findSeam(text: string, place: number): number {
   if (place >= text.length) return text.length;
   for (let at = place; at > place - SEAM; at--) if (/\s/.test(text[at - 1] as string)) return at;
   return place;
 }
 
-/** A private key extends to its last line. Other finds extend to the next space. */
+/**
+ * Returns the end of a value beyond its window: the end of a private key, or the next separator.
+ */
 function findLongValueEnd(text: string, { kind, end }: DetectedRange): number {
   if (kind === 'private-key') {
     const mark = text.indexOf('-----END ', end - '-----END '.length);
@@ -461,8 +464,8 @@ function runDetectors(
 }
 
 /**
- * Number of base64 characters next to a find that make it part of encoded data, such as a picture,
- * which can contain any letters.
+ * Base64 characters next to a detected value. If there are this many, the value is part of encoded
+ * data, such as a picture. Encoded data can contain any letters.
  */
 const MIN_DATA = 512;
 
@@ -481,7 +484,7 @@ function isInEncodedData(text: string, start: number, end: number): boolean {
   return (isBehind && OF_BASE64.test(before)) || isBefore;
 }
 
-/** Sorts the ranges and merges overlapping ones, and appends them to `before`. */
+/** Sorts ranges, merges overlapping ones, and appends them to `before`. */
 function mergeOverlaps(
   places: DetectedRange[],
   before: DetectedRange[] = [],
@@ -507,7 +510,7 @@ function join(one: DetectedRange, other: DetectedRange): void {
   if (STRICTNESS.indexOf(other.mode) > STRICTNESS.indexOf(one.mode)) one.mode = other.mode;
 }
 
-/** Returns the replacement of a value. Stores the original of a token in the vault. */
+/** Returns the replacement of a value. For a token, stores the value in the vault. */
 function createPlaceholder(
   { kind, mode }: Pick<DetectedRange, 'kind' | 'mode'>,
   original: string,

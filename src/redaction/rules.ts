@@ -1,12 +1,12 @@
 import { AgentCoreError } from '../base/errors.ts';
 
 /**
- * The replacement of a detected value: `[redacted:email]`, a salted hash that is equal for equal
- * values, or a token. The proxy replaces a token with the value on its way back.
+ * The replacement of a detected value. `mask`: `[redacted:email]`. `hash`: a salted hash, equal for
+ * equal values. `tokenize`: a token. When the token comes back, the proxy restores the value.
  */
 export type RedactionMode = 'mask' | 'hash' | 'tokenize';
 
-/** Messages of the client (`arguments`) or of the server (`results`). */
+/** The messages to redact: those of the client (`arguments`) or of the server (`results`). */
 type RedactionDirection = 'arguments' | 'results';
 
 /** A policy's own pattern in RE2 syntax. Its name is an additional kind. */
@@ -17,7 +17,7 @@ export interface OwnPattern {
   readonly mode?: RedactionMode;
 }
 
-/** A `redact` section of a policy. Omitted fields have their defaults. */
+/** A `redact` section of a policy. */
 export interface RedactionRules {
   /** Disables kinds, or sets their mode. All kinds are enabled by default. */
   readonly kinds?: Partial<Readonly<Record<RedactionKind, boolean | RedactionMode>>>;
@@ -27,24 +27,23 @@ export interface RedactionRules {
   /** Default: `arguments`. */
   readonly directions?: readonly RedactionDirection[];
   /**
-   * Names of tools, with `*` for any characters and `?` for one. Default: all. All rules apply to a
-   * message that is neither a tool call nor the answer to one, because it cannot be assigned to a
-   * tool.
+   * Names of tools, with `*` for any characters and `?` for one. Default: all. Messages other than
+   * tool calls and their responses belong to no tool, so all rules apply to them.
    */
   readonly tools?: readonly string[];
-  /** Countries whose telephone numbers are also detected without their country code (ISO 3166). */
+  /** Countries (ISO 3166) for the detection of telephone numbers without a country code. */
   readonly countries?: readonly string[];
 }
 
 const MAX_PATTERNS = 100;
 
-/** If several rules name a kind, the strictest mode applies. Sorted from the least strict. */
+/** Modes from the least strict. If several rules apply to a kind, the strictest mode applies. */
 const STRICTNESS: readonly RedactionMode[] = ['tokenize', 'hash', 'mask'];
 
 /**
- * Returns the mode of each kind to detect in messages of a direction.
+ * Returns the kinds to detect in messages of a direction, with their modes.
  *
- * @param tool The called tool, or undefined for all other messages.
+ * @param tool The called tool; `undefined` for messages without a tool.
  */
 export function resolveModes(
   rules: readonly RedactionRules[],
@@ -70,6 +69,8 @@ export function resolveModes(
 }
 
 /**
+ * Returns the own patterns of all rules.
+ *
  * @throws {AgentCoreError} `config` if a pattern's name is invalid or reserved, or if there are too
  *   many patterns.
  */
@@ -91,7 +92,7 @@ export function collectPatterns(rules: readonly RedactionRules[]): readonly OwnP
   return patterns;
 }
 
-/** A rule also applies to tool names that look like a matching name. */
+/** True if a glob matches a tool's name. Ignores case, width, spaces and invisible characters. */
 function isNamed(tool: string, glob: string): boolean {
   return matchesGlob(tool, glob) || matchesGlob(normalizeName(tool), normalizeName(glob));
 }
@@ -103,7 +104,7 @@ function normalizeName(name: string): string {
     .toLowerCase();
 }
 
-/** Backtracks to the latest star only, so the time is bounded by the product of the lengths. */
+/** Backtracks only to the latest star. The time is bounded by the product of the lengths. */
 function matchesGlob(name: string, glob: string): boolean {
   let at = 0;
   let inGlob = 0;
@@ -127,7 +128,7 @@ function matchesGlob(name: string, glob: string): boolean {
   return inGlob === glob.length;
 }
 
-/** The built-in kinds. The names of a policy's own patterns are further kinds. */
+/** The built-in kinds of values. The names of a policy's own patterns are further kinds. */
 export const REDACTION_KINDS = [
   'email',
   'phone',
@@ -142,26 +143,26 @@ export const REDACTION_KINDS = [
 
 export type RedactionKind = (typeof REDACTION_KINDS)[number];
 
-/** The format of a kind's name, which is part of tokens. */
+/** The format of a kind's name. The name is part of tokens. */
 export const KIND_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 
-/** A range of a text from `start` up to, but not including, `end`. */
+/** A range of a text, from `start` to before `end`. */
 export interface Place {
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * Finds one kind of data in a folded text (`folding.ts`). It must take linear time for every text,
- * because texts come from other parties.
+ * Finds one kind of data in a normalized text (`text-normalization.ts`). Must take linear time for
+ * every text, because other parties provide the texts.
  *
- * @param member The name of the member whose value is the text, if there is one.
+ * @param member Name of the JSON member with the text as its value, if there is one.
  */
 export type Detector = (text: string, member?: string) => Iterable<Place>;
 
 /**
- * All matches of a global pattern that does not match the empty text. Avoids the copy that
- * `matchAll` makes.
+ * Returns all matches of a global pattern. The pattern must not match the empty text. Unlike
+ * `matchAll`, does not copy the pattern.
  */
 export function findMatches(text: string, pattern: RegExp): readonly RegExpExecArray[] {
   pattern.lastIndex = 0;

@@ -1,11 +1,11 @@
-/** Kinds of secrets with a detectable form. */
+/** Kinds of secrets with a known form. */
 export type SecretKind = 'aws-key' | 'token' | 'private-key';
 
 interface SecretPattern {
   readonly kind: SecretKind;
-  /** Global, and linear or bounded, because the text comes from other parties. */
+  /** Global. Takes linear or bounded time, because other parties provide the text. */
   readonly pattern: RegExp;
-  /** True if the pattern's only group is the context before the secret. */
+  /** True if the pattern's only group is text before the secret. */
   readonly hasLead?: boolean;
   /** Distinguishes the secret from ordinary words. */
   readonly isOne?: (secret: string) => boolean;
@@ -14,14 +14,14 @@ interface SecretPattern {
 /** Ordinary words after "bearer", such as `token-based` and `authentication`. */
 const ORDINARY_WORD = /^[A-Za-z]?[a-z]*(?:[-/][A-Za-z]?[a-z]+)*[.=]?$/;
 
-/** RFC 7617: a user name and password separated by a colon, in base64. */
+/** True for a user name, colon and password in base64 (RFC 7617). */
 function isBasicCredential(word: string): boolean {
   const bytes = Buffer.from(word, 'base64');
   const isWhole = bytes.toString('base64').replace(/=+$/, '') === word.replace(/=+$/, '');
   return isWhole && bytes.includes(':') && bytes.every((byte) => byte >= 0x20 && byte !== 0x7f);
 }
 
-/** Forms of secrets, for both the journal and redaction. */
+/** Forms of secrets, for the journal and for redaction. */
 export const SECRET_PATTERNS: readonly SecretPattern[] = [
   {
     kind: 'private-key',
@@ -34,7 +34,7 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
     hasLead: true,
     isOne: (word) => !ORDINARY_WORD.test(word),
   },
-  // In an authorization header, any word is a token.
+  // In an authorization header, every word is a token.
   {
     kind: 'token',
     pattern:
@@ -62,7 +62,7 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
   { kind: 'token', pattern: /\b(hooks\.slack\.com\/services\/)[\w/]{10,100}/g, hasLead: true },
 ];
 
-/** Exactly 40 characters of base64, like an AWS secret access key. */
+/** A word of 40 base64 characters, the length of an AWS secret access key. */
 const FORTY = /(?<![\w/+-])[A-Za-z\d/+]{40}(?![\w/+=-])/g;
 
 /** Calls `found` for each likely AWS secret access key in a text. */
@@ -72,7 +72,7 @@ export function forEachAwsSecret(text: string, found: (start: number, end: numbe
   }
 }
 
-/** Distinguishes a random word from a path, identifier or hexadecimal hash of the same length. */
+/** True if a word is random, and not a path, identifier or hexadecimal hash. */
 function isRandom(word: string): boolean {
   if (!/[a-z]/.test(word) || !/[A-Z]/.test(word) || !/\d/.test(word)) return false;
   const counts = new Map<string, number>();

@@ -1,32 +1,32 @@
 /**
- * Characters that make a text look different from its meaning: characters without width, letters,
- * digits and punctuation of other scripts that stand for ASCII, and escapes of URLs (also nested),
- * JSON, programs or HTML.
+ * Characters and escapes that normalization replaces or removes: characters without width, and
+ * characters of other scripts that stand for ASCII. Also escapes of URLs (even nested), JSON,
+ * programs and HTML.
  */
 const DISGUISE =
   /(?:\p{Cf}|\p{Cs}|\p{Variation_Selector}|(?![\t\n\r])\p{Cc}|\u034f|[\u115f\u1160\u2800\u3164\uffa0]|(?<=[!-~])\p{Mn})+|(?! )\p{Zs}|[\u2010-\u2015\u2043\u2212\u2024\u3002]|[\ufe50-\ufe6b\uff01-\uff61]|(?!\d)\p{Nd}|[\u00b2\u00b3\u00b9\u2070-\u208e\u2460-\u2468\u24ea]|[\u{1d400}-\u{1d7cb}\u24b6-\u24e9]|%(?:25){0,4}[2-7][\da-f]|\\u00[2-7][\da-f]|\\(?:x|u\{0{0,4})[2-7][\da-f]\}?|&#(?:0{0,5}\d{2,3}|x0{0,5}[2-7][\da-f]);|&(?:commat|period);/giu;
 
 const MAY_BE_DISGUISED = /[^\t\n\r -~]|%[2-7][\dA-Fa-f]|\\[ux]|&#|&commat|&period/i;
 
-/** A normalized text, with the mapping of its places to the original text. */
+/** A normalized text, with the mapping of its positions to the original text. */
 interface NormalizedText {
   readonly text: string;
-  /** The place in the original of the character that begins at `place`. */
+  /** Converts the start of a range to its position in the original. */
   readonly from: (place: number) => number;
-  /** The place in the original of the end of the character before `place`. */
+  /** Converts the end of a range to its position in the original. */
   readonly upTo: (place: number) => number;
 }
 
 /** One interpretation of a text. */
 interface Reading extends NormalizedText {
-  /** Whether a find at a place of the original counts. Undefined if all finds count. */
+  /** True if a detection at a range of the original counts. If `undefined`, all count. */
   readonly accepts?: (kind: string, start: number, end: number) => boolean;
 }
 
 /**
- * Returns the interpretations of a text: the normalized one and, if the text may have these forms,
- * one as quoted-printable (RFC 2045) and one with joined lines. From the latter two, only
- * additional finds count.
+ * Returns the interpretations of a text for detection. The first is the normalized text. If the
+ * text may have these forms, others are decoded quoted-printable (RFC 2045) and joined lines. From
+ * these, only additional detections count.
  */
 export function getInterpretations(text: string): readonly Reading[] {
   const first = normalizeText(text);
@@ -37,7 +37,7 @@ export function getInterpretations(text: string): readonly Reading[] {
   return others.length === 0 ? [first] : [first, ...others];
 }
 
-/** Normalizes a text, so that no form of writing prevents detection. */
+/** Normalizes a text, so special characters and escapes do not prevent detection. */
 function normalizeText(text: string): NormalizedText {
   if (!MAY_BE_DISGUISED.test(text)) return { text, from: toSamePlace, upTo: toSamePlace };
   const changes = new Changes(text);
@@ -52,7 +52,7 @@ const QUOTED = /=(?:[2-7][\dA-F]|[ \t]*\r?\n)/;
 
 const QUOTATION = /=(?:([\dA-F]{2})|[ \t]*\r?\n)/g;
 
-/** An equals sign that quoted-printable would have encoded. */
+/** An equals sign outside quoted-printable: that encoding would have escaped it. */
 const NOT_QUOTED = /=(?![\dA-F]{2}|[ \t]*\r?$)/;
 
 function decodeQuotedPrintable(text: string): Reading | undefined {
@@ -80,10 +80,10 @@ const BROKEN = /[A-Za-z\d][ \t]*\r?\n[ \t>]*\d/;
 
 const BREAK = /(?<=[A-Za-z\d])[ \t]{0,8}\r?\n[ \t>]{0,8}(?=\d)/g;
 
-/** Maximum number of characters in a group of a grouped number. */
+/** Maximum characters in a group of a grouped number. */
 const MAX_GROUP = 6;
 
-/** Joins card and account numbers that continue on the next line. */
+/** Joins lines, for card and account numbers across two lines. */
 function unwrapLines(text: string): Reading | undefined {
   if (!BROKEN.test(text)) return undefined;
   const changes = new Changes(text);
@@ -94,14 +94,14 @@ function unwrapLines(text: string): Reading | undefined {
     accepts: (kind, start, end) => {
       if (changes.within(start, end) !== 1) return false;
       if (kind === 'iban') return true;
-      // Two numbers in a column are separate numbers.
+      // In a column, two long numbers are separate numbers.
       const groups = text.slice(start, end).split(/[^A-Za-z\d]+/);
       return kind === 'card' && (!isColumn || groups.every(({ length }) => length <= MAX_GROUP));
     },
   };
 }
 
-/** Collects, in order, the parts of a text whose normalized form differs. */
+/** Collects the changes of a text, in order, and maps positions to the original. */
 class Changes {
   readonly #text: string;
   #plain = '';
@@ -121,7 +121,7 @@ class Changes {
     this.#copied = index + length;
   }
 
-  /** The number of changes between two places of the original. */
+  /** Returns the number of changes within a range of the original. */
   within(start: number, end: number): number {
     let count = 0;
     for (let at = 2; at < this.#places.length; at += 4) {
@@ -145,7 +145,7 @@ function toSamePlace(place: number): number {
   return place;
 }
 
-/** Binary search for the last change that begins before the place. */
+/** Converts a position to the original by binary search for the last change before it. */
 function toOriginalPlace(changes: readonly number[], place: number, isEnd: boolean): number {
   let low = 0;
   let high = changes.length / 4;
@@ -179,7 +179,7 @@ function decodeCharacter(written: string): string {
   if (/^\p{Nd}/u.test(written)) return String(toAsciiDigit(code));
   if (/^[\u2010-\u2015\u2043\u2212]/.test(written)) return '-';
   if (/^[\u2024\u3002\uff61]/.test(written)) return '.';
-  // Characters without width are removed. All others are normalized by NFKC.
+  // Remove characters without width, and normalize all others by NFKC.
   return isNothing(written) ? '' : written.normalize('NFKC');
 }
 
@@ -192,7 +192,7 @@ function toCharacter(code: string, base: number): string {
   return /[\x20-\x7e]/.test(character) ? character : ' ';
 }
 
-/** Unicode assigns decimal digits in blocks of ten that begin with the digit zero. */
+/** Converts a digit of another script. Unicode assigns digits in blocks of ten, from zero. */
 function toAsciiDigit(code: number): number {
   if (code >= 0x1d7ce && code <= 0x1d7ff) return (code - 0x1d7ce) % 10;
   let zero = code;

@@ -1,41 +1,40 @@
 import { createHmac } from 'node:crypto';
 import { LruCache } from '../base/cache.ts';
 
-/** The side of the conversation that receives tokens and not values. */
+/** The side of the conversation that receives a token instead of the value. */
 export type TokenHolder = 'client' | 'server';
 
-/** The original of a token. */
+/** The value behind a token. */
 export interface VaultEntry {
   readonly kind: string;
   readonly holder: TokenHolder;
-  /** As it was written: the text of a string, or the JSON of a number. */
+  /** The unchanged text of a string, or the JSON of a number. */
   readonly original: string;
   readonly isNumber: boolean;
 }
 
-/** Stores the originals of tokens. */
+/** Stores the values of tokens. */
 export interface Vault {
   keep(id: string, kept: VaultEntry): void;
   find(id: string): VaultEntry | undefined;
   /**
-   * Resolves once all stored values would survive this process, if the vault is persistent. Rejects
-   * if they cannot be written.
+   * Resolves when all values are on disk, if the vault is persistent. Rejects if they cannot be
+   * written.
    */
   settled(): Promise<void>;
   /**
-   * Reads the values that other processes have stored. Resolves with false if nothing can have
-   * changed.
+   * Reads the values stored by other processes. Resolves with false if nothing has changed.
    */
   refresh(): Promise<boolean>;
 }
 
-/** Maximum number of characters of stored originals. */
+/** Maximum weight of a vault in memory, in characters. */
 const MAX_VAULT_BYTES = 64 * 1024 * 1024;
 
-/** The weight of an entry without its original. */
+/** The weight of an entry without its value. */
 const ENTRY = 200;
 
-/** A vault in memory. Beyond its limit, the least recently used values are dropped. */
+/** A vault in memory. Beyond its maximum, the least recently used values are removed. */
 export class MemoryVault implements Vault {
   readonly #kept: LruCache<VaultEntry>;
 
@@ -59,32 +58,32 @@ export class MemoryVault implements Vault {
 }
 
 /**
- * `<email:1f3a5b7c9d0e2f46>`: the kind and an id of 64 bits. It is valid in any JSON string, and is
- * also found in URLs, in HTML and in JSON within a text.
+ * Returns a token such as `<email:1f3a5b7c9d0e2f46>`: the kind, and an id of 64 bits. It is valid
+ * in any JSON string. {@link findTokens} also finds it in URLs, in HTML and in nested JSON.
  */
 export function formatToken(kind: string, id: string): string {
   return `<${kind}:${id}>`;
 }
 
-/** The id of a token of {@link formatToken}. */
+/** Returns the id of a token created by {@link formatToken}. */
 export function getTokenId(token: string): string {
   return token.slice(-1 - ID_LENGTH, -1);
 }
 
-/** Number of hexadecimal digits of an id. */
+/** Hexadecimal digits of an id. */
 const ID_LENGTH = 16;
 
-/** A token in a text. */
+/** A token in a text, and its position. */
 export interface WrittenToken {
   readonly kind: string;
   readonly id: string;
   readonly start: number;
   readonly end: number;
-  /** Encodes the original in the same way as the token. */
+  /** Encodes the value like the token: for a URL, for HTML, or for JSON. */
   readonly written: (original: string) => string;
 }
 
-/** Matches every text in the format of a token of these kinds, known or not. */
+/** Creates a pattern for tokens of these kinds, in every encoding. Their values may be unknown. */
 export function createTokenPattern(kinds: readonly string[]): RegExp {
   const names = kinds.toSorted((one, other) => other.length - one.length).join('|');
   return new RegExp(
@@ -93,10 +92,11 @@ export function createTokenPattern(kinds: readonly string[]): RegExp {
   );
 }
 
+/** Finds the tokens in a text. */
 export function* findTokens(text: string, pattern: RegExp): Iterable<WrittenToken> {
   let from = 0;
   for (;;) {
-    // The pattern is shared, and other texts are searched in between.
+    // Set the index each time: the pattern is shared, and the caller may search other texts.
     pattern.lastIndex = from;
     const match = pattern.exec(text);
     if (!match) return;
@@ -123,22 +123,22 @@ function keepUnchanged(original: string): string {
 }
 
 /**
- * Bytes of cached digests and their values. The data of one person usually occurs several times in
+ * Maximum weight of cached digests in bytes. The data of one person usually occurs several times in
  * a conversation.
  */
 const MAX_CACHE_WEIGHT = 512 * 1024;
 
-/** Creates the ids of hidden values: the same id for the same value, kind and purpose. */
+/** Creates ids of hidden values. The same value, kind and purpose have the same id. */
 export class Digests {
   readonly #salt: Buffer;
   readonly #known = new LruCache<string>(MAX_CACHE_WEIGHT, (key) => 2 * key.length + 100);
 
-  /** @param salt Without the salt, a value cannot be recovered from its digest by guessing. */
+  /** @param salt A secret. Without it, a value cannot be guessed from its digest. */
   constructor(salt: Buffer) {
     this.#salt = salt;
   }
 
-  /** {@link ID_LENGTH} hexadecimal digits. */
+  /** Returns {@link ID_LENGTH} hexadecimal digits. */
   of(purpose: string, kind: string, value: string): string {
     const key = `${purpose}\0${kind}\0${value}`;
     const known = this.#known.get(key);

@@ -2,12 +2,12 @@ import { isLogLevel, isLoud, type LogLevel } from '../base/logger.ts';
 import { createNotification, type JsonRpcRequest, type JsonRpcResponse } from '../mcp/message.ts';
 import type { Interceptor, InterceptorContext, Peer } from './peer.ts';
 
-/** Limit of log messages waiting for a slow client. */
+/** Maximum log messages waiting for a slow client. */
 const MAX_WAITING = 100;
 
 /**
- * Sends the proxy's log messages to the client as MCP log messages, at the client's log level. A
- * client of the stateless era gets none: there, log messages belong to a request.
+ * Sends the proxy's log messages to the client by `notifications/message`, at the client's log
+ * level. A client of the stateless era gets none: there, log messages belong to a request.
  */
 export class ClientLogInterceptor implements Interceptor {
   #threshold: LogLevel = 'info';
@@ -26,6 +26,7 @@ export class ClientLogInterceptor implements Interceptor {
     return this.#onceAnswered(answer, context, request.params?.level);
   }
 
+  /** Sends a message, if the client is initialized and its log level includes the message. */
   say(level: LogLevel, sentence: string): void {
     if (!this.#client || !isLoud(level, this.#threshold)) return;
     // If the client does not read, drop messages rather than buffer without limit.

@@ -10,8 +10,8 @@ import { isSubscriptionRequest } from '../mcp/protocol.ts';
 import type { Interceptor, InterceptorContext, Peer, RequestContext } from './peer.ts';
 
 /**
- * Reports progress to a client with a progress token, so its open call does not time out. Stops
- * when the server reports its own progress.
+ * Sends progress notifications for an open call with a progress token, so the client does not time
+ * out. Stops when the server sends its own.
  */
 export class KeepAliveInterceptor implements Interceptor {
   readonly #interval: number;
@@ -51,7 +51,7 @@ export class KeepAliveInterceptor implements Interceptor {
   }
 }
 
-/** Forwards to the client and detects the first progress notification of the server. */
+/** Wraps the client of a call. Detects the server's own progress notifications. */
 class ProgressWatcher implements Peer {
   readonly #client: Peer;
   readonly #onProgress: () => void;

@@ -11,49 +11,50 @@ import {
 } from '../mcp/message.ts';
 
 /**
- * One side of an MCP conversation, as the other side sees it. Both ends of a relay and each
- * interceptor between them are peers. Only the ends assign ids. In between, a request is a call and
- * returns its response, whatever the id.
+ * One side of an MCP conversation, as the other side sees it. Both ends of a relay are peers, and
+ * each interceptor gets the next one as a peer. Only the ends assign request ids. In between, a
+ * request is a function call: its response is the return value, and ids do not matter.
  */
 export interface Peer {
   /**
    * @returns the response, possibly an error response.
-   * @throws {AgentCoreError} if no response arrived; {@link Cancelled} if the sender cancelled.
+   * @throws {AgentCoreError} if no response arrived; {@link CancelledError} if the sender
+   *   cancelled.
    */
   request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse>;
-  /** Resolves when there is room for more: a waiting caller slows to the peer's pace. */
+  /** Resolves when there is room for more. Callers that wait do not overload a slow peer. */
   notify(notification: JsonRpcNotification, context: RequestContext): Promise<void>;
 }
 
-/** How long later messages wait for a server to acknowledge a notification, in milliseconds. */
+/** Milliseconds that later messages wait for the server to acknowledge a notification. */
 export const ACKNOWLEDGEMENT_TIMEOUT_MS = 1_000;
 
 /** Context of one message in transit. */
 export interface RequestContext {
-  /** Aborts with {@link Cancelled} if the sender cancels, or with an error if the program ends. */
+  /** Aborts with {@link CancelledError} if the sender cancels, or an error if the program ends. */
   readonly signal: AbortSignal;
   /** The sender. Receives notifications and requests for this message. */
   readonly sender: Peer;
   /**
-   * Called right before each time the message leaves the machine, after all waiting. Throws if the
-   * message must no longer be sent.
+   * Called right before the message leaves the machine, for each attempt. Throws if the message
+   * must no longer be sent.
    */
   readonly beforeSend?: (() => void) | undefined;
-  /** Set if a caller records the request. */
+  /** Facts about the call for recorders. Set for every client request of a transport. */
   readonly call?: CallInfo | undefined;
 }
 
-/** Facts about a request, collected in transit and recorded. */
+/** Facts about a request. Lower layers write them, recorders and transports read them. */
 export interface CallInfo {
-  /** The last session to answer. */
+  /** Number of times that the request was sent, or was about to be sent. */
   attempts: number;
-  /** The session that answered last. */
+  /** Journal key of the session with the latest reply. */
   session?: string | undefined;
-  /** True if the request may have reached the server and no refusal shows that it did not run. */
+  /** True if the request may have run: it left the machine, and no refusal proves otherwise. */
   mayHaveRun?: boolean;
-  /** Seconds to wait after the last attempt, as requested by the service. */
+  /** `Retry-After` of the latest reply, in seconds. */
   retryAfter?: number | undefined;
-  /** The service's id of the last attempt. */
+  /** AWS request id of the latest reply. */
   requestId?: string | undefined;
   traceId?: string | undefined;
   /** Number of redacted values by kind, in the request and its response. */
@@ -74,12 +75,10 @@ interface RecordedDecision {
   readonly document?: string | undefined;
 }
 
-/** Abort reason of a request that its sender cancelled. Such a request gets no response. */
+/** Abort reason of a request if its sender cancels it. A cancelled request gets no response. */
 export class CancelledError extends Error {
   override readonly name = 'Cancelled';
-  /**
-   * The received `notifications/cancelled`; `undefined` if the enclosing exchange ended instead.
-   */
+  /** The received `notifications/cancelled`; `undefined` if the enclosing call ended instead. */
   readonly notification: JsonRpcNotification | undefined;
 
   constructor(notification?: JsonRpcNotification) {
@@ -88,15 +87,15 @@ export class CancelledError extends Error {
   }
 }
 
-/** Context of a message in transit, with its sending side. */
+/** Context of a message in transit, with the side of its sender. */
 export interface InterceptorContext extends RequestContext {
   readonly from: Sender;
 }
 
 /**
- * A step between the two ends. It receives every request and notification of both sides. It may
- * forward a message (unchanged, changed, or several times), answer a request itself, or send its
- * own messages to `next` or `passage.back`. Responses to its own requests return to it.
+ * A step between client and server. It receives every request and notification of both sides. It
+ * may forward a message to `next` (unchanged, changed, or several times) or answer a request
+ * itself. It may also send its own messages to `next` or to `context.sender`.
  */
 export interface Interceptor {
   request?(
@@ -112,8 +111,8 @@ export interface Interceptor {
 }
 
 /**
- * Wraps the server in the interceptors. Messages from the client pass the first interceptor first;
- * messages from the server pass the last one first.
+ * Wraps the server in the interceptors. Messages from the client pass the first interceptor first.
+ * Messages from the server pass the last one first.
  */
 export function applyInterceptors(interceptors: readonly Interceptor[], server: Peer): Peer {
   const toServer = chainInterceptors(interceptors, 'client', server);
@@ -149,14 +148,14 @@ function chainInterceptors(interceptors: readonly Interceptor[], from: Sender, e
   );
 }
 
-/** Matches messages with a statement of an unknown outcome. */
+/** Matches error messages with a statement about an unknown outcome. */
 const SAYS_UNKNOWN = /took effect is unknown|may still be running/;
 
 /**
  * Converts an error of a request to its error response.
  *
- * @param mayHaveRun True if the request left this machine and no refusal is known. The response
- * then reports an unknown outcome, unless the error has a more exact one.
+ * @param mayHaveRun See {@link CallInfo.mayHaveRun}. If true, the response reports an unknown
+ *   outcome, unless the error has a more exact one.
  */
 export function toErrorResponse(
   id: RequestId,
@@ -186,7 +185,7 @@ export function withUnknownOutcome(sentence: string): string {
   return `${sentence}; whether the call took effect is unknown`;
 }
 
-/** The error response to invalid bytes. */
+/** Creates the error response to an invalid message. */
 export function toInvalidMessageResponse(fault: InvalidMessage): JsonRpcResponse {
   return createErrorResponse(fault.id, { code: fault.code, message: fault.reason });
 }

@@ -1,3 +1,8 @@
+/**
+ * Facts from `tools/list` and `prompts/list`: effects and definitions for policies, headers of
+ * calls, and idempotence for retries.
+ */
+
 import { createHash } from 'node:crypto';
 import { withAbort } from '../base/async.ts';
 import { AgentCoreError } from '../base/errors.ts';
@@ -22,7 +27,7 @@ export interface ToolFacts {
   readonly definition?: string | undefined;
 }
 
-/** The effects of a tool according to its annotations. */
+/** The possible effects of a tool, from its annotations. */
 interface Hints {
   readonly writes: boolean;
   readonly destroys: boolean;
@@ -35,13 +40,13 @@ export function parseHints(annotations: unknown): Hints {
   return { writes, destroys: writes && given.destructiveHint !== false };
 }
 
-/** More tools than any server lists. */
+/** Maximum stored tools. Above any known server. */
 const MAX_ANNOUNCED_TOOLS = 10_000;
 
-/** Milliseconds for all pages together. */
+/** Milliseconds for all pages of a list. */
 const LIST_TOOLS_TIMEOUT_MS = 60_000;
 
-/** Members included in an approval: if one of them changes, the person must agree again. */
+/** Members of the definition. An approval applies only while none of them changes. */
 const DEFINING = [
   'title',
   'description',
@@ -52,14 +57,14 @@ const DEFINING = [
 ] as const;
 
 /**
- * A catalog of the server's tools or prompts, from list results of the client or from a request of
- * the proxy.
+ * The server's tools or prompts, for policies. Filled from list results for the client, or by a
+ * list request of the proxy.
  */
 export class ToolCatalog {
   readonly #method: 'tools/list' | 'prompts/list';
   readonly #shape: ListShape;
   readonly #items = new Map<string, AnnouncedItem>();
-  /** Increases when the server reports a changed list. */
+  /** Increases with each `list_changed` notification. */
   #generation = 0;
   #listing: Promise<void> | undefined;
 
@@ -69,8 +74,8 @@ export class ToolCatalog {
   }
 
   /**
-   * Adds listed items. The strictest hints ever seen for a tool stay in force. Tools beyond the
-   * bound are not stored, so the strictest assumptions apply to them.
+   * Adds listed items. The strictest hints of a tool stay in force, even if the server weakens
+   * them. Tools beyond the maximum are not stored, so the strictest assumptions apply to them.
    */
   learn(items: readonly unknown[]): void {
     for (const item of items) {
@@ -82,20 +87,22 @@ export class ToolCatalog {
     }
   }
 
-  /** Marks all entries as outdated. Their hints still count. */
+  /** Marks all entries as outdated. Their hints stay in force. */
   forget(): void {
     this.#generation++;
   }
 
-  /** The current entry of a tool. */
+  /** Returns the entry of a tool; `undefined` if it is missing or outdated. */
   known(name: string): ToolFacts | undefined {
     const item = this.#items.get(name);
     return item?.generation === this.#generation ? item : undefined;
   }
 
   /**
-   * Like {@link known}, but lists the server's tools first if the entry is missing. Concurrent
-   * calls share one listing.
+   * Like {@link known}, but lists the server's tools first if the entry is missing or outdated.
+   * Concurrent calls share one listing.
+   *
+   * @param call The call that needs the entry. The listing repeats its `_meta`.
    */
   async find(
     name: string,
@@ -134,7 +141,7 @@ export class ToolCatalog {
   }
 }
 
-/** The latest listed version of a tool or prompt. */
+/** A tool or prompt as last listed. */
 class AnnouncedItem implements ToolFacts {
   readonly generation: number;
   readonly inputSchema: unknown;
@@ -154,7 +161,7 @@ class AnnouncedItem implements ToolFacts {
     this.#defining = DEFINING.map((key) => item[key]);
   }
 
-  /** A hash, because definitions can be large and are rarely compared. */
+  /** Hash of the defining members. Computed on first use, because it is rarely needed. */
   get definition(): string {
     this.#definition ??= createHash('sha256')
       .update(JSON.stringify(this.#defining))
@@ -163,21 +170,23 @@ class AnnouncedItem implements ToolFacts {
   }
 }
 
-/** Keeps `_meta`: each stateless request carries its protocol version there. */
+/**
+ * Returns params with the call's `_meta`: it contains the protocol version of stateless requests.
+ */
 function withoutProgressToken({ params }: JsonRpcRequest): JsonObject {
   if (!isObject(params?._meta)) return {};
   const { progressToken: _, ...meta } = params._meta;
   return { _meta: meta };
 }
 
-/** Servers announce fewer tools. Above the limit, the oldest are dropped. */
+/** Maximum stored tools. Beyond it, the oldest are removed. */
 const MAX_TOOLS = 10_000;
 
-/** Tool arguments to send as headers, learned from `tools/list`. */
+/** Derives headers from the arguments of a tool call, as declared in the tool's schema. */
 export class ToolHeaderCatalog {
   readonly #declared = new Map<string, readonly ParamHeader[]>();
 
-  /** Stores a page of tools. */
+  /** Stores the declarations of a `tools/list` result. */
   learn(response: JsonRpcResponse): void {
     const result = parseResult(response);
     if (!isObject(result) || !Array.isArray(result.tools)) return;
@@ -186,7 +195,7 @@ export class ToolHeaderCatalog {
     }
   }
 
-  /** The `Mcp-Param-*` headers for a call; none if the tool was not listed. */
+  /** Returns the `Mcp-Param-*` headers of a call. Empty if the tool was not listed. */
   for(request: JsonRpcRequest): Record<string, string> {
     if (request.method !== 'tools/call') return {};
     const declared = this.#declared.get(String(request.params?.name));
@@ -204,7 +213,7 @@ export class ToolHeaderCatalog {
   }
 }
 
-/** Methods for which a second run has no further effect. */
+/** Methods without further effect if they run twice. */
 const IDEMPOTENT_METHODS = new Set([
   'initialize',
   'ping',
@@ -224,10 +233,10 @@ const IDEMPOTENT_METHODS = new Set([
   'tasks/result',
 ]);
 
-/** More than any server announces. Beyond it, the oldest tools are removed. */
+/** Maximum stored tools. Beyond it, the oldest are removed. */
 const MAX_IDEMPOTENT_TOOLS = 10_000;
 
-/** Decides whether a request may run twice, from its method and the tool's annotations. */
+/** Decides by the method and the tool's annotations if a request may run twice. */
 export class IdempotenceCatalog {
   readonly #tools = new Map<string, boolean>();
 

@@ -10,7 +10,7 @@ import {
 import { type CallRecord, getCallOutcome, type JournalRecord } from '../state/journal/records.ts';
 import { sanitizeValue } from '../state/journal/sanitize.ts';
 
-/** Records each client request when it has ended. */
+/** Writes one journal record for each client request when it has ended: size, duration, outcome. */
 export class CallRecorderInterceptor implements Interceptor {
   readonly #record: (record: JournalRecord) => void;
   readonly #withContent: boolean;

@@ -25,7 +25,7 @@ const TOKEN_IN_REQUEST = ['params', '_meta', 'progressToken'];
 const OPEN_LIMIT = 10_000;
 
 interface ChildProcessTransportOptions {
-  /** Returns the server's start command. Called at each start. */
+  /** Returns the command that starts the server. Called at each start. */
   readonly command: () => ChildCommand;
   /** The client, for messages without an open request. */
   readonly client: Peer;
@@ -41,18 +41,19 @@ interface Open {
   id: RequestId | undefined;
 }
 
+/** The child process and its connection, from start to exit. */
 interface Running {
   readonly process: ChildProcess;
   readonly connection: StdioConnection;
 }
 
 /**
- * Server end of a relay: a child process on stdio. The first message starts it. After it has ended,
- * the next message that begins a conversation starts it again.
+ * An MCP server in a child process, on stdio. The first message starts it. After it has exited, the
+ * next `initialize` or stateless request starts it again.
  */
 export class ChildProcessTransport implements Peer {
   readonly #options: ChildProcessTransportOptions;
-  /** In order of arrival. */
+  /** Open requests in order of arrival. */
   readonly #open = new Set<Open>();
   #running: Running | undefined;
   #failure: AgentCoreError | undefined;
@@ -61,7 +62,7 @@ export class ChildProcessTransport implements Peer {
     this.#options = options;
   }
 
-  /** Set if the server could not be started. After an exit, it can be started again. */
+  /** The failure if the server could not be started. `undefined` after an exit. */
   get unusable(): AgentCoreError | undefined {
     return this.#failure?.data?.started === false ? this.#failure : undefined;
   }
@@ -82,7 +83,7 @@ export class ChildProcessTransport implements Peer {
       const list = withoutEmptyCursor(request, response);
       return replaceValueAt(list, SUBSCRIPTION_IN_RESULT, request.id.token);
     } catch (thrown) {
-      // The child's output has ended. Wait for its exit to report the reason.
+      // The child's output has ended. Its exit has the reason.
       if (thrown instanceof AgentCoreError && thrown.code === 'shutdown') {
         throw await process.ended;
       }
@@ -96,7 +97,7 @@ export class ChildProcessTransport implements Peer {
     await this.#run(false).connection.notify(notification);
   }
 
-  /** Ends the child process, if it runs. Resolves when it has exited. */
+  /** Stops the child process if it runs. Resolves when it has exited. */
   async stop(): Promise<void> {
     await this.#running?.process.stop();
   }
@@ -119,7 +120,7 @@ export class ChildProcessTransport implements Peer {
     this.#running = running;
     this.#failure = undefined;
     const gone = new AbortController();
-    // After the server closed stdout, it cannot respond any more.
+    // If the server has closed stdout, it cannot respond any more.
     void connection.serve(this.#toClient(gone.signal)).then(() => process.endSoon());
     void process.ended.then((failure) => {
       log('warning', failure.message);
@@ -131,7 +132,8 @@ export class ChildProcessTransport implements Peer {
   }
 
   /**
-   * Routes the child's own messages to their requests.
+   * Returns the peer for messages of the child. It routes each to the sender of an open request, or
+   * to the client if there is none.
    *
    * @param gone Aborts when the child has ended and no longer waits for responses.
    */
@@ -173,13 +175,13 @@ export class ChildProcessTransport implements Peer {
     return undefined;
   }
 
-  /** Other messages on stdio do not name a request, so they go to the latest one. */
+  /** The target of messages without a request id: on stdio, they do not name a request. */
   #latest(): Open | undefined {
     return [...this.#open].at(-1);
   }
 }
 
-/** The last lines of stderr and their length in characters, kept to explain an exit. */
+/** Number and maximum length in characters of the kept lines of stderr. They explain an exit. */
 const LAST_LINES = 20;
 
 const LINE_LENGTH = 500;
@@ -187,7 +189,7 @@ const LINE_LENGTH = 500;
 /** Milliseconds from SIGTERM to SIGKILL. */
 const STOP_TIMEOUT_MS = 5_000;
 
-/** Milliseconds from the end of its output to SIGTERM. */
+/** Milliseconds from the end of the child's output to SIGTERM. */
 const EXIT_TIMEOUT_MS = 1_000;
 
 interface ChildCommand {
@@ -197,11 +199,11 @@ interface ChildCommand {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** A process with MCP on stdin and stdout. Keeps the last lines of its stderr. */
+/** A process with MCP on stdin and stdout. Logs its stderr and keeps the last lines. */
 class ChildProcess {
   readonly stdin: ChildProcessWithoutNullStreams['stdin'];
   readonly stdout: ChildProcessWithoutNullStreams['stdout'];
-  /** Resolves with the reason when the process has exited or could not be started. */
+  /** Resolves with a description when the process has exited or could not be started. */
   readonly ended: Promise<AgentCoreError>;
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #lastLines: string[] = [];
@@ -233,7 +235,7 @@ class ChildProcess {
     return this.#process.pid !== undefined;
   }
 
-  /** After the process closed its output, waits one second and then stops it. */
+  /** Called after the process has closed its output. Stops it if it does not exit in one second. */
   async endSoon(): Promise<void> {
     const timer = setTimeout(() => void this.stop(), EXIT_TIMEOUT_MS);
     await this.ended;

@@ -30,8 +30,9 @@ import {
 import type { Outbox } from './outbox.ts';
 import { checkRequest, readBody } from './request-guard.ts';
 
+/** The health for `GET /ping`. */
 interface Health {
-  /** AgentCore keeps a busy microVM alive. `undefined` if the server cannot be used. */
+  /** AgentCore keeps a microVM with `HealthyBusy` alive. `undefined` if the server is unusable. */
   readonly status: 'Healthy' | 'HealthyBusy' | undefined;
   readonly reason?: string | undefined;
 }
@@ -40,17 +41,17 @@ interface HttpServerTransportOptions {
   readonly server: Peer;
   /** Listening address. */
   readonly host: string;
-  /** Holds the server's messages while no client request can carry them. */
+  /** Stores server messages until a client request can carry them. */
   readonly outbox: Outbox;
   readonly health: () => Health;
-  /** Called with the microVM's session id before the first message reaches the server. */
+  /** Called once with the session id, before a message reaches the server. */
   readonly onSession: (id: string) => void;
   readonly messageLimit: number;
   readonly log: Log;
 }
 
 /**
- * Client end of a relay over HTTP, with AgentCore's container contract. MCP is on `POST /mcp` (MCP
+ * Serves MCP clients over HTTP by AgentCore's container contract. MCP is on `POST /mcp` (MCP
  * runtimes) and `POST /invocations` (HTTP runtimes), health on `GET /ping`.
  */
 export class HttpServerTransport {
@@ -119,7 +120,7 @@ export class HttpServerTransport {
     }
     this.#learnSession(request);
     if (path === '/mcp' && messages.some(isInitialize)) {
-      // If the platform sent a session id, it routes by that id. Otherwise the client returns ours.
+      // If AgentCore sent a session id, it routes by this id. Otherwise assign an id.
       this.#mcpSessionId = getHeader(request, 'mcp-session-id') ?? randomUUID();
       response.setHeader('mcp-session-id', this.#mcpSessionId);
     }
@@ -140,7 +141,8 @@ export class HttpServerTransport {
       takesStream: acceptsMediaType(request, 'text/event-stream'),
       owed: owed + (goesOn ? 1 : 0),
     });
-    // A client with one message per POST answered a server request: continue the call on this POST.
+    // If a client with one message per POST answers a server request, its call continues on this
+    // POST.
     goesOn?.continueOn(reply);
     for (const each of answered) this.#questions.answeredBy(each)?.answer(each);
     for (const message of messages) {
@@ -167,7 +169,7 @@ export class HttpServerTransport {
     });
     this.#calls.add(call);
     if (getProtocolEra(request) === 'handshake') {
-      // Before initialization, a client cannot handle session messages.
+      // Stored messages must wait until the client is initialized.
       if (request.method !== 'initialize') outbox.deliverTo(call);
     } else {
       // Without a session, a client cancels by closing the POST (MCP 2026-07-28).
@@ -193,7 +195,7 @@ export class HttpServerTransport {
       const { mayHaveRun } = callInfo;
       answer = toErrorResponse(request.id, thrown, mayHaveRun);
       const isGone = thrown instanceof AgentCoreError && thrown.code === 'upstream';
-      // After a 404, an MCP client starts a new session and sends the request again. Use 404 only
+      // An MCP client reacts to a 404 with a new session, and sends the request again. Send it only
       // if the server never received the request.
       if (path === '/mcp' && isGone && !mayHaveRun) status = 404;
     } finally {
@@ -220,7 +222,7 @@ export class HttpServerTransport {
     });
   }
 
-  /** An MCP client with the id of another session must initialize again. */
+  /** False if the request has the id of another session, unless it starts a conversation. */
   #isOurSession(
     request: IncomingMessage,
     messages: readonly (JsonRpcMessage | InvalidMessage)[],
@@ -241,16 +243,16 @@ export class HttpServerTransport {
   }
 }
 
-/** Sender of a notification that came without a request. */
+/** Sender of a client notification. Without an open request, nothing can be sent back. */
 const NOBODY: Peer = {
   request: () => Promise.reject(new AgentCoreError('usage', 'Nobody waits for this')),
   notify: () => Promise.resolve(),
 };
 
 /**
- * mcp-agentcore-proxy reads a POST to its end before it continues, so a server request must end the
- * POST. Such a client is detected by what it omits. Either it does not accept event streams, or it
- * lacks the protocol version header after `initialize`.
+ * True for clients with one message per POST, such as mcp-agentcore-proxy. They read a POST to its
+ * end before they continue, so a server request must end it. They do not accept event streams, or
+ * lack the protocol version header after `initialize`.
  */
 function expectsSingleMessage(http: IncomingMessage, request: JsonRpcRequest): boolean {
   if (!acceptsMediaType(http, 'text/event-stream')) return true;
@@ -286,13 +288,10 @@ function refuse(
   response.writeHead(status, { 'content-type': 'application/json' }).end(bytes);
 }
 
-/**
- * Milliseconds. A person may have to answer, but the server must not wait for ever if the client
- * has gone.
- */
+/** Milliseconds for an answer after the client request has ended. A person may have to decide. */
 const MAX_ANSWER_TIME_MS = 10 * 60_000;
 
-/** The server's open requests to the client, by their id at the client. */
+/** The server's open requests to the client, by the id on the client's side. */
 class PendingServerRequests {
   #last = 0;
   readonly #open = new Map<string, Question>();
@@ -302,6 +301,7 @@ class PendingServerRequests {
     this.#outbox = outbox;
   }
 
+  /** Sends a server request on a call's POST. Resolves with the client's response. */
   ask(
     request: JsonRpcRequest,
     call: HttpServerCall,
@@ -321,7 +321,7 @@ class PendingServerRequests {
       };
       const takeBack = () => {
         reject(signal.reason);
-        // With one message per POST, the client still owes a POST, and the call continues on it.
+        // With one message per POST, the client will still send a POST. The call continues on it.
         if (!call.takesTurns) close();
         const { notification } = signal.reason as Partial<CancelledError>;
         if (!notification) return;
@@ -357,8 +357,8 @@ class PendingServerRequests {
   }
 
   /**
-   * Called when a client request ends. On stdio, a server request does not name its client request.
-   * The client may therefore still answer the server requests of this call.
+   * Called when a client request ends. Its server requests stay open for a limited time: on stdio,
+   * they do not name their client request, so they may belong to another one.
    */
   release(call: HttpServerCall): void {
     for (const question of this.#open.values()) if (question.call === call) question.expire();
@@ -377,6 +377,7 @@ class PendingServerRequests {
   }
 }
 
+/** An open server request. */
 interface Question {
   readonly call: HttpServerCall;
   readonly answer: (response: JsonRpcResponse) => void;
@@ -388,8 +389,8 @@ interface Question {
 interface HttpServerCallOptions {
   readonly reply: HttpServerReply;
   /**
-   * True if the client sends and receives one message per POST. A server request then ends the
-   * POST.
+   * True for a client with one message per POST: a server request ends the POST, and the client's
+   * answer opens the next one.
    */
   readonly takesTurns: boolean;
   readonly questions: PendingServerRequests;
@@ -398,8 +399,8 @@ interface HttpServerCallOptions {
 }
 
 /**
- * An open request of an HTTP client. It is also the client's peer for the request: server messages
- * go out on the request's POST.
+ * An open request of an HTTP client. For the relay it is the client as a peer: server messages are
+ * sent on the request's POST.
  */
 class HttpServerCall implements Peer {
   readonly asked: JsonRpcRequest;
@@ -408,7 +409,7 @@ class HttpServerCall implements Peer {
   readonly #questions: PendingServerRequests;
   readonly #outbox: Outbox;
   #reply: HttpServerReply;
-  /** Set until the client has sent the POST with the response to a server request. */
+  /** Set while the client has to answer a server request in its next POST. */
   #turnOfClient: { readonly over: Promise<void>; readonly end: () => void } | undefined;
 
   constructor(
@@ -423,7 +424,7 @@ class HttpServerCall implements Peer {
   }
 
   request(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
-    // The client has closed the POST but may send another one.
+    // The POST has ended. Wait for the next one, unless the client's answer will open it.
     if (this.#reply.isOver && !this.takesTurns) return this.#outbox.request(request, context);
     return this.#questions.ask(request, this, context.signal);
   }
@@ -433,7 +434,7 @@ class HttpServerCall implements Peer {
     await this.say(notification);
   }
 
-  /** Returns false if the call's POST cannot carry the message. */
+  /** Sends a message on the call's POST. Resolves with false if the POST cannot carry it. */
   say(message: JsonRpcMessage): Promise<boolean> {
     return this.#reply.say(message);
   }
@@ -472,8 +473,8 @@ class HttpServerCall implements Peer {
 }
 
 /**
- * Response to a POST: JSON for a single message. It becomes an event stream if another message
- * comes before the last response.
+ * The HTTP response to a POST. It is JSON if there is a single message, and an event stream if
+ * another message precedes the last response.
  */
 class HttpServerReply {
   readonly #response: ServerResponse;
@@ -493,8 +494,8 @@ class HttpServerReply {
   }
 
   /**
-   * Sends a message other than a response. Resolves when there is room for more, or with false if
-   * the message cannot be sent.
+   * Sends a message other than a response. Resolves when there is room for more; with false if the
+   * message cannot be sent.
    */
   async say(message: JsonRpcMessage): Promise<boolean> {
     if (this.isOver || !this.#takesStream) return false;
@@ -511,7 +512,7 @@ class HttpServerReply {
     if (this.#owed === 0) this.#response.end();
   }
 
-  /** Ends the POST with a message for the client to answer. */
+  /** Ends the POST with a server request. The client answers it in its next POST. */
   async handOver(message: JsonRpcMessage): Promise<void> {
     if (this.isOver) return;
     if (!this.#response.headersSent) return this.#json(message, 200);
@@ -519,7 +520,7 @@ class HttpServerReply {
     this.#response.end();
   }
 
-  /** Drops one outstanding response, because its request was cancelled. */
+  /** Removes one outstanding response, because its request was cancelled. */
   forgo(): void {
     this.#owed--;
     if (this.#owed > 0 || this.isOver) return;

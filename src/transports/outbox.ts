@@ -9,13 +9,14 @@ import {
 } from '../mcp/message.ts';
 import type { Peer, RequestContext } from '../relay/peer.ts';
 
+/** Bounds of all stored messages together, and of the waiting time of each in milliseconds. */
 const MAX_WAITING_MESSAGES = 256;
 
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 
 export const MAX_WAIT_MS = 60_000;
 
-/** A server message waiting for a POST of the client. */
+/** A server message until the client sends a POST. */
 interface WaitingMessage {
   readonly message: JsonRpcMessage;
   /** Sends the message on a call's POST. */
@@ -25,13 +26,13 @@ interface WaitingMessage {
 }
 
 /**
- * The client between its requests. HTTP gives the server no way to reach the client then. Its
- * messages wait here and go out on the stream of the client's next request. Their number, size and
+ * The peer for server messages between client requests. Over HTTP the server cannot reach the
+ * client then, so messages wait for the stream of the next client request. Their number, size and
  * waiting time are bounded.
  */
 export class Outbox implements Peer {
   readonly #log: Log;
-  /** In the order sent. */
+  /** Oldest first. */
   readonly #waiting = new Set<WaitingMessage>();
   #bytes = 0;
 
@@ -48,7 +49,7 @@ export class Outbox implements Peer {
     });
   }
 
-  /** Resolves at once: if the server waited for the client, it could not answer the client. */
+  /** Resolves at once: a server that waits for delivery could not answer the client's request. */
   async notify(notification: JsonRpcNotification, context: RequestContext): Promise<void> {
     if (isRequestScoped(notification)) {
       this.#log('debug', `${notification.method} belongs to no open request`);
@@ -109,7 +110,7 @@ export class Outbox implements Peer {
     this.#makeRoom(waiting);
   }
 
-  /** Drops notifications first, then the newest message. */
+  /** Drops the oldest notifications first, then the new message. */
   #makeRoom(last: WaitingMessage): void {
     const isOver = () =>
       this.#waiting.size > MAX_WAITING_MESSAGES || this.#bytes > MAX_WAITING_BYTES;

@@ -1,16 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 
-/** The reason for rejecting a request before its body is read. */
+/** A rejection of a request, before its body is read. */
 interface RequestRefusal {
   readonly status: 403 | 415;
   readonly reason: string;
 }
 
 /**
- * Rejects requests from web pages: a foreign `Origin` or a body other than JSON. On a loopback
- * address it also rejects a foreign `Host`, against DNS rebinding. A container listens on all
- * addresses and has no name, so it accepts any `Host`.
+ * Rejects requests from web pages: a foreign `Origin`, or a body other than JSON. On a loopback
+ * address it also rejects a foreign `Host`, against DNS rebinding. On other addresses, as in a
+ * container, any `Host` is accepted.
  *
  * @param host Listening address.
  */
@@ -64,7 +64,7 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
-    // Read the rest of an oversized body without keeping it, or the client could not read the
+    // Read and discard the rest of an oversized body. Otherwise the client cannot read the
     // response.
     if (length > limit) chunks.length = 0;
     else chunks.push(chunk);

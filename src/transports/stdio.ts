@@ -28,10 +28,10 @@ import {
   toInvalidMessageResponse,
 } from '../relay/peer.ts';
 
-/** Limit of the other side's notifications in delivery. */
+/** Maximum notifications of the other side in delivery. Further ones are dropped. */
 const MAX_UNSETTLED = 1_000;
 
-/** Time to write the last responses, in milliseconds. */
+/** Milliseconds to write the last responses. */
 const WRITE_TIMEOUT_MS = 300;
 
 export interface StdioConnectionOptions {
@@ -39,7 +39,7 @@ export interface StdioConnectionOptions {
   readonly output: Writable;
   /** Maximum size of a message in bytes. */
   readonly messageLimit: number;
-  /** Limit of the other side's open requests. At the limit, reading pauses. */
+  /** Maximum open requests of the other side. At the maximum, reading pauses. */
   readonly openLimit: number;
   /** The MCP role of the other side. {@link readMessages} is more tolerant of a server. */
   readonly otherSide: Sender;
@@ -63,9 +63,9 @@ interface Outgoing {
 }
 
 /**
- * An MCP conversation over a pair of byte streams, with one message per line. Passes each incoming
- * request to the serving peer and writes exactly one response, or none if the request was
- * cancelled. For the rest of the relay, the connection is the peer of the other side.
+ * An MCP conversation over a pair of byte streams, with one message per line. For the relay, it is
+ * the other side as a peer. It passes each incoming request to the serving peer and writes exactly
+ * one response, or none if the request was cancelled.
  */
 export class StdioConnection implements Peer {
   readonly #options: StdioConnectionOptions;
@@ -85,7 +85,10 @@ export class StdioConnection implements Peer {
     this.#writer = new MessageWriter(options.output, options.onOutputClosed);
   }
 
-  /** Serves the other side until its input ends. Requests may still be open then. */
+  /**
+   * Passes the other side's messages to a peer. Resolves at the end of input. Requests may still be
+   * open then.
+   */
   async serve(peer: Peer): Promise<void> {
     const { input, messageLimit, otherSide, onDropped } = this.#options;
     try {
@@ -100,7 +103,7 @@ export class StdioConnection implements Peer {
         }
       }
     } catch (thrown) {
-      // A broken input counts as ended. If `close()` destroyed the input, do not report it.
+      // A broken input counts as ended. If `close()` destroyed it, the error is expected.
       if (!this.#ended) onDropped(`The input broke: ${getErrorMessage(thrown)}`);
     } finally {
       this.#end();
@@ -147,10 +150,9 @@ export class StdioConnection implements Peer {
   }
 
   /**
-   * Ends the conversation. Long-lived streams end at once. Other open requests may still be
-   * answered; after `grace` milliseconds, or if `hurry` aborts, they get an error. Notifications
-   * are delivered in the same time. Resolves even if the last responses are not written yet: see
-   * {@link flushed}.
+   * Ends the conversation. Subscriptions end at once. Other open requests and notifications have
+   * `grace` milliseconds, or until `hurry` aborts. Then the requests get an error. Does not wait
+   * until the last responses are written: see {@link flushed}.
    */
   async close(grace: number, hurry?: AbortSignal): Promise<void> {
     this.#end();
@@ -167,8 +169,7 @@ export class StdioConnection implements Peer {
   }
 
   /**
-   * Resolves when all responses are written, or after 300 ms: the other side may have stopped
-   * reading.
+   * Resolves when all responses are written, or after 300 ms if the other side does not read.
    */
   async flushed(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
@@ -235,8 +236,8 @@ export class StdioConnection implements Peer {
   }
 
   /**
-   * Resolves when another request may open. While the proxy waits for a response from the other
-   * side, reading continues: the open requests may depend on it.
+   * Resolves when another request may open. Reading continues beyond the maximum while the other
+   * side owes a response, because the open requests may depend on it.
    */
   async #room(): Promise<void> {
     while (this.#isFull && this.#outgoing.size === 0 && !this.#ended) {
@@ -255,7 +256,7 @@ export class StdioConnection implements Peer {
     }
     if (this.#options.otherSide === 'server') {
       this.#options.onDropped(`Dropped a line that is no message: ${fault.reason}`);
-      // Other output of a server needs no response, but its requests do.
+      // Only an invalid request needs a response. Other output of a server does not.
       if (!fault.id) return;
     }
     await this.#writer.write(toInvalidMessageResponse(fault).bytes);
@@ -324,8 +325,8 @@ export class StdioConnection implements Peer {
 }
 
 /**
- * The `notifications/cancelled` for one of our requests. Keeps the sender's notification, if there
- * is one, with our id.
+ * Creates the `notifications/cancelled` for a request of ours. If the sender sent one, it is kept,
+ * with our id.
  */
 function createCancelledNotification(id: RequestId, reason: unknown): JsonRpcNotification {
   const given = reason instanceof CancelledError ? reason.notification : undefined;
@@ -338,7 +339,7 @@ function createCancelledNotification(id: RequestId, reason: unknown): JsonRpcNot
 
 const LINE_FEED = Buffer.from('\n');
 
-/** Below this size in bytes, one write of a copy costs less than two writes. */
+/** Size in bytes below which one write of a copy costs less than two writes. */
 const WORTH_COPYING = 16 * 1024;
 
 /**
@@ -359,7 +360,7 @@ class MessageWriter {
       this.#release();
       onClosed();
     };
-    // A closed reader is not an error: drop all later messages.
+    // If the reader has closed the stream, drop all later messages. This is not an error.
     output.on('error', close);
     output.on('close', close);
     output.on('drain', () => this.#release());

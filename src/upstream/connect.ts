@@ -48,24 +48,24 @@ export type ServerSettings =
     }
   | { readonly kind: 'gateway'; readonly gateway: GatewayAddress };
 
-/** STS returns the same in every region of a partition. Used if no region is configured. */
+/** Region for STS if none is configured. All regions of a partition return the same caller. */
 const ANY_REGION = 'us-east-1';
 
-/** The settings that decide how to connect. */
+/** The part of the proxy's settings for the connection to the server. */
 interface ConnectSettings {
   readonly server: ServerSettings;
   readonly authorization: AuthorizationSettings;
   readonly profile: string | undefined;
   readonly mode: SessionMode;
   readonly timeouts: Timeouts;
-  /** Whether to stop the sessions when the proxy ends. */
+  /** True if the sessions are stopped when they or the proxy end. */
   readonly stopsSessions: boolean;
 }
 
 interface ServerOptions {
   readonly settings: ConnectSettings;
   readonly service: ServiceSettings;
-  /** IAM credentials. May be unused if the gateway or runtime takes bearer tokens. */
+  /** IAM credentials. Unused if the server requires bearer tokens. */
   readonly credentials: CredentialProvider;
   readonly clock: SigningClock;
   /** The assumed role, as recorded in the journal. */
@@ -74,14 +74,14 @@ interface ServerOptions {
   readonly network: Network;
   readonly journal: JournalWriter;
   readonly log: Log;
-  /** Logs what the journal has in a record of its own. */
+  /** Like `log`, but without an error record in the journal. For events with another record. */
   readonly say: Log;
   readonly tools: ToolHeaderCatalog;
-  /** Interceptor for the handshakes that the proxy repeats. */
+  /** Retries the requests of the handshakes sent by the proxy. */
   readonly handshakeRetry: Interceptor;
 }
 
-/** The proxy's server. */
+/** The connected server. */
 interface Server {
   /** ARN or URL. */
   readonly name: string;
@@ -94,6 +94,9 @@ interface Server {
 }
 
 /**
+ * Creates the connection to a runtime or a gateway: endpoint, authorization, and sessions. Sends no
+ * message yet.
+ *
  * @throws {AgentCoreError} `usage` or `config`
  */
 export function openUpstream(options: ServerOptions): Promise<Server> {
@@ -223,7 +226,7 @@ function createCommonOptions({ settings, tools, handshakeRetry, log }: ServerOpt
   };
 }
 
-/** Caches the caller. A failure is not cached. */
+/** Returns a function for the caller's ARN or token subject. It caches success but not failure. */
 function createPrincipalReader(
   { settings, service, credentials, env, network }: ServerOptions,
   token: CachedToken | undefined,
@@ -250,7 +253,7 @@ function createPrincipalReader(
   };
 }
 
-/** An identity's session is shared by the subject of the token. */
+/** Returns the subject of the bearer token. It names the caller, also for identity sessions. */
 async function readTokenSubject(token: CachedToken): Promise<string> {
   const { getTokenSubject: holderOf } = await import('../aws/auth/bearer-token.ts');
   const holder = holderOf(await token.get());

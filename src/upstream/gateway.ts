@@ -11,8 +11,8 @@ interface GatewayInvokerOptions extends HttpClientOptions {
 }
 
 /**
- * Calls an AgentCore gateway. The SDKs have no client for InvokeGateway: it is MCP over Streamable
- * HTTP.
+ * Sends messages to an AgentCore gateway by MCP over Streamable HTTP. The AWS SDKs have no client
+ * for InvokeGateway.
  */
 export class GatewayInvoker implements Upstream {
   readonly noun = 'gateway';
@@ -104,8 +104,8 @@ const GATEWAY_STATUS_DESCRIPTIONS: Readonly<Record<number, StatusDescription>> =
 };
 
 /**
- * A client's session with a gateway. It has no microVM and costs nothing, so the journal does not
- * contain it. The gateway ends its sessions itself, after eight hours at the latest.
+ * A client's session with a gateway. It has no microVM and costs nothing, so it is not recorded in
+ * the journal. The gateway ends it after at most eight hours.
  */
 class GatewaySession implements UpstreamSession {
   readonly id: string;

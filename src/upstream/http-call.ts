@@ -27,24 +27,21 @@ const CANCELLED_LINGER = 1_000;
 /** Milliseconds for remaining messages after the response. */
 const ANSWERED_LINGER = 5_000;
 
-/** Limit of the server's open requests on one stream; further ones are rejected. */
+/** Maximum open server requests of one call. Further ones are rejected. */
 const MAX_SERVER_REQUESTS = 100;
 
-/**
- * Limit of kept responses with a missing or wrong id. With two, neither can be matched by
- * exclusion.
- */
+/** Maximum kept responses with a missing or wrong id. Two wrong ids already exclude a match. */
 const MAX_MISADDRESSED = 2;
 
 interface HttpCallOptions {
-  /** Name of the server in messages. */
+  /** Kind of server, as named in error messages. */
   readonly noun: string;
   /** The request with its id at the server. */
   readonly request: JsonRpcRequest;
   readonly exchange: RequestContext;
   readonly messageLimit: number;
   readonly log: Log;
-  /** Sends the client's notification to the server, in this call's session. */
+  /** Sends a client notification to the server in the session of this call. */
   readonly tell: (notification: JsonRpcNotification) => Promise<void>;
   /** Sends the client's response to a server request. Resolves with the reply. */
   readonly respond: (response: JsonRpcResponse, signal: AbortSignal) => Promise<HttpReply>;
@@ -67,7 +64,7 @@ export class HttpCall {
   #linger: NodeJS.Timeout | undefined;
   #sent = false;
   #answered = false;
-  /** Errors without an id and responses with a wrong id. */
+  /** Responses with a missing or wrong id. */
   readonly #misaddressed: JsonRpcResponse[] = [];
   /** The first dropped invalid message. */
   #dropped: InvalidMessage | undefined;
@@ -81,15 +78,12 @@ export class HttpCall {
     return this.#abort.signal;
   }
 
-  /**
-   * Called when the request leaves the machine. Before that, the server need not be notified of a
-   * cancellation.
-   */
+  /** Called right before the request leaves the machine. From then on, a cancellation is sent. */
   sent(): void {
     this.#sent = true;
   }
 
-  /** Ends the call at once. Its waiting callers get `reason`. */
+  /** Ends the call at once. `run` rejects with `reason`. */
   end(reason: Error): void {
     this.#abort.abort(reason);
     this.#takeBackQuestions();
@@ -178,15 +172,15 @@ export class HttpCall {
           const id = readIdAt(message, ['params', 'requestId']);
           const own = this.#serverRequests.get(id?.key ?? '');
           if (own) return own.abort(new CancelledError(message));
-          // With a session, this can only cancel a server request, under an id unknown to the
-          // client. Without a session, it ends the request's own subscription.
+          // The id is no open server request. With a session, it is unknown to the client: drop it.
+          // Without a session, the notification ends the subscription of this request: forward it.
           if (getProtocolEra(request) === 'handshake') return;
         }
         return context.sender.notify(message, context);
     }
   }
 
-  /** Skips an invalid message. A heartbeat, for example, must not fail the call. */
+  /** Drops an invalid message. A heartbeat, for example, must not fail the call. */
   #drop(fault: InvalidMessage, answer: (response: JsonRpcResponse) => void): void {
     const { log, noun } = this.#options;
     // Warn once per call: a heartbeat may arrive every second.
@@ -198,7 +192,7 @@ export class HttpCall {
       this.#begin(this.#respond(toInvalidMessageResponse(fault), 'malformed request', answer));
   }
 
-  /** An error without an id or a response with a wrong id may still belong to this call. */
+  /** Keeps a response with a missing or wrong id: it may still belong to this call. */
   #keepMisaddressed(response: JsonRpcResponse): void {
     const { log } = this.#options;
     if (!this.#answered && this.#misaddressed.length < MAX_MISADDRESSED) {
@@ -209,9 +203,9 @@ export class HttpCall {
   }
 
   /**
-   * Matches a leftover response when the stream ends without one. An error without an id belongs to
-   * this request, the only one on its POST. The same applies to a single error with a wrong id, and
-   * to a single response whose id differs only in type.
+   * Matches a kept response to the request if the stream ends without a correct one. The request is
+   * the only one on its POST, so an error without an id belongs to it. The same applies to a single
+   * error with a wrong id, and to a single response with an id of the wrong type.
    */
   #answerMisaddressed(answer: (response: JsonRpcResponse) => void): void {
     const { request, log } = this.#options;
@@ -263,7 +257,7 @@ export class HttpCall {
       reply = await respond(response, this.signal);
     } catch (thrown) {
       if (this.signal.aborted || isShutdown(thrown)) return;
-      // The server would wait for a response that cannot arrive, so end the call.
+      // The response cannot arrive, and the server would wait for it. End the call.
       const reason = `The answer to the ${noun}'s ${what} could not be delivered: ${getErrorMessage(thrown)}`;
       log('error', reason);
       return this.end(new AgentCoreError('connection', reason, { cause: thrown }));
@@ -278,8 +272,8 @@ export class HttpCall {
   }
 
   /**
-   * Sends a server request to the client. Resolves with the response, or `undefined` if it is no
-   * longer needed.
+   * Sends a server request to the client. Resolves with `undefined` if its response is no longer
+   * needed.
    */
   async #ask(message: JsonRpcRequest): Promise<JsonRpcResponse | undefined> {
     const { exchange: context, onServerRequest } = this.#options;

@@ -21,9 +21,7 @@ import {
 import { isMessageEvent, readEvents, type StreamEvent } from '../mcp/sse.ts';
 import type { OutgoingMessage } from './upstream.ts';
 
-/**
- * Milliseconds. Must exceed the maximum duration of a silent stream: AgentCore's limit is one hour.
- */
+/** Minimum read timeout of a long-lived stream in milliseconds. AgentCore's limit is one hour. */
 const STREAM_LIMIT = 61 * 60 * 1000;
 
 /** Milliseconds to cache the server's authorization method. */
@@ -40,7 +38,7 @@ export interface HttpClientOptions {
   readonly timeouts: Timeouts;
 }
 
-/** Sends authorized POST requests to one URL. */
+/** Sends authorized POST requests to the server's URL. */
 export class HttpClient {
   readonly #options: HttpClientOptions;
   readonly #target: RequestTarget;
@@ -59,7 +57,7 @@ export class HttpClient {
   }
 
   /**
-   * The authorization method requested by the server from an unauthorized caller. Never rejects.
+   * Detects the server's authorization method by an unauthorized request. Cached. Never rejects.
    */
   wanted(): Promise<AuthProbeResult['method']> {
     const now = performance.now();
@@ -74,8 +72,10 @@ export class HttpClient {
   }
 
   /**
-   * Resolves with the head of the reply, whatever its status. Throws like {@link post} and the
+   * Resolves with the reply after its headers, for every status. Throws like {@link post} and the
    * authorizer.
+   *
+   * @param more Further headers. The headers of the message override them.
    */
   async send(
     { session, headers, body, signal, onSend, longLived, urgent }: OutgoingMessage,
@@ -125,7 +125,7 @@ export class HttpClient {
   }
 }
 
-/** True if the error is a rejection of the caller that a renewal may resolve. */
+/** True if the server rejected the caller, and renewed authorization may help. */
 function isAuthFailure(thrown: unknown, method: Authorizer['method']): boolean {
   if (!(thrown instanceof AgentCoreError)) return false;
   const { name, status, wants, source } = thrown.data ?? {};
@@ -135,11 +135,11 @@ function isAuthFailure(thrown: unknown, method: Authorizer['method']): boolean {
 }
 
 /**
- * Parses the messages of a 2xx reply, in order and as soon as each is complete. Yields a fault for
- * each invalid message, and nothing for an empty body.
+ * Parses the messages of a 2xx reply, an event stream or one body. Yields each message when it is
+ * complete, a fault for each invalid one, and nothing for an empty body.
  *
  * @param limit Maximum bytes of one message.
- * @param noun Name of the server in messages.
+ * @param noun Kind of server, as named in error messages.
  * @throws {AgentCoreError} `protocol` if a message is larger.
  */
 export async function* readReplyMessages(

@@ -14,10 +14,13 @@ import {
 } from '../mcp/message.ts';
 import { findPlatformError } from '../mcp/platform-errors.ts';
 
-/** The meaning of an HTTP status, and the user's next step. */
+/** The meaning of an HTTP status, as parts of an error message. */
 export interface StatusDescription {
+  /** JSON-RPC error code for the client. */
   readonly code: number;
+  /** The cause, as a sentence without a period. */
   readonly what: string;
+  /** The user's next step, as a phrase. */
   readonly todo: string;
 }
 
@@ -30,7 +33,7 @@ export interface ErrorContext extends Caller {
   readonly sessionHeader?: string;
 }
 
-/** Errors with a more exact name than their status (AWS "Common Errors"). */
+/** Descriptions by exception name, more exact than the status (source: AWS "Common Errors"). */
 const NAMED: Readonly<Record<string, Pick<StatusDescription, 'what' | 'todo'>>> = {
   ExpiredTokenException: {
     what: 'The AWS credentials have expired',
@@ -51,7 +54,7 @@ const NAMED: Readonly<Record<string, Pick<StatusDescription, 'what' | 'todo'>>> 
  * server's JSON-RPC error if the body contains one.
  *
  * @param request The request as sent; `undefined` for a notification or a response.
- * @throws {AgentCoreError} `upstream` with the cause, in all other cases.
+ * @throws {AgentCoreError} `upstream` with the cause if the body has no error for the request.
  */
 export async function describeErrorReply(
   reply: HttpReply,
@@ -70,7 +73,7 @@ export async function describeErrorReply(
     ...(isOfServer && { source: 'server' }),
     ...refusals.facts,
   };
-  // The body of AgentCore's own 401 and 403 is less exact than our description.
+  // For AgentCore's own 401 and 403, our description is more exact than the body.
   const own = isOfServer || !isAuthFailure(reply.status) ? error : undefined;
   if (own && request) {
     const httpStatus = reply.status;
@@ -100,7 +103,7 @@ export async function describeErrorReply(
   );
 }
 
-/** For a reply of the MCP server in the microVM. The server's message contains the cause. */
+/** Description of an error from the MCP server in the microVM. Its own message has the cause. */
 const OF_SERVER: StatusDescription = {
   code: ErrorCode.internalError,
   what: 'The MCP server in the runtime refused the request',
@@ -108,8 +111,9 @@ const OF_SERVER: StatusDescription = {
 };
 
 /**
- * True for a reply of the MCP server in a microVM. AgentCore is not known to send a session id with
- * its own errors. If it does, its error type or its documented text identifies it.
+ * True if the MCP server in the microVM sent the reply, rather than AgentCore. Its replies have a
+ * session id. AgentCore's errors are not known to have one. If they do, their error type or their
+ * documented text identifies them.
  */
 function isFromMicroVm(
   reply: HttpReply,
@@ -120,7 +124,7 @@ function isFromMicroVm(
     return false;
   if (error && findPlatformError(error)) return false;
   if (getHeader(reply, sessionHeader)) return true;
-  // Without a session id, a 401 or 403 is AgentCore's unless AgentCore never uses its code.
+  // Without a session id, a 401 or 403 is AgentCore's, unless its JSON-RPC code is not AgentCore's.
   const { code } = error ?? { code: ErrorCode.unauthorized };
   return (
     isAuthFailure(reply.status) &&
@@ -149,7 +153,7 @@ function getStatusDescription(
   );
 }
 
-/** An error without an id answers the only request of its POST. */
+/** Assigns an error without an id to the only request of its POST, and adds the facts. */
 function withFacts(
   error: JsonRpcResponse,
   request: JsonRpcRequest,
@@ -170,8 +174,8 @@ function parseJsonRpcError(body: Buffer): JsonRpcResponse | undefined {
 }
 
 /**
- * Whether the call may have taken effect. If AgentCore's model defines the status, the call never
- * reached the server. A 424 did reach it, unless the text concerns the container's start.
+ * Returns `refused` if the call did not reach the server: AgentCore's model defines the status. For
+ * a 424 the call reached the container, unless the container did not start.
  */
 function getRefusalOutcome(
   status: number,
@@ -184,13 +188,11 @@ function getRefusalOutcome(
 
 const STARTING = /^Runtime initialization time exceeded/;
 
-/** The kind of server and the caller's authorization method. */
+/** The authorization method of the caller, and the kind of server. */
 interface Caller {
   readonly noun: 'runtime' | 'gateway';
   readonly method: Authorizer['method'];
-  /**
-   * The authorization method requested by the server from an unauthorized caller. Never rejects.
-   */
+  /** Detects the server's authorization method by an unauthorized request. Never rejects. */
   readonly wanted: () => Promise<AuthProbeResult['method']>;
 }
 
@@ -204,7 +206,7 @@ interface CallerRefusal {
   readonly detail?: string;
 }
 
-/** AgentCore's message for a request with the wrong authorization method, as reported by users. */
+/** AgentCore's message for a wrong authorization method (source: reports of users). */
 const MISMATCH = /authorization method mismatch/i;
 
 const SET_BEARER =
@@ -213,9 +215,8 @@ const SET_BEARER =
 const SET_IAM = 'set AGENTCORE_AUTH to iam, and AWS_PROFILE to the profile to sign with';
 
 /**
- * Explains a 401 or 403 beyond its status; `undefined` if there is nothing to add. If the reply
- * does not show whether the server takes signatures or tokens, the proxy sends an unauthorized
- * request to find out.
+ * Explains a 401 or 403 beyond its status; `undefined` if there is nothing to add. Sends an
+ * unauthorized request if the reply does not show the server's authorization method.
  */
 async function describeAuthFailure(
   refusal: {
@@ -293,15 +294,15 @@ function describeMismatch(
 }
 
 /**
- * True if the server may have rejected an offered session id. A server that assigns its ids rejects
- * others as invalid or unknown.
+ * True if the server may have rejected an offered session id. If a server assigns its own ids, it
+ * rejects others as invalid or unknown.
  */
 export function isUnknownSessionError(thrown: unknown): boolean {
   const status = thrown instanceof AgentCoreError ? thrown.data?.status : undefined;
   return status === 400 || status === 404;
 }
 
-/** The same for a rejection in a JSON-RPC error. */
+/** Like {@link isUnknownSessionError}, for a rejection by a JSON-RPC error. */
 export function isRefusedError(response: JsonRpcResponse): boolean {
   const code = response.error?.code;
   return (
@@ -314,8 +315,8 @@ export function isRefusedError(response: JsonRpcResponse): boolean {
 }
 
 /**
- * True for a 404 that may concern the request's session id. In MCP 2026-07-28 an unknown method has
- * the same status, but its own code.
+ * True for a 404 about the request's session id. In MCP 2026-07-28 an unknown method has the same
+ * status, but its own code.
  */
 export function isUnknownId(answer: JsonRpcResponse | AgentCoreError): boolean {
   if (answer instanceof AgentCoreError) return answer.data?.status === 404;

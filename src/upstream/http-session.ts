@@ -34,13 +34,13 @@ interface HttpSessionOptions {
   readonly onOfferRefused: () => void;
   /** True if messages of MCP 2026-07-28 carry an `Mcp-Session-Id` as a routing hint. */
   readonly sendsHint: () => boolean;
-  /** Called if the server takes the hint for an unknown session. */
+  /** Called if the server treats the hint as an unknown session. */
   readonly onHintRefused: () => void;
   /** Shared by all sessions with this server, and updated by each `tools/list` of 2026-07-28. */
   readonly tools: ToolHeaderCatalog;
   /** Called with each server request before the client receives it. */
   readonly onServerRequest: (request: JsonRpcRequest) => JsonRpcRequest;
-  /** True if the session ends with its only call: later responses are then impossible. */
+  /** True if the session ends with its only call. Server requests are then cancelled. */
   readonly endsWithCall: boolean;
   /** Aborts when the program ends. */
   readonly closing: AbortSignal;
@@ -48,7 +48,7 @@ interface HttpSessionOptions {
   readonly log: Log;
 }
 
-/** The server within one session. */
+/** One session with the server. Numbers requests, adds headers, and records the ids of replies. */
 export class HttpSession implements Peer {
   readonly session: UpstreamSession;
   readonly #options: HttpSessionOptions;
@@ -70,8 +70,8 @@ export class HttpSession implements Peer {
 
   async notify(notification: JsonRpcNotification, exchange?: RequestContext): Promise<void> {
     const reply = await this.#post(notification, this.#options.closing, exchange?.beforeSend);
-    // The message is delivered once the head of the reply arrives. Reading the body frees the
-    // connection, and the body may be an error of AgentCore.
+    // The message is delivered when the reply's headers arrive. Read the body in the background: it
+    // may be an error of AgentCore, and the connection is free only afterwards.
     const ended = this.session.callBegins();
     reply
       .whole(SMALL_BODY)
@@ -92,7 +92,7 @@ export class HttpSession implements Peer {
     return this.#hasAnswered;
   }
 
-  /** Ends all open calls. Their callers get `reason`. */
+  /** Ends all open calls. They reject with `reason`. */
   close(reason: Error): void {
     for (const call of this.#calls) call.end(reason);
   }
@@ -141,7 +141,8 @@ export class HttpSession implements Peer {
     const result = response && !response.error ? parseResult(response) : undefined;
     if (isObject(result) && typeof result.protocolVersion === 'string') {
       session.protocolVersion = result.protocolVersion;
-      // If that session has ended, the server may reject its id with any error.
+      // The server assigned another id, so it does not accept offers. After the session has ended,
+      // the server may reject an offered id with any error.
       if (isOffered && session.mcpSessionId !== session.id) onOfferRefused();
     }
     return response as JsonRpcResponse;
@@ -154,8 +155,8 @@ export class HttpSession implements Peer {
     mcpSessionId: string | undefined,
   ): Promise<JsonRpcResponse> {
     const { session } = this.#options;
-    // Without a session, an id is only valid within its POST, and the server repeats it in
-    // subscription messages. Within a session, ids must be unique.
+    // Within a session, ids must be unique. Without one, the id is valid within its POST only. Keep
+    // it then, because the server repeats it in subscription messages.
     const sent =
       getProtocolEra(request) === 'stateless'
         ? request
@@ -235,7 +236,7 @@ export class HttpSession implements Peer {
       ...this.#sessionHeaders(id),
       ...(message.kind === 'notification' && createStandardHeaders(message)),
     };
-    // If the session were stopped before this message arrives, the message would start a new one.
+    // Counts as a call: if the session stops before this message arrives, it starts a new one.
     const delivered = this.session.callBegins();
     const attempt: Attempt = { isSent: false };
     try {
@@ -301,7 +302,7 @@ export class HttpSession implements Peer {
     }
   }
 
-  /** The stateless era has no session id, but the platform routes by one. */
+  /** Routing hint for the stateless era: AgentCore routes by `Mcp-Session-Id`. */
   get #hint(): string | undefined {
     return this.#options.sendsHint() ? this.session.routingId : undefined;
   }
@@ -343,13 +344,13 @@ function hasNotRun(thrown: unknown): boolean {
   return outcome === 'not sent' || outcome === 'refused';
 }
 
-/** True for an AgentCore error that started no microVM. A failed container did have one. */
+/** True for an error of AgentCore without a microVM. A failed container had one. */
 function isRefusedByPlatform({ error }: JsonRpcResponse): boolean {
   if (!error || error.code === ErrorCode.containerFailed) return false;
   return findPlatformError(error)?.outcome === 'refused';
 }
 
-/** Records the ids assigned by AWS to the attempt. */
+/** Records the session, the ids assigned by AWS, and `Retry-After` of an attempt. */
 function follow(callInfo: CallInfo, { headers }: HttpReply, session: UpstreamSession): void {
   callInfo.session = session.key;
   callInfo.retryAfter = parseRetryAfter(getHeaderText(headers['retry-after']));

@@ -16,8 +16,9 @@ interface InvokerOptions extends Omit<HttpClientOptions, 'url'> {
 }
 
 /**
- * Calls InvokeAgentRuntime. The SDK's client does not fit. It hides JSON-RPC errors behind 4xx
- * statuses, and it sends no bearer tokens. It also retries after a 5xx, which may run a tool twice.
+ * Sends messages to a runtime by InvokeAgentRuntime. The SDK's client does not fit: it hides the
+ * JSON-RPC errors of 4xx replies and sends no bearer tokens. It also retries after a 5xx, so a tool
+ * may run twice.
  */
 export class RuntimeInvoker implements Upstream {
   readonly noun = 'runtime';

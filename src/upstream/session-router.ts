@@ -27,20 +27,23 @@ interface SessionRouterOptions {
   readonly mode: SessionMode;
   readonly sessions: UpstreamSessions;
   readonly tools: ToolHeaderCatalog;
-  /** The id of the shared session; unused if each request has its own session. */
+  /** Returns the id of the shared session. Unused if each request has its own session. */
   readonly sessionId: () => Promise<string>;
   /** Interceptors for a request within its own session. */
   readonly alone: readonly Interceptor[];
   /**
-   * Whether such a session is stopped after its request. Otherwise it costs money until the idle
-   * timeout.
+   * True if the own session of a request is stopped after it. Otherwise it costs money until the
+   * idle timeout.
    */
   readonly endsSessions: boolean;
   readonly messageLimit: number;
   readonly log: Log;
 }
 
-/** Server end of a relay for Streamable HTTP: a runtime or a gateway. */
+/**
+ * The server as a peer of the relay. Routes each message to a session, by the session mode: one
+ * shared session, or one for each request.
+ */
 export class SessionRouter implements Peer {
   readonly #options: SessionRouterOptions;
   readonly #peers = new Set<HttpSession>();
@@ -92,7 +95,7 @@ export class SessionRouter implements Peer {
     }, ACKNOWLEDGEMENT_TIMEOUT_MS);
   }
 
-  /** Ends all open calls. */
+  /** Ends all open calls. They reject with a `shutdown` error. */
   close(): void {
     const ending = new AgentCoreError('shutdown', 'The proxy has ended');
     for (const peer of this.#peers) peer.close(ending);
@@ -103,7 +106,7 @@ export class SessionRouter implements Peer {
     this.#options.log('debug', `${method} concerns no open session and was not sent`);
   }
 
-  /** If a client initializes again, it gets a new session with the server. */
+  /** Initializes the shared session. If the client initializes again, opens a new session. */
   async #initialize(request: JsonRpcRequest, context: RequestContext): Promise<JsonRpcResponse> {
     context.signal.throwIfAborted();
     const before = this.#shared ?? (await this.#share(context.signal));
@@ -185,7 +188,7 @@ const TOKEN_IN_REQUEST = ['params', '_meta', 'progressToken'];
 
 const TOKEN_IN_PROGRESS = ['params', 'progressToken'];
 
-/** The connection to a session's server. */
+/** The receiver of a progress notification: the session behind a server request. */
 interface Listener {
   notify(notification: JsonRpcNotification): Promise<void>;
 }
@@ -197,8 +200,8 @@ interface Route {
 }
 
 /**
- * Maps the progress tokens of server requests to their sessions. Every microVM assigns its tokens
- * independently, so tokens may collide. The later one is replaced toward the client.
+ * Maps the progress tokens of server requests to their sessions. Each microVM chooses its own
+ * tokens, so tokens may collide. If they do, the client receives a replacement for the later one.
  */
 export class ProgressTokenMap {
   readonly #routes = new Map<string, Route>();
@@ -219,7 +222,8 @@ export class ProgressTokenMap {
   }
 
   /**
-   * The target of a client's progress notification, and the notification with the server's token.
+   * Finds the session of a client's progress notification. Returns it with the notification, which
+   * then has the server's token.
    */
   findRoute(
     notification: JsonRpcNotification,

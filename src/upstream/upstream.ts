@@ -1,7 +1,7 @@
 import type { HttpReply } from '../http/post.ts';
 import type { JsonRpcRequest, JsonRpcResponse } from '../mcp/message.ts';
 
-/** A message to send to the server. */
+/** A message to the server, with its session and HTTP headers. */
 export interface OutgoingMessage {
   readonly session: UpstreamSession;
   readonly headers: Readonly<Record<string, string>>;
@@ -9,29 +9,30 @@ export interface OutgoingMessage {
   readonly signal: AbortSignal;
   /** Called right before the request leaves the machine. */
   readonly onSend?: () => void;
-  /** True if an open call may wait for this message. */
+  /** True if an open call may depend on this message. It may exceed the connection limit. */
   readonly urgent?: boolean;
-  /** True for a stream that may be silent while it is open. */
+  /** True if the reply is a long-lived stream. It may be silent while it is open. */
   readonly longLived?: boolean;
 }
 
 /** Transport to an MCP server over Streamable HTTP. */
 export interface Upstream {
-  /** Name of the server in messages. */
+  /** Kind of server, as named in error messages. */
   readonly noun: 'runtime' | 'gateway';
-  /** Resolves with the head of the reply, whatever its status. */
+  /** Sends the message. Resolves with the reply after its headers, for every status. */
   invoke(invocation: OutgoingMessage): Promise<HttpReply>;
   /**
    * Converts a reply with a status other than 2xx to the response of its request. Returns the
    * server's JSON-RPC error if the body contains one.
    *
    * @param request The request as sent; `undefined` for a notification or a response.
-   * @throws {AgentCoreError} `upstream` otherwise.
+   * @throws {AgentCoreError} `upstream` if the body contains no error for the request.
    */
   readRefusal(reply: HttpReply, request: JsonRpcRequest | undefined): Promise<JsonRpcResponse>;
   /**
-   * Renews the caller's authorization. True if another attempt may succeed.
+   * Renews the caller's authorization after a rejection. True if another attempt may succeed.
    *
+   * @param thrown The error of the rejected call.
    * @param since Start of the rejected call (`performance.now()`).
    */
   renewAfter(thrown: unknown, since: number): Promise<boolean>;
@@ -39,9 +40,9 @@ export interface Upstream {
 
 /** State of a session with a server. */
 export interface UpstreamSession {
-  /** Our own id, used to start the session. */
+  /** The proxy's id for the session. For a runtime, it is the runtime session id. */
   readonly id: string;
-  /** Name in the journal, if the session is recorded. */
+  /** Key in the journal; `undefined` if the session is not recorded. */
   readonly key: string | undefined;
   /** Routing id for messages of MCP 2026-07-28, which has no sessions; `undefined` if unused. */
   readonly routingId: string | undefined;
@@ -53,33 +54,34 @@ export interface UpstreamSession {
   protocolVersion: string | undefined;
   /** The `Mcp-Session-Id` from the response to `initialize`. Later requests must repeat it. */
   readonly mcpSessionId: string | undefined;
-  /** Request ids start at 1 in each session. */
+  /** Returns the next JSON-RPC request id. Ids start at 1 in each session. */
   nextRequestNumber(): number;
   /** Registers a call. The caller must call the returned function when the call has ended. */
   callBegins(): () => void;
   /** Resolves when no call is open. */
   idle(): Promise<void>;
-  /** Resolves when the session is recorded. Await it before each invoke. */
+  /** Resolves when the journal has a record of the session. Must precede each send. */
   onRecord(): Promise<void>;
   /**
    * Stores ids from a reply. If it contains a runtime session id, a microVM replied, so the session
    * has started.
    */
   learnIds(ids: { readonly returnedId?: string; readonly mcpSessionId?: string | undefined }): void;
-  /** Called during a call if the server received an invoke or may have received it. */
+  /** Called during a call if the server received a message or may have received it. */
   accepted(): void;
-  /** As `accepted`, if an `initialize`, which may start a microVM, ended without a response. */
+  /** Like `accepted`, for an `initialize` without a response: it may have started a microVM. */
   startedUnseen(): void;
-  /** Called during a call if the server rejected the invoke or never received it. */
+  /** Called during a call if AgentCore rejected a message or never received it. */
   refused(): void;
 }
 
-/** Starts and ends sessions. */
+/** Starts and ends sessions with the server. */
 export interface UpstreamSessions {
+  /** Creates a session. Its first message starts it at the server. */
   begin(id: string): UpstreamSession;
   /** No further request will use the session. */
   end(session: UpstreamSession): void;
-  /** The session may continue without this process. */
+  /** Detaches the session: this process stops using it, and it continues at the server. */
   leave(session: UpstreamSession): void;
   /** Another session replaces it under the same id. */
   supersede(session: UpstreamSession): void;

@@ -12,22 +12,27 @@ import {
   supportsFormsStateless,
 } from './elicitation.ts';
 
-/** Maximum remembered approvals; the oldest are removed first. */
+/** Maximum stored answers of each kind. The oldest are removed first. */
 const MAX_REMEMBERED = 1_000;
 
+/** The outcome of a required approval. */
 export type ApprovalOutcome =
-  /** The call continues as this request. */
+  /** Approved: send this request. */
   | { readonly request: JsonRpcRequest }
-  /** The response to the call is a question. */
+  /**
+   * Return this result, which contains the question. The client repeats the call with an answer.
+   */
   | { readonly result: object }
+  /** Denied, for this reason. */
   | { readonly refused: string };
 
-/** Another channel to a person, such as VS Code. */
+/** A channel to a person: the client's elicitation, or VS Code. */
 export interface Approver {
+  /** Waits for the person's answer. Rejects if the call is cancelled. */
   ask(question: ApprovalQuestion, context: RequestContext): Promise<Answer>;
 }
 
-/** Asks people for approval and remembers their answers. */
+/** Obtains approvals: asks a person by the best channel of the client, and stores the answers. */
 export class Approvals {
   readonly #elicitation = new Elicitation();
   readonly #inputRequired = new InputRequired();
@@ -35,9 +40,9 @@ export class Approvals {
   readonly #now: () => number;
   /** Tools approved for the session. */
   readonly #agreed = new Set<string>();
-  /** Declined calls. The value is the time at which a new question is possible. */
+  /** Declined calls, with the time from which on a new question is possible. */
   readonly #declined = new Map<string, number>();
-  /** Approved calls that wait for further input of the client. */
+  /** Approved calls with an `input_required` result of the server. The client will repeat them. */
   readonly #continued = new Set<string>();
   #clientShowsForms = false;
 
@@ -47,7 +52,7 @@ export class Approvals {
     this.#other = other;
   }
 
-  /** Stores the capabilities of a client with an `initialize` handshake. */
+  /** Reads the client's support of forms from the params of `initialize`. */
   learn(initializeParams: JsonObject | undefined): void {
     this.#clientShowsForms = supportsForms(initializeParams?.capabilities);
   }
@@ -60,13 +65,20 @@ export class Approvals {
     return this.#inputRequired.isAnswer(request);
   }
 
-  /** Lets an approved call continue when the client repeats it with the requested input. */
+  /**
+   * Approves one repetition of a call with this `requestState`, for input that the server needs.
+   */
   continues(request: JsonRpcRequest, requestState: string): void {
     this.#continued.add(getContinuationKey(getFingerprint(request), requestState));
     evictOldest(this.#continued);
   }
 
-  /** Asks a person to approve a call. Waits for the answer if the proxy asks through the client. */
+  /**
+   * Obtains the approvals of a client request. Uses stored answers if there are any, and asks a
+   * person otherwise.
+   *
+   * @param shown Returns details for the question.
+   */
   async review(
     request: JsonRpcRequest,
     asks: readonly ApprovalRequirement[],
@@ -85,7 +97,7 @@ export class Approvals {
       if (isComplete) return { request: taken.request };
       return { refused: 'The policy has changed since the person was asked.' };
     }
-    // Valid once, like the approval.
+    // One repetition only, like the approval itself.
     if (this.#continued.delete(getContinuationKey(fingerprint, request.params?.requestState))) {
       return { request };
     }
@@ -93,7 +105,7 @@ export class Approvals {
   }
 
   /**
-   * Like {@link review}, for a request of the server in any form. `exchange.back` is the client.
+   * Like {@link review}, for a server request. `context.sender` must be the client.
    */
   reviewServers(
     request: JsonRpcRequest,
@@ -155,8 +167,8 @@ export class Approvals {
   }
 
   /**
-   * A yes applies to this call or to the session. A no stays valid for a while, so that repeated
-   * questions cannot wear the person down.
+   * Stores an answer. An approval applies to this call or to the session. A decline stays valid for
+   * a while, so repeated questions cannot wear the person down.
    */
   #remember(
     asks: readonly ApprovalRequirement[],
@@ -184,7 +196,7 @@ function evictOldest(remembered: Map<string, number> | Set<string>): void {
   }
 }
 
-/** Methods with multi-round-trip requests in MCP 2026-07-28. */
+/** True for methods whose result may request input in MCP 2026-07-28. */
 function canAskBack({ method }: JsonRpcRequest): boolean {
   return method === 'tools/call' || method === 'prompts/get' || method === 'resources/read';
 }
@@ -193,7 +205,7 @@ function getContinuationKey(fingerprint: string, requestState: unknown): string 
   return JSON.stringify([fingerprint, typeof requestState === 'string' ? requestState : null]);
 }
 
-/** An approval ends when the rule or the tool definition changes. */
+/** Key of an approval for the session. It changes with the rule or the tool's definition. */
 function getToolKey(
   { file, pointer, message, definition }: ApprovalRequirement,
   { method, params }: JsonRpcRequest,
@@ -215,10 +227,10 @@ function getCallKey({ file, pointer }: ApprovalRequirement, fingerprint: string)
   return JSON.stringify([file, pointer, fingerprint]);
 }
 
-/** Hash of the effect of a call: method, name and the exact bytes of the arguments. */
+/** Hash that identifies a call by its method, name, and the exact bytes of the arguments. */
 function getFingerprint(request: JsonRpcRequest): string {
   const { method, params, bytes } = request;
-  // Excludes other params: they differ when the client repeats the request with an answer.
+  // Exclude other params: they differ if the client repeats the request with an answer.
   const span =
     findSpanAt(bytes, ['params', 'arguments']) ??
     (canAskBack(request) ? undefined : findSpanAt(bytes, ['params']));

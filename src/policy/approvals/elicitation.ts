@@ -1,3 +1,8 @@
+/**
+ * Questions to a person by MCP elicitation, in both eras: their text, their form, and their
+ * answers.
+ */
+
 import { randomBytes, randomUUID } from 'node:crypto';
 import { getErrorMessage } from '../../base/errors.ts';
 import { findSpanAt } from '../../mcp/json-spans.ts';
@@ -33,16 +38,16 @@ export function supportsFormsStateless(request: JsonRpcRequest): boolean {
   return supportsForms(isObject(meta) ? meta[CLIENT_CAPABILITIES] : undefined);
 }
 
-/** Asks a person by an elicitation request to the client while the call waits. */
+/** Asks a person by `elicitation/create` while the call waits. For clients with a handshake. */
 export class Elicitation {
-  /** IDs of the proxy's own requests. Rules for server requests do not apply to them. */
+  /** Ids of the proxy's own requests. Rules for server requests do not apply to them. */
   readonly #own = new Set<string>();
 
   isOwn({ id }: JsonRpcRequest): boolean {
     return this.#own.has(id.key);
   }
 
-  /** @throws {Cancelled} if the call is cancelled in the meantime. */
+  /** @throws {CancelledError} if the call is cancelled meanwhile. */
   async ask(question: ApprovalQuestion, { sender, signal }: RequestContext): Promise<Answer> {
     const patience = getApprovalTimeoutMs(question);
     const late = AbortSignal.timeout(patience);
@@ -68,34 +73,35 @@ function createElicitationParams(question: ApprovalQuestion): JsonObject {
   return { message: formatQuestion(question), requestedSchema: createQuestionSchema(question) };
 }
 
-/** Return path of an elicitation: the client sends no requests while it answers. */
+/** Sender of the elicitation. It rejects requests of the client. */
 const nobody: Peer = {
   request: () => Promise.reject(new Error('an answer to a question asks nothing')),
   notify: () => Promise.resolve(),
 };
 
-/** Maximum open questions; the oldest are removed first. */
+/** Maximum open questions. The oldest are removed first. */
 const MAX_OPEN = 1_000;
 
 const KEY = 'agentcore-mcp-policy';
 
+/** A question without an answer, and its call. */
 interface Open {
   readonly request: JsonRpcRequest;
   readonly question: ApprovalQuestion;
   readonly fingerprint: string;
-  /** Milliseconds of the monotonic clock. */
+  /** Expiry time of the monotonic clock (`performance.now()`). */
   readonly until: number;
 }
 
 /**
- * Asks a person in MCP 2026-07-28: the response `input_required` requests input, and the client
- * repeats the call with the answer. The proxy forwards the original call under the new ID. It takes
- * only the answer and the progress token from the repetition.
+ * Asks a person in MCP 2026-07-28. An `input_required` result contains the question, and the client
+ * repeats the call with the answer. The proxy then sends the original call. From the repetition it
+ * takes only the answer, the id and the progress token.
  */
 export class InputRequired {
   readonly #open = new Map<string, Open>();
 
-  /** Returns the result that carries the question. */
+  /** Returns the result with the question. */
   ask(request: JsonRpcRequest, question: ApprovalQuestion, fingerprint: string): object {
     const state = `${KEY}.${randomBytes(24).toString('base64url')}`;
     const until = performance.now() + getApprovalTimeoutMs(question);
@@ -110,13 +116,13 @@ export class InputRequired {
     };
   }
 
-  /** True if a request claims to answer a question of the proxy. */
+  /** True if a request is the answer to a question of the proxy, by its `requestState`. */
   isAnswer({ params }: JsonRpcRequest): boolean {
     const state = params?.requestState;
     return typeof state === 'string' && state.startsWith(`${KEY}.`);
   }
 
-  /** Consumes an answer. It is valid once, and only for the original call. */
+  /** Reads and removes an answer. It is valid once, and only for the original call. */
   take(
     request: JsonRpcRequest,
     fingerprint: string,
@@ -145,7 +151,7 @@ export class InputRequired {
   }
 }
 
-/** The original call with the ID and progress token of its repetition. */
+/** Returns the original call with the id and progress token of its repetition. */
 function createRepeatedRequest(first: JsonRpcRequest, repeated: JsonRpcRequest): JsonRpcRequest {
   const path = ['params', '_meta', 'progressToken'];
   const span = findSpanAt(repeated.bytes, path);
@@ -153,15 +159,16 @@ function createRepeatedRequest(first: JsonRpcRequest, repeated: JsonRpcRequest):
   return withId(token ? replaceValueAt(first, path, token) : first, repeated.id);
 }
 
+/** The answer of a person. */
 export type Answer =
   | { readonly agreed: 'once' | 'session' }
   /** The reason for the denial, as a sentence. */
   | { readonly refused: string };
 
-/** Maximum characters of arguments to show; a person does not read more. */
+/** Maximum characters of arguments in a question. */
 const MAX_SHOWN_LENGTH = 4_000;
 
-/** The text of the question. Shows invisible and bidirectional control characters as escapes. */
+/** Formats the question. Invisible and bidirectional control characters are escaped. */
 export function formatQuestion(question: ApprovalQuestion): string {
   const { arguments: args, runtime, caller, asks } = question;
   const shown = escapeInvisible(args);
@@ -188,7 +195,7 @@ function describeRequestedCall({ from, method, tool }: ApprovalQuestion): string
   return `An agent asks for ${escapeInvisible(method)}${tool === method ? '' : ` of ${named}`}.`;
 }
 
-/** The form schema for MCP elicitation. */
+/** Creates the schema of the elicitation form. */
 function createQuestionSchema({ mayLast }: ApprovalQuestion): JsonObject {
   const choices = mayLast ? ['once', 'session'] : ['once'];
   return {
@@ -206,7 +213,7 @@ function createQuestionSchema({ mayLast }: ApprovalQuestion): JsonObject {
   };
 }
 
-/** Parses the result of an elicitation. Only a clear yes counts as approval. */
+/** Parses the result of an elicitation. Only an explicit choice is an approval. */
 function readAnswer(result: unknown, { mayLast }: ApprovalQuestion): Answer {
   const { action, content } = (result ?? {}) as { action?: unknown; content?: unknown };
   if (action !== 'accept') return { refused: 'The person who was asked did not agree.' };
@@ -216,10 +223,10 @@ function readAnswer(result: unknown, { mayLast }: ApprovalQuestion): Answer {
   return { refused: 'The answer of the person who was asked does not say what is allowed.' };
 }
 
-/** Maximum timer delay in milliseconds, about 25 days. A longer delay fires at once. */
+/** Maximum delay of a Node timer in milliseconds, about 25 days. A longer delay fires at once. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
 
-/** The shortest timeout of the rules involved, in milliseconds. */
+/** Returns the shortest timeout of the required approvals, in milliseconds. */
 export function getApprovalTimeoutMs({ asks }: Pick<ApprovalQuestion, 'asks'>): number {
   return Math.min(MAX_WAIT_MS, ...asks.map(({ timeout }) => timeout));
 }

@@ -20,9 +20,8 @@ import { type Answer, formatQuestion, getApprovalTimeoutMs } from './elicitation
 const POLL_INTERVAL_MS = 250;
 
 /**
- * Asks the person in VS Code through a file in the state folder. For clients without form
- * elicitation, and only if the user enables it, because any program of the user could write an
- * answer.
+ * Asks the person in VS Code through a file in the state directory. For clients without form
+ * elicitation. The user must enable it, because any program of the user could write an answer.
  */
 export class PendingApprovals implements Approver {
   readonly #folder: string;
@@ -31,7 +30,7 @@ export class PendingApprovals implements Approver {
 
   constructor(options: {
     readonly stateFolder: string;
-    /** True if argument values must not be stored, because a policy redacts some. */
+    /** True if a policy redacts values. The stored question then has no argument values. */
     readonly hidesValues: () => boolean;
     readonly now: () => number;
   }) {
@@ -82,7 +81,7 @@ export class PendingApprovals implements Approver {
   }
 }
 
-/** The stored question contains only the names of the arguments. */
+/** Replaces the values of the arguments, and keeps their names. */
 function withoutArgumentValues(question: ApprovalQuestion): ApprovalQuestion {
   const value: unknown = JSON.parse(question.arguments);
   const names = isObject(value) ? Object.keys(value) : [];

@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from '../../mcp/message.ts';
 
-/** Initial rules for the tools of each risk, and the comment above them. */
+/** Initial rules for tools by risk, and the YAML comment above them. */
 const BEGINNINGS: Readonly<Record<Risk, { readonly says: string; readonly rules: string }>> = {
   read: { says: 'These read.', rules: '[]' },
   write: {
@@ -19,11 +19,14 @@ const BEGINNINGS: Readonly<Record<Risk, { readonly says: string; readonly rules:
   },
 };
 
-/** Same bound as in the document schema. */
+/** Maximum length of an entry's name, as in the document schema. */
 const MAX_NAME_LENGTH = 2048;
 
 /**
- * Generates an initial policy from a server's tools: allows only these tools, with rules by risk.
+ * Generates an initial policy document (YAML) from a server's tools. It allows only these tools,
+ * with rules by risk.
+ *
+ * @param origin The server, for the comment in the first line.
  */
 export function generatePolicy(tools: readonly JsonObject[], origin: string): string {
   const lines = [
@@ -53,7 +56,7 @@ export function generatePolicy(tools: readonly JsonObject[], origin: string): st
   return `${lines.join('\n')}\n`;
 }
 
-/** A tool name with a glob character would also match other tools. */
+/** False if the name cannot be an entry: with a glob character, it would match other tools. */
 function isEntry(name: string): boolean {
   return (
     name !== '' && name !== '__proto__' && name.length <= MAX_NAME_LENGTH && !/[*?]/.test(name)
@@ -71,7 +74,7 @@ function toPrintableAscii(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 300);
 }
 
-/** Risks of a tool, from least to most harmful. */
+/** Risks of tools, from the least to the most harmful. */
 const RISKS = ['read', 'write', 'destructive', 'execute'] as const;
 
 type Risk = (typeof RISKS)[number];
@@ -92,8 +95,8 @@ const VERBS: readonly (readonly [Risk, RegExp])[] = [
 ];
 
 /**
- * The risk of a tool by its annotations and its name, whichever is worse. For example, a read-only
- * hint is ignored for a tool named `delete_…`.
+ * Classifies a tool by its name and its annotations. A harmful verb in the name overrides the
+ * annotations: a read-only hint of `delete_…` is ignored.
  */
 function classifyRisk(tool: JsonObject): Risk {
   const hints = isObject(tool.annotations) ? tool.annotations : {};

@@ -1,3 +1,5 @@
+/** Tests of policies: decides messages without a server, and runs files of examples. */
+
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import type { JsonObject } from '../../mcp/message.ts';
@@ -11,18 +13,19 @@ import { decide } from '../engine/evaluate.ts';
 import { SchemaValidator } from '../engine/schema-validator.ts';
 import { getSubjects, type Subject } from '../engine/subjects.ts';
 
-/** The decision of a policy about a message. */
+/** The decision of the policies about a message. */
 interface TestOutcome {
-  /** `unknown` if it depends on the server's tool list and none was given. */
+  /** `unknown` if the decision depends on the server's tools, and these are not known. */
   readonly effect: 'allow' | 'ask' | 'deny' | 'unknown';
   /** The rule that denies, asks, or needs more data. */
   readonly ruling: RuleMatch | undefined;
-  /** Limits that count the message. */
+  /** The limits that count the message. */
   readonly limits: readonly Reservation[];
 }
 
+/** Facts about a message. Missing ones have defaults. */
 type TrialFacts = Partial<Pick<EvaluationInput, 'from' | 'caller' | 'runtime' | 'spent'>> & {
-  /** The tool as the server lists it; `undefined` if it is unknown whether the server lists it. */
+  /** The tool as listed by the server; `undefined` if the server's list is not known. */
   readonly tool?: TrialTool | undefined;
 };
 
@@ -30,11 +33,11 @@ type TrialTool =
   | 'not announced'
   | {
       readonly annotations: unknown;
-      /** `undefined` if unknown. Any other invalid schema counts as no schema. */
+      /** `undefined` if it is not known. Any other invalid schema counts as no schema. */
       readonly inputSchema: unknown;
     };
 
-/** The tool in a `tools/list` result; `undefined` if there is no result. */
+/** Finds a tool in the tools of a server. Returns `undefined` if the tools are not known. */
 export function findTool(
   listed: readonly JsonObject[] | undefined,
   name: unknown,
@@ -45,7 +48,7 @@ export function findTool(
   return { annotations: found.annotations, inputSchema: found.inputSchema ?? null };
 }
 
-/** Decides messages without sending them. Counts in memory only. */
+/** Decides messages by policies for a test. Sends nothing, and counts in memory only. */
 export class PolicyTest {
   readonly #policies: readonly Policy[];
   readonly #tallies = new Map<string, Tally>();
@@ -53,7 +56,7 @@ export class PolicyTest {
   readonly #serverName: (address: string) => string;
   readonly #now: () => number;
 
-  /** @param serverName Returns the ARN or URL by which policies name the server at an address. */
+  /** @param serverName Converts an address to the server's name in policies, an ARN or URL. */
   constructor(
     policies: readonly Policy[],
     serverName: (address: string) => string,
@@ -64,13 +67,15 @@ export class PolicyTest {
     this.#now = now;
   }
 
-  /** Loads the schema validator. */
+  /** Loads the schema validator. Must complete before {@link judge}. */
   async prepare(): Promise<this> {
     await this.#schemas.prepare();
     return this;
   }
 
   /**
+   * Decides a message, and counts it if it is allowed.
+   *
    * @param given `runtime` may be any address accepted by the proxy.
    * @throws {AgentCoreError} `usage` if the proxy rejects the address.
    */
@@ -117,7 +122,7 @@ export class PolicyTest {
         count: (file, counter) => this.#count(file, counter),
         schemaFault,
       });
-    // Unknown facts are assumed once in favor of the call, and once against it.
+    // Assume unknown facts once in favor of the call, and once against it.
     const decision = by(...this.#factsOf(facts.tool, args, 'in favour'));
     if (decision.effect === 'deny') return { ...decision, limits: [] };
     const strict = by(...this.#factsOf(facts.tool, args, 'against'));
@@ -201,7 +206,7 @@ const fileSchema = z.strictObject({
     .max(10_000),
 });
 
-/** A message and the expected decision. */
+/** A message in an example file, and its expected decision. */
 interface Example {
   readonly name: string;
   readonly method: string;
@@ -209,7 +214,7 @@ interface Example {
   readonly from: 'client' | 'server';
   readonly caller: string | undefined;
   readonly runtime: string | undefined;
-  /** Annotations of the tool, if the example has any. */
+  /** Annotations of the tool. They override the server's. */
   readonly annotations: JsonObject | undefined;
   readonly inputSchema: JsonObject | undefined;
   /** Number of times to send it. All but the last must be allowed. */
@@ -221,13 +226,14 @@ interface Example {
   readonly line: number;
 }
 
+/** The content of an example file. */
 interface ExampleFile {
-  /** Absolute paths. */
+  /** Absolute paths of the policy documents. */
   readonly policies: readonly string[];
   readonly examples: readonly Example[];
 }
 
-/** Reads a file of examples. Relative paths start at its folder. */
+/** Parses a file of examples. Relative paths start at its folder. */
 export function readExamples(
   text: string,
   file: string,
@@ -268,17 +274,17 @@ export function readExamples(
 
 /** Settings for all examples of a file. */
 interface TrialSetting {
-  /** The tools that the server lists. */
+  /** The tools listed by the server. */
   readonly tools?: readonly JsonObject[] | undefined;
   /** ARN of the runtime if an example has none. */
   readonly runtime?: string | undefined;
-  /** Returns the ARN or URL by which policies name the server at an address. */
+  /** Converts an address to the server's name in policies, an ARN or URL. */
   readonly serverName: (address: string) => string;
 }
 
 /**
- * Runs an example. Returns the failure as a sentence, or `undefined` if the decision is as
- * expected.
+ * Runs an example. Returns the difference to the expected decision, or `undefined` if there is
+ * none.
  */
 export async function runExample(
   example: Example,
@@ -306,7 +312,7 @@ export async function runExample(
   return undefined;
 }
 
-/** Data in the example takes precedence over the tool list. */
+/** Merges the tool of an example with the listed one. The example takes precedence. */
 function resolveTool(
   { annotations, inputSchema }: Example,
   listed: TrialTool | undefined,

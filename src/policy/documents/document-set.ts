@@ -6,18 +6,18 @@ import type { Policy } from './model.ts';
 import { parsePolicy } from './parser.ts';
 import { formatProblem, MAX_DOCUMENT_BYTES } from './source-text.ts';
 
-/** The documents in force. */
+/** The documents in force, or the reason to deny everything. */
 export interface PolicyState {
   readonly policies: readonly Policy[];
-  /** The reason to deny all messages: a document has never been valid. */
+  /** Set if a document has never been valid. All messages must then be denied. */
   readonly failure: string | undefined;
 }
 
-/** Maximum problems in one message. */
+/** Maximum problems in one log message. */
 const MAX_NAMED = 5;
 
 /**
- * Holds all documents in force and reloads them when one changes. If a document becomes invalid or
+ * The policy documents in force. Reloads them when one changes. If a document becomes invalid or
  * disappears, its last valid version stays in force. If it was never valid, all messages are
  * denied.
  */
@@ -46,8 +46,8 @@ export class PolicyDocumentSet {
   }
 
   /**
-   * Costs one `stat` per document if nothing has changed. All callers in the same event loop turn
-   * get the same state, such as the interceptors of one message.
+   * Returns the current state. Costs one `stat` per document if nothing has changed. All callers in
+   * the same turn of the event loop get the same state.
    */
   current(): PolicyState {
     if (this.#isFresh) return this.#state;
@@ -55,7 +55,7 @@ export class PolicyDocumentSet {
     process.nextTick(() => {
       this.#isFresh = false;
     });
-    // Taken before reading, so that a concurrent write is detected next time.
+    // Take the fingerprint before reading, so the next call detects a concurrent write.
     const stamp = getFileFingerprint(this.#places.map(({ path }) => path));
     if (stamp !== this.#stamp) {
       const isFirst = this.#stamp === undefined;
@@ -83,7 +83,7 @@ export class PolicyDocumentSet {
     return { policies, failure: failures[0] };
   }
 
-  /** @returns the problem, if there is one. */
+  /** Reads a document. Returns the problem, if there is one. */
   #readOne({ path, isRequired }: PolicyPlace): string | undefined {
     let text: string;
     try {

@@ -13,8 +13,9 @@ export interface PolicyPlace {
 const NAME = 'agentcore-mcp';
 
 /**
- * The locations of all documents in force: the organization's, the user's, and those in
- * `AGENTCORE_POLICY`, separated as in `PATH`. The variable can only make the policy stricter.
+ * Returns the locations of policy documents: the organization's, the user's, and those in
+ * `AGENTCORE_POLICY`, separated as in `PATH`. All documents apply, so the variable can only make
+ * the policy stricter.
  *
  * @throws {AgentCoreError} `usage` if a path is relative.
  */
@@ -44,7 +45,7 @@ export function getPolicyLocations(
   );
 }
 
-/** Writable by administrators only. */
+/** A directory that only administrators can change. */
 function getOrganizationDirectory(env: Environment, platform: NodeJS.Platform): string {
   if (platform === 'darwin') return posix.join('/Library/Application Support', NAME);
   if (platform === 'win32') return win32.join(env.ProgramData || 'C:\\ProgramData', NAME);

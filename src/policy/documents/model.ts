@@ -4,7 +4,7 @@ import type { Operator, RedactInput } from './schema.ts';
 import type { Window } from './windows.ts';
 
 /**
- * The parsed form of a policy document in any format. Pointers are JSON pointers into the document.
+ * A parsed policy document, of any format. Pointers are JSON pointers into the document.
  */
 export interface Policy {
   readonly file: string;
@@ -14,9 +14,8 @@ export interface Policy {
   /** True if a rule depends on the caller. */
   readonly needsCaller: boolean;
   readonly approvals: ApprovalSettings;
-  /** True if calls must be denied when they cannot be recorded. */
+  /** True if calls without an audit record must be denied. */
   readonly auditRequired: boolean;
-  /** Redaction settings. */
   readonly redact: RedactInput | undefined;
 }
 
@@ -24,7 +23,7 @@ export interface Policy {
 export interface PolicyBody {
   readonly default: { readonly effect: 'allow' | 'deny'; readonly pointer: string } | undefined;
   readonly hidden: readonly Mark[];
-  /** The only tools available to the agent; all tools if absent. */
+  /** The only tools available to the agent. If absent, all tools are. */
   readonly catalog:
     | { readonly names: readonly NamePattern[]; readonly pointer: string }
     | undefined;
@@ -35,20 +34,22 @@ export interface PolicyBody {
   readonly budgets: readonly Budget[];
 }
 
+/** Additional rules for some runtimes or callers. */
 export interface Section extends PolicyBody {
   readonly of: 'runtimes' | 'callers';
   readonly matching: readonly NamePattern[];
 }
 
-/** A name in a list of the document. */
+/** A name in a list of the document, such as `hidden`. */
 export interface Mark {
   readonly kind: SubjectKind;
   readonly name: NamePattern;
   readonly pointer: string;
 }
 
+/** Tools that require an approval. */
 export interface ApprovalMark {
-  /** A category from the tool's annotations, or a name. */
+  /** A category of tools, or a name. */
   readonly of: 'destructive' | 'write' | 'billable' | NamePattern;
   readonly pointer: string;
 }
@@ -58,10 +59,10 @@ export interface Entry {
   readonly kind: SubjectKind;
   readonly name: NamePattern;
   readonly pointer: string;
-  /** False for `*`: it does not allow a tool under `default: deny`. */
+  /** False for `*`: such an entry does not allow a tool under `default: deny`. */
   readonly lists: boolean;
   readonly rules: readonly Rule[];
-  /** Prefix for the description in lists. */
+  /** Prefix of the item's description in lists. */
   readonly describe: string | undefined;
 }
 
@@ -72,9 +73,10 @@ interface OfRule {
   readonly message: string | undefined;
 }
 
+/** A rule of an entry. */
 export type Rule = DenyRule | RequireRule | ApprovalRule | SchemaRule | LimitRule;
 
-/** Denies the call if its conditions hold, or always if it has none. */
+/** Denies the call if its conditions hold. Without conditions, always. */
 interface DenyRule extends OfRule {
   readonly kind: 'deny';
   readonly when: GuardCondition | undefined;
@@ -86,24 +88,25 @@ interface RequireRule extends OfRule {
   readonly holds: GuardCondition;
 }
 
-/** Requires an approval if its conditions hold, or always if it has none. */
+/** Requires an approval if its conditions hold. Without conditions, always. */
 interface ApprovalRule extends OfRule {
   readonly kind: 'approval';
   readonly when: GuardCondition | undefined;
-  /** Milliseconds. */
+  /** Milliseconds until the question expires. */
   readonly timeout: number | undefined;
   readonly per: 'call' | 'session';
 }
 
 /**
- * Checks the arguments against the tool's own schema, or only that required arguments are present.
+ * Checks the arguments against the tool's own schema (`schema`), or only for missing arguments
+ * (`required`).
  */
 interface SchemaRule extends OfRule {
   readonly kind: 'schema';
   readonly extent: 'schema' | 'required';
 }
 
-/** Counts the call, and denies it if the count would exceed `most`. */
+/** Counts the call. Denies it if the count would exceed `most`. */
 export interface LimitRule extends OfRule {
   readonly kind: 'limit';
   readonly counter: Counter;
@@ -114,6 +117,7 @@ export interface LimitRule extends OfRule {
   readonly isExclusive: boolean;
 }
 
+/** A counter of calls or amounts in a window. */
 export interface Counter {
   /** Unique in the document: the entry and the counter's name. */
   readonly key: string;
@@ -121,10 +125,10 @@ export interface Counter {
   readonly scope: Scope;
 }
 
-/** The calls with a shared count: those of one agent session, of one identity, or all. */
+/** The calls that share a count: those of one agent session, of one caller (`grant`), or all. */
 export type Scope = 'session' | 'grant' | 'global';
 
-/** Maximum cost of runtime sessions, or maximum number of new ones. */
+/** Maximum cost of runtime sessions in a window, or maximum number of new ones. */
 interface Budget extends OfRule {
   readonly unit: 'usd' | 'sessions';
   readonly most: number;
@@ -134,24 +138,26 @@ interface Budget extends OfRule {
 interface ApprovalSettings {
   /** Milliseconds until a question expires. */
   readonly timeout: number;
-  /** Milliseconds after a decline. During this time the same call is denied without a question. */
+  /** Milliseconds after a decline. Meanwhile the same call is denied without a question. */
   readonly dedupe: number;
 }
 
-/** Keys of a value in the arguments, or in the params of a method. */
+/** The path of a value in the arguments, or in the params of a method. */
 export interface ArgumentPath {
   readonly text: string;
   readonly keys: readonly string[];
 }
 
+/** A condition of a rule: a comparison, or a group of conditions. */
 export type GuardCondition =
   | { readonly all: readonly GuardCondition[] }
   | { readonly any: readonly GuardCondition[] }
   | Comparison;
 
+/** Compares an argument or a counter with a value. */
 export interface Comparison {
   readonly path: ArgumentPath | { readonly counter: Counter; readonly text: string };
   readonly op: Operator;
-  /** In the type that the operator needs; a compiled expression for `regex`. */
+  /** Has the type required by the operator. For `regex`, a compiled expression. */
   readonly value: unknown;
 }

@@ -1,19 +1,19 @@
 /** A name, or a glob: `*` matches any characters and `?` matches one. */
 export interface NamePattern {
   readonly text: string;
-  /** Exact comparison, for permissions. */
+  /** Exact comparison. For permissions. */
   matches(name: string): boolean;
   /**
-   * Tolerant comparison, for restrictions: also true for similar names, or names that a lenient
-   * server may treat as this one. True whenever `matches` is.
+   * Tolerant comparison. For restrictions: also true for similar names, which a lenient server may
+   * treat as equal. True whenever `matches` is.
    */
   resembles(name: string): boolean;
 }
 
-/** In characters. Longer than the names of any server, and bounds the work of a glob. */
+/** Maximum characters of a name for a glob. Bounds its work, and exceeds the names of servers. */
 const MAX_NAME_LENGTH = 2048;
 
-/** Invisible characters and white space, in NFKC. */
+/** Invisible characters and white space, after Unicode normalization. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Z}\p{M}\u115f\u1160\u3164\uffa0\u2800]/gu;
 
 /**
@@ -34,6 +34,7 @@ export function squashName(name: string): string {
   return toSkeleton(name).replace(/[^\p{L}\p{N}]/gu, '');
 }
 
+/** Creates a pattern from a name or glob in a document. */
 export function createNamePattern(text: string): NamePattern {
   const skeleton = toSkeleton(text);
   const isGlob = /[*?]/.test(text);
@@ -46,7 +47,7 @@ export function createNamePattern(text: string): NamePattern {
   };
 }
 
-/** Uses no regular expression, so that no glob can take long. */
+/** Compiles a glob. Uses no regular expression, so a glob cannot take long. */
 function globMatcher(glob: string): (name: string) => boolean {
   if (glob === '*') return () => true;
   const pattern = [...glob];
@@ -56,7 +57,7 @@ function globMatcher(glob: string): (name: string) => boolean {
   };
 }
 
-/** Backtracks only to the latest `*`, which is sufficient: at most pattern × name steps. */
+/** Backtracks only to the latest `*`. This is sufficient and takes at most pattern × name steps. */
 function matchesGlob(pattern: readonly string[], name: readonly string[]): boolean {
   let at = 0;
   let star = -1;
@@ -80,8 +81,8 @@ function matchesGlob(pattern: readonly string[], name: readonly string[]): boole
 }
 
 /**
- * Characters of other scripts that look like a Latin letter or digit, as hexadecimal code points.
- * Source: the single characters of Unicode's confusables.txt (UTS 39) that no normalization folds.
+ * Characters that look like a Latin letter or digit, as hexadecimal code points. Source: single
+ * characters of Unicode's confusables.txt (UTS 39), without those that normalization replaces.
  */
 const CONFUSABLES: Readonly<Record<string, string>> = {
   '2': '1a7 3e8 14bf a644 a6ef a75a',
@@ -129,9 +130,9 @@ const bases = new Map(
 );
 
 /**
- * The Latin letter or digit that resembles a character, or the character itself if there is none.
+ * Returns the Latin letter or digit that resembles a character; otherwise the character itself.
  */
 function getBaseCharacter(character: string): string {
-  // Some capitals resemble the lower-case form of another letter, such as I and l.
+  // Try lower case first: some capitals resemble another letter, such as I and l.
   return bases.get(character.toLowerCase()) ?? bases.get(character) ?? character;
 }

@@ -38,14 +38,14 @@ type ReadPolicy =
   | { readonly policy: Policy; readonly problems: readonly [] }
   | { readonly policy?: undefined; readonly problems: readonly Problem[] };
 
-/** Default time in milliseconds until a question to a person expires. */
+/** Default milliseconds until a question to a person expires. */
 const APPROVAL_TIMEOUT = 120_000;
 
 const APPROVE_KINDS = ['destructive', 'write', 'billable'] as const;
 
 /**
- * Parses a policy document in any supported format: Intercept's YAML, PolicyLayer's JSON, catalog
- * snippets, and our extensions. Returns every problem with its position.
+ * Parses a policy document of any supported format: Intercept's YAML, PolicyLayer's JSON, catalog
+ * snippets, and our extensions. Returns all problems with their positions.
  */
 export function parsePolicy(text: string, file: string): ReadPolicy {
   const source = new DocumentText(text, file, true);
@@ -85,7 +85,7 @@ class PolicyReader {
 
   read(file: string): Policy {
     const document = this.#document;
-    // Reads counters first, because a rule may refer to a counter of a later entry.
+    // Read counters first: a rule may refer to a counter of a later entry.
     this.#eachEntry((entry, kind, name, path) => this.#declare(entry, kind, name, path));
     const sections = (['runtimes', 'callers'] as const).flatMap((of) =>
       (document[of] ?? []).map(
@@ -248,7 +248,7 @@ const ENTRY_KEYS = [
   ['methods', 'method'],
 ] as const;
 
-/** The prefix of an entry's counters in conditions: the tool's name, or `_global` for `*`. */
+/** Returns the prefix of an entry's counters: the tool's name, or `_global` for `*`. */
 function getScopeName(kind: SubjectKind, name: string): string {
   const own = name === '*' ? '_global' : name;
   return kind === 'tool' ? own : `${kind}:${own}`;
@@ -265,7 +265,7 @@ function hasGrantLimit({ entries }: PolicyBody): boolean {
   );
 }
 
-/** JavaScript objects silently ignore `__proto__`, and a rule under that name would be lost. */
+/** Finds keys named `__proto__`. JavaScript objects ignore them, so their rules would be lost. */
 function findUnusableKeys(value: unknown, path: Path = []): Path[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, below]) =>
@@ -273,12 +273,12 @@ function findUnusableKeys(value: unknown, path: Path = []): Path[] {
   );
 }
 
-/** RFC 6901. */
+/** Formats a path as a JSON pointer (RFC 6901). */
 function toJsonPointer(path: Path): string {
   return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
 
-/** The position of rules, and the counters available to them. */
+/** The entry of rules, and the counters available to them. */
 interface RuleContext {
   /** The JSON pointer of the entry. */
   readonly pointer: string;
@@ -290,7 +290,7 @@ interface RuleContext {
 
 type Common = Pick<Rule, 'pointer' | 'name' | 'message'>;
 
-/** All rules of an entry, in order of evaluation. */
+/** Reads all rules of an entry, in the order of evaluation. */
 function readRules(entry: EntryInput, context: RuleContext): Rule[] {
   const { pointer, counterOf } = context;
   const listed = (
@@ -349,8 +349,8 @@ function readRule(rule: RuleInput, index: number, context: RuleContext): Rule[] 
 }
 
 /**
- * Reads the conditions of a rule. A comparison of the rule's own counter with a maximum is a limit,
- * not a condition. It is evaluated with the amount that the call adds.
+ * Reads the conditions of a rule. If a condition compares the rule's own counter with a maximum, it
+ * is a limit, not a condition: it includes the amount of the call.
  */
 function readGuard(
   rule: RuleInput,
@@ -410,7 +410,7 @@ function readLimits(
       increment: from ? parseArgumentPath(from) : (increment ?? 1),
     };
     if (own.length === 0) limits.push({ ...adding, most: undefined });
-    // If one counter has several maximums, the lowest applies.
+    // If a counter has several maximums, the lowest applies.
     const lowest = own.toSorted(
       (a, b) => Number(a.value) - Number(b.value) || (a.op === 'lt' ? -1 : 1),
     )[0];
@@ -460,7 +460,7 @@ function getDenyMessage({ on_deny: said, reason }: Pick<Condition, 'on_deny' | '
   return said || reason || undefined;
 }
 
-/** A name is a calendar window; a duration is a sliding window. */
+/** Reads a window. A name is a calendar window, and a duration is a sliding window. */
 function readWindow(input: WindowInput): Window {
   if (typeof input === 'number') return createSlidingWindow(input * 1000, `${input} s`);
   const named = NAMED_WINDOWS.find((name) => name === input);
@@ -510,7 +510,7 @@ function readComparison(
   return { path: parseArgumentPath(path), op, value: prepareComparisonValue(op, value, complain) };
 }
 
-/** `args.a.b`, or `params.a.b` for the params of a method. */
+/** Parses `args.a.b`, or `params.a.b` for the params of a method. */
 function parseArgumentPath(text: string): ArgumentPath {
   return { text, keys: text.split('.').slice(1) };
 }
@@ -521,7 +521,7 @@ function prepareComparisonValue(op: Comparison['op'], value: unknown, complain: 
 }
 
 /**
- * Compiles a pattern with RE2: linear in the length of the text, and compatible with Go's syntax.
+ * Compiles a pattern with RE2. It takes linear time and has Go's syntax, like Intercept.
  */
 function compilePattern(pattern: string, complain: (message: string) => void): RE2JS | undefined {
   try {

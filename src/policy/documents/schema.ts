@@ -16,6 +16,7 @@ const OPERATORS = [
   'exists',
 ] as const;
 
+/** A comparison operator of a condition. */
 export type Operator = (typeof OPERATORS)[number];
 
 const MAX_ENTRIES = 10_000;
@@ -37,7 +38,7 @@ const namesSchema = z
 
 const CONDITION_PATH = /^((args|params)(\.[^.]+)+|state\.[^.]+(\.[^.]+)*\.[^.]+)$/;
 
-/** An empty sentence counts as absent. */
+/** A message for the agent. An empty one counts as absent. */
 const sentence = z.string().max(2000);
 
 const comparison = {
@@ -48,12 +49,12 @@ const comparison = {
     .optional(),
   op: z.enum(OPERATORS).optional(),
   value: z.unknown().optional(),
-  /** Message for the agent, in the lists `require` and `deny_if`. */
+  /** Message for the agent. For the lists `require` and `deny_if`. */
   on_deny: sentence.optional(),
   reason: sentence.optional(),
 };
 
-/** The value type of each operator: as JSON Schema, as text and as a test. */
+/** The type of a value by operator: as JSON Schema, as text, and as a test. */
 const VALUES = [
   [['in', 'not_in'], { type: 'array' }, 'a list', Array.isArray],
   [['lt', 'lte', 'gt', 'gte'], { type: 'number' }, 'a number', Number.isFinite],
@@ -185,10 +186,10 @@ const durationSchema = z
   })
   .meta({ description: 'A length of time such as 90s, 15m, 2h or 7d.' });
 
-/** A rule needs at least one of these to decide anything. */
+/** Members of a rule that decide. With the action `evaluate`, a rule needs at least one. */
 const TESTS = ['conditions', 'any_of', 'rate_limit', 'state', 'validate', 'spend'] as const;
 
-/** The tests allowed for each action. */
+/** The allowed members of {@link TESTS} by action. */
 const FITTING: Readonly<Record<string, readonly Test[]>> = {
   evaluate: TESTS,
   deny: [],
@@ -326,7 +327,7 @@ const entrySchema = z
 
 export type EntryInput = z.infer<typeof entrySchema>;
 
-/** In YAML, a key followed only by comments has the value null. */
+/** Entries by name. `null` is allowed: in YAML, a key without a value is null. */
 const entriesSchema = z
   .record(nameSchema.regex(/^(?!__proto__$)/), entrySchema.nullable())
   .nullish();
@@ -369,7 +370,10 @@ const body = {
   budgets: z.array(budgetSchema).max(100).optional(),
 };
 
-/** A tool without `rules` belongs to the JSON format. This format requires `default`. */
+/**
+ * Requires `default` in the JSON format: a document with `all_tools`, or with a tool that has
+ * neither `rules` nor `describe`.
+ */
 const DEFAULT_NEEDED = {
   anyOf: [
     { required: ['default'] },
@@ -394,6 +398,7 @@ const sectionSchema = z
   })
   .meta({ id: 'section' });
 
+/** The members that a document and its sections have in common. */
 export type BodyInput = Omit<z.infer<typeof sectionSchema>, 'match' | 'description'>;
 
 const modeSchema = z.enum(['mask', 'hash', 'tokenize']);
@@ -442,10 +447,11 @@ const redactSchema = z
 /** The section `redact` of a document. */
 export type RedactInput = z.infer<typeof redactSchema>;
 
+/** The schema of a policy document. The parser and the JSON schema for editors use it. */
 export const documentSchema = z
   .strictObject({
     $schema: z.string().optional(),
-    // Without quotes, YAML reads a number. Intercept accepts it as well.
+    // Accept a number: YAML reads one without quotes. Intercept accepts it too.
     version: z.literal(['1', 1], { error: 'version must be "1"' }).optional(),
     description: z.string().optional(),
     ...body,
@@ -473,7 +479,7 @@ export const documentSchema = z
   })
   .superRefine((document, context) => {
     const keys = Object.keys(document).filter((key) => key !== '$schema');
-    // Catalog snippets contain only tools.
+    // A catalog snippet contains only tools and needs no version.
     if (document.version === undefined && keys.join() !== 'tools') {
       context.addIssue({ code: 'custom', message: 'version must be "1"', path: ['version'] });
     }
@@ -503,18 +509,18 @@ export const documentSchema = z
 
 export type DocumentInput = z.infer<typeof documentSchema>;
 
-/** Excludes `UK`: it has a name but is an alias of `GB`, and no phone number uses it. */
+/** True for a country code of ISO 3166. Excludes `UK`, which is an alias of `GB`. */
 function isCountry(code: string): boolean {
   const names = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
   return names.of(code) !== undefined && new Intl.Locale(`und-${code}`).region === code;
 }
 
-/** The JSON schema for editors, published as `schemas/policy.schema.json`. */
+/** Creates the JSON schema for editors, published as `schemas/policy.schema.json`. */
 export function createPolicyJsonSchema(): object {
   return z.toJSONSchema(documentSchema, { target: 'draft-7', io: 'input' });
 }
 
-/** Written out, because the type refers to itself. */
+/** A condition in a document. Declared explicitly, because the type refers to itself. */
 export interface Condition {
   readonly path?: string | undefined;
   readonly op?: (typeof OPERATORS)[number] | undefined;

@@ -22,13 +22,13 @@ export function formatProblem({ file, line, column, message }: Problem): string 
   return `${file}:${line}:${column}: ${message}`;
 }
 
-/** Limits the expansion of aliases, so that a small document cannot become a huge value. */
+/** Maximum expansion of YAML aliases. A small document must not become a huge value. */
 const MAX_ALIASES = 100;
 
-/** In characters. A policy with thousands of rules is shorter. */
+/** Maximum characters of a document. A policy with thousands of rules is shorter. */
 const MAX_DOCUMENT_LENGTH = 2_000_000;
 
-/** UTF-8 has at most 3 bytes per JavaScript character. */
+/** Maximum size of a document. UTF-8 has at most 3 bytes per JavaScript character. */
 export const MAX_DOCUMENT_BYTES = 3 * MAX_DOCUMENT_LENGTH;
 
 type Path = readonly PropertyKey[];
@@ -45,11 +45,11 @@ export class DocumentText {
   constructor(text: string, file: string, refusesDates = false) {
     this.#file = file;
     const isTooLong = text.length > MAX_DOCUMENT_LENGTH;
-    // Other YAML readers support merge keys (`<<`), and existing documents use them.
+    // Enable merge keys (`<<`): other YAML readers support them, and existing documents use them.
     const document = parseDocument(isTooLong ? '' : text, {
       lineCounter: this.#lines,
       merge: true,
-      // A document has one meaning, so any version in a directive is ignored.
+      // Ignore the YAML version in a directive: a document must have one meaning.
       schema: 'core',
       resolveKnownTags: false,
       stringKeys: true,
@@ -77,13 +77,17 @@ export class DocumentText {
     this.problems = problems;
   }
 
-  /** @param path Keys and indexes of the invalid or missing value. */
+  /**
+   * Creates a problem at a value of the document.
+   *
+   * @param path Keys and indexes of the invalid or missing value.
+   */
   problem(path: Path, message: string): Problem {
     const shown = path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message;
     return this.#at(this.#getOffset(path), shown);
   }
 
-  /** Converts an issue of a schema. */
+  /** Converts an issue of a schema to problems with positions. */
   toProblems(issue: z.core.$ZodIssue): Problem[] {
     if (issue.code !== 'unrecognized_keys') return [this.problem(issue.path, issue.message)];
     return issue.keys.map((key) => this.problem([...issue.path, key], 'there is no such field'));
@@ -94,7 +98,7 @@ export class DocumentText {
     return { file: this.#file, line: Math.max(line, 1), column: Math.max(col, 1), message };
   }
 
-  /** The offset of the key if it exists, otherwise of the nearest enclosing value. */
+  /** Returns the offset of a key; if it does not exist, of the nearest enclosing value. */
   #getOffset(path: Path): number {
     let node: unknown = this.#root;
     let offset = getRangeStart(node);
@@ -116,7 +120,7 @@ function getRangeStart(node: unknown): number | undefined {
   return (node as Node | undefined)?.range?.[0];
 }
 
-/** Integers of YAML 1.1 and 1.2, as in Go's `strconv.ParseInt` with base 0. */
+/** Integers of YAML 1.1 and 1.2 (source: Go's `strconv.ParseInt` with base 0). */
 const INTEGER = /^([-+]?)(?:0[xX]([\da-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9]\d*))$/;
 
 const FLOAT = /^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$/;
@@ -129,11 +133,12 @@ const DATE =
 type Complain = (message: string) => void;
 
 /**
- * Number tags as in gopkg.in/yaml.v3 (resolve.go), the YAML reader of Intercept. It ignores
- * underscores, reads `0100` as octal, and treats sexagesimal numbers as text.
+ * Creates tags that parse numbers like Intercept's YAML reader (source: resolve.go of
+ * gopkg.in/yaml.v3). It ignores underscores, reads `0100` as octal, and treats sexagesimal numbers
+ * as text.
  *
- * @param refusesDates True if an unquoted date is an error: yaml.v3 reads it as a time, and a time
- *   never equals a text.
+ * @param refusesDates True if an unquoted date is an error. yaml.v3 reads it as a time, which never
+ *   equals a text.
  */
 function createNumberTags(refusesDates: boolean): ScalarTag[] {
   const resolve = (text: string, complain: Complain): unknown => {
@@ -151,7 +156,7 @@ function createNumberTags(refusesDates: boolean): ScalarTag[] {
   }));
 }
 
-/** `undefined` if the text is not a number. */
+/** Parses a number. Returns `undefined` if the text is not a number. */
 function parseNumber(text: string, complain: Complain): number | undefined {
   if (NO_NUMBER.test(text)) {
     complain(`"${text}" is no number that can be compared`);

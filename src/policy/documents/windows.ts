@@ -3,7 +3,7 @@ export interface Window {
   /** `fixed` restarts with the calendar in UTC; `sliding` always covers the latest period. */
   readonly kind: 'fixed' | 'sliding';
   readonly milliseconds: number;
-  /** For messages: `minute`, `90 s`. */
+  /** Text for messages: `minute`, `90 s`. Also identifies the window. */
   readonly words: string;
 }
 
@@ -15,7 +15,7 @@ const SECOND = 1000;
 
 const DAY = 86_400 * SECOND;
 
-/** A calendar month. Its length here is the maximum, for retention. */
+/** Milliseconds of calendar windows. For a month, the maximum. It only serves retention. */
 const LENGTHS: Readonly<Record<WindowName, number>> = {
   second: SECOND,
   minute: 60 * SECOND,
@@ -39,15 +39,17 @@ export function readDuration(text: string): number | undefined {
   return Number(match[1]) * (UNITS[match[2] as string] as number);
 }
 
+/** Creates a window that restarts with the calendar. */
 export function createCalendarWindow(name: WindowName): Window {
   return { kind: 'fixed', milliseconds: LENGTHS[name], words: name };
 }
 
+/** Creates a window that always covers the latest period. */
 export function createSlidingWindow(milliseconds: number, words: string): Window {
   return { kind: 'sliding', milliseconds, words };
 }
 
-/** The start of the fixed window around `now`. Weeks start on Monday, as in ISO 8601. */
+/** Returns the start of the fixed window around `now`. Weeks start on Monday, as in ISO 8601. */
 export function getWindowStart({ milliseconds, words }: Window, now: number): number {
   if (words === 'month') {
     const date = new Date(now);
@@ -58,7 +60,7 @@ export function getWindowStart({ milliseconds, words }: Window, now: number): nu
   return Math.floor((now + offset) / milliseconds) * milliseconds - offset;
 }
 
-/** The end of a fixed window with the given start. */
+/** Returns the end of a fixed window by its start. */
 export function getWindowEnd(window: Window, start: number): number {
   if (window.words !== 'month') return start + window.milliseconds;
   const date = new Date(start);

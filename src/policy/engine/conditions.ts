@@ -6,19 +6,20 @@ import { toSkeleton } from '../documents/name-pattern.ts';
 import type { Operator } from '../documents/schema.ts';
 
 /**
- * How to treat ambiguous values. With `requires`, a guard holds only if it certainly holds, because
- * it lets the call pass. With `triggers`, a guard also holds if a server might read the message in
- * this way, because it stops the call.
+ * Treatment of ambiguous values. `requires`: the condition lets a call pass, so it must hold for
+ * every interpretation of the message. `triggers`: the condition stops a call, so it holds if any
+ * server may interpret the message in this way.
  */
 type Polarity = 'requires' | 'triggers';
 
-/** The values that guards refer to. */
+/** The values to which conditions refer. */
 export interface GuardContext {
   readonly arguments: unknown;
   readonly params: unknown;
   readonly count: (counter: Counter) => number;
 }
 
+/** True if a condition holds for a message, by the polarity of its rule. */
 export function evaluateCondition(
   guard: GuardCondition,
   context: GuardContext,
@@ -46,8 +47,8 @@ function evaluateComparison(
 }
 
 /**
- * `null` counts as absent, as in Intercept. For `triggers`, it counts as present or absent,
- * whichever stops the call.
+ * Evaluates `exists`. `null` counts as absent, as in Intercept. With `triggers`, it counts as
+ * present or absent, so that the condition holds.
  */
 function evaluateExists(
   isWanted: boolean,
@@ -60,6 +61,7 @@ function evaluateExists(
   return isWanted ? exact.some(isThere) : !all.some(isThere);
 }
 
+/** The values at a path. */
 interface Found {
   /** Values under exactly these keys. */
   readonly exact: unknown[];
@@ -67,7 +69,7 @@ interface Found {
   readonly alike: unknown[];
 }
 
-/** The values at a path; `*` stands for each element of an array or object. */
+/** Finds the values at a path. `*` stands for each element of an array or object. */
 function findValuesAt(root: unknown, keys: readonly string[]): Found {
   let found: Found = { exact: [root], alike: [] };
   for (const key of keys) {
@@ -107,7 +109,9 @@ function collectValues(value: unknown, key: string, found: Found): void {
   }
 }
 
-/** Looks into a list or a JSON string in the position of an object. */
+/**
+ * Collects from a list or a JSON string in the position of an object, as a lenient server would.
+ */
 function collectSimilarValues(value: unknown, key: string, { alike }: Found): void {
   const below: Found = { exact: [], alike: [] };
   collectValues(value, key, below);
@@ -147,7 +151,7 @@ function isAny(actual: unknown, values: readonly unknown[], polarity: Polarity):
   );
 }
 
-/** With `requires`, no interpretation of the value may equal an excluded value. */
+/** Evaluates `neq` and `not_in`. With `requires`, no interpretation may equal an excluded value. */
 function isNoneOf(actual: unknown, values: readonly unknown[], polarity: Polarity): boolean {
   if (polarity === 'triggers') return !values.some((value) => certainlyEquals(actual, value));
   return !hasMatchingInterpretation(actual, (one) =>
@@ -155,7 +159,7 @@ function isNoneOf(actual: unknown, values: readonly unknown[], polarity: Polarit
   );
 }
 
-/** Also true if the value has too many interpretations to check. */
+/** True if an interpretation passes the test, or if there are too many to check. */
 function hasMatchingInterpretation(actual: unknown, test: (one: unknown) => boolean): boolean {
   return getInterpretations(actual)?.some(test) ?? true;
 }
@@ -180,8 +184,8 @@ function evaluateContains(actual: unknown, value: unknown, polarity: Polarity): 
 }
 
 /**
- * Tests the JSON of the outermost container once, because it includes the text of nested
- * containers.
+ * Tests all texts of a value. The JSON of the outermost container includes nested containers, so it
+ * is tested once.
  */
 function hasMatchingText(actual: unknown, test: (text: string) => boolean): boolean {
   if (isContainer(actual) && test(JSON.stringify(actual))) return true;
@@ -189,7 +193,7 @@ function hasMatchingText(actual: unknown, test: (text: string) => boolean): bool
 }
 
 /**
- * A value without a number is never within a limit for `requires`, and always beyond it for
+ * Evaluates an order. If the value is not a number, the result is false for `requires` and true for
  * `triggers`.
  */
 function evaluateOrder(op: Operator, actual: unknown, value: number, polarity: Polarity): boolean {
@@ -208,7 +212,7 @@ function toNumber(actual: unknown, polarity: Polarity): number | undefined {
   return Number.isNaN(number) ? undefined : number;
 }
 
-/** Maximum values to examine within a value. */
+/** Maximum interpretations of one value. */
 const MAX_READINGS = 100_000;
 
 /** Invisible characters and unpaired surrogates. */
@@ -221,8 +225,8 @@ const TRUTHS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * All interpretations of a value by a server with lenient types: the trimmed and normalized text,
- * the value of JSON text, and the members of lists and objects.
+ * Returns all interpretations of a value by servers with lenient types. These are the normalized
+ * text, the value of JSON text, and the members of lists and objects.
  *
  * @returns `undefined` if there are too many to examine.
  */
@@ -237,14 +241,14 @@ function getInterpretations(actual: unknown): readonly unknown[] | undefined {
   return all;
 }
 
-/** The list or object in a JSON text. Some servers accept the text form. */
+/** Parses the list or object in a JSON text. Some servers accept the text as the value. */
 function parseContainer(text: string): unknown {
   return /^\s*[[{]/.test(text) ? tryParse(text) : undefined;
 }
 
 /**
- * True if two values are certainly equal: a number and its digits are, two spellings of `main` are
- * not.
+ * True if two values are equal for every server. A number equals its digits, but texts that differ
+ * in case are not equal.
  */
 function certainlyEquals(actual: unknown, value: unknown): boolean {
   // Beyond the safe integers, different numbers compare as equal here but may differ at the server.
@@ -254,7 +258,7 @@ function certainlyEquals(actual: unknown, value: unknown): boolean {
   return String(actual) === String(value);
 }
 
-/** True if a server might treat the values as equal. Many servers ignore case. */
+/** True if a lenient server may treat the values as equal. Many servers ignore case. */
 function possiblyEquals(actual: unknown, value: unknown): boolean {
   if (actual === value) return true;
   if (isContainer(actual) || isContainer(value)) return isDeepStrictEqual(actual, value);
@@ -281,7 +285,7 @@ function getMembers(value: unknown): readonly unknown[] {
   return isObject(value) ? Object.values(value) : [];
 }
 
-/** Lists, objects and `null`, compared as a whole. */
+/** True for lists, objects and `null`. They are compared as a whole. */
 function isContainer(value: unknown): boolean {
   return typeof value === 'object';
 }

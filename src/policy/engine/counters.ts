@@ -14,17 +14,17 @@ import type { Counter, Scope } from '../documents/model.ts';
 import { getWindowEnd, getWindowStart, type Window } from '../documents/windows.ts';
 import type { Reservation } from './decision.ts';
 
-/** The subjects of counter scopes. */
+/** The identities by which counts are separated. */
 interface CounterScope {
-  /** Identifies the agent's session: the client program that started the proxy. */
+  /** Id of the agent's session: the client program that started the proxy. */
   readonly session: string;
-  /** ARN of the identity, needed for the scope `grant`. */
+  /** ARN of the caller, for the scope `grant`. */
   readonly caller: string | undefined;
-  /** ARN of the runtime: tools of different servers have separate counts. */
+  /** ARN of the runtime. Tools of different servers have separate counts. */
   readonly runtime: string;
 }
 
-/** The amounts of a call, kept so that they can be taken back. */
+/** The counted amounts of a call, for {@link Counters.release}. */
 export interface Receipt {
   readonly added: readonly Counted[];
 }
@@ -35,25 +35,26 @@ interface Counted {
   readonly additions: readonly Addition[];
 }
 
+/** The receipt, or the reservation beyond its limit. */
 export type ReserveOutcome = { readonly receipt: Receipt } | { readonly refused: Reservation };
 
-/** Milliseconds until every window of a file has ended. */
+/** Milliseconds after the last write until every window of a file has ended: two months. */
 const OVER_AFTER = 63 * 86_400_000;
 
 /** Minimum files to keep, regardless of age. */
 const MIN_KEPT_FILES = 500;
 
-/** Maximum subjects of one process: its session, its identities, and all. */
+/** Maximum open logs of one process. Above its usual number: session, identities, and all. */
 const MAX_LOGS = 100;
 
 /**
  * The counters of policies, in files shared by all programs of the user: one per session, one per
- * identity, and one for all. They survive restarts.
+ * identity, and one for all calls. They survive restarts.
  */
 export class Counters {
   readonly #folder: string;
   readonly #now: () => number;
-  /** By scope and subject. */
+  /** By scope and id. */
   readonly #logs = new Map<string, CounterLog>();
   #isReady = false;
 
@@ -64,9 +65,9 @@ export class Counters {
   }
 
   /**
-   * The current value of a counter.
+   * Returns the current value of a counter.
    *
-   * @throws {AgentCoreError} if it cannot be determined.
+   * @throws {AgentCoreError} if the file cannot be read.
    */
   value(file: string, counter: Counter, party: CounterScope): number {
     const log = this.#log(counter.scope, party);
@@ -75,7 +76,7 @@ export class Counters {
     return this.#getCount(tallies, file, counter, party);
   }
 
-  /** The first reservation beyond its limit now. Counts nothing. */
+  /** Returns the first reservation beyond its limit. Counts nothing. */
   exceeded(reservations: readonly Reservation[], party: CounterScope): Reservation | undefined {
     for (const [log, own] of this.#byLog(reservations, party)) {
       const tallies = log.read();
@@ -88,16 +89,16 @@ export class Counters {
   }
 
   /**
-   * Adds all amounts, or none if one of them exceeds its limit. If two calls arrive together and
-   * only one fits, both may be refused for a moment, but never both accepted.
+   * Adds all amounts, or none if one of them exceeds its limit. If only one of two concurrent calls
+   * fits, both may be refused, but never both accepted.
    *
    * @throws {AgentCoreError} if the counters cannot be read or written: the call must be denied.
    */
   reserve(reservations: readonly Reservation[], party: CounterScope): ReserveOutcome {
     const counting: Counted[] = [];
     for (const [log, own] of this.#byLog(reservations, party)) {
-      // If an amount exceeds the limit, do not write it, because refusals should need no space.
-      // Cached counts suffice here: the counts after the written line decide.
+      // If an amount exceeds the limit, do not write it: refusals must not use space. Cached counts
+      // are sufficient here, because the counts after the write decide.
       if (this.#beyond(log.known(), own, party)) {
         const tallies = log.read();
         const refused = this.#beyond(tallies, own, party);
@@ -125,9 +126,9 @@ export class Counters {
   }
 
   /**
-   * Takes back the amounts of a call without effect.
+   * Removes the amounts of a call without effect.
    *
-   * @throws {AgentCoreError} if the write fails: the amounts then stay counted.
+   * @throws {AgentCoreError} if the write fails. The amounts then stay counted.
    */
   release({ added }: Receipt): void {
     for (const { log, additions } of added) {
@@ -136,8 +137,8 @@ export class Counters {
   }
 
   /**
-   * Records the current time once if a faster clock has counted ahead. Without this, the future
-   * count would block the limit until its time comes.
+   * Records the current time if another program's clock was ahead and its counts are in the future.
+   * Otherwise these counts would block the limit until their time comes.
    */
   #noteTime(
     log: CounterLog,
@@ -173,7 +174,7 @@ export class Counters {
     return getCount(tally, counter.window, this.#now());
   }
 
-  /** If one counter has several limits, a call counts once, with the largest amount. */
+  /** Merges reservations by counter. A call counts once, with the largest amount. */
   #additions(
     reservations: readonly Pick<Reservation, 'file' | 'counter' | 'amount'>[],
     party: CounterScope,
@@ -214,7 +215,7 @@ export class Counters {
     return log;
   }
 
-  /** Once per process: creates the folder and removes files whose windows have all ended. */
+  /** Once per process, creates the folder and removes expired files. */
   #prepare(): void {
     if (this.#isReady) return;
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
@@ -224,7 +225,7 @@ export class Counters {
       .map((name) => join(this.#folder, name))
       .map((path) => ({ path, written: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
       .toSorted((one, other) => other.written - one.written);
-    // With a fast clock, all files would appear expired.
+    // Keep the latest files in any case: if the clock is ahead, all files appear expired.
     for (const { path, written } of files.slice(MIN_KEPT_FILES)) {
       if (this.#now() - written > OVER_AFTER) rmSync(path, { force: true });
     }
@@ -240,7 +241,10 @@ function getKey(file: string, { key }: Counter, { runtime }: CounterScope): stri
   return `${runtime} ${file} ${key}`;
 }
 
-/** The sum of the valid slices at `now`. */
+/**
+ * Returns the sum of the slices within the window at `now`. A slice in the future counts from the
+ * time at which it was first seen.
+ */
 export function getCount({ slices }: Tally, window: Window, now: number): number {
   const first = getFirstSlice(window, now);
   const { slice: present } = getSliceAt(window, now);
@@ -250,7 +254,7 @@ export function getCount({ slices }: Tally, window: Window, now: number): number
   }, 0);
 }
 
-/** True if a faster clock has counted ahead and the current time is not recorded yet. */
+/** True if a slice is in the future, and the current time is not recorded for it yet. */
 function isAhead({ slices }: Tally, window: Window, now: number): boolean {
   const { slice: present } = getSliceAt(window, now);
   return slices.some(
@@ -258,7 +262,7 @@ function isAhead({ slices }: Tally, window: Window, now: number): boolean {
   );
 }
 
-/** The current slice and its expiry time. */
+/** Returns the current slice of a window and its expiry time, in milliseconds since 1970. */
 export function getSliceAt(
   window: Window,
   now: number,
@@ -276,7 +280,7 @@ function getSliceLength({ milliseconds }: Window): number {
 
 function getFirstSlice(window: Window, now: number): number {
   if (window.kind === 'fixed') return getWindowStart(window, now);
-  // The slice in progress at the start of the window.
+  // The slice that contains the start of the window.
   return Math.floor((now - window.milliseconds) / getSliceLength(window));
 }
 

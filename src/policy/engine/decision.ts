@@ -6,57 +6,61 @@ import type { AuditedRequest } from '../../state/audit/records.ts';
 import type { Counter } from '../documents/model.ts';
 import type { Window } from '../documents/windows.ts';
 
-/** Details for the person besides the request. */
+/** Details of a question in addition to the request. */
 export type ApprovalDetails = Pick<ApprovalQuestion, 'runtime' | 'caller' | 'spent'>;
 
-/** A call or other request that needs a person's approval. */
+/** A question to a person about a request that requires approval. */
 export interface ApprovalQuestion {
   readonly from: 'client' | 'server';
   readonly method: string;
-  /** The tool or other item of the request, or the method if there is none. */
+  /** Name of the tool, prompt or resource; the method if the request has none. */
   readonly tool: string;
-  /** The JSON text of the arguments as sent, or of all params if there are none. */
+  /** JSON text of the arguments as sent; of all params if the method has no arguments. */
   readonly arguments: string;
   readonly runtime: string;
   readonly caller: string | undefined;
-  /** Today's session usage; `undefined` if it cannot be determined. */
+  /** Usage of runtime sessions today; `undefined` if it cannot be determined. */
   readonly spent: Spent | undefined;
   readonly asks: readonly ApprovalRequirement[];
-  /** True if an answer can apply to the rest of the session. */
+  /** True if an approval may apply to the rest of the session. */
   readonly mayLast: boolean;
 }
 
-/** All inputs of a decision. Equal facts always lead to the same decision. */
+/** All inputs of a decision. Equal inputs always lead to the same decision. */
 export interface EvaluationInput {
   readonly from: 'client' | 'server';
   readonly method: string;
-  /** The named item of the message, besides the method. */
+  /** The tool, prompt or resource of the message; `undefined` if it has none. */
   readonly subject: { readonly kind: SubjectKind; readonly name: string } | undefined;
   readonly params: JsonObject;
-  /** Arguments of a tool or prompt, or the params if a message has no arguments. */
+  /** Arguments of a tool or prompt; the params for other messages. */
   readonly arguments: JsonObject;
-  /** ARN of the calling identity; `undefined` if not known. */
+  /** ARN of the caller; `undefined` if it is not known. */
   readonly caller: string | undefined;
   /** ARN of the runtime or gateway. */
   readonly runtime: string;
-  /** `undefined` if the server does not list such a tool or prompt. */
+  /** The listed tool or prompt; `undefined` if the server does not list it. */
   readonly tool: ToolFacts | undefined;
-  /** The current value of a counter. */
+  /** Returns the current value of a counter of a document. */
   readonly count: (file: string, counter: Counter) => number;
-  /** Usage of runtime sessions in a window; `undefined` if it cannot be determined. */
+  /** Returns the usage of runtime sessions in a window; `undefined` if it is not known. */
   readonly spent: (window: Window) => Spent | undefined;
-  /** The mismatch between the arguments and the tool's own schema, as the end of a sentence. */
+  /**
+   * Checks the arguments against the tool's own schema. Returns the mismatch as the end of a
+   * sentence.
+   */
   readonly schemaFault: (extent: 'schema' | 'required') => string | undefined;
 }
 
+/** Usage of runtime sessions in a window. */
 export interface Spent {
-  /** Upper bound of the cost in US dollars: only AWS has the actual cost. */
+  /** Upper bound of the cost in US dollars. Only AWS has the actual cost. */
   readonly usd: number;
   /** Number of sessions started. */
   readonly sessions: number;
 }
 
-/** The rule and document of a decision, with the message for the agent. */
+/** The rule behind a decision, with its message for the agent. */
 export interface RuleMatch {
   readonly file: string;
   /** JSON pointer of the rule. */
@@ -64,11 +68,12 @@ export interface RuleMatch {
   readonly message: string;
 }
 
-/** An amount to add to a counter if the sum stays within `most`. */
+/** An amount to add to a counter. Denied if the sum exceeds `most`. */
 export interface Reservation extends RuleMatch {
   readonly counter: Counter;
   readonly amount: number;
   readonly most: number | undefined;
+  /** True if the sum must stay below `most`. */
   readonly isExclusive: boolean;
 }
 
@@ -76,13 +81,14 @@ export interface Reservation extends RuleMatch {
 export interface ApprovalRequirement extends RuleMatch {
   /** Milliseconds until the question expires. */
   readonly timeout: number;
-  /** Milliseconds after a decline. During this time the same call is denied without a question. */
+  /** Milliseconds after a decline. Meanwhile the same call is denied without a question. */
   readonly dedupe: number;
   readonly per: 'call' | 'session';
-  /** The definition of the tool at the time of the decision. */
+  /** Definition of the tool at the time of the decision. If it changes, the approval ends. */
   readonly definition: string | undefined;
 }
 
+/** The decision about a message, before approvals and limits. */
 export type Decision =
   | { readonly effect: 'deny'; readonly ruling: RuleMatch; readonly isHidden: boolean }
   | {
@@ -91,7 +97,7 @@ export type Decision =
       readonly reservations: readonly Reservation[];
     };
 
-/** Texts for decisions. Unknown effects of later versions are shown unchanged. */
+/** Texts for effects in audit records. Effects of later versions are shown unchanged. */
 const EFFECTS: Readonly<Record<string, string>> = {
   allow: 'allowed',
   deny: 'denied',
@@ -99,14 +105,14 @@ const EFFECTS: Readonly<Record<string, string>> = {
   approved: 'approved by a person',
 };
 
-/** Formats an audit record as one line for people, without time and caller. */
+/** Formats an audit record as one line, without time and caller. */
 export function formatDecision(record: AuditedRequest): string {
   const { from, method, name } = record;
   const asked = name === undefined ? method : `${method} ${name}`;
   return `${from === 'server' ? `the server’s ${asked}` : asked}: ${formatDecisionEffect(record)}`;
 }
 
-/** The decision about a request, and its redactions. */
+/** Formats the decision about a request, and its redactions. */
 export function formatDecisionEffect({ decision, redactions }: AuditedRequest): string {
   const effect = decision && (EFFECTS[decision.effect] ?? decision.effect);
   const rule = decision?.rule === undefined ? '' : ` by ${decision.rule || 'the document'}`;

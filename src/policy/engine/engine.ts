@@ -14,15 +14,18 @@ export interface PolicyEngineOptions extends PolicyInputReaderOptions {
   readonly counters: Counters;
   /** ARN of the runtime or gateway. */
   readonly runtime: string;
-  /** Identifies the agent's session for counters. */
+  /** Id of the agent's session, for counters. */
   readonly session: string;
 }
 
 type Caller = Pick<PolicyInput, 'caller'>;
 
-/** Decides messages by the facts about their sender and the server, and counts allowed ones. */
+/**
+ * Decides messages by the policy documents, and counts allowed ones. Looks up the facts for the
+ * rules: the caller, the tool's annotations and schema, and the usage of sessions.
+ */
 export class PolicyEngine {
-  /** The tools listed by the server so far. */
+  /** Tools and prompts listed by the server so far. */
   readonly tools = new ToolCatalog();
   readonly prompts = new ToolCatalog('prompts/list');
   readonly #options: PolicyEngineOptions;
@@ -34,20 +37,20 @@ export class PolicyEngine {
     this.#facts = new PolicyInputReader(options);
   }
 
-  /** Collects the facts that the documents need about a message and its sender. */
+  /** Looks up the facts that the documents need about a message and its sender. */
   gather(...message: Parameters<PolicyInputReader['gather']>): Promise<PolicyInput> {
     return this.#facts.gather(...message);
   }
 
-  /** Details for the question to a person. */
+  /** Returns the details for a question to a person. */
   async shown(): Promise<ApprovalDetails> {
     return { runtime: this.#options.runtime, ...(await this.#facts.gatherForPerson()) };
   }
 
   /**
-   * Loads the facts that a decision about a tool or prompt needs.
+   * Loads the tool's list entry and the schema validator, if the decision needs them.
    *
-   * @param isAsking True if a person is asked: the approval covers the tool's current definition.
+   * @param isAsking True if a person is asked. The approval needs the tool's current definition.
    */
   async prepare(
     policies: readonly Policy[],
@@ -69,7 +72,9 @@ export class PolicyEngine {
   }
 
   /**
-   * @param subjects The subjects of the message. If there are several, all of them must be allowed.
+   * Decides a message. Does not count it.
+   *
+   * @param subjects The subjects of the message. If there are several, all must be allowed.
    */
   decide(
     { from, method, params, caller, spent, policies }: PolicyInput,
@@ -101,7 +106,7 @@ export class PolicyEngine {
     return { effect: 'allow', asks, reservations };
   }
 
-  /** The first limit that the message would exceed now. Counts nothing. */
+  /** Returns the first limit that the message would exceed. Counts nothing. */
   exceeded(reservations: readonly Reservation[], by: Caller): Reservation | undefined {
     return this.#options.counters.exceeded(reservations, this.#party(by));
   }
@@ -111,7 +116,7 @@ export class PolicyEngine {
     return this.#options.counters.reserve(reservations, this.#party(by));
   }
 
-  /** Takes back a count. If this fails, the message stays counted, the strict choice. */
+  /** Removes a count. If this fails, the message stays counted, which is the strict choice. */
   release(receipt: Receipt): void {
     try {
       this.#options.counters.release(receipt);
@@ -133,19 +138,19 @@ export class PolicyEngine {
 
 const TODAY = createCalendarWindow('day');
 
-/** The facts about a message and its sender, collected before the decision. */
+/** A message, and the facts that its decision needs. */
 interface PolicyInput {
   readonly policies: readonly Policy[];
   readonly from: EvaluationInput['from'];
   readonly method: string;
   readonly params: JsonObject;
   readonly caller: string | undefined;
-  /** Session usage by `words` of the window. */
+  /** Usage of sessions by `words` of the window. */
   readonly spent: ReadonlyMap<string, Spent>;
 }
 
 interface PolicyInputReaderOptions {
-  /** Returns the ARN of the calling identity. Called once, and only if a document needs the ARN. */
+  /** Returns the ARN of the caller. Called only if it is needed, and again after a failure. */
   readonly caller: () => Promise<string>;
   /** Returns the usage of runtime sessions. Rejects if the usage cannot be determined. */
   readonly spent?: ((window: Window) => Promise<Spent>) | undefined;
@@ -153,7 +158,7 @@ interface PolicyInputReaderOptions {
 
 const NOTHING_SPENT: ReadonlyMap<string, Spent> = new Map();
 
-/** Collects the facts that the rules of some documents need, and no others. */
+/** Looks up the facts that the documents need, and no others. */
 class PolicyInputReader {
   readonly #options: PolicyInputReaderOptions;
   #caller: Promise<string> | undefined;
@@ -175,13 +180,13 @@ class PolicyInputReader {
     return { policies, from, method, params, caller: await caller, spent };
   }
 
-  /** Details for the question to a person. Facts without a result are left out. */
+  /** Looks up details for a question to a person. Failed lookups are `undefined`. */
   async gatherForPerson(): Promise<{ caller: string | undefined; spent: Spent | undefined }> {
     const [caller, spent] = await Promise.all([this.#findCaller(), this.#findSpent([TODAY])]);
     return { caller, spent: spent.get(TODAY.words) };
   }
 
-  /** Retries after a failure, because the user may have signed in since. */
+  /** Does not cache a failure, because the user may sign in meanwhile. */
   async #findCaller(): Promise<string | undefined> {
     this.#caller ??= this.#options.caller();
     try {
@@ -192,7 +197,7 @@ class PolicyInputReader {
     }
   }
 
-  /** Leaves out windows without a result; a budget then denies the call. */
+  /** Omits windows if their usage cannot be determined. Their budgets then deny the call. */
   async #findSpent(windows: readonly Window[]): Promise<ReadonlyMap<string, Spent>> {
     const found = new Map<string, Spent>();
     for (const window of windows) {
@@ -203,10 +208,11 @@ class PolicyInputReader {
   }
 }
 
-/** The facts needed by the rules of some documents. The proxy looks up no others. */
+/** The facts that the rules of some documents need. */
 interface Needs {
   readonly caller: boolean;
   readonly schemas: boolean;
+  /** True if a document has `approve`, which may depend on annotations. */
   readonly annotations: boolean;
   /** Windows of all budgets. */
   readonly windows: readonly Window[];
@@ -216,6 +222,7 @@ interface Needs {
 
 const known = new WeakMap<readonly Policy[], Needs>();
 
+/** Returns the facts that the documents need. Cached for each list of documents. */
 export function getRequiredFacts(policies: readonly Policy[]): Needs {
   const before = known.get(policies);
   if (before) return before;

@@ -20,8 +20,8 @@ interface Subject {
 }
 
 /**
- * Decides a message by all documents. A denial of one document is final, all their approvals are
- * required, and all limits apply. The decision depends on the arguments alone.
+ * Decides a message by all documents. A denial by one document is final. The approvals and limits
+ * of all documents apply. Pure: the result depends on the arguments only.
  */
 export function decide(policies: readonly Policy[], facts: EvaluationInput): Decision {
   const asks: ApprovalRequirement[] = [];
@@ -35,7 +35,7 @@ export function decide(policies: readonly Policy[], facts: EvaluationInput): Dec
   return { effect: 'allow', asks, reservations };
 }
 
-/** The rule for hiding a name from lists; `undefined` if the name stays. */
+/** Returns the rule that hides a name from lists; `undefined` if the name is visible. */
 export function findHidingRule(
   policies: readonly Policy[],
   subject: Subject,
@@ -56,7 +56,7 @@ export function findHidingRule(
   return undefined;
 }
 
-/** The prefixes of a description, in document order. */
+/** Returns the prefixes for the description of a tool, in document order. */
 export function getNamePrefixes(
   policies: readonly Policy[],
   subject: Subject,
@@ -119,7 +119,7 @@ function decideByPolicy(policy: Policy, facts: EvaluationInput): Decision {
   return { effect: 'allow', asks, reservations };
 }
 
-/** True if a rule without a limit stops the call. */
+/** True if a rule applies to the call: it denies the call or requires an approval. */
 function isRuleTriggered(
   rule: Exclude<Rule, { readonly kind: 'limit' }>,
   context: GuardContext,
@@ -135,13 +135,13 @@ function isRuleTriggered(
   }
 }
 
-/** The parts of a document about a name. They do not depend on the message. */
+/** The part of a document about one name. It does not depend on the message, so it is cached. */
 interface SubjectRules {
   readonly concealed: RuleMatch | undefined;
   readonly rules: readonly Rule[];
 }
 
-/** Maximum weight of cached names in bytes. Most calls use the same few tools. */
+/** Maximum weight of cached rules in bytes. Most calls use the same few tools. */
 const MAX_CACHE_WEIGHT = 256 * 1024;
 
 const MAX_CACHED_NAME_LENGTH = 2048;
@@ -175,7 +175,7 @@ function findEntries({ entries }: PolicyBody, subject: Subject): Entry[] {
   );
 }
 
-/** The ruling that makes an item invisible for the agent. */
+/** Returns the rule that hides an item from the agent; `undefined` if it is visible. */
 function checkVisibility(file: string, body: PolicyBody, subject: Subject): RuleMatch | undefined {
   const { kind, name } = subject;
   const names = getSubjectNames(subject);
@@ -193,10 +193,9 @@ function checkVisibility(file: string, body: PolicyBody, subject: Subject): Rule
   }
   if (body.default?.effect !== 'deny' || kind === 'method') return undefined;
   const ofKind = body.entries.filter((entry) => entry.kind === kind);
-  // If the document has no entries for prompts or resources, `default: deny` does not apply to
-  // them.
+  // `default: deny` applies to prompts or resources only if the document has entries for them.
   if (kind !== 'tool' && ofKind.length === 0) return undefined;
-  // An ambiguous URI must be listed in every interpretation.
+  // A URI with several interpretations must be listed in each.
   const isListed = names.every((one) =>
     ofKind.some((entry) => entry.lists && entry.name.matches(one)),
   );
@@ -226,9 +225,9 @@ function checkUnknownMethod(file: string, body: PolicyBody, method: string): Rul
 }
 
 /**
- * A tool or prompt name with confusable characters must match a listed item or a document entry
- * exactly. Otherwise it is denied, because the server may resolve it to another name. Servers need
- * not list resources, so their URIs are only compared with the names in the document.
+ * Denies a tool or prompt name with confusable characters, unless the server lists it or the
+ * document has exactly this name. Otherwise the server may resolve it to another name. Resources
+ * are exempt, because servers need not list them.
  */
 function checkConfusableName(
   file: string,
@@ -263,7 +262,7 @@ function checkBudgets(
         pointer,
         'What sessions have cost cannot be told, and there is a budget',
       );
-    // If a session budget is used up, running sessions may continue, but no new one may start.
+    // If a budget of sessions is used up, running sessions may continue, but none may start.
     const isBeginning = facts.method === 'initialize' || facts.method === 'server/discover';
     const isOver = unit === 'usd' ? spent.usd >= most : spent.sessions + Number(isBeginning) > most;
     if (!isOver) continue;
@@ -351,18 +350,18 @@ function createDenyDecision(by: RuleMatch): Extract<Decision, { effect: 'deny' }
   return { effect: 'deny', ruling: by, isHidden: false };
 }
 
-/** The runtime and caller of a message. */
+/** The runtime and caller of a message. They select sections of a document. */
 interface RuleScope {
   readonly runtime: string;
   readonly caller: string | undefined;
 }
 
-/** Maximum callers of one proxy; more would indicate invented identities. */
+/** Maximum cached combinations of runtime and caller. */
 const MAX_PARTIES = 100;
 
 const bodies = new WeakMap<Policy, Map<string, PolicyBody>>();
 
-/** The rules of a document for one runtime and caller: its own and those of matching sections. */
+/** Returns the rules of a document and of its matching sections, for one runtime and caller. */
 function resolveRules(policy: Policy, party: RuleScope): PolicyBody {
   if (policy.sections.length === 0) return policy.body;
   const known = bodies.get(policy) ?? new Map<string, PolicyBody>();
@@ -386,10 +385,10 @@ function mergeSections({ body, sections }: Policy, { runtime, caller }: RuleScop
   const defaults = fitting.flatMap((section) => section.default ?? []);
   const catalogs = all.flatMap(({ catalog }) => catalog ?? []);
   return {
-    // The default of a section overrides the document's. If several sections match, the strictest
-    // default applies.
+    // A section's default overrides the document's. If several sections match, the strictest
+    // applies.
     default: defaults.find(({ effect }) => effect === 'deny') ?? defaults[0] ?? body.default,
-    // The catalog of the last matching section applies, or the document's if none has one.
+    // A section's catalog overrides the document's. If several sections match, the last applies.
     catalog: catalogs.at(-1),
     hidden: all.flatMap(({ hidden }) => hidden),
     billable: all.flatMap(({ billable }) => billable),
@@ -399,24 +398,24 @@ function mergeSections({ body, sections }: Policy, { runtime, caller }: RuleScop
   };
 }
 
-/** The ARN, the ID, and the name at the start of the ID. */
+/** Returns the names of a runtime in documents: the ARN, the id, and the id without its suffix. */
 function getRuntimeNames(arn: string): string[] {
   const id = arn.split('/')[1] ?? arn;
   return [arn, id, id.replace(/-[A-Za-z0-9]{10}$/, '')];
 }
 
-/** The ARN from STS. For an assumed role, also the ARN of the role. */
+/** Returns the names of a caller in documents: the ARN from STS, and the ARN of an assumed role. */
 function getCallerNames(arn: string): string[] {
   const match = /^(arn:[^:]+):sts::(\d+):assumed-role\/(.+)\/[^/]+$/.exec(arn);
   return match ? [arn, `${match[1]}:iam::${match[2]}:role/${match[3]}`] : [arn];
 }
 
-/** A passed check without a counter. */
+/** A passed limit on a single call. It needs no counter. */
 interface Nothing {
   readonly counter?: undefined;
 }
 
-/** The reservation that a limit needs for this call, or a ruling if the call cannot be counted. */
+/** Creates the reservation of a limit. Denies the call if its amount is invalid or too large. */
 function createReservation(
   rule: LimitRule,
   file: string,
@@ -451,8 +450,8 @@ function formatLimitMessage({ message, counter, most, increment }: LimitRule): s
 }
 
 /**
- * The amount in the arguments. Rejects negative numbers, because they would refund earlier use.
- * Rejects ambiguous keys, because the server may read either of them.
+ * Reads the amount from the arguments. Returns `undefined` for a negative number, which would
+ * refund earlier use. Also for ambiguous keys, because the server may read either of them.
  */
 function getAmount({ increment }: LimitRule, facts: EvaluationInput): number | undefined {
   if (typeof increment === 'number') return increment;

@@ -5,29 +5,30 @@ import { getErrorMessage } from '../../base/errors.ts';
 import { isObject } from '../../mcp/message.ts';
 import { toSkeleton } from '../documents/name-pattern.ts';
 
-/** More schemas than a server has tools. */
+/** Maximum compiled schemas. Above the number of tools of any known server. */
 const MAX_SCHEMAS = 1_000;
 
-/** Maximum text length in characters if a pattern needs the backtracking engine. */
+/** Maximum text length in characters for a pattern that needs the backtracking engine. */
 const MAX_BACKTRACKED_LENGTH = 1_000;
 
-/** Time limit for such a pattern in milliseconds. */
+/** Maximum duration of a match with the backtracking engine, in milliseconds. */
 const MAX_BACKTRACKING = 500;
 
-/** Node can interrupt a regular expression only by the timeout of a script. */
+/** Runs a pattern in a script, because only a script has a timeout in Node. */
 const SEARCH = new Script('compiled.test(text)');
 
+/** Returns the mismatch of a value, as the end of a sentence. */
 type Check = (value: unknown) => string | undefined;
 
-/** Checks arguments against the tool schemas of the server. Each schema is compiled once. */
+/** Checks arguments against the input schemas of tools. Compiles each schema once. */
 export class SchemaValidator {
   readonly #checks = new Map<unknown, Check>();
   #validators: { readonly old: Ajv; readonly present: Ajv } | undefined;
 
-  /** Loads the validator. Must complete before `fault` can check schemas. */
+  /** Loads the JSON Schema library. Must complete before {@link fault} can check schemas. */
   async prepare(): Promise<void> {
     if (this.#validators) return;
-    // Both are CommonJS. In a bundle, only their default export is available.
+    // Both modules are CommonJS. In a bundle, only their default export is available.
     const [{ default: old }, { default: present }] = await Promise.all([
       import('ajv'),
       import('ajv/dist/2020.js'),
@@ -38,7 +39,9 @@ export class SchemaValidator {
     };
   }
 
-  /** The mismatch of a tool's arguments, as the end of a sentence. */
+  /**
+   * Returns the mismatch of a tool's arguments as the end of a sentence; `undefined` if they fit.
+   */
   fault(inputSchema: unknown, value: unknown, extent: 'schema' | 'required'): string | undefined {
     if (!isObject(inputSchema)) return 'the server announces no schema for it';
     if (extent === 'schema') return this.#compileSchema(inputSchema)(value);
@@ -63,8 +66,8 @@ export class SchemaValidator {
     const ajv = isOld ? this.#validators.old : this.#validators.present;
     let validate: ValidateFunction;
     try {
-      // Without `$id`, two tools can use the same ID for different schemas. Other dialects are
-      // treated as 2020-12.
+      // Remove `$id`: two tools may use the same id for different schemas. Remove `$schema`: other
+      // dialects are treated as 2020-12.
       const { $id: _, $schema: __, ...plain } = schema as Record<string, unknown>;
       validate = ajv.compile(plain);
     } catch (thrown) {
@@ -86,8 +89,8 @@ export class SchemaValidator {
 }
 
 /**
- * Finds a key outside the schema with a close resemblance to a property, for example in different
- * case. A lenient server would use its value, although no schema has checked it.
+ * Finds a key that resembles a property of the schema, for example in different case. A lenient
+ * server may use its value, although the schema has not checked it.
  */
 function findUncheckedKey(schema: unknown, value: unknown): string | undefined {
   if (!isObject(schema)) return undefined;
@@ -120,8 +123,9 @@ const OPTIONS: Options = {
 };
 
 /**
- * Uses linear-time matching if the pattern allows it. Other patterns run only on short texts and
- * with a time limit. Pattern and text come from other parties, and backtracking could take forever.
+ * Compiles a pattern with RE2, which takes linear time, if RE2 supports it. Other patterns run only
+ * on short texts and with a timeout: backtracking could take for ever, and other parties provide
+ * pattern and text. A text that is not checked does not match.
  */
 function compileLinearPattern(
   pattern: string,

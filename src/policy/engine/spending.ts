@@ -5,16 +5,16 @@ import { getWindowStart, type Window } from '../documents/windows.ts';
 import type { Spent } from './decision.ts';
 
 /**
- * Ages of the last read in milliseconds: after `FRESH` it is refreshed in the background, after
- * `STALE` a call waits for the refresh.
+ * Ages of the last read in milliseconds. After the first, it is refreshed in the background. After
+ * the second, a call waits for the refresh.
  */
 const REFRESH_AFTER_MS = 5_000;
 
 const WAIT_AFTER_MS = 30_000;
 
 /**
- * Usage of the runtime sessions of all programs of this user, from the journal. The journal is read
- * in the background. A call waits only if the last read is too old.
+ * Reads the usage of runtime sessions from the journal, for budgets. It includes all programs of
+ * the user. The journal is read in the background. A call waits only if the last read is too old.
  */
 export class SpendingReader {
   readonly #folder: string;
@@ -29,9 +29,9 @@ export class SpendingReader {
     this.#now = now;
   }
 
-  /** Rejects if the journal cannot be read. */
+  /** Returns the usage in a window. Rejects if the journal cannot be read. */
   async in(window: Window): Promise<Spent> {
-    // If the clock was set back, the last read appears to be in the future.
+    // If the clock was set back, the last read is in the future.
     const age = Math.abs(this.#now() - this.#readAt);
     if (age > REFRESH_AFTER_MS) this.#refresh();
     if (age > WAIT_AFTER_MS) await this.#reading;
@@ -42,7 +42,7 @@ export class SpendingReader {
     for (const { startedAt, age: lived, cost } of this.#entries) {
       const began = Date.parse(startedAt);
       if (began >= start) sessions++;
-      // If a session started before the window, only the share within the window counts.
+      // If a session started before the window, only its share within the window counts.
       const share = began >= start ? 1 : Math.max(0, began + lived - start) / Math.max(lived, 1);
       usd += cost.most * share;
     }
@@ -64,7 +64,7 @@ export class SpendingReader {
       folder: this.#folder,
       lifecycles,
       now: this.#now,
-      // Removing a session from the list does not refund its cost.
+      // Include sessions that the user removed from the list: they have cost money.
       unlisted: ['dismissed'],
     });
     this.#entries = entries;

@@ -1,16 +1,22 @@
+/**
+ * The subjects of messages: tool, prompt and resource names, their equivalent forms, and methods of
+ * MCP.
+ */
+
 import { isObject, type JsonObject } from '../../mcp/message.ts';
 import type { SubjectKind } from '../../mcp/protocol.ts';
 import { squashName } from '../documents/name-pattern.ts';
 import type { EvaluationInput } from './decision.ts';
 
+/** A tool, prompt, resource or method as the subject of rules. */
 export type Subject = NonNullable<EvaluationInput['subject']>;
 
 type Subjects =
   | { readonly subjects: readonly Subject[]; readonly arguments: JsonObject }
-  /** The reason if the subject of the message is ambiguous. */
+  /** The reason if the subject is ambiguous, as the end of a sentence. */
   | { readonly fault: string };
 
-/** The keys of params that identify the subject of a message. */
+/** Keys of params that identify the subject of a message, by method. */
 const TELLING: Readonly<Record<string, readonly string[]>> = {
   'tools/call': ['name', 'arguments'],
   'prompts/get': ['name', 'arguments'],
@@ -21,12 +27,12 @@ const TELLING: Readonly<Record<string, readonly string[]>> = {
   'subscriptions/listen': ['notifications'],
 };
 
-/** Maximum URIs in one request. */
+/** Maximum subjects of one message. */
 const MAX_SUBJECTS = 1_000;
 
 /**
- * Finds the subjects of a client message by its method. An ambiguous message is a fault, because
- * the server might interpret it in a different way.
+ * Returns the subjects of a client message. An ambiguous message is a fault, because the server
+ * might find another subject.
  */
 export function getSubjects(method: string, params: JsonObject): Subjects {
   const ref = isObject(params.ref) ? params.ref : {};
@@ -56,7 +62,7 @@ export function getSubjects(method: string, params: JsonObject): Subjects {
     }
     case 'subscriptions/listen': {
       const wanted = isObject(params.notifications) ? params.notifications : {};
-      // Checks all lists of URIs, under any key.
+      // Take the lists under all keys: they contain URIs.
       return createSubjects('resource', Object.values(wanted).filter(Array.isArray).flat(), params);
     }
     default:
@@ -65,8 +71,8 @@ export function getSubjects(method: string, params: JsonObject): Subjects {
 }
 
 /**
- * Finds a key similar to one of `wanted`. Lenient readers ignore case, separators and invisible
- * characters.
+ * Finds a key that is similar but not equal to one of `wanted`. Lenient parsers ignore case,
+ * separators and invisible characters.
  */
 export function findSimilarKey(
   keys: readonly string[],
@@ -90,18 +96,18 @@ function createSubjects(kind: SubjectKind, names: readonly unknown[], args: Json
   return { subjects: names.map((name) => ({ kind, name: String(name) })), arguments: args };
 }
 
-/** True for a name of visible ASCII characters only. It cannot be confused with another name. */
+/** True if a name consists of visible ASCII characters. It cannot be confused with another name. */
 export function isPlainName(name: string): boolean {
   return /^[\x21-\x7e]+$/.test(name);
 }
 
-/** The equivalent forms of a name, because one URI can be written in several ways. */
+/** Returns the equivalent forms of a name. One URI can be written in several ways. */
 export function getSubjectNames({ kind, name }: Subject): readonly string[] {
   if (kind !== 'resource') return [name];
-  // Invisible characters could hide the actual path from a rule.
+  // Remove invisible characters: they could hide the path from a rule.
   const names = new Set([name, name.replace(/[\p{Cf}\p{Cc}]/gu, '')]);
   let decoded = [...names].at(-1) as string;
-  // Servers usually decode once. Decoding twice also covers servers that do it again.
+  // Decode twice: most servers decode once, some twice.
   for (let times = 0; times < 2; times++) {
     decoded = decodePercent(decoded);
     names.add(decoded);
@@ -110,7 +116,7 @@ export function getSubjectNames({ kind, name }: Subject): readonly string[] {
     if (!URL.canParse(one)) continue;
     const { protocol, host, pathname, search, hash } = new URL(one);
     const path = decodePercent(pathname).replace(/\/{2,}/g, '/');
-    // In a file URI, a host that names this machine is equivalent to no host.
+    // Remove the host of a file URI: it may be a name of this machine.
     names.add(`${protocol}//${protocol === 'file:' ? '' : host}${path}${search}${hash}`);
     names.add(decodePercent(new URL(one).href));
   }
@@ -172,8 +178,8 @@ export function isKnownMethod(method: string): boolean {
 }
 
 /**
- * True if a lenient server may treat an unknown method as an MCP method: case, width, white space
- * or separators differ.
+ * True if a lenient server may treat an unknown method as an MCP method. They differ only in case,
+ * width, white space or separators.
  */
 export function resemblesKnownMethod(method: string): boolean {
   return !KNOWN_METHODS.has(method) && SKELETONS.has(squashName(method));

@@ -23,22 +23,21 @@ import { getOrCreateAuditSalt } from '../../state/audit/audit-log.ts';
 import { EncryptedVault } from '../../state/files/vault-file.ts';
 import { type Redacted, Redactor, type RequestInfo } from './redactor.ts';
 
-/** The format of ordinary method names. Others may contain data on purpose. */
+/** The format of ordinary method names. Other methods are checked for data to hide. */
 const METHOD = /^[A-Za-z$][A-Za-z$/_-]{0,100}$/;
 
 /**
- * Redacts every message of both sides, and restores the originals of tokens. Interceptors that may
- * see originals (policies, approvals, the audit's hash) come before it. Recorders and senders come
- * after it.
+ * Redacts every message of both sides, and restores the values of tokens. Policies, approvals and
+ * the audit come before it, and see the original values. Recorders and senders come after it.
  */
 export class RedactionInterceptor implements Interceptor {
   readonly #getRedactor: () => Promise<Redactor | undefined>;
   readonly #isOurs: (request: JsonRpcRequest) => boolean;
 
   /**
-   * @param redactorOf Returns the redactor for the rules in force, or undefined if there are none.
-   * @param isOurs Whether a request to the client comes from the policy and not from the server. It
-   *   is about the client's own data, which the client may see.
+   * @param redactorOf Returns the redactor for the rules in force; `undefined` if there are none.
+   * @param isOurs True if the policy, not the server, sends a request to the client. Its data is
+   *   the client's own, so it is not redacted.
    */
   constructor(
     redactorOf: () => Promise<Redactor | undefined>,
@@ -48,13 +47,13 @@ export class RedactionInterceptor implements Interceptor {
     this.#isOurs = isOurs;
   }
 
-  /** @throws {AgentCoreError} If a message cannot be redacted. It is not sent in that case. */
+  /** @throws {AgentCoreError} if a message cannot be redacted. Then it is not sent. */
   async request(
     request: JsonRpcRequest,
     context: InterceptorContext,
     next: Peer,
   ): Promise<JsonRpcResponse> {
-    // The rules of the request also apply to its answer, even if they change meanwhile.
+    // Use the rules of the request for its response too, even if they change meanwhile.
     const redactor = await this.#getRedactor();
     const isOfClient = context.from === 'client';
     if (!redactor || (!isOfClient && this.#isOurs(request))) return next.request(request, context);
@@ -129,7 +128,7 @@ async function rewriteMessage<M extends JsonRpcMessage>(
   return message.kind === 'response' ? { ...message, bytes, error } : { ...message, bytes, params };
 }
 
-/** A method cannot be changed, so a method with data to hide is refused. */
+/** Refuses a method with data to hide, because a method cannot be redacted. */
 async function refuseHidden(redactor: Redactor, method: string): Promise<void> {
   const { json } = await redactor.toServer(JSON.stringify({ params: method }), {});
   if (json === JSON.stringify({ params: method })) return;
@@ -139,7 +138,7 @@ async function refuseHidden(redactor: Redactor, method: string): Promise<void> {
   );
 }
 
-/** Restores the client's own values in an error that quotes the server. */
+/** Restores the client's own values in an error, which may quote the server. */
 async function restoreErrorValues(
   redactor: Redactor,
   error: AgentCoreError,
@@ -154,7 +153,7 @@ async function restoreErrorValues(
   return new AgentCoreError(error.code, message, { cause: error.cause, ...(data && { data }) });
 }
 
-/** Forwards a cancellation with a redacted reason. */
+/** The abort signal of a redacted request. A cancellation has a redacted reason. */
 class Cancelling {
   readonly #outer: AbortSignal;
   readonly #inner = new AbortController();
@@ -171,7 +170,7 @@ class Cancelling {
       if (!notification) return this.#inner.abort(reason);
       rewrite(notification).then(
         (rewritten) => this.#inner.abort(new CancelledError(rewritten)),
-        // If the reason cannot be redacted, the cancellation is sent without it.
+        // If the reason cannot be redacted, cancel without it.
         () => this.#inner.abort(new CancelledError()),
       );
     };
@@ -211,30 +210,28 @@ function recordRedactions(callInfo: CallInfo, { counts, issuedIds, restoredIds }
   for (const id of restoredIds) callInfo.tokens.restored.add(id);
 }
 
+/** Options of the redaction of one conversation. */
 export interface RedactionOptions {
-  /**
-   * The rules of all policies in force for the runtime. Returns the same list until they change.
-   */
+  /** Returns the rules of all policies in force. Must return the same list until they change. */
   readonly rules: () => readonly RedactionRules[];
   readonly stateFolder: string;
-  /** 32 bytes in base64. If set, the vault is on disk and outlives the program. */
-  readonly vaultKey?: string | undefined;
   /**
-   * Whether a request to the client is an approval question of the policy about the client's own
-   * data.
+   * Key of the vault, 32 bytes in base64. If set, the vault is on disk and outlives the program.
    */
+  readonly vaultKey?: string | undefined;
+  /** True if a request to the client is an approval question of the policy. */
   readonly isOurs?: (request: JsonRpcRequest) => boolean;
 }
 
 interface Redaction {
   readonly interceptor: RedactionInterceptor;
-  /** Closes the vault. Values whose tokens were sent are already on disk. */
+  /** Closes the vault. Sent tokens are safe: their values are already on disk. */
   close(): Promise<void>;
 }
 
 /**
- * Creates the redaction for one conversation. Its salt belongs to the user, so that equal values
- * have equal hashes in all programs.
+ * Creates the redaction of one conversation. The salt is the same for all programs of a user, so
+ * equal values have equal hashes.
  *
  * @throws {AgentCoreError} `config` if a rule cannot be used, or if the salt or the vault cannot be
  *   stored; `usage` if the key is invalid.
@@ -264,7 +261,7 @@ export async function openRedaction(options: RedactionOptions): Promise<Redactio
   return { interceptor: new RedactionInterceptor(getRedactor, options.isOurs), close };
 }
 
-/** Returns the redactor for the rules in force, or undefined if there were never any. */
+/** Returns a function for the redactor of the rules in force; `undefined` before the first rule. */
 function createRedactorGetter(
   rules: () => readonly RedactionRules[],
   create: (rules: readonly RedactionRules[]) => Promise<Redactor>,

@@ -23,55 +23,56 @@ import type { PolicyDocumentSet } from '../documents/document-set.ts';
 import type { RedactInput } from '../documents/schema.ts';
 
 interface RedactorOptions {
-  /** The rules of all policies. If several name a kind, the strictest applies. */
+  /** The rules of all policies. If several apply to a kind, the strictest mode applies. */
   readonly rules: readonly RedactionRules[];
   readonly vault: Vault;
-  /** At least 16 random bytes. They stay the same for the lifetime of the vault. */
+  /** At least 16 random bytes. Must not change during the lifetime of the vault. */
   readonly salt: Buffer;
 }
 
-/** The request that a message is or answers. */
+/** The request of a message: the message itself, or the request that it answers. */
 export interface RequestInfo {
   readonly method?: string | undefined;
   /** The tool name of a `tools/call`. */
   readonly tool?: string | undefined;
 }
 
+/** A redacted message. */
 export interface Redacted {
-  /** The JSON text of the message. It is the same string if nothing was changed. */
+  /** The JSON text of the message. The same string if nothing was changed. */
   readonly json: string;
-  /** The number of hidden values of each kind. */
+  /** Number of hidden values by kind. */
   readonly counts: Readonly<Record<string, number>>;
-  /** The number of restored tokens. */
+  /** Number of restored tokens. */
   readonly restored: number;
   /** Ids of inserted and of restored tokens, at most 500 each. */
   readonly issuedIds: ReadonlySet<string>;
   readonly restoredIds: ReadonlySet<string>;
 }
 
+/** The outcome of one attempt to redact a message. */
 interface RewrittenMessage {
   readonly json: string;
   readonly leaves: MessageRewriter;
   readonly hasKeyTwice: boolean;
 }
 
-/** A server's description of itself is not a result of a call, and contains no personal data. */
+/** Methods whose results are not redacted: they describe the server. */
 const SELF_DESCRIPTIONS = new Set(['initialize', 'server/discover', 'tools/list', 'ping']);
 
-/** Members of a result with which the client later refers to listed items. */
+/** Members of a result that the client later sends back, to refer to an item. */
 const ECHOED = new Set(['uri', 'name', 'nextCursor', 'requestState', 'taskId']);
 
 const MAX_ECHOED = 8 * 1024 * 1024;
 
-/** Maximum number of attempts to rename equal keys at random. */
+/** Maximum attempts to give equal keys random distinct numbers. */
 const MAX_RENAMINGS = 3;
 
 /**
- * Hides personal data and secrets of one conversation from the side that must not receive them, and
- * restores the originals of tokens for the other side. It reads strings and numbers at any depth,
- * keys, and the content of strings: JSON, lines of JSON, and texts in base64 or hexadecimal digits,
- * compressed or not. A large message is processed in slices, so that other messages continue
- * meanwhile.
+ * Hides personal data and secrets of one conversation, and restores the values of tokens for the
+ * other side. It checks strings, numbers and keys at any depth. It also checks texts within
+ * strings: JSON, lines of JSON, base64 and hexadecimal digits, compressed or not. A large message
+ * is processed in slices, so other messages are not delayed.
  */
 export class Redactor {
   readonly #options: RedactorOptions;
@@ -79,7 +80,7 @@ export class Redactor {
   readonly #tokens: RegExp | undefined;
   readonly #digests: Digests;
   readonly #hasOwnPatterns: boolean;
-  /** Values that the server sent unredacted. Sending them back reveals nothing to it. */
+  /** Names sent by the server and not redacted. The client may send them back unchanged. */
   readonly #echoes = new LruCache<true>(MAX_ECHOED, (key) => key.length + 50);
   readonly #modes = new LruCache<ReadonlyMap<string, RedactionMode>>(
     100_000,
@@ -106,20 +107,20 @@ export class Redactor {
   }
 
   /**
-   * Redacts a message of the client for the server. It checks everything except `jsonrpc`, `id` and
-   * `method`, and returns the server's own names to it unchanged.
+   * Redacts a message of the client for the server. Does not change `jsonrpc`, `id`, `method`, and
+   * the server's own names.
    *
    * @param json The text of the whole message.
-   * @throws {AgentCoreError} `usage` if the message contains a token that the client did not
-   *   receive; `config` if the vault cannot store a value.
+   * @throws {AgentCoreError} `usage` if the message has a token without a known value; `config` if
+   *   the vault cannot store a value.
    */
   async toServer(json: string, about: RequestInfo): Promise<Redacted> {
     return this.#rewritten(json, 'server', this.#modesFor('arguments', about.tool));
   }
 
   /**
-   * The same for a message of the server. Throws `protocol` if it contains a token that the server
-   * did not receive.
+   * Like {@link toServer}, for a message of the server. Throws `protocol` if it has a token without
+   * a known value.
    */
   async toClient(json: string, about: RequestInfo): Promise<Redacted> {
     const isHidden = !SELF_DESCRIPTIONS.has(about.method ?? '');
@@ -148,7 +149,7 @@ export class Redactor {
     let rewriting = await rewrite();
     if (rewriting.leaves.unknown > 0 && (await vault.refresh())) rewriting = await rewrite();
     if (rewriting.leaves.unknown > 0) throw createUnknownTokenError(towards);
-    // A renamed key may equal an existing key.
+    // If a redacted key equals another key of its object, rename the changed keys.
     for (let times = 1; rewriting.hasKeyTwice; times++) {
       if (times > MAX_RENAMINGS) throw createDuplicateKeyError();
       rewriting = await rewrite(randomInt(2 ** 40));
@@ -198,8 +199,7 @@ export class Redactor {
   }
 
   /**
-   * Stores names of the server that were not changed for the client, so that they return to it
-   * unchanged.
+   * Stores a name of the server if it is not redacted for the client. It may return unchanged.
    */
   *#remembered(text: string, rewritten: Rewritten): Sliced<string | undefined> {
     const token = typeof rewritten === 'object' ? yield* rewritten : rewritten;
@@ -216,14 +216,16 @@ function isCode(path: readonly string[]): boolean {
   return isEnvelope(path[0]) || (path.length === 2 && path[0] === 'error' && path[1] === 'code');
 }
 
-/** `uri`, `name`, `cursor`, … of the params, or of the reference in a completion request. */
+/**
+ * True for `uri`, `name`, `cursor`, … of the params, or of the reference in a completion request.
+ */
 function isName([first, second, third, ...more]: readonly string[]): boolean {
   if (first !== 'params' || more.length > 0) return false;
   const name = second === 'ref' ? third : third === undefined ? second : undefined;
   return name === 'cursor' || ECHOED.has(name ?? '');
 }
 
-/** The client's own version, which may look like an IP address. */
+/** True for the client's own version. It may look like an IP address. */
 function isVersion(path: readonly string[], text: string): boolean {
   const [first, second, third, fourth] = path;
   if (first !== 'params' || !/^\d{1,5}(?:\.\d{1,5}){1,3}$/.test(text)) return false;
@@ -252,8 +254,8 @@ function createUnknownTokenError(towards: 'client' | 'server'): AgentCoreError {
 }
 
 /**
- * Returns a function that returns the redaction rules of the documents in force. It returns the
- * same list until a document changes.
+ * Creates a function for the redaction rules of the documents in force. It returns the same list
+ * until a document changes.
  */
 export function createRedactionRulesReader(
   documents: Pick<PolicyDocumentSet, 'current'>,
@@ -270,7 +272,7 @@ export function createRedactionRulesReader(
   };
 }
 
-/** Removes members with the value `undefined`. */
+/** Converts the input to rules. Removes members with the value `undefined`. */
 function toRedactionRules(redact: RedactInput): RedactionRules {
   return JSON.parse(JSON.stringify(redact)) as RedactionRules;
 }
