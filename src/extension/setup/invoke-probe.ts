@@ -50,7 +50,8 @@ export async function probeInvoke(options: {
   const transport = new ProxyTransport(proxy, probeEnvironment(env, variables));
   const client = new Client({ name: 'agentcore-setup', version });
   const request = { timeout: STEP_TIMEOUT_MS, signal };
-  // Before `connect`, because the client calls an `onclose` handler only if it is already set.
+  // Before `connect`, because the client then calls this `onclose` handler too. A later one would
+  // replace the client's handler.
   const over = Promise.race([waitForExit(transport), waitForAbort(signal)]);
   over.catch(() => undefined);
   try {

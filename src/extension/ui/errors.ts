@@ -262,8 +262,9 @@ function isUnreached(thrown: unknown): boolean {
 }
 
 /**
- * Opens the settings editor with `query`. The settings of this extension have machine scope. In a
- * remote window they are in the remote settings, and a search in the user settings finds nothing.
+ * Opens the settings editor with `query`. The settings of this extension have the scope
+ * `machine-overridable`. In a remote window they are in the remote settings, and a search in the
+ * user settings finds nothing.
  */
 export async function openSettings(query: string): Promise<void> {
   const command =

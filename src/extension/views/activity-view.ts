@@ -19,7 +19,7 @@ import {
 import type { SessionsModel } from '../models/sessions-model.ts';
 import { Commands, Contexts, Views } from '../settings/contributions.ts';
 
-/** Maximum number of entries in memory. */
+/** Entries that remain in memory after a trim. A trim follows at twice this number. */
 const MAX_ENTRIES = 5_000;
 
 /** Maximum number of entries in the view. */
